@@ -1,0 +1,139 @@
+"""Every error that ends the gate's work, with the exit code that a caller can rely on.
+
+Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not do its work::
+
+    GateError                     the root; never raised itself
+    ├── UsageError            2   the command line does not fit (argparse uses 2 as well)
+    ├── ConfigError           3   the configuration file is missing, malformed or holds an unknown key
+    ├── UnknownModelError     4   a model is named that the configuration does not have
+    ├── SourceError           5   the source could not be imported, built or run
+    ├── SamplesError          6   the samples are empty, of the wrong shape or of the wrong dtype
+    ├── EvaluateError         7   the user's metric raised or returned something else than numbers
+    ├── PackageError          8   a package is truncated, malformed or lacks its weights
+    │   └── UnsupportedOperationsError  9   a package holds operations that our runtime does not know
+    ├── RecordError          10   a record is malformed or of another schema version
+    ├── RepositoryError      11   git is missing, or this is not a repository
+    │   ├── MissingCommitError   12   the base commit is not here (a shallow clone, a typo)
+    │   └── DirtyTreeError       13   tracked files have uncommitted changes
+    ├── BaseBuildError       14   the base commit does not build, so there is nothing to compare with
+    ├── WorkerError          15   the child process failed outside of the user's code
+    └── InputError           16   a prediction's input is missing, unknown or does not fit the package
+
+70 is left for what should never happen: a defect of coreml-gate itself.
+"""
+
+from typing import ClassVar
+
+INTERNAL_ERROR_EXIT_CODE = 70
+
+
+class GateError(Exception):
+    """The gate could not do its work; ``hint`` is the way out, shown under the message."""
+
+    exit_code: ClassVar[int]
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\nHint: {self.hint}" if self.hint else self.message
+
+
+class UsageError(GateError):
+    """The command line asks for something that does not fit together."""
+
+    exit_code = 2
+
+
+class ConfigError(GateError):
+    """The configuration file is missing, malformed or holds an unknown key."""
+
+    exit_code = 3
+
+
+class UnknownModelError(GateError):
+    """A model is named that the configuration does not have."""
+
+    exit_code = 4
+
+
+class SourceError(GateError):
+    """The source could not be imported, built or run."""
+
+    exit_code = 5
+
+
+class SamplesError(GateError):
+    """The samples are empty, of the wrong shape or of the wrong dtype."""
+
+    exit_code = 6
+
+
+class EvaluateError(GateError):
+    """The user's metric raised, or returned something else than numbers by name."""
+
+    exit_code = 7
+
+
+class PackageError(GateError):
+    """A package is truncated, malformed or lacks its weights."""
+
+    exit_code = 8
+
+
+class UnsupportedOperationsError(PackageError):
+    """A package holds operations that our runtime does not know: an ``unsure``, not a failure."""
+
+    exit_code = 9
+
+    def __init__(self, operations: tuple[str, ...]) -> None:
+        listed = ", ".join(f"`{operation}`" for operation in operations)
+        super().__init__(
+            f"the MIL runtime does not know {len(operations)} operation(s) of this package: {listed}.",
+            "numerical checks of this model are unsure on Linux; run them with Core ML on a Mac.",
+        )
+        self.operations = operations
+
+
+class RecordError(GateError):
+    """A record is malformed, truncated or of another schema version."""
+
+    exit_code = 10
+
+
+class RepositoryError(GateError):
+    """Git is missing, or the folder is not a repository."""
+
+    exit_code = 11
+
+
+class MissingCommitError(RepositoryError):
+    """The base commit is not in this clone."""
+
+    exit_code = 12
+
+
+class DirtyTreeError(RepositoryError):
+    """Tracked files have uncommitted changes, so the head is no commit."""
+
+    exit_code = 13
+
+
+class BaseBuildError(GateError):
+    """The base commit does not build, so there is nothing to compare with."""
+
+    exit_code = 14
+
+
+class WorkerError(GateError):
+    """The child process failed outside of the user's code."""
+
+    exit_code = 15
+
+
+class InputError(GateError):
+    """A prediction's input is missing, unknown or does not fit the package's interface."""
+
+    exit_code = 16
