@@ -1,0 +1,39 @@
+"""What a user writes: the configuration, its defaults and its limits."""
+
+from coreml_gate.config.limits import (
+    EvaluateLimits,
+    InterfaceLimits,
+    Limits,
+    MemoryLimits,
+    ParityLimits,
+    PrecisionLimits,
+    SizeLimits,
+)
+from coreml_gate.config.options import (
+    Compression,
+    Config,
+    Dimension,
+    GateOptions,
+    ImageInput,
+    ModelConfig,
+    ModelInput,
+    ModelOptions,
+)
+
+__all__ = [
+    "Compression",
+    "Config",
+    "Dimension",
+    "EvaluateLimits",
+    "GateOptions",
+    "ImageInput",
+    "InterfaceLimits",
+    "Limits",
+    "MemoryLimits",
+    "ModelConfig",
+    "ModelInput",
+    "ModelOptions",
+    "ParityLimits",
+    "PrecisionLimits",
+    "SizeLimits",
+]

@@ -1,0 +1,105 @@
+"""How much each check allows. A limit set to nothing (``None``) is not asked for."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat
+
+from coreml_gate.config.table import Table
+
+
+class ParityLimits(Table):
+    """How far the converted package may be from the source when both compute in float32.
+
+    Both sides do the same arithmetic in another order, so only rounding is left: sound conversions of 75
+    families of operations all stayed below 1e-4 of the greatest reference value, wrong ones did not. A limit
+    per element would measure cancellation near zero instead of faults, therefore all errors are relative to
+    the greatest absolute value of the reference output.
+    """
+
+    max_error: PositiveFloat = 1e-4
+    """Greatest absolute difference, as a share of the greatest absolute reference value."""
+    psnr: float | None = None
+    """Least peak signal-to-noise ratio over all elements of an output, in dB (peak = max |reference|)."""
+    cosine: float | None = Field(default=None, ge=-1, le=1)
+    """Least cosine similarity of an output, flattened."""
+    top1_margin: float = Field(default=0.01, ge=0, le=1)
+    """Two best scores closer than this share of their row's range are a near-tie: it proves nothing."""
+
+
+class PrecisionLimits(Table):
+    """How much the package that ships may lose to half precision and to compression.
+
+    30 dB is where Polygraphy and AI Hub stop calling an output good, 40 dB is Apple's documented goal for
+    half precision; two sound FP16 executions of one model differ by as much as each differs from float32, so
+    a tighter default would test the emulation, not the model.
+    """
+
+    psnr: float = 30.0
+    """Least peak signal-to-noise ratio of the package against its float32 twin, in dB."""
+    warn_psnr: float = 40.0
+    """Below this many dB the finding is a warning."""
+    cosine: float = Field(default=0.997, ge=-1, le=1)
+    """Least cosine similarity of an output, flattened (Polygraphy's default)."""
+    top1_margin: float = Field(default=0.05, ge=0, le=1)
+    """Two best scores closer than this share of their row's range are a near-tie: it proves nothing."""
+    max_psnr_drop: PositiveFloat = 3.0
+    """Greatest loss against the baseline, in dB: 3 dB is what two sound executions differ by."""
+    drop_matters_below: float = 50.0
+    """A drop against the baseline is ignored while the head stays above this many dB."""
+
+
+class EvaluateLimits(Table):
+    """How far a task metric of the package may fall behind the source, and behind the baseline."""
+
+    max_drop: float | None = Field(default=None, ge=0)
+    """Greatest fall of a metric for which higher is better, in the metric's own unit."""
+    max_rise: float | None = Field(default=None, ge=0)
+    """Greatest rise of a metric for which lower is better, in the metric's own unit."""
+    least: float | None = None
+    """Least value that the package may reach."""
+    most: float | None = None
+    """Greatest value that the package may reach."""
+
+
+class SizeLimits(Table):
+    """How large the package may be. App Store downloads over cellular are asked about above 200 MB."""
+
+    max_mb: PositiveFloat | None = 200.0
+    """Greatest size of the package on disk, in MB (10^6 bytes)."""
+    max_ratio: PositiveFloat | None = 1.10
+    """Greatest size relative to the baseline."""
+
+
+class MemoryLimits(Table):
+    """How much memory weights and live activations may take together.
+
+    An app gets about half of the device's RAM (2 GB on the 4 GB phones that iOS 17 and 18 still support), and
+    needs the rest of it for itself: 60 % of 2 GB for the model is the default.
+    """
+
+    max_mb: PositiveFloat | None = 1200.0
+    """Greatest sum of weights and peak activations, in MB (10^6 bytes)."""
+    max_ratio: PositiveFloat | None = 1.10
+    """Greatest sum relative to the baseline."""
+
+
+class InterfaceLimits(Table):
+    """What happens when names, shapes, dtypes or the deployment target differ from the baseline.
+
+    The app's code names inputs and outputs: a renamed output compiles, ships, and crashes. Therefore a
+    change that can break a caller fails until somebody allows it.
+    """
+
+    on_breaking_change: Literal["fail", "warn"] = "fail"
+    """The status of a removed, renamed or re-typed input or output, or of a raised deployment target."""
+
+
+class Limits(Table):
+    """All limits of one model."""
+
+    parity: ParityLimits = ParityLimits()
+    precision: PrecisionLimits = PrecisionLimits()
+    evaluate: dict[str, EvaluateLimits] = Field(default_factory=dict)
+    size: SizeLimits = SizeLimits()
+    memory: MemoryLimits = MemoryLimits()
+    interface: InterfaceLimits = InterfaceLimits()

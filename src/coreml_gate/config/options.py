@@ -1,0 +1,117 @@
+"""``coreml-gate.toml``, or ``[tool.coreml-gate]`` of pyproject.toml, as frozen values with all defaults."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints
+
+from coreml_gate.config.limits import Limits
+from coreml_gate.config.table import Table
+
+DeploymentTarget = Literal["iOS15", "iOS16", "iOS17", "iOS18"]
+Precision = Literal["float16", "float32"]
+Conversion = Literal["auto", "export", "trace"]
+ComputeUnits = Literal["ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE"]
+
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+"""Names become folders, artifact names and table rows: letters, digits, dot, underscore and hyphen."""
+
+Range = Annotated[tuple[PositiveInt, int], Field(min_length=2, max_length=2)]
+"""Least and greatest size of a flexible dimension; -1 as the greatest means no bound."""
+Dimension = PositiveInt | Range
+
+
+class ImageInput(Table):
+    """Makes an input an image: Core ML hands pixels over as ``pixel * scale + bias``."""
+
+    color: Literal["RGB", "BGR", "GRAYSCALE"] = "RGB"
+    scale: float = 1.0
+    bias: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+
+class ModelInput(Table):
+    """One input of the model; whatever is not said is taken from the first sample."""
+
+    name: str
+    shape: tuple[Dimension, ...] | None = None
+    """A number fixes a dimension, ``[1, 512]`` ranges over it; the first sample gives the default."""
+    shapes: tuple[tuple[PositiveInt, ...], ...] | None = None
+    """Enumerated shapes: the package takes exactly these; the first one is its default."""
+    dtype: Literal["float16", "float32", "int32"] | None = None
+    image: ImageInput | None = None
+
+
+class Compression(Table):
+    """Weights made smaller after conversion by coremltools.optimize."""
+
+    method: Literal["linear-int8", "linear-int4", "palettize"]
+    bits: Literal[1, 2, 3, 4, 6, 8] = 8
+    """Bits per weight of a palettised table; the linear methods say theirs in their names."""
+    block_size: PositiveInt | None = None
+    """Elements that share one scale (iOS18 only); nothing means one scale per channel."""
+    weight_threshold: int = Field(default=2048, ge=0)
+    """Weights with no more elements than this stay as they are."""
+
+
+class Converter(Table):
+    """What is passed on to ``coremltools.convert``."""
+
+    skip_passes: tuple[str, ...] = ()
+    """Graph passes to leave out, as ``common::fuse_conv_batchnorm``."""
+
+
+class ModelOptions(Table):
+    """What a model may say for itself and ``[gate]`` may say for all of them."""
+
+    precision: Precision = "float16"
+    deployment_target: DeploymentTarget = "iOS17"
+    conversion: Conversion = "auto"
+    compute_units: ComputeUnits = "ALL"
+    compress: Compression | None = None
+    converter: Converter = Converter()
+    watch: tuple[str, ...] = ()
+    """Glob patterns of files, relative to the repository, on which the model depends besides its imports."""
+    limits: Limits = Limits()
+
+
+class ModelConfig(ModelOptions):
+    """One model under the gate."""
+
+    name: ModelName
+    source: str
+    """``file.py:callable``, ``package.module:callable``, or a ``.pt2``, ``.pt`` or ``.mlpackage`` path."""
+    samples: str | None = None
+    """``file.py:callable`` that yields example inputs: tensors, tuples of tensors or dicts by input name."""
+    evaluate: str | None = None
+    """``file.py:callable`` that takes a ``predict`` function and returns numbers by metric name."""
+    input: tuple[ModelInput, ...] = ()
+    output: tuple[str, ...] = ()
+    """Names for the outputs, in the source's order; without them the converter names them."""
+
+
+class GateOptions(ModelOptions):
+    """The ``[gate]`` table: how the gate works, and the defaults that every model inherits."""
+
+    fail_on_unsure: bool = False
+    """Whether a finding that cannot tell blocks as a failure does."""
+    max_samples: PositiveInt = 8
+    """How many samples are compared: one is not representative (40.6 dB on one input, 47 to 52 on others)."""
+    step_timeout_s: PositiveFloat = 900.0
+    """How long building, converting or measuring one model may take, each."""
+    step_memory_mb: PositiveFloat | None = None
+    """Resident memory at which the child process is ended; nothing means no limit."""
+    toolchain: tuple[str, ...] = (
+        "constraints*.txt",
+        "requirements*.txt",
+        "uv.lock",
+        "poetry.lock",
+        "pyproject.toml",
+        ".python-version",
+    )
+    """Glob patterns of the files that pin versions: a change in one of them changes every model."""
+
+
+class Config(Table):
+    """The whole configuration: the gate's own options, and the models, each with what it inherited."""
+
+    gate: GateOptions = GateOptions()
+    model: tuple[ModelConfig, ...] = Field(min_length=1)

@@ -1,0 +1,298 @@
+"""A Record: what one run measured, without a judgement. It is the result file and the baseline in one.
+
+A Record holds no limit and no status, so stored Records can be judged again under other limits without
+running anything. Numbers that are not finite never enter it: JSON has none, so "infinite" is always a count,
+or a ``None`` with its meaning said at the field.
+
+History of the format:
+    1  first version
+"""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError
+
+from coreml_gate.errors import RecordError
+
+SCHEMA_VERSION: Final = 1
+
+Side = Literal["source", "fp32", "fp16"]
+"""Who computed: the PyTorch source, or a package under our MIL runtime in one of its numeric modes."""
+
+
+class Measured(BaseModel):
+    """The form of every part of a Record: frozen, closed, finite."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        ser_json_inf_nan="null",
+    )
+
+
+class Environment(Measured):
+    """The versions that decide what conversion and arithmetic give."""
+
+    coreml_gate: str
+    coremltools: str
+    torch: str
+    numpy: str
+    python: str
+    platform: str
+
+
+class Problem(Measured):
+    """Why measuring a model stopped, kept as a value so that the other models go on."""
+
+    kind: Literal[
+        "source-error", "samples-error", "evaluate-error", "package-error", "base-build-error", "worker-error"
+    ]
+    message: str
+    hint: str = ""
+    exit_code: int
+    log_tail: tuple[str, ...] = ()
+    """The last lines that the child process printed."""
+
+
+class Place(Measured):
+    """Where two arrays differ most, with both values there (``None``: not finite)."""
+
+    index: tuple[NonNegativeInt, ...]
+    reference: float | None
+    candidate: float | None
+
+
+class TopOne(Measured):
+    """Whether the best score of each row (last axis) stays the best; gaps are shares of the row's range."""
+
+    rows: NonNegativeInt
+    disagreements: NonNegativeInt
+    least_gap: NonNegativeFloat
+    """The smallest gap between the reference's two best scores over all rows: tiny means a near-tie."""
+    worst_gap: NonNegativeFloat = 0.0
+    """The largest reference gap among the rows that disagree; 0 when none does."""
+    row: NonNegativeInt | None = None
+    """The row of ``worst_gap``."""
+
+
+class Comparison(Measured):
+    """One output of one sample, as two sides computed it.
+
+    The figures are in the order in which they are judged: shapes, then the non-finite pattern, then errors
+    over the elements that are finite on both sides.
+    """
+
+    output: str
+    sample: NonNegativeInt
+    reference: Side
+    candidate: Side
+    reference_shape: tuple[NonNegativeInt, ...]
+    candidate_shape: tuple[NonNegativeInt, ...]
+    elements: NonNegativeInt
+    nonfinite_mismatches: NonNegativeInt = 0
+    """Elements that are NaN or infinite on one side only, or in different ways."""
+    nonfinite_place: Place | None = None
+    max_reference: NonNegativeFloat = 0.0
+    """Greatest finite absolute reference value: the scale of all relative figures."""
+    max_abs_error: NonNegativeFloat = 0.0
+    max_abs_place: Place | None = None
+    max_rel_error: NonNegativeFloat = 0.0
+    """Greatest element-wise relative error; near zero it is cancellation, so it is shown and never judged."""
+    max_rel_place: Place | None = None
+    psnr: float | None = None
+    """In dB over all elements with peak = max |reference|; ``None`` when both sides are equal."""
+    cosine: float | None = None
+    """``None`` when a side is all zeros."""
+    top1: TopOne | None = None
+
+    @property
+    def same_shape(self) -> bool:
+        """Whether the two sides can be compared at all."""
+        return self.reference_shape == self.candidate_shape
+
+    @property
+    def relative_error(self) -> float:
+        """``max_abs_error`` as a share of ``max_reference``; absolute where the reference is all zeros."""
+        return self.max_abs_error / self.max_reference if self.max_reference > 0 else self.max_abs_error
+
+
+class MetricValue(Measured):
+    """One number of the user's ``evaluate``, by the side that predicted."""
+
+    name: str
+    side: Side
+    value: float
+
+
+class OutputSensitivity(Measured):
+    """How much an output varies over the samples, as a share of its greatest absolute value.
+
+    Below about 0.1 the output hardly depends on the input, and a good figure means nothing.
+    """
+
+    output: str
+    value: NonNegativeFloat
+
+
+class SourceFacts(Measured):
+    """What is known of the source before it is converted."""
+
+    kind: Literal["module", "exported-program", "torchscript", "package"]
+    parameters: NonNegativeInt
+    samples: NonNegativeInt
+    random_samples: bool
+    """Whether the samples were drawn by us because the configuration names none."""
+    untrained_signs: tuple[str, ...] = ()
+    """Why the model looks randomly initialised; empty when it looks trained."""
+    sensitivity: tuple[OutputSensitivity, ...] = ()
+
+
+class MissingOperation(Measured):
+    """A torch operation for which the converter has no rule."""
+
+    operation: str
+    count: NonNegativeInt
+    modules: tuple[str, ...]
+    """Paths of the modules that call it, the first few."""
+
+
+class ConversionFacts(Measured):
+    """How the conversion went."""
+
+    status: Literal["converted", "failed", "crashed", "timed-out", "out-of-memory", "not-needed"]
+    route: Literal["export", "trace", "none"]
+    seconds: NonNegativeFloat = 0.0
+    cached: bool = False
+    missing: tuple[MissingOperation, ...] = ()
+    message: str = ""
+    """The converter's own words when it failed."""
+    hint: str = ""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of a success: a fallback, an operation that got its converter from us."""
+    log_tail: tuple[str, ...] = ()
+
+
+class FeatureFacts(Measured):
+    """One input, output or state of the package's interface."""
+
+    name: str
+    kind: Literal["array", "image", "state", "string", "dictionary"]
+    dtype: str
+    shape: tuple[int, ...] = ()
+    """The default shape."""
+    flexibility: str = ""
+    """The other shapes allowed, written out: ``[1, 1..512]`` or ``(1, 64) | (1, 128)``; empty when fixed."""
+    optional: bool = False
+
+
+class PackageFacts(Measured):
+    """What can be read off the package without running it."""
+
+    path: str
+    """Relative to the Record's folder."""
+    fingerprint: str
+    total_bytes: NonNegativeInt
+    weight_bytes: NonNegativeInt
+    program_bytes: NonNegativeInt
+    deployment_target: str
+    inputs: tuple[FeatureFacts, ...]
+    outputs: tuple[FeatureFacts, ...]
+    states: tuple[FeatureFacts, ...] = ()
+    operations: dict[str, NonNegativeInt] = Field(default_factory=dict)
+    """Operations by type; constants are left out."""
+
+
+class LiveValue(Measured):
+    """One value that is alive at the peak."""
+
+    name: str
+    bytes: NonNegativeInt
+
+
+class MemoryFacts(Measured):
+    """Weights, and the peak of live activations by liveness over the program."""
+
+    weight_bytes: NonNegativeInt
+    activation_bytes: NonNegativeInt
+    peak_operation: str
+    live: tuple[LiveValue, ...]
+    """The largest values alive at the peak, largest first."""
+
+
+class ModelRecord(Measured):
+    """Everything measured of one model; a part is ``None`` when measuring stopped before it."""
+
+    name: str
+    content: str = ""
+    """Digest of the source closure, options and versions from which this was measured."""
+    source: SourceFacts | None = None
+    conversion: ConversionFacts | None = None
+    package: PackageFacts | None = None
+    memory: MemoryFacts | None = None
+    parity: tuple[Comparison, ...] = ()
+    """Source against the float32 package in fp32 mode."""
+    precision: tuple[Comparison, ...] = ()
+    """The float32 package in fp32 mode against the package that ships in fp16 mode."""
+    metrics: tuple[MetricValue, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    """Operations that our runtime does not know: numbers of this model cannot be told."""
+    problem: Problem | None = None
+
+
+class SkippedModel(Measured):
+    """A model that was not measured, and why."""
+
+    name: str
+    reason: str
+
+
+class Record(Measured):
+    """What one run measured of one commit."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    created: str
+    """UTC, ISO 8601."""
+    commit: str | None
+    dirty: bool = False
+    """Whether the work tree had uncommitted changes that were measured too."""
+    engine: str = "mil"
+    """Which engine stood for the device; ``mil`` is our runtime and never Core ML."""
+    environment: Environment
+    models: tuple[ModelRecord, ...]
+    skipped: tuple[SkippedModel, ...] = ()
+
+    def model(self, name: str) -> ModelRecord | None:
+        """The model of that name, or ``None``."""
+        return next((model for model in self.models if model.name == name), None)
+
+
+def read_record(path: Path) -> Record:
+    """Reads a Record, or says what is wrong with the file (:class:`RecordError`)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(
+            f"record `{path}` cannot be read: {error}.", "name the record.json of an earlier run."
+        ) from error
+    return parse_record(text, str(path))
+
+
+def parse_record(text: str, name: str) -> Record:
+    """Checks the text of a Record against the schema; ``name`` says in messages where it came from."""
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top"
+        raise RecordError(
+            f"record `{name}`: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).",
+            f"this version reads schema version {SCHEMA_VERSION}; measure the baseline again with it.",
+        ) from error
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Writes a Record as indented JSON."""
+    path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")

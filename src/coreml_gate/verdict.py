@@ -1,0 +1,99 @@
+"""A Verdict: the answers of all checks to all models, and what they mean for the merge."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+PASS_EXIT_CODE = 0
+FAIL_EXIT_CODE = 1
+
+
+class Status(StrEnum):
+    """The status of a finding; ``unsure`` and ``skipped`` are never a pass and never a failure."""
+
+    PASS = "pass"  # noqa: S105 - a status, not a password
+    WARN = "warn"
+    FAIL = "fail"
+    UNSURE = "unsure"
+    """Measured or asked, but it cannot be told."""
+    SKIPPED = "skipped"
+    """Not asked, with the reason."""
+
+
+SEVERITY = (Status.SKIPPED, Status.PASS, Status.UNSURE, Status.WARN, Status.FAIL)
+"""From harmless to grave: the order in which a reader wants to see findings is the reverse."""
+
+
+class Answer(BaseModel):
+    """The form of every part of a Verdict."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Finding(Answer):
+    """One answer of one check."""
+
+    check: str
+    status: Status
+    subject: str
+    """What was asked about: an output, a metric, the package."""
+    message: str
+    """One or two sentences with the thing, the number, the place and the allowed number."""
+    value: float | None = None
+    base: float | None = None
+    """The same figure of the baseline."""
+    limit: float | None = None
+    unit: str = ""
+    hint: str = ""
+    """The way out."""
+    details: tuple[str, ...] = ()
+    """Lines for the collapsed part: places, log lines, operations."""
+
+
+class ModelVerdict(Answer):
+    """All answers to one model."""
+
+    name: str
+    verdict: Status
+    findings: tuple[Finding, ...]
+    exit_code: int = PASS_EXIT_CODE
+    notes: tuple[str, ...] = ()
+    """What a reader should know before trusting a figure: untrained, random samples, a fallback."""
+
+    def of(self, check: str) -> tuple[Finding, ...]:
+        """The findings of one check."""
+        return tuple(finding for finding in self.findings if finding.check == check)
+
+
+class SkippedVerdict(Answer):
+    """A model that was not measured."""
+
+    name: str
+    reason: str
+
+
+class BaselineFacts(Answer):
+    """Where the baseline came from, or why there is none."""
+
+    origin: str
+    """A sentence part: ``rebuilt from commit 1a2b3c4``, ``record build/base``, ``none: not asked for``."""
+    commit: str | None = None
+    present: bool = False
+
+
+class Verdict(Answer):
+    """What the gate says of one run."""
+
+    verdict: Status
+    exit_code: int
+    commit: str | None
+    dirty: bool
+    engine: str
+    baseline: BaselineFacts
+    models: tuple[ModelVerdict, ...]
+    skipped: tuple[SkippedVerdict, ...] = ()
+
+
+def gravest(statuses: list[Status]) -> Status:
+    """The status that stands for all of them; nothing asked at all is ``skipped``."""
+    return max(statuses, key=SEVERITY.index, default=Status.SKIPPED)
