@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PositiveInt
 
 PASS_EXIT_CODE = 0
 FAIL_EXIT_CODE = 1
@@ -48,6 +48,9 @@ class Finding(Answer):
     """The way out."""
     details: tuple[str, ...] = ()
     """Lines for the collapsed part: places, log lines, operations."""
+    file: str = ""
+    """The source file to look at, relative to the repository; empty when no file is to blame."""
+    line: PositiveInt | None = None
 
 
 class ModelVerdict(Answer):
@@ -92,6 +95,8 @@ class Verdict(Answer):
     baseline: BaselineFacts
     models: tuple[ModelVerdict, ...]
     skipped: tuple[SkippedVerdict, ...] = ()
+    fail_on_unsure: bool = False
+    """Whether a finding that cannot tell blocked as a failure does."""
 
 
 def gravest(statuses: list[Status]) -> Status:
