@@ -8,6 +8,7 @@ History of the format:
     1  first version
 """
 
+import sys
 from pathlib import Path
 from typing import Final, Literal
 
@@ -57,12 +58,16 @@ class Problem(Measured):
     """The last lines that the child process printed."""
 
 
+NonFinite = Literal["NaN", "+inf", "-inf"]
+"""What JSON has no number for, by name: an overflow, a mask and an undefined result differ in their cure."""
+
+
 class Place(Measured):
-    """Where two arrays differ most, with both values there (``None``: not finite)."""
+    """Where two arrays differ, with both values there."""
 
     index: tuple[NonNegativeInt, ...]
-    reference: float | None
-    candidate: float | None
+    reference: float | NonFinite
+    candidate: float | NonFinite
 
 
 class TopOne(Measured):
@@ -92,6 +97,9 @@ class Comparison(Measured):
     reference_shape: tuple[NonNegativeInt, ...]
     candidate_shape: tuple[NonNegativeInt, ...]
     elements: NonNegativeInt
+    unequal: NonNegativeInt | None = None
+    """Elements of an integer or boolean output that differ at all; ``None`` for floating point. Such outputs
+    are class numbers, indices and flags: they have no psnr, cosine or top1, and no error is a small one."""
     nonfinite_mismatches: NonNegativeInt = 0
     """Elements that are NaN or infinite on one side only, or in different ways."""
     nonfinite_place: Place | None = None
@@ -103,7 +111,8 @@ class Comparison(Measured):
     """Greatest element-wise relative error; near zero it is cancellation, so it is shown and never judged."""
     max_rel_place: Place | None = None
     psnr: float | None = None
-    """In dB over all elements with peak = max |reference|; ``None`` when both sides are equal."""
+    """In dB over all elements with peak = max |reference| (1 where the reference is all zeros); ``None`` when
+    both sides are equal."""
     cosine: float | None = None
     """``None`` when a side is all zeros."""
     top1: TopOne | None = None
@@ -116,7 +125,8 @@ class Comparison(Measured):
     @property
     def relative_error(self) -> float:
         """``max_abs_error`` as a share of ``max_reference``; absolute where the reference is all zeros."""
-        return self.max_abs_error / self.max_reference if self.max_reference > 0 else self.max_abs_error
+        scale = self.max_reference if self.max_reference > 0 else 1.0
+        return min(self.max_abs_error / scale, sys.float_info.max)
 
 
 class MetricValue(Measured):
@@ -128,7 +138,7 @@ class MetricValue(Measured):
 
 
 class OutputSensitivity(Measured):
-    """How much an output varies over the samples, as a share of its greatest absolute value.
+    """How much an output varies over the samples: RMS deviation from the mean sample, by RMS of all values.
 
     Below about 0.1 the output hardly depends on the input, and a good figure means nothing.
     """
