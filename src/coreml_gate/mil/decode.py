@@ -1,0 +1,171 @@
+"""From protobuf messages to the program of ir.py; every claim of the file is checked before it is believed."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coreml_gate.errors import PackageError
+from coreml_gate.mil.dtypes import BY_NUMBER, DTYPES, DType
+from coreml_gate.mil.ir import (
+    Argument,
+    Block,
+    Constant,
+    DictionaryType,
+    Function,
+    ListType,
+    Operation,
+    Program,
+    StateType,
+    TensorType,
+    Value,
+    ValueType,
+)
+from coreml_gate.mil.weights import Weights
+
+Message = Any  # generated protobuf classes carry no types
+
+_OPSETS = {"CoreML5": 15, "CoreML6": 16, "CoreML7": 17, "CoreML8": 18, "CoreML9": 26}
+_AGAIN = "convert the model again with coremltools 6 to 9, or report the package."
+
+
+def decode_program(message: Message, weights: Weights) -> Program:
+    """The ``mlProgram`` of a specification.
+
+    :raises PackageError: Something does not fit; the message names the function and the operation.
+    """
+    functions = {name: _function(name, function, weights) for name, function in sorted(message.functions.items())}
+    if not functions:
+        raise PackageError("the program has no function.", _AGAIN)
+    return Program(functions)
+
+
+def _function(name: str, message: Message, weights: Weights) -> Function:
+    if message.opset not in _OPSETS:
+        known = ", ".join(_OPSETS)
+        raise PackageError(f"function `{name}` uses the opset `{message.opset}`; known are {known}.", _AGAIN)
+    if message.opset not in message.block_specializations:
+        raise PackageError(f"function `{name}` has no block for its opset `{message.opset}`.", _AGAIN)
+    inputs = tuple(_value(item) for item in message.inputs)
+    block = _block(message.block_specializations[message.opset], weights)
+    return Function(name, _OPSETS[message.opset], inputs, replace(block, inputs=inputs))
+
+
+def _block(message: Message, weights: Weights) -> Block:
+    return Block(
+        inputs=tuple(_value(item) for item in message.inputs),
+        operations=tuple(_operation(item, weights) for item in message.operations),
+        outputs=tuple(message.outputs),
+    )
+
+
+def _operation(message: Message, weights: Weights) -> Operation:
+    name = message.outputs[0].name if message.outputs else _attribute_name(message)
+    blocks = tuple(_block(block, weights) for block in message.blocks)
+    try:
+        return Operation(
+            type=message.type,
+            name=name,
+            inputs={key: _arguments(item, weights) for key, item in sorted(message.inputs.items())},
+            attributes={key: _constant(item, weights) for key, item in sorted(message.attributes.items())},
+            outputs=tuple(_value(item) for item in message.outputs),
+            blocks=blocks,
+        )
+    except PackageError as error:
+        raise PackageError(f"operation `{name}` ({message.type}): {error.message}", error.hint) from error
+
+
+def _attribute_name(message: Message) -> str:
+    strings = message.attributes["name"].immediateValue.tensor.strings.values if "name" in message.attributes else ()
+    return strings[0] if strings else str(message.type)
+
+
+def _arguments(message: Message, weights: Weights) -> tuple[Argument, ...]:
+    return tuple(
+        binding.name if binding.WhichOneof("binding") == "name" else _constant(binding.value, weights)
+        for binding in message.arguments
+    )
+
+
+def _value(message: Message) -> Value:
+    return Value(message.name, _type(message.type))
+
+
+def _type(message: Message) -> ValueType:
+    match message.WhichOneof("type"):
+        case "tensorType":
+            return _tensor_type(message.tensorType)
+        case "listType":
+            length = message.listType.length
+            known = length.WhichOneof("dimension") == "constant"
+            return ListType(_element(message.listType.type), length.constant.size if known else None)
+        case "stateType":
+            return StateType(_element(message.stateType.wrappedType))
+        case "dictionaryType":
+            return DictionaryType(
+                _element(message.dictionaryType.keyType), _element(message.dictionaryType.valueType)
+            )
+        case other:
+            raise PackageError(f"a value of the type `{other}` is not known.", _AGAIN)
+
+
+def _element(message: Message) -> TensorType:
+    kind = _type(message)
+    if not isinstance(kind, TensorType):
+        raise PackageError("a list, state or dictionary holds something else than tensors.", _AGAIN)
+    return kind
+
+
+def _tensor_type(message: Message) -> TensorType:
+    dtype = BY_NUMBER.get(message.dataType)
+    if dtype is None:
+        raise PackageError(f"element type number {message.dataType} is not known.", _AGAIN)
+    if any(dimension.unknown.variadic for dimension in message.dimensions):
+        raise PackageError("a tensor of unknown rank cannot be read.", _AGAIN)
+    return TensorType(dtype.name, tuple(_dimension(dimension) for dimension in message.dimensions))
+
+
+def _dimension(message: Message) -> int | None:
+    return int(message.constant.size) if message.WhichOneof("dimension") == "constant" else None
+
+
+def _constant(message: Message, weights: Weights) -> Constant:
+    declared = _type(message.type)
+    if isinstance(declared, ListType):
+        return Constant(declared, _list_values(message, declared, weights))
+    if not isinstance(declared, TensorType):
+        raise PackageError(f"a constant of the type {type(declared).__name__} cannot be read.", _AGAIN)
+    count = declared.elements
+    if count is None:
+        raise PackageError(f"a constant of the unknown shape {declared} cannot be read.", _AGAIN)
+    dtype = DTYPES[declared.dtype]
+    if message.WhichOneof("value") == "blobFileValue":
+        blob = message.blobFileValue
+        return Constant(declared, weights.blob(blob.fileName, blob.offset, dtype, count))
+    return Constant(declared, _immediate(message.immediateValue.tensor, dtype, count))
+
+
+def _immediate(message: Message, dtype: DType, count: int) -> NDArray[np.generic]:
+    values = getattr(message, dtype.field).values
+    if dtype.field == "bytes":
+        data: NDArray[np.generic] = np.frombuffer(values, np.uint8)
+        _check_count(data.size, dtype.stored_bytes(count), "bytes")
+        return data if dtype.packed else data.view(dtype.numpy)
+    _check_count(len(values), count, f"elements of {dtype.name}")
+    if dtype.name == "uint32":  # travels as int32
+        return np.array(values, np.int32).view(np.uint32)
+    return np.array(values, dtype.numpy)
+
+
+def _check_count(found: int, declared: int, unit: str) -> None:
+    if found != declared:
+        raise PackageError(f"a constant holds {found} {unit}, but its shape takes {declared}.", _AGAIN)
+
+
+def _list_values(message: Message, declared: ListType, weights: Weights) -> NDArray[np.generic]:
+    values = [_constant(item, weights).array for item in message.immediateValue.list.values]
+    if any(math.prod(value.shape) != 1 for value in values):
+        raise PackageError("a list of constants holds something else than single elements.", _AGAIN)
+    return np.array([value.item() for value in values], DTYPES[declared.element.dtype].numpy)

@@ -1,0 +1,68 @@
+"""MIL's element types: their names, bit widths, and how memory, immediate values and weight files spell them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class DType:
+    """One element type: MIL's name, its number in MIL.proto and in a weight file, and the numpy dtype it unpacks to."""
+
+    name: str
+    bits: int
+    number: int
+    numpy: DTypeLike
+    blob_number: int | None = None
+    field: str = "bytes"
+
+    @property
+    def packed(self) -> bool:
+        """Do several elements share a byte?"""
+        return self.bits < 8  # noqa: PLR2004  # a byte
+
+    def stored_bytes(self, count: int) -> int:
+        """Bytes that ``count`` elements take, the last byte filled up."""
+        return (count * self.bits + 7) // 8
+
+
+# Numbers: mlmodel/format/MIL.proto (DataType) and mlmodel/src/MILBlob/Blob/BlobDataType.hpp of apple/coremltools.
+# `field` is where a TensorValue carries immediate values of this type.
+_ALL = (
+    DType("bool", 8, 1, np.bool_, None, "bools"),
+    DType("string", 0, 2, np.object_, None, "strings"),
+    DType("fp16", 16, 10, np.float16, 1),
+    DType("fp32", 32, 11, np.float32, 2, "floats"),
+    DType("fp64", 64, 12, np.float64, None, "doubles"),
+    DType("int8", 8, 21, np.int8, 4),
+    DType("int16", 16, 22, np.int16, 6, "ints"),
+    DType("int32", 32, 23, np.int32, 14, "ints"),
+    DType("int64", 64, 24, np.int64, None, "longInts"),
+    DType("int4", 4, 25, np.int8, 8),
+    DType("uint8", 8, 31, np.uint8, 3),
+    DType("uint16", 16, 32, np.uint16, 7, "ints"),
+    DType("uint32", 32, 33, np.uint32, 15, "ints"),
+    DType("uint64", 64, 34, np.uint64, None, "longInts"),
+    DType("uint4", 4, 35, np.uint8, 11),
+    DType("uint2", 2, 36, np.uint8, 10),
+    DType("uint1", 1, 37, np.uint8, 9),
+    DType("uint6", 6, 38, np.uint8, 13),
+    DType("uint3", 3, 39, np.uint8, 12),
+)
+DTYPES: dict[str, DType] = {dtype.name: dtype for dtype in _ALL}
+BY_NUMBER: dict[int, DType] = {dtype.number: dtype for dtype in _ALL}
+BY_BLOB_NUMBER: dict[int, DType] = {dtype.blob_number: dtype for dtype in _ALL if dtype.blob_number is not None}
+
+
+def unpack(packed: NDArray[np.uint8], dtype: DType, count: int) -> NDArray[np.generic]:
+    """``count`` elements of a sub-byte type, one per byte; packing is little-endian across bytes."""
+    if 8 % dtype.bits == 0:
+        shifts = np.arange(0, 8, dtype.bits, dtype=np.uint8)
+        values = ((packed[:, None] >> shifts) & ((1 << dtype.bits) - 1)).reshape(-1)[:count]
+    else:
+        bits = np.unpackbits(packed, bitorder="little")[: count * dtype.bits].reshape(count, dtype.bits)
+        values = np.packbits(bits, axis=1, bitorder="little")[:, 0]
+    if dtype.name == "int4":
+        return ((values ^ 8).astype(np.int8) - 8).astype(np.int8)
+    return values.astype(dtype.numpy, copy=False)

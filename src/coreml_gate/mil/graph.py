@@ -1,0 +1,173 @@
+"""What a program's wiring tells without running it: last uses, the peak of live activations, the operations used."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from coreml_gate.errors import PackageError
+from coreml_gate.mil.dtypes import DTYPES
+from coreml_gate.mil.ir import Block, Function, ListType, Operation, TensorType, Value
+
+# The result is the operand under another shape: no bytes move, so both names share one storage.
+VIEWS = frozenset({"expand_dims", "flatten2d", "identity", "reshape", "reshape_like", "squeeze"})
+_CONSTANTS = "const"
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A value that is alive at the peak."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The greatest sum of live activation bytes, the operation at which it occurs and what is alive there."""
+
+    bytes: int
+    operation: str
+    live: tuple[Live, ...]
+
+
+def histogram(function: Function) -> Counter[str]:
+    """How often each operation type occurs, nested blocks included, constants left out."""
+    return Counter(
+        operation.type for operation in function.block.walk() if not operation.type.startswith(_CONSTANTS)
+    )
+
+
+def captured(operation: Operation) -> frozenset[str]:
+    """Names that the operation's nested blocks read from the blocks around them."""
+    names: set[str] = set()
+    for block in operation.blocks:
+        inner = {value.name for value in block.inputs}
+        for nested in block.operations:
+            names |= (set(nested.reads()) | captured(nested)) - inner
+            inner |= {value.name for value in nested.outputs}
+        names |= set(block.outputs) - inner
+    return frozenset(names)
+
+
+def last_uses(block: Block) -> tuple[tuple[str, ...], ...]:
+    """Per operation, the names that nobody reads any more once it is done (its own unread outputs included).
+
+    The block's outputs are never among them; names of the blocks around this one are not either.
+    """
+    seen = set(block.outputs)
+    mine = {value.name for value in block.inputs}
+    mine |= {value.name for operation in block.operations for value in operation.outputs}
+    result: list[tuple[str, ...]] = []
+    for operation in reversed(block.operations):
+        names = dict.fromkeys((*operation.reads(), *sorted(captured(operation))))
+        names.update(dict.fromkeys(value.name for value in operation.outputs))
+        result.append(tuple(name for name in names if name in mine and name not in seen))
+        seen.update(names)
+    return tuple(reversed(result))
+
+
+def peak(function: Function, shapes: Shapes | None = None) -> Peak:
+    """How many bytes of activations are alive at once, at worst? A lower bound of any runtime's memory.
+
+    Counted: inputs and results of operations in their declared element types, from the operation that makes them to
+    their last reader; at an operation its operands and its results. Left out: constants and what is computed from
+    constants alone (``constexpr_*``), scratch memory, and in-place execution (whether a runtime overwrites a dying
+    operand is its own affair; the peak of two elementwise operands and one result is counted as three). Results of
+    ``reshape``, ``expand_dims``, ``squeeze``, ``flatten2d``, ``reshape_like`` and ``identity`` share their operand's
+    storage: tensors are dense, so only the shape differs; ``transpose`` and slices move bytes in Core ML and count.
+    A nested block's peak counts on top of what is alive around it.
+
+    :param shapes: Shapes seen in a run, by value name, for dimensions that the program leaves open; an input's entry
+        wins over its declaration.
+    :raises PackageError: A dimension is open and ``shapes`` does not name the value.
+    """
+    return _block_peak(function.block, {} if shapes is None else shapes, frozenset())
+
+
+def _block_peak(block: Block, shapes: Shapes, known: frozenset[str]) -> Peak:
+    storage = _Storage(shapes)
+    for value in block.inputs:
+        storage.make(value)
+    constants = set(known)
+    worst = Peak(storage.total, "the inputs", storage.live())
+    for operation, dying in zip(block.operations, last_uses(block), strict=True):
+        if _is_constant(operation, constants):
+            constants.update(value.name for value in operation.outputs)
+            continue
+        for value in operation.outputs:
+            storage.make(value, _viewed(operation))
+        inner = [_block_peak(nested, shapes, frozenset(constants)) for nested in operation.blocks]
+        greatest = max(inner, key=lambda item: item.bytes, default=Peak(0, operation.name, ()))
+        if storage.total + greatest.bytes > worst.bytes:
+            worst = Peak(storage.total + greatest.bytes, greatest.operation, storage.live() + greatest.live)
+        storage.free(dying)
+    return worst
+
+
+def _is_constant(operation: Operation, constants: set[str]) -> bool:
+    return operation.type == "const" or (
+        operation.type.startswith("constexpr_") and constants.issuperset(operation.reads())
+    )
+
+
+def _viewed(operation: Operation) -> str | None:
+    operand = operation.inputs.get("x", (None,))[0] if operation.type in VIEWS else None
+    return operand if isinstance(operand, str) else None
+
+
+class _Storage:
+    """Bytes alive, by storage: a view adds a name to its operand's storage."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
+        self._root: dict[str, str] = {}
+        self._names: dict[str, int] = {}
+        self._bytes: dict[str, int] = {}
+        self.total = 0
+
+    def make(self, value: Value, viewed: str | None = None) -> None:
+        root = self._root.get(viewed, value.name) if isinstance(viewed, str) else value.name
+        self._root[value.name] = root
+        self._names[root] = self._names.get(root, 0) + 1
+        if root == value.name:
+            self._bytes[root] = value_bytes(value, self._shapes)
+            self.total += self._bytes[root]
+
+    def free(self, names: Iterable[str]) -> None:
+        for name in names:
+            root = self._root.pop(name, None)
+            if root is None:
+                continue
+            self._names[root] -= 1
+            if not self._names[root]:
+                self.total -= self._bytes.pop(root)
+
+    def live(self) -> tuple[Live, ...]:
+        ordered = sorted(self._bytes.items(), key=lambda item: (-item[1], item[0]))
+        return tuple(Live(name, size) for name, size in ordered if size)
+
+
+def value_bytes(value: Value, shapes: Shapes) -> int:
+    """Bytes of a value in its declared element type; states and dictionaries are no activations and count as 0.
+
+    :raises PackageError: A dimension is open and ``shapes`` does not name the value.
+    """
+    if isinstance(value.type, TensorType):
+        return _tensor_bytes(value.name, value.type, shapes)
+    if isinstance(value.type, ListType):
+        length = shapes[value.name][0] if value.name in shapes else value.type.length
+        return (1 if length is None else length) * _tensor_bytes(value.name, value.type.element, {})
+    return 0
+
+
+def _tensor_bytes(name: str, kind: TensorType, shapes: Shapes) -> int:
+    elements = math.prod(shapes[name]) if name in shapes else kind.elements
+    if elements is None:
+        raise PackageError(
+            f"value `{name}` has the open shape {kind}, so its bytes cannot be counted.",
+            "give the shapes of a run (Model.shapes), or convert with fixed shapes.",
+        )
+    return DTYPES[kind.dtype].stored_bytes(elements)

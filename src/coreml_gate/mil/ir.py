@@ -1,0 +1,213 @@
+"""An ML Program as plain frozen values: what a package says, before anybody runs it.
+
+::
+
+    Program ─► Function ─► Block ─► Operation ─► inputs:  parameter -> (value name | Constant, ...)
+                                             └─► outputs: (Value, ...)     blocks: (Block, ...)
+
+Values are in single assignment; a nested block sees the names of the blocks around it.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coreml_gate.mil.dtypes import DTYPES, unpack
+
+Shape = tuple[int | None, ...]
+FeatureKind = Literal["multiarray", "image", "state", "string", "int64", "double", "dictionary", "sequence"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Element type (MIL's name) and shape; ``None`` stands for a dimension known only at run time."""
+
+    dtype: str
+    shape: Shape
+
+    @property
+    def elements(self) -> int | None:
+        """Number of elements, or ``None`` when a dimension is unknown."""
+        known = [size for size in self.shape if size is not None]
+        return math.prod(known) if len(known) == len(self.shape) else None
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join('?' if size is None else str(size) for size in self.shape)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class ListType:
+    """A list of tensors of one type; ``None`` stands for a length known only at run time."""
+
+    element: TensorType
+    length: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StateType:
+    """A tensor that lives from one prediction to the next (iOS 18)."""
+
+    wrapped: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class DictionaryType:
+    """A dictionary, as ``classify`` gives it."""
+
+    key: TensorType
+    value: TensorType
+
+
+ValueType = TensorType | ListType | StateType | DictionaryType
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What one operation (or the caller) gives and others read."""
+
+    name: str
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """A value that the package holds; ``data`` is a view into the mapped weight file where it comes from one.
+
+    Elements narrower than a byte stay packed in ``data``; ``array`` unpacks them.
+    """
+
+    type: TensorType | ListType
+    data: NDArray[np.generic]
+
+    @property
+    def array(self) -> NDArray[np.generic]:
+        """The elements in the declared shape; a view where the elements are whole bytes."""
+        if isinstance(self.type, ListType):
+            return self.data
+        dtype = DTYPES[self.type.dtype]
+        shape = tuple(size or 0 for size in self.type.shape)
+        if dtype.packed and dtype.name != "string":
+            return unpack(self.data.view(np.uint8), dtype, math.prod(shape)).reshape(shape)
+        return self.data.reshape(shape)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes in the package."""
+        return self.data.nbytes
+
+
+Argument = str | Constant
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One MIL operation; its name is the name of its first output (Core ML's tools show that one)."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, tuple[Argument, ...]]
+    attributes: Mapping[str, Constant]
+    outputs: tuple[Value, ...]
+    blocks: tuple["Block", ...] = ()
+
+    def reads(self) -> Iterator[str]:
+        """Names of the values that this operation itself reads, in order, repeats included."""
+        for arguments in self.inputs.values():
+            for argument in arguments:
+                if isinstance(argument, str):
+                    yield argument
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Operations in order; a function has one, which has its inputs; ``cond`` and ``while_loop`` have two each."""
+
+    inputs: tuple[Value, ...]
+    operations: tuple[Operation, ...]
+    outputs: tuple[str, ...]
+
+    def walk(self) -> Iterator[Operation]:
+        """Every operation, those of nested blocks right after the operation that holds them."""
+        for operation in self.operations:
+            yield operation
+            for block in operation.blocks:
+                yield from block.walk()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """One entry point; ``opset`` is the iOS version whose operations its block uses (15 to 18, then 26)."""
+
+    name: str
+    opset: int
+    inputs: tuple[Value, ...]
+    block: Block
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """All functions by name."""
+
+    functions: Mapping[str, Function]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One input, output or state as the package's interface describes it to the app.
+
+    ``shape`` is the default shape (of an image: height and width). ``ranges`` gives per dimension the smallest and
+    the greatest size (``None``: no bound), ``shapes`` the enumerated shapes; both are empty where the shape is fixed.
+    """
+
+    name: str
+    kind: FeatureKind
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    ranges: tuple[tuple[int, int | None], ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
+    optional: bool = False
+    default: float | None = None
+    color: str = ""
+
+    @property
+    def flexible(self) -> bool:
+        """Does the package take more than one shape here?"""
+        return bool(self.ranges or self.shapes)
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Is this shape one that the interface allows?"""
+        if self.shapes:
+            return shape in self.shapes
+        if self.ranges:
+            return len(shape) == len(self.ranges) and all(
+                low <= size and (high is None or size <= high)
+                for size, (low, high) in zip(shape, self.ranges, strict=True)
+            )
+        return not self.shape or shape == self.shape
+
+    def wanted(self) -> str:
+        """The shapes that ``takes`` allows, in words for a message."""
+        if self.shapes:
+            return "one of " + ", ".join(map(str, self.shapes))
+        if self.ranges:
+            return "(" + ", ".join(_range_text(low, high) for low, high in self.ranges) + ")"
+        return str(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a function takes and gives."""
+
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    states: tuple[Feature, ...] = ()
+
+
+def _range_text(low: int, high: int | None) -> str:
+    if high == low:
+        return str(low)
+    return f"{low} and more" if high is None else f"{low} to {high}"

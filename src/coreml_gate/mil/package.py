@@ -1,0 +1,156 @@
+"""Reading a ``.mlpackage``: the specification parsed, the weights memory-mapped, nothing believed unchecked."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coreml_gate.errors import PackageError
+from coreml_gate.mil.decode import decode_program
+from coreml_gate.mil.interface import decode_interfaces
+from coreml_gate.mil.ir import Function, Interface, Program
+from coreml_gate.mil.proto import model_class
+from coreml_gate.mil.weights import Weights
+
+# Specification version -> what Xcode and coremltools call the deployment target (coremltools' AvailableTarget).
+_TARGETS = {5: "iOS14", 6: "iOS15", 7: "iOS16", 8: "iOS17", 9: "iOS18", 10: "iOS26"}
+_DATE = "com.github.apple.coremltools.conversion_date"
+_CONVERT = 'convert it with coremltools.convert(..., convert_to="mlprogram") and save it as .mlpackage.'
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Package:
+    """One package as read; ``interfaces`` has a key per function, ``spec`` is coremltools' ``Model`` message."""
+
+    path: Path
+    spec: Any
+    program: Program
+    interfaces: Mapping[str, Interface]
+    default_function: str
+    weights: Weights
+    program_bytes: int
+    weight_bytes: int
+    total_bytes: int
+
+    @property
+    def specification_version(self) -> int:
+        """The number that Core ML compares with what the system can load."""
+        return int(self.spec.specificationVersion)
+
+    @property
+    def deployment_target(self) -> str:
+        """The oldest iOS that loads this package, e.g. ``iOS17``."""
+        return _TARGETS.get(self.specification_version, f"specification version {self.specification_version}")
+
+    @property
+    def opset(self) -> int:
+        """The default function's opset, as the iOS version that brought it."""
+        return self.function().opset
+
+    @property
+    def interface(self) -> Interface:
+        """The default function's interface."""
+        return self.interfaces[self.default_function]
+
+    def function(self, name: str | None = None) -> Function:
+        """A function by name, the default one without.
+
+        :raises PackageError: There is none of this name.
+        """
+        name = self.default_function if name is None else name
+        if name not in self.program.functions or name not in self.interfaces:
+            known = ", ".join(f"`{key}`" for key in self.program.functions)
+            raise PackageError(f"{self.path}: there is no function `{name}`.", f"the functions are {known}.")
+        return self.program.functions[name]
+
+    def fingerprint(self) -> str:
+        """Are two packages the same program with the same weights? Equal text says yes, across saves and days.
+
+        The files themselves differ with each save: protobuf's map order, the manifest's random identifiers and the
+        conversion date. So the specification is serialised again in order, without the date.
+        """
+        spec = type(self.spec).FromString(self.spec.SerializeToString())
+        spec.description.metadata.userDefined.pop(_DATE, None)
+        digest = hashlib.sha256(spec.SerializeToString(deterministic=True))
+        for name, data in self.weights.mapped():
+            digest.update(name.encode() + hashlib.sha256(data).digest())
+        return digest.hexdigest()
+
+
+def read_package(path: Path) -> Package:
+    """Read a ``.mlpackage`` folder without copying its weights.
+
+    :raises PackageError: It is missing, damaged, or no ML Program; the message says what, where and the way out.
+    """
+    spec_path = _locate_spec(path)
+    data = _read_bytes(spec_path)
+    spec = _parse(spec_path, data)
+    _check_kind(path, spec)
+    weights = Weights(spec_path.parent)
+    try:
+        program = decode_program(spec.mlProgram, weights)
+    except PackageError as error:
+        raise PackageError(f"{path}: {error.message}", error.hint) from error
+    default, interfaces = decode_interfaces(spec.description)
+    sizes = [item.stat().st_size for item in path.rglob("*") if item.is_file()]
+    return Package(
+        path=path,
+        spec=spec,
+        program=program,
+        interfaces=interfaces,
+        default_function=default,
+        weights=weights,
+        program_bytes=len(data),
+        weight_bytes=sum(data.size for _, data in weights.mapped()),
+        total_bytes=sum(sizes),
+    )
+
+
+def _locate_spec(path: Path) -> Path:
+    manifest_path = path / "Manifest.json"
+    if not path.is_dir():
+        what = "is a file, not a .mlpackage folder" if path.exists() else "does not exist"
+        raise PackageError(f"{path}: the package {what}.", _CONVERT)
+    if not manifest_path.is_file():
+        raise PackageError(f"{path}: Manifest.json is missing.", "copy the whole .mlpackage folder.")
+    try:
+        manifest = json.loads(manifest_path.read_bytes())
+        relative = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise PackageError(
+            f"{manifest_path}: no item of the manifest is the root model ({error}).", "convert the model again."
+        ) from error
+    data = path / "Data"
+    spec_path = data / str(relative)
+    if not spec_path.resolve().is_relative_to(data.resolve()) or not spec_path.is_file():
+        raise PackageError(
+            f"{manifest_path}: the model file `{relative}` is missing.", "copy the whole .mlpackage folder."
+        )
+    return spec_path
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PackageError(f"{path}: cannot be read: {error}.", "check the file's permissions.") from error
+
+
+def _parse(path: Path, data: bytes) -> Any:  # noqa: ANN401  # generated classes carry no types
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  # comes with the message classes
+
+    try:
+        return model_class().FromString(data)
+    except DecodeError as error:
+        raise PackageError(
+            f"{path}: {len(data)} bytes that are no Core ML specification ({error}).",
+            "the file is damaged or cut off, or a Git LFS pointer: fetch it again (git lfs pull) or convert again.",
+        ) from error
+
+
+def _check_kind(path: Path, spec: Any) -> None:  # noqa: ANN401  # generated classes carry no types
+    kind = spec.WhichOneof("Type")
+    if kind != "mlProgram":
+        raise PackageError(f"{path}: holds a `{kind}`, not an ML Program.", _CONVERT)

@@ -1,0 +1,72 @@
+"""Values in the form that an operation's body wants them: a tensor, or plain Python for what steers it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from coreml_gate.mil.ir import Constant
+from coreml_gate.runtime.precision import Mode, storage, widen
+from coreml_gate.runtime.registry import Bools, Ints, Tensors
+
+Known = Constant | Tensor
+Convert = Callable[[Any], Any]
+
+
+def to_ints(value: Tensor) -> Ints:
+    """The elements as Python integers."""
+    return tuple(int(item) for item in value.reshape(-1).tolist())
+
+
+def to_bools(value: Tensor) -> Bools:
+    """The elements as Python booleans."""
+    return tuple(bool(item) for item in value.reshape(-1).tolist())
+
+
+# What a value computed at run time needs before a body can take it; tensors need nothing.
+AT_RUN_TIME: dict[Any, Convert] = {
+    int: lambda value: int(value.item()),
+    float: lambda value: float(value.item()),
+    bool: lambda value: bool(value.item()),
+    Ints: to_ints,
+    Bools: to_bools,
+}
+
+
+def known_argument(known: Known, kind: Any, mode: Mode, *, wide: bool) -> Any:  # noqa: ANN401  # any Python value
+    """A constant in the form of ``kind``; ``wide`` asks for float32 where half precision is stored."""
+    if kind is str:
+        return str(_array(known).item())
+    if kind in AT_RUN_TIME:
+        return AT_RUN_TIME[kind](known_tensor(known, mode))
+    if isinstance(known, Constant) and known.data.dtype == np.object_:
+        return tuple(known.data.tolist())
+    tensor = known_tensor(known, mode)
+    return widen(tensor) if wide else tensor
+
+
+def known_tensor(known: Known, mode: Mode) -> Tensor:
+    """A constant as stored in this mode; shares the mapped weight file's memory where the dtype stays."""
+    if isinstance(known, Tensor):
+        return known
+    if known.data.dtype == np.object_:
+        raise TypeError(known.type)
+    dtype = known.type.element.dtype if not hasattr(known.type, "dtype") else known.type.dtype
+    return from_numpy(known.array).to(storage(dtype, mode))
+
+
+def from_numpy(array: NDArray[np.generic]) -> Tensor:
+    """A tensor that shares the array's memory where torch knows the dtype and the array may be written."""
+    if array.dtype in (np.uint16, np.uint32, np.uint64):
+        array = array.astype(np.int64)
+    return torch.from_numpy(array if array.flags.writeable and array.flags.c_contiguous else array.copy())
+
+
+def _array(known: Known) -> NDArray[np.generic]:
+    return known.numpy() if isinstance(known, Tensor) else known.array
+
+
+VARIADIC = Tensors

@@ -1,0 +1,276 @@
+"""From a function of the program to a plan: every argument bound, every conversion decided, once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coreml_gate.errors import PackageError, UnsupportedOperationsError
+from coreml_gate.mil.graph import captured, last_uses
+from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, TensorType, Value, ValueType
+from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument, known_tensor
+from coreml_gate.runtime.ops import find
+from coreml_gate.runtime.plan import Observe, Plan, Step
+from coreml_gate.runtime.precision import Mode, storage, store, widen
+from coreml_gate.runtime.registry import (
+    REQUIRED,
+    BlockFunction,
+    Body,
+    Implementation,
+    Parameter,
+    Rounding,
+    Tensors,
+)
+
+
+def compile_function(function: Function, mode: Mode) -> Plan:
+    """The plan that computes ``function`` in ``mode``.
+
+    :raises UnsupportedOperationsError: Operations are unknown; all of them are named.
+    :raises PackageError: An operation lacks an input, or reads a value that nothing gives.
+    """
+    _refuse_unknown(function)
+    return _Compiler(function.opset, mode).plan(function.block, (), {})
+
+
+def _refuse_unknown(function: Function) -> None:
+    types = {operation.type for operation in function.block.walk() if operation.type != "const"}
+    unknown = tuple(sorted(item for item in types if find(item, function.opset) is None))
+    if unknown:
+        raise UnsupportedOperationsError(unknown)
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What a block knows while it is compiled: constants, the registers of computed values, their types."""
+
+    known: dict[str, Known]
+    registers: list[Any] = field(default_factory=list)
+    slots: dict[str, int] = field(default_factory=dict)
+    types: dict[str, ValueType] = field(default_factory=dict)
+
+    def reserve(self, value: Value) -> int:
+        self.slots[value.name] = self.constant(None)
+        self.types[value.name] = value.type
+        return self.slots[value.name]
+
+    def constant(self, content: Any) -> int:  # noqa: ANN401  # a tensor or plain Python
+        self.registers.append(content)
+        return len(self.registers) - 1
+
+
+@dataclass(slots=True)
+class _Bound:
+    """An operation's arguments, flat: the register, the parameter's name and the run-time conversion of each."""
+
+    reads: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    converts: list[tuple[int, Convert]] = field(default_factory=list)
+    groups: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, name: str, slot: int, convert: Convert | None = None) -> None:
+        if convert is not None:
+            self.converts.append((len(self.reads), convert))
+        self.reads.append(slot)
+        self.names.append(name)
+
+
+class _Compiler:
+    def __init__(self, opset: int, mode: Mode) -> None:
+        self._opset = opset
+        self._mode = mode
+        self._tensors: dict[tuple[int, bool], Any] = {}
+
+    def plan(self, block: Block, captures: tuple[Value, ...], known: dict[str, Known]) -> Plan:
+        scope = _Scope(dict(known))
+        slots = tuple(scope.reserve(value) for value in (*block.inputs, *captures))
+        steps = []
+        for operation, dying in zip(block.operations, last_uses(block), strict=True):
+            if operation.type == "const":
+                scope.known[operation.outputs[0].name] = operation.attributes["val"]
+            elif operation.type.startswith("constexpr_") and self._foldable(operation, scope):
+                self._fold(operation, scope)
+            else:
+                frees = tuple(name for name in dying if name not in scope.known)
+                steps.append(self._step(operation, frees, scope))
+        outputs = tuple(self._read(name, scope, wide=False) for name in block.outputs)
+        return Plan(scope.registers, slots, outputs, tuple(steps))
+
+    def _foldable(self, operation: Operation, scope: _Scope) -> bool:
+        return all(name in scope.known for name in operation.reads())
+
+    def _fold(self, operation: Operation, scope: _Scope) -> None:
+        bound, call = self._bind(operation, scope)
+        result = call(*(scope.registers[slot] for slot in bound.reads))
+        results = (result,) if len(operation.outputs) == 1 else result
+        for value, tensor in zip(operation.outputs, results, strict=True):
+            scope.known[value.name] = tensor
+
+    def _step(self, operation: Operation, frees: tuple[str, ...], scope: _Scope) -> Step:
+        bound, call = self._bind(operation, scope)
+        if operation.blocks:
+            call = self._with_blocks(operation, bound, call, scope)
+        writes = tuple(scope.reserve(value) for value in operation.outputs)
+        return Step(
+            operation=operation,
+            call=call,
+            reads=tuple(bound.reads),
+            names=tuple(bound.names),
+            writes=writes,
+            frees=tuple(scope.slots[name] for name in frees),
+            nested=bool(operation.blocks),
+        )
+
+    def _bind(self, operation: Operation, scope: _Scope) -> tuple[_Bound, Callable[..., Any]]:
+        implementation = find(operation.type, self._opset)
+        if implementation is None:
+            raise UnsupportedOperationsError((operation.type,))
+        wide = implementation.rounding is Rounding.ROUND and not implementation.native
+        bound = _Bound()
+        for parameter in implementation.parameters:
+            if parameter.kind is not BlockFunction:
+                self._bind_parameter(operation, parameter, bound, scope, wide=wide)
+        dtypes = tuple(_stored(value, self._mode) for value in operation.outputs)
+        return bound, _rounded(_converted(_grouped(implementation, bound), bound), dtypes)
+
+    def _bind_parameter(
+        self, operation: Operation, parameter: Parameter, bound: _Bound, scope: _Scope, *, wide: bool
+    ) -> None:
+        arguments = _arguments(operation, parameter.name)
+        if arguments is None and parameter.default is REQUIRED:
+            raise PackageError(
+                f"operation `{operation.name}` ({operation.type}) lacks its input `{parameter.name}`.",
+                "convert the model again.",
+            )
+        if arguments is None:
+            bound.add(parameter.name, scope.constant(parameter.default))
+        elif parameter.kind is Tensors:
+            start = len(bound.reads)
+            for argument in arguments:
+                self._bind_argument(argument, parameter.name, Tensor, bound, scope, wide=wide)
+            bound.groups.append((start, len(bound.reads)))
+        else:
+            self._bind_argument(arguments[0], parameter.name, parameter.kind, bound, scope, wide=wide)
+
+    def _bind_argument(
+        self, argument: Argument, name: str, kind: Any, bound: _Bound, scope: _Scope, *, wide: bool  # noqa: ANN401
+    ) -> None:
+        known = scope.known.get(argument) if isinstance(argument, str) else argument
+        if known is not None:
+            bound.add(name, scope.constant(self._known(known, kind, wide=wide)))
+            return
+        if argument not in scope.slots:
+            raise PackageError(f"nothing gives the value `{argument}` that an operation reads.", "convert again.")
+        convert = AT_RUN_TIME.get(kind)
+        if convert is None and wide and self._is_half(scope.types[str(argument)]):
+            convert = widen
+        bound.add(name, scope.slots[str(argument)], convert)
+
+    def _is_half(self, kind: ValueType) -> bool:
+        return isinstance(kind, TensorType) and storage_of(kind, self._mode) is torch.float16
+
+    def _known(self, known: Known, kind: Any, *, wide: bool) -> Any:  # noqa: ANN401  # a tensor or plain Python
+        if kind is not Tensor:
+            return known_argument(known, kind, self._mode, wide=wide)
+        key = (id(known), wide)
+        if key not in self._tensors:
+            self._tensors[key] = known_argument(known, kind, self._mode, wide=wide)
+        return self._tensors[key]
+
+    def _read(self, name: str, scope: _Scope, *, wide: bool) -> int:
+        if name in scope.known:
+            return scope.constant(self._known(scope.known[name], Tensor, wide=wide))
+        if name not in scope.slots:
+            raise PackageError(f"nothing gives the output `{name}` of a block.", "convert the model again.")
+        return scope.slots[name]
+
+    def _with_blocks(
+        self, operation: Operation, bound: _Bound, call: Callable[..., Any], scope: _Scope
+    ) -> Callable[..., Any]:
+        names = tuple(sorted(name for name in captured(operation) if name not in scope.known))
+        own = len(bound.reads)
+        for name in names:
+            bound.add(name, self._read(name, scope, wide=False))
+        extra = tuple(Value(name, scope.types[name]) for name in names)
+        plans = tuple(self.plan(block, extra, scope.known) for block in operation.blocks)
+
+        def run(observe: Observe | None, *arguments: Any) -> Any:  # noqa: ANN401  # whatever the blocks compute
+            blocks = tuple(_block_function(plan, arguments[own:], observe) for plan in plans)
+            return call(*blocks, *arguments[:own])
+
+        return run
+
+
+def _block_function(plan: Plan, captures: tuple[Any, ...], observe: Observe | None) -> BlockFunction:
+    return lambda *inputs: plan.run((*inputs, *captures), observe)
+
+
+def _arguments(operation: Operation, name: str) -> tuple[Argument, ...] | None:
+    if name in operation.inputs:
+        return operation.inputs[name]
+    if name in operation.attributes:  # the constexpr operations of iOS 16 keep their operands there
+        return (operation.attributes[name],)
+    return None
+
+
+def storage_of(kind: ValueType, mode: Mode) -> torch.dtype | None:
+    """The torch dtype of a tensor value in this mode; ``None`` for strings, lists, states and dictionaries."""
+    return storage(kind.dtype, mode) if isinstance(kind, TensorType) and kind.dtype != "string" else None
+
+
+def _stored(value: Value, mode: Mode) -> torch.dtype | None:
+    return storage_of(value.type, mode)
+
+
+def _grouped(implementation: Implementation, bound: _Bound) -> Body:
+    body, groups = implementation.body, tuple(reversed(bound.groups))
+    if not groups:
+        return body
+
+    def call(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+        flat = list(arguments)
+        for start, stop in groups:
+            flat[start:stop] = [tuple(flat[start:stop])]
+        return body(*flat)
+
+    return call
+
+
+def _converted(body: Body, bound: _Bound) -> Body:
+    converts = tuple(bound.converts)
+    if not converts:
+        return body
+
+    def call(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+        flat = list(arguments)
+        for index, convert in converts:
+            flat[index] = convert(flat[index])
+        return body(*flat)
+
+    return call
+
+
+def _rounded(body: Body, dtypes: tuple[torch.dtype | None, ...]) -> Body:
+    if len(dtypes) == 1:
+        return _rounded_single(body, dtypes[0])
+
+    def call(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+        results = body(*arguments)
+        return tuple(
+            result if dtype is None or result.dtype is dtype else store(result, dtype)
+            for result, dtype in zip(results, dtypes, strict=False)
+        )
+
+    return call
+
+
+def _rounded_single(body: Body, dtype: torch.dtype | None) -> Body:
+    def call(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+        result = body(*arguments)
+        if type(result) is tuple:
+            result = result[0]
+        return result if dtype is None or result.dtype is dtype else store(result, dtype)
+
+    return call

@@ -1,0 +1,131 @@
+"""The way in: ``load`` a package, ``predict`` as coremltools' ``MLModel`` does."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from coreml_gate.errors import InputError, PackageError
+from coreml_gate.mil.graph import Peak, peak
+from coreml_gate.mil.ir import Feature, Function, Interface, Operation, StateType, TensorType
+from coreml_gate.mil.package import Package, read_package
+from coreml_gate.runtime.arguments import from_numpy
+from coreml_gate.runtime.boundary import read_inputs, write_outputs
+from coreml_gate.runtime.compile import compile_function, storage_of
+from coreml_gate.runtime.ops.states import State
+from coreml_gate.runtime.plan import Observe
+from coreml_gate.runtime.precision import Mode, check_mode, storage
+
+States = Mapping[str, NDArray[np.generic]]
+
+
+def load(package: Path | str | Package, function: str | None = None, mode: Mode = "fp16") -> "Model":
+    """Read and compile one function of a package (the default one without a name).
+
+    :param mode: ``fp32`` widens everything; ``fp16`` keeps the package's element types and rounds each result once.
+    :raises PackageError: The package is damaged, or has no such function.
+    :raises UnsupportedOperationsError: It uses operations that this runtime does not know; all are named.
+    :raises UsageError: There is no such mode.
+    """
+    check_mode(mode)
+    read = package if isinstance(package, Package) else read_package(Path(package))
+    name = read.default_function if function is None else function
+    return Model(read, read.function(name), read.interfaces[name], mode)
+
+
+class Model:
+    """A compiled function; ``predict`` may be called from several threads."""
+
+    def __init__(self, package: Package, function: Function, interface: Interface, mode: Mode) -> None:
+        self.package = package
+        self.function = function
+        self.interface = interface
+        self.mode = mode
+        self._plan = compile_function(function, mode)
+        self._checked = False
+
+    def make_state(self) -> dict[str, NDArray[np.generic]]:
+        """Zeroed states by name, for ``predict`` to read and update; half precision, or float32 in ``fp32`` mode."""
+        return {feature.name: np.zeros(feature.shape, self._state_dtype(feature)) for feature in self.interface.states}
+
+    def predict(
+        self, inputs: Mapping[str, Any], state: States | None = None, observe: Observe | None = None
+    ) -> dict[str, Any]:
+        """Outputs by name, as ``MLModel.predict`` gives them: float32 for half precision, ``(1,)`` for scalars.
+
+        :param state: What ``make_state`` gave; its arrays are updated in place when the run is complete.
+        :param observe: Called after each operation with the operation, its inputs by parameter and its outputs.
+        :raises InputError: An input or a state does not fit the interface.
+        :raises PackageError: An operation failed or gave another shape than declared; the message names it.
+        """
+        tensors = read_inputs(self.interface, inputs)
+        states = {feature.name: self._state(feature, state) for feature in self.interface.states}
+        with torch.inference_mode():
+            arguments = [states[v.name] if isinstance(v.type, StateType) else self._cast(v.name, tensors) for v in self.function.inputs]
+            values = self._run(arguments, observe)
+            if state is not None:
+                for name, cell in states.items():
+                    np.copyto(state[name], cell.value.numpy(), casting="same_kind")
+            return write_outputs(self.interface, dict(zip(self.function.block.outputs, values, strict=True)))
+
+    def shapes(self, inputs: Mapping[str, Any], state: States | None = None) -> dict[str, tuple[int, ...]]:
+        """The shape of every value in one run, the largest where a loop gives several."""
+        seen: dict[str, tuple[int, ...]] = {
+            name: tuple(value.shape) for name, value in read_inputs(self.interface, inputs).items()
+        }
+
+        def observe(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+            for value, output in zip(operation.outputs, outputs, strict=True):
+                shape = tuple(output.shape) if isinstance(output, Tensor) else (len(output),) if isinstance(output, list) else None
+                if shape is not None and np.prod(shape) >= np.prod(seen.get(value.name, (0,))):
+                    seen[value.name] = shape
+
+        self.predict(inputs, state, observe)
+        return seen
+
+    def peak(self, inputs: Mapping[str, Any], state: States | None = None) -> Peak:
+        """Peak of live activation bytes for these inputs, in the package's own element types (mil.graph.peak)."""
+        return peak(self.function, self.shapes(inputs, state))
+
+    def _run(self, arguments: list[Any], observe: Observe | None) -> tuple[Any, ...]:
+        if self._checked or observe is not None:
+            return self._plan.run(arguments, observe)
+        values = self._plan.run(arguments, check_shapes)
+        self._checked = True
+        return values
+
+    def _cast(self, name: str, tensors: Mapping[str, Tensor]) -> Tensor:
+        value = next(item for item in self.function.inputs if item.name == name)
+        dtype = storage_of(value.type, self.mode)
+        if dtype is None or name not in tensors:
+            raise PackageError(f"function input `{name}` is not described in the interface.", "convert again.")
+        return tensors[name].to(dtype)
+
+    def _state_dtype(self, feature: Feature) -> np.dtype[Any]:
+        half = feature.dtype == "fp16" and self.mode == "fp16"
+        return np.dtype(np.float16 if half else np.float32)
+
+    def _state(self, feature: Feature, states: States | None) -> State:
+        if states is None or feature.name not in states:
+            raise InputError(f"state `{feature.name}` is missing.", "give predict what make_state() gave.")
+        array = states[feature.name]
+        if array.shape != feature.shape:
+            raise InputError(f"state `{feature.name}`: its shape is {array.shape}, wanted {feature.shape}.")
+        return State(from_numpy(array).to(storage(feature.dtype, self.mode), copy=True))
+
+
+def check_shapes(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+    """Does each output have the shape that the program declares? Asked in a model's first run only.
+
+    :raises PackageError: It does not.
+    """
+    for value, output in zip(operation.outputs, outputs, strict=True):
+        if not isinstance(value.type, TensorType) or not isinstance(output, Tensor):
+            continue
+        shape, declared = tuple(output.shape), value.type.shape
+        if len(shape) != len(declared) or any(b is not None and a != b for a, b in zip(shape, declared, strict=True)):
+            raise PackageError(f"gives the shape {shape}, but the program declares {value.type}.")

@@ -1,0 +1,96 @@
+"""Activations."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coreml_gate.runtime.registry import EXACT, ROUND, operation
+
+
+@operation(ROUND)
+def clamped_relu(x: Tensor, alpha: float, beta: float) -> Tensor:
+    return torch.where(x >= 0, x.clamp(max=beta), (alpha * x).clamp(max=beta))
+
+
+@operation(ROUND, native=True)
+def elu(x: Tensor, alpha: float) -> Tensor:
+    return functional.elu(x, alpha)
+
+
+@operation(ROUND)
+def gelu(x: Tensor, mode: str = "EXACT") -> Tensor:
+    if mode == "SIGMOID_APPROXIMATION":
+        return x * torch.sigmoid(1.702 * x)
+    return functional.gelu(x, approximate="tanh" if mode == "TANH_APPROXIMATION" else "none")
+
+
+@operation(ROUND, native=True)
+def leaky_relu(x: Tensor, alpha: float) -> Tensor:
+    return functional.leaky_relu(x, alpha)
+
+
+@operation(ROUND)
+def linear_activation(x: Tensor, alpha: float, beta: float) -> Tensor:
+    return alpha * x + beta
+
+
+@operation(ROUND)
+def prelu(x: Tensor, alpha: Tensor) -> Tensor:
+    return functional.prelu(x, alpha)
+
+
+@operation(EXACT)
+def relu(x: Tensor) -> Tensor:
+    return torch.relu(x)
+
+
+@operation(EXACT)
+def relu6(x: Tensor) -> Tensor:
+    return x.clamp(0, 6)
+
+
+@operation(ROUND)
+def scaled_tanh(x: Tensor, alpha: float, beta: float) -> Tensor:
+    return alpha * torch.tanh(beta * x)
+
+
+@operation(ROUND, native=True)
+def sigmoid(x: Tensor) -> Tensor:
+    return torch.sigmoid(x)
+
+
+@operation(ROUND)
+def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
+    return (alpha * x + beta).clamp(0, 1)
+
+
+@operation(ROUND, native=True)
+def silu(x: Tensor) -> Tensor:
+    return functional.silu(x)
+
+
+@operation(ROUND, native=True)
+def softmax(x: Tensor, axis: int = -1) -> Tensor:
+    return torch.softmax(x, axis)
+
+
+@operation(ROUND)
+def softplus(x: Tensor) -> Tensor:
+    return torch.logaddexp(x, torch.zeros_like(x))
+
+
+@operation(ROUND)
+def softplus_parametric(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    per_channel = (-1, *(1,) * (x.ndim - 2))
+    scaled = beta.reshape(per_channel) * x
+    return alpha.reshape(per_channel) * torch.logaddexp(scaled, torch.zeros_like(scaled))
+
+
+@operation(ROUND)
+def softsign(x: Tensor) -> Tensor:
+    return x / (1 + x.abs())
+
+
+@operation(EXACT)
+def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
+    return torch.where(x >= alpha, x, torch.zeros_like(x))

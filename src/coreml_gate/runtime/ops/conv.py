@@ -1,0 +1,86 @@
+"""Convolutions over one to three spatial axes."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coreml_gate.runtime.ops.padding import flat, is_symmetric, window_padding
+from coreml_gate.runtime.registry import ROUND, Ints, operation
+
+_CONV: dict[int, Callable[..., Tensor]] = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
+_TRANSPOSE: dict[int, Callable[..., Tensor]] = {
+    1: functional.conv_transpose1d,
+    2: functional.conv_transpose2d,
+    3: functional.conv_transpose3d,
+}
+
+
+@operation(ROUND)
+def conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    strides: Ints | None = None,
+    pad_type: str = "valid",
+    pad: Ints | None = None,
+    dilations: Ints | None = None,
+    groups: int = 1,
+) -> Tensor:
+    rank = x.ndim - 2
+    ones = (1,) * rank
+    strides = ones if strides is None else strides
+    dilations = ones if dilations is None else dilations
+    padding = window_padding(pad_type, pad, x.shape[2:], weight.shape[2:], strides, dilations)
+    if not is_symmetric(padding):
+        x, padding = functional.pad(x, flat(padding)), ((0, 0),) * rank
+    return _CONV[rank](x, weight, bias, strides, [before for before, _ in padding], dilations, groups)
+
+
+@operation(ROUND)
+def conv_transpose(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    pad: Ints | None = None,
+    output_shape: Ints | None = None,
+    pad_type: str = "valid",
+    strides: Ints | None = None,
+    dilations: Ints | None = None,
+    groups: int = 1,
+) -> Tensor:
+    """The whole transposed convolution, then cropped: ``pad`` says how much at each end of each axis."""
+    rank = x.ndim - 2
+    strides = (1,) * rank if strides is None else strides
+    dilations = (1,) * rank if dilations is None else dilations
+    full = tuple(
+        (size - 1) * stride + (width - 1) * dilation + 1
+        for size, width, stride, dilation in zip(x.shape[2:], weight.shape[2:], strides, dilations, strict=True)
+    )
+    wanted = tuple(size * stride for size, stride in zip(x.shape[2:], strides, strict=True))
+    crop = _crop(pad_type, pad, full, wanted if output_shape is None else output_shape[-rank:])
+    if output_shape is not None:
+        crop = tuple((before, size - before - out) for (before, _), size, out in zip(crop, full, output_shape[-rank:], strict=True))
+    extra = tuple(max(-after, 0) for _, after in crop)
+    result = _TRANSPOSE[rank](x, weight, bias, strides, 0, extra, groups, dilations) if _legal(extra, strides, dilations) else functional.pad(
+        _TRANSPOSE[rank](x, weight, bias, strides, 0, 0, groups, dilations), flat(tuple((0, size) for size in extra))
+    )
+    for axis, (before, after) in enumerate(crop, 2):
+        result = result.narrow(axis, before, result.shape[axis] - before - max(after, 0))
+    return result
+
+
+def _legal(extra: Ints, strides: Ints, dilations: Ints) -> bool:
+    """Does torch take this output padding?"""
+    return all(size < max(stride, dilation) for size, stride, dilation in zip(extra, strides, dilations, strict=True))
+
+
+def _crop(pad_type: str, pad: Ints | None, full: Ints, wanted: Ints) -> tuple[tuple[int, int], ...]:
+    if pad_type == "custom" and pad is not None:
+        return tuple(zip(pad[::2], pad[1::2], strict=True))
+    if pad_type in {"valid", "custom"}:
+        return ((0, 0),) * len(full)
+    totals = [max(size - out, 0) for size, out in zip(full, wanted, strict=True)]
+    lower = pad_type == "same_lower"
+    return tuple((total - total // 2, total // 2) if lower else (total // 2, total - total // 2) for total in totals)

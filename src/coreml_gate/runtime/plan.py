@@ -1,0 +1,85 @@
+"""A function compiled to a flat list of steps: arguments resolved, constants converted, dead values known.
+
+``run`` has one register per value; a step reads registers, calls one function and writes registers. Constants sit
+in registers from the start. A nested block is a plan of its own, with the values that it captures as extra inputs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coreml_gate.errors import PackageError
+from coreml_gate.mil.ir import Operation
+
+Observe = Callable[[Operation, Mapping[str, Any], tuple[Any, ...]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation made ready: ``call`` takes the values of ``reads`` (after the observer, if ``nested``)."""
+
+    operation: Operation
+    call: Callable[..., Any]
+    reads: tuple[int, ...]
+    names: tuple[str, ...]
+    writes: tuple[int, ...]
+    frees: tuple[int, ...]
+    nested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps over registers; ``registers`` holds the constants and ``None`` for what a run computes."""
+
+    registers: list[Any]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    steps: tuple[Step, ...]
+
+    def run(self, inputs: Sequence[Any], observe: Observe | None = None) -> tuple[Any, ...]:
+        """The outputs for these inputs; each value is let go at its last use.
+
+        :raises PackageError: An operation failed; the message names it.
+        """
+        registers = self.registers.copy()
+        for slot, value in zip(self.inputs, inputs, strict=True):
+            registers[slot] = value
+        del inputs
+        step = None
+        try:
+            for step in self.steps:
+                result = _call(step, registers, observe)
+                if len(step.writes) == 1:
+                    registers[step.writes[0]] = result
+                else:
+                    for slot, value in zip(step.writes, result, strict=True):
+                        registers[slot] = value
+                if observe is not None:
+                    _report(step, registers, observe)
+                for slot in step.frees:
+                    registers[slot] = None
+        except Exception as error:
+            raise _named(step, error) from error
+        return tuple(registers[slot] for slot in self.outputs)
+
+
+def _call(step: Step, registers: list[Any], observe: Observe | None) -> Any:  # noqa: ANN401  # whatever it computes
+    arguments = [registers[slot] for slot in step.reads]
+    return step.call(observe, *arguments) if step.nested else step.call(*arguments)
+
+
+def _report(step: Step, registers: list[Any], observe: Observe) -> None:
+    inputs: dict[str, Any] = {}
+    for name, slot in zip(step.names, step.reads, strict=True):
+        inputs[name] = (*inputs[name], registers[slot]) if name in inputs else (registers[slot],)
+    single = {name: values[0] if len(values) == 1 else values for name, values in inputs.items()}
+    observe(step.operation, single, tuple(registers[slot] for slot in step.writes))
+
+
+def _named(step: Step | None, error: Exception) -> PackageError:
+    if step is None:
+        return PackageError(f"the program has no operation to run ({error}).")
+    operation = step.operation
+    message = error.message if isinstance(error, PackageError) else f"{type(error).__name__}: {error}"
+    hint = error.hint if isinstance(error, PackageError) else ""
+    return PackageError(f"operation `{operation.name}` ({operation.type}): {message}", hint)

@@ -1,0 +1,66 @@
+"""Numeric modes: in which torch dtype a MIL value is stored, and where it is rounded.
+
+Half precision costs nothing where torch's half kernel computes in float32 and rounds once; elsewhere operands are
+widened, the body computes in float32 and the result is stored as half: one rounding, at one place, ``store``.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from coreml_gate.errors import PackageError, UsageError
+
+Mode = Literal["fp32", "fp16"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+# torch computes little in the wider unsigned types, so these are stored in the next wider signed one.
+_STORAGE: dict[str, torch.dtype] = {
+    "bool": torch.bool,
+    "fp16": torch.float16,
+    "fp32": torch.float32,
+    "fp64": torch.float64,
+    "int4": torch.int8,
+    "int8": torch.int8,
+    "int16": torch.int16,
+    "int32": torch.int32,
+    "int64": torch.int64,
+    "uint1": torch.uint8,
+    "uint2": torch.uint8,
+    "uint3": torch.uint8,
+    "uint4": torch.uint8,
+    "uint6": torch.uint8,
+    "uint8": torch.uint8,
+    "uint16": torch.int32,
+    "uint32": torch.int64,
+    "uint64": torch.int64,
+}
+
+
+def check_mode(mode: str) -> None:
+    """Refuse a mode that is not offered.
+
+    :raises UsageError: ``fp16-strict`` (half formulas and half sums) has no complete set of operations yet.
+    """
+    if mode not in MODES:
+        raise UsageError(f"the MIL runtime has no mode `{mode}`.", f"choose one of {', '.join(MODES)}.")
+
+
+def storage(dtype: str, mode: Mode) -> torch.dtype:
+    """The torch dtype that holds a MIL element type; ``fp32`` mode widens half precision."""
+    return torch.float32 if mode == "fp32" and dtype == "fp16" else _STORAGE[dtype]
+
+
+def store(value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Round a computed value to its declared type: overflow becomes infinite, subnormals stay.
+
+    :raises PackageError: A computed float stands where the program declares integers.
+    """
+    if value.is_floating_point() and not dtype.is_floating_point:
+        raise PackageError(f"gives {value.dtype}, but the program declares {dtype}.")
+    return value.to(dtype)
+
+
+def widen(value: Tensor) -> Tensor:
+    """Half precision as float32; anything else unchanged."""
+    return value.float() if value.dtype is torch.float16 else value

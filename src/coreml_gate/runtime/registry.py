@@ -1,0 +1,98 @@
+"""One table of MIL operations: type and opset -> the function that computes it, and how it rounds."""
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+Ints = tuple[int, ...]
+Bools = tuple[bool, ...]
+Tensors = tuple[Tensor, ...]
+Body = Callable[..., Any]
+BlockFunction = Callable[..., tuple[Any, ...]]
+_F = TypeVar("_F", bound=Body)
+_SUFFIX = re.compile(r"(?P<type>\w+?)(?:_ios(?P<version>\d+))?")
+REQUIRED = inspect.Parameter.empty
+
+
+class Rounding(Enum):
+    """Where an operation rounds when its values are half precision; every registration says which."""
+
+    EXACT = "moves values, or gives integers: nothing to round"
+    ROUND = "computes in float32 and rounds its result once"
+    STEPWISE = "runs other operations, each of which rounds by its own rule"
+
+
+EXACT, ROUND, STEPWISE = Rounding.EXACT, Rounding.ROUND, Rounding.STEPWISE
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One MIL input: ``kind`` is the annotation without ``None``, it says in which form the body wants the value."""
+
+    name: str
+    kind: Any
+    default: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Implementation:
+    """How one operation is computed from opset ``since`` on.
+
+    ``native``: the body is a single torch kernel which, on half tensors, itself computes in float32 and rounds once.
+    ``strict``: what a device may do at worst, with half formulas and half sums; ``None`` until it is written.
+    """
+
+    type: str
+    since: int
+    body: Body
+    rounding: Rounding
+    native: bool
+    parameters: tuple[Parameter, ...]
+    strict: Body | None = None
+
+
+REGISTRY: dict[str, dict[int, Implementation]] = {}
+_FIRST_OPSET = 13
+
+
+def operation(rounding: Rounding, *, native: bool = False, strict: Body | None = None) -> Callable[[_F], _F]:
+    """Register the decorated function under its name; ``_ios17`` as suffix: valid from that opset on."""
+
+    def register(body: _F) -> _F:
+        match = _SUFFIX.fullmatch(body.__name__.rstrip("_"))
+        if match is None:
+            raise ValueError(body.__name__)
+        since = int(match["version"] or _FIRST_OPSET)
+        entry = Implementation(match["type"], since, body, rounding, native, _parameters(body), strict)
+        REGISTRY.setdefault(entry.type, {})[since] = entry
+        return body
+
+    return register
+
+
+def find(operation_type: str, opset: int) -> Implementation | None:
+    """The implementation in force at this opset, or ``None`` when the operation is unknown."""
+    versions: Mapping[int, Implementation] = REGISTRY.get(operation_type, {})
+    return versions[max(valid)] if (valid := [since for since in versions if since <= opset]) else None
+
+
+def _parameters(body: Body) -> tuple[Parameter, ...]:
+    hints = typing.get_type_hints(body)
+    return tuple(
+        Parameter(item.name, _kind(hints[item.name]), item.default)
+        for item in inspect.signature(body).parameters.values()
+    )
+
+
+def _kind(hint: Any) -> Any:  # noqa: ANN401  # a type expression
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        (kind,) = (item for item in typing.get_args(hint) if item is not types.NoneType)
+        return kind
+    return hint
