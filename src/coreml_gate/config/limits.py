@@ -1,10 +1,25 @@
-"""How much each check allows. A limit set to nothing (``None``) is not asked for."""
+"""How much each check allows. A limit that is ``None``, which TOML writes as ``false``, is not asked for."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat
 
 from coreml_gate.config.table import Table
+
+
+def _none_for_false(value: object) -> object:
+    return None if value is False else value
+
+
+Cosine = Annotated[float, Field(ge=-1, le=1)]
+Limit = Annotated[float | None, BeforeValidator(_none_for_false, float | Literal[False])]
+PositiveLimit = Annotated[
+    PositiveFloat | None, BeforeValidator(_none_for_false, PositiveFloat | Literal[False])
+]
+NonNegativeLimit = Annotated[
+    NonNegativeFloat | None, BeforeValidator(_none_for_false, NonNegativeFloat | Literal[False])
+]
+CosineLimit = Annotated[Cosine | None, BeforeValidator(_none_for_false, Cosine | Literal[False])]
 
 
 class ParityLimits(Table):
@@ -18,9 +33,9 @@ class ParityLimits(Table):
 
     max_error: PositiveFloat = 1e-4
     """Greatest absolute difference, as a share of the greatest absolute reference value."""
-    psnr: float | None = None
+    psnr: Limit = None
     """Least peak signal-to-noise ratio over all elements of an output, in dB (peak = max |reference|)."""
-    cosine: float | None = Field(default=None, ge=-1, le=1)
+    cosine: CosineLimit = None
     """Least cosine similarity of an output, flattened."""
     top1_margin: float = Field(default=0.01, ge=0, le=1)
     """Two best scores closer than this share of their row's range are a near-tie: it proves nothing."""
@@ -38,7 +53,7 @@ class PrecisionLimits(Table):
     """Least peak signal-to-noise ratio of the package against its float32 twin, in dB."""
     warn_psnr: float = 40.0
     """Below this many dB the finding is a warning."""
-    cosine: float = Field(default=0.997, ge=-1, le=1)
+    cosine: Cosine = 0.997
     """Least cosine similarity of an output, flattened (Polygraphy's default)."""
     top1_margin: float = Field(default=0.05, ge=0, le=1)
     """Two best scores closer than this share of their row's range are a near-tie: it proves nothing."""
@@ -51,22 +66,22 @@ class PrecisionLimits(Table):
 class EvaluateLimits(Table):
     """How far a task metric of the package may fall behind the source, and behind the baseline."""
 
-    max_drop: float | None = Field(default=None, ge=0)
+    max_drop: NonNegativeLimit = None
     """Greatest fall of a metric for which higher is better, in the metric's own unit."""
-    max_rise: float | None = Field(default=None, ge=0)
+    max_rise: NonNegativeLimit = None
     """Greatest rise of a metric for which lower is better, in the metric's own unit."""
-    least: float | None = None
+    least: Limit = None
     """Least value that the package may reach."""
-    most: float | None = None
+    most: Limit = None
     """Greatest value that the package may reach."""
 
 
 class SizeLimits(Table):
     """How large the package may be. App Store downloads over cellular are asked about above 200 MB."""
 
-    max_mb: PositiveFloat | None = 200.0
+    max_mb: PositiveLimit = 200.0
     """Greatest size of the package on disk, in MB (10^6 bytes)."""
-    max_ratio: PositiveFloat | None = 1.10
+    max_ratio: PositiveLimit = 1.10
     """Greatest size relative to the baseline."""
 
 
@@ -77,9 +92,9 @@ class MemoryLimits(Table):
     needs the rest of it for itself: 60 % of 2 GB for the model is the default.
     """
 
-    max_mb: PositiveFloat | None = 1200.0
+    max_mb: PositiveLimit = 1200.0
     """Greatest sum of weights and peak activations, in MB (10^6 bytes)."""
-    max_ratio: PositiveFloat | None = 1.10
+    max_ratio: PositiveLimit = 1.10
     """Greatest sum relative to the baseline."""
 
 
@@ -98,8 +113,14 @@ class Limits(Table):
     """All limits of one model."""
 
     parity: ParityLimits = ParityLimits()
+    """How far the converted package may be from the source, both in float32."""
     precision: PrecisionLimits = PrecisionLimits()
+    """How much the package may lose to half precision and to compression."""
     evaluate: dict[str, EvaluateLimits] = Field(default_factory=dict)
+    """How far each task metric may fall, by the metric's name."""
     size: SizeLimits = SizeLimits()
+    """How large the package may be."""
     memory: MemoryLimits = MemoryLimits()
+    """How much memory weights and activations may take."""
     interface: InterfaceLimits = InterfaceLimits()
+    """What happens when inputs, outputs or the deployment target change."""

@@ -24,26 +24,33 @@ class ImageInput(Table):
     """Makes an input an image: Core ML hands pixels over as ``pixel * scale + bias``."""
 
     color: Literal["RGB", "BGR", "GRAYSCALE"] = "RGB"
+    """Order of the colour channels."""
     scale: float = 1.0
+    """Factor for every pixel."""
     bias: tuple[float, ...] = (0.0, 0.0, 0.0)
+    """Summand for each channel."""
 
 
 class ModelInput(Table):
     """One input of the model; whatever is not said is taken from the first sample."""
 
     name: str
+    """Name of the input in the package."""
     shape: tuple[Dimension, ...] | None = None
     """A number fixes a dimension, ``[1, 512]`` ranges over it; the first sample gives the default."""
     shapes: tuple[tuple[PositiveInt, ...], ...] | None = None
     """Enumerated shapes: the package takes exactly these; the first one is its default."""
     dtype: Literal["float16", "float32", "int32"] | None = None
+    """Element type in the package (float16 needs iOS16); the first sample gives the default."""
     image: ImageInput | None = None
+    """Whether the app hands over an image instead of an array."""
 
 
 class Compression(Table):
     """Weights made smaller after conversion by coremltools.optimize."""
 
     method: Literal["linear-int8", "linear-int4", "palettize"]
+    """How: linear quantisation to 8 or 4 bits (4: iOS18), or tables of weights that share a value."""
     bits: Literal[1, 2, 3, 4, 6, 8] = 8
     """Bits per weight of a palettised table; the linear methods say theirs in their names."""
     block_size: PositiveInt | None = None
@@ -63,20 +70,28 @@ class ModelOptions(Table):
     """What a model may say for itself and ``[gate]`` may say for all of them."""
 
     precision: Precision = "float16"
+    """In which type the package that ships computes."""
     deployment_target: DeploymentTarget = "iOS17"
+    """Oldest system on which the package must load."""
     conversion: Conversion = "auto"
+    """By ``torch.export``, by ``torch.jit.trace``, or by the first of them that succeeds."""
     compute_units: ComputeUnits = "ALL"
+    """On which hardware Core ML may run the package."""
     compress: Compression | None = None
+    """Whether weights are made smaller after conversion."""
     converter: Converter = Converter()
+    """What is passed on to the converter."""
     watch: tuple[str, ...] = ()
     """Glob patterns of files, relative to the repository, on which the model depends besides its imports."""
     limits: Limits = Limits()
+    """How much each check allows."""
 
 
 class ModelConfig(ModelOptions):
     """One model under the gate."""
 
     name: ModelName
+    """Name in reports, folders and artifacts: letters, digits, dot, underscore and hyphen."""
     source: str
     """``file.py:callable``, ``package.module:callable``, or a ``.pt2``, ``.pt`` or ``.mlpackage`` path."""
     samples: str | None = None
@@ -84,6 +99,7 @@ class ModelConfig(ModelOptions):
     evaluate: str | None = None
     """``file.py:callable`` that takes a ``predict`` function and returns numbers by metric name."""
     input: tuple[ModelInput, ...] = ()
+    """What to know of the inputs beyond the first sample, each a ``[[model.input]]``."""
     output: tuple[str, ...] = ()
     """Names for the outputs, in the source's order; without them the converter names them."""
 
@@ -114,4 +130,6 @@ class Config(Table):
     """The whole configuration: the gate's own options, and the models, each with what it inherited."""
 
     gate: GateOptions = GateOptions()
+    """How the gate works, and what every model inherits."""
     model: tuple[ModelConfig, ...] = Field(min_length=1)
+    """The models under the gate, each a ``[[model]]``."""

@@ -3,7 +3,8 @@
 from pydantic import BaseModel, ConfigDict
 
 
-def _kebab(name: str) -> str:
+def kebab(name: str) -> str:
+    """A key as it is written in TOML."""
     return name.replace("_", "-")
 
 
@@ -13,7 +14,7 @@ class Table(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        alias_generator=_kebab,
+        alias_generator=kebab,
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,

@@ -1,0 +1,119 @@
+"""The tables of docs/configuration.md: ``python -m coreml_gate.config.document docs/configuration.md``."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+
+from coreml_gate.config.limits import (
+    EvaluateLimits,
+    InterfaceLimits,
+    MemoryLimits,
+    ParityLimits,
+    PrecisionLimits,
+    SizeLimits,
+)
+from coreml_gate.config.options import (
+    Compression,
+    Converter,
+    GateOptions,
+    ImageInput,
+    ModelConfig,
+    ModelInput,
+    ModelOptions,
+)
+from coreml_gate.config.schema import json_schema
+from coreml_gate.config.table import Table
+
+TABLES: Final[dict[str, type[Table]]] = {
+    "gate": GateOptions,
+    "model": ModelConfig,
+    "options": ModelOptions,
+    "input": ModelInput,
+    "image": ImageInput,
+    "compress": Compression,
+    "converter": Converter,
+    "limits.parity": ParityLimits,
+    "limits.precision": PrecisionLimits,
+    "limits.evaluate": EvaluateLimits,
+    "limits.size": SizeLimits,
+    "limits.memory": MemoryLimits,
+    "limits.interface": InterfaceLimits,
+}
+"""The tables of the page by the name in their marker, in the page's order."""
+
+_MARKED = re.compile(r"(<!-- table: ([\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_SHARED = frozenset(ModelOptions.model_fields)
+
+
+def fill(page: str) -> str:
+    """The page with the table of each marker written anew."""
+    definitions = json.loads(json_schema())["$defs"]
+    return _MARKED.sub(lambda marked: f"{marked[1]}{_table(TABLES[marked[2]], definitions)}{marked[3]}", page)
+
+
+def keys_of(table: type[Table]) -> list[str]:
+    """The keys that the table's own section lists: those of every model stand in one section of their own."""
+    inherits = issubclass(table, ModelOptions) and table is not ModelOptions
+    listed = {name: field for name, field in table.model_fields.items() if not (inherits and name in _SHARED)}
+    return [field.alias or name for name, field in listed.items()]
+
+
+def _table(table: type[Table], definitions: dict[str, Any]) -> str:
+    properties = definitions["GateOptions" if table is ModelOptions else table.__name__]["properties"]
+    fields = {field.alias: field for field in table.model_fields.values()}
+    rows = [_row(key, properties[key], fields[key]) for key in keys_of(table)]
+    return "| Key | Type | Default | Meaning |\n|---|---|---|---|\n" + "".join(rows)
+
+
+def _row(key: str, schema: dict[str, Any], field: FieldInfo) -> str:
+    meaning = " ".join(schema["description"].replace("``", "`").replace("|", "\\|").split())
+    return f"| `{key}` | {_type(schema)} | {_default(field)} | {meaning} |\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if isinstance(field.default, Table):
+        return "see below"
+    return "none" if field.default is None else f"`{json.dumps(field.default)}`"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """A type in the user's words, from its JSON schema."""
+    if "anyOf" in schema:
+        return _alternatives(_type(branch) for branch in schema["anyOf"])
+    if "enum" in schema:
+        return _alternatives(f"`{json.dumps(value)}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "prefixItems" in schema:
+        return "`[least, greatest]`"
+    if schema.get("type") == "array":
+        return f"list of ({_type(schema['items'])})"
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "`true` or `false`"}
+    return words.get(schema.get("type", ""), "table") + _bounds(schema)
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    signs = {"exclusiveMinimum": ">", "minimum": "≥", "maximum": "≤"}
+    bounds = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+    return f" {', '.join(bounds)}" if bounds else ""
+
+
+def _alternatives(types: Iterable[str]) -> str:
+    *first, last = types
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def main(path: Path) -> None:
+    """Write the tables of a page anew."""
+    path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

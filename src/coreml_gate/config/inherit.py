@@ -1,0 +1,45 @@
+"""What a model inherits from ``[gate]``."""
+
+from typing import TypeVar
+
+from coreml_gate.config.options import GateOptions, ModelConfig, ModelOptions
+from coreml_gate.config.table import Table
+
+TAKEN_AS_IT_IS = ("precision", "conversion", "compress", "converter")
+"""Options that say how to convert: a source that is a package already has no use for them."""
+
+AnyTable = TypeVar("AnyTable", bound=Table)
+
+
+def is_package(source: str) -> bool:
+    """Whether the source is converted already."""
+    return source.rstrip("/").endswith(".mlpackage")
+
+
+def inherit(model: ModelConfig, gate: GateOptions) -> ModelConfig:
+    """The model with every option that it leaves to ``[gate]``; limits are taken over key by key."""
+    left_out = TAKEN_AS_IT_IS if is_package(model.source) else ()
+    inherited = {
+        name: getattr(gate, name)
+        for name in ModelOptions.model_fields
+        if name in gate.model_fields_set - model.model_fields_set and name not in left_out
+    }
+    return model.model_copy(update={**inherited, "limits": _overlay(gate.limits, model.limits)})
+
+
+def _overlay(below: AnyTable, above: AnyTable) -> AnyTable:
+    """The tables as one: a key that ``above`` sets wins, and tables of both are laid over each other."""
+    return below.model_copy(
+        update={
+            name: _overlay_value(getattr(below, name), getattr(above, name))
+            for name in above.model_fields_set
+        }
+    )
+
+
+def _overlay_value(below: object, above: object) -> object:
+    if isinstance(below, Table) and isinstance(above, Table):
+        return _overlay(below, above)
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **{key: _overlay_value(below.get(key), value) for key, value in above.items()}}
+    return above

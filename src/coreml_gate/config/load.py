@@ -1,0 +1,127 @@
+"""Reads ``coreml-gate.toml`` or ``[tool.coreml-gate]`` of pyproject.toml, or says all that is wrong."""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from coreml_gate.config.inherit import inherit
+from coreml_gate.config.lines import Place
+from coreml_gate.config.options import Config
+from coreml_gate.config.problems import MINIMAL_HINT, config_error, problems_of
+from coreml_gate.config.rules import broken_rules
+from coreml_gate.errors import ConfigError, UnknownModelError
+
+CONFIG_NAMES: Final = ("coreml-gate.toml", "pyproject.toml")
+"""Where a configuration is looked for, the first that holds one wins."""
+
+_PYPROJECT_TABLE: Final = ("tool", "coreml-gate")
+
+
+def load_config(root: Path, path: Path | None = None) -> Config:
+    """The configuration of the repository at ``root``; a relative ``path`` counts from there."""
+    found = find_config(root, path)
+    return parse_config(_read(found), _shown_name(found, root))
+
+
+def find_config(root: Path, path: Path | None = None) -> Path:
+    """The file that holds the configuration (:class:`ConfigError` says where was looked)."""
+    if path is not None:
+        if (root / path).is_file():
+            return root / path
+        raise _no_config(f"there is no configuration file `{path}`.")
+    for name in CONFIG_NAMES:
+        candidate = root / name
+        if candidate.is_file() and holds_config(_read(candidate), name):
+            return candidate
+    raise _no_config(
+        f"no configuration in `{root}`: looked for `coreml-gate.toml` and for `[tool.coreml-gate]` in "
+        "`pyproject.toml`."
+    )
+
+
+def holds_config(text: str, name: str) -> bool:
+    """Whether the text is a configuration: a pyproject.toml is one only with a table for the gate."""
+    return not _is_pyproject(name) or _descend(_parse_toml(text, name), _PYPROJECT_TABLE) is not None
+
+
+def parse_config(text: str, name: str) -> Config:
+    """The configuration in a file's text; ``name`` tells its kind, and messages where it came from.
+
+    Each model of the result holds what it inherited from ``[gate]``. All problems are reported at once.
+    """
+    prefix: Place = _PYPROJECT_TABLE if _is_pyproject(name) else ()
+    raw = _descend(_parse_toml(text, name), prefix)
+    if raw is None:
+        raise _no_config(f"`{name}` has no table `[tool.coreml-gate]`.")
+    try:
+        written = Config.model_validate_json(
+            json.dumps(raw, default=str), strict=True, by_alias=True, by_name=False
+        )
+    except ValidationError as error:
+        raise config_error(problems_of(error, raw), name, text, prefix, raw) from None
+    resolved = written.model_copy(
+        update={"model": tuple(inherit(model, written.gate) for model in written.model)}
+    )
+    if problems := broken_rules(written, resolved):
+        raise config_error(problems, name, text, prefix, raw)
+    return resolved
+
+
+def select_models(config: Config, names: Sequence[str]) -> Config:
+    """The configuration with these models only, in the file's order; no name at all means every model."""
+    if not names:
+        return config
+    known = [model.name for model in config.model]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f"perhaps you meant `{close[0]}`; " if close else ""
+            listed = ", ".join(f"`{model}`" for model in known)
+            raise UnknownModelError(f"no model is named `{name}`.", f"{meant}the configuration has {listed}.")
+    return config.model_copy(update={"model": tuple(model for model in config.model if model.name in names)})
+
+
+def _parse_toml(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what, _, _ = str(error).partition(" (at ")
+        place = re.search(r"line (\d+), column (\d+)", str(error))
+        where = f"line {place[1]}, column {place[2]}" if place else "at its end"
+        raise ConfigError(
+            f"`{name}`, {where}: this is not TOML: {what[:1].lower()}{what[1:]}.",
+            "texts need quotes, and a key may be set only once; see https://toml.io/en/v1.0.0.",
+        ) from error
+
+
+def _descend(table: Any, keys: Place) -> Any:  # noqa: ANN401 - what the user wrote can be anything
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"`{path}` cannot be read: {error}.", "save it as UTF-8, readable by you."
+        ) from error
+
+
+def _shown_name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _is_pyproject(name: str) -> bool:
+    return PurePath(name).name == "pyproject.toml"
+
+
+def _no_config(message: str) -> ConfigError:
+    return ConfigError(message, MINIMAL_HINT)

@@ -1,0 +1,169 @@
+"""What is wrong with a configuration, in the user's words: all problems at once, each with its place."""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from coreml_gate.config.lines import Place, line_of
+from coreml_gate.config.options import Config
+from coreml_gate.config.table import Table
+from coreml_gate.errors import ConfigError
+
+_EXPECTED = {
+    "string_type": "a text",
+    "bool_type": "`true` or `false`",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "tuple_type": "a list",
+    "model_type": "a table",
+    "dict_type": "a table",
+    "greater_than": "greater than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "too_short": "a list of at least {min_length}",
+    "string_pattern_mismatch": "letters, digits, `.`, `_` and `-`, beginning with a letter or a digit",
+}
+_DIMENSION = "a size such as `3`, or a range such as `[1, 512]` (`[1, -1]`: no upper bound)"
+_LONGEST_VALUE = 60
+_ALL_KEYS_HINT = "docs/configuration.md lists every key with its type and default."
+
+MINIMAL_HINT = """\
+write a `coreml-gate.toml` in the repository's root, at least:
+
+[[model]]
+name = "digits"
+source = "models/digits.py:build"      # a callable that returns a torch.nn.Module
+samples = "models/digits.py:samples"   # a callable that yields example inputs
+"""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, and where."""
+
+    place: Place
+    text: str
+
+
+def config_error(
+    problems: Sequence[Problem], name: str, text: str, prefix: Place, raw: object
+) -> ConfigError:
+    """One error for all problems, in the order of the file's lines."""
+    sentences = [
+        (line_of(text, prefix + problem.place), _sentence(problem, prefix, raw)) for problem in problems
+    ]
+    sentences.sort(key=lambda sentence: sentence[0] or 0)
+    lines = [f"line {number}: {sentence}" if number else sentence for number, sentence in sentences]
+    message = f"`{name}`, {lines[0]}"
+    if len(lines) > 1:
+        message = "\n".join([f"`{name}` has {len(lines)} problems:", *(f"  {line}" for line in lines)])
+    no_model = any(problem.place == ("model",) for problem in problems)
+    return ConfigError(message, MINIMAL_HINT if no_model else _ALL_KEYS_HINT)
+
+
+def _sentence(problem: Problem, prefix: Place, raw: object) -> str:
+    return f"`{dotted(prefix + problem.place, _at(raw, problem.place[:2]))}` {problem.text}"
+
+
+def dotted(place: Place, model: object = None) -> str:
+    """A place as ``model[digits].limits.parity``: a model by its name if it has one, else by its number."""
+    parts: list[str] = []
+    for part in place:
+        if isinstance(part, str):
+            parts.append(f".{part}")
+        elif parts[-1] == ".model" and isinstance(model, Mapping) and isinstance(model.get("name"), str):
+            parts.append(f"[{model['name']}]")
+        else:
+            parts.append(f"[{part}]")
+    return "".join(parts).removeprefix(".")
+
+
+def problems_of(error: ValidationError, raw: object) -> list[Problem]:
+    """The problems that pydantic found; the branches of a union that failed are one problem."""
+    found = [details for details in error.errors(include_url=False) if not _follows_from_others(details)]
+    return list(dict.fromkeys(_problem(details, raw) for details in found))
+
+
+def _follows_from_others(details: ErrorDetails) -> bool:
+    """Whether a list is too short only because its elements failed."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
+
+
+def _problem(details: ErrorDetails, raw: object) -> Problem:
+    place = details["loc"]
+    known = _known_length(raw, place)
+    if details["type"] == "missing" and known == len(place) - 1:
+        return (
+            Problem(place[:-1], f"lacks the key `{place[-1]}`.") if known else Problem(place, "is missing.")
+        )
+    if known < len(place):
+        value = _at(raw, place[:known])
+        return Problem(place[:known], f"must be {_DIMENSION}, not {_shown(value)}.")
+    return Problem(place, _complaint(details, place))
+
+
+def _complaint(details: ErrorDetails, place: Place) -> str:
+    if details["type"] == "extra_forbidden":
+        return f"is an unknown key{_suggestion(place)}."
+    value = _shown(details["input"])
+    expected = _EXPECTED.get(details["type"])
+    if expected is None:
+        return f"is {value}: {details['msg'].lower()}."
+    context = {key: str(limit).replace("'", "`") for key, limit in details.get("ctx", {}).items()}
+    return f"must be {expected.format_map(context)}, not {value}."
+
+
+def _suggestion(place: Place) -> str:
+    close = difflib.get_close_matches(str(place[-1]).replace("_", "-"), _keys_at(place[:-1]), n=1)
+    return f"; perhaps you meant `{close[0]}`" if close else ""
+
+
+def _keys_at(place: Place) -> list[str]:
+    """The keys that the table at this place may have."""
+    tables: list[type[Table]] = [Config]
+    for part in place:
+        fields = {field.alias: field for table in tables for field in table.model_fields.values()}
+        if part in fields:
+            tables = list(_tables_in(fields[str(part)].annotation))
+    return [field.alias or "" for table in tables for field in table.model_fields.values()]
+
+
+def _tables_in(annotation: Any) -> Iterator[type[Table]]:  # noqa: ANN401 - annotations have no common type
+    if isinstance(annotation, type) and issubclass(annotation, Table):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _tables_in(argument)
+
+
+def _known_length(raw: object, place: Place) -> int:
+    """How many parts of the place lead somewhere in what was written."""
+    return next(
+        (length for length in range(len(place)) if not _has(_at(raw, place[:length]), place[length])),
+        len(place),
+    )
+
+
+def _has(container: object, part: str | int) -> bool:
+    if isinstance(container, Mapping):
+        return part in container
+    return isinstance(container, list) and isinstance(part, int) and part < len(container)
+
+
+def _at(raw: Any, place: Place) -> Any:  # noqa: ANN401 - what the user wrote can be anything
+    for part in place:
+        raw = raw[part] if _has(raw, part) else None
+    return raw
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return f"`{text}`" if len(text) <= _LONGEST_VALUE else f"`{text[:_LONGEST_VALUE]}…`"

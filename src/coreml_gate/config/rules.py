@@ -1,0 +1,128 @@
+"""Options that are each fine and do not fit together: every rule yields problems with their way out."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from coreml_gate.config.inherit import TAKEN_AS_IT_IS, is_package
+from coreml_gate.config.lines import Place
+from coreml_gate.config.options import Config, ModelConfig, ModelInput
+from coreml_gate.config.problems import Problem
+from coreml_gate.config.reference import DataReference, parse_reference
+from coreml_gate.config.table import kebab
+
+_NO_UPPER_BOUND = -1
+_CALLABLE_FORMS = "`file.py:callable` or `package.module:callable`"
+_SOURCE_SUFFIXES = (".pt2", ".pt", ".pth", ".mlpackage")
+
+
+def broken_rules(written: Config, resolved: Config) -> list[Problem]:
+    """All problems of the models; ``written`` tells which options a model sets for itself."""
+    problems = list(_names_used_twice(written))
+    for number, (own, model) in enumerate(zip(written.model, resolved.model, strict=True)):
+        place: Place = ("model", number)
+        problems += _references(model, place)
+        problems += _package_options(own, place)
+        problems += _inputs(model, place)
+        problems += _compression(own, model, place)
+    return list(dict.fromkeys(problems))
+
+
+def _names_used_twice(config: Config) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for number, model in enumerate(config.model):
+        other = first.setdefault(model.name.casefold(), number)
+        if other != number:
+            yield Problem(
+                ("model", number, "name"),
+                f"is used by another model (`{config.model[other].name}`) already; names become "
+                "folders, so they must differ by more than upper and lower case.",
+            )
+
+
+def _references(model: ModelConfig, place: Place) -> Iterator[Problem]:
+    for key, text in (("source", model.source), ("samples", model.samples), ("evaluate", model.evaluate)):
+        if text is not None and _leaves_repository(text):
+            yield Problem(
+                (*place, key), f"must be a path inside the repository, relative to its root, not `{text}`."
+            )
+    data = "a `.pt2`, `.pt`, `.pth` or `.mlpackage` path"
+    source = parse_reference(model.source)
+    if source is None or (isinstance(source, DataReference) and not _has_suffix(source.path)):
+        yield Problem((*place, "source"), f"must be {_CALLABLE_FORMS}, or {data}, not `{model.source}`.")
+    if model.samples is not None and parse_reference(model.samples) is None:
+        yield Problem((*place, "samples"), f"must be {_CALLABLE_FORMS}, not `{model.samples}`.")
+    if model.evaluate is not None and _names_no_callable(model.evaluate):
+        yield Problem((*place, "evaluate"), f"must be {_CALLABLE_FORMS}, not `{model.evaluate}`.")
+
+
+def _leaves_repository(text: str) -> bool:
+    path = PurePosixPath(text)
+    return path.is_absolute() or ".." in path.parts
+
+
+def _has_suffix(path: str) -> bool:
+    return PurePosixPath(path).suffix in _SOURCE_SUFFIXES
+
+
+def _names_no_callable(text: str) -> bool:
+    reference = parse_reference(text)
+    return reference is None or isinstance(reference, DataReference)
+
+
+def _package_options(own: ModelConfig, place: Place) -> Iterator[Problem]:
+    for option in TAKEN_AS_IT_IS:
+        if is_package(own.source) and option in own.model_fields_set:
+            yield Problem(
+                (*place, kebab(option)),
+                f"cannot be set: `{own.source}` is a package already and is taken as it is; remove the "
+                "option, or name the source from which the package was converted.",
+            )
+
+
+def _inputs(model: ModelConfig, place: Place) -> Iterator[Problem]:
+    for number, model_input in enumerate(model.input):
+        here = (*place, "input", number)
+        if model_input.shape is not None and model_input.shapes is not None:
+            yield Problem(
+                (*here, "shapes"),
+                "cannot stand together with `shape`: keep `shapes` for a list of whole shapes, or `shape` "
+                "with ranges such as `[1, 512]`.",
+            )
+        if model_input.dtype == "float16" and _ios(model) < 16:  # noqa: PLR2004 - the version is its own name
+            yield Problem((*here, "dtype"), _needs("float16 inputs", 16, model))
+        yield from _ranges(model_input, here)
+
+
+def _ranges(model_input: ModelInput, place: Place) -> Iterator[Problem]:
+    for axis, dimension in enumerate(model_input.shape or ()):
+        if isinstance(dimension, int):
+            continue
+        least, greatest = dimension
+        if greatest != _NO_UPPER_BOUND and greatest < least:
+            yield Problem(
+                (*place, "shape", axis),
+                f"ranges from {least} to {greatest}: the upper bound must not be below the lower one "
+                f"(write `[{least}, -1]` for no upper bound).",
+            )
+
+
+def _compression(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:
+    if model.compress is None or _ios(model) >= 18:  # noqa: PLR2004 - the version is its own name
+        return
+    at_model = bool(own.model_fields_set & {"compress", "deployment_target"})
+    table: Place = (*place, "compress") if at_model else ("gate", "compress")
+    if model.compress.block_size is not None:
+        yield Problem((*table, "block-size"), _needs("scales per block", 18, model))
+    if model.compress.method == "linear-int4":
+        yield Problem((*table, "method"), _needs("4-bit weights (`linear-int4`)", 18, model))
+
+
+def _needs(what: str, version: int, model: ModelConfig) -> str:
+    return (
+        f"asks for {what}, which need iOS{version}, but `deployment-target` is `{model.deployment_target}`; "
+        f'set `deployment-target = "iOS{version}"` or remove the option.'
+    )
+
+
+def _ios(model: ModelConfig) -> int:
+    return int(model.deployment_target.removeprefix("iOS"))
