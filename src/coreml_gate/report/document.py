@@ -1,0 +1,65 @@
+"""report.json: the Verdict for machines, with a published schema."""
+
+import json
+from collections import Counter
+from typing import Any, Final, Literal
+
+from coreml_gate import __version__
+from coreml_gate.report.options import ReportOptions
+from coreml_gate.verdict import Answer, Status, Verdict
+
+SCHEMA_VERSION: Final = 1
+
+
+class Tool(Answer):
+    """Who wrote the document."""
+
+    name: Literal["coreml-gate"] = "coreml-gate"
+    version: str = __version__
+
+
+class Counts(Answer):
+    """Models by status, and those that were not measured."""
+
+    passed: int
+    warned: int
+    failed: int
+    unsure: int
+    skipped: int
+    not_measured: int
+
+
+class ReportDocument(Verdict):
+    """A Verdict, who gave it, and how many models have which status."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    tool: Tool = Tool()
+    counts: Counts
+
+
+def render(verdict: Verdict, options: ReportOptions) -> str:
+    """The document as indented JSON; it holds everything, so no option changes it."""
+    del options
+    return build(verdict).model_dump_json(indent=2) + "\n"
+
+
+def build(verdict: Verdict) -> ReportDocument:
+    """The document of a Verdict."""
+    by_status = Counter(model.verdict for model in verdict.models)
+    counts = Counts(
+        passed=by_status[Status.PASS],
+        warned=by_status[Status.WARN],
+        failed=by_status[Status.FAIL],
+        unsure=by_status[Status.UNSURE],
+        skipped=by_status[Status.SKIPPED],
+        not_measured=len(verdict.skipped),
+    )
+    fields = {name: getattr(verdict, name) for name in Verdict.model_fields}
+    return ReportDocument(**fields, counts=counts)
+
+
+def schema() -> str:
+    """The JSON schema of the document, as docs/report.schema.json holds it."""
+    body: dict[str, Any] = ReportDocument.model_json_schema(mode="serialization")
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return json.dumps(dialect | body, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,145 @@
+"""Foreign text as Markdown that shows what it says and does nothing: the one place where it is escaped.
+
+Model names, operations, file names, metric names and converter messages are written by whoever opened the
+pull request. GitHub turns text into mentions, references and links *after* the Markdown is rendered, so a
+backslash before ``@`` does not help: a zero-width space between the sign and the name does. The hash of a
+commit stays as it is: GitHub links it to nothing but a commit of the same repository.
+"""
+
+import re
+import unicodedata
+from typing import Final
+
+from coreml_gate.report.numbers import DASH
+
+ZERO_WIDTH_SPACE: Final = "\u200b"
+MESSAGE_LIMIT: Final = 2_000
+"""Characters of one message; a converter may quote a whole graph."""
+NAME_LIMIT: Final = 120
+_LONGEST_MESSAGE: Final = 8_000
+"""What is looked at of a message at all: finding the code spans of backticks alone is quadratic."""
+
+_BREAK: Final = "&#8203;"
+"""The zero-width space, written so that a reader of the raw comment sees it."""
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+"""Categories of characters that show nothing or turn the direction of what follows."""
+_MAX_INDENT: Final = 24
+
+_ESCAPES: Final = str.maketrans(
+    {sign: f"\\{sign}" for sign in "\\*_~[]"}
+    | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;", "$": "\N{FULLWIDTH DOLLAR SIGN}"}
+)
+_LINKED: Final = re.compile(
+    r"""
+      (?<=@)                                  # @user, @org/team, mail@example.org
+    | (?<=\#)(?=\d)                           # #123
+    | (?<=\bGH-)(?=\d)                        # GH-123
+    | (?<=:)(?=//)                            # https://
+    | (?<=\bwww)(?=\.)                        # www.
+    | (?<=\bmailto)(?=:) | (?<=\bxmpp)(?=:)
+    | (?<=:)(?=[\w+-]+:)                      # :emoji:
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_BLOCK_START: Final = re.compile(r"^(?=[-+=#])|^\d{1,9}(?=[.)](?:\s|$))")
+"""What would make a heading, a rule or a list of a line."""
+_CODE_SPAN: Final = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+
+
+class Markdown(str):
+    """Text that is Markdown already: everything else is escaped before it is shown.
+
+    Whatever is made of it by ``+`` or a method is a plain ``str`` again, so forgetting is safe.
+    """
+
+    __slots__ = ()
+
+
+def plain(text: str) -> str:
+    """One line of visible characters: NFC, without control, bidirectional and other invisible characters."""
+    spaced = " ".join(text.split())
+    visible = "".join(sign for sign in spaced if unicodedata.category(sign) not in _INVISIBLE)
+    return unicodedata.normalize("NFC", " ".join(visible.split()))
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, cut to ``limit`` characters with an ellipsis where it is longer."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def text(words: str) -> Markdown:
+    """Foreign words as Markdown that renders to the same words: no tag, link, mention, reference or cell."""
+    return Markdown(_escaped(_inline(plain(words))))
+
+
+def code(words: str, limit: int = NAME_LIMIT) -> Markdown:
+    """A code span whose fence is longer than any run of backticks inside; nothing at all is an en dash."""
+    content = _unforged(shortened(plain(words), limit))
+    if not content:
+        return Markdown(DASH)
+    pad = " " if content.startswith("`") or content.endswith("`") else ""
+    fence = _fence(content, least=1)
+    return Markdown(f"{fence}{pad}{content}{pad}{fence}")
+
+
+def message(words: str, limit: int = MESSAGE_LIMIT) -> Markdown:
+    """A message of ours: its code spans are kept (and fenced anew), all else is escaped.
+
+    A longer one is cut so that no code span is left open.
+    """
+    pieces: list[str] = []
+    room = limit
+    line = shortened(plain(words), _LONGEST_MESSAGE)
+    for is_code, piece in _pieces(_inline(line)):
+        if room <= 0:
+            break
+        pieces.append(code(piece, room) if is_code else _escaped(shortened(piece, room)))
+        room -= len(piece)
+    return Markdown("".join(pieces))
+
+
+def block(lines: tuple[str, ...]) -> Markdown:
+    """Lines as a fenced code block, their indentation kept; the fence is longer than any run inside."""
+    shown = [_unforged(_indent(line) + shortened(plain(line), MESSAGE_LIMIT)) for line in lines]
+    fence = _fence("\n".join(shown), least=3)
+    return Markdown("\n".join([f"{fence}text", *shown, fence]))
+
+
+def cell(markdown: Markdown) -> Markdown:
+    """The same Markdown inside a table: the only bars left in it stand in code spans."""
+    apart = markdown.replace("\\|", f"\\{ZERO_WIDTH_SPACE}|")
+    return Markdown(apart.replace("|", "\\|"))
+
+
+def _pieces(line: str) -> list[tuple[bool, str]]:
+    """The line as (is code, content), in order."""
+    pieces = []
+    end = 0
+    for span in _CODE_SPAN.finditer(line):
+        pieces += [(False, line[end : span.start()]), (True, span.group(2))]
+        end = span.end()
+    return [*pieces, (False, line[end:])]
+
+
+def _inline(line: str) -> str:
+    r"""The line with a break (``\0``) in what would make a block of it."""
+    return _BLOCK_START.sub(lambda start: f"{start.group()}\0", line)
+
+
+def _escaped(line: str) -> str:
+    r"""One visible line, escaped; ``\0`` stands for a break."""
+    return _LINKED.sub("\0", line).translate(_ESCAPES).replace("\0", _BREAK)
+
+
+def _fence(content: str, least: int) -> str:
+    longest = max((len(run) for run in re.findall("`+", content)), default=0)
+    return "`" * max(least, longest + 1)
+
+
+def _indent(line: str) -> str:
+    return " " * min(len(line) - len(line.lstrip(" ")), _MAX_INDENT)
+
+
+def _unforged(content: str) -> str:
+    """Code shows comments as they are, but our marker is looked for in the raw text."""
+    return content.replace("<!--", f"<{ZERO_WIDTH_SPACE}!--")

@@ -1,0 +1,99 @@
+"""The verdict in words: what a reviewer reads first, the same in every format for people."""
+
+from collections import Counter
+from typing import Final
+
+from coreml_gate.report.numbers import count
+from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, ModelVerdict, Status, Verdict
+
+MARKS: Final = {
+    Status.PASS: "✅",
+    Status.WARN: "⚠️",
+    Status.FAIL: "❌",
+    Status.UNSURE: "❔",
+    Status.SKIPPED: "⏭️",
+}
+ENGINES: Final = {
+    "mil": "Numbers by the MIL runtime, not by Core ML.",
+    "coreml": "Numbers by Core ML.",
+}
+_SHORT: Final = 7
+"""Letters of a commit's hash."""
+
+
+def headline(verdict: Verdict) -> str:
+    """How many models may be merged: ``1 of 3 models must not merge``."""
+    models = verdict.models
+    blocked = [model for model in models if must_not_merge(model)]
+    broken = [model for model in models if not_measured(model)]
+    if blocked or broken:
+        return " and ".join(
+            part
+            for part in (
+                _of(len(blocked), len(models), "must not merge"),
+                _of(len(broken), len(models), "could not be measured"),
+            )
+            if part
+        )
+    return _harmless(models)
+
+
+def overall_status(verdict: Verdict) -> Status:
+    """The status that stands at the top: whatever does not exit with 0 is a failure."""
+    return Status.FAIL if verdict.exit_code else verdict.verdict
+
+
+def counts(verdict: Verdict) -> str:
+    """Models by status: ``1 fail, 2 warn, 57 pass, 3 not measured``; what nobody has is left out."""
+    by_status = Counter(model.verdict for model in verdict.models)
+    parts = [f"{by_status[status]:,} {status}" for status in reversed(SEVERITY) if by_status[status]]
+    parts += [f"{len(verdict.skipped):,} not measured"] if verdict.skipped else []
+    return ", ".join(parts)
+
+
+def must_not_merge(model: ModelVerdict) -> bool:
+    """Whether the gate says no to this model."""
+    return not not_measured(model) and (model.exit_code == FAIL_EXIT_CODE or model.verdict is Status.FAIL)
+
+
+def not_measured(model: ModelVerdict) -> bool:
+    """Whether the gate could not do its work on this model: its source, its samples, its package."""
+    return model.exit_code > FAIL_EXIT_CODE
+
+
+def comparison(verdict: Verdict) -> tuple[str, ...]:
+    """What was compared with what, and who computed the numbers; one sentence each, code in backticks."""
+    head = f"`{verdict.commit[:_SHORT]}`" if verdict.commit else "the work tree"
+    if verdict.dirty:
+        head += " with uncommitted changes"
+    return _against(head, verdict), engine_sentence(verdict.engine)
+
+
+def engine_sentence(engine: str) -> str:
+    """Whose numbers these are; an engine that we have no sentence for is named."""
+    return ENGINES.get(engine, f"Numbers by engine `{engine}`.")
+
+
+def _against(head: str, verdict: Verdict) -> str:
+    baseline = verdict.baseline
+    if not baseline.present:
+        reason = baseline.origin.removeprefix("none: ")
+        return f"Head {head}, no baseline to compare with: {reason}."
+    if baseline.commit is None:
+        return f"Head {head} against base: {baseline.origin}."
+    return f"Head {head} against base `{baseline.commit[:_SHORT]}` ({baseline.origin})."
+
+
+def _harmless(models: tuple[ModelVerdict, ...]) -> str:
+    if not models:
+        return "no model had to be measured"
+    warned = sum(model.verdict is Status.WARN for model in models)
+    unsure = sum(model.verdict is Status.UNSURE for model in models)
+    aside = [f"{warned:,} with warnings"] if warned else []
+    aside += [f"{unsure:,} not told for sure"] if unsure else []
+    every = "the model" if len(models) == 1 else f"all {len(models):,} models"
+    return ", ".join([f"{every} may merge", *aside])
+
+
+def _of(part: int, whole: int, what: str) -> str:
+    return f"{part:,} of {count(whole, 'model')} {what}" if part else ""

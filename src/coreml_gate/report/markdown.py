@@ -1,0 +1,142 @@
+"""The comment on the pull request: the verdict in ten seconds, the reasons below it, the rest collapsed."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import jinja2
+
+from coreml_gate.report import escape
+from coreml_gate.report.escape import Markdown
+from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
+from coreml_gate.report.numbers import DASH, count
+from coreml_gate.report.options import ReportOptions
+from coreml_gate.report.sections import MAX_REASONS, asides, explain, gravest_first, skipped_groups
+from coreml_gate.report.table import Figure, build_table
+from coreml_gate.verdict import Status, Verdict
+
+SENTENCE_LIMIT: Final = 300
+"""Characters of the sentence that says where the baseline came from, and of a reason for not measuring."""
+MAX_ASIDES: Final = 20
+"""Warnings that are spelled out, and findings that are unsure; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One level of detail: what is shown, and in words what is not."""
+
+    left_out: str = ""
+    collapsed: bool = True
+    """Whether the collapsed parts are there: every finding, every model that was not measured."""
+    asides: bool = True
+    """Whether warnings and what is unsure are spelled out."""
+    lines_per_model: int = 5
+    """Lines that explain one model that blocks: a message and a hint are one line each."""
+    message_limit: int = 600
+    hints: bool = True
+    rows: int | None = None
+    """Models in the table; ``None`` means all."""
+
+
+_NO_DETAILS = Detail("the collapsed details", collapsed=False)
+_NO_ASIDES = replace(_NO_DETAILS, left_out="the collapsed details and the warnings", asides=False)
+_SHORT = replace(
+    _NO_ASIDES,
+    left_out="details, warnings, hints, and all but the first failure of each model",
+    lines_per_model=1,
+    message_limit=160,
+    hints=False,
+)
+_TABLE = replace(_SHORT, left_out="all explanations", lines_per_model=0)
+_WORST = replace(_TABLE, left_out="all explanations, and all models but the first 50", rows=50)
+_COUNTS = replace(_TABLE, left_out="everything but the counts", rows=0)
+LEVELS: Final = (Detail(), _NO_DETAILS, _NO_ASIDES, _SHORT, _TABLE, _WORST, _COUNTS)
+"""From everything to the counts alone; the first one that fits the limit is taken."""
+
+
+def marker(key: str) -> str:
+    """The hidden first line by which a later run finds the comment again: look for it at the very start."""
+    return f"<!-- coreml-gate: {key} -->"
+
+
+def render(verdict: Verdict, options: ReportOptions) -> str:
+    """The comment with as much detail as fits ``options.limit``; the counts alone need about 3,000 bytes."""
+    texts = (render_at(verdict, options, detail) for detail in LEVELS[:-1])
+    fitting = (text for text in texts if len(text.encode()) <= options.limit)
+    return next(fitting, None) or render_at(verdict, options, _COUNTS)
+
+
+def render_at(verdict: Verdict, options: ReportOptions, detail: Detail) -> str:
+    """The comment at one level of detail."""
+    table = build_table(verdict)
+    return _template().render(
+        marker=Markdown(marker(options.key)),
+        mark=MARKS[overall_status(verdict)],
+        headline=headline(verdict),
+        comparison=Markdown(" ".join(escape.message(part, SENTENCE_LIMIT) for part in comparison(verdict))),
+        counts=counts(verdict),
+        titles=table.titles,
+        rows=table.rows[: detail.rows],
+        explained=explain(verdict, detail.lines_per_model, hints=detail.hints),
+        asides=_asides(verdict) if detail.asides else [],
+        skipped=skipped_groups(verdict.skipped),
+        verdict=verdict,
+        detail=detail,
+        options=options,
+        max_reasons=MAX_REASONS,
+        max_asides=MAX_ASIDES,
+        sentence_limit=SENTENCE_LIMIT,
+    )
+
+
+def _asides(verdict: Verdict) -> list[tuple[str, list[Any]]]:
+    titled = (("Warnings", Status.WARN), ("Cannot be told", Status.UNSURE))
+    sections = ((title, asides(verdict, status)) for title, status in titled)
+    return [(title, found) for title, found in sections if found]
+
+
+def _template() -> jinja2.Template:
+    """The template, in which everything is escaped that is not :class:`Markdown` already."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("coreml_gate.report"),
+        autoescape=False,  # noqa: S701 - HTML escaping is not Markdown escaping; ``finalize`` does the latter
+        finalize=_finalize,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "block": escape.block,
+        "cell": escape.cell,
+        "code": escape.code,
+        "count": count,
+        "figures": _figures,
+        "gravest_first": gravest_first,
+        "mark": MARKS.__getitem__,
+        "message": escape.message,
+        "trusted": Markdown,
+    }
+    return environment.get_template("comment.md.j2")
+
+
+def _finalize(value: Any) -> str:  # noqa: ANN401 - the template prints values of any type
+    if value is None:
+        raise TypeError("the template prints a value that is missing")
+    return value if isinstance(value, Markdown) else escape.text(str(value))
+
+
+def _figures(figures: tuple[Figure, ...]) -> Markdown:
+    """The content of one cell, what failed or warned in bold."""
+    return Markdown("<br>".join(_figure(figure) for figure in figures) or DASH)
+
+
+def _figure(figure: Figure) -> str:
+    label = f"{escape.cell(escape.code(figure.label, 40))} " if figure.label else ""
+    text = escape.text(figure.text)
+    match figure.status:
+        case Status.PASS:
+            return label + text
+        case Status.FAIL | Status.WARN:
+            return f"{label}**{MARKS[figure.status]} {text}**"
+        case _:
+            return f"{label}{MARKS[figure.status]} {text}"

@@ -1,0 +1,106 @@
+"""Numbers for people: three or four digits, one unit per column, and the change against the baseline."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+DASH: Final = "\N{EN DASH}"
+"""Stands for a value that is missing: it is never 0."""
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+BYTES: Final = {"bytes": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
+_LEAST_PLAIN: Final = 1e-3
+_GREATEST_PLAIN: Final = 1e6
+_DIGITS: Final = 4
+_GREATEST_FACTOR: Final = 1000
+
+
+@dataclass(frozen=True)
+class ByteUnit:
+    """The unit of a whole column of sizes."""
+
+    name: str
+    factor: float
+
+    def show(self, size: float) -> str:
+        """A size in bytes: three digits, and the unit."""
+        scaled = size / self.factor
+        return f"{scaled:.{_decimals(scaled, 3)}f} {self.name}"
+
+
+def byte_unit(sizes: Iterable[float]) -> ByteUnit:
+    """The unit in which the greatest of these sizes has one to four digits before the point."""
+    greatest = max(sizes, default=0.0)
+    name = "kB" if greatest < 1e5 else "MB" if greatest < 1e10 else "GB"  # noqa: PLR2004 - 0.1 MB and 10 GB
+    return ByteUnit(name, BYTES[name])
+
+
+def number(value: float, digits: int = _DIGITS) -> str:
+    """A bare number: ``0.9812``, ``12.31``, ``3.2e-6``; never more digits than anybody reads."""
+    if value != 0 and not _LEAST_PLAIN <= abs(value) < _GREATEST_PLAIN:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return _signed_minus(f"{mantissa}e{int(exponent)}")
+    return _signed_minus(f"{value:.{_decimals(value, digits)}f}")
+
+
+def error(value: float) -> str:
+    """An error, of which only the magnitude matters: ``0.31``, ``3.2e-6``."""
+    return number(value, 2)
+
+
+def decibels(value: float) -> str:
+    """A signal-to-noise ratio, to the tenth."""
+    return _signed_minus(f"{value:.1f} dB")
+
+
+def percent_change(head: float, base: float) -> str:
+    """The change as a share of the baseline; nothing when the baseline is 0."""
+    if head == base:
+        return "="
+    if base == 0:
+        return ""
+    change = 100 * (head - base) / abs(base)
+    decimals = 1 if abs(change) < 100 else 0  # noqa: PLR2004 - per cent
+    text = f"{change:+.{decimals}f}"
+    return f"±{text[1:]} %" if float(text) == 0 else _signed_minus(f"{text} %")
+
+
+def difference(head: float, base: float) -> str:
+    """The change in the figure's own unit, with as many decimals as the figure."""
+    if head == base:
+        return "="
+    change = head - base
+    decimals = _decimals(max(abs(head), abs(base)), _DIGITS)
+    text = f"{change:+.{decimals}f}"
+    return f"±{text[1:]}" if float(text) == 0 else _signed_minus(text)
+
+
+def decibel_difference(head: float, base: float) -> str:
+    """The change of a signal-to-noise ratio, to the tenth."""
+    text = f"{head - base:+.1f}"
+    return "=" if head == base else _signed_minus(text)
+
+
+def factor(head: float, base: float) -> str:
+    """How many times the baseline an error is: an error has no other change that means something."""
+    if head == base:
+        return "="
+    if base == 0:
+        return ""
+    ratio = head / base
+    return f"over {TIMES}1000" if ratio > _GREATEST_FACTOR else f"{TIMES}{number(ratio, 2)}"
+
+
+def count(amount: int, noun: str) -> str:
+    """``1 model``, ``2 models``, ``1,000 models``."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def _decimals(value: float, digits: int) -> int:
+    """Decimals that leave ``digits`` digits in all, and as many behind the point below one."""
+    before = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
+    return max(0, digits - before)
+
+
+def _signed_minus(text: str) -> str:
+    """A real minus sign: it is as wide as the plus."""
+    return f"\N{MINUS SIGN}{text[1:]}" if text.startswith("-") else text

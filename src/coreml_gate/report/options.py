@@ -1,0 +1,44 @@
+"""What a report needs to know besides the Verdict."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.errors import UsageError
+
+COMMENT_LIMIT: Final = 65_536
+"""GitHub refuses a longer comment ("Body is too long (maximum is 65536 characters)")."""
+_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_URL: Final = re.compile(r"https?://[^\s()<>\[\]`|\\]+")
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Where a report goes, and where a reader finds what had to be left out of it.
+
+    Raises :class:`UsageError` for a key or an address that would not stay inside its Markdown.
+    """
+
+    key: str = "default"
+    """Tells the comments of several gates on one pull request apart."""
+    limit: int = COMMENT_LIMIT
+    """Greatest length of the Markdown, counted in bytes of UTF-8: never fewer than characters."""
+    full_report: str = "report.json"
+    """What holds everything, in words; shown where details are left out."""
+    full_report_url: str = ""
+    """The page where it is found, if there is one."""
+    config_file: str = "coreml-gate.toml"
+    """The file that SARIF points at when a finding blames no line."""
+
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.key):
+            raise UsageError(
+                f"comment key {self.key!r} is not a word of at most 64 letters, digits, dots, underscores "
+                "and hyphens.",
+                "choose one like `default` or `ios-app`.",
+            )
+        if self.full_report_url and not _URL.fullmatch(self.full_report_url):
+            raise UsageError(
+                f"address {self.full_report_url!r} of the full report is not an http(s) URL.",
+                "pass the address of the run, as https://github.com/OWNER/REPOSITORY/actions/runs/NUMBER.",
+            )

@@ -1,0 +1,123 @@
+"""The table that the formats for people share: one row per model, one column per check, figures as text."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.report import numbers
+from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
+
+MAX_METRICS: Final = 3
+"""Metrics of one model that a cell shows, the gravest first."""
+
+Show = Callable[[float], str]
+Change = Callable[[float, float], str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a cell: plain text, the metric's name if it has one, and the status of its check."""
+
+    text: str
+    status: Status
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: its cells in the order of the columns, an empty one where nothing was asked."""
+
+    model: ModelVerdict
+    cells: tuple[tuple[Figure, ...], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns that at least one model fills, and the models, gravest first."""
+
+    titles: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """How the figures of one check are shown."""
+
+    check: str
+    title: str
+    change: Change
+    show: Show | None = None
+    """``None``: bytes, in one unit for the whole column."""
+    highest_is_worst: bool = True
+    by_subject: bool = False
+    """Whether each subject has a figure of its own, as metrics do, or the worst stands for all."""
+
+
+COLUMNS: Final = (
+    Column("size", "Size", numbers.percent_change),
+    Column("memory", "Memory", numbers.percent_change),
+    Column("parity", "Parity", numbers.factor, numbers.error),
+    Column(
+        "precision", "FP16 precision", numbers.decibel_difference, numbers.decibels, highest_is_worst=False
+    ),
+    Column("evaluate", "Metrics", numbers.difference, numbers.number, by_subject=True),
+)
+
+
+def build_table(verdict: Verdict) -> Table:
+    """The Verdict's models as rows, those that block first, otherwise in the configuration's order."""
+    models = sorted(verdict.models, key=_gravity, reverse=True)
+    asked = [column for column in COLUMNS if any(model.of(column.check) for model in models)]
+    shows = [column.show or _size_in(models, column.check) for column in asked]
+    rows = (
+        Row(model, tuple(_cell(column, show, model) for column, show in zip(asked, shows, strict=True)))
+        for model in models
+    )
+    return Table(tuple(column.title for column in asked), tuple(rows))
+
+
+def _gravity(model: ModelVerdict) -> tuple[int, int]:
+    return min(model.exit_code, 1), SEVERITY.index(model.verdict)
+
+
+def _cell(column: Column, show: Show, model: ModelVerdict) -> tuple[Figure, ...]:
+    findings = [finding for finding in model.of(column.check) if finding.status is not Status.SKIPPED]
+    if not column.by_subject:
+        return tuple(_figure(column, show, finding) for finding in _worst(column, findings))
+    subjects = dict.fromkeys(finding.subject for finding in findings)
+    metrics = [_worst(column, [each for each in findings if each.subject == name])[0] for name in subjects]
+    metrics.sort(key=lambda finding: SEVERITY.index(finding.status), reverse=True)
+    return tuple(_figure(column, show, finding, finding.subject) for finding in metrics[:MAX_METRICS])
+
+
+def _worst(column: Column, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """The finding that stands for all, in a list of one: the gravest, among equals the worst figure."""
+
+    def rank(finding: Finding) -> tuple[int, bool, float]:
+        value = 0.0 if finding.value is None else finding.value
+        return (
+            SEVERITY.index(finding.status),
+            finding.value is not None,
+            value if column.highest_is_worst else -value,
+        )
+
+    return sorted(findings, key=rank, reverse=True)[:1]
+
+
+def _figure(column: Column, show: Show, finding: Finding, label: str = "") -> Figure:
+    if finding.value is None:
+        text = "ok" if finding.status is Status.PASS else numbers.DASH
+        return Figure(text, finding.status, label)
+    value, base = _in_bytes(finding.value, finding.unit), finding.base
+    change = "" if base is None else column.change(value, _in_bytes(base, finding.unit))
+    return Figure(f"{show(value)} ({change})" if change else show(value), finding.status, label)
+
+
+def _size_in(models: Iterable[ModelVerdict], check: str) -> Show:
+    findings = [finding for model in models for finding in model.of(check)]
+    sizes = [_in_bytes(each.value, each.unit) for each in findings if each.value is not None]
+    return numbers.byte_unit(sizes).show
+
+
+def _in_bytes(value: float, unit: str) -> float:
+    return value * numbers.BYTES.get(unit, 1.0)

@@ -1,0 +1,132 @@
+"""The report on a terminal and in a CI log: 80 columns, no frames, and nothing that needs a colour."""
+
+import re
+import textwrap
+from io import StringIO
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from coreml_gate.report.escape import plain, shortened
+from coreml_gate.report.headline import comparison, counts, headline, overall_status
+from coreml_gate.report.numbers import DASH, count
+from coreml_gate.report.options import ReportOptions
+from coreml_gate.report.sections import asides, explain, skipped_groups
+from coreml_gate.report.table import Figure, Table, build_table
+from coreml_gate.verdict import Finding, Status, Verdict
+
+WIDTH: Final = 80
+NAME_WIDTH: Final = 24
+STYLES: Final = {
+    Status.PASS: "green",
+    Status.WARN: "yellow",
+    Status.FAIL: "bold red",
+    Status.UNSURE: "magenta",
+    Status.SKIPPED: "dim",
+}
+_ALL_LINES: Final = 1_000
+"""A terminal scrolls: nothing is left out."""
+_COMMAND: Final = re.compile(r"(?<!\S)::|##\[")
+
+
+def render(verdict: Verdict, options: ReportOptions) -> str:
+    """The report as plain text of 80 columns."""
+    del options
+    stream = StringIO()
+    print_verdict(verdict, Console(file=stream, width=WIDTH, color_system=None, force_terminal=False))
+    return stream.getvalue()
+
+
+def print_verdict(verdict: Verdict, console: Console) -> None:
+    """Prints the verdict, the table, then what blocks, what warns and what was not measured."""
+    _say(console, f"coreml-gate: {headline(verdict)}", style=STYLES[overall_status(verdict)])
+    _say(console, " ".join(comparison(verdict)))
+    if verdict.models:
+        console.print()
+        console.print(_table(build_table(verdict), console.width))
+        _say(console, f"{count(len(verdict.models), 'model')}: {counts(verdict)}")
+    _print_blockers(verdict, console)
+    for title, status in (("warns", Status.WARN), ("cannot be told", Status.UNSURE)):
+        for aside in asides(verdict, status):
+            _print_findings(console, f"{shown(aside.model)} {title}", status, (aside.finding,))
+    _print_notes(verdict, console)
+    for group in skipped_groups(verdict.skipped):
+        _say(console, f"\nNot measured ({shown(group.reason)}): {', '.join(map(shown, group.models))}")
+
+
+def shown(text: str) -> str:
+    """Foreign text on one line that neither moves the cursor nor gives the CI runner a command.
+
+    A line of a GitHub log that starts with ``::`` is a command, and so is ``##[`` anywhere in it.
+    """
+    return _COMMAND.sub(lambda found: f"{found.group()[0]} {found.group()[1:]}", plain(text))
+
+
+def _print_blockers(verdict: Verdict, console: Console) -> None:
+    for each in explain(verdict, _ALL_LINES):
+        title = f"{shown(each.model.name)} {each.heading}"
+        _print_findings(console, title, Status.FAIL, each.findings)
+
+
+def _print_findings(console: Console, title: str, status: Status, findings: tuple[Finding, ...]) -> None:
+    console.print()
+    _say(console, f"{status.upper()} {title}", style=STYLES[status])
+    for finding in findings:
+        _say(console, f"{finding.check}: {finding.message}", indent="  ")
+        if finding.hint:
+            _say(console, f"Hint: {finding.hint}", indent="    ")
+
+
+def _print_notes(verdict: Verdict, console: Console) -> None:
+    for model in verdict.models:
+        for note in model.notes:
+            _say(console, f"\nNote on {model.name}: {note}")
+
+
+def _say(console: Console, sentence: str, *, style: str = "", indent: str = "") -> None:
+    """Prints a wrapped paragraph; a word is never broken, so that none starts a line with a command."""
+    if sentence.startswith("\n"):
+        console.print()
+    lines = textwrap.wrap(
+        shown(sentence),
+        width=max(console.width, len(indent) + 20),
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    for line in lines:
+        console.print(Text(line, style=style), soft_wrap=True)
+
+
+def _table(table: Table, width: int) -> RichTable:
+    grid = RichTable(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    grid.add_column("")
+    grid.add_column("Model", no_wrap=True, max_width=max(NAME_WIDTH, width // 3))
+    for title in table.titles:
+        grid.add_column(title, justify="right")
+    for row in table.rows:
+        status = row.model.verdict
+        name = shortened(_word(row.model.name), NAME_WIDTH)
+        cells = (_cell(figures) for figures in row.cells)
+        grid.add_row(Text(status.upper(), style=STYLES[status]), Text(name), *cells)
+    return grid
+
+
+def _cell(figures: tuple[Figure, ...]) -> Text:
+    return Text("\n").join(_figure(figure) for figure in figures) if figures else Text(DASH)
+
+
+def _figure(figure: Figure) -> Text:
+    label = f"{shortened(_word(figure.label), NAME_WIDTH)} " if figure.label else ""
+    sign = "" if figure.status is Status.PASS else "! "
+    return Text(
+        f"{label}{sign}{figure.text}", style="" if figure.status is Status.PASS else STYLES[figure.status]
+    )
+
+
+def _word(name: str) -> str:
+    """A name in a cell, which may be broken anywhere: no pair of colons is left in it."""
+    return shown(name).replace("::", ": :")
