@@ -1,0 +1,51 @@
+# Every target makes the environment it needs; nothing has to be installed by hand but Python and make.
+VENV ?= .venv
+PY := $(VENV)/bin/python
+OPEN := $(PY) -m
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-all test test-slow lint format schema bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+demo: $(VENV)/.installed  ## play one pull request through the gate and print its comment
+	$(PY) examples/demo.py
+
+demo-all: $(VENV)/.installed  ## play every example change and compare with what the gate must say
+	$(PY) examples/demo.py --all
+
+test: $(VENV)/.installed  ## the test suite, without the slow part
+	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow"
+
+test-slow: $(VENV)/.installed  ## the slow part of the test suite
+	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m slow
+
+lint: $(VENV)/.installed  ## formatting, rules and types
+	$(OPEN) ruff format --check .
+	$(OPEN) ruff check .
+	$(OPEN) mypy
+
+format: $(VENV)/.installed  ## format and repair what can be repaired
+	$(OPEN) ruff format .
+	$(OPEN) ruff check --fix .
+
+schema: $(VENV)/.installed  ## generate the JSON schemas and the configuration page
+	$(PY) docs/generate.py
+
+bench: $(VENV)/.bench  ## plan time, and the zoo: routes, PSNR and speed against torch eager
+	$(PY) benchmarks/plan/bench.py
+	$(PY) benchmarks/zoo/bench.py
+
+clean:  ## remove everything that these targets made
+	rm -rf $(VENV) .coreml-gate build dist .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	sh .ci/python.sh "$(VENV)"
+	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(OPEN) pip install --quiet --constraint constraints.txt '.[bench]'
+	$(OPEN) pip install --quiet --no-deps --constraint constraints.txt timm transformers
+	touch $@

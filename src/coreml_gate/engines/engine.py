@@ -1,0 +1,48 @@
+"""The protocol that everything shares that runs a model."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from coreml_gate.record import Side
+
+Sample = Mapping[str, torch.Tensor]
+"""One set of inputs, by input name."""
+Outputs = dict[str, np.ndarray]
+"""The outputs of one sample, by output name, in the source's order."""
+
+
+class Engine(Protocol):
+    """Runs one model on one sample after another."""
+
+    @property
+    def side(self) -> Side:
+        """How Records name what this engine computes."""
+        ...
+
+    def run(self, sample: Sample) -> Outputs:
+        """Compute the outputs of one sample; every engine of one model gives the same names."""
+        ...
+
+
+Predict = Callable[..., Outputs]
+
+
+def predict_function(engine: Engine, input_names: tuple[str, ...]) -> Predict:
+    """Make the ``predict`` that a user's ``evaluate`` calls.
+
+    It takes one sample in whatever form ``samples`` yields it: tensors or arrays by position, a single
+    dict by name, or keyword arguments.
+    """
+
+    def predict(*args: object, **kwargs: object) -> Outputs:
+        if len(args) == 1 and isinstance(args[0], Mapping):
+            named = dict(args[0])
+        else:
+            values = args[0] if len(args) == 1 and isinstance(args[0], tuple | list) else args
+            named = dict(zip(input_names, values, strict=False)) | kwargs
+        return engine.run({name: torch.as_tensor(value) for name, value in named.items()})
+
+    return predict

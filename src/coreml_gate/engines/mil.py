@@ -1,0 +1,74 @@
+"""Our MIL runtime as an engine: runs a saved package on any machine, and is never Core ML."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.images import package_sample
+from coreml_gate.errors import PackageError
+from coreml_gate.mil.ir import Feature
+from coreml_gate.mil.package import Package
+from coreml_gate.runtime import Model, load
+
+_NARROWED = {np.dtype(np.int64): np.int32, np.dtype(np.float64): np.float32, np.dtype(np.bool_): np.float32}
+"""Core ML has no such inputs; the converter gives the package these instead."""
+
+
+@dataclass(frozen=True)
+class MilEngine:
+    """A package in one numeric mode; ``output_names`` are the source's, in the source's order."""
+
+    side: Literal["fp32", "fp16"]
+    model: Model
+    output_names: tuple[str, ...]
+    config: ModelConfig
+
+    def run(self, sample: Sample) -> Outputs:
+        """Compute one sample; a stateful package starts from an empty state at every sample."""
+        state = self.model.make_state() if self.model.interface.states else None
+        outputs = self.model.predict(self.inputs(sample), state)
+        return dict(zip(self.output_names, outputs.values(), strict=True))
+
+    def inputs(self, sample: Sample) -> dict[str, NDArray[Any]]:
+        """The sample as ``predict`` takes it: arrays, and images with the channels last."""
+        features = {feature.name: feature for feature in self.model.interface.inputs}
+        return {
+            name: _array(value, features.get(name))
+            for name, value in package_sample(sample, self.config).items()
+        }
+
+
+def load_mil_engine(
+    package: Package,
+    mode: Literal["fp32", "fp16"],
+    output_names: tuple[str, ...] | None,
+    config: ModelConfig,
+) -> MilEngine:
+    """Load a package; without ``output_names`` its own names are kept.
+
+    Raises :class:`PackageError` when the package has another number of outputs than the source.
+    """
+    own_names = tuple(feature.name for feature in package.interface.outputs)
+    if output_names is not None and len(output_names) != len(own_names):
+        raise PackageError(
+            f"package `{Path(package.path).name}` has {len(own_names)} output(s), "
+            f"its source has {len(output_names)}.",
+            "return every tensor once: the converter merges outputs that are the same tensor.",
+        )
+    names = own_names if output_names is None else output_names
+    return MilEngine(mode, load(package, mode=mode), names, config)
+
+
+def _array(value: torch.Tensor, feature: Feature | None) -> NDArray[Any]:
+    array = value.detach().numpy()
+    if feature is None or feature.kind != "image":
+        return array.astype(_NARROWED.get(array.dtype, array.dtype), copy=False)
+    if feature.color.startswith("GRAYSCALE"):
+        return array[0, 0]
+    return array[0].transpose(1, 2, 0)[..., :: -1 if feature.color == "BGR" else 1]

@@ -1,0 +1,33 @@
+"""The PyTorch source as an engine: the reference of every comparison."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.source import Source, run_source
+from coreml_gate.errors import SourceError
+
+
+@dataclass(frozen=True)
+class SourceEngine:
+    """A source whose outputs bear the configured names, if there are any."""
+
+    source: Source
+    output_names: tuple[str, ...] = ()
+    side: Literal["source"] = "source"
+
+    def run(self, sample: Sample, index: int = 0) -> Outputs:
+        """Compute one sample; ``index`` is its number in messages.
+
+        Raises :class:`SourceError` when the configuration names another number of outputs.
+        """
+        outputs = run_source(self.source, sample, index)
+        if not self.output_names:
+            return outputs
+        if len(self.output_names) != len(outputs):
+            raise SourceError(
+                f"source `{self.source.reference}` has {len(outputs)} output(s), "
+                f"the configuration names {len(self.output_names)}.",
+                "correct `output` of this model: one name per tensor, in the order in which they are returned.",
+            )
+        return dict(zip(self.output_names, outputs.values(), strict=True))

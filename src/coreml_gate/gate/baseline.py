@@ -1,0 +1,36 @@
+"""Where the baseline comes from: a stored Record, or the base commit rebuilt; and if none, why."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coreml_gate.errors import RecordError
+from coreml_gate.gate.collect import RECORD_NAME
+from coreml_gate.record import Record, read_record
+from coreml_gate.verdict import BaselineFacts
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A base Record and its origin, or no Record and the reason."""
+
+    facts: BaselineFacts
+    record: Record | None = None
+
+
+NO_BASELINE = Baseline(BaselineFacts(origin="none: no base was asked for"))
+
+
+def stored_baseline(path: Path) -> Baseline:
+    """Read the baseline from a Record file, or from a folder that holds ``record.json``."""
+    file = path / RECORD_NAME if path.is_dir() else path
+    if not file.exists():
+        raise RecordError(
+            f"baseline `{path}` has no record: `{file}` does not exist.",
+            "name the folder that an earlier `coreml-gate run` or `collect` wrote, or use --base.",
+        )
+    return as_baseline(read_record(file), f"record `{path}`")
+
+
+def as_baseline(record: Record, origin: str) -> Baseline:
+    """Take a Record as the baseline."""
+    return Baseline(BaselineFacts(origin=origin, commit=record.commit, present=True), record)

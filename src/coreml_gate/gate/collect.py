@@ -1,0 +1,99 @@
+"""Measures the models of one tree, each in a child process, and gathers them into a Record."""
+
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from coreml_gate import __version__
+from coreml_gate.config import GateOptions, ModelConfig
+from coreml_gate.gate.closure import Closures, content
+from coreml_gate.gate.progress import Progress
+from coreml_gate.record import Environment, ModelRecord, Record, SkippedModel, write_record
+from coreml_gate.worker.job import Job
+from coreml_gate.worker.parent import measure_model
+from coreml_gate.worker.process import ProcessLimits
+
+RECORD_NAME = "record.json"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A checked-out state of the repository."""
+
+    side: Literal["head", "base"]
+    root: Path
+    commit: str | None
+    dirty: bool = False
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where measuring happens and what it may use; built once by the command line."""
+
+    cache: Path | None
+    environment: Mapping[str, str]
+    clock: Callable[[], datetime]
+    progress: Progress
+
+
+def collect(
+    tree: Tree,
+    models: Sequence[ModelConfig],
+    skipped: Sequence[SkippedModel],
+    options: GateOptions,
+    folder: Path,
+    workshop: Workshop,
+) -> Record:
+    """Measure ``models`` and write the Record, with the packages beside it, into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    measured = tuple(_measure(tree, model, options, folder, workshop) for model in models)
+    record = Record(
+        created=workshop.clock().isoformat(timespec="seconds"),
+        commit=tree.commit,
+        dirty=tree.dirty,
+        environment=environment_of_this_machine(),
+        models=measured,
+        skipped=tuple(skipped),
+    )
+    write_record(record, folder / RECORD_NAME)
+    return record
+
+
+def _measure(
+    tree: Tree, model: ModelConfig, options: GateOptions, folder: Path, workshop: Workshop
+) -> ModelRecord:
+    workshop.progress.begin_model(model.name, tree.side)
+    started = time.monotonic()
+    memory_mb = options.step_memory_mb
+    record = measure_model(
+        Job(
+            root=tree.root,
+            folder=folder / model.name,
+            model=model,
+            closure=content(tree.root, Closures(tree.root).of(model)),
+            max_samples=options.max_samples,
+            cache=workshop.cache,
+        ),
+        ProcessLimits(options.step_timeout_s, None if memory_mb is None else memory_mb * 1e6),
+        workshop.environment,
+        workshop.progress.begin_step,
+    )
+    workshop.progress.end_model(record, time.monotonic() - started)
+    return record
+
+
+def environment_of_this_machine() -> Environment:
+    """Which versions are installed, read without importing any of them."""
+    return Environment(
+        coreml_gate=__version__,
+        coremltools=version("coremltools"),
+        torch=version("torch"),
+        numpy=version("numpy"),
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+    )

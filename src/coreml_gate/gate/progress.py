@@ -1,0 +1,31 @@
+"""How the gate tells what it is doing; the command line decides how that looks."""
+
+from typing import Protocol
+
+from coreml_gate.record import ModelRecord
+
+
+class Progress(Protocol):
+    """Hears of every model and step as they come."""
+
+    def begin_model(self, name: str, tree: str) -> None:
+        """Begin to measure a model of a tree (``head`` or ``base``)."""
+
+    def begin_step(self, step: str) -> None:
+        """Begin the next step of the current model."""
+
+    def end_model(self, model: ModelRecord, seconds: float) -> None:
+        """End the current model, with what was measured."""
+
+
+class Silence:
+    """Tells nothing."""
+
+    def begin_model(self, name: str, tree: str) -> None:
+        """Tell nothing."""
+
+    def begin_step(self, step: str) -> None:
+        """Tell nothing."""
+
+    def end_model(self, model: ModelRecord, seconds: float) -> None:
+        """Tell nothing."""

@@ -1,0 +1,1 @@
+"""Measures one model in a child process, so that no source can take the gate down with it."""

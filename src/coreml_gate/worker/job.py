@@ -1,0 +1,37 @@
+"""What the parent asks of a child process, as the one file that both read."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from coreml_gate.config import ModelConfig
+
+Step = Literal["start", "source", "convert", "measure", "evaluate"]
+"""What a child does, in this order; each step has its own deadline."""
+
+
+class Job(BaseModel):
+    """One model of one tree, to be measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    root: Path
+    """The tree to measure: the work tree, or a worktree of the base commit."""
+    folder: Path
+    """Where packages, events and the log go; made by the parent."""
+    model: ModelConfig
+    closure: str
+    """Digest of the source files, part of the conversion's cache key."""
+    max_samples: PositiveInt
+    cache: Path | None = None
+
+    @property
+    def events(self) -> Path:
+        """The file to which the child reports."""
+        return self.folder / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """The file that takes the child's output."""
+        return self.folder / "log.txt"

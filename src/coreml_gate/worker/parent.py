@@ -1,0 +1,84 @@
+"""The parent's side: starts the child, and turns whatever happens to it into a ``ModelRecord``."""
+
+import sys
+from collections.abc import Callable, Mapping
+
+from coreml_gate.errors import SourceError, WorkerError
+from coreml_gate.record import ConversionFacts, ModelRecord, Problem
+from coreml_gate.worker.events import Events, read_events
+from coreml_gate.worker.job import Job
+from coreml_gate.worker.process import Ending, ProcessLimits, log_tail, run_child
+
+WHAT_STEP_DOES = {
+    "start": "starting",
+    "source": "building and running the source",
+    "convert": "converting",
+    "measure": "comparing the package with the source",
+    "evaluate": "running `evaluate`",
+}
+
+
+def measure_model(
+    job: Job, limits: ProcessLimits, environment: Mapping[str, str], on_step: Callable[[str], None]
+) -> ModelRecord:
+    """Measure one model; a crash, a hang or a kill becomes a part of the record, never an exception."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    job.events.unlink(missing_ok=True)
+    request = job.folder / "job.json"
+    request.write_text(job.model_dump_json(indent=1), encoding="utf-8")
+    ending = run_child(
+        [sys.executable, "-P", "-m", "coreml_gate.worker", str(request)],
+        folder=job.root,
+        log=job.log,
+        environment=environment,
+        limits=limits,
+        current_step=lambda: read_events(job.events).step,
+        on_step=on_step,
+    )
+    events = read_events(job.events)
+    parts = {"name": job.model.name, "content": job.closure, **events.parts}
+    if ending.how != "finished":
+        parts.update(_parts_of_ending(ending, events, job))
+    return ModelRecord.model_validate(parts)
+
+
+def _parts_of_ending(ending: Ending, events: Events, job: Job) -> dict[str, object]:
+    tail = log_tail(job.log)
+    message = f"model `{job.model.name}`: the child process {_how(ending)} while {WHAT_STEP_DOES[events.step]}."
+    if events.step == "convert":
+        return {"conversion": _unfinished_conversion(ending, message, tail)}
+    error = SourceError if events.step == "source" else WorkerError
+    return {
+        "problem": Problem(
+            kind="source-error" if events.step == "source" else "worker-error",
+            message=message,
+            hint=_hint(ending),
+            exit_code=error.exit_code,
+            log_tail=tail,
+        )
+    }
+
+
+def _unfinished_conversion(ending: Ending, message: str, tail: tuple[str, ...]) -> ConversionFacts:
+    status = ending.how if ending.how != "finished" else "crashed"
+    return ConversionFacts(
+        status=status, route="none", message=message, hint=_hint(ending), log_tail=tail
+    )
+
+
+def _how(ending: Ending) -> str:
+    return {
+        "finished": "ended",
+        "crashed": f"crashed ({ending.detail})",
+        "timed-out": f"was ended ({ending.detail})",
+        "out-of-memory": f"ran out of memory ({ending.detail})",
+    }[ending.how]
+
+
+def _hint(ending: Ending) -> str:
+    return {
+        "finished": "",
+        "crashed": "the last lines of its output are in the details; run the model's file alone to see more.",
+        "timed-out": "raise `step-timeout-s` under [gate] if the model honestly takes longer.",
+        "out-of-memory": "raise `step-memory-mb` under [gate], or take a runner with more memory.",
+    }[ending.how]

@@ -1,0 +1,174 @@
+"""What the child does: run the source, convert it, compare the package with it, evaluate both."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coreml_gate.convert import convert
+from coreml_gate.engines.engine import Engine, Outputs
+from coreml_gate.engines.mil import MilEngine, load_mil_engine
+from coreml_gate.engines.samples import Samples, load_samples
+from coreml_gate.engines.source import Source, load_source
+from coreml_gate.engines.torch_source import SourceEngine
+from coreml_gate.errors import (
+    EvaluateError,
+    GateError,
+    PackageError,
+    SamplesError,
+    SourceError,
+    UnsupportedOperationsError,
+)
+from coreml_gate.measure.compare import compare
+from coreml_gate.measure.evaluate import evaluate
+from coreml_gate.measure.package import memory_facts, package_facts
+from coreml_gate.measure.sensitivity import sensitivity
+from coreml_gate.measure.untrained import untrained_signs
+from coreml_gate.mil.graph import peak
+from coreml_gate.mil.package import Package, read_package
+from coreml_gate.record import Comparison, ConversionFacts, MemoryFacts, Problem, SourceFacts
+from coreml_gate.worker.events import EventLog
+from coreml_gate.worker.job import Job
+
+_PROBLEM_KINDS: Mapping[type[GateError], str] = {
+    SourceError: "source-error",
+    SamplesError: "samples-error",
+    EvaluateError: "evaluate-error",
+    PackageError: "package-error",
+}
+
+
+def problem_of(error: GateError) -> Problem:
+    """Keep an error as a value of the Record."""
+    kinds = (kind for type_, kind in _PROBLEM_KINDS.items() if isinstance(error, type_))
+    kind: Any = next(kinds, "worker-error")
+    return Problem(kind=kind, message=error.message, hint=error.hint, exit_code=error.exit_code)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a package is compared with: the samples and, where there is a PyTorch source, its answers."""
+
+    source: Source
+    samples: Samples
+    engine: SourceEngine | None
+    outputs: tuple[Outputs, ...]
+
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """The source's output names, or ``None``: the package keeps its own."""
+        return tuple(self.outputs[0]) if self.outputs else None
+
+
+@dataclass(frozen=True)
+class Twins:
+    """The package that ships, and its float32 twin, which tells conversion errors from precision errors."""
+
+    shipped: Package
+    wide: Package
+
+
+def measure(job: Job, log: EventLog) -> None:
+    """Do all steps, and report each part as soon as it is known."""
+    log.begin("source")
+    source = load_source(job.model.source, job.root)
+    twins = _given_package(source, log)
+    expected = _run_source(source, twins, job, log)
+    if twins is None:
+        log.begin("convert")
+        twins = _convert(expected, job, log)
+    if twins is None:
+        return
+    log.begin("measure")
+    engines = _measure_package(expected, twins, job, log)
+    if job.model.evaluate is not None and engines:
+        log.begin("evaluate")
+        samples = expected.samples
+        log.update(metrics=evaluate(job.model.evaluate, job.root, engines, samples.names))
+
+
+def _given_package(source: Source, log: EventLog) -> Twins | None:
+    if source.path is None:
+        return None
+    package = read_package(source.path)
+    log.update(conversion=ConversionFacts(status="not-needed", route="none"))
+    return Twins(shipped=package, wide=package)
+
+
+def _run_source(source: Source, twins: Twins | None, job: Job, log: EventLog) -> Expected:
+    interface = twins.shipped.interface.inputs if twins is not None else ()
+    samples = load_samples(job.model, source, job.root, job.max_samples, interface)
+    engine = None if twins is not None else SourceEngine(source, job.model.output)
+    outputs = (
+        tuple(engine.run(sample, index) for index, sample in enumerate(samples.samples))
+        if engine is not None
+        else ()
+    )
+    log.update(source=_source_facts(source, samples, outputs))
+    return Expected(source, samples, engine, outputs)
+
+
+def _source_facts(source: Source, samples: Samples, outputs: Sequence[Outputs]) -> SourceFacts:
+    state = {} if source.model is None else source.model.state_dict
+    state = state() if callable(state) else state
+    names = tuple(outputs[0]) if outputs else ()
+    varied = (sensitivity(name, [output[name] for output in outputs]) for name in names)
+    return SourceFacts(
+        kind=source.kind,
+        parameters=sum(tensor.numel() for tensor in state.values()),
+        samples=len(samples.samples),
+        random_samples=samples.random,
+        untrained_signs=untrained_signs(state),
+        sensitivity=tuple(value for value in varied if value is not None),
+    )
+
+
+def _convert(expected: Expected, job: Job, log: EventLog) -> Twins | None:
+    conversion = convert(
+        expected.source, expected.samples, job.model, job.folder, closure=job.closure, cache=job.cache
+    )
+    log.update(conversion=conversion.facts)
+    if conversion.package is None or conversion.reference is None:
+        return None
+    return Twins(read_package(conversion.package), read_package(conversion.reference))
+
+
+def _measure_package(
+    expected: Expected, twins: Twins, job: Job, log: EventLog
+) -> tuple[Engine, ...]:
+    path = twins.shipped.path
+    relative = path.relative_to(job.folder.parent) if path.is_relative_to(job.folder.parent) else path
+    log.update(package=package_facts(twins.shipped, relative.as_posix()))
+    try:
+        wide = load_mil_engine(twins.wide, "fp32", expected.output_names, job.model)
+        shipped = load_mil_engine(twins.shipped, "fp16", expected.output_names, job.model)
+    except UnsupportedOperationsError as error:
+        log.update(unsupported=error.operations, memory=_memory_without_a_run(twins.shipped))
+        return ()
+    first = shipped.inputs(expected.samples.samples[0])
+    log.update(memory=memory_facts(twins.shipped, shipped.model.peak(first)))
+    _compare(expected, wide, shipped, log)
+    return (wide, shipped) if expected.engine is None else (expected.engine, wide, shipped)
+
+
+def _memory_without_a_run(package: Package) -> MemoryFacts | None:
+    """The peak by the declared shapes; nothing where the program leaves a shape open."""
+    try:
+        return memory_facts(package, peak(package.function()))
+    except PackageError:
+        return None
+
+
+def _compare(expected: Expected, wide: MilEngine, shipped: MilEngine, log: EventLog) -> None:
+    parity: list[Comparison] = []
+    precision: list[Comparison] = []
+    for index, sample in enumerate(expected.samples.samples):
+        of_wide, of_shipped = wide.run(sample), shipped.run(sample)
+        if expected.outputs:
+            reference = expected.outputs[index]
+            parity += [
+                compare(name, index, reference[name], of_wide[name], ("source", "fp32")) for name in of_wide
+            ]
+        precision += [
+            compare(name, index, of_wide[name], of_shipped[name], ("fp32", "fp16")) for name in of_wide
+        ]
+    log.update(parity=parity, precision=precision)
