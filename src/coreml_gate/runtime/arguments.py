@@ -8,9 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coreml_gate.mil.ir import Constant
+from coreml_gate.errors import PackageError
+from coreml_gate.mil.ir import Constant, ListType, TensorType
 from coreml_gate.runtime.precision import Mode, storage, widen
-from coreml_gate.runtime.registry import Bools, Ints, Tensors
+from coreml_gate.runtime.registry import Bools, Ints, Number
 
 Known = Constant | Tensor
 Convert = Callable[[Any], Any]
@@ -31,6 +32,7 @@ AT_RUN_TIME: dict[Any, Convert] = {
     int: lambda value: int(value.item()),
     float: lambda value: float(value.item()),
     bool: lambda value: bool(value.item()),
+    Number: lambda value: value.item(),
     Ints: to_ints,
     Bools: to_bools,
 }
@@ -42,7 +44,7 @@ def known_argument(known: Known, kind: Any, mode: Mode, *, wide: bool) -> Any:  
         return str(_array(known).item())
     if kind in AT_RUN_TIME:
         return AT_RUN_TIME[kind](known_tensor(known, mode))
-    if isinstance(known, Constant) and known.data.dtype == np.object_:
+    if isinstance(known, Constant) and isinstance(known.type, ListType):
         return tuple(known.data.tolist())
     tensor = known_tensor(known, mode)
     return widen(tensor) if wide else tensor
@@ -52,9 +54,9 @@ def known_tensor(known: Known, mode: Mode) -> Tensor:
     """A constant as stored in this mode; shares the mapped weight file's memory where the dtype stays."""
     if isinstance(known, Tensor):
         return known
-    if known.data.dtype == np.object_:
-        raise TypeError(known.type)
-    dtype = known.type.element.dtype if not hasattr(known.type, "dtype") else known.type.dtype
+    if not isinstance(known.type, TensorType):
+        raise PackageError(f"a constant of the type {known.type} stands where a tensor is wanted.")
+    dtype = known.type.dtype
     return from_numpy(known.array).to(storage(dtype, mode))
 
 
@@ -68,5 +70,3 @@ def from_numpy(array: NDArray[np.generic]) -> Tensor:
 def _array(known: Known) -> NDArray[np.generic]:
     return known.numpy() if isinstance(known, Tensor) else known.array
 
-
-VARIADIC = Tensors

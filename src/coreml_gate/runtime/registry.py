@@ -14,6 +14,7 @@ from torch import Tensor
 Ints = tuple[int, ...]
 Bools = tuple[bool, ...]
 Tensors = tuple[Tensor, ...]
+Number = int | float  # a scalar in its own type: an integer stays one
 Body = Callable[..., Any]
 BlockFunction = Callable[..., tuple[Any, ...]]
 _F = TypeVar("_F", bound=Body)
@@ -93,6 +94,6 @@ def _parameters(body: Body) -> tuple[Parameter, ...]:
 
 def _kind(hint: Any) -> Any:  # noqa: ANN401  # a type expression
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        (kind,) = (item for item in typing.get_args(hint) if item is not types.NoneType)
-        return kind
+        kinds = tuple(item for item in typing.get_args(hint) if item is not types.NoneType)
+        return kinds[0] if len(kinds) == 1 else Number
     return hint

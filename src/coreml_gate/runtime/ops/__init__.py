@@ -1,28 +1,54 @@
 """The operations, grouped as coremltools groups them; importing this package fills the registry."""
 
+from types import ModuleType
+
 from coreml_gate.runtime.ops import (
     activation,
+    classify,
+    constexpr,
+    control_flow,
     conv,
     elementwise_binary,
     elementwise_unary,
+    image_resizing,
     linear,
     normalization,
     pool,
+    quantization,
+    random,
+    recurrent,
     reduction,
+    scatter_gather,
     states,
+    suppression,
+    tensor_operation,
+    tensor_transformation,
+    transformers,
 )
 from coreml_gate.runtime.registry import REGISTRY, find
 
-GROUPS = (
+GROUPS: tuple[ModuleType, ...] = (
     activation,
+    classify,
+    constexpr,
+    control_flow,
     conv,
     elementwise_binary,
     elementwise_unary,
+    image_resizing,
     linear,
     normalization,
     pool,
+    quantization,
+    random,
+    recurrent,
     reduction,
+    scatter_gather,
     states,
+    suppression,
+    tensor_operation,
+    tensor_transformation,
+    transformers,
 )
 
 __all__ = ["GROUPS", "REGISTRY", "find"]

@@ -1,0 +1,66 @@
+"""Branches, loops and lists. A list is a Python list that is never changed once it is made."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coreml_gate.runtime.registry import EXACT, STEPWISE, BlockFunction, Tensors, operation
+
+
+@operation(STEPWISE)
+def cond(_true_fn: BlockFunction, _false_fn: BlockFunction, pred: bool) -> tuple[Any, ...]:
+    return _true_fn() if pred else _false_fn()
+
+
+@operation(STEPWISE)
+def while_loop(_cond: BlockFunction, _body: BlockFunction, loop_vars: Tensors) -> tuple[Any, ...]:
+    values: tuple[Any, ...] = loop_vars
+    while bool(_cond(*values)[0]):
+        values = _body(*values)
+    return values
+
+
+@operation(EXACT)
+def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return torch.where(cond.bool(), a, b)
+
+
+@operation(EXACT)
+def make_list(
+    elem_shape: Tensors,
+    init_length: int = 1,
+    dynamic_length: bool = True,  # noqa: ARG001  # every list may grow
+    dtype: str = "fp32",  # noqa: ARG001  # an element has the type of what is written
+) -> list[Tensor]:
+    """Elements are zero until they are written."""
+    return [torch.zeros(tuple(int(size) for size in elem_shape))] * init_length
+
+
+@operation(EXACT)
+def list_length(ls: list[Tensor]) -> Tensor:
+    return torch.tensor(len(ls), dtype=torch.int32)
+
+
+@operation(EXACT)
+def list_read(ls: list[Tensor], index: int) -> Tensor:
+    return ls[index]
+
+
+@operation(EXACT)
+def list_write(ls: list[Tensor], index: int, value: Tensor) -> list[Tensor]:
+    grown = [*ls, *[torch.zeros_like(value)] * (index + 1 - len(ls))]
+    grown[index] = value
+    return grown
+
+
+@operation(EXACT)
+def list_gather(ls: list[Tensor], indices: Tensor) -> Tensor:
+    return torch.stack([ls[index] for index in indices.tolist()])
+
+
+@operation(EXACT)
+def list_scatter(ls: list[Tensor], indices: Tensor, value: Tensor) -> list[Tensor]:
+    for index, element in zip(indices.tolist(), value, strict=True):
+        ls = list_write(ls, index, element)
+    return ls

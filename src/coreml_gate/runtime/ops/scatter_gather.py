@@ -1,0 +1,121 @@
+"""Reading and writing at computed places; a negative index counts from the end."""
+
+from collections.abc import Callable
+from math import prod
+
+import torch
+from torch import Tensor
+
+from coreml_gate.runtime.registry import EXACT, ROUND, operation
+
+
+def _from_start(indices: Tensor, size: int) -> Tensor:
+    places = indices.long()
+    return torch.where(places < 0, places + size, places)
+
+
+@operation(EXACT)
+def gather(x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0, validate_indices: bool = False) -> Tensor:  # noqa: ARG001  # torch always validates
+    axis %= x.ndim
+    places = _from_start(indices, x.shape[axis])
+    if not batch_dims:
+        picked = x.index_select(axis, places.reshape(-1))
+        return picked.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    rows = x.movedim(axis, batch_dims).flatten(0, batch_dims - 1)
+    flat = places.reshape(len(rows), -1)
+    picked = rows[torch.arange(len(rows))[:, None], flat]
+    picked = picked.reshape(*indices.shape, *rows.shape[2:])
+    between = tuple(range(indices.ndim, indices.ndim + axis - batch_dims))
+    return picked.movedim(between, tuple(range(batch_dims, axis))) if between else picked
+
+
+@operation(EXACT)
+def gather_along_axis(x: Tensor, indices: Tensor, axis: int = 0, validate_indices: bool = False) -> Tensor:  # noqa: ARG001  # torch always validates
+    return x.gather(axis, _from_start(indices, x.shape[axis]))
+
+
+@operation(EXACT)
+def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0, validate_indices: bool = False) -> Tensor:  # noqa: ARG001  # torch always validates
+    depth = indices.shape[-1]
+    sizes = x.shape[batch_dims : batch_dims + depth]
+    rows = x.reshape(prod(x.shape[:batch_dims]), prod(sizes), *x.shape[batch_dims + depth :])
+    flat = _linear(indices, sizes).reshape(len(rows), -1)
+    picked = rows[torch.arange(len(rows))[:, None], flat]
+    return picked.reshape(*indices.shape[:-1], *x.shape[batch_dims + depth :])
+
+
+def _linear(indices: Tensor, sizes: torch.Size) -> Tensor:
+    """Row-major places from index vectors along the last axis."""
+    places = torch.zeros(indices.shape[:-1], dtype=torch.long)
+    for axis, size in enumerate(sizes):
+        places = places * size + _from_start(indices[..., axis], size)
+    return places
+
+
+@operation(ROUND)
+def scatter(
+    data: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    axis: int = 0,
+    mode: str = "add",
+    validate_indices: bool = False,  # noqa: ARG001  # torch always validates
+) -> Tensor:
+    axis %= data.ndim
+    moved = data.movedim(axis, 0)
+    spread = tuple(range(axis, axis + indices.ndim))
+    rows = updates.movedim(spread, tuple(range(indices.ndim))).reshape(-1, *moved.shape[1:])
+    places = _from_start(indices, data.shape[axis]).reshape(-1)
+    return _put(moved, places, rows, mode).movedim(0, axis)
+
+
+@operation(ROUND)
+def scatter_along_axis(
+    data: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    axis: int = 0,
+    mode: str = "add",
+    validate_indices: bool = False,  # noqa: ARG001  # torch always validates
+) -> Tensor:
+    axis %= data.ndim
+    grid = list(torch.meshgrid(*(torch.arange(size) for size in indices.shape), indexing="ij"))
+    grid[axis] = _from_start(indices, data.shape[axis])
+    places = _linear(torch.stack(grid, -1), data.shape).reshape(-1)
+    return _put(data.reshape(-1), places, updates.reshape(-1), mode).reshape(data.shape)
+
+
+@operation(ROUND)
+def scatter_nd(
+    data: Tensor,
+    indices: Tensor,
+    updates: Tensor,
+    mode: str = "add",
+    validate_indices: bool = False,  # noqa: ARG001  # torch always validates
+) -> Tensor:
+    depth = indices.shape[-1]
+    rest = data.shape[depth:]
+    places = _linear(indices, data.shape[:depth]).reshape(-1)
+    rows = data.reshape(prod(data.shape[:depth]), *rest)
+    return _put(rows, places, updates.reshape(-1, *rest), mode).reshape(data.shape)
+
+
+def _put(rows: Tensor, places: Tensor, updates: Tensor, mode: str) -> Tensor:
+    """``rows`` with ``updates`` worked in at ``places``; where places repeat, each update counts."""
+    return _MODES[mode](rows, places, updates.to(rows.dtype))
+
+
+def _divide(rows: Tensor, places: Tensor, updates: Tensor) -> Tensor:
+    divisor = torch.ones_like(rows).index_reduce(0, places, updates, "prod")
+    return rows / divisor if rows.is_floating_point() else torch.div(rows, divisor, rounding_mode="trunc")
+
+
+_MODES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "add": lambda rows, places, updates: rows.index_add(0, places, updates),
+    "sub": lambda rows, places, updates: rows.index_add(0, places, updates, alpha=-1),
+    "mul": lambda rows, places, updates: rows.index_reduce(0, places, updates, "prod"),
+    "div": _divide,
+    "max": lambda rows, places, updates: rows.index_reduce(0, places, updates, "amax"),
+    "min": lambda rows, places, updates: rows.index_reduce(0, places, updates, "amin"),
+    "update": lambda rows, places, updates: rows.index_copy(0, places, updates),
+}

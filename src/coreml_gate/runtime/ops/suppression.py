@@ -1,0 +1,65 @@
+"""Non-maximum suppression, box by box."""
+
+import torch
+from torch import Tensor
+
+from coreml_gate.runtime.registry import EXACT, Tensors, operation
+
+
+@operation(EXACT)
+def non_maximum_suppression(
+    boxes: Tensor,
+    scores: Tensor,
+    iou_threshold: float,
+    score_threshold: float,
+    max_boxes: int,
+    per_class_suppression: bool = False,
+) -> Tensors:
+    picked = [
+        _suppress(box.float(), score.float(), iou_threshold, score_threshold, max_boxes, per_class_suppression)
+        for box, score in zip(boxes, scores, strict=True)
+    ]
+    return _gathered(boxes, scores, picked, max_boxes)
+
+
+@operation(EXACT)
+def non_maximum_suppression_ios17(
+    boxes: Tensor, scores: Tensor, iou_threshold: float, max_boxes: int, per_class_suppression: bool = False
+) -> Tensors:
+    return non_maximum_suppression(boxes, scores, iou_threshold, -torch.inf, max_boxes, per_class_suppression)
+
+
+def _suppress(
+    boxes: Tensor, scores: Tensor, iou_limit: float, score_limit: float, most: int, per_class: bool
+) -> list[int]:
+    """Places of the boxes that stay, best score first; with ``per_class`` only boxes of one class suppress each other."""
+    best, label = scores.max(1)
+    overlap = _overlap(boxes)
+    kept: list[int] = []
+    for place in best.argsort(descending=True, stable=True).tolist():
+        if len(kept) == most or best[place] < score_limit:
+            break
+        rivals = [other for other in kept if not per_class or label[other] == label[place]]
+        if not rivals or overlap[place, rivals].max() <= iou_limit:
+            kept.append(place)
+    return kept
+
+
+def _overlap(boxes: Tensor) -> Tensor:
+    """Intersection over union of every pair; boxes are centre and size."""
+    low, high = boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2
+    shared = (torch.minimum(high[:, None], high) - torch.maximum(low[:, None], low)).clamp(min=0).prod(-1)
+    area = boxes[:, 2:].prod(-1)
+    return shared / (area[:, None] + area - shared)
+
+
+def _gathered(boxes: Tensor, scores: Tensor, picked: list[list[int]], most: int) -> Tensors:
+    batch = len(picked)
+    found_boxes = boxes.new_zeros(batch, most, 4)
+    found_scores = scores.new_zeros(batch, most, scores.shape[2])
+    indices = torch.full((batch, most), -1)
+    for row, places in enumerate(picked):
+        found_boxes[row, : len(places)] = boxes[row, places]
+        found_scores[row, : len(places)] = scores[row, places]
+        indices[row, : len(places)] = torch.tensor(places)
+    return found_boxes, found_scores, indices, torch.tensor([len(places) for places in picked])
