@@ -130,7 +130,7 @@ class _Compiler:
         wide = implementation.rounding is Rounding.ROUND and not implementation.native
         bound = _Bound()
         for parameter in implementation.parameters:
-            if parameter.kind is not BlockFunction:
+            if parameter.kind != BlockFunction:
                 self._bind_parameter(operation, parameter, bound, scope, wide=wide)
         dtypes = tuple(_stored(value, self._mode) for value in operation.outputs)
         return bound, _rounded(_converted(_grouped(implementation, bound), bound), dtypes)
@@ -146,7 +146,7 @@ class _Compiler:
             )
         if arguments is None:
             bound.add(parameter.name, scope.constant(parameter.default))
-        elif parameter.kind is Tensors:
+        elif parameter.kind == Tensors:
             start = len(bound.reads)
             for argument in arguments:
                 self._bind_argument(argument, parameter.name, Tensor, bound, scope, wide=wide)
@@ -198,7 +198,7 @@ class _Compiler:
 
         def run(observe: Observe | None, *arguments: Any) -> Any:  # noqa: ANN401  # whatever the blocks compute
             blocks = tuple(_block_function(plan, arguments[own:], observe) for plan in plans)
-            return call(*blocks, *arguments[:own])
+            return call(*arguments[:own], *blocks)
 
         return run
 

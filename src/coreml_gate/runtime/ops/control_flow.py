@@ -1,4 +1,4 @@
-"""Branches, loops and lists. A list is a Python list that is never changed once it is made."""
+"""Branches, loops and lists. Blocks come last; a list is a Python list that is never changed once it is made."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from coreml_gate.runtime.registry import EXACT, STEPWISE, BlockFunction, Tensors
 
 
 @operation(STEPWISE)
-def cond(_true_fn: BlockFunction, _false_fn: BlockFunction, pred: bool) -> tuple[Any, ...]:
+def cond(pred: bool, _true_fn: BlockFunction, _false_fn: BlockFunction) -> tuple[Any, ...]:
     return _true_fn() if pred else _false_fn()
 
 
 @operation(STEPWISE)
-def while_loop(_cond: BlockFunction, _body: BlockFunction, loop_vars: Tensors) -> tuple[Any, ...]:
+def while_loop(loop_vars: Tensors, _cond: BlockFunction, _body: BlockFunction) -> tuple[Any, ...]:
     values: tuple[Any, ...] = loop_vars
     while bool(_cond(*values)[0]):
         values = _body(*values)
