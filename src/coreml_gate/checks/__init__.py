@@ -1,0 +1,38 @@
+"""The questions that the gate asks of a model, in the order in which a person reads the answers.
+
+A check is a module with its question as the docstring and ``run(evidence)``, which gives its findings. Limits
+are values of the configuration and argued there (``config/limits.py``).
+"""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from coreml_gate.checks import conversion, evaluate, interface, memory, parity, precision, size, source
+from coreml_gate.checks.evidence import Evidence
+from coreml_gate.verdict import Finding
+
+__all__ = ["CHECKS", "Check", "Evidence", "examine"]
+
+
+class Check(Protocol):
+    """Asks one question of one model."""
+
+    def __call__(self, evidence: Evidence) -> tuple[Finding, ...]:
+        """Answers it, in one finding per thing that a person would look at."""
+
+
+CHECKS: Final[Mapping[str, Check]] = {
+    conversion.CHECK: conversion.run,
+    interface.CHECK: interface.run,
+    parity.CHECK: parity.run,
+    precision.CHECK: precision.run,
+    evaluate.CHECK: evaluate.run,
+    size.CHECK: size.run,
+    memory.CHECK: memory.run,
+}
+
+
+def examine(evidence: Evidence) -> tuple[Finding, ...]:
+    """All findings: first what stopped the measuring, if anything did, then every check."""
+    answers = (check(evidence) for check in CHECKS.values())
+    return (*source.run(evidence), *(finding for findings in answers for finding in findings))

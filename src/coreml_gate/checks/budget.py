@@ -1,0 +1,79 @@
+"""How a number of bytes is judged: against a fixed limit, and against the baseline."""
+
+from dataclasses import dataclass
+
+from coreml_gate.checks.evidence import Evidence
+from coreml_gate.checks.objections import Objection, gravest_first
+from coreml_gate.checks.wording import MB, megabytes, number, passing_maximum
+from coreml_gate.verdict import Finding, Status
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A number of bytes of the head and of the baseline, and how much is allowed."""
+
+    subject: str
+    head: int
+    base: int | None
+    max_mb: float | None
+    max_ratio: float | None
+    parts: str
+    """What the bytes are made of, in words."""
+
+
+def judge_budget(
+    check: str, budget: Budget, evidence: Evidence, hint: str, details: tuple[str, ...]
+) -> Finding:
+    """One finding in MB; its limit is the tighter one of the two."""
+    raised = gravest_first((_absolute(budget), _relative(budget, evidence.regression)))
+    comparing = () if budget.base is None else evidence.toolchain_changes
+    return Finding(
+        check=check,
+        status=raised[0].status if raised else Status.PASS,
+        subject=budget.subject,
+        message=_message(budget, raised),
+        value=budget.head / MB,
+        base=None if budget.base is None else budget.base / MB,
+        limit=_tightest(budget),
+        unit="MB",
+        hint=hint if raised else "",
+        details=(*(f"also: {objection.message}" for objection in raised[1:]), *comparing, *details),
+    )
+
+
+def _absolute(budget: Budget) -> Objection | None:
+    if budget.max_mb is None or budget.head <= budget.max_mb * MB:
+        return None
+    return Objection(
+        f"allowed {number(budget.max_mb, 6)} MB",
+        passes_with=f"max-mb = {passing_maximum(budget.head / MB, 4)}",
+    )
+
+
+def _relative(budget: Budget, status: Status) -> Objection | None:
+    if not budget.base or budget.max_ratio is None or budget.head <= budget.base * budget.max_ratio:
+        return None
+    ratio = budget.head / budget.base
+    return Objection(
+        f"{number(ratio, 4)} times the baseline's {megabytes(budget.base)}, allowed "
+        f"{number(budget.max_ratio, 4)} times",
+        passes_with=f"max-ratio = {passing_maximum(ratio, 3)}",
+        status=status,
+    )
+
+
+def _message(budget: Budget, raised: tuple[Objection, ...]) -> str:
+    measured = f"{budget.subject}: {megabytes(budget.head)} ({budget.parts})"
+    if raised:
+        cause = ", which the other toolchain may explain" if raised[0].status is Status.UNSURE else ""
+        return f"{measured}, {raised[0].message}{cause}.{raised[0].remedy}"
+    base = "" if budget.base is None else f", {megabytes(budget.base)} in the baseline"
+    limit = _tightest(budget)
+    return measured + base + ("." if limit is None else f", allowed {number(limit, 6)} MB.")
+
+
+def _tightest(budget: Budget) -> float | None:
+    relative = None
+    if budget.base and budget.max_ratio is not None:
+        relative = budget.base * budget.max_ratio / MB
+    return min((limit for limit in (budget.max_mb, relative) if limit is not None), default=None)

@@ -1,0 +1,92 @@
+"""Does the source convert to a package?"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.wording import counted, first_and_more, listed, number
+from coreml_gate.record import ConversionFacts, MissingOperation
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "conversion"
+SUBJECT: Final = "package"
+
+_WORDS: Final[Mapping[str, str]] = {
+    "failed": "the converter refused it",
+    "crashed": "the converter crashed",
+    "timed-out": "it was ended at its time limit",
+    "out-of-memory": "it was ended at its memory limit",
+}
+
+_HINTS: Final[Mapping[str, str]] = {
+    "failed": 'try the other route (conversion = "trace" or "export"), or a converter of another version.',
+    "crashed": 'try the other route (conversion = "trace" or "export"); the details hold its last lines.',
+    "timed-out": "raise `step-timeout-s` in [gate], or make the traced program smaller (an unrolled loop?).",
+    "out-of-memory": "raise `step-memory-mb` in [gate], or use a runner with more memory.",
+}
+
+_MISSING_HINT: Final = (
+    "write these operations with others that convert, or register a converter for them "
+    "(coremltools.converters.mil.register_torch_op)."
+)
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding: converted, or why not with everything that is missing at once."""
+    facts = evidence.head.conversion
+    if facts is None:
+        return (skipped(CHECK, SUBJECT, "measuring stopped before it."),)
+    if facts.status == "not-needed":
+        return (skipped(CHECK, SUBJECT, "not needed: the source is a package."),)
+    if facts.status == "converted":
+        return (_converted(facts, evidence),)
+    return (_not_converted(facts, evidence),)
+
+
+def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
+    effort = "taken from the cache" if facts.cached else f"in {number(facts.seconds)} s"
+    base = None if evidence.base is None else evidence.base.conversion
+    other_route = base is not None and base.status == "converted" and base.route != facts.route
+    return Finding(
+        check=CHECK,
+        status=Status.PASS,
+        subject=SUBJECT,
+        message=f"package: converted by way of {facts.route}, {effort}.",
+        details=(
+            *facts.notes,
+            *((f"the baseline was converted by way of {base.route}",) if base and other_route else ()),
+        ),
+    )
+
+
+def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
+    base = None if evidence.base is None else evidence.base.conversion
+    return Finding(
+        check=CHECK,
+        status=Status.FAIL,
+        subject=SUBJECT,
+        message=_failure(facts),
+        hint=facts.hint or (_MISSING_HINT if facts.missing else _HINTS[facts.status]),
+        details=(
+            *(_missing_line(operation) for operation in facts.missing),
+            *facts.notes,
+            *((f"the baseline: {base.status} by way of {base.route}",) if base else ()),
+            *facts.log_tail,
+        ),
+    )
+
+
+def _failure(facts: ConversionFacts) -> str:
+    if facts.missing:
+        names = [f"`{missing.operation}` ({missing.count}x)" for missing in facts.missing]
+        return (
+            f"package: not converted, the converter lacks {counted(len(names), 'torch operation')}: "
+            f"{first_and_more(names, 5)}."
+        )
+    words = f"package: not converted, {_WORDS[facts.status]} after {number(facts.seconds)} s"
+    return f"{words}: {facts.message}" if facts.message else f"{words}."
+
+
+def _missing_line(missing: MissingOperation) -> str:
+    where = f", called in {listed(missing.modules)}" if missing.modules else ""
+    return f"`{missing.operation}`: {counted(missing.count, 'call')}{where}"

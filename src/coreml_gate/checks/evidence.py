@@ -1,0 +1,81 @@
+"""What a check may look at, and how it says that there is nothing to look at."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.config import Limits, ModelConfig
+from coreml_gate.errors import UnsupportedOperationsError
+from coreml_gate.record import Environment, ModelRecord
+from coreml_gate.verdict import Finding, Status
+
+_TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
+"""What decides how a model is converted and computed; the interpreter and the machine do not."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One model as measured at the head, the same model in the baseline if it is there, and its limits."""
+
+    config: ModelConfig
+    head: ModelRecord
+    base: ModelRecord | None
+    environment: Environment
+    base_environment: Environment | None
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of this model."""
+        return self.config.limits
+
+    @property
+    def toolchain_changes(self) -> tuple[str, ...]:
+        """One line per version that differs between head and baseline.
+
+        A converter or a torch of another version gives another package from the same source, so a change
+        between two environments has two possible causes, and none of them is proven: it stays visible, with
+        these lines under it, but it cannot blame the pull request.
+        """
+        if self.base is None or self.base_environment is None:
+            return ()
+        versions = (
+            (name, getattr(self.base_environment, name), getattr(self.environment, name))
+            for name in _TOOLCHAIN
+        )
+        return tuple(
+            f"the baseline was measured with {name} {base}, the head with {head}"
+            for name, base, head in versions
+            if base != head
+        )
+
+    @property
+    def regression(self) -> Status:
+        """The status of a figure that is worse than the baseline allows: see :attr:`toolchain_changes`."""
+        return Status.UNSURE if self.toolchain_changes else Status.FAIL
+
+    def unmeasured(self, check: str, subject: str) -> Finding:
+        """The finding of a numerical check without a number."""
+        if self.head.package is None:
+            return self.no_package(check, subject)
+        if self.head.unsupported:
+            error = UnsupportedOperationsError(self.head.unsupported)
+            return Finding(
+                check=check, status=Status.UNSURE, subject=subject, message=error.message, hint=error.hint
+            )
+        if self.head.problem is not None:
+            return skipped(check, subject, "measuring stopped before it.")
+        return Finding(
+            check=check,
+            status=Status.UNSURE,
+            subject=subject,
+            message="the record holds no figure for it.",
+            hint="measure the model again with this version.",
+        )
+
+    def no_package(self, check: str, subject: str) -> Finding:
+        """The finding of a check that needs a package when there is none: the reason is told once."""
+        return skipped(check, subject, "there is no package.")
+
+
+def skipped(check: str, subject: str, reason: str) -> Finding:
+    """The finding of a check that was not asked."""
+    return Finding(check=check, status=Status.SKIPPED, subject=subject, message=reason)

@@ -1,0 +1,140 @@
+"""Can an app that calls the baseline's package call this one as well?
+
+The app's code names inputs and outputs. A change that some caller cannot survive is breaking; one that every
+caller survives (another output, an input that may now be left out) is worth a warning.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.wording import counted, first_and_more
+from coreml_gate.record import FeatureFacts, PackageFacts
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "interface"
+SUBJECT: Final = "interface"
+
+Role = Literal["input", "output", "state"]
+Features = tuple[FeatureFacts, ...]
+
+_HINT: Final = (
+    "change the app together with the model, or keep the names (`output`, `input` of the model's table); "
+    'limits.interface.on-breaking-change = "warn" accepts such changes.'
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two interfaces."""
+
+    text: str
+    breaks: bool
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding for all breaking changes and one for all others; a single pass when there are none."""
+    head = evidence.head.package
+    if head is None:
+        return (evidence.no_package(CHECK, SUBJECT),)
+    base = None if evidence.base is None else evidence.base.package
+    if base is None:
+        return (skipped(CHECK, SUBJECT, "no baseline to compare with."),)
+    changes = tuple(_changes(base, head))
+    if not changes:
+        return (_finding(Status.PASS, f"{_inventory(head)}, as in the baseline"),)
+    breaking = tuple(change.text for change in changes if change.breaks)
+    harmless = tuple(change.text for change in changes if not change.breaks)
+    groups = (
+        (breaking, Status(evidence.limits.interface.on_breaking_change), "can break callers", _HINT),
+        (harmless, Status.WARN, "no caller notices", ""),
+    )
+    return tuple(
+        _finding(
+            status, f"{counted(len(texts), 'change')} that {effect}: {first_and_more(texts)}", texts, hint
+        )
+        for texts, status, effect, hint in groups
+        if texts
+    )
+
+
+def _finding(status: Status, text: str, changes: tuple[str, ...] = (), hint: str = "") -> Finding:
+    return Finding(
+        check=CHECK,
+        status=status,
+        subject=SUBJECT,
+        message=f"interface: {text}.",
+        hint=hint,
+        details=changes,
+    )
+
+
+def _inventory(package: PackageFacts) -> str:
+    counts = (("input", package.inputs), ("output", package.outputs), ("state", package.states))
+    return ", ".join(counted(len(features), role) for role, features in counts if features)
+
+
+def _changes(base: PackageFacts, head: PackageFacts) -> Iterator[Change]:
+    yield from _feature_changes("input", base.inputs, head.inputs)
+    yield from _feature_changes("output", base.outputs, head.outputs)
+    yield from _feature_changes("state", base.states, head.states)
+    yield from _target_change(base.deployment_target, head.deployment_target)
+
+
+def _feature_changes(role: Role, base: Features, head: Features) -> Iterator[Change]:
+    before = {feature.name: feature for feature in base}
+    after = {feature.name: feature for feature in head}
+    renamed = _renamed(base, head)
+    for name, feature in before.items():
+        if name in renamed:
+            yield Change(f"{role} `{name}` is now named `{renamed[name]}`", breaks=True)
+        elif name not in after:
+            yield Change(f"{role} `{name}` is gone", breaks=True)
+        else:
+            yield from _differences(role, feature, after[name])
+    for name, feature in after.items():
+        if name not in before and name not in renamed.values():
+            required = role != "output" and not feature.optional
+            yield Change(f"{role} `{name}` is new{' and required' if required else ''}", breaks=required)
+
+
+def _renamed(base: Features, head: Features) -> dict[str, str]:
+    """Old to new names: the same place and type, and neither name is known on the other side."""
+    before, after = {feature.name for feature in base}, {feature.name for feature in head}
+    return {
+        old.name: new.name
+        for old, new in zip(base, head, strict=False)
+        if old.name not in after
+        and new.name not in before
+        and old.model_copy(update={"name": new.name}) == new
+    }
+
+
+def _differences(role: Role, base: FeatureFacts, head: FeatureFacts) -> Iterator[Change]:
+    thing = f"{role} `{base.name}`"
+    for field in ("kind", "dtype", "shape"):
+        before, after = getattr(base, field), getattr(head, field)
+        if before != after:
+            yield Change(f"{thing}: {field} {before} becomes {after}", breaks=True)
+    if base.flexibility != head.flexibility:
+        widened = not base.flexibility and base.shape == head.shape
+        before, after = (f"shapes {each.flexibility or each.shape}" for each in (base, head))
+        yield Change(f"{thing}: {before} become {after}", breaks=not widened)
+    if base.optional != head.optional:
+        yield Change(f"{thing} is now {'optional' if head.optional else 'required'}", breaks=base.optional)
+
+
+def _target_change(base: str, head: str) -> Iterator[Change]:
+    """A raised target shuts out older systems; one whose order is unknown is taken for raised."""
+    if base == head:
+        return
+    before, after = _version(base), _version(head)
+    lowered = before is not None and after is not None and after < before
+    yield Change(f"deployment target {base} becomes {head}", breaks=not lowered)
+
+
+def _version(target: str) -> int | None:
+    match = re.fullmatch(r"iOS(\d+)", target)
+    return int(match[1]) if match else None

@@ -1,0 +1,159 @@
+"""What can be said against one output: each criterion looks at all samples and names the worst one."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from coreml_gate.checks.samples import Group, comparable, values_at
+from coreml_gate.checks.wording import SIDES, number, passing_maximum, passing_minimum, percent, place_of
+from coreml_gate.record import Comparison
+from coreml_gate.verdict import SEVERITY, Status
+
+
+@dataclass(frozen=True)
+class Objection:
+    """A reason why something does not simply pass."""
+
+    message: str
+    """A clause with the number, the place and the allowed number."""
+    passes_with: str = ""
+    """The key and value of the limit that would have passed; empty when none would."""
+    status: Status = Status.FAIL
+
+    @property
+    def remedy(self) -> str:
+        """The sentence about the limit, or nothing."""
+        return f" Would pass with {self.passes_with}." if self.passes_with else ""
+
+
+def gravest_first(objections: Iterable[Objection | None]) -> tuple[Objection, ...]:
+    """The objections that were raised; those of one status stay in the order in which they are judged."""
+    raised = [objection for objection in objections if objection is not None]
+    return tuple(sorted(raised, key=lambda objection: SEVERITY.index(objection.status), reverse=True))
+
+
+def shape(group: Group) -> Objection | None:
+    """Arrays of unlike shapes cannot be compared at all."""
+    unlike = [comparison for comparison in group if not comparison.same_shape]
+    if not unlike:
+        return None
+    first = unlike[0]
+    return Objection(
+        f"shape {first.candidate_shape} in sample {first.sample}, the {SIDES[first.reference]} gives "
+        f"{first.reference_shape} ({len(unlike)} of {len(group)} samples differ)"
+    )
+
+
+def nonfinite(group: Group) -> Objection | None:
+    """NaN and infinities must be where the reference has them: no limit allows for another place."""
+    worst = max(comparable(group), key=lambda each: each.nonfinite_mismatches, default=None)
+    if worst is None or worst.nonfinite_mismatches == 0:
+        return None
+    place = place_of(worst.nonfinite_place, worst.sample)
+    return Objection(
+        f"{worst.nonfinite_mismatches} of {worst.elements} elements are NaN or infinite on one side only or "
+        f"in another way, the first at {place}{values_at(worst, worst.nonfinite_place)}"
+    )
+
+
+def unequal(group: Group, status: Status) -> Objection | None:
+    """Integers and booleans are class numbers, indices and flags: nearly right is wrong."""
+    exact = [comparison for comparison in comparable(group) if comparison.unequal]
+    if not exact:
+        return None
+    worst = max(exact, key=lambda each: each.unequal or 0)
+    return Objection(
+        f"{worst.unequal} of {worst.elements} integers differ in sample {worst.sample}, allowed 0, the "
+        f"greatest difference is {number(worst.max_abs_error, 6)}{_place(worst)}",
+        status=status,
+    )
+
+
+def relative_error(group: Group, limit: float) -> Objection | None:
+    """The greatest difference, judged as a share of the greatest reference value of its sample."""
+    worst = max(comparable(group), key=lambda each: each.relative_error, default=None)
+    if worst is None or worst.relative_error <= limit:
+        return None
+    return Objection(
+        describe_error(worst, limit, values_at(worst, worst.max_abs_place)),
+        passes_with=f"max-error = {passing_maximum(worst.relative_error)}",
+    )
+
+
+def describe_error(worst: Comparison, limit: float, values: str = "") -> str:
+    """``greatest difference 0.3 at (0, 7) of sample 3, allowed 0.0004 (0.0001 of the greatest value, 4)``."""
+    if worst.max_reference > 0:
+        allowed = (
+            f"{number(limit * worst.max_reference)} "
+            f"({number(limit)} of the greatest value, {number(worst.max_reference)})"
+        )
+    else:
+        allowed = f"{number(limit)} (absolute, because the {SIDES[worst.reference]} is all zeros)"
+    return (
+        f"greatest difference {number(worst.max_abs_error)} at {place_of(worst.max_abs_place, worst.sample)}"
+        f"{values}, allowed {allowed}"
+    )
+
+
+def psnr(group: Group, least: float | None) -> Objection | None:
+    """The signal-to-noise ratio of the worst sample; an exact sample has none and passes."""
+    value, sample = min(
+        ((each.psnr, each.sample) for each in comparable(group) if each.psnr is not None),
+        default=(None, 0),
+    )
+    if value is None or least is None or value >= least:
+        return None
+    return Objection(
+        f"PSNR {value:.1f} dB in sample {sample}, allowed is no less than {number(least)} dB",
+        passes_with=f"psnr = {passing_minimum(value, 3)}",
+    )
+
+
+def cosine(group: Group, least: float | None) -> Objection | None:
+    """The cosine similarity of the worst sample; one that is all zeros has none."""
+    value, sample = min(
+        ((each.cosine, each.sample) for each in comparable(group) if each.cosine is not None),
+        default=(None, 0),
+    )
+    if value is None or least is None or value >= least:
+        return None
+    return Objection(
+        f"cosine similarity {number(value, 5)} in sample {sample}, "
+        f"allowed is no less than {number(least, 5)}",
+        passes_with=f"cosine = {passing_minimum(value, 4)}",
+    )
+
+
+def top_one(group: Group, margin: float) -> Objection | None:
+    """Another best class, where the reference's two best scores are too far apart for a near-tie."""
+    ranked = [(each.top1, each.sample) for each in comparable(group) if each.top1 is not None]
+    worst, sample = max(ranked, key=lambda pair: pair[0].worst_gap, default=(None, 0))
+    if worst is None or worst.worst_gap <= margin:
+        return None
+    differing, rows = _differing_rows(group)
+    return Objection(
+        f"the best class changes in {differing} of {rows} rows, in row {worst.row} of sample {sample} "
+        f"although its two best scores are {percent(worst.worst_gap)} of the row's range apart, "
+        f"allowed up to {percent(margin)}",
+        passes_with=f"top1-margin = {passing_maximum(worst.worst_gap)}",
+    )
+
+
+def near_ties(group: Group, margin: float) -> str:
+    """The sentence about best classes that changed and prove nothing; empty when there are none."""
+    differing, rows = _differing_rows(group)
+    if differing == 0:
+        return ""
+    return (
+        f" The best class changes in {differing} of {rows} rows, all near-ties (two best scores within "
+        f"{percent(margin)} of the row's range), which prove nothing."
+    )
+
+
+def _differing_rows(group: Group) -> tuple[int, int]:
+    tops = [comparison.top1 for comparison in comparable(group) if comparison.top1 is not None]
+    return sum(top.disagreements for top in tops), sum(top.rows for top in tops)
+
+
+def _place(comparison: Comparison) -> str:
+    place = comparison.max_abs_place
+    return f" at {place.index}{values_at(comparison, place)}" if place else ""

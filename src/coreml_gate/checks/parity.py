@@ -1,0 +1,80 @@
+"""Does the package still answer like the source, when both compute in float32?
+
+Rounding is all that may differ, so a failure means that the conversion is wrong, whatever the precision of
+the package that ships.
+"""
+
+from typing import Final
+
+from coreml_gate.checks import objections
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.objections import Objection, gravest_first
+from coreml_gate.checks.samples import Group, by_output, comparable, sample_line, worst_relative_error
+from coreml_gate.checks.wording import counted
+from coreml_gate.config import ParityLimits
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "parity"
+
+_HINT: Final = (
+    "both sides computed in float32, so rounding does not explain it. Try the other route "
+    '(conversion = "trace" or "export"), or rewrite the operation that the converter gets wrong.'
+)
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding per output; its value is the worst relative error of all samples."""
+    if evidence.head.parity:
+        groups = by_output(evidence.head.parity)
+        return tuple(_finding(output, group, evidence) for output, group in groups.items())
+    source = evidence.head.source
+    if source is not None and source.kind == "package":
+        return (skipped(CHECK, "outputs", "the source is a package: there is nothing to compare it with."),)
+    return (evidence.unmeasured(CHECK, "outputs"),)
+
+
+def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
+    limits = evidence.limits.parity
+    unfit = gravest_first(
+        (objections.shape(group), objections.nonfinite(group), objections.unequal(group, Status.FAIL))
+    )
+    raised = (*unfit, *_numerical(group, limits))
+    base = () if evidence.base is None else by_output(evidence.base.parity).get(output, ())
+    return Finding(
+        check=CHECK,
+        status=raised[0].status if raised else Status.PASS,
+        subject=output,
+        message=f"output `{output}`: {_failure(raised[0]) if raised else _pass(group, limits)}",
+        value=None if unfit else worst_relative_error(group),
+        base=worst_relative_error(base),
+        limit=limits.max_error,
+        unit="of max",
+        hint=_HINT if raised else "",
+        details=(
+            *(f"also: {objection.message}" for objection in raised[1:]),
+            *(sample_line(comparison) for comparison in group),
+        ),
+    )
+
+
+def _numerical(group: Group, limits: ParityLimits) -> tuple[Objection, ...]:
+    return gravest_first(
+        (
+            objections.relative_error(group, limits.max_error),
+            objections.psnr(group, limits.psnr),
+            objections.cosine(group, limits.cosine),
+            objections.top_one(group, limits.top1_margin),
+        )
+    )
+
+
+def _failure(objection: Objection) -> str:
+    return f"{objection.message}: the conversion is wrong.{objection.remedy}"
+
+
+def _pass(group: Group, limits: ParityLimits) -> str:
+    worst = max(comparable(group), key=lambda comparison: comparison.relative_error)
+    if worst.max_abs_error == 0:
+        return f"equal to the source in all of {counted(len(group), 'sample')}."
+    near_ties = objections.near_ties(group, limits.top1_margin)
+    return f"{objections.describe_error(worst, limits.max_error)}.{near_ties}"

@@ -1,0 +1,133 @@
+"""Does half precision, or compression, cost the package that ships more than it may?
+
+The reference is the same package in float32, so a failure means that the precision is wrong and not the
+conversion: it is asked, and can be answered, even when parity fails.
+"""
+
+from typing import Final
+
+from coreml_gate.checks import objections
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.objections import Objection, gravest_first
+from coreml_gate.checks.samples import Group, by_output, least_psnr, sample_line
+from coreml_gate.checks.wording import counted, number, passing_maximum, passing_minimum
+from coreml_gate.config import ModelConfig, PrecisionLimits
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "precision"
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding per output; its value is the least PSNR of all samples, ``None`` when all are exact."""
+    config = evidence.config
+    if config.precision == "float32" and config.compress is None:
+        return (skipped(CHECK, "outputs", 'precision = "float32": nothing is rounded to half.'),)
+    if not evidence.head.precision:
+        return (evidence.unmeasured(CHECK, "outputs"),)
+    groups = by_output(evidence.head.precision)
+    return tuple(_finding(output, group, evidence) for output, group in groups.items())
+
+
+def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
+    limits = evidence.limits.precision
+    base = () if evidence.base is None else by_output(evidence.base.precision).get(output, ())
+    drop = _drop(group, base, limits, evidence.regression)
+    raised = _objections(group, limits, drop)
+    return Finding(
+        check=CHECK,
+        status=raised[0].status if raised else Status.PASS,
+        subject=output,
+        message=f"output `{output}`: {_message(raised, group, evidence)}",
+        value=least_psnr(group),
+        base=least_psnr(base),
+        limit=limits.psnr,
+        unit="dB",
+        hint=_hint(evidence.config) if raised else "",
+        details=(
+            *(f"also: {objection.message}" for objection in raised[1:]),
+            *(evidence.toolchain_changes if base else ()),
+            *(sample_line(comparison) for comparison in group),
+        ),
+    )
+
+
+def _objections(group: Group, limits: PrecisionLimits, drop: Objection | None) -> tuple[Objection, ...]:
+    """All objections; integers that change are unsure, since the scores behind a near-tie are not outputs."""
+    return gravest_first(
+        (
+            objections.shape(group),
+            objections.nonfinite(group),
+            objections.unequal(group, Status.UNSURE),
+            objections.psnr(group, limits.psnr),
+            objections.cosine(group, limits.cosine),
+            objections.top_one(group, limits.top1_margin),
+            drop,
+            _near_limit(group, limits),
+        )
+    )
+
+
+def _drop(group: Group, base: Group, limits: PrecisionLimits, status: Status) -> Objection | None:
+    """A loss against the baseline, which only matters where the head is no longer comfortably good."""
+    head_psnr, base_psnr = least_psnr(group), least_psnr(base)
+    if not base or head_psnr is None or head_psnr >= limits.drop_matters_below:
+        return None
+    if base_psnr is None:
+        return Objection(f"PSNR {head_psnr:.1f} dB, while the baseline is exact", status=status)
+    drop = base_psnr - head_psnr
+    if drop <= limits.max_psnr_drop:
+        return None
+    return Objection(
+        f"PSNR fell by {drop:.1f} dB from the baseline's {base_psnr:.1f} dB to {head_psnr:.1f} dB, allowed "
+        f"{number(limits.max_psnr_drop)} dB below {number(limits.drop_matters_below)} dB",
+        passes_with=f"max-psnr-drop = {passing_maximum(drop)}",
+        status=status,
+    )
+
+
+def _near_limit(group: Group, limits: PrecisionLimits) -> Objection | None:
+    least = least_psnr(group)
+    if least is None or least >= limits.warn_psnr:
+        return None
+    return Objection(
+        f"PSNR {least:.1f} dB is allowed (no less than {number(limits.psnr)} dB) but below the "
+        f"{number(limits.warn_psnr)} dB that half precision should reach",
+        passes_with=f"warn-psnr = {passing_minimum(least, 3)}",
+        status=Status.WARN,
+    )
+
+
+def _message(raised: tuple[Objection, ...], group: Group, evidence: Evidence) -> str:
+    limits = evidence.limits.precision
+    if raised:
+        return f"{raised[0].message}{_conclusion(raised[0], evidence.config)}.{raised[0].remedy}"
+    least = least_psnr(group)
+    near_ties = objections.near_ties(group, limits.top1_margin)
+    if least is None:
+        return f"equal to the float32 package in all of {counted(len(group), 'sample')}."
+    return f"PSNR {least:.1f} dB, allowed is no less than {number(limits.psnr)} dB.{near_ties}"
+
+
+def _conclusion(objection: Objection, config: ModelConfig) -> str:
+    if objection.status is Status.FAIL:
+        return f": the precision is wrong ({_culprit(config)})"
+    if objection.status is Status.UNSURE:
+        return ": it cannot be told whether the precision is wrong"
+    return ""
+
+
+def _culprit(config: ModelConfig) -> str:
+    half = "half precision" if config.precision == "float16" else ""
+    if config.compress is None:
+        return half
+    method = config.compress.method
+    weights = (
+        f"{config.compress.bits}-bit palettised weights" if method == "palettize" else f"{method} weights"
+    )
+    return f"{weights} and {half}" if half else weights
+
+
+def _hint(config: ModelConfig) -> str:
+    if config.compress is not None:
+        return "use more bits, a smaller `block-size`, or leave `compress` out."
+    return 'keep values within half precision (6e-5 to 65504), or set precision = "float32" for this model.'

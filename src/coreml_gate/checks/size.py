@@ -1,0 +1,39 @@
+"""How large is the package on disk, and how much has it grown?"""
+
+from typing import Final
+
+from coreml_gate.checks.budget import Budget, judge_budget
+from coreml_gate.checks.evidence import Evidence
+from coreml_gate.checks.wording import megabytes
+from coreml_gate.record import PackageFacts
+from coreml_gate.verdict import Finding
+
+CHECK: Final = "size"
+SUBJECT: Final = "package"
+
+_HINT: Final = (
+    'ship smaller weights ([model.compress]; precision = "float16" halves them), or raise the limit.'
+)
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding in MB (10^6 bytes)."""
+    package = evidence.head.package
+    if package is None:
+        return (evidence.no_package(CHECK, SUBJECT),)
+    base = None if evidence.base is None else evidence.base.package
+    limits = evidence.limits.size
+    budget = Budget(
+        subject=SUBJECT,
+        head=package.total_bytes,
+        base=None if base is None else base.total_bytes,
+        max_mb=limits.max_mb,
+        max_ratio=limits.max_ratio,
+        parts=_parts(package),
+    )
+    details = () if base is None else (f"baseline: {_parts(base)}",)
+    return (judge_budget(CHECK, budget, evidence, _HINT, details),)
+
+
+def _parts(package: PackageFacts) -> str:
+    return f"weights {megabytes(package.weight_bytes)}, program {megabytes(package.program_bytes)}"

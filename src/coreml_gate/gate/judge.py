@@ -1,0 +1,113 @@
+"""What do two Records mean under these limits? A pure function, so stored Records can be judged again."""
+
+from typing import Final
+
+from coreml_gate.checks import Evidence, examine
+from coreml_gate.checks.notes import notes
+from coreml_gate.config import Config, ModelConfig
+from coreml_gate.record import ModelRecord, Record
+from coreml_gate.verdict import (
+    FAIL_EXIT_CODE,
+    PASS_EXIT_CODE,
+    BaselineFacts,
+    Finding,
+    ModelVerdict,
+    SkippedVerdict,
+    Status,
+    Verdict,
+    gravest,
+)
+
+_SETTLED: Final = (Status.PASS, Status.SKIPPED)
+
+
+def judge(config: Config, head: Record, base: Record | None, baseline: BaselineFacts) -> Verdict:
+    """Judges every model that the configuration names and the head's Record holds.
+
+    The others are skipped with their reason. That includes a model of the Record that the configuration does
+    not name: a pull request that adds a model is judged with the base branch's configuration, and has to get
+    its comment all the same.
+    """
+    models = tuple(
+        _judge_model(model, measured, head, base, strict=config.gate.fail_on_unsure)
+        for model in config.model
+        if (measured := head.model(model.name)) is not None
+    )
+    return Verdict(
+        verdict=gravest([model.verdict for model in models]),
+        exit_code=_exit_code(models),
+        commit=head.commit,
+        dirty=head.dirty,
+        engine=head.engine,
+        baseline=baseline,
+        models=models,
+        skipped=_skipped(config, head),
+        fail_on_unsure=config.gate.fail_on_unsure,
+    )
+
+
+def _judge_model(
+    config: ModelConfig, measured: ModelRecord, head: Record, base: Record | None, *, strict: bool
+) -> ModelVerdict:
+    evidence = Evidence(
+        config=config,
+        head=measured,
+        base=None if base is None else base.model(config.name),
+        environment=head.environment,
+        base_environment=None if base is None else base.environment,
+    )
+    findings = tuple(_located(finding, config) for finding in examine(evidence))
+    verdict = _verdict([finding.status for finding in findings], strict=strict)
+    return ModelVerdict(
+        name=config.name,
+        verdict=verdict,
+        findings=findings,
+        exit_code=_model_exit_code(measured, verdict),
+        notes=notes(evidence),
+    )
+
+
+def _located(finding: Finding, config: ModelConfig) -> Finding:
+    """Points at the file that builds the model, the one place in the repository that is known of it."""
+    file, separator, _ = config.source.rpartition(":")
+    if finding.status in _SETTLED or not separator or not file.endswith(".py"):
+        return finding
+    return finding.model_copy(update={"file": file})
+
+
+def _verdict(statuses: list[Status], *, strict: bool) -> Status:
+    """The gravest status, where a strict gate takes what it cannot tell for a failure."""
+    return gravest([Status.FAIL if strict and status is Status.UNSURE else status for status in statuses])
+
+
+def _model_exit_code(measured: ModelRecord, verdict: Status) -> int:
+    if measured.problem is not None:
+        return measured.problem.exit_code
+    return FAIL_EXIT_CODE if verdict is Status.FAIL else PASS_EXIT_CODE
+
+
+def _exit_code(models: tuple[ModelVerdict, ...]) -> int:
+    """The first problem's exit code, else 1 for a failure, else 0.
+
+    A problem wins over a failure: 1 says that the gate looked and the answer is no, which nobody may claim of
+    a run in which it could not look at all of the models.
+    """
+    codes = [model.exit_code for model in models if model.exit_code != PASS_EXIT_CODE]
+    return next(
+        (code for code in codes if code != FAIL_EXIT_CODE), FAIL_EXIT_CODE if codes else PASS_EXIT_CODE
+    )
+
+
+def _skipped(config: Config, head: Record) -> tuple[SkippedVerdict, ...]:
+    """The configuration's models without a measurement, then the Record's models without limits."""
+    reasons = {model.name: model.reason for model in head.skipped}
+    named = [model.name for model in config.model]
+    unmeasured = [
+        SkippedVerdict(name=name, reason=reasons.get(name, "not in the record."))
+        for name in named
+        if head.model(name) is None
+    ]
+    recorded = [*(model.name for model in head.models), *(model.name for model in head.skipped)]
+    unnamed = [name for name in recorded if name not in named]
+    reason = "the configuration that judges does not name it, so it has no limits."
+    return (*unmeasured, *(SkippedVerdict(name=name, reason=reason) for name in unnamed))
