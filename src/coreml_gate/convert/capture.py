@@ -1,0 +1,135 @@
+"""Captures a source as a graph that coremltools reads: by torch.export, or by torch.jit.trace."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import coremltools as ct
+import numpy as np
+import torch
+from torch.export import ExportedProgram
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.convert.flat import changed_buffers, flat_module
+from coreml_gate.convert.interface import check_flexible, example, export_shapes, flexible_dimensions
+from coreml_gate.convert.quiet import Heard, quiet
+from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.engines.samples import Samples
+from coreml_gate.engines.source import Source, restored
+
+Route = Literal["export", "trace"]
+_SHOWN_PLACES = 3
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A source as a graph, with its inputs in the samples' order."""
+
+    model: ExportedProgram | torch.jit.ScriptModule
+    notes: tuple[str, ...] = ()
+    states: tuple[ct.StateType, ...] = ()
+    """Of a traced graph; coremltools finds those of an exported program itself."""
+
+    @property
+    def program(self) -> ExportedProgram | None:
+        """The exported program, or nothing for a traced graph."""
+        return self.model if isinstance(self.model, ExportedProgram) else None
+
+
+def routes(source: Source, config: ModelConfig) -> tuple[Route, ...]:
+    """Which routes are tried, in order?
+
+    ``auto`` prefers torch.export, which sees in-place writes and control flow that a trace loses silently.
+    Recurrent layers are traced first: export unrolls them over the time steps into thousands of operations.
+    """
+    if source.kind == "exported-program":
+        return ("export",)
+    if source.kind == "torchscript":
+        return ("trace",)
+    if config.conversion == "auto":
+        return ("trace", "export") if _is_recurrent(source) else ("export", "trace")
+    return (config.conversion,)
+
+
+def capture(route: Route, source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    """Captures the source along one route; whatever torch raises passes through."""
+    return _ROUTES[route](source, samples, config)
+
+
+def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    """Exports without strict mode, which runs the module's own Python: what is exported is what runs.
+
+    Strict mode analyses bytecode instead and refuses more. The default decompositions reduce the graph to
+    core ATen, for which coremltools knows more converters than for the undecomposed one.
+    """
+    ranges = flexible_dimensions(config)
+    if isinstance(source.model, ExportedProgram):
+        program = source.model
+    else:
+        sample = example(samples, ranges)
+        module = flat_module(source, sample)
+        shapes = export_shapes(sample, ranges)
+        if shapes is not None and module is not source.runnable:
+            shapes = (shapes,)  # type: ignore[assignment]  # its forward takes *inputs, which is one tuple
+        args = tuple(value.clone() for value in sample.values())
+        with torch.no_grad():
+            program = torch.export.export(module, args, dynamic_shapes=shapes, strict=False)
+    decomposed = program.run_decompositions()
+    check_flexible(decomposed, samples.names, ranges)
+    unrolled = ("recurrent layers are unrolled over the time steps",) if _is_recurrent(source) else ()
+    buffers = dict(decomposed.named_buffers())
+    changed = {name: buffers[name] for name in decomposed.graph_signature.buffers_to_mutate.values()}
+    return Captured(decomposed, (*unrolled, *_state_notes(changed)))
+
+
+def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    """Traces with one sample; a buffer that the run changes becomes a state, never a constant."""
+    sample = example(samples, flexible_dimensions(config))
+    module = flat_module(source, sample)
+    changed = changed_buffers(module, sample)
+    states = tuple(_state(name, buffer) for name, buffer in changed.items())
+    if isinstance(module, torch.jit.ScriptModule):
+        return Captured(module, _state_notes(changed), states)
+    with quiet() as heard, torch.no_grad(), restored(module.buffers()):
+        args = tuple(value.clone() for value in sample.values())
+        traced = torch.jit.trace(module, args, check_trace=False)  # type: ignore[no-untyped-call]
+    recurrent = ("recurrent layers are traced, because export unrolls them",) if _is_recurrent(source) else ()
+    return Captured(traced, (*recurrent, *_frozen_notes(heard, source), *_state_notes(changed)), states)
+
+
+_ROUTES: Mapping[Route, Callable[[Source, Samples, ModelConfig], Captured]] = {
+    "export": _export,
+    "trace": _trace,
+}
+
+
+def _is_recurrent(source: Source) -> bool:
+    modules = source.model.modules() if isinstance(source.model, torch.nn.Module) else ()
+    return any(isinstance(module, torch.nn.RNNBase) for module in modules)
+
+
+def _frozen_notes(heard: Heard, source: Source) -> tuple[str, ...]:
+    """Where tracing turned a tensor into a constant: what follows from it is fixed to sample 0."""
+    places = dict.fromkeys(
+        f"{relative}:{warning.lineno}"
+        for warning in heard.tracer_warnings
+        if (relative := relative_to_tree(warning.filename, source.root)) is not None
+    )
+    if not places:
+        return ()
+    shown = ", ".join(list(places)[:_SHOWN_PLACES])
+    more = f" and {len(places) - _SHOWN_PLACES} more" if len(places) > _SHOWN_PLACES else ""
+    return (f"tracing froze values of tensors at {shown}{more}: control flow follows sample 0 from there on",)
+
+
+def _state(name: str, buffer: torch.Tensor) -> ct.StateType:
+    return ct.StateType(wrapped_type=ct.TensorType(shape=tuple(buffer.shape), dtype=np.float16), name=name)
+
+
+def _state_notes(changed: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    """Buffers that forward changes become states, which Core ML keeps in float16 and starts at zero."""
+    notes = [f"buffer `{name}` became a state, which Core ML keeps in float16" for name in changed]
+    filled = [f"`{name}`" for name, buffer in changed.items() if bool(buffer.any())]
+    if filled:
+        notes.append(f"{', '.join(filled)} starts with other values than the zeros of a Core ML state")
+    return tuple(notes)

@@ -1,0 +1,165 @@
+"""Converts a source twice: a float32 twin to compare with the source, and the package that ships."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import coremltools as ct
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.config.options import Precision
+from coreml_gate.convert.capture import Captured, Route, capture, routes
+from coreml_gate.convert.compress import compress
+from coreml_gate.convert.failures import ConversionFailedError, failure_of, in_one_line
+from coreml_gate.convert.interface import input_types, output_types
+from coreml_gate.convert.missing import missing_hint, missing_message, missing_operations
+from coreml_gate.convert.quiet import quiet
+from coreml_gate.convert.shims import identity_shims
+from coreml_gate.engines.engine import Outputs
+from coreml_gate.engines.samples import Samples
+from coreml_gate.engines.source import Source, run_source
+from coreml_gate.record import ConversionFacts
+
+REFERENCE = "reference.mlpackage"
+PACKAGE = "package.mlpackage"
+
+_PRECISIONS = {"float16": ct.precision.FLOAT16, "float32": ct.precision.FLOAT32}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How the conversion went, and where its packages lie (``None``: there is none)."""
+
+    facts: ConversionFacts
+    reference: Path | None
+    """The float32 twin; the package itself when that is float32 and not compressed."""
+    package: Path | None
+
+
+@dataclass(frozen=True)
+class _Task:
+    source: Source
+    samples: Samples
+    config: ModelConfig
+    folder: Path
+
+
+def convert(
+    source: Source,
+    samples: Samples,
+    config: ModelConfig,
+    folder: Path,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Conversion:
+    """Converts along the configured route, or along each in turn, into packages below ``folder``.
+
+    A conversion that fails is a value: status ``failed`` with the converter's own words. Raises
+    :class:`~coreml_gate.errors.SourceError` when the source itself cannot run the first sample.
+    """
+    if source.kind == "package":
+        return Conversion(ConversionFacts(status="not-needed", route="none"), None, source.path)
+    started = clock()
+    task = _Task(source, samples, config, folder)
+    outputs = run_source(source, samples.samples[0])
+    failures: list[tuple[Route, ConversionFailedError]] = []
+    for route in routes(source, config):
+        try:
+            notes, reference, package = _along(route, task, outputs)
+        except ConversionFailedError as failure:
+            failures.append((route, failure))
+        else:
+            facts = ConversionFacts(
+                status="converted",
+                route=route,
+                seconds=clock() - started,
+                notes=(*source.notes, *_fallback_notes(failures), *notes),
+            )
+            return Conversion(facts, reference, package)
+    return Conversion(_failed(failures, source.notes, clock() - started), None, None)
+
+
+def _fallback_notes(failures: list[tuple[Route, ConversionFailedError]]) -> list[str]:
+    return [f"the {route} route failed: {in_one_line(failure)}" for route, failure in failures]
+
+
+def _failed(
+    failures: list[tuple[Route, ConversionFailedError]], notes: tuple[str, ...], seconds: float
+) -> ConversionFacts:
+    (route, first), *others = failures
+    return ConversionFacts(
+        status="failed",
+        route=route,
+        seconds=seconds,
+        missing=first.missing,
+        message=first.message,
+        hint=first.hint,
+        notes=(*notes, *_fallback_notes(others)),
+    )
+
+
+def _along(route: Route, task: _Task, outputs: Outputs) -> tuple[list[str], Path, Path]:
+    """One route to the end: notes, the float32 twin, the package that ships."""
+    with quiet() as heard, identity_shims() as shims:
+        try:
+            captured = capture(route, task.source, task.samples, task.config)
+            _refuse_missing(captured, task)
+            reference, package = _packages(captured, task, outputs)
+        except ConversionFailedError:
+            raise
+        except Exception as error:  # coremltools and torch.export document no exceptions
+            raise failure_of(error, task.source.root, heard.errors) from error
+    notes = [f"`{name}` has no converter in coremltools, ours passes its input on" for name in shims]
+    return [*captured.notes, *notes], reference, package
+
+
+def _refuse_missing(captured: Captured, task: _Task) -> None:
+    inputs = input_types(task.samples, task.config, captured.program)
+    missing = missing_operations(captured.model, inputs)
+    if missing:
+        raise ConversionFailedError(missing_message(missing), missing_hint(missing), missing)
+
+
+def _packages(captured: Captured, task: _Task, outputs: Outputs) -> tuple[Path, Path]:
+    twin = _convert(captured, task, outputs, "float32")
+    options = task.config
+    if options.precision == "float32" and options.compress is None:
+        return (_save(twin, task.folder / PACKAGE),) * 2
+    reference = _save(twin, task.folder / REFERENCE)
+    shipped = twin if options.precision == "float32" else _convert(captured, task, outputs, options.precision)
+    if options.compress is not None:
+        shipped = compress(shipped, options.compress)
+    return reference, _save(shipped, task.folder / PACKAGE)
+
+
+def _convert(captured: Captured, task: _Task, outputs: Outputs, precision: Precision) -> ct.models.MLModel:
+    config = task.config
+    return ct.convert(
+        captured.model,
+        inputs=input_types(task.samples, config, captured.program),
+        outputs=output_types(config, outputs),
+        states=list(captured.states),
+        minimum_deployment_target=ct.target[config.deployment_target],
+        compute_precision=_PRECISIONS[precision],
+        compute_units=ct.ComputeUnit[config.compute_units],
+        pass_pipeline=_passes(config.converter.skip_passes),
+        skip_model_load=True,
+    )
+
+
+def _passes(skipped: tuple[str, ...]) -> ct.PassPipeline:
+    pipeline = ct.PassPipeline()
+    unknown = [name for name in skipped if name not in pipeline.passes]
+    if unknown:
+        raise ConversionFailedError(
+            f"`skip-passes` names `{unknown[0]}`, which coremltools {ct.__version__} does not have.",
+            "write it as coremltools does: `common::fuse_conv_batchnorm`.",
+        )
+    pipeline.remove_passes(set(skipped))
+    return pipeline
+
+
+def _save(model: ct.models.MLModel, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(str(path))
+    return path

@@ -1,0 +1,94 @@
+"""Keeps a conversion's output to what helps: no progress bars, no warnings about versions."""
+
+import importlib
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from torch.jit import TracerWarning  # type: ignore[attr-defined]
+
+_LOGGER = logging.getLogger("coremltools")
+_NOISE = (
+    "Torch version",
+    "scikit-learn version",
+    "XGBoost version",
+    "TensorFlow version",
+    "Failed to load _ML",
+    "Fail to import",
+    "Support for converting Torch Script Models is experimental",
+)
+
+
+class _WithoutNoise(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(_NOISE)
+
+
+_LOGGER.addFilter(_WithoutNoise())  # here, because coremltools warns while it is imported
+
+
+@dataclass
+class Heard:
+    """What was said while something ran quietly."""
+
+    tracer_warnings: list[warnings.WarningMessage] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    """What coremltools logged as an error: which operation it was at, and in which module."""
+
+
+class _Errors(logging.Handler):
+    def __init__(self, into: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._into = into
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._into.append(" ".join(record.getMessage().split()))
+
+
+@contextmanager
+def quiet() -> Iterator[Heard]:
+    """Hears the tracer's warnings and the converter's errors; other warnings go on to standard error."""
+    heard = Heard()
+    handler = _Errors(heard.errors)
+    _LOGGER.addHandler(handler)
+    try:
+        with warnings.catch_warnings(record=True) as caught, _no_progress_bars():
+            warnings.simplefilter("always")
+            yield heard
+    finally:
+        _LOGGER.removeHandler(handler)
+        heard.tracer_warnings += [
+            warning for warning in caught if issubclass(warning.category, TracerWarning)
+        ]
+        _pass_on([warning for warning in caught if warning not in heard.tracer_warnings])
+
+
+def _pass_on(caught: list[warnings.WarningMessage]) -> None:
+    texts = dict.fromkeys(
+        f"{warning.category.__name__}: {warning.message}" for warning in caught if _is_for_users(warning)
+    )
+    for text in texts:
+        sys.stderr.write(text + "\n")
+
+
+def _is_for_users(warning: warnings.WarningMessage) -> bool:
+    """Whether it is about the model, and not about the insides of torch and coremltools."""
+    return not issubclass(warning.category, DeprecationWarning | FutureWarning | ResourceWarning)
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    bar = importlib.import_module("tqdm").tqdm
+    original = bar.__init__
+
+    def disabled(self: object, *args: object, **kwargs: object) -> None:
+        original(self, *args, **{**kwargs, "disable": True})
+
+    bar.__init__ = disabled
+    try:
+        yield
+    finally:
+        bar.__init__ = original

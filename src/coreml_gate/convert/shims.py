@@ -1,0 +1,48 @@
+"""Converters of our own for torch operations that are identities and merely lack one in coremltools."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from coremltools.converters.mil import Builder
+from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
+
+IDENTITIES = (
+    "alias",
+    "alpha_dropout",
+    "detach_copy",
+    "feature_alpha_dropout",
+    "lift",
+    "positive",
+    "resolve_conj",
+    "resolve_neg",
+)
+"""Operations that return their first input: views of themselves, and dropout in eval mode.
+
+``alias`` is what the default decompositions leave behind in Swin and GPT-2; coremltools 9.0 has no converter
+for it, while it has one for ``alias_copy``.
+"""
+
+
+@contextmanager
+def identity_shims() -> Iterator[list[str]]:
+    """Registers the identities that have no converter, and lists those that were used.
+
+    They are taken away again, so that user code and other tools see coremltools as it is.
+    """
+    registry = _TORCH_OPS_REGISTRY.name_to_func_mapping
+    used: list[str] = []
+    added = [name for name in IDENTITIES if name not in registry]
+
+    def identity(context: Any, node: Any) -> None:  # noqa: ANN401 - coremltools' own types
+        value = context[node.inputs[0]]
+        context.add(Builder.identity(x=value, name=node.name))
+        if node.kind not in used:
+            used.append(node.kind)
+
+    registry.update(dict.fromkeys(added, identity))
+    try:
+        yield used
+    finally:
+        for name in added:
+            registry.pop(name, None)

@@ -1,0 +1,1 @@
+"""Engines run a model: the PyTorch source, our MIL runtime, or Core ML."""

@@ -1,0 +1,118 @@
+"""What is known of a model's inputs before a sample is seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch.export import ExportedProgram
+
+from coreml_gate.config import Dimension, ImageInput, ModelConfig, ModelInput
+from coreml_gate.engines.source import Source
+from coreml_gate.mil import ir as mil
+
+_UNBOUNDED = -1
+_COLORS: dict[str, Literal["RGB", "BGR", "GRAYSCALE"]] = {"BGR": "BGR", "GRAYSCALE": "GRAYSCALE"}
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input: its dtype, and the shapes that it takes (``None``: not known)."""
+
+    name: str
+    dtype: str
+    shapes: tuple[tuple[Dimension, ...], ...] = ()
+    """The alternatives, the default first; empty when no shape is known."""
+    image: ImageInput | None = None
+
+    def allows(self, shape: tuple[int, ...]) -> bool:
+        """Whether a sample may have this shape; every shape may be while none is known."""
+        return not self.shapes or any(_fits(shape, allowed) for allowed in self.shapes)
+
+    @property
+    def allowed(self) -> str:
+        """The alternatives, written as in the configuration."""
+        return " or ".join(_written(shape) for shape in self.shapes)
+
+
+def known_features(
+    config: ModelConfig, source: Source, interface: Sequence[mil.Feature] = ()
+) -> dict[str, Feature]:
+    """The inputs by name, in the source's order; the configuration wins over what the model says itself."""
+    features = {item.name: _of_package(item) for item in interface}
+    if isinstance(source.model, ExportedProgram):
+        features |= {feature.name: feature for feature in _program_features(source.model)}
+    for item in config.input:
+        features[item.name] = _configured(item, features.get(item.name))
+    if not features.keys() <= source.parameters.keys():
+        return features
+    taken = [name for name, needed in source.parameters.items() if needed or name in features]
+    return {name: features.get(name, Feature(name, "float32")) for name in taken}
+
+
+def _of_package(item: mil.Feature) -> Feature:
+    if item.kind == "image":
+        color = _COLORS.get(item.color, "RGB")
+        channels = 1 if color == "GRAYSCALE" else 3
+        return Feature(item.name, "float32", ((1, channels, *item.shape),), ImageInput(color=color))
+    shapes: tuple[tuple[Dimension, ...], ...] = (item.shape,) if item.shape else ()
+    if item.shapes:
+        shapes = item.shapes
+    if item.ranges:
+        shapes = (tuple(_dimension_of_range(low, high) for low, high in item.ranges),)
+    return Feature(item.name, item.dtype, shapes)
+
+
+def _dimension_of_range(low: int, high: int | None) -> Dimension:
+    return low if low == high else (max(low, 1), _UNBOUNDED if high is None else high)
+
+
+def _configured(item: ModelInput, known: Feature | None) -> Feature:
+    shapes: tuple[tuple[Dimension, ...], ...] = known.shapes if known is not None else ()
+    if item.shape is not None:
+        shapes = (item.shape,)
+    if item.shapes is not None:
+        shapes = item.shapes
+    dtype = known.dtype if known is not None else "float32"
+    return Feature(item.name, item.dtype if item.dtype is not None else dtype, shapes, item.image)
+
+
+def _program_features(program: ExportedProgram) -> list[Feature]:
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+    return [
+        Feature(name, _dtype(value), (tuple(_dimension(size, program) for size in value.shape),))
+        for name in program.graph_signature.user_inputs
+        if isinstance(value := values.get(name), torch.Tensor)
+    ]
+
+
+def _dimension(size: int | torch.SymInt, program: ExportedProgram) -> Dimension:
+    if isinstance(size, int):
+        return size
+    limits = program.range_constraints.get(size.node.expr)
+    low = int(limits.lower) if limits is not None else 1
+    high = limits.upper if limits is not None else None
+    bounded = high is not None and high.is_finite and int(high) < torch.iinfo(torch.int32).max
+    return (max(low, 1), int(high) if bounded and high is not None else _UNBOUNDED)
+
+
+def _dtype(value: torch.Tensor) -> str:
+    if value.is_floating_point():
+        return "float32"
+    return "bool" if value.dtype == torch.bool else "int32"
+
+
+def _fits(shape: tuple[int, ...], allowed: tuple[Dimension, ...]) -> bool:
+    return len(shape) == len(allowed) and all(map(_size_fits, shape, allowed))
+
+
+def _size_fits(size: int, allowed: Dimension) -> bool:
+    if isinstance(allowed, int):
+        return size == allowed
+    low, high = allowed
+    return low <= size and (high == _UNBOUNDED or size <= high)
+
+
+def _written(shape: tuple[Dimension, ...]) -> str:
+    sizes = (str(size) if isinstance(size, int) else f"[{size[0]}, {size[1]}]" for size in shape)
+    return f"[{', '.join(sizes)}]"

@@ -1,0 +1,144 @@
+"""The only door to the user's Python: imports it, calls it, and says which of its lines raised."""
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from coreml_gate.errors import GateError
+
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+
+def load_callable(reference: str, root: Path, wrong: type[GateError]) -> Callable[..., object]:
+    """What does ``file.py:callable`` or ``package.module:callable`` name?
+
+    A file is taken relative to ``root`` and imported under a name of its own, with its folder and ``root`` on
+    ``sys.path``; a module is imported with ``root`` and ``root/src`` on it. The paths stay, because user code
+    imports late as well. Raises ``wrong`` with the user's line.
+    """
+    location, separator, name = reference.rpartition(":")
+    if not separator or not location or not name:
+        raise wrong(
+            f"`{reference}` names no callable.",
+            "write `file.py:callable` or `package.module:callable`.",
+        )
+    with user_code(reference, root, wrong):
+        module = _import_file(location, root, wrong) if location.endswith(".py") else _import(location, root)
+    return _callable_of(module, name, reference, wrong)
+
+
+@contextmanager
+def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> Iterator[None]:
+    """Turns whatever the user's code raises within the block, an exit included, into ``wrong``.
+
+    The message says what was asked of it, then the exception's type and text and the user's line.
+    """
+    try:
+        yield
+    except GateError:
+        raise
+    except ModuleNotFoundError as error:
+        raise wrong(*_missing_module(what, error, root)) from error
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
+        raise wrong(f"`{what}` raised {describe(error, root)}.", hint) from error
+
+
+def describe(error: BaseException, root: Path) -> str:
+    """The exception's type, its text on one line, and the line that raised (``models/net.py:41``)."""
+    text = " ".join(str(error).split()).rstrip(".")
+    place = place_of(error, root)
+    return type(error).__name__ + (f": {text}" if text else "") + (f" ({place})" if place else "")
+
+
+def place_of(error: BaseException, root: Path) -> str:
+    """The innermost line below ``root`` that the exception passed through, or nothing if none was."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{_relative(error.filename, root) or error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    places = (
+        f"{relative}:{frame.lineno}"
+        for frame in reversed(frames)
+        if (relative := relative_to_tree(frame.filename, root)) is not None
+    )
+    return next(places, "")
+
+
+def relative_to_tree(filename: str, root: Path) -> str | None:
+    """The path below ``root`` of one of the repository's own files; ``None`` for an installed one."""
+    relative = _relative(filename, root)
+    return None if relative is None or _INSTALLED & set(Path(relative).parts) else relative
+
+
+def _relative(filename: str, root: Path) -> str | None:
+    path = Path(filename).resolve()
+    return path.relative_to(root.resolve()).as_posix() if path.is_relative_to(root.resolve()) else None
+
+
+def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleType:
+    path = (root / location).resolve()
+    if not path.is_file():
+        raise wrong(
+            f"file `{location}` does not exist in the repository.",
+            "paths are relative to the repository's root.",
+        )
+    name = "coreml_gate_user_" + hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    if name in sys.modules:
+        return sys.modules[name]
+    _put_on_path(path.parent, root)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise wrong(f"file `{location}` cannot be imported.", "name a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _import(location: str, root: Path) -> ModuleType:
+    _put_on_path(root, root / "src")
+    return importlib.import_module(location)
+
+
+def _put_on_path(*folders: Path) -> None:
+    """Puts the folders first, in their order, so that the repository wins over what is installed."""
+    wanted = [str(folder.resolve()) for folder in folders]
+    sys.path[:] = wanted + [entry for entry in sys.path if entry not in wanted]
+    importlib.invalidate_caches()
+
+
+def _callable_of(
+    module: ModuleType, name: str, reference: str, wrong: type[GateError]
+) -> Callable[..., object]:
+    found: object = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            close = difflib.get_close_matches(part, [known for known in dir(found) if known[:1] != "_"], n=1)
+            hint = f"perhaps you meant `{close[0]}`." if close else "name a function or a class of that file."
+            raise wrong(f"`{reference}`: there is no `{part}`.", hint)
+        found = getattr(found, part)
+    if not callable(found):
+        raise wrong(
+            f"`{reference}` is of type `{type(found).__name__}`, which cannot be called.",
+            "name a function that builds and returns it.",
+        )
+    return found
+
+
+def _missing_module(what: str, error: ModuleNotFoundError, root: Path) -> tuple[str, str]:
+    place = place_of(error, root)
+    importer = f" (imported by {place})" if place else ""
+    return (
+        f"`{what}` cannot be imported: there is no module `{error.name}`{importer}.",
+        f"install `{(error.name or '').partition('.')[0]}` in this environment, or correct the name.",
+    )

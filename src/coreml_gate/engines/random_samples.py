@@ -1,0 +1,62 @@
+"""Random samples for a model without any: enough to compare conversions, never to judge accuracy."""
+
+import random
+from collections.abc import Mapping
+
+import torch
+
+from coreml_gate.config import Dimension
+from coreml_gate.engines.features import Feature
+from coreml_gate.engines.images import channel_bias
+from coreml_gate.errors import SamplesError
+
+SEED = 0
+GREATEST_INTEGER = 9
+"""Integers are drawn from 0 to this: small enough for most tables, varied enough to be no constant."""
+_TYPICAL_SIZE = 16
+
+
+def draw_samples(features: Mapping[str, Feature], count: int) -> list[dict[str, torch.Tensor]]:
+    """Draws seeded samples: normal for floats, 0 to 9 for integers, 0 to 255 for the pixels of an image.
+
+    The first sample has the default shape; later ones vary flexible sizes, equal ranges alike, because two
+    inputs with the same range (tokens and their mask) mostly have to agree. Raises :class:`SamplesError` when
+    a shape is not known.
+    """
+    unknown = [feature.name for feature in features.values() if not feature.shapes]
+    if unknown or not features:
+        which = f"input `{unknown[0]}`" if unknown else "the inputs"
+        raise SamplesError(
+            f"no samples are configured, and the shape of {which} is not known.",
+            'write `samples = "file.py:callable"` for the model, or `shape = [...]` in `[[model.input]]`.',
+        )
+    generator = torch.Generator().manual_seed(SEED)
+    return [
+        {name: _draw(feature, number, generator) for name, feature in features.items()}
+        for number in range(count)
+    ]
+
+
+def _draw(feature: Feature, number: int, generator: torch.Generator) -> torch.Tensor:
+    allowed = feature.shapes[number % len(feature.shapes)]
+    shape = [_size(dimension, number) for dimension in allowed]
+    if feature.image is not None:
+        pixels = torch.randint(0, 256, shape, generator=generator).float()
+        bias = torch.tensor(channel_bias(feature.image)).reshape(1, -1, 1, 1)
+        return pixels * feature.image.scale + bias
+    if feature.dtype == "bool":
+        return torch.randint(0, 2, shape, generator=generator).bool()
+    if feature.dtype == "int32":
+        return torch.randint(0, GREATEST_INTEGER + 1, shape, generator=generator)
+    return torch.randn(shape, generator=generator)
+
+
+def _size(dimension: Dimension, number: int) -> int:
+    if isinstance(dimension, int):
+        return dimension
+    low, high = dimension
+    typical = max(low, _TYPICAL_SIZE)
+    most = 2 * typical if high < low else min(high, 2 * typical)
+    if number == 0:
+        return min(typical, most)
+    return random.Random(f"{SEED} {number} {low} {high}").randint(low, most)  # noqa: S311 - no secret

@@ -1,0 +1,294 @@
+"""The samples: example inputs that the user's code yields, or random ones, checked before anything runs."""
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from coreml_gate.config import Dimension, ModelConfig, ModelInput
+from coreml_gate.engines.engine import Sample
+from coreml_gate.engines.features import Feature, known_features
+from coreml_gate.engines.images import nearest_image
+from coreml_gate.engines.python import load_callable, user_code
+from coreml_gate.engines.random_samples import draw_samples
+from coreml_gate.engines.source import Source
+from coreml_gate.errors import SamplesError
+from coreml_gate.mil import ir as mil
+
+_NARROWED = {
+    torch.float64: torch.float32,
+    torch.float16: torch.float32,
+    torch.bfloat16: torch.float32,
+    torch.uint8: torch.int32,
+    torch.int8: torch.int32,
+    torch.int16: torch.int32,
+}
+"""What a sample's dtype becomes before it reaches source and package: Core ML takes no such input."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Checked samples, each with the same inputs in the same order, as the source takes them."""
+
+    names: tuple[str, ...]
+    samples: tuple[dict[str, torch.Tensor], ...]
+    random: bool
+    """Whether they were drawn by us because the configuration names none."""
+    fingerprint: str
+    """Digest of names, shapes, dtypes and data."""
+
+
+def load_samples(
+    config: ModelConfig,
+    source: Source,
+    root: Path,
+    limit: int,
+    interface: Sequence[mil.Feature] = (),
+) -> Samples:
+    """Loads at most ``limit`` samples, or draws random ones when the configuration names none.
+
+    ``interface`` tells the inputs of a package, which has no signature. An image input's samples are what the
+    source takes (``pixel * scale + bias``) and are rounded to the nearest 8-bit image, because Core ML hands
+    over nothing else; those of a float16 input are rounded to float16. Raises :class:`SamplesError`.
+    """
+    features = known_features(config, source, interface)
+    if config.samples is None:
+        drawn = draw_samples(features, limit)
+        return _checked(config, source, features, drawn, is_random=True)
+    raw = _yielded(config.samples, root, limit)
+    return _checked(config, source, features, raw, is_random=False)
+
+
+def _yielded(reference: str, root: Path, limit: int) -> list[object]:
+    produce = load_callable(reference, root, SamplesError)
+    hint = "yield tensors, tuples of tensors, or dicts of tensors by input name."
+    with user_code(f"samples {reference}", root, SamplesError):
+        produced = produce()
+    if isinstance(produced, Mapping | torch.Tensor | str | bytes) or not isinstance(produced, Iterable):
+        raise SamplesError(
+            f"samples `{reference}` returned a `{type(produced).__name__}`, not an iterable of samples.", hint
+        )
+    with user_code(f"samples {reference}", root, SamplesError):
+        yielded = list(itertools.islice(produced, limit))
+    if not yielded:
+        raise SamplesError(f"samples `{reference}` yielded no sample.", hint)
+    return yielded
+
+
+def _checked(
+    config: ModelConfig,
+    source: Source,
+    features: Mapping[str, Feature],
+    raw: Sequence[object],
+    *,
+    is_random: bool,
+) -> Samples:
+    names = _names(config, source, features, raw[0])
+    declared = {item.name: item for item in config.input}
+    own = source.input_names
+    ordered = tuple(name for name in own if name in names) if set(names) <= set(own) else names
+    samples = tuple(_sample(number, value, names, ordered, declared) for number, value in enumerate(raw))
+    for name in names:
+        _check_agreement(name, samples, declared.get(name), features.get(name))
+    return Samples(ordered, samples, is_random, _fingerprint(samples))
+
+
+def _names(
+    config: ModelConfig, source: Source, features: Mapping[str, Feature], first: object
+) -> tuple[str, ...]:
+    """The inputs' names in the source's order; which names count depends on the form of the first sample."""
+    configured = tuple(item.name for item in config.input)
+    own = source.input_names if source.kind != "package" else tuple(features)
+    if isinstance(first, Mapping):
+        names = _names_of_mapping(tuple(map(str, first)), configured, own)
+        _check_required(names, source, configured)
+    else:
+        names = _names_by_position(_count(first), configured, own)
+    unknown = [name for name in configured if name not in names]
+    if unknown:
+        raise SamplesError(
+            f"input `{unknown[0]}` is configured, but the samples hold {_listed(names)}.",
+            "correct the name in `[[model.input]]`, or yield it.",
+        )
+    return names
+
+
+def _names_of_mapping(
+    given: tuple[str, ...], configured: tuple[str, ...], own: tuple[str, ...]
+) -> tuple[str, ...]:
+    known = own if set(given) & set(own) or not configured else configured
+    strange = [name for name in given if known and name not in known]
+    if strange:
+        raise SamplesError(
+            f"sample 0 has an input `{strange[0]}` that the source does not take: it takes {_listed(known)}.",
+            "rename the sample's key, or rename the source's input.",
+        )
+    return tuple(name for name in known if name in given) or given
+
+
+def _check_required(names: tuple[str, ...], source: Source, configured: tuple[str, ...]) -> None:
+    by_name = set(names) <= set(source.input_names)
+    required = [name for name, needed in source.parameters.items() if needed] if by_name else list(configured)
+    missing = [name for name in required if name not in names]
+    if missing:
+        raise SamplesError(
+            f"sample 0 lacks the input `{missing[0]}`: it has {_listed(names)}.",
+            "yield every input that the source needs.",
+        )
+
+
+def _names_by_position(count: int, configured: tuple[str, ...], own: tuple[str, ...]) -> tuple[str, ...]:
+    if len(configured) == count:
+        return configured
+    if len(configured) > count or (own and count > len(own)):
+        takes = max(len(configured), len(own))
+        raise SamplesError(
+            f"sample 0 holds {count} input(s), the source takes {takes}: {_listed(own or configured)}.",
+            "yield one tensor per input, in the order of the source's parameters.",
+        )
+    return own[:count] or tuple(f"input_{position}" for position in range(count))
+
+
+def _count(value: object) -> int:
+    return len(value) if isinstance(value, tuple | list) else 1
+
+
+def _sample(
+    number: int,
+    value: object,
+    names: tuple[str, ...],
+    ordered: tuple[str, ...],
+    declared: Mapping[str, ModelInput],
+) -> dict[str, torch.Tensor]:
+    """One sample's inputs; ``names`` tells positions apart, ``ordered`` is the source's own order."""
+    by_name = _by_name(number, value, names)
+    return {name: _input(number, name, by_name[name], declared.get(name)) for name in ordered}
+
+
+def _by_name(number: int, value: object, names: tuple[str, ...]) -> dict[str, object]:
+    if isinstance(value, Mapping):
+        if set(value) != set(names):
+            raise SamplesError(
+                f"sample {number} holds {_listed(tuple(map(str, value)))}, sample 0 holds {_listed(names)}.",
+                "yield the same inputs in every sample.",
+            )
+        return dict(value)
+    values = value if isinstance(value, tuple | list) else (value,)
+    if len(values) != len(names):
+        raise SamplesError(
+            f"sample {number} holds {len(values)} input(s), expected {len(names)}: {_listed(names)}.",
+            "yield the same inputs in every sample.",
+        )
+    return dict(zip(names, values, strict=True))
+
+
+def _input(number: int, name: str, value: object, declared: ModelInput | None) -> torch.Tensor:
+    where = f"input `{name}` of sample {number}"
+    tensor = _tensor(where, value)
+    if declared is not None and declared.dtype is not None:
+        _check_dtype(where, tensor, declared.dtype)
+    _check_values(where, tensor)
+    if declared is not None and declared.image is not None:
+        return nearest_image(where, tensor, declared.image)
+    if declared is not None and declared.dtype == "float16":
+        return tensor.half().float()
+    return tensor
+
+
+def _tensor(where: str, value: object) -> torch.Tensor:
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        value = torch.from_numpy(np.array(value, order="C"))
+    if not isinstance(value, torch.Tensor) or value.is_complex() or value.is_quantized:
+        kind = f"{value.dtype} array" if isinstance(value, np.ndarray) else type(value).__name__
+        raise SamplesError(
+            f"{where} is a `{kind}`, which Core ML cannot take.",
+            "yield tensors or numpy arrays of floats, integers or booleans.",
+        )
+    if value.dim() == 0:
+        raise SamplesError(
+            f"{where} is a scalar (rank 0), which Core ML cannot take.", "yield it with shape [1]."
+        )
+    value = value.detach().cpu().to(_NARROWED.get(value.dtype, value.dtype))
+    return value.contiguous().clone()
+
+
+def _check_dtype(where: str, tensor: torch.Tensor, dtype: str) -> None:
+    if tensor.is_floating_point() != dtype.startswith("float") or tensor.dtype == torch.bool:
+        got = str(tensor.dtype).removeprefix("torch.")
+        raise SamplesError(
+            f"{where} is {got}, the configuration allows {dtype}.",
+            f"yield {dtype} values, or change `dtype` in `[[model.input]]`.",
+        )
+
+
+def _check_values(where: str, tensor: torch.Tensor) -> None:
+    if not tensor.is_floating_point():
+        return
+    bad = int((~torch.isfinite(tensor)).sum())
+    if bad:
+        raise SamplesError(
+            f"{where} holds {bad} value(s) that are NaN or infinite, allowed 0.",
+            "yield what the app would feed; a mask needs a large finite number, such as -1e4.",
+        )
+
+
+def _check_agreement(
+    name: str, samples: Sequence[Sample], declared: ModelInput | None, feature: Feature | None
+) -> None:
+    first = samples[0][name]
+    for number, sample in enumerate(samples):
+        value = sample[name]
+        if value.dtype != first.dtype or value.dim() != first.dim():
+            raise SamplesError(
+                f"input `{name}` of sample {number} is {_form(value)}, that of sample 0 is {_form(first)}.",
+                "yield one dtype and one rank per input.",
+            )
+        if feature is not None:
+            _check_shape(name, number, tuple(value.shape), feature)
+    if declared is None or (declared.shape is None and declared.shapes is None):
+        _check_fixed(name, [tuple(sample[name].shape) for sample in samples], feature)
+
+
+def _check_shape(name: str, number: int, shape: tuple[int, ...], feature: Feature) -> None:
+    if not feature.allows(shape):
+        raise SamplesError(
+            f"input `{name}` of sample {number} has shape {list(shape)}, allowed is {feature.allowed}.",
+            "yield an allowed shape, or change `shape` in `[[model.input]]`.",
+        )
+
+
+def _check_fixed(name: str, shapes: list[tuple[int, ...]], feature: Feature | None) -> None:
+    if len(set(shapes)) == 1 or (feature is not None and feature.shapes):
+        return
+    sizes = [(min(column), max(column)) for column in zip(*shapes, strict=True)]
+    ranges: list[Dimension] = [low if low == high else (low, high) for low, high in sizes]
+    written = ", ".join(
+        f"[{size[0]}, {size[1]}]" if isinstance(size, tuple) else str(size) for size in ranges
+    )
+    other = next(number for number, shape in enumerate(shapes) if shape != shapes[0])
+    raise SamplesError(
+        f"input `{name}` has shape {list(shapes[0])} in sample 0 and {list(shapes[other])} in sample "
+        f"{other}, but no range is configured: a package has fixed shapes unless it is told otherwise.",
+        f'write in coreml-gate.toml: [[model.input]] name = "{name}" shape = [{written}]',
+    )
+
+
+def _fingerprint(samples: Sequence[Sample]) -> str:
+    digest = hashlib.sha256()
+    for sample in samples:
+        for name, value in sample.items():
+            digest.update(f"{name} {_form(value)}\n".encode())
+            digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _form(value: torch.Tensor) -> str:
+    return f"{str(value.dtype).removeprefix('torch.')} {list(value.shape)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"

@@ -1,0 +1,264 @@
+"""The PyTorch source: loads it, says what it takes, and runs it as the reference of every comparison."""
+
+import inspect
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch.export import ExportedProgram
+from torch.utils import _pytree as pytree
+
+from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.outputs import flatten_outputs
+from coreml_gate.engines.python import load_callable, user_code
+from coreml_gate.errors import SourceError
+
+SEED = 0
+"""Seeds torch, numpy and random before the source is built and before every run of it."""
+
+Kind = Literal["module", "exported-program", "torchscript", "package"]
+_FILES = {
+    ".pt2": "exported-program",
+    ".pt": "torchscript",
+    ".pth": "torchscript",
+    ".ts": "torchscript",
+    ".mlpackage": "package",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model as the repository holds it: on the CPU, in eval mode, in float32, without gradients."""
+
+    kind: Kind
+    reference: str
+    """How the configuration names it."""
+    root: Path
+    """The repository tree that messages are relative to."""
+    model: torch.nn.Module | ExportedProgram | None = None
+    """A module (a ``ScriptModule`` for the kind torchscript) or a program; nothing for a package."""
+    path: Path | None = None
+    """Where the package lies; nothing for the other kinds."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know: that parameters were converted to float32."""
+
+    @cached_property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs in the source's order; empty when it takes any number (``*args``)."""
+        return tuple(self.parameters)
+
+    @cached_property
+    def parameters(self) -> dict[str, bool]:
+        """The inputs by name, and whether each has to be given."""
+        if isinstance(self.model, ExportedProgram):
+            return dict.fromkeys(self.model.graph_signature.user_inputs, True)
+        if isinstance(self.model, torch.jit.ScriptModule):
+            return _script_parameters(self.model)
+        return _signature(self.model) if self.model is not None else {}
+
+    @cached_property
+    def runnable(self) -> torch.nn.Module:
+        """The module that runs: an exported program becomes one."""
+        if isinstance(self.model, ExportedProgram):
+            return self.model.module()
+        if self.model is None:
+            raise SourceError(
+                f"source `{self.reference}` is a package: PyTorch cannot run it.",
+                "name the PyTorch source to compare the package with it.",
+            )
+        return self.model
+
+    def call(self, sample: Sample) -> object:
+        """Calls the source with one sample: by name where it knows all names, else by position."""
+        if isinstance(self.model, ExportedProgram):
+            args, kwargs = _program_arguments(self.model, sample)
+            return self.runnable(*args, **kwargs)
+        if self.parameters.keys() >= sample.keys():
+            return self.runnable(**sample)
+        return self.runnable(*sample.values())
+
+
+def load_source(reference: str, root: Path) -> Source:
+    """Loads ``file.py:callable``, ``package.module:callable``, or a ``.pt2``, TorchScript or ``.mlpackage``.
+
+    A callable returns a module, an exported program or a ``ScriptModule``. Raises :class:`SourceError` with
+    the user's line.
+    """
+    _seed()
+    suffix = Path(reference).suffix
+    if suffix in _FILES:
+        return _load_file(reference, root, _FILES[suffix])
+    build = load_callable(reference, root, SourceError)
+    with user_code(f"source {reference}", root, SourceError):
+        built = build()
+    return _prepared(reference, root, built)
+
+
+def run_source(source: Source, sample: Sample, index: int = 0) -> Outputs:
+    """Runs one sample and gives the outputs by name, in pytree order and without those that are ``None``.
+
+    Buffers that the forward pass changes are put back, so that every sample starts from the same state.
+    Raises :class:`SourceError` with the sample's number, the input shapes and the user's line.
+    """
+    _seed()
+    outputs = flatten_outputs(_run(source, sample, index), source.reference)
+    return {name: _array(name, value) for name, value in outputs.items()}
+
+
+def _run(source: Source, sample: Sample, index: int) -> object:
+    given = {name: value.clone() for name, value in sample.items()}
+    shapes = ", ".join(f"{name}: {_dtype(value)} {list(value.shape)}" for name, value in sample.items())
+    what = f"source {source.reference} on sample {index} ({shapes})"
+    with restored(source.runnable.buffers()), user_code(what, source.root, SourceError), torch.no_grad():
+        return source.call(given)
+
+
+@contextmanager
+def restored(buffers: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Puts the buffers back afterwards, because forward may change them; gives copies in their order."""
+    kept = list(buffers)
+    before = [buffer.clone() for buffer in kept]
+    try:
+        yield before
+    finally:
+        for buffer, value in zip(kept, before, strict=True):
+            buffer.copy_(value)
+
+
+def _array(name: str, value: torch.Tensor) -> np.ndarray:
+    if value.is_complex():
+        raise SourceError(
+            f"output `{name}` is complex: Core ML has no complex numbers.",
+            "return the real and the imaginary part as two outputs.",
+        )
+    if value.is_floating_point():
+        value = value.float()
+    return value.detach().cpu().contiguous().numpy()
+
+
+def _dtype(value: torch.Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def _seed() -> None:
+    random.seed(SEED)
+    np.random.seed(SEED)  # noqa: NPY002 - seeds the generator that user code draws from
+    torch.manual_seed(SEED)
+
+
+def _load_file(reference: str, root: Path, kind: str) -> Source:
+    path = root / reference
+    if not path.exists():
+        raise SourceError(
+            f"source `{reference}` does not exist in the repository.",
+            "paths are relative to the repository's root; is the file kept in Git LFS?",
+        )
+    if kind == "package":
+        return _package(reference, root)
+    load = torch.export.load if kind == "exported-program" else torch.jit.load
+    try:
+        loaded = load(str(path))
+    except Exception as error:  # torch documents none: a wrong file shows as one of many types
+        raise SourceError(f"source `{reference}`: {_unreadable(kind, error)}", _WAY_OUT[kind]) from error
+    return _prepared(reference, root, loaded)
+
+
+_WAY_OUT = {
+    "exported-program": "write it with `torch.export.save` of the torch version that reads it.",
+    "torchscript": (
+        "save a program instead (`torch.export.save(torch.export.export(...), 'model.pt2')`), or name a "
+        "`file.py:callable` that builds the module and loads this state_dict into it."
+    ),
+}
+
+
+def _unreadable(kind: str, error: Exception) -> str:
+    if kind == "torchscript":
+        return "is no TorchScript: a pickled module or a state_dict is never unpickled here."
+    return f"cannot be read as an exported program ({type(error).__name__}: {str(error).strip()[:200]})."
+
+
+def _package(reference: str, root: Path) -> Source:
+    path = root / reference
+    if not (path / "Manifest.json").is_file():
+        raise SourceError(
+            f"source `{reference}` is no package: it has no Manifest.json.",
+            "name the folder that `MLModel.save` wrote; is it kept in Git LFS?",
+        )
+    return Source("package", reference, root, path=path)
+
+
+def _prepared(reference: str, root: Path, built: object) -> Source:
+    if isinstance(built, ExportedProgram):
+        return _prepared_program(reference, root, built)
+    if not isinstance(built, torch.nn.Module):
+        raise SourceError(
+            f"source `{reference}` returned a `{type(built).__name__}`.",
+            "return a torch.nn.Module, a torch.export.ExportedProgram or a torch.jit.ScriptModule.",
+        )
+    model = getattr(built, "_orig_mod", built)
+    _refuse_meta(reference, model.named_parameters())
+    kind: Kind = "torchscript" if isinstance(model, torch.jit.ScriptModule) else "module"
+    model = model.cpu().eval().requires_grad_(requires_grad=False)
+    notes = _float_notes((*model.parameters(), *model.buffers()))
+    return Source(kind, reference, root, model.float() if notes else model, notes=notes)
+
+
+def _prepared_program(reference: str, root: Path, program: ExportedProgram) -> Source:
+    if notes := _float_notes(program.state_dict.values()):
+        raise SourceError(
+            f"source `{reference}` is an exported program in another precision: {notes[0]}.",
+            "export the module in float32; the gate makes the float16 package itself.",
+        )
+    return Source("exported-program", reference, root, program)
+
+
+def _refuse_meta(reference: str, parameters: Iterable[tuple[str, torch.Tensor]]) -> None:
+    for name, parameter in parameters:
+        if parameter.is_meta:
+            raise SourceError(
+                f"source `{reference}`: parameter `{name}` is on the meta device and has no values.",
+                "load or initialise the weights before returning the module.",
+            )
+
+
+def _float_notes(tensors: Iterable[torch.Tensor]) -> tuple[str, ...]:
+    """Says which other floating point types the source holds: the reference is computed in float32.
+
+    Core ML has no float64 or bfloat16, and half precision is what the package is tested for.
+    """
+    dtypes = sorted({_dtype(tensor) for tensor in tensors if tensor.is_floating_point()} - {"float32"})
+    if not dtypes:
+        return ()
+    return (f"the source holds {', '.join(dtypes)} values, its reference computes in float32",)
+
+
+def _signature(model: torch.nn.Module) -> dict[str, bool]:
+    parameters = inspect.signature(model.forward).parameters.values()
+    if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters):
+        return {}
+    return {
+        parameter.name: parameter.default is inspect.Parameter.empty
+        for parameter in parameters
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+
+
+def _script_parameters(model: torch.jit.ScriptModule) -> dict[str, bool]:
+    forward: Any = model.forward
+    arguments = forward.schema.arguments[1:]
+    return {argument.name: not argument.has_default_value() for argument in arguments}
+
+
+def _program_arguments(program: ExportedProgram, sample: Sample) -> tuple[tuple[object], dict[str, object]]:
+    """The arguments in the nesting with which the program was exported."""
+    order = program.graph_signature.user_inputs
+    flat = [sample[name] for name in order] if set(order) == sample.keys() else list(sample.values())
+    args, kwargs = pytree.tree_unflatten(flat, program.call_spec.in_spec)
+    return args, kwargs
