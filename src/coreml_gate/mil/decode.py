@@ -1,4 +1,4 @@
-"""From protobuf messages to the program of ir.py; every claim of the file is checked before it is believed."""
+"""From protobuf messages to the program of ir.py; every claim of the file is checked first."""
 
 import math
 from dataclasses import replace
@@ -36,7 +36,9 @@ def decode_program(message: Message, weights: Weights) -> Program:
 
     :raises PackageError: Something does not fit; the message names the function and the operation.
     """
-    functions = {name: _function(name, function, weights) for name, function in sorted(message.functions.items())}
+    functions = {
+        name: _function(name, function, weights) for name, function in sorted(message.functions.items())
+    }
     if not functions:
         raise PackageError("the program has no function.", _AGAIN)
     return Program(functions)
@@ -78,7 +80,11 @@ def _operation(message: Message, weights: Weights) -> Operation:
 
 
 def _attribute_name(message: Message) -> str:
-    strings = message.attributes["name"].immediateValue.tensor.strings.values if "name" in message.attributes else ()
+    strings = (
+        message.attributes["name"].immediateValue.tensor.strings.values
+        if "name" in message.attributes
+        else ()
+    )
     return strings[0] if strings else str(message.type)
 
 

@@ -1,4 +1,4 @@
-"""MIL's element types: their names, bit widths, and how memory, immediate values and weight files spell them."""
+"""MIL's element types: names, bit widths, and how memory, immediate values and weight files spell them."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 
 @dataclass(frozen=True, slots=True)
 class DType:
-    """One element type: MIL's name, its number in MIL.proto and in a weight file, and the numpy dtype it unpacks to."""
+    """One element type: MIL's name, its numbers in MIL.proto and in weight files, its numpy dtype."""
 
     name: str
     bits: int
@@ -27,8 +27,8 @@ class DType:
         return (count * self.bits + 7) // 8
 
 
-# Numbers: mlmodel/format/MIL.proto (DataType) and mlmodel/src/MILBlob/Blob/BlobDataType.hpp of apple/coremltools.
-# `field` is where a TensorValue carries immediate values of this type.
+# Numbers: mlmodel/format/MIL.proto (DataType) and mlmodel/src/MILBlob/Blob/BlobDataType.hpp of
+# apple/coremltools. `field` is where a TensorValue carries immediate values of this type.
 _ALL = (
     DType("bool", 8, 1, np.bool_, None, "bools"),
     DType("string", 0, 2, np.object_, None, "strings"),
@@ -52,7 +52,9 @@ _ALL = (
 )
 DTYPES: dict[str, DType] = {dtype.name: dtype for dtype in _ALL}
 BY_NUMBER: dict[int, DType] = {dtype.number: dtype for dtype in _ALL}
-BY_BLOB_NUMBER: dict[int, DType] = {dtype.blob_number: dtype for dtype in _ALL if dtype.blob_number is not None}
+BY_BLOB_NUMBER: dict[int, DType] = {
+    dtype.blob_number: dtype for dtype in _ALL if dtype.blob_number is not None
+}
 
 
 def unpack(packed: NDArray[np.uint8], dtype: DType, count: int) -> NDArray[np.generic]:

@@ -1,4 +1,4 @@
-"""What a program's wiring tells without running it: last uses, the peak of live activations, the operations used."""
+"""What a program's wiring tells without running it: last uses, peak of live activations, operations used."""
 
 import math
 from collections import Counter
@@ -72,16 +72,17 @@ def last_uses(block: Block) -> tuple[tuple[str, ...], ...]:
 def peak(function: Function, shapes: Shapes | None = None) -> Peak:
     """How many bytes of activations are alive at once, at worst? A lower bound of any runtime's memory.
 
-    Counted: inputs and results of operations in their declared element types, from the operation that makes them to
-    their last reader; at an operation its operands and its results. Left out: constants and what is computed from
-    constants alone (``constexpr_*``), scratch memory, and in-place execution (whether a runtime overwrites a dying
-    operand is its own affair; the peak of two elementwise operands and one result is counted as three). Results of
-    ``reshape``, ``expand_dims``, ``squeeze``, ``flatten2d``, ``reshape_like`` and ``identity`` share their operand's
-    storage: tensors are dense, so only the shape differs; ``transpose`` and slices move bytes in Core ML and count.
-    A nested block's peak counts on top of what is alive around it.
+    Counted: inputs and results of operations in their declared element types, from the operation that makes
+    them to their last reader; at an operation its operands and its results. Left out: constants and what is
+    computed from constants alone (``constexpr_*``), scratch memory, and in-place execution (whether a runtime
+    overwrites a dying operand is its own affair; the peak of two elementwise operands and one result is
+    counted as three). Results of ``reshape``, ``expand_dims``, ``squeeze``, ``flatten2d``, ``reshape_like``
+    and ``identity`` share their operand's storage: tensors are dense, so only the shape differs;
+    ``transpose`` and slices move bytes in Core ML and count. A nested block's peak counts on top of what is
+    alive around it.
 
-    :param shapes: Shapes seen in a run, by value name, for dimensions that the program leaves open; an input's entry
-        wins over its declaration.
+    :param shapes: Shapes seen in a run, by value name, for dimensions that the program leaves open; an
+        input's entry wins over its declaration.
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
     """
     return _block_peak(function.block, {} if shapes is None else shapes, frozenset())
@@ -151,7 +152,7 @@ class _Storage:
 
 
 def value_bytes(value: Value, shapes: Shapes) -> int:
-    """Bytes of a value in its declared element type; states and dictionaries are no activations and count as 0.
+    """Bytes of a value in its declared element type; states and dictionaries are no activations: 0.
 
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
     """

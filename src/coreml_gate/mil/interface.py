@@ -1,4 +1,4 @@
-"""The interface that a package describes to the app: kinds, shapes, ranges and defaults of inputs, outputs, states."""
+"""The interface that a package describes to the app: kinds, shapes, ranges, defaults."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ _KINDS: dict[str, FeatureKind] = {
 
 
 def decode_interfaces(description: Message) -> tuple[str, Mapping[str, Interface]]:
-    """The default function's name and each function's interface; a package of one function calls it ``main``."""
+    """The default function's name and each function's interface; a single one is called ``main``."""
     if not description.functions:
         return "main", {"main": _interface(description)}
     return description.defaultFunctionName, {item.name: _interface(item) for item in description.functions}

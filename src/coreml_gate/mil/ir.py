@@ -124,7 +124,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Operations in order; a function has one, which has its inputs; ``cond`` and ``while_loop`` have two each."""
+    """Operations in order; a function has one, which has its inputs; ``cond`` and ``while_loop`` have two
+    each.
+    """
 
     inputs: tuple[Value, ...]
     operations: tuple[Operation, ...]
@@ -159,8 +161,9 @@ class Program:
 class Feature:
     """One input, output or state as the package's interface describes it to the app.
 
-    ``shape`` is the default shape (of an image: height and width). ``ranges`` gives per dimension the smallest and
-    the greatest size (``None``: no bound), ``shapes`` the enumerated shapes; both are empty where the shape is fixed.
+    ``shape`` is the default shape (of an image: height and width). ``ranges`` gives per dimension the
+    smallest and the greatest size (``None``: no bound), ``shapes`` the enumerated shapes; both are empty
+    where the shape is fixed.
     """
 
     name: str

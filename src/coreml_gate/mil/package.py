@@ -1,4 +1,4 @@
-"""Reading a ``.mlpackage``: the specification parsed, the weights memory-mapped, nothing believed unchecked."""
+"""Reading a ``.mlpackage``: specification parsed, weights memory-mapped, nothing believed unchecked."""
 
 import hashlib
 import json
@@ -14,7 +14,8 @@ from coreml_gate.mil.ir import Function, Interface, Program
 from coreml_gate.mil.proto import model_class
 from coreml_gate.mil.weights import Weights
 
-# Specification version -> what Xcode and coremltools call the deployment target (coremltools' AvailableTarget).
+# Specification version -> what Xcode and coremltools call the deployment target (coremltools'
+# AvailableTarget).
 _TARGETS = {5: "iOS14", 6: "iOS15", 7: "iOS16", 8: "iOS17", 9: "iOS18", 10: "iOS26"}
 _DATE = "com.github.apple.coremltools.conversion_date"
 _CONVERT = 'convert it with coremltools.convert(..., convert_to="mlprogram") and save it as .mlpackage.'
@@ -22,7 +23,7 @@ _CONVERT = 'convert it with coremltools.convert(..., convert_to="mlprogram") and
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Package:
-    """One package as read; ``interfaces`` has a key per function, ``spec`` is coremltools' ``Model`` message."""
+    """One package as read; ``interfaces`` has a key per function, ``spec`` is the ``Model`` message."""
 
     path: Path
     spec: Any
@@ -66,10 +67,11 @@ class Package:
         return self.program.functions[name]
 
     def fingerprint(self) -> str:
-        """Are two packages the same program with the same weights? Equal text says yes, across saves and days.
+        """Are two packages the same program with the same weights? Equal text says yes, across saves and
+        days.
 
-        The files themselves differ with each save: protobuf's map order, the manifest's random identifiers and the
-        conversion date. So the specification is serialised again in order, without the date.
+        The files themselves differ with each save: protobuf's map order, the manifest's random identifiers
+        and the conversion date. So the specification is serialised again in order, without the date.
         """
         spec = type(self.spec).FromString(self.spec.SerializeToString())
         spec.description.metadata.userDefined.pop(_DATE, None)
@@ -82,7 +84,8 @@ class Package:
 def read_package(path: Path) -> Package:
     """Read a ``.mlpackage`` folder without copying its weights.
 
-    :raises PackageError: It is missing, damaged, or no ML Program; the message says what, where and the way out.
+    :raises PackageError: It is missing, damaged, or no ML Program; the message says what, where and the
+        way out.
     """
     spec_path = _locate_spec(path)
     data = _read_bytes(spec_path)
@@ -120,7 +123,8 @@ def _locate_spec(path: Path) -> Path:
         relative = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
     except (ValueError, KeyError, TypeError) as error:
         raise PackageError(
-            f"{manifest_path}: no item of the manifest is the root model ({error}).", "convert the model again."
+            f"{manifest_path}: no item of the manifest is the root model ({error}).",
+            "convert the model again.",
         ) from error
     data = path / "Data"
     spec_path = data / str(relative)
@@ -146,7 +150,8 @@ def _parse(path: Path, data: bytes) -> Any:  # noqa: ANN401  # generated classes
     except DecodeError as error:
         raise PackageError(
             f"{path}: {len(data)} bytes that are no Core ML specification ({error}).",
-            "the file is damaged or cut off, or a Git LFS pointer: fetch it again (git lfs pull) or convert again.",
+            "the file is damaged or cut off, or a Git LFS pointer: fetch it again (git lfs pull) "
+            "or convert again.",
         ) from error
 
 

@@ -2,10 +2,10 @@
 
 ``coremltools/__init__.py`` imports every converter, torch included; the generated message classes under
 ``coremltools/proto`` need none of it. While they are imported, an empty module that only has the package's
-``__path__`` stands in for ``coremltools``; it leaves ``sys.modules`` right after. The message modules stay there:
-a later ``import coremltools`` runs its real ``__init__`` and finds them already loaded, so there is one class per
-message in the process (two would not mix). ``from . import proto`` works without the parent's attribute,
-because Python's ``from`` falls back to ``sys.modules``.
+``__path__`` stands in for ``coremltools``; it leaves ``sys.modules`` right after. The message modules stay
+there: a later ``import coremltools`` runs its real ``__init__`` and finds them already loaded, so there is
+one class per message in the process (two would not mix). ``from . import proto`` works without the parent's
+attribute, because Python's ``from`` falls back to ``sys.modules``.
 """
 
 import importlib
@@ -22,10 +22,16 @@ _MODULE = "coremltools.proto.Model_pb2"
 def model_class() -> Any:  # noqa: ANN401  # generated classes carry no types
     """The ``Model`` message class: coremltools' own, whether or not coremltools itself is imported."""
     if "coremltools" in sys.modules or _MODULE in sys.modules:
-        return importlib.import_module(_MODULE).Model if "coremltools" in sys.modules else sys.modules[_MODULE].Model
+        return (
+            importlib.import_module(_MODULE).Model
+            if "coremltools" in sys.modules
+            else sys.modules[_MODULE].Model
+        )
     spec = importlib.util.find_spec("coremltools")
     if spec is None or spec.submodule_search_locations is None:
-        raise PackageError("coremltools is not installed, so no package can be read.", "pip install coremltools")
+        raise PackageError(
+            "coremltools is not installed, so no package can be read.", "pip install coremltools"
+        )
     stub = types.ModuleType("coremltools")
     stub.__path__ = list(spec.submodule_search_locations)
     sys.modules["coremltools"] = stub

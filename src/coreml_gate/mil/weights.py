@@ -1,7 +1,8 @@
 """Weight files: memory-mapped, every offset and size checked before a byte is read.
 
-Layout (mlmodel/src/MILBlob/Blob/StorageFormat.hpp of apple/coremltools): a 64-byte header {u32 count, u32 version};
-at each value's offset 64 bytes of metadata {u32 sentinel, u32 dtype, u64 bytes, u64 data offset}; then the data.
+Layout (mlmodel/src/MILBlob/Blob/StorageFormat.hpp of apple/coremltools): a 64-byte header {u32 count, u32
+version}; at each value's offset 64 bytes of metadata {u32 sentinel, u32 dtype, u64 bytes, u64 data offset};
+then the data.
 """
 
 import struct
@@ -33,15 +34,19 @@ class Weights:
     def blob(self, file_name: str, offset: int, dtype: DType, count: int) -> NDArray[np.generic]:
         """``count`` elements of the value at ``offset``: a view, packed bytes for types narrower than a byte.
 
-        :raises PackageError: The file is missing, the offset or size leaves it, the sentinel or type is another.
+        :raises PackageError: The file is missing, the offset or size leaves it, the sentinel or type is
+            another.
         """
         mapped = self._map(file_name)
         if offset + _METADATA_BYTES > mapped.size:
-            raise PackageError(f"offset {offset} lies outside of `{file_name}`, which has {mapped.size} bytes.", _AGAIN)
+            raise PackageError(
+                f"offset {offset} lies outside of `{file_name}`, which has {mapped.size} bytes.", _AGAIN
+            )
         sentinel, number, size, start = _METADATA.unpack_from(mapped, offset)
         if sentinel != _SENTINEL:
             raise PackageError(
-                f"`{file_name}` has {sentinel:#010x} at offset {offset} where a value must begin with {_SENTINEL:#010x}.",
+                f"`{file_name}` has {sentinel:#010x} at offset {offset}, "
+                f"where a value must begin with {_SENTINEL:#010x}.",
                 _AGAIN,
             )
         _check_dtype(file_name, offset, number, dtype)
@@ -85,12 +90,16 @@ def _locate(folder: Path, file_name: str) -> Path:
 def _map_file(path: Path, file_name: str) -> NDArray[np.uint8]:
     size = path.stat().st_size
     if size < _METADATA_BYTES:
-        raise PackageError(f"`{file_name}` has {size} bytes, but its header alone takes {_METADATA_BYTES}.", _AGAIN)
+        raise PackageError(
+            f"`{file_name}` has {size} bytes, but its header alone takes {_METADATA_BYTES}.", _AGAIN
+        )
     # Copy-on-write: torch wants writable memory; nothing here writes, so no page is ever copied.
     mapped = np.memmap(path, dtype=np.uint8, mode="c")
     version = struct.unpack_from("<II", mapped)[1]
     if version != _VERSION:
-        raise PackageError(f"`{file_name}` is of version {version}; this release reads version {_VERSION}.", _AGAIN)
+        raise PackageError(
+            f"`{file_name}` is of version {version}; this release reads version {_VERSION}.", _AGAIN
+        )
     return mapped
 
 
@@ -99,6 +108,7 @@ def _check_dtype(file_name: str, offset: int, number: int, dtype: DType) -> None
     if found != dtype:
         name = f"type number {number}" if found is None else found.name
         raise PackageError(
-            f"the value at offset {offset} of `{file_name}` is {name}, but the program declares {dtype.name}.",
+            f"the value at offset {offset} of `{file_name}` is {name}, "
+            f"but the program declares {dtype.name}.",
             _AGAIN,
         )

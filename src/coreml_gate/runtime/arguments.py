@@ -69,4 +69,3 @@ def from_numpy(array: NDArray[np.generic]) -> Tensor:
 
 def _array(known: Known) -> NDArray[np.generic]:
     return known.numpy() if isinstance(known, Tensor) else known.array
-

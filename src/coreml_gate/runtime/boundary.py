@@ -1,4 +1,4 @@
-"""The border that ``MLModel.predict`` has: numpy (or images) in, numpy out, everything checked against the interface."""
+"""The border that ``MLModel.predict`` has: numpy or images in and out, checked against the interface."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,19 +45,24 @@ def _read(feature: Feature, given: Mapping[str, Any]) -> Tensor:
     if not feature.takes(array.shape):
         raise InputError(
             f"input `{feature.name}`: its shape is {array.shape}, wanted {feature.wanted()}.",
-            "give the shape that the package was converted for, or convert it with a flexible shape (RangeDim).",
+            "give the shape that the package was converted for, or convert it with a "
+            "flexible shape (RangeDim).",
         )
     return from_numpy(array)
 
 
 def _default(feature: Feature) -> Tensor:
     if not feature.optional or feature.default is None:
-        raise InputError(f"input `{feature.name}` is missing.", f"give an array of the shape {feature.wanted()}.")
+        raise InputError(
+            f"input `{feature.name}` is missing.", f"give an array of the shape {feature.wanted()}."
+        )
     return torch.full(feature.shape, feature.default)
 
 
 def _numbers(feature: Feature, value: Any) -> NDArray[np.generic]:  # noqa: ANN401  # whatever the caller gave
-    array: NDArray[np.generic] = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    array: NDArray[np.generic] = (
+        value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    )
     if array.dtype.kind not in "biuf":
         raise InputError(f"input `{feature.name}`: {type(value).__name__} of {array.dtype} is no numbers.")
     return array
@@ -66,13 +71,16 @@ def _numbers(feature: Feature, value: Any) -> NDArray[np.generic]:  # noqa: ANN4
 def _pixels(feature: Feature, image: NDArray[np.generic]) -> NDArray[np.generic]:
     if image.shape[:2] != feature.shape and not feature.takes(image.shape[:2]):
         raise InputError(
-            f"input `{feature.name}`: the image is {image.shape[:2]} (height, width), wanted {feature.wanted()}.",
+            f"input `{feature.name}`: the image is {image.shape[:2]} (height, width), "
+            f"wanted {feature.wanted()}.",
             "resize the image.",
         )
     if feature.color.startswith("GRAYSCALE"):
         return image[None, None].astype(np.float32)
     if image.ndim != _CHANNELS or image.shape[2] < _CHANNELS:
-        raise InputError(f"input `{feature.name}`: an image of the shape {image.shape} has no three channels.")
+        raise InputError(
+            f"input `{feature.name}`: an image of the shape {image.shape} has no three channels."
+        )
     channels = image[..., :_CHANNELS][..., :: -1 if feature.color == "BGR" else 1]
     return np.ascontiguousarray(channels.transpose(2, 0, 1)[None]).astype(np.float32)
 
@@ -103,5 +111,7 @@ def _image(feature: Feature, array: NDArray[np.float32]) -> Any:  # noqa: ANN401
     if feature.color == "GRAYSCALE":
         return Image.fromarray(pixels[0])
     colors = pixels[::-1] if feature.color == "BGR" else pixels
-    opaque = np.concatenate([colors, np.full_like(colors[:1], 255)])  # Core ML gives BGRA buffers, seen as RGBA
+    opaque = np.concatenate(
+        [colors, np.full_like(colors[:1], 255)]
+    )  # Core ML gives BGRA buffers, seen as RGBA
     return Image.fromarray(np.ascontiguousarray(opaque.transpose(1, 2, 0)))

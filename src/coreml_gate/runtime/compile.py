@@ -9,8 +9,8 @@ from torch import Tensor
 
 from coreml_gate.errors import PackageError, UnsupportedOperationsError
 from coreml_gate.mil.graph import captured, last_uses
-from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, TensorType, Value, ValueType
-from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument, known_tensor
+from coreml_gate.mil.ir import Argument, Block, Function, Operation, TensorType, Value, ValueType
+from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.plan import Observe, Plan, Step
 from coreml_gate.runtime.precision import Mode, storage, store, widen
@@ -63,7 +63,7 @@ class _Scope:
 
 @dataclass(slots=True)
 class _Bound:
-    """An operation's arguments, flat: the register, the parameter's name and the run-time conversion of each."""
+    """An operation's arguments, flat: register, parameter's name and run-time conversion of each."""
 
     reads: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -155,14 +155,23 @@ class _Compiler:
             self._bind_argument(arguments[0], parameter.name, parameter.kind, bound, scope, wide=wide)
 
     def _bind_argument(
-        self, argument: Argument, name: str, kind: Any, bound: _Bound, scope: _Scope, *, wide: bool  # noqa: ANN401
+        self,
+        argument: Argument,
+        name: str,
+        kind: Any,  # noqa: ANN401  # a type expression
+        bound: _Bound,
+        scope: _Scope,
+        *,
+        wide: bool,
     ) -> None:
         known = scope.known.get(argument) if isinstance(argument, str) else argument
         if known is not None:
             bound.add(name, scope.constant(self._known(known, kind, wide=wide)))
             return
         if argument not in scope.slots:
-            raise PackageError(f"nothing gives the value `{argument}` that an operation reads.", "convert again.")
+            raise PackageError(
+                f"nothing gives the value `{argument}` that an operation reads.", "convert again."
+            )
         convert = AT_RUN_TIME.get(kind)
         if convert is None and wide and self._is_half(scope.types[str(argument)]):
             convert = widen
@@ -216,7 +225,7 @@ def _arguments(operation: Operation, name: str) -> tuple[Argument, ...] | None:
 
 
 def storage_of(kind: ValueType, mode: Mode) -> torch.dtype | None:
-    """The torch dtype of a tensor value in this mode; ``None`` for strings, lists, states and dictionaries."""
+    """The torch dtype of a tensor value in this mode; ``None`` for whatever is no tensor of numbers."""
     return storage(kind.dtype, mode) if isinstance(kind, TensorType) and kind.dtype != "string" else None
 
 

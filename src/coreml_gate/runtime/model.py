@@ -26,7 +26,8 @@ States = Mapping[str, NDArray[np.generic]]
 def load(package: Path | str | Package, function: str | None = None, mode: Mode = "fp16") -> "Model":
     """Read and compile one function of a package (the default one without a name).
 
-    :param mode: ``fp32`` widens everything; ``fp16`` keeps the package's element types and rounds each result once.
+    :param mode: ``fp32`` widens everything; ``fp16`` keeps the package's element types and rounds each
+        result once.
     :raises PackageError: The package is damaged, or has no such function.
     :raises UnsupportedOperationsError: It uses operations that this runtime does not know; all are named.
     :raises UsageError: There is no such mode.
@@ -49,23 +50,31 @@ class Model:
         self._checked = False
 
     def make_state(self) -> dict[str, NDArray[np.generic]]:
-        """Zeroed states by name, for ``predict`` to read and update; half precision, or float32 in ``fp32`` mode."""
-        return {feature.name: np.zeros(feature.shape, self._state_dtype(feature)) for feature in self.interface.states}
+        """Zeroed states by name for ``predict`` to update; half precision, in ``fp32`` mode float32."""
+        return {
+            feature.name: np.zeros(feature.shape, self._state_dtype(feature))
+            for feature in self.interface.states
+        }
 
     def predict(
         self, inputs: Mapping[str, Any], state: States | None = None, observe: Observe | None = None
     ) -> dict[str, Any]:
-        """Outputs by name, as ``MLModel.predict`` gives them: float32 for half precision, ``(1,)`` for scalars.
+        """Outputs by name, as ``MLModel.predict`` gives them: float32 for half precision, ``(1,)`` for
+        scalars.
 
         :param state: What ``make_state`` gave; its arrays are updated in place when the run is complete.
-        :param observe: Called after each operation with the operation, its inputs by parameter and its outputs.
+        :param observe: Called after each operation with the operation, its inputs by parameter and its
+            outputs.
         :raises InputError: An input or a state does not fit the interface.
         :raises PackageError: An operation failed or gave another shape than declared; the message names it.
         """
         tensors = read_inputs(self.interface, inputs)
         states = {feature.name: self._state(feature, state) for feature in self.interface.states}
         with torch.inference_mode():
-            arguments = [states[v.name] if isinstance(v.type, StateType) else self._cast(v.name, tensors) for v in self.function.inputs]
+            arguments = [
+                states[v.name] if isinstance(v.type, StateType) else self._cast(v.name, tensors)
+                for v in self.function.inputs
+            ]
             values = self._run(arguments, observe)
             if state is not None:
                 for name, cell in states.items():
@@ -80,7 +89,13 @@ class Model:
 
         def observe(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
             for value, output in zip(operation.outputs, outputs, strict=True):
-                shape = tuple(output.shape) if isinstance(output, Tensor) else (len(output),) if isinstance(output, list) else None
+                shape = (
+                    tuple(output.shape)
+                    if isinstance(output, Tensor)
+                    else (len(output),)
+                    if isinstance(output, list)
+                    else None
+                )
                 if shape is not None and np.prod(shape) >= np.prod(seen.get(value.name, (0,))):
                     seen[value.name] = shape
 
@@ -88,7 +103,7 @@ class Model:
         return seen
 
     def peak(self, inputs: Mapping[str, Any], state: States | None = None) -> Peak:
-        """Peak of live activation bytes for these inputs, in the package's own element types (mil.graph.peak)."""
+        """Peak of live activation bytes for these inputs, in the package's own element types."""
         return peak(self.function, self.shapes(inputs, state))
 
     def _run(self, arguments: list[Any], observe: Observe | None) -> tuple[Any, ...]:
@@ -102,7 +117,9 @@ class Model:
         value = next(item for item in self.function.inputs if item.name == name)
         dtype = storage_of(value.type, self.mode)
         if dtype is None or name not in tensors:
-            raise PackageError(f"function input `{name}` is not described in the interface.", "convert again.")
+            raise PackageError(
+                f"function input `{name}` is not described in the interface.", "convert again."
+            )
         return tensors[name].to(dtype)
 
     def _state_dtype(self, feature: Feature) -> np.dtype[Any]:
@@ -127,5 +144,7 @@ def check_shapes(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any,
         if not isinstance(value.type, TensorType) or not isinstance(output, Tensor):
             continue
         shape, declared = tuple(output.shape), value.type.shape
-        if len(shape) != len(declared) or any(b is not None and a != b for a, b in zip(shape, declared, strict=True)):
+        if len(shape) != len(declared) or any(
+            b is not None and a != b for a, b in zip(shape, declared, strict=True)
+        ):
             raise PackageError(f"gives the shape {shape}, but the program declares {value.type}.")

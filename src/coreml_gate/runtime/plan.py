@@ -1,7 +1,8 @@
 """A function compiled to a flat list of steps: arguments resolved, constants converted, dead values known.
 
-``run`` has one register per value; a step reads registers, calls one function and writes registers. Constants sit
-in registers from the start. A nested block is a plan of its own, with the values that it captures as extra inputs.
+``run`` has one register per value; a step reads registers, calls one function and writes registers. Constants
+sit in registers from the start. A nested block is a plan of its own, with the values that it captures as
+extra inputs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ Observe = Callable[[Operation, Mapping[str, Any], tuple[Any, ...]], None]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operation made ready: ``call`` takes the values of ``reads`` (after the observer, if ``nested``)."""
+    """One operation made ready: ``call`` takes the values of ``reads`` (after the observer if ``nested``)."""
 
     operation: Operation
     call: Callable[..., Any]

@@ -1,7 +1,8 @@
 """Numeric modes: in which torch dtype a MIL value is stored, and where it is rounded.
 
-Half precision costs nothing where torch's half kernel computes in float32 and rounds once; elsewhere operands are
-widened, the body computes in float32 and the result is stored as half: one rounding, at one place, ``store``.
+Half precision costs nothing where torch's half kernel computes in float32 and rounds once; elsewhere operands
+are widened, the body computes in float32 and the result is stored as half: one rounding, at one place,
+``store``.
 """
 
 from typing import Literal, get_args

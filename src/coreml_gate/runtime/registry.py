@@ -35,7 +35,9 @@ EXACT, ROUND, STEPWISE = Rounding.EXACT, Rounding.ROUND, Rounding.STEPWISE
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One MIL input: ``kind`` is the annotation without ``None``, it says in which form the body wants the value."""
+    """One MIL input: ``kind`` is the annotation without ``None``, it says in which form the body wants the
+    value.
+    """
 
     name: str
     kind: Any
@@ -46,8 +48,9 @@ class Parameter:
 class Implementation:
     """How one operation is computed from opset ``since`` on.
 
-    ``native``: the body is a single torch kernel which, on half tensors, itself computes in float32 and rounds once.
-    ``strict``: what a device may do at worst, with half formulas and half sums; ``None`` until it is written.
+    ``native``: the body is a single torch kernel which, on half tensors, itself computes in float32 and
+    rounds once. ``strict``: what a device may do at worst, with half formulas and half sums; ``None`` until
+    it is written.
     """
 
     type: str

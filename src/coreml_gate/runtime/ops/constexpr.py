@@ -9,13 +9,17 @@ from coreml_gate.runtime.registry import EXACT, ROUND, Ints, Tensors, operation
 
 def _along(values: Tensor, x: Tensor, axis: int) -> Tensor:
     """A vector as a tensor of the rank of ``x``; a scalar as it is."""
-    return values if values.numel() == 1 and values.ndim == 0 else values.reshape(
-        tuple(-1 if place == axis % x.ndim else 1 for place in range(x.ndim))
+    return (
+        values
+        if values.numel() == 1 and values.ndim == 0
+        else values.reshape(tuple(-1 if place == axis % x.ndim else 1 for place in range(x.ndim)))
     )
 
 
 @operation(ROUND)
-def constexpr_affine_dequantize_ios16(quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: int) -> Tensor:
+def constexpr_affine_dequantize_ios16(
+    quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: int
+) -> Tensor:
     offset = _along(zero_point, quantized_data, axis)
     return (quantized_data.float() - offset) * _along(scale, quantized_data, axis)
 
@@ -40,7 +44,9 @@ def constexpr_sparse_to_dense_ios16(nonzero_data: Tensor, mask: Tensor, shape: I
 
 
 @operation(ROUND)
-def constexpr_blockwise_shift_scale_ios18(data: Tensor, scale: Tensor, offset: Tensor | None = None) -> Tensor:
+def constexpr_blockwise_shift_scale_ios18(
+    data: Tensor, scale: Tensor, offset: Tensor | None = None
+) -> Tensor:
     """Each block of ``data`` has its own scale and offset; the shapes tell how large the blocks are."""
     for axis, (size, blocks) in enumerate(zip(data.shape, scale.shape, strict=True)):
         scale = scale.repeat_interleave(size // blocks, axis)

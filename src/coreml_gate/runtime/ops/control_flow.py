@@ -1,4 +1,4 @@
-"""Branches, loops and lists. Blocks come last; a list is a Python list that is never changed once it is made."""
+"""Branches, loops and lists. Blocks come last; a list is a Python list that is never changed."""
 
 from typing import Any
 

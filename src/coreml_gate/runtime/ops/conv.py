@@ -56,15 +56,25 @@ def conv_transpose(
     dilations = (1,) * rank if dilations is None else dilations
     full = tuple(
         (size - 1) * stride + (width - 1) * dilation + 1
-        for size, width, stride, dilation in zip(x.shape[2:], weight.shape[2:], strides, dilations, strict=True)
+        for size, width, stride, dilation in zip(
+            x.shape[2:], weight.shape[2:], strides, dilations, strict=True
+        )
     )
     wanted = tuple(size * stride for size, stride in zip(x.shape[2:], strides, strict=True))
     crop = _crop(pad_type, pad, full, wanted if output_shape is None else output_shape[-rank:])
     if output_shape is not None:
-        crop = tuple((before, size - before - out) for (before, _), size, out in zip(crop, full, output_shape[-rank:], strict=True))
+        crop = tuple(
+            (before, size - before - out)
+            for (before, _), size, out in zip(crop, full, output_shape[-rank:], strict=True)
+        )
     extra = tuple(max(-after, 0) for _, after in crop)
-    result = _TRANSPOSE[rank](x, weight, bias, strides, 0, extra, groups, dilations) if _legal(extra, strides, dilations) else functional.pad(
-        _TRANSPOSE[rank](x, weight, bias, strides, 0, 0, groups, dilations), flat(tuple((0, size) for size in extra))
+    result = (
+        _TRANSPOSE[rank](x, weight, bias, strides, 0, extra, groups, dilations)
+        if _legal(extra, strides, dilations)
+        else functional.pad(
+            _TRANSPOSE[rank](x, weight, bias, strides, 0, 0, groups, dilations),
+            flat(tuple((0, size) for size in extra)),
+        )
     )
     for axis, (before, after) in enumerate(crop, 2):
         result = result.narrow(axis, before, result.shape[axis] - before - max(after, 0))
@@ -73,7 +83,9 @@ def conv_transpose(
 
 def _legal(extra: Ints, strides: Ints, dilations: Ints) -> bool:
     """Does torch take this output padding?"""
-    return all(size < max(stride, dilation) for size, stride, dilation in zip(extra, strides, dilations, strict=True))
+    return all(
+        size < max(stride, dilation) for size, stride, dilation in zip(extra, strides, dilations, strict=True)
+    )
 
 
 def _crop(pad_type: str, pad: Ints | None, full: Ints, wanted: Ints) -> tuple[tuple[int, int], ...]:
@@ -83,4 +95,6 @@ def _crop(pad_type: str, pad: Ints | None, full: Ints, wanted: Ints) -> tuple[tu
         return ((0, 0),) * len(full)
     totals = [max(size - out, 0) for size, out in zip(full, wanted, strict=True)]
     lower = pad_type == "same_lower"
-    return tuple((total - total // 2, total // 2) if lower else (total // 2, total - total // 2) for total in totals)
+    return tuple(
+        (total - total // 2, total // 2) if lower else (total // 2, total - total // 2) for total in totals
+    )

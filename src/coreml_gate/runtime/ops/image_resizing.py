@@ -1,4 +1,4 @@
-"""Resizing and resampling of the last two axes; every mode is a grid of places to read, then interpolation."""
+"""Resizing and resampling of the last two axes: every mode is a grid of places, then interpolation."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ _IMAGE_RANK = 4
 
 
 def _grid(start: Tensor, stop: Tensor, count: int, mode: str) -> Tensor:
-    """Where ``count`` samples of the interval from ``start`` to ``stop`` (both included) lie, along a new last axis.
+    """Where ``count`` samples of the interval ``start`` to ``stop`` (both included) lie, along a new axis.
 
     The modes are those of ``resize_bilinear``; an axis of ``n`` places is the interval 0 to ``n - 1``.
     """
@@ -54,7 +54,7 @@ def _bilinear(x: Tensor, height: int, width: int, mode: str) -> Tensor:
 
 
 def _interpolate(x: Tensor, height: int, width: int, **options: object) -> Tensor:
-    """torch's own kernel, which wants exactly two axes before the spatial ones."""
+    """Torch's own kernel, which wants exactly two axes before the spatial ones."""
     image = x.reshape(1, -1, *x.shape[-2:])
     return functional.interpolate(image, (height, width), **options).reshape(*x.shape[:-2], height, width)  # type: ignore[arg-type]
 
@@ -74,7 +74,9 @@ def affine_ios15(
     matrix = transform_matrix.reshape(-1, 2, 3).expand(x.shape[0], 2, 3)
     size = [x.shape[0], x.shape[1], output_height, output_width]
     grid = functional.affine_grid(matrix, size, align_corners)
-    return resample_ios15(x, grid, sampling_mode, padding_mode, padding_value, coordinates_mode, align_corners)
+    return resample_ios15(
+        x, grid, sampling_mode, padding_mode, padding_value, coordinates_mode, align_corners
+    )
 
 
 @operation(EXACT)
@@ -169,7 +171,9 @@ def resample_ios15(
         framed = functional.pad(x, (1, 1, 1, 1), value=padding_value)
         across, down = (across + 1).clamp(0, width + 1), (down + 1).clamp(0, height + 1)
         return _sample(framed, across, down, bilinear=bilinear)
-    return _sample(x, _fold(across, width, padding_mode), _fold(down, height, padding_mode), bilinear=bilinear)
+    return _sample(
+        x, _fold(across, width, padding_mode), _fold(down, height, padding_mode), bilinear=bilinear
+    )
 
 
 def _pixels(places: Tensor, size: int, mode: str, align_corners: bool) -> Tensor:
@@ -192,7 +196,7 @@ def _fold(places: Tensor, size: int, mode: str) -> Tensor:
 
 
 def _sample(x: Tensor, across: Tensor, down: Tensor, *, bilinear: bool) -> Tensor:
-    """Values of each image of a batch at pixel places (which lie inside), interpolated or from the nearest pixel."""
+    """Values at pixel places inside of each image of a batch, interpolated or from the nearest pixel."""
     height, width = x.shape[-2:]
     batch = torch.arange(x.shape[0])[:, None, None]
 
@@ -211,7 +215,11 @@ def _sample(x: Tensor, across: Tensor, down: Tensor, *, bilinear: bool) -> Tenso
 
 @operation(ROUND)
 def resize_ios17(
-    x: Tensor, shape: Ints, resized_dims: int, interpolation_mode: str = "LINEAR", sampling_mode: str = "DEFAULT"
+    x: Tensor,
+    shape: Ints,
+    resized_dims: int,
+    interpolation_mode: str = "LINEAR",
+    sampling_mode: str = "DEFAULT",
 ) -> Tensor:
     """A 0 in ``shape`` keeps the size that ``x`` has there, counted from the end."""
     dtype = x.dtype
@@ -250,6 +258,8 @@ def upsample_bilinear(
 
 
 @operation(EXACT)
-def upsample_nearest_neighbor(x: Tensor, scale_factor_height: float = 1, scale_factor_width: float = 1) -> Tensor:
+def upsample_nearest_neighbor(
+    x: Tensor, scale_factor_height: float = 1, scale_factor_width: float = 1
+) -> Tensor:
     height, width = int(x.shape[-2] * scale_factor_height), int(x.shape[-1] * scale_factor_width)
     return _interpolate(x, height, width, mode="nearest")

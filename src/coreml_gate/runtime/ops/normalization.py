@@ -58,5 +58,7 @@ def layer_norm(
 
 
 @operation(ROUND)
-def local_response_norm(x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+def local_response_norm(
+    x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
     return functional.local_response_norm(x, size, alpha, beta, k)

@@ -1,4 +1,6 @@
-"""Padding of sliding windows, as ``conv`` and the pools name it: ``valid``, ``custom``, ``same``, ``same_lower``."""
+"""Padding of sliding windows, as ``conv`` and the pools name it: ``valid``, ``custom``, ``same``,
+``same_lower``.
+"""
 
 from functools import lru_cache
 
@@ -6,7 +8,7 @@ from coreml_gate.runtime.registry import Ints
 
 
 @lru_cache(maxsize=4096)
-def window_padding(  # noqa: PLR0917  # a cached function takes its key by position
+def window_padding(  # a cached function takes its key by position
     pad_type: str, pad: Ints | None, sizes: Ints, kernel: Ints, strides: Ints, dilations: Ints
 ) -> tuple[tuple[int, int], ...]:
     """Padding before and after each spatial axis; ``same`` gives ``ceil(size / stride)`` windows."""
@@ -19,7 +21,9 @@ def window_padding(  # noqa: PLR0917  # a cached function takes its key by posit
         for size, width, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True)
     )
     lower = pad_type == "same_lower"
-    return tuple((total - total // 2, total // 2) if lower else (total // 2, total - total // 2) for total in totals)
+    return tuple(
+        (total - total // 2, total // 2) if lower else (total // 2, total - total // 2) for total in totals
+    )
 
 
 def is_symmetric(padding: tuple[tuple[int, int], ...]) -> bool:

@@ -15,7 +15,11 @@ _MAX: dict[int, Callable[..., Tensor]] = {
     2: functional.max_pool2d,
     3: functional.max_pool3d,
 }
-_AVERAGE: dict[int, Callable[..., Tensor]] = {1: torch.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}
+_AVERAGE: dict[int, Callable[..., Tensor]] = {
+    1: torch.avg_pool1d,
+    2: functional.avg_pool2d,
+    3: functional.avg_pool3d,
+}
 
 
 @operation(ROUND)

@@ -15,7 +15,9 @@ def _along(values: Tensor, x: Tensor, axis: int | None) -> Tensor:
 
 
 @operation(ROUND)
-def dequantize_ios17(input: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: int | None = None) -> Tensor:
+def dequantize_ios17(
+    input: Tensor, scale: Tensor, zero_point: Tensor | None = None, axis: int | None = None
+) -> Tensor:
     wide = input.float()
     shifted = wide if zero_point is None else wide - _along(zero_point, input, axis).float()
     return shifted * _along(scale, input, axis)
@@ -28,4 +30,3 @@ def quantize_ios17(
     steps = (input / _along(scale, input, axis)).round()
     shifted = steps if zero_point is None else steps + _along(zero_point, input, axis).float()
     return shifted.clamp(*_RANGE[output_dtype]).to(torch.int32)
-

@@ -1,4 +1,4 @@
-"""Random numbers: the distributions are MIL's, the numbers torch's; a seed of -1 takes torch's own generator."""
+"""Random numbers: MIL's distributions, torch's numbers; a seed of -1 takes torch's own generator."""
 
 import torch
 from torch import Tensor

@@ -52,7 +52,9 @@ def gru(
     reset_after: bool | None = None,
     input_bias: Tensor | None = None,
 ) -> Tensors:
-    """Gates in the order reset, output, update; ``reset_after`` applies the reset gate to the product with ``h``."""
+    """Gates in the order reset, output, update; ``reset_after`` applies the reset gate to the product with
+    ``h``.
+    """
     gate, act = _ACTIVATIONS[recurrent_activation], _ACTIVATIONS[activation]
     hidden = initial_h.shape[-1]
     inner = torch.zeros(3 * hidden) if bias is None else bias
@@ -109,8 +111,14 @@ def lstm(
 _Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
 
 
-def _lstm(  # noqa: PLR0917  # one direction of the operation
-    x: Tensor, h: Tensor, c: Tensor, weights: _Weights, direction: str, names: tuple[str, str, str], clip: float | None
+def _lstm(  # one direction of the operation
+    x: Tensor,
+    h: Tensor,
+    c: Tensor,
+    weights: _Weights,
+    direction: str,
+    names: tuple[str, str, str],
+    clip: float | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """States, last hidden and last cell state of one direction."""
     if names == ("sigmoid", "tanh", "tanh") and clip is None and weights[3] is None:
@@ -131,8 +139,10 @@ def _lstm(  # noqa: PLR0917  # one direction of the operation
     return _sequence(states, direction, sequence=True), h, c
 
 
-def _torch_lstm(x: Tensor, h: Tensor, c: Tensor, weights: _Weights, direction: str) -> tuple[Tensor, Tensor, Tensor]:
-    """torch's fused kernel; it wants the gates in the order input, forget, cell, output."""
+def _torch_lstm(
+    x: Tensor, h: Tensor, c: Tensor, weights: _Weights, direction: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Torch's fused kernel; it wants the gates in the order input, forget, cell, output."""
     reverse = direction == "reverse"
     flat = [_torch_order(item) for item in weights[:2]]
     if weights[2] is not None:

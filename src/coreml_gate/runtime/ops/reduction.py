@@ -16,7 +16,12 @@ def reduce_argmax(x: Tensor, axis: int = -1, keep_dims: bool = False) -> Tensor:
 
 
 @operation(EXACT)
-def reduce_argmax_ios17(x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: str = "int32") -> Tensor:  # noqa: ARG001  # the declared output type says it too
+def reduce_argmax_ios17(
+    x: Tensor,
+    axis: int = -1,
+    keep_dims: bool = False,
+    output_dtype: str = "int32",  # noqa: ARG001  # the declared output type says it too
+) -> Tensor:
     return x.argmax(axis, keep_dims)
 
 
@@ -26,7 +31,12 @@ def reduce_argmin(x: Tensor, axis: int = -1, keep_dims: bool = False) -> Tensor:
 
 
 @operation(EXACT)
-def reduce_argmin_ios17(x: Tensor, axis: int = -1, keep_dims: bool = False, output_dtype: str = "int32") -> Tensor:  # noqa: ARG001  # the declared output type says it too
+def reduce_argmin_ios17(
+    x: Tensor,
+    axis: int = -1,
+    keep_dims: bool = False,
+    output_dtype: str = "int32",  # noqa: ARG001  # the declared output type says it too
+) -> Tensor:
     return x.argmin(axis, keep_dims)
 
 
@@ -58,7 +68,11 @@ def reduce_max(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> 
 
 @operation(ROUND)
 def reduce_mean(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
-    return x.mean(_axes(x, axes), keep_dims) if x.is_floating_point() else _integer_mean(x, _axes(x, axes), keep_dims)
+    return (
+        x.mean(_axes(x, axes), keep_dims)
+        if x.is_floating_point()
+        else _integer_mean(x, _axes(x, axes), keep_dims)
+    )
 
 
 def _integer_mean(x: Tensor, axes: Ints, keep_dims: bool) -> Tensor:

@@ -15,7 +15,13 @@ def _from_start(indices: Tensor, size: int) -> Tensor:
 
 
 @operation(EXACT)
-def gather(x: Tensor, indices: Tensor, axis: int = 0, batch_dims: int = 0, validate_indices: bool = False) -> Tensor:  # noqa: ARG001  # torch always validates
+def gather(
+    x: Tensor,
+    indices: Tensor,
+    axis: int = 0,
+    batch_dims: int = 0,
+    validate_indices: bool = False,  # noqa: ARG001  # torch always validates
+) -> Tensor:
     axis %= x.ndim
     places = _from_start(indices, x.shape[axis])
     if not batch_dims:

@@ -16,7 +16,9 @@ def non_maximum_suppression(
     per_class_suppression: bool = False,
 ) -> Tensors:
     picked = [
-        _suppress(box.float(), score.float(), iou_threshold, score_threshold, max_boxes, per_class_suppression)
+        _suppress(
+            box.float(), score.float(), iou_threshold, score_threshold, max_boxes, per_class_suppression
+        )
         for box, score in zip(boxes, scores, strict=True)
     ]
     return _gathered(boxes, scores, picked, max_boxes)
@@ -32,7 +34,9 @@ def non_maximum_suppression_ios17(
 def _suppress(
     boxes: Tensor, scores: Tensor, iou_limit: float, score_limit: float, most: int, per_class: bool
 ) -> list[int]:
-    """Places of the boxes that stay, best score first; with ``per_class`` only boxes of one class suppress each other."""
+    """Places of the boxes that stay, best score first; with ``per_class`` only boxes of one class suppress
+    each other.
+    """
     best, label = scores.max(1)
     overlap = _overlap(boxes)
     kept: list[int] = []

@@ -24,7 +24,9 @@ def concat(values: Tensors, axis: int, interleave: bool = False) -> Tensor:
     values = tuple(value.reshape(1) if value.ndim == 0 else value for value in values)
     if not interleave:
         return torch.cat(values, axis)
-    return torch.stack(values, axis % values[0].ndim + 1).flatten(axis % values[0].ndim, axis % values[0].ndim + 1)
+    return torch.stack(values, axis % values[0].ndim + 1).flatten(
+        axis % values[0].ndim, axis % values[0].ndim + 1
+    )
 
 
 @operation(ROUND)
@@ -102,7 +104,9 @@ def shape(x: Tensor) -> Tensor:
 
 @operation(EXACT)
 def split(x: Tensor, axis: int, num_splits: int | None = None, split_sizes: Ints | None = None) -> Tensors:
-    sizes = [x.shape[axis] // (num_splits or 1)] * (num_splits or 1) if split_sizes is None else list(split_sizes)
+    sizes = (
+        [x.shape[axis] // (num_splits or 1)] * (num_splits or 1) if split_sizes is None else list(split_sizes)
+    )
     return torch.split(x, sizes, axis)
 
 

@@ -45,7 +45,9 @@ def pixel_unshuffle_ios16(x: Tensor, downscale_factor: int) -> Tensor:
 @operation(EXACT)
 def reshape(x: Tensor, shape: Ints) -> Tensor:
     """A 0 takes the size that ``x`` has at the same place."""
-    return x.reshape(tuple(x.shape[axis] if size == 0 and x.numel() else size for axis, size in enumerate(shape)))
+    return x.reshape(
+        tuple(x.shape[axis] if size == 0 and x.numel() else size for axis, size in enumerate(shape))
+    )
 
 
 @operation(EXACT)
@@ -58,7 +60,9 @@ def reshape_ios17(x: Tensor, shape: Ints) -> Tensor:
 
 
 @operation(EXACT)
-def reshape_like_ios16(x: Tensor, ref_tensors: Tensors, begins: Tensors, ends: Tensors, end_masks: Tensors) -> Tensor:
+def reshape_like_ios16(
+    x: Tensor, ref_tensors: Tensors, begins: Tensors, ends: Tensors, end_masks: Tensors
+) -> Tensor:
     shape: list[int] = []
     for reference, begin, end, to_end in zip(ref_tensors, begins, ends, end_masks, strict=True):
         shape += reference.shape[int(begin) : None if to_end else int(end)]
@@ -100,7 +104,12 @@ def slice_by_index(
 def slice_by_size(x: Tensor, begin: Ints, size: Ints) -> Tensor:
     """A size of -1 takes the rest."""
     starts = [start % length if start < 0 else start for start, length in zip(begin, x.shape, strict=True)]
-    return x[tuple(slice(start, None if count == -1 else start + count) for start, count in zip(starts, size, strict=True))]
+    return x[
+        tuple(
+            slice(start, None if count == -1 else start + count)
+            for start, count in zip(starts, size, strict=True)
+        )
+    ]
 
 
 @operation(EXACT)
@@ -122,7 +131,7 @@ def slice_update_ios18(
     return result
 
 
-def _slices(  # noqa: PLR0917  # the operation's own order
+def _slices(  # the operation's own order
     x: Tensor,
     begin: Ints,
     end: Ints,
@@ -131,7 +140,9 @@ def _slices(  # noqa: PLR0917  # the operation's own order
     end_mask: Bools | None,
     squeeze_mask: Bools | None,
 ) -> tuple[tuple[slice, ...], Ints, Ints]:
-    """Slices with positive steps, the axes to flip afterwards (torch knows no negative step), the axes to drop."""
+    """Slices with positive steps, the axes to flip afterwards (torch knows no negative step), the axes to
+    drop.
+    """
     no = (False,) * x.ndim
     begin_mask, end_mask, squeeze_mask = begin_mask or no, end_mask or no, squeeze_mask or no
     steps = (1,) * x.ndim if stride is None else stride
@@ -187,4 +198,3 @@ def squeeze(x: Tensor, axes: Ints | None = None) -> Tensor:
 @operation(EXACT)
 def transpose(x: Tensor, perm: Ints) -> Tensor:
     return x.permute(perm)
-
