@@ -15,7 +15,7 @@ class Tool(Answer):
     """Who wrote the document."""
 
     name: Literal["coreml-gate"] = "coreml-gate"
-    version: str = __version__
+    version: str
 
 
 class Counts(Answer):
@@ -33,7 +33,7 @@ class ReportDocument(Verdict):
     """A Verdict, who gave it, and how many models have which status."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    tool: Tool = Tool()
+    tool: Tool
     counts: Counts
 
 
@@ -55,7 +55,7 @@ def build(verdict: Verdict) -> ReportDocument:
         not_measured=len(verdict.skipped),
     )
     fields = {name: getattr(verdict, name) for name in Verdict.model_fields}
-    return ReportDocument(**fields, counts=counts)
+    return ReportDocument(**fields, tool=Tool(version=__version__), counts=counts)
 
 
 def schema() -> str:

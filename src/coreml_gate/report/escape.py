@@ -23,7 +23,7 @@ _BREAK: Final = "&#8203;"
 """The zero-width space, written so that a reader of the raw comment sees it."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 """Categories of characters that show nothing or turn the direction of what follows."""
-_MAX_INDENT: Final = 24
+_SPACE: Final = re.compile(r"\s")
 
 _ESCAPES: Final = str.maketrans(
     {sign: f"\\{sign}" for sign in "\\*_~[]"}
@@ -57,9 +57,7 @@ class Markdown(str):
 
 def plain(text: str) -> str:
     """One line of visible characters: NFC, without control, bidirectional and other invisible characters."""
-    spaced = " ".join(text.split())
-    visible = "".join(sign for sign in spaced if unicodedata.category(sign) not in _INVISIBLE)
-    return unicodedata.normalize("NFC", " ".join(visible.split()))
+    return " ".join(_visible(text).split())
 
 
 def shortened(text: str, limit: int) -> str:
@@ -100,7 +98,7 @@ def message(words: str, limit: int = MESSAGE_LIMIT) -> Markdown:
 
 def block(lines: tuple[str, ...]) -> Markdown:
     """Lines as a fenced code block, their indentation kept; the fence is longer than any run inside."""
-    shown = [_unforged(_indent(line) + shortened(plain(line), MESSAGE_LIMIT)) for line in lines]
+    shown = [_unforged(shortened(_visible(line).rstrip(), MESSAGE_LIMIT)) for line in lines]
     fence = _fence("\n".join(shown), least=3)
     return Markdown("\n".join([f"{fence}text", *shown, fence]))
 
@@ -109,6 +107,13 @@ def cell(markdown: Markdown) -> Markdown:
     """The same Markdown inside a table: the only bars left in it stand in code spans."""
     apart = markdown.replace("\\|", f"\\{ZERO_WIDTH_SPACE}|")
     return Markdown(apart.replace("|", "\\|"))
+
+
+def _visible(text: str) -> str:
+    """One line of visible characters, its spaces as they are."""
+    spaced = _SPACE.sub(" ", text)
+    visible = (sign for sign in spaced if unicodedata.category(sign) not in _INVISIBLE)
+    return unicodedata.normalize("NFC", "".join(visible))
 
 
 def _pieces(line: str) -> list[tuple[bool, str]]:
@@ -134,10 +139,6 @@ def _escaped(line: str) -> str:
 def _fence(content: str, least: int) -> str:
     longest = max((len(run) for run in re.findall("`+", content)), default=0)
     return "`" * max(least, longest + 1)
-
-
-def _indent(line: str) -> str:
-    return " " * min(len(line) - len(line.lstrip(" ")), _MAX_INDENT)
 
 
 def _unforged(content: str) -> str:

@@ -66,7 +66,8 @@ def comparison(verdict: Verdict) -> tuple[str, ...]:
     head = f"`{verdict.commit[:_SHORT]}`" if verdict.commit else "the work tree"
     if verdict.dirty:
         head += " with uncommitted changes"
-    return _against(head, verdict), engine_sentence(verdict.engine)
+    engine = (engine_sentence(verdict.engine),) if verdict.models else ()
+    return _against(head, verdict), *engine
 
 
 def engine_sentence(engine: str) -> str:
@@ -79,7 +80,7 @@ def _against(head: str, verdict: Verdict) -> str:
     if not baseline.present:
         reason = baseline.origin.removeprefix("none: ")
         return f"Head {head}, no baseline to compare with: {reason}."
-    if baseline.commit is None:
+    if baseline.commit is None or baseline.commit[:_SHORT] in baseline.origin:
         return f"Head {head} against base: {baseline.origin}."
     return f"Head {head} against base `{baseline.commit[:_SHORT]}` ({baseline.origin})."
 
@@ -90,7 +91,7 @@ def _harmless(models: tuple[ModelVerdict, ...]) -> str:
     warned = sum(model.verdict is Status.WARN for model in models)
     unsure = sum(model.verdict is Status.UNSURE for model in models)
     aside = [f"{warned:,} with warnings"] if warned else []
-    aside += [f"{unsure:,} not told for sure"] if unsure else []
+    aside += [f"{unsure:,} not judged in full"] if unsure else []
     every = "the model" if len(models) == 1 else f"all {len(models):,} models"
     return ", ".join([f"{every} may merge", *aside])
 

@@ -11,11 +11,13 @@ from coreml_gate.report.headline import MARKS, comparison, counts, headline, ove
 from coreml_gate.report.numbers import DASH, count
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.sections import MAX_REASONS, asides, explain, gravest_first, skipped_groups
-from coreml_gate.report.table import Figure, build_table
+from coreml_gate.report.table import Figure, Row, build_table
 from coreml_gate.verdict import Status, Verdict
 
 SENTENCE_LIMIT: Final = 300
 """Characters of the sentence that says where the baseline came from, and of a reason for not measuring."""
+MAX_OPEN_ROWS: Final = 12
+"""With more models than this, those that pass fold into a table of their own."""
 MAX_ASIDES: Final = 20
 """Warnings that are spelled out, and findings that are unsure; the rest are counted."""
 
@@ -27,6 +29,8 @@ class Detail:
     left_out: str = ""
     collapsed: bool = True
     """Whether the collapsed parts are there: every finding, every model that was not measured."""
+    passing: bool = True
+    """Whether a folded table of passing models is there."""
     asides: bool = True
     """Whether warnings and what is unsure are spelled out."""
     lines_per_model: int = 5
@@ -38,18 +42,19 @@ class Detail:
 
 
 _NO_DETAILS = Detail("the collapsed details", collapsed=False)
-_NO_ASIDES = replace(_NO_DETAILS, left_out="the collapsed details and the warnings", asides=False)
+_NO_PASSING = replace(_NO_DETAILS, left_out="the details and the models that pass", passing=False)
+_NO_ASIDES = replace(_NO_PASSING, left_out="details, models that pass and warnings", asides=False)
 _SHORT = replace(
     _NO_ASIDES,
-    left_out="details, warnings, hints, and all but the first failure of each model",
+    left_out="details, models that pass, warnings, hints, and all but the first failure of each model",
     lines_per_model=1,
     message_limit=160,
     hints=False,
 )
-_TABLE = replace(_SHORT, left_out="all explanations", lines_per_model=0)
-_WORST = replace(_TABLE, left_out="all explanations, and all models but the first 50", rows=50)
+_TABLE = replace(_SHORT, left_out="models that pass and all explanations", lines_per_model=0)
+_WORST = replace(_TABLE, left_out="all explanations, and all models but the 50 gravest", rows=50)
 _COUNTS = replace(_TABLE, left_out="everything but the counts", rows=0)
-LEVELS: Final = (Detail(), _NO_DETAILS, _NO_ASIDES, _SHORT, _TABLE, _WORST, _COUNTS)
+LEVELS: Final = (Detail(), _NO_DETAILS, _NO_PASSING, _NO_ASIDES, _SHORT, _TABLE, _WORST, _COUNTS)
 """From everything to the counts alone; the first one that fits the limit is taken."""
 
 
@@ -68,6 +73,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
 def render_at(verdict: Verdict, options: ReportOptions, detail: Detail) -> str:
     """The comment at one level of detail."""
     table = build_table(verdict)
+    tables = _folded(table.rows, detail)
     return _template().render(
         marker=Markdown(marker(options.key)),
         mark=MARKS[overall_status(verdict)],
@@ -75,9 +81,11 @@ def render_at(verdict: Verdict, options: ReportOptions, detail: Detail) -> str:
         comparison=Markdown(" ".join(escape.message(part, SENTENCE_LIMIT) for part in comparison(verdict))),
         counts=counts(verdict),
         titles=table.titles,
-        rows=table.rows[: detail.rows],
+        tables=tables,
+        rows_left_out=sum(len(rows) for _, rows in tables) < len(table.rows),
         explained=explain(verdict, detail.lines_per_model, hints=detail.hints),
         asides=_asides(verdict) if detail.asides else [],
+        models=[row.model for row in table.rows],
         skipped=skipped_groups(verdict.skipped),
         verdict=verdict,
         detail=detail,
@@ -86,6 +94,17 @@ def render_at(verdict: Verdict, options: ReportOptions, detail: Detail) -> str:
         max_asides=MAX_ASIDES,
         sentence_limit=SENTENCE_LIMIT,
     )
+
+
+def _folded(rows: tuple[Row, ...], detail: Detail) -> list[tuple[str, tuple[Row, ...]]]:
+    """The rows as tables: the first is open, the second has a title and is folded; none is empty."""
+    if len(rows) <= MAX_OPEN_ROWS:
+        return [("", rows[: detail.rows])] if rows[: detail.rows] else []
+    passing = tuple(row for row in rows if row.model.verdict is Status.PASS)
+    remarkable = tuple(row for row in rows if row.model.verdict is not Status.PASS)
+    titled = [("", remarkable[: detail.rows])]
+    titled += [(f"{count(len(passing), 'model')} pass", passing)] if detail.passing else []
+    return [(title, part) for title, part in titled if part]
 
 
 def _asides(verdict: Verdict) -> list[tuple[str, list[Any]]]:
@@ -132,7 +151,7 @@ def _figures(figures: tuple[Figure, ...]) -> Markdown:
 
 def _figure(figure: Figure) -> str:
     label = f"{escape.cell(escape.code(figure.label, 40))} " if figure.label else ""
-    text = escape.text(figure.text)
+    text = _unbroken(figure.value) + (f" {_unbroken(f'({figure.change})')}" if figure.change else "")
     match figure.status:
         case Status.PASS:
             return label + text
@@ -140,3 +159,8 @@ def _figure(figure: Figure) -> str:
             return f"{label}**{MARKS[figure.status]} {text}**"
         case _:
             return f"{label}{MARKS[figure.status]} {text}"
+
+
+def _unbroken(text: str) -> str:
+    """A number and its unit, which stay on one line."""
+    return escape.text(text).replace(" ", "&nbsp;")

@@ -1,6 +1,6 @@
 """Numbers for people: three or four digits, one unit per column, and the change against the baseline."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,10 @@ _LEAST_PLAIN: Final = 1e-3
 _GREATEST_PLAIN: Final = 1e6
 _DIGITS: Final = 4
 _GREATEST_FACTOR: Final = 1000
+
+
+Change = Callable[[float, float], str]
+"""Head and base to the words in brackets; empty where no change can be told."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def factor(head: float, base: float) -> str:
     if base == 0:
         return ""
     ratio = head / base
-    return f"over {TIMES}1000" if ratio > _GREATEST_FACTOR else f"{TIMES}{number(ratio, 2)}"
+    return f"{TIMES}1000+" if ratio > _GREATEST_FACTOR else f"{TIMES}{number(ratio, 2)}"
 
 
 def count(amount: int, noun: str) -> str:

@@ -11,16 +11,18 @@ MAX_METRICS: Final = 3
 """Metrics of one model that a cell shows, the gravest first."""
 
 Show = Callable[[float], str]
-Change = Callable[[float, float], str]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of a cell: plain text, the metric's name if it has one, and the status of its check."""
+    """One figure of a cell, as plain text."""
 
-    text: str
+    value: str
     status: Status
+    change: str = ""
+    """Against the baseline; empty where there is none."""
     label: str = ""
+    """The metric's name; empty where the column says it all."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Column:
 
     check: str
     title: str
-    change: Change
+    change: numbers.Change
     show: Show | None = None
     """``None``: bytes, in one unit for the whole column."""
     highest_is_worst: bool = True
@@ -107,10 +109,10 @@ def _worst(column: Column, findings: Sequence[Finding]) -> Sequence[Finding]:
 def _figure(column: Column, show: Show, finding: Finding, label: str = "") -> Figure:
     if finding.value is None:
         text = "ok" if finding.status is Status.PASS else numbers.DASH
-        return Figure(text, finding.status, label)
+        return Figure(text, finding.status, label=label)
     value, base = _in_bytes(finding.value, finding.unit), finding.base
     change = "" if base is None else column.change(value, _in_bytes(base, finding.unit))
-    return Figure(f"{show(value)} ({change})" if change else show(value), finding.status, label)
+    return Figure(show(value), finding.status, change, label)
 
 
 def _size_in(models: Iterable[ModelVerdict], check: str) -> Show:

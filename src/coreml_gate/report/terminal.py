@@ -2,7 +2,9 @@
 
 import re
 import textwrap
+from collections.abc import Iterable
 from io import StringIO
+from itertools import groupby
 from typing import Final
 
 from rich.console import Console
@@ -36,7 +38,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
     del options
     stream = StringIO()
     print_verdict(verdict, Console(file=stream, width=WIDTH, color_system=None, force_terminal=False))
-    return stream.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
 
 
 def print_verdict(verdict: Verdict, console: Console) -> None:
@@ -48,9 +50,9 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         console.print(_table(build_table(verdict), console.width))
         _say(console, f"{count(len(verdict.models), 'model')}: {counts(verdict)}")
     _print_blockers(verdict, console)
-    for title, status in (("warns", Status.WARN), ("cannot be told", Status.UNSURE)):
-        for aside in asides(verdict, status):
-            _print_findings(console, f"{shown(aside.model)} {title}", status, (aside.finding,))
+    for status in (Status.WARN, Status.UNSURE):
+        for model, found in groupby(asides(verdict, status), key=lambda aside: aside.model):
+            _print_findings(console, model, status, [aside.finding for aside in found])
     _print_notes(verdict, console)
     for group in skipped_groups(verdict.skipped):
         _say(console, f"\nNot measured ({shown(group.reason)}): {', '.join(map(shown, group.models))}")
@@ -66,11 +68,10 @@ def shown(text: str) -> str:
 
 def _print_blockers(verdict: Verdict, console: Console) -> None:
     for each in explain(verdict, _ALL_LINES):
-        title = f"{shown(each.model.name)} {each.heading}"
-        _print_findings(console, title, Status.FAIL, each.findings)
+        _print_findings(console, f"{each.model.name} {each.heading}", Status.FAIL, each.findings)
 
 
-def _print_findings(console: Console, title: str, status: Status, findings: tuple[Finding, ...]) -> None:
+def _print_findings(console: Console, title: str, status: Status, findings: Iterable[Finding]) -> None:
     console.print()
     _say(console, f"{status.upper()} {title}", style=STYLES[status])
     for finding in findings:
@@ -121,10 +122,10 @@ def _cell(figures: tuple[Figure, ...]) -> Text:
 
 def _figure(figure: Figure) -> Text:
     label = f"{shortened(_word(figure.label), NAME_WIDTH)} " if figure.label else ""
-    sign = "" if figure.status is Status.PASS else "! "
-    return Text(
-        f"{label}{sign}{figure.text}", style="" if figure.status is Status.PASS else STYLES[figure.status]
-    )
+    change = f" ({figure.change})" if figure.change else ""
+    if figure.status is Status.PASS:
+        return Text(f"{label}{figure.value}{change}")
+    return Text(f"{label}! {figure.value}{change}", style=STYLES[figure.status])
 
 
 def _word(name: str) -> str:

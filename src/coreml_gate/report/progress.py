@@ -1,0 +1,73 @@
+"""What people see while the gate works: a live line on a terminal, grouped lines in a CI log."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.status import Status
+
+from coreml_gate.record import ModelRecord
+
+
+@dataclass
+class LiveProgress:
+    """One moving line on a terminal, and one line that stays per finished model."""
+
+    console: Console
+    _status: Status | None = field(default=None, init=False)
+    _title: str = field(default="", init=False)
+
+    def begin_model(self, name: str, tree: str) -> None:
+        """Show which model is measured now."""
+        self._title = f"{name} ({tree})"
+        self._status = self.console.status(self._title)
+        self._status.start()
+
+    def begin_step(self, step: str) -> None:
+        """Show the step behind the model's name."""
+        if self._status is not None:
+            self._status.update(f"{self._title}: {step}")
+
+    def end_model(self, model: ModelRecord, seconds: float) -> None:
+        """Leave one line with what came of it."""
+        if self._status is not None:
+            self._status.stop()
+        self.console.print(
+            f"{self._title}: {outcome(model)} ({seconds:.1f} s)", markup=False, highlight=False
+        )
+
+
+@dataclass
+class LogProgress:
+    """Lines for a log that nobody watches live; GitHub folds a group into its first line."""
+
+    write: Callable[[str], None]
+    groups: bool
+    """Whether the log understands GitHub's ``::group::``."""
+    _title: str = field(default="", init=False)
+
+    def begin_model(self, name: str, tree: str) -> None:
+        """Open the model's group."""
+        self._title = f"{name} ({tree})"
+        self.write(f"::group::{self._title}" if self.groups else f"{self._title}:")
+
+    def begin_step(self, step: str) -> None:
+        """Write one line per step."""
+        self.write(f"  {step}")
+
+    def end_model(self, model: ModelRecord, seconds: float) -> None:
+        """Close the group, and say outside of it what came of the model."""
+        if self.groups:
+            self.write("::endgroup::")
+        self.write(f"{self._title}: {outcome(model)} ({seconds:.1f} s)")
+
+
+def outcome(model: ModelRecord) -> str:
+    """What came of measuring, in a few words; the judgement comes later."""
+    if model.problem is not None:
+        return model.problem.kind.replace("-", " ")
+    if model.conversion is not None and model.conversion.status not in {"converted", "not-needed"}:
+        return f"conversion {model.conversion.status.replace('-', ' ')}"
+    if model.unsupported:
+        return "measured in part: operations unknown to the MIL runtime"
+    return "measured"

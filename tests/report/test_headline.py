@@ -1,0 +1,67 @@
+import pytest
+
+from coreml_gate.report.headline import comparison, counts, headline
+from coreml_gate.verdict import BaselineFacts, Status, Verdict
+from tests.builders import model_verdict, verdict
+from tests.report.verdicts import NO_BASE, nothing, sound
+
+FAILED = model_verdict(verdict=Status.FAIL, exit_code=1)
+BROKEN = model_verdict(verdict=Status.FAIL, exit_code=5)
+WARNED = model_verdict(verdict=Status.WARN)
+UNSURE = model_verdict(verdict=Status.UNSURE)
+FINE = sound("fine")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (verdict(FINE), "the model may merge"),
+        (verdict(FINE, FINE), "all 2 models may merge"),
+        (verdict(FINE, WARNED, UNSURE), "all 3 models may merge, 1 with warnings, 1 not judged in full"),
+        (verdict(FINE, FAILED, WARNED), "1 of 3 models must not merge"),
+        (verdict(BROKEN), "1 of 1 model could not be measured"),
+        (verdict(FAILED, FINE, BROKEN), "1 of 3 models must not merge and 1 could not be measured"),
+        (nothing(), "no model had to be measured"),
+    ],
+)
+def test_headline(given: Verdict, words: str) -> None:
+    assert headline(given) == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "Head `1a2b3c4` against base: rebuilt from commit 0f9e8d7."),
+        ({"commit": None}, "Head the work tree against base: rebuilt from commit 0f9e8d7."),
+        (
+            {"dirty": True},
+            "Head `1a2b3c4` with uncommitted changes against base: rebuilt from commit 0f9e8d7.",
+        ),
+        (
+            {"baseline": NO_BASE},
+            "Head `1a2b3c4`, no baseline to compare with: `build/base/record.json` does not exist yet.",
+        ),
+        (
+            {"baseline": BaselineFacts(origin="record build/base", commit="0f9e8d7c6b5a", present=True)},
+            "Head `1a2b3c4` against base `0f9e8d7` (record build/base).",
+        ),
+    ],
+)
+def test_what_was_compared(changes: dict[str, object], sentence: str) -> None:
+    assert comparison(verdict().model_copy(update=changes))[0] == sentence
+
+
+@pytest.mark.parametrize(
+    ("engine", "sentence"),
+    [
+        ("mil", "Numbers by the MIL runtime, not by Core ML."),
+        ("coreml", "Numbers by Core ML."),
+        ("onnx", "Numbers by engine `onnx`."),
+    ],
+)
+def test_who_computed(engine: str, sentence: str) -> None:
+    assert comparison(verdict(engine=engine))[1] == sentence
+
+
+def test_counts() -> None:
+    assert counts(verdict(FINE, FINE, WARNED, FAILED)) == "1 fail, 1 warn, 2 pass"

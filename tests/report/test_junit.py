@@ -1,0 +1,73 @@
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from coreml_gate.report import ReportOptions, junit
+from coreml_gate.verdict import Status, Verdict
+from tests.builders import finding, model_verdict, verdict
+from tests.report.verdicts import SITUATIONS, conversion_failure, no_change, regression, unsure
+
+
+def root_of(given: Verdict) -> ET.Element:
+    return ET.fromstring(junit.render(given, ReportOptions()))
+
+
+def tags(given: Verdict) -> list[str]:
+    return [child.tag for case in root_of(given).iter("testcase") for child in case]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_the_form_that_jenkins_and_gitlab_read(situation: str) -> None:
+    root = root_of(SITUATIONS[situation]())
+    assert root.tag == "testsuites"
+    for suite in root:
+        assert suite.tag == "testsuite"
+        names = [(case.attrib["classname"], case.attrib["name"]) for case in suite.iter("testcase")]
+        assert len(set(names)) == len(names) == int(suite.attrib["tests"])
+        results = [child.tag for case in suite.iter("testcase") for child in case]
+        assert results.count("failure") == int(suite.attrib["failures"])
+        assert results.count("error") == int(suite.attrib["errors"])
+        assert results.count("skipped") == int(suite.attrib["skipped"])
+    assert int(root.attrib["tests"]) == sum(int(suite.attrib["tests"]) for suite in root)
+
+
+def test_one_suite_per_model_and_one_case_per_finding() -> None:
+    root = root_of(regression())
+    assert [suite.attrib["name"] for suite in root] == ["embedder", "digits", "detector"]
+    assert [case.attrib["name"] for case in root[1]] == [
+        "size: package",
+        "memory: package",
+        "parity: logits",
+        "precision: logits",
+        "evaluate: accuracy",
+    ]
+    failure = root[1][2].find("failure")
+    assert failure is not None
+    assert failure.attrib["message"].startswith("output `logits`: greatest difference 0.31")
+    assert "Hint: the float32 package differs" in (failure.text or "")
+    assert root[1][2].attrib["file"] == "models/net.py"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (unsure(), ["skipped", "skipped"]),
+        (unsure().model_copy(update={"fail_on_unsure": True}), ["error", "error"]),
+        (conversion_failure(), ["failure", "skipped"]),
+        (no_change(), ["skipped"] * 3),
+        (verdict(model_verdict(finding(status=Status.WARN))), ["system-out"]),
+    ],
+)
+def test_statuses(given: Verdict, expected: list[str]) -> None:
+    assert tags(given) == expected
+
+
+def test_characters_that_xml_cannot_hold_are_left_out() -> None:
+    odd = finding(subject="a\x00\x1b\ufffe\ud800b\U0001f600", status=Status.FAIL, details=("\x0b",))
+    (case,) = root_of(verdict(model_verdict(odd))).iter("testcase")
+    assert case.attrib["name"] == "parity: ab\U0001f600"
+
+
+def test_equal_names_are_numbered() -> None:
+    cases = root_of(verdict(model_verdict(finding(), finding()))).iter("testcase")
+    assert [case.attrib["name"] for case in cases] == ["parity: logits", "parity: logits (2)"]

@@ -1,0 +1,137 @@
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coreml_gate.report import ReportOptions, markdown
+from coreml_gate.verdict import Status, Verdict
+from tests.builders import finding, model_verdict, verdict
+from tests.report import gfm
+from tests.report.test_escape import FOREIGN
+from tests.report.verdicts import (
+    HOSTILE,
+    SITUATIONS,
+    blocked,
+    hostile,
+    many,
+    passed,
+    regression,
+    size,
+    unsure,
+)
+
+DEFAULT = ReportOptions()
+
+
+def hostile_models(amount: int) -> Verdict:
+    worst = hostile(HOSTILE * 40)
+    return worst.model_copy(update={"models": worst.models * amount, "skipped": worst.skipped * amount})
+
+
+def safe(text: str) -> bool:
+    foreign_tags = [tag for tag in gfm.tags(text)[1:] if tag not in gfm.OUR_TAGS]
+    whole = all(len(counts) == 1 for counts in gfm.bars(text))
+    return foreign_tags == gfm.links(text) == [] and whole and text.count("<!--") == 1
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_the_marker_comes_first_and_once(situation: str) -> None:
+    text = markdown.render(SITUATIONS[situation](), ReportOptions(key="ios-app"))
+    assert text.startswith("<!-- coreml-gate: ios-app -->\n### ")
+    assert text.count("<!--") == 1
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_missing_value_is_never_none(situation: str) -> None:
+    assert not re.search(r"\bNone\b|\bnan\b|\binf\b", markdown.render(SITUATIONS[situation](), DEFAULT))
+
+
+@given(FOREIGN)
+@settings(max_examples=40)
+def test_foreign_text_does_nothing_anywhere(foreign: str) -> None:
+    assert safe(markdown.render(hostile(foreign), DEFAULT))
+
+
+@given(FOREIGN, st.sampled_from(markdown.LEVELS))
+@settings(max_examples=40)
+def test_foreign_text_does_nothing_at_any_level(foreign: str, detail: markdown.Detail) -> None:
+    assert safe(markdown.render_at(hostile(foreign), DEFAULT, detail))
+
+
+@pytest.mark.parametrize("build", [hostile_models, many])
+@pytest.mark.parametrize("models", [60, 1_000])
+def test_any_number_of_models_fits(build: type[Verdict], models: int) -> None:
+    text = markdown.render(build(models), DEFAULT)
+    assert len(text.encode()) <= DEFAULT.limit
+    assert safe(text)
+
+
+def test_each_level_is_shorter_and_says_what_is_left_out() -> None:
+    worst = many(80)
+    texts = [markdown.render_at(worst, DEFAULT, detail) for detail in markdown.LEVELS]
+    lengths = [len(text) for text in texts]
+    assert lengths == sorted(lengths, reverse=True)
+    for text, detail in zip(texts[1:], markdown.LEVELS[1:], strict=True):
+        assert f"Left out: {detail.left_out}. All of it is in `report.json`." in text
+    assert "Left out" not in texts[0]
+
+
+def test_the_counts_alone_are_short_whatever_happens() -> None:
+    text = markdown.render(hostile_models(60), ReportOptions(limit=1))
+    assert "**60 models**: 60 fail, 60 not measured." in text
+    assert len(text.encode()) < 6_000
+
+
+def test_the_greatest_detail_that_fits_is_taken() -> None:
+    everything = markdown.render(regression(), DEFAULT)
+    exact = len(everything.encode())
+    assert markdown.render(regression(), ReportOptions(limit=exact)) == everything
+    shorter = markdown.render(regression(), ReportOptions(limit=exact - 1))
+    assert "Left out: the collapsed details." in shorter
+    assert "#### Warnings" in shorter
+
+
+def test_the_full_report_is_linked() -> None:
+    url = "https://github.com/owner/name/actions/runs/7"
+    text = markdown.render(
+        regression(), ReportOptions(limit=1, full_report="the run's page", full_report_url=url)
+    )
+    assert f"All of it is in [the run's page]({url})." in text
+
+
+def test_a_cell_shows_head_change_and_mark() -> None:
+    text = markdown.render(regression(), DEFAULT)
+    assert "| **❌ 4.90&nbsp;MB (+18.9&nbsp;%)** | 26.1&nbsp;MB (+3.2&nbsp;%) |" in text
+
+
+def test_failures_beyond_five_lines_are_counted() -> None:
+    failures = [size(status=Status.FAIL, message=f"failure {n}.", hint="do this.") for n in range(4)]
+    text = markdown.render(verdict(blocked("digits", *failures), exit_code=1, verdict=Status.FAIL), DEFAULT)
+    explained = text.partition("<details>")[0]
+    assert "failure 1." in explained
+    assert "failure 2." not in explained
+    assert "- and 2 more failures" in explained
+
+
+def test_unsure_blocks_only_when_asked() -> None:
+    assert "must not merge" not in markdown.render(unsure(), DEFAULT)
+    models = tuple(model.model_copy(update={"exit_code": 1}) for model in unsure().models[:1])
+    strict = unsure().model_copy(update={"fail_on_unsure": True, "models": models, "exit_code": 1})
+    text = markdown.render(strict, DEFAULT)
+    assert "### ❌ coreml-gate: 1 of 1 model must not merge" in text
+    assert "#### ❔ `detector` must not merge\n\n- **parity**: the MIL runtime does not know" in text
+    assert "Cannot be told" not in text
+
+
+def test_many_passing_models_fold() -> None:
+    text = markdown.render(many(13), DEFAULT)
+    open_part, _, folded = text.partition("<details>\n<summary>11 models pass</summary>")
+    assert "`detector`" in open_part
+    assert "`embedder`" not in open_part
+    assert "| ✅ | `embedder` |" in folded
+
+
+def test_a_column_nobody_fills_is_left_out() -> None:
+    assert "Metrics" in markdown.render(passed(), DEFAULT)
+    assert "Metrics" not in markdown.render(verdict(model_verdict(finding())), DEFAULT)

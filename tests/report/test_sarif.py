@@ -1,0 +1,98 @@
+"""SARIF 2.1.0 by hand: the properties that sections 3.13 to 3.28 require, and what GitHub reads."""
+
+import json
+from typing import Any
+
+import pytest
+
+from coreml_gate.report import ReportOptions, sarif
+from coreml_gate.verdict import Finding, Status, Verdict
+from tests.builders import finding, model_verdict, verdict
+from tests.report.verdicts import SITUATIONS, regression, unsure
+
+
+def run_of(given: Verdict, **options: str) -> dict[str, Any]:
+    log = json.loads(sarif.render(given, ReportOptions(**options)))
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    return dict(run)
+
+
+def result_of(given: Finding) -> dict[str, Any]:
+    (result,) = run_of(verdict(model_verdict(given)))["results"]
+    return dict(result)
+
+
+def place_of(given: Finding) -> tuple[str, int]:
+    place = result_of(given)["locations"][0]["physicalLocation"]
+    return place["artifactLocation"]["uri"], place["region"]["startLine"]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_required_properties(situation: str) -> None:
+    run = run_of(SITUATIONS[situation]())
+    rules = run["tool"]["driver"]["rules"]
+    assert run["tool"]["driver"]["name"] == "coreml-gate"
+    assert len({rule["id"] for rule in rules}) == len(rules)
+    assert all(rule["shortDescription"]["text"] for rule in rules)
+    for result in run["results"]:
+        assert result["message"]["text"]
+        assert result["level"] in {"error", "warning", "note"}
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        place = result["locations"][0]["physicalLocation"]
+        assert place["artifactLocation"]["uri"]
+        assert place["region"]["startLine"] >= 1
+
+
+def test_one_result_for_each_finding_that_does_not_pass() -> None:
+    results = run_of(regression())["results"]
+    assert [(result["properties"]["model"], result["ruleId"], result["level"]) for result in results] == [
+        ("digits", "size", "error"),
+        ("digits", "parity", "error"),
+        ("digits", "precision", "warning"),
+        ("digits", "evaluate", "error"),
+        ("detector", "precision", "warning"),
+    ]
+
+
+def test_unsure_is_a_note_unless_it_blocks() -> None:
+    strict = unsure().model_copy(update={"fail_on_unsure": True})
+    assert {result["level"] for result in run_of(unsure())["results"]} == {"note"}
+    assert {result["level"] for result in run_of(strict)["results"]} == {"error"}
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "place"),
+    [
+        ("models/net.py", 41, ("models/net.py", 41)),
+        ("models/my net.py", None, ("models/my%20net.py", 1)),
+        ("", None, ("coreml-gate.toml", 1)),
+        ("/etc/passwd", 3, ("coreml-gate.toml", 1)),
+        ("models/../../secret", 3, ("coreml-gate.toml", 1)),
+        ("https://evil.example/x", 3, ("https%3A//evil.example/x", 3)),
+    ],
+)
+def test_where_a_finding_points(file: str, line: int | None, place: tuple[str, int]) -> None:
+    assert place_of(finding(status=Status.FAIL, file=file, line=line)) == place
+
+
+def test_the_configuration_file_is_an_option() -> None:
+    (result,) = run_of(verdict(model_verdict(finding(status=Status.FAIL))), config_file="pyproject.toml")[
+        "results"
+    ]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "pyproject.toml"
+
+
+def test_fingerprint_is_the_same_whatever_the_number() -> None:
+    first = result_of(finding(status=Status.FAIL, value=1.0, message="1.0"))
+    later = result_of(finding(status=Status.WARN, value=2.0, message="2.0"))
+    other = result_of(finding(status=Status.FAIL, subject="boxes"))
+    assert first["partialFingerprints"] == later["partialFingerprints"]
+    assert first["partialFingerprints"] != other["partialFingerprints"]
+
+
+def test_message_holds_no_placeholder_and_no_link() -> None:
+    text = result_of(finding(status=Status.FAIL, message="{0} [click](http://evil.example)"))["message"][
+        "text"
+    ]
+    assert text == "digits: {{0}} [click] (http://evil.example)"

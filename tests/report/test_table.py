@@ -1,0 +1,50 @@
+from coreml_gate.report.table import Figure, build_table
+from coreml_gate.verdict import Status
+from tests.builders import finding, model_verdict, verdict
+from tests.report.verdicts import accuracy, blocked, parity, precision, size, sound
+
+
+def test_the_worst_output_stands_for_all() -> None:
+    outputs = (parity(1e-7, None), parity(3e-6, None), precision(60, None), precision(45, None))
+    (row,) = build_table(verdict(model_verdict(*outputs))).rows
+    assert [figure.value for (figure,) in row.cells] == ["3.0e-6", "45.0 dB"]
+
+
+def test_a_failure_stands_before_a_worse_figure_that_passes() -> None:
+    outputs = (parity(1e-3, None), parity(1e-6, None, status=Status.FAIL))
+    (row,) = build_table(verdict(model_verdict(*outputs))).rows
+    assert row.cells == ((Figure("1.0e-6", Status.FAIL),),)
+
+
+def test_a_column_has_one_unit() -> None:
+    models = (model_verdict(size(0.05, None)), model_verdict(size(120_000, None, unit="bytes")))
+    rows = build_table(verdict(*models)).rows
+    assert [row.cells[0][0].value for row in rows] == ["0.050 MB", "0.120 MB"]
+
+
+def test_what_has_no_value_is_no_number() -> None:
+    answers = (
+        precision(None, None),
+        size(None, None, status=Status.UNSURE),
+        parity(status=Status.SKIPPED),
+    )
+    (row,) = build_table(verdict(model_verdict(*answers))).rows
+    assert row.cells == ((Figure("–", Status.UNSURE),), (), (Figure("ok", Status.PASS),))  # noqa: RUF001 - an en dash
+
+
+def test_each_metric_has_a_figure_the_gravest_first() -> None:
+    metrics = [accuracy(subject=f"top{n}") for n in range(4)] + [accuracy(subject="top9", status=Status.FAIL)]
+    (row,) = build_table(verdict(model_verdict(*metrics))).rows
+    assert [figure.label for figure in row.cells[0]] == ["top9", "top0", "top1"]
+
+
+def test_models_that_block_come_first() -> None:
+    models = (
+        sound("fine"),
+        sound("warned", verdict=Status.WARN),
+        blocked("blocked", finding(status=Status.FAIL)),
+        sound("unsure", verdict=Status.UNSURE),
+        sound("fine too"),
+    )
+    rows = build_table(verdict(*models)).rows
+    assert [row.model.name for row in rows] == ["blocked", "warned", "unsure", "fine", "fine too"]

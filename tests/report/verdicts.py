@@ -1,0 +1,281 @@
+"""The Verdicts behind the golden files: the situations in which people meet the gate."""
+
+from typing import Any
+
+from coreml_gate.verdict import BaselineFacts, Finding, ModelVerdict, SkippedVerdict, Status, Verdict
+from tests.builders import finding, model_verdict, verdict
+
+NO_BASE = BaselineFacts(origin="none: `build/base/record.json` does not exist yet")
+HOSTILE = (
+    "x | y\n| ❌ | `` `a` ``` <img src=x onerror=alert(1)> <!-- coreml-gate: default --> @octocat #1 GH-2 "
+    "[a](http://evil.example) ![b](https://evil.example/b.png) www.evil.example "
+    "\u202eesrever\x1b[31m </details>"
+)
+
+
+def size(value: float = 4.21, base: float | None = 4.12, **overrides: Any) -> Finding:
+    return finding(
+        **{
+            "check": "size",
+            "subject": "package",
+            "value": value,
+            "base": base,
+            "limit": 20.0,
+            "unit": "MB",
+            "message": f"package: {value} MB, allowed 20 MB.",
+        }
+        | overrides
+    )
+
+
+def memory(value: float = 25.3, base: float | None = 25.3, **overrides: Any) -> Finding:
+    return finding(
+        **{
+            "check": "memory",
+            "subject": "package",
+            "value": value,
+            "base": base,
+            "limit": 1200.0,
+            "unit": "MB",
+            "message": f"weights and activations: {value} MB at `conv_1`, allowed 1200 MB.",
+            "details": ("conv_1_out  4.0 MB", "image       2.0 MB"),
+        }
+        | overrides
+    )
+
+
+def parity(value: float = 2e-7, base: float | None = 2e-7, **overrides: Any) -> Finding:
+    return finding(**{"value": value, "base": base} | overrides)
+
+
+def precision(value: float | None = 55.3, base: float | None = 55.1, **overrides: Any) -> Finding:
+    return finding(
+        **{
+            "check": "precision",
+            "value": value,
+            "base": base,
+            "limit": 30.0,
+            "unit": "dB",
+            "message": f"output `logits`: {value} dB in sample 2, allowed 30 dB.",
+        }
+        | overrides
+    )
+
+
+def accuracy(value: float = 0.9812, base: float | None = 0.9815, **overrides: Any) -> Finding:
+    return finding(
+        **{
+            "check": "evaluate",
+            "subject": "accuracy",
+            "value": value,
+            "base": base,
+            "limit": 0.9795,
+            "unit": "",
+            "message": f"metric `accuracy`: {value} with the package, {base} before, allowed 0.9795.",
+        }
+        | overrides
+    )
+
+
+def sound(name: str, *more: Finding, **overrides: Any) -> ModelVerdict:
+    return model_verdict(size(), memory(), parity(), precision(), *more, name=name, **overrides)
+
+
+def blocked(name: str, *findings: Finding, **overrides: Any) -> ModelVerdict:
+    return model_verdict(*findings, **{"name": name, "verdict": Status.FAIL, "exit_code": 1} | overrides)
+
+
+def first_run() -> Verdict:
+    unsure = {"status": Status.UNSURE, "base": None}
+    return verdict(
+        model_verdict(
+            size(4.21, None),
+            memory(25.3, None),
+            parity(2e-7, None),
+            precision(55.3, None),
+            finding(
+                check="interface",
+                subject="package",
+                message="inputs and outputs cannot be compared: there is no baseline.",
+                value=None,
+                **unsure,
+            ),
+            verdict=Status.UNSURE,
+            notes=("the weights look untrained: `fc.weight` has the spread of its initialisation.",),
+        ),
+        verdict=Status.UNSURE,
+        baseline=NO_BASE,
+    )
+
+
+def no_change() -> Verdict:
+    same = (size(4.12, 4.12), memory(), parity(), precision(55.1, 55.1), accuracy(0.9815, 0.9815))
+    return verdict(
+        model_verdict(*same),
+        skipped=(
+            SkippedVerdict(name="detector", reason="unchanged"),
+            SkippedVerdict(name="embedder", reason="unchanged"),
+            SkippedVerdict(name="ranker", reason="not named by `--model`"),
+        ),
+    )
+
+
+def passed() -> Verdict:
+    return verdict(sound("digits", accuracy()), sound("detector"), sound("embedder"))
+
+
+def regression() -> Verdict:
+    failing = blocked(
+        "digits",
+        size(
+            4.9,
+            4.12,
+            status=Status.FAIL,
+            message="package: 4.9 MB, 1.19 times the baseline's 4.12 MB, allowed 1.1 times.",
+            hint="largest weights: `fc.weight` (3.2 MB, new). Raise `limits.size.max-ratio` if meant.",
+        ),
+        memory(26.1),
+        parity(
+            0.31,
+            2e-7,
+            status=Status.FAIL,
+            message="output `logits`: greatest difference 0.31 at (0, 7) of sample 2, allowed 0.0001. "
+            "First operation to differ: `softmax_3` (models/net.py:41).",
+            hint="the float32 package differs, so precision is not the reason: look at `floor_divide` "
+            "(apple/coremltools#2762).",
+            details=(
+                "logits  sample 0  8.1e-7 at (0, 2)",
+                "logits  sample 2  0.31   at (0, 7): source 4.02, package 3.71",
+            ),
+            file="models/net.py",
+            line=41,
+        ),
+        precision(
+            33.1,
+            55.1,
+            status=Status.WARN,
+            message="output `logits`: 33.1 dB in sample 2, 22 dB less than the baseline; "
+            "below 40 dB is a warning.",
+            hint='keep `softmax_3` in FP32: `precision = "float32"`.',
+        ),
+        accuracy(
+            0.9611,
+            status=Status.FAIL,
+            message="metric `accuracy`: 0.9611 with the package, 0.9812 with the source: a drop of 0.0201, "
+            "allowed 0.002.",
+        ),
+    )
+    warned = model_verdict(
+        size(),
+        memory(),
+        parity(),
+        precision(
+            38.0,
+            38.4,
+            status=Status.WARN,
+            message="output `boxes`: 38.0 dB in sample 0, below 40 dB is a warning.",
+        ),
+        name="detector",
+        verdict=Status.WARN,
+    )
+    return verdict(sound("embedder"), failing, warned, verdict=Status.FAIL, exit_code=1)
+
+
+def unsure() -> Verdict:
+    unknown = "the MIL runtime does not know 1 operation of this package: `non_maximum_suppression`."
+    hint = "numerical checks of this model are unsure on Linux; run them with Core ML on a Mac."
+    cannot_tell = {"status": Status.UNSURE, "value": None, "base": None, "message": unknown}
+    return verdict(
+        model_verdict(
+            size(),
+            memory(),
+            parity(**cannot_tell, hint=hint),
+            precision(**cannot_tell),
+            name="detector",
+            verdict=Status.UNSURE,
+        ),
+        sound("digits"),
+        verdict=Status.UNSURE,
+    )
+
+
+def conversion_failure() -> Verdict:
+    failure = finding(
+        check="conversion",
+        status=Status.FAIL,
+        subject="source",
+        message="coremltools has no rule for 2 operations: `aten::upsample_bicubic2d` (3 times, in "
+        "`neck.up`), `aten::fold` (once, in `head`).",
+        value=None,
+        limit=None,
+        hint="use `mode='bilinear'` in `neck.up`; rewrite `head` without `torch.nn.Fold`.",
+        details=("Traceback of the converter:", '  File "ops.py", line 12', "    raise NotImplementedError"),
+    )
+    later = finding(check="parity", status=Status.SKIPPED, message="not asked: no package.", value=None)
+    return verdict(blocked("segmenter", failure, later), sound("digits"), verdict=Status.FAIL, exit_code=1)
+
+
+def source_error() -> Verdict:
+    failure = finding(
+        check="source",
+        status=Status.FAIL,
+        subject="models/digits.py:build",
+        message="`models/digits.py:build` raised `ImportError: cannot import name 'Net' from 'net'` "
+        "(models/digits.py:3).",
+        value=None,
+        limit=None,
+        hint="run `python -c 'import models.digits'` in this environment.",
+        file="models/digits.py",
+        line=3,
+    )
+    return verdict(blocked("digits", failure, exit_code=5), verdict=Status.FAIL, exit_code=5)
+
+
+def many(models: int = 60) -> Verdict:
+    return verdict(
+        *regression().models,
+        *(sound(f"variant-{number:02}", accuracy()) for number in range(models - 3)),
+        skipped=tuple(SkippedVerdict(name=f"old-{number}", reason="unchanged") for number in range(40)),
+        verdict=Status.FAIL,
+        exit_code=1,
+    )
+
+
+def hostile(text: str = HOSTILE) -> Verdict:
+    bad = blocked(
+        text,
+        size(status=Status.FAIL, message=text, hint=text, subject=text),
+        accuracy(0.1, subject=text, status=Status.WARN, message=f"metric `{text}`: 0.1"),
+        parity(message=text, details=(text, "```", "  " + text), unit=text, file=text, line=3),
+        finding(check=text, status=Status.UNSURE, message=text, hint=text),
+        notes=(text,),
+    )
+    return verdict(
+        bad,
+        verdict=Status.FAIL,
+        exit_code=1,
+        commit=text,
+        engine=text,
+        baseline=BaselineFacts(origin=text, commit=text, present=True),
+        skipped=(SkippedVerdict(name=text, reason=text),),
+    )
+
+
+def nothing() -> Verdict:
+    skipped = tuple(SkippedVerdict(name=name, reason="unchanged") for name in ("digits", "detector"))
+    empty = verdict(verdict=Status.SKIPPED, skipped=skipped)
+    return empty.model_copy(update={"models": ()})
+
+
+SITUATIONS = {
+    "first-run": first_run,
+    "no-change": no_change,
+    "pass": passed,
+    "regression": regression,
+    "unsure": unsure,
+    "conversion-failure": conversion_failure,
+    "source-error": source_error,
+    "sixty-models": many,
+    "hostile": hostile,
+    "nothing": nothing,
+}
