@@ -165,7 +165,7 @@ def finding(**overrides: Any) -> Finding:
         "check": "parity",
         "status": Status.PASS,
         "subject": "logits",
-        "message": "output `logits`: greatest difference 8e-07 at (0, 7) of sample 0, allowed 0.0004.",
+        "message": "output `logits`: greatest difference 8e-7 at (0, 7) of sample 0, allowed 0.0004.",
         "value": 2e-7,
         "limit": 1e-4,
         "unit": "of max",

@@ -75,6 +75,6 @@ def _failure(objection: Objection) -> str:
 def _pass(group: Group, limits: ParityLimits) -> str:
     worst = max(comparable(group), key=lambda comparison: comparison.relative_error)
     if worst.max_abs_error == 0:
-        return f"equal to the source in all of {counted(len(group), 'sample')}."
+        return f"equal to the source in {counted(len(group), 'sample')}."
     near_ties = objections.near_ties(group, limits.top1_margin)
     return f"{objections.describe_error(worst, limits.max_error)}.{near_ties}"

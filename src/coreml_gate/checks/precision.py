@@ -104,7 +104,7 @@ def _message(raised: tuple[Objection, ...], group: Group, evidence: Evidence) ->
     least = least_psnr(group)
     near_ties = objections.near_ties(group, limits.top1_margin)
     if least is None:
-        return f"equal to the float32 package in all of {counted(len(group), 'sample')}."
+        return f"equal to the float32 package in {counted(len(group), 'sample')}."
     return f"PSNR {least:.1f} dB, allowed is no less than {number(limits.psnr)} dB.{near_ties}"
 
 

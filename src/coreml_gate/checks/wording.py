@@ -18,7 +18,9 @@ SIDES: Final[dict[Side, str]] = {
 
 def number(value: float | str, digits: int = 3) -> str:
     """A figure with its telling digits; a value that is not finite is its own name."""
-    return value if isinstance(value, str) else f"{value:.{digits}g}"
+    if isinstance(value, str):
+        return value
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
 def percent(share: float) -> str:

@@ -1,0 +1,89 @@
+import pytest
+
+from coreml_gate.checks import conversion as check
+from coreml_gate.record import ConversionFacts, MissingOperation
+from coreml_gate.verdict import Finding, Status
+from tests.builders import conversion, model_record
+from tests.checks.cases import evidence, only
+
+
+def answer(facts: ConversionFacts | None, base: ConversionFacts | None = None) -> Finding:
+    base_record = None if base is None else model_record(conversion=base)
+    return only(check.run(evidence(model_record(conversion=facts), base_record)))
+
+
+@pytest.mark.parametrize(
+    ("facts", "status", "message"),
+    [
+        (conversion(), Status.PASS, "package: converted by way of export, in 3.2 s."),
+        (conversion(cached=True), Status.PASS, "package: converted by way of export, taken from the cache."),
+        (
+            conversion(status="not-needed", route="none"),
+            Status.SKIPPED,
+            "not needed: the source is a package.",
+        ),
+        (None, Status.SKIPPED, "measuring stopped before it."),
+        (
+            conversion(status="failed", message="ValueError: bad axis"),
+            Status.FAIL,
+            "package: not converted, the converter refused it after 3.2 s: ValueError: bad axis",
+        ),
+        (
+            conversion(status="crashed"),
+            Status.FAIL,
+            "package: not converted, the converter crashed after 3.2 s.",
+        ),
+        (
+            conversion(status="timed-out", seconds=900),
+            Status.FAIL,
+            "package: not converted, it was ended at its time limit after 900 s.",
+        ),
+        (
+            conversion(status="out-of-memory"),
+            Status.FAIL,
+            "package: not converted, it was ended at its memory limit after 3.2 s.",
+        ),
+    ],
+)
+def test_message(facts: ConversionFacts | None, status: Status, message: str) -> None:
+    finding = answer(facts)
+    assert (finding.check, finding.status, finding.message) == ("conversion", status, message)
+
+
+def test_all_missing_operations_are_named_with_their_modules() -> None:
+    missing = (
+        MissingOperation(operation="aten::fold", count=3, modules=("head.up", "head.down")),
+        MissingOperation(operation="aten::diagonal", count=1, modules=()),
+    )
+    finding = answer(conversion(status="failed", missing=missing, log_tail=("last words",)))
+    assert finding.message == (
+        "package: not converted, the converter lacks 2 torch operations: "
+        "`aten::fold` (3x); `aten::diagonal` (1x)."
+    )
+    assert finding.details == (
+        "`aten::fold`: 3 calls, called in `head.up`, `head.down`",
+        "`aten::diagonal`: 1 call",
+        "last words",
+    )
+    assert "register_torch_op" in finding.hint
+
+
+def test_the_converters_own_hint_wins() -> None:
+    assert answer(conversion(status="failed", hint="pin numpy<2.4")).hint == "pin numpy<2.4"
+
+
+@pytest.mark.parametrize("status", ["failed", "crashed", "timed-out", "out-of-memory"])
+def test_every_failure_has_a_way_out_and_its_log(status: str) -> None:
+    finding = answer(conversion(status=status, log_tail=("first", "last")))
+    assert finding.hint
+    assert finding.details == ("first", "last")
+
+
+def test_notes_and_another_route_than_the_baselines_are_details() -> None:
+    finding = answer(conversion(route="trace", notes=("export failed, traced",)), conversion())
+    assert finding.details == ("export failed, traced", "the baseline was converted by way of export")
+
+
+def test_a_failure_says_what_became_of_the_baseline() -> None:
+    finding = answer(conversion(status="failed"), conversion())
+    assert finding.details == ("the baseline: converted by way of export",)

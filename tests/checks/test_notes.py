@@ -1,0 +1,50 @@
+from coreml_gate.checks.notes import notes
+from coreml_gate.record import OutputSensitivity, Problem
+from tests.builders import comparison, conversion, model_record, source
+from tests.checks.cases import evidence
+
+
+def test_nothing_to_note() -> None:
+    trained = source(sensitivity=(OutputSensitivity(output="logits", value=0.1),))
+    assert notes(evidence(model_record(source=trained))) == ()
+
+
+def test_all_notes() -> None:
+    head = model_record(
+        source=source(
+            random_samples=True,
+            untrained_signs=("batch norms have mean 0", "biases are 0"),
+            sensitivity=(OutputSensitivity(output="logits", value=0.0412),),
+        ),
+        conversion=conversion(notes=("export failed, so it was traced",)),
+        parity=(comparison(sample=0), comparison(sample=5)),
+        precision=(),
+    )
+    problem = Problem(kind="base-build-error", message="no such commit.", exit_code=14)
+    untrained, insensitive, *others = notes(evidence(head, model_record(problem=problem)))
+    assert untrained == (
+        "likely untrained (batch norms have mean 0; biases are 0): numerical errors of untrained models "
+        "mislead, in both directions."
+    )
+    assert insensitive == (
+        "output `logits`: it hardly depends on the input (sensitivity 0.041, expected at least 0.1): a good "
+        "figure means nothing."
+    )
+    assert others == [
+        "random samples: the configuration names none, and real inputs may reach other values.",
+        "few samples: 2 compared, at least 4 expected: one input is not representative.",
+        "export failed, so it was traced",
+        "the baseline of this model is incomplete (base-build-error): no such commit.",
+    ]
+
+
+def test_samples_of_several_outputs_count_once() -> None:
+    head = model_record(
+        parity=tuple(comparison(output=output, sample=sample) for output in "ab" for sample in range(2)),
+        precision=(),
+    )
+    assert notes(evidence(head))[0].startswith("few samples: 2 compared")
+
+
+def test_nothing_compared_is_no_note_of_few_samples() -> None:
+    assert notes(evidence(model_record(source=None, conversion=None, parity=(), precision=()))) == ()

@@ -1,0 +1,176 @@
+from typing import Any
+
+import pytest
+
+from coreml_gate.checks import parity
+from coreml_gate.record import Comparison, Place, TopOne
+from coreml_gate.verdict import Finding, Status
+from tests.builders import comparison, model_record, source
+from tests.checks.cases import NOT_CONVERTED, UNSUPPORTED, evidence, limited, only
+
+WRONG = comparison(
+    sample=3,
+    max_abs_error=0.31,
+    max_abs_place=Place(index=(0, 7), reference=1.2, candidate=1.51),
+    psnr=30.04,
+    cosine=0.98765,
+)
+
+
+def run(*group: Comparison, **limits: Any) -> Finding:
+    return only(parity.run(evidence(model_record(parity=group), config=limited(parity=limits))))
+
+
+def test_pass() -> None:
+    base = model_record(parity=(comparison(max_abs_error=4e-7),))
+    finding = only(parity.run(evidence(model_record(), base)))
+    assert finding.status is Status.PASS
+    assert finding.message == (
+        "output `logits`: greatest difference 8e-7 at (0, 7) of sample 0, allowed 0.0004 "
+        "(0.0001 of the greatest value, 4)."
+    )
+    assert (finding.value, finding.base, finding.limit, finding.unit) == (2e-7, 1e-7, 1e-4, "of max")
+    assert finding.details[2] == (
+        "sample 2: greatest difference 8e-7 at (0, 7), 2e-7 of max, element-wise 1e-6 at (0, 2), "
+        "140.0 dB, cosine 1, best class equal in 1 of 1 rows (least gap 40 %)"
+    )
+
+
+def test_exact() -> None:
+    exact = comparison(max_abs_error=0.0, max_abs_place=None, max_rel_place=None, psnr=None)
+    assert run(exact, exact).message == "output `logits`: equal to the source in 2 samples."
+
+
+def test_the_worst_sample_is_named_and_the_limit_that_would_pass() -> None:
+    finding = run(comparison(), WRONG, comparison(sample=4))
+    assert finding.status is Status.FAIL
+    assert finding.message == (
+        "output `logits`: greatest difference 0.31 at (0, 7) of sample 3 (source 1.2, float32 package 1.51), "
+        "allowed 0.0004 (0.0001 of the greatest value, 4): the conversion is wrong. "
+        "Would pass with max-error = 0.078."
+    )
+    assert finding.value == 0.0775
+    assert len(finding.details) == 3
+    assert run(WRONG, max_error=0.078).status is Status.PASS
+
+
+def test_a_small_output_is_judged_by_its_own_scale() -> None:
+    tiny = comparison(max_reference=1e-5, max_abs_error=1e-6)
+    assert run(comparison(max_abs_error=1e-4), tiny).value == pytest.approx(0.1)
+
+
+def test_a_zero_source_is_judged_absolutely() -> None:
+    finding = run(comparison(max_reference=0.0, max_abs_error=0.5))
+    assert finding.status is Status.FAIL
+    assert "allowed 0.0001 (absolute, because the source is all zeros)" in finding.message
+
+
+def test_shape_comes_first_and_hides_no_other_objection() -> None:
+    unlike = comparison(sample=1, candidate_shape=(10,), max_abs_error=0.0, top1=None)
+    finding = run(comparison(), unlike, WRONG)
+    assert finding.message == (
+        "output `logits`: shape (10,) in sample 1, the source gives (1, 10) (1 of 3 samples differ): "
+        "the conversion is wrong."
+    )
+    assert finding.value is None
+    assert finding.details[0].startswith("also: greatest difference 0.31")
+    assert finding.details[2] == "sample 1: shape (10,), not (1, 10)"
+
+
+def test_only_unlike_shapes() -> None:
+    assert run(comparison(candidate_shape=(10,))).status is Status.FAIL
+
+
+def test_nonfinite_values_always_fail() -> None:
+    place = Place(index=(0, 2), reference=3.25, candidate="NaN")
+    finding = run(comparison(nonfinite_mismatches=4, nonfinite_place=place), max_error=1e9)
+    assert finding.status is Status.FAIL
+    assert finding.message == (
+        "output `logits`: 4 of 10 elements are NaN or infinite on one side only or in another way, the first "
+        "at (0, 2) of sample 0 (source 3.25, float32 package NaN): the conversion is wrong."
+    )
+    assert finding.value is None
+
+
+def test_integers_must_be_equal_however_large_they_are() -> None:
+    ids = comparison(
+        unequal=1,
+        max_reference=50_000.0,
+        max_abs_error=1.0,
+        max_abs_place=Place(index=(0, 1), reference=49_999.0, candidate=50_000.0),
+        psnr=None,
+        cosine=None,
+        top1=None,
+    )
+    assert ids.relative_error < 1e-4
+    assert run(ids).message == (
+        "output `logits`: 1 of 10 integers differ in sample 0, allowed 0, the greatest difference is 1 at "
+        "(0, 1) (source 49999, float32 package 50000): the conversion is wrong."
+    )
+    assert run(ids.model_copy(update={"unequal": 0, "max_abs_error": 0.0})).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"psnr": 30.5}, "PSNR 30.0 dB in sample 3, allowed is no less than 30.5 dB"),
+        ({"cosine": 0.99}, "cosine similarity 0.98765 in sample 3, allowed is no less than 0.99"),
+    ],
+)
+def test_psnr_and_cosine_are_judged_when_asked(limits: dict[str, float], message: str) -> None:
+    assert run(WRONG, max_error=0.1).status is Status.PASS
+    finding = run(comparison(), WRONG, max_error=0.1, **limits)
+    assert finding.status is Status.FAIL
+    assert message in finding.message
+
+
+def test_psnr_and_cosine_that_would_pass() -> None:
+    assert run(WRONG, max_error=0.1, psnr=50).message.endswith("Would pass with psnr = 30.0.")
+    assert run(WRONG, max_error=0.1, cosine=1).message.endswith("Would pass with cosine = 0.9876.")
+    assert run(WRONG, max_error=0.1, psnr=30.0, cosine=0.9876).status is Status.PASS
+
+
+def test_another_best_class_beyond_the_margin_fails() -> None:
+    top = TopOne(rows=8, disagreements=2, least_gap=0.001, worst_gap=0.123, row=5)
+    finding = run(
+        comparison(top1=top), comparison(sample=1, top1=TopOne(rows=8, disagreements=0, least_gap=0.5))
+    )
+    assert finding.status is Status.FAIL
+    assert finding.message == (
+        "output `logits`: the best class changes in 2 of 16 rows, in row 5 of sample 0 although its two best "
+        "scores are 12 % of the row's range apart, allowed up to 1 %: the conversion is wrong. "
+        "Would pass with top1-margin = 0.13."
+    )
+    assert run(comparison(top1=top), top1_margin=0.13).status is Status.PASS
+
+
+def test_a_near_tie_is_named_and_proves_nothing() -> None:
+    finding = run(comparison(top1=TopOne(rows=8, disagreements=2, least_gap=0.001, worst_gap=0.01, row=5)))
+    assert finding.status is Status.PASS
+    assert finding.message.endswith(
+        "The best class changes in 2 of 8 rows, all near-ties (two best scores within 1 % of the row's "
+        "range), which prove nothing."
+    )
+
+
+def test_one_finding_per_output() -> None:
+    group = [comparison(output=output, sample=sample) for sample in range(8) for output in ("a", "b", "c")]
+    findings = parity.run(evidence(model_record(parity=tuple(group))))
+    assert [finding.subject for finding in findings] == ["a", "b", "c"]
+    assert [len(finding.details) for finding in findings] == [8, 8, 8]
+
+
+def test_unsure_names_the_operations() -> None:
+    finding = only(parity.run(evidence(UNSUPPORTED)))
+    assert finding.status is Status.UNSURE
+    assert "`while_loop`, `list_read`" in finding.message
+
+
+def test_unsure_without_figures() -> None:
+    assert only(parity.run(evidence(model_record(parity=())))).status is Status.UNSURE
+
+
+def test_skipped() -> None:
+    assert only(parity.run(evidence(NOT_CONVERTED))).message == "there is no package."
+    a_package = model_record(source=source(kind="package"), parity=())
+    assert only(parity.run(evidence(a_package))).status is Status.SKIPPED

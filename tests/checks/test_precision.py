@@ -1,0 +1,160 @@
+from typing import Any
+
+import pytest
+
+from coreml_gate.checks import parity, precision
+from coreml_gate.config import Compression
+from coreml_gate.record import Comparison, Place, TopOne
+from coreml_gate.verdict import Finding, Status
+from tests.builders import comparison, model_config, model_record, precision_comparison
+from tests.checks.cases import NOT_CONVERTED, UNSUPPORTED, evidence, limited, only
+
+
+def at(psnr: float | None, **overrides: Any) -> Comparison:
+    return precision_comparison(psnr=psnr, **overrides)
+
+
+def run(*group: Comparison, base: tuple[Comparison, ...] | None = None, **options: Any) -> Finding:
+    baseline = None if base is None else model_record(precision=base)
+    return only(precision.run(evidence(model_record(precision=group), baseline, **options)))
+
+
+def test_pass_with_the_worst_sample() -> None:
+    finding = run(at(61.0), at(55.04, sample=1), at(70.0, sample=2), base=(at(54.0),))
+    assert finding.status is Status.PASS
+    assert finding.message == "output `logits`: PSNR 55.0 dB, allowed is no less than 30 dB."
+    assert (finding.value, finding.base, finding.limit, finding.unit) == (55.04, 54.0, 30.0, "dB")
+    assert len(finding.details) == 3
+
+
+def test_exact() -> None:
+    finding = run(at(None, max_abs_error=0.0, max_abs_place=None))
+    assert finding.message == "output `logits`: equal to the float32 package in 1 sample."
+    assert (finding.status, finding.value) == (Status.PASS, None)
+
+
+def test_fail() -> None:
+    finding = run(at(60.0), at(27.36, sample=5))
+    assert finding.status is Status.FAIL
+    assert finding.message == (
+        "output `logits`: PSNR 27.4 dB in sample 5, allowed is no less than 30 dB: the precision is wrong "
+        "(half precision). Would pass with psnr = 27.3."
+    )
+    assert 'precision = "float32"' in finding.hint
+
+
+def test_warn() -> None:
+    finding = run(at(35.55))
+    assert finding.status is Status.WARN
+    assert finding.message == (
+        "output `logits`: PSNR 35.5 dB is allowed (no less than 30 dB) but below the 40 dB that half "
+        "precision should reach. Would pass with warn-psnr = 35.5."
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "part"),
+    [
+        ({"candidate_shape": (10,)}, "shape (10,) in sample 0, the float32 package gives (1, 10)"),
+        (
+            {
+                "nonfinite_mismatches": 10,
+                "nonfinite_place": Place(index=(0, 0), reference=7e4, candidate="+inf"),
+            },
+            "(float32 package 70000, shipped package +inf)",
+        ),
+        ({"cosine": 0.99}, "cosine similarity 0.99 in sample 0, allowed is no less than 0.997"),
+        (
+            {"top1": TopOne(rows=1, disagreements=1, least_gap=0.2, worst_gap=0.2, row=0)},
+            "two best scores are 20 % of the row's range apart, allowed up to 5 %",
+        ),
+    ],
+)
+def test_other_failures(overrides: dict[str, Any], part: str) -> None:
+    finding = run(at(55.0, **overrides))
+    assert finding.status is Status.FAIL
+    assert part in finding.message
+    assert ": the precision is wrong (half precision)." in finding.message
+
+
+def test_a_failure_goes_before_a_warning() -> None:
+    finding = run(at(35.0, cosine=0.5))
+    assert finding.message.startswith("output `logits`: cosine similarity 0.5")
+    assert finding.details[0].startswith("also: PSNR 35.0 dB is allowed")
+
+
+def test_integers_that_change_are_unsure() -> None:
+    finding = run(at(None, unequal=2, cosine=None, top1=None))
+    assert finding.status is Status.UNSURE
+    assert "2 of 10 integers differ in sample 0" in finding.message
+    assert "it cannot be told whether the precision is wrong" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("head", "base", "status"),
+    [
+        (45.0, 48.0, Status.PASS),
+        (45.0, 48.5, Status.FAIL),
+        (45.0, None, Status.FAIL),
+        (50.0, 90.0, Status.PASS),
+        (50.0, None, Status.PASS),
+        (48.0, 45.0, Status.PASS),
+    ],
+)
+def test_a_drop_matters_only_below_a_level(head: float, base: float | None, status: Status) -> None:
+    assert run(at(head), base=(at(base),)).status is status
+
+
+def test_drop_message() -> None:
+    assert run(at(42.0), base=(at(48.55),)).message == (
+        "output `logits`: PSNR fell by 6.5 dB from the baseline's 48.5 dB to 42.0 dB, allowed 3 dB "
+        "below 50 dB: the precision is wrong (half precision). Would pass with max-psnr-drop = 6.6."
+    )
+
+
+def test_a_drop_between_toolchains_is_unsure() -> None:
+    finding = run(at(42.0), base=(at(48.5),), coremltools="8.3")
+    assert finding.status is Status.UNSURE
+    assert finding.details[0] == "the baseline was measured with coremltools 8.3, the head with 9.0"
+
+
+def test_an_absolute_failure_stays_one_between_toolchains() -> None:
+    assert run(at(20.0), base=(at(60.0),), torch="2.7.0").status is Status.FAIL
+
+
+def test_reports_even_when_parity_failed() -> None:
+    head = model_record(parity=(comparison(max_abs_error=1.0),))
+    assert only(parity.run(evidence(head))).status is Status.FAIL
+    assert only(precision.run(evidence(head))).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("compress", "words"),
+    [
+        (Compression(method="palettize", bits=4), "4-bit palettised weights and half precision"),
+        (Compression(method="linear-int8"), "linear-int8 weights and half precision"),
+    ],
+)
+def test_compression_is_named(compress: Compression, words: str) -> None:
+    finding = run(at(20.0), config=model_config(compress=compress))
+    assert f": the precision is wrong ({words})." in finding.message
+    assert "more bits" in finding.hint
+
+
+def test_compression_of_a_float32_package_is_judged() -> None:
+    config = model_config(precision="float32", compress=Compression(method="linear-int8"))
+    assert "(linear-int8 weights)" in run(at(20.0), config=config).message
+
+
+def test_skipped_and_unsure() -> None:
+    float32 = only(precision.run(evidence(config=model_config(precision="float32"))))
+    assert (float32.status, float32.message) == (
+        Status.SKIPPED,
+        'precision = "float32": nothing is rounded to half.',
+    )
+    assert only(precision.run(evidence(NOT_CONVERTED))).status is Status.SKIPPED
+    assert only(precision.run(evidence(UNSUPPORTED))).status is Status.UNSURE
+
+
+def test_limits_of_the_configuration_are_used() -> None:
+    assert run(at(25.0), config=limited(precision={"psnr": 20, "warn_psnr": 24})).status is Status.PASS

@@ -1,0 +1,65 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coreml_gate.checks.wording import (
+    first_and_more,
+    megabytes,
+    number,
+    passing_maximum,
+    passing_minimum,
+    percent,
+)
+
+figures = st.floats(min_value=-1e12, max_value=1e12).filter(lambda value: value == 0 or abs(value) > 1e-300)
+
+
+@settings(deadline=None)
+@given(figures, st.integers(1, 6))
+def test_a_limit_that_would_pass_passes(value: float, digits: int) -> None:
+    highest, lowest = passing_maximum(value, digits), passing_minimum(value, digits)
+    assert float(lowest) <= value <= float(highest)
+    assert Decimal(highest) - Decimal(lowest) <= abs(Decimal(value)) * 10 ** Decimal(1 - digits)
+
+
+@pytest.mark.parametrize(
+    ("value", "maximum", "minimum"),
+    [
+        (0.000311, "3.2e-4", "3.1e-4"),
+        (0.311, "0.32", "0.31"),
+        (1.0, "1", "1"),
+        (0.0, "0", "0"),
+        (214.2, "220", "210"),
+        (-3.14, "-3.1", "-3.2"),
+    ],
+)
+def test_short_limits_are_valid_toml(value: float, maximum: str, minimum: str) -> None:
+    assert float(passing_maximum(value)) == float(maximum)
+    assert float(passing_minimum(value, 2)) == float(minimum)
+    assert passing_maximum(value) == maximum
+    assert passing_minimum(value, 2) == minimum
+
+
+@pytest.mark.parametrize(
+    ("size", "written"),
+    [
+        (0, "0.000 MB"),
+        (31_400, "0.031 MB"),
+        (1_234_000, "1.23 MB"),
+        (21_340_000, "21.3 MB"),
+        (1_234_560_000, "1234.6 MB"),
+    ],
+)
+def test_megabytes(size: int, written: str) -> None:
+    assert megabytes(size) == written
+
+
+def test_other_figures() -> None:
+    assert number("NaN") == "NaN"
+    assert number(0.000012345) == "1.23e-5"
+    assert number(1.5e12) == "1.5e+12"
+    assert percent(0.125) == "12 %"
+    assert first_and_more(["a", "b"]) == "a; b"
+    assert first_and_more(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"
