@@ -281,4 +281,4 @@ def test_memory_stays_within_a_few_copies() -> None:
     compared(reference, candidate, "float64")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 8 * reference.nbytes
+    assert peak < 5 * reference.nbytes

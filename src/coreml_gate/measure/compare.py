@@ -72,13 +72,15 @@ def _exact(reference: Array, candidate: Array) -> Figures:
 def _floating(reference: Array, candidate: Array) -> Figures:
     finite: Flags = np.isfinite(reference) & np.isfinite(candidate)
     wide_reference, wide_candidate = _wide(reference, finite), _wide(candidate, finite)
+    cosine = _cosine(wide_reference, wide_candidate)
     error = _distance(wide_reference, wide_candidate)
-    figures = _greatest_errors(reference, candidate, np.abs(wide_reference), error)
+    del wide_candidate  # outputs may be large, and float64 copies of them add up
+    figures = _greatest_errors(reference, candidate, np.abs(wide_reference, out=wide_reference), error)
     return {
         **_nonfinite_pattern(reference, candidate, finite),
         **figures,
         "psnr": _psnr(error, figures["max_reference"], int(np.count_nonzero(finite))),
-        "cosine": _cosine(wide_reference, wide_candidate),
+        "cosine": cosine,
         "top1": _top_one(reference, candidate, finite),
     }
 
@@ -92,7 +94,8 @@ def _wide(array: Array, finite: Flags) -> Doubles:
 
 def _distance(reference: Doubles, candidate: Doubles) -> Doubles:
     with np.errstate(over="ignore"):
-        error: Doubles = np.abs(reference - candidate)
+        error: Doubles = reference - candidate
+    np.abs(error, out=error)
     return np.minimum(error, _GREATEST, out=error)
 
 
@@ -117,14 +120,18 @@ def _nonfinite_pattern(reference: Array, candidate: Array, finite: Flags) -> Fig
 
 
 def _greatest_errors(reference: Array, candidate: Array, magnitude: Doubles, error: Doubles) -> Figures:
-    """Greatest absolute and element-wise relative error; a reference of zero has no relative one."""
+    """Greatest absolute and element-wise relative error; a reference of zero has no relative one.
+
+    The relative errors take the place of ``magnitude``, whose values are not needed afterwards.
+    """
     if error.size == 0 or not error.any():
         return {"max_reference": float(magnitude.max(initial=0.0))}
+    greatest = float(magnitude.max())
     with np.errstate(over="ignore"):
-        relative = np.divide(error, magnitude, out=np.zeros_like(error), where=magnitude > 0)
+        relative = np.divide(error, magnitude, out=magnitude, where=magnitude > 0)
     most, most_relative = int(error.argmax()), int(relative.argmax())
     figures: Figures = {
-        "max_reference": float(magnitude.max()),
+        "max_reference": greatest,
         "max_abs_error": float(error[most]),
         "max_abs_place": _place(reference, candidate, most),
     }
