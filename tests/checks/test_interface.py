@@ -121,6 +121,13 @@ def test_another_name_and_type_is_a_removal_and_an_addition() -> None:
     ]
 
 
+def test_another_toolchain_excuses_nothing() -> None:
+    head, base = model_record(package=package(outputs=())), model_record()
+    finding = only(interface.run(evidence(head, base, torch="2.7.0")))
+    assert finding.status is Status.FAIL
+    assert finding.details[-1] == "the baseline was measured with torch 2.7.0, the head with 2.13.0"
+
+
 def test_many_changes_are_one_finding() -> None:
     inputs = tuple(feature(name=f"x{index}") for index in range(5))
     renamed = tuple(feature(name=f"y{index}") for index in range(5))

@@ -36,6 +36,12 @@ def test_pass() -> None:
     )
 
 
+def test_a_baseline_of_another_toolchain_is_named() -> None:
+    finding = only(parity.run(evidence(model_record(), model_record(), torch="2.7.0")))
+    assert finding.status is Status.PASS
+    assert finding.details[0] == "the baseline was measured with torch 2.7.0, the head with 2.13.0"
+
+
 def test_exact() -> None:
     exact = comparison(max_abs_error=0.0, max_abs_place=None, max_rel_place=None, psnr=None)
     assert run(exact, exact).message == "output `logits`: equal to the source in 2 samples."

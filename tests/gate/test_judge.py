@@ -73,6 +73,10 @@ def test_the_first_problem_wins_over_failures() -> None:
     assert verdict.exit_code == 5
 
 
+def test_a_problem_never_passes() -> None:
+    assert judged(problem(0)).exit_code == 1
+
+
 def test_nothing_judged_is_skipped() -> None:
     head = record(model_record(name="gone"))
     verdict = judge(config(), head, None, BASELINE)

@@ -1,7 +1,8 @@
 """Can an app that calls the baseline's package call this one as well?
 
 The app's code names inputs and outputs. A change that some caller cannot survive is breaking; one that every
-caller survives (another output, an input that may now be left out) is worth a warning.
+caller survives (another output, an input that may now be left out) is worth a warning. Another toolchain
+excuses nothing here: the app breaks all the same, so its versions only stand in the details.
 """
 
 import re
@@ -53,21 +54,24 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     )
     return tuple(
         _finding(
-            status, f"{counted(len(texts), 'change')} that {effect}: {first_and_more(texts)}", texts, hint
+            status,
+            f"{counted(len(texts), 'change')} that {effect}: {first_and_more(texts)}",
+            (*texts, *evidence.toolchain_changes),
+            hint,
         )
         for texts, status, effect, hint in groups
         if texts
     )
 
 
-def _finding(status: Status, text: str, changes: tuple[str, ...] = (), hint: str = "") -> Finding:
+def _finding(status: Status, text: str, details: tuple[str, ...] = (), hint: str = "") -> Finding:
     return Finding(
         check=CHECK,
         status=status,
         subject=SUBJECT,
         message=f"interface: {text}.",
         hint=hint,
-        details=changes,
+        details=details,
     )
 
 

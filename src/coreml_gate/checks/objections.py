@@ -31,6 +31,11 @@ def gravest_first(objections: Iterable[Objection | None]) -> tuple[Objection, ..
     return tuple(sorted(raised, key=lambda objection: SEVERITY.index(objection.status), reverse=True))
 
 
+def unfit(group: Group, integers: Status) -> tuple[Objection, ...]:
+    """What keeps an output from being judged by a figure; ``integers`` is the status of unequal ones."""
+    return gravest_first((shape(group), nonfinite(group), unequal(group, integers)))
+
+
 def shape(group: Group) -> Objection | None:
     """Arrays of unlike shapes cannot be compared at all."""
     unlike = [comparison for comparison in group if not comparison.same_shape]

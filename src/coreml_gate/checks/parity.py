@@ -35,9 +35,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     limits = evidence.limits.parity
-    unfit = gravest_first(
-        (objections.shape(group), objections.nonfinite(group), objections.unequal(group, Status.FAIL))
-    )
+    unfit = objections.unfit(group, Status.FAIL)
     raised = (*unfit, *_numerical(group, limits))
     base = () if evidence.base is None else by_output(evidence.base.parity).get(output, ())
     return Finding(
@@ -52,6 +50,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         hint=_HINT if raised else "",
         details=(
             *(f"also: {objection.message}" for objection in raised[1:]),
+            *(evidence.toolchain_changes if base else ()),
             *(sample_line(comparison) for comparison in group),
         ),
     )

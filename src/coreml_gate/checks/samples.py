@@ -11,10 +11,10 @@ Group = Sequence[Comparison]
 
 def by_output(comparisons: Iterable[Comparison]) -> dict[str, tuple[Comparison, ...]]:
     """The comparisons of each output, in the order in which the outputs appear."""
-    groups: dict[str, tuple[Comparison, ...]] = {}
+    groups: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
-        groups[comparison.output] = (*groups.get(comparison.output, ()), comparison)
-    return groups
+        groups.setdefault(comparison.output, []).append(comparison)
+    return {output: tuple(group) for output, group in groups.items()}
 
 
 def comparable(group: Group) -> tuple[Comparison, ...]:

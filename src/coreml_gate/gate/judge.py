@@ -81,8 +81,9 @@ def _verdict(statuses: list[Status], *, strict: bool) -> Status:
 
 
 def _model_exit_code(measured: ModelRecord, verdict: Status) -> int:
+    """The problem's own code; a Record is data from elsewhere, so one that claims 0 still does not pass."""
     if measured.problem is not None:
-        return measured.problem.exit_code
+        return max(measured.problem.exit_code, FAIL_EXIT_CODE)
     return FAIL_EXIT_CODE if verdict is Status.FAIL else PASS_EXIT_CODE
 
 
