@@ -28,6 +28,6 @@ class SourceEngine:
             raise SourceError(
                 f"source `{self.source.reference}` has {len(outputs)} output(s), "
                 f"the configuration names {len(self.output_names)}.",
-                "correct `output` of this model: one name per tensor, in the order in which they are returned.",
+                "correct `output` of this model: one name per tensor, in the order of the source.",
             )
         return dict(zip(self.output_names, outputs.values(), strict=True))

@@ -34,3 +34,8 @@ def stored_baseline(path: Path) -> Baseline:
 def as_baseline(record: Record, origin: str) -> Baseline:
     """Take a Record as the baseline."""
     return Baseline(BaselineFacts(origin=origin, commit=record.commit, present=True), record)
+
+
+def no_baseline(reason: str, commit: str | None = None) -> Baseline:
+    """Say why there is nothing to compare with."""
+    return Baseline(BaselineFacts(origin=reason, commit=commit))

@@ -1,6 +1,7 @@
 """Measures the models of one tree, each in a child process, and gathers them into a Record."""
 
 import platform
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.gate.closure import Closures, content
 from coreml_gate.gate.progress import Progress
 from coreml_gate.record import Environment, ModelRecord, Record, SkippedModel, write_record
-from coreml_gate.worker.job import Job
+from coreml_gate.worker.job import MODELS_FOLDER, Job
 from coreml_gate.worker.parent import measure_model
 from coreml_gate.worker.process import ProcessLimits
 
@@ -51,6 +52,7 @@ def collect(
 ) -> Record:
     """Measure ``models`` and write the Record, with the packages beside it, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
     measured = tuple(_measure(tree, model, options, folder, workshop) for model in models)
     record = Record(
         created=workshop.clock().isoformat(timespec="seconds"),
@@ -73,7 +75,7 @@ def _measure(
     record = measure_model(
         Job(
             root=tree.root,
-            folder=folder / model.name,
+            record_folder=folder,
             model=model,
             closure=content(tree.root, Closures(tree.root).of(model)),
             max_samples=options.max_samples,

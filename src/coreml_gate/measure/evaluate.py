@@ -6,7 +6,7 @@ from numbers import Real
 from pathlib import Path
 
 from coreml_gate.engines.engine import Engine, predict_function
-from coreml_gate.engines.user_code import load_callable, user_code
+from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.errors import EvaluateError
 from coreml_gate.record import MetricValue
 
@@ -44,7 +44,8 @@ def _number(name: str, value: object, reference: str, engine: Engine) -> float:
     number = getattr(value, "item", lambda: value)()
     if not isinstance(number, Real) or not math.isfinite(number):
         raise EvaluateError(
-            f"evaluate `{reference}`: metric `{name}` is {value!r} under {engine.side}, expected a finite number.",
+            f"evaluate `{reference}`: metric `{name}` is {value!r} under {engine.side}, "
+            "expected a finite number.",
             "leave samples out that have no answer, and return a float.",
         )
     return float(number)

@@ -2,13 +2,18 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any, Final, Literal
 
+from pydantic import ValidationError
+
 from coreml_gate import __version__
+from coreml_gate.errors import RecordError
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import Answer, Status, Verdict
 
 SCHEMA_VERSION: Final = 1
+_WAY_OUT: Final = "name a report.json that this version of `coreml-gate run` or `judge` wrote."
 
 
 class Tool(Answer):
@@ -56,6 +61,20 @@ def build(verdict: Verdict) -> ReportDocument:
     )
     fields = {name: getattr(verdict, name) for name in Verdict.model_fields}
     return ReportDocument(**fields, tool=Tool(version=__version__), counts=counts)
+
+
+def read_report(path: Path) -> Verdict:
+    """Read a document back, or say what is wrong with the file (:class:`RecordError`)."""
+    try:
+        return ReportDocument.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise RecordError(f"report `{path}` cannot be read: {error}.", _WAY_OUT) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the top"
+        raise RecordError(
+            f"report `{path}`: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).", _WAY_OUT
+        ) from error
 
 
 def schema() -> str:

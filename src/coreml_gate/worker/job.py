@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from coreml_gate.config import ModelConfig
 
+MODELS_FOLDER = "models"
+
 Step = Literal["start", "source", "convert", "measure", "evaluate"]
 """What a child does, in this order; each step has its own deadline."""
 
@@ -18,13 +20,18 @@ class Job(BaseModel):
 
     root: Path
     """The tree to measure: the work tree, or a worktree of the base commit."""
-    folder: Path
-    """Where packages, events and the log go; made by the parent."""
+    record_folder: Path
+    """Where the Record will lie: paths in it are relative to this folder."""
     model: ModelConfig
     closure: str
     """Digest of the source files, part of the conversion's cache key."""
     max_samples: PositiveInt
     cache: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where this model's packages, events and log go; made by the parent."""
+        return self.record_folder / MODELS_FOLDER / self.model.name
 
     @property
     def events(self) -> Path:

@@ -44,7 +44,9 @@ def measure_model(
 
 def _parts_of_ending(ending: Ending, events: Events, job: Job) -> dict[str, object]:
     tail = log_tail(job.log)
-    message = f"model `{job.model.name}`: the child process {_how(ending)} while {WHAT_STEP_DOES[events.step]}."
+    message = (
+        f"model `{job.model.name}`: the child process {_how(ending)} while {WHAT_STEP_DOES[events.step]}."
+    )
     if events.step == "convert":
         return {"conversion": _unfinished_conversion(ending, message, tail)}
     error = SourceError if events.step == "source" else WorkerError
@@ -61,9 +63,7 @@ def _parts_of_ending(ending: Ending, events: Events, job: Job) -> dict[str, obje
 
 def _unfinished_conversion(ending: Ending, message: str, tail: tuple[str, ...]) -> ConversionFacts:
     status = ending.how if ending.how != "finished" else "crashed"
-    return ConversionFacts(
-        status=status, route="none", message=message, hint=_hint(ending), log_tail=tail
-    )
+    return ConversionFacts(status=status, route="none", message=message, hint=_hint(ending), log_tail=tail)
 
 
 def _how(ending: Ending) -> str:

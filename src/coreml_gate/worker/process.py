@@ -1,5 +1,6 @@
 """Runs a child process under a deadline per step and a memory limit, and says how it ended."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,7 +88,9 @@ def _ending_of(code: int) -> Ending:
     if code == 0:
         return Ending("finished")
     if code == -signal.SIGKILL:
-        return Ending("out-of-memory", "killed by signal 9 (SIGKILL), as the system does when memory runs out")
+        return Ending(
+            "out-of-memory", "killed by signal 9 (SIGKILL), as the system does when memory runs out"
+        )
     if code < 0:
         return Ending("crashed", f"killed by signal {-code} ({signal.Signals(-code).name})")
     return Ending("crashed", f"ended with exit code {code}")
@@ -111,10 +114,8 @@ def _resident_bytes_of(process: psutil.Process) -> int:
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
     """Kill what the child left behind: a hung converter may have children of its own."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     child.wait()
 
 

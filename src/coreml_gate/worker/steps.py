@@ -1,10 +1,11 @@
 """What the child does: run the source, convert it, compare the package with it, evaluate both."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coreml_gate.convert import convert
+from coreml_gate.convert import ConversionCache, convert, convert_cached
 from coreml_gate.engines.engine import Engine, Outputs
 from coreml_gate.engines.mil import MilEngine, load_mil_engine
 from coreml_gate.engines.samples import Samples, load_samples
@@ -28,6 +29,8 @@ from coreml_gate.mil.package import Package, read_package
 from coreml_gate.record import Comparison, ConversionFacts, MemoryFacts, Problem, SourceFacts
 from coreml_gate.worker.events import EventLog
 from coreml_gate.worker.job import Job
+
+PACKAGE_NAME = "package.mlpackage"
 
 _PROBLEM_KINDS: Mapping[type[GateError], str] = {
     SourceError: "source-error",
@@ -71,7 +74,7 @@ def measure(job: Job, log: EventLog) -> None:
     """Do all steps, and report each part as soon as it is known."""
     log.begin("source")
     source = load_source(job.model.source, job.root)
-    twins = _given_package(source, log)
+    twins = _given_package(source, job, log)
     expected = _run_source(source, twins, job, log)
     if twins is None:
         log.begin("convert")
@@ -86,10 +89,13 @@ def measure(job: Job, log: EventLog) -> None:
         log.update(metrics=evaluate(job.model.evaluate, job.root, engines, samples.names))
 
 
-def _given_package(source: Source, log: EventLog) -> Twins | None:
+def _given_package(source: Source, job: Job, log: EventLog) -> Twins | None:
+    """Take a package as it is, and keep a copy beside the Record: the base's tree is gone after the run."""
     if source.path is None:
         return None
-    package = read_package(source.path)
+    read_package(source.path)
+    copy = shutil.copytree(source.path, job.folder / PACKAGE_NAME, dirs_exist_ok=True)
+    package = read_package(copy)
     log.update(conversion=ConversionFacts(status="not-needed", route="none"))
     return Twins(shipped=package, wide=package)
 
@@ -123,21 +129,21 @@ def _source_facts(source: Source, samples: Samples, outputs: Sequence[Outputs]) 
 
 
 def _convert(expected: Expected, job: Job, log: EventLog) -> Twins | None:
-    conversion = convert(
-        expected.source, expected.samples, job.model, job.folder, closure=job.closure, cache=job.cache
-    )
+    arguments = (expected.source, expected.samples, job.model, job.folder)
+    if job.cache is None:
+        conversion = convert(*arguments)
+    else:
+        cache = ConversionCache(job.cache)
+        conversion = convert_cached(*arguments, cache=cache, closure=job.closure)
     log.update(conversion=conversion.facts)
     if conversion.package is None or conversion.reference is None:
         return None
     return Twins(read_package(conversion.package), read_package(conversion.reference))
 
 
-def _measure_package(
-    expected: Expected, twins: Twins, job: Job, log: EventLog
-) -> tuple[Engine, ...]:
-    path = twins.shipped.path
-    relative = path.relative_to(job.folder.parent) if path.is_relative_to(job.folder.parent) else path
-    log.update(package=package_facts(twins.shipped, relative.as_posix()))
+def _measure_package(expected: Expected, twins: Twins, job: Job, log: EventLog) -> tuple[Engine, ...]:
+    path = twins.shipped.path.relative_to(job.record_folder).as_posix()
+    log.update(package=package_facts(twins.shipped, path))
     try:
         wide = load_mil_engine(twins.wide, "fp32", expected.output_names, job.model)
         shipped = load_mil_engine(twins.shipped, "fp16", expected.output_names, job.model)

@@ -1,0 +1,263 @@
+"""The command line: parses, builds the real clients, calls, prints, and returns the exit code."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from coreml_gate import __version__
+from coreml_gate.config.load import load_config, select_models
+from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
+from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
+from coreml_gate.gate.collect import RECORD_NAME, Workshop
+from coreml_gate.gate.judge import judge
+from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
+from coreml_gate.gate.progress import Progress
+from coreml_gate.gate.run import Request, collect_head, make_plan, open_repository, run_gate
+from coreml_gate.record import read_record
+from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.report.document import read_report
+from coreml_gate.report.progress import LiveProgress, LogProgress
+from coreml_gate.report.terminal import print_verdict
+from coreml_gate.verdict import Verdict
+
+DEFAULT_OUTPUT = Path(".coreml-gate")
+CACHE_FOLDER = "cache"
+REPORT_NAME = "report.json"
+COMMENT_NAME = "comment.md"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the command line touches of the world around it."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    out: Console
+    err: Console
+
+
+def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
+    """Run one command; the exit codes stand in :mod:`coreml_gate.errors`."""
+    around = real_surroundings() if surroundings is None else surroundings
+    parsed = build_parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace, Surroundings], int] = parsed.command
+    try:
+        return command(parsed, around)
+    except GateError as error:
+        _say_error(around.err, error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        around.err.print("coreml-gate: interrupted.", markup=False)
+        return 130
+    except Exception as error:  # noqa: BLE001 - the one place: a defect of ours must not look like a verdict
+        around.err.print("".join(traceback.format_exception(error)), markup=False, highlight=False)
+        around.err.print(
+            "coreml-gate: this is a defect of coreml-gate, not of your model. Please report it with the "
+            f"lines above (version {__version__}).",
+            markup=False,
+        )
+        return INTERNAL_ERROR_EXIT_CODE
+
+
+def real_surroundings() -> Surroundings:
+    """Build the real console, environment and folder."""
+    return Surroundings(
+        Path.cwd(), dict(os.environ), Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe all commands, in the order in which people meet them."""
+    parser = argparse.ArgumentParser(
+        prog="coreml-gate",
+        description="Judges what a change does to the Core ML packages of your PyTorch models.",
+    )
+    parser.add_argument("--version", action="version", version=f"coreml-gate {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(
+        commands.add_parser("run", help="measure what changed since a base, judge it, write the reports")
+    )
+    _add_plan(commands.add_parser("plan", help="list the models that changed since a base, and why"))
+    _add_collect(commands.add_parser("collect", help="measure models into a Record, without judging"))
+    _add_judge(
+        commands.add_parser("judge", help="judge stored Records under the limits of the configuration")
+    )
+    _add_report(commands.add_parser("report", help="render a stored report.json in another format"))
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_selection(parser)
+    _add_base(parser)
+    _add_output(parser)
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="PATH",
+        help="a Record, or its folder, to compare with instead of a rebuild",
+    )
+    parser.set_defaults(command=run)
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    _add_selection(parser)
+    _add_base(parser)
+    parser.add_argument("--format", choices=PLAN_FORMATS, default="text", help="default: %(default)s")
+    parser.add_argument("--shards", type=int, metavar="N", help="github-matrix: at most N jobs")
+    parser.set_defaults(command=plan)
+
+
+def _add_collect(parser: argparse.ArgumentParser) -> None:
+    _add_selection(parser)
+    _add_base(parser)
+    _add_output(parser)
+    parser.set_defaults(command=collect)
+
+
+def _add_judge(parser: argparse.ArgumentParser) -> None:
+    _add_selection(parser)
+    parser.add_argument("record", type=Path, help="a Record, or the folder that holds record.json")
+    parser.add_argument("--baseline", type=Path, metavar="PATH", help="the Record to compare with")
+    _add_output(parser)
+    parser.set_defaults(command=judge_records)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("report", type=Path, help="a report.json that `run` or `judge` wrote")
+    parser.add_argument("--format", choices=FORMATS, default="terminal", help="default: %(default)s")
+    parser.add_argument("--key", default="default", help="tells the comments of several gates apart")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="write there instead of to standard output")
+    parser.set_defaults(command=report)
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="default: coreml-gate.toml, then pyproject.toml"
+    )
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="NAME", help="only this model; repeatable"
+    )
+
+
+def _add_base(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--base", metavar="COMMIT", help="the commit or branch to compare with")
+    parser.add_argument("--allow-dirty", action="store_true", help="measure uncommitted changes as well")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
+    )
+
+
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Do the whole gate."""
+    request = _request(parsed, around)
+    verdict = run_gate(request, _workshop(request, around))
+    return _finish(verdict, request.output, around)
+
+
+def plan(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Print what would be measured, and measure nothing."""
+    request = _request(parsed, around)
+    config = select_models(load_config(request.root, request.config_file), request.models)
+    chosen = make_plan(request, config, open_repository(request, around.environment))
+    around.out.print(PLAN_FORMATS[parsed.format](chosen), markup=False, highlight=False, end="")
+    return 0
+
+
+def collect(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Measure, write the Record, and judge nothing: the exit code only tells whether measuring worked."""
+    request = _request(parsed, around)
+    config = select_models(load_config(request.root, request.config_file), request.models)
+    repository = open_repository(request, around.environment)
+    chosen = make_plan(request, config, repository)
+    record = collect_head(request, config, chosen, repository, _workshop(request, around))
+    around.out.print(
+        f"{len(record.models)} model(s) in {request.output / RECORD_NAME}", markup=False, highlight=False
+    )
+    problems = (model.problem for model in record.models)
+    return next((problem.exit_code for problem in problems if problem is not None), 0)
+
+
+def judge_records(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Judge stored Records; nothing runs, so limits can be tried in a second."""
+    config = select_models(load_config(around.folder, parsed.config), parsed.model)
+    path = around.folder / parsed.record
+    head = read_record(path / RECORD_NAME if path.is_dir() else path)
+    baseline = NO_BASELINE if parsed.baseline is None else stored_baseline(around.folder / parsed.baseline)
+    verdict = judge(config, head, baseline.record, baseline.facts)
+    return _finish(verdict, around.folder / parsed.output, around)
+
+
+def report(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Render a stored report; its verdict is not this command's exit code."""
+    verdict = read_report(around.folder / parsed.report)
+    text = FORMATS[parsed.format](verdict, ReportOptions(key=parsed.key))
+    if parsed.to is None:
+        around.out.print(text, markup=False, highlight=False, end="")
+    else:
+        _write(around.folder / parsed.to, text)
+    return 0
+
+
+def _request(parsed: argparse.Namespace, around: Surroundings) -> Request:
+    baseline: Path | None = getattr(parsed, "baseline", None)
+    return Request(
+        root=around.folder,
+        output=around.folder / getattr(parsed, "output", DEFAULT_OUTPUT),
+        config_file=parsed.config,
+        models=tuple(parsed.model),
+        base=parsed.base,
+        baseline=None if baseline is None else around.folder / baseline,
+        allow_dirty=parsed.allow_dirty,
+    )
+
+
+def _workshop(request: Request, around: Surroundings) -> Workshop:
+    return Workshop(
+        cache=request.output / CACHE_FOLDER,
+        environment=around.environment,
+        clock=lambda: datetime.now(UTC),
+        progress=_progress(around),
+    )
+
+
+def _progress(around: Surroundings) -> Progress:
+    if around.err.is_terminal:
+        return LiveProgress(around.err)
+    return LogProgress(
+        lambda line: around.err.print(line, markup=False, highlight=False),
+        groups=around.environment.get("GITHUB_ACTIONS") == "true",
+    )
+
+
+def _finish(verdict: Verdict, output: Path, around: Surroundings) -> int:
+    options = ReportOptions()
+    _write(output / REPORT_NAME, FORMATS["json"](verdict, options))
+    _write(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))
+    print_verdict(verdict, around.out)
+    return verdict.exit_code
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"`{path}` cannot be written: {error}.", "name a folder that you may write to."
+        ) from error
+
+
+def _say_error(console: Console, error: GateError) -> None:
+    console.print(f"coreml-gate: {error.message}", markup=False, highlight=False, style="red")
+    if error.hint:
+        console.print(f"Hint: {error.hint}", markup=False, highlight=False)

@@ -1,0 +1,146 @@
+"""The whole gate: two trees in, one Verdict out."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from coreml_gate.config import Config, GateOptions, ModelConfig
+from coreml_gate.config.load import find_config, load_config, select_models
+from coreml_gate.errors import BaseBuildError, ConfigError, RepositoryError
+from coreml_gate.gate.baseline import NO_BASELINE, Baseline, as_baseline, no_baseline, stored_baseline
+from coreml_gate.gate.collect import Tree, Workshop, collect
+from coreml_gate.gate.git import Repository, short
+from coreml_gate.gate.judge import judge
+from coreml_gate.gate.plan import Job, Plan, plan
+from coreml_gate.record import Record
+from coreml_gate.verdict import Verdict
+
+BASE_FOLDER = "base"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks of one run."""
+
+    root: Path
+    """The folder that holds the configuration, or the repository around it."""
+    output: Path
+    config_file: Path | None = None
+    models: tuple[str, ...] = ()
+    base: str | None = None
+    """The commit or branch to compare with, rebuilt unless ``baseline`` is given."""
+    baseline: Path | None = None
+    """A Record, or the folder of one, to compare with."""
+    allow_dirty: bool = False
+
+
+def run_gate(request: Request, workshop: Workshop) -> Verdict:
+    """Find what changed, measure it at head and base, and judge."""
+    config = select_models(load_config(request.root, request.config_file), request.models)
+    repository = _repository(request, workshop)
+    chosen = make_plan(request, config, repository)
+    head = collect_head(request, config, chosen, repository, workshop)
+    baseline = _baseline(request, config, chosen, repository, workshop)
+    return judge(config, head, baseline.record, baseline.facts)
+
+
+def make_plan(request: Request, config: Config, repository: Repository | None) -> Plan:
+    """Choose the models to measure: all of them, or those that changed since the base."""
+    if repository is None or request.base is None:
+        tree = _head_tree(request.root, repository)
+        return Plan(
+            jobs=tuple(Job(model.name, "no base given") for model in config.model),
+            skipped=(),
+            base=None,
+            head=tree.commit,
+            dirty=tree.dirty,
+        )
+    file = find_config(request.root, request.config_file).resolve()
+    return plan(
+        repository,
+        config,
+        request.base,
+        config_path=file.relative_to(repository.root.resolve()).as_posix(),
+        allow_dirty=request.allow_dirty,
+    )
+
+
+def collect_head(
+    request: Request, config: Config, chosen: Plan, repository: Repository | None, workshop: Workshop
+) -> Record:
+    """Measure the chosen models of the work tree."""
+    tree = _head_tree(request.root, repository)
+    models = _models_of(chosen, config)
+    return collect(tree, models, chosen.skipped, config.gate, request.output, workshop)
+
+
+def open_repository(request: Request, environment: Mapping[str, str]) -> Repository | None:
+    """Open the repository; without one, everything but a comparison by commits still works."""
+    try:
+        return Repository.open(request.root, environment)
+    except RepositoryError:
+        if request.base is not None:
+            raise
+        return None
+
+
+def _repository(request: Request, workshop: Workshop) -> Repository | None:
+    return open_repository(request, workshop.environment)
+
+
+def _head_tree(root: Path, repository: Repository | None) -> Tree:
+    if repository is None:
+        return Tree("head", root, commit=None)
+    return Tree("head", repository.root, repository.commit("HEAD"), repository.is_dirty())
+
+
+def _models_of(chosen: Plan, config: Config) -> tuple[ModelConfig, ...]:
+    names = {job.name for job in chosen.jobs}
+    return tuple(model for model in config.model if model.name in names)
+
+
+def _baseline(
+    request: Request, config: Config, chosen: Plan, repository: Repository | None, workshop: Workshop
+) -> Baseline:
+    if request.baseline is not None:
+        return stored_baseline(request.baseline)
+    if chosen.base is None or repository is None:
+        return NO_BASELINE
+    names = {job.name for job in chosen.jobs}
+    return _rebuilt(request, repository, chosen.base, names, config.gate, workshop)
+
+
+def _rebuilt(
+    request: Request,
+    repository: Repository,
+    commit: str,
+    names: set[str],
+    options: GateOptions,
+    workshop: Workshop,
+) -> Baseline:
+    """Measure the base commit in a work tree of its own, with the configuration that it had."""
+    if not names:
+        return no_baseline("none is needed: no model changed", commit)
+    with tempfile.TemporaryDirectory() as scratch:
+        with repository.worktree(commit, Path(scratch) / "tree") as root:
+            try:
+                config = load_config(root, request.config_file)
+            except ConfigError as error:
+                return _unbuildable(commit, error, options)
+            models = tuple(model for model in config.model if model.name in names)
+            record = collect(
+                Tree("base", root, commit), models, (), options, request.output / BASE_FOLDER, workshop
+            )
+    return as_baseline(record, f"rebuilt from commit {short(commit)}")
+
+
+def _unbuildable(commit: str, error: ConfigError, options: GateOptions) -> Baseline:
+    """A base without a readable configuration gives no baseline; only a strict team is stopped by it.
+
+    The pull request that repairs a broken base must be able to pass.
+    """
+    message = f"the configuration of the base commit {short(commit)} cannot be read: {error.message}"
+    if options.fail_on_unsure:
+        raise BaseBuildError(message, "repair the base branch first, or switch `fail-on-unsure` off.")
+    return no_baseline(f"none: {message}", commit)
