@@ -129,7 +129,7 @@ def _tensor_type(message: Message) -> TensorType:
     if dtype is None:
         raise PackageError(f"element type number {message.dataType} is not known.", _AGAIN)
     if any(dimension.unknown.variadic for dimension in message.dimensions):
-        raise PackageError("a tensor of unknown rank cannot be read.", _AGAIN)
+        return TensorType(dtype.name, (), ranked=False)
     return TensorType(dtype.name, tuple(_dimension(dimension) for dimension in message.dimensions))
 
 
@@ -154,15 +154,17 @@ def _constant(message: Message, weights: Weights) -> Constant:
 
 
 def _immediate(message: Message, dtype: DType, count: int) -> NDArray[np.generic]:
-    values = getattr(message, dtype.field).values
-    if dtype.field == "bytes":
+    """Small types travel as bytes, the others as lists; which of them has changed between coremltools versions."""
+    field = message.WhichOneof("value")
+    values = getattr(message, field).values if field is not None else ()
+    if field == "bytes":
         data: NDArray[np.generic] = np.frombuffer(values, np.uint8)
         _check_count(data.size, dtype.stored_bytes(count), "bytes")
         return data if dtype.packed else data.view(dtype.numpy)
     _check_count(len(values), count, f"elements of {dtype.name}")
-    if dtype.name == "uint32":  # travels as int32
-        return np.array(values, np.int32).view(np.uint32)
-    return np.array(values, dtype.numpy)
+    if dtype.packed and field is not None:
+        raise PackageError(f"a constant of {dtype.name} travels as `{field}`, not as bytes.", _AGAIN)
+    return np.array(values).astype(dtype.numpy)
 
 
 def _check_count(found: int, declared: int, unit: str) -> None:

@@ -15,7 +15,6 @@ class DType:
     number: int
     numpy: DTypeLike
     blob_number: int | None = None
-    field: str = "bytes"
 
     @property
     def packed(self) -> bool:
@@ -28,22 +27,22 @@ class DType:
 
 
 # Numbers: mlmodel/format/MIL.proto (DataType) and mlmodel/src/MILBlob/Blob/BlobDataType.hpp of
-# apple/coremltools. `field` is where a TensorValue carries immediate values of this type.
+# apple/coremltools.
 _ALL = (
-    DType("bool", 8, 1, np.bool_, None, "bools"),
-    DType("string", 0, 2, np.object_, None, "strings"),
+    DType("bool", 8, 1, np.bool_),
+    DType("string", 8, 2, np.object_),
     DType("fp16", 16, 10, np.float16, 1),
-    DType("fp32", 32, 11, np.float32, 2, "floats"),
-    DType("fp64", 64, 12, np.float64, None, "doubles"),
+    DType("fp32", 32, 11, np.float32, 2),
+    DType("fp64", 64, 12, np.float64),
     DType("int8", 8, 21, np.int8, 4),
-    DType("int16", 16, 22, np.int16, 6, "ints"),
-    DType("int32", 32, 23, np.int32, 14, "ints"),
-    DType("int64", 64, 24, np.int64, None, "longInts"),
+    DType("int16", 16, 22, np.int16, 6),
+    DType("int32", 32, 23, np.int32, 14),
+    DType("int64", 64, 24, np.int64),
     DType("int4", 4, 25, np.int8, 8),
     DType("uint8", 8, 31, np.uint8, 3),
-    DType("uint16", 16, 32, np.uint16, 7, "ints"),
-    DType("uint32", 32, 33, np.uint32, 15, "ints"),
-    DType("uint64", 64, 34, np.uint64, None, "longInts"),
+    DType("uint16", 16, 32, np.uint16, 7),
+    DType("uint32", 32, 33, np.uint32, 15),
+    DType("uint64", 64, 34, np.uint64),
     DType("uint4", 4, 35, np.uint8, 11),
     DType("uint2", 2, 36, np.uint8, 10),
     DType("uint1", 1, 37, np.uint8, 9),

@@ -24,18 +24,24 @@ FeatureKind = Literal["multiarray", "image", "state", "string", "int64", "double
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """Element type (MIL's name) and shape; ``None`` stands for a dimension known only at run time."""
+    """Element type (MIL's name) and shape; ``None`` stands for a dimension known only at run time.
+
+    Not even the rank is known where ``ranked`` is false; the shape is empty then.
+    """
 
     dtype: str
     shape: Shape
+    ranked: bool = True
 
     @property
     def elements(self) -> int | None:
         """Number of elements, or ``None`` when a dimension is unknown."""
         known = [size for size in self.shape if size is not None]
-        return math.prod(known) if len(known) == len(self.shape) else None
+        return math.prod(known) if self.ranked and len(known) == len(self.shape) else None
 
     def __str__(self) -> str:
+        if not self.ranked:
+            return f"{self.dtype}[...]"
         return f"{self.dtype}[{', '.join('?' if size is None else str(size) for size in self.shape)}]"
 
 
@@ -90,7 +96,7 @@ class Constant:
             return self.data
         dtype = DTYPES[self.type.dtype]
         shape = tuple(size or 0 for size in self.type.shape)
-        if dtype.packed and dtype.name != "string":
+        if dtype.packed:
             return unpack(self.data.view(np.uint8), dtype, math.prod(shape)).reshape(shape)
         return self.data.reshape(shape)
 

@@ -141,7 +141,7 @@ def check_shapes(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any,
     :raises PackageError: It does not.
     """
     for value, output in zip(operation.outputs, outputs, strict=True):
-        if not isinstance(value.type, TensorType) or not isinstance(output, Tensor):
+        if not isinstance(value.type, TensorType) or not value.type.ranked or not isinstance(output, Tensor):
             continue
         shape, declared = tuple(output.shape), value.type.shape
         if len(shape) != len(declared) or any(

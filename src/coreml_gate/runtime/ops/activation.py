@@ -1,5 +1,8 @@
 """Activations."""
 
+from functools import lru_cache
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,7 +12,7 @@ from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
 @operation(ROUND)
 def clamped_relu(x: Tensor, alpha: float, beta: float) -> Tensor:
-    return torch.where(x >= 0, x.clamp(max=beta), (alpha * x).clamp(max=beta))
+    return functional.leaky_relu(x, alpha).clamp_(max=beta)
 
 
 @operation(ROUND, native=True)
@@ -31,7 +34,7 @@ def leaky_relu(x: Tensor, alpha: float) -> Tensor:
 
 @operation(ROUND)
 def linear_activation(x: Tensor, alpha: float, beta: float) -> Tensor:
-    return alpha * x + beta
+    return (alpha * x).add_(beta)
 
 
 @operation(ROUND)
@@ -61,7 +64,7 @@ def sigmoid(x: Tensor) -> Tensor:
 
 @operation(ROUND)
 def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
-    return (alpha * x + beta).clamp(0, 1)
+    return (alpha * x).add_(beta).clamp_(0, 1)
 
 
 @operation(ROUND, native=True)
@@ -93,4 +96,11 @@ def softsign(x: Tensor) -> Tensor:
 
 @operation(EXACT)
 def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
-    return torch.where(x >= alpha, x, torch.zeros_like(x))
+    return torch.threshold(x, _next_below(alpha, x.dtype), 0.0)
+
+
+@lru_cache(maxsize=256)
+def _next_below(alpha: float, dtype: torch.dtype) -> float:
+    """The number before ``alpha``: torch's threshold keeps what is greater, MIL's what is not smaller."""
+    kind = np.float16 if dtype is torch.float16 else np.float32
+    return float(np.nextafter(kind(alpha), kind(-np.inf)))

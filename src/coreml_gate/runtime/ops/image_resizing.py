@@ -29,12 +29,11 @@ def _grid(start: Tensor, stop: Tensor, count: int, mode: str) -> Tensor:
     else:  # UNALIGN_CORNERS
         spacing = size / count
         offset = spacing / 2 - 0.5
-    grid = start[..., None] + offset[..., None] + places * spacing[..., None]
-    return torch.minimum(torch.maximum(grid, start[..., None]), stop[..., None])
+    return start[..., None] + offset[..., None] + places * spacing[..., None]
 
 
 def _axis_grid(size: int, count: int, mode: str) -> Tensor:
-    return _grid(torch.tensor(0.0), torch.tensor(size - 1.0), count, mode)
+    return _grid(torch.tensor(0.0), torch.tensor(size - 1.0), count, mode).clamp(0, size - 1)
 
 
 def _linear(x: Tensor, axis: int, grid: Tensor) -> Tensor:
@@ -45,7 +44,7 @@ def _linear(x: Tensor, axis: int, grid: Tensor) -> Tensor:
 
 
 def _nearest(x: Tensor, axis: int, grid: Tensor) -> Tensor:
-    return x.index_select(axis, grid.floor().long().clamp(0, x.shape[axis] - 1))
+    return x.index_select(axis, (grid + 0.5).floor().long().clamp(0, x.shape[axis] - 1))
 
 
 def _bilinear(x: Tensor, height: int, width: int, mode: str) -> Tensor:
