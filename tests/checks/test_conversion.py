@@ -82,6 +82,7 @@ def test_every_failure_has_a_way_out_and_its_log(status: str) -> None:
 def test_notes_and_another_route_than_the_baselines_are_details() -> None:
     finding = answer(conversion(route="trace", notes=("export failed, traced",)), conversion())
     assert finding.details == ("export failed, traced", "the baseline was converted by way of export")
+    assert answer(conversion(), conversion()).details == ()
 
 
 def test_a_failure_says_what_became_of_the_baseline() -> None:

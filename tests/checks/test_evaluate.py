@@ -44,6 +44,12 @@ def test_a_drop_exactly_at_the_limit_passes() -> None:
     assert finding.limit == pytest.approx(0.978)
 
 
+def test_rounding_of_a_difference_is_no_drop() -> None:
+    assert 1000.2 - 1000.1 > 0.1
+    finding = only(run(measured(source=1000.2, fp16=1000.1), accuracy={"max_drop": 0.1}))
+    assert finding.status is Status.PASS
+
+
 def test_a_drop_from_the_source_fails() -> None:
     finding = only(run(measured(source=0.98, fp16=0.9611), accuracy={"max_drop": 0.002}))
     assert finding.status is Status.FAIL

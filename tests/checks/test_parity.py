@@ -58,6 +58,7 @@ def test_the_worst_sample_is_named_and_the_limit_that_would_pass() -> None:
     assert finding.value == 0.0775
     assert len(finding.details) == 3
     assert run(WRONG, max_error=0.078).status is Status.PASS
+    assert run(WRONG, max_error=0.0775).status is Status.PASS
 
 
 def test_a_small_output_is_judged_by_its_own_scale() -> None:
@@ -109,6 +110,7 @@ def test_integers_must_be_equal_however_large_they_are() -> None:
         top1=None,
     )
     assert ids.relative_error < 1e-4
+    assert run(ids).status is Status.FAIL
     assert run(ids).message == (
         "output `logits`: 1 of 10 integers differ in sample 0, allowed 0, the greatest difference is 1 at "
         "(0, 1) (source 49999, float32 package 50000): the conversion is wrong."

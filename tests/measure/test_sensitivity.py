@@ -26,9 +26,10 @@ def test_by_hand() -> None:
         (([1.0, 2.0], [1.0, 2.0]), 0.0),
         (([0.0, 0.0], [0.0, 0.0]), 0.0),
         (([1.0, -2.0], [-1.0, 2.0]), 1.0),
+        (([0.0, 4.0], [0.0, 2.0]), 1 / math.sqrt(10)),
         (([100.0], [101.0], [99.0]), math.sqrt(2 / 3) / math.sqrt((100**2 + 101**2 + 99**2) / 3)),
     ],
-    ids=["constant", "zeros", "opposite", "a large constant"],
+    ids=["constant", "zeros", "opposite", "with a zero", "a large constant"],
 )
 def test_range(samples: tuple[list[float], ...], expected: float) -> None:
     assert value(*samples) == pytest.approx(expected)
