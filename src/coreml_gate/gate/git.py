@@ -1,0 +1,178 @@
+"""What is asked of git: commits, changed files, the text of a file at a commit, and a second work tree."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coreml_gate.errors import DirtyTreeError, MissingCommitError, RepositoryError
+
+_SHOWN_FILES = 5
+_SHORT_COMMIT = 7
+_SETTINGS = (
+    f"core.hooksPath={os.devnull}",
+    "core.fsmonitor=false",
+    "core.quotePath=false",
+    "advice.detachedHead=false",
+)
+"""No hook and no monitor of the user runs, and no path is escaped."""
+_KEPT_VARIABLES = ("GIT_CONFIG_", "GIT_EXEC_PATH", "GIT_SSL_")
+
+
+def short(commit: str) -> str:
+    """A commit as people write it."""
+    return commit[:_SHORT_COMMIT]
+
+
+def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for git: English, without prompts, and without a caller's own repository.
+
+    A hook or an alias that starts the gate leaves ``GIT_DIR`` and ``GIT_INDEX_FILE`` behind, which would
+    point every call to another repository.
+    """
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("GIT_") or name.startswith(_KEPT_VARIABLES)
+    }
+    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository with a work tree at ``root``."""
+
+    root: Path
+    executable: str
+    environment: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: Path, environ: Mapping[str, str]) -> "Repository":
+        """The repository around a folder (:class:`RepositoryError` without git or a work tree)."""
+        executable = shutil.which("git", path=environ.get("PATH"))
+        if executable is None:
+            raise RepositoryError(
+                "git was not found on PATH.", "install git; the gate asks it which files changed."
+            )
+        asked = cls(folder, executable, git_environment(environ))
+        answer = asked._run("rev-parse", "--show-toplevel")
+        if answer.returncode != 0:
+            raise RepositoryError(
+                f"`{folder}` is not in a git work tree: {_last_line(answer.stderr)}",
+                "run inside the repository, or check it out with actions/checkout first.",
+            )
+        return cls(Path(answer.stdout.removesuffix("\n")), executable, asked.environment)
+
+    def commit(self, name: str) -> str:
+        """The full id of a commit, branch or tag (:class:`MissingCommitError`)."""
+        answer = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        if answer.returncode != 0:
+            raise MissingCommitError(f"commit `{name}` is not in this clone.", self._way_to(name))
+        return answer.stdout.strip()
+
+    def merge_base(self, base: str, head: str) -> str:
+        """The commit at which ``head`` left ``base``: what changed since then is what ``head`` changed."""
+        base_commit, head_commit = self.commit(base), self.commit(head)
+        answer = self._run("merge-base", base_commit, head_commit)
+        if answer.returncode != 0:
+            raise MissingCommitError(
+                f"`{base}` and `{head}` have no common commit in this clone.", self._way_to(base)
+            )
+        return answer.stdout.strip()
+
+    def changed_files(self, since: str, until: str | None = None) -> frozenset[str]:
+        """Paths that differ between two commits, or without ``until`` between a commit and the work tree.
+
+        Untracked files are part of the work tree, ignored ones are not.
+        A deleted path counts, and a renamed file counts with both of its names.
+        """
+        difference = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", since)
+        if until is not None:
+            return _paths(self._ask(*difference, until, "--"))
+        untracked = self._ask("ls-files", "--others", "--exclude-standard", "-z")
+        return _paths(self._ask(*difference, "--")) | _paths(untracked)
+
+    def modified_files(self) -> tuple[str, ...]:
+        """Tracked files that differ from HEAD, staged or not."""
+        return tuple(sorted(_paths(self._ask("diff", "--name-only", "--no-ext-diff", "-z", "HEAD", "--"))))
+
+    def is_dirty(self) -> bool:
+        """Whether tracked files have changes that no commit holds."""
+        return bool(self.modified_files())
+
+    def require_clean(self) -> None:
+        """Raises :class:`DirtyTreeError` when tracked files have changes that no commit holds."""
+        files = self.modified_files()
+        if not files:
+            return
+        shown = ", ".join(f"`{file}`" for file in files[:_SHOWN_FILES])
+        more = f" and {len(files) - _SHOWN_FILES} more" if len(files) > _SHOWN_FILES else ""
+        raise DirtyTreeError(
+            f"{len(files)} tracked file(s) have uncommitted changes: {shown}{more}.",
+            "commit them, `git stash` them, or measure the work tree as it is with `--allow-dirty`.",
+        )
+
+    def read_file(self, commit: str, path: str) -> str | None:
+        """The text of a file as it was at a commit, or ``None`` where it was not."""
+        answer = self._run("show", "--no-textconv", "--end-of-options", f"{commit}:{path}")
+        return answer.stdout if answer.returncode == 0 else None
+
+    @contextmanager
+    def worktree(self, commit: str, folder: Path) -> Iterator[Path]:
+        """A second work tree of a commit at ``folder``, removed at the end.
+
+        Left-overs of a run that was killed are removed first. Submodules stay empty folders, and whether LFS
+        files are files or pointers is left to the user's own filters: neither is fetched.
+        """
+        self._remove_worktree(folder)
+        self._ask("worktree", "add", "--detach", "--force", "--", str(folder), self.commit(commit))
+        try:
+            yield folder
+        finally:
+            self._remove_worktree(folder)
+
+    def _remove_worktree(self, folder: Path) -> None:
+        self._run("worktree", "remove", "--force", "--force", "--", str(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+        self._run("worktree", "prune")
+
+    def _way_to(self, name: str) -> str:
+        if self._run("rev-parse", "--is-shallow-repository").stdout.strip() != "true":
+            return f"check the name, or fetch it: `git fetch origin {name}`."
+        return (
+            "this clone is shallow: set `fetch-depth: 0` at actions/checkout, or run `git fetch --unshallow` "
+            f"and `git fetch origin {name}`."
+        )
+
+    def _ask(self, *arguments: str) -> str:
+        answer = self._run(*arguments)
+        if answer.returncode != 0:
+            raise RepositoryError(
+                f"`git {' '.join(arguments)}` failed: {_last_line(answer.stderr)}",
+                f"run it in `{self.root}` to see all of its output.",
+            )
+        return answer.stdout
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        return subprocess.run(
+            [self.executable, *settings, *arguments],
+            cwd=self.root,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+
+
+def _paths(listed: str) -> frozenset[str]:
+    return frozenset(listed.split("\0")) - {""}
+
+
+def _last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2] or "git gave no reason."

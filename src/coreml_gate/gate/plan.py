@@ -1,0 +1,200 @@
+"""Which models changed since the base, and why each of the others did not."""
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coreml_gate.config import Config, ModelConfig
+from coreml_gate.config.load import CONFIG_NAMES, holds_config, parse_config
+from coreml_gate.config.table import kebab
+from coreml_gate.errors import ConfigError
+from coreml_gate.gate.closure import Closure, Closures
+from coreml_gate.gate.git import Repository, short
+from coreml_gate.gate.toolchain import is_pyproject, matching, pins_differ
+from coreml_gate.record import SkippedModel
+
+_SHOWN_FILES = 3
+_NOT_MEASURING = frozenset({"limits", "watch"})
+"""Options of a model that change neither its package nor what is measured of it."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model to measure, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will measure; commits are full ids."""
+
+    jobs: tuple[Job, ...]
+    skipped: tuple[SkippedModel, ...]
+    base: str | None
+    """The commit to compare with: the merge base of the base that was asked for and the head."""
+    head: str | None
+    """The commit of the work tree; ``None`` outside of a repository."""
+    dirty: bool = False
+    """Whether the work tree counts as it is, with changes that no commit holds."""
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """The configuration at the base, or why there is none."""
+
+    models: Mapping[str, ModelConfig] = field(default_factory=dict)
+    max_samples: int | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happened since the base."""
+
+    since: str
+    files: frozenset[str]
+    folders: frozenset[str]
+    """Every folder in which something changed."""
+    submodules: tuple[str, ...]
+    toolchain: tuple[str, ...]
+    base: BaseConfig
+
+
+def plan(
+    repository: Repository,
+    config: Config,
+    base: str | None,
+    *,
+    config_path: str = CONFIG_NAMES[0],
+    allow_dirty: bool = False,
+) -> Plan:
+    """The jobs of the work tree at HEAD; ``config_path``, relative to the root, is read at the base as well.
+
+    Raises :class:`MissingCommitError` when the base is not in this clone, and :class:`DirtyTreeError` when
+    tracked files were modified and that was not allowed.
+    """
+    if not allow_dirty:
+        repository.require_clean()
+    dirty = allow_dirty and repository.is_dirty()
+    head = repository.commit("HEAD")
+    if base is None:
+        jobs = tuple(Job(model.name, "no base given") for model in config.model)
+        return Plan(jobs, (), None, head, dirty)
+    since = repository.merge_base(base, head)
+    files = repository.changed_files(since, None if allow_dirty else head)
+    changes = _changes(repository, since, files, config.gate.toolchain, config_path)
+    closures = Closures(repository.root)
+    return decide(
+        config, changes, {model.name: closures.of(model) for model in config.model}, head, dirty=dirty
+    )
+
+
+def decide(
+    config: Config, changes: Changes, closures: Mapping[str, Closure], head: str, *, dirty: bool
+) -> Plan:
+    """A pure function of what changed: one reason or more makes a job."""
+    reasons = {
+        model.name: tuple(_reasons(model, config, changes, closures[model.name])) for model in config.model
+    }
+    jobs = tuple(Job(name, "; ".join(found)) for name, found in reasons.items() if found)
+    skipped = tuple(
+        SkippedModel(name=name, reason=_nothing_changed(closures[name], changes))
+        for name, found in reasons.items()
+        if not found
+    )
+    return Plan(jobs, skipped, changes.since, head, dirty)
+
+
+def _reasons(model: ModelConfig, config: Config, changes: Changes, closure: Closure) -> Iterator[str]:
+    before = changes.base.models.get(model.name)
+    if before is None:
+        yield changes.base.missing or "new model"
+    if changes.toolchain:
+        yield f"toolchain changed: {_listed(changes.toolchain)}"
+    if before is not None:
+        options = _changed_options(model, before)
+        if config.gate.max_samples != changes.base.max_samples:
+            options.append("max-samples")
+        if options:
+            yield f"options changed: {_listed(options)}"
+        if model.limits != before.limits:
+            yield "limits changed"
+    if touched := _touched(closure, changes):
+        yield f"files changed: {_listed(touched)}"
+    if watched := matching(changes.files, model.watch):
+        yield f"watched files changed: {_listed(watched)}"
+
+
+def _changed_options(model: ModelConfig, before: ModelConfig) -> list[str]:
+    names = (name for name in ModelConfig.model_fields if name not in _NOT_MEASURING)
+    return [kebab(name) for name in names if getattr(model, name) != getattr(before, name)]
+
+
+def _touched(closure: Closure, changes: Changes) -> tuple[str, ...]:
+    """What changed of a closure: files, folders with a change inside, files within a changed submodule."""
+    paths = closure.files | closure.absent
+    touched = (paths & changes.files) | (paths & changes.folders)
+    for submodule in changes.submodules:
+        touched |= {path for path in paths if path.startswith(f"{submodule}/")}
+    return tuple(sorted(touched))
+
+
+def _nothing_changed(closure: Closure, changes: Changes) -> str:
+    return f"none of its {len(closure.files)} files changed since {short(changes.since)}"
+
+
+def _listed(names: tuple[str, ...] | list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_SHOWN_FILES])
+    return shown if len(names) <= _SHOWN_FILES else f"{shown} and {len(names) - _SHOWN_FILES} more"
+
+
+def _changes(
+    repository: Repository, since: str, files: frozenset[str], toolchain: tuple[str, ...], config_path: str
+) -> Changes:
+    return Changes(
+        since=since,
+        files=files,
+        folders=_folders_around(files),
+        submodules=tuple(file for file in files if (repository.root / file).is_dir()),
+        toolchain=_changed_toolchain(repository, since, matching(files, toolchain)),
+        base=_base_config(repository, since, config_path),
+    )
+
+
+def _folders_around(files: frozenset[str]) -> frozenset[str]:
+    folders: set[str] = set()
+    for file in files:
+        folder = posixpath.dirname(file)
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = posixpath.dirname(folder)
+    return frozenset(folders)
+
+
+def _changed_toolchain(repository: Repository, since: str, files: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        file
+        for file in files
+        if not is_pyproject(file)
+        or pins_differ(repository.read_file(since, file), _text(repository.root / file))
+    )
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+
+def _base_config(repository: Repository, since: str, config_path: str) -> BaseConfig:
+    """The base's own configuration; its file may have moved since."""
+    try:
+        for name in dict.fromkeys((config_path, *CONFIG_NAMES)):
+            text = repository.read_file(since, name)
+            if text is not None and holds_config(text, name):
+                config = parse_config(text, name)
+                return BaseConfig({model.name: model for model in config.model}, config.gate.max_samples)
+    except ConfigError:
+        return BaseConfig(missing=f"the configuration at {short(since)} cannot be read")
+    return BaseConfig(missing=f"new: {short(since)} has no configuration")

@@ -1,0 +1,61 @@
+"""Whether the versions changed on which every model depends."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+PINNING_TABLES: Final = (
+    ("build-system",),
+    ("dependency-groups",),
+    ("project", "dependencies"),
+    ("project", "optional-dependencies"),
+    ("project", "requires-python"),
+    ("tool", "uv"),
+    ("tool", "poetry"),
+    ("tool", "pdm"),
+    ("tool", "pixi"),
+    ("tool", "hatch", "envs"),
+)
+"""The parts of a pyproject.toml that decide what gets installed."""
+
+_GLOB_PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+def matching(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
+    """The paths that a pattern matches: ``*`` within a folder, ``**`` across; a folder means all in it."""
+    expressions = [_expression(pattern) for pattern in patterns]
+    return tuple(
+        sorted(path for path in paths if any(expression.fullmatch(path) for expression in expressions))
+    )
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./").rstrip("/"))
+    return re.compile("".join(_GLOB_PARTS.get(part, re.escape(part)) for part in parts) + "(?:/.*)?")
+
+
+def is_pyproject(path: str) -> bool:
+    """Whether a file also holds much that pins nothing."""
+    return PurePosixPath(path).name == "pyproject.toml"
+
+
+def pins_differ(before: str | None, after: str | None) -> bool:
+    """Whether two texts of a pyproject.toml install different things; one that cannot be read may."""
+    try:
+        return _pins(before or "") != _pins(after or "")
+    except tomllib.TOMLDecodeError:
+        return before != after
+
+
+def _pins(text: str) -> list[Any]:
+    return [_descend(tomllib.loads(text), keys) for keys in PINNING_TABLES]
+
+
+def _descend(table: Any, keys: tuple[str, ...]) -> Any:  # noqa: ANN401 - TOML holds anything
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table

@@ -1,0 +1,126 @@
+"""What belongs to a model, in small trees written for each case."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.gate.closure import Closure, Closures, content
+
+
+def write(root: Path, files: Mapping[str, str]) -> None:
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+def closure(
+    root: Path, files: Mapping[str, str], source: str, samples: str | None = None, evaluate: str | None = None
+) -> Closure:
+    write(root, files)
+    return Closures(root).of(ModelConfig(name="model", source=source, samples=samples, evaluate=evaluate))
+
+
+@pytest.mark.parametrize(
+    ("files", "source", "expected"),
+    [
+        pytest.param(
+            {"m/net.py": "import layers, torch", "m/layers.py": "", "other.py": ""},
+            "m/net.py:build",
+            {"m/net.py", "m/layers.py"},
+            id="a script's own folder",
+        ),
+        pytest.param(
+            {"m/net.py": "from shop.nn import blocks", "shop/__init__.py": "import log", "log.py": "",
+             "shop/nn/__init__.py": "", "shop/nn/blocks.py": "", "shop/nn/unused.py": ""},
+            "m/net.py:build",
+            {"m/net.py", "shop/__init__.py", "log.py", "shop/nn/__init__.py", "shop/nn/blocks.py"},
+            id="packages, their parents and a submodule by from-import",
+        ),
+        pytest.param(
+            {"src/shop/__init__.py": "", "src/shop/net.py": "from .a import x\nfrom . import b",
+             "src/shop/a.py": "from .c.d import y", "src/shop/b.py": "", "src/shop/c/d.py": ""},
+            "shop.net:build",
+            {"src/shop/__init__.py", "src/shop/net.py", "src/shop/a.py", "src/shop/b.py", "src/shop/c/d.py"},
+            id="a module in src, relative imports, a namespace package",
+        ),
+        pytest.param(
+            {"net.py": "def f():\n  import a\nif X:\n  import b\nimport_module('p.c')\nimport_module(name)",
+             "a.py": "import net", "b.py": "", "p/c.py": ""},
+            "net.py:build",
+            {"net.py", "a.py", "b.py", "p/c.py"},
+            id="late, conditional, by literal name, in a circle",
+        ),
+        pytest.param(
+            {"net.py": "def f(:\nimport a", "a.py": ""},
+            "net.py:build",
+            {"net.py", "a.py"},
+            id="a syntax error",
+        ),
+        pytest.param(
+            {"m/__init__.py": "import registry", "registry.py": "", "m/net.py": ""},
+            "m/net.py:build",
+            {"m/net.py"},
+            id="a script does not run its folder's __init__",
+        ),
+        pytest.param({"w/net.pt2": "", "w/net.py": ""}, "./w/net.pt2", {"w/net.pt2"}, id="a data file"),
+    ],
+)  # fmt: skip
+def test_files(tmp_path: Path, files: dict[str, str], source: str, expected: set[str]) -> None:
+    assert closure(tmp_path, files, source).files == expected
+
+
+def test_samples_and_metric_belong_to_the_model(tmp_path: Path) -> None:
+    files = {"net.py": "", "data/rows.py": "import reader", "data/reader.py": "", "shop/metric.py": ""}
+    found = closure(
+        tmp_path, files, "net.py:build", samples="data/rows.py:rows", evaluate="shop.metric:accuracy"
+    )
+    assert found.files == {*files}
+
+
+def test_what_was_looked_for_in_vain_is_known(tmp_path: Path) -> None:
+    files = {"m/net.py": "import torch.nn\nfrom shop import a", "shop/__init__.py": "", "gone.py": ""}
+    found = closure(tmp_path, files, "m/net.py:build", samples="rows.npz")
+    assert found.absent >= {
+        "m/torch.py",
+        "m/torch",
+        "torch.py",
+        "src/torch",
+        "m/shop.py",
+        "shop/a.py",
+        "rows.npz",
+    }
+    assert not found.absent & {"shop/__init__.py", "torch/nn.py"}
+
+
+def test_a_namesake_in_another_root_is_followed_too(tmp_path: Path) -> None:
+    files = {
+        "m/net.py": "import tools",
+        "m/tools.py": "import a",
+        "tools.py": "import b",
+        "a.py": "",
+        "b.py": "",
+    }
+    assert closure(tmp_path, files, "m/net.py:build").files == {*files}
+
+
+def test_models_with_folders_of_their_own_do_not_mix(tmp_path: Path) -> None:
+    write(tmp_path, {"shared.py": "import layers", "a/net.py": "import shared", "b/net.py": "import shared"})
+    write(tmp_path, {"a/layers.py": "", "b/layers.py": ""})
+    closures = Closures(tmp_path)
+    found = [closures.of(ModelConfig(name=name, source=f"{name}/net.py:build")).files for name in "ab"]
+    assert found == [{"shared.py", "a/net.py", "a/layers.py"}, {"shared.py", "b/net.py", "b/layers.py"}]
+
+
+def test_content_changes_with_bytes_and_names_only(tmp_path: Path) -> None:
+    def digest(name: str, files: Mapping[str, str]) -> str:
+        found = closure(tmp_path / name, files, "net.py:build", samples="w.mlpackage")
+        return content(tmp_path / name, found)
+
+    files = {"net.py": "import a", "a.py": "1", "w.mlpackage/weights.bin": "2", "unrelated.py": "3"}
+    first = digest("first", files)
+    assert digest("same", {**files, "unrelated.py": "4"}) == first
+    assert digest("code", {**files, "a.py": "2"}) != first
+    assert digest("data", {**files, "w.mlpackage/weights.bin": "3"}) != first
+    assert digest("appeared", {**files, "src/a.py": "1"}) != first
