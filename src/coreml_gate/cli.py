@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from coreml_gate.config.load import load_config, select_models
 from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.collect import RECORD_NAME, Workshop
-from coreml_gate.gate.judge import judge
 from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
+from coreml_gate.gate.judge import judge
 from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.run import Request, collect_head, make_plan, open_repository, run_gate
 from coreml_gate.record import read_record

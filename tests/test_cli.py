@@ -1,0 +1,157 @@
+"""The command line: which exit code, which message, which files; models are measured in tests/gate/test_run.py."""
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from coreml_gate import cli
+from coreml_gate.cli import Surroundings, main
+from coreml_gate.record import write_record
+from tests.builders import comparison, model_record, record
+
+CONFIG = """
+[[model]]
+name = "digits"
+source = "models/digits.py:build"
+"""
+
+
+class Desk:
+    """A folder with a configuration, and what the command line printed there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.out = StringIO()
+        self.err = StringIO()
+        (folder / "coreml-gate.toml").write_text(CONFIG)
+
+    def run(self, *arguments: str) -> int:
+        surroundings = Surroundings(
+            self.folder,
+            {"PATH": "/usr/bin:/bin"},
+            Console(file=self.out, soft_wrap=True),
+            Console(file=self.err, soft_wrap=True),
+        )
+        return main(arguments, surroundings)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_stored_records_are_judged_without_running_anything(desk: Desk) -> None:
+    write_record(record(models=(model_record(name="digits"),)), desk.folder / "record.json")
+
+    assert desk.run("judge", "record.json", "--output", "out") == 0
+    report = json.loads((desk.folder / "out" / "report.json").read_text())
+    assert report["verdict"] == "pass"
+    assert report["models"][0]["name"] == "digits"
+    assert (desk.folder / "out" / "comment.md").read_text().startswith("<!-- coreml-gate: default -->")
+    assert "coreml-gate: the model may merge" in desk.out.getvalue()
+
+
+def test_other_limits_give_another_verdict_of_the_same_record(desk: Desk) -> None:
+    write_record(record(models=(model_record(name="digits"),)), desk.folder / "record.json")
+    strict = CONFIG + "[model.limits]\nparity = { max-error = 1e-9 }\n"
+    (desk.folder / "strict.toml").write_text(strict)
+
+    assert desk.run("judge", "record.json", "--config", "strict.toml") == 1
+
+
+def test_judging_against_a_baseline_shows_the_deltas(desk: Desk) -> None:
+    worse = model_record(
+        name="digits",
+        precision=(comparison(reference="fp32", candidate="fp16", psnr=34.0, max_abs_error=0.02),),
+    )
+    better = model_record(
+        name="digits",
+        precision=(comparison(reference="fp32", candidate="fp16", psnr=60.0, max_abs_error=0.001),),
+    )
+    write_record(record(models=(worse,)), desk.folder / "record.json")
+    (desk.folder / "base").mkdir()
+    write_record(record(models=(better,), commit="b" * 40), desk.folder / "base" / "record.json")
+
+    assert desk.run("judge", ".", "--baseline", "base", "--output", "out") == 1
+    report = json.loads((desk.folder / "out" / "report.json").read_text())
+    precision = next(item for item in report["models"][0]["findings"] if item["check"] == "precision")
+    assert (precision["status"], precision["value"], precision["base"]) == ("fail", 34.0, 60.0)
+    assert report["baseline"]["present"]
+
+
+@pytest.mark.parametrize("form", ["markdown", "json", "junit", "sarif", "terminal"])
+def test_a_stored_report_is_rendered_in_every_format(desk: Desk, form: str) -> None:
+    inexact = comparison(max_abs_error=1.0)
+    write_record(
+        record(models=(model_record(name="digits", parity=(inexact,)),)), desk.folder / "record.json"
+    )
+    assert desk.run("judge", "record.json", "--output", "out") == 1
+
+    assert desk.run("report", "out/report.json", "--format", form, "--to", "rendered") == 0
+    assert "digits" in (desk.folder / "rendered").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (("judge", "nowhere.json"), 10, "record `{folder}/nowhere.json` cannot be read"),
+        (("judge", "record.json", "--baseline", "nowhere"), 10, "baseline `{folder}/nowhere` has no record"),
+        (("judge", "broken.json"), 10, "record `{folder}/broken.json`: "),
+        (("judge", "record.json", "--model", "digit"), 4, "no model is named `digit`"),
+        (("report", "broken.json"), 10, "report `{folder}/broken.json`: "),
+        (("run", "--base", "main"), 11, "is not in a git work tree"),
+        (("run", "--config", "nowhere.toml"), 3, "there is no configuration file `nowhere.toml`"),
+    ],
+)
+def test_bad_input_ends_in_a_message_and_its_own_exit_code(
+    desk: Desk, arguments: tuple[str, ...], exit_code: int, message: str
+) -> None:
+    write_record(record(models=(model_record(name="digits"),)), desk.folder / "record.json")
+    (desk.folder / "broken.json").write_text('{"schema_version": 1, "models": [')
+
+    assert desk.run(*arguments) == exit_code
+    assert message.format(folder=desk.folder) in desk.err.getvalue()
+    assert "Hint: " in desk.err.getvalue()
+    assert "Traceback" not in desk.err.getvalue()
+
+
+def test_a_record_of_another_schema_version_is_refused(desk: Desk) -> None:
+    stored = record(models=(model_record(name="digits"),)).model_dump(mode="json")
+    (desk.folder / "record.json").write_text(json.dumps(stored | {"schema_version": 2}))
+
+    assert desk.run("judge", "record.json") == 10
+    assert "at `schema_version`" in desk.err.getvalue()
+
+
+def test_a_plan_without_a_base_has_every_model(desk: Desk) -> None:
+    assert desk.run("plan", "--format", "github-matrix") == 0
+    assert json.loads(desk.out.getvalue()) == {"include": [{"model": "digits", "shard": 1}]}
+
+
+def test_a_defect_of_ours_never_looks_like_a_verdict(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("our own")
+
+    monkeypatch.setattr(cli, "load_config", broken)
+
+    assert desk.run("plan") == 70
+    assert "ZeroDivisionError: our own" in desk.err.getvalue()
+    assert "this is a defect of coreml-gate" in desk.err.getvalue()
+
+
+@pytest.mark.parametrize("command", ["--help", "plan", "judge", "report"])
+def test_what_only_reads_imports_neither_torch_nor_coremltools(command: str) -> None:
+    code = (
+        "import sys; sys.argv[1:] = [sys.argv[1], '--help']\n"
+        "from coreml_gate.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print([name for name in ('torch', 'coremltools', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
