@@ -15,7 +15,9 @@ MAX_SHARDS: Final = 256
 
 def as_text(plan: Plan) -> str:
     """One line for each model, under a line with the counts and the commits."""
-    head = ("the work tree" if plan.head is None else short(plan.head)) + (" with uncommitted changes" if plan.dirty else "")
+    head = ("the work tree" if plan.head is None else short(plan.head)) + (
+        " with uncommitted changes" if plan.dirty else ""
+    )
     since = f"since {short(plan.base)} " if plan.base is not None else ""
     names = [*(job.name for job in plan.jobs), *(model.name for model in plan.skipped)]
     width = max(map(len, names), default=0)

@@ -134,12 +134,11 @@ def _changed_options(model: ModelConfig, before: ModelConfig) -> list[str]:
 
 
 def _touched(closure: Closure, changes: Changes) -> tuple[str, ...]:
-    """What changed of a closure: files, folders with a change inside, files within a changed submodule."""
+    """What changed of a closure: files, folders with a change inside, submodules with a file of it inside."""
     paths = closure.files | closure.absent
     touched = (paths & changes.files) | (paths & changes.folders)
-    for submodule in changes.submodules:
-        touched |= {path for path in paths if path.startswith(f"{submodule}/")}
-    return tuple(sorted(touched))
+    inside = {name for name in changes.submodules if any(path.startswith(f"{name}/") for path in paths)}
+    return tuple(sorted(touched | inside))
 
 
 def _nothing_changed(closure: Closure, changes: Changes) -> str:
