@@ -148,7 +148,7 @@ def _frontend(item: pytest.Item) -> str | None:
 
 
 def _pretend_macos() -> None:
-    """Tests predict only where a constant says macOS, and use torch.export only where the machine is no x86."""
+    """The tests predict only where a constant says macOS, and use torch.export only where no x86 is named."""
     for name, module in list(sys.modules.items()):
         if name.startswith("coremltools.") and getattr(module, "_IS_MACOS", None) is False:
             module._IS_MACOS = True  # type: ignore[attr-defined]  # noqa: SLF001

@@ -17,6 +17,7 @@ from coreml_gate.mil.weights import Weights
 # Specification version -> what Xcode and coremltools call the deployment target (coremltools'
 # AvailableTarget).
 _TARGETS = {5: "iOS14", 6: "iOS15", 7: "iOS16", 8: "iOS17", 9: "iOS18", 10: "iOS26"}
+_PIPELINES = frozenset({"pipelineClassifier", "pipelineRegressor"})
 _DATE = "com.github.apple.coremltools.conversion_date"
 _CONVERT = 'convert it with coremltools.convert(..., convert_to="mlprogram") and save it as .mlpackage.'
 
@@ -89,7 +90,28 @@ def read_package(path: Path) -> Package:
     """
     spec_path = _locate_spec(path)
     data = _read_bytes(spec_path)
+    return _package(path, spec_path, _parse(spec_path, data), len(data))
+
+
+def read_stages(path: Path) -> tuple[Package, ...]:
+    """The ML Programs of a pipeline in the order in which they run; a lone ML Program is one stage.
+
+    :raises PackageError: As ``read_package``, for any of them.
+    """
+    spec_path = _locate_spec(path)
+    data = _read_bytes(spec_path)
     spec = _parse(spec_path, data)
+    return tuple(_package(path, spec_path, stage, stage.ByteSize()) for stage in _stages(spec))
+
+
+def _stages(spec: Any) -> tuple[Any, ...]:  # noqa: ANN401  # generated classes carry no types
+    kind = spec.WhichOneof("Type")
+    if kind == "pipeline":
+        return tuple(spec.pipeline.models)
+    return tuple(getattr(spec, kind).pipeline.models) if kind in _PIPELINES else (spec,)
+
+
+def _package(path: Path, spec_path: Path, spec: Any, program_bytes: int) -> Package:  # noqa: ANN401
     _check_kind(path, spec)
     weights = Weights(spec_path.parent)
     try:
@@ -105,7 +127,7 @@ def read_package(path: Path) -> Package:
         interfaces=interfaces,
         default_function=default,
         weights=weights,
-        program_bytes=len(data),
+        program_bytes=program_bytes,
         weight_bytes=sum(data.size for _, data in weights.mapped()),
         total_bytes=sum(sizes),
     )

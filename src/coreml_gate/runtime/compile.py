@@ -268,7 +268,7 @@ def _rounded(body: Body, dtypes: tuple[torch.dtype | None, ...]) -> Body:
     def call(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
         results = body(*arguments)
         return tuple(
-            result if dtype is None or result.dtype is dtype else store(result, dtype)
+            store(result, dtype) if dtype is not None and isinstance(result, Tensor) else result
             for result, dtype in zip(results, dtypes, strict=False)
         )
 

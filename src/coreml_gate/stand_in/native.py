@@ -25,8 +25,6 @@ Watch = Callable[[tuple[Model, ...]], None]
 States = dict[str, NDArray[np.generic]]
 
 _NEWEST_SPECIFICATION = 10  # iOS 26
-# Core ML's own first words; callers match on them.
-_PREDICTION_FAILED = "Unable to compute the prediction using ML Program."
 
 
 class StateProxy:
@@ -89,7 +87,7 @@ class ModelProxy:
         if self.watch is not None:
             self.watch(self.stages)
         start = time.perf_counter_ns()
-        with _runtime_errors(_PREDICTION_FAILED):
+        with _runtime_errors():
             outputs = predict_stages(self.stages, inputs, None if state is None else state.arrays)
         self._predict_nanoseconds = time.perf_counter_ns() - start
         return outputs
@@ -202,11 +200,11 @@ def native_module(name: str, mode: Mode, watch: Watch | None) -> ModuleType:
 
 
 @contextmanager
-def _runtime_errors(prefix: str = "") -> Iterator[None]:
+def _runtime_errors() -> Iterator[None]:
     try:
         yield
     except GateError as error:
-        raise RuntimeError(f"{prefix} {error}".strip()) from error
+        raise RuntimeError(str(error)) from error
 
 
 def _only_on_a_mac(what: str, instead: str = "ask on a Mac.") -> NoReturn:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coreml_gate.mil.package import read_package
+from coreml_gate.mil.package import read_stages
 from coreml_gate.runtime import Mode, Model, load
 from coreml_gate.runtime.model import States
 
@@ -14,7 +14,7 @@ def load_stages(path: Path, function: str | None, mode: Mode) -> tuple[Model, ..
 
     :raises PackageError: The package is damaged, compiled by Core ML, or holds other than ML Programs.
     """
-    return (load(read_package(path), function, mode),)
+    return tuple(load(package, function, mode) for package in read_stages(path))
 
 
 def predict_stages(

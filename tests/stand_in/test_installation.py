@@ -1,0 +1,85 @@
+"""Does one call suffice, in either order, and can it be undone? Each order in a process of its own."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from coreml_gate import stand_in
+from coreml_gate.errors import UsageError
+
+_PROGRAM = """
+import json, logging, sys
+logging.basicConfig(stream=sys.stderr)
+{before}
+from coreml_gate import stand_in
+said = stand_in.install({arguments})
+import coremltools as ct
+from coremltools.converters.mil import Builder
+program = Builder.program(input_specs=[Builder.TensorSpec((1,))])(lambda x: Builder.mul(x=x, y=0.1, name="y"))
+model = ct.convert(program, minimum_deployment_target=ct.target.iOS16)
+told = dict(said=said, installed=stand_in.is_installed(), y=model.predict(dict(x=[3.0]))["y"].item())
+stand_in.uninstall()
+proxies = (ct.models.model._MLModelProxy, ct.models._compiled_model._MLModelProxy)
+told.update(left=[stand_in.is_installed(), ct.utils._is_macos(), "libcoremlpython" in vars(ct), *proxies])
+print(json.dumps(told))
+"""
+
+
+def _run(before: str, arguments: str = "") -> tuple[dict[str, Any], str]:
+    program = _PROGRAM.format(before=before, arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told, done.stderr
+
+
+@pytest.mark.parametrize("before", ["", "import coremltools, coremltools.models.ml_program.experimental"])
+def test_before_and_after_coremltools(before: str) -> None:
+    told, log = _run(before)
+    assert told["said"] is told["installed"] is True
+    assert told["y"] == pytest.approx(0.29980469)  # 3 times 0.1 in half precision
+    assert told["left"] == [False, False, False, None, None]
+    assert "predictions of coremltools come from the MIL runtime (fp16), not from Core ML" in log
+
+
+def test_wider_mode_is_chosen_by_name() -> None:
+    assert _run("", "'fp32'")[0]["y"] == pytest.approx(0.3, abs=1e-4)
+
+
+def test_real_core_ml_is_never_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    native = sys.modules["coremltools.libcoremlpython"]
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert stand_in.install() is False
+    assert "this is a Mac" in caplog.text
+    assert sys.modules["coremltools.libcoremlpython"] is native
+
+
+def test_an_unknown_mode_is_refused_before_anything_changes() -> None:
+    with pytest.raises(UsageError, match="no mode `fp8`"):
+        stand_in.install("fp8")  # type: ignore[arg-type]
+    assert stand_in.is_installed()
+
+
+def test_another_native_module_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in.uninstall()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, "coremltools.libcoremlpython", sys)
+            with pytest.raises(UsageError, match="already loaded"):
+                stand_in.install()
+    finally:
+        stand_in.install()
+
+
+def test_watch_sees_the_models_that_answer(scale: Any) -> None:
+    seen: list[Any] = []
+    stand_in.install(watch=seen.append)
+    try:
+        scale(2.0).predict({"x": [1.0, 2.0]})
+    finally:
+        stand_in.install()
+    assert [[model.mode for model in models] for models in seen] == [["fp16"]]
