@@ -71,7 +71,7 @@ def cosh(x: Tensor) -> Tensor:
     return x.cosh()
 
 
-@operation(ROUND, native=True)
+@operation(ROUND)
 def erf(x: Tensor) -> Tensor:
     return x.erf()
 

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from coreml_gate.errors import PackageError, UsageError
+from coreml_gate.runtime.precision import check_mode, store, widen
+
+ALL_HALVES = np.arange(2**16, dtype=np.uint16).view(np.float16)
+
+
+def ulps(first: NDArray[np.float16], second: NDArray[np.float16]) -> NDArray[np.int32]:
+    """Representable halves between two arrays; two NaNs are equal."""
+
+    def order(values: NDArray[np.float16]) -> NDArray[np.int32]:
+        bits = values.view(np.int16).astype(np.int32)
+        return np.where(bits < 0, -(bits & 0x7FFF), bits)
+
+    both_nan = np.isnan(first) & np.isnan(second)
+    return np.where(both_nan, 0, np.abs(order(first) - order(second)))
+
+
+WIDE = {
+    "atan": np.arctan,
+    "cos": np.cos,
+    "cosh": np.cosh,
+    # torch's float32 kernel is 1e-7 off near zero, several subnormal halves: the wide result is that one.
+    "erf": lambda x: torch.erf(torch.from_numpy(x).float()).numpy(),
+    "exp": np.exp,
+    "exp2": np.exp2,
+    "gelu": lambda x: torch.nn.functional.gelu(torch.from_numpy(x).float()).numpy(),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "silu": lambda x: torch.nn.functional.silu(torch.from_numpy(x)).numpy(),
+    "sin": np.sin,
+    "sinh": np.sinh,
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "softsign": lambda x: torch.nn.functional.softsign(torch.from_numpy(x)).numpy(),
+    "sqrt": np.sqrt,
+    "square": np.square,
+    "tan": np.tan,
+    "tanh": np.tanh,
+}
+
+
+@pytest.mark.parametrize("name", sorted(WIDE))
+def test_round_is_one_rounding_of_the_wide_result_for_every_half(name, run_operation):
+    with np.errstate(all="ignore"):
+        wanted = WIDE[name](ALL_HALVES.astype(np.float64)).astype(np.float16)
+    (found,) = run_operation(name, {"x": ALL_HALVES}, outputs=("fp16",))
+    assert found.dtype == np.float16
+    assert ulps(found, wanted).max() <= 1
+
+
+EXACT = {
+    "abs": np.abs,
+    "ceil": np.ceil,
+    "floor": np.floor,
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "round": np.round,
+}
+
+
+@pytest.mark.parametrize("name", sorted(EXACT))
+def test_exact_equals_numpy_for_every_half(name, run_operation):
+    finite = ALL_HALVES[~np.isnan(ALL_HALVES)]
+    (found,) = run_operation(name, {"x": finite}, outputs=("fp16",))
+    np.testing.assert_array_equal(found, EXACT[name](finite))
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("real_div", np.divide)],
+)
+def test_binary_operations_equal_numpy_half_arithmetic(name, wanted, run_operation, rng):
+    x, y = rng.permutation(ALL_HALVES), rng.permutation(ALL_HALVES)
+    (found,) = run_operation(name, {"x": x, "y": y}, outputs=("fp16",))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(found, wanted(x, y))
+
+
+def test_overflow_becomes_infinite_and_subnormals_stay(run_operation):
+    large, small = np.full(2, 60000, np.float16), np.full(2, 6e-8, np.float16)
+    (overflow,) = run_operation("add", {"x": large, "y": large}, outputs=("fp16",))
+    (subnormal,) = run_operation("mul", {"x": small, "y": np.ones(2, np.float16)}, outputs=("fp16",))
+    assert np.isposinf(overflow).all()
+    assert subnormal[0] == np.float16(6e-8) > 0
+
+
+def test_sums_are_wide_inside_and_round_at_the_end(run_operation):
+    x = np.full((1, 4096), 100, np.float16)
+    (mean,) = run_operation("reduce_mean", {"x": x}, {"axes": [-1]}, ("fp16",))
+    (total,) = run_operation("reduce_sum", {"x": x}, {"axes": [-1]}, ("fp16",))
+    (product,) = run_operation("matmul", {"x": x, "y": x.T.copy() / 4096}, outputs=("fp16",))
+    assert mean == 100
+    assert np.isposinf(total).all()
+    assert abs(float(product[0, 0]) - 100 * 100) / 1e4 < 2e-3
+
+
+def test_fp32_mode_never_rounds(run_operation):
+    x = np.array([1, 60000], np.float16)
+    (found,) = run_operation("add", {"x": x, "y": np.array([1e-3, 60000], np.float16)}, outputs=("fp16",), mode="fp32")
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [1 + np.float32(np.float16(1e-3)), 120000], rtol=1e-7)
+
+
+def test_a_half_input_of_a_float32_operation_gives_a_float32_result(run_operation):
+    (found,) = run_operation("cast", {"x": np.array([1.5], np.float16)}, {"dtype": "fp32"}, ("fp32",))
+    assert found.dtype == np.float32
+
+
+def test_store_refuses_floats_where_integers_are_declared():
+    with pytest.raises(PackageError, match=r"gives torch.float32, but the program declares torch.int32"):
+        store(torch.ones(1), torch.int32)
+
+
+def test_widen_leaves_everything_but_half_alone():
+    assert widen(torch.ones(1, dtype=torch.float16)).dtype is torch.float32
+    integers = torch.ones(1, dtype=torch.int32)
+    assert widen(integers) is integers
+
+
+def test_a_mode_that_is_not_offered_names_those_that_are():
+    with pytest.raises(UsageError, match=r"no mode `fp16-strict`\.\nHint: choose one of fp32, fp16\."):
+        check_mode("fp16-strict")
