@@ -10,9 +10,11 @@ from coreml_gate.verdict import Finding, Status, Verdict
 from tests.builders import finding, model_verdict, verdict
 from tests.report.verdicts import SITUATIONS, regression, unsure
 
+DEFAULT = ReportOptions()
 
-def run_of(given: Verdict, **options: str) -> dict[str, Any]:
-    log = json.loads(sarif.render(given, ReportOptions(**options)))
+
+def run_of(given: Verdict, options: ReportOptions = DEFAULT) -> dict[str, Any]:
+    log = json.loads(sarif.render(given, options))
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     return dict(run)
@@ -77,9 +79,8 @@ def test_where_a_finding_points(file: str, line: int | None, place: tuple[str, i
 
 
 def test_the_configuration_file_is_an_option() -> None:
-    (result,) = run_of(verdict(model_verdict(finding(status=Status.FAIL))), config_file="pyproject.toml")[
-        "results"
-    ]
+    given = verdict(model_verdict(finding(status=Status.FAIL)))
+    (result,) = run_of(given, ReportOptions(config_file="pyproject.toml"))["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "pyproject.toml"
 
 

@@ -25,11 +25,11 @@ def test_a_column_has_one_unit() -> None:
 def test_what_has_no_value_is_no_number() -> None:
     answers = (
         precision(None, None),
-        size(None, None, status=Status.UNSURE),
+        size(value=None, base=None, status=Status.UNSURE),
         parity(status=Status.SKIPPED),
     )
     (row,) = build_table(verdict(model_verdict(*answers))).rows
-    assert row.cells == ((Figure("–", Status.UNSURE),), (), (Figure("ok", Status.PASS),))  # noqa: RUF001 - an en dash
+    assert row.cells == ((Figure("–", Status.UNSURE),), (), (Figure("exact", Status.PASS),))  # noqa: RUF001 - an en dash
 
 
 def test_each_metric_has_a_figure_the_gravest_first() -> None:

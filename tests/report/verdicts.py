@@ -13,7 +13,7 @@ HOSTILE = (
 )
 
 
-def size(value: float = 4.21, base: float | None = 4.12, **overrides: Any) -> Finding:
+def size(value: float | None = 4.21, base: float | None = 4.12, **overrides: Any) -> Finding:
     return finding(
         **{
             "check": "size",
@@ -28,7 +28,7 @@ def size(value: float = 4.21, base: float | None = 4.12, **overrides: Any) -> Fi
     )
 
 
-def memory(value: float = 25.3, base: float | None = 25.3, **overrides: Any) -> Finding:
+def memory(value: float | None = 25.3, base: float | None = 25.3, **overrides: Any) -> Finding:
     return finding(
         **{
             "check": "memory",
@@ -44,8 +44,19 @@ def memory(value: float = 25.3, base: float | None = 25.3, **overrides: Any) -> 
     )
 
 
-def parity(value: float = 2e-7, base: float | None = 2e-7, **overrides: Any) -> Finding:
-    return finding(**{"value": value, "base": base} | overrides)
+def parity(value: float | None = 2e-7, base: float | None = 2e-7, **overrides: Any) -> Finding:
+    return finding(
+        **{
+            "check": "parity",
+            "subject": "logits",
+            "value": value,
+            "base": base,
+            "limit": 1e-4,
+            "unit": "of max",
+            "message": "output `logits`: greatest difference 8e-7 at (0, 7) of sample 0, allowed 0.0004.",
+        }
+        | overrides
+    )
 
 
 def precision(value: float | None = 55.3, base: float | None = 55.1, **overrides: Any) -> Finding:
@@ -62,7 +73,7 @@ def precision(value: float | None = 55.3, base: float | None = 55.1, **overrides
     )
 
 
-def accuracy(value: float = 0.9812, base: float | None = 0.9815, **overrides: Any) -> Finding:
+def accuracy(value: float | None = 0.9812, base: float | None = 0.9815, **overrides: Any) -> Finding:
     return finding(
         **{
             "check": "evaluate",
@@ -96,6 +107,8 @@ def first_run() -> Verdict:
             finding(
                 check="interface",
                 subject="package",
+                limit=None,
+                unit="",
                 message="inputs and outputs cannot be compared: there is no baseline.",
                 value=None,
                 **unsure,
@@ -184,7 +197,7 @@ def regression() -> Verdict:
 def unsure() -> Verdict:
     unknown = "the MIL runtime does not know 1 operation of this package: `non_maximum_suppression`."
     hint = "numerical checks of this model are unsure on Linux; run them with Core ML on a Mac."
-    cannot_tell = {"status": Status.UNSURE, "value": None, "base": None, "message": unknown}
+    cannot_tell: dict[str, Any] = {"status": Status.UNSURE, "value": None, "base": None, "message": unknown}
     return verdict(
         model_verdict(
             size(),

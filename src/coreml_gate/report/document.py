@@ -73,7 +73,8 @@ def read_report(path: Path) -> Verdict:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the top"
         raise RecordError(
-            f"report `{path}`: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).", _WAY_OUT
+            f"report `{path}`: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).",
+            _WAY_OUT,
         ) from error
 
 

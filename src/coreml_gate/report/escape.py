@@ -16,14 +16,15 @@ ZERO_WIDTH_SPACE: Final = "\u200b"
 MESSAGE_LIMIT: Final = 2_000
 """Characters of one message; a converter may quote a whole graph."""
 NAME_LIMIT: Final = 120
-_LONGEST_MESSAGE: Final = 8_000
-"""What is looked at of a message at all: finding the code spans of backticks alone is quadratic."""
+LONGEST: Final = 8_000
+"""Characters of any foreign text that are looked at: finding the code spans of backticks is quadratic."""
 
 _BREAK: Final = "&#8203;"
 """The zero-width space, written so that a reader of the raw comment sees it."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 """Categories of characters that show nothing or turn the direction of what follows."""
 _SPACE: Final = re.compile(r"\s")
+_SUSPECT: Final = re.compile(r"[^ -~]")
 
 _ESCAPES: Final = str.maketrans(
     {sign: f"\\{sign}" for sign in "\\*_~[]"}
@@ -87,8 +88,7 @@ def message(words: str, limit: int = MESSAGE_LIMIT) -> Markdown:
     """
     pieces: list[str] = []
     room = limit
-    line = shortened(plain(words), _LONGEST_MESSAGE)
-    for is_code, piece in _pieces(_inline(line)):
+    for is_code, piece in _pieces(_inline(plain(words))):
         if room <= 0:
             break
         pieces.append(code(piece, room) if is_code else _escaped(shortened(piece, room)))
@@ -111,9 +111,12 @@ def cell(markdown: Markdown) -> Markdown:
 
 def _visible(text: str) -> str:
     """One line of visible characters, its spaces as they are."""
-    spaced = _SPACE.sub(" ", text)
-    visible = (sign for sign in spaced if unicodedata.category(sign) not in _INVISIBLE)
-    return unicodedata.normalize("NFC", "".join(visible))
+    spaced = _SPACE.sub(" ", shortened(text, LONGEST))
+    return unicodedata.normalize("NFC", _SUSPECT.sub(_if_visible, spaced))
+
+
+def _if_visible(sign: re.Match[str]) -> str:
+    return "" if unicodedata.category(sign.group()) in _INVISIBLE else sign.group()
 
 
 def _pieces(line: str) -> list[tuple[bool, str]]:

@@ -24,17 +24,15 @@ _SHORT: Final = 7
 def headline(verdict: Verdict) -> str:
     """How many models may be merged: ``1 of 3 models must not merge``."""
     models = verdict.models
-    blocked = [model for model in models if must_not_merge(model)]
-    broken = [model for model in models if not_measured(model)]
-    if blocked or broken:
-        return " and ".join(
-            part
-            for part in (
-                _of(len(blocked), len(models), "must not merge"),
-                _of(len(broken), len(models), "could not be measured"),
-            )
-            if part
-        )
+    blocked = sum(must_not_merge(model) for model in models)
+    broken = sum(not_measured(model) for model in models)
+    of_all = f"of {count(len(models), 'model')}"
+    if blocked and broken:
+        return f"{blocked:,} {of_all} must not merge and {broken:,} could not be measured"
+    if blocked:
+        return f"{blocked:,} {of_all} must not merge"
+    if broken:
+        return f"{broken:,} {of_all} could not be measured"
     return _harmless(models)
 
 
@@ -77,12 +75,12 @@ def engine_sentence(engine: str) -> str:
 
 def _against(head: str, verdict: Verdict) -> str:
     baseline = verdict.baseline
+    origin = baseline.origin.rstrip(".")
     if not baseline.present:
-        reason = baseline.origin.removeprefix("none: ")
-        return f"Head {head}, no baseline to compare with: {reason}."
-    if baseline.commit is None or baseline.commit[:_SHORT] in baseline.origin:
-        return f"Head {head} against base: {baseline.origin}."
-    return f"Head {head} against base `{baseline.commit[:_SHORT]}` ({baseline.origin})."
+        return f"Head {head}, no baseline to compare with: {origin.removeprefix('none: ')}."
+    if baseline.commit is None or baseline.commit[:_SHORT] in origin:
+        return f"Head {head} against base: {origin}."
+    return f"Head {head} against base `{baseline.commit[:_SHORT]}` ({origin})."
 
 
 def _harmless(models: tuple[ModelVerdict, ...]) -> str:
@@ -94,7 +92,3 @@ def _harmless(models: tuple[ModelVerdict, ...]) -> str:
     aside += [f"{unsure:,} not judged in full"] if unsure else []
     every = "the model" if len(models) == 1 else f"all {len(models):,} models"
     return ", ".join([f"{every} may merge", *aside])
-
-
-def _of(part: int, whole: int, what: str) -> str:
-    return f"{part:,} of {count(whole, 'model')} {what}" if part else ""

@@ -1,6 +1,7 @@
 """The comment on the pull request: the verdict in ten seconds, the reasons below it, the rest collapsed."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 import jinja2
@@ -113,6 +114,7 @@ def _asides(verdict: Verdict) -> list[tuple[str, list[Any]]]:
     return [(title, found) for title, found in sections if found]
 
 
+@cache
 def _template() -> jinja2.Template:
     """The template, in which everything is escaped that is not :class:`Markdown` already."""
     environment = jinja2.Environment(

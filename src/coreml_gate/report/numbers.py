@@ -40,7 +40,9 @@ def byte_unit(sizes: Iterable[float]) -> ByteUnit:
 
 def number(value: float, digits: int = _DIGITS) -> str:
     """A bare number: ``0.9812``, ``12.31``, ``3.2e-6``; never more digits than anybody reads."""
-    if value != 0 and not _LEAST_PLAIN <= abs(value) < _GREATEST_PLAIN:
+    if value == 0:
+        return "0"
+    if not _LEAST_PLAIN <= abs(value) < _GREATEST_PLAIN:
         mantissa, exponent = f"{value:.1e}".split("e")
         return _signed_minus(f"{mantissa}e{int(exponent)}")
     return _signed_minus(f"{value:.{_decimals(value, digits)}f}")

@@ -1,6 +1,5 @@
 """What a report for people says below its table: why models block, warnings, what was not measured."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -70,11 +69,11 @@ def gravest_first(findings: Iterable[Finding]) -> list[Finding]:
 
 def skipped_groups(skipped: tuple[SkippedVerdict, ...]) -> list[SkippedGroup]:
     """The models that were not measured by reason, the commonest first."""
-    reasons = Counter(model.reason for model in skipped)
-    return [
-        SkippedGroup(reason, tuple(model.name for model in skipped if model.reason == reason))
-        for reason, _ in reasons.most_common()
-    ]
+    names: dict[str, list[str]] = {}
+    for model in skipped:
+        names.setdefault(model.reason.rstrip("."), []).append(model.name)
+    groups = [SkippedGroup(reason, tuple(models)) for reason, models in names.items()]
+    return sorted(groups, key=lambda group: len(group.models), reverse=True)
 
 
 def _explain(model: ModelVerdict, blocking: tuple[Status, ...], lines: int, hints: bool) -> Explained:  # noqa: FBT001 - passed on from ``explain``, which names it

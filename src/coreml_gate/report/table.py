@@ -51,6 +51,8 @@ class Column:
     show: Show | None = None
     """``None``: bytes, in one unit for the whole column."""
     highest_is_worst: bool = True
+    exact: str = "ok"
+    """Stands for a figure that passes and has no value."""
     by_subject: bool = False
     """Whether each subject has a figure of its own, as metrics do, or the worst stands for all."""
 
@@ -60,7 +62,12 @@ COLUMNS: Final = (
     Column("memory", "Memory", numbers.percent_change),
     Column("parity", "Parity", numbers.factor, numbers.error),
     Column(
-        "precision", "FP16 precision", numbers.decibel_difference, numbers.decibels, highest_is_worst=False
+        "precision",
+        "FP16 precision",
+        numbers.decibel_difference,
+        numbers.decibels,
+        highest_is_worst=False,
+        exact="exact",
     ),
     Column("evaluate", "Metrics", numbers.difference, numbers.number, by_subject=True),
 )
@@ -108,7 +115,7 @@ def _worst(column: Column, findings: Sequence[Finding]) -> Sequence[Finding]:
 
 def _figure(column: Column, show: Show, finding: Finding, label: str = "") -> Figure:
     if finding.value is None:
-        text = "ok" if finding.status is Status.PASS else numbers.DASH
+        text = column.exact if finding.status is Status.PASS else numbers.DASH
         return Figure(text, finding.status, label=label)
     value, base = _in_bytes(finding.value, finding.unit), finding.base
     change = "" if base is None else column.change(value, _in_bytes(base, finding.unit))
