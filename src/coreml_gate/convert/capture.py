@@ -52,8 +52,17 @@ def routes(source: Source, config: ModelConfig) -> tuple[Route, ...]:
 
 
 def capture(route: Route, source: Source, samples: Samples, config: ModelConfig) -> Captured:
-    """Captures the source along one route; whatever torch raises passes through."""
-    return _ROUTES[route](source, samples, config)
+    """Captures the source along one route; whatever torch raises passes through.
+
+    The fused path of nn.MultiheadAttention and nn.TransformerEncoder is off meanwhile: it is one operation
+    that no converter knows.
+    """
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(value=False)
+    try:
+        return _ROUTES[route](source, samples, config)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(value=fused)
 
 
 def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:

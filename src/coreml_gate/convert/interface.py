@@ -67,7 +67,7 @@ def check_flexible(program: ExportedProgram, names: Sequence[str], ranges: Range
     shapes = dict(zip(names, user_input_shapes(program), strict=True))
     for (name, axis), (low, high) in ranges.items():
         size = shapes[name][axis]
-        if isinstance(size, int):
+        if str(size).isdecimal():  # a number, or a symbol that the export replaced by one
             raise ConversionFailedError(
                 f"input `{name}`: dimension {axis} is configured as [{low}, {high}], but the source computes "
                 f"with its size of {size} as a constant.",

@@ -87,8 +87,10 @@ def _program_features(program: ExportedProgram) -> list[Feature]:
 
 
 def _dimension(size: int | torch.SymInt, program: ExportedProgram) -> Dimension:
-    if isinstance(size, int):
-        return size
+    if (
+        isinstance(size, int) or str(size).isdecimal()
+    ):  # a number, or a symbol that the export replaced by one
+        return int(size)
     limits = program.range_constraints.get(size.node.expr)
     low = int(limits.lower) if limits is not None else 1
     high = limits.upper if limits is not None else None

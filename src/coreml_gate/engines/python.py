@@ -44,9 +44,9 @@ def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> 
         yield
     except GateError:
         raise
-    except ModuleNotFoundError as error:
-        raise wrong(*_missing_module(what, error, root)) from error
     except (Exception, SystemExit, KeyboardInterrupt) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name is not None:
+            raise wrong(*_missing_module(what, error.name, place_of(error, root))) from error
         raise wrong(f"`{what}` raised {describe(error, root)}.", hint) from error
 
 
@@ -135,10 +135,9 @@ def _callable_of(
     return found
 
 
-def _missing_module(what: str, error: ModuleNotFoundError, root: Path) -> tuple[str, str]:
-    place = place_of(error, root)
+def _missing_module(what: str, name: str, place: str) -> tuple[str, str]:
     importer = f" (imported by {place})" if place else ""
     return (
-        f"`{what}` cannot be imported: there is no module `{error.name}`{importer}.",
-        f"install `{(error.name or '').partition('.')[0]}` in this environment, or correct the name.",
+        f"`{what}` cannot be imported: there is no module `{name}`{importer}.",
+        f"install `{name.partition('.')[0]}` in this environment, or correct the name.",
     )

@@ -205,7 +205,9 @@ def _prepared(reference: str, root: Path, built: object) -> Source:
     model = getattr(built, "_orig_mod", built)
     _refuse_meta(reference, model.named_parameters())
     kind: Kind = "torchscript" if isinstance(model, torch.jit.ScriptModule) else "module"
-    model = model.cpu().eval().requires_grad_(requires_grad=False)
+    model = model.cpu().eval()
+    for parameter in model.parameters():
+        parameter.requires_grad = False
     notes = _float_notes((*model.parameters(), *model.buffers()))
     return Source(kind, reference, root, model.float() if notes else model, notes=notes)
 

@@ -1,0 +1,144 @@
+"""Does the model look randomly initialised? Then good figures prove little."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+_LEAST_ELEMENTS = 256
+"""Weights with fewer elements are too few for a statistic."""
+_SAMPLED = 4096
+"""Elements that the statistic looks at, evenly spaced."""
+_MOST_EXCESS = 1e-5
+"""How far past the bound of its initialisation a weight may lie, relative, for rounding."""
+_GREATEST_UNIFORM = 2.0
+"""No default bound reaches this; standard normal embeddings of 256 elements do."""
+_KOLMOGOROV = 1.63
+"""Critical value of sqrt(n) * D at 1 %: a true uniform sample exceeds it once in a hundred layers."""
+_MOST_LAYERS = 0.8
+"""Share of layers that have to look initialised before it is said."""
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """How many of the layers of one sort show a sign."""
+
+    shown: int
+    layers: int
+
+    @property
+    def is_sign(self) -> bool:
+        return self.layers > 0 and self.shown >= _MOST_LAYERS * self.layers
+
+
+def untrained_signs(model: torch.nn.Module | Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    """Which traces of torch's default initialisation does the model bear, in sentences with figures?
+
+    A trained model bears none of them: batch-norm statistics move with the first batch, and one optimiser
+    step takes norms off exactly one and zero, and weights out of the uniform distribution's bounds. Reads
+    only the state dict.
+    """
+    state = model.state_dict() if isinstance(model, torch.nn.Module) else model
+    tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    signs = (_statistics_sign(tensors), _norm_sign(tensors), _weight_sign(tensors), _bias_sign(tensors))
+    return tuple(sign for sign in signs if sign is not None)
+
+
+def _statistics_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    prefixes = [name.removesuffix("running_var") for name in tensors if name.endswith("running_var")]
+    tally = _count(_is_initial(tensors, prefix) for prefix in prefixes)
+    if not tally.is_sign:
+        return None
+    return (
+        f"{tally.shown} of {tally.layers} batch-norm layers have running statistics at their initial values"
+    )
+
+
+def _is_initial(tensors: Mapping[str, torch.Tensor], prefix: str) -> bool:
+    mean, var = tensors.get(prefix + "running_mean"), tensors[prefix + "running_var"]
+    return bool((var == 1).all()) and mean is not None and not mean.any()
+
+
+def _norm_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    norms = [prefix for prefix in _prefixes(tensors) if tensors[prefix + "weight"].dim() == 1]
+    tally = _count(_is_identity(tensors, prefix) for prefix in norms)
+    if not tally.is_sign or tally.shown < tally.layers:
+        return None
+    return f"all {tally.layers} norm layers have weights of exactly 1 and biases of exactly 0"
+
+
+def _is_identity(tensors: Mapping[str, torch.Tensor], prefix: str) -> bool:
+    bias = tensors.get(prefix + "bias")
+    return bool((tensors[prefix + "weight"] == 1).all()) and (bias is None or not bias.any())
+
+
+def _weight_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    weights = [value for name, value in tensors.items() if _is_judged(name, value)]
+    tally = _count(_is_default_uniform(weight) for weight in weights)
+    if not tally.is_sign:
+        return None
+    return (
+        f"the weights of {tally.shown} of {tally.layers} layers are distributed exactly as torch initialises "
+        "them: uniform up to a bound that the layer's size gives"
+    )
+
+
+def _is_judged(name: str, value: torch.Tensor) -> bool:
+    """Matrices and kernels that are large enough; embeddings start normal, so they prove nothing."""
+    is_weight = name.rpartition(".")[2].startswith(("weight", "in_proj_weight"))
+    is_large = value.dim() > 1 and value.is_floating_point() and value.numel() >= _LEAST_ELEMENTS
+    return is_weight and is_large and float(value.abs().max()) < _GREATEST_UNIFORM
+
+
+def _is_default_uniform(weight: torch.Tensor) -> bool:
+    """Uniform between -b and b for one of the bounds that torch uses, by a Kolmogorov-Smirnov test."""
+    values = weight.detach().float().flatten()
+    greatest = float(values.abs().max())
+    return any(
+        greatest <= bound * (1 + _MOST_EXCESS) and _is_uniform(values, bound) for bound in _bounds(weight)
+    )
+
+
+def _bounds(weight: torch.Tensor) -> tuple[float, ...]:
+    """Linear and convolution: 1/sqrt(fan_in); attention: Xavier; recurrent: 1/sqrt(hidden size)."""
+    fan_in = weight[0].numel()
+    fan_out = weight.numel() // weight.shape[1]
+    hidden = (weight.shape[0] // gates for gates in (3, 4) if weight.shape[0] % gates == 0)
+    return (
+        1 / math.sqrt(fan_in),
+        1 / math.sqrt(fan_out),
+        math.sqrt(6 / (fan_in + fan_out)),
+        *(1 / math.sqrt(size) for size in hidden),
+    )
+
+
+def _is_uniform(values: torch.Tensor, bound: float) -> bool:
+    chosen = values[:: max(1, values.numel() // _SAMPLED)]
+    expected = (chosen.sort().values / bound + 1) / 2
+    count = expected.numel()
+    steps = torch.arange(1, count + 1) / count
+    distance = float(torch.maximum(steps - expected, expected - steps + 1 / count).max())
+    return distance * math.sqrt(count) < _KOLMOGOROV
+
+
+def _bias_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
+    """Zeros among the biases of layers with a matrix; norms have their own sign."""
+    biases = [
+        tensors[prefix + "bias"]
+        for prefix in _prefixes(tensors)
+        if prefix + "bias" in tensors and tensors[prefix + "weight"].dim() > 1
+    ]
+    tally = _count(not bias.any() for bias in biases)
+    if not tally.is_sign or tally.shown < tally.layers:
+        return None
+    return f"all {tally.layers} layers with a bias have biases of exactly 0"
+
+
+def _prefixes(tensors: Mapping[str, torch.Tensor]) -> list[str]:
+    return [name.removesuffix("weight") for name in tensors if name.rpartition(".")[2] == "weight"]
+
+
+def _count(shown: Iterable[bool]) -> _Tally:
+    results = list(shown)
+    return _Tally(sum(results), len(results))

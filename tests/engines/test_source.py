@@ -1,0 +1,282 @@
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from coreml_gate.engines.source import Source, load_source, run_source
+from coreml_gate.errors import SourceError
+from tests.engines.conftest import Repository
+
+NET = """
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.fc(x)
+
+    def build():
+        return Net()
+"""
+
+
+def _model(source: Source) -> nn.Module:
+    assert isinstance(source.model, nn.Module)
+    return source.model
+
+
+def test_a_file_finds_its_siblings_and_the_repository_root(repository: Repository) -> None:
+    repository.write("settings.py", "WIDTH = 3\n")
+    repository.write("models/layers.py", "from torch import nn\ndef layer(n): return nn.Linear(4, n)\n")
+    repository.write(
+        "models/net.py",
+        "from layers import layer\nfrom settings import WIDTH\ndef build(): return layer(WIDTH)\n",
+    )
+    source = load_source("models/net.py:build", repository.root)
+    assert source.kind == "module"
+    assert [tuple(value.shape) for value in _model(source).state_dict().values()] == [(3, 4), (3,)]
+
+
+@pytest.mark.parametrize("folder", ["", "src/"])
+def test_a_module_is_found_below_the_root_and_below_src(repository: Repository, folder: str) -> None:
+    repository.write(f"{folder}zoo/__init__.py", "")
+    repository.write(f"{folder}zoo/net.py", NET)
+    assert load_source("zoo.net:build", repository.root).input_names == ("x",)
+
+
+def test_building_is_seeded(repository: Repository) -> None:
+    repository.write("net.py", NET)
+    first = copy.deepcopy(_model(load_source("net.py:build", repository.root)).state_dict())
+    torch.manual_seed(1234)
+    second = _model(load_source("net.py:build", repository.root)).state_dict()
+    assert torch.equal(first["fc.weight"], second["fc.weight"])
+
+
+def test_the_module_is_ready_for_inference(repository: Repository) -> None:
+    repository.write("net.py", NET)
+    model = _model(load_source("net.py:build", repository.root))
+    assert not model.training
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("dtype", ["half", "double", "bfloat16"])
+def test_other_precisions_become_float32_with_a_note(repository: Repository, dtype: str) -> None:
+    repository.write("net.py", f"from torch import nn\ndef build(): return nn.Linear(2, 2).{dtype}()\n")
+    source = load_source("net.py:build", repository.root)
+    assert {value.dtype for value in _model(source).parameters()} == {torch.float32}
+    name = {"half": "float16", "double": "float64"}.get(dtype, dtype)
+    assert source.notes == (f"the source holds {name} values, its reference computes in float32",)
+
+
+BROKEN = {
+    "missing file": ("other.py", "", "net.py:build", "file `net.py` does not exist", "relative to"),
+    "missing module": (
+        "net.py",
+        "import os\nimport nowhere_at_all\n",
+        "net.py:build",
+        "there is no module `nowhere_at_all` (imported by net.py:2)",
+        "install `nowhere_at_all`",
+    ),
+    "missing attribute": (
+        "net.py",
+        "def build_net(): pass\n",
+        "net.py:buildnet",
+        "there is no `buildnet`",
+        "perhaps you meant `build_net`",
+    ),
+    "not callable": ("net.py", "build = 3\n", "net.py:build", "is of type `int`", "name a function"),
+    "raises": (
+        "net.py",
+        "def build():\n    raise ValueError('no weights')\n",
+        "net.py:build",
+        "raised ValueError: no weights (net.py:2)",
+        "",
+    ),
+    "syntax": ("net.py", "def build(:\n", "net.py:build", "(net.py:1)", ""),
+    "exits at import": (
+        "net.py",
+        "def build(): pass\nraise SystemExit(1)\n",
+        "net.py:build",
+        "SystemExit: 1 (net.py:2)",
+        "",
+    ),
+    "wrong type": (
+        "net.py",
+        "def build(): return {'weight': 1}\n",
+        "net.py:build",
+        "returned a `dict`",
+        "torch.nn.Module",
+    ),
+    "meta device": (
+        "net.py",
+        "from torch import nn\ndef build(): return nn.Linear(2, 2, device='meta')\n",
+        "net.py:build",
+        "parameter `weight` is on the meta device",
+        "load or initialise",
+    ),
+    "no callable named": ("net.py", "", "net.py", "names no callable", "file.py:callable"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_source_says_where_and_what_to_do(repository: Repository, case: str) -> None:
+    name, text, reference, message, hint = BROKEN[case]
+    repository.write(name, text)
+    with pytest.raises(SourceError) as caught:
+        load_source(reference, repository.root)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+    assert "Traceback" not in str(caught.value)
+
+
+def test_exported_program_file(repository: Repository) -> None:
+    module = nn.Linear(4, 3).eval()
+    torch.export.save(torch.export.export(module, (torch.zeros(1, 4),)), repository.root / "net.pt2")
+    source = load_source("net.pt2", repository.root)
+    assert (source.kind, source.input_names) == ("exported-program", ("input",))
+    x = torch.randn(1, 4)
+    assert np.allclose(run_source(source, {"input": x})["output_0"], module(x).detach().numpy())
+
+
+def test_exported_program_with_keywords_runs_by_name(repository: Repository) -> None:
+    class Scale(nn.Module):
+        def forward(self, x: torch.Tensor, *, by: torch.Tensor) -> torch.Tensor:
+            return x - by
+
+    program = torch.export.export(Scale(), (torch.zeros(3),), {"by": torch.zeros(3)})
+    torch.export.save(program, repository.root / "net.pt2")
+    source = load_source("net.pt2", repository.root)
+    outputs = run_source(source, {"by": torch.full((3,), 2.0), "x": torch.full((3,), 5.0)})
+    assert outputs["output_0"].tolist() == [3.0, 3.0, 3.0]
+
+
+def test_exported_program_in_double_is_refused(repository: Repository) -> None:
+    program = torch.export.export(nn.Linear(2, 2).double(), (torch.zeros(1, 2, dtype=torch.float64),))
+    torch.export.save(program, repository.root / "net.pt2")
+    with pytest.raises(SourceError, match="float64") as caught:
+        load_source("net.pt2", repository.root)
+    assert "export the module in float32" in caught.value.hint
+
+
+def test_torchscript_file(repository: Repository) -> None:
+    traced: Any = torch.jit.trace(nn.Linear(4, 3).eval(), torch.zeros(1, 4))
+    traced.save(str(repository.root / "net.pt"))
+    source = load_source("net.pt", repository.root)
+    assert (source.kind, source.input_names) == ("torchscript", ("input",))
+    assert run_source(source, {"input": torch.ones(1, 4)})["output_0"].shape == (1, 3)
+
+
+@pytest.mark.parametrize("what", [nn.Linear(2, 2), nn.Linear(2, 2).state_dict()], ids=["module", "weights"])
+def test_pickles_are_refused_with_the_way_out(repository: Repository, what: object) -> None:
+    torch.save(what, repository.root / "net.pt")
+    with pytest.raises(SourceError, match="never unpickled") as caught:
+        load_source("net.pt", repository.root)
+    assert "torch.export.save" in caught.value.hint
+
+
+def test_a_file_that_is_no_program(repository: Repository) -> None:
+    repository.write("net.pt2", "version https://git-lfs")
+    with pytest.raises(SourceError, match="cannot be read as an exported program"):
+        load_source("net.pt2", repository.root)
+
+
+def test_a_package_is_not_loaded_but_has_to_be_one(repository: Repository) -> None:
+    repository.write("net.mlpackage/Manifest.json", "{}")
+    source = load_source("net.mlpackage", repository.root)
+    assert (source.kind, source.path) == ("package", repository.root / "net.mlpackage")
+    repository.write("other.mlpackage/readme.txt", "")
+    with pytest.raises(SourceError, match=r"no Manifest\.json"):
+        load_source("other.mlpackage", repository.root)
+    with pytest.raises(SourceError, match="cannot run it"):
+        run_source(source, {})
+
+
+FORMS = {
+    "x": ["output_0"],
+    "(x, x + 1)": ["output_0", "output_1"],
+    "[x, None, x + 1]": ["output_0", "output_2"],
+    "{'logits': x, 'cache': None, 'hidden': (x, x)}": ["logits", "hidden_0", "hidden_1"],
+    "Pair(x, x)": ["left", "right"],
+    "Named(x, None)": ["first"],
+    "(x, {'a': x})": ["output_0", "output_1_a"],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_outputs_are_named_in_order(repository: Repository, form: str) -> None:
+    repository.write(
+        "net.py",
+        f"""
+        from collections import namedtuple
+        from dataclasses import dataclass
+        from torch import Tensor, nn
+
+        @dataclass
+        class Pair:
+            left: Tensor
+            right: Tensor
+
+        Named = namedtuple("Named", ["first", "second"])
+
+        class Net(nn.Module):
+            def forward(self, x):
+                return {form}
+        """,
+    )
+    source = load_source("net.py:Net", repository.root)
+    assert list(run_source(source, {"x": torch.ones(2)})) == FORMS[form]
+
+
+def test_an_output_that_is_no_tensor_is_refused(repository: Repository) -> None:
+    repository.write(
+        "net.py",
+        """
+        from torch import nn
+        class Net(nn.Module):
+            def forward(self, x):
+                return {"logits": x, "label": "cat"}
+        """,
+    )
+    with pytest.raises(SourceError, match="output `label` is of type `str`"):
+        run_source(load_source("net.py:Net", repository.root), {"x": torch.ones(2)})
+
+
+def test_a_failing_run_names_sample_shapes_and_line(repository: Repository) -> None:
+    repository.write("net.py", NET)
+    source = load_source("net.py:build", repository.root)
+    with pytest.raises(SourceError) as caught:
+        run_source(source, {"x": torch.zeros(2, 5)}, 3)
+    assert "sample 3 (x: float32 [2, 5])" in caught.value.message
+    assert "RuntimeError" in caught.value.message
+    assert "(net.py:10)" in caught.value.message
+
+
+def test_every_run_starts_from_the_same_state(repository: Repository) -> None:
+    repository.write(
+        "net.py",
+        """
+        import torch
+        from torch import nn
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("total", torch.zeros(2))
+            def forward(self, x):
+                x.mul_(2)
+                self.total.add_(x)
+                return self.total + torch.rand(2)
+        """,
+    )
+    source = load_source("net.py:Net", repository.root)
+    sample = {"x": torch.ones(2)}
+    first = run_source(source, sample)["output_0"]
+    assert np.array_equal(first, run_source(source, sample)["output_0"])
+    assert (first > 2).all()
+    assert sample["x"].tolist() == [1.0, 1.0]
