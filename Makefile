@@ -31,7 +31,9 @@ format: $(VENV)/.installed  ## format and repair what can be repaired
 	$(OPEN) ruff check --fix .
 
 schema: $(VENV)/.installed  ## generate the JSON schemas and the configuration page
-	$(PY) docs/generate.py
+	$(OPEN) coreml_gate.config.schema > docs/config.schema.json
+	$(OPEN) coreml_gate.config.document docs/configuration.md
+	$(PY) -c 'from coreml_gate.report.document import schema; print(schema(), end="")' > docs/report.schema.json
 
 bench: $(VENV)/.bench  ## plan time, and the zoo: routes, PSNR and speed against torch eager
 	$(PY) benchmarks/plan/bench.py

@@ -1,4 +1,4 @@
-"""The command line: which exit code, which message, which files; models are measured in tests/gate/test_run.py."""
+"""The command line: exit codes, messages, files; tests/gate/test_run.py measures models through it."""
 
 import json
 import subprocess

@@ -88,3 +88,9 @@ def test_skipped() -> None:
     assert run(20, None).status is Status.PASS
     no_base_package = only(size.run(evidence(model_record(), NOT_CONVERTED)))
     assert (no_base_package.status, no_base_package.base) == (Status.PASS, None)
+
+
+def test_growth_of_a_tiny_package_is_not_asked_about() -> None:
+    assert run(0.99, 0.1).status is Status.PASS
+    assert run(0.99, 0.1, ratio_from_mb=0.5).status is Status.FAIL
+    assert run(0.99, 0.1).limit == 200.0

@@ -17,8 +17,17 @@ class Budget:
     base: int | None
     max_mb: float | None
     max_ratio: float | None
+    ratio_from_mb: float
+    """Below this the ratio is not asked for: a few kilobytes of program double a tiny model."""
     parts: str
     """What the bytes are made of, in words."""
+
+    @property
+    def relative_limit(self) -> float | None:
+        """The bytes that the baseline allows, or ``None`` when the ratio is not asked for."""
+        if not self.base or self.max_ratio is None or self.head < self.ratio_from_mb * MB:
+            return None
+        return self.base * self.max_ratio
 
 
 def judge_budget(
@@ -51,7 +60,8 @@ def _absolute(budget: Budget) -> Objection | None:
 
 
 def _relative(budget: Budget, status: Status) -> Objection | None:
-    if not budget.base or budget.max_ratio is None or budget.head <= budget.base * budget.max_ratio:
+    limit = budget.relative_limit
+    if limit is None or not budget.base or budget.max_ratio is None or budget.head <= limit:
         return None
     ratio = budget.head / budget.base
     return Objection(
@@ -73,7 +83,5 @@ def _message(budget: Budget, raised: tuple[Objection, ...]) -> str:
 
 
 def _tightest(budget: Budget) -> float | None:
-    relative = None
-    if budget.base and budget.max_ratio is not None:
-        relative = budget.base * budget.max_ratio / MB
+    relative = None if budget.relative_limit is None else budget.relative_limit / MB
     return min((limit for limit in (budget.max_mb, relative) if limit is not None), default=None)

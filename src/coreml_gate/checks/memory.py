@@ -29,6 +29,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         base=None if base is None else _total(base),
         max_mb=limits.max_mb,
         max_ratio=limits.max_ratio,
+        ratio_from_mb=limits.ratio_from_mb,
         parts=_parts(memory),
     )
     hint = f"make the values alive at `{memory.peak_operation}` smaller (see the details), or the weights."

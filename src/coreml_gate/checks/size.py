@@ -29,6 +29,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         base=None if base is None else base.total_bytes,
         max_mb=limits.max_mb,
         max_ratio=limits.max_ratio,
+        ratio_from_mb=limits.ratio_from_mb,
         parts=_parts(package),
     )
     details = () if base is None else (f"baseline: {_parts(base)}",)

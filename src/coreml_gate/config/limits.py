@@ -83,6 +83,8 @@ class SizeLimits(Table):
     """Greatest size of the package on disk, in MB (10^6 bytes)."""
     max_ratio: PositiveLimit = 1.10
     """Greatest size relative to the baseline."""
+    ratio_from_mb: float = Field(default=1.0, ge=0)
+    """The ratio is asked for from this size on: a few kilobytes of program double a tiny model."""
 
 
 class MemoryLimits(Table):
@@ -96,6 +98,8 @@ class MemoryLimits(Table):
     """Greatest sum of weights and peak activations, in MB (10^6 bytes)."""
     max_ratio: PositiveLimit = 1.10
     """Greatest sum relative to the baseline."""
+    ratio_from_mb: float = Field(default=1.0, ge=0)
+    """The ratio is asked for from this sum on."""
 
 
 class InterfaceLimits(Table):
