@@ -1,0 +1,53 @@
+"""Samples drawn with a fixed seed, and batch statistics that fit a randomly initialised model."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SEED = 20
+SAMPLES = 4
+
+
+def drawn_normal(shape: Sequence[int], count: int = SAMPLES) -> list[Tensor]:
+    """Standard normal tensors, the same in every process."""
+    generator = torch.Generator().manual_seed(SEED)
+    return [torch.randn(*shape, generator=generator) for _ in range(count)]
+
+
+def drawn_images(size: int) -> list[Tensor]:
+    """Images of shape (1, 3, ``size``, ``size``) with as much contrast at every scale, as photographs have.
+
+    White noise looks the same everywhere: a net's deeper features would hardly differ from place to place.
+    """
+    scales = [size // 2**octave for octave in range(6)]
+    octaves = [drawn_normal((1, 3, scale, scale)) for scale in scales]
+    return [
+        sum(functional.interpolate(noise, (size, size), mode="bilinear") for noise in image)
+        / len(scales) ** 0.5
+        for image in zip(*octaves, strict=True)
+    ]
+
+
+def drawn_tokens(vocabulary: int, length: int, count: int = SAMPLES) -> list[Tensor]:
+    """Token ids of shape (1, ``length``), uniform over the vocabulary."""
+    generator = torch.Generator().manual_seed(SEED)
+    return [torch.randint(vocabulary, (1, length), generator=generator) for _ in range(count)]
+
+
+def with_batch_statistics(model: nn.Module, batch: Tensor) -> nn.Module:
+    """The model with its batch norms' running statistics taken from one batch.
+
+    As initialised (mean 0, variance 1) they normalise nothing: the activations of a deep net shrink to 1e-5,
+    where FP16 is judged by its subnormals, and the output hardly depends on the input.
+    """
+    model.eval()
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None  # a plain average instead of a moving one
+        norm.reset_running_stats()
+        norm.train()
+    with torch.no_grad():
+        model(batch)
+    return model.eval()
