@@ -278,6 +278,15 @@ def test_an_exported_program_converts_directly(bench: MakeBench) -> None:
     assert saved(done.package).inputs == {"input": ("float32", [1, 4])}
 
 
+def test_an_exported_program_keeps_its_ranges(bench: MakeBench) -> None:
+    dynamic = {0: torch.export.Dim("batch", min=2, max=5)}
+    program = torch.export.export(nn.Linear(4, 3).eval(), (torch.zeros(3, 4),), dynamic_shapes=(dynamic,))
+    torch.export.save(program, bench.root / "net.pt2")
+    package = saved(bench("", "net.pt2", precision="float32").convert().package)
+    sizes = package.spec.description.input[0].type.multiArrayType.shapeRange.sizeRanges
+    assert [(size.lowerBound, size.upperBound) for size in sizes] == [(2, 5), (4, 4)]
+
+
 def test_torchscript_converts_directly(bench: MakeBench) -> None:
     traced: Any = torch.jit.trace(nn.Linear(4, 3).eval(), torch.zeros(1, 4))
     traced.save(str(bench.root / "net.pt"))

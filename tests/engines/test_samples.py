@@ -92,6 +92,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "holds 4 input(s), the source takes 3: `x`, `mask`, `scale`",
         "one tensor",
     ),
+    "too few": (f"[{GOOD}]", {}, "sample 0 lacks the input `mask`: it has `x`", "every input"),
     "unknown name": (
         f"[{{'x': {GOOD}, 'msk': {GOOD}}}]",
         {},

@@ -62,7 +62,7 @@ def _seed() -> None:
 def test_fresh_convolutions_show_every_sign_but_zero_biases() -> None:
     statistics, norms, weights = untrained_signs(_cnn())
     assert statistics == "2 of 2 batch-norm layers have running statistics at their initial values"
-    assert norms == "all 2 norm layers have weights of exactly 1 and biases of exactly 0"
+    assert norms == "2 of 2 norm layers have weights of exactly 1 and biases of exactly 0"
     assert weights.startswith(
         "the weights of 2 of 2 layers are distributed exactly as torch initialises them"
     )
@@ -83,8 +83,8 @@ def test_zero_biases_after_an_initialisation_of_ones_own() -> None:
         nn.init.trunc_normal_(layer.weight, std=0.02)
         nn.init.zeros_(layer.bias)
     assert untrained_signs(model) == (
-        "all 1 norm layers have weights of exactly 1 and biases of exactly 0",
-        "all 2 layers with a bias have biases of exactly 0",
+        "1 of 1 norm layers have weights of exactly 1 and biases of exactly 0",
+        "2 of 2 layers with a bias have biases of exactly 0",
     )
 
 

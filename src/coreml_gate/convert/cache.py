@@ -85,7 +85,7 @@ def _key_parts(closure: str, source: Source, samples: Samples, config: ModelConf
 def _graph(source: Source) -> str:
     """The program of a source that is no Python code, and so no part of the closure."""
     if isinstance(source.model, ExportedProgram):
-        return str(source.model.graph)
+        return f"{source.model.graph} {source.model.range_constraints}"
     return str(source.model.inlined_graph) if isinstance(source.model, torch.jit.ScriptModule) else ""
 
 

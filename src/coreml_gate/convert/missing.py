@@ -61,8 +61,8 @@ def missing_hint(missing: Sequence[MissingOperation]) -> str:
     ways = {item.operation: _WAYS_OUT.get(_without_suffix(item.operation)) for item in missing}
     known = [f"`{operation}`: {way}" for operation, way in ways.items() if way is not None]
     general = (
-        "write the operation with others, or register a converter for it with "
-        "`coremltools.converters.mil.register_torch_op` in the file that builds the model"
+        'write the operation with others, take the other route (`conversion = "export"` or `"trace"`), or '
+        "register a converter with `coremltools.converters.mil.register_torch_op` in the source's file"
     )
     return "; ".join([*known, general]) + "."
 

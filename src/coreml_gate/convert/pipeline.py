@@ -17,6 +17,7 @@ from coreml_gate.convert.missing import missing_hint, missing_message, missing_o
 from coreml_gate.convert.quiet import quiet
 from coreml_gate.convert.shims import identity_shims
 from coreml_gate.engines.engine import Outputs
+from coreml_gate.engines.features import with_program_ranges
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, run_source
 from coreml_gate.record import ConversionFacts
@@ -60,7 +61,7 @@ def convert(
     if source.kind == "package":
         return Conversion(ConversionFacts(status="not-needed", route="none"), None, source.path)
     started = clock()
-    task = _Task(source, samples, config, folder)
+    task = _Task(source, samples, with_program_ranges(config, source, samples.names), folder)
     outputs = run_source(source, samples.samples[0])
     failures: list[tuple[Route, ConversionFailedError]] = []
     for route in routes(source, config):

@@ -50,6 +50,20 @@ def known_features(
     return {name: features.get(name, Feature(name, "float32")) for name in taken}
 
 
+def with_program_ranges(config: ModelConfig, source: Source, names: Sequence[str]) -> ModelConfig:
+    """The configuration with the ranges that an exported program declares, where it says no shape itself."""
+    if not isinstance(source.model, ExportedProgram):
+        return config
+    inputs = {item.name: item for item in config.input}
+    for feature in _program_features(source.model):
+        item = inputs.get(feature.name, ModelInput(name=feature.name))
+        says_shape = item.shape is not None or item.shapes is not None
+        is_open = any(not isinstance(size, int) for size in feature.shapes[0])
+        if feature.name in names and is_open and not says_shape:
+            inputs[feature.name] = item.model_copy(update={"shape": feature.shapes[0]})
+    return config.model_copy(update={"input": tuple(inputs.values())})
+
+
 def _of_package(item: mil.Feature) -> Feature:
     if item.kind == "image":
         color = _COLORS.get(item.color, "RGB")
@@ -87,9 +101,8 @@ def _program_features(program: ExportedProgram) -> list[Feature]:
 
 
 def _dimension(size: int | torch.SymInt, program: ExportedProgram) -> Dimension:
-    if (
-        isinstance(size, int) or str(size).isdecimal()
-    ):  # a number, or a symbol that the export replaced by one
+    """A number, or the range of a symbol; one that the export fixed is a symbol that reads as a number."""
+    if isinstance(size, int) or str(size).isdecimal():
         return int(size)
     limits = program.range_constraints.get(size.node.expr)
     low = int(limits.lower) if limits is not None else 1

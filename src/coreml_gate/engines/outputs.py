@@ -36,7 +36,7 @@ def _flatten(name: str, value: object, into: dict[str, torch.Tensor], reference:
     elif value is not None:
         raise SourceError(
             f"source `{reference}`: output `{name}` is of type `{type(value).__name__}`, not a tensor.",
-            "return tensors only (in transformers: `use_cache=False`), or wrap the model in a module that does.",
+            "return tensors only (transformers: `use_cache=False`), or wrap the model in a module that does.",
         )
 
 

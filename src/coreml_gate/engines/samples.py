@@ -105,9 +105,9 @@ def _names(
     own = source.input_names if source.kind != "package" else tuple(features)
     if isinstance(first, Mapping):
         names = _names_of_mapping(tuple(map(str, first)), configured, own)
-        _check_required(names, source, configured)
     else:
         names = _names_by_position(_count(first), configured, own)
+    _check_required(names, source, configured or own)
     unknown = [name for name in configured if name not in names]
     if unknown:
         raise SamplesError(
@@ -130,9 +130,10 @@ def _names_of_mapping(
     return tuple(name for name in known if name in given) or given
 
 
-def _check_required(names: tuple[str, ...], source: Source, configured: tuple[str, ...]) -> None:
-    by_name = set(names) <= set(source.input_names)
-    required = [name for name, needed in source.parameters.items() if needed] if by_name else list(configured)
+def _check_required(names: tuple[str, ...], source: Source, expected: tuple[str, ...]) -> None:
+    """Counts what the signature requires; names of the configuration's own making are all expected."""
+    by_name = bool(source.input_names) and set(names) <= set(source.input_names)
+    required = [name for name, needed in source.parameters.items() if needed] if by_name else expected
     missing = [name for name in required if name not in names]
     if missing:
         raise SamplesError(

@@ -65,7 +65,7 @@ def _norm_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
     tally = _count(_is_identity(tensors, prefix) for prefix in norms)
     if not tally.is_sign or tally.shown < tally.layers:
         return None
-    return f"all {tally.layers} norm layers have weights of exactly 1 and biases of exactly 0"
+    return f"{tally.shown} of {tally.layers} norm layers have weights of exactly 1 and biases of exactly 0"
 
 
 def _is_identity(tensors: Mapping[str, torch.Tensor], prefix: str) -> bool:
@@ -132,7 +132,7 @@ def _bias_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
     tally = _count(not bias.any() for bias in biases)
     if not tally.is_sign or tally.shown < tally.layers:
         return None
-    return f"all {tally.layers} layers with a bias have biases of exactly 0"
+    return f"{tally.shown} of {tally.layers} layers with a bias have biases of exactly 0"
 
 
 def _prefixes(tensors: Mapping[str, torch.Tensor]) -> list[str]:
