@@ -31,14 +31,19 @@ class Entry:
     seconds: float = 0.0
 
 
-def append(path: Path, entry: Entry) -> None:
-    """Add one line; each process writes to a file of its own."""
-    with path.open("a") as file:
+def append(path: Path, process: str, entry: Entry) -> None:
+    """Add one line to the ledger's part of this process."""
+    with path.with_name(f"{path.name}.{process}.jsonl").open("a") as file:
         file.write(json.dumps(asdict(entry)) + "\n")
 
 
+def parts(path: Path) -> list[Path]:
+    """The files that the processes of one run wrote."""
+    return sorted(path.parent.glob(f"{path.name}.*.jsonl"))
+
+
 def read(paths: Iterable[Path]) -> Iterator[Entry]:
-    """The entries of several ledgers."""
-    for path in sorted(paths):
+    """The entries of several files."""
+    for path in paths:
         for line in path.read_text().splitlines():
             yield Entry(**json.loads(line))

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-from conformance import exclusions, groups, ledger, limits
+from conformance import groups, ledger, limits
 from conformance.sample import sample
 from coreml_gate import stand_in
-from coreml_gate.mil.ir import Operation, TensorType
+from coreml_gate.mil.ir import TensorType
 from coreml_gate.runtime import Model
 
 _LIMITS = {True: limits.HALF, False: limits.SINGLE}
@@ -29,9 +29,9 @@ _MESSAGE_CHARACTERS = 600
 class Suite:
     """What one pytest process knows: the test that runs now, and where its line goes."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, process: str) -> None:
         self._path = path
-        self._exclusions = exclusions.read_exclusions()
+        self._process = process
         self._entry: ledger.Entry | None = None
 
     def watch(self, stages: tuple[Model, ...]) -> None:
@@ -41,9 +41,9 @@ class Suite:
         self._entry.predictions += 1
         for stage in stages:
             self._entry.half = self._entry.half or _holds_half(stage)
-            for operation in _computing(stage):
-                newest = max(stage.function.opset, self._entry.operations.get(operation.type, 0))
-                self._entry.operations[operation.type] = newest
+            for operation in {item.type for item in stage.function.block.walk()} - {"const"}:
+                newest = max(stage.function.opset, self._entry.operations.get(operation, 0))
+                self._entry.operations[operation] = newest
 
     def limit(self) -> float | None:
         """The limit of a comparison made now; ``None`` before any prediction."""
@@ -66,7 +66,7 @@ class Suite:
         result = yield
         self._entry.seconds = round(time.perf_counter() - start, 3)
         if self._path is not None:
-            ledger.append(self._path, self._entry)
+            ledger.append(self._path, self._process, self._entry)
         self._entry = None
         return result
 
@@ -86,10 +86,6 @@ class Suite:
             return
         error = call.excinfo.value
         entry.message = f"{type(error).__name__}: {error}"[:_MESSAGE_CHARACTERS]
-        if entry.outcome == "failed":
-            reason = exclusions.reason_for(self._exclusions, entry.test, entry.parameters, entry.message)
-            if reason is not None:
-                entry.outcome, entry.reason = "excluded", reason
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,9 +100,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Install everything before coremltools' test files are imported."""
-    path: Path | None = config.getoption("--ledger")
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    suite = Suite(None if path is None else path.with_name(f"{path.name}.{worker}"))
+    suite = Suite(config.getoption("--ledger"), os.environ.get("PYTEST_XDIST_WORKER", "main"))
     config.pluginmanager.register(suite, "conformance-suite")
     stand_in.install(watch=suite.watch)
     _pretend_macos()
@@ -163,12 +157,9 @@ def _seed(name: str) -> None:
     torch.manual_seed(seed)
 
 
-def _computing(model: Model) -> list[Operation]:
-    return [operation for operation in model.function.block.walk() if operation.type != "const"]
-
-
 def _holds_half(model: Model) -> bool:
-    values = [value for operation in _computing(model) for value in operation.outputs]
+    """Constants count: the expected values are mostly computed from weights before they are rounded."""
+    values = [value for operation in model.function.block.walk() for value in operation.outputs]
     return any(isinstance(value.type, TensorType) and value.type.dtype == "fp16" for value in values)
 
 

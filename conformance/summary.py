@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from conformance.ledger import OUTCOMES, Entry
 
+COUNTED = ("passed", "failed", "excluded")
+"""Outcomes that say something about an operation."""
+
 
 def group_table(entries: Sequence[Entry]) -> str:
     """Per group: how many tests ran, how many compared a prediction, and how they ended."""
@@ -33,11 +36,14 @@ def reasons(entries: Iterable[Entry]) -> list[tuple[str, int]]:
     return Counter(entry.reason for entry in entries if entry.outcome == "excluded").most_common()
 
 
-def operation_counts(entries: Iterable[Entry]) -> dict[str, dict[str, int]]:
-    """Per operation, how many predicting tests that hold it passed, failed or were excluded."""
-    counts: dict[str, Counter[str]] = {}
+def operation_counts(entries: Iterable[Entry]) -> dict[str, dict[str, dict[str, int]]]:
+    """Per operation and opset, how many predicting tests that hold it passed, failed or were excluded."""
+    counts: dict[str, dict[str, Counter[str]]] = {}
     for entry in entries:
-        if entry.predictions and entry.outcome in {"passed", "failed", "excluded"}:
-            for operation in entry.operations:
-                counts.setdefault(operation, Counter())[entry.outcome] += 1
-    return {operation: dict(sorted(counts[operation].items())) for operation in sorted(counts)}
+        if entry.predictions and entry.outcome in COUNTED:
+            for operation, opset in entry.operations.items():
+                counts.setdefault(operation, {}).setdefault(str(opset), Counter())[entry.outcome] += 1
+    return {
+        operation: {opset: dict(outcomes) for opset, outcomes in opsets.items()}
+        for operation, opsets in counts.items()
+    }

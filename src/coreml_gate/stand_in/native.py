@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from coreml_gate.errors import GateError
+from coreml_gate.errors import GateError, PackageError
 from coreml_gate.runtime import Mode, Model
 from coreml_gate.stand_in.stages import load_stages, predict_stages
 
@@ -25,6 +25,8 @@ Watch = Callable[[tuple[Model, ...]], None]
 States = dict[str, NDArray[np.generic]]
 
 _NEWEST_SPECIFICATION = 10  # iOS 26
+# Core ML's own first words when a program fails; callers match on them.
+_PREDICTION_FAILED = "Unable to compute the prediction using ML Program: "
 
 
 class StateProxy:
@@ -87,7 +89,7 @@ class ModelProxy:
         if self.watch is not None:
             self.watch(self.stages)
         start = time.perf_counter_ns()
-        with _runtime_errors():
+        with _runtime_errors(_PREDICTION_FAILED):
             outputs = predict_stages(self.stages, inputs, None if state is None else state.arrays)
         self._predict_nanoseconds = time.perf_counter_ns() - start
         return outputs
@@ -200,9 +202,11 @@ def native_module(name: str, mode: Mode, watch: Watch | None) -> ModuleType:
 
 
 @contextmanager
-def _runtime_errors() -> Iterator[None]:
+def _runtime_errors(prefix: str = "") -> Iterator[None]:
     try:
         yield
+    except PackageError as error:
+        raise RuntimeError(f"{prefix}{error}") from error
     except GateError as error:
         raise RuntimeError(str(error)) from error
 

@@ -1,16 +1,24 @@
-"""Reading and writing at computed places; a negative index counts from the end."""
+"""Reading and writing at computed places.
+
+A negative index counts from the end, unless ``validate_indices`` (from iOS 17 on) refuses it; torch itself
+refuses what lies beyond either end.
+"""
 
 from collections.abc import Callable
 from math import prod
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from coreml_gate.errors import PackageError
 from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
 
-def _from_start(indices: Tensor, size: int) -> Tensor:
+def _from_start(indices: Tensor, size: int, *, validate: bool) -> Tensor:
     places = indices.long()
+    if validate and bool((outside := (places < 0) | (places >= size)).any()):
+        raise PackageError(f"index {int(places[outside][0])} lies outside of 0 to {size - 1}.")
     return torch.where(places < 0, places + size, places)
 
 
@@ -20,10 +28,10 @@ def gather(
     indices: Tensor,
     axis: int = 0,
     batch_dims: int = 0,
-    validate_indices: bool = False,  # noqa: ARG001  # torch always validates
+    validate_indices: bool = False,
 ) -> Tensor:
     axis %= x.ndim
-    places = _from_start(indices, x.shape[axis])
+    places = _from_start(indices, x.shape[axis], validate=validate_indices)
     if not batch_dims:
         picked = x.index_select(axis, places.reshape(-1))
         return picked.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
@@ -36,25 +44,25 @@ def gather(
 
 
 @operation(EXACT)
-def gather_along_axis(x: Tensor, indices: Tensor, axis: int = 0, validate_indices: bool = False) -> Tensor:  # noqa: ARG001  # torch always validates
-    return x.gather(axis, _from_start(indices, x.shape[axis]))
+def gather_along_axis(x: Tensor, indices: Tensor, axis: int = 0, validate_indices: bool = False) -> Tensor:
+    return x.gather(axis, _from_start(indices, x.shape[axis], validate=validate_indices))
 
 
 @operation(EXACT)
-def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0, validate_indices: bool = False) -> Tensor:  # noqa: ARG001  # torch always validates
+def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0, validate_indices: bool = False) -> Tensor:
     depth = indices.shape[-1]
     sizes = x.shape[batch_dims : batch_dims + depth]
     rows = x.reshape(prod(x.shape[:batch_dims]), prod(sizes), *x.shape[batch_dims + depth :])
-    flat = _linear(indices, sizes).reshape(len(rows), -1)
+    flat = _linear(indices, sizes, validate=validate_indices).reshape(len(rows), -1)
     picked = rows[torch.arange(len(rows))[:, None], flat]
     return picked.reshape(*indices.shape[:-1], *x.shape[batch_dims + depth :])
 
 
-def _linear(indices: Tensor, sizes: torch.Size) -> Tensor:
+def _linear(indices: Tensor, sizes: torch.Size, *, validate: bool) -> Tensor:
     """Row-major places from index vectors along the last axis."""
     places = torch.zeros(indices.shape[:-1], dtype=torch.long)
     for axis, size in enumerate(sizes):
-        places = places * size + _from_start(indices[..., axis], size)
+        places = places * size + _from_start(indices[..., axis], size, validate=validate)
     return places
 
 
@@ -65,13 +73,13 @@ def scatter(
     updates: Tensor,
     axis: int = 0,
     mode: str = "add",
-    validate_indices: bool = False,  # noqa: ARG001  # torch always validates
+    validate_indices: bool = False,
 ) -> Tensor:
     axis %= data.ndim
     moved = data.movedim(axis, 0)
     spread = tuple(range(axis, axis + indices.ndim))
     rows = updates.movedim(spread, tuple(range(indices.ndim))).reshape(-1, *moved.shape[1:])
-    places = _from_start(indices, data.shape[axis]).reshape(-1)
+    places = _from_start(indices, data.shape[axis], validate=validate_indices).reshape(-1)
     return _put(moved, places, rows, mode).movedim(0, axis)
 
 
@@ -82,12 +90,12 @@ def scatter_along_axis(
     updates: Tensor,
     axis: int = 0,
     mode: str = "add",
-    validate_indices: bool = False,  # noqa: ARG001  # torch always validates
+    validate_indices: bool = False,
 ) -> Tensor:
     axis %= data.ndim
     grid = list(torch.meshgrid(*(torch.arange(size) for size in indices.shape), indexing="ij"))
-    grid[axis] = _from_start(indices, data.shape[axis])
-    places = _linear(torch.stack(grid, -1), data.shape).reshape(-1)
+    grid[axis] = _from_start(indices, data.shape[axis], validate=validate_indices)
+    places = _linear(torch.stack(grid, -1), data.shape, validate=False).reshape(-1)
     return _put(data.reshape(-1), places, updates.reshape(-1), mode).reshape(data.shape)
 
 
@@ -97,11 +105,11 @@ def scatter_nd(
     indices: Tensor,
     updates: Tensor,
     mode: str = "add",
-    validate_indices: bool = False,  # noqa: ARG001  # torch always validates
+    validate_indices: bool = False,
 ) -> Tensor:
     depth = indices.shape[-1]
     rest = data.shape[depth:]
-    places = _linear(indices, data.shape[:depth]).reshape(-1)
+    places = _linear(indices, data.shape[:depth], validate=validate_indices).reshape(-1)
     rows = data.reshape(prod(data.shape[:depth]), *rest)
     return _put(rows, places, updates.reshape(-1, *rest), mode).reshape(data.shape)
 
@@ -111,17 +119,23 @@ def _put(rows: Tensor, places: Tensor, updates: Tensor, mode: str) -> Tensor:
     return _MODES[mode](rows, places, updates.to(rows.dtype))
 
 
-def _divide(rows: Tensor, places: Tensor, updates: Tensor) -> Tensor:
-    divisor = torch.ones_like(rows).index_reduce(0, places, updates, "prod")
-    return rows / divisor if rows.is_floating_point() else torch.div(rows, divisor, rounding_mode="trunc")
+def _one_by_one(step: np.ufunc) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Torch's own ``index_reduce`` is a beta and knows no division."""
+
+    def put(rows: Tensor, places: Tensor, updates: Tensor) -> Tensor:
+        result = rows.clone(memory_format=torch.contiguous_format)
+        step.at(result.numpy(), places.numpy(), updates.numpy())
+        return result
+
+    return put
 
 
 _MODES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "add": lambda rows, places, updates: rows.index_add(0, places, updates),
     "sub": lambda rows, places, updates: rows.index_add(0, places, updates, alpha=-1),
-    "mul": lambda rows, places, updates: rows.index_reduce(0, places, updates, "prod"),
-    "div": _divide,
-    "max": lambda rows, places, updates: rows.index_reduce(0, places, updates, "amax"),
-    "min": lambda rows, places, updates: rows.index_reduce(0, places, updates, "amin"),
+    "mul": _one_by_one(np.multiply),
+    "div": _one_by_one(np.divide),
+    "max": _one_by_one(np.maximum),
+    "min": _one_by_one(np.minimum),
     "update": lambda rows, places, updates: rows.index_copy(0, places, updates),
 }
