@@ -17,9 +17,14 @@ def shallow(folder: Folder, tmp_path: Path) -> Folder:
     return Folder(tmp_path / "clone", folder.environ)
 
 
-def test_open_finds_the_root_from_within(folder: Folder) -> None:
-    folder.commit({"models/net.py": ""})
-    assert Repository.open(folder.root / "models", folder.environ).root == folder.root.resolve()
+def test_paths_are_relative_to_the_folder_that_was_opened(folder: Folder, tmp_path: Path) -> None:
+    first = folder.commit({"ios/net.py": "1", "server/net.py": "1"})
+    folder.commit({"ios/net.py": "2", "server/net.py": "2"})
+    project = Repository.open(folder.root / "ios", folder.environ)
+    assert project.changed_files(first) == {"net.py"}
+    assert project.read_file(first, "net.py") == "1"
+    with project.worktree(first, tmp_path / "base") as tree:
+        assert (tree / "net.py").read_text() == "1"
 
 
 def test_a_folder_outside_of_git_is_an_error(tmp_path: Path, environ: dict[str, str]) -> None:

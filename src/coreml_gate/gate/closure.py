@@ -126,7 +126,7 @@ class Closures:
 
     def _candidates(self, folder: str, module: str) -> Iterator[str]:
         for part in module.split("."):
-            path = posixpath.join(folder, part)
+            path = f"{folder}/{part}" if folder else part
             yield f"{path}.py"
             if not self._listing(folder).get(part, False):
                 yield path
@@ -154,11 +154,11 @@ class Closures:
         return frozenset(path for path in paths if path.endswith(".py") and self._is_file(path))
 
     def _is_file(self, path: str) -> bool:
-        folder, name = posixpath.split(path)
+        folder, _, name = path.rpartition("/")
         return self._listing(folder).get(name) is False
 
     def _exists(self, path: str) -> bool:
-        folder, name = posixpath.split(path)
+        folder, _, name = path.rpartition("/")
         return name in self._listing(folder)
 
     def _listing(self, folder: str) -> Mapping[str, bool]:

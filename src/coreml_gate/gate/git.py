@@ -43,7 +43,10 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Repository:
-    """A git repository with a work tree at ``root``."""
+    """A git work tree, or the folder of one that holds a configuration: paths are relative to ``root``.
+
+    In a repository of several projects, what lies outside of the project's folder does not count.
+    """
 
     root: Path
     executable: str
@@ -51,7 +54,7 @@ class Repository:
 
     @classmethod
     def open(cls, folder: Path, environ: Mapping[str, str]) -> "Repository":
-        """The repository around a folder (:class:`RepositoryError` without git or a work tree)."""
+        """The repository around a folder, seen from it; :class:`RepositoryError` when there is none."""
         executable = shutil.which("git", path=environ.get("PATH"))
         if executable is None:
             raise RepositoryError(
@@ -64,7 +67,7 @@ class Repository:
                 f"`{folder}` is not in a git work tree: {_last_line(answer.stderr)}",
                 "run inside the repository, or check it out with actions/checkout first.",
             )
-        return cls(Path(answer.stdout.removesuffix("\n")), executable, asked.environment)
+        return cls(folder.resolve(), executable, asked.environment)
 
     def commit(self, name: str) -> str:
         """The full id of a commit, branch or tag (:class:`MissingCommitError`)."""
@@ -89,7 +92,7 @@ class Repository:
         Untracked files are part of the work tree, ignored ones are not.
         A deleted path counts, and a renamed file counts with both of its names.
         """
-        difference = ("diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", since)
+        difference = ("diff", "--name-only", "--relative", "--no-renames", "--no-ext-diff", "-z", since)
         if until is not None:
             return _paths(self._ask(*difference, until, "--"))
         untracked = self._ask("ls-files", "--others", "--exclude-standard", "-z")
@@ -97,7 +100,8 @@ class Repository:
 
     def modified_files(self) -> tuple[str, ...]:
         """Tracked files that differ from HEAD, staged or not."""
-        return tuple(sorted(_paths(self._ask("diff", "--name-only", "--no-ext-diff", "-z", "HEAD", "--"))))
+        difference = ("diff", "--name-only", "--relative", "--no-ext-diff", "-z", "HEAD", "--")
+        return tuple(sorted(_paths(self._ask(*difference))))
 
     def is_dirty(self) -> bool:
         """Whether tracked files have changes that no commit holds."""
@@ -117,12 +121,12 @@ class Repository:
 
     def read_file(self, commit: str, path: str) -> str | None:
         """The text of a file as it was at a commit, or ``None`` where it was not."""
-        answer = self._run("show", "--no-textconv", "--end-of-options", f"{commit}:{path}")
+        answer = self._run("show", "--no-textconv", "--end-of-options", f"{commit}:./{path}")
         return answer.stdout if answer.returncode == 0 else None
 
     @contextmanager
     def worktree(self, commit: str, folder: Path) -> Iterator[Path]:
-        """A second work tree of a commit at ``folder``, removed at the end.
+        """A second work tree of a commit, removed at the end; gives the place of ``root`` in it.
 
         Left-overs of a run that was killed are removed first. Submodules stay empty folders, and whether LFS
         files are files or pointers is left to the user's own filters: neither is fetched.
@@ -130,7 +134,7 @@ class Repository:
         self._remove_worktree(folder)
         self._ask("worktree", "add", "--detach", "--force", "--", str(folder), self.commit(commit))
         try:
-            yield folder
+            yield folder / self._ask("rev-parse", "--show-prefix").strip()
         finally:
             self._remove_worktree(folder)
 

@@ -7,7 +7,7 @@ An import in a string is taken for one as well, which at worst measures a model 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _STATEMENT = re.compile(
     r"""
@@ -22,8 +22,7 @@ _CALL = re.compile(r"""\b(?:import_module|__import__)\(\s*(["'])(?P<dots>\.*)(?P
 _COMMENT = re.compile(r"#[^\n]*")
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(NamedTuple):
     """A dotted name that may be a module; ``level`` is the number of leading dots.
 
     ``from a import b`` is the name ``a.b``, because whether ``b`` is a module only the file system knows.

@@ -122,16 +122,17 @@ def _rebuilt(
     """Measure the base commit in a work tree of its own, with the configuration that it had."""
     if not names:
         return no_baseline("none is needed: no model changed", commit)
-    with tempfile.TemporaryDirectory() as scratch:
-        with repository.worktree(commit, Path(scratch) / "tree") as root:
-            try:
-                config = load_config(root, request.config_file)
-            except ConfigError as error:
-                return _unbuildable(commit, error, options)
-            models = tuple(model for model in config.model if model.name in names)
-            record = collect(
-                Tree("base", root, commit), models, (), options, request.output / BASE_FOLDER, workshop
-            )
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        repository.worktree(commit, Path(scratch) / "tree") as root,
+    ):
+        try:
+            config = load_config(root, request.config_file)
+        except ConfigError as error:
+            return _unbuildable(commit, error, options)
+        tree = Tree("base", root, commit)
+        models = tuple(model for model in config.model if model.name in names)
+        record = collect(tree, models, (), options, request.output / BASE_FOLDER, workshop)
     return as_baseline(record, f"rebuilt from commit {short(commit)}")
 
 

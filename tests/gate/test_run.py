@@ -1,0 +1,199 @@
+"""Two commits in, one verdict out: through real git, real children and the real converter."""
+
+import json
+import os
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from coreml_gate.cli import Surroundings, main
+from tests.gate.conftest import Folder
+
+CONFIG = """
+[[model]]
+name = "sum"
+source = "models/total.py:build"
+samples = "models/total.py:samples"
+output = ["total"]
+
+[[model]]
+name = "other"
+source = "models/other.py:build"
+samples = "models/total.py:samples"
+"""
+SAFE = """
+import torch
+
+
+class Total(torch.nn.Module):
+    def forward(self, x):
+        return (x * 0.001).sum(dim=1, keepdim=True)
+
+
+def build():
+    return Total()
+
+
+def samples():
+    return [torch.full((1, 4096), 30.0 + number) for number in range(2)]
+"""
+OVERFLOWS = SAFE.replace("(x * 0.001).sum(dim=1, keepdim=True)", "x.sum(dim=1, keepdim=True) * 0.001")
+
+
+class Outcome:
+    """What one run of the command line left behind."""
+
+    def __init__(self, root: Path, arguments: tuple[str, ...]) -> None:
+        self.out = StringIO()
+        self.err = StringIO()
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        around = Surroundings(
+            root, environment, Console(file=self.out, width=100), Console(file=self.err, soft_wrap=True)
+        )
+        self.exit_code = main(("run", *arguments), around)
+        self.folder = root / ".coreml-gate"
+
+    @property
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        return report
+
+    def statuses(self, model: str) -> dict[str, str]:
+        found = next(item for item in self.report["models"] if item["name"] == model)
+        return {finding["check"]: finding["status"] for finding in found["findings"]}
+
+
+def run(folder: Folder, *arguments: str) -> Outcome:
+    return Outcome(folder.root, arguments)
+
+
+@pytest.fixture
+def project(folder: Folder) -> Folder:
+    folder.commit(
+        {
+            "coreml-gate.toml": CONFIG,
+            "models/total.py": SAFE,
+            "models/other.py": SAFE,
+            ".gitignore": ".coreml-gate/\n",
+        }
+    )
+    folder.git("checkout", "--quiet", "-b", "topic")
+    return folder
+
+
+def test_a_change_that_overflows_in_half_precision_is_stopped(project: Folder) -> None:
+    project.commit({"models/total.py": OVERFLOWS})
+
+    outcome = run(project, "--base", "main")
+
+    assert outcome.exit_code == 1
+    statuses = outcome.statuses("sum")
+    assert (statuses["conversion"], statuses["parity"], statuses["precision"]) == ("pass", "pass", "fail")
+    assert [model["name"] for model in outcome.report["skipped"]] == []
+    assert outcome.report["baseline"]["present"]
+    base = json.loads((outcome.folder / "base" / "record.json").read_text())
+    assert base["commit"] == project.git("rev-parse", "main")
+    assert (outcome.folder / "base" / "models" / "sum" / "package.mlpackage").is_dir()
+    assert (outcome.folder / "models" / "sum" / "package.mlpackage").is_dir()
+    assert "total" in (outcome.folder / "comment.md").read_text()
+    assert project.git("worktree", "list").count("\n") == 0
+
+
+def test_a_model_whose_files_did_not_change_is_skipped_with_the_reason(project: Folder) -> None:
+    project.commit({"models/other.py": SAFE + "\n# a remark\n"})
+
+    outcome = run(project, "--base", "main")
+
+    assert outcome.exit_code == 0
+    assert [model["name"] for model in outcome.report["models"]] == ["other"]
+    assert outcome.report["skipped"][0]["name"] == "sum"
+    assert outcome.report["skipped"][0]["reason"].startswith("none of its 1 files changed since ")
+
+
+def test_a_base_that_does_not_build_blocks_nobody_and_is_named(project: Folder) -> None:
+    project.git("checkout", "--quiet", "main")
+    project.commit({"models/other.py": "import no_such_module\n"})
+    project.git("checkout", "--quiet", "-B", "topic")
+    project.commit({"models/other.py": SAFE})
+
+    outcome = run(project, "--base", "main", "--model", "other")
+
+    assert outcome.exit_code == 0
+    assert "no_such_module" in (outcome.folder / "comment.md").read_text()
+
+
+def test_a_base_without_a_readable_configuration_is_named(project: Folder) -> None:
+    project.git("checkout", "--quiet", "main")
+    project.commit({"coreml-gate.toml": "[[model]\n"})
+    project.git("checkout", "--quiet", "-B", "topic")
+    project.commit({"coreml-gate.toml": CONFIG})
+
+    outcome = run(project, "--base", "main", "--model", "other")
+
+    assert outcome.exit_code == 0
+    assert outcome.report["baseline"]["present"] is False
+    assert "this is not TOML" in outcome.report["baseline"]["origin"]
+
+
+def test_a_strict_gate_stops_at_a_base_that_cannot_be_read(project: Folder) -> None:
+    project.git("checkout", "--quiet", "main")
+    project.commit({"coreml-gate.toml": "[[model]\n"})
+    project.git("checkout", "--quiet", "-B", "topic")
+    project.commit({"coreml-gate.toml": "[gate]\nfail-on-unsure = true\n" + CONFIG})
+
+    outcome = run(project, "--base", "main", "--model", "other")
+
+    assert outcome.exit_code == 14
+    assert "configuration of the base commit" in outcome.err.getvalue()
+
+
+def test_uncommitted_changes_are_refused_until_allowed(project: Folder) -> None:
+    project.write({"models/other.py": SAFE + "\n# not committed\n"})
+
+    refused = run(project, "--base", "main")
+    assert refused.exit_code == 13
+    assert "`models/other.py`" in refused.err.getvalue()
+    assert "--allow-dirty" in refused.err.getvalue()
+
+    allowed = run(project, "--base", "main", "--allow-dirty")
+    assert allowed.exit_code == 0
+    assert allowed.report["dirty"]
+    assert [model["name"] for model in allowed.report["models"]] == ["other"]
+
+
+def test_a_shallow_clone_without_the_base_says_how_to_get_it(project: Folder, tmp_path: Path) -> None:
+    project.commit({"models/other.py": SAFE + "\n"})
+    project.git("clone", "--quiet", "--depth", "1", f"file://{project.root}", str(tmp_path / "shallow"))
+
+    outcome = Outcome(tmp_path / "shallow", ("--base", project.git("rev-parse", "main")))
+
+    assert outcome.exit_code == 12
+    assert "fetch-depth: 0" in outcome.err.getvalue()
+
+
+def test_a_stored_baseline_takes_the_place_of_a_rebuild(project: Folder) -> None:
+    first = run(project, "--model", "sum", "--output", ".coreml-gate/stored")
+    assert first.exit_code == 0
+    project.commit({"models/total.py": OVERFLOWS})
+
+    outcome = run(project, "--model", "sum", "--baseline", ".coreml-gate/stored")
+
+    assert outcome.exit_code == 1
+    assert "stored" in outcome.report["baseline"]["origin"]
+    precision = next(item for item in outcome.report["models"][0]["findings"] if item["check"] == "precision")
+    assert precision["status"] == "fail"
+
+
+def test_outside_of_git_every_model_is_judged_by_the_absolute_limits(tmp_path: Path) -> None:
+    root = tmp_path / "plain"
+    (root / "models").mkdir(parents=True)
+    (root / "models" / "total.py").write_text(SAFE)
+    (root / "coreml-gate.toml").write_text(CONFIG.partition('[[model]]\nname = "other"')[0])
+
+    outcome = Outcome(root, ())
+
+    assert outcome.exit_code == 0
+    assert outcome.report["commit"] is None
