@@ -10,7 +10,9 @@ Model = model_class()
 assert "coremltools" not in sys.modules and "torch" not in sys.modules, "reading must not import coremltools"
 message = Model(specificationVersion=8)
 """
-BEFORE = ALONE + """
+BEFORE = (
+    ALONE
+    + """
 import coremltools
 assert coremltools.proto.Model_pb2.Model is Model, "one class per message"
 from coremltools.converters.mil import Builder as mb
@@ -20,6 +22,7 @@ def program(x):
 converted = coremltools.convert(program, convert_to="mlprogram", skip_model_load=True)
 assert isinstance(converted.get_spec(), Model), "conversion still works"
 """
+)
 AFTER = """
 import coremltools
 from coreml_gate.mil.proto import model_class
@@ -27,7 +30,11 @@ assert model_class() is coremltools.proto.Model_pb2.Model
 """
 
 
-@pytest.mark.parametrize("code", [ALONE, BEFORE, AFTER], ids=["alone", "then coremltools", "after coremltools"])
+@pytest.mark.parametrize(
+    "code", [ALONE, BEFORE, AFTER], ids=["alone", "then coremltools", "after coremltools"]
+)
 def test_message_classes_are_shared_with_coremltools_in_either_order(code):
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -66,9 +66,7 @@ def run(
     opset: int = 18,
 ) -> tuple[Any, ...]:
     plan = compile_function(single(operation_type, values, constants or {}, outputs, opset), mode)
-    flat = [
-        item for value in values.values() for item in (value if isinstance(value, tuple) else (value,))
-    ]
+    flat = [item for value in values.values() for item in (value if isinstance(value, tuple) else (value,))]
     wide = [
         torch.from_numpy(item.astype(np.float32) if mode == "fp32" and item.dtype == np.float16 else item)
         for item in flat

@@ -99,7 +99,9 @@ def test_sums_are_wide_inside_and_round_at_the_end(run_operation):
 
 def test_fp32_mode_never_rounds(run_operation):
     x = np.array([1, 60000], np.float16)
-    (found,) = run_operation("add", {"x": x, "y": np.array([1e-3, 60000], np.float16)}, outputs=("fp16",), mode="fp32")
+    (found,) = run_operation(
+        "add", {"x": x, "y": np.array([1e-3, 60000], np.float16)}, outputs=("fp16",), mode="fp32"
+    )
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [1 + np.float32(np.float16(1e-3)), 120000], rtol=1e-7)
 

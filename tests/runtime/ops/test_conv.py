@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from coreml_gate.runtime.ops.padding import window_padding
+
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+def arrays(rng, *shapes):
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+@pytest.mark.parametrize(
+    ("rank", "options"),
+    [
+        (1, {"strides": [2], "dilations": [2], "pad_type": "valid"}),
+        (2, {"strides": [2, 1], "pad": [1, 2, 0, 1], "pad_type": "custom", "groups": 2}),
+        (2, {"pad": [1, 1, 2, 2], "pad_type": "custom", "dilations": [2, 1]}),
+        (3, {"pad": [1, 0, 0, 1, 1, 1], "pad_type": "custom"}),
+    ],
+)
+def test_conv_pads_before_and_after_each_axis(rank, options, run_operation, rng):
+    x, weight, bias = arrays(
+        rng, (2, 4, *(9, 8, 7)[:rank]), (6, 4 // options.get("groups", 1), *(3, 2, 3)[:rank]), (6,)
+    )
+    pad = options.get("pad", [0] * 2 * rank)
+    padded = np.pad(x, [(0, 0), (0, 0), *zip(pad[::2], pad[1::2], strict=True)])
+    conv = (functional.conv1d, functional.conv2d, functional.conv3d)[rank - 1]
+    wanted = conv(
+        *map(torch.from_numpy, (padded, weight, bias)),
+        options.get("strides", 1),
+        0,
+        options.get("dilations", 1),
+        options.get("groups", 1),
+    )
+    (found,) = run_operation("conv", {"x": x}, {"weight": weight, "bias": bias, **options})
+    np.testing.assert_allclose(found, wanted, **CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("pad_type", "wanted"), [("same", ((0, 1), (1, 1))), ("same_lower", ((1, 0), (1, 1)))]
+)
+def test_same_padding_gives_size_over_stride_windows(pad_type, wanted):
+    assert window_padding(pad_type, None, (6, 7), (3, 3), (2, 2), (1, 1)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "torch_options"),
+    [
+        ({"strides": [2, 2], "pad_type": "valid"}, {"stride": 2}),
+        (
+            {"strides": [2, 3], "pad_type": "custom", "pad": [1, 1, 0, 0]},
+            {"stride": (2, 3), "padding": (1, 0)},
+        ),
+        (
+            {"strides": [2, 2], "pad_type": "custom", "pad": [1, 1, 1, 1], "output_shape": [2, 6, 10, 12]},
+            {"stride": 2, "padding": 1, "output_padding": 1},
+        ),
+        ({"dilations": [2, 1], "groups": 2, "pad_type": "valid"}, {"dilation": (2, 1), "groups": 2}),
+    ],
+)
+def test_conv_transpose_equals_torch(options, torch_options, run_operation, rng):
+    groups = options.get("groups", 1)
+    x, weight, bias = arrays(rng, (2, 4, 5, 6), (4, 6 // groups, 3, 3), (6,))
+    wanted = functional.conv_transpose2d(*map(torch.from_numpy, (x, weight, bias)), **torch_options)
+    (found,) = run_operation("conv_transpose", {"x": x}, {"weight": weight, "bias": bias, **options})
+    np.testing.assert_allclose(found, wanted, **CLOSE)
+
+
+def test_conv_transpose_crops_unevenly_and_same_gives_size_times_stride(run_operation, rng):
+    x, weight = arrays(rng, (1, 2, 5), (2, 3, 4))
+    whole = functional.conv_transpose1d(torch.from_numpy(x), torch.from_numpy(weight), stride=2)
+    (uneven,) = run_operation(
+        "conv_transpose", {"x": x}, {"weight": weight, "strides": [2], "pad_type": "custom", "pad": [2, 1]}
+    )
+    (same,) = run_operation(
+        "conv_transpose", {"x": x}, {"weight": weight, "strides": [2], "pad_type": "same"}
+    )
+    np.testing.assert_allclose(uneven, whole[..., 2:-1], **CLOSE)
+    np.testing.assert_allclose(same, whole[..., 1:-1], **CLOSE)
+    assert same.shape[-1] == 2 * x.shape[-1]
+
+
+def test_half_conv_rounds_once_at_the_end(run_operation, rng):
+    x, weight = (item.astype(np.float16) for item in arrays(rng, (1, 64, 5, 5), (8, 64, 3, 3)))
+    wanted = functional.conv2d(torch.from_numpy(x).float(), torch.from_numpy(weight).float()).half()
+    (found,) = run_operation("conv", {"x": x}, {"weight": weight}, ("fp16",))
+    np.testing.assert_array_equal(found, wanted)

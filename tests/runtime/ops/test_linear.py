@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize(("flip_x", "flip_y"), [(False, False), (True, False), (False, True), (True, True)])
+def test_matmul_transposes_and_broadcasts(flip_x, flip_y, run_operation, rng):
+    x, y = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 1, 3, 4), (5, 4, 6)))
+    wanted = x @ y
+    values = {
+        "x": x.swapaxes(-1, -2).copy() if flip_x else x,
+        "y": y.swapaxes(-1, -2).copy() if flip_y else y,
+    }
+    (found,) = run_operation("matmul", values, {"transpose_x": flip_x, "transpose_y": flip_y})
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_linear_without_bias_and_einsum(run_operation, rng):
+    x, weight = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 4), (3, 4)))
+    (found,) = run_operation("linear", {"x": x}, {"weight": weight})
+    np.testing.assert_allclose(found, x @ weight.T, rtol=1e-5, atol=1e-6)
+    (same,) = run_operation("einsum", {"values": (x, weight)}, {"equation": "bi,oi->bo"})
+    np.testing.assert_allclose(same, found, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [None, np.bool_, np.float32])
+def test_attention_with_every_kind_of_mask(kind, run_operation, rng):
+    query, key, value = (rng.standard_normal((2, 3, length, 4)).astype(np.float32) for length in (5, 6, 6))
+    values = {"query": query, "key": key, "value": value}
+    scores = query @ key.swapaxes(-1, -2) / 2
+    if kind is not None:
+        values["attn_mask"] = (rng.random((5, 6)) < 0.7).astype(kind)
+        values["attn_mask"][:, 0] = 1
+        mask = values["attn_mask"]
+        scores = np.where(mask, scores, -np.inf) if kind is np.bool_ else scores + mask
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    wanted = weights / weights.sum(-1, keepdims=True) @ value
+    (found,) = run_operation("scaled_dot_product_attention", values)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import torch
+
+LENGTH, BATCH, FEATURES, HIDDEN = 5, 2, 3, 4
+
+
+@pytest.fixture
+def x(rng):
+    return rng.standard_normal((LENGTH, BATCH, FEATURES)).astype(np.float32)
+
+
+def start(rng, size=HIDDEN):
+    return rng.standard_normal((BATCH, size)).astype(np.float32)
+
+
+def weights(rng, gates):
+    shapes = ((gates * HIDDEN, FEATURES), (gates * HIDDEN, HIDDEN), (gates * HIDDEN,))
+    return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+def mil_order(gates):
+    """torch has input, forget, cell, output; MIL input, forget, output, cell."""
+    i, f, z, o = np.split(gates, 4)
+    return np.concatenate((i, f, o, z))
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+@pytest.mark.parametrize("activation", ["tanh", "linear"])
+def test_lstm_step_by_step(direction, activation, x, run_operation, rng):
+    """``linear`` leaves torch's kernel, so both ways of computing are asked."""
+    w_ih, w_hh, bias = weights(rng, 4)
+    h = h0 = start(rng)
+    c = c0 = start(rng)
+    act = np.tanh if activation == "tanh" else lambda value: value
+    states = []
+    for step in x if direction == "forward" else x[::-1]:
+        i, f, o, z = np.split(step @ w_ih.T + h @ w_hh.T + bias, 4, -1)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(z)
+        h = sigmoid(o) * act(c)
+        states.append(h)
+    constants = {"weight_ih": w_ih, "weight_hh": w_hh, "bias": bias, "direction": direction,
+                 "output_sequence": True, "activation": activation}  # fmt: skip
+    values = {"x": x, "initial_h": h0, "initial_c": c0}
+    found = run_operation("lstm", values, constants, ("fp32",) * 3)
+    wanted = np.stack(states if direction == "forward" else states[::-1]), h, c
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def sigmoid(value):
+    return 1 / (1 + np.exp(-value))
+
+
+def test_bidirectional_lstm_equals_torch(x, run_operation, rng):
+    module = torch.nn.LSTM(FEATURES, HIDDEN, bidirectional=True)
+    h0, c0 = start(rng, 2 * HIDDEN), start(rng, 2 * HIDDEN)
+
+    def two(both):
+        return torch.from_numpy(np.stack(np.split(both, 2, -1)))
+
+    with torch.no_grad():
+        states, (h, c) = module(torch.from_numpy(x), (two(h0), two(c0)))
+    named = {name: value.detach().numpy() for name, value in module.named_parameters()}
+    constants = {"direction": "bidirectional", "output_sequence": True}
+    for ours, theirs in (("", "l0"), ("_back", "l0_reverse")):
+        constants[f"weight_ih{ours}"] = mil_order(named[f"weight_ih_{theirs}"])
+        constants[f"weight_hh{ours}"] = mil_order(named[f"weight_hh_{theirs}"])
+        constants[f"bias{ours}"] = mil_order(named[f"bias_ih_{theirs}"] + named[f"bias_hh_{theirs}"])
+    found = run_operation("lstm", {"x": x, "initial_h": h0, "initial_c": c0}, constants, ("fp32",) * 3)
+    for a, b in zip(found, (states, torch.cat((*h,), -1), torch.cat((*c,), -1)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_only_the_last_state_without_output_sequence(x, run_operation, rng):
+    w_ih, w_hh, bias = weights(rng, 4)
+    constants = {"weight_ih": w_ih, "weight_hh": w_hh, "bias": bias}
+    values = {"x": x, "initial_h": start(rng), "initial_c": start(rng)}
+    states, h, _ = run_operation("lstm", values, constants, ("fp32",) * 3)
+    assert states.shape == (1, BATCH, HIDDEN)
+    np.testing.assert_array_equal(states[0], h)
+
+
+def test_peephole_and_clip_reach_the_gates(x, run_operation, rng):
+    w_ih, w_hh, bias = weights(rng, 4)
+    peephole = rng.standard_normal(3 * HIDDEN).astype(np.float32)
+    h0, c0 = start(rng), start(rng)
+    i, f, o, z = np.split(x[0] @ w_ih.T + h0 @ w_hh.T + bias, 4, -1)
+    p_i, p_f, p_o = np.split(peephole, 3)
+    z = np.clip(np.tanh(z), -0.1, 0.1)
+    c = np.clip(sigmoid(f + p_f * c0) * c0 + sigmoid(i + p_i * c0) * z, -0.1, 0.1)
+    h = sigmoid(o + p_o * c) * np.tanh(c)
+    constants = {"weight_ih": w_ih, "weight_hh": w_hh, "bias": bias, "peephole": peephole, "clip": 0.1}
+    _, found, _ = run_operation(
+        "lstm", {"x": x[:1], "initial_h": h0, "initial_c": c0}, constants, ("fp32",) * 3
+    )
+    np.testing.assert_allclose(found, h, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("reset_after", [False, True])
+def test_gru_applies_the_reset_gate_before_or_after_the_product(reset_after, x, run_operation, rng):
+    w_ih, w_hh, bias = weights(rng, 3)
+    h = h0 = start(rng)
+    w_r, w_o, w_z = np.split(w_hh, 3)
+    b_r, b_o, b_z = np.split(bias, 3)
+    for step in x:
+        x_r, x_o, x_z = np.split(step @ w_ih.T, 3, -1)
+        r, z = sigmoid(x_r + h @ w_r.T + b_r), sigmoid(x_z + h @ w_z.T + b_z)
+        o = np.tanh(x_o + (r * (h @ w_o.T + b_o) if reset_after else (r * h) @ w_o.T + b_o))
+        h = (1 - z) * o + z * h
+    constants = {"weight_ih": w_ih, "weight_hh": w_hh, "bias": bias, "reset_after": reset_after}
+    _, found = run_operation("gru", {"x": x, "initial_h": h0}, constants, ("fp32",) * 2)
+    np.testing.assert_allclose(found, h, rtol=1e-4, atol=1e-5)
+
+
+def test_rnn_in_reverse(x, run_operation, rng):
+    w_ih, w_hh, bias = weights(rng, 1)
+    h = h0 = start(rng)
+    for step in x[::-1]:
+        h = np.maximum(step @ w_ih.T + h @ w_hh.T + bias, 0)
+    constants = {"weight_ih": w_ih, "weight_hh": w_hh, "bias": bias, "direction": "reverse",
+                 "activation": "relu", "output_sequence": True}  # fmt: skip
+    states, found = run_operation("rnn", {"x": x, "initial_h": h0}, constants, ("fp32",) * 2)
+    np.testing.assert_allclose(found, h, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(states[0], found)

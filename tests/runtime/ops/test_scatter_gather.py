@@ -1,0 +1,97 @@
+import itertools
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def x(rng):
+    return rng.standard_normal((3, 4, 5)).astype(np.float32)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_gather_replaces_an_axis_by_the_axes_of_the_indices(x, axis, run_operation):
+    indices = np.array([[0, -1], [2, 1]], np.int32)
+    (found,) = run_operation("gather", {"x": x, "indices": indices}, {"axis": axis})
+    np.testing.assert_array_equal(found, np.take(x, indices, axis))
+
+
+@pytest.mark.parametrize(("axis", "batch_dims"), [(1, 1), (2, 1), (2, 2)])
+def test_gather_in_batches(x, axis, batch_dims, run_operation, rng):
+    indices = rng.integers(0, x.shape[axis], (*x.shape[:batch_dims], 2, 3)).astype(np.int32)
+    (found,) = run_operation("gather", {"x": x, "indices": indices}, {"axis": axis, "batch_dims": batch_dims})
+    wanted = np.stack([
+        np.take(x[batch], indices[batch], axis - batch_dims)
+        for batch in itertools.product(*map(range, x.shape[:batch_dims]))
+    ])  # fmt: skip
+    np.testing.assert_array_equal(found, wanted.reshape(found.shape))
+
+
+def test_gather_along_axis(x, run_operation, rng):
+    indices = rng.integers(-4, 4, (3, 2, 5)).astype(np.int32)
+    (found,) = run_operation("gather_along_axis", {"x": x, "indices": indices}, {"axis": 1})
+    np.testing.assert_array_equal(found, np.take_along_axis(x, indices % 4, 1))
+
+
+@pytest.mark.parametrize("batch_dims", [0, 1])
+def test_gather_nd(x, batch_dims, run_operation, rng):
+    indices = rng.integers(0, 3, (3, 6, 2)).astype(np.int32)
+    (found,) = run_operation("gather_nd", {"x": x, "indices": indices}, {"batch_dims": batch_dims})
+    wanted = np.empty((3, 6, 5) if batch_dims == 0 else (3, 6), np.float32)
+    for i, j in itertools.product(range(3), range(6)):
+        place = tuple(indices[i, j])
+        wanted[i, j] = x[place] if batch_dims == 0 else x[(i, *place)]
+    np.testing.assert_array_equal(found, wanted)
+
+
+STEPS = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "max": max,
+    "min": min,
+    "update": lambda _, b: b,
+}
+
+
+@pytest.mark.parametrize("mode", sorted(STEPS))
+def test_scatter_works_repeated_places_in_one_by_one(x, mode, run_operation, rng):
+    places = np.array([1, -1, 2] if mode == "update" else [1, -1, 1], np.int32)
+    updates = rng.uniform(1, 2, (3, 3, 5)).astype(np.float32)
+    wanted = x.copy()
+    for n, place in enumerate(places):
+        wanted[:, place] = np.vectorize(STEPS[mode])(wanted[:, place], updates[:, n])
+    (found,) = run_operation(
+        "scatter", {"data": x, "indices": places, "updates": updates}, {"axis": 1, "mode": mode}
+    )
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mode", sorted(STEPS))
+def test_scatter_along_axis(x, mode, run_operation, rng):
+    places = np.argsort(rng.random((3, 4, 5)), 1)[:, :2].astype(np.int32)
+    updates = rng.uniform(1, 2, (3, 2, 5)).astype(np.float32)
+    wanted = x.copy()
+    for i, j, k in itertools.product(range(3), range(2), range(5)):
+        place = (i, places[i, j, k], k)
+        wanted[place] = STEPS[mode](wanted[place], updates[i, j, k])
+    values = {"data": x, "indices": places, "updates": updates}
+    (found,) = run_operation("scatter_along_axis", values, {"axis": 1, "mode": mode})
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["add", "update"])
+def test_scatter_nd(x, mode, run_operation, rng):
+    places = np.array([[0, 1], [2, -1]], np.int32)
+    updates = rng.standard_normal((2, 5)).astype(np.float32)
+    wanted = x.copy()
+    for place, update in zip(places, updates, strict=True):
+        wanted[tuple(place)] = STEPS[mode](wanted[tuple(place)], update)
+    (found,) = run_operation("scatter_nd", {"data": x, "indices": places, "updates": updates}, {"mode": mode})
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_an_index_out_of_range_names_the_operation(x, run_operation):
+    with pytest.raises(Exception, match=r"operation `out_0` \(gather\): .*index out of range"):
+        run_operation("gather", {"x": x, "indices": np.array([7], np.int32)})
