@@ -1,14 +1,16 @@
-"""Where does the runtime spend its time? ``python benchmarks/zoo/hotspots.py resnet50 [--threads 1]``.
+"""Where does the runtime spend its time?
 
-Prints the kinds of operations that take most, of torch eager (by torch.profiler) and of both of our modes (the
-observer's clock, which adds a few microseconds per operation).
+    python benchmarks/zoo/hotspots.py resnet50 [--threads 1] [--cpu-time]
+
+Prints the kinds of operations that take most, of torch eager (by torch.profiler) and of both of our modes (by
+the observer, which adds a few microseconds per operation).
 """
 
 import argparse
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,24 +21,25 @@ from torch.profiler import ProfilerActivity, profile
 ZOO = Path(__file__).parent
 sys.path.insert(0, str(ZOO.parent))
 
+from coreml_gate.config.load import load_config  # noqa: E402
+from coreml_gate.mil.ir import Operation  # noqa: E402
 from zoo.child import measure  # noqa: E402 - the folder of the zoo has to be on the path first
 from zoo.row import Row  # noqa: E402
 from zoo.variants import Mode, Subject, eager  # noqa: E402
 
-from coreml_gate.config.load import load_config  # noqa: E402
-from coreml_gate.mil.ir import Operation  # noqa: E402
-
 RUNS = 5
 SHOWN = 8
 Clock = Callable[[], float]
+Seconds = dict[str, float]
+"""By operation type."""
 
 
-def ours(subject: Subject, mode: Mode, clock: Clock) -> tuple[Counter[str], float]:
+def ours(subject: Subject, mode: Mode, clock: Clock) -> tuple[Seconds, float]:
     """Seconds per operation type and of a whole run without an observer, both the mean of ``RUNS``."""
     engine = subject.engine(mode)
     inputs = engine.inputs(subject.sample)
     engine.model.predict(inputs)
-    seconds: Counter[str] = Counter()
+    seconds: Seconds = defaultdict(float)
     for _ in range(RUNS):
         last = clock()
 
@@ -52,19 +55,20 @@ def ours(subject: Subject, mode: Mode, clock: Clock) -> tuple[Counter[str], floa
     return seconds, (clock() - started) / RUNS
 
 
-def torchs(subject: Subject) -> Counter[str]:
+def torchs(subject: Subject) -> Seconds:
     """Seconds of self time per ATen operator in eager mode."""
     run = eager(subject)
     run()
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         for _ in range(RUNS):
             run()
-    return Counter({item.key: item.self_cpu_time_total / 1e6 / RUNS for item in profiler.key_averages()})
+    return {item.key: item.self_cpu_time_total / 1e6 / RUNS for item in profiler.key_averages()}
 
 
-def line(name: str, seconds: Counter[str]) -> str:
+def line(name: str, seconds: Seconds) -> str:
     total = sum(seconds.values())
-    parts = [f"{kind} {1e3 * value:.2f}" for kind, value in seconds.most_common(SHOWN)]
+    most = sorted(seconds.items(), key=lambda item: -item[1])[:SHOWN]
+    parts = [f"{kind} {1e3 * value:.2f}" for kind, value in most]
     return f"{name:6} {1e3 * total:8.2f} ms: {', '.join(parts)}"
 
 
