@@ -34,11 +34,11 @@ def gather(
     places = _from_start(indices, x.shape[axis], validate=validate_indices)
     if not batch_dims:
         picked = x.index_select(axis, places.reshape(-1))
-        return picked.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+        return picked.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
     rows = x.movedim(axis, batch_dims).flatten(0, batch_dims - 1)
     flat = places.reshape(len(rows), -1)
     picked = rows[torch.arange(len(rows))[:, None], flat]
-    picked = picked.reshape(*indices.shape, *rows.shape[2:])
+    picked = picked.reshape((*indices.shape, *rows.shape[2:]))
     between = tuple(range(indices.ndim, indices.ndim + axis - batch_dims))
     return picked.movedim(between, tuple(range(batch_dims, axis))) if between else picked
 
@@ -55,7 +55,7 @@ def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0, validate_indices:
     rows = x.reshape(prod(x.shape[:batch_dims]), prod(sizes), *x.shape[batch_dims + depth :])
     flat = _linear(indices, sizes, validate=validate_indices).reshape(len(rows), -1)
     picked = rows[torch.arange(len(rows))[:, None], flat]
-    return picked.reshape(*indices.shape[:-1], *x.shape[batch_dims + depth :])
+    return picked.reshape((*indices.shape[:-1], *x.shape[batch_dims + depth :]))
 
 
 def _linear(indices: Tensor, sizes: torch.Size, *, validate: bool) -> Tensor:

@@ -29,6 +29,12 @@ def test_asked_to_validate_an_operation_refuses_negative_and_large_indices(
         run_operation(operation, inputs, {"validate_indices": True}, opset=17)
 
 
+@pytest.mark.parametrize(("operation", "index"), [("gather", 1), ("gather_nd", [1])])
+def test_a_vector_and_one_index_give_a_scalar(operation: str, index: Any, run_operation: Any) -> None:
+    (found,) = run_operation(operation, {"x": DATA[1], "indices": np.array(index, np.int32)})
+    assert (found.shape, found.item()) == ((), 4)
+
+
 def test_unasked_a_negative_index_counts_from_the_end(run_operation: Any) -> None:
     inputs = {"x": DATA, "indices": np.array([-1], np.int32)}
     (found,) = run_operation("gather", inputs, {"validate_indices": False}, opset=17)
