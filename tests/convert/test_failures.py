@@ -10,6 +10,7 @@ KNOWN = {
         "run_decompositions"
     ),
     "State model is supported only >= iOS18. Please update the minimum_deployment_target": "iOS18",
+    "The 4-bit quantization is supported since iOS18.": "deployment-target",
     "Core ML cannot handle user input mutation, because": "x.clone()",
     "For mlprogram, inputs with infinite upper_bound is not allowed.": "greatest size",
     "Could not guard on data-dependent expression Eq(u0, 1)": "torch.where",

@@ -126,6 +126,24 @@ def test_images_keep_scale_and_bias_in_the_program(bench: MakeBench) -> None:
     assert package.operations == ["mul", "add", "reduce_mean"]
 
 
+def test_grey_images(bench: MakeBench) -> None:
+    text = "class Net(nn.Module):\n    def forward(self, x):\n        return x.mean((2, 3))\n"
+    image = ImageInput(color="GRAYSCALE", scale=0.5)
+    inputs = (ModelInput(name="x", shape=(1, 1, 8, 8), image=image),)
+    package = saved(bench(text, input=inputs, precision="float32").convert().package)
+    kind = package.spec.description.input[0].type.imageType
+    assert kind.ColorSpace.Name(kind.colorSpace) == "GRAYSCALE"
+    assert package.operations == ["mul", "reduce_mean"]
+
+
+def test_a_range_without_an_end_fails_with_the_way_out(bench: MakeBench) -> None:
+    text = "class Net(nn.Module):\n    def forward(self, x):\n        return x.relu()\n"
+    facts = bench(text, input=(ModelInput(name="x", shape=(1, (2, -1))),)).convert().facts
+    assert facts.status == "failed"
+    assert "infinite upper_bound" in facts.message
+    assert "greatest size" in facts.hint
+
+
 def test_float16_inputs(bench: MakeBench) -> None:
     inputs = (ModelInput(name="x", shape=(1, 4), dtype="float16"),)
     assert saved(bench(LINEAR, input=inputs).convert().package).inputs == {"x": ("float16", [1, 4])}
@@ -151,6 +169,16 @@ def test_compression_changes_the_package_alone(
     done = bench(text, input=inputs, compress=options, deployment_target=target).convert()
     assert operation in saved(done.package).operations
     assert operation not in saved(done.reference).operations
+
+
+def test_compression_never_raises_the_deployment_target(bench: MakeBench) -> None:
+    text = "class Net(nn.Linear):\n    def __init__(self):\n        super().__init__(64, 64)\n"
+    inputs = (ModelInput(name="input", shape=(1, 64)),)
+    options = Compression(method="palettize", bits=4)
+    facts = bench(text, input=inputs, compress=options, deployment_target="iOS15").convert().facts
+    assert facts.status == "failed"
+    assert "specification version from 6 to 7" in facts.message
+    assert '"iOS16"' in facts.hint
 
 
 def test_skipped_passes_and_their_spelling(bench: MakeBench) -> None:

@@ -6,16 +6,30 @@ import coremltools as ct
 from coremltools.optimize import coreml as cto
 
 from coreml_gate.config import Compression
+from coreml_gate.convert.failures import ConversionFailedError
 
+_TARGETS = {7: "iOS16", 8: "iOS17", 9: "iOS18"}
+"""The deployment target of each specification version."""
 _INTEGERS = {"linear-int8": "int8", "linear-int4": "int4"}
 
 
 def compress(model: ct.models.MLModel, options: Compression) -> ct.models.MLModel:
-    """Quantises linearly (symmetric, one scale per channel or block) or palettises by k-means."""
+    """Quantises linearly (symmetric, one scale per channel or block) or palettises by k-means.
+
+    coremltools raises the package's version silently when compressed weights need a later one; that is a
+    :class:`ConversionFailedError` here, because older phones could not load the package any more.
+    """
     config = cto.OptimizationConfig(global_config=_operation_config(options))
-    if options.method == "palettize":
-        return cto.palettize_weights(model, config)
-    return cto.linear_quantize_weights(model, config)
+    method = cto.palettize_weights if options.method == "palettize" else cto.linear_quantize_weights
+    compressed = method(model, config)
+    before, after = (one.get_spec().specificationVersion for one in (model, compressed))
+    if after > before:
+        raise ConversionFailedError(
+            f"`compress` raises the package's specification version from {before} to {after}: phones of the "
+            "configured deployment target could not load it.",
+            f'set `deployment-target = "{_TARGETS.get(after, "iOS18")}"`, or leave `compress` out.',
+        )
+    return compressed
 
 
 def _operation_config(options: Compression) -> Any:  # noqa: ANN401 - coremltools' own types

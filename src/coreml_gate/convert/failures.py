@@ -12,7 +12,10 @@ _NOISE = (
     "  File ",
     "    ",
     "Caused by:",
-    "For ",
+    "For C++ stack trace",
+    "For extended logs",
+    "For more debugging help",
+    "For more information",
     "If you suspect",
     "The error above occurred",
     "The following call raised",
@@ -55,7 +58,7 @@ _KNOWN: Mapping[str, str] = {
     r"Dynamic quantized models are not supported": (
         "convert the float model, and compress the package with `compress` in the configuration."
     ),
-    r"iOS ?1[678]\+|target >= iOS1[678]|(Please|to) (set|update).{0,40}minimum.deployment.target": (
+    r"iOS ?1[678]\+|(>=|since) iOS1[678]|(Please|to) (set|update).{0,40}minimum.deployment.target": (
         "raise `deployment-target`, or leave out what needs it."
     ),
     r"Main block's input name": ("an output is an input as it came: leave it out, or return `x * 1`."),

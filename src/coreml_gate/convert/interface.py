@@ -14,6 +14,11 @@ from coreml_gate.engines.images import channel_bias
 from coreml_gate.engines.samples import Samples
 
 _DTYPES = {"float16": np.float16, "float32": np.float32, "int32": np.int32}
+_COLORS = {
+    "RGB": ct.colorlayout.RGB,
+    "BGR": ct.colorlayout.BGR,
+    "GRAYSCALE": ct.colorlayout.GRAYSCALE,
+}
 _SPECIALISED_BY_TORCH = 1
 """torch.export takes a size of 1 as a constant, whatever is declared."""
 
@@ -113,7 +118,7 @@ def _input_type(
             shape=shape,
             scale=image.scale,
             bias=bias if len(bias) > 1 else bias[0],
-            color_layout=image.color,
+            color_layout=_COLORS[image.color],
             channel_first=True,
         )
     return ct.TensorType(name=name, shape=shape, dtype=_dtype(value, declared))
