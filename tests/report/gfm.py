@@ -7,7 +7,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 OUR_TAGS = ("<br>", "<sub>", "</sub>", "<details>", "</details>", "<summary>", "</summary>")
-LINKED = re.compile(r"@\w|#\d|\bGH-\d|://|\bwww\.|\bmailto:", re.IGNORECASE)
+LINKED = re.compile(r"@\w|#\d|GH-\d|://|www\.|mailto:", re.IGNORECASE)
 BAR = re.compile(r"(?<!\\)\|")
 
 

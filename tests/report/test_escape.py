@@ -29,6 +29,7 @@ FRAGMENTS = st.sampled_from(
         "https://evil.example",
         "HTTP://evil.example",
         "www.evil.example",
+        "_www.evil.example",
         "[a](b)",
         "![a](b)",
         "[a]: b",

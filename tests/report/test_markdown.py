@@ -111,13 +111,13 @@ def test_a_cell_shows_head_change_and_mark() -> None:
     assert "| **❌ 4.90&nbsp;MB (+18.9&nbsp;%)** | 26.1&nbsp;MB (+3.2&nbsp;%) |" in text
 
 
-def test_failures_beyond_five_lines_are_counted() -> None:
+def test_failures_beyond_six_lines_are_counted() -> None:
     failures = [size(status=Status.FAIL, message=f"failure {n}.", hint="do this.") for n in range(4)]
     text = markdown.render(verdict(blocked("digits", *failures), exit_code=1, verdict=Status.FAIL), DEFAULT)
     explained = text.partition("<details>")[0]
-    assert "failure 1." in explained
-    assert "failure 2." not in explained
-    assert "- and 2 more failures" in explained
+    assert "failure 2." in explained
+    assert "failure 3." not in explained
+    assert "- and 1 more failure" in explained
 
 
 def test_unsure_blocks_only_when_asked() -> None:

@@ -25,6 +25,14 @@ def test_number(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (3.21e-6, "3.2e-6"), (0.0777, "0.078"), (0.31, "0.31"), (1.52, "1.5"), (152.3, "152")],
+)
+def test_error(value: float, text: str) -> None:
+    assert numbers.error(value) == text
+
+
+@pytest.mark.parametrize(
     ("sizes", "shown"),
     [
         ([5e3, 2.5e4], ["5.00 kB", "25.0 kB"]),

@@ -28,8 +28,12 @@ def test_what_has_no_value_is_no_number() -> None:
         size(value=None, base=None, status=Status.UNSURE),
         parity(status=Status.SKIPPED),
     )
-    (row,) = build_table(verdict(model_verdict(*answers))).rows
+    row, _ = build_table(verdict(model_verdict(*answers), model_verdict(parity()))).rows
     assert row.cells == ((Figure("–", Status.UNSURE),), (), (Figure("exact", Status.PASS),))  # noqa: RUF001 - an en dash
+
+
+def test_a_check_that_nobody_asked_has_no_column() -> None:
+    assert build_table(verdict(model_verdict(accuracy(status=Status.SKIPPED)))).titles == ()
 
 
 def test_each_metric_has_a_figure_the_gravest_first() -> None:

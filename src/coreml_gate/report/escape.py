@@ -34,10 +34,10 @@ _LINKED: Final = re.compile(
     r"""
       (?<=@)                                  # @user, @org/team, mail@example.org
     | (?<=\#)(?=\d)                           # #123
-    | (?<=\bGH-)(?=\d)                        # GH-123
+    | (?<=GH-)(?=\d)                          # GH-123
     | (?<=:)(?=//)                            # https://
-    | (?<=\bwww)(?=\.)                        # www.
-    | (?<=\bmailto)(?=:) | (?<=\bxmpp)(?=:)
+    | (?<=www)(?=\.)                          # www.
+    | (?<=mailto)(?=:) | (?<=xmpp)(?=:)
     | (?<=:)(?=[\w+-]+:)                      # :emoji:
     """,
     re.IGNORECASE | re.VERBOSE,

@@ -34,7 +34,7 @@ class Detail:
     """Whether a folded table of passing models is there."""
     asides: bool = True
     """Whether warnings and what is unsure are spelled out."""
-    lines_per_model: int = 5
+    lines_per_model: int = 6
     """Lines that explain one model that blocks: a message and a hint are one line each."""
     message_limit: int = 600
     hints: bool = True

@@ -49,8 +49,8 @@ def number(value: float, digits: int = _DIGITS) -> str:
 
 
 def error(value: float) -> str:
-    """An error, of which only the magnitude matters: ``0.31``, ``3.2e-6``."""
-    return number(value, 2)
+    """An error, of which only the magnitude matters, in two digits: ``0.31``, ``0.078``, ``3.2e-6``."""
+    return f"{value:.2g}" if _LEAST_PLAIN <= value < 1 else number(value, 2)
 
 
 def decibels(value: float) -> str:

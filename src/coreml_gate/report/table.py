@@ -76,7 +76,7 @@ COLUMNS: Final = (
 def build_table(verdict: Verdict) -> Table:
     """The Verdict's models as rows, those that block first, otherwise in the configuration's order."""
     models = sorted(verdict.models, key=_gravity, reverse=True)
-    asked = [column for column in COLUMNS if any(model.of(column.check) for model in models)]
+    asked = [column for column in COLUMNS if any(_asked(model, column.check) for model in models)]
     shows = [column.show or _size_in(models, column.check) for column in asked]
     rows = (
         Row(model, tuple(_cell(column, show, model) for column, show in zip(asked, shows, strict=True)))
@@ -89,8 +89,12 @@ def _gravity(model: ModelVerdict) -> tuple[int, int]:
     return min(model.exit_code, 1), SEVERITY.index(model.verdict)
 
 
+def _asked(model: ModelVerdict, check: str) -> list[Finding]:
+    return [finding for finding in model.of(check) if finding.status is not Status.SKIPPED]
+
+
 def _cell(column: Column, show: Show, model: ModelVerdict) -> tuple[Figure, ...]:
-    findings = [finding for finding in model.of(column.check) if finding.status is not Status.SKIPPED]
+    findings = _asked(model, column.check)
     if not column.by_subject:
         return tuple(_figure(column, show, finding) for finding in _worst(column, findings))
     subjects = dict.fromkeys(finding.subject for finding in findings)

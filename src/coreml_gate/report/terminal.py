@@ -122,7 +122,7 @@ def _cell(figures: tuple[Figure, ...]) -> Text:
 
 def _figure(figure: Figure) -> Text:
     label = f"{shortened(_word(figure.label), NAME_WIDTH)} " if figure.label else ""
-    change = f" ({figure.change})" if figure.change else ""
+    change = f" ({figure.change.replace(' ', '')})" if figure.change else ""
     if figure.status is Status.PASS:
         return Text(f"{label}{figure.value}{change}")
     return Text(f"{label}! {figure.value}{change}", style=STYLES[figure.status])
