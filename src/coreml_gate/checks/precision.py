@@ -81,7 +81,7 @@ def _drop(group: Group, base: Group, limits: PrecisionLimits, status: Status) ->
 
 def _near_limit(group: Group, limits: PrecisionLimits) -> Objection | None:
     least = least_psnr(group)
-    if least is None or least >= limits.warn_psnr:
+    if least is None or not limits.psnr <= least < limits.warn_psnr:
         return None
     return Objection(
         f"PSNR {least:.1f} dB is allowed (no less than {number(limits.psnr)} dB) but below the "

@@ -101,7 +101,7 @@ class ModelConfig(ModelOptions):
     input: tuple[ModelInput, ...] = ()
     """What to know of the inputs beyond the first sample, each a ``[[model.input]]``."""
     output: tuple[str, ...] = ()
-    """Names for the outputs, in the source's order; without them the converter names them."""
+    """Names for the outputs, in the source's order; without them the source's own: keys, or `output_0`."""
 
 
 class GateOptions(ModelOptions):

@@ -142,7 +142,9 @@ def _touched(closure: Closure, changes: Changes) -> tuple[str, ...]:
 
 
 def _nothing_changed(closure: Closure, changes: Changes) -> str:
-    return f"none of its {len(closure.files)} files changed since {short(changes.since)}"
+    count = len(closure.files)
+    unchanged = "its one file has not" if count == 1 else f"none of its {count} files"
+    return f"{unchanged} changed since {short(changes.since)}"
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
