@@ -7,7 +7,7 @@ from typing import Any
 import coremltools as ct
 import numpy as np
 import pytest
-from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil import Builder
 
 
 @pytest.fixture(scope="session")
@@ -15,9 +15,9 @@ def dense(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """``relu(linear(x))`` with weights of 64 x 32 halves, as a package."""
     weight = np.arange(64 * 32, dtype=np.float32).reshape(64, 32) / 2048
 
-    @mb.program(input_specs=[mb.TensorSpec(shape=(1, 32))], opset_version=ct.target.iOS17)
+    @Builder.program(input_specs=[Builder.TensorSpec(shape=(1, 32))], opset_version=ct.target.iOS17)
     def program(x: Any) -> Any:
-        return mb.relu(x=mb.linear(x=x, weight=weight), name="answer")
+        return Builder.relu(x=Builder.linear(x=x, weight=weight), name="answer")
 
     path = tmp_path_factory.mktemp("dense") / "dense.mlpackage"
     ct.convert(program, convert_to="mlprogram", minimum_deployment_target=ct.target.iOS17).save(str(path))

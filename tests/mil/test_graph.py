@@ -29,16 +29,16 @@ RESIDUAL = function(
 )
 
 
-def test_a_value_dies_at_its_last_reader_and_an_output_never():
+def test_a_value_dies_at_its_last_reader_and_an_output_never() -> None:
     assert last_uses(RESIDUAL.block) == (("x",), (), ("b", "a"))
 
 
-def test_an_unread_result_dies_at_once():
+def test_an_unread_result_dies_at_once() -> None:
     block = Block((tensor("x", 1),), (operation("relu", tensor("a", 1), "x"),), ("x",))
     assert last_uses(block) == (("a",),)
 
 
-def test_a_nested_block_keeps_what_it_captures():
+def test_a_nested_block_keeps_what_it_captures() -> None:
     inner = Block((tensor("i", 1),), (operation("add", tensor("s", 1), "i", "a"),), ("s", "b"))
     loop = operation("while_loop", tensor("r", 1), "x", blocks=(inner,))
     assert captured(loop) == {"a", "b"}
@@ -50,13 +50,13 @@ def test_a_nested_block_keeps_what_it_captures():
     assert last_uses(block) == (("q",), ("x", "a", "b"))
 
 
-def test_peak_counts_operands_and_results_at_the_worst_operation():
+def test_peak_counts_operands_and_results_at_the_worst_operation() -> None:
     found = peak(RESIDUAL)
     assert (found.bytes, found.operation) == (60, "c")
     assert found.live == (Live("a", 20), Live("b", 20), Live("c", 20))
 
 
-def test_a_view_shares_its_operands_storage_and_keeps_it_alive():
+def test_a_view_shares_its_operands_storage_and_keeps_it_alive() -> None:
     viewed = function(
         (tensor("x", 10),),
         operation("reshape", tensor("a", 2, 5), "x"),
@@ -75,7 +75,7 @@ def test_a_view_shares_its_operands_storage_and_keeps_it_alive():
     assert peak(copied).bytes == 40
 
 
-def test_constants_and_what_follows_from_them_alone_are_no_activations():
+def test_constants_and_what_follows_from_them_alone_are_no_activations() -> None:
     made = function(
         (tensor("x", 4),),
         operation("const", tensor("w", 1000)),
@@ -87,7 +87,7 @@ def test_constants_and_what_follows_from_them_alone_are_no_activations():
     assert histogram(made) == {"mul": 1}
 
 
-def test_a_nested_block_counts_on_top_of_what_is_alive_around_it():
+def test_a_nested_block_counts_on_top_of_what_is_alive_around_it() -> None:
     inner = Block((), (operation("exp", tensor("i", 100), "x"),), ("i",))
     outer = function(
         (tensor("x", 100),), operation("cond", tensor("r", 100), "x", blocks=(inner,)), outputs=("r",)
@@ -95,7 +95,7 @@ def test_a_nested_block_counts_on_top_of_what_is_alive_around_it():
     assert (peak(outer).bytes, peak(outer).operation) == (600, "i")
 
 
-def test_an_open_dimension_needs_the_shapes_of_a_run():
+def test_an_open_dimension_needs_the_shapes_of_a_run() -> None:
     open_shape = function(
         (tensor("x", None, 4),), operation("relu", tensor("a", None, 4), "x"), outputs=("a",)
     )
@@ -106,17 +106,17 @@ def test_an_open_dimension_needs_the_shapes_of_a_run():
     assert peak(open_shape, {"x": (3, 4), "a": (3, 4)}).bytes == 48
 
 
-def test_lists_count_their_elements_and_states_nothing():
+def test_lists_count_their_elements_and_states_nothing() -> None:
     many = Value("many", ListType(TensorType("fp32", (2,)), 5))
     memory = Value("memory", StateType(TensorType("fp16", (1000,))))
     found = peak(Function("main", 18, (memory, many), Block((memory, many), (), ("many",))))
     assert (found.bytes, found.operation) == (40, "the inputs")
 
 
-def test_packed_types_round_up_to_bytes():
+def test_packed_types_round_up_to_bytes() -> None:
     assert peak(function((tensor("x", 3, dtype="int4"),), outputs=("x",))).bytes == 2
 
 
-def test_constant_arguments_are_no_reads():
+def test_constant_arguments_are_no_reads() -> None:
     held = Constant(TensorType("fp16", ()), np.zeros(()))
     assert list(Operation("add", "a", {"x": ("v",), "y": (held,)}, {}, ()).reads()) == ["v"]

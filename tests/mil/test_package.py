@@ -8,7 +8,7 @@ import coremltools as ct
 import numpy as np
 import pytest
 import torch
-from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil import Builder
 
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature, TensorType
@@ -19,7 +19,7 @@ Broken = Callable[[str, Callable[[bytes], bytes | None]], Path]
 MODEL, WEIGHTS, MANIFEST = "model.mlmodel", "weight.bin", "Manifest.json"
 
 
-def test_reads_the_program_as_coremltools_wrote_it(dense):
+def test_reads_the_program_as_coremltools_wrote_it(dense: Path) -> None:
     function = read_package(dense).function()
     operations = {operation.name: operation for operation in function.block.operations}
     linear = next(item for item in operations.values() if item.type == "linear")
@@ -31,7 +31,7 @@ def test_reads_the_program_as_coremltools_wrote_it(dense):
     )
 
 
-def test_weights_are_views_of_the_mapped_file(dense):
+def test_weights_are_views_of_the_mapped_file(dense: Path) -> None:
     package = read_package(dense)
     weight = next(
         item.attributes["val"]
@@ -44,7 +44,7 @@ def test_weights_are_views_of_the_mapped_file(dense):
     assert isinstance(base, np.memmap)
 
 
-def test_says_what_it_weighs_and_where_it_loads(dense):
+def test_says_what_it_weighs_and_where_it_loads(dense: Path) -> None:
     package = read_package(dense)
     files = [item for item in dense.rglob("*") if item.is_file()]
     assert package.weight_bytes == next(item for item in files if item.name == WEIGHTS).stat().st_size
@@ -54,7 +54,7 @@ def test_says_what_it_weighs_and_where_it_loads(dense):
     assert package.interface.inputs == (Feature("x", "multiarray", "fp32", (1, 32)),)
 
 
-def test_fingerprint_ignores_the_date_and_the_manifest_and_nothing_else(dense, broken):
+def test_fingerprint_ignores_the_date_and_the_manifest_and_nothing_else(dense: Path, broken: Broken) -> None:
     def another_day(data: bytes) -> bytes:
         spec = model_class().FromString(data)
         spec.description.metadata.userDefined["com.github.apple.coremltools.conversion_date"] = "1970-01-01"
@@ -134,31 +134,33 @@ def _metadata(place: int, content: bytes) -> Callable[[bytes], bytes]:
         (MANIFEST, lambda _: b"{}", r"no item of the manifest is the root model"),
         (MODEL, lambda _: None, r"the model file `com\.apple\.CoreML/model\.mlmodel` is missing"),
         (MODEL, lambda data: data[:-7], r"\d+ bytes that are no Core ML specification"),
-        (MODEL, lambda _: b"version https://git-lfs.github.com/spec/v1", r"42 bytes that are no Core ML spec"),
+        (MODEL, lambda _: b"version https://git-lfs.github.com/spec/v1", r"42 bytes that are no Core ML"),
         (MODEL, _spec(_set_neural_network), r'holds a `neuralNetwork`.*\nHint: .*convert_to="mlprogram"'),
         (MODEL, _spec(_set_opset), r"function `main` uses the opset `CoreML99`; known are CoreML5"),
         (MODEL, _spec(_set_offset), r"\(const\): offset 1000000000000 lies outside of `@model_path/weights/"),
-        (MODEL, _spec(_set_escape), r"weight file `@model_path/\.\./\.\./\.\./etc/x` lies outside of the package"),
+        (MODEL, _spec(_set_escape), r"`@model_path/\.\./\.\./\.\./etc/x` lies outside of the pack"),
         (MODEL, _spec(_set_huge), r"has 4096 bytes, but \d+ elements of fp16 take \d+"),
         (MODEL, _spec(_set_other_type), r"is fp16, but the program declares int8"),
-        (MODEL, _spec(_set_unknown_type), r"operation `answer_cast_fp16` \(relu\): element type number 13 is not known"),
-        (MODEL, _spec(_set_immediate), r"`claims` \(const\): a constant holds 1 elements of int32, but its shape"),
+        (MODEL, _spec(_set_unknown_type), r"`answer_cast_fp16` \(relu\): element type number 13 is not"),
+        (MODEL, _spec(_set_immediate), r"\(const\): a constant holds 1 elements of int32, but its shape"),
         (WEIGHTS, lambda _: None, r"the weight file `@model_path/weights/weight\.bin` is missing"),
         (WEIGHTS, lambda data: data[:40], r"has 40 bytes, but its header alone takes 64"),
-        (WEIGHTS, lambda data: data[:4] + b"\x09" + data[5:], r"is of version 9; this release reads version 2"),
+        (WEIGHTS, lambda data: data[:4] + b"\x09" + data[5:], r"is of version 9; this release reads"),
         (WEIGHTS, lambda data: data[:200], r"claims bytes 128 to 4224, but the file has 200"),
-        (WEIGHTS, _metadata(0, b"\0\0\0\0"), r"has 0x00000000 at offset 64, where a value must begin with 0xdeadbeef"),
+        (WEIGHTS, _metadata(0, b"\0\0\0\0"), r"0x00000000 at offset 64, where a value must begin with 0xde"),
         (WEIGHTS, _metadata(4, struct.pack("<I", 77)), r"is type number 77, but the program declares fp16"),
         (WEIGHTS, _metadata(8, struct.pack("<Q", 2**63)), r"claims bytes 128 to 9223372036854775936"),
     ],
 )  # fmt: skip
-def test_a_damaged_package_is_named_with_the_place_and_the_number(name, change, message, broken):
+def test_a_damaged_package_is_named_with_the_place_and_the_number(
+    name: str, change: Any, message: str, broken: Broken
+) -> None:
     with pytest.raises(PackageError, match=message) as caught:
         read_package(broken(name, change))
     assert caught.value.hint
 
 
-def test_a_manifest_that_points_out_of_the_package_is_refused(broken):
+def test_a_manifest_that_points_out_of_the_package_is_refused(broken: Broken) -> None:
     def escape(data: bytes) -> bytes:
         manifest = json.loads(data)
         manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"] = "../../outside.mlmodel"
@@ -169,14 +171,14 @@ def test_a_manifest_that_points_out_of_the_package_is_refused(broken):
 
 
 @pytest.mark.parametrize(("name", "message"), [("none", "does not exist"), ("file", "is a file, not a")])
-def test_a_path_that_is_no_folder(name, message, tmp_path):
+def test_a_path_that_is_no_folder(name: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(PackageError, match=message):
         read_package(tmp_path / name)
 
 
 @pytest.mark.filterwarnings("ignore:Output, '.*', of the source model, has been renamed:UserWarning")
-def test_interface_ranges_enumerations_and_defaults(tmp_path):
+def test_interface_ranges_enumerations_and_defaults(tmp_path: Path) -> None:
     module = torch.nn.Sequential(torch.nn.Conv1d(2, 2, 1)).eval()
     traced = torch.jit.trace(module, torch.rand(1, 2, 8))
 
@@ -198,7 +200,7 @@ def test_interface_ranges_enumerations_and_defaults(tmp_path):
     assert (given.optional, given.default) == (True, 3)
 
 
-def test_functions_share_a_package_and_are_named_when_missing(tmp_path, dense):
+def test_functions_share_a_package_and_are_named_when_missing(tmp_path: Path, dense: Path) -> None:
     description = ct.utils.MultiFunctionDescriptor()
     for name in ("first", "second"):
         description.add_function(str(dense), "main", name)
@@ -213,19 +215,19 @@ def test_functions_share_a_package_and_are_named_when_missing(tmp_path, dense):
         package.function("third")
 
 
-def test_states_are_part_of_the_interface(tmp_path):
-    @mb.program(
+def test_states_are_part_of_the_interface(tmp_path: Path) -> None:
+    @Builder.program(
         input_specs=[
-            mb.TensorSpec((1, 2)),
-            mb.StateTensorSpec((1, 2), dtype=ct.converters.mil.mil.types.fp16),
+            Builder.TensorSpec((1, 2)),
+            Builder.StateTensorSpec((1, 2), dtype=ct.converters.mil.mil.types.fp16),
         ],
         opset_version=ct.target.iOS18,
     )
     def program(x: Any, memory: Any) -> Any:
-        kept = mb.read_state(input=memory)
-        total = mb.add(x=mb.cast(x=x, dtype="fp16"), y=kept)
-        mb.coreml_update_state(state=memory, value=total)
-        return mb.identity(x=total, name="total")
+        kept = Builder.read_state(input=memory)
+        total = Builder.add(x=Builder.cast(x=x, dtype="fp16"), y=kept)
+        Builder.coreml_update_state(state=memory, value=total)
+        return Builder.identity(x=total, name="total")
 
     model = ct.convert(program, convert_to="mlprogram", minimum_deployment_target=ct.target.iOS18)
     model.save(str(tmp_path / "state.mlpackage"))

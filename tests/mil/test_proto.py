@@ -33,7 +33,7 @@ assert model_class() is coremltools.proto.Model_pb2.Model
 @pytest.mark.parametrize(
     "code", [ALONE, BEFORE, AFTER], ids=["alone", "then coremltools", "after coremltools"]
 )
-def test_message_classes_are_shared_with_coremltools_in_either_order(code):
+def test_message_classes_are_shared_with_coremltools_in_either_order(code: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=False
     )

@@ -7,8 +7,9 @@ import coremltools as ct
 import numpy as np
 import pytest
 import torch
-from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil import Builder
 from coremltools.converters.mil.mil import types
+from numpy.typing import NDArray
 
 from coreml_gate.errors import InputError, PackageError, UnsupportedOperationsError
 from coreml_gate.mil.package import read_package
@@ -18,6 +19,9 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:.* of the source model, has been renamed:UserWarning",
     "ignore::torch.jit.TracerWarning",
 )
+
+
+Saved = tuple[Path, Path, NDArray[np.float32], NDArray[np.float32]]
 
 
 class Small(torch.nn.Module):
@@ -41,7 +45,7 @@ def save(path: Path, module: torch.nn.Module, example: torch.Tensor, **options: 
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
+def small(tmp_path_factory: pytest.TempPathFactory) -> Saved:
     torch.manual_seed(0)
     module, x = Small(), torch.rand(1, 3, 16, 16)
     folder = tmp_path_factory.mktemp("small")
@@ -51,12 +55,12 @@ def small(tmp_path_factory):
         return half, full, x.numpy(), module(x).numpy()
 
 
-def only(outputs):
+def only(outputs: Any) -> Any:
     (value,) = outputs.values()
     return value
 
 
-def test_float32_equals_torch_and_half_is_near(small):
+def test_float32_equals_torch_and_half_is_near(small: Saved) -> None:
     half, full, x, wanted = small
     np.testing.assert_allclose(only(load(full, mode="fp32").predict({"x": x})), wanted, rtol=1e-4, atol=1e-6)
     found = only(load(half).predict({"x": x}))
@@ -65,7 +69,7 @@ def test_float32_equals_torch_and_half_is_near(small):
     np.testing.assert_array_equal(found, found.astype(np.float16))
 
 
-def test_fp32_mode_undoes_the_rounding_of_activations_but_not_of_weights(small):
+def test_fp32_mode_undoes_the_rounding_of_activations_but_not_of_weights(small: Saved) -> None:
     half, _, x, wanted = small
     model = load(half, mode="fp32")
     found = only(model.predict({"x": x}))
@@ -73,13 +77,13 @@ def test_fp32_mode_undoes_the_rounding_of_activations_but_not_of_weights(small):
     assert 1e-6 < np.abs(found - wanted).max() < 2e-3
 
 
-def test_float32_programs_stay_float32_in_fp16_mode(small):
+def test_float32_programs_stay_float32_in_fp16_mode(small: Saved) -> None:
     _, full, x, _ = small
     half, wide = (only(load(full, mode=mode).predict({"x": x})) for mode in ("fp16", "fp32"))
     np.testing.assert_array_equal(half, wide)
 
 
-def test_the_same_input_gives_the_same_bits_and_inputs_are_left_alone(small):
+def test_the_same_input_gives_the_same_bits_and_inputs_are_left_alone(small: Saved) -> None:
     half, _, x, _ = small
     model, before = load(half), x.copy()
     np.testing.assert_array_equal(only(model.predict({"x": x})), only(model.predict({"x": x})))
@@ -95,12 +99,12 @@ def test_the_same_input_gives_the_same_bits_and_inputs_are_left_alone(small):
         ({"x": np.array(["a"])}, r"input `x`: ndarray of <U1 is no numbers"),
     ],
 )
-def test_inputs_that_do_not_fit_are_named(inputs, message, small):
+def test_inputs_that_do_not_fit_are_named(inputs: dict[str, Any], message: str, small: Saved) -> None:
     with pytest.raises(InputError, match=message):
         load(small[0]).predict(inputs)
 
 
-def test_an_observer_sees_every_operation_with_its_inputs_by_name(small):
+def test_an_observer_sees_every_operation_with_its_inputs_by_name(small: Saved) -> None:
     half, _, x, _ = small
     seen: list[tuple[str, dict[str, Any], tuple[Any, ...]]] = []
     model = load(half)
@@ -116,7 +120,7 @@ def test_an_observer_sees_every_operation_with_its_inputs_by_name(small):
     assert conv[2][0].dtype is torch.float16
 
 
-def test_peak_is_that_of_the_packages_own_types_in_every_mode(small):
+def test_peak_is_that_of_the_packages_own_types_in_every_mode(small: Saved) -> None:
     half, full, x, _ = small
     peaks = [
         load(path, mode=mode).peak({"x": x}).bytes
@@ -125,7 +129,7 @@ def test_peak_is_that_of_the_packages_own_types_in_every_mode(small):
     assert peaks[0] == peaks[1] < peaks[2]
 
 
-def test_unknown_operations_are_all_named_at_load(small, tmp_path):
+def test_unknown_operations_are_all_named_at_load(small: Saved, tmp_path: Path) -> None:
     def rename(block: Any) -> None:
         for operation in block.operations:
             operation.type = {"conv": "warp", "linear": "blur"}.get(operation.type, operation.type)
@@ -145,7 +149,7 @@ def test_unknown_operations_are_all_named_at_load(small, tmp_path):
     assert caught.value.operations == ("blur", "warp")
 
 
-def test_a_declared_shape_that_is_not_met_names_the_operation(small, tmp_path):
+def test_a_declared_shape_that_is_not_met_names_the_operation(small: Saved, tmp_path: Path) -> None:
     spec = read_package(small[0]).spec
     edited = type(spec).FromString(spec.SerializeToString())
     for operation in edited.mlProgram.functions["main"].block_specializations["CoreML7"].operations:
@@ -159,7 +163,7 @@ def test_a_declared_shape_that_is_not_met_names_the_operation(small, tmp_path):
         load(tmp_path / "odd.mlpackage").predict({"x": small[2]})
 
 
-def test_flexible_shapes_run_at_each_size(tmp_path):
+def test_flexible_shapes_run_at_each_size(tmp_path: Path) -> None:
     module = torch.nn.Sequential(torch.nn.Conv1d(2, 3, 3, padding=1), torch.nn.ReLU())
     inputs = [ct.TensorType(name="x", shape=(1, 2, ct.RangeDim(4, 16, default=8)))]
     path = save(tmp_path / "range.mlpackage", module, torch.rand(1, 2, 8), inputs=inputs)
@@ -173,7 +177,7 @@ def test_flexible_shapes_run_at_each_size(tmp_path):
     assert model.peak({"x": np.zeros((1, 2, 16))}).bytes > model.peak({"x": np.zeros((1, 2, 4))}).bytes
 
 
-def test_images_enter_as_pixels_and_colours_in_their_order(tmp_path):
+def test_images_enter_as_pixels_and_colours_in_their_order(tmp_path: Path) -> None:
     class Scale(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x * 2
@@ -188,7 +192,7 @@ def test_images_enter_as_pixels_and_colours_in_their_order(tmp_path):
         model.predict({"x": image.transpose(1, 0, 2)})
 
 
-def test_a_classifier_gives_its_label_and_every_probability(tmp_path):
+def test_a_classifier_gives_its_label_and_every_probability(tmp_path: Path) -> None:
     module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Softmax(-1))
     path = save(
         tmp_path / "labels.mlpackage",
@@ -202,15 +206,18 @@ def test_a_classifier_gives_its_label_and_every_probability(tmp_path):
     assert found["classLabel"] == max(probabilities, key=probabilities.__getitem__)
 
 
-def test_states_are_updated_in_place_and_read_before_they_are_written(tmp_path):
-    @mb.program(
-        input_specs=[mb.TensorSpec((1, 2), dtype=types.fp16), mb.StateTensorSpec((1, 2), dtype=types.fp16)],
+def test_states_are_updated_in_place_and_read_before_they_are_written(tmp_path: Path) -> None:
+    @Builder.program(
+        input_specs=[
+            Builder.TensorSpec((1, 2), dtype=types.fp16),
+            Builder.StateTensorSpec((1, 2), dtype=types.fp16),
+        ],
         opset_version=ct.target.iOS18,
     )
     def program(x: Any, memory: Any) -> Any:
-        before = mb.read_state(input=memory)
-        after = mb.coreml_update_state(state=memory, value=mb.add(x=x, y=before))
-        return mb.add(x=after, y=before, name="both")
+        before = Builder.read_state(input=memory)
+        after = Builder.coreml_update_state(state=memory, value=Builder.add(x=x, y=before))
+        return Builder.add(x=after, y=before, name="both")
 
     model = ct.convert(program, convert_to="mlprogram", minimum_deployment_target=ct.target.iOS18)
     model.save(str(tmp_path / "state.mlpackage"))
@@ -227,11 +234,11 @@ def test_states_are_updated_in_place_and_read_before_they_are_written(tmp_path):
         loaded.predict({"x": x}, {"memory": np.zeros(3, np.float16)})
 
 
-def test_functions_of_one_package_are_chosen_by_name(tmp_path):
+def test_functions_of_one_package_are_chosen_by_name(tmp_path: Path) -> None:
     def scaled(factor: float) -> str:
-        @mb.program(input_specs=[mb.TensorSpec((2,))], opset_version=ct.target.iOS18)
+        @Builder.program(input_specs=[Builder.TensorSpec((2,))], opset_version=ct.target.iOS18)
         def program(x: Any) -> Any:
-            return mb.mul(x=x, y=factor, name="y")
+            return Builder.mul(x=x, y=factor, name="y")
 
         path = str(tmp_path / f"{factor}.mlpackage")
         ct.convert(program, convert_to="mlprogram", minimum_deployment_target=ct.target.iOS18).save(path)
@@ -247,19 +254,21 @@ def test_functions_of_one_package_are_chosen_by_name(tmp_path):
     assert only(load(tmp_path / "both.mlpackage", "double").predict(x)).tolist() == [2, 2]
 
 
-def test_branches_and_loops_run_their_blocks_with_what_they_capture(tmp_path):
-    @mb.program(input_specs=[mb.TensorSpec((1,)), mb.TensorSpec((1,))], opset_version=ct.target.iOS17)
+def test_branches_and_loops_run_their_blocks_with_what_they_capture(tmp_path: Path) -> None:
+    @Builder.program(
+        input_specs=[Builder.TensorSpec((1,)), Builder.TensorSpec((1,))], opset_version=ct.target.iOS17
+    )
     def program(x: Any, step: Any) -> Any:
         def more(value: Any) -> Any:
-            return mb.less(x=mb.squeeze(x=value), y=10.0)
+            return Builder.less(x=Builder.squeeze(x=value), y=10.0)
 
         def advance(value: Any) -> Any:
-            return mb.add(x=value, y=step)
+            return Builder.add(x=value, y=step)
 
-        end = mb.while_loop(_cond=more, _body=advance, loop_vars=(x,))
-        large = mb.greater(x=mb.squeeze(x=end), y=11.0)
-        return mb.cond(
-            pred=large, _true_fn=lambda: mb.mul(x=end, y=-1.0), _false_fn=lambda: mb.identity(x=end)
+        end = Builder.while_loop(_cond=more, _body=advance, loop_vars=(x,))
+        large = Builder.greater(x=Builder.squeeze(x=end), y=11.0)
+        return Builder.cond(
+            pred=large, _true_fn=lambda: Builder.mul(x=end, y=-1.0), _false_fn=lambda: Builder.identity(x=end)
         )
 
     path = tmp_path / "flow.mlpackage"
@@ -272,7 +281,7 @@ def test_branches_and_loops_run_their_blocks_with_what_they_capture(tmp_path):
     assert seen.count("less") == 4
 
 
-def test_a_traced_gru_is_a_loop_over_lists(tmp_path):
+def test_a_traced_gru_is_a_loop_over_lists(tmp_path: Path) -> None:
     torch.manual_seed(0)
     module, x = torch.nn.GRU(4, 3, batch_first=True), torch.rand(1, 6, 4)
 
@@ -290,7 +299,7 @@ def test_a_traced_gru_is_a_loop_over_lists(tmp_path):
         np.testing.assert_allclose(only(load(path).predict({"x": x})), module(x)[0], rtol=1e-4, atol=1e-6)
 
 
-def test_compressed_weights_are_expanded_as_coremltools_does(small, tmp_path):
+def test_compressed_weights_are_expanded_as_coremltools_does(small: Saved, tmp_path: Path) -> None:
     import coremltools.optimize.coreml as cto  # noqa: PLC0415  # slow to import, wanted here only
 
     model = ct.models.MLModel(str(small[1]), skip_model_load=True)

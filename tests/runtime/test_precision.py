@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from numpy.typing import NDArray
 
 from coreml_gate.errors import PackageError, UsageError
 from coreml_gate.runtime.precision import check_mode, store, widen
+from tests.runtime.conftest import RunOperation
 
 ALL_HALVES = np.arange(2**16, dtype=np.uint16).view(np.float16)
 
@@ -43,7 +46,9 @@ WIDE = {
 
 
 @pytest.mark.parametrize("name", sorted(WIDE))
-def test_round_is_one_rounding_of_the_wide_result_for_every_half(name, run_operation):
+def test_round_is_one_rounding_of_the_wide_result_for_every_half(
+    name: str, run_operation: RunOperation
+) -> None:
     with np.errstate(all="ignore"):
         wanted = WIDE[name](ALL_HALVES.astype(np.float64)).astype(np.float16)
     (found,) = run_operation(name, {"x": ALL_HALVES}, outputs=("fp16",))
@@ -62,7 +67,7 @@ EXACT = {
 
 
 @pytest.mark.parametrize("name", sorted(EXACT))
-def test_exact_equals_numpy_for_every_half(name, run_operation):
+def test_exact_equals_numpy_for_every_half(name: str, run_operation: RunOperation) -> None:
     finite = ALL_HALVES[~np.isnan(ALL_HALVES)]
     (found,) = run_operation(name, {"x": finite}, outputs=("fp16",))
     np.testing.assert_array_equal(found, EXACT[name](finite))
@@ -72,14 +77,16 @@ def test_exact_equals_numpy_for_every_half(name, run_operation):
     ("name", "wanted"),
     [("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("real_div", np.divide)],
 )
-def test_binary_operations_equal_numpy_half_arithmetic(name, wanted, run_operation, rng):
+def test_binary_operations_equal_numpy_half_arithmetic(
+    name: str, wanted: Any, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     x, y = rng.permutation(ALL_HALVES), rng.permutation(ALL_HALVES)
     (found,) = run_operation(name, {"x": x, "y": y}, outputs=("fp16",))
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(found, wanted(x, y))
 
 
-def test_overflow_becomes_infinite_and_subnormals_stay(run_operation):
+def test_overflow_becomes_infinite_and_subnormals_stay(run_operation: RunOperation) -> None:
     large, small = np.full(2, 60000, np.float16), np.full(2, 6e-8, np.float16)
     (overflow,) = run_operation("add", {"x": large, "y": large}, outputs=("fp16",))
     (subnormal,) = run_operation("mul", {"x": small, "y": np.ones(2, np.float16)}, outputs=("fp16",))
@@ -87,7 +94,7 @@ def test_overflow_becomes_infinite_and_subnormals_stay(run_operation):
     assert subnormal[0] == np.float16(6e-8) > 0
 
 
-def test_sums_are_wide_inside_and_round_at_the_end(run_operation):
+def test_sums_are_wide_inside_and_round_at_the_end(run_operation: RunOperation) -> None:
     x = np.full((1, 4096), 100, np.float16)
     (mean,) = run_operation("reduce_mean", {"x": x}, {"axes": [-1]}, ("fp16",))
     (total,) = run_operation("reduce_sum", {"x": x}, {"axes": [-1]}, ("fp16",))
@@ -97,7 +104,7 @@ def test_sums_are_wide_inside_and_round_at_the_end(run_operation):
     assert abs(float(product[0, 0]) - 100 * 100) / 1e4 < 2e-3
 
 
-def test_fp32_mode_never_rounds(run_operation):
+def test_fp32_mode_never_rounds(run_operation: RunOperation) -> None:
     x = np.array([1, 60000], np.float16)
     (found,) = run_operation(
         "add", {"x": x, "y": np.array([1e-3, 60000], np.float16)}, outputs=("fp16",), mode="fp32"
@@ -106,22 +113,22 @@ def test_fp32_mode_never_rounds(run_operation):
     np.testing.assert_allclose(found, [1 + np.float32(np.float16(1e-3)), 120000], rtol=1e-7)
 
 
-def test_a_half_input_of_a_float32_operation_gives_a_float32_result(run_operation):
+def test_a_half_input_of_a_float32_operation_gives_a_float32_result(run_operation: RunOperation) -> None:
     (found,) = run_operation("cast", {"x": np.array([1.5], np.float16)}, {"dtype": "fp32"}, ("fp32",))
     assert found.dtype == np.float32
 
 
-def test_store_refuses_floats_where_integers_are_declared():
+def test_store_refuses_floats_where_integers_are_declared() -> None:
     with pytest.raises(PackageError, match=r"gives torch.float32, but the program declares torch.int32"):
         store(torch.ones(1), torch.int32)
 
 
-def test_widen_leaves_everything_but_half_alone():
+def test_widen_leaves_everything_but_half_alone() -> None:
     assert widen(torch.ones(1, dtype=torch.float16)).dtype is torch.float32
     integers = torch.ones(1, dtype=torch.int32)
     assert widen(integers) is integers
 
 
-def test_a_mode_that_is_not_offered_names_those_that_are():
+def test_a_mode_that_is_not_offered_names_those_that_are() -> None:
     with pytest.raises(UsageError, match=r"no mode `fp16-strict`\.\nHint: choose one of fp32, fp16\."):
         check_mode("fp16-strict")

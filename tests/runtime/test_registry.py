@@ -15,7 +15,7 @@ NOT_EXECUTED = {"const", "_const_symbolic", "conv_quantized"}
 # What coreml_update_state becomes when it is saved.
 ONLY_ON_DISK = {"write_state"}
 IGNORED = {"_existing_blocks"}
-# MIL's default depends on the operands (their rank, size or element type); ours is None and the body computes it.
+# MIL's default depends on the operands (rank, size or element type); ours is None, the body computes it.
 COMPUTED = {
     ("avg_pool", "pad"),
     ("avg_pool", "strides"),
@@ -60,12 +60,12 @@ def implementation(name: str, opset: int) -> Implementation:
     return found
 
 
-def test_every_operation_of_coremltools_is_known_and_no_other():
+def test_every_operation_of_coremltools_is_known_and_no_other() -> None:
     assert set(REGISTRY) == (set(SSAOpRegistry.core_ops) - NOT_EXECUTED) | ONLY_ON_DISK
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _, _ in VERSIONS}))
-def test_parameters_are_those_of_mil(name):
+def test_parameters_are_those_of_mil(name: str) -> None:
     allowed: dict[int, set[str]] = {}
     for _, opset, version in (item for item in VERSIONS if item[0] == name):
         found = implementation(name, opset)
@@ -77,7 +77,7 @@ def test_parameters_are_those_of_mil(name):
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _, _ in VERSIONS}))
-def test_defaults_are_those_of_mil(name):
+def test_defaults_are_those_of_mil(name: str) -> None:
     for _, opset, version in (item for item in VERSIONS if item[0] == name):
         defaults = mil_defaults(version)
         parameters = {parameter.name: parameter for parameter in implementation(name, opset).parameters}
@@ -95,18 +95,18 @@ def _check_default(name: str, parameter: Parameter, optional: bool, defaults: di
         assert parameter.default == pytest.approx(defaults.get(parameter.name))
 
 
-def test_a_version_is_in_force_from_its_opset_on():
+def test_a_version_is_in_force_from_its_opset_on() -> None:
     assert implementation("reshape", 16).since < implementation("reshape", 17).since == 17
     assert find("read_state", 17) is None
     assert implementation("read_state", 18).since == 18
 
 
-def test_rounding_has_no_default():
+def test_rounding_has_no_default() -> None:
     with pytest.raises(TypeError, match="rounding"):
         operation()  # type: ignore[call-arg]
 
 
-def test_the_suffix_is_the_opset_and_the_rest_the_type():
+def test_the_suffix_is_the_opset_and_the_rest_the_type() -> None:
     @operation(EXACT)
     def made_up_ios17(x: torch.Tensor) -> torch.Tensor:
         return x
@@ -114,6 +114,6 @@ def test_the_suffix_is_the_opset_and_the_rest_the_type():
     assert REGISTRY.pop("made_up")[17].body is made_up_ios17
 
 
-def test_each_operation_stands_in_one_group():
+def test_each_operation_stands_in_one_group() -> None:
     bodies = [entry.body.__module__ for versions in REGISTRY.values() for entry in versions.values()]
     assert set(bodies) == {group.__name__ for group in GROUPS}

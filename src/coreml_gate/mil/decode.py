@@ -154,9 +154,9 @@ def _constant(message: Message, weights: Weights) -> Constant:
 
 
 def _immediate(message: Message, dtype: DType, count: int) -> NDArray[np.generic]:
-    """Small types travel as bytes, the others as lists; which of them has changed between coremltools versions."""
+    """Small types travel as bytes, the others as lists; which do has changed between coremltools versions."""
     field = message.WhichOneof("value")
-    values = getattr(message, field).values if field is not None else ()
+    values: Any = getattr(message, field).values if field is not None else ()
     if field == "bytes":
         data: NDArray[np.generic] = np.frombuffer(values, np.uint8)
         _check_count(data.size, dtype.stored_bytes(count), "bytes")

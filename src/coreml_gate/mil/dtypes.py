@@ -60,7 +60,8 @@ def unpack(packed: NDArray[np.uint8], dtype: DType, count: int) -> NDArray[np.ge
     """``count`` elements of a sub-byte type, one per byte; packing is little-endian across bytes."""
     if 8 % dtype.bits == 0:
         shifts = np.arange(0, 8, dtype.bits, dtype=np.uint8)
-        values = ((packed[:, None] >> shifts) & ((1 << dtype.bits) - 1)).reshape(-1)[:count]
+        mask = np.uint8((1 << dtype.bits) - 1)
+        values = ((packed[:, None] >> shifts) & mask).reshape(-1)[:count]
     else:
         bits = np.unpackbits(packed, bitorder="little")[: count * dtype.bits].reshape(count, dtype.bits)
         values = np.packbits(bits, axis=1, bitorder="little")[:, 0]

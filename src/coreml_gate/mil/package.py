@@ -11,7 +11,7 @@ from coreml_gate.errors import PackageError
 from coreml_gate.mil.decode import decode_program
 from coreml_gate.mil.interface import decode_interfaces
 from coreml_gate.mil.ir import Function, Interface, Program
-from coreml_gate.mil.proto import model_class
+from coreml_gate.mil.proto import parse_model
 from coreml_gate.mil.weights import Weights
 
 # Specification version -> what Xcode and coremltools call the deployment target (coremltools'
@@ -78,7 +78,7 @@ class Package:
         spec.description.metadata.userDefined.pop(_DATE, None)
         digest = hashlib.sha256(spec.SerializeToString(deterministic=True))
         for name, data in self.weights.mapped():
-            digest.update(name.encode() + hashlib.sha256(data).digest())
+            digest.update(name.encode() + hashlib.sha256(data.data).digest())
         return digest.hexdigest()
 
 
@@ -165,11 +165,9 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _parse(path: Path, data: bytes) -> Any:  # noqa: ANN401  # generated classes carry no types
-    from google.protobuf.message import DecodeError  # noqa: PLC0415  # comes with the message classes
-
     try:
-        return model_class().FromString(data)
-    except DecodeError as error:
+        return parse_model(data)
+    except ValueError as error:
         raise PackageError(
             f"{path}: {len(data)} bytes that are no Core ML specification ({error}).",
             "the file is damaged or cut off, or a Git LFS pointer: fetch it again (git lfs pull) "

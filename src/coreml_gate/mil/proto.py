@@ -21,12 +21,10 @@ _MODULE = "coremltools.proto.Model_pb2"
 
 def model_class() -> Any:  # noqa: ANN401  # generated classes carry no types
     """The ``Model`` message class: coremltools' own, whether or not coremltools itself is imported."""
-    if "coremltools" in sys.modules or _MODULE in sys.modules:
-        return (
-            importlib.import_module(_MODULE).Model
-            if "coremltools" in sys.modules
-            else sys.modules[_MODULE].Model
-        )
+    if "coremltools" in sys.modules:
+        return importlib.import_module(_MODULE).Model
+    if _MODULE in sys.modules:
+        return sys.modules[_MODULE].Model
     spec = importlib.util.find_spec("coremltools")
     if spec is None or spec.submodule_search_locations is None:
         raise PackageError(
@@ -39,3 +37,16 @@ def model_class() -> Any:  # noqa: ANN401  # generated classes carry no types
         return importlib.import_module(_MODULE).Model
     finally:
         del sys.modules["coremltools"]
+
+
+def parse_model(data: bytes) -> Any:  # noqa: ANN401  # generated classes carry no types
+    """A ``Model`` message from its bytes.
+
+    :raises ValueError: The bytes are no such message.
+    """
+    model = model_class()
+    decode_error: type[Exception] = importlib.import_module("google.protobuf.message").DecodeError
+    try:
+        return model.FromString(data)
+    except decode_error as error:
+        raise ValueError(str(error)) from error

@@ -42,7 +42,7 @@ class Weights:
             raise PackageError(
                 f"offset {offset} lies outside of `{file_name}`, which has {mapped.size} bytes.", _AGAIN
             )
-        sentinel, number, size, start = _METADATA.unpack_from(mapped, offset)
+        sentinel, number, size, start = _METADATA.unpack_from(mapped.data, offset)
         if sentinel != _SENTINEL:
             raise PackageError(
                 f"`{file_name}` has {sentinel:#010x} at offset {offset}, "
@@ -95,7 +95,7 @@ def _map_file(path: Path, file_name: str) -> NDArray[np.uint8]:
         )
     # Copy-on-write: torch wants writable memory; nothing here writes, so no page is ever copied.
     mapped = np.memmap(path, dtype=np.uint8, mode="c")
-    version = struct.unpack_from("<II", mapped)[1]
+    version = struct.unpack_from("<II", mapped.data)[1]
     if version != _VERSION:
         raise PackageError(
             f"`{file_name}` is of version {version}; this release reads version {_VERSION}.", _AGAIN

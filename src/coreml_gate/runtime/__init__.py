@@ -1,6 +1,7 @@
 """The MIL runtime: run a Core ML package with torch, on any system, in float32 or with FP16 semantics."""
 
-from coreml_gate.runtime.model import Model, Observe, load
+from coreml_gate.runtime.model import Model, load
+from coreml_gate.runtime.plan import Observe
 from coreml_gate.runtime.precision import MODES, Mode
 
 __all__ = ["MODES", "Mode", "Model", "Observe", "load"]

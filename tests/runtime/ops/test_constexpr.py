@@ -1,25 +1,28 @@
 """Expanding compressed weights; coremltools' own decompression in numpy is the second opinion."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from coremltools.converters.mil._deployment_compatibility import AvailableTarget
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
+from numpy.typing import NDArray
 
 from coreml_gate.mil.dtypes import DTYPES
 from coreml_gate.mil.ir import Block, Constant, Function, Operation, TensorType, Value
 from coreml_gate.runtime.compile import compile_function
 
 
-def oracle(name, target):
+def oracle(name: str, target: AvailableTarget) -> Any:
     return SSAOpRegistry.core_ops[name][target].decompress
 
 
-def pack(values, dtype):
+def pack(values: Any, dtype: str) -> Any:
     bits = [int(value) >> bit & 1 for value in values.ravel() for bit in range(DTYPES[dtype].bits)]
     return np.packbits(np.array(bits, np.uint8), bitorder="little")
 
 
-def expand(kind, operands, outputs, opset):
+def expand(kind: Any, operands: Any, outputs: Any, opset: int) -> Any:
     """``operands`` are (dtype, array); iOS 16 keeps them in the attributes, iOS 18 in the inputs."""
     made = {
         name: Constant(
@@ -37,12 +40,12 @@ def expand(kind, operands, outputs, opset):
 
 
 @pytest.fixture
-def scale(rng):
+def scale(rng: np.random.Generator) -> NDArray[np.float16]:
     return rng.uniform(0.01, 0.1, (4, 1, 3)).astype(np.float16)
 
 
 @pytest.mark.parametrize("dtype", ["int4", "uint4", "int8"])
-def test_blockwise_shift_scale(dtype, scale, rng):
+def test_blockwise_shift_scale(dtype: str, scale: NDArray[np.float16], rng: np.random.Generator) -> None:
     low = 0 if dtype == "uint4" else -8
     data, offset = rng.integers(low, low + 16, (4, 5, 6)), rng.integers(low, low + 16, (4, 1, 3))
     kind = DTYPES[dtype].numpy
@@ -59,7 +62,7 @@ def test_blockwise_shift_scale(dtype, scale, rng):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 6, 8])
-def test_lut_to_dense_with_a_table_per_group(bits, rng):
+def test_lut_to_dense_with_a_table_per_group(bits: int, rng: np.random.Generator) -> None:
     indices = rng.integers(0, 2**bits, (4, 6)).astype(np.uint8)
     lut = rng.standard_normal((2, 1, 2**bits, 1)).astype(np.float16)
     operands = {"indices": (f"uint{bits}", indices), "lut": ("fp16", lut)}
@@ -70,7 +73,7 @@ def test_lut_to_dense_with_a_table_per_group(bits, rng):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_lut_of_vectors_fills_an_axis(axis, rng):
+def test_lut_of_vectors_fills_an_axis(axis: int, rng: np.random.Generator) -> None:
     indices, lut = (
         rng.integers(0, 4, (3, 2)).astype(np.uint8),
         rng.standard_normal((1, 1, 4, 3)).astype(np.float16),
@@ -88,7 +91,7 @@ def test_lut_of_vectors_fills_an_axis(axis, rng):
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6, 8])
-def test_lut_to_dense_of_ios16_reads_packed_bytes(bits, rng):
+def test_lut_to_dense_of_ios16_reads_packed_bytes(bits: int, rng: np.random.Generator) -> None:
     indices = rng.integers(0, 2**bits, (5, 3)).astype(np.uint8)
     lut = rng.standard_normal(2**bits).astype(np.float16)
     packed = pack(indices, f"uint{bits}") if bits < 8 else indices.ravel()
@@ -101,7 +104,7 @@ def test_lut_to_dense_of_ios16_reads_packed_bytes(bits, rng):
     np.testing.assert_array_equal(found, lut[indices])
 
 
-def test_affine_dequantize_per_channel(rng):
+def test_affine_dequantize_per_channel(rng: np.random.Generator) -> None:
     data = rng.integers(-128, 127, (2, 3, 4)).astype(np.int8)
     zero, scale = np.array([1, -2, 3], np.int8), np.array([0.1, 0.2, 0.3], np.float16)
     operands = {
@@ -116,11 +119,11 @@ def test_affine_dequantize_per_channel(rng):
 
 
 @pytest.fixture
-def mask(rng):
+def mask(rng: np.random.Generator) -> NDArray[np.uint8]:
     return (rng.random((4, 6)) < 0.5).astype(np.uint8)
 
 
-def test_sparse_to_dense_of_both_versions(mask, rng):
+def test_sparse_to_dense_of_both_versions(mask: NDArray[np.uint8], rng: np.random.Generator) -> None:
     values = rng.standard_normal(int(mask.sum())).astype(np.float16)
     wanted = np.zeros(mask.shape, np.float16)
     wanted[mask == 1] = values
@@ -135,7 +138,7 @@ def test_sparse_to_dense_of_both_versions(mask, rng):
         np.testing.assert_array_equal(found, wanted)
 
 
-def test_sparse_tables_and_sparse_blocks(mask, rng):
+def test_sparse_tables_and_sparse_blocks(mask: NDArray[np.uint8], rng: np.random.Generator) -> None:
     count = int(mask.sum())
     indices, lut = (
         rng.integers(0, 4, count).astype(np.uint8),
@@ -157,11 +160,12 @@ def test_sparse_tables_and_sparse_blocks(mask, rng):
     np.testing.assert_array_equal(found, (data * scale.astype(np.float32)[rows, 0]).astype(np.float16))
 
 
-def test_cast(rng):
+def test_cast(rng: np.random.Generator) -> None:
     half = rng.standard_normal(5).astype(np.float16)
-    operands = {"source_val": ("fp16", half)}
-    values = {**{name: Constant(TensorType(dtype, array.shape), array) for name, (dtype, array) in operands.items()},
-              "output_dtype": Constant(TensorType("string", ()), np.array("fp32", np.object_))}  # fmt: skip
+    values = {
+        "source_val": Constant(TensorType("fp16", half.shape), half),
+        "output_dtype": Constant(TensorType("string", ()), np.array("fp32", np.object_)),
+    }
     wide = Value("wide", TensorType("fp32", (5,)))
     block = Block((), (Operation("constexpr_cast", "wide", {}, values, (wide,)),), ("wide",))
     (found,) = compile_function(Function("main", 16, (), block), "fp16").run(())

@@ -1,14 +1,17 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from coreml_gate.runtime.ops.padding import window_padding
+from tests.runtime.conftest import RunOperation
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
-def arrays(rng, *shapes):
+def arrays(rng: np.random.Generator, *shapes: tuple[int, ...]) -> Any:
     return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
@@ -21,7 +24,9 @@ def arrays(rng, *shapes):
         (3, {"pad": [1, 0, 0, 1, 1, 1], "pad_type": "custom"}),
     ],
 )
-def test_conv_pads_before_and_after_each_axis(rank, options, run_operation, rng):
+def test_conv_pads_before_and_after_each_axis(
+    rank: int, options: dict[str, Any], run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     x, weight, bias = arrays(
         rng, (2, 4, *(9, 8, 7)[:rank]), (6, 4 // options.get("groups", 1), *(3, 2, 3)[:rank]), (6,)
     )
@@ -42,7 +47,7 @@ def test_conv_pads_before_and_after_each_axis(rank, options, run_operation, rng)
 @pytest.mark.parametrize(
     ("pad_type", "wanted"), [("same", ((0, 1), (1, 1))), ("same_lower", ((1, 0), (1, 1)))]
 )
-def test_same_padding_gives_size_over_stride_windows(pad_type, wanted):
+def test_same_padding_gives_size_over_stride_windows(pad_type: str, wanted: Any) -> None:
     assert window_padding(pad_type, None, (6, 7), (3, 3), (2, 2), (1, 1)) == wanted
 
 
@@ -61,7 +66,12 @@ def test_same_padding_gives_size_over_stride_windows(pad_type, wanted):
         ({"dilations": [2, 1], "groups": 2, "pad_type": "valid"}, {"dilation": (2, 1), "groups": 2}),
     ],
 )
-def test_conv_transpose_equals_torch(options, torch_options, run_operation, rng):
+def test_conv_transpose_equals_torch(
+    options: dict[str, Any],
+    torch_options: dict[str, Any],
+    run_operation: RunOperation,
+    rng: np.random.Generator,
+) -> None:
     groups = options.get("groups", 1)
     x, weight, bias = arrays(rng, (2, 4, 5, 6), (4, 6 // groups, 3, 3), (6,))
     wanted = functional.conv_transpose2d(*map(torch.from_numpy, (x, weight, bias)), **torch_options)
@@ -69,7 +79,9 @@ def test_conv_transpose_equals_torch(options, torch_options, run_operation, rng)
     np.testing.assert_allclose(found, wanted, **CLOSE)
 
 
-def test_conv_transpose_crops_unevenly_and_same_gives_size_times_stride(run_operation, rng):
+def test_conv_transpose_crops_unevenly_and_same_gives_size_times_stride(
+    run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     x, weight = arrays(rng, (1, 2, 5), (2, 3, 4))
     whole = functional.conv_transpose1d(torch.from_numpy(x), torch.from_numpy(weight), stride=2)
     (uneven,) = run_operation(
@@ -83,7 +95,7 @@ def test_conv_transpose_crops_unevenly_and_same_gives_size_times_stride(run_oper
     assert same.shape[-1] == 2 * x.shape[-1]
 
 
-def test_half_conv_rounds_once_at_the_end(run_operation, rng):
+def test_half_conv_rounds_once_at_the_end(run_operation: RunOperation, rng: np.random.Generator) -> None:
     x, weight = (item.astype(np.float16) for item in arrays(rng, (1, 64, 5, 5), (8, 64, 3, 3)))
     wanted = functional.conv2d(torch.from_numpy(x).float(), torch.from_numpy(weight).float()).half()
     (found,) = run_operation("conv", {"x": x}, {"weight": weight}, ("fp16",))

@@ -1,7 +1,11 @@
 """Activations, elementwise operations and reductions whose formula leaves room for a mistake."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+
+from tests.runtime.conftest import RunOperation
 
 X = np.array([-3, -1, -0.5, 0, 0.5, 1, 3], np.float32)
 FORMULAS = {
@@ -19,27 +23,31 @@ FORMULAS = {
 
 
 @pytest.mark.parametrize("name", sorted(FORMULAS))
-def test_formulas_of_the_specification(name, run_operation):
+def test_formulas_of_the_specification(name: str, run_operation: RunOperation) -> None:
     constants, formula = FORMULAS[name]
     (found,) = run_operation(name, {"x": X}, constants)
     np.testing.assert_allclose(found, formula(X.astype(np.float64)), rtol=1e-5, atol=1e-7)
 
 
-def test_thresholded_relu_keeps_the_threshold_itself_in_half_precision(run_operation):
+def test_thresholded_relu_keeps_the_threshold_itself_in_half_precision(run_operation: RunOperation) -> None:
     x = np.array([0.3, 0.7], np.float16)
     (found,) = run_operation("thresholded_relu", {"x": x}, {"alpha": np.float16(0.7)}, ("fp16",))
     assert found.tolist() == [0, x[1]]
 
 
 @pytest.mark.parametrize("mode", ["EXACT", "TANH_APPROXIMATION", "SIGMOID_APPROXIMATION"])
-def test_the_forms_of_gelu_are_near_each_other_and_not_the_same(mode, run_operation):
+def test_the_forms_of_gelu_are_near_each_other_and_not_the_same(
+    mode: str, run_operation: RunOperation
+) -> None:
     (exact,) = run_operation("gelu", {"x": X})
     (found,) = run_operation("gelu", {"x": X}, {"mode": mode})
     assert (np.abs(found - exact).max() > 1e-5) == (mode != "EXACT")
     np.testing.assert_allclose(found, exact, atol=0.03)
 
 
-def test_per_channel_parameters_run_along_the_second_axis(run_operation, rng):
+def test_per_channel_parameters_run_along_the_second_axis(
+    run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     x, alpha = rng.standard_normal((2, 3, 4)).astype(np.float32), np.array([0.1, 0.2, 0.3], np.float32)
     (found,) = run_operation("prelu", {"x": x}, {"alpha": alpha})
     np.testing.assert_allclose(found, np.where(x >= 0, x, x * alpha[:, None]), rtol=1e-6)
@@ -50,13 +58,13 @@ def test_per_channel_parameters_run_along_the_second_axis(run_operation, rng):
 @pytest.mark.parametrize(
     ("name", "wanted"), [("floor_div", [-3, 3, 2]), ("mod", [2, 1, 1]), ("real_div", [-2, 3, 2])]
 )
-def test_integer_division(name, wanted, run_operation):
+def test_integer_division(name: str, wanted: Any, run_operation: RunOperation) -> None:
     x, y = np.array([-7, 10, 5], np.int32), np.array([3, 3, 2], np.int32)
     (found,) = run_operation(name, {"x": x, "y": y}, outputs=("int32",))
     assert found.tolist() == wanted
 
 
-def test_cast_truncates_toward_zero(run_operation):
+def test_cast_truncates_toward_zero(run_operation: RunOperation) -> None:
     (found,) = run_operation("cast", {"x": np.array([-1.7, 1.7], np.float32)}, {"dtype": "int32"}, ("int32",))
     assert found.tolist() == [-1, 1]
 
@@ -76,7 +84,9 @@ REDUCTIONS = {
 
 @pytest.mark.parametrize("axes", [None, [0, -1], [1]])
 @pytest.mark.parametrize("name", sorted(REDUCTIONS))
-def test_reductions_over_some_axes_or_all(name, axes, run_operation, rng):
+def test_reductions_over_some_axes_or_all(
+    name: str, axes: Any, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     x = rng.standard_normal((2, 3, 4)).astype(np.float32)
     constants = {} if axes is None else {"axes": axes}
     (found,) = run_operation(name, {"x": x}, constants)
@@ -87,6 +97,6 @@ def test_reductions_over_some_axes_or_all(name, axes, run_operation, rng):
     assert kept.ndim == x.ndim
 
 
-def test_argmax_gives_the_declared_integer_type(run_operation):
+def test_argmax_gives_the_declared_integer_type(run_operation: RunOperation) -> None:
     (found,) = run_operation("reduce_argmax", {"x": X}, {"axis": 0}, ("int32",))
     assert (found.dtype, int(found)) == (np.int32, 6)

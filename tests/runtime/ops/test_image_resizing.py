@@ -1,11 +1,16 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
+
+from tests.runtime.conftest import RunOperation
 
 
 @pytest.fixture
-def x(rng):
+def x(rng: np.random.Generator) -> NDArray[np.float32]:
     return rng.standard_normal((2, 3, 4, 6)).astype(np.float32)
 
 
@@ -19,7 +24,9 @@ def x(rng):
         ("ALIGN_CORNERS", 1, [0.5]),
     ],
 )
-def test_sampling_modes_have_the_grids_of_the_specification(mode, size, wanted, run_operation):
+def test_sampling_modes_have_the_grids_of_the_specification(
+    mode: str, size: int, wanted: Any, run_operation: RunOperation
+) -> None:
     """The examples are those of MIL's ``resize_bilinear``, which interpolate the interval [0, 1]."""
     ramp = np.array([[[0, 1]]], np.float32)
     constants = {"target_size_height": 1, "target_size_width": size, "sampling_mode": mode}
@@ -28,7 +35,9 @@ def test_sampling_modes_have_the_grids_of_the_specification(mode, size, wanted, 
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
-def test_upsample_bilinear_equals_torch(align_corners, x, run_operation):
+def test_upsample_bilinear_equals_torch(
+    align_corners: bool, x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     wanted = functional.interpolate(
         torch.from_numpy(x), (10, 9), mode="bilinear", align_corners=align_corners
     )
@@ -37,13 +46,15 @@ def test_upsample_bilinear_equals_torch(align_corners, x, run_operation):
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-def test_nearest_repeats_pixels(x, run_operation):
+def test_nearest_repeats_pixels(x: NDArray[np.float32], run_operation: RunOperation) -> None:
     constants = {"scale_factor_height": 2, "scale_factor_width": 3}
     (found,) = run_operation("upsample_nearest_neighbor", {"x": x}, constants)
     np.testing.assert_array_equal(found, x.repeat(2, 2).repeat(3, 3))
 
 
-def test_resize_keeps_the_size_where_the_shape_is_zero(x, run_operation):
+def test_resize_keeps_the_size_where_the_shape_is_zero(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     constants = {"shape": [1, 8, 0], "resized_dims": 2, "sampling_mode": "UNALIGN_CORNERS"}
     (found,) = run_operation("resize", {"x": x}, constants)
     wanted = functional.interpolate(torch.from_numpy(x), (8, 6), mode="bilinear")
@@ -54,7 +65,14 @@ def test_resize_keeps_the_size_where_the_shape_is_zero(x, run_operation):
 @pytest.mark.parametrize(
     ("padding", "torch_padding"), [("constant", "zeros"), ("border", "border"), ("reflect", "reflection")]
 )
-def test_resample_equals_grid_sample(align_corners, padding, torch_padding, x, run_operation, rng):
+def test_resample_equals_grid_sample(
+    align_corners: bool,
+    padding: str,
+    torch_padding: str,
+    x: NDArray[np.float32],
+    run_operation: RunOperation,
+    rng: np.random.Generator,
+) -> None:
     grid = rng.uniform(-1.4, 1.4, (2, 5, 7, 2)).astype(np.float32)
     wanted = functional.grid_sample(
         torch.from_numpy(x), torch.from_numpy(grid), "bilinear", torch_padding, align_corners
@@ -62,12 +80,15 @@ def test_resample_equals_grid_sample(align_corners, padding, torch_padding, x, r
     # torch reflects at the pixel's centre with align_corners and at its edge without; MIL names the two.
     named = padding if padding != "reflect" else "reflection" if align_corners else "symmetric"
     constants = {"sampling_mode": "bilinear", "padding_mode": named, "padding_value": 0.0,
-                 "coordinates_mode": "normalized_minus_one_to_one", "align_corners": align_corners}  # fmt: skip
+                 "coordinates_mode": "normalized_minus_one_to_one",
+                 "align_corners": align_corners}  # fmt: skip
     (found,) = run_operation("resample", {"x": x, "coordinates": grid}, constants)
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-def test_resample_reads_the_padding_value_far_outside(x, run_operation):
+def test_resample_reads_the_padding_value_far_outside(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     outside = np.full((2, 1, 1, 2), 99, np.float32)
     constants = {"sampling_mode": "nearest", "padding_mode": "constant", "padding_value": 7.0,
                  "coordinates_mode": "unnormalized", "align_corners": True}  # fmt: skip
@@ -75,16 +96,18 @@ def test_resample_reads_the_padding_value_far_outside(x, run_operation):
     np.testing.assert_array_equal(found, np.full((2, 3, 1, 1), 7))
 
 
-def test_affine_identity_gives_the_image(x, run_operation):
+def test_affine_identity_gives_the_image(x: NDArray[np.float32], run_operation: RunOperation) -> None:
     matrix = np.array([[1, 0, 0, 0, 1, 0]], np.float32)
-    constants = {"output_height": 4, "output_width": 6, "sampling_mode": "bilinear", "padding_mode": "constant",
-                 "padding_value": 0.0, "coordinates_mode": "normalized_minus_one_to_one",
-                 "align_corners": True}  # fmt: skip
+    constants = {"output_height": 4, "output_width": 6, "sampling_mode": "bilinear",
+                 "padding_mode": "constant", "padding_value": 0.0,
+                 "coordinates_mode": "normalized_minus_one_to_one", "align_corners": True}  # fmt: skip
     (found,) = run_operation("affine", {"x": x, "transform_matrix": matrix}, constants)
     np.testing.assert_allclose(found, x, atol=1e-5)
 
 
-def test_crop_resize_reads_boxes_by_image_and_pads_outside(x, run_operation):
+def test_crop_resize_reads_boxes_by_image_and_pads_outside(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     boxes = np.array([[1, 2, 3, 5], [0, 0, 3, 7]], np.float32)
     constants = {"box_indices": np.array([1, 0], np.int32), "target_height": 3, "target_width": 4,
                  "sampling_mode": "STRICT_ALIGN_CORNERS", "pad_value": 9.0}  # fmt: skip
@@ -93,13 +116,15 @@ def test_crop_resize_reads_boxes_by_image_and_pads_outside(x, run_operation):
     assert (found[1, :, :, -1] == 9).all()
 
 
-def test_crop_resize_of_old_gives_every_image_each_box(x, run_operation):
+def test_crop_resize_of_old_gives_every_image_each_box(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     roi = np.array([1, 2, 3, 5], np.float32).reshape(1, 1, 4, 1, 1)
     constants = {"target_height": 3, "target_width": 4, "sampling_mode": "STRICT_ALIGN_CORNERS"}
     (found,) = run_operation("crop_resize", {"x": x, "roi": roi}, constants, opset=16)
     np.testing.assert_allclose(found[0], x[:, :, 1:4, 2:6], atol=1e-5)
 
 
-def test_crop(x, run_operation):
+def test_crop(x: NDArray[np.float32], run_operation: RunOperation) -> None:
     (found,) = run_operation("crop", {"x": x}, {"crop_height": [1, 0], "crop_width": [2, 1]})
     np.testing.assert_array_equal(found, x[:, :, 1:, 2:-1])

@@ -1,9 +1,15 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
+from tests.runtime.conftest import RunOperation
+
 
 @pytest.mark.parametrize(("flip_x", "flip_y"), [(False, False), (True, False), (False, True), (True, True)])
-def test_matmul_transposes_and_broadcasts(flip_x, flip_y, run_operation, rng):
+def test_matmul_transposes_and_broadcasts(
+    flip_x: bool, flip_y: bool, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     x, y = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 1, 3, 4), (5, 4, 6)))
     wanted = x @ y
     values = {
@@ -14,7 +20,7 @@ def test_matmul_transposes_and_broadcasts(flip_x, flip_y, run_operation, rng):
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_linear_without_bias_and_einsum(run_operation, rng):
+def test_linear_without_bias_and_einsum(run_operation: RunOperation, rng: np.random.Generator) -> None:
     x, weight = (rng.standard_normal(shape).astype(np.float32) for shape in ((2, 4), (3, 4)))
     (found,) = run_operation("linear", {"x": x}, {"weight": weight})
     np.testing.assert_allclose(found, x @ weight.T, rtol=1e-5, atol=1e-6)
@@ -23,7 +29,9 @@ def test_linear_without_bias_and_einsum(run_operation, rng):
 
 
 @pytest.mark.parametrize("kind", [None, np.bool_, np.float32])
-def test_attention_with_every_kind_of_mask(kind, run_operation, rng):
+def test_attention_with_every_kind_of_mask(
+    kind: Any, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     query, key, value = (rng.standard_normal((2, 3, length, 4)).astype(np.float32) for length in (5, 6, 6))
     values = {"query": query, "key": key, "value": value}
     scores = query @ key.swapaxes(-1, -2) / 2

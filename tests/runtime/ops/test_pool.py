@@ -1,17 +1,22 @@
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch.nn import functional
+
+from tests.runtime.conftest import RunOperation
 
 
 @pytest.fixture
-def x(rng):
+def x(rng: np.random.Generator) -> NDArray[np.float32]:
     return rng.standard_normal((2, 3, 7, 9)).astype(np.float32)
 
 
 @pytest.mark.parametrize("ceil_mode", [False, True])
 @pytest.mark.parametrize("excluded", [False, True])
-def test_average_counts_padding_unless_excluded(x, ceil_mode, excluded, run_operation):
+def test_average_counts_padding_unless_excluded(
+    x: NDArray[np.float32], ceil_mode: bool, excluded: bool, run_operation: RunOperation
+) -> None:
     wanted = functional.avg_pool2d(torch.from_numpy(x), (3, 2), (2, 2), (1, 1), ceil_mode, not excluded)
     options = {"kernel_sizes": [3, 2], "strides": [2, 2], "pad_type": "custom", "pad": [1, 1, 1, 1]}
     (found,) = run_operation(
@@ -20,7 +25,9 @@ def test_average_counts_padding_unless_excluded(x, ceil_mode, excluded, run_oper
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
-def test_uneven_padding_counts_as_zeros_or_not_at_all(x, run_operation):
+def test_uneven_padding_counts_as_zeros_or_not_at_all(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     options = {"kernel_sizes": [2, 2], "strides": [2, 2], "pad_type": "custom", "pad": [0, 1, 0, 1]}
     (counted,) = run_operation("avg_pool", {"x": x}, options)
     (excluded,) = run_operation("avg_pool", {"x": x}, {**options, "exclude_padding_from_average": True})
@@ -29,13 +36,15 @@ def test_uneven_padding_counts_as_zeros_or_not_at_all(x, run_operation):
     np.testing.assert_allclose(excluded[..., -1, -1], corner, rtol=1e-6)
 
 
-def test_max_ignores_padding_even_when_everything_is_negative(run_operation):
+def test_max_ignores_padding_even_when_everything_is_negative(run_operation: RunOperation) -> None:
     x = -np.ones((1, 1, 3, 3), np.float32)
     options = {"kernel_sizes": [2, 2], "strides": [2, 2], "pad_type": "custom", "pad": [1, 0, 0, 1]}
     (found,) = run_operation("max_pool", {"x": x}, options)
     np.testing.assert_array_equal(found, -np.ones((1, 1, 2, 2)))
 
 
-def test_l2_pool_is_the_root_of_the_sum_of_squares(x, run_operation):
+def test_l2_pool_is_the_root_of_the_sum_of_squares(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     (found,) = run_operation("l2_pool", {"x": x}, {"kernel_sizes": [7, 9], "pad_type": "valid"})
     np.testing.assert_allclose(found[..., 0, 0], np.sqrt((x**2).sum((2, 3))), rtol=1e-5)

@@ -1,7 +1,9 @@
 import numpy as np
 
+from tests.runtime.conftest import RunOperation
 
-def test_quantize_clips_and_dequantize_comes_back(run_operation):
+
+def test_quantize_clips_and_dequantize_comes_back(run_operation: RunOperation) -> None:
     x = np.array([[-100.0, 0.26, 100.0], [0.5, 1.5, -0.5]], np.float32)
     constants = {
         "scale": np.array([0.5, 1.0], np.float32),

@@ -1,25 +1,30 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+
+from tests.runtime.conftest import RunOperation
 
 LENGTH, BATCH, FEATURES, HIDDEN = 5, 2, 3, 4
 
 
 @pytest.fixture
-def x(rng):
+def x(rng: np.random.Generator) -> NDArray[np.float32]:
     return rng.standard_normal((LENGTH, BATCH, FEATURES)).astype(np.float32)
 
 
-def start(rng, size=HIDDEN):
+def start(rng: np.random.Generator, size: int = HIDDEN) -> Any:
     return rng.standard_normal((BATCH, size)).astype(np.float32)
 
 
-def weights(rng, gates):
+def weights(rng: np.random.Generator, gates: int) -> Any:
     shapes = ((gates * HIDDEN, FEATURES), (gates * HIDDEN, HIDDEN), (gates * HIDDEN,))
     return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
-def mil_order(gates):
+def mil_order(gates: NDArray[np.float32]) -> Any:
     """torch has input, forget, cell, output; MIL input, forget, output, cell."""
     i, f, z, o = np.split(gates, 4)
     return np.concatenate((i, f, o, z))
@@ -27,7 +32,13 @@ def mil_order(gates):
 
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 @pytest.mark.parametrize("activation", ["tanh", "linear"])
-def test_lstm_step_by_step(direction, activation, x, run_operation, rng):
+def test_lstm_step_by_step(
+    direction: str,
+    activation: str,
+    x: NDArray[np.float32],
+    run_operation: RunOperation,
+    rng: np.random.Generator,
+) -> None:
     """``linear`` leaves torch's kernel, so both ways of computing are asked."""
     w_ih, w_hh, bias = weights(rng, 4)
     h = h0 = start(rng)
@@ -48,15 +59,17 @@ def test_lstm_step_by_step(direction, activation, x, run_operation, rng):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-def sigmoid(value):
+def sigmoid(value: Any) -> Any:
     return 1 / (1 + np.exp(-value))
 
 
-def test_bidirectional_lstm_equals_torch(x, run_operation, rng):
+def test_bidirectional_lstm_equals_torch(
+    x: NDArray[np.float32], run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     module = torch.nn.LSTM(FEATURES, HIDDEN, bidirectional=True)
     h0, c0 = start(rng, 2 * HIDDEN), start(rng, 2 * HIDDEN)
 
-    def two(both):
+    def two(both: Any) -> Any:
         return torch.from_numpy(np.stack(np.split(both, 2, -1)))
 
     with torch.no_grad():
@@ -72,7 +85,9 @@ def test_bidirectional_lstm_equals_torch(x, run_operation, rng):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_only_the_last_state_without_output_sequence(x, run_operation, rng):
+def test_only_the_last_state_without_output_sequence(
+    x: NDArray[np.float32], run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     w_ih, w_hh, bias = weights(rng, 4)
     constants = {"weight_ih": w_ih, "weight_hh": w_hh, "bias": bias}
     values = {"x": x, "initial_h": start(rng), "initial_c": start(rng)}
@@ -81,7 +96,9 @@ def test_only_the_last_state_without_output_sequence(x, run_operation, rng):
     np.testing.assert_array_equal(states[0], h)
 
 
-def test_peephole_and_clip_reach_the_gates(x, run_operation, rng):
+def test_peephole_and_clip_reach_the_gates(
+    x: NDArray[np.float32], run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     w_ih, w_hh, bias = weights(rng, 4)
     peephole = rng.standard_normal(3 * HIDDEN).astype(np.float32)
     h0, c0 = start(rng), start(rng)
@@ -98,7 +115,9 @@ def test_peephole_and_clip_reach_the_gates(x, run_operation, rng):
 
 
 @pytest.mark.parametrize("reset_after", [False, True])
-def test_gru_applies_the_reset_gate_before_or_after_the_product(reset_after, x, run_operation, rng):
+def test_gru_applies_the_reset_gate_before_or_after_the_product(
+    reset_after: bool, x: NDArray[np.float32], run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     w_ih, w_hh, bias = weights(rng, 3)
     h = h0 = start(rng)
     w_r, w_o, w_z = np.split(w_hh, 3)
@@ -113,7 +132,9 @@ def test_gru_applies_the_reset_gate_before_or_after_the_product(reset_after, x, 
     np.testing.assert_allclose(found, h, rtol=1e-4, atol=1e-5)
 
 
-def test_rnn_in_reverse(x, run_operation, rng):
+def test_rnn_in_reverse(
+    x: NDArray[np.float32], run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     w_ih, w_hh, bias = weights(rng, 1)
     h = h0 = start(rng)
     for step in x[::-1]:

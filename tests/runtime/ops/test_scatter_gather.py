@@ -2,22 +2,29 @@ import itertools
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from tests.runtime.conftest import RunOperation
 
 
 @pytest.fixture
-def x(rng):
+def x(rng: np.random.Generator) -> NDArray[np.float32]:
     return rng.standard_normal((3, 4, 5)).astype(np.float32)
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
-def test_gather_replaces_an_axis_by_the_axes_of_the_indices(x, axis, run_operation):
+def test_gather_replaces_an_axis_by_the_axes_of_the_indices(
+    x: NDArray[np.float32], axis: int, run_operation: RunOperation
+) -> None:
     indices = np.array([[0, -1], [2, 1]], np.int32)
     (found,) = run_operation("gather", {"x": x, "indices": indices}, {"axis": axis})
     np.testing.assert_array_equal(found, np.take(x, indices, axis))
 
 
 @pytest.mark.parametrize(("axis", "batch_dims"), [(1, 1), (2, 1), (2, 2)])
-def test_gather_in_batches(x, axis, batch_dims, run_operation, rng):
+def test_gather_in_batches(
+    x: NDArray[np.float32], axis: int, batch_dims: int, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     indices = rng.integers(0, x.shape[axis], (*x.shape[:batch_dims], 2, 3)).astype(np.int32)
     (found,) = run_operation("gather", {"x": x, "indices": indices}, {"axis": axis, "batch_dims": batch_dims})
     wanted = np.stack([
@@ -27,14 +34,18 @@ def test_gather_in_batches(x, axis, batch_dims, run_operation, rng):
     np.testing.assert_array_equal(found, wanted.reshape(found.shape))
 
 
-def test_gather_along_axis(x, run_operation, rng):
+def test_gather_along_axis(
+    x: NDArray[np.float32], run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     indices = rng.integers(-4, 4, (3, 2, 5)).astype(np.int32)
     (found,) = run_operation("gather_along_axis", {"x": x, "indices": indices}, {"axis": 1})
     np.testing.assert_array_equal(found, np.take_along_axis(x, indices % 4, 1))
 
 
 @pytest.mark.parametrize("batch_dims", [0, 1])
-def test_gather_nd(x, batch_dims, run_operation, rng):
+def test_gather_nd(
+    x: NDArray[np.float32], batch_dims: int, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     indices = rng.integers(0, 3, (3, 6, 2)).astype(np.int32)
     (found,) = run_operation("gather_nd", {"x": x, "indices": indices}, {"batch_dims": batch_dims})
     wanted = np.empty((3, 6, 5) if batch_dims == 0 else (3, 6), np.float32)
@@ -56,7 +67,9 @@ STEPS = {
 
 
 @pytest.mark.parametrize("mode", sorted(STEPS))
-def test_scatter_works_repeated_places_in_one_by_one(x, mode, run_operation, rng):
+def test_scatter_works_repeated_places_in_one_by_one(
+    x: NDArray[np.float32], mode: str, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     places = np.array([1, -1, 2] if mode == "update" else [1, -1, 1], np.int32)
     updates = rng.uniform(1, 2, (3, 3, 5)).astype(np.float32)
     wanted = x.copy()
@@ -69,7 +82,9 @@ def test_scatter_works_repeated_places_in_one_by_one(x, mode, run_operation, rng
 
 
 @pytest.mark.parametrize("mode", sorted(STEPS))
-def test_scatter_along_axis(x, mode, run_operation, rng):
+def test_scatter_along_axis(
+    x: NDArray[np.float32], mode: str, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     places = np.argsort(rng.random((3, 4, 5)), 1)[:, :2].astype(np.int32)
     updates = rng.uniform(1, 2, (3, 2, 5)).astype(np.float32)
     wanted = x.copy()
@@ -82,7 +97,9 @@ def test_scatter_along_axis(x, mode, run_operation, rng):
 
 
 @pytest.mark.parametrize("mode", ["add", "update"])
-def test_scatter_nd(x, mode, run_operation, rng):
+def test_scatter_nd(
+    x: NDArray[np.float32], mode: str, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     places = np.array([[0, 1], [2, -1]], np.int32)
     updates = rng.standard_normal((2, 5)).astype(np.float32)
     wanted = x.copy()
@@ -92,6 +109,8 @@ def test_scatter_nd(x, mode, run_operation, rng):
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
-def test_an_index_out_of_range_names_the_operation(x, run_operation):
+def test_an_index_out_of_range_names_the_operation(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     with pytest.raises(Exception, match=r"operation `out_0` \(gather\): .*index out of range"):
         run_operation("gather", {"x": x, "indices": np.array([7], np.int32)})

@@ -1,21 +1,26 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from tests.runtime.conftest import RunOperation
 
 
 @pytest.fixture
-def x(rng):
+def x(rng: np.random.Generator) -> NDArray[np.float32]:
     return rng.standard_normal((3, 4, 5)).astype(np.float32)
 
 
 @pytest.mark.parametrize(
     ("mode", "numpy_mode"), [("constant", "constant"), ("reflect", "reflect"), ("replicate", "edge")]
 )
-def test_pad_the_last_axes(mode, numpy_mode, x, run_operation):
+def test_pad_the_last_axes(
+    mode: str, numpy_mode: str, x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     (found,) = run_operation("pad", {"x": x}, {"pad": [2, 1, 3, 0], "mode": mode, "constant_val": 0.0})
     np.testing.assert_array_equal(found, np.pad(x, ((0, 0), (2, 1), (3, 0)), numpy_mode))
 
 
-def test_topk_is_stable_and_takes_all_for_minus_one(run_operation):
+def test_topk_is_stable_and_takes_all_for_minus_one(run_operation: RunOperation) -> None:
     x = np.array([[1, 3, 3, 2]], np.float32)
     values, indices = run_operation("topk", {"x": x}, {"k": 3}, ("fp32", "int32"))
     assert (values.tolist(), indices.tolist()) == ([[3, 3, 2]], [[1, 2, 3]])
@@ -25,26 +30,26 @@ def test_topk_is_stable_and_takes_all_for_minus_one(run_operation):
 
 @pytest.mark.parametrize("exclusive", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_cumsum(exclusive, reverse, x, run_operation):
+def test_cumsum(exclusive: bool, reverse: bool, x: NDArray[np.float32], run_operation: RunOperation) -> None:
     (found,) = run_operation("cumsum", {"x": x}, {"axis": 1, "exclusive": exclusive, "reverse": reverse})
     line = x[:, ::-1] if reverse else x
     total = np.cumsum(line, 1) - (line if exclusive else 0)
     np.testing.assert_allclose(found, total[:, ::-1] if reverse else total, rtol=1e-5, atol=1e-6)
 
 
-def test_one_hot_outside_of_the_vector_is_off_throughout(run_operation):
+def test_one_hot_outside_of_the_vector_is_off_throughout(run_operation: RunOperation) -> None:
     indices = np.array([1, -1, 7], np.int32)
     constants = {"one_hot_vector_size": 3, "on_value": 5, "off_value": 2}
     (found,) = run_operation("one_hot", {"indices": indices}, constants, ("int32",))
     assert found.tolist() == [[2, 5, 2], [2, 2, 2], [2, 2, 2]]
 
 
-def test_band_part_keeps_diagonals(x, run_operation):
+def test_band_part_keeps_diagonals(x: NDArray[np.float32], run_operation: RunOperation) -> None:
     (found,) = run_operation("band_part", {"x": x}, {"lower": 1, "upper": 2})
     np.testing.assert_array_equal(found, np.triu(np.tril(x, 2), -1))
 
 
-def test_concat_of_scalars_and_interleaved(x, run_operation):
+def test_concat_of_scalars_and_interleaved(x: NDArray[np.float32], run_operation: RunOperation) -> None:
     scalars = (np.array(1, np.int32), np.array(2, np.int32))
     (joined,) = run_operation("concat", {"values": scalars}, {"axis": 0}, ("int32",))
     assert joined.tolist() == [1, 2]
@@ -53,21 +58,21 @@ def test_concat_of_scalars_and_interleaved(x, run_operation):
     np.testing.assert_array_equal(mixed[..., 1::2], -x)
 
 
-def test_split_by_count_and_by_sizes(x, run_operation):
+def test_split_by_count_and_by_sizes(x: NDArray[np.float32], run_operation: RunOperation) -> None:
     first, second = run_operation("split", {"x": x}, {"axis": 1, "num_splits": 2}, ("fp32", "fp32"))
     np.testing.assert_array_equal(np.concatenate((first, second), 1), x)
     first, second = run_operation("split", {"x": x}, {"axis": 2, "split_sizes": [1, 4]}, ("fp32", "fp32"))
     assert (first.shape, second.shape) == ((3, 4, 1), (3, 4, 4))
 
 
-def test_fill_and_range_keep_the_type_of_their_numbers(run_operation):
+def test_fill_and_range_keep_the_type_of_their_numbers(run_operation: RunOperation) -> None:
     (filled,) = run_operation("fill", {"shape": np.array([2, 1], np.int32)}, {"value": 7}, ("int32",))
     assert filled.tolist() == [[7], [7]]
     (places,) = run_operation("range_1d", {"end": np.array(7, np.int32)}, {"start": 1, "step": 3}, ("int32",))
     assert places.tolist() == [1, 4]
 
 
-def test_non_maximum_suppression_keeps_the_best_of_overlapping_boxes(run_operation):
+def test_non_maximum_suppression_keeps_the_best_of_overlapping_boxes(run_operation: RunOperation) -> None:
     boxes = np.array([[[0, 0, 2, 2], [0.1, 0, 2, 2], [5, 5, 1, 1]]], np.float32)
     scores = np.array([[[0.5], [0.9], [0.3]]], np.float32)
     options = {"iou_threshold": 0.5, "max_boxes": 3}
@@ -81,7 +86,7 @@ def test_non_maximum_suppression_keeps_the_best_of_overlapping_boxes(run_operati
     np.testing.assert_array_equal(kept[0, :2], boxes[0, [1, 2]])
 
 
-def test_classes_suppress_separately_when_asked(run_operation):
+def test_classes_suppress_separately_when_asked(run_operation: RunOperation) -> None:
     boxes = np.array([[[0, 0, 2, 2], [0.1, 0, 2, 2]]], np.float32)
     scores = np.array([[[0.9, 0.1], [0.1, 0.8]]], np.float32)
     options = {"iou_threshold": 0.5, "max_boxes": 2, "per_class_suppression": True}

@@ -1,10 +1,15 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+
+from tests.runtime.conftest import RunOperation
 
 
 @pytest.fixture
-def x(rng):
+def x(rng: np.random.Generator) -> NDArray[np.float32]:
     return rng.standard_normal((3, 4, 5)).astype(np.float32)
 
 
@@ -14,7 +19,8 @@ def x(rng):
         ({"begin": [0, 1, 0], "end": [3, 4, 5], "stride": [2, 1, 3]}, np.s_[::2, 1:4, ::3]),
         ({"begin": [-1, 0, 4], "end": [0, 4, 0], "stride": [-1, 1, -2]}, np.s_[-1:0:-1, :, 4:0:-2]),
         (
-            {"begin": [9, 1, 2], "end": [9, -1, 9], "begin_mask": [True, False, False], "end_mask": [True, False, False]},
+            {"begin": [9, 1, 2], "end": [9, -1, 9], "begin_mask": [True, False, False],
+             "end_mask": [True, False, False]},
             np.s_[:, 1:-1, 2:9],
         ),
         ({"begin": [1, 0, -2], "end": [0, 4, 0], "squeeze_mask": [True, False, True]}, np.s_[1, :, -2]),
@@ -25,7 +31,9 @@ def x(rng):
         ),
     ],
 )  # fmt: skip
-def test_slices_are_numpys(options, index, x, run_operation):
+def test_slices_are_numpys(
+    options: dict[str, Any], index: Any, x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     (found,) = run_operation("slice_by_index", {"x": x}, options)
     np.testing.assert_array_equal(found, x[index])
     update = np.random.default_rng(1).standard_normal(x[index].shape).astype(np.float32)
@@ -35,7 +43,9 @@ def test_slices_are_numpys(options, index, x, run_operation):
     np.testing.assert_array_equal(written, wanted)
 
 
-def test_slice_by_size_takes_the_rest_for_minus_one(x, run_operation):
+def test_slice_by_size_takes_the_rest_for_minus_one(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     (found,) = run_operation("slice_by_size", {"x": x}, {"begin": [1, -3, 0], "size": [1, 2, -1]})
     np.testing.assert_array_equal(found, x[1:2, 1:3])
 
@@ -49,20 +59,26 @@ def test_slice_by_size_takes_the_rest_for_minus_one(x, run_operation):
         (17, [-1, 0], (12, 5)),
     ],
 )
-def test_zeros_in_a_shape_inherit(opset, shape, wanted, x, run_operation):
+def test_zeros_in_a_shape_inherit(
+    opset: int, shape: Any, wanted: Any, x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     (found,) = run_operation("reshape", {"x": x}, {"shape": shape}, opset=opset)
     assert found.shape == (wanted or (3, 20))
     np.testing.assert_array_equal(found.ravel(), x.ravel())
 
 
-def test_reshape_like_collects_axes_of_its_references(x, run_operation):
+def test_reshape_like_collects_axes_of_its_references(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     references = (np.zeros((5, 9), np.float32), np.zeros((7, 4, 3), np.float32))
     constants = {"begins": (0, 1), "ends": (1, 0), "end_masks": (False, True)}
     (found,) = run_operation("reshape_like", {"x": x, "ref_tensors": references}, constants)
     assert found.shape == (5, 4, 3)
 
 
-def test_reverse_sequence_reverses_the_first_elements_only(x, run_operation):
+def test_reverse_sequence_reverses_the_first_elements_only(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     lengths = np.array([2, 4, 0], np.int32)
     (found,) = run_operation(
         "reverse_sequence", {"x": x, "lengths": lengths}, {"seq_axis": 1, "batch_axis": 0}
@@ -73,12 +89,12 @@ def test_reverse_sequence_reverses_the_first_elements_only(x, run_operation):
     np.testing.assert_array_equal(found, wanted)
 
 
-def test_sliding_windows(x, run_operation):
+def test_sliding_windows(x: NDArray[np.float32], run_operation: RunOperation) -> None:
     (found,) = run_operation("sliding_windows", {"x": x}, {"axis": 1, "size": 2, "stride": 2})
     np.testing.assert_array_equal(found, np.stack([x[:, 0:2], x[:, 2:4]], 1))
 
 
-def test_depth_to_space_and_back(run_operation, rng):
+def test_depth_to_space_and_back(run_operation: RunOperation, rng: np.random.Generator) -> None:
     x = rng.standard_normal((2, 8, 3, 4)).astype(np.float32)
     (space,) = run_operation("depth_to_space", {"x": x}, {"block_size": 2})
     assert space.shape == (2, 2, 6, 8)
@@ -87,7 +103,9 @@ def test_depth_to_space_and_back(run_operation, rng):
     np.testing.assert_array_equal(depth, x)
 
 
-def test_pixel_shuffle_orders_channels_as_torch(run_operation, rng):
+def test_pixel_shuffle_orders_channels_as_torch(
+    run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     x = rng.standard_normal((1, 8, 3, 4)).astype(np.float32)
     (found,) = run_operation("pixel_shuffle", {"x": x}, {"upscale_factor": 2})
     np.testing.assert_array_equal(found, torch.pixel_shuffle(torch.from_numpy(x), 2))
@@ -95,7 +113,9 @@ def test_pixel_shuffle_orders_channels_as_torch(run_operation, rng):
     np.testing.assert_array_equal(back, x)
 
 
-def test_space_to_batch_takes_every_second_place_and_comes_back(run_operation, rng):
+def test_space_to_batch_takes_every_second_place_and_comes_back(
+    run_operation: RunOperation, rng: np.random.Generator
+) -> None:
     x = rng.standard_normal((1, 2, 3, 4)).astype(np.float32)
     options = {"block_shape": [2, 2]}
     (batch,) = run_operation(
@@ -109,7 +129,9 @@ def test_space_to_batch_takes_every_second_place_and_comes_back(run_operation, r
     np.testing.assert_array_equal(back, x)
 
 
-def test_expand_and_squeeze_count_axes_of_the_result_and_of_the_operand(x, run_operation):
+def test_expand_and_squeeze_count_axes_of_the_result_and_of_the_operand(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
     (wide,) = run_operation("expand_dims", {"x": x}, {"axes": [0, -1]})
     assert wide.shape == (1, 3, 4, 5, 1)
     (narrow,) = run_operation("squeeze", {"x": wide}, {"axes": [-1]})

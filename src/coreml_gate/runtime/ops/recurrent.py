@@ -59,11 +59,11 @@ def gru(
     hidden = initial_h.shape[-1]
     inner = torch.zeros(3 * hidden) if bias is None else bias
     projected = torch.nn.functional.linear(x, weight_ih, input_bias)
-    w_r, w_o, w_z = weight_hh.split(hidden)
-    b_r, b_o, b_z = inner.split(hidden)
+    w_r, w_o, w_z = weight_hh.chunk(3)
+    b_r, b_o, b_z = inner.chunk(3)
     h, states = initial_h, []
     for step in _order(projected, direction):
-        x_r, x_o, x_z = step.split(hidden, -1)
+        x_r, x_o, x_z = step.chunk(3, -1)
         r, z = gate(x_r + h @ w_r.T + b_r), gate(x_z + h @ w_z.T + b_z)
         o = act(x_o + r * (h @ w_o.T + b_o)) if reset_after else act(x_o + (r * h) @ w_o.T + b_o)
         h = (1 - z) * o + z * h
@@ -126,11 +126,11 @@ def _lstm(  # one direction of the operation
     weight_ih, weight_hh, bias, peephole = weights
     gate, cell, out = (_ACTIVATIONS[name] for name in names)
     hidden = weight_hh.shape[-1]
-    p_i, p_f, p_o = (torch.zeros(3 * hidden) if peephole is None else peephole).split(hidden)
+    p_i, p_f, p_o = (torch.zeros(3 * hidden) if peephole is None else peephole).chunk(3)
     projected = torch.nn.functional.linear(x, weight_ih, bias)
     states = []
     for step in _order(projected, direction):
-        i, f, o, z = (step + h @ weight_hh.T).split(hidden, -1)
+        i, f, o, z = (step + h @ weight_hh.T).chunk(4, -1)
         z = cell(z) if clip is None else cell(z).clamp(-clip, clip)
         c = gate(f + p_f * c) * c + gate(i + p_i * c) * z
         c = c if clip is None else c.clamp(-clip, clip)
