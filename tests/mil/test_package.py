@@ -123,6 +123,10 @@ def _set_neural_network(spec: Any) -> None:
     spec.neuralNetwork.layers.add(name="layer")
 
 
+def _set_no_type(spec: Any) -> None:
+    spec.description.input[0].type.Clear()
+
+
 def _metadata(place: int, content: bytes) -> Callable[[bytes], bytes]:
     return lambda data: data[: 64 + place] + content + data[64 + place + len(content) :]
 
@@ -143,6 +147,7 @@ def _metadata(place: int, content: bytes) -> Callable[[bytes], bytes]:
         (MODEL, _spec(_set_other_type), r"is fp16, but the program declares int8"),
         (MODEL, _spec(_set_unknown_type), r"`answer_cast_fp16` \(relu\): element type number 13 is not"),
         (MODEL, _spec(_set_immediate), r"\(const\): a constant holds 1 elements of int32, but its shape"),
+        (MODEL, _spec(_set_no_type), r"the interface gives `x` no type"),
         (WEIGHTS, lambda _: None, r"the weight file `@model_path/weights/weight\.bin` is missing"),
         (WEIGHTS, lambda data: data[:40], r"has 40 bytes, but its header alone takes 64"),
         (WEIGHTS, lambda data: data[:4] + b"\x09" + data[5:], r"is of version 9; this release reads"),

@@ -1,5 +1,6 @@
 """Whole packages: converted in code, saved, loaded and run."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -129,38 +130,70 @@ def test_peak_is_that_of_the_packages_own_types_in_every_mode(small: Saved) -> N
     assert peaks[0] == peaks[1] < peaks[2]
 
 
+def edited(package: Path, folder: Path, change: Callable[[Any], None]) -> Path:
+    """A copy of the package whose specification ``change`` has altered."""
+    read = read_package(package)
+    spec = type(read.spec).FromString(read.spec.SerializeToString())
+    change(spec)
+    weights = str(read.weights.folder / "weights")
+    ct.utils.save_spec(spec, str(folder / "edited.mlpackage"), weights_dir=weights)
+    return folder / "edited.mlpackage"
+
+
+def operations(spec: Any) -> Any:
+    return spec.mlProgram.functions["main"].block_specializations["CoreML7"].operations
+
+
 def test_unknown_operations_are_all_named_at_load(small: Saved, tmp_path: Path) -> None:
-    def rename(block: Any) -> None:
-        for operation in block.operations:
+    def rename(spec: Any) -> None:
+        for operation in operations(spec):
             operation.type = {"conv": "warp", "linear": "blur"}.get(operation.type, operation.type)
 
-    spec = read_package(small[0]).spec
-    edited = type(spec).FromString(spec.SerializeToString())
-    rename(edited.mlProgram.functions["main"].block_specializations["CoreML7"])
-    ct.utils.save_spec(
-        edited,
-        str(tmp_path / "odd.mlpackage"),
-        weights_dir=str(read_package(small[0]).weights.folder / "weights"),
-    )
-    with pytest.raises(
-        UnsupportedOperationsError, match=r"2 operation\(s\) of this package: `blur`, `warp`"
-    ) as caught:
-        load(tmp_path / "odd.mlpackage")
+    with pytest.raises(UnsupportedOperationsError, match=r"2 operation\(s\) .*: `blur`, `warp`") as caught:
+        load(edited(small[0], tmp_path, rename))
     assert caught.value.operations == ("blur", "warp")
 
 
 def test_a_declared_shape_that_is_not_met_names_the_operation(small: Saved, tmp_path: Path) -> None:
-    spec = read_package(small[0]).spec
-    edited = type(spec).FromString(spec.SerializeToString())
-    for operation in edited.mlProgram.functions["main"].block_specializations["CoreML7"].operations:
-        if operation.type == "conv":
-            operation.outputs[0].type.tensorType.dimensions[1].constant.size = 9
-    weights = str(read_package(small[0]).weights.folder / "weights")
-    ct.utils.save_spec(edited, str(tmp_path / "odd.mlpackage"), weights_dir=weights)
-    with pytest.raises(
-        PackageError, match=r"\(conv\): gives the shape \(1, 8, 8, 8\), but .* fp16\[1, 9, 8, 8\]"
-    ):
-        load(tmp_path / "odd.mlpackage").predict({"x": small[2]})
+    def widen(spec: Any) -> None:
+        (conv,) = (item for item in operations(spec) if item.type == "conv")
+        conv.outputs[0].type.tensorType.dimensions[1].constant.size = 9
+
+    message = r"\(conv\): gives the shape \(1, 8, 8, 8\), but .* fp16\[1, 9, 8, 8\]"
+    with pytest.raises(PackageError, match=message):
+        load(edited(small[0], tmp_path, widen)).predict({"x": small[2]})
+
+
+def _drop_input(spec: Any) -> None:
+    del next(item for item in operations(spec) if item.type == "conv").inputs["weight"]
+
+
+def _drop_value(spec: Any) -> None:
+    next(item for item in operations(spec) if item.type == "const").attributes.pop("val")
+
+
+def _drop_operation(spec: Any) -> None:
+    del operations(spec)[next(n for n, item in enumerate(operations(spec)) if item.type == "conv")]
+
+
+def _rename_output(spec: Any) -> None:
+    spec.description.output[0].name = "other"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_drop_input, r"operation `.*` \(conv\) lacks its input `weight`"),
+        (_drop_value, r"constant `.*` has no value"),
+        (_drop_operation, r"nothing gives the value `.*` that an operation reads"),
+        (_rename_output, r"function `main`: the interface and the program disagree on output `other`"),
+    ],
+)
+def test_a_program_that_does_not_hold_together_is_refused_at_load(
+    change: Any, message: str, small: Saved, tmp_path: Path
+) -> None:
+    with pytest.raises(PackageError, match=message):
+        load(edited(small[0], tmp_path, change))
 
 
 def test_flexible_shapes_run_at_each_size(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature, FeatureKind, Interface
 
 Message = Any  # generated protobuf classes carry no types
@@ -38,7 +39,9 @@ def _interface(message: Message) -> Interface:
 
 
 def _feature(message: Message) -> Feature:
-    kind = _KINDS[message.type.WhichOneof("Type")]
+    kind = _KINDS.get(message.type.WhichOneof("Type"))
+    if kind is None:
+        raise PackageError(f"the interface gives `{message.name}` no type.", "convert the model again.")
     optional = message.type.isOptional
     if kind == "multiarray":
         return _array(message.name, kind, message.type.multiArrayType, optional=optional)

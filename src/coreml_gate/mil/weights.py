@@ -76,7 +76,7 @@ class Weights:
 
 
 def _locate(folder: Path, file_name: str) -> Path:
-    path = (folder / file_name.removeprefix(_MODEL_PATH)).resolve()
+    path = (folder / file_name.removeprefix(_MODEL_PATH).replace("\0", "?")).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise PackageError(f"the weight file `{file_name}` lies outside of the package.", _AGAIN)
     if not path.is_file():

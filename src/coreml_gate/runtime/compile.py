@@ -89,7 +89,7 @@ class _Compiler:
         steps = []
         for operation, dying in zip(block.operations, last_uses(block), strict=True):
             if operation.type == "const":
-                scope.known[operation.outputs[0].name] = operation.attributes["val"]
+                scope.known[operation.name] = _value_of(operation)
             elif operation.type.startswith("constexpr_") and self._foldable(operation, scope):
                 self._fold(operation, scope)
             else:
@@ -214,6 +214,12 @@ class _Compiler:
 
 def _block_function(plan: Plan, captures: tuple[Any, ...], observe: Observe | None) -> BlockFunction:
     return lambda *inputs: plan.run((*inputs, *captures), observe)
+
+
+def _value_of(constant: Operation) -> Known:
+    if "val" not in constant.attributes:
+        raise PackageError(f"constant `{constant.name}` has no value.", "convert the model again.")
+    return constant.attributes["val"]
 
 
 def _arguments(operation: Operation, name: str) -> tuple[Argument, ...] | None:

@@ -1,5 +1,6 @@
 """The way in: ``load`` a package, ``predict`` as coremltools' ``MLModel`` does."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from coreml_gate.errors import InputError, PackageError
 from coreml_gate.mil.graph import Peak, peak
-from coreml_gate.mil.ir import Feature, Function, Interface, Operation, StateType, TensorType
+from coreml_gate.mil.ir import Feature, Function, Interface, Operation, StateType, TensorType, Value
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.runtime.arguments import from_numpy
 from coreml_gate.runtime.boundary import read_inputs, write_outputs
@@ -46,6 +47,7 @@ class Model:
         self.function = function
         self.interface = interface
         self.mode = mode
+        _check_names(function, interface)
         self._plan = compile_function(function, mode)
         self._checked = False
 
@@ -59,8 +61,7 @@ class Model:
     def predict(
         self, inputs: Mapping[str, Any], state: States | None = None, observe: Observe | None = None
     ) -> dict[str, Any]:
-        """Outputs by name, as ``MLModel.predict`` gives them: float32 for half precision, ``(1,)`` for
-        scalars.
+        """Outputs by name as ``MLModel.predict`` gives them: half precision as float32, scalars as ``(1,)``.
 
         :param state: What ``make_state`` gave; its arrays are updated in place when the run is complete.
         :param observe: Called after each operation with the operation, its inputs by parameter and its
@@ -71,10 +72,7 @@ class Model:
         tensors = read_inputs(self.interface, inputs)
         states = {feature.name: self._state(feature, state) for feature in self.interface.states}
         with torch.inference_mode():
-            arguments = [
-                states[v.name] if isinstance(v.type, StateType) else self._cast(v.name, tensors)
-                for v in self.function.inputs
-            ]
+            arguments = [self._argument(value, tensors, states) for value in self.function.inputs]
             values = self._run(arguments, observe)
             if state is not None:
                 for name, cell in states.items():
@@ -89,14 +87,8 @@ class Model:
 
         def observe(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
             for value, output in zip(operation.outputs, outputs, strict=True):
-                shape = (
-                    tuple(output.shape)
-                    if isinstance(output, Tensor)
-                    else (len(output),)
-                    if isinstance(output, list)
-                    else None
-                )
-                if shape is not None and np.prod(shape) >= np.prod(seen.get(value.name, (0,))):
+                shape = _shape(output)
+                if math.prod(shape) >= math.prod(seen.get(value.name, (0,))):
                     seen[value.name] = shape
 
         self.predict(inputs, state, observe)
@@ -113,14 +105,13 @@ class Model:
         self._checked = True
         return values
 
-    def _cast(self, name: str, tensors: Mapping[str, Tensor]) -> Tensor:
-        value = next(item for item in self.function.inputs if item.name == name)
+    def _argument(
+        self, value: Value, tensors: Mapping[str, Tensor], states: Mapping[str, State]
+    ) -> Tensor | State:
+        if isinstance(value.type, StateType):
+            return states[value.name]
         dtype = storage_of(value.type, self.mode)
-        if dtype is None or name not in tensors:
-            raise PackageError(
-                f"function input `{name}` is not described in the interface.", "convert again."
-            )
-        return tensors[name].to(dtype)
+        return tensors[value.name] if dtype is None else tensors[value.name].to(dtype)
 
     def _state_dtype(self, feature: Feature) -> np.dtype[Any]:
         half = feature.dtype == "fp16" and self.mode == "fp16"
@@ -133,6 +124,25 @@ class Model:
         if array.shape != feature.shape:
             raise InputError(f"state `{feature.name}`: its shape is {array.shape}, wanted {feature.shape}.")
         return State(from_numpy(array).to(storage(feature.dtype, self.mode), copy=True))
+
+
+def _shape(value: Any) -> tuple[int, ...]:  # noqa: ANN401  # a tensor, a list, a label or probabilities
+    if isinstance(value, Tensor):
+        return tuple(value.shape)
+    return (len(value),) if isinstance(value, list) else ()
+
+
+def _check_names(function: Function, interface: Interface) -> None:
+    """Do program and interface speak of the same inputs, states and outputs?"""
+    described = {feature.name for feature in (*interface.inputs, *interface.states)}
+    missing = [f"input `{value.name}`" for value in function.inputs if value.name not in described]
+    given = set(function.block.outputs)
+    missing += [f"output `{item.name}`" for item in interface.outputs if item.name not in given]
+    if missing:
+        raise PackageError(
+            f"function `{function.name}`: the interface and the program disagree on {', '.join(missing)}.",
+            "convert the model again.",
+        )
 
 
 def check_shapes(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
