@@ -109,7 +109,7 @@ def main() -> None:
         closures = files_of_models(root, load_config(root))
         reachable, per_model = len(frozenset().union(*closures)), statistics.mean(map(len, closures))
         print(
-            f"plan: {statistics.median(elapsed):.2f} s, {statistics.median(processor):.2f} s on the processor "
+            f"plan: {statistics.median(elapsed):.2f} s, processor {statistics.median(processor):.2f} s "
             f"(medians of {RUNS}); {MODELS} models in {files} files, {reachable} reachable, "
             f"{per_model:.0f} per model; {len(found.jobs)} jobs"
         )
