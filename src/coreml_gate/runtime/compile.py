@@ -223,7 +223,7 @@ def _value_of(constant: Operation) -> Known:
 
 
 def _arguments(operation: Operation, name: str) -> tuple[Argument, ...] | None:
-    if name in operation.inputs:
+    if operation.inputs.get(name):
         return operation.inputs[name]
     if name in operation.attributes:  # the constexpr operations of iOS 16 keep their operands there
         return (operation.attributes[name],)
