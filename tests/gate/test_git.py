@@ -18,10 +18,11 @@ def shallow(folder: Folder, tmp_path: Path) -> Folder:
 
 
 def test_paths_are_relative_to_the_folder_that_was_opened(folder: Folder, tmp_path: Path) -> None:
-    first = folder.commit({"ios/net.py": "1", "server/net.py": "1"})
-    folder.commit({"ios/net.py": "2", "server/net.py": "2"})
+    first = folder.commit({"ios/net.py": "1", "server/net.py": "1", "uv.lock": "1"})
+    folder.commit({"ios/net.py": "2", "server/net.py": "2", "uv.lock": "2"})
     project = Repository.open(folder.root / "ios", folder.environ)
-    assert project.changed_files(first) == {"net.py"}
+    assert project.changed_files(first) == {"net.py", "../server/net.py", "../uv.lock"}
+    assert project.read_file(first, "../uv.lock") == "1"
     assert project.read_file(first, "net.py") == "1"
     with project.worktree(first, tmp_path / "base") as tree:
         assert (tree / "net.py").read_text() == "1"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coreml_gate.gate.toolchain import matching, pins_differ
+from coreml_gate.gate.toolchain import matching, matching_above, pins_differ
 
 PYPROJECT = (
     '[project]\nname = "shop"\nversion = "1"\ndependencies = ["torch"]\n[tool.uv]\nexclude-newer = "2026"\n'
@@ -43,3 +43,8 @@ def test_matching(pattern: str, matched: set[str]) -> None:
 )
 def test_pins_differ(before: str | None, after: str | None, differ: bool) -> None:
     assert pins_differ(before, after) is differ
+
+
+def test_a_project_shares_the_lock_files_above_it() -> None:
+    files = ("../../uv.lock", "../other/uv.lock", "sub/uv.lock", "uv.lock")
+    assert matching_above(files, ("uv.lock",)) == ("../../uv.lock", "uv.lock")

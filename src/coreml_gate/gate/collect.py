@@ -53,7 +53,19 @@ def collect(
     """Measure ``models`` and write the Record, with the packages beside it, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
-    measured = tuple(_measure(tree, model, options, folder, workshop) for model in models)
+    closures = Closures(tree.root)
+    jobs = [
+        Job(
+            root=tree.root,
+            record_folder=folder,
+            model=model,
+            closure=content(tree.root, closures.of(model)),
+            max_samples=options.max_samples,
+            cache=workshop.cache,
+        )
+        for model in models
+    ]
+    measured = tuple(_measure(job, tree, options, workshop) for job in jobs)
     record = Record(
         created=workshop.clock().isoformat(timespec="seconds"),
         commit=tree.commit,
@@ -66,21 +78,12 @@ def collect(
     return record
 
 
-def _measure(
-    tree: Tree, model: ModelConfig, options: GateOptions, folder: Path, workshop: Workshop
-) -> ModelRecord:
-    workshop.progress.begin_model(model.name, tree.side)
+def _measure(job: Job, tree: Tree, options: GateOptions, workshop: Workshop) -> ModelRecord:
+    workshop.progress.begin_model(job.model.name, tree.side)
     started = time.monotonic()
     memory_mb = options.step_memory_mb
     record = measure_model(
-        Job(
-            root=tree.root,
-            record_folder=folder,
-            model=model,
-            closure=content(tree.root, Closures(tree.root).of(model)),
-            max_samples=options.max_samples,
-            cache=workshop.cache,
-        ),
+        job,
         ProcessLimits(options.step_timeout_s, None if memory_mb is None else memory_mb * 1e6),
         workshop.environment,
         workshop.progress.begin_step,

@@ -1,6 +1,7 @@
 """What is asked of git: commits, changed files, the text of a file at a commit, and a second work tree."""
 
 import os
+import posixpath
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,7 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
 class Repository:
     """A git work tree, or the folder of one that holds a configuration: paths are relative to ``root``.
 
-    In a repository of several projects, what lies outside of the project's folder does not count.
+    In a repository of several projects, what lies outside of the project's folder is written ``../other/file``.
     """
 
     root: Path
@@ -92,11 +93,12 @@ class Repository:
         Untracked files are part of the work tree, ignored ones are not.
         A deleted path counts, and a renamed file counts with both of its names.
         """
-        difference = ("diff", "--name-only", "--relative", "--no-renames", "--no-ext-diff", "-z", since)
+        difference = ("diff", "--name-only", "--no-relative", "--no-renames", "--no-ext-diff", "-z", since)
+        commits = () if until is None else (until,)
+        changed = self._from_root(_paths(self._ask(*difference, *commits, "--")))
         if until is not None:
-            return _paths(self._ask(*difference, until, "--"))
-        untracked = self._ask("ls-files", "--others", "--exclude-standard", "-z")
-        return _paths(self._ask(*difference, "--")) | _paths(untracked)
+            return changed
+        return changed | _paths(self._ask("ls-files", "--others", "--exclude-standard", "-z"))
 
     def modified_files(self) -> tuple[str, ...]:
         """Tracked files that differ from HEAD, staged or not."""
@@ -134,9 +136,17 @@ class Repository:
         self._remove_worktree(folder)
         self._ask("worktree", "add", "--detach", "--force", "--", str(folder), self.commit(commit))
         try:
-            yield folder / self._ask("rev-parse", "--show-prefix").strip()
+            yield folder / self._prefix()
         finally:
             self._remove_worktree(folder)
+
+    def _from_root(self, paths: frozenset[str]) -> frozenset[str]:
+        prefix = self._prefix()
+        return frozenset(posixpath.relpath(path, prefix) for path in paths) if prefix else paths
+
+    def _prefix(self) -> str:
+        """Where ``root`` lies in the repository: ``projects/ios``, or nothing."""
+        return self._ask("rev-parse", "--show-prefix").strip().removesuffix("/")
 
     def _remove_worktree(self, folder: Path) -> None:
         self._run("worktree", "remove", "--force", "--force", "--", str(folder))

@@ -11,7 +11,7 @@ from coreml_gate.config.table import kebab
 from coreml_gate.errors import ConfigError
 from coreml_gate.gate.closure import Closure, Closures
 from coreml_gate.gate.git import Repository, short
-from coreml_gate.gate.toolchain import is_pyproject, matching, pins_differ
+from coreml_gate.gate.toolchain import is_pyproject, matching, matching_above, pins_differ
 from coreml_gate.record import SkippedModel
 
 _SHOWN_FILES = 3
@@ -160,7 +160,7 @@ def _changes(
         files=files,
         folders=_folders_around(files),
         submodules=tuple(file for file in files if (repository.root / file).is_dir()),
-        toolchain=_changed_toolchain(repository, since, matching(files, toolchain)),
+        toolchain=_changed_toolchain(repository, since, matching_above(files, toolchain)),
         base=_base_config(repository, since, config_path),
     )
 

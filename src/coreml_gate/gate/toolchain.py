@@ -32,6 +32,13 @@ def matching(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
     )
 
 
+def matching_above(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
+    """As :func:`matching`, and in the folders above too: a project of a monorepo shares its lock file."""
+    by_plain_name = {path: path.removeprefix("../" * path.count("../")) for path in paths}
+    matched = set(matching(by_plain_name.values(), patterns))
+    return tuple(sorted(path for path, plain in by_plain_name.items() if plain in matched))
+
+
 @cache
 def _expression(pattern: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./").rstrip("/"))
