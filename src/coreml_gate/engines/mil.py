@@ -66,7 +66,7 @@ def load_mil_engine(
 
 
 def _array(value: torch.Tensor, feature: Feature | None) -> NDArray[Any]:
-    array = value.detach().numpy()
+    array: NDArray[Any] = value.detach().numpy()
     if feature is None or feature.kind != "image":
         return array.astype(_NARROWED.get(array.dtype, array.dtype), copy=False)
     if feature.color.startswith("GRAYSCALE"):

@@ -46,7 +46,7 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
 class Repository:
     """A git work tree, or the folder of one that holds a configuration: paths are relative to ``root``.
 
-    In a repository of several projects, what lies outside of the project's folder is written ``../other/file``.
+    In a repository of several projects, what lies outside of the folder is written ``../other/file``.
     """
 
     root: Path
