@@ -34,7 +34,7 @@ def leaky_relu(x: Tensor, alpha: float) -> Tensor:
 
 @operation(ROUND)
 def linear_activation(x: Tensor, alpha: float, beta: float) -> Tensor:
-    return (alpha * x).add_(beta)
+    return torch.add(torch.tensor(beta), x, alpha=alpha)
 
 
 @operation(ROUND)
@@ -64,7 +64,7 @@ def sigmoid(x: Tensor) -> Tensor:
 
 @operation(ROUND)
 def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
-    return (alpha * x).add_(beta).clamp_(0, 1)
+    return torch.add(torch.tensor(beta), x, alpha=alpha).clamp_(0, 1)
 
 
 @operation(ROUND, native=True)
