@@ -70,5 +70,7 @@ def _array(value: torch.Tensor, feature: Feature | None) -> NDArray[Any]:
     if feature is None or feature.kind != "image":
         return array.astype(_NARROWED.get(array.dtype, array.dtype), copy=False)
     if feature.color.startswith("GRAYSCALE"):
-        return array[0, 0]
-    return array[0].transpose(1, 2, 0)[..., :: -1 if feature.color == "BGR" else 1]
+        plane: NDArray[Any] = array[0, 0]
+        return plane
+    pixels: NDArray[Any] = array[0].transpose(1, 2, 0)
+    return np.flip(pixels, axis=-1) if feature.color == "BGR" else pixels
