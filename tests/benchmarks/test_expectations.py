@@ -44,8 +44,11 @@ def test_a_failed_model_misses_the_first_expectation() -> None:
 
 
 def test_the_peak_is_the_greater_of_both_modes() -> None:
-    assert peak_ratio(row(peak_bytes={"eager": 100, "fp32": 110, "fp16": 90})) == pytest.approx(1.1)
-    assert peak_ratio(row(peak_bytes={"fp32": 110})) is None
+    assert peak_ratio(row(peak_bytes={"eager": 10**8, "fp32": 11 * 10**7, "fp16": 10**7})) == pytest.approx(
+        1.1
+    )
+    assert peak_ratio(row(peak_bytes={"eager": 10**6, "fp32": 2 * 10**6})) is None
+    assert peak_ratio(row(peak_bytes={"fp32": 10**8})) is None
 
 
 @pytest.mark.parametrize(("parameters", "expected"), [(25_000_000, 0.3), (5_000_000, None), (None, None)])

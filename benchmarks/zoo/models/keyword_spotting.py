@@ -1,7 +1,7 @@
 """Keyword spotting from the waveform: a log spectrogram by STFT, then depthwise separable convolutions."""
 
 import torch
-from models.drawing import drawn_normal, with_batch_statistics
+from models.drawing import drawn_for, drawn_normal
 from torch import Tensor, nn
 
 RATE = 16_000
@@ -47,7 +47,7 @@ def build() -> nn.Module:
         nn.Flatten(),
         nn.Linear(WIDTH, KEYWORDS),
     )
-    return with_batch_statistics(model, torch.cat(clips()))
+    return drawn_for(torch.cat(clips()), model)
 
 
 def clips() -> list[Tensor]:

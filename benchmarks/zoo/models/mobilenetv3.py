@@ -1,7 +1,7 @@
 """MobileNetV3-Large as the paper's table 1 gives it (arXiv:1905.02244), which transformers does not hold."""
 
 import torch
-from models.drawing import drawn_images, with_batch_statistics
+from models.drawing import drawn_for, drawn_images
 from torch import Tensor, nn
 
 SIZE = 224
@@ -100,4 +100,4 @@ def build() -> nn.Module:
         nn.Dropout(0.2),
         nn.Linear(1280, CLASSES),
     )
-    return with_batch_statistics(model, torch.cat(drawn_images(SIZE)))
+    return drawn_for(torch.cat(drawn_images(SIZE)), model)

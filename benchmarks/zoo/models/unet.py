@@ -1,7 +1,7 @@
 """A U-Net whose bottom widens its view by dilated convolutions instead of further pooling."""
 
 import torch
-from models.drawing import drawn_images, with_batch_statistics
+from models.drawing import drawn_for, drawn_images
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -47,4 +47,4 @@ def images() -> list[Tensor]:
 
 
 def build() -> nn.Module:
-    return with_batch_statistics(UNet(), torch.cat(images()))
+    return drawn_for(torch.cat(images()), UNet())

@@ -1,7 +1,7 @@
 """Image classifiers of transformers in their published sizes, randomly initialised."""
 
 import torch
-from models.drawing import drawn_images, with_batch_statistics
+from models.drawing import drawn_for, drawn_images
 from torch import Tensor, nn
 from transformers import (
     ConvNextConfig,
@@ -26,14 +26,14 @@ def images() -> list[Tensor]:
 
 def resnet50() -> nn.Module:
     model = ResNetForImageClassification(ResNetConfig(num_labels=CLASSES))
-    return with_batch_statistics(model, torch.cat(images()))
+    return drawn_for(torch.cat(images()), model)
 
 
 def efficientnet_b0() -> nn.Module:
     config = EfficientNetConfig(
         num_labels=CLASSES, width_coefficient=1.0, depth_coefficient=1.0, hidden_dim=1280, image_size=SIZE
     )
-    return with_batch_statistics(EfficientNetForImageClassification(config), torch.cat(images()))
+    return drawn_for(torch.cat(images()), EfficientNetForImageClassification(config))
 
 
 def convnext_tiny() -> nn.Module:
