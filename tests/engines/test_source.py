@@ -46,9 +46,9 @@ def test_a_file_finds_its_siblings_and_the_repository_root(repository: Repositor
 
 @pytest.mark.parametrize("folder", ["", "src/"])
 def test_a_module_is_found_below_the_root_and_below_src(repository: Repository, folder: str) -> None:
-    repository.write(f"{folder}zoo/__init__.py", "")
-    repository.write(f"{folder}zoo/net.py", NET)
-    assert load_source("zoo.net:build", repository.root).input_names == ("x",)
+    repository.write(f"{folder}orchard/__init__.py", "")
+    repository.write(f"{folder}orchard/net.py", NET)
+    assert load_source("orchard.net:build", repository.root).input_names == ("x",)
 
 
 def test_building_is_seeded(repository: Repository) -> None:
