@@ -5,10 +5,12 @@ version}; at each value's offset 64 bytes of metadata {u32 sentinel, u32 dtype, 
 then the data.
 """
 
+import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +75,24 @@ class Weights:
         if file_name not in self.files:
             self.files[file_name] = _map_file(_locate(self.folder, file_name), file_name)
         return self.files[file_name]
+
+
+def release(view: NDArray[np.generic]) -> None:
+    """Let the system take back the pages under a view of a mapped file, once its elements were copied.
+
+    Otherwise a half-precision weight and its float32 copy would both count as resident memory. A later read
+    brings the pages back from the file; nothing was written to them.
+    """
+    mapped: Any = view
+    while isinstance(mapped, np.ndarray):
+        mapped, whole = mapped.base, mapped
+    if not isinstance(mapped, mmap.mmap):
+        return
+    start = view.ctypes.data - whole.ctypes.data
+    first = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+    last = (start + view.nbytes) // mmap.PAGESIZE * mmap.PAGESIZE
+    if last > first:
+        mapped.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
 def _locate(folder: Path, file_name: str) -> Path:

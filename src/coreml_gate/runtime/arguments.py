@@ -10,6 +10,7 @@ from torch import Tensor
 
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Constant, ListType, TensorType
+from coreml_gate.mil.weights import release
 from coreml_gate.runtime.precision import Mode, storage, widen
 from coreml_gate.runtime.registry import Bools, Ints, Number
 
@@ -47,7 +48,10 @@ def known_argument(known: Known, kind: Any, mode: Mode, *, wide: bool) -> Any:  
     if isinstance(known, Constant) and isinstance(known.type, ListType):
         return tuple(known.data.tolist())
     tensor = known_tensor(known, mode)
-    return widen(tensor) if wide else tensor
+    result = widen(tensor) if wide else tensor
+    if isinstance(known, Constant) and result.data_ptr() != known.data.ctypes.data:
+        release(known.data)
+    return result
 
 
 def known_tensor(known: Known, mode: Mode) -> Tensor:
