@@ -130,5 +130,45 @@ def test_widen_leaves_everything_but_half_alone() -> None:
 
 
 def test_a_mode_that_is_not_offered_names_those_that_are() -> None:
-    with pytest.raises(UsageError, match=r"no mode `fp16-strict`\.\nHint: choose one of fp32, fp16\."):
-        check_mode("fp16-strict")
+    with pytest.raises(UsageError, match=r"no mode `bf16`\.\nHint: choose one of fp32, fp16, fp16-strict\."):
+        check_mode("bf16")
+
+
+STRICT: dict[str, tuple[dict[str, Any], dict[str, Any], float, float]] = {
+    # type: values, constants, plain result, strict result
+    "reduce_mean": ({"x": np.full((1, 4096), 100, np.float16)}, {"axes": [-1]}, 100, np.inf),
+    "reduce_sum": ({"x": np.full((1, 128), 100, np.float16)}, {"axes": [-1]}, 12800, 12800),
+    "reduce_log_sum_exp": ({"x": np.full((1, 4), 12, np.float16)}, {"axes": [-1]}, 13.386, np.inf),
+    "softplus": ({"x": np.full((1, 1), 12, np.float16)}, {}, 12, np.inf),
+    "relu": ({"x": np.full((1, 1), 12, np.float16)}, {}, 12, 12),
+    "matmul": (
+        {"x": np.full((1, 192), 300, np.float16), "y": np.tile([[1], [-1]], (96, 1)).astype(np.float16)},
+        {},
+        0,
+        0,
+    ),
+    "layer_norm": ({"x": np.array([[400, -400]], np.float16)}, {"axes": [-1]}, 1, 0),
+}
+
+
+@pytest.mark.parametrize("name", sorted(STRICT))
+def test_strict_takes_the_naive_half_formula_where_there_is_one(
+    name: str, run_operation: RunOperation
+) -> None:
+    values, constants, plain, strict = STRICT[name]
+    for mode, wanted in (("fp16", plain), ("fp16-strict", strict)):
+        (found,) = run_operation(name, values, constants, ("fp16",), mode=mode)
+        assert found.flat[0] == pytest.approx(wanted, rel=1e-3)
+
+
+def test_strict_leaves_float32_operations_alone(run_operation: RunOperation) -> None:
+    (found,) = run_operation("softplus", {"x": np.full(1, 200, np.float32)}, mode="fp16-strict")
+    assert found[0] == 200
+
+
+def test_a_half_product_rounds_its_running_sum(run_operation: RunOperation) -> None:
+    x, y = np.ones((1, 8192), np.float16), np.full((8192, 1), 0.31, np.float16)
+    (plain,) = run_operation("matmul", {"x": x, "y": y}, outputs=("fp16",))
+    (strict,) = run_operation("matmul", {"x": x, "y": y}, outputs=("fp16",), mode="fp16-strict")
+    exact = 8192 * float(np.float16(0.31))
+    assert abs(float(plain[0, 0]) - exact) <= 1 < abs(float(strict[0, 0]) - exact)

@@ -1,7 +1,7 @@
 """From a function of the program to a plan: every argument bound, every conversion decided, once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -127,12 +127,15 @@ class _Compiler:
         implementation = find(operation.type, self._opset)
         if implementation is None:
             raise UnsupportedOperationsError((operation.type,))
+        dtypes = tuple(_stored(value, self._mode) for value in operation.outputs)
+        strict = self._mode == "fp16-strict" and dtypes[:1] == (torch.float16,)
+        if strict and implementation.strict is not None:
+            implementation = replace(implementation, body=implementation.strict, native=True)
         wide = implementation.rounding is Rounding.ROUND and not implementation.native
         bound = _Bound()
         for parameter in implementation.parameters:
             if parameter.kind != BlockFunction:
                 self._bind_parameter(operation, parameter, bound, scope, wide=wide)
-        dtypes = tuple(_stored(value, self._mode) for value in operation.outputs)
         return bound, _rounded(_converted(_grouped(implementation, bound), bound), dtypes)
 
     def _bind_parameter(

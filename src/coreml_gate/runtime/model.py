@@ -28,7 +28,7 @@ def load(package: Path | str | Package, function: str | None = None, mode: Mode 
     """Read and compile one function of a package (the default one without a name).
 
     :param mode: ``fp32`` widens everything; ``fp16`` keeps the package's element types and rounds each
-        result once.
+        result once; ``fp16-strict`` computes sums and formulas in half as well.
     :raises PackageError: The package is damaged, or has no such function.
     :raises UnsupportedOperationsError: It uses operations that this runtime does not know; all are named.
     :raises UsageError: There is no such mode.
@@ -114,7 +114,7 @@ class Model:
         return tensors[value.name] if dtype is None else tensors[value.name].to(dtype)
 
     def _state_dtype(self, feature: Feature) -> np.dtype[Any]:
-        half = feature.dtype == "fp16" and self.mode == "fp16"
+        half = feature.dtype == "fp16" and self.mode != "fp32"
         return np.dtype(np.float16 if half else np.float32)
 
     def _state(self, feature: Feature, states: States | None) -> State:

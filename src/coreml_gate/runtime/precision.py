@@ -2,7 +2,8 @@
 
 Half precision costs nothing where torch's half kernel computes in float32 and rounds once; elsewhere operands
 are widened, the body computes in float32 and the result is stored as half: one rounding, at one place,
-``store``.
+``store``. ``fp16-strict`` takes an operation's naive half formula where it has one (``ops/naive.py``) and is
+``fp16`` otherwise: what a device may do at worst.
 """
 
 from typing import Literal, get_args
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from coreml_gate.errors import PackageError, UsageError
 
-Mode = Literal["fp32", "fp16"]
+Mode = Literal["fp32", "fp16", "fp16-strict"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 # torch computes little in the wider unsigned types, so these are stored in the next wider signed one.
@@ -41,7 +42,7 @@ _STORAGE: dict[str, torch.dtype] = {
 def check_mode(mode: str) -> None:
     """Refuse a mode that is not offered.
 
-    :raises UsageError: ``fp16-strict`` (half formulas and half sums) has no complete set of operations yet.
+    :raises UsageError: There is no such mode.
     """
     if mode not in MODES:
         raise UsageError(f"the MIL runtime has no mode `{mode}`.", f"choose one of {', '.join(MODES)}.")

@@ -77,7 +77,12 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     return torch.softmax(x, axis)
 
 
-@operation(ROUND)
+def _naive_softplus(x: Tensor) -> Tensor:
+    """The exponential overflows from 11.1 on (apple/coremltools#2687)."""
+    return (1 + x.exp()).log()
+
+
+@operation(ROUND, strict=_naive_softplus)
 def softplus(x: Tensor) -> Tensor:
     return torch.logaddexp(x, torch.zeros_like(x))
 

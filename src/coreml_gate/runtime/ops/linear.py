@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coreml_gate.runtime.ops.naive import half_product
 from coreml_gate.runtime.registry import ROUND, Tensors, operation
 
 _MATRIX = 2
@@ -14,13 +15,27 @@ def einsum(values: Tensors, equation: str) -> Tensor:
     return torch.einsum(equation, *values)
 
 
-@operation(ROUND)
+def _naive_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    product = half_product(x, weight.T)
+    return product if bias is None else product + bias
+
+
+@operation(ROUND, strict=_naive_linear)
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return functional.linear(x, weight, bias)
 
 
-@operation(ROUND)
+def _naive_matmul(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> Tensor:
+    return half_product(*_turned(x, y, transpose_x, transpose_y))
+
+
+@operation(ROUND, strict=_naive_matmul)
 def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
-    x = x.transpose(-1, -2) if transpose_x and x.ndim >= _MATRIX else x
-    y = y.transpose(-1, -2) if transpose_y and y.ndim >= _MATRIX else y
-    return torch.matmul(x, y)
+    return torch.matmul(*_turned(x, y, transpose_x, transpose_y))
+
+
+def _turned(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> tuple[Tensor, Tensor]:
+    return (
+        x.transpose(-1, -2) if transpose_x and x.ndim >= _MATRIX else x,
+        y.transpose(-1, -2) if transpose_y and y.ndim >= _MATRIX else y,
+    )

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coreml_gate.runtime.ops.naive import half_normal, half_sum
 from coreml_gate.runtime.registry import ROUND, Ints, operation
 
 
@@ -23,7 +24,13 @@ def batch_norm(
     return functional.batch_norm(x, mean, variance, gamma, beta, training=False, eps=epsilon)
 
 
-@operation(ROUND)
+def _naive_instance_norm(x: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float) -> Tensor:
+    normal = half_normal(x, tuple(range(2, x.ndim)), epsilon)
+    normal = normal if gamma is None else normal * _per_channel(gamma, x)
+    return normal if beta is None else normal + _per_channel(beta, x)
+
+
+@operation(ROUND, strict=_naive_instance_norm)
 def instance_norm(
     x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: float = 1e-5
 ) -> Tensor:
@@ -33,13 +40,24 @@ def instance_norm(
     return normal if beta is None else normal + _per_channel(beta, x)
 
 
-@operation(ROUND)
+def _naive_l2_norm(x: Tensor, epsilon: float) -> Tensor:
+    return x * torch.rsqrt(half_sum(x * x, (-3, -2, -1), keep_dims=True) + epsilon)
+
+
+@operation(ROUND, strict=_naive_l2_norm)
 def l2_norm(x: Tensor, epsilon: float = 1e-6) -> Tensor:
     """Over the last three axes."""
     return x * torch.rsqrt(x.square().sum((-3, -2, -1), keepdim=True) + epsilon)
 
 
-@operation(ROUND)
+def _naive_layer_norm(
+    x: Tensor, axes: Ints | None, gamma: Tensor | None, beta: Tensor | None, epsilon: float
+) -> Tensor:
+    over = _over(x, axes)
+    return _scaled(half_normal(x, over, epsilon), over, gamma, beta)
+
+
+@operation(ROUND, strict=_naive_layer_norm)
 def layer_norm(
     x: Tensor,
     axes: Ints | None = None,
@@ -47,12 +65,19 @@ def layer_norm(
     beta: Tensor | None = None,
     epsilon: float = 1e-5,
 ) -> Tensor:
-    over = tuple(range(x.ndim)) if axes is None else tuple(sorted(axis % x.ndim for axis in axes))
+    over = _over(x, axes)
     if over == tuple(range(x.ndim - len(over), x.ndim)):
         return functional.layer_norm(x, x.shape[x.ndim - len(over) :], gamma, beta, epsilon)
     variance, mean = torch.var_mean(x, dim=over, keepdim=True, correction=0)
-    normal = (x - mean) * torch.rsqrt(variance + epsilon)
-    shape = [size if axis in over else 1 for axis, size in enumerate(x.shape)]
+    return _scaled((x - mean) * torch.rsqrt(variance + epsilon), over, gamma, beta)
+
+
+def _over(x: Tensor, axes: Ints | None) -> Ints:
+    return tuple(range(x.ndim)) if axes is None else tuple(sorted(axis % x.ndim for axis in axes))
+
+
+def _scaled(normal: Tensor, over: Ints, gamma: Tensor | None, beta: Tensor | None) -> Tensor:
+    shape = [size if axis in over else 1 for axis, size in enumerate(normal.shape)]
     normal = normal if gamma is None else normal * gamma.reshape(shape)
     return normal if beta is None else normal + beta.reshape(shape)
 
