@@ -12,6 +12,7 @@ from rich.console import Console
 
 from coreml_gate import __version__
 from coreml_gate.config.load import load_config, select_models
+from coreml_gate.diagnose import command as reproducing
 from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.collect import RECORD_NAME, Workshop
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_judge(
         commands.add_parser("judge", help="judge stored Records under the limits of the configuration")
     )
+    reproducing.add_command(commands)
     _add_report(commands.add_parser("report", help="render a stored report.json in another format"))
     return parser
 

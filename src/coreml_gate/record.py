@@ -18,7 +18,7 @@ from coreml_gate.errors import RecordError
 
 SCHEMA_VERSION: Final = 1
 
-Side = Literal["source", "fp32", "fp16"]
+Side = Literal["source", "fp32", "fp16", "fp16-strict"]
 """Who computed: the PyTorch source, or a package under our MIL runtime in one of its numeric modes."""
 
 
@@ -232,6 +232,127 @@ class MemoryFacts(Measured):
     """The largest values alive at the peak, largest first."""
 
 
+HazardKind = Literal[
+    "overflow", "accumulation", "vanishing", "epsilon", "infinite-constant", "cliff", "rounding"
+]
+HalfMode = Literal["fp16", "fp16-strict"]
+
+
+class Hazard(Measured):
+    """One operation that breaks in half precision, or comes near it."""
+
+    kind: HazardKind
+    operation: str
+    """Its name in the float32 twin."""
+    operation_type: str
+    module: str = ""
+    """The class of the innermost module that makes it; empty when unknown."""
+    place: str = ""
+    """``models/net.py:12``; empty when unknown."""
+    reaches: NonNegativeFloat
+    """The greatest magnitude over all samples; for vanishing values and epsilons the smallest."""
+    bound: NonNegativeFloat
+    """The number of half precision that ``reaches`` is held against."""
+    bites_in: HalfMode | None = None
+    """The mode in which it harms an output; ``None``: it has not yet."""
+
+    @property
+    def headroom(self) -> float:
+        """How many times ``reaches`` fits below the bound (above it, for what vanishes); below 1: none."""
+        small = self.kind in {"vanishing", "epsilon"}
+        above, below = (self.reaches, self.bound) if small else (self.bound, self.reaches)
+        return above / below if below > 0 else 0.0
+
+
+class OperationError(Measured):
+    """How far one operation's half result is off, as RMS error by RMS of the float32 result."""
+
+    operation: str
+    operation_type: str
+    mode: HalfMode
+    own: NonNegativeFloat
+    """Of the operation alone, on the float32 run's inputs rounded to half."""
+    inherited: NonNegativeFloat
+    """In the half run, with everything before it in half as well."""
+    nonfinite: bool = False
+    """Whether its own half result is infinite or NaN where the float32 result is finite."""
+
+
+class Repair(Measured):
+    """Operations that suffice to be kept in float32 so that the precision check passes."""
+
+    outcome: Literal["found", "spread", "out-of-budget", "unconfirmed", "not-half"]
+    """``spread``: no small set helps. ``unconfirmed``: the conversion did not give what the search foresaw.
+    ``not-half``: it fails with every operation in float32 as well."""
+    operations: tuple[str, ...] = ()
+    """1-minimal: without any one of them the check fails."""
+    variables: tuple[str, ...] = ()
+    """The same as an ``op_selector`` of coremltools sees them: names of their first outputs."""
+    patterns: tuple[str, ...] = ()
+    """The value of ``keep-fp32``."""
+    psnr_before: float | None = None
+    psnr_expected: float | None = None
+    """By the search, in our runtime; the worst of all samples."""
+    psnr: float | None = None
+    """Of the package converted again."""
+    half_operations: NonNegativeInt = 0
+    """How many operations half precision concerns."""
+    kept: NonNegativeInt = 0
+    """How many of them ``patterns`` keep in float32."""
+    casts_added: int = 0
+    bytes_added: int = 0
+    runs: NonNegativeInt = 0
+    conversions: NonNegativeInt = 0
+    seconds: NonNegativeFloat = 0.0
+
+
+class Rewrite(Measured):
+    """A place where other arithmetic is better than float32."""
+
+    title: str
+    operation: str
+    place: str = ""
+    code: tuple[str, ...]
+    """PyTorch, line by line."""
+
+
+class Diagnosis(Measured):
+    """Where half precision hurts, and the smallest repair."""
+
+    hazards: tuple[Hazard, ...] = ()
+    errors: tuple[OperationError, ...] = ()
+    """The operations with the greatest own error, per mode."""
+    first_nonfinite: str | None = None
+    """The first operation of the half run whose result is not finite where the float32 one is."""
+    strict: tuple[Comparison, ...] = ()
+    """The float32 twin against the same program in fp16-strict mode; empty when it was not asked."""
+    repair: Repair | None = None
+    rewrites: tuple[Rewrite, ...] = ()
+    seconds: NonNegativeFloat = 0.0
+    note: str = ""
+    """Why a part was left out."""
+
+
+class RulePlace(Measured):
+    """One place at which a rule fires."""
+
+    place: str
+    """An operation, a feature, a module or a version."""
+    text: str
+    file: str = ""
+    line: int | None = None
+
+
+class RuleMatch(Measured):
+    """A known pitfall that was found."""
+
+    rule: str
+    severity: Literal["fatal", "silent", "perf", "info"]
+    count: NonNegativeInt
+    places: tuple[RulePlace, ...]
+    """The first few."""
+
+
 class ModelRecord(Measured):
     """Everything measured of one model; a part is ``None`` when measuring stopped before it."""
 
@@ -246,9 +367,13 @@ class ModelRecord(Measured):
     """Source against the float32 package in fp32 mode."""
     precision: tuple[Comparison, ...] = ()
     """The float32 package in fp32 mode against the package that ships in fp16 mode."""
+    diagnosis: Diagnosis | None = None
+    """``None`` when nothing asked for one."""
     metrics: tuple[MetricValue, ...] = ()
     unsupported: tuple[str, ...] = ()
     """Operations that our runtime does not know: numbers of this model cannot be told."""
+    rules: tuple[RuleMatch, ...] | None = None
+    """The known pitfalls found; ``None``: nobody looked."""
     problem: Problem | None = None
 
 

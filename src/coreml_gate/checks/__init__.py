@@ -7,7 +7,17 @@ are values of the configuration and argued there (``config/limits.py``).
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from coreml_gate.checks import conversion, evaluate, interface, memory, parity, precision, size, source
+from coreml_gate.checks import (
+    conversion,
+    evaluate,
+    hazards,
+    interface,
+    memory,
+    parity,
+    precision,
+    size,
+    source,
+)
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.verdict import Finding
 
@@ -26,6 +36,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     interface.CHECK: interface.run,
     parity.CHECK: parity.run,
     precision.CHECK: precision.run,
+    hazards.CHECK: hazards.run,
     evaluate.CHECK: evaluate.run,
     size.CHECK: size.run,
     memory.CHECK: memory.run,

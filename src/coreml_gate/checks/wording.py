@@ -13,6 +13,7 @@ SIDES: Final[dict[Side, str]] = {
     "source": "source",
     "fp32": "float32 package",
     "fp16": "shipped package",
+    "fp16-strict": "package in fp16-strict mode",
 }
 
 

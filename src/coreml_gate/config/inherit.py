@@ -5,7 +5,7 @@ from typing import TypeVar
 from coreml_gate.config.options import GateOptions, ModelConfig, ModelOptions
 from coreml_gate.config.table import Table
 
-TAKEN_AS_IT_IS = ("precision", "conversion", "compress", "converter")
+TAKEN_AS_IT_IS = ("precision", "keep_fp32", "conversion", "compress", "converter")
 """Options that say how to convert: a source that is a package already has no use for them."""
 
 AnyTable = TypeVar("AnyTable", bound=Table)

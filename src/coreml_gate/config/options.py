@@ -71,6 +71,8 @@ class ModelOptions(Table):
 
     precision: Precision = "float16"
     """In which type the package that ships computes."""
+    keep_fp32: tuple[str, ...] = ()
+    """Operations of a float16 package that stay in float32: `Module/type` or names, each may be a glob."""
     deployment_target: DeploymentTarget = "iOS17"
     """Oldest system on which the package must load."""
     conversion: Conversion = "auto"

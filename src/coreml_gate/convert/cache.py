@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 
 import coreml_gate
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert.pipeline import Conversion, convert
+from coreml_gate.convert.pipeline import ORIGINS, Conversion, convert
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.record import ConversionFacts
@@ -27,6 +27,7 @@ DEFAULT_LIMIT_BYTES: Final = 5 * 10**9
 _INDEX: Final = "entry.json"
 _CONFIG_FIELDS: Final = {
     "precision",
+    "keep_fp32",
     "deployment_target",
     "conversion",
     "compute_units",
@@ -121,12 +122,13 @@ class ConversionCache:
                 _copy(entry / name, into / name)
             if _digests(into, names) != index["digests"]:
                 raise ValueError("the entry's files are not the ones that were stored")  # noqa: TRY301
+            origins = _restored_origins(index["origins"], into / ORIGINS)
             os.utime(entry)
         except (OSError, ValueError, KeyError, TypeError, ValidationError):
             self._drop(entry)
             return None
         facts = facts.model_copy(update={"cached": True})
-        return Conversion(facts, into / names["reference"], into / names["package"])
+        return Conversion(facts, into / names["reference"], into / names["package"], origins)
 
     def store(self, key: str, conversion: Conversion) -> None:
         """Keeps a conversion that succeeded, unless the key is known already."""
@@ -137,7 +139,7 @@ class ConversionCache:
         self.folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
         try:
-            _write_entry(temporary, conversion.facts, conversion.reference, conversion.package)
+            _write_entry(temporary, conversion, conversion.reference, conversion.package)
             temporary.rename(self.folder / key)
         except OSError:  # another process was faster, or the disk is full: the conversion itself stands
             shutil.rmtree(temporary, ignore_errors=True)
@@ -159,12 +161,21 @@ class ConversionCache:
             total -= sizes[entry]
 
 
-def _write_entry(folder: Path, facts: ConversionFacts, reference: Path, package: Path) -> None:
+def _write_entry(folder: Path, conversion: Conversion, reference: Path, package: Path) -> None:
     names = {"reference": reference.name, "package": package.name}
     for path in {reference, package}:
         _copy(path, folder / path.name)
-    index = {**names, "facts": facts.model_dump(mode="json"), "digests": _digests(folder, names)}
+    origins = None if conversion.origins is None else conversion.origins.read_text(encoding="utf-8")
+    facts = conversion.facts.model_dump(mode="json")
+    index = {**names, "facts": facts, "digests": _digests(folder, names), "origins": origins}
     (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+
+
+def _restored_origins(text: str | None, path: Path) -> Path | None:
+    if text is None:
+        return None
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _copy(source: Path, target: Path) -> None:

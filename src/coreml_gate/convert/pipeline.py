@@ -4,16 +4,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import coremltools as ct
+import torch
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.config.options import Precision
 from coreml_gate.convert.capture import Captured, Route, capture, routes
 from coreml_gate.convert.compress import compress
 from coreml_gate.convert.failures import ConversionFailedError, failure_of, in_one_line
 from coreml_gate.convert.interface import input_types, output_types
+from coreml_gate.convert.keep import Selector
 from coreml_gate.convert.missing import missing_hint, missing_message, missing_operations
+from coreml_gate.convert.origins import Origin, Places, write_origins
 from coreml_gate.convert.quiet import quiet
 from coreml_gate.convert.shims import identity_shims
 from coreml_gate.engines.engine import Outputs
@@ -25,7 +28,7 @@ from coreml_gate.record import ConversionFacts
 REFERENCE = "reference.mlpackage"
 PACKAGE = "package.mlpackage"
 
-_PRECISIONS = {"float16": ct.precision.FLOAT16, "float32": ct.precision.FLOAT32}
+ORIGINS = "operations.json"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Conversion:
     reference: Path | None
     """The float32 twin; the package itself when that is float32 and not compressed."""
     package: Path | None
+    origins: Path | None = None
+    """The file that tells where each operation in half was written (``convert/origins.py``)."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,27 @@ def convert(
                 seconds=clock() - started,
                 notes=(*source.notes, *_fallback_notes(failures), *notes),
             )
-            return Conversion(facts, reference, package)
+            return Conversion(facts, reference, package, folder / ORIGINS)
     return Conversion(_failed(failures, source.notes, clock() - started), None, None)
+
+
+def convert_shipped(
+    source: Source, samples: Samples, config: ModelConfig, folder: Path, route: Route
+) -> tuple[Path, dict[str, Origin]]:
+    """Converts once more along a route that worked, the package that ships alone.
+
+    :raises ConversionFailedError: It works no longer.
+    """
+    task = _Task(source, samples, with_program_ranges(config, source, samples.names), folder)
+    outputs = run_source(source, samples.samples[0])
+    with quiet() as heard, identity_shims():
+        try:
+            model, origins = _convert_half(capture(route, source, samples, task.config), task, outputs)
+        except ConversionFailedError:
+            raise
+        except Exception as error:  # coremltools and torch.export document no exceptions
+            raise failure_of(error, source.root, heard.errors) from error
+    return _save(model, folder / PACKAGE), origins
 
 
 def _fallback_notes(failures: list[tuple[Route, ConversionFailedError]]) -> list[str]:
@@ -122,18 +146,38 @@ def _refuse_missing(captured: Captured, task: _Task) -> None:
 
 
 def _packages(captured: Captured, task: _Task, outputs: Outputs) -> tuple[Path, Path]:
-    twin = _convert(captured, task, outputs, "float32")
+    twin = _convert(captured, task, outputs, ct.precision.FLOAT32)
     options = task.config
+    origins: dict[str, Origin] = {}
     if options.precision == "float32" and options.compress is None:
+        write_origins(origins, task.folder / ORIGINS)
         return (_save(twin, task.folder / PACKAGE),) * 2
     reference = _save(twin, task.folder / REFERENCE)
-    shipped = twin if options.precision == "float32" else _convert(captured, task, outputs, options.precision)
+    shipped = twin
+    if options.precision == "float16":
+        shipped, origins = _convert_half(captured, task, outputs)
+    write_origins(origins, task.folder / ORIGINS)
     if options.compress is not None:
         shipped = compress(shipped, options.compress)
     return reference, _save(shipped, task.folder / PACKAGE)
 
 
-def _convert(captured: Captured, task: _Task, outputs: Outputs, precision: Precision) -> ct.models.MLModel:
+def _convert_half(
+    captured: Captured, task: _Task, outputs: Outputs
+) -> tuple[ct.models.MLModel, dict[str, Origin]]:
+    """In half precision but for ``keep-fp32``; patterns that name nothing are refused, so none goes stale."""
+    names = task.config.output or tuple(outputs)
+    selector = Selector(task.config.keep_fp32, names, Places(task.source.root, _root_module(task.source)))
+    model = _convert(captured, task, outputs, ct.transform.FP16ComputePrecision(selector))
+    selector.refuse_unused()
+    return model, selector.origins
+
+
+def _root_module(source: Source) -> str:
+    return type(source.model).__name__ if isinstance(source.model, torch.nn.Module) else ""
+
+
+def _convert(captured: Captured, task: _Task, outputs: Outputs, precision: Any) -> ct.models.MLModel:  # noqa: ANN401  # coremltools' own types
     config = task.config
     return ct.convert(
         captured.model,
@@ -141,7 +185,7 @@ def _convert(captured: Captured, task: _Task, outputs: Outputs, precision: Preci
         outputs=output_types(config, outputs),
         states=list(captured.states),
         minimum_deployment_target=ct.target[config.deployment_target],
-        compute_precision=_PRECISIONS[precision],
+        compute_precision=precision,
         compute_units=ct.ComputeUnit[config.compute_units],
         pass_pipeline=_passes(config.converter.skip_passes),
         skip_model_load=True,

@@ -14,7 +14,7 @@ from coreml_gate.engines.images import package_sample
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature
 from coreml_gate.mil.package import Package
-from coreml_gate.runtime import Model, load
+from coreml_gate.runtime import Model, Observe, load
 
 _NARROWED = {np.dtype(np.int64): np.int32, np.dtype(np.float64): np.float32, np.dtype(np.bool_): np.float32}
 """Core ML has no such inputs; the converter gives the package these instead."""
@@ -29,10 +29,10 @@ class MilEngine:
     output_names: tuple[str, ...]
     config: ModelConfig
 
-    def run(self, sample: Sample) -> Outputs:
+    def run(self, sample: Sample, observe: Observe | None = None) -> Outputs:
         """Compute one sample; a stateful package starts from an empty state at every sample."""
         state = self.model.make_state() if self.model.interface.states else None
-        outputs = self.model.predict(self.inputs(sample), state)
+        outputs = self.model.predict(self.inputs(sample), state, observe)
         return dict(zip(self.output_names, outputs.values(), strict=True))
 
     def inputs(self, sample: Sample) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ from coreml_gate.config import ModelConfig
 
 MODELS_FOLDER = "models"
 
-Step = Literal["start", "source", "convert", "measure", "evaluate"]
+Step = Literal["start", "source", "convert", "measure", "evaluate", "diagnose"]
 """What a child does, in this order; each step has its own deadline."""
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from coreml_gate.errors import SourceError, WorkerError
-from coreml_gate.record import ConversionFacts, ModelRecord, Problem
+from coreml_gate.record import ConversionFacts, Diagnosis, ModelRecord, Problem
 from coreml_gate.worker.events import Events, read_events
 from coreml_gate.worker.job import Job
 from coreml_gate.worker.process import Ending, ProcessLimits, log_tail, run_child
@@ -15,6 +15,7 @@ WHAT_STEP_DOES = {
     "convert": "converting",
     "measure": "comparing the package with the source",
     "evaluate": "running `evaluate`",
+    "diagnose": "looking for what half precision breaks",
 }
 
 
@@ -49,6 +50,8 @@ def _parts_of_ending(ending: Ending, events: Events, job: Job) -> dict[str, obje
     )
     if events.step == "convert":
         return {"conversion": _unfinished_conversion(ending, message, tail)}
+    if events.step == "diagnose":  # everything else is measured by then
+        return {"diagnosis": Diagnosis(note=message)}
     error = SourceError if events.step == "source" else WorkerError
     return {
         "problem": Problem(

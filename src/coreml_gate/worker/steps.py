@@ -2,10 +2,19 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
+from coreml_gate.config import ModelConfig
 from coreml_gate.convert import ConversionCache, convert, convert_cached
+from coreml_gate.convert.capture import Route
+from coreml_gate.convert.origins import read_origins
+from coreml_gate.convert.pipeline import convert_shipped
+from coreml_gate.diagnose.diagnosis import Wish, diagnose, is_asked_for
+from coreml_gate.diagnose.ranges import Range, Ranges
+from coreml_gate.diagnose.repair import Case
+from coreml_gate.diagnose.target import passes
 from coreml_gate.engines.engine import Engine, Outputs
 from coreml_gate.engines.mil import MilEngine, load_mil_engine
 from coreml_gate.engines.samples import Samples, load_samples
@@ -26,11 +35,12 @@ from coreml_gate.measure.sensitivity import sensitivity
 from coreml_gate.measure.untrained import untrained_signs
 from coreml_gate.mil.graph import peak
 from coreml_gate.mil.package import Package, read_package
-from coreml_gate.record import Comparison, ConversionFacts, MemoryFacts, Problem, SourceFacts
+from coreml_gate.record import Comparison, ConversionFacts, Diagnosis, MemoryFacts, Problem, SourceFacts
 from coreml_gate.worker.events import EventLog
 from coreml_gate.worker.job import Job
 
 PACKAGE_NAME = "package.mlpackage"
+REPAIRED = "repaired"
 
 _PROBLEM_KINDS: Mapping[type[GateError], str] = {
     SourceError: "source-error",
@@ -68,6 +78,18 @@ class Twins:
 
     shipped: Package
     wide: Package
+    origins: Path | None = None
+    route: Literal["export", "trace", "none"] = "none"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the packages gave: the engines that can run, and how half precision did."""
+
+    engines: tuple[Engine, ...] = ()
+    inputs: tuple[Mapping[str, Any], ...] = ()
+    precision: tuple[Comparison, ...] = ()
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
 
 def measure(job: Job, log: EventLog) -> None:
@@ -82,11 +104,13 @@ def measure(job: Job, log: EventLog) -> None:
     if twins is None:
         return
     log.begin("measure")
-    engines = _measure_package(expected, twins, job, log)
-    if job.model.evaluate is not None and engines:
+    answers = _measure_package(expected, twins, job, log)
+    if job.model.evaluate is not None and answers.engines:
         log.begin("evaluate")
-        samples = expected.samples
-        log.update(metrics=evaluate(job.model.evaluate, job.root, engines, samples.names))
+        names = expected.samples.names
+        log.update(metrics=evaluate(job.model.evaluate, job.root, answers.engines, names))
+    if twins.origins is not None and answers.engines and _is_plain_half(job.model):
+        _diagnose(expected, twins, answers, job, log)
 
 
 def _given_package(source: Source, job: Job, log: EventLog) -> Twins | None:
@@ -138,10 +162,15 @@ def _convert(expected: Expected, job: Job, log: EventLog) -> Twins | None:
     log.update(conversion=conversion.facts)
     if conversion.package is None or conversion.reference is None:
         return None
-    return Twins(read_package(conversion.package), read_package(conversion.reference))
+    return Twins(
+        read_package(conversion.package),
+        read_package(conversion.reference),
+        conversion.origins,
+        conversion.facts.route,
+    )
 
 
-def _measure_package(expected: Expected, twins: Twins, job: Job, log: EventLog) -> tuple[Engine, ...]:
+def _measure_package(expected: Expected, twins: Twins, job: Job, log: EventLog) -> Answers:
     path = twins.shipped.path.relative_to(job.record_folder).as_posix()
     log.update(package=package_facts(twins.shipped, path))
     try:
@@ -149,11 +178,13 @@ def _measure_package(expected: Expected, twins: Twins, job: Job, log: EventLog) 
         shipped = load_mil_engine(twins.shipped, "fp16", expected.output_names, job.model)
     except UnsupportedOperationsError as error:
         log.update(unsupported=error.operations, memory=_memory_without_a_run(twins.shipped))
-        return ()
+        return Answers()
     first = shipped.inputs(expected.samples.samples[0])
     log.update(memory=memory_facts(twins.shipped, shipped.model.peak(first)))
-    _compare(expected, wide, shipped, log)
-    return (wide, shipped) if expected.engine is None else (expected.engine, wide, shipped)
+    precision, ranges = _compare(expected, wide, shipped, log)
+    engines = (wide, shipped) if expected.engine is None else (expected.engine, wide, shipped)
+    inputs = tuple(wide.inputs(sample) for sample in expected.samples.samples)
+    return Answers(engines, inputs, precision, ranges)
 
 
 def _memory_without_a_run(package: Package) -> MemoryFacts | None:
@@ -164,11 +195,14 @@ def _memory_without_a_run(package: Package) -> MemoryFacts | None:
         return None
 
 
-def _compare(expected: Expected, wide: MilEngine, shipped: MilEngine, log: EventLog) -> None:
+def _compare(
+    expected: Expected, wide: MilEngine, shipped: MilEngine, log: EventLog
+) -> tuple[tuple[Comparison, ...], Mapping[str, Range]]:
+    ranges = Ranges()
     parity: list[Comparison] = []
     precision: list[Comparison] = []
     for index, sample in enumerate(expected.samples.samples):
-        of_wide, of_shipped = wide.run(sample), shipped.run(sample)
+        of_wide, of_shipped = wide.run(sample, ranges.observe), shipped.run(sample)
         if expected.outputs:
             reference = expected.outputs[index]
             parity += [
@@ -178,3 +212,34 @@ def _compare(expected: Expected, wide: MilEngine, shipped: MilEngine, log: Event
             compare(name, index, of_wide[name], of_shipped[name], ("fp32", "fp16")) for name in of_wide
         ]
     log.update(parity=parity, precision=precision)
+    return tuple(precision), ranges.of
+
+
+def _route(twins: Twins) -> Route:
+    return "trace" if twins.route == "trace" else "export"
+
+
+def _is_plain_half(model: ModelConfig) -> bool:
+    """With compressed weights the twin differs by more than half precision."""
+    return model.precision == "float16" and model.compress is None
+
+
+def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log: EventLog) -> None:
+    limits = job.model.limits.precision
+    case = Case(twins.wide, twins.shipped, read_origins(twins.origins), answers.inputs, limits)
+    failed = not passes(answers.precision, limits)
+    if not is_asked_for(case, answers.ranges, failed=failed):
+        log.update(diagnosis=Diagnosis())
+        return
+    log.begin("diagnose")
+
+    def convert_again(patterns: tuple[str, ...]) -> Path:
+        config = job.model.model_copy(update={"keep_fp32": patterns})
+        folder, route = job.folder / REPAIRED, _route(twins)
+        return convert_shipped(expected.source, expected.samples, config, folder, route)[0]
+
+    wish = Wish("fp16" if failed else None, convert_again)
+    try:
+        log.update(diagnosis=diagnose(case, answers.ranges, wish))
+    except GateError as error:  # a diagnosis that fails takes nothing away from what was measured
+        log.update(diagnosis=Diagnosis(note=error.message))

@@ -1,0 +1,157 @@
+"""Six models that half precision breaks, and four that only look as if it did."""
+
+import torch
+from torch import Tensor, nn
+
+
+class SumOverflow(nn.Module):
+    """Sums 4,096 values of about 30 and scales the sum afterwards."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(x.abs().sum((2, 3)) * 1e-5)
+
+
+class MaskedSoftmax(nn.Module):
+    """Adds -1e9 where the mask is 0: in half that is -inf, and a row of them has no softmax."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return torch.softmax(x + (1 - mask) * -1e9, -1)
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.weight
+
+
+class LargeActivations(nn.Module):
+    """Squares activations of several hundreds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(RMSNorm(32) for _ in range(4))
+        self.lines = nn.ModuleList(nn.Linear(32, 32) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for norm, line in zip(self.norms, self.lines, strict=True):
+            x = torch.relu(line(norm(x))) * 400 + 1
+        return torch.sigmoid(x / 500)
+
+
+class SmallEpsilon(nn.Module):
+    """Divides values of about 8e-7 by their mean; the converter raises the epsilon to 6e-8."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * 1e-7
+        return x / (x.abs().mean(-1, keepdim=True) + 1e-8)
+
+
+class NaiveSoftplus(nn.Module):
+    """The exponential overflows from 11.1 on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log(1 + torch.exp(x)) + x
+
+
+class LongSum(nn.Module):
+    """8,192 products of one sign: a half accumulator loses the small ones. Only strict mode sees it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Linear(8192, 8)
+        nn.init.uniform_(self.line.weight, 0.0, 1.0)
+        nn.init.constant_(self.line.bias, -3260.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.line(x) / 100)
+
+
+class ConstantMask(nn.Module):
+    """A causal mask of -1e9 that leaves a finite entry in each row."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = torch.full((16, 16), -1e9).triu(1)
+        return torch.softmax(x[:, :16, :16] + mask, -1)
+
+
+class DefaultEpsilons(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.log(torch.nn.functional.normalize(self.norm(x)).abs() + 1.0)
+
+
+class StableSoftplus(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x) + torch.log(1 + torch.exp(-x.abs()))
+
+
+class Bottleneck(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        inner = width // 4
+        self.path = nn.Sequential(
+            nn.Conv2d(width, inner, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU(),
+            nn.Conv2d(inner, inner, 3, padding=1, bias=False), nn.BatchNorm2d(inner), nn.ReLU(),
+            nn.Conv2d(inner, width, 1, bias=False), nn.BatchNorm2d(width),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.path(x))
+
+
+class RandomResNet(nn.Module):
+    """Sixteen bottleneck blocks with random weights, as deep as a ResNet-50."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Sequential(nn.Conv2d(3, 64, 3, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
+        self.blocks = nn.Sequential(*(Bottleneck(64) for _ in range(16)))
+        self.head = nn.Linear(64, 100)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.blocks(self.stem(x)).mean((2, 3)))
+
+
+def _normal(*shape: int, scale: float = 1.0, count: int = 4) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(*shape, generator=generator) * scale for _ in range(count)]
+
+
+def planes() -> list[Tensor]:
+    return _normal(1, 3, 64, 64, scale=40.0)
+
+
+def images() -> list[Tensor]:
+    return _normal(1, 3, 32, 32)
+
+
+def scores_and_masks() -> list[tuple[Tensor, Tensor]]:
+    masks = [torch.ones(1, 8, 16) for _ in range(4)]
+    for row, mask in enumerate(masks):
+        mask[:, :, 12:] = 0
+        if row == 2:
+            mask[:, 5] = 0
+    return list(zip(_normal(1, 8, 16), masks, strict=True))
+
+
+def large() -> list[Tensor]:
+    return _normal(2, 32, scale=400.0)
+
+
+def rows() -> list[Tensor]:
+    return _normal(2, 32, scale=8.0)
+
+
+def squares() -> list[Tensor]:
+    return _normal(2, 16, 16)
+
+
+def long_rows() -> list[Tensor]:
+    return [value.abs() for value in _normal(1, 8192)]

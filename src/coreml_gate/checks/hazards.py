@@ -1,0 +1,128 @@
+"""Which operations does half precision break, and which will it break soon?
+
+What harms an output explains why the precision check fails; what harms one in the strict mode only, or comes
+near a bound, is a warning. Names of operations are counters, so against the baseline a hazard is the same one
+when its kind, its module and the type of its operation are.
+"""
+
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.wording import number
+from coreml_gate.record import Diagnosis, Hazard, HazardKind, OperationError, Rewrite
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "hazards"
+SUBJECT: Final = "operations"
+_EXACT_NAMES: Final = 3
+
+_SAYS: Final[dict[HazardKind, str]] = {
+    "overflow": "reaches {reaches}, half precision ends at {bound}",
+    "accumulation": "adds up to more than a half accumulator holds or tells apart",
+    "vanishing": "gives values below {bound}, which are 0 in half precision",
+    "epsilon": "has an epsilon below 6e-8, and its input comes down to {reaches}",
+    "infinite-constant": "has a constant of {reaches}, which is infinite in half precision",
+    "cliff": "overflows inside its naive half formula",
+    "rounding": "loses {percent} % of its result to rounding",
+}
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding for what harms an output, one for what may, or one that says that there is nothing."""
+    diagnosis = evidence.head.diagnosis
+    if evidence.head.package is None:
+        return (evidence.no_package(CHECK, SUBJECT),)
+    if diagnosis is None:
+        return (skipped(CHECK, SUBJECT, "no diagnosis was asked for."),)
+    harmful = tuple(hazard for hazard in diagnosis.hazards if hazard.bites_in == "fp16")
+    risky = tuple(hazard for hazard in diagnosis.hazards if hazard.bites_in != "fp16")
+    findings = (
+        *([_finding(harmful, Status.FAIL, diagnosis, evidence)] if harmful else []),
+        *([_finding(risky, Status.WARN, diagnosis, evidence)] if risky else []),
+    )
+    return findings or (_nothing(diagnosis),)
+
+
+def _nothing(diagnosis: Diagnosis) -> Finding:
+    if diagnosis.note:
+        return Finding(check=CHECK, status=Status.UNSURE, subject=SUBJECT, message=diagnosis.note)
+    message = "no operation comes near the bounds of half precision, or none where it would matter."
+    return Finding(check=CHECK, status=Status.PASS, subject=SUBJECT, message=message)
+
+
+def _finding(
+    hazards: tuple[Hazard, ...], status: Status, diagnosis: Diagnosis, evidence: Evidence
+) -> Finding:
+    known = _base_hazards(evidence)
+    ordered = sorted(hazards, key=lambda hazard: _key(hazard) in known)
+    first = ordered[0]
+    base = known.get(_key(first))
+    more = f" {len(ordered) - 1} more operation(s) are in the details." if len(ordered) > 1 else ""
+    file, _, line = first.place.rpartition(":")
+    return Finding(
+        check=CHECK,
+        status=status,
+        subject=first.operation,
+        message=f"{_new(base, evidence)}{_describe(first)}{_change(first, base)}.{more}",
+        value=first.headroom if first.kind == "overflow" else None,
+        base=base.headroom if base is not None and first.kind == "overflow" else None,
+        unit="x" if first.kind == "overflow" else "",
+        hint=_hint(ordered, diagnosis.rewrites),
+        details=(
+            *(_describe(hazard) for hazard in ordered[1:]),
+            *(line for rewrite in diagnosis.rewrites for line in _rewrite_lines(rewrite)),
+            *(_error_line(error) for error in diagnosis.errors),
+        ),
+        file=file,
+        line=int(line) if line.isdecimal() else None,
+    )
+
+
+def _describe(hazard: Hazard) -> str:
+    text = _SAYS[hazard.kind].format(
+        reaches=number(hazard.reaches), bound=number(hazard.bound, 5), percent=number(100 * hazard.reaches, 2)
+    )
+    place = f", {hazard.place}" if hazard.place else ""
+    module = f" of `{hazard.module}`" if hazard.module else ""
+    headroom = f": {hazard.headroom:.1f}x below overflow" if hazard.bites_in is None else ""
+    where = " (in fp16-strict mode only)" if hazard.bites_in == "fp16-strict" else ""
+    return f"`{hazard.operation}` ({hazard.operation_type}{module}{place}) {text}{headroom}{where}"
+
+
+def _new(base: Hazard | None, evidence: Evidence) -> str:
+    return "new: " if base is None and evidence.base is not None else ""
+
+
+def _change(hazard: Hazard, base: Hazard | None) -> str:
+    if base is None or hazard.kind != "overflow" or base.reaches == hazard.reaches:
+        return ""
+    return f" (baseline: {number(base.reaches)})"
+
+
+def _base_hazards(evidence: Evidence) -> dict[tuple[str, str, str], Hazard]:
+    diagnosis = None if evidence.base is None else evidence.base.diagnosis
+    return {} if diagnosis is None else {_key(hazard): hazard for hazard in reversed(diagnosis.hazards)}
+
+
+def _key(hazard: Hazard) -> tuple[str, str, str]:
+    return hazard.kind, hazard.module, hazard.operation_type
+
+
+def _hint(hazards: list[Hazard], rewrites: tuple[Rewrite, ...]) -> str:
+    names = {hazard.operation for hazard in hazards}
+    fitting = [rewrite for rewrite in rewrites if rewrite.operation in names]
+    if not fitting:
+        return ""
+    return f"better than float32 is {fitting[0].title}: `{fitting[0].code[-1].partition('  #')[0]}`."
+
+
+def _rewrite_lines(rewrite: Rewrite) -> tuple[str, ...]:
+    return (f"rewrite at `{rewrite.operation}`: {rewrite.title}", *(f"    {line}" for line in rewrite.code))
+
+
+def _error_line(error: OperationError) -> str:
+    own = "not finite" if error.nonfinite else number(error.own, 2)
+    return (
+        f"{error.mode} error of `{error.operation}` ({error.operation_type}): alone {own}, "
+        f"with what it inherits {number(error.inherited, 2)}"
+    )

@@ -1,0 +1,217 @@
+"""What does half precision cost each operation: by itself, and with all the operations before it?
+
+One program holds three computations side by side: the float32 run, each operation alone in half on the
+float32 run's rounded inputs, and the half run. Each operation's three results stand next to each other, so
+that one pass compares them and lets them go: no tensor is stored.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from coreml_gate.diagnose.narrow import HalfConstants, Narrower
+from coreml_gate.mil.ir import Block, Function, Operation, StateType, Value
+from coreml_gate.mil.package import Package
+from coreml_gate.record import HalfMode
+from coreml_gate.runtime.model import Model
+
+_ALONE, _RUN = "alone@", "run@"
+BAD = 0.01
+"""RMS error by RMS from which a result counts as damaged: 40 dB, what half precision should reach."""
+LEAST_HALF = 5.96e-8
+WORST = 1e9
+"""Stands for an error without a number: the half result is not finite."""
+
+
+@dataclass
+class Damage:
+    """The worst of all samples."""
+
+    own: float = 0.0
+    inherited: float = 0.0
+    vanished: float = 0.0
+    """Share of the non-zero values whose own half result is zero."""
+
+    @property
+    def damaged(self) -> bool:
+        """Is its result in the half run not what it should be?"""
+        return self.inherited > BAD
+
+
+@dataclass
+class Census:
+    """All operations of the outermost block, in their order."""
+
+    function: Function
+    mode: HalfMode
+    damage: dict[str, Damage] = field(default_factory=lambda: defaultdict(Damage))
+
+    @property
+    def first_nonfinite(self) -> str | None:
+        """The first operation whose half run is infinite or NaN where the float32 run is finite."""
+        return next((name for name, item in self.damage.items() if item.inherited >= WORST), None)
+
+    @property
+    def damaged(self) -> frozenset[str]:
+        """The operations that half precision breaks by themselves."""
+        return frozenset(name for name, item in self.damage.items() if item.own > BAD)
+
+    def harms(self, name: str) -> bool:
+        """Does damage of this operation reach an output? What a later operation heals does no harm."""
+        readers = _readers(self.function.block)
+        seen, open_names = {name}, [name]
+        while open_names:
+            current = open_names.pop()
+            if not self.damage[current].damaged:
+                continue
+            if current in self.function.block.outputs:
+                return True
+            fresh = [reader for reader in readers.get(current, ()) if reader not in seen]
+            seen.update(fresh)
+            open_names += fresh
+        return False
+
+
+def take_census(
+    package: Package, half: frozenset[str], inputs: Iterable[Mapping[str, Any]], mode: HalfMode
+) -> Census | None:
+    """The census over all inputs; ``None`` for a stateful program, which cannot run twice at once."""
+    function = package.function()
+    if any(isinstance(value.type, StateType) for value in function.inputs):
+        return None
+    model = Model(package, _side_by_side(function, half), package.interfaces[package.default_function], mode)
+    census = Census(function, mode)
+    for sample in inputs:
+        model.predict(sample, observe=_Observer(census).observe)
+    return census
+
+
+def _side_by_side(function: Function, half: frozenset[str]) -> Function:
+    constants = HalfConstants()
+    run = Narrower(half, constants, {}, {})
+    alone = Narrower(half, constants, {}, {})
+    run.declare(function.inputs)
+    alone.declare(function.inputs)
+    given = {value.name for value in function.inputs}
+    operations: list[Operation] = []
+    for operation in function.block.operations:
+        operations.append(operation)
+        if operation.type == "const":
+            run.emit(operation)
+            alone.emit(operation)
+            given.add(operation.name)
+            continue
+        if operation.name in half:
+            operations += _alone(operation, alone)
+        alone.declare(operation.outputs)
+        operations += [_renamed(made, _RUN, given) for made in run.emit(operation)]
+    return replace(function, block=replace(function.block, operations=tuple(operations)))
+
+
+def _alone(operation: Operation, narrower: Narrower) -> list[Operation]:
+    """The operation in half on the float32 run's inputs; its result is read by nobody."""
+    *casts, made = replace_halved(narrower, operation)
+    outputs = tuple(Value(_ALONE + value.name, value.type) for value in made.outputs)
+    return [*casts, replace(made, name=_ALONE + operation.name, outputs=outputs)]
+
+
+def replace_halved(narrower: Narrower, operation: Operation) -> list[Operation]:
+    """The operation in half, without its result taking the float32 one's place for later readers."""
+    known = {value.name for value in operation.outputs}
+    made = narrower.emit(operation)
+    narrower.forget(known)
+    return made
+
+
+def _renamed(operation: Operation, prefix: str, given: set[str]) -> Operation:
+    """Every name but those of inputs and constants under a prefix."""
+
+    def named(name: str) -> str:
+        return name if name in given else prefix + name
+
+    inner = {value.name for block in operation.blocks for value in block.inputs}
+    inner |= {value.name for block in operation.blocks for made in block.walk() for value in made.outputs}
+    inside = given | inner
+    return replace(
+        operation,
+        name=prefix + operation.name,
+        inputs={
+            parameter: tuple(named(item) if isinstance(item, str) else item for item in items)
+            for parameter, items in operation.inputs.items()
+        },
+        outputs=tuple(Value(prefix + value.name, value.type) for value in operation.outputs),
+        blocks=tuple(_renamed_block(block, prefix, inside) for block in operation.blocks),
+    )
+
+
+def _renamed_block(block: Block, prefix: str, given: set[str]) -> Block:
+    operations = tuple(
+        replace(_renamed(item, prefix, given), name=item.name, outputs=item.outputs)
+        for item in block.operations
+    )
+    outputs = tuple(name if name in given else prefix + name for name in block.outputs)
+    return replace(block, operations=operations, outputs=outputs)
+
+
+@dataclass
+class _Observer:
+    census: Census
+    _wide: dict[str, Tensor] = field(default_factory=dict)
+
+    def observe(self, operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+        name, result = operation.name, outputs[0] if outputs else None
+        if name.startswith(_ALONE):
+            damage = self.census.damage[name.removeprefix(_ALONE)]
+            wide = self._wide.get(name.removeprefix(_ALONE))
+            damage.own = max(damage.own, _error(wide, result))
+            if damage.own > BAD:
+                damage.vanished = max(damage.vanished, _vanished(wide, result))
+        elif name.startswith(_RUN):
+            original = name.removeprefix(_RUN)
+            original = original if original in self._wide else original.removesuffix("_cast_fp16")
+            if original in self._wide:
+                damage = self.census.damage[original]
+                damage.inherited = max(damage.inherited, _error(self._wide.pop(original), result))
+        elif isinstance(result, Tensor) and result.is_floating_point():
+            self._wide[name] = result
+
+
+def _error(wide: Tensor | None, half: object) -> float:
+    """RMS error by RMS of the float32 result, over what is finite there; ``WORST`` where half is not."""
+    if wide is None or not isinstance(half, Tensor) or half.shape != wide.shape:
+        return 0.0
+    finite = wide.isfinite()
+    if not bool((half.isfinite() | ~finite).all()):
+        return WORST
+    reference = torch.where(finite, wide, 0).double()
+    error = float(torch.where(finite, half.double() - reference, 0).norm())
+    scale = float(reference.norm())
+    return min(error / scale, WORST) if scale > 0 else (0.0 if error == 0 or math.isnan(error) else WORST)
+
+
+def rms_error(wide: NDArray[Any], half: NDArray[Any]) -> float:
+    """RMS error by RMS of the float32 result; ``WORST`` where half is not finite and float32 is."""
+    return _error(torch.from_numpy(np.ascontiguousarray(wide)), torch.from_numpy(np.ascontiguousarray(half)))
+
+
+def _vanished(wide: Tensor | None, half: object) -> float:
+    if wide is None or not isinstance(half, Tensor):
+        return 0.0
+    present = wide != 0
+    lost = present & (half == 0) & (wide.abs() < LEAST_HALF)
+    return float(lost.sum() / max(int(present.sum()), 1))
+
+
+def _readers(block: Block) -> dict[str, list[str]]:
+    readers: dict[str, list[str]] = defaultdict(list)
+    for operation in block.operations:
+        for name in dict.fromkeys(operation.reads()):
+            readers[name].append(operation.name)
+    return readers

@@ -1,0 +1,65 @@
+"""``coreml-gate reproduce``: what one attaches to an issue."""
+
+import argparse
+from pathlib import Path
+from typing import Any, Protocol
+
+from coreml_gate.config.load import load_config, select_models
+from coreml_gate.errors import UsageError
+
+_RECORD = Path(".coreml-gate")
+
+
+class _Around(Protocol):
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def out(self) -> Any: ...  # noqa: ANN401  # a rich console
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
+    """Describe the command to the parser."""
+    parser = commands.add_parser(
+        "reproduce", help="write one operation of a measured model as a package with its real inputs"
+    )
+    parser.add_argument("model", help="the model's name in the configuration")
+    parser.add_argument("--operation", required=True, metavar="NAME", help="its name in the float32 twin")
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the folder to write")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+    parser.add_argument(
+        "--record", type=Path, default=_RECORD, metavar="DIR", help="output of an earlier run (%(default)s)"
+    )
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: _Around) -> int:
+    """Write the folder, and say how far off the operation is."""
+    from coreml_gate.diagnose.census import WORST as NOT_FINITE  # noqa: PLC0415 - as below
+    from coreml_gate.diagnose.reproducer import reproduce  # noqa: PLC0415 - torch: --help must not pay
+    from coreml_gate.engines.mil import load_mil_engine  # noqa: PLC0415 - as above
+    from coreml_gate.engines.samples import load_samples  # noqa: PLC0415 - as above
+    from coreml_gate.engines.source import load_source  # noqa: PLC0415 - as above
+    from coreml_gate.mil.package import read_package  # noqa: PLC0415 - as above
+
+    config = select_models(load_config(around.folder, parsed.config), [parsed.model])
+    (model,) = config.model
+    path = around.folder / parsed.record / "models" / model.name / "reference.mlpackage"
+    if not path.is_dir():
+        raise UsageError(
+            f"there is no float32 twin of model `{model.name}` in `{parsed.record}`.",
+            f"measure it first: coreml-gate run --model {model.name}",
+        )
+    package = read_package(path)
+    source = load_source(model.source, around.folder)
+    samples = load_samples(model, source, around.folder, config.gate.max_samples, package.interface.inputs)
+    engine = load_mil_engine(package, "fp32", None, model)
+    inputs = [engine.inputs(sample) for sample in samples.samples]
+    error = reproduce(package, parsed.operation, inputs, around.folder / parsed.output)
+    finding = "not finite" if error >= NOT_FINITE else f"off by {error:.2g} of its RMS"
+    around.out.print(
+        f"{parsed.output}: operation.mlpackage, inputs.npz, expected.npz and reproduce.py; in our runtime "
+        f"`{parsed.operation}` in half is {finding}.",
+        markup=False,
+        highlight=False,
+    )
+    return 0

@@ -1,0 +1,93 @@
+"""The whole diagnosis of one model: suspicions, census, hazards, the smallest repair, rewrites."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.diagnose.census import WORST, Census, take_census
+from coreml_gate.diagnose.hazards import Suspicion, hazards, suspicions
+from coreml_gate.diagnose.ranges import Range
+from coreml_gate.diagnose.repair import Case, ConvertAgain, Trial, find_repair, strictly
+from coreml_gate.diagnose.rewrites import rewrites
+from coreml_gate.record import Diagnosis, HalfMode, OperationError
+
+CENSUS_SAMPLES: Final = 4
+"""Samples that the census sees; the repair is judged by all of them."""
+_REPORTED_ERRORS: Final = 10
+_MODES: Final[tuple[HalfMode, ...]] = ("fp16", "fp16-strict")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for."""
+
+    repair_in: HalfMode | None = None
+    """The mode in which the check fails; ``None``: nothing to repair."""
+    convert_again: ConvertAgain | None = None
+
+
+def suspected(case: Case, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
+    """What the float32 run alone makes suspicious; nothing of it need be harmful."""
+    return tuple(suspicions(case.twin.function(), case.half, ranges))
+
+
+def is_asked_for(case: Case, ranges: Mapping[str, Range], *, failed: bool) -> bool:
+    """Does anything speak for a closer look? Sound models pay for none."""
+    return failed or bool(suspected(case, ranges))
+
+
+def diagnose(
+    case: Case,
+    ranges: Mapping[str, Range],
+    wish: Wish,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Diagnosis:
+    """All of it, in both half modes."""
+    started = clock()
+    inputs = case.inputs[:CENSUS_SAMPLES]
+    taken = [take_census(case.twin, case.half, inputs, mode) for mode in _MODES]
+    censuses = [census for census in taken if census is not None]
+    function = case.twin.function()
+    found = hazards(function, suspected(case, ranges), censuses, case.origins)
+    repair = None
+    if wish.repair_in is not None:
+        judged = strictly(case) if wish.repair_in == "fp16-strict" else case
+        census = next((item for item in censuses if item.mode == wish.repair_in), None)
+        damaged = frozenset() if census is None else census.damaged
+        repair = find_repair(judged, _ranked(case, census), wish.convert_again, damaged, clock)
+    return Diagnosis(
+        hazards=found,
+        errors=tuple(error for census in censuses for error in _errors(census)),
+        first_nonfinite=censuses[0].first_nonfinite if censuses else None,
+        strict=tuple(Trial(strictly(case)).compared(frozenset())),
+        repair=repair,
+        rewrites=rewrites(function, found),
+        seconds=clock() - started,
+        note="" if censuses else "a stateful program has no census of errors.",
+    )
+
+
+def _ranked(case: Case, census: Census | None) -> list[str]:
+    """The operations in half, the one with the greatest own error first; the program's order breaks ties."""
+    if census is None:
+        return sorted(case.half)
+    order = [operation.name for operation in case.twin.function().block.walk() if operation.name in case.half]
+    return sorted(order, key=lambda name: -census.damage[name].own if name in census.damage else 0.0)
+
+
+def _errors(census: Census) -> tuple[OperationError, ...]:
+    types = {operation.name: operation.type for operation in census.function.block.operations}
+    known = [(name, item) for name, item in census.damage.items() if name in types and item.own > 0]
+    worst = sorted(known, key=lambda pair: -pair[1].own)[:_REPORTED_ERRORS]
+    return tuple(
+        OperationError(
+            operation=name,
+            operation_type=types[name],
+            mode=census.mode,
+            own=item.own,
+            inherited=item.inherited,
+            nonfinite=item.own >= WORST,
+        )
+        for name, item in worst
+    )

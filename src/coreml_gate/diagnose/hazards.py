@@ -1,0 +1,186 @@
+"""Which operations break in half precision, or come near it, and why?
+
+Ranges of the float32 run say what may happen and cost nothing; they also point at harmless things (a mask of
+-1e9 in front of a softmax, an overflow that a later ``select`` discards). So a range is a suspicion, a
+census (``diagnose/census.py``) tells whether it harms an output, and beside that only what comes near a bound
+is reported, unless its place makes it harmless.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.convert.origins import Origin
+from coreml_gate.diagnose.census import BAD, LEAST_HALF, WORST, Census
+from coreml_gate.diagnose.ranges import Range
+from coreml_gate.mil.ir import Constant, Function, Operation
+from coreml_gate.record import Hazard, HazardKind
+
+GREATEST_HALF: Final = 65504.0
+NEAR: Final = 4.0
+"""Headroom below which a range is worth a warning: two bits of the exponent."""
+_EPSILON_MATTERS: Final = 1e3
+"""An epsilon changes less than 0.1 % of what is this many times greater."""
+_CLIFFS: Final = {"softplus": 10.4, "reduce_log_sum_exp": 7.6}
+"""Greatest input from which naive half formulas fail on a device (apple/coremltools#2687 and #2726)."""
+_SATURATE: Final = {"softmax", "sigmoid", "tanh", "clip", "relu6", "minimum", "sigmoid_hard", "erf", "sign"}
+_PASS_ON: Final = {
+    "add",
+    "sub",
+    "select",
+    "reshape",
+    "transpose",
+    "expand_dims",
+    "squeeze",
+    "mul",
+    "slice_by_index",
+}
+_VANISHED: Final = 0.01
+_SUMS: Final = {
+    "avg_pool", "conv", "einsum", "linear", "matmul", "reduce_mean", "reduce_sum", "reduce_sum_square",
+    "reduce_l1_norm", "reduce_l2_norm", "layer_norm", "instance_norm", "l2_norm",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """What a range alone says of an operation."""
+
+    kind: HazardKind
+    operation: str
+    reaches: float
+    bound: float
+
+
+def suspicions(function: Function, half: frozenset[str], ranges: Mapping[str, Range]) -> Iterator[Suspicion]:
+    """Everything that the float32 run makes suspicious, in the program's order."""
+    constants = {item.name: item.attributes["val"] for item in function.block.walk() if item.type == "const"}
+    for value in function.inputs:
+        if value.name in ranges and ranges[value.name].magnitude * NEAR > GREATEST_HALF:
+            yield Suspicion("overflow", value.name, ranges[value.name].magnitude, GREATEST_HALF)
+    for operation in function.block.walk():
+        if operation.name in half:
+            yield from _of_range(operation, ranges)
+            yield from _of_constants(operation, constants, ranges)
+
+
+def _of_range(operation: Operation, ranges: Mapping[str, Range]) -> Iterator[Suspicion]:
+    found = ranges.get(operation.name)
+    if found is not None and found.magnitude * NEAR > GREATEST_HALF:
+        yield Suspicion("overflow", operation.name, found.magnitude, GREATEST_HALF)
+    elif found is not None and found.summed > GREATEST_HALF:
+        yield Suspicion("accumulation", operation.name, found.summed, GREATEST_HALF)
+    operand = _operand_range(operation, ranges)
+    cliff = _CLIFFS.get(operation.type)
+    if cliff is not None and operand is not None and operand.greatest > cliff:
+        yield Suspicion("cliff", operation.name, operand.greatest, cliff)
+
+
+def _of_constants(
+    operation: Operation, constants: Mapping[str, Constant], ranges: Mapping[str, Range]
+) -> Iterator[Suspicion]:
+    for parameter, arguments in operation.inputs.items():
+        for argument in arguments:
+            constant = constants.get(argument) if isinstance(argument, str) else argument
+            if constant is None or constant.data.dtype != np.float32 or constant.data.size == 0:
+                continue
+            greatest = float(np.abs(constant.data).max())
+            if greatest > GREATEST_HALF:
+                reaches = min(greatest, float(np.finfo(np.float32).max))
+                yield Suspicion("infinite-constant", operation.name, reaches, GREATEST_HALF)
+            is_epsilon = parameter == "epsilon" or (operation.type == "add" and constant.data.size == 1)
+            if is_epsilon and 0 < greatest < LEAST_HALF:
+                yield from _epsilon(operation, ranges)
+
+
+def _epsilon(operation: Operation, ranges: Mapping[str, Range]) -> Iterator[Suspicion]:
+    """The converter raises a vanishing epsilon to 6e-8: it matters only beside values that are as small."""
+    operand = _operand_range(operation, ranges)
+    if operand is not None and operand.smallest < LEAST_HALF * _EPSILON_MATTERS and operand.least >= 0:
+        yield Suspicion("epsilon", operation.name, operand.smallest, LEAST_HALF * _EPSILON_MATTERS)
+
+
+def _operand_range(operation: Operation, ranges: Mapping[str, Range]) -> Range | None:
+    return next((ranges[name] for name in operation.reads() if name in ranges), None)
+
+
+def hazards(
+    function: Function,
+    suspected: Iterable[Suspicion],
+    censuses: Iterable[Census],
+    origins: Mapping[str, Origin],
+) -> tuple[Hazard, ...]:
+    """What bites first, in the program's order; then what is near a bound and not harmless by its place."""
+    by_name = {operation.name: operation for operation in function.block.walk()}
+    found: dict[str, Hazard] = {}
+    suspected = tuple(suspected)
+    for census in censuses:
+        for bite in _bites(census, suspected, by_name):
+            if bite.operation not in found:
+                found[bite.operation] = _hazard(bite, by_name, origins, census)
+    for item in suspected:
+        near = item.reaches <= item.bound and item.kind == "overflow"
+        if near and item.operation not in found and not _harmless(function, item.operation):
+            found[item.operation] = _hazard(item, by_name, origins, None)
+    return tuple(sorted(found.values(), key=lambda hazard: hazard.bites_in is None))
+
+
+def _bites(
+    census: Census, suspected: tuple[Suspicion, ...], by_name: Mapping[str, Operation]
+) -> Iterator[Suspicion]:
+    """Operations whose own half result is damaged, and whose damage reaches an output."""
+    reasons = {item.operation: item for item in reversed(suspected)}
+    for name, damage in census.damage.items():
+        if name not in by_name or damage.own <= BAD or not census.harms(name):
+            continue
+        reason = reasons.get(name)
+        if reason is None and _follows(by_name[name], census):
+            continue
+        yield reason if reason is not None else _measured(by_name[name], damage.own, damage.vanished)
+
+
+def _follows(operation: Operation, census: Census) -> bool:
+    """Is an operand beyond half precision already? Then the operand's maker is to blame."""
+    return any(census.damage[name].own >= WORST for name in operation.reads() if name in census.damage)
+
+
+def _measured(operation: Operation, own: float, vanished: float) -> Suspicion:
+    """An operation that is damaged without a suspicious range: its reason is inside it."""
+    if vanished > _VANISHED:
+        return Suspicion("vanishing", operation.name, 0.0, LEAST_HALF)
+    if operation.type in _CLIFFS:
+        return Suspicion("cliff", operation.name, own, BAD)
+    kind: HazardKind = "accumulation" if operation.type in _SUMS else "rounding"
+    return Suspicion(kind, operation.name, own, BAD)
+
+
+def _hazard(
+    item: Suspicion,
+    by_name: Mapping[str, Operation],
+    origins: Mapping[str, Origin],
+    census: Census | None,
+) -> Hazard:
+    origin = origins.get(item.operation, Origin())
+    return Hazard(
+        kind=item.kind,
+        operation=item.operation,
+        operation_type=by_name[item.operation].type if item.operation in by_name else "input",
+        module=origin.module,
+        place=origin.place,
+        reaches=item.reaches,
+        bound=item.bound,
+        bites_in=None if census is None else census.mode,
+    )
+
+
+def _harmless(function: Function, name: str) -> bool:
+    """Do all readers lead to an operation that saturates? Then infinity serves as well as the number."""
+    readers = [operation for operation in function.block.operations if name in operation.reads()]
+    if not readers or name in function.block.outputs:
+        return False
+    return all(
+        reader.type in _SATURATE or (reader.type in _PASS_ON and _harmless(function, reader.name))
+        for reader in readers
+    )

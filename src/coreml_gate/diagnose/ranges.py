@@ -1,0 +1,83 @@
+"""Running statistics of one float32 run: how great does each operation's result get?"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from typing_extensions import TypeIs
+
+from coreml_gate.mil.ir import Operation
+from coreml_gate.runtime.ops import find
+from coreml_gate.runtime.registry import EXACT
+
+_SUMMED = {"reduce_mean", "avg_pool"}
+_OPSET = 18
+
+
+@dataclass(frozen=True)
+class Range:
+    """Least and greatest finite value, and the greatest sum behind a mean (0: none was taken)."""
+
+    least: float
+    greatest: float
+    summed: float = 0.0
+
+    @property
+    def magnitude(self) -> float:
+        """The greatest absolute value."""
+        return max(abs(self.least), abs(self.greatest))
+
+    @property
+    def smallest(self) -> float:
+        """The least absolute value, where all values have one sign; 0 otherwise."""
+        return max(0.0, self.least, -self.greatest)
+
+    def joined(self, other: "Range | None") -> "Range":
+        """The range of both."""
+        if other is None:
+            return self
+        return Range(
+            min(self.least, other.least), max(self.greatest, other.greatest), max(self.summed, other.summed)
+        )
+
+
+@dataclass
+class Ranges:
+    """Collects a :class:`Range` per operation over all samples; give :meth:`observe` to ``predict``.
+
+    Operations that only move values stay within their operands' ranges and are left out, which keeps the
+    overhead to one pass over each computed result.
+    """
+
+    of: dict[str, Range] = field(default_factory=dict)
+
+    def observe(self, operation: Operation, inputs: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+        """Take in one operation of the run."""
+        known = find(operation.type, _OPSET)
+        result = outputs[0] if outputs else None
+        if known is None or known.rounding is EXACT or not _has_floats(result):
+            return
+        least, greatest = _extremes(result)
+        count = inputs["x"].numel() / result.numel() if operation.type in _SUMMED else 0.0
+        found = Range(least, greatest, max(abs(least), abs(greatest)) * count)
+        self.of[operation.name] = found.joined(self.of.get(operation.name))
+
+    def observe_input(self, name: str, value: Tensor) -> None:
+        """Take in one input of the model."""
+        if _has_floats(value):
+            self.of[name] = Range(*_extremes(value)).joined(self.of.get(name))
+
+
+def _has_floats(value: object) -> TypeIs[Tensor]:
+    return isinstance(value, Tensor) and value.is_floating_point() and value.numel() > 0
+
+
+def _extremes(value: Tensor) -> tuple[float, float]:
+    least, greatest = (float(item) for item in torch.aminmax(value))
+    if math.isfinite(least) and math.isfinite(greatest):
+        return least, greatest
+    finite = value[value.isfinite()]
+    return _extremes(finite) if finite.numel() else (0.0, 0.0)

@@ -1,0 +1,203 @@
+"""Which few operations have to stay in float32, how does one write that down, and does it hold?
+
+The search runs in our runtime on programs narrowed by ourselves, judged by the worst of all samples. What it
+finds is written in the form that survives edits (``Module/type``) where that passes as well and keeps few
+operations more, and a real conversion confirms it.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from coreml_gate.config import PrecisionLimits
+from coreml_gate.convert.failures import ConversionFailedError
+from coreml_gate.convert.keep import is_kept
+from coreml_gate.convert.origins import Origin
+from coreml_gate.diagnose.narrow import HalfConstants, narrowed
+from coreml_gate.diagnose.search import OutOfBudgetError, Search
+from coreml_gate.diagnose.target import least_psnr, passes
+from coreml_gate.measure.compare import compare
+from coreml_gate.mil.graph import histogram
+from coreml_gate.mil.package import Package, read_package
+from coreml_gate.record import Comparison, HalfMode, Repair
+from coreml_gate.runtime.model import Model, load
+
+SPREAD_SHARE: Final = 0.15
+"""A set with more than this share of operations that are sound by themselves: the noise is spread."""
+MAX_RUNS: Final = 300
+MAX_SECONDS: Final = 60.0
+_FEW: Final = 4
+"""So many are never called spread, however small the model is."""
+_MANY_TIMES: Final = 6
+"""How many times the operations of the minimal set a pattern may keep."""
+
+ConvertAgain = Callable[[tuple[str, ...]], Path]
+"""Converts the package that ships with this ``keep-fp32``."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A package and how to judge it."""
+
+    twin: Package
+    shipped: Package
+    origins: Mapping[str, Origin]
+    inputs: Sequence[Mapping[str, Any]]
+    limits: PrecisionLimits
+    mode: HalfMode = "fp16"
+
+    @property
+    def half(self) -> frozenset[str]:
+        """The operations in half precision, by their names in the twin."""
+        return frozenset(name for name, origin in self.origins.items() if origin.half)
+
+
+class Trial:
+    """Runs the twin with a set of operations in float32, against the twin itself."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self._constants = HalfConstants()
+        self._wide = [_run(load(case.twin, mode="fp32"), inputs) for inputs in case.inputs]
+        self._order = list(range(len(case.inputs)))
+
+    def compared(self, kept: frozenset[str]) -> Iterator[Comparison]:
+        """One comparison per output and sample, the samples that failed lately first."""
+        twin = self._case.twin
+        program = narrowed(twin.function(), self._case.half - kept, self._constants)
+        yield from self._against(
+            Model(twin, program, twin.interfaces[twin.default_function], self._case.mode)
+        )
+
+    def compared_package(self, package: Package) -> Iterator[Comparison]:
+        """The same for a package."""
+        yield from self._against(load(package, mode=self._case.mode))
+
+    def passes(self, kept: frozenset[str]) -> bool:
+        """Does the check pass on all samples with these operations in float32?"""
+        for comparison in self.compared(kept):
+            if not passes([comparison], self._case.limits):
+                self._order.remove(comparison.sample)
+                self._order.insert(0, comparison.sample)
+                return False
+        return True
+
+    def _against(self, model: Model) -> Iterator[Comparison]:
+        for sample in tuple(self._order):
+            outputs = _run(model, self._case.inputs[sample])
+            wide = self._wide[sample].values()
+            for (name, output), reference in zip(outputs.items(), wide, strict=True):
+                yield compare(name, sample, reference, output, ("fp32", self._case.mode))
+
+
+def _run(model: Model, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return model.predict(inputs, model.make_state() if model.interface.states else None)
+
+
+def find_repair(
+    case: Case,
+    ranked: Sequence[str],
+    convert_again: ConvertAgain | None,
+    damaged: frozenset[str] = frozenset(),
+    clock: Callable[[], float] = time.perf_counter,
+) -> Repair:
+    """The smallest repair; ``ranked`` are the operations in half, most suspicious first.
+
+    :param convert_again: ``None`` where nothing can be converted: the repair stays unconfirmed.
+    :param damaged: Operations that half precision breaks by themselves: a set of them is no spread noise,
+        however many they are.
+    """
+    started = clock()
+    trial = Trial(case)
+    search = Search(trial.passes, MAX_RUNS, MAX_SECONDS, clock)
+    start = Repair(
+        outcome="not-half",
+        psnr_before=least_psnr(trial.compared(frozenset())),
+        half_operations=len(case.half),
+    )
+    try:
+        found = search.smallest(ranked)
+        outcome = start if found is None else start.model_copy(update={"outcome": "found"})
+    except OutOfBudgetError:
+        found, outcome = search.best, start.model_copy(update={"outcome": "out-of-budget"})
+    if found is not None and outcome.outcome == "found":
+        noise = frozenset(found) - damaged
+        if len(noise) > max(SPREAD_SHARE * len(case.half), _FEW):
+            outcome = outcome.model_copy(update={"outcome": "spread", "kept": len(found)})
+        else:
+            outcome = _written(case, trial, found, outcome, convert_again)
+    return outcome.model_copy(update={"runs": search.runs, "seconds": clock() - started})
+
+
+def _written(
+    case: Case, trial: Trial, found: tuple[str, ...], start: Repair, convert_again: ConvertAgain | None
+) -> Repair:
+    names = tuple(sorted(found))
+    repair = start.model_copy(
+        update={"operations": names, "variables": tuple(case.origins[name].variable for name in names)}
+    )
+    forms = [form for form in (_by_module(case, trial, names), names) if form]
+    for number, patterns in enumerate(dict.fromkeys(forms), 1):
+        kept = _selected(case, patterns)
+        repair = repair.model_copy(
+            update={
+                "patterns": patterns,
+                "kept": len(kept),
+                "psnr_expected": least_psnr(trial.compared(kept)),
+            }
+        )
+        if convert_again is None:
+            return repair.model_copy(update={"outcome": "unconfirmed"})
+        confirmed = _confirmed(case, trial, repair, convert_again)
+        repair = confirmed.model_copy(update={"conversions": number})
+        if repair.outcome == "found":
+            return repair
+    return repair
+
+
+def _by_module(case: Case, trial: Trial, names: tuple[str, ...]) -> tuple[str, ...]:
+    """``Module/type`` for each operation, if that keeps few more and passes as well; nothing otherwise."""
+    types = _types(case)
+    origins = [(case.origins[name].module, types.get(name, "")) for name in names]
+    if not all(module and kind for module, kind in origins):
+        return ()
+    patterns = tuple(sorted({f"{module}/{kind}" for module, kind in origins}))
+    kept = _selected(case, patterns)
+    few = len(kept) <= max(_MANY_TIMES * len(names), SPREAD_SHARE * len(case.half))
+    return patterns if few and trial.passes(kept) else ()
+
+
+def _selected(case: Case, patterns: tuple[str, ...]) -> frozenset[str]:
+    types = _types(case)
+    return frozenset(
+        name for name in case.half if is_kept(patterns, name, types.get(name, ""), case.origins[name])
+    )
+
+
+def _types(case: Case) -> dict[str, str]:
+    return {operation.name: operation.type for operation in case.twin.function().block.walk()}
+
+
+def _confirmed(case: Case, trial: Trial, repair: Repair, convert_again: ConvertAgain) -> Repair:
+    """The repaired package in our runtime, and what it costs beside the one that ships now."""
+    try:
+        package = read_package(convert_again(repair.patterns))
+    except ConversionFailedError:
+        return repair.model_copy(update={"outcome": "unconfirmed"})
+    comparisons = tuple(trial.compared_package(package))
+    before, after = (histogram(each.function())["cast"] for each in (case.shipped, package))
+    return repair.model_copy(
+        update={
+            "outcome": "found" if passes(comparisons, case.limits) else "unconfirmed",
+            "psnr": least_psnr(comparisons),
+            "casts_added": after - before,
+            "bytes_added": package.total_bytes - case.shipped.total_bytes,
+        }
+    )
+
+
+def strictly(case: Case) -> Case:
+    """The same case in fp16-strict mode."""
+    return replace(case, mode="fp16-strict")
