@@ -1,0 +1,127 @@
+"""Reads the three CSV files beside it: devices, their chips, and where each figure comes from.
+
+A figure that nobody has measured or published is empty, never guessed; one that is derived or doubtful is
+named in the column ``estimates`` of its row.
+"""
+
+import csv
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Final
+
+_DEVICES: Final = "devices.csv"
+_CHIPS: Final = "chips.csv"
+_SOURCES: Final = "sources.csv"
+_SHORTEST_MATCH: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A system on a chip; ``tops`` is what Apple lists, ``None`` where nothing is known."""
+
+    name: str
+    neural_engine: str
+    tops: float | None
+    bandwidth_gb_s: float | None
+    estimates: frozenset[str]
+    sources: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One model of iPhone or iPad; memory in GB (10^9) and MB (10^6 bytes)."""
+
+    name: str
+    identifiers: tuple[str, ...]
+    chip: Chip
+    ram_gb: float
+    limit_mb: float | None
+    """At how much memory the system ends an app; ``None`` where nobody has measured it."""
+    entitled_mb: float | None
+    """The same with the entitlement com.apple.developer.kernel.increased-memory-limit."""
+    oldest_ios: int
+    newest_ios: int
+    estimates: frozenset[str]
+    sources: Mapping[str, str]
+    note: str
+
+    @property
+    def app_mb(self) -> float:
+        """What an app may plan with: half of the RAM, or the measured limit where that is lower."""
+        half = self.ram_gb * 1000 / 2
+        return half if self.limit_mb is None else min(half, self.limit_mb)
+
+    @property
+    def app_is_estimated(self) -> bool:
+        """Whether :attr:`app_mb` is no measured figure: it rests on the RAM alone, or on a doubtful one."""
+        measured = self.limit_mb is not None and self.app_mb == self.limit_mb
+        return not measured or "limit_mb" in self.estimates
+
+
+@cache
+def devices() -> Mapping[str, Device]:
+    """Every device by its name, iPhones first, in the order of their launch."""
+    sources = {row["key"]: row["text"] for row in _rows(_SOURCES)}
+    chips = {row["name"]: _chip(row, sources) for row in _rows(_CHIPS)}
+    return {row["name"]: _device(row, chips, sources) for row in _rows(_DEVICES)}
+
+
+def that_run(ios: str) -> tuple[Device, ...]:
+    """Every device that can be updated to this version of iOS or iPadOS; only the first number counts."""
+    wanted = int(ios.split(".", 1)[0])
+    return tuple(device for device in devices().values() if device.newest_ios >= wanted)
+
+
+def similar(name: str) -> tuple[str, ...]:
+    """Names of the table that somebody may have meant, the closest first."""
+    known = {known.casefold(): known for known in devices()}
+    close = difflib.get_close_matches(name.casefold(), known, n=3, cutoff=_SHORTEST_MATCH)
+    return tuple(known[each] for each in close)
+
+
+def _rows(file: str) -> Iterator[dict[str, str]]:
+    text = resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
+    yield from csv.DictReader(text.splitlines())
+
+
+def _chip(row: dict[str, str], sources: Mapping[str, str]) -> Chip:
+    return Chip(
+        name=row["name"],
+        neural_engine=row["neural_engine"],
+        tops=_number(row["tops"]),
+        bandwidth_gb_s=_number(row["bandwidth_gb_s"]),
+        estimates=frozenset(row["estimates"].split()),
+        sources=_named_sources(row, sources),
+    )
+
+
+def _device(row: dict[str, str], chips: Mapping[str, Chip], sources: Mapping[str, str]) -> Device:
+    return Device(
+        name=row["name"],
+        identifiers=tuple(row["identifiers"].split()),
+        chip=chips[row["chip"]],
+        ram_gb=float(row["ram_gb"]),
+        limit_mb=_number(row["limit_mb"]),
+        entitled_mb=_number(row["entitled_mb"]),
+        oldest_ios=int(row["oldest_ios"]),
+        newest_ios=int(row["newest_ios"]),
+        estimates=frozenset(row["estimates"].split()),
+        sources=_named_sources(row, sources),
+        note=row["note"],
+    )
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _named_sources(row: dict[str, str], sources: Mapping[str, str]) -> dict[str, str]:
+    """Where the figures of a row come from, by the figure: ``{"ram": "device tables of ..."}``."""
+    return {
+        column.removesuffix("_source"): sources[key]
+        for column, key in row.items()
+        if column.endswith("_source") and key
+    }
