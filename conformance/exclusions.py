@@ -1,4 +1,4 @@
-"""Tests whose failure says nothing against the runtime, each with its reason (``exclusions.toml``).
+"""Tests whose failure is known, each with its reason (``exclusions.toml``).
 
 Excluded tests run all the same: a failure counts as excluded, a pass as passed.
 """
@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "undefined": "Core ML documents no result here",
     "core-ml": "only Core ML itself can answer",
     "environment": "a library beside coremltools is another than its tests expect",
+    "gap": "the runtime does not do this yet, and says so",
 }
 
 

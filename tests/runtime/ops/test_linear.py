@@ -28,6 +28,25 @@ def test_linear_without_bias_and_einsum(run_operation: RunOperation, rng: np.ran
     np.testing.assert_allclose(same, found, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("x", "weight"), [(np.float32, np.int32), (np.float16, np.int32), (np.int32, np.float32)]
+)
+def test_linear_with_constants_of_another_type_gives_the_type_of_its_input(
+    x: Any, weight: Any, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
+    given, known = rng.integers(0, 9, (2, 4)).astype(x), rng.integers(0, 9, (3, 4)).astype(weight)
+    output = {np.int32: "int32", np.float32: "fp32", np.float16: "fp16"}[x]
+    constants = {"weight": known, "bias": np.array([1, 2, 3], weight)}
+    (found,) = run_operation("linear", {"x": given}, constants, (output,))
+    np.testing.assert_array_equal(found, given @ known.T.astype(x) + np.array([1, 2, 3], x))
+
+
+def test_matmul_of_an_integer_and_a_float(run_operation: RunOperation) -> None:
+    values = {"x": np.array([[1, 2]], np.int32)}
+    (found,) = run_operation("matmul", values, {"y": np.array([[0.5], [0.25]], np.float32)})
+    np.testing.assert_array_equal(found, [[1]])
+
+
 @pytest.mark.parametrize("kind", [None, np.bool_, np.float32])
 def test_attention_with_every_kind_of_mask(
     kind: Any, run_operation: RunOperation, rng: np.random.Generator

@@ -22,7 +22,11 @@ def _naive_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 @operation(ROUND, strict=_naive_linear)
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    return functional.linear(x, weight, bias)
+    """Constants may have another type than ``x`` (iOS 17), whose type the result takes."""
+    if x.dtype is weight.dtype:
+        return functional.linear(x, weight, bias)
+    wide = torch.promote_types(x.dtype, weight.dtype)
+    return functional.linear(x.to(wide), weight.to(wide), None if bias is None else bias.to(wide)).to(x.dtype)
 
 
 def _naive_matmul(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> Tensor:
@@ -31,7 +35,8 @@ def _naive_matmul(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) ->
 
 @operation(ROUND, strict=_naive_matmul)
 def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
-    return torch.matmul(*_turned(x, y, transpose_x, transpose_y))
+    wide = torch.promote_types(x.dtype, y.dtype)
+    return torch.matmul(*_turned(x.to(wide), y.to(wide), transpose_x, transpose_y))
 
 
 def _turned(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,9 @@
-"""Recurrent layers over sequences of the shape (length, batch, features)."""
+"""Recurrent layers over sequences of the shape (length, batch, features).
+
+In reverse, the states come in the order in which they are computed, the last step of the input first; only a
+bidirectional layer brings them back into the input's order. So do coremltools' own tests expect it
+(``mil/ops/tests/iOS14/test_recurrent.py``).
+"""
 
 from collections.abc import Callable
 
@@ -35,7 +40,7 @@ def rnn(
     for step in _order(projected, direction):
         h = act(step + h @ weight_hh.T)
         states.append(h)
-    return _sequence(states, direction, output_sequence), h
+    return _sequence(states, output_sequence), h
 
 
 @operation(ROUND)
@@ -68,7 +73,7 @@ def gru(
         o = act(x_o + r * (h @ w_o.T + b_o)) if reset_after else act(x_o + (r * h) @ w_o.T + b_o)
         h = (1 - z) * o + z * h
         states.append(h)
-    return _sequence(states, direction, output_sequence), h
+    return _sequence(states, output_sequence), h
 
 
 @operation(ROUND)
@@ -96,15 +101,11 @@ def lstm(
         one = (weight_ih, weight_hh, bias, peephole)
         states, h, c = _lstm(x, initial_h, initial_c, one, direction, names, clip)
         return (states if output_sequence else h[None]), h, c
-    hidden = weight_hh.shape[-1]
-    parts = []
-    for way, weights, place in (
-        ("forward", (weight_ih, weight_hh, bias, peephole), 0),
-        ("reverse", (weight_ih_back, weight_hh_back, bias_back, peephole_back), hidden),
-    ):
-        start_h, start_c = initial_h.narrow(-1, place, hidden), initial_c.narrow(-1, place, hidden)
-        parts.append(_lstm(x, start_h, start_c, weights, way, names, clip))
-    states, h, c = (torch.cat(both, -1) for both in zip(*parts, strict=True))
+    (h, h_back), (c, c_back) = initial_h.chunk(2, -1), initial_c.chunk(2, -1)
+    back = (weight_ih_back, weight_hh_back, bias_back, peephole_back)
+    there = _lstm(x, h, c, (weight_ih, weight_hh, bias, peephole), "forward", names, clip)
+    states, *last = _lstm(x, h_back, c_back, back, "reverse", names, clip)
+    states, h, c = (torch.cat(both, -1) for both in zip(there, (states.flip(0), *last), strict=True))
     return (states if output_sequence else h[None]), h, c
 
 
@@ -120,7 +121,7 @@ def _lstm(  # one direction of the operation
     names: tuple[str, str, str],
     clip: float | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """States, last hidden and last cell state of one direction."""
+    """States in the order of computation, last hidden and last cell state of one direction."""
     if names == ("sigmoid", "tanh", "tanh") and clip is None and weights[3] is None:
         return _torch_lstm(x, h, c, weights, direction)
     weight_ih, weight_hh, bias, peephole = weights
@@ -131,12 +132,11 @@ def _lstm(  # one direction of the operation
     states = []
     for step in _order(projected, direction):
         i, f, o, z = (step + h @ weight_hh.T).chunk(4, -1)
-        z = cell(z) if clip is None else cell(z).clamp(-clip, clip)
-        c = gate(f + p_f * c) * c + gate(i + p_i * c) * z
+        c = gate(f + p_f * c) * c + gate(i + p_i * c) * cell(z)
         c = c if clip is None else c.clamp(-clip, clip)
         h = gate(o + p_o * c) * out(c)
         states.append(h)
-    return _sequence(states, direction, sequence=True), h, c
+    return torch.stack(states), h, c
 
 
 def _torch_lstm(
@@ -158,7 +158,7 @@ def _torch_lstm(
         False,  # noqa: FBT003
         False,  # noqa: FBT003
     )
-    return (states.flip(0) if reverse else states), h[0], c[0]
+    return states, h[0], c[0]
 
 
 def _torch_order(gates: Tensor) -> Tensor:
@@ -170,7 +170,5 @@ def _order(steps: Tensor, direction: str) -> Tensors:
     return (steps.flip(0) if direction == "reverse" else steps).unbind(0)
 
 
-def _sequence(states: list[Tensor], direction: str, sequence: bool) -> Tensor:
-    if not sequence:
-        return states[-1][None]
-    return torch.stack(states[::-1] if direction == "reverse" else states)
+def _sequence(states: list[Tensor], sequence: bool) -> Tensor:
+    return torch.stack(states) if sequence else states[-1][None]
