@@ -53,8 +53,8 @@ def reproduce(package: Package, name: str, samples: Sequence[Mapping[str, Any]],
         error = max(rms_error(value, np.asarray(got[key])) for key, value in expected.items())
         if error > worst:
             worst, chosen = error, (inputs, expected)
-    np.savez(folder / "inputs.npz", allow_pickle=False, **chosen[0])  # type: ignore[arg-type]  # the stubs take ** for a flag
-    np.savez(folder / "expected.npz", allow_pickle=False, **chosen[1])  # type: ignore[arg-type]  # as above
+    np.savez(folder / "inputs.npz", allow_pickle=False, **chosen[0])
+    np.savez(folder / "expected.npz", allow_pickle=False, **chosen[1])
     script = _SCRIPT.format(name=name, type=operation.type)
     (folder / "reproduce.py").write_text(script, encoding="utf-8")
     return worst
