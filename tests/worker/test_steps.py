@@ -203,3 +203,42 @@ def test_an_operation_unknown_to_the_runtime_is_a_value(
     assert record.parity == ()
     assert record.memory is not None
     assert record.package is not None
+
+
+OVERFLOWING = """
+import torch
+
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        return torch.tanh((x * 300).square().sum(-1) * 1e-6)
+
+
+def samples():
+    return [torch.full((1, 4), value) for value in (0.5, 1.0)]
+"""
+
+
+def test_what_half_precision_breaks_is_diagnosed_and_repaired(job_of: JobOf, tree: Path) -> None:
+    (tree / "models" / "big.py").write_text(OVERFLOWING)
+
+    record = measured(job_of(source="models/big.py:Net", samples="models/big.py:samples"))
+
+    assert record.diagnosis is not None
+    assert record.diagnosis.hazards[0].bites_in == "fp16"
+    assert record.diagnosis.hazards[0].place == "models/big.py:7"
+    repair = record.diagnosis.repair
+    assert repair is not None
+    assert repair.outcome == "found"
+    patched = job_of(
+        name="patched", source="models/big.py:Net", samples="models/big.py:samples", keep_fp32=repair.patterns
+    )
+    assert all(item.psnr is None or item.psnr >= 40 for item in measured(patched).precision)
+
+
+def test_a_sound_model_pays_for_no_diagnosis(job_of: JobOf) -> None:
+    job = job_of()
+    record = measured(job)
+    assert record.diagnosis is not None
+    assert record.diagnosis.hazards == ()
+    assert read_events(job.events).step == "measure"

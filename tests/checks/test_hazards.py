@@ -1,0 +1,111 @@
+from typing import Any
+
+import pytest
+
+from coreml_gate.checks import hazards, precision
+from coreml_gate.record import Diagnosis, Hazard, Repair, Rewrite
+from coreml_gate.verdict import Status
+from tests.builders import model_record, precision_comparison
+from tests.checks.cases import NOT_CONVERTED, evidence, only
+
+
+def hazard(**overrides: Any) -> Hazard:
+    """A square that reaches 41,200."""
+    defaults: dict[str, Any] = {
+        "kind": "overflow",
+        "operation": "pow_3",
+        "operation_type": "pow",
+        "module": "RMSNorm",
+        "place": "models/net.py:12",
+        "reaches": 41_200.0,
+        "bound": 65_504.0,
+    }
+    return Hazard(**(defaults | overrides))
+
+
+def diagnosed(*found: Hazard, **parts: Any) -> Any:
+    return model_record(diagnosis=Diagnosis(hazards=found, **parts))
+
+
+def test_what_is_near_warns_with_its_headroom() -> None:
+    finding = only(hazards.run(evidence(diagnosed(hazard()))))
+    assert finding.status is Status.WARN
+    assert finding.message == (
+        "`pow_3` (pow of `RMSNorm`, models/net.py:12) reaches 4.12e+4, half precision ends at 65504: "
+        "1.6x below overflow."
+    )
+    assert (finding.file, finding.line) == ("models/net.py", 12)
+    assert finding.value == pytest.approx(65_504 / 41_200)
+
+
+def test_what_bites_fails_with_the_rewrite_that_is_better() -> None:
+    rewrite = Rewrite(title="a scaled norm", operation="pow_3", code=("a = 1  # first", "b = 2  # then"))
+    found = diagnosed(hazard(reaches=2e6, bites_in="fp16"), hazard(operation="exp"), rewrites=(rewrite,))
+    bitten, near = hazards.run(evidence(found))
+    assert (bitten.status, near.status) == (Status.FAIL, Status.WARN)
+    assert bitten.hint == "better than float32 is a scaled norm: `b = 2`."
+    assert "    a = 1  # first" in bitten.details
+
+
+def test_strict_mode_alone_never_fails() -> None:
+    found = diagnosed(hazard(kind="cliff", operation_type="softplus", bites_in="fp16-strict"))
+    finding = only(hazards.run(evidence(found)))
+    assert finding.status is Status.WARN
+    assert "in fp16-strict mode only" in finding.message
+
+
+def test_against_the_baseline_new_ones_come_first_whatever_their_numbers() -> None:
+    old, new = hazard(operation="pow_9"), hazard(operation="exp_1", operation_type="exp", module="Head")
+    finding = only(hazards.run(evidence(diagnosed(old, new), diagnosed(hazard(reaches=30_000.0)))))
+    assert finding.message.startswith("new: `exp_1`")
+    assert finding.details[0].startswith("`pow_9`")
+    same = only(hazards.run(evidence(diagnosed(old), diagnosed(hazard(reaches=30_000.0)))))
+    assert same.message.endswith("1.6x below overflow (baseline: 3e+4).")
+    assert same.base == pytest.approx(65_504 / 30_000)
+
+
+@pytest.mark.parametrize(
+    ("record", "status"),
+    [
+        (diagnosed(), Status.PASS),
+        (diagnosed(note="it ended."), Status.UNSURE),
+        (model_record(), Status.SKIPPED),
+        (NOT_CONVERTED, Status.SKIPPED),
+    ],
+)
+def test_nothing_found_is_told_from_nothing_asked(record: Any, status: Status) -> None:
+    assert only(hazards.run(evidence(record))).status is status
+
+
+REPAIR = Repair(
+    outcome="found",
+    operations=("pow_1",),
+    variables=("pow_1",),
+    patterns=("RMSNorm/pow",),
+    psnr=74.06,
+    half_operations=42,
+    kept=4,
+    casts_added=7,
+    bytes_added=3254,
+    conversions=1,
+)
+
+
+def test_a_precision_failure_prints_the_patch_and_its_cost() -> None:
+    failing = (precision_comparison(psnr=12.0),)
+    head = model_record(precision=failing, diagnosis=Diagnosis(repair=REPAIR))
+    finding = only(precision.run(evidence(head)))
+    assert finding.hint == (
+        'write `keep-fp32 = ["RMSNorm/pow"]` for this model: converted again, its worst sample is 74.1 dB. '
+        "4 of 42 operations leave FP16 (+7 casts, +3,254 bytes)."
+    )
+    assert '    keep = {"pow_1"}' in finding.details
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"), [("spread", "the noise is spread"), ("not-half", "it is not half precision")]
+)
+def test_without_a_repair_it_says_why(outcome: Any, says: str) -> None:
+    failing = (precision_comparison(psnr=12.0),)
+    head = model_record(precision=failing, diagnosis=Diagnosis(repair=Repair(outcome=outcome)))
+    assert says in only(precision.run(evidence(head))).hint

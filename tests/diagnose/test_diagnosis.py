@@ -1,0 +1,139 @@
+"""Real conversions from the fault to the confirmed repair, and models that only look faulty."""
+
+from dataclasses import replace
+
+import pytest
+
+from coreml_gate.config import PrecisionLimits
+from coreml_gate.diagnose.census import take_census
+from coreml_gate.diagnose.diagnosis import Wish, diagnose
+from coreml_gate.mil.package import read_package
+from tests.diagnose.conftest import DEEP, RMS, MakeBench
+
+MASK = """
+class Net(nn.Module):
+    def forward(self, x):
+        return torch.softmax(x + torch.full((8, 8), {value}).triu(1), -1)
+
+def samples():
+    torch.manual_seed(1)
+    return [torch.randn(1, 8, 8)]
+"""
+LARGE = """
+class Net(nn.Module):
+    def forward(self, x):
+        return (x * {factor}).abs().sqrt()
+
+def samples():
+    return [torch.full((1, 4), value) for value in (1.0, 2.0)]
+"""
+NORM = """
+class Net(nn.Module):
+    def forward(self, x):
+        return x / (x.square().mean(-1, keepdim=True) + 1e-12).sqrt()
+
+def samples():
+    torch.manual_seed(1)
+    return [torch.randn(2, 16)]
+"""
+SOFTPLUS = """
+class Net(nn.Module):
+    def forward(self, x):
+        return nn.functional.softplus(x) / 8
+
+def samples():
+    return [torch.linspace(-4, 20, 16)[None]]
+"""
+
+
+def test_from_the_fault_to_the_confirmed_repair(bench: MakeBench) -> None:
+    made = bench(RMS)
+    found = diagnose(made.case, made.ranges, Wish("fp16", made.convert_again))
+    first = found.hazards[0]
+    assert (first.kind, first.operation, first.module, first.bites_in) == (
+        "overflow",
+        "pow_1",
+        "RMSNorm",
+        "fp16",
+    )
+    assert first.place == "net.py:6"
+    assert found.first_nonfinite == "pow_1"
+    repair = found.repair
+    assert repair is not None
+    assert repair.outcome == "found"
+    assert repair.patterns == ("RMSNorm/add", "RMSNorm/pow", "RMSNorm/reduce_mean", "RMSNorm/rsqrt")
+    assert repair.conversions == 1
+    assert repair.psnr == pytest.approx(repair.psnr_expected, abs=0.1)
+    assert repair.psnr is not None
+    assert repair.psnr > 60 > 40 > (repair.psnr_before or 0)
+    casts = [
+        each.type for each in read_package(made.folder / "again/package.mlpackage").function().block.walk()
+    ]
+    before = [each.type for each in made.case.shipped.function().block.walk()]
+    assert repair.casts_added == casts.count("cast") - before.count("cast")
+    assert [rewrite.title for rewrite in found.rewrites] == ["RMSNorm scaled before it squares"]
+
+
+def test_a_trace_is_repaired_by_the_same_patterns(bench: MakeBench) -> None:
+    made = bench(RMS, conversion="trace")
+    repair = diagnose(made.case, made.ranges, Wish("fp16", made.convert_again)).repair
+    assert repair is not None
+    assert (repair.outcome, repair.patterns[1]) == ("found", "RMSNorm/pow")
+
+
+def test_without_any_of_its_operations_the_repair_fails(bench: MakeBench) -> None:
+    from coreml_gate.diagnose.repair import Trial  # noqa: PLC0415 - only here
+
+    made = bench(RMS)
+    repair = diagnose(made.case, made.ranges, Wish("fp16")).repair
+    assert repair is not None
+    assert repair.outcome == "unconfirmed"
+    trial, kept = Trial(made.case), frozenset(repair.operations)
+    assert trial.passes(kept)
+    assert not any(trial.passes(kept - {name}) for name in kept)
+
+
+def test_spread_noise_is_called_that_and_converts_nothing(bench: MakeBench) -> None:
+    made = bench(DEEP)
+    case = replace(made.case, limits=PrecisionLimits(warn_psnr=85.0))
+    repair = diagnose(case, made.ranges, Wish("fp16", lambda _: pytest.fail("converted"))).repair
+    assert repair is not None
+    assert (repair.outcome, repair.patterns, repair.conversions) == ("spread", (), 0)
+
+
+@pytest.mark.parametrize("text", [MASK.format(value=-1e9), MASK.format(value=-3e4), NORM, DEEP])
+def test_benign_patterns_do_not_fire(bench: MakeBench, text: str) -> None:
+    made = bench(text)
+    assert diagnose(made.case, made.ranges, Wish()).hazards == ()
+
+
+@pytest.mark.parametrize(("factor", "near"), [(20_000.0, True), (4_000.0, False)])
+def test_what_comes_near_overflow_is_told_with_its_headroom(
+    bench: MakeBench, factor: float, near: bool
+) -> None:
+    made = bench(LARGE.format(factor=factor))
+    hazards = diagnose(made.case, made.ranges, Wish()).hazards
+    assert bool(hazards) is near
+    if near:
+        assert hazards[0].bites_in is None
+        assert hazards[0].reaches == 40_000
+        assert hazards[0].headroom == pytest.approx(65504 / 40_000)
+
+
+def test_a_cliff_bites_in_strict_mode_only(bench: MakeBench) -> None:
+    made = bench(SOFTPLUS, conversion="trace")
+    found = diagnose(made.case, made.ranges, Wish())
+    assert [(each.kind, each.operation_type, each.bites_in) for each in found.hazards] == [
+        ("cliff", "softplus", "fp16-strict")
+    ]
+    assert found.rewrites[0].title == "a softplus that cannot overflow"
+    assert any(comparison.nonfinite_mismatches for comparison in found.strict)
+
+
+def test_own_and_inherited_error_are_told_apart(bench: MakeBench) -> None:
+    made = bench(RMS)
+    census = take_census(made.case.twin, made.case.half, made.case.inputs, "fp16")
+    assert census is not None
+    linear = census.damage["addmm"]
+    assert linear.own < 1e-3 < 0.01 < linear.inherited
+    assert census.harms("pow_1")
