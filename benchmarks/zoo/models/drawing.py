@@ -39,8 +39,8 @@ def drawn_tokens(vocabulary: int, length: int, count: int = SAMPLES) -> list[Ten
 def drawn_for(batch: Tensor, model: nn.Module) -> nn.Module:
     """The model with He's convolution weights and its batch norms' statistics taken from one batch.
 
-    With smaller weights, or with statistics as initialised (mean 0, variance 1), nothing normalises: the
-    activations of EfficientNet shrink to 1e-26, where FP16 has nothing left to compare.
+    As initialised (mean 0, variance 1) a batch norm normalises nothing, and transformers draws the scales of
+    EfficientNet's around 0: its activations shrink to 1e-26, where FP16 can hold none of them.
     """
     model.eval()
     for module in model.modules():
@@ -48,7 +48,7 @@ def drawn_for(batch: Tensor, model: nn.Module) -> nn.Module:
             nn.init.kaiming_normal_(module.weight)
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # a plain average instead of a moving one
-            module.reset_running_stats()
+            module.reset_parameters()  # scale 1, bias 0
             module.train()
     with torch.no_grad():
         model(batch)
