@@ -16,6 +16,7 @@ FILE = Path(__file__).with_name("exclusions.toml")
 KINDS: dict[str, str] = {
     "expectation": "the expected value is wrong, or noisier than our limit",
     "undefined": "Core ML documents no result here",
+    "converter": "coremltools converts wrongly, or refuses to convert",
     "core-ml": "only Core ML itself can answer",
     "environment": "a library beside coremltools is another than its tests expect",
     "gap": "the runtime does not do this yet, and says so",

@@ -159,7 +159,8 @@ def _seed(name: str) -> None:
 
 def _holds_half(model: Model) -> bool:
     """Constants count: the expected values are mostly computed from weights before they are rounded."""
-    values = [value for operation in model.function.block.walk() for value in operation.outputs]
+    values = list(model.function.inputs)
+    values += [value for operation in model.function.block.walk() for value in operation.outputs]
     return any(isinstance(value.type, TensorType) and value.type.dtype == "fp16" for value in values)
 
 
