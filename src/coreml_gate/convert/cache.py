@@ -18,6 +18,7 @@ from torch.export import ExportedProgram
 
 import coreml_gate
 from coreml_gate.config import ModelConfig
+from coreml_gate.convert.graph import GRAPH
 from coreml_gate.convert.pipeline import ORIGINS, Conversion, convert
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
@@ -122,13 +123,14 @@ class ConversionCache:
                 _copy(entry / name, into / name)
             if _digests(into, names) != index["digests"]:
                 raise ValueError("the entry's files are not the ones that were stored")  # noqa: TRY301
-            origins = _restored_origins(index["origins"], into / ORIGINS)
+            origins = _restored(index["origins"], into / ORIGINS)
+            graph = _restored(index["graph"], into / GRAPH)
             os.utime(entry)
         except (OSError, ValueError, KeyError, TypeError, ValidationError):
             self._drop(entry)
             return None
         facts = facts.model_copy(update={"cached": True})
-        return Conversion(facts, into / names["reference"], into / names["package"], origins)
+        return Conversion(facts, into / names["reference"], into / names["package"], origins, graph)
 
     def store(self, key: str, conversion: Conversion) -> None:
         """Keeps a conversion that succeeded, unless the key is known already."""
@@ -165,13 +167,17 @@ def _write_entry(folder: Path, conversion: Conversion, reference: Path, package:
     names = {"reference": reference.name, "package": package.name}
     for path in {reference, package}:
         _copy(path, folder / path.name)
-    origins = None if conversion.origins is None else conversion.origins.read_text(encoding="utf-8")
+    texts = {"origins": _text(conversion.origins), "graph": _text(conversion.graph)}
     facts = conversion.facts.model_dump(mode="json")
-    index = {**names, "facts": facts, "digests": _digests(folder, names), "origins": origins}
+    index = {**names, **texts, "facts": facts, "digests": _digests(folder, names)}
     (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
-def _restored_origins(text: str | None, path: Path) -> Path | None:
+def _text(path: Path | None) -> str | None:
+    return None if path is None else path.read_text(encoding="utf-8")
+
+
+def _restored(text: str | None, path: Path) -> Path | None:
     if text is None:
         return None
     path.write_text(text, encoding="utf-8")

@@ -29,6 +29,10 @@ class Captured:
     notes: tuple[str, ...] = ()
     states: tuple[ct.StateType, ...] = ()
     """Of a traced graph; coremltools finds those of an exported program itself."""
+    frozen_places: tuple[str, ...] = ()
+    """``file:line`` where tracing made a tensor a constant."""
+    filled_states: tuple[str, ...] = ()
+    """Buffers that become states and do not start at zero, as every state does."""
 
     @property
     def program(self) -> ExportedProgram | None:
@@ -88,7 +92,7 @@ def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:
     unrolled = ("recurrent layers are unrolled over the time steps",) if _is_recurrent(source) else ()
     buffers = dict(decomposed.named_buffers())
     changed = {name: buffers[name] for name in decomposed.graph_signature.buffers_to_mutate.values()}
-    return Captured(decomposed, (*unrolled, *_state_notes(changed)))
+    return Captured(decomposed, (*unrolled, *_state_notes(changed)), filled_states=_filled(changed))
 
 
 def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
@@ -98,12 +102,14 @@ def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
     changed = changed_buffers(module, sample)
     states = tuple(_state(name, buffer) for name, buffer in changed.items())
     if isinstance(module, torch.jit.ScriptModule):
-        return Captured(module, _state_notes(changed), states)
+        return Captured(module, _state_notes(changed), states, filled_states=_filled(changed))
     with quiet() as heard, torch.no_grad(), restored(module.buffers()):
         args = tuple(value.clone() for value in sample.values())
         traced = torch.jit.trace(module, args, check_trace=False)  # type: ignore[no-untyped-call]
     recurrent = ("recurrent layers are traced, because export unrolls them",) if _is_recurrent(source) else ()
-    return Captured(traced, (*recurrent, *_frozen_notes(heard, source), *_state_notes(changed)), states)
+    frozen = _frozen_places(heard, source)
+    notes = (*recurrent, *_frozen_notes(frozen), *_state_notes(changed))
+    return Captured(traced, notes, states, frozen, _filled(changed))
 
 
 _ROUTES: Mapping[Route, Callable[[Source, Samples, ModelConfig], Captured]] = {
@@ -117,16 +123,20 @@ def _is_recurrent(source: Source) -> bool:
     return any(isinstance(module, torch.nn.RNNBase) for module in modules)
 
 
-def _frozen_notes(heard: Heard, source: Source) -> tuple[str, ...]:
+def _frozen_places(heard: Heard, source: Source) -> tuple[str, ...]:
     """Where tracing turned a tensor into a constant: what follows from it is fixed to sample 0."""
-    places = dict.fromkeys(
+    places = (
         f"{relative}:{warning.lineno}"
         for warning in heard.tracer_warnings
         if (relative := relative_to_tree(warning.filename, source.root)) is not None
     )
+    return tuple(dict.fromkeys(places))
+
+
+def _frozen_notes(places: tuple[str, ...]) -> tuple[str, ...]:
     if not places:
         return ()
-    shown = ", ".join(list(places)[:_SHOWN_PLACES])
+    shown = ", ".join(places[:_SHOWN_PLACES])
     more = f" and {len(places) - _SHOWN_PLACES} more" if len(places) > _SHOWN_PLACES else ""
     return (f"tracing froze values of tensors at {shown}{more}: control flow follows sample 0 from there on",)
 
@@ -138,7 +148,11 @@ def _state(name: str, buffer: torch.Tensor) -> ct.StateType:
 def _state_notes(changed: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
     """Buffers that forward changes become states, which Core ML keeps in float16 and starts at zero."""
     notes = [f"buffer `{name}` became a state, which Core ML keeps in float16" for name in changed]
-    filled = [f"`{name}`" for name, buffer in changed.items() if bool(buffer.any())]
+    filled = [f"`{name}`" for name in _filled(changed)]
     if filled:
         notes.append(f"{', '.join(filled)} starts with other values than the zeros of a Core ML state")
     return tuple(notes)
+
+
+def _filled(changed: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    return tuple(name for name, buffer in changed.items() if bool(buffer.any()))

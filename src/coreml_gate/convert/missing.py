@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 import coremltools as ct
 import torch
 from coremltools.converters.mil.frontend.torch.converter import TorchConverter
-from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
 from coremltools.converters.mil.frontend.torch.utils import sanitize_op_kind
 from torch.export import ExportedProgram
 
+from coreml_gate.convert.capture import Route
+from coreml_gate.convert.graph import exported_name, module_path, readable
+from coreml_gate.convert.support import support_of
 from coreml_gate.record import MissingOperation
 
 _SHOWN_MODULES = 3
@@ -17,6 +19,10 @@ _WAYS_OUT = {
     "upsample_bicubic2d": (
         "the coremltools release after 9.0 has it (apple/coremltools#2818); until then resize bilinearly"
     ),
+    "asinh": "write `torch.log(x + torch.sqrt(x * x + 1))`; the registered converter cannot work",
+    "acosh": "write `torch.log(x + torch.sqrt(x * x - 1))`; the registered converter cannot work",
+    "hypot": "write `torch.sqrt(x * x + y * y)`",
+    "logit": "write `torch.log(x / (1 - x))`",
     "diff": "write `x[..., 1:] - x[..., :-1]`",
     "fmod": "write `torch.remainder(x, y)` where x and y have the same sign",
     "new_ones": "write `torch.ones(...)`",
@@ -28,10 +34,11 @@ _WAYS_OUT = {
 def missing_operations(
     model: ExportedProgram | torch.jit.ScriptModule, inputs: Sequence[ct.TensorType] = ()
 ) -> tuple[MissingOperation, ...]:
-    """Which operations does coremltools have no converter for, how often, and in which modules?
+    """Which operations does coremltools have no working converter for, how often, and in which modules?
 
-    The names are coremltools' own, after its sanitising. Empty when nothing is missing, and also when it
-    cannot be told. A TorchScript graph is only readable with its ``inputs``.
+    One that is registered and calls a MIL operation that does not exist counts as well. The names are
+    coremltools' own, after its sanitising. Empty when nothing is missing, and also when it cannot be told. A
+    TorchScript graph is only readable with its ``inputs``.
     """
     found = _missing_in_program(model) if isinstance(model, ExportedProgram) else _missing_in(model, inputs)
     places: dict[str, list[str]] = {}
@@ -56,13 +63,18 @@ def missing_message(missing: Sequence[MissingOperation]) -> str:
     return "\n".join(lines)
 
 
-def missing_hint(missing: Sequence[MissingOperation]) -> str:
-    """The ways out: what is known for the operation, then what works for every one."""
+def missing_hint(missing: Sequence[MissingOperation], untried: Route | None = None) -> str:
+    """The ways out: what is known for the operation, then what works for every one.
+
+    ``untried`` is the other route where the configuration kept it from being tried; a route that failed as
+    well is no way out.
+    """
     ways = {item.operation: _WAYS_OUT.get(_without_suffix(item.operation)) for item in missing}
     known = [f"`{operation}`: {way}" for operation, way in ways.items() if way is not None]
+    other = "" if untried is None else f', take the other route (`conversion = "{untried}"`)'
     general = (
-        'write the operation with others, take the other route (`conversion = "export"` or `"trace"`), or '
-        "register a converter with `coremltools.converters.mil.register_torch_op` in the source's file"
+        f"write the operation with others{other}, or register a converter with "
+        "`coremltools.converters.mil.register_torch_op` in the source's file"
     )
     return "; ".join([*known, general]) + "."
 
@@ -75,28 +87,9 @@ def _missing_in_program(program: ExportedProgram) -> Iterator[tuple[str, str]]:
     for node in program.graph.nodes:
         if node.op != "call_function":
             continue
-        kind = sanitize_op_kind(_target_name(node.target))
-        if kind not in _TORCH_OPS_REGISTRY.name_to_func_mapping:
-            yield kind, _module_path(node)
-
-
-def _target_name(target: object) -> str:
-    """The name that coremltools looks up: ``aten::add.Tensor``, or a Python function's."""
-    if isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - torch names its type nowhere else
-        return str(target.name())  # type: ignore[no-untyped-call]
-    return str(getattr(target, "__name__", target))
-
-
-def _module_path(node: torch.fx.Node) -> str:
-    """The innermost module that the node comes from, as ``layers.0.attn``; empty for the model itself."""
-    stack = node.meta.get("nn_module_stack") or {}
-    paths = [str(entry[0]) for entry in stack.values()]
-    return _readable(paths[-1]) if paths else ""
-
-
-def _readable(path: str) -> str:
-    path = path.removeprefix("L['self'].").removeprefix("L['self']")
-    return path.removeprefix("wrapped.").removesuffix("wrapped")
+        kind = sanitize_op_kind(exported_name(node.target))
+        if support_of(kind) != "works":
+            yield kind, module_path(node)
 
 
 def _missing_in(script: torch.jit.ScriptModule, inputs: Sequence[ct.TensorType]) -> Iterator[tuple[str, str]]:
@@ -109,8 +102,8 @@ def _missing_in(script: torch.jit.ScriptModule, inputs: Sequence[ct.TensorType])
 
 def _missing_in_block(block: object) -> Iterator[tuple[str, str]]:
     for node in getattr(block, "nodes", ()):
-        if _TORCH_OPS_REGISTRY.get_func(node.kind) is None:
+        if support_of(node.kind) != "works":
             names = node.get_scope_info()[0][:-1]
-            yield node.kind, _readable(".".join(names))
+            yield node.kind, readable(".".join(names))
         for inner in node.blocks:
             yield from _missing_in_block(inner)

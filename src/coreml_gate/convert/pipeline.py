@@ -13,8 +13,10 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Captured, Route, capture, routes
 from coreml_gate.convert.compress import compress
 from coreml_gate.convert.failures import ConversionFailedError, failure_of, in_one_line
+from coreml_gate.convert.graph import GRAPH, graph_of, write_graph
 from coreml_gate.convert.interface import input_types, output_types
 from coreml_gate.convert.keep import Selector
+from coreml_gate.convert.mapping import Mapped, number_nodes, operation_keys
 from coreml_gate.convert.missing import missing_hint, missing_message, missing_operations
 from coreml_gate.convert.origins import Origin, Places, write_origins
 from coreml_gate.convert.quiet import quiet
@@ -28,6 +30,7 @@ from coreml_gate.record import ConversionFacts
 REFERENCE = "reference.mlpackage"
 PACKAGE = "package.mlpackage"
 
+MAPPED = "mapped.mlpackage"
 ORIGINS = "operations.json"
 
 
@@ -41,6 +44,8 @@ class Conversion:
     package: Path | None
     origins: Path | None = None
     """The file that tells where each operation in half was written (``convert/origins.py``)."""
+    graph: Path | None = None
+    """The captured graph (``convert/graph.py``); of a conversion that failed, the last one tried."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,9 @@ def convert(
                 seconds=clock() - started,
                 notes=(*source.notes, *_fallback_notes(failures), *notes),
             )
-            return Conversion(facts, reference, package, folder / ORIGINS)
-    return Conversion(_failed(failures, source.notes, clock() - started), None, None)
+            return Conversion(facts, reference, package, folder / ORIGINS, folder / GRAPH)
+    facts = _failed(failures, task, clock() - started)
+    return Conversion(facts, None, None, graph=folder / GRAPH)
 
 
 def convert_shipped(
@@ -104,12 +110,50 @@ def convert_shipped(
     return _save(model, folder / PACKAGE), origins
 
 
+def convert_mapped(
+    source: Source,
+    samples: Samples,
+    config: ModelConfig,
+    folder: Path,
+    route: Route,
+    *,
+    optimised: bool = False,
+) -> Mapped:
+    """Converts the float32 twin with the graph beside it and the converter's own mapping between the two.
+
+    Without the optimisation passes each torch operation keeps operations of its own.
+
+    :raises ConversionFailedError: It does not convert this way.
+    """
+    task = _Task(source, samples, with_program_ranges(config, source, samples.names), folder)
+    outputs = run_source(source, samples.samples[0])
+    with quiet() as heard, identity_shims():
+        try:
+            captured = capture(route, source, samples, task.config)
+            number_nodes(captured.model)
+            passes = _passes(task.config.converter.skip_passes) if optimised else ct.PassPipeline.EMPTY
+            model = _convert(captured, task, outputs, ct.precision.FLOAT32, passes)
+        except ConversionFailedError:
+            raise
+        except Exception as error:  # coremltools and torch.export document no exceptions
+            raise failure_of(error, source.root, heard.errors) from error
+    return Mapped(captured.model, _save(model, folder / MAPPED), operation_keys(model))
+
+
+def convert_twin(source: Source, samples: Samples, config: ModelConfig, folder: Path, route: Route) -> Path:
+    """Converts the float32 twin alone along one route.
+
+    :raises ConversionFailedError: It does not convert this way.
+    """
+    return convert_mapped(source, samples, config, folder, route, optimised=True).package
+
+
 def _fallback_notes(failures: list[tuple[Route, ConversionFailedError]]) -> list[str]:
     return [f"the {route} route failed: {in_one_line(failure)}" for route, failure in failures]
 
 
 def _failed(
-    failures: list[tuple[Route, ConversionFailedError]], notes: tuple[str, ...], seconds: float
+    failures: list[tuple[Route, ConversionFailedError]], task: _Task, seconds: float
 ) -> ConversionFacts:
     (route, first), *others = failures
     return ConversionFacts(
@@ -118,9 +162,15 @@ def _failed(
         seconds=seconds,
         missing=first.missing,
         message=first.message,
-        hint=first.hint,
-        notes=(*notes, *_fallback_notes(others)),
+        hint=missing_hint(first.missing, _untried(task, route)) if first.missing else first.hint,
+        notes=(*task.source.notes, *_fallback_notes(others)),
     )
+
+
+def _untried(task: _Task, route: Route) -> Route | None:
+    """The other route, where the configuration alone kept it from being tried."""
+    chosen = task.source.kind == "module" and task.config.conversion == route
+    return ("trace" if route == "export" else "export") if chosen else None
 
 
 def _along(route: Route, task: _Task, outputs: Outputs) -> tuple[list[str], Path, Path]:
@@ -128,6 +178,7 @@ def _along(route: Route, task: _Task, outputs: Outputs) -> tuple[list[str], Path
     with quiet() as heard, identity_shims() as shims:
         try:
             captured = capture(route, task.source, task.samples, task.config)
+            _keep_graph(captured, task)
             _refuse_missing(captured, task)
             reference, package = _packages(captured, task, outputs)
         except ConversionFailedError:
@@ -138,11 +189,17 @@ def _along(route: Route, task: _Task, outputs: Outputs) -> tuple[list[str], Path
     return [*captured.notes, *notes], reference, package
 
 
+def _keep_graph(captured: Captured, task: _Task) -> None:
+    root = task.source.root
+    graph = graph_of(captured.model, root, captured.frozen_places, captured.filled_states)
+    write_graph(graph, task.folder / GRAPH)
+
+
 def _refuse_missing(captured: Captured, task: _Task) -> None:
     inputs = input_types(task.samples, task.config, captured.program)
     missing = missing_operations(captured.model, inputs)
     if missing:
-        raise ConversionFailedError(missing_message(missing), missing_hint(missing), missing)
+        raise ConversionFailedError(missing_message(missing), missing=missing)
 
 
 def _packages(captured: Captured, task: _Task, outputs: Outputs) -> tuple[Path, Path]:
@@ -177,7 +234,13 @@ def _root_module(source: Source) -> str:
     return type(source.model).__name__ if isinstance(source.model, torch.nn.Module) else ""
 
 
-def _convert(captured: Captured, task: _Task, outputs: Outputs, precision: Any) -> ct.models.MLModel:  # noqa: ANN401  # coremltools' own types
+def _convert(
+    captured: Captured,
+    task: _Task,
+    outputs: Outputs,
+    precision: Any,  # noqa: ANN401  # coremltools' own types
+    passes: ct.PassPipeline | None = None,
+) -> ct.models.MLModel:
     config = task.config
     return ct.convert(
         captured.model,
@@ -187,7 +250,7 @@ def _convert(captured: Captured, task: _Task, outputs: Outputs, precision: Any) 
         minimum_deployment_target=ct.target[config.deployment_target],
         compute_precision=precision,
         compute_units=ct.ComputeUnit[config.compute_units],
-        pass_pipeline=_passes(config.converter.skip_passes),
+        pass_pipeline=_passes(config.converter.skip_passes) if passes is None else passes,
         skip_model_load=True,
     )
 

@@ -1,0 +1,198 @@
+"""A captured graph as frozen values, for everything that must not import torch."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.export import ExportedProgram
+
+from coreml_gate.convert.support import support_of
+from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.torch_graph import Constant, Scalar, TorchCall, TorchGraph
+
+GRAPH = "graph.json"
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_SCRIPT_FRAME = re.compile(r"(?P<file>/\S+)\((?P<line>\d+)\)")
+_SCRIPT_TENSOR: Any = torch._C.TensorType  # noqa: SLF001 - torch names them nowhere else
+_SCRIPT_VALUE: Any = torch._C.Value  # noqa: SLF001 - as above
+_LIST = "prim::ListConstruct"
+_SCALARS = (bool, int, float, str)
+_MOST_LISTED = 16
+
+
+def graph_of(
+    model: ExportedProgram | torch.jit.ScriptModule,
+    root: Path,
+    frozen_places: Iterable[str] = (),
+    filled_states: Iterable[str] = (),
+) -> TorchGraph:
+    """All operations of a graph, with the lines below ``root`` that call them."""
+    if isinstance(model, ExportedProgram):
+        calls, outputs = tuple(_exported_calls(model, root)), tuple(_exported_outputs(model))
+    else:
+        graph = model.inlined_graph
+        calls = tuple(_script_calls(graph, root))
+        outputs = tuple(value.debugName() for value in graph.outputs())
+    return TorchGraph(
+        route="export" if isinstance(model, ExportedProgram) else "trace",
+        calls=calls,
+        outputs=outputs,
+        frozen_places=tuple(frozen_places),
+        filled_states=tuple(filled_states),
+    )
+
+
+def write_graph(graph: TorchGraph, path: Path) -> None:
+    """Keeps a graph beside its packages."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(graph.model_dump_json(exclude_defaults=True) + "\n", encoding="utf-8")
+
+
+def read_graph(path: Path | None) -> TorchGraph | None:
+    """The graph that was kept; ``None`` when there is none, as beside a package that is its own source."""
+    if path is None or not path.is_file():
+        return None
+    return TorchGraph.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def _exported_calls(program: ExportedProgram, root: Path) -> Iterator[TorchCall]:
+    for node in program.graph.nodes:
+        if node.op == "call_function":
+            yield _exported_call(node, root)
+
+
+def _exported_call(node: torch.fx.Node, root: Path) -> TorchCall:
+    target = exported_name(node.target)
+    operation, _, overload = target.partition(".")
+    file, line = _own_line(_FRAME.finditer(str(node.meta.get("stack_trace", ""))), root, innermost_last=True)
+    value = node.meta.get("val")
+    arguments = dict(_named_arguments(node))
+    return TorchCall(
+        name=node.name,
+        operation=operation,
+        overload=overload,
+        inputs={name: item.name for name, item in arguments.items() if isinstance(item, torch.fx.Node)},
+        constants=_constants(arguments),
+        dtype=_dtype(getattr(value, "dtype", None)),
+        shape=_shape(getattr(value, "shape", None)),
+        module=module_path(node),
+        file=file,
+        line=line,
+        support=support_of(target),
+    )
+
+
+def _exported_outputs(program: ExportedProgram) -> list[str]:
+    return [name for name in program.graph_signature.user_outputs if isinstance(name, str)]
+
+
+def exported_name(target: object) -> str:
+    """The name that coremltools looks up: ``aten::add.Tensor``, or a Python function's."""
+    if isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - torch names its type nowhere else
+        return str(target.name())  # type: ignore[no-untyped-call]
+    return str(getattr(target, "__name__", target))
+
+
+def module_path(node: torch.fx.Node) -> str:
+    """The innermost module that a node comes from, as ``layers.0.attn``; empty for the model itself."""
+    stack = node.meta.get("nn_module_stack") or {}
+    paths = [str(entry[0]) for entry in stack.values()]
+    return readable(paths[-1]) if paths else ""
+
+
+def readable(path: str) -> str:
+    """A module's path without what torch.export and our own wrapper put before it."""
+    path = path.removeprefix("L['self'].").removeprefix("L['self']")
+    return path.removeprefix("wrapped.").removesuffix("wrapped")
+
+
+def _named_arguments(node: torch.fx.Node) -> Iterator[tuple[str, Any]]:
+    schema = getattr(node.target, "_schema", None)
+    names = [argument.name for argument in schema.arguments] if schema is not None else []
+    for position, value in enumerate(node.args):
+        yield (names[position] if position < len(names) else str(position)), value
+    yield from node.kwargs.items()
+
+
+def _script_calls(graph: Any, root: Path) -> Iterator[TorchCall]:  # noqa: ANN401 - torch's graphs carry no types
+    for node in graph.nodes():
+        if not node.kind().startswith("prim::"):
+            yield _script_call(node, root)
+        for block in node.blocks():
+            yield from _script_calls(block, root)
+
+
+def _script_call(node: Any, root: Path) -> TorchCall:  # noqa: ANN401 - as above
+    arguments = dict(_script_arguments(node))
+    output = next(iter(node.outputs()), None)
+    kind: Any = None if output is None else output.type()
+    is_tensor = isinstance(kind, _SCRIPT_TENSOR)
+    file, line = _own_line(_SCRIPT_FRAME.finditer(node.sourceRange()), root, innermost_last=False)
+    return TorchCall(
+        name="" if output is None else output.debugName(),
+        operation=node.kind(),
+        inputs={key: item.debugName() for key, item in arguments.items() if isinstance(item, _SCRIPT_VALUE)},
+        constants=_constants(arguments),
+        dtype=_dtype(kind.dtype()) if is_tensor else "",
+        shape=_shape(kind.sizes()) if is_tensor else None,
+        module=readable(
+            node.scopeName().rpartition("/")[2].removeprefix("__module.").removeprefix("__module")
+        ),
+        file=file,
+        line=line,
+        support=support_of(node.kind()),
+    )
+
+
+def _script_arguments(node: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - as above
+    schema = node.schema()
+    parameters = schema.partition("(")[2].rpartition(") ->")[0].split(", ") if "(" in schema else []
+    names = [text.partition("=")[0].rpartition(" ")[2] for text in parameters if text != "*"]
+    for position, value in enumerate(node.inputs()):
+        name = names[position] if position < len(names) else str(position)
+        source = value.node()
+        if source.kind() == "prim::Constant":
+            yield name, value.toIValue()
+        elif source.kind() == _LIST:
+            yield name, [item.toIValue() for item in source.inputs()]
+        else:
+            yield name, value
+
+
+def _constants(arguments: Mapping[str, Any]) -> dict[str, Constant]:
+    found = ((name, _constant(value)) for name, value in arguments.items())
+    return {name: value for name, value in found if value is not None}
+
+
+def _constant(value: object) -> Constant:
+    if isinstance(value, _SCALARS):
+        return value
+    if isinstance(value, list | tuple) and len(value) <= _MOST_LISTED:
+        scalars: list[Scalar] = [item for item in value if isinstance(item, _SCALARS)]
+        return tuple(scalars) if scalars and len(scalars) == len(value) else None
+    return None
+
+
+def _dtype(dtype: object) -> str:
+    return "" if dtype is None else str(dtype).removeprefix("torch.")
+
+
+def _shape(sizes: Iterable[Any] | None) -> tuple[int, ...] | None:
+    """Sizes that are numbers; an open one makes the whole shape unknown."""
+    known = None if sizes is None else list(sizes)
+    if known is None or not all(isinstance(size, int) for size in known):
+        return None
+    return tuple(known)
+
+
+def _own_line(frames: Iterable[re.Match[str]], root: Path, *, innermost_last: bool) -> tuple[str, int | None]:
+    """The innermost line of the user's own files."""
+    own = [
+        (relative, int(frame["line"]))
+        for frame in frames
+        if (relative := relative_to_tree(frame["file"], root)) is not None
+    ]
+    return own[-1 if innermost_last else 0] if own else ("", None)

@@ -1,0 +1,48 @@
+"""Can coremltools convert an operation? A converter that is registered may still be unable to work."""
+
+import dis
+from functools import cache
+from itertools import pairwise
+
+from coremltools.converters.mil import Builder
+from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
+from coremltools.converters.mil.frontend.torch.utils import sanitize_op_kind
+
+from coreml_gate.torch_graph import Support
+
+_BUILDER = "mb"
+"""The name by which coremltools' own converters call the MIL builder."""
+
+
+def support_of(operation: str) -> Support:
+    """``aten::sub.Tensor`` or ``logit``: whether it has a converter, and one that can work."""
+    kind = sanitize_op_kind(operation)
+    if _TORCH_OPS_REGISTRY.get_func(kind) is None:
+        return "missing"
+    return "broken" if kind in broken_converters() else "works"
+
+
+@cache
+def broken_converters() -> frozenset[str]:
+    """Converters that call a MIL operation which does not exist: 9.0 has those of ``asinh`` and ``acosh``.
+
+    Read off their bytecode, so that none of them has to run.
+    """
+    functions = _TORCH_OPS_REGISTRY.name_to_func_mapping
+    return frozenset(
+        name
+        for name, function in functions.items()
+        if any(not hasattr(Builder, called) for called in _called(function))
+    )
+
+
+def _called(function: object) -> list[str]:
+    instructions = list(dis.get_instructions(function))  # type: ignore[arg-type]  # converters are functions
+    pairs = pairwise(instructions)
+    return [
+        str(attribute.argval)
+        for builder, attribute in pairs
+        if builder.opname == "LOAD_GLOBAL"
+        and builder.argval == _BUILDER
+        and attribute.opname in {"LOAD_ATTR", "LOAD_METHOD"}
+    ]

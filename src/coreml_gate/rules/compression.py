@@ -1,0 +1,165 @@
+"""Compression: layers left out, layers hit too hard, and bits that were not saved."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.mil.dtypes import DTYPES
+from coreml_gate.mil.ir import Operation, TensorType
+from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.view import View
+
+_DOCS: Final = "https://apple.github.io/coremltools/docs-guides/source/opt-overview.html"
+_LEAST_ELEMENTS: Final = 2048
+"""coremltools' own ``weight_threshold``: smaller weights are left alone on purpose."""
+_FEW_BITS: Final = 4
+_LEAST_LAYERS: Final = 3
+_COARSE_ELEMENTS: Final = 65536
+_OVERHEAD: Final = 1.25
+_SPARSE_SHARE: Final = 0.5
+
+
+def _compressed(program: View) -> tuple[Operation, ...]:
+    return tuple(item for item in program.operations if item.type.startswith("constexpr_"))
+
+
+def _layer_left_out(program: View) -> Iterator[Match]:
+    if not any(item.type != "constexpr_cast" for item in _compressed(program)):
+        return
+    for operation, parameter, name in program.weights():
+        if operation.type == "gather":
+            continue
+        shape = program.shape(name)
+        if name in program.constants and program.elements(name) >= _LEAST_ELEMENTS:
+            yield Match(
+                operation.name, f"the {parameter} of `{operation.type}`, {list(shape)}, is not compressed"
+            )
+
+
+def bits_of(program: View, operation: Operation) -> int:
+    """Bits per weight of a compressed weight's elements, its tables and scales not counted; 0 if unknown."""
+    for parameter in ("indices", "data", "quantized_data", "nonzero_data"):
+        arguments = operation.inputs.get(parameter, ()) or (
+            (operation.attributes[parameter],) if parameter in operation.attributes else ()
+        )
+        if len(arguments) != 1:
+            continue
+        held = program.constants.get(arguments[0]) if isinstance(arguments[0], str) else arguments[0]
+        if held is not None and isinstance(held.type, TensorType):
+            return _index_bits(operation) or DTYPES[held.type.dtype].bits
+    return 0
+
+
+def _index_bits(operation: Operation) -> int:
+    """Bits of a palette's indices where an old version stores them packed in bytes."""
+    if operation.type != "constexpr_lut_to_dense" or "lut" not in operation.attributes:
+        return 0
+    return int(np.ceil(np.log2(max(operation.attributes["lut"].array.size, 2))))
+
+
+def _compressed_ends(program: View) -> Iterator[Match]:
+    layers = [item for item in program.weights() if item[0].type != "gather"]
+    if len(layers) < _LEAST_LAYERS:
+        return
+    for position, (operation, _, name) in (("first", layers[0]), ("last", layers[-1])):
+        made = program.producers.get(name)
+        bits = bits_of(program, made) if made is not None and made.type.startswith("constexpr_") else 0
+        if 0 < bits <= _FEW_BITS:
+            yield Match(operation.name, f"the {position} layer has {bits} bits per weight")
+
+
+def _coarse_palette(program: View) -> Iterator[Match]:
+    for operation in program.of("constexpr_lut_to_dense"):
+        bits, tables = bits_of(program, operation), _tables(program, operation)
+        elements = program.elements(operation.outputs[0].name)
+        if 0 < bits <= _FEW_BITS and tables == 1 and elements >= _COARSE_ELEMENTS:
+            yield Match(operation.name, f"one table of {2**bits} values for {elements} weights")
+
+
+def _tables(program: View, operation: Operation) -> int:
+    arguments = operation.inputs.get("lut", ())
+    held = program.constants.get(arguments[0]) if arguments and isinstance(arguments[0], str) else None
+    if held is None:
+        return 1
+    return int(np.prod(held.array.shape[:-2], dtype=np.int64))
+
+
+def _heavy_scales(program: View) -> Iterator[Match]:
+    for operation in program.of("constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"):
+        bits, elements = bits_of(program, operation), program.elements(operation.outputs[0].name)
+        stored = sum(
+            _stored(program, argument) for arguments in operation.inputs.values() for argument in arguments
+        )
+        reached = 8 * stored / max(elements, 1)
+        if bits and reached > _OVERHEAD * bits and elements >= _LEAST_ELEMENTS:
+            yield Match(operation.name, f"{bits} bits per weight are {reached:.2f} with scales and tables")
+
+
+def _stored(program: View, argument: object) -> int:
+    held = program.constants.get(argument) if isinstance(argument, str) else argument
+    return held.stored_bytes if hasattr(held, "stored_bytes") else 0
+
+
+def _dense_sparse(program: View) -> Iterator[Match]:
+    for operation in program.of("constexpr_sparse_to_dense"):
+        held = operation.attributes.get("nonzero_data")
+        if held is None:
+            arguments = operation.inputs.get("nonzero_data", ())
+            held = (
+                program.constants.get(arguments[0]) if arguments and isinstance(arguments[0], str) else None
+            )
+        elements = program.elements(operation.outputs[0].name)
+        share = 0.0 if held is None else held.array.size / max(elements, 1)
+        if share > _SPARSE_SHARE:
+            yield Match(operation.name, f"{share:.0%} of its weights are not zero")
+
+
+RULES: Final = (
+    Rule(
+        id="layer-left-out",
+        severity="perf",
+        part="program",
+        question="Did compression leave a layer out?",
+        evidence=("apple/coremltools#2269", _DOCS),
+        fix="A block must divide the channels, and the weight must be above the threshold:\n"
+        "[model.compress]\nblock-size = 32\nweight-threshold = 2048",
+        find=_layer_left_out,
+    ),
+    Rule(
+        id="compressed-ends",
+        severity="info",
+        part="program",
+        question="Are the first or the last layer down to 4 bits or fewer?",
+        evidence=("apple/coremltools#1760", _DOCS),
+        fix="These two cost most accuracy: keep them at 8 bits, and look at the metric's drop.",
+        find=_compressed_ends,
+    ),
+    Rule(
+        id="coarse-palette",
+        severity="info",
+        part="program",
+        question="Does one small table stand for many weights?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-palettization-overview.html",),
+        fix="One table per group of channels (iOS 18) loses less:\n[model.compress]\nblock-size = 16",
+        find=_coarse_palette,
+    ),
+    Rule(
+        id="heavy-scales",
+        severity="info",
+        part="program",
+        question="Do scales or tables eat what the bits save?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-quantization-overview.html",),
+        fix="Take larger blocks or groups:\n[model.compress]\nblock-size = 64",
+        find=_heavy_scales,
+    ),
+    Rule(
+        id="dense-sparse-weight",
+        severity="perf",
+        part="program",
+        question="Is a weight stored as sparse although most of it is not zero?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-pruning-overview.html",),
+        fix="The mask costs one bit per weight: prune further, or store it densely.",
+        find=_dense_sparse,
+    ),
+)

@@ -1,0 +1,147 @@
+"""Operations that coremltools cannot convert: none of torch's own, made for CUDA, quantised, complex."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.torch_graph import TorchCall, TorchGraph
+
+_TORCH_NAMESPACES: Final = frozenset(
+    {"aten", "prim", "prims", "profiler", "_operator", "builtins", "math", ""}
+)
+_CUDA_NAMESPACES: Final = frozenset(
+    {"flash_attn", "xformers", "triton", "flashinfer", "vllm", "apex", "mamba"}
+)
+_CUDA_MARKS: Final = ("_flash_attention", "_efficient_attention", "cudnn", "cuda", "triton_kernel")
+_QUANTIZED: Final = frozenset({"quantized", "quantized_decomposed", "torchao"})
+_STUB: Final = (
+    "from coremltools.converters.mil import Builder as mb, register_torch_op\n\n\n"
+    "@register_torch_op\n"
+    "def {name}(context, node):\n"
+    "    x = context[node.inputs[0]]\n"
+    "    context.add(mb.identity(x=x, name=node.name))  # write it with MIL operations"
+)
+
+
+def _namespace(call: TorchCall) -> str:
+    namespace, separator, _ = call.operation.partition("::")
+    return namespace if separator else ""
+
+
+def _is_for_cuda(call: TorchCall) -> bool:
+    return _namespace(call) in _CUDA_NAMESPACES or any(mark in call.operation for mark in _CUDA_MARKS)
+
+
+def _match(call: TorchCall, text: str) -> Match:
+    return Match(call.module or call.name, text, call.file, call.line)
+
+
+def _no_converter(graph: TorchGraph) -> Iterator[Match]:
+    for call in graph.calls:
+        own = _namespace(call) in _TORCH_NAMESPACES
+        if (
+            call.support == "missing"
+            and own
+            and not _is_for_cuda(call)
+            and not call.dtype.startswith("complex")
+        ):
+            yield _match(call, f"`{call.operation}` has no converter")
+
+
+def _broken_converter(graph: TorchGraph) -> Iterator[Match]:
+    for call in graph.calls:
+        if call.support == "broken":
+            yield _match(
+                call, f"the converter of `{call.operation}` calls a MIL operation that does not exist"
+            )
+
+
+def _foreign_operation(graph: TorchGraph) -> Iterator[Match]:
+    for call in graph.calls:
+        foreign = _namespace(call) not in _TORCH_NAMESPACES | _CUDA_NAMESPACES | _QUANTIZED
+        if foreign and call.support != "works":
+            yield _match(call, f"`{call.operation}` is no operation of torch")
+
+
+def _for_cuda(graph: TorchGraph) -> Iterator[Match]:
+    for call in graph.calls:
+        if _is_for_cuda(call) and call.support != "works":
+            yield _match(call, f"`{call.operation}` exists on CUDA only")
+
+
+def _quantized(graph: TorchGraph) -> Iterator[Match]:
+    for call in graph.calls:
+        if _namespace(call) in _QUANTIZED and call.support != "works":
+            yield _match(call, f"`{call.operation}` of a quantised torch model")
+
+
+def _complex_numbers(graph: TorchGraph) -> Iterator[Match]:
+    for call in graph.calls:
+        if call.dtype.startswith("complex"):
+            yield _match(call, f"`{call.operation}` gives {call.dtype}")
+
+
+RULES: Final = (
+    Rule(
+        id="no-converter",
+        severity="fatal",
+        part="graph",
+        question="Is there a torch operation without a converter?",
+        evidence=("apple/coremltools#2152", "apple/coremltools#1798"),
+        fix="Write it with operations that convert, or register one in the source's file:\n"
+        + _STUB.format(name="logit"),
+        find=_no_converter,
+    ),
+    Rule(
+        id="broken-converter",
+        severity="fatal",
+        part="graph",
+        question="Is there a converter that is registered and cannot work?",
+        evidence=("measured: coremltools 9.0 registers asinh and acosh, and MIL has neither",),
+        fix="Write it out:\ntorch.log(x + torch.sqrt(x * x + 1))  # asinh",
+        find=_broken_converter,
+        versions="9.0",
+    ),
+    Rule(
+        id="foreign-operation",
+        severity="fatal",
+        part="graph",
+        question="Is there an operation of a library, or one of your own?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/composite-operators.html",),
+        fix="Give the model a path of torch operations for the export, or register a converter:\n"
+        + _STUB.format(name="my_operation"),
+        find=_foreign_operation,
+    ),
+    Rule(
+        id="cuda-operation",
+        severity="fatal",
+        part="graph",
+        question="Is there an operation that exists on CUDA only?",
+        evidence=(
+            (
+                ""
+                "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html"
+            ),
+        ),
+        fix="Use torch's own attention on the CPU:\nnn.functional.scaled_dot_product_attention(q, k, v)",
+        find=_for_cuda,
+    ),
+    Rule(
+        id="quantized-operation",
+        severity="fatal",
+        part="graph",
+        question="Is the torch model quantised already?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-quantization-overview.html",),
+        fix='Convert the float model, and compress the package:\n[model.compress]\nmethod = "linear-int8"',
+        find=_quantized,
+    ),
+    Rule(
+        id="complex-numbers",
+        severity="fatal",
+        part="graph",
+        question="Are complex numbers computed?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/model-intermediate-language.html",),
+        fix="Core ML has none: keep the real and the imaginary part as two tensors.",
+        find=_complex_numbers,
+    ),
+)

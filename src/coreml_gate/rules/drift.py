@@ -1,0 +1,114 @@
+"""Version drift: toolchains that were never tested together, packages of another time."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.mil.package import Package
+from coreml_gate.rules.rule import Match, Rule, Setting
+
+_TESTED_TORCH: Final = {"9.0": (2, 7)}
+"""The newest torch that a coremltools release names as tested (``_TORCH_MAX_VERSION``)."""
+_BREAKING_NUMPY: Final = (2, 4)
+_NEWEST_PYTHON: Final = {"9.0": (3, 13)}
+_VERSION_KEY: Final = "com.github.apple.coremltools.version"
+_OLD_CONVERTER: Final = (8, 0)
+_OPSETS: Final = {"iOS15": 15, "iOS16": 16, "iOS17": 17, "iOS18": 18, "iOS26": 26}
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
+def _new_torch(setting: Setting) -> Iterator[Match]:
+    tested = _TESTED_TORCH.get(setting.coremltools)
+    if tested is not None and _numbers(setting.torch) > tested:
+        yield Match(
+            "torch",
+            (
+                f"torch {setting.torch}, coremltools {setting.coremltools} was tested up to "
+                f"{tested[0]}.{tested[1]}"
+            ),
+        )
+
+
+def _new_numpy(setting: Setting) -> Iterator[Match]:
+    if setting.coremltools == "9.0" and _numbers(setting.numpy) >= _BREAKING_NUMPY:
+        yield Match("numpy", f"numpy {setting.numpy} with coremltools 9.0")
+
+
+def _new_python(setting: Setting) -> Iterator[Match]:
+    newest = _NEWEST_PYTHON.get(setting.coremltools)
+    if newest is not None and _numbers(setting.python) > newest:
+        yield Match(
+            "python",
+            f"Python {setting.python}, coremltools {setting.coremltools} is built up to 3.{newest[1]}",
+        )
+
+
+def _old_converter(package: Package) -> Iterator[Match]:
+    version = package.spec.description.metadata.userDefined.get(_VERSION_KEY, "")
+    if version and _numbers(version) < _OLD_CONVERTER:
+        yield Match("coremltools", f"the package was converted by coremltools {version}")
+
+
+def _old_opset(package: Package) -> Iterator[Match]:
+    target = _OPSETS.get(package.deployment_target, 0)
+    for name, function in package.program.functions.items():
+        if function.opset < target:
+            yield Match(
+                name, f"uses operations of iOS{function.opset}, and needs {package.deployment_target} to load"
+            )
+
+
+RULES: Final = (
+    Rule(
+        id="untested-torch",
+        severity="info",
+        part="setting",
+        question="Is torch newer than coremltools was tested with?",
+        evidence=("apple/coremltools#2591", "apple/coremltools#2823", "apple/coremltools#2854"),
+        fix="Pin the version that the release names, or keep the parity check on:\ntorch==2.7.*",
+        find=_new_torch,
+        versions="9.0",
+    ),
+    Rule(
+        id="breaking-numpy",
+        severity="fatal",
+        part="setting",
+        question="Is numpy too new for coremltools?",
+        evidence=("apple/coremltools#2632", "apple/coremltools#2633"),
+        fix='Conversions fail with "only 0-dimensional arrays can be converted":\nnumpy<2.4',
+        find=_new_numpy,
+        versions="9.0",
+    ),
+    Rule(
+        id="untested-python",
+        severity="info",
+        part="setting",
+        question="Is Python newer than coremltools is built for?",
+        evidence=("https://pypi.org/project/coremltools/9.0/#files",),
+        fix="Without its native half neither prediction nor compression work:\npython3.13 -m venv .venv",
+        find=_new_python,
+        versions="9.0",
+    ),
+    Rule(
+        id="old-converter",
+        severity="info",
+        part="package",
+        question="Was the package converted by an old coremltools?",
+        evidence=("apple/coremltools#2223", "apple/coremltools#2395"),
+        fix="Convert it again from its source, and look at parity: several converters were wrong until 8.0.",
+        find=_old_converter,
+    ),
+    Rule(
+        id="old-operations",
+        severity="info",
+        part="package",
+        question="Does the package use older operations than its deployment target offers?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/target-conversion-formats.html",),
+        fix="Newer operations know more types and are fused better:\n"
+        "ct.convert(..., minimum_deployment_target=ct.target.iOS17)",
+        find=_old_opset,
+    ),
+)

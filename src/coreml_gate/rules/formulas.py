@@ -1,0 +1,239 @@
+"""Half precision: formulas that are sound in float32 and break in halves."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.view import View
+
+_SQUARE: Final = 2
+_LONG_SUM: Final = 4096
+
+
+def _softplus(program: View) -> Iterator[Match]:
+    yield from _halves(program, "softplus")
+
+
+def _log_sum_exp(program: View) -> Iterator[Match]:
+    yield from _halves(program, "reduce_log_sum_exp")
+
+
+def _halves(program: View, kind: str) -> Iterator[Match]:
+    for operation in program.of(kind):
+        if program.is_half(operation):
+            yield Match(operation.name, f"`{kind}` in half precision")
+
+
+def _log_of_softmax(program: View) -> Iterator[Match]:
+    yield from _log_of(program, "softmax")
+
+
+def _log_of_sigmoid(program: View) -> Iterator[Match]:
+    yield from _log_of(program, "sigmoid")
+
+
+def _log_of(program: View, kind: str) -> Iterator[Match]:
+    for operation in program.of("log"):
+        made = program.maker(operation, "x")
+        if made is not None and made.type == kind and program.is_half(operation):
+            yield Match(operation.name, f"`log` of `{kind}` `{made.name}` in half precision")
+
+
+def _mean_of_squares(program: View) -> Iterator[Match]:
+    for operation in program.of("reduce_mean", "reduce_sum", "reduce_sum_square"):
+        if not program.is_half(operation):
+            continue
+        if operation.type == "reduce_sum_square" or _is_square(program, program.maker(operation, "x")):
+            yield Match(operation.name, "squares in half precision: inputs above 255 overflow")
+
+
+def _is_square(program: View, operation: Operation | None) -> bool:
+    if operation is None:
+        return False
+    if operation.type == "mul":
+        factor = program.name(operation, "x")
+        return (
+            factor is not None and factor == program.name(operation, "y") and not _is_bounded(program, factor)
+        )
+    bounded = _is_bounded(program, program.name(operation, "x"))
+    return not bounded and (
+        operation.type == "square" or (operation.type == "pow" and program.scalar(operation, "y") == _SQUARE)
+    )
+
+
+def _is_bounded(program: View, name: str | None) -> bool:
+    """Was the value divided by a greatest value, as a stable norm does?"""
+    made = program.origin(name)
+    if made is None or made.type not in {"real_div", "mul"}:
+        return False
+    makers = (program.maker(made, parameter) for parameter in ("x", "y"))
+    return any(maker is not None and maker.type in {"reduce_max", "maximum", "inverse"} for maker in makers)
+
+
+def _long_sum(program: View) -> Iterator[Match]:
+    for operation in program.of("reduce_sum", "cumsum"):
+        name = program.name(operation, "x")
+        axes = program.constant(operation, "axes" if operation.type == "reduce_sum" else "axis")
+        shape = program.shape(name)
+        if not program.is_half(operation) or not shape or axes is None:
+            continue
+        count = int(np.prod([shape[int(axis)] or 1 for axis in axes.reshape(-1)]))
+        if count >= _LONG_SUM:
+            yield Match(operation.name, f"`{operation.type}` adds {count} halves")
+
+
+def _unshifted_softmax(program: View) -> Iterator[Match]:
+    for operation in program.of("exp"):
+        if not program.is_half(operation) or _is_shifted(program, operation):
+            continue
+        users = program.users(operation)
+        sums = [user for user in users if user.type == "reduce_sum"]
+        if sums and any(user.type == "real_div" for user in users):
+            yield Match(operation.name, f"exp / sum(exp) written out, summed in `{sums[0].name}`")
+
+
+def _is_shifted(program: View, exp: Operation) -> bool:
+    made = program.maker(exp, "x")
+    shift = None if made is None or made.type != "sub" else program.maker(made, "y")
+    return shift is not None and shift.type == "reduce_max"
+
+
+def _variance_of_squares(program: View) -> Iterator[Match]:
+    for operation in program.of("sub"):
+        mean, square = program.maker(operation, "x"), program.maker(operation, "y")
+        if mean is None or mean.type != "reduce_mean" or not program.is_half(operation):
+            continue
+        squared = program.maker(square, "x") if square is not None and _squares(program, square) else None
+        if (
+            squared is not None
+            and squared.type == "reduce_mean"
+            and _squares(program, program.maker(mean, "x"))
+        ):
+            yield Match(operation.name, "E[x^2] - E[x]^2 in half precision cancels")
+
+
+def _squares(program: View, operation: Operation | None) -> bool:
+    if operation is None:
+        return False
+    same = operation.type == "mul" and program.name(operation, "x") == program.name(operation, "y")
+    return (
+        same
+        or operation.type == "square"
+        or (operation.type == "pow" and program.scalar(operation, "y") == _SQUARE)
+    )
+
+
+def _late_scale(program: View) -> Iterator[Match]:
+    for operation in program.of("matmul"):
+        constant = {program.name(operation, "x"), program.name(operation, "y")} - program.varying
+        if constant or not program.is_half(operation):
+            continue
+        for user in program.users(operation):
+            factor = program.scalar(user, "y") if user.type in {"mul", "real_div"} else None
+            factor = 1 / factor if factor and user.type == "real_div" else factor
+            if factor is not None and 0 < abs(factor) < 1:
+                yield Match(operation.name, f"scores are scaled by {factor:.3g} only after the product")
+
+
+RULES: Final = (
+    Rule(
+        id="fp16-softplus",
+        severity="info",
+        part="program",
+        question="Does softplus (or mish) run in half precision?",
+        evidence=("apple/coremltools#2687", "apple/coremltools#2814"),
+        fix=(
+            "The Neural Engine answers 0 from about x = 10.4 on. Write the stable form:\n"
+            "torch.relu(x) + torch.log(1 + torch.exp(-torch.abs(x)))"
+        ),
+        find=_softplus,
+    ),
+    Rule(
+        id="fp16-log-sum-exp",
+        severity="info",
+        part="program",
+        question="Does logsumexp run in half precision?",
+        evidence=("apple/coremltools#2726",),
+        fix=(
+            "Without a shift the sum of exponentials overflows. Shift by the maximum:\n"
+            "m = x.amax(-1, keepdim=True)\n(x - m).exp().sum(-1, keepdim=True).log() + m"
+        ),
+        find=_log_sum_exp,
+    ),
+    Rule(
+        id="fp16-log-softmax",
+        severity="info",
+        part="program",
+        question="Is log_softmax a log after a softmax, in half precision?",
+        evidence=("apple/coremltools#2727", "apple/coremltools#2763"),
+        fix=(
+            "Probabilities below 6e-8 become 0, and their log -inf. Give out logits, or write it out:\n"
+            "s = x - x.amax(-1, keepdim=True)\ns - s.exp().sum(-1, keepdim=True).log()"
+        ),
+        find=_log_of_softmax,
+    ),
+    Rule(
+        id="fp16-log-sigmoid",
+        severity="info",
+        part="program",
+        question="Is logsigmoid a log after a sigmoid, in half precision?",
+        evidence=("apple/coremltools#2727", "IEEE 754 binary16: sigmoid(x) is 0 below x = -17"),
+        fix="Write the stable form:\ntorch.minimum(x, zero) - torch.log(1 + torch.exp(-torch.abs(x)))",
+        find=_log_of_sigmoid,
+    ),
+    Rule(
+        id="fp16-squares",
+        severity="info",
+        part="program",
+        question="Are squares averaged in half precision (RMSNorm written out)?",
+        evidence=("apple/coremltools#2585", "pytorch/executorch#19523"),
+        fix=(
+            "Inputs above 255 overflow when they are squared. Scale first:\n"
+            "m = x.abs().amax(-1, keepdim=True).clamp(min=1)\n"
+            "m * ((x / m) ** 2).mean(-1, keepdim=True).sqrt()"
+        ),
+        find=_mean_of_squares,
+    ),
+    Rule(
+        id="fp16-long-sum",
+        severity="info",
+        part="program",
+        question="Does one sum add thousands of halves?",
+        evidence=("apple/coremltools#2625", "IEEE 754 binary16: 2048 + 1 is 2048"),
+        fix="Take a mean, or keep the sum in float32:\n" + 'keep-fp32 = ["the_sum"]',
+        find=_long_sum,
+    ),
+    Rule(
+        id="fp16-unshifted-softmax",
+        severity="info",
+        part="program",
+        question="Is a softmax written out without subtracting the maximum?",
+        evidence=("IEEE 754 binary16: exp(x) is infinite from x = 11.1 on", "apple/coremltools#2726"),
+        fix="Use the operation, which shifts by itself:\ntorch.softmax(x, dim=-1)",
+        find=_unshifted_softmax,
+    ),
+    Rule(
+        id="fp16-variance-of-squares",
+        severity="info",
+        part="program",
+        question="Is a variance computed as E[x^2] - E[x]^2?",
+        evidence=("Chan, Golub, LeVeque: Algorithms for computing the sample variance, 1983",),
+        fix="Subtract the mean first:\n((x - x.mean(-1, keepdim=True)) ** 2).mean(-1, keepdim=True)",
+        find=_variance_of_squares,
+    ),
+    Rule(
+        id="fp16-late-scale",
+        severity="info",
+        part="program",
+        question="Are attention scores scaled only after the product?",
+        evidence=("apple/coremltools#2110", "apple/coremltools#2603"),
+        fix=(
+            "The product may overflow where the scaled one would not. Scale the query:\n"
+            "(q * d ** -0.5) @ k.mT"
+        ),
+        find=_late_scale,
+    ),
+)

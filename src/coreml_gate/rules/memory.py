@@ -1,0 +1,135 @@
+"""Memory: layers that take far more of it than their shapes say."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.view import View
+
+_MB: Final = 1_000_000
+_KERNEL_GROWTH: Final = 4.0
+_SCORES: Final = 64 * _MB
+_LARGE_VALUE: Final = 128 * _MB
+_LARGE_STATES: Final = 256 * _MB
+_COLUMNS: Final = 256 * _MB
+
+
+def _dilated_kernel(program: View) -> Iterator[Match]:
+    for operation in program.of("conv"):
+        dilations = program.constant(operation, "dilations")
+        weight = program.name(operation, "weight")
+        kernel = program.shape(weight)[2:]
+        if dilations is None or not kernel:
+            continue
+        padded = [
+            (size or 1) * int(step) - int(step) + 1 for size, step in zip(kernel, dilations, strict=False)
+        ]
+        growth = math.prod(padded) / math.prod(size or 1 for size in kernel)
+        if growth >= _KERNEL_GROWTH:
+            size = program.bytes(weight) * growth / _MB
+            yield Match(
+                operation.name,
+                f"a kernel of {list(kernel)} as {padded} is {growth:.1f} times as large, {size:.2f} MB",
+            )
+
+
+def _attention_scores(program: View) -> Iterator[Match]:
+    for operation in program.of("softmax"):
+        made = program.maker(operation, "x")
+        size = program.bytes(operation.outputs[0].name)
+        if made is not None and size >= _SCORES:
+            kind = program.types[operation.outputs[0].name]
+            yield Match(
+                operation.name, f"scores {kind} take {size / _MB:.0f} MB, twice while they are normalised"
+            )
+
+
+def _large_value(program: View) -> Iterator[Match]:
+    for operation in program.operations:
+        for value in operation.outputs:
+            if value.name in program.varying and program.bytes(value.name) >= _LARGE_VALUE:
+                yield Match(
+                    operation.name,
+                    f"`{operation.type}` gives {value.type}: {program.bytes(value.name) / _MB:.0f} MB",
+                )
+
+
+def _large_states(program: View) -> Iterator[Match]:
+    states = [value.name for value in program.function.inputs if type(value.type).__name__ == "StateType"]
+    size = sum(2 * program.elements(name) for name in states)
+    if size >= _LARGE_STATES:
+        yield Match(
+            states[0], f"{len(states)} states take {size / _MB:.0f} MB for as long as the session lives"
+        )
+
+
+def _wide_kernel(program: View) -> Iterator[Match]:
+    for operation in program.of("conv"):
+        kernel = program.shape(program.name(operation, "weight"))[1:]
+        space = program.shape(operation.outputs[0].name)[2:]
+        grouped = (program.scalar(operation, "groups") or 1) > 1
+        if not kernel or not space or grouped:
+            continue
+        size = 2 * math.prod(item or 1 for item in (*kernel, *space))
+        if size >= _COLUMNS and math.prod(item or 1 for item in kernel[1:]) > 1:
+            yield Match(operation.name, f"unfolded to columns (im2col) its input takes {size / _MB:.0f} MB")
+
+
+RULES: Final = (
+    Rule(
+        id="dilated-kernel-memory",
+        severity="perf",
+        part="program",
+        question="Does a dilated kernel grow far beyond its weights?",
+        evidence=(
+            (
+                "measured: coremltools 9.0 keeps 3x3 with dilation 6 as one `conv`, 18.8 times as "
+                "large when padded"
+            ),
+        ),
+        fix=(
+            "Engines that pad the kernel with zeros pay for ((k - 1) d + 1)^2. Convolve the "
+            "dilated grid instead:\n"
+            "x = nn.functional.pixel_unshuffle(x, d)  # then a plain convolution, then pixel_shuffle"
+        ),
+        find=_dilated_kernel,
+    ),
+    Rule(
+        id="attention-memory",
+        severity="perf",
+        part="program",
+        question="Do attention scores take more than 64 MB?",
+        evidence=("https://machinelearning.apple.com/research/neural-engine-transformers",),
+        fix="Attend in chunks of queries, one after the other:\n"
+        "torch.cat([attend(q, k, v) for q in queries.split(512, dim=-2)], dim=-2)",
+        find=_attention_scores,
+    ),
+    Rule(
+        id="large-value",
+        severity="perf",
+        part="program",
+        question="Does a single value take more than 128 MB?",
+        evidence=("john-rocky/CoreML-Models#5", "apple/coremltools#2590"),
+        fix="Work on tiles of the image, or lower the resolution before this layer.",
+        find=_large_value,
+    ),
+    Rule(
+        id="large-states",
+        severity="perf",
+        part="program",
+        question="Do the states take more than 256 MB?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/stateful-models.html",),
+        fix="Shorten the cache, or share keys and values among heads (grouped queries).",
+        find=_large_states,
+    ),
+    Rule(
+        id="im2col-memory",
+        severity="perf",
+        part="program",
+        question="Would unfolding a convolution's input take more than 256 MB?",
+        evidence=("Chellapilla, Puri, Simard: High performance convolutional neural networks, 2006",),
+        fix="Split the kernel in two (k x 1, then 1 x k), or work on tiles.",
+        find=_wide_kernel,
+    ),
+)

@@ -1,0 +1,178 @@
+"""Half precision: constants, indices and casts that do not survive it."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.rule import Match, Rule, Twins
+from coreml_gate.rules.view import View
+
+_GREATEST: Final = float(np.finfo(np.float16).max)
+_LEAST: Final = 2.0**-24
+"""The smallest positive half (subnormal)."""
+_EXACT_INTEGERS: Final = 2048
+"""Halves hold every integer up to here."""
+_HALF_SUFFIX: Final = "_to_fp16"
+_EPSILONS: Final = {
+    "layer_norm": "epsilon",
+    "batch_norm": "epsilon",
+    "instance_norm": "epsilon",
+    "l2_norm": "epsilon",
+    "rsqrt": "epsilon",
+    "log": "epsilon",
+    "inverse": "epsilon",
+}
+
+
+def _infinite_constant(twins: Twins) -> Iterator[Match]:
+    for name, constant in twins.shipped.constants.items():
+        wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
+        if wide is not None and constant.array.dtype == np.float16:
+            lost = int(np.isinf(constant.array).sum())
+            kept = int(np.isinf(wide.array).sum()) if wide.array.dtype.kind == "f" else 0
+            if wide.array.size == constant.array.size and lost > kept:
+                greatest = float(np.abs(wide.array[np.isfinite(wide.array)]).max())
+                yield Match(name, f"{lost - kept} elements of up to {greatest:.4g} become infinite")
+
+
+def _vanished_constant(twins: Twins) -> Iterator[Match]:
+    for name, value, wide in _scalars(twins):
+        if wide != 0 and value == 0:
+            yield Match(name, f"{wide:.3g} becomes 0")
+
+
+def _rounded_integers(twins: Twins) -> Iterator[Match]:
+    for name, constant in twins.shipped.constants.items():
+        wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
+        if wide is None or constant.array.dtype != np.float16 or wide.array.dtype != np.float32:
+            continue
+        exact: NDArray[Any] = wide.array
+        whole = exact.size > 1 and float(np.abs(exact).max()) > _EXACT_INTEGERS
+        if whole and exact.size == constant.array.size and bool((exact == np.round(exact)).all()):
+            changed = int((exact.reshape(-1) != constant.array.reshape(-1).astype(np.float32)).sum())
+            if changed:
+                yield Match(name, f"{changed} of {exact.size} whole numbers are rounded")
+
+
+def _tiny_epsilon(program: View) -> Iterator[Match]:
+    for operation in program.of(*_EPSILONS):
+        epsilon = program.scalar(operation, _EPSILONS[operation.type])
+        if epsilon is not None and program.is_half(operation) and abs(epsilon) < 2 * _LEAST:
+            yield Match(operation.name, f"`{operation.type}` with epsilon {epsilon:.3g} in half precision")
+
+
+def _float_ids(program: View) -> Iterator[Match]:
+    for value in program.function.inputs:
+        if program.dtype(value.name) != "fp16":
+            continue
+        for reader in program.readers.get(value.name, ()):
+            dtype = program.text(reader, "dtype")
+            if reader.type != "cast" or not dtype.startswith(("int", "uint")):
+                continue
+            rows = [_rows(program, user) for user in program.users(reader) if user.type.startswith("gather")]
+            if max(rows, default=0) > _EXACT_INTEGERS:
+                yield Match(value.name, f"indices of a table with {max(rows)} rows come in as halves")
+
+
+def _rows(program: View, gather: Operation) -> int:
+    axis = int(program.scalar(gather, "axis") or 0)
+    shape = program.shape(program.name(gather, "x"))
+    return (shape[axis] or 0) if len(shape) > axis else 0
+
+
+def _cast_pairs(program: View) -> Iterator[Match]:
+    for operation in program.of("cast"):
+        if (
+            program.text(operation, "dtype") != "fp32"
+            or program.dtype(program.name(operation, "x")) != "fp16"
+        ):
+            continue
+        readers = program.readers.get(operation.outputs[0].name, ())
+        if len(readers) == 1 and _is_narrowed_at_once(program, readers[0]):
+            yield Match(readers[0].name, f"`{readers[0].type}` alone stands in float32 between two casts")
+
+
+def _is_narrowed_at_once(program: View, operation: Operation) -> bool:
+    readers = program.readers.get(operation.outputs[0].name, ())
+    return bool(readers) and all(
+        reader.type == "cast" and program.text(reader, "dtype") == "fp16" for reader in readers
+    )
+
+
+def _scalars(twins: Twins) -> Iterator[tuple[str, float, float]]:
+    """Constants of one float number: name, half and float32 value."""
+    for name, constant in twins.shipped.constants.items():
+        wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
+        if wide is None or constant.array.size != 1 or wide.array.size != 1:
+            continue
+        if constant.array.dtype == np.float16 and wide.array.dtype == np.float32:
+            yield name, float(constant.array.reshape(-1)[0]), float(wide.array.reshape(-1)[0])
+
+
+RULES: Final = (
+    Rule(
+        id="fp16-infinite-constant",
+        severity="silent",
+        part="twins",
+        question="Does a finite constant become infinite in half precision?",
+        evidence=(
+            "apple/coremltools#2669",
+            "measured: coremltools 9.0 stores an attention mask of -1e9 as -inf",
+        ),
+        fix=(
+            f"A row that is masked everywhere is NaN after softmax. Mask with a number that halves hold "
+            f"(greatest {_GREATEST:.0f}):\nscores = scores.masked_fill(mask, -1e4)"
+        ),
+        find=_infinite_constant,
+    ),
+    Rule(
+        id="fp16-vanished-constant",
+        severity="info",
+        part="twins",
+        question="Does a constant become zero in half precision?",
+        evidence=("pytorch/pytorch#41527", f"IEEE 754 binary16: the least positive number is {_LEAST:.3g}"),
+        fix="An epsilon of zero no longer guards a division. Use one that halves hold:\nx / (norm + 1e-4)",
+        find=_vanished_constant,
+    ),
+    Rule(
+        id="fp16-rounded-integers",
+        severity="info",
+        part="twins",
+        question="Are whole numbers above 2048 rounded in half precision?",
+        evidence=("IEEE 754 binary16: 11 significant bits hold every integer up to 2048",),
+        fix="Positions and indices stay exact as integers:\npositions = torch.arange(n, dtype=torch.int32)",
+        find=_rounded_integers,
+    ),
+    Rule(
+        id="fp16-tiny-epsilon",
+        severity="info",
+        part="program",
+        question="Is an epsilon too small for half precision?",
+        evidence=("pytorch/pytorch#41527", "measured: coremltools 9.0 turns 1e-12 into 6e-8"),
+        fix="Near zero x / epsilon overflows. Choose 1e-5 or more:\nnn.LayerNorm(n, eps=1e-5)",
+        find=_tiny_epsilon,
+    ),
+    Rule(
+        id="fp16-indices",
+        severity="silent",
+        part="program",
+        question="Do indices of a large table come in as halves?",
+        evidence=("IEEE 754 binary16: 11 significant bits hold every integer up to 2048",),
+        fix='Declare the input as integers:\nct.TensorType(name="ids", shape=(1, 128), dtype=np.int32)',
+        find=_float_ids,
+    ),
+    Rule(
+        id="fp16-cast-pairs",
+        severity="perf",
+        part="program",
+        question="Does a single operation stand in float32 between two casts?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+        fix=(
+            "Keep its neighbours in float32 as well, or none of them: each cast ends a segment of one device."
+        ),
+        find=_cast_pairs,
+    ),
+)

@@ -1,0 +1,342 @@
+"""The Neural Engine: what makes Core ML leave it for the GPU or the CPU, or use it badly."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.rules.rule import Match, Rule, Setting
+from coreml_gate.rules.view import View
+
+_UNSUPPORTED: Final = "https://github.com/hollance/neural-engine (docs/unsupported-layers.md)"
+_TRANSFORMERS: Final = "https://machinelearning.apple.com/research/neural-engine-transformers"
+_MANY_ELEMENTS: Final = 4096
+_NARROW_ELEMENTS: Final = 32768
+_MOVES: Final = frozenset({"transpose", "reshape", "concat", "split", "expand_dims", "squeeze"})
+_LEAST_MOVES: Final = 24
+_MOVED_SHARE: Final = 0.5
+_ANE_WEIGHTS: Final = 2**31
+_FEW_OPERATIONS: Final = 3
+_LONG_ARGMAX: Final = 65536
+_LARGE_STRIDE: Final = 4
+
+
+def _recurrent(program: View) -> Iterator[Match]:
+    yield from _all_of(program, "lstm", "gru", "rnn")
+
+
+def _dilated(program: View) -> Iterator[Match]:
+    for operation in program.of("conv"):
+        dilations = program.constant(operation, "dilations")
+        if dilations is not None and bool((dilations > 1).any()):
+            yield Match(operation.name, f"dilations {dilations.reshape(-1).tolist()}")
+
+
+def _gather(program: View) -> Iterator[Match]:
+    for operation in program.of("gather", "gather_along_axis", "gather_nd"):
+        large = program.elements(operation.outputs[0].name) >= _MANY_ELEMENTS
+        if large and program.name(operation, "indices") in program.varying:
+            yield Match(operation.name, f"`{operation.type}` with indices known only at run time")
+
+
+def _scatter(program: View) -> Iterator[Match]:
+    yield from _all_of(program, "scatter", "scatter_along_axis", "scatter_nd")
+
+
+def _sorting(program: View) -> Iterator[Match]:
+    yield from _all_of(program, "topk", "argsort", "non_maximum_suppression")
+
+
+def _integers(program: View) -> Iterator[Match]:
+    for operation in program.of(
+        "add", "sub", "mul", "floor_div", "mod", "equal", "greater", "less", "select"
+    ):
+        name = program.name(operation, "a" if operation.type == "select" else "x")
+        if program.dtype(name) == "int32" and program.elements(operation.outputs[0].name) >= _MANY_ELEMENTS:
+            count = program.elements(operation.outputs[0].name)
+            yield Match(operation.name, f"`{operation.type}` on {count} int32 elements")
+
+
+def _volumetric(program: View) -> Iterator[Match]:
+    for operation in program.of("conv", "conv_transpose", "max_pool", "avg_pool"):
+        shape = program.shape(program.name(operation, "x"))
+        if len(shape) == 5:  # noqa: PLR2004 - batch, channels and three axes of space
+            yield Match(operation.name, f"`{operation.type}` over three dimensions")
+
+
+def _varying_kernel(program: View) -> Iterator[Match]:
+    for operation in program.of("conv", "conv_transpose"):
+        if program.name(operation, "weight") in program.varying:
+            yield Match(operation.name, "its weight is computed while the model runs")
+
+
+def _large_stride(program: View) -> Iterator[Match]:
+    for operation in program.of("conv"):
+        strides = program.constant(operation, "strides")
+        kernel = program.shape(program.name(operation, "weight"))[2:]
+        if strides is None or not kernel or int(np.prod(strides)) <= _LARGE_STRIDE**2:
+            continue
+        if tuple(strides.reshape(-1).tolist()) != tuple(kernel):  # a patch embedding is no problem
+            yield Match(operation.name, f"strides {strides.reshape(-1).tolist()}, kernel {list(kernel)}")
+
+
+def _narrow_last_axis(program: View) -> Iterator[Match]:
+    for operation in program.operations:
+        for value in operation.outputs:
+            shape = program.shape(value.name)
+            rank_four = len(shape) == 4 and shape[-1] == 1  # noqa: PLR2004 - batch, channels, height, width
+            if rank_four and shape[2] not in {1, None} and program.elements(value.name) >= _NARROW_ELEMENTS:
+                yield Match(
+                    operation.name, f"`{operation.type}` gives {value.type}: each row is padded to 64 bytes"
+                )
+
+
+def _float32_program(program: View) -> Iterator[Match]:
+    heavy = [
+        item for item in program.of("conv", "conv_transpose", "linear", "matmul") if not program.is_half(item)
+    ]
+    all_heavy = list(program.of("conv", "conv_transpose", "linear", "matmul"))
+    if heavy and len(heavy) == len(all_heavy):
+        yield Match(heavy[0].name, f"all {len(heavy)} convolutions and products compute in float32")
+
+
+def _units_without_engine(setting: Setting) -> Iterator[Match]:
+    units = setting.config.compute_units
+    if units in {"CPU_ONLY", "CPU_AND_GPU"}:
+        yield Match("compute-units", f"`compute-units` is `{units}`")
+
+
+def _heavy_weights(program: View) -> Iterator[Match]:
+    size = sum(constant.stored_bytes for constant in program.constants.values())
+    if size > _ANE_WEIGHTS:
+        yield Match("weights", f"{size / 1e9:.2f} GB of weights")
+
+
+def _many_moves(program: View) -> Iterator[Match]:
+    moves = [operation for operation in program.operations if operation.type in _MOVES]
+    share = len(moves) / max(len(program.operations), 1)
+    if len(moves) >= _LEAST_MOVES and share > _MOVED_SHARE:
+        yield Match(moves[0].name, f"{len(moves)} of {len(program.operations)} operations only move elements")
+
+
+def _tiny_program(program: View) -> Iterator[Match]:
+    heavy = list(program.of("conv", "conv_transpose", "linear", "matmul", "lstm", "gru"))
+    largest = max(
+        (program.elements(value.name) for item in program.operations for value in item.outputs), default=0
+    )
+    if len(program.operations) <= _FEW_OPERATIONS and heavy and largest < _MANY_ELEMENTS:
+        yield Match(
+            heavy[0].name, f"{len(program.operations)} operations, values of {largest} elements at most"
+        )
+
+
+def _long_argmax(program: View) -> Iterator[Match]:
+    for operation in program.of("reduce_argmax", "reduce_argmin"):
+        axis = int(program.scalar(operation, "axis") or 0)
+        shape = program.shape(program.name(operation, "x"))
+        if shape and (shape[axis] or 0) >= _LONG_ARGMAX:
+            yield Match(operation.name, f"`{operation.type}` over {shape[axis]} elements")
+
+
+def _left_batch_norm(program: View) -> Iterator[Match]:
+    for operation in program.of("batch_norm"):
+        made = program.producers.get(program.name(operation, "x") or "")
+        alone = made is not None and len(program.readers.get(made.outputs[0].name, ())) == 1
+        if made is not None and alone and made.type in {"conv", "conv_transpose"}:
+            yield Match(operation.name, f"not folded into `{made.name}` before it")
+
+
+def _local_response(program: View) -> Iterator[Match]:
+    yield from _all_of(program, "local_response_norm", "crop_resize", "resample", "affine")
+
+
+def _all_of(program: View, *types: str) -> Iterator[Match]:
+    for operation in program.of(*types):
+        yield Match(operation.name, f"`{operation.type}`")
+
+
+RULES: Final = (
+    Rule(
+        id="recurrent-layer",
+        severity="perf",
+        part="program",
+        question="Does a recurrent layer run?",
+        evidence=("apple/coremltools#1780", _UNSUPPORTED),
+        fix="Recurrent layers never run on the Neural Engine. A causal convolution or attention does:\n"
+        "nn.Conv1d(c, c, kernel_size=3, padding=2)",
+        find=_recurrent,
+    ),
+    Rule(
+        id="dilated-convolution",
+        severity="perf",
+        part="program",
+        question="Is a convolution dilated?",
+        evidence=(_UNSUPPORTED,),
+        fix="Dilated convolutions leave the Neural Engine. Use a larger kernel, or two plain layers.",
+        find=_dilated,
+    ),
+    Rule(
+        id="run-time-gather",
+        severity="perf",
+        part="program",
+        question="Are many elements gathered by computed indices?",
+        evidence=(_UNSUPPORTED,),
+        fix=(
+            "Gathers run on the CPU. For a small table multiply with a one-hot matrix, or look up in the app."
+        ),
+        find=_gather,
+    ),
+    Rule(
+        id="scatter",
+        severity="perf",
+        part="program",
+        question="Is anything scattered?",
+        evidence=(_UNSUPPORTED, "apple/coremltools#1678"),
+        fix="Assignments by index run on the CPU. Concatenate or mask instead:\n"
+        "torch.cat([x[:, :1] * 0, x[:, 1:]], dim=1)",
+        find=_scatter,
+    ),
+    Rule(
+        id="sorting",
+        severity="perf",
+        part="program",
+        question="Does the model sort, or suppress boxes?",
+        evidence=(_UNSUPPORTED, "apple/coremltools#1780"),
+        fix="Sorting runs on the CPU: do it last, in the app (Vision does non-maximum suppression itself).",
+        find=_sorting,
+    ),
+    Rule(
+        id="integer-arithmetic",
+        severity="perf",
+        part="program",
+        question="Are large tensors computed as int32?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+        fix=(
+            "The Neural Engine computes in half precision only. Cast once, at the input:\n"
+            "x = ids.to(torch.float32)"
+        ),
+        find=_integers,
+    ),
+    Rule(
+        id="three-dimensional-layer",
+        severity="perf",
+        part="program",
+        question="Does a convolution or pooling go over three dimensions?",
+        evidence=("apple/coremltools#2036", _UNSUPPORTED),
+        fix="Fold one axis into the batch or the channels, and convolve over two.",
+        find=_volumetric,
+    ),
+    Rule(
+        id="computed-kernel",
+        severity="perf",
+        part="program",
+        question="Is a convolution's weight computed at run time?",
+        evidence=(_UNSUPPORTED,),
+        fix="Fold what makes the weight (weight standardisation, LoRA) into a constant before the export:\n"
+        "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')",
+        find=_varying_kernel,
+    ),
+    Rule(
+        id="large-stride",
+        severity="perf",
+        part="program",
+        question="Has a convolution large strides?",
+        evidence=("apple/coremltools#2173",),
+        fix=(
+            "Core ML's log says there: product of at most 2 interleave factors. Use two layers of "
+            "stride 2 and 4."
+        ),
+        find=_large_stride,
+    ),
+    Rule(
+        id="narrow-last-axis",
+        severity="perf",
+        part="program",
+        question="Has a large value a last dimension of one?",
+        evidence=(_TRANSFORMERS,),
+        fix=(
+            "The last axis is padded to 64 bytes, 32 halves: put the long axis last, as (batch, "
+            "channels, 1, length)."
+        ),
+        find=_narrow_last_axis,
+    ),
+    Rule(
+        id="float32-program",
+        severity="perf",
+        part="program",
+        question="Does the whole package compute in float32?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+        fix='The Neural Engine computes in half precision only, so it is never used:\nprecision = "float16"',
+        find=_float32_program,
+    ),
+    Rule(
+        id="no-neural-engine",
+        severity="info",
+        part="setting",
+        question="Is the Neural Engine switched off?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/load-and-convert-model.html",),
+        fix='compute-units = "ALL"',
+        find=_units_without_engine,
+    ),
+    Rule(
+        id="heavy-weights",
+        severity="perf",
+        part="program",
+        question="Are the weights too large for the Neural Engine?",
+        evidence=("apple/coremltools#2593",),
+        fix=(
+            "It takes 2 GiB at most. Compress the weights, or split the model:\n"
+            '[model.compress]\nmethod = "palettize"'
+        ),
+        find=_heavy_weights,
+    ),
+    Rule(
+        id="many-moves",
+        severity="perf",
+        part="program",
+        question="Do most operations only move elements?",
+        evidence=(_TRANSFORMERS,),
+        fix=(
+            "Keep one layout through the model: (batch, channels, 1, length), with 1x1 "
+            "convolutions as linear layers."
+        ),
+        find=_many_moves,
+    ),
+    Rule(
+        id="tiny-program",
+        severity="info",
+        part="program",
+        question="Is the program too small to leave the CPU?",
+        evidence=("apple/coremltools#1384",),
+        fix="Handing over to another device costs more than computing: measure with CPU_ONLY first.",
+        find=_tiny_program,
+    ),
+    Rule(
+        id="long-argmax",
+        severity="perf",
+        part="program",
+        question="Does an argmax go over a whole vocabulary?",
+        evidence=(_UNSUPPORTED, "apple/coremltools#1003"),
+        fix="Its axis is too long for the Neural Engine: give out the logits and choose in the app.",
+        find=_long_argmax,
+    ),
+    Rule(
+        id="unfolded-batch-norm",
+        severity="perf",
+        part="program",
+        question="Does a batch norm remain after a convolution?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/graph-passes-intro.html",),
+        fix="Let the pass `common::fuse_conv_batchnorm` run (see `skip-passes`), or fold it in torch:\n"
+        "torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm)",
+        find=_left_batch_norm,
+    ),
+    Rule(
+        id="sampling-layer",
+        severity="perf",
+        part="program",
+        question="Does the model resample along computed coordinates?",
+        evidence=("apple/coremltools#1372", _UNSUPPORTED),
+        fix="grid_sample and its like run on the CPU or the GPU: warp in the app, with Core Image or Metal.",
+        find=_local_response,
+    ),
+)

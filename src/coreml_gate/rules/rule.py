@@ -1,0 +1,90 @@
+"""What a rule is, what it looks at, and what it finds."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.mil.package import Package
+from coreml_gate.rules.view import View
+from coreml_gate.torch_graph import TorchGraph
+
+Severity = Literal["fatal", "silent", "perf", "info"]
+SEVERITIES: Final[dict[Severity, str]] = {
+    "fatal": "the package cannot be made, does not load, or cannot be called",
+    "silent": "it converts and loads, and gives wrong answers without an error",
+    "perf": "slower, larger or more memory than it has to be",
+    "info": "sound as it stands; breaks under a condition that the program alone does not show",
+}
+"""What each severity means, gravest first."""
+
+Part = Literal["program", "twins", "package", "graph", "setting"]
+"""What a rule looks at: the shipped program, it and its float32 twin, the interface and files, the captured
+torch graph, or the configuration with the toolchain's versions."""
+
+GITHUB: Final = "https://github.com/"
+
+
+@dataclass(frozen=True)
+class Match:
+    """One place at which a rule fires."""
+
+    place: str
+    """An operation, a feature, a module or a version."""
+    text: str
+    """What is there, with its figures."""
+    file: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Twins:
+    """The shipped program beside its float32 twin: what half precision did to a constant shows only there."""
+
+    shipped: View
+    wide: View
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What was asked for, and with which versions it is done."""
+
+    config: ModelConfig
+    coremltools: str
+    torch: str
+    numpy: str
+    python: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that rules look at; a part is ``None`` when there is none, and its rules are not asked."""
+
+    setting: Setting
+    package: Package | None = None
+    program: View | None = None
+    twins: Twins | None = None
+    graph: TorchGraph | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One known pitfall: how it is found, who says so, and the way out."""
+
+    id: str
+    severity: Severity
+    part: Part
+    question: str
+    evidence: tuple[str, ...]
+    """``owner/repository#number``, an address, or ``measured: ...`` for what this project saw itself."""
+    fix: str
+    """A sentence, then code from the next line on where there is some."""
+    find: Callable[[Any], Iterable[Match]]
+    versions: str = "all"
+    """The coremltools versions for which it holds."""
+
+    def matches(self, facts: Facts) -> Iterator[Match]:
+        """Where it fires; nothing when the part that it looks at is not there."""
+        part = getattr(facts, self.part)
+        if part is not None:
+            yield from self.find(part)

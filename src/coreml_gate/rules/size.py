@@ -1,0 +1,139 @@
+"""Size: what does not fit into a file format, and what is stored for nothing."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.mil.ir import Constant, TensorType
+from coreml_gate.mil.package import Package
+from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.view import View
+
+_GREATEST_FILE: Final = 2**31
+_LARGE_PROGRAM: Final = 16_000_000
+_MANY_OPERATIONS: Final = 5000
+_LEAST_TWIN: Final = 65536
+_MATRIX_RANK: Final = 2
+_WIDE_WEIGHT: Final = 1_000_000
+_UNROLLED: Final = 200
+
+
+def _heavy_file(package: Package) -> Iterator[Match]:
+    if package.weight_bytes >= _GREATEST_FILE:
+        yield Match(
+            "weights", f"the weight file has {package.weight_bytes} bytes, from {_GREATEST_FILE} on it fails"
+        )
+
+
+def _heavy_message(package: Package) -> Iterator[Match]:
+    if package.program_bytes >= _LARGE_PROGRAM:
+        yield Match(
+            "program", f"the program itself has {package.program_bytes / 1e6:.1f} MB besides the weights"
+        )
+
+
+def _many_operations(program: View) -> Iterator[Match]:
+    if len(program.operations) >= _MANY_OPERATIONS:
+        yield Match(program.function.name, f"{len(program.operations)} operations")
+
+
+def _unrolled_loop(program: View) -> Iterator[Match]:
+    weights: dict[str, int] = {}
+    for _, _, name in program.weights():
+        weights[name] = weights.get(name, 0) + 1
+    for name, count in weights.items():
+        if count >= _UNROLLED:
+            yield Match(name, f"{count} operations share this weight: a loop that was unrolled")
+
+
+def _wide_weights(program: View) -> Iterator[Match]:
+    halves = any(program.is_half(operation) for operation in program.of("conv", "linear", "matmul"))
+    for name, constant in program.constants.items():
+        wide = isinstance(constant.type, TensorType) and constant.type.dtype == "fp32"
+        if halves and wide and constant.stored_bytes >= _WIDE_WEIGHT:
+            yield Match(name, f"{constant.stored_bytes / 1e6:.1f} MB are float32 in a half-precision package")
+
+
+def _transposed_twin(program: View) -> Iterator[Match]:
+    seen: dict[tuple[int, ...], list[tuple[str, Constant]]] = {}
+    for name, constant in program.constants.items():
+        if not _is_matrix(constant):
+            continue
+        shape = constant.array.shape
+        for other_name, other in seen.get(shape[::-1], ()):
+            if np.array_equal(other.array[0], constant.array[:, 0]) and np.array_equal(
+                other.array, constant.array.T
+            ):
+                yield Match(name, f"the transpose of `{other_name}`, {constant.stored_bytes / 1e6:.1f} MB")
+        seen.setdefault(shape, []).append((name, constant))
+
+
+def _is_matrix(constant: Constant) -> bool:
+    return (
+        isinstance(constant.type, TensorType)
+        and len(constant.type.shape) == _MATRIX_RANK
+        and constant.array.size >= _LEAST_TWIN
+    )
+
+
+RULES: Final = (
+    Rule(
+        id="weights-above-2-gib",
+        severity="fatal",
+        part="package",
+        question="Is the weight file 2 GiB or larger?",
+        evidence=("apple/coremltools#1807", "apple/coremltools#1799"),
+        fix='Core ML fails with "Error in declaring network". Compress, or split the model:\n'
+        "ct.models.utils.bisect_model(model, output_dir)",
+        find=_heavy_file,
+    ),
+    Rule(
+        id="large-program",
+        severity="perf",
+        part="package",
+        question="Is the program itself large?",
+        evidence=("apple/coremltools#1170",),
+        fix="Small constants and unrolled loops live in it, and every launch parses it: make loops layers.",
+        find=_heavy_message,
+    ),
+    Rule(
+        id="many-operations",
+        severity="perf",
+        part="program",
+        question="Has the program 5000 operations or more?",
+        evidence=("apple/coremltools#2367", "apple/coremltools#1814"),
+        fix=(
+            "The first load compiles all of them, for minutes. Look for an unrolled loop, or split the model."
+        ),
+        find=_many_operations,
+    ),
+    Rule(
+        id="unrolled-loop",
+        severity="perf",
+        part="program",
+        question="Was a loop unrolled?",
+        evidence=("measured: torch.export unrolls nn.LSTM over its time steps", "apple/coremltools#1814"),
+        fix='Tracing keeps a recurrent layer whole:\nconversion = "trace"',
+        find=_unrolled_loop,
+    ),
+    Rule(
+        id="float32-weight",
+        severity="perf",
+        part="program",
+        question="Is a large weight float32 in a half-precision package?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+        fix="Let the layer that reads it compute in half precision too, or compress the weight.",
+        find=_wide_weights,
+    ),
+    Rule(
+        id="transposed-twin",
+        severity="perf",
+        part="program",
+        question="Is a matrix stored twice, once transposed?",
+        evidence=("https://apple.github.io/coremltools/docs-guides/source/graph-passes-intro.html",),
+        fix="Equal constants are merged, transposed ones are not. Tie both uses to one layout:\n"
+        "logits = nn.functional.linear(x, embedding.weight)",
+        find=_transposed_twin,
+    ),
+)

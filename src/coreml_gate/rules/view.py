@@ -1,0 +1,174 @@
+"""A function of a program, ready to be asked who makes a value, who reads it, and what is constant."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coreml_gate.mil.dtypes import DTYPES
+from coreml_gate.mil.ir import (
+    Block,
+    Constant,
+    Function,
+    Operation,
+    Shape,
+    StateType,
+    TensorType,
+    Value,
+    ValueType,
+)
+
+_TRANSPARENT = frozenset({"cast", "identity", "reshape", "expand_dims", "squeeze", "transpose"})
+"""Operations that hand values on, in another type or order at most."""
+_WEIGHTED = {"conv": "weight", "conv_transpose": "weight", "linear": "weight", "matmul": "y", "gather": "x"}
+
+
+class View:
+    """One function; constants are resolved, nested blocks are part of it."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """All operations but constants, nested ones included."""
+        return tuple(operation for operation in self.function.block.walk() if operation.type != "const")
+
+    @cached_property
+    def producers(self) -> dict[str, Operation]:
+        """The operation that makes a value, by the value's name; constants included."""
+        return {value.name: item for item in self.function.block.walk() for value in item.outputs}
+
+    @cached_property
+    def readers(self) -> dict[str, tuple[Operation, ...]]:
+        """The operations that read a value, by the value's name."""
+        found: dict[str, list[Operation]] = {}
+        for operation in self.operations:
+            for name in dict.fromkeys(operation.reads()):
+                found.setdefault(name, []).append(operation)
+        return {name: tuple(operations) for name, operations in found.items()}
+
+    @cached_property
+    def types(self) -> dict[str, ValueType]:
+        """The declared type of every value."""
+        return {value.name: value.type for value in _values(self.function)}
+
+    @cached_property
+    def constants(self) -> dict[str, Constant]:
+        """Values of ``const`` operations by name."""
+        found = (
+            (item, item.attributes.get("val")) for item in self.function.block.walk() if item.type == "const"
+        )
+        return {item.name: value for item, value in found if value is not None}
+
+    def of(self, *types: str) -> Iterator[Operation]:
+        """The operations of these types, in order."""
+        return (operation for operation in self.operations if operation.type in types)
+
+    def name(self, operation: Operation, parameter: str) -> str | None:
+        """The name of the value that a parameter reads; ``None`` for an immediate value or none at all."""
+        arguments = operation.inputs.get(parameter, ())
+        return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], str) else None
+
+    def constant(self, operation: Operation, parameter: str) -> NDArray[Any] | None:
+        """The value of a parameter that is constant and not compressed."""
+        arguments = operation.inputs.get(parameter, ())
+        if len(arguments) != 1:
+            return None
+        argument = arguments[0]
+        held = self.constants.get(argument) if isinstance(argument, str) else argument
+        return None if held is None else held.array
+
+    def scalar(self, operation: Operation, parameter: str) -> float | None:
+        """The value of a constant with a single number."""
+        value = self.constant(operation, parameter)
+        if value is None or value.size != 1 or value.dtype.kind not in "fiub":
+            return None
+        return float(value.reshape(-1)[0])
+
+    def text(self, operation: Operation, parameter: str) -> str:
+        """The value of a constant string."""
+        value = self.constant(operation, parameter)
+        return "" if value is None or value.size != 1 else str(value.reshape(-1)[0])
+
+    def shape(self, name: str | None) -> Shape:
+        """The shape of a tensor; empty where it is no tensor."""
+        kind = self.types.get(name or "")
+        kind = kind.wrapped if isinstance(kind, StateType) else kind
+        return kind.shape if isinstance(kind, TensorType) else ()
+
+    def dtype(self, name: str | None) -> str:
+        """The element type of a tensor; empty where it is no tensor."""
+        kind = self.types.get(name or "")
+        return kind.dtype if isinstance(kind, TensorType) else ""
+
+    def elements(self, name: str | None) -> int:
+        """Elements of a tensor, open dimensions counted as one."""
+        return int(np.prod([size or 1 for size in self.shape(name)], dtype=np.int64))
+
+    def bytes(self, name: str | None) -> int:
+        """Bytes of a tensor in its declared type, open dimensions counted as one."""
+        dtype = DTYPES.get(self.dtype(name))
+        return 0 if dtype is None else dtype.stored_bytes(self.elements(name))
+
+    def is_half(self, operation: Operation) -> bool:
+        """Does it give half precision?"""
+        return any(self.dtype(value.name) == "fp16" for value in operation.outputs)
+
+    def maker(self, operation: Operation, parameter: str) -> Operation | None:
+        """The operation that computes a parameter, whatever only hands it on skipped."""
+        return self.origin(self.name(operation, parameter))
+
+    def origin(self, name: str | None) -> Operation | None:
+        """The operation that computes a value, whatever only hands it on skipped; ``None`` for inputs."""
+        made = self.producers.get(name or "")
+        while made is not None and made.type in _TRANSPARENT:
+            made = self.producers.get(self.name(made, "x") or "")
+        return None if made is None or made.type == "const" else made
+
+    def users(self, operation: Operation) -> tuple[Operation, ...]:
+        """The operations that read a result, whatever only hands it on skipped."""
+        found: list[Operation] = []
+        pending = [value.name for value in operation.outputs]
+        while pending:
+            for reader in self.readers.get(pending.pop(), ()):
+                if reader.type in _TRANSPARENT:
+                    pending += [value.name for value in reader.outputs]
+                else:
+                    found.append(reader)
+        return tuple(found)
+
+    @cached_property
+    def varying(self) -> frozenset[str]:
+        """Names of the values that depend on an input, a state or a random number."""
+        names = {value.name for value in self.function.inputs}
+        _spread(self.function.block, names)
+        return frozenset(names)
+
+    def weights(self) -> Iterator[tuple[Operation, str, str]]:
+        """Layers with the name of their constant weight: operation, parameter, value name."""
+        for operation in self.operations:
+            parameter = _WEIGHTED.get(operation.type)
+            name = None if parameter is None else self.name(operation, parameter)
+            if parameter is not None and name is not None and name not in self.varying:
+                yield operation, parameter, name
+
+
+def _values(function: Function) -> Iterator[Value]:
+    yield from function.inputs
+    for operation in function.block.walk():
+        yield from operation.outputs
+        for block in operation.blocks:
+            yield from block.inputs
+
+
+def _spread(block: Block, names: set[str]) -> None:
+    for operation in block.operations:
+        for nested in operation.blocks:
+            names.update(value.name for value in nested.inputs)
+            _spread(nested, names)
+        inner = {name for nested in operation.blocks for name in nested.outputs}
+        if operation.type.startswith("random_") or not names.isdisjoint({*operation.reads(), *inner}):
+            names.update(value.name for value in operation.outputs)

@@ -1,0 +1,54 @@
+"""A captured torch graph as plain frozen values: what the converter was given, readable without torch."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Scalar = bool | int | float | str | None
+Constant = Scalar | tuple[Scalar, ...]
+Support = Literal["works", "missing", "broken"]
+"""Whether coremltools has a converter for an operation, and whether that one can work at all."""
+
+
+class Frozen(BaseModel):
+    """The form of every part of a graph: it is cached as JSON beside the package."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="strings"
+    )
+
+
+class TorchCall(Frozen):
+    """One operation of the graph."""
+
+    name: str
+    """Of the value that it gives."""
+    operation: str
+    """``aten::sub``, without the overload."""
+    overload: str = ""
+    inputs: dict[str, str] = {}
+    """Tensor arguments: name of the value by parameter."""
+    constants: dict[str, Constant] = {}
+    """Other arguments by parameter; those left at their default are there as well where torch names them."""
+    dtype: str = ""
+    """Element type of the result; empty where it is no tensor, or not known."""
+    shape: tuple[int, ...] | None = None
+    """``None`` where it is not known before it runs."""
+    module: str = ""
+    """Path of the innermost module that calls it, as ``layers.0.attn``."""
+    file: str = ""
+    """Relative to the measured tree; empty where the call comes from a library."""
+    line: int | None = None
+    support: Support = "works"
+
+
+class TorchGraph(Frozen):
+    """All operations in order, those of nested blocks included."""
+
+    route: Literal["export", "trace"]
+    calls: tuple[TorchCall, ...]
+    outputs: tuple[str, ...] = ()
+    frozen_places: tuple[str, ...] = ()
+    """``file:line`` where tracing made a tensor a constant of the program."""
+    filled_states: tuple[str, ...] = ()
+    """Buffers that forward changes and that do not start at zero."""
