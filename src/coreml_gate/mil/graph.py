@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from coreml_gate.errors import PackageError
@@ -12,6 +12,7 @@ from coreml_gate.mil.ir import Block, Function, ListType, Operation, TensorType,
 # The result is the operand under another shape: no bytes move, so both names share one storage.
 VIEWS = frozenset({"expand_dims", "flatten2d", "identity", "reshape", "reshape_like", "squeeze"})
 _CONSTANTS = "const"
+_INPUTS = "the inputs"
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -69,6 +70,16 @@ def last_uses(block: Block) -> tuple[tuple[str, ...], ...]:
     return tuple(reversed(result))
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The activations alive while one operation runs; ``operation`` is ``None`` for what a block is given."""
+
+    operation: Operation | None
+    bytes: int
+    live: Callable[[], tuple[Live, ...]]
+    """What they are; to be asked before the next moment is taken."""
+
+
 def peak(function: Function, shapes: Shapes | None = None) -> Peak:
     """How many bytes of activations are alive at once, at worst? A lower bound of any runtime's memory.
 
@@ -85,32 +96,58 @@ def peak(function: Function, shapes: Shapes | None = None) -> Peak:
         input's entry wins over its declaration.
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
     """
-    return _block_peak(function.block, {} if shapes is None else shapes, frozenset())
+    worst = Peak(-1, "", ())
+    for moment in moments(function, shapes):
+        if moment.bytes > worst.bytes:
+            name = _INPUTS if moment.operation is None else moment.operation.name
+            worst = Peak(moment.bytes, name, moment.live())
+    return worst
 
 
-def _block_peak(block: Block, shapes: Shapes, known: frozenset[str]) -> Peak:
+def moments(function: Function, shapes: Shapes | None = None) -> Iterator[Moment]:
+    """The inputs, then every operation in order with what is alive while it runs, counted as for ``peak``.
+
+    The operations of a nested block come before the operation that holds them.
+    """
+    yield from _moments(function.block, {} if shapes is None else shapes, frozenset(), (), None)
+
+
+def _moments(
+    block: Block,
+    shapes: Shapes,
+    known: frozenset[str],
+    around: tuple["_Storage", ...],
+    holder: Operation | None,
+) -> Iterator[Moment]:
     storage = _Storage(shapes)
     for value in block.inputs:
         storage.make(value)
     constants = set(known)
-    worst = Peak(storage.total, "the inputs", storage.live())
+    stores = (*around, storage)
+    yield _moment(stores, holder)
     for operation, dying in zip(block.operations, last_uses(block), strict=True):
-        if _is_constant(operation, constants):
+        if is_constant(operation, constants):
             constants.update(value.name for value in operation.outputs)
             continue
         for value in operation.outputs:
             storage.make(value, _viewed(operation))
-        inner = [_block_peak(nested, shapes, frozenset(constants)) for nested in operation.blocks]
-        greatest = max(inner, key=lambda item: item.bytes, default=Peak(0, operation.name, ()))
-        if storage.total + greatest.bytes > worst.bytes:
-            worst = Peak(storage.total + greatest.bytes, greatest.operation, storage.live() + greatest.live)
+        for nested in operation.blocks:
+            yield from _moments(nested, shapes, frozenset(constants), stores, operation)
+        yield _moment(stores, operation)
         storage.free(dying)
-    return worst
 
 
-def _is_constant(operation: Operation, constants: set[str]) -> bool:
+def _moment(stores: tuple["_Storage", ...], operation: Operation | None) -> Moment:
+    def live() -> tuple[Live, ...]:
+        return tuple(value for store in stores for value in store.live())
+
+    return Moment(operation, sum(store.total for store in stores), live)
+
+
+def is_constant(operation: Operation, constants: Container[str]) -> bool:
+    """Whether the package holds its result, or a runtime computes it once; ``constants`` are known so far."""
     return operation.type == "const" or (
-        operation.type.startswith("constexpr_") and constants.issuperset(operation.reads())
+        operation.type.startswith("constexpr_") and all(name in constants for name in operation.reads())
     )
 
 
