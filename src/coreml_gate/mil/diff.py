@@ -1,0 +1,212 @@
+"""What changed between two programs: operations added, removed, fused, moved, re-typed, other weights.
+
+Works on outlines (``outline.py``), so two stored Records can be compared without their packages. Matching is
+in ``diff_matching.py``; here is what a match tells.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from coreml_gate.errors import RecordError
+
+_FIELDS: Final = 7
+_UNIT: Final = "\t"
+_ITEM: Final = ";"
+_PART: Final = "="
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A value that an operation gives, and its type as text: ``fp16[1, 8]``."""
+
+    name: str
+    type: str
+
+    @property
+    def dtype(self) -> str:
+        """The element type alone."""
+        return self.type.partition("[")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A weight of an operation: its parameter, its stored form (``lut_to_dense fp16[8, 4]``), its digest."""
+
+    parameter: str
+    form: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation in outline; ``reads`` are names of values, constants left out."""
+
+    name: str
+    type: str
+    module: str
+    results: tuple[Result, ...]
+    reads: tuple[str, ...]
+    settings: str
+    weights: tuple[Weight, ...]
+
+    def line(self) -> str:
+        """The node as one line of text."""
+        results = _ITEM.join(f"{each.name}{_PART}{each.type}" for each in self.results)
+        weights = _ITEM.join(_PART.join((each.parameter, each.form, each.digest)) for each in self.weights)
+        fields = (self.name, self.type, self.module, results, _ITEM.join(self.reads), self.settings, weights)
+        return _UNIT.join(fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A function in outline; ``inputs`` and ``outputs`` are names of values."""
+
+    inputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """The outline as text, for a Record: inputs, outputs, then one line per operation."""
+        return (_ITEM.join(self.inputs), _ITEM.join(self.outputs), *(node.line() for node in self.nodes))
+
+
+def read_outline(lines: Iterable[str]) -> Outline:
+    """The outline that :meth:`Outline.lines` wrote.
+
+    :raises RecordError: A line has another form.
+    """
+    inputs, outputs, *nodes = lines
+    return Outline(_items(inputs), tuple(map(_node, nodes)), _items(outputs))
+
+
+def _node(line: str) -> Node:
+    fields = line.split(_UNIT)
+    weights = [tuple(each.split(_PART)) for each in _items(fields[-1])]
+    results = [tuple(each.split(_PART)) for each in _items(fields[3])] if len(fields) == _FIELDS else []
+    if (
+        len(fields) != _FIELDS
+        or {len(each) for each in weights} - {3}
+        or {len(each) for each in results} - {2}
+    ):
+        raise RecordError(
+            f"the outline of a program has the line `{line[:60]}`, which has another form.",
+            "measure the model again with this version.",
+        )
+    name, kind, module, _, reads, settings, _ = fields
+    return Node(
+        name,
+        kind,
+        module,
+        tuple(Result(*each) for each in results),
+        _items(reads),
+        settings,
+        tuple(Weight(*each) for each in weights),
+    )
+
+
+def _items(text: str) -> tuple[str, ...]:
+    return tuple(text.split(_ITEM)) if text else ()
+
+
+ChangeKind = Literal[
+    "added",
+    "removed",
+    "fused",
+    "split",
+    "replaced",
+    "moved",
+    "re-typed",
+    "reshaped",
+    "settings",
+    "weights",
+    "storage",
+]
+KINDS: Final[Mapping[ChangeKind, str]] = {
+    "added": "added",
+    "removed": "removed",
+    "fused": "fused",
+    "split": "split",
+    "replaced": "replaced",
+    "moved": "moved",
+    "re-typed": "re-typed",
+    "reshaped": "with other shapes",
+    "settings": "with other settings",
+    "weights": "with other weights",
+    "storage": "with weights stored otherwise",
+}
+"""What happened, in words after a number, in the order in which people read."""
+
+MIRRORED: Final[Mapping[ChangeKind, ChangeKind]] = {
+    "added": "removed",
+    "removed": "added",
+    "fused": "split",
+    "split": "fused",
+}
+"""What a change is called when base and head swap places; the others keep their name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that happened; ``base`` and ``head`` are names of operations, either may be empty."""
+
+    kind: ChangeKind
+    module: str
+    base: tuple[str, ...]
+    head: tuple[str, ...]
+    text: str
+    """What changed, in a few words: ``conv``, ``batch_norm into conv``, ``fp16 to fp32``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """All changes, and how many operations there are."""
+
+    base_operations: int
+    head_operations: int
+    renamed: int
+    """Operations that only have another name: the converter counts them, so one more layer renames many."""
+    changes: tuple[Change, ...]
+
+    def count(self) -> Mapping[ChangeKind, int]:
+        """How often each kind of change occurs, in the order of :data:`KINDS`."""
+        found = Counter(change.kind for change in self.changes)
+        return {kind: found[kind] for kind in KINDS if found[kind]}
+
+    def headline(self) -> str:
+        """One sentence: what happened how often."""
+        counts = [f"{number} {KINDS[kind]}" for kind, number in self.count().items()]
+        sizes = _sizes(self.base_operations, self.head_operations)
+        return f"{sizes}: {', '.join(counts) if counts else 'no change'}."
+
+    def lines(self, limit: int = 9) -> Iterator[str]:
+        """One line per part of the model, those with most changes first, at most ``limit`` lines."""
+        modules: dict[str, list[Change]] = {}
+        for change in self.changes:
+            modules.setdefault(change.module, []).append(change)
+        ordered = sorted(modules.items(), key=lambda item: -len(item[1]))
+        shown = ordered if len(ordered) <= limit else ordered[: limit - 1]
+        for module, changes in shown:
+            yield f"{module or '(no name)'}: {_summary(changes)}"
+        rest = ordered[len(shown) :]
+        if rest:
+            yield f"and {sum(len(changes) for _, changes in rest)} changes in {len(rest)} more parts"
+
+
+def _sizes(base: int, head: int) -> str:
+    return f"{head} operations" if base == head else f"{head} operations, {base} in the baseline"
+
+
+def _summary(changes: Iterable[Change]) -> str:
+    """``added 2 relu, 1 conv; re-typed 3 fp16 to fp32``."""
+    texts: dict[ChangeKind, Counter[str]] = {}
+    for change in changes:
+        texts.setdefault(change.kind, Counter())[change.text] += 1
+    return "; ".join(f"{kind} {_counted(texts[kind])}" for kind in KINDS if kind in texts)
+
+
+def _counted(texts: Counter[str], shown: int = 3) -> str:
+    common = [f"{number} {text}" for text, number in texts.most_common(shown)]
+    rest = sum(texts.values()) - sum(number for _, number in texts.most_common(shown))
+    return ", ".join([*common, f"{rest} more"] if rest else common)

@@ -1,0 +1,214 @@
+"""Which operation of one outline is which operation of the other?
+
+Names are counters of the converter (``linear_3``): a layer that is inserted renames all that follow. So a
+name alone is believed last. In this order, each step on what the earlier ones left over, each followed by
+spreading from matched operands to the operation that reads them in the same way:
+
+1. the same computation, weights included: from the inputs on, or from the outputs backwards;
+2. the same weights;
+3. the same computation without weights, from the inputs on, or from the outputs backwards;
+4. the same name and type.
+
+Where several operations share a key, they are paired in order if both sides have as many; otherwise the key
+says nothing. Every step treats both sides alike, so swapping them gives the same pairs.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from coreml_gate.mil.diff import Node, Outline
+
+Key = Hashable
+_Keys = Callable[["Graph", int], Key | None]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An outline with its wiring by index; an input of the function is ``(-1, its position)``."""
+
+    outline: Outline
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The operations by index."""
+        return self.outline.nodes
+
+    @cached_property
+    def makers(self) -> Mapping[str, tuple[int, int]]:
+        """Who gives a value: index of the operation, and which of its results it is."""
+        found = {name: (-1, position) for position, name in enumerate(self.outline.inputs)}
+        for index, node in enumerate(self.nodes):
+            found.update({result.name: (index, place) for place, result in enumerate(node.results)})
+        return found
+
+    @cached_property
+    def operands(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """What each operation reads; values of nested blocks that nobody is known to give are left out."""
+        return tuple(
+            tuple(self.makers[name] for name in node.reads if name in self.makers) for node in self.nodes
+        )
+
+    @cached_property
+    def readers(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+        """Who reads each operation: index of the reader, place among its operands, which result."""
+        found: list[list[tuple[int, int, int]]] = [[] for _ in self.nodes]
+        for index, operands in enumerate(self.operands):
+            for place, (maker, result) in enumerate(operands):
+                if maker >= 0:
+                    found[maker].append((index, place, result))
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def rising(self) -> tuple[str, ...]:
+        """Fingerprints from the inputs on, without weights."""
+        return self._rising(weights=False)
+
+    @cached_property
+    def rising_with_weights(self) -> tuple[str, ...]:
+        """Fingerprints from the inputs on, weights included."""
+        return self._rising(weights=True)
+
+    @cached_property
+    def falling(self) -> tuple[str, ...]:
+        """Fingerprints from the outputs backwards, without weights."""
+        return self._falling(weights=False)
+
+    @cached_property
+    def falling_with_weights(self) -> tuple[str, ...]:
+        """Fingerprints from the outputs backwards, weights included."""
+        return self._falling(weights=True)
+
+    def _falling(self, *, weights: bool) -> tuple[str, ...]:
+        outputs = {
+            self.makers[name]: place for place, name in enumerate(self.outline.outputs) if name in self.makers
+        }
+        found = [""] * len(self.nodes)
+        for index in reversed(range(len(self.nodes))):
+            node = self.nodes[index]
+            ends = [(place, outputs.get((index, place))) for place in range(len(node.results))]
+            above = sorted((found[reader], place, result) for reader, place, result in self.readers[index])
+            found[index] = _hash(node.type, node.settings, ends, above, node.weights if weights else ())
+        return tuple(found)
+
+    def _rising(self, *, weights: bool) -> tuple[str, ...]:
+        found: list[str] = []
+        for node, operands in zip(self.nodes, self.operands, strict=True):
+            below = [(found[maker] if 0 <= maker < len(found) else "", result) for maker, result in operands]
+            found.append(_hash(node.type, node.settings, below, node.weights if weights else ()))
+        return tuple(found)
+
+
+def _hash(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+@dataclass
+class Matching:
+    """Pairs of indices, both ways."""
+
+    base: Graph
+    head: Graph
+    to_head: dict[int, int] = field(default_factory=dict)
+    to_base: dict[int, int] = field(default_factory=dict)
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Base and head indices, in the order of the head."""
+        yield from ((base, head) for head, base in sorted(self.to_base.items()))
+
+    def join(self, base: int, head: int) -> None:
+        """Add a pair."""
+        self.to_head[base] = head
+        self.to_base[head] = base
+
+
+def match(base: Outline, head: Outline) -> Matching:
+    """Pair the operations of two outlines; what has no partner was added, removed, fused or split."""
+    found = Matching(Graph(base), Graph(head))
+    for key, weights in _STEPS:
+        _pair(found, key, key)
+        _spread(found, weights=weights)
+    return found
+
+
+def _same_before(graph: Graph, index: int) -> Key:
+    return graph.rising_with_weights[index]
+
+
+def _same_after(graph: Graph, index: int) -> Key:
+    return graph.falling_with_weights[index]
+
+
+def _same_weights(graph: Graph, index: int) -> Key | None:
+    node = graph.nodes[index]
+    return (node.type, node.settings, node.weights) if node.weights else None
+
+
+def _same_structure_before(graph: Graph, index: int) -> Key:
+    return graph.rising[index]
+
+
+def _same_structure_after(graph: Graph, index: int) -> Key:
+    return graph.falling[index]
+
+
+def _same_name(graph: Graph, index: int) -> Key:
+    return (graph.nodes[index].name, graph.nodes[index].type)
+
+
+_STEPS: Sequence[tuple[_Keys, bool]] = (
+    (_same_before, True),
+    (_same_after, True),
+    (_same_weights, True),
+    (_same_structure_before, False),
+    (_same_structure_after, False),
+    (_same_name, False),
+)
+"""The key of each step, and whether its spreading asks for the same weights, too."""
+
+
+def _pair(found: Matching, base_key: _Keys, head_key: _Keys) -> bool:
+    base = _groups(found.base, found.to_head, base_key)
+    head = _groups(found.head, found.to_base, head_key)
+    grown = False
+    for key, members in base.items():
+        others = head.get(key, [])
+        if len(members) == len(others):
+            grown = True
+            for pair in zip(members, others, strict=True):
+                found.join(*pair)
+    return grown
+
+
+def _groups(graph: Graph, done: Mapping[int, int], key_of: _Keys) -> Mapping[Key, list[int]]:
+    groups: dict[Key, list[int]] = defaultdict(list)
+    for index in range(len(graph.nodes)):
+        key = None if index in done else key_of(graph, index)
+        if key is not None:
+            groups[key].append(index)
+    return groups
+
+
+def _spread(found: Matching, *, weights: bool) -> None:
+    """Pair operations of one type and the same settings whose operands are all paired, until none is left."""
+
+    def base_key(graph: Graph, index: int) -> Key | None:
+        operands = graph.operands[index]
+        paired = all(maker < 0 or maker in found.to_head for maker, _ in operands)
+        translated = tuple((found.to_head.get(maker, maker), result) for maker, result in operands)
+        return _local(graph, index, translated, weights=weights) if paired and operands else None
+
+    def head_key(graph: Graph, index: int) -> Key | None:
+        operands = graph.operands[index]
+        paired = all(maker < 0 or maker in found.to_base for maker, _ in operands)
+        return _local(graph, index, operands, weights=weights) if paired and operands else None
+
+    while _pair(found, base_key, head_key):
+        pass
+
+
+def _local(graph: Graph, index: int, operands: tuple[tuple[int, int], ...], *, weights: bool) -> Key:
+    node = graph.nodes[index]
+    return (node.type, node.settings, operands, node.weights if weights else ())

@@ -1,0 +1,153 @@
+"""A program in outline: per operation what decides whether it changed, small enough to be kept in a Record.
+
+Constants are folded into the operations that read them: weights as digests of their stored form, so that a
+palettised layer differs from a plain one, and settings (strides, axes, epsilons) as one digest.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.mil.diff import Node, Outline, Result, Weight
+from coreml_gate.mil.ir import Argument, Constant, Function, ListType, Operation, TensorType, ValueType
+from coreml_gate.mil.values import Values
+
+_DIGITS: Final = 12
+"""Hexadecimal digits of a digest: with 48 bits, two of 10,000 weights collide in 1 of 5 million packages."""
+_NAME: Final = "name"
+_UNNAMED: Final = re.compile(r"(const|op|var|input|x|weight|bias)?_?\d*")
+_SUFFIX: Final = re.compile(r"(_to_fp16|_to_fp32|_quantized|_palettized|_sparsified|_cast_fp16)+$")
+_PARAMETER: Final = re.compile(r"_?(weight|bias)(_[ih]h_l\d+)?$")
+_EXPORTED: Final = re.compile(r"^[pb]_")
+_LAYER: Final = re.compile(r"^(.*?_\d+)(?=_|$)")
+
+
+def outline(function: Function) -> Outline:
+    """The operations that run, in order, those of nested blocks right after the operation that holds them."""
+    values = Values(function)
+    digests = _Digests(values, _makers(function))
+    modules = modules_of(function)
+    nodes = (
+        Node(
+            name=operation.name,
+            type=operation.type,
+            module=modules[operation.name],
+            results=tuple(Result(value.name, _type_text(value.type)) for value in operation.outputs),
+            reads=tuple(name for name in operation.reads() if not values.is_stored(name)),
+            settings=digests.settings(operation),
+            weights=tuple(digests.weights(operation)),
+        )
+        for operation in values.operations()
+    )
+    return Outline(tuple(value.name for value in function.inputs), tuple(nodes), function.block.outputs)
+
+
+def modules_of(function: Function) -> Mapping[str, str]:
+    """The part of the model to which each operation belongs, by its name; empty where nothing tells.
+
+    A package names no modules, but its weights keep the names of the source's parameters:
+    ``layers_0_attn_weight`` belongs to ``layers_0``. An operation without such a weight belongs where its
+    first operand was made, which is right for activations and wrong for some reshapes between two parts.
+    """
+    values = Values(function)
+    found: dict[str, str] = {}
+    of_value: dict[str, str] = {}
+    for operation in values.operations():
+        weights = (name for name in operation.reads() if values.is_stored(name) and values.is_weight(name))
+        own = next(filter(None, map(module_of_weight, weights)), "")
+        inherited = (of_value.get(name, "") for name in operation.reads())
+        found[operation.name] = own or next(filter(None, inherited), "")
+        of_value.update({value.name: found[operation.name] for value in operation.outputs})
+    return found
+
+
+def module_of_weight(name: str) -> str:
+    """``layers_0`` of ``p_layers_0_attn_weight_to_fp16``; empty where the name is the converter's own."""
+    plain = _EXPORTED.sub("", _SUFFIX.sub("", name))
+    layer = _LAYER.match(plain)
+    module = layer[1] if layer else _PARAMETER.sub("", plain)
+    return "" if _UNNAMED.fullmatch(module) else module
+
+
+def _makers(function: Function) -> Mapping[str, Operation]:
+    return {value.name: operation for operation in function.block.walk() for value in operation.outputs}
+
+
+def _type_text(kind: ValueType) -> str:
+    if isinstance(kind, ListType):
+        return f"list of {kind.element}"
+    return str(kind) if isinstance(kind, TensorType) else type(kind).__name__.removesuffix("Type").lower()
+
+
+@dataclass(frozen=True)
+class _Digests:
+    """Digests of the constants that operations read."""
+
+    values: Values
+    makers: Mapping[str, Operation]
+
+    def settings(self, operation: Operation) -> str:
+        """Of everything constant but weights: numbers by three digits, which survive half precision."""
+        words = [
+            f"{parameter}={_setting(constant)}"
+            for parameter, argument in _arguments(operation)
+            if (constant := self._constant(argument)) is not None and not self._is_weight(argument)
+        ]
+        return _digest(*(word.encode() for word in words)) if words else ""
+
+    def weights(self, operation: Operation) -> Iterator[Weight]:
+        """Of each weight, by the parameter to which it is bound."""
+        for parameter, argument in _arguments(operation):
+            if self._is_weight(argument):
+                yield Weight(parameter, self._form(argument), _digest(*self._stored(argument)))
+
+    def _is_weight(self, argument: Argument) -> bool:
+        return (
+            isinstance(argument, str) and self.values.is_stored(argument) and self.values.is_weight(argument)
+        )
+
+    def _constant(self, argument: Argument) -> Constant | None:
+        if isinstance(argument, Constant):
+            return argument
+        made = self.makers.get(argument)
+        return made.attributes.get("val") if made is not None and made.type == "const" else None
+
+    def _form(self, argument: Argument) -> str:
+        made = self.makers[str(argument)]
+        text = _type_text(made.outputs[0].type)
+        return text if made.type == "const" else f"{made.type.removeprefix('constexpr_')} {text}"
+
+    def _stored(self, argument: Argument) -> Iterator[bytes | memoryview]:
+        """The bytes that the package holds for it, through whatever unpacks them."""
+        constant = self._constant(argument)
+        if constant is not None:
+            yield str(constant.type).encode()
+            yield constant.data.data.cast("B")
+            return
+        made = self.makers[str(argument)]
+        yield made.type.encode()
+        for parameter, inner in _arguments(made):
+            yield parameter.encode()
+            yield from self._stored(inner)
+
+
+def _arguments(operation: Operation) -> Iterator[tuple[str, Argument]]:
+    """All arguments by parameter; the ``constexpr`` operations of iOS 16 keep theirs among the attributes."""
+    for parameter, bound in operation.inputs.items():
+        yield from ((parameter, argument) for argument in bound)
+    yield from ((key, item) for key, item in operation.attributes.items() if key != _NAME)
+
+
+def _setting(constant: Constant) -> str:
+    elements = constant.array.reshape(-1).tolist()
+    return ",".join(f"{each:.3g}" if isinstance(each, float) else str(each) for each in elements)
+
+
+def _digest(*parts: bytes | memoryview) -> str:
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.hexdigest()[:_DIGITS]
