@@ -116,12 +116,12 @@ def convert_mapped(
     config: ModelConfig,
     folder: Path,
     route: Route,
-    *,
-    optimised: bool = False,
+    passes: tuple[str, ...] | None = None,
 ) -> Mapped:
     """Converts the float32 twin with the graph beside it and the converter's own mapping between the two.
 
-    Without the optimisation passes each torch operation keeps operations of its own.
+    ``passes`` are the optimisation passes to apply, all without it; with none of them each torch operation
+    keeps operations of its own.
 
     :raises ConversionFailedError: It does not convert this way.
     """
@@ -131,8 +131,8 @@ def convert_mapped(
         try:
             captured = capture(route, source, samples, task.config)
             number_nodes(captured.model)
-            passes = _passes(task.config.converter.skip_passes) if optimised else ct.PassPipeline.EMPTY
-            model = _convert(captured, task, outputs, ct.precision.FLOAT32, passes)
+            pipeline = None if passes is None else ct.PassPipeline(list(passes))
+            model = _convert(captured, task, outputs, ct.precision.FLOAT32, pipeline)
         except ConversionFailedError:
             raise
         except Exception as error:  # coremltools and torch.export document no exceptions
@@ -140,12 +140,9 @@ def convert_mapped(
     return Mapped(captured.model, _save(model, folder / MAPPED), operation_keys(model))
 
 
-def convert_twin(source: Source, samples: Samples, config: ModelConfig, folder: Path, route: Route) -> Path:
-    """Converts the float32 twin alone along one route.
-
-    :raises ConversionFailedError: It does not convert this way.
-    """
-    return convert_mapped(source, samples, config, folder, route, optimised=True).package
+def pass_names(config: ModelConfig) -> tuple[str, ...]:
+    """The optimisation passes that a conversion with this configuration applies, in order."""
+    return tuple(_passes(config.converter.skip_passes).passes)
 
 
 def _fallback_notes(failures: list[tuple[Route, ConversionFailedError]]) -> list[str]:

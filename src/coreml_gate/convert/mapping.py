@@ -1,0 +1,58 @@
+"""Which torch operation does an operation of the package come from, by the converter's own account?
+
+coremltools marks each operation with scopes while it converts and drops them when it saves: the debug handle
+of an exported program's node, or the name of a traced graph's node. Both are read off the program in memory.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import coremltools as ct
+import torch
+from torch.export import ExportedProgram
+
+_HANDLE = "debug_handle"
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A graph, the package made of it, and for operations by name the key of their torch operation."""
+
+    graph: ExportedProgram | torch.jit.ScriptModule
+    package: Path
+    keys: Mapping[str, str]
+
+
+def number_nodes(graph: ExportedProgram | torch.jit.ScriptModule) -> None:
+    """Numbers the nodes of an exported program, so that the converter carries the numbers along."""
+    if isinstance(graph, ExportedProgram):
+        for number, node in enumerate(graph.graph.nodes):
+            node.meta[_HANDLE] = number
+
+
+def node_key(node: torch.fx.Node) -> str:
+    """The key of an exported program's node."""
+    return str(node.meta[_HANDLE])
+
+
+def operation_keys(model: ct.models.MLModel) -> dict[str, str]:
+    """The key of each operation of the outermost block, constants included, by its name in the package."""
+    program: Any = model._mil_program  # noqa: SLF001  # the saved form has no scopes
+    found = ((str(operation.outputs[0].name), _key(operation)) for operation in _operations(program))
+    return {name: key for name, key in found if key is not None}
+
+
+def _operations(program: Any) -> Iterator[Any]:  # noqa: ANN401  # coremltools' own types
+    function = program.functions[program.default_function_name]
+    return (operation for operation in function.operations if operation.outputs)
+
+
+def _key(operation: Any) -> str | None:  # noqa: ANN401  # coremltools' own types
+    scopes = {source.name: data for source, data in operation.scopes.items()}
+    handles = [handle for handle in scopes.get("EXIR_DEBUG_HANDLE", ()) if handle is not None]
+    if handles:
+        return str(handles[0])
+    names = scopes.get("TORCHSCRIPT_MODULE_NAME", ())
+    return str(names[-1]) if names else None
