@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from coreml_gate.mil.dtypes import DTYPES
-from coreml_gate.mil.ir import Operation, TensorType
+from coreml_gate.mil.ir import Constant, Operation, TensorType
 from coreml_gate.rules.rule import Match, Rule
 from coreml_gate.rules.view import View
 
@@ -40,15 +40,20 @@ def _layer_left_out(program: View) -> Iterator[Match]:
 def bits_of(program: View, operation: Operation) -> int:
     """Bits per weight of a compressed weight's elements, its tables and scales not counted; 0 if unknown."""
     for parameter in ("indices", "data", "quantized_data", "nonzero_data"):
-        arguments = operation.inputs.get(parameter, ()) or (
-            (operation.attributes[parameter],) if parameter in operation.attributes else ()
-        )
-        if len(arguments) != 1:
-            continue
-        held = program.constants.get(arguments[0]) if isinstance(arguments[0], str) else arguments[0]
+        held = _held(program, operation, parameter)
         if held is not None and isinstance(held.type, TensorType):
             return _index_bits(operation) or DTYPES[held.type.dtype].bits
     return 0
+
+
+def _held(program: View, operation: Operation, parameter: str) -> Constant | None:
+    """A constant operand: by name or inline from iOS 18 on, as an attribute before."""
+    if parameter in operation.attributes:
+        return operation.attributes[parameter]
+    arguments = operation.inputs.get(parameter, ())
+    if len(arguments) != 1:
+        return None
+    return program.constants.get(arguments[0]) if isinstance(arguments[0], str) else arguments[0]
 
 
 def _index_bits(operation: Operation) -> int:
@@ -78,39 +83,24 @@ def _coarse_palette(program: View) -> Iterator[Match]:
 
 
 def _tables(program: View, operation: Operation) -> int:
-    arguments = operation.inputs.get("lut", ())
-    held = program.constants.get(arguments[0]) if arguments and isinstance(arguments[0], str) else None
-    if held is None:
-        return 1
-    return int(np.prod(held.array.shape[:-2], dtype=np.int64))
+    held = _held(program, operation, "lut")
+    return 1 if held is None else int(np.prod(held.array.shape[:-2], dtype=np.int64))
 
 
 def _heavy_scales(program: View) -> Iterator[Match]:
     for operation in program.of("constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"):
         bits, elements = bits_of(program, operation), program.elements(operation.outputs[0].name)
-        stored = sum(
-            _stored(program, argument) for arguments in operation.inputs.values() for argument in arguments
-        )
+        held = (_held(program, operation, parameter) for parameter in operation.inputs)
+        stored = sum(constant.stored_bytes for constant in held if constant is not None)
         reached = 8 * stored / max(elements, 1)
         if bits and reached > _OVERHEAD * bits and elements >= _LEAST_ELEMENTS:
             yield Match(operation.name, f"{bits} bits per weight are {reached:.2f} with scales and tables")
 
 
-def _stored(program: View, argument: object) -> int:
-    held = program.constants.get(argument) if isinstance(argument, str) else argument
-    return held.stored_bytes if hasattr(held, "stored_bytes") else 0
-
-
 def _dense_sparse(program: View) -> Iterator[Match]:
     for operation in program.of("constexpr_sparse_to_dense"):
-        held = operation.attributes.get("nonzero_data")
-        if held is None:
-            arguments = operation.inputs.get("nonzero_data", ())
-            held = (
-                program.constants.get(arguments[0]) if arguments and isinstance(arguments[0], str) else None
-            )
-        elements = program.elements(operation.outputs[0].name)
-        share = 0.0 if held is None else held.array.size / max(elements, 1)
+        held = _held(program, operation, "nonzero_data")
+        share = 0.0 if held is None else held.array.size / program.elements(operation.outputs[0].name)
         if share > _SPARSE_SHARE:
             yield Match(operation.name, f"{share:.0%} of its weights are not zero")
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from coreml_gate.mil.ir import Operation
 from coreml_gate.rules.rule import Match, Rule
 from coreml_gate.rules.view import View
 
@@ -16,10 +17,18 @@ def _constant_output(program: View) -> Iterator[Match]:
 
 
 def _unread_input(program: View) -> Iterator[Match]:
-    read = {name for operation in program.operations for name in operation.reads()}
+    outputs = program.function.block.outputs
     for value in program.function.inputs:
-        if value.name not in read and value.name not in program.function.block.outputs:
+        readers = program.readers.get(value.name, ())
+        idle = all(reader.type == "identity" and _leads_nowhere(program, reader) for reader in readers)
+        if idle and value.name not in outputs:
             yield Match(value.name, "no operation reads it")
+
+
+def _leads_nowhere(program: View, operation: Operation) -> bool:
+    """Coremltools gives an unread input an identity that nobody reads."""
+    name = operation.outputs[0].name
+    return name not in program.readers and name not in program.function.block.outputs
 
 
 def _power_of_two(program: View) -> Iterator[Match]:

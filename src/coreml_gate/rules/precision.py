@@ -13,6 +13,10 @@ from coreml_gate.rules.view import View
 _GREATEST: Final = float(np.finfo(np.float16).max)
 _LEAST: Final = 2.0**-24
 """The smallest positive half (subnormal)."""
+_CHANGED: Final = 0.1
+"""A half of at least 6e-8 is never further off than this by rounding alone, except close to that bound."""
+_INDEX_STEPS: Final = 4
+_INDEX_MATH: Final = frozenset({"add", "select", "greater_equal", "mod", "mul", "sub"})
 _EXACT_INTEGERS: Final = 2048
 """Halves hold every integer up to here."""
 _HALF_SUFFIX: Final = "_to_fp16"
@@ -21,27 +25,48 @@ _EPSILONS: Final = {
     "batch_norm": "epsilon",
     "instance_norm": "epsilon",
     "l2_norm": "epsilon",
-    "rsqrt": "epsilon",
-    "log": "epsilon",
-    "inverse": "epsilon",
 }
 
 
-def _infinite_constant(twins: Twins) -> Iterator[Match]:
-    for name, constant in twins.shipped.constants.items():
-        wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
-        if wide is not None and constant.array.dtype == np.float16:
-            lost = int(np.isinf(constant.array).sum())
-            kept = int(np.isinf(wide.array).sum()) if wide.array.dtype.kind == "f" else 0
-            if wide.array.size == constant.array.size and lost > kept:
-                greatest = float(np.abs(wide.array[np.isfinite(wide.array)]).max())
-                yield Match(name, f"{lost - kept} elements of up to {greatest:.4g} become infinite")
+def _infinite_constant(program: View) -> Iterator[Match]:
+    for operation, constant in _wide_summands(program):
+        reach = float(np.abs(constant[np.isfinite(constant)]).max(initial=0))
+        if reach > _GREATEST:
+            yield Match(
+                operation.name, f"constants of up to {reach:.4g} become infinite in the cast after it"
+            )
 
 
-def _vanished_constant(twins: Twins) -> Iterator[Match]:
+def _masked_row(program: View) -> Iterator[Match]:
+    for operation, constant in _wide_summands(program):
+        if operation.type != "add" or not any(user.type == "softmax" for user in program.users(operation)):
+            continue
+        lost = np.isfinite(constant) & (constant < -_GREATEST)
+        rows = int(lost.reshape(-1, constant.shape[-1]).all(axis=-1).sum()) if constant.ndim > 1 else 0
+        if rows:
+            yield Match(operation.name, f"{rows} rows are masked everywhere: softmax makes them NaN")
+
+
+def _wide_summands(program: View) -> Iterator[tuple[Operation, NDArray[Any]]]:
+    """Float32 operations with a constant operand whose result is cast to halves at once.
+
+    coremltools keeps an operation in float32 when a constant of it overflows, and narrows its result.
+    """
+    for operation in program.of("add", "sub", "mul", "select"):
+        narrowed = any(
+            reader.type == "cast" and program.text(reader, "dtype") == "fp16"
+            for reader in program.readers.get(operation.outputs[0].name, ())
+        )
+        for parameter in ("x", "y", "a", "b") if narrowed else ():
+            constant = program.constant(operation, parameter)
+            if constant is not None and constant.dtype == np.float32:
+                yield operation, constant
+
+
+def _changed_constant(twins: Twins) -> Iterator[Match]:
     for name, value, wide in _scalars(twins):
-        if wide != 0 and value == 0:
-            yield Match(name, f"{wide:.3g} becomes 0")
+        if wide != 0 and abs(value / wide - 1) > _CHANGED:
+            yield Match(name, f"{wide:.3g} becomes {value:.3g}")
 
 
 def _rounded_integers(twins: Twins) -> Iterator[Match]:
@@ -72,9 +97,18 @@ def _float_ids(program: View) -> Iterator[Match]:
             dtype = program.text(reader, "dtype")
             if reader.type != "cast" or not dtype.startswith(("int", "uint")):
                 continue
-            rows = [_rows(program, user) for user in program.users(reader) if user.type.startswith("gather")]
+            rows = [_rows(program, user) for user in _gathers(program, reader, _INDEX_STEPS)]
             if max(rows, default=0) > _EXACT_INTEGERS:
                 yield Match(value.name, f"indices of a table with {max(rows)} rows come in as halves")
+
+
+def _gathers(program: View, operation: Operation, steps: int) -> Iterator[Operation]:
+    """The gathers that an index reaches; negative ones are made positive on the way."""
+    for user in program.users(operation):
+        if user.type.startswith("gather"):
+            yield user
+        elif user.type in _INDEX_MATH and steps:
+            yield from _gathers(program, user, steps - 1)
 
 
 def _rows(program: View, gather: Operation) -> int:
@@ -115,12 +149,12 @@ def _scalars(twins: Twins) -> Iterator[tuple[str, float, float]]:
 RULES: Final = (
     Rule(
         id="fp16-infinite-constant",
-        severity="silent",
-        part="twins",
+        severity="info",
+        part="program",
         question="Does a finite constant become infinite in half precision?",
         evidence=(
             "apple/coremltools#2669",
-            "measured: coremltools 9.0 stores an attention mask of -1e9 as -inf",
+            "measured: coremltools 9.0 adds a mask of -1e9 in float32 and casts it",
         ),
         fix=(
             f"A row that is masked everywhere is NaN after softmax. Mask with a number that halves hold "
@@ -129,13 +163,25 @@ RULES: Final = (
         find=_infinite_constant,
     ),
     Rule(
-        id="fp16-vanished-constant",
+        id="fp16-masked-row",
+        severity="silent",
+        part="program",
+        question="Is a whole row masked with a number that halves do not hold?",
+        evidence=(
+            "apple/coremltools#2669",
+            "measured: the runtime gives NaN where torch gives equal weights",
+        ),
+        fix="Mask with a number that halves hold:\nscores = scores + mask.clamp(min=-1e4)",
+        find=_masked_row,
+    ),
+    Rule(
+        id="fp16-changed-constant",
         severity="info",
         part="twins",
-        question="Does a constant become zero in half precision?",
-        evidence=("pytorch/pytorch#41527", f"IEEE 754 binary16: the least positive number is {_LEAST:.3g}"),
-        fix="An epsilon of zero no longer guards a division. Use one that halves hold:\nx / (norm + 1e-4)",
-        find=_vanished_constant,
+        question="Does a small constant change in half precision?",
+        evidence=("pytorch/pytorch#41527", "measured: coremltools 9.0 stores 1e-9 as 6e-8, the least half"),
+        fix="An epsilon of another size guards another range. Use one that halves hold:\nx / (norm + 1e-4)",
+        find=_changed_constant,
     ),
     Rule(
         id="fp16-rounded-integers",

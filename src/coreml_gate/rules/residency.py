@@ -15,7 +15,6 @@ _NARROW_ELEMENTS: Final = 32768
 _MOVES: Final = frozenset({"transpose", "reshape", "concat", "split", "expand_dims", "squeeze"})
 _LEAST_MOVES: Final = 24
 _MOVED_SHARE: Final = 0.5
-_ANE_WEIGHTS: Final = 2**31
 _FEW_OPERATIONS: Final = 3
 _LONG_ARGMAX: Final = 65536
 _LARGE_STRIDE: Final = 4
@@ -104,12 +103,6 @@ def _units_without_engine(setting: Setting) -> Iterator[Match]:
     units = setting.config.compute_units
     if units in {"CPU_ONLY", "CPU_AND_GPU"}:
         yield Match("compute-units", f"`compute-units` is `{units}`")
-
-
-def _heavy_weights(program: View) -> Iterator[Match]:
-    size = sum(constant.stored_bytes for constant in program.constants.values())
-    if size > _ANE_WEIGHTS:
-        yield Match("weights", f"{size / 1e9:.2f} GB of weights")
 
 
 def _many_moves(program: View) -> Iterator[Match]:
@@ -277,18 +270,6 @@ RULES: Final = (
         evidence=("https://apple.github.io/coremltools/docs-guides/source/load-and-convert-model.html",),
         fix='compute-units = "ALL"',
         find=_units_without_engine,
-    ),
-    Rule(
-        id="heavy-weights",
-        severity="perf",
-        part="program",
-        question="Are the weights too large for the Neural Engine?",
-        evidence=("apple/coremltools#2593",),
-        fix=(
-            "It takes 2 GiB at most. Compress the weights, or split the model:\n"
-            '[model.compress]\nmethod = "palettize"'
-        ),
-        find=_heavy_weights,
     ),
     Rule(
         id="many-moves",

@@ -83,7 +83,7 @@ RULES: Final = (
         severity="fatal",
         part="package",
         question="Is the weight file 2 GiB or larger?",
-        evidence=("apple/coremltools#1807", "apple/coremltools#1799"),
+        evidence=("apple/coremltools#1807", "apple/coremltools#1799", "apple/coremltools#2593"),
         fix='Core ML fails with "Error in declaring network". Compress, or split the model:\n'
         "ct.models.utils.bisect_model(model, output_dir)",
         find=_heavy_file,

@@ -1,0 +1,57 @@
+"""Every rule fires on a model that has its pitfall, and not on one that nearly has it."""
+
+import re
+
+import pytest
+
+from coreml_gate.rules import GROUPS, RULES, find_matches
+from coreml_gate.rules.rule import SEVERITIES
+from tests.rules import cases_conversion, cases_program
+
+CASES = {**cases_program.CASES, **cases_conversion.CASES}
+_EVIDENCE = re.compile(r"[\w.-]+/[\w.-]+#\d+|https://\S+|measured: .+|IEEE 754 .+|[A-Z][\w, ]+: .+, \d{4}")
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_a_rule_fires_where_its_pitfall_is(rule: str) -> None:
+    fires, _, words = CASES[rule]
+
+    texts = [match.text for match in RULES[rule].matches(fires())]
+
+    assert any(words in text for text in texts), texts
+
+
+@pytest.mark.parametrize("rule", CASES)
+def test_a_rule_keeps_still_at_a_near_miss(rule: str) -> None:
+    _, near, _ = CASES[rule]
+
+    assert [match.text for match in RULES[rule].matches(near())] == []
+
+
+def test_every_rule_has_its_cases_and_one_name() -> None:
+    assert list(RULES) == [rule.id for rules in GROUPS.values() for rule in rules]
+    assert set(CASES) == set(RULES)
+    assert len(RULES) >= 60
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_says_what_it_asks_who_says_so_and_what_to_do(rule: str) -> None:
+    known = RULES[rule]
+
+    assert known.severity in SEVERITIES
+    assert known.question.endswith("?")
+    assert known.evidence
+    assert all(_EVIDENCE.match(item) for item in known.evidence), known.evidence
+    assert known.fix
+
+
+def test_a_record_counts_all_places_and_keeps_the_first_few() -> None:
+    (match,) = [item for item in find_matches(cases_conversion.unrolled()) if item.rule == "unrolled-loop"]
+
+    assert match.count == 1
+    assert match.severity == "perf"
+    assert "200 operations share" in match.places[0].text
+
+
+def test_a_part_that_is_not_there_is_not_asked() -> None:
+    assert find_matches(cases_conversion.tested_versions()) == ()
