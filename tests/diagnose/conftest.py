@@ -1,4 +1,4 @@
-"""Small sources converted for real: the float32 twin, the package that ships, and where operations come from."""
+"""Small sources converted for real: the float32 twin, the package that ships, and the operations' origins."""
 
 import sys
 from collections.abc import Iterator
