@@ -1,4 +1,4 @@
-"""Small sources converted for real: the float32 twin, the package that ships, and the operations' origins."""
+"""Small sources converted for real: the float32 twin, the shipped package, origins of operations."""
 
 import sys
 from collections.abc import Iterator
