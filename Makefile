@@ -4,7 +4,7 @@ PY := $(VENV)/bin/python
 OPEN := $(PY) -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-slow lint format schema bench clean
+.PHONY: help demo demo-all test test-slow lint format schema diagnose-demo conformance bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -35,6 +35,12 @@ schema: $(VENV)/.installed  ## generate the JSON schemas and the configuration p
 	$(OPEN) coreml_gate.config.document docs/configuration.md
 	$(PY) -c 'from coreml_gate.report.document import schema; print(schema(), end="")' > docs/report.schema.json
 
+diagnose-demo: $(VENV)/.installed  ## models with FP16 faults: is the operation found, does the repair pass
+	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/fp16.py
+
+conformance: $(VENV)/.installed  ## a sample of coremltools' own operation tests, run by the MIL runtime
+	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample 12 --workers 2
+
 bench: $(VENV)/.bench  ## plan time, and the zoo: routes, PSNR and speed against torch eager
 	$(PY) benchmarks/plan/bench.py
 	$(PY) benchmarks/zoo/bench.py
@@ -47,7 +53,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
-$(VENV)/.bench: $(VENV)/.installed
+$(VENV)/.diagnose-demo: $(VENV)/.installed  ## models with FP16 faults: is the operation found, does the repair pass
+	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/fp16.py
+
+conformance: $(VENV)/.installed  ## a sample of coremltools' own operation tests, run by the MIL runtime
+	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample 12 --workers 2
+
+bench: $(VENV)/.installed
 	$(OPEN) pip install --quiet --constraint constraints.txt '.[bench]'
 	$(OPEN) pip install --quiet --no-deps --constraint constraints.txt timm transformers
 	touch $@
