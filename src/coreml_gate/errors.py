@@ -17,7 +17,12 @@ Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not
     │   └── DirtyTreeError       13   tracked files have uncommitted changes
     ├── BaseBuildError       14   the base commit does not build, so there is nothing to compare with
     ├── WorkerError          15   the child process failed outside of the user's code
-    └── InputError           16   a prediction's input is missing, unknown or does not fit the package
+    ├── InputError           16   a prediction's input is missing, unknown or does not fit the package
+    ├── GitHubError          17   GitHub refused a request, failed, or could not be reached
+    │   ├── TokenError           18   the token is missing, wrong, or may not do what was asked
+    │   └── RateLimitError       19   GitHub asks to wait longer than the gate is willing to
+    ├── EventError           20   the workflow was started by an event that the gate does not work under
+    └── ArtifactError        21   an artifact is expired, incomplete, too large, or not what it claims to be
 
 70 is left for what should never happen: a defect of coreml-gate itself.
 """
@@ -137,3 +142,37 @@ class InputError(GateError):
     """A prediction's input is missing, unknown or does not fit the package's interface."""
 
     exit_code = 16
+
+
+class GitHubError(GateError):
+    """GitHub refused a request, failed, or could not be reached; ``status`` is the one of HTTP, if any."""
+
+    exit_code = 17
+
+    def __init__(self, message: str, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+class TokenError(GitHubError):
+    """The token is missing, wrong, or may not do what was asked."""
+
+    exit_code = 18
+
+
+class RateLimitError(GitHubError):
+    """GitHub asks to wait longer than the gate is willing to."""
+
+    exit_code = 19
+
+
+class EventError(GateError):
+    """The workflow was started by an event that the gate does not work under."""
+
+    exit_code = 20
+
+
+class ArtifactError(GateError):
+    """An artifact is expired, incomplete, too large, or not what it claims to be."""
+
+    exit_code = 21

@@ -1,0 +1,204 @@
+"""The baseline of a commit: its own artifact, else its nearest ancestor's, else the reason for none."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from coreml_gate.errors import ArtifactError, GateError, GitHubError, RateLimitError, TokenError
+from coreml_gate.gate.git import short
+from coreml_gate.github.artifacts import (
+    BASELINE_BYTES,
+    BASELINE_LIMITS,
+    READ_ACTIONS,
+    ArtifactFacts,
+    baseline_name,
+    download,
+    list_named,
+    read_record,
+)
+from coreml_gate.github.client import Client, asking
+from coreml_gate.github.zips import SafeZip
+from coreml_gate.record import Environment, Record
+
+TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")
+"""Runs under these events run the repository's own code, never a pull request's."""
+MAX_ANCESTORS: Final = 10
+"""Commits that are asked for besides the merge base: each one costs a request."""
+NOTE_NAME: Final = "baseline.json"
+
+_TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
+
+Source = Literal["merge-base", "ancestor", "rebuild", "none"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which baseline is looked for, and what it must be."""
+
+    key: str
+    commit: str
+    """The merge base."""
+    workflow_path: str
+    """The workflow whose runs are trusted; empty trusts none."""
+    environment: Environment | None = None
+    """The head's toolchain: numbers of another one cannot be compared. ``None`` asks for none."""
+    ancestors: int = MAX_ANCESTORS
+
+
+@dataclass(frozen=True)
+class StoredBaseline:
+    """A baseline that was found, as long as its archive is open."""
+
+    source: Source
+    commit: str
+    record: Record
+    archive: SafeZip
+    origin: str
+
+
+class BaselineNote(BaseModel):
+    """Where the baseline came from, as a file that ``report`` reads after ``run``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    source: Source
+    commit: str | None = None
+    origin: str
+    """What the comment says of it, with the reasons for not taking a better one."""
+
+
+def merge_base(client: Client, base: str, head: str) -> str:
+    """The commit at which ``head`` left ``base``."""
+    with asking(f"merge base of {short(base)} and {short(head)}"):
+        return client.repository.compare(base, head, comparison_commits_per_page=1).merge_base_commit.sha
+
+
+@contextmanager
+def find(client: Client, wanted: Wanted) -> Iterator[tuple[StoredBaseline | None, tuple[str, ...]]]:
+    """The nearest baseline, or ``None``; and why every better one was passed over, one sentence part each.
+
+    What is wrong with one artifact never ends the search. A token that may not read artifacts does.
+    """
+    reasons: list[str] = []
+    with tempfile.TemporaryFile() as file:
+        for commit, source in _candidates(client, wanted, reasons):
+            for artifact in _trusted(client, wanted, commit, reasons):
+                file.seek(0)
+                file.truncate()
+                try:
+                    download(client, artifact, file, BASELINE_BYTES)
+                    archive = SafeZip(file, BASELINE_LIMITS)
+                    record = _fitting(archive, artifact, wanted, commit)
+                except GateError as error:
+                    reasons.append(_reason(error))
+                    continue
+                origin = _origin(source, commit, artifact.run_id, reasons)
+                yield StoredBaseline(source, commit, record, archive, origin), tuple(reasons)
+                return
+        yield None, tuple(dict.fromkeys(reasons))
+
+
+def unpack(stored: StoredBaseline, folder: Path) -> None:
+    """Writes the Record and the packages below ``folder``, by the names that were checked and no others."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for member in stored.archive.members:
+        path = folder / member.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.writelines(stored.archive.chunks(member.name))
+
+
+def _candidates(client: Client, wanted: Wanted, reasons: list[str]) -> Iterator[tuple[str, Source]]:
+    yield wanted.commit, "merge-base"
+    if wanted.ancestors:
+        try:
+            with asking(f"ancestors of {short(wanted.commit)}"):
+                listed = client.repository.get_commits(sha=wanted.commit)
+                commits = [commit.sha for commit in islice(listed, 1, 1 + wanted.ancestors)]
+        except GitHubError as error:
+            reasons.append(_reason(error))
+            return
+        for commit in commits:
+            yield commit, "ancestor"
+        reasons.append(f"nor at {len(commits)} ancestor(s)")
+
+
+def _trusted(client: Client, wanted: Wanted, commit: str, reasons: list[str]) -> Sequence[ArtifactFacts]:
+    """The commit's artifacts that a run of the repository's own code uploaded."""
+    listed = list_named(client, baseline_name(wanted.key, commit))
+    own = [each for each in listed if each.same_repository and each.run_commit == commit]
+    trusted = [each for each in own if _is_trusted_run(client, each, wanted.workflow_path)]
+    if not trusted and commit == wanted.commit:
+        of = " of a trusted run" if listed else ""
+        reasons.append(f"no artifact{of} at {short(commit)}")
+    return trusted
+
+
+def _is_trusted_run(client: Client, artifact: ArtifactFacts, workflow_path: str) -> bool:
+    with asking(f"run {artifact.run_id}", READ_ACTIONS):
+        run = client.repository.get_workflow_run(artifact.run_id)
+        return (
+            run.event in TRUSTED_EVENTS
+            and run.path.partition("@")[0] == workflow_path != ""
+            and run.head_sha == artifact.run_commit
+            and run.head_repository is not None
+            and run.head_repository.id == run.repository.id
+        )
+
+
+def _fitting(archive: SafeZip, artifact: ArtifactFacts, wanted: Wanted, commit: str) -> Record:
+    """The artifact's Record, if it is whole, of this commit, and of the head's toolchain."""
+    name = f"artifact {artifact.name}"
+    record = read_record(archive, name)
+    if record.commit != commit or record.dirty:
+        raise ArtifactError(
+            f"{name} holds a record of {record.commit or 'no commit'}, not of {short(commit)}."
+        )
+    present = {member.name for member in archive.members}
+    for model in record.models:
+        if model.package is not None and f"{model.package.path}/Manifest.json" not in present:
+            raise ArtifactError(f"{name} is incomplete: the package of `{model.name}` is missing.")
+    if wanted.environment is not None:
+        _check_toolchain(record.environment, wanted.environment, name)
+    return record
+
+
+def _check_toolchain(base: Environment, head: Environment, name: str) -> None:
+    for tool in _TOOLCHAIN:
+        before, now = getattr(base, tool), getattr(head, tool)
+        if before != now:
+            raise ArtifactError(f"{name} was measured with {tool} {before}, the head with {now}.")
+
+
+def _reason(error: GateError) -> str:
+    if isinstance(error, TokenError | RateLimitError):
+        raise error
+    return error.message.rstrip(".")
+
+
+def _origin(source: Source, commit: str, run_id: int, reasons: Sequence[str]) -> str:
+    if source == "merge-base":
+        return f"artifact of the merge base {short(commit)}, run {run_id}"
+    why = f": {'; '.join(reasons)}" if reasons else ""
+    return f"artifact of the ancestor {short(commit)}, run {run_id}{why}"
+
+
+def write_note(note: BaselineNote, folder: Path) -> None:
+    """Leaves the note for ``report``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / NOTE_NAME).write_text(note.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_note(folder: Path) -> BaselineNote | None:
+    """The note that ``baseline`` left, or ``None``; one that cannot be read is none."""
+    try:
+        return BaselineNote.model_validate_json((folder / NOTE_NAME).read_bytes())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,200 @@
+"""The door to GitHub: PyGithub for the API, requests for files; both patient, but not endlessly so.
+
+A token goes in once and never comes out again: no message, no representation and no other host sees it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import requests
+from github import Auth, Github, GithubException, GithubRetry
+from github.GithubException import RateLimitExceededExceedsMaxWait, RateLimitExceededException
+from github.Repository import Repository
+from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, Retry
+
+from coreml_gate.errors import GitHubError, RateLimitError, TokenError, UsageError
+
+DEFAULT_API_URL: Final = "https://api.github.com"
+PAGE_SIZE: Final = 100
+_TRY_AGAIN: Final = "GitHub or the network failed: run the job again."
+_READ_RETRIES: Final = (500, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the gate waits for GitHub before it gives up, in seconds."""
+
+    timeout_s: int = 30
+    """For one answer."""
+    tries: int = 4
+    secondary_wait_s: float = 60.0
+    """After a secondary rate limit that does not say how long (GitHub's advice: at least a minute)."""
+    longest_wait_s: float = 300.0
+    """For any rate limit: a required check that waits an hour is worse than one that says why it failed."""
+    backoff_s: float = 0.5
+    between_requests_s: float | None = 0.05
+    between_writes_s: float | None = 1.0
+    """GitHub asks for a second between requests that write (docs.github.com, REST best practices)."""
+
+
+class PoliteRetry(GithubRetry):
+    """Repeats what does no harm when it is done twice, and never waits longer than it was told to.
+
+    A POST that ended in a 5xx or in a broken connection may have been carried out all the same, so it is left
+    to the caller, who can look first. A POST that met a rate limit was not carried out.
+    """
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:  # noqa: FBT001, FBT002 - as overridden
+        """Whether an answer of this status is worth another try."""
+        if method == "POST":
+            return bool(self.total) and status_code == requests.codes.forbidden
+        return super().is_retry(method, status_code, has_retry_after)
+
+    def sleep_for_retry(self, response: BaseHTTPResponse) -> bool:
+        """Wait as long as the answer's Retry-After asks for, unless that is longer than anybody would."""
+        asked, longest = self.get_retry_after(response), self.max_rate_limit_wait
+        if asked is not None and longest is not None and asked > longest:
+            raise RateLimitExceededExceedsMaxWait(response.status, None, dict(response.headers), wait=asked)
+        return super().sleep_for_retry(response)
+
+
+@dataclass(frozen=True)
+class Client:
+    """One repository, seen through one token."""
+
+    api: Github = field(repr=False)
+    repository: Repository
+    session: requests.Session = field(repr=False)
+    """For files: carries no token of its own."""
+    authorization: str = field(repr=False)
+    timeout_s: int
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.api.close()
+        self.session.close()
+
+
+def connect(environment: Mapping[str, str], full_name: str, patience: Patience = Patience()) -> Client:
+    """The client of a repository, with the token and the address that the environment names."""
+    token = environment.get("GITHUB_TOKEN", "")
+    if not token:
+        raise TokenError(
+            "there is no token: GITHUB_TOKEN is empty.",
+            "pass it to the step: `env: { GITHUB_TOKEN: ${{ github.token }} }`.",
+        )
+    url = environment.get("GITHUB_API_URL", DEFAULT_API_URL)
+    if not url.startswith(("https://", "http://127.0.0.1:")):
+        raise UsageError(
+            f"GITHUB_API_URL `{url}` is not an https address.", "leave it as the runner sets it."
+        )
+    api = Github(
+        base_url=url,
+        auth=Auth.Token(token),
+        timeout=patience.timeout_s,
+        retry=_retry(patience),
+        per_page=PAGE_SIZE,
+        seconds_between_requests=patience.between_requests_s,
+        seconds_between_writes=patience.between_writes_s,
+        lazy=True,
+    )
+    with asking(f"repository {full_name}"):
+        repository = api.get_repo(full_name)
+    return Client(api, repository, _session(patience), f"Bearer {token}", patience.timeout_s)
+
+
+@contextmanager
+def asking(what: str, permission: str = "contents: read") -> Iterator[None]:
+    """Turns whatever PyGithub or requests raise into an error that names what was asked, and the way out."""
+    try:
+        yield
+    except RateLimitExceededExceedsMaxWait as error:
+        raise _rate_limit(what, error.wait) from None
+    except RateLimitExceededException:
+        raise _rate_limit(what, None) from None
+    except GithubException as error:
+        raise failure(what, error.status, _words(error.data), permission) from None
+    except requests.RequestException as error:
+        message = f"{what}: GitHub could not be reached ({type(error).__name__})."
+        raise GitHubError(message, _TRY_AGAIN) from None
+
+
+def failure(what: str, status: int, words: str, permission: str) -> GitHubError:
+    """The error for an HTTP status, with the way out that fits it."""
+    said = f": {words.rstrip('.')}" if words else ""
+    message = f"{what}: GitHub answered {status}{said}."
+    match status:
+        case 401:
+            return TokenError(
+                message, "the token is wrong or has expired: pass `${{ github.token }}`.", status
+            )
+        case 403:
+            return TokenError(message, _permission_hint(permission), status)
+        case 404:
+            return GitHubError(
+                message,
+                f"it does not exist, or the token may not see it: add `{permission}` to the permissions.",
+                status,
+            )
+        case 410:
+            return GitHubError(message, "it has expired or was deleted: measure the baseline again.", status)
+        case 422:
+            return GitHubError(message, "GitHub does not take this value; the message names it.", status)
+        case _:
+            return GitHubError(message, _TRY_AGAIN, status)
+
+
+def _permission_hint(permission: str) -> str:
+    return (
+        f"add `{permission}` to the job's `permissions:`. For a pull request from a fork the token can only "
+        "read, whatever stands there: report from a `workflow_run` workflow."
+    )
+
+
+def _rate_limit(what: str, wait: float | None) -> RateLimitError:
+    asked = "" if wait is None else f" and asks to wait for {wait:.0f} s"
+    return RateLimitError(
+        f"{what}: GitHub limits the rate of requests{asked}.",
+        "run the job again later; all workflows of a repository share 1,000 requests an hour.",
+        int(requests.codes.forbidden),
+    )
+
+
+def _words(data: object) -> str:
+    words = data.get("message", "") if isinstance(data, dict) else ""
+    return words[:200] if isinstance(words, str) else ""
+
+
+def _retry(patience: Patience) -> PoliteRetry:
+    return PoliteRetry(
+        total=patience.tries,
+        backoff_factor=patience.backoff_s,
+        secondary_rate_wait=patience.secondary_wait_s,
+        max_rate_limit_wait=patience.longest_wait_s,
+        allowed_methods=frozenset({"GET", "PATCH", "DELETE"}),
+        raise_on_status=False,
+    )
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Adds nothing: without this, requests would look into ~/.netrc for a password of any host."""
+    return request
+
+
+def _session(patience: Patience) -> requests.Session:
+    session = requests.Session()
+    session.auth = _as_it_is
+    retry = Retry(
+        total=patience.tries,
+        backoff_factor=patience.backoff_s,
+        status_forcelist=_READ_RETRIES,
+        allowed_methods=frozenset({"GET"}),
+        respect_retry_after_header=False,
+        raise_on_status=False,
+    )
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retry))
+    return session

@@ -1,0 +1,239 @@
+"""What started us, and what is to be done about it: a GitHub event as frozen values, and its mode."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from coreml_gate.errors import EventError
+
+MAX_PAYLOAD_BYTES: Final = 25 * 10**6
+"""GitHub cuts webhook payloads at 25 MB (docs.github.com, webhook events and payloads)."""
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_NO_COMMIT: Final = re.compile(r"0+")
+_UNSAFE: Final = (
+    "`pull_request_target` runs with a write token beside code of the pull request. Use `pull_request` to "
+    "measure, and `workflow_run` to report on pull requests from forks; examples/workflows/ has both."
+)
+_KNOWN: Final = (
+    "the gate knows `push`, `schedule`, `pull_request`, `merge_group` and `workflow_run`; for anything else "
+    "call `coreml-gate run` yourself."
+)
+Json = Any
+
+
+class Mode(StrEnum):
+    """What a run is for."""
+
+    BASELINE = "baseline"
+    """Measure the base branch and store its Record."""
+    COMPARE = "compare"
+    """Measure a pull request, compare, and report as far as the token may."""
+    JUDGE = "judge"
+    """Measure a merge queue's candidate, and conclude the check; there is nobody to comment to."""
+    ANNOUNCE = "announce"
+    """Open the check run of a pull request that another workflow has begun to measure."""
+    REPORT = "report"
+    """Take what another workflow measured, and report it with this one's token."""
+
+
+@dataclass(frozen=True)
+class SourceRun:
+    """The run of another workflow that this one reports on; its result is untrusted."""
+
+    id: int
+    event: str
+    path: str
+    head_sha: str
+    head_branch: str
+    conclusion: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """Everything that the gate wants to know of the event."""
+
+    name: str
+    mode: Mode
+    repository: str
+    head_sha: str
+    """The commit that people see: the check run belongs to it."""
+    base_sha: str | None
+    """The tip of the base branch as the event knew it; ``None`` where nothing is compared."""
+    base_ref: str
+    pull_request: int | None
+    fork: bool
+    """Whether the head lies in another repository: the token can only read then."""
+    run_url: str
+    workflow_path: str
+    """The workflow file of this run, in whose other runs baselines are looked for."""
+    source_run: SourceRun | None = None
+
+
+def read_event(environment: Mapping[str, str], base_branches: tuple[str, ...] = ()) -> Event:
+    """The event behind the variables that GitHub sets; :class:`EventError` for one we do not work under.
+
+    ``base_branches`` are those whose pushes store a baseline; without any, the default branch alone.
+    """
+    name = environment.get("GITHUB_EVENT_NAME", "")
+    if not name:
+        raise EventError(
+            "GITHUB_EVENT_NAME is not set: this is not a run of GitHub Actions.",
+            "elsewhere, use `coreml-gate run --base BRANCH`; its exit code is the verdict.",
+        )
+    payload = _payload(Path(environment.get("GITHUB_EVENT_PATH", "")))
+    try:
+        return _event(name, payload, environment, base_branches)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EventError(
+            f"the payload of `{name}` lacks what the gate needs: {error}.",
+            "run the gate by GitHub's own event, not by a payload written by hand.",
+        ) from error
+
+
+def choose_mode(name: str, payload: Json, base_branches: tuple[str, ...]) -> Mode:
+    """The one place where an event becomes a mode."""
+    match name:
+        case "push":
+            return _mode_of_push(payload, base_branches)
+        case "schedule":
+            return Mode.BASELINE
+        case "pull_request":
+            return Mode.COMPARE
+        case "merge_group":
+            return Mode.JUDGE
+        case "workflow_run":
+            return _mode_of_workflow_run(payload)
+        case "pull_request_target":
+            raise EventError("the gate does not work under `pull_request_target`.", _UNSAFE)
+        case _:
+            raise EventError(f"the gate does not work under `{name}`.", _KNOWN)
+
+
+def _mode_of_push(payload: Json, base_branches: tuple[str, ...]) -> Mode:
+    branches = base_branches or (payload["repository"]["default_branch"],)
+    branch = payload["ref"].removeprefix("refs/heads/")
+    if _NO_COMMIT.fullmatch(payload["after"]):
+        raise EventError(
+            f"the push deleted `{branch}`.", "add `if: ${{ !github.event.deleted }}` to the job."
+        )
+    if payload["ref"] in {f"refs/heads/{each}" for each in branches}:
+        return Mode.BASELINE
+    listed = ", ".join(f"`{each}`" for each in branches)
+    raise EventError(
+        f"a push to `{branch}` stores no baseline; only {listed} does.",
+        "name the branches at `on.push.branches`, and the same ones at `--base-branch`.",
+    )
+
+
+def _mode_of_workflow_run(payload: Json) -> Mode:
+    event = payload["workflow_run"]["event"]
+    if event == "pull_request_target":
+        raise EventError("the workflow to report on ran under `pull_request_target`.", _UNSAFE)
+    if event != "pull_request":
+        raise EventError(
+            f"the workflow to report on ran under `{event}`, which has no pull request.",
+            "add `if: github.event.workflow_run.event == 'pull_request'` to the job.",
+        )
+    return Mode.REPORT if payload["action"] == "completed" else Mode.ANNOUNCE
+
+
+def _event(name: str, payload: Json, environment: Mapping[str, str], base_branches: tuple[str, ...]) -> Event:
+    mode = choose_mode(name, payload, base_branches)
+    repository = environment["GITHUB_REPOSITORY"]
+    server = environment.get("GITHUB_SERVER_URL", "https://github.com")
+    workflow = environment.get("GITHUB_WORKFLOW_REF", "").removeprefix(f"{repository}/").partition("@")[0]
+    common: dict[str, Any] = {
+        "name": name,
+        "mode": mode,
+        "repository": repository,
+        "run_url": f"{server}/{repository}/actions/runs/{environment.get('GITHUB_RUN_ID', '0')}",
+        "workflow_path": workflow,
+    }
+    match name:
+        case "pull_request":
+            return Event(**common, **_of_pull_request(payload["pull_request"]))
+        case "workflow_run":
+            return Event(**common, **_of_workflow_run(payload))
+        case "merge_group":
+            return Event(**common, **_of_merge_group(payload["merge_group"]))
+        case _:
+            branch = environment.get("GITHUB_REF_NAME", "")
+            return Event(**common, **_of_commit(payload.get("after") or environment["GITHUB_SHA"], branch))
+
+
+def _of_pull_request(pull: Json) -> dict[str, Any]:
+    head_repository = pull["head"]["repo"]
+    return {
+        "head_sha": _commit(pull["head"]["sha"]),
+        "base_sha": _commit(pull["base"]["sha"]),
+        "base_ref": pull["base"]["ref"],
+        "pull_request": int(pull["number"]),
+        "fork": head_repository is None or head_repository["id"] != pull["base"]["repo"]["id"],
+    }
+
+
+def _of_workflow_run(payload: Json) -> dict[str, Any]:
+    run = payload["workflow_run"]
+    head_sha = _commit(run["head_sha"])
+    source = SourceRun(
+        id=int(run["id"]),
+        event=run["event"],
+        path=run["path"].partition("@")[0],
+        head_sha=head_sha,
+        head_branch=run["head_branch"] or "",
+        conclusion=run["conclusion"] or "",
+    )
+    return {
+        "head_sha": head_sha,
+        "base_sha": None,
+        "base_ref": "",
+        "pull_request": None,
+        "fork": run["head_repository"] is None or run["head_repository"]["id"] != payload["repository"]["id"],
+        "source_run": source,
+    }
+
+
+def _of_merge_group(group: Json) -> dict[str, Any]:
+    return {
+        "head_sha": _commit(group["head_sha"]),
+        "base_sha": _commit(group["base_sha"]),
+        "base_ref": group["base_ref"].removeprefix("refs/heads/"),
+        "pull_request": None,
+        "fork": False,
+    }
+
+
+def _of_commit(sha: str, branch: str) -> dict[str, Any]:
+    return {
+        "head_sha": _commit(sha),
+        "base_sha": None,
+        "base_ref": branch,
+        "pull_request": None,
+        "fork": False,
+    }
+
+
+def _commit(text: str) -> str:
+    if not _COMMIT.fullmatch(text):
+        raise EventError(
+            f"`{text[:80]}` is not the full hash of a commit.", "run the gate by GitHub's own event."
+        )
+    return text
+
+
+def _payload(path: Path) -> Json:
+    try:
+        if path.stat().st_size > MAX_PAYLOAD_BYTES:
+            raise EventError(
+                f"the event file `{path}` is larger than 25 MB.", "leave GITHUB_EVENT_PATH as it is."
+            )
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise EventError(
+            f"the event file `{path}` cannot be read: {error}.",
+            "leave GITHUB_EVENT_PATH as the runner sets it.",
+        ) from error

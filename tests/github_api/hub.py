@@ -1,0 +1,317 @@
+"""The state of one repository on GitHub, and one handler per operation."""
+
+import base64
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.github_api import document
+from tests.github_api.document import Operation
+
+FULL_NAME = "acme/models"
+REPOSITORY_ID = 7001
+WORKFLOW = ".github/workflows/gate.yml"
+BOT = "github-actions[bot]"
+Json = Any
+Query = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes back to the client; bytes are a file."""
+
+    status: int
+    body: Json = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A zip like the ones that actions/upload-artifact makes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+class Hub:
+    """What GitHub knows of the repository ``acme/models``."""
+
+    def __init__(self, url: str, blob_url: str) -> None:
+        self.url, self.blob_url = url, blob_url
+        self.comments: dict[int, tuple[int, Json]] = {}
+        self.check_runs: dict[int, Json] = {}
+        self.annotations: dict[int, list[Json]] = {}
+        self.statuses: list[Json] = []
+        self.runs: dict[int, Json] = {}
+        self.artifacts: dict[int, Json] = {}
+        self.blobs: dict[int, bytes] = {}
+        self.pulls: dict[int, Json] = {}
+        self.pulls_of: dict[str, list[int]] = {}
+        self.files: dict[tuple[str, str], bytes] = {}
+        """Contents by (reference, path)."""
+        self.permissions: dict[str, str] = {}
+        self.history: list[str] = []
+        """Commits of the base branch, newest first."""
+        self.merge_base: str | None = None
+        self.release: tuple[str, str] | None = None
+        """Tag and commit of the latest release."""
+        self.bot = BOT
+        self._last_id = 100
+
+    def handle(self, operation: Operation, query: Query, body: Json) -> Reply:
+        handler: Callable[[Operation, Query, Json], Reply]
+        handler = getattr(self, "on_" + re.sub(r"\W", "_", operation.name))
+        try:
+            return handler(operation, query, body)
+        except KeyError:
+            return Reply(404, {"message": "Not Found", "documentation_url": "x"})
+
+    # Seeds
+
+    def add_comment(self, number: int, body: str, author: str = BOT) -> int:
+        comment = self._new("issue-comment", body=body, user=self.user(author))
+        comment["url"] = self.at(f"/issues/comments/{comment['id']}")
+        comment["html_url"] = f"https://github.com/{FULL_NAME}/pull/{number}#issuecomment-{comment['id']}"
+        self.comments[comment["id"]] = (number, comment)
+        return int(comment["id"])
+
+    def add_run(
+        self, head_sha: str, event: str = "push", path: str = WORKFLOW, head_repository: int = REPOSITORY_ID
+    ) -> int:
+        run = self._new(
+            "workflow-run",
+            head_sha=head_sha,
+            head_branch="main",
+            event=event,
+            path=path,
+            status="completed",
+            repository={"id": REPOSITORY_ID, "full_name": FULL_NAME},
+            head_repository={"id": head_repository},
+        )
+        run["url"] = self.at(f"/actions/runs/{run['id']}")
+        run["artifacts_url"] = f"{run['url']}/artifacts"
+        self.runs[run["id"]] = run
+        return int(run["id"])
+
+    def add_artifact(self, run: int, name: str, data: bytes, **overrides: Json) -> int:
+        artifact = self._new("artifact", name=name, size_in_bytes=len(data), expired=False)
+        artifact["url"] = self.at(f"/actions/artifacts/{artifact['id']}")
+        artifact["archive_download_url"] = f"{artifact['url']}/zip"
+        artifact["digest"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        owner = self.runs[run]
+        artifact["workflow_run"] = {
+            "id": run,
+            "head_sha": owner["head_sha"],
+            "head_branch": owner["head_branch"],
+            "repository_id": REPOSITORY_ID,
+            "head_repository_id": owner["head_repository"]["id"],
+        }
+        self.artifacts[artifact["id"]] = artifact | overrides
+        self.blobs[artifact["id"]] = data
+        return int(artifact["id"])
+
+    def add_pull(
+        self, number: int, head_sha: str, *, head_repository: int | None = REPOSITORY_ID, **overrides: Json
+    ) -> None:
+        head = {"sha": head_sha, "ref": "feature", "user": self.user("alice")}
+        if head_repository is not None:
+            head["repo"] = {"id": head_repository, "full_name": FULL_NAME}
+        known = {
+            "number": number,
+            "state": "open",
+            "body": "",
+            "user": self.user("alice"),
+            "base": {"sha": "b" * 40, "ref": "main", "repo": self._repository()},
+            "head": head,
+            "url": self.at(f"/pulls/{number}"),
+            "issue_url": self.at(f"/issues/{number}"),
+        }
+        self.pulls[number] = known | overrides
+        self.pulls_of.setdefault(head_sha, []).append(number)
+
+    # Handlers, by the operation's name
+
+    def on_repos_get(self, operation: Operation, query: Query, body: Json) -> Reply:
+        return self._ok(operation, self._repository())
+
+    def on_pulls_get(self, operation: Operation, query: Query, body: Json) -> Reply:
+        return self._ok(operation, self.pulls[int(operation.path["pull_number"])])
+
+    def on_issues_list_comments(self, operation: Operation, query: Query, body: Json) -> Reply:
+        number = int(operation.path["issue_number"])
+        return self._page(
+            operation, query, [each for issue, each in self.comments.values() if issue == number]
+        )
+
+    def on_issues_create_comment(self, operation: Operation, query: Query, body: Json) -> Reply:
+        if len(body["body"]) > 65_536:
+            return Reply(422, {"message": "Body is too long (maximum is 65536 characters)"})
+        comment = self.add_comment(int(operation.path["issue_number"]), body["body"], self.bot)
+        return Reply(201, self.comments[comment][1])
+
+    def on_issues_update_comment(self, operation: Operation, query: Query, body: Json) -> Reply:
+        comment = self.comments[int(operation.path["comment_id"])][1]
+        comment["body"] = body["body"]
+        return Reply(200, comment)
+
+    def on_issues_get_comment(self, operation: Operation, query: Query, body: Json) -> Reply:
+        return Reply(200, self.comments[int(operation.path["comment_id"])][1])
+
+    def on_issues_delete_comment(self, operation: Operation, query: Query, body: Json) -> Reply:
+        del self.comments[int(operation.path["comment_id"])]
+        return Reply(204)
+
+    def on_checks_create(self, operation: Operation, query: Query, body: Json) -> Reply:
+        run = self._new("check-run", check_suite={"id": 1}, conclusion=None, completed_at=None)
+        run["url"] = self.at(f"/check-runs/{run['id']}")
+        run["html_url"] = f"https://github.com/{FULL_NAME}/runs/{run['id']}"
+        self.check_runs[run["id"]] = run
+        self.annotations[run["id"]] = []
+        return Reply(201, self._update_check_run(run, body))
+
+    def on_checks_update(self, operation: Operation, query: Query, body: Json) -> Reply:
+        return Reply(200, self._update_check_run(self.check_runs[int(operation.path["check_run_id"])], body))
+
+    def on_checks_get(self, operation: Operation, query: Query, body: Json) -> Reply:
+        return Reply(200, self.check_runs[int(operation.path["check_run_id"])])
+
+    def on_checks_list_for_ref(self, operation: Operation, query: Query, body: Json) -> Reply:
+        found = [
+            run
+            for run in self.check_runs.values()
+            if run["head_sha"] == operation.path["ref"]
+            and query.get("check_name", run["name"]) == run["name"]
+        ]
+        return self._page(operation, query, found, "check_runs")
+
+    def on_repos_create_commit_status(self, operation: Operation, query: Query, body: Json) -> Reply:
+        self.statuses.append({**body, "sha": operation.path["sha"]})
+        return self._ok(operation, {"id": self._id(), **body}, 201)
+
+    def on_repos_list_commits(self, operation: Operation, query: Query, body: Json) -> Reply:
+        start = self.history.index(query["sha"]) if query["sha"] in self.history else len(self.history)
+        commits = [self._commit(sha) for sha in self.history[start:]]
+        return self._page(operation, query, commits)
+
+    def on_repos_get_commit(self, operation: Operation, query: Query, body: Json) -> Reply:
+        reference = operation.path["ref"]
+        if self.release is not None and reference == self.release[0]:
+            reference = self.release[1]
+        return Reply(200, self._commit(reference))
+
+    def on_repos_list_pull_requests_associated_with_commit(
+        self, operation: Operation, query: Query, body: Json
+    ) -> Reply:
+        numbers = self.pulls_of.get(operation.path["commit_sha"], [])
+        pulls = [document.load().component("pull-request-simple", self.pulls[number]) for number in numbers]
+        return self._page(operation, query, pulls)
+
+    def on_repos_compare_commits_with_basehead(self, operation: Operation, query: Query, body: Json) -> Reply:
+        if self.merge_base is None:
+            raise KeyError
+        commit = self._commit(self.merge_base)
+        return self._ok(
+            operation, {"merge_base_commit": commit, "base_commit": commit, "url": self.at("/compare/x")}
+        )
+
+    def on_repos_get_content(self, operation: Operation, query: Query, body: Json) -> Reply:
+        data = self.files[query.get("ref", "main"), operation.path["path"]]
+        known = {
+            "type": "file",
+            "encoding": "base64",
+            "size": len(data),
+            "path": operation.path["path"],
+            "name": operation.path["path"].rpartition("/")[2],
+            "content": base64.encodebytes(data).decode(),
+            "url": self.at(f"/contents/{operation.path['path']}"),
+        }
+        return Reply(200, document.load().component("content-file", known))
+
+    def on_repos_get_collaborator_permission_level(
+        self, operation: Operation, query: Query, body: Json
+    ) -> Reply:
+        name = operation.path["username"]
+        known = {"permission": self.permissions[name], "role_name": self.permissions[name], "user": None}
+        return self._ok(operation, known)
+
+    def on_repos_get_latest_release(self, operation: Operation, query: Query, body: Json) -> Reply:
+        if self.release is None:
+            raise KeyError
+        known = {"tag_name": self.release[0], "url": self.at("/releases/1"), "author": self.user("alice")}
+        return self._ok(operation, known)
+
+    def on_actions_get_workflow_run(self, operation: Operation, query: Query, body: Json) -> Reply:
+        return Reply(200, self.runs[int(operation.path["run_id"])])
+
+    def on_actions_list_workflow_run_artifacts(self, operation: Operation, query: Query, body: Json) -> Reply:
+        run = int(operation.path["run_id"])
+        found = [each for each in self.artifacts.values() if each["workflow_run"]["id"] == run]
+        return self._page(operation, query, found, "artifacts")
+
+    def on_actions_list_artifacts_for_repo(self, operation: Operation, query: Query, body: Json) -> Reply:
+        found = [each for each in self.artifacts.values() if query.get("name", each["name"]) == each["name"]]
+        return self._page(operation, query, found[::-1], "artifacts")
+
+    def on_actions_download_artifact(self, operation: Operation, query: Query, body: Json) -> Reply:
+        artifact = self.artifacts[int(operation.path["artifact_id"])]
+        if artifact["expired"]:
+            return Reply(410, {"message": "Artifact has expired"})
+        return Reply(302, None, {"Location": f"{self.blob_url}/_blob/{artifact['id']}?sig=secret-signature"})
+
+    def blob(self, path: str) -> Reply:
+        return Reply(200, self.blobs[int(path.removeprefix("/_blob/"))])
+
+    # Parts
+
+    def at(self, tail: str) -> str:
+        return f"{self.url}/repos/{FULL_NAME}{tail}"
+
+    def user(self, login: str) -> Json:
+        kind = "Bot" if login.endswith("[bot]") else "User"
+        return document.load().component("simple-user", {"login": login, "type": kind})
+
+    def _id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _new(self, schema: str, **known: Json) -> Json:
+        return document.load().component(schema, {"id": self._id(), **known})
+
+    def _repository(self) -> Json:
+        owner, _, name = FULL_NAME.partition("/")
+        return {
+            "id": REPOSITORY_ID,
+            "full_name": FULL_NAME,
+            "name": name,
+            "owner": self.user(owner),
+            "default_branch": "main",
+            "url": self.at(""),
+        }
+
+    def _commit(self, sha: str) -> Json:
+        return document.load().component("commit", {"sha": sha, "url": self.at(f"/commits/{sha}")})
+
+    def _update_check_run(self, run: Json, body: Json) -> Json:
+        output = dict(body.get("output") or {})
+        self.annotations[run["id"]] += output.pop("annotations", [])
+        run |= {name: value for name, value in body.items() if name not in ("output", "actions")}
+        run["output"] |= output
+        run["output"]["annotations_count"] = len(self.annotations[run["id"]])
+        return run
+
+    def _ok(self, operation: Operation, known: Json, status: int = 200) -> Reply:
+        return Reply(status, document.load().least(operation, status, known))
+
+    def _page(self, operation: Operation, query: Query, items: Sequence[Json], key: str = "") -> Reply:
+        size, number = int(query.get("per_page", 30)), int(query.get("page", 1))
+        part = list(items[(number - 1) * size : number * size])
+        headers = {}
+        if number * size < len(items):
+            parameters = "&".join(f"{name}={value}" for name, value in {**query, "page": number + 1}.items())
+            headers["Link"] = f'<{self.url}{operation.address}?{parameters}>; rel="next"'
+        return Reply(200, {"total_count": len(items), key: part} if key else part, headers)

@@ -1,0 +1,125 @@
+"""Errors that name what was asked and the way out; waits that end; a token that nobody sees."""
+
+import re
+import time
+
+import pytest
+
+from coreml_gate.errors import GitHubError, RateLimitError, TokenError, UsageError
+from coreml_gate.github.client import Client, asking, connect
+from tests.github_api.faults import NOT_ACCESSIBLE, PRIMARY, SECONDARY, Fault
+from tests.github_api.hub import FULL_NAME
+from tests.github_api.server import TOKEN, GitHubServer
+from tests.github_side.conftest import HASTY
+
+
+def get_pull(client: Client, number: int = 7) -> str:
+    with asking(f"pull request {number}", "pull-requests: read"):
+        return client.repository.get_pull(number).state
+
+
+def post_comment(client: Client) -> None:
+    with asking("a comment on pull request 7", "pull-requests: write"):
+        client.repository.get_issue(7).create_comment("hello")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "message", "hint"),
+    [
+        (401, {"message": "Bad credentials"}, TokenError, "GitHub answered 401: Bad credentials.", "expired"),
+        (
+            403,
+            NOT_ACCESSIBLE,
+            TokenError,
+            "403: Resource not accessible by integration.",
+            "`pull-requests: read`",
+        ),
+        (404, {"message": "Not Found"}, GitHubError, "GitHub answered 404: Not Found.", "does not exist"),
+        (410, {"message": "Gone"}, GitHubError, "GitHub answered 410: Gone.", "expired"),
+        (422, {"message": "Validation Failed"}, GitHubError, "422: Validation Failed.", "does not take"),
+        (500, {"message": "Server Error"}, GitHubError, "GitHub answered 500: Server Error.", "again"),
+    ],
+)
+def test_a_failure_names_what_was_asked_and_the_way_out(
+    server: GitHubServer,
+    client: Client,
+    status: int,
+    body: object,
+    kind: type[GitHubError],
+    message: str,
+    hint: str,
+) -> None:
+    server.faults.append(Fault("GET", "/pulls/7", status, body, times=9))
+
+    with pytest.raises(kind, match=re.escape(message)) as caught:
+        get_pull(client)
+    assert caught.value.message.startswith("pull request 7: ")
+    assert hint in caught.value.hint
+    assert caught.value.status == status
+    assert TOKEN not in str(caught.value) + repr(client)
+
+
+def test_a_server_error_is_survived(server: GitHubServer, client: Client) -> None:
+    server.hub.add_pull(7, "a" * 40)
+    server.faults.append(Fault("GET", "/pulls/7", 502))
+
+    assert get_pull(client) == "open"
+    assert server.asked("GET", "/pulls/7") == 2
+
+
+def test_a_post_that_may_have_been_carried_out_is_not_repeated(server: GitHubServer, client: Client) -> None:
+    server.faults.append(Fault("POST", "/comments", 502, kind="done-but"))
+
+    with pytest.raises(GitHubError, match="502"):
+        post_comment(client)
+    assert server.asked("POST", "/comments") == 1
+    assert len(server.hub.comments) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"), [(SECONDARY, {"Retry-After": "1"}), (SECONDARY, {}), (PRIMARY, {})]
+)
+def test_a_rate_limit_is_waited_for(
+    server: GitHubServer, client: Client, body: object, headers: dict[str, str]
+) -> None:
+    server.faults.append(Fault("POST", "/comments", 403, body, headers))
+
+    post_comment(client)
+    assert len(server.hub.comments) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (SECONDARY, {"Retry-After": "3600"}),
+        (PRIMARY, {"X-RateLimit-Reset": str(int(time.time()) + 3600)}),
+    ],
+)
+def test_no_rate_limit_is_waited_for_longer_than_allowed(
+    server: GitHubServer, client: Client, body: object, headers: dict[str, str]
+) -> None:
+    server.faults.append(Fault("GET", "/pulls/7", 403, body, headers, times=9))
+
+    with pytest.raises(RateLimitError, match=r"asks to wait for 3\d{3} s"):
+        get_pull(client)
+    assert server.asked("GET", "/pulls/7") == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault("GET", "/pulls/7", kind="slow", seconds=2), Fault("GET", "/pulls/7", kind="cut")]
+)
+def test_a_broken_connection_is_an_error_of_ours(
+    server: GitHubServer, impatient: Client, fault: Fault
+) -> None:
+    server.hub.add_pull(7, "a" * 40)
+    server.faults.append(Fault(fault.method, fault.path, kind=fault.kind, seconds=fault.seconds))
+
+    with pytest.raises(GitHubError, match="pull request 7: GitHub could not be reached"):
+        get_pull(impatient)
+
+
+def test_no_token_and_no_tls_are_refused(environment: dict[str, str]) -> None:
+    with pytest.raises(TokenError, match="GITHUB_TOKEN is empty"):
+        connect(environment | {"GITHUB_TOKEN": ""}, FULL_NAME, HASTY)
+    with pytest.raises(UsageError, match="is not an https address"):
+        connect(environment | {"GITHUB_API_URL": "http://github.example"}, FULL_NAME, HASTY)
