@@ -128,6 +128,15 @@ class Comparison(Measured):
         scale = self.max_reference if self.max_reference > 0 else 1.0
         return min(self.max_abs_error / scale, sys.float_info.max)
 
+    def exceeds(self, limit: float) -> bool:
+        """Is this more than rounding explains, where ``limit`` is a share of the greatest reference value?"""
+        return (
+            not self.same_shape
+            or self.nonfinite_mismatches > 0
+            or bool(self.unequal)
+            or self.relative_error > limit
+        )
+
 
 class MetricValue(Measured):
     """One number of the user's ``evaluate``, by the side that predicted."""
@@ -409,6 +418,72 @@ def read_record(path: Path) -> Record:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+AlignmentState = Literal["matched", "differs", "no counterpart", "ambiguous", "shape changed"]
+"""How an operation of the package stands to the source: never merged, because only the first two compare.
+
+``no counterpart``: a step inside one torch operation, or one that torch does not make. ``ambiguous``: several
+torch results are the same. ``shape changed``: the same elements, under another shape.
+"""
+
+
+class FirstWrong(Measured):
+    """The first operation of the twin whose inputs agree with the source and whose result does not."""
+
+    operation: str = ""
+    """Its name; empty when it cannot be told, which ``reason`` explains."""
+    operation_type: str = ""
+    torch_operation: str = ""
+    module: str = ""
+    """Path of the module, as ``layers.0.attn``; empty for the model itself."""
+    place: str = ""
+    """``models/net.py:41``; empty when unknown."""
+    lost: bool = False
+    """Whether the torch operation has no operation of its own in the package."""
+    error: NonNegativeFloat | None = None
+    """Share of the greatest reference value; ``None``: other shape, NaN or infinities, or another integer."""
+    inherited: NonNegativeFloat = 0.0
+    """The same of the worst of its inputs."""
+    others: tuple[str, ...] = ()
+    """Operations that differ by themselves as well, in order."""
+    counts: dict[AlignmentState, NonNegativeInt] = Field(default_factory=dict)
+    """How many operations are in which state."""
+    reason: str = ""
+    hint: str = ""
+    """The way out, where the fault is a known one."""
+
+    @property
+    def compared_share(self) -> float:
+        """Share of the operations whose results really were compared."""
+        total = sum(self.counts.values())
+        return (self.counts.get("matched", 0) + self.counts.get("differs", 0)) / total if total else 0.0
+
+
+class OtherRoute(Measured):
+    """What became of the model along the route that was not taken."""
+
+    route: Literal["export", "trace"]
+    agrees: bool | None
+    """Whether its package answers like the source; ``None``: it gives none."""
+
+
+class Variant(Measured):
+    """One way in which the samples were changed, on which the source stayed defined and stable."""
+
+    name: str
+    comparisons: tuple[Comparison, ...]
+
+
+class ParityDiagnosis(Measured):
+    """Why the float32 package does not answer like its source."""
+
+    asked_by: str
+    """``samples``, or the name of the variant on which they differ."""
+    sample: NonNegativeInt
+    first_wrong: FirstWrong
+    other_route: OtherRoute | None = None
+    seconds: NonNegativeFloat = 0.0
+
+
         raise RecordError(
             f"record `{path}` cannot be read: {error}.", "name the record.json of an earlier run."
         ) from error
@@ -431,3 +506,6 @@ def parse_record(text: str, name: str) -> Record:
 def write_record(record: Record, path: Path) -> None:
     """Writes a Record as indented JSON."""
     path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    adversarial: tuple[Variant, ...] = ()
+    """Source against the float32 package on changed samples."""
+    parity_diagnosis: ParityDiagnosis | None = None

@@ -16,7 +16,7 @@ NOTHING = {"source": None, "conversion": None, "package": None, "memory": None, 
 
 
 def test_reading_order() -> None:
-    order = ["conversion", "interface", "parity", "precision", "hazards", "evaluate", "size", "memory"]
+    order = ["conversion", "interface", "parity", "adversarial", "precision", "hazards", "evaluate", "size", "memory"]
     assert list(CHECKS) == order
     assert [finding.check for finding in examine(evidence())] == order
 

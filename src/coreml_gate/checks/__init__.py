@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from coreml_gate.checks import (
+    adversarial,
     conversion,
     evaluate,
     hazards,
@@ -39,6 +40,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     hazards.CHECK: hazards.run,
     evaluate.CHECK: evaluate.run,
     size.CHECK: size.run,
+    adversarial.CHECK: adversarial.run,
     memory.CHECK: memory.run,
 }
 

@@ -8,10 +8,12 @@ from typing import Final
 
 from coreml_gate.checks import objections
 from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.first_wrong import details, place_of, sentence, way_out
 from coreml_gate.checks.objections import Objection, gravest_first
 from coreml_gate.checks.samples import Group, by_output, comparable, sample_line, worst_relative_error
 from coreml_gate.checks.wording import counted
 from coreml_gate.config import ParityLimits
+from coreml_gate.record import ParityDiagnosis
 from coreml_gate.verdict import Finding, Status
 
 CHECK: Final = "parity"
@@ -38,22 +40,33 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     unfit = objections.unfit(group, Status.FAIL)
     raised = (*unfit, *_numerical(group, limits))
     base = () if evidence.base is None else by_output(evidence.base.parity).get(output, ())
+    diagnosis = _diagnosis(evidence) if raised else None
+    file, line = place_of(diagnosis)
     return Finding(
         check=CHECK,
         status=raised[0].status if raised else Status.PASS,
         subject=output,
-        message=f"output `{output}`: {_failure(raised[0]) if raised else _pass(group, limits)}",
+        message=f"output `{output}`: {_failure(raised[0]) if raised else _pass(group, limits)}"
+        + sentence(diagnosis),
         value=None if unfit else worst_relative_error(group),
         base=worst_relative_error(base),
         limit=limits.max_error,
         unit="of max",
-        hint=_HINT if raised else "",
+        hint=(way_out(diagnosis) or _HINT) if raised else "",
         details=(
+            *details(diagnosis),
             *(f"also: {objection.message}" for objection in raised[1:]),
             *(evidence.toolchain_changes if base else ()),
             *(sample_line(comparison) for comparison in group),
         ),
+        file=file,
+        line=line,
     )
+
+
+def _diagnosis(evidence: Evidence) -> ParityDiagnosis | None:
+    diagnosis = evidence.head.parity_diagnosis
+    return diagnosis if diagnosis is not None and diagnosis.asked_by == "samples" else None
 
 
 def _numerical(group: Group, limits: ParityLimits) -> tuple[Objection, ...]:

@@ -87,6 +87,8 @@ class ModelOptions(Table):
     """Glob patterns of files, relative to the repository, on which the model depends besides its imports."""
     limits: Limits = Limits()
     """How much each check allows."""
+    adversarial: bool = True
+    """Whether changed samples (scaled, rounded, zero, equal, ...) are tried as well; it costs seconds."""
 
 
 class ModelConfig(ModelOptions):

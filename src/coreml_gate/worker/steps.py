@@ -11,7 +11,9 @@ from coreml_gate.convert import ConversionCache, convert, convert_cached
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.origins import read_origins
 from coreml_gate.convert.pipeline import convert_shipped
+from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.diagnose.diagnosis import Wish, diagnose, is_asked_for
+from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.ranges import Range, Ranges
 from coreml_gate.diagnose.repair import Case
 from coreml_gate.diagnose.target import passes
@@ -30,12 +32,15 @@ from coreml_gate.errors import (
 )
 from coreml_gate.measure.compare import compare
 from coreml_gate.measure.evaluate import evaluate
-from coreml_gate.measure.package import memory_facts, package_facts
+from coreml_gate.measure.footprint import footprint, measured_footprint
+from coreml_gate.measure.package import package_facts
 from coreml_gate.measure.sensitivity import sensitivity
 from coreml_gate.measure.untrained import untrained_signs
-from coreml_gate.mil.graph import peak
+from coreml_gate.mil.outline import outline
 from coreml_gate.mil.package import Package, read_package
-from coreml_gate.record import Comparison, ConversionFacts, Diagnosis, MemoryFacts, Problem, SourceFacts
+from coreml_gate.record import Comparison, ConversionFacts, Diagnosis, Problem, SourceFacts
+from coreml_gate.rules import look
+from coreml_gate.torch_graph import TorchGraph, read_graph
 from coreml_gate.worker.events import EventLog
 from coreml_gate.worker.job import Job
 
@@ -80,6 +85,7 @@ class Twins:
     wide: Package
     origins: Path | None = None
     route: Literal["export", "trace", "none"] = "none"
+    graph: TorchGraph | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,8 @@ class Answers:
     inputs: tuple[Mapping[str, Any], ...] = ()
     precision: tuple[Comparison, ...] = ()
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    suspects: tuple[Suspect, ...] = ()
+    """Samples on which the float32 package does not answer like the source."""
 
 
 def measure(job: Job, log: EventLog) -> None:
@@ -109,6 +117,12 @@ def measure(job: Job, log: EventLog) -> None:
         log.begin("evaluate")
         names = expected.samples.names
         log.update(metrics=evaluate(job.model.evaluate, job.root, answers.engines, names))
+    if answers.suspects and twins.route != "none":
+        log.begin("diagnose")
+        failure = Failure(
+            expected.source, expected.samples, job.model, job.folder, _route(twins), answers.suspects[0]
+        )
+        log.update(parity_diagnosis=diagnose_parity(failure))
     if twins.origins is not None and answers.engines and _is_plain_half(job.model):
         _diagnose(expected, twins, answers, job, log)
 
@@ -160,59 +174,85 @@ def _convert(expected: Expected, job: Job, log: EventLog) -> Twins | None:
         cache = ConversionCache(job.cache)
         conversion = convert_cached(*arguments, cache=cache, closure=job.closure)
     log.update(conversion=conversion.facts)
+    graph = read_graph(conversion.graph)
     if conversion.package is None or conversion.reference is None:
+        log.update(rules=look(job.model, None, None, graph))
         return None
     return Twins(
         read_package(conversion.package),
         read_package(conversion.reference),
         conversion.origins,
         conversion.facts.route,
+        graph,
     )
 
 
 def _measure_package(expected: Expected, twins: Twins, job: Job, log: EventLog) -> Answers:
     path = twins.shipped.path.relative_to(job.record_folder).as_posix()
-    log.update(package=package_facts(twins.shipped, path))
+    log.update(package=package_facts(twins.shipped, path), outline=outline(twins.shipped.function()).lines())
+    log.update(rules=look(job.model, twins.shipped, twins.wide, twins.graph))
     try:
         wide = load_mil_engine(twins.wide, "fp32", expected.output_names, job.model)
         shipped = load_mil_engine(twins.shipped, "fp16", expected.output_names, job.model)
     except UnsupportedOperationsError as error:
-        log.update(unsupported=error.operations, memory=_memory_without_a_run(twins.shipped))
+        log.update(unsupported=error.operations, **_footprint_without_a_run(twins.shipped))
         return Answers()
     first = shipped.inputs(expected.samples.samples[0])
-    log.update(memory=memory_facts(twins.shipped, shipped.model.peak(first)))
-    precision, ranges = _compare(expected, wide, shipped, log)
+    memory, cost = measured_footprint(shipped.model, first)
+    log.update(memory=memory, cost=cost)
+    parity, precision, ranges = _compare(expected, wide, shipped, log)
+    suspects = _failing_samples(expected, parity, job) or _challenge(expected, wide, job, log)
     engines = (wide, shipped) if expected.engine is None else (expected.engine, wide, shipped)
     inputs = tuple(wide.inputs(sample) for sample in expected.samples.samples)
-    return Answers(engines, inputs, precision, ranges)
+    return Answers(engines, inputs, precision, ranges, suspects)
 
 
-def _memory_without_a_run(package: Package) -> MemoryFacts | None:
-    """The peak by the declared shapes; nothing where the program leaves a shape open."""
+def _footprint_without_a_run(package: Package) -> dict[str, Any]:
+    """Memory and cost by the declared shapes; nothing where the program leaves a shape open."""
     try:
-        return memory_facts(package, peak(package.function()))
+        memory, cost = footprint(package)
     except PackageError:
-        return None
+        return {}
+    return {"memory": memory, "cost": cost}
 
 
 def _compare(
     expected: Expected, wide: MilEngine, shipped: MilEngine, log: EventLog
-) -> tuple[tuple[Comparison, ...], Mapping[str, Range]]:
+) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...], Mapping[str, Range]]:
     ranges = Ranges()
     parity: list[Comparison] = []
     precision: list[Comparison] = []
     for index, sample in enumerate(expected.samples.samples):
         of_wide, of_shipped = wide.run(sample, ranges.observe), shipped.run(sample)
         if expected.outputs:
-            reference = expected.outputs[index]
-            parity += [
-                compare(name, index, reference[name], of_wide[name], ("source", "fp32")) for name in of_wide
-            ]
+            parity += comparisons(expected.outputs[index], of_wide, index)
         precision += [
             compare(name, index, of_wide[name], of_shipped[name], ("fp32", "fp16")) for name in of_wide
         ]
     log.update(parity=parity, precision=precision)
-    return tuple(precision), ranges.of
+    return tuple(parity), tuple(precision), ranges.of
+
+
+def _failing_samples(expected: Expected, parity: Sequence[Comparison], job: Job) -> tuple[Suspect, ...]:
+    """The user's own samples on which the float32 package differs, worst first."""
+    limit = job.model.limits.parity.max_error
+    wrong = sorted((item for item in parity if item.exceeds(limit)), key=lambda item: -item.relative_error)
+    return tuple(Suspect("samples", expected.samples.samples[item.sample], item.sample) for item in wrong)
+
+
+def _challenge(expected: Expected, wide: MilEngine, job: Job, log: EventLog) -> tuple[Suspect, ...]:
+    """Changed samples, where the samples as they are agree."""
+    if expected.engine is None or not job.model.adversarial:
+        return ()
+    limit = job.model.limits.parity.max_error
+    adversary = Adversary(expected.engine, wide, job.model, limit)
+    found = list(variants(adversary, expected.samples.samples[0]))
+    log.update(adversarial=[variant for variant, _ in found])
+    return tuple(
+        Suspect(variant.name, sample, 0)
+        for variant, sample in found
+        if any(item.exceeds(limit) for item in variant.comparisons)
+    )
 
 
 def _route(twins: Twins) -> Route:

@@ -1,0 +1,81 @@
+"""Does the package answer like the source on samples that nobody thought of?
+
+The user's samples are scaled, rounded, made positive, negative, zero or equal; only changes on which the
+source itself is defined and stable count. A model need not see such inputs, so a difference is a warning;
+where the samples as they are differ already, parity fails and nothing is added here.
+"""
+
+from typing import Final
+
+from coreml_gate.checks import objections
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.first_wrong import place_of, sentence, way_out
+from coreml_gate.checks.wording import counted
+from coreml_gate.record import ParityDiagnosis, Variant
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "adversarial"
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding for all variants and outputs."""
+    head = evidence.head
+    if not evidence.config.adversarial:
+        return (skipped(CHECK, "outputs", "adversarial = false."),)
+    if head.source is not None and head.source.kind == "package":
+        return (skipped(CHECK, "outputs", "the source is a package: there is nothing to compare it with."),)
+    if not head.parity:
+        return (evidence.unmeasured(CHECK, "outputs"),)
+    limit = evidence.limits.parity.max_error
+    if any(comparison.exceeds(limit) for comparison in head.parity):
+        return (skipped(CHECK, "outputs", "the samples as they are differ already: see parity."),)
+    if not head.adversarial:
+        return (skipped(CHECK, "outputs", "no change of the samples leaves the source defined and stable."),)
+    return (_finding(evidence),)
+
+
+def _finding(evidence: Evidence) -> Finding:
+    variants = evidence.head.adversarial
+    wrong = [variant for variant in variants if _objection(variant, evidence) is not None]
+    total = counted(len(variants), "variant")
+    if not wrong:
+        return Finding(
+            check=CHECK,
+            status=Status.PASS,
+            subject="outputs",
+            message=f"the package answers like the source on {total} of the samples.",
+            details=tuple(variant.name for variant in variants),
+        )
+    diagnosis = _diagnosis(evidence, wrong)
+    file, line = place_of(diagnosis)
+    return Finding(
+        check=CHECK,
+        status=Status.WARN,
+        subject="outputs",
+        message=f"{_objection(wrong[0], evidence)}: the conversion is wrong for such inputs "
+        f"({len(wrong)} of {total} differ).{sentence(diagnosis)}",
+        hint=way_out(diagnosis)
+        or "rewrite the operation that the converter gets wrong, or keep such inputs away.",
+        details=tuple(str(_objection(variant, evidence)) for variant in wrong),
+        file=file,
+        line=line,
+    )
+
+
+def _objection(variant: Variant, evidence: Evidence) -> str | None:
+    """What is said against one variant, of its first output that differs."""
+    limit = evidence.limits.parity.max_error
+    for comparison in variant.comparisons:
+        group = (comparison,)
+        raised = (*objections.unfit(group, Status.FAIL), objections.relative_error(group, limit))
+        first = next((objection for objection in raised if objection is not None), None)
+        if first is not None:
+            text = first.message.replace(f" of sample {comparison.sample}", "")
+            return f"with {variant.name}, output `{comparison.output}`: {text}"
+    return None
+
+
+def _diagnosis(evidence: Evidence, wrong: list[Variant]) -> ParityDiagnosis | None:
+    diagnosis = evidence.head.parity_diagnosis
+    names = {variant.name for variant in wrong}
+    return diagnosis if diagnosis is not None and diagnosis.asked_by in names else None

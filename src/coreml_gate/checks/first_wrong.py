@@ -1,0 +1,70 @@
+"""How the first wrong operation is told: the operation, the line, the reason and the way out."""
+
+from coreml_gate.checks.wording import number
+from coreml_gate.record import FirstWrong, ParityDiagnosis
+
+
+def sentence(diagnosis: ParityDiagnosis | None) -> str:
+    """`` First operation to differ: ...``, or that it cannot be told; nothing when nobody looked."""
+    if diagnosis is None:
+        return ""
+    found = diagnosis.first_wrong
+    if not found.operation:
+        return f" The first wrong operation cannot be told: {found.reason}." if found.reason else ""
+    cause = f"; {found.reason}" if found.reason else ""
+    return f" {_name(found)}{cause}.{_share(found)}"
+
+
+def way_out(diagnosis: ParityDiagnosis | None) -> str:
+    """What is known of the fault, then the route that agrees with the source."""
+    if diagnosis is None:
+        return ""
+    known, other = diagnosis.first_wrong.hint, diagnosis.other_route
+    known = f"{known}. " if known else ""
+    if other is None:
+        return known.strip()
+    if other.agrees:
+        return f'{known}The {other.route} route agrees with the source: conversion = "{other.route}".'
+    verdict = "fails to convert" if other.agrees is None else "is wrong as well"
+    rewrite = "" if known else ", so rewrite the operation that the converter gets wrong"
+    return f"{known}The {other.route} route {verdict}{rewrite}."
+
+
+def place_of(diagnosis: ParityDiagnosis | None) -> tuple[str, int | None]:
+    """The file and the line to look at."""
+    place = "" if diagnosis is None else diagnosis.first_wrong.place
+    file, _, line = place.rpartition(":")
+    return (file, int(line)) if file else ("", None)
+
+
+def details(diagnosis: ParityDiagnosis | None) -> tuple[str, ...]:
+    """What was compared, and what else differs by itself."""
+    if diagnosis is None or not diagnosis.first_wrong.counts:
+        return ()
+    found = diagnosis.first_wrong
+    counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
+    others = (f"these differ by themselves as well: {', '.join(found.others)}",) if found.others else ()
+    return (f"operations beside the source's: {counts}", *others)
+
+
+def _name(found: FirstWrong) -> str:
+    place = ", ".join(
+        filter(None, (_torch(found), f"module `{found.module}`" if found.module else "", found.place))
+    )
+    if found.lost:
+        shown = f"`{found.operation}` ({found.operation_type})"
+        return f"Lost in the package: {place}; the first operation to show it is {shown}"
+    off = (
+        "in shape, non-finite values or integers"
+        if found.error is None
+        else f"by {number(found.error)} of max"
+    )
+    return f"First operation to differ: `{found.operation}` ({found.operation_type}; {place}), off {off}"
+
+
+def _torch(found: FirstWrong) -> str:
+    return f"torch `{found.torch_operation}`" if found.torch_operation else ""
+
+
+def _share(found: FirstWrong) -> str:
+    return f" Compared: {found.compared_share:.0%} of the operations."

@@ -1,0 +1,33 @@
+"""Known bugs of the converter, as data: only the hint of a finding comes from here, never the finding."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.record import FirstWrong
+
+
+@dataclass(frozen=True)
+class KnownBug:
+    """One wrong conversion, and how to write the operation instead."""
+
+    torch_operations: tuple[str, ...]
+    """As the first wrong operation names them."""
+    routes: tuple[str, ...]
+    what: str
+    workaround: str
+    seen_in: str = "9.0"
+    issue: str = ""
+    fixed_in: str = ""
+
+
+KNOWN_BUGS: Final[tuple[KnownBug, ...]] = ()
+
+
+def hint_of(found: FirstWrong, route: str) -> str:
+    """The way out of a known bug at this operation, or nothing."""
+    for bug in KNOWN_BUGS:
+        if found.torch_operation in bug.torch_operations and route in bug.routes:
+            known = f" ({bug.issue})" if bug.issue else ""
+            fixed = f", fixed in coremltools {bug.fixed_in}" if bug.fixed_in else ""
+            return f"{bug.what}{known}{fixed}: {bug.workaround}"
+    return ""

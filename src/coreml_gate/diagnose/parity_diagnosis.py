@@ -1,0 +1,143 @@
+"""From "parity fails" to the operation, the optimisation pass if one is to blame, and the other route."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.convert.capture import Route, routes
+from coreml_gate.convert.failures import ConversionFailedError
+from coreml_gate.convert.mapping import Mapped
+from coreml_gate.convert.pipeline import convert_mapped, pass_names
+from coreml_gate.diagnose.first_wrong import AGREES, first_wrong
+from coreml_gate.diagnose.known_bugs import hint_of
+from coreml_gate.diagnose.torch_steps import UntraceableError, run_graph
+from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.mil import MilEngine, load_mil_engine
+from coreml_gate.engines.samples import Samples
+from coreml_gate.engines.source import Source, run_source
+from coreml_gate.errors import GateError
+from coreml_gate.measure.compare import compare
+from coreml_gate.mil.package import read_package
+from coreml_gate.record import Comparison, FirstWrong, OtherRoute, ParityDiagnosis
+
+_OTHER: Final[dict[Route, Route]] = {"export": "trace", "trace": "export"}
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A sample on which the two sides differ."""
+
+    asked_by: str
+    """``samples``, or the name of the change that was made to it."""
+    sample: Sample
+    index: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A model whose float32 package does not answer like its source on a sample."""
+
+    source: Source
+    samples: Samples
+    config: ModelConfig
+    folder: Path
+    route: Route
+    suspect: Suspect
+
+    @property
+    def sample(self) -> Sample:
+        """The inputs on which it fails."""
+        return self.suspect.sample
+
+    @property
+    def limit(self) -> float:
+        """The parity limit, as a share of the greatest reference value."""
+        return self.config.limits.parity.max_error
+
+
+def diagnose_parity(failure: Failure, clock: Callable[[], float] = time.perf_counter) -> ParityDiagnosis:
+    """Names the operation; what it cannot do is a reason in the answer, never an error."""
+    started = clock()
+    return ParityDiagnosis(
+        asked_by=failure.suspect.asked_by,
+        sample=failure.suspect.index,
+        first_wrong=_first_wrong(failure),
+        other_route=_other_route(failure),
+        seconds=clock() - started,
+    )
+
+
+def comparisons(reference: Outputs, candidate: Outputs, index: int) -> tuple[Comparison, ...]:
+    """Source against the float32 package, output by output."""
+    pairs = zip(reference, candidate.values(), strict=True)
+    return tuple(compare(name, index, reference[name], array, ("source", "fp32")) for name, array in pairs)
+
+
+def _first_wrong(failure: Failure) -> FirstWrong:
+    try:
+        found = _located(failure, ())
+        if found.reason == AGREES:
+            found = _wrong_pass(failure)
+    except (ConversionFailedError, GateError, UntraceableError) as error:
+        try:
+            found = _located(failure, None)
+        except (ConversionFailedError, GateError, UntraceableError):
+            return FirstWrong(reason=f"the source and the package cannot be set side by side: {error}")
+    return found.model_copy(update={"hint": found.hint or hint_of(found, failure.route)})
+
+
+def _located(failure: Failure, passes: tuple[str, ...] | None) -> FirstWrong:
+    """One conversion with these passes, then one run of both sides."""
+    mapped = _mapped(failure, failure.route, passes)
+    engine = _engine(failure, mapped)
+    run = run_graph(mapped.graph, list(failure.sample.values()), failure.source.root)
+    return first_wrong(engine.model, engine.inputs(failure.sample), mapped.keys, run, failure.limit)
+
+
+def _mapped(failure: Failure, route: Route, passes: tuple[str, ...] | None) -> Mapped:
+    folder = failure.folder / "parity" / route
+    return convert_mapped(failure.source, failure.samples, failure.config, folder, route, passes)
+
+
+def _engine(failure: Failure, mapped: Mapped) -> MilEngine:
+    return load_mil_engine(read_package(mapped.package), "fp32", None, failure.config)
+
+
+def _agrees(failure: Failure, route: Route, passes: tuple[str, ...] | None) -> bool:
+    engine = _engine(failure, _mapped(failure, route, passes))
+    answers = run_source(failure.source, failure.sample, failure.suspect.index), engine.run(failure.sample)
+    return not any(item.exceeds(failure.limit) for item in comparisons(*answers, failure.suspect.index))
+
+
+def _wrong_pass(failure: Failure) -> FirstWrong:
+    """Bisects the optimisation passes: the shortest prefix that breaks the package ends with it."""
+    names = pass_names(failure.config)
+    if _agrees(failure, failure.route, names):
+        return FirstWrong(reason="converted once more, the package agrees with its source")
+    right, wrong = 0, len(names)
+    while wrong - right > 1:
+        middle = (right + wrong) // 2
+        right, wrong = (middle, wrong) if _agrees(failure, failure.route, names[:middle]) else (right, middle)
+    culprit = names[right]
+    found = _located(failure, names[:wrong])
+    update = {"reason": f"the optimisation pass `{culprit}` breaks it"}
+    if _agrees(failure, failure.route, tuple(name for name in names if name != culprit)):
+        update["hint"] = (
+            f'leave the pass out: converter = {{ skip-passes = ["{culprit}"] }} (tried: it agrees)'
+        )
+    return found.model_copy(update=update)
+
+
+def _other_route(failure: Failure) -> OtherRoute | None:
+    """Converts by the route that was not taken; ``None`` where the source has only one."""
+    free = failure.config.model_copy(update={"conversion": "auto"})
+    other = _OTHER[failure.route]
+    if other not in routes(failure.source, free):
+        return None
+    try:
+        return OtherRoute(route=other, agrees=_agrees(failure, other, None))
+    except (ConversionFailedError, GateError):
+        return OtherRoute(route=other, agrees=None)

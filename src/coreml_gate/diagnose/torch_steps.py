@@ -1,0 +1,245 @@
+"""Runs a captured graph operation by operation; keeps a digest of each result and its place in the source."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from coremltools.converters.mil.frontend.torch.torchscript_utils import _expand_and_optimize_ir
+from torch import Tensor
+from torch.export import ExportedProgram
+
+from coreml_gate.convert.graph import exported_name, module_path, readable
+from coreml_gate.convert.mapping import node_key
+from coreml_gate.diagnose.digest import Digest, digest, tensors_in
+from coreml_gate.engines.python import relative_to_tree
+
+_EXPORT_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_SCRIPT_FRAME: Final = re.compile(r"(?P<file>\S+)\((?P<line>\d+)\)")
+_LINK: Final = "@"
+
+
+class UntraceableError(Exception):
+    """The graph cannot be run operation by operation; the message says why."""
+
+
+@dataclass(frozen=True)
+class TorchStep:
+    """One torch operation that ran."""
+
+    key: str
+    """What the converter's operations carry when they come from it."""
+    operation: str
+    """As ``sub`` or ``_softmax``."""
+    module: str
+    place: str
+    """The innermost line of the repository, as ``models/net.py:41``; empty when it has none."""
+    reads: tuple[str, ...]
+    """Keys of the steps whose results it reads."""
+    digests: tuple[Digest, ...]
+
+
+@dataclass(frozen=True)
+class TorchRun:
+    """All steps in order by key, and the digests of the model's outputs."""
+
+    steps: Mapping[str, TorchStep]
+    outputs: tuple[Digest, ...]
+
+
+def run_graph(
+    graph: ExportedProgram | torch.jit.ScriptModule, inputs: Sequence[Tensor], root: Path
+) -> TorchRun:
+    """One run over one sample.
+
+    :raises UntraceableError: The graph branches on values, or holds what cannot be run alone.
+    """
+    given = [value.clone() for value in inputs]
+    with torch.no_grad():
+        if isinstance(graph, ExportedProgram):
+            return _run_program(graph, given, root)
+        return _run_script(graph, given, root)
+
+
+@dataclass
+class _Recorder:
+    """Collects steps; sees tensors that were written to after their digest was taken."""
+
+    root: Path
+    steps: dict[str, TorchStep] = field(default_factory=dict)
+    _versions: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
+    _writers: dict[int, str] = field(default_factory=dict)
+
+    def add(self, step: TorchStep, result: object) -> None:
+        self.steps[step.key] = step
+        if step.operation.endswith("_") and not step.operation.endswith("__"):
+            for tensor in tensors_in(result):
+                self._writers[_storage(tensor)] = step.key
+        if isinstance(result, Tensor) and not result.is_inference():
+            self._versions[step.key] = (result, result._version)  # noqa: SLF001  # how torch counts writes
+
+    def read(self, key: str) -> str:
+        """The key under which a value is read now: a new one when it was written to through a view."""
+        tensor, version = self._versions.get(key, (None, 0))
+        if tensor is None or tensor._version == version:  # noqa: SLF001  # as above
+            return key
+        writer = self.steps.get(self._writers.get(_storage(tensor), ""))
+        if writer is None or writer.key == key:
+            return key
+        again = f"{key}{_LINK}{tensor._version}"  # noqa: SLF001  # as above
+        if again not in self.steps:
+            self.steps[again] = TorchStep(
+                again, writer.operation, writer.module, writer.place, (key,), (digest(tensor),)
+            )
+        return again
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
+
+
+def _run_program(program: ExportedProgram, inputs: list[Tensor], root: Path) -> TorchRun:
+    interpreter = _Interpreter(program, _Recorder(root))
+    return interpreter.run_all(_graph_arguments(program, inputs))
+
+
+class _Interpreter(torch.fx.Interpreter):
+    def __init__(self, program: ExportedProgram, recorder: _Recorder) -> None:
+        super().__init__(program.graph_module)
+        self._recorder = recorder
+
+    def run_all(self, arguments: Sequence[object]) -> TorchRun:
+        returned = self.run(*arguments, enable_io_processing=False)
+        return TorchRun(self._recorder.steps, tuple(digest(item) for item in tensors_in(returned)))
+
+    def run_node(self, n: torch.fx.Node) -> Any:  # noqa: ANN401  # whatever the node gives
+        result = super().run_node(n)
+        if n.op == "call_function" and (found := tensors_in(result)):
+            frames = list(_EXPORT_FRAME.finditer(str(n.meta.get("stack_trace", ""))))[::-1]
+            step = TorchStep(
+                key=node_key(n),
+                operation=_short(exported_name(n.target)),
+                module=module_path(n),
+                place=_place(frames, self._recorder.root),
+                reads=tuple(node_key(item) for item in n.all_input_nodes),
+                digests=tuple(digest(item) for item in found),
+            )
+            self._recorder.add(step, result)
+        return result
+
+
+def _graph_arguments(program: ExportedProgram, inputs: Sequence[Tensor]) -> list[object]:
+    """What the flat graph takes: parameters, buffers and constants first, then the inputs."""
+    given = iter(inputs)
+    signature = program.graph_signature
+    named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    named |= signature.inputs_to_lifted_tensor_constants
+    held = {**program.constants, **program.state_dict}
+    arguments: list[object] = []
+    for node in program.graph.nodes:
+        if node.op != "placeholder":
+            continue
+        if node.name in named:
+            value = held[named[node.name]]
+            arguments.append(value.clone() if isinstance(value, Tensor) else value)
+        else:
+            arguments.append(next(given))
+    return arguments
+
+
+def _run_script(script: torch.jit.ScriptModule, inputs: list[Tensor], root: Path) -> TorchRun:
+    """Interprets the graph that the converter itself works on, whose names its operations carry."""
+    graph: Any = _expand_and_optimize_ir(script)[0]
+    owner, *given = graph.inputs()
+    values: dict[str, Any] = {owner.debugName(): script}
+    values |= {item.debugName(): value for item, value in zip(given, inputs, strict=True)}
+    recorder = _Recorder(root)
+    for node in graph.nodes():
+        _run_script_node(node, values, recorder)
+    returned = [values[item.debugName()] for item in graph.outputs()]
+    found = [tensor for item in returned for tensor in tensors_in(item)]
+    return TorchRun(recorder.steps, tuple(digest(tensor) for tensor in found))
+
+
+def _run_script_node(node: Any, values: dict[str, Any], recorder: _Recorder) -> None:  # noqa: ANN401  # untyped in torch
+    names = [item.debugName() for item in node.inputs()]
+    reads = tuple(recorder.read(key) for name in names for key in _tensor_keys(name, values))
+    arguments = [values[name] for name in names]
+    result = _PRIM[node.kind()](node, arguments) if node.kind() in _PRIM else _call(node, arguments)
+    outputs = [item.debugName() for item in node.outputs()]
+    results = result if len(outputs) > 1 or node.kind().endswith("Unpack") else (result,)
+    values.update(zip(outputs, results, strict=True))
+    found = tensors_in(result)
+    if found and node.kind().startswith("aten::"):
+        scope = node.scopeName().rpartition("/")[2].removeprefix("__module.").removeprefix("__module")
+        step = TorchStep(
+            key=outputs[0],
+            operation=_short(node.kind()),
+            module=readable(scope),
+            place=_place(list(_SCRIPT_FRAME.finditer(node.sourceRange())), recorder.root),
+            reads=reads,
+            digests=tuple(digest(item) for item in found),
+        )
+        recorder.add(step, result)
+    elif node.kind() in {"prim::ListConstruct", "prim::TupleConstruct"}:
+        values[_LINK + outputs[0]] = tuple(dict.fromkeys(reads))
+
+
+def _tensor_keys(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """A list stands for the values in it."""
+    listed: tuple[str, ...] = values.get(_LINK + name, (name,))
+    return listed
+
+
+def _call(node: Any, arguments: list[Any]) -> Any:  # noqa: ANN401  # untyped in torch
+    if list(node.blocks()):
+        raise UntraceableError(f"the traced graph holds control flow (`{node.kind()}`).")
+    schema = node.schema()
+    operation, _ = torch._C._jit_get_operation(node.kind())  # noqa: SLF001  # torch offers no public way
+    if operation is None or schema == "(no schema)":
+        raise UntraceableError(f"the traced graph holds `{node.kind()}`, which cannot be run alone.")
+    parsed = torch._C.parse_schema(schema)  # noqa: SLF001  # as above
+    pairs = list(zip(parsed.arguments, arguments, strict=True))
+    positional = [value for argument, value in pairs if not argument.kwarg_only]
+    named = {argument.name: value for argument, value in pairs if argument.kwarg_only}
+    return operation(*positional, **named)
+
+
+def _constant(node: Any, _: list[Any]) -> Any:  # noqa: ANN401  # untyped in torch
+    return node.output().toIValue()
+
+
+_PRIM: Final[Mapping[str, Callable[[Any, list[Any]], Any]]] = {
+    "prim::Constant": _constant,
+    "prim::GetAttr": lambda node, arguments: getattr(arguments[0], node.s("name")),
+    "prim::ListConstruct": lambda _, arguments: list(arguments),
+    "prim::TupleConstruct": lambda _, arguments: tuple(arguments),
+    "prim::ListUnpack": lambda _, arguments: tuple(arguments[0]),
+    "prim::TupleUnpack": lambda _, arguments: tuple(arguments[0]),
+    "prim::NumToTensor": lambda _, arguments: torch.tensor(arguments[0]),
+    "prim::device": lambda _, arguments: arguments[0].device,
+    "prim::dtype": lambda _, arguments: arguments[0].dtype,
+    "aten::Int": lambda _, arguments: int(arguments[0]),
+    "aten::Float": lambda _, arguments: float(arguments[0]),
+    "aten::Bool": lambda _, arguments: bool(arguments[0]),
+    "aten::ScalarImplicit": lambda _, arguments: arguments[0].item(),
+}
+
+
+def _short(name: str) -> str:
+    """``aten::sub.Tensor`` as ``sub``."""
+    return name.rpartition("::")[2].partition(".")[0]
+
+
+def _place(frames: Sequence[re.Match[str]], root: Path) -> str:
+    """The first frame below the repository's root; frames come innermost first."""
+    return next(_own(frames, root), "")
+
+
+def _own(frames: Sequence[re.Match[str]], root: Path) -> Iterator[str]:
+    for frame in frames:
+        relative = relative_to_tree(frame["file"], root)
+        if relative is not None:
+            yield f"{relative}:{frame['line']}"
