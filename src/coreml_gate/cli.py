@@ -12,6 +12,7 @@ from rich.console import Console
 
 from coreml_gate import __version__
 from coreml_gate.config.load import load_config, select_models
+from coreml_gate.devices import command as listing_devices
 from coreml_gate.diagnose import command as reproducing
 from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
@@ -20,11 +21,13 @@ from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.run import Request, collect_head, make_plan, open_repository, run_gate
+from coreml_gate.mil import diff_command as comparing
 from coreml_gate.record import read_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.document import read_report
 from coreml_gate.report.progress import LiveProgress, LogProgress
 from coreml_gate.report.terminal import print_verdict
+from coreml_gate.rules import command as listing_rules
 from coreml_gate.verdict import Verdict
 
 DEFAULT_OUTPUT = Path(".coreml-gate")
@@ -90,6 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parser("judge", help="judge stored Records under the limits of the configuration")
     )
     reproducing.add_command(commands)
+    listing_rules.add_command(commands)
+    listing_devices.add_command(commands)
+    comparing.add_command(commands)
     _add_report(commands.add_parser("report", help="render a stored report.json in another format"))
     return parser
 

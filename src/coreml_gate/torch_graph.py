@@ -1,8 +1,12 @@
 """A captured torch graph as plain frozen values: what the converter was given, readable without torch."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+GRAPH = "graph.json"
+"""Where the graph lies in the folder of its packages."""
 
 Scalar = bool | int | float | str | None
 Constant = Scalar | tuple[Scalar, ...]
@@ -52,3 +56,16 @@ class TorchGraph(Frozen):
     """``file:line`` where tracing made a tensor a constant of the program."""
     filled_states: tuple[str, ...] = ()
     """Buffers that forward changes and that do not start at zero."""
+
+
+def write_graph(graph: TorchGraph, path: Path) -> None:
+    """Keeps a graph beside its packages."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(graph.model_dump_json(exclude_defaults=True) + "\n", encoding="utf-8")
+
+
+def read_graph(path: Path | None) -> TorchGraph | None:
+    """The graph that was kept; ``None`` when there is none, as beside a package that is its own source."""
+    if path is None or not path.is_file():
+        return None
+    return TorchGraph.model_validate_json(path.read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic.fields import FieldInfo
 
 from coreml_gate.config.limits import (
+    CostLimits,
     EvaluateLimits,
     InterfaceLimits,
     MemoryLimits,
@@ -25,6 +26,7 @@ from coreml_gate.config.options import (
     ModelConfig,
     ModelInput,
     ModelOptions,
+    RuleOptions,
 )
 from coreml_gate.config.schema import json_schema
 from coreml_gate.config.table import Table
@@ -37,11 +39,13 @@ TABLES: Final[dict[str, type[Table]]] = {
     "image": ImageInput,
     "compress": Compression,
     "converter": Converter,
+    "rules": RuleOptions,
     "limits.parity": ParityLimits,
     "limits.precision": PrecisionLimits,
     "limits.evaluate": EvaluateLimits,
     "limits.size": SizeLimits,
     "limits.memory": MemoryLimits,
+    "limits.cost": CostLimits,
     "limits.interface": InterfaceLimits,
 }
 """The tables of the page by the name in their marker, in the page's order."""
@@ -78,9 +82,10 @@ def _row(key: str, schema: dict[str, Any], field: FieldInfo) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    if isinstance(field.default, Table):
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, Table):
         return "see below"
-    return "none" if field.default is None else f"`{json.dumps(field.default)}`"
+    return "none" if default is None else f"`{json.dumps(default)}`"
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -18,11 +18,11 @@ from torch.export import ExportedProgram
 
 import coreml_gate
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert.graph import GRAPH
 from coreml_gate.convert.pipeline import ORIGINS, Conversion, convert
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.record import ConversionFacts
+from coreml_gate.torch_graph import GRAPH
 
 DEFAULT_LIMIT_BYTES: Final = 5 * 10**9
 _INDEX: Final = "entry.json"

@@ -12,8 +12,6 @@ from coreml_gate.convert.support import support_of
 from coreml_gate.engines.python import relative_to_tree
 from coreml_gate.torch_graph import Constant, Scalar, TorchCall, TorchGraph
 
-GRAPH = "graph.json"
-
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _SCRIPT_FRAME = re.compile(r"(?P<file>/\S+)\((?P<line>\d+)\)")
 _SCRIPT_TENSOR: Any = torch._C.TensorType  # noqa: SLF001 - torch names them nowhere else
@@ -43,19 +41,6 @@ def graph_of(
         frozen_places=tuple(frozen_places),
         filled_states=tuple(filled_states),
     )
-
-
-def write_graph(graph: TorchGraph, path: Path) -> None:
-    """Keeps a graph beside its packages."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(graph.model_dump_json(exclude_defaults=True) + "\n", encoding="utf-8")
-
-
-def read_graph(path: Path | None) -> TorchGraph | None:
-    """The graph that was kept; ``None`` when there is none, as beside a package that is its own source."""
-    if path is None or not path.is_file():
-        return None
-    return TorchGraph.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def _exported_calls(program: ExportedProgram, root: Path) -> Iterator[TorchCall]:

@@ -13,7 +13,7 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Captured, Route, capture, routes
 from coreml_gate.convert.compress import compress
 from coreml_gate.convert.failures import ConversionFailedError, failure_of, in_one_line
-from coreml_gate.convert.graph import GRAPH, graph_of, write_graph
+from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.interface import input_types, output_types
 from coreml_gate.convert.keep import Selector
 from coreml_gate.convert.mapping import Mapped, number_nodes, operation_keys
@@ -26,6 +26,7 @@ from coreml_gate.engines.features import with_program_ranges
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, run_source
 from coreml_gate.record import ConversionFacts
+from coreml_gate.torch_graph import GRAPH, write_graph
 
 REFERENCE = "reference.mlpackage"
 PACKAGE = "package.mlpackage"

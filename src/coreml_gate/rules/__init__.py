@@ -6,6 +6,8 @@ A rule looks at frozen values and needs neither torch nor coremltools, so listin
 from collections.abc import Mapping
 from typing import Final
 
+from coreml_gate.config import ModelConfig
+from coreml_gate.mil.package import Package
 from coreml_gate.record import RuleMatch, RulePlace
 from coreml_gate.rules import (
     compression,
@@ -21,10 +23,22 @@ from coreml_gate.rules import (
     size,
     traps,
 )
-from coreml_gate.rules.rule import Facts, Rule, Setting, Twins
+from coreml_gate.rules.rule import Facts, Rule, Setting, Twins, setting_of
 from coreml_gate.rules.view import View
+from coreml_gate.torch_graph import TorchGraph
 
-__all__ = ["GROUPS", "KEPT_PLACES", "RULES", "Facts", "Rule", "Setting", "Twins", "View", "find_matches"]
+__all__ = [
+    "GROUPS",
+    "KEPT_PLACES",
+    "RULES",
+    "Facts",
+    "Rule",
+    "Setting",
+    "Twins",
+    "View",
+    "find_matches",
+    "look",
+]
 
 KEPT_PLACES: Final = 8
 """Places per rule that a Record keeps; the others are counted."""
@@ -64,3 +78,13 @@ def find_matches(facts: Facts) -> tuple[RuleMatch, ...]:
         for rule, matches in found
         if matches
     )
+
+
+def look(
+    config: ModelConfig, shipped: Package | None, wide: Package | None, graph: TorchGraph | None
+) -> tuple[RuleMatch, ...]:
+    """The matches of one model: of its package and float32 twin where there are any, and of its graph."""
+    program = None if shipped is None else View(shipped.function())
+    halved = shipped is not None and wide is not None and wide.path != shipped.path
+    twins = Twins(program, View(wide.function())) if program and wide and halved else None
+    return find_matches(Facts(setting_of(config), shipped, program, twins, graph))

@@ -1,7 +1,9 @@
 """What a rule is, what it looks at, and what it finds."""
 
+import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Final, Literal
 
 from coreml_gate.config import ModelConfig
@@ -21,8 +23,6 @@ SEVERITIES: Final[dict[Severity, str]] = {
 Part = Literal["program", "twins", "package", "graph", "setting"]
 """What a rule looks at: the shipped program, it and its float32 twin, the interface and files, the captured
 torch graph, or the configuration with the toolchain's versions."""
-
-GITHUB: Final = "https://github.com/"
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,13 @@ class Setting:
     torch: str
     numpy: str
     python: str
+
+
+def setting_of(config: ModelConfig) -> Setting:
+    """The installed versions, read without importing any of them."""
+    return Setting(
+        config, version("coremltools"), version("torch"), version("numpy"), platform.python_version()
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,145 @@
+"""Which known pitfalls does the model run into that the baseline did not?
+
+A rule sees the program, not what happens in it, so its severity says how sure it can be. ``fatal`` fails: no
+input makes such a package work. ``silent`` warns: the answers are wrong for some inputs; whether for the
+user's own is what parity and precision measure. ``perf`` warns where the baseline is free of it: what was
+slow before is no news, and without a baseline it is only listed. ``info`` never warns. What the baseline has
+as well blames nobody: it is counted, and stands in the details.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.wording import counted, listed
+from coreml_gate.record import RuleMatch, RulePlace
+from coreml_gate.rules import RULES
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "rules"
+SUBJECT: Final = "rules"
+MOST_FINDINGS: Final = 3
+"""Findings of one severity that stand alone; further rules share the last one's details."""
+
+_ALONE: Final = {"fatal": Status.FAIL, "silent": Status.WARN}
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """At most three findings each for fatal and silent, one for what is slow, one for the rest."""
+    matches = evidence.head.rules
+    if matches is None:
+        return (skipped(CHECK, SUBJECT, "nobody looked: measuring stopped before it."),)
+    off = evidence.config.rules.off
+    asked = [match for match in matches if match.rule not in off]
+    known = _known(evidence)
+    new = [match for match in asked if match.count > known.get(match.rule, 0)]
+    old = [match for match in asked if match not in new]
+    return (
+        *_alone(new, known),
+        *_slow(new, known, compared=evidence.base is not None and evidence.base.rules is not None),
+        *_rest(new, old, evidence),
+        *_switched_off(matches, off),
+    )
+
+
+def _known(evidence: Evidence) -> Mapping[str, int]:
+    """How often each rule fires in the baseline: names of operations move, so places cannot be compared."""
+    base = None if evidence.base is None else evidence.base.rules
+    return {match.rule: match.count for match in base or ()}
+
+
+def _alone(new: Sequence[RuleMatch], known: Mapping[str, int]) -> Iterator[Finding]:
+    for severity, status in _ALONE.items():
+        matches = [match for match in new if match.severity == severity]
+        further = [line for match in matches[MOST_FINDINGS:] for line in _lines(match)]
+        for position, match in enumerate(matches[:MOST_FINDINGS], start=1):
+            rest = further if position == MOST_FINDINGS else []
+            yield _finding(match, status, known.get(match.rule, 0), rest)
+
+
+def _finding(match: RuleMatch, status: Status, base: int, further: list[str]) -> Finding:
+    first = match.places[0]
+    more = f", and at {counted(match.count - 1, 'more place')}" if match.count > 1 else ""
+    sentence, *code = _fix(match.rule)
+    more_rules = f" {counted(len(further), 'line')} on further rules in the details." if further else ""
+    return Finding(
+        check=CHECK,
+        status=status,
+        subject=match.rule,
+        message=f"`{match.rule}` at `{first.place}`{_written(first)}: {first.text}{more}.{more_rules}",
+        value=match.count,
+        base=base,
+        hint=sentence,
+        details=(*code, *_lines(match), *further),
+        file=first.file,
+        line=first.line,
+    )
+
+
+def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool) -> Iterator[Finding]:
+    slow = [match for match in new if match.severity == "perf"] if compared else []
+    if slow:
+        first = slow[0].places[0]
+        names = listed(match.rule for match in slow)
+        yield Finding(
+            check=CHECK,
+            status=Status.WARN,
+            subject="speed",
+            message=f"{counted(len(slow), 'rule')} on speed and memory new against the baseline: {names}; "
+            f"the first at `{first.place}`{_written(first)}: {first.text}.",
+            value=sum(match.count for match in slow),
+            base=sum(known.get(match.rule, 0) for match in slow),
+            hint=_fix(slow[0].rule)[0],
+            details=tuple(line for match in slow for line in _lines(match)),
+        )
+
+
+def _rest(new: Sequence[RuleMatch], old: Sequence[RuleMatch], evidence: Evidence) -> Iterator[Finding]:
+    """What nobody has to act on: a pass, with all of it in the details."""
+    compared = evidence.base is not None and evidence.base.rules is not None
+    quiet = {"info"} if compared else {"info", "perf"}
+    noted = [match for match in new if match.severity in quiet]
+    parts = (
+        *((f"{counted(len(RULES), 'rule')} asked",)),
+        *((f"{len(noted)} note something",) if noted else ()),
+        *((f"{len(old)} fire as in the baseline",) if old else ()),
+    )
+    details = tuple(line for match in (*noted, *old) for line in _lines(match))
+    yield Finding(
+        check=CHECK, status=Status.PASS, subject=SUBJECT, message=f"{', '.join(parts)}.", details=details
+    )
+
+
+def _switched_off(matches: Sequence[RuleMatch], off: Mapping[str, str]) -> Iterator[Finding]:
+    fired = {match.rule for match in matches}
+    silenced = [f"`{rule}` ({reason})" for rule, reason in off.items() if rule in fired]
+    if silenced:
+        yield skipped(CHECK, "switched off", f"{', '.join(silenced)}.")
+    unknown = [rule for rule in off if rule not in RULES]
+    idle = [rule for rule in off if rule in RULES and rule not in fired]
+    if unknown:
+        yield Finding(
+            check=CHECK,
+            status=Status.WARN,
+            subject="switched off",
+            message=f"`rules.off` names {listed(unknown)}, which is no rule.",
+            hint="`coreml-gate rules` lists them.",
+        )
+    if idle:
+        yield skipped(CHECK, "switched off", f"{listed(idle)} would not fire: drop it from `rules.off`.")
+
+
+def _fix(rule: str) -> list[str]:
+    return RULES[rule].fix.splitlines() if rule in RULES else [""]
+
+
+def _lines(match: RuleMatch) -> list[str]:
+    evidence = f" [{RULES[match.rule].evidence[0]}]" if match.rule in RULES else ""
+    hidden = match.count - len(match.places)
+    places = [f"    `{place.place}`{_written(place)}: {place.text}" for place in match.places]
+    more = [f"    and {hidden} more"] if hidden > 0 else []
+    return [f"{match.severity}: `{match.rule}`, {counted(match.count, 'place')}{evidence}", *places, *more]
+
+
+def _written(place: RulePlace) -> str:
+    return f" ({place.file}:{place.line})" if place.file else ""

@@ -1,0 +1,82 @@
+"""docs/rules.md: ``python -m coreml_gate.rules.document docs/rules.md`` writes it."""
+
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.rules import GROUPS, RULES, Rule
+from coreml_gate.rules.rule import SEVERITIES
+
+_ISSUE: Final = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)#(?P<number>\d+)")
+_LOOKS_AT: Final = {
+    "program": "the program of the package",
+    "twins": "the program beside its float32 twin",
+    "package": "the package's interface and files",
+    "graph": "the captured torch graph",
+    "setting": "the configuration and the installed versions",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    counts = Counter(rule.severity for rule in RULES.values())
+    rows = "".join(f"| `{name}` | {counts[name]} | {text} |\n" for name, text in SEVERITIES.items())
+    return (
+        "# Rules\n\n"
+        f"{len(RULES)} known pitfalls that every model is checked for. A rule reads the saved package or the "
+        "captured torch graph and\nruns nothing. This page is generated: "
+        "`python -m coreml_gate.rules.document docs/rules.md`.\n\n"
+        f"| Severity | Rules | Meaning |\n|---|---|---|\n{rows}\n"
+        "Only what is new against the baseline is shown in the comment. A rule is switched off for one "
+        "model, with the reason:\n\n"
+        '```toml\n[model.rules]\noff = { "run-time-gather" = "the table has 64 rows" }\n```\n\n'
+        + "\n".join(_group(name, rules) for name, rules in GROUPS.items())
+    )
+
+
+def _group(name: str, rules: tuple[Rule, ...]) -> str:
+    return f"## {name}\n\n" + "\n".join(_rule(rule) for rule in rules)
+
+
+def _rule(rule: Rule) -> str:
+    sentence, *code = rule.fix.splitlines()
+    block = f"\n```{_language(code)}\n{chr(10).join(code)}\n```\n" if code else ""
+    sources = ", ".join(_link(item) for item in rule.evidence)
+    return (
+        f"### `{rule.id}`\n\n"
+        f"{rule.question} **{rule.severity}**, looks at {_LOOKS_AT[rule.part]}; "
+        f"coremltools: {rule.versions}.\n"
+        f"Evidence: {sources}.\n\n{sentence}\n{block}"
+    )
+
+
+def _language(code: list[str]) -> str:
+    toml = re.match(r'\[|[\w-]+ = (["\[{\d])', code[0])
+    return "toml" if toml and not re.match(r"[a-z_]+ = nn|\w+ = \[?torch", code[0]) else "python"
+
+
+def _link(item: str) -> str:
+    text, address = linked(item)
+    return f"[{text}]({address})" if address else text
+
+
+def linked(item: str) -> tuple[str, str]:
+    """The words of an evidence and its address; an issue's address shows pull requests as well."""
+    issue = _ISSUE.fullmatch(item)
+    if issue is not None:
+        return item, f"https://github.com/{issue['repository']}/issues/{issue['number']}"
+    address, _, remark = item.partition(" ")
+    if address.startswith("https://"):
+        return remark.strip("()") or address.removeprefix("https://"), address
+    return item, ""
+
+
+def main(path: Path) -> None:
+    """Write the page."""
+    path.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

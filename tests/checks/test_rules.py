@@ -1,0 +1,96 @@
+"""What is new blames the pull request, what is known does not."""
+
+from typing import Any
+
+import pytest
+
+from coreml_gate.checks import rules
+from coreml_gate.config.options import RuleOptions
+from coreml_gate.record import RuleMatch, RulePlace
+from coreml_gate.verdict import Finding, Status
+from tests.builders import model_config, model_record
+from tests.checks.cases import evidence
+
+SEVERITIES = {"rank-above-5": "fatal", "power-of-two": "silent", "scatter": "perf", "fp16-softplus": "info"}
+
+
+def match(rule: str, count: int = 1, **place: Any) -> RuleMatch:
+    first = RulePlace(**({"place": "pow_3", "text": "2 ** y is computed as y ** 2"} | place))
+    return RuleMatch(rule=rule, severity=SEVERITIES[rule], count=count, places=(first,))  # type: ignore[arg-type]
+
+
+def asked(
+    head: list[RuleMatch] | None, base: list[RuleMatch] | None = None, **off: str
+) -> dict[str, Finding]:
+    baseline = None if base is None else model_record(rules=tuple(base))
+    config = model_config(rules=RuleOptions(off={name.replace("_", "-"): why for name, why in off.items()}))
+    measured = model_record(rules=None if head is None else tuple(head))
+    return {finding.subject: finding for finding in rules.run(evidence(measured, baseline, config))}
+
+
+@pytest.mark.parametrize(("rule", "status"), [("rank-above-5", Status.FAIL), ("power-of-two", Status.WARN)])
+def test_what_is_wrong_for_sure_stands_alone(rule: str, status: Status) -> None:
+    finding = asked([match(rule, 3, file="net.py", line=12)])[rule]
+
+    assert finding.status is status
+    assert finding.message == (
+        f"`{rule}` at `pow_3` (net.py:12): 2 ** y is computed as y ** 2, and at 2 more places."
+    )
+    assert finding.hint
+    assert (finding.file, finding.line) == ("net.py", 12)
+
+
+def test_what_is_slow_warns_only_against_a_baseline_without_it() -> None:
+    assert asked([match("scatter")])["rules"].status is Status.PASS
+    assert asked([match("scatter")], [])["speed"].status is Status.WARN
+    assert set(asked([match("scatter")], [match("scatter")])) == {"rules"}
+
+
+def test_more_places_than_the_baseline_has_are_new() -> None:
+    finding = asked([match("power-of-two", 3)], [match("power-of-two", 2)])["power-of-two"]
+    assert (finding.value, finding.base) == (3, 2)
+    assert set(asked([match("power-of-two", 2)], [match("power-of-two", 2)])) == {"rules"}
+
+
+@pytest.mark.parametrize("base", [None, []])
+def test_what_may_be_never_warns(base: list[RuleMatch] | None) -> None:
+    finding = asked([match("fp16-softplus")], base)["rules"]
+    assert finding.status is Status.PASS
+    assert finding.message.endswith("1 note something.")
+    assert finding.details[0] == "info: `fp16-softplus`, 1 place [apple/coremltools#2687]"
+
+
+def test_what_the_baseline_has_is_counted_and_folded_away() -> None:
+    finding = asked([match("rank-above-5")], [match("rank-above-5")])["rules"]
+    assert finding.status is Status.PASS
+    assert finding.message.endswith("1 fire as in the baseline.")
+    assert "rank-above-5" in finding.details[0]
+
+
+def test_a_rule_that_is_switched_off_is_skipped_with_its_reason() -> None:
+    findings = asked([match("power-of-two")], power_of_two="y is never odd")
+    assert set(findings) == {"rules", "switched off"}
+    assert findings["switched off"].status is Status.SKIPPED
+    assert findings["switched off"].message == "`power-of-two` (y is never odd)."
+
+
+def test_a_switch_for_no_rule_is_a_warning() -> None:
+    finding = asked([], power_of_too="typing error")["switched off"]
+    assert finding.status is Status.WARN
+    assert finding.message == "`rules.off` names `power-of-too`, which is no rule."
+
+
+def test_without_a_look_nothing_is_claimed() -> None:
+    assert asked(None)["rules"].status is Status.SKIPPED
+
+
+def test_a_model_with_everything_takes_a_handful_of_lines() -> None:
+    known = list(rules.RULES.values())
+    everything = [
+        RuleMatch(rule=rule.id, severity=rule.severity, count=9, places=(RulePlace(place="x", text="y"),))
+        for rule in known
+    ]
+    findings = rules.run(evidence(model_record(rules=tuple(everything)), model_record(rules=())))
+    assert len(findings) == 2 * rules.MOST_FINDINGS + 2
+    text = "\n".join(line for finding in findings for line in (finding.message, *finding.details))
+    assert all(f"`{rule.id}`" in text for rule in known)
