@@ -15,6 +15,9 @@ ComputeUnits = Literal["ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE"]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 """Names become folders, artifact names and table rows: letters, digits, dot, underscore and hyphen."""
 
+IOSVersion = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?(\.[0-9]+)*$")]
+"""A version of iOS or iPadOS, of which only the first number counts."""
+
 Range = Annotated[tuple[PositiveInt, int], Field(min_length=2, max_length=2)]
 """Least and greatest size of a flexible dimension; -1 as the greatest means no bound."""
 Dimension = PositiveInt | Range
@@ -66,6 +69,13 @@ class Converter(Table):
     """Graph passes to leave out, as ``common::fuse_conv_batchnorm``."""
 
 
+class RuleOptions(Table):
+    """Which of the known pitfalls are not asked for; `coreml-gate rules` lists them."""
+
+    off: dict[str, Annotated[str, StringConstraints(min_length=1)]] = Field(default_factory=dict)
+    """Rules that are switched off, each with the reason: `{ "run-time-gather" = "the table is small" }`."""
+
+
 class ModelOptions(Table):
     """What a model may say for itself and ``[gate]`` may say for all of them."""
 
@@ -77,18 +87,24 @@ class ModelOptions(Table):
     """Oldest system on which the package must load."""
     conversion: Conversion = "auto"
     """By ``torch.export``, by ``torch.jit.trace``, or by the first of them that succeeds."""
+    adversarial: bool = True
+    """Whether changed samples (scaled, rounded, zero, equal, ...) are tried as well; it costs seconds."""
     compute_units: ComputeUnits = "ALL"
     """On which hardware Core ML may run the package."""
     compress: Compression | None = None
     """Whether weights are made smaller after conversion."""
     converter: Converter = Converter()
     """What is passed on to the converter."""
+    devices: tuple[str, ...] = ()
+    """Devices on which the model must fit and load, by the names that `coreml-gate devices` lists."""
+    minimum_os: IOSVersion | None = None
+    """Oldest iOS of the app, as `"17"`: all devices that run it are asked, unless `devices` names some."""
     watch: tuple[str, ...] = ()
     """Glob patterns of files, relative to the repository, on which the model depends besides its imports."""
+    rules: RuleOptions = RuleOptions()
+    """Which of the known pitfalls are not asked for."""
     limits: Limits = Limits()
     """How much each check allows."""
-    adversarial: bool = True
-    """Whether changed samples (scaled, rounded, zero, equal, ...) are tried as well; it costs seconds."""
 
 
 class ModelConfig(ModelOptions):
