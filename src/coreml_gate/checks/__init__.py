@@ -16,6 +16,7 @@ from coreml_gate.checks import (
     memory,
     parity,
     precision,
+    rules,
     size,
     source,
 )
@@ -42,6 +43,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     size.CHECK: size.run,
     adversarial.CHECK: adversarial.run,
     memory.CHECK: memory.run,
+    rules.CHECK: rules.run,
 }
 
 
