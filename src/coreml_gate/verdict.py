@@ -30,6 +30,15 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
+class Acceptance(Answer):
+    """Who took a failure on themselves, and until when."""
+
+    by: str
+    until: str
+    """The last day, ISO 8601."""
+    reason: str
+
+
 class Finding(Answer):
     """One answer of one check."""
 
@@ -51,6 +60,8 @@ class Finding(Answer):
     file: str = ""
     """The source file to look at, relative to the repository; empty when no file is to blame."""
     line: PositiveInt | None = None
+    accepted: Acceptance | None = None
+    """Why a failure is a warning only: somebody answers for it."""
 
 
 class ModelVerdict(Answer):
@@ -95,6 +106,8 @@ class Verdict(Answer):
     baseline: BaselineFacts
     models: tuple[ModelVerdict, ...]
     skipped: tuple[SkippedVerdict, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """On the run as a whole: limits that the change itself changes, overrides that do not count."""
     fail_on_unsure: bool = False
     """Whether a finding that cannot tell blocked as a failure does."""
 
@@ -102,3 +115,15 @@ class Verdict(Answer):
 def gravest(statuses: list[Status]) -> Status:
     """The status that stands for all of them; nothing asked at all is ``skipped``."""
     return max(statuses, key=SEVERITY.index, default=Status.SKIPPED)
+
+
+def overall_exit_code(models: tuple[ModelVerdict, ...]) -> int:
+    """The first problem's exit code, else 1 for a failure, else 0.
+
+    A problem wins over a failure: 1 says that the gate looked and the answer is no, which nobody may claim of
+    a run in which it could not look at all of the models.
+    """
+    codes = [model.exit_code for model in models if model.exit_code != PASS_EXIT_CODE]
+    return next(
+        (code for code in codes if code != FAIL_EXIT_CODE), FAIL_EXIT_CODE if codes else PASS_EXIT_CODE
+    )

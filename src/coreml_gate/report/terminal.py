@@ -49,6 +49,8 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         console.print()
         console.print(_table(build_table(verdict), console.width))
         _say(console, f"{count(len(verdict.models), 'model')}: {counts(verdict)}")
+    for finding in verdict.findings:
+        _print_findings(console, "this run", finding.status, [finding])
     _print_blockers(verdict, console)
     for status in (Status.WARN, Status.UNSURE):
         for model, found in groupby(asides(verdict, status), key=lambda aside: aside.model):

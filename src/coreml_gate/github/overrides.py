@@ -1,0 +1,193 @@
+"""A failure that somebody takes on themselves: who, why and until when, in one line that everybody can read.
+
+::
+
+    /coreml-gate accept precision of digits until 2026-12-31: the new head is trained again in December
+
+The line stands in the pull request's description or in a comment, written by somebody with write permission,
+and the pull request carries the label ``coreml-gate: accept``. Nothing here talks to GitHub.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from coreml_gate.verdict import (
+    FAIL_EXIT_CODE,
+    Acceptance,
+    Finding,
+    ModelVerdict,
+    Status,
+    Verdict,
+    gravest,
+    overall_exit_code,
+)
+
+CHECK: Final = "override"
+LABEL: Final = "coreml-gate: accept"
+FORM: Final = "/coreml-gate accept CHECK of MODEL until YYYY-MM-DD: reason"
+LONGEST: Final = timedelta(days=366)
+MAX_STATEMENTS: Final = 50
+
+_COMMAND: Final = "/coreml-gate"
+_LINE: Final = re.compile(
+    r"/coreml-gate +accept +(?P<check>[a-z][a-z0-9-]{0,39}) +of +(?P<model>[A-Za-z0-9][A-Za-z0-9._-]{0,99})"
+    r" +until +(?P<until>\d{4}-\d{2}-\d{2}): *(?P<reason>\S.{0,399})"
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A text on the pull request, and who wrote it."""
+
+    author: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Override:
+    """One line that asks for a failure to be accepted; ``problem`` says why it does not count."""
+
+    author: str
+    line: str
+    check: str = ""
+    model: str = ""
+    until: date = date.min
+    reason: str = ""
+    problem: str = ""
+
+
+def parse_overrides(statements: Iterable[Statement]) -> tuple[Override, ...]:
+    """Every line that begins with ``/coreml-gate``, in the order of the statements."""
+    lines = (
+        (statement.author, line.strip())
+        for statement in statements
+        for line in statement.text.splitlines()
+        if line.startswith(_COMMAND)
+    )
+    return tuple(_parse(author, line) for author, line in lines)[:MAX_STATEMENTS]
+
+
+def apply_overrides(
+    verdict: Verdict,
+    overrides: Sequence[Override],
+    may_write: Callable[[str], bool],
+    today: date,
+    *,
+    labelled: bool,
+) -> Verdict:
+    """The Verdict with accepted failures as warnings, and a finding for every line that did not count.
+
+    Only failures of checks can be accepted. A model that could not be measured stays blocked: nobody knows
+    what there would be to accept.
+    """
+    judged = [_examined(each, verdict, may_write, today, labelled=labelled) for each in overrides]
+    counting = [each for each in judged if not each.problem]
+    models = tuple(_accepted(model, counting, strict=verdict.fail_on_unsure) for model in verdict.models)
+    ignored = tuple(_ignored(each) for each in judged if each.problem)
+    return with_findings(verdict.model_copy(update={"models": models}), ignored)
+
+
+def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
+    """The Verdict with more findings on the run as a whole, its status and exit code taken from all parts."""
+    everything = (*verdict.findings, *findings)
+    statuses = [*(model.verdict for model in verdict.models), *(finding.status for finding in everything)]
+    update = {
+        "findings": everything,
+        "verdict": gravest(statuses),
+        "exit_code": overall_exit_code(verdict.models),
+    }
+    return verdict.model_copy(update=update)
+
+
+def _parse(author: str, line: str) -> Override:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return Override(author, line, problem=f"it is not of the form `{FORM}`")
+    try:
+        until = date.fromisoformat(match["until"])
+    except ValueError:
+        return Override(author, line, problem=f"`{match['until']}` is not a date")
+    return Override(author, line, match["check"], match["model"], until, match["reason"].strip())
+
+
+def _examined(
+    override: Override, verdict: Verdict, may_write: Callable[[str], bool], today: date, *, labelled: bool
+) -> Override:
+    problems = _problems(override, verdict, may_write, today, labelled=labelled)
+    problem = next(problems, "")
+    return Override(**{**vars(override), "problem": problem})
+
+
+def _problems(
+    override: Override, verdict: Verdict, may_write: Callable[[str], bool], today: date, *, labelled: bool
+) -> Iterator[str]:
+    """Why the line does not count, what can be said without asking GitHub first."""
+    if override.problem:
+        yield override.problem
+    if override.until < today:
+        yield f"it expired on {override.until}"
+    if override.until > today + LONGEST:
+        yield f"it would hold for more than {LONGEST.days} days"
+    if not _failures(override, verdict):
+        yield f"`{override.check}` of `{override.model}` does not fail"
+    if not labelled:
+        yield f"the pull request lacks the label `{LABEL}`"
+    if not may_write(override.author):
+        yield f"`{override.author}` has no write permission"
+
+
+def _failures(override: Override, verdict: Verdict) -> list[Finding]:
+    return [
+        finding
+        for model in verdict.models
+        if model.name == override.model and model.exit_code <= FAIL_EXIT_CODE
+        for finding in model.of(override.check)
+        if finding.status in _blocking(strict=verdict.fail_on_unsure)
+    ]
+
+
+def _blocking(*, strict: bool) -> tuple[Status, ...]:
+    return (Status.FAIL, Status.UNSURE) if strict else (Status.FAIL,)
+
+
+def _accepted(model: ModelVerdict, overrides: Sequence[Override], *, strict: bool) -> ModelVerdict:
+    """The model with the last override for each check applied; without one, the model as it was."""
+    by_check = {each.check: each for each in overrides if each.model == model.name}
+    if not by_check:
+        return model
+    blocking = _blocking(strict=strict)
+    findings = tuple(
+        _accept(finding, by_check[finding.check])
+        if finding.status in blocking and finding.check in by_check
+        else finding
+        for finding in model.findings
+    )
+    status = gravest([Status.FAIL if each.status in blocking else each.status for each in findings])
+    exit_code = FAIL_EXIT_CODE if status is Status.FAIL else 0
+    return model.model_copy(update={"findings": findings, "verdict": status, "exit_code": exit_code})
+
+
+def _accept(finding: Finding, override: Override) -> Finding:
+    until = override.until.isoformat()
+    words = f"Accepted by `{override.author}` until {until}: {override.reason.rstrip('.')}."
+    return finding.model_copy(
+        update={
+            "status": Status.WARN,
+            "message": f"{finding.message} {words}",
+            "accepted": Acceptance(by=override.author, until=until, reason=override.reason),
+        }
+    )
+
+
+def _ignored(override: Override) -> Finding:
+    return Finding(
+        check=CHECK,
+        status=Status.WARN,
+        subject=override.model or "override",
+        message=f"the override of `{override.author}` does not count: {override.problem}.",
+        hint=f"write `{FORM}`, and add the label `{LABEL}`.",
+        details=(override.line,),
+    )

@@ -1,0 +1,106 @@
+"""What a pull request changes in the gate's own configuration: shown, since it could loosen what judges it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from coreml_gate.config import Config, GateOptions, ModelOptions
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "policy"
+_ABSENT: Final = "not set"
+_SHOWN: Final = 3
+"""Changes in the message; all of them stand in the details."""
+_NAMES: Final = 3
+_LONGEST: Final = 80
+_SHARED: Final = frozenset(ModelOptions.model_fields)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key with another value; ``models`` is empty for a key of the gate itself."""
+
+    key: str
+    old: str
+    new: str
+    models: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        of = f" of {_listed(self.models)}" if self.models else ""
+        return f"`{self.key}`{of}: {self.old} → {self.new}"
+
+
+def policy_changes(base: Config, head: Config) -> tuple[Change, ...]:
+    """Every key that differs, models that share a change together; models that came or went are changes, too."""
+    grouped: dict[tuple[str, str, str], list[str]] = {}
+    for model, key, old, new in _of_models(base, head):
+        grouped.setdefault((key, old, new), []).append(model)
+    of_models = (Change(*change, tuple(models)) for change, models in grouped.items())
+    return (*_of_gate(base.gate, head.gate), *of_models)
+
+
+def policy_finding(changes: tuple[Change, ...], judged_with: str) -> Finding | None:
+    """One warning for all changes, or ``None``; ``judged_with`` says whose limits were applied."""
+    if not changes:
+        return None
+    shown = "; ".join(str(change) for change in changes[:_SHOWN])
+    more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+    return Finding(
+        check=CHECK,
+        status=Status.WARN,
+        subject="configuration",
+        message=f"this pull request changes {len(changes)} key(s) of the gate's configuration: {shown}{more}. "
+        f"{judged_with}",
+        hint="whoever approves it approves these limits, too.",
+        details=tuple(str(change) for change in changes),
+    )
+
+
+def _of_gate(base: GateOptions, head: GateOptions) -> Iterator[Change]:
+    """The gate's own keys; what models inherit is seen at the models."""
+    own = set(GateOptions.model_fields) - _SHARED
+    before = dict(_flat(base.model_dump(mode="json", by_alias=True, include=own)))
+    after = dict(_flat(head.model_dump(mode="json", by_alias=True, include=own)))
+    for key, old, new in _differences(before, after):
+        yield Change(f"gate.{key}", old, new)
+
+
+def _of_models(base: Config, head: Config) -> Iterator[tuple[str, str, str, str]]:
+    before = {model.name: model for model in base.model}
+    after = {model.name: model for model in head.model}
+    for name in dict.fromkeys([*before, *after]):
+        if name not in before or name not in after:
+            yield name, "model", *(("gated", "removed") if name in before else ("absent", "added"))
+            continue
+        old = dict(_flat(before[name].model_dump(mode="json", by_alias=True)))
+        new = dict(_flat(after[name].model_dump(mode="json", by_alias=True)))
+        for key, was, now in _differences(old, new):
+            yield name, key, was, now
+
+
+def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for key in dict.fromkeys([*before, *after]):
+        old, new = before.get(key, _ABSENT), after.get(key, _ABSENT)
+        if old != new:
+            yield key, old, new
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _shown(value)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return _ABSENT
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _listed(models: tuple[str, ...]) -> str:
+    named = ", ".join(f"`{model}`" for model in models[:_NAMES])
+    return named if len(models) <= _NAMES else f"{named} and {len(models) - _NAMES} more model(s)"
