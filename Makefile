@@ -53,13 +53,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
-$(VENV)/.diagnose-demo: $(VENV)/.installed  ## models with FP16 faults: is the operation found, does the repair pass
-	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/fp16.py
-
-conformance: $(VENV)/.installed  ## a sample of coremltools' own operation tests, run by the MIL runtime
-	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample 12 --workers 2
-
-bench: $(VENV)/.installed
+$(VENV)/.bench: $(VENV)/.installed
 	$(OPEN) pip install --quiet --constraint constraints.txt '.[bench]'
 	$(OPEN) pip install --quiet --no-deps --constraint constraints.txt timm transformers
 	touch $@
