@@ -12,6 +12,7 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremlto
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.graph import graph_of
+from coreml_gate.convert.missing import missing_operations
 from coreml_gate.convert.quiet import quiet
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.rules import Facts, Setting, Twins, View
@@ -99,7 +100,9 @@ def captured(route: str, function: Build | torch.nn.Module, *inputs: torch.Tenso
             model = torch.export.export(model, inputs, strict=False).run_decompositions()
         else:
             model = torch.jit.trace(model, tuple(value.clone() for value in inputs), check_trace=False)  # type: ignore[no-untyped-call]
-    return Facts(setting(), graph=graph_of(model, Path(__file__).parents[2], **known))
+        types = [ct.TensorType(name=f"x{i}", shape=value.shape) for i, value in enumerate(inputs)]
+        missing = [item.operation for item in missing_operations(model, types)]
+    return Facts(setting(), graph=graph_of(model, Path(__file__).parents[2], missing, **known))
 
 
 def traced(

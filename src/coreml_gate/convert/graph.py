@@ -24,15 +24,21 @@ _MOST_LISTED = 16
 def graph_of(
     model: ExportedProgram | torch.jit.ScriptModule,
     root: Path,
+    missing: Iterable[str] = (),
     frozen_places: Iterable[str] = (),
     filled_states: Iterable[str] = (),
 ) -> TorchGraph:
-    """All operations of a graph, with the lines below ``root`` that call them."""
+    """All operations of a graph, with the lines below ``root`` that call them.
+
+    ``missing`` are the kinds that coremltools cannot convert (``missing_operations`` finds them): a traced
+    graph is rewritten before it is converted, so its operations alone do not tell.
+    """
+    kinds = frozenset(missing)
     if isinstance(model, ExportedProgram):
-        calls, outputs = tuple(_exported_calls(model, root)), tuple(_exported_outputs(model))
+        calls, outputs = tuple(_exported_calls(model, root, kinds)), tuple(_exported_outputs(model))
     else:
         graph = model.inlined_graph
-        calls = tuple(_script_calls(graph, root))
+        calls = tuple(_script_calls(graph, root, kinds))
         outputs = tuple(value.debugName() for value in graph.outputs())
     return TorchGraph(
         route="export" if isinstance(model, ExportedProgram) else "trace",
@@ -43,13 +49,13 @@ def graph_of(
     )
 
 
-def _exported_calls(program: ExportedProgram, root: Path) -> Iterator[TorchCall]:
+def _exported_calls(program: ExportedProgram, root: Path, missing: frozenset[str]) -> Iterator[TorchCall]:
     for node in program.graph.nodes:
         if node.op == "call_function":
-            yield _exported_call(node, root)
+            yield _exported_call(node, root, missing)
 
 
-def _exported_call(node: torch.fx.Node, root: Path) -> TorchCall:
+def _exported_call(node: torch.fx.Node, root: Path, missing: frozenset[str]) -> TorchCall:
     target = exported_name(node.target)
     operation, _, overload = target.partition(".")
     file, line = _own_line(_FRAME.finditer(str(node.meta.get("stack_trace", ""))), root, innermost_last=True)
@@ -66,7 +72,7 @@ def _exported_call(node: torch.fx.Node, root: Path) -> TorchCall:
         module=module_path(node),
         file=file,
         line=line,
-        support=support_of(target),
+        support=support_of(target, missing),
     )
 
 
@@ -102,15 +108,15 @@ def _named_arguments(node: torch.fx.Node) -> Iterator[tuple[str, Any]]:
     yield from node.kwargs.items()
 
 
-def _script_calls(graph: Any, root: Path) -> Iterator[TorchCall]:  # noqa: ANN401 - torch's graphs carry no types
+def _script_calls(graph: Any, root: Path, missing: frozenset[str]) -> Iterator[TorchCall]:  # noqa: ANN401 - torch's graphs carry no types
     for node in graph.nodes():
         if not node.kind().startswith("prim::"):
-            yield _script_call(node, root)
+            yield _script_call(node, root, missing)
         for block in node.blocks():
-            yield from _script_calls(block, root)
+            yield from _script_calls(block, root, missing)
 
 
-def _script_call(node: Any, root: Path) -> TorchCall:  # noqa: ANN401 - as above
+def _script_call(node: Any, root: Path, missing: frozenset[str]) -> TorchCall:  # noqa: ANN401 - as above
     arguments = dict(_script_arguments(node))
     output = next(iter(node.outputs()), None)
     kind: Any = None if output is None else output.type()
@@ -128,7 +134,7 @@ def _script_call(node: Any, root: Path) -> TorchCall:  # noqa: ANN401 - as above
         ),
         file=file,
         line=line,
-        support=support_of(node.kind()),
+        support=support_of(node.kind(), missing),
     )
 
 

@@ -10,7 +10,7 @@ from torch.export import ExportedProgram
 
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.graph import exported_name, module_path, readable
-from coreml_gate.convert.support import support_of
+from coreml_gate.convert.support import is_convertible
 from coreml_gate.record import MissingOperation
 
 _SHOWN_MODULES = 3
@@ -88,7 +88,7 @@ def _missing_in_program(program: ExportedProgram) -> Iterator[tuple[str, str]]:
         if node.op != "call_function":
             continue
         kind = sanitize_op_kind(exported_name(node.target))
-        if support_of(kind) != "works":
+        if not is_convertible(kind):
             yield kind, module_path(node)
 
 
@@ -102,7 +102,7 @@ def _missing_in(script: torch.jit.ScriptModule, inputs: Sequence[ct.TensorType])
 
 def _missing_in_block(block: object) -> Iterator[tuple[str, str]]:
     for node in getattr(block, "nodes", ()):
-        if support_of(node.kind) != "works":
+        if not is_convertible(node.kind):
             names = node.get_scope_info()[0][:-1]
             yield node.kind, readable(".".join(names))
         for inner in node.blocks:

@@ -25,7 +25,7 @@ from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.features import with_program_ranges
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, run_source
-from coreml_gate.record import ConversionFacts
+from coreml_gate.record import ConversionFacts, MissingOperation
 from coreml_gate.torch_graph import GRAPH, write_graph
 
 REFERENCE = "reference.mlpackage"
@@ -176,8 +176,12 @@ def _along(route: Route, task: _Task, outputs: Outputs) -> tuple[list[str], Path
     with quiet() as heard, identity_shims() as shims:
         try:
             captured = capture(route, task.source, task.samples, task.config)
-            _keep_graph(captured, task)
-            _refuse_missing(captured, task)
+            missing = missing_operations(
+                captured.model, input_types(task.samples, task.config, captured.program)
+            )
+            _keep_graph(captured, task, missing)
+            if missing:
+                raise ConversionFailedError(missing_message(missing), missing=missing)  # noqa: TRY301
             reference, package = _packages(captured, task, outputs)
         except ConversionFailedError:
             raise
@@ -187,17 +191,10 @@ def _along(route: Route, task: _Task, outputs: Outputs) -> tuple[list[str], Path
     return [*captured.notes, *notes], reference, package
 
 
-def _keep_graph(captured: Captured, task: _Task) -> None:
-    root = task.source.root
-    graph = graph_of(captured.model, root, captured.frozen_places, captured.filled_states)
+def _keep_graph(captured: Captured, task: _Task, missing: tuple[MissingOperation, ...]) -> None:
+    kinds = [item.operation for item in missing]
+    graph = graph_of(captured.model, task.source.root, kinds, captured.frozen_places, captured.filled_states)
     write_graph(graph, task.folder / GRAPH)
-
-
-def _refuse_missing(captured: Captured, task: _Task) -> None:
-    inputs = input_types(task.samples, task.config, captured.program)
-    missing = missing_operations(captured.model, inputs)
-    if missing:
-        raise ConversionFailedError(missing_message(missing), missing=missing)
 
 
 def _packages(captured: Captured, task: _Task, outputs: Outputs) -> tuple[Path, Path]:

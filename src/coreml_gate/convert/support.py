@@ -1,6 +1,7 @@
 """Can coremltools convert an operation? A converter that is registered may still be unable to work."""
 
 import dis
+from collections.abc import Collection
 from functools import cache
 from itertools import pairwise
 
@@ -14,12 +15,17 @@ _BUILDER = "mb"
 """The name by which coremltools' own converters call the MIL builder."""
 
 
-def support_of(operation: str) -> Support:
-    """``aten::sub.Tensor`` or ``logit``: whether it has a converter, and one that can work."""
+def support_of(operation: str, missing: Collection[str]) -> Support:
+    """What ``aten::sub.Tensor`` is, where the converter knows none of the kinds in ``missing``."""
     kind = sanitize_op_kind(operation)
-    if _TORCH_OPS_REGISTRY.get_func(kind) is None:
-        return "missing"
-    return "broken" if kind in broken_converters() else "works"
+    if kind in broken_converters():
+        return "broken"
+    return "missing" if {kind, kind.removesuffix("_")} & set(missing) else "works"
+
+
+def is_convertible(kind: str) -> bool:
+    """Has an operation, by coremltools' own name, a converter that can work?"""
+    return _TORCH_OPS_REGISTRY.get_func(kind) is not None and kind not in broken_converters()
 
 
 @cache
