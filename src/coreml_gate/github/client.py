@@ -3,10 +3,10 @@
 A token goes in once and never comes out again: no message, no representation and no other host sees it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import requests
 from github import Auth, Github, GithubException, GithubRetry
@@ -21,6 +21,8 @@ DEFAULT_API_URL: Final = "https://api.github.com"
 PAGE_SIZE: Final = 100
 _TRY_AGAIN: Final = "GitHub or the network failed: run the job again."
 _READ_RETRIES: Final = (500, 502, 503, 504)
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -198,3 +200,14 @@ def _session(patience: Patience) -> requests.Session:
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(max_retries=retry))
     return session
+
+
+def create_once(create: Callable[[], Made], find: Callable[[], Made | None]) -> Made:
+    """Creates something by POST; where the answer got lost, looks for it before trying once more."""
+    try:
+        return create()
+    except GitHubError as error:
+        if error.status is not None and error.status < requests.codes.server_error:
+            raise
+    found = find()
+    return create() if found is None else found

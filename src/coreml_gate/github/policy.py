@@ -1,4 +1,4 @@
-"""What a pull request changes in the gate's own configuration: shown, since it could loosen what judges it."""
+"""What a pull request changes in the configuration of the gate: shown, since it could loosen its judge."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ class Change:
 
 
 def policy_changes(base: Config, head: Config) -> tuple[Change, ...]:
-    """Every key that differs, models that share a change together; models that came or went are changes, too."""
+    """Every key that differs, models that share a change together, and the models that came or went."""
     grouped: dict[tuple[str, str, str], list[str]] = {}
     for model, key, old, new in _of_models(base, head):
         grouped.setdefault((key, old, new), []).append(model)
@@ -50,8 +50,8 @@ def policy_finding(changes: tuple[Change, ...], judged_with: str) -> Finding | N
         check=CHECK,
         status=Status.WARN,
         subject="configuration",
-        message=f"this pull request changes {len(changes)} key(s) of the gate's configuration: {shown}{more}. "
-        f"{judged_with}",
+        message=f"this pull request changes {len(changes)} key(s) of the gate's configuration: "
+        f"{shown}{more}. {judged_with}",
         hint="whoever approves it approves these limits, too.",
         details=tuple(str(change) for change in changes),
     )

@@ -96,7 +96,7 @@ def _message(text: str) -> Json:
 
 
 def _location(model: ModelVerdict, finding: Finding, options: ReportOptions) -> Json:
-    blamed = _is_inside(finding.file)
+    blamed = is_inside(finding.file)
     uri = finding.file if blamed else options.config_file
     line = (finding.line if blamed else None) or 1
     return {
@@ -108,7 +108,7 @@ def _location(model: ModelVerdict, finding: Finding, options: ReportOptions) -> 
     }
 
 
-def _is_inside(file: str) -> bool:
+def is_inside(file: str) -> bool:
     """Whether the path can only lead into the repository."""
     path = PurePosixPath(file)
     return file != "" and file == plain(file) and not path.is_absolute() and ".." not in path.parts

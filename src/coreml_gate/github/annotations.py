@@ -1,0 +1,100 @@
+"""Findings at their lines: as annotations of a check run, and as commands in the log of a job.
+
+A command is a line of the log that starts with ``::``. Whatever foreign text goes into one is escaped as
+actions/toolkit does it; foreign text elsewhere in the log is printed while commands are switched off.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from coreml_gate.report.escape import plain, shortened
+from coreml_gate.report.sarif import is_inside
+from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
+
+MAX_PER_LEVEL: Final = 10
+"""As many annotations of one level as GitHub shows of a step."""
+MAX_IN_CHECK: Final = 200
+_MESSAGE: Final = 2_000
+_TITLE: Final = 200
+
+Level = Literal["error", "warning", "notice"]
+_LEVELS: Final[dict[Status, Level]] = {
+    Status.FAIL: "error",
+    Status.WARN: "warning",
+    Status.UNSURE: "notice",
+}
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One finding at a line of a file."""
+
+    level: Level
+    path: str
+    """Relative to the repository; empty when no file is to blame."""
+    line: int
+    title: str
+    message: str
+
+
+def annotations_of(verdict: Verdict) -> tuple[Annotation, ...]:
+    """What is not plainly fine, failures first, in the order of the models."""
+    blamed = [
+        (finding, _annotation(model, finding))
+        for model in verdict.models
+        for finding in model.findings
+        if finding.status in _LEVELS
+    ]
+    blamed.sort(key=lambda pair: SEVERITY.index(pair[0].status), reverse=True)
+    return tuple(annotation for _, annotation in blamed)
+
+
+def commands(annotations: Sequence[Annotation]) -> Iterator[str]:
+    """The annotations as lines for the log, as many as GitHub shows, and a notice for the rest."""
+    shown: Counter[Level] = Counter()
+    for annotation in annotations:
+        shown[annotation.level] += 1
+        if shown[annotation.level] <= MAX_PER_LEVEL:
+            yield _command(annotation)
+    hidden = sum(max(0, count - MAX_PER_LEVEL) for count in shown.values())
+    if hidden:
+        yield f"{hidden} more annotation(s) are in the report: GitHub shows {MAX_PER_LEVEL} of a level."
+
+
+def notice(message: str, level: Level = "notice") -> str:
+    """A line for the log that is no finding."""
+    return f"::{level} title=coreml-gate::{_data(message)}"
+
+
+def without_commands(text: str, token: str) -> str:
+    """Foreign text for the log, between two lines that switch commands off and on again.
+
+    ``token`` must be one that the text's author cannot know.
+    """
+    return f"::stop-commands::{token}\n{text.rstrip()}\n::{token}::\n"
+
+
+def _annotation(model: ModelVerdict, finding: Finding) -> Annotation:
+    hint = f"\nHint: {plain(finding.hint)}" if finding.hint else ""
+    return Annotation(
+        level=_LEVELS[finding.status],
+        path=finding.file if is_inside(finding.file) else "",
+        line=finding.line or 1,
+        title=shortened(f"{plain(model.name)}: {plain(finding.check)}", _TITLE),
+        message=shortened(f"{plain(finding.message)}{hint}", _MESSAGE),
+    )
+
+
+def _command(annotation: Annotation) -> str:
+    place = f"file={_property(annotation.path)},line={annotation.line}," if annotation.path else ""
+    return f"::{annotation.level} {place}title={_property(annotation.title)}::{_data(annotation.message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,164 @@
+"""A check that is begun at once and always concluded, as a check run and as a commit status."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from coreml_gate.errors import SourceError, TokenError
+from coreml_gate.github.annotations import Annotation
+from coreml_gate.github.check import Outcome, concluded, outcome_of, unfinished
+from coreml_gate.github.check_run import CheckRun
+from coreml_gate.github.client import Client
+from coreml_gate.github.commit_status import CommitStatus
+from coreml_gate.report import ReportOptions
+from tests.github_api.faults import NOT_ACCESSIBLE, Fault
+from tests.github_api.hub import Hub
+from tests.github_api.server import GitHubServer
+from tests.report.verdicts import SITUATIONS
+
+HEAD = "a" * 40
+DONE = Outcome("success", "all 3 models may merge", "summary")
+
+
+def check_run(client: Client, key: str = "default") -> CheckRun:
+    return CheckRun(
+        client,
+        "coreml-gate",
+        HEAD,
+        key,
+        "https://github.com/acme/models/actions/runs/9",
+        lambda: datetime.now(UTC),
+    )
+
+
+def only_run(hub: Hub) -> dict[str, object]:
+    (run,) = hub.check_runs.values()
+    return dict(run)
+
+
+def test_it_is_in_progress_first_and_concluded_by_another_process(hub: Hub, client: Client) -> None:
+    url = check_run(client).begin()
+    assert (only_run(hub)["status"], only_run(hub)["conclusion"]) == ("in_progress", None)
+
+    assert check_run(client).conclude(DONE) == url
+    run = only_run(hub)
+    assert (run["status"], run["conclusion"], run["name"]) == ("completed", "success", "coreml-gate")
+    assert run["output"]["title"] == "all 3 models may merge"  # type: ignore[index]
+
+
+def test_beginning_twice_opens_one_and_a_re_run_opens_another(hub: Hub, client: Client) -> None:
+    check_run(client).begin()
+    check_run(client).begin()
+    assert len(hub.check_runs) == 1
+
+    check_run(client).conclude(DONE)
+    check_run(client).begin()
+    assert [run["status"] for run in hub.check_runs.values()] == ["completed", "in_progress"]
+
+
+def test_a_conclusion_without_a_beginning_makes_one(hub: Hub, client: Client) -> None:
+    check_run(client).conclude(DONE)
+
+    assert only_run(hub)["conclusion"] == "success"
+
+
+def test_a_check_run_of_another_app_or_key_is_left_alone(hub: Hub, client: Client) -> None:
+    check_run(client, "ios-app").begin()
+    check_run(client).conclude(DONE)
+
+    assert [run["status"] for run in hub.check_runs.values()] == ["in_progress", "completed"]
+
+
+def test_a_lost_answer_opens_no_second_one(hub: Hub, server: GitHubServer, client: Client) -> None:
+    server.faults.append(Fault("POST", "/check-runs", 502, kind="done-but"))
+    check_run(client).begin()
+
+    assert len(hub.check_runs) == 1
+
+
+def test_a_server_error_does_not_keep_it_open(hub: Hub, server: GitHubServer, client: Client) -> None:
+    check_run(client).begin()
+    server.faults.append(Fault("PATCH", "/check-runs/", 503))
+    check_run(client).conclude(DONE)
+
+    assert only_run(hub)["conclusion"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("error", "conclusion", "summary"),
+    [
+        (SourceError("`build` raised.", "look at it."), "failure", "`build` raised.\n\nHint: look at it."),
+        (ZeroDivisionError("secret"), "failure", "ZeroDivisionError in coreml-gate itself."),
+        (KeyboardInterrupt(), "cancelled", "was cancelled"),
+    ],
+)
+def test_whatever_ends_the_block_concludes_the_check(
+    hub: Hub, client: Client, error: BaseException, conclusion: str, summary: str
+) -> None:
+    with pytest.raises(type(error)), concluded(check_run(client)):
+        raise error
+
+    run = only_run(hub)
+    assert run["conclusion"] == conclusion
+    assert summary in run["output"]["summary"]  # type: ignore[index]
+    assert "secret" not in str(run)
+
+
+def test_a_block_without_an_outcome_is_a_failure(hub: Hub, client: Client) -> None:
+    with concluded(check_run(client)):
+        pass
+
+    assert only_run(hub)["conclusion"] == "failure"
+
+
+def test_annotations_go_in_chunks_that_github_takes(hub: Hub, server: GitHubServer, client: Client) -> None:
+    many = tuple(
+        Annotation("error", "models/net.py", line, "digits: parity", "0.3") for line in range(1, 121)
+    )
+    unlocated = Annotation("warning", "", 1, "digits: size", "4 MB")
+    check_run(client).conclude(Outcome("failure", "title", "summary", (*many, unlocated)))
+
+    (annotations,) = hub.annotations.values()
+    assert [each["start_line"] for each in annotations] == list(range(1, 121))
+    assert server.asked("PATCH", "/check-runs/") == 3
+    assert only_run(hub)["conclusion"] == "failure"
+
+
+@pytest.mark.parametrize(
+    ("situation", "conclusion"),
+    [
+        ("pass", "success"),
+        ("regression", "failure"),
+        ("unsure", "neutral"),
+        ("nothing", "neutral"),
+        ("source-error", "failure"),
+        ("sixty-models", "failure"),
+        ("hostile", "failure"),
+    ],
+)
+def test_every_verdict_has_its_conclusion_and_fits(
+    hub: Hub, client: Client, situation: str, conclusion: str
+) -> None:
+    check_run(client).conclude(outcome_of(SITUATIONS[situation](), ReportOptions()))
+
+    assert only_run(hub)["conclusion"] == conclusion
+
+
+def test_without_permission_the_line_to_add_is_named(server: GitHubServer, client: Client) -> None:
+    server.faults.append(Fault("POST", "/check-runs", 403, NOT_ACCESSIBLE))
+
+    with pytest.raises(TokenError) as caught:
+        check_run(client).begin()
+    assert "`checks: write`" in caught.value.hint
+
+
+def test_a_commit_status_says_the_same_in_one_line(hub: Hub, client: Client) -> None:
+    status = CommitStatus(client, "coreml-gate", HEAD, "https://github.com/acme/models/actions/runs/9")
+    status.begin()
+    status.conclude(outcome_of(SITUATIONS["unsure"](), ReportOptions()))
+    status.conclude(outcome_of(SITUATIONS["regression"](), ReportOptions()))
+    status.conclude(unfinished("timed_out"))
+
+    assert [each["state"] for each in hub.statuses] == ["pending", "success", "failure", "error"]
+    assert hub.statuses[1]["description"].startswith("cannot be told: all 2 models may merge")
+    assert all(len(each["description"]) <= 140 and each["sha"] == HEAD for each in hub.statuses)

@@ -1,0 +1,60 @@
+"""Several Records of one commit."""
+
+import pytest
+
+from coreml_gate.errors import RecordError
+from coreml_gate.github.merge import merge_records
+from coreml_gate.record import Record, SkippedModel
+from tests.builders import environment, model_record, record
+
+
+def shard(*names: str, skipped: tuple[str, ...] = (), **overrides: object) -> Record:
+    models = tuple(model_record(name=name) for name in names)
+    left_out = tuple(SkippedModel(name=name, reason="unchanged") for name in skipped)
+    return record(**{"models": models, "skipped": left_out, **overrides})  # type: ignore[arg-type]
+
+
+def test_all_models_in_the_order_of_the_records() -> None:
+    merged = merge_records(
+        [
+            shard("digits", "faces", skipped=("ears", "nose"), created="2026-01-01T00:00:00Z"),
+            shard("ears", skipped=("nose",), created="2026-01-02T00:00:00Z", dirty=True),
+        ]
+    )
+
+    assert [model.name for model in merged.record.models] == ["digits", "faces", "ears"]
+    assert [model.name for model in merged.record.skipped] == ["nose"]
+    assert (merged.record.created, merged.record.dirty, merged.notes) == ("2026-01-02T00:00:00Z", True, ())
+
+
+def test_one_record_stays_as_it_is() -> None:
+    alone = shard("digits")
+
+    assert merge_records([alone]).record == alone
+
+
+def test_other_versions_are_said() -> None:
+    other = environment(torch="2.4.0", platform="Darwin-arm64")
+    merged = merge_records([shard("digits"), shard("faces", environment=other)])
+
+    assert merged.record.environment == environment()
+    assert merged.notes == (
+        "the jobs ran with more than one version of torch: `2.13.0`, `2.4.0`.",
+        "the jobs ran with more than one version of platform: `Linux-x86_64`, `Darwin-arm64`.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([], "there is no record to merge"),
+        ([shard("a"), shard("b", commit="f" * 40)], "more than one commit"),
+        ([shard("a"), shard("b", commit=None)], "`no commit`"),
+        ([shard("a"), shard("b", engine="coreml")], "more than one engine: `mil`, `coreml`"),
+        ([shard("a"), shard("b", "a")], "model `a` was measured more than once"),
+        ([shard("a", "a")], "model `a` was measured more than once"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(records: list[Record], message: str) -> None:
+    with pytest.raises(RecordError, match=message):
+        merge_records(records)
