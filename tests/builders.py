@@ -9,11 +9,13 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.record import (
     Comparison,
     ConversionFacts,
+    CostFacts,
     Environment,
     FeatureFacts,
     LiveValue,
     MemoryFacts,
     ModelRecord,
+    ModuleCost,
     PackageFacts,
     Place,
     Record,
@@ -111,6 +113,21 @@ def memory(**overrides: Any) -> MemoryFacts:
     return MemoryFacts(**(defaults | overrides))
 
 
+def cost(**overrides: Any) -> CostFacts:
+    """50 million multiply-accumulates, nearly all of them in ``layers_1``; 30 MB moved."""
+    defaults: dict[str, Any] = {
+        "macs": 50 * MB,
+        "elementwise": MB,
+        "bytes": 30 * MB,
+        "operations": 5,
+        "modules": (
+            ModuleCost(name="layers_1", macs=49 * MB, bytes=20 * MB, operations=3),
+            ModuleCost(name="", macs=MB, bytes=10 * MB, operations=2),
+        ),
+    }
+    return CostFacts(**(defaults | overrides))
+
+
 def conversion(**overrides: Any) -> ConversionFacts:
     """A conversion that went well."""
     defaults: dict[str, Any] = {"status": "converted", "route": "export", "seconds": 3.2}
@@ -136,6 +153,7 @@ def model_record(**overrides: Any) -> ModelRecord:
         "conversion": conversion(),
         "package": package(),
         "memory": memory(),
+        "cost": cost(),
         "parity": tuple(comparison(sample=sample) for sample in range(4)),
         "precision": tuple(precision_comparison(sample=sample) for sample in range(4)),
     }

@@ -231,6 +231,27 @@ class LiveValue(Measured):
     bytes: NonNegativeInt
 
 
+class OverheadFacts(Measured):
+    """What an engine may take on top of weights and activations; a hypothesis, never part of the peak."""
+
+    kind: Literal["dilated-kernel", "attention-scores", "im2col"]
+    operation: str
+    bytes: NonNegativeInt
+    lasting: bool
+    """Whether it stays for the model's life, as weights do."""
+    text: str
+
+
+class ShapeMemory(Measured):
+    """The peak for other shapes of the inputs."""
+
+    shape: str
+    activation_bytes: NonNegativeInt | None = None
+    """``None``: it could not be measured, and ``problem`` tells why."""
+    peak_operation: str = ""
+    problem: str = ""
+
+
 class MemoryFacts(Measured):
     """Weights, and the peak of live activations by liveness over the program."""
 
@@ -239,6 +260,61 @@ class MemoryFacts(Measured):
     peak_operation: str
     live: tuple[LiveValue, ...]
     """The largest values alive at the peak, largest first."""
+    shape: str = ""
+    """The shapes of the inputs for which this holds, ``ids (1, 128)``; empty when all are fixed."""
+    timeline: tuple[NonNegativeInt, ...] = ()
+    """Live bytes over the program: the greatest in each of up to 48 stretches of equal length."""
+    near_peak: tuple[str, ...] = ()
+    """Operations at which at least 95 % of the peak is alive, the first few in order."""
+    overheads: tuple[OverheadFacts, ...] = ()
+    """The largest of what an engine may take on top, largest first."""
+    lasting_overhead_bytes: NonNegativeInt = 0
+    """All of it that stays for the model's life."""
+    passing_overhead_bytes: NonNegativeInt = 0
+    """The largest of what is needed at one operation only."""
+    other_shapes: tuple[ShapeMemory, ...] = ()
+    """The same peak for the other shapes that the package takes: every enumerated one, or the extremes."""
+
+    @property
+    def worst(self) -> ShapeMemory:
+        """The shapes with the highest peak; those of the first sample when no others were measured."""
+        own = ShapeMemory(
+            shape=self.shape, activation_bytes=self.activation_bytes, peak_operation=self.peak_operation
+        )
+        return max((own, *self.other_shapes), key=lambda each: each.activation_bytes or 0)
+
+    @property
+    def total_bytes(self) -> int:
+        """Weights, and activations at the worst shape."""
+        return self.weight_bytes + (self.worst.activation_bytes or 0)
+
+
+class ModuleCost(Measured):
+    """What one part of the model costs."""
+
+    name: str
+    """By the names of its weights, the package knows no modules; empty for what has no name."""
+    macs: NonNegativeInt
+    bytes: NonNegativeInt
+    operations: NonNegativeInt
+
+
+class CostFacts(Measured):
+    """What the program costs, counted; the same on every machine."""
+
+    macs: NonNegativeInt
+    """Multiply-accumulates of convolutions, matrix products, attention and recurrent layers."""
+    elementwise: NonNegativeInt
+    """Elements that other operations compute."""
+    bytes: NonNegativeInt
+    """Operands, weights as stored and results of every operation, as if nothing were fused."""
+    operations: NonNegativeInt
+    modules: tuple[ModuleCost, ...] = ()
+    """The parts with the most multiply-accumulates, at most 12."""
+    shape: str = ""
+    """The shapes of the inputs for which this holds; empty when all are fixed."""
+    loops: bool = False
+    """Whether some of the work is repeated an unknown number of times, and counted once."""
 
 
 HazardKind = Literal[
@@ -342,82 +418,6 @@ class Diagnosis(Measured):
     """Why a part was left out."""
 
 
-class RulePlace(Measured):
-    """One place at which a rule fires."""
-
-    place: str
-    """An operation, a feature, a module or a version."""
-    text: str
-    file: str = ""
-    line: int | None = None
-
-
-class RuleMatch(Measured):
-    """A known pitfall that was found."""
-
-    rule: str
-    severity: Literal["fatal", "silent", "perf", "info"]
-    count: NonNegativeInt
-    places: tuple[RulePlace, ...]
-    """The first few."""
-
-
-class ModelRecord(Measured):
-    """Everything measured of one model; a part is ``None`` when measuring stopped before it."""
-
-    name: str
-    content: str = ""
-    """Digest of the source closure, options and versions from which this was measured."""
-    source: SourceFacts | None = None
-    conversion: ConversionFacts | None = None
-    package: PackageFacts | None = None
-    memory: MemoryFacts | None = None
-    parity: tuple[Comparison, ...] = ()
-    """Source against the float32 package in fp32 mode."""
-    precision: tuple[Comparison, ...] = ()
-    """The float32 package in fp32 mode against the package that ships in fp16 mode."""
-    diagnosis: Diagnosis | None = None
-    """``None`` when nothing asked for one."""
-    metrics: tuple[MetricValue, ...] = ()
-    unsupported: tuple[str, ...] = ()
-    """Operations that our runtime does not know: numbers of this model cannot be told."""
-    rules: tuple[RuleMatch, ...] | None = None
-    """The known pitfalls found; ``None``: nobody looked."""
-    problem: Problem | None = None
-
-
-class SkippedModel(Measured):
-    """A model that was not measured, and why."""
-
-    name: str
-    reason: str
-
-
-class Record(Measured):
-    """What one run measured of one commit."""
-
-    schema_version: Literal[1] = SCHEMA_VERSION
-    created: str
-    """UTC, ISO 8601."""
-    commit: str | None
-    dirty: bool = False
-    """Whether the work tree had uncommitted changes that were measured too."""
-    engine: str = "mil"
-    """Which engine stood for the device; ``mil`` is our runtime and never Core ML."""
-    environment: Environment
-    models: tuple[ModelRecord, ...]
-    skipped: tuple[SkippedModel, ...] = ()
-
-    def model(self, name: str) -> ModelRecord | None:
-        """The model of that name, or ``None``."""
-        return next((model for model in self.models if model.name == name), None)
-
-
-def read_record(path: Path) -> Record:
-    """Reads a Record, or says what is wrong with the file (:class:`RecordError`)."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
 AlignmentState = Literal["matched", "differs", "no counterpart", "ambiguous", "shape changed"]
 """How an operation of the package stands to the source: never merged, because only the first two compare.
 
@@ -484,6 +484,88 @@ class ParityDiagnosis(Measured):
     seconds: NonNegativeFloat = 0.0
 
 
+class RulePlace(Measured):
+    """One place at which a rule fires."""
+
+    place: str
+    """An operation, a feature, a module or a version."""
+    text: str
+    file: str = ""
+    line: int | None = None
+
+
+class RuleMatch(Measured):
+    """A known pitfall that was found."""
+
+    rule: str
+    severity: Literal["fatal", "silent", "perf", "info"]
+    count: NonNegativeInt
+    places: tuple[RulePlace, ...]
+    """The first few."""
+
+
+class ModelRecord(Measured):
+    """Everything measured of one model; a part is ``None`` when measuring stopped before it."""
+
+    name: str
+    content: str = ""
+    """Digest of the source closure, options and versions from which this was measured."""
+    source: SourceFacts | None = None
+    conversion: ConversionFacts | None = None
+    package: PackageFacts | None = None
+    memory: MemoryFacts | None = None
+    cost: CostFacts | None = None
+    outline: tuple[str, ...] = ()
+    """The program of the package, one line per operation (``mil/diff.py``): what the structure diff reads."""
+    parity: tuple[Comparison, ...] = ()
+    """Source against the float32 package in fp32 mode."""
+    precision: tuple[Comparison, ...] = ()
+    """The float32 package in fp32 mode against the package that ships in fp16 mode."""
+    diagnosis: Diagnosis | None = None
+    adversarial: tuple[Variant, ...] = ()
+    """Source against the float32 package on changed samples."""
+    parity_diagnosis: ParityDiagnosis | None = None
+    """``None`` when nothing asked for one."""
+    metrics: tuple[MetricValue, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    """Operations that our runtime does not know: numbers of this model cannot be told."""
+    rules: tuple[RuleMatch, ...] | None = None
+    """The known pitfalls found; ``None``: nobody looked."""
+    problem: Problem | None = None
+
+
+class SkippedModel(Measured):
+    """A model that was not measured, and why."""
+
+    name: str
+    reason: str
+
+
+class Record(Measured):
+    """What one run measured of one commit."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    created: str
+    """UTC, ISO 8601."""
+    commit: str | None
+    dirty: bool = False
+    """Whether the work tree had uncommitted changes that were measured too."""
+    engine: str = "mil"
+    """Which engine stood for the device; ``mil`` is our runtime and never Core ML."""
+    environment: Environment
+    models: tuple[ModelRecord, ...]
+    skipped: tuple[SkippedModel, ...] = ()
+
+    def model(self, name: str) -> ModelRecord | None:
+        """The model of that name, or ``None``."""
+        return next((model for model in self.models if model.name == name), None)
+
+
+def read_record(path: Path) -> Record:
+    """Reads a Record, or says what is wrong with the file (:class:`RecordError`)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise RecordError(
             f"record `{path}` cannot be read: {error}.", "name the record.json of an earlier run."
         ) from error
@@ -506,6 +588,3 @@ def parse_record(text: str, name: str) -> Record:
 def write_record(record: Record, path: Path) -> None:
     """Writes a Record as indented JSON."""
     path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    adversarial: tuple[Variant, ...] = ()
-    """Source against the float32 package on changed samples."""
-    parity_diagnosis: ParityDiagnosis | None = None

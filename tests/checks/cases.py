@@ -34,6 +34,7 @@ NOT_CONVERTED = model_record(
     conversion=conversion(status="failed", message="no"),
     package=None,
     memory=None,
+    cost=None,
     parity=(),
     precision=(),
 )

@@ -12,20 +12,50 @@ PROBLEM = Problem(
     log_tail=("Traceback", "ModuleNotFoundError"),
 )
 
-NOTHING = {"source": None, "conversion": None, "package": None, "memory": None, "parity": (), "precision": ()}
+NOTHING = {
+    "source": None,
+    "conversion": None,
+    "package": None,
+    "memory": None,
+    "cost": None,
+    "parity": (),
+    "precision": (),
+}
+
+
+ORDER = [
+    "conversion",
+    "interface",
+    "parity",
+    "adversarial",
+    "precision",
+    "hazards",
+    "evaluate",
+    "size",
+    "memory",
+    "rules",
+    "cost",
+    "devices",
+    "structure",
+]
 
 
 def test_reading_order() -> None:
-    order = ["conversion", "interface", "parity", "adversarial", "precision", "hazards", "evaluate", "size", "memory"]
-    assert list(CHECKS) == order
-    assert [finding.check for finding in examine(evidence())] == order
+    assert list(CHECKS) == ORDER
+    compared_with_nothing = [finding.check for finding in examine(evidence())]
+    assert compared_with_nothing == ORDER[: ORDER.index("structure")]
 
 
 def test_what_is_not_converted_is_told_once() -> None:
     conversion, *others = examine(evidence(NOT_CONVERTED, model_record()))
     assert conversion.status is Status.FAIL
     assert {finding.status for finding in others} == {Status.SKIPPED}
-    assert {finding.message for finding in others} == {"there is no package.", "no `evaluate` is configured."}
+    assert {finding.message for finding in others} == {
+        "there is no package.",
+        "no `evaluate` is configured.",
+        "neither `devices` nor `minimum-os` is configured.",
+        "nobody looked: measuring stopped before it.",
+    }
 
 
 def test_a_problem_fails_with_its_own_way_out() -> None:

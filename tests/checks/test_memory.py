@@ -1,4 +1,5 @@
 from coreml_gate.checks import memory as check
+from coreml_gate.record import OverheadFacts, ShapeMemory
 from coreml_gate.verdict import Status
 from tests.builders import MB, memory, model_record
 from tests.checks.cases import NOT_CONVERTED, evidence, limited, only
@@ -36,3 +37,40 @@ def test_growth() -> None:
 def test_skipped_and_unsure() -> None:
     assert only(check.run(evidence(NOT_CONVERTED))).status is Status.SKIPPED
     assert only(check.run(evidence(model_record(memory=None)))).status is Status.UNSURE
+
+
+def test_the_worst_shape_is_judged_and_named() -> None:
+    shapes = (
+        ShapeMemory(shape="ids (1, 1)", activation_bytes=MB, peak_operation="conv_0"),
+        ShapeMemory(shape="ids (1, 512)", activation_bytes=9 * MB, peak_operation="softmax_3"),
+        ShapeMemory(shape="ids (1, 9999)", problem="78 times the sample: too large to be run here"),
+    )
+    head = model_record(memory=memory(shape="ids (1, 128)", other_shapes=shapes))
+    finding = only(check.run(evidence(head)))
+    assert finding.value == 28.0
+    assert "activations 9.00 MB at `softmax_3` for ids (1, 512))" in finding.message
+    assert "alive at the peak for ids (1, 128): `conv_1_out` 4.00 MB" in finding.details
+    assert finding.details[-3:] == (
+        "activations: 1.00 MB at `conv_0` for ids (1, 1)",
+        "activations: 9.00 MB at `softmax_3` for ids (1, 512)",
+        "ids (1, 9999): not measured, 78 times the sample: too large to be run here",
+    )
+
+
+def test_timeline_neighbours_of_the_peak_and_overheads_are_details() -> None:
+    extra = OverheadFacts(
+        kind="dilated-kernel", operation="conv_1", bytes=2 * MB, lasting=True, text="kernel 3 x 3 as 13 x 13"
+    )
+    head = model_record(
+        memory=memory(timeline=(0, 4, 8), near_peak=("conv_1", "relu_1"), overheads=(extra,), live=())
+    )
+    finding = only(check.run(evidence(head)))
+    assert finding.value == 25.0
+    assert finding.details == (
+        "at 95 % of the peak or more, too: `relu_1`",
+        "live bytes over the program:  ▄█",
+        (
+            "an engine may take on top: dilated-kernel of `conv_1` 2.00 MB (kernel 3 x 3 as 13 x 13, for as "
+            "long as the model lives)"
+        ),
+    )

@@ -75,6 +75,16 @@ def test_a_package_inherits_no_conversion_options() -> None:
         ("[gate]\nwatch = 'a'\n", '`gate.watch` must be a list, not `"a"`.'),
         ("[gate]\nconversion = 'jit'\n", 'must be `auto`, `export` or `trace`, not `"jit"`.'),
         ("[gate]\nstep-timeout-s = nan\n", "`gate.step-timeout-s` must be a finite number, not `NaN`."),
+        (
+            "[gate]\ndevices = ['iPhone 12', 'iPhon 13 Pro']\n",
+            "`gate.devices[1]` is `iPhon 13 Pro`, which no device is called; perhaps you meant `iPhone 13",
+        ),
+        (
+            "[gate]\ndevices = ['Galaxy S24']\n",
+            "`Galaxy S24`, which no device is called; `coreml-gate devices`",
+        ),
+        ("[gate]\nminimum-os = 'iOS17'\n", 'must be a version of iOS in quotes, such as `"17"`, not'),
+        ("[gate]\nminimum-os = 17\n", 'must be a version of iOS in quotes, such as `"17"`, not `17`.'),
         ("[gate.limits.parity]\nmax-eror = 1\n", "line 2: `gate.limits.parity.max-eror` is an unknown key"),
     ],
 )

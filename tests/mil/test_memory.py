@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from coreml_gate.mil.graph import peak
-from coreml_gate.mil.memory import Timeline, sparkline, timeline
+from coreml_gate.mil.memory import Timeline, timeline
 from coreml_gate.mil.memory_overheads import Overhead, overheads
 from tests.mil.programs import const, conv, function, operation, tensor
 
@@ -39,12 +39,6 @@ def test_a_stretch_keeps_its_greatest_value(width: int, expected: tuple[int, ...
 
 def test_an_empty_program_has_an_empty_timeline() -> None:
     assert Timeline((), ()).compact(8) == ()
-    assert sparkline(()) == ""
-
-
-def test_bars() -> None:
-    assert sparkline((0, 1, 4, 8)) == " ▁▄█"
-    assert sparkline((0, 0)) == "  "
 
 
 def test_a_dilated_kernel_is_priced_with_its_zeros() -> None:

@@ -1,5 +1,5 @@
 from coreml_gate.report.table import Figure, build_table
-from coreml_gate.verdict import Status
+from coreml_gate.verdict import Finding, Status
 from tests.builders import finding, model_verdict, verdict
 from tests.report.verdicts import accuracy, blocked, parity, precision, size, sound
 
@@ -52,3 +52,20 @@ def test_models_that_block_come_first() -> None:
     )
     rows = build_table(verdict(*models)).rows
     assert [row.model.name for row in rows] == ["blocked", "warned", "unsure", "fine", "fine too"]
+
+
+def compute(value: float, base: float | None, status: Status = Status.PASS) -> Finding:
+    return finding(check="cost", subject="compute", value=value, base=base, unit="MMAC", status=status)
+
+
+def test_a_cost_that_did_not_change_has_no_column() -> None:
+    assert build_table(verdict(model_verdict(compute(50, 50)), model_verdict(compute(7, None)))).titles == ()
+
+
+def test_a_cost_that_changed_gives_every_model_a_figure() -> None:
+    table = build_table(verdict(model_verdict(compute(50, 50)), model_verdict(compute(51, 50))))
+    assert table.titles == ("Compute",)
+    assert [row.cells[0][0] for row in table.rows] == [
+        Figure("50.0 MMAC", Status.PASS, "="),
+        Figure("51.0 MMAC", Status.PASS, "+2.0 %"),
+    ]

@@ -10,6 +10,8 @@ from typing import Final, Protocol
 from coreml_gate.checks import (
     adversarial,
     conversion,
+    cost,
+    devices,
     evaluate,
     hazards,
     interface,
@@ -19,6 +21,7 @@ from coreml_gate.checks import (
     rules,
     size,
     source,
+    structure,
 )
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.verdict import Finding
@@ -37,13 +40,16 @@ CHECKS: Final[Mapping[str, Check]] = {
     conversion.CHECK: conversion.run,
     interface.CHECK: interface.run,
     parity.CHECK: parity.run,
+    adversarial.CHECK: adversarial.run,
     precision.CHECK: precision.run,
     hazards.CHECK: hazards.run,
     evaluate.CHECK: evaluate.run,
     size.CHECK: size.run,
-    adversarial.CHECK: adversarial.run,
     memory.CHECK: memory.run,
     rules.CHECK: rules.run,
+    cost.CHECK: cost.run,
+    devices.CHECK: devices.run,
+    structure.CHECK: structure.run,
 }
 
 

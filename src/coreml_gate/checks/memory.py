@@ -1,15 +1,17 @@
-"""How much memory do weights and live activations take at the peak?
+"""How much memory do weights and live activations take at the peak, at the worst shape?
 
 The figure follows from the program alone, so it is the same on every machine; what Core ML really takes is
-more (its own buffers) and is not claimed.
+more (its own buffers) and is not claimed. What is known of those buffers stands in the details.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.checks.budget import Budget, judge_budget
 from coreml_gate.checks.evidence import Evidence
-from coreml_gate.checks.wording import megabytes
-from coreml_gate.record import MemoryFacts
+from coreml_gate.checks.sparkline import sparkline
+from coreml_gate.checks.wording import listed, megabytes
+from coreml_gate.record import MemoryFacts, OverheadFacts, ShapeMemory
 from coreml_gate.verdict import Finding
 
 CHECK: Final = "memory"
@@ -25,29 +27,48 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     limits = evidence.limits.memory
     budget = Budget(
         subject=SUBJECT,
-        head=_total(memory),
-        base=None if base is None else _total(base),
+        head=memory.total_bytes,
+        base=None if base is None else base.total_bytes,
         max_mb=limits.max_mb,
         max_ratio=limits.max_ratio,
         ratio_from_mb=limits.ratio_from_mb,
         parts=_parts(memory),
     )
-    hint = f"make the values alive at `{memory.peak_operation}` smaller (see the details), or the weights."
-    return (judge_budget(CHECK, budget, evidence, hint, _details(memory, base)),)
-
-
-def _total(memory: MemoryFacts) -> int:
-    return memory.weight_bytes + memory.activation_bytes
+    hint = (
+        f"make the values alive at `{memory.worst.peak_operation}` smaller (see the details), or the weights."
+    )
+    return (judge_budget(CHECK, budget, evidence, hint, tuple(_details(memory, base))),)
 
 
 def _parts(memory: MemoryFacts) -> str:
+    return f"weights {megabytes(memory.weight_bytes)}, activations {_peak(memory.worst)}"
+
+
+def _peak(shape: ShapeMemory) -> str:
+    place = f" for {shape.shape}" if shape.shape else ""
+    return f"{megabytes(shape.activation_bytes or 0)} at `{shape.peak_operation}`{place}"
+
+
+def _details(memory: MemoryFacts, base: MemoryFacts | None) -> Iterator[str]:
+    if base is not None:
+        yield f"baseline: {_parts(base)}"
+    place = f" for {memory.shape}" if memory.shape else ""
+    for value in memory.live:
+        yield f"alive at the peak{place}: `{value.name}` {megabytes(value.bytes)}"
+    others = [name for name in memory.near_peak if name != memory.peak_operation]
+    if others:
+        yield f"at 95 % of the peak or more, too: {listed(others)}"
+    if memory.timeline:
+        yield f"live bytes over the program: {sparkline(memory.timeline)}"
+    for shape in memory.other_shapes:
+        peak = f"not measured, {shape.problem}" if shape.activation_bytes is None else _peak(shape)
+        yield f"activations: {peak}" if shape.activation_bytes is not None else f"{shape.shape}: {peak}"
+    yield from map(_overhead, memory.overheads)
+
+
+def _overhead(extra: OverheadFacts) -> str:
+    lasts = ", for as long as the model lives" if extra.lasting else ""
     return (
-        f"weights {megabytes(memory.weight_bytes)}, activations {megabytes(memory.activation_bytes)} "
-        f"at `{memory.peak_operation}`"
+        f"an engine may take on top: {extra.kind} of `{extra.operation}` {megabytes(extra.bytes)} "
+        f"({extra.text}{lasts})"
     )
-
-
-def _details(memory: MemoryFacts, base: MemoryFacts | None) -> tuple[str, ...]:
-    baseline = () if base is None else (f"baseline: {_parts(base)}",)
-    live = (f"alive at the peak: `{value.name}` {megabytes(value.bytes)}" for value in memory.live)
-    return (*baseline, *live)

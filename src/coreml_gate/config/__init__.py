@@ -1,6 +1,7 @@
 """What a user writes: the configuration, its defaults and its limits."""
 
 from coreml_gate.config.limits import (
+    CostLimits,
     EvaluateLimits,
     InterfaceLimits,
     Limits,
@@ -23,6 +24,7 @@ from coreml_gate.config.options import (
 __all__ = [
     "Compression",
     "Config",
+    "CostLimits",
     "Dimension",
     "EvaluateLimits",
     "GateOptions",

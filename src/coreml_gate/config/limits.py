@@ -102,6 +102,23 @@ class MemoryLimits(Table):
     """The ratio is asked for from this sum on."""
 
 
+class CostLimits(Table):
+    """How much more the model may compute, and move through memory, than in the baseline.
+
+    Both figures are counted on the program, so they have no noise that a limit would have to leave room for:
+    2 % lets a bias or a cast pass and nothing that anybody would call another model. They are no times, but
+    where no Mac is at hand they are what can be held against the baseline. A growth that is wanted is said
+    here, or switched off with ``false``.
+    """
+
+    max_ratio: PositiveLimit = 1.02
+    """Greatest multiply-accumulates, and bytes moved, relative to the baseline."""
+    ratio_from_mmacs: float = Field(default=1.0, ge=0)
+    """The ratio of multiply-accumulates is asked for from this many millions on."""
+    ratio_from_mb: float = Field(default=1.0, ge=0)
+    """The ratio of bytes moved is asked for from this many MB on."""
+
+
 class InterfaceLimits(Table):
     """What happens when names, shapes, dtypes or the deployment target differ from the baseline.
 
@@ -126,5 +143,7 @@ class Limits(Table):
     """How large the package may be."""
     memory: MemoryLimits = MemoryLimits()
     """How much memory weights and activations may take."""
+    cost: CostLimits = CostLimits()
+    """How much more the model may compute than in the baseline."""
     interface: InterfaceLimits = InterfaceLimits()
     """What happens when inputs, outputs or the deployment target change."""

@@ -32,6 +32,7 @@ _EXPECTED = {
     "too_short": "a list of at least {min_length}",
     "string_pattern_mismatch": "letters, digits, `.`, `_` and `-`, beginning with a letter or a digit",
 }
+_VERSION = 'a version of iOS in quotes, such as `"17"`'
 _DIMENSION = "a size such as `3`, or a range such as `[1, 512]` (`[1, -1]`: no upper bound)"
 _LONGEST_VALUE = 60
 _ALL_KEYS_HINT = "docs/configuration.md lists every key with its type and default."
@@ -115,7 +116,7 @@ def _complaint(details: ErrorDetails, place: Place) -> str:
     if details["type"] == "extra_forbidden":
         return f"is an unknown key{_suggestion(place)}."
     value = _shown(details["input"])
-    expected = _EXPECTED.get(details["type"])
+    expected = _VERSION if place[-1] == "minimum-os" else _EXPECTED.get(details["type"])
     if expected is None:
         return f"is {value}: {details['msg'].lower()}."
     context = {key: str(limit).replace("'", "`") for key, limit in details.get("ctx", {}).items()}

@@ -9,6 +9,7 @@ from coreml_gate.config.options import Config, ModelConfig, ModelInput
 from coreml_gate.config.problems import Problem
 from coreml_gate.config.reference import DataReference, parse_reference
 from coreml_gate.config.table import kebab
+from coreml_gate.devices import devices, similar
 
 _NO_UPPER_BOUND = -1
 _CALLABLE_FORMS = "`file.py:callable` or `package.module:callable`"
@@ -24,6 +25,7 @@ def broken_rules(written: Config, resolved: Config) -> list[Problem]:
         problems += _package_options(own, place)
         problems += _inputs(model, place)
         problems += _compression(own, model, place)
+        problems += _devices(own, model, place)
     return list(dict.fromkeys(problems))
 
 
@@ -115,6 +117,18 @@ def _compression(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator
         yield Problem((*table, "block-size"), _needs("scales per block", 18, model))
     if model.compress.method == "linear-int4":
         yield Problem((*table, "method"), _needs("4-bit weights (`linear-int4`)", 18, model))
+
+
+def _devices(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:
+    table: Place = place if "devices" in own.model_fields_set else ("gate",)
+    for number, name in enumerate(model.devices):
+        if name not in devices():
+            close = similar(name)
+            meant = f"; perhaps you meant `{close[0]}`" if close else ""
+            yield Problem(
+                (*table, "devices", number),
+                f"is `{name}`, which no device is called{meant}; `coreml-gate devices` lists all.",
+            )
 
 
 def _needs(what: str, version: int, model: ModelConfig) -> str:

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from coreml_gate.mil.diff import Change, ChangeKind, Diff, Node, Outline
 from coreml_gate.mil.diff_matching import Graph, Matching, match
+
+LINEAR: Final = frozenset({"add", "batch_norm", "mul", "real_div", "sub"})
+"""What the weights of a neighbour can take over; an activation cannot go into weights."""
 
 
 def diff(base: Outline, head: Outline) -> Diff:
@@ -111,7 +115,7 @@ def _folded_into(matching: Matching, region: _Region) -> Node | None:
     if host < 0 or not _reads_directly(matching.head, region.readers, host):
         return None
     before, after = matching.base.nodes[matching.to_base[host]], matching.head.nodes[host]
-    return after if before.weights != after.weights else None
+    return after if _took_over(before, after, matching.base, region) else None
 
 
 def _unfolded_from(matching: Matching, region: _Region) -> Node | None:
@@ -122,7 +126,13 @@ def _unfolded_from(matching: Matching, region: _Region) -> Node | None:
     if host < 0 or not _reads_directly(matching.base, readers, matching.to_base[host]):
         return None
     before, after = matching.base.nodes[matching.to_base[host]], matching.head.nodes[host]
-    return before if before.weights != after.weights else None
+    return before if _took_over(before, after, matching.head, region) else None
+
+
+def _took_over(before: Node, after: Node, graph: Graph, region: _Region) -> bool:
+    """Whether new weights can hold what a region computed: only if that was linear in its operand."""
+    linear = all(graph.nodes[index].type in LINEAR for index in region.members)
+    return linear and before.weights != after.weights
 
 
 def _reads_directly(graph: Graph, readers: frozenset[int], host: int) -> bool:

@@ -1,6 +1,5 @@
 """How live bytes rise and fall over a function, in a form that a report can show."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -44,13 +43,3 @@ def timeline(function: Function, shapes: Shapes | None = None) -> Timeline:
         if moment.operation is not None
     ]
     return Timeline(tuple(name for name, _ in found), tuple(size for _, size in found))
-
-
-_BARS: Final = " ▁▂▃▄▅▆▇█"
-
-
-def sparkline(sizes: Sequence[int]) -> str:
-    """The sizes as a line of bars, the greatest one full; a bar is empty only for 0."""
-    greatest = max(sizes, default=0)
-    steps = len(_BARS) - 1
-    return "".join(_BARS[-(-size * steps // greatest)] if greatest else _BARS[0] for size in sizes)

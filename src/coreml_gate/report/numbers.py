@@ -58,6 +58,11 @@ def decibels(value: float) -> str:
     return _signed_minus(f"{value:.1f} dB")
 
 
+def mmacs(value: float) -> str:
+    """Millions of multiply-accumulates, in three digits."""
+    return f"{number(value, 3)} MMAC"
+
+
 def percent_change(head: float, base: float) -> str:
     """The change as a share of the baseline; nothing when the baseline is 0."""
     if head == base:

@@ -55,11 +55,19 @@ class Column:
     """Stands for a figure that passes and has no value."""
     by_subject: bool = False
     """Whether each subject has a figure of its own, as metrics do, or the worst stands for all."""
+    only_changes: bool = False
+    """Whether the column is left out as long as every figure passes and is the baseline's."""
+
+    def says_something(self, finding: Finding) -> bool:
+        """Whether the figure is worth a column."""
+        unchanged = finding.base is None or finding.value == finding.base
+        return not (self.only_changes and unchanged and finding.status is Status.PASS)
 
 
 COLUMNS: Final = (
     Column("size", "Size", numbers.percent_change),
     Column("memory", "Memory", numbers.percent_change),
+    Column("cost", "Compute", numbers.percent_change, numbers.mmacs, only_changes=True),
     Column("parity", "Parity", numbers.factor, numbers.error),
     Column(
         "precision",
@@ -76,7 +84,7 @@ COLUMNS: Final = (
 def build_table(verdict: Verdict) -> Table:
     """The Verdict's models as rows, those that block first, otherwise in the configuration's order."""
     models = sorted(verdict.models, key=_gravity, reverse=True)
-    asked = [column for column in COLUMNS if any(_asked(model, column.check) for model in models)]
+    asked = [column for column in COLUMNS if _is_shown(column, models)]
     shows = [column.show or _size_in(models, column.check) for column in asked]
     rows = (
         Row(model, tuple(_cell(column, show, model) for column, show in zip(asked, shows, strict=True)))
@@ -87,6 +95,10 @@ def build_table(verdict: Verdict) -> Table:
 
 def _gravity(model: ModelVerdict) -> tuple[int, int]:
     return min(model.exit_code, 1), SEVERITY.index(model.verdict)
+
+
+def _is_shown(column: Column, models: Iterable[ModelVerdict]) -> bool:
+    return any(column.says_something(found) for model in models for found in _asked(model, column.check))
 
 
 def _asked(model: ModelVerdict, check: str) -> list[Finding]:

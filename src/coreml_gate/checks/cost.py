@@ -1,0 +1,116 @@
+"""How much does the model compute and move, compared with the baseline?
+
+The figures are counted on the program: exact, the same on every machine, and no times.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence
+from coreml_gate.checks.objections import Objection, gravest_first
+from coreml_gate.checks.wording import MB, megabytes, number, passing_maximum, percent
+from coreml_gate.config.limits import CostLimits
+from coreml_gate.record import CostFacts
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "cost"
+SUBJECT: Final = "compute"
+UNIT: Final = "MMAC"
+MILLION: Final = 10**6
+
+_HINT: Final = "if the model is meant to compute more, raise cost.max-ratio for it in this pull request."
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding in millions of multiply-accumulates, with the parts of the model in its details."""
+    cost = evidence.head.cost
+    if cost is None:
+        return (evidence.unmeasured(CHECK, SUBJECT),)
+    base = None if evidence.base is None else evidence.base.cost
+    comparable = base if base is not None and base.shape == cost.shape else None
+    raised = _objections(cost, comparable, evidence)
+    ratio = evidence.limits.cost.max_ratio
+    return (
+        Finding(
+            check=CHECK,
+            status=raised[0].status if raised else Status.PASS,
+            subject=SUBJECT,
+            message=_message(cost, comparable, raised),
+            value=cost.macs / MILLION,
+            base=None if comparable is None else comparable.macs / MILLION,
+            limit=None if comparable is None or ratio is None else comparable.macs * ratio / MILLION,
+            unit=UNIT,
+            hint=_HINT if raised else "",
+            details=tuple(_details(cost, base, raised, evidence)),
+        ),
+    )
+
+
+def _objections(cost: CostFacts, base: CostFacts | None, evidence: Evidence) -> tuple[Objection, ...]:
+    limits = evidence.limits.cost
+    if base is None or limits.max_ratio is None:
+        return ()
+    status = evidence.regression
+    return gravest_first(
+        (
+            _macs(cost, base, limits, limits.max_ratio, status),
+            _bytes(cost, base, limits, limits.max_ratio, status),
+        )
+    )
+
+
+def _macs(
+    cost: CostFacts, base: CostFacts, limits: CostLimits, ratio: float, status: Status
+) -> Objection | None:
+    if cost.macs < limits.ratio_from_mmacs * MILLION or cost.macs <= base.macs * ratio or not base.macs:
+        return None
+    return _growth("computes", cost.macs / base.macs, ratio, status)
+
+
+def _bytes(
+    cost: CostFacts, base: CostFacts, limits: CostLimits, ratio: float, status: Status
+) -> Objection | None:
+    if cost.bytes < limits.ratio_from_mb * MB or cost.bytes <= base.bytes * ratio or not base.bytes:
+        return None
+    return _growth("moves", cost.bytes / base.bytes, ratio, status)
+
+
+def _growth(verb: str, found: float, allowed: float, status: Status) -> Objection:
+    return Objection(
+        f"it {verb} {number(found, 4)} times as much as the baseline, allowed {number(allowed, 4)} times",
+        passes_with=f"max-ratio = {passing_maximum(found, 3)}",
+        status=status,
+    )
+
+
+def _message(cost: CostFacts, base: CostFacts | None, raised: tuple[Objection, ...]) -> str:
+    place = f" for {cost.shape}" if cost.shape else ""
+    before = "" if base is None else f"; in the baseline {_figures(base)}"
+    measured = f"{SUBJECT}: {_figures(cost)}{place}{before}"
+    return f"{measured}: {raised[0].message}.{raised[0].remedy}" if raised else f"{measured}."
+
+
+def _figures(cost: CostFacts) -> str:
+    return (
+        f"{number(cost.macs / MILLION, 4)} million multiply-accumulates, {megabytes(cost.bytes)} moved, "
+        f"{cost.operations} operations"
+    )
+
+
+def _details(
+    cost: CostFacts, base: CostFacts | None, raised: tuple[Objection, ...], evidence: Evidence
+) -> Iterator[str]:
+    yield from (f"also: {objection.message}" for objection in raised[1:])
+    if base is not None:
+        yield from evidence.toolchain_changes
+        if base.shape != cost.shape:
+            yield f"not compared: the baseline was counted for {base.shape or 'fixed shapes'}"
+    if cost.bytes:
+        yield f"{number(cost.macs / cost.bytes, 3)} multiply-accumulates per byte moved"
+    yield f"{number(cost.elementwise / MILLION, 3)} million elements of other operations"
+    if cost.loops:
+        yield "the body of a loop counts once: how often it runs is not known"
+    for part in cost.modules:
+        share = percent(part.macs / cost.macs) if cost.macs else "0 %"
+        name = part.name or "(no name)"
+        yield f"{name}: {share} of the multiply-accumulates, {megabytes(part.bytes)} moved"

@@ -1,0 +1,167 @@
+"""Does the model fit the devices for which it is meant, and do they load it?
+
+The budget of a device is 60 % of half its RAM, or of the measured limit of an app where that is lower: the
+app itself needs the rest. Most limits are estimates, and are marked so.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.wording import MB, megabytes, number
+from coreml_gate.devices import Device, devices, that_run
+from coreml_gate.record import CostFacts, MemoryFacts, PackageFacts
+from coreml_gate.verdict import SEVERITY, Finding, Status
+
+CHECK: Final = "devices"
+SUBJECT: Final = "devices"
+MODEL_SHARE: Final = 0.6
+"""How much of an app's memory its model may take."""
+
+_TARGET: Final = re.compile(r"iOS(\d+)")
+_HINT: Final = (
+    "make the model smaller (compression, a smaller input), take the device out of `devices`, or measure "
+    "what an app gets there (os_proc_available_memory)."
+)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How the model does on one device."""
+
+    device: Device
+    status: Status
+    used: int
+    budget: float
+    reason: str
+    least_ms: float | None
+
+    @property
+    def share(self) -> float:
+        """Used share of the budget."""
+        return self.used / self.budget
+
+    @property
+    def estimated(self) -> str:
+        """A mark where the budget rests on no measurement."""
+        return "~" if self.device.app_is_estimated else ""
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding about the worst device, with a line for each in its details; its value is a share in %."""
+    asked = _asked(evidence)
+    if isinstance(asked, str):
+        return (skipped(CHECK, SUBJECT, asked),)
+    memory, package = evidence.head.memory, evidence.head.package
+    if memory is None or package is None:
+        return (evidence.unmeasured(CHECK, SUBJECT),)
+    fits = [_fit(device, memory, package, evidence.head.cost) for device in asked]
+    worst = max(fits, key=lambda fit: (SEVERITY.index(fit.status), fit.share))
+    return (
+        Finding(
+            check=CHECK,
+            status=worst.status,
+            subject=SUBJECT,
+            message=_message(worst, fits),
+            value=100 * worst.share,
+            limit=100.0,
+            unit="%",
+            hint=_HINT if worst.status is not Status.PASS else "",
+            details=(*_table(fits), *_notes(fits, evidence)),
+        ),
+    )
+
+
+def _asked(evidence: Evidence) -> tuple[Device, ...] | str:
+    """The devices to look at, or why there is none."""
+    config = evidence.config
+    if config.devices:
+        return tuple(devices()[name] for name in config.devices if name in devices())
+    if config.minimum_os is None:
+        return "neither `devices` nor `minimum-os` is configured."
+    return that_run(config.minimum_os) or f"no device of the table runs iOS {config.minimum_os}."
+
+
+def _fit(device: Device, memory: MemoryFacts, package: PackageFacts, cost: CostFacts | None) -> _Fit:
+    budget = device.app_mb * MODEL_SHARE * MB
+    used = memory.total_bytes
+    most = used + memory.lasting_overhead_bytes + memory.passing_overhead_bytes
+    needed = _TARGET.fullmatch(package.deployment_target)
+    status, reason = Status.PASS, ""
+    if needed is not None and int(needed[1]) > device.newest_ios:
+        status, reason = (
+            Status.FAIL,
+            f"needs {package.deployment_target}, it ends with iOS{device.newest_ios}",
+        )
+    elif used > budget:
+        status, reason = Status.FAIL, f"takes {megabytes(used)}, allowed {megabytes(budget)}"
+    elif most > budget:
+        status = Status.WARN
+        reason = f"may take {megabytes(most)} with an engine's own buffers, allowed {megabytes(budget)}"
+    return _Fit(device, status, used, budget, reason, _least_ms(device, memory, cost))
+
+
+def _least_ms(device: Device, memory: MemoryFacts, cost: CostFacts | None) -> float | None:
+    """A roofline: no prediction takes less than its products and one reading of its weights.
+
+    The listed operations per second are a peak that single layers rarely reach (30 % of it for one matrix
+    product on M4, maderix by way of onnxsim), so this is a bound from below and no forecast.
+    """
+    if cost is None or device.chip.tops is None:
+        return None
+    computing = 2 * cost.macs / (device.chip.tops * 1e12)
+    bandwidth = device.chip.bandwidth_gb_s
+    reading = 0.0 if bandwidth is None else memory.weight_bytes / (bandwidth * 1e9)
+    return 1e3 * max(computing, reading)
+
+
+def _message(worst: _Fit, fits: Sequence[_Fit]) -> str:
+    name = worst.device.name
+    if worst.status is Status.PASS:
+        few = (
+            f"it fits on {len(fits)} devices, most tightly on {name}"
+            if len(fits) > 1
+            else f"it fits on {name}"
+        )
+        return f"{few}: {megabytes(worst.used)} of {worst.estimated}{megabytes(worst.budget)}."
+    hit = sum(fit.status is worst.status for fit in fits)
+    rest = f" ({hit} of {len(fits)} devices)" if len(fits) > 1 else ""
+    return f"{name}: the model {worst.reason}{rest}."
+
+
+def _table(fits: Sequence[_Fit]) -> list[str]:
+    """Aligned columns: a device, its status, memory of budget, systems, engine, the bound of the time."""
+    rows = [("device", "", "memory of budget", "iOS", "Neural Engine", "at least"), *map(_row, fits)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _row(fit: _Fit) -> tuple[str, ...]:
+    chip, device = fit.device.chip, fit.device
+    memory = f"{100 * fit.share:.0f} % of {fit.estimated}{fit.budget / MB:.0f} MB"
+    engine = ", ".join(
+        filter(None, (chip.name, chip.neural_engine, f"{chip.tops:g} TOPS" if chip.tops else ""))
+    )
+    least = "" if fit.least_ms is None else f"{number(fit.least_ms, 2)} ms"
+    return (device.name, fit.status.value, memory, f"{device.oldest_ios}-{device.newest_ios}", engine, least)
+
+
+def _notes(fits: Sequence[_Fit], evidence: Evidence) -> list[str]:
+    notes = ["~: an estimate. at least: products at the engine's listed peak, an estimate and no forecast."]
+    entitled = [
+        fit.device for fit in fits if fit.device.entitled_mb is not None and fit.status is not Status.PASS
+    ]
+    notes += [
+        f"{device.name} gives an app up to {device.entitled_mb:g} MB with the entitlement "
+        "com.apple.developer.kernel.increased-memory-limit."
+        for device in entitled
+    ]
+    if evidence.config.precision == "float32":
+        notes.append(
+            "float32: the Neural Engine computes in half precision only, so CPU or GPU run this model."
+        )
+    return notes

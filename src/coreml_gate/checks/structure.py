@@ -1,0 +1,46 @@
+"""What changed in the program: operations added, removed, fused, moved, re-typed, other weights?
+
+No change of structure is wrong by itself, so this answers and never fails. It compares the outlines that both
+Records hold: a stored baseline without its package is as good as a rebuilt one, and judging stays pure.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence
+from coreml_gate.mil.diff import Diff, read_outline
+from coreml_gate.mil.diff_changes import diff
+from coreml_gate.record import PackageFacts
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "structure"
+SUBJECT: Final = "program"
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding with up to ten lines of details; none where there is nothing to compare."""
+    base = evidence.base
+    if base is None or not base.outline or not evidence.head.outline:
+        return ()
+    found = diff(read_outline(base.outline), read_outline(evidence.head.outline))
+    return (
+        Finding(
+            check=CHECK,
+            status=Status.PASS,
+            subject=SUBJECT,
+            message=f"{SUBJECT}: {found.headline()}",
+            details=(*_details(found, evidence), *evidence.toolchain_changes) if found.changes else (),
+        ),
+    )
+
+
+def _details(found: Diff, evidence: Evidence) -> Iterator[str]:
+    yield from found.lines()
+    package = evidence.head.package
+    if package is not None:
+        yield f"to look at it: pip install netron; netron {model_file(package)}"
+
+
+def model_file(package: PackageFacts) -> str:
+    """The file inside of a package that Netron opens."""
+    return f"{package.path}/Data/com.apple.CoreML/model.mlmodel"

@@ -1,0 +1,53 @@
+"""``coreml-gate diff``: what changed between two packages."""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from coreml_gate.mil.diff import Diff
+
+_MODEL_FILE = "Data/com.apple.CoreML/model.mlmodel"
+
+
+class _Around(Protocol):
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def out(self) -> Any: ...  # noqa: ANN401  # a rich console
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
+    """Describe the command to the parser."""
+    parser = commands.add_parser(
+        "diff", help="tell what changed between two packages, operation by operation"
+    )
+    parser.add_argument("base", type=Path, metavar="BASE", help="a .mlpackage folder")
+    parser.add_argument("head", type=Path, metavar="HEAD", help="the one to compare with it")
+    parser.add_argument("--json", action="store_true", help="every change, for machines")
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: _Around) -> int:
+    """Print up to ten lines for people, or every change for machines; a difference is no failure."""
+    from coreml_gate.mil.diff_changes import diff  # noqa: PLC0415 - as below
+    from coreml_gate.mil.outline import outline  # noqa: PLC0415 - numpy: --help must not pay for it
+    from coreml_gate.mil.package import read_package  # noqa: PLC0415 - as above
+
+    paths = (around.folder / parsed.base, around.folder / parsed.head)
+    base, head = (outline(read_package(path).function()) for path in paths)
+    found = diff(base, head)
+    text = _for_machines(found) if parsed.json else _for_people(found, parsed)
+    around.out.print(text, markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _for_people(found: Diff, parsed: argparse.Namespace) -> str:
+    files = "; ".join(f"netron {path / _MODEL_FILE}" for path in (parsed.base, parsed.head))
+    look = f"To look at both (pip install netron): {files}"
+    return "\n".join((found.headline(), *(f"  {line}" for line in found.lines(8)), look))
+
+
+def _for_machines(found: Diff) -> str:
+    return json.dumps({"counts": dict(found.count()), **asdict(found)}, indent=1, ensure_ascii=False)
