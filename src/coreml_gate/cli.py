@@ -28,6 +28,7 @@ from coreml_gate.report.document import read_report
 from coreml_gate.report.progress import LiveProgress, LogProgress
 from coreml_gate.report.terminal import print_verdict
 from coreml_gate.rules import command as listing_rules
+from coreml_gate.support import command as supporting
 from coreml_gate.verdict import Verdict
 
 DEFAULT_OUTPUT = Path(".coreml-gate")
@@ -94,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     reproducing.add_command(commands)
     listing_rules.add_command(commands)
+    supporting.add_command(commands)
     listing_devices.add_command(commands)
     comparing.add_command(commands)
     _add_report(commands.add_parser("report", help="render a stored report.json in another format"))

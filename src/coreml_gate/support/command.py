@@ -1,0 +1,59 @@
+"""``coreml-gate support MODEL``: can it be converted, and for which phones?"""
+
+import argparse
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from coreml_gate.config.load import load_config, select_models
+from coreml_gate.errors import UsageError
+from coreml_gate.support.report import as_text
+from coreml_gate.support.targets import TARGETS, Place, support_of
+
+
+class _Around(Protocol):
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+    @property
+    def out(self) -> Any: ...  # noqa: ANN401  # a rich console
+    @property
+    def err(self) -> Any: ...  # noqa: ANN401  # as above
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
+    """Describe the command to the parser."""
+    parser = commands.add_parser(
+        "support",
+        help="list the operations that cannot be converted, and the targets that a model converts for",
+    )
+    parser.add_argument("model", help="the model's name in the configuration")
+    parser.add_argument("--targets", default=",".join(TARGETS), metavar="LIST", help="default: %(default)s")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: _Around) -> int:
+    """Convert for each target, and print what came of it; 1 when none works."""
+    targets = tuple(filter(None, parsed.targets.split(",")))
+    unknown = [target for target in targets if target not in TARGETS]
+    if unknown or not targets:
+        raise UsageError(
+            f"`--targets` names `{(*unknown, parsed.targets)[0]}`.", f"the targets are {', '.join(TARGETS)}."
+        )
+    config = select_models(load_config(around.folder, parsed.config), [parsed.model])
+    (model,) = config.model
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(
+            around.folder,
+            Path(folder),
+            around.environment,
+            lambda target: around.err.print(f"converting for {target}", markup=False, highlight=False),
+        )
+        support = support_of(model, config.gate, sorted(targets), place)
+    text = support.model_dump_json(indent=1) if parsed.json else as_text(support)
+    around.out.print(text, markup=False, highlight=False)
+    return 0 if support.lowest is not None else 1

@@ -1,0 +1,123 @@
+"""What is known of a model's support, as values, as text and as JSON."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
+
+from coreml_gate.torch_graph import Support, TorchCall, TorchGraph
+
+_ADDED = {"upsample_bicubic2d": "the release after 9.0 (apple/coremltools#2818)"}
+"""The coremltools version that brought a converter which 9.0 lacks, where it is known."""
+_SHOWN_PLACES = 3
+_STATES = {"missing": "no converter", "broken": "its converter cannot work"}
+
+
+class Answer(BaseModel):
+    """The form of every part."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class OperationSupport(Answer):
+    """A torch operation that cannot be converted, wherever it is called."""
+
+    operation: str
+    support: Support
+    count: NonNegativeInt
+    modules: tuple[str, ...]
+    places: tuple[str, ...]
+    """``file:line`` of the user's own code."""
+    added_in: str = ""
+    """The coremltools version that converts it; empty where none is known."""
+
+
+class TargetSupport(Answer):
+    """How one deployment target went."""
+
+    target: str
+    status: Literal["converted", "failed"]
+    size_bytes: NonNegativeInt | None = None
+    error: NonNegativeFloat | None = None
+    """Greatest difference between the source and the float32 package, as a share of the greatest value."""
+    newer: tuple[str, ...] = ()
+    """MIL operations that this target's opset does not have."""
+    message: str = ""
+    """The first line of what the converter said."""
+
+
+class ModelSupport(Answer):
+    """Everything about one model."""
+
+    model: str
+    coremltools: str
+    operations: tuple[OperationSupport, ...]
+    targets: tuple[TargetSupport, ...]
+
+    @property
+    def lowest(self) -> str | None:
+        """The oldest target that converts."""
+        return next((item.target for item in self.targets if item.status == "converted"), None)
+
+
+def unsupported_operations(graph: TorchGraph | None) -> tuple[OperationSupport, ...]:
+    """All operations of a graph that cannot be converted, the commonest first."""
+    found: dict[str, list[TorchCall]] = {}
+    for call in () if graph is None else graph.calls:
+        if call.support != "works":
+            found.setdefault(call.operation, []).append(call)
+    answers = (_operation(name, calls) for name, calls in found.items())
+    return tuple(sorted(answers, key=lambda answer: -answer.count))
+
+
+def _operation(name: str, calls: Sequence[TorchCall]) -> OperationSupport:
+    plain = name.rpartition("::")[2]
+    return OperationSupport(
+        operation=name,
+        support=calls[0].support,
+        count=len(calls),
+        modules=tuple(dict.fromkeys(call.module for call in calls if call.module)),
+        places=tuple(dict.fromkeys(f"{call.file}:{call.line}" for call in calls if call.file)),
+        added_in=_ADDED.get(plain, ""),
+    )
+
+
+def as_text(support: ModelSupport) -> str:
+    """For people: operations first, then one line per target, then the answer."""
+    return "\n".join([*_operation_lines(support), "", *_target_lines(support), "", _answer(support)])
+
+
+def _operation_lines(support: ModelSupport) -> Iterator[str]:
+    tool = f"coremltools {support.coremltools}"
+    if not support.operations:
+        yield f"{tool} has converters for all torch operations of `{support.model}`."
+        return
+    yield f"{len(support.operations)} torch operation(s) without a converter that works in {tool}:"
+    for item in support.operations:
+        where = _some(item.modules, "in") + _some(item.places, "at")
+        added = f"; converted by {item.added_in}" if item.added_in else ""
+        yield f"  {item.operation}  {item.count}x, {_STATES[item.support]}{where}{added}"
+
+
+def _some(items: Sequence[str], word: str) -> str:
+    if not items:
+        return ""
+    more = f" and {len(items) - _SHOWN_PLACES} more" if len(items) > _SHOWN_PLACES else ""
+    return f", {word} {', '.join(items[:_SHOWN_PLACES])}{more}"
+
+
+def _target_lines(support: ModelSupport) -> Iterator[str]:
+    yield f"{'target':<8}{'converts':<10}{'size':>10}  {'parity':<10}needs a newer target"
+    for item in support.targets:
+        size = "-" if item.size_bytes is None else f"{item.size_bytes / 1e6:.2f} MB"
+        error = "-" if item.error is None else f"{item.error:.1e}"
+        why = ", ".join(item.newer) or item.message
+        converts = "yes" if item.status == "converted" else "no"
+        yield f"{item.target:<8}{converts:<10}{size:>10}  {error:<10}{why}".rstrip()
+
+
+def _answer(support: ModelSupport) -> str:
+    if support.lowest is None:
+        asked = ", ".join(item.target for item in support.targets)
+        return f"None of the targets works ({asked})."
+    return f'The lowest target that works is {support.lowest}: deployment-target = "{support.lowest}"'
