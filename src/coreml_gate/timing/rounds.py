@@ -1,0 +1,112 @@
+"""Times several callables in one process: one call of each per round, in random order.
+
+Only the random order inside of a round is honest while the machine's speed drifts (docs/timing.md holds the
+measured false alarms of other designs).
+"""
+
+import math
+import random
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.timing.warm_up import settled_from
+
+SAMPLE_S: Final = 0.002
+"""A sample is as many calls as fill this time: single calls of microseconds measure the clock."""
+MOST_CALLS: Final = 20
+WARM_UP_ROUNDS: Final = 30
+MOST_WARM_UP_ROUNDS: Final = 120
+_LATE: Final = 2 / 3
+"""A level that settles in the last third of the warm-up may not have settled."""
+
+Call = Callable[[], object]
+State = Callable[[], object]
+"""What must not change inside of a round: the machine's thermal and power state."""
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """The times of all callables, by name; those of one round stand at one index."""
+
+    samples: Mapping[str, tuple[float, ...]]
+    """Seconds per call, averaged over the calls of a sample."""
+    calls: Mapping[str, tuple[float, ...]]
+    """Seconds of each call."""
+    warm_up: int
+    """Rounds that were thrown away until the times stayed at one level."""
+    settled: bool
+    dropped: int = 0
+    """Rounds during which the machine's state changed."""
+
+    def log_ratios(self, base: str, head: str) -> tuple[float, ...]:
+        """ln(head / base) of each round."""
+        pairs = zip(self.samples[base], self.samples[head], strict=True)
+        return tuple(math.log(of_head / of_base) for of_base, of_head in pairs)
+
+    def log_ratio_of_tails(self, base: str, head: str) -> float:
+        """ln(head / base) of the 95th percentiles of single calls."""
+        return math.log(percentile_95(self.calls[head]) / percentile_95(self.calls[base]))
+
+
+def percentile_95(seconds: Sequence[float]) -> float:
+    """The time within which 95 % of the calls are done."""
+    ordered = sorted(seconds)
+    return ordered[math.ceil(0.95 * len(ordered)) - 1]
+
+
+def time_rounds(
+    callables: Mapping[str, Call],
+    count: int,
+    *,
+    order: random.Random,
+    clock: Callable[[], float],
+    state: State = lambda: None,
+) -> Rounds:
+    """Warms up until the times have settled, then times ``count`` rounds."""
+    warm_up: list[dict[str, list[float]]] = []
+    settled = False
+    while not settled and len(warm_up) < MOST_WARM_UP_ROUNDS:
+        warm_up += [_round(callables, 1, order, clock) for _ in range(WARM_UP_ROUNDS)]
+        settled = _has_settled(warm_up)
+    calls = _calls_per_sample(warm_up[-WARM_UP_ROUNDS // 3 :])
+    rounds, dropped = [], 0
+    for _ in range(count):
+        before = state()
+        timed = _round(callables, calls, order, clock)
+        if state() == before:
+            rounds.append(timed)
+        else:
+            dropped += 1
+    return Rounds(
+        samples={name: tuple(statistics.fmean(each[name]) for each in rounds) for name in callables},
+        calls={name: tuple(second for each in rounds for second in each[name]) for name in callables},
+        warm_up=len(warm_up),
+        settled=settled,
+        dropped=dropped,
+    )
+
+
+def _round(
+    callables: Mapping[str, Call], calls: int, order: random.Random, clock: Callable[[], float]
+) -> dict[str, list[float]]:
+    names = list(callables)
+    order.shuffle(names)
+    return {name: [_seconds(callables[name], clock) for _ in range(calls)] for name in names}
+
+
+def _seconds(call: Call, clock: Callable[[], float]) -> float:
+    start = clock()
+    call()
+    return max(clock() - start, 1e-9)
+
+
+def _has_settled(warm_up: Sequence[Mapping[str, Sequence[float]]]) -> bool:
+    late = _LATE * len(warm_up)
+    return all(settled_from([each[name][0] for each in warm_up]) <= late for name in warm_up[0])
+
+
+def _calls_per_sample(rounds: Sequence[Mapping[str, Sequence[float]]]) -> int:
+    fastest = min(statistics.median(each[name][0] for each in rounds) for name in rounds[0])
+    return max(1, min(MOST_CALLS, math.ceil(SAMPLE_S / fastest)))

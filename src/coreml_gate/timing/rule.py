@@ -1,0 +1,103 @@
+"""Is the head slower than the base by more than is allowed: yes, no, or cannot it be told?
+
+Pairs come in groups, one per process, because what a process decides at its start (memory layout, the plan
+for the hardware) stays the same for all of its pairs. The rule looks at the pairs several times and stops at
+the first look that can tell; each look gets an equal share of the error (Bonferroni), so looking often raises
+no false alarm.
+"""
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from coreml_gate.timing.interval import Interval, sign_interval, sign_p_value
+
+ALPHA: Final = 0.05
+"""Probability that any interval of all looks misses the true ratio, on either side."""
+LOOKS: Final = (20, 40, 60, 80, 100, 140, 200)
+"""After so many pairs the rule looks at them."""
+PAIRS_PER_PROCESS: Final = 20
+LEAST_PROCESSES: Final = 3
+"""No verdict from fewer: one process says nothing about the next one."""
+AGREEING_SHARE: Final = 0.75
+"""Share of the processes whose own median must point the way of the verdict."""
+
+Call = Literal["slower", "not slower", "unsure"]
+Processes = Sequence[Sequence[float]]
+"""Natural logarithms of head / base, one group per process."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the pairs say, as natural logarithms of head / base."""
+
+    call: Call
+    interval: Interval
+    pairs: int
+    processes: int
+    p_value: float
+    """Of "no slower than half the allowed change", with the number of looks paid for."""
+    beyond_limit: bool
+    """Whether the median itself is past the limit: a slower head may still be within what is allowed."""
+
+
+def decide(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> Decision:
+    """The decision at the first look that can tell, else the one after all pairs.
+
+    *Not slower*: the whole interval lies below the limit. *Slower*: the whole interval lies above half of the
+    allowed change. A head that is slower but whose median is within the limit is looked at to the end.
+    """
+    last = None
+    for groups in _looks(processes):
+        last = _look(groups, max_ratio, alpha / len(LOOKS))
+        if last.call == "not slower" or (last.call == "slower" and last.beyond_limit):
+            return last
+    return last if last is not None else _look((), max_ratio, alpha)
+
+
+def is_settled(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> bool:
+    """Whether more pairs are not needed: the question is answered, or all looks are spent."""
+    if sum(map(len, processes)) >= LOOKS[-1]:
+        return True
+    decision = decide(processes, max_ratio, alpha)
+    return decision.call == "not slower" or (decision.call == "slower" and decision.beyond_limit)
+
+
+def _looks(processes: Processes) -> Iterator[Processes]:
+    """The groups present at each look; what is left over at the end has a look of its own in place of one."""
+    pending = list(LOOKS)
+    for count in range(1, len(processes) + 1):
+        groups = processes[:count]
+        pairs = sum(map(len, groups))
+        due = bool(pending) and pairs >= pending[0]
+        if due or (count == len(processes) and pending):
+            pending = [look for look in pending if look > pairs]
+            yield groups
+
+
+def _look(groups: Processes, max_ratio: float, alpha: float) -> Decision:
+    values = [value for group in groups for value in group]
+    limit, half = math.log(max_ratio), math.log1p((max_ratio - 1) / 2)
+    interval = sign_interval(values, alpha)
+    call: Call = "unsure"
+    if len(groups) >= LEAST_PROCESSES:
+        medians = [statistics.median(group) for group in groups if group]
+        if interval.high < limit and _agree(median < limit for median in medians):
+            call = "not slower"
+        elif interval.low > half and _agree(median > half for median in medians):
+            call = "slower"
+    return Decision(
+        call=call,
+        interval=interval,
+        pairs=len(values),
+        processes=len(groups),
+        p_value=min(1.0, len(LOOKS) * sign_p_value(values, half)),
+        beyond_limit=bool(values) and interval.median >= limit,
+    )
+
+
+def _agree(answers: Iterator[bool]) -> bool:
+    given = list(answers)
+    return sum(given) >= AGREEING_SHARE * len(given)
