@@ -62,9 +62,9 @@ def test_the_order_inside_of_a_round_is_random_and_the_seed_repeats_it() -> None
 
 
 def test_short_calls_are_gathered_to_a_sample_and_long_ones_stand_alone() -> None:
-    rounds = timed(World(), lambda _: 0.0005, lambda _: 0.0005)
-    assert len(rounds.calls["base"]) == 4 * 40
-    assert rounds.samples["base"][0] == pytest.approx(0.0005)
+    rounds = timed(World(), lambda _: 0.001, lambda _: 0.001)
+    assert len(rounds.calls["base"]) == 10 * 40
+    assert rounds.samples["base"][0] == pytest.approx(0.001)
     assert len(timed(World(), lambda _: 1e-7, lambda _: 1e-7).calls["base"]) == MOST_CALLS * 40
     assert len(timed(World(), lambda _: 0.5, lambda _: 0.5).calls["base"]) == 40
 
@@ -74,6 +74,12 @@ def test_warm_up_goes_on_until_the_times_stay_at_one_level() -> None:
     assert rounds.warm_up == 2 * WARM_UP_ROUNDS
     assert rounds.settled
     assert max(rounds.samples["base"]) == pytest.approx(0.01)
+
+
+def test_one_disturbed_call_of_a_sample_disturbs_only_the_tail() -> None:
+    rounds = timed(World(), lambda _: 0.01, lambda number: 0.5 if number % 10 == 0 else 0.01)
+    assert rounds.log_ratios("base", "head") == pytest.approx([0.0] * 40)
+    assert rounds.log_ratio_of_tails("base", "head") == pytest.approx(math.log(50))
 
 
 def test_times_that_never_settle_are_measured_and_named() -> None:

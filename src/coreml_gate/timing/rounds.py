@@ -13,9 +13,12 @@ from typing import Final
 
 from coreml_gate.timing.warm_up import settled_from
 
-SAMPLE_S: Final = 0.002
-"""A sample is as many calls as fill this time: single calls of microseconds measure the clock."""
+SAMPLE_S: Final = 0.01
+"""A sample is the median of as many calls as fill this time: one disturbed call then disturbs nothing."""
+LEAST_CALLS: Final = 5
 MOST_CALLS: Final = 20
+LONG_CALL_S: Final = 0.05
+"""Calls from this length on stand alone: they average by themselves, and five of them cost too much."""
 WARM_UP_ROUNDS: Final = 30
 MOST_WARM_UP_ROUNDS: Final = 120
 _LATE: Final = 2 / 3
@@ -31,7 +34,7 @@ class Rounds:
     """The times of all callables, by name; those of one round stand at one index."""
 
     samples: Mapping[str, tuple[float, ...]]
-    """Seconds per call, averaged over the calls of a sample."""
+    """Seconds per call, the median of the calls of a sample."""
     calls: Mapping[str, tuple[float, ...]]
     """Seconds of each call."""
     warm_up: int
@@ -80,7 +83,7 @@ def time_rounds(
         else:
             dropped += 1
     return Rounds(
-        samples={name: tuple(statistics.fmean(each[name]) for each in rounds) for name in callables},
+        samples={name: tuple(statistics.median(each[name]) for each in rounds) for name in callables},
         calls={name: tuple(second for each in rounds for second in each[name]) for name in callables},
         warm_up=len(warm_up),
         settled=settled,
@@ -108,5 +111,11 @@ def _has_settled(warm_up: Sequence[Mapping[str, Sequence[float]]]) -> bool:
 
 
 def _calls_per_sample(rounds: Sequence[Mapping[str, Sequence[float]]]) -> int:
-    fastest = min(statistics.median(each[name][0] for each in rounds) for name in rounds[0])
-    return max(1, min(MOST_CALLS, math.ceil(SAMPLE_S / fastest)))
+    return calls_per_sample(min(statistics.median(each[name][0] for each in rounds) for name in rounds[0]))
+
+
+def calls_per_sample(seconds: float) -> int:
+    """How many calls of this length make a sample."""
+    if seconds >= LONG_CALL_S:
+        return 1
+    return max(LEAST_CALLS, min(MOST_CALLS, math.ceil(SAMPLE_S / seconds)))
