@@ -8,6 +8,7 @@ History of the format:
     1  first version
 """
 
+import math
 import sys
 from pathlib import Path
 from typing import Final, Literal
@@ -484,6 +485,35 @@ class ParityDiagnosis(Measured):
     seconds: NonNegativeFloat = 0.0
 
 
+class LayerCompression(Measured):
+    """One layer with a constant weight in a compressed package."""
+
+    operation: str
+    shape: tuple[NonNegativeInt, ...]
+    compressed: bool
+    stored_bytes: NonNegativeInt
+    """Everything that the package holds for the weight: indices, tables, scales, masks."""
+    sqnr: float | None = None
+    """Signal-to-quantisation-noise ratio against the float32 twin, in dB; ``None`` when nothing changed, or
+    when it cannot be told."""
+
+    @property
+    def elements(self) -> int:
+        """Number of weights."""
+        return math.prod(self.shape)
+
+    @property
+    def bits(self) -> float:
+        """Stored bits per weight."""
+        return 8 * self.stored_bytes / max(self.elements, 1)
+
+
+class CompressionFacts(Measured):
+    """What compression did to each layer, in the program's order."""
+
+    layers: tuple[LayerCompression, ...]
+
+
 class RulePlace(Measured):
     """One place at which a rule fires."""
 
@@ -531,6 +561,8 @@ class ModelRecord(Measured):
     """Operations that our runtime does not know: numbers of this model cannot be told."""
     rules: tuple[RuleMatch, ...] | None = None
     """The known pitfalls found; ``None``: nobody looked."""
+    compression: CompressionFacts | None = None
+    """What compression did; ``None`` where nothing is compressed."""
     problem: Problem | None = None
 
 

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from coreml_gate.checks import (
     adversarial,
+    compression,
     conversion,
     cost,
     devices,
@@ -46,6 +47,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     evaluate.CHECK: evaluate.run,
     size.CHECK: size.run,
     memory.CHECK: memory.run,
+    compression.CHECK: compression.run,
     rules.CHECK: rules.run,
     cost.CHECK: cost.run,
     devices.CHECK: devices.run,

@@ -31,6 +31,7 @@ from coreml_gate.errors import (
     UnsupportedOperationsError,
 )
 from coreml_gate.measure.compare import compare
+from coreml_gate.measure.compression import compression_facts
 from coreml_gate.measure.evaluate import evaluate
 from coreml_gate.measure.footprint import footprint, measured_footprint
 from coreml_gate.measure.package import package_facts
@@ -191,6 +192,7 @@ def _measure_package(expected: Expected, twins: Twins, job: Job, log: EventLog) 
     path = twins.shipped.path.relative_to(job.record_folder).as_posix()
     log.update(package=package_facts(twins.shipped, path), outline=outline(twins.shipped.function()).lines())
     log.update(rules=look(job.model, twins.shipped, twins.wide, twins.graph))
+    log.update(compression=compression_facts(twins.shipped, twins.wide))
     try:
         wide = load_mil_engine(twins.wide, "fp32", expected.output_names, job.model)
         shipped = load_mil_engine(twins.shipped, "fp16", expected.output_names, job.model)

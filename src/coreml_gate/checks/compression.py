@@ -1,0 +1,111 @@
+"""What did compression save, which layers did it leave out, and which did it hit hardest?
+
+The error of a weight proves nothing by itself: a layer may bear 10 dB and another not 30. Therefore it never
+fails here; precision and the metrics judge what the package gives, and this check names the layers to look
+at. A layer that compression silently left out is a warning, because the package is larger than asked for.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.wording import counted, megabytes, number
+from coreml_gate.record import LayerCompression, ModelRecord
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "compression"
+SUBJECT: Final = "weights"
+WORST_LAYERS: Final = 5
+_HALF_BYTES: Final = 2
+_LEFT_OUT_HINT: Final = (
+    "a block must divide the channels: choose another `block-size`, or raise `weight-threshold` to leave "
+    "small layers out on purpose."
+)
+
+Layers = Sequence[LayerCompression]
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding in bits per weight; its details name the layers that lost most."""
+    options, facts = evidence.config.compress, evidence.head.compression
+    if evidence.head.package is None:
+        return (evidence.no_package(CHECK, SUBJECT),)
+    if facts is None:
+        if options is None:
+            return (skipped(CHECK, SUBJECT, "nothing is compressed."),)
+        return (_nothing_compressed(),)
+    threshold = 0 if options is None else options.weight_threshold
+    left_out = [layer for layer in facts.layers if not layer.compressed and layer.elements > threshold]
+    base = None if evidence.base is None else evidence.base.compression
+    return (
+        Finding(
+            check=CHECK,
+            status=Status.WARN if left_out else Status.PASS,
+            subject=SUBJECT,
+            message=_message(facts.layers, left_out),
+            value=_bits(facts.layers),
+            base=None if base is None else _bits(base.layers),
+            unit="bits per weight",
+            hint=_LEFT_OUT_HINT if left_out else "",
+            details=tuple(_details(facts.layers, left_out, evidence.head)),
+        ),
+    )
+
+
+def _nothing_compressed() -> Finding:
+    return Finding(
+        check=CHECK,
+        status=Status.WARN,
+        subject=SUBJECT,
+        message="`compress` is configured, and no layer is compressed.",
+        hint="all weights are at most `weight-threshold` elements large, or no block divides their channels.",
+    )
+
+
+def _bits(layers: Layers) -> float:
+    elements = sum(layer.elements for layer in layers)
+    return 8 * sum(layer.stored_bytes for layer in layers) / max(elements, 1)
+
+
+def _message(layers: Layers, left_out: Layers) -> str:
+    compressed = sum(layer.compressed for layer in layers)
+    stored = sum(layer.stored_bytes for layer in layers)
+    halves = _HALF_BYTES * sum(layer.elements for layer in layers)
+    worst = _worst(layers)
+    lost = f"; `{worst[0].operation}` lost most: SQNR {_decibels(worst[0])}" if worst else ""
+    missed = ""
+    if left_out:
+        first = left_out[0]
+        size = megabytes(sum(layer.stored_bytes for layer in left_out))
+        missed = f"; {counted(len(left_out), 'layer')} left out, {size}, first `{first.operation}`"
+    return (
+        f"{compressed} of {counted(len(layers), 'layer')} compressed, {number(_bits(layers))} bits per weight "
+        f"with scales and tables: {megabytes(stored)}, {megabytes(halves)} in half "
+        f"precision{missed}{lost}."
+    )
+
+
+def _worst(layers: Layers) -> list[LayerCompression]:
+    """Layers with an error, the gravest first."""
+    return sorted(
+        (layer for layer in layers if layer.sqnr is not None),
+        key=lambda layer: 0.0 if layer.sqnr is None else layer.sqnr,
+    )
+
+
+def _decibels(layer: LayerCompression) -> str:
+    return "-" if layer.sqnr is None else f"{layer.sqnr:.1f} dB"
+
+
+def _details(layers: Layers, left_out: Layers, head: ModelRecord) -> Iterator[str]:
+    for layer in _worst(layers)[:WORST_LAYERS]:
+        bits = f"{number(layer.bits)} bits per weight"
+        yield f"`{layer.operation}` {list(layer.shape)}: SQNR {_decibels(layer)}, {bits}"
+    for layer in left_out:
+        yield f"left out: `{layer.operation}` {list(layer.shape)}, {megabytes(layer.stored_bytes)}"
+    by_side = {(metric.name, metric.side): metric.value for metric in head.metrics}
+    for (name, side), value in by_side.items():
+        wide = by_side.get((name, "fp32"))
+        if side == "fp16" and wide is not None:
+            change = f"{value - wide:+.2g}"
+            yield f"`{name}`: {number(value, 4)}, the float32 package gives {number(wide, 4)} ({change})"
