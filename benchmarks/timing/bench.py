@@ -33,7 +33,7 @@ Judge = Callable[[Array, Array], bool]
 
 @dataclass(frozen=True)
 class Stream:
-    """Samples of one call: several calls each, as the mean that others take and as the median that we take."""
+    """Samples of one call, each of several calls: their mean, as others take, and their median, as we do."""
 
     name: str
     means: Array

@@ -6,7 +6,6 @@ from coreml_gate.errors import GitHubError, RateLimitError, TokenError
 from coreml_gate.github.client import Client
 from coreml_gate.github.comment import DEFAULT_AUTHOR, CommentMode, Posted, is_wanted, post
 from coreml_gate.report import FORMATS, ReportOptions
-from coreml_gate.verdict import Verdict
 from tests.builders import finding, model_verdict, verdict
 from tests.github_api.faults import NOT_ACCESSIBLE, SECONDARY, Fault
 from tests.github_api.hub import Hub
@@ -176,8 +175,7 @@ def test_an_unwanted_comment_is_not_begun_but_kept_up_to_date(hub: Hub, client: 
 
 @pytest.mark.parametrize("situation", ["regression", "sixty-models", "hostile"])
 def test_github_takes_every_report(hub: Hub, client: Client, situation: str) -> None:
-    judged: Verdict = SITUATIONS[situation]()
-    body = FORMATS["markdown"](judged, ReportOptions())
+    body = FORMATS["markdown"](SITUATIONS[situation](), ReportOptions())
 
     assert write(client, body).action == "created"
     assert write(client, body).action == "unchanged"

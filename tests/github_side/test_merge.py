@@ -11,7 +11,7 @@ from tests.builders import environment, model_record, record
 def shard(*names: str, skipped: tuple[str, ...] = (), **overrides: object) -> Record:
     models = tuple(model_record(name=name) for name in names)
     left_out = tuple(SkippedModel(name=name, reason="unchanged") for name in skipped)
-    return record(**{"models": models, "skipped": left_out, **overrides})  # type: ignore[arg-type]
+    return record(**{"models": models, "skipped": left_out, **overrides})
 
 
 def test_all_models_in_the_order_of_the_records() -> None:
