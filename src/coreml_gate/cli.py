@@ -21,6 +21,7 @@ from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.run import Request, collect_head, make_plan, open_repository, run_gate
+from coreml_gate.github.commands import add_commands
 from coreml_gate.mil import diff_command as comparing
 from coreml_gate.record import read_record
 from coreml_gate.report import FORMATS, ReportOptions
@@ -99,6 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
     listing_devices.add_command(commands)
     comparing.add_command(commands)
     _add_report(commands.add_parser("report", help="render a stored report.json in another format"))
+    add_commands(commands)
     return parser
 
 

@@ -134,6 +134,16 @@ class Hub:
         self.pulls[number] = known | overrides
         self.pulls_of.setdefault(head_sha, []).append(number)
 
+    def set_labels(self, number: int, *names: str) -> None:
+        described = {
+            "node_id": "x",
+            "url": self.at("/labels/x"),
+            "description": "",
+            "color": "0",
+            "default": False,
+        }
+        self.pulls[number]["labels"] = [{"id": self._id(), "name": name, **described} for name in names]
+
     # Handlers, by the operation's name
 
     def on_repos_get(self, operation: Operation, query: Query, body: Json) -> Reply:
@@ -194,15 +204,13 @@ class Hub:
         return self._ok(operation, {"id": self._id(), **body}, 201)
 
     def on_repos_list_commits(self, operation: Operation, query: Query, body: Json) -> Reply:
+        if self.release is not None and query["sha"] == self.release[0]:
+            return self._page(operation, query, [self._commit(self.release[1])])
         start = self.history.index(query["sha"]) if query["sha"] in self.history else len(self.history)
-        commits = [self._commit(sha) for sha in self.history[start:]]
-        return self._page(operation, query, commits)
+        return self._page(operation, query, [self._commit(sha) for sha in self.history[start:]])
 
     def on_repos_get_commit(self, operation: Operation, query: Query, body: Json) -> Reply:
-        reference = operation.path["ref"]
-        if self.release is not None and reference == self.release[0]:
-            reference = self.release[1]
-        return Reply(200, self._commit(reference))
+        return Reply(200, self._commit(operation.path["ref"]))
 
     def on_repos_list_pull_requests_associated_with_commit(
         self, operation: Operation, query: Query, body: Json

@@ -73,7 +73,7 @@ def without_commands(text: str, token: str) -> str:
 
     ``token`` must be one that the text's author cannot know.
     """
-    return f"::stop-commands::{token}\n{text.rstrip()}\n::{token}::\n"
+    return f"::stop-commands::{token}\n{text.rstrip()}\n::{token}::"
 
 
 def _annotation(model: ModelVerdict, finding: Finding) -> Annotation:

@@ -1,0 +1,153 @@
+"""``coreml-gate github ...``: the sub-commands that the action's steps call, one call a step."""
+
+import argparse
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from coreml_gate.github.steps import Around, Tools
+
+DEFAULT_OUTPUT: Final = Path(".coreml-gate")
+COMMENT_MODES: Final = ("always", "changes", "failures", "off")
+CHECK_KINDS: Final = ("check-run", "status", "off")
+JOB_STATUSES: Final = ("success", "failure", "cancelled")
+MAX_ANCESTORS: Final = 100
+
+
+def add_commands(commands: Any, tools: "Tools | None" = None) -> None:  # noqa: ANN401 - argparse hides the type
+    """Adds ``github`` and its steps to the sub-commands of a parser."""
+    parser = commands.add_parser("github", help="the steps of a GitHub workflow")
+    steps = parser.add_subparsers(required=True, metavar="STEP")
+    for name, (describe, words) in _STEPS.items():
+        step = steps.add_parser(name, help=words, description=f"{words[:1].upper()}{words[1:]}.")
+        describe(step)
+        step.set_defaults(command=_runner(name, tools))
+
+
+def real_tools() -> "Tools":
+    """The clients, the clock and the dice of the real world."""
+    from coreml_gate.github.client import connect  # noqa: PLC0415 - PyGithub is slow to load
+    from coreml_gate.github.steps import Tools  # noqa: PLC0415
+
+    return Tools(connect, lambda: datetime.now(UTC), lambda: secrets.token_hex(16))
+
+
+def _runner(name: str, tools: "Tools | None") -> "Callable[[argparse.Namespace, Around], int]":
+    def run(parsed: argparse.Namespace, around: "Around") -> int:
+        from coreml_gate.github import steps  # noqa: PLC0415 - PyGithub is slow to load
+
+        return steps.STEPS[name](parsed, around, tools or real_tools())
+
+    return run
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    _add_key(parser)
+    _add_check(parser)
+    parser.add_argument(
+        "--base-branch",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a push to it stores a baseline; repeatable; default: the default branch",
+    )
+    parser.add_argument("--shard", type=int, default=1, metavar="N", help="number of this job in a matrix")
+
+
+def _add_baseline(parser: argparse.ArgumentParser) -> None:
+    _add_key(parser)
+    _add_workflow(parser)
+    parser.add_argument("--base", metavar="COMMIT", help="commit or branch; default: the event's base")
+    parser.add_argument(
+        "--head", metavar="COMMIT", help="the commit that is checked out; default: GITHUB_SHA"
+    )
+    parser.add_argument(
+        "--ancestors",
+        type=int,
+        choices=range(MAX_ANCESTORS + 1),
+        default=10,
+        metavar="N",
+        help="commits before the merge base that are asked for a baseline, at most 100; default: %(default)s",
+    )
+    parser.add_argument(
+        "--rebuild",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether the next step may rebuild a base that is not found",
+    )
+    parser.add_argument(
+        "--to", type=Path, default=DEFAULT_OUTPUT / "baseline", metavar="DIR", help="default: %(default)s"
+    )
+
+
+def _add_merge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("records", type=Path, nargs="+", metavar="DIR", help="folder with a record.json")
+    parser.add_argument("--to", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    _add_key(parser)
+    _add_check(parser)
+    _add_workflow(parser)
+    parser.add_argument(
+        "--report",
+        type=Path,
+        default=DEFAULT_OUTPUT / "report.json",
+        metavar="FILE",
+        help="what `run` or `judge` wrote; not read under workflow_run; default: %(default)s",
+    )
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        default=DEFAULT_OUTPUT / "baseline",
+        metavar="DIR",
+        help="where the baseline step left its note; default: %(default)s",
+    )
+    parser.add_argument("--config", metavar="PATH", help="the configuration, relative to the repository")
+    parser.add_argument("--comment", choices=COMMENT_MODES, default="always", help="default: %(default)s")
+    parser.add_argument(
+        "--author",
+        default="github-actions[bot]",
+        metavar="LOGIN",
+        help="who writes with this token; default: %(default)s",
+    )
+    parser.add_argument("--job-status", choices=JOB_STATUSES, default="success", help="of the job so far")
+    for name, words in (
+        ("annotations", "findings at their lines"),
+        ("summary", "the report on the page of the run"),
+    ):
+        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=words)
+    parser.add_argument(
+        "--release",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="compare with the last release, too",
+    )
+
+
+def _add_key(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--key", default="default", help="tells several gates of one repository apart")
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", choices=CHECK_KINDS, default="check-run", help="default: %(default)s")
+    parser.add_argument(
+        "--check-name", default="coreml-gate", metavar="NAME", help="what branch protection asks for"
+    )
+
+
+def _add_workflow(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workflow", metavar="PATH", help="the workflow file whose runs store baselines; default: this one"
+    )
+
+
+_STEPS: Final[dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]]] = {
+    "start": (_add_start, "decide what this run is for, and open the check"),
+    "baseline": (_add_baseline, "find the stored baseline of the base commit"),
+    "merge": (_add_merge, "make one Record of those of several jobs"),
+    "report": (_add_report, "publish the verdict: check, comment, summary, annotations, outputs"),
+}

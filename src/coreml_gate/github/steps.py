@@ -1,0 +1,320 @@
+"""The steps of a workflow: begin, find the baseline, merge the shards, report."""
+
+import argparse
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from rich.console import Console
+
+from coreml_gate.errors import GitHubError, TokenError
+from coreml_gate.gate.collect import RECORD_NAME, environment_of_this_machine
+from coreml_gate.gate.git import short
+from coreml_gate.github.annotations import annotations_of, commands, notice, without_commands
+from coreml_gate.github.artifacts import baseline_name, record_name
+from coreml_gate.github.baseline import BaselineNote, Source, Wanted, find, merge_base, unpack, write_note
+from coreml_gate.github.cases import Asked, Case, own_case, reported_case
+from coreml_gate.github.check import Check, Outcome, concluded, outcome_of, unfinished
+from coreml_gate.github.check_run import CheckRun
+from coreml_gate.github.client import Client
+from coreml_gate.github.comment import CommentMode, Posted, is_wanted, post
+from coreml_gate.github.commit_status import CommitStatus
+from coreml_gate.github.event import Event, Mode, read_event
+from coreml_gate.github.merge import merge_records
+from coreml_gate.github.outputs import write_outputs, write_summary
+from coreml_gate.record import read_record, write_record
+from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.report.headline import must_not_merge
+from coreml_gate.verdict import Verdict
+from coreml_gate.worker.job import MODELS_FOLDER
+
+_CHECKED: Final = (Mode.COMPARE, Mode.JUDGE, Mode.ANNOUNCE, Mode.REPORT)
+"""Modes with a check: a push to the base branch has nobody to hold up."""
+
+
+class Around(Protocol):
+    """What a step touches of the world: the command line's own surroundings have it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths count from."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables of the job."""
+
+    @property
+    def out(self) -> Console:
+        """The log, in which lines may be commands."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Everything with a side effect that a step uses."""
+
+    connect: Callable[[Mapping[str, str], str], Client]
+    clock: Callable[[], datetime]
+    new_token: Callable[[], str]
+    """A word that nobody can guess."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One step at work."""
+
+    parsed: argparse.Namespace
+    around: Around
+    tools: Tools
+    event: Event
+    client: Client
+
+    def say(self, line: str) -> None:
+        """Print one line to the log as it is."""
+        self.around.out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def output(self, outputs: Mapping[str, str]) -> None:
+        """Leave outputs for later steps."""
+        write_outputs(self.file("GITHUB_OUTPUT"), outputs, self.tools.new_token)
+
+    def file(self, variable: str) -> Path | None:
+        """The file that the runner names, if it names one."""
+        name = self.around.environment.get(variable, "")
+        return Path(name) if name else None
+
+
+def start(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+    """Decide what this run is for, and open the check."""
+    with _desk(parsed, around, tools) as desk:
+        event = desk.event
+        check = _check(desk)
+        url = check.begin() if event.mode in _CHECKED and event.mode is not Mode.REPORT else ""
+        _say_notices(desk, check.notices)
+        desk.output(
+            {
+                "mode": event.mode.value,
+                "head-sha": event.head_sha,
+                "base-sha": event.base_sha or "",
+                "base-ref": event.base_ref,
+                "pull-request": str(event.pull_request or ""),
+                "fork": str(event.fork).lower(),
+                "baseline-artifact": baseline_name(parsed.key, event.head_sha),
+                "record-artifact": record_name(parsed.key, parsed.shard),
+                "check-url": url,
+            }
+        )
+        desk.say(f"coreml-gate: {event.name} means {event.mode.value} for {short(event.head_sha)}")
+    return 0
+
+
+def baseline(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+    """Find the stored baseline and unpack it; without one, leave the reasons for the report."""
+    with _desk(parsed, around, tools) as desk:
+        base = parsed.base or desk.event.base_sha or desk.event.base_ref
+        folder = around.folder / parsed.to
+        note = _search(desk, base, folder)
+        write_note(note, folder)
+        found = note.source in ("merge-base", "ancestor")
+        desk.output(
+            {
+                "baseline-source": note.source,
+                "baseline-commit": note.commit or "",
+                "baseline-path": str(folder) if found else "",
+                "baseline-origin": note.origin,
+            }
+        )
+        desk.say(without_commands(f"coreml-gate: baseline: {note.source}: {note.origin}", tools.new_token()))
+    return 0
+
+
+def merge(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+    """Make one Record and one folder of packages of what the jobs of a matrix left behind."""
+    del tools
+    folders = [around.folder / path for path in parsed.records]
+    merged = merge_records([read_record(folder / RECORD_NAME) for folder in folders])
+    target = around.folder / parsed.to
+    target.mkdir(parents=True, exist_ok=True)
+    for folder in folders:
+        if (folder / MODELS_FOLDER).is_dir():
+            shutil.copytree(folder / MODELS_FOLDER, target / MODELS_FOLDER, dirs_exist_ok=True)
+    write_record(merged.record, target / RECORD_NAME)
+    for line in merged.notes:
+        around.out.print(notice(line, "warning"), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def report(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+    """Publish the Verdict: check, comment, summary, annotations, outputs. Its exit code is the Verdict's.
+
+    Under ``workflow_run`` the check carries the Verdict; the exit code says whether reporting worked.
+    """
+    with _desk(parsed, around, tools) as desk:
+        options = ReportOptions(key=parsed.key, full_report_url=desk.event.run_url)
+        check = _check(desk)
+        with concluded(check) as slot:
+            case = _case(desk)
+            slot.outcome = _outcome(case, options)
+        posted, failed = _comment(desk, case, options)
+        _say_notices(desk, (*case.notices, *check.notices, *failed))
+        _leave_behind(desk, case, options, posted, slot.url)
+    if case.verdict is None or desk.event.mode is Mode.REPORT:
+        return 0
+    return case.verdict.exit_code
+
+
+@dataclass
+class Forgiving:
+    """A check that a token without the permission does without: a fork's can only read."""
+
+    check: Check | None
+    notices: list[str] = field(default_factory=list)
+
+    def begin(self) -> str:
+        """Begin the check, or note why it cannot be begun."""
+        return self._try(lambda check: check.begin())
+
+    def conclude(self, outcome: Outcome) -> str:
+        """Conclude the check, or note why it cannot be concluded."""
+        return self._try(lambda check: check.conclude(outcome))
+
+    def _try(self, act: Callable[[Check], str]) -> str:
+        if self.check is None:
+            return ""
+        try:
+            return act(self.check)
+        except TokenError as error:
+            self.notices.append(str(error))
+            return ""
+
+
+def _check(desk: Desk) -> Forgiving:
+    if desk.event.mode not in _CHECKED or desk.parsed.check == "off":
+        return Forgiving(None)
+    if desk.event.fork and desk.event.mode is Mode.COMPARE:
+        words = "no check run from here: the token of a fork's pull request can only read."
+        return Forgiving(None, [f"{words} A `workflow_run` workflow reports it."])
+    name, sha, url = desk.parsed.check_name, desk.event.head_sha, desk.event.run_url
+    if desk.parsed.check == "status":
+        return Forgiving(CommitStatus(desk.client, name, sha, url))
+    return Forgiving(CheckRun(desk.client, name, sha, desk.parsed.key, url, desk.tools.clock))
+
+
+@contextmanager
+def _desk(parsed: argparse.Namespace, around: Around, tools: Tools) -> Iterator[Desk]:
+    ReportOptions(key=parsed.key)
+    event = read_event(around.environment, tuple(getattr(parsed, "base_branch", ())))
+    client = tools.connect(around.environment, event.repository)
+    try:
+        yield Desk(parsed, around, tools, event, client)
+    finally:
+        client.close()
+
+
+def _search(desk: Desk, base: str, folder: Path) -> BaselineNote:
+    """The note on the best baseline; a search that GitHub refuses ends like one that finds nothing."""
+    parsed = desk.parsed
+    head = parsed.head or desk.around.environment.get("GITHUB_SHA", desk.event.head_sha)
+    reasons: tuple[str, ...]
+    commit = None
+    try:
+        commit = merge_base(desk.client, base, head)
+        wanted = Wanted(
+            key=parsed.key,
+            commit=commit,
+            workflow_path=parsed.workflow or desk.event.workflow_path,
+            environment=environment_of_this_machine(),
+            ancestors=parsed.ancestors,
+        )
+        with find(desk.client, wanted) as (stored, reasons):
+            if stored is not None:
+                unpack(stored, folder)
+                return BaselineNote(source=stored.source, commit=stored.commit, origin=stored.origin)
+    except GitHubError as error:
+        _say_notices(desk, [str(error)])
+        reasons = (error.message.rstrip("."),)
+    source: Source = "rebuild" if parsed.rebuild else "none"
+    return BaselineNote(source=source, commit=commit, origin="; ".join(reasons))
+
+
+def _case(desk: Desk) -> Case:
+    parsed, event, folder = desk.parsed, desk.event, desk.around.folder
+    asked = Asked(
+        key=parsed.key,
+        config=parsed.config,
+        workflow_path=parsed.workflow or (event.source_run.path if event.source_run else event.workflow_path),
+        author=parsed.author,
+        release=parsed.release,
+        today=desk.tools.clock().date(),
+    )
+    if event.source_run is not None:
+        return reported_case(desk.client, event.source_run, asked)
+    if parsed.job_status == "cancelled" and not (folder / parsed.report).exists():
+        return Case(None, unfinished("cancelled"))
+    return own_case(desk.client, event, folder / parsed.report, folder / parsed.baseline, asked)
+
+
+def _outcome(case: Case, options: ReportOptions) -> Outcome | None:
+    return case.outcome if case.verdict is None else outcome_of(case.verdict, options)
+
+
+def _comment(desk: Desk, case: Case, options: ReportOptions) -> tuple[Posted, list[str]]:
+    """The comment, or the reason for none: what failed here must not hide the Verdict."""
+    mode = CommentMode(desk.parsed.comment)
+    if case.verdict is None or case.pull is None or mode is CommentMode.OFF:
+        return Posted("none"), []
+    if desk.event.fork and desk.event.mode is Mode.COMPARE:
+        return Posted("none"), []
+    body = FORMATS["markdown"](case.verdict, options)
+    wanted = is_wanted(mode, case.verdict)
+    try:
+        posted = post(desk.client, case.pull.number, body, options.key, desk.parsed.author, wanted=wanted)
+    except GitHubError as error:
+        return Posted("none"), [str(error)]
+    return posted, [posted.notice] if posted.notice else []
+
+
+def _say_notices(desk: Desk, notices: Sequence[str]) -> None:
+    for each in notices:
+        desk.say(notice(each, "warning"))
+
+
+def _leave_behind(desk: Desk, case: Case, options: ReportOptions, posted: Posted, check_url: str) -> None:
+    verdict = case.verdict
+    common = {"comment-id": str(posted.id or ""), "comment-url": posted.url, "check-url": check_url}
+    if verdict is None:
+        desk.output({"verdict": "none", **common})
+        return
+    if desk.parsed.summary:
+        write_summary(desk.file("GITHUB_STEP_SUMMARY"), verdict, options)
+    desk.say(without_commands(FORMATS["terminal"](verdict, options), desk.tools.new_token()))
+    if desk.parsed.annotations:
+        for line in commands(annotations_of(verdict)):
+            desk.say(line)
+    desk.output({**_outputs_of(verdict), "report": _report_path(desk), **common})
+
+
+def _outputs_of(verdict: Verdict) -> dict[str, str]:
+    return {
+        "verdict": verdict.verdict.value,
+        "exit-code": str(verdict.exit_code),
+        "regressions": str(sum(must_not_merge(model) for model in verdict.models)),
+        "baseline-commit": verdict.baseline.commit or "",
+        "baseline-origin": verdict.baseline.origin,
+    }
+
+
+def _report_path(desk: Desk) -> str:
+    """Where the Verdict lies as JSON; the privileged half leaves none on disk."""
+    return "" if desk.event.mode is Mode.REPORT else str(desk.around.folder / desk.parsed.report)
+
+
+STEPS: Final[dict[str, Callable[[argparse.Namespace, Around, Tools], int]]] = {
+    "start": start,
+    "baseline": baseline,
+    "merge": merge,
+    "report": report,
+}
+"""The steps by the name that a workflow gives."""

@@ -1,0 +1,122 @@
+"""The privileged half: numbers of an untrusted run in, a Verdict by the base branch's limits out.
+
+It takes Records and nothing else: a closed schema, capped in size, held in memory, cleaned of everything that
+is not plain text. It never checks out, imports, unpacks to disk or renders what the pull request wrote.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from coreml_gate.config import Config
+from coreml_gate.errors import ArtifactError, RecordError
+from coreml_gate.gate.judge import judge
+from coreml_gate.github.artifacts import (
+    RECORD_BYTES,
+    RECORD_LIMITS,
+    ArtifactFacts,
+    download,
+    is_record_name,
+    list_of_run,
+    read_record,
+)
+from coreml_gate.github.client import Client
+from coreml_gate.github.event import SourceRun
+from coreml_gate.github.merge import Merged, merge_records
+from coreml_gate.github.zips import SafeZip
+from coreml_gate.record import Measured, Record
+from coreml_gate.report.escape import plain, shortened
+from coreml_gate.verdict import BaselineFacts, Verdict
+
+MAX_SHARDS: Final = 64
+MAX_TEXT: Final = 4_000
+MAX_ELEMENTS: Final = 20_000
+"""Of one list: a model with 1,000 outputs and samples in all has as many comparisons."""
+MAX_INTEGER: Final = 2**53
+MAX_FLOAT: Final = 1e100
+"""No float32 computation comes near it, and its square is still a number."""
+_UNTRUSTED: Final = "the Record was not made by coreml-gate; measure again with the action's own steps."
+_OF_THE_MERGE: Final = (
+    "the numbers are of another commit than the head, probably of its merge with the base branch: check out "
+    "`github.event.pull_request.head.sha` to measure the head itself."
+)
+
+Whole = TypeVar("Whole", bound=Measured)
+
+
+def read_untrusted(client: Client, run: SourceRun, key: str) -> Merged:
+    """The Records that the jobs of an untrusted run left behind, as one of the commit that GitHub names."""
+    artifacts = _newest_by_name(list_of_run(client, run.id), key)
+    if not artifacts:
+        raise ArtifactError(
+            f"run {run.id} left no artifact `coreml-gate-record-{key}-N` behind (it ended with "
+            f"`{run.conclusion or 'no conclusion'}`).",
+            "look at its log: the measuring job did not get to the upload.",
+        )
+    if len(artifacts) > MAX_SHARDS:
+        raise ArtifactError(f"run {run.id} left {len(artifacts)} records, allowed {MAX_SHARDS}.", _UNTRUSTED)
+    merged = merge_records([cleaned(_read(client, artifact)) for artifact in artifacts])
+    notes = (*merged.notes, *_other_commit(merged.record, run.head_sha))
+    return Merged(merged.record.model_copy(update={"commit": run.head_sha}), notes)
+
+
+def rejudge(config: Config, head: Record, base: Record | None, facts: BaselineFacts) -> Verdict:
+    """Judges an untrusted Record; figures that no run can measure are an error, never a crash."""
+    try:
+        return judge(config, head, base, facts)
+    except (ArithmeticError, ValidationError) as error:
+        raise RecordError(
+            f"the record holds figures that cannot be compared ({type(error).__name__}).", _UNTRUSTED
+        ) from error
+
+
+def cleaned(record: Whole) -> Whole:
+    """The same Record in plain, short text and in numbers that can be computed with."""
+    return type(record).model_validate(_clean(record.model_dump()))
+
+
+def _read(client: Client, artifact: ArtifactFacts) -> Record:
+    buffer = io.BytesIO()
+    download(client, artifact, buffer, RECORD_BYTES)
+    return read_record(SafeZip(buffer, RECORD_LIMITS), f"artifact {artifact.name}")
+
+
+def _newest_by_name(artifacts: Sequence[ArtifactFacts], key: str) -> list[ArtifactFacts]:
+    """One artifact a name: a job that was run again left two of them."""
+    ordered = sorted(artifacts, key=lambda artifact: artifact.id)
+    named = {artifact.name: artifact for artifact in ordered if is_record_name(artifact.name, key)}
+    return [named[name] for name in sorted(named)]
+
+
+def _other_commit(record: Record, head_sha: str) -> tuple[str, ...]:
+    if record.commit == head_sha:
+        return ()
+    return (_OF_THE_MERGE,)
+
+
+def _clean(value: Any) -> Any:  # noqa: ANN401 - a Record holds values of any JSON type
+    match value:
+        case str():
+            return shortened(plain(value), MAX_TEXT)
+        case bool() | None:
+            return value
+        case int() if abs(value) > MAX_INTEGER:
+            raise RecordError("the record holds an integer beyond 2^53.", _UNTRUSTED)
+        case float() if not math.isfinite(value) or abs(value) > MAX_FLOAT:
+            raise RecordError(f"the record holds a number beyond {MAX_FLOAT:.0e}.", _UNTRUSTED)
+        case dict():
+            _check_length(len(value))
+            return {_clean(key): _clean(inner) for key, inner in value.items()}
+        case list() | tuple():
+            _check_length(len(value))
+            return tuple(_clean(inner) for inner in value)
+        case _:
+            return value
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_ELEMENTS:
+        raise RecordError(f"the record holds a list of {length:,}, allowed {MAX_ELEMENTS:,}.", _UNTRUSTED)

@@ -1,0 +1,408 @@
+"""Whole steps, from the event to what people see; golden files pin the latter."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coreml_gate.errors import ConfigError, RecordError, UsageError
+from coreml_gate.gate.collect import environment_of_this_machine
+from coreml_gate.record import SkippedModel, read_record, write_record
+from tests.builders import comparison, model_record, package, record
+from tests.github_api.faults import NOT_ACCESSIBLE, Fault
+from tests.github_api.hub import Hub
+from tests.github_api.server import TOKEN, GitHubServer
+from tests.github_side.stored import (
+    BASE,
+    HEAD,
+    PACKAGE,
+    PARENT,
+    add_baseline,
+    add_record,
+    baseline_files,
+    digits,
+    json_of,
+)
+from tests.github_side.workflow import FORK, MERGE_GROUP, PUSH, Job, pull_request, workflow_run
+from tests.report.test_golden import compare
+from tests.report.verdicts import SITUATIONS
+
+GOLDEN = Path(__file__).parent / "golden"
+CONFIG = b'[[model]]\nname = "digits"\nsource = "models/digits.py:build"\n'
+LOOSE = CONFIG + b"limits = { parity = { max-error = 0.9 } }\n"
+REGRESSED = digits(parity=(comparison(max_abs_error=2.0, max_abs_place=None, psnr=6.0),))
+ACCEPT = "/coreml-gate accept parity of digits until 2026-12-31: retrained in December"
+MakeJob = Callable[[str, Any], Job]
+
+
+@pytest.fixture
+def job(tmp_path: Path, environment: dict[str, str]) -> MakeJob:
+    return lambda event, payload: Job(tmp_path, environment, event, payload)
+
+
+@pytest.fixture(autouse=True)
+def _repository(hub: Hub) -> None:
+    hub.history = [BASE, PARENT]
+    hub.merge_base = BASE
+    hub.add_pull(7, HEAD)
+    hub.files["main", "coreml-gate.toml"] = CONFIG
+    hub.files[HEAD, "coreml-gate.toml"] = CONFIG
+    hub.permissions["alice"] = "write"
+
+
+def only_check(hub: Hub) -> dict[str, Any]:
+    (run,) = hub.check_runs.values()
+    return dict(run)
+
+
+def only_body(hub: Hub) -> str:
+    ((_, comment),) = hub.comments.values()
+    return str(comment["body"])
+
+
+def without_report(log: str) -> str:
+    """The log without the report itself, which has golden files of its own."""
+    return re.sub(r"(?s)(?<=::stop-commands::t0\n).*(?=::t0::)", "(the report)\n", log)
+
+
+def without_figures(body: str) -> str:
+    """What a comment says before it comes to single models."""
+    lines = body.partition("\n#### ")[0].splitlines()
+    return "\n".join(line for line in lines if not line.startswith("|")) + "\n"
+
+
+# start
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "mode", "opened"),
+    [
+        ("push", PUSH, "baseline", 0),
+        ("pull_request", pull_request(), "compare", 1),
+        ("pull_request", pull_request(FORK), "compare", 0),
+        ("merge_group", MERGE_GROUP, "judge", 1),
+        ("workflow_run", workflow_run(5, "requested", None), "announce", 1),
+        ("workflow_run", workflow_run(5), "report", 0),
+    ],
+)
+def test_start_names_the_mode_and_opens_the_check(
+    hub: Hub, job: MakeJob, event: str, payload: Any, mode: str, opened: int
+) -> None:
+    started = job(event, payload)
+
+    assert started.run("start") == 0
+    outputs = started.outputs()
+    assert outputs["mode"] == mode
+    assert outputs["baseline-artifact"] == f"coreml-gate-baseline-default-{outputs['head-sha']}"
+    assert [run["status"] for run in hub.check_runs.values()] == ["in_progress"] * opened
+    assert bool(outputs["check-url"]) is bool(opened)
+
+
+def test_start_survives_a_token_that_may_not_open_checks(server: GitHubServer, job: MakeJob) -> None:
+    server.faults.append(Fault("POST", "/check-runs", 403, NOT_ACCESSIBLE))
+    started = job("pull_request", pull_request())
+
+    assert started.run("start") == 0
+    assert "::warning title=coreml-gate::check run coreml-gate of aaaaaaa" in started.log.getvalue()
+    assert "`checks: write`" in started.log.getvalue()
+
+
+def test_a_key_that_names_no_artifact_is_refused(job: MakeJob) -> None:
+    with pytest.raises(UsageError, match="comment key"):
+        job("push", PUSH).run("start", "--key", "../x")
+
+
+# baseline
+
+
+def test_the_baseline_is_unpacked_for_the_next_step(hub: Hub, job: MakeJob) -> None:
+    add_baseline(hub, files=baseline_files(environment=environment_of_this_machine()))
+    found = job("pull_request", pull_request())
+
+    assert found.run("baseline") == 0
+    outputs = found.outputs()
+    assert (outputs["baseline-source"], outputs["baseline-commit"]) == ("merge-base", BASE)
+    assert read_record(Path(outputs["baseline-path"]) / "record.json").commit == BASE
+
+
+def test_a_baseline_of_another_toolchain_is_rebuilt(hub: Hub, job: MakeJob) -> None:
+    add_baseline(hub)
+    found = job("pull_request", pull_request())
+    found.run("baseline")
+
+    outputs = found.outputs()
+    assert (outputs["baseline-source"], outputs["baseline-path"]) == ("rebuild", "")
+    assert "was measured with" in outputs["baseline-origin"]
+
+
+def test_without_permission_the_base_is_rebuilt_and_the_line_to_add_is_said(
+    server: GitHubServer, job: MakeJob
+) -> None:
+    server.faults.append(Fault("GET", "/actions/artifacts", 403, NOT_ACCESSIBLE))
+    found = job("pull_request", pull_request())
+
+    assert found.run("baseline", "--no-rebuild") == 0
+    assert found.outputs()["baseline-source"] == "none"
+    assert found.outputs()["baseline-commit"] == BASE
+    assert "`actions: read`" in found.log.getvalue()
+
+
+# report on our own run
+
+
+def test_a_pull_request_gets_check_comment_summary_annotations_and_outputs(hub: Hub, job: MakeJob) -> None:
+    reported = job("pull_request", pull_request())
+    reported.leave_report(SITUATIONS["regression"]())
+
+    assert reported.run("report") == 1
+    outputs = reported.outputs()
+    assert (outputs["verdict"], outputs["exit-code"], outputs["regressions"]) == ("fail", "1", "1")
+    assert outputs["comment-id"] == str(next(iter(hub.comments)))
+    assert only_check(hub)["conclusion"] == "failure"
+    assert only_body(hub).startswith("<!-- coreml-gate: default -->\n### ❌ coreml-gate: 1 of 3 models")
+    assert "`aaaaaaa`" in only_body(hub)
+    assert "must not merge" in (reported.folder / "summary.md").read_text()
+    assert "::error file=models/net.py,line=41,title=digits%3A parity::" in reported.log.getvalue()
+    assert TOKEN not in reported.log.getvalue()
+
+
+def test_a_second_run_changes_the_comment_in_place(hub: Hub, job: MakeJob) -> None:
+    for situation in ("regression", "pass", "pass"):
+        again = job("pull_request", pull_request())
+        again.leave_report(SITUATIONS[situation]())
+        again.run("report")
+
+    assert "all 3 models may merge" in only_body(hub)
+
+
+def test_a_fork_is_reported_as_far_as_its_token_may(hub: Hub, server: GitHubServer, job: MakeJob) -> None:
+    reported = job("pull_request", pull_request(FORK))
+    reported.leave_report(SITUATIONS["regression"]())
+
+    assert reported.run("report") == 1
+    assert (hub.check_runs, hub.comments) == ({}, {})
+    assert server.asked("POST", "") + server.asked("PATCH", "") == 0
+    assert "must not merge" in (reported.folder / "summary.md").read_text()
+    compare(GOLDEN / "fork.log", without_report(reported.log.getvalue()))
+
+
+def test_a_stale_run_does_not_comment_but_concludes(hub: Hub, job: MakeJob) -> None:
+    hub.add_pull(7, "f" * 40)
+    reported = job("pull_request", pull_request())
+    reported.leave_report(SITUATIONS["pass"]())
+    reported.run("report")
+
+    assert hub.comments == {}
+    assert only_check(hub)["conclusion"] == "success"
+    assert "no comment: pull request 7 has a newer commit fffffff." in reported.log.getvalue()
+
+
+def test_a_missing_report_concludes_the_check_as_a_failure(hub: Hub, job: MakeJob) -> None:
+    with pytest.raises(RecordError):
+        job("pull_request", pull_request()).run("report", "--job-status", "failure")
+
+    assert only_check(hub)["conclusion"] == "failure"
+    assert "cannot be read" in only_check(hub)["output"]["summary"]
+
+
+def test_a_cancelled_job_concludes_the_check(hub: Hub, job: MakeJob) -> None:
+    cancelled = job("pull_request", pull_request())
+
+    assert cancelled.run("report", "--job-status", "cancelled") == 0
+    assert only_check(hub)["conclusion"] == "cancelled"
+    assert cancelled.outputs()["verdict"] == "none"
+
+
+def test_a_merge_group_concludes_its_check_and_comments_nowhere(hub: Hub, job: MakeJob) -> None:
+    reported = job("merge_group", MERGE_GROUP)
+    reported.leave_report(SITUATIONS["pass"]())
+
+    assert reported.run("report") == 0
+    assert only_check(hub)["conclusion"] == "success"
+    assert hub.comments == {}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault("POST", "/comments", 403, NOT_ACCESSIBLE), Fault("POST", "/comments", 500, times=3)],
+    ids=["permission", "server error"],
+)
+def test_a_comment_that_fails_hides_no_verdict(
+    hub: Hub, server: GitHubServer, job: MakeJob, fault: Fault
+) -> None:
+    server.faults.append(fault)
+    reported = job("pull_request", pull_request())
+    reported.leave_report(SITUATIONS["regression"]())
+
+    assert reported.run("report") == 1
+    assert only_check(hub)["conclusion"] == "failure"
+    assert "::warning title=coreml-gate::a comment on pull request 7" in reported.log.getvalue()
+
+
+def test_a_status_stands_in_for_a_check_run(hub: Hub, job: MakeJob) -> None:
+    reported = job("pull_request", pull_request())
+    reported.leave_report(SITUATIONS["pass"]())
+    reported.run("start", "--check", "status")
+    reported.run("report", "--check", "status", "--comment", "off")
+
+    assert [status["state"] for status in hub.statuses] == ["pending", "success"]
+    assert (hub.check_runs, hub.comments) == ({}, {})
+
+
+def test_the_origin_of_a_rebuilt_baseline_says_why(hub: Hub, job: MakeJob) -> None:
+    reported = job("pull_request", pull_request())
+    reported.run("baseline")
+    reported.leave_report(SITUATIONS["pass"]())
+    reported.run("report")
+
+    origin = "rebuilt from commit 0f9e8d7: no artifact at bbbbbbb; nor at 1 ancestor(s)"
+    assert reported.outputs()["baseline-origin"] == origin
+    assert "no artifact at bbbbbbb" in only_body(hub)
+
+
+# report on an untrusted run
+
+
+def reported(job: MakeJob, run: int, *options: str, conclusion: str = "success") -> Job:
+    report = job("workflow_run", workflow_run(run, conclusion=conclusion))
+    assert report.run("report", *options) == 0
+    return report
+
+
+def test_an_untrusted_run_is_judged_by_the_base_branch(hub: Hub, job: MakeJob) -> None:
+    add_baseline(hub, PARENT)
+    hub.files[HEAD, "coreml-gate.toml"] = LOOSE
+    report = reported(job, add_record(hub, record(REGRESSED, commit=HEAD)))
+
+    assert only_check(hub)["conclusion"] == "failure"
+    assert report.outputs()["exit-code"] == "1"
+    compare(GOLDEN / "reported.md", without_figures(only_body(hub)))
+    left = sorted(path.name for path in report.folder.iterdir())
+    assert left == ["event.json", "output", "summary.md"]
+
+
+def test_an_accepted_failure_passes_and_is_named(hub: Hub, job: MakeJob) -> None:
+    add_baseline(hub)
+    hub.set_labels(7, "coreml-gate: accept")
+    hub.add_comment(7, ACCEPT, "alice")
+    reported(job, add_record(hub, record(REGRESSED, commit=HEAD)))
+
+    assert only_check(hub)["conclusion"] == "success"
+    accepted = [comment["body"] for _, comment in hub.comments.values() if "Accepted by" in comment["body"]]
+    assert "Accepted by `alice` until 2026-12-31: retrained in December." in accepted[0]
+
+
+@pytest.mark.parametrize(
+    ("permission", "labels", "problem"),
+    [
+        ("read", ["coreml-gate: accept"], "`alice` has no write permission"),
+        ("write", [], "lacks the label `coreml-gate: accept`"),
+    ],
+)
+def test_an_override_that_does_not_count_is_named(
+    hub: Hub, job: MakeJob, permission: str, labels: list[str], problem: str
+) -> None:
+    hub.permissions["alice"] = permission
+    hub.pulls[7]["body"] = ACCEPT
+    hub.set_labels(7, *labels)
+    reported(job, add_record(hub, record(REGRESSED, commit=HEAD)))
+
+    assert only_check(hub)["conclusion"] == "failure"
+    assert problem in only_body(hub)
+
+
+def test_a_newer_commit_gets_no_comment_of_the_older_one(hub: Hub, job: MakeJob) -> None:
+    hub.pulls[7]["head"]["sha"] = "f" * 40
+    reported(job, add_record(hub, record(digits(), commit=HEAD)))
+
+    assert hub.comments == {}
+    assert only_check(hub)["conclusion"] == "neutral"
+    assert "pull request 7 has a newer commit fffffff" in only_check(hub)["output"]["summary"]
+
+
+@pytest.mark.parametrize("conclusion", ["cancelled", "timed_out"])
+def test_a_run_that_was_ended_concludes_the_check_like_it(hub: Hub, job: MakeJob, conclusion: str) -> None:
+    reported(job, hub.add_run(HEAD, "pull_request"), conclusion=conclusion)
+
+    assert only_check(hub)["conclusion"] == conclusion
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda hub: hub.files.pop(("main", "coreml-gate.toml")), ConfigError),
+        (lambda hub: hub.blobs.update({max(hub.blobs): b"<html>"}), Exception),
+    ],
+    ids=["no configuration", "no zip"],
+)
+def test_whatever_goes_wrong_concludes_the_check(
+    hub: Hub, job: MakeJob, spoil: Callable[[Hub], object], kind: type[Exception]
+) -> None:
+    run = add_record(hub, record(digits(), commit=HEAD))
+    spoil(hub)
+
+    with pytest.raises(kind):
+        job("workflow_run", workflow_run(run)).run("report")
+    assert only_check(hub)["conclusion"] == "failure"
+    assert hub.comments == {}
+
+
+def test_slow_creep_is_seen_against_the_last_release(hub: Hub, job: MakeJob) -> None:
+    release = "9" * 40
+    hub.release = ("v1.0", release)
+    small = record(digits(package=package(path=PACKAGE, total_bytes=10**7)), commit=release)
+    add_baseline(hub, release, files=baseline_files(release) | {"record.json": json_of(small)})
+    add_baseline(hub)
+    reported(job, add_record(hub, record(digits(), commit=HEAD)), "--release")
+
+    assert only_check(hub)["conclusion"] == "success"
+    assert "**creep**: since release `v1.0` (9999999), size of `digits`: package" in only_body(hub)
+
+
+# merge
+
+
+def test_shards_become_one_folder(job: MakeJob, tmp_path: Path) -> None:
+    for number, name in enumerate(("digits", "faces"), 1):
+        folder = tmp_path / f"shard-{number}"
+        package = folder / "models" / name / "package.mlpackage"
+        package.mkdir(parents=True)
+        (package / "Manifest.json").write_text(name)
+        skipped = (SkippedModel(name="ears", reason="unchanged"),)
+        write_record(record(model_record(name=name), commit=HEAD, skipped=skipped), folder / "record.json")
+
+    assert job("pull_request", pull_request()).run("merge", "shard-1", "shard-2", "--to", "all") == 0
+    merged = read_record(tmp_path / "all" / "record.json")
+    assert [model.name for model in merged.models] == ["digits", "faces"]
+    assert (tmp_path / "all/models/faces/package.mlpackage/Manifest.json").read_text() == "faces"
+
+
+# the command line
+
+
+def test_the_command_line_has_the_steps_and_loads_no_client_to_say_so() -> None:
+    code = (
+        "import sys; sys.argv = ['coreml-gate', 'github', '--help']\n"
+        "from coreml_gate.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print([name for name in ('github', 'requests', 'torch', 'coremltools') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert {"start", "baseline", "merge", "report"} <= set(done.stdout.split())
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_situation_can_be_published(hub: Hub, job: MakeJob) -> None:
+    for situation, build in SITUATIONS.items():
+        judged = build()
+        published = job("pull_request", pull_request())
+        published.leave_report(judged)
+        assert published.run("report", "--key", situation) == judged.exit_code
+
+    assert len(hub.comments) == len(hub.check_runs) == len(SITUATIONS)
+    assert {run["status"] for run in hub.check_runs.values()} == {"completed"}
