@@ -53,7 +53,7 @@ def test_the_order_inside_of_a_round_is_random_and_the_seed_repeats_it() -> None
     diaries = []
     for seed in (1, 1, 2):
         world = World()
-        timed(world, lambda _: 0.010, lambda _: 0.010, seed)
+        timed(world, lambda _: 0.06, lambda _: 0.06, seed)
         diaries.append(world.diary)
     assert diaries[0] == diaries[1] != diaries[2]
     pairs = [tuple(diaries[0][start : start + 2]) for start in range(0, len(diaries[0]), 2)]

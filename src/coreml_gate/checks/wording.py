@@ -14,6 +14,7 @@ SIDES: Final[dict[Side, str]] = {
     "fp32": "float32 package",
     "fp16": "shipped package",
     "fp16-strict": "package in fp16-strict mode",
+    "core-ml": "Core ML",
 }
 
 

@@ -9,8 +9,20 @@ from coreml_gate.config import ModelConfig
 
 MODELS_FOLDER = "models"
 
-Step = Literal["start", "source", "convert", "measure", "evaluate", "diagnose"]
-"""What a child does, in this order; each step has its own deadline."""
+Step = Literal[
+    "start",
+    "source",
+    "convert",
+    "measure",
+    "evaluate",
+    "diagnose",
+    "compile",
+    "load",
+    "predict",
+    "time",
+    "plan",
+]
+"""What a child does; each step has its own deadline. The last five are those of children that use Core ML."""
 
 
 class Job(BaseModel):
