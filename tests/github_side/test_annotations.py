@@ -58,7 +58,5 @@ def test_the_hostile_report_gives_single_lines() -> None:
 
 
 def test_commands_are_off_while_foreign_text_is_printed() -> None:
-    assert (
-        without_commands("::error::evil\n", "t0ken") == "::stop-commands::t0ken\n::error::evil\n::t0ken::"
-    )
+    assert without_commands("::error::evil\n", "t0ken") == "::stop-commands::t0ken\n::error::evil\n::t0ken::"
     assert notice("50%\nmore", "warning") == "::warning title=coreml-gate::50%25%0Amore"
