@@ -1,5 +1,6 @@
 """Whole steps, from the event to what people see; golden files pin the latter."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,10 +12,11 @@ import pytest
 
 from coreml_gate.errors import ConfigError, RecordError, UsageError
 from coreml_gate.gate.collect import environment_of_this_machine
+from coreml_gate.github.artifacts import baseline_name
 from coreml_gate.record import SkippedModel, read_record, write_record
 from tests.builders import comparison, model_record, package, record
 from tests.github_api.faults import NOT_ACCESSIBLE, Fault
-from tests.github_api.hub import Hub
+from tests.github_api.hub import Hub, zipped
 from tests.github_api.server import TOKEN, GitHubServer
 from tests.github_side.stored import (
     BASE,
@@ -137,6 +139,20 @@ def test_a_baseline_of_another_toolchain_is_rebuilt(hub: Hub, job: MakeJob) -> N
     outputs = found.outputs()
     assert (outputs["baseline-source"], outputs["baseline-path"]) == ("rebuild", "")
     assert "was measured with" in outputs["baseline-origin"]
+
+
+def test_a_package_that_is_damaged_inside_is_rebuilt(hub: Hub, job: MakeJob) -> None:
+    weights = os.urandom(2_000)
+    files = baseline_files(environment=environment_of_this_machine())
+    data = zipped(files | {f"{PACKAGE}/Data/com.apple.CoreML/weights/weight.bin": weights})
+    damaged = data.replace(weights[1_000:1_100], bytes(100))
+    hub.add_artifact(hub.add_run(BASE), baseline_name("default", BASE), damaged)
+    found = job("pull_request", pull_request())
+
+    assert found.run("baseline") == 0
+    assert found.outputs()["baseline-source"] == "rebuild"
+    assert "is damaged" in found.outputs()["baseline-origin"]
+    assert [path.name for path in (found.folder / ".coreml-gate" / "baseline").iterdir()] == ["baseline.json"]
 
 
 def test_without_permission_the_base_is_rebuilt_and_the_line_to_add_is_said(

@@ -17,6 +17,7 @@ from coreml_gate.github.artifacts import (
     BASELINE_BYTES,
     BASELINE_LIMITS,
     READ_ACTIONS,
+    RECORD_FILE,
     ArtifactFacts,
     baseline_name,
     download,
@@ -26,6 +27,7 @@ from coreml_gate.github.artifacts import (
 from coreml_gate.github.client import Client, asking
 from coreml_gate.github.zips import SafeZip
 from coreml_gate.record import Environment, Record
+from coreml_gate.worker.job import MODELS_FOLDER
 
 TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")
 """Runs under these events run the repository's own code, never a pull request's."""
@@ -76,7 +78,7 @@ class BaselineNote(BaseModel):
 
 def merge_base(client: Client, base: str, head: str) -> str:
     """The commit at which ``head`` left ``base``."""
-    with asking(f"merge base of {short(base)} and {short(head)}"):
+    with asking(f"merge base of {base} and {short(head)}"):
         return client.repository.compare(base, head, comparison_commits_per_page=1).merge_base_commit.sha
 
 
@@ -107,12 +109,18 @@ def find(client: Client, wanted: Wanted) -> Iterator[tuple[StoredBaseline | None
 
 def unpack(stored: StoredBaseline, folder: Path) -> None:
     """Writes the Record and the packages below ``folder``, by the names that were checked and no others."""
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
     for member in stored.archive.members:
         path = folder / member.name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             file.writelines(stored.archive.chunks(member.name))
+
+
+def remove(folder: Path) -> None:
+    """Removes what an earlier baseline left below ``folder``, and nothing else."""
+    shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
+    (folder / RECORD_FILE).unlink(missing_ok=True)
 
 
 def _candidates(client: Client, wanted: Wanted, reasons: list[str]) -> Iterator[tuple[str, Source]]:
@@ -127,7 +135,8 @@ def _candidates(client: Client, wanted: Wanted, reasons: list[str]) -> Iterator[
             return
         for commit in commits:
             yield commit, "ancestor"
-        reasons.append(f"nor at {len(commits)} ancestor(s)")
+        if commits:
+            reasons.append(f"nor at {len(commits)} ancestor(s)")
 
 
 def _trusted(client: Client, wanted: Wanted, commit: str, reasons: list[str]) -> Sequence[ArtifactFacts]:

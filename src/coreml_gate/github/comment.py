@@ -23,7 +23,7 @@ _QUIET: Final = (Status.PASS, Status.SKIPPED)
 
 
 class CommentMode(StrEnum):
-    """When there is something to say; a comment that is there already is always kept up to date."""
+    """When there is something to say; unless it is off, a comment that is there is kept up to date."""
 
     ALWAYS = "always"
     CHANGES = "changes"

@@ -11,12 +11,21 @@ from typing import Final, Protocol
 
 from rich.console import Console
 
-from coreml_gate.errors import GitHubError, TokenError
+from coreml_gate.errors import ArtifactError, GitHubError, TokenError
 from coreml_gate.gate.collect import RECORD_NAME, environment_of_this_machine
 from coreml_gate.gate.git import short
 from coreml_gate.github.annotations import annotations_of, commands, notice, without_commands
 from coreml_gate.github.artifacts import baseline_name, record_name
-from coreml_gate.github.baseline import BaselineNote, Source, Wanted, find, merge_base, unpack, write_note
+from coreml_gate.github.baseline import (
+    BaselineNote,
+    Source,
+    Wanted,
+    find,
+    merge_base,
+    remove,
+    unpack,
+    write_note,
+)
 from coreml_gate.github.cases import Asked, Case, own_case, reported_case
 from coreml_gate.github.check import Check, Outcome, concluded, outcome_of, unfinished
 from coreml_gate.github.check_run import CheckRun
@@ -232,7 +241,8 @@ def _search(desk: Desk, base: str, folder: Path) -> BaselineNote:
             if stored is not None:
                 unpack(stored, folder)
                 return BaselineNote(source=stored.source, commit=stored.commit, origin=stored.origin)
-    except GitHubError as error:
+    except (GitHubError, ArtifactError) as error:
+        remove(folder)
         _say_notices(desk, [str(error)])
         reasons = (error.message.rstrip("."),)
     source: Source = "rebuild" if parsed.rebuild else "none"
