@@ -22,6 +22,7 @@ LAYERS = (
     "torch_graph",
     "verdict",
     "timing",
+    "placement",
     "engines",
     "convert",
     "measure",

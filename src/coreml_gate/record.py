@@ -587,7 +587,9 @@ class Placement(Measured):
     """Estimated share of the work by device; ``None`` where Core ML gives no estimate for an operation."""
     off_engine: tuple[OffEngine, ...] = ()
     segments: NonNegativeInt | None = None
-    """Stretches of operations on one device, in the program's order; ``None`` when a device is unknown."""
+    """Stretches of operations on one device, in the program's order; ``None`` when a device is unknown.
+    Of a prediction: the fewest that the rules allow."""
+    note: str = ""
     ending: ChildEnding | None = None
 
 

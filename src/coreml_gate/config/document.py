@@ -13,6 +13,7 @@ from coreml_gate.config.limits import (
     CostLimits,
     EvaluateLimits,
     InterfaceLimits,
+    LatencyLimits,
     MemoryLimits,
     ParityLimits,
     PrecisionLimits,
@@ -46,6 +47,7 @@ TABLES: Final[dict[str, type[Table]]] = {
     "limits.size": SizeLimits,
     "limits.memory": MemoryLimits,
     "limits.cost": CostLimits,
+    "limits.latency": LatencyLimits,
     "limits.interface": InterfaceLimits,
 }
 """The tables of the page by the name in their marker, in the page's order."""

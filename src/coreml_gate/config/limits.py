@@ -119,6 +119,25 @@ class CostLimits(Table):
     """The ratio of bytes moved is asked for from this many MB on."""
 
 
+class LatencyLimits(Table):
+    """How much slower than the baseline Core ML may run the package, on the same Mac in the same job.
+
+    A head that is certainly slower by more than half of what is allowed is a warning, and a failure when its
+    median is past the limit; what noise leaves open is unsure (docs/timing.md has the measured error rates).
+    """
+
+    max_ratio: PositiveLimit = 1.05
+    """Greatest time of a prediction, relative to the baseline's."""
+    p95_max_ratio: PositiveLimit = None
+    """The same of the time within which 95 % of the predictions are done."""
+    first_predict_max_ratio: PositiveLimit = None
+    """The same of the first prediction after loading."""
+    load_max_ratio: PositiveLimit = None
+    """The same of loading the compiled model."""
+    compile_max_ratio: PositiveLimit = None
+    """The same of compiling the package."""
+
+
 class InterfaceLimits(Table):
     """What happens when names, shapes, dtypes or the deployment target differ from the baseline.
 
@@ -145,5 +164,7 @@ class Limits(Table):
     """How much memory weights and activations may take."""
     cost: CostLimits = CostLimits()
     """How much more the model may compute than in the baseline."""
+    latency: LatencyLimits = LatencyLimits()
+    """How much slower Core ML may run the package; asked on a Mac only."""
     interface: InterfaceLimits = InterfaceLimits()
     """What happens when inputs, outputs or the deployment target change."""

@@ -135,6 +135,10 @@ class GateOptions(ModelOptions):
     """How long building, converting or measuring one model may take, each."""
     step_memory_mb: PositiveFloat | None = None
     """Resident memory at which the child process is ended; nothing means no limit."""
+    time_budget_s: PositiveFloat = 300.0
+    """How long one model may be timed on a Mac; what is not known by then is unsure."""
+    core_ml_units: tuple[ComputeUnits, ...] | None = None
+    """Hardware to try on a Mac; nothing means CPU_ONLY on GitHub's own runners, and all on other Macs."""
     toolchain: tuple[str, ...] = (
         "constraints*.txt",
         "requirements*.txt",

@@ -1,5 +1,6 @@
 """Our MIL runtime as an engine: runs a saved package on any machine, and is never Core ML."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -37,11 +38,15 @@ class MilEngine:
 
     def inputs(self, sample: Sample) -> dict[str, NDArray[Any]]:
         """The sample as ``predict`` takes it: arrays, and images with the channels last."""
-        features = {feature.name: feature for feature in self.model.interface.inputs}
-        return {
-            name: _array(value, features.get(name))
-            for name, value in package_sample(sample, self.config).items()
-        }
+        return package_inputs(sample, self.model.interface.inputs, self.config)
+
+
+def package_inputs(
+    sample: Sample, interface: Sequence[Feature], config: ModelConfig
+) -> dict[str, NDArray[Any]]:
+    """A sample as a package with these inputs takes it: arrays, and images with the channels last."""
+    features = {feature.name: feature for feature in interface}
+    return {name: _array(value, features.get(name)) for name, value in package_sample(sample, config).items()}
 
 
 def load_mil_engine(

@@ -18,7 +18,7 @@ from coreml_gate.diagnose.ranges import Range, Ranges
 from coreml_gate.diagnose.repair import Case
 from coreml_gate.diagnose.target import passes
 from coreml_gate.engines.engine import Engine, Outputs
-from coreml_gate.engines.mil import MilEngine, load_mil_engine
+from coreml_gate.engines.mil import MilEngine, load_mil_engine, package_inputs
 from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import Source, load_source
 from coreml_gate.engines.torch_source import SourceEngine
@@ -39,10 +39,13 @@ from coreml_gate.measure.sensitivity import sensitivity
 from coreml_gate.measure.untrained import untrained_signs
 from coreml_gate.mil.outline import outline
 from coreml_gate.mil.package import Package, read_package
+from coreml_gate.placement import predict_placement
 from coreml_gate.record import Comparison, ConversionFacts, Diagnosis, Problem, SourceFacts
 from coreml_gate.rules import look
 from coreml_gate.torch_graph import TorchGraph, read_graph
 from coreml_gate.worker.events import EventLog
+from coreml_gate.worker.expected import NAME as EXPECTED_NAME
+from coreml_gate.worker.expected import ExpectedSample, write_expected
 from coreml_gate.worker.job import Job
 
 PACKAGE_NAME = "package.mlpackage"
@@ -193,16 +196,19 @@ def _measure_package(expected: Expected, twins: Twins, job: Job, log: EventLog) 
     log.update(package=package_facts(twins.shipped, path), outline=outline(twins.shipped.function()).lines())
     log.update(rules=look(job.model, twins.shipped, twins.wide, twins.graph))
     log.update(compression=compression_facts(twins.shipped, twins.wide))
+    log.update(predicted_placement=predict_placement(twins.shipped, job.model.compute_units))
     try:
         wide = load_mil_engine(twins.wide, "fp32", expected.output_names, job.model)
         shipped = load_mil_engine(twins.shipped, "fp16", expected.output_names, job.model)
     except UnsupportedOperationsError as error:
         log.update(unsupported=error.operations, **_footprint_without_a_run(twins.shipped))
+        _write_expected(expected, twins.shipped, (), job)
         return Answers()
     first = shipped.inputs(expected.samples.samples[0])
     memory, cost = measured_footprint(shipped.model, first)
     log.update(memory=memory, cost=cost)
-    parity, precision, ranges = _compare(expected, wide, shipped, log)
+    parity, precision, ranges, halves = _compare(expected, wide, shipped, log)
+    _write_expected(expected, twins.shipped, halves, job)
     suspects = _failing_samples(expected, parity, job) or _challenge(expected, wide, job, log)
     engines = (wide, shipped) if expected.engine is None else (expected.engine, wide, shipped)
     inputs = tuple(wide.inputs(sample) for sample in expected.samples.samples)
@@ -220,19 +226,36 @@ def _footprint_without_a_run(package: Package) -> dict[str, Any]:
 
 def _compare(
     expected: Expected, wide: MilEngine, shipped: MilEngine, log: EventLog
-) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...], Mapping[str, Range]]:
+) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...], Mapping[str, Range], tuple[Outputs, ...]]:
     ranges = Ranges()
+    halves: list[Outputs] = []
     parity: list[Comparison] = []
     precision: list[Comparison] = []
     for index, sample in enumerate(expected.samples.samples):
         of_wide, of_shipped = wide.run(sample, ranges.observe), shipped.run(sample)
+        halves.append(of_shipped)
         if expected.outputs:
             parity += comparisons(expected.outputs[index], of_wide, index)
         precision += [
             compare(name, index, of_wide[name], of_shipped[name], ("fp32", "fp16")) for name in of_wide
         ]
     log.update(parity=parity, precision=precision)
-    return tuple(parity), tuple(precision), ranges.of
+    return tuple(parity), tuple(precision), ranges.of, tuple(halves)
+
+
+def _write_expected(expected: Expected, package: Package, halves: tuple[Outputs, ...], job: Job) -> None:
+    """Leave samples and answers beside the package: a Mac compares Core ML with them."""
+    samples = expected.samples.samples
+    nothing: tuple[Outputs, ...] = ({},) * len(samples)
+    sides = zip(samples, expected.outputs or nothing, halves or nothing, strict=True)
+    inputs = package.interface.inputs
+    write_expected(
+        job.folder / EXPECTED_NAME,
+        (
+            ExpectedSample(package_inputs(each, inputs, job.model), source, half)
+            for each, source, half in sides
+        ),
+    )
 
 
 def _failing_samples(expected: Expected, parity: Sequence[Comparison], job: Job) -> tuple[Suspect, ...]:

@@ -1,0 +1,108 @@
+"""On which hardware will Core ML run each operation? Its own compute plan of a compiled model, as facts."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import coremltools as ct
+from coremltools.models.compute_device import (
+    MLCPUComputeDevice,
+    MLGPUComputeDevice,
+    MLNeuralEngineComputeDevice,
+)
+from coremltools.models.compute_plan import MLComputePlan
+
+from coreml_gate.errors import PackageError
+from coreml_gate.record import ComputeDevice, ComputeUnits, OffEngine, Placement
+
+_DEVICES: dict[type, ComputeDevice] = {
+    MLCPUComputeDevice: "CPU",
+    MLGPUComputeDevice: "GPU",
+    MLNeuralEngineComputeDevice: "NE",
+}
+_CONSTANT = "const"
+"""Constants and compressed constants are no work, and have no entry in a plan."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One operation of a plan."""
+
+    name: str
+    type: str
+    device: ComputeDevice
+    cost: float | None
+
+
+def read_plan(compiled: Path, units: ComputeUnits, function: str = "main") -> Placement:
+    """The placement of one function's operations.
+
+    ``compiled`` is an ``.mlmodelc``: a package aborts the process (apple/coremltools#2757). Raises
+    :class:`PackageError` when there is no ML Program in it.
+    """
+    plan = MLComputePlan.load_from_path(str(compiled), compute_units=ct.ComputeUnit[units])
+    program = plan.model_structure.program
+    if program is None:
+        raise PackageError(
+            f"compiled model `{compiled.name}` has no ML Program: its placement is not known.",
+            "convert it to an ML Program (deployment target iOS15 and later).",
+        )
+    chosen = program.functions.get(function)
+    if chosen is None:
+        chosen = next(iter(program.functions.values()))
+    return placement_of(tuple(_planned(plan, each) for each in _operations(chosen.block)), units)
+
+
+def placement_of(operations: Sequence[Planned], units: ComputeUnits) -> Placement:
+    """Counts, segments, and what is not on the Neural Engine; what Core ML leaves open stays open."""
+    devices = [each.device for each in operations]
+    changes = sum(before != after for before, after in pairwise(devices))
+    return Placement(
+        origin="compute plan",
+        units=units,
+        devices=dict(Counter(devices)),
+        cost=_cost(operations),
+        off_engine=tuple(
+            OffEngine(operation=each.name, operation_type=each.type, device=each.device)
+            for each in operations
+            if each.device in {"CPU", "GPU"}
+        ),
+        segments=None if "unknown" in devices or not devices else changes + 1,
+    )
+
+
+def _cost(operations: Sequence[Planned]) -> dict[ComputeDevice, float] | None:
+    totals: dict[ComputeDevice, float] = {}
+    for each in operations:
+        if each.cost is None:
+            return None
+        totals[each.device] = totals.get(each.device, 0.0) + each.cost
+    return totals or None
+
+
+def _operations(block: Any) -> Iterator[Any]:  # noqa: ANN401 - coremltools' MLModelStructureProgramBlock
+    for operation in block.operations:
+        if not operation.operator_name.rpartition(".")[2].startswith(_CONSTANT):
+            yield operation
+        for inner in operation.blocks:
+            yield from _operations(inner)
+
+
+def _planned(plan: MLComputePlan, operation: Any) -> Planned:  # noqa: ANN401 - coremltools' operation
+    usage = plan.get_compute_device_usage_for_mlprogram_operation(operation)
+    cost = plan.get_estimated_cost_for_mlprogram_operation(operation)
+    outputs = operation.outputs
+    return Planned(
+        name=outputs[0].name if outputs else operation.operator_name,
+        type=operation.operator_name.rpartition(".")[2],
+        device="unknown" if usage is None else _device(usage.preferred_compute_device),
+        cost=None if cost is None else float(cost.weight),
+    )
+
+
+def _device(device: object) -> ComputeDevice:
+    names = (name for type_, name in _DEVICES.items() if isinstance(device, type_))
+    return next(names, "unknown")

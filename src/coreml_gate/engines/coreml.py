@@ -1,0 +1,94 @@
+"""Core ML itself as an engine: compiles a package, loads it on a choice of hardware, and predicts.
+
+Use it in a child process only: Core ML can hang for half an hour or take the whole process with it
+(apple/coremltools#1473, #2757, #2758), and no ``except`` helps against that.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import coremltools as ct
+import numpy as np
+from coremltools.models import CompiledMLModel
+from coremltools.models.utils import compile_model
+from numpy.typing import NDArray
+
+from coreml_gate.errors import PackageError
+from coreml_gate.record import ComputeUnits, FeatureFacts
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def compile_package(package: Path, folder: Path) -> Path:
+    """The compiled model, which every load starts from; ``folder`` takes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(compile_model(str(package), str(folder / f"{package.stem}.mlmodelc")))
+
+
+@dataclass(frozen=True)
+class CoreMlEngine:
+    """A loaded model; inputs and outputs are those of our runtime, so that the two can be compared."""
+
+    model: CompiledMLModel
+    inputs: tuple[FeatureFacts, ...]
+    outputs: tuple[FeatureFacts, ...]
+    output_names: tuple[str, ...]
+    """The source's names, in the order of the package's outputs."""
+    stateful: bool = False
+    side: Literal["core-ml"] = "core-ml"
+
+    def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+        """One prediction; a stateful model starts from an empty state each time."""
+        return self.answer(self.given(arrays), self.new_state())
+
+    def given(self, arrays: Arrays) -> dict[str, Any]:
+        """The inputs as coremltools takes them: images as such, everything else as arrays."""
+        images = {feature.name: feature for feature in self.inputs if feature.kind == "image"}
+        return {name: _image(array) if name in images else array for name, array in arrays.items()}
+
+    def new_state(self) -> Any:  # noqa: ANN401 - coremltools' MLState, or nothing
+        """Zeroed states; ``None`` for a model without any."""
+        return self.model.make_state() if self.stateful else None
+
+    def answer(self, given: Mapping[str, Any], state: object) -> dict[str, NDArray[Any]]:
+        """The outputs under the source's names; raises :class:`PackageError` when one is missing."""
+        outputs = self.model.predict(dict(given), state)
+        missing = [feature.name for feature in self.outputs if feature.name not in outputs]
+        if missing:
+            raise PackageError(
+                f"Core ML gave no output `{missing[0]}`, only {', '.join(map(repr, outputs))}.",
+                "does the package's interface name outputs that its program does not have?",
+            )
+        values = (_array(outputs[feature.name]) for feature in self.outputs)
+        return dict(zip(self.output_names, values, strict=True))
+
+
+def load_core_ml(
+    compiled: Path,
+    units: ComputeUnits,
+    inputs: Sequence[FeatureFacts],
+    outputs: Sequence[FeatureFacts],
+    *,
+    output_names: Sequence[str] = (),
+    stateful: bool = False,
+    function: str | None = None,
+) -> CoreMlEngine:
+    """Load a compiled model; ``function`` chooses one of several, ``None`` the package's default."""
+    model = CompiledMLModel(str(compiled), compute_units=ct.ComputeUnit[units], function_name=function)
+    names = tuple(output_names) if output_names else tuple(feature.name for feature in outputs)
+    return CoreMlEngine(model, tuple(inputs), tuple(outputs), names, stateful)
+
+
+def _image(array: NDArray[Any]) -> Any:  # noqa: ANN401 - a PIL image
+    from PIL import Image  # noqa: PLC0415 - only models with images need it
+
+    floating = np.issubdtype(array.dtype, np.floating) and array.ndim == 2 and bool((array % 1).any())  # noqa: PLR2004 - a plane
+    return Image.fromarray(array.astype(np.float32 if floating else np.uint8))
+
+
+def _array(value: object) -> NDArray[Any]:
+    """An output as an array; Core ML gives colour images with an opaque fourth channel."""
+    array: NDArray[Any] = np.asarray(value)
+    return array[..., :3] if getattr(value, "mode", "") == "RGBA" else array

@@ -1,0 +1,74 @@
+"""On which machine does Core ML run, and in which thermal and power state is it?"""
+
+import ctypes
+import ctypes.util
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from coreml_gate.record import Machine
+
+Ask = Callable[[Sequence[str]], str]
+"""Runs a command and gives what it prints; empty when it cannot."""
+
+_THERMAL: Final = ("nominal", "fair", "serious", "critical")
+"""NSProcessInfoThermalState, in the order of its raw values."""
+
+
+def ask_system(command: Sequence[str]) -> str:
+    """The output of a command; empty when there is no such command or it fails."""
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def describe_machine(ask: Ask = ask_system, stand_in: str = "") -> Machine:
+    """The fingerprint: chip, model, system build, memory, virtual or not, thermal and power state."""
+    memory, virtual = ask(["sysctl", "-n", "hw.memsize"]), ask(["sysctl", "-n", "kern.hv_vmm_present"])
+    version, build = ask(["sw_vers", "-productVersion"]), ask(["sw_vers", "-buildVersion"])
+    thermal, low_power = power_state()
+    return Machine(
+        chip=ask(["sysctl", "-n", "machdep.cpu.brand_string"]) or "unknown",
+        model=ask(["sysctl", "-n", "hw.model"]) or "unknown",
+        system=f"macOS {version} ({build})" if version else "unknown",
+        memory_bytes=int(memory) if memory.isdecimal() else 0,
+        virtual=virtual == "1" if virtual else None,
+        thermal_state=thermal,
+        low_power=low_power,
+        stand_in=stand_in,
+    )
+
+
+def power_state() -> tuple[str, bool | None]:
+    """``thermalState`` and ``isLowPowerModeEnabled`` of Foundation's ``NSProcessInfo``; unknown elsewhere.
+
+    Cheap enough to be asked around every pair of times: no process is started.
+    """
+    objc = _objective_c()
+    if objc is None:
+        return "unknown", None
+    info = _send(objc, objc.objc_getClass(b"NSProcessInfo"), b"processInfo", ctypes.c_void_p)
+    thermal = _send(objc, info, b"thermalState", ctypes.c_long)
+    low_power = _send(objc, info, b"isLowPowerModeEnabled", ctypes.c_bool)
+    return _THERMAL[thermal] if 0 <= thermal < len(_THERMAL) else "unknown", bool(low_power)
+
+
+def _objective_c() -> Any:  # noqa: ANN401 - a ctypes library
+    foundation, runtime = ctypes.util.find_library("Foundation"), ctypes.util.find_library("objc")
+    if foundation is None or runtime is None:
+        return None
+    ctypes.CDLL(foundation)
+    objc = ctypes.CDLL(runtime)
+    objc.objc_getClass.restype = ctypes.c_void_p
+    objc.objc_getClass.argtypes = [ctypes.c_char_p]
+    objc.sel_registerName.restype = ctypes.c_void_p
+    objc.sel_registerName.argtypes = [ctypes.c_char_p]
+    return objc
+
+
+def _send(objc: Any, receiver: int, selector: bytes, result: Any) -> Any:  # noqa: ANN401 - ctypes
+    """Calls a method without arguments; ``objc_msgSend`` takes the type of the method that it calls."""
+    send = ctypes.CFUNCTYPE(result, ctypes.c_void_p, ctypes.c_void_p)(("objc_msgSend", objc))
+    return send(receiver, objc.sel_registerName(selector))
