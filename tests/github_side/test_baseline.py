@@ -115,6 +115,14 @@ def test_only_runs_of_the_repositorys_own_code_are_trusted(
     assert reasons[0] == "no artifact of a trusted run at bbbbbbb"
 
 
+def test_the_run_itself_is_asked_where_its_code_came_from(hub: Hub, client: Client) -> None:
+    add_baseline(hub, run={"head_repository": 666})
+    (artifact,) = hub.artifacts.values()
+    artifact["workflow_run"]["head_repository_id"] = artifact["workflow_run"]["repository_id"]
+
+    assert search(client)[0] == "none"
+
+
 def test_a_trusted_artifact_is_found_among_forged_ones(hub: Hub, client: Client) -> None:
     run = add_baseline(hub)
     for _ in range(3):
