@@ -13,6 +13,7 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.convert.flat import changed_buffers, flat_module
 from coreml_gate.convert.interface import check_flexible, example, export_shapes, flexible_dimensions
 from coreml_gate.convert.quiet import Heard, quiet
+from coreml_gate.convert.unread import unread_arguments
 from coreml_gate.engines.python import relative_to_tree
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, restored
@@ -92,7 +93,9 @@ def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:
     unrolled = ("recurrent layers are unrolled over the time steps",) if _is_recurrent(source) else ()
     buffers = dict(decomposed.named_buffers())
     changed = {name: buffers[name] for name in decomposed.graph_signature.buffers_to_mutate.values()}
-    return Captured(decomposed, (*unrolled, *_state_notes(changed)), filled_states=_filled(changed))
+    unread = tuple(str(argument) for argument in unread_arguments(decomposed, source.root))
+    notes = (*unrolled, *_state_notes(changed), *unread)
+    return Captured(decomposed, notes, filled_states=_filled(changed))
 
 
 def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:

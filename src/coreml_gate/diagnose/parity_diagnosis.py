@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from torch.export import ExportedProgram
+
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route, routes
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.mapping import Mapped
 from coreml_gate.convert.pipeline import convert_mapped, pass_names
+from coreml_gate.convert.unread import unread_arguments
 from coreml_gate.diagnose.first_wrong import AGREES, first_wrong
 from coreml_gate.diagnose.known_bugs import hint_of
 from coreml_gate.diagnose.torch_steps import UntraceableError, run_graph
@@ -94,7 +97,17 @@ def _located(failure: Failure, passes: tuple[str, ...] | None) -> FirstWrong:
     mapped = _mapped(failure, failure.route, passes)
     engine = _engine(failure, mapped)
     run = run_graph(mapped.graph, list(failure.sample.values()), failure.source.root)
-    return first_wrong(engine.model, engine.inputs(failure.sample), mapped.keys, run, failure.limit)
+    found = first_wrong(engine.model, engine.inputs(failure.sample), mapped.keys, run, failure.limit)
+    return found.model_copy(update={"reason": found.reason or _unread(failure, mapped, found)})
+
+
+def _unread(failure: Failure, mapped: Mapped, found: FirstWrong) -> str:
+    """The argument of the operation at fault that the converter does not look at, if there is one."""
+    if not isinstance(mapped.graph, ExportedProgram):
+        return ""
+    unread = unread_arguments(mapped.graph, failure.source.root)
+    where = (found.torch_operation, found.place)
+    return next((item.cause for item in unread if (item.operation, item.place) == where), "")
 
 
 def _mapped(failure: Failure, route: Route, passes: tuple[str, ...] | None) -> Mapped:

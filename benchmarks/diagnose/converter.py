@@ -1,0 +1,116 @@
+"""Is the first wrong operation the right one? Models with one converter bug each; ``python converter.py``."""
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.convert.capture import Route
+from coreml_gate.convert.pipeline import convert_mapped
+from coreml_gate.diagnose.adversarial import Adversary, variants
+from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
+from coreml_gate.engines.mil import load_mil_engine
+from coreml_gate.engines.samples import load_samples
+from coreml_gate.engines.source import load_source
+from coreml_gate.engines.torch_source import SourceEngine
+from coreml_gate.mil.package import read_package
+from coreml_gate.record import ParityDiagnosis
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A model, the route on which it goes wrong, and what has to be found."""
+
+    title: str
+    builder: str
+    route: Route
+    torch_operation: str
+    """Empty: nothing may be found."""
+    marker: str = ""
+    """What stands in the line of ``bugs.py`` that has to be named."""
+
+
+BUGS = (
+    Bug("sub drops alpha", "sharpen", "export", "sub", "torch.sub("),
+    Bug("add drops alpha", "residual", "export", "add", "torch.add("),
+    Bug("floor_divide by 1 is optimised away", "whole", "export", "div", "torch.floor_divide("),
+    Bug("reciprocal adds an epsilon", "inverse", "trace", "reciprocal", "torch.reciprocal("),
+    Bug("gelu drops its approximation", "approximate_gelu", "export", "gelu", 'approximate="tanh"'),
+    Bug("softplus drops its threshold", "early_softplus", "trace", "softplus", "threshold=1"),
+    Bug("atan2 of zero", "angle", "export", "atan2", "torch.atan2("),
+    Bug("a write through a view is lost", "write_through_view", "trace", "add_", ".add_(1)"),
+    Bug("expm1 loses small values", "small_exponential", "export", "expm1", "torch.expm1("),
+    Bug("two at once: the first is named", "two_at_once", "export", "add", "torch.add("),
+    Bug("(sound) export", "plain", "export", ""),
+    Bug("(sound) trace", "plain", "trace", ""),
+)
+
+
+def examine(bug: Bug) -> ParityDiagnosis | None:
+    """The gate's own steps on one model: nothing where no sample differs."""
+    config = ModelConfig(
+        name="model", source=f"bugs.py:{bug.builder}", samples="bugs.py:samples", conversion=bug.route
+    )
+    source = load_source(config.source, HERE)
+    samples = load_samples(config, source, HERE, 2)
+    with tempfile.TemporaryDirectory() as folder:
+        mapped = convert_mapped(source, samples, config, Path(folder), bug.route)
+        package = load_mil_engine(read_package(mapped.package), "fp32", ("output_0",), config)
+        adversary = Adversary(SourceEngine(source), package, config, config.limits.parity.max_error)
+        suspect = _suspect(adversary, samples.samples)
+        if suspect is None:
+            return None
+        return diagnose_parity(Failure(source, samples, config, Path(folder), bug.route, suspect))
+
+
+def _suspect(adversary: Adversary, samples: tuple[dict[str, object], ...]) -> Suspect | None:
+    for index, sample in enumerate(samples):
+        answers = adversary.source.run(sample), adversary.package.run(sample)
+        if any(item.exceeds(adversary.limit) for item in comparisons(*answers, index)):
+            return Suspect("samples", sample, index)
+    for variant, changed in variants(adversary, samples[0]):
+        if any(item.exceeds(adversary.limit) for item in variant.comparisons):
+            return Suspect(variant.name, changed, 0)
+    return None
+
+
+def is_found(bug: Bug, diagnosis: ParityDiagnosis | None) -> bool:
+    """The expected operation at the expected line, or nothing where nothing is wrong."""
+    if diagnosis is None or not bug.torch_operation:
+        return diagnosis is None and not bug.torch_operation
+    found = diagnosis.first_wrong
+    file, _, line = found.place.rpartition(":")
+    text = (HERE / file).read_text(encoding="utf-8").splitlines()[int(line) - 1] if file else ""
+    return found.torch_operation == bug.torch_operation and bug.marker in text
+
+
+def main() -> int:
+    """Prints one line per model."""
+    failed = 0
+    for bug in BUGS:
+        diagnosis = examine(bug)
+        failed += not is_found(bug, diagnosis)
+        print(
+            f"{'found ' if is_found(bug, diagnosis) else 'MISSED'} {bug.title:38} {_line(diagnosis)}",
+            flush=True,
+        )
+    print(f"{len(BUGS) - failed} of {len(BUGS)} as expected")
+    return min(failed, 1)
+
+
+def _line(diagnosis: ParityDiagnosis | None) -> str:
+    if diagnosis is None:
+        return "no difference on any sample"
+    found = diagnosis.first_wrong
+    return (
+        f"{found.torch_operation} ({found.place}) as `{found.operation}`, with {diagnosis.asked_by}, "
+        f"{found.compared_share:.0%} compared, {diagnosis.seconds:.1f} s"
+        + (f"; {found.reason}" if found.reason else "")
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+import math
+
+import pytest
+import torch
+
+from coreml_gate.diagnose.digest import digest, distance, same_elements
+
+LIMIT = 1e-4
+LARGE = torch.randn(64, 3, 33, 17, generator=torch.Generator().manual_seed(0))
+
+
+def off(change: torch.Tensor) -> float:
+    return distance(digest(LARGE), digest(change))
+
+
+def test_a_small_tensor_is_compared_exactly() -> None:
+    reference = torch.tensor([4.0, 1.0, -2.0])
+    assert distance(digest(reference), digest(torch.tensor([4.0, 1.5, -2.0]))) == 0.125
+
+
+def test_rounding_stays_below_the_limit_in_a_large_one() -> None:
+    assert off(LARGE * (1 + 1e-6)) < LIMIT / 10
+    assert off(LARGE.double().float()) == 0
+
+
+@pytest.mark.parametrize("index", [0, 50_001, LARGE.numel() - 1])
+def test_one_wrong_element_of_a_large_tensor_is_seen(index: int) -> None:
+    wrong = LARGE.clone()
+    wrong.view(-1)[index] += 0.1
+    assert off(wrong) > LIMIT
+
+
+def test_neighbours_that_changed_places_are_seen() -> None:
+    wrong = LARGE.clone().view(-1)
+    wrong[10:20] = wrong[10:20].flip(0)
+    assert off(wrong.view(LARGE.shape)) > LIMIT
+
+
+def test_another_shape_is_no_agreement_but_the_same_elements() -> None:
+    turned = LARGE.transpose(0, 1).contiguous()
+    assert math.isinf(off(turned))
+    assert same_elements(digest(LARGE), digest(turned))
+    assert not same_elements(digest(LARGE), digest(turned * 2))
+
+
+def test_a_scalar_has_the_shape_of_one_element() -> None:
+    assert distance(digest(torch.tensor(2.0)), digest(torch.tensor([2.0]))) == 0
+
+
+@pytest.mark.parametrize("wrong", [math.nan, -math.inf, 0.0])
+def test_infinities_and_nan_must_stand_where_they_stood(wrong: float) -> None:
+    reference, candidate = LARGE.clone(), LARGE.clone()
+    reference.view(-1)[7], candidate.view(-1)[7] = math.inf, wrong
+    assert math.isinf(distance(digest(reference), digest(candidate)))
+    assert distance(digest(reference), digest(reference.clone())) == 0
+
+
+def test_integers_must_be_equal_however_large_they_are() -> None:
+    ids = torch.arange(50_000)
+    wrong = ids.clone()
+    wrong[123] += 1
+    assert math.isinf(distance(digest(ids), digest(wrong)))
+    assert distance(digest(ids), digest(ids.int())) == 0
+
+
+def test_the_scale_is_that_of_the_reference() -> None:
+    assert distance(digest(torch.zeros(3)), digest(torch.full((3,), 0.5))) == 0.5
+    assert distance(digest(torch.zeros(0)), digest(torch.zeros(0))) == 0
