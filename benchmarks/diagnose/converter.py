@@ -5,6 +5,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.pipeline import convert_mapped
@@ -66,7 +68,7 @@ def examine(bug: Bug) -> ParityDiagnosis | None:
         return diagnose_parity(Failure(source, samples, config, Path(folder), bug.route, suspect))
 
 
-def _suspect(adversary: Adversary, samples: tuple[dict[str, object], ...]) -> Suspect | None:
+def _suspect(adversary: Adversary, samples: tuple[dict[str, Tensor], ...]) -> Suspect | None:
     for index, sample in enumerate(samples):
         answers = adversary.source.run(sample), adversary.package.run(sample)
         if any(item.exceeds(adversary.limit) for item in comparisons(*answers, index)):

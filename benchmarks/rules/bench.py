@@ -29,7 +29,7 @@ def line_of(root: Path, name: str) -> str:
     from coreml_gate.engines.samples import load_samples  # noqa: PLC0415
     from coreml_gate.engines.source import load_source  # noqa: PLC0415
     from coreml_gate.mil.package import read_package  # noqa: PLC0415
-    from coreml_gate.rules import look  # noqa: PLC0415
+    from coreml_gate.rules.catalogue import look  # noqa: PLC0415
     from coreml_gate.torch_graph import read_graph  # noqa: PLC0415
 
     config = next(model for model in load_config(root, None).model if model.name == name)

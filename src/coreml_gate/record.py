@@ -670,6 +670,10 @@ class RuleMatch(Measured):
     count: NonNegativeInt
     places: tuple[RulePlace, ...]
     """The first few."""
+    fix: str = ""
+    """The way out: a sentence, then code."""
+    evidence: str = ""
+    """Who says so, first of all."""
 
 
 class ModelRecord(Measured):

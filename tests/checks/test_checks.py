@@ -33,6 +33,7 @@ ORDER = [
     "evaluate",
     "size",
     "memory",
+    "compression",
     "rules",
     "cost",
     "devices",

@@ -7,16 +7,29 @@ import pytest
 from coreml_gate.checks import rules
 from coreml_gate.config.options import RuleOptions
 from coreml_gate.record import RuleMatch, RulePlace
+from coreml_gate.rules.catalogue import RULES
 from coreml_gate.verdict import Finding, Status
 from tests.builders import model_config, model_record
 from tests.checks.cases import evidence
 
-SEVERITIES = {"rank-above-5": "fatal", "power-of-two": "silent", "scatter": "perf", "fp16-softplus": "info"}
+SEVERITIES: dict[str, Any] = {
+    "rank-above-5": "fatal",
+    "power-of-two": "silent",
+    "scatter": "perf",
+    "fp16-softplus": "info",
+}
 
 
 def match(rule: str, count: int = 1, **place: Any) -> RuleMatch:
     first = RulePlace(**({"place": "pow_3", "text": "2 ** y is computed as y ** 2"} | place))
-    return RuleMatch(rule=rule, severity=SEVERITIES[rule], count=count, places=(first,))  # type: ignore[arg-type]
+    return RuleMatch(
+        rule=rule,
+        severity=SEVERITIES[rule],
+        count=count,
+        places=(first,),
+        fix="Write it out:\nexp",
+        evidence="apple/coremltools#2687",
+    )
 
 
 def asked(
@@ -36,7 +49,8 @@ def test_what_is_wrong_for_sure_stands_alone(rule: str, status: Status) -> None:
     assert finding.message == (
         f"`{rule}` at `pow_3` (net.py:12): 2 ** y is computed as y ** 2, and at 2 more places."
     )
-    assert finding.hint
+    assert finding.hint == "Write it out:"
+    assert finding.details[0] == "exp"
     assert (finding.file, finding.line) == ("net.py", 12)
 
 
@@ -74,10 +88,14 @@ def test_a_rule_that_is_switched_off_is_skipped_with_its_reason() -> None:
     assert findings["switched off"].message == "`power-of-two` (y is never odd)."
 
 
-def test_a_switch_for_no_rule_is_a_warning() -> None:
+def test_a_switch_that_changes_nothing_is_named() -> None:
     finding = asked([], power_of_too="typing error")["switched off"]
-    assert finding.status is Status.WARN
-    assert finding.message == "`rules.off` names `power-of-too`, which is no rule."
+    assert finding.status is Status.SKIPPED
+    assert "`power-of-too` did not fire, or is no rule" in finding.message
+
+
+def test_nothing_found_is_a_pass() -> None:
+    assert asked([])["rules"].message == "no known pitfall."
 
 
 def test_without_a_look_nothing_is_claimed() -> None:
@@ -85,7 +103,7 @@ def test_without_a_look_nothing_is_claimed() -> None:
 
 
 def test_a_model_with_everything_takes_a_handful_of_lines() -> None:
-    known = list(rules.RULES.values())
+    known = list(RULES.values())
     everything = [
         RuleMatch(rule=rule.id, severity=rule.severity, count=9, places=(RulePlace(place="x", text="y"),))
         for rule in known

@@ -31,10 +31,10 @@ def gate(path: Path, exit_code: int, text: str | None) -> str:
 @pytest.mark.parametrize(
     ("exit_code", "text", "expected"),
     [
-        (1, report(parity="pass", precision="fail", evaluate="fail"), True),
-        (1, report(parity="pass", precision="fail", evaluate="pass"), False),
-        (1, report(parity="fail", precision="fail", evaluate="fail"), False),
-        (0, report(parity="pass", precision="fail", evaluate="fail"), False),
+        (1, report(parity="pass", precision="fail", hazards="fail", evaluate="fail"), True),
+        (1, report(parity="pass", precision="fail", hazards="pass", evaluate="fail"), False),
+        (1, report(parity="fail", precision="fail", hazards="fail", evaluate="fail"), False),
+        (0, report(parity="pass", precision="fail", hazards="fail", evaluate="fail"), False),
         (3, None, False),
     ],
     ids=["as expected", "too few fail", "too many fail", "wrong exit code", "no report"],

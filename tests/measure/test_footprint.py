@@ -41,8 +41,8 @@ def converted(folder: Path, shape: Any, length: Any) -> Package:
 
 
 def activations(length: int) -> int:
-    """Where the answer becomes float32, one square of each type is alive."""
-    return (2 + 4) * length * length
+    """Where the answer becomes float32, one square of each type is alive, and the caller's float32 input."""
+    return (2 + 4) * length * length + 4 * length * WIDTH
 
 
 @pytest.fixture(scope="module")

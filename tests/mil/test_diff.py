@@ -120,6 +120,35 @@ def test_an_operation_that_went_into_its_neighbours_weights_is_fused() -> None:
     assert list(found.lines()) == ["layers_0: fused 1 batch_norm into linear; weights 1 linear"]
 
 
+def test_another_precision_re_types_and_wraps_in_casts_but_splits_nothing() -> None:
+    """As the converter does it: casts at both ends, suffixes on names, other digests of all weights."""
+
+    def wide_or_half(half: bool) -> Outline:
+        dtype, suffix = ("fp16", "_cast_fp16") if half else ("fp32", "")
+        weight = const("layers_0_weight", np.full((4, 4), 1.001 if half else 1.0))
+        body = operation(
+            "linear",
+            tensor(f"a{suffix}", 1, 4, dtype=dtype),
+            x="xh" if half else "x",
+            weight="layers_0_weight",
+        )
+        last = operation("relu", tensor(f"b{suffix}", 1, 4, dtype=dtype), x=f"a{suffix}")
+        first = operation("cast", tensor("xh", 1, 4), x="x")
+        out = operation("cast", tensor("out", 1, 4, dtype="fp32"), x=f"b{suffix}")
+        made = (weight, first, body, last, out) if half else (weight, body, last)
+        return outline(function((tensor("x", 1, 4, dtype="fp32"),), *made, outputs=("out" if half else "b",)))
+
+    found = diff(wide_or_half(half=False), wide_or_half(half=True))
+    assert found.count() == {"added": 2, "re-typed": 2}
+    assert {change.text for change in found.changes} == {"cast", "fp32 to fp16"}
+
+
+def test_a_long_region_is_named_by_its_first_operations() -> None:
+    kinds = ("relu", "exp", "log", "sqrt", "tanh", "sigmoid", "erf")
+    found = diff(net([("gelu", 0)]), net([(kind, 0) for kind in kinds]))
+    assert [change.text for change in found.changes] == ["gelu as relu + exp + log + sqrt + tanh and 2 more"]
+
+
 def attention(fused: bool) -> Outline:
     inputs = tuple(tensor(name, 1, 2, 8, 4) for name in "qkv")
     scores = operation("matmul", tensor("s", 1, 2, 8, 8), x="q", y="k")
@@ -162,6 +191,8 @@ def test_an_outline_of_another_form_is_refused(line: str) -> None:
         ("head_bias_to_fp16", "head"),
         ("lstm_weight_ih_l0", "lstm"),
         ("const_89_to_fp16", ""),
+        ("addmm_bias_0_to_fp16", ""),
+        ("permute_13_to_fp16", ""),
         ("input_5_weight_0_to_fp16", ""),
     ],
 )

@@ -52,8 +52,19 @@ def test_a_nested_block_keeps_what_it_captures() -> None:
 
 def test_peak_counts_operands_and_results_at_the_worst_operation() -> None:
     found = peak(RESIDUAL)
-    assert (found.bytes, found.operation) == (60, "c")
-    assert found.live == (Live("a", 20), Live("b", 20), Live("c", 20))
+    assert (found.bytes, found.operation) == (80, "c")
+    assert found.live == (Live("a", 20), Live("b", 20), Live("c", 20), Live("x", 20))
+
+
+def test_an_input_is_the_callers_and_stays_alive() -> None:
+    chain = function(
+        (tensor("x", 50),),
+        operation("reduce_sum", tensor("a", 10), "x"),
+        operation("tile", tensor("b", 40), "a"),
+        operation("exp", tensor("c", 40), "b"),
+        outputs=("c",),
+    )
+    assert (peak(chain).bytes, peak(chain).operation) == (100 + 80 + 80, "c")
 
 
 def test_a_view_shares_its_operands_storage_and_keeps_it_alive() -> None:
@@ -72,7 +83,7 @@ def test_a_view_shares_its_operands_storage_and_keeps_it_alive() -> None:
     )
     assert peak(viewed).bytes == 40
     assert peak(viewed).live == (Live("b", 20), Live("x", 20))
-    assert peak(copied).bytes == 40
+    assert peak(copied).bytes == 60
 
 
 def test_constants_and_what_follows_from_them_alone_are_no_activations() -> None:

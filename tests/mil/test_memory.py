@@ -19,7 +19,7 @@ FUNNEL = function(
 
 
 def test_every_operation_that_runs_has_its_live_bytes() -> None:
-    assert timeline(FUNNEL) == Timeline(("a", "b", "c"), (100, 160, 82))
+    assert timeline(FUNNEL) == Timeline(("a", "b", "c"), (100, 180, 102))
     assert max(timeline(FUNNEL).bytes) == peak(FUNNEL).bytes
 
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from coreml_gate.convert.quiet import quiet
 from coreml_gate.mil.package import read_package
-from coreml_gate.rules import Facts
+from coreml_gate.rules.catalogue import Facts
 from tests.rules.cases_program import weight
 from tests.rules.converted import FLOAT, Program, captured, facts, saved, setting, traced
 
@@ -177,7 +177,7 @@ def masked() -> Facts:
 @cache
 def unconvertible() -> Facts:
     def forward(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return torch.hypot(x, x), torch.asinh(x), torch.fft.rfft(x).abs()
+        return torch.hypot(x, x), torch.asinh(x), torch.polar(x, x).abs()
 
     return captured("trace", forward, X)
 
@@ -185,7 +185,7 @@ def unconvertible() -> Facts:
 @cache
 def convertible() -> Facts:
     def forward(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return torch.sqrt(x * x + x * x), torch.sinh(x), x.abs()
+        return torch.sqrt(x * x + x * x), torch.sinh(x), torch.fft.rfft(x).abs()
 
     return captured("trace", forward, X)
 

@@ -11,7 +11,7 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremlto
 from coremltools.converters.mil.mil import types
 
 from coreml_gate.mil.package import read_package
-from coreml_gate.rules import Facts
+from coreml_gate.rules.catalogue import Facts
 from tests.rules.converted import FLOAT, Program, facts, setting, traced
 
 Make = Callable[[], Facts]

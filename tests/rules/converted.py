@@ -15,7 +15,7 @@ from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.missing import missing_operations
 from coreml_gate.convert.quiet import quiet
 from coreml_gate.mil.package import Package, read_package
-from coreml_gate.rules import Facts, Setting, Twins, View
+from coreml_gate.rules.catalogue import Facts, Setting, Twins, View
 
 Build = Callable[..., Any]
 FLOAT = ct.precision.FLOAT32

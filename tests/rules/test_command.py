@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from coreml_gate.cli import Surroundings, main
-from coreml_gate.rules import RULES
+from coreml_gate.rules.catalogue import RULES
 
 
 def printed(*arguments: str) -> tuple[int, str, str]:

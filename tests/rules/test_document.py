@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coreml_gate.rules import RULES
+from coreml_gate.rules.catalogue import RULES
 from coreml_gate.rules.document import linked, page
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"

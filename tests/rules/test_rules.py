@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from coreml_gate.rules import GROUPS, RULES, find_matches
+from coreml_gate.rules.catalogue import GROUPS, RULES, find_matches
 from coreml_gate.rules.rule import SEVERITIES
 from tests.rules import cases_conversion, cases_program
 

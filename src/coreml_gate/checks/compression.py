@@ -68,7 +68,7 @@ def _bits(layers: Layers) -> float:
 
 
 def _message(layers: Layers, left_out: Layers) -> str:
-    compressed = sum(layer.compressed for layer in layers)
+    compressed = f"{sum(layer.compressed for layer in layers)} of {counted(len(layers), 'layer')} compressed"
     stored = sum(layer.stored_bytes for layer in layers)
     halves = _HALF_BYTES * sum(layer.elements for layer in layers)
     worst = _worst(layers)
@@ -79,9 +79,8 @@ def _message(layers: Layers, left_out: Layers) -> str:
         size = megabytes(sum(layer.stored_bytes for layer in left_out))
         missed = f"; {counted(len(left_out), 'layer')} left out, {size}, first `{first.operation}`"
     return (
-        f"{compressed} of {counted(len(layers), 'layer')} compressed, {number(_bits(layers))} bits per weight "
-        f"with scales and tables: {megabytes(stored)}, {megabytes(halves)} in half "
-        f"precision{missed}{lost}."
+        f"{compressed}, {number(_bits(layers))} bits per weight with scales and tables: "
+        f"{megabytes(stored)}, {megabytes(halves)} in half precision{missed}{lost}."
     )
 
 

@@ -1,6 +1,6 @@
 """How the first wrong operation is told: the operation, the line, the reason and the way out."""
 
-from coreml_gate.checks.wording import number
+from coreml_gate.checks.wording import number, percent
 from coreml_gate.record import FirstWrong, ParityDiagnosis
 
 
@@ -67,4 +67,4 @@ def _torch(found: FirstWrong) -> str:
 
 
 def _share(found: FirstWrong) -> str:
-    return f" Compared: {found.compared_share:.0%} of the operations."
+    return f" Compared: {percent(found.compared_share)} of the operations."

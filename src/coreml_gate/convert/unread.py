@@ -1,7 +1,7 @@
 """Keyword arguments of an exported graph that the converter never reads, by the converter's own source.
 
-An exported node carries what ATen calls keyword-only (``alpha``, ``rounding_mode``, ``dtype``, ...) apart from
-its inputs, and coremltools hands it to a converter function that may or may not ask for it.
+An exported node carries what ATen calls keyword-only (``alpha``, ``rounding_mode``, ``dtype``, ...) apart
+from its inputs, and coremltools hands it to a converter function that may or may not ask for it.
 """
 
 import ast

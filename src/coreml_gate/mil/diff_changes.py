@@ -1,5 +1,6 @@
 """From paired operations to the changes that a person would name."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -7,6 +8,9 @@ from typing import Final
 from coreml_gate.mil.diff import Change, ChangeKind, Diff, Node, Outline
 from coreml_gate.mil.diff_matching import Graph, Matching, match
 
+_DTYPE: Final = re.compile(r"\b(fp16|fp32)\b")
+MOST_TYPES: Final = 5
+"""Operations of one region that are named; the rest are counted."""
 LINEAR: Final = frozenset({"add", "batch_norm", "mul", "real_div", "sub"})
 """What the weights of a neighbour can take over; an activation cannot go into weights."""
 
@@ -35,9 +39,15 @@ def _changed(base: Node, head: Node) -> Iterator[Change]:
         yield change("reshaped", head.type)
     if base.settings != head.settings:
         yield change("settings", head.type)
-    if base.weights != head.weights:
+    if base.weights != head.weights and not (before != after and _same_but_for_type(base, head)):
         otherwise = [weight.form for weight in base.weights] != [weight.form for weight in head.weights]
         yield change("storage" if otherwise else "weights", head.type)
+
+
+def _same_but_for_type(base: Node, head: Node) -> bool:
+    """Whether weights may differ by their element type alone: their digests cannot tell more."""
+    forms = ([_DTYPE.sub("", weight.form) for weight in node.weights] for node in (base, head))
+    return next(forms) == next(forms)
 
 
 def _moved(matching: Matching) -> Iterator[Change]:
@@ -87,9 +97,11 @@ def _replaced(matching: Matching, gone: _Region, new: _Region) -> Change:
     before = [matching.base.nodes[index] for index in gone.members]
     after = [matching.head.nodes[index] for index in new.members]
     kind: ChangeKind = "replaced"
+    text = f"{_types(before)} as {_types(after)}"
     if len(before) != len(after):
         kind = "fused" if len(before) > len(after) else "split"
-    text = f"{_types(before)} as {_types(after)}"
+    elif [node.type for node in before] == [node.type for node in after]:
+        kind, text = "settings", _types(after)
     names = tuple(node.name for node in before), tuple(node.name for node in after)
     return Change(kind, after[0].module or before[0].module, *names, text)
 
@@ -140,7 +152,9 @@ def _reads_directly(graph: Graph, readers: frozenset[int], host: int) -> bool:
 
 
 def _types(nodes: list[Node]) -> str:
-    return " + ".join(node.type for node in nodes)
+    shown = " + ".join(node.type for node in nodes[:MOST_TYPES])
+    rest = len(nodes) - MOST_TYPES
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def _regions(graph: Graph, paired: Mapping[int, int], to_head: Mapping[int, int]) -> list[_Region]:

@@ -9,17 +9,25 @@ spreading from matched operands to the operation that reads them in the same way
 3. the same computation without weights, from the inputs on, or from the outputs backwards;
 4. the same name and type.
 
+A ``cast`` is plumbing: another precision adds and removes them everywhere. So all steps look through them,
+and a name counts without the suffixes that the converter gives it for a precision.
+
 Where several operations share a key, they are paired in order if both sides have as many; otherwise the key
 says nothing. Every step treats both sides alike, so swapping them gives the same pairs.
 """
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from coreml_gate.mil.diff import Node, Outline
+
+_CAST: Final = "cast"
+_PRECISION: Final = re.compile(r"(_cast_(fp16|fp32|u?int16|int32)|_to_(fp16|fp32|u?int16))+$")
 
 Key = Hashable
 _Keys = Callable[["Graph", int], Key | None]
@@ -46,10 +54,20 @@ class Graph:
 
     @cached_property
     def operands(self) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """What each operation reads; values of nested blocks that nobody is known to give are left out."""
+        """What each operation reads, looking through casts; values that nobody gives are left out."""
         return tuple(
-            tuple(self.makers[name] for name in node.reads if name in self.makers) for node in self.nodes
+            tuple(self._through_casts(name) for name in node.reads if name in self.makers)
+            for node in self.nodes
         )
+
+    def _through_casts(self, name: str) -> tuple[int, int]:
+        maker = self.makers[name]
+        while maker[0] >= 0 and self.nodes[maker[0]].type == _CAST:
+            below = next((read for read in self.nodes[maker[0]].reads if read in self.makers), None)
+            if below is None:
+                break
+            maker = self.makers[below]
+        return maker
 
     @cached_property
     def readers(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
@@ -83,7 +101,9 @@ class Graph:
 
     def _falling(self, *, weights: bool) -> tuple[str, ...]:
         outputs = {
-            self.makers[name]: place for place, name in enumerate(self.outline.outputs) if name in self.makers
+            self._through_casts(name): place
+            for place, name in enumerate(self.outline.outputs)
+            if name in self.makers
         }
         found = [""] * len(self.nodes)
         for index in reversed(range(len(self.nodes))):
@@ -155,7 +175,7 @@ def _same_structure_after(graph: Graph, index: int) -> Key:
 
 
 def _same_name(graph: Graph, index: int) -> Key:
-    return (graph.nodes[index].name, graph.nodes[index].type)
+    return (_PRECISION.sub("", graph.nodes[index].name), graph.nodes[index].type)
 
 
 _STEPS: Sequence[tuple[_Keys, bool]] = (

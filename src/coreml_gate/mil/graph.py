@@ -83,8 +83,9 @@ class Moment:
 def peak(function: Function, shapes: Shapes | None = None) -> Peak:
     """How many bytes of activations are alive at once, at worst? A lower bound of any runtime's memory.
 
-    Counted: inputs and results of operations in their declared element types, from the operation that makes
-    them to their last reader; at an operation its operands and its results. Left out: constants and what is
+    Counted: results of operations in their declared element types, from the operation that makes them to
+    their last reader; at an operation its operands and its results; and the function's inputs throughout,
+    because they are the caller's, who holds them during the prediction. Left out: constants and what is
     computed from constants alone (``constexpr_*``), scratch memory, and in-place execution (whether a runtime
     overwrites a dying operand is its own affair; the peak of two elementwise operands and one result is
     counted as three). Results of ``reshape``, ``expand_dims``, ``squeeze``, ``flatten2d``, ``reshape_like``
@@ -122,6 +123,7 @@ def _moments(
     storage = _Storage(shapes)
     for value in block.inputs:
         storage.make(value)
+    kept = {value.name for value in block.inputs} if holder is None else set()
     constants = set(known)
     stores = (*around, storage)
     yield _moment(stores, holder)
@@ -134,7 +136,7 @@ def _moments(
         for nested in operation.blocks:
             yield from _moments(nested, shapes, frozenset(constants), stores, operation)
         yield _moment(stores, operation)
-        storage.free(dying)
+        storage.free(name for name in dying if name not in kept)
 
 
 def _moment(stores: tuple["_Storage", ...], operation: Operation | None) -> Moment:

@@ -17,7 +17,11 @@ from coreml_gate.mil.values import Values
 _DIGITS: Final = 12
 """Hexadecimal digits of a digest: with 48 bits, two of 10,000 weights collide in 1 of 5 million packages."""
 _NAME: Final = "name"
-_UNNAMED: Final = re.compile(r"(const|op|var|input|x|weight|bias)?_?\d*")
+_UNNAMED: Final = re.compile(
+    r"(const|op|var|input|x|weight|bias|add|addmm|arange|bmm|clone|div|expand|full|matmul|mm|mul|permute|select|"
+    r"slice|sub|transpose|unsqueeze|view|where)?(_bias|_weight)?_?\d*"
+)
+"""What the converter calls weights that it made itself, by their operation and a number."""
 _SUFFIX: Final = re.compile(r"(_to_fp16|_to_fp32|_quantized|_palettized|_sparsified|_cast_fp16)+$")
 _PARAMETER: Final = re.compile(r"_?(weight|bias)(_[ih]h_l\d+)?$")
 _EXPORTED: Final = re.compile(r"^[pb]_")

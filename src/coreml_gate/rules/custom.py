@@ -77,7 +77,7 @@ def _quantized(graph: TorchGraph) -> Iterator[Match]:
 
 def _complex_numbers(graph: TorchGraph) -> Iterator[Match]:
     for call in graph.calls:
-        if call.dtype.startswith("complex"):
+        if call.support == "missing" and call.dtype.startswith("complex"):
             yield _match(call, f"`{call.operation}` gives {call.dtype}")
 
 
@@ -139,9 +139,9 @@ RULES: Final = (
         id="complex-numbers",
         severity="fatal",
         part="graph",
-        question="Are complex numbers computed?",
+        question="Are complex numbers computed that coremltools cannot rewrite?",
         evidence=("https://apple.github.io/coremltools/docs-guides/source/model-intermediate-language.html",),
-        fix="Core ML has none: keep the real and the imaginary part as two tensors.",
+        fix="coremltools rewrites only fft, stft, real, imag and abs: keep two real tensors.",
         find=_complex_numbers,
     ),
 )

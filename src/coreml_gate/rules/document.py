@@ -1,4 +1,7 @@
-"""docs/rules.md: ``python -m coreml_gate.rules.document docs/rules.md`` writes it."""
+"""The rules as text: for a terminal, for machines, and as docs/rules.md.
+
+``python -m coreml_gate.rules.document docs/rules.md`` writes the page.
+"""
 
 import re
 import sys
@@ -6,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.rules import GROUPS, RULES, Rule
+from coreml_gate.rules.catalogue import GROUPS, RULES, Rule
 from coreml_gate.rules.rule import SEVERITIES
 
 _ISSUE: Final = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)#(?P<number>\d+)")
@@ -71,6 +74,36 @@ def linked(item: str) -> tuple[str, str]:
     if address.startswith("https://"):
         return remark.strip("()") or address.removeprefix("https://"), address
     return item, ""
+
+
+def as_data(rule: Rule) -> dict[str, object]:
+    """A rule for machines; the keys are an interface."""
+    return {
+        "id": rule.id,
+        "group": next(group for group, rules in GROUPS.items() if rule in rules),
+        "severity": rule.severity,
+        "looks-at": rule.part,
+        "question": rule.question,
+        "evidence": [linked(item)[1] or item for item in rule.evidence],
+        "fix": rule.fix,
+        "coremltools": rule.versions,
+    }
+
+
+def listing() -> str:
+    """All rules, one per line below their group."""
+    lines: list[str] = []
+    for group, rules in GROUPS.items():
+        lines += [group, *(f"  {rule.severity:<7}{rule.id:<27}{rule.question}" for rule in rules), ""]
+    return "\n".join([*lines, f"{len(RULES)} rules. `coreml-gate rules RULE` tells more of one."])
+
+
+def described(rule: Rule) -> str:
+    """All that is known of one rule."""
+    sources = [f"    {linked(item)[1] or item}" for item in rule.evidence]
+    fix = [f"    {line}" for line in rule.fix.splitlines()]
+    head = f"{rule.id} ({rule.severity}; coremltools: {rule.versions})"
+    return "\n".join([head, rule.question, "Evidence:", *sources, "Fix:", *fix])
 
 
 def main(path: Path) -> None:

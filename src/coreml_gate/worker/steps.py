@@ -41,7 +41,7 @@ from coreml_gate.mil.outline import outline
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.placement import predict_placement
 from coreml_gate.record import Comparison, ConversionFacts, Diagnosis, Problem, SourceFacts
-from coreml_gate.rules import look
+from coreml_gate.rules.catalogue import look
 from coreml_gate.torch_graph import TorchGraph, read_graph
 from coreml_gate.worker.events import EventLog
 from coreml_gate.worker.expected import NAME as EXPECTED_NAME

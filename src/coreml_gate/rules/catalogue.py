@@ -1,0 +1,89 @@
+"""All rules, and what one look at a model finds."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.mil.package import Package
+from coreml_gate.record import RuleMatch, RulePlace
+from coreml_gate.rules import (
+    compression,
+    conversion,
+    custom,
+    drift,
+    formulas,
+    memory,
+    precision,
+    processing,
+    residency,
+    shapes,
+    size,
+    traps,
+)
+from coreml_gate.rules.rule import Facts, Rule, Setting, Twins, setting_of
+from coreml_gate.rules.view import View
+from coreml_gate.torch_graph import TorchGraph
+
+__all__ = [
+    "GROUPS",
+    "KEPT_PLACES",
+    "RULES",
+    "Facts",
+    "Rule",
+    "Setting",
+    "Twins",
+    "View",
+    "find_matches",
+    "look",
+]
+
+KEPT_PLACES: Final = 8
+"""Places per rule that a Record keeps; the others are counted."""
+
+GROUPS: Final[Mapping[str, tuple[Rule, ...]]] = {
+    "Half precision": (*precision.RULES, *formulas.RULES),
+    "Shapes and flexible inputs": shapes.RULES,
+    "Neural Engine": residency.RULES,
+    "Memory": memory.RULES,
+    "Conversion: the saved program": conversion.RULES,
+    "Conversion: the torch graph": traps.RULES,
+    "Operations without a converter": custom.RULES,
+    "Pre- and post-processing": processing.RULES,
+    "Compression": compression.RULES,
+    "Size": size.RULES,
+    "Versions": drift.RULES,
+}
+"""All rules by group, in the order in which people read them."""
+
+RULES: Final[Mapping[str, Rule]] = {rule.id: rule for rules in GROUPS.values() for rule in rules}
+"""All rules by id."""
+
+
+def find_matches(facts: Facts) -> tuple[RuleMatch, ...]:
+    """Which rules fire, how often, and where first? One entry per rule that fires, in reading order."""
+    found = ((rule, list(rule.matches(facts))) for rule in RULES.values())
+    return tuple(
+        RuleMatch(
+            rule=rule.id,
+            severity=rule.severity,
+            count=len(matches),
+            places=tuple(
+                RulePlace(place=match.place, text=match.text, file=match.file, line=match.line)
+                for match in matches[:KEPT_PLACES]
+            ),
+            fix=rule.fix,
+            evidence=rule.evidence[0],
+        )
+        for rule, matches in found
+        if matches
+    )
+
+
+def look(
+    config: ModelConfig, shipped: Package | None, wide: Package | None, graph: TorchGraph | None
+) -> tuple[RuleMatch, ...]:
+    """The matches of one model: of its package and float32 twin where there are any, and of its graph."""
+    program = None if shipped is None else View(shipped.function())
+    halved = shipped is not None and wide is not None and wide.path != shipped.path
+    twins = Twins(program, View(wide.function())) if program and wide and halved else None
+    return find_matches(Facts(setting_of(config), shipped, program, twins, graph))

@@ -1,0 +1,56 @@
+from coreml_gate.checks import adversarial
+from coreml_gate.record import FirstWrong, ParityDiagnosis, Variant
+from coreml_gate.verdict import Status
+from tests.builders import comparison, model_config, model_record, source
+from tests.checks.cases import NOT_CONVERTED, evidence, only
+
+SOUND = Variant(name="zeros", comparisons=(comparison(),))
+WRONG = Variant(
+    name="samples times 1e-4", comparisons=(comparison(), comparison(output="b", max_abs_error=2.0))
+)
+
+
+def test_pass_names_what_was_tried() -> None:
+    finding = only(adversarial.run(evidence(model_record(adversarial=(SOUND, SOUND)))))
+    assert finding.status is Status.PASS
+    assert finding.message == "the package answers like the source on 2 variants of the samples."
+    assert finding.details == ("zeros", "zeros")
+
+
+def test_a_difference_warns_and_names_variant_output_and_operation() -> None:
+    found = FirstWrong(
+        operation="inverse_0", operation_type="inverse", torch_operation="reciprocal", place="n.py:3"
+    )
+    diagnosis = ParityDiagnosis(asked_by="samples times 1e-4", sample=0, first_wrong=found)
+    head = model_record(adversarial=(SOUND, WRONG), parity_diagnosis=diagnosis)
+    finding = only(adversarial.run(evidence(head)))
+    assert finding.status is Status.WARN
+    assert finding.message.startswith(
+        "with samples times 1e-4, output `b`: greatest difference 2 at (0, 7) (source"
+    )
+    assert "(1 of 2 variants differ). First operation to differ: `inverse_0`" in finding.message
+    assert (finding.file, finding.line) == ("n.py", 3)
+
+
+def test_a_shape_of_its_own_is_a_difference() -> None:
+    shaped = Variant(name="zeros", comparisons=(comparison(candidate_shape=(10,)),))
+    finding = only(adversarial.run(evidence(model_record(adversarial=(shaped,)))))
+    assert "with zeros, output `logits`: shape (10,)" in finding.message
+
+
+def test_samples_that_differ_themselves_are_told_once() -> None:
+    head = model_record(parity=(comparison(max_abs_error=1.0),), adversarial=())
+    assert (
+        only(adversarial.run(evidence(head))).message == "the samples as they are differ already: see parity."
+    )
+
+
+def test_skipped_with_the_reason() -> None:
+    config = model_config(adversarial=False)
+    for given in (
+        evidence(NOT_CONVERTED),
+        evidence(model_record(), config=config),
+        evidence(model_record(adversarial=())),
+        evidence(model_record(source=source(kind="package"), parity=())),
+    ):
+        assert only(adversarial.run(given)).status is Status.SKIPPED
