@@ -54,6 +54,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.installed
-	$(OPEN) pip install --quiet --constraint constraints.txt '.[bench]'
-	$(OPEN) pip install --quiet --no-deps --constraint constraints.txt timm transformers
+	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
