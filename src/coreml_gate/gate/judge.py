@@ -16,6 +16,7 @@ from coreml_gate.verdict import (
     Status,
     Verdict,
     gravest,
+    overall_exit_code,
 )
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
@@ -35,7 +36,7 @@ def judge(config: Config, head: Record, base: Record | None, baseline: BaselineF
     )
     return Verdict(
         verdict=gravest([model.verdict for model in models]),
-        exit_code=_exit_code(models),
+        exit_code=overall_exit_code(models),
         commit=head.commit,
         dirty=head.dirty,
         engine=head.engine,
@@ -85,18 +86,6 @@ def _model_exit_code(measured: ModelRecord, verdict: Status) -> int:
     if measured.problem is not None:
         return max(measured.problem.exit_code, FAIL_EXIT_CODE)
     return FAIL_EXIT_CODE if verdict is Status.FAIL else PASS_EXIT_CODE
-
-
-def _exit_code(models: tuple[ModelVerdict, ...]) -> int:
-    """The first problem's exit code, else 1 for a failure, else 0.
-
-    A problem wins over a failure: 1 says that the gate looked and the answer is no, which nobody may claim of
-    a run in which it could not look at all of the models.
-    """
-    codes = [model.exit_code for model in models if model.exit_code != PASS_EXIT_CODE]
-    return next(
-        (code for code in codes if code != FAIL_EXIT_CODE), FAIL_EXIT_CODE if codes else PASS_EXIT_CODE
-    )
 
 
 def _skipped(config: Config, head: Record) -> tuple[SkippedVerdict, ...]:

@@ -1,0 +1,105 @@
+"""Two sides compared, metrics, and how far an output varies, as a Record holds them."""
+
+import sys
+from typing import Literal
+
+from pydantic import NonNegativeFloat, NonNegativeInt
+
+from coreml_gate.record.measured import Measured, Side
+
+NonFinite = Literal["NaN", "+inf", "-inf"]
+"""What JSON has no number for, by name: an overflow, a mask and an undefined result differ in their cure."""
+
+
+class Place(Measured):
+    """Where two arrays differ, with both values there."""
+
+    index: tuple[NonNegativeInt, ...]
+    reference: float | NonFinite
+    candidate: float | NonFinite
+
+
+class TopOne(Measured):
+    """Whether the best score of each row (last axis) stays the best; gaps are shares of the row's range."""
+
+    rows: NonNegativeInt
+    disagreements: NonNegativeInt
+    least_gap: NonNegativeFloat
+    """The smallest gap between the reference's two best scores over all rows: tiny means a near-tie."""
+    worst_gap: NonNegativeFloat = 0.0
+    """The largest reference gap among the rows that disagree; 0 when none does."""
+    row: NonNegativeInt | None = None
+    """The row of ``worst_gap``."""
+
+
+class Comparison(Measured):
+    """One output of one sample, as two sides computed it.
+
+    The figures are in the order in which they are judged: shapes, then the non-finite pattern, then errors
+    over the elements that are finite on both sides.
+    """
+
+    output: str
+    sample: NonNegativeInt
+    reference: Side
+    candidate: Side
+    reference_shape: tuple[NonNegativeInt, ...]
+    candidate_shape: tuple[NonNegativeInt, ...]
+    elements: NonNegativeInt
+    unequal: NonNegativeInt | None = None
+    """Elements of an integer or boolean output that differ at all; ``None`` for floating point. Such outputs
+    are class numbers, indices and flags: they have no psnr, cosine or top1, and no error is a small one."""
+    nonfinite_mismatches: NonNegativeInt = 0
+    """Elements that are NaN or infinite on one side only, or in different ways."""
+    nonfinite_place: Place | None = None
+    max_reference: NonNegativeFloat = 0.0
+    """Greatest finite absolute reference value: the scale of all relative figures."""
+    max_abs_error: NonNegativeFloat = 0.0
+    max_abs_place: Place | None = None
+    max_rel_error: NonNegativeFloat = 0.0
+    """Greatest element-wise relative error; near zero it is cancellation, so it is shown and never judged."""
+    max_rel_place: Place | None = None
+    psnr: float | None = None
+    """In dB over all elements with peak = max |reference| (1 where the reference is all zeros); ``None`` when
+    both sides are equal."""
+    cosine: float | None = None
+    """``None`` when a side is all zeros."""
+    top1: TopOne | None = None
+
+    @property
+    def same_shape(self) -> bool:
+        """Whether the two sides can be compared at all."""
+        return self.reference_shape == self.candidate_shape
+
+    @property
+    def relative_error(self) -> float:
+        """``max_abs_error`` as a share of ``max_reference``; absolute where the reference is all zeros."""
+        scale = self.max_reference if self.max_reference > 0 else 1.0
+        return min(self.max_abs_error / scale, sys.float_info.max)
+
+    def exceeds(self, limit: float) -> bool:
+        """Is this more than rounding explains, where ``limit`` is a share of the greatest reference value?"""
+        return (
+            not self.same_shape
+            or self.nonfinite_mismatches > 0
+            or bool(self.unequal)
+            or self.relative_error > limit
+        )
+
+
+class MetricValue(Measured):
+    """One number of the user's ``evaluate``, by the side that predicted."""
+
+    name: str
+    side: Side
+    value: float
+
+
+class OutputSensitivity(Measured):
+    """How much an output varies over the samples: RMS deviation from the mean sample, by RMS of all values.
+
+    Below about 0.1 the output hardly depends on the input, and a good figure means nothing.
+    """
+
+    output: str
+    value: NonNegativeFloat

@@ -1,0 +1,109 @@
+"""The Record itself: read, checked and written."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from coreml_gate.errors import RecordError
+from coreml_gate.record.comparison import Comparison, MetricValue
+from coreml_gate.record.core_ml import CoreMlFacts, Placement
+from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, Variant
+from coreml_gate.record.measured import Measured
+from coreml_gate.record.package import CompressionFacts, CostFacts, MemoryFacts, PackageFacts
+from coreml_gate.record.rules import RuleMatch
+from coreml_gate.record.source import ConversionFacts, Environment, Problem, SourceFacts
+
+SCHEMA_VERSION: Final = 1
+
+
+class ModelRecord(Measured):
+    """Everything measured of one model; a part is ``None`` when measuring stopped before it."""
+
+    name: str
+    content: str = ""
+    """Digest of the source closure, options and versions from which this was measured."""
+    source: SourceFacts | None = None
+    conversion: ConversionFacts | None = None
+    package: PackageFacts | None = None
+    memory: MemoryFacts | None = None
+    cost: CostFacts | None = None
+    outline: tuple[str, ...] = ()
+    """The program of the package, one line per operation (``mil/diff.py``): what the structure diff reads."""
+    parity: tuple[Comparison, ...] = ()
+    """Source against the float32 package in fp32 mode."""
+    precision: tuple[Comparison, ...] = ()
+    """The float32 package in fp32 mode against the package that ships in fp16 mode."""
+    diagnosis: Diagnosis | None = None
+    adversarial: tuple[Variant, ...] = ()
+    """Source against the float32 package on changed samples."""
+    parity_diagnosis: ParityDiagnosis | None = None
+    """``None`` when nothing asked for one."""
+    metrics: tuple[MetricValue, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    """Operations that our runtime does not know: numbers of this model cannot be told."""
+    rules: tuple[RuleMatch, ...] | None = None
+    """The known pitfalls found; ``None``: nobody looked."""
+    compression: CompressionFacts | None = None
+    """What compression did; ``None`` where nothing is compressed."""
+    predicted_placement: Placement | None = None
+    """By documented rules, without a Mac."""
+    core_ml: CoreMlFacts | None = None
+    """``None`` when the run had no Mac."""
+    problem: Problem | None = None
+
+
+class SkippedModel(Measured):
+    """A model that was not measured, and why."""
+
+    name: str
+    reason: str
+
+
+class Record(Measured):
+    """What one run measured of one commit."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    created: str
+    """UTC, ISO 8601."""
+    commit: str | None
+    dirty: bool = False
+    """Whether the work tree had uncommitted changes that were measured too."""
+    engine: str = "mil"
+    """Which engine stood for the device; ``mil`` is our runtime and never Core ML."""
+    environment: Environment
+    models: tuple[ModelRecord, ...]
+    skipped: tuple[SkippedModel, ...] = ()
+
+    def model(self, name: str) -> ModelRecord | None:
+        """The model of that name, or ``None``."""
+        return next((model for model in self.models if model.name == name), None)
+
+
+def read_record(path: Path) -> Record:
+    """Reads a Record, or says what is wrong with the file (:class:`RecordError`)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(
+            f"record `{path}` cannot be read: {error}.", "name the record.json of an earlier run."
+        ) from error
+    return parse_record(text, str(path))
+
+
+def parse_record(text: str, name: str) -> Record:
+    """Checks the text of a Record against the schema; ``name`` says in messages where it came from."""
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top"
+        raise RecordError(
+            f"record `{name}`: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).",
+            f"this version reads schema version {SCHEMA_VERSION}; measure the baseline again with it.",
+        ) from error
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Writes a Record as indented JSON."""
+    path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,70 @@
+"""The environment, the source and its conversion, as a Record holds them."""
+
+from typing import Literal
+
+from pydantic import NonNegativeFloat, NonNegativeInt
+
+from coreml_gate.record.comparison import OutputSensitivity
+from coreml_gate.record.measured import Measured
+
+
+class Environment(Measured):
+    """The versions that decide what conversion and arithmetic give."""
+
+    coreml_gate: str
+    coremltools: str
+    torch: str
+    numpy: str
+    python: str
+    platform: str
+
+
+class Problem(Measured):
+    """Why measuring a model stopped, kept as a value so that the other models go on."""
+
+    kind: Literal[
+        "source-error", "samples-error", "evaluate-error", "package-error", "base-build-error", "worker-error"
+    ]
+    message: str
+    hint: str = ""
+    exit_code: int
+    log_tail: tuple[str, ...] = ()
+    """The last lines that the child process printed."""
+
+
+class SourceFacts(Measured):
+    """What is known of the source before it is converted."""
+
+    kind: Literal["module", "exported-program", "torchscript", "package"]
+    parameters: NonNegativeInt
+    samples: NonNegativeInt
+    random_samples: bool
+    """Whether the samples were drawn by us because the configuration names none."""
+    untrained_signs: tuple[str, ...] = ()
+    """Why the model looks randomly initialised; empty when it looks trained."""
+    sensitivity: tuple[OutputSensitivity, ...] = ()
+
+
+class MissingOperation(Measured):
+    """A torch operation for which the converter has no rule."""
+
+    operation: str
+    count: NonNegativeInt
+    modules: tuple[str, ...]
+    """Paths of the modules that call it, the first few."""
+
+
+class ConversionFacts(Measured):
+    """How the conversion went."""
+
+    status: Literal["converted", "failed", "crashed", "timed-out", "out-of-memory", "not-needed"]
+    route: Literal["export", "trace", "none"]
+    seconds: NonNegativeFloat = 0.0
+    cached: bool = False
+    missing: tuple[MissingOperation, ...] = ()
+    message: str = ""
+    """The converter's own words when it failed."""
+    hint: str = ""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of a success: a fallback, an operation that got its converter from us."""
+    log_tail: tuple[str, ...] = ()
