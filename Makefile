@@ -1,5 +1,7 @@
 # Every target makes the environment it needs; nothing has to be installed by hand but Python and make.
 VENV ?= .venv
+# How many parametrisations of each of coremltools' tests `make conformance` runs.
+SAMPLE ?= 12
 PY := $(VENV)/bin/python
 OPEN := $(PY) -m
 
@@ -39,7 +41,7 @@ diagnose-demo: $(VENV)/.installed  ## models with FP16 faults: is the operation 
 	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/fp16.py
 
 conformance: $(VENV)/.installed  ## a sample of coremltools' own operation tests, run by the MIL runtime
-	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample 12 --workers 2
+	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample $(SAMPLE) --workers 2
 
 bench: $(VENV)/.bench  ## plan time, and the zoo: routes, PSNR and speed against torch eager
 	$(PY) benchmarks/plan/bench.py
