@@ -23,10 +23,11 @@ test: $(VENV)/.installed  ## the test suite, without the slow part
 test-slow: $(VENV)/.installed  ## the slow part of the test suite
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m slow
 
-lint: $(VENV)/.installed  ## formatting, rules and types
+lint: $(VENV)/.installed  ## formatting, rules, types; workflows, scripts and the image
 	$(OPEN) ruff format --check .
 	$(OPEN) ruff check .
 	$(OPEN) mypy
+	PATH="$(abspath $(VENV))/bin:$$PATH" .ci/lint.sh
 
 format: $(VENV)/.installed  ## format and repair what can be repaired
 	$(OPEN) ruff format .
