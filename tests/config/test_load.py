@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from coreml_gate.config import Config
+from coreml_gate.config.inherit import configured
 from coreml_gate.config.load import find_config, load_config, parse_config, select_models
 from coreml_gate.errors import ConfigError, UnknownModelError
 
@@ -230,3 +231,37 @@ def test_an_unknown_model_gets_a_suggestion(three: Config) -> None:
         UnknownModelError, match=r"no model is named `digit`.\nHint: perhaps you meant `digits`"
     ):
         select_models(three, ["digit"])
+
+
+VARIANT = MODEL + '[[model.variant]]\nname = "small"\n'
+
+
+def test_a_variant_is_its_model_but_for_what_it_sets() -> None:
+    text = MODEL.replace("[[model]]", '[[model]]\ncompress = { method = "linear-int8" }')
+    text += 'precision = "float32"\n[model.limits]\nsize = { max-mb = 9 }\nparity = { max-error = 0.5 }\n'
+    text += '[[model.variant]]\nname = "plain"\ncompress = false\nlimits = { size = { max-mb = 3 } }\n'
+    (model,) = parse_config(text, "coreml-gate.toml").model
+    plain = configured(model, model.variant[0])
+    assert (plain.name, plain.source, plain.precision) == ("plain", model.source, "float32")
+    assert (plain.compress, model.compress is None) == (None, False)
+    assert (plain.limits.size.max_mb, plain.limits.parity.max_error) == (3, 0.5)
+    assert plain.variant == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (VARIANT, "is the model itself: set what differs"),
+        (VARIANT.replace("small", "DIGITS") + 'precision = "float32"\n', "is the name of the model or of"),
+        (
+            VARIANT + 'compress = { method = "linear-int4" }\n',
+            "4-bit weights (`linear-int4`), which need iOS18",
+        ),
+        (VARIANT + 'source = "/net.py:build"\n', "must be a path inside the repository"),
+        (VARIANT + "precison = 1\n", "unknown key; perhaps you meant `precision`"),
+        (VARIANT + 'compress = { method = "prune", sparsity = 1.5 }\n', "must be less than 1"),
+    ],
+)
+def test_what_is_wrong_with_a_variant_is_said_with_its_place(text: str, complaint: str) -> None:
+    assert complaint in problem(text)
+    assert "variant" in problem(text)

@@ -32,3 +32,17 @@ def test_a_half_written_line_is_left_out(tmp_path: Path) -> None:
         file.write('{"step": "meas')
 
     assert read_events(log.path).step == "convert"
+
+
+def test_parts_of_variants_are_kept_apart(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.jsonl")
+    log.update(unsupported=("erfinv",))
+    small = log.of("small")
+    small.begin("measure")
+    small.update(unsupported=())
+
+    events = read_events(log.path)
+
+    assert events.parts["unsupported"] == ["erfinv"]
+    assert events.variants == {"small": {"unsupported": []}}
+    assert (events.variant, events.step) == ("small", "measure")

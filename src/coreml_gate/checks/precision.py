@@ -11,8 +11,8 @@ from coreml_gate.checks import objections
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.objections import Objection, gravest_first
 from coreml_gate.checks.samples import Group, by_output, least_psnr, sample_line
-from coreml_gate.checks.wording import counted, number, passing_maximum, passing_minimum
-from coreml_gate.config import ModelConfig, PrecisionLimits
+from coreml_gate.checks.wording import counted, number, passing_maximum, passing_minimum, percent
+from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
 from coreml_gate.record import Repair
 from coreml_gate.verdict import Finding, Status
 
@@ -125,11 +125,19 @@ def _culprit(config: ModelConfig) -> str:
     half = "half precision" if config.precision == "float16" else ""
     if config.compress is None:
         return half
-    method = config.compress.method
-    weights = (
-        f"{config.compress.bits}-bit palettised weights" if method == "palettize" else f"{method} weights"
-    )
+    weights = compressed_weights(config.compress)
     return f"{weights} and {half}" if half else weights
+
+
+def compressed_weights(options: Compression) -> str:
+    """What compression made of the weights, in words: ``4-bit palettised weights``."""
+    match options.method:
+        case "palettize":
+            return f"{options.bits}-bit palettised weights"
+        case "prune":
+            return f"weights pruned to {percent(options.sparsity)} zeros"
+        case method:
+            return f"{method} weights"
 
 
 def _hint(evidence: Evidence) -> str:

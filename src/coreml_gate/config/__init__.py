@@ -20,6 +20,7 @@ from coreml_gate.config.options import (
     ModelConfig,
     ModelInput,
     ModelOptions,
+    ModelVariant,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "ModelConfig",
     "ModelInput",
     "ModelOptions",
+    "ModelVariant",
     "ParityLimits",
     "PrecisionLimits",
     "SizeLimits",

@@ -27,6 +27,7 @@ from coreml_gate.config.options import (
     ModelConfig,
     ModelInput,
     ModelOptions,
+    ModelVariant,
     RuleOptions,
 )
 from coreml_gate.config.schema import json_schema
@@ -40,6 +41,7 @@ TABLES: Final[dict[str, type[Table]]] = {
     "image": ImageInput,
     "compress": Compression,
     "converter": Converter,
+    "variant": ModelVariant,
     "rules": RuleOptions,
     "limits.parity": ParityLimits,
     "limits.precision": PrecisionLimits,
@@ -107,7 +109,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _bounds(schema: dict[str, Any]) -> str:
-    signs = {"exclusiveMinimum": ">", "minimum": "≥", "maximum": "≤"}
+    signs = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
     bounds = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
     return f" {', '.join(bounds)}" if bounds else ""
 

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from coreml_gate.config.options import GateOptions, ModelConfig, ModelOptions
+from coreml_gate.config.options import GateOptions, ModelConfig, ModelOptions, ModelVariant
 from coreml_gate.config.table import Table
 
 TAKEN_AS_IT_IS = ("precision", "keep_fp32", "conversion", "compress", "converter")
@@ -25,6 +25,12 @@ def inherit(model: ModelConfig, gate: GateOptions) -> ModelConfig:
         if name in gate.model_fields_set - model.model_fields_set and name not in left_out
     }
     return model.model_copy(update={**inherited, "limits": _overlay(gate.limits, model.limits)})
+
+
+def configured(model: ModelConfig, variant: ModelVariant) -> ModelConfig:
+    """The variant as a model of its own: whatever it does not set, the limits key by key, is the model's."""
+    own = {name: getattr(variant, name) for name in variant.model_fields_set}
+    return model.model_copy(update={**own, "limits": _overlay(model.limits, variant.limits), "variant": ()})
 
 
 def _overlay(below: AnyTable, above: AnyTable) -> AnyTable:

@@ -7,19 +7,20 @@ from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat
 from coreml_gate.config.table import Table
 
 
-def _none_for_false(value: object) -> object:
+def none_for_false(value: object) -> object:
+    """What TOML, which has no null, writes as ``false``."""
     return None if value is False else value
 
 
 Cosine = Annotated[float, Field(ge=-1, le=1)]
-Limit = Annotated[float | None, BeforeValidator(_none_for_false, float | Literal[False])]
+Limit = Annotated[float | None, BeforeValidator(none_for_false, float | Literal[False])]
 PositiveLimit = Annotated[
-    PositiveFloat | None, BeforeValidator(_none_for_false, PositiveFloat | Literal[False])
+    PositiveFloat | None, BeforeValidator(none_for_false, PositiveFloat | Literal[False])
 ]
 NonNegativeLimit = Annotated[
-    NonNegativeFloat | None, BeforeValidator(_none_for_false, NonNegativeFloat | Literal[False])
+    NonNegativeFloat | None, BeforeValidator(none_for_false, NonNegativeFloat | Literal[False])
 ]
-CosineLimit = Annotated[Cosine | None, BeforeValidator(_none_for_false, Cosine | Literal[False])]
+CosineLimit = Annotated[Cosine | None, BeforeValidator(none_for_false, Cosine | Literal[False])]
 
 
 class ParityLimits(Table):

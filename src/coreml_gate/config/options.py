@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, StringConstraints
 
-from coreml_gate.config.limits import Limits
+from coreml_gate.config.limits import Limits, none_for_false
 from coreml_gate.config.table import Table
 
 DeploymentTarget = Literal["iOS15", "iOS16", "iOS17", "iOS18"]
@@ -52,12 +52,14 @@ class ModelInput(Table):
 class Compression(Table):
     """Weights made smaller after conversion by coremltools.optimize."""
 
-    method: Literal["linear-int8", "linear-int4", "palettize"]
-    """How: linear quantisation to 8 or 4 bits (4: iOS18), or tables of weights that share a value."""
+    method: Literal["linear-int8", "linear-int4", "palettize", "prune"]
+    """Linear quantisation to 8 or 4 bits (4: iOS18), tables of shared values, or zeros for small weights."""
     bits: Literal[1, 2, 3, 4, 6, 8] = 8
     """Bits per weight of a palettised table; the linear methods say theirs in their names."""
     block_size: PositiveInt | None = None
     """Elements that share one scale (iOS18 only); nothing means one scale per channel."""
+    sparsity: float = Field(default=0.5, gt=0, lt=1)
+    """Share of the weights that `prune` sets to zero, the smallest ones of each layer."""
     weight_threshold: int = Field(default=2048, ge=0)
     """Weights with no more elements than this stay as they are."""
 
@@ -107,6 +109,33 @@ class ModelOptions(Table):
     """How much each check allows."""
 
 
+class ModelVariant(Table):
+    """Another package of a model, measured beside the one that ships; what it leaves out is the model's."""
+
+    name: ModelName
+    """Name in reports and folders, told apart within its model."""
+    source: str | None = None
+    """Another architecture, named as `source` of a model; it takes the model's samples."""
+    precision: Precision | None = None
+    """In which type it computes."""
+    keep_fp32: tuple[str, ...] | None = None
+    """Operations that stay in float32."""
+    deployment_target: DeploymentTarget | None = None
+    """Oldest system on which it must load."""
+    conversion: Conversion | None = None
+    """Which route is taken."""
+    compute_units: ComputeUnits | None = None
+    """On which hardware Core ML may run it."""
+    compress: Annotated[Compression | None, BeforeValidator(none_for_false, Compression | Literal[False])] = (
+        None
+    )
+    """How its weights are made smaller; `false` leaves them as they are where the model's are smaller."""
+    converter: Converter | None = None
+    """What is passed on to the converter."""
+    limits: Limits = Limits()
+    """Limits that differ from the model's, key by key; failing one makes it ineligible and blocks nothing."""
+
+
 class ModelConfig(ModelOptions):
     """One model under the gate."""
 
@@ -122,6 +151,8 @@ class ModelConfig(ModelOptions):
     """What to know of the inputs beyond the first sample, each a ``[[model.input]]``."""
     output: tuple[str, ...] = ()
     """Names for the outputs, in the source's order; without them the source's own: keys, or `output_0`."""
+    variant: tuple[ModelVariant, ...] = ()
+    """Other packages to compare with the one that ships, each a ``[[model.variant]]``."""
 
 
 class GateOptions(ModelOptions):

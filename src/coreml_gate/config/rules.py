@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from coreml_gate.config.inherit import TAKEN_AS_IT_IS, is_package
+from coreml_gate.config.inherit import TAKEN_AS_IT_IS, configured, is_package
 from coreml_gate.config.lines import Place
-from coreml_gate.config.options import Config, ModelConfig, ModelInput
+from coreml_gate.config.options import Config, ModelConfig, ModelInput, ModelVariant
 from coreml_gate.config.problems import Problem
 from coreml_gate.config.reference import DataReference, parse_reference
 from coreml_gate.config.table import kebab
@@ -13,6 +13,7 @@ from coreml_gate.devices import devices, similar
 
 _NO_UPPER_BOUND = -1
 _CALLABLE_FORMS = "`file.py:callable` or `package.module:callable`"
+_SET_SOMETHING = "set what differs, such as `compress`, `precision`, `deployment-target` or `source`"
 _SOURCE_SUFFIXES = (".pt2", ".pt", ".pth", ".mlpackage")
 
 
@@ -26,6 +27,7 @@ def broken_rules(written: Config, resolved: Config) -> list[Problem]:
         problems += _inputs(model, place)
         problems += _compression(own, model, place)
         problems += _devices(own, model, place)
+        problems += _variants(model, place)
     return list(dict.fromkeys(problems))
 
 
@@ -109,14 +111,44 @@ def _ranges(model_input: ModelInput, place: Place) -> Iterator[Problem]:
 
 
 def _compression(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:
+    at_model = bool(own.model_fields_set & {"compress", "deployment_target"})
+    yield from _compression_target(model, (*place, "compress") if at_model else ("gate", "compress"))
+
+
+def _compression_target(model: ModelConfig, table: Place) -> Iterator[Problem]:
     if model.compress is None or _ios(model) >= 18:  # noqa: PLR2004 - the version is its own name
         return
-    at_model = bool(own.model_fields_set & {"compress", "deployment_target"})
-    table: Place = (*place, "compress") if at_model else ("gate", "compress")
     if model.compress.block_size is not None:
         yield Problem((*table, "block-size"), _needs("scales per block", 18, model))
     if model.compress.method == "linear-int4":
         yield Problem((*table, "method"), _needs("4-bit weights (`linear-int4`)", 18, model))
+
+
+def _variants(model: ModelConfig, place: Place) -> Iterator[Problem]:
+    names = {model.name.casefold()}
+    for number, variant in enumerate(model.variant):
+        here = (*place, "variant", number)
+        if variant.name.casefold() in names:
+            yield Problem(
+                (*here, "name"),
+                "is the name of the model or of another variant already; names become folders and rows, so "
+                "they must differ by more than upper and lower case.",
+            )
+        names.add(variant.name.casefold())
+        if not variant.model_fields_set - {"name", "limits"}:
+            yield Problem(here, f"is the model itself: {_SET_SOMETHING}.")
+        yield from _variant_options(model, variant, here)
+
+
+def _variant_options(model: ModelConfig, variant: ModelVariant, place: Place) -> Iterator[Problem]:
+    whole = configured(model, variant)
+    if variant.source is not None:
+        yield from _references(whole.model_copy(update={"samples": None, "evaluate": None}), place)
+    for option in TAKEN_AS_IT_IS:
+        if is_package(whole.source) and option in variant.model_fields_set:
+            yield Problem((*place, kebab(option)), f"cannot be set: `{whole.source}` is a package already.")
+    if variant.model_fields_set & {"compress", "deployment_target"}:
+        yield from _compression_target(whole, (*place, "compress"))
 
 
 def _devices(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:

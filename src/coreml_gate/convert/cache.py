@@ -26,7 +26,7 @@ from coreml_gate.torch_graph import GRAPH
 
 DEFAULT_LIMIT_BYTES: Final = 5 * 10**9
 _INDEX: Final = "entry.json"
-_CONFIG_FIELDS: Final = {
+CONVERSION_OPTIONS: Final = {
     "precision",
     "keep_fp32",
     "deployment_target",
@@ -75,7 +75,7 @@ def _key_parts(closure: str, source: Source, samples: Samples, config: ModelConf
     yield json.dumps(
         [coreml_gate.__version__, ct.__version__, torch.__version__, np.__version__], default=str
     ).encode()
-    yield config.model_dump_json(include=_CONFIG_FIELDS).encode()
+    yield config.model_dump_json(include=CONVERSION_OPTIONS).encode()
     for sample in samples.samples:
         yield json.dumps([[n, str(v.dtype), list(v.shape)] for n, v in sample.items()]).encode()
     yield _graph(source).encode()

@@ -1,6 +1,7 @@
 """Makes the weights of a converted model smaller, as the configuration asks."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import coremltools as ct
 from coremltools.optimize import coreml as cto
@@ -10,18 +11,23 @@ from coreml_gate.convert.failures import ConversionFailedError
 
 _TARGETS = {7: "iOS16", 8: "iOS17", 9: "iOS18"}
 """The deployment target of each specification version."""
+_METHODS: Final[Mapping[str, Callable[..., ct.models.MLModel]]] = {
+    "linear-int8": cto.linear_quantize_weights,
+    "linear-int4": cto.linear_quantize_weights,
+    "palettize": cto.palettize_weights,
+    "prune": cto.prune_weights,
+}
 _INTEGERS = {"linear-int8": "int8", "linear-int4": "int4"}
 
 
 def compress(model: ct.models.MLModel, options: Compression) -> ct.models.MLModel:
-    """Quantises linearly (symmetric, one scale per channel or block) or palettises by k-means.
+    """Quantises linearly (symmetric, one scale per channel or block), palettises by k-means, or prunes.
 
     coremltools raises the package's version silently when compressed weights need a later one; that is a
     :class:`ConversionFailedError` here, because older phones could not load the package any more.
     """
     config = cto.OptimizationConfig(global_config=_operation_config(options))
-    method = cto.palettize_weights if options.method == "palettize" else cto.linear_quantize_weights
-    compressed = method(model, config)
+    compressed = _METHODS[options.method](model, config)
     before, after = (one.get_spec().specificationVersion for one in (model, compressed))
     if after > before:
         raise ConversionFailedError(
@@ -41,6 +47,10 @@ def _operation_config(options: Compression) -> Any:  # noqa: ANN401 - coremltool
             nbits=options.bits,
             weight_threshold=options.weight_threshold,
             **(group if grouped else {}),
+        )
+    if options.method == "prune":
+        return cto.OpMagnitudePrunerConfig(
+            target_sparsity=options.sparsity, weight_threshold=options.weight_threshold
         )
     block: dict[str, object] = {"granularity": "per_block", "block_size": options.block_size}
     return cto.OpLinearQuantizerConfig(

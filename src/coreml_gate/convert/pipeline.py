@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import coremltools as ct
 import torch
 
-from coreml_gate.config import ModelConfig
+from coreml_gate.config import Compression, ModelConfig
 from coreml_gate.convert.capture import Captured, Route, capture, routes
 from coreml_gate.convert.compress import compress
 from coreml_gate.convert.failures import ConversionFailedError, failure_of, in_one_line
@@ -90,6 +90,27 @@ def convert(
             return Conversion(facts, reference, package, folder / ORIGINS, folder / GRAPH)
     facts = _failed(failures, task, clock() - started)
     return Conversion(facts, None, None, graph=folder / GRAPH)
+
+
+def compress_package(plain: Conversion, options: Compression, folder: Path) -> Conversion:
+    """A package that was converted without compression, compressed into ``folder``; the twin is shared.
+
+    A failure is a value, as with :func:`convert`.
+    """
+    if plain.package is None:
+        return plain
+    try:
+        with quiet() as heard:
+            model = compress(ct.models.MLModel(str(plain.package), skip_model_load=True), options)
+            return replace(plain, package=_save(model, folder / PACKAGE))
+    except ConversionFailedError as error:
+        failure = error
+    except Exception as error:  # noqa: BLE001  # coremltools.optimize documents no exceptions
+        failure = failure_of(error, folder, heard.errors)
+    facts = plain.facts.model_copy(
+        update={"status": "failed", "message": failure.message, "hint": failure.hint}
+    )
+    return Conversion(facts, None, None, graph=plain.graph)
 
 
 def convert_shipped(

@@ -53,8 +53,9 @@ class Closures:
     _found: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict, repr=False)
 
     def of(self, model: ModelConfig) -> Closure:
-        """The closure of a model's source, samples and metric."""
-        named = (model.source, model.samples, model.evaluate)
+        """The closure of a model's source, samples and metric, and of its variants' sources."""
+        variants = (variant.source for variant in model.variant)
+        named = (model.source, model.samples, model.evaluate, *variants)
         references = [parse_reference(text) for text in named if text is not None]
         scripts = [posixpath.normpath(item.path) for item in references if isinstance(item, ScriptReference)]
         modules = [item.module for item in references if isinstance(item, ModuleReference)]

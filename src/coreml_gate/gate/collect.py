@@ -12,11 +12,12 @@ from typing import Literal
 
 from coreml_gate import __version__
 from coreml_gate.config import GateOptions, ModelConfig
+from coreml_gate.config.inherit import configured
 from coreml_gate.gate.closure import Closures, content
 from coreml_gate.gate.progress import Progress
 from coreml_gate.record import Environment, ModelRecord, Record, SkippedModel, write_record
 from coreml_gate.worker.job import MODELS_FOLDER, Job
-from coreml_gate.worker.parent import measure_model
+from coreml_gate.worker.parent import measure_with_variants
 from coreml_gate.worker.process import ProcessLimits
 
 RECORD_NAME = "record.json"
@@ -82,14 +83,20 @@ def _measure(job: Job, tree: Tree, options: GateOptions, workshop: Workshop) -> 
     workshop.progress.begin_model(job.model.name, tree.side)
     started = time.monotonic()
     memory_mb = options.step_memory_mb
-    record = measure_model(
+    record = measure_with_variants(
         job,
+        _variants(job.model, tree),
         ProcessLimits(options.step_timeout_s, None if memory_mb is None else memory_mb * 1e6),
         workshop.environment,
         workshop.progress.begin_step,
     )
     workshop.progress.end_model(record, time.monotonic() - started)
     return record
+
+
+def _variants(model: ModelConfig, tree: Tree) -> tuple[ModelConfig, ...]:
+    """At the base nobody asks for them: a variant is compared with its model, not with what it was."""
+    return tuple(configured(model, variant) for variant in model.variant) if tree.side == "head" else ()
 
 
 def environment_of_this_machine() -> Environment:

@@ -51,6 +51,8 @@ class ModelRecord(Measured):
     core_ml: CoreMlFacts | None = None
     """``None`` when the run had no Mac."""
     problem: Problem | None = None
+    variants: tuple["ModelRecord", ...] = ()
+    """Other packages of the model, each measured as a model is; they have no variants of their own."""
 
 
 class SkippedModel(Measured):

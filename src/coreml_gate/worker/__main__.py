@@ -7,6 +7,7 @@ from coreml_gate.errors import GateError
 from coreml_gate.worker.events import EventLog
 from coreml_gate.worker.job import Job
 from coreml_gate.worker.steps import measure, problem_of
+from coreml_gate.worker.variants import measure_variants
 
 
 def main(path: str) -> None:
@@ -14,7 +15,7 @@ def main(path: str) -> None:
     job = Job.model_validate_json(Path(path).read_text(encoding="utf-8"))
     log = EventLog(job.events)
     try:
-        measure(job, log)
+        measure_variants(job, measure(job, log), log)
     except GateError as error:
         log.update(problem=problem_of(error))
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from coreml_gate.config import ModelConfig
 
 MODELS_FOLDER = "models"
+VARIANTS_FOLDER = "variants"
 
 Step = Literal[
     "start",
@@ -39,11 +40,22 @@ class Job(BaseModel):
     """Digest of the source files, part of the conversion's cache key."""
     max_samples: PositiveInt
     cache: Path | None = None
+    variants: tuple[ModelConfig, ...] = ()
+    """Other packages of the same source, as models of their own: one run of the source serves them all."""
+    variant_of: str | None = None
+    """The model of which this one, with a source of its own, is a variant."""
 
     @property
     def folder(self) -> Path:
         """Where this model's packages, events and log go; made by the parent."""
-        return self.record_folder / MODELS_FOLDER / self.model.name
+        models = self.record_folder / MODELS_FOLDER
+        if self.variant_of is None:
+            return models / self.model.name
+        return models / self.variant_of / VARIANTS_FOLDER / self.model.name
+
+    def folder_of(self, variant: str) -> Path:
+        """Where the packages of one of the variants go."""
+        return self.folder / VARIANTS_FOLDER / variant
 
     @property
     def events(self) -> Path:

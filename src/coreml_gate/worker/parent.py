@@ -1,14 +1,18 @@
 """The parent's side: starts the child, and turns whatever happens to it into a ``ModelRecord``."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
+from coreml_gate.config import ModelConfig
 from coreml_gate.errors import SourceError, WorkerError
 from coreml_gate.record import ConversionFacts, Diagnosis, ModelRecord, Problem
 from coreml_gate.worker.events import Events, read_events
 from coreml_gate.worker.job import Job
 from coreml_gate.worker.process import Ending, ProcessLimits, log_tail, run_child
 
+_ONLY_OF_MODELS: Final[Mapping[str, Any]] = {"outline": (), "rules": None, "predicted_placement": None}
+"""Parts that nobody compares between variants, left out of what a Record says of them."""
 WHAT_STEP_DOES = {
     "start": "starting",
     "source": "building and running the source",
@@ -38,15 +42,65 @@ def measure_model(
     )
     events = read_events(job.events)
     parts = {"name": job.model.name, "content": job.closure, **events.parts}
-    if ending.how != "finished":
-        parts.update(_parts_of_ending(ending, events, job))
-    return ModelRecord.model_validate(parts)
+    ended = {} if ending.how == "finished" else _parts_of_ending(ending, events, job)
+    if not events.variant:
+        parts |= ended
+    return ModelRecord.model_validate(parts | {"variants": _variants(job, events, ended)})
+
+
+def measure_with_variants(
+    job: Job,
+    variants: Sequence[ModelConfig],
+    limits: ProcessLimits,
+    environment: Mapping[str, str],
+    on_step: Callable[[str], None],
+) -> ModelRecord:
+    """Measure a model and its variants: those of its own source in its process, others in their own."""
+    shared = tuple(variant for variant in variants if variant.source == job.model.source)
+    record = measure_model(job.model_copy(update={"variants": shared}), limits, environment, on_step)
+    measured = {variant.name: variant for variant in record.variants}
+    for variant in variants:
+        if variant.name not in measured:
+            alone = job.model_copy(
+                update={
+                    "model": variant.model_copy(update={"adversarial": False}),
+                    "variant_of": job.model.name,
+                }
+            )
+            own = measure_model(alone, limits, environment, on_step)
+            measured[variant.name] = own.model_copy(update=_ONLY_OF_MODELS)
+    return record.model_copy(update={"variants": tuple(measured[variant.name] for variant in variants)})
+
+
+def _variants(job: Job, events: Events, ended: Mapping[str, object]) -> list[dict[str, object]]:
+    """What is known of each variant; the one at which the child ended early has the ending as its own."""
+    records = []
+    for variant in job.variants:
+        parts = dict(events.variants.get(variant.name, {}))
+        if variant.name == events.variant:
+            parts |= ended
+        elif not parts:
+            parts["problem"] = _not_reached(job, events)
+        records.append({"name": variant.name, **parts, **_ONLY_OF_MODELS})
+    return records
+
+
+def _not_reached(job: Job, events: Events) -> Problem:
+    where = f"its variant `{events.variant}`" if events.variant else "the model itself"
+    return Problem(
+        kind="worker-error",
+        message=f"model `{job.model.name}`: measuring stopped at {where}, before this variant.",
+        hint="repair that first.",
+        exit_code=WorkerError.exit_code,
+    )
 
 
 def _parts_of_ending(ending: Ending, events: Events, job: Job) -> dict[str, object]:
     tail = log_tail(job.log)
+    variant = f", variant `{events.variant}`" if events.variant else ""
     message = (
-        f"model `{job.model.name}`: the child process {_how(ending)} while {WHAT_STEP_DOES[events.step]}."
+        f"model `{job.model.name}`{variant}: the child process {_how(ending)} while "
+        f"{WHAT_STEP_DOES[events.step]}."
     )
     if events.step == "convert":
         return {"conversion": _unfinished_conversion(ending, message, tail)}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert import ConversionCache, convert, convert_cached
+from coreml_gate.convert import Conversion, ConversionCache, convert, convert_cached
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.origins import read_origins
 from coreml_gate.convert.pipeline import convert_shipped
@@ -40,7 +40,7 @@ from coreml_gate.measure.untrained import untrained_signs
 from coreml_gate.mil.outline import outline
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.placement import predict_placement
-from coreml_gate.record import Comparison, ConversionFacts, Diagnosis, Problem, SourceFacts
+from coreml_gate.record import Comparison, ConversionFacts, Diagnosis, MetricValue, Problem, SourceFacts
 from coreml_gate.rules.catalogue import look
 from coreml_gate.torch_graph import TorchGraph, read_graph
 from coreml_gate.worker.events import EventLog
@@ -90,6 +90,8 @@ class Twins:
     origins: Path | None = None
     route: Literal["export", "trace", "none"] = "none"
     graph: TorchGraph | None = None
+    conversion: Conversion | None = None
+    """Whence they are; ``None``: the source was a package."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,16 @@ class Answers:
     """Samples on which the float32 package does not answer like the source."""
 
 
-def measure(job: Job, log: EventLog) -> None:
+@dataclass(frozen=True)
+class Outcome:
+    """What is left of measuring a model for its variants to use."""
+
+    expected: Expected
+    twins: Twins | None
+    metrics: tuple[MetricValue, ...] = ()
+
+
+def measure(job: Job, log: EventLog) -> Outcome:
     """Do all steps, and report each part as soon as it is known."""
     log.begin("source")
     source = load_source(job.model.source, job.root)
@@ -114,13 +125,10 @@ def measure(job: Job, log: EventLog) -> None:
         log.begin("convert")
         twins = _convert(expected, job, log)
     if twins is None:
-        return
+        return Outcome(expected, None)
     log.begin("measure")
-    answers = _measure_package(expected, twins, job, log)
-    if job.model.evaluate is not None and answers.engines:
-        log.begin("evaluate")
-        names = expected.samples.names
-        log.update(metrics=evaluate(job.model.evaluate, job.root, answers.engines, names))
+    answers = measure_package(expected, twins, job, log)
+    metrics = evaluate_engines(answers.engines, expected, job, log)
     if answers.suspects and twins.route != "none":
         log.begin("diagnose")
         failure = Failure(
@@ -129,6 +137,23 @@ def measure(job: Job, log: EventLog) -> None:
         log.update(parity_diagnosis=diagnose_parity(failure))
     if twins.origins is not None and answers.engines and _is_plain_half(job.model):
         _diagnose(expected, twins, answers, job, log)
+    return Outcome(expected, twins, metrics)
+
+
+def evaluate_engines(
+    engines: Sequence[Engine],
+    expected: Expected,
+    job: Job,
+    log: EventLog,
+    known: tuple[MetricValue, ...] = (),
+) -> tuple[MetricValue, ...]:
+    """The user's metrics with each engine, and after those that are ``known`` already."""
+    if job.model.evaluate is None or not engines:
+        return ()
+    log.begin("evaluate")
+    metrics = (*known, *evaluate(job.model.evaluate, job.root, engines, expected.samples.names))
+    log.update(metrics=metrics)
+    return metrics
 
 
 def _given_package(source: Source, job: Job, log: EventLog) -> Twins | None:
@@ -171,12 +196,19 @@ def _source_facts(source: Source, samples: Samples, outputs: Sequence[Outputs]) 
 
 
 def _convert(expected: Expected, job: Job, log: EventLog) -> Twins | None:
-    arguments = (expected.source, expected.samples, job.model, job.folder)
+    return twins_of(converted(expected, job.model, job.folder, job), job, log)
+
+
+def converted(expected: Expected, model: ModelConfig, folder: Path, job: Job) -> Conversion:
+    """The packages of the source with these options, from the cache where they are in it."""
+    arguments = (expected.source, expected.samples, model, folder)
     if job.cache is None:
-        conversion = convert(*arguments)
-    else:
-        cache = ConversionCache(job.cache)
-        conversion = convert_cached(*arguments, cache=cache, closure=job.closure)
+        return convert(*arguments)
+    return convert_cached(*arguments, cache=ConversionCache(job.cache), closure=job.closure)
+
+
+def twins_of(conversion: Conversion, job: Job, log: EventLog) -> Twins | None:
+    """The packages of a conversion, or nothing where it failed; either way it is reported."""
     log.update(conversion=conversion.facts)
     graph = read_graph(conversion.graph)
     if conversion.package is None or conversion.reference is None:
@@ -188,10 +220,12 @@ def _convert(expected: Expected, job: Job, log: EventLog) -> Twins | None:
         conversion.origins,
         conversion.facts.route,
         graph,
+        conversion,
     )
 
 
-def _measure_package(expected: Expected, twins: Twins, job: Job, log: EventLog) -> Answers:
+def measure_package(expected: Expected, twins: Twins, job: Job, log: EventLog) -> Answers:
+    """Read the package, run it beside its twin, and compare both with the source."""
     path = twins.shipped.path.relative_to(job.record_folder).as_posix()
     log.update(package=package_facts(twins.shipped, path), outline=outline(twins.shipped.function()).lines())
     log.update(rules=look(job.model, twins.shipped, twins.wide, twins.graph))
