@@ -33,9 +33,11 @@ format: $(VENV)/.installed  ## format and repair what can be repaired
 	$(OPEN) ruff format .
 	$(OPEN) ruff check --fix .
 
-schema: $(VENV)/.installed  ## generate the JSON schemas and the configuration page
+schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on configuration, rules and devices
 	$(OPEN) coreml_gate.config.schema > docs/config.schema.json
 	$(OPEN) coreml_gate.config.document docs/configuration.md
+	$(OPEN) coreml_gate.rules.document docs/rules.md
+	$(OPEN) coreml_gate.devices.document > docs/devices.md
 	$(PY) -c 'from coreml_gate.report.document import schema; print(schema(), end="")' > docs/report.schema.json
 
 diagnose-demo: $(VENV)/.installed  ## models with FP16 faults: is the operation found, does the repair pass
@@ -44,8 +46,11 @@ diagnose-demo: $(VENV)/.installed  ## models with FP16 faults: is the operation 
 conformance: $(VENV)/.installed  ## a sample of coremltools' own operation tests, run by the MIL runtime
 	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample $(SAMPLE) --workers 2
 
-bench: $(VENV)/.bench  ## plan time, and the zoo: routes, PSNR and speed against torch eager
+bench: $(VENV)/.bench  ## plan, rules, memory and cost against what was measured, and the zoo against torch eager
 	$(PY) benchmarks/plan/bench.py
+	$(PY) benchmarks/rules/bench.py
+	$(PY) benchmarks/memory/bench.py
+	$(PY) benchmarks/roofline/bench.py
 	$(PY) benchmarks/zoo/bench.py
 
 clean:  ## remove everything that these targets made

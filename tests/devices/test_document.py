@@ -38,10 +38,10 @@ def test_estimates_are_marked_and_unknown_figures_empty() -> None:
 
 def test_the_command_prints_one_line_per_device() -> None:
     line = next(line for line in printed(as_json=False).splitlines() if line.startswith("iPhone 11 Pro Max"))
-    assert line.split() == ["iPhone", "11", "Pro", "Max", "A13", "4", "2067", "~6", "13", "to", "26"]
+    assert line.split() == ["iPhone", "11", "Pro", "Max", "A13", "4", "2067", "~6", "~34.1", "13", "to", "26"]
 
 
 def test_json_names_estimates_and_sources() -> None:
     phone = next(item for item in json.loads(printed(as_json=True)) if item["name"] == "iPhone 14 Pro Max")
-    assert (phone["limit_mb"], phone["estimates"]) == (2867.0, ["entitled_mb"])
+    assert (phone["limit_mb"], phone["estimates"]) == (2867.0, ["bandwidth_gb_s", "entitled_mb"])
     assert phone["sources"]["limit"] == "madebyollin/maple-diffusion#5"

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from coreml_gate.convert.quiet import quiet
 from coreml_gate.errors import PackageError
-from coreml_gate.mil.cost import Cost, costs, has_loops
+from coreml_gate.mil.cost import Cost, costs, has_loops, weights_read
 from coreml_gate.mil.ir import Block, Function, Operation, Value
 from coreml_gate.mil.package import read_package
 from tests.mil.programs import const, conv, function, operation, tensor
@@ -189,3 +189,14 @@ def test_torchs_own_counter_agrees(
         package.save(str(tmp_path / "m.mlpackage"))
     found = total(read_package(tmp_path / "m.mlpackage").function())
     assert 2 * found.macs == counter.get_total_flops() > 0
+
+
+def test_weights_are_read_once_and_tables_not_at_all() -> None:
+    table, matrix = const("table", np.ones((100, 8), np.float16)), const("w", np.ones((8, 8), np.float16))
+    looked_up = operation("gather", tensor("rows", 5, 8), x="table", indices="words")
+    first = operation("linear", tensor("a", 5, 8), x="rows", weight="w")
+    second = operation("linear", tensor("b", 5, 8), x="a", weight="w")
+    made = function(
+        (tensor("words", 5, dtype="int32"),), table, matrix, looked_up, first, second, outputs=("b",)
+    )
+    assert weights_read(made) == 8 * 8 * 2

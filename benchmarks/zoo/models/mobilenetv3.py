@@ -1,4 +1,4 @@
-"""MobileNetV3-Large as the paper's table 1 gives it (arXiv:1905.02244), which transformers does not hold."""
+"""MobileNetV3 as tables 1 and 2 of the paper give it (arXiv:1905.02244), which transformers does not hold."""
 
 import torch
 from models.drawing import drawn_for, drawn_images
@@ -25,6 +25,21 @@ LAYERS: tuple[Layer, ...] = (
     (5, 960, 160, True, nn.Hardswish, 1),
     (5, 960, 160, True, nn.Hardswish, 1),
 )
+
+SMALL_LAYERS: tuple[Layer, ...] = (
+    (3, 16, 16, True, nn.ReLU, 2),
+    (3, 72, 24, False, nn.ReLU, 2),
+    (3, 88, 24, False, nn.ReLU, 1),
+    (5, 96, 40, True, nn.Hardswish, 2),
+    (5, 240, 40, True, nn.Hardswish, 1),
+    (5, 240, 40, True, nn.Hardswish, 1),
+    (5, 120, 48, True, nn.Hardswish, 1),
+    (5, 144, 48, True, nn.Hardswish, 1),
+    (5, 288, 96, True, nn.Hardswish, 2),
+    (5, 576, 96, True, nn.Hardswish, 1),
+    (5, 576, 96, True, nn.Hardswish, 1),
+)
+"""Table 2 of the paper."""
 
 
 def eighths(width: float) -> int:
@@ -87,17 +102,24 @@ class InvertedResidual(nn.Module):
 
 
 def build() -> nn.Module:
-    widths = [16, *(layer[2] for layer in LAYERS)]
-    residuals = [InvertedResidual(width, layer) for width, layer in zip(widths, LAYERS, strict=False)]
-    model = nn.Sequential(
+    return drawn_for(torch.cat(drawn_images(SIZE)), net(LAYERS, 960, 1280))
+
+
+def small() -> nn.Module:
+    return drawn_for(torch.cat(drawn_images(SIZE)), net(SMALL_LAYERS, 576, 1024))
+
+
+def net(layers: tuple[Layer, ...], features: int, hidden: int) -> nn.Module:
+    widths = [16, *(layer[2] for layer in layers)]
+    residuals = [InvertedResidual(width, layer) for width, layer in zip(widths, layers, strict=False)]
+    return nn.Sequential(
         convolution(3, 16, 3, 2, activation=nn.Hardswish),
         *residuals,
-        convolution(widths[-1], 960, activation=nn.Hardswish),
+        convolution(widths[-1], features, activation=nn.Hardswish),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(960, 1280),
+        nn.Linear(features, hidden),
         nn.Hardswish(),
         nn.Dropout(0.2),
-        nn.Linear(1280, CLASSES),
+        nn.Linear(hidden, CLASSES),
     )
-    return drawn_for(torch.cat(drawn_images(SIZE)), model)

@@ -12,6 +12,7 @@ from typing import Final
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.wording import MB, megabytes, number
 from coreml_gate.devices import Device, devices, that_run
+from coreml_gate.devices.roofline import SEEN, SEEN_BY_PRODUCTS, least_seconds
 from coreml_gate.record import CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.verdict import SEVERITY, Finding, Status
 
@@ -24,6 +25,15 @@ _TARGET: Final = re.compile(r"iOS(\d+)")
 _HINT: Final = (
     "make the model smaller (compression, a smaller input), take the device out of `devices`, or measure "
     "what an app gets there (os_proc_available_memory)."
+)
+
+_BOUND: Final = (
+    "~: an estimate. at least: all products, or one reading of the weights, at the chip's listed peaks; "
+    "a bound and no forecast."
+)
+_SEEN: Final = (
+    f"Published times are {SEEN[0]:g} to {SEEN[1]:g} times the bound, and up to {SEEN_BY_PRODUCTS[1]:g} "
+    "times where the chip's bandwidth is not known (docs/cost.md)."
 )
 
 
@@ -100,21 +110,12 @@ def _fit(device: Device, memory: MemoryFacts, package: PackageFacts, cost: CostF
     elif most > budget:
         status = Status.WARN
         reason = f"may take {megabytes(most)} with an engine's own buffers, allowed {megabytes(budget)}"
-    return _Fit(device, status, used, budget, reason, _least_ms(device, memory, cost))
+    return _Fit(device, status, used, budget, reason, _least_ms(device, cost))
 
 
-def _least_ms(device: Device, memory: MemoryFacts, cost: CostFacts | None) -> float | None:
-    """A roofline: no prediction takes less than its products and one reading of its weights.
-
-    The listed operations per second are a peak that single layers rarely reach (30 % of it for one matrix
-    product on M4, maderix by way of onnxsim), so this is a bound from below and no forecast.
-    """
-    if cost is None or device.chip.tops is None:
-        return None
-    computing = 2 * cost.macs / (device.chip.tops * 1e12)
-    bandwidth = device.chip.bandwidth_gb_s
-    reading = 0.0 if bandwidth is None else memory.weight_bytes / (bandwidth * 1e9)
-    return 1e3 * max(computing, reading)
+def _least_ms(device: Device, cost: CostFacts | None) -> float | None:
+    seconds = None if cost is None else least_seconds(device.chip, cost.macs, cost.weights_read)
+    return None if seconds is None else 1e3 * seconds
 
 
 def _message(worst: _Fit, fits: Sequence[_Fit]) -> str:
@@ -151,7 +152,7 @@ def _row(fit: _Fit) -> tuple[str, ...]:
 
 
 def _notes(fits: Sequence[_Fit], evidence: Evidence) -> list[str]:
-    notes = ["~: an estimate. at least: products at the engine's listed peak, an estimate and no forecast."]
+    notes = [_BOUND, _SEEN]
     entitled = [
         fit.device for fit in fits if fit.device.entitled_mb is not None and fit.status is not Status.PASS
     ]

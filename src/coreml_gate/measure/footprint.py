@@ -6,7 +6,7 @@ from typing import Any, Final
 from coreml_gate.errors import GateError
 from coreml_gate.measure.package import memory_facts
 from coreml_gate.measure.shapes import ShapeCase, shape_cases, shape_text, zeros
-from coreml_gate.mil.cost import Cost, OperationCost, costs, has_loops
+from coreml_gate.mil.cost import Cost, OperationCost, costs, has_loops, weights_read
 from coreml_gate.mil.graph import Shapes, peak
 from coreml_gate.mil.memory import timeline
 from coreml_gate.mil.memory_overheads import Overhead, overheads
@@ -58,7 +58,8 @@ def footprint(package: Package, shapes: Shapes | None = None) -> tuple[MemoryFac
             "passing_overhead_bytes": max((each.bytes for each in extra if not each.lasting), default=0),
         }
     )
-    return memory, _cost_facts(package, costs(function, shapes))
+    cost = _cost_facts(package, costs(function, shapes))
+    return memory, cost.model_copy(update={"weights_read": weights_read(function, shapes)})
 
 
 def _largest(extra: tuple[Overhead, ...]) -> tuple[OverheadFacts, ...]:

@@ -63,6 +63,16 @@ def costs(function: Function, shapes: Shapes | None = None) -> tuple[OperationCo
     return tuple(OperationCost(item, _cost(item, values)) for item in values.operations())
 
 
+def weights_read(function: Function, shapes: Shapes | None = None) -> int:
+    """Bytes of weights that no prediction can do without, each once; of a table that is looked up, nothing.
+
+    :raises PackageError: A dimension is open and ``shapes`` does not name the value.
+    """
+    values = Values(function, {} if shapes is None else shapes)
+    names = {name for operation in values.operations() for name in _read_whole(operation)}
+    return sum(values.bytes(name) for name in names if values.is_weight(name))
+
+
 def has_loops(function: Function) -> bool:
     """Whether some of the work is done an unknown number of times."""
     return any(operation.type == "while_loop" for operation in function.block.walk())
@@ -214,13 +224,19 @@ def _bytes(operation: Operation, values: Values) -> int:
     if operation.type in VIEWS:
         return 0
     written = sum(values.bytes(value.name) for value in operation.outputs)
-    operands = {
-        key: bound for key, bound in operation.inputs.items() if key != "x" or operation.type not in PARTIAL
-    }
-    named = {item for bound in operands.values() for item in bound if isinstance(item, str)}
-    read = [name for name in named if values.is_weight(name) or not values.is_stored(name)]
+    read = [name for name in _read_whole(operation) if values.is_weight(name) or not values.is_stored(name)]
     partial = written if operation.type in PARTIAL else 0
     return written + partial + sum(values.bytes(name) for name in read)
+
+
+def _read_whole(operation: Operation) -> frozenset[str]:
+    return frozenset(
+        item
+        for key, bound in operation.inputs.items()
+        if key != "x" or operation.type not in PARTIAL
+        for item in bound
+        if isinstance(item, str)
+    )
 
 
 def _is_plain(kind: ValueType) -> bool:

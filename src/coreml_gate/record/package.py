@@ -123,6 +123,9 @@ class CostFacts(Measured):
     bytes: NonNegativeInt
     """Operands, weights as stored and results of every operation, as if nothing were fused."""
     operations: NonNegativeInt
+    weights_read: NonNegativeInt | None = None
+    """Bytes of weights that every prediction reads, without tables that are looked up; ``None`` in Records of
+    versions that did not count them."""
     modules: tuple[ModuleCost, ...] = ()
     """The parts with the most multiply-accumulates, at most 12."""
     shape: str = ""
