@@ -120,6 +120,21 @@ def test_bad_input_ends_in_a_message_and_its_own_exit_code(
     assert "Traceback" not in desk.err.getvalue()
 
 
+@pytest.mark.parametrize("command", [("run", "--model", "digit"), ("judge", "nowhere.json")])
+def test_a_run_that_cannot_start_replaces_the_report_of_an_older_one(
+    desk: Desk, command: tuple[str, ...]
+) -> None:
+    write_record(record(models=(model_record(name="digits"),)), desk.folder / "record.json")
+    assert desk.run("judge", "record.json") == 0
+
+    exit_code = desk.run(*command)
+    report = json.loads((desk.folder / ".coreml-gate" / "report.json").read_text())
+    assert (report["exit_code"], report["verdict"], report["models"]) == (exit_code, "fail", [])
+    assert report["findings"][0]["message"] in desk.err.getvalue()
+    comment = (desk.folder / ".coreml-gate" / "comment.md").read_text()
+    assert "❌ coreml-gate: the gate could not do its work" in comment
+
+
 def test_a_record_of_another_schema_version_is_refused(desk: Desk) -> None:
     stored = record(models=(model_record(name="digits"),)).model_dump(mode="json")
     (desk.folder / "record.json").write_text(json.dumps(stored | {"schema_version": 2}))

@@ -3,7 +3,8 @@
 import argparse
 import os
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from coreml_gate.report.progress import LiveProgress, LogProgress
 from coreml_gate.report.terminal import print_verdict
 from coreml_gate.rules import command as listing_rules
 from coreml_gate.support import command as supporting
-from coreml_gate.verdict import Verdict
+from coreml_gate.verdict import Verdict, not_run
 
 DEFAULT_OUTPUT = Path(".coreml-gate")
 CACHE_FOLDER = "cache"
@@ -171,7 +172,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Do the whole gate."""
     request = _request(parsed, around)
-    verdict = run_gate(request, _workshop(request, around))
+    with _reported(request.output):
+        verdict = run_gate(request, _workshop(request, around))
     return _finish(verdict, request.output, around)
 
 
@@ -200,11 +202,13 @@ def collect(parsed: argparse.Namespace, around: Surroundings) -> int:
 
 def judge_records(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Judge stored Records; nothing runs, so limits can be tried in a second."""
-    config = select_models(load_config(around.folder, parsed.config), parsed.model)
     path = around.folder / parsed.record
-    head = read_record(path / RECORD_NAME if path.is_dir() else path)
-    baseline = NO_BASELINE if parsed.baseline is None else stored_baseline(around.folder / parsed.baseline)
-    verdict = judge(config, head, baseline.record, baseline.facts)
+    with _reported(around.folder / parsed.output):
+        config = select_models(load_config(around.folder, parsed.config), parsed.model)
+        head = read_record(path / RECORD_NAME if path.is_dir() else path)
+        given = parsed.baseline
+        baseline = NO_BASELINE if given is None else stored_baseline(around.folder / given)
+        verdict = judge(config, head, baseline.record, baseline.facts)
     return _finish(verdict, around.folder / parsed.output, around)
 
 
@@ -250,12 +254,27 @@ def _progress(around: Surroundings) -> Progress:
     )
 
 
+@contextmanager
+def _reported(output: Path) -> Iterator[None]:
+    """Leaves a report even where the block ends in an error: an older one would speak of another run."""
+    try:
+        yield
+    except GateError as error:
+        with suppress(UsageError):
+            _write_reports(not_run(error.message, error.hint, error.exit_code), output)
+        raise
+
+
 def _finish(verdict: Verdict, output: Path, around: Surroundings) -> int:
+    _write_reports(verdict, output)
+    print_verdict(verdict, around.out)
+    return verdict.exit_code
+
+
+def _write_reports(verdict: Verdict, output: Path) -> None:
     options = ReportOptions()
     _write(output / REPORT_NAME, FORMATS["json"](verdict, options))
     _write(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))
-    print_verdict(verdict, around.out)
-    return verdict.exit_code
 
 
 def _write(path: Path, text: str) -> None:

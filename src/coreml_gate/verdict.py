@@ -117,6 +117,21 @@ def gravest(statuses: list[Status]) -> Status:
     return max(statuses, key=SEVERITY.index, default=Status.SKIPPED)
 
 
+def not_run(message: str, hint: str, exit_code: int) -> Verdict:
+    """The Verdict of a run that ended before any model was measured: every report can then say why."""
+    problem = Finding(check="run", status=Status.FAIL, subject="run", message=message, hint=hint)
+    return Verdict(
+        verdict=Status.FAIL,
+        exit_code=exit_code,
+        commit=None,
+        dirty=False,
+        engine="none",
+        baseline=BaselineFacts(origin="none: the run did not get that far"),
+        models=(),
+        findings=(problem,),
+    )
+
+
 def overall_exit_code(models: tuple[ModelVerdict, ...]) -> int:
     """The first problem's exit code, else 1 for a failure, else 0.
 

@@ -225,6 +225,17 @@ def test_a_missing_report_concludes_the_check_as_a_failure(hub: Hub, job: MakeJo
     assert "cannot be read" in only_check(hub)["output"]["summary"]
 
 
+def test_a_run_that_could_not_start_is_published_with_its_reason(hub: Hub, job: MakeJob) -> None:
+    reported = job("pull_request", pull_request())
+    reported.leave_report(SITUATIONS["configuration-error"]())
+
+    assert reported.run("report") == 3
+    assert only_check(hub)["conclusion"] == "failure"
+    assert only_check(hub)["output"]["title"] == "the gate could not do its work"
+    assert "unknown key `limit`" in only_body(hub)
+    assert "::error title=coreml-gate%3A run::`coreml-gate.toml`: unknown key" in reported.log.getvalue()
+
+
 def test_a_cancelled_job_concludes_the_check(hub: Hub, job: MakeJob) -> None:
     cancelled = job("pull_request", pull_request())
 

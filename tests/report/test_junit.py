@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from coreml_gate.report import ReportOptions, junit
-from coreml_gate.verdict import Status, Verdict
+from coreml_gate.verdict import Status, Verdict, not_run
 from tests.builders import finding, model_verdict, verdict
 from tests.report.verdicts import SITUATIONS, conversion_failure, no_change, regression, unsure
 
@@ -12,8 +12,13 @@ def root_of(given: Verdict) -> ET.Element:
     return ET.fromstring(junit.render(given, ReportOptions()))
 
 
+def model_suites(given: Verdict) -> list[ET.Element]:
+    """All suites but the first, which is the run's."""
+    return list(root_of(given))[1:]
+
+
 def tags(given: Verdict) -> list[str]:
-    return [child.tag for case in root_of(given).iter("testcase") for child in case]
+    return [child.tag for suite in model_suites(given) for case in suite.iter("testcase") for child in case]
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
@@ -32,20 +37,20 @@ def test_the_form_that_jenkins_and_gitlab_read(situation: str) -> None:
 
 
 def test_one_suite_per_model_and_one_case_per_finding() -> None:
-    root = root_of(regression())
-    assert [suite.attrib["name"] for suite in root] == ["embedder", "digits", "detector"]
-    assert [case.attrib["name"] for case in root[1]] == [
+    suites = model_suites(regression())
+    assert [suite.attrib["name"] for suite in suites] == ["embedder", "digits", "detector"]
+    assert [case.attrib["name"] for case in suites[1]] == [
         "size: package",
         "memory: package",
         "parity: logits",
         "precision: logits",
         "evaluate: accuracy",
     ]
-    failure = root[1][2].find("failure")
+    failure = suites[1][2].find("failure")
     assert failure is not None
     assert failure.attrib["message"].startswith("output `logits`: greatest difference 0.31")
     assert "Hint: the float32 package differs" in (failure.text or "")
-    assert root[1][2].attrib["file"] == "models/net.py"
+    assert suites[1][2].attrib["file"] == "models/net.py"
 
 
 @pytest.mark.parametrize(
@@ -64,10 +69,30 @@ def test_statuses(given: Verdict, expected: list[str]) -> None:
 
 def test_characters_that_xml_cannot_hold_are_left_out() -> None:
     odd = finding(subject="a\x00\x1b\ufffe\ud800b\U0001f600", status=Status.FAIL, details=("\x0b",))
-    (case,) = root_of(verdict(model_verdict(odd))).iter("testcase")
+    ((case,),) = model_suites(verdict(model_verdict(odd)))
     assert case.attrib["name"] == "parity: ab\U0001f600"
 
 
 def test_equal_names_are_numbered() -> None:
-    cases = root_of(verdict(model_verdict(finding(), finding()))).iter("testcase")
+    (cases,) = model_suites(verdict(model_verdict(finding(), finding())))
     assert [case.attrib["name"] for case in cases] == ["parity: logits", "parity: logits (2)"]
+
+
+def test_what_belongs_to_no_model_is_the_first_suite() -> None:
+    root = root_of(not_run("there is no configuration here.", "write coreml-gate.toml.", 3))
+    (suite,) = root
+    assert suite.attrib["name"] == "(run)"
+    assert [case.attrib["name"] for case in suite] == ["run: run", "baseline"]
+    failure = suite[0].find("failure")
+    assert failure is not None
+    assert failure.text == "there is no configuration here.\nHint: write coreml-gate.toml."
+    assert (root.attrib["failures"], root.attrib["skipped"]) == ("1", "1")
+
+
+def test_the_first_suite_says_where_the_baseline_came_from_or_why_there_is_none() -> None:
+    found = root_of(regression())[0].find("testcase[@name='baseline']/system-out")
+    missing = root_of(SITUATIONS["first-run"]())[0].find("testcase[@name='baseline']/skipped")
+    assert found is not None
+    assert found.text == "rebuilt from commit 0f9e8d7"
+    assert missing is not None
+    assert missing.attrib["message"].startswith("none: ")

@@ -1,20 +1,32 @@
-"""SARIF 2.1.0 by hand: the properties that sections 3.13 to 3.28 require, and what GitHub reads."""
+"""SARIF 2.1.0 against its schema and by hand: what sections 3.13 to 3.28 require, and what GitHub reads."""
 
 import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from coreml_gate.checks import CHECKS
 from coreml_gate.report import ReportOptions, sarif
-from coreml_gate.verdict import Finding, Status, Verdict
+from coreml_gate.verdict import Finding, Status, Verdict, not_run
 from tests.builders import finding, model_verdict, verdict
 from tests.report.verdicts import SITUATIONS, regression, unsure
 
 DEFAULT = ReportOptions()
+SLICE = Path(__file__).parent / "sarif_schema" / "slice.json"
+
+
+@cache
+def validator() -> jsonschema.Draft4Validator:
+    schema = json.loads(SLICE.read_text(encoding="utf-8"))
+    return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
 
 
 def run_of(given: Verdict, options: ReportOptions = DEFAULT) -> dict[str, Any]:
     log = json.loads(sarif.render(given, options))
+    validator().validate(log)
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     return dict(run)
@@ -51,8 +63,8 @@ def test_one_result_for_each_finding_that_does_not_pass() -> None:
     assert [(result["properties"]["model"], result["ruleId"], result["level"]) for result in results] == [
         ("digits", "size", "error"),
         ("digits", "parity", "error"),
-        ("digits", "precision", "warning"),
         ("digits", "evaluate", "error"),
+        ("digits", "precision", "warning"),
         ("detector", "precision", "warning"),
     ]
 
@@ -97,3 +109,43 @@ def test_message_holds_no_placeholder_and_no_link() -> None:
         "text"
     ]
     assert text == "digits: {{0}} [click] (http://evil.example)"
+
+
+def test_the_schema_refuses_what_sarif_does_not_know() -> None:
+    log = json.loads(sarif.render(regression(), DEFAULT))
+    log["runs"][0]["results"][0]["level"] = "fatal"
+    with pytest.raises(jsonschema.ValidationError, match="'fatal' is not one of"):
+        validator().validate(log)
+
+
+def test_what_belongs_to_no_model_is_a_result_too() -> None:
+    run = run_of(not_run("`coreml-gate.toml`: unknown key `limit` at line 7.", "meant: `limits`.", 3))
+    (result,) = run["results"]
+    assert (result["ruleId"], result["level"]) == ("run", "error")
+    assert result["message"]["text"] == (
+        "`coreml-gate.toml`: unknown key `limit` at line 7. Hint: meant: `limits`."
+    )
+    assert "logicalLocations" not in result["locations"][0]
+    (invocation,) = run["invocations"]
+    assert (invocation["executionSuccessful"], invocation["exitCode"]) == (False, 3)
+
+
+def test_a_missing_baseline_is_a_notification() -> None:
+    (invocation,) = run_of(SITUATIONS["first-run"]())["invocations"]
+    (note,) = invocation["toolExecutionNotifications"]
+    assert note["message"]["text"] == "no baseline: none: `build/base/record.json` does not exist yet"
+    assert invocation["executionSuccessful"]
+    assert run_of(regression())["invocations"][0]["toolExecutionNotifications"] == []
+
+
+def test_no_more_results_than_code_scanning_keeps_and_the_gravest_of_them() -> None:
+    warned = [finding(status=Status.WARN, subject=str(number)) for number in range(sarif.MAX_RESULTS)]
+    run = run_of(verdict(model_verdict(*warned, finding(status=Status.FAIL, subject="last"))))
+    assert len(run["results"]) == sarif.MAX_RESULTS
+    assert run["results"][0]["properties"]["subject"] == "last"
+    (note,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert note["message"]["text"].startswith("1 more result(s)")
+
+
+def test_every_check_has_its_question() -> None:
+    assert set(CHECKS) <= set(sarif.QUESTIONS)

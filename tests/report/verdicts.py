@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from coreml_gate.verdict import BaselineFacts, Finding, ModelVerdict, SkippedVerdict, Status, Verdict
+from coreml_gate.verdict import BaselineFacts, Finding, ModelVerdict, SkippedVerdict, Status, Verdict, not_run
 from tests.builders import finding, model_verdict, verdict
 
 NO_BASE = BaselineFacts(origin="none: `build/base/record.json` does not exist yet")
@@ -280,6 +280,14 @@ def nothing() -> Verdict:
     return empty.model_copy(update={"models": ()})
 
 
+def configuration_error() -> Verdict:
+    return not_run(
+        "`coreml-gate.toml`: unknown key `limit` of model `digits` at line 7.",
+        "did you mean `limits`? docs/configuration.md lists all keys.",
+        3,
+    )
+
+
 SITUATIONS = {
     "first-run": first_run,
     "no-change": no_change,
@@ -288,6 +296,7 @@ SITUATIONS = {
     "unsure": unsure,
     "conversion-failure": conversion_failure,
     "source-error": source_error,
+    "configuration-error": configuration_error,
     "sixty-models": many,
     "hostile": hostile,
     "nothing": nothing,

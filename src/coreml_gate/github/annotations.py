@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from coreml_gate.report.escape import plain, shortened
 from coreml_gate.report.sarif import is_inside
-from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
+from coreml_gate.verdict import SEVERITY, Finding, Status, Verdict
 
 MAX_PER_LEVEL: Final = 10
 """As many annotations of one level as GitHub shows of a step."""
@@ -41,12 +41,9 @@ class Annotation:
 
 def annotations_of(verdict: Verdict) -> tuple[Annotation, ...]:
     """What is not plainly fine, failures first, in the order of the models."""
-    blamed = [
-        (finding, _annotation(model, finding))
-        for model in verdict.models
-        for finding in model.findings
-        if finding.status in _LEVELS
-    ]
+    of_models = ((model.name, finding) for model in verdict.models for finding in model.findings)
+    found = [*(("coreml-gate", finding) for finding in verdict.findings), *of_models]
+    blamed = [(finding, _annotation(name, finding)) for name, finding in found if finding.status in _LEVELS]
     blamed.sort(key=lambda pair: SEVERITY.index(pair[0].status), reverse=True)
     return tuple(annotation for _, annotation in blamed)
 
@@ -76,13 +73,13 @@ def without_commands(text: str, token: str) -> str:
     return f"::stop-commands::{token}\n{text.rstrip()}\n::{token}::"
 
 
-def _annotation(model: ModelVerdict, finding: Finding) -> Annotation:
+def _annotation(name: str, finding: Finding) -> Annotation:
     hint = f"\nHint: {plain(finding.hint)}" if finding.hint else ""
     return Annotation(
         level=_LEVELS[finding.status],
         path=finding.file if is_inside(finding.file) else "",
         line=finding.line or 1,
-        title=shortened(f"{plain(model.name)}: {plain(finding.check)}", _TITLE),
+        title=shortened(f"{plain(name)}: {plain(finding.check)}", _TITLE),
         message=shortened(f"{plain(finding.message)}{hint}", _MESSAGE),
     )
 

@@ -97,7 +97,7 @@ def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
     update = {
         "findings": everything,
         "verdict": gravest(statuses),
-        "exit_code": overall_exit_code(verdict.models),
+        "exit_code": overall_exit_code(verdict.models) if verdict.models else verdict.exit_code,
     }
     return verdict.model_copy(update=update)
 

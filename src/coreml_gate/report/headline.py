@@ -24,6 +24,8 @@ _SHORT: Final = 7
 def headline(verdict: Verdict) -> str:
     """How many models may be merged: ``1 of 3 models must not merge``."""
     models = verdict.models
+    if verdict.exit_code and not models:
+        return "the gate could not do its work"
     blocked = sum(must_not_merge(model) for model in models)
     broken = sum(not_measured(model) for model in models)
     of_all = f"of {count(len(models), 'model')}"

@@ -1,5 +1,7 @@
 """JUnit XML: one suite per model, one case per finding, as Jenkins and GitLab read it.
 
+The first suite speaks of the run as a whole: whether there was a baseline, and what belongs to no model.
+
 ``failure`` and ``error`` are what both show as red; a finding that cannot tell is ``skipped`` with its
 message, or an ``error`` where ``fail-on-unsure`` makes it block.
 """
@@ -11,8 +13,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.report.options import ReportOptions
-from coreml_gate.verdict import Finding, ModelVerdict, SkippedVerdict, Status, Verdict
+from coreml_gate.verdict import Finding, SkippedVerdict, Status, Verdict
 
+RUN: Final = "(run)"
+"""Name of the first suite; no model can have it."""
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, not even escaped (section 2.2)."""
 
@@ -21,8 +25,11 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
     """The document with its declaration; it has no levels of detail, so no option changes it."""
     del options
     root = ET.Element("testsuites", name="coreml-gate")
+    _add_run(root, verdict)
     for model in verdict.models:
-        _add_suite(root, model, fail_on_unsure=verdict.fail_on_unsure)
+        suite = _add_suite(root, model.name, model.findings, fail_on_unsure=verdict.fail_on_unsure)
+        if model.notes:
+            ET.SubElement(suite, "system-out").text = legal("\n".join(model.notes))
     for skipped in verdict.skipped:
         _add_skipped_suite(root, skipped)
     _count(root)
@@ -36,15 +43,25 @@ def legal(text: str) -> str:
     return _ILLEGAL.sub("", text)
 
 
-def _add_suite(root: ET.Element, model: ModelVerdict, *, fail_on_unsure: bool) -> None:
-    suite = ET.SubElement(root, "testsuite", name=legal(model.name))
-    for name, finding in _named(model.findings):
-        case = ET.SubElement(suite, "testcase", name=name, classname=f"coreml-gate.{legal(model.name)}")
+def _add_run(root: ET.Element, verdict: Verdict) -> None:
+    suite = _add_suite(root, RUN, verdict.findings, fail_on_unsure=verdict.fail_on_unsure)
+    case = ET.SubElement(suite, "testcase", name="baseline", classname=f"coreml-gate.{RUN}")
+    if verdict.baseline.present:
+        ET.SubElement(case, "system-out").text = legal(verdict.baseline.origin)
+    else:
+        ET.SubElement(case, "skipped", message=legal(verdict.baseline.origin))
+
+
+def _add_suite(
+    root: ET.Element, title: str, findings: tuple[Finding, ...], *, fail_on_unsure: bool
+) -> ET.Element:
+    suite = ET.SubElement(root, "testsuite", name=legal(title))
+    for name, finding in _named(findings):
+        case = ET.SubElement(suite, "testcase", name=name, classname=f"coreml-gate.{legal(title)}")
         if finding.file:
             case.set("file", legal(finding.file))
         _add_result(case, finding, fail_on_unsure=fail_on_unsure)
-    if model.notes:
-        ET.SubElement(suite, "system-out").text = legal("\n".join(model.notes))
+    return suite
 
 
 def _add_skipped_suite(root: ET.Element, model: SkippedVerdict) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from urllib.parse import quote
 from coreml_gate import __version__
 from coreml_gate.report.escape import plain
 from coreml_gate.report.options import ReportOptions
-from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
+from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, Finding, Status, Verdict
 
 VERSION: Final = "2.1.0"
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -19,13 +20,27 @@ QUESTIONS: Final = {
     "source": "Can the source be imported, built and run?",
     "conversion": "Does the source convert to Core ML?",
     "interface": "Can the app still call the package as it calls the baseline?",
+    "parity": "Does the package answer like the source in float32?",
+    "adversarial": "Does the package answer like the source on changed samples?",
+    "precision": "Does the package survive half precision and compression?",
+    "hazards": "Which operations does half precision break, or nearly break?",
+    "evaluate": "Does the package still reach the model's own metric?",
     "size": "Is the package small enough?",
     "memory": "Do weights and activations fit the device?",
-    "parity": "Does the package answer like the source in float32?",
-    "precision": "Does the package survive half precision and compression?",
-    "evaluate": "Does the package still reach the model's own metric?",
+    "compression": "What did compression save, and which layers did it miss or hit?",
+    "rules": "Which known pitfalls does the model run into?",
+    "cost": "How much more than the baseline does the model compute and move?",
+    "devices": "Does the model fit the devices for which it is meant?",
+    "structure": "What changed in the program?",
+    "run": "Could the gate do its work?",
+    "policy": "Does the change alter the gate's own configuration?",
+    "override": "Does every line that accepts a failure count?",
+    "record": "Are the numbers those of the head?",
+    "creep": "What do small steps add up to since the last release?",
 }
 """The rules' descriptions; a check without one is described by its name."""
+MAX_RESULTS: Final = 5_000
+"""Results that code scanning keeps of a run, the gravest first (docs.github.com, SARIF upload limits)."""
 LEVELS: Final = {Status.FAIL: "error", Status.WARN: "warning", Status.UNSURE: "note"}
 
 Json = dict[str, Any]
@@ -33,22 +48,47 @@ Json = dict[str, Any]
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
     """The log file with one run; ``options.config_file`` is blamed where a finding names no file."""
-    checks = list(dict.fromkeys(finding.check for model in verdict.models for finding in model.findings))
-    results = [
-        _result(model, finding, checks.index(finding.check), verdict, options)
-        for model in verdict.models
-        for finding in model.findings
-        if finding.status in LEVELS
-    ]
+    found = [*_of_the_run(verdict), *_of_the_models(verdict)]
+    checks = list(dict.fromkeys(finding.check for _, finding in found))
+    shown = sorted(
+        ((model, finding) for model, finding in found if finding.status in LEVELS),
+        key=lambda pair: SEVERITY.index(pair[1].status),
+        reverse=True,
+    )
     run = {
         "tool": {"driver": _driver(checks)},
         "columnKind": "unicodeCodePoints",
-        "results": results,
+        "invocations": [_invocation(verdict, len(shown) - MAX_RESULTS)],
+        "results": [
+            _result(model, finding, checks.index(finding.check), verdict, options)
+            for model, finding in shown[:MAX_RESULTS]
+        ],
     }
     return (
         json.dumps({"$schema": SCHEMA, "version": VERSION, "runs": [run]}, indent=2, ensure_ascii=False)
         + "\n"
     )
+
+
+def _of_the_run(verdict: Verdict) -> Iterator[tuple[str, Finding]]:
+    """Findings that belong to no model; an empty name stands for the run."""
+    return (("", finding) for finding in verdict.findings)
+
+
+def _of_the_models(verdict: Verdict) -> Iterator[tuple[str, Finding]]:
+    return ((model.name, finding) for model in verdict.models for finding in model.findings)
+
+
+def _invocation(verdict: Verdict, left_out: int) -> Json:
+    """Whether the gate could do its work, and what no result says."""
+    notices = [] if verdict.baseline.present else [f"no baseline: {verdict.baseline.origin}"]
+    if left_out > 0:
+        notices.append(f"{left_out} more result(s) are in report.json: code scanning keeps {MAX_RESULTS}.")
+    return {
+        "executionSuccessful": verdict.exit_code <= FAIL_EXIT_CODE,
+        "exitCode": verdict.exit_code,
+        "toolExecutionNotifications": [{"level": "note", "message": _message(each)} for each in notices],
+    }
 
 
 def _driver(checks: list[str]) -> Json:
@@ -65,17 +105,16 @@ def _rule(check: str) -> Json:
     return {"id": plain(check), "name": plain(check), "shortDescription": question}
 
 
-def _result(
-    model: ModelVerdict, finding: Finding, rule: int, verdict: Verdict, options: ReportOptions
-) -> Json:
+def _result(model: str, finding: Finding, rule: int, verdict: Verdict, options: ReportOptions) -> Json:
+    title = f"{model}: " if model else ""
     blocks = finding.status is Status.UNSURE and verdict.fail_on_unsure
     return {
         "ruleId": plain(finding.check),
         "ruleIndex": rule,
         "level": "error" if blocks else LEVELS[finding.status],
-        "message": _message(f"{model.name}: {finding.message} {_hint(finding)}"),
+        "message": _message(f"{title}{finding.message} {_hint(finding)}"),
         "locations": [_location(model, finding, options)],
-        "partialFingerprints": {FINGERPRINT: fingerprint(model.name, finding)},
+        "partialFingerprints": {FINGERPRINT: fingerprint(model, finding)},
         "properties": _properties(model, finding),
     }
 
@@ -95,17 +134,17 @@ def _message(text: str) -> Json:
     return {"text": plain(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")}
 
 
-def _location(model: ModelVerdict, finding: Finding, options: ReportOptions) -> Json:
+def _location(model: str, finding: Finding, options: ReportOptions) -> Json:
     blamed = is_inside(finding.file)
     uri = finding.file if blamed else options.config_file
     line = (finding.line if blamed else None) or 1
-    return {
+    place: Json = {
         "physicalLocation": {
             "artifactLocation": {"uri": quote(uri, safe="/"), "uriBaseId": "%SRCROOT%"},
             "region": {"startLine": line},
         },
-        "logicalLocations": [{"name": plain(model.name), "kind": "module"}],
     }
+    return place | ({"logicalLocations": [{"name": plain(model), "kind": "module"}]} if model else {})
 
 
 def is_inside(file: str) -> bool:
@@ -114,8 +153,8 @@ def is_inside(file: str) -> bool:
     return file != "" and file == plain(file) and not path.is_absolute() and ".." not in path.parts
 
 
-def _properties(model: ModelVerdict, finding: Finding) -> Json:
+def _properties(model: str, finding: Finding) -> Json:
     figures = {"value": finding.value, "base": finding.base, "limit": finding.limit}
     known = {name: figure for name, figure in figures.items() if figure is not None}
-    named = {"model": model.name, "subject": finding.subject, "status": finding.status.value}
+    named = {"model": model, "subject": finding.subject, "status": finding.status.value}
     return named | known | ({"unit": finding.unit} if finding.unit else {})
