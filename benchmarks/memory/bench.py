@@ -2,6 +2,8 @@
 
     python benchmarks/memory/bench.py [--models unet_dilated,lstm]
 
+The table of the whole zoo goes into docs/memory.md between its two marks.
+
 The float32 twin runs in fp32 mode, so that the program's element types are those of the tensors. Per net: the
 modelled peak of activations; the greatest sum of tensors that are really held while an operation has its
 operands and its result, which is what the model claims; the same within operations, whose bodies make tensors
@@ -10,6 +12,7 @@ of their own; and what torch's allocator gave out, the scratch memory of kernels
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,7 +32,8 @@ from coreml_gate.mil.package import read_package  # noqa: E402
 from memory.live import allocated_bytes, live_tensors  # noqa: E402 - the folder has to be on the path first
 
 ZOO = ROOT / "zoo"
-MODELS = ("keyword_spotting", "unet_dilated", "mobilenetv3_large", "nanogpt", "lstm", "vit_small", "bert")
+PAGE = ROOT.parent / "docs" / "memory.md"
+MARKS = ("<!-- measured -->", "<!-- /measured -->")
 GOAL = 0.10
 MB = 10**6
 
@@ -91,19 +95,33 @@ def in_a_process(name: str) -> Row | str:
     return Row(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def written(page: str, text: str) -> str:
+    """The page with the text between its two marks."""
+    start, end = (re.escape(mark) for mark in MARKS)
+    return re.sub(f"{start}.*{end}", lambda _: f"{MARKS[0]}\n{text}\n{MARKS[1]}", page, flags=re.DOTALL)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--models", default="", help="only these, separated by commas")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parsed = parser.parse_args(arguments)
     if parsed.one:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(asdict(measured(parsed.one, Path(folder)))))
-        return
-    found = [in_a_process(name) for name in parsed.models.split(",")]
-    print(table([row for row in found if isinstance(row, Row)]))
-    print(*(f"Not measured: {problem}" for problem in found if isinstance(problem, str)), sep="\n")
+        return 0
+    names = (
+        parsed.models.split(",") if parsed.models else [model.name for model in load_config(ZOO, None).model]
+    )
+    found = [in_a_process(name) for name in names]
+    rows = [row for row in found if isinstance(row, Row)]
+    problems = [problem for problem in found if isinstance(problem, str)]
+    text = "\n".join((table(rows), *(f"Not measured: {problem}" for problem in problems)))
+    print(text)
+    if not parsed.models:
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+    return int(bool(problems) or any(abs(row.ratio - 1) > GOAL for row in rows))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

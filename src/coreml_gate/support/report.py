@@ -5,10 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
+from coreml_gate.support.newer import added_in
 from coreml_gate.torch_graph import Support, TorchCall, TorchGraph
 
-_ADDED = {"upsample_bicubic2d": "the release after 9.0 (apple/coremltools#2818)"}
-"""The coremltools version that brought a converter which 9.0 lacks, where it is known."""
 _SHOWN_PLACES = 3
 _STATES = {"missing": "no converter", "broken": "its converter cannot work"}
 
@@ -71,14 +70,13 @@ def unsupported_operations(graph: TorchGraph | None) -> tuple[OperationSupport, 
 
 
 def _operation(name: str, calls: Sequence[TorchCall]) -> OperationSupport:
-    plain = name.rpartition("::")[2]
     return OperationSupport(
         operation=name,
         support=calls[0].support,
         count=len(calls),
         modules=tuple(dict.fromkeys(call.module for call in calls if call.module)),
         places=tuple(dict.fromkeys(f"{call.file}:{call.line}" for call in calls if call.file)),
-        added_in=_ADDED.get(plain, ""),
+        added_in=added_in(name),
     )
 
 
