@@ -6,8 +6,6 @@ shopt -s nullglob
 
 workflows=(.github/workflows/*.yml examples/workflows/*.yml)
 actions=(action.yml*)
-gitlab=(examples/ci/gitlab*.yml)
-buildkite=(examples/ci/buildkite*.yml)
 scripts=(.ci/run .ci/*.sh action/*.sh)
 
 follows() {
@@ -19,10 +17,8 @@ follows() {
 follows dependabot .github/dependabot.yml
 follows github-workflows "${workflows[@]}"
 follows github-actions "${actions[@]}"
-follows buildkite "${buildkite[@]}"
-if ((${#gitlab[@]} > 0)); then
-  check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci "${gitlab[@]}"
-fi
+follows buildkite examples/ci/buildkite.yml
+follows gitlab-ci --data-transform gitlab-ci examples/ci/gitlab-ci.yml
 if ((${#workflows[@]} > 0)); then actionlint "${workflows[@]}"; fi
 zizmor --offline --pedantic --quiet --no-progress .github/dependabot.yml "${workflows[@]}" "${actions[@]}"
 shellcheck "${scripts[@]}"
