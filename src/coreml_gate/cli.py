@@ -2,12 +2,14 @@
 
 import argparse
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -21,7 +23,14 @@ from coreml_gate.gate.collect import RECORD_NAME, Workshop
 from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.progress import Progress
-from coreml_gate.gate.run import Request, collect_head, make_plan, open_repository, run_gate
+from coreml_gate.gate.run import (
+    Request,
+    collect_head,
+    make_plan,
+    open_repository,
+    run_gate,
+    with_core_ml,
+)
 from coreml_gate.github.commands import add_commands
 from coreml_gate.mil import diff_command as comparing
 from coreml_gate.record import read_record
@@ -109,6 +118,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     _add_selection(parser)
     _add_base(parser)
     _add_output(parser)
+    _add_core_ml(parser)
     parser.add_argument(
         "--baseline",
         type=Path,
@@ -130,6 +140,7 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
     _add_selection(parser)
     _add_base(parser)
     _add_output(parser)
+    _add_core_ml(parser)
     parser.set_defaults(command=collect)
 
 
@@ -169,11 +180,21 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_core_ml(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--core-ml",
+        choices=("auto", "off", "stand-in"),
+        default="auto",
+        help="auto: ask Core ML on a Mac; stand-in: rehearse it with the MIL runtime, whose answers and "
+        "times are not Core ML's; default: %(default)s",
+    )
+
+
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Do the whole gate."""
     request = _request(parsed, around)
     with _reported(request.output):
-        verdict = run_gate(request, _workshop(request, around))
+        verdict = run_gate(request, _workshop(request, parsed, around))
     return _finish(verdict, request.output, around)
 
 
@@ -192,7 +213,9 @@ def collect(parsed: argparse.Namespace, around: Surroundings) -> int:
     config = select_models(load_config(request.root, request.config_file), request.models)
     repository = open_repository(request, around.environment)
     chosen = make_plan(request, config, repository)
-    record = collect_head(request, config, chosen, repository, _workshop(request, around))
+    workshop = _workshop(request, parsed, around)
+    record = collect_head(request, config, chosen, repository, workshop)
+    record = with_core_ml(request, config, record, NO_BASELINE, workshop)
     around.out.print(
         f"{len(record.models)} model(s) in {request.output / RECORD_NAME}", markup=False, highlight=False
     )
@@ -236,13 +259,25 @@ def _request(parsed: argparse.Namespace, around: Surroundings) -> Request:
     )
 
 
-def _workshop(request: Request, around: Surroundings) -> Workshop:
+def _workshop(request: Request, parsed: argparse.Namespace, around: Surroundings) -> Workshop:
     return Workshop(
         cache=request.output / CACHE_FOLDER,
         environment=around.environment,
         clock=lambda: datetime.now(UTC),
         progress=_progress(around),
+        answering=_answering(parsed.core_ml),
     )
+
+
+def _answering(wanted: str) -> Literal["core-ml", "stand-in"] | None:
+    is_mac = sys.platform == "darwin"
+    if wanted == "stand-in":
+        if is_mac:
+            raise UsageError(
+                "--core-ml stand-in: this is a Mac.", "leave it out: Core ML itself answers here."
+            )
+        return "stand-in"
+    return "core-ml" if is_mac and wanted == "auto" else None
 
 
 def _progress(around: Surroundings) -> Progress:

@@ -113,6 +113,34 @@ def test_a_model_whose_files_did_not_change_is_skipped_with_the_reason(project: 
     assert outcome.report["skipped"][0]["reason"].startswith("its one file has not changed since ")
 
 
+def test_the_stand_in_rehearses_what_a_mac_does_and_never_passes_for_one(project: Folder) -> None:
+    project.commit({"models/total.py": SAFE.replace("0.001", "0.002")})
+    options = "[gate]\ntime-budget-s = 1\ncore-ml-units = ['CPU_ONLY', 'ALL']\n"
+    project.write({"coreml-gate.toml": options + CONFIG})
+
+    outcome = run(project, "--base", "main", "--allow-dirty", "--model", "sum", "--core-ml", "stand-in")
+
+    assert outcome.report["engine"] == "mil+stand-in"
+    (model,) = outcome.report["models"]
+    found = {(each["check"], each["subject"]): each for each in model["findings"]}
+    for units in ("CPU_ONLY", "ALL"):
+        answer = found["coreml-parity", f"stand-in {units}"]
+        assert answer["status"] == "pass"
+        assert answer["details"][-2:] != []
+        assert "not Core ML" in answer["message"]
+    timed = found["latency", "predict (stand-in)"]
+    assert timed["status"] == "unsure"
+    assert timed["value"] > 0
+    assert "20 pairs in 1 processes" in timed["message"]
+    record = json.loads((outcome.folder / "record.json").read_text())
+    facts = record["models"][0]["core_ml"]
+    assert facts["machine"]["stand_in"] == "coreml-gate stand-in"
+    assert facts["timing"]["stopped"] == "time budget"
+    assert facts["timing"]["base_package"] != facts["timing"]["head_package"]
+    assert facts["runs"][1]["against_units"][0]["max_abs_error"] == 0
+    assert "no number is Core ML" in (outcome.folder / "comment.md").read_text()
+
+
 def test_a_base_that_does_not_build_blocks_nobody_and_is_named(project: Folder) -> None:
     project.git("checkout", "--quiet", "main")
     project.commit({"models/other.py": "import no_such_module\n"})

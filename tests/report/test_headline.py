@@ -54,8 +54,12 @@ def test_what_was_compared(changes: dict[str, object], sentence: str) -> None:
 @pytest.mark.parametrize(
     ("engine", "sentence"),
     [
-        ("mil", "Numbers by the MIL runtime, not by Core ML."),
-        ("coreml", "Numbers by Core ML."),
+        ("mil", "Numbers by the MIL runtime; Core ML was not asked: it takes a Mac."),
+        ("mil+coreml", "Numbers by the MIL runtime; engine, latency and placement by Core ML."),
+        (
+            "mil+stand-in",
+            "Numbers by the MIL runtime, which also stands in for Core ML: no number is Core ML's.",
+        ),
         ("onnx", "Numbers by engine `onnx`."),
     ],
 )

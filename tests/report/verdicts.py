@@ -1,9 +1,14 @@
 """The Verdicts behind the golden files: the situations in which people meet the gate."""
 
+import math
+from functools import partial
 from typing import Any
 
+from coreml_gate.config import Config
+from coreml_gate.gate.judge import judge
 from coreml_gate.verdict import BaselineFacts, Finding, ModelVerdict, SkippedVerdict, Status, Verdict, not_run
-from tests.builders import finding, model_verdict, verdict
+from tests.builders import finding, model_config, model_record, model_verdict, record, verdict
+from tests.checks import core_ml
 
 NO_BASE = BaselineFacts(origin="none: `build/base/record.json` does not exist yet")
 HOSTILE = (
@@ -288,6 +293,37 @@ def configuration_error() -> Verdict:
     )
 
 
+def asked(*, stand_in: bool) -> Verdict:
+    """Two models with what Core ML answered, by the real checks: one as before, one slower and wrong."""
+    name = "coreml-gate stand-in" if stand_in else ""
+    wrong = core_ml.answer(psnr=12.0, max_abs_error=1.5)
+    slower = core_ml.timed(log_ratio=math.log(1.12), head_ms=4.48)
+    facts = {
+        "digits": core_ml.core_ml(
+            core_ml.run(),
+            core_ml.run("ALL", against_source=wrong),
+            timing=core_ml.timing(metrics=(slower, core_ml.timed("load"))),
+            placement=None if stand_in else core_ml.placement(off=2),
+            base_placement=None if stand_in else core_ml.placement(),
+            machine=core_ml.machine(stand_in=name),
+        ),
+        "detector": core_ml.core_ml(
+            core_ml.run(),
+            core_ml.ended("CPU_AND_GPU"),
+            timing=core_ml.timing(),
+            placement=None if stand_in else core_ml.placement(),
+            base_placement=None if stand_in else core_ml.placement(),
+            machine=core_ml.machine(stand_in=name, virtual=True),
+        ),
+    }
+    engine = "mil+stand-in" if stand_in else "mil+coreml"
+    head = record(*(model_record(name=key, core_ml=each) for key, each in facts.items()), engine=engine)
+    config = Config(model=tuple(model_config(name=key) for key in facts))
+    base = record(*(model_record(name=key) for key in facts))
+    origin = BaselineFacts(origin="rebuilt from commit 0f9e8d7", commit="0f9e8d7", present=True)
+    return judge(config, head, base, origin)
+
+
 SITUATIONS = {
     "first-run": first_run,
     "no-change": no_change,
@@ -300,4 +336,6 @@ SITUATIONS = {
     "sixty-models": many,
     "hostile": hostile,
     "nothing": nothing,
+    "core-ml": partial(asked, stand_in=False),
+    "stand-in": partial(asked, stand_in=True),
 }

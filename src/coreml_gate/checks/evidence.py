@@ -1,11 +1,12 @@
 """What a check may look at, and how it says that there is nothing to look at."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from coreml_gate.config import Limits, ModelConfig
 from coreml_gate.errors import UnsupportedOperationsError
-from coreml_gate.record import Environment, ModelRecord
+from coreml_gate.record import Environment, Metric, ModelRecord
 from coreml_gate.verdict import Finding, Status
 
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
@@ -21,6 +22,8 @@ class Evidence:
     base: ModelRecord | None
     environment: Environment
     base_environment: Environment | None
+    p_values: Mapping[Metric, float] = field(default_factory=dict)
+    """Of "no slower than the baseline", with the other models and metrics of the run paid for."""
 
     @property
     def limits(self) -> Limits:

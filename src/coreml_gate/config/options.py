@@ -168,6 +168,8 @@ class GateOptions(ModelOptions):
     """Resident memory at which the child process is ended; nothing means no limit."""
     time_budget_s: PositiveFloat = 300.0
     """How long one model may be timed on a Mac; what is not known by then is unsure."""
+    core_ml_timeout_s: PositiveFloat = 300.0
+    """How long compiling, loading or predicting with Core ML may take on a Mac, each."""
     core_ml_units: tuple[ComputeUnits, ...] | None = None
     """Hardware to try on a Mac; nothing means CPU_ONLY on GitHub's own runners, and all on other Macs."""
     toolchain: tuple[str, ...] = (

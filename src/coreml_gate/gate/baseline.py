@@ -31,6 +31,11 @@ def stored_baseline(path: Path) -> Baseline:
     return as_baseline(read_record(file), f"record `{path}`")
 
 
+def folder_of(path: Path) -> Path:
+    """The folder that a stored baseline's packages lie in."""
+    return path if path.is_dir() else path.parent
+
+
 def as_baseline(record: Record, origin: str) -> Baseline:
     """Take a Record as the baseline."""
     return Baseline(BaselineFacts(origin=origin, commit=record.commit, present=True), record)

@@ -41,6 +41,8 @@ class Workshop:
     environment: Mapping[str, str]
     clock: Callable[[], datetime]
     progress: Progress
+    answering: Literal["core-ml", "stand-in"] | None = None
+    """Who answers where only Core ML can: Core ML, our runtime in its place, or nobody."""
 
 
 def collect(

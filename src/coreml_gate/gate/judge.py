@@ -1,11 +1,13 @@
 """What do two Records mean under these limits? A pure function, so stored Records can be judged again."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from coreml_gate.checks import Evidence, examine
+from coreml_gate.checks.latency import adjusted_p_values
 from coreml_gate.checks.notes import notes
 from coreml_gate.config import Config, ModelConfig
-from coreml_gate.record import ModelRecord, Record
+from coreml_gate.record import Metric, ModelRecord, Record
 from coreml_gate.verdict import (
     FAIL_EXIT_CODE,
     PASS_EXIT_CODE,
@@ -29,10 +31,15 @@ def judge(config: Config, head: Record, base: Record | None, baseline: BaselineF
     not name: a pull request that adds a model is judged with the base branch's configuration, and has to get
     its comment all the same.
     """
+    named = [(model, head.model(model.name)) for model in config.model]
+    measured = [(model, record) for model, record in named if record is not None]
+    p_values = adjusted_p_values([(record, model.limits.latency) for model, record in measured])
     models = tuple(
-        _judge_model(model, measured, head, base, strict=config.gate.fail_on_unsure)
-        for model in config.model
-        if (measured := head.model(model.name)) is not None
+        _judge_model(
+            _evidence(model, record, head, base, p_values.get(model.name, {})),
+            strict=config.gate.fail_on_unsure,
+        )
+        for model, record in measured
     )
     return Verdict(
         verdict=gravest([model.verdict for model in models]),
@@ -47,23 +54,32 @@ def judge(config: Config, head: Record, base: Record | None, baseline: BaselineF
     )
 
 
-def _judge_model(
-    config: ModelConfig, measured: ModelRecord, head: Record, base: Record | None, *, strict: bool
-) -> ModelVerdict:
-    evidence = Evidence(
+def _evidence(
+    config: ModelConfig,
+    measured: ModelRecord,
+    head: Record,
+    base: Record | None,
+    p_values: Mapping[Metric, float],
+) -> Evidence:
+    return Evidence(
         config=config,
         head=measured,
         base=None if base is None else base.model(config.name),
         environment=head.environment,
         base_environment=None if base is None else base.environment,
+        p_values=p_values,
     )
+
+
+def _judge_model(evidence: Evidence, *, strict: bool) -> ModelVerdict:
+    config = evidence.config
     findings = tuple(_located(finding, config) for finding in examine(evidence))
     verdict = _verdict([finding.status for finding in findings], strict=strict)
     return ModelVerdict(
         name=config.name,
         verdict=verdict,
         findings=findings,
-        exit_code=_model_exit_code(measured, verdict),
+        exit_code=_model_exit_code(evidence.head, verdict),
         notes=notes(evidence),
     )
 

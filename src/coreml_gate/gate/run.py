@@ -8,13 +8,23 @@ from pathlib import Path
 from coreml_gate.config import Config, GateOptions, ModelConfig
 from coreml_gate.config.load import find_config, load_config, select_models
 from coreml_gate.errors import BaseBuildError, ConfigError, RepositoryError
-from coreml_gate.gate.baseline import NO_BASELINE, Baseline, as_baseline, no_baseline, stored_baseline
+from coreml_gate.gate.baseline import (
+    NO_BASELINE,
+    Baseline,
+    as_baseline,
+    folder_of,
+    no_baseline,
+    stored_baseline,
+)
 from coreml_gate.gate.collect import Tree, Workshop, collect
+from coreml_gate.gate.core_ml import Device, Stored, ask_core_ml
 from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.plan import Job, Plan, plan
 from coreml_gate.record import Record
 from coreml_gate.verdict import Verdict
+from coreml_gate.worker.core_ml import Surroundings
+from coreml_gate.worker.process import ProcessLimits
 
 BASE_FOLDER = "base"
 
@@ -42,6 +52,7 @@ def run_gate(request: Request, workshop: Workshop) -> Verdict:
     chosen = make_plan(request, config, repository)
     head = collect_head(request, config, chosen, repository, workshop)
     baseline = _baseline(request, config, chosen, repository, workshop)
+    head = with_core_ml(request, config, head, baseline, workshop)
     return judge(config, head, baseline.record, baseline.facts)
 
 
@@ -73,6 +84,29 @@ def collect_head(
     tree = _head_tree(request.root, repository)
     models = _models_of(chosen, config)
     return collect(tree, models, chosen.skipped, config.gate, request.output, workshop)
+
+
+def with_core_ml(
+    request: Request, config: Config, head: Record, baseline: Baseline, workshop: Workshop
+) -> Record:
+    """The head's Record with what Core ML says of its packages, or as it is where nobody can be asked.
+
+    Times are taken only against base packages that lie on this machine.
+    """
+    if workshop.answering is None:
+        return head
+    folder = request.output / BASE_FOLDER if request.baseline is None else folder_of(request.baseline)
+    base = None if baseline.record is None else Stored(baseline.record, folder)
+    options, memory_mb = config.gate, config.gate.step_memory_mb
+    around = Surroundings(
+        workshop.environment,
+        ProcessLimits(options.core_ml_timeout_s, None if memory_mb is None else memory_mb * 1e6),
+        stand_in=workshop.answering == "stand-in",
+        on_step=workshop.progress.begin_step,
+    )
+    device = Device.here(workshop.answering, around, workshop.progress)
+    models = {model.name: model for model in config.model}
+    return ask_core_ml(Stored(head, request.output), base, models, options, device)
 
 
 def open_repository(request: Request, environment: Mapping[str, str]) -> Repository | None:

@@ -26,6 +26,11 @@ class Machine(Measured):
     stand_in: str = ""
     """What answered in the place of Core ML; empty when Core ML did."""
 
+    @property
+    def engine(self) -> str:
+        """Who answered, in the words of a report."""
+        return "stand-in" if self.stand_in else "Core ML"
+
 
 class ChildEnding(Measured):
     """How a child process ended before its work was done."""

@@ -14,8 +14,9 @@ MARKS: Final = {
     Status.SKIPPED: "⏭️",
 }
 ENGINES: Final = {
-    "mil": "Numbers by the MIL runtime, not by Core ML.",
-    "coreml": "Numbers by Core ML.",
+    "mil": "Numbers by the MIL runtime; Core ML was not asked: it takes a Mac.",
+    "mil+coreml": "Numbers by the MIL runtime; engine, latency and placement by Core ML.",
+    "mil+stand-in": "Numbers by the MIL runtime, which also stands in for Core ML: no number is Core ML's.",
 }
 _SHORT: Final = 7
 """Letters of a commit's hash."""

@@ -58,6 +58,16 @@ def decibels(value: float) -> str:
     return _signed_minus(f"{value:.1f} dB")
 
 
+def milliseconds(value: float) -> str:
+    """A time, in three digits."""
+    return f"{number(value, 3)} ms"
+
+
+def share(value: float) -> str:
+    """A part of a whole, in whole per cent."""
+    return f"{100 * value:.0f} %"
+
+
 def mmacs(value: float) -> str:
     """Millions of multiply-accumulates, in three digits."""
     return f"{number(value, 3)} MMAC"
@@ -83,6 +93,12 @@ def difference(head: float, base: float) -> str:
     decimals = _decimals(max(abs(head), abs(base)), _DIGITS)
     text = f"{change:+.{decimals}f}"
     return f"±{text[1:]}" if float(text) == 0 else _signed_minus(text)
+
+
+def points(head: float, base: float) -> str:
+    """The change of a share, in percentage points."""
+    text = f"{100 * (head - base):+.1f}"
+    return "=" if head == base else _signed_minus(f"{text} points")
 
 
 def decibel_difference(head: float, base: float) -> str:

@@ -77,6 +77,17 @@ COLUMNS: Final = (
         highest_is_worst=False,
         exact="exact",
     ),
+    Column(
+        "coreml-parity",
+        "Engine",
+        numbers.decibel_difference,
+        numbers.decibels,
+        highest_is_worst=False,
+        exact="equal",
+        by_subject=True,
+    ),
+    Column("latency", "Latency", numbers.percent_change, numbers.milliseconds, by_subject=True),
+    Column("placement", "On Neural Engine", numbers.points, numbers.share, highest_is_worst=False),
     Column("evaluate", "Metrics", numbers.difference, numbers.number, by_subject=True),
 )
 

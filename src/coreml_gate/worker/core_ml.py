@@ -1,7 +1,7 @@
 """The parent's side of Core ML: starts one child per question, and turns whatever happens into facts."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,10 @@ class Surroundings:
     limits: ProcessLimits
     """The deadline of compiling, loading, predicting, planning and timing, each."""
     stand_in: bool = False
+    on_step: Callable[[str], None] = lambda _: None
+    """Hears of each step of each child."""
+    child: tuple[str, ...] = ("-P", "-m", "coreml_gate.worker.core_ml_child")
+    """What the interpreter runs; the job's file follows."""
 
 
 def is_hosted(environment: Mapping[str, str]) -> bool:
@@ -85,13 +89,13 @@ def run_job(job: CoreMlJob, around: Surroundings) -> tuple[dict[str, Any], Child
     request = job.folder / "job.json"
     request.write_text(job.model_dump_json(indent=1), encoding="utf-8")
     ending = run_child(
-        [sys.executable, "-P", "-m", "coreml_gate.worker.core_ml_child", str(request)],
+        [sys.executable, *around.child, str(request)],
         folder=job.folder,
         log=job.log,
         environment=around.environment,
         limits=around.limits,
         current_step=lambda: read_events(job.events).step,
-        on_step=lambda _: None,
+        on_step=around.on_step,
     )
     events = read_events(job.events)
     parts = dict(events.parts)

@@ -53,7 +53,7 @@ def predict(job: CoreMlJob, log: EventLog) -> None:
     log.update(**seconds)
     answers = [first, *(engine.run(sample.inputs) for sample in samples[1:])] if samples else []
     write_answers(job.answers, answers)
-    log.update(**compared(engine, samples, answers, job.others))
+    log.update(**compared(engine, samples, answers, job))
     log.update(peak_bytes=max(0, greatest_held_bytes() - before))
 
 
@@ -87,22 +87,25 @@ def open_engine(compiled: Path, units: ComputeUnits, asked: PackageAsked) -> Cor
 
 
 def compared(
-    engine: CoreMlEngine, samples: tuple[ExpectedSample, ...], answers: Sequence[Arrays], others: Path | None
+    engine: CoreMlEngine, samples: tuple[ExpectedSample, ...], answers: Sequence[Arrays], job: CoreMlJob
 ) -> dict[str, list[Comparison]]:
     """All comparisons of a :class:`CoreMlRun`."""
     again = [engine.run(sample.inputs) for sample in samples]
-    elsewhere = read_answers(others) if others is not None else ()
+    elsewhere = read_answers(job.others) if job.others is not None else ()
+    side: Side = "stand-in" if job.stand_in else "core-ml"
     return {
-        "against_source": _pairs([sample.source for sample in samples], answers, "source"),
-        "against_runtime": _pairs([sample.fp16 for sample in samples], answers, "fp16"),
-        "against_units": _pairs(elsewhere, answers, "core-ml"),
-        "repeated": _pairs(answers, again, "core-ml"),
+        "against_source": _pairs([sample.source for sample in samples], answers, ("source", side)),
+        "against_runtime": _pairs([sample.fp16 for sample in samples], answers, ("fp16", side)),
+        "against_units": _pairs(elsewhere, answers, (side, side)),
+        "repeated": _pairs(answers, again, (side, side)),
     }
 
 
-def _pairs(references: Sequence[Arrays], answers: Sequence[Arrays], side: Side) -> list[Comparison]:
+def _pairs(
+    references: Sequence[Arrays], answers: Sequence[Arrays], sides: tuple[Side, Side]
+) -> list[Comparison]:
     return [
-        compare(name, index, np.asarray(reference[name]), np.asarray(answer[name]), (side, "core-ml"))
+        compare(name, index, np.asarray(reference[name]), np.asarray(answer[name]), sides)
         for index, (reference, answer) in enumerate(zip(references, answers, strict=False))
         for name in answer
         if name in reference

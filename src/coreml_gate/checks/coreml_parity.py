@@ -1,0 +1,189 @@
+"""Does Core ML itself answer like the source, on every choice of hardware?
+
+Core ML against our runtime isolates a fault of Core ML or its hardware from one of the package: where our
+runtime agrees with PyTorch and Core ML does not, the package is right.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.checks import objections
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.objections import Objection, gravest_first
+from coreml_gate.checks.samples import Group, by_output, least_psnr, sample_line
+from coreml_gate.checks.wording import number
+from coreml_gate.config import PrecisionLimits
+from coreml_gate.record import ChildEnding, Comparison, CoreMlFacts, CoreMlRun
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "coreml-parity"
+NO_MAC: Final = "not asked: it takes a Mac."
+
+_AGREES: Final = "; our runtime agrees with PyTorch"
+_WORDS: Final = {
+    "failed": "failed",
+    "crashed": "crashed",
+    "timed-out": "hung and was ended",
+    "out-of-memory": "was killed",
+}
+
+_VIRTUAL: Final = (
+    "virtual machines have no Neural Engine and a paravirtual GPU: ask there for CPU_ONLY (`core-ml-units` "
+    "in [gate]), and for the rest on a Mac of your own."
+)
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding per choice of hardware; its value is the least PSNR of all outputs and samples."""
+    if evidence.head.package is None:
+        return (evidence.no_package(CHECK, "Core ML"),)
+    facts = evidence.head.core_ml
+    if facts is None:
+        return (skipped(CHECK, "Core ML", NO_MAC),)
+    if not facts.runs:
+        return (skipped(CHECK, "Core ML", "the model allows none of the hardware that was asked for."),)
+    return tuple(_finding(each, facts, evidence) for each in facts.runs)
+
+
+def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
+    if run.ending is not None:
+        return _ended(run, run.ending, facts)
+    reference = run.against_source or run.against_runtime
+    if not reference:
+        return skipped(CHECK, _subject(run, facts), "there are no samples to predict.")
+    limits = evidence.limits.precision
+    raised = gravest_first(_objections(run, reference, facts, limits))
+    return Finding(
+        check=CHECK,
+        status=_status(raised, run, facts),
+        subject=_subject(run, facts),
+        message=f"{_who(run, facts)}: {_message(raised, reference, limits)}",
+        value=least_psnr(reference),
+        limit=limits.psnr,
+        unit="dB",
+        hint=_VIRTUAL if raised and _is_excused(run, facts) else _hint(raised),
+        details=(
+            *(f"also: {objection.message}" for objection in raised[1:]),
+            *_relations(run, facts),
+            *(sample_line(comparison) for comparison in reference),
+        ),
+    )
+
+
+def _subject(run: CoreMlRun, facts: CoreMlFacts) -> str:
+    return f"{facts.machine.engine} {run.units}"
+
+
+def _who(run: CoreMlRun, facts: CoreMlFacts) -> str:
+    """``Core ML on CPU_ONLY``; what stands in for it never passes for it."""
+    not_it = f" ({facts.machine.stand_in}, not Core ML)" if facts.machine.stand_in else ""
+    return f"{facts.machine.engine} on {run.units}{not_it}"
+
+
+def _is_excused(run: CoreMlRun, facts: CoreMlFacts) -> bool:
+    """On a virtual machine only the CPU is Core ML's own: what breaks elsewhere is not the model's fault."""
+    return bool(facts.machine.virtual) and run.units != "CPU_ONLY"
+
+
+def _status(raised: tuple[Objection, ...], run: CoreMlRun, facts: CoreMlFacts) -> Status:
+    if not raised:
+        return Status.PASS
+    return Status.UNSURE if _is_excused(run, facts) else raised[0].status
+
+
+def _ended(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> Finding:
+    excused = _is_excused(run, facts)
+    return Finding(
+        check=CHECK,
+        status=Status.UNSURE if excused else Status.FAIL,
+        subject=_subject(run, facts),
+        message=(
+            f"{_who(run, facts)}: the child process {_WORDS[ending.how]} in phase {ending.phase} "
+            f"({ending.message})."
+        ),
+        hint=_VIRTUAL
+        if excused
+        else "the details hold its last lines; try another `compute-units`, and report it to Apple.",
+        details=ending.log_tail,
+    )
+
+
+def _objections(
+    run: CoreMlRun, reference: Group, facts: CoreMlFacts, limits: PrecisionLimits
+) -> Iterator[Objection | None]:
+    for output, group in by_output(reference).items():
+        for objection in _against(group, limits):
+            yield Objection(
+                f"output `{output}`: {objection.message}{_culprit(output, run, facts, limits)}",
+                objection.passes_with,
+                objection.status,
+            )
+    yield _differs(run.against_units, limits, f"differs from {_first(facts)}")
+    yield _differs(run.repeated, limits, "is not deterministic: two runs of the same sample differ")
+
+
+def _against(group: Group, limits: PrecisionLimits) -> tuple[Objection, ...]:
+    unfit = objections.unfit(group, Status.UNSURE)
+    figures = (
+        objections.psnr(group, limits.psnr),
+        objections.cosine(group, limits.cosine),
+        objections.top_one(group, limits.top1_margin),
+    )
+    return gravest_first((*unfit, *figures))
+
+
+def _culprit(output: str, run: CoreMlRun, facts: CoreMlFacts, limits: PrecisionLimits) -> str:
+    """Who is to blame, as far as our runtime can tell."""
+    if not run.against_source or not facts.runtime_against_source:
+        return ""
+    ours = by_output(facts.runtime_against_source).get(output, ())
+    if not ours or _against(ours, limits):
+        return ", and our runtime does not agree with PyTorch either: the package is wrong, not Core ML"
+    best = least_psnr(ours)
+    figure = "exactly" if best is None else f"to {best:.1f} dB"
+    return f"{_AGREES} ({figure}), {facts.machine.engine} on {run.units} does not"
+
+
+def _differs(group: tuple[Comparison, ...], limits: PrecisionLimits, what: str) -> Objection | None:
+    """Two legitimate executions differ by rounding: only more than half precision's own noise is news."""
+    raised = gravest_first((*objections.unfit(group, Status.WARN), objections.psnr(group, limits.psnr)))
+    return Objection(f"{what}: {raised[0].message}", status=Status.WARN) if raised else None
+
+
+def _relations(run: CoreMlRun, facts: CoreMlFacts) -> Iterator[str]:
+    """How Core ML stands to our runtime, to its other hardware and to itself, with or without a fault."""
+    yield from _relation("our runtime", run.against_runtime)
+    yield from _relation(_first(facts), run.against_units)
+    yield from _relation("the same sample predicted again", run.repeated)
+
+
+def _relation(what: str, group: tuple[Comparison, ...]) -> Iterator[str]:
+    if group:
+        least = least_psnr(group)
+        yield f"against {what}: {'equal' if least is None else f'{least:.1f} dB'}"
+
+
+def _first(facts: CoreMlFacts) -> str:
+    """With which hardware the others are compared."""
+    units = next((run.units for run in facts.runs if run.ending is None), "CPU_ONLY")
+    return f"{facts.machine.engine} on {units}"
+
+
+def _message(raised: tuple[Objection, ...], reference: Group, limits: PrecisionLimits) -> str:
+    if raised:
+        return f"{raised[0].message}.{raised[0].remedy}"
+    least = least_psnr(reference)
+    if least is None:
+        return "equal in every sample."
+    return f"PSNR {least:.1f} dB, allowed is no less than {number(limits.psnr)} dB."
+
+
+def _hint(raised: tuple[Objection, ...]) -> str:
+    if not raised:
+        return ""
+    if _AGREES in raised[0].message:
+        return (
+            "the package is right: leave this hardware out (`compute-units`), or rewrite the operation that "
+            "it gets wrong; keeping operations in FP32 keeps them off the Neural Engine."
+        )
+    return "compare the hardware in the details; `keep-fp32` helps where half precision is the reason."

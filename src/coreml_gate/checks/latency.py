@@ -1,0 +1,206 @@
+"""Does Core ML run the head slower than the baseline by more than is allowed?
+
+Both packages were timed as pairs in the same processes of one Mac (docs/timing.md), so a verdict never rests
+on a time of another machine. The time of our runtime says nothing about a phone and is never judged.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.wording import counted, number, passing_maximum, percent
+from coreml_gate.config import LatencyLimits
+from coreml_gate.record import Machine, Metric, ModelRecord, TimedMetric, Timing
+from coreml_gate.timing import ALPHA, Decision, decide
+from coreml_gate.timing.family import holm
+from coreml_gate.timing.self_test import SelfTest, judge_self_test
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "latency"
+NO_MAC: Final = "not asked: it takes a Mac."
+
+_KEYS: Final[Mapping[Metric, str]] = {
+    "predict": "max-ratio",
+    "predict-p95": "p95-max-ratio",
+    "first-predict": "first-predict-max-ratio",
+    "load": "load-max-ratio",
+    "compile": "compile-max-ratio",
+}
+"""The limit of each metric."""
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding per metric that has a limit, in ms; the others stand in the details of the first."""
+    if evidence.head.package is None:
+        return (evidence.no_package(CHECK, "predict"),)
+    facts, ratios = evidence.head.core_ml, asked_ratios(evidence.limits.latency)
+    timing = None if facts is None else facts.timing
+    if facts is None or timing is None:
+        return (skipped(CHECK, "predict", NO_MAC if facts is None else facts.untimed),)
+    if reason := _not_judged(timing, ratios):
+        return (skipped(CHECK, "predict", reason),)
+    return tuple(_finding(metric, ratio, timing, facts.machine, evidence) for metric, ratio in ratios.items())
+
+
+def _not_judged(timing: Timing, ratios: Mapping[Metric, float]) -> str:
+    """Why these times are not Core ML's, or not asked for; empty when they are judged."""
+    if timing.engine != "core-ml":
+        return "our runtime was timed: its time is never the phone's."
+    return "" if ratios else "no ratio is asked for (`limits.latency`)."
+
+
+def asked_ratios(limits: LatencyLimits) -> dict[Metric, float]:
+    """The greatest ratio of each metric that is judged."""
+    ratios: dict[Metric, float | None] = {
+        "predict": limits.max_ratio,
+        "predict-p95": limits.p95_max_ratio,
+        "first-predict": limits.first_predict_max_ratio,
+        "load": limits.load_max_ratio,
+        "compile": limits.compile_max_ratio,
+    }
+    return {metric: ratio for metric, ratio in ratios.items() if ratio is not None}
+
+
+def adjusted_p_values(
+    models: Sequence[tuple[ModelRecord, LatencyLimits]],
+) -> dict[str, dict[Metric, float]]:
+    """By model and metric: the p-value of "no slower", as if it stood alone (Holm over all of them)."""
+    asked = [
+        (model.name, metric, decide(timed.log_ratios, ratio).p_value)
+        for model, limits in models
+        if model.core_ml is not None and model.core_ml.timing is not None
+        for metric, ratio in asked_ratios(limits).items()
+        if (timed := model.core_ml.timing.of(metric)) is not None
+    ]
+    adjusted: dict[str, dict[Metric, float]] = {}
+    for (name, metric, _), p_value in zip(asked, holm([each[2] for each in asked]), strict=True):
+        adjusted.setdefault(name, {})[metric] = p_value
+    return adjusted
+
+
+def _finding(
+    metric: Metric, max_ratio: float, timing: Timing, machine: Machine, evidence: Evidence
+) -> Finding:
+    timed = timing.of(metric)
+    if timed is None:
+        return _untimed(metric, timing, machine)
+    decision = _decide(metric, timed, max_ratio, timing, evidence)
+    self_test = judge_self_test(timed.self_test, timing.alpha)
+    status = _status(decision, self_test)
+    first = metric == next(iter(asked_ratios(evidence.limits.latency)))
+    return Finding(
+        check=CHECK,
+        status=status,
+        subject=_subject(metric, machine),
+        message=(
+            f"{metric} of {_who(timing, machine)}: {_words(decision, timed, max_ratio)}"
+            f"{_meaning(metric, status, decision, self_test)}"
+        ),
+        value=timed.head_ms,
+        base=timed.base_ms,
+        limit=timed.base_ms * max_ratio,
+        unit="ms",
+        hint="" if status is Status.PASS else _hint(status),
+        details=(*_details(timing, machine, self_test), *(_others(timing) if first else ())),
+    )
+
+
+def _subject(metric: Metric, machine: Machine) -> str:
+    """What stands in for Core ML says so in every row."""
+    return f"{metric} (stand-in)" if machine.stand_in else metric
+
+
+def _who(timing: Timing, machine: Machine) -> str:
+    not_it = f" ({machine.stand_in}: no time of Core ML)" if machine.stand_in else ""
+    return f"{machine.engine} on {timing.units}{not_it}"
+
+
+def _untimed(metric: Metric, timing: Timing, machine: Machine) -> Finding:
+    ending = timing.ending
+    reason = "it was not timed."
+    if ending is not None:
+        reason = f"the timing process {ending.how} in phase {ending.phase}: {ending.message}."
+    return Finding(
+        check=CHECK,
+        status=Status.UNSURE,
+        subject=_subject(metric, machine),
+        message=f"{metric} of {_who(timing, machine)}: {reason}",
+        hint="the details hold the last lines of the child; `coreml-gate doctor` examines this Mac.",
+        details=() if ending is None else ending.log_tail,
+    )
+
+
+def _decide(
+    metric: Metric, timed: TimedMetric, max_ratio: float, timing: Timing, evidence: Evidence
+) -> Decision:
+    """By the family's share of the error; what stays unsure Holm's sharper correction may still find."""
+    shared = decide(timed.log_ratios, max_ratio, timing.alpha)
+    if shared.call != "unsure":
+        return shared
+    alone = decide(timed.log_ratios, max_ratio)
+    p_value = evidence.p_values.get(metric, 1.0)
+    return alone if alone.call == "slower" and p_value <= ALPHA / 2 else shared
+
+
+def _status(decision: Decision, self_test: SelfTest) -> Status:
+    if decision.call == "unsure" or not self_test.is_sound:
+        return Status.UNSURE
+    if decision.call == "not slower":
+        return Status.PASS
+    return Status.FAIL if decision.beyond_limit else Status.WARN
+
+
+def _words(decision: Decision, timed: TimedMetric, max_ratio: float) -> str:
+    interval = decision.interval
+    bounds = "no interval from so few"
+    if math.isfinite(interval.low):
+        bounds = f"interval {number(math.exp(interval.low), 4)} to {number(math.exp(interval.high), 4)}"
+    return (
+        f"{number(math.exp(interval.median), 4)} times the baseline's {number(timed.base_ms)} ms ({bounds}, "
+        f"{counted(decision.pairs, 'pair')} in {decision.processes} processes), allowed "
+        f"{number(max_ratio, 4)} times"
+    )
+
+
+def _meaning(metric: Metric, status: Status, decision: Decision, self_test: SelfTest) -> str:
+    if status is Status.FAIL:
+        ratio = passing_maximum(math.exp(decision.interval.median), 3)
+        return f": slower. Would pass with {_KEYS[metric]} = {ratio}."
+    if status is Status.WARN:
+        return ": slower, close to what is allowed."
+    if status is Status.PASS:
+        return ": slower, within what is allowed." if decision.interval.low > 0 else ": not slower."
+    if not self_test.is_sound:
+        return ": it cannot be told, because the baseline differs from a second copy of itself here."
+    return f": it cannot be told, this machine sees changes {_visible(self_test)}."
+
+
+def _visible(self_test: SelfTest) -> str:
+    if not math.isfinite(self_test.smallest_change):
+        return "only with more pairs"
+    return f"from {percent(self_test.smallest_change)} on"
+
+
+def _hint(status: Status) -> str:
+    if status is Status.UNSURE:
+        return "time on a quieter Mac, or raise `time-budget-s` in [gate]."
+    return "look at the cost and the placement of the operations that changed."
+
+
+def _details(timing: Timing, machine: Machine, self_test: SelfTest) -> tuple[str, ...]:
+    virtual = ", a virtual machine: only the ratio means something" if machine.virtual else ""
+    where = f"{machine.chip}, {machine.model}, {machine.system}{virtual}"
+    dropped = f"{timing.dropped} rounds dropped, {timing.unsettled} processes never settled"
+    return (
+        f"self-test: the base against itself shows changes {_visible(self_test)}",
+        f"machine: {where}; thermal state {machine.thermal_state}",
+        f"stopped by: {timing.stopped}; seed {timing.seed}; {dropped}",
+    )
+
+
+def _others(timing: Timing) -> tuple[str, ...]:
+    return tuple(
+        f"{timed.metric}: {number(timed.head_ms)} ms, {number(timed.base_ms)} ms in the baseline"
+        for timed in timing.metrics
+    )

@@ -1,0 +1,139 @@
+"""Do the operations still run on the Neural Engine?
+
+A Mac answers with Core ML's own compute plan. Without one there is a prediction by documented rules, which is
+shown and never judged.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.wording import counted, first_and_more, number
+from coreml_gate.record import OffEngine, Placement
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "placement"
+SUBJECT: Final = "Neural Engine"
+NO_MAC: Final = "not asked: it takes a Mac."
+NOT_TRIED: Final = "not asked: the Neural Engine is not among the hardware tried (`core-ml-units`)."
+_SHOWN: Final = 20
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding; its value is the share of the operations on the Neural Engine."""
+    if evidence.head.package is None:
+        return (evidence.no_package(CHECK, SUBJECT),)
+    if evidence.config.compute_units in {"CPU_ONLY", "CPU_AND_GPU"}:
+        return (skipped(CHECK, SUBJECT, f"compute-units = {evidence.config.compute_units} leaves it out."),)
+    facts = evidence.head.core_ml
+    if facts is None or facts.placement is None:
+        reason = NO_MAC if facts is None or facts.machine.stand_in else NOT_TRIED
+        return (_predicted(evidence.head.predicted_placement, evidence, reason),)
+    return (_measured(facts.placement, facts.base_placement, virtual=bool(facts.machine.virtual)),)
+
+
+def _predicted(placement: Placement | None, evidence: Evidence, reason: str) -> Finding:
+    if placement is None or not placement.devices:
+        return skipped(CHECK, SUBJECT, reason)
+    total = sum(placement.devices.values())
+    base = None if evidence.base is None else evidence.base.predicted_placement
+    before = f", {len(base.off_engine)} in the baseline" if base is not None and base.devices else ""
+    return Finding(
+        check=CHECK,
+        status=Status.SKIPPED,
+        subject=SUBJECT,
+        message=(
+            f"{reason} Predicted by documented rules: {len(placement.off_engine)} of "
+            f"{counted(total, 'operation')} stay off the Neural Engine{before}."
+        ),
+        details=(
+            *((placement.note,) if placement.note else ()),
+            *(f"{_named(each)}: {each.reason}" for each in placement.off_engine[:_SHOWN]),
+        ),
+    )
+
+
+def _measured(head: Placement, base: Placement | None, *, virtual: bool) -> Finding:
+    total, unknown = sum(head.devices.values()), head.devices.get("unknown", 0)
+    if head.ending is not None or not total or unknown:
+        return _unsure(_why_unknown(head, total, unknown), head)
+    on_engine = head.devices.get("NE", 0)
+    if virtual and not on_engine:
+        return _unsure("a virtual machine has no Neural Engine", head)
+    comparable = base is not None and base.ending is None and not base.devices.get("unknown", 0)
+    left = _left(head, base) if comparable and base is not None else ()
+    return Finding(
+        check=CHECK,
+        status=Status.WARN if left else Status.PASS,
+        subject=SUBJECT,
+        message=_message(head, total, on_engine, left),
+        value=on_engine / total,
+        base=_share(base) if comparable else None,
+        hint="keep these operations in float16 and of documented types (docs/macos.md)." if left else "",
+        details=tuple(_details(head, base if comparable else None)),
+    )
+
+
+def _why_unknown(head: Placement, total: int, unknown: int) -> str:
+    if head.ending is not None:
+        return f"the child process {head.ending.how} in phase {head.ending.phase} ({head.ending.message})"
+    if not total:
+        return "Core ML named no operation"
+    return f"Core ML does not tell for {unknown} of {counted(total, 'operation')}"
+
+
+def _unsure(reason: str, head: Placement) -> Finding:
+    return Finding(
+        check=CHECK,
+        status=Status.UNSURE,
+        subject=SUBJECT,
+        message=f"placement on {head.units}: {reason}.",
+        hint="ask on a Mac of your own; before iOS18 as `deployment-target` Core ML often tells nothing.",
+        details=() if head.ending is None else head.ending.log_tail,
+    )
+
+
+def _left(head: Placement, base: Placement | None) -> tuple[OffEngine, ...]:
+    """Operations of types of which more are off the Neural Engine than in the baseline.
+
+    Names change from one conversion to the next, so types are counted.
+    """
+    if base is None:
+        return ()
+    off = Counter(each.operation_type for each in head.off_engine)
+    more = off - Counter(each.operation_type for each in base.off_engine)
+    return tuple(each for each in head.off_engine if each.operation_type in more)
+
+
+def _message(head: Placement, total: int, on_engine: int, left: tuple[OffEngine, ...]) -> str:
+    segments = "" if head.segments is None else f" in {counted(head.segments, 'segment')}"
+    words = f"{on_engine} of {counted(total, 'operation')} run on the Neural Engine{segments}"
+    if not left:
+        return f"{words}."
+    names = [f"{_named(each)} on {each.device}" for each in left]
+    return f"{words}; more than in the baseline run elsewhere: {first_and_more(names)}."
+
+
+def _details(head: Placement, base: Placement | None) -> Iterator[str]:
+    for name, placement in (("head", head), ("baseline", base)):
+        if placement is not None:
+            devices = ", ".join(f"{count} on {device}" for device, count in placement.devices.items())
+            yield f"{name}: {devices}; segments {placement.segments}; {_cost(placement)}"
+    yield from (f"{_named(each)} on {each.device}" for each in head.off_engine[:_SHOWN])
+
+
+def _cost(placement: Placement) -> str:
+    if placement.cost is None:
+        return "Core ML estimates no cost"
+    shares = (f"{device} {number(share, 2)}" for device, share in placement.cost.items())
+    return f"estimated cost: {', '.join(shares)}"
+
+
+def _share(placement: Placement | None) -> float | None:
+    total = 0 if placement is None else sum(placement.devices.values())
+    return placement.devices.get("NE", 0) / total if placement is not None and total else None
+
+
+def _named(each: OffEngine) -> str:
+    return f"`{each.operation}` ({each.operation_type})"

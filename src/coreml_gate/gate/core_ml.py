@@ -1,0 +1,229 @@
+"""What only Core ML can tell: asks it about every measured package, beside what was measured before."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from coreml_gate.checks.latency import asked_ratios
+from coreml_gate.config import GateOptions, LatencyLimits, ModelConfig
+from coreml_gate.engines.machine import describe_machine
+from coreml_gate.gate.collect import RECORD_NAME
+from coreml_gate.gate.progress import Progress
+from coreml_gate.measure.compare import compare
+from coreml_gate.record import (
+    Comparison,
+    ComputeUnits,
+    CoreMlFacts,
+    CoreMlRun,
+    Machine,
+    ModelRecord,
+    PackageFacts,
+    Placement,
+    Record,
+    Timing,
+    write_record,
+)
+from coreml_gate.timing import ALPHA
+from coreml_gate.worker.core_ml import Surroundings, plan_of, predict_on, units_to_run
+from coreml_gate.worker.core_ml_job import PackageAsked
+from coreml_gate.worker.expected import NAME as EXPECTED_NAME
+from coreml_gate.worker.expected import read_expected
+from coreml_gate.worker.job import MODELS_FOLDER
+from coreml_gate.worker.time_packages import Effort, Match, time_packages
+
+Answering = Literal["core-ml", "stand-in"]
+"""Who answers: Core ML itself, or our runtime in its place, which every Record and report says."""
+
+DEFAULT_RATIO: Final = LatencyLimits.model_fields["max_ratio"].default
+FOLDER: Final = "core-ml"
+STAND_IN: Final = "coreml-gate stand-in"
+NO_BASE: Final = "there is no baseline package on this machine to time it against."
+_ENGINES: Final[Mapping[Answering, str]] = {"core-ml": "mil+coreml", "stand-in": "mil+stand-in"}
+"""What a Record's ``engine`` says."""
+_WITH_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A Record and the folder that its packages lie in."""
+
+    record: Record
+    folder: Path
+
+    def package(self, name: str) -> PackageFacts | None:
+        """The package of a model, if it is there."""
+        model = self.record.model(name)
+        facts = None if model is None else model.package
+        return facts if facts is not None and (self.folder / facts.path).is_dir() else None
+
+
+@dataclass(frozen=True)
+class Device:
+    """What answers, and where its children run."""
+
+    around: Surroundings
+    progress: Progress
+    machine: Machine
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def here(cls, answering: Answering, around: Surroundings, progress: Progress) -> "Device":
+        """This machine."""
+        stand_in = STAND_IN if answering == "stand-in" else ""
+        return cls(around, progress, describe_machine(stand_in=stand_in))
+
+
+def ask_core_ml(
+    head: Stored, base: Stored | None, models: Mapping[str, ModelConfig], options: GateOptions, device: Device
+) -> Record:
+    """The head's Record with Core ML's answers, written in the place of the old one."""
+    alpha = ALPHA / max(1, _comparisons(head, base, models))
+    measured = tuple(
+        _asked_model(model, models.get(model.name), (head, base), options, (device, alpha))
+        for model in head.record.models
+    )
+    answering: Answering = "stand-in" if device.machine.stand_in else "core-ml"
+    record = head.record.model_copy(update={"models": measured, "engine": _ENGINES[answering]})
+    write_record(record, head.folder / RECORD_NAME)
+    return record
+
+
+def _comparisons(head: Stored, base: Stored | None, models: Mapping[str, ModelConfig]) -> int:
+    """How many times are judged in this run: they share the error of 5 %."""
+    return sum(
+        len(asked_ratios(models[model.name].limits.latency))
+        for model in head.record.models
+        if model.name in models and base is not None and base.package(model.name) is not None
+    )
+
+
+def _asked_model(
+    model: ModelRecord,
+    config: ModelConfig | None,
+    sides: tuple[Stored, Stored | None],
+    options: GateOptions,
+    how: tuple[Device, float],
+) -> ModelRecord:
+    question = None if config is None else _question(config, *sides)
+    if question is None or not question.expected.exists():
+        return model
+    device, alpha = how
+    device.progress.begin_model(model.name, device.machine.stand_in or "Core ML")
+    started = device.clock()
+    answered = model.model_copy(update={"core_ml": _facts(question, options, device, alpha)})
+    device.progress.end_model(answered, device.clock() - started)
+    return answered
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One model's package at the head and, if there is one, at the base."""
+
+    config: ModelConfig
+    facts: PackageFacts
+    head: PackageAsked
+    base_facts: PackageFacts | None
+    base: PackageAsked | None
+    folder: Path
+    """Where the model's packages, samples and answers lie."""
+
+    @property
+    def expected(self) -> Path:
+        """Samples and answers that were left beside the package."""
+        return self.folder / EXPECTED_NAME
+
+
+def _question(config: ModelConfig, head: Stored, base: Stored | None) -> _Question | None:
+    facts = head.package(config.name)
+    if facts is None:
+        return None
+    model = head.record.model(config.name)
+    names = () if model is None else tuple(dict.fromkeys(each.output for each in model.precision))
+    base_facts = None if base is None else base.package(config.name)
+    return _Question(
+        config=config,
+        facts=facts,
+        head=_asked(facts, head.folder, names),
+        base_facts=base_facts,
+        base=None if base is None or base_facts is None else _asked(base_facts, base.folder, ()),
+        folder=head.folder / MODELS_FOLDER / config.name,
+    )
+
+
+def _asked(facts: PackageFacts, folder: Path, names: tuple[str, ...]) -> PackageAsked:
+    return PackageAsked(
+        path=(folder / facts.path).resolve(),
+        inputs=facts.inputs,
+        outputs=facts.outputs,
+        output_names=names if len(names) == len(facts.outputs) else (),
+        stateful=bool(facts.states),
+    )
+
+
+def _facts(question: _Question, options: GateOptions, device: Device, alpha: float) -> CoreMlFacts:
+    folder, around = (question.folder / FOLDER).resolve(), device.around
+    units = units_to_run(question.config.compute_units, options.core_ml_units, around.environment)
+    runs = predict_on(question.head, question.expected.resolve(), units, folder, around)
+    timing, untimed = _timing(question, runs, options, device, alpha)
+    plans = _plans(question, units, folder, device)
+    return CoreMlFacts(
+        machine=device.machine,
+        runs=runs,
+        runtime_against_source=_runtime_against_source(question.expected),
+        placement=plans[0],
+        base_placement=plans[1],
+        timing=timing,
+        untimed=untimed,
+    )
+
+
+def _plans(
+    question: _Question, units: Sequence[ComputeUnits], folder: Path, device: Device
+) -> tuple[Placement | None, Placement | None]:
+    """Of head and base, where the Neural Engine was asked for; the stand-in has no plan to give."""
+    allowed = question.config.compute_units
+    if device.machine.stand_in or allowed not in units or allowed not in _WITH_NEURAL_ENGINE:
+        return None, None
+    head = plan_of(question.head, allowed, folder / "plan", device.around)
+    base = question.base
+    return head, None if base is None else plan_of(base, allowed, folder / "plan-base", device.around)
+
+
+def _timing(
+    question: _Question, runs: Sequence[CoreMlRun], options: GateOptions, device: Device, alpha: float
+) -> tuple[Timing | None, str]:
+    """The pairs of the last choice of hardware that predicts: the one closest to what the app allows."""
+    if question.base is None or question.base_facts is None:
+        return None, NO_BASE
+    sound = [run.units for run in runs if run.ending is None]
+    if not sound:
+        return None, "Core ML predicted on no choice of hardware."
+    if _interface(question.facts) != _interface(question.base_facts):
+        return None, "the inputs differ from the baseline's: there is no sample for both."
+    limit = question.config.limits.latency.max_ratio
+    match = Match(
+        base=question.base,
+        head=question.head,
+        base_fingerprint=question.base_facts.fingerprint,
+        head_fingerprint=question.facts.fingerprint,
+        expected=question.expected.resolve(),
+        units=sound[-1],
+    )
+    effort = Effort(limit if limit is not None else DEFAULT_RATIO, alpha, options.time_budget_s)
+    folder = (question.folder / FOLDER / "timing").resolve()
+    return time_packages(match, effort, folder, device.around, device.clock), ""
+
+
+def _interface(facts: PackageFacts) -> tuple[object, ...]:
+    return tuple((each.name, each.kind, each.shape) for each in facts.inputs)
+
+
+def _runtime_against_source(expected: Path) -> tuple[Comparison, ...]:
+    return tuple(
+        compare(name, index, sample.source[name], sample.fp16[name], ("source", "fp16"))
+        for index, sample in enumerate(read_expected(expected))
+        for name in sample.fp16
+        if name in sample.source
+    )

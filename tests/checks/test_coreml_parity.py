@@ -1,0 +1,105 @@
+"""Whose fault is it when Core ML does not answer like the source?"""
+
+from typing import Any
+
+import pytest
+
+from coreml_gate.checks.coreml_parity import run as check
+from coreml_gate.record import CoreMlFacts
+from coreml_gate.verdict import Finding, Status
+from tests.builders import model_record
+from tests.checks.cases import NOT_CONVERTED, evidence, only
+from tests.checks.core_ml import GPU, answer, core_ml, ended, machine, run
+
+WRONG: dict[str, Any] = {"psnr": 12.0, "max_abs_error": 1.5}
+
+
+def findings(facts: CoreMlFacts | None) -> tuple[Finding, ...]:
+    return check(evidence(model_record(core_ml=facts)))
+
+
+def test_one_finding_per_choice_of_hardware_with_its_relations() -> None:
+    facts = core_ml(run(), run(GPU, against_units=answer(reference="core-ml", psnr=61.0)))
+    cpu, gpu = findings(facts)
+    assert (cpu.status, cpu.subject, cpu.value) == (Status.PASS, "Core ML CPU_ONLY", 55.0)
+    assert cpu.message == "Core ML on CPU_ONLY: PSNR 55.0 dB, allowed is no less than 30 dB."
+    assert gpu.details[:3] == (
+        "against our runtime: 70.0 dB",
+        "against Core ML on CPU_ONLY: 61.0 dB",
+        "against the same sample predicted again: equal",
+    )
+
+
+def test_a_fault_of_the_engine_is_told_from_one_of_the_package() -> None:
+    _, gpu = findings(core_ml(run(), run(GPU, against_source=answer(**WRONG))))
+    assert gpu.status is Status.FAIL
+    assert "PSNR 12.0 dB" in gpu.message
+    assert "our runtime agrees with PyTorch (to 60.0 dB), Core ML on CPU_AND_GPU does not" in gpu.message
+    assert gpu.hint.startswith("the package is right")
+
+
+def test_where_our_runtime_is_wrong_too_the_package_is_to_blame() -> None:
+    package = answer(candidate="fp16", **WRONG)
+    finding = only(findings(core_ml(run(against_source=answer(**WRONG)), runtime_against_source=package)))
+    assert finding.status is Status.FAIL
+    assert "the package is wrong, not Core ML" in finding.message
+
+
+def test_nan_of_core_ml_fails_with_its_place() -> None:
+    nan = answer(nonfinite_mismatches=4, psnr=None, max_abs_place=None)
+    finding = only(findings(core_ml(run(against_source=nan))))
+    assert finding.status is Status.FAIL
+    assert "4 of 10 elements are NaN or infinite on one side only" in finding.message
+
+
+def test_two_runs_that_differ_are_named() -> None:
+    finding = only(findings(core_ml(run(repeated=answer(reference="core-ml", psnr=20.0)))))
+    assert finding.status is Status.WARN
+    assert "is not deterministic: two runs of the same sample differ: PSNR 20.0 dB" in finding.message
+
+
+def test_hardware_that_differs_from_other_hardware_is_named() -> None:
+    _, gpu = findings(core_ml(run(), run(GPU, against_units=answer(reference="core-ml", psnr=20.0))))
+    assert gpu.status is Status.WARN
+    assert "differs from Core ML on CPU_ONLY: PSNR 20.0 dB" in gpu.message
+
+
+def test_a_crash_says_phase_unit_signal_and_last_lines_and_the_others_are_judged() -> None:
+    cpu, gpu = findings(core_ml(run(), ended(GPU)))
+    assert cpu.status is Status.PASS
+    assert gpu.status is Status.FAIL
+    assert gpu.message == (
+        "Core ML on CPU_AND_GPU: the child process crashed in phase predict (killed by signal 6 (SIGABRT))."
+    )
+    assert gpu.details == ("last words",)
+
+
+@pytest.mark.parametrize("broken", [ended(GPU), run(GPU, against_source=answer(**WRONG))])
+def test_what_breaks_outside_of_the_cpu_of_a_virtual_machine_is_unsure(broken: Any) -> None:
+    cpu, gpu = findings(core_ml(ended(), broken, machine=machine(virtual=True)))
+    assert cpu.status is Status.FAIL
+    assert gpu.status is Status.UNSURE
+    assert "virtual machines have no Neural Engine" in gpu.hint
+
+
+def test_the_stand_in_never_passes_for_core_ml() -> None:
+    finding = only(findings(core_ml(machine=machine(stand_in="coreml-gate stand-in"))))
+    assert finding.subject == "stand-in CPU_ONLY"
+    assert finding.message.startswith("stand-in on CPU_ONLY (coreml-gate stand-in, not Core ML): PSNR")
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        (None, "not asked: it takes a Mac."),
+        (core_ml().model_copy(update={"runs": ()}), "the model allows none of the hardware"),
+    ],
+)
+def test_what_was_not_asked_is_skipped_with_the_reason(facts: CoreMlFacts | None, reason: str) -> None:
+    finding = only(findings(facts))
+    assert finding.status is Status.SKIPPED
+    assert reason in finding.message
+
+
+def test_without_a_package_there_is_nothing_to_ask() -> None:
+    assert only(check(evidence(NOT_CONVERTED))).status is Status.SKIPPED

@@ -1,0 +1,112 @@
+"""What do pairs of times mean for the merge, and what do they leave open?"""
+
+import math
+from typing import Any
+
+import pytest
+
+from coreml_gate.checks.latency import adjusted_p_values
+from coreml_gate.checks.latency import run as check
+from coreml_gate.config import LatencyLimits
+from coreml_gate.record import ChildEnding, CoreMlFacts
+from coreml_gate.verdict import Finding, Status
+from tests.builders import model_record
+from tests.checks.cases import evidence, limited, only
+from tests.checks.core_ml import core_ml, machine, timed, timing
+
+
+def findings(facts: CoreMlFacts | None, **limits: Any) -> tuple[Finding, ...]:
+    return check(evidence(model_record(core_ml=facts), config=limited(latency=limits)))
+
+
+def of_ratio(ratio: float, noise: float = 0.01, **overrides: Any) -> CoreMlFacts:
+    metric = timed(log_ratio=math.log(ratio), noise=noise, head_ms=4.0 * ratio)
+    return core_ml(timing=timing(metrics=(metric,)), **overrides)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "status", "words"),
+    [
+        (1.0, Status.PASS, ": not slower."),
+        (1.10, Status.FAIL, ": slower. Would pass with max-ratio = 1.1"),
+        (1.03, Status.PASS, ": slower, within what is allowed."),
+        (1.045, Status.WARN, ": slower, close to what is allowed."),
+    ],
+)
+def test_the_verdict_comes_with_the_ratio_and_its_interval(ratio: float, status: Status, words: str) -> None:
+    found = only(findings(of_ratio(ratio)))
+    assert (found.status, found.subject, found.base) == (status, "predict", 4.0)
+    assert (found.value, found.limit) == (pytest.approx(4.0 * ratio), pytest.approx(4.2))
+    assert (
+        f"predict of Core ML on CPU_ONLY: {ratio:.4g} times the baseline's 4 ms (interval " in found.message
+    )
+    assert "60 pairs in 3 processes), allowed 1.05 times" in found.message
+    assert words in found.message
+
+
+def test_noise_is_unsure_and_says_what_this_machine_can_see() -> None:
+    found = only(findings(of_ratio(1.05, noise=0.4)))
+    assert found.status is Status.UNSURE
+    assert "it cannot be told, this machine sees changes from " in found.message
+
+
+def test_a_machine_on_which_the_base_differs_from_itself_gives_no_verdict() -> None:
+    biased = timed(log_ratio=math.log(1.2), self_test=((0.05,) * 20,) * 3)
+    found = only(findings(core_ml(timing=timing(metrics=(biased,)))))
+    assert found.status is Status.UNSURE
+    assert "the baseline differs from a second copy of itself here" in found.message
+
+
+def test_every_metric_with_a_limit_is_judged_and_the_others_are_shown() -> None:
+    metrics = (timed(), timed("predict-p95"), timed("load", log_ratio=math.log(1.5), head_ms=6.0))
+    predict, load = findings(core_ml(timing=timing(metrics=metrics)), **{"load-max-ratio": 1.2})
+    assert (predict.status, load.status) == (Status.PASS, Status.FAIL)
+    assert "load-max-ratio = 1.5" in load.message
+    assert "predict-p95: 4 ms, 4 ms in the baseline" in predict.details
+
+
+def test_the_machine_and_the_seed_are_told() -> None:
+    details = only(findings(of_ratio(1.0, machine=machine(virtual=True)))).details
+    assert any("a virtual machine: only the ratio means something" in line for line in details)
+    assert any("stopped by: decided; seed 0" in line for line in details)
+
+
+def test_a_timing_process_that_dies_is_unsure_with_its_phase() -> None:
+    ending = ChildEnding(how="timed-out", phase="load", message="still running after 300 s", log_tail=("x",))
+    found = only(findings(core_ml(timing=timing(metrics=(), ending=ending, stopped="process ended"))))
+    assert (found.status, found.value) == (Status.UNSURE, None)
+    assert "timed-out in phase load: still running after 300 s" in found.message
+
+
+def test_the_stand_in_never_passes_for_core_ml() -> None:
+    found = only(findings(of_ratio(1.0, machine=machine(stand_in="coreml-gate stand-in"))))
+    assert found.subject == "predict (stand-in)"
+    assert "stand-in on CPU_ONLY (coreml-gate stand-in: no time of Core ML)" in found.message
+
+
+@pytest.mark.parametrize(
+    ("facts", "limits", "reason"),
+    [
+        (None, {}, "not asked: it takes a Mac."),
+        (core_ml(), {}, "there is no baseline package on this machine"),
+        (core_ml(timing=timing(engine="mil")), {}, "our runtime was timed"),
+        (core_ml(timing=timing()), {"max-ratio": False}, "no ratio is asked for"),
+    ],
+)
+def test_what_is_not_judged_is_skipped_with_the_reason(
+    facts: CoreMlFacts | None, limits: dict[str, Any], reason: str
+) -> None:
+    found = only(findings(facts, **limits))
+    assert found.status is Status.SKIPPED
+    assert reason in found.message
+
+
+def test_many_models_pay_for_each_other() -> None:
+    slow = model_record(core_ml=of_ratio(1.10))
+    alone = adjusted_p_values([(slow, LatencyLimits())])["digits"]["predict"]
+    others = [
+        (model_record(name=f"other-{number}", core_ml=of_ratio(1.0)), LatencyLimits()) for number in range(9)
+    ]
+    together = adjusted_p_values([(slow, LatencyLimits()), *others])
+    assert together["digits"]["predict"] == pytest.approx(10 * alone)
+    assert together["other-0"]["predict"] == 1.0

@@ -1,0 +1,63 @@
+"""Does the installed coremltools take every call that we make, and hold every attribute that we read?"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import coremltools as ct
+import pytest
+from coremltools.models import CompiledMLModel, compute_device, compute_plan
+from coremltools.models.utils import compile_model
+
+from coreml_gate.record import ComputeUnits
+
+CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
+    (compile_model, ("a.mlpackage", "a.mlmodelc"), {}),
+    (CompiledMLModel.__init__, (None, "a.mlmodelc"), {"compute_units": 0, "function_name": None}),
+    (CompiledMLModel.predict, (None, {}, None), {}),
+    (CompiledMLModel.make_state, (None,), {}),
+    (compute_plan.MLComputePlan.load_from_path, ("a.mlmodelc",), {"compute_units": 0}),
+    (compute_plan.MLComputePlan.get_compute_device_usage_for_mlprogram_operation, (None, None), {}),
+    (compute_plan.MLComputePlan.get_estimated_cost_for_mlprogram_operation, (None, None), {}),
+    (ct.utils.MultiFunctionDescriptor.add_function, (None, "a.mlpackage", "main", "double"), {}),
+    (ct.utils.save_multifunction, (None, "both.mlpackage"), {}),
+]
+
+READ = [
+    (compute_plan.MLModelStructure, {"program"}),
+    (compute_plan.MLModelStructureProgram, {"functions"}),
+    (compute_plan.MLModelStructureProgramFunction, {"block"}),
+    (compute_plan.MLModelStructureProgramBlock, {"operations"}),
+    (compute_plan.MLModelStructureProgramOperation, {"operator_name", "outputs", "blocks"}),
+    (compute_plan.MLModelStructureProgramNamedValueType, {"name"}),
+    (compute_plan.MLComputePlanDeviceUsage, {"preferred_compute_device"}),
+    (compute_plan.MLComputePlanCost, {"weight"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs"), CALLS, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_a_call_fits_its_signature(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    inspect.signature(function).bind(*args, **kwargs)
+
+
+@pytest.mark.parametrize(("type_", "names"), READ, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_is_read_of_a_plan_is_there(type_: Any, names: set[str]) -> None:
+    assert names <= {field.name for field in fields(type_)}
+
+
+def test_a_plan_tells_its_structure() -> None:
+    assert isinstance(compute_plan.MLComputePlan.model_structure, property)
+
+
+def test_every_choice_of_hardware_is_one_of_coremltools() -> None:
+    assert set(ComputeUnits.__args__) == {unit.name for unit in ct.ComputeUnit}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["MLCPUComputeDevice", "MLGPUComputeDevice", "MLNeuralEngineComputeDevice"])
+def test_every_device_is_a_class_of_its_own(name: str) -> None:
+    assert issubclass(getattr(compute_device, name), compute_device.MLComputeDevice)

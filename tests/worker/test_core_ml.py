@@ -1,0 +1,160 @@
+"""What happens to Core ML's children: they answer, differ, hang, abort, are killed, print garbage."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coreml_gate.record import ComputeUnits, CoreMlRun
+from coreml_gate.worker.core_ml import plan_of, predict_on, units_to_run
+from coreml_gate.worker.core_ml_job import PackageAsked
+from tests.worker.core_ml_case import around, build, expect
+
+MISBEHAVING = """
+import ctypes, os, signal, sys, time
+import numpy as np
+from coreml_gate.engines import coreml
+from coreml_gate.stand_in import native
+from coreml_gate.worker import core_ml_child
+
+job = core_ml_child.CoreMlJob.model_validate_json(open(sys.argv[1]).read())
+real = native.ModelProxy.predict
+
+def misbehave(self, inputs, state=None, *_):
+    {body}
+
+if job.units == "ALL":
+    native.ModelProxy.{method} = misbehave
+core_ml_child.main(sys.argv[1])
+"""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> PackageAsked:
+    return build(tmp_path_factory.mktemp("package"))
+
+
+def run(
+    package: PackageAsked,
+    tmp_path: Path,
+    body: str,
+    units: tuple[ComputeUnits, ...] = ("ALL",),
+    **options: Any,
+) -> tuple[CoreMlRun, ...]:
+    """ALL misbehaves in the way of ``body``; every other choice of hardware behaves."""
+    script = tmp_path / "child.py"
+    method = options.pop("method", "predict")
+    script.write_text(MISBEHAVING.format(body=body, method=method))
+    children = around(child=("-P", str(script)), **options)
+    return predict_on(package, expect(tmp_path / "expected.npz"), units, tmp_path / "runs", children)
+
+
+def test_a_sound_model_is_equal_to_everybody(package: PackageAsked, tmp_path: Path) -> None:
+    first, second = predict_on(
+        package, expect(tmp_path / "expected.npz"), ("CPU_ONLY", "ALL"), tmp_path, around()
+    )
+    assert first.ending is None
+    for group in (first.against_source, first.against_runtime, first.repeated, second.against_units):
+        assert [(item.output, item.sample, item.max_abs_error) for item in group] == [
+            ("scores", 0, 0),
+            ("scores", 1, 0),
+        ]
+    assert first.against_units == ()
+    assert None not in {first.compile_ms, first.load_ms, first.first_predict_ms, first.peak_bytes}
+
+
+def test_a_package_that_differs_is_told_with_both_values(package: PackageAsked, tmp_path: Path) -> None:
+    (only,) = predict_on(package, expect(tmp_path / "expected.npz", 3.0), ("CPU_ONLY",), tmp_path, around())
+    place = only.against_source[0].max_abs_place
+    assert place is not None
+    assert (place.reference, place.candidate) == (12.0, 8.0)
+
+
+def test_a_child_that_aborts_takes_no_other_with_it(package: PackageAsked, tmp_path: Path) -> None:
+    body = "print('last words', flush=True); os.abort()"
+    before, ended, after = run(package, tmp_path, body, ("CPU_ONLY", "ALL", "CPU_AND_GPU"))
+    assert ended.ending is not None
+    assert (ended.ending.how, ended.ending.phase) == ("crashed", "predict")
+    assert ended.ending.message == "killed by signal 6 (SIGABRT)"
+    assert "last words" in ended.ending.log_tail
+    assert ended.load_ms is not None
+    assert ended.against_source == ()
+    assert before.ending is None
+    assert after.ending is None
+    assert len(after.against_units) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "how", "message"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "out-of-memory", "killed by signal 9 (SIGKILL)"),
+        ("os.kill(os.getpid(), signal.SIGFPE)", "crashed", "killed by signal 8 (SIGFPE)"),
+        ("raise RuntimeError('Error in declaring network.')", "failed", "Error in declaring network."),
+        ("return {'other': np.zeros(4)}", "failed", "gave no output `y`, only 'other'"),
+    ],
+)
+def test_a_child_that_ends_early_is_a_value(
+    package: PackageAsked, tmp_path: Path, body: str, how: str, message: str
+) -> None:
+    (ended,) = run(package, tmp_path, body)
+    assert ended.ending is not None
+    assert (ended.ending.how, ended.ending.phase) == (how, "predict")
+    assert message in ended.ending.message
+
+
+def test_a_child_that_hangs_while_loading_is_ended_at_its_deadline(
+    package: PackageAsked, tmp_path: Path
+) -> None:
+    (hung,) = run(package, tmp_path, "time.sleep(600)", step_s=25, method="__init__")
+    assert hung.ending is not None
+    assert (hung.ending.how, hung.ending.phase) == ("timed-out", "load")
+    assert "25 s" in hung.ending.message
+
+
+GARBAGE = """os.write(1, bytes(range(256)))
+    os.write(2, b'{"step": "load"}\\n')
+    return real(self, inputs, state)"""
+
+
+def test_garbage_on_every_channel_changes_no_answer(package: PackageAsked, tmp_path: Path) -> None:
+    (noisy,) = run(package, tmp_path, GARBAGE)
+    assert noisy.ending is None
+    assert noisy.against_source[1].max_abs_error == 0
+
+
+def test_nan_is_counted_and_never_enters_the_record_as_a_number(
+    package: PackageAsked, tmp_path: Path
+) -> None:
+    (nan,) = run(package, tmp_path, "return {'y': np.full(4, np.nan, np.float32)}")
+    assert nan.ending is None
+    assert [item.nonfinite_mismatches for item in nan.against_source] == [4, 4]
+    assert [item.nonfinite_mismatches for item in nan.repeated] == [0, 0]
+    assert CoreMlRun.model_validate_json(nan.model_dump_json()) == nan
+
+
+def test_answers_that_change_from_run_to_run_are_measured(package: PackageAsked, tmp_path: Path) -> None:
+    body = "self.n = getattr(self, 'n', 0) + 1; return {'y': real(self, inputs, state)['y'] + self.n}"
+    (random,) = run(package, tmp_path, body)
+    assert [item.max_abs_error for item in random.repeated] == [2.0, 2.0]
+
+
+def test_a_plan_that_cannot_be_made_says_why(package: PackageAsked, tmp_path: Path) -> None:
+    placement = plan_of(package, "ALL", tmp_path, around())
+    assert placement.devices == {}
+    assert placement.ending is not None
+    assert (placement.ending.how, placement.ending.phase) == ("failed", "plan")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wanted", "runner", "expected"),
+    [
+        ("ALL", None, "github-hosted", ("CPU_ONLY",)),
+        ("ALL", None, "self-hosted", ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")),
+        ("CPU_AND_NE", None, "", ("CPU_ONLY", "CPU_AND_NE")),
+        ("ALL", ("CPU_ONLY", "CPU_AND_GPU"), "github-hosted", ("CPU_ONLY", "CPU_AND_GPU")),
+        ("CPU_ONLY", ("ALL",), "", ()),
+    ],
+)
+def test_which_hardware_is_tried(allowed: str, wanted: object, runner: str, expected: object) -> None:
+    environment = {"RUNNER_ENVIRONMENT": runner} if runner else {}
+    assert units_to_run(allowed, wanted, environment) == expected  # type: ignore[arg-type]
