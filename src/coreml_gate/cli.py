@@ -21,6 +21,7 @@ from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.collect import RECORD_NAME, Workshop
 from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
+from coreml_gate.gate.formats import as_github_matrix
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.run import (
@@ -125,6 +126,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="a Record, or its folder, to compare with instead of a rebuild",
     )
+    parser.add_argument(
+        "--rebuild",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether a base without a --baseline is measured here",
+    )
     parser.set_defaults(command=run)
 
 
@@ -203,7 +210,9 @@ def plan(parsed: argparse.Namespace, around: Surroundings) -> int:
     request = _request(parsed, around)
     config = select_models(load_config(request.root, request.config_file), request.models)
     chosen = make_plan(request, config, open_repository(request, around.environment))
-    around.out.print(PLAN_FORMATS[parsed.format](chosen), markup=False, highlight=False, end="")
+    sharded = parsed.format == "github-matrix" and parsed.shards is not None
+    text = as_github_matrix(chosen, parsed.shards) if sharded else PLAN_FORMATS[parsed.format](chosen)
+    around.out.print(text, markup=False, highlight=False, end="")
     return 0
 
 
@@ -256,6 +265,7 @@ def _request(parsed: argparse.Namespace, around: Surroundings) -> Request:
         base=parsed.base,
         baseline=None if baseline is None else around.folder / baseline,
         allow_dirty=parsed.allow_dirty,
+        rebuild=getattr(parsed, "rebuild", True),
     )
 
 

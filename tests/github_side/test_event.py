@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from coreml_gate.errors import EventError
-from coreml_gate.github.event import Mode, SourceRun, read_event
+from coreml_gate.github.event import WORK, Asked, Mode, SourceRun, Work, read_event
 
 HEAD, BASE = "a" * 40, "b" * 40
 HOME, FORK = {"id": 1, "default_branch": "main"}, {"id": 2}
@@ -81,6 +81,40 @@ def test_every_event_has_its_mode(desk: Desk, name: str, payload: Any, mode: Mod
     assert event.head_sha == HEAD
     assert event.workflow_path == ".github/workflows/gate.yml"
     assert event.run_url == "https://github.com/acme/models/actions/runs/99"
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "asked", "mode"),
+    [
+        ("push", push("release"), "baseline", Mode.BASELINE),
+        ("push", push(), "collect", Mode.BASELINE),
+        ("pull_request", {"pull_request": pull_request()}, "collect", Mode.COLLECT),
+        ("pull_request", {"pull_request": pull_request()}, "report", Mode.GATHER),
+        ("merge_group", MERGE_GROUP, "report", Mode.GATHER),
+        ("workflow_run", workflow_run("requested"), "report", Mode.ANNOUNCE),
+    ],
+)
+def test_a_workflow_may_ask_for_a_part(desk: Desk, name: str, payload: Any, asked: Asked, mode: Mode) -> None:
+    assert read_event(desk.environment(name, payload), asked=asked).mode is mode
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "asked"),
+    [("push", push(), "report"), ("pull_request", {"pull_request": pull_request()}, "baseline")],
+)
+def test_a_part_that_the_event_does_not_have_is_refused(
+    desk: Desk, name: str, payload: Any, asked: Asked
+) -> None:
+    with pytest.raises(EventError, match=f"mode `{asked}` does not fit the event `{name}`"):
+        read_event(desk.environment(name, payload), asked=asked)
+
+
+def test_no_word_of_the_work_is_a_part_of_another() -> None:
+    words = set(get_args(Work))
+
+    assert {word for works in WORK.values() for word in works} == words
+    assert not [(one, other) for one in words for other in words if one != other and one in other]
+    assert set(WORK) == set(Mode)
 
 
 @pytest.mark.parametrize(("head_repository", "fork"), [(HOME, False), (FORK, True), (None, True)])

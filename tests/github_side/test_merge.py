@@ -3,8 +3,8 @@
 import pytest
 
 from coreml_gate.errors import RecordError
-from coreml_gate.github.merge import merge_records
-from coreml_gate.record import Record, SkippedModel
+from coreml_gate.github.merge import merge_records, require_all, without_repeats
+from coreml_gate.record import CoreMlFacts, Machine, Record, SkippedModel
 from tests.builders import environment, model_record, record
 
 
@@ -25,6 +25,32 @@ def test_all_models_in_the_order_of_the_records() -> None:
     assert [model.name for model in merged.record.models] == ["digits", "faces", "ears"]
     assert [model.name for model in merged.record.skipped] == ["nose"]
     assert (merged.record.created, merged.record.dirty, merged.notes) == ("2026-01-02T00:00:00Z", True, ())
+
+
+def test_a_mac_adds_what_only_core_ml_can_tell() -> None:
+    facts = CoreMlFacts(machine=Machine(chip="M1", model="VM", system="macOS 26.5", memory_bytes=7 * 10**9))
+    plain = model_record(name="digits")
+    mac = plain.model_copy(update={"core_ml": facts, "outline": ("of the Mac",)})
+
+    for order in ([plain, mac], [mac, plain]):
+        merged = merge_records([record(models=(model,)) for model in order])
+        assert merged.record.models == (plain.model_copy(update={"core_ml": facts}),)
+    with pytest.raises(RecordError, match="measured more than once"):
+        merge_records([record(models=(mac,)), record(models=(mac,))])
+
+
+def test_jobs_may_share_a_base() -> None:
+    found = [shard("digits", "faces"), shard("faces", "ears")]
+
+    merged = merge_records(without_repeats(found)).record
+    assert [model.name for model in merged.models] == ["digits", "faces", "ears"]
+
+
+def test_a_job_that_left_nothing_is_missed() -> None:
+    require_all(2, 2)
+    require_all(1, None)
+    with pytest.raises(RecordError, match="2 of 3 measuring jobs left a record"):
+        require_all(2, 3)
 
 
 def test_one_record_stays_as_it_is() -> None:

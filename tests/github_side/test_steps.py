@@ -14,7 +14,7 @@ from coreml_gate.errors import ConfigError, RecordError, UsageError
 from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.github.artifacts import baseline_name
 from coreml_gate.record import SkippedModel, read_record, write_record
-from tests.builders import comparison, model_record, package, record
+from tests.builders import comparison, environment, model_record, package, record
 from tests.github_api.faults import NOT_ACCESSIBLE, Fault
 from tests.github_api.hub import Hub, zipped
 from tests.github_api.server import TOKEN, GitHubServer
@@ -132,7 +132,7 @@ def test_the_baseline_is_unpacked_for_the_next_step(hub: Hub, job: MakeJob) -> N
 
 
 def test_a_baseline_of_another_toolchain_is_rebuilt(hub: Hub, job: MakeJob) -> None:
-    add_baseline(hub)
+    add_baseline(hub, files=baseline_files(environment=environment(torch="2.4.0")))
     found = job("pull_request", pull_request())
     found.run("baseline")
 

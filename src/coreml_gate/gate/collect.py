@@ -106,7 +106,9 @@ def environment_of_this_machine() -> Environment:
     return Environment(
         coreml_gate=__version__,
         coremltools=version("coremltools"),
-        torch=version("torch"),
+        torch=version("torch").partition("+")[
+            0
+        ],  # `+cpu` names the build: a Mac has the same torch without it
         numpy=version("numpy"),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",

@@ -5,12 +5,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
-from coreml_gate.errors import UsageError
 from coreml_gate.gate.git import short
 from coreml_gate.gate.plan import Plan
-
-MAX_SHARDS: Final = 256
-"""As many jobs as GitHub makes of one matrix (docs.github.com, Actions limits)."""
+from coreml_gate.gate.shards import MAX_SHARDS, shards
 
 
 def as_text(plan: Plan) -> str:
@@ -39,20 +36,13 @@ def as_json(plan: Plan) -> str:
     return json.dumps(whole, indent=2) + "\n"
 
 
-def as_github_matrix(plan: Plan, shards: int = MAX_SHARDS) -> str:
-    """A matrix with at most ``shards`` jobs on one line, each with its models' names and spaces between them.
+def as_github_matrix(plan: Plan, count: int = MAX_SHARDS) -> str:
+    """A matrix with at most ``count`` jobs on one line, each with its models' names and spaces between them.
 
     GitHub refuses a matrix without jobs, therefore an empty plan has one job with an empty ``model`` and
     shard 0; a workflow that wants to spare that runner puts ``if:`` on the plan's number of jobs.
     """
-    if not 1 <= shards <= MAX_SHARDS:
-        raise UsageError(
-            f"--shards {shards} is not between 1 and {MAX_SHARDS}.",
-            f"GitHub makes at most {MAX_SHARDS} jobs of a matrix.",
-        )
-    names = [job.name for job in plan.jobs]
-    count = min(shards, len(names))
-    legs = [{"model": " ".join(names[first::count]), "shard": first + 1} for first in range(count)]
+    legs = shards([job.name for job in plan.jobs], count)
     return json.dumps({"include": legs or [{"model": "", "shard": 0}]}) + "\n"
 
 

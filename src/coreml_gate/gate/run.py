@@ -43,6 +43,8 @@ class Request:
     baseline: Path | None = None
     """A Record, or the folder of one, to compare with."""
     allow_dirty: bool = False
+    rebuild: bool = True
+    """Whether a base without a stored ``baseline`` is measured here."""
 
 
 def run_gate(request: Request, workshop: Workshop) -> Verdict:
@@ -141,6 +143,8 @@ def _baseline(
         return stored_baseline(request.baseline)
     if chosen.base is None or repository is None:
         return NO_BASELINE
+    if not request.rebuild:
+        return no_baseline("none: the base is not to be rebuilt", chosen.base)
     names = {job.name for job in chosen.jobs}
     return _rebuilt(request, repository, chosen.base, names, config.gate, workshop)
 

@@ -49,6 +49,16 @@ def record_name(key: str, shard: int = 1) -> str:
     return f"coreml-gate-record-{key}-{shard}"
 
 
+def base_name(key: str, shard: int = 1) -> str:
+    """The artifact with what one job compared with, for a later job of the same run."""
+    return f"coreml-gate-base-{key}-{shard}"
+
+
+def report_name(key: str) -> str:
+    """The artifact with the report in every format."""
+    return f"coreml-gate-report-{key}"
+
+
 def is_record_name(name: str, key: str) -> bool:
     """Whether an artifact holds a Record of this key, of any shard."""
     return re.fullmatch(rf"coreml-gate-record-{re.escape(key)}-\d{{1,3}}", name) is not None

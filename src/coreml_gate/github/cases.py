@@ -179,9 +179,9 @@ def _with_note(verdict: Verdict, note: BaselineNote | None) -> Verdict:
     """The Verdict with the origin of its baseline in the words of the search that found it, or did not."""
     if note is None:
         return verdict
-    origin = note.origin
-    if note.source in ("rebuild", "none"):
-        origin = f"{verdict.baseline.origin}: {note.origin}"
+    facts = verdict.baseline
+    made = f"rebuilt from commit {short(facts.commit)}" if facts.present and facts.commit else facts.origin
+    origin = f"{made}: {note.origin}" if note.source in ("rebuild", "none") else note.origin
     return verdict.model_copy(update={"baseline": verdict.baseline.model_copy(update={"origin": origin})})
 
 

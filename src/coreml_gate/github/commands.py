@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 DEFAULT_OUTPUT: Final = Path(".coreml-gate")
 COMMENT_MODES: Final = ("always", "changes", "failures", "off")
 CHECK_KINDS: Final = ("check-run", "status", "off")
+MODES: Final = ("auto", "collect", "report", "baseline")
 JOB_STATUSES: Final = ("success", "failure", "cancelled")
 MAX_ANCESTORS: Final = 100
 
@@ -46,6 +47,7 @@ def _runner(name: str, tools: "Tools | None") -> "Callable[[argparse.Namespace, 
 
 def _add_start(parser: argparse.ArgumentParser) -> None:
     _add_key(parser)
+    _add_mode(parser)
     _add_check(parser)
     parser.add_argument(
         "--base-branch",
@@ -59,6 +61,7 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
 
 def _add_baseline(parser: argparse.ArgumentParser) -> None:
     _add_key(parser)
+    _add_mode(parser)
     _add_workflow(parser)
     parser.add_argument("--base", metavar="COMMIT", help="commit or branch; default: the event's base")
     parser.add_argument(
@@ -86,10 +89,31 @@ def _add_baseline(parser: argparse.ArgumentParser) -> None:
 def _add_merge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("records", type=Path, nargs="+", metavar="DIR", help="folder with a record.json")
     parser.add_argument("--to", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--base",
+        action="store_true",
+        help="these are Records of the base: a model that several jobs found counts once",
+    )
+    parser.add_argument("--expect", type=int, metavar="N", help="how many Records there must be at least")
+
+
+def _add_matrix(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("record", type=Path, metavar="DIR", help="folder with the head's record.json")
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        default=DEFAULT_OUTPUT / "baseline",
+        metavar="DIR",
+        help="default: %(default)s",
+    )
+    parser.add_argument(
+        "--shards", type=int, default=5, metavar="N", help="jobs at most; default: %(default)s"
+    )
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
     _add_key(parser)
+    _add_mode(parser)
     _add_check(parser)
     _add_workflow(parser)
     parser.add_argument(
@@ -105,6 +129,9 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_OUTPUT / "baseline",
         metavar="DIR",
         help="where the baseline step left its note; default: %(default)s",
+    )
+    parser.add_argument(
+        "--formats", type=Path, metavar="DIR", help="write the published report there, in every format"
     )
     parser.add_argument("--config", metavar="PATH", help="the configuration, relative to the repository")
     parser.add_argument("--comment", choices=COMMENT_MODES, default="always", help="default: %(default)s")
@@ -132,6 +159,12 @@ def _add_key(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", default="default", help="tells several gates of one repository apart")
 
 
+def _add_mode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mode", choices=MODES, default="auto", help="what the run is for; default: the event decides"
+    )
+
+
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", choices=CHECK_KINDS, default="check-run", help="default: %(default)s")
     parser.add_argument(
@@ -149,5 +182,6 @@ _STEPS: Final[dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]]] 
     "start": (_add_start, "decide what this run is for, and open the check"),
     "baseline": (_add_baseline, "find the stored baseline of the base commit"),
     "merge": (_add_merge, "make one Record of those of several jobs"),
+    "matrix": (_add_matrix, "share the models that need Core ML among a few jobs"),
     "report": (_add_report, "publish the verdict: check, comment, summary, annotations, outputs"),
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from coreml_gate.errors import EventError
 
@@ -21,6 +21,10 @@ _UNSAFE: Final = (
 _KNOWN: Final = (
     "the gate knows `push`, `schedule`, `pull_request`, `merge_group` and `workflow_run`; for anything else "
     "call `coreml-gate run` yourself."
+)
+_FITTING: Final = (
+    "`auto` fits every event; `collect` measures a pull request, `report` judges what other jobs measured, "
+    "and `baseline` stores a push or a schedule."
 )
 Json = Any
 
@@ -38,6 +42,37 @@ class Mode(StrEnum):
     """Open the check run of a pull request that another workflow has begun to measure."""
     REPORT = "report"
     """Take what another workflow measured, and report it with this one's token."""
+    COLLECT = "collect"
+    """Measure a part of a pull request, and leave the judgement to a later job of this run."""
+    GATHER = "gather"
+    """Judge what other jobs of this run measured, and report."""
+
+
+Asked = Literal["auto", "collect", "report", "baseline"]
+"""What a workflow may ask for; ``auto`` leaves the choice to the event."""
+
+MODES: Final[dict[str, dict[Asked, Mode]]] = {
+    "push": {"auto": Mode.BASELINE, "collect": Mode.BASELINE, "baseline": Mode.BASELINE},
+    "schedule": {"auto": Mode.BASELINE, "collect": Mode.BASELINE, "baseline": Mode.BASELINE},
+    "pull_request": {"auto": Mode.COMPARE, "collect": Mode.COLLECT, "report": Mode.GATHER},
+    "merge_group": {"auto": Mode.JUDGE, "collect": Mode.COLLECT, "report": Mode.GATHER},
+    "workflow_run": {"auto": Mode.REPORT, "report": Mode.REPORT},
+}
+"""The mode by the event and by what is asked for; under ``workflow_run``, that of a completed one."""
+
+Work = Literal["find", "measure", "collect", "gather", "report", "store", "hand-over"]
+"""A part of the action, by the word that action.yml looks for; none is a part of another."""
+
+WORK: Final[dict[Mode, tuple[Work, ...]]] = {
+    Mode.BASELINE: ("collect", "store"),
+    Mode.COMPARE: ("find", "measure", "report"),
+    Mode.JUDGE: ("find", "measure", "report"),
+    Mode.ANNOUNCE: (),
+    Mode.REPORT: ("report",),
+    Mode.COLLECT: ("find", "measure", "hand-over"),
+    Mode.GATHER: ("gather", "report"),
+}
+"""What is done in each mode, in this order."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +108,9 @@ class Event:
     source_run: SourceRun | None = None
 
 
-def read_event(environment: Mapping[str, str], base_branches: tuple[str, ...] = ()) -> Event:
+def read_event(
+    environment: Mapping[str, str], base_branches: tuple[str, ...] = (), asked: Asked = "auto"
+) -> Event:
     """The event behind the variables that GitHub sets; :class:`EventError` for one we do not work under.
 
     ``base_branches`` are those whose pushes store a baseline; without any, the default branch alone.
@@ -86,7 +123,7 @@ def read_event(environment: Mapping[str, str], base_branches: tuple[str, ...] = 
         )
     payload = _payload(Path(environment.get("GITHUB_EVENT_PATH", "")))
     try:
-        return _event(name, payload, environment, base_branches)
+        return _event(name, payload, environment, choose_mode(name, payload, base_branches, asked))
     except (KeyError, TypeError, AttributeError) as error:
         raise EventError(
             f"the payload of `{name}` lacks what the gate needs: {error}.",
@@ -94,34 +131,30 @@ def read_event(environment: Mapping[str, str], base_branches: tuple[str, ...] = 
         ) from error
 
 
-def choose_mode(name: str, payload: Json, base_branches: tuple[str, ...]) -> Mode:
-    """The one place where an event becomes a mode."""
-    match name:
-        case "push":
-            return _mode_of_push(payload, base_branches)
-        case "schedule":
-            return Mode.BASELINE
-        case "pull_request":
-            return Mode.COMPARE
-        case "merge_group":
-            return Mode.JUDGE
-        case "workflow_run":
-            return _mode_of_workflow_run(payload)
-        case "pull_request_target":
-            raise EventError("the gate does not work under `pull_request_target`.", _UNSAFE)
-        case _:
-            raise EventError(f"the gate does not work under `{name}`.", _KNOWN)
+def choose_mode(name: str, payload: Json, base_branches: tuple[str, ...], asked: Asked = "auto") -> Mode:
+    """The mode by the table, once the event has been found to be one that it stands for."""
+    if name == "pull_request_target":
+        raise EventError("the gate does not work under `pull_request_target`.", _UNSAFE)
+    if name not in MODES:
+        raise EventError(f"the gate does not work under `{name}`.", _KNOWN)
+    if asked not in MODES[name]:
+        raise EventError(f"mode `{asked}` does not fit the event `{name}`.", _FITTING)
+    if name == "push":
+        _require_base_branch(payload, base_branches, any_branch=asked == "baseline")
+    if name == "workflow_run":
+        return _mode_of_workflow_run(payload)
+    return MODES[name][asked]
 
 
-def _mode_of_push(payload: Json, base_branches: tuple[str, ...]) -> Mode:
+def _require_base_branch(payload: Json, base_branches: tuple[str, ...], *, any_branch: bool) -> None:
     branches = base_branches or (payload["repository"]["default_branch"],)
     branch = payload["ref"].removeprefix("refs/heads/")
     if _NO_COMMIT.fullmatch(payload["after"]):
         raise EventError(
             f"the push deleted `{branch}`.", "add `if: ${{ !github.event.deleted }}` to the job."
         )
-    if payload["ref"] in {f"refs/heads/{each}" for each in branches}:
-        return Mode.BASELINE
+    if any_branch or payload["ref"] in {f"refs/heads/{each}" for each in branches}:
+        return
     listed = ", ".join(f"`{each}`" for each in branches)
     raise EventError(
         f"a push to `{branch}` stores no baseline; only {listed} does.",
@@ -141,8 +174,7 @@ def _mode_of_workflow_run(payload: Json) -> Mode:
     return Mode.REPORT if payload["action"] == "completed" else Mode.ANNOUNCE
 
 
-def _event(name: str, payload: Json, environment: Mapping[str, str], base_branches: tuple[str, ...]) -> Event:
-    mode = choose_mode(name, payload, base_branches)
+def _event(name: str, payload: Json, environment: Mapping[str, str], mode: Mode) -> Event:
     repository = environment["GITHUB_REPOSITORY"]
     server = environment.get("GITHUB_SERVER_URL", "https://github.com")
     workflow = environment.get("GITHUB_WORKFLOW_REF", "").removeprefix(f"{repository}/").partition("@")[0]

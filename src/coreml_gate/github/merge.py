@@ -1,12 +1,11 @@
 """Several jobs measured one commit: their Records become one, or the reason is said why they cannot."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from coreml_gate.errors import RecordError
-from coreml_gate.record import Record, SkippedModel
+from coreml_gate.record import ModelRecord, Record, SkippedModel
 
 _UNSET: Final = "no commit"
 _SHARDS: Final = "every job of the matrix must measure the same commit and other models than the rest."
@@ -23,7 +22,8 @@ class Merged:
 def merge_records(records: Sequence[Record]) -> Merged:
     """All models of Records of one commit, in the Records' order.
 
-    Raises :class:`RecordError` for other commits, other engines and models that were measured twice. Other
+    A model that one job measured without a Mac and another with one gets the latter's Core ML facts. Raises
+    :class:`RecordError` for other commits, other engines and models that were measured twice otherwise. Other
     versions or platforms do not keep Records apart: they are said in a note, with the first Record's versions
     kept as the whole's.
     """
@@ -32,8 +32,7 @@ def merge_records(records: Sequence[Record]) -> Merged:
     first = records[0]
     _require_one("commit", [record.commit or _UNSET for record in records])
     _require_one("engine", [record.engine for record in records])
-    models = tuple(model for record in records for model in record.models)
-    _require_disjoint([model.name for model in models])
+    models = _joined([model for record in records for model in record.models])
     skipped = {each.name: each for record in records for each in record.skipped}
     merged = first.model_copy(
         update={
@@ -46,16 +45,47 @@ def merge_records(records: Sequence[Record]) -> Merged:
     return Merged(merged, _differences(records))
 
 
+def without_repeats(records: Sequence[Record]) -> list[Record]:
+    """The same Records, each model only in the first that has it: jobs that share a base found it twice."""
+    seen: set[str] = set()
+    kept: list[Record] = []
+    for record in records:
+        models = tuple(model for model in record.models if model.name not in seen)
+        seen |= {model.name for model in models}
+        kept.append(record.model_copy(update={"models": models}))
+    return kept
+
+
+def require_all(found: int, expected: int | None) -> None:
+    """Refuses to judge a part: a job that crashed must not look like a model that was not measured."""
+    if expected is not None and found < expected:
+        raise RecordError(
+            f"{found} of {expected} measuring jobs left a record behind.",
+            "look at the logs of the others: they did not get to the upload.",
+        )
+
+
 def _require_one(what: str, values: Sequence[str]) -> None:
     if len(set(values)) > 1:
         listed = ", ".join(f"`{value[:40]}`" for value in dict.fromkeys(values))
         raise RecordError(f"the records are of more than one {what}: {listed}.", _SHARDS)
 
 
-def _require_disjoint(names: Sequence[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise RecordError(f"model `{twice[0][:100]}` was measured more than once.", _SHARDS)
+def _joined(measured: Sequence[ModelRecord]) -> tuple[ModelRecord, ...]:
+    """One model a name; two of a name are joined when exactly one of them knows Core ML."""
+    joined: dict[str, ModelRecord] = {}
+    for model in measured:
+        known = joined.get(model.name)
+        joined[model.name] = model if known is None else _with_core_ml(known, model)
+    return tuple(joined.values())
+
+
+def _with_core_ml(one: ModelRecord, other: ModelRecord) -> ModelRecord:
+    """The figures of the job without a Mac, which are those that the baseline has, and Core ML's answers."""
+    if (one.core_ml is None) is (other.core_ml is None):
+        raise RecordError(f"model `{one.name[:100]}` was measured more than once.", _SHARDS)
+    plain, mac = (one, other) if one.core_ml is None else (other, one)
+    return plain.model_copy(update={"core_ml": mac.core_ml})
 
 
 def _unmeasured(skipped: dict[str, SkippedModel], measured: set[str]) -> tuple[SkippedModel, ...]:

@@ -1,6 +1,7 @@
 """The steps of a workflow: begin, find the baseline, merge the shards, report."""
 
 import argparse
+import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,14 +15,16 @@ from rich.console import Console
 from coreml_gate.errors import ArtifactError, GitHubError, TokenError
 from coreml_gate.gate.collect import RECORD_NAME, environment_of_this_machine
 from coreml_gate.gate.git import short
+from coreml_gate.gate.shards import needing_core_ml, shards
 from coreml_gate.github.annotations import annotations_of, commands, notice, without_commands
-from coreml_gate.github.artifacts import baseline_name, record_name
+from coreml_gate.github.artifacts import base_name, baseline_name, record_name, report_name
 from coreml_gate.github.baseline import (
     BaselineNote,
     Source,
     Wanted,
     find,
     merge_base,
+    read_note,
     remove,
     unpack,
     write_note,
@@ -32,8 +35,8 @@ from coreml_gate.github.check_run import CheckRun
 from coreml_gate.github.client import Client
 from coreml_gate.github.comment import CommentMode, Posted, is_wanted, post
 from coreml_gate.github.commit_status import CommitStatus
-from coreml_gate.github.event import Event, Mode, read_event
-from coreml_gate.github.merge import merge_records
+from coreml_gate.github.event import WORK, Event, Mode, read_event
+from coreml_gate.github.merge import merge_records, require_all, without_repeats
 from coreml_gate.github.outputs import write_outputs, write_summary
 from coreml_gate.record import read_record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
@@ -41,8 +44,16 @@ from coreml_gate.report.headline import must_not_merge
 from coreml_gate.verdict import Verdict
 from coreml_gate.worker.job import MODELS_FOLDER
 
-_CHECKED: Final = (Mode.COMPARE, Mode.JUDGE, Mode.ANNOUNCE, Mode.REPORT)
+_CHECKED: Final = tuple(mode for mode in Mode if mode is not Mode.BASELINE)
 """Modes with a check: a push to the base branch has nobody to hold up."""
+_OPENED: Final = (Mode.COMPARE, Mode.JUDGE, Mode.ANNOUNCE, Mode.COLLECT)
+"""Modes that come first; the others conclude what these have opened."""
+_OWN_TOKEN: Final = (Mode.COMPARE, Mode.COLLECT, Mode.GATHER)
+"""Modes that run with the pull request's token, which can only read when it comes from a fork."""
+
+
+SUFFIXES: Final = {"markdown": ".md", "html": ".html", "json": ".json", "junit": ".xml", "sarif": ".sarif"}
+"""Formats that are written as files, and how their names end."""
 
 
 class Around(Protocol):
@@ -99,24 +110,32 @@ def start(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
     """Decide what this run is for, and open the check."""
     with _desk(parsed, around, tools) as desk:
         event = desk.event
-        check = _check(desk)
-        url = check.begin() if event.mode in _CHECKED and event.mode is not Mode.REPORT else ""
-        _say_notices(desk, check.notices)
         desk.output(
             {
                 "mode": event.mode.value,
+                "work": " ".join(WORK[event.mode]),
                 "head-sha": event.head_sha,
                 "base-sha": event.base_sha or "",
                 "base-ref": event.base_ref,
                 "pull-request": str(event.pull_request or ""),
                 "fork": str(event.fork).lower(),
-                "baseline-artifact": baseline_name(parsed.key, event.head_sha),
-                "record-artifact": record_name(parsed.key, parsed.shard),
-                "check-url": url,
+                **_artifact_names(parsed, event),
             }
         )
         desk.say(f"coreml-gate: {event.name} means {event.mode.value} for {short(event.head_sha)}")
+        check = _check(desk)
+        desk.output({"check-url": check.begin() if event.mode in _OPENED else ""})
+        _say_notices(desk, check.notices)
     return 0
+
+
+def _artifact_names(parsed: argparse.Namespace, event: Event) -> dict[str, str]:
+    return {
+        "baseline-artifact": baseline_name(parsed.key, event.head_sha),
+        "record-artifact": record_name(parsed.key, parsed.shard),
+        "base-artifact": base_name(parsed.key, parsed.shard),
+        "report-artifact": report_name(parsed.key),
+    }
 
 
 def baseline(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
@@ -143,15 +162,45 @@ def merge(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
     """Make one Record and one folder of packages of what the jobs of a matrix left behind."""
     del tools
     folders = [around.folder / path for path in parsed.records]
-    merged = merge_records([read_record(folder / RECORD_NAME) for folder in folders])
     target = around.folder / parsed.to
     target.mkdir(parents=True, exist_ok=True)
+    if parsed.base:
+        return _merge_bases(folders, target)
+    require_all(len(folders), parsed.expect)
+    merged = merge_records([read_record(folder / RECORD_NAME) for folder in folders])
     for folder in folders:
         if (folder / MODELS_FOLDER).is_dir():
             shutil.copytree(folder / MODELS_FOLDER, target / MODELS_FOLDER, dirs_exist_ok=True)
     write_record(merged.record, target / RECORD_NAME)
     for line in merged.notes:
         around.out.print(notice(line, "warning"), markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _merge_bases(folders: Sequence[Path], target: Path) -> int:
+    """One Record of the base, unless no job has any; and the note of the first job that left one."""
+    records = [read_record(path) for folder in folders if (path := folder / RECORD_NAME).exists()]
+    if records:
+        write_record(merge_records(without_repeats(records)).record, target / RECORD_NAME)
+    note = next((note for folder in folders if (note := read_note(folder))), None)
+    if note is not None:
+        write_note(note, target)
+    return 0
+
+
+def matrix(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+    """Which models a Mac has to look at, shared among a few jobs."""
+    head = read_record(around.folder / parsed.record / RECORD_NAME)
+    path = around.folder / parsed.baseline / RECORD_NAME
+    names = needing_core_ml(head, read_record(path) if path.exists() else None)
+    legs = shards(names, parsed.shards)
+    outputs = {
+        "matrix": json.dumps({"include": legs}) if legs else "",
+        "records": str(len(legs) + 1),
+    }
+    file = around.environment.get("GITHUB_OUTPUT", "")
+    write_outputs(Path(file) if file else None, outputs, tools.new_token)
+    around.out.print(f"coreml-gate: {len(names)} model(s) for Core ML", markup=False, highlight=False)
     return 0
 
 
@@ -202,7 +251,7 @@ class Forgiving:
 def _check(desk: Desk) -> Forgiving:
     if desk.event.mode not in _CHECKED or desk.parsed.check == "off":
         return Forgiving(None)
-    if desk.event.fork and desk.event.mode is Mode.COMPARE:
+    if _can_only_read(desk.event):
         words = "no check run from here: the token of a fork's pull request can only read."
         return Forgiving(None, [f"{words} A `workflow_run` workflow reports it."])
     name, sha, url = desk.parsed.check_name, desk.event.head_sha, desk.event.run_url
@@ -211,10 +260,14 @@ def _check(desk: Desk) -> Forgiving:
     return Forgiving(CheckRun(desk.client, name, sha, desk.parsed.key, url, desk.tools.clock))
 
 
+def _can_only_read(event: Event) -> bool:
+    return event.fork and event.mode in _OWN_TOKEN
+
+
 @contextmanager
 def _desk(parsed: argparse.Namespace, around: Around, tools: Tools) -> Iterator[Desk]:
     ReportOptions(key=parsed.key)
-    event = read_event(around.environment, tuple(getattr(parsed, "base_branch", ())))
+    event = read_event(around.environment, tuple(getattr(parsed, "base_branch", ())), parsed.mode)
     client = tools.connect(around.environment, event.repository)
     try:
         yield Desk(parsed, around, tools, event, client)
@@ -275,7 +328,7 @@ def _comment(desk: Desk, case: Case, options: ReportOptions) -> tuple[Posted, li
     mode = CommentMode(desk.parsed.comment)
     if case.verdict is None or case.pull is None or mode is CommentMode.OFF:
         return Posted("none"), []
-    if desk.event.fork and desk.event.mode is Mode.COMPARE:
+    if _can_only_read(desk.event):
         return Posted("none"), []
     body = FORMATS["markdown"](case.verdict, options)
     wanted = is_wanted(mode, case.verdict)
@@ -303,7 +356,7 @@ def _leave_behind(desk: Desk, case: Case, options: ReportOptions, posted: Posted
     if desk.parsed.annotations:
         for line in commands(annotations_of(verdict)):
             desk.say(line)
-    desk.output({**_outputs_of(verdict), "report": _report_path(desk), **common})
+    desk.output({**_outputs_of(verdict), "report": _write_formats(desk, verdict, options), **common})
 
 
 def _outputs_of(verdict: Verdict) -> dict[str, str]:
@@ -316,15 +369,23 @@ def _outputs_of(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def _report_path(desk: Desk) -> str:
-    """Where the Verdict lies as JSON; the privileged half leaves none on disk."""
-    return "" if desk.event.mode is Mode.REPORT else str(desk.around.folder / desk.parsed.report)
+def _write_formats(desk: Desk, verdict: Verdict, options: ReportOptions) -> str:
+    """Where the published Verdict lies as JSON; without a folder to write to, the unpublished one, if any."""
+    if desk.parsed.formats is None:
+        return "" if desk.event.mode is Mode.REPORT else str(desk.around.folder / desk.parsed.report)
+    folder = desk.around.folder / desk.parsed.formats
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, render in FORMATS.items():
+        if name in SUFFIXES:
+            (folder / f"report{SUFFIXES[name]}").write_text(render(verdict, options), encoding="utf-8")
+    return str(folder / "report.json")
 
 
 STEPS: Final[dict[str, Callable[[argparse.Namespace, Around, Tools], int]]] = {
     "start": start,
     "baseline": baseline,
     "merge": merge,
+    "matrix": matrix,
     "report": report,
 }
 """The steps by the name that a workflow gives."""

@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# Sourced by the steps: collects their command line in `arguments`, for Bash 3.2 (macOS) and later.
+
+arguments=()
+
+# option NAME VALUE: adds `--NAME VALUE`, and nothing when the input is empty.
+option() {
+  if [ -n "$2" ]; then
+    arguments+=("--$1" "$2")
+  fi
+}
+
+# options NAME VALUES: adds `--NAME VALUE` for each of the words.
+options() {
+  local word
+  for word in $2; do
+    arguments+=("--$1" "$word")
+  done
+}
+
+# switch NAME VALUE INPUT: adds `--NAME` or `--no-NAME`.
+switch() {
+  case "$2" in
+    true) arguments+=("--$1") ;;
+    false) arguments+=("--no-$1") ;;
+    *)
+      echo "::error title=coreml-gate::input \`$3\` is \`$2\`: write true or false."
+      exit 2
+      ;;
+  esac
+}
+
+# Runs one command. -P keeps the repository's own files from being imported in the place of ours.
+coreml_gate() {
+  "$VENV/bin/python" -P -m coreml_gate "$@" "${arguments[@]}"
+}
+
+# The same for a command that runs the models' code, which has no business with the files of the runner.
+coreml_gate_on_models() {
+  (
+    unset GITHUB_ENV GITHUB_OUTPUT GITHUB_PATH GITHUB_STATE GITHUB_STEP_SUMMARY
+    coreml_gate "$@"
+  )
+}

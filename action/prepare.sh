@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Names the environment and this step's folder; the name of the cached environment changes with all that is in it.
+set -euo pipefail
+
+files=("$GITHUB_ACTION_PATH/pyproject.toml" "$GITHUB_ACTION_PATH/constraints.txt")
+for file in $REQUIREMENTS; do
+  if [ ! -f "$file" ]; then
+    echo "::error title=coreml-gate::requirements file \`$file\` does not exist: name it relative to the repository's root, and check the repository out before."
+    exit 2
+  fi
+  files+=("$file")
+done
+
+hash=$(
+  {
+    cat -- "${files[@]}"
+    printf '%s\n' "$GITHUB_ACTION_PATH" "$RUNNER_TEMP" "$TORCH_INDEX"
+  } | git hash-object --stdin
+)
+{
+  echo "venv=$RUNNER_TEMP/coreml-gate-venv"
+  echo "cache-key=coreml-gate-$RUNNER_OS-$RUNNER_ARCH-$PYTHON_VERSION-$hash"
+  echo "folder=$(mktemp -d "$RUNNER_TEMP/coreml-gate.XXXXXX")"
+} >>"$GITHUB_OUTPUT"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Publishes the verdict, or why there is none; ends the job with the verdict's exit code.
+set -euo pipefail
+source "$GITHUB_ACTION_PATH/action/arguments.sh"
+
+option mode "$MODE"
+option key "$KEY"
+option config "$CONFIG"
+option workflow "$WORKFLOW"
+option check "$CHECK"
+option check-name "$CHECK_NAME"
+option comment "$COMMENT"
+option author "$COMMENT_AUTHOR"
+option job-status "$JOB_STATUS"
+option report "$FOLDER/run/report.json"
+option baseline "$FOLDER/baseline"
+option formats "$FOLDER/report"
+switch annotations "$ANNOTATIONS" annotations
+switch summary "$SUMMARY" summary
+switch release "$COMPARE_RELEASE" compare-release
+coreml_gate github report
