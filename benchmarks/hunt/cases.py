@@ -5,40 +5,14 @@ alpha, rounding modes, dtypes, boundary indices, writes through views.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import product
 
 import torch
+from argument_cases import arguments, layers
+from case import IMAGE, SHAPE, Case
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # as everybody writes it
-
-Function = Callable[..., Tensor | tuple[Tensor, ...]]
-SHAPE = (2, 3, 4)
-IMAGE = (1, 4, 8, 8)
-
-
-@dataclass(frozen=True)
-class Case:
-    """One module: its name, its function, and the shapes of its inputs."""
-
-    name: str
-    function: Function
-    shapes: tuple[tuple[int, ...], ...] = (SHAPE,)
-
-
-class Expression(torch.nn.Module):
-    """A case as a module."""
-
-    def __init__(self, function: Function) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """What the case says; a boolean becomes a number, as Core ML has no boolean outputs."""
-        result = self.function(*inputs)
-        several = result if isinstance(result, tuple) else (result,)
-        plain = tuple(item.float() if item.dtype is torch.bool else item for item in several)
-        return plain if isinstance(result, tuple) else plain[0]
+from typed_cases import typed
 
 
 def cases() -> tuple[Case, ...]:
@@ -56,6 +30,9 @@ def cases() -> tuple[Case, ...]:
         matrices,
         masks,
         composed,
+        arguments,
+        layers,
+        typed,
     )
     return tuple(case for family in families for case in family())
 

@@ -1,7 +1,8 @@
 """Hunts for wrong conversions: small modules, both routes, ordinary and changed samples, all in float32.
 
-``python benchmarks/hunt/hunt.py`` prints one line per difference and writes ``hunt.jsonl``; ``--only TEXT``
-takes the cases whose name holds the text.
+``python benchmarks/hunt/hunt.py`` goes on where ``hunt.jsonl`` ends, prints one line per difference, and at
+the end the table of root causes. ``--only TEXT`` takes the cases whose name holds the text, ``--again``
+starts over. Nothing is drawn at random, so two hunts with the same toolchain find the same.
 """
 
 import argparse
@@ -9,18 +10,20 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
-from cases import Case, Expression, cases
+from case import Case, Expression
+from cases import cases
+from causes import Sight, causes_table
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.failures import ConversionFailedError
+from coreml_gate.convert.graph import graph_of
+from coreml_gate.convert.mapping import Mapped
 from coreml_gate.convert.pipeline import convert_mapped
 from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
@@ -33,49 +36,54 @@ from coreml_gate.errors import GateError
 from coreml_gate.mil.ir import Constant, Operation
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.record import Comparison
+from coreml_gate.rules.catalogue import look as look_for_rules
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUTES: tuple[Route, ...] = ("export", "trace")
 _NAMES = ("x", "y", "z")
 _SHOWN_ELEMENTS = 8
-
-
-@dataclass(frozen=True)
-class Sight:
-    """One case along one route: what was seen."""
-
-    case: str
-    route: Route
-    outcome: str
-    """``agrees``, ``refused``, ``does not run`` or ``differs``."""
-    facts: dict[str, Any]
+_WHOLE = 5
+"""The least and the greatest integer of a sample lie so far from zero; indices start at zero."""
 
 
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="take the cases whose name holds this text")
+    parser.add_argument("--again", action="store_true", help="start over")
     parser.add_argument("--output", type=Path, default=Path("hunt.jsonl"))
     arguments = parser.parse_args()
-    started, outcomes = time.perf_counter(), Counter[str]()
-    with arguments.output.open("w", encoding="utf-8") as file:
-        for sight in hunt(arguments.only):
-            outcomes[sight.outcome] += 1
-            file.write(json.dumps(sight.__dict__) + "\n")
+    if arguments.again:
+        arguments.output.unlink(missing_ok=True)
+    known = _known(arguments.output)
+    started = time.perf_counter()
+    todo = [
+        (case, route)
+        for case in cases()
+        for route in ROUTES
+        if arguments.only in case.name and (case.name, route) not in known
+    ]
+    with arguments.output.open("a", encoding="utf-8") as file:
+        for number, (case, route) in enumerate(todo, start=1):
+            sight = look(case, route)
+            known[case.name, route] = sight
+            file.write(json.dumps(asdict(sight)) + "\n")
             file.flush()
-            if sight.outcome in {"differs", "does not run"}:
-                print(f"{sight.route:6} {sight.case}: {sight.outcome} {sight.facts}", flush=True)
-    print(", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()), end="")
-    print(f" in {time.perf_counter() - started:.0f} s")
+            _tell(sight, f"{number}/{len(todo)}, {time.perf_counter() - started:.0f} s")
+    print("\n".join(causes_table(known.values())))
     return 0
 
 
-def hunt(only: str = "") -> Iterator[Sight]:
-    """Every case along every route."""
-    for case in cases():
-        if only in case.name:
-            for route in ROUTES:
-                yield look(case, route)
+def _known(path: Path) -> dict[tuple[str, str], Sight]:
+    """What an earlier hunt saw; a line that was cut off is seen again."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    sights = (Sight(**json.loads(line)) for line in lines if line.endswith("\n"))
+    return {(sight.case, sight.route): sight for sight in sights}
+
+
+def _tell(sight: Sight, progress: str) -> None:
+    if sight.outcome in {"differs", "does not run"}:
+        print(f"[{progress}] {sight.route} {sight.case}: {sight.how}, with {sight.asked_by}", flush=True)
 
 
 def look(case: Case, route: Route) -> Sight:
@@ -94,41 +102,60 @@ def _look(case: Case, route: Route, folder: Path) -> Sight:
         engine = load_mil_engine(package, "fp32", None, config)
         reference = SourceEngine(source).run(samples.samples[0])
     except (ConversionFailedError, GateError) as error:
-        return Sight(case.name, route, "refused", {"message": str(error)[:300]})
+        return Sight(case.name, route, "refused", how=str(error)[:300])
     adversary = Adversary(SourceEngine(source, engine.output_names), engine, config, _limit(config))
     try:
         own = comparisons(reference, engine.run(samples.samples[0]), 0)
     except GateError as error:
-        return Sight(case.name, route, "does not run", {"message": str(error)[:300]})
+        return Sight(case.name, route, "does not run", how=str(error)[:300])
     suspect, worst = _suspect(own, samples.samples[0], adversary)
+    rules = _rules(config, package, mapped)
     if suspect is None:
-        return Sight(case.name, route, "agrees", {})
+        return Sight(case.name, route, "agrees", rules=rules)
     diagnosis = diagnose_parity(Failure(source, samples, config, folder, route, suspect))
     found = diagnosis.first_wrong
     return Sight(
         case.name,
         route,
         "differs",
-        {
-            "with": suspect.asked_by,
-            "how": _how(worst),
-            "torch": found.torch_operation,
-            "place": found.place,
-            "operation": found.operation,
-            "lost": found.lost,
-            "reason": found.reason,
-            "other": None if diagnosis.other_route is None else diagnosis.other_route.agrees,
-            "mil": list(program_text(package)),
-        },
+        asked_by=suspect.asked_by,
+        how=_how(worst),
+        torch_operation=found.torch_operation,
+        operation=found.operation,
+        operation_type=found.operation_type,
+        lost=found.lost,
+        reason=found.reason,
+        other_route=None if diagnosis.other_route is None else diagnosis.other_route.agrees,
+        error=_error(worst),
+        rules=rules,
+        mil=tuple(program_text(package)),
     )
+
+
+def _rules(config: ModelConfig, package: Package, mapped: Mapped) -> tuple[str, ...]:
+    """The static rules that call the conversion wrong."""
+    matches = look_for_rules(config, package, package, graph_of(mapped.graph, ROOT))
+    return tuple(match.rule for match in matches if match.severity in {"silent", "fatal"})
 
 
 def _samples(case: Case) -> Iterator[dict[str, torch.Tensor]]:
     generator = torch.Generator().manual_seed(7)
+    dtypes = (*case.dtypes, *(torch.float32,) * len(case.shapes))
     yield {
-        name: torch.randn(shape, generator=generator)
-        for name, shape in zip(_NAMES, case.shapes, strict=False)
+        name: _numbers(case, shape, dtype, generator)
+        for name, shape, dtype in zip(_NAMES, case.shapes, dtypes, strict=False)
     }
+
+
+def _numbers(
+    case: Case, shape: tuple[int, ...], dtype: torch.dtype, generator: torch.Generator
+) -> torch.Tensor:
+    if dtype is torch.bool:
+        return torch.rand(shape, generator=generator) > 1 / 2
+    if dtype.is_floating_point:
+        return torch.randn(shape, generator=generator)
+    least = 0 if case.name.startswith("ids") else -_WHOLE
+    return torch.randint(least, _WHOLE, shape, generator=generator).to(dtype)
 
 
 def _limit(config: ModelConfig) -> float:
@@ -146,6 +173,13 @@ def _suspect(
             if comparison.exceeds(adversary.limit):
                 return Suspect(variant.name, changed, 0), comparison
     return None, None
+
+
+def _error(comparison: Comparison | None) -> float | None:
+    """As a share of the greatest value; nothing where the shape or the non-finite pattern differs."""
+    if comparison is None or not comparison.same_shape or comparison.nonfinite_mismatches:
+        return None
+    return comparison.relative_error
 
 
 def _how(comparison: Comparison | None) -> str:

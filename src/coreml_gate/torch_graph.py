@@ -44,6 +44,8 @@ class TorchCall(Frozen):
     """Relative to the measured tree; empty where the call comes from a library."""
     line: int | None = None
     support: Support = "works"
+    unread: dict[str, str] = {}
+    """Arguments that decide the result and that the converter never looks at, with their values."""
 
 
 class TorchGraph(Frozen):

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,38 +7,60 @@ import pytest
 import torch
 
 from coreml_gate.config import ImageInput, ModelConfig, ModelInput
-from coreml_gate.diagnose.adversarial import CHANGES, Adversary, variants
+from coreml_gate.diagnose.adversarial import Adversary, variants
+from coreml_gate.diagnose.changes import CHANGES, LARGE
+from coreml_gate.engines.source import Source
+from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
+from coreml_gate.measure.shapes import ShapeCase
 from tests.builders import model_config
 
 Function = Callable[..., torch.Tensor]
 X = {"x": torch.randn(3, 5, generator=torch.Generator().manual_seed(0))}
+IDS = {"ids": torch.tensor([[1, 3, 2], [0, 4, 4]])}
+IDENTITY: Function = lambda x, **_: x * 1  # noqa: E731  # two of them stand for a sound model
 
 
-class Side:
-    """Stands for an engine: one function."""
+class Expression(torch.nn.Module):
+    def __init__(self, function: Function, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.function, self.names = function, names
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.function(**dict(zip(self.names, inputs, strict=True)))
+
+
+class Package:
+    """Stands for a converted package: one function."""
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.seen: list[Mapping[str, torch.Tensor]] = []
 
     def run(self, sample: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-        self.seen.append(sample)
-        return {"y": self.function(**sample).numpy()}
+        return {"output_0": self.function(**sample).numpy()}
 
 
-def wrong(source: Function, package: Function, sample: dict[str, torch.Tensor] = X) -> list[str]:
-    found = variants(adversary(source, package), sample)
+def adversary(
+    source: Function,
+    package: Function,
+    sample: Mapping[str, torch.Tensor] = X,
+    config: ModelConfig | None = None,
+    shapes: tuple[ShapeCase, ...] = (),
+) -> Adversary:
+    module = Expression(source, tuple(sample))
+    engine = SourceEngine(Source("module", "net.py:net", Path(), module))
+    side: Any = Package(package)
+    return Adversary(engine, side, config or model_config(), 1e-4, shapes)
+
+
+def wrong(source: Function, package: Function, sample: Mapping[str, torch.Tensor] = X) -> list[str]:
+    found = variants(adversary(source, package, sample), sample)
     return [item.name for item, _ in found if any(each.exceeds(1e-4) for each in item.comparisons)]
 
 
-def adversary(source: Function, package: Function, config: ModelConfig | None = None) -> Adversary:
-    sides: tuple[Any, Any] = (Side(source), Side(package))
-    return Adversary(*sides, config or model_config(), 1e-4)
-
-
-def names(source: Function) -> list[str]:
-    return [item.name for item, _ in variants(adversary(source, source), X)]
+def names(source: Function, sample: Mapping[str, torch.Tensor] = X) -> list[str]:
+    return [item.name for item, _ in variants(adversary(source, source, sample), sample)]
 
 
 @pytest.mark.parametrize(
@@ -46,64 +69,109 @@ def names(source: Function) -> list[str]:
         (torch.square, lambda x: x * x + 1e-6, "samples times 1e-4"),
         (torch.nn.functional.softplus, lambda x: torch.log(1 + torch.exp(x)), "samples times 1e3"),
         (torch.abs, lambda x: x.square() / x.abs(), "integers"),
-        (lambda x: torch.atan2(x, x - 1), lambda x: torch.atan((x) / (x - 1)) * 1.0, "samples times 1e-4"),
         (lambda x: x.clamp(min=-1e30), lambda x: torch.maximum(x, 0 * x - 1e30), "infinities"),
+        (torch.triu, lambda x: x - x.tril(-1), "infinities"),
+        (torch.round, lambda x: (x + 0.5).floor(), "half-integers"),
+        (torch.floor, lambda x: -(-x).floor() - 1, "integers"),
+        (lambda x: x.clamp(max=3), lambda x: torch.minimum(x, x * 0 + 3), "positive infinities"),
+        (lambda x: torch.atan2(x, x), lambda x: torch.atan(x / x), "negated magnitudes"),
     ],
 )
 def test_each_change_reaches_what_ordinary_samples_do_not(
     source: Function, package: Function, first: str
 ) -> None:
-    assert wrong(source, package)[0] == first
+    assert first in wrong(source, package)
 
 
 def test_a_sound_package_never_differs() -> None:
     assert wrong(torch.sigmoid, lambda x: 1 / (1 + torch.exp(-x))) == []
 
 
-def test_an_undefined_source_proves_nothing() -> None:
+def test_elements_at_which_the_source_is_undefined_prove_nothing() -> None:
+    assert wrong(torch.log, lambda x: torch.where(x > 0, x.log(), 5.0)) == []
     assert "negated magnitudes" not in names(torch.log)
-    assert "zeros" not in names(torch.log)
     assert "fractions in (0, 1)" in names(torch.log)
 
 
-def test_an_unstable_source_proves_nothing() -> None:
-    assert "half-integers" not in names(torch.round)
-    assert "integers" in names(torch.round)
-    assert "repeated values" not in names(lambda x: x.flatten().argsort().float())
+def test_elements_at_which_the_source_is_unstable_prove_nothing() -> None:
+    def order(x: torch.Tensor) -> torch.Tensor:
+        return x.flatten().argsort().float()
+
+    def other(x: torch.Tensor) -> torch.Tensor:
+        return order(x * (1 + torch.arange(x.numel()).reshape(x.shape) * 3e-8))
+
+    assert wrong(order, other) == []
+
+
+def test_integers_that_core_ml_cannot_hold_prove_nothing() -> None:
+    def source(x: torch.Tensor) -> torch.Tensor:
+        return (x * 10).long() / 3
+
+    def package(x: torch.Tensor) -> torch.Tensor:
+        return torch.where(x.abs() < 1e8, (x * 10).long(), 0) / 3
+
+    assert wrong(source, package) == []
 
 
 def test_a_source_that_refuses_a_change_is_not_asked() -> None:
     def source(x: torch.Tensor) -> torch.Tensor:
         if not x.any():
             raise SourceError("no zeros, please.")
-        return x
+        return x * 1
 
     assert "zeros" not in names(source)
     assert "integers" in names(source)
 
 
-def test_integers_masks_and_images_stay_as_they_are() -> None:
-    sample = {
-        "x": X["x"],
-        "ids": torch.tensor([3, 1]),
-        "mask": torch.tensor([0.0, 1.0]),
-        "image": torch.rand(1, 3, 4, 4),
-    }
+def test_integers_and_masks_are_changed_as_what_they_are() -> None:
+    sample = {**X, **IDS, "mask": torch.tensor([[True, False]])}
+    seen: dict[str, Mapping[str, torch.Tensor]] = {}
+    for variant, given in variants(adversary(IDENTITY, IDENTITY, sample), sample):
+        seen[variant.name] = given
+    assert seen["the greatest integer everywhere"]["ids"].unique().tolist() == [4]
+    assert seen["masks turned round"]["mask"].tolist() == [[False, True]]
+    assert seen["zeros"]["ids"] is sample["ids"]
+    assert seen["masks of ones"]["x"] is sample["x"]
+
+
+def test_an_index_is_never_made_large() -> None:
+    table = torch.randn(5, 2)
+
+    def lookup(ids: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.embedding(ids, table)
+
+    assert not LARGE & set(names(lookup, IDS))
+    assert wrong(lambda ids: table[ids], lambda ids: table[ids.clamp(min=0)], IDS) == ["negative integers"]
+    assert set(names(lambda ids: ids.float(), IDS)) > LARGE
+
+
+def test_images_stay_as_they_are() -> None:
+    sample = {"x": X["x"], "image": torch.rand(1, 3, 4, 4)}
     config = model_config(input=(ModelInput(name="image", image=ImageInput()),))
-    both = adversary(lambda x, **_: x, lambda x, **_: x, config)
-    changed = [given for _, given in variants(both, sample)]
-    assert len(changed) == len(CHANGES) - 1  # the infinities are an output here
-    for given in changed:
-        assert all(given[name] is sample[name] for name in ("ids", "mask", "image"))
-        assert given["x"] is not sample["x"]
+    given = [item for _, item in variants(adversary(IDENTITY, IDENTITY, sample, config), sample)]
+    assert len(given) == len(CHANGES["numbers"])
+    assert all(item["image"] is sample["image"] for item in given)
 
 
-def test_nothing_to_change() -> None:
-    both = adversary(lambda ids: ids * 1.0, lambda ids: ids * 2.0)
-    assert list(variants(both, {"ids": torch.tensor([1, 2])})) == []
+def test_each_of_several_inputs_is_changed_alone_as_well() -> None:
+    sample = {"x": X["x"], "y": X["x"].flip(0)}
+    found = wrong(lambda x, y: x * y, lambda x, y: torch.where((y == 0) & (x != 0), 7.0, x * y), sample)
+    assert "zeros in `y` alone" in found
+    assert "zeros" not in found
+    assert wrong(lambda x, y: (x - y).abs(), lambda x, y: (x - y).abs() + (x == y).all(), sample)[-1] == (
+        "the same numbers in all inputs"
+    )
+
+
+def test_the_shapes_at_the_ends_are_tried() -> None:
+    shapes = (ShapeCase({"x": (1, 5)}), ShapeCase({"x": (7, 5)}))
+    both = adversary(lambda x: x.sum(0), lambda x: x[:3].sum(0), shapes=shapes)
+    found = {item.name: item for item, _ in variants(both, X)}
+    assert not found["samples of shape (1, 5)"].comparisons[0].exceeds(1e-4)
+    assert found["samples of shape (7, 5)"].comparisons[0].exceeds(1e-4)
 
 
 def test_the_time_is_bounded() -> None:
     ticks = iter((0.0, 1.0, 2.0, 31.0, 32.0))
-    both = adversary(lambda x: x * 1, lambda x: x * 1)
+    both = adversary(IDENTITY, IDENTITY)
     assert len(list(variants(both, X, lambda: next(ticks)))) == 2

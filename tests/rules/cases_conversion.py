@@ -102,6 +102,28 @@ def no_traps() -> Facts:
     return captured("export", Traps(1, "none", 2**30), X, torch.tensor([1, 2]))
 
 
+class Odd(nn.Module):
+    """Calls whose arguments mean less to the converter than to torch."""
+
+    def __init__(self, value: float, dim: int | None, activation: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self.value, self.dim, self.activation = value, dim, activation
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        whole = torch.full_like(x, self.value, dtype=torch.int32)
+        return x * whole, torch.argmax(x, self.dim), self.activation(x)
+
+
+@cache
+def unread() -> Facts:
+    return captured("export", Odd(2.7, None, functional.selu), X)
+
+
+@cache
+def read() -> Facts:
+    return captured("export", Odd(2.0, 1, functional.elu), X)
+
+
 @cache
 def unused_mode() -> Facts:
     def forward(x: torch.Tensor) -> torch.Tensor:
@@ -479,6 +501,9 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
     "random-numbers": (odd_program, plain_program, "`random_normal`"),
     "narrowed-integers": (gathered_integers, gathered_floats, "are cut to"),
     "ignored-alpha": (traps, no_traps, "alpha = 2"),
+    "unread-argument": (unread, read, "scale = 1.05"),
+    "fraction-among-integers": (unread, read, "2.7 is written"),
+    "flat-argmax": (unread, read, "`aten::argmax` without dim"),
     "diagonal-matrix": (traps, no_traps, "as a matrix"),
     "arctangent-of-zero": (traps, no_traps, "atan2(0, x)"),
     "gelu-approximation": (traps, no_traps, "approximate='tanh'"),

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from coreml_gate.convert.graph_names import exported_name, module_path, readable
 from coreml_gate.convert.support import support_of
+from coreml_gate.convert.unread import Call, exported_call, script_call
 from coreml_gate.engines.python import relative_to_tree
 from coreml_gate.torch_graph import Constant, Scalar, TorchCall, TorchGraph
 
@@ -73,31 +75,12 @@ def _exported_call(node: torch.fx.Node, root: Path, missing: frozenset[str]) -> 
         file=file,
         line=line,
         support=support_of(target, missing),
+        unread=_unread(exported_call(node)),
     )
 
 
 def _exported_outputs(program: ExportedProgram) -> list[str]:
     return [name for name in program.graph_signature.user_outputs if isinstance(name, str)]
-
-
-def exported_name(target: object) -> str:
-    """The name that coremltools looks up: ``aten::add.Tensor``, or a Python function's."""
-    if isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - torch names its type nowhere else
-        return str(target.name())  # type: ignore[no-untyped-call]
-    return str(getattr(target, "__name__", target))
-
-
-def module_path(node: torch.fx.Node) -> str:
-    """The innermost module that a node comes from, as ``layers.0.attn``; empty for the model itself."""
-    stack = node.meta.get("nn_module_stack") or {}
-    paths = [str(entry[0]) for entry in stack.values()]
-    return readable(paths[-1]) if paths else ""
-
-
-def readable(path: str) -> str:
-    """A module's path without what torch.export and our own wrapper put before it."""
-    path = path.removeprefix("L['self'].").removeprefix("L['self']")
-    return path.removeprefix("wrapped.").removesuffix("wrapped")
 
 
 def _named_arguments(node: torch.fx.Node) -> Iterator[tuple[str, Any]]:
@@ -135,6 +118,7 @@ def _script_call(node: Any, root: Path, missing: frozenset[str]) -> TorchCall:  
         file=file,
         line=line,
         support=support_of(node.kind(), missing),
+        unread=_unread(script_call(node)),
     )
 
 
@@ -151,6 +135,10 @@ def _script_arguments(node: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 -
             yield name, [item.toIValue() for item in source.inputs()]
         else:
             yield name, value
+
+
+def _unread(call: Call | None) -> dict[str, str]:
+    return {} if call is None else {name: str(value) for name, value in call.unread()}
 
 
 def _constants(arguments: Mapping[str, Any]) -> dict[str, Constant]:

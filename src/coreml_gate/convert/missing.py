@@ -9,7 +9,7 @@ from coremltools.converters.mil.frontend.torch.utils import sanitize_op_kind
 from torch.export import ExportedProgram
 
 from coreml_gate.convert.capture import Route
-from coreml_gate.convert.graph import exported_name, module_path, readable
+from coreml_gate.convert.graph_names import exported_name, module_path, readable
 from coreml_gate.convert.support import is_convertible
 from coreml_gate.record import MissingOperation
 

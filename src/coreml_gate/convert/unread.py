@@ -1,33 +1,48 @@
-"""Keyword arguments of an exported graph that the converter never reads, by the converter's own source.
+"""Arguments of a captured graph that the converter never reads, by the converter's own source.
 
 An exported node carries what ATen calls keyword-only (``alpha``, ``rounding_mode``, ``dtype``, ...) apart
-from its inputs, and coremltools hands it to a converter function that may or may not ask for it.
+from its inputs, and coremltools hands it to a converter function that may or may not ask for it. In a traced
+graph every argument has its place, and a converter function may leave one aside.
 """
 
-import ast
-import inspect
 import re
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
+from torch import Tensor
 from torch.export import ExportedProgram
 
-from coreml_gate.convert.graph import exported_name, module_path
+from coreml_gate.convert.converter_source import read_keywords, unread_positions
+from coreml_gate.convert.graph_names import exported_name, module_path
 from coreml_gate.engines.python import relative_to_tree
 
 _FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _NO_MATTER: Final = frozenset(
-    {"layout", "device", "pin_memory", "memory_format", "non_blocking", "generator", "requires_grad"}
+    {
+        *("layout", "device", "pin_memory", "memory_format", "non_blocking", "requires_grad", "out"),
+        *("generator", "p", "train", "training", "momentum", "sparse_grad", "half_to_float"),
+        *("benchmark", "deterministic", "cudnn_enabled", "allow_tf32", "enable_gqa", "path"),
+        *("use_input_stats",),
+        *("implicit", "assert_msg", "output_size", "HxW", "min", "max", "out_int32", "total_length"),
+    }
 )
-"""Arguments about storage, which a package has no say in."""
-_DEPTH: Final = 3
-"""How far calls that pass the node on are followed."""
+"""Arguments about storage or training, what follows from the others, and what has a rule of its own."""
+_KEEP_THEIR_VALUES: Final = frozenset(
+    {
+        *("sum", "prod", "cumsum", "cumprod", "norm", "linalg_vector_norm"),
+        *("softmax", "log_softmax", "_softmax", "_log_softmax"),
+    }
+)
+"""Whole numbers give the same here whether they are added up as integers or as fractions."""
+_FILLING: Final = frozenset({"full_like", "new_full", "full", "fill", "scalar_tensor"})
+_BASE_TYPES: Final[Mapping[int, torch.dtype]] = {
+    0: torch.uint8, 1: torch.int8, 2: torch.int16, 3: torch.int32, 4: torch.int64,
+    5: torch.float16, 6: torch.float32, 7: torch.float64, 11: torch.bool, 15: torch.bfloat16,
+}  # fmt: skip
+"""Element types by the numbers that a traced graph holds (c10/core/ScalarType.h)."""
 
 
 @dataclass(frozen=True)
@@ -50,70 +65,113 @@ class Unread:
         return self.cause + (f" ({where})" if where else "")
 
 
+@dataclass(frozen=True)
+class Call:
+    """One call of an ATen operation, of either kind of graph."""
+
+    kind: str
+    """``aten::sub.Tensor``"""
+    schema: Any
+    """Torch's ``FunctionSchema``, which has no public type."""
+    arguments: Sequence[Any]
+    """By position: constants, or ``dtype`` of a tensor in its place."""
+    keywords: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """``sub``"""
+        return self.kind.rpartition("::")[2].partition(".")[0].removesuffix("_")
+
+    def unread(self) -> Iterator[tuple[str, Any]]:
+        """Names and values of what is never read and matters; those left at their default do not."""
+        parameters = self.schema.arguments
+        positions = unread_positions(self.kind, len(parameters))
+        for position, value in enumerate(self.arguments[: len(parameters)]):
+            if position in positions and self._matters(parameters[position], value):
+                yield parameters[position].name, value
+        read = read_keywords(self.kind)
+        known = {item.name: item for item in parameters}
+        for keyword, value in self.keywords.items():
+            if read is not None and keyword not in read and self._matters(known[keyword], value):
+                yield keyword, value
+
+    def _matters(self, parameter: Any, value: Any) -> bool:  # noqa: ANN401  # as the schema
+        """Would the result be another without it?"""
+        default = parameter.default_value if parameter.has_default_value() else None
+        if parameter.name in _NO_MATTER or value is None or _equal(value, default):
+            return False
+        if parameter.name == "dtype":
+            dtype = _BASE_TYPES.get(value) if isinstance(value, int) else value
+            return dtype is not None and self._changes_kind(dtype)
+        return not isinstance(value, OfTensor) or parameter.name != "self"
+
+    def _changes_kind(self, dtype: torch.dtype) -> bool:
+        """Does it make integers of fractions, or fractions of integers? Widths do not matter in float32."""
+        fractions = [item for item in self.arguments if isinstance(item, float) and not item.is_integer()]
+        if self.name in _FILLING or not any(isinstance(item, OfTensor) for item in self.arguments):
+            return bool(fractions) and not dtype.is_floating_point
+        given = next((item.dtype for item in self.arguments if isinstance(item, OfTensor)), None)
+        filled = self.name.startswith(
+            ("zeros", "ones", "empty", "new_zeros", "new_ones", "new_empty", "rand")
+        )
+        if given is None or filled or self.name in _KEEP_THEIR_VALUES:
+            return False
+        return given.is_floating_point != dtype.is_floating_point
+
+
+@dataclass(frozen=True)
+class OfTensor:
+    """Stands for a tensor among the arguments."""
+
+    dtype: torch.dtype | None
+
+
 def unread_arguments(program: ExportedProgram, root: Path) -> Iterator[Unread]:
-    """All of them, in the order of the graph; those left at their default do not count."""
+    """All of them, in the order of the graph."""
     for node in program.graph.nodes:
-        if node.op == "call_function" and isinstance(node.target, torch._ops.OpOverload):  # noqa: SLF001  # named nowhere else
-            kind = exported_name(node.target)
-            read = read_keywords(kind)
-            for keyword, value in node.kwargs.items():
-                if read is not None and keyword not in read and _matters(node, keyword, value):
-                    operation = kind.rpartition("::")[2].partition(".")[0]
-                    yield Unread(operation, keyword, str(value), module_path(node), _place(node, root))
+        call = exported_call(node)
+        if call is not None:
+            for keyword, value in call.unread():
+                yield Unread(call.name, keyword, str(value), module_path(node), _place(node, root))
 
 
-@cache
-def read_keywords(kind: str) -> frozenset[str] | None:
-    """The strings that the converter of ``aten::sub.Tensor`` mentions; ``None`` where it has no source."""
-    function = _TORCH_OPS_REGISTRY.get_func(kind)
-    return None if function is None else _strings(function, _DEPTH)
-
-
-@cache
-def _strings(function: Callable[..., Any], depth: int) -> frozenset[str] | None:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
+def exported_call(node: torch.fx.Node) -> Call | None:
+    """A node of an exported graph; nothing where it calls no ATen operation."""
+    target = node.target
+    if node.op != "call_function" or not isinstance(target, torch._ops.OpOverload):  # noqa: SLF001  # named nowhere else
         return None
-    found = {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-    for callee in _passed_on(tree, function) if depth else ():
-        found |= _strings(callee, depth - 1) or frozenset()
-    return frozenset(found)
+    values = [_fx_value(item) for item in node.args]
+    keywords = {name: _fx_value(item) for name, item in node.kwargs.items()}
+    return Call(exported_name(target), target._schema, values, keywords)  # noqa: SLF001  # as above
 
 
-def _passed_on(tree: ast.AST, function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    """Functions of the same module that are given the node."""
-    names = getattr(inspect.unwrap(function), "__globals__", {})
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
-            callee = names.get(call.func.id)
-            given = any(isinstance(item, ast.Name) and item.id == "node" for item in call.args)
-            if given and inspect.isfunction(callee):
-                yield callee
+def script_call(node: Any) -> Call | None:  # noqa: ANN401  # torch's graphs carry no types
+    """A node of a traced graph; nothing where torch does not know its form."""
+    form = node.schema()
+    if "(" not in form or not node.kind().startswith("aten::"):
+        return None
+    return Call(node.kind(), torch._C.parse_schema(form), [_script_value(item) for item in node.inputs()], {})  # noqa: SLF001  # as above
 
 
-def _matters(node: torch.fx.Node, keyword: str, value: object) -> bool:
-    """Would the result be another without it?"""
-    target: Any = node.target
-    parameters = target._schema.arguments  # noqa: SLF001  # as above
-    defaults = {item.name: item.default_value for item in parameters if item.has_default_value()}
-    if keyword in _NO_MATTER or (keyword in defaults and defaults[keyword] == value):
-        return False
-    return _changes_kind(node, value) if isinstance(value, torch.dtype) else True
+def _fx_value(item: Any) -> Any:  # noqa: ANN401  # constants of any type
+    if not isinstance(item, torch.fx.Node):
+        return item
+    value = item.meta.get("val")
+    return OfTensor(value.dtype if isinstance(value, Tensor) else None)
 
 
-def _changes_kind(node: torch.fx.Node, dtype: torch.dtype) -> bool:
-    """Does it make integers of fractions, or fractions of integers? Widths do not matter in float32."""
-    tensors = [item.meta.get("val") for item in node.all_input_nodes]
-    kinds = [item.is_floating_point() for item in tensors if isinstance(item, torch.Tensor)]
-    if kinds:
-        return kinds[0] != dtype.is_floating_point
-    fractions = [item for item in node.args if isinstance(item, float) and not item.is_integer()]
-    return bool(fractions) and not dtype.is_floating_point
+def _script_value(value: Any) -> Any:  # noqa: ANN401  # as above
+    made = value.node()
+    if made.kind() == "prim::Constant":
+        return value.toIValue()
+    if made.kind() == "prim::ListConstruct":
+        return [_script_value(item) for item in made.inputs()]
+    kind = value.type()
+    return OfTensor(kind.dtype() if isinstance(kind, torch._C.TensorType) else None)  # noqa: SLF001  # as above
+
+
+def _equal(value: object, default: object) -> bool:
+    return not isinstance(value, OfTensor) and type(value) is not Tensor and value == default
 
 
 def _place(node: torch.fx.Node, root: Path) -> str:

@@ -1,76 +1,65 @@
 """Changed samples on which wrong conversions show that ordinary samples do not reach."""
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from coreml_gate.config import ModelConfig
+from coreml_gate.diagnose.changes import CHANGES, EXACT, LARGE, Kind, kind_of, resized
+from coreml_gate.diagnose.source_watch import SourceWatch
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.mil import MilEngine
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import PackageError, SourceError
 from coreml_gate.measure.compare import compare
+from coreml_gate.measure.shapes import ShapeCase
 from coreml_gate.record import Comparison, Variant
 
 MOST_SECONDS: Final = 30.0
 """After this no further variant is begun: a large model is asked fewer of them."""
+MOST_ELEMENTS: Final = 2**20
+"""A shape with more elements is left out: it would cost more than it tells."""
 _ULPS: Final = 4
-"""How far the inputs are moved to see whether the source is stable."""
+"""How far the inputs are moved to see where the source is stable."""
+_MOVES: Final = 8
+"""How often they are moved, each time otherwise."""
 _STABLE_SHARE: Final = 0.25
 """Of the parity limit: the source itself may move by so much."""
-_SPREAD: Final = 3.0
-"""The greatest magnitude of the whole and half numbers."""
+_STEP: Final = 0.05
+"""Of the greatest value: what a source that steps at exact numbers may differ by there."""
+_NEGATIVE: Final = "negative integers"
 
-
-def _whole(x: Tensor) -> Tensor:
-    return (x / _greatest(x) * _SPREAD).round()
-
-
-def _boundaries(x: Tensor) -> Tensor:
-    values = torch.tensor([0.0, 1.0, -1.0, float(x.min()), float(x.max())], dtype=x.dtype)
-    return values.repeat(math.ceil(x.numel() / len(values)))[: x.numel()].reshape(x.shape)
-
-
-def _infinite(x: Tensor) -> Tensor:
-    flat = x.clone().reshape(-1)
-    flat[:: max(2, flat.numel() // 4)] = -math.inf
-    return flat.reshape(x.shape)
-
-
-def _greatest(x: Tensor) -> float:
-    return float(x.abs().max()) or 1.0
-
-
-CHANGES: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
-    "samples times 1e-4": lambda x: x * 1e-4,
-    "samples times 1e3": lambda x: x * 1e3,
-    "half-integers": lambda x: _whole(x) + 0.5,
-    "magnitudes": lambda x: x.abs(),
-    "negated magnitudes": lambda x: -x.abs(),
-    "integers": _whole,
-    "zeros": torch.zeros_like,
-    "fractions in (0, 1)": lambda x: torch.sigmoid(x / _greatest(x) * _SPREAD),
-    "repeated values": lambda x: (x / _greatest(x) * 2).round() / 2 * _greatest(x),
-    "boundary values": _boundaries,
-    "infinities": _infinite,
-}
-"""What happens to every floating point input, in the order in which it is tried."""
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Adversary:
-    """Both sides of one model, and the sample that is changed."""
+    """Both sides of one model, and what their samples may be changed to."""
 
     source: SourceEngine
     package: MilEngine
     config: ModelConfig
     limit: float
+    shapes: tuple[ShapeCase, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One changed sample."""
+
+    title: str
+    sample: Sample
+    changed: tuple[str, ...]
+    """Names of the inputs that are not as they were."""
+    exact: bool = False
 
 
 def variants(
@@ -78,52 +67,179 @@ def variants(
 ) -> Iterator[tuple[Variant, Sample]]:
     """Each change on which the source is defined and stable, compared with the package.
 
-    Integers, images and masks (inputs of zeros and ones) stay as they are; without anything to change there
-    is no variant.
+    All inputs of a kind (numbers, integers, masks) are changed together, then the shapes, then each input by
+    itself. Images stay as they are. An element of an output counts where the source's is finite and does not
+    move when the inputs move by a few units in the last place.
     """
-    fixed = {item.name for item in adversary.config.input if item.image is not None}
-    names = [name for name, value in sample.items() if name not in fixed and _is_free(value)]
     until = clock() + MOST_SECONDS
-    for title, change in CHANGES.items() if names else ():
+    refused: set[str] = set()
+    for attempt in _attempts(adversary, sample, refused):
         if clock() > until:
             return
-        changed = {name: change(value) if name in names else value for name, value in sample.items()}
-        comparisons = _compared(adversary, changed, names)
-        if comparisons:
-            yield Variant(name=title, comparisons=comparisons), changed
+        comparisons = _compared(adversary, attempt)
+        if comparisons is None:
+            refused.add(attempt.title)
+        elif comparisons:
+            yield Variant(name=attempt.title, comparisons=comparisons), attempt.sample
 
 
-def _is_free(value: Tensor) -> bool:
-    return value.is_floating_point() and value.numel() > 0 and not bool(((value == 0) | (value == 1)).all())
+def _attempts(adversary: Adversary, sample: Sample, refused: set[str]) -> Iterator[_Attempt]:
+    """All of them; what was refused meanwhile decides whether large integers are tried."""
+    fixed = {item.name for item in adversary.config.input if item.image is not None}
+    groups: dict[Kind, list[str]] = {kind: [] for kind in CHANGES}
+    for name, value in sample.items():
+        if name not in fixed and value.numel() > 0:
+            groups[kind_of(value)].append(name)
+    for kind, names in groups.items():
+        yield from _changed(sample, kind, tuple(names), "", refused)
+    yield from _alike(sample, groups["numbers"])
+    yield from _reshaped(adversary, sample, fixed)
+    for kind, names in groups.items():
+        for name in names if len(names) > 1 else ():
+            yield from _changed(sample, kind, (name,), f" in `{name}` alone", refused)
 
 
-def _compared(adversary: Adversary, changed: Sample, names: list[str]) -> tuple[Comparison, ...]:
-    """Nothing where the source refuses, is undefined or unstable, or where the package refuses the input."""
+def _changed(
+    sample: Sample, kind: Kind, names: tuple[str, ...], suffix: str, refused: set[str]
+) -> Iterator[_Attempt]:
+    for title, change in CHANGES[kind].items() if names else ():
+        if title not in LARGE or _NEGATIVE + suffix not in refused:
+            changed = {name: change(value) if name in names else value for name, value in sample.items()}
+            yield _Attempt(title + suffix, changed, names, exact=title in EXACT)
+
+
+def _alike(sample: Sample, names: list[str]) -> Iterator[_Attempt]:
+    """Every input with the numbers of the first one of its shape."""
+    firsts: dict[tuple[int, ...], Tensor] = {}
+    changed = {
+        name: firsts.setdefault(tuple(value.shape), value) if name in names else value
+        for name, value in sample.items()
+    }
+    if len(firsts) < len(names):
+        yield _Attempt("the same numbers in all inputs", changed, tuple(names))
+
+
+def _reshaped(adversary: Adversary, sample: Sample, fixed: set[str]) -> Iterator[_Attempt]:
+    for case in adversary.shapes:
+        usual = all(tuple(value.shape) == case.shapes.get(name) for name, value in sample.items())
+        if fixed or usual or case.elements > MOST_ELEMENTS or set(case.shapes) != set(sample):
+            continue
+        changed = {name: resized(value, case.shapes[name]) for name, value in sample.items()}
+        shown = ", ".join(str(shape) for shape in case.shapes.values())
+        yield _Attempt(f"samples of shape {shown}", changed, tuple(sample))
+
+
+def _compared(adversary: Adversary, attempt: _Attempt) -> tuple[Comparison, ...] | None:
+    """Nothing where the package refuses or no element counts; ``None`` where the source refuses."""
     try:
-        reference = adversary.source.run(changed)
-        if not _is_defined(reference):
-            return ()
-        moved = {name: _moved(value) if name in names else value for name, value in changed.items()}
-        if not _is_stable(reference, adversary.source.run(moved), adversary.limit * _STABLE_SHARE):
-            return ()
-        candidate = adversary.package.run(changed)
-    except (SourceError, PackageError):
+        reference = adversary.source.run(attempt.sample)
+    except SourceError:
+        return None
+    try:
+        candidate = adversary.package.run(attempt.sample)
+    except PackageError:
         return ()
-    return tuple(compare(name, 0, reference[name], candidate[name], ("source", "fp32")) for name in reference)
+    kept = {name: np.asarray(np.isfinite(array)) for name, array in reference.items()}
+    first = _restricted(reference, candidate, kept)
+    if not any(item.exceeds(adversary.limit) for item in first):
+        return first if any(flags.any() for flags in kept.values()) else ()
+    try:
+        kept = _that_count(adversary, attempt, reference, candidate)
+    except SourceError:  # refuses the same sample a unit in the last place further
+        return ()
+    return _restricted(reference, candidate, kept)
 
 
-def _is_defined(outputs: Outputs) -> bool:
-    return all(bool(np.isfinite(array).all()) for array in outputs.values())
+def _restricted(reference: Outputs, candidate: Outputs, kept: Mapping[str, Flags]) -> tuple[Comparison, ...]:
+    """Output by output, with zeros on both sides where an element does not count."""
+    found = []
+    for name, array in reference.items():
+        other = candidate[name]
+        if array.shape == np.shape(other):
+            if array.size and not kept[name].any():
+                continue
+            array, other = np.where(kept[name], array, 0), np.where(kept[name], other, 0)  # noqa: PLW2901  # what counts of them
+        found.append(compare(name, 0, array, other, ("source", "fp32")))
+    return tuple(found)
 
 
-def _moved(value: Tensor) -> Tensor:
-    """Every number a few units in the last place off, to either side; zeros and infinities stay."""
-    generator = torch.Generator().manual_seed(0)
-    signs = torch.randint(0, 2, value.shape, generator=generator) * 2 - 1
-    step = _ULPS * torch.finfo(value.dtype).eps * value.abs() * signs
-    return torch.where(value.isfinite(), value + step.to(value.dtype), value)
+def _that_count(
+    adversary: Adversary, attempt: _Attempt, reference: Outputs, candidate: Outputs
+) -> dict[str, Flags]:
+    """Elements at which a difference is the package's fault: finite, and stable or an exact step."""
+    watch = SourceWatch()
+    with watch:
+        adversary.source.run(attempt.sample)
+    finite = {name: np.asarray(np.isfinite(array)) for name, array in reference.items()}
+    if watch.leaves_32_bits:
+        return {name: np.zeros_like(flags) for name, flags in finite.items()}
+    stable = _stable(adversary, attempt, reference)
+    kept = {name: flags & stable[name] for name, flags in finite.items()}
+    if attempt.exact and not watch.chooses:
+        steps = _steps(adversary, attempt, reference, candidate)
+        kept = {name: flags | (finite[name] & steps[name]) for name, flags in kept.items()}
+    return kept
 
 
-def _is_stable(reference: Outputs, moved: Outputs, limit: float) -> bool:
-    figures = (compare(name, 0, reference[name], moved[name], ("source", "source")) for name in reference)
-    return not any(item.exceeds(limit) for item in figures)
+def _stable(adversary: Adversary, attempt: _Attempt, reference: Outputs) -> dict[str, Flags]:
+    """Elements that stay where they are while every number moves by a few units in the last place."""
+    stable = {name: np.ones(array.shape, bool) for name, array in reference.items()}
+    for seed in range(_MOVES):
+        sample = {
+            name: _moved(value, seed) if name in attempt.changed and value.is_floating_point() else value
+            for name, value in attempt.sample.items()
+        }
+        for name, array in adversary.source.run(sample).items():
+            stable[name] &= _is_close(reference[name], array, adversary.limit * _STABLE_SHARE)
+    return stable
+
+
+def _steps(
+    adversary: Adversary, attempt: _Attempt, reference: Outputs, candidate: Outputs
+) -> dict[str, Flags]:
+    """Elements where the package is far off and the source gives the same in double precision."""
+    precise = _in_double(adversary.source, attempt.sample)
+    none = {name: np.zeros(array.shape, bool) for name, array in reference.items()}
+    if precise is None:
+        return none
+    return {
+        name: (array == precise[name]) & ~_is_close(array, candidate[name], _STEP)
+        if array.shape == np.shape(candidate[name]) == precise[name].shape
+        else none[name]
+        for name, array in reference.items()
+    }
+
+
+def _in_double(engine: SourceEngine, sample: Sample) -> Outputs | None:
+    """The source in float64; nothing where it cannot, as with weights that are no parameters."""
+    model = engine.source.model
+    if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        return None
+    wide = replace(engine, source=replace(engine.source, model=copy.deepcopy(model).double()))
+    given = {name: value.double() if value.is_floating_point() else value for name, value in sample.items()}
+    try:
+        return wide.run(given)
+    except SourceError:
+        return None
+
+
+def _is_close(reference: npt.NDArray[Any], other: npt.NDArray[Any], limit: float) -> Flags:
+    """Per element, against the greatest finite reference value; false all over for another shape."""
+    if np.shape(other) != reference.shape:
+        return np.zeros(reference.shape, bool)
+    finite = np.isfinite(reference)
+    greatest = float(np.abs(reference[finite].astype(float)).max(initial=0.0)) or 1.0
+    exact = reference.dtype.kind in "biu"
+    with np.errstate(invalid="ignore", over="ignore"):
+        distance = np.abs(reference.astype(float) - np.asarray(other).astype(float))
+    close: Flags = (distance == 0) if exact else (distance <= limit * greatest)
+    return close
+
+
+def _moved(value: Tensor, seed: int) -> Tensor:
+    """Every number up to a few units in the last place off, to either side; zeros and infinities stay."""
+    generator = torch.Generator().manual_seed(seed)
+    share = torch.rand(value.shape, generator=generator) * 2 - 1
+    share = torch.where(share.abs() < 1 / 2, share.sign(), share)
+    step = _ULPS * torch.finfo(value.dtype).eps * value.abs() * share
+    return torch.where(value.abs() < math.inf, value + step.to(value.dtype), value)

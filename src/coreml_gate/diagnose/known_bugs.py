@@ -10,6 +10,7 @@ from coreml_gate.record import FirstWrong
 class KnownBug:
     """One wrong conversion, and how to write the operation instead."""
 
+    id: str
     torch_operations: tuple[str, ...]
     """As the first wrong operation names them."""
     routes: tuple[str, ...]
@@ -23,11 +24,18 @@ class KnownBug:
 KNOWN_BUGS: Final[tuple[KnownBug, ...]] = ()
 
 
+def bug_at(torch_operation: str, route: str) -> KnownBug | None:
+    """The known bug of this operation on this route."""
+    name = torch_operation.removesuffix("_")
+    found = (bug for bug in KNOWN_BUGS if name in bug.torch_operations and route in bug.routes)
+    return next(found, None)
+
+
 def hint_of(found: FirstWrong, route: str) -> str:
     """The way out of a known bug at this operation, or nothing."""
-    for bug in KNOWN_BUGS:
-        if found.torch_operation in bug.torch_operations and route in bug.routes:
-            known = f" ({bug.issue})" if bug.issue else ""
-            fixed = f", fixed in coremltools {bug.fixed_in}" if bug.fixed_in else ""
-            return f"{bug.what}{known}{fixed}: {bug.workaround}"
-    return ""
+    bug = bug_at(found.torch_operation, route)
+    if bug is None:
+        return ""
+    known = f" ({bug.issue})" if bug.issue else ""
+    fixed = f", fixed in coremltools {bug.fixed_in}" if bug.fixed_in else ""
+    return f"{bug.what}{known}{fixed}: {bug.workaround}"

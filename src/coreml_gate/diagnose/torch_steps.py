@@ -11,7 +11,7 @@ from coremltools.converters.mil.frontend.torch.torchscript_utils import _expand_
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from coreml_gate.convert.graph import exported_name, module_path, readable
+from coreml_gate.convert.graph_names import exported_name, module_path, readable
 from coreml_gate.convert.mapping import node_key
 from coreml_gate.diagnose.digest import Digest, digest, tensors_in
 from coreml_gate.engines.python import relative_to_tree

@@ -32,6 +32,17 @@ _SIZED_BY_VALUES: Final = frozenset(
 )
 
 
+_FILLING: Final = ("aten::fill", "aten::fill_", "aten::full_like", "aten::new_full")
+_NAMED_ARGUMENTS: Final = frozenset(
+    {
+        *(("aten::" + name, "alpha") for name in ("add", "sub", "rsub")),
+        ("aten::gelu", "approximate"),
+        ("aten::softplus", "threshold"),
+    }
+)
+"""Arguments for which another rule says more."""
+
+
 def _match(call: TorchCall, text: str) -> Match:
     return Match(call.module or call.name, text, call.file, call.line)
 
@@ -48,6 +59,27 @@ def _ignored_alpha(graph: TorchGraph) -> Iterator[Match]:
         alpha = call.constants.get("alpha", 1)
         if alpha not in {1, None}:
             yield _match(call, f"`{call.operation}` with alpha = {alpha}: the converter drops it")
+
+
+def _unread_argument(graph: TorchGraph) -> Iterator[Match]:
+    for call in graph.calls:
+        for name, value in call.unread.items():
+            if (call.operation.removesuffix("_"), name) not in _NAMED_ARGUMENTS:
+                shown = f"`{call.operation}` with {name} = {value}: the converter never reads it"
+                yield _match(call, shown)
+
+
+def _fraction_among_integers(graph: TorchGraph) -> Iterator[Match]:
+    for call in _of(graph, _FILLING):
+        value = call.constants.get("fill_value", call.constants.get("value"))
+        if call.dtype.startswith(("int", "uint")) and isinstance(value, float) and not value.is_integer():
+            yield _match(call, f"{value:g} is written into integers, and stays {value:g} in the package")
+
+
+def _flat_extreme(graph: TorchGraph) -> Iterator[Match]:
+    for call in _of(graph, {"aten::argmax", "aten::argmin"}):
+        if "dim" not in call.constants and "dim" not in call.inputs and call.shape in {None, ()}:
+            yield _match(call, f"`{call.operation}` without dim is taken along the last axis")
 
 
 def _diagonal(graph: TorchGraph) -> Iterator[Match]:
@@ -183,6 +215,36 @@ RULES: Final = (
         evidence=("apple/coremltools#2573", "measured: coremltools 9.0 drops it for add, sub and rsub"),
         fix="Multiply yourself:\ntorch.sub(x, 2 * y)",
         find=_ignored_alpha,
+        versions="up to 9.0",
+    ),
+    Rule(
+        id="unread-argument",
+        severity="silent",
+        part="graph",
+        question="Does an argument count in torch that the converter's own source never looks at?",
+        evidence=("measured: the converter functions of coremltools 9.0 read other arguments only",),
+        fix="Say it with operations instead of the argument, or try the other route:\n"
+        'conversion = "trace"  # or "export"',
+        find=_unread_argument,
+    ),
+    Rule(
+        id="fraction-among-integers",
+        severity="silent",
+        part="graph",
+        question="Is a fraction written into a tensor of integers?",
+        evidence=("measured: coremltools 9.0 keeps 2.7 where torch writes 2",),
+        fix="Write what torch makes of it:\ntorch.full_like(x, 2)",
+        find=_fraction_among_integers,
+        versions="up to 9.0",
+    ),
+    Rule(
+        id="flat-argmax",
+        severity="silent",
+        part="graph",
+        question="Is argmax or argmin called without a dimension?",
+        evidence=("measured: coremltools 9.0 takes the last axis, the default of `reduce_argmax`",),
+        fix="Flatten first:\nx.flatten().argmax(0)",
+        find=_flat_extreme,
         versions="up to 9.0",
     ),
     Rule(

@@ -36,6 +36,7 @@ from coreml_gate.measure.evaluate import evaluate
 from coreml_gate.measure.footprint import footprint, measured_footprint
 from coreml_gate.measure.package import package_facts
 from coreml_gate.measure.sensitivity import sensitivity
+from coreml_gate.measure.shapes import shape_cases
 from coreml_gate.measure.untrained import untrained_signs
 from coreml_gate.mil.outline import outline
 from coreml_gate.mil.package import Package, read_package
@@ -304,7 +305,7 @@ def _challenge(expected: Expected, wide: MilEngine, job: Job, log: EventLog) -> 
     if expected.engine is None or not job.model.adversarial:
         return ()
     limit = job.model.limits.parity.max_error
-    adversary = Adversary(expected.engine, wide, job.model, limit)
+    adversary = Adversary(expected.engine, wide, job.model, limit, shape_cases(wide.model.interface))
     found = list(variants(adversary, expected.samples.samples[0]))
     log.update(adversarial=[variant for variant, _ in found])
     return tuple(

@@ -1,0 +1,23 @@
+"""What the parts of an exported graph are called."""
+
+import torch
+
+
+def exported_name(target: object) -> str:
+    """The name that coremltools looks up: ``aten::add.Tensor``, or a Python function's."""
+    if isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - torch names its type nowhere else
+        return str(target.name())  # type: ignore[no-untyped-call]
+    return str(getattr(target, "__name__", target))
+
+
+def module_path(node: torch.fx.Node) -> str:
+    """The innermost module that a node comes from, as ``layers.0.attn``; empty for the model itself."""
+    stack = node.meta.get("nn_module_stack") or {}
+    paths = [str(entry[0]) for entry in stack.values()]
+    return readable(paths[-1]) if paths else ""
+
+
+def readable(path: str) -> str:
+    """A module's path without what torch.export and our own wrapper put before it."""
+    path = path.removeprefix("L['self'].").removeprefix("L['self']")
+    return path.removeprefix("wrapped.").removesuffix("wrapped")
