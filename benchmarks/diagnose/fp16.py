@@ -80,6 +80,7 @@ def examine(fault: Fault, folder: Path) -> Outcome:
     case = Case(twin, shipped, origins, inputs, config.limits.precision, fault.mode)
     ranges = Ranges()
     for given in inputs:
+        ranges.observe_inputs(given)
         wide.model.predict(given, observe=ranges.observe)
 
     def again(patterns: tuple[str, ...]) -> Path:

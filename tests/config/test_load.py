@@ -128,6 +128,14 @@ def test_one_problem_is_said_in_the_users_words(text: str, said: str) -> None:
             "[[model]]\nname = 'a'\nsource = 'a.mlpackage'\nprecision = 'float32'",
             "line 7: `model[a].precision` cannot be set",
         ),
+        (
+            "precision = 'float32'\nkeep-fp32 = ['a']",
+            'line 5: `model[digits].keep-fp32` cannot stand together with `precision = "float32"`',
+        ),
+        (
+            "[gate]\nprecision = 'float32'\nkeep-fp32 = ['a']",
+            'remove `keep-fp32`, or set `precision = "float16"`.',
+        ),
         ("[[model]]\nname = 'a'\nsource = 'a.onnx'", "line 6: `model[a].source` must be `file.py:callable`"),
     ],
 )
@@ -140,6 +148,7 @@ def test_a_models_problem_has_its_place_and_a_way_out(lines: str, said: str) -> 
     [
         "deployment-target = 'iOS18'\ncompress = { method = 'linear-int4', block-size = 32 }",
         "input = [{ name = 'x', shape = [1, [1, -1], [4, 4]] }]",
+        "precision = 'float32'\n[gate]\nkeep-fp32 = ['a']",
         "input = [{ name = 'x', shapes = [[1, 2], [3, 4]], dtype = 'float16' }]",
     ],
 )

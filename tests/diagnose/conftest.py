@@ -56,6 +56,7 @@ class MakeBench:
         inputs = [wide.inputs(sample) for sample in samples.samples]
         ranges = Ranges()
         for given in inputs:
+            ranges.observe_inputs(given)
             wide.model.predict(given, observe=ranges.observe)
         case = Case(twin, shipped, read_origins(conversion.origins), inputs, config.limits.precision)
         return Bench(case, ranges.of, source, samples, config, self.root)

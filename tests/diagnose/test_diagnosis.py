@@ -121,6 +121,13 @@ def test_what_comes_near_overflow_is_told_with_its_headroom(
         assert hazards[0].headroom == pytest.approx(65504 / 40_000)
 
 
+def test_an_input_beyond_half_precision_is_to_blame_itself(bench: MakeBench) -> None:
+    text = LARGE.replace("(x * {factor}).abs().sqrt()", "(x * 0.25).abs().sqrt()").replace("2.0", "1e5")
+    first = diagnose((made := bench(text)).case, made.ranges, Wish()).hazards[0]
+    assert (first.kind, first.operation, first.operation_type) == ("overflow", "x", "input")
+    assert (first.reaches, first.bites_in) == (1e5, "fp16")
+
+
 def test_a_cliff_bites_in_strict_mode_only(bench: MakeBench) -> None:
     made = bench(SOFTPLUS, conversion="trace")
     found = diagnose(made.case, made.ranges, Wish())

@@ -6,7 +6,7 @@ import pytest
 
 from coreml_gate.config import Config, GateOptions, Limits, ModelConfig
 from coreml_gate.gate.judge import judge
-from coreml_gate.record import ModelRecord, Problem, Record, SkippedModel
+from coreml_gate.record import Diagnosis, Hazard, ModelRecord, Problem, Record, SkippedModel
 from coreml_gate.verdict import BaselineFacts, Status, Verdict
 from tests.builders import comparison, environment, feature, model_config, model_record, package, record
 
@@ -136,6 +136,19 @@ def test_a_failure_points_at_the_models_file() -> None:
     files = {finding.check: finding.file for finding in findings}
     assert files["parity"] == "models/digits.py"
     assert files["size"] == ""
+
+
+def test_a_check_that_knows_the_line_is_not_overruled() -> None:
+    found = Hazard(
+        kind="overflow",
+        operation="pow_1",
+        operation_type="pow",
+        place="layers/norm.py:7",
+        reaches=6e4,
+        bound=65504,
+    )
+    (finding,) = judged(model_record(diagnosis=Diagnosis(hazards=(found,)))).models[0].of("hazards")
+    assert (finding.file, finding.line) == ("layers/norm.py", 7)
 
 
 @pytest.mark.parametrize("source", ["app.models:build", "models/digits.pt2"])

@@ -24,6 +24,7 @@ def broken_rules(written: Config, resolved: Config) -> list[Problem]:
         place: Place = ("model", number)
         problems += _references(model, place)
         problems += _package_options(own, place)
+        problems += _kept(own, model, place)
         problems += _inputs(model, place)
         problems += _compression(own, model, place)
         problems += _devices(own, model, place)
@@ -81,6 +82,20 @@ def _package_options(own: ModelConfig, place: Place) -> Iterator[Problem]:
                 f"cannot be set: `{own.source}` is a package already and is taken as it is; remove the "
                 "option, or name the source from which the package was converted.",
             )
+
+
+def _kept(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:
+    """What ``[gate]`` keeps in float32 for all models does not speak against one that is float32 itself."""
+    is_own = "keep_fp32" in own.model_fields_set
+    if not model.keep_fp32 or model.precision != "float32":
+        return
+    if is_own or "precision" not in own.model_fields_set:
+        table: Place = place if is_own else ("gate",)
+        yield Problem(
+            (*table, "keep-fp32"),
+            'cannot stand together with `precision = "float32"`, which keeps every operation in float32: '
+            'remove `keep-fp32`, or set `precision = "float16"`.',
+        )
 
 
 def _inputs(model: ModelConfig, place: Place) -> Iterator[Problem]:

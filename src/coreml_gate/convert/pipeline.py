@@ -1,13 +1,15 @@
 """Converts a source twice: a float32 twin to compare with the source, and the package that ships."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import coremltools as ct
 import torch
+from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipelineManager
 
 from coreml_gate.config import Compression, ModelConfig
 from coreml_gate.convert.capture import Captured, Route, capture, routes
@@ -33,6 +35,8 @@ PACKAGE = "package.mlpackage"
 
 MAPPED = "mapped.mlpackage"
 ORIGINS = "operations.json"
+_NARROWING: Final = frozenset({"common::add_fp16_cast", "common::add_int16_cast"})
+"""Passes that a float32 conversion leaves out."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,75 @@ def convert_shipped(
     return _save(model, folder / PACKAGE), origins
 
 
+class Mapper:
+    """Captures a source once and converts its float32 twin as often as asked, each time with other passes.
+
+    :raises ConversionFailedError: Already the capture fails.
+    """
+
+    def __init__(
+        self, source: Source, samples: Samples, config: ModelConfig, folder: Path, route: Route
+    ) -> None:
+        self._task = _Task(source, samples, with_program_ranges(config, source, samples.names), folder)
+        self._outputs = run_source(source, samples.samples[0])
+        self._made: dict[tuple[str, ...] | None, Mapped] = {}
+        with self._told():
+            self._captured = capture(route, source, samples, self._task.config)
+            number_nodes(self._captured.model)
+
+    @property
+    def conversions(self) -> int:
+        """How many there were."""
+        return len(self._made)
+
+    def mapped(self, passes: tuple[str, ...] | None = None) -> Mapped:
+        """The twin with the graph beside it and the converter's own mapping between the two.
+
+        ``passes`` are the optimisation passes to apply, all without it; with none of them each torch
+        operation keeps operations of its own.
+
+        :raises ConversionFailedError: It does not convert this way.
+        """
+        if passes not in self._made:
+            pipeline = None if passes is None else ct.PassPipeline(list(passes))
+            with self._told():
+                model = _convert(self._captured, self._task, self._outputs, ct.precision.FLOAT32, pipeline)
+            path = _save(model, self._task.folder / str(len(self._made)) / MAPPED)
+            self._made[passes] = Mapped(self._captured.model, path, operation_keys(model))
+        return self._made[passes]
+
+    def passes(self) -> tuple[str, ...]:
+        """All optimisation passes of a float32 conversion, in order."""
+        names = _passes(self._task.config.converter.skip_passes).passes
+        return tuple(name for name in names if name not in _NARROWING)
+
+    def changing_passes(self) -> tuple[str, ...]:
+        """Those of them that change this program: a handful of nearly a hundred."""
+        with self._told():
+            program = _convert(
+                self._captured, self._task, self._outputs, None, ct.PassPipeline([]), "milinternal"
+            )
+            return tuple(name for name in self.passes() if _changes(name, program))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns what the converter raises into its message."""
+        with quiet() as heard, identity_shims():
+            try:
+                yield
+            except ConversionFailedError:
+                raise
+            except Exception as error:  # coremltools and torch.export document no exceptions
+                raise failure_of(error, self._task.source.root, heard.errors) from error
+
+
+def _changes(name: str, program: Any) -> bool:  # noqa: ANN401  # coremltools' own types
+    """Applies one pass; the program's text shows every operation, and large constants by their ends."""
+    before = str(program)
+    PassPipelineManager.apply_pipeline(program, ct.PassPipeline([name]))
+    return str(program) != before
+
+
 def convert_mapped(
     source: Source,
     samples: Samples,
@@ -140,31 +213,8 @@ def convert_mapped(
     route: Route,
     passes: tuple[str, ...] | None = None,
 ) -> Mapped:
-    """Converts the float32 twin with the graph beside it and the converter's own mapping between the two.
-
-    ``passes`` are the optimisation passes to apply, all without it; with none of them each torch operation
-    keeps operations of its own.
-
-    :raises ConversionFailedError: It does not convert this way.
-    """
-    task = _Task(source, samples, with_program_ranges(config, source, samples.names), folder)
-    outputs = run_source(source, samples.samples[0])
-    with quiet() as heard, identity_shims():
-        try:
-            captured = capture(route, source, samples, task.config)
-            number_nodes(captured.model)
-            pipeline = None if passes is None else ct.PassPipeline(list(passes))
-            model = _convert(captured, task, outputs, ct.precision.FLOAT32, pipeline)
-        except ConversionFailedError:
-            raise
-        except Exception as error:  # coremltools and torch.export document no exceptions
-            raise failure_of(error, source.root, heard.errors) from error
-    return Mapped(captured.model, _save(model, folder / MAPPED), operation_keys(model))
-
-
-def pass_names(config: ModelConfig) -> tuple[str, ...]:
-    """The optimisation passes that a conversion with this configuration applies, in order."""
-    return tuple(_passes(config.converter.skip_passes).passes)
+    """One conversion of :class:`Mapper`."""
+    return Mapper(source, samples, config, folder, route).mapped(passes)
 
 
 def _fallback_notes(failures: list[tuple[Route, ConversionFailedError]]) -> list[str]:
@@ -256,10 +306,12 @@ def _convert(
     outputs: Outputs,
     precision: Any,  # noqa: ANN401  # coremltools' own types
     passes: ct.PassPipeline | None = None,
-) -> ct.models.MLModel:
+    to: Literal["mlprogram", "milinternal"] = "mlprogram",
+) -> Any:  # noqa: ANN401  # coremltools' own types
     config = task.config
     return ct.convert(
         captured.model,
+        convert_to=to,
         inputs=input_types(task.samples, config, captured.program),
         outputs=output_types(config, outputs),
         states=list(captured.states),

@@ -132,10 +132,14 @@ def _bites(
 ) -> Iterator[Suspicion]:
     """Operations whose own half result is damaged, and whose damage reaches an output."""
     reasons = {item.operation: item for item in reversed(suspected)}
+    inputs = {
+        name: item for name, item in reasons.items() if name not in by_name and item.reaches > item.bound
+    }
     for name, damage in census.damage.items():
         if name not in by_name or damage.own <= BAD or not census.harms(name):
             continue
-        reason = reasons.get(name)
+        given = (inputs[read] for read in by_name[name].reads() if read in inputs)
+        reason = next(given, reasons.get(name))
         if reason is None and _follows(by_name[name], census):
             continue
         yield reason if reason is not None else _measured(by_name[name], damage.own, damage.vanished)

@@ -12,7 +12,7 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route, routes
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.mapping import Mapped
-from coreml_gate.convert.pipeline import convert_mapped, pass_names
+from coreml_gate.convert.pipeline import Mapper
 from coreml_gate.convert.unread import unread_arguments
 from coreml_gate.diagnose.first_wrong import AGREES, first_wrong
 from coreml_gate.diagnose.known_bugs import hint_of
@@ -26,6 +26,7 @@ from coreml_gate.measure.compare import compare
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import Comparison, FirstWrong, OtherRoute, ParityDiagnosis
 
+_APART: Final = "the source and the package cannot be set side by side"
 _OTHER: Final[dict[Route, Route]] = {"export": "trace", "trace": "export"}
 
 
@@ -64,11 +65,14 @@ class Failure:
 def diagnose_parity(failure: Failure, clock: Callable[[], float] = time.perf_counter) -> ParityDiagnosis:
     """Names the operation; what it cannot do is a reason in the answer, never an error."""
     started = clock()
+    found, conversions = _first_wrong(failure)
+    other = _other_route(failure)
     return ParityDiagnosis(
         asked_by=failure.suspect.asked_by,
         sample=failure.suspect.index,
-        first_wrong=_first_wrong(failure),
-        other_route=_other_route(failure),
+        first_wrong=found,
+        other_route=other,
+        conversions=conversions + (other is not None),
         seconds=clock() - started,
     )
 
@@ -79,22 +83,28 @@ def comparisons(reference: Outputs, candidate: Outputs, index: int) -> tuple[Com
     return tuple(compare(name, index, reference[name], array, ("source", "fp32")) for name, array in pairs)
 
 
-def _first_wrong(failure: Failure) -> FirstWrong:
+def _first_wrong(failure: Failure) -> tuple[FirstWrong, int]:
+    """The answer, and how many conversions it took."""
     try:
-        found = _located(failure, ())
+        mapper = _mapper(failure, failure.route)
+    except (ConversionFailedError, GateError) as error:
+        return FirstWrong(reason=f"{_APART}: {error}"), 0
+    try:
+        found = _located(failure, mapper, ())
         if found.reason == AGREES:
-            found = _wrong_pass(failure)
+            found = _wrong_pass(failure, mapper)
     except (ConversionFailedError, GateError, UntraceableError) as error:
         try:
-            found = _located(failure, None)
+            found = _located(failure, mapper, None)
         except (ConversionFailedError, GateError, UntraceableError):
-            return FirstWrong(reason=f"the source and the package cannot be set side by side: {error}")
-    return found.model_copy(update={"hint": found.hint or hint_of(found, failure.route)})
+            return FirstWrong(reason=f"{_APART}: {error}"), mapper.conversions
+    hint = found.hint or hint_of(found, failure.route)
+    return found.model_copy(update={"hint": hint}), mapper.conversions
 
 
-def _located(failure: Failure, passes: tuple[str, ...] | None) -> FirstWrong:
+def _located(failure: Failure, mapper: Mapper, passes: tuple[str, ...] | None) -> FirstWrong:
     """One conversion with these passes, then one run of both sides."""
-    mapped = _mapped(failure, failure.route, passes)
+    mapped = mapper.mapped(passes)
     engine = _engine(failure, mapped)
     run = run_graph(mapped.graph, list(failure.sample.values()), failure.source.root)
     found = first_wrong(engine.model, engine.inputs(failure.sample), mapped.keys, run, failure.limit)
@@ -110,34 +120,37 @@ def _unread(failure: Failure, mapped: Mapped, found: FirstWrong) -> str:
     return next((item.cause for item in unread if (item.operation, item.place) == where), "")
 
 
-def _mapped(failure: Failure, route: Route, passes: tuple[str, ...] | None) -> Mapped:
+def _mapper(failure: Failure, route: Route) -> Mapper:
     folder = failure.folder / "parity" / route
-    return convert_mapped(failure.source, failure.samples, failure.config, folder, route, passes)
+    return Mapper(failure.source, failure.samples, failure.config, folder, route)
 
 
 def _engine(failure: Failure, mapped: Mapped) -> MilEngine:
     return load_mil_engine(read_package(mapped.package), "fp32", None, failure.config)
 
 
-def _agrees(failure: Failure, route: Route, passes: tuple[str, ...] | None) -> bool:
-    engine = _engine(failure, _mapped(failure, route, passes))
+def _agrees(failure: Failure, mapped: Mapped) -> bool:
+    engine = _engine(failure, mapped)
     answers = run_source(failure.source, failure.sample, failure.suspect.index), engine.run(failure.sample)
     return not any(item.exceeds(failure.limit) for item in comparisons(*answers, failure.suspect.index))
 
 
-def _wrong_pass(failure: Failure) -> FirstWrong:
-    """Bisects the optimisation passes: the shortest prefix that breaks the package ends with it."""
-    names = pass_names(failure.config)
-    if _agrees(failure, failure.route, names):
+def _wrong_pass(failure: Failure, mapper: Mapper) -> FirstWrong:
+    """Bisects the passes that change the program: the shortest prefix that breaks it ends with it."""
+    names = mapper.passes()
+    if _agrees(failure, mapper.mapped(names)):
         return FirstWrong(reason="converted once more, the package agrees with its source")
-    right, wrong = 0, len(names)
+    changing = set(mapper.changing_passes())
+    ends = [end for end, name in enumerate(names, 1) if name in changing or end == len(names)]
+    right, wrong = -1, len(ends) - 1
     while wrong - right > 1:
         middle = (right + wrong) // 2
-        right, wrong = (middle, wrong) if _agrees(failure, failure.route, names[:middle]) else (right, middle)
-    culprit = names[right]
-    found = _located(failure, names[:wrong])
+        fits = _agrees(failure, mapper.mapped(names[: ends[middle]]))
+        right, wrong = (middle, wrong) if fits else (right, middle)
+    culprit = names[ends[wrong] - 1]
+    found = _located(failure, mapper, names[: ends[wrong]])
     update = {"reason": f"the optimisation pass `{culprit}` breaks it"}
-    if _agrees(failure, failure.route, tuple(name for name in names if name != culprit)):
+    if _agrees(failure, mapper.mapped(tuple(name for name in names if name != culprit))):
         update["hint"] = (
             f'leave the pass out: converter = {{ skip-passes = ["{culprit}"] }} (tried: it agrees)'
         )
@@ -151,6 +164,6 @@ def _other_route(failure: Failure) -> OtherRoute | None:
     if other not in routes(failure.source, free):
         return None
     try:
-        return OtherRoute(route=other, agrees=_agrees(failure, other, None))
+        return OtherRoute(route=other, agrees=_agrees(failure, _mapper(failure, other).mapped()))
     except (ConversionFailedError, GateError):
         return OtherRoute(route=other, agrees=None)

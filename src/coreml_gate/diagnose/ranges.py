@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import TypeIs
 
@@ -65,10 +67,12 @@ class Ranges:
         found = Range(least, greatest, max(abs(least), abs(greatest)) * count)
         self.of[operation.name] = found.joined(self.of.get(operation.name))
 
-    def observe_input(self, name: str, value: Tensor) -> None:
-        """Take in one input of the model."""
-        if _has_floats(value):
-            self.of[name] = Range(*_extremes(value)).joined(self.of.get(name))
+    def observe_inputs(self, inputs: Mapping[str, NDArray[Any]]) -> None:
+        """Take in one sample; images and integers are no floats."""
+        for name, array in inputs.items():
+            value = torch.from_numpy(np.ascontiguousarray(array))
+            if _has_floats(value):
+                self.of[name] = Range(*_extremes(value)).joined(self.of.get(name))
 
 
 def _has_floats(value: object) -> TypeIs[Tensor]:

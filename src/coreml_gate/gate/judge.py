@@ -85,9 +85,9 @@ def _judge_model(evidence: Evidence, *, strict: bool) -> ModelVerdict:
 
 
 def _located(finding: Finding, config: ModelConfig) -> Finding:
-    """Points at the file that builds the model, the one place in the repository that is known of it."""
+    """Points at the file that builds the model where the check itself knows no better place."""
     file, separator, _ = config.source.rpartition(":")
-    if finding.status in _SETTLED or not separator or not file.endswith(".py"):
+    if finding.file or finding.status in _SETTLED or not separator or not file.endswith(".py"):
         return finding
     return finding.model_copy(update={"file": file})
 

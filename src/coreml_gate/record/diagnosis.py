@@ -171,4 +171,5 @@ class ParityDiagnosis(Measured):
     sample: NonNegativeInt
     first_wrong: FirstWrong
     other_route: OtherRoute | None = None
+    conversions: NonNegativeInt = 0
     seconds: NonNegativeFloat = 0.0

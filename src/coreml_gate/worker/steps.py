@@ -267,6 +267,7 @@ def _compare(
     parity: list[Comparison] = []
     precision: list[Comparison] = []
     for index, sample in enumerate(expected.samples.samples):
+        ranges.observe_inputs(wide.inputs(sample))
         of_wide, of_shipped = wide.run(sample, ranges.observe), shipped.run(sample)
         halves.append(of_shipped)
         if expected.outputs:
