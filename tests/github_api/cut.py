@@ -18,6 +18,7 @@ REPOSITORY: Final = "/repos/{owner}/{repo}"
 OPERATIONS: Final = {
     "": ("get",),
     "/pulls/{pull_number}": ("get",),
+    "/issues": ("get",),
     "/issues/{issue_number}/comments": ("get", "post"),
     "/issues/comments/{comment_id}": ("get", "patch", "delete"),
     "/check-runs": ("post",),

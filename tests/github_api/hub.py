@@ -152,6 +152,24 @@ class Hub:
     def on_pulls_get(self, operation: Operation, query: Query, body: Json) -> Reply:
         return self._ok(operation, self.pulls[int(operation.path["pull_number"])])
 
+    def on_issues_list_for_repo(self, operation: Operation, query: Query, body: Json) -> Reply:
+        """Pull requests are issues, and the gate asks for no others."""
+        wanted = set(query["labels"].split(","))
+        issues = [
+            self._new(
+                "issue",
+                number=number,
+                state=pull["state"],
+                user=pull["user"],
+                labels=pull["labels"],
+                url=self.at(f"/issues/{number}"),
+                pull_request={"url": pull["url"], "html_url": None, "diff_url": None, "patch_url": None},
+            )
+            for number, pull in self.pulls.items()
+            if pull["state"] == query["state"] and wanted <= {each["name"] for each in pull.get("labels", ())}
+        ]
+        return self._page(operation, query, issues)
+
     def on_issues_list_comments(self, operation: Operation, query: Query, body: Json) -> Reply:
         number = int(operation.path["issue_number"])
         return self._page(

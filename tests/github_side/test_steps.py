@@ -14,7 +14,17 @@ from coreml_gate.errors import ConfigError, RecordError, UsageError
 from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.github.artifacts import baseline_name
 from coreml_gate.record import SkippedModel, read_record, write_record
-from tests.builders import comparison, environment, model_record, package, record
+from coreml_gate.verdict import Status
+from tests.builders import (
+    comparison,
+    environment,
+    finding,
+    model_record,
+    model_verdict,
+    package,
+    record,
+    verdict,
+)
 from tests.github_api.faults import NOT_ACCESSIBLE, Fault
 from tests.github_api.hub import Hub, zipped
 from tests.github_api.server import TOKEN, GitHubServer
@@ -165,6 +175,47 @@ def test_without_permission_the_base_is_rebuilt_and_the_line_to_add_is_said(
     assert found.outputs()["baseline-source"] == "none"
     assert found.outputs()["baseline-commit"] == BASE
     assert "`actions: read`" in found.log.getvalue()
+
+
+# accept
+
+
+def test_a_baseline_says_which_failures_came_accepted_and_the_next_pull_request_may_have_them(
+    hub: Hub, job: MakeJob
+) -> None:
+    hub.permissions["alice"] = "write"
+    line = "/coreml-gate accept precision of digits until 2026-12-31: retrained in December"
+    hub.add_pull(12, "e" * 40, state="closed", merged_at="2026-11-20T00:00:00Z", body=line)
+    hub.set_labels(12, "coreml-gate: accept")
+    stored = job("push", PUSH)
+    stored.leave_report(SITUATIONS["pass"](), record(commit=BASE))
+
+    assert stored.run("accept") == 0
+    kept = read_record(stored.folder / ".coreml-gate" / "record.json")
+    assert [(each.model, each.check, each.pull_request) for each in kept.accepted] == [
+        ("digits", "precision", 12)
+    ]
+
+    figures = {"check": "precision", "value": 25.0, "base": 25.0, "limit": 30.0, "status": Status.FAIL}
+    model = model_verdict(finding(**figures), verdict=Status.FAIL, exit_code=1)
+    reported = job("pull_request", pull_request())
+    reported.leave_report(verdict(model, verdict=Status.FAIL, exit_code=1))
+    (reported.folder / ".coreml-gate" / "baseline").mkdir()
+    write_record(kept, reported.folder / ".coreml-gate" / "baseline" / "record.json")
+    assert reported.run("report") == 0
+    assert "retrained in December (pull request 12)" in only_body(hub)
+
+
+def test_without_permission_to_read_pull_requests_the_baseline_stays_as_it_is(
+    server: GitHubServer, job: MakeJob
+) -> None:
+    server.faults.append(Fault("GET", "/issues", 403, NOT_ACCESSIBLE))
+    stored = job("push", PUSH)
+    stored.leave_report(SITUATIONS["pass"](), record(commit=BASE))
+
+    assert stored.run("accept") == 0
+    assert read_record(stored.folder / ".coreml-gate" / "record.json").accepted == ()
+    assert "`pull-requests: read`" in stored.log.getvalue()
 
 
 # report on our own run

@@ -10,7 +10,9 @@ from coreml_gate.config import Config
 from coreml_gate.errors import ArtifactError, GateError, GitHubError
 from coreml_gate.gate.baseline import Baseline, as_baseline, no_baseline
 from coreml_gate.gate.git import short
+from coreml_gate.github.artifacts import RECORD_FILE
 from coreml_gate.github.baseline import BaselineNote, Wanted, find, merge_base, read_note
+from coreml_gate.github.carried import apply_carried
 from coreml_gate.github.check import Outcome, unfinished
 from coreml_gate.github.client import Client, asking
 from coreml_gate.github.creep import creep_findings
@@ -64,6 +66,7 @@ class Case:
 def own_case(client: Client, event: Event, report: Path, note_folder: Path, asked: Asked) -> Case:
     """The Verdict that this run came to by itself, which may read more of GitHub but has to trust nobody."""
     verdict = _with_note(read_report(report), read_note(note_folder))
+    verdict = _carried(verdict, _kept_record(note_folder), asked)
     if event.pull_request is None:
         return Case(verdict)
     notices: list[str] = []
@@ -99,6 +102,7 @@ def reported_case(client: Client, run: SourceRun, asked: Asked) -> Case:
     notices: list[str] = []
     baseline = _stored_baseline(client, pull, run.head_sha, asked)
     verdict = rejudge(config, merged.record, baseline.record, baseline.facts)
+    verdict = _carried(verdict, baseline.record, asked)
     verdict = with_findings(verdict, tuple(_note("record", note) for note in merged.notes))
     verdict = _annotated(client, verdict, pull, asked, notices, run.head_sha, _BASE_LIMITS)
     if asked.release:
@@ -121,6 +125,17 @@ def _annotated(
     verdict = with_findings(verdict, policy or ())
     overridden = _attempt(lambda: _overridden(client, verdict, pull, asked), notices)
     return verdict if overridden is None else overridden
+
+
+def _carried(verdict: Verdict, baseline: Record | None, asked: Asked) -> Verdict:
+    """The Verdict with the failures that the baseline may go on having."""
+    return verdict if baseline is None else apply_carried(verdict, baseline.accepted, asked.today)
+
+
+def _kept_record(folder: Path) -> Record | None:
+    """The Record of the baseline that an earlier step unpacked, if there was one."""
+    file = folder / RECORD_FILE
+    return read_record(file) if file.exists() else None
 
 
 def _policy(client: Client, pull: Pull, asked: Asked, head_sha: str, limits: str) -> tuple[Finding, ...]:

@@ -135,12 +135,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", metavar="PATH", help="the configuration, relative to the repository")
     parser.add_argument("--comment", choices=COMMENT_MODES, default="always", help="default: %(default)s")
-    parser.add_argument(
-        "--author",
-        default="github-actions[bot]",
-        metavar="LOGIN",
-        help="who writes with this token; default: %(default)s",
-    )
+    _add_author(parser)
     parser.add_argument("--job-status", choices=JOB_STATUSES, default="success", help="of the job so far")
     for name, words in (
         ("annotations", "findings at their lines"),
@@ -152,6 +147,24 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=False,
         help="compare with the last release, too",
+    )
+
+
+def _add_accept(parser: argparse.ArgumentParser) -> None:
+    _add_mode(parser)
+    _add_key(parser)
+    parser.add_argument(
+        "record", type=Path, nargs="?", default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
+    )
+    _add_author(parser)
+
+
+def _add_author(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--author",
+        default="github-actions[bot]",
+        metavar="LOGIN",
+        help="who writes with this token; default: %(default)s",
     )
 
 
@@ -180,6 +193,7 @@ def _add_workflow(parser: argparse.ArgumentParser) -> None:
 
 _STEPS: Final[dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]]] = {
     "start": (_add_start, "decide what this run is for, and open the check"),
+    "accept": (_add_accept, "note in a baseline which failures merged pull requests brought along, accepted"),
     "baseline": (_add_baseline, "find the stored baseline of the base commit"),
     "merge": (_add_merge, "make one Record of those of several jobs"),
     "matrix": (_add_matrix, "share the models that need Core ML among a few jobs"),

@@ -84,10 +84,18 @@ def apply_overrides(
     what there would be to accept.
     """
     judged = [_examined(each, verdict, may_write, today, labelled=labelled) for each in overrides]
-    counting = [each for each in judged if not each.problem]
-    models = tuple(_accepted(model, counting, strict=verdict.fail_on_unsure) for model in verdict.models)
     ignored = tuple(_ignored(each) for each in judged if each.problem)
-    return with_findings(verdict.model_copy(update={"models": models}), ignored)
+    return with_findings(accept(verdict, [each for each in judged if not each.problem]), ignored)
+
+
+def accept(
+    verdict: Verdict, overrides: Sequence[Override], applies: Callable[[Finding], bool] = lambda _: True
+) -> Verdict:
+    """The Verdict with the failures that these overrides name, and to which they apply, as warnings."""
+    models = tuple(
+        _accepted(model, overrides, applies, strict=verdict.fail_on_unsure) for model in verdict.models
+    )
+    return with_findings(verdict.model_copy(update={"models": models}), ())
 
 
 def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
@@ -153,7 +161,13 @@ def _blocking(*, strict: bool) -> tuple[Status, ...]:
     return (Status.FAIL, Status.UNSURE) if strict else (Status.FAIL,)
 
 
-def _accepted(model: ModelVerdict, overrides: Sequence[Override], *, strict: bool) -> ModelVerdict:
+def _accepted(
+    model: ModelVerdict,
+    overrides: Sequence[Override],
+    applies: Callable[[Finding], bool],
+    *,
+    strict: bool,
+) -> ModelVerdict:
     """The model with the last override for each check applied; without one, the model as it was."""
     by_check = {each.check: each for each in overrides if each.model == model.name}
     if not by_check:
@@ -161,7 +175,7 @@ def _accepted(model: ModelVerdict, overrides: Sequence[Override], *, strict: boo
     blocking = _blocking(strict=strict)
     findings = tuple(
         _accept(finding, by_check[finding.check])
-        if finding.status in blocking and finding.check in by_check
+        if finding.status in blocking and finding.check in by_check and applies(finding)
         else finding
         for finding in model.findings
     )

@@ -33,6 +33,7 @@ class Pull:
     author: str
     body: str
     labels: tuple[str, ...]
+    merged: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def _pull(pull: PullRequest) -> Pull:
         author=pull.user.login,
         body=pull.body or "",
         labels=tuple(label.name for label in pull.labels),
+        merged=pull.merged_at is not None,
     )
 
 

@@ -29,6 +29,7 @@ from coreml_gate.github.baseline import (
     unpack,
     write_note,
 )
+from coreml_gate.github.carried import accepted_failures
 from coreml_gate.github.cases import Asked, Case, own_case, reported_case
 from coreml_gate.github.check import Check, Outcome, concluded, outcome_of, unfinished
 from coreml_gate.github.check_run import CheckRun
@@ -201,6 +202,26 @@ def matrix(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
     file = around.environment.get("GITHUB_OUTPUT", "")
     write_outputs(Path(file) if file else None, outputs, tools.new_token)
     around.out.print(f"coreml-gate: {len(names)} model(s) for Core ML", markup=False, highlight=False)
+    return 0
+
+
+def accept(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+    """Note in the Record of a base branch which failures merged pull requests brought along, accepted.
+
+    Without permission to read them the Record stays as it is: a failure then blocks, which is the safe side.
+    """
+    with _desk(parsed, around, tools) as desk:
+        path = around.folder / parsed.record / RECORD_NAME
+        record, today = read_record(path), tools.clock().date()
+        try:
+            found = accepted_failures(desk.client, desk.event.base_ref, parsed.author, today)
+        except GitHubError as error:
+            _say_notices(desk, [str(error)])
+            return 0
+        write_record(record.model_copy(update={"accepted": found}), path)
+        for each in found:
+            words = f"{each.check} of {each.model} until {each.until}, pull request {each.pull_request}"
+            desk.say(without_commands(f"coreml-gate: accepted: {words}", tools.new_token()))
     return 0
 
 
@@ -383,6 +404,7 @@ def _write_formats(desk: Desk, verdict: Verdict, options: ReportOptions) -> str:
 
 STEPS: Final[dict[str, Callable[[argparse.Namespace, Around, Tools], int]]] = {
     "start": start,
+    "accept": accept,
     "baseline": baseline,
     "merge": merge,
     "matrix": matrix,

@@ -38,6 +38,7 @@ from coreml_gate.record.diagnosis import (
 )
 from coreml_gate.record.document import (
     SCHEMA_VERSION,
+    AcceptedFailure,
     ModelRecord,
     Record,
     SkippedModel,
@@ -63,6 +64,7 @@ from coreml_gate.record.source import ConversionFacts, Environment, MissingOpera
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AcceptedFailure",
     "AlignmentState",
     "ChildEnding",
     "Comparison",

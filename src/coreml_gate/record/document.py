@@ -62,6 +62,18 @@ class SkippedModel(Measured):
     reason: str
 
 
+class AcceptedFailure(Measured):
+    """A failure that somebody took on themselves in a pull request that is merged by now."""
+
+    model: str
+    check: str
+    by: str
+    until: str
+    """The last day, ISO 8601."""
+    reason: str
+    pull_request: int
+
+
 class Record(Measured):
     """What one run measured of one commit."""
 
@@ -76,6 +88,8 @@ class Record(Measured):
     environment: Environment
     models: tuple[ModelRecord, ...]
     skipped: tuple[SkippedModel, ...] = ()
+    accepted: tuple[AcceptedFailure, ...] = ()
+    """In a baseline: the failures that its models may go on having, each until its day."""
 
     def model(self, name: str) -> ModelRecord | None:
         """The model of that name, or ``None``."""

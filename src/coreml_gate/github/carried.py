@@ -1,0 +1,88 @@
+"""Failures that were accepted in a pull request and came with it into the base branch: kept in the baseline.
+
+Without this, a model that may be below an absolute limit until December would block everybody who touches it
+from the day of the merge on. What is carried over is the failure as it was merged: one that has grown since
+then is a new one, for somebody new to answer for.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time
+from functools import partial
+from itertools import islice
+from typing import Final
+
+from coreml_gate.github.client import Client, asking
+from coreml_gate.github.overrides import LABEL, LONGEST, Override, accept, parse_overrides
+from coreml_gate.github.pulls import READ, Pull, may_write, read_pull, statements
+from coreml_gate.record import AcceptedFailure
+from coreml_gate.verdict import Finding, Verdict
+
+MAX_PULLS: Final = 50
+"""Merged pull requests with the label that are read: each one costs three requests."""
+GROWTH: Final = 1.01
+"""A failure may lie this much farther from its limit than the baseline's: the room of rounding."""
+
+
+def accepted_failures(
+    client: Client, branch: str, own_author: str, today: date
+) -> tuple[AcceptedFailure, ...]:
+    """Every failure that was accepted in a pull request merged into ``branch`` and whose day is not past."""
+    found = (
+        failure
+        for pull in _merged(client, branch, today)
+        for failure in _failures(client, pull, own_author, today)
+    )
+    return tuple({(each.model, each.check): each for each in found}.values())
+
+
+def apply_carried(verdict: Verdict, carried: Sequence[AcceptedFailure], today: date) -> Verdict:
+    """The Verdict with the failures that the baseline has as well, and may have, as warnings."""
+    overrides = [
+        Override(
+            author=each.by,
+            line="",
+            check=each.check,
+            model=each.model,
+            until=date.fromisoformat(each.until),
+            reason=f"{each.reason.rstrip('.')} (pull request {each.pull_request})",
+        )
+        for each in carried
+        if date.fromisoformat(each.until) >= today
+    ]
+    return accept(verdict, overrides, is_no_worse)
+
+
+def is_no_worse(finding: Finding) -> bool:
+    """Whether the baseline fails, too, and by as much; without figures nobody can tell."""
+    if finding.value is None or finding.base is None or finding.limit is None:
+        return False
+    beyond, beyond_at_base = finding.value - finding.limit, finding.base - finding.limit
+    return beyond * beyond_at_base > 0 and abs(beyond) <= GROWTH * abs(beyond_at_base)
+
+
+def _merged(client: Client, branch: str, today: date) -> Iterator[Pull]:
+    """Merged pull requests with the label, the oldest first, so that the last word on a failure counts."""
+    with asking("merged pull requests with the label", READ):
+        listed = client.repository.get_issues(
+            state="closed",
+            labels=[LABEL],
+            since=datetime.combine(today - LONGEST, time(), UTC),
+            sort="updated",
+            direction="desc",
+        )
+        numbers = [each.number for each in islice(listed, MAX_PULLS) if each.pull_request is not None]
+    pulls = map(partial(read_pull, client), sorted(numbers))
+    return (pull for pull in pulls if pull.merged and pull.base_ref == branch)
+
+
+def _failures(client: Client, pull: Pull, own_author: str, today: date) -> Iterator[AcceptedFailure]:
+    for each in parse_overrides(statements(client, pull, own_author)):
+        if not each.problem and today <= each.until <= today + LONGEST and may_write(client, each.author):
+            yield AcceptedFailure(
+                model=each.model,
+                check=each.check,
+                by=each.author,
+                until=each.until.isoformat(),
+                reason=each.reason,
+                pull_request=pull.number,
+            )
