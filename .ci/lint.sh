@@ -20,6 +20,6 @@ follows github-actions "${actions[@]}"
 follows buildkite examples/ci/buildkite.yml
 follows gitlab-ci --data-transform gitlab-ci examples/ci/gitlab-ci.yml
 if ((${#workflows[@]} > 0)); then actionlint "${workflows[@]}"; fi
-zizmor --offline --pedantic --quiet --no-progress .github/dependabot.yml "${workflows[@]}" "${actions[@]}"
+zizmor --config .github/zizmor.yml --offline --pedantic --quiet --no-progress .github/dependabot.yml "${workflows[@]}" "${actions[@]}"
 shellcheck "${scripts[@]}"
 hadolint Dockerfile
