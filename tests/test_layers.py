@@ -33,6 +33,7 @@ LAYERS = (
     "checks",
     "gate",
     "report",
+    "variants",
     "github",
     "cli",
 )

@@ -41,6 +41,7 @@ from coreml_gate.report.progress import LiveProgress, LogProgress
 from coreml_gate.report.terminal import print_verdict
 from coreml_gate.rules import command as listing_rules
 from coreml_gate.support import command as supporting
+from coreml_gate.variants import command as comparing_variants
 from coreml_gate.verdict import Verdict, not_run
 
 DEFAULT_OUTPUT = Path(".coreml-gate")
@@ -108,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     reproducing.add_command(commands)
     listing_rules.add_command(commands)
     supporting.add_command(commands)
+    comparing_variants.add_commands(commands)
     listing_devices.add_command(commands)
     comparing.add_command(commands)
     _add_report(commands.add_parser("report", help="render a stored report.json in another format"))

@@ -17,6 +17,7 @@ Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not
     │   └── DirtyTreeError       13   tracked files have uncommitted changes
     ├── BaseBuildError       14   the base commit does not build, so there is nothing to compare with
     ├── WorkerError          15   the child process failed outside of the user's code
+    ├── MeasuringError        *   a model could not be measured; the code is that of the problem in its child
     ├── InputError           16   a prediction's input is missing, unknown or does not fit the package
     ├── GitHubError          17   GitHub refused a request, failed, or could not be reached
     │   ├── TokenError           18   the token is missing, wrong, or may not do what was asked
@@ -176,3 +177,13 @@ class ArtifactError(GateError):
     """An artifact is expired, incomplete, too large, or not what it claims to be."""
 
     exit_code = 21
+
+
+class MeasuringError(GateError):
+    """A model could not be measured in its child process; the exit code is that of the problem there."""
+
+    exit_code = 15
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code  # type: ignore[misc]  # an instance knows better than its class here

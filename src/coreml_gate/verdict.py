@@ -1,6 +1,7 @@
 """A Verdict: the answers of all checks to all models, and what they mean for the merge."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
@@ -64,6 +65,47 @@ class Finding(Answer):
     """Why a failure is a warning only: somebody answers for it."""
 
 
+class Candidate(Answer):
+    """One package of a model, the one that ships or a variant, by what decides between them."""
+
+    name: str
+    ships: bool = False
+    eligible: Literal["yes", "no", "unsure"]
+    reason: str = ""
+    """Why it is not eligible, or why that cannot be told."""
+    size_bytes: int | None = None
+    memory_bytes: int | None = None
+    """Weights and activations at the peak."""
+    latency_ms: float | None = None
+    """Median prediction, where Core ML measured it."""
+    macs: int | None = None
+    """Multiply-accumulates: with the bytes, the estimated cost that stands in for a latency."""
+    moved_bytes: int | None = None
+    metric: float | None = None
+    psnr: float | None = None
+    """Least PSNR against its float32 twin in dB; ``None`` when exact, or not measured."""
+    bits: float | None = None
+    """Bits per weight, where weights are compressed."""
+    on_front: bool = False
+    """Whether no other eligible package is at least as good in everything and better in something."""
+    findings: tuple[Finding, ...] = ()
+
+
+class Ranking(Answer):
+    """The packages of a model side by side, and which to take for which goal."""
+
+    candidates: tuple[Candidate, ...]
+    """The one that ships first, then the variants in the configuration's order."""
+    metric: str = ""
+    """Which of the metrics decides; empty when none does, and PSNR decides instead."""
+    higher_is_better: bool = True
+    measured_on: str = ""
+    """Where Core ML was timed; empty: the estimated cost decides about speed."""
+    choice: str
+    """One sentence: the best choice for each goal."""
+    notes: tuple[str, ...] = ()
+
+
 class ModelVerdict(Answer):
     """All answers to one model."""
 
@@ -73,6 +115,8 @@ class ModelVerdict(Answer):
     exit_code: int = PASS_EXIT_CODE
     notes: tuple[str, ...] = ()
     """What a reader should know before trusting a figure: untrained, random samples, a fallback."""
+    ranking: Ranking | None = None
+    """``None``: the model has no variants. Variants never decide about :attr:`verdict`."""
 
     def of(self, check: str) -> tuple[Finding, ...]:
         """The findings of one check."""

@@ -6,7 +6,17 @@ from typing import Any
 
 from coreml_gate.config import Config
 from coreml_gate.gate.judge import judge
-from coreml_gate.verdict import BaselineFacts, Finding, ModelVerdict, SkippedVerdict, Status, Verdict, not_run
+from coreml_gate.verdict import (
+    BaselineFacts,
+    Candidate,
+    Finding,
+    ModelVerdict,
+    Ranking,
+    SkippedVerdict,
+    Status,
+    Verdict,
+    not_run,
+)
 from tests.builders import finding, model_config, model_record, model_verdict, record, verdict
 from tests.checks import core_ml
 
@@ -324,6 +334,43 @@ def asked(*, stand_in: bool) -> Verdict:
     return judge(config, head, base, origin)
 
 
+def candidate(name: str, **overrides: Any) -> Candidate:
+    defaults: dict[str, Any] = {
+        "eligible": "yes",
+        "size_bytes": 4_210_000,
+        "memory_bytes": 9_000_000,
+        "macs": 53_000_000,
+        "moved_bytes": 12_300_000,
+        "metric": 0.981,
+        "psnr": 63.6,
+    }
+    return Candidate(name=name, **(defaults | overrides))
+
+
+def variants() -> Verdict:
+    """A model with three variants, one of which fails a limit."""
+    ranking = Ranking(
+        candidates=(
+            candidate("digits", ships=True, on_front=True),
+            candidate("int8", size_bytes=2_150_000, psnr=40.2, bits=8.3, on_front=True),
+            candidate(
+                "palette-2",
+                eligible="no",
+                reason="evaluate: metric `accuracy`: package 0.82 | too low.",
+                size_bytes=710_000,
+                metric=0.82,
+                psnr=0.5,
+                bits=2.04,
+            ),
+            candidate("lost", eligible="unsure", size_bytes=None, macs=None, moved_bytes=None, psnr=None),
+        ),
+        metric="accuracy",
+        choice="Best choice: `int8` for size (2.15 MB); `digits` for accuracy (0.981).",
+        notes=("the order of packages on a Mac is not their order on a phone.",),
+    )
+    return verdict(model_verdict(size(), ranking=ranking))
+
+
 SITUATIONS = {
     "first-run": first_run,
     "no-change": no_change,
@@ -338,4 +385,5 @@ SITUATIONS = {
     "nothing": nothing,
     "core-ml": partial(asked, stand_in=False),
     "stand-in": partial(asked, stand_in=True),
+    "variants": variants,
 }

@@ -135,6 +135,8 @@ def _compression_target(model: ModelConfig, table: Place) -> Iterator[Problem]:
         return
     if model.compress.block_size is not None:
         yield Problem((*table, "block-size"), _needs("scales per block", 18, model))
+    if model.compress.method == "palettize" and model.compress.bits == 3:  # noqa: PLR2004 - a table of 8
+        yield Problem((*table, "bits"), _needs("tables of 3 bits", 18, model))
     if model.compress.method == "linear-int4":
         yield Problem((*table, "method"), _needs("4-bit weights (`linear-int4`)", 18, model))
 

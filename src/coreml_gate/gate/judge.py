@@ -7,6 +7,7 @@ from coreml_gate.checks import Evidence, examine
 from coreml_gate.checks.latency import adjusted_p_values
 from coreml_gate.checks.notes import notes
 from coreml_gate.config import Config, ModelConfig
+from coreml_gate.gate.ranking import rank
 from coreml_gate.record import Metric, ModelRecord, Record
 from coreml_gate.verdict import (
     FAIL_EXIT_CODE,
@@ -81,6 +82,7 @@ def _judge_model(evidence: Evidence, *, strict: bool) -> ModelVerdict:
         findings=findings,
         exit_code=_model_exit_code(evidence.head, verdict),
         notes=notes(evidence),
+        ranking=rank(config, evidence.head, evidence.environment),
     )
 
 

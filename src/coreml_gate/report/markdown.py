@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import jinja2
 
-from coreml_gate.report import escape
+from coreml_gate.report import escape, ranking
 from coreml_gate.report.escape import Markdown
 from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
 from coreml_gate.report.numbers import DASH, count
@@ -128,10 +128,12 @@ def _template() -> jinja2.Template:
     )
     environment.filters |= {
         "block": escape.block,
+        "candidates": ranking.table,
         "cell": escape.cell,
         "code": escape.code,
         "count": count,
         "figures": _figures,
+        "footnotes": ranking.footnotes,
         "gravest_first": gravest_first,
         "mark": MARKS.__getitem__,
         "message": escape.message,

@@ -15,9 +15,10 @@ from coreml_gate.report.escape import plain, shortened
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
 from coreml_gate.report.numbers import DASH, count
 from coreml_gate.report.options import ReportOptions
+from coreml_gate.report.ranking import footnotes, table
 from coreml_gate.report.sections import asides, explain, skipped_groups
 from coreml_gate.report.table import Figure, Table, build_table
-from coreml_gate.verdict import Finding, Status, Verdict
+from coreml_gate.verdict import Finding, Ranking, Status, Verdict
 
 WIDTH: Final = 80
 NAME_WIDTH: Final = 24
@@ -49,6 +50,9 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         console.print()
         console.print(_table(build_table(verdict), console.width))
         _say(console, f"{count(len(verdict.models), 'model')}: {counts(verdict)}")
+    for model in verdict.models:
+        if model.ranking is not None:
+            print_ranking(model.name, model.ranking, console)
     for finding in verdict.findings:
         _print_findings(console, "this run", finding.status, [finding])
     _print_blockers(verdict, console)
@@ -58,6 +62,22 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     _print_notes(verdict, console)
     for group in skipped_groups(verdict.skipped):
         _say(console, f"\nNot measured ({shown(group.reason)}): {', '.join(map(shown, group.models))}")
+
+
+def print_ranking(name: str, ranking: Ranking, console: Console) -> None:
+    """Prints the packages of one model side by side; the table is as wide as it is."""
+    console.print()
+    _say(console, f"Packages of {name}", style="bold")
+    for line in table(ranking):
+        console.print(Text(_one_line(line)), soft_wrap=True)
+    _say(console, ranking.choice)
+    for note in footnotes(ranking):
+        _say(console, note, indent="  ")
+
+
+def _one_line(line: str) -> str:
+    """As :func:`shown`, with the spaces of a table's row kept."""
+    return "".join(shown(part) or part for part in re.split(r"(\s+)", line))
 
 
 def shown(text: str) -> str:

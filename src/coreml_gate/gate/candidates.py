@@ -1,0 +1,108 @@
+"""The packages of a model as candidates: each judged by the limits that need no baseline."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
+
+from coreml_gate.checks import CHECKS, Evidence, source
+from coreml_gate.checks.samples import least_psnr
+from coreml_gate.config import EvaluateLimits, ModelConfig, ModelVariant
+from coreml_gate.config.inherit import configured
+from coreml_gate.record import Environment, MetricValue, ModelRecord
+from coreml_gate.verdict import Candidate, Finding, Status
+
+ABSOLUTE: Final = (
+    "conversion",
+    "parity",
+    "precision",
+    "evaluate",
+    "size",
+    "memory",
+    "compression",
+    "devices",
+)
+"""Checks that say something of a package without a baseline."""
+
+
+def candidates(config: ModelConfig, measured: ModelRecord, environment: Environment) -> Iterator[Candidate]:
+    """The package that ships, then the variants.
+
+    A variant that the configuration does not name, as in a pull request that adds it and is judged with the
+    base branch's limits, is held to the model's limits.
+    """
+    known = {variant.name: variant for variant in config.variant}
+    metric = deciding_metric(config, measured)
+    yield _candidate(config, measured, environment, metric, ships=True)
+    for record in measured.variants:
+        own = configured(config, known.get(record.name, ModelVariant(name=record.name)))
+        compared = record.model_copy(update={"metrics": _against_model(record, measured)})
+        yield _candidate(own, compared, environment, metric)
+
+
+def deciding_metric(config: ModelConfig, measured: ModelRecord) -> str:
+    """The first metric with a limit that says which direction is the better one; empty when there is none."""
+    named = {metric.name for metric in measured.metrics}
+    limited = (
+        name for name, limits in config.limits.evaluate.items() if name in named and _direction(limits)
+    )
+    return next(limited, "")
+
+
+def higher_is_better(config: ModelConfig, metric: str) -> bool:
+    """Which way the limits of a metric point; without a metric PSNR decides, where higher is better."""
+    return not metric or _direction(config.limits.evaluate[metric]) == "higher"
+
+
+def _direction(limits: EvaluateLimits) -> Literal["higher", "lower", ""]:
+    if limits.max_drop is not None or limits.least is not None:
+        return "higher"
+    return "lower" if limits.max_rise is not None or limits.most is not None else ""
+
+
+def _against_model(variant: ModelRecord, model: ModelRecord) -> tuple[MetricValue, ...]:
+    """The variant's metrics with the model's source as the reference, whatever source it has itself."""
+    own = tuple(metric for metric in variant.metrics if metric.side != "source")
+    return (*(metric for metric in model.metrics if metric.side == "source"), *own) if own else ()
+
+
+def _candidate(
+    config: ModelConfig, record: ModelRecord, environment: Environment, metric: str, *, ships: bool = False
+) -> Candidate:
+    evidence = Evidence(config, record, None, environment, None)
+    findings = (*source.run(evidence), *_answers(evidence))
+    eligible, reason = _eligible(findings)
+    package, memory, cost = record.package, record.memory, record.cost
+    bits = [each for each in findings if each.check == "compression" and each.unit]
+    return Candidate(
+        name=record.name,
+        ships=ships,
+        eligible=eligible,
+        reason=reason,
+        size_bytes=None if package is None else package.total_bytes,
+        memory_bytes=None if memory is None else memory.total_bytes,
+        macs=None if cost is None else cost.macs,
+        moved_bytes=None if cost is None else cost.bytes,
+        metric=_value(findings, metric),
+        psnr=least_psnr(record.precision),
+        bits=bits[0].value if bits else None,
+        findings=findings,
+    )
+
+
+def _answers(evidence: Evidence) -> Iterator[Finding]:
+    for check in ABSOLUTE:
+        yield from CHECKS[check](evidence)
+
+
+def _eligible(findings: Iterable[Finding]) -> tuple[Literal["yes", "no", "unsure"], str]:
+    """A failure of any limit decides; what cannot be told makes it unsure, never eligible."""
+    first = {finding.status: finding for finding in reversed(tuple(findings))}
+    if Status.FAIL in first:
+        return "no", f"{first[Status.FAIL].check}: {first[Status.FAIL].message}"
+    if Status.UNSURE in first:
+        return "unsure", f"{first[Status.UNSURE].check}: {first[Status.UNSURE].message}"
+    return "yes", ""
+
+
+def _value(findings: Iterable[Finding], metric: str) -> float | None:
+    found = (each for each in findings if metric and each.check == "evaluate" and each.subject == metric)
+    return next((finding.value for finding in found), None)

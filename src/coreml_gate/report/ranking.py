@@ -1,0 +1,84 @@
+"""The packages of a model as an aligned table, the same in the comment and on the terminal."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from coreml_gate.report import numbers
+from coreml_gate.verdict import Candidate, Ranking
+
+Show = Callable[[float], str]
+SHIPS: Final = " (ships)"
+FRONT: Final = "*"
+_ELIGIBLE: Final = {"yes": "yes", "no": "NO", "unsure": "unsure"}
+_MILLION: Final = 1e6
+
+
+def table(ranking: Ranking) -> tuple[str, ...]:
+    """A header and a line per package; columns that nobody fills are left out."""
+    timed = any(candidate.latency_ms is not None for candidate in ranking.candidates)
+    size = numbers.byte_unit(_sizes(ranking.candidates)).show
+    rows = [_titles(ranking, timed=timed)]
+    rows += [_row(candidate, size, timed=timed) for candidate in ranking.candidates]
+    filled = [column for column in zip(*rows, strict=True) if set(column[1:]) != {numbers.DASH}]
+    return tuple(_aligned(list(zip(*filled, strict=True))))
+
+
+def footnotes(ranking: Ranking) -> tuple[str, ...]:
+    """Why some are not eligible, what the star says, and what to know before choosing."""
+    refused = (
+        f"{each.name}: {each.reason}" for each in ranking.candidates if each.eligible != "yes" and each.reason
+    )
+    star = f"{FRONT} no other eligible package is at least as good in everything and better in something."
+    return (*refused, star, *ranking.notes)
+
+
+def _titles(ranking: Ranking, *, timed: bool) -> tuple[str, ...]:
+    speed = "latency" if timed else "~compute"
+    return (
+        "",
+        "package",
+        "eligible",
+        "size",
+        "memory",
+        speed,
+        "~moved",
+        ranking.metric or "metric",
+        "PSNR",
+        "bits",
+    )
+
+
+def _row(candidate: Candidate, size: Show, *, timed: bool) -> tuple[str, ...]:
+    latency = "" if candidate.latency_ms is None else f"{candidate.latency_ms:.3g} ms"
+    compute = "" if candidate.macs is None else f"{candidate.macs / _MILLION:.3g} MMAC"
+    return (
+        FRONT if candidate.on_front else "",
+        candidate.name + (SHIPS if candidate.ships else ""),
+        _ELIGIBLE[candidate.eligible],
+        _shown(candidate.size_bytes, size),
+        _shown(candidate.memory_bytes, size),
+        (latency if timed else compute) or numbers.DASH,
+        numbers.DASH if timed else _shown(candidate.moved_bytes, size),
+        _shown(candidate.metric, numbers.number),
+        _shown(candidate.psnr, numbers.decibels),
+        _shown(candidate.bits, lambda bits: f"{bits:.3g}"),
+    )
+
+
+def _shown(value: float | None, show: Show) -> str:
+    return numbers.DASH if value is None else show(value)
+
+
+def _sizes(candidates: Sequence[Candidate]) -> Iterable[float]:
+    return [size for each in candidates for size in (each.size_bytes, each.memory_bytes) if size is not None]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """The first two columns to the left, figures to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (
+            cell.ljust(width) if column < 2 else cell.rjust(width)  # noqa: PLR2004 - mark and name
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join(cells).rstrip()

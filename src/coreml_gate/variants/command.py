@@ -1,0 +1,129 @@
+"""``coreml-gate variants MODEL`` and ``coreml-gate compress MODEL``."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+
+from coreml_gate.config import Config, ModelConfig, ModelVariant
+from coreml_gate.config.load import load_config, select_models
+from coreml_gate.errors import MeasuringError, UsageError
+from coreml_gate.gate.collect import environment_of_this_machine
+from coreml_gate.gate.ranking import rank
+from coreml_gate.record import ModelRecord
+from coreml_gate.report.terminal import print_ranking
+from coreml_gate.variants.measure import Bench, measure_side_by_side
+from coreml_gate.variants.search import search
+from coreml_gate.variants.settings import parse_setting, settings_for
+from coreml_gate.variants.text import as_text
+
+_NO_VARIANTS = """\
+add some to the model in the configuration, such as
+
+[[model.variant]]
+name = "int8"
+compress = { method = "linear-int8" }
+
+or let `coreml-gate compress` try compression settings."""
+
+
+class Around(Protocol):
+    """What the commands touch of the world around them."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the configuration is."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What child processes get."""
+        ...
+
+    @property
+    def out(self) -> Console:
+        """Where the answer goes."""
+        ...
+
+    @property
+    def err(self) -> Console:
+        """Where progress goes."""
+        ...
+
+
+def add_commands(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
+    """Describe both commands to the parser."""
+    variants = commands.add_parser("variants", help="measure a model's variants and rank them side by side")
+    _add_model(variants)
+    variants.set_defaults(command=run_variants)
+    compress = commands.add_parser(
+        "compress", help="find the smallest compression that keeps a model's metric"
+    )
+    _add_model(compress)
+    compress.add_argument(
+        "--settings",
+        metavar="LIST",
+        help="such as palettize-4,linear-int8,prune-50; default: all that the target allows",
+    )
+    compress.set_defaults(command=run_compress)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="the model's name in the configuration")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+
+
+def run_variants(parsed: argparse.Namespace, around: Around) -> int:
+    """Print the model's packages side by side; 1 when none of them is eligible."""
+    config, model = _chosen(parsed, around)
+    if not model.variant:
+        raise UsageError(f"model `{model.name}` has no variants.", _NO_VARIANTS)
+    measured = _measured(config, model, around)
+    ranking = rank(model, measured, environment_of_this_machine())
+    if ranking is None:  # the model has variants, and each of them has a record
+        raise AssertionError("no record of a variant")
+    if parsed.json:
+        around.out.print(ranking.model_dump_json(indent=1), markup=False, highlight=False, soft_wrap=True)
+    else:
+        print_ranking(model.name, ranking, around.out)
+    return 0 if any(each.eligible == "yes" for each in ranking.candidates) else 1
+
+
+def run_compress(parsed: argparse.Namespace, around: Around) -> int:
+    """Try every setting on the uncompressed package; 1 when none that passes is smaller."""
+    config, model = _chosen(parsed, around)
+    names = (
+        settings_for(model) if parsed.settings is None else tuple(filter(None, parsed.settings.split(",")))
+    )
+    variants = tuple(ModelVariant(name=name, compress=parse_setting(name)) for name in dict.fromkeys(names))
+    if not variants:
+        raise UsageError("`--settings` names no setting.", "leave it out to try all of them.")
+    plain = model.model_copy(update={"compress": None, "variant": variants})
+    found = search(plain, _measured(config, plain, around), environment_of_this_machine())
+    text = found.model_dump_json(indent=1) if parsed.json else as_text(found)
+    around.out.print(
+        text, markup=False, highlight=False, soft_wrap=True, end="" if text.endswith("\n") else "\n"
+    )
+    return 0 if found.best else 1
+
+
+def _chosen(parsed: argparse.Namespace, around: Around) -> tuple[Config, ModelConfig]:
+    config = select_models(load_config(around.folder, parsed.config), [parsed.model])
+    (model,) = config.model
+    return config, model
+
+
+def _measured(config: Config, model: ModelConfig, around: Around) -> ModelRecord:
+    """The model's problem ends the command with its own exit code; a variant's stands in the table."""
+    bench = Bench(around.folder, around.environment, lambda step: _say(around, f"{model.name}: {step}"))
+    measured = measure_side_by_side(model, config.gate, bench)
+    if measured.problem is not None:
+        raise MeasuringError(measured.problem.message, measured.problem.hint, measured.problem.exit_code)
+    return measured
+
+
+def _say(around: Around, line: str) -> None:
+    around.err.print(line, markup=False, highlight=False)

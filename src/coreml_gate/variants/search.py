@@ -1,0 +1,132 @@
+"""Which is the smallest compression that keeps the metric? Pure functions of what was measured.
+
+Nobody assumes that a setting passes because a milder one does, or fails because a milder one fails: accuracy
+is not monotone in bits. All settings are measured, and the smallest package that passes wins.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from coreml_gate.config import Compression, ModelConfig
+from coreml_gate.gate.candidates import candidates, deciding_metric
+from coreml_gate.record import Environment, LayerCompression, ModelRecord
+from coreml_gate.variants.settings import as_toml
+from coreml_gate.verdict import Candidate, Finding, Status
+
+Judge = Literal["evaluate", "precision"]
+_STOPS: Final = ("source", "conversion", "parity")
+"""Checks without which nothing can be told of a package."""
+
+
+class Answer(BaseModel):
+    """The form of every part of what the search says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class Tried(Answer):
+    """One setting as it was measured."""
+
+    setting: str
+    passes: bool
+    reason: str = ""
+    """Why it does not pass."""
+    size_bytes: int | None = None
+    bits: float | None = None
+    """Bits per weight, with scales, tables and masks."""
+    worst_layer: str = ""
+    worst_sqnr: float | None = None
+    """Of the layer whose weights lost most, in dB."""
+    left_out: int = 0
+    """Layers above the threshold that compression left as they were."""
+    psnr: float | None = None
+    metric: float | None = None
+    line: str = ""
+    """What to write into the configuration."""
+
+
+class Search(Answer):
+    """What came of all settings, the largest package first."""
+
+    model: str
+    judged_by: Judge
+    metric: str = ""
+    uncompressed: Tried
+    tried: tuple[Tried, ...]
+    best: str = ""
+    """The smallest setting that passes; empty when none does, or none is smaller than the package was."""
+    caution: str = ""
+    """What the gate would still say against it: a precision limit that the metric does not need."""
+    not_monotone: str = ""
+    """Said when a smaller package passes where a larger one fails."""
+
+
+def search(config: ModelConfig, measured: ModelRecord, environment: Environment) -> Search:
+    """Judge every setting, by the metric's limit where there is one, else by precision."""
+    metric = deciding_metric(config, measured)
+    judged_by: Judge = "evaluate" if metric else "precision"
+    plain, *others = candidates(config, measured, environment)
+    records = {record.name: record for record in measured.variants}
+    options = {variant.name: variant.compress for variant in config.variant}
+    tried = [_tried(each, records[each.name], judged_by, options.get(each.name)) for each in others]
+    tried.sort(key=lambda each: (each.size_bytes is None, -(each.size_bytes or 0)))
+    before = plain.size_bytes or 0
+    smaller = [each for each in tried if each.passes and (each.size_bytes or before) < before]
+    best = smaller[-1] if smaller else None
+    chosen = next((each for each in others if best is not None and each.name == best.setting), None)
+    return Search(
+        model=config.name,
+        judged_by=judged_by,
+        metric=metric,
+        uncompressed=_tried(plain, measured, judged_by, None),
+        tried=tuple(tried),
+        best="" if best is None else best.setting,
+        caution="" if chosen is None else _caution(chosen.findings),
+        not_monotone=_not_monotone(tried),
+    )
+
+
+def _tried(candidate: Candidate, record: ModelRecord, judged_by: Judge, options: Compression | None) -> Tried:
+    objection = next(iter(_objections(candidate.findings, judged_by)), None)
+    layers = () if record.compression is None else record.compression.layers
+    worst_sqnr, worst_layer = min(
+        ((layer.sqnr, layer.operation) for layer in layers if layer.sqnr is not None), default=(None, "")
+    )
+    return Tried(
+        setting=candidate.name,
+        passes=objection is None,
+        reason="" if objection is None else f"{objection.check}: {objection.message}",
+        size_bytes=candidate.size_bytes,
+        bits=candidate.bits,
+        worst_layer=worst_layer,
+        worst_sqnr=worst_sqnr,
+        left_out=0 if options is None else _left_out(layers, options),
+        psnr=candidate.psnr,
+        metric=candidate.metric,
+        line="" if options is None else as_toml(options),
+    )
+
+
+def _objections(findings: Sequence[Finding], judged_by: Judge) -> list[Finding]:
+    """What keeps a setting from passing: a failure, or that it cannot be told."""
+    asked = [finding for finding in findings if finding.check in (*_STOPS, judged_by)]
+    return [finding for finding in asked if finding.status in (Status.FAIL, Status.UNSURE)]
+
+
+def _left_out(layers: Sequence[LayerCompression], options: Compression) -> int:
+    return sum(not layer.compressed and layer.elements > options.weight_threshold for layer in layers)
+
+
+def _caution(findings: Sequence[Finding]) -> str:
+    failed = (each for each in findings if each.check == "precision" and each.status is Status.FAIL)
+    return next((each.message for each in failed), "")
+
+
+def _not_monotone(tried: Sequence[Tried]) -> str:
+    for number, larger in enumerate(tried):
+        smaller = [each for each in tried[number + 1 :] if each.passes]
+        if not larger.passes and smaller:
+            return f"`{smaller[0].setting}` passes although the larger `{larger.setting}` does not."
+    return ""
