@@ -9,7 +9,11 @@ from coreml_gate.verdict import Candidate, Ranking
 Show = Callable[[float], str]
 SHIPS: Final = " (ships)"
 FRONT: Final = "*"
-_ELIGIBLE: Final = {"yes": "yes", "no": "NO", "unsure": "unsure"}
+_ELIGIBLE: Final = {"yes": "yes", "no": "NO", "unsure": "?"}
+_LEGEND: Final = (
+    f"{FRONT} eligible (ok), and no other eligible package is at least as good in everything and better in "
+    "something. dB: PSNR against the float32 twin. bits: per weight."
+)
 _MILLION: Final = 1e6
 
 
@@ -28,29 +32,28 @@ def footnotes(ranking: Ranking) -> tuple[str, ...]:
     refused = (
         f"{each.name}: {each.reason}" for each in ranking.candidates if each.eligible != "yes" and each.reason
     )
-    star = f"{FRONT} no other eligible package is at least as good in everything and better in something."
-    return (*refused, star, *ranking.notes)
+    return (*refused, _LEGEND, *ranking.notes)
 
 
 def _titles(ranking: Ranking, *, timed: bool) -> tuple[str, ...]:
-    speed = "latency" if timed else "~compute"
+    speed = "ms" if timed else "~MMAC"
     return (
         "",
         "package",
-        "eligible",
+        "ok",
         "size",
         "memory",
         speed,
         "~moved",
         ranking.metric or "metric",
-        "PSNR",
+        "dB",
         "bits",
     )
 
 
 def _row(candidate: Candidate, size: Show, *, timed: bool) -> tuple[str, ...]:
-    latency = "" if candidate.latency_ms is None else f"{candidate.latency_ms:.3g} ms"
-    compute = "" if candidate.macs is None else f"{candidate.macs / _MILLION:.3g} MMAC"
+    latency = "" if candidate.latency_ms is None else f"{candidate.latency_ms:.3g}"
+    compute = "" if candidate.macs is None else f"{candidate.macs / _MILLION:.3g}"
     return (
         FRONT if candidate.on_front else "",
         candidate.name + (SHIPS if candidate.ships else ""),
@@ -60,7 +63,7 @@ def _row(candidate: Candidate, size: Show, *, timed: bool) -> tuple[str, ...]:
         (latency if timed else compute) or numbers.DASH,
         numbers.DASH if timed else _shown(candidate.moved_bytes, size),
         _shown(candidate.metric, numbers.number),
-        _shown(candidate.psnr, numbers.decibels),
+        _shown(candidate.psnr, lambda psnr: f"{psnr:.1f}"),
         _shown(candidate.bits, lambda bits: f"{bits:.3g}"),
     )
 
