@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 OPEN := $(PY) -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-slow lint format schema diagnose-demo conformance bench clean
+.PHONY: help demo demo-all test test-slow test-mac lint format schema diagnose-demo conformance bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -22,6 +22,9 @@ test: $(VENV)/.installed  ## the test suite, without the slow part
 
 test-slow: $(VENV)/.installed  ## the slow part of the test suite
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m slow
+
+test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
+	OMP_NUM_THREADS=1 $(OPEN) pytest -m mac
 
 lint: $(VENV)/.installed  ## formatting, rules, types; workflows, scripts and the image
 	$(OPEN) ruff format --check .

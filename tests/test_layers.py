@@ -35,6 +35,7 @@ LAYERS = (
     "report",
     "variants",
     "github",
+    "doctor",
     "cli",
 )
 """From the ground up: a module imports from its own layer and from those before it."""

@@ -17,6 +17,7 @@ from coreml_gate import __version__
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.devices import command as listing_devices
 from coreml_gate.diagnose import command as reproducing
+from coreml_gate.doctor import command as examining
 from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.collect import RECORD_NAME, Workshop
@@ -112,6 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
     comparing_variants.add_commands(commands)
     listing_devices.add_command(commands)
     comparing.add_command(commands)
+    examining.add_command(commands)
     _add_report(commands.add_parser("report", help="render a stored report.json in another format"))
     add_commands(commands)
     return parser

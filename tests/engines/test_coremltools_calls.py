@@ -1,16 +1,20 @@
 """Does the installed coremltools take every call that we make, and hold every attribute that we read?"""
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import coremltools as ct
 import pytest
-from coremltools.models import CompiledMLModel, compute_device, compute_plan
+from coremltools.models import CompiledMLModel, compute_device, compute_plan, model, utils
+from coremltools.models import _compiled_model as compiled_model
 from coremltools.models.utils import compile_model
 
 from coreml_gate.record import ComputeUnits
+from coreml_gate.worker.native_module import NEEDED
 
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (compile_model, ("a.mlpackage", "a.mlmodelc"), {}),
@@ -61,3 +65,33 @@ def test_every_choice_of_hardware_is_one_of_coremltools() -> None:
 @pytest.mark.parametrize("name", ["MLCPUComputeDevice", "MLGPUComputeDevice", "MLNeuralEngineComputeDevice"])
 def test_every_device_is_a_class_of_its_own(name: str) -> None:
     assert issubclass(getattr(compute_device, name), compute_device.MLComputeDevice)
+
+
+SOURCES = "".join(
+    Path(str(module.__file__)).read_text(encoding="utf-8")
+    for module in (model, compiled_model, compute_plan, compute_device, utils)
+)
+"""coremltools' own Python around its native half: what it asks of it is what must be there."""
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_coremltools_takes_this_class_from_its_native_half(name: str) -> None:
+    assert f"libcoremlpython import {name}" in SOURCES
+
+
+@pytest.mark.parametrize("name", [name for names in NEEDED.values() for name in names])
+def test_coremltools_calls_this_name_of_its_native_half(name: str) -> None:
+    assert re.search(rf"(_MLModelProxy|proxy|_proxy|__proxy__)\.{name}\b", SOURCES)
+
+
+def test_a_compiled_model_is_handed_to_the_native_half_as_we_expect() -> None:
+    """Path, units, function, hints, asset: a change of this order would show on a Mac only."""
+    construction = re.search(r"self\._proxy = _MLModelProxy\(\s*(.*?)\s*\)", SOURCES, re.DOTALL)
+    assert construction is not None
+    assert construction[1].split(", ") == [
+        "path",
+        "compute_units.name",
+        "function_name",
+        "optimization_hints_str_vals",
+        "asset_proxy",
+    ]

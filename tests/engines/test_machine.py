@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 
+from coreml_gate.engines import machine
 from coreml_gate.engines.machine import ask_system, describe_machine, power_state
 
 ANSWERS = {
@@ -18,22 +20,22 @@ ANSWERS = {
 
 
 def test_a_hosted_runner_is_recognised() -> None:
-    machine = describe_machine(lambda command: ANSWERS[command[-1]])
-    assert (machine.chip, machine.model) == ("Apple M1 (Virtual)", "VirtualMac2,1")
-    assert machine.system == "macOS 15.5 (24F74)"
-    assert machine.memory_bytes == 7 * 2**30
-    assert machine.virtual is True
-    assert machine.stand_in == ""
+    described = describe_machine(lambda command: ANSWERS[command[-1]])
+    assert (described.chip, described.model) == ("Apple M1 (Virtual)", "VirtualMac2,1")
+    assert described.system == "macOS 15.5 (24F74)"
+    assert described.memory_bytes == 7 * 2**30
+    assert described.virtual is True
+    assert described.stand_in == ""
 
 
 def test_a_system_that_does_not_tell_is_unknown() -> None:
     def silent(_: Sequence[str]) -> str:
         return ""
 
-    machine = describe_machine(silent, stand_in="coreml-gate stand-in")
-    assert (machine.chip, machine.system, machine.memory_bytes) == ("unknown", "unknown", 0)
-    assert machine.virtual is None
-    assert machine.stand_in == "coreml-gate stand-in"
+    described = describe_machine(silent, stand_in="coreml-gate stand-in")
+    assert (described.chip, described.system, described.memory_bytes) == ("unknown", "unknown", 0)
+    assert described.virtual is None
+    assert described.stand_in == "coreml-gate stand-in"
 
 
 def test_a_command_that_is_missing_or_fails_says_nothing() -> None:
@@ -45,3 +47,23 @@ def test_a_command_that_is_missing_or_fails_says_nothing() -> None:
 @pytest.mark.skipif(sys.platform == "darwin", reason="a Mac knows its state")
 def test_off_a_mac_the_thermal_state_is_unknown() -> None:
     assert power_state() == ("unknown", None)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [((0, False), ("nominal", False)), ((3, True), ("critical", True)), ((9, False), ("unknown", False))],
+)
+def test_the_state_is_asked_of_nsprocessinfo_by_its_documented_selectors(
+    monkeypatch: pytest.MonkeyPatch, raw: tuple[int, bool], expected: tuple[str, bool]
+) -> None:
+    answers = {b"processInfo": 7, b"thermalState": raw[0], b"isLowPowerModeEnabled": raw[1]}
+    asked: list[tuple[object, bytes]] = []
+
+    def send(_: object, receiver: object, selector: bytes, __: object) -> object:
+        asked.append((receiver, selector))
+        return answers[selector]
+
+    monkeypatch.setattr(machine, "_objective_c", lambda: SimpleNamespace(objc_getClass=lambda name: name))
+    monkeypatch.setattr(machine, "_send", send)
+    assert power_state() == expected
+    assert asked == [(b"NSProcessInfo", b"processInfo"), (7, b"thermalState"), (7, b"isLowPowerModeEnabled")]

@@ -1,0 +1,40 @@
+"""Does a child that hangs or aborts become a value here, as it has to when Core ML does so?"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from coreml_gate.doctor.answer import Answer, Patient
+from coreml_gate.record import ChildEnding
+from coreml_gate.worker.core_ml import run_job
+from coreml_gate.worker.core_ml_job import CoreMlJob, PackageAsked
+from coreml_gate.worker.process import ProcessLimits
+
+DEADLINE_S: Final = 2.0
+MISBEHAVING: Final[Mapping[str, tuple[str, str, str]]] = {
+    "hang": ("import time; time.sleep(600)", "timed-out", "still running after 2 s"),
+    "abort": ("import os; os.abort()", "crashed", "killed by signal 6 (SIGABRT)"),
+}
+"""What the child does, and what has to be said of it."""
+
+
+def examine_children(patient: Patient) -> Iterator[Answer]:
+    """One child that hangs, and one that aborts."""
+    for name, (code, how, message) in MISBEHAVING.items():
+        ending = _ending_of(name, code, patient)
+        said = "it ended as if nothing had been" if ending is None else f"{ending.how}: {ending.message}"
+        sound = ending is not None and (ending.how, ending.message) == (how, message)
+        yield Answer(
+            f"child that must {name}",
+            "ok" if sound else "not ok",
+            said,
+            "" if sound else f"expected `{how}: {message}`; please report it with this line.",
+        )
+
+
+def _ending_of(name: str, code: str, patient: Patient) -> ChildEnding | None:
+    limits = ProcessLimits(DEADLINE_S if name == "hang" else patient.around.limits.step_s)
+    around = replace(patient.around, limits=limits, child=("-c", code))
+    nothing = PackageAsked(path=patient.folder, inputs=(), outputs=())
+    job = CoreMlJob(kind="plan", folder=patient.folder / name, package=nothing, units="CPU_ONLY")
+    return run_job(job, around)[1]

@@ -1,0 +1,94 @@
+"""``coreml-gate doctor``: examine this machine, and say what works, what does not, and the way out."""
+
+import argparse
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from coreml_gate.doctor.answer import Answer, Patient
+from coreml_gate.doctor.children import examine_children
+from coreml_gate.doctor.models import examine_models
+from coreml_gate.doctor.toolchain import examine_toolchain
+from coreml_gate.engines.machine import describe_machine
+from coreml_gate.gate.core_ml import STAND_IN
+from coreml_gate.worker.core_ml import ALL_UNITS, Surroundings, units_to_run
+from coreml_gate.worker.process import ProcessLimits
+
+DEADLINE_S: Final = 300.0
+_PACKAGES: Final = ("coremltools", "torch", "numpy")
+_OUTCOME_WIDTH: Final = len("cannot tell")
+
+
+class _Around(Protocol):
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+    @property
+    def out(self) -> Any: ...  # noqa: ANN401 - a rich console
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    """Describe the command to the parser."""
+    parser = commands.add_parser("doctor", help="examine whether this machine does what the gate needs of it")
+    parser.add_argument(
+        "--units",
+        action="append",
+        choices=ALL_UNITS,
+        help="hardware to try; repeatable; default: CPU_ONLY on GitHub's own runners, else all",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 also for what cannot be told, as off a Mac"
+    )
+    parser.add_argument(
+        "--stand-in", action="store_true", help="off a Mac: rehearse with the MIL runtime, which says so"
+    )
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: _Around) -> int:
+    """Print one row per thing tried; 1 when one is not ok."""
+    wanted = None if parsed.units is None else tuple(parsed.units)
+    is_mac = sys.platform == "darwin"
+    outcomes: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="coreml-gate-") as folder:
+        patient = Patient(
+            folder=Path(folder),
+            around=Surroundings(
+                around.environment, ProcessLimits(DEADLINE_S), stand_in=parsed.stand_in and not is_mac
+            ),
+            is_mac=is_mac,
+            units=units_to_run("ALL", wanted, around.environment),
+            versions={name: version(name) for name in _PACKAGES},
+        )
+        for answer in examine(patient):
+            around.out.print("\n".join(_rows(answer, around.out.width)), markup=False, highlight=False)
+            outcomes.append(answer.outcome)
+    counts = {name: outcomes.count(name) for name in ("ok", "not ok", "cannot tell")}
+    around.out.print(", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False)
+    return int(counts["not ok"] > 0 or (parsed.strict and counts["cannot tell"] > 0))
+
+
+def examine(patient: Patient) -> Iterator[Answer]:
+    """Everything, what is cheap first."""
+    machine = describe_machine(stand_in=STAND_IN if patient.around.stand_in else "")
+    return chain(
+        examine_toolchain(patient),
+        examine_children(patient),
+        examine_models(patient, machine, time.monotonic),
+    )
+
+
+def _rows(answer: Answer, width: int) -> Iterator[str]:
+    indent = " " * (_OUTCOME_WIDTH + 2)
+    first = f"{answer.outcome:<{_OUTCOME_WIDTH}}  "
+    lines = ((first, f"{answer.what}: {answer.text}"), (f"{indent}way out: ", answer.way_out))
+    for start, text in lines:
+        if text:
+            yield from textwrap.wrap(
+                text, max(width, 60), initial_indent=start, subsequent_indent=f"{indent}  "
+            )

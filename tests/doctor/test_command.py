@@ -1,0 +1,66 @@
+"""What does the doctor print off a Mac, and with which exit code?"""
+
+import os
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from coreml_gate.cli import Surroundings, main
+from coreml_gate.doctor import command
+from coreml_gate.doctor.answer import Answer
+
+OK = Answer("disk", "ok", "60 GB free")
+OPEN = Answer("timing", "cannot tell", "there is no Core ML here.", "run it on a Mac.")
+BAD = Answer("python", "not ok", "3.14: no wheel.", "make the environment with Python 3.13.")
+
+
+def doctor(*arguments: str) -> tuple[int, str]:
+    out = StringIO()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    around = Surroundings(Path(), environment, Console(file=out, width=100), Console(file=StringIO()))
+    return main(("doctor", *arguments), around), out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("answers", "arguments", "code"),
+    [
+        ([OK], (), 0),
+        ([OK, OPEN], (), 0),
+        ([OK, OPEN], ("--strict",), 1),
+        ([OK, OPEN, BAD], (), 1),
+    ],
+)
+def test_exit_codes(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Answer], arguments: tuple[str, ...], code: int
+) -> None:
+    monkeypatch.setattr(command, "examine", lambda _: iter(answers))
+    assert doctor(*arguments)[0] == code
+
+
+def test_a_row_holds_the_outcome_and_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "examine", lambda _: iter([OK, BAD]))
+    assert doctor()[1].splitlines() == [
+        "ok           disk: 60 GB free",
+        "not ok       python: 3.14: no wheel.",
+        "             way out: make the environment with Python 3.13.",
+        "1 ok, 1 not ok, 0 cannot tell",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac can be examined")
+def test_off_a_mac_it_does_what_it_can_and_says_what_it_cannot() -> None:
+    code, text = doctor()
+    assert code == 0
+    for row in (
+        "ok           child that must hang: timed-out: still running after 2 s",
+        "ok           child that must abort: crashed: killed by signal 6 (SIGABRT)",
+        "ok           conversion: convolution, state, functions were made",
+        "cannot tell  native module: ",
+        "cannot tell  predictions: there is no Core ML here.",
+        "cannot tell  compute plan: ",
+        "cannot tell  timing: ",
+    ):
+        assert row in text
