@@ -73,6 +73,16 @@ def test_any_number_of_models_fits(build: Callable[[int], Verdict], models: int)
     assert safe(text)
 
 
+@pytest.mark.parametrize("limit", [ReportOptions().limit, 65_535])
+def test_foreign_text_about_the_whole_run_fits_as_well(limit: int) -> None:
+    longest = HOSTILE * 100
+    shouting = [finding(check=longest[:40], message=longest, hint=longest, details=(longest,) * 50)] * 100
+    worst = hostile_models(60).model_copy(update={"findings": tuple(shouting)})
+    text = markdown.render(worst, ReportOptions(limit=limit))
+    assert len(text.encode()) <= limit
+    assert safe(text)
+
+
 def test_each_level_is_shorter_and_says_what_is_left_out() -> None:
     worst = all_blocked(80)
     texts = [markdown.render_at(worst, DEFAULT, detail) for detail in markdown.LEVELS]

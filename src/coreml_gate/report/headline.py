@@ -64,6 +64,8 @@ def not_measured(model: ModelVerdict) -> bool:
 
 def comparison(verdict: Verdict) -> tuple[str, ...]:
     """What was compared with what, and who computed the numbers; one sentence each, code in backticks."""
+    if verdict.exit_code and not verdict.models:
+        return ("Nothing was measured and nothing was compared.",)
     head = f"`{verdict.commit[:_SHORT]}`" if verdict.commit else "the work tree"
     if verdict.dirty:
         head += " with uncommitted changes"
