@@ -9,6 +9,7 @@ import random
 import sys
 import time
 import zlib
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 import torch
 
 from conformance import groups, ledger, limits
-from conformance.sample import sample
+from conformance.sample import sample, spread
 from coreml_gate import stand_in
 from coreml_gate.mil.ir import TensorType
 from coreml_gate.runtime import Model
@@ -109,11 +110,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the asked groups, then the sample."""
+    """Keep the asked groups, then the sample, then what an earlier run has not done."""
     asked = tuple(name for name in config.getoption("--groups").split(",") if name)
     kept = [item for item in items if groups.wanted(group(item), asked)]
-    most = config.getoption("--sample")
-    items[:] = sample(kept, lambda item: f"{group(item)}::{test_name(item)}", most) if most else kept
+    most, path = config.getoption("--sample"), config.getoption("--ledger")
+    wanted = sample(kept, test_name, most) if most else kept
+    if path is not None:
+        ledger.announce(path, Counter(map(group, wanted)), Counter(map(group, kept)))
+        done = ledger.done(path)
+        wanted = [item for item in wanted if (test_name(item), parameters(item)) not in done]
+    items[:] = spread(wanted, test_name)
 
 
 def group(item: pytest.Item) -> str:

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,12 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 2
         code = 0 if options.judge else _run(options, path)
         entries = exclusions.judge(ledger.read(ledger.parts(path)), exclusions.read_exclusions())
+        announced = ledger.announced(path)
     if code not in _RAN or not entries:
         print(f"pytest ended with code {code} after {len(entries)} tests", file=sys.stderr)  # noqa: T201
         return 2
     print(_report(entries))  # noqa: T201
     if options.update_results:
-        _update_results(entries, options)
+        _update_results(entries, announced)
+    missing = sum(wanted for wanted, _ in announced.values()) - len(entries)
+    if missing > 0:
+        print(f"{missing} more tests belong to this run: continue with --resume", file=sys.stderr)  # noqa: T201
+        return 2
     return int(any(entry.outcome == "failed" for entry in entries))
 
 
@@ -55,15 +60,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--sample",
-        type=int,
+        type=lambda text: 0 if text == "all" else int(text),
         default=0,
         metavar="K",
-        help="at most K parametrisations per test function, always the same",
+        help="at most K parametrisations per test function, always the same; all (the default) runs each",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes (pytest-xdist)")
     parser.add_argument(
         "--ledger", type=Path, help="keep one JSON line per test here (a prefix, outside of the repository)"
     )
+    parser.add_argument("--resume", action="store_true", help="run only what --ledger does not hold yet")
     parser.add_argument("--judge", action="store_true", help="run nothing: print what --ledger holds")
     parser.add_argument("--update-results", action="store_true", help=f"take the counts into {RESULTS.name}")
     return parser.parse_args(arguments)
@@ -71,8 +77,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace, path: Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
-    for old in ledger.parts(path):
-        old.unlink()
+    ledger.begin(path, resume=options.resume)
     return subprocess.run(
         _command(options, path), env=_environment(), cwd=path.parent, check=False
     ).returncode
@@ -112,19 +117,21 @@ def _report(entries: list[ledger.Entry]) -> str:
     return "\n".join(lines)
 
 
-def _update_results(entries: list[ledger.Entry], options: argparse.Namespace) -> None:
+def _update_results(entries: list[ledger.Entry], announced: Mapping[str, tuple[int, int]]) -> None:
     """Replace the counts of the groups that ran, keep the others."""
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"groups": {}}
     stamp = {
         "coremltools": importlib.metadata.version("coremltools"),
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
-        "sample": options.sample,
     }
     for group in sorted({entry.group for entry in entries}):
         mine = [entry for entry in entries if entry.group == group]
         passed, counted = summary.rate(mine)
         known["groups"][group] = {
             **stamp,
+            "tests": len(mine),
+            "suite": announced[group][1],
+            "seconds": round(sum(entry.seconds for entry in mine)),
             "passed": passed,
             "failed": counted - passed,
             "excluded": sum(entry.outcome == "excluded" and entry.predictions > 0 for entry in mine),

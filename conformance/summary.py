@@ -10,11 +10,14 @@ COUNTED = ("passed", "failed", "excluded")
 
 
 def group_table(entries: Sequence[Entry]) -> str:
-    """Per group: how many tests ran, how many compared a prediction, and how they ended."""
+    """Per group: how many tests ran, how many predict, how they ended and how long they took."""
     rows = {entry.group: Counter[str]() for entry in sorted(entries, key=lambda entry: entry.group)}
     for entry in entries:
         rows[entry.group].update((entry.outcome, "tests", *(("predict",) if entry.predictions else ())))
-    columns = ("tests", "predict", *OUTCOMES)
+        rows[entry.group]["milliseconds"] += round(entry.seconds * 1000)
+    for counts in rows.values():
+        counts["seconds"] = round(counts["milliseconds"] / 1000)
+    columns = ("tests", "predict", *OUTCOMES, "seconds")
     lines = ["| group | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
     lines += [_row(name, counts, columns) for name, counts in rows.items()]
     lines.append(_row("**all**", sum(rows.values(), Counter()), columns))

@@ -27,6 +27,15 @@ def test_sample_takes_from_each_key_and_keeps_the_order() -> None:
     assert sample.sample(items, lambda item: item[0], 2) == ["a1", "a4", "b1", "b2"]
 
 
+def test_spread_takes_turns_and_is_even_whenever_it_stops() -> None:
+    items = [f"a{place}" for place in range(40)] + ["b0", "b1"]
+    order = sample.spread(items, lambda item: item[0])
+    assert sorted(order) == sorted(items)
+    assert [item[0] for item in order[:5]] == ["a", "b", "a", "b", "a"]
+    places = sorted(int(item[1:]) for item in order[:10] if item[0] == "a")
+    assert max(right - left for left, right in zip(places, [*places[1:], 40], strict=True)) < 10
+
+
 @pytest.mark.parametrize(
     ("path", "frontend", "group"),
     [
