@@ -3,6 +3,7 @@
 Used by ``run.py`` (``pytest -p conformance.plugin --pyargs coremltools...``).
 """
 
+import gc
 import os
 import platform
 import random
@@ -120,6 +121,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         done = ledger.done(path)
         wanted = [item for item in wanted if (test_name(item), parameters(item)) not in done]
     items[:] = spread(wanted, test_name)
+
+
+def pytest_collection_finish() -> None:
+    """Every conversion of coremltools ends with a garbage collection: spare it the walk over all tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def group(item: pytest.Item) -> str:

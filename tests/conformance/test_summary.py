@@ -1,6 +1,5 @@
 """Do the counts say what the ledger holds?"""
 
-
 from conformance import ledger, summary
 
 

@@ -95,7 +95,20 @@ def _set_escape(spec: Any) -> None:
 
 def _set_huge(spec: Any) -> None:
     value = _operation(spec, "const", "blobFileValue").attributes["val"]
+    value.type.tensorType.dimensions[0].constant.size = 2**20
+
+
+def _set_absurd(spec: Any) -> None:
+    value = _operation(spec, "relu").outputs[0]
     value.type.tensorType.dimensions[0].constant.size = 2**62
+
+
+def _set_absurd_interface(spec: Any) -> None:
+    spec.description.input[0].type.multiArrayType.shape[:] = [2**30, 2**30]
+
+
+def _set_negative_interface(spec: Any) -> None:
+    spec.description.input[0].type.multiArrayType.shape[0] = -1
 
 
 def _set_other_type(spec: Any) -> None:
@@ -111,7 +124,7 @@ def _set_immediate(spec: Any) -> None:
     tensor.outputs.add(name="claims").type.tensorType.dataType = 23
     value = tensor.attributes["val"]
     value.type.tensorType.dataType = 23
-    value.type.tensorType.dimensions.add().constant.size = 2**60
+    value.type.tensorType.dimensions.add().constant.size = 2**30
     value.immediateValue.tensor.ints.values.append(1)
 
 
@@ -144,6 +157,9 @@ def _metadata(place: int, content: bytes) -> Callable[[bytes], bytes]:
         (MODEL, _spec(_set_offset), r"\(const\): offset 1000000000000 lies outside of `@model_path/weights/"),
         (MODEL, _spec(_set_escape), r"`@model_path/\.\./\.\./\.\./etc/x` lies outside of the pack"),
         (MODEL, _spec(_set_huge), r"has 4096 bytes, but \d+ elements of fp16 take \d+"),
+        (MODEL, _spec(_set_absurd), r"\(relu\): a value of fp16\[4611686018427387904, 64\] takes more"),
+        (MODEL, _spec(_set_absurd_interface), r"the interface gives `x` the shape \(1073741824, 1073"),
+        (MODEL, _spec(_set_negative_interface), r"the interface gives `x` the shape \(-1, 32\), which"),
         (MODEL, _spec(_set_other_type), r"is fp16, but the program declares int8"),
         (MODEL, _spec(_set_unknown_type), r"`answer_cast_fp16` \(relu\): element type number 13 is not"),
         (MODEL, _spec(_set_immediate), r"\(const\): a constant holds 1 elements of int32, but its shape"),

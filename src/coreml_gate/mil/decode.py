@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coreml_gate.errors import PackageError
-from coreml_gate.mil.dtypes import BY_NUMBER, DTYPES, DType
+from coreml_gate.mil.dtypes import BY_NUMBER, DTYPES, MOST_BYTES, DType
 from coreml_gate.mil.ir import (
     Argument,
     Block,
@@ -130,7 +130,10 @@ def _tensor_type(message: Message) -> TensorType:
         raise PackageError(f"element type number {message.dataType} is not known.", _AGAIN)
     if any(dimension.unknown.variadic for dimension in message.dimensions):
         return TensorType(dtype.name, (), ranked=False)
-    return TensorType(dtype.name, tuple(_dimension(dimension) for dimension in message.dimensions))
+    declared = TensorType(dtype.name, tuple(_dimension(dimension) for dimension in message.dimensions))
+    if dtype.stored_bytes(declared.elements or 0) > MOST_BYTES:
+        raise PackageError(f"a value of {declared} takes more than {MOST_BYTES >> 30} GB.", _AGAIN)
+    return declared
 
 
 def _dimension(message: Message) -> int | None:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+MOST_BYTES = 2**33
+"""More than a single value of any program that a phone or a Mac runs; what claims more is damaged."""
+
 
 @dataclass(frozen=True, slots=True)
 class DType:

@@ -1,9 +1,11 @@
 """The interface that a package describes to the app: kinds, shapes, ranges, defaults."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from coreml_gate.errors import PackageError
+from coreml_gate.mil.dtypes import MOST_BYTES
 from coreml_gate.mil.ir import Feature, FeatureKind, Interface
 
 Message = Any  # generated protobuf classes carry no types
@@ -53,6 +55,7 @@ def _feature(message: Message) -> Feature:
 
 
 def _array(name: str, kind: FeatureKind, message: Message, *, optional: bool) -> Feature:
+    _check_shape(name, tuple(message.shape))
     default = message.WhichOneof("defaultOptionalValue")
     return Feature(
         name=name,
@@ -66,7 +69,15 @@ def _array(name: str, kind: FeatureKind, message: Message, *, optional: bool) ->
     )
 
 
+def _check_shape(name: str, shape: tuple[int, ...]) -> None:
+    if any(size < 0 for size in shape) or math.prod(shape) > MOST_BYTES:
+        raise PackageError(
+            f"the interface gives `{name}` the shape {shape}, which no array has.", "convert the model again."
+        )
+
+
 def _image(name: str, message: Message, *, optional: bool) -> Feature:
+    _check_shape(name, (message.height, message.width))
     sizes = message.imageSizeRange
     flexible = message.WhichOneof("SizeFlexibility") == "imageSizeRange"
     return Feature(

@@ -12,7 +12,7 @@ from coreml_gate.mil.decode import decode_program
 from coreml_gate.mil.interface import decode_interfaces
 from coreml_gate.mil.ir import Function, Interface, Program
 from coreml_gate.mil.proto import parse_model
-from coreml_gate.mil.weights import Weights
+from coreml_gate.mil.weights import Weights, is_file
 
 # Specification version -> what Xcode and coremltools call the deployment target (coremltools'
 # AvailableTarget).
@@ -150,7 +150,7 @@ def _locate_spec(path: Path) -> Path:
         ) from error
     data = path / "Data"
     spec_path = data / str(relative)
-    if not spec_path.resolve().is_relative_to(data.resolve()) or not spec_path.is_file():
+    if not spec_path.resolve().is_relative_to(data.resolve()) or not is_file(spec_path):
         raise PackageError(
             f"{manifest_path}: the model file `{relative}` is missing.", "copy the whole .mlpackage folder."
         )

@@ -95,11 +95,19 @@ def release(view: NDArray[np.generic]) -> None:
         mapped.madvise(mmap.MADV_DONTNEED, first, last - first)
 
 
+def is_file(path: Path) -> bool:
+    """Is there such a file? A name that the system refuses (too long) names none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _locate(folder: Path, file_name: str) -> Path:
     path = (folder / file_name.removeprefix(_MODEL_PATH).replace("\0", "?")).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise PackageError(f"the weight file `{file_name}` lies outside of the package.", _AGAIN)
-    if not path.is_file():
+    if not is_file(path):
         raise PackageError(
             f"the weight file `{file_name}` is missing (looked at {path}).",
             "copy the whole .mlpackage folder, its `weights` included.",

@@ -1,5 +1,6 @@
 """Values in the form that an operation's body wants them: a tensor, or plain Python for what steers it."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ Convert = Callable[[Any], Any]
 
 def to_ints(value: Tensor) -> Ints:
     """The elements as Python integers."""
-    return tuple(int(item) for item in value.reshape(-1).tolist())
+    return tuple(_int(item) for item in value.reshape(-1))
 
 
 def to_bools(value: Tensor) -> Bools:
@@ -28,12 +29,25 @@ def to_bools(value: Tensor) -> Bools:
     return tuple(bool(item) for item in value.reshape(-1).tolist())
 
 
+def _only(value: Tensor) -> Any:  # noqa: ANN401  # a Python number
+    if value.numel() != 1:
+        raise PackageError(f"a single number is wanted, not a tensor of the shape {tuple(value.shape)}.")
+    return value.item()
+
+
+def _int(value: Tensor) -> int:
+    number = _only(value)
+    if not math.isfinite(number):
+        raise PackageError(f"a whole number is wanted, not {number}.")
+    return int(number)
+
+
 # What a value computed at run time needs before a body can take it; tensors need nothing.
 AT_RUN_TIME: dict[Any, Convert] = {
-    int: lambda value: int(value.item()),
-    float: lambda value: float(value.item()),
-    bool: lambda value: bool(value.item()),
-    Number: lambda value: value.item(),
+    int: _int,
+    float: lambda value: float(_only(value)),
+    bool: lambda value: bool(_only(value)),
+    Number: _only,
     Ints: to_ints,
     Bools: to_bools,
 }
@@ -42,7 +56,7 @@ AT_RUN_TIME: dict[Any, Convert] = {
 def known_argument(known: Known, kind: Any, mode: Mode, *, wide: bool) -> Any:  # noqa: ANN401  # any Python value
     """A constant in the form of ``kind``; ``wide`` asks for float32 where half precision is stored."""
     if kind is str:
-        return str(_array(known).item())
+        return _text(known)
     if kind in AT_RUN_TIME:
         return AT_RUN_TIME[kind](known_tensor(known, mode))
     if isinstance(known, Constant) and isinstance(known.type, ListType):
@@ -61,6 +75,8 @@ def known_tensor(known: Known, mode: Mode) -> Tensor:
     if not isinstance(known.type, TensorType):
         raise PackageError(f"a constant of the type {known.type} stands where a tensor is wanted.")
     dtype = known.type.dtype
+    if dtype == "string":
+        raise PackageError("a text stands where numbers are wanted.")
     return from_numpy(known.array).to(storage(dtype, mode))
 
 
@@ -71,5 +87,7 @@ def from_numpy(array: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(array if array.flags.writeable and array.flags.c_contiguous else array.copy())
 
 
-def _array(known: Known) -> NDArray[np.generic]:
-    return known.numpy() if isinstance(known, Tensor) else known.array
+def _text(known: Known) -> str:
+    if isinstance(known, Tensor) or known.data.size != 1:
+        raise PackageError("a single text is wanted, not numbers and no list.")
+    return str(known.array.item())

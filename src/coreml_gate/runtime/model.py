@@ -12,13 +12,13 @@ from torch import Tensor
 
 from coreml_gate.errors import InputError, PackageError
 from coreml_gate.mil.graph import Peak, peak
-from coreml_gate.mil.ir import Feature, Function, Interface, Operation, StateType, TensorType, Value
+from coreml_gate.mil.ir import Feature, Function, Interface, Operation, Shape, StateType, TensorType, Value
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.runtime.arguments import from_numpy
 from coreml_gate.runtime.boundary import read_inputs, write_outputs
 from coreml_gate.runtime.compile import compile_function, storage_of
 from coreml_gate.runtime.ops.states import State
-from coreml_gate.runtime.plan import Observe
+from coreml_gate.runtime.plan import Observe, Plan
 from coreml_gate.runtime.precision import Mode, check_mode, storage
 
 States = Mapping[str, NDArray[np.generic]]
@@ -47,8 +47,8 @@ class Model:
         self.function = function
         self.interface = interface
         self.mode = mode
-        _check_names(function, interface)
-        self._plan = compile_function(function, mode)
+        _check_interface(function, interface)
+        self._plan = _compiled(function, mode)
         self._checked = False
 
     def make_state(self) -> dict[str, NDArray[np.generic]]:
@@ -132,17 +132,44 @@ def _shape(value: Any) -> tuple[int, ...]:  # noqa: ANN401  # a tensor, a list, 
     return (len(value),) if isinstance(value, list) else ()
 
 
-def _check_names(function: Function, interface: Interface) -> None:
-    """Do program and interface speak of the same inputs, states and outputs?"""
-    described = {feature.name for feature in (*interface.inputs, *interface.states)}
+def _compiled(function: Function, mode: Mode) -> Plan:
+    """The plan; what torch says of constants that do not fit each other is an error of the package."""
+    try:
+        return compile_function(function, mode)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        message = (
+            f"function `{function.name}` has constants that do not fit ({type(error).__name__}: {error})."
+        )
+        raise PackageError(message, "convert the model again.") from error
+
+
+def _check_interface(function: Function, interface: Interface) -> None:
+    """Do program and interface speak of the same inputs, states and outputs, in the same shapes?
+
+    :raises PackageError: They do not; nothing has been allocated yet of what either claims.
+    """
+    described = {feature.name: feature for feature in (*interface.inputs, *interface.states)}
     missing = [f"input `{value.name}`" for value in function.inputs if value.name not in described]
     given = set(function.block.outputs)
     missing += [f"output `{item.name}`" for item in interface.outputs if item.name not in given]
+    missing += [
+        f"the shape of `{value.name}` ({described[value.name].shape} and {value.type})"
+        for value in function.inputs
+        if value.name in described and not _same_shape(described[value.name], value)
+    ]
     if missing:
         raise PackageError(
             f"function `{function.name}`: the interface and the program disagree on {', '.join(missing)}.",
             "convert the model again.",
         )
+
+
+def _same_shape(feature: Feature, value: Value) -> bool:
+    kind = value.type.wrapped if isinstance(value.type, StateType) else value.type
+    if not isinstance(kind, TensorType) or not kind.ranked or not feature.shape:
+        return True
+    declared = kind.shape[-len(feature.shape) :] if feature.kind == "image" else kind.shape
+    return fits(feature.shape, declared)
 
 
 def check_shapes(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
@@ -153,8 +180,13 @@ def check_shapes(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any,
     for value, output in zip(operation.outputs, outputs, strict=True):
         if not isinstance(value.type, TensorType) or not value.type.ranked or not isinstance(output, Tensor):
             continue
-        shape, declared = tuple(output.shape), value.type.shape
-        if len(shape) != len(declared) or any(
-            b is not None and a != b for a, b in zip(shape, declared, strict=True)
-        ):
+        shape = tuple(output.shape)
+        if not fits(shape, value.type.shape):
             raise PackageError(f"gives the shape {shape}, but the program declares {value.type}.")
+
+
+def fits(shape: tuple[int, ...], declared: Shape) -> bool:
+    """Is it a shape that the declaration, which may leave dimensions open, allows?"""
+    return len(shape) == len(declared) and all(
+        wanted is None or size == wanted for size, wanted in zip(shape, declared, strict=True)
+    )

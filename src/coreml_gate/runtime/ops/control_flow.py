@@ -5,7 +5,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from coreml_gate.errors import PackageError
 from coreml_gate.runtime.registry import EXACT, STEPWISE, BlockFunction, Tensors, operation
+
+MOST_ROUNDS = 10**7
+"""Rounds after which a loop counts as endless: minutes of the smallest body."""
 
 
 @operation(STEPWISE)
@@ -16,9 +20,11 @@ def cond(pred: bool, _true_fn: BlockFunction, _false_fn: BlockFunction) -> tuple
 @operation(STEPWISE)
 def while_loop(loop_vars: Tensors, _cond: BlockFunction, _body: BlockFunction) -> tuple[Any, ...]:
     values: tuple[Any, ...] = loop_vars
-    while bool(_cond(*values)[0]):
+    for _ in range(MOST_ROUNDS):
+        if not bool(_cond(*values)[0]):
+            return values
         values = _body(*values)
-    return values
+    raise PackageError(f"the loop has not ended after {MOST_ROUNDS} rounds.")
 
 
 @operation(EXACT)
