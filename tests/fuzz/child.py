@@ -1,6 +1,6 @@
 """One process of the fuzz: mutates, loads, predicts, and writes what happened, one JSON line per case.
 
-``python -m tests.fuzz.child FOLDER FORM START STOP``; a case is its form and number, so each can be run alone.
+``python -m tests.fuzz.child FOLDER FORM START STOP``: a case is its form and number, and can be run alone.
 """
 
 import json
@@ -49,7 +49,8 @@ def main(folder: str, form: str, start: str, stop: str) -> None:
     package = Path(folder) / f"{form}.mlpackage"
     with TemporaryDirectory() as place:
         for number in range(int(start), int(stop)):
-            print(json.dumps(case(package, number, Path(place) / str(number))), flush=True)
+            line = case(package, number, Path(place) / str(number))
+            print(json.dumps(line), flush=True)  # noqa: T201  # its result
 
 
 def case(package: Path, number: int, place: Path) -> dict[str, Any]:

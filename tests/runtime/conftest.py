@@ -23,6 +23,8 @@ RunOperation = Callable[..., tuple[Any, ...]]
 
 
 def constant(value: Any) -> Constant:
+    if isinstance(value, Constant):
+        return value
     if isinstance(value, list) and value and isinstance(value[0], str):
         return Constant(ListType(TensorType("string", ()), len(value)), np.array(value, np.object_))
     array = np.array(value, np.object_) if isinstance(value, str) else np.asarray(value)

@@ -3,27 +3,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from coreml_gate.errors import PackageError, UsageError
 from coreml_gate.runtime.precision import check_mode, store, widen
 from tests.runtime.conftest import RunOperation
+from tests.runtime.ulps import ulps
 
 ALL_HALVES = np.arange(2**16, dtype=np.uint16).view(np.float16)
 
 
-def ulps(first: NDArray[np.float16], second: NDArray[np.float16]) -> NDArray[np.int32]:
-    """Representable halves between two arrays; two NaNs are equal."""
-
-    def order(values: NDArray[np.float16]) -> NDArray[np.int32]:
-        bits = values.view(np.int16).astype(np.int32)
-        return np.where(bits < 0, -(bits & 0x7FFF), bits)
-
-    both_nan = np.isnan(first) & np.isnan(second)
-    return np.where(both_nan, 0, np.abs(order(first) - order(second)))
-
-
 WIDE = {
+    "acos": np.arccos,
+    "asin": np.arcsin,
+    "atanh": np.arctanh,
     "atan": np.arctan,
     "cos": np.cos,
     "cosh": np.cosh,

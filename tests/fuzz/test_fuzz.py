@@ -1,0 +1,80 @@
+"""Does a damaged package ever end otherwise than in one of our errors, or take what it claims?
+
+Each case damages one package of one form in one or two places, loads it and predicts with what loads.
+"""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fuzz.child import OUTCOMES, SECONDS
+from tests.fuzz.forms import FORMS
+from tests.fuzz.mutations import MUTATIONS
+
+CASES = 1_050
+"""Per form; with ten forms more than ten thousand in all."""
+FEW = len(MUTATIONS)
+_ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.* of the source model, has been renamed:UserWarning",
+    "ignore::torch.jit.TracerWarning",
+)
+
+
+@pytest.fixture(scope="session")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A folder with the package of a form, made once."""
+    made: dict[str, Path] = {}
+
+    def package(form: str) -> Path:
+        if form not in made:
+            made[form] = tmp_path_factory.mktemp(form)
+            FORMS[form](made[form] / f"{form}.mlpackage")
+        return made[form]
+
+    return package
+
+
+def fuzz(folder: Path, form: str, count: int) -> list[dict[str, Any]]:
+    """What became of the cases; a process that died leaves its last case out."""
+    command = [sys.executable, "-m", "tests.fuzz.child", str(folder), form, "0", str(count)]
+    done = subprocess.run(
+        command, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=SECONDS * count
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == count, (
+        f"case {len(lines)} ended the process ({done.returncode}):\n{done.stderr[-2000:]}"
+    )
+    return lines
+
+
+def check(lines: list[dict[str, Any]]) -> None:
+    errors = [line for line in lines if line["outcome"] not in OUTCOMES]
+    assert not errors, "\n".join(f"{line['form']} {line['number']}: {line['error']}" for line in errors)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_of_each_damage_ends_in_our_errors(form: str, make: Any) -> None:
+    check(fuzz(make(form), form, FEW))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+def test_a_thousand_damages_end_in_our_errors(form: str, make: Any) -> None:
+    lines = fuzz(make(form), form, CASES)
+    check(lines)
+    outcomes = Counter(line["outcome"] for line in lines)
+    assert set(outcomes) == set(OUTCOMES), "some are refused at load, some at predict, some do no harm"
+    refused = {name for line in lines if line["outcome"] != "ran" for name in line["mutations"]}
+    assert refused >= set(MUTATIONS) - {"open_dimension"}, "every kind of damage is found somewhere"
+
+
+def test_the_suite_is_as_large_as_it_says() -> None:
+    assert len(FORMS) * CASES >= 10_000
+    assert max(CASES // len(MUTATIONS), 1) >= 40, "each kind of damage often enough in each form"
