@@ -1,24 +1,32 @@
 #!/usr/bin/env bash
 # Makes the environment, unless the cache brought it: our versions first, then the models' own within our ranges.
+# The gate itself is used from where the runner put it, so the environment outlives its versions.
 set -euo pipefail
-
-if [ "$(cat "$VENV/coreml-gate.key" 2>/dev/null || true)" = "$CACHE_KEY" ]; then
-  echo "coreml-gate: the environment is there: $CACHE_KEY"
-  exit 0
-fi
 
 pip_install() {
   "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --quiet "$@"
 }
 
-"$PYTHON" -m venv --clear "$VENV"
-index=()
-if [ "$RUNNER_OS" = Linux ] && [ -n "$TORCH_INDEX" ]; then
-  pip_install --no-deps --index-url "$TORCH_INDEX" --constraint "$GITHUB_ACTION_PATH/constraints.txt" torch
-  index=(--extra-index-url "$TORCH_INDEX")
+install_all() {
+  local constraints="$GITHUB_ACTION_PATH/constraints.txt" index=() file
+  "$PYTHON" -m venv --clear "$VENV"
+  "$PYTHON" "$GITHUB_ACTION_PATH/action/dependencies.py" "$GITHUB_EVENT_NAME" >"$VENV/dependencies.txt"
+  if grep -q '^torch' "$VENV/dependencies.txt" && [ "$RUNNER_OS" = Linux ] && [ -n "$TORCH_INDEX" ]; then
+    pip_install --no-deps --index-url "$TORCH_INDEX" --constraint "$constraints" torch
+    index=(--extra-index-url "$TORCH_INDEX")
+  fi
+  pip_install --constraint "$constraints" --requirement "$VENV/dependencies.txt"
+  for file in $REQUIREMENTS; do
+    pip_install ${index[@]+"${index[@]}"} --requirement "$VENV/dependencies.txt" --requirement "$file"
+  done
+  echo "$CACHE_KEY" >"$VENV/coreml-gate.key"
+}
+
+if [ "$(cat "$VENV/coreml-gate.key" 2>/dev/null || true)" = "$CACHE_KEY" ]; then
+  echo "coreml-gate: the environment is there: $CACHE_KEY"
+else
+  install_all
 fi
-pip_install --constraint "$GITHUB_ACTION_PATH/constraints.txt" --editable "$GITHUB_ACTION_PATH"
-for file in $REQUIREMENTS; do
-  pip_install ${index[@]+"${index[@]}"} --editable "$GITHUB_ACTION_PATH" --requirement "$file"
+for packages in "$VENV"/lib/python3.*/site-packages; do
+  echo "$GITHUB_ACTION_PATH/src" >"$packages/coreml_gate.pth"
 done
-echo "$CACHE_KEY" >"$VENV/coreml-gate.key"

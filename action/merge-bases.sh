@@ -3,5 +3,8 @@
 set -euo pipefail
 source "$GITHUB_ACTION_PATH/action/arguments.sh"
 
+while IFS= read -r file; do
+  arguments+=("$(dirname "$file")")
+done < <(find "$FOLDER/bases" -name baseline.json 2>/dev/null | sort)
 option to "$FOLDER/baseline"
-coreml_gate github merge "$FOLDER"/bases/* --base
+coreml_gate github merge --base

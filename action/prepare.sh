@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Names the environment and this step's folder; the name of the cached environment changes with all that is in it.
+# Names the environment and a folder for this use of the action; another environment has another name in the cache.
 set -euo pipefail
 
 files=("$GITHUB_ACTION_PATH/pyproject.toml" "$GITHUB_ACTION_PATH/constraints.txt")
@@ -14,7 +14,7 @@ done
 hash=$(
   {
     cat -- "${files[@]}"
-    printf '%s\n' "$GITHUB_ACTION_PATH" "$RUNNER_TEMP" "$TORCH_INDEX"
+    echo "$TORCH_INDEX"
   } | git hash-object --stdin
 )
 {

@@ -87,7 +87,7 @@ def _add_baseline(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_merge(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("records", type=Path, nargs="+", metavar="DIR", help="folder with a record.json")
+    parser.add_argument("records", type=Path, nargs="*", metavar="DIR", help="folder with a record.json")
     parser.add_argument("--to", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s")
     parser.add_argument(
         "--base",

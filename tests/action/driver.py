@@ -1,0 +1,132 @@
+"""Runs the action for real: act plays workflows on this machine, the tests' server plays GitHub.
+
+What is not GitHub's own here, and therefore not tested: the runner (act), `actions/checkout` (act copies the
+work tree), and `actions/setup-python`, `cache`, `upload-artifact` and `download-artifact` (stand_in_actions/,
+which keep what they are given in a folder). The rest is what runs on GitHub: action.yml, its scripts, and the
+installation, which takes torch from pip's own index.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tests.github_api.hub import FULL_NAME, REPOSITORY_ID, WORKFLOW, Hub
+from tests.github_api.server import TOKEN, RunningServer
+
+ROOT: Final = Path(__file__).parents[2]
+STAND_INS: Final = Path(__file__).parent / "stand_in_actions"
+ACTION: Final = "coreml-gate/coreml-gate@v1"
+PARTS: Final = ("action.yml", "action", "src", "pyproject.toml", "constraints.txt")
+HOME: Final = {"id": REPOSITORY_ID, "full_name": FULL_NAME, "default_branch": "main"}
+REPLACED: Final = (
+    "replaced by stand-ins: checkout (by act itself), setup-python, cache, upload- and download-artifact"
+)
+_ASKS: Final = re.compile(rf"(uses: {ACTION}\n(?: +id: \w+\n)? +with:\n)")
+_USES: Final = re.compile(r"uses: (actions/([\w-]+)[\w/-]*@[0-9a-f]{40})")
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a workflow went."""
+
+    exit_code: int
+    log: str
+
+    def step(self, name: str) -> str:
+        """``Success``, ``Failure``, or nothing for a step that did not run."""
+        found = re.search(rf"(Success|Failure) - Main {re.escape(name)}\b", self.log)
+        return found[1] if found else ""
+
+
+@dataclass
+class Machine:
+    """A scratch repository, the action at a version, and a folder for what outlives a run."""
+
+    folder: Path
+    server: RunningServer
+    environment: dict[str, str] = field(default_factory=dict)
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            (self.folder / "gate").mkdir(parents=True, exist_ok=True)
+            copy(ROOT / part, self.folder / "gate" / part)
+
+    @property
+    def hub(self) -> Hub:
+        """What GitHub knows."""
+        return self.server.github.hub
+
+    @property
+    def kept(self) -> Path:
+        """Where the stand-ins keep things."""
+        return self.folder / "kept"
+
+    def play(self, repository: Path, event: str, payload: dict[str, Any], workflow: str = WORKFLOW) -> Played:
+        """Play one event as a run of its own; what it uploaded becomes the server's artifacts."""
+        self.runs += 1
+        shutil.rmtree(self.kept / "artifacts", ignore_errors=True)
+        file = self.folder / "event.json"
+        file.write_text(json.dumps(payload), encoding="utf-8")
+        command = [
+            shutil.which("act") or "act",
+            event,
+            f"--eventpath={file}",
+            f"--workflows={workflow}",
+            *_platforms(),
+            *self._actions(repository / workflow),
+            "--pull=false",
+            f"--artifact-server-path={self.folder / 'unused'}",
+            "--artifact-server-addr=127.0.0.1",
+            "--no-cache-server",
+            f"--secret=GITHUB_TOKEN={TOKEN}",
+            *(f"--env={name}={value}" for name, value in self._variables(workflow).items()),
+        ]
+        done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+        played = Played(done.returncode, done.stdout + done.stderr)
+        (self.folder / f"{self.runs}-{event}.log").write_text(played.log, encoding="utf-8")
+        return played
+
+    def publish_artifacts(self, head_sha: str, event: str) -> int:
+        """Make artifacts of a run of what the last run uploaded; gives the run."""
+        run = self.hub.add_run(head_sha, event)
+        for file in sorted((self.kept / "artifacts").glob("*.zip")):
+            self.hub.add_artifact(run, file.stem, file.read_bytes())
+        return run
+
+    def _variables(self, workflow: str) -> dict[str, str]:
+        return {
+            "GITHUB_API_URL": self.server.url,
+            "GITHUB_WORKFLOW_REF": f"{FULL_NAME}/{workflow}@refs/heads/main",
+            "OMP_NUM_THREADS": "1",
+            "STAND_IN_FOLDER": str(self.kept),
+            "STAND_IN_PYTHON": sys.executable,
+            **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
+            **self.environment,
+        }
+
+    def _actions(self, workflow: Path) -> list[str]:
+        """Where act finds each action, by the very commit that the files name."""
+        text = workflow.read_text(encoding="utf-8") + (ROOT / "action.yml").read_text(encoding="utf-8")
+        found = {uses: STAND_INS / name for uses, name in _USES.findall(text)}
+        pinned = {re.sub(r"(actions/[\w-]+)[\w/-]*@", r"\1@", uses): path for uses, path in found.items()}
+        return [
+            f"--local-repository={uses}={path}"
+            for uses, path in {ACTION: self.folder / "gate", **pinned}.items()
+        ]
+
+
+def _platforms() -> list[str]:
+    return [f"--platform={label}=-self-hosted" for label in ("ubuntu-latest", "macos-15", "macos-26")]
+
+
+def without_torch_index(workflow: Path) -> str:
+    """A workflow of the examples, but with pip's own index for torch: no other can be reached from tests."""
+    return _ASKS.sub(r'\1          torch-index: ""\n', workflow.read_text(encoding="utf-8"))
