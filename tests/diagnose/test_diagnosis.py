@@ -6,7 +6,7 @@ import pytest
 
 from coreml_gate.config import PrecisionLimits
 from coreml_gate.diagnose.census import take_census
-from coreml_gate.diagnose.diagnosis import Wish, diagnose
+from coreml_gate.diagnose.diagnosis import Wish, diagnose, is_asked_for, suspected
 from coreml_gate.mil.package import read_package
 from tests.diagnose.conftest import DEEP, RMS, MakeBench
 
@@ -43,6 +43,16 @@ class Net(nn.Module):
 
 def samples():
     return [torch.linspace(-4, 20, 16)[None]]
+"""
+
+DRIFT = """
+class Net(nn.Module):
+    def forward(self, x):
+        return {expression}
+
+def samples():
+    torch.manual_seed(1)
+    return [torch.rand(1, 160_000) * 0.1]
 """
 
 
@@ -136,6 +146,30 @@ def test_a_cliff_bites_in_strict_mode_only(bench: MakeBench) -> None:
     ]
     assert found.rewrites[0].title == "a softplus that cannot overflow"
     assert any(comparison.nonfinite_mismatches for comparison in found.strict)
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind"),
+    [
+        ("x.mean(-1, keepdim=True) * 20", "reduce_mean"),
+        ("(x * 7e-4).sum(-1, keepdim=True)", "reduce_sum"),
+        ("nn.functional.linear(x, torch.full((2, x.shape[-1]), 7e-4))", "linear"),
+    ],
+)
+def test_a_long_sum_that_drifts_asks_for_a_diagnosis_by_itself(
+    bench: MakeBench, expression: str, kind: str
+) -> None:
+    made = bench(DRIFT.format(expression=expression))
+    assert suspected(made.case, made.ranges) == ()
+    assert is_asked_for(made.case, made.ranges, failed=False)
+    (found,) = diagnose(made.case, made.ranges, Wish()).hazards
+    assert (found.kind, found.operation_type, found.bites_in) == ("accumulation", kind, "fp16-strict")
+    assert found.reaches > found.bound
+
+
+def test_a_sum_of_changing_signs_drifts_no_more_than_its_terms(bench: MakeBench) -> None:
+    made = bench(DRIFT.format(expression="(x - x.flip(-1) * 0.9).square().sqrt()[:, ::40].mean(-1)"))
+    assert not is_asked_for(made.case, made.ranges, failed=False)
 
 
 def test_own_and_inherited_error_are_told_apart(bench: MakeBench) -> None:

@@ -18,13 +18,14 @@ _EXACT_NAMES: Final = 3
 
 _SAYS: Final[dict[HazardKind, str]] = {
     "overflow": "reaches {reaches}, half precision ends at {bound}",
-    "accumulation": "adds up to more than a half accumulator holds or tells apart",
+    "accumulation": "adds up to {reaches} inside, a half accumulator ends at {bound}",
     "vanishing": "gives values below {bound}, which are 0 in half precision",
     "epsilon": "has an epsilon below 6e-8, and its input comes down to {reaches}",
     "infinite-constant": "has a constant of {reaches}, which is infinite in half precision",
     "cliff": "overflows inside its naive half formula",
     "rounding": "loses {percent} % of its result to rounding",
 }
+_DRIFTS: Final = "is {percent} % off by the drift of a half accumulator, though nothing overflows"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
@@ -79,7 +80,8 @@ def _finding(
 
 
 def _describe(hazard: Hazard) -> str:
-    text = _SAYS[hazard.kind].format(
+    drifts = hazard.kind == "accumulation" and hazard.bound < 1
+    text = (_DRIFTS if drifts else _SAYS[hazard.kind]).format(
         reaches=number(hazard.reaches), bound=number(hazard.bound, 5), percent=number(100 * hazard.reaches, 2)
     )
     place = f", {hazard.place}" if hazard.place else ""

@@ -93,7 +93,21 @@ def take_census(
     return census
 
 
-def _side_by_side(function: Function, half: frozenset[str]) -> Function:
+def own_errors(
+    package: Package, names: frozenset[str], inputs: Iterable[Mapping[str, Any]], mode: HalfMode
+) -> dict[str, float]:
+    """The own errors of these operations: a float32 run in which each of them runs in half as well."""
+    function = package.function()
+    alone = _side_by_side(function, names, with_run=False)
+    model = Model(package, alone, package.interfaces[package.default_function], mode)
+    census = Census(function, mode)
+    for sample in inputs:
+        state = model.make_state() if model.interface.states else None
+        model.predict(sample, state, _Observer(census).observe)
+    return {name: damage.own for name, damage in census.damage.items()}
+
+
+def _side_by_side(function: Function, half: frozenset[str], *, with_run: bool = True) -> Function:
     constants = HalfConstants()
     run = Narrower(half, constants, {}, {})
     alone = Narrower(half, constants, {}, {})
@@ -111,7 +125,8 @@ def _side_by_side(function: Function, half: frozenset[str]) -> Function:
         if operation.name in half:
             operations += _alone(operation, alone)
         alone.declare(operation.outputs)
-        operations += [_renamed(made, _RUN, given) for made in run.emit(operation)]
+        if with_run:
+            operations += [_renamed(made, _RUN, given) for made in run.emit(operation)]
     return replace(function, block=replace(function.block, operations=tuple(operations)))
 
 

@@ -1,8 +1,8 @@
 """Half formulas and half sums: what ``fp16-strict`` computes where the plain mode computes in float32.
 
-A sum adds blocks of 64 products in float32, rounds each block, and sums the blocks the same way: what fits
-into one block is exact, what does not overflows and drifts as half accumulators do. How wide the blocks of a
-GPU or of the Neural Engine are is not published; 64 costs little and bounds sums from above.
+A sum adds blocks of 64 terms in float32, rounds each block, and adds the blocks in half one after the other:
+what fits into one block is exact, what does not overflows and drifts as half accumulators do. How wide the
+blocks of a GPU or of the Neural Engine are is not published; 64 costs little and bounds sums from above.
 """
 
 import math
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from coreml_gate.runtime.registry import Ints
 
@@ -31,11 +30,11 @@ def half_sum(x: Tensor, axes: Ints, keep_dims: bool) -> Tensor:
 
 
 def _blocks(flat: Tensor) -> Tensor:
-    while flat.shape[-1] > 1:
-        size = math.ceil(flat.shape[-1] / BLOCK) * BLOCK if flat.shape[-1] > BLOCK else flat.shape[-1]
-        padded = functional.pad(flat, (0, size - flat.shape[-1]))
-        flat = padded.reshape(*padded.shape[:-1], -1, min(size, BLOCK)).float().sum(-1).half()
-    return flat.squeeze(-1)
+    sums = [block.float().sum(-1).half() for block in in_blocks(flat, -1, BLOCK)]
+    total = sums[0]
+    for block in sums[1:]:
+        total = total + block
+    return total
 
 
 def half_mean(x: Tensor, axes: Ints, keep_dims: bool) -> Tensor:
