@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.errors import ConfigError, RecordError, UsageError
+from coreml_gate.errors import ConfigError, EventError, RecordError, UsageError
 from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.github.artifacts import baseline_name
 from coreml_gate.record import SkippedModel, read_record, write_record
@@ -26,7 +26,7 @@ from tests.builders import (
     verdict,
 )
 from tests.github_api.faults import NOT_ACCESSIBLE, Fault
-from tests.github_api.hub import Hub, zipped
+from tests.github_api.hub import WORKFLOW, Hub, zipped
 from tests.github_api.server import TOKEN, GitHubServer
 from tests.github_side.stored import (
     BASE,
@@ -439,6 +439,34 @@ def test_slow_creep_is_seen_against_the_last_release(hub: Hub, job: MakeJob) -> 
 
     assert only_check(hub)["conclusion"] == "success"
     assert "**creep**: since release `v1.0` (9999999), size of `digits`: package" in only_body(hub)
+
+
+def test_without_a_release_there_is_nothing_to_compare_with_and_no_error(hub: Hub, job: MakeJob) -> None:
+    add_baseline(hub)
+    log = reported(job, add_record(hub, record(digits(), commit=HEAD)), "--release").log.getvalue()
+
+    assert only_check(hub)["conclusion"] == "success"
+    assert "no comparison with the last release: there is none yet." in log
+
+
+def test_a_run_of_another_workflow_is_refused_and_the_check_concluded(hub: Hub, job: MakeJob) -> None:
+    add_baseline(hub)
+    run = add_record(hub, record(REGRESSED, commit=HEAD))
+    payload = workflow_run(run)
+    payload["workflow_run"]["path"] = ".github/workflows/evil.yml"
+
+    with pytest.raises(EventError, match=r"is of the workflow `\.github/workflows/evil\.yml`, not of"):
+        job("workflow_run", payload).run("report", "--workflow", WORKFLOW)
+    assert only_check(hub)["conclusion"] == "failure"
+    assert hub.comments == {}
+
+
+def test_without_a_pinned_workflow_the_line_to_add_is_said(hub: Hub, job: MakeJob) -> None:
+    run = add_record(hub, record(digits(), commit=HEAD))
+    unpinned = job("workflow_run", workflow_run(run))
+
+    assert unpinned.run("report") == 0
+    assert "`--workflow` names no file" in unpinned.log.getvalue()
 
 
 # merge

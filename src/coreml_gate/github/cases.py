@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from coreml_gate.config import Config
-from coreml_gate.errors import ArtifactError, GateError, GitHubError
+from coreml_gate.errors import ArtifactError, EventError, GateError, GitHubError
 from coreml_gate.gate.baseline import Baseline, as_baseline, no_baseline
 from coreml_gate.gate.git import short
 from coreml_gate.github.artifacts import RECORD_FILE
@@ -31,6 +31,7 @@ _ENDED: Final[dict[str, Literal["cancelled", "timed_out"]]] = {
     "cancelled": "cancelled",
     "timed_out": "timed_out",
 }
+_NOT_FOUND: Final = 404
 _OWN_LIMITS: Final = "Judged with the limits of the pull request itself."
 _BASE_LIMITS: Final = "Judged with the limits of the base branch."
 
@@ -87,6 +88,7 @@ def own_case(client: Client, event: Event, report: Path, note_folder: Path, aske
 
 def reported_case(client: Client, run: SourceRun, asked: Asked) -> Case:
     """The Verdict on an untrusted run: its numbers, the base branch's limits, GitHub's word for the rest."""
+    _require_own_workflow(run, asked.workflow_path)
     identified = identify(client, run.head_sha, run.head_branch)
     if identified.pull is None:
         title = "not reported"
@@ -109,6 +111,15 @@ def reported_case(client: Client, run: SourceRun, asked: Asked) -> Case:
         found = _attempt(lambda: _creep(client, pull, merged.record, verdict, asked), notices)
         verdict = with_findings(verdict, found or ())
     return Case(verdict, pull=pull, notices=tuple(notices))
+
+
+def _require_own_workflow(run: SourceRun, path: str) -> None:
+    """A fork can bring a workflow of the same name under another path, whose runs have no baseline."""
+    if run.path != path:
+        raise EventError(
+            f"run {run.id} is of the workflow `{run.path[:200]}`, not of `{path}`.",
+            "`--workflow` must name the file that measures pull requests and stores baselines.",
+        )
 
 
 def _annotated(
@@ -180,14 +191,24 @@ def _stored_baseline(client: Client, pull: Pull, head_sha: str, asked: Asked) ->
 
 
 def _creep(client: Client, pull: Pull, head: Record, verdict: Verdict, asked: Asked) -> tuple[Finding, ...]:
-    with asking("the last release"):
-        tag = client.repository.get_latest_release().tag_name
-        commit = client.repository.get_commits(sha=tag)[0].sha
+    tag, commit = _last_release(client)
     config = read_config(client, pull.base_ref, asked.config)
     with find(client, Wanted(asked.key, commit, asked.workflow_path, ancestors=0)) as (stored, reasons):
         if stored is None:
             raise ArtifactError(f"release `{tag}` is not compared with: {'; '.join(reasons)}.")
         return creep_findings(config, head, stored.record, tag, verdict)
+
+
+def _last_release(client: Client) -> tuple[str, str]:
+    """Tag and commit."""
+    try:
+        with asking("the last release"):
+            tag = client.repository.get_latest_release().tag_name
+            return tag, client.repository.get_commits(sha=tag)[0].sha
+    except GitHubError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        raise ArtifactError("no comparison with the last release: there is none yet.") from None
 
 
 def _with_note(verdict: Verdict, note: BaselineNote | None) -> Verdict:

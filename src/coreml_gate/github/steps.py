@@ -56,6 +56,11 @@ _OWN_TOKEN: Final = (Mode.COMPARE, Mode.COLLECT, Mode.GATHER)
 SUFFIXES: Final = {"markdown": ".md", "html": ".html", "json": ".json", "junit": ".xml", "sarif": ".sarif"}
 """Formats that are written as files, and how their names end."""
 
+_UNPINNED: Final = (
+    "`--workflow` names no file: a fork can then measure in a workflow of its own making, for which there is "
+    "no baseline. Name the file that measures pull requests and stores baselines."
+)
+
 
 class Around(Protocol):
     """What a step touches of the world: the command line's own surroundings have it."""
@@ -334,6 +339,8 @@ def _case(desk: Desk) -> Case:
         today=desk.tools.clock().date(),
     )
     if event.source_run is not None:
+        if not parsed.workflow:
+            _say_notices(desk, [_UNPINNED])
         return reported_case(desk.client, event.source_run, asked)
     if parsed.job_status == "cancelled" and not (folder / parsed.report).exists():
         return Case(None, unfinished("cancelled"))
