@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 OPEN := $(PY) -m
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-slow test-mac lint format schema diagnose-demo conformance bench clean
+.PHONY: help demo demo-all test test-slow test-mac test-action lint format schema diagnose-demo conformance bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -18,13 +18,16 @@ demo-all: $(VENV)/.installed  ## play every example change and compare with what
 	$(PY) examples/demo.py --all
 
 test: $(VENV)/.installed  ## the test suite, without the slow part
-	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow"
+	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow and not act"
 
 test-slow: $(VENV)/.installed  ## the slow part of the test suite
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m slow
 
 test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m mac
+
+test-action: $(VENV)/.act  ## the action on a runner (act): a push, pull requests, a fork, Linux and Macs
+	OMP_NUM_THREADS=1 $(OPEN) pytest -m act -s
 
 lint: $(VENV)/.installed  ## formatting, rules, types; workflows, scripts and the image
 	$(OPEN) ruff format --check .
@@ -62,6 +65,10 @@ clean:  ## remove everything that these targets made
 $(VENV)/.installed: pyproject.toml constraints.txt
 	sh .ci/python.sh "$(VENV)"
 	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/.act: $(VENV)/.installed
+	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[act]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.installed

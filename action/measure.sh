@@ -8,6 +8,7 @@ option base "$BASE_SHA"
 option baseline "$BASELINE"
 option config "$CONFIG"
 options model "$MODELS"
+option core-ml "$CORE_ML"
 switch rebuild "$REBUILD_BASE" rebuild-base
 code=0
 coreml_gate_on_models run || code=$?

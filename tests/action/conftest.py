@@ -1,7 +1,6 @@
-"""One server, one machine and one repository for all plays."""
+"""One server and one machine for all plays."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,9 +13,3 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     server = RunningServer()
     yield Machine(tmp_path_factory.mktemp("act"), server)
     server.stop()
-    assert server.github.violations == []
-
-
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")

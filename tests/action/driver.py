@@ -21,13 +21,14 @@ from tests.github_api.server import TOKEN, RunningServer
 
 ROOT: Final = Path(__file__).parents[2]
 STAND_INS: Final = Path(__file__).parent / "stand_in_actions"
+ACT: Final = str(Path(sys.executable).with_name("act"))
 ACTION: Final = "coreml-gate/coreml-gate@v1"
 PARTS: Final = ("action.yml", "action", "src", "pyproject.toml", "constraints.txt")
 HOME: Final = {"id": REPOSITORY_ID, "full_name": FULL_NAME, "default_branch": "main"}
 REPLACED: Final = (
     "replaced by stand-ins: checkout (by act itself), setup-python, cache, upload- and download-artifact"
 )
-_ASKS: Final = re.compile(rf"(uses: {ACTION}\n(?: +id: \w+\n)? +with:\n)")
+_ASKS: Final = re.compile(rf"(uses: {ACTION}\n)(?: +id: gate\n)?( +with:\n)")
 _USES: Final = re.compile(r"uses: (actions/([\w-]+)[\w/-]*@[0-9a-f]{40})")
 
 
@@ -76,15 +77,13 @@ class Machine:
         file = self.folder / "event.json"
         file.write_text(json.dumps(payload), encoding="utf-8")
         command = [
-            shutil.which("act") or "act",
+            ACT,
             event,
             f"--eventpath={file}",
             f"--workflows={workflow}",
             *_platforms(),
             *self._actions(repository / workflow),
             "--pull=false",
-            f"--artifact-server-path={self.folder / 'unused'}",
-            "--artifact-server-addr=127.0.0.1",
             "--no-cache-server",
             f"--secret=GITHUB_TOKEN={TOKEN}",
             *(f"--env={name}={value}" for name, value in self._variables(workflow).items()),
@@ -93,6 +92,11 @@ class Machine:
         played = Played(done.returncode, done.stdout + done.stderr)
         (self.folder / f"{self.runs}-{event}.log").write_text(played.log, encoding="utf-8")
         return played
+
+    def outputs(self) -> dict[str, str]:
+        """What :func:`with_outputs` kept."""
+        outputs: dict[str, str] = json.loads((self.kept / "outputs.json").read_text(encoding="utf-8"))
+        return outputs
 
     def publish_artifacts(self, head_sha: str, event: str) -> int:
         """Make artifacts of a run of what the last run uploaded; gives the run."""
@@ -127,6 +131,24 @@ def _platforms() -> list[str]:
     return [f"--platform={label}=-self-hosted" for label in ("ubuntu-latest", "macos-15", "macos-26")]
 
 
-def without_torch_index(workflow: Path) -> str:
-    """A workflow of the examples, but with pip's own index for torch: no other can be reached from tests."""
-    return _ASKS.sub(r'\1          torch-index: ""\n', workflow.read_text(encoding="utf-8"))
+def example(name: str, **inputs: str) -> str:
+    """A workflow of the examples with an id at the action's steps, and with more inputs where there are some.
+
+    torch comes from pip's own index: no other can be reached from tests.
+    """
+    text = (ROOT / "examples" / "workflows" / name).read_text(encoding="utf-8")
+    given = "".join(f'          {key}: "{value}"\n' for key, value in {"torch-index": "", **inputs}.items())
+    return _ASKS.sub(rf"\1        id: gate\n\2{given}", text)
+
+
+def with_outputs(workflow: str) -> str:
+    """A workflow whose last job's last step keeps the action's outputs for the test."""
+    return workflow + _LAST_STEP
+
+
+_LAST_STEP: Final = """
+      - if: always()
+        run: echo "$OUTPUTS" >"$STAND_IN_FOLDER/outputs.json"
+        env:
+          OUTPUTS: ${{ toJSON(steps.gate.outputs) }}
+"""

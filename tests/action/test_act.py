@@ -1,21 +1,31 @@
-"""The action on a runner: a push stores a baseline, a pull request is compared with it. See driver.py."""
+"""The action on a runner: what it stores at a push, and what it says of pull requests. See driver.py."""
 
+import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.action.driver import HOME, REPLACED, Machine, Played, without_torch_index
+from tests.action.driver import ACT, HOME, REPLACED, Machine, Played, example, with_outputs
 from tests.examples.conftest import EXAMPLES, load_module
 from tests.github_api.hub import FULL_NAME, WORKFLOW
 
-pytestmark = pytest.mark.act
+pytestmark = [
+    pytest.mark.act,
+    pytest.mark.skipif(not Path(ACT).exists(), reason="act is not installed: `make test-action` does it"),
+]
 
 demo = load_module(EXAMPLES / "demo.py")
-MODEL = """
+REPORT_WORKFLOW = ".github/workflows/report.yml"
+FORK = {"id": 666, "full_name": "mallory/models", "default_branch": "main"}
+CONFIGURATION = """
 [gate]
 deployment-target = "iOS17"
+max-samples = 4
+time-budget-s = 5
 
 [[model]]
 name = "keywords"
@@ -28,88 +38,180 @@ watch = ["weights/keywords.safetensors"]
 """The example's smallest model alone."""
 
 
+class Repository:
+    """The example as a git repository, with the examples' workflows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        demo.create_repository(folder)
+        (folder / WORKFLOW).parent.mkdir(parents=True)
+        self.write({"coreml-gate.toml": CONFIGURATION, WORKFLOW: with_outputs(example("simple.yml"))})
+        demo.git(folder, "remote", "add", "origin", f"https://github.com/{FULL_NAME}")
+        demo.commit(folder, "Gate the smallest model")
+        self.base = self.head
+
+    @property
+    def head(self) -> str:
+        command = ["git", "rev-parse", "HEAD"]
+        return subprocess.check_output(command, cwd=self.folder, text=True).strip()
+
+    def write(self, files: dict[str, str]) -> None:
+        for name, text in files.items():
+            (self.folder / name).write_text(text)
+
+    @contextmanager
+    def branch(self, name: str, files: dict[str, str], patch: str = "") -> Iterator[str]:
+        """A commit on a branch of its own, checked out meanwhile."""
+        demo.git(self.folder, "switch", "--quiet", "--create", name, "main")
+        self.write(files)
+        if patch:
+            demo.git(self.folder, "apply", str(EXAMPLES / "changes" / f"{patch}.patch"))
+        demo.commit(self.folder, name)
+        yield self.head
+        demo.git(self.folder, "switch", "--quiet", "main")
+
+
 @pytest.fixture(scope="module")
-def repository(scratch: Path) -> Path:
-    """The example with its smallest model, and the workflow that examples/ offers."""
-    demo.create_repository(scratch)
-    (scratch / "coreml-gate.toml").write_text(MODEL)
-    workflow = scratch / WORKFLOW
-    workflow.parent.mkdir(parents=True)
-    workflow.write_text(without_torch_index(EXAMPLES / "workflows" / "simple.yml"))
-    demo.git(scratch, "remote", "add", "origin", f"https://github.com/{FULL_NAME}")
-    demo.commit(scratch, "Gate the smallest model")
-    return scratch
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return Repository(tmp_path_factory.mktemp("models"))
 
 
-def head(repository: Path) -> str:
-    return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=repository, text=True).strip()
-
-
-def opened(machine: Machine, repository: Path, number: int, base: str) -> dict[str, Any]:
-    """A pull request of what is checked out, as the server and the event know it."""
-    sha = head(repository)
-    configuration = (repository / "coreml-gate.toml").read_bytes()
-    machine.hub.add_pull(number, sha)
+def open_pull(machine: Machine, number: int, head: str, base: str, source: dict[str, Any] = HOME) -> Any:
+    """A pull request as the server knows it; gives the event's payload."""
+    configuration = CONFIGURATION.encode()
+    machine.hub.add_pull(number, head, head_repository=source["id"])
     machine.hub.history, machine.hub.merge_base = [base], base
-    machine.hub.files |= {
-        ("main", "coreml-gate.toml"): configuration,
-        (sha, "coreml-gate.toml"): configuration,
-    }
-    side = {"sha": sha, "ref": "feature", "repo": HOME}
+    for reference in ("main", head):
+        machine.hub.files[reference, "coreml-gate.toml"] = configuration
+    side = {"sha": head, "ref": "feature", "repo": source}
     pull = {"number": number, "head": side, "base": {"sha": base, "ref": "main", "repo": HOME}}
     return {"number": number, "pull_request": pull, "repository": HOME}
 
 
-@pytest.fixture(scope="module")
-def pushed(machine: Machine, repository: Path) -> Played:
+def check_of(machine: Machine, head: str) -> dict[str, Any]:
+    (run,) = (run for run in machine.hub.check_runs.values() if run["head_sha"] == head)
+    return dict(run)
+
+
+def comment_on(machine: Machine, number: int) -> dict[str, Any]:
+    (comment,) = (comment for issue, comment in machine.hub.comments.values() if issue == number)
+    return dict(comment)
+
+
+def steps(played: Played, *names: str) -> list[str]:
+    return [played.step(name) for name in names]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pushed(machine: Machine, repository: Repository) -> Played:
+    """The first run of all: it installs the environment, which later ones take from the cache."""
     print(REPLACED)  # noqa: T201 - a reader of the log has to know
-    sha = head(repository)
-    played = machine.play(repository, "push", {"ref": "refs/heads/main", "after": sha, "repository": HOME})
-    machine.publish_artifacts(sha, "push")
+    payload = {"ref": "refs/heads/main", "after": repository.base, "repository": HOME}
+    played = machine.play(repository.folder, "push", payload)
+    machine.publish_artifacts(repository.base, "push")
     return played
 
 
-@pytest.fixture(scope="module")
-def regressed(machine: Machine, repository: Path, pushed: Played) -> Played:
-    base = head(repository)
-    demo.apply_change(repository, demo.read_changes()["fp16-overflow"])
-    played = machine.play(repository, "pull_request", opened(machine, repository, 7, base))
-    machine.publish_artifacts(head(repository), "pull_request")
-    demo.git(repository, "switch", "--quiet", "main")
-    return played
-
-
-@pytest.fixture(scope="module")
-def harmless(machine: Machine, repository: Path, regressed: Played) -> Played:
-    base = head(repository)
-    demo.git(repository, "switch", "--quiet", "--create", "harmless")
-    with (repository / "models" / "keywords.py").open("a") as file:
-        file.write("\n# A comment changes nothing.\n")
-    demo.commit(repository, "Say something")
-    return machine.play(repository, "pull_request", opened(machine, repository, 8, base))
-
-
-def test_a_push_stores_a_baseline(machine: Machine, pushed: Played, repository: Path) -> None:
+def test_a_push_stores_a_baseline(machine: Machine, repository: Repository, pushed: Played) -> None:
     assert pushed.exit_code == 0, pushed.log
-    assert (pushed.step("Collect"), pushed.step("Store the baseline"), pushed.step("Report")) == (
-        "Success",
-        "Success",
-        "",
-    )
-    (artifact,) = (each for each in machine.hub.artifacts.values() if "baseline" in each["name"])
-    assert artifact["name"].startswith("coreml-gate-baseline-default-")
-    assert machine.hub.check_runs == {} or pushed.exit_code == 0
+    assert steps(pushed, "Install", "Collect", "Store the baseline", "Report") == [*["Success"] * 3, ""]
+    assert machine.hub.check_runs == {}
+    (artifact,) = machine.hub.artifacts.values()
+    assert artifact["name"] == f"coreml-gate-baseline-default-{repository.base}"
+    assert machine.outputs()["mode"] == "baseline"
 
 
-def test_a_regression_fails_at_the_report(machine: Machine, regressed: Played) -> None:
-    assert regressed.exit_code == 1, regressed.log
-    steps = {
-        name: regressed.step(name) for name in ("Find the baseline", "Measure", "Report", "Keep the report")
+def test_a_regression_is_stopped(machine: Machine, repository: Repository) -> None:
+    with repository.branch("loud", {}, "fp16-overflow") as head:
+        played = machine.play(repository.folder, "pull_request", open_pull(machine, 7, head, repository.base))
+
+    assert played.exit_code == 1, played.log
+    assert "the environment is there" in played.log
+    ran = steps(played, "Start", "Find the baseline", "Measure", "Report", "Keep the report")
+    assert ran == ["Success", "Success", "Success", "Failure", "Success"]
+    assert check_of(machine, head)["conclusion"] == "failure"
+    assert "must not merge" in comment_on(machine, 7)["body"]
+    assert "artifact of the merge base" in comment_on(machine, 7)["body"]
+    outputs = machine.outputs()
+    assert (outputs["mode"], outputs["verdict"], outputs["exit-code"]) == ("compare", "fail", "1")
+    assert (outputs["regressions"], outputs["comment-id"]) == ("1", str(comment_on(machine, 7)["id"]))
+    assert (outputs["baseline-source"], outputs["baseline-commit"]) == ("merge-base", repository.base)
+    assert outputs["check-url"] == check_of(machine, head)["html_url"]
+    kept = sorted(path.name for path in (machine.kept / "artifacts").iterdir())
+    assert kept == ["coreml-gate-record-default-1.zip", "coreml-gate-report-default.zip"]
+
+
+def test_a_harmless_change_passes(machine: Machine, repository: Repository) -> None:
+    source = (repository.folder / "models" / "keywords.py").read_text()
+    with repository.branch("note", {"models/keywords.py": f"{source}\n# A note.\n"}) as head:
+        played = machine.play(repository.folder, "pull_request", open_pull(machine, 8, head, repository.base))
+
+    assert played.exit_code == 0, played.log
+    assert check_of(machine, head)["conclusion"] == "success"
+    assert (machine.outputs()["verdict"], machine.outputs()["regressions"]) == ("pass", "0")
+
+
+def test_a_crash_concludes_the_check(machine: Machine, repository: Repository) -> None:
+    with repository.branch("typo", {"coreml-gate.toml": "[gate]\nno-such-key = 1\n"}) as head:
+        played = machine.play(repository.folder, "pull_request", open_pull(machine, 9, head, repository.base))
+
+    assert played.exit_code == 1, played.log
+    assert steps(played, "Start", "Measure") == ["Success", "Failure"]
+    check = check_of(machine, head)
+    assert (check["status"], check["conclusion"]) == ("completed", "failure")
+
+
+def test_three_jobs_make_one_comment(machine: Machine, repository: Repository) -> None:
+    """examples/workflows/linux-macos.yml, with a stand-in for Core ML in the place of the Mac's."""
+    workflow = with_outputs(example("linux-macos.yml", **{"core-ml": "stand-in"}))
+    with repository.branch("macs", {WORKFLOW: workflow}, "fp16-overflow") as head:
+        played = machine.play(
+            repository.folder, "pull_request", open_pull(machine, 10, head, repository.base)
+        )
+
+    assert played.exit_code == 1, played.log
+    assert "1 model(s) for Core ML" in played.log
+    kept = {path.stem for path in (machine.kept / "artifacts").iterdir()}
+    assert {f"coreml-gate-record-default-{shard}" for shard in (0, 1)} <= kept
+    assert check_of(machine, head)["conclusion"] == "failure"
+    assert "must not merge" in comment_on(machine, 10)["body"]
+    assert machine.outputs()["mode"] == "gather"
+
+
+def test_a_fork_is_reported_by_the_half_that_trusts_nothing(machine: Machine, repository: Repository) -> None:
+    measuring = {WORKFLOW: example("fork-measure.yml"), REPORT_WORKFLOW: example("fork-report.yml")}
+    with repository.branch("fork", measuring, "fp16-overflow") as head:
+        payload = open_pull(machine, 11, head, repository.base, FORK)
+        measured = machine.play(repository.folder, "pull_request", payload)
+        assert measured.exit_code == 0, measured.log
+        assert [run for run in machine.hub.check_runs.values() if run["head_sha"] == head] == []
+        run = machine.publish_artifacts(head, "pull_request")
+        reported = {
+            action: machine.play(
+                repository.folder, "workflow_run", workflow_run(run, head, action), REPORT_WORKFLOW
+            )
+            for action in ("requested", "completed")
+        }
+
+    assert [played.exit_code for played in reported.values()] == [0, 0], reported["completed"].log
+    assert reported["requested"].step("Report") == ""
+    assert check_of(machine, head)["conclusion"] == "failure"
+    assert "must not merge" in comment_on(machine, 11)["body"]
+
+
+def workflow_run(run: int, head: str, action: str) -> Any:
+    facts = {
+        "id": run,
+        "event": "pull_request",
+        "path": WORKFLOW,
+        "head_sha": head,
+        "head_branch": "feature",
+        "head_repository": FORK,
+        "conclusion": "success" if action == "completed" else None,
     }
-    assert steps == {
-        "Find the baseline": "Success",
-        "Measure": "Success",
-        "Report": "Failure",
-        "Keep the report": "Success",
-    }
-    assert "baseline: merge-base: artifact of the merge base" in regressed.log
+    return {"action": action, "workflow_run": facts, "repository": HOME}
+
+
+def test_nothing_was_sent_that_github_does_not_describe(machine: Machine) -> None:
+    assert machine.server.github.violations == []
+    assert json.dumps(machine.hub.comments).count("ghs_") == 0

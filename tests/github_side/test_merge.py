@@ -4,7 +4,7 @@ import pytest
 
 from coreml_gate.errors import RecordError
 from coreml_gate.github.merge import merge_records, require_all, without_repeats
-from coreml_gate.record import CoreMlFacts, Machine, Record, SkippedModel
+from coreml_gate.record import CoreMlFacts, Machine, Problem, Record, SkippedModel
 from tests.builders import environment, model_record, record
 
 
@@ -32,11 +32,19 @@ def test_a_mac_adds_what_only_core_ml_can_tell() -> None:
     plain = model_record(name="digits")
     mac = plain.model_copy(update={"core_ml": facts, "outline": ("of the Mac",)})
 
-    for order in ([plain, mac], [mac, plain]):
+    for order in ([plain, mac], [plain, mac, mac]):
         merged = merge_records([record(models=(model,)) for model in order])
         assert merged.record.models == (plain.model_copy(update={"core_ml": facts}),)
-    with pytest.raises(RecordError, match="measured more than once"):
-        merge_records([record(models=(mac,)), record(models=(mac,))])
+        assert len(merged.notes) == len(order) - 2
+
+
+def test_what_failed_on_the_mac_is_said() -> None:
+    problem = Problem(kind="package-error", message="it is truncated.", exit_code=8)
+    failed = model_record(name="digits", problem=problem)
+    merged = merge_records([shard("digits"), record(models=(failed,))])
+
+    assert merged.record == shard("digits")
+    assert merged.notes == ("model `digits` was measured by two jobs, and one could not: it is truncated.",)
 
 
 def test_jobs_may_share_a_base() -> None:
@@ -77,8 +85,6 @@ def test_other_versions_are_said() -> None:
         ([shard("a"), shard("b", commit="f" * 40)], "more than one commit"),
         ([shard("a"), shard("b", commit=None)], "`no commit`"),
         ([shard("a"), shard("b", engine="coreml")], "more than one engine: `mil`, `coreml`"),
-        ([shard("a"), shard("b", "a")], "model `a` was measured more than once"),
-        ([shard("a", "a")], "model `a` was measured more than once"),
     ],
 )
 def test_what_does_not_belong_together_is_refused(records: list[Record], message: str) -> None:

@@ -1,5 +1,6 @@
 """Whole steps, from the event to what people see; golden files pin the latter."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 from coreml_gate.errors import ConfigError, EventError, RecordError, UsageError
 from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.github.artifacts import baseline_name
+from coreml_gate.github.baseline import BaselineNote, read_note, write_note
 from coreml_gate.record import SkippedModel, read_record, write_record
+from coreml_gate.report.document import read_report
 from coreml_gate.verdict import Status
 from tests.builders import (
     comparison,
@@ -512,3 +515,55 @@ def test_every_situation_can_be_published(hub: Hub, job: MakeJob) -> None:
 
     assert len(hub.comments) == len(hub.check_runs) == len(SITUATIONS)
     assert {run["status"] for run in hub.check_runs.values()} == {"completed"}
+
+
+# several jobs
+
+
+def test_the_published_report_is_written_in_every_format(hub: Hub, job: MakeJob) -> None:
+    published = job("pull_request", pull_request())
+    published.leave_report(SITUATIONS["regression"]())
+    published.run("report", "--formats", "reports")
+
+    outputs = published.outputs()
+    assert Path(outputs["report"]) == Path(outputs["reports"]) / "report.json"
+    written = {path.name for path in Path(outputs["reports"]).iterdir()}
+    assert {"report.json", "report.md", "report.xml", "report.sarif"} <= written
+    assert read_report(Path(outputs["report"])).exit_code == 1
+
+
+def test_records_of_the_base_are_merged_with_the_note_on_them(tmp_path: Path, job: MakeJob) -> None:
+    for name, models in (("linux", ("digits", "faces")), ("mac", ("faces",)), ("none", ())):
+        (tmp_path / name).mkdir()
+        write_note(BaselineNote(source="merge-base", origin=f"of {name}"), tmp_path / name)
+        if models:
+            stored = record(models=tuple(model_record(name=model) for model in models))
+            write_record(stored, tmp_path / name / "record.json")
+
+    assert (
+        job("pull_request", pull_request()).run("merge", "linux", "mac", "none", "--base", "--to", "base")
+        == 0
+    )
+    assert [model.name for model in read_record(tmp_path / "base" / "record.json").models] == [
+        "digits",
+        "faces",
+    ]
+    note = read_note(tmp_path / "base")
+    assert note is not None
+    assert note.origin == "of linux"
+
+
+def test_the_matrix_shares_what_core_ml_has_to_look_at(tmp_path: Path, job: MakeJob) -> None:
+    names = ("a", "b", "c")
+    models = tuple(model_record(name=name, package=package(fingerprint=name)) for name in names)
+    for folder, stored in (("head", models), ("base", models[:1])):
+        (tmp_path / folder).mkdir()
+        write_record(record(models=stored), tmp_path / folder / "record.json")
+    shared = job("pull_request", pull_request())
+
+    assert shared.run("matrix", "head", "--baseline", "base", "--shards", "5") == 0
+    legs = json.loads(shared.outputs()["matrix"])["include"]
+    assert legs == [{"model": "b", "shard": 1}, {"model": "c", "shard": 2}]
+    assert shared.outputs()["records"] == "3"
+    shared.run("matrix", "base", "--baseline", "base")
+    assert (shared.outputs()["matrix"], shared.outputs()["records"]) == ("", "1")

@@ -22,17 +22,17 @@ class Merged:
 def merge_records(records: Sequence[Record]) -> Merged:
     """All models of Records of one commit, in the Records' order.
 
-    A model that one job measured without a Mac and another with one gets the latter's Core ML facts. Raises
-    :class:`RecordError` for other commits, other engines and models that were measured twice otherwise. Other
-    versions or platforms do not keep Records apart: they are said in a note, with the first Record's versions
-    kept as the whole's.
+    Of a model that two jobs measured, the first one's figures are taken, and what Core ML said to either.
+    Raises :class:`RecordError` for other commits and other engines. Other versions or platforms do not keep
+    Records apart: they are said in a note, with the first Record's versions kept as the whole's.
     """
     if not records:
         raise RecordError("there is no record to merge.", "check that every measuring job uploaded one.")
     first = records[0]
     _require_one("commit", [record.commit or _UNSET for record in records])
     _require_one("engine", [record.engine for record in records])
-    models = _joined([model for record in records for model in record.models])
+    notes = _differences(records)
+    models = _joined([model for record in records for model in record.models], notes)
     skipped = {each.name: each for record in records for each in record.skipped}
     merged = first.model_copy(
         update={
@@ -42,7 +42,7 @@ def merge_records(records: Sequence[Record]) -> Merged:
             "skipped": _unmeasured(skipped, {model.name for model in models}),
         }
     )
-    return Merged(merged, _differences(records))
+    return Merged(merged, tuple(notes))
 
 
 def without_repeats(records: Sequence[Record]) -> list[Record]:
@@ -71,21 +71,22 @@ def _require_one(what: str, values: Sequence[str]) -> None:
         raise RecordError(f"the records are of more than one {what}: {listed}.", _SHARDS)
 
 
-def _joined(measured: Sequence[ModelRecord]) -> tuple[ModelRecord, ...]:
-    """One model a name; two of a name are joined when exactly one of them knows Core ML."""
+def _joined(measured: Sequence[ModelRecord], notes: list[str]) -> tuple[ModelRecord, ...]:
+    """One model a name; of two of a name, the first has the figures, and what Core ML said is added."""
     joined: dict[str, ModelRecord] = {}
     for model in measured:
         known = joined.get(model.name)
-        joined[model.name] = model if known is None else _with_core_ml(known, model)
+        joined[model.name] = model if known is None else _with_core_ml(known, model, notes)
     return tuple(joined.values())
 
 
-def _with_core_ml(one: ModelRecord, other: ModelRecord) -> ModelRecord:
-    """The figures of the job without a Mac, which are those that the baseline has, and Core ML's answers."""
-    if (one.core_ml is None) is (other.core_ml is None):
-        raise RecordError(f"model `{one.name[:100]}` was measured more than once.", _SHARDS)
-    plain, mac = (one, other) if one.core_ml is None else (other, one)
-    return plain.model_copy(update={"core_ml": mac.core_ml})
+def _with_core_ml(first: ModelRecord, other: ModelRecord, notes: list[str]) -> ModelRecord:
+    name = f"`{first.name[:100]}`"
+    if other.problem is not None:
+        notes.append(f"model {name} was measured by two jobs, and one could not: {other.problem.message}")
+    elif (first.core_ml is None) is (other.core_ml is None):
+        notes.append(f"model {name} was measured by two jobs; the first one's figures are shown.")
+    return first.model_copy(update={"core_ml": first.core_ml or other.core_ml})
 
 
 def _unmeasured(skipped: dict[str, SkippedModel], measured: set[str]) -> tuple[SkippedModel, ...]:
@@ -93,7 +94,7 @@ def _unmeasured(skipped: dict[str, SkippedModel], measured: set[str]) -> tuple[S
     return tuple(each for name, each in skipped.items() if name not in measured)
 
 
-def _differences(records: Sequence[Record]) -> tuple[str, ...]:
+def _differences(records: Sequence[Record]) -> list[str]:
     first = records[0].environment
     notes = []
     for field in type(first).model_fields:
@@ -101,4 +102,4 @@ def _differences(records: Sequence[Record]) -> tuple[str, ...]:
         if len(values) > 1:
             listed = ", ".join(f"`{value[:60]}`" for value in values)
             notes.append(f"the jobs ran with more than one version of {field}: {listed}.")
-    return tuple(notes)
+    return notes

@@ -53,7 +53,7 @@ _OWN_TOKEN: Final = (Mode.COMPARE, Mode.COLLECT, Mode.GATHER)
 """Modes that run with the pull request's token, which can only read when it comes from a fork."""
 
 
-SUFFIXES: Final = {"markdown": ".md", "html": ".html", "json": ".json", "junit": ".xml", "sarif": ".sarif"}
+SUFFIXES: Final = {"markdown": ".md", "json": ".json", "junit": ".xml", "sarif": ".sarif"}
 """Formats that are written as files, and how their names end."""
 
 _UNPINNED: Final = (
@@ -384,7 +384,7 @@ def _leave_behind(desk: Desk, case: Case, options: ReportOptions, posted: Posted
     if desk.parsed.annotations:
         for line in commands(annotations_of(verdict)):
             desk.say(line)
-    desk.output({**_outputs_of(verdict), "report": _write_formats(desk, verdict, options), **common})
+    desk.output({**_outputs_of(verdict), **_write_formats(desk, verdict, options), **common})
 
 
 def _outputs_of(verdict: Verdict) -> dict[str, str]:
@@ -397,16 +397,17 @@ def _outputs_of(verdict: Verdict) -> dict[str, str]:
     }
 
 
-def _write_formats(desk: Desk, verdict: Verdict, options: ReportOptions) -> str:
-    """Where the published Verdict lies as JSON; without a folder to write to, the unpublished one, if any."""
+def _write_formats(desk: Desk, verdict: Verdict, options: ReportOptions) -> dict[str, str]:
+    """Where the published Verdict lies; without a folder for it, where the unpublished one does, if any."""
     if desk.parsed.formats is None:
-        return "" if desk.event.mode is Mode.REPORT else str(desk.around.folder / desk.parsed.report)
+        return {
+            "report": "" if desk.event.mode is Mode.REPORT else str(desk.around.folder / desk.parsed.report)
+        }
     folder = desk.around.folder / desk.parsed.formats
     folder.mkdir(parents=True, exist_ok=True)
-    for name, render in FORMATS.items():
-        if name in SUFFIXES:
-            (folder / f"report{SUFFIXES[name]}").write_text(render(verdict, options), encoding="utf-8")
-    return str(folder / "report.json")
+    for name, suffix in SUFFIXES.items():
+        (folder / f"report{suffix}").write_text(FORMATS[name](verdict, options), encoding="utf-8")
+    return {"report": str(folder / "report.json"), "reports": str(folder)}
 
 
 STEPS: Final[dict[str, Callable[[argparse.Namespace, Around, Tools], int]]] = {

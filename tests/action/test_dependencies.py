@@ -1,0 +1,26 @@
+"""What the action installs."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.action.document import ROOT
+
+
+def listed(event: str) -> set[str]:
+    command = [sys.executable, str(ROOT / "action" / "dependencies.py"), event]
+    return set(subprocess.check_output(command, text=True).splitlines())
+
+
+def test_the_half_that_can_write_installs_nothing_that_runs_models() -> None:
+    everything, light = listed("pull_request"), listed("workflow_run")
+
+    assert {line.partition(">")[0] for line in everything - light} == {"torch", "coremltools"}
+    assert light < everything
+
+
+@pytest.mark.parametrize("module", ["coreml_gate.github.steps", "coreml_gate.cli"])
+def test_it_works_without_them(module: str) -> None:
+    blocked = "import sys; sys.modules.update({'torch': None, 'coremltools': None});"
+    subprocess.run([sys.executable, "-c", f"{blocked} import {module}"], check=True)
