@@ -7,16 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
-from coreml_gate.mil.ir import Block, Function, ListType, Operation, StateType, TensorType, Value
-from coreml_gate.runtime.compile import compile_function
 from coreml_gate.runtime.ops import REGISTRY
-from coreml_gate.runtime.ops.states import State
 from coreml_gate.runtime.registry import Rounding
 from tests.runtime import rounding_cases as tables
-from tests.runtime.conftest import RunOperation, constant
+from tests.runtime.conftest import RunOperation
 from tests.runtime.rounding_cases import LARGEST, SMALLEST, SMALLEST_NORMAL, Case
 from tests.runtime.ulps import ulps
 
@@ -51,7 +47,7 @@ def test_every_operation_that_moves_or_rounds_has_a_case() -> None:
         for entry in entries.values()
         if entry.rounding is Rounding.STEPWISE
     }
-    assert steps == {"cond", "while_loop"}, "they run other operations; tests/runtime/test_model.py runs them"
+    assert steps == {"cond", "while_loop"}, "they run other operations"
 
 
 @pytest.mark.parametrize(("name", "since"), versions(Rounding.EXACT))
@@ -87,70 +83,3 @@ def _check_rounding(found: NDArray[np.float16], wide: NDArray[np.float32]) -> No
     assert ulps(found, wanted).max() <= 1
     np.testing.assert_array_equal(np.isinf(found), np.isinf(wanted), "overflow becomes infinite")
     assert not ((found == 0) & (np.abs(wide) > SMALLEST)).any(), "subnormals stay"
-
-
-EXTREMES = np.array([SMALLEST, -SMALLEST, LARGEST, 0.1], np.float16)
-
-
-def test_lists_give_back_the_halves_that_were_written() -> None:
-    half, number = TensorType("fp16", (4,)), TensorType("int32", ())
-    kind = ListType(half, None)
-    x, two = Value("x", half), Value("two", TensorType("fp16", (2, 4)))
-    sizes = {
-        "elem_shape": (constant(np.array(4, np.int32)),),
-        "init_length": (constant(1),),
-        "dtype": (constant("fp16"),),
-    }
-    places = (constant(np.array([2, 1], np.int32)),)
-    steps = (
-        Operation("make_list", "ls", sizes, {}, (Value("ls", kind),)),
-        Operation(
-            "list_write",
-            "one",
-            {"ls": ("ls",), "index": (constant(0),), "value": ("x",)},
-            {},
-            (Value("one", kind),),
-        ),
-        Operation(
-            "list_scatter",
-            "all",
-            {"ls": ("one",), "indices": places, "value": ("two",)},
-            {},
-            (Value("all", kind),),
-        ),
-        Operation("list_length", "n", {"ls": ("all",)}, {}, (Value("n", number),)),
-        Operation(
-            "list_read", "first", {"ls": ("all",), "index": (constant(0),)}, {}, (Value("first", half),)
-        ),
-        Operation("list_gather", "rest", {"ls": ("all",), "indices": places}, {}, (Value("rest", two.type),)),
-    )
-    function = Function("main", 18, (x, two), Block((x, two), steps, ("n", "first", "rest")))
-    rows = np.stack([EXTREMES[::-1], -EXTREMES])
-    given = (torch.from_numpy(EXTREMES), torch.from_numpy(rows))
-    n, first, rest = compile_function(function, "fp16").run(given)
-    assert n.item() == 3
-    np.testing.assert_array_equal(first.numpy(), EXTREMES)
-    np.testing.assert_array_equal(rest.numpy(), rows)
-
-
-def test_states_give_back_the_halves_that_were_written() -> None:
-    half = TensorType("fp16", (4,))
-    x, memory = Value("x", half), Value("memory", StateType(half))
-    steps = (
-        Operation("write_state", "memory", {"input": ("memory",), "data": ("x",)}, {}, ()),
-        Operation("read_state", "y", {"input": ("memory",)}, {}, (Value("y", half),)),
-    )
-    function = Function("main", 18, (x, memory), Block((x, memory), steps, ("y",)))
-    (found,) = compile_function(function, "fp16").run(
-        (torch.from_numpy(EXTREMES), State(torch.zeros(4).half()))
-    )
-    np.testing.assert_array_equal(found.numpy(), EXTREMES)
-
-
-def test_classify_gives_every_half_as_it_is(run_operation: RunOperation) -> None:
-    labels = {"classes": ["a", "b", "c", "d"]}
-    label, probabilities = run_operation(
-        "classify", {"probabilities": EXTREMES}, labels, ("string", "string")
-    )
-    assert label == "c"
-    assert list(probabilities.values()) == EXTREMES.tolist()

@@ -56,6 +56,8 @@ def _feature(message: Message) -> Feature:
 
 def _array(name: str, kind: FeatureKind, message: Message, *, optional: bool) -> Feature:
     _check_shape(name, tuple(message.shape))
+    if kind == "state" and message.dataType not in _DTYPES:
+        raise PackageError(f"the interface gives the state `{name}` no element type.", "convert again.")
     default = message.WhichOneof("defaultOptionalValue")
     return Feature(
         name=name,

@@ -52,6 +52,14 @@ def test_nearest_repeats_pixels(x: NDArray[np.float32], run_operation: RunOperat
     np.testing.assert_array_equal(found, x.repeat(2, 2).repeat(3, 3))
 
 
+def test_resize_to_the_nearest_takes_every_second_pixel(
+    x: NDArray[np.float32], run_operation: RunOperation
+) -> None:
+    constants = {"target_size_height": 8, "target_size_width": 3}
+    (found,) = run_operation("resize_nearest_neighbor", {"x": x}, constants)
+    np.testing.assert_array_equal(found, x.repeat(2, 2)[..., ::2])
+
+
 def test_resize_keeps_the_size_where_the_shape_is_zero(
     x: NDArray[np.float32], run_operation: RunOperation
 ) -> None:

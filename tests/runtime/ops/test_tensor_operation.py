@@ -28,6 +28,32 @@ def test_topk_is_stable_and_takes_all_for_minus_one(run_operation: RunOperation)
     assert (values.tolist(), indices.tolist()) == ([[1, 2, 3, 3]], [[0, 3, 1, 2]])
 
 
+def test_argsort_keeps_the_order_of_equals(run_operation: RunOperation) -> None:
+    x = np.array([[1, 3, 3, 2]], np.float32)
+    (down,) = run_operation("argsort", {"x": x}, {"axis": 1}, ("int32",))
+    (up,) = run_operation("argsort", {"x": x[:, ::-1].copy()}, {"axis": 1, "ascending": True}, ("int32",))
+    assert (down.tolist(), up.tolist()) == ([[1, 2, 3, 0]], [[3, 0, 1, 2]])
+
+
+def test_shapes_and_repetitions(x: NDArray[np.float32], run_operation: RunOperation) -> None:
+    (same,) = run_operation("identity", {"x": x})
+    np.testing.assert_array_equal(same, x)
+    (shape,) = run_operation("shape", {"x": x}, outputs=("int32",))
+    assert shape.tolist() == [3, 4, 5]
+    (flat,) = run_operation("flatten2d", {"x": x}, {"axis": -1})
+    np.testing.assert_array_equal(flat, x.reshape(12, 5))
+    (tiled,) = run_operation("tile", {"x": x}, {"reps": np.array([2, 1, 3], np.int32)})
+    np.testing.assert_array_equal(tiled, np.tile(x, (2, 1, 3)))
+    (stacked,) = run_operation("stack", {"values": (x, -x)}, {"axis": -1})
+    np.testing.assert_array_equal(stacked, np.stack((x, -x), -1))
+
+
+def test_places_that_are_not_zero_come_row_by_row(run_operation: RunOperation) -> None:
+    x = np.array([[0, 2, 0], [-1, 0, np.nan]], np.float32)
+    (found,) = run_operation("non_zero", {"x": x}, outputs=("int32",))
+    assert found.tolist() == [[0, 1], [1, 0], [1, 2]]
+
+
 @pytest.mark.parametrize("exclusive", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_cumsum(exclusive: bool, reverse: bool, x: NDArray[np.float32], run_operation: RunOperation) -> None:
@@ -68,6 +94,8 @@ def test_split_by_count_and_by_sizes(x: NDArray[np.float32], run_operation: RunO
 def test_fill_and_range_keep_the_type_of_their_numbers(run_operation: RunOperation) -> None:
     (filled,) = run_operation("fill", {"shape": np.array([2, 1], np.int32)}, {"value": 7}, ("int32",))
     assert filled.tolist() == [[7], [7]]
+    (alike,) = run_operation("fill_like", {"ref_tensor": filled}, {"value": -3}, ("int32",))
+    assert alike.tolist() == [[-3], [-3]]
     (places,) = run_operation("range_1d", {"end": np.array(7, np.int32)}, {"start": 1, "step": 3}, ("int32",))
     assert places.tolist() == [1, 4]
 
@@ -84,6 +112,17 @@ def test_non_maximum_suppression_keeps_the_best_of_overlapping_boxes(run_operati
     )
     assert (indices.tolist(), count.tolist()) == ([[1, 2, -1]], [2])
     np.testing.assert_array_equal(kept[0, :2], boxes[0, [1, 2]])
+
+
+def test_boxes_below_the_score_are_left_out_before_ios17(run_operation: RunOperation) -> None:
+    values = {
+        "boxes": np.array([[[0, 0, 1, 1], [3, 3, 1, 1], [6, 6, 1, 1]]], np.float32),
+        "scores": np.array([[[0.5], [0.9], [0.3]]], np.float32),
+    }
+    options = {"iou_threshold": 0.5, "score_threshold": 0.4, "max_boxes": 3}
+    outputs = ("fp32", "fp32", "int32", "int32")
+    *_, indices, count = run_operation("non_maximum_suppression", values, options, outputs, opset=16)
+    assert (indices.tolist(), count.tolist()) == ([[1, 0, -1]], [2])
 
 
 def test_classes_suppress_separately_when_asked(run_operation: RunOperation) -> None:

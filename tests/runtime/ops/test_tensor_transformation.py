@@ -138,3 +138,12 @@ def test_expand_and_squeeze_count_axes_of_the_result_and_of_the_operand(
     assert narrow.shape == (1, 3, 4, 5)
     (all_gone,) = run_operation("squeeze", {"x": wide})
     assert all_gone.shape == x.shape
+
+
+def test_transpose_and_reverse(x: NDArray[np.float32], run_operation: RunOperation) -> None:
+    (turned,) = run_operation("transpose", {"x": x}, {"perm": [2, 0, 1]})
+    np.testing.assert_array_equal(turned, x.transpose(2, 0, 1))
+    (some,) = run_operation("reverse", {"x": x}, {"axes": [0, -1]})
+    np.testing.assert_array_equal(some, x[::-1, :, ::-1])
+    (every,) = run_operation("reverse", {"x": x})
+    np.testing.assert_array_equal(every, x[::-1, ::-1, ::-1])
