@@ -56,8 +56,8 @@ coremltools' own; each exclusion has its reason in
 ## The suite
 
 `make conformance` runs a sample, `make conformance SAMPLE=all` everything. *Ran* counts the tests of the
-group that the figures come from, evenly spread over its test functions and their parameters; *of* is the size
-of the group. Tests that predict nothing are in *ran* only. Minutes are those of one process on a busy machine.
+group that the figures come from, spread over its test functions and their parameters; *of* is the size
+of the group. Tests that predict nothing are in *ran* only. Minutes: one process, a busy machine.
 
 {suite}
 """
