@@ -161,3 +161,20 @@ def test_anything_else_is_refused_with_the_way_out(desk: Desk, name: str, payloa
         read_event(desk.environment(name, payload))
     assert caught.value.hint
     assert caught.value.exit_code == 20
+
+
+@pytest.mark.parametrize(
+    ("head_ref", "number"),
+    [
+        (f"refs/heads/gh-readonly-queue/main/pr-104-{BASE}", 104),
+        (f"refs/heads/gh-readonly-queue/release/1.0/pr-9-{BASE}", 9),
+        ("refs/heads/main", None),
+        (f"refs/heads/pr-9-{BASE}", None),
+        ("", None),
+    ],
+)
+def test_the_pull_request_in_a_merge_queue_is_known_by_the_branch(
+    desk: Desk, head_ref: str, number: int | None
+) -> None:
+    group = MERGE_GROUP["merge_group"] | {"head_ref": head_ref}
+    assert read_event(desk.environment("merge_group", {"merge_group": group})).queued == number

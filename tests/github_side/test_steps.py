@@ -307,6 +307,24 @@ def test_a_merge_group_concludes_its_check_and_comments_nowhere(hub: Hub, job: M
     assert hub.comments == {}
 
 
+@pytest.mark.parametrize(("number", "exit_code"), [(7, 0), (8, 1)])
+def test_what_a_queued_pull_request_accepted_holds_in_the_queue(
+    hub: Hub, job: MakeJob, number: int, exit_code: int
+) -> None:
+    for each, base in ((7, "main"), (8, "release")):
+        hub.add_pull(each, HEAD, body=ACCEPT)
+        hub.set_labels(each, "coreml-gate: accept")
+        hub.pulls[each]["base"] = hub.pulls[each]["base"] | {"ref": base}
+    queue = f"refs/heads/gh-readonly-queue/main/pr-{number}-{BASE}"
+    queued = job("merge_group", {"merge_group": MERGE_GROUP["merge_group"] | {"head_ref": queue}})
+    failing = model_verdict(finding(status=Status.FAIL), verdict=Status.FAIL, exit_code=1)
+    queued.leave_report(verdict(failing, verdict=Status.FAIL, exit_code=1))
+
+    assert queued.run("report") == exit_code
+    assert only_check(hub)["conclusion"] == ("failure" if exit_code else "success")
+    assert hub.comments == {}
+
+
 @pytest.mark.parametrize(
     "fault",
     [Fault("POST", "/comments", 403, NOT_ACCESSIBLE), Fault("POST", "/comments", 500, times=3)],

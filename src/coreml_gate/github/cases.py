@@ -69,7 +69,7 @@ def own_case(client: Client, event: Event, report: Path, note_folder: Path, aske
     verdict = _with_note(read_report(report), read_note(note_folder))
     verdict = _carried(verdict, _kept_record(note_folder), asked)
     if event.pull_request is None:
-        return Case(verdict)
+        return _queued_case(client, verdict, event, asked)
     notices: list[str] = []
     verdict = verdict.model_copy(update={"commit": event.head_sha})
     pull = _attempt(lambda: read_pull(client, event.pull_request or 0), notices)
@@ -84,6 +84,18 @@ def own_case(client: Client, event: Event, report: Path, note_folder: Path, aske
         notices.append(f"no comment: pull request {pull.number} has a newer commit {short(pull.head_sha)}.")
         return Case(verdict, notices=tuple(notices))
     return Case(verdict, pull=pull, notices=tuple(notices))
+
+
+def _queued_case(client: Client, verdict: Verdict, event: Event, asked: Asked) -> Case:
+    """A candidate of a merge queue: what its pull request accepted holds here, too."""
+    notices: list[str] = []
+    if event.queued is None or verdict.exit_code == 0:
+        return Case(verdict)
+    pull = _attempt(lambda: read_pull(client, event.queued or 0), notices)
+    if pull is None or pull.base_ref != event.base_ref:
+        return Case(verdict, notices=tuple(notices))
+    overridden = _attempt(lambda: _overridden(client, verdict, pull, asked), notices)
+    return Case(overridden or verdict, notices=tuple(notices))
 
 
 def reported_case(client: Client, run: SourceRun, asked: Asked) -> Case:

@@ -13,6 +13,7 @@ from coreml_gate.errors import EventError
 MAX_PAYLOAD_BYTES: Final = 25 * 10**6
 """GitHub cuts webhook payloads at 25 MB (docs.github.com, webhook events and payloads)."""
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_QUEUE: Final = re.compile(r"refs/heads/gh-readonly-queue/.+/pr-(\d{1,9})-[0-9a-f]{40,64}")
 _NO_COMMIT: Final = re.compile(r"0+")
 _UNSAFE: Final = (
     "`pull_request_target` runs with a write token beside code of the pull request. Use `pull_request` to "
@@ -106,6 +107,8 @@ class Event:
     workflow_path: str
     """The workflow file of this run, in whose other runs baselines are looked for."""
     source_run: SourceRun | None = None
+    queued: int | None = None
+    """The pull request that a merge queue tries: its overrides count, though nobody is commented to."""
 
 
 def read_event(
@@ -236,7 +239,14 @@ def _of_merge_group(group: Json) -> dict[str, Any]:
         "base_ref": group["base_ref"].removeprefix("refs/heads/"),
         "pull_request": None,
         "fork": False,
+        "queued": _queued(group.get("head_ref", "")),
     }
+
+
+def _queued(head_ref: str) -> int | None:
+    """The number in the name of the queue's branch: the payload has it nowhere else."""
+    found = _QUEUE.fullmatch(head_ref)
+    return None if found is None else int(found[1])
 
 
 def _of_commit(sha: str, branch: str) -> dict[str, Any]:
