@@ -46,8 +46,8 @@ schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on config
 	$(OPEN) coreml_gate.devices.document > docs/devices.md
 	$(PY) -c 'from coreml_gate.report.document import schema; print(schema(), end="")' > docs/report.schema.json
 
-diagnose-demo: $(VENV)/.installed  ## models with FP16 faults: is the operation found, does the repair pass
-	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/fp16.py
+diagnose-demo: $(VENV)/.installed  ## faulty models: is the operation found, does the repair pass, is nothing else blamed
+	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/demo.py
 
 conformance: $(VENV)/.installed  ## a sample of coremltools' own operation tests, run by the MIL runtime
 	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample $(SAMPLE) --workers 2
