@@ -19,6 +19,7 @@ from coreml_gate.devices import command as listing_devices
 from coreml_gate.diagnose import command as reproducing
 from coreml_gate.doctor import command as examining
 from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
+from coreml_gate.gate import device_command as asking_devices
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.collect import RECORD_NAME, Workshop
 from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
@@ -111,6 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     listing_rules.add_command(commands)
     supporting.add_command(commands)
     comparing_variants.add_commands(commands)
+    asking_devices.add_command(commands)
     listing_devices.add_command(commands)
     comparing.add_command(commands)
     examining.add_command(commands)

@@ -23,7 +23,8 @@ Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not
     │   ├── TokenError           18   the token is missing, wrong, or may not do what was asked
     │   └── RateLimitError       19   GitHub asks to wait longer than the gate is willing to
     ├── EventError           20   the workflow was started by an event that the gate does not work under
-    └── ArtifactError        21   an artifact is expired, incomplete, too large, or not what it claims to be
+    ├── ArtifactError        21   an artifact is expired, incomplete, too large, or not what it claims to be
+    └── DeviceError          22   no iPhone can be reached: no Mac, no Xcode, no device, or a hosted runner
 
 70 is left for what should never happen: a defect of coreml-gate itself.
 """
@@ -187,3 +188,9 @@ class MeasuringError(GateError):
     def __init__(self, message: str, hint: str, exit_code: int) -> None:
         super().__init__(message, hint)
         self.exit_code = exit_code  # type: ignore[misc]  # an instance knows better than its class here
+
+
+class DeviceError(GateError):
+    """No iPhone or iPad can be reached from here."""
+
+    exit_code = 22

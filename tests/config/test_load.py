@@ -274,3 +274,21 @@ def test_a_variant_is_its_model_but_for_what_it_sets() -> None:
 def test_what_is_wrong_with_a_variant_is_said_with_its_place(text: str, complaint: str) -> None:
     assert complaint in problem(text)
     assert "variant" in problem(text)
+
+
+@pytest.mark.parametrize(
+    ("limits", "complaint"),
+    [
+        ("oldest = { max-ms = 4 }", "names no device: set `devices` or `minimum-os`"),
+        ('"iPhone 12 Por" = { max-ms = 4 }', "which no device is called; perhaps you meant `iPhone 12 Pro`"),
+        ('"iPhone 12" = { max-ms = 0 }', "must be"),
+    ],
+)
+def test_limits_of_a_device_name_one_that_there_is(limits: str, complaint: str) -> None:
+    assert complaint in problem(MODEL + f"[model.limits.on-device]\n{limits}\n")
+
+
+def test_the_oldest_device_may_be_that_of_an_inherited_minimum() -> None:
+    text = '[gate]\nminimum-os = "17"\nlimits = { on-device = { oldest = { max-ms = 4 } } }\n' + MODEL
+    limits = parse_config(text, "coreml-gate.toml").model[0].limits
+    assert limits.on_device["oldest"].max_ms == 4

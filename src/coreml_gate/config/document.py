@@ -15,6 +15,7 @@ from coreml_gate.config.limits import (
     InterfaceLimits,
     LatencyLimits,
     MemoryLimits,
+    OnDeviceLimits,
     ParityLimits,
     PrecisionLimits,
     SizeLimits,
@@ -50,11 +51,12 @@ TABLES: Final[dict[str, type[Table]]] = {
     "limits.memory": MemoryLimits,
     "limits.cost": CostLimits,
     "limits.latency": LatencyLimits,
+    "limits.on-device": OnDeviceLimits,
     "limits.interface": InterfaceLimits,
 }
 """The tables of the page by the name in their marker, in the page's order."""
 
-_MARKED = re.compile(r"(<!-- table: ([\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- table: ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SHARED = frozenset(ModelOptions.model_fields)
 
 

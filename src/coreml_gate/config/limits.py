@@ -139,6 +139,19 @@ class LatencyLimits(Table):
     """The same of compiling the package."""
 
 
+class OnDeviceLimits(Table):
+    """What one model of iPhone must reach, measured on a connected one by ``coreml-gate device``.
+
+    Milliseconds of one model of device are comparable from run to run as those of a runner are not, but heat
+    still moves them: leave room.
+    """
+
+    max_ms: PositiveLimit = None
+    """Greatest median of the predictions, in milliseconds as the device measures them."""
+    psnr: Limit = None
+    """Least PSNR against the source in dB; nothing means that of `precision`."""
+
+
 class InterfaceLimits(Table):
     """What happens when names, shapes, dtypes or the deployment target differ from the baseline.
 
@@ -167,5 +180,7 @@ class Limits(Table):
     """How much more the model may compute than in the baseline."""
     latency: LatencyLimits = LatencyLimits()
     """How much slower Core ML may run the package; asked on a Mac only."""
+    on_device: dict[str, OnDeviceLimits] = Field(default_factory=dict)
+    """What a connected iPhone must reach, by its name in `coreml-gate devices`, or as `oldest`."""
     interface: InterfaceLimits = InterfaceLimits()
     """What happens when inputs, outputs or the deployment target change."""

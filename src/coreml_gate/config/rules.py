@@ -13,6 +13,8 @@ from coreml_gate.devices import devices, similar
 
 _NO_UPPER_BOUND = -1
 _CALLABLE_FORMS = "`file.py:callable` or `package.module:callable`"
+OLDEST = "oldest"
+"""In `limits.on-device`: the oldest of the devices that the model names."""
 _SET_SOMETHING = "set what differs, such as `compress`, `precision`, `deployment-target` or `source`"
 _SOURCE_SUFFIXES = (".pt2", ".pt", ".pth", ".mlpackage")
 
@@ -172,12 +174,20 @@ def _devices(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Pro
     table: Place = place if "devices" in own.model_fields_set else ("gate",)
     for number, name in enumerate(model.devices):
         if name not in devices():
-            close = similar(name)
-            meant = f"; perhaps you meant `{close[0]}`" if close else ""
-            yield Problem(
-                (*table, "devices", number),
-                f"is `{name}`, which no device is called{meant}; `coreml-gate devices` lists all.",
-            )
+            yield _unknown_device((*table, "devices", number), name)
+    for name in model.limits.on_device:
+        at_model = name in own.limits.on_device
+        here: Place = (*(place if at_model else ("gate",)), "limits", "on-device", name)
+        if name == OLDEST and not (model.devices or model.minimum_os):
+            yield Problem(here, "names no device: set `devices` or `minimum-os`, or name the device here.")
+        elif name != OLDEST and name not in devices():
+            yield _unknown_device(here, name)
+
+
+def _unknown_device(place: Place, name: str) -> Problem:
+    close = similar(name)
+    meant = f"; perhaps you meant `{close[0]}`" if close else ""
+    return Problem(place, f"is `{name}`, which no device is called{meant}; `coreml-gate devices` lists all.")
 
 
 def _needs(what: str, version: int, model: ModelConfig) -> str:

@@ -47,6 +47,7 @@ from coreml_gate.record.document import (
     write_record,
 )
 from coreml_gate.record.measured import Measured, Side
+from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import (
     CompressionFacts,
     CostFacts,
@@ -75,6 +76,7 @@ __all__ = [
     "CoreMlFacts",
     "CoreMlRun",
     "CostFacts",
+    "DeviceFacts",
     "Diagnosis",
     "Environment",
     "FeatureFacts",

@@ -10,6 +10,7 @@ from coreml_gate.record.comparison import Comparison, MetricValue
 from coreml_gate.record.core_ml import CoreMlFacts, Placement
 from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, Variant
 from coreml_gate.record.measured import Measured
+from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import CompressionFacts, CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.record.rules import RuleMatch
 from coreml_gate.record.source import ConversionFacts, Environment, Problem, SourceFacts
@@ -50,6 +51,8 @@ class ModelRecord(Measured):
     """By documented rules, without a Mac."""
     core_ml: CoreMlFacts | None = None
     """``None`` when the run had no Mac."""
+    on_device: tuple[DeviceFacts, ...] = ()
+    """What connected devices answered (``coreml-gate device``)."""
     problem: Problem | None = None
     variants: tuple["ModelRecord", ...] = ()
     """Other packages of the model, each measured as a model is; they have no variants of their own."""

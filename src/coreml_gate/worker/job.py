@@ -22,8 +22,9 @@ Step = Literal[
     "predict",
     "time",
     "plan",
+    "connect",
 ]
-"""What a child does; each step has its own deadline. The last five are those of children that use Core ML."""
+"""What a child does; each step has its own deadline. The last six are those of children that use Core ML."""
 
 
 class Job(BaseModel):

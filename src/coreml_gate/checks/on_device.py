@@ -1,0 +1,159 @@
+"""Does a real iPhone answer like the source, and fast enough?
+
+The milliseconds are the device's own and are held against a limit for that model of device alone: times of
+two models, or of a Mac, are never compared.
+"""
+
+import statistics
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.checks import objections
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.objections import Objection, gravest_first
+from coreml_gate.checks.samples import by_output, least_psnr, sample_line
+from coreml_gate.checks.wording import counted, number, passing_maximum
+from coreml_gate.config import ModelConfig, OnDeviceLimits
+from coreml_gate.config.rules import OLDEST
+from coreml_gate.devices import devices, that_run
+from coreml_gate.record import DeviceFacts
+from coreml_gate.timing.rounds import percentile_95
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "on-device"
+NOT_ASKED: Final = "not asked: `coreml-gate device` asks a connected iPhone."
+_HINT: Final = (
+    "compare with `coreml-parity`: where a Mac is right and the phone is not, leave that hardware out."
+)
+
+_WORDS: Final = {
+    "failed": "failed",
+    "crashed": "crashed",
+    "timed-out": "hung and was ended",
+    "out-of-memory": "was killed",
+}
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding per device and choice of hardware, in ms; and one per limit whose device was not there."""
+    facts = evidence.head.on_device
+    if not facts:
+        return (skipped(CHECK, "devices", NOT_ASKED),)
+    limits = limits_by_device(evidence.config)
+    asked = tuple(_finding(each, limits.get(each.device, OnDeviceLimits()), evidence) for each in facts)
+    there = {each.device for each in facts}
+    return (*asked, *(_absent(name) for name in limits if name not in there))
+
+
+def limits_by_device(config: ModelConfig) -> dict[str, OnDeviceLimits]:
+    """The limits by the name of the device, `oldest` resolved; a limit by name wins over it."""
+    named = {name: limits for name, limits in config.limits.on_device.items() if name != OLDEST}
+    oldest = oldest_device(config)
+    if OLDEST in config.limits.on_device and oldest is not None:
+        named.setdefault(oldest, config.limits.on_device[OLDEST])
+    return named
+
+
+def oldest_device(config: ModelConfig) -> str | None:
+    """The first of the model's devices in the table, which is in the order of launch."""
+    order = list(devices())
+    named = [name for name in config.devices if name in order]
+    if not named and config.minimum_os is not None:
+        named = [device.name for device in that_run(config.minimum_os)]
+    return min(named, key=order.index, default=None)
+
+
+def _finding(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) -> Finding:
+    subject = f"{facts.device} {facts.units}"
+    if facts.skipped:
+        return skipped(CHECK, subject, facts.skipped)
+    if facts.ending is not None:
+        return _ended(facts, subject)
+    raised = gravest_first(_objections(facts, limits, evidence))
+    return Finding(
+        check=CHECK,
+        status=raised[0].status if raised else Status.PASS,
+        subject=subject,
+        message=f"{subject}: {_message(facts, raised)}",
+        value=statistics.median(facts.predict_ms) if facts.predict_ms else None,
+        limit=limits.max_ms,
+        unit="ms",
+        hint=_HINT if raised else "",
+        details=(*(f"also: {each.message}" for each in raised[1:]), *_details(facts)),
+    )
+
+
+def _objections(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) -> Iterator[Objection | None]:
+    precision = evidence.limits.precision
+    least = precision.psnr if limits.psnr is None else limits.psnr
+    for output, group in by_output(facts.against_source or facts.against_runtime).items():
+        found = (
+            *objections.unfit(group, Status.UNSURE),
+            objections.psnr(group, least),
+            objections.cosine(group, precision.cosine),
+            objections.top_one(group, precision.top1_margin),
+        )
+        for each in gravest_first(found):
+            yield Objection(f"output `{output}`: {each.message}", each.passes_with, each.status)
+    yield _too_slow(facts, limits)
+
+
+def _too_slow(facts: DeviceFacts, limits: OnDeviceLimits) -> Objection | None:
+    if limits.max_ms is None or not facts.predict_ms:
+        return None
+    median = statistics.median(facts.predict_ms)
+    if median <= limits.max_ms:
+        return None
+    return Objection(
+        f"a prediction takes {number(median)} ms, allowed {number(limits.max_ms)} ms",
+        passes_with=f"max-ms = {passing_maximum(median, 3)}",
+    )
+
+
+def _message(facts: DeviceFacts, raised: tuple[Objection, ...]) -> str:
+    if raised:
+        return f"{raised[0].message}.{raised[0].remedy}"
+    least = least_psnr(facts.against_source or facts.against_runtime)
+    answer = "equal in every sample" if least is None else f"PSNR {least:.1f} dB"
+    if not facts.predict_ms:
+        return f"{answer}; not timed."
+    return f"{answer}; a prediction takes {number(statistics.median(facts.predict_ms))} ms."
+
+
+def _details(facts: DeviceFacts) -> Iterator[str]:
+    yield f"{facts.product}, {facts.system}"
+    if facts.load_ms is not None:
+        yield f"loaded in {number(facts.load_ms)} ms"
+    if facts.predict_ms:
+        middle, late = statistics.median(facts.predict_ms), percentile_95(facts.predict_ms)
+        count = counted(len(facts.predict_ms), "prediction")
+        yield f"{count}: median {number(middle)} ms, 95 % within {number(late)} ms"
+    if facts.trace:
+        yield f"Instruments trace: {facts.trace}"
+    yield from (sample_line(each) for each in facts.against_source)
+
+
+def _ended(facts: DeviceFacts, subject: str) -> Finding:
+    """A device that cannot be reached says nothing of the model; one on which the model breaks does."""
+    ending = facts.ending
+    if ending is None:
+        raise AssertionError("asked of a run that ended well")
+    reached = ending.phase not in ("start", "connect")
+    return Finding(
+        check=CHECK,
+        status=Status.FAIL if reached else Status.UNSURE,
+        subject=subject,
+        message=f"{subject}: it {_WORDS[ending.how]} in phase {ending.phase} ({ending.message}).",
+        hint="the details hold the last lines." if ending.log_tail else "",
+        details=ending.log_tail,
+    )
+
+
+def _absent(name: str) -> Finding:
+    return Finding(
+        check=CHECK,
+        status=Status.UNSURE,
+        subject=name,
+        message=f"`{name}` has a limit and was not among the connected devices.",
+        hint="connect one, or take the limit out.",
+    )

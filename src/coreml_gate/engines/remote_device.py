@@ -1,0 +1,131 @@
+"""A model on a connected iPhone, through coremltools' own remote utilities.
+
+coremltools builds and launches its ModelRunner app on the device and hands models and arrays over by
+``devicectl``. It takes arrays only: no images, and no states (coremltools 9.0,
+``RemoteMLModelAsyncWrapper.make_state_if_needed``).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import coremltools as ct
+from coremltools.models.ml_program.experimental.async_wrapper import MLModelAsyncWrapper
+from coremltools.models.ml_program.experimental.remote_device import AppSigningCredentials, Device
+from numpy.typing import NDArray
+
+from coreml_gate.errors import DeviceError
+from coreml_gate.record import ComputeUnits
+
+Arrays = Mapping[str, NDArray[Any]]
+MILLISECOND: Final = 1e6
+"""In nanoseconds, in which coremltools tells durations."""
+
+
+class RemoteModel(Protocol):
+    """What is used of coremltools' ``MLModelAsyncWrapper``."""
+
+    @property
+    def load_duration_in_nano_seconds(self) -> int | None:
+        """Of the last load, as the device measured it."""
+        ...
+
+    @property
+    def last_predict_duration_in_nano_seconds(self) -> int | None:
+        """Of the last prediction, as the device measured it: without the transfer."""
+        ...
+
+    async def load(self) -> None:
+        """Compile the package on this Mac and load it on the device."""
+        ...
+
+    async def predict(self, inputs: Arrays, state: None = None) -> Arrays:
+        """Predict one sample on the device."""
+        ...
+
+    async def unload(self) -> None:
+        """Release the model on the device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The three calls that reach a device; a test puts a registry of its own in their place."""
+
+    devices: Callable[[], Sequence[Any]]
+    prepare: Callable[..., Awaitable[Any]]
+    open: Callable[..., RemoteModel]
+
+
+COREMLTOOLS: Final = Registry(
+    devices=Device.get_devices,
+    prepare=Device.prepare_for_model_debugging,
+    open=MLModelAsyncWrapper.from_spec_or_path,
+)
+
+
+@dataclass(frozen=True)
+class Signing:
+    """How the ModelRunner app is signed: by a team, or by a profile with its bundle's identifier."""
+
+    team: str = ""
+    profile: str | None = None
+    bundle: str | None = None
+
+    def credentials(self) -> AppSigningCredentials:
+        """The same as coremltools takes it."""
+        return AppSigningCredentials(
+            development_team=self.team,
+            provisioning_profile_uuid=self.profile,
+            bundle_identifier=self.bundle,
+        )
+
+
+@dataclass
+class Answers:
+    """What a device made of the samples, and how long it took for the first one again and again."""
+
+    outputs: list[Arrays] = field(default_factory=list)
+    load_ms: float | None = None
+    predict_ms: list[float] = field(default_factory=list)
+
+
+async def prepared(registry: Registry, udid: str, signing: Signing, folder: Path) -> Any:  # noqa: ANN401 - coremltools' Device
+    """The device with a running ModelRunner app; :class:`DeviceError` when it is gone."""
+    found = next((each for each in registry.devices() if each.udid == udid), None)
+    if found is None:
+        raise DeviceError("coremltools does not see the device any more.", "is it unlocked and on its cable?")
+    return await registry.prepare(
+        found, credentials=signing.credentials(), working_directory=folder, clean=False
+    )
+
+
+def open_model(registry: Registry, device: object, package: Path, units: ComputeUnits) -> RemoteModel:
+    """A package on the device, not yet loaded."""
+    return registry.open(
+        spec_or_path=str(package), weights_dir="", compute_units=ct.ComputeUnit[units], device=device
+    )
+
+
+async def answers_of(model: RemoteModel, samples: Sequence[Arrays]) -> Answers:
+    """Load, and predict every sample once."""
+    await model.load()
+    answers = Answers(load_ms=_milliseconds(model.load_duration_in_nano_seconds))
+    for sample in samples:
+        answers.outputs.append(await model.predict(inputs=dict(sample)))
+    return answers
+
+
+async def times_of(model: RemoteModel, sample: Arrays, repeats: int) -> list[float]:
+    """Milliseconds of each prediction of one sample, as the device measured them."""
+    times: list[float] = []
+    for _ in range(repeats):
+        await model.predict(inputs=dict(sample))
+        taken = _milliseconds(model.last_predict_duration_in_nano_seconds)
+        times += [] if taken is None else [taken]
+    return times
+
+
+def _milliseconds(nanoseconds: int | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / MILLISECOND

@@ -1,0 +1,132 @@
+"""``coreml-gate device``: what a run measured, asked of a connected iPhone."""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Protocol, get_args
+
+from rich.console import Console
+
+from coreml_gate.checks import Evidence, on_device
+from coreml_gate.config.load import load_config, select_models
+from coreml_gate.engines.devicectl import XCODE_HINT, Connected, connected_devices
+from coreml_gate.engines.machine import ask_system
+from coreml_gate.errors import DeviceError, UsageError
+from coreml_gate.gate.collect import RECORD_NAME
+from coreml_gate.gate.on_device import Wanted, ask_devices
+from coreml_gate.record import ComputeUnits, read_record
+from coreml_gate.verdict import Finding, Status
+from coreml_gate.worker.core_ml import Surroundings, is_hosted
+from coreml_gate.worker.process import ProcessLimits
+
+MAC: Final = "darwin"
+DEFAULT_RECORD: Final = Path(".coreml-gate")
+
+
+class Around(Protocol):
+    """What the command touches of the world around it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the configuration is."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What child processes get."""
+        ...
+
+    @property
+    def out(self) -> Console:
+        """Where the answer goes."""
+        ...
+
+    @property
+    def err(self) -> Console:
+        """Where progress goes."""
+        ...
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
+    """Describe the command to the parser."""
+    parser = commands.add_parser("device", help="ask a connected iPhone about the packages of a run")
+    parser.add_argument("record", nargs="?", type=Path, default=DEFAULT_RECORD, help="default: %(default)s")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+    parser.add_argument("--model", action="append", default=[], metavar="NAME", help="only this; repeatable")
+    parser.add_argument("--device", action="append", default=[], metavar="NAME", help="only this; repeatable")
+    parser.add_argument("--list", action="store_true", help="list the connected devices and stop")
+    parser.add_argument("--team", default="", metavar="ID", help="Apple development team that signs the app")
+    parser.add_argument("--profile", metavar="UUID", help="provisioning profile instead of a team")
+    parser.add_argument("--bundle-id", metavar="ID", help="the bundle identifier of the profile")
+    parser.add_argument("--units", choices=get_args(ComputeUnits), default="ALL", help="default: %(default)s")
+    parser.add_argument("--repeats", type=int, default=20, metavar="N", help="timed predictions")
+    parser.add_argument("--trace", action="store_true", help="keep an Instruments trace of Core ML as well")
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: Around) -> int:
+    """Ask every device that is connected, write the answers into the Record; 1 when a limit is not kept."""
+    require_a_mac(sys.platform, around.environment)
+    connected = _chosen(connected_devices(ask_system), parsed.device)
+    if parsed.list:
+        for device in connected:
+            _print(around.out, f"{device.name} ({device.product}, {device.system})")
+        return 0
+    if not parsed.team and parsed.profile is None:
+        raise UsageError(
+            "coremltools builds an app for the device, and nobody signs it.",
+            "give --team with your team's identifier, or --profile with --bundle-id.",
+        )
+    return _ask(parsed, connected, around)
+
+
+def require_a_mac(platform: str, environment: Mapping[str, str]) -> None:
+    """Raises :class:`DeviceError` where no device can be connected, before anything else is tried."""
+    if platform != MAC:
+        raise DeviceError(f"a device needs a Mac, and this is {platform}.", XCODE_HINT)
+    if is_hosted(environment):
+        raise DeviceError("GitHub's own runners have no device connected.", XCODE_HINT)
+    if shutil.which("devicectl", path=environment.get("PATH")) is None:
+        raise DeviceError(
+            "`devicectl` is not on PATH, where coremltools looks for it.",
+            'write PATH="$(dirname "$(xcrun --find devicectl)"):$PATH" before the command.',
+        )
+
+
+def _chosen(connected: tuple[Connected, ...], names: list[str]) -> tuple[Connected, ...]:
+    if not connected:
+        raise DeviceError("no iPhone or iPad is connected.", XCODE_HINT)
+    found = tuple(device for device in connected if not names or device.name in names)
+    if missing := [name for name in names if name not in {device.name for device in found}]:
+        there = ", ".join(f"`{device.name}`" for device in connected)
+        raise DeviceError(f"no `{missing[0]}` is connected.", f"connected: {there}.")
+    return found
+
+
+def _ask(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: Around) -> int:
+    folder = around.folder / parsed.record
+    record = read_record(folder / RECORD_NAME)
+    config = select_models(load_config(around.folder, parsed.config), parsed.model)
+    surroundings = Surroundings(
+        around.environment,
+        ProcessLimits(config.gate.step_timeout_s),
+        on_step=lambda step: _print(around.err, f"device: {step}"),
+    )
+    wanted = Wanted(parsed.units, parsed.repeats, parsed.team, parsed.profile, parsed.bundle_id, parsed.trace)
+    names = [model.name for model in config.model]
+    asked = ask_devices(record, folder, names, connected, wanted, surroundings)
+    findings: list[Finding] = []
+    for model in config.model:
+        measured = asked.model(model.name)
+        if measured is not None:
+            found = on_device.run(Evidence(model, measured, None, asked.environment, None))
+            findings += found
+            for each in found:
+                _print(around.out, f"{each.status.upper():8}{model.name}  {each.message}")
+    return 1 if any(each.status is Status.FAIL for each in findings) else 0
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,116 @@
+"""From a stored Record to a device and back, with a child in the place of the one that needs a phone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coreml_gate.engines.devicectl import Connected
+from coreml_gate.errors import DeviceError
+from coreml_gate.gate import on_device
+from coreml_gate.gate.device_command import require_a_mac
+from coreml_gate.gate.on_device import Wanted, ask_devices
+from coreml_gate.record import DeviceFacts, Record, read_record
+from coreml_gate.worker.core_ml import Surroundings
+from coreml_gate.worker.process import ProcessLimits
+from tests.builders import feature, model_record, package, record
+
+Ask = Callable[..., Record]
+PHONE = Connected("00008110-0001", "iPhone13,2", "iPhone 12", "iOS 18.1 (22B83)")
+CHILD = """
+import json, pathlib, sys
+job = json.loads(pathlib.Path(sys.argv[1]).read_text())
+events = pathlib.Path(job["folder"]) / "events.jsonl"
+with events.open("a") as file:
+    file.write(json.dumps({"step": "time"}) + "\\n")
+    ms = job["repeats"]
+    file.write(json.dumps({"parts": {"load_ms": 7.0, "predict_ms": [ms, ms]}}) + "\\n")
+if job["trace"]:
+    pathlib.Path(job["trace"]).mkdir()
+"""
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    monkeypatch.setattr(on_device, "CHILD", ("-c", CHILD))
+    around = Surroundings({"PATH": "/usr/bin:/bin"}, ProcessLimits(60))
+
+    def answered(before: Record, wanted: Wanted | None = None) -> Record:
+        return ask_devices(before, tmp_path, ["digits"], [PHONE], wanted or Wanted(), around)
+
+    return answered
+
+
+def stored() -> Record:
+    small = model_record(name="small", package=package(path="models/digits/variants/small/package.mlpackage"))
+    return record(model_record(variants=(small,)), model_record(name="other"))
+
+
+def test_a_model_and_its_variants_get_their_answers_and_the_others_are_left_alone(
+    ask: Ask, tmp_path: Path
+) -> None:
+    asked = ask(stored(), Wanted(repeats=9))
+
+    digits, other = asked.models
+    (facts,) = digits.on_device
+    assert (facts.device, facts.product, facts.units) == ("iPhone 12", "iPhone13,2", "ALL")
+    assert (facts.load_ms, facts.predict_ms, facts.ending) == (7.0, (9.0, 9.0), None)
+    assert [each.device for each in digits.variants[0].on_device] == ["iPhone 12"]
+    assert other.on_device == ()
+    written = (tmp_path / "record.json").read_text()
+    assert read_record(tmp_path / "record.json") == asked
+    assert PHONE.udid not in written
+
+
+def test_another_hardware_is_added_and_the_same_replaces_the_old_answer(ask: Ask) -> None:
+    once = ask(stored(), Wanted(repeats=9))
+    twice = ask(ask(once, Wanted(units="CPU_ONLY")), Wanted(repeats=3))
+    facts = twice.models[0].on_device
+    assert [(each.units, each.predict_ms[0]) for each in facts] == [("CPU_ONLY", 20.0), ("ALL", 3.0)]
+
+
+def test_a_trace_is_kept_beside_the_package(ask: Ask, tmp_path: Path) -> None:
+    (facts,) = ask(stored(), Wanted(trace=True)).models[0].on_device
+    assert facts.trace == "packages/on-device/iPhone13-2-ALL/core-ml.trace"
+    assert (tmp_path / facts.trace).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("interface", "reason"),
+    [
+        ({"inputs": (feature(kind="image"),)}, "input `image` is an image"),
+        ({"states": (feature(name="cache", kind="state"),)}, "`cache` is a state"),
+    ],
+)
+def test_what_coremltools_cannot_hand_over_is_not_tried(
+    ask: Ask, interface: dict[str, object], reason: str
+) -> None:
+    (facts,) = ask(record(model_record(package=package(**interface)))).models[0].on_device
+    assert reason in facts.skipped
+    assert facts.predict_ms == ()
+
+
+def test_a_child_that_dies_is_an_ending_with_its_phase(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_device, "CHILD", ("-c", CHILD + "import os; os.abort()"))
+    (facts,) = ask(record(model_record())).models[0].on_device
+    assert isinstance(facts, DeviceFacts)
+    assert facts.ending is not None
+    assert (facts.ending.how, facts.ending.phase) == ("crashed", "time")
+    assert facts.load_ms == 7.0
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "message"),
+    [
+        ("linux", {}, "a device needs a Mac, and this is linux"),
+        ("darwin", {"RUNNER_ENVIRONMENT": "github-hosted"}, "own runners have no device"),
+        ("darwin", {"PATH": "/nowhere"}, "`devicectl` is not on PATH"),
+    ],
+)
+def test_where_no_device_can_be_the_way_out_is_told(
+    platform: str, environment: dict[str, str], message: str
+) -> None:
+    with pytest.raises(DeviceError, match=message) as raised:
+        require_a_mac(platform, environment)
+    assert raised.value.exit_code == 22
+    assert raised.value.hint
