@@ -36,6 +36,7 @@ ORDER = [
     "memory",
     "latency",
     "placement",
+    "on-device",
     "compression",
     "rules",
     "cost",

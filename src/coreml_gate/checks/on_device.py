@@ -37,6 +37,8 @@ _WORDS: Final = {
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per device and choice of hardware, in ms; and one per limit whose device was not there."""
     facts = evidence.head.on_device
+    if evidence.head.package is None:
+        return (evidence.no_package(CHECK, "devices"),)
     if not facts:
         return (skipped(CHECK, "devices", NOT_ASKED),)
     limits = limits_by_device(evidence.config)
