@@ -24,6 +24,8 @@ COPY src src
 RUN pip wheel --no-deps --wheel-dir /dist .
 
 FROM ${BASE}
+LABEL org.opencontainers.image.source=https://github.com/coreml-gate/coreml-gate \
+      org.opencontainers.image.licenses=MIT
 # Debian keeps no older versions to pin, and a stable release only gets repairs.
 # hadolint ignore=DL3008
 RUN apt-get update \
