@@ -18,7 +18,7 @@ from coreml_gate.record import AcceptedFailure
 from coreml_gate.verdict import Finding, Verdict
 
 MAX_PULLS: Final = 20
-"""Merged pull requests with the label that are read, the last changed first: each one costs three requests."""
+"""Merged pull requests with the label that are read, the last changed first: each costs three requests."""
 GROWTH: Final = 1.01
 """A failure may lie this much farther from its limit than the baseline's: the room of rounding."""
 
