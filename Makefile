@@ -52,12 +52,15 @@ diagnose-demo: $(VENV)/.installed  ## faulty models: is the operation found, doe
 conformance: $(VENV)/.installed  ## a sample of coremltools' own operation tests, run by the MIL runtime
 	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample $(SAMPLE) --workers 2
 
-bench: $(VENV)/.bench  ## plan, rules, memory and cost against what was measured, and the zoo against torch eager
+bench: $(VENV)/.bench  ## plan, rules, memory, cost and times against what was measured, the zoo against torch eager
 	$(PY) benchmarks/plan/bench.py
 	$(PY) benchmarks/rules/bench.py
 	$(PY) benchmarks/memory/bench.py
 	$(PY) benchmarks/roofline/bench.py
 	$(PY) benchmarks/zoo/bench.py
+	mkdir -p build
+	OMP_NUM_THREADS=1 $(PY) benchmarks/timing/record.py build/streams.npz
+	$(PY) benchmarks/timing/bench.py build/streams.npz
 
 clean:  ## remove everything that these targets made
 	rm -rf $(VENV) .coreml-gate build dist .mypy_cache .pytest_cache .ruff_cache

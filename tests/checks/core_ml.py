@@ -46,6 +46,10 @@ def run(units: ComputeUnits = "CPU_ONLY", **overrides: Any) -> CoreMlRun:
         "against_source": answer(),
         "against_runtime": answer(reference="fp16", psnr=70.0),
         "repeated": answer(reference="core-ml", psnr=None, max_abs_error=0.0),
+        "compile_ms": 120.0,
+        "load_ms": 40.0,
+        "first_predict_ms": 9.0,
+        "peak_bytes": None,
     }
     return CoreMlRun(**(defaults | overrides))
 

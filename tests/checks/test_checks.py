@@ -35,6 +35,7 @@ ORDER = [
     "size",
     "memory",
     "latency",
+    "footprint",
     "placement",
     "on-device",
     "compression",

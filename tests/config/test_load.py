@@ -128,6 +128,7 @@ def test_one_problem_is_said_in_the_users_words(text: str, said: str) -> None:
             "[[model]]\nname = 'a'\nsource = 'a.mlpackage'\nprecision = 'float32'",
             "line 7: `model[a].precision` cannot be set",
         ),
+        ("function = 'triple'", "line 4: `model[digits].function` cannot be set"),
         (
             "precision = 'float32'\nkeep-fp32 = ['a']",
             'line 5: `model[digits].keep-fp32` cannot stand together with `precision = "float32"`',

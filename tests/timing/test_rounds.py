@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 from coreml_gate.timing.rounds import (
+    LONG_WARM_UP_ROUNDS,
     MOST_CALLS,
     MOST_WARM_UP_ROUNDS,
     WARM_UP_ROUNDS,
@@ -80,6 +81,13 @@ def test_one_disturbed_call_of_a_sample_disturbs_only_the_tail() -> None:
     rounds = timed(World(), lambda _: 0.01, lambda number: 0.5 if number % 10 == 0 else 0.01)
     assert rounds.log_ratios("base", "head") == pytest.approx([0.0] * 40)
     assert rounds.log_ratio_of_tails("base", "head") == pytest.approx(math.log(50))
+
+
+def test_long_calls_warm_up_in_as_few_rounds_as_can_show_a_change() -> None:
+    assert timed(World(), lambda _: 0.5, lambda _: 0.5).warm_up == LONG_WARM_UP_ROUNDS
+    falling = timed(World(), lambda number: 1.0 if number < 7 else 0.5, lambda _: 0.5)
+    assert (falling.warm_up, falling.settled) == (2 * LONG_WARM_UP_ROUNDS, True)
+    assert max(falling.samples["base"]) == pytest.approx(0.5)
 
 
 def test_times_that_never_settle_are_measured_and_named() -> None:

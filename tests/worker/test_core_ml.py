@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from coreml_gate.record import ComputeUnits, CoreMlRun
+from coreml_gate.worker import doctor_packages
 from coreml_gate.worker.core_ml import plan_of, predict_on, units_to_run
 from coreml_gate.worker.core_ml_job import PackageAsked
 from tests.worker.core_ml_case import around, build, expect
@@ -136,6 +137,17 @@ def test_answers_that_change_from_run_to_run_are_measured(package: PackageAsked,
     body = "self.n = getattr(self, 'n', 0) + 1; return {'y': real(self, inputs, state)['y'] + self.n}"
     (random,) = run(package, tmp_path, body)
     assert [item.max_abs_error for item in random.repeated] == [2.0, 2.0]
+
+
+def test_a_state_and_a_function_that_is_not_the_default_one_are_predicted(tmp_path: Path) -> None:
+    """The state starts empty at every sample: two equal samples give equal answers."""
+    doctor_packages.main(tmp_path)
+    for name in ("state", "functions"):
+        asked = PackageAsked.model_validate_json((tmp_path / f"{name}.json").read_text())
+        (only,) = predict_on(asked, tmp_path / f"{name}.npz", ("CPU_ONLY",), tmp_path / name, around())
+        assert only.ending is None
+        assert [item.psnr is None or item.psnr > 70 for item in only.against_source] == [True, True]
+        assert [item.max_abs_error for item in only.repeated] == [0, 0]
 
 
 def test_a_plan_that_cannot_be_made_says_why(package: PackageAsked, tmp_path: Path) -> None:

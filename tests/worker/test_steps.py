@@ -12,6 +12,7 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremlto
 from coreml_gate.errors import GateError
 from coreml_gate.record import ModelRecord
 from coreml_gate.runtime import registry
+from coreml_gate.worker import doctor_packages
 from coreml_gate.worker.events import EventLog, read_events
 from coreml_gate.worker.job import Job
 from coreml_gate.worker.steps import measure, problem_of
@@ -74,6 +75,30 @@ def test_a_package_has_no_source_to_be_compared_with(job_of: JobOf, tree: Path) 
     assert record.source is not None
     assert record.source.random_samples
     assert len(record.precision) == record.source.samples > 0
+
+
+@pytest.mark.parametrize(("function", "taken"), [(None, "double"), ("triple", "triple")])
+def test_one_of_several_functions_is_measured(
+    job_of: JobOf, tree: Path, function: str | None, taken: str
+) -> None:
+    doctor_packages.write_functions(tree)
+
+    record = measured(job_of(source="functions.mlpackage", samples=None, output=(), function=function))
+
+    assert record.problem is None
+    assert record.package is not None
+    assert record.package.function == taken
+    assert len(record.precision) > 0
+
+
+def test_a_function_that_is_not_there_is_named_with_those_that_are(job_of: JobOf, tree: Path) -> None:
+    doctor_packages.write_functions(tree)
+
+    record = measured(job_of(source="functions.mlpackage", samples=None, output=(), function="half"))
+
+    assert record.problem is not None
+    assert "there is no function `half`" in record.problem.message
+    assert "`double`, `triple`" in record.problem.hint
 
 
 def test_an_evaluate_that_raises_loses_nothing_else(job_of: JobOf, tree: Path) -> None:

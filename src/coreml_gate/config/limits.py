@@ -101,6 +101,8 @@ class MemoryLimits(Table):
     """Greatest sum relative to the baseline."""
     ratio_from_mb: float = Field(default=1.0, ge=0)
     """The ratio is asked for from this sum on."""
+    footprint_max_ratio: PositiveLimit = None
+    """Greatest footprint of the process that predicts with Core ML, relative to the baseline's; on a Mac."""
 
 
 class CostLimits(Table):

@@ -143,6 +143,8 @@ class ModelConfig(ModelOptions):
     """Name in reports, folders and artifacts: letters, digits, dot, underscore and hyphen."""
     source: str
     """``file.py:callable``, ``package.module:callable``, or a ``.pt2``, ``.pt`` or ``.mlpackage`` path."""
+    function: str | None = None
+    """Of a ``.mlpackage`` with several functions, the one to measure; nothing means its default one."""
     samples: str | None = None
     """``file.py:callable`` that yields example inputs: tensors, tuples of tensors or dicts by input name."""
     evaluate: str | None = None

@@ -26,6 +26,7 @@ def broken_rules(written: Config, resolved: Config) -> list[Problem]:
         place: Place = ("model", number)
         problems += _references(model, place)
         problems += _package_options(own, place)
+        problems += _function(model, place)
         problems += _kept(own, model, place)
         problems += _inputs(model, place)
         problems += _compression(own, model, place)
@@ -84,6 +85,15 @@ def _package_options(own: ModelConfig, place: Place) -> Iterator[Problem]:
                 f"cannot be set: `{own.source}` is a package already and is taken as it is; remove the "
                 "option, or name the source from which the package was converted.",
             )
+
+
+def _function(model: ModelConfig, place: Place) -> Iterator[Problem]:
+    if model.function is not None and not is_package(model.source):
+        yield Problem(
+            (*place, "function"),
+            f"cannot be set: `{model.source}` is no package, and a converted source has one function; "
+            "remove it, or name a `.mlpackage`.",
+        )
 
 
 def _kept(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:

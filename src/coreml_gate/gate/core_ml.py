@@ -17,6 +17,7 @@ from coreml_gate.record import (
     ComputeUnits,
     CoreMlFacts,
     CoreMlRun,
+    Footprints,
     Machine,
     ModelRecord,
     PackageFacts,
@@ -26,7 +27,7 @@ from coreml_gate.record import (
     write_record,
 )
 from coreml_gate.timing import ALPHA
-from coreml_gate.worker.core_ml import Surroundings, plan_of, predict_on, units_to_run
+from coreml_gate.worker.core_ml import Surroundings, footprints_of, plan_of, predict_on, units_to_run
 from coreml_gate.worker.core_ml_job import PackageAsked
 from coreml_gate.worker.expected import NAME as EXPECTED_NAME
 from coreml_gate.worker.expected import read_expected
@@ -39,6 +40,7 @@ Answering = Literal["core-ml", "stand-in"]
 DEFAULT_RATIO: Final = LatencyLimits.model_fields["max_ratio"].default
 FOLDER: Final = "core-ml"
 STAND_IN: Final = "coreml-gate stand-in"
+NOT_ASKED: Final = "no ratio is asked for (`limits.latency`)."
 NO_BASE: Final = "there is no baseline package on this machine to time it against."
 _ENGINES: Final[Mapping[Answering, str]] = {"core-ml": "mil+coreml", "stand-in": "mil+stand-in"}
 """What a Record's ``engine`` says."""
@@ -159,6 +161,7 @@ def _asked(facts: PackageFacts, folder: Path, names: tuple[str, ...]) -> Package
         outputs=facts.outputs,
         output_names=names if len(names) == len(facts.outputs) else (),
         stateful=bool(facts.states),
+        function=facts.function,
     )
 
 
@@ -166,7 +169,7 @@ def _facts(question: _Question, options: GateOptions, device: Device, alpha: flo
     folder, around = (question.folder / FOLDER).resolve(), device.around
     units = units_to_run(question.config.compute_units, options.core_ml_units, around.environment)
     runs = predict_on(question.head, question.expected.resolve(), units, folder, around)
-    timing, untimed = _timing(question, runs, options, device, alpha)
+    contest, untimed = _contest(question, runs)
     plans = _plans(question, units, folder, device)
     return CoreMlFacts(
         machine=device.machine,
@@ -174,7 +177,8 @@ def _facts(question: _Question, options: GateOptions, device: Device, alpha: flo
         runtime_against_source=_runtime_against_source(question.expected),
         placement=plans[0],
         base_placement=plans[1],
-        timing=timing,
+        timing=None if contest is None else _timing(question, contest, options, device, alpha),
+        footprints=None if contest is None else _footprints(question, contest, device),
         untimed=untimed,
     )
 
@@ -191,10 +195,17 @@ def _plans(
     return head, None if base is None else plan_of(base, allowed, folder / "plan-base", device.around)
 
 
-def _timing(
-    question: _Question, runs: Sequence[CoreMlRun], options: GateOptions, device: Device, alpha: float
-) -> tuple[Timing | None, str]:
-    """The pairs of the last choice of hardware that predicts: the one closest to what the app allows."""
+@dataclass(frozen=True)
+class _Contest:
+    """Head and base on the hardware on which both are held against each other."""
+
+    head: PackageAsked
+    base: PackageAsked
+    units: ComputeUnits
+
+
+def _contest(question: _Question, runs: Sequence[CoreMlRun]) -> tuple[_Contest | None, str]:
+    """On the last choice of hardware that predicts, the one closest to what the app allows; or why not."""
     if question.base is None or question.base_facts is None:
         return None, NO_BASE
     sound = [run.units for run in runs if run.ending is None]
@@ -202,18 +213,33 @@ def _timing(
         return None, "Core ML predicted on no choice of hardware."
     if _interface(question.facts) != _interface(question.base_facts):
         return None, "the inputs differ from the baseline's: there is no sample for both."
+    return _Contest(question.head, question.base, sound[-1]), NOT_ASKED
+
+
+def _timing(
+    question: _Question, contest: _Contest, options: GateOptions, device: Device, alpha: float
+) -> Timing | None:
+    if question.base_facts is None or not asked_ratios(question.config.limits.latency):
+        return None
     limit = question.config.limits.latency.max_ratio
     match = Match(
-        base=question.base,
-        head=question.head,
+        base=contest.base,
+        head=contest.head,
         base_fingerprint=question.base_facts.fingerprint,
         head_fingerprint=question.facts.fingerprint,
         expected=question.expected.resolve(),
-        units=sound[-1],
+        units=contest.units,
     )
     effort = Effort(limit if limit is not None else DEFAULT_RATIO, alpha, options.time_budget_s)
     folder = (question.folder / FOLDER / "timing").resolve()
-    return time_packages(match, effort, folder, device.around, device.clock), ""
+    return time_packages(match, effort, folder, device.around, device.clock)
+
+
+def _footprints(question: _Question, contest: _Contest, device: Device) -> Footprints | None:
+    if question.config.limits.memory.footprint_max_ratio is None:
+        return None
+    where = (contest.units, (question.folder / FOLDER / "footprint").resolve())
+    return footprints_of(contest.base, contest.head, question.expected.resolve(), where, device.around)
 
 
 def _interface(facts: PackageFacts) -> tuple[object, ...]:

@@ -29,6 +29,7 @@ def package_facts(package: Package, path: str) -> PackageFacts:
         weight_bytes=package.weight_bytes,
         program_bytes=package.program_bytes,
         deployment_target=package.deployment_target,
+        function=package.default_function if len(package.interfaces) > 1 else None,
         inputs=tuple(_feature_facts(feature) for feature in interface.inputs),
         outputs=tuple(_feature_facts(feature) for feature in interface.outputs),
         states=tuple(_feature_facts(feature) for feature in interface.states),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,16 @@ class Package:
             known = ", ".join(f"`{key}`" for key in self.program.functions)
             raise PackageError(f"{self.path}: there is no function `{name}`.", f"the functions are {known}.")
         return self.program.functions[name]
+
+    def choosing(self, function: str | None) -> "Package":
+        """The same package with another default function; ``None`` leaves it.
+
+        :raises PackageError: There is none of this name.
+        """
+        if function is None:
+            return self
+        self.function(function)
+        return replace(self, default_function=function)
 
     def fingerprint(self) -> str:
         """Are two packages the same program with the same weights? Equal text says yes, across saves and

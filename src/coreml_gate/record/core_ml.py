@@ -135,6 +135,14 @@ class Timing(Measured):
         return next((each for each in self.metrics if each.metric == metric), None)
 
 
+class Footprints(Measured):
+    """Greatest footprints of fresh processes that predict with one package each, taken in turns."""
+
+    units: ComputeUnits
+    base_bytes: tuple[NonNegativeInt, ...]
+    head_bytes: tuple[NonNegativeInt, ...]
+
+
 class CoreMlFacts(Measured):
     """What only Core ML can tell, and where it was asked."""
 
@@ -146,5 +154,7 @@ class CoreMlFacts(Measured):
     base_placement: Placement | None = None
     """The base's package, asked on the same machine."""
     timing: Timing | None = None
+    footprints: Footprints | None = None
+    """``None`` where no limit asks for them, or there is no base to hold them against."""
     untimed: str = ""
     """Why nothing was timed."""

@@ -31,6 +31,8 @@ class PackageFacts(Measured):
     weight_bytes: NonNegativeInt
     program_bytes: NonNegativeInt
     deployment_target: str
+    function: str | None = None
+    """Which of several functions the rest is about; ``None``: the package has one only."""
     inputs: tuple[FeatureFacts, ...]
     outputs: tuple[FeatureFacts, ...]
     states: tuple[FeatureFacts, ...] = ()

@@ -87,6 +87,7 @@ COLUMNS: Final = (
         by_subject=True,
     ),
     Column("latency", "Latency", numbers.percent_change, numbers.milliseconds, by_subject=True),
+    Column("footprint", "Footprint", numbers.percent_change),
     Column("placement", "On Neural Engine", numbers.points, numbers.share, highest_is_worst=False),
     Column("evaluate", "Metrics", numbers.difference, numbers.number, by_subject=True),
 )

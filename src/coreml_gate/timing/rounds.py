@@ -20,6 +20,8 @@ MOST_CALLS: Final = 20
 LONG_CALL_S: Final = 0.05
 """Calls from this length on stand alone: they average by themselves, and five of them cost too much."""
 WARM_UP_ROUNDS: Final = 30
+LONG_WARM_UP_ROUNDS: Final = 15
+"""Of long calls, if no fall shows: from 14 on the test of ``warm_up.py`` can find one in the middle."""
 MOST_WARM_UP_ROUNDS: Final = 120
 _LATE: Final = 2 / 3
 """A level that settles in the last third of the warm-up may not have settled."""
@@ -68,12 +70,8 @@ def time_rounds(
     state: State = lambda: None,
 ) -> Rounds:
     """Warms up until the times have settled, then times ``count`` rounds."""
-    warm_up: list[dict[str, list[float]]] = []
-    settled = False
-    while not settled and len(warm_up) < MOST_WARM_UP_ROUNDS:
-        warm_up += [_round(callables, 1, order, clock) for _ in range(WARM_UP_ROUNDS)]
-        settled = _has_settled(warm_up)
-    calls = _calls_per_sample(warm_up[-WARM_UP_ROUNDS // 3 :])
+    warm_up, settled = _warm_up(callables, order, clock)
+    calls = calls_per_sample(_typical(warm_up))
     rounds, dropped = [], 0
     for _ in range(count):
         before = state()
@@ -91,6 +89,19 @@ def time_rounds(
     )
 
 
+def _warm_up(
+    callables: Mapping[str, Call], order: random.Random, clock: Callable[[], float]
+) -> tuple[list[dict[str, list[float]]], bool]:
+    """Rounds of one call each until their times stay at one level, and whether they came to that."""
+    rounds: list[dict[str, list[float]]] = []
+    while len(rounds) < MOST_WARM_UP_ROUNDS:
+        rounds += [_round(callables, 1, order, clock) for _ in range(LONG_WARM_UP_ROUNDS)]
+        due = LONG_WARM_UP_ROUNDS if _typical(rounds) >= LONG_CALL_S else WARM_UP_ROUNDS
+        if len(rounds) % due == 0 and _has_settled(rounds):
+            return rounds, True
+    return rounds, False
+
+
 def _round(
     callables: Mapping[str, Call], calls: int, order: random.Random, clock: Callable[[], float]
 ) -> dict[str, list[float]]:
@@ -106,12 +117,14 @@ def _seconds(call: Call, clock: Callable[[], float]) -> float:
 
 
 def _has_settled(warm_up: Sequence[Mapping[str, Sequence[float]]]) -> bool:
-    late = _LATE * len(warm_up)
+    late = _LATE * len(warm_up) if len(warm_up) >= WARM_UP_ROUNDS else 0
     return all(settled_from([each[name][0] for each in warm_up]) <= late for name in warm_up[0])
 
 
-def _calls_per_sample(rounds: Sequence[Mapping[str, Sequence[float]]]) -> int:
-    return calls_per_sample(min(statistics.median(each[name][0] for each in rounds) for name in rounds[0]))
+def _typical(rounds: Sequence[Mapping[str, Sequence[float]]]) -> float:
+    """Seconds of a call of the quickest callable, late in the warm-up."""
+    late = rounds[-LONG_WARM_UP_ROUNDS:]
+    return min(statistics.median(each[name][0] for each in late) for name in rounds[0])
 
 
 def calls_per_sample(seconds: float) -> int:

@@ -27,7 +27,7 @@ def main(folder: Path) -> None:
     mixed = np.einsum("oi,bihw->bohw", weights[:, :, 0, 0], sample)
     _convolution(folder / "convolution.mlpackage", weights)
     _counter(folder / "state.mlpackage")
-    _functions(folder)
+    write_functions(folder)
     _describe(folder / "convolution.mlpackage", sample, np.maximum(mixed, 0))
     _describe(folder / "state.mlpackage", sample, sample)
     _describe(folder / "functions.mlpackage", sample, 3 * sample, function="triple")
@@ -48,7 +48,8 @@ def _counter(path: Path) -> None:
     _save(_program(body, *specs), path)
 
 
-def _functions(folder: Path) -> None:
+def write_functions(folder: Path) -> None:
+    """One package with two functions: ``double``, which is the default one, and ``triple``."""
     described = ct.utils.MultiFunctionDescriptor()
     for name, factor in (("double", 2.0), ("triple", 3.0)):
         path = folder / f"{name}.mlpackage"

@@ -161,9 +161,9 @@ def _given_package(source: Source, job: Job, log: EventLog) -> Twins | None:
     """Take a package as it is, and keep a copy beside the Record: the base's tree is gone after the run."""
     if source.path is None:
         return None
-    read_package(source.path)
+    read_package(source.path).choosing(job.model.function)
     copy = shutil.copytree(source.path, job.folder / PACKAGE_NAME, dirs_exist_ok=True)
-    package = read_package(copy)
+    package = read_package(copy).choosing(job.model.function)
     log.update(conversion=ConversionFacts(status="not-needed", route="none"))
     return Twins(shipped=package, wide=package)
 

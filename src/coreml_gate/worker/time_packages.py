@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -60,6 +60,7 @@ def time_packages(
 ) -> Timing:
     """Pairs from fresh processes; a process that crashes ends it, with the pairs of those before it."""
     start, gathered = clock(), _Gathered()
+    around = _patient(around, effort.budget_s)
     ending: ChildEnding | None = None
     stopped: Stopped = "all pairs"
     while len(gathered.processes) < MOST_PROCESSES:
@@ -78,6 +79,12 @@ def time_packages(
             stopped = "time budget"
             break
     return _timing(match, effort, gathered, stopped, ending, clock() - start)
+
+
+def _patient(around: Surroundings, budget_s: float) -> Surroundings:
+    """Timing is one long step: a process may take the whole budget for it, and no longer."""
+    limits = replace(around.limits, step_s=max(around.limits.step_s, budget_s))
+    return replace(around, limits=limits)
 
 
 def _job(match: Match, effort: Effort, folder: Path, number: int, around: Surroundings) -> CoreMlJob:

@@ -1,0 +1,83 @@
+"""How much memory does the process hold at most that predicts with Core ML, against the baseline?
+
+A footprint is what iOS limits an app by. It has noise, so three fresh processes of each package take turns:
+the head is over the limit only if each of its processes is, against each of the baseline's.
+"""
+
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.wording import MB, megabytes, number, passing_maximum
+from coreml_gate.record import CoreMlFacts, Footprints
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "footprint"
+NO_MAC: Final = "not asked: it takes a Mac."
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding in MB (10^6 bytes): the greatest of the head's processes."""
+    if evidence.head.package is None:
+        return (evidence.no_package(CHECK, CHECK),)
+    facts, limit = evidence.head.core_ml, evidence.limits.memory.footprint_max_ratio
+    if facts is None:
+        return (skipped(CHECK, CHECK, NO_MAC),)
+    if facts.footprints is not None and limit is not None:
+        return (_judged(facts.footprints, limit, facts),)
+    return (_shown(facts),)
+
+
+def _shown(facts: CoreMlFacts) -> Finding:
+    """What the predictions took, judged by nothing."""
+    peaks = {run.units: run.peak_bytes for run in facts.runs if run.peak_bytes is not None}
+    if not peaks:
+        return skipped(CHECK, CHECK, f"{facts.machine.engine} predicted on no choice of hardware.")
+    greatest = max(peaks, key=lambda units: peaks[units])
+    return Finding(
+        check=CHECK,
+        status=Status.PASS,
+        subject=_subject(facts),
+        message=f"{facts.machine.engine} on {greatest}: {megabytes(peaks[greatest])}, no limit is asked for.",
+        value=peaks[greatest] / MB,
+        unit="MB",
+        details=tuple(f"{units}: {megabytes(peak)}" for units, peak in peaks.items()),
+    )
+
+
+def _judged(footprints: Footprints, max_ratio: float, facts: CoreMlFacts) -> Finding:
+    base, head = footprints.base_bytes, footprints.head_bytes
+    ratio = max(head) / max(base) if max(base) else 1.0
+    status = _status(footprints, max_ratio)
+    words = {Status.PASS: "", Status.FAIL: ": more in every process"}
+    advice = f" Would pass with footprint-max-ratio = {passing_maximum(ratio, 3)}."
+    return Finding(
+        check=CHECK,
+        status=status,
+        subject=_subject(facts),
+        message=(
+            f"{facts.machine.engine} on {footprints.units}: {megabytes(max(head))}, {number(ratio)} times "
+            f"the baseline's {megabytes(max(base))}, allowed {number(max_ratio)} times"
+            f"{words.get(status, ': it cannot be told, the processes differ by more')}."
+            f"{advice if status is Status.FAIL else ''}"
+        ),
+        value=max(head) / MB,
+        base=max(base) / MB,
+        limit=max(base) * max_ratio / MB,
+        unit="MB",
+        hint="" if status is Status.PASS else "compare the peaks of `memory`, by operation.",
+        details=tuple(
+            f"{name}: {', '.join(megabytes(each) for each in sizes)}"
+            for name, sizes in (("head", head), ("baseline", base))
+        ),
+    )
+
+
+def _status(footprints: Footprints, max_ratio: float) -> Status:
+    base, head = footprints.base_bytes, footprints.head_bytes
+    if max(head) <= max_ratio * max(base):
+        return Status.PASS
+    return Status.FAIL if min(head) > max_ratio * max(base) else Status.UNSURE
+
+
+def _subject(facts: CoreMlFacts) -> str:
+    return f"{CHECK} (stand-in)" if facts.machine.stand_in else CHECK

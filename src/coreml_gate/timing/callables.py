@@ -1,0 +1,47 @@
+"""Is one Python callable slower than another? The same rounds and the same rule, without any engine."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.timing.rounds import Call, time_rounds
+from coreml_gate.timing.rule import ALPHA, LOOKS, PAIRS_PER_PROCESS, Decision, decide, is_settled
+from coreml_gate.timing.self_test import SelfTest, judge_self_test
+
+_BASE, _HEAD, _AGAIN = "base", "head", "again"
+MOST_GROUPS: Final = LOOKS[-1] // PAIRS_PER_PROCESS
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the pairs say, and what this machine could have seen."""
+
+    decision: Decision
+    self_test: SelfTest
+
+
+def compare_callables(
+    base: Call,
+    head: Call,
+    max_ratio: float,
+    *,
+    seed: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+    alpha: float = ALPHA,
+) -> Compared:
+    """Times both until it is known on which side of ``max_ratio`` the head lies, or all looks are spent.
+
+    All groups of pairs come from this one process: what a process decides at its start (memory layout) is not
+    varied, as it is where packages are timed.
+    """
+    order = random.Random(seed)  # noqa: S311 - an order, no secret
+    callables = {_BASE: base, _HEAD: head, _AGAIN: base}
+    ratios: list[tuple[float, ...]] = []
+    again: list[tuple[float, ...]] = []
+    while len(ratios) < MOST_GROUPS and not (ratios and is_settled(ratios, max_ratio, alpha)):
+        rounds = time_rounds(callables, PAIRS_PER_PROCESS, order=order, clock=clock)
+        ratios.append(rounds.log_ratios(_BASE, _HEAD))
+        again.append(rounds.log_ratios(_BASE, _AGAIN))
+    return Compared(decide(ratios, max_ratio, alpha), judge_self_test(again, alpha))
