@@ -1,10 +1,11 @@
 """The placement of a package by the rules: marked as a prediction, and never taken for a measurement."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import pairwise
 
 from coreml_gate.mil.ir import Operation
 from coreml_gate.mil.package import Package
+from coreml_gate.mil.values import Values
 from coreml_gate.placement.rules import RANGES_NOTE, RULES
 from coreml_gate.record import ComputeDevice, ComputeUnits, OffEngine, Placement
 
@@ -18,9 +19,10 @@ def predict_placement(package: Package, units: ComputeUnits) -> Placement:
     """
     if units in {"CPU_ONLY", "CPU_AND_GPU"}:
         return Placement(origin="prediction", units=units)
+    values = Values(package.function())
     operations = [each for each in package.function().block.walk() if not each.type.startswith(_CONSTANT)]
     flexible = any(feature.ranges for feature in package.interface.inputs)
-    off = [each for each in operations if _reason(each)]
+    reasons = {id(each): reason for each in operations if (reason := _reason(values, each))}
     devices: dict[ComputeDevice, int] = {"unknown": len(operations)}
     return Placement(
         origin="prediction",
@@ -31,20 +33,21 @@ def predict_placement(package: Package, units: ComputeUnits) -> Placement:
                 operation=each.name,
                 operation_type=each.type,
                 device="unknown",
-                reason=_reason(each),
+                reason=reasons[id(each)],
             )
-            for each in off
+            for each in operations
+            if id(each) in reasons
         ),
-        segments=_segments(operations, {id(each) for each in off}),
+        segments=_segments(operations, reasons.keys()),
         note=RANGES_NOTE if flexible else "",
     )
 
 
-def _reason(operation: Operation) -> str:
-    return next((str(rule) for rule in RULES.values() if rule.holds(operation)), "")
+def _reason(values: Values, operation: Operation) -> str:
+    return next((str(rule) for rule in RULES.values() if rule.holds(values, operation)), "")
 
 
-def _segments(operations: Sequence[Operation], off: set[int]) -> int:
+def _segments(operations: Sequence[Operation], off: Container[int]) -> int:
     """The fewest stretches that the rules allow: each change between on and off begins a new one."""
     sides = [id(each) in off for each in operations]
     return sum(before != after for before, after in pairwise(sides)) + bool(sides)

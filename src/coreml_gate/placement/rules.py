@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from coreml_gate.mil.ir import Constant, Operation, TensorType
+from coreml_gate.mil.ir import Operation, TensorType
+from coreml_gate.mil.values import Values
 
 TYPED_EXECUTION: Final = "apple.github.io/coremltools/docs-guides/source/typed-execution.html"
 UNSUPPORTED_LAYERS: Final = "github.com/hollance/neural-engine/blob/master/docs/unsupported-layers.md"
@@ -28,32 +29,30 @@ class Rule:
 
     reason: str
     source: str
-    holds: Callable[[Operation], bool]
+    holds: Callable[[Values, Operation], bool]
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.source})"
 
 
-def _is_not_half(operation: Operation) -> bool:
+def _is_not_half(_: Values, operation: Operation) -> bool:
     types = [value.type for value in operation.outputs]
     return operation.type not in _MOVES_TYPES and any(
         isinstance(type_, TensorType) and type_.dtype != "fp16" for type_ in types
     )
 
 
-def _is_dilated(operation: Operation) -> bool:
-    if operation.type != "conv":
-        return False
-    dilations = operation.inputs.get("dilations", ())
-    return any(isinstance(each, Constant) and bool(np.greater(each.array, 1).any()) for each in dilations)
+def _is_dilated(values: Values, operation: Operation) -> bool:
+    dilations = values.constant(operation, "dilations") if operation.type == "conv" else None
+    return dilations is not None and bool(np.greater(dilations, 1).any())
 
 
 RULES: Final[Mapping[str, Rule]] = {
     "type": Rule("the Neural Engine computes in float16 only", TYPED_EXECUTION, _is_not_half),
     "recurrent": Rule(
-        "recurrent layers do not run on it", UNSUPPORTED_LAYERS, lambda each: each.type in _RECURRENT
+        "recurrent layers do not run on it", UNSUPPORTED_LAYERS, lambda _, each: each.type in _RECURRENT
     ),
-    "gather": Rule("gather does not run on it", UNSUPPORTED_LAYERS, lambda each: each.type in _GATHER),
+    "gather": Rule("gather does not run on it", UNSUPPORTED_LAYERS, lambda _, each: each.type in _GATHER),
     "dilation": Rule("dilated convolutions do not run on it", UNSUPPORTED_LAYERS, _is_dilated),
 }
 """In the order in which they are asked: the first that holds is named."""
