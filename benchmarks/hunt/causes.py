@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from coreml_gate.diagnose.known_bugs import bug_at
+from coreml_gate.record import FirstWrong
 
 UNEXPLAINED = "(unexplained)"
 
@@ -34,7 +35,8 @@ class Sight:
 
 def cause_of(sight: Sight) -> str:
     """The known bug at the first wrong operation, or the operation itself."""
-    bug = bug_at(sight.torch_operation, sight.route)
+    found = FirstWrong(torch_operation=sight.torch_operation, reason=sight.reason)
+    bug = bug_at(found, sight.route)
     return bug.id if bug is not None else f"{UNEXPLAINED} {sight.torch_operation or sight.case}"
 
 

@@ -1,6 +1,7 @@
 """Models that fire the rules on conversion, processing, compression, size and versions, and near misses."""
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -122,6 +123,33 @@ def unread() -> Facts:
 @cache
 def read() -> Facts:
     return captured("export", Odd(2.0, 1, functional.elu), X)
+
+
+def _careless(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    y = x.clone()
+    y[..., -1] = 1.0
+    return y * 2, torch.var(x), functional.pad(x, (0, 1), value=-math.inf), _small(x, antialias=True)
+
+
+def _careful(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    y = x.clone()
+    y[:, -1] = 1.0
+    padded = functional.pad(x, (0, 1), value=-1e4)
+    return y * 2, torch.var(x, dim=1), torch.var(x, unbiased=False), padded, _small(x, antialias=False)
+
+
+def _small(x: torch.Tensor, *, antialias: bool) -> torch.Tensor:
+    return functional.interpolate(x[None, None], size=(1, 2), mode="bilinear", antialias=antialias)
+
+
+@cache
+def careless() -> Facts:
+    return captured("trace", _careless, X)
+
+
+@cache
+def careful() -> Facts:
+    return captured("trace", _careful, X)
 
 
 @cache
@@ -504,6 +532,10 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
     "unread-argument": (unread, read, "scale = 1.05"),
     "fraction-among-integers": (unread, read, "2.7 is written"),
     "flat-argmax": (unread, read, "`aten::argmax` without dim"),
+    "lost-correction": (careless, careful, "without its correction"),
+    "misplaced-write": (careless, careful, "writes along axis 1"),
+    "infinite-padding": (careless, careful, "padding with -inf"),
+    "antialias": (careless, careful, "antialias=True"),
     "diagonal-matrix": (traps, no_traps, "as a matrix"),
     "arctangent-of-zero": (traps, no_traps, "atan2(0, x)"),
     "gelu-approximation": (traps, no_traps, "approximate='tanh'"),

@@ -23,7 +23,7 @@ _FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _NO_MATTER: Final = frozenset(
     {
         *("layout", "device", "pin_memory", "memory_format", "non_blocking", "requires_grad", "out"),
-        *("generator", "p", "train", "training", "momentum", "sparse_grad", "half_to_float"),
+        *("generator", "p", "dropout", "train", "training", "momentum", "sparse_grad", "half_to_float"),
         *("benchmark", "deterministic", "cudnn_enabled", "allow_tf32", "enable_gqa", "path"),
         *("use_input_stats",),
         *("implicit", "assert_msg", "output_size", "HxW", "min", "max", "out_int32", "total_length"),
@@ -114,8 +114,10 @@ class Call:
         filled = self.name.startswith(
             ("zeros", "ones", "empty", "new_zeros", "new_ones", "new_empty", "rand")
         )
-        if given is None or filled or self.name in _KEEP_THEIR_VALUES:
+        if given is None or filled:
             return False
+        if self.name in _KEEP_THEIR_VALUES:
+            return given.is_floating_point and not dtype.is_floating_point
         return given.is_floating_point != dtype.is_floating_point
 
 

@@ -1,41 +1,40 @@
-"""Known bugs of the converter, as data: only the hint of a finding comes from here, never the finding."""
+"""Known bugs of the converter: only the hint of a finding comes from here, never the finding."""
 
-from dataclasses import dataclass
-from typing import Final
+from importlib.metadata import version
 
+from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, KnownBug
 from coreml_gate.record import FirstWrong
 
 
-@dataclass(frozen=True)
-class KnownBug:
-    """One wrong conversion, and how to write the operation instead."""
-
-    id: str
-    torch_operations: tuple[str, ...]
-    """As the first wrong operation names them."""
-    routes: tuple[str, ...]
-    what: str
-    workaround: str
-    seen_in: str = "9.0"
-    issue: str = ""
-    fixed_in: str = ""
+def bugs_of(release: str) -> tuple[KnownBug, ...]:
+    """Those of a coremltools release: measured in it or before, and not fixed by then."""
+    measured = [known for known in KNOWN_BUGS if _numbers(known) <= _numbers(release)]
+    bugs = KNOWN_BUGS[max(measured, key=_numbers)] if measured else ()
+    return tuple(bug for bug in bugs if bug.fixed_in is None or _numbers(bug.fixed_in) > _numbers(release))
 
 
-KNOWN_BUGS: Final[tuple[KnownBug, ...]] = ()
-
-
-def bug_at(torch_operation: str, route: str) -> KnownBug | None:
-    """The known bug of this operation on this route."""
-    name = torch_operation.removesuffix("_")
-    found = (bug for bug in KNOWN_BUGS if name in bug.torch_operations and route in bug.routes)
-    return next(found, None)
+def bug_at(found: FirstWrong, route: str, release: str | None = None) -> KnownBug | None:
+    """The known bug of the first wrong operation on this route."""
+    name = found.torch_operation.removesuffix("_")
+    bugs = bugs_of(version("coremltools") if release is None else release)
+    return next(
+        (
+            bug
+            for bug in bugs
+            if name in bug.torch_operations and route in bug.routes and bug.reason in found.reason
+        ),
+        None,
+    )
 
 
 def hint_of(found: FirstWrong, route: str) -> str:
     """The way out of a known bug at this operation, or nothing."""
-    bug = bug_at(found.torch_operation, route)
+    bug = bug_at(found, route)
     if bug is None:
         return ""
     known = f" ({bug.issue})" if bug.issue else ""
-    fixed = f", fixed in coremltools {bug.fixed_in}" if bug.fixed_in else ""
-    return f"{bug.what}{known}{fixed}: {bug.workaround}"
+    return f"{bug.what}{known}: {bug.workaround}"
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split(".") if part.isdecimal())

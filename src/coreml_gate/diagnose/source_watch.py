@@ -20,8 +20,10 @@ _ORDERING: Final = (
     "max.dim",
     "min.dim",
     "indices",
+    "grid_sampler",
+    "upsample_nearest",
 )
-"""Parts of the names of operations that choose among equal elements as they like."""
+"""Parts of the names of operations that choose as they like among elements equal in value or distance."""
 
 
 class SourceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own are untyped

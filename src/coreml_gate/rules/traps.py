@@ -1,6 +1,7 @@
 """Conversion traps that the torch graph shows: what the converter reads otherwise than torch means it."""
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from coreml_gate.rules.rule import Match, Rule
@@ -80,6 +81,62 @@ def _flat_extreme(graph: TorchGraph) -> Iterator[Match]:
     for call in _of(graph, {"aten::argmax", "aten::argmin"}):
         if "dim" not in call.constants and "dim" not in call.inputs and call.shape in {None, ()}:
             yield _match(call, f"`{call.operation}` without dim is taken along the last axis")
+
+
+def _lost_correction(graph: TorchGraph) -> Iterator[Match]:
+    for call in _of(graph, {"aten::var", "aten::std"}):
+        correction = call.constants.get("correction", call.constants.get("unbiased", 1))
+        flat = "dim" not in call.constants and correction != 0
+        if flat and (call.operation == "aten::var" or graph.route == "trace"):
+            yield _match(call, f"`{call.operation}` without dim is converted without its correction")
+        elif graph.route == "trace" and isinstance(correction, int) and correction > 1:
+            yield _match(call, f"`{call.operation}` with correction = {correction} is converted with 1")
+
+
+def _misplaced_write(graph: TorchGraph) -> Iterator[Match]:
+    if graph.route != "trace":
+        return
+    calls = {call.name: call for call in graph.calls}
+    for call in _of(graph, _HANDLED_WRITES):
+        axes = _written_axes(call, calls)
+        if axes and sorted(axes) != list(range(len(axes))):
+            yield _match(
+                call, f"`{call.operation}` writes along axis {max(axes)}, and the axes before it are lost"
+            )
+
+
+def _written_axes(call: TorchCall, calls: Mapping[str, TorchCall]) -> list[int]:
+    """The axes of the whole that the views in front of a write choose along."""
+    chain: list[TorchCall] = []
+    view = calls.get(call.inputs.get("self", ""))
+    while view is not None and view.operation in {"aten::select", "aten::slice"}:
+        chain.insert(0, view)
+        view = calls.get(view.inputs.get("self", ""))
+    axes: list[int] = []
+    removed = 0
+    for item in chain:
+        axis = item.constants.get("dim")
+        if not isinstance(axis, int) or axis < 0:
+            return []
+        axes.append(axis + removed)
+        removed += item.operation == "aten::select"
+    return axes
+
+
+def _infinite_padding(graph: TorchGraph) -> Iterator[Match]:
+    if graph.route != "trace":
+        return
+    for call in _of(graph, {"aten::pad", "aten::constant_pad_nd"}):
+        value = call.constants.get("value")
+        if isinstance(value, float) and math.isinf(value):
+            yield _match(
+                call, f"padding with {value:g} is converted as padding with {math.copysign(3.4e38, value):g}"
+            )
+
+
+def _antialias(graph: TorchGraph) -> Iterator[Match]:
+    for call in _of(graph, {"aten::_upsample_bilinear2d_aa", "aten::_upsample_bicubic2d_aa"}):
+        yield _match(call, "antialias=True is converted as antialias=False")
 
 
 def _diagonal(graph: TorchGraph) -> Iterator[Match]:
@@ -245,6 +302,46 @@ RULES: Final = (
         evidence=("measured: coremltools 9.0 takes the last axis, the default of `reduce_argmax`",),
         fix="Flatten first:\nx.flatten().argmax(0)",
         find=_flat_extreme,
+        versions="up to 9.0",
+    ),
+    Rule(
+        id="lost-correction",
+        severity="silent",
+        part="graph",
+        question="Is the correction of a variance dropped?",
+        evidence=("apple/coremltools#2718", "measured: coremltools 9.0 gives 0.946 for a variance of 0.987"),
+        fix="Write it out:\n((x - x.mean()) ** 2).sum() / (x.numel() - 1)",
+        find=_lost_correction,
+        versions="up to 9.0",
+    ),
+    Rule(
+        id="misplaced-write",
+        severity="silent",
+        part="graph",
+        question="Does a traced write choose along a later axis only?",
+        evidence=("apple/coremltools#1422", "measured: z[..., -1] = 1 writes into other elements as well"),
+        fix='Name all axes before it, or export:\nz[:, :, -1] = 1  # or: conversion = "export"',
+        find=_misplaced_write,
+        versions="up to 9.0",
+    ),
+    Rule(
+        id="infinite-padding",
+        severity="silent",
+        part="graph",
+        question="Is something padded with infinity?",
+        evidence=("measured: coremltools 9.0 writes -3.4e38 for -inf on the trace route",),
+        fix='Take the other route:\nconversion = "export"',
+        find=_infinite_padding,
+        versions="up to 9.0",
+    ),
+    Rule(
+        id="antialias",
+        severity="silent",
+        part="graph",
+        question="Is something resized with antialias=True?",
+        evidence=("measured: coremltools 9.0 resizes without it, 3.8 times the value at one pixel",),
+        fix="Average before resizing:\nF.interpolate(F.avg_pool2d(x, 2), size=size, mode='bilinear')",
+        find=_antialias,
         versions="up to 9.0",
     ),
     Rule(

@@ -1,0 +1,330 @@
+"""Wrong conversions of coremltools that the hunt and coremltools' own tests led to, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Route = Literal["export", "trace"]
+_BOTH: Final[tuple[Route, ...]] = ("export", "trace")
+
+
+@dataclass(frozen=True)
+class KnownBug:
+    """One wrong conversion, and how to write the operation instead."""
+
+    id: str
+    torch_operations: tuple[str, ...]
+    """As the first wrong operation names them, without the underscore of an in-place form."""
+    routes: tuple[Route, ...]
+    what: str
+    """The symptom, as a sentence without its full stop."""
+    workaround: str
+    example: str
+    """The body of a ``forward(x, y)`` that shows it, with ``x`` and ``y`` of shape (2, 3, 4)."""
+    issue: str = ""
+    """``owner/repository#number``; empty where none was found."""
+    reason: str = ""
+    """What the finding's reason has to hold, where the operation alone says too little."""
+    fixed_in: str | None = None
+    """The first release without it; ``None``: there is none yet."""
+
+
+_V9: Final = (
+    KnownBug(
+        id="alpha",
+        torch_operations=("add", "sub", "rsub"),
+        routes=("export",),
+        what="`alpha` of add, sub and rsub is dropped",
+        workaround="multiply yourself: torch.sub(x, 0.5 * y)",
+        example="return torch.sub(x, y, alpha=0.5)",
+        issue="apple/coremltools#2573",
+        reason="`alpha`",
+    ),
+    KnownBug(
+        id="gelu-tanh",
+        torch_operations=("gelu",),
+        routes=("export",),
+        what="the tanh approximation of gelu is converted as the exact one",
+        workaround='conversion = "trace", or write the approximation out',
+        example='return F.gelu(x, approximate="tanh")',
+        issue="apple/coremltools#2863",
+    ),
+    KnownBug(
+        id="selu-scale",
+        torch_operations=("elu",),
+        routes=("export",),
+        what="torch.export makes selu an elu with `scale`, which is dropped",
+        workaround='conversion = "trace", or 1.0507009873554805 * F.elu(x, 1.6732632423543772)',
+        example="return F.selu(x)",
+    ),
+    KnownBug(
+        id="softplus-threshold",
+        torch_operations=("softplus",),
+        routes=("trace",),
+        what="`threshold` of softplus is parsed and never used",
+        workaround='conversion = "export", or torch.where(x > threshold, x, F.softplus(x))',
+        example="return F.softplus(x, threshold=1)",
+        issue="apple/coremltools#2725",
+    ),
+    KnownBug(
+        id="reciprocal-epsilon",
+        torch_operations=("reciprocal",),
+        routes=_BOTH,
+        what="1 / x is computed as 1 / (x + 1e-4), also where a number is divided by a tensor",
+        workaround="torch.ones_like(x) / x",
+        example="return torch.reciprocal(x)",
+        issue="apple/coremltools#2773",
+    ),
+    KnownBug(
+        id="division-by-one",
+        torch_operations=("remainder", "floor_divide", "div", "floor"),
+        routes=_BOTH,
+        what="the pass noop_elimination takes floor_div by 1 for no operation and drops the floor",
+        workaround="torch.floor(x), or x - torch.floor(x) for the remainder",
+        example="return torch.remainder(x, 1)",
+        issue="apple/coremltools#2762",
+        reason="noop_elimination",
+    ),
+    KnownBug(
+        id="variance-of-all",
+        torch_operations=("var", "std"),
+        routes=_BOTH,
+        what="without `dim` the variance is the biased one, and no traced correction above 1 counts",
+        workaround="((x - x.mean()) ** 2).sum() / (x.numel() - correction)",
+        example="return torch.var(x)",
+    ),
+    KnownBug(
+        id="variance-correction",
+        torch_operations=("var", "std"),
+        routes=("trace",),
+        what="a correction above 1 is taken for 1",
+        workaround="((x - x.mean(-1, True)) ** 2).sum(-1) / (n - correction)",
+        example="return torch.var(x, dim=-1, correction=2)",
+        issue="apple/coremltools#2718",
+    ),
+    KnownBug(
+        id="flat-argmax",
+        torch_operations=("argmax", "argmin"),
+        routes=_BOTH,
+        what="without `dim` the last axis is taken, the default of reduce_argmax",
+        workaround="x.flatten().argmax(0)",
+        example="return torch.argmax(x)",
+        issue="pytorch/executorch#11715",
+    ),
+    KnownBug(
+        id="diagonal-matrix",
+        torch_operations=("diagonal",),
+        routes=("export",),
+        what="the diagonal comes out as a matrix with zeros beside it",
+        workaround="(x * torch.eye(n)).sum(-1)",
+        example="return torch.diagonal(x[0, :, :3])",
+        issue="apple/coremltools#2565",
+    ),
+    KnownBug(
+        id="any-of-fractions",
+        torch_operations=("any", "all"),
+        routes=_BOTH,
+        what="numbers are cast to integers first, so that fractions count as zero",
+        workaround="torch.any(x != 0)",
+        example="return torch.any(x * 0.1).float()",
+    ),
+    KnownBug(
+        id="log-softmax",
+        torch_operations=("log_softmax", "_log_softmax"),
+        routes=_BOTH,
+        what="log_softmax becomes the log of a softmax, which ends at -103.3 in float32 and at -17 in half",
+        workaround="s = x - x.amax(-1, True); s - s.exp().sum(-1, True).log()",
+        example="return F.log_softmax(x * 1000, -1)",
+        issue="apple/coremltools#2727",
+    ),
+    KnownBug(
+        id="logcumsumexp",
+        torch_operations=("logcumsumexp",),
+        routes=_BOTH,
+        what="logcumsumexp becomes log(cumsum(exp(x))) and overflows from 88.7 on",
+        workaround="m = x.amax(-1, True); (x - m).exp().cumsum(-1).log() + m",
+        example="return torch.logcumsumexp(x * 1000, -1)",
+    ),
+    KnownBug(
+        id="negative-narrow",
+        torch_operations=("narrow",),
+        routes=("trace",),
+        what="a negative start that reaches the end gives an empty slice",
+        workaround="x[..., -1:]",
+        example="return x.narrow(-1, -1, 1)",
+        issue="apple/coremltools#2774",
+    ),
+    KnownBug(
+        id="triangle-of-infinities",
+        torch_operations=("triu", "tril"),
+        routes=("trace",),
+        what="the triangle is x - band_part(x), which is NaN where x is infinite",
+        workaround='conversion = "export", or x.masked_fill(mask, 0)',
+        example='mask = torch.tensor([[float("-inf")] * 3] * 3)\n'
+        "return torch.softmax(x[..., :3] + mask.triu(1), -1)",
+        issue="apple/coremltools#2771",
+    ),
+    KnownBug(
+        id="arctangent-of-zero",
+        torch_operations=("atan2",),
+        routes=_BOTH,
+        what="atan2(0, x) is 0 for negative x, where torch says pi",
+        workaround="torch.where((y == 0) & (x < 0), math.pi, torch.atan2(y, x))",
+        example="return torch.atan2(torch.relu(x), y)",
+        issue="apple/coremltools#2769",
+    ),
+    KnownBug(
+        id="small-exponentials",
+        torch_operations=("expm1", "log1p"),
+        routes=_BOTH,
+        what="expm1 becomes exp(x) - 1 and log1p becomes log(1 + x), which cancel for small x",
+        workaround="x + x * x / 2 where |x| < 1e-3",
+        example="return torch.expm1(x * 1e-4)",
+    ),
+    KnownBug(
+        id="infinite-padding",
+        torch_operations=("constant_pad_nd", "pad"),
+        routes=("trace",),
+        what="padding with -inf becomes padding with -3.4e38",
+        workaround='conversion = "export"',
+        example='return F.pad(x, (1, 2), value=float("-inf"))',
+    ),
+    KnownBug(
+        id="lost-write",
+        torch_operations=(
+            "add",
+            "sub",
+            "mul",
+            "div",
+            "relu",
+            "clamp",
+            "masked_fill",
+            "sigmoid",
+            "neg",
+            "exp",
+        ),
+        routes=("trace",),
+        what="a write in place through a view changes the view alone",
+        workaround='conversion = "export", or put the parts together with torch.cat',
+        example="z = x.clone()\nz[:, 0].add_(1)\nreturn z * 1",
+        issue="apple/coremltools#2188",
+    ),
+    KnownBug(
+        id="misplaced-write",
+        torch_operations=("fill", "copy", "_internal_op_tensor_inplace_fill", "zero"),
+        routes=("trace",),
+        what="a value written into the slice of a later axis lands in other elements as well",
+        workaround='conversion = "export", or torch.where with a mask',
+        example="z = x.clone()\nz[..., -1] = 1\nreturn z * 1",
+        issue="apple/coremltools#1422",
+    ),
+    KnownBug(
+        id="mean-of-integers",
+        torch_operations=("mean",),
+        routes=_BOTH,
+        what="`dtype` of mean is dropped: the mean of integers stays an integer",
+        workaround="x.float().mean(-1)",
+        example="return torch.mean((x * 10).int(), -1, dtype=torch.float32)",
+    ),
+    KnownBug(
+        id="dtype-of-filled",
+        torch_operations=("full_like", "new_full", "fill"),
+        routes=_BOTH,
+        what="an integer tensor that is filled with a fraction keeps the fraction",
+        workaround="fill with a whole number, or cast before",
+        example="return torch.full_like(x, 2.7, dtype=torch.int32) * x",
+    ),
+    KnownBug(
+        id="dtype-of-sum",
+        torch_operations=("sum", "cumprod", "prod"),
+        routes=_BOTH,
+        what="`dtype` is dropped: fractions are not cut before they are summed or multiplied",
+        workaround="x.int().sum(-1)",
+        example="return torch.sum(x * 2, -1, dtype=torch.int32)",
+    ),
+    KnownBug(
+        id="dtype-of-range",
+        torch_operations=("arange", "linspace"),
+        routes=_BOTH,
+        what="an integer `dtype` of a range with fractions is dropped",
+        workaround="torch.arange(0, 4)",
+        example="return torch.arange(0.5, 4, dtype=torch.int32) * x",
+        issue="apple/coremltools#1852",
+    ),
+    KnownBug(
+        id="rms-norm-epsilon",
+        torch_operations=("rms_norm",),
+        routes=("trace",),
+        what="the epsilon is added to the norm of scaled values, not to the mean of the squares",
+        workaround="x * torch.rsqrt((x * x).mean(-1, True) + eps)",
+        example="return F.rms_norm(x, (4,), eps=1e-2)",
+        issue="apple/coremltools#2821",
+    ),
+    KnownBug(
+        id="attention-mask",
+        torch_operations=("scaled_dot_product_attention",),
+        routes=("trace",),
+        what="a boolean or causal mask becomes -3e4, which large scores outvote",
+        workaround='conversion = "export", or a mask of your own',
+        example="return F.scaled_dot_product_attention(x * 1000, y * 1000, y, is_causal=True)",
+    ),
+    KnownBug(
+        id="instance-statistics",
+        torch_operations=("instance_norm",),
+        routes=("trace",),
+        what="the running statistics are never read: track_running_stats=True uses those of the input",
+        workaround='conversion = "export", or F.batch_norm with the same statistics',
+        example="mean, variance = torch.ones(3), torch.ones(3)\n"
+        "return F.instance_norm(x, mean, variance, use_input_stats=False)",
+        issue="apple/coremltools#2666",
+    ),
+    KnownBug(
+        id="log-of-zero",
+        torch_operations=("log", "log2", "log10"),
+        routes=_BOTH,
+        what="the log of zero is -103.3, the log of the epsilon that is added, where torch says -inf",
+        workaround='torch.where(x > 0, torch.log(x), float("-inf"))',
+        example="return torch.log(torch.relu(x)).clamp(min=-1000)",
+    ),
+    KnownBug(
+        id="antialias",
+        torch_operations=("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
+        routes=_BOTH,
+        what="resizing with antialias=True is converted as resizing without",
+        workaround="F.avg_pool2d before resizing, or antialias=False in the model as well",
+        example='return F.interpolate(x[None], size=(2, 2), mode="bilinear", antialias=True)',
+    ),
+    KnownBug(
+        id="cosine-epsilon",
+        torch_operations=("cosine_similarity",),
+        routes=("trace",),
+        what="the epsilon bounds the product of the norms, where torch bounds each of them",
+        workaround='conversion = "export", or (F.normalize(x, dim=-1) * F.normalize(y, dim=-1)).sum(-1)',
+        example="return F.cosine_similarity(x * 1e-3, y, dim=-1, eps=0.5)",
+    ),
+)
+
+UNMEASURED: Final = (
+    KnownBug(
+        id="power-of-two",
+        torch_operations=("pow",),
+        routes=_BOTH,
+        what="2 ** y is computed as y ** 2 by Core ML",
+        workaround="torch.exp(y * math.log(2))",
+        example="return torch.pow(2.0, x)",
+        issue="apple/coremltools#2628",
+    ),
+    KnownBug(
+        id="random-integers",
+        torch_operations=("randint",),
+        routes=_BOTH,
+        what="random integers can reach their upper bound",
+        workaround="torch.randint(0, n, size).clamp(max=n - 1)",
+        example="return torch.randint(0, 2, (4,)) * x",
+        issue="apple/coremltools#2568",
+    ),
+)
+"""Seen on a device by others: the program itself is as documented, so that only the rules find them."""
+
+KNOWN_BUGS: Final[Mapping[str, tuple[KnownBug, ...]]] = {"9.0": _V9}
+"""By the coremltools release in which they were measured; later ones have them until ``fixed_in``."""

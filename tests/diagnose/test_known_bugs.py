@@ -1,0 +1,60 @@
+import dataclasses
+import re
+
+import pytest
+
+from coreml_gate.diagnose import known_bugs
+from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, UNMEASURED
+from coreml_gate.diagnose.known_bugs import bug_at, bugs_of, hint_of
+from coreml_gate.record import FirstWrong
+
+FOUND = FirstWrong(operation="gelu_0", operation_type="gelu", torch_operation="gelu")
+
+
+def test_a_hint_names_the_bug_its_issue_and_the_way_out() -> None:
+    assert hint_of(FOUND, "export") == (
+        "the tanh approximation of gelu is converted as the exact one (apple/coremltools#2863): "
+        'conversion = "trace", or write the approximation out'
+    )
+
+
+def test_another_route_or_operation_is_not_meant() -> None:
+    assert hint_of(FOUND, "trace") == ""
+    assert hint_of(FOUND.model_copy(update={"torch_operation": "silu"}), "export") == ""
+
+
+def test_an_operation_that_fails_in_several_ways_needs_its_reason() -> None:
+    found = FirstWrong(torch_operation="add")
+    assert bug_at(found, "export") is None
+    reason = "the converter never reads `alpha` = 2 of `add`"
+    bug = bug_at(found.model_copy(update={"reason": reason}), "export")
+    assert bug is not None
+    assert bug.id == "alpha"
+
+
+def test_in_place_forms_are_the_same_operation() -> None:
+    bug = bug_at(FirstWrong(torch_operation="add_"), "trace")
+    assert bug is not None
+    assert bug.id == "lost-write"
+
+
+def test_a_bug_ends_with_the_release_that_fixes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = (
+        dataclasses.replace(bug, fixed_in=end)
+        for bug, end in zip(KNOWN_BUGS["9.0"], ("9.1", None), strict=False)
+    )
+    monkeypatch.setattr(known_bugs, "KNOWN_BUGS", {"9.0": (old, new)})
+    assert bugs_of("8.3") == ()
+    assert bugs_of("9.0") == (old, new)
+    assert bugs_of("9.1") == (new,)
+    assert bugs_of("10.0b1") == (new,)
+
+
+def test_every_entry_can_be_told_apart_and_reported() -> None:
+    bugs = (*KNOWN_BUGS["9.0"], *UNMEASURED)
+    assert len({bug.id for bug in bugs}) == len(bugs)
+    for bug in bugs:
+        assert re.fullmatch(r"([\w-]+/[\w-]+#\d+)?", bug.issue)
+        assert "return " in bug.example
+        assert bug.what[-1] != "."
+        assert bug.routes
