@@ -48,11 +48,9 @@ schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on config
 
 diagnose-demo: $(VENV)/.installed  ## faulty models: is the operation found, does the repair pass, is nothing else blamed
 	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/demo.py
+
 hunt: $(VENV)/.installed  ## hunt for wrong conversions; goes on where hunt.jsonl ends, half an hour from scratch
 	OMP_NUM_THREADS=1 $(PY) benchmarks/hunt/hunt.py
-
-diagnose-demo: $(VENV)/.installed  ## models with FP16 faults: is the operation found, does the repair pass
-	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/fp16.py
 
 conformance: $(VENV)/.installed  ## a sample of coremltools' own operation tests, run by the MIL runtime
 	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample $(SAMPLE) --workers 2
