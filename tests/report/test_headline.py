@@ -3,7 +3,7 @@ import pytest
 from coreml_gate.report.headline import comparison, counts, headline
 from coreml_gate.verdict import BaselineFacts, Status, Verdict
 from tests.builders import model_verdict, verdict
-from tests.report.verdicts import NO_BASE, nothing, sound
+from tests.report.verdicts import NO_BASE, accepted, nothing, sound
 
 FAILED = model_verdict(verdict=Status.FAIL, exit_code=1)
 BROKEN = model_verdict(verdict=Status.FAIL, exit_code=5)
@@ -69,3 +69,7 @@ def test_who_computed(engine: str, sentence: str) -> None:
 
 def test_counts() -> None:
     assert counts(verdict(FINE, FINE, WARNED, FAILED)) == "1 fail, 1 warn, 2 pass"
+
+
+def test_accepted_failures_are_counted_at_the_top() -> None:
+    assert comparison(accepted())[-1] == "1 failure accepted: see the warnings."

@@ -7,6 +7,7 @@ from typing import Any
 from coreml_gate.config import Config
 from coreml_gate.gate.judge import judge
 from coreml_gate.verdict import (
+    Acceptance,
     BaselineFacts,
     Candidate,
     Finding,
@@ -295,6 +296,42 @@ def nothing() -> Verdict:
     return empty.model_copy(update={"models": ()})
 
 
+def accepted() -> Verdict:
+    """A failure that somebody answers for, a limit that the change raises, a line that does not count."""
+    taken = precision(
+        25.1,
+        55.1,
+        status=Status.WARN,
+        message="output `logits`: 25.1 dB in sample 2, allowed is no less than 30 dB. "
+        "Accepted by `alice` until 2026-12-31: retrained in December.",
+        accepted=Acceptance(by="alice", until="2026-12-31", reason="retrained in December"),
+    )
+    policy = finding(
+        check="policy",
+        status=Status.WARN,
+        subject="configuration",
+        value=None,
+        limit=None,
+        message="this pull request changes 1 key(s) of the gate's configuration: `limits.size.max-mb` of "
+        "`digits`: 20.0 → 40.0. Judged with the limits of the base branch.",
+        hint="whoever approves it approves these limits, too.",
+        details=("`limits.size.max-mb` of `digits`: 20.0 → 40.0",),
+    )
+    ignored = finding(
+        check="override",
+        status=Status.WARN,
+        subject="digits",
+        value=None,
+        limit=None,
+        message="the override of `mallory` does not count: `mallory` has no write permission.",
+        hint="write `/coreml-gate accept CHECK of MODEL until YYYY-MM-DD: reason`, and add the label "
+        "`coreml-gate: accept`.",
+        details=("/coreml-gate accept size of digits until 2026-12-31: because",),
+    )
+    model = model_verdict(size(), memory(), parity(), taken, verdict=Status.WARN)
+    return verdict(model, verdict=Status.WARN, findings=(policy, ignored))
+
+
 def configuration_error() -> Verdict:
     return not_run(
         "`coreml-gate.toml`: unknown key `limit` of model `digits` at line 7.",
@@ -379,6 +416,7 @@ SITUATIONS = {
     "unsure": unsure,
     "conversion-failure": conversion_failure,
     "source-error": source_error,
+    "accepted": accepted,
     "configuration-error": configuration_error,
     "sixty-models": many,
     "hostile": hostile,

@@ -70,7 +70,13 @@ def comparison(verdict: Verdict) -> tuple[str, ...]:
     if verdict.dirty:
         head += " with uncommitted changes"
     engine = (engine_sentence(verdict.engine),) if verdict.models else ()
-    return _against(head, verdict), *engine
+    return _against(head, verdict), *engine, *_accepted(verdict)
+
+
+def _accepted(verdict: Verdict) -> tuple[str, ...]:
+    """How many failures do not block because somebody answers for them."""
+    taken = sum(finding.accepted is not None for model in verdict.models for finding in model.findings)
+    return (f"{count(taken, 'failure')} accepted: see the warnings.",) if taken else ()
 
 
 def engine_sentence(engine: str) -> str:
