@@ -45,6 +45,7 @@ schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on config
 	$(OPEN) coreml_gate.rules.document docs/rules.md
 	$(OPEN) coreml_gate.devices.document > docs/devices.md
 	$(PY) -c 'from coreml_gate.report.document import schema; print(schema(), end="")' > docs/report.schema.json
+	$(OPEN) tests.action.document
 
 diagnose-demo: $(VENV)/.installed  ## faulty models: is the operation found, does the repair pass, is nothing else blamed
 	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/demo.py

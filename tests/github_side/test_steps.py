@@ -15,7 +15,9 @@ from coreml_gate.errors import ConfigError, EventError, RecordError, UsageError
 from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.github.artifacts import baseline_name
 from coreml_gate.github.baseline import BaselineNote, read_note, write_note
+from coreml_gate.github.steps import SUFFIXES
 from coreml_gate.record import SkippedModel, read_record, write_record
+from coreml_gate.report import FORMATS
 from coreml_gate.report.document import read_report
 from coreml_gate.verdict import Status
 from tests.builders import (
@@ -546,7 +548,8 @@ def test_the_published_report_is_written_in_every_format(hub: Hub, job: MakeJob)
     outputs = published.outputs()
     assert Path(outputs["report"]) == Path(outputs["reports"]) / "report.json"
     written = {path.name for path in Path(outputs["reports"]).iterdir()}
-    assert {"report.json", "report.md", "report.xml", "report.sarif"} <= written
+    assert written == {"report.json", "report.md", "report.xml", "report.sarif"}
+    assert set(SUFFIXES) == set(FORMATS) - {"terminal"}
     assert read_report(Path(outputs["report"])).exit_code == 1
 
 
