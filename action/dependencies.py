@@ -1,4 +1,7 @@
-"""Prints what pyproject.toml depends on, a line each; under ``workflow_run`` without what runs models."""
+"""Prints what pyproject.toml depends on, a line each; a job that only reports needs nothing that runs models.
+
+``python dependencies.py EVENT MODE``
+"""
 
 import re
 import sys
@@ -7,8 +10,10 @@ from pathlib import Path
 
 RUNS_MODELS = frozenset({"torch", "coremltools"})
 
+event, mode = sys.argv[1:]
+only_reports = event == "workflow_run" or mode == "report"
 document = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
 for line in document["project"]["dependencies"]:
     name = re.match(r"[\w-]+", line)
-    if sys.argv[1] != "workflow_run" or name is None or name[0] not in RUNS_MODELS:
+    if not (only_reports and name and name[0] in RUNS_MODELS):
         sys.stdout.write(f"{line}\n")

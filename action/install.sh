@@ -8,16 +8,15 @@ pip_install() {
 }
 
 install_all() {
-  local constraints="$GITHUB_ACTION_PATH/constraints.txt" index=() file
+  local constraints="$GITHUB_ACTION_PATH/constraints.txt" dependencies="$FOLDER/dependencies.txt" index=() file
   "$PYTHON" -m venv --clear "$VENV"
-  "$PYTHON" "$GITHUB_ACTION_PATH/action/dependencies.py" "$GITHUB_EVENT_NAME" >"$VENV/dependencies.txt"
-  if grep -q '^torch' "$VENV/dependencies.txt" && [ "$RUNNER_OS" = Linux ] && [ -n "$TORCH_INDEX" ]; then
+  if grep -q '^torch' "$dependencies" && [ "$RUNNER_OS" = Linux ] && [ -n "$TORCH_INDEX" ]; then
     pip_install --no-deps --index-url "$TORCH_INDEX" --constraint "$constraints" torch
     index=(--extra-index-url "$TORCH_INDEX")
   fi
-  pip_install --constraint "$constraints" --requirement "$VENV/dependencies.txt"
+  pip_install --constraint "$constraints" --requirement "$dependencies"
   for file in $REQUIREMENTS; do
-    pip_install ${index[@]+"${index[@]}"} --requirement "$VENV/dependencies.txt" --requirement "$file"
+    pip_install ${index[@]+"${index[@]}"} --requirement "$dependencies" --requirement "$file"
   done
   echo "$CACHE_KEY" >"$VENV/coreml-gate.key"
 }

@@ -13,8 +13,8 @@ switch rebuild "$REBUILD_BASE" rebuild-base
 code=0
 coreml_gate_on_models run || code=$?
 
-if [ ! -f "$FOLDER/run/report.json" ]; then
-  exit "$code"
+if [ ! -f "$FOLDER/run/record.json" ]; then
+  exit "$code" # nothing was measured
 fi
 if [ -z "$BASELINE" ] && [ -f "$FOLDER/run/base/record.json" ]; then
   cp "$FOLDER/run/base/record.json" "$FOLDER/baseline/record.json" # what was rebuilt is compared with from here on

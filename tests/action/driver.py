@@ -3,7 +3,8 @@
 What is not GitHub's own here, and therefore not tested: the runner (act), `actions/checkout` (act copies the
 work tree), and `actions/setup-python`, `cache`, `upload-artifact` and `download-artifact` (stand_in_actions/,
 which keep what they are given in a folder). The rest is what runs on GitHub: action.yml, its scripts, and the
-installation, which takes torch from pip's own index.
+installation, which takes torch from pip's own index. ACT_CACHE names a folder in which installed environments
+outlive the tests.
 """
 
 import json
@@ -59,6 +60,9 @@ class Machine:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             (self.folder / "gate").mkdir(parents=True, exist_ok=True)
             copy(ROOT / part, self.folder / "gate" / part)
+        self.kept.mkdir()
+        if "ACT_CACHE" in os.environ:
+            (self.kept / "cache").symlink_to(os.environ["ACT_CACHE"])
 
     @property
     def hub(self) -> Hub:

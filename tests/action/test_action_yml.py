@@ -134,7 +134,8 @@ def test_steps_ask_for_work_that_there_is() -> None:
 
 
 def test_every_output_comes_from_a_step_that_gives_it() -> None:
-    source = (ROOT / "src" / "coreml_gate" / "github" / "steps.py").read_text(encoding="utf-8")
+    folder = ROOT / "src" / "coreml_gate" / "github"
+    source = "".join((folder / name).read_text(encoding="utf-8") for name in ("steps.py", "gather.py"))
     ids = {step["id"] for step in STEPS if "id" in step}
     for name, described in ACTION["outputs"].items():
         given = re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", described["value"])

@@ -8,13 +8,14 @@ import pytest
 from tests.action.document import ROOT
 
 
-def listed(event: str) -> set[str]:
-    command = [sys.executable, str(ROOT / "action" / "dependencies.py"), event]
+def listed(event: str, mode: str = "auto") -> set[str]:
+    command = [sys.executable, str(ROOT / "action" / "dependencies.py"), event, mode]
     return set(subprocess.check_output(command, text=True).splitlines())
 
 
-def test_the_half_that_can_write_installs_nothing_that_runs_models() -> None:
-    everything, light = listed("pull_request"), listed("workflow_run")
+@pytest.mark.parametrize(("event", "mode"), [("workflow_run", "auto"), ("pull_request", "report")])
+def test_a_job_that_only_reports_installs_nothing_that_runs_models(event: str, mode: str) -> None:
+    everything, light = listed("pull_request"), listed(event, mode)
 
     assert {line.partition(">")[0] for line in everything - light} == {"torch", "coremltools"}
     assert light < everything

@@ -553,6 +553,18 @@ def test_the_published_report_is_written_in_every_format(hub: Hub, job: MakeJob)
     assert read_report(Path(outputs["report"])).exit_code == 1
 
 
+def test_a_job_that_left_no_record_is_what_the_check_names(tmp_path: Path, hub: Hub, job: MakeJob) -> None:
+    (tmp_path / "linux").mkdir()
+    write_record(record(models=()), tmp_path / "linux" / "record.json")
+    gathering = job("pull_request", pull_request())
+
+    with pytest.raises(RecordError, match="1 of 2 measuring jobs"):
+        gathering.run("merge", "linux", "--expect", "2")
+    assert gathering.run("report", "--mode", "report") == RecordError.exit_code
+    assert "1 of 2 measuring jobs left a record behind" in only_check(hub)["output"]["summary"]
+    assert only_check(hub)["conclusion"] == "failure"
+
+
 def test_records_of_the_base_are_merged_with_the_note_on_them(tmp_path: Path, job: MakeJob) -> None:
     for name, models in (("linux", ("digits", "faces")), ("mac", ("faces",)), ("none", ())):
         (tmp_path / name).mkdir()

@@ -14,7 +14,7 @@ from rich.console import Console
 from coreml_gate.cli import Surroundings
 from coreml_gate.github.client import connect
 from coreml_gate.github.commands import add_commands
-from coreml_gate.github.steps import Tools
+from coreml_gate.github.surroundings import Tools
 from coreml_gate.record import Record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.verdict import Verdict

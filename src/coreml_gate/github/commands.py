@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from coreml_gate.github.steps import Around, Tools
+    from coreml_gate.github.surroundings import Around, Tools
 
 DEFAULT_OUTPUT: Final = Path(".coreml-gate")
 COMMENT_MODES: Final = ("always", "changes", "failures", "off")
@@ -31,7 +31,7 @@ def add_commands(commands: Any, tools: "Tools | None" = None) -> None:  # noqa: 
 def real_tools() -> "Tools":
     """The clients, the clock and the dice of the real world."""
     from coreml_gate.github.client import connect  # noqa: PLC0415 - PyGithub is slow to load
-    from coreml_gate.github.steps import Tools  # noqa: PLC0415
+    from coreml_gate.github.surroundings import Tools  # noqa: PLC0415
 
     return Tools(connect, lambda: datetime.now(UTC), lambda: secrets.token_hex(16))
 

@@ -1,21 +1,15 @@
-"""The steps of a workflow: begin, find the baseline, merge the shards, report."""
+"""The steps of a workflow: begin, find or store the baseline, report; those for several jobs: gather.py."""
 
 import argparse
-import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Final, Protocol
-
-from rich.console import Console
+from typing import Final
 
 from coreml_gate.errors import ArtifactError, GitHubError, TokenError
 from coreml_gate.gate.collect import RECORD_NAME, environment_of_this_machine
 from coreml_gate.gate.git import short
-from coreml_gate.gate.shards import needing_core_ml, shards
 from coreml_gate.github.annotations import annotations_of, commands, notice, without_commands
 from coreml_gate.github.artifacts import base_name, baseline_name, record_name, report_name
 from coreml_gate.github.baseline import (
@@ -24,7 +18,6 @@ from coreml_gate.github.baseline import (
     Wanted,
     find,
     merge_base,
-    read_note,
     remove,
     unpack,
     write_note,
@@ -37,13 +30,13 @@ from coreml_gate.github.client import Client
 from coreml_gate.github.comment import CommentMode, Posted, is_wanted, post
 from coreml_gate.github.commit_status import CommitStatus
 from coreml_gate.github.event import WORK, Event, Mode, read_event
-from coreml_gate.github.merge import merge_records, require_all, without_repeats
+from coreml_gate.github.gather import matrix, merge
 from coreml_gate.github.outputs import write_outputs, write_summary
+from coreml_gate.github.surroundings import Around, Tools
 from coreml_gate.record import read_record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.headline import must_not_merge
 from coreml_gate.verdict import Verdict
-from coreml_gate.worker.job import MODELS_FOLDER
 
 _CHECKED: Final = tuple(mode for mode in Mode if mode is not Mode.BASELINE)
 """Modes with a check: a push to the base branch has nobody to hold up."""
@@ -60,32 +53,6 @@ _UNPINNED: Final = (
     "`--workflow` names no file: a fork can then measure in a workflow of its own making, for which there is "
     "no baseline. Name the file that measures pull requests and stores baselines."
 )
-
-
-class Around(Protocol):
-    """What a step touches of the world: the command line's own surroundings have it."""
-
-    @property
-    def folder(self) -> Path:
-        """Where relative paths count from."""
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """The variables of the job."""
-
-    @property
-    def out(self) -> Console:
-        """The log, in which lines may be commands."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """Everything with a side effect that a step uses."""
-
-    connect: Callable[[Mapping[str, str], str], Client]
-    clock: Callable[[], datetime]
-    new_token: Callable[[], str]
-    """A word that nobody can guess."""
 
 
 @dataclass(frozen=True)
@@ -161,52 +128,6 @@ def baseline(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
             }
         )
         desk.say(without_commands(f"coreml-gate: baseline: {note.source}: {note.origin}", tools.new_token()))
-    return 0
-
-
-def merge(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
-    """Make one Record and one folder of packages of what the jobs of a matrix left behind."""
-    del tools
-    folders = [around.folder / path for path in parsed.records]
-    target = around.folder / parsed.to
-    target.mkdir(parents=True, exist_ok=True)
-    if parsed.base:
-        return _merge_bases(folders, target)
-    require_all(len(folders), parsed.expect)
-    merged = merge_records([read_record(folder / RECORD_NAME) for folder in folders])
-    for folder in folders:
-        if (folder / MODELS_FOLDER).is_dir():
-            shutil.copytree(folder / MODELS_FOLDER, target / MODELS_FOLDER, dirs_exist_ok=True)
-    write_record(merged.record, target / RECORD_NAME)
-    for line in merged.notes:
-        around.out.print(notice(line, "warning"), markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def _merge_bases(folders: Sequence[Path], target: Path) -> int:
-    """One Record of the base, unless no job has any; and the note of the first job that left one."""
-    records = [read_record(path) for folder in folders if (path := folder / RECORD_NAME).exists()]
-    if records:
-        write_record(merge_records(without_repeats(records)).record, target / RECORD_NAME)
-    note = next((note for folder in folders if (note := read_note(folder))), None)
-    if note is not None:
-        write_note(note, target)
-    return 0
-
-
-def matrix(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
-    """Which models a Mac has to look at, shared among a few jobs."""
-    head = read_record(around.folder / parsed.record / RECORD_NAME)
-    path = around.folder / parsed.baseline / RECORD_NAME
-    names = needing_core_ml(head, read_record(path) if path.exists() else None)
-    legs = shards(names, parsed.shards)
-    outputs = {
-        "matrix": json.dumps({"include": legs}) if legs else "",
-        "records": str(len(legs) + 1),
-    }
-    file = around.environment.get("GITHUB_OUTPUT", "")
-    write_outputs(Path(file) if file else None, outputs, tools.new_token)
-    around.out.print(f"coreml-gate: {len(names)} model(s) for Core ML", markup=False, highlight=False)
     return 0
 
 
