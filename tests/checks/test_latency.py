@@ -40,7 +40,7 @@ def test_the_verdict_comes_with_the_ratio_and_its_interval(ratio: float, status:
     assert (
         f"predict of Core ML on CPU_ONLY: {ratio:.4g} times the baseline's 4 ms (interval " in found.message
     )
-    assert "60 pairs in 3 processes), allowed 1.05 times" in found.message
+    assert "60 pairs from 3 fresh starts), allowed 1.05 times" in found.message
     assert words in found.message
 
 

@@ -9,6 +9,7 @@ from coreml_gate.gate.judge import judge
 from coreml_gate.record import Diagnosis, Hazard, ModelRecord, Problem, Record, SkippedModel
 from coreml_gate.verdict import BaselineFacts, Status, Verdict
 from tests.builders import comparison, environment, feature, model_config, model_record, package, record
+from tests.checks import core_ml
 
 BASELINE = BaselineFacts(origin="rebuilt from commit 0f9e8d7", commit="0f9e8d7", present=True)
 
@@ -42,6 +43,15 @@ def test_pass() -> None:
     assert (verdict.commit, verdict.dirty, verdict.engine) == (record().commit, False, "mil")
     assert verdict.baseline == BASELINE
     assert verdict.models[0].exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "engine"), [("", "mil+coreml"), ("coreml-gate stand-in", "mil+stand-in")]
+)
+def test_whoever_answered_is_named(stand_in: str, engine: str) -> None:
+    """Also where a Mac's Record was merged into one of Linux, whose engine is the MIL runtime."""
+    facts = core_ml.core_ml(machine=core_ml.machine(stand_in=stand_in))
+    assert judged(model_record(name="other"), model_record(core_ml=facts)).engine == engine
 
 
 def test_fail() -> None:

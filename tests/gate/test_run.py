@@ -131,7 +131,7 @@ def test_the_stand_in_rehearses_what_a_mac_does_and_never_passes_for_one(project
     timed = found["latency", "predict (stand-in)"]
     assert timed["status"] == "unsure"
     assert timed["value"] > 0
-    assert "20 pairs in 1 processes" in timed["message"]
+    assert "20 pairs from 1 fresh start" in timed["message"]
     record = json.loads((outcome.folder / "record.json").read_text())
     facts = record["models"][0]["core_ml"]
     assert facts["machine"]["stand_in"] == "coreml-gate stand-in"

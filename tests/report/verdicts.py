@@ -363,8 +363,7 @@ def asked(*, stand_in: bool) -> Verdict:
             machine=core_ml.machine(stand_in=name, virtual=True),
         ),
     }
-    engine = "mil+stand-in" if stand_in else "mil+coreml"
-    head = record(*(model_record(name=key, core_ml=each) for key, each in facts.items()), engine=engine)
+    head = record(*(model_record(name=key, core_ml=each) for key, each in facts.items()))
     config = Config(model=tuple(model_config(name=key) for key in facts))
     base = record(*(model_record(name=key) for key in facts))
     origin = BaselineFacts(origin="rebuilt from commit 0f9e8d7", commit="0f9e8d7", present=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.record import ChildEnding
+from coreml_gate.record import ChildEnding, Metric
 from coreml_gate.timing import LOOKS, PAIRS_PER_PROCESS
 from coreml_gate.worker import time_packages as module
 from coreml_gate.worker.core_ml_job import CoreMlJob, Engine
@@ -54,7 +54,9 @@ def match(tmp_path: Path) -> Callable[..., Match]:
 def timed(
     monkeypatch: pytest.MonkeyPatch, match: Callable[..., Match], tmp_path: Path
 ) -> Callable[..., tuple[Any, list[CoreMlJob]]]:
-    def run(child: Child, budget_s: float = 1e9) -> tuple[Any, list[CoreMlJob]]:
+    def run(
+        child: Child, budget_s: float = 1e9, ratios: dict[Metric, float] | None = None
+    ) -> tuple[Any, list[CoreMlJob]]:
         jobs: list[CoreMlJob] = []
 
         def run_job(job: CoreMlJob, _: object) -> tuple[dict[str, Any], ChildEnding | None]:
@@ -63,7 +65,7 @@ def timed(
 
         monkeypatch.setattr(module, "run_job", run_job)
         ticks = count(step=10.0)
-        effort = Effort(1.05, 0.05, budget_s, seed=7)
+        effort = Effort(ratios or {"predict": 1.05}, 0.05, budget_s, seed=7)
         return time_packages(match(), effort, tmp_path, around(), lambda: next(ticks)), jobs
 
     return run
@@ -81,6 +83,12 @@ def test_it_stops_as_soon_as_it_knows(timed: Any, ratio: float) -> None:
     assert timing.of("load").log_ratios == ((math.log(ratio),),) * 3
     assert timing.of("predict-p95").base_ms == 5.0
     assert (timing.warm_up, timing.unsettled, timing.dropped) == ((30, 30, 30), 3, 3)
+
+
+def test_a_limit_for_loading_takes_as_many_processes_as_it_needs(timed: Any) -> None:
+    """Each process loads once: nine that agree are the fewest that can tell."""
+    timing, jobs = timed(lambda _: (parts(1.0), None), ratios={"predict": 1.05, "load": 1.2})
+    assert (timing.stopped, len(jobs)) == ("decided", 9)
 
 
 def test_noise_costs_all_pairs_and_no_more(timed: Any) -> None:
@@ -111,7 +119,7 @@ def test_real_processes_give_pairs_of_every_metric(
     match: Callable[..., Match], tmp_path: Path, engine: Engine
 ) -> None:
     timing = time_packages(
-        match(engine), Effort(1.05, 0.05, 5.0), tmp_path, around(), count(step=3.0).__next__
+        match(engine), Effort({"predict": 1.05}, 0.05, 5.0), tmp_path, around(), count(step=3.0).__next__
     )
     assert timing.ending is None
     assert timing.engine == engine

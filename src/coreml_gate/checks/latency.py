@@ -158,7 +158,7 @@ def _words(decision: Decision, timed: TimedMetric, max_ratio: float) -> str:
         bounds = f"interval {number(math.exp(interval.low), 4)} to {number(math.exp(interval.high), 4)}"
     return (
         f"{number(math.exp(interval.median), 4)} times the baseline's {number(timed.base_ms)} ms ({bounds}, "
-        f"{counted(decision.pairs, 'pair')} in {decision.processes} processes), allowed "
+        f"{counted(decision.pairs, 'pair')} from {counted(decision.processes, 'fresh start')}), allowed "
         f"{number(max_ratio, 4)} times"
     )
 

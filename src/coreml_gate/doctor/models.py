@@ -140,7 +140,7 @@ def of_timing(timing: Timing) -> Answer:
 def _timed(patient: Patient, clock: Callable[[], float]) -> Timing:
     asked, expected = _asked(patient.folder, "convolution"), patient.folder / "convolution.npz"
     match = Match(asked, asked, "itself", "itself", expected, patient.units[0])
-    effort = Effort(_MAX_RATIO, ALPHA, TIMING_BUDGET_S)
+    effort = Effort({"predict": _MAX_RATIO}, ALPHA, TIMING_BUDGET_S)
     return time_packages(match, effort, patient.folder / "timing", patient.around, clock)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from coreml_gate.checks.latency import asked_ratios
-from coreml_gate.config import GateOptions, LatencyLimits, ModelConfig
+from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.engines.machine import describe_machine
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.progress import Progress
@@ -37,13 +37,10 @@ from coreml_gate.worker.time_packages import Effort, Match, time_packages
 Answering = Literal["core-ml", "stand-in"]
 """Who answers: Core ML itself, or our runtime in its place, which every Record and report says."""
 
-DEFAULT_RATIO: Final = LatencyLimits.model_fields["max_ratio"].default
 FOLDER: Final = "core-ml"
 STAND_IN: Final = "coreml-gate stand-in"
 NOT_ASKED: Final = "no ratio is asked for (`limits.latency`)."
 NO_BASE: Final = "there is no baseline package on this machine to time it against."
-_ENGINES: Final[Mapping[Answering, str]] = {"core-ml": "mil+coreml", "stand-in": "mil+stand-in"}
-"""What a Record's ``engine`` says."""
 _WITH_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 
 
@@ -86,8 +83,7 @@ def ask_core_ml(
         _asked_model(model, models.get(model.name), (head, base), options, (device, alpha))
         for model in head.record.models
     )
-    answering: Answering = "stand-in" if device.machine.stand_in else "core-ml"
-    record = head.record.model_copy(update={"models": measured, "engine": _ENGINES[answering]})
+    record = head.record.model_copy(update={"models": measured})
     write_record(record, head.folder / RECORD_NAME)
     return record
 
@@ -219,9 +215,9 @@ def _contest(question: _Question, runs: Sequence[CoreMlRun]) -> tuple[_Contest |
 def _timing(
     question: _Question, contest: _Contest, options: GateOptions, device: Device, alpha: float
 ) -> Timing | None:
-    if question.base_facts is None or not asked_ratios(question.config.limits.latency):
+    ratios = asked_ratios(question.config.limits.latency)
+    if question.base_facts is None or not ratios:
         return None
-    limit = question.config.limits.latency.max_ratio
     match = Match(
         base=contest.base,
         head=contest.head,
@@ -230,7 +226,7 @@ def _timing(
         expected=question.expected.resolve(),
         units=contest.units,
     )
-    effort = Effort(limit if limit is not None else DEFAULT_RATIO, alpha, options.time_budget_s)
+    effort = Effort(ratios, alpha, options.time_budget_s)
     folder = (question.folder / FOLDER / "timing").resolve()
     return time_packages(match, effort, folder, device.around, device.clock)
 

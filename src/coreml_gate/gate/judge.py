@@ -47,12 +47,20 @@ def judge(config: Config, head: Record, base: Record | None, baseline: BaselineF
         exit_code=overall_exit_code(models),
         commit=head.commit,
         dirty=head.dirty,
-        engine=head.engine,
+        engine=_engine(head),
         baseline=baseline,
         models=models,
         skipped=_skipped(config, head),
         fail_on_unsure=config.gate.fail_on_unsure,
     )
+
+
+def _engine(head: Record) -> str:
+    """The engine of the numbers, and what else answered: Core ML, or something in its place, which wins."""
+    machines = [model.core_ml.machine for model in head.models if model.core_ml is not None]
+    if not machines:
+        return head.engine
+    return f"{head.engine}+{'stand-in' if any(each.stand_in for each in machines) else 'coreml'}"
 
 
 def _evidence(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from coreml_gate.record import ChildEnding, ComputeUnits, Metric, TimedMetric, Timing
-from coreml_gate.timing import LOOKS, PAIRS_PER_PROCESS
+from coreml_gate.timing import LOOKS, PAIRS_PER_PROCESS, decide
 from coreml_gate.timing.rule import is_settled
 from coreml_gate.worker.core_ml import Surroundings, run_job
 from coreml_gate.worker.core_ml_job import CoreMlJob, Engine, PackageAsked
@@ -36,11 +36,21 @@ class Match:
 class Effort:
     """How much may be spent on it."""
 
-    max_ratio: float
-    """Measuring stops when it is known on which side of this ratio the head lies."""
+    ratios: Mapping[Metric, float]
+    """Measuring stops when it is known on which side of each ratio the head lies."""
     alpha: float
     budget_s: float
     seed: int = 0
+
+
+_SOURCES: Final[Mapping[Metric, tuple[str, str, str, str, str]]] = {
+    "predict": ("predict", "base_ms", "head_ms", "log_ratios", "self_test"),
+    "predict-p95": ("predict", "base_p95_ms", "head_p95_ms", "log_ratio_p95", "self_test_p95"),
+    "first-predict": ("first", "base_ms", "head_ms", "log_ratio", "self_test"),
+    "load": ("load", "base_ms", "head_ms", "log_ratio", "self_test"),
+    "compile": ("compile", "base_ms", "head_ms", "log_ratio", "self_test"),
+}
+"""Where the child reports each metric: the part, and its keys."""
 
 
 @dataclass
@@ -53,6 +63,11 @@ class _Gathered:
         return tuple(
             tuple(value) if isinstance(value, list) else (value,) for value in found if value is not None
         )
+
+    def ratios(self, metric: Metric) -> tuple[tuple[float, ...], ...]:
+        """The log ratios of a metric, one group per process."""
+        part, _, _, key, _ = _SOURCES[metric]
+        return self.groups(part, key)
 
 
 def time_packages(
@@ -71,14 +86,27 @@ def time_packages(
             stopped = "process ended"
             break
         gathered.processes.append(parts)
-        ratios = gathered.groups("predict", "log_ratios")
-        if is_settled(ratios, effort.max_ratio, effort.alpha):
-            stopped = "decided" if sum(map(len, ratios)) < LOOKS[-1] else "all pairs"
+        if _is_over(gathered, effort):
+            stopped = "decided" if _is_decided(gathered, effort) else "all pairs"
             break
         if clock() - start + (clock() - begun) > effort.budget_s:
             stopped = "time budget"
             break
     return _timing(match, effort, gathered, stopped, ending, clock() - start)
+
+
+def _is_over(gathered: _Gathered, effort: Effort) -> bool:
+    """Whether more processes would tell nothing new; of most metrics each process gives one pair only."""
+    return all(
+        is_settled(gathered.ratios(metric), ratio, effort.alpha) for metric, ratio in effort.ratios.items()
+    )
+
+
+def _is_decided(gathered: _Gathered, effort: Effort) -> bool:
+    decisions = (
+        decide(gathered.ratios(metric), ratio, effort.alpha) for metric, ratio in effort.ratios.items()
+    )
+    return all(decision.call != "unsure" for decision in decisions)
 
 
 def _patient(around: Surroundings, budget_s: float) -> Surroundings:
@@ -100,16 +128,6 @@ def _job(match: Match, effort: Effort, folder: Path, number: int, around: Surrou
         pairs=PAIRS_PER_PROCESS,
         stand_in=around.stand_in,
     )
-
-
-_SOURCES: Final[Mapping[Metric, tuple[str, str, str, str, str]]] = {
-    "predict": ("predict", "base_ms", "head_ms", "log_ratios", "self_test"),
-    "predict-p95": ("predict", "base_p95_ms", "head_p95_ms", "log_ratio_p95", "self_test_p95"),
-    "first-predict": ("first", "base_ms", "head_ms", "log_ratio", "self_test"),
-    "load": ("load", "base_ms", "head_ms", "log_ratio", "self_test"),
-    "compile": ("compile", "base_ms", "head_ms", "log_ratio", "self_test"),
-}
-"""Where the child reports each metric: the part, and its keys."""
 
 
 def _timing(
