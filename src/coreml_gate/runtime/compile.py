@@ -1,6 +1,6 @@
 """From a function of the program to a plan: every argument bound, every conversion decided, once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,8 +9,11 @@ from torch import Tensor
 
 from coreml_gate.errors import PackageError, UnsupportedOperationsError
 from coreml_gate.mil.graph import captured, last_uses
-from coreml_gate.mil.ir import Argument, Block, Function, Operation, TensorType, Value, ValueType
+from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, TensorType, Value, ValueType
+from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
+from coreml_gate.runtime.gru_layer import GruCall, GruLayer, Plain
+from coreml_gate.runtime.gru_loop import GruLoop, gru_loop
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.plan import Observe, Plan, Step
 from coreml_gate.runtime.precision import Mode, storage, store, widen
@@ -206,13 +209,49 @@ class _Compiler:
         for name in names:
             bound.add(name, self._read(name, scope, wide=False))
         extra = tuple(Value(name, scope.types[name]) for name in names)
+        layer = self._gru_layer(operation, scope)
         plans = tuple(self.plan(block, extra, scope.known) for block in operation.blocks)
 
         def run(observe: Observe | None, *arguments: Any) -> Any:  # noqa: ANN401  # whatever the blocks compute
             blocks = tuple(_block_function(plan, arguments[own:], observe) for plan in plans)
             return call(*arguments[:own], *blocks)
 
-        return run
+        return (
+            run if layer is None else _gru_call(*layer, run, {name: own + n for n, name in enumerate(names)})
+        )
+
+    def _gru_layer(self, operation: Operation, scope: _Scope) -> tuple[GruLoop, GruLayer] | None:
+        """The layer that a loop computes, before its blocks are compiled: they share its stacked weights."""
+        loop = gru_loop(operation, scope.known)
+        if loop is None or (self._mode == "fp16-strict" and loop.dtype == "fp16"):
+            return None
+        of_x = (
+            self._stacked([gate.x_weight for gate in loop.gates]),
+            self._stacked([gate.x_bias for gate in loop.gates]),
+        )
+        of_h = (
+            self._stacked([gate.h_weight for gate in loop.gates]),
+            self._stacked([gate.h_bias for gate in loop.gates]),
+        )
+        return loop, GruLayer(of_x, of_h, storage(loop.dtype, self._mode))
+
+    def _stacked(self, constants: Sequence[Constant]) -> Tensor:
+        """Constants in float32 in one tensor; from now on the plan reads its parts."""
+        parts = [known_argument(constant, Tensor, self._mode, wide=True) for constant in constants]
+        stacked = torch.cat(parts)
+        for constant, part in zip(
+            constants, torch.split(stacked, [len(part) for part in parts]), strict=True
+        ):
+            self._tensors[(id(constant), True)] = part
+            release(constant.data)
+        return stacked
+
+
+def _gru_call(loop: GruLoop, layer: GruLayer, plain: Plain, places: Mapping[str, int]) -> GruCall | Plain:
+    limit = loop.limit
+    if isinstance(limit, int):
+        return GruCall(layer, plain, places[loop.sequence], lambda _: limit)
+    return GruCall(layer, plain, places[loop.sequence], lambda arguments: int(arguments[places[limit]]))
 
 
 def _block_function(plan: Plan, captures: tuple[Any, ...], observe: Observe | None) -> BlockFunction:

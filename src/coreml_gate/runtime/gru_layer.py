@@ -1,0 +1,135 @@
+"""A recognised GRU loop, computed with ten calls a turn instead of thirty.
+
+Every sum, activation and rounding of the program is there, in the program's order, so float32 is equal and
+half precision rounds at the same places: the three gates are stacked into one product, the products of the
+inputs are taken for all positions at once (a batch of the same small products, not one large one, which
+would add in another order), and results go to buffers that all turns share.
+
+Whether a stacked product adds in the order of the separate ones is for the machine's kernels to say. So each
+pair of shapes is tried first: the program itself and the layer compute drawn values, and the layer serves
+from then on only where all bits are the same.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coreml_gate.runtime.gru_loop import LONGEST
+from coreml_gate.runtime.plan import Observe
+
+_SEQUENCE_RANK = 3
+Plain = Callable[..., tuple[Any, ...]]
+
+
+class GruLayer:
+    """The cell's stacked constants, in float32; ``dtype`` is what states and results are stored in."""
+
+    def __init__(self, x: tuple[Tensor, Tensor], h: tuple[Tensor, Tensor], dtype: torch.dtype) -> None:
+        self._x_weight, self._x_bias = x
+        self._h_weight, self._h_bias = h
+        self._dtype = dtype
+        self._one = torch.ones((), dtype=dtype)
+
+    def run(self, sequence: Tensor, states: Tensor, steps: int) -> Tensor:
+        """The states after ``steps`` turns.
+
+        :param sequence: (length, batch, features), of at least ``steps`` positions.
+        :param states: (length, batch, hidden), row 0 the initial one; of at least ``steps + 1`` rows.
+        """
+        rows = states.to(self._dtype, copy=True)
+        batch, hidden = rows.shape[1:]
+        turn = self._turn(batch, hidden)
+        state, *written = rows[: steps + 1].unbind(0)
+        for of_x, row in zip(self._products(sequence[:steps], hidden), written, strict=True):
+            turn(of_x, state, row)
+            state = row
+        return rows.to(states.dtype)
+
+    def _products(self, sequence: Tensor, hidden: int) -> list[tuple[Tensor, Tensor]]:
+        """Per position what the input adds to both sigmoid gates, and to the new state."""
+        wide = sequence.float().contiguous()
+        weight = self._x_weight.T.expand(len(wide), -1, -1)
+        stored = torch.baddbmm(self._x_bias, wide, weight).to(self._dtype)
+        gates, new = torch.split(stored, [2 * hidden, hidden], -1)
+        return list(zip(gates.unbind(0), new.unbind(0), strict=True))
+
+    def _turn(self, batch: int, hidden: int) -> Callable[[tuple[Tensor, Tensor], Tensor, Tensor], None]:
+        """One turn of the loop: adds the state after ``state`` to ``row``."""
+        project, stored = self._project(batch, hidden)
+        gates_of_h, new_of_h = torch.split(stored, [2 * hidden, hidden], -1)
+        gates = torch.empty((batch, 2 * hidden), dtype=self._dtype)
+        reset, update = gates.chunk(2, -1)
+        new, kept, rest = torch.empty((3, batch, hidden), dtype=self._dtype)
+        add, mul, sub, one = torch.add, torch.mul, torch.sub, self._one
+
+        def turn(of_x: tuple[Tensor, Tensor], state: Tensor, row: Tensor) -> None:
+            project(state)
+            add(of_x[0], gates_of_h, out=gates).sigmoid_()
+            mul(reset, new_of_h, out=new).add_(of_x[1]).tanh_()
+            sub(one, update, out=rest).mul_(new)
+            row.add_(rest.add_(mul(update, state, out=kept)))
+
+        return turn
+
+    def _project(self, batch: int, hidden: int) -> tuple[Callable[[Tensor], object], Tensor]:
+        """What takes the product of a state with the stacked weights, and where it puts it."""
+        weight, bias, addmm = self._h_weight.T, self._h_bias, torch.addmm
+        product = torch.empty((batch, 3 * hidden))
+        if self._dtype is torch.float32:
+            return lambda state: addmm(bias, state, weight, out=product), product
+        wide, stored = torch.empty((batch, hidden)), product.to(self._dtype)
+        return lambda state: stored.copy_(addmm(bias, wide.copy_(state), weight, out=product)), stored
+
+
+class GruCall:
+    """Takes a loop's arguments as the plan gives them: counter, states, then what its blocks capture."""
+
+    def __init__(self, layer: GruLayer, plain: Plain, sequence: int, limit: Callable[..., int]) -> None:
+        self._layer = layer
+        self._plain = plain
+        self._sequence = sequence
+        self._limit = limit
+        self._equal: dict[tuple[Any, ...], bool] = {}
+
+    def __call__(self, observe: Observe | None, *arguments: Any) -> tuple[Any, ...]:  # noqa: ANN401  # tensors and what else a loop may capture
+        """The counter and the states after the loop; the program itself runs where somebody watches."""
+        if observe is None and self._serves(arguments):
+            return self._fast(arguments)
+        return self._plain(observe, *arguments)
+
+    def _fast(self, arguments: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+        counter, states, sequence = arguments[0], arguments[1], arguments[self._sequence]
+        steps = self._limit(arguments)
+        return counter + steps, self._layer.run(sequence, states, steps)
+
+    def _serves(self, arguments: tuple[Any, ...]) -> bool:
+        states, sequence, steps = arguments[1], arguments[self._sequence], self._limit(arguments)
+        key = (
+            states.shape,
+            states.stride(),
+            sequence.shape,
+            sequence.stride(),
+            steps,
+            torch.get_num_threads(),
+        )
+        if key not in self._equal:
+            self._equal[key] = _fits(sequence, states, steps) and self._tried(arguments)
+        return self._equal[key]
+
+    def _tried(self, arguments: tuple[Any, ...]) -> bool:
+        """Do the program and the layer give the same bits for drawn values?"""
+        draw = torch.Generator().manual_seed(0)
+        drawn = list(arguments)
+        for place in (1, self._sequence):
+            drawn[place] = torch.empty_like(drawn[place]).normal_(generator=draw)
+        plain = self._plain(None, *drawn)
+        return all(torch.equal(a, b) for a, b in zip(plain, self._fast(tuple(drawn)), strict=True))
+
+
+def _fits(sequence: Tensor, states: Tensor, steps: int) -> bool:
+    """May the layer run at all? If not, the program says what is wrong."""
+    if not sequence.ndim == states.ndim == _SEQUENCE_RANK or sequence.shape[1] != states.shape[1]:
+        return False
+    return 0 < steps <= min(len(sequence), len(states) - 1, LONGEST)
