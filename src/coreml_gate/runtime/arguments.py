@@ -13,7 +13,7 @@ from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Constant, ListType, TensorType
 from coreml_gate.mil.weights import release
 from coreml_gate.runtime.precision import Mode, storage, widen
-from coreml_gate.runtime.registry import Bools, Ints, Number
+from coreml_gate.runtime.registry import Bools, Gates, Ints, Number
 
 Known = Constant | Tensor
 Convert = Callable[[Any], Any]
@@ -21,7 +21,7 @@ Convert = Callable[[Any], Any]
 
 def to_ints(value: Tensor) -> Ints:
     """The elements as Python integers."""
-    return tuple(_int(item) for item in value.reshape(-1))
+    return tuple(_whole(item) for item in value.reshape(-1).tolist())
 
 
 def to_bools(value: Tensor) -> Bools:
@@ -35,21 +35,27 @@ def _only(value: Tensor) -> Any:  # noqa: ANN401  # a Python number
     return value.item()
 
 
-def _int(value: Tensor) -> int:
-    number = _only(value)
+def _whole(number: float) -> int:
     if not math.isfinite(number):
         raise PackageError(f"a whole number is wanted, not {number}.")
     return int(number)
 
 
+def to_gates(value: Tensor) -> Gates:
+    """Float32 weights or biases of an LSTM in torch's order, from MIL's: input, forget, output, cell."""
+    i, f, o, z = widen(value).chunk(4)
+    return Gates(torch.cat((i, f, z, o)))
+
+
 # What a value computed at run time needs before a body can take it; tensors need nothing.
 AT_RUN_TIME: dict[Any, Convert] = {
-    int: _int,
+    int: lambda value: _whole(_only(value)),
     float: lambda value: float(_only(value)),
     bool: lambda value: bool(_only(value)),
     Number: _only,
     Ints: to_ints,
     Bools: to_bools,
+    Gates: to_gates,
 }
 
 
@@ -57,12 +63,12 @@ def known_argument(known: Known, kind: Any, mode: Mode, *, wide: bool) -> Any:  
     """A constant in the form of ``kind``; ``wide`` asks for float32 where half precision is stored."""
     if kind is str:
         return _text(known)
-    if kind in AT_RUN_TIME:
+    if kind in AT_RUN_TIME and kind is not Gates:
         return AT_RUN_TIME[kind](known_tensor(known, mode))
     if isinstance(known, Constant) and isinstance(known.type, ListType):
         return tuple(known.data.tolist())
     tensor = known_tensor(known, mode)
-    result = widen(tensor) if wide else tensor
+    result = to_gates(tensor) if kind is Gates else widen(tensor) if wide else tensor
     if isinstance(known, Constant) and result.data_ptr() != known.data.ctypes.data:
         release(known.data)
     return result

@@ -7,13 +7,14 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NewType, TypeVar
 
 from torch import Tensor
 
 Ints = tuple[int, ...]
 Bools = tuple[bool, ...]
 Tensors = tuple[Tensor, ...]
+Gates = NewType("Gates", Tensor)  # an LSTM's four, in torch's order: input, forget, cell, output
 Number = int | float  # a scalar in its own type: an integer stays one
 Body = Callable[..., Any]
 BlockFunction = Callable[..., tuple[Any, ...]]

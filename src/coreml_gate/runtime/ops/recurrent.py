@@ -6,12 +6,14 @@ bidirectional layer brings them back into the input's order. So do coremltools' 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from coreml_gate.runtime.registry import ROUND, Tensors, operation
+from coreml_gate.runtime.registry import ROUND, Gates, Tensors, operation
 
+_WEIGHTS = 2  # of the input and of the state, without biases
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "hard_sigmoid": lambda x: (0.2 * x + 0.5).clamp(0, 1),
     "linear": lambda x: x,
@@ -81,13 +83,13 @@ def lstm(
     x: Tensor,
     initial_h: Tensor,
     initial_c: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias: Tensor | None = None,
+    weight_ih: Gates,
+    weight_hh: Gates,
+    bias: Gates | None = None,
     peephole: Tensor | None = None,
-    weight_ih_back: Tensor | None = None,
-    weight_hh_back: Tensor | None = None,
-    bias_back: Tensor | None = None,
+    weight_ih_back: Gates | None = None,
+    weight_hh_back: Gates | None = None,
+    bias_back: Gates | None = None,
     peephole_back: Tensor | None = None,
     direction: str = "forward",
     output_sequence: bool = False,
@@ -96,74 +98,79 @@ def lstm(
     activation: str = "tanh",
     clip: float | None = None,
 ) -> Tensors:
-    names = (recurrent_activation, cell_activation, activation)
+    cell = _Cell((recurrent_activation, cell_activation, activation), clip)
+    one = (weight_ih, weight_hh, bias, peephole)
     if weight_ih_back is None or weight_hh_back is None:
-        one = (weight_ih, weight_hh, bias, peephole)
-        states, h, c = _lstm(x, initial_h, initial_c, one, direction, names, clip)
-        return (states if output_sequence else h[None]), h, c
-    (h, h_back), (c, c_back) = initial_h.chunk(2, -1), initial_c.chunk(2, -1)
-    back = (weight_ih_back, weight_hh_back, bias_back, peephole_back)
-    there = _lstm(x, h, c, (weight_ih, weight_hh, bias, peephole), "forward", names, clip)
-    states, *last = _lstm(x, h_back, c_back, back, "reverse", names, clip)
-    states, h, c = (torch.cat(both, -1) for both in zip(there, (states.flip(0), *last), strict=True))
+        states, h, c = _one_way(x, initial_h, initial_c, one, direction, cell)
+    else:
+        back = (weight_ih_back, weight_hh_back, bias_back, peephole_back)
+        states, h, c = _both_ways(x, initial_h, initial_c, one, back, cell)
     return (states if output_sequence else h[None]), h, c
 
 
 _Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
+_States = tuple[Tensor, Tensor, Tensor]
 
 
-def _lstm(  # one direction of the operation
-    x: Tensor,
-    h: Tensor,
-    c: Tensor,
-    weights: _Weights,
-    direction: str,
-    names: tuple[str, str, str],
-    clip: float | None,
-) -> tuple[Tensor, Tensor, Tensor]:
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """Activations of the gates, of the cell and of the output, and the bound of the cell state."""
+
+    names: tuple[str, str, str]
+    clip: float | None
+
+    def is_torchs(self, weights: _Weights) -> bool:
+        """Does torch's kernel compute this cell?"""
+        return self.names == ("sigmoid", "tanh", "tanh") and self.clip is None and weights[3] is None
+
+
+def _both_ways(x: Tensor, h: Tensor, c: Tensor, one: _Weights, back: _Weights, cell: _Cell) -> _States:
+    """States of both directions in the input's order, side by side."""
+    if cell.is_torchs(one) and cell.is_torchs(back) and (one[2] is None) is (back[2] is None):
+        start_h, start_c = torch.stack(h.chunk(2, -1)), torch.stack(c.chunk(2, -1))
+        weights = (*_flat(one), *_flat(back))
+        states, last_h, last_c = _torch_lstm(x, start_h, start_c, weights, both_ways=True)
+        return states, torch.cat((*last_h,), -1), torch.cat((*last_c,), -1)
+    (h, h_back), (c, c_back) = h.chunk(2, -1), c.chunk(2, -1)
+    there = _one_way(x, h, c, one, "forward", cell)
+    states, *last = _one_way(x, h_back, c_back, back, "reverse", cell)
+    states, h, c = (torch.cat(both, -1) for both in zip(there, (states.flip(0), *last), strict=True))
+    return states, h, c
+
+
+def _one_way(x: Tensor, h: Tensor, c: Tensor, weights: _Weights, direction: str, cell: _Cell) -> _States:
     """States in the order of computation, last hidden and last cell state of one direction."""
-    if names == ("sigmoid", "tanh", "tanh") and clip is None and weights[3] is None:
-        return _torch_lstm(x, h, c, weights, direction)
+    if cell.is_torchs(weights):
+        steps = x.flip(0) if direction == "reverse" else x
+        states, last_h, last_c = _torch_lstm(steps, h[None], c[None], _flat(weights), both_ways=False)
+        return states, last_h[0], last_c[0]
     weight_ih, weight_hh, bias, peephole = weights
-    gate, cell, out = (_ACTIVATIONS[name] for name in names)
+    gate, fresh, out = (_ACTIVATIONS[name] for name in cell.names)
     hidden = weight_hh.shape[-1]
     p_i, p_f, p_o = (torch.zeros(3 * hidden) if peephole is None else peephole).chunk(3)
     projected = torch.nn.functional.linear(x, weight_ih, bias)
-    states = []
+    outputs = []
     for step in _order(projected, direction):
-        i, f, o, z = (step + h @ weight_hh.T).chunk(4, -1)
-        c = gate(f + p_f * c) * c + gate(i + p_i * c) * cell(z)
-        c = c if clip is None else c.clamp(-clip, clip)
+        i, f, z, o = (step + h @ weight_hh.T).chunk(4, -1)
+        c = gate(f + p_f * c) * c + gate(i + p_i * c) * fresh(z)
+        c = c if cell.clip is None else c.clamp(-cell.clip, cell.clip)
         h = gate(o + p_o * c) * out(c)
-        states.append(h)
-    return torch.stack(states), h, c
+        outputs.append(h)
+    return torch.stack(outputs), h, c
 
 
-def _torch_lstm(
-    x: Tensor, h: Tensor, c: Tensor, weights: _Weights, direction: str
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Torch's fused kernel; it wants the gates in the order input, forget, cell, output."""
-    reverse = direction == "reverse"
-    flat = [_torch_order(item) for item in weights[:2]]
-    if weights[2] is not None:
-        flat += [_torch_order(weights[2]), torch.zeros_like(weights[2])]
-    states, h, c = torch.lstm(
-        x.flip(0) if reverse else x,
-        (h[None].contiguous(), c[None].contiguous()),
-        flat,
-        weights[2] is not None,
-        1,
-        0.0,
-        False,  # noqa: FBT003  # torch.lstm takes its flags by position only
-        False,  # noqa: FBT003
-        False,  # noqa: FBT003
-    )
-    return states, h[0], c[0]
+def _flat(weights: _Weights) -> Tensors:
+    """As torch's kernel takes them: with a bias of the state's product too, or with none at all."""
+    weight_ih, weight_hh, bias, _ = weights
+    return (weight_ih, weight_hh) if bias is None else (weight_ih, weight_hh, bias, torch.zeros_like(bias))
 
 
-def _torch_order(gates: Tensor) -> Tensor:
-    i, f, o, z = gates.chunk(4)
-    return torch.cat((i, f, z, o))
+def _torch_lstm(x: Tensor, h: Tensor, c: Tensor, weights: Tensors, *, both_ways: bool) -> _States:
+    """Torch's fused kernel; the states have a first axis of directions."""
+    count = len(weights) // (2 if both_ways else 1)
+    biased, layers, dropout, train, batch_first = count > _WEIGHTS, 1, 0.0, False, False
+    start = (h.contiguous(), c.contiguous())
+    return torch.lstm(x, start, weights, biased, layers, dropout, train, both_ways, batch_first)
 
 
 def _order(steps: Tensor, direction: str) -> Tensors:
