@@ -43,6 +43,7 @@ ORDER = [
     "cost",
     "devices",
     "structure",
+    "litert",
 ]
 
 

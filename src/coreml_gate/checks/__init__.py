@@ -19,6 +19,7 @@ from coreml_gate.checks import (
     hazards,
     interface,
     latency,
+    litert,
     memory,
     on_device,
     parity,
@@ -62,6 +63,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     cost.CHECK: cost.run,
     devices.CHECK: devices.run,
     structure.CHECK: structure.run,
+    litert.CHECK: litert.run,
 }
 
 

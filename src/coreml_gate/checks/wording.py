@@ -16,6 +16,7 @@ SIDES: Final[dict[Side, str]] = {
     "fp16-strict": "package in fp16-strict mode",
     "core-ml": "Core ML",
     "stand-in": "stand-in for Core ML",
+    "litert": "LiteRT",
 }
 
 

@@ -91,6 +91,8 @@ class ModelOptions(Table):
     """By ``torch.export``, by ``torch.jit.trace``, or by the first of them that succeeds."""
     adversarial: bool = True
     """Whether changed samples (scaled, rounded, zero, equal, ...) are tried as well; it costs seconds."""
+    litert: bool = False
+    """Whether the source is run through LiteRT as well, for comparison, where `litert-torch` is installed."""
     compute_units: ComputeUnits = "ALL"
     """On which hardware Core ML may run the package."""
     compress: Compression | None = None

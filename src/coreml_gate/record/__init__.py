@@ -47,6 +47,7 @@ from coreml_gate.record.document import (
     read_record,
     write_record,
 )
+from coreml_gate.record.litert import LiteRtFacts
 from coreml_gate.record.measured import Measured, Side
 from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import (
@@ -87,6 +88,7 @@ __all__ = [
     "Hazard",
     "HazardKind",
     "LayerCompression",
+    "LiteRtFacts",
     "LiveValue",
     "Machine",
     "Measured",

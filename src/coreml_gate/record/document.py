@@ -9,6 +9,7 @@ from coreml_gate.errors import RecordError
 from coreml_gate.record.comparison import Comparison, MetricValue
 from coreml_gate.record.core_ml import CoreMlFacts, Placement
 from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, Variant
+from coreml_gate.record.litert import LiteRtFacts
 from coreml_gate.record.measured import Measured
 from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import CompressionFacts, CostFacts, MemoryFacts, PackageFacts
@@ -53,6 +54,8 @@ class ModelRecord(Measured):
     """``None`` when the run had no Mac."""
     on_device: tuple[DeviceFacts, ...] = ()
     """What connected devices answered (``coreml-gate device``)."""
+    litert: LiteRtFacts | None = None
+    """``None``: nobody asked for LiteRT."""
     problem: Problem | None = None
     variants: tuple["ModelRecord", ...] = ()
     """Other packages of the model, each measured as a model is; they have no variants of their own."""

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Side = Literal["source", "fp32", "fp16", "fp16-strict", "core-ml", "stand-in"]
-"""Who computed: the PyTorch source, our MIL runtime in a numeric mode, Core ML, or what stands in for it."""
+Side = Literal["source", "fp32", "fp16", "fp16-strict", "core-ml", "stand-in", "litert"]
+"""Who computed: the source, our MIL runtime in a numeric mode, Core ML, what stands in for it, LiteRT."""
 
 
 class Measured(BaseModel):

@@ -30,7 +30,7 @@ def measure_side_by_side(model: ModelConfig, options: GateOptions, bench: Bench)
         job = Job(
             root=bench.root,
             record_folder=Path(folder),
-            model=model.model_copy(update={"adversarial": False, "variant": ()}),
+            model=model.model_copy(update={"adversarial": False, "litert": False, "variant": ()}),
             closure="",
             max_samples=options.max_samples,
         )

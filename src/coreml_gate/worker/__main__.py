@@ -6,6 +6,7 @@ from pathlib import Path
 from coreml_gate.errors import GateError
 from coreml_gate.worker.events import EventLog
 from coreml_gate.worker.job import Job
+from coreml_gate.worker.litert import measure_litert
 from coreml_gate.worker.steps import measure, problem_of
 from coreml_gate.worker.variants import measure_variants
 
@@ -15,7 +16,9 @@ def main(path: str) -> None:
     job = Job.model_validate_json(Path(path).read_text(encoding="utf-8"))
     log = EventLog(job.events)
     try:
-        measure_variants(job, measure(job, log), log)
+        outcome = measure(job, log)
+        measure_variants(job, outcome, log)
+        measure_litert(job, outcome, log)
     except GateError as error:
         log.update(problem=problem_of(error))
 

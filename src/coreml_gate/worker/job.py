@@ -17,6 +17,7 @@ Step = Literal[
     "measure",
     "evaluate",
     "diagnose",
+    "litert",
     "compile",
     "load",
     "predict",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.errors import SourceError, WorkerError
-from coreml_gate.record import ConversionFacts, Diagnosis, ModelRecord, Problem
+from coreml_gate.record import ConversionFacts, Diagnosis, LiteRtFacts, ModelRecord, Problem
 from coreml_gate.worker.events import Events, read_events
 from coreml_gate.worker.job import Job
 from coreml_gate.worker.process import Ending, ProcessLimits, log_tail, run_child
@@ -20,6 +20,7 @@ WHAT_STEP_DOES = {
     "measure": "comparing the package with the source",
     "evaluate": "running `evaluate`",
     "diagnose": "looking for what half precision breaks",
+    "litert": "running the source through LiteRT",
 }
 
 
@@ -63,7 +64,7 @@ def measure_with_variants(
         if variant.name not in measured:
             alone = job.model_copy(
                 update={
-                    "model": variant.model_copy(update={"adversarial": False}),
+                    "model": variant.model_copy(update={"adversarial": False, "litert": False}),
                     "variant_of": job.model.name,
                 }
             )
@@ -106,6 +107,8 @@ def _parts_of_ending(ending: Ending, events: Events, job: Job) -> dict[str, obje
         return {"conversion": _unfinished_conversion(ending, message, tail)}
     if events.step == "diagnose":  # everything else is measured by then
         return {"diagnosis": Diagnosis(note=message)}
+    if events.step == "litert":  # it is no part of what ships
+        return {"litert": LiteRtFacts(status="failed", message=message)}
     error = SourceError if events.step == "source" else WorkerError
     return {
         "problem": Problem(

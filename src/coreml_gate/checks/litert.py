@@ -1,0 +1,48 @@
+"""What does LiteRT (TensorFlow Lite) make of the same source? A comparison: nothing of it ships or blocks."""
+
+from typing import Final
+
+from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.samples import least_psnr, sample_line
+from coreml_gate.checks.wording import megabytes, number
+from coreml_gate.record import LiteRtFacts
+from coreml_gate.verdict import Finding, Status
+
+CHECK: Final = "litert"
+SUBJECT: Final = "LiteRT"
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding in MB where LiteRT was asked for, and none where it was not."""
+    facts = evidence.head.litert
+    if facts is None:
+        return ()
+    if facts.status == "not-installed":
+        return (skipped(CHECK, SUBJECT, facts.message),)
+    if facts.status == "failed":
+        message = f"{SUBJECT}: it does not take this source: {facts.message}"
+        return (Finding(check=CHECK, status=Status.UNSURE, subject=SUBJECT, message=message),)
+    size = facts.size_bytes or 0
+    return (
+        Finding(
+            check=CHECK,
+            status=Status.PASS,
+            subject=SUBJECT,
+            message=f"{SUBJECT}: {'; '.join(_parts(facts, evidence))}.",
+            value=size / 1e6,
+            unit="MB",
+            details=(
+                f"{facts.versions}; float32, on the CPU of this machine, not timed: it is no phone",
+                *(sample_line(each) for each in facts.against_source),
+            ),
+        ),
+    )
+
+
+def _parts(facts: LiteRtFacts, evidence: Evidence) -> tuple[str, ...]:
+    """Size, parity and metrics, each beside the package's own where there is one."""
+    package, least = evidence.head.package, least_psnr(facts.against_source)
+    beside = "" if package is None else f", the package {megabytes(package.total_bytes)}"
+    answer = "equal to the source" if least is None else f"PSNR {least:.1f} dB against the source"
+    metrics = (f"{metric.name} {number(metric.value, 4)}" for metric in facts.metrics)
+    return (f"float32 file of {megabytes(facts.size_bytes or 0)}{beside}", answer, *metrics)
