@@ -29,7 +29,6 @@ QUESTIONS: Final = {
     "size": "Is the package small enough?",
     "memory": "Do weights and activations fit the device?",
     "latency": "Does Core ML run the package slower than the baseline?",
-    "on-device": "Does a real device answer like the source, and fast enough?",
     "footprint": "How much memory does the process hold at most that predicts with Core ML?",
     "placement": "Do the operations still run on the Neural Engine?",
     "on-device": "Does a connected iPhone answer like the source, and fast enough?",
