@@ -4,6 +4,7 @@ import ctypes
 import ctypes.util
 import subprocess
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final
 
 from coreml_gate.record import Machine
@@ -55,6 +56,7 @@ def power_state() -> tuple[str, bool | None]:
     return _THERMAL[thermal] if 0 <= thermal < len(_THERMAL) else "unknown", bool(low_power)
 
 
+@cache
 def _objective_c() -> Any:  # noqa: ANN401 - a ctypes library
     foundation, runtime = ctypes.util.find_library("Foundation"), ctypes.util.find_library("objc")
     if foundation is None or runtime is None:

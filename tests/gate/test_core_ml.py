@@ -1,0 +1,152 @@
+"""What is asked of Core ML for which package, and how the answers come into the Record."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coreml_gate.config import GateOptions, Limits, ModelConfig
+from coreml_gate.gate import core_ml as module
+from coreml_gate.gate.core_ml import Device, Stored, ask_core_ml
+from coreml_gate.gate.progress import Silence
+from coreml_gate.record import ComputeUnits, CoreMlFacts, CoreMlRun, Record, read_record
+from coreml_gate.worker.core_ml import Surroundings
+from coreml_gate.worker.core_ml_job import PackageAsked
+from coreml_gate.worker.expected import NAME, ExpectedSample, write_expected
+from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.time_packages import Effort, Match
+from tests.builders import feature, model_config, model_record, package, record
+from tests.checks import core_ml as answers
+
+HOSTED = {"RUNNER_ENVIRONMENT": "github-hosted"}
+
+
+class Asked:
+    """What was asked, in order, and the answers of a Mac that crashes on the GPU."""
+
+    def __init__(self) -> None:
+        self.predicted: list[tuple[str, tuple[ComputeUnits, ...]]] = []
+        self.timed: list[tuple[Match, Effort]] = []
+        self.planned: list[tuple[str, ComputeUnits]] = []
+
+    def predict_on(self, asked: PackageAsked, _: Path, units: Any, *__: object) -> tuple[CoreMlRun, ...]:
+        self.predicted.append((asked.path.parent.name, tuple(units)))
+        return tuple(answers.ended(each) if each == "CPU_AND_GPU" else answers.run(each) for each in units)
+
+    def time_packages(self, match: Match, effort: Effort, *_: object) -> Any:
+        self.timed.append((match, effort))
+        return answers.timing()
+
+    def plan_of(self, asked: PackageAsked, units: ComputeUnits, *_: object) -> Any:
+        self.planned.append((asked.path.parts[-4], units))
+        return answers.placement()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    made = Asked()
+    for name in ("predict_on", "time_packages", "plan_of"):
+        monkeypatch.setattr(module, name, getattr(made, name))
+    return made
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Callable[..., Stored]:
+    def make(side: str, *names: str, **overrides: Any) -> Stored:
+        models = []
+        for name in names:
+            path = f"models/{name}/package.mlpackage"
+            (tmp_path / side / path).mkdir(parents=True)
+            write_expected(tmp_path / side / "models" / name / NAME, [ExpectedSample({}, {}, {})])
+            models.append(model_record(name=name, package=package(path=path, **overrides)))
+        return Stored(record(*models), tmp_path / side)
+
+    return make
+
+
+def ask(
+    head: Stored, base: Stored | None, environment: dict[str, str], stand_in: str = "", **config: Any
+) -> Record:
+    models = {model.name: model_config(name=model.name, **config) for model in head.record.models}
+    around = Surroundings(environment, ProcessLimits(1), stand_in=bool(stand_in))
+    device = Device(around, Silence(), answers.machine(stand_in=stand_in))
+    return ask_core_ml(head, base, models, GateOptions(), device)
+
+
+def facts(asked_record: Record, name: str) -> CoreMlFacts:
+    model = asked_record.model(name)
+    assert model is not None
+    assert model.core_ml is not None
+    return model.core_ml
+
+
+def test_a_crash_keeps_no_other_hardware_and_no_other_model_from_its_turn(
+    asked: Asked, stored: Callable[..., Stored]
+) -> None:
+    head, base = stored("head", "a", "b"), stored("base", "a", "b", fingerprint="0b")
+    answered = ask(head, base, {})
+    every = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
+    assert asked.predicted == [("a", every), ("b", every)]
+    for name in ("a", "b"):
+        assert [run.ending is None for run in facts(answered, name).runs] == [True, False, True, True]
+        assert facts(answered, name).timing is not None
+    assert asked.planned == [("head", "ALL"), ("base", "ALL")] * 2
+    assert read_record(head.folder / "record.json") == answered
+
+
+def test_what_is_timed_shares_the_error_and_uses_the_hardware_closest_to_the_app_s(
+    asked: Asked, stored: Callable[..., Stored]
+) -> None:
+    latency = {"max-ratio": 1.1, "load-max-ratio": 1.5}
+    head, base = stored("head", "a", "b"), stored("base", "a", "b", fingerprint="0b")
+    ask(head, base, {}, limits=Limits.model_validate({"latency": latency}))
+    match, effort = asked.timed[0]
+    assert (match.units, match.base_fingerprint, match.head_fingerprint) == ("ALL", "0b", "5f3a")
+    assert effort.ratios == {"predict": 1.1, "load": 1.5}
+    assert effort.alpha == pytest.approx(0.05 / 4)
+    assert effort.budget_s == GateOptions().time_budget_s
+
+
+def test_a_hosted_runner_is_asked_for_the_cpu_only_and_for_no_plan(
+    asked: Asked, stored: Callable[..., Stored]
+) -> None:
+    answered = ask(stored("head", "a"), None, HOSTED)
+    assert asked.predicted == [("a", ("CPU_ONLY",))]
+    assert asked.planned == []
+    assert facts(answered, "a").untimed == "there is no baseline package on this machine to time it against."
+
+
+def test_the_stand_in_has_no_plan(asked: Asked, stored: Callable[..., Stored]) -> None:
+    answered = ask(stored("head", "a"), None, {}, stand_in="coreml-gate stand-in")
+    assert asked.planned == []
+    assert facts(answered, "a").machine.stand_in == "coreml-gate stand-in"
+
+
+def test_other_inputs_have_no_sample_in_common(asked: Asked, stored: Callable[..., Stored]) -> None:
+    base = stored("base", "a", inputs=(feature(shape=(1, 3, 64, 64)),))
+    answered = ask(stored("head", "a"), base, {})
+    assert asked.timed == []
+    assert "the inputs differ from the baseline's" in facts(answered, "a").untimed
+
+
+def test_a_model_without_a_package_is_left_as_it_is(asked: Asked, tmp_path: Path) -> None:
+    head = Stored(record(model_record(package=None)), tmp_path)
+    assert ask(head, None, {}).models == head.record.models
+    assert asked.predicted == []
+
+
+def test_no_limit_no_times(asked: Asked, stored: Callable[..., Stored]) -> None:
+    limits = Limits.model_validate({"latency": {"max-ratio": False}})
+    answered = ask(stored("head", "a"), stored("base", "a"), {}, limits=limits)
+    assert (asked.timed, facts(answered, "a").timing) == ([], None)
+    assert "no ratio is asked for" in facts(answered, "a").untimed
+
+
+def test_a_model_of_the_record_that_the_configuration_does_not_name_is_not_asked(
+    asked: Asked, stored: Callable[..., Stored]
+) -> None:
+    head = stored("head", "a")
+    device = Device(Surroundings({}, ProcessLimits(1)), Silence(), answers.machine())
+    models: dict[str, ModelConfig] = {}
+    assert ask_core_ml(head, None, models, GateOptions(), device).models == head.record.models
