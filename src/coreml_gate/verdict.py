@@ -115,6 +115,8 @@ class ModelVerdict(Answer):
     exit_code: int = PASS_EXIT_CODE
     notes: tuple[str, ...] = ()
     """What a reader should know before trusting a figure: untrained, random samples, a fallback."""
+    untrained: bool = False
+    """Whether the weights are likely untrained, so that numerical errors mislead."""
     ranking: Ranking | None = None
     """``None``: the model has no variants. Variants never decide about :attr:`verdict`."""
 

@@ -87,7 +87,9 @@ def test_from_the_fault_to_the_confirmed_repair(bench: MakeBench) -> None:
 
 def test_a_trace_is_repaired_by_the_same_patterns(bench: MakeBench) -> None:
     made = bench(RMS, conversion="trace")
-    repair = diagnose(made.case, made.ranges, Wish("fp16", made.convert_again)).repair
+    found = diagnose(made.case, made.ranges, Wish("fp16", made.convert_again))
+    assert (found.hazards[0].operation_type, found.hazards[0].place) == ("pow", "net.py:6")
+    repair = found.repair
     assert repair is not None
     assert (repair.outcome, repair.patterns[1]) == ("found", "RMSNorm/pow")
 

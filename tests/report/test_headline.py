@@ -15,11 +15,14 @@ FINE = sound("fine")
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (verdict(FINE), "the model may merge"),
+        (verdict(FINE), "`fine` may merge"),
+        (verdict(WARNED), "`digits` may merge, with warnings"),
+        (verdict(UNSURE), "`digits` may merge, not judged in full"),
         (verdict(FINE, FINE), "all 2 models may merge"),
         (verdict(FINE, WARNED, UNSURE), "all 3 models may merge, 1 with warnings, 1 not judged in full"),
         (verdict(FINE, FAILED, WARNED), "1 of 3 models must not merge"),
-        (verdict(BROKEN), "1 of 1 model could not be measured"),
+        (verdict(BROKEN), "`digits` could not be measured"),
+        (verdict(FAILED), "`digits` must not merge"),
         (verdict(FAILED, FINE, BROKEN), "1 of 3 models must not merge and 1 could not be measured"),
         (nothing(), "no model had to be measured"),
     ],

@@ -121,12 +121,13 @@ def test_a_cell_shows_head_change_and_mark() -> None:
     assert "| **❌ 4.90&nbsp;MB (+18.9&nbsp;%)** | 26.1&nbsp;MB (+3.2&nbsp;%) |" in text
 
 
-def test_failures_beyond_six_lines_are_counted() -> None:
+def test_failures_beyond_five_lines_are_counted() -> None:
     failures = [size(status=Status.FAIL, message=f"failure {n}.", hint="do this.") for n in range(4)]
     text = markdown.render(verdict(blocked("digits", *failures), exit_code=1, verdict=Status.FAIL), DEFAULT)
     explained = text.partition("<details>")[0]
     assert "failure 2." in explained
     assert "failure 3." not in explained
+    assert explained.count("Hint: do this.") == 2, "the fifth line is the third failure, without its hint"
     assert "- and 1 more failure" in explained
 
 
@@ -135,7 +136,7 @@ def test_unsure_blocks_only_when_asked() -> None:
     models = tuple(model.model_copy(update={"exit_code": 1}) for model in unsure().models[:1])
     strict = unsure().model_copy(update={"fail_on_unsure": True, "models": models, "exit_code": 1})
     text = markdown.render(strict, DEFAULT)
-    assert "### ❌ coreml-gate: 1 of 1 model must not merge" in text
+    assert "### ❌ coreml-gate: `detector` must not merge" in text
     assert "#### ❔ `detector` must not merge\n\n- **parity**: the MIL runtime does not know" in text
     assert "Cannot be told" not in text
 

@@ -131,6 +131,7 @@ def first_run() -> Verdict:
             ),
             verdict=Status.UNSURE,
             notes=("the weights look untrained: `fc.weight` has the spread of its initialisation.",),
+            untrained=True,
         ),
         verdict=Status.UNSURE,
         baseline=NO_BASE,

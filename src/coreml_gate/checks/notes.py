@@ -24,6 +24,12 @@ def notes(evidence: Evidence) -> tuple[str, ...]:
     )
 
 
+def is_untrained(evidence: Evidence) -> bool:
+    """Do the weights look as their initialisation left them?"""
+    source = evidence.head.source
+    return source is not None and bool(source.untrained_signs)
+
+
 def _source_notes(source: SourceFacts) -> Iterator[str]:
     if source.untrained_signs:
         signs = "; ".join(source.untrained_signs)

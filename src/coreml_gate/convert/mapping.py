@@ -4,6 +4,7 @@ coremltools marks each operation with scopes while it converts and drops them wh
 of an exported program's node, or the name of a traced graph's node. Both are read off the program in memory.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,13 @@ from typing import Any
 
 import coremltools as ct
 import torch
+from coremltools.converters.mil.frontend.torch.torchscript_utils import _expand_and_optimize_ir
 from torch.export import ExportedProgram
 
+from coreml_gate.engines.python import relative_to_tree
+
 _HANDLE = "debug_handle"
+_FRAME = re.compile(r"(?P<file>/\S+)\((?P<line>\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,21 @@ def number_nodes(graph: ExportedProgram | torch.jit.ScriptModule) -> None:
 def node_key(node: torch.fx.Node) -> str:
     """The key of an exported program's node."""
     return str(node.meta[_HANDLE])
+
+
+def script_lines(graph: ExportedProgram | torch.jit.ScriptModule, root: Path) -> dict[str, str]:
+    """``models/net.py:12`` for the nodes of a traced graph, by the names that their operations carry."""
+    if isinstance(graph, ExportedProgram):
+        return {}
+    nodes = _expand_and_optimize_ir(graph)[0].nodes()
+    places = ((node, _place(node.sourceRange(), root)) for node in nodes)
+    return {value.debugName(): place for node, place in places if place for value in node.outputs()}
+
+
+def _place(frames: str, root: Path) -> str:
+    """The innermost line below ``root``; frames come innermost first."""
+    found = ((relative_to_tree(frame["file"], root), frame["line"]) for frame in _FRAME.finditer(frames))
+    return next((f"{file}:{line}" for file, line in found if file is not None), "")
 
 
 def operation_keys(model: ct.models.MLModel) -> dict[str, str]:

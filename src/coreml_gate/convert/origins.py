@@ -37,6 +37,8 @@ class Places:
 
     root: Path
     root_module: str
+    lines: Mapping[str, str] = field(default_factory=dict)
+    """Of the nodes of a traced graph, by their names (``convert/mapping.py``)."""
     _classes: dict[str, tuple[_Span, ...]] = field(default_factory=dict)
 
     def of(self, scopes: Mapping[Any, list[Any]]) -> Origin:
@@ -49,7 +51,9 @@ class Places:
         if frames:
             return self._of_frames(frames)
         modules = [str(name) for name in by_name.get("TORCHSCRIPT_MODULE_TYPE", ())]
-        return Origin(modules[-2] if len(modules) > 1 else self.root_module)
+        names = [str(name) for name in by_name.get("TORCHSCRIPT_MODULE_NAME", ())]
+        place = self.lines.get(names[-1], "") if names else ""
+        return Origin(modules[-2] if len(modules) > 1 else self.root_module, place)
 
     def _of_frames(self, frames: list[tuple[str, int]]) -> Origin:
         inner_first = frames[::-1]

@@ -18,7 +18,7 @@ from coreml_gate.convert.failures import ConversionFailedError, failure_of, in_o
 from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.interface import input_types, output_types
 from coreml_gate.convert.keep import Selector
-from coreml_gate.convert.mapping import Mapped, number_nodes, operation_keys
+from coreml_gate.convert.mapping import Mapped, number_nodes, operation_keys, script_lines
 from coreml_gate.convert.missing import missing_hint, missing_message, missing_operations
 from coreml_gate.convert.origins import Origin, Places, write_origins
 from coreml_gate.convert.quiet import quiet
@@ -290,7 +290,9 @@ def _convert_half(
 ) -> tuple[ct.models.MLModel, dict[str, Origin]]:
     """In half precision but for ``keep-fp32``; patterns that name nothing are refused, so none goes stale."""
     names = task.config.output or tuple(outputs)
-    selector = Selector(task.config.keep_fp32, names, Places(task.source.root, _root_module(task.source)))
+    root = task.source.root
+    places = Places(root, _root_module(task.source), script_lines(captured.model, root))
+    selector = Selector(task.config.keep_fp32, names, places)
     model = _convert(captured, task, outputs, ct.transform.FP16ComputePrecision(selector))
     selector.refuse_unused()
     return model, selector.origins

@@ -5,7 +5,7 @@ from typing import Final
 
 from coreml_gate.checks import Evidence, examine
 from coreml_gate.checks.latency import adjusted_p_values
-from coreml_gate.checks.notes import notes
+from coreml_gate.checks.notes import is_untrained, notes
 from coreml_gate.config import Config, ModelConfig
 from coreml_gate.gate.ranking import rank
 from coreml_gate.record import Metric, ModelRecord, Record
@@ -90,6 +90,7 @@ def _judge_model(evidence: Evidence, *, strict: bool) -> ModelVerdict:
         findings=findings,
         exit_code=_model_exit_code(evidence.head, verdict),
         notes=notes(evidence),
+        untrained=is_untrained(evidence),
         ranking=rank(config, evidence.head, evidence.environment),
     )
 

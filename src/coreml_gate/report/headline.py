@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Final
 
+from coreml_gate.report.escape import NAME_LIMIT, plain, shortened
 from coreml_gate.report.numbers import count
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, ModelVerdict, Status, Verdict
 
@@ -23,20 +24,27 @@ _SHORT: Final = 7
 
 
 def headline(verdict: Verdict) -> str:
-    """How many models may be merged: ``1 of 3 models must not merge``."""
+    """Which models may be merged: ``1 of 3 models must not merge``; a single one is named, in backticks."""
     models = verdict.models
     if verdict.exit_code and not models:
         return "the gate could not do its work"
     blocked = sum(must_not_merge(model) for model in models)
     broken = sum(not_measured(model) for model in models)
-    of_all = f"of {count(len(models), 'model')}"
     if blocked and broken:
-        return f"{blocked:,} {of_all} must not merge and {broken:,} could not be measured"
+        return f"{_some(models, blocked)} must not merge and {broken:,} could not be measured"
     if blocked:
-        return f"{blocked:,} {of_all} must not merge"
+        return f"{_some(models, blocked)} must not merge"
     if broken:
-        return f"{broken:,} {of_all} could not be measured"
+        return f"{_some(models, broken)} could not be measured"
     return _harmless(models)
+
+
+def _some(models: tuple[ModelVerdict, ...], number: int) -> str:
+    return _only(models) if len(models) == 1 else f"{number:,} of {count(len(models), 'model')}"
+
+
+def _only(models: tuple[ModelVerdict, ...]) -> str:
+    return f"`{shortened(plain(models[0].name), NAME_LIMIT)}`"
 
 
 def overall_status(verdict: Verdict) -> Status:
@@ -99,7 +107,9 @@ def _harmless(models: tuple[ModelVerdict, ...]) -> str:
         return "no model had to be measured"
     warned = sum(model.verdict is Status.WARN for model in models)
     unsure = sum(model.verdict is Status.UNSURE for model in models)
-    aside = [f"{warned:,} with warnings"] if warned else []
-    aside += [f"{unsure:,} not judged in full"] if unsure else []
-    every = "the model" if len(models) == 1 else f"all {len(models):,} models"
-    return ", ".join([f"{every} may merge", *aside])
+    if len(models) == 1:
+        aside = ", with warnings" if warned else ", not judged in full" if unsure else ""
+        return f"{_only(models)} may merge{aside}"
+    aside = f", {warned:,} with warnings" if warned else ""
+    aside += f", {unsure:,} not judged in full" if unsure else ""
+    return f"all {len(models):,} models may merge{aside}"

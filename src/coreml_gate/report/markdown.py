@@ -19,6 +19,8 @@ SENTENCE_LIMIT: Final = 300
 """Characters of the sentence that says where the baseline came from, and of a reason for not measuring."""
 MAX_OPEN_ROWS: Final = 12
 """With more models than this, those that pass fold into a table of their own."""
+UNTRAINED: Final = "🌱"
+"""Stands beside the name of a model that is likely untrained."""
 MAX_ASIDES: Final = 20
 """Warnings that are spelled out, and findings that are unsure; the rest are counted."""
 
@@ -34,7 +36,7 @@ class Detail:
     """Whether a folded table of passing models is there."""
     asides: bool = True
     """Whether warnings and what is unsure are spelled out."""
-    lines_per_model: int = 6
+    lines_per_model: int = 5
     """Lines that explain one model that blocks: a message and a hint are one line each."""
     message_limit: int = 600
     hints: bool = True
@@ -83,6 +85,8 @@ def render_at(verdict: Verdict, options: ReportOptions, detail: Detail) -> str:
         counts=counts(verdict),
         titles=table.titles,
         tables=tables,
+        untrained_mark=UNTRAINED,
+        untrained=[row.model for _, rows in tables for row in rows if row.model.untrained],
         rows_left_out=sum(len(rows) for _, rows in tables) < len(table.rows),
         explained=explain(verdict, detail.lines_per_model, hints=detail.hints),
         asides=_asides(verdict) if detail.asides else [],

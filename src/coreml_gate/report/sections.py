@@ -40,7 +40,10 @@ class SkippedGroup:
 
 
 def explain(verdict: Verdict, lines: int, *, hints: bool = True) -> list[Explained]:
-    """The models that block, each with as many findings as fit; a message and a hint take one line each."""
+    """The models that block, each with as many findings as fit; a message and a hint take one line each.
+
+    The last one loses its hint where there is no line left for it.
+    """
     blockers = [model for model in verdict.models if must_not_merge(model) or not_measured(model)]
     return [_explain(model, blocks(verdict), lines, hints) for model in blockers] if lines else []
 
@@ -80,9 +83,10 @@ def _explain(model: ModelVerdict, blocking: tuple[Status, ...], lines: int, hint
     failures = gravest_first(finding for finding in model.findings if finding.status in blocking)
     shown: list[Finding] = []
     for finding in failures:
-        lines -= 1 + bool(hints and finding.hint)
-        if lines < 0 and shown:
+        if lines < 1:
             break
-        shown.append(finding)
+        has_room = hints and bool(finding.hint) and (lines > 1 or not shown)
+        shown.append(finding if has_room else finding.model_copy(update={"hint": ""}))
+        lines -= 1 + has_room
     heading = "could not be measured" if not_measured(model) else "must not merge"
     return Explained(model, heading, tuple(shown), len(failures) - len(shown))
