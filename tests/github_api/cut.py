@@ -32,6 +32,7 @@ OPERATIONS: Final = {
     "/contents/{path}": ("get",),
     "/collaborators/{username}/permission": ("get",),
     "/releases/latest": ("get",),
+    "/releases/assets/{asset_id}": ("get",),
     "/actions/runs/{run_id}": ("get",),
     "/actions/runs/{run_id}/artifacts": ("get",),
     "/actions/artifacts": ("get",),

@@ -60,6 +60,8 @@ class Hub:
         self.merge_base: str | None = None
         self.release: tuple[str, str] | None = None
         """Tag and commit of the latest release."""
+        self.assets: list[Json] = []
+        """Files of the latest release."""
         self.bot = BOT
         self._last_id = 100
 
@@ -133,6 +135,12 @@ class Hub:
         }
         self.pulls[number] = known | overrides
         self.pulls_of.setdefault(head_sha, []).append(number)
+
+    def add_asset(self, name: str, data: bytes) -> None:
+        asset = self._new("release-asset", name=name, size=len(data), digest=None)
+        asset["url"] = self.at(f"/releases/assets/{asset['id']}")
+        self.assets.append(asset)
+        self.blobs[asset["id"]] = data
 
     def set_labels(self, number: int, *names: str) -> None:
         described = {
@@ -268,7 +276,12 @@ class Hub:
     def on_repos_get_latest_release(self, operation: Operation, query: Query, body: Json) -> Reply:
         if self.release is None:
             raise KeyError
-        known = {"tag_name": self.release[0], "url": self.at("/releases/1"), "author": self.user("alice")}
+        known = {
+            "tag_name": self.release[0],
+            "url": self.at("/releases/1"),
+            "author": self.user("alice"),
+            "assets": self.assets,
+        }
         return self._ok(operation, known)
 
     def on_actions_get_workflow_run(self, operation: Operation, query: Query, body: Json) -> Reply:
@@ -288,6 +301,9 @@ class Hub:
         if artifact["expired"]:
             return Reply(410, {"message": "Artifact has expired"})
         return Reply(302, None, {"Location": f"{self.blob_url}/_blob/{artifact['id']}?sig=secret-signature"})
+
+    def on_repos_get_release_asset(self, operation: Operation, query: Query, body: Json) -> Reply:
+        return Reply(302, None, {"Location": f"{self.blob_url}/_blob/{operation.path['asset_id']}"})
 
     def blob(self, path: str) -> Reply:
         return Reply(200, self.blobs[int(path.removeprefix("/_blob/"))])

@@ -464,6 +464,31 @@ def test_slow_creep_is_seen_against_the_last_release(hub: Hub, job: MakeJob) -> 
     assert "**creep**: since release `v1.0` (9999999), size of `digits`: package" in only_body(hub)
 
 
+@pytest.mark.parametrize(
+    ("commit", "said"),
+    [
+        ("9" * 40, "**creep**: since release `v1.0` (9999999), size of `digits`: package"),
+        ("8" * 40, None),
+    ],
+)
+def test_a_release_can_carry_its_own_record_which_does_not_expire(
+    hub: Hub, server: GitHubServer, job: MakeJob, commit: str, said: str | None
+) -> None:
+    hub.release = ("v1.0", "9" * 40)
+    small = record(digits(package=package(path=PACKAGE, total_bytes=10**7)), commit=commit)
+    hub.add_asset("coreml-gate-record-default.json", json_of(small))
+    add_baseline(hub)
+    report = reported(job, add_record(hub, record(digits(), commit=HEAD)), "--release")
+
+    (asked,) = [each for each in server.requests if "/releases/assets/" in each.path]
+    assert asked.headers["Accept"] == "application/octet-stream"
+    if said is None:
+        assert "**creep**" not in only_body(hub)
+        assert f"holds a record of {commit}, not of 9999999" in report.log.getvalue()
+    else:
+        assert said in only_body(hub)
+
+
 def test_without_a_release_there_is_nothing_to_compare_with_and_no_error(hub: Hub, job: MakeJob) -> None:
     add_baseline(hub)
     log = reported(job, add_record(hub, record(digits(), commit=HEAD)), "--release").log.getvalue()

@@ -79,6 +79,8 @@ class ArtifactFacts:
     run_commit: str
     same_repository: bool
     """Whether the head of its run lay in this repository."""
+    accept: str = ""
+    """What is asked for where GitHub would else describe the file instead of sending it."""
 
 
 def list_named(client: Client, name: str) -> list[ArtifactFacts]:
@@ -154,11 +156,12 @@ def _open(client: Client, artifact: ArtifactFacts) -> requests.Response:
     """Follows redirects by hand: the token goes to GitHub alone, never to the host that stores the bytes."""
     home = urlsplit(artifact.url)
     url = artifact.url
+    accept = {"Accept": artifact.accept} if artifact.accept else {}
     for _ in range(_MAX_REDIRECTS + 1):
         at_home = urlsplit(url)[:2] == home[:2]
         response = client.session.get(
             url,
-            headers={"Authorization": client.authorization} if at_home else {},
+            headers=accept | ({"Authorization": client.authorization} if at_home else {}),
             allow_redirects=False,
             stream=True,
             timeout=client.timeout_s,

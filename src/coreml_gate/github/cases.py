@@ -14,13 +14,14 @@ from coreml_gate.github.artifacts import RECORD_FILE
 from coreml_gate.github.baseline import BaselineNote, Wanted, find, merge_base, read_note
 from coreml_gate.github.carried import apply_carried
 from coreml_gate.github.check import Outcome, unfinished
-from coreml_gate.github.client import Client, asking
+from coreml_gate.github.client import Client
 from coreml_gate.github.creep import creep_findings
 from coreml_gate.github.event import Event, SourceRun
 from coreml_gate.github.overrides import LABEL, apply_overrides, parse_overrides, with_findings
 from coreml_gate.github.policy import CHECK as POLICY
 from coreml_gate.github.policy import policy_changes, policy_finding
 from coreml_gate.github.pulls import Pull, identify, may_write, read_config, read_pull, statements
+from coreml_gate.github.release import last_release, record_of
 from coreml_gate.github.trust import read_untrusted, rejudge
 from coreml_gate.record import Record, read_record
 from coreml_gate.report.document import read_report
@@ -31,7 +32,6 @@ _ENDED: Final[dict[str, Literal["cancelled", "timed_out"]]] = {
     "cancelled": "cancelled",
     "timed_out": "timed_out",
 }
-_NOT_FOUND: Final = 404
 _OWN_LIMITS: Final = "Judged with the limits of the pull request itself."
 _BASE_LIMITS: Final = "Judged with the limits of the base branch."
 
@@ -203,24 +203,10 @@ def _stored_baseline(client: Client, pull: Pull, head_sha: str, asked: Asked) ->
 
 
 def _creep(client: Client, pull: Pull, head: Record, verdict: Verdict, asked: Asked) -> tuple[Finding, ...]:
-    tag, commit = _last_release(client)
+    release = last_release(client)
     config = read_config(client, pull.base_ref, asked.config)
-    with find(client, Wanted(asked.key, commit, asked.workflow_path, ancestors=0)) as (stored, reasons):
-        if stored is None:
-            raise ArtifactError(f"release `{tag}` is not compared with: {'; '.join(reasons)}.")
-        return creep_findings(config, head, stored.record, tag, verdict)
-
-
-def _last_release(client: Client) -> tuple[str, str]:
-    """Tag and commit."""
-    try:
-        with asking("the last release"):
-            tag = client.repository.get_latest_release().tag_name
-            return tag, client.repository.get_commits(sha=tag)[0].sha
-    except GitHubError as error:
-        if error.status != _NOT_FOUND:
-            raise
-        raise ArtifactError("no comparison with the last release: there is none yet.") from None
+    stored = record_of(client, release, asked.key, asked.workflow_path)
+    return creep_findings(config, head, stored, release.tag, verdict)
 
 
 def _with_note(verdict: Verdict, note: BaselineNote | None) -> Verdict:

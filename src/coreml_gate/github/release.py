@@ -1,0 +1,94 @@
+"""The last release's Record: a file that the release carries, which stays; or its baseline, which expires."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from github.GitReleaseAsset import GitReleaseAsset
+
+from coreml_gate.errors import ArtifactError, GitHubError
+from coreml_gate.gate.git import short
+from coreml_gate.github.artifacts import RECORD_BYTES, ArtifactFacts, download
+from coreml_gate.github.baseline import Wanted, find
+from coreml_gate.github.client import Client, asking
+from coreml_gate.record import Record, parse_record
+
+_NOT_FOUND: Final = 404
+_UPLOAD_AGAIN: Final = "upload the record.json of the release's own commit under this name."
+
+
+@dataclass(frozen=True)
+class Release:
+    """The last release and its files."""
+
+    tag: str
+    commit: str
+    files: tuple[ArtifactFacts, ...]
+
+
+def file_name(key: str) -> str:
+    """The file with which a release carries its own Record."""
+    return f"coreml-gate-record-{key}.json"
+
+
+def last_release(client: Client) -> Release:
+    """The newest release that is no draft and no preview."""
+    try:
+        with asking("the last release"):
+            found = client.repository.get_latest_release()
+            commit = client.repository.get_commits(sha=found.tag_name)[0].sha
+            return Release(found.tag_name, commit, tuple(_facts(each, commit) for each in found.assets))
+    except GitHubError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        raise ArtifactError("no comparison with the last release: there is none yet.") from None
+
+
+def record_of(client: Client, release: Release, key: str, workflow_path: str) -> Record:
+    """What was measured of the release; :class:`ArtifactError` says why nothing is left of it."""
+    files = [each for each in release.files if each.name == file_name(key)]
+    if files:
+        return _downloaded(client, files[0], release)
+    with find(client, Wanted(key, release.commit, workflow_path, ancestors=0)) as (stored, reasons):
+        if stored is None:
+            raise _nothing_left(release, key, reasons)
+        return stored.record
+
+
+def _downloaded(client: Client, file: ArtifactFacts, release: Release) -> Record:
+    buffer = io.BytesIO()
+    download(client, file, buffer, RECORD_BYTES)
+    name = f"file {file.name} of release {release.tag}"
+    try:
+        record = parse_record(buffer.getvalue().decode("utf-8"), name)
+    except UnicodeDecodeError as error:
+        raise ArtifactError(f"{name} is not UTF-8.", _UPLOAD_AGAIN) from error
+    if record.commit != release.commit:
+        held = record.commit or "no commit"
+        raise ArtifactError(
+            f"{name} holds a record of {held}, not of {short(release.commit)}.", _UPLOAD_AGAIN
+        )
+    return record
+
+
+def _nothing_left(release: Release, key: str, reasons: Sequence[str]) -> ArtifactError:
+    return ArtifactError(
+        f"release `{release.tag}` is not compared with: {'; '.join(reasons)}.",
+        f"artifacts expire: let the release carry its record.json as `{file_name(key)}`.",
+    )
+
+
+def _facts(asset: GitReleaseAsset, commit: str) -> ArtifactFacts:
+    return ArtifactFacts(
+        id=asset.id,
+        name=asset.name,
+        size=asset.size,
+        expired=False,
+        digest=asset.digest or "",
+        url=asset.url,
+        run_id=0,
+        run_commit=commit,
+        same_repository=True,
+        accept="application/octet-stream",
+    )
