@@ -1,9 +1,14 @@
 # Every target makes the environment it needs; nothing has to be installed by hand but Python and make.
 VENV ?= .venv
-# How many parametrisations of each of coremltools' tests `make conformance` runs.
+# How many parametrisations of each of coremltools' tests `make conformance` runs: of the operations, and of the
+# PyTorch front end; a number, `all` or (front end) `none`. LEDGER keeps a run that RESUME=--resume continues.
 SAMPLE ?= 12
+TORCH_SAMPLE ?= 2
+LEDGER ?=
+RESUME ?=
 PY := $(VENV)/bin/python
 OPEN := $(PY) -m
+CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-all test test-slow test-mac test-action lint format schema diagnose-demo hunt conformance bench clean
@@ -53,8 +58,12 @@ diagnose-demo: $(VENV)/.installed  ## faulty models: is the operation found, doe
 hunt: $(VENV)/.installed  ## hunt for wrong conversions; goes on where hunt.jsonl ends, half an hour from scratch
 	OMP_NUM_THREADS=1 $(PY) benchmarks/hunt/hunt.py
 
-conformance: $(VENV)/.installed  ## a sample of coremltools' own operation tests, run by the MIL runtime
-	OMP_NUM_THREADS=1 $(PY) conformance/run.py --sample $(SAMPLE) --workers 2
+conformance: $(VENV)/.installed  ## coremltools' own tests of operations and front end, run by the MIL runtime
+	$(CONFORM) --sample $(SAMPLE) $(if $(LEDGER),--ledger $(LEDGER)/operations $(RESUME))
+ifneq ($(TORCH_SAMPLE),none)
+	$(CONFORM) --sample $(TORCH_SAMPLE) --group torch.jit --group torch.export \
+		$(if $(LEDGER),--ledger $(LEDGER)/torch $(RESUME))
+endif
 
 bench: $(VENV)/.bench  ## plan, rules, memory, cost and times against what was measured, the zoo against torch eager
 	$(PY) benchmarks/plan/bench.py

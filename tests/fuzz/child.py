@@ -22,9 +22,8 @@ import numpy as np
 from coreml_gate.errors import GateError
 from coreml_gate.mil.ir import Feature
 from coreml_gate.mil.proto import parse_model
-from coreml_gate.runtime import Model
+from coreml_gate.runtime import Pipeline, load_pipeline
 from coreml_gate.runtime.ops import control_flow
-from coreml_gate.stand_in.stages import load_stages, predict_stages
 from tests.fuzz.mutations import MUTATIONS, Parts
 
 SECONDS = 10
@@ -100,20 +99,21 @@ def run(package: Path, functions: tuple[str | None, ...]) -> str:
 def _run(package: Path, function: str | None) -> str:
     outcome = OUTCOMES[0]
     try:
-        stages = load_stages(package, function, "fp16")
+        pipeline = load_pipeline(package, function)
         outcome = OUTCOMES[1]
-        _predict(stages)
+        _predict(pipeline)
     except GateError as error:
         _check(error)
         return outcome
     return OUTCOMES[2]
 
 
-def _predict(stages: tuple[Model, ...]) -> None:
-    state = {name: array for stage in stages for name, array in stage.make_state().items()}
-    given = {item.name: value for item in stages[0].interface.inputs if (value := _input(item)) is not None}
+def _predict(pipeline: Pipeline) -> None:
+    state = pipeline.make_state()
+    wanted = pipeline.stages[0].interface.inputs
+    given = {item.name: value for item in wanted if (value := _input(item)) is not None}
     for _ in range(2):
-        predict_stages(stages, given, state)
+        pipeline.predict(given, state)
 
 
 def _input(feature: Feature) -> Any:

@@ -110,9 +110,20 @@ def test_a_half_input_of_a_float32_operation_gives_a_float32_result(run_operatio
     assert found.dtype == np.float32
 
 
-def test_store_refuses_floats_where_integers_are_declared() -> None:
-    with pytest.raises(PackageError, match=r"gives torch.float32, but the program declares torch.int32"):
-        store(torch.ones(1), torch.int32)
+@pytest.mark.parametrize(
+    ("computed", "declared"),
+    [("float32", "int32"), ("int32", "float32"), ("bool", "float16"), ("bool", "int32"), ("int64", "bool")],
+)
+def test_a_number_of_another_kind_than_declared_is_refused(computed: str, declared: str) -> None:
+    message = rf"gives torch.{computed}, but the program declares torch.{declared}"
+    with pytest.raises(PackageError, match=message):
+        store(torch.ones(1).to(getattr(torch, computed)), getattr(torch, declared))
+
+
+def test_the_operation_whose_type_differs_is_named(run_operation: RunOperation) -> None:
+    x = np.ones(2, np.float32)
+    with pytest.raises(PackageError, match=r"operation `out_0` \(less\): gives torch\.bool, but .*\.float32"):
+        run_operation("less", {"x": x, "y": x}, outputs=("fp32",))
 
 
 def test_widen_leaves_everything_but_half_alone() -> None:

@@ -13,6 +13,8 @@ from coremltools.converters.mil.mil import types
 from coremltools.models import CompiledMLModel, MLModel
 from PIL import Image
 
+from coreml_gate.mil.package import read_package
+
 Build = Callable[..., Any]
 X = np.array([1.0, -2.0], np.float32)
 
@@ -69,6 +71,29 @@ def test_images_in_and_out(layout: str, mode: str, given: str) -> None:
     assert (output.mode, output.size) == (given, (5, 4))
     halved = np.asarray(output)[..., :3] if mode == "RGB" else np.asarray(output)
     np.testing.assert_array_equal(halved, pixels // 2)
+
+
+@pytest.mark.parametrize(
+    ("layout", "mode", "bias"),
+    [
+        ("RGB", "RGB", [-1.0, 2.0, 3.0]),
+        ("BGR", "RGB", [-1.0, 2.0, 3.0]),
+        ("GRAYSCALE", "L", -1.0),
+        ("GRAYSCALE_FLOAT16", "F", -1.0),
+    ],
+)
+def test_images_are_scaled_and_shifted_per_channel(convert: Build, layout: str, mode: str, bias: Any) -> None:
+    channels = 3 if mode == "RGB" else 1
+    shape = (1, channels, 2, 2)
+    image = coremltools.ImageType(
+        "x", shape=shape, scale=0.5, bias=bias, color_layout=getattr(coremltools.colorlayout, layout)
+    )
+    model = convert(lambda x: Builder.identity(x=x, name="y"), shape, inputs=[image])
+    pixels = np.arange(4 * channels, dtype=np.uint8).reshape(2, 2, channels)
+    given = pixels.squeeze().astype(np.float32) if mode == "F" else pixels.squeeze()
+    planes = pixels[..., ::-1] if layout == "BGR" else pixels
+    wanted = (planes * 0.5 + np.array(bias)).transpose(2, 0, 1)[None]
+    np.testing.assert_array_equal(model.predict({"x": Image.fromarray(given)})["y"], wanted)
 
 
 @pytest.mark.parametrize("blue_first", [False, True])
@@ -150,6 +175,35 @@ def test_optional_inputs_take_their_default() -> None:
     )
     np.testing.assert_array_equal(model.predict({"x": X})["y"], X + 7)
     np.testing.assert_array_equal(model.predict({"x": X, "b": X})["y"], X + X)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "taken", "refused"),
+    [
+        (coremltools.RangeDim(2, 5), (2, 5), (1, 6)),
+        (None, (3, 7), (2, 5)),
+    ],
+)
+def test_ranges_become_symbols_and_enumerations_are_kept(dimension: Any, taken: Any, refused: Any) -> None:
+    class Sums(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat((x, x.sum(1, keepdim=True)), 1)
+
+    shape = coremltools.EnumeratedShapes([(1, 3), (1, 7)]) if dimension is None else (1, dimension)
+    model = coremltools.convert(
+        torch.jit.trace(Sums().eval(), torch.rand(1, 3)),
+        inputs=[coremltools.TensorType("x", shape=shape)],
+        outputs=[coremltools.TensorType("y")],
+        minimum_deployment_target=coremltools.target.iOS16,
+    )
+    if dimension is not None:
+        assert read_package(Path(model.package_path)).function().inputs[0].type.shape == (1, None)
+    for size in taken:
+        x = np.ones((1, size), np.float32)
+        np.testing.assert_array_equal(model.predict({"x": x})["y"], [[1] * size + [size]])
+    for size in refused:
+        with pytest.raises(RuntimeError, match=rf"`x`: its shape is \(1, {size}\), wanted"):
+            model.predict({"x": np.ones((1, size), np.float32)})
 
 
 @pytest.mark.parametrize(

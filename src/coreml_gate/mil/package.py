@@ -21,6 +21,8 @@ _PIPELINES = frozenset({"pipelineClassifier", "pipelineRegressor"})
 _DATE = "com.github.apple.coremltools.conversion_date"
 _CONVERT = 'convert it with coremltools.convert(..., convert_to="mlprogram") and save it as .mlpackage.'
 
+_ONE_BY_ONE = "give its models one by one, or run it whole with coreml_gate.runtime.load_pipeline."
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Package:
@@ -188,4 +190,5 @@ def _parse(path: Path, data: bytes) -> Any:  # noqa: ANN401  # generated classes
 def _check_kind(path: Path, spec: Any) -> None:  # noqa: ANN401  # generated classes carry no types
     kind = spec.WhichOneof("Type")
     if kind != "mlProgram":
-        raise PackageError(f"{path}: holds a `{kind}`, not an ML Program.", _CONVERT)
+        hint = _CONVERT if kind not in {*_PIPELINES, "pipeline"} else _ONE_BY_ONE
+        raise PackageError(f"{path}: holds a `{kind}`, not an ML Program.", hint)

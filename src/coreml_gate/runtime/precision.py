@@ -56,11 +56,16 @@ def storage(dtype: str, mode: Mode) -> torch.dtype:
 def store(value: Tensor, dtype: torch.dtype) -> Tensor:
     """Round a computed value to its declared type: overflow becomes infinite, subnormals stay.
 
-    :raises PackageError: A computed float stands where the program declares integers.
+    :raises PackageError: A number stands where the program declares one of another kind: floats, integers or
+        booleans. Widths within a kind follow the declaration.
     """
-    if value.is_floating_point() and not dtype.is_floating_point:
+    if _kind(value.dtype) != _kind(dtype):
         raise PackageError(f"gives {value.dtype}, but the program declares {dtype}.")
     return value.to(dtype)
+
+
+def _kind(dtype: torch.dtype) -> str:
+    return "bool" if dtype is torch.bool else "float" if dtype.is_floating_point else "integer"
 
 
 def widen(value: Tensor) -> Tensor:

@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from coreml_gate.errors import GateError, PackageError
-from coreml_gate.runtime import Mode, Model
-from coreml_gate.stand_in.stages import load_stages, predict_stages
+from coreml_gate.runtime import Mode, Model, load_pipeline
 
 Watch = Callable[[tuple[Model, ...]], None]
 States = dict[str, NDArray[np.generic]]
@@ -81,16 +80,16 @@ class ModelProxy:
         self._predict_nanoseconds: int | None = None
         start = time.perf_counter_ns()
         with _runtime_errors():
-            self.stages = load_stages(self._path, function_name or None, self.mode)
+            self.pipeline = load_pipeline(self._path, function_name or None, self.mode)
         self._load_nanoseconds = time.perf_counter_ns() - start
 
     def predict(self, inputs: Mapping[str, Any], state: StateProxy | None = None) -> dict[str, Any]:
         """Outputs by name."""
         if self.watch is not None:
-            self.watch(self.stages)
+            self.watch(self.pipeline.stages)
         start = time.perf_counter_ns()
         with _runtime_errors(_PREDICTION_FAILED):
-            outputs = predict_stages(self.stages, inputs, None if state is None else state.arrays)
+            outputs = self.pipeline.predict(inputs, None if state is None else state.arrays)
         self._predict_nanoseconds = time.perf_counter_ns() - start
         return outputs
 
@@ -100,8 +99,7 @@ class ModelProxy:
 
     def newState(self) -> StateProxy:  # noqa: N802  # coremltools' name
         """Zeroed states."""
-        arrays = {name: array for stage in self.stages for name, array in stage.make_state().items()}
-        return StateProxy(arrays)
+        return StateProxy(self.pipeline.make_state())
 
     def get_compiled_model_path(self) -> str:
         """A copy of the package that lives as long as this object, as Core ML's compiled model does."""
