@@ -1,6 +1,7 @@
 """What do pairs of times mean for the merge, and what do they leave open?"""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from coreml_gate.checks.latency import adjusted_p_values
 from coreml_gate.checks.latency import run as check
 from coreml_gate.config import LatencyLimits
 from coreml_gate.record import ChildEnding, CoreMlFacts
+from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
 from tests.builders import model_record
 from tests.checks.cases import evidence, limited, only
@@ -99,6 +101,23 @@ def test_what_is_not_judged_is_skipped_with_the_reason(
     found = only(findings(facts, **limits))
     assert found.status is Status.SKIPPED
     assert reason in found.message
+
+
+BARELY = ((-0.1,) * 5 + (0.2,) * 15,) * 3
+"""15 of 60 pairs speak against what the others say."""
+
+
+@pytest.mark.parametrize(
+    ("family", "p_value", "status"),
+    [(1, 1.0, Status.FAIL), (200, 1.0, Status.UNSURE), (200, 0.02, Status.FAIL)],
+)
+def test_a_blame_has_to_stand_among_all_that_several_jobs_timed(
+    family: int, p_value: float, status: Status
+) -> None:
+    facts = core_ml(timing=timing(metrics=(timed(log_ratios=BARELY, head_ms=4.9),)))
+    alone = evidence(model_record(core_ml=facts), config=limited(latency={}))
+    among = replace(alone, family_alpha=ALPHA / family, p_values={"predict": p_value})
+    assert only(check(among)).status is status
 
 
 def test_many_models_pay_for_each_other() -> None:

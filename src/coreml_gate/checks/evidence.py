@@ -7,6 +7,7 @@ from typing import Final
 from coreml_gate.config import Limits, ModelConfig
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.record import Environment, Metric, ModelRecord
+from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
 
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
@@ -24,6 +25,8 @@ class Evidence:
     base_environment: Environment | None
     p_values: Mapping[Metric, float] = field(default_factory=dict)
     """Of "no slower than the baseline", with the other models and metrics of the run paid for."""
+    family_alpha: float = ALPHA
+    """The share that each time of the whole Verdict has in the error: several jobs may have measured it."""
 
     @property
     def limits(self) -> Limits:

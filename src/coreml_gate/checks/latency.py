@@ -134,8 +134,14 @@ def _untimed(metric: Metric, timing: Timing, machine: Machine) -> Finding:
 def _decide(
     metric: Metric, timed: TimedMetric, max_ratio: float, timing: Timing, evidence: Evidence
 ) -> Decision:
-    """By the family's share of the error; what stays unsure Holm's sharper correction may still find."""
-    shared = decide(timed.log_ratios, max_ratio, timing.alpha)
+    """By the share of the error with which it was stopped; a blame also by the whole family's.
+
+    What that leaves unsure Holm's sharper correction may still find.
+    """
+    stopped = decide(timed.log_ratios, max_ratio, timing.alpha)
+    if stopped.call == "not slower":
+        return stopped
+    shared = decide(timed.log_ratios, max_ratio, min(timing.alpha, evidence.family_alpha))
     if shared.call != "unsure":
         return shared
     alone = decide(timed.log_ratios, max_ratio)

@@ -27,10 +27,11 @@ from coreml_gate.record import (
     write_record,
 )
 from coreml_gate.timing import ALPHA
-from coreml_gate.worker.core_ml import Surroundings, footprints_of, plan_of, predict_on, units_to_run
+from coreml_gate.worker.core_ml import Surroundings, plan_of, predict_on, units_to_run
 from coreml_gate.worker.core_ml_job import PackageAsked
 from coreml_gate.worker.expected import NAME as EXPECTED_NAME
 from coreml_gate.worker.expected import read_expected
+from coreml_gate.worker.footprints import measure_footprints
 from coreml_gate.worker.job import MODELS_FOLDER
 from coreml_gate.worker.time_packages import Effort, Match, time_packages
 
@@ -78,14 +79,26 @@ def ask_core_ml(
     head: Stored, base: Stored | None, models: Mapping[str, ModelConfig], options: GateOptions, device: Device
 ) -> Record:
     """The head's Record with Core ML's answers, written in the place of the old one."""
-    alpha = ALPHA / max(1, _comparisons(head, base, models))
-    measured = tuple(
-        _asked_model(model, models.get(model.name), (head, base), options, (device, alpha))
-        for model in head.record.models
-    )
-    record = head.record.model_copy(update={"models": measured})
+    session = _Session(options, device, ALPHA / max(1, _comparisons(head, base, models)))
+    measured: list[ModelRecord] = []
+    for model in head.record.models:
+        config = models.get(model.name)
+        question = None if config is None else _question(config, head, base)
+        answerable = question is not None and question.expected.exists()
+        measured.append(_answered(model, question, session) if question and answerable else model)
+    record = head.record.model_copy(update={"models": tuple(measured)})
     write_record(record, head.folder / RECORD_NAME)
     return record
+
+
+@dataclass(frozen=True)
+class _Session:
+    """What all models of one run have in common."""
+
+    options: GateOptions
+    device: Device
+    alpha: float
+    """Each interval's share of the error."""
 
 
 def _comparisons(head: Stored, base: Stored | None, models: Mapping[str, ModelConfig]) -> int:
@@ -95,24 +108,6 @@ def _comparisons(head: Stored, base: Stored | None, models: Mapping[str, ModelCo
         for model in head.record.models
         if model.name in models and base is not None and base.package(model.name) is not None
     )
-
-
-def _asked_model(
-    model: ModelRecord,
-    config: ModelConfig | None,
-    sides: tuple[Stored, Stored | None],
-    options: GateOptions,
-    how: tuple[Device, float],
-) -> ModelRecord:
-    question = None if config is None else _question(config, *sides)
-    if question is None or not question.expected.exists():
-        return model
-    device, alpha = how
-    device.progress.begin_model(model.name, device.machine.stand_in or "Core ML")
-    started = device.clock()
-    answered = model.model_copy(update={"core_ml": _facts(question, options, device, alpha)})
-    device.progress.end_model(answered, device.clock() - started)
-    return answered
 
 
 @dataclass(frozen=True)
@@ -146,7 +141,7 @@ def _question(config: ModelConfig, head: Stored, base: Stored | None) -> _Questi
         head=_asked(facts, head.folder, names),
         base_facts=base_facts,
         base=None if base is None or base_facts is None else _asked(base_facts, base.folder, ()),
-        folder=head.folder / MODELS_FOLDER / config.name,
+        folder=(head.folder / MODELS_FOLDER / config.name).resolve(),
     )
 
 
@@ -161,11 +156,21 @@ def _asked(facts: PackageFacts, folder: Path, names: tuple[str, ...]) -> Package
     )
 
 
-def _facts(question: _Question, options: GateOptions, device: Device, alpha: float) -> CoreMlFacts:
-    folder, around = (question.folder / FOLDER).resolve(), device.around
-    units = units_to_run(question.config.compute_units, options.core_ml_units, around.environment)
-    runs = predict_on(question.head, question.expected.resolve(), units, folder, around)
-    contest, untimed = _contest(question, runs)
+def _answered(model: ModelRecord, question: _Question, session: _Session) -> ModelRecord:
+    device = session.device
+    device.progress.begin_model(model.name, device.machine.stand_in or "Core ML")
+    started = device.clock()
+    answered = model.model_copy(update={"core_ml": _facts(question, session)})
+    device.progress.end_model(answered, device.clock() - started)
+    return answered
+
+
+def _facts(question: _Question, session: _Session) -> CoreMlFacts:
+    device, folder = session.device, question.folder / FOLDER
+    wanted, environment = session.options.core_ml_units, device.around.environment
+    units = units_to_run(question.config.compute_units, wanted, environment)
+    runs = predict_on(question.head, question.expected, units, folder, device.around)
+    match, untimed = _match(question, runs)
     plans = _plans(question, units, folder, device)
     return CoreMlFacts(
         machine=device.machine,
@@ -173,8 +178,8 @@ def _facts(question: _Question, options: GateOptions, device: Device, alpha: flo
         runtime_against_source=_runtime_against_source(question.expected),
         placement=plans[0],
         base_placement=plans[1],
-        timing=None if contest is None else _timing(question, contest, options, device, alpha),
-        footprints=None if contest is None else _footprints(question, contest, device),
+        timing=None if match is None else _timing(match, question, session),
+        footprints=None if match is None else _footprints(match, question, device),
         untimed=untimed,
     )
 
@@ -191,17 +196,11 @@ def _plans(
     return head, None if base is None else plan_of(base, allowed, folder / "plan-base", device.around)
 
 
-@dataclass(frozen=True)
-class _Contest:
-    """Head and base on the hardware on which both are held against each other."""
+def _match(question: _Question, runs: Sequence[CoreMlRun]) -> tuple[Match | None, str]:
+    """Head and base on the last choice of hardware that predicts, the one closest to what the app allows.
 
-    head: PackageAsked
-    base: PackageAsked
-    units: ComputeUnits
-
-
-def _contest(question: _Question, runs: Sequence[CoreMlRun]) -> tuple[_Contest | None, str]:
-    """On the last choice of hardware that predicts, the one closest to what the app allows; or why not."""
+    Without one, why; with one, why nothing may have been timed all the same.
+    """
     if question.base is None or question.base_facts is None:
         return None, NO_BASE
     sound = [run.units for run in runs if run.ending is None]
@@ -209,33 +208,30 @@ def _contest(question: _Question, runs: Sequence[CoreMlRun]) -> tuple[_Contest |
         return None, "Core ML predicted on no choice of hardware."
     if _interface(question.facts) != _interface(question.base_facts):
         return None, "the inputs differ from the baseline's: there is no sample for both."
-    return _Contest(question.head, question.base, sound[-1]), NOT_ASKED
-
-
-def _timing(
-    question: _Question, contest: _Contest, options: GateOptions, device: Device, alpha: float
-) -> Timing | None:
-    ratios = asked_ratios(question.config.limits.latency)
-    if question.base_facts is None or not ratios:
-        return None
     match = Match(
-        base=contest.base,
-        head=contest.head,
+        base=question.base,
+        head=question.head,
         base_fingerprint=question.base_facts.fingerprint,
         head_fingerprint=question.facts.fingerprint,
-        expected=question.expected.resolve(),
-        units=contest.units,
+        expected=question.expected,
+        units=sound[-1],
     )
-    effort = Effort(ratios, alpha, options.time_budget_s)
-    folder = (question.folder / FOLDER / "timing").resolve()
-    return time_packages(match, effort, folder, device.around, device.clock)
+    return match, NOT_ASKED
 
 
-def _footprints(question: _Question, contest: _Contest, device: Device) -> Footprints | None:
+def _timing(match: Match, question: _Question, session: _Session) -> Timing | None:
+    ratios = asked_ratios(question.config.limits.latency)
+    if not ratios:
+        return None
+    effort = Effort(ratios, session.alpha, session.options.time_budget_s)
+    device = session.device
+    return time_packages(match, effort, question.folder / FOLDER / "timing", device.around, device.clock)
+
+
+def _footprints(match: Match, question: _Question, device: Device) -> Footprints | None:
     if question.config.limits.memory.footprint_max_ratio is None:
         return None
-    where = (contest.units, (question.folder / FOLDER / "footprint").resolve())
-    return footprints_of(contest.base, contest.head, question.expected.resolve(), where, device.around)
+    return measure_footprints(match, question.folder / FOLDER / "footprint", device.around)
 
 
 def _interface(facts: PackageFacts) -> tuple[object, ...]:

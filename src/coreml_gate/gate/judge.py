@@ -9,6 +9,7 @@ from coreml_gate.checks.notes import is_untrained, notes
 from coreml_gate.config import Config, ModelConfig
 from coreml_gate.gate.ranking import rank
 from coreml_gate.record import Metric, ModelRecord, Record
+from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import (
     FAIL_EXIT_CODE,
     PASS_EXIT_CODE,
@@ -35,9 +36,10 @@ def judge(config: Config, head: Record, base: Record | None, baseline: BaselineF
     named = [(model, head.model(model.name)) for model in config.model]
     measured = [(model, record) for model, record in named if record is not None]
     p_values = adjusted_p_values([(record, model.limits.latency) for model, record in measured])
+    family_alpha = ALPHA / max(1, sum(map(len, p_values.values())))
     models = tuple(
         _judge_model(
-            _evidence(model, record, head, base, p_values.get(model.name, {})),
+            _evidence(model, record, (head, base), p_values.get(model.name, {}), family_alpha),
             strict=config.gate.fail_on_unsure,
         )
         for model, record in measured
@@ -66,10 +68,11 @@ def _engine(head: Record) -> str:
 def _evidence(
     config: ModelConfig,
     measured: ModelRecord,
-    head: Record,
-    base: Record | None,
+    records: tuple[Record, Record | None],
     p_values: Mapping[Metric, float],
+    family_alpha: float,
 ) -> Evidence:
+    head, base = records
     return Evidence(
         config=config,
         head=measured,
@@ -77,6 +80,7 @@ def _evidence(
         environment=head.environment,
         base_environment=None if base is None else base.environment,
         p_values=p_values,
+        family_alpha=family_alpha,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from coreml_gate.record import ChildEnding, ComputeUnits, CoreMlRun, Footprints, Placement
+from coreml_gate.record import ChildEnding, ComputeUnits, CoreMlRun, Placement
 from coreml_gate.worker.core_ml_job import CoreMlJob, PackageAsked
 from coreml_gate.worker.events import read_events
 from coreml_gate.worker.process import ProcessLimits, log_tail, run_child
@@ -20,10 +20,6 @@ _WITHIN: Final[Mapping[ComputeUnits, tuple[ComputeUnits, ...]]] = {
     "CPU_AND_NE": ("CPU_ONLY", "CPU_AND_NE"),
     "ALL": ALL_UNITS,
 }
-
-
-FOOTPRINT_PROCESSES: Final = 3
-"""Of each package: if all of the head's lie above all of the base's, chance had one way in 20 to do it."""
 
 
 @dataclass(frozen=True)
@@ -75,25 +71,6 @@ def predict_on(
         if ending is None and others is None:
             others = job.answers
     return tuple(runs)
-
-
-def footprints_of(
-    base: PackageAsked,
-    head: PackageAsked,
-    expected: Path,
-    run: tuple[ComputeUnits, Path],
-    around: Surroundings,
-) -> Footprints | None:
-    """The greatest footprints of both, from processes in turns; ``None`` when one of them ends early."""
-    units, folder = run
-    peaks: dict[str, list[int]] = {"base": [], "head": []}
-    for number in range(FOOTPRINT_PROCESSES):
-        for name, package in (("base", base), ("head", head)):
-            (only,) = predict_on(package, expected, (units,), folder / f"{name}-{number}", around)
-            if only.ending is not None or only.peak_bytes is None:
-                return None
-            peaks[name].append(only.peak_bytes)
-    return Footprints(units=units, base_bytes=tuple(peaks["base"]), head_bytes=tuple(peaks["head"]))
 
 
 def plan_of(package: PackageAsked, units: ComputeUnits, folder: Path, around: Surroundings) -> Placement:

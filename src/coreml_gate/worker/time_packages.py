@@ -75,7 +75,7 @@ def time_packages(
 ) -> Timing:
     """Pairs from fresh processes; a process that crashes ends it, with the pairs of those before it."""
     start, gathered = clock(), _Gathered()
-    around = _patient(around, effort.budget_s)
+    around = _with_time_for(around, effort.budget_s)
     ending: ChildEnding | None = None
     stopped: Stopped = "all pairs"
     while len(gathered.processes) < MOST_PROCESSES:
@@ -109,7 +109,7 @@ def _is_decided(gathered: _Gathered, effort: Effort) -> bool:
     return all(decision.call != "unsure" for decision in decisions)
 
 
-def _patient(around: Surroundings, budget_s: float) -> Surroundings:
+def _with_time_for(around: Surroundings, budget_s: float) -> Surroundings:
     """Timing is one long step: a process may take the whole budget for it, and no longer."""
     limits = replace(around.limits, step_s=max(around.limits.step_s, budget_s))
     return replace(around, limits=limits)
