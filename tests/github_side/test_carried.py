@@ -19,7 +19,7 @@ CARRIED = AcceptedFailure(
     model="digits",
     check="precision",
     by="alice",
-    until="2026-12-31",
+    until=date(2026, 12, 31),
     reason="retrained in December",
     pull_request=12,
 )

@@ -43,11 +43,11 @@ def apply_carried(verdict: Verdict, carried: Sequence[AcceptedFailure], today: d
             line="",
             check=each.check,
             model=each.model,
-            until=date.fromisoformat(each.until),
+            until=each.until,
             reason=f"{each.reason.rstrip('.')} (pull request {each.pull_request})",
         )
         for each in carried
-        if date.fromisoformat(each.until) >= today
+        if each.until >= today
     ]
     return accept(verdict, overrides, is_no_worse)
 
@@ -82,7 +82,7 @@ def _failures(client: Client, pull: Pull, own_author: str, today: date) -> Itera
                 model=each.model,
                 check=each.check,
                 by=each.author,
-                until=each.until.isoformat(),
+                until=each.until,
                 reason=each.reason,
                 pull_request=pull.number,
             )

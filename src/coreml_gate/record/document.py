@@ -1,5 +1,6 @@
 """The Record itself: read, checked and written."""
 
+from datetime import date
 from pathlib import Path
 from typing import Final, Literal
 
@@ -74,8 +75,8 @@ class AcceptedFailure(Measured):
     model: str
     check: str
     by: str
-    until: str
-    """The last day, ISO 8601."""
+    until: date
+    """The last day."""
     reason: str
     pull_request: int
 
