@@ -32,10 +32,14 @@ def test_an_operation_that_fails_in_several_ways_needs_its_reason() -> None:
     assert bug.id == "alpha"
 
 
-def test_in_place_forms_are_the_same_operation() -> None:
-    bug = bug_at(FirstWrong(torch_operation="add_"), "trace")
-    assert bug is not None
-    assert bug.id == "lost-write"
+def test_in_place_forms_are_the_same_operation_unless_only_they_are_meant() -> None:
+    softplus = bug_at(FirstWrong(torch_operation="softplus_"), "trace")
+    lost = bug_at(FirstWrong(torch_operation="add_"), "trace")
+    assert softplus is not None
+    assert softplus.id == "softplus-threshold"
+    assert lost is not None
+    assert lost.id == "lost-write"
+    assert bug_at(FirstWrong(torch_operation="add"), "trace") is None
 
 
 def test_a_bug_ends_with_the_release_that_fixes_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ class KnownBug:
 
     id: str
     torch_operations: tuple[str, ...]
-    """As the first wrong operation names them, without the underscore of an in-place form."""
+    """As the first wrong operation names them; a name without an underscore means the in-place form too."""
     routes: tuple[Route, ...]
     what: str
     """The symptom, as a sentence without its full stop."""
@@ -191,17 +191,9 @@ _V9: Final = (
     ),
     KnownBug(
         id="lost-write",
-        torch_operations=(
-            "add",
-            "sub",
-            "mul",
-            "div",
-            "relu",
-            "clamp",
-            "masked_fill",
-            "sigmoid",
-            "neg",
-            "exp",
+        torch_operations=tuple(
+            f"{name}_"
+            for name in ("add", "sub", "mul", "div", "relu", "clamp", "masked_fill", "sigmoid", "neg", "exp")
         ),
         routes=("trace",),
         what="a write in place through a view changes the view alone",
@@ -301,6 +293,23 @@ _V9: Final = (
         what="the epsilon bounds the product of the norms, where torch bounds each of them",
         workaround='conversion = "export", or (F.normalize(x, dim=-1) * F.normalize(y, dim=-1)).sum(-1)',
         example="return F.cosine_similarity(x * 1e-3, y, dim=-1, eps=0.5)",
+    ),
+    KnownBug(
+        id="integer-division",
+        torch_operations=("floor_divide", "div"),
+        routes=_BOTH,
+        what="integers are divided as float32, which is off by one beyond 2^24",
+        workaround="subtract the remainder first, or keep integers below 2^24",
+        example='return torch.div((x * 10).int() + 2**24 + 1, 2, rounding_mode="floor")',
+        issue="apple/coremltools#2570",
+    ),
+    KnownBug(
+        id="infinite-divisor",
+        torch_operations=("remainder",),
+        routes=_BOTH,
+        what="the remainder is x - floor(x / y) * y, which is NaN for infinite y",
+        workaround="torch.where(y.abs() < 1e38, torch.remainder(x, y), x)",
+        example="return torch.remainder(x.abs(), torch.exp(y * 0 + 1000))",
     ),
 )
 

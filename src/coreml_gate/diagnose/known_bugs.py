@@ -15,13 +15,13 @@ def bugs_of(release: str) -> tuple[KnownBug, ...]:
 
 def bug_at(found: FirstWrong, route: str, release: str | None = None) -> KnownBug | None:
     """The known bug of the first wrong operation on this route."""
-    name = found.torch_operation.removesuffix("_")
+    names = {found.torch_operation, found.torch_operation.removesuffix("_")}
     bugs = bugs_of(version("coremltools") if release is None else release)
     return next(
         (
             bug
             for bug in bugs
-            if name in bug.torch_operations and route in bug.routes and bug.reason in found.reason
+            if names.intersection(bug.torch_operations) and route in bug.routes and bug.reason in found.reason
         ),
         None,
     )
