@@ -1,10 +1,12 @@
 import dataclasses
 import re
+import textwrap
+from pathlib import Path
 
 import pytest
 
 from coreml_gate.diagnose import known_bugs
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, UNMEASURED
+from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, UNMEASURED, KnownBug
 from coreml_gate.diagnose.known_bugs import bug_at, bugs_of, hint_of
 from coreml_gate.record import FirstWrong
 
@@ -62,3 +64,19 @@ def test_every_entry_can_be_told_apart_and_reported() -> None:
         assert "return " in bug.example
         assert bug.what[-1] != "."
         assert bug.routes
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "known-converter-bugs.md"
+
+
+@pytest.mark.parametrize("bug", KNOWN_BUGS["9.0"], ids=lambda bug: bug.id)
+def test_the_page_says_what_the_table_says(bug: KnownBug) -> None:
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition(f"\n## {bug.id}\n")
+    entry, _, _ = rest.partition("\n## ")
+    assert bug.what[1:] in entry, "python benchmarks/hunt/page.py docs/known-converter-bugs.md"
+    assert textwrap.indent(bug.example, "    ") in entry
+    assert bug.workaround in entry
+    assert bug.issue in entry
+    assert all(f"- {route}: " in entry for route in bug.routes)
+    assert ": agrees." not in entry
+    assert ": refused." not in entry
