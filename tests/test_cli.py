@@ -54,6 +54,7 @@ def test_stored_records_are_judged_without_running_anything(desk: Desk) -> None:
     assert report["models"][0]["name"] == "digits"
     assert (desk.folder / "out" / "comment.md").read_text().startswith("<!-- coreml-gate: default -->")
     assert "coreml-gate: `digits` may merge" in desk.out.getvalue()
+    assert (desk.folder / "out" / "report.html").read_text().startswith("<!doctype html>")
 
 
 def test_other_limits_give_another_verdict_of_the_same_record(desk: Desk) -> None:

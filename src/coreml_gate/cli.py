@@ -36,7 +36,7 @@ from coreml_gate.gate.run import (
 )
 from coreml_gate.github.commands import add_commands
 from coreml_gate.mil import diff_command as comparing
-from coreml_gate.record import read_record
+from coreml_gate.record import Record, read_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.document import read_report
 from coreml_gate.report.progress import LiveProgress, LogProgress
@@ -50,6 +50,7 @@ DEFAULT_OUTPUT = Path(".coreml-gate")
 CACHE_FOLDER = "cache"
 REPORT_NAME = "report.json"
 COMMENT_NAME = "comment.md"
+PAGE_NAME = "report.html"
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,12 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("report", type=Path, help="a report.json that `run` or `judge` wrote")
     parser.add_argument("--format", choices=FORMATS, default="terminal", help="default: %(default)s")
     parser.add_argument("--key", default="default", help="tells the comments of several gates apart")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="html: what was measured (default: record.json beside the report, where there is one)",
+    )
     parser.add_argument("--to", type=Path, metavar="FILE", help="write there instead of to standard output")
     parser.set_defaults(command=report)
 
@@ -252,8 +259,12 @@ def judge_records(parsed: argparse.Namespace, around: Surroundings) -> int:
 
 def report(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Render a stored report; its verdict is not this command's exit code."""
-    verdict = read_report(around.folder / parsed.report)
-    text = FORMATS[parsed.format](verdict, ReportOptions(key=parsed.key))
+    path = around.folder / parsed.report
+    verdict = read_report(path)
+    measured = (
+        _record_at(path.parent) if parsed.record is None else read_record(around.folder / parsed.record)
+    )
+    text = FORMATS[parsed.format](verdict, ReportOptions(key=parsed.key, record=measured))
     if parsed.to is None:
         around.out.print(text, markup=False, highlight=False, end="")
     else:
@@ -326,6 +337,12 @@ def _write_reports(verdict: Verdict, output: Path) -> None:
     options = ReportOptions()
     _write(output / REPORT_NAME, FORMATS["json"](verdict, options))
     _write(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))
+    _write(output / PAGE_NAME, FORMATS["html"](verdict, ReportOptions(record=_record_at(output))))
+
+
+def _record_at(folder: Path) -> Record | None:
+    path = folder / RECORD_NAME
+    return read_record(path) if path.is_file() else None
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from coreml_gate.report import document, junit, markdown, sarif, terminal
+from coreml_gate.report import document, html, junit, markdown, sarif, terminal
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import Verdict
 
@@ -13,6 +13,7 @@ Render = Callable[[Verdict, ReportOptions], str]
 FORMATS: Final[dict[str, Render]] = {
     "terminal": terminal.render,
     "markdown": markdown.render,
+    "html": html.render,
     "json": document.render,
     "junit": junit.render,
     "sarif": sarif.render,

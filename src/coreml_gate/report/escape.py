@@ -58,7 +58,7 @@ class Markdown(str):
 
 def plain(text: str) -> str:
     """One line of visible characters: NFC, without control, bidirectional and other invisible characters."""
-    return " ".join(_visible(text).split())
+    return " ".join(visible(text).split())
 
 
 def shortened(text: str, limit: int) -> str:
@@ -86,19 +86,29 @@ def message(words: str, limit: int = MESSAGE_LIMIT) -> Markdown:
 
     A longer one is cut so that no code span is left open.
     """
-    pieces: list[str] = []
+    shown: list[str] = []
     room = limit
-    for is_code, piece in _pieces(_inline(plain(words))):
+    for is_code, piece in pieces(_inline(plain(words))):
         if room <= 0:
             break
-        pieces.append(code(piece, room) if is_code else _escaped(shortened(piece, room)))
+        shown.append(code(piece, room) if is_code else _escaped(shortened(piece, room)))
         room -= len(piece)
-    return Markdown("".join(pieces))
+    return Markdown("".join(shown))
+
+
+def pieces(line: str) -> list[tuple[bool, str]]:
+    """One visible line as (is code, content), in order."""
+    found = []
+    end = 0
+    for span in _CODE_SPAN.finditer(line):
+        found += [(False, line[end : span.start()]), (True, span.group(2))]
+        end = span.end()
+    return [*found, (False, line[end:])]
 
 
 def block(lines: tuple[str, ...]) -> Markdown:
     """Lines as a fenced code block, their indentation kept; the fence is longer than any run inside."""
-    shown = [_unforged(shortened(_visible(line).rstrip(), MESSAGE_LIMIT)) for line in lines]
+    shown = [_unforged(shortened(visible(line).rstrip(), MESSAGE_LIMIT)) for line in lines]
     fence = _fence("\n".join(shown), least=3)
     return Markdown("\n".join([f"{fence}text", *shown, fence]))
 
@@ -109,7 +119,7 @@ def cell(markdown: Markdown) -> Markdown:
     return Markdown(apart.replace("|", "\\|"))
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """One line of visible characters, its spaces as they are."""
     spaced = _SPACE.sub(" ", shortened(text, LONGEST))
     return unicodedata.normalize("NFC", _SUSPECT.sub(_if_visible, spaced))
@@ -117,16 +127,6 @@ def _visible(text: str) -> str:
 
 def _if_visible(sign: re.Match[str]) -> str:
     return "" if unicodedata.category(sign.group()) in _INVISIBLE else sign.group()
-
-
-def _pieces(line: str) -> list[tuple[bool, str]]:
-    """The line as (is code, content), in order."""
-    pieces = []
-    end = 0
-    for span in _CODE_SPAN.finditer(line):
-        pieces += [(False, line[end : span.start()]), (True, span.group(2))]
-        end = span.end()
-    return [*pieces, (False, line[end:])]
 
 
 def _inline(line: str) -> str:

@@ -1,10 +1,11 @@
 """What a report needs to know besides the Verdict."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from coreml_gate.errors import UsageError
+from coreml_gate.record import Record
 
 COMMENT_LIMIT: Final = 65_536
 """GitHub refuses a longer comment ("Body is too long (maximum is 65536 characters)")."""
@@ -29,6 +30,8 @@ class ReportOptions:
     """The page where it is found, if there is one."""
     config_file: str = "coreml-gate.toml"
     """The file that SARIF points at when a finding blames no line."""
+    record: Record | None = field(default=None, repr=False)
+    """What was measured, of which a page shows more than the Verdict tells."""
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):
