@@ -26,6 +26,7 @@ CONFIGURATION = """
 deployment-target = "iOS17"
 max-samples = 4
 time-budget-s = 5
+core-ml-units = ["CPU_ONLY"]
 
 [[model]]
 name = "keywords"
@@ -179,8 +180,11 @@ def test_three_jobs_make_one_comment(machine: Machine, repository: Repository) -
 
 
 def test_a_fork_is_reported_by_the_half_that_trusts_nothing(machine: Machine, repository: Repository) -> None:
-    measuring = {WORKFLOW: example("fork-measure.yml"), REPORT_WORKFLOW: example("fork-report.yml")}
-    with repository.branch("fork", measuring, "fp16-overflow") as head:
+    halves = {
+        WORKFLOW: example("fork-measure.yml"),
+        REPORT_WORKFLOW: example("fork-report.yml").replace(".github/workflows/fork-measure.yml", WORKFLOW),
+    }
+    with repository.branch("fork", halves, "fp16-overflow") as head:
         payload = open_pull(machine, 11, head, repository.base, FORK)
         measured = machine.play(repository.folder, "pull_request", payload)
         assert measured.exit_code == 0, measured.log
