@@ -106,10 +106,10 @@ def test_a_child_that_ends_early_is_a_value(
 def test_a_child_that_hangs_while_loading_is_ended_at_its_deadline(
     package: PackageAsked, tmp_path: Path
 ) -> None:
-    (hung,) = run(package, tmp_path, "time.sleep(600)", step_s=25, method="__init__")
+    (hung,) = run(package, tmp_path, "time.sleep(600)", step_s=40, method="__init__")
     assert hung.ending is not None
     assert (hung.ending.how, hung.ending.phase) == ("timed-out", "load")
-    assert "25 s" in hung.ending.message
+    assert "40 s" in hung.ending.message
 
 
 GARBAGE = """os.write(1, bytes(range(256)))

@@ -8,7 +8,7 @@ from coreml_gate.report import numbers
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
 
 MAX_METRICS: Final = 3
-"""Metrics of one model that a cell shows, the gravest first."""
+"""Metrics of one model that a cell shows."""
 
 Show = Callable[[float], str]
 
@@ -55,6 +55,8 @@ class Column:
     """Stands for a figure that passes and has no value."""
     by_subject: bool = False
     """Whether each subject has a figure of its own, as metrics do, or the worst stands for all."""
+    most: int = MAX_METRICS
+    """Subjects of one model that a cell shows, the gravest first."""
     only_changes: bool = False
     """Whether the column is left out as long as every figure passes and is the baseline's."""
 
@@ -85,6 +87,7 @@ COLUMNS: Final = (
         highest_is_worst=False,
         exact="equal",
         by_subject=True,
+        most=4,
     ),
     Column("latency", "Latency", numbers.percent_change, numbers.milliseconds, by_subject=True),
     Column("footprint", "Footprint", numbers.percent_change),
@@ -124,7 +127,7 @@ def _cell(column: Column, show: Show, model: ModelVerdict) -> tuple[Figure, ...]
     subjects = dict.fromkeys(finding.subject for finding in findings)
     metrics = [_worst(column, [each for each in findings if each.subject == name])[0] for name in subjects]
     metrics.sort(key=lambda finding: SEVERITY.index(finding.status), reverse=True)
-    return tuple(_figure(column, show, finding, finding.subject) for finding in metrics[:MAX_METRICS])
+    return tuple(_figure(column, show, finding, finding.subject) for finding in metrics[: column.most])
 
 
 def _worst(column: Column, findings: Sequence[Finding]) -> Sequence[Finding]:
