@@ -12,6 +12,7 @@ from coreml_gate.mil.graph import captured, last_uses
 from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, TensorType, Value, ValueType
 from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
+from coreml_gate.runtime.fuse import FUSED, fuse
 from coreml_gate.runtime.gru_layer import GruCall, GruLayer, Plain
 from coreml_gate.runtime.gru_loop import GruLoop, gru_loop
 from coreml_gate.runtime.ops import find
@@ -35,7 +36,9 @@ def compile_function(function: Function, mode: Mode) -> Plan:
     :raises PackageError: An operation lacks an input, or reads a value that nothing gives.
     """
     _refuse_unknown(function)
-    return _Compiler(function.opset, mode).plan(function.block, (), {})
+    compiler, known = _Compiler(function.opset, mode), dict[str, Known]()
+    plan, fused = compiler.plan(function.block, (), known), fuse(function.block)
+    return plan if fused is function.block else replace(plan, unwatched=compiler.plan(fused, (), known))
 
 
 def _refuse_unknown(function: Function) -> None:
@@ -85,14 +88,18 @@ class _Compiler:
         self._opset = opset
         self._mode = mode
         self._tensors: dict[tuple[int, bool], Any] = {}
+        self._layers: dict[int, tuple[GruLoop, GruLayer] | None] = {}
 
     def plan(self, block: Block, captures: tuple[Value, ...], known: dict[str, Known]) -> Plan:
-        scope = _Scope(dict(known))
+        """The plan of a block; its constants are added to ``known``."""
+        scope = _Scope(known)
         slots = tuple(scope.reserve(value) for value in (*block.inputs, *captures))
         steps = []
         for operation, dying in zip(block.operations, last_uses(block), strict=True):
             if operation.type == "const":
                 scope.known[operation.name] = _value_of(operation)
+            elif all(value.name in scope.known for value in operation.outputs):
+                continue  # folded before, for the plan of the watched runs
             elif operation.type.startswith("constexpr_") and self._foldable(operation, scope):
                 self._fold(operation, scope)
             else:
@@ -127,7 +134,7 @@ class _Compiler:
         )
 
     def _bind(self, operation: Operation, scope: _Scope) -> tuple[_Bound, Callable[..., Any]]:
-        implementation = find(operation.type, self._opset)
+        implementation = find(operation.type, self._opset) or find(operation.type, self._opset, FUSED)
         if implementation is None:
             raise UnsupportedOperationsError((operation.type,))
         dtypes = tuple(_stored(value, self._mode) for value in operation.outputs)
@@ -209,8 +216,10 @@ class _Compiler:
         for name in names:
             bound.add(name, self._read(name, scope, wide=False))
         extra = tuple(Value(name, scope.types[name]) for name in names)
-        layer = self._gru_layer(operation, scope)
-        plans = tuple(self.plan(block, extra, scope.known) for block in operation.blocks)
+        if id(operation) not in self._layers:
+            self._layers[id(operation)] = self._gru_layer(operation, scope)
+        layer = self._layers[id(operation)]
+        plans = tuple(self.plan(block, extra, dict(scope.known)) for block in operation.blocks)
 
         def run(observe: Observe | None, *arguments: Any) -> Any:  # noqa: ANN401  # whatever the blocks compute
             blocks = tuple(_block_function(plan, arguments[own:], observe) for plan in plans)

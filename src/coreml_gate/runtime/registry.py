@@ -67,7 +67,13 @@ REGISTRY: dict[str, dict[int, Implementation]] = {}
 _FIRST_OPSET = 13
 
 
-def operation(rounding: Rounding, *, native: bool = False, strict: Body | None = None) -> Callable[[_F], _F]:
+def operation(
+    rounding: Rounding,
+    *,
+    native: bool = False,
+    strict: Body | None = None,
+    table: dict[str, dict[int, Implementation]] = REGISTRY,
+) -> Callable[[_F], _F]:
     """Register the decorated function under its name; ``_ios17`` as suffix: valid from that opset on."""
 
     def register(body: _F) -> _F:
@@ -76,15 +82,17 @@ def operation(rounding: Rounding, *, native: bool = False, strict: Body | None =
             raise ValueError(body.__name__)
         since = int(match["version"] or _FIRST_OPSET)
         entry = Implementation(match["type"], since, body, rounding, native, _parameters(body), strict)
-        REGISTRY.setdefault(entry.type, {})[since] = entry
+        table.setdefault(entry.type, {})[since] = entry
         return body
 
     return register
 
 
-def find(operation_type: str, opset: int) -> Implementation | None:
+def find(
+    operation_type: str, opset: int, table: Mapping[str, Mapping[int, Implementation]] = REGISTRY
+) -> Implementation | None:
     """The implementation in force at this opset, or ``None`` when the operation is unknown."""
-    versions: Mapping[int, Implementation] = REGISTRY.get(operation_type, {})
+    versions: Mapping[int, Implementation] = table.get(operation_type, {})
     return versions[max(valid)] if (valid := [since for since in versions if since <= opset]) else None
 
 

@@ -1,0 +1,72 @@
+"""Reading a block backwards, to tell whether its operations have a form that the runtime knows."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coreml_gate.mil.ir import Argument, Block, Constant, Operation, TensorType
+from coreml_gate.runtime.arguments import Known
+
+
+class OtherFormError(Exception):
+    """The operations have another form."""
+
+
+def demand(condition: bool) -> None:  # noqa: FBT001  # reads as a sentence
+    """Go on only where the form has this property."""
+    if not condition:
+        raise OtherFormError
+
+
+class Wiring:
+    """Who makes which value of a block, and what the constants are; whatever is missing is another form."""
+
+    def __init__(self, block: Block, known: Mapping[str, Known]) -> None:
+        self.known = {**known, **constants(block)}
+        self.makers = {value.name: made for made in block.operations for value in made.outputs}
+
+    def made(self, name: Argument, kind: str) -> Operation:
+        """The operation that gives ``name``, of this kind."""
+        made = self.makers.get(name) if isinstance(name, str) else None
+        if made is None or made.type != kind:
+            raise OtherFormError
+        return made
+
+    def behind_casts(self, name: Argument) -> Argument:
+        """What is cast, once or more often."""
+        made = self.makers.get(name) if isinstance(name, str) else None
+        return name if made is None or made.type != "cast" else self.behind_casts(argument(made, "x"))
+
+    def values(self, name: Argument) -> list[Any]:
+        """The elements of a constant."""
+        known = self.known.get(name) if isinstance(name, str) else name
+        if not isinstance(known, Constant):
+            raise OtherFormError
+        return list(known.array.reshape(-1).tolist())
+
+    def demand_values(self, operation: Operation, wanted: Mapping[str, list[Any]]) -> None:
+        """All parameters have these elements; coremltools leaves none of them to its default."""
+        for parameter, values in wanted.items():
+            demand(self.values(argument(operation, parameter)) == values)
+
+
+def constants(block: Block) -> dict[str, Known]:
+    """The constants that a block's own ``const`` operations name."""
+    return {
+        operation.name: operation.attributes["val"]
+        for operation in block.operations
+        if operation.type == "const" and "val" in operation.attributes
+    }
+
+
+def argument(operation: Operation, parameter: str) -> Argument:
+    """The one argument of a parameter."""
+    given = operation.inputs.get(parameter, ())
+    if len(given) != 1:
+        raise OtherFormError
+    return given[0]
+
+
+def dtype(value: Operation | Constant) -> str:
+    """Element type of a constant or of an operation's first output; empty for what is no tensor."""
+    kind = value.type if isinstance(value, Constant) else value.outputs[0].type
+    return kind.dtype if isinstance(kind, TensorType) else ""
