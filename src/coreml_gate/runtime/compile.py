@@ -141,6 +141,8 @@ class _Compiler:
         strict = self._mode == "fp16-strict" and dtypes[:1] == (torch.float16,)
         if strict and implementation.strict is not None:
             implementation = replace(implementation, body=implementation.strict, native=True)
+        if implementation.cuts and dtypes[0] is not None and not dtypes[0].is_floating_point:
+            implementation = replace(implementation, body=_cut(implementation.body, dtypes[0]))
         wide = implementation.rounding is Rounding.ROUND and not implementation.native
         bound = _Bound()
         for parameter in implementation.parameters:
@@ -288,6 +290,10 @@ def storage_of(kind: ValueType, mode: Mode) -> torch.dtype | None:
 
 def _stored(value: Value, mode: Mode) -> torch.dtype | None:
     return storage_of(value.type, mode)
+
+
+def _cut(body: Body, dtype: torch.dtype) -> Body:
+    return lambda *arguments: body(*arguments).to(dtype)
 
 
 def _grouped(implementation: Implementation, bound: _Bound) -> Body:

@@ -51,7 +51,7 @@ class Implementation:
 
     ``native``: the body is a single torch kernel which, on half tensors, itself computes in float32 and
     rounds once. ``strict``: what a device may do at worst, with half formulas and half sums; ``None`` until
-    it is written.
+    it is written. ``cuts``: a float result becomes an integer, toward zero, where integers are declared.
     """
 
     type: str
@@ -61,6 +61,7 @@ class Implementation:
     native: bool
     parameters: tuple[Parameter, ...]
     strict: Body | None = None
+    cuts: bool = False
 
 
 REGISTRY: dict[str, dict[int, Implementation]] = {}
@@ -72,6 +73,7 @@ def operation(
     *,
     native: bool = False,
     strict: Body | None = None,
+    cuts: bool = False,
     table: dict[str, dict[int, Implementation]] = REGISTRY,
 ) -> Callable[[_F], _F]:
     """Register the decorated function under its name; ``_ios17`` as suffix: valid from that opset on."""
@@ -81,7 +83,7 @@ def operation(
         if match is None:
             raise ValueError(body.__name__)
         since = int(match["version"] or _FIRST_OPSET)
-        entry = Implementation(match["type"], since, body, rounding, native, _parameters(body), strict)
+        entry = Implementation(match["type"], since, body, rounding, native, _parameters(body), strict, cuts)
         table.setdefault(entry.type, {})[since] = entry
         return body
 

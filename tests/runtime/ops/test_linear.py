@@ -63,3 +63,17 @@ def test_attention_with_every_kind_of_mask(
     wanted = weights / weights.sum(-1, keepdims=True) @ value
     (found,) = run_operation("scaled_dot_product_attention", values)
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16])
+def test_integers_times_a_constant_of_floats_are_cut_to_integers(
+    kind: Any, run_operation: RunOperation
+) -> None:
+    """1.75 and -1.75: the sum is cut, not its products (which would give 0), and not rounded (2)."""
+    x = np.array([[1, 1, 1], [-1, -1, -1]], np.int32)
+    y = np.array([[0.5], [0.5], [0.75]], kind)
+    (found,) = run_operation("matmul", {"x": x}, {"y": y}, ("int32",))
+    assert found.dtype == np.int32
+    assert found.tolist() == [[1], [-1]]
+    (left,) = run_operation("matmul", {"y": x.T.copy()}, {"x": y.T.copy()}, ("int32",))
+    assert left.tolist() == [[1, -1]]

@@ -33,8 +33,13 @@ def _naive_matmul(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) ->
     return half_product(*_turned(x, y, transpose_x, transpose_y))
 
 
-@operation(ROUND, strict=_naive_matmul)
+@operation(ROUND, strict=_naive_matmul, cuts=True)
 def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
+    """One operand may be a constant of another type (iOS 17); the result is declared in the other's type.
+
+    So integers times a constant of floats give integers. How they are rounded is not said; here they are cut
+    toward zero once, after the sum, as ``linear`` and ``cast`` do.
+    """
     wide = torch.promote_types(x.dtype, y.dtype)
     return torch.matmul(*_turned(x.to(wide), y.to(wide), transpose_x, transpose_y))
 
