@@ -98,10 +98,9 @@ class _Compiler:
         for operation, dying in zip(block.operations, last_uses(block), strict=True):
             if operation.type == "const":
                 scope.known[operation.name] = _value_of(operation)
-            elif all(value.name in scope.known for value in operation.outputs):
-                continue  # folded before, for the plan of the watched runs
             elif operation.type.startswith("constexpr_") and self._foldable(operation, scope):
-                self._fold(operation, scope)
+                if operation.name not in known:  # else folded before, for the plan of the watched runs
+                    self._fold(operation, scope)
             else:
                 frees = tuple(name for name in dying if name not in scope.known)
                 steps.append(self._step(operation, frees, scope))
