@@ -207,10 +207,28 @@ def _flexible(path: Path) -> None:
     ct.convert(traced, inputs=inputs, minimum_deployment_target=ct.target.iOS17).save(str(path))
 
 
+def _gru(path: Path) -> None:
+    """A layer that coremltools writes as a loop over lists, and that the runtime finds in the loop."""
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gru = torch.nn.GRU(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.gru(x)[0]
+
+    with torch.no_grad():
+        traced = torch.jit.trace(Net().eval(), torch.rand(5, 1, 4), check_trace=False)
+    inputs = [ct.TensorType("x", shape=(5, 1, 4))]
+    ct.convert(traced, inputs=inputs, minimum_deployment_target=ct.target.iOS17).save(str(path))
+
+
 FORMS: dict[str, Make] = {
     "dense": _dense,
     "tensors": _tensors,
     "flow": _flow,
+    "gru": _gru,
     "state": _state,
     "functions": _functions,
     "compressed": _compressed,

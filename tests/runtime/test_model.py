@@ -176,6 +176,19 @@ def _drop_operation(spec: Any) -> None:
     del operations(spec)[next(n for n, item in enumerate(operations(spec)) if item.type == "conv")]
 
 
+def _read_itself(spec: Any) -> None:
+    conv = next(item for item in operations(spec) if item.type == "conv")
+    conv.inputs["x"].arguments[0].name = conv.outputs[0].name
+
+
+def _name_twice(spec: Any) -> None:
+    operations(spec)[-1].outputs[0].name = operations(spec)[-2].outputs[0].name
+
+
+def _disagree(spec: Any) -> None:
+    spec.description.input[0].type.multiArrayType.shape[3] = 17
+
+
 def _rename_output(spec: Any) -> None:
     spec.description.output[0].name = "other"
 
@@ -186,6 +199,9 @@ def _rename_output(spec: Any) -> None:
         (_drop_input, r"operation `.*` \(conv\) lacks its input `weight`"),
         (_drop_value, r"constant `.*` has no value"),
         (_drop_operation, r"nothing gives the value `.*` that an operation reads"),
+        (_read_itself, r"nothing gives the value `.*` that an operation reads"),
+        (_name_twice, r"two values of one block are called `.*`"),
+        (_disagree, r"disagree on the shape of `x` \(\(1, 3, 16, 17\) and fp16\[1, 3, 16, 16\]\)"),
         (_rename_output, r"function `main`: the interface and the program disagree on output `other`"),
     ],
 )

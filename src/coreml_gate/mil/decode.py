@@ -51,16 +51,28 @@ def _function(name: str, message: Message, weights: Weights) -> Function:
     if message.opset not in message.block_specializations:
         raise PackageError(f"function `{name}` has no block for its opset `{message.opset}`.", _AGAIN)
     inputs = tuple(_value(item) for item in message.inputs)
-    block = _block(message.block_specializations[message.opset], weights)
-    return Function(name, _OPSETS[message.opset], inputs, replace(block, inputs=inputs))
+    block = replace(_block(message.block_specializations[message.opset], weights), inputs=inputs)
+    _check_names(block)
+    return Function(name, _OPSETS[message.opset], inputs, block)
 
 
 def _block(message: Message, weights: Weights) -> Block:
-    return Block(
+    block = Block(
         inputs=tuple(_value(item) for item in message.inputs),
         operations=tuple(_operation(item, weights) for item in message.operations),
         outputs=tuple(message.outputs),
     )
+    _check_names(block)
+    return block
+
+
+def _check_names(block: Block) -> None:
+    """Is every value of a block the only one of its name? Only then does a name say which value is read."""
+    seen: set[str] = set()
+    for value in (*block.inputs, *(value for item in block.operations for value in item.outputs)):
+        if value.name in seen:
+            raise PackageError(f"two values of one block are called `{value.name}`.", _AGAIN)
+        seen.add(value.name)
 
 
 def _operation(message: Message, weights: Weights) -> Operation:
