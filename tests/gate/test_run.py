@@ -225,3 +225,24 @@ def test_outside_of_git_every_model_is_judged_by_the_absolute_limits(tmp_path: P
 
     assert outcome.exit_code == 0
     assert outcome.report["commit"] is None
+
+
+def test_a_variant_is_timed_against_the_package_that_ships_and_blocks_nothing(project: Folder) -> None:
+    variants = '[[model.variant]]\nname = "wide"\nprecision = "float32"\n'
+    options = "[gate]\ntime-budget-s = 1\ncore-ml-units = ['CPU_ONLY']\n"
+    first, other = CONFIG.split('[[model]]\nname = "other"')
+    text = f'{options}{first}{variants}[[model]]\nname = "other"{other}'
+    project.write({"coreml-gate.toml": text, "models/total.py": OVERFLOWS})
+
+    outcome = run(project, "--allow-dirty", "--model", "sum", "--core-ml", "stand-in")
+
+    model = json.loads((outcome.folder / "record.json").read_text())["models"][0]
+    (wide,) = model["variants"]
+    assert wide["core_ml"]["timing"]["base_package"] == model["package"]["fingerprint"]
+    assert wide["core_ml"]["timing"]["head_package"] == wide["package"]["fingerprint"]
+    (judged,) = outcome.report["models"]
+    assert judged["verdict"] == "fail"
+    ships, candidate = judged["ranking"]["candidates"]
+    assert (ships["eligible"], candidate["eligible"]) == ("no", "yes")
+    assert judged["ranking"]["measured_on"] == ""
+    assert "`wide` for compute" in (outcome.folder / "comment.md").read_text()

@@ -7,9 +7,11 @@ from coreml_gate.checks import CHECKS, Evidence, source
 from coreml_gate.checks.samples import least_psnr
 from coreml_gate.config import EvaluateLimits, ModelConfig, ModelVariant
 from coreml_gate.config.inherit import configured
+from coreml_gate.gate.speeds import Speeds
 from coreml_gate.record import Environment, MetricValue, ModelRecord
 from coreml_gate.verdict import Candidate, Finding, Status
 
+NOT_TIMED: Final = Speeds()
 ABSOLUTE: Final = (
     "conversion",
     "parity",
@@ -23,7 +25,9 @@ ABSOLUTE: Final = (
 """Checks that say something of a package without a baseline."""
 
 
-def candidates(config: ModelConfig, measured: ModelRecord, environment: Environment) -> Iterator[Candidate]:
+def candidates(
+    config: ModelConfig, measured: ModelRecord, environment: Environment, speeds: Speeds = NOT_TIMED
+) -> Iterator[Candidate]:
     """The package that ships, then the variants.
 
     A variant that the configuration does not name, as in a pull request that adds it and is judged with the
@@ -31,11 +35,15 @@ def candidates(config: ModelConfig, measured: ModelRecord, environment: Environm
     """
     known = {variant.name: variant for variant in config.variant}
     metric = deciding_metric(config, measured)
-    yield _candidate(config, measured, environment, metric, ships=True)
+    yield _timed(_candidate(config, measured, environment, metric, ships=True), speeds)
     for record in measured.variants:
         own = configured(config, known.get(record.name, ModelVariant(name=record.name)))
         compared = record.model_copy(update={"metrics": _against_model(record, measured)})
-        yield _candidate(own, compared, environment, metric)
+        yield _timed(_candidate(own, compared, environment, metric), speeds)
+
+
+def _timed(candidate: Candidate, speeds: Speeds) -> Candidate:
+    return candidate.model_copy(update={"latency_ms": speeds.ms.get(candidate.name)})
 
 
 def deciding_metric(config: ModelConfig, measured: ModelRecord) -> str:

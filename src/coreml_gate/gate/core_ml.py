@@ -79,20 +79,20 @@ def ask_core_ml(
     head: Stored, base: Stored | None, models: Mapping[str, ModelConfig], options: GateOptions, device: Device
 ) -> Record:
     """The head's Record with Core ML's answers, written in the place of the old one."""
-    session = _Session(options, device, ALPHA / max(1, _comparisons(head, base, models)))
+    session = Session(options, device, ALPHA / max(1, _comparisons(head, base, models)))
     measured: list[ModelRecord] = []
     for model in head.record.models:
         config = models.get(model.name)
         question = None if config is None else _question(config, head, base)
         answerable = question is not None and question.expected.exists()
-        measured.append(_answered(model, question, session) if question and answerable else model)
+        measured.append(answered(model, question, session) if question and answerable else model)
     record = head.record.model_copy(update={"models": tuple(measured)})
     write_record(record, head.folder / RECORD_NAME)
     return record
 
 
 @dataclass(frozen=True)
-class _Session:
+class Session:
     """What all models of one run have in common."""
 
     options: GateOptions
@@ -111,7 +111,7 @@ def _comparisons(head: Stored, base: Stored | None, models: Mapping[str, ModelCo
 
 
 @dataclass(frozen=True)
-class _Question:
+class Question:
     """One model's package at the head and, if there is one, at the base."""
 
     config: ModelConfig
@@ -128,24 +128,25 @@ class _Question:
         return self.folder / EXPECTED_NAME
 
 
-def _question(config: ModelConfig, head: Stored, base: Stored | None) -> _Question | None:
+def _question(config: ModelConfig, head: Stored, base: Stored | None) -> Question | None:
     facts = head.package(config.name)
     if facts is None:
         return None
     model = head.record.model(config.name)
     names = () if model is None else tuple(dict.fromkeys(each.output for each in model.precision))
     base_facts = None if base is None else base.package(config.name)
-    return _Question(
+    return Question(
         config=config,
         facts=facts,
-        head=_asked(facts, head.folder, names),
+        head=asked_package(facts, head.folder, names),
         base_facts=base_facts,
-        base=None if base is None or base_facts is None else _asked(base_facts, base.folder, ()),
+        base=None if base is None or base_facts is None else asked_package(base_facts, base.folder, ()),
         folder=(head.folder / MODELS_FOLDER / config.name).resolve(),
     )
 
 
-def _asked(facts: PackageFacts, folder: Path, names: tuple[str, ...]) -> PackageAsked:
+def asked_package(facts: PackageFacts, folder: Path, names: tuple[str, ...]) -> PackageAsked:
+    """A stored package as a child is asked about it; ``names`` are the source's, by position."""
     return PackageAsked(
         path=(folder / facts.path).resolve(),
         inputs=facts.inputs,
@@ -156,16 +157,17 @@ def _asked(facts: PackageFacts, folder: Path, names: tuple[str, ...]) -> Package
     )
 
 
-def _answered(model: ModelRecord, question: _Question, session: _Session) -> ModelRecord:
+def answered(model: ModelRecord, question: Question, session: Session) -> ModelRecord:
+    """The model with what Core ML says: on each choice of hardware, in time, and where it runs."""
     device = session.device
     device.progress.begin_model(model.name, device.machine.stand_in or "Core ML")
     started = device.clock()
-    answered = model.model_copy(update={"core_ml": _facts(question, session)})
-    device.progress.end_model(answered, device.clock() - started)
-    return answered
+    with_answers = model.model_copy(update={"core_ml": _facts(question, session)})
+    device.progress.end_model(with_answers, device.clock() - started)
+    return with_answers
 
 
-def _facts(question: _Question, session: _Session) -> CoreMlFacts:
+def _facts(question: Question, session: Session) -> CoreMlFacts:
     device, folder = session.device, question.folder / FOLDER
     wanted, environment = session.options.core_ml_units, device.around.environment
     units = units_to_run(question.config.compute_units, wanted, environment)
@@ -185,7 +187,7 @@ def _facts(question: _Question, session: _Session) -> CoreMlFacts:
 
 
 def _plans(
-    question: _Question, units: Sequence[ComputeUnits], folder: Path, device: Device
+    question: Question, units: Sequence[ComputeUnits], folder: Path, device: Device
 ) -> tuple[Placement | None, Placement | None]:
     """Of head and base, where the Neural Engine was asked for; the stand-in has no plan to give."""
     allowed = question.config.compute_units
@@ -196,7 +198,7 @@ def _plans(
     return head, None if base is None else plan_of(base, allowed, folder / "plan-base", device.around)
 
 
-def _match(question: _Question, runs: Sequence[CoreMlRun]) -> tuple[Match | None, str]:
+def _match(question: Question, runs: Sequence[CoreMlRun]) -> tuple[Match | None, str]:
     """Head and base on the last choice of hardware that predicts, the one closest to what the app allows.
 
     Without one, why; with one, why nothing may have been timed all the same.
@@ -219,7 +221,7 @@ def _match(question: _Question, runs: Sequence[CoreMlRun]) -> tuple[Match | None
     return match, NOT_ASKED
 
 
-def _timing(match: Match, question: _Question, session: _Session) -> Timing | None:
+def _timing(match: Match, question: Question, session: Session) -> Timing | None:
     ratios = asked_ratios(question.config.limits.latency)
     if not ratios:
         return None
@@ -228,7 +230,7 @@ def _timing(match: Match, question: _Question, session: _Session) -> Timing | No
     return time_packages(match, effort, question.folder / FOLDER / "timing", device.around, device.clock)
 
 
-def _footprints(match: Match, question: _Question, device: Device) -> Footprints | None:
+def _footprints(match: Match, question: Question, device: Device) -> Footprints | None:
     if question.config.limits.memory.footprint_max_ratio is None:
         return None
     return measure_footprints(match, question.folder / FOLDER / "footprint", device.around)

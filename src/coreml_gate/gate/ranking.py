@@ -8,6 +8,7 @@ from typing import Final
 from coreml_gate.checks.wording import megabytes, number
 from coreml_gate.config import ModelConfig
 from coreml_gate.gate.candidates import candidates, deciding_metric, higher_is_better
+from coreml_gate.gate.speeds import Speeds, speeds_of
 from coreml_gate.record import Environment, ModelRecord
 from coreml_gate.verdict import Candidate, Ranking
 
@@ -19,6 +20,8 @@ ORDERS_DIFFER: Final = (
     "the order of packages on a Mac is not their order on a phone, and neither is the order by cost: time "
     "them on the oldest phone that you support (`coreml-gate device`) before you choose by speed."
 )
+
+OTHER_PHONES: Final = "another phone may order them otherwise."
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ def rank(config: ModelConfig, measured: ModelRecord, environment: Environment) -
     """The model's packages side by side; ``None`` when it has no variants."""
     if not measured.variants:
         return None
-    found = tuple(candidates(config, measured, environment))
+    speeds = speeds_of(measured)
+    found = tuple(candidates(config, measured, environment, speeds))
     metric = deciding_metric(config, measured)
     higher = higher_is_better(config, metric)
     eligible = [candidate for candidate in found if candidate.eligible == "yes"]
@@ -46,8 +50,14 @@ def rank(config: ModelConfig, measured: ModelRecord, environment: Environment) -
         metric=metric,
         higher_is_better=higher,
         choice=choice(eligible, goals),
-        notes=(ORDERS_DIFFER,) if timed else (ESTIMATED, ORDERS_DIFFER),
+        measured_on=speeds.place if timed else "",
+        notes=_notes(speeds) if timed else (ESTIMATED, ORDERS_DIFFER),
     )
+
+
+def _notes(speeds: Speeds) -> tuple[str, ...]:
+    where = f"ms: the median prediction on {speeds.place}."
+    return (where, OTHER_PHONES) if speeds.on_phone else (where, ORDERS_DIFFER)
 
 
 def pareto_front(eligible: Sequence[Candidate], goals: Sequence[Goal]) -> list[Candidate]:

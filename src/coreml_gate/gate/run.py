@@ -18,6 +18,7 @@ from coreml_gate.gate.baseline import (
 )
 from coreml_gate.gate.collect import Tree, Workshop, collect
 from coreml_gate.gate.core_ml import Device, Stored, ask_core_ml
+from coreml_gate.gate.core_ml_variants import ask_about_variants
 from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.plan import Job, Plan, plan
@@ -108,7 +109,8 @@ def with_core_ml(
     )
     device = Device.here(workshop.answering, around, workshop.progress)
     models = {model.name: model for model in config.model}
-    return ask_core_ml(Stored(head, request.output), base, models, options, device)
+    asked = ask_core_ml(Stored(head, request.output), base, models, options, device)
+    return ask_about_variants(Stored(asked, request.output), models, options, device)
 
 
 def open_repository(request: Request, environment: Mapping[str, str]) -> Repository | None:
