@@ -311,6 +311,23 @@ _V9: Final = (
         workaround="torch.where(y.abs() < 1e38, torch.remainder(x, y), x)",
         example="return torch.remainder(x.abs(), torch.exp(y * 0 + 1000))",
     ),
+    KnownBug(
+        id="rsqrt-epsilon",
+        torch_operations=("rsqrt",),
+        routes=_BOTH,
+        what="1 / sqrt(x) is computed as 1 / sqrt(x + 1e-12)",
+        workaround="torch.ones_like(x) / torch.sqrt(x)",
+        example="return torch.rsqrt(x.abs() * 1e-8)",
+    ),
+    KnownBug(
+        id="select-as-sum",
+        torch_operations=("where", "masked_fill"),
+        routes=("export",),
+        what="where(mask, x, -inf) becomes x plus 0 or -inf, which is NaN where x is +inf and masked",
+        workaround="keep x finite: x.clamp(max=1e38)",
+        example="mask = torch.ones(3, 3).tril().bool()\n"
+        'return torch.where(mask, torch.exp(x[..., :3] * 1000), float("-inf")).clamp(-1, 1)',
+    ),
 )
 
 UNMEASURED: Final = (

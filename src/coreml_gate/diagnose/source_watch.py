@@ -49,7 +49,8 @@ class SourceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch'
         tensors = [item for item in tree_leaves(result) if isinstance(item, Tensor)]
         if any(item.dtype is torch.int64 and not _fits(item) for item in tensors):
             self.leaves_32_bits = True
-        if any(_is_integer(item) for item in tensors) and "copy" in str(func):
+        casts = any(_is_integer(item) for item in tensors) and "copy" in str(func)
+        if casts or "grid_sampler" in str(func):  # whose coordinates become indices
             given = [item for item in tree_leaves(args) if isinstance(item, Tensor)]
             self.leaves_32_bits |= any(item.is_floating_point() and not _fits(item) for item in given)
         return result
