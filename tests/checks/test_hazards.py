@@ -5,7 +5,7 @@ import pytest
 from coreml_gate.checks import hazards, precision
 from coreml_gate.record import Diagnosis, Hazard, Repair, Rewrite
 from coreml_gate.verdict import Status
-from tests.builders import model_record, precision_comparison
+from tests.builders import model_config, model_record, precision_comparison
 from tests.checks.cases import NOT_CONVERTED, evidence, only
 
 
@@ -75,6 +75,18 @@ def test_against_the_baseline_new_ones_come_first_whatever_their_numbers() -> No
 )
 def test_nothing_found_is_told_from_nothing_asked(record: Any, status: Status) -> None:
     assert only(hazards.run(evidence(record))).status is status
+
+
+def test_beside_hazards_it_says_what_was_left_out() -> None:
+    beyond = diagnosed(hazard(reaches=1e6), note="no census.")
+    warned, left_out = hazards.run(evidence(beyond))
+    assert warned.message.endswith("ends at 65504; whether that harms an output was not measured.")
+    assert (left_out.status, left_out.message) == (Status.SKIPPED, "no census.")
+
+
+def test_a_float32_model_is_not_asked() -> None:
+    finding = only(hazards.run(evidence(model_record(), config=model_config(precision="float32"))))
+    assert finding.message == 'precision = "float32": nothing is computed in half.'
 
 
 REPAIR = Repair(

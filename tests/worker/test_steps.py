@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremltools' documents write it
 
+from coreml_gate.config import Compression
 from coreml_gate.errors import GateError
 from coreml_gate.record import ModelRecord
 from coreml_gate.runtime import registry
@@ -267,3 +268,76 @@ def test_a_sound_model_pays_for_no_diagnosis(job_of: JobOf) -> None:
     assert record.diagnosis is not None
     assert record.diagnosis.hazards == ()
     assert read_events(job.events).step == "measure"
+
+
+def test_a_package_is_diagnosed_as_its_own_twin_and_says_why_it_is_not_repaired(
+    job_of: JobOf, tree: Path
+) -> None:
+    (tree / "models" / "big.py").write_text(OVERFLOWING)
+    options = {"samples": "models/big.py:samples", "output": ()}
+    source = measured(job_of(name="big", source="models/big.py:Net", **options))
+    assert source.package is not None
+    shutil.copytree(tree.parent / "out" / source.package.path, tree / "big.mlpackage")
+    (tree / "models" / "big.py").write_text(
+        OVERFLOWING.replace("[torch.full((1, 4), value)", '[{"x": torch.full((1, 4), value)}')
+    )
+
+    record = measured(job_of(source="big.mlpackage", **options))
+
+    assert record.diagnosis is not None
+    assert source.diagnosis is not None
+    found, known = record.diagnosis.hazards[0], source.diagnosis.hazards[0]
+    assert (found.kind, found.operation_type, found.reaches) == (
+        known.kind,
+        known.operation_type,
+        known.reaches,
+    )
+    assert record.diagnosis.repair is None
+    assert record.diagnosis.note.startswith("no repair: the package is taken as it is")
+
+
+def test_with_compressed_weights_half_precision_is_told_from_the_compression(
+    job_of: JobOf, tree: Path
+) -> None:
+    (tree / "models" / "big.py").write_text(OVERFLOWING)
+    compress = Compression(method="palettize", bits=1, weight_threshold=0)
+    big = measured(job_of(source="models/big.py:Net", samples="models/big.py:samples", compress=compress))
+    assert big.diagnosis is not None
+    assert big.diagnosis.hazards[0].bites_in == "fp16"
+    assert big.diagnosis.repair is not None
+    assert big.diagnosis.repair.outcome == "found"
+    net = measured(job_of(name="coarse", compress=compress))
+    assert net.diagnosis is not None
+    assert "it is the compression that costs" in net.diagnosis.note
+
+
+STATEFUL = """
+import torch
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("total", torch.zeros(1, 4))
+
+    def forward(self, x):
+        self.total.add_(x)
+        return torch.tanh((self.total * 300).square().sum(-1) * 1e-6)
+
+
+def samples():
+    return [torch.full((1, 4), value) for value in (0.5, 1.0)]
+"""
+
+
+def test_a_stateful_model_has_its_ranges_and_says_what_is_missing(job_of: JobOf, tree: Path) -> None:
+    (tree / "models" / "state.py").write_text(STATEFUL)
+
+    record = measured(
+        job_of(source="models/state.py:Net", samples="models/state.py:samples", deployment_target="iOS18")
+    )
+
+    assert record.diagnosis is not None
+    first = record.diagnosis.hazards[0]
+    assert (first.kind, first.bites_in) == ("overflow", None)
+    assert "a stateful program cannot run twice side by side" in record.diagnosis.note

@@ -25,6 +25,7 @@ _SAYS: Final[dict[HazardKind, str]] = {
     "cliff": "overflows inside its naive half formula",
     "rounding": "loses {percent} % of its result to rounding",
 }
+_HARM_UNKNOWN: Final = "; whether that harms an output was not measured"
 _DRIFTS: Final = "is {percent} % off by the drift of a half accumulator, though nothing overflows"
 
 
@@ -34,14 +35,22 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if evidence.head.package is None:
         return (evidence.no_package(CHECK, SUBJECT),)
     if diagnosis is None:
-        return (skipped(CHECK, SUBJECT, "no diagnosis was asked for."),)
+        return (skipped(CHECK, SUBJECT, _why_not(evidence)),)
     harmful = tuple(hazard for hazard in diagnosis.hazards if hazard.bites_in == "fp16")
     risky = tuple(hazard for hazard in diagnosis.hazards if hazard.bites_in != "fp16")
     findings = (
         *([_finding(harmful, Status.FAIL, diagnosis, evidence)] if harmful else []),
         *([_finding(risky, Status.WARN, diagnosis, evidence)] if risky else []),
     )
-    return findings or (_nothing(diagnosis),)
+    noted = (skipped(CHECK, SUBJECT, diagnosis.note),) if findings and diagnosis.note else ()
+    return (*findings, *noted) or (_nothing(diagnosis),)
+
+
+def _why_not(evidence: Evidence) -> str:
+    source = evidence.head.source
+    if evidence.config.precision == "float32" and (source is None or source.kind != "package"):
+        return 'precision = "float32": nothing is computed in half.'
+    return "no diagnosis was asked for."
 
 
 def _nothing(diagnosis: Diagnosis) -> Finding:
@@ -86,7 +95,9 @@ def _describe(hazard: Hazard) -> str:
     )
     place = f", {hazard.place}" if hazard.place else ""
     module = f" of `{hazard.module}`" if hazard.module else ""
-    headroom = f": {hazard.headroom:.1f}x below overflow" if hazard.bites_in is None else ""
+    headroom = "" if hazard.bites_in is not None else _HARM_UNKNOWN
+    if hazard.bites_in is None and hazard.headroom >= 1:
+        headroom = f": {hazard.headroom:.1f}x below overflow"
     where = " (in fp16-strict mode only)" if hazard.bites_in == "fp16-strict" else ""
     return f"`{hazard.operation}` ({hazard.operation_type}{module}{place}) {text}{headroom}{where}"
 

@@ -17,6 +17,7 @@ CENSUS_SAMPLES: Final = 4
 LONG_SUM: Final = 2_624
 """A running half sum rounds by 2**-12 of its end at each of its blocks of 64: 41 of them may lose 1 %."""
 _REPORTED_ERRORS: Final = 10
+_NO_CENSUS: Final = "the errors of single operations: a stateful program cannot run twice side by side."
 _MODES: Final[tuple[HalfMode, ...]] = ("fp16", "fp16-strict")
 
 
@@ -27,6 +28,8 @@ class Wish:
     repair_in: HalfMode | None = None
     """The mode in which the check fails; ``None``: nothing to repair."""
     convert_again: ConvertAgain | None = None
+    note: str = ""
+    """Why nothing is repaired that would have to be."""
 
 
 def suspected(case: Case, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
@@ -79,7 +82,7 @@ def diagnose(
         repair=repair,
         rewrites=rewrites(function, found),
         seconds=clock() - started,
-        note="" if censuses else "a stateful program has no census of errors.",
+        note=wish.note if censuses else f"{_NO_CENSUS} {wish.note}".rstrip(),
     )
 
 

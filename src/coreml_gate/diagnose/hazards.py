@@ -115,13 +115,13 @@ def hazards(
     """What bites first, in the program's order; then what is near a bound and not harmless by its place."""
     by_name = {operation.name: operation for operation in function.block.walk()}
     found: dict[str, Hazard] = {}
-    suspected = tuple(suspected)
+    suspected, censuses = tuple(suspected), tuple(censuses)
     for census in censuses:
         for bite in _bites(census, suspected, by_name):
             if bite.operation not in found:
                 found[bite.operation] = _hazard(bite, by_name, origins, census)
     for item in suspected:
-        near = item.reaches <= item.bound and item.kind == "overflow"
+        near = (item.reaches <= item.bound or not censuses) and item.kind == "overflow"
         if near and item.operation not in found and not _harmless(function, item.operation):
             found[item.operation] = _hazard(item, by_name, origins, None)
     return tuple(sorted(found.values(), key=lambda hazard: hazard.bites_in is None))

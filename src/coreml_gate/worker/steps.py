@@ -15,8 +15,9 @@ from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.diagnose.diagnosis import Wish, diagnose, is_asked_for
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.ranges import Range, Ranges
-from coreml_gate.diagnose.repair import Case
+from coreml_gate.diagnose.repair import Case, Trial
 from coreml_gate.diagnose.target import passes
+from coreml_gate.diagnose.widen import widened
 from coreml_gate.engines.engine import Engine, Outputs
 from coreml_gate.engines.mil import MilEngine, load_mil_engine, package_inputs
 from coreml_gate.engines.samples import Samples, load_samples
@@ -136,7 +137,7 @@ def measure(job: Job, log: EventLog) -> Outcome:
             expected.source, expected.samples, job.model, job.folder, _route(twins), answers.suspects[0]
         )
         log.update(parity_diagnosis=diagnose_parity(failure))
-    if twins.origins is not None and answers.engines and _is_plain_half(job.model):
+    if answers.engines and (job.model.precision == "float16" or twins.origins is None):
         _diagnose(expected, twins, answers, job, log)
     return Outcome(expected, twins, metrics)
 
@@ -320,15 +321,17 @@ def _route(twins: Twins) -> Route:
     return "trace" if twins.route == "trace" else "export"
 
 
-def _is_plain_half(model: ModelConfig) -> bool:
-    """With compressed weights the twin differs by more than half precision."""
-    return model.precision == "float16" and model.compress is None
+def _case(twins: Twins, answers: Answers, job: Job) -> Case:
+    """A package that comes without a float32 twin is its own."""
+    wide, origins = twins.wide, read_origins(twins.origins)
+    if twins.origins is None:
+        wide, origins = widened(twins.shipped)
+    return Case(wide, twins.shipped, origins, answers.inputs, job.model.limits.precision)
 
 
 def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log: EventLog) -> None:
-    limits = job.model.limits.precision
-    case = Case(twins.wide, twins.shipped, read_origins(twins.origins), answers.inputs, limits)
-    failed = not passes(answers.precision, limits)
+    case = _case(twins, answers, job)
+    failed = not passes(answers.precision, case.limits)
     if not is_asked_for(case, answers.ranges, failed=failed):
         log.update(diagnosis=Diagnosis())
         return
@@ -339,8 +342,20 @@ def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log:
         folder, route = job.folder / REPAIRED, _route(twins)
         return convert_shipped(expected.source, expected.samples, config, folder, route)[0]
 
-    wish = Wish("fp16" if failed else None, convert_again)
+    note = _why_no_repair(case, twins, job) if failed else ""
+    wish = Wish("fp16" if failed and not note else None, convert_again, note)
     try:
         log.update(diagnosis=diagnose(case, answers.ranges, wish))
     except GateError as error:  # a diagnosis that fails takes nothing away from what was measured
         log.update(diagnosis=Diagnosis(note=error.message))
+
+
+def _why_no_repair(case: Case, twins: Twins, job: Job) -> str:
+    """Compressed weights may cost what float32 operations cannot give back; a package cannot be converted."""
+    if twins.origins is None:
+        return "no repair: the package is taken as it is; name its source, and keep-fp32 can be searched."
+    if job.model.compress is not None and passes(Trial(case).compared(frozenset()), case.limits):
+        return (
+            "no repair: with uncompressed weights half precision passes, so it is the compression that costs."
+        )
+    return ""

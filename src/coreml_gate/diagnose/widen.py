@@ -1,0 +1,70 @@
+"""The float32 twin of a package that comes without one: its own program with every half value widened.
+
+Its weights are what half precision left of them: the twin tells what operations lose, not what weights lost.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from coreml_gate.convert.origins import Origin
+from coreml_gate.mil.ir import Argument, Block, Constant, Operation, TensorType, Value, ValueType
+from coreml_gate.mil.package import Package
+
+_MOVES = ("const", "cast", "constexpr_")
+"""Types of operations, or their beginnings, that compute nothing."""
+
+
+def widened(package: Package) -> tuple[Package, dict[str, Origin]]:
+    """The twin, and its operations in half by name; nothing is known of where they were written."""
+    function = package.function()
+    origins = {
+        operation.name: Origin(variable=operation.name)
+        for operation in function.block.walk()
+        if not operation.type.startswith(_MOVES) and any(_is_half(value.type) for value in operation.outputs)
+    }
+    wide = replace(function, inputs=_values(function.inputs), block=_block(function.block))
+    functions = {**package.program.functions, package.default_function: wide}
+    return replace(package, program=replace(package.program, functions=functions)), origins
+
+
+def _block(block: Block) -> Block:
+    operations = tuple(_operation(operation) for operation in block.operations)
+    return replace(block, inputs=_values(block.inputs), operations=operations)
+
+
+def _operation(operation: Operation) -> Operation:
+    return replace(
+        operation,
+        inputs={
+            parameter: tuple(_argument(argument) for argument in arguments)
+            for parameter, arguments in operation.inputs.items()
+        },
+        attributes={name: _constant(constant) for name, constant in operation.attributes.items()},
+        outputs=_values(operation.outputs),
+        blocks=tuple(_block(block) for block in operation.blocks),
+    )
+
+
+def _argument(argument: Argument) -> Argument:
+    return argument if isinstance(argument, str) else _constant(argument)
+
+
+def _constant(constant: Constant) -> Constant:
+    if _is_half(constant.type):
+        return Constant(_wide(constant.type), constant.array.astype(np.float32))  # type: ignore[arg-type]
+    if constant.data.dtype == np.object_ and constant.data.tolist() == "fp16":  # the type that a cast gives
+        return replace(constant, data=np.array("fp32", np.object_))
+    return constant
+
+
+def _values(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    return tuple(Value(value.name, _wide(value.type)) for value in values)
+
+
+def _wide(kind: ValueType) -> ValueType:
+    return replace(kind, dtype="fp32") if isinstance(kind, TensorType) and kind.dtype == "fp16" else kind
+
+
+def _is_half(kind: object) -> bool:
+    return isinstance(kind, TensorType) and kind.dtype == "fp16"
