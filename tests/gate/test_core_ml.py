@@ -130,6 +130,12 @@ def test_other_inputs_have_no_sample_in_common(asked: Asked, stored: Callable[..
     assert "the inputs differ from the baseline's" in facts(answered, "a").untimed
 
 
+def test_the_baseline_s_own_package_is_not_timed_again(asked: Asked, stored: Callable[..., Stored]) -> None:
+    answered = ask(stored("head", "a"), stored("base", "a"), {})
+    assert asked.timed == []
+    assert facts(answered, "a").untimed.startswith("the package is the baseline's")
+
+
 def test_a_model_without_a_package_is_left_as_it_is(asked: Asked, tmp_path: Path) -> None:
     head = Stored(record(model_record(package=None)), tmp_path)
     assert ask(head, None, {}).models == head.record.models
@@ -138,7 +144,7 @@ def test_a_model_without_a_package_is_left_as_it_is(asked: Asked, tmp_path: Path
 
 def test_no_limit_no_times(asked: Asked, stored: Callable[..., Stored]) -> None:
     limits = Limits.model_validate({"latency": {"max-ratio": False}})
-    answered = ask(stored("head", "a"), stored("base", "a"), {}, limits=limits)
+    answered = ask(stored("head", "a"), stored("base", "a", fingerprint="0b"), {}, limits=limits)
     assert (asked.timed, facts(answered, "a").timing) == ([], None)
     assert "no ratio is asked for" in facts(answered, "a").untimed
 

@@ -41,6 +41,7 @@ Answering = Literal["core-ml", "stand-in"]
 FOLDER: Final = "core-ml"
 STAND_IN: Final = "coreml-gate stand-in"
 NOT_ASKED: Final = "no ratio is asked for (`limits.latency`)."
+SAME: Final = "the package is the baseline's: the same program and the same weights."
 NO_BASE: Final = "there is no baseline package on this machine to time it against."
 _WITH_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 
@@ -210,6 +211,8 @@ def _match(question: Question, runs: Sequence[CoreMlRun]) -> tuple[Match | None,
         return None, "Core ML predicted on no choice of hardware."
     if _interface(question.facts) != _interface(question.base_facts):
         return None, "the inputs differ from the baseline's: there is no sample for both."
+    if question.facts.fingerprint == question.base_facts.fingerprint:
+        return None, SAME
     match = Match(
         base=question.base,
         head=question.head,

@@ -31,7 +31,7 @@ class Surroundings:
     """The deadline of compiling, loading, predicting, planning and timing, each."""
     stand_in: bool = False
     on_step: Callable[[str], None] = lambda _: None
-    """Hears of each step of each child."""
+    """Hears of each step of each child, with the hardware."""
     child: tuple[str, ...] = ("-P", "-m", "coreml_gate.worker.core_ml_child")
     """What the interpreter runs; the job's file follows."""
 
@@ -95,7 +95,7 @@ def run_job(job: CoreMlJob, around: Surroundings) -> tuple[dict[str, Any], Child
         environment=around.environment,
         limits=around.limits,
         current_step=lambda: read_events(job.events).step,
-        on_step=around.on_step,
+        on_step=lambda step: around.on_step(f"{job.units}: {step}"),
     )
     events = read_events(job.events)
     parts = dict(events.parts)
