@@ -1,10 +1,10 @@
 """Runs the action for real: act plays workflows on this machine, the tests' server plays GitHub.
 
-What is not GitHub's own here, and therefore not tested: the runner (act), `actions/checkout` (act copies the
-work tree), and `actions/setup-python`, `cache`, `upload-artifact` and `download-artifact` (stand_in_actions/,
-which keep what they are given in a folder). The rest is what runs on GitHub: action.yml, its scripts, and the
-installation, which takes torch from pip's own index. ACT_CACHE names a folder in which installed environments
-outlive the tests.
+What is not GitHub's own here, and therefore not tested: the runner (act), and `actions/checkout`, `setup-
+python`, `cache`, `upload-artifact` and `download-artifact` (stand_in_actions/, which keep what they get in
+a folder; where no commit is named, act copies the work tree in the place of a checkout). The rest is what
+runs on GitHub: action.yml, its scripts, and the installation, which takes torch from pip's own index.
+ACT_CACHE names a folder in which installed environments outlive the tests.
 """
 
 import json
@@ -27,7 +27,8 @@ ACTION: Final = "coreml-gate/coreml-gate@v1"
 PARTS: Final = ("action.yml", "action", "src", "pyproject.toml", "constraints.txt")
 HOME: Final = {"id": REPOSITORY_ID, "full_name": FULL_NAME, "default_branch": "main"}
 REPLACED: Final = (
-    "replaced by stand-ins: checkout (by act itself), setup-python, cache, upload- and download-artifact"
+    "replaced: the runner by act; checkout, setup-python, cache, upload- and download-artifact by stand-ins; "
+    "Core ML by the MIL runtime; PyTorch's index by pip's own"
 )
 _ASKS: Final = re.compile(rf"(uses: {ACTION}\n)(?: +id: gate\n)?( +with:\n)")
 _USES: Final = re.compile(r"uses: (actions/([\w-]+)[\w/-]*@[0-9a-f]{40})")
@@ -90,7 +91,7 @@ class Machine:
             "--pull=false",
             "--no-cache-server",
             f"--secret=GITHUB_TOKEN={TOKEN}",
-            *(f"--env={name}={value}" for name, value in self._variables(workflow).items()),
+            *(f"--env={name}={value}" for name, value in self._variables(repository, workflow).items()),
         ]
         done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
         played = Played(done.returncode, done.stdout + done.stderr)
@@ -109,13 +110,14 @@ class Machine:
             self.hub.add_artifact(run, file.stem, file.read_bytes())
         return run
 
-    def _variables(self, workflow: str) -> dict[str, str]:
+    def _variables(self, repository: Path, workflow: str) -> dict[str, str]:
         return {
             "GITHUB_API_URL": self.server.url,
             "GITHUB_WORKFLOW_REF": f"{FULL_NAME}/{workflow}@refs/heads/main",
             "OMP_NUM_THREADS": "1",
             "STAND_IN_FOLDER": str(self.kept),
             "STAND_IN_PYTHON": sys.executable,
+            "STAND_IN_REPOSITORY": str(repository),
             **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
             **self.environment,
         }
