@@ -112,7 +112,8 @@ def test_numbers_that_no_run_can_measure_are_refused(model: Any) -> None:
 
 
 def test_an_honest_record_stays_as_it_is() -> None:
-    honest = record(digits(), skipped=())
+    line = "a\tadd\tNet/add\ta=fp16[1]\tx;x\t\tw=const=da0c"
+    honest = record(digits(outline=("x", "a", line)), skipped=())
 
     assert cleaned(honest) == honest
 

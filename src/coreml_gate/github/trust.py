@@ -33,6 +33,7 @@ from coreml_gate.verdict import BaselineFacts, Verdict
 
 MAX_SHARDS: Final = 64
 MAX_TEXT: Final = 4_000
+"""Of one text, or of one field of the tabulated lines that the outline of a program is made of."""
 MAX_ELEMENTS: Final = 20_000
 """Of one list: a model with 1,000 outputs and samples in all has as many comparisons."""
 MAX_INTEGER: Final = 2**53
@@ -100,7 +101,7 @@ def _other_commit(record: Record, head_sha: str) -> tuple[str, ...]:
 def _clean(value: Any) -> Any:  # noqa: ANN401 - a Record holds values of any JSON type
     match value:
         case str():
-            return shortened(plain(value), MAX_TEXT)
+            return "\t".join(shortened(plain(field), MAX_TEXT) for field in value.split("\t"))
         case bool() | None:
             return value
         case int() if abs(value) > MAX_INTEGER:
