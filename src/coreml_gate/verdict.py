@@ -56,6 +56,8 @@ class Finding(Answer):
     unit: str = ""
     hint: str = ""
     """The way out."""
+    patch: tuple[str, ...] = ()
+    """Lines of the configuration that repair it, as TOML to be copied."""
     details: tuple[str, ...] = ()
     """Lines for the collapsed part: places, log lines, operations."""
     file: str = ""

@@ -3,9 +3,13 @@ from typing import Any
 import pytest
 
 from coreml_gate.checks import hazards, precision
+from coreml_gate.config import Config
+from coreml_gate.gate.judge import judge
+from coreml_gate.github.annotations import annotations_of
 from coreml_gate.record import Diagnosis, Hazard, Repair, Rewrite
-from coreml_gate.verdict import Status
-from tests.builders import model_config, model_record, precision_comparison
+from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.verdict import BaselineFacts, Status
+from tests.builders import model_config, model_record, precision_comparison, record
 from tests.checks.cases import NOT_CONVERTED, evidence, only
 
 
@@ -112,6 +116,26 @@ def test_a_precision_failure_prints_the_patch_and_its_cost() -> None:
         "4 of 42 operations leave FP16 (+7 casts, +3,254 bytes)."
     )
     assert '    keep = {"pow_1"}' in finding.details
+    assert finding.patch == (
+        "[[model]]",
+        'name = "digits"',
+        'keep-fp32 = ["RMSNorm/pow"]  # the line to add',
+    )
+
+
+def test_a_hazard_that_did_not_bite_reaches_the_comment_with_its_change_against_base() -> None:
+    head = record(diagnosed(hazard()))
+    base = record(diagnosed(hazard(reaches=30_000.0)))
+    origin = BaselineFacts(origin="rebuilt from commit 0f9e8d7", commit="0f9e8d7", present=True)
+    told = judge(Config(model=(model_config(),)), head, base, origin)
+    text = FORMATS["markdown"](told, ReportOptions())
+    assert (told.verdict, told.exit_code) == (Status.WARN, 0)
+    assert "**hazards**: `pow_3` (pow of `RMSNorm`, models/net.py:12) reaches 4.12e+4" in text
+    assert "1.6x below overflow (baseline: 3e+4)." in text
+    (annotation,) = annotations_of(told)
+    assert (annotation.level, annotation.path, annotation.line) == ("warning", "models/net.py", 12)
+    fresh = judge(Config(model=(model_config(),)), head, record(diagnosed()), origin)
+    assert "**hazards**: new: `pow_3`" in FORMATS["markdown"](fresh, ReportOptions())
 
 
 @pytest.mark.parametrize(

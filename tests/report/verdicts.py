@@ -187,6 +187,7 @@ def regression() -> Verdict:
             message="output `logits`: 33.1 dB in sample 2, 22 dB less than the baseline; "
             "below 40 dB is a warning.",
             hint='keep `softmax_3` in FP32: `precision = "float32"`.',
+            patch=("[[model]]", 'name = "digits"', 'precision = "float32"'),
         ),
         accuracy(
             0.9611,

@@ -5,6 +5,7 @@ conversion: it is asked, and can be answered, even when parity fails. Integers t
 the scores behind them, which would tell a near-tie from a fault, are no outputs.
 """
 
+import json
 from typing import Final
 
 from coreml_gate.checks import objections
@@ -55,6 +56,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         limit=limits.psnr,
         unit="dB",
         hint=_hint(evidence) if raised else "",
+        patch=_patch(evidence) if raised else (),
         details=(
             *(f"also: {objection.message}" for objection in raised[1:]),
             *(_repair_lines(evidence) if raised else ()),
@@ -138,6 +140,15 @@ def compressed_weights(options: Compression) -> str:
             return f"weights pruned to {percent(options.sparsity)} zeros"
         case method:
             return f"{method} weights"
+
+
+def _patch(evidence: Evidence) -> tuple[str, ...]:
+    """The model's table with what was found to repair it; nothing where the repair did not hold."""
+    repair = None if evidence.head.diagnosis is None else evidence.head.diagnosis.repair
+    if repair is None or repair.outcome != "found":
+        return ()
+    name, patterns = json.dumps(evidence.config.name), json.dumps(list(repair.patterns))
+    return ("[[model]]", f"name = {name}", f"keep-fp32 = {patterns}  # the line to add")
 
 
 def _hint(evidence: Evidence) -> str:

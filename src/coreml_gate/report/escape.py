@@ -8,7 +8,7 @@ commit stays as it is: GitHub links it to nothing but a commit of the same repos
 
 import re
 import unicodedata
-from typing import Final
+from typing import Final, Literal
 
 from coreml_gate.report.numbers import DASH
 
@@ -106,11 +106,11 @@ def pieces(line: str) -> list[tuple[bool, str]]:
     return [*found, (False, line[end:])]
 
 
-def block(lines: tuple[str, ...]) -> Markdown:
+def block(lines: tuple[str, ...], language: Literal["text", "toml"] = "text") -> Markdown:
     """Lines as a fenced code block, their indentation kept; the fence is longer than any run inside."""
     shown = [_unforged(shortened(visible(line).rstrip(), MESSAGE_LIMIT)) for line in lines]
     fence = _fence("\n".join(shown), least=3)
-    return Markdown("\n".join([f"{fence}text", *shown, fence]))
+    return Markdown("\n".join([f"{fence}{language}", *shown, fence]))
 
 
 def cell(markdown: Markdown) -> Markdown:
