@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.checks import objections
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.checks.objections import Objection, gravest_first
 from coreml_gate.checks.samples import Group, by_output, least_psnr, sample_line
 from coreml_gate.checks.wording import number
@@ -17,7 +17,6 @@ from coreml_gate.record import ChildEnding, Comparison, CoreMlFacts, CoreMlRun
 from coreml_gate.verdict import Finding, Status
 
 CHECK: Final = "coreml-parity"
-NO_MAC: Final = "not asked: it takes a Mac."
 
 _AGREES: Final = "; our runtime agrees with PyTorch"
 _WORDS: Final = {

@@ -13,6 +13,9 @@ from coreml_gate.verdict import Finding, Status
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 """What decides how a model is converted and computed; the interpreter and the machine do not."""
 
+NO_MAC: Final = "not asked: it takes a Mac."
+"""Why Core ML said nothing, in the words of every check that asks it."""
+
 
 @dataclass(frozen=True)
 class Evidence:

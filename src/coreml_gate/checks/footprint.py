@@ -6,13 +6,12 @@ the head is over the limit only if each of its processes is, against each of the
 
 from typing import Final
 
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.checks.wording import MB, megabytes, number, passing_maximum
 from coreml_gate.record import CoreMlFacts, Footprints
 from coreml_gate.verdict import Finding, Status
 
 CHECK: Final = "footprint"
-NO_MAC: Final = "not asked: it takes a Mac."
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:

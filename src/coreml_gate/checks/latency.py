@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.checks.wording import counted, number, passing_maximum, percent
 from coreml_gate.config import LatencyLimits
 from coreml_gate.record import Machine, Metric, ModelRecord, TimedMetric, Timing
@@ -18,7 +18,6 @@ from coreml_gate.timing.self_test import SelfTest, judge_self_test
 from coreml_gate.verdict import Finding, Status
 
 CHECK: Final = "latency"
-NO_MAC: Final = "not asked: it takes a Mac."
 
 _KEYS: Final[Mapping[Metric, str]] = {
     "predict": "max-ratio",

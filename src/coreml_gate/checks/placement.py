@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.checks.wording import counted, first_and_more, number
 from coreml_gate.record import OffEngine, Placement
 from coreml_gate.verdict import Finding, Status
 
 CHECK: Final = "placement"
 SUBJECT: Final = "Neural Engine"
-NO_MAC: Final = "not asked: it takes a Mac."
 NOT_TRIED: Final = "not asked: the Neural Engine is not among the hardware tried (`core-ml-units`)."
 _SHOWN: Final = 20
 
