@@ -86,11 +86,17 @@ def test_without_a_limit_on_a_metric_precision_judges() -> None:
 
 
 def test_a_winner_that_precision_would_refuse_comes_with_the_figure_to_allow() -> None:
-    record = measured(packed("palettize-2", 4, 0.98, psnr=12.0))
+    lossy = (
+        precision_comparison(psnr=12.0, cosine=0.996),
+        precision_comparison(output="boxes", psnr=25.0, cosine=0.99314),
+    )
+    record = measured(packed("palettize-2", 4, 0.98, precision=lossy))
     found = search(config("palettize-2"), record, environment())
 
     assert found.best == "palettize-2"
     assert "Would pass with psnr = 12" in found.caution
+    assert found.allow == "precision = { psnr = 12, cosine = 0.9931 }"
+    assert f"    {found.allow}\n" in as_text(found)
     assert '    compress = { method = "palettize", bits = 2 }\n' in as_text(found)
     assert found.caution in as_text(found)
 

@@ -9,7 +9,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from coreml_gate.config import Compression, ModelConfig
+from coreml_gate.checks import objections
+from coreml_gate.checks.samples import by_output
+from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
 from coreml_gate.gate.candidates import candidates, deciding_metric
 from coreml_gate.record import Environment, LayerCompression, ModelRecord
 from coreml_gate.variants.settings import as_toml
@@ -59,6 +61,8 @@ class Search(Answer):
     """The smallest setting that passes; empty when none does, or none is smaller than the package was."""
     caution: str = ""
     """What the gate would still say against it: a precision limit that the metric does not need."""
+    allow: str = ""
+    """The line that allows what :attr:`caution` complains of; empty when no limit would."""
     not_monotone: str = ""
     """Said when a smaller package passes where a larger one fails."""
 
@@ -84,6 +88,7 @@ def search(config: ModelConfig, measured: ModelRecord, environment: Environment)
         tried=tuple(tried),
         best="" if best is None else best.setting,
         caution="" if chosen is None else _caution(chosen.findings),
+        allow="" if chosen is None else _line_that_allows(records[chosen.name], config.limits.precision),
         not_monotone=_not_monotone(tried),
     )
 
@@ -122,6 +127,23 @@ def _left_out(layers: Sequence[LayerCompression], options: Compression) -> int:
 def _caution(findings: Sequence[Finding]) -> str:
     failed = (each for each in findings if each.check == "precision" and each.status is Status.FAIL)
     return next((each.message for each in failed), "")
+
+
+def _line_that_allows(record: ModelRecord, limits: PrecisionLimits) -> str:
+    """The loosest of the limits that would pass, over all outputs; empty when none is in the way."""
+    allowed: dict[str, list[float]] = {}
+    for group in by_output(record.precision).values():
+        for raised in (
+            objections.psnr(group, limits.psnr),
+            objections.cosine(group, limits.cosine),
+            objections.top_one(group, limits.top1_margin),
+        ):
+            if raised is not None:
+                key, _, value = raised.passes_with.partition(" = ")
+                allowed.setdefault(key, []).append(float(value))
+    loosest = {key: max(found) if key == "top1-margin" else min(found) for key, found in allowed.items()}
+    parts = ", ".join(f"{key} = {value:g}" for key, value in loosest.items())
+    return f"precision = {{ {parts} }}" if parts else ""
 
 
 def _not_monotone(tried: Sequence[Tried]) -> str:

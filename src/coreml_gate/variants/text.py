@@ -73,7 +73,10 @@ def _answer(search: Search) -> Iterator[str]:
     if search.caution:
         yield ""
         yield f"Its precision fails its own limit all the same: {search.caution}"
-        yield "Where the metric decides, say so under [model.limits], with the figure above."
+    if search.caution and search.allow:
+        yield "Where the metric decides, write under [model.limits] as well:"
+        yield ""
+        yield f"    {search.allow}"
 
 
 def _refusals(tried: Sequence[Tried]) -> Iterator[str]:
