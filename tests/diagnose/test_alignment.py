@@ -1,0 +1,45 @@
+"""States of an alignment, which are never merged."""
+
+from pathlib import Path
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.convert.pipeline import Mapper
+from coreml_gate.diagnose.alignment import Alignment, align
+from coreml_gate.diagnose.torch_steps import run_graph
+from coreml_gate.engines.mil import load_mil_engine
+from coreml_gate.engines.samples import load_samples
+from coreml_gate.engines.source import load_source
+from coreml_gate.mil.package import read_package
+from tests.diagnose.looking import HEADER, module
+
+TWICE = module("h.abs().cos() + h.abs().sin()")
+
+
+def aligned(root: Path, *, marked: bool) -> Alignment:
+    """The package without optimisation passes beside its source, with or without the converter's marks."""
+    (root / "net.py").write_text(HEADER + TWICE, encoding="utf-8")
+    config = ModelConfig(name="net", source="net.py:Net", samples="net.py:samples", conversion="export")
+    source = load_source(config.source, root)
+    samples = load_samples(config, source, root, 1)
+    mapped = Mapper(source, samples, config, root / "out", "export").mapped(())
+    engine = load_mil_engine(read_package(mapped.package), "fp32", None, config)
+    run = run_graph(mapped.graph, list(samples.samples[0].values()), root)
+    return align(engine.model, engine.inputs(samples.samples[0]), mapped.keys if marked else {}, run, 1e-4)
+
+
+def states(alignment: Alignment, kind: str) -> set[str]:
+    return {pair.state for pair in alignment.pairs.values() if pair.operation.type == kind}
+
+
+def test_by_their_marks_two_equal_results_both_match(tmp_path: Path) -> None:
+    alignment = aligned(tmp_path, marked=True)
+    assert states(alignment, "abs") == {"matched"}
+    assert "ambiguous" not in alignment.counts
+    assert alignment.failing_outputs == ()
+
+
+def test_without_marks_equal_results_are_ambiguous_and_others_match_by_value(tmp_path: Path) -> None:
+    alignment = aligned(tmp_path, marked=False)
+    assert states(alignment, "abs") == {"ambiguous"}
+    assert states(alignment, "cos") == {"matched"}
+    assert alignment.counts["ambiguous"] == 2
