@@ -38,6 +38,15 @@ def test_a_mac_adds_what_only_core_ml_can_tell() -> None:
         assert len(merged.notes) == len(order) - 2
 
 
+def test_what_the_mac_said_of_variants_is_added_to_them() -> None:
+    facts = CoreMlFacts(machine=Machine(chip="Apple M2", model="Mac14,2", system="macOS", memory_bytes=1))
+    small, wide = model_record(name="small"), model_record(name="wide")
+    plain = model_record(variants=(small, wide))
+    mac = plain.model_copy(update={"variants": (wide.model_copy(update={"core_ml": facts}),)})
+    (merged,) = merge_records([record(plain), record(mac)]).record.models
+    assert merged.variants == (small, wide.model_copy(update={"core_ml": facts}))
+
+
 def test_what_failed_on_the_mac_is_said() -> None:
     problem = Problem(kind="package-error", message="it is truncated.", exit_code=8)
     failed = model_record(name="digits", problem=problem)

@@ -86,7 +86,19 @@ def _with_core_ml(first: ModelRecord, other: ModelRecord, notes: list[str]) -> M
         notes.append(f"model {name} was measured by two jobs, and one could not: {other.problem.message}")
     elif (first.core_ml is None) is (other.core_ml is None):
         notes.append(f"model {name} was measured by two jobs; the first one's figures are shown.")
-    return first.model_copy(update={"core_ml": first.core_ml or other.core_ml})
+    return _with_answers(first, other)
+
+
+def _with_answers(first: ModelRecord, other: ModelRecord) -> ModelRecord:
+    """The figures of the first with what a Mac and its phones said to the other, variants included."""
+    theirs = {variant.name: variant for variant in other.variants}
+    variants = tuple(_with_answers(each, theirs.get(each.name, each)) for each in first.variants)
+    answers = {
+        "core_ml": first.core_ml or other.core_ml,
+        "on_device": first.on_device or other.on_device,
+        "variants": variants,
+    }
+    return first.model_copy(update=answers)
 
 
 def _unmeasured(skipped: dict[str, SkippedModel], measured: set[str]) -> tuple[SkippedModel, ...]:
