@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import converter
@@ -92,7 +93,7 @@ def main() -> int:
     head = " ".join(f"{title:{width}}" for title, width in zip(TITLES, WIDTHS, strict=True))
     print(head, "-" * len(head), sep="\n")
     rows = []
-    for row in (*converter_rows(), *half_rows()):
+    for row in chain(converter_rows(), half_rows()):
         print(row.text(), flush=True)
         rows.append(row)
     fine = sum(row.is_found for row in rows)
