@@ -32,7 +32,7 @@ test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m mac
 
 test-action: $(VENV)/.act  ## the action on a runner (act): a push, pull requests, a fork, Linux and Macs
-	OMP_NUM_THREADS=1 $(OPEN) pytest -m act -s
+	OMP_NUM_THREADS=1 $(OPEN) pytest -m act -s tests/action
 
 lint: $(VENV)/.installed  ## formatting, rules, types; workflows, scripts and the image
 	$(OPEN) ruff format --check .
