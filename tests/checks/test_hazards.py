@@ -109,8 +109,10 @@ REPAIR = Repair(
 
 def test_a_precision_failure_prints_the_patch_and_its_cost() -> None:
     failing = (precision_comparison(psnr=12.0),)
-    head = model_record(precision=failing, diagnosis=Diagnosis(repair=REPAIR))
+    biting = hazard(reaches=1e6, bites_in="fp16")
+    head = model_record(precision=failing, diagnosis=Diagnosis(hazards=(biting,), repair=REPAIR))
     finding = only(precision.run(evidence(head)))
+    assert (finding.file, finding.line) == ("models/net.py", 12)
     assert finding.hint == (
         'write `keep-fp32 = ["RMSNorm/pow"]` for this model: converted again, its worst sample is 74.1 dB. '
         "4 of 42 operations leave FP16 (+7 casts, +3,254 bytes)."

@@ -46,6 +46,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     unfit = objections.unfit(group, Status.UNSURE)
     drop = _drop(group, base, limits, evidence.regression)
     raised = gravest_first((*unfit, *_numerical(group, limits), drop, _near_limit(group, limits)))
+    file, line = _place(evidence) if raised else ("", None)
     return Finding(
         check=CHECK,
         status=raised[0].status if raised else Status.PASS,
@@ -63,7 +64,18 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
             *(evidence.toolchain_changes if base else ()),
             *(sample_line(comparison) for comparison in group),
         ),
+        file=file,
+        line=line,
     )
+
+
+def _place(evidence: Evidence) -> tuple[str, int | None]:
+    """The line of the first operation that half precision breaks."""
+    diagnosis = evidence.head.diagnosis
+    hazards = () if diagnosis is None else diagnosis.hazards
+    places = (hazard.place for hazard in hazards if hazard.bites_in == "fp16" and hazard.place)
+    file, _, line = next(places, "").rpartition(":")
+    return (file, int(line)) if file and line.isdecimal() else ("", None)
 
 
 def _numerical(group: Group, limits: PrecisionLimits) -> tuple[Objection | None, ...]:
