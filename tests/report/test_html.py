@@ -101,3 +101,10 @@ def test_what_the_record_holds_becomes_tables() -> None:
     assert 'width:83%" class="bad"></i>' in text
     assert "75 % of the operations were really compared" in page.text
     assert 'points="0,100 0,75.0 1,75.0 1,0.0 2,0.0 2,50.0 3,50.0 3,100"' in text
+
+
+def test_packages_stand_side_by_side() -> None:
+    page = html.render(SITUATIONS["variants"](), ReportOptions())
+    assert "*  digits (ships)  yes   4.21 MB" in page
+    assert "Best choice: <code>int8</code> for size (2.15 MB)" in page
+    assert "package 0.82 | too low." in page

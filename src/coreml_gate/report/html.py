@@ -13,6 +13,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from coreml_gate.record import Diagnosis, ModelRecord
+from coreml_gate.report import ranking
 from coreml_gate.report.escape import pieces, plain, visible
 from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
 from coreml_gate.report.numbers import byte_unit, count
@@ -80,7 +81,9 @@ def _template() -> jinja2.Template:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "candidates": ranking.table,
         "count": count,
+        "footnotes": ranking.footnotes,
         "mark": MARKS.__getitem__,
         "message": message,
         "keep": lambda line: Markup(escape(visible(line).rstrip())),  # noqa: S704 - escaped
