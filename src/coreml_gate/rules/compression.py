@@ -111,7 +111,7 @@ RULES: Final = (
         severity="perf",
         part="program",
         question="Did compression leave a layer out?",
-        evidence=("apple/coremltools#2269", _DOCS),
+        evidence=("apple/coremltools#2777", _DOCS),
         fix="A block must divide the channels, and the weight must be above the threshold:\n"
         "[model.compress]\nblock-size = 32\nweight-threshold = 2048",
         find=_layer_left_out,

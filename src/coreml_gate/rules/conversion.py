@@ -115,7 +115,7 @@ RULES: Final = (
         severity="silent",
         part="program",
         question="Are integers cut to 16 bits before they are gathered?",
-        evidence=("apple/coremltools#2626", "apple/coremltools#2222"),
+        evidence=("apple/coremltools#2626", "kasper0406/stablehlo-coreml#107"),
         fix=(
             "Values outside of 16 bits, or below zero, come out wrong:\n"
             'skip-passes = ["common::add_int16_cast"]'

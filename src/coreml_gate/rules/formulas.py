@@ -229,7 +229,7 @@ RULES: Final = (
         severity="info",
         part="program",
         question="Are attention scores scaled only after the product?",
-        evidence=("apple/coremltools#2110", "apple/coremltools#2603"),
+        evidence=("apple/coremltools#2110", "PriorLabs/TabPFN#1275"),
         fix=(
             "The product may overflow where the scaled one would not. Scale the query:\n"
             "(q * d ** -0.5) @ k.mT"

@@ -179,7 +179,7 @@ RULES: Final = (
         severity="info",
         part="twins",
         question="Does a small constant change in half precision?",
-        evidence=("pytorch/pytorch#41527", "measured: coremltools 9.0 stores 1e-9 as 6e-8, the least half"),
+        evidence=("pytorch/pytorch#32137", "measured: coremltools 9.0 stores 1e-9 as 6e-8, the least half"),
         fix="An epsilon of another size guards another range. Use one that halves hold:\nx / (norm + 1e-4)",
         find=_changed_constant,
     ),
