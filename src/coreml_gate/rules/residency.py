@@ -306,7 +306,9 @@ RULES: Final = (
         severity="perf",
         part="program",
         question="Does a batch norm remain after a convolution?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/graph-passes-intro.html",),
+        evidence=(
+            "https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.passes.defs.html",
+        ),
         fix="Let the pass `common::fuse_conv_batchnorm` run (see `skip-passes`), or fold it in torch:\n"
         "torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm)",
         find=_left_batch_norm,

@@ -103,7 +103,7 @@ RULES: Final = (
         severity="perf",
         part="program",
         question="Has the program 5000 operations or more?",
-        evidence=("apple/coremltools#2367", "apple/coremltools#1814"),
+        evidence=("apple/ml-stable-diffusion#9", "apple/coremltools#1814"),
         fix=(
             "The first load compiles all of them, for minutes. Look for an unrolled loop, or split the model."
         ),
@@ -114,7 +114,10 @@ RULES: Final = (
         severity="perf",
         part="program",
         question="Was a loop unrolled?",
-        evidence=("measured: torch.export unrolls nn.LSTM over its time steps", "apple/coremltools#1814"),
+        evidence=(
+            "measured: torch.export unrolls nn.LSTM over its time steps",
+            "apple/ml-stable-diffusion#9",
+        ),
         fix='Tracing keeps a recurrent layer whole:\nconversion = "trace"',
         find=_unrolled_loop,
     ),
@@ -132,7 +135,9 @@ RULES: Final = (
         severity="perf",
         part="program",
         question="Is a matrix stored twice, once transposed?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/graph-passes-intro.html",),
+        evidence=(
+            "https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.passes.defs.html",
+        ),
         fix="Equal constants are merged, transposed ones are not. Tie both uses to one layout:\n"
         "logits = nn.functional.linear(x, embedding.weight)",
         find=_transposed_twin,
