@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from coreml_gate import cli
-from coreml_gate.cli import Surroundings, main
+from coreml_gate.cli import main
 from coreml_gate.record import write_record
+from coreml_gate.surroundings import Surroundings
 from tests.builders import comparison, model_record, record
 
 CONFIG = """

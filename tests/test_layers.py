@@ -13,6 +13,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "coreml_gate"
 LAYERS = (
     "errors",
+    "surroundings",
     "devices",
     "config",
     "mil",

@@ -4,9 +4,8 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -43,6 +42,7 @@ from coreml_gate.report.progress import LiveProgress, LogProgress
 from coreml_gate.report.terminal import print_verdict
 from coreml_gate.rules import command as listing_rules
 from coreml_gate.support import command as supporting
+from coreml_gate.surroundings import Surroundings
 from coreml_gate.variants import command as comparing_variants
 from coreml_gate.verdict import Verdict, not_run
 
@@ -51,16 +51,6 @@ CACHE_FOLDER = "cache"
 REPORT_NAME = "report.json"
 COMMENT_NAME = "comment.md"
 PAGE_NAME = "report.html"
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the command line touches of the world around it."""
-
-    folder: Path
-    environment: Mapping[str, str]
-    out: Console
-    err: Console
 
 
 def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coreml_gate.cli import Surroundings, main
+from coreml_gate.cli import main
 from coreml_gate.doctor import command
 from coreml_gate.doctor.answer import Answer
+from coreml_gate.surroundings import Surroundings
 
 OK = Answer("disk", "ok", "60 GB free")
 OPEN = Answer("timing", "cannot tell", "there is no Core ML here.", "run it on a Mac.")

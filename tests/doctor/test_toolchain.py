@@ -8,7 +8,7 @@ import pytest
 from coreml_gate.doctor.answer import Patient
 from coreml_gate.doctor.toolchain import free_disk, versions
 from coreml_gate.stand_in import native
-from coreml_gate.worker.core_ml import Surroundings
+from coreml_gate.worker.core_ml import ChildSurroundings
 from coreml_gate.worker.native_module import NEEDED, missing_names
 from coreml_gate.worker.process import ProcessLimits
 
@@ -19,7 +19,9 @@ from coreml_gate.worker.process import ProcessLimits
 )
 def test_versions(coremltools: str, numpy: str, outcome: str) -> None:
     installed = {"coremltools": coremltools, "torch": "2.13.0", "numpy": numpy}
-    patient = Patient(Path(), Surroundings({}, ProcessLimits(1)), is_mac=True, units=(), versions=installed)
+    patient = Patient(
+        Path(), ChildSurroundings({}, ProcessLimits(1)), is_mac=True, units=(), versions=installed
+    )
     assert versions(patient).outcome == outcome
 
 

@@ -11,7 +11,7 @@ from coreml_gate.gate import core_ml as module
 from coreml_gate.gate.core_ml import Device, Stored, ask_core_ml
 from coreml_gate.gate.progress import Silence
 from coreml_gate.record import ComputeUnits, CoreMlFacts, CoreMlRun, Record, read_record
-from coreml_gate.worker.core_ml import Surroundings
+from coreml_gate.worker.core_ml import ChildSurroundings
 from coreml_gate.worker.core_ml_job import PackageAsked
 from coreml_gate.worker.expected import NAME, ExpectedSample, write_expected
 from coreml_gate.worker.process import ProcessLimits
@@ -69,7 +69,7 @@ def ask(
     head: Stored, base: Stored | None, environment: dict[str, str], stand_in: str = "", **config: Any
 ) -> Record:
     models = {model.name: model_config(name=model.name, **config) for model in head.record.models}
-    around = Surroundings(environment, ProcessLimits(1), stand_in=bool(stand_in))
+    around = ChildSurroundings(environment, ProcessLimits(1), stand_in=bool(stand_in))
     device = Device(around, Silence(), answers.machine(stand_in=stand_in))
     return ask_core_ml(head, base, models, GateOptions(), device)
 
@@ -153,6 +153,6 @@ def test_a_model_of_the_record_that_the_configuration_does_not_name_is_not_asked
     asked: Asked, stored: Callable[..., Stored]
 ) -> None:
     head = stored("head", "a")
-    device = Device(Surroundings({}, ProcessLimits(1)), Silence(), answers.machine())
+    device = Device(ChildSurroundings({}, ProcessLimits(1)), Silence(), answers.machine())
     models: dict[str, ModelConfig] = {}
     assert ask_core_ml(head, None, models, GateOptions(), device).models == head.record.models

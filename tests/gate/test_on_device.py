@@ -11,7 +11,7 @@ from coreml_gate.gate import on_device
 from coreml_gate.gate.device_command import require_a_mac
 from coreml_gate.gate.on_device import Wanted, ask_devices
 from coreml_gate.record import DeviceFacts, Record, read_record
-from coreml_gate.worker.core_ml import Surroundings
+from coreml_gate.worker.core_ml import ChildSurroundings
 from coreml_gate.worker.process import ProcessLimits
 from tests.builders import feature, model_record, package, record
 
@@ -33,7 +33,7 @@ if job["trace"]:
 @pytest.fixture
 def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     monkeypatch.setattr(on_device, "CHILD", ("-c", CHILD))
-    around = Surroundings({"PATH": "/usr/bin:/bin"}, ProcessLimits(60))
+    around = ChildSurroundings({"PATH": "/usr/bin:/bin"}, ProcessLimits(60))
 
     def answered(before: Record, wanted: Wanted | None = None) -> Record:
         return ask_devices(before, tmp_path, ["digits"], [PHONE], wanted or Wanted(), around)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from coreml_gate.cli import Surroundings, main
+from coreml_gate.cli import main
+from coreml_gate.surroundings import Surroundings
 from tests.gate.conftest import Folder
 
 CONFIG = """

@@ -11,12 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
-from coreml_gate.cli import Surroundings
 from coreml_gate.github.client import connect
 from coreml_gate.github.commands import add_commands
-from coreml_gate.github.surroundings import Tools
+from coreml_gate.github.tools import Tools
 from coreml_gate.record import Record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Verdict
 from tests.github_api.hub import FULL_NAME, REPOSITORY_ID, WORKFLOW
 from tests.github_side.conftest import HASTY

@@ -10,7 +10,7 @@ import pytest
 from coreml_gate.doctor.answer import Answer, Patient
 from coreml_gate.doctor.command import examine
 from coreml_gate.engines.machine import power_state
-from coreml_gate.worker.core_ml import Surroundings, units_to_run
+from coreml_gate.worker.core_ml import ChildSurroundings, units_to_run
 from coreml_gate.worker.held_memory import greatest_held_bytes, held_bytes
 from coreml_gate.worker.process import ProcessLimits
 
@@ -25,7 +25,7 @@ UNITS: Final = units_to_run("ALL", None, os.environ)
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
     patient = Patient(
         folder=tmp_path_factory.mktemp("doctor"),
-        around=Surroundings(dict(os.environ), ProcessLimits(300)),
+        around=ChildSurroundings(dict(os.environ), ProcessLimits(300)),
         is_mac=True,
         units=UNITS,
         versions={name: version(name) for name in ("coremltools", "torch", "numpy")},

@@ -11,7 +11,8 @@ import pytest
 from coremltools.converters.mil import Builder
 from rich.console import Console
 
-from coreml_gate.cli import Surroundings, main
+from coreml_gate.cli import main
+from coreml_gate.surroundings import Surroundings
 
 
 def save(path: Path, *, gelu: bool, scale: float) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coreml_gate.cli import Surroundings, main
+from coreml_gate.cli import main
 from coreml_gate.rules.catalogue import RULES
+from coreml_gate.surroundings import Surroundings
 
 
 def printed(*arguments: str) -> tuple[int, str, str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coreml_gate.cli import Surroundings, main
+from coreml_gate.cli import main
+from coreml_gate.surroundings import Surroundings
 
 NET = """
 import torch

@@ -10,7 +10,7 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremlto
 
 from coreml_gate.measure.package import package_facts
 from coreml_gate.mil.package import read_package
-from coreml_gate.worker.core_ml import Surroundings
+from coreml_gate.worker.core_ml import ChildSurroundings
 from coreml_gate.worker.core_ml_job import PackageAsked
 from coreml_gate.worker.expected import ExpectedSample, write_expected
 from coreml_gate.worker.process import ProcessLimits
@@ -19,10 +19,10 @@ SAMPLES = (np.float32([1, -2, 3, 4]), np.float32([0.5, 0.25, -8, 16]))
 FACTOR = 2.0
 
 
-def around(step_s: float = 60, **options: Any) -> Surroundings:
+def around(step_s: float = 60, **options: Any) -> ChildSurroundings:
     """Children with the stand-in, on one thread."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return Surroundings(environment, ProcessLimits(step_s), stand_in=True, **options)
+    return ChildSurroundings(environment, ProcessLimits(step_s), stand_in=True, **options)
 
 
 def build(folder: Path, name: str = "double", factor: float = FACTOR) -> PackageAsked:

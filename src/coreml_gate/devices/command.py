@@ -2,22 +2,13 @@
 
 import argparse
 import json
-from typing import Any, Protocol
+from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from coreml_gate.devices.document import COLUMNS, cells
 from coreml_gate.devices.table import Device, devices
-
-
-class Surroundings(Protocol):
-    """What the command touches of the world around it."""
-
-    @property
-    def out(self) -> Console:
-        """Where it prints."""
-        ...
+from coreml_gate.surroundings import Surroundings
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

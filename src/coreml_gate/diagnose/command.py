@@ -2,19 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.errors import UsageError
+from coreml_gate.surroundings import Surroundings
 
 _RECORD = Path(".coreml-gate")
-
-
-class _Around(Protocol):
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def out(self) -> Any: ...  # noqa: ANN401  # a rich console
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
@@ -32,7 +26,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type i
     parser.set_defaults(command=run)
 
 
-def run(parsed: argparse.Namespace, around: _Around) -> int:
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Write the folder, and say how far off the operation is."""
     from coreml_gate.diagnose.census import WORST as NOT_FINITE  # noqa: PLC0415 - as below
     from coreml_gate.diagnose.reproducer import reproduce  # noqa: PLC0415 - torch: --help must not pay

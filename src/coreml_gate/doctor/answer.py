@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from coreml_gate.record import ComputeUnits
-from coreml_gate.worker.core_ml import Surroundings
+from coreml_gate.worker.core_ml import ChildSurroundings
 
 Outcome = Literal["ok", "not ok", "cannot tell"]
 OFF_A_MAC: Final = "this is no Mac: run `coreml-gate doctor` on one."
@@ -28,7 +28,7 @@ class Patient:
 
     folder: Path
     """Takes everything that is made on the way."""
-    around: Surroundings
+    around: ChildSurroundings
     is_mac: bool
     units: tuple[ComputeUnits, ...]
     versions: Mapping[str, str]

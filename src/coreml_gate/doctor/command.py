@@ -5,11 +5,11 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from coreml_gate.doctor.answer import Answer, Patient
 from coreml_gate.doctor.children import examine_children
@@ -17,19 +17,13 @@ from coreml_gate.doctor.models import examine_models
 from coreml_gate.doctor.toolchain import examine_toolchain
 from coreml_gate.engines.machine import describe_machine
 from coreml_gate.gate.core_ml import STAND_IN
-from coreml_gate.worker.core_ml import ALL_UNITS, Surroundings, units_to_run
+from coreml_gate.surroundings import Surroundings
+from coreml_gate.worker.core_ml import ALL_UNITS, ChildSurroundings, units_to_run
 from coreml_gate.worker.process import ProcessLimits
 
 DEADLINE_S: Final = 300.0
 _PACKAGES: Final = ("coremltools", "torch", "numpy")
 _OUTCOME_WIDTH: Final = len("cannot tell")
-
-
-class _Around(Protocol):
-    @property
-    def environment(self) -> Mapping[str, str]: ...
-    @property
-    def out(self) -> Any: ...  # noqa: ANN401 - a rich console
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
@@ -50,7 +44,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is
     parser.set_defaults(command=run)
 
 
-def run(parsed: argparse.Namespace, around: _Around) -> int:
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print one row per thing tried; 1 when one is not ok."""
     wanted = None if parsed.units is None else tuple(parsed.units)
     is_mac = sys.platform == "darwin"
@@ -58,7 +52,7 @@ def run(parsed: argparse.Namespace, around: _Around) -> int:
     with tempfile.TemporaryDirectory(prefix="coreml-gate-") as folder:
         patient = Patient(
             folder=Path(folder),
-            around=Surroundings(
+            around=ChildSurroundings(
                 around.environment, ProcessLimits(DEADLINE_S), stand_in=parsed.stand_in and not is_mac
             ),
             is_mac=is_mac,

@@ -27,7 +27,7 @@ from coreml_gate.record import (
     write_record,
 )
 from coreml_gate.timing import ALPHA
-from coreml_gate.worker.core_ml import Surroundings, plan_of, predict_on, units_to_run
+from coreml_gate.worker.core_ml import ChildSurroundings, plan_of, predict_on, units_to_run
 from coreml_gate.worker.core_ml_job import PackageAsked
 from coreml_gate.worker.expected import NAME as EXPECTED_NAME
 from coreml_gate.worker.expected import read_expected
@@ -64,13 +64,13 @@ class Stored:
 class Device:
     """What answers, and where its children run."""
 
-    around: Surroundings
+    around: ChildSurroundings
     progress: Progress
     machine: Machine
     clock: Callable[[], float] = time.monotonic
 
     @classmethod
-    def here(cls, answering: Answering, around: Surroundings, progress: Progress) -> "Device":
+    def here(cls, answering: Answering, around: ChildSurroundings, progress: Progress) -> "Device":
         """This machine."""
         stand_in = STAND_IN if answering == "stand-in" else ""
         return cls(around, progress, describe_machine(stand_in=stand_in))

@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol, get_args
+from typing import Any, Final, get_args
 
 from rich.console import Console
 
@@ -17,36 +17,13 @@ from coreml_gate.errors import DeviceError, UsageError
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.on_device import Wanted, ask_devices
 from coreml_gate.record import ComputeUnits, read_record
+from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.worker.core_ml import Surroundings, is_hosted
+from coreml_gate.worker.core_ml import ChildSurroundings, is_hosted
 from coreml_gate.worker.process import ProcessLimits
 
 MAC: Final = "darwin"
 DEFAULT_RECORD: Final = Path(".coreml-gate")
-
-
-class Around(Protocol):
-    """What the command touches of the world around it."""
-
-    @property
-    def folder(self) -> Path:
-        """Where the configuration is."""
-        ...
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """What child processes get."""
-        ...
-
-    @property
-    def out(self) -> Console:
-        """Where the answer goes."""
-        ...
-
-    @property
-    def err(self) -> Console:
-        """Where progress goes."""
-        ...
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
@@ -66,7 +43,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type i
     parser.set_defaults(command=run)
 
 
-def run(parsed: argparse.Namespace, around: Around) -> int:
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Ask every device that is connected, write the answers into the Record; 1 when a limit is not kept."""
     require_a_mac(sys.platform, around.environment)
     connected = _chosen(connected_devices(ask_system), parsed.device)
@@ -105,11 +82,11 @@ def _chosen(connected: tuple[Connected, ...], names: list[str]) -> tuple[Connect
     return found
 
 
-def _ask(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: Around) -> int:
+def _ask(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: Surroundings) -> int:
     folder = around.folder / parsed.record
     record = read_record(folder / RECORD_NAME)
     config = select_models(load_config(around.folder, parsed.config), parsed.model)
-    surroundings = Surroundings(
+    surroundings = ChildSurroundings(
         around.environment,
         ProcessLimits(config.gate.step_timeout_s),
         on_step=lambda step: _print(around.err, f"device: {step}"),

@@ -8,7 +8,7 @@ from typing import Final
 from coreml_gate.engines.devicectl import Connected
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.record import ComputeUnits, DeviceFacts, ModelRecord, PackageFacts, Record, write_record
-from coreml_gate.worker.core_ml import Surroundings, run_job
+from coreml_gate.worker.core_ml import ChildSurroundings, run_job
 from coreml_gate.worker.core_ml_job import PackageAsked
 from coreml_gate.worker.device_job import DeviceJob
 from coreml_gate.worker.expected import NAME as EXPECTED_NAME
@@ -36,7 +36,7 @@ def ask_devices(
     names: Sequence[str],
     connected: Sequence[Connected],
     wanted: Wanted,
-    around: Surroundings,
+    around: ChildSurroundings,
 ) -> Record:
     """The Record with each named model's package, and its variants', on each device; written in its place."""
     bench = _Bench(folder, wanted, replace(around, child=CHILD))
@@ -50,7 +50,7 @@ def ask_devices(
 class _Bench:
     folder: Path
     wanted: Wanted
-    around: Surroundings
+    around: ChildSurroundings
 
     def asked(self, model: ModelRecord, connected: Sequence[Connected]) -> ModelRecord:
         """Answers of an earlier day stay, unless the same device and hardware was asked again."""

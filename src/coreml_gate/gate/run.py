@@ -24,7 +24,7 @@ from coreml_gate.gate.judge import judge
 from coreml_gate.gate.plan import Job, Plan, plan
 from coreml_gate.record import Record
 from coreml_gate.verdict import Verdict
-from coreml_gate.worker.core_ml import Surroundings
+from coreml_gate.worker.core_ml import ChildSurroundings
 from coreml_gate.worker.process import ProcessLimits
 
 BASE_FOLDER = "base"
@@ -101,7 +101,7 @@ def with_core_ml(
     folder = request.output / BASE_FOLDER if request.baseline is None else folder_of(request.baseline)
     base = None if baseline.record is None else Stored(baseline.record, folder)
     options, memory_mb = config.gate, config.gate.step_memory_mb
-    around = Surroundings(
+    around = ChildSurroundings(
         workshop.environment,
         ProcessLimits(options.core_ml_timeout_s, None if memory_mb is None else memory_mb * 1e6),
         stand_in=workshop.answering == "stand-in",

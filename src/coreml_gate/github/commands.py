@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from coreml_gate.surroundings import Surroundings
+
 if TYPE_CHECKING:
-    from coreml_gate.github.surroundings import Around, Tools
+    from coreml_gate.github.tools import Tools
 
 DEFAULT_OUTPUT: Final = Path(".coreml-gate")
 COMMENT_MODES: Final = ("always", "changes", "failures", "off")
@@ -31,13 +33,13 @@ def add_commands(commands: Any, tools: "Tools | None" = None) -> None:  # noqa: 
 def real_tools() -> "Tools":
     """The clients, the clock and the dice of the real world."""
     from coreml_gate.github.client import connect  # noqa: PLC0415 - PyGithub is slow to load
-    from coreml_gate.github.surroundings import Tools  # noqa: PLC0415
+    from coreml_gate.github.tools import Tools  # noqa: PLC0415
 
     return Tools(connect, lambda: datetime.now(UTC), lambda: secrets.token_hex(16))
 
 
-def _runner(name: str, tools: "Tools | None") -> "Callable[[argparse.Namespace, Around], int]":
-    def run(parsed: argparse.Namespace, around: "Around") -> int:
+def _runner(name: str, tools: "Tools | None") -> Callable[[argparse.Namespace, Surroundings], int]:
+    def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         from coreml_gate.github import steps  # noqa: PLC0415 - PyGithub is slow to load
 
         return steps.STEPS[name](parsed, around, tools or real_tools())

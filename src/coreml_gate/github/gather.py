@@ -14,14 +14,15 @@ from coreml_gate.github.annotations import notice
 from coreml_gate.github.baseline import read_note, write_note
 from coreml_gate.github.merge import merge_records, require_all, without_repeats
 from coreml_gate.github.outputs import write_outputs
-from coreml_gate.github.surroundings import Around, Tools
+from coreml_gate.github.tools import Tools
 from coreml_gate.record import read_record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import not_run
 from coreml_gate.worker.job import MODELS_FOLDER
 
 
-def merge(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+def merge(parsed: argparse.Namespace, around: Surroundings, tools: Tools) -> int:
     """Make one Record and one folder of packages of what the jobs of a matrix left behind."""
     del tools
     folders = [around.folder / path for path in parsed.records]
@@ -63,7 +64,7 @@ def _merge_bases(folders: Sequence[Path], target: Path) -> int:
     return 0
 
 
-def matrix(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+def matrix(parsed: argparse.Namespace, around: Surroundings, tools: Tools) -> int:
     """Which models a Mac has to look at, shared among a few jobs."""
     head = read_record(around.folder / parsed.record / RECORD_NAME)
     path = around.folder / parsed.baseline / RECORD_NAME

@@ -32,10 +32,11 @@ from coreml_gate.github.commit_status import CommitStatus
 from coreml_gate.github.event import WORK, Event, Mode, read_event
 from coreml_gate.github.gather import matrix, merge
 from coreml_gate.github.outputs import write_outputs, write_summary
-from coreml_gate.github.surroundings import Around, Tools
+from coreml_gate.github.tools import Tools
 from coreml_gate.record import read_record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.headline import must_not_merge
+from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Verdict
 
 _CHECKED: Final = tuple(mode for mode in Mode if mode is not Mode.BASELINE)
@@ -60,7 +61,7 @@ class Desk:
     """One step at work."""
 
     parsed: argparse.Namespace
-    around: Around
+    around: Surroundings
     tools: Tools
     event: Event
     client: Client
@@ -79,7 +80,7 @@ class Desk:
         return Path(name) if name else None
 
 
-def start(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+def start(parsed: argparse.Namespace, around: Surroundings, tools: Tools) -> int:
     """Decide what this run is for, and open the check."""
     with _desk(parsed, around, tools) as desk:
         event = desk.event
@@ -111,7 +112,7 @@ def _artifact_names(parsed: argparse.Namespace, event: Event) -> dict[str, str]:
     }
 
 
-def baseline(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+def baseline(parsed: argparse.Namespace, around: Surroundings, tools: Tools) -> int:
     """Find the stored baseline and unpack it; without one, leave the reasons for the report."""
     with _desk(parsed, around, tools) as desk:
         base = parsed.base or desk.event.base_sha or desk.event.base_ref
@@ -131,7 +132,7 @@ def baseline(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
     return 0
 
 
-def accept(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+def accept(parsed: argparse.Namespace, around: Surroundings, tools: Tools) -> int:
     """Note in the Record of a base branch which failures merged pull requests brought along, accepted.
 
     Without permission to read them the Record stays as it is: a failure then blocks, which is the safe side.
@@ -151,7 +152,7 @@ def accept(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
     return 0
 
 
-def report(parsed: argparse.Namespace, around: Around, tools: Tools) -> int:
+def report(parsed: argparse.Namespace, around: Surroundings, tools: Tools) -> int:
     """Publish the Verdict: check, comment, summary, annotations, outputs. Its exit code is the Verdict's.
 
     Under ``workflow_run`` the check carries the Verdict; the exit code says whether reporting worked.
@@ -212,7 +213,7 @@ def _can_only_read(event: Event) -> bool:
 
 
 @contextmanager
-def _desk(parsed: argparse.Namespace, around: Around, tools: Tools) -> Iterator[Desk]:
+def _desk(parsed: argparse.Namespace, around: Surroundings, tools: Tools) -> Iterator[Desk]:
     ReportOptions(key=parsed.key)
     event = read_event(around.environment, tuple(getattr(parsed, "base_branch", ())), parsed.mode)
     client = tools.connect(around.environment, event.repository)
@@ -331,7 +332,7 @@ def _write_formats(desk: Desk, verdict: Verdict, options: ReportOptions) -> dict
     return {"report": str(folder / "report.json"), "reports": str(folder)}
 
 
-STEPS: Final[dict[str, Callable[[argparse.Namespace, Around, Tools], int]]] = {
+STEPS: Final[dict[str, Callable[[argparse.Namespace, Surroundings, Tools], int]]] = {
     "start": start,
     "accept": accept,
     "baseline": baseline,

@@ -4,18 +4,12 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from coreml_gate.mil.diff import Diff
+from coreml_gate.surroundings import Surroundings
 
 _MODEL_FILE = "Data/com.apple.CoreML/model.mlmodel"
-
-
-class _Around(Protocol):
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def out(self) -> Any: ...  # noqa: ANN401  # a rich console
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
@@ -29,7 +23,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type i
     parser.set_defaults(command=run)
 
 
-def run(parsed: argparse.Namespace, around: _Around) -> int:
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print up to ten lines for people, or every change for machines; a difference is no failure."""
     from coreml_gate.mil.diff_changes import diff  # noqa: PLC0415 - as below
     from coreml_gate.mil.outline import outline  # noqa: PLC0415 - numpy: --help must not pay for it

@@ -2,17 +2,10 @@
 
 import argparse
 import json
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from coreml_gate.errors import UsageError
-
-
-class _Around(Protocol):
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def out(self) -> Any: ...  # noqa: ANN401  # a rich console
+from coreml_gate.surroundings import Surroundings
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
@@ -23,7 +16,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type i
     parser.set_defaults(command=run)
 
 
-def run(parsed: argparse.Namespace, around: _Around) -> int:
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print one line per rule, or all of one rule."""
     from coreml_gate.rules.catalogue import RULES  # noqa: PLC0415 - numpy: --help must not pay
     from coreml_gate.rules.document import as_data, described, listing  # noqa: PLC0415 - as above

@@ -2,25 +2,14 @@
 
 import argparse
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.errors import UsageError
 from coreml_gate.support.report import as_text
 from coreml_gate.support.targets import TARGETS, Place, support_of
-
-
-class _Around(Protocol):
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def environment(self) -> Mapping[str, str]: ...
-    @property
-    def out(self) -> Any: ...  # noqa: ANN401  # a rich console
-    @property
-    def err(self) -> Any: ...  # noqa: ANN401  # as above
+from coreml_gate.surroundings import Surroundings
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
@@ -36,7 +25,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type i
     parser.set_defaults(command=run)
 
 
-def run(parsed: argparse.Namespace, around: _Around) -> int:
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Convert for each target, and print what came of it; 1 when none works."""
     targets = tuple(filter(None, parsed.targets.split(",")))
     unknown = [target for target in targets if target not in TARGETS]

@@ -1,11 +1,8 @@
 """``coreml-gate variants MODEL`` and ``coreml-gate compress MODEL``."""
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
-
-from rich.console import Console
+from typing import Any
 
 from coreml_gate.config import Config, ModelConfig, ModelVariant
 from coreml_gate.config.load import load_config, select_models
@@ -14,6 +11,7 @@ from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.gate.ranking import rank
 from coreml_gate.record import ModelRecord
 from coreml_gate.report.terminal import print_ranking
+from coreml_gate.surroundings import Surroundings
 from coreml_gate.variants.measure import Bench, measure_side_by_side
 from coreml_gate.variants.search import search
 from coreml_gate.variants.settings import parse_setting, settings_for
@@ -27,30 +25,6 @@ name = "int8"
 compress = { method = "linear-int8" }
 
 or let `coreml-gate compress` try compression settings."""
-
-
-class Around(Protocol):
-    """What the commands touch of the world around them."""
-
-    @property
-    def folder(self) -> Path:
-        """Where the configuration is."""
-        ...
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """What child processes get."""
-        ...
-
-    @property
-    def out(self) -> Console:
-        """Where the answer goes."""
-        ...
-
-    @property
-    def err(self) -> Console:
-        """Where progress goes."""
-        ...
 
 
 def add_commands(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
@@ -76,7 +50,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
 
 
-def run_variants(parsed: argparse.Namespace, around: Around) -> int:
+def run_variants(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print the model's packages side by side; 1 when none of them is eligible."""
     config, model = _chosen(parsed, around)
     if not model.variant:
@@ -92,7 +66,7 @@ def run_variants(parsed: argparse.Namespace, around: Around) -> int:
     return 0 if any(each.eligible == "yes" for each in ranking.candidates) else 1
 
 
-def run_compress(parsed: argparse.Namespace, around: Around) -> int:
+def run_compress(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Try every setting on the uncompressed package; 1 when none that passes is smaller."""
     config, model = _chosen(parsed, around)
     names = (
@@ -110,13 +84,13 @@ def run_compress(parsed: argparse.Namespace, around: Around) -> int:
     return 0 if found.best else 1
 
 
-def _chosen(parsed: argparse.Namespace, around: Around) -> tuple[Config, ModelConfig]:
+def _chosen(parsed: argparse.Namespace, around: Surroundings) -> tuple[Config, ModelConfig]:
     config = select_models(load_config(around.folder, parsed.config), [parsed.model])
     (model,) = config.model
     return config, model
 
 
-def _measured(config: Config, model: ModelConfig, around: Around) -> ModelRecord:
+def _measured(config: Config, model: ModelConfig, around: Surroundings) -> ModelRecord:
     """The model's problem ends the command with its own exit code; a variant's stands in the table."""
     bench = Bench(around.folder, around.environment, lambda step: _say(around, f"{model.name}: {step}"))
     measured = measure_side_by_side(model, config.gate, bench)
@@ -125,5 +99,5 @@ def _measured(config: Config, model: ModelConfig, around: Around) -> ModelRecord
     return measured
 
 
-def _say(around: Around, line: str) -> None:
+def _say(around: Surroundings, line: str) -> None:
     around.err.print(line, markup=False, highlight=False)

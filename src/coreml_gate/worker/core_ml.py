@@ -23,7 +23,7 @@ _WITHIN: Final[Mapping[ComputeUnits, tuple[ComputeUnits, ...]]] = {
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ChildSurroundings:
     """What children of Core ML run in."""
 
     environment: Mapping[str, str]
@@ -51,7 +51,11 @@ def units_to_run(
 
 
 def predict_on(
-    package: PackageAsked, expected: Path, units: Sequence[ComputeUnits], folder: Path, around: Surroundings
+    package: PackageAsked,
+    expected: Path,
+    units: Sequence[ComputeUnits],
+    folder: Path,
+    around: ChildSurroundings,
 ) -> tuple[CoreMlRun, ...]:
     """Predict on each choice of hardware; one that crashes or hangs takes no other with it."""
     runs: list[CoreMlRun] = []
@@ -73,7 +77,7 @@ def predict_on(
     return tuple(runs)
 
 
-def plan_of(package: PackageAsked, units: ComputeUnits, folder: Path, around: Surroundings) -> Placement:
+def plan_of(package: PackageAsked, units: ComputeUnits, folder: Path, around: ChildSurroundings) -> Placement:
     """Where Core ML would run each operation; without an answer, why."""
     job = CoreMlJob(kind="plan", folder=folder, package=package, units=units, stand_in=around.stand_in)
     parts, ending = run_job(job, around)
@@ -82,7 +86,7 @@ def plan_of(package: PackageAsked, units: ComputeUnits, folder: Path, around: Su
     return Placement.model_validate(parts["placement"])
 
 
-def run_job(job: CoreMlJob, around: Surroundings) -> tuple[dict[str, Any], ChildEnding | None]:
+def run_job(job: CoreMlJob, around: ChildSurroundings) -> tuple[dict[str, Any], ChildEnding | None]:
     """Run one child to whatever end: the parts that it handed over, and how it ended early if it did."""
     job.folder.mkdir(parents=True, exist_ok=True)
     job.events.unlink(missing_ok=True)

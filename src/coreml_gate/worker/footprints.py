@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.record import Footprints
-from coreml_gate.worker.core_ml import Surroundings, predict_on
+from coreml_gate.worker.core_ml import ChildSurroundings, predict_on
 from coreml_gate.worker.time_packages import Match
 
 PROCESSES: Final = 3
 """Of each package: if all of the head's lie above all of the base's, chance had one way in 20 to do it."""
 
 
-def measure_footprints(match: Match, folder: Path, around: Surroundings) -> Footprints | None:
+def measure_footprints(match: Match, folder: Path, around: ChildSurroundings) -> Footprints | None:
     """The greatest footprints of both, from processes in turns; ``None`` when one of them ends early."""
     peaks: dict[str, list[int]] = {"base": [], "head": []}
     for number in range(PROCESSES):

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from coreml_gate.record import ChildEnding, ComputeUnits, Metric, TimedMetric, Timing
 from coreml_gate.timing import LOOKS, PAIRS_PER_PROCESS, decide
 from coreml_gate.timing.rule import is_settled
-from coreml_gate.worker.core_ml import Surroundings, run_job
+from coreml_gate.worker.core_ml import ChildSurroundings, run_job
 from coreml_gate.worker.core_ml_job import CoreMlJob, Engine, PackageAsked
 
 MOST_PROCESSES: Final = 2 * LOOKS[-1] // PAIRS_PER_PROCESS
@@ -71,7 +71,7 @@ class _Gathered:
 
 
 def time_packages(
-    match: Match, effort: Effort, folder: Path, around: Surroundings, clock: Callable[[], float]
+    match: Match, effort: Effort, folder: Path, around: ChildSurroundings, clock: Callable[[], float]
 ) -> Timing:
     """Pairs from fresh processes; a process that crashes ends it, with the pairs of those before it."""
     start, gathered = clock(), _Gathered()
@@ -109,13 +109,13 @@ def _is_decided(gathered: _Gathered, effort: Effort) -> bool:
     return all(decision.call != "unsure" for decision in decisions)
 
 
-def _with_time_for(around: Surroundings, budget_s: float) -> Surroundings:
+def _with_time_for(around: ChildSurroundings, budget_s: float) -> ChildSurroundings:
     """Timing is one long step: a process may take the whole budget for it, and no longer."""
     limits = replace(around.limits, step_s=max(around.limits.step_s, budget_s))
     return replace(around, limits=limits)
 
 
-def _job(match: Match, effort: Effort, folder: Path, number: int, around: Surroundings) -> CoreMlJob:
+def _job(match: Match, effort: Effort, folder: Path, number: int, around: ChildSurroundings) -> CoreMlJob:
     return CoreMlJob(
         kind="time",
         folder=folder / f"process-{number}",
