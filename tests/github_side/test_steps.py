@@ -573,7 +573,7 @@ def test_the_published_report_is_written_in_every_format(hub: Hub, job: MakeJob)
     outputs = published.outputs()
     assert Path(outputs["report"]) == Path(outputs["reports"]) / "report.json"
     written = {path.name for path in Path(outputs["reports"]).iterdir()}
-    assert written == {"report.json", "report.md", "report.xml", "report.sarif"}
+    assert written == {"report.json", "report.md", "report.html", "report.xml", "report.sarif"}
     assert set(SUFFIXES) == set(FORMATS) - {"terminal"}
     assert read_report(Path(outputs["report"])).exit_code == 1
 

@@ -47,7 +47,7 @@ _OWN_TOKEN: Final = (Mode.COMPARE, Mode.COLLECT, Mode.GATHER)
 """Modes that run with the pull request's token, which can only read when it comes from a fork."""
 
 
-SUFFIXES: Final = {"markdown": ".md", "json": ".json", "junit": ".xml", "sarif": ".sarif"}
+SUFFIXES: Final = {"markdown": ".md", "html": ".html", "json": ".json", "junit": ".xml", "sarif": ".sarif"}
 """Formats that are written as files, and how their names end."""
 
 _UNPINNED: Final = (
