@@ -26,6 +26,20 @@ class Net(nn.Module):
         return y, z
 {SAMPLES}"""
 
+LIKE_AN_INPUT = f"""
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Linear(4, 4)
+
+    def forward(self, x):
+        given = x
+        x = self.first(x).relu()
+        y = F.softplus(x, threshold=1)
+        return y - given
+{SAMPLES}"""
+
 
 def wrong(diagnosis: ParityDiagnosis | None) -> FirstWrong:
     assert diagnosis is not None
@@ -64,6 +78,15 @@ def test_a_write_that_the_trace_loses(tmp_path: Path) -> None:
     assert diagnosis is not None
     assert diagnosis.other_route is not None
     assert (diagnosis.other_route.route, diagnosis.other_route.agrees) == ("export", True)
+
+
+def test_a_traced_value_called_like_an_input_is_told_from_it(tmp_path: Path) -> None:
+    diagnosis = look(tmp_path, LIKE_AN_INPUT, "trace")
+    found = wrong(diagnosis)
+    assert (found.torch_operation, found.place) == ("softplus", line(LIKE_AN_INPUT, "F.softplus("))
+    assert found.counts == {"matched": 2, "differs": 2}
+    assert diagnosis is not None
+    assert diagnosis.conversions == 2, "one without passes, one by the other route"
 
 
 def test_a_pass_that_takes_an_operation_away_is_named_and_can_be_left_out(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ MAPPED = "mapped.mlpackage"
 ORIGINS = "operations.json"
 _NARROWING: Final = frozenset({"common::add_fp16_cast", "common::add_int16_cast"})
 """Passes that a float32 conversion leaves out."""
+_UNIQUE_NAMES: Final = "common::dedup_op_and_var_names"
+"""Without it a traced value may be called like an input, and a saved name does not say which one is read."""
 
 
 @dataclass(frozen=True)
@@ -161,12 +163,12 @@ class Mapper:
         """The twin with the graph beside it and the converter's own mapping between the two.
 
         ``passes`` are the optimisation passes to apply, all without it; with none of them each torch
-        operation keeps operations of its own.
+        operation keeps operations of its own. Names are made unique in any case.
 
         :raises ConversionFailedError: It does not convert this way.
         """
         if passes not in self._made:
-            pipeline = None if passes is None else ct.PassPipeline(list(passes))
+            pipeline = None if passes is None else ct.PassPipeline([*passes, _UNIQUE_NAMES])
             with self._told():
                 model = _convert(self._captured, self._task, self._outputs, ct.precision.FLOAT32, pipeline)
             path = _save(model, self._task.folder / str(len(self._made)) / MAPPED)
