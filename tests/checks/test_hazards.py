@@ -58,6 +58,27 @@ def test_strict_mode_alone_never_fails() -> None:
     assert "in fp16-strict mode only" in finding.message
 
 
+def test_a_repair_in_strict_mode_is_offered_to_engines_that_need_it_and_no_others() -> None:
+    strict = REPAIR.model_copy(update={"mode": "fp16-strict", "patterns": ("Net/linear",), "psnr": 55.0})
+    drift = hazard(kind="accumulation", operation_type="linear", bites_in="fp16-strict", reaches=0.03)
+    head = model_record(
+        precision=(precision_comparison(psnr=12.0),), diagnosis=Diagnosis(hazards=(drift,), repair=strict)
+    )
+    finding = only(hazards.run(evidence(head)))
+    assert (finding.status, finding.patch) == (Status.WARN, ())
+    assert finding.hint == (
+        "a repair for engines that accumulate in half precision, others need none: write "
+        '`keep-fp32 = ["Net/linear"]` for this model: converted again, its worst sample is 55.0 dB in '
+        "fp16-strict mode. 4 of 42 operations leave FP16 (+7 casts, +3,254 bytes)."
+    )
+    assert '    keep = {"pow_1"}' in finding.details
+    failing = only(precision.run(evidence(head)))
+    assert "keep-fp32" not in failing.hint
+    assert failing.patch == ()
+    near = only(hazards.run(evidence(diagnosed(hazard(), repair=strict))))
+    assert near.hint == ""
+
+
 def test_against_the_baseline_new_ones_come_first_whatever_their_numbers() -> None:
     old, new = hazard(operation="pow_9"), hazard(operation="exp_1", operation_type="exp", module="Head")
     finding = only(hazards.run(evidence(diagnosed(old, new), diagnosed(hazard(reaches=30_000.0)))))

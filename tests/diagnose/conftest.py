@@ -58,7 +58,8 @@ class MakeBench:
         for given in inputs:
             ranges.observe_inputs(given)
             wide.model.predict(given, observe=ranges.observe)
-        case = Case(twin, shipped, read_origins(conversion.origins), inputs, config.limits.precision)
+        origins, limits = read_origins(conversion.origins), config.limits.precision
+        case = Case(twin, shipped, origins, inputs, limits, kept=config.keep_fp32)
         return Bench(case, ranges.of, source, samples, config, self.root)
 
 

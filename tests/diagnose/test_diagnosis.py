@@ -8,6 +8,7 @@ from coreml_gate.config import PrecisionLimits
 from coreml_gate.diagnose.census import take_census
 from coreml_gate.diagnose.diagnosis import Wish, diagnose, is_asked_for, suspected
 from coreml_gate.mil.package import read_package
+from coreml_gate.runtime.model import load
 from tests.diagnose.conftest import DEEP, RMS, MakeBench
 
 MASK = """
@@ -167,6 +168,34 @@ def test_a_long_sum_that_drifts_asks_for_a_diagnosis_by_itself(
     (found,) = diagnose(made.case, made.ranges, Wish()).hazards
     assert (found.kind, found.operation_type, found.bites_in) == ("accumulation", kind, "fp16-strict")
     assert found.reaches > found.bound
+
+
+def test_what_bites_in_strict_mode_alone_is_repaired_there(bench: MakeBench) -> None:
+    made = bench(DRIFT.format(expression="torch.cat([x.mean(-1, keepdim=True) * 20, x[:, :4]], -1)"))
+    repair = diagnose(made.case, made.ranges, Wish("fp16-strict", made.convert_again)).repair
+    assert repair is not None
+    assert (repair.mode, repair.outcome, repair.patterns) == ("fp16-strict", "found", ("Net/reduce_mean",))
+    strict = load(read_package(made.folder / "again/package.mlpackage"), mode="fp16-strict")
+    wide = load(made.case.twin, mode="fp32")
+    given = made.case.inputs[0]
+    kept, reference = (next(iter(model.predict(given).values())) for model in (strict, wide))
+    assert kept == pytest.approx(reference, rel=2e-3)
+
+
+def test_what_stays_within_its_limits_in_strict_mode_needs_no_repair(bench: MakeBench) -> None:
+    made = bench(DRIFT.format(expression="x.mean(-1, keepdim=True) * 20"))
+    case = replace(made.case, limits=PrecisionLimits(psnr=1.0, warn_psnr=1.0, cosine=0.0))
+    found = diagnose(case, made.ranges, Wish("fp16-strict", lambda _: pytest.fail("converted")))
+    assert found.hazards[0].bites_in == "fp16-strict"
+    assert found.repair is None
+
+
+def test_a_repair_adds_to_what_is_kept_already(bench: MakeBench) -> None:
+    made = bench(RMS, keep_fp32=("Linear/linear",))
+    repair = diagnose(made.case, made.ranges, Wish("fp16", made.convert_again)).repair
+    assert repair is not None
+    assert repair.outcome == "found"
+    assert repair.patterns[:2] == ("Linear/linear", "RMSNorm/add")
 
 
 def test_a_sum_of_changing_signs_drifts_no_more_than_its_terms(bench: MakeBench) -> None:

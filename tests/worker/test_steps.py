@@ -262,6 +262,33 @@ def test_what_half_precision_breaks_is_diagnosed_and_repaired(job_of: JobOf, tre
     assert all(item.psnr is None or item.psnr >= 40 for item in measured(patched).precision)
 
 
+DRIFTING = """
+import torch
+
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        return x.mean(-1, keepdim=True) * 20
+
+
+def samples():
+    torch.manual_seed(1)
+    return [torch.rand(1, 160_000) * 0.1]
+"""
+
+
+def test_a_sum_that_drifts_in_half_accumulators_alone_is_repaired_as_well(job_of: JobOf, tree: Path) -> None:
+    (tree / "models" / "long.py").write_text(DRIFTING)
+
+    record = measured(job_of(source="models/long.py:Net", samples="models/long.py:samples"))
+
+    assert all(item.psnr is None or item.psnr >= 40 for item in record.precision)
+    assert record.diagnosis is not None
+    repair = record.diagnosis.repair
+    assert repair is not None
+    assert (repair.mode, repair.outcome, repair.patterns) == ("fp16-strict", "found", ("Net/reduce_mean",))
+
+
 def test_a_sound_model_pays_for_no_diagnosis(job_of: JobOf) -> None:
     job = job_of()
     record = measured(job)

@@ -8,8 +8,9 @@ when its kind, its module and the type of its operation are.
 from typing import Final
 
 from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
 from coreml_gate.checks.wording import number
-from coreml_gate.record import Diagnosis, Hazard, HazardKind, OperationError, Rewrite
+from coreml_gate.record import Diagnosis, Hazard, HazardKind, OperationError, Repair, Rewrite
 from coreml_gate.verdict import Finding, Status
 
 CHECK: Final = "hazards"
@@ -68,6 +69,8 @@ def _finding(
     first = ordered[0]
     base = known.get(_key(first))
     more = f" {len(ordered) - 1} more operation(s) are in the details." if len(ordered) > 1 else ""
+    strict = any(hazard.bites_in == "fp16-strict" for hazard in hazards)
+    repair = repair_of(evidence.head, "fp16-strict") if strict else None
     file, _, line = first.place.rpartition(":")
     return Finding(
         check=CHECK,
@@ -77,9 +80,10 @@ def _finding(
         value=first.headroom if first.kind == "overflow" else None,
         base=base.headroom if base is not None and first.kind == "overflow" else None,
         unit="x" if first.kind == "overflow" else "",
-        hint=_hint(ordered, diagnosis.rewrites),
+        hint=" ".join(filter(None, (_strict_repair(repair), _hint(ordered, diagnosis.rewrites)))),
         details=(
             *(_describe(hazard) for hazard in ordered[1:]),
+            *repair_lines(repair),
             *(line for rewrite in diagnosis.rewrites for line in _rewrite_lines(rewrite)),
             *(_error_line(error) for error in diagnosis.errors),
         ),
@@ -127,6 +131,15 @@ def _hint(hazards: list[Hazard], rewrites: tuple[Rewrite, ...]) -> str:
     if not fitting:
         return ""
     return f"better than float32 is {fitting[0].title}: `{fitting[0].code[-1].partition('  #')[0]}`."
+
+
+def _strict_repair(repair: Repair | None) -> str:
+    """Half precision as such passes: the repair is for engines with narrow accumulators, and optional."""
+    if repair is None:
+        return ""
+    if not repair.patterns:
+        return f"no repair was found for engines that accumulate in half precision ({repair.outcome})."
+    return f"a repair for engines that accumulate in half precision, others need none: {repair_hint(repair)}"
 
 
 def _rewrite_lines(rewrite: Rewrite) -> tuple[str, ...]:

@@ -11,22 +11,13 @@ from typing import Final
 from coreml_gate.checks import objections
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.objections import Objection, gravest_first
+from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
 from coreml_gate.checks.samples import Group, by_output, least_psnr, sample_line
 from coreml_gate.checks.wording import counted, number, passing_maximum, passing_minimum, percent
 from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
-from coreml_gate.record import Repair
 from coreml_gate.verdict import Finding, Status
 
 CHECK: Final = "precision"
-
-_NO_REPAIR: Final = {
-    "spread": "the noise is spread over the whole model: no small set of operations in float32 helps. "
-    'Set precision = "float32", or allow it with `psnr` and `warn-psnr`.',
-    "out-of-budget": "the search for the operations to keep in float32 ran out of its budget.",
-    "not-half": "float32 operations do not help: it is not half precision that costs it.",
-    "unconfirmed": "no set of operations was confirmed.",
-    "found": "",
-}
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
@@ -60,7 +51,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         patch=_patch(evidence) if raised else (),
         details=(
             *(f"also: {objection.message}" for objection in raised[1:]),
-            *(_repair_lines(evidence) if raised else ()),
+            *(repair_lines(repair_of(evidence.head, "fp16")) if raised else ()),
             *(evidence.toolchain_changes if base else ()),
             *(sample_line(comparison) for comparison in group),
         ),
@@ -156,7 +147,7 @@ def compressed_weights(options: Compression) -> str:
 
 def _patch(evidence: Evidence) -> tuple[str, ...]:
     """The model's table with what was found to repair it; nothing where the repair did not hold."""
-    repair = None if evidence.head.diagnosis is None else evidence.head.diagnosis.repair
+    repair = repair_of(evidence.head, "fp16")
     if repair is None or repair.outcome != "found":
         return ()
     name, patterns = json.dumps(evidence.config.name), json.dumps(list(repair.patterns))
@@ -165,39 +156,9 @@ def _patch(evidence: Evidence) -> tuple[str, ...]:
 
 def _hint(evidence: Evidence) -> str:
     config = evidence.config
-    repair = None if evidence.head.diagnosis is None else evidence.head.diagnosis.repair
+    repair = repair_of(evidence.head, "fp16")
     if repair is not None:
-        return _repair_hint(repair)
+        return repair_hint(repair)
     if config.compress is not None:
         return "use more bits, a smaller `block-size`, or leave `compress` out."
     return 'keep values within half precision (6e-5 to 65504), or set precision = "float32" for this model.'
-
-
-def _repair_hint(repair: Repair) -> str:
-    """The line to write, what it gains and costs; or why there is none."""
-    if not repair.patterns:
-        return _NO_REPAIR[repair.outcome]
-    patterns = ", ".join(f'"{pattern}"' for pattern in repair.patterns)
-    if repair.outcome != "found":
-        return f"keep-fp32 = [{patterns}] passes in the search; a conversion has not confirmed it."
-    gain = "exact" if repair.psnr is None else f"{repair.psnr:.1f} dB"
-    return (
-        f"write `keep-fp32 = [{patterns}]` for this model: converted again, its worst sample is {gain}. "
-        f"{repair.kept} of {repair.half_operations} operations leave FP16 ({repair.casts_added:+d} casts, "
-        f"{repair.bytes_added:+,d} bytes)."
-    )
-
-
-def _repair_lines(evidence: Evidence) -> tuple[str, ...]:
-    """The same in Python, for who converts without coreml-gate."""
-    repair = None if evidence.head.diagnosis is None else evidence.head.diagnosis.repair
-    if repair is None or not repair.variables:
-        return ()
-    names = ", ".join(f'"{name}"' for name in repair.variables)
-    return (
-        "the smallest set, in Python:",
-        f"    keep = {{{names}}}",
-        "    compute_precision = ct.transform.FP16ComputePrecision(",
-        "        op_selector=lambda op: op.outputs[0].name not in keep)",
-        f"found in {repair.runs} runs and {repair.conversions} conversion(s), {repair.seconds:.1f} s",
-    )

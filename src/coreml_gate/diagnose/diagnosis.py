@@ -1,7 +1,7 @@
 """The whole diagnosis of one model: suspicions, census, hazards, the smallest repair, rewrites."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,8 @@ from coreml_gate.diagnose.hazards import Suspicion, hazards, suspicions
 from coreml_gate.diagnose.ranges import Range
 from coreml_gate.diagnose.repair import Case, ConvertAgain, Trial, find_repair, strictly
 from coreml_gate.diagnose.rewrites import rewrites
-from coreml_gate.record import Diagnosis, HalfMode, OperationError
+from coreml_gate.diagnose.target import passes
+from coreml_gate.record import Diagnosis, HalfMode, OperationError, Repair
 
 CENSUS_SAMPLES: Final = 4
 """Samples that the census sees; the repair is judged by all of them."""
@@ -26,7 +27,8 @@ class Wish:
     """What is asked for."""
 
     repair_in: HalfMode | None = None
-    """The mode in which the check fails; ``None``: nothing to repair."""
+    """The mode in which the check fails; ``None``: nothing to repair. In ``fp16-strict`` the check need not
+    fail: what bites there and reaches its limits is repaired."""
     convert_again: ConvertAgain | None = None
     note: str = ""
     """Why nothing is repaired that would have to be."""
@@ -68,22 +70,29 @@ def diagnose(
     censuses = [census for census in taken if census is not None]
     function = case.twin.function()
     found = hazards(function, suspected(case, ranges), censuses, case.origins)
-    repair = None
-    if wish.repair_in is not None:
-        judged = strictly(case) if wish.repair_in == "fp16-strict" else case
-        census = next((item for item in censuses if item.mode == wish.repair_in), None)
-        damaged = frozenset() if census is None else census.damaged
-        repair = find_repair(judged, _ranked(case, census), wish.convert_again, damaged, clock)
+    strict = tuple(Trial(strictly(case)).compared(frozenset()))
+    is_needed = wish.repair_in == "fp16" or (
+        any(hazard.bites_in == "fp16-strict" for hazard in found) and not passes(strict, case.limits)
+    )
     return Diagnosis(
         hazards=found,
         errors=tuple(error for census in censuses for error in _errors(census)),
         first_nonfinite=censuses[0].first_nonfinite if censuses else None,
-        strict=tuple(Trial(strictly(case)).compared(frozenset())),
-        repair=repair,
+        strict=strict,
+        repair=_repair(case, wish, censuses, clock) if is_needed else None,
         rewrites=rewrites(function, found),
         seconds=clock() - started,
         note=wish.note if censuses else f"{_NO_CENSUS} {wish.note}".rstrip(),
     )
+
+
+def _repair(case: Case, wish: Wish, censuses: Sequence[Census], clock: Callable[[], float]) -> Repair | None:
+    if wish.repair_in is None:
+        return None
+    judged = strictly(case) if wish.repair_in == "fp16-strict" else case
+    census = next((item for item in censuses if item.mode == wish.repair_in), None)
+    damaged = frozenset() if census is None else census.damaged
+    return find_repair(judged, _ranked(case, census), wish.convert_again, damaged, clock)
 
 
 def _ranked(case: Case, census: Census | None) -> list[str]:

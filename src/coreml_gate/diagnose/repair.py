@@ -47,6 +47,8 @@ class Case:
     inputs: Sequence[Mapping[str, Any]]
     limits: PrecisionLimits
     mode: HalfMode = "fp16"
+    kept: tuple[str, ...] = ()
+    """``keep-fp32`` as it is configured: a repair adds to it."""
 
     @property
     def half(self) -> frozenset[str]:
@@ -114,6 +116,7 @@ def find_repair(
     search = Search(trial.passes, MAX_RUNS, MAX_SECONDS, clock)
     start = Repair(
         outcome="not-half",
+        mode=case.mode,
         psnr_before=least_psnr(trial.compared(frozenset())),
         half_operations=len(case.half),
     )
@@ -139,7 +142,8 @@ def _written(
         update={"operations": names, "variables": tuple(case.origins[name].variable for name in names)}
     )
     forms = [form for form in (_by_module(case, trial, names), names) if form]
-    for number, patterns in enumerate(dict.fromkeys(forms), 1):
+    for number, form in enumerate(dict.fromkeys(forms), 1):
+        patterns = tuple(dict.fromkeys((*case.kept, *form)))
         kept = _selected(case, patterns)
         repair = repair.model_copy(
             update={

@@ -59,6 +59,8 @@ class Repair(Measured):
     outcome: Literal["found", "spread", "out-of-budget", "unconfirmed", "not-half"]
     """``spread``: no small set helps. ``unconfirmed``: the conversion did not give what the search foresaw.
     ``not-half``: it fails with every operation in float32 as well."""
+    mode: HalfMode = "fp16"
+    """In which the check fails and is judged; ``fp16-strict`` only where it passes in ``fp16``."""
     operations: tuple[str, ...] = ()
     """1-minimal: without any one of them the check fails."""
     variables: tuple[str, ...] = ()

@@ -42,7 +42,15 @@ from coreml_gate.measure.untrained import untrained_signs
 from coreml_gate.mil.outline import outline
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.placement import predict_placement
-from coreml_gate.record import Comparison, ConversionFacts, Diagnosis, MetricValue, Problem, SourceFacts
+from coreml_gate.record import (
+    Comparison,
+    ConversionFacts,
+    Diagnosis,
+    HalfMode,
+    MetricValue,
+    Problem,
+    SourceFacts,
+)
 from coreml_gate.rules.catalogue import look
 from coreml_gate.torch_graph import TorchGraph, read_graph
 from coreml_gate.worker.events import EventLog
@@ -326,7 +334,8 @@ def _case(twins: Twins, answers: Answers, job: Job) -> Case:
     wide, origins = twins.wide, read_origins(twins.origins)
     if twins.origins is None:
         wide, origins = widened(twins.shipped)
-    return Case(wide, twins.shipped, origins, answers.inputs, job.model.limits.precision)
+    limits, kept = job.model.limits.precision, job.model.keep_fp32
+    return Case(wide, twins.shipped, origins, answers.inputs, limits, kept=kept)
 
 
 def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log: EventLog) -> None:
@@ -342,12 +351,19 @@ def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log:
         folder, route = job.folder / REPAIRED, _route(twins)
         return convert_shipped(expected.source, expected.samples, config, folder, route)[0]
 
-    note = _why_no_repair(case, twins, job) if failed else ""
-    wish = Wish("fp16" if failed and not note else None, convert_again, note)
+    mode, note = _repair_in(case, twins, job, failed=failed)
     try:
-        log.update(diagnosis=diagnose(case, answers.ranges, wish))
+        log.update(diagnosis=diagnose(case, answers.ranges, Wish(mode, convert_again, note)))
     except GateError as error:  # a diagnosis that fails takes nothing away from what was measured
         log.update(diagnosis=Diagnosis(note=error.message))
+
+
+def _repair_in(case: Case, twins: Twins, job: Job, *, failed: bool) -> tuple[HalfMode | None, str]:
+    """The mode in which a repair is looked for, or why in none; in strict mode only where ``fp16`` passes."""
+    if not failed:
+        return (None if twins.origins is None else "fp16-strict"), ""
+    note = _why_no_repair(case, twins, job)
+    return (None if note else "fp16"), note
 
 
 def _why_no_repair(case: Case, twins: Twins, job: Job) -> str:

@@ -1,0 +1,50 @@
+"""The operations to keep in float32, in the words of the checks that ask for them."""
+
+from typing import Final
+
+from coreml_gate.record import HalfMode, ModelRecord, Repair
+
+_NO_REPAIR: Final = {
+    "spread": "the noise is spread over the whole model: no small set of operations in float32 helps. "
+    'Set precision = "float32", or allow it with `psnr` and `warn-psnr`.',
+    "out-of-budget": "the search for the operations to keep in float32 ran out of its budget.",
+    "not-half": "float32 operations do not help: it is not half precision that costs it.",
+    "unconfirmed": "no set of operations was confirmed.",
+    "found": "",
+}
+
+
+def repair_of(head: ModelRecord, mode: HalfMode) -> Repair | None:
+    """What was found to repair the failure in this mode; ``None`` where none was looked for."""
+    repair = None if head.diagnosis is None else head.diagnosis.repair
+    return repair if repair is not None and repair.mode == mode else None
+
+
+def repair_hint(repair: Repair) -> str:
+    """The line to write, what it gains and costs; or why there is none."""
+    if not repair.patterns:
+        return _NO_REPAIR[repair.outcome]
+    patterns = ", ".join(f'"{pattern}"' for pattern in repair.patterns)
+    if repair.outcome != "found":
+        return f"keep-fp32 = [{patterns}] passes in the search; a conversion has not confirmed it."
+    gain = "exact" if repair.psnr is None else f"{repair.psnr:.1f} dB"
+    where = " in fp16-strict mode" if repair.mode == "fp16-strict" else ""
+    return (
+        f"write `keep-fp32 = [{patterns}]` for this model: converted again, its worst sample is "
+        f"{gain}{where}. {repair.kept} of {repair.half_operations} operations leave FP16 "
+        f"({repair.casts_added:+d} casts, {repair.bytes_added:+,d} bytes)."
+    )
+
+
+def repair_lines(repair: Repair | None) -> tuple[str, ...]:
+    """The same in Python, for who converts without coreml-gate."""
+    if repair is None or not repair.variables:
+        return ()
+    names = ", ".join(f'"{name}"' for name in repair.variables)
+    return (
+        "the smallest set, in Python:",
+        f"    keep = {{{names}}}",
+        "    compute_precision = ct.transform.FP16ComputePrecision(",
+        "        op_selector=lambda op: op.outputs[0].name not in keep)",
+        f"found in {repair.runs} runs and {repair.conversions} conversion(s), {repair.seconds:.1f} s",
+    )
