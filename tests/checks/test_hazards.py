@@ -93,7 +93,7 @@ def test_against_the_baseline_new_ones_come_first_whatever_their_numbers() -> No
     ("record", "status"),
     [
         (diagnosed(), Status.PASS),
-        (diagnosed(note="it ended."), Status.UNSURE),
+        (diagnosed(note="it crashed."), Status.UNSURE),
         (model_record(), Status.SKIPPED),
         (NOT_CONVERTED, Status.SKIPPED),
     ],
@@ -107,6 +107,14 @@ def test_beside_hazards_it_says_what_was_left_out() -> None:
     warned, left_out = hazards.run(evidence(beyond))
     assert warned.message.endswith("ends at 65504; whether that harms an output was not measured.")
     assert (left_out.status, left_out.message) == (Status.SKIPPED, "no census.")
+
+
+def test_without_a_hazard_what_was_looked_at_passes_and_the_rest_is_skipped() -> None:
+    head = diagnosed(note="no census.", strict=(precision_comparison(),))
+    passed, left_out = hazards.run(evidence(head))
+    assert (passed.status, left_out.status) == (Status.PASS, Status.SKIPPED)
+    assert passed.message.startswith("no operation comes near 65504")
+    assert left_out.message == "no census."
 
 
 def test_a_float32_model_is_not_asked() -> None:

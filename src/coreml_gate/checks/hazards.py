@@ -31,7 +31,10 @@ _DRIFTS: Final = "is {percent} % off by the drift of a half accumulator, though 
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding for what harms an output, one for what may, or one that says that there is nothing."""
+    """One finding for what harms an output, one for what may, or one that says that there is nothing.
+
+    A part that was left out is skipped beside them; a look that did not come to its end is unsure.
+    """
     diagnosis = evidence.head.diagnosis
     if evidence.head.package is None:
         return (evidence.no_package(CHECK, SUBJECT),)
@@ -43,8 +46,10 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         *([_finding(harmful, Status.FAIL, diagnosis, evidence)] if harmful else []),
         *([_finding(risky, Status.WARN, diagnosis, evidence)] if risky else []),
     )
-    noted = (skipped(CHECK, SUBJECT, diagnosis.note),) if findings and diagnosis.note else ()
-    return (*findings, *noted) or (_nothing(diagnosis),)
+    if diagnosis.note and not findings and not diagnosis.strict:
+        return (Finding(check=CHECK, status=Status.UNSURE, subject=SUBJECT, message=diagnosis.note),)
+    left_out = (skipped(CHECK, SUBJECT, diagnosis.note),) if diagnosis.note else ()
+    return (*(findings or (_nothing(diagnosis),)), *left_out)
 
 
 def _why_not(evidence: Evidence) -> str:
@@ -55,9 +60,9 @@ def _why_not(evidence: Evidence) -> str:
 
 
 def _nothing(diagnosis: Diagnosis) -> Finding:
-    if diagnosis.note:
-        return Finding(check=CHECK, status=Status.UNSURE, subject=SUBJECT, message=diagnosis.note)
-    message = "no operation comes near the bounds of half precision, or none where it would matter."
+    """With a part left out, only what ranges tell of any program."""
+    bounds = "65504, where half precision ends" if diagnosis.note else "the bounds of half precision"
+    message = f"no operation comes near {bounds}, or none where it would matter."
     return Finding(check=CHECK, status=Status.PASS, subject=SUBJECT, message=message)
 
 
