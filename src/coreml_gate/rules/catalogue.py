@@ -7,6 +7,7 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.mil.package import Package
 from coreml_gate.record import RuleMatch, RulePlace
 from coreml_gate.rules import (
+    arguments,
     compression,
     conversion,
     custom,
@@ -46,7 +47,7 @@ GROUPS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "Neural Engine": residency.RULES,
     "Memory": memory.RULES,
     "Conversion: the saved program": conversion.RULES,
-    "Conversion: the torch graph": traps.RULES,
+    "Conversion: the torch graph": (*arguments.RULES, *traps.RULES),
     "Operations without a converter": custom.RULES,
     "Pre- and post-processing": processing.RULES,
     "Compression": compression.RULES,
