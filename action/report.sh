@@ -16,6 +16,7 @@ option report "$FOLDER/run/report.json"
 option baseline "$FOLDER/baseline"
 option formats "$FOLDER/report"
 switch annotations "$ANNOTATIONS" annotations
+switch suggestions "$SUGGESTIONS" suggestions
 switch summary "$SUMMARY" summary
 switch release "$COMPARE_RELEASE" compare-release
 coreml_gate github report

@@ -67,8 +67,13 @@ def test_what_cannot_be_told_says_so() -> None:
     ],
 )
 def test_the_way_out(agrees: bool | None, hint: str, text: str) -> None:
-    found = SUB.model_copy(update={"hint": hint})
-    assert way_out(diagnosis(found, other_route=OtherRoute(route="trace", agrees=agrees))) == text
+    told = diagnosis(
+        SUB.model_copy(update={"hint": hint}), other_route=OtherRoute(route="trace", agrees=agrees)
+    )
+    assert way_out(told) == text
+    head = model_record(parity=(comparison(max_abs_error=0.31),), parity_diagnosis=told)
+    line = ("[[model]]", 'name = "digits"', 'conversion = "trace"  # the line to add')
+    assert only(parity.run(evidence(head))).patch == (line if agrees else ())
 
 
 def test_parity_carries_operation_file_and_line() -> None:

@@ -181,6 +181,10 @@ def test_malformed_toml_has_line_and_column() -> None:
     )
 
 
+def test_a_number_beyond_what_python_reads_is_no_traceback() -> None:
+    assert "holds a number that cannot be read" in problem(f"{MODEL}[gate]\nmax-samples = {'1' * 5_000}\n")
+
+
 @pytest.mark.parametrize("text", ["", "model = []", "[gate]\nmax-samples = 2"])
 def test_without_a_model_a_minimal_file_is_shown(text: str) -> None:
     message = problem(text)

@@ -18,6 +18,9 @@ REPOSITORY: Final = "/repos/{owner}/{repo}"
 OPERATIONS: Final = {
     "": ("get",),
     "/pulls/{pull_number}": ("get",),
+    "/pulls/{pull_number}/files": ("get",),
+    "/pulls/{pull_number}/comments": ("get", "post"),
+    "/pulls/comments/{comment_id}": ("get", "patch", "delete"),
     "/issues": ("get",),
     "/issues/{issue_number}/comments": ("get", "post"),
     "/issues/comments/{comment_id}": ("get", "patch", "delete"),

@@ -44,6 +44,9 @@ class Hub:
     def __init__(self, url: str, blob_url: str) -> None:
         self.url, self.blob_url = url, blob_url
         self.comments: dict[int, tuple[int, Json]] = {}
+        self.review_comments: dict[int, tuple[int, Json]] = {}
+        self.diffs: dict[str, str] = {}
+        """Patches of the pull requests, by path."""
         self.check_runs: dict[int, Json] = {}
         self.annotations: dict[int, list[Json]] = {}
         self.statuses: list[Json] = []
@@ -80,6 +83,13 @@ class Hub:
         comment["url"] = self.at(f"/issues/comments/{comment['id']}")
         comment["html_url"] = f"https://github.com/{FULL_NAME}/pull/{number}#issuecomment-{comment['id']}"
         self.comments[comment["id"]] = (number, comment)
+        return int(comment["id"])
+
+    def add_review_comment(self, number: int, author: str = BOT, **facts: Json) -> int:
+        facts = {"path": "coreml-gate.toml", "line": 2, "start_line": None, "side": "RIGHT"} | facts
+        comment = self._new("pull-request-review-comment", user=self.user(author), **facts)
+        comment["url"] = self.at(f"/pulls/comments/{comment['id']}")
+        self.review_comments[comment["id"]] = (number, comment)
         return int(comment["id"])
 
     def add_run(
@@ -159,6 +169,31 @@ class Hub:
 
     def on_pulls_get(self, operation: Operation, query: Query, body: Json) -> Reply:
         return self._ok(operation, self.pulls[int(operation.path["pull_number"])])
+
+    def on_pulls_list_files(self, operation: Operation, query: Query, body: Json) -> Reply:
+        files = [
+            document.load().component("diff-entry", {"filename": path, "status": "modified", "patch": patch})
+            for path, patch in self.diffs.items()
+        ]
+        return self._page(operation, query, files)
+
+    def on_pulls_list_review_comments(self, operation: Operation, query: Query, body: Json) -> Reply:
+        number = int(operation.path["pull_number"])
+        found = [each for pull, each in self.review_comments.values() if pull == number]
+        return self._page(operation, query, found)
+
+    def on_pulls_create_review_comment(self, operation: Operation, query: Query, body: Json) -> Reply:
+        comment = self.add_review_comment(int(operation.path["pull_number"]), self.bot, **body)
+        return Reply(201, self.review_comments[comment][1])
+
+    def on_pulls_update_review_comment(self, operation: Operation, query: Query, body: Json) -> Reply:
+        comment = self.review_comments[int(operation.path["comment_id"])][1]
+        comment["body"] = body["body"]
+        return Reply(200, comment)
+
+    def on_pulls_delete_review_comment(self, operation: Operation, query: Query, body: Json) -> Reply:
+        del self.review_comments[int(operation.path["comment_id"])]
+        return Reply(204)
 
     def on_issues_list_for_repo(self, operation: Operation, query: Query, body: Json) -> Reply:
         """Pull requests are issues, and the gate asks for no others."""

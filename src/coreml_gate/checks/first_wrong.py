@@ -1,6 +1,7 @@
 """How the first wrong operation is told: the operation, the line, the reason and the way out."""
 
 from coreml_gate.checks.wording import number, percent
+from coreml_gate.config.edit import table_with
 from coreml_gate.record import FirstWrong, ParityDiagnosis
 
 
@@ -28,6 +29,12 @@ def way_out(diagnosis: ParityDiagnosis | None) -> str:
     verdict = "fails to convert" if other.agrees is None else "is wrong as well"
     rewrite = "" if known else ", so rewrite the operation that the converter gets wrong"
     return f"{known}The {other.route} route {verdict}{rewrite}."
+
+
+def patch(diagnosis: ParityDiagnosis | None, model: str) -> tuple[str, ...]:
+    """The model's table with the route that agrees with the source; nothing where none does."""
+    other = None if diagnosis is None else diagnosis.other_route
+    return table_with(model, "conversion", other.route) if other is not None and other.agrees else ()
 
 
 def place_of(diagnosis: ParityDiagnosis | None) -> tuple[str, int | None]:

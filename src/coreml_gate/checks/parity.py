@@ -8,7 +8,7 @@ from typing import Final
 
 from coreml_gate.checks import objections
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.first_wrong import details, place_of, sentence, way_out
+from coreml_gate.checks.first_wrong import details, patch, place_of, sentence, way_out
 from coreml_gate.checks.objections import Objection, gravest_first
 from coreml_gate.checks.samples import Group, by_output, comparable, sample_line, worst_relative_error
 from coreml_gate.checks.wording import counted
@@ -53,6 +53,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         limit=limits.max_error,
         unit="of max",
         hint=(way_out(diagnosis) or _HINT) if raised else "",
+        patch=patch(diagnosis, evidence.config.name),
         details=(
             *details(diagnosis),
             *(f"also: {objection.message}" for objection in raised[1:]),

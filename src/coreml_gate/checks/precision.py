@@ -5,7 +5,6 @@ conversion: it is asked, and can be answered, even when parity fails. Integers t
 the scores behind them, which would tell a near-tie from a fault, are no outputs.
 """
 
-import json
 from typing import Final
 
 from coreml_gate.checks import objections
@@ -15,6 +14,7 @@ from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
 from coreml_gate.checks.samples import Group, by_output, least_psnr, sample_line
 from coreml_gate.checks.wording import counted, number, passing_maximum, passing_minimum, percent
 from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
+from coreml_gate.config.edit import table_with
 from coreml_gate.verdict import Finding, Status
 
 CHECK: Final = "precision"
@@ -150,8 +150,7 @@ def _patch(evidence: Evidence) -> tuple[str, ...]:
     repair = repair_of(evidence.head, "fp16")
     if repair is None or repair.outcome != "found":
         return ()
-    name, patterns = json.dumps(evidence.config.name), json.dumps(list(repair.patterns))
-    return ("[[model]]", f"name = {name}", f"keep-fp32 = {patterns}  # the line to add")
+    return table_with(evidence.config.name, "keep-fp32", repair.patterns)
 
 
 def _hint(evidence: Evidence) -> str:

@@ -47,7 +47,25 @@ def find_config(root: Path, path: Path | None = None) -> Path:
 
 def holds_config(text: str, name: str) -> bool:
     """Whether the text is a configuration: a pyproject.toml is one only with a table for the gate."""
-    return not _is_pyproject(name) or _descend(_parse_toml(text, name), _PYPROJECT_TABLE) is not None
+    return not _is_pyproject(name) or at_place(_parse_toml(text, name), _PYPROJECT_TABLE) is not None
+
+
+def place_of_gate(name: str) -> Place:
+    """Where in a file of this name the gate's tables stand."""
+    return _PYPROJECT_TABLE if _is_pyproject(name) else ()
+
+
+def at_place(table: Any, place: Place) -> Any:  # noqa: ANN401 - what the user wrote can be anything
+    """What stands there in a parsed file; ``None`` for nothing."""
+    for part in place:
+        match table, part:
+            case dict(), _:
+                table = table.get(part)
+            case list(), int() if part < len(table):
+                table = table[part]
+            case _:
+                return None
+    return table
 
 
 def parse_config(text: str, name: str) -> Config:
@@ -55,8 +73,8 @@ def parse_config(text: str, name: str) -> Config:
 
     Each model of the result holds what it inherited from ``[gate]``. All problems are reported at once.
     """
-    prefix: Place = _PYPROJECT_TABLE if _is_pyproject(name) else ()
-    raw = _descend(_parse_toml(text, name), prefix)
+    prefix = place_of_gate(name)
+    raw = at_place(_parse_toml(text, name), prefix)
     if raw is None:
         raise _no_config(f"`{name}` has no table `[tool.coreml-gate]`.")
     try:
@@ -98,12 +116,10 @@ def _parse_toml(text: str, name: str) -> dict[str, Any]:
             f"`{name}`, {where}: this is not TOML: {what[:1].lower()}{what[1:]}.",
             "texts need quotes, and a key may be set only once; see https://toml.io/en/v1.0.0.",
         ) from error
-
-
-def _descend(table: Any, keys: Place) -> Any:  # noqa: ANN401 - what the user wrote can be anything
-    for key in keys:
-        table = table.get(key) if isinstance(table, dict) else None
-    return table
+    except ValueError as error:
+        raise ConfigError(
+            f"`{name}` holds a number that cannot be read: {error}.", "write no more digits than it needs."
+        ) from error
 
 
 def _read(path: Path) -> str:

@@ -141,6 +141,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job-status", choices=JOB_STATUSES, default="success", help="of the job so far")
     for name, words in (
         ("annotations", "findings at their lines"),
+        ("suggestions", "repairs of the configuration that one click applies"),
         ("summary", "the report on the page of the run"),
     ):
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=words)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from github.IssueComment import IssueComment
+from github.PullRequestComment import PullRequestComment
 
 from coreml_gate.errors import GitHubError
 from coreml_gate.github.client import Client, asking, create_once
@@ -71,7 +72,7 @@ def post(client: Client, number: int, body: str, key: str, author: str, *, wante
     own = find_own(client, number, key, author)
     if own:
         for superfluous in own[1:]:
-            _delete(superfluous)
+            delete(superfluous)
         return _update(client, number, own[0], body, key, author)
     return _create(client, number, body, key, author) if wanted else Posted("none")
 
@@ -94,7 +95,7 @@ def _create(client: Client, number: int, body: str, key: str, author: str) -> Po
 
 
 def _update(client: Client, number: int, comment: IssueComment, body: str, key: str, author: str) -> Posted:
-    if _normal(comment.body) == _normal(body):
+    if is_same(comment.body, body):
         return Posted("unchanged", comment.id, comment.html_url)
     try:
         with asking(f"comment {comment.id} on pull request {number}", PERMISSION):
@@ -106,7 +107,8 @@ def _update(client: Client, number: int, comment: IssueComment, body: str, key: 
     return Posted("updated", comment.id, comment.html_url)
 
 
-def _delete(comment: IssueComment) -> None:
+def delete(comment: IssueComment | PullRequestComment) -> None:
+    """Deletes a comment, unless somebody else was faster."""
     try:
         with asking(f"comment {comment.id}", PERMISSION):
             comment.delete()
@@ -115,8 +117,12 @@ def _delete(comment: IssueComment) -> None:
             raise
 
 
+def is_same(stored: str, body: str) -> bool:
+    """Whether GitHub would store the same: it keeps neither carriage returns nor what trails."""
+    return _normal(stored) == _normal(body)
+
+
 def _normal(body: str) -> str:
-    """GitHub keeps neither carriage returns nor what trails."""
     return body.replace("\r\n", "\n").strip()
 
 

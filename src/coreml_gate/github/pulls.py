@@ -70,12 +70,27 @@ def identify(client: Client, head_sha: str, head_branch: str) -> Identified:
     return Identified(None, f"no open pull request has the commit {short(head_sha)}")
 
 
+@dataclass(frozen=True)
+class ConfigText:
+    """A configuration as it is written."""
+
+    path: str
+    """In the repository."""
+    text: str
+
+
 def read_config(client: Client, reference: str, path: str | None) -> Config:
     """The configuration at a commit or on a branch, from ``path`` or from where one is looked for."""
+    found = read_config_text(client, reference, path)
+    return _parsed(found.text, found.path, reference)
+
+
+def read_config_text(client: Client, reference: str, path: str | None) -> ConfigText:
+    """The same, not yet understood."""
     for name in (path,) if path else CONFIG_NAMES:
         text = _read_text(client, reference, name)
         if text is not None and (path or holds_config(text, name)):
-            return _parsed(text, name, reference)
+            return ConfigText(name, text)
     looked = path or " and ".join(CONFIG_NAMES)
     raise ConfigError(f"there is no configuration at {short(reference)}: looked for {looked}.", MINIMAL_HINT)
 

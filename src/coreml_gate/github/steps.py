@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.errors import ArtifactError, GitHubError, TokenError
+from coreml_gate.errors import ArtifactError, GateError, GitHubError, TokenError
 from coreml_gate.gate.collect import RECORD_NAME, environment_of_this_machine
 from coreml_gate.gate.git import short
 from coreml_gate.github.annotations import annotations_of, commands, notice, without_commands
@@ -32,6 +32,7 @@ from coreml_gate.github.commit_status import CommitStatus
 from coreml_gate.github.event import WORK, Event, Mode, read_event
 from coreml_gate.github.gather import matrix, merge
 from coreml_gate.github.outputs import write_outputs, write_summary
+from coreml_gate.github.review import review
 from coreml_gate.github.tools import Tools
 from coreml_gate.record import read_record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
@@ -164,7 +165,7 @@ def report(parsed: argparse.Namespace, around: Surroundings, tools: Tools) -> in
             case = _case(desk)
             slot.outcome = _outcome(case, options)
         posted, failed = _comment(desk, case, options)
-        _say_notices(desk, (*case.notices, *check.notices, *failed))
+        _say_notices(desk, (*case.notices, *check.notices, *failed, *_suggest(desk, case)))
         _leave_behind(desk, case, options, posted, slot.url)
     if case.verdict is None or desk.event.mode is Mode.REPORT:
         return 0
@@ -287,6 +288,20 @@ def _comment(desk: Desk, case: Case, options: ReportOptions) -> tuple[Posted, li
     except GitHubError as error:
         return Posted("none"), [str(error)]
     return posted, [posted.notice] if posted.notice else []
+
+
+def _suggest(desk: Desk, case: Case) -> list[str]:
+    """Brings the suggestions up to date; whatever keeps them from it is a notice."""
+    parsed = desk.parsed
+    if case.verdict is None or case.pull is None or _can_only_read(desk.event):
+        return []
+    if not parsed.suggestions or CommentMode(parsed.comment) is CommentMode.OFF:
+        return []
+    try:
+        review(desk.client, case.pull, case.verdict, parsed.config, parsed.key, parsed.author)
+    except GateError as error:
+        return [str(error)]
+    return []
 
 
 def _say_notices(desk: Desk, notices: Sequence[str]) -> None:
