@@ -1,7 +1,7 @@
 from io import StringIO
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from rich.console import Console
 
 from coreml_gate.report import FORMATS, ReportOptions, terminal
@@ -36,6 +36,8 @@ def test_a_terminal_gets_colours() -> None:
 
 
 @given(FOREIGN)
+@example(":tada:```")
+@example("a ::: b :::::")
 @settings(max_examples=40, deadline=None)
 def test_foreign_text_gives_no_command(foreign: str) -> None:
     loud = f"::error::{foreign} ::add-mask::a ##[error]b \x1b[31m" + 90 * "x" + "::warning::c"
@@ -43,6 +45,11 @@ def test_foreign_text_gives_no_command(foreign: str) -> None:
     assert not any(line.lstrip().startswith("::") for line in text.splitlines())
     assert "##[" not in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("colons", [2, 3, 4, 5])
+def test_no_number_of_colons_begins_a_command(colons: int) -> None:
+    assert "::" not in terminal.shown(f"a {':' * colons}error")
 
 
 def test_qualified_names_can_still_be_copied() -> None:

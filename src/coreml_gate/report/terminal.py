@@ -31,7 +31,7 @@ STYLES: Final = {
 }
 _ALL_LINES: Final = 1_000
 """A terminal scrolls: nothing is left out."""
-_COMMAND: Final = re.compile(r"(?<!\S)::|##\[")
+_COMMAND: Final = re.compile(r"(?<!\S)::+|##\[")
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
@@ -85,7 +85,12 @@ def shown(text: str) -> str:
 
     A line of a GitHub log that starts with ``::`` is a command, and so is ``##[`` anywhere in it.
     """
-    return _COMMAND.sub(lambda found: f"{found.group()[0]} {found.group()[1:]}", plain(text))
+    return _COMMAND.sub(_apart, plain(text))
+
+
+def _apart(found: re.Match[str]) -> str:
+    command = found.group()
+    return "# #[" if command == "##[" else " ".join(command)
 
 
 def _print_blockers(verdict: Verdict, console: Console) -> None:
@@ -152,4 +157,4 @@ def _figure(figure: Figure) -> Text:
 
 def _word(name: str) -> str:
     """A name in a cell, which may be broken anywhere: no pair of colons is left in it."""
-    return shown(name).replace("::", ": :")
+    return re.sub(":(?=:)", ": ", shown(name))
