@@ -196,10 +196,10 @@ def _rename_output(spec: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_drop_input, r"operation `.*` \(conv\) lacks its input `weight`"),
-        (_drop_value, r"constant `.*` has no value"),
-        (_drop_operation, r"nothing gives the value `.*` that an operation reads"),
-        (_read_itself, r"nothing gives the value `.*` that an operation reads"),
+        (_drop_input, r"operation `.*` \(conv\): the input `weight` is missing"),
+        (_drop_value, r"operation `.*` \(const\): it has no value"),
+        (_drop_operation, r"operation `.*` \(\w+\): nothing gives the value `.*` that it reads"),
+        (_read_itself, r"operation `.*` \(conv\): nothing gives the value `.*` that it reads"),
         (_name_twice, r"two values of one block are called `.*`"),
         (_disagree, r"disagree on the shape of `x` \(\(1, 3, 16, 17\) and fp16\[1, 3, 16, 16\]\)"),
         (_rename_output, r"function `main`: the interface and the program disagree on output `other`"),
@@ -365,3 +365,26 @@ def test_compressed_weights_are_expanded_as_coremltools_does(small: Saved, tmp_p
         operation.type for operation in read_package(tmp_path / "palette.mlpackage").function().block.walk()
     }
     np.testing.assert_allclose(only(found), only(wanted), rtol=1e-5, atol=1e-6)
+
+
+def test_constants_that_do_not_fit_each_other_name_their_operation(small: Saved, tmp_path: Path) -> None:
+    import coremltools.optimize.coreml as cto  # noqa: PLC0415  # slow to import, wanted here only
+
+    model = ct.models.MLModel(str(small[1]), skip_model_load=True)
+    config = cto.OptimizationConfig(
+        global_config=cto.OpLinearQuantizerConfig(mode="linear", weight_threshold=0)
+    )
+    cto.linear_quantize_weights(model, config).save(str(tmp_path / "quantized.mlpackage"))
+    path = tmp_path / "quantized.mlpackage"
+    name = next(
+        each.name for each in read_package(path).function().block.walk() if each.type.startswith("constexpr_")
+    )
+
+    def shift_axis(spec: Any) -> None:
+        operation = next(item for item in operations(spec) if item.type.startswith("constexpr_"))
+        operation.attributes["axis"].immediateValue.tensor.ints.values[0] = 1
+
+    message = rf"operation `{name}` \(constexpr_affine_dequantize\): its constants do not fit \(RuntimeError"
+    with pytest.raises(PackageError, match=message) as caught:
+        load(edited(path, tmp_path, shift_axis))
+    assert caught.value.hint == "convert the model again."

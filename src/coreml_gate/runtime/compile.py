@@ -1,8 +1,8 @@
 """From a function of the program to a plan: every argument bound, every conversion decided, once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from coreml_gate.runtime.fuse import FUSED, fuse
 from coreml_gate.runtime.gru_layer import GruCall, GruLayer, Plain
 from coreml_gate.runtime.gru_loop import GruLoop, gru_loop
 from coreml_gate.runtime.ops import find
-from coreml_gate.runtime.plan import Observe, Plan, Step
+from coreml_gate.runtime.plan import Observe, Plan, Step, named
 from coreml_gate.runtime.precision import Mode, storage, store, widen
 from coreml_gate.runtime.registry import (
     REQUIRED,
@@ -27,6 +27,9 @@ from coreml_gate.runtime.registry import (
     Rounding,
     Tensors,
 )
+
+TORCH_ERRORS: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+"""What torch and numpy raise where constants do not fit each other."""
 
 
 def compile_function(function: Function, mode: Mode) -> Plan:
@@ -96,16 +99,29 @@ class _Compiler:
         slots = tuple(scope.reserve(value) for value in (*block.inputs, *captures))
         steps = []
         for operation, dying in zip(block.operations, last_uses(block), strict=True):
-            if operation.type == "const":
-                scope.known[operation.name] = _value_of(operation)
-            elif operation.type.startswith("constexpr_") and self._foldable(operation, scope):
-                if operation.name not in known:  # else folded before, for the plan of the watched runs
-                    self._fold(operation, scope)
-            else:
-                frees = tuple(name for name in dying if name not in scope.known)
-                steps.append(self._step(operation, frees, scope))
+            try:
+                step = self._step_or_fold(operation, dying, scope)
+            except UnsupportedOperationsError:
+                raise
+            except PackageError as error:
+                raise named(operation, error) from error
+            except TORCH_ERRORS as error:
+                raise named(operation, _unfit(error)) from error
+            steps += [] if step is None else [step]
         outputs = tuple(self._read(name, scope, wide=False) for name in block.outputs)
         return Plan(scope.registers, slots, outputs, tuple(steps))
+
+    def _step_or_fold(self, operation: Operation, dying: Iterable[str], scope: _Scope) -> Step | None:
+        """``None`` for what is constant and now known."""
+        if operation.type == "const":
+            scope.known[operation.name] = _value_of(operation)
+            return None
+        if operation.type.startswith("constexpr_") and self._foldable(operation, scope):
+            if operation.name not in scope.known:  # else folded before, for the plan of the watched runs
+                self._fold(operation, scope)
+            return None
+        frees = tuple(name for name in dying if name not in scope.known)
+        return self._step(operation, frees, scope)
 
     def _foldable(self, operation: Operation, scope: _Scope) -> bool:
         return all(name in scope.known for name in operation.reads())
@@ -154,10 +170,7 @@ class _Compiler:
     ) -> None:
         arguments = _arguments(operation, parameter.name)
         if arguments is None and parameter.default is REQUIRED:
-            raise PackageError(
-                f"operation `{operation.name}` ({operation.type}) lacks its input `{parameter.name}`.",
-                "convert the model again.",
-            )
+            raise PackageError(f"the input `{parameter.name}` is missing.", "convert the model again.")
         if arguments is None:
             bound.add(parameter.name, scope.constant(parameter.default))
         elif parameter.kind == Tensors:
@@ -183,9 +196,7 @@ class _Compiler:
             bound.add(name, scope.constant(self._known(known, kind, wide=wide)))
             return
         if argument not in scope.slots:
-            raise PackageError(
-                f"nothing gives the value `{argument}` that an operation reads.", "convert again."
-            )
+            raise PackageError(f"nothing gives the value `{argument}` that it reads.", "convert again.")
         convert = AT_RUN_TIME.get(kind)
         if convert is None and wide and self._is_half(scope.types[str(argument)]):
             convert = widen
@@ -268,9 +279,14 @@ def _block_function(plan: Plan, captures: tuple[Any, ...], observe: Observe | No
     return lambda *inputs: plan.run((*inputs, *captures), observe)
 
 
+def _unfit(error: Exception) -> PackageError:
+    message = f"its constants do not fit ({type(error).__name__}: {error})."
+    return PackageError(message, "convert the model again.")
+
+
 def _value_of(constant: Operation) -> Known:
     if "val" not in constant.attributes:
-        raise PackageError(f"constant `{constant.name}` has no value.", "convert the model again.")
+        raise PackageError("it has no value.", "convert the model again.")
     return constant.attributes["val"]
 
 

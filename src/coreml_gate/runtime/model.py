@@ -16,7 +16,7 @@ from coreml_gate.mil.ir import Feature, Function, Interface, Operation, Shape, S
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.runtime.arguments import from_numpy
 from coreml_gate.runtime.boundary import read_inputs, write_outputs
-from coreml_gate.runtime.compile import compile_function, storage_of
+from coreml_gate.runtime.compile import TORCH_ERRORS, compile_function, storage_of
 from coreml_gate.runtime.ops.states import State
 from coreml_gate.runtime.plan import Observe, Plan
 from coreml_gate.runtime.precision import Mode, check_mode, storage
@@ -136,7 +136,7 @@ def _compiled(function: Function, mode: Mode) -> Plan:
     """The plan; what torch says of constants that do not fit each other is an error of the package."""
     try:
         return compile_function(function, mode)
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+    except TORCH_ERRORS as error:  # those of operations name them already
         message = (
             f"function `{function.name}` has constants that do not fit ({type(error).__name__}: {error})."
         )

@@ -66,7 +66,9 @@ class Plan:
                 for slot in step.frees:
                     registers[slot] = None
         except Exception as error:
-            raise _named(step, error) from error
+            if step is None:
+                raise PackageError(f"the program has no operation to run ({error}).") from error
+            raise named(step.operation, error) from error
         return tuple(registers[slot] for slot in self.outputs)
 
 
@@ -83,10 +85,8 @@ def _report(step: Step, registers: list[Any], observe: Observe) -> None:
     observe(step.operation, single, tuple(registers[slot] for slot in step.writes))
 
 
-def _named(step: Step | None, error: Exception) -> PackageError:
-    if step is None:
-        return PackageError(f"the program has no operation to run ({error}).")
-    operation = step.operation
+def named(operation: Operation, error: Exception) -> PackageError:
+    """The error of an operation, with its name and type in front."""
     message = error.message if isinstance(error, PackageError) else f"{type(error).__name__}: {error}"
     hint = error.hint if isinstance(error, PackageError) else ""
     return PackageError(f"operation `{operation.name}` ({operation.type}): {message}", hint)
