@@ -45,6 +45,45 @@ def test_where_our_runtime_is_wrong_too_the_package_is_to_blame() -> None:
     assert "the package is wrong, not Core ML" in finding.message
 
 
+def test_a_package_that_is_wrong_everywhere_is_told_once_with_the_worst_figures() -> None:
+    wrong, worse = answer(**WRONG), answer(**(WRONG | {"psnr": 11.5}))
+    facts = core_ml(
+        run(against_source=wrong),
+        run(GPU, against_source=worse),
+        run("ALL"),
+        runtime_against_source=answer(candidate="fp16", **WRONG),
+    )
+    told, sound = findings(facts)
+    assert (told.status, told.subject, told.value) == (Status.FAIL, "Core ML CPU_ONLY, CPU_AND_GPU", 11.5)
+    assert told.message.startswith(
+        "Core ML on CPU_ONLY and CPU_AND_GPU (the figures are of CPU_AND_GPU): output `logits`: PSNR 11.5 dB"
+    )
+    assert [line[:25] for line in told.details if "sample 0" in line] == [
+        "CPU_ONLY: sample 0: great",
+        "CPU_AND_GPU: sample 0: gr",
+    ]
+    assert (sound.status, sound.subject) == (Status.PASS, "Core ML ALL")
+
+
+def test_equal_faults_are_told_once_and_others_apart() -> None:
+    signal = "killed by signal 11 (SIGSEGV)"
+    facts = core_ml(ended(), ended(GPU), ended("ALL", message=signal), run("CPU_AND_NE", repeated=()))
+    same, other, sound = findings(facts)
+    assert same.message.startswith("Core ML on CPU_ONLY and CPU_AND_GPU: the child process crashed")
+    assert same.details == ("CPU_ONLY: last words", "CPU_AND_GPU: last words")
+    assert (other.subject, sound.subject) == ("Core ML ALL", "Core ML CPU_AND_NE")
+
+
+def test_a_fault_of_one_output_is_not_that_of_another() -> None:
+    package = (*answer(candidate="fp16", **WRONG), *answer(candidate="fp16", output="boxes", **WRONG))
+    sides = answer(**WRONG), answer(output="boxes", **WRONG)
+    facts = core_ml(
+        *(run(units, against_source=side) for units, side in zip(("CPU_ONLY", GPU), sides, strict=True)),
+        runtime_against_source=package,
+    )
+    assert [each.subject for each in findings(facts)] == ["Core ML CPU_ONLY", "Core ML CPU_AND_GPU"]
+
+
 def test_nan_of_core_ml_fails_with_its_place() -> None:
     nan = answer(nonfinite_mismatches=4, psnr=None, max_abs_place=None)
     finding = only(findings(core_ml(run(against_source=nan))))

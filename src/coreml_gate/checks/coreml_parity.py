@@ -4,7 +4,9 @@ Core ML against our runtime isolates a fault of Core ML or its hardware from one
 runtime agrees with PyTorch and Core ML does not, the package is right.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from coreml_gate.checks import objections
@@ -19,6 +21,7 @@ from coreml_gate.verdict import Finding, Status
 CHECK: Final = "coreml-parity"
 
 _AGREES: Final = "; our runtime agrees with PyTorch"
+_PACKAGE: Final = ", and our runtime does not agree with PyTorch either: the package is wrong, not Core ML"
 _WORDS: Final = {
     "failed": "failed",
     "crashed": "crashed",
@@ -33,7 +36,10 @@ _VIRTUAL: Final = (
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per choice of hardware; its value is the least PSNR of all outputs and samples."""
+    """One finding per choice of hardware, one alone for those with the same fault.
+
+    Its value is the least PSNR of all outputs and samples.
+    """
     if evidence.head.package is None:
         return (evidence.no_package(CHECK, "Core ML"),)
     facts = evidence.head.core_ml
@@ -41,7 +47,51 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return (skipped(CHECK, "Core ML", NO_MAC),)
     if not facts.runs:
         return (skipped(CHECK, "Core ML", "the model allows none of the hardware that was asked for."),)
-    return tuple(_finding(each, facts, evidence) for each in facts.runs)
+    groups: dict[tuple[str, ...], list[_Answer]] = {}
+    for each in facts.runs:
+        answer = _Answer(each, _finding(each, facts, evidence), _who((each,), facts))
+        groups.setdefault(answer.fault, []).append(answer)
+    return tuple(_joined(answers, facts) for answers in groups.values())
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What is said of one choice of hardware."""
+
+    run: CoreMlRun
+    finding: Finding
+    who: str
+
+    @property
+    def said(self) -> str:
+        """The sentence without the hardware."""
+        return self.finding.message.removeprefix(f"{self.who}: ")
+
+    @property
+    def fault(self) -> tuple[str, ...]:
+        """Equal for what one sentence can tell: of a wrong package the figures may differ."""
+        if self.finding.status in {Status.PASS, Status.SKIPPED}:
+            return (self.run.units,)
+        what = self.said.partition(": ")[0] if _PACKAGE in self.said else self.said
+        return (self.finding.status, what)
+
+
+def _joined(answers: list[_Answer], facts: CoreMlFacts) -> Finding:
+    """One sentence that names all hardware, with the figures of the worst; the details tell them apart."""
+    if len(answers) == 1:
+        return answers[0].finding
+    worst = min(answers, key=lambda each: -inf if each.finding.value is None else each.finding.value)
+    are_equal = all(each.said == worst.said for each in answers)
+    at_worst = "" if are_equal else f" (the figures are of {worst.run.units})"
+    runs = tuple(each.run for each in answers)
+    details = (f"{each.run.units}: {line}" for each in answers for line in each.finding.details)
+    return worst.finding.model_copy(
+        update={
+            "subject": f"{facts.machine.engine} {', '.join(run.units for run in runs)}",
+            "message": f"{_who(runs, facts)}{at_worst}: {worst.said}",
+            "details": tuple(details),
+        }
+    )
 
 
 def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
@@ -56,7 +106,7 @@ def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
         check=CHECK,
         status=_status(raised, run, facts),
         subject=_subject(run, facts),
-        message=f"{_who(run, facts)}: {_message(raised, reference, limits)}",
+        message=f"{_who((run,), facts)}: {_message(raised, reference, limits)}",
         value=least_psnr(reference),
         limit=limits.psnr,
         unit="dB",
@@ -73,10 +123,10 @@ def _subject(run: CoreMlRun, facts: CoreMlFacts) -> str:
     return f"{facts.machine.engine} {run.units}"
 
 
-def _who(run: CoreMlRun, facts: CoreMlFacts) -> str:
-    """``Core ML on CPU_ONLY``; what stands in for it never passes for it."""
+def _who(runs: Sequence[CoreMlRun], facts: CoreMlFacts) -> str:
+    """``Core ML on ALL and CPU_ONLY``; what stands in for it never passes for it."""
     not_it = f" ({facts.machine.stand_in}, not Core ML)" if facts.machine.stand_in else ""
-    return f"{facts.machine.engine} on {run.units}{not_it}"
+    return f"{facts.machine.engine} on {' and '.join(run.units for run in runs)}{not_it}"
 
 
 def _is_excused(run: CoreMlRun, facts: CoreMlFacts) -> bool:
@@ -97,7 +147,7 @@ def _ended(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> Finding:
         status=Status.UNSURE if excused else Status.FAIL,
         subject=_subject(run, facts),
         message=(
-            f"{_who(run, facts)}: the child process {_WORDS[ending.how]} in phase {ending.phase} "
+            f"{_who((run,), facts)}: the child process {_WORDS[ending.how]} in phase {ending.phase} "
             f"({ending.message})."
         ),
         hint=_VIRTUAL
@@ -137,7 +187,7 @@ def _culprit(output: str, run: CoreMlRun, facts: CoreMlFacts, limits: PrecisionL
         return ""
     ours = by_output(facts.runtime_against_source).get(output, ())
     if not ours or _against(ours, limits):
-        return ", and our runtime does not agree with PyTorch either: the package is wrong, not Core ML"
+        return _PACKAGE
     best = least_psnr(ours)
     figure = "exactly" if best is None else f"to {best:.1f} dB"
     return f"{_AGREES} ({figure}), {facts.machine.engine} on {run.units} does not"
