@@ -9,7 +9,7 @@ from typing import Final
 
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
-from coreml_gate.checks.wording import number
+from coreml_gate.checks.wording import counted, number
 from coreml_gate.record import Diagnosis, Hazard, HazardKind, OperationError, Repair, Rewrite
 from coreml_gate.verdict import Finding, Status
 
@@ -73,7 +73,8 @@ def _finding(
     ordered = sorted(hazards, key=lambda hazard: _key(hazard) in known)
     first = ordered[0]
     base = known.get(_key(first))
-    more = f" {len(ordered) - 1} more operation(s) are in the details." if len(ordered) > 1 else ""
+    rest = len(ordered) - 1
+    more = f" The details have {counted(rest, 'more operation')}." if rest else ""
     strict = any(hazard.bites_in == "fp16-strict" for hazard in hazards)
     repair = repair_of(evidence.head, "fp16-strict") if strict else None
     file, _, line = first.place.rpartition(":")
