@@ -208,7 +208,6 @@ _V9: Final = (
         what="a value written into the slice of a later axis lands in other elements as well",
         workaround='conversion = "export", or torch.where with a mask',
         example="z = x.clone()\nz[..., -1] = 1\nreturn z * 1",
-        issue="apple/coremltools#1422",
     ),
     KnownBug(
         id="mean-of-integers",
