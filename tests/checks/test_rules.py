@@ -70,14 +70,14 @@ def test_more_places_than_the_baseline_has_are_new() -> None:
 def test_what_may_be_never_warns(base: list[RuleMatch] | None) -> None:
     finding = asked([match("fp16-softplus")], base)["rules"]
     assert finding.status is Status.PASS
-    assert finding.message.endswith("1 note something.")
+    assert finding.message.endswith("1 rule notes something.")
     assert finding.details[0] == "info: `fp16-softplus`, 1 place [apple/coremltools#2687]"
 
 
 def test_what_the_baseline_has_is_counted_and_folded_away() -> None:
     finding = asked([match("rank-above-5")], [match("rank-above-5")])["rules"]
     assert finding.status is Status.PASS
-    assert finding.message.endswith("1 fire as in the baseline.")
+    assert finding.message.endswith("1 rule fires as in the baseline.")
     assert "rank-above-5" in finding.details[0]
 
 

@@ -93,14 +93,18 @@ def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool)
         )
 
 
+def _rules_that(count: int, verb: str) -> str:
+    return f"1 rule {verb}s" if count == 1 else f"{count} rules {verb}"
+
+
 def _rest(new: Sequence[RuleMatch], old: Sequence[RuleMatch], evidence: Evidence) -> Iterator[Finding]:
     """What nobody has to act on: a pass, with all of it in the details."""
     compared = evidence.base is not None and evidence.base.rules is not None
     quiet = {"info"} if compared else {"info", "perf"}
     noted = [match for match in new if match.severity in quiet]
     parts = (
-        *((f"{len(noted)} note something",) if noted else ()),
-        *((f"{len(old)} fire as in the baseline",) if old else ()),
+        *((f"{_rules_that(len(noted), 'note')} something",) if noted else ()),
+        *((f"{_rules_that(len(old), 'fire')} as in the baseline",) if old else ()),
     )
     details = tuple(line for match in (*noted, *old) for line in _lines(match))
     yield Finding(
