@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coreml_gate.report import escape
@@ -89,6 +89,7 @@ def test_a_cut_message_leaves_nothing_open(foreign: str, limit: int) -> None:
 
 @unhurried
 @given(FOREIGN)
+@example("` `")
 def test_message_loses_nothing_but_fences(foreign: str) -> None:
     def letters(text: str) -> str:
         return text.translate(dict.fromkeys(map(ord, f"` {escape.ZERO_WIDTH_SPACE}"))).replace("\uff04", "$")

@@ -2,7 +2,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coreml_gate.report import ReportOptions, markdown
@@ -54,6 +54,7 @@ def test_a_missing_value_is_never_none(situation: str) -> None:
 
 
 @given(FOREIGN)
+@example("\\\\|")
 @settings(max_examples=40, deadline=None)
 def test_foreign_text_does_nothing_anywhere(foreign: str) -> None:
     assert safe(markdown.render(hostile(foreign), DEFAULT))

@@ -101,6 +101,8 @@ def pieces(line: str) -> list[tuple[bool, str]]:
     found = []
     end = 0
     for span in _CODE_SPAN.finditer(line):
+        if not span.group(2).strip():
+            continue
         found += [(False, line[end : span.start()]), (True, span.group(2))]
         end = span.end()
     return [*found, (False, line[end:])]
