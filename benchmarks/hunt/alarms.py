@@ -17,7 +17,7 @@ from coreml_gate.convert.capture import routes
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.mapping import Mapped
-from coreml_gate.convert.pipeline import convert_mapped
+from coreml_gate.convert.pipeline import Mapper
 from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import Samples, load_samples
@@ -76,11 +76,11 @@ def _converted(source: Source, samples: Samples, model: ModelConfig, folder: Pat
     """By the first route that succeeds, as the gate does it."""
     first, *others = routes(source, model)
     try:
-        return convert_mapped(source, samples, model, folder, first)
+        return Mapper(source, samples, model, folder, first).mapped()
     except ConversionFailedError:
         if not others:
             raise
-        return convert_mapped(source, samples, model, folder, others[0])
+        return Mapper(source, samples, model, folder, others[0]).mapped()
 
 
 if __name__ == "__main__":

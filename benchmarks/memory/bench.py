@@ -12,7 +12,6 @@ of their own; and what torch's allocator gave out, the scratch memory of kernels
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -30,10 +29,11 @@ from coreml_gate.engines.samples import load_samples  # noqa: E402
 from coreml_gate.engines.source import load_source  # noqa: E402
 from coreml_gate.mil.package import read_package  # noqa: E402
 from memory.live import allocated_bytes, live_tensors  # noqa: E402 - the folder has to be on the path first
+from pages import write_between_marks  # noqa: E402 - as below
 
 ZOO = ROOT / "zoo"
 PAGE = ROOT.parent / "docs" / "memory.md"
-MARKS = ("<!-- measured -->", "<!-- /measured -->")
+MARK = "measured"
 GOAL = 0.10
 MB = 10**6
 
@@ -95,12 +95,6 @@ def in_a_process(name: str) -> Row | str:
     return Row(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def written(page: str, text: str) -> str:
-    """The page with the text between its two marks."""
-    start, end = (re.escape(mark) for mark in MARKS)
-    return re.sub(f"{start}.*{end}", lambda _: f"{MARKS[0]}\n{text}\n{MARKS[1]}", page, flags=re.DOTALL)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", default="", help="only these, separated by commas")
@@ -119,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "\n".join((table(rows), *(f"Not measured: {problem}" for problem in problems)))
     print(text)
     if not parsed.models:
-        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+        write_between_marks(PAGE, MARK, text)
     return int(bool(problems))
 
 

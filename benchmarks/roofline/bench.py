@@ -7,7 +7,6 @@ Converts each net of ``published.csv``, counts its cost, and divides the publish
 """
 
 import csv
-import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,8 +24,12 @@ from coreml_gate.mil.package import read_package
 from coreml_gate.record import CostFacts
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from pages import write_between_marks  # noqa: E402 - the folder of benchmarks has to be on the path first
+
 PAGE = HERE.parents[1] / "docs" / "cost.md"
-MARKS = ("<!-- published times -->", "<!-- /published times -->")
+MARK = "published times"
 
 
 @dataclass(frozen=True)
@@ -94,17 +97,11 @@ def seen(found: Sequence[Row], *, bandwidth: bool) -> tuple[float, float]:
     return min(ratios), max(ratios)
 
 
-def written(page: str, text: str) -> str:
-    """The page with the text between its two marks."""
-    start, end = (re.escape(mark) for mark in MARKS)
-    return re.sub(f"{start}.*{end}", lambda _: f"{MARKS[0]}\n{text}\n{MARKS[1]}", page, flags=re.DOTALL)
-
-
 def main() -> int:
     found = list(rows())
     text = table(found)
     print(text)
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+    write_between_marks(PAGE, MARK, text)
     measured = (seen(found, bandwidth=True), seen(found, bandwidth=False))
     if measured != (SEEN, SEEN_BY_PRODUCTS):
         print(f"the gate's notes say {SEEN} and {SEEN_BY_PRODUCTS}, seen are {measured}")

@@ -6,7 +6,7 @@ import torch
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
-from coreml_gate.convert.pipeline import convert_mapped
+from coreml_gate.convert.pipeline import Mapper
 from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.engines.mil import load_mil_engine
@@ -46,7 +46,7 @@ def look(root: Path, text: str, route: Route) -> ParityDiagnosis | None:
     config = ModelConfig(name="net", source="net.py:Net", samples="net.py:samples", conversion=route)
     source = load_source(config.source, root)
     samples = load_samples(config, source, root, 2)
-    mapped = convert_mapped(source, samples, config, root / "out", route)
+    mapped = Mapper(source, samples, config, root / "out", route).mapped()
     names = tuple(SourceEngine(source).run(samples.samples[0]))
     package = load_mil_engine(read_package(mapped.package), "fp32", names, config)
     adversary = Adversary(SourceEngine(source), package, config, config.limits.parity.max_error)

@@ -9,7 +9,6 @@ import pytest
 from coreml_gate.config import GateOptions, Limits, ModelConfig
 from coreml_gate.gate import core_ml as module
 from coreml_gate.gate.core_ml import Device, Stored, ask_core_ml
-from coreml_gate.gate.progress import Silence
 from coreml_gate.record import ComputeUnits, CoreMlFacts, CoreMlRun, Record, read_record
 from coreml_gate.worker.core_ml import ChildSurroundings
 from coreml_gate.worker.core_ml_job import PackageAsked
@@ -18,6 +17,7 @@ from coreml_gate.worker.process import ProcessLimits
 from coreml_gate.worker.time_packages import Effort, Match
 from tests.builders import feature, model_config, model_record, package, record
 from tests.checks import core_ml as answers
+from tests.gate.silence import Silence
 
 HOSTED = {"RUNNER_ENVIRONMENT": "github-hosted"}
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
-from coreml_gate.convert.pipeline import convert_mapped
+from coreml_gate.convert.pipeline import Mapper
 from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.engines.mil import load_mil_engine
@@ -63,7 +63,7 @@ def measured(body: str, route: Route, folder: Path | None = None) -> Found:
     source = Source("module", "net.py:net", Path(__file__).parent, Example(body).eval())
     samples = Samples(("x", "y"), (sample,), random=False, fingerprint="")
     config = ModelConfig(name="net", source="net.py:net", conversion=route)
-    mapped = convert_mapped(source, samples, config, folder, route)
+    mapped = Mapper(source, samples, config, folder, route).mapped()
     package = load_mil_engine(read_package(mapped.package), "fp32", None, config)
     engine = SourceEngine(source, package.output_names)
     own = comparisons(engine.run(sample), package.run(sample), 0)

@@ -113,7 +113,7 @@ def test_bytes_are_operands_results_and_weights_as_stored() -> None:
     made = function((X,), *conv("y", "x", (1, 16, 10, 10), (16, 8, 3, 3)), outputs=("y",))
     found = total(made)
     assert found.bytes == 2 * (800 + 1600 + 16 * 8 * 9)
-    assert found.intensity == pytest.approx(16 * 100 * 72 / found.bytes)
+    assert found.macs == 16 * 100 * 72
 
 
 def test_reshaping_moves_nothing_and_gathering_only_what_it_takes() -> None:

@@ -105,8 +105,8 @@ def _details(
         yield from evidence.toolchain_changes
         if base.shape != cost.shape:
             yield f"not compared: the baseline was counted for {base.shape or 'fixed shapes'}"
-    if cost.bytes:
-        yield f"{number(cost.macs / cost.bytes, 3)} multiply-accumulates per byte moved"
+    if cost.intensity is not None:
+        yield f"{number(cost.intensity, 3)} multiply-accumulates per byte moved"
     yield f"{number(cost.elementwise / MILLION, 3)} million elements of other operations"
     if cost.loops:
         yield "the body of a loop counts once: how often it runs is not known"

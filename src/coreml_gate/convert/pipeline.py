@@ -207,18 +207,6 @@ def _changes(name: str, program: Any) -> bool:  # noqa: ANN401  # coremltools' o
     return str(program) != before
 
 
-def convert_mapped(
-    source: Source,
-    samples: Samples,
-    config: ModelConfig,
-    folder: Path,
-    route: Route,
-    passes: tuple[str, ...] | None = None,
-) -> Mapped:
-    """One conversion of :class:`Mapper`."""
-    return Mapper(source, samples, config, folder, route).mapped(passes)
-
-
 def _fallback_notes(failures: list[tuple[Route, ConversionFailedError]]) -> list[str]:
     return [f"the {route} route failed: {in_one_line(failure)}" for route, failure in failures]
 

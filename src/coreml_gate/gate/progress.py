@@ -16,16 +16,3 @@ class Progress(Protocol):
 
     def end_model(self, model: ModelRecord, seconds: float) -> None:
         """End the current model, with what was measured."""
-
-
-class Silence:
-    """Tells nothing."""
-
-    def begin_model(self, name: str, tree: str) -> None:
-        """Tell nothing."""
-
-    def begin_step(self, step: str) -> None:
-        """Tell nothing."""
-
-    def end_model(self, model: ModelRecord, seconds: float) -> None:
-        """Tell nothing."""

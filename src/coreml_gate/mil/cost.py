@@ -36,11 +36,6 @@ class Cost:
             self.operations + other.operations,
         )
 
-    @property
-    def intensity(self) -> float:
-        """Multiply-accumulates per byte moved: the higher, the less memory bandwidth matters."""
-        return self.macs / self.bytes if self.bytes else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class OperationCost:

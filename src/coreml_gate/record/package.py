@@ -135,6 +135,11 @@ class CostFacts(Measured):
     loops: bool = False
     """Whether some of the work is repeated an unknown number of times, and counted once."""
 
+    @property
+    def intensity(self) -> float | None:
+        """Multiply-accumulates per byte moved: the higher, the less memory bandwidth matters."""
+        return self.macs / self.bytes if self.bytes else None
+
 
 class LayerCompression(Measured):
     """One layer with a constant weight in a compressed package."""

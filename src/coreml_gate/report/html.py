@@ -13,13 +13,13 @@ import jinja2
 from markupsafe import Markup, escape
 
 from coreml_gate.record import Diagnosis, ModelRecord
-from coreml_gate.report import ranking
 from coreml_gate.report.escape import pieces, plain, visible
-from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
-from coreml_gate.report.numbers import byte_unit, count
+from coreml_gate.report.headline import comparison, counts, headline, overall_status
+from coreml_gate.report.numbers import byte_unit
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.sections import gravest_first, skipped_groups
 from coreml_gate.report.table import Row, build_table
+from coreml_gate.report.templating import environment
 from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
@@ -71,20 +71,8 @@ def _section(row: Row, options: ReportOptions) -> Section:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("coreml_gate.report"),
-        autoescape=True,
-        finalize=_visible,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "candidates": ranking.table,
-        "count": count,
-        "footnotes": ranking.footnotes,
-        "mark": MARKS.__getitem__,
+    made = environment(_visible, autoescape=True)
+    made.filters |= {
         "message": message,
         "keep": lambda line: Markup(escape(visible(line).rstrip())),  # noqa: S704 - escaped
         "megabytes": lambda size: byte_unit([size]).show(size),
@@ -93,7 +81,7 @@ def _template() -> jinja2.Template:
         "curve": _curve,
         "anchor": _anchor,
     }
-    return environment.get_template("report.html.j2")
+    return made.get_template("report.html.j2")
 
 
 def message(words: str) -> Markup:

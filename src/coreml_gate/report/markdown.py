@@ -6,13 +6,14 @@ from typing import Any, Final
 
 import jinja2
 
-from coreml_gate.report import escape, ranking
+from coreml_gate.report import escape
 from coreml_gate.report.escape import Markdown
 from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
 from coreml_gate.report.numbers import DASH, count
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.sections import MAX_REASONS, asides, explain, gravest_first, skipped_groups
 from coreml_gate.report.table import Figure, Row, build_table
+from coreml_gate.report.templating import environment
 from coreml_gate.verdict import Status, Verdict
 
 SENTENCE_LIMIT: Final = 300
@@ -121,29 +122,17 @@ def _asides(verdict: Verdict) -> list[tuple[str, list[Any]]]:
 @cache
 def _template() -> jinja2.Template:
     """The template, in which everything is escaped that is not :class:`Markdown` already."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("coreml_gate.report"),
-        autoescape=False,  # noqa: S701 - HTML escaping is not Markdown escaping; ``finalize`` does the latter
-        finalize=_finalize,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
+    made = environment(_finalize, autoescape=False)
+    made.filters |= {
         "block": escape.block,
-        "candidates": ranking.table,
         "cell": escape.cell,
         "code": escape.code,
-        "count": count,
         "figures": _figures,
-        "footnotes": ranking.footnotes,
         "gravest_first": gravest_first,
-        "mark": MARKS.__getitem__,
         "message": escape.message,
         "trusted": Markdown,
     }
-    return environment.get_template("comment.md.j2")
+    return made.get_template("comment.md.j2")
 
 
 def _finalize(value: Any) -> str:  # noqa: ANN401 - the template prints values of any type

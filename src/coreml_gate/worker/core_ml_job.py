@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from coreml_gate.record import ComputeUnits, FeatureFacts
+from coreml_gate.worker.job import EVENTS_FILE, LOG_FILE
 
 Engine = Literal["core-ml", "mil"]
 
@@ -50,12 +51,12 @@ class CoreMlJob(BaseModel):
     @property
     def events(self) -> Path:
         """The file to which the child reports."""
-        return self.folder / "events.jsonl"
+        return self.folder / EVENTS_FILE
 
     @property
     def log(self) -> Path:
         """The file that takes the child's output, and Core ML's own."""
-        return self.folder / "log.txt"
+        return self.folder / LOG_FILE
 
     @property
     def answers(self) -> Path:

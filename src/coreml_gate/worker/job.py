@@ -7,6 +7,10 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from coreml_gate.config import ModelConfig
 
+EVENTS_FILE = "events.jsonl"
+"""A child's report, in the folder of its job."""
+LOG_FILE = "log.txt"
+"""A child's output, beside it."""
 MODELS_FOLDER = "models"
 VARIANTS_FOLDER = "variants"
 
@@ -62,9 +66,9 @@ class Job(BaseModel):
     @property
     def events(self) -> Path:
         """The file to which the child reports."""
-        return self.folder / "events.jsonl"
+        return self.folder / EVENTS_FILE
 
     @property
     def log(self) -> Path:
         """The file that takes the child's output."""
-        return self.folder / "log.txt"
+        return self.folder / LOG_FILE
