@@ -6,6 +6,7 @@ SAMPLE ?= 12
 TORCH_SAMPLE ?= 2
 LEDGER ?=
 RESUME ?=
+COVERAGE ?=
 PY := $(VENV)/bin/python
 OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
@@ -22,8 +23,8 @@ demo: $(VENV)/.installed  ## play one pull request through the gate and print it
 demo-all: $(VENV)/.installed  ## play every example change and compare with what the gate must say
 	$(PY) examples/demo.py --all
 
-test: $(VENV)/.installed  ## the test suite, without the slow part
-	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow and not act"
+test: $(VENV)/.installed  ## the test suite, without the slow part; COVERAGE=1 says which lines it ran
+	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow and not act" $(if $(COVERAGE),--cov --cov-report=term)
 
 test-slow: $(VENV)/.installed  ## the slow part of the test suite
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m slow
