@@ -9,8 +9,8 @@ from torch import Tensor
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.pipeline import convert_mapped
-from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
+from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import load_samples
 from coreml_gate.engines.source import load_source
@@ -63,21 +63,21 @@ def examine(bug: Bug) -> ParityDiagnosis | None:
     with tempfile.TemporaryDirectory() as folder:
         mapped = convert_mapped(source, samples, config, Path(folder), bug.route)
         package = load_mil_engine(read_package(mapped.package), "fp32", ("output_0",), config)
-        adversary = Adversary(SourceEngine(source), package, config, config.limits.parity.max_error)
-        suspect = _suspect(adversary, samples.samples)
+        sides = SourceAndPackage(SourceEngine(source), package, config, config.limits.parity.max_error)
+        suspect = _suspect(sides, samples.samples)
         if suspect is None:
             return None
         return diagnose_parity(Failure(source, samples, config, Path(folder), bug.route, suspect))
 
 
-def _suspect(adversary: Adversary, samples: tuple[dict[str, Tensor], ...]) -> Suspect | None:
+def _suspect(sides: SourceAndPackage, samples: tuple[dict[str, Tensor], ...]) -> Suspect | None:
     for index, sample in enumerate(samples):
-        answers = adversary.source.run(sample), adversary.package.run(sample)
-        if any(item.exceeds(adversary.limit) for item in comparisons(*answers, index)):
+        answers = sides.source.run(sample), sides.package.run(sample)
+        if any(item.exceeds(sides.limit) for item in comparisons(*answers, index)):
             return Suspect("samples", sample, index)
-    for variant, changed in variants(adversary, samples[0]):
-        if any(item.exceeds(adversary.limit) for item in variant.comparisons):
-            return Suspect(variant.name, changed, 0)
+    for perturbed, changed in perturbed_samples(sides, samples[0]):
+        if any(item.exceeds(sides.limit) for item in perturbed.comparisons):
+            return Suspect(perturbed.name, changed, 0)
     return None
 
 

@@ -10,9 +10,9 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.convert import convert
 from coreml_gate.convert.origins import read_origins
 from coreml_gate.convert.pipeline import convert_shipped
-from coreml_gate.diagnose.diagnosis import Wish, diagnose, is_asked_for
+from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose, is_needed
 from coreml_gate.diagnose.ranges import Ranges
-from coreml_gate.diagnose.repair import Case, Trial
+from coreml_gate.diagnose.repair import HalfPrecisionCase, Trial
 from coreml_gate.diagnose.target import passes
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import load_samples
@@ -85,7 +85,7 @@ def examine(fault: Fault, folder: Path) -> Outcome:
     wide = load_mil_engine(twin, "fp32", ("y",), config)
     inputs = [wide.inputs(sample) for sample in samples.samples]
     origins = read_origins(conversion.origins)
-    case = Case(twin, shipped, origins, inputs, config.limits.precision)
+    case = HalfPrecisionCase(twin, shipped, origins, inputs, config.limits.precision)
     ranges = Ranges()
     for given in inputs:
         ranges.observe_inputs(given)
@@ -96,11 +96,11 @@ def examine(fault: Fault, folder: Path) -> Outcome:
         route = conversion.facts.route
         return convert_shipped(source, samples, kept, folder / "repaired", route)[0]  # type: ignore[arg-type]
 
-    if not is_asked_for(case, ranges.of, failed=not passes(Trial(case).compared(frozenset()), case.limits)):
+    if not is_needed(case, ranges.of, failed=not passes(Trial(case).compared(frozenset()), case.limits)):
         return Outcome(fault, Diagnosis(), time.perf_counter() - started)
     judged = replace(case, mode=fault.mode)
     failed = not passes(Trial(judged).compared(frozenset()), case.limits)
-    diagnosis = diagnose(case, ranges.of, Wish(fault.mode if failed else None, again))
+    diagnosis = diagnose(case, ranges.of, RepairRequest(fault.mode if failed else None, again))
     return Outcome(fault, diagnosis, time.perf_counter() - started)
 
 

@@ -18,7 +18,7 @@ from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.mapping import Mapped
 from coreml_gate.convert.pipeline import Mapper
-from coreml_gate.diagnose.adversarial import Adversary, variants
+from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import Source, load_source
@@ -56,8 +56,8 @@ def examine(model: ModelConfig, root: Path) -> tuple[int, list[str], list[str]]:
         engine = load_mil_engine(package, "fp32", None, model)
         limit = model.limits.parity.max_error
         side = SourceEngine(source, engine.output_names)
-        adversary = Adversary(side, engine, model, limit, shape_cases(engine.model.interface))
-        found = [variant for variant, _ in variants(adversary, samples.samples[0])]
+        sides = SourceAndPackage(side, engine, model, limit, shape_cases(engine.model.interface))
+        found = [perturbed for perturbed, _ in perturbed_samples(sides, samples.samples[0])]
         matches = look(model, package, package, graph_of(mapped.graph, root))
     wrong = [item for item in found if any(each.exceeds(limit) for each in item.comparisons)]
     rules = [match.rule for match in matches if match.severity in {"silent", "fatal"}]

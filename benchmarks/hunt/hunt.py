@@ -25,8 +25,8 @@ from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.mapping import Mapped
 from coreml_gate.convert.pipeline import convert_mapped
-from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
+from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import Samples
@@ -103,12 +103,12 @@ def _look(case: Case, route: Route, folder: Path) -> Sight:
         reference = SourceEngine(source).run(samples.samples[0])
     except (ConversionFailedError, GateError) as error:
         return Sight(case.name, route, "refused", how=str(error)[:300])
-    adversary = Adversary(SourceEngine(source, engine.output_names), engine, config, _limit(config))
+    sides = SourceAndPackage(SourceEngine(source, engine.output_names), engine, config, _limit(config))
     try:
         own = comparisons(reference, engine.run(samples.samples[0]), 0)
     except GateError as error:
         return Sight(case.name, route, "does not run", how=str(error)[:300])
-    suspect, worst = _suspect(own, samples.samples[0], adversary)
+    suspect, worst = _suspect(own, samples.samples[0], sides)
     rules = _rules(config, package, mapped)
     if suspect is None:
         return Sight(case.name, route, "agrees", rules=rules)
@@ -163,15 +163,15 @@ def _limit(config: ModelConfig) -> float:
 
 
 def _suspect(
-    own: tuple[Comparison, ...], sample: Sample, adversary: Adversary
+    own: tuple[Comparison, ...], sample: Sample, sides: SourceAndPackage
 ) -> tuple[Suspect | None, Comparison | None]:
     for comparison in own:
-        if comparison.exceeds(adversary.limit):
+        if comparison.exceeds(sides.limit):
             return Suspect("samples", sample, 0), comparison
-    for variant, changed in variants(adversary, sample):
-        for comparison in variant.comparisons:
-            if comparison.exceeds(adversary.limit):
-                return Suspect(variant.name, changed, 0), comparison
+    for perturbed, changed in perturbed_samples(sides, sample):
+        for comparison in perturbed.comparisons:
+            if comparison.exceeds(sides.limit):
+                return Suspect(perturbed.name, changed, 0), comparison
     return None, None
 
 

@@ -13,7 +13,7 @@ from coreml_gate.convert import convert
 from coreml_gate.convert.origins import read_origins
 from coreml_gate.convert.pipeline import convert_shipped
 from coreml_gate.diagnose.ranges import Range, Ranges
-from coreml_gate.diagnose.repair import Case
+from coreml_gate.diagnose.repair import HalfPrecisionCase
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import Source, load_source
@@ -24,7 +24,7 @@ HEADER = "import torch\nfrom torch import nn\n"
 
 @dataclass(frozen=True)
 class Bench:
-    case: Case
+    case: HalfPrecisionCase
     ranges: dict[str, Range]
     source: Source
     samples: Samples
@@ -59,7 +59,7 @@ class MakeBench:
             ranges.observe_inputs(given)
             wide.model.predict(given, observe=ranges.observe)
         origins, limits = read_origins(conversion.origins), config.limits.precision
-        case = Case(twin, shipped, origins, inputs, limits, kept=config.keep_fp32)
+        case = HalfPrecisionCase(twin, shipped, origins, inputs, limits, kept=config.keep_fp32)
         return Bench(case, ranges.of, source, samples, config, self.root)
 
 

@@ -7,8 +7,8 @@ import torch
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.pipeline import Mapper
-from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
+from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import load_samples
 from coreml_gate.engines.source import load_source
@@ -49,8 +49,8 @@ def look(root: Path, text: str, route: Route) -> ParityDiagnosis | None:
     mapped = Mapper(source, samples, config, root / "out", route).mapped()
     names = tuple(SourceEngine(source).run(samples.samples[0]))
     package = load_mil_engine(read_package(mapped.package), "fp32", names, config)
-    adversary = Adversary(SourceEngine(source), package, config, config.limits.parity.max_error)
-    suspect = _suspect(adversary, samples.samples[0])
+    sides = SourceAndPackage(SourceEngine(source), package, config, config.limits.parity.max_error)
+    suspect = _suspect(sides, samples.samples[0])
     return (
         None
         if suspect is None
@@ -58,14 +58,14 @@ def look(root: Path, text: str, route: Route) -> ParityDiagnosis | None:
     )
 
 
-def _suspect(adversary: Adversary, sample: dict[str, torch.Tensor]) -> Suspect | None:
-    answers = adversary.source.run(sample), adversary.package.run(sample)
-    if any(item.exceeds(adversary.limit) for item in comparisons(*answers, 0)):
+def _suspect(sides: SourceAndPackage, sample: dict[str, torch.Tensor]) -> Suspect | None:
+    answers = sides.source.run(sample), sides.package.run(sample)
+    if any(item.exceeds(sides.limit) for item in comparisons(*answers, 0)):
         return Suspect("samples", sample, 0)
-    found = variants(adversary, sample)
+    found = perturbed_samples(sides, sample)
     wrong = (
-        Suspect(variant.name, changed, 0)
-        for variant, changed in found
-        if any(item.exceeds(adversary.limit) for item in variant.comparisons)
+        Suspect(perturbed.name, changed, 0)
+        for perturbed, changed in found
+        if any(item.exceeds(sides.limit) for item in perturbed.comparisons)
     )
     return next(wrong, None)

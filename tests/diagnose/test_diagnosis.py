@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from coreml_gate.config import PrecisionLimits
-from coreml_gate.diagnose.census import take_census
-from coreml_gate.diagnose.diagnosis import Wish, diagnose, is_asked_for, suspected
+from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose, is_needed, suspected
+from coreml_gate.diagnose.operation_errors import measure_operation_errors
 from coreml_gate.mil.package import read_package
 from coreml_gate.runtime.model import load
 from tests.diagnose.conftest import DEEP, RMS, MakeBench
@@ -59,7 +59,7 @@ def samples():
 
 def test_from_the_fault_to_the_confirmed_repair(bench: MakeBench) -> None:
     made = bench(RMS)
-    found = diagnose(made.case, made.ranges, Wish("fp16", made.convert_again))
+    found = diagnose(made.case, made.ranges, RepairRequest("fp16", made.convert_again))
     first = found.hazards[0]
     assert (first.kind, first.operation, first.module, first.bites_in) == (
         "overflow",
@@ -88,7 +88,7 @@ def test_from_the_fault_to_the_confirmed_repair(bench: MakeBench) -> None:
 
 def test_a_trace_is_repaired_by_the_same_patterns(bench: MakeBench) -> None:
     made = bench(RMS, conversion="trace")
-    found = diagnose(made.case, made.ranges, Wish("fp16", made.convert_again))
+    found = diagnose(made.case, made.ranges, RepairRequest("fp16", made.convert_again))
     assert (found.hazards[0].operation_type, found.hazards[0].place) == ("pow", "net.py:6")
     repair = found.repair
     assert repair is not None
@@ -99,7 +99,7 @@ def test_without_any_of_its_operations_the_repair_fails(bench: MakeBench) -> Non
     from coreml_gate.diagnose.repair import Trial  # noqa: PLC0415 - only here
 
     made = bench(RMS)
-    repair = diagnose(made.case, made.ranges, Wish("fp16")).repair
+    repair = diagnose(made.case, made.ranges, RepairRequest("fp16")).repair
     assert repair is not None
     assert repair.outcome == "unconfirmed"
     trial, kept = Trial(made.case), frozenset(repair.operations)
@@ -110,7 +110,7 @@ def test_without_any_of_its_operations_the_repair_fails(bench: MakeBench) -> Non
 def test_spread_noise_is_called_that_and_converts_nothing(bench: MakeBench) -> None:
     made = bench(DEEP)
     case = replace(made.case, limits=PrecisionLimits(warn_psnr=85.0))
-    repair = diagnose(case, made.ranges, Wish("fp16", lambda _: pytest.fail("converted"))).repair
+    repair = diagnose(case, made.ranges, RepairRequest("fp16", lambda _: pytest.fail("converted"))).repair
     assert repair is not None
     assert (repair.outcome, repair.patterns, repair.conversions) == ("spread", (), 0)
 
@@ -118,7 +118,7 @@ def test_spread_noise_is_called_that_and_converts_nothing(bench: MakeBench) -> N
 @pytest.mark.parametrize("text", [MASK.format(value=-1e9), MASK.format(value=-3e4), NORM, DEEP])
 def test_benign_patterns_do_not_fire(bench: MakeBench, text: str) -> None:
     made = bench(text)
-    assert diagnose(made.case, made.ranges, Wish()).hazards == ()
+    assert diagnose(made.case, made.ranges, RepairRequest()).hazards == ()
 
 
 @pytest.mark.parametrize(("factor", "near"), [(20_000.0, True), (4_000.0, False)])
@@ -126,7 +126,7 @@ def test_what_comes_near_overflow_is_told_with_its_headroom(
     bench: MakeBench, factor: float, near: bool
 ) -> None:
     made = bench(LARGE.format(factor=factor))
-    hazards = diagnose(made.case, made.ranges, Wish()).hazards
+    hazards = diagnose(made.case, made.ranges, RepairRequest()).hazards
     assert bool(hazards) is near
     if near:
         assert hazards[0].bites_in is None
@@ -136,14 +136,14 @@ def test_what_comes_near_overflow_is_told_with_its_headroom(
 
 def test_an_input_beyond_half_precision_is_to_blame_itself(bench: MakeBench) -> None:
     text = LARGE.replace("(x * {factor}).abs().sqrt()", "(x * 0.25).abs().sqrt()").replace("2.0", "1e5")
-    first = diagnose((made := bench(text)).case, made.ranges, Wish()).hazards[0]
+    first = diagnose((made := bench(text)).case, made.ranges, RepairRequest()).hazards[0]
     assert (first.kind, first.operation, first.operation_type) == ("overflow", "x", "input")
     assert (first.reaches, first.bites_in) == (1e5, "fp16")
 
 
 def test_a_cliff_bites_in_strict_mode_only(bench: MakeBench) -> None:
     made = bench(SOFTPLUS, conversion="trace")
-    found = diagnose(made.case, made.ranges, Wish())
+    found = diagnose(made.case, made.ranges, RepairRequest())
     assert [(each.kind, each.operation_type, each.bites_in) for each in found.hazards] == [
         ("cliff", "softplus", "fp16-strict")
     ]
@@ -164,15 +164,15 @@ def test_a_long_sum_that_drifts_asks_for_a_diagnosis_by_itself(
 ) -> None:
     made = bench(DRIFT.format(expression=expression))
     assert suspected(made.case, made.ranges) == ()
-    assert is_asked_for(made.case, made.ranges, failed=False)
-    (found,) = diagnose(made.case, made.ranges, Wish()).hazards
+    assert is_needed(made.case, made.ranges, failed=False)
+    (found,) = diagnose(made.case, made.ranges, RepairRequest()).hazards
     assert (found.kind, found.operation_type, found.bites_in) == ("accumulation", kind, "fp16-strict")
     assert found.reaches > found.bound
 
 
 def test_what_bites_in_strict_mode_alone_is_repaired_there(bench: MakeBench) -> None:
     made = bench(DRIFT.format(expression="torch.cat([x.mean(-1, keepdim=True) * 20, x[:, :4]], -1)"))
-    repair = diagnose(made.case, made.ranges, Wish("fp16-strict", made.convert_again)).repair
+    repair = diagnose(made.case, made.ranges, RepairRequest("fp16-strict", made.convert_again)).repair
     assert repair is not None
     assert (repair.mode, repair.outcome, repair.patterns) == ("fp16-strict", "found", ("Net/reduce_mean",))
     strict = load(read_package(made.folder / "again/package.mlpackage"), mode="fp16-strict")
@@ -185,14 +185,14 @@ def test_what_bites_in_strict_mode_alone_is_repaired_there(bench: MakeBench) -> 
 def test_what_stays_within_its_limits_in_strict_mode_needs_no_repair(bench: MakeBench) -> None:
     made = bench(DRIFT.format(expression="x.mean(-1, keepdim=True) * 20"))
     case = replace(made.case, limits=PrecisionLimits(psnr=1.0, warn_psnr=1.0, cosine=0.0))
-    found = diagnose(case, made.ranges, Wish("fp16-strict", lambda _: pytest.fail("converted")))
+    found = diagnose(case, made.ranges, RepairRequest("fp16-strict", lambda _: pytest.fail("converted")))
     assert found.hazards[0].bites_in == "fp16-strict"
     assert found.repair is None
 
 
 def test_a_repair_adds_to_what_is_kept_already(bench: MakeBench) -> None:
     made = bench(RMS, keep_fp32=("Linear/linear",))
-    repair = diagnose(made.case, made.ranges, Wish("fp16", made.convert_again)).repair
+    repair = diagnose(made.case, made.ranges, RepairRequest("fp16", made.convert_again)).repair
     assert repair is not None
     assert repair.outcome == "found"
     assert repair.patterns[:2] == ("Linear/linear", "RMSNorm/add")
@@ -200,14 +200,14 @@ def test_a_repair_adds_to_what_is_kept_already(bench: MakeBench) -> None:
 
 def test_a_sum_of_changing_signs_drifts_no_more_than_its_terms(bench: MakeBench) -> None:
     made = bench(DRIFT.format(expression="(x - x.flip(-1) * 0.9).square().sqrt()[:, ::40].mean(-1)"))
-    assert not is_asked_for(made.case, made.ranges, failed=False)
+    assert not is_needed(made.case, made.ranges, failed=False)
 
 
 def test_own_and_inherited_error_are_told_apart(bench: MakeBench) -> None:
     made = bench(RMS)
-    census = take_census(made.case.twin, made.case.half, made.case.inputs, "fp16")
-    assert census is not None
-    linear = census.damage["addmm"]
+    errors = measure_operation_errors(made.case.twin, made.case.half, made.case.inputs, "fp16")
+    assert errors is not None
+    linear = errors.damage["addmm"]
     assert linear.own < 1e-3
     assert linear.inherited > 0.01
-    assert census.harms("pow_1")
+    assert errors.harms("pow_1")

@@ -13,8 +13,8 @@ from torch.nn import functional
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.pipeline import Mapper
-from coreml_gate.diagnose.adversarial import Adversary, variants
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
+from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
@@ -70,11 +70,11 @@ def measured(body: str, route: Route, folder: Path | None = None) -> Found:
     if any(item.exceeds(LIMIT) for item in own):
         failure = Failure(source, samples, config, folder, route, Suspect("samples", sample, 0))
         return Found(on_samples=True, on_changes=(), failure=failure)
-    adversary = Adversary(engine, package, config, LIMIT, shape_cases(package.model.interface))
+    sides = SourceAndPackage(engine, package, config, LIMIT, shape_cases(package.model.interface))
     wrong = [
-        (variant.name, given)
-        for variant, given in variants(adversary, sample)
-        if any(item.exceeds(LIMIT) for item in variant.comparisons)
+        (perturbed.name, given)
+        for perturbed, given in perturbed_samples(sides, sample)
+        if any(item.exceeds(LIMIT) for item in perturbed.comparisons)
     ]
     suspect = Suspect(wrong[0][0], wrong[0][1], 0) if wrong else None
     failure = None if suspect is None else Failure(source, samples, config, folder, route, suspect)

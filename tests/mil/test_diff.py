@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coreml_gate.errors import RecordError
-from coreml_gate.mil.diff import MIRRORED, Change, Diff, Outline, read_outline
+from coreml_gate.mil.diff import MIRRORED, Diff, Outline, ProgramChange, read_outline
 from coreml_gate.mil.diff_changes import diff
 from coreml_gate.mil.outline import module_of_weight, outline
 from tests.mil.programs import const, function, operation, tensor
@@ -116,7 +116,7 @@ def batch_norm(folded: bool) -> Outline:
 
 def test_an_operation_that_went_into_its_neighbours_weights_is_fused() -> None:
     found = diff(batch_norm(folded=False), batch_norm(folded=True))
-    assert found.changes[0] == Change("fused", "layers_0", ("b",), ("a",), "batch_norm into linear")
+    assert found.changes[0] == ProgramChange("fused", "layers_0", ("b",), ("a",), "batch_norm into linear")
     assert list(found.lines()) == ["layers_0: fused 1 batch_norm into linear; weights 1 linear"]
 
 

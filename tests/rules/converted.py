@@ -15,7 +15,7 @@ from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.missing import missing_operations
 from coreml_gate.convert.quiet import quiet
 from coreml_gate.mil.package import Package, read_package
-from coreml_gate.rules.catalogue import Facts, Setting, Twins, View
+from coreml_gate.rules.catalogue import Facts, Index, ProgramPair, Setting
 
 Build = Callable[..., Any]
 FLOAT = ct.precision.FLOAT32
@@ -38,8 +38,8 @@ def saved(model: ct.models.MLModel) -> Package:
 
 def facts(package: Package, wide: Package | None = None, **overrides: Any) -> Facts:
     """What is known of a package, and of its float32 twin if there is one."""
-    view = View(package.function())
-    twins = None if wide is None else Twins(view, View(wide.function()))
+    view = Index(package.function())
+    twins = None if wide is None else ProgramPair(view, Index(wide.function()))
     return Facts(setting(), package, view, twins, **overrides)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from coreml_gate.diagnose.digest import Digest, digest, distance, same_elements, tensors_in
+from coreml_gate.diagnose.tensor_sketch import TensorSketch, distance, same_elements, sketch, tensors_in
 from coreml_gate.diagnose.torch_steps import TorchRun, TorchStep
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.graph import captured
@@ -43,7 +43,7 @@ class Alignment:
     function: Function
     run: TorchRun
     pairs: Mapping[str, Pair]
-    digests: Mapping[str, tuple[Digest, ...]]
+    sketches: Mapping[str, tuple[TensorSketch, ...]]
     """Of every value that the package computes, holds or is given, by name."""
     limit: float
 
@@ -72,12 +72,12 @@ class Alignment:
         return tuple(
             name
             for name, reference in zip(names, self.run.outputs, strict=False)
-            if distance(reference, self.digests[name][0]) > self.limit
+            if distance(reference, self.sketches[name][0]) > self.limit
         )
 
-    def holds(self, reference: Digest) -> bool:
+    def holds(self, reference: TensorSketch) -> bool:
         """Does any value of the package agree with this one?"""
-        found = (item for items in self.digests.values() for item in items)
+        found = (item for items in self.sketches.values() for item in items)
         return any(distance(reference, item) <= self.limit for item in found)
 
 
@@ -88,34 +88,34 @@ def align(
 
     :raises PackageError: The package does not run.
     """
-    observer = _Observer(_names(model.function))
+    observer = _SketchObserver(_names(model.function))
     state = model.make_state() if model.interface.states else None
     model.predict(inputs, state, observer.observe)
-    digests: dict[str, tuple[Digest, ...]] = {
-        name: (digest(torch.as_tensor(array)),) for name, array in inputs.items()
+    sketches: dict[str, tuple[TensorSketch, ...]] = {
+        name: (sketch(torch.as_tensor(array)),) for name, array in inputs.items()
     }
-    digests |= dict(_constants(model.function)) | observer.digests
-    missing = [name for name in model.function.block.outputs if name not in digests]
+    sketches |= dict(_constants(model.function)) | observer.sketches
+    missing = [name for name in model.function.block.outputs if name not in sketches]
     if missing:
         raise PackageError(f"output `{missing[0]}` is nothing that an operation gives.")
-    return _Aligner(model.function, keys, run, limit, digests).alignment()
+    return _Aligner(model.function, keys, run, limit, sketches).alignment()
 
 
 def _names(function: Function) -> frozenset[str]:
     return frozenset(operation.name for operation in function.block.operations)
 
 
-def _constants(function: Function) -> Iterator[tuple[str, tuple[Digest, ...]]]:
+def _constants(function: Function) -> Iterator[tuple[str, tuple[TensorSketch, ...]]]:
     for operation in function.block.operations:
         constant = operation.attributes.get("val") if operation.type == "const" else None
         if constant is not None and isinstance(constant.type, TensorType) and constant.type.dtype in _NUMBERS:
-            yield operation.name, (digest(torch.from_numpy(np.array(constant.array))),)
+            yield operation.name, (sketch(torch.from_numpy(np.array(constant.array))),)
 
 
 @dataclass
-class _Observer:
+class _SketchObserver:
     names: frozenset[str]
-    digests: dict[str, tuple[Digest, ...]] = field(default_factory=dict)
+    sketches: dict[str, tuple[TensorSketch, ...]] = field(default_factory=dict)
 
     def observe(self, operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
         if operation.name not in self.names:
@@ -123,7 +123,7 @@ class _Observer:
         for value, output in zip(operation.outputs, outputs, strict=True):
             found = tensors_in(output)
             if found:
-                self.digests[value.name] = tuple(digest(tensor) for tensor in found)
+                self.sketches[value.name] = tuple(sketch(tensor) for tensor in found)
 
 
 class _Aligner:
@@ -133,10 +133,10 @@ class _Aligner:
         keys: Mapping[str, str],
         run: TorchRun,
         limit: float,
-        digests: Mapping[str, tuple[Digest, ...]],
+        sketches: Mapping[str, tuple[TensorSketch, ...]],
     ) -> None:
         self._function, self._keys, self._run = function, keys, run
-        self._limit, self._digests = limit, digests
+        self._limit, self._sketches = limit, sketches
         self._errors: dict[str, float] = {}
         self._leaving = self._values_that_leave()
         operations = function.block.operations
@@ -151,7 +151,7 @@ class _Aligner:
             if pair is not None:
                 pairs[operation.name] = pair
                 self._errors |= {value.name: pair.error for value in operation.outputs}
-        return Alignment(self._function, self._run, pairs, self._digests, self._limit)
+        return Alignment(self._function, self._run, pairs, self._sketches, self._limit)
 
     def _values_that_leave(self) -> frozenset[str]:
         """Values read by an operation with another key, or given out: the ones that torch knows as well."""
@@ -174,7 +174,7 @@ class _Aligner:
         step = self._run.steps.get(key) if key is not None else None
         if operation.type == "const":
             return self._constant_pair(operation, step) if key not in self._computed else None
-        found = [self._digests[value.name] for value in operation.outputs if value.name in self._digests]
+        found = [self._sketches[value.name] for value in operation.outputs if value.name in self._sketches]
         leaves = any(value.name in self._leaving for value in operation.outputs)
         if step is None:
             return self._by_value(operation, found, inherited)
@@ -183,38 +183,40 @@ class _Aligner:
         return self._compared(operation, step, found, inherited)
 
     def _compared(
-        self, operation: Operation, step: TorchStep, found: list[tuple[Digest, ...]], inherited: float
+        self, operation: Operation, step: TorchStep, found: list[tuple[TensorSketch, ...]], inherited: float
     ) -> Pair:
         errors = [
-            min(distance(reference, item) for reference in step.digests for item in items)
+            min(distance(reference, item) for reference in step.sketches for item in items)
             for value, items in zip(operation.outputs, found, strict=False)
             if value.name in self._leaving
         ]
         error = max(errors, default=inherited)
         if error <= self._limit:
             return Pair(operation, "matched", step, error, inherited)
-        reference, candidate = step.digests[0], found[0][0]
+        reference, candidate = step.sketches[0], found[0][0]
         if reference.shape != candidate.shape and self._is_reshaped(operation, step, found[0][0]):
             return Pair(operation, "shape changed", step, inherited, inherited)
         return Pair(operation, "differs", step, error, inherited)
 
-    def _is_reshaped(self, operation: Operation, step: TorchStep, candidate: Digest) -> bool:
+    def _is_reshaped(self, operation: Operation, step: TorchStep, candidate: TensorSketch) -> bool:
         """The same elements under another shape are a detour, unless they are given out."""
         given_out = any(value.name in self._function.block.outputs for value in operation.outputs)
-        return not given_out and any(same_elements(reference, candidate) for reference in step.digests)
+        return not given_out and any(same_elements(reference, candidate) for reference in step.sketches)
 
     def _constant_pair(self, operation: Operation, step: TorchStep | None) -> Pair | None:
         """A constant that stands for a torch operation: the converter computed it."""
-        items = self._digests.get(operation.name)
+        items = self._sketches.get(operation.name)
         if step is None or items is None or operation.name not in self._leaving:
             return None
-        error = min(distance(reference, items[0]) for reference in step.digests)
-        if math.isinf(error) and all(reference.shape != items[0].shape for reference in step.digests):
+        error = min(distance(reference, items[0]) for reference in step.sketches)
+        if math.isinf(error) and all(reference.shape != items[0].shape for reference in step.sketches):
             return None
         state: AlignmentState = "matched" if error <= self._limit else "differs"
         return Pair(operation, state, step, error, 0.0)
 
-    def _by_value(self, operation: Operation, found: list[tuple[Digest, ...]], inherited: float) -> Pair:
+    def _by_value(
+        self, operation: Operation, found: list[tuple[TensorSketch, ...]], inherited: float
+    ) -> Pair:
         """Without a key only the values can tell."""
         candidate = found[0][0] if found else None
         steps = (
@@ -226,5 +228,5 @@ class _Aligner:
             return Pair(operation, "matched", steps[0], 0.0, inherited)
         return Pair(operation, "ambiguous" if steps else "no counterpart", None, inherited, inherited)
 
-    def _is(self, step: TorchStep, candidate: Digest) -> bool:
-        return any(distance(reference, candidate) <= self._limit for reference in step.digests)
+    def _is(self, step: TorchStep, candidate: TensorSketch) -> bool:
+        return any(distance(reference, candidate) <= self._limit for reference in step.sketches)

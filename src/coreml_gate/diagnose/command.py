@@ -28,7 +28,7 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type i
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Write the folder, and say how far off the operation is."""
-    from coreml_gate.diagnose.census import WORST as NOT_FINITE  # noqa: PLC0415 - as below
+    from coreml_gate.diagnose.operation_errors import WORST as NOT_FINITE  # noqa: PLC0415 - as below
     from coreml_gate.diagnose.reproducer import reproduce  # noqa: PLC0415 - torch: --help must not pay
     from coreml_gate.engines.mil import load_mil_engine  # noqa: PLC0415 - as above
     from coreml_gate.engines.samples import load_samples  # noqa: PLC0415 - as above

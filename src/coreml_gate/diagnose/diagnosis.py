@@ -1,30 +1,36 @@
-"""The whole diagnosis of one model: suspicions, census, hazards, the smallest repair, rewrites."""
+"""The whole diagnosis of a model: suspicions, errors of operations, hazards, smallest repair, rewrites."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.diagnose.census import BAD, WORST, Census, own_errors, take_census
 from coreml_gate.diagnose.hazards import Suspicion, hazards, suspicions
+from coreml_gate.diagnose.operation_errors import (
+    BAD,
+    WORST,
+    OperationErrors,
+    measure_operation_errors,
+    own_errors,
+)
 from coreml_gate.diagnose.ranges import Range
-from coreml_gate.diagnose.repair import Case, ConvertAgain, Trial, find_repair, strictly
+from coreml_gate.diagnose.repair import ConvertAgain, HalfPrecisionCase, Trial, find_repair, strictly
 from coreml_gate.diagnose.rewrites import rewrites
 from coreml_gate.diagnose.target import passes
 from coreml_gate.record import Diagnosis, HalfMode, OperationError, Repair
 
-CENSUS_SAMPLES: Final = 4
-"""Samples that the census sees; the repair is judged by all of them."""
+MEASURED_SAMPLES: Final = 4
+"""Samples on which single operations are measured; the repair is judged by all samples."""
 LONG_SUM: Final = 2_624
 """A running half sum rounds by 2**-12 of its end at each of its blocks of 64: 41 of them may lose 1 %."""
 _REPORTED_ERRORS: Final = 10
-_NO_CENSUS: Final = "the errors of single operations: a stateful program cannot run twice side by side."
+_NOT_MEASURED: Final = "the errors of single operations: a stateful program cannot run twice side by side."
 _MODES: Final[tuple[HalfMode, ...]] = ("fp16", "fp16-strict")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked for."""
+class RepairRequest:
+    """Which repair to look for."""
 
     repair_in: HalfMode | None = None
     """The mode in which the check fails; ``None``: nothing to repair. In ``fp16-strict`` the check need not
@@ -34,12 +40,12 @@ class Wish:
     """Why nothing is repaired that would have to be."""
 
 
-def suspected(case: Case, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
+def suspected(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
     """What the float32 run alone makes suspicious; nothing of it need be harmful."""
     return tuple(suspicions(case.twin.function(), case.half, ranges))
 
 
-def drifts(case: Case, ranges: Mapping[str, Range]) -> bool:
+def drifts(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> bool:
     """Is there a long sum that a half accumulator damages, though no value comes near a bound?
 
     Ranges cannot tell, so the long sums run in half once more, each alone; nothing where there is none.
@@ -48,70 +54,75 @@ def drifts(case: Case, ranges: Mapping[str, Range]) -> bool:
     long = frozenset(name for name in known if ranges[name].terms >= LONG_SUM)
     if not long:
         return False
-    errors = own_errors(case.twin, long, case.inputs[:CENSUS_SAMPLES], "fp16-strict")
+    errors = own_errors(case.twin, long, case.inputs[:MEASURED_SAMPLES], "fp16-strict")
     return any(error > BAD for error in errors.values())
 
 
-def is_asked_for(case: Case, ranges: Mapping[str, Range], *, failed: bool) -> bool:
+def is_needed(case: HalfPrecisionCase, ranges: Mapping[str, Range], *, failed: bool) -> bool:
     """Does anything speak for a closer look? Sound models pay for none."""
     return failed or bool(suspected(case, ranges)) or drifts(case, ranges)
 
 
 def diagnose(
-    case: Case,
+    case: HalfPrecisionCase,
     ranges: Mapping[str, Range],
-    wish: Wish,
+    request: RepairRequest,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Diagnosis:
     """All of it, in both half modes."""
     started = clock()
-    inputs = case.inputs[:CENSUS_SAMPLES]
-    taken = [take_census(case.twin, case.half, inputs, mode) for mode in _MODES]
-    censuses = [census for census in taken if census is not None]
+    inputs = case.inputs[:MEASURED_SAMPLES]
+    taken = [measure_operation_errors(case.twin, case.half, inputs, mode) for mode in _MODES]
+    by_mode = [errors for errors in taken if errors is not None]
     function = case.twin.function()
-    found = hazards(function, suspected(case, ranges), censuses, case.origins)
+    found = hazards(function, suspected(case, ranges), by_mode, case.origins)
     strict = tuple(Trial(strictly(case)).compared(frozenset()))
-    is_needed = wish.repair_in == "fp16" or (
+    repairs = request.repair_in == "fp16" or (
         any(hazard.bites_in == "fp16-strict" for hazard in found) and not passes(strict, case.limits)
     )
     return Diagnosis(
         hazards=found,
-        errors=tuple(error for census in censuses for error in _errors(census)),
-        first_nonfinite=censuses[0].first_nonfinite if censuses else None,
+        errors=tuple(error for errors in by_mode for error in _errors(errors)),
+        first_nonfinite=by_mode[0].first_nonfinite if by_mode else None,
         strict=strict,
-        repair=_repair(case, wish, censuses, clock) if is_needed else None,
+        repair=_repair(case, request, by_mode, clock) if repairs else None,
         rewrites=rewrites(function, found),
         seconds=clock() - started,
-        note=wish.note if censuses else f"{_NO_CENSUS} {wish.note}".rstrip(),
+        note=request.note if by_mode else f"{_NOT_MEASURED} {request.note}".rstrip(),
     )
 
 
-def _repair(case: Case, wish: Wish, censuses: Sequence[Census], clock: Callable[[], float]) -> Repair | None:
-    if wish.repair_in is None:
+def _repair(
+    case: HalfPrecisionCase,
+    request: RepairRequest,
+    by_mode: Sequence[OperationErrors],
+    clock: Callable[[], float],
+) -> Repair | None:
+    if request.repair_in is None:
         return None
-    judged = strictly(case) if wish.repair_in == "fp16-strict" else case
-    census = next((item for item in censuses if item.mode == wish.repair_in), None)
-    damaged = frozenset() if census is None else census.damaged
-    return find_repair(judged, _ranked(case, census), wish.convert_again, damaged, clock)
+    judged = strictly(case) if request.repair_in == "fp16-strict" else case
+    errors = next((item for item in by_mode if item.mode == request.repair_in), None)
+    damaged = frozenset() if errors is None else errors.damaged
+    return find_repair(judged, _ranked(case, errors), request.convert_again, damaged, clock)
 
 
-def _ranked(case: Case, census: Census | None) -> list[str]:
+def _ranked(case: HalfPrecisionCase, errors: OperationErrors | None) -> list[str]:
     """The operations in half, the one with the greatest own error first; the program's order breaks ties."""
-    if census is None:
+    if errors is None:
         return sorted(case.half)
     order = [operation.name for operation in case.twin.function().block.walk() if operation.name in case.half]
-    return sorted(order, key=lambda name: -census.damage[name].own if name in census.damage else 0.0)
+    return sorted(order, key=lambda name: -errors.damage[name].own if name in errors.damage else 0.0)
 
 
-def _errors(census: Census) -> tuple[OperationError, ...]:
-    types = {operation.name: operation.type for operation in census.function.block.operations}
-    known = [(name, item) for name, item in census.damage.items() if name in types and item.own > 0]
+def _errors(errors: OperationErrors) -> tuple[OperationError, ...]:
+    types = {operation.name: operation.type for operation in errors.function.block.operations}
+    known = [(name, item) for name, item in errors.damage.items() if name in types and item.own > 0]
     worst = sorted(known, key=lambda pair: -pair[1].own)[:_REPORTED_ERRORS]
     return tuple(
         OperationError(
             operation=name,
             operation_type=types[name],
-            mode=census.mode,
+            mode=errors.mode,
             own=item.own,
             inherited=item.inherited,
             nonfinite=item.own >= WORST,

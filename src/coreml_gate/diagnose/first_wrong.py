@@ -99,7 +99,7 @@ def _lost(alignment: Alignment, step: TorchStep) -> TorchStep | None:
     """The first torch result behind this step that the package neither computes nor holds."""
     for key in step.reads:
         read = alignment.run.steps.get(key)
-        if read is not None and key not in alignment.keys and not alignment.holds(read.digests[0]):
+        if read is not None and key not in alignment.keys and not alignment.holds(read.sketches[0]):
             return _lost(alignment, read) or read
     return None
 

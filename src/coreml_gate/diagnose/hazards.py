@@ -1,9 +1,9 @@
 """Which operations break in half precision, or come near it, and why?
 
 Ranges of the float32 run say what may happen and cost nothing; they also point at harmless things (a mask of
--1e9 in front of a softmax, an overflow that a later ``select`` discards). So a range is a suspicion, a
-census (``diagnose/census.py``) tells whether it harms an output, and beside that only what comes near a bound
-is reported, unless its place makes it harmless.
+-1e9 in front of a softmax, an overflow that a later ``select`` discards). So a range is a suspicion, the
+measured errors (``diagnose/operation_errors.py``) tell whether it harms an output, and beside that only what
+comes near a bound is reported, unless its place makes it harmless.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from coreml_gate.convert.origins import Origin
-from coreml_gate.diagnose.census import BAD, LEAST_HALF, WORST, Census
+from coreml_gate.diagnose.operation_errors import BAD, LEAST_HALF, WORST, OperationErrors
 from coreml_gate.diagnose.ranges import Range
 from coreml_gate.mil.ir import Constant, Function, Operation
 from coreml_gate.record import Hazard, HazardKind
@@ -109,45 +109,45 @@ def _operand_range(operation: Operation, ranges: Mapping[str, Range]) -> Range |
 def hazards(
     function: Function,
     suspected: Iterable[Suspicion],
-    censuses: Iterable[Census],
+    by_mode: Iterable[OperationErrors],
     origins: Mapping[str, Origin],
 ) -> tuple[Hazard, ...]:
     """What bites first, in the program's order; then what is near a bound and not harmless by its place."""
     by_name = {operation.name: operation for operation in function.block.walk()}
     found: dict[str, Hazard] = {}
-    suspected, censuses = tuple(suspected), tuple(censuses)
-    for census in censuses:
-        for bite in _bites(census, suspected, by_name):
+    suspected, by_mode = tuple(suspected), tuple(by_mode)
+    for errors in by_mode:
+        for bite in _bites(errors, suspected, by_name):
             if bite.operation not in found:
-                found[bite.operation] = _hazard(bite, by_name, origins, census)
+                found[bite.operation] = _hazard(bite, by_name, origins, errors)
     for item in suspected:
-        near = (item.reaches <= item.bound or not censuses) and item.kind == "overflow"
+        near = (item.reaches <= item.bound or not by_mode) and item.kind == "overflow"
         if near and item.operation not in found and not _harmless(function, item.operation):
             found[item.operation] = _hazard(item, by_name, origins, None)
     return tuple(sorted(found.values(), key=lambda hazard: hazard.bites_in is None))
 
 
 def _bites(
-    census: Census, suspected: tuple[Suspicion, ...], by_name: Mapping[str, Operation]
+    errors: OperationErrors, suspected: tuple[Suspicion, ...], by_name: Mapping[str, Operation]
 ) -> Iterator[Suspicion]:
     """Operations whose own half result is damaged, and whose damage reaches an output."""
     reasons = {item.operation: item for item in reversed(suspected)}
     inputs = {
         name: item for name, item in reasons.items() if name not in by_name and item.reaches > item.bound
     }
-    for name, damage in census.damage.items():
-        if name not in by_name or damage.own <= BAD or not census.harms(name):
+    for name, damage in errors.damage.items():
+        if name not in by_name or damage.own <= BAD or not errors.harms(name):
             continue
         given = (inputs[read] for read in by_name[name].reads() if read in inputs)
         reason = next(given, reasons.get(name))
-        if reason is None and _follows(by_name[name], census):
+        if reason is None and _follows(by_name[name], errors):
             continue
         yield reason if reason is not None else _measured(by_name[name], damage.own, damage.vanished)
 
 
-def _follows(operation: Operation, census: Census) -> bool:
+def _follows(operation: Operation, errors: OperationErrors) -> bool:
     """Is an operand beyond half precision already? Then the operand's maker is to blame."""
-    return any(census.damage[name].own >= WORST for name in operation.reads() if name in census.damage)
+    return any(errors.damage[name].own >= WORST for name in operation.reads() if name in errors.damage)
 
 
 def _measured(operation: Operation, own: float, vanished: float) -> Suspicion:
@@ -164,7 +164,7 @@ def _hazard(
     item: Suspicion,
     by_name: Mapping[str, Operation],
     origins: Mapping[str, Origin],
-    census: Census | None,
+    errors: OperationErrors | None,
 ) -> Hazard:
     origin = origins.get(item.operation, Origin())
     return Hazard(
@@ -175,7 +175,7 @@ def _hazard(
         place=origin.place,
         reaches=item.reaches,
         bound=item.bound,
-        bites_in=None if census is None else census.mode,
+        bites_in=None if errors is None else errors.mode,
     )
 
 

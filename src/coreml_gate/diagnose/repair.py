@@ -15,12 +15,12 @@ from coreml_gate.config import PrecisionLimits
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.keep import is_kept
 from coreml_gate.convert.origins import Origin
-from coreml_gate.diagnose.narrow import HalfConstants, narrowed
-from coreml_gate.diagnose.search import OutOfBudgetError, Search
+from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
 from coreml_gate.diagnose.target import least_psnr, passes
 from coreml_gate.measure.compare import compare
 from coreml_gate.mil.graph import histogram
 from coreml_gate.mil.package import Package, read_package
+from coreml_gate.mil.to_half import HalfConstants, narrowed
 from coreml_gate.record import Comparison, HalfMode, Repair
 from coreml_gate.runtime.model import Model, load
 
@@ -38,7 +38,7 @@ ConvertAgain = Callable[[tuple[str, ...]], Path]
 
 
 @dataclass(frozen=True)
-class Case:
+class HalfPrecisionCase:
     """A package and how to judge it."""
 
     twin: Package
@@ -59,7 +59,7 @@ class Case:
 class Trial:
     """Runs the twin with a set of operations in float32, against the twin itself."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: HalfPrecisionCase) -> None:
         self._case = case
         self._constants = HalfConstants()
         self._wide = [_run(load(case.twin, mode="fp32"), inputs) for inputs in case.inputs]
@@ -99,7 +99,7 @@ def _run(model: Model, inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_repair(
-    case: Case,
+    case: HalfPrecisionCase,
     ranked: Sequence[str],
     convert_again: ConvertAgain | None,
     damaged: frozenset[str] = frozenset(),
@@ -113,7 +113,7 @@ def find_repair(
     """
     started = clock()
     trial = Trial(case)
-    search = Search(trial.passes, MAX_RUNS, MAX_SECONDS, clock)
+    search = DeltaDebugging(trial.passes, MAX_RUNS, MAX_SECONDS, clock)
     start = Repair(
         outcome="not-half",
         mode=case.mode,
@@ -135,7 +135,11 @@ def find_repair(
 
 
 def _written(
-    case: Case, trial: Trial, found: tuple[str, ...], start: Repair, convert_again: ConvertAgain | None
+    case: HalfPrecisionCase,
+    trial: Trial,
+    found: tuple[str, ...],
+    start: Repair,
+    convert_again: ConvertAgain | None,
 ) -> Repair:
     names = tuple(sorted(found))
     repair = start.model_copy(
@@ -161,7 +165,7 @@ def _written(
     return repair
 
 
-def _by_module(case: Case, trial: Trial, names: tuple[str, ...]) -> tuple[str, ...]:
+def _by_module(case: HalfPrecisionCase, trial: Trial, names: tuple[str, ...]) -> tuple[str, ...]:
     """``Module/type`` for each operation, if that keeps few more and passes as well; nothing otherwise."""
     types = _types(case)
     origins = [(case.origins[name].module, types.get(name, "")) for name in names]
@@ -173,18 +177,18 @@ def _by_module(case: Case, trial: Trial, names: tuple[str, ...]) -> tuple[str, .
     return patterns if few and trial.passes(kept) else ()
 
 
-def _selected(case: Case, patterns: tuple[str, ...]) -> frozenset[str]:
+def _selected(case: HalfPrecisionCase, patterns: tuple[str, ...]) -> frozenset[str]:
     types = _types(case)
     return frozenset(
         name for name in case.half if is_kept(patterns, name, types.get(name, ""), case.origins[name])
     )
 
 
-def _types(case: Case) -> dict[str, str]:
+def _types(case: HalfPrecisionCase) -> dict[str, str]:
     return {operation.name: operation.type for operation in case.twin.function().block.walk()}
 
 
-def _confirmed(case: Case, trial: Trial, repair: Repair, convert_again: ConvertAgain) -> Repair:
+def _confirmed(case: HalfPrecisionCase, trial: Trial, repair: Repair, convert_again: ConvertAgain) -> Repair:
     """The repaired package in our runtime, and what it costs beside the one that ships now."""
     try:
         package = read_package(convert_again(repair.patterns))
@@ -202,6 +206,6 @@ def _confirmed(case: Case, trial: Trial, repair: Repair, convert_again: ConvertA
     )
 
 
-def strictly(case: Case) -> Case:
+def strictly(case: HalfPrecisionCase) -> HalfPrecisionCase:
     """The same case in fp16-strict mode."""
     return replace(case, mode="fp16-strict")

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from coreml_gate.diagnose.census import rms_error
-from coreml_gate.diagnose.encode import write_package
-from coreml_gate.diagnose.narrow import HalfConstants, Narrower, cast
+from coreml_gate.diagnose.operation_errors import rms_error
 from coreml_gate.errors import UsageError
 from coreml_gate.mil.graph import captured
 from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, TensorType, Value, ValueType
 from coreml_gate.mil.package import Package, read_package
+from coreml_gate.mil.to_half import HalfConstants, Narrower, cast
+from coreml_gate.mil.write import write_package
 from coreml_gate.runtime.model import load
 
 Arrays = dict[str, NDArray[Any]]

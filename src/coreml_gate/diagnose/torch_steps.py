@@ -1,4 +1,4 @@
-"""Runs a captured graph operation by operation; keeps a digest of each result and its place in the source."""
+"""Runs a captured graph operation by operation; keeps a sketch of each result and its place in the source."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from coreml_gate.convert.graph_names import exported_name, module_path, readable
 from coreml_gate.convert.mapping import node_key
-from coreml_gate.diagnose.digest import Digest, digest, tensors_in
+from coreml_gate.diagnose.tensor_sketch import TensorSketch, sketch, tensors_in
 from coreml_gate.engines.python import relative_to_tree
 
 _EXPORT_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -38,15 +38,15 @@ class TorchStep:
     """The innermost line of the repository, as ``models/net.py:41``; empty when it has none."""
     reads: tuple[str, ...]
     """Keys of the steps whose results it reads."""
-    digests: tuple[Digest, ...]
+    sketches: tuple[TensorSketch, ...]
 
 
 @dataclass(frozen=True)
 class TorchRun:
-    """All steps in order by key, and the digests of the model's outputs."""
+    """All steps in order by key, and the sketches of the model's outputs."""
 
     steps: Mapping[str, TorchStep]
-    outputs: tuple[Digest, ...]
+    outputs: tuple[TensorSketch, ...]
 
 
 def run_graph(
@@ -65,7 +65,7 @@ def run_graph(
 
 @dataclass
 class _Recorder:
-    """Collects steps; sees tensors that were written to after their digest was taken."""
+    """Collects steps; sees tensors that were written to after their sketch was taken."""
 
     root: Path
     steps: dict[str, TorchStep] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class _Recorder:
         again = f"{key}{_LINK}{tensor._version}"  # noqa: SLF001  # as above
         if again not in self.steps:
             self.steps[again] = TorchStep(
-                again, writer.operation, writer.module, writer.place, (key,), (digest(tensor),)
+                again, writer.operation, writer.module, writer.place, (key,), (sketch(tensor),)
             )
         return again
 
@@ -112,7 +112,7 @@ class _Interpreter(torch.fx.Interpreter):
 
     def run_all(self, arguments: Sequence[object]) -> TorchRun:
         returned = self.run(*arguments, enable_io_processing=False)
-        return TorchRun(self._recorder.steps, tuple(digest(item) for item in tensors_in(returned)))
+        return TorchRun(self._recorder.steps, tuple(sketch(item) for item in tensors_in(returned)))
 
     def run_node(self, n: torch.fx.Node) -> Any:  # noqa: ANN401  # whatever the node gives
         result = super().run_node(n)
@@ -124,7 +124,7 @@ class _Interpreter(torch.fx.Interpreter):
                 module=module_path(n),
                 place=_place(frames, self._recorder.root),
                 reads=tuple(node_key(item) for item in n.all_input_nodes),
-                digests=tuple(digest(item) for item in found),
+                sketches=tuple(sketch(item) for item in found),
             )
             self._recorder.add(step, result)
         return result
@@ -160,7 +160,7 @@ def _run_script(script: torch.jit.ScriptModule, inputs: list[Tensor], root: Path
         _run_script_node(node, values, recorder)
     returned = [values[item.debugName()] for item in graph.outputs()]
     found = [tensor for item in returned for tensor in tensors_in(item)]
-    return TorchRun(recorder.steps, tuple(digest(tensor) for tensor in found))
+    return TorchRun(recorder.steps, tuple(sketch(tensor) for tensor in found))
 
 
 def _run_script_node(node: Any, values: dict[str, Any], recorder: _Recorder) -> None:  # noqa: ANN401  # untyped in torch
@@ -180,7 +180,7 @@ def _run_script_node(node: Any, values: dict[str, Any], recorder: _Recorder) -> 
             module=readable(scope),
             place=_place(list(_SCRIPT_FRAME.finditer(node.sourceRange())), recorder.root),
             reads=reads,
-            digests=tuple(digest(item) for item in found),
+            sketches=tuple(sketch(item) for item in found),
         )
         recorder.add(step, result)
     elif node.kind() in {"prim::ListConstruct", "prim::TupleConstruct"}:

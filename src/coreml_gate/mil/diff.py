@@ -148,7 +148,7 @@ MIRRORED: Final[Mapping[ChangeKind, ChangeKind]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ProgramChange:
     """One thing that happened; ``base`` and ``head`` are names of operations, either may be empty."""
 
     kind: ChangeKind
@@ -167,7 +167,7 @@ class Diff:
     head_operations: int
     renamed: int
     """Operations that only have another name: the converter counts them, so one more layer renames many."""
-    changes: tuple[Change, ...]
+    changes: tuple[ProgramChange, ...]
 
     def count(self) -> Mapping[ChangeKind, int]:
         """How often each kind of change occurs, in the order of :data:`KINDS`."""
@@ -182,7 +182,7 @@ class Diff:
 
     def lines(self, limit: int = 9) -> Iterator[str]:
         """One line per part of the model, those with most changes first, at most ``limit`` lines."""
-        modules: dict[str, list[Change]] = {}
+        modules: dict[str, list[ProgramChange]] = {}
         for change in self.changes:
             modules.setdefault(change.module, []).append(change)
         ordered = sorted(modules.items(), key=lambda item: -len(item[1]))
@@ -198,7 +198,7 @@ def _sizes(base: int, head: int) -> str:
     return f"{head} operations" if base == head else f"{head} operations, {base} in the baseline"
 
 
-def _summary(changes: Iterable[Change]) -> str:
+def _summary(changes: Iterable[ProgramChange]) -> str:
     """``added 2 relu, 1 conv; re-typed 3 fp16 to fp32``."""
     texts: dict[ChangeKind, Counter[str]] = {}
     for change in changes:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.mil.diff import Change, ChangeKind, Diff, Node, Outline
+from coreml_gate.mil.diff import ChangeKind, Diff, Node, Outline, ProgramChange
 from coreml_gate.mil.diff_matching import Graph, Matching, match
 
 _DTYPE: Final = re.compile(r"\b(fp16|fp32)\b")
@@ -28,9 +28,9 @@ def diff(base: Outline, head: Outline) -> Diff:
     return Diff(len(base.nodes), len(head.nodes), renamed, tuple(changes))
 
 
-def _changed(base: Node, head: Node) -> Iterator[Change]:
-    def change(kind: ChangeKind, text: str) -> Change:
-        return Change(kind, head.module or base.module, (base.name,), (head.name,), text)
+def _changed(base: Node, head: Node) -> Iterator[ProgramChange]:
+    def change(kind: ChangeKind, text: str) -> ProgramChange:
+        return ProgramChange(kind, head.module or base.module, (base.name,), (head.name,), text)
 
     before, after = (tuple(result.dtype for result in node.results) for node in (base, head))
     if before != after:
@@ -50,7 +50,7 @@ def _same_but_for_type(base: Node, head: Node) -> bool:
     return next(forms) == next(forms)
 
 
-def _moved(matching: Matching) -> Iterator[Change]:
+def _moved(matching: Matching) -> Iterator[ProgramChange]:
     """Operations that read another operation than before, both of which exist on both sides."""
     for one, other in matching.pairs():
         before, after = matching.base.operands[one], matching.head.operands[other]
@@ -62,7 +62,7 @@ def _moved(matching: Matching) -> Iterator[Change]:
         translated = tuple((matching.to_head.get(maker, maker), result) for maker, result in before)
         if known and translated != after:
             base, head = matching.base.nodes[one], matching.head.nodes[other]
-            yield Change("moved", head.module or base.module, (base.name,), (head.name,), head.type)
+            yield ProgramChange("moved", head.module or base.module, (base.name,), (head.name,), head.type)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class _Region:
         return self.operands == other.operands and self.readers == other.readers
 
 
-def _rewired(matching: Matching) -> Iterator[Change]:
+def _rewired(matching: Matching) -> Iterator[ProgramChange]:
     """Regions without partners: one that stands where another stood was fused, split or replaced."""
     gone = _regions(matching.base, matching.to_head, matching.to_head)
     new = _regions(matching.head, matching.to_base, {index: index for index in matching.to_base})
@@ -93,7 +93,7 @@ def _rewired(matching: Matching) -> Iterator[Change]:
         yield from _alone("added", matching.head, region, _unfolded_from(matching, region))
 
 
-def _replaced(matching: Matching, gone: _Region, new: _Region) -> Change:
+def _replaced(matching: Matching, gone: _Region, new: _Region) -> ProgramChange:
     before = [matching.base.nodes[index] for index in gone.members]
     after = [matching.head.nodes[index] for index in new.members]
     kind: ChangeKind = "replaced"
@@ -103,21 +103,21 @@ def _replaced(matching: Matching, gone: _Region, new: _Region) -> Change:
     elif [node.type for node in before] == [node.type for node in after]:
         kind, text = "settings", _types(after)
     names = tuple(node.name for node in before), tuple(node.name for node in after)
-    return Change(kind, after[0].module or before[0].module, *names, text)
+    return ProgramChange(kind, after[0].module or before[0].module, *names, text)
 
 
-def _alone(kind: ChangeKind, graph: Graph, region: _Region, into: Node | None) -> Iterator[Change]:
+def _alone(kind: ChangeKind, graph: Graph, region: _Region, into: Node | None) -> Iterator[ProgramChange]:
     nodes = [graph.nodes[index] for index in region.members]
     names = tuple(node.name for node in nodes)
     if into is not None:
         base, head = (names, (into.name,)) if kind == "removed" else ((into.name,), names)
         fused: ChangeKind = "fused" if kind == "removed" else "split"
         link = "into" if kind == "removed" else "out of"
-        yield Change(fused, into.module, base, head, f"{_types(nodes)} {link} {into.type}")
+        yield ProgramChange(fused, into.module, base, head, f"{_types(nodes)} {link} {into.type}")
         return
     for node in nodes:
         base, head = ((node.name,), ()) if kind == "removed" else ((), (node.name,))
-        yield Change(kind, node.module, base, head, node.type)
+        yield ProgramChange(kind, node.module, base, head, node.type)
 
 
 def _folded_into(matching: Matching, region: _Region) -> Node | None:

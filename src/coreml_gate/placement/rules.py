@@ -24,7 +24,7 @@ _MOVES_TYPES: Final = frozenset({"cast"})
 
 
 @dataclass(frozen=True)
-class Rule:
+class PlacementRule:
     """One reason, whether it holds for an operation, and who says so."""
 
     reason: str
@@ -47,13 +47,15 @@ def _is_dilated(values: Values, operation: Operation) -> bool:
     return dilations is not None and bool(np.greater(dilations, 1).any())
 
 
-RULES: Final[Mapping[str, Rule]] = {
-    "type": Rule("the Neural Engine computes in float16 only", TYPED_EXECUTION, _is_not_half),
-    "recurrent": Rule(
+RULES: Final[Mapping[str, PlacementRule]] = {
+    "type": PlacementRule("the Neural Engine computes in float16 only", TYPED_EXECUTION, _is_not_half),
+    "recurrent": PlacementRule(
         "recurrent layers do not run on it", UNSUPPORTED_LAYERS, lambda _, each: each.type in _RECURRENT
     ),
-    "gather": Rule("gather does not run on it", UNSUPPORTED_LAYERS, lambda _, each: each.type in _GATHER),
-    "dilation": Rule("dilated convolutions do not run on it", UNSUPPORTED_LAYERS, _is_dilated),
+    "gather": PlacementRule(
+        "gather does not run on it", UNSUPPORTED_LAYERS, lambda _, each: each.type in _GATHER
+    ),
+    "dilation": PlacementRule("dilated convolutions do not run on it", UNSUPPORTED_LAYERS, _is_dilated),
 }
 """In the order in which they are asked: the first that holds is named."""
 

@@ -4,25 +4,25 @@ from collections.abc import Mapping
 from typing import Final
 
 from coreml_gate.config import ModelConfig
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.package import Package
 from coreml_gate.record import RuleMatch, RulePlace
 from coreml_gate.rules import (
     arguments,
+    capture,
     compression,
     conversion,
-    custom,
-    drift,
     formulas,
     memory,
+    neural_engine,
+    pre_post,
     precision,
-    processing,
-    residency,
     shapes,
     size,
-    traps,
+    unsupported_operations,
+    versions,
 )
-from coreml_gate.rules.rule import Facts, Rule, Setting, Twins, setting_of
-from coreml_gate.rules.view import View
+from coreml_gate.rules.rule import Facts, ProgramPair, Rule, Setting, setting_of
 from coreml_gate.torch_graph import TorchGraph
 
 __all__ = [
@@ -30,10 +30,10 @@ __all__ = [
     "KEPT_PLACES",
     "RULES",
     "Facts",
+    "Index",
+    "ProgramPair",
     "Rule",
     "Setting",
-    "Twins",
-    "View",
     "find_matches",
     "look",
 ]
@@ -44,15 +44,15 @@ KEPT_PLACES: Final = 8
 GROUPS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "Half precision": (*precision.RULES, *formulas.RULES),
     "Shapes and flexible inputs": shapes.RULES,
-    "Neural Engine": residency.RULES,
+    "Neural Engine": neural_engine.RULES,
     "Memory": memory.RULES,
     "Conversion: the saved program": conversion.RULES,
-    "Conversion: the torch graph": (*arguments.RULES, *traps.RULES),
-    "Operations without a converter": custom.RULES,
-    "Pre- and post-processing": processing.RULES,
+    "Conversion: the torch graph": (*arguments.RULES, *capture.RULES),
+    "Operations without a converter": unsupported_operations.RULES,
+    "Pre- and post-processing": pre_post.RULES,
     "Compression": compression.RULES,
     "Size": size.RULES,
-    "Versions": drift.RULES,
+    "Versions": versions.RULES,
 }
 """All rules by group, in the order in which people read them."""
 
@@ -84,7 +84,7 @@ def look(
     config: ModelConfig, shipped: Package | None, wide: Package | None, graph: TorchGraph | None
 ) -> tuple[RuleMatch, ...]:
     """The matches of one model: of its package and float32 twin where there are any, and of its graph."""
-    program = None if shipped is None else View(shipped.function())
+    program = None if shipped is None else Index(shipped.function())
     halved = shipped is not None and wide is not None and wide.path != shipped.path
-    twins = Twins(program, View(wide.function())) if program and wide and halved else None
+    twins = ProgramPair(program, Index(wide.function())) if program and wide and halved else None
     return find_matches(Facts(setting_of(config), shipped, program, twins, graph))

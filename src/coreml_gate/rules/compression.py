@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 
 from coreml_gate.mil.dtypes import DTYPES
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Constant, Operation, TensorType
 from coreml_gate.rules.rule import Match, Rule
-from coreml_gate.rules.view import View
 
 _DOCS: Final = "https://apple.github.io/coremltools/docs-guides/source/opt-overview.html"
 _LEAST_ELEMENTS: Final = 2048
@@ -20,11 +20,11 @@ _OVERHEAD: Final = 1.25
 _SPARSE_SHARE: Final = 0.5
 
 
-def _compressed(program: View) -> tuple[Operation, ...]:
+def _compressed(program: Index) -> tuple[Operation, ...]:
     return tuple(item for item in program.operations if item.type.startswith("constexpr_"))
 
 
-def _layer_left_out(program: View) -> Iterator[Match]:
+def _layer_left_out(program: Index) -> Iterator[Match]:
     if not any(item.type != "constexpr_cast" for item in _compressed(program)):
         return
     for operation, parameter, name in program.weights():
@@ -37,7 +37,7 @@ def _layer_left_out(program: View) -> Iterator[Match]:
             )
 
 
-def bits_of(program: View, operation: Operation) -> int:
+def bits_of(program: Index, operation: Operation) -> int:
     """Bits per weight of a compressed weight's elements, its tables and scales not counted; 0 if unknown."""
     for parameter in ("indices", "data", "quantized_data", "nonzero_data"):
         held = _held(program, operation, parameter)
@@ -46,7 +46,7 @@ def bits_of(program: View, operation: Operation) -> int:
     return 0
 
 
-def _held(program: View, operation: Operation, parameter: str) -> Constant | None:
+def _held(program: Index, operation: Operation, parameter: str) -> Constant | None:
     """A constant operand: by name or inline from iOS 18 on, as an attribute before."""
     if parameter in operation.attributes:
         return operation.attributes[parameter]
@@ -63,7 +63,7 @@ def _index_bits(operation: Operation) -> int:
     return int(np.ceil(np.log2(max(operation.attributes["lut"].array.size, 2))))
 
 
-def _compressed_ends(program: View) -> Iterator[Match]:
+def _compressed_ends(program: Index) -> Iterator[Match]:
     layers = [item for item in program.weights() if item[0].type != "gather"]
     if len(layers) < _LEAST_LAYERS:
         return
@@ -74,7 +74,7 @@ def _compressed_ends(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"the {position} layer has {bits} bits per weight")
 
 
-def _coarse_palette(program: View) -> Iterator[Match]:
+def _coarse_palette(program: Index) -> Iterator[Match]:
     for operation in program.of("constexpr_lut_to_dense"):
         bits, tables = bits_of(program, operation), _tables(program, operation)
         elements = program.elements(operation.outputs[0].name)
@@ -82,12 +82,12 @@ def _coarse_palette(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"one table of {2**bits} values for {elements} weights")
 
 
-def _tables(program: View, operation: Operation) -> int:
+def _tables(program: Index, operation: Operation) -> int:
     held = _held(program, operation, "lut")
     return 1 if held is None else int(np.prod(held.array.shape[:-2], dtype=np.int64))
 
 
-def _heavy_scales(program: View) -> Iterator[Match]:
+def _heavy_scales(program: Index) -> Iterator[Match]:
     for operation in program.of("constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"):
         bits, elements = bits_of(program, operation), program.elements(operation.outputs[0].name)
         held = (_held(program, operation, parameter) for parameter in operation.inputs)
@@ -97,7 +97,7 @@ def _heavy_scales(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"{bits} bits per weight are {reached:.2f} with scales and tables")
 
 
-def _dense_sparse(program: View) -> Iterator[Match]:
+def _dense_sparse(program: Index) -> Iterator[Match]:
     for operation in program.of("constexpr_sparse_to_dense"):
         held = _held(program, operation, "nonzero_data")
         share = 0.0 if held is None else held.array.size / program.elements(operation.outputs[0].name)

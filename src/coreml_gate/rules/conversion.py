@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from typing import Final
 
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
 from coreml_gate.rules.rule import Match, Rule
-from coreml_gate.rules.view import View
 
 _LEAST_EPSILON: Final = 1e-8
 
 
-def _constant_output(program: View) -> Iterator[Match]:
+def _constant_output(program: Index) -> Iterator[Match]:
     for name in program.function.block.outputs:
         if name not in program.varying:
             yield Match(name, "no input reaches it: it is the same for every prediction")
 
 
-def _unread_input(program: View) -> Iterator[Match]:
+def _unread_input(program: Index) -> Iterator[Match]:
     outputs = program.function.block.outputs
     for value in program.function.inputs:
         readers = program.readers.get(value.name, ())
@@ -25,19 +25,19 @@ def _unread_input(program: View) -> Iterator[Match]:
             yield Match(value.name, "no operation reads it")
 
 
-def _leads_nowhere(program: View, operation: Operation) -> bool:
+def _leads_nowhere(program: Index, operation: Operation) -> bool:
     """Coremltools gives an unread input an identity that nobody reads."""
     name = operation.outputs[0].name
     return name not in program.readers and name not in program.function.block.outputs
 
 
-def _power_of_two(program: View) -> Iterator[Match]:
+def _power_of_two(program: Index) -> Iterator[Match]:
     for operation in program.of("pow"):
         if program.scalar(operation, "x") == 2 and program.name(operation, "y") in program.varying:  # noqa: PLR2004 - the base that is wrong
             yield Match(operation.name, "2 ** y is computed as y ** 2 on the device")
 
 
-def _reciprocal(program: View) -> Iterator[Match]:
+def _reciprocal(program: Index) -> Iterator[Match]:
     for operation in program.of("inverse"):
         epsilon = program.scalar(operation, "epsilon")
         if (
@@ -48,13 +48,13 @@ def _reciprocal(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"1 / x is computed as 1 / (x + {epsilon:.3g})")
 
 
-def _is_guarded(program: View, name: str | None) -> bool:
+def _is_guarded(program: Index, name: str | None) -> bool:
     """Is the value kept away from zero, so that the epsilon is lost in it?"""
     made = program.origin(name)
     return made is not None and made.type in {"add", "clip", "maximum", "exp"}
 
 
-def _narrowed_integers(program: View) -> Iterator[Match]:
+def _narrowed_integers(program: Index) -> Iterator[Match]:
     for operation in program.of("cast"):
         dtype, name = program.text(operation, "dtype"), program.name(operation, "x")
         if dtype not in {"int16", "uint16"} or program.dtype(name) != "int32" or name not in program.varying:
@@ -64,7 +64,7 @@ def _narrowed_integers(program: View) -> Iterator[Match]:
                 yield Match(operation.name, f"integers gathered by `{reader.name}` are cut to {dtype}")
 
 
-def _random_numbers(program: View) -> Iterator[Match]:
+def _random_numbers(program: Index) -> Iterator[Match]:
     for operation in program.operations:
         if operation.type.startswith("random_"):
             yield Match(operation.name, f"`{operation.type}` draws other numbers than torch")

@@ -5,44 +5,44 @@ from typing import Final
 
 import numpy as np
 
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
 from coreml_gate.rules.rule import Match, Rule
-from coreml_gate.rules.view import View
 
 _SQUARE: Final = 2
 _LONG_SUM: Final = 4096
 
 
-def _softplus(program: View) -> Iterator[Match]:
+def _softplus(program: Index) -> Iterator[Match]:
     yield from _halves(program, "softplus")
 
 
-def _log_sum_exp(program: View) -> Iterator[Match]:
+def _log_sum_exp(program: Index) -> Iterator[Match]:
     yield from _halves(program, "reduce_log_sum_exp")
 
 
-def _halves(program: View, kind: str) -> Iterator[Match]:
+def _halves(program: Index, kind: str) -> Iterator[Match]:
     for operation in program.of(kind):
         if program.is_half(operation):
             yield Match(operation.name, f"`{kind}` in half precision")
 
 
-def _log_of_softmax(program: View) -> Iterator[Match]:
+def _log_of_softmax(program: Index) -> Iterator[Match]:
     yield from _log_of(program, "softmax")
 
 
-def _log_of_sigmoid(program: View) -> Iterator[Match]:
+def _log_of_sigmoid(program: Index) -> Iterator[Match]:
     yield from _log_of(program, "sigmoid")
 
 
-def _log_of(program: View, kind: str) -> Iterator[Match]:
+def _log_of(program: Index, kind: str) -> Iterator[Match]:
     for operation in program.of("log"):
         made = program.maker(operation, "x")
         if made is not None and made.type == kind and program.is_half(operation):
             yield Match(operation.name, f"`log` of `{kind}` `{made.name}` in half precision")
 
 
-def _mean_of_squares(program: View) -> Iterator[Match]:
+def _mean_of_squares(program: Index) -> Iterator[Match]:
     for operation in program.of("reduce_mean", "reduce_sum", "reduce_sum_square"):
         if not program.is_half(operation):
             continue
@@ -50,7 +50,7 @@ def _mean_of_squares(program: View) -> Iterator[Match]:
             yield Match(operation.name, "squares in half precision: inputs above 255 overflow")
 
 
-def _is_square(program: View, operation: Operation | None) -> bool:
+def _is_square(program: Index, operation: Operation | None) -> bool:
     if operation is None:
         return False
     if operation.type == "mul":
@@ -64,7 +64,7 @@ def _is_square(program: View, operation: Operation | None) -> bool:
     )
 
 
-def _is_bounded(program: View, name: str | None) -> bool:
+def _is_bounded(program: Index, name: str | None) -> bool:
     """Was the value divided by a greatest value, as a stable norm does?"""
     made = program.origin(name)
     if made is None or made.type not in {"real_div", "mul"}:
@@ -73,7 +73,7 @@ def _is_bounded(program: View, name: str | None) -> bool:
     return any(maker is not None and maker.type in {"reduce_max", "maximum", "inverse"} for maker in makers)
 
 
-def _long_sum(program: View) -> Iterator[Match]:
+def _long_sum(program: Index) -> Iterator[Match]:
     for operation in program.of("reduce_sum", "cumsum"):
         name = program.name(operation, "x")
         axes = program.constant(operation, "axes" if operation.type == "reduce_sum" else "axis")
@@ -85,7 +85,7 @@ def _long_sum(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"`{operation.type}` adds {count} halves")
 
 
-def _unshifted_softmax(program: View) -> Iterator[Match]:
+def _unshifted_softmax(program: Index) -> Iterator[Match]:
     for operation in program.of("exp"):
         if not program.is_half(operation) or _is_shifted(program, operation):
             continue
@@ -95,13 +95,13 @@ def _unshifted_softmax(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"exp / sum(exp) written out, summed in `{sums[0].name}`")
 
 
-def _is_shifted(program: View, exp: Operation) -> bool:
+def _is_shifted(program: Index, exp: Operation) -> bool:
     made = program.maker(exp, "x")
     shift = None if made is None or made.type != "sub" else program.maker(made, "y")
     return shift is not None and shift.type == "reduce_max"
 
 
-def _variance_of_squares(program: View) -> Iterator[Match]:
+def _variance_of_squares(program: Index) -> Iterator[Match]:
     for operation in program.of("sub"):
         mean, square = program.maker(operation, "x"), program.maker(operation, "y")
         if mean is None or mean.type != "reduce_mean" or not program.is_half(operation):
@@ -115,7 +115,7 @@ def _variance_of_squares(program: View) -> Iterator[Match]:
             yield Match(operation.name, "E[x^2] - E[x]^2 in half precision cancels")
 
 
-def _squares(program: View, operation: Operation | None) -> bool:
+def _squares(program: Index, operation: Operation | None) -> bool:
     if operation is None:
         return False
     same = operation.type == "mul" and program.name(operation, "x") == program.name(operation, "y")
@@ -126,7 +126,7 @@ def _squares(program: View, operation: Operation | None) -> bool:
     )
 
 
-def _late_scale(program: View) -> Iterator[Match]:
+def _late_scale(program: Index) -> Iterator[Match]:
     for operation in program.of("matmul"):
         constant = {program.name(operation, "x"), program.name(operation, "y")} - program.varying
         if constant or not program.is_half(operation):

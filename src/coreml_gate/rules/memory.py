@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
+from coreml_gate.mil.index import Index
 from coreml_gate.rules.rule import Match, Rule
-from coreml_gate.rules.view import View
 
 _MB: Final = 1_000_000
 _KERNEL_GROWTH: Final = 4.0
@@ -15,7 +15,7 @@ _LARGE_STATES: Final = 256 * _MB
 _COLUMNS: Final = 256 * _MB
 
 
-def _dilated_kernel(program: View) -> Iterator[Match]:
+def _dilated_kernel(program: Index) -> Iterator[Match]:
     for operation in program.of("conv"):
         dilations = program.constant(operation, "dilations")
         weight = program.name(operation, "weight")
@@ -34,7 +34,7 @@ def _dilated_kernel(program: View) -> Iterator[Match]:
             )
 
 
-def _attention_scores(program: View) -> Iterator[Match]:
+def _attention_scores(program: Index) -> Iterator[Match]:
     for operation in program.of("softmax"):
         made = program.maker(operation, "x")
         size = program.bytes(operation.outputs[0].name)
@@ -45,7 +45,7 @@ def _attention_scores(program: View) -> Iterator[Match]:
             )
 
 
-def _large_value(program: View) -> Iterator[Match]:
+def _large_value(program: Index) -> Iterator[Match]:
     for operation in program.operations:
         for value in operation.outputs:
             if value.name in program.varying and program.bytes(value.name) >= _LARGE_VALUE:
@@ -55,7 +55,7 @@ def _large_value(program: View) -> Iterator[Match]:
                 )
 
 
-def _large_states(program: View) -> Iterator[Match]:
+def _large_states(program: Index) -> Iterator[Match]:
     states = [value.name for value in program.function.inputs if type(value.type).__name__ == "StateType"]
     size = sum(2 * program.elements(name) for name in states)
     if size >= _LARGE_STATES:
@@ -64,7 +64,7 @@ def _large_states(program: View) -> Iterator[Match]:
         )
 
 
-def _wide_kernel(program: View) -> Iterator[Match]:
+def _wide_kernel(program: Index) -> Iterator[Match]:
     for operation in program.of("conv"):
         kernel = program.shape(program.name(operation, "weight"))[1:]
         space = program.shape(operation.outputs[0].name)[2:]

@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
-from coreml_gate.rules.rule import Match, Rule, Twins
-from coreml_gate.rules.view import View
+from coreml_gate.rules.rule import Match, ProgramPair, Rule
 
 _GREATEST: Final = float(np.finfo(np.float16).max)
 _LEAST: Final = 2.0**-24
@@ -28,7 +28,7 @@ _EPSILONS: Final = {
 }
 
 
-def _infinite_constant(program: View) -> Iterator[Match]:
+def _infinite_constant(program: Index) -> Iterator[Match]:
     for operation, constant in _wide_summands(program):
         reach = float(np.abs(constant[np.isfinite(constant)]).max(initial=0))
         if reach > _GREATEST:
@@ -37,7 +37,7 @@ def _infinite_constant(program: View) -> Iterator[Match]:
             )
 
 
-def _masked_row(program: View) -> Iterator[Match]:
+def _masked_row(program: Index) -> Iterator[Match]:
     for operation, constant in _wide_summands(program):
         if operation.type != "add" or not any(user.type == "softmax" for user in program.users(operation)):
             continue
@@ -47,7 +47,7 @@ def _masked_row(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"{rows} rows are masked everywhere: softmax makes them NaN")
 
 
-def _wide_summands(program: View) -> Iterator[tuple[Operation, NDArray[Any]]]:
+def _wide_summands(program: Index) -> Iterator[tuple[Operation, NDArray[Any]]]:
     """Float32 operations with a constant operand whose result is cast to halves at once.
 
     coremltools keeps an operation in float32 when a constant of it overflows, and narrows its result.
@@ -63,13 +63,13 @@ def _wide_summands(program: View) -> Iterator[tuple[Operation, NDArray[Any]]]:
                 yield operation, constant
 
 
-def _changed_constant(twins: Twins) -> Iterator[Match]:
+def _changed_constant(twins: ProgramPair) -> Iterator[Match]:
     for name, value, wide in _scalars(twins):
         if wide != 0 and abs(value / wide - 1) > _CHANGED:
             yield Match(name, f"{wide:.3g} becomes {value:.3g}")
 
 
-def _rounded_integers(twins: Twins) -> Iterator[Match]:
+def _rounded_integers(twins: ProgramPair) -> Iterator[Match]:
     for name, constant in twins.shipped.constants.items():
         wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
         if wide is None or constant.array.dtype != np.float16 or wide.array.dtype != np.float32:
@@ -82,14 +82,14 @@ def _rounded_integers(twins: Twins) -> Iterator[Match]:
                 yield Match(name, f"{changed} of {exact.size} whole numbers are rounded")
 
 
-def _tiny_epsilon(program: View) -> Iterator[Match]:
+def _tiny_epsilon(program: Index) -> Iterator[Match]:
     for operation in program.of(*_EPSILONS):
         epsilon = program.scalar(operation, _EPSILONS[operation.type])
         if epsilon is not None and program.is_half(operation) and abs(epsilon) < 2 * _LEAST:
             yield Match(operation.name, f"`{operation.type}` with epsilon {epsilon:.3g} in half precision")
 
 
-def _float_ids(program: View) -> Iterator[Match]:
+def _float_ids(program: Index) -> Iterator[Match]:
     for value in program.function.inputs:
         if program.dtype(value.name) != "fp16":
             continue
@@ -102,7 +102,7 @@ def _float_ids(program: View) -> Iterator[Match]:
                 yield Match(value.name, f"indices of a table with {max(rows)} rows come in as halves")
 
 
-def _gathers(program: View, operation: Operation, steps: int) -> Iterator[Operation]:
+def _gathers(program: Index, operation: Operation, steps: int) -> Iterator[Operation]:
     """The gathers that an index reaches; negative ones are made positive on the way."""
     for user in program.users(operation):
         if user.type.startswith("gather"):
@@ -111,13 +111,13 @@ def _gathers(program: View, operation: Operation, steps: int) -> Iterator[Operat
             yield from _gathers(program, user, steps - 1)
 
 
-def _rows(program: View, gather: Operation) -> int:
+def _rows(program: Index, gather: Operation) -> int:
     axis = int(program.scalar(gather, "axis") or 0)
     shape = program.shape(program.name(gather, "x"))
     return (shape[axis] or 0) if len(shape) > axis else 0
 
 
-def _cast_pairs(program: View) -> Iterator[Match]:
+def _cast_pairs(program: Index) -> Iterator[Match]:
     for operation in program.of("cast"):
         if (
             program.text(operation, "dtype") != "fp32"
@@ -129,14 +129,14 @@ def _cast_pairs(program: View) -> Iterator[Match]:
             yield Match(readers[0].name, f"`{readers[0].type}` alone stands in float32 between two casts")
 
 
-def _is_narrowed_at_once(program: View, operation: Operation) -> bool:
+def _is_narrowed_at_once(program: Index, operation: Operation) -> bool:
     readers = program.readers.get(operation.outputs[0].name, ())
     return bool(readers) and all(
         reader.type == "cast" and program.text(reader, "dtype") == "fp16" for reader in readers
     )
 
 
-def _scalars(twins: Twins) -> Iterator[tuple[str, float, float]]:
+def _scalars(twins: ProgramPair) -> Iterator[tuple[str, float, float]]:
     """Constants of one float number: name, half and float32 value."""
     for name, constant in twins.shipped.constants.items():
         wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from typing import Any, Final, Literal
 
 from coreml_gate.config import ModelConfig
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.package import Package
-from coreml_gate.rules.view import View
 from coreml_gate.torch_graph import TorchGraph
 
 Severity = Literal["fatal", "silent", "perf", "info"]
@@ -38,11 +38,11 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Twins:
+class ProgramPair:
     """The shipped program beside its float32 twin: what half precision did to a constant shows only there."""
 
-    shipped: View
-    wide: View
+    shipped: Index
+    wide: Index
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Facts:
 
     setting: Setting
     package: Package | None = None
-    program: View | None = None
-    twins: Twins | None = None
+    program: Index | None = None
+    twins: ProgramPair | None = None
     graph: TorchGraph | None = None
 
 

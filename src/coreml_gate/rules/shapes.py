@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import TensorType
 from coreml_gate.mil.package import Package
 from coreml_gate.rules.rule import Match, Rule
-from coreml_gate.rules.view import View
 
 _FLEXIBLE_INPUTS: Final = "https://apple.github.io/coremltools/docs-guides/source/flexible-inputs.html"
 _GREATEST_RANK: Final = 5
@@ -42,7 +42,7 @@ def _wide_range(package: Package) -> Iterator[Match]:
 
 def _enumerated_layer_norm(package: Package) -> Iterator[Match]:
     enumerated = [feature.name for feature in package.interface.inputs if feature.shapes]
-    norms = list(View(package.function()).of("layer_norm")) if enumerated else []
+    norms = list(Index(package.function()).of("layer_norm")) if enumerated else []
     if norms:
         yield Match(enumerated[0], f"enumerated shapes with {len(norms)} `layer_norm`")
 
@@ -60,21 +60,21 @@ def _several_enumerations(package: Package) -> Iterator[Match]:
         yield Match(enumerated[0].name, f"{names} enumerate shapes: only the n-th of each go together")
 
 
-def _high_rank(program: View) -> Iterator[Match]:
+def _high_rank(program: Index) -> Iterator[Match]:
     for operation in program.operations:
         for value in operation.outputs:
             if len(program.shape(value.name)) > _GREATEST_RANK:
                 yield Match(operation.name, f"`{operation.type}` gives {value.type}")
 
 
-def _empty_value(program: View) -> Iterator[Match]:
+def _empty_value(program: Index) -> Iterator[Match]:
     for operation in program.operations:
         for value in operation.outputs:
             if 0 in program.shape(value.name):
                 yield Match(operation.name, f"`{operation.type}` gives {value.type}")
 
 
-def _run_time_shape(program: View) -> Iterator[Match]:
+def _run_time_shape(program: Index) -> Iterator[Match]:
     for operation in program.of("reshape", "fill", "tile", "slice_by_index", "slice_by_size", "broadcast_to"):
         parameters = {
             "reshape": ("shape",),
@@ -88,17 +88,17 @@ def _run_time_shape(program: View) -> Iterator[Match]:
                 break
 
 
-def _data_dependent_size(program: View) -> Iterator[Match]:
+def _data_dependent_size(program: Index) -> Iterator[Match]:
     for operation in program.of("non_zero"):
         yield Match(operation.name, "its size depends on the values")
 
 
-def _control_flow(program: View) -> Iterator[Match]:
+def _control_flow(program: Index) -> Iterator[Match]:
     for operation in program.of("while_loop", "cond"):
         yield Match(operation.name, f"`{operation.type}`")
 
 
-def _long_axis(program: View) -> Iterator[Match]:
+def _long_axis(program: Index) -> Iterator[Match]:
     for operation in program.operations:
         for value in operation.outputs:
             shape = program.shape(value.name)
@@ -107,7 +107,7 @@ def _long_axis(program: View) -> Iterator[Match]:
                 yield Match(operation.name, f"`{operation.type}` gives {value.type}")
 
 
-def _unaligned_output(program: View) -> Iterator[Match]:
+def _unaligned_output(program: Index) -> Iterator[Match]:
     for name in program.function.block.outputs:
         kind = program.types.get(name)
         if not isinstance(kind, TensorType) or kind.dtype != "fp16" or len(kind.shape) != 2:  # noqa: PLR2004 - of rank 2

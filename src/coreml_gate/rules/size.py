@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Constant, TensorType
 from coreml_gate.mil.package import Package
 from coreml_gate.rules.rule import Match, Rule
-from coreml_gate.rules.view import View
 
 _GREATEST_FILE: Final = 2**31
 _LARGE_PROGRAM: Final = 16_000_000
@@ -33,12 +33,12 @@ def _heavy_message(package: Package) -> Iterator[Match]:
         )
 
 
-def _many_operations(program: View) -> Iterator[Match]:
+def _many_operations(program: Index) -> Iterator[Match]:
     if len(program.operations) >= _MANY_OPERATIONS:
         yield Match(program.function.name, f"{len(program.operations)} operations")
 
 
-def _unrolled_loop(program: View) -> Iterator[Match]:
+def _unrolled_loop(program: Index) -> Iterator[Match]:
     weights: dict[str, int] = {}
     for _, _, name in program.weights():
         weights[name] = weights.get(name, 0) + 1
@@ -47,7 +47,7 @@ def _unrolled_loop(program: View) -> Iterator[Match]:
             yield Match(name, f"{count} operations share this weight: a loop that was unrolled")
 
 
-def _wide_weights(program: View) -> Iterator[Match]:
+def _wide_weights(program: Index) -> Iterator[Match]:
     halves = any(program.is_half(operation) for operation in program.of("conv", "linear", "matmul"))
     for name, constant in program.constants.items():
         wide = isinstance(constant.type, TensorType) and constant.type.dtype == "fp32"
@@ -55,7 +55,7 @@ def _wide_weights(program: View) -> Iterator[Match]:
             yield Match(name, f"{constant.stored_bytes / 1e6:.1f} MB are float32 in a half-precision package")
 
 
-def _transposed_twin(program: View) -> Iterator[Match]:
+def _transposed_twin(program: Index) -> Iterator[Match]:
     seen: dict[tuple[int, ...], list[tuple[str, Constant]]] = {}
     for name, constant in program.constants.items():
         if not _is_matrix(constant):

@@ -9,15 +9,14 @@ from typing import Any, Literal
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert import Conversion, ConversionCache, convert, convert_cached
 from coreml_gate.convert.capture import Route
-from coreml_gate.convert.origins import read_origins
+from coreml_gate.convert.origins import Origin, read_origins
 from coreml_gate.convert.pipeline import convert_shipped
-from coreml_gate.diagnose.adversarial import Adversary, variants
-from coreml_gate.diagnose.diagnosis import Wish, diagnose, is_asked_for
+from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose, is_needed
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
+from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.diagnose.ranges import Range, Ranges
-from coreml_gate.diagnose.repair import Case, Trial
+from coreml_gate.diagnose.repair import HalfPrecisionCase, Trial
 from coreml_gate.diagnose.target import passes
-from coreml_gate.diagnose.widen import widened
 from coreml_gate.engines.engine import Engine, Outputs
 from coreml_gate.engines.mil import MilEngine, load_mil_engine, package_inputs
 from coreml_gate.engines.samples import Samples, load_samples
@@ -41,6 +40,7 @@ from coreml_gate.measure.shapes import shape_cases
 from coreml_gate.measure.untrained import untrained_signs
 from coreml_gate.mil.outline import outline
 from coreml_gate.mil.package import Package, read_package
+from coreml_gate.mil.to_float32 import half_operations, widened
 from coreml_gate.placement import predict_placement
 from coreml_gate.record import (
     Comparison,
@@ -315,8 +315,8 @@ def _challenge(expected: Expected, wide: MilEngine, job: Job, log: EventLog) -> 
     if expected.engine is None or not job.model.adversarial:
         return ()
     limit = job.model.limits.parity.max_error
-    adversary = Adversary(expected.engine, wide, job.model, limit, shape_cases(wide.model.interface))
-    found = list(variants(adversary, expected.samples.samples[0]))
+    sides = SourceAndPackage(expected.engine, wide, job.model, limit, shape_cases(wide.model.interface))
+    found = list(perturbed_samples(sides, expected.samples.samples[0]))
     log.update(adversarial=[variant for variant, _ in found])
     return tuple(
         Suspect(variant.name, sample, 0)
@@ -329,19 +329,20 @@ def _route(twins: Twins) -> Route:
     return "trace" if twins.route == "trace" else "export"
 
 
-def _case(twins: Twins, answers: Answers, job: Job) -> Case:
+def _case(twins: Twins, answers: Answers, job: Job) -> HalfPrecisionCase:
     """A package that comes without a float32 twin is its own."""
     wide, origins = twins.wide, read_origins(twins.origins)
     if twins.origins is None:
-        wide, origins = widened(twins.shipped)
+        wide = widened(twins.shipped)
+        origins = {name: Origin(variable=name) for name in half_operations(twins.shipped)}
     limits, kept = job.model.limits.precision, job.model.keep_fp32
-    return Case(wide, twins.shipped, origins, answers.inputs, limits, kept=kept)
+    return HalfPrecisionCase(wide, twins.shipped, origins, answers.inputs, limits, kept=kept)
 
 
 def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log: EventLog) -> None:
     case = _case(twins, answers, job)
     failed = not passes(answers.precision, case.limits)
-    if not is_asked_for(case, answers.ranges, failed=failed):
+    if not is_needed(case, answers.ranges, failed=failed):
         log.update(diagnosis=Diagnosis())
         return
     log.begin("diagnose")
@@ -353,12 +354,14 @@ def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log:
 
     mode, note = _repair_in(case, twins, job, failed=failed)
     try:
-        log.update(diagnosis=diagnose(case, answers.ranges, Wish(mode, convert_again, note)))
+        log.update(diagnosis=diagnose(case, answers.ranges, RepairRequest(mode, convert_again, note)))
     except GateError as error:  # a diagnosis that fails takes nothing away from what was measured
         log.update(diagnosis=Diagnosis(note=error.message))
 
 
-def _repair_in(case: Case, twins: Twins, job: Job, *, failed: bool) -> tuple[HalfMode | None, str]:
+def _repair_in(
+    case: HalfPrecisionCase, twins: Twins, job: Job, *, failed: bool
+) -> tuple[HalfMode | None, str]:
     """The mode in which a repair is looked for, or why in none; in strict mode only where ``fp16`` passes."""
     if not failed:
         return (None if twins.origins is None else "fp16-strict"), ""
@@ -366,7 +369,7 @@ def _repair_in(case: Case, twins: Twins, job: Job, *, failed: bool) -> tuple[Hal
     return (None if note else "fp16"), note
 
 
-def _why_no_repair(case: Case, twins: Twins, job: Job) -> str:
+def _why_no_repair(case: HalfPrecisionCase, twins: Twins, job: Job) -> str:
     """Compressed weights may cost what float32 operations cannot give back; a package cannot be converted."""
     if twins.origins is None:
         return "no repair: the package is taken as it is; name its source, and keep-fp32 can be searched."

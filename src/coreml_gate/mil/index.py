@@ -25,7 +25,7 @@ _TRANSPARENT = frozenset({"cast", "identity", "reshape", "expand_dims", "squeeze
 _WEIGHTED = {"conv": "weight", "conv_transpose": "weight", "linear": "weight", "matmul": "y", "gather": "x"}
 
 
-class View:
+class Index:
     """One function; constants are resolved, nested blocks are part of it."""
 
     def __init__(self, function: Function) -> None:

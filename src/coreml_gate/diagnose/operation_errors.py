@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coreml_gate.diagnose.narrow import HalfConstants, Narrower
 from coreml_gate.mil.ir import Block, Function, Operation, StateType, Value
 from coreml_gate.mil.package import Package
+from coreml_gate.mil.to_half import HalfConstants, Narrower
 from coreml_gate.record import HalfMode
 from coreml_gate.runtime.model import Model
 
@@ -46,7 +46,7 @@ class Damage:
 
 
 @dataclass
-class Census:
+class OperationErrors:
     """All operations of the outermost block, in their order."""
 
     function: Function
@@ -79,18 +79,18 @@ class Census:
         return False
 
 
-def take_census(
+def measure_operation_errors(
     package: Package, half: frozenset[str], inputs: Iterable[Mapping[str, Any]], mode: HalfMode
-) -> Census | None:
-    """The census over all inputs; ``None`` for a stateful program, which cannot run twice at once."""
+) -> OperationErrors | None:
+    """The errors over all inputs; ``None`` for a stateful program, which cannot run twice at once."""
     function = package.function()
     if any(isinstance(value.type, StateType) for value in function.inputs):
         return None
     model = Model(package, _side_by_side(function, half), package.interfaces[package.default_function], mode)
-    census = Census(function, mode)
+    errors = OperationErrors(function, mode)
     for sample in inputs:
-        model.predict(sample, observe=_Observer(census).observe)
-    return census
+        model.predict(sample, observe=_DamageObserver(errors).observe)
+    return errors
 
 
 def own_errors(
@@ -100,11 +100,11 @@ def own_errors(
     function = package.function()
     alone = _side_by_side(function, names, with_run=False)
     model = Model(package, alone, package.interfaces[package.default_function], mode)
-    census = Census(function, mode)
+    errors = OperationErrors(function, mode)
     for sample in inputs:
         state = model.make_state() if model.interface.states else None
-        model.predict(sample, state, _Observer(census).observe)
-    return {name: damage.own for name, damage in census.damage.items()}
+        model.predict(sample, state, _DamageObserver(errors).observe)
+    return {name: damage.own for name, damage in errors.damage.items()}
 
 
 def _side_by_side(function: Function, half: frozenset[str], *, with_run: bool = True) -> Function:
@@ -176,14 +176,14 @@ def _renamed_block(block: Block, prefix: str, given: set[str]) -> Block:
 
 
 @dataclass
-class _Observer:
-    census: Census
+class _DamageObserver:
+    errors: OperationErrors
     _wide: dict[str, Tensor] = field(default_factory=dict)
 
     def observe(self, operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
         name, result = operation.name, outputs[0] if outputs else None
         if name.startswith(_ALONE):
-            damage = self.census.damage[name.removeprefix(_ALONE)]
+            damage = self.errors.damage[name.removeprefix(_ALONE)]
             wide = self._wide.get(name.removeprefix(_ALONE))
             damage.own = max(damage.own, _error(wide, result))
             if damage.own > BAD:
@@ -192,7 +192,7 @@ class _Observer:
             original = name.removeprefix(_RUN)
             original = original if original in self._wide else original.removesuffix("_cast_fp16")
             if original in self._wide:
-                damage = self.census.damage[original]
+                damage = self.errors.damage[original]
                 damage.inherited = max(damage.inherited, _error(self._wide.pop(original), result))
         elif isinstance(result, Tensor) and result.is_floating_point():
             self._wide[name] = result

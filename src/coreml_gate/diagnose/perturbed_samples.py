@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.diagnose.changes import CHANGES, EXACT, LARGE, Kind, kind_of, resized
+from coreml_gate.diagnose.perturbations import EXACT, LARGE, PERTURBATIONS, Kind, kind_of, resized
 from coreml_gate.diagnose.source_watch import SourceWatch
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.mil import MilEngine
@@ -24,7 +24,7 @@ from coreml_gate.measure.shapes import ShapeCase
 from coreml_gate.record import Comparison, Variant
 
 MOST_SECONDS: Final = 30.0
-"""Of this thread's own time, so that a busy machine asks no fewer: a large model is asked fewer variants."""
+"""Of this thread's own time, so that a busy machine tries no fewer: of a large model fewer are tried."""
 MOST_ELEMENTS: Final = 2**20
 """A shape with more elements is left out: it would cost more than it tells."""
 _ULPS: Final = 4
@@ -41,7 +41,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Adversary:
+class SourceAndPackage:
     """Both sides of one model, and what their samples may be changed to."""
 
     source: SourceEngine
@@ -62,8 +62,8 @@ class _Attempt:
     exact: bool = False
 
 
-def variants(
-    adversary: Adversary, sample: Sample, clock: Callable[[], float] = time.thread_time
+def perturbed_samples(
+    sides: SourceAndPackage, sample: Sample, clock: Callable[[], float] = time.thread_time
 ) -> Iterator[tuple[Variant, Sample]]:
     """Each change on which the source is defined and stable, compared with the package.
 
@@ -73,27 +73,27 @@ def variants(
     """
     until = clock() + MOST_SECONDS
     refused: set[str] = set()
-    for attempt in _attempts(adversary, sample, refused):
+    for attempt in _attempts(sides, sample, refused):
         if clock() > until:
             return
-        comparisons = _compared(adversary, attempt)
+        comparisons = _compared(sides, attempt)
         if comparisons is None:
             refused.add(attempt.title)
         elif comparisons:
             yield Variant(name=attempt.title, comparisons=comparisons), attempt.sample
 
 
-def _attempts(adversary: Adversary, sample: Sample, refused: set[str]) -> Iterator[_Attempt]:
+def _attempts(sides: SourceAndPackage, sample: Sample, refused: set[str]) -> Iterator[_Attempt]:
     """All of them; what was refused meanwhile decides whether large integers are tried."""
-    fixed = {item.name for item in adversary.config.input if item.image is not None}
-    groups: dict[Kind, list[str]] = {kind: [] for kind in CHANGES}
+    fixed = {item.name for item in sides.config.input if item.image is not None}
+    groups: dict[Kind, list[str]] = {kind: [] for kind in PERTURBATIONS}
     for name, value in sample.items():
         if name not in fixed and value.numel() > 0:
             groups[kind_of(value)].append(name)
     for kind, names in groups.items():
         yield from _changed(sample, kind, tuple(names), "", refused)
     yield from _alike(sample, groups["numbers"])
-    yield from _reshaped(adversary, sample, fixed)
+    yield from _reshaped(sides, sample, fixed)
     for kind, names in groups.items():
         for name in names if len(names) > 1 else ():
             yield from _changed(sample, kind, (name,), f" in `{name}` alone", refused)
@@ -102,7 +102,7 @@ def _attempts(adversary: Adversary, sample: Sample, refused: set[str]) -> Iterat
 def _changed(
     sample: Sample, kind: Kind, names: tuple[str, ...], suffix: str, refused: set[str]
 ) -> Iterator[_Attempt]:
-    for title, change in CHANGES[kind].items() if names else ():
+    for title, change in PERTURBATIONS[kind].items() if names else ():
         if title not in LARGE or _NEGATIVE + suffix not in refused:
             changed = {name: change(value) if name in names else value for name, value in sample.items()}
             yield _Attempt(title + suffix, changed, names, exact=title in EXACT)
@@ -119,8 +119,8 @@ def _alike(sample: Sample, names: list[str]) -> Iterator[_Attempt]:
         yield _Attempt("the same numbers in all inputs", changed, tuple(names))
 
 
-def _reshaped(adversary: Adversary, sample: Sample, fixed: set[str]) -> Iterator[_Attempt]:
-    for case in adversary.shapes:
+def _reshaped(sides: SourceAndPackage, sample: Sample, fixed: set[str]) -> Iterator[_Attempt]:
+    for case in sides.shapes:
         usual = all(tuple(value.shape) == case.shapes.get(name) for name, value in sample.items())
         if fixed or usual or case.elements > MOST_ELEMENTS or set(case.shapes) != set(sample):
             continue
@@ -129,22 +129,22 @@ def _reshaped(adversary: Adversary, sample: Sample, fixed: set[str]) -> Iterator
         yield _Attempt(f"samples of shape {shown}", changed, tuple(sample))
 
 
-def _compared(adversary: Adversary, attempt: _Attempt) -> tuple[Comparison, ...] | None:
+def _compared(sides: SourceAndPackage, attempt: _Attempt) -> tuple[Comparison, ...] | None:
     """Nothing where the package refuses or no element counts; ``None`` where the source refuses."""
     try:
-        reference = adversary.source.run(attempt.sample)
+        reference = sides.source.run(attempt.sample)
     except SourceError:
         return None
     try:
-        candidate = adversary.package.run(attempt.sample)
+        candidate = sides.package.run(attempt.sample)
     except PackageError:
         return ()
     kept = {name: np.asarray(np.isfinite(array)) for name, array in reference.items()}
     first = _restricted(reference, candidate, kept)
-    if not any(item.exceeds(adversary.limit) for item in first):
+    if not any(item.exceeds(sides.limit) for item in first):
         return first if any(flags.any() for flags in kept.values()) else ()
     try:
-        kept = _that_count(adversary, attempt, reference, candidate)
+        kept = _that_count(sides, attempt, reference, candidate)
     except SourceError:  # refuses the same sample a unit in the last place further
         return ()
     return _restricted(reference, candidate, kept)
@@ -164,24 +164,24 @@ def _restricted(reference: Outputs, candidate: Outputs, kept: Mapping[str, Flags
 
 
 def _that_count(
-    adversary: Adversary, attempt: _Attempt, reference: Outputs, candidate: Outputs
+    sides: SourceAndPackage, attempt: _Attempt, reference: Outputs, candidate: Outputs
 ) -> dict[str, Flags]:
     """Elements at which a difference is the package's fault: finite, and stable or an exact step."""
     watch = SourceWatch()
     with watch:
-        adversary.source.run(attempt.sample)
+        sides.source.run(attempt.sample)
     finite = {name: np.asarray(np.isfinite(array)) for name, array in reference.items()}
     if watch.leaves_32_bits:
         return {name: np.zeros_like(flags) for name, flags in finite.items()}
-    stable = _stable(adversary, attempt, reference)
+    stable = _stable(sides, attempt, reference)
     kept = {name: flags & stable[name] for name, flags in finite.items()}
     if attempt.exact and not watch.chooses:
-        steps = _steps(adversary, attempt, reference, candidate)
+        steps = _steps(sides, attempt, reference, candidate)
         kept = {name: flags | (finite[name] & steps[name]) for name, flags in kept.items()}
     return kept
 
 
-def _stable(adversary: Adversary, attempt: _Attempt, reference: Outputs) -> dict[str, Flags]:
+def _stable(sides: SourceAndPackage, attempt: _Attempt, reference: Outputs) -> dict[str, Flags]:
     """Elements that stay where they are while every number moves by a few units in the last place."""
     stable = {name: np.ones(array.shape, bool) for name, array in reference.items()}
     for seed in range(_MOVES):
@@ -189,16 +189,16 @@ def _stable(adversary: Adversary, attempt: _Attempt, reference: Outputs) -> dict
             name: _moved(value, seed) if name in attempt.changed and value.is_floating_point() else value
             for name, value in attempt.sample.items()
         }
-        for name, array in adversary.source.run(sample).items():
-            stable[name] &= _is_close(reference[name], array, adversary.limit * _STABLE_SHARE)
+        for name, array in sides.source.run(sample).items():
+            stable[name] &= _is_close(reference[name], array, sides.limit * _STABLE_SHARE)
     return stable
 
 
 def _steps(
-    adversary: Adversary, attempt: _Attempt, reference: Outputs, candidate: Outputs
+    sides: SourceAndPackage, attempt: _Attempt, reference: Outputs, candidate: Outputs
 ) -> dict[str, Flags]:
     """Elements where the package is far off and the source gives the same in double precision."""
-    precise = _in_double(adversary.source, attempt.sample)
+    precise = _in_double(sides.source, attempt.sample)
     none = {name: np.zeros(array.shape, bool) for name, array in reference.items()}
     if precise is None:
         return none

@@ -12,7 +12,7 @@ class OutOfBudgetError(Exception):
 
 
 @dataclass
-class Search:
+class DeltaDebugging:
     """Asks ``passes`` about sets of operations, none of them twice, within a budget of runs and seconds."""
 
     passes: Passes

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from coreml_gate.convert.origins import Origin
 from coreml_gate.mil.ir import Argument, Block, Constant, Operation, TensorType, Value, ValueType
 from coreml_gate.mil.package import Package
 
@@ -15,17 +14,21 @@ _MOVES = ("const", "cast", "constexpr_")
 """Types of operations, or their beginnings, that compute nothing."""
 
 
-def widened(package: Package) -> tuple[Package, dict[str, Origin]]:
-    """The twin, and its operations in half by name; nothing is known of where they were written."""
-    function = package.function()
-    origins = {
-        operation.name: Origin(variable=operation.name)
-        for operation in function.block.walk()
+def half_operations(package: Package) -> tuple[str, ...]:
+    """Which operations compute in half precision? Their names, in order."""
+    return tuple(
+        operation.name
+        for operation in package.function().block.walk()
         if not operation.type.startswith(_MOVES) and any(_is_half(value.type) for value in operation.outputs)
-    }
+    )
+
+
+def widened(package: Package) -> Package:
+    """The package with its default function in float32; its operations keep their names."""
+    function = package.function()
     wide = replace(function, inputs=_values(function.inputs), block=_block(function.block))
     functions = {**package.program.functions, package.default_function: wide}
-    return replace(package, program=replace(package.program, functions=functions)), origins
+    return replace(package, program=replace(package.program, functions=functions))
 
 
 def _block(block: Block) -> Block:

@@ -16,7 +16,7 @@ _SAME_NORM: Final = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Digest:
+class TensorSketch:
     """A tensor's shape, greatest finite magnitude, norm, and weighted sums of neighbouring elements.
 
     A difference of one element by the limit moves its sum by more than rounding does, so that neither a few
@@ -35,8 +35,8 @@ class Digest:
     """The same sums over codes for NaN and the infinities; ``None`` where all elements are finite."""
 
 
-def digest(tensor: Tensor) -> Digest:
-    """The digest of one tensor; a scalar counts as shape (1,), as Core ML has no scalars."""
+def sketch(tensor: Tensor) -> TensorSketch:
+    """The sketch of one tensor; a scalar counts as shape (1,), as Core ML has no scalars."""
     exact = not tensor.is_floating_point()
     flat = tensor.detach().reshape(-1)
     flat = flat.double() if exact or flat.numel() <= _BUCKETS else flat.float()
@@ -48,7 +48,7 @@ def digest(tensor: Tensor) -> Digest:
         sums = _sums(flat, width)
         codes = codes if bool(codes.any()) else None
     low, high = (float(end) for end in flat.aminmax()) if flat.numel() else (0.0, 0.0)
-    return Digest(
+    return TensorSketch(
         shape=tuple(tensor.shape) or (1,),
         exact=exact,
         scale=max(abs(low), abs(high)),
@@ -59,7 +59,7 @@ def digest(tensor: Tensor) -> Digest:
     )
 
 
-def distance(reference: Digest, candidate: Digest) -> float:
+def distance(reference: TensorSketch, candidate: TensorSketch) -> float:
     """How far is the candidate off, as a share of the reference's greatest value?
 
     Infinite when shapes differ, when NaN and infinities stand elsewhere, and when any integer differs.
@@ -74,7 +74,7 @@ def distance(reference: Digest, candidate: Digest) -> float:
     return greatest / math.sqrt(reference.width) / (reference.scale if reference.scale > 0 else 1.0)
 
 
-def same_elements(reference: Digest, candidate: Digest) -> bool:
+def same_elements(reference: TensorSketch, candidate: TensorSketch) -> bool:
     """Do both hold the same number of elements of the same size, perhaps in another order or shape?"""
     return (
         math.prod(reference.shape) == math.prod(candidate.shape)

@@ -2,15 +2,15 @@ import itertools
 
 import pytest
 
-from coreml_gate.diagnose.search import OutOfBudgetError, Search
+from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
 
 RANKED = [f"op{number}" for number in range(40)]
 
 
-def search(*needed: set[str], max_runs: int = 300, max_seconds: float = 1e9) -> Search:
+def search(*needed: set[str], max_runs: int = 300, max_seconds: float = 1e9) -> DeltaDebugging:
     """Passes as soon as one of the needed sets is kept."""
     clock = itertools.count().__next__
-    return Search(
+    return DeltaDebugging(
         lambda kept: any(item <= kept for item in needed), max_runs, max_seconds, lambda: float(clock())
     )
 

@@ -3,19 +3,19 @@ import math
 import pytest
 import torch
 
-from coreml_gate.diagnose.digest import digest, distance, same_elements
+from coreml_gate.diagnose.tensor_sketch import distance, same_elements, sketch
 
 LIMIT = 1e-4
 LARGE = torch.randn(64, 3, 33, 17, generator=torch.Generator().manual_seed(0))
 
 
 def off(change: torch.Tensor) -> float:
-    return distance(digest(LARGE), digest(change))
+    return distance(sketch(LARGE), sketch(change))
 
 
 def test_a_small_tensor_is_compared_exactly() -> None:
     reference = torch.tensor([4.0, 1.0, -2.0])
-    assert distance(digest(reference), digest(torch.tensor([4.0, 1.5, -2.0]))) == 0.125
+    assert distance(sketch(reference), sketch(torch.tensor([4.0, 1.5, -2.0]))) == 0.125
 
 
 def test_rounding_stays_below_the_limit_in_a_large_one() -> None:
@@ -39,30 +39,30 @@ def test_neighbours_that_changed_places_are_seen() -> None:
 def test_another_shape_is_no_agreement_but_the_same_elements() -> None:
     turned = LARGE.transpose(0, 1).contiguous()
     assert math.isinf(off(turned))
-    assert same_elements(digest(LARGE), digest(turned))
-    assert not same_elements(digest(LARGE), digest(turned * 2))
+    assert same_elements(sketch(LARGE), sketch(turned))
+    assert not same_elements(sketch(LARGE), sketch(turned * 2))
 
 
 def test_a_scalar_has_the_shape_of_one_element() -> None:
-    assert distance(digest(torch.tensor(2.0)), digest(torch.tensor([2.0]))) == 0
+    assert distance(sketch(torch.tensor(2.0)), sketch(torch.tensor([2.0]))) == 0
 
 
 @pytest.mark.parametrize("wrong", [math.nan, -math.inf, 0.0])
 def test_infinities_and_nan_must_stand_where_they_stood(wrong: float) -> None:
     reference, candidate = LARGE.clone(), LARGE.clone()
     reference.view(-1)[7], candidate.view(-1)[7] = math.inf, wrong
-    assert math.isinf(distance(digest(reference), digest(candidate)))
-    assert distance(digest(reference), digest(reference.clone())) == 0
+    assert math.isinf(distance(sketch(reference), sketch(candidate)))
+    assert distance(sketch(reference), sketch(reference.clone())) == 0
 
 
 def test_integers_must_be_equal_however_large_they_are() -> None:
     ids = torch.arange(50_000)
     wrong = ids.clone()
     wrong[123] += 1
-    assert math.isinf(distance(digest(ids), digest(wrong)))
-    assert distance(digest(ids), digest(ids.int())) == 0
+    assert math.isinf(distance(sketch(ids), sketch(wrong)))
+    assert distance(sketch(ids), sketch(ids.int())) == 0
 
 
 def test_the_scale_is_that_of_the_reference() -> None:
-    assert distance(digest(torch.zeros(3)), digest(torch.full((3,), 0.5))) == 0.5
-    assert distance(digest(torch.zeros(0)), digest(torch.zeros(0))) == 0
+    assert distance(sketch(torch.zeros(3)), sketch(torch.full((3,), 0.5))) == 0.5
+    assert distance(sketch(torch.zeros(0)), sketch(torch.zeros(0))) == 0

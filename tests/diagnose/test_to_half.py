@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from coreml_gate.diagnose.narrow import HalfConstants, narrowed
 from coreml_gate.mil.ir import Constant, TensorType
+from coreml_gate.mil.to_half import HalfConstants, narrowed
 from coreml_gate.runtime.model import Model, load
 from tests.diagnose.conftest import DEEP, RMS, MakeBench
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-Change = Callable[[Tensor], Tensor]
+Perturbation = Callable[[Tensor], Tensor]
 Kind = Literal["numbers", "integers", "mask"]
 
 _SPREAD: Final = 3.0
@@ -62,7 +62,7 @@ def _sorted(x: Tensor) -> Tensor:
     return x.sort(dim=-1).values if x.dim() else x
 
 
-_NUMBERS: Final[Mapping[str, Change]] = {
+_NUMBERS: Final[Mapping[str, Perturbation]] = {
     "samples times 1e-4": lambda x: x * 1e-4,
     "samples times 1e3": lambda x: x * 1e3,
     "half-integers": lambda x: _whole(x) + 0.5,
@@ -83,7 +83,7 @@ _NUMBERS: Final[Mapping[str, Change]] = {
     "sorted values": _sorted,
     "reversed values": lambda x: x.flip(tuple(range(x.dim()))),
 }
-_INTEGERS: Final[Mapping[str, Change]] = {
+_INTEGERS: Final[Mapping[str, Perturbation]] = {
     "reversed integers": lambda x: x.flip(tuple(range(x.dim()))),
     "the least integer everywhere": lambda x: x.min().expand(x.shape).clone(),
     "the greatest integer everywhere": lambda x: x.max().expand(x.shape).clone(),
@@ -94,13 +94,13 @@ _INTEGERS: Final[Mapping[str, Change]] = {
         x % 2 == 0, 2**31 - 1 - x.abs(), x.abs() - 2**31
     ),
 }
-_MASKS: Final[Mapping[str, Change]] = {
+_MASKS: Final[Mapping[str, Perturbation]] = {
     "masks turned round": lambda x: (x == 0).to(x.dtype),
     "masks of ones": torch.ones_like,
     "masks of zeros": torch.zeros_like,
     "masks reversed": lambda x: x.flip(tuple(range(x.dim()))),
 }
-CHANGES: Final[Mapping[Kind, Mapping[str, Change]]] = {
+PERTURBATIONS: Final[Mapping[Kind, Mapping[str, Perturbation]]] = {
     "numbers": _NUMBERS,
     "integers": _INTEGERS,
     "mask": _MASKS,

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from coreml_gate.config import ImageInput, ModelConfig, ModelInput
-from coreml_gate.diagnose.adversarial import Adversary, variants
-from coreml_gate.diagnose.changes import CHANGES, LARGE
+from coreml_gate.diagnose.perturbations import LARGE, PERTURBATIONS
+from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
@@ -41,26 +41,26 @@ class Package:
         return {"output_0": self.function(**sample).numpy()}
 
 
-def adversary(
+def sides(
     source: Function,
     package: Function,
     sample: Mapping[str, torch.Tensor] = X,
     config: ModelConfig | None = None,
     shapes: tuple[ShapeCase, ...] = (),
-) -> Adversary:
+) -> SourceAndPackage:
     module = Expression(source, tuple(sample))
     engine = SourceEngine(Source("module", "net.py:net", Path(), module))
     side: Any = Package(package)
-    return Adversary(engine, side, config or model_config(), 1e-4, shapes)
+    return SourceAndPackage(engine, side, config or model_config(), 1e-4, shapes)
 
 
 def wrong(source: Function, package: Function, sample: Mapping[str, torch.Tensor] = X) -> list[str]:
-    found = variants(adversary(source, package, sample), sample)
+    found = perturbed_samples(sides(source, package, sample), sample)
     return [item.name for item, _ in found if any(each.exceeds(1e-4) for each in item.comparisons)]
 
 
 def names(source: Function, sample: Mapping[str, torch.Tensor] = X) -> list[str]:
-    return [item.name for item, _ in variants(adversary(source, source, sample), sample)]
+    return [item.name for item, _ in perturbed_samples(sides(source, source, sample), sample)]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_a_source_that_refuses_a_change_is_not_asked() -> None:
 def test_integers_and_masks_are_changed_as_what_they_are() -> None:
     sample = {**X, **IDS, "mask": torch.tensor([[True, False]])}
     seen: dict[str, Mapping[str, torch.Tensor]] = {}
-    for variant, given in variants(adversary(IDENTITY, IDENTITY, sample), sample):
-        seen[variant.name] = given
+    for perturbed, given in perturbed_samples(sides(IDENTITY, IDENTITY, sample), sample):
+        seen[perturbed.name] = given
     assert seen["the greatest integer everywhere"]["ids"].unique().tolist() == [4]
     assert seen["masks turned round"]["mask"].tolist() == [[False, True]]
     assert seen["zeros"]["ids"] is sample["ids"]
@@ -148,8 +148,8 @@ def test_an_index_is_never_made_large() -> None:
 def test_images_stay_as_they_are() -> None:
     sample = {"x": X["x"], "image": torch.rand(1, 3, 4, 4)}
     config = model_config(input=(ModelInput(name="image", image=ImageInput()),))
-    given = [item for _, item in variants(adversary(IDENTITY, IDENTITY, sample, config), sample)]
-    assert len(given) == len(CHANGES["numbers"])
+    given = [item for _, item in perturbed_samples(sides(IDENTITY, IDENTITY, sample, config), sample)]
+    assert len(given) == len(PERTURBATIONS["numbers"])
     assert all(item["image"] is sample["image"] for item in given)
 
 
@@ -165,13 +165,13 @@ def test_each_of_several_inputs_is_changed_alone_as_well() -> None:
 
 def test_the_shapes_at_the_ends_are_tried() -> None:
     shapes = (ShapeCase({"x": (1, 5)}), ShapeCase({"x": (7, 5)}))
-    both = adversary(lambda x: x.sum(0), lambda x: x[:3].sum(0), shapes=shapes)
-    found = {item.name: item for item, _ in variants(both, X)}
+    both = sides(lambda x: x.sum(0), lambda x: x[:3].sum(0), shapes=shapes)
+    found = {item.name: item for item, _ in perturbed_samples(both, X)}
     assert not found["samples of shape (1, 5)"].comparisons[0].exceeds(1e-4)
     assert found["samples of shape (7, 5)"].comparisons[0].exceeds(1e-4)
 
 
 def test_the_time_is_bounded() -> None:
     ticks = iter((0.0, 1.0, 2.0, 31.0, 32.0))
-    both = adversary(IDENTITY, IDENTITY)
-    assert len(list(variants(both, X, lambda: next(ticks)))) == 2
+    both = sides(IDENTITY, IDENTITY)
+    assert len(list(perturbed_samples(both, X, lambda: next(ticks)))) == 2

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Feature, Operation
 from coreml_gate.mil.package import Package
 from coreml_gate.rules.rule import Match, Rule
-from coreml_gate.rules.view import View
 
 _IMAGES: Final = "https://apple.github.io/coremltools/docs-guides/source/image-inputs.html"
 _MEANS: Final = np.array([0.485, 0.456, 0.406])
@@ -34,14 +34,14 @@ class _Entry:
     layer: Operation | None
 
 
-def _entries(package: Package) -> Iterator[tuple[View, _Entry]]:
-    view = View(package.function())
+def _entries(package: Package) -> Iterator[tuple[Index, _Entry]]:
+    view = Index(package.function())
     for feature in package.interface.inputs:
         if feature.kind == "image":
             yield view, _entry(view, feature)
 
 
-def _entry(view: View, feature: Feature) -> _Entry:
+def _entry(view: Index, feature: Feature) -> _Entry:
     scale, bias, name = 1.0, np.zeros(1), feature.name
     while True:
         readers = view.readers.get(name, ())
@@ -53,7 +53,7 @@ def _entry(view: View, feature: Feature) -> _Entry:
         name = step.outputs[0].name
 
 
-def _factor(view: View, step: Operation) -> tuple[float, NDArray[np.float64]] | None:
+def _factor(view: Index, step: Operation) -> tuple[float, NDArray[np.float64]] | None:
     """What a step multiplies by and adds, per channel; ``None`` for any other operation."""
     if step.type in {"cast", "identity"}:
         return 1.0, np.zeros(1)
@@ -110,7 +110,7 @@ def _scaled_twice(package: Package) -> Iterator[Match]:
 
 
 def _bounded_image(package: Package) -> Iterator[Match]:
-    view = View(package.function())
+    view = Index(package.function())
     for feature in package.interface.outputs:
         made = view.origin(feature.name) if feature.kind == "image" else None
         if made is None or made.type not in _BOUNDED:
@@ -134,7 +134,7 @@ def _numbered_labels(package: Package) -> Iterator[Match]:
 
 
 def _labels(package: Package) -> Iterator[tuple[Operation, list[object]]]:
-    view = View(package.function())
+    view = Index(package.function())
     for operation in view.of("classify"):
         labels = view.constant(operation, "classes")
         if labels is not None:
@@ -142,7 +142,7 @@ def _labels(package: Package) -> Iterator[tuple[Operation, list[object]]]:
 
 
 def _label_scores(package: Package) -> Iterator[Match]:
-    view = View(package.function())
+    view = Index(package.function())
     for operation in view.of("classify"):
         made = view.maker(operation, "probabilities")
         if made is None or made.type not in {"softmax", "sigmoid", "real_div"}:

@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from coreml_gate.mil.index import Index
 from coreml_gate.rules.rule import Match, Rule, Setting
-from coreml_gate.rules.view import View
 
 _UNSUPPORTED: Final = "https://github.com/hollance/neural-engine (docs/unsupported-layers.md)"
 _TRANSFORMERS: Final = "https://machinelearning.apple.com/research/neural-engine-transformers"
@@ -20,33 +20,33 @@ _LONG_ARGMAX: Final = 65536
 _LARGE_STRIDE: Final = 4
 
 
-def _recurrent(program: View) -> Iterator[Match]:
+def _recurrent(program: Index) -> Iterator[Match]:
     yield from _all_of(program, "lstm", "gru", "rnn")
 
 
-def _dilated(program: View) -> Iterator[Match]:
+def _dilated(program: Index) -> Iterator[Match]:
     for operation in program.of("conv"):
         dilations = program.constant(operation, "dilations")
         if dilations is not None and bool((dilations > 1).any()):
             yield Match(operation.name, f"dilations {dilations.reshape(-1).tolist()}")
 
 
-def _gather(program: View) -> Iterator[Match]:
+def _gather(program: Index) -> Iterator[Match]:
     for operation in program.of("gather", "gather_along_axis", "gather_nd"):
         large = program.elements(operation.outputs[0].name) >= _MANY_ELEMENTS
         if large and program.name(operation, "indices") in program.varying:
             yield Match(operation.name, f"`{operation.type}` with indices known only at run time")
 
 
-def _scatter(program: View) -> Iterator[Match]:
+def _scatter(program: Index) -> Iterator[Match]:
     yield from _all_of(program, "scatter", "scatter_along_axis", "scatter_nd")
 
 
-def _sorting(program: View) -> Iterator[Match]:
+def _sorting(program: Index) -> Iterator[Match]:
     yield from _all_of(program, "topk", "argsort", "non_maximum_suppression")
 
 
-def _integers(program: View) -> Iterator[Match]:
+def _integers(program: Index) -> Iterator[Match]:
     for operation in program.of(
         "add", "sub", "mul", "floor_div", "mod", "equal", "greater", "less", "select"
     ):
@@ -56,20 +56,20 @@ def _integers(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"`{operation.type}` on {count} int32 elements")
 
 
-def _volumetric(program: View) -> Iterator[Match]:
+def _volumetric(program: Index) -> Iterator[Match]:
     for operation in program.of("conv", "conv_transpose", "max_pool", "avg_pool"):
         shape = program.shape(program.name(operation, "x"))
         if len(shape) == 5:  # noqa: PLR2004 - batch, channels and three axes of space
             yield Match(operation.name, f"`{operation.type}` over three dimensions")
 
 
-def _varying_kernel(program: View) -> Iterator[Match]:
+def _varying_kernel(program: Index) -> Iterator[Match]:
     for operation in program.of("conv", "conv_transpose"):
         if program.name(operation, "weight") in program.varying:
             yield Match(operation.name, "its weight is computed while the model runs")
 
 
-def _large_stride(program: View) -> Iterator[Match]:
+def _large_stride(program: Index) -> Iterator[Match]:
     for operation in program.of("conv"):
         strides = program.constant(operation, "strides")
         kernel = program.shape(program.name(operation, "weight"))[2:]
@@ -79,7 +79,7 @@ def _large_stride(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"strides {strides.reshape(-1).tolist()}, kernel {list(kernel)}")
 
 
-def _narrow_last_axis(program: View) -> Iterator[Match]:
+def _narrow_last_axis(program: Index) -> Iterator[Match]:
     for operation in program.operations:
         for value in operation.outputs:
             shape = program.shape(value.name)
@@ -90,7 +90,7 @@ def _narrow_last_axis(program: View) -> Iterator[Match]:
                 )
 
 
-def _float32_program(program: View) -> Iterator[Match]:
+def _float32_program(program: Index) -> Iterator[Match]:
     heavy = [
         item for item in program.of("conv", "conv_transpose", "linear", "matmul") if not program.is_half(item)
     ]
@@ -105,14 +105,14 @@ def _units_without_engine(setting: Setting) -> Iterator[Match]:
         yield Match("compute-units", f"`compute-units` is `{units}`")
 
 
-def _many_moves(program: View) -> Iterator[Match]:
+def _many_moves(program: Index) -> Iterator[Match]:
     moves = [operation for operation in program.operations if operation.type in _MOVES]
     share = len(moves) / max(len(program.operations), 1)
     if len(moves) >= _LEAST_MOVES and share > _MOVED_SHARE:
         yield Match(moves[0].name, f"{len(moves)} of {len(program.operations)} operations only move elements")
 
 
-def _tiny_program(program: View) -> Iterator[Match]:
+def _tiny_program(program: Index) -> Iterator[Match]:
     heavy = list(program.of("conv", "conv_transpose", "linear", "matmul", "lstm", "gru"))
     largest = max(
         (program.elements(value.name) for item in program.operations for value in item.outputs), default=0
@@ -123,7 +123,7 @@ def _tiny_program(program: View) -> Iterator[Match]:
         )
 
 
-def _long_argmax(program: View) -> Iterator[Match]:
+def _long_argmax(program: Index) -> Iterator[Match]:
     for operation in program.of("reduce_argmax", "reduce_argmin"):
         axis = int(program.scalar(operation, "axis") or 0)
         shape = program.shape(program.name(operation, "x"))
@@ -131,7 +131,7 @@ def _long_argmax(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"`{operation.type}` over {shape[axis]} elements")
 
 
-def _left_batch_norm(program: View) -> Iterator[Match]:
+def _left_batch_norm(program: Index) -> Iterator[Match]:
     for operation in program.of("batch_norm"):
         made = program.producers.get(program.name(operation, "x") or "")
         alone = made is not None and len(program.readers.get(made.outputs[0].name, ())) == 1
@@ -139,11 +139,11 @@ def _left_batch_norm(program: View) -> Iterator[Match]:
             yield Match(operation.name, f"not folded into `{made.name}` before it")
 
 
-def _local_response(program: View) -> Iterator[Match]:
+def _local_response(program: Index) -> Iterator[Match]:
     yield from _all_of(program, "local_response_norm", "crop_resize", "resample", "affine")
 
 
-def _all_of(program: View, *types: str) -> Iterator[Match]:
+def _all_of(program: Index, *types: str) -> Iterator[Match]:
     for operation in program.of(*types):
         yield Match(operation.name, f"`{operation.type}`")
 
