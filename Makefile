@@ -12,7 +12,7 @@ OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-slow test-mac test-action lint format schema diagnose-demo hunt conformance bench clean
+.PHONY: help demo demo-all test test-slow test-mac test-action lint format schema diagnose-demo hunt conformance native-contract bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -66,6 +66,9 @@ ifneq ($(TORCH_SAMPLE),none)
 		$(if $(LEDGER),--ledger $(LEDGER)/torch $(RESUME))
 endif
 
+native-contract: $(VENV)/.contract  ## read the macOS wheel of coremltools anew: its names, arities, oldest macOS
+	$(OPEN) tests.native_contract.refresh $(if $(SOURCE),--source $(SOURCE))
+
 bench: $(VENV)/.bench  ## plan, rules, memory, cost and times against what was measured, the zoo against torch eager
 	$(PY) benchmarks/plan/bench.py
 	$(PY) benchmarks/rules/bench.py
@@ -86,6 +89,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.act: $(VENV)/.installed
 	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[act]'
+	touch $@
+
+$(VENV)/.contract: $(VENV)/.installed
+	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[contract]'
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.installed

@@ -1,0 +1,107 @@
+"""Do engine, doctor and the installed Python of coremltools keep to what its macOS wheel offers?"""
+
+import re
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import coremltools
+import pytest
+
+from coreml_gate.doctor.toolchain import COREMLTOOLS
+from coreml_gate.worker.native_module import NEEDED
+from tests.native_contract.binding_table import read_bindings
+from tests.native_contract.contract import parameters, read_contract
+
+CONTRACT = read_contract()
+NAMES = {(each["class_name"], each["name"]) for each in CONTRACT["bindings"]}
+PYTHON = "".join(
+    path.read_text(encoding="utf-8") for path in (Path(coremltools.__file__).parent / "models").rglob("*.py")
+)
+
+
+def test_the_contract_is_of_the_version_that_is_installed_and_that_the_doctor_names() -> None:
+    newer = "run `make native-contract` and read the difference"
+    assert CONTRACT["coremltools"] == version("coremltools") == COREMLTOOLS, newer
+    assert CONTRACT["wheel"].startswith(f"coremltools-{COREMLTOOLS}-cp312-none-macosx_11_0_arm64")
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"libcoremlpython import (\w+)", PYTHON))))
+def test_every_class_that_coremltools_takes_from_its_native_half_is_in_the_wheel(name: str) -> None:
+    assert name in CONTRACT["classes"]
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"_MLModelProxy\.(\w+)", PYTHON))))
+def test_every_function_that_coremltools_calls_on_the_class_is_static_there(name: str) -> None:
+    (found,) = (each for each in CONTRACT["bindings"] if each["name"] == name)
+    assert found["kind"] == "static"
+
+
+@pytest.mark.parametrize(
+    ("class_name", "name"), [(each, name) for each, names in NEEDED.items() for name in names]
+)
+def test_what_the_doctor_looks_for_is_in_the_wheel(class_name: str, name: str) -> None:
+    assert (class_name, name) in NAMES
+
+
+def test_a_compiled_model_is_constructed_with_as_many_arguments_as_the_wheel_takes() -> None:
+    source = (Path(coremltools.__file__).parent / "models" / "_compiled_model.py").read_text(encoding="utf-8")
+    call = re.search(r"self\._proxy = _MLModelProxy\(\s*(.*?)\s*\)", source, re.DOTALL)
+    assert call is not None
+    taken = [parameters(each["signature"]) for each in CONTRACT["bindings"] if each["name"] == "__init__"]
+    assert ("%", "str", "str", "str", "dict", "object") in taken
+    assert len(call[1].split(", ")) == 5
+
+
+@pytest.mark.parametrize("signature", sorted({each["signature"] for each in CONTRACT["bindings"]}))
+def test_every_signature_of_the_source_stands_in_the_compiled_module(signature: str) -> None:
+    assert signature in CONTRACT["signatures"]
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "compileModelAtURL:error:",
+        "modelWithContentsOfURL:configuration:error:",
+        "predictionFromFeatures:error:",
+        "predictionFromFeatures:usingState:error:",
+        "setFunctionName:",
+        "loadContentsOfURL:configuration:completionHandler:",
+        "estimatedCostOfMLProgramOperation:",
+    ],
+)
+def test_the_module_sends_what_the_page_on_macs_says_it_does(selector: str) -> None:
+    assert selector in CONTRACT["selectors"]
+
+
+def test_states_and_functions_need_macos_15_and_plans_14_4() -> None:
+    oldest: dict[str, Any] = CONTRACT["available_from"]
+    assert oldest["Stateful model"] == oldest["The 'functionName' property"] == "15.0"
+    assert oldest["MLComputePlan"] == "14.4"
+
+
+def test_a_table_of_bindings_is_read_with_its_types_and_kinds() -> None:
+    source = """
+        py::class_<Box>(m, "_Box", py::module_local())
+            .def(py::init<const std::string&, const py::object&>())
+            .def_property_readonly("size", &Box::getSize)
+            .def_static("open", &Box::open)
+            .def("put", &Box::put);
+    """
+    header = """
+        struct Box {
+            inline int getSize() const {
+                return 1;
+            }
+            static py::object open(const std::string& path);
+            void put(const py::dict& things, State* state=NULL);
+        };
+    """
+    classes, bindings = read_bindings(source, header)
+    assert classes == ("_Box",)
+    assert [(each.name, each.kind, each.signature) for each in bindings] == [
+        ("__init__", "method", "({%}, {str}, {object}) -> None"),
+        ("size", "property", "({%}) -> int"),
+        ("open", "static", "({str}) -> object"),
+        ("put", "method", "({%}, {dict}, {%}) -> None"),
+    ]
