@@ -8,9 +8,9 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from coreml_gate.github.api.event import MODES as MODES_OF_EVENTS
+from coreml_gate.github.api.event import Mode, Work
 from coreml_gate.github.commands import CHECK_KINDS, COMMENT_MODES, MODES
-from coreml_gate.github.event import MODES as MODES_OF_EVENTS
-from coreml_gate.github.event import Mode, Work
 from tests.action.document import HEADS, README, ROOT, read, shown, table
 
 ACTION = read("action.yml")
@@ -135,7 +135,7 @@ def test_steps_ask_for_work_that_there_is() -> None:
 
 def test_every_output_comes_from_a_step_that_gives_it() -> None:
     folder = ROOT / "src" / "coreml_gate" / "github"
-    source = "".join((folder / name).read_text(encoding="utf-8") for name in ("steps.py", "gather.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
     ids = {step["id"] for step in STEPS if "id" in step}
     for name, described in ACTION["outputs"].items():
         given = re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", described["value"])

@@ -5,7 +5,7 @@ import pytest
 from coreml_gate.checks import hazards, precision
 from coreml_gate.config import Config
 from coreml_gate.gate.judge import judge
-from coreml_gate.github.annotations import annotations_of
+from coreml_gate.github.publishing.annotations import annotations_of
 from coreml_gate.record import Diagnosis, Hazard, Repair, Rewrite
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.verdict import BaselineFacts, Status

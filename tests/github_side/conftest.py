@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from coreml_gate.github.client import Client, Patience, connect
+from coreml_gate.github.api.client import Client, Patience, connect
 from tests.github_api.hub import FULL_NAME, Hub
 from tests.github_api.server import TOKEN, GitHubServer, RunningServer
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from coreml_gate.github.artifacts import baseline_name, record_name
+from coreml_gate.github.api.artifacts import baseline_name, record_name
 from coreml_gate.record import ModelRecord, Record
 from tests.builders import model_record, package, record
 from tests.github_api.hub import Hub, zipped

@@ -1,6 +1,6 @@
 """Lines of the log that GitHub reads as commands: only ours, and as many as it shows."""
 
-from coreml_gate.github.annotations import annotations_of, commands, notice, without_commands
+from coreml_gate.github.publishing.annotations import annotations_of, commands, notice, without_commands
 from coreml_gate.verdict import Status
 from tests.builders import finding, model_verdict, verdict
 from tests.report.verdicts import SITUATIONS

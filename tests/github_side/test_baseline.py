@@ -9,26 +9,26 @@ from typing import Any
 import pytest
 
 from coreml_gate.errors import TokenError
-from coreml_gate.github.baseline import (
+from coreml_gate.github.api.client import Client
+from coreml_gate.github.evidence.baseline import (
     BaselineNote,
-    Wanted,
+    BaselineQuery,
     find,
     merge_base,
     read_note,
     unpack,
     write_note,
 )
-from coreml_gate.github.client import Client
 from tests.builders import environment as toolchain
 from tests.github_api.faults import NOT_ACCESSIBLE, Fault
 from tests.github_api.hub import WORKFLOW, Hub
 from tests.github_api.server import TOKEN, GitHubServer
 from tests.github_side.stored import BASE, GRANDPARENT, PACKAGE, PARENT, add_baseline, baseline_files
 
-WANTED = Wanted(key="default", commit=BASE, workflow_path=WORKFLOW)
+WANTED = BaselineQuery(key="default", commit=BASE, workflow_path=WORKFLOW)
 
 
-def search(client: Client, wanted: Wanted = WANTED) -> tuple[str, str, tuple[str, ...]]:
+def search(client: Client, wanted: BaselineQuery = WANTED) -> tuple[str, str, tuple[str, ...]]:
     """The source, the commit and the reasons."""
     with find(client, wanted) as (stored, reasons):
         return (stored.source, stored.commit, reasons) if stored else ("none", "", reasons)
@@ -181,7 +181,7 @@ def test_a_spoiled_artifact_makes_way_for_the_next_source(hub: Hub, client: Clie
     spoil, reason = SPOILED[what]
     spoil(hub)
     add_baseline(hub, PARENT)
-    wanted = Wanted("default", BASE, WORKFLOW, environment=toolchain())
+    wanted = BaselineQuery("default", BASE, WORKFLOW, environment=toolchain())
 
     source, commit, reasons = search(client, wanted)
     assert (source, commit) == ("ancestor", PARENT)
@@ -218,7 +218,7 @@ def test_a_failed_download_makes_way_for_the_next_source(
 def test_a_stream_beyond_its_announced_size_is_cut_off(
     hub: Hub, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coreml_gate.github.baseline.BASELINE_BYTES", 100_000)
+    monkeypatch.setattr("coreml_gate.github.evidence.baseline.BASELINE_BYTES", 100_000)
     add_baseline(hub, files={"record.json": os.urandom(200_000)}, size_in_bytes=10)
 
     assert "larger than the allowed 100,000 bytes" in search(client)[2][0]
@@ -235,7 +235,7 @@ def test_a_token_that_may_not_read_artifacts_ends_the_search(server: GitHubServe
 def test_without_a_pinned_workflow_nothing_is_trusted(hub: Hub, client: Client) -> None:
     add_baseline(hub, run={"path": ""})
 
-    assert search(client, Wanted("default", BASE, workflow_path=""))[0] == "none"
+    assert search(client, BaselineQuery("default", BASE, workflow_path=""))[0] == "none"
 
 
 def test_a_note_goes_from_one_step_to_the_next(tmp_path: Path) -> None:

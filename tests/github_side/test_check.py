@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from coreml_gate.errors import SourceError, TokenError
-from coreml_gate.github.annotations import Annotation
-from coreml_gate.github.check import Outcome, concluded, outcome_of, unfinished
-from coreml_gate.github.check_run import CheckRun
-from coreml_gate.github.client import Client
-from coreml_gate.github.commit_status import CommitStatus
+from coreml_gate.github.api.client import Client
+from coreml_gate.github.judging.no_verdict import unfinished
+from coreml_gate.github.publishing.annotations import Annotation
+from coreml_gate.github.publishing.status.check_run import CheckRun
+from coreml_gate.github.publishing.status.commit_status import CommitStatus
+from coreml_gate.github.publishing.status.outcome import CheckOutcome, concluded, outcome_of
 from coreml_gate.report import ReportOptions
 from tests.github_api.faults import NOT_ACCESSIBLE, Fault
 from tests.github_api.hub import Hub
@@ -17,7 +18,7 @@ from tests.github_api.server import GitHubServer
 from tests.report.verdicts import SITUATIONS
 
 HEAD = "a" * 40
-DONE = Outcome("success", "all 3 models may merge", "summary")
+DONE = CheckOutcome("success", "all 3 models may merge", "summary")
 
 
 def check_run(client: Client, key: str = "default") -> CheckRun:
@@ -116,7 +117,7 @@ def test_annotations_go_in_chunks_that_github_takes(hub: Hub, server: GitHubServ
         Annotation("error", "models/net.py", line, "digits: parity", "0.3") for line in range(1, 121)
     )
     unlocated = Annotation("warning", "", 1, "digits: size", "4 MB")
-    check_run(client).conclude(Outcome("failure", "title", "summary", (*many, unlocated)))
+    check_run(client).conclude(CheckOutcome("failure", "title", "summary", (*many, unlocated)))
 
     (annotations,) = hub.annotations.values()
     assert [each["start_line"] for each in annotations] == list(range(1, 121))
@@ -157,7 +158,7 @@ def test_a_commit_status_says_the_same_in_one_line(hub: Hub, client: Client) -> 
     status.begin()
     status.conclude(outcome_of(SITUATIONS["unsure"](), ReportOptions()))
     status.conclude(outcome_of(SITUATIONS["regression"](), ReportOptions()))
-    status.conclude(unfinished("timed_out"))
+    status.conclude(outcome_of(unfinished("timed_out"), ReportOptions()))
 
     assert [each["state"] for each in hub.statuses] == ["pending", "success", "failure", "error"]
     assert hub.statuses[1]["description"].startswith("cannot be told: all 2 models may merge")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from coreml_gate.errors import GitHubError, RateLimitError, TokenError, UsageError
-from coreml_gate.github.client import Client, asking, connect
+from coreml_gate.github.api.client import Client, asking, connect
 from tests.github_api.faults import NOT_ACCESSIBLE, PRIMARY, SECONDARY, Fault
 from tests.github_api.hub import FULL_NAME
 from tests.github_api.server import TOKEN, GitHubServer

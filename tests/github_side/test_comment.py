@@ -3,8 +3,8 @@
 import pytest
 
 from coreml_gate.errors import GitHubError, RateLimitError, TokenError
-from coreml_gate.github.client import Client
-from coreml_gate.github.comment import DEFAULT_AUTHOR, CommentMode, Posted, is_wanted, post
+from coreml_gate.github.api.client import Client
+from coreml_gate.github.publishing.comment import DEFAULT_AUTHOR, CommentMode, Posted, is_wanted, post
 from coreml_gate.report import FORMATS, ReportOptions
 from tests.builders import finding, model_verdict, verdict
 from tests.github_api.faults import NOT_ACCESSIBLE, SECONDARY, Fault

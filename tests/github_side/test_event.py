@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from coreml_gate.errors import EventError
-from coreml_gate.github.event import WORK, Asked, Mode, SourceRun, Work, read_event
+from coreml_gate.github.api.event import WORK, Mode, RequestedMode, SourceRun, Work, read_event
 
 HEAD, BASE = "a" * 40, "b" * 40
 HOME, FORK = {"id": 1, "default_branch": "main"}, {"id": 2}
@@ -84,7 +84,7 @@ def test_every_event_has_its_mode(desk: Desk, name: str, payload: Any, mode: Mod
 
 
 @pytest.mark.parametrize(
-    ("name", "payload", "asked", "mode"),
+    ("name", "payload", "requested", "mode"),
     [
         ("push", push("release"), "baseline", Mode.BASELINE),
         ("push", push(), "collect", Mode.BASELINE),
@@ -94,19 +94,21 @@ def test_every_event_has_its_mode(desk: Desk, name: str, payload: Any, mode: Mod
         ("workflow_run", workflow_run("requested"), "report", Mode.ANNOUNCE),
     ],
 )
-def test_a_workflow_may_ask_for_a_part(desk: Desk, name: str, payload: Any, asked: Asked, mode: Mode) -> None:
-    assert read_event(desk.environment(name, payload), asked=asked).mode is mode
+def test_a_workflow_may_ask_for_a_part(
+    desk: Desk, name: str, payload: Any, requested: RequestedMode, mode: Mode
+) -> None:
+    assert read_event(desk.environment(name, payload), requested=requested).mode is mode
 
 
 @pytest.mark.parametrize(
-    ("name", "payload", "asked"),
+    ("name", "payload", "requested"),
     [("push", push(), "report"), ("pull_request", {"pull_request": pull_request()}, "baseline")],
 )
 def test_a_part_that_the_event_does_not_have_is_refused(
-    desk: Desk, name: str, payload: Any, asked: Asked
+    desk: Desk, name: str, payload: Any, requested: RequestedMode
 ) -> None:
-    with pytest.raises(EventError, match=f"mode `{asked}` does not fit the event `{name}`"):
-        read_event(desk.environment(name, payload), asked=asked)
+    with pytest.raises(EventError, match=f"mode `{requested}` does not fit the event `{name}`"):
+        read_event(desk.environment(name, payload), requested=requested)
 
 
 def test_no_word_of_the_work_is_a_part_of_another() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from coreml_gate.errors import RecordError
-from coreml_gate.github.merge import merge_records, require_all, without_repeats
+from coreml_gate.github.evidence.merge import merge_records, require_all, without_repeats
 from coreml_gate.record import CoreMlFacts, Machine, Problem, Record, SkippedModel
 from tests.builders import environment, model_record, record
 

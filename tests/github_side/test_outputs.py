@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from coreml_gate.errors import UsageError
-from coreml_gate.github.outputs import SUMMARY_LIMIT, write_outputs, write_summary
+from coreml_gate.github.publishing.outputs import SUMMARY_LIMIT, write_outputs, write_summary
 from coreml_gate.report import ReportOptions
 from tests.report.verdicts import many
 

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from coreml_gate.github.overrides import Statement, apply_overrides, parse_overrides
+from coreml_gate.github.api.pull_request import Statement
+from coreml_gate.github.judging.overrides import apply_overrides, parse_overrides
 from coreml_gate.verdict import Acceptance, Status, Verdict
 from tests.builders import finding, model_verdict, verdict
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.github.review import shown_ranges
+from coreml_gate.github.publishing.review import shown_ranges
 from coreml_gate.record import Diagnosis, Repair
 from coreml_gate.verdict import Acceptance, Finding, Status, Verdict
 from tests.builders import finding, model_verdict, precision_comparison, record, verdict

@@ -13,9 +13,9 @@ import pytest
 
 from coreml_gate.errors import ConfigError, EventError, RecordError, UsageError
 from coreml_gate.gate.collect import environment_of_this_machine
-from coreml_gate.github.artifacts import baseline_name
-from coreml_gate.github.baseline import BaselineNote, read_note, write_note
-from coreml_gate.github.steps import SUFFIXES
+from coreml_gate.github.api.artifacts import baseline_name
+from coreml_gate.github.evidence.baseline import BaselineNote, read_note, write_note
+from coreml_gate.github.publishing.publish import SUFFIXES
 from coreml_gate.record import SkippedModel, read_record, write_record
 from coreml_gate.report import FORMATS
 from coreml_gate.report.document import read_report

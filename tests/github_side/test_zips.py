@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from coreml_gate.errors import ArtifactError
-from coreml_gate.github.artifacts import BASELINE_LIMITS, RECORD_LIMITS
-from coreml_gate.github.zips import SafeZip, ZipLimits
+from coreml_gate.github.api.artifacts import BASELINE_LIMITS, RECORD_LIMITS
+from coreml_gate.github.api.zips import SafeZip, ZipLimits
 
 PACKAGE = "models/digits/package.mlpackage"
 SMALL = ZipLimits(re.compile(r"[a-z]+\.json"), members=3, total_bytes=3_000_000, ratio=200)

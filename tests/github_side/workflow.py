@@ -11,9 +11,9 @@ from typing import Any
 
 from rich.console import Console
 
-from coreml_gate.github.client import connect
+from coreml_gate.github.api.client import connect
 from coreml_gate.github.commands import add_commands
-from coreml_gate.github.tools import Tools
+from coreml_gate.github.effects import Effects
 from coreml_gate.record import Record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.surroundings import Surroundings
@@ -71,7 +71,7 @@ class Job:
     def run(self, *arguments: str) -> int:
         """One step; an error of the tree is raised as it is."""
         numbers = itertools.count()
-        tools = Tools(
+        tools = Effects(
             lambda variables, name: connect(variables, name, HASTY), lambda: NOON, lambda: f"t{next(numbers)}"
         )
         parser = argparse.ArgumentParser()

@@ -3,14 +3,24 @@
 import argparse
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from coreml_gate.github.requests import (
+    AcceptRequest,
+    BaselineRequest,
+    MatrixRequest,
+    MergeRequest,
+    ReportRequest,
+    StartRequest,
+    StepRequest,
+)
 from coreml_gate.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from coreml_gate.github.tools import Tools
+    from coreml_gate.github.effects import Effects
 
 DEFAULT_OUTPUT: Final = Path(".coreml-gate")
 COMMENT_MODES: Final = ("always", "changes", "failures", "off")
@@ -20,31 +30,58 @@ JOB_STATUSES: Final = ("success", "failure", "cancelled")
 MAX_ANCESTORS: Final = 100
 
 
-def add_commands(commands: Any, tools: "Tools | None" = None) -> None:  # noqa: ANN401 - argparse hides the type
+@dataclass(frozen=True)
+class StepCommand:
+    """One step on the command line; each option's destination is a field of the request."""
+
+    request: type[StepRequest]
+    describe: Callable[[argparse.ArgumentParser], None]
+    words: str
+
+
+def add_commands(commands: Any, effects: "Effects | None" = None) -> None:  # noqa: ANN401 - argparse hides the type
     """Adds ``github`` and its steps to the sub-commands of a parser."""
     parser = commands.add_parser("github", help="the steps of a GitHub workflow")
     steps = parser.add_subparsers(required=True, metavar="STEP")
-    for name, (describe, words) in _STEPS.items():
+    for name, command in _COMMANDS.items():
+        words = command.words
         step = steps.add_parser(name, help=words, description=f"{words[:1].upper()}{words[1:]}.")
-        describe(step)
-        step.set_defaults(command=_runner(name, tools))
+        command.describe(step)
+        step.set_defaults(command=_runner(name, command.request, effects))
 
 
-def real_tools() -> "Tools":
+def real_effects() -> "Effects":
     """The clients, the clock and the dice of the real world."""
-    from coreml_gate.github.client import connect  # noqa: PLC0415 - PyGithub is slow to load
-    from coreml_gate.github.tools import Tools  # noqa: PLC0415
+    from coreml_gate.github.api.client import connect  # noqa: PLC0415 - PyGithub is slow to load
+    from coreml_gate.github.effects import Effects  # noqa: PLC0415
 
-    return Tools(connect, lambda: datetime.now(UTC), lambda: secrets.token_hex(16))
+    return Effects(connect, lambda: datetime.now(UTC), lambda: secrets.token_hex(16))
 
 
-def _runner(name: str, tools: "Tools | None") -> Callable[[argparse.Namespace, Surroundings], int]:
+def _runner(
+    name: str, request: type[StepRequest], effects: "Effects | None"
+) -> Callable[[argparse.Namespace, Surroundings], int]:
     def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         from coreml_gate.github import steps  # noqa: PLC0415 - PyGithub is slow to load
 
-        return steps.STEPS[name](parsed, around, tools or real_tools())
+        return steps.STEPS[name](_filled(request, parsed, around.folder), around, effects or real_effects())
 
     return run
+
+
+def _filled(request: type[StepRequest], parsed: argparse.Namespace, folder: Path) -> StepRequest:
+    return request(**{each.name: _value(getattr(parsed, each.name), folder) for each in fields(request)})
+
+
+def _value(parsed: object, folder: Path) -> Any:  # noqa: ANN401 - argparse hides the type
+    """A parsed value that cannot change any more; paths count from the folder of the command."""
+    match parsed:
+        case Path():
+            return folder / parsed
+        case list():
+            return tuple(_value(each, folder) for each in parsed)
+        case _:
+            return parsed
 
 
 def _add_start(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +90,7 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
     _add_check(parser)
     parser.add_argument(
         "--base-branch",
+        dest="base_branches",
         action="append",
         default=[],
         metavar="NAME",
@@ -194,11 +232,17 @@ def _add_workflow(parser: argparse.ArgumentParser) -> None:
     )
 
 
-_STEPS: Final[dict[str, tuple[Callable[[argparse.ArgumentParser], None], str]]] = {
-    "start": (_add_start, "decide what this run is for, and open the check"),
-    "accept": (_add_accept, "note in a baseline which failures merged pull requests brought along, accepted"),
-    "baseline": (_add_baseline, "find the stored baseline of the base commit"),
-    "merge": (_add_merge, "make one Record of those of several jobs"),
-    "matrix": (_add_matrix, "share the models that need Core ML among a few jobs"),
-    "report": (_add_report, "publish the verdict: check, comment, summary, annotations, outputs"),
+_COMMANDS: Final[dict[str, StepCommand]] = {
+    "start": StepCommand(StartRequest, _add_start, "decide what this run is for, and open the check"),
+    "accept": StepCommand(
+        AcceptRequest,
+        _add_accept,
+        "note in a baseline which failures merged pull requests brought along, accepted",
+    ),
+    "baseline": StepCommand(BaselineRequest, _add_baseline, "find the stored baseline of the base commit"),
+    "merge": StepCommand(MergeRequest, _add_merge, "make one Record of those of several jobs"),
+    "matrix": StepCommand(MatrixRequest, _add_matrix, "share the models that need Core ML among a few jobs"),
+    "report": StepCommand(
+        ReportRequest, _add_report, "publish the verdict: check, comment, summary, annotations, outputs"
+    ),
 }

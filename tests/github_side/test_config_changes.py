@@ -1,7 +1,7 @@
 """A pull request that changes what judges it."""
 
 from coreml_gate.config.load import parse_config
-from coreml_gate.github.policy import policy_changes, policy_finding
+from coreml_gate.github.judging.config_changes import config_changes, config_finding
 from coreml_gate.verdict import Status
 
 BASE = """
@@ -22,14 +22,14 @@ limits = { parity = { max-error = 1e-5 } }
 
 
 def changes(head: str) -> list[str]:
-    return [str(change) for change in policy_changes(parse_config(BASE, "base"), parse_config(head, "head"))]
+    return [str(change) for change in config_changes(parse_config(BASE, "base"), parse_config(head, "head"))]
 
 
 def test_the_same_configuration_is_no_finding() -> None:
     commented = BASE.replace("[gate]", "# a comment\n[gate]")
 
     assert changes(commented) == []
-    assert policy_finding((), "") is None
+    assert config_finding((), "") is None
 
 
 def test_a_looser_limit_names_the_model_and_both_values() -> None:
@@ -63,8 +63,8 @@ def test_a_new_metric_limit_and_a_new_model_are_seen() -> None:
 def test_the_finding_warns_in_one_sentence_and_lists_everything() -> None:
     head = BASE.replace("1e-5", "0.5").replace("max-mb = 20", "max-mb = 900").replace("true", "false")
     head = head.replace("faces.py", "other.py")
-    found = policy_finding(
-        policy_changes(parse_config(BASE, "base"), parse_config(head, "head")), "Judged with the base's."
+    found = config_finding(
+        config_changes(parse_config(BASE, "base"), parse_config(head, "head")), "Judged with the base's."
     )
 
     assert found is not None

@@ -9,9 +9,9 @@ from github.GitReleaseAsset import GitReleaseAsset
 
 from coreml_gate.errors import ArtifactError, GitHubError
 from coreml_gate.gate.git import short
-from coreml_gate.github.artifacts import RECORD_BYTES, ArtifactFacts, download
-from coreml_gate.github.baseline import Wanted, find
-from coreml_gate.github.client import Client, asking
+from coreml_gate.github.api.artifacts import RECORD_BYTES, ArtifactFacts, download
+from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.evidence.baseline import BaselineQuery, find
 from coreml_gate.record import Record, parse_record
 
 _NOT_FOUND: Final = 404
@@ -50,7 +50,7 @@ def record_of(client: Client, release: Release, key: str, workflow_path: str) ->
     files = [each for each in release.files if each.name == file_name(key)]
     if files:
         return _downloaded(client, files[0], release)
-    with find(client, Wanted(key, release.commit, workflow_path, ancestors=0)) as (stored, reasons):
+    with find(client, BaselineQuery(key, release.commit, workflow_path, ancestors=0)) as (stored, reasons):
         if stored is None:
             raise _nothing_left(release, key, reasons)
         return stored.record

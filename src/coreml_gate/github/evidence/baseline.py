@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from coreml_gate.errors import ArtifactError, GateError, GitHubError, RateLimitError, TokenError
 from coreml_gate.gate.git import short
-from coreml_gate.github.artifacts import (
+from coreml_gate.github.api.artifacts import (
     BASELINE_BYTES,
     BASELINE_LIMITS,
     READ_ACTIONS,
@@ -24,8 +24,8 @@ from coreml_gate.github.artifacts import (
     list_named,
     read_record,
 )
-from coreml_gate.github.client import Client, asking
-from coreml_gate.github.zips import SafeZip
+from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.record import Environment, Record
 from coreml_gate.worker.job import MODELS_FOLDER
 
@@ -37,11 +37,11 @@ NOTE_NAME: Final = "baseline.json"
 
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 
-Source = Literal["merge-base", "ancestor", "rebuild", "none"]
+BaselineOrigin = Literal["merge-base", "ancestor", "rebuild", "none"]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BaselineQuery:
     """Which baseline is looked for, and what it must be."""
 
     key: str
@@ -58,7 +58,7 @@ class Wanted:
 class StoredBaseline:
     """A baseline that was found, as long as its archive is open."""
 
-    source: Source
+    source: BaselineOrigin
     commit: str
     record: Record
     archive: SafeZip
@@ -70,7 +70,7 @@ class BaselineNote(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    source: Source
+    source: BaselineOrigin
     commit: str | None = None
     origin: str
     """What the comment says of it, with the reasons for not taking a better one."""
@@ -83,7 +83,7 @@ def merge_base(client: Client, base: str, head: str) -> str:
 
 
 @contextmanager
-def find(client: Client, wanted: Wanted) -> Iterator[tuple[StoredBaseline | None, tuple[str, ...]]]:
+def find(client: Client, wanted: BaselineQuery) -> Iterator[tuple[StoredBaseline | None, tuple[str, ...]]]:
     """The nearest baseline, or ``None``; and why every better one was passed over, one sentence part each.
 
     What is wrong with one artifact never ends the search. A token that may not read artifacts does.
@@ -123,7 +123,9 @@ def remove(folder: Path) -> None:
     (folder / RECORD_FILE).unlink(missing_ok=True)
 
 
-def _candidates(client: Client, wanted: Wanted, reasons: list[str]) -> Iterator[tuple[str, Source]]:
+def _candidates(
+    client: Client, wanted: BaselineQuery, reasons: list[str]
+) -> Iterator[tuple[str, BaselineOrigin]]:
     yield wanted.commit, "merge-base"
     if wanted.ancestors:
         try:
@@ -139,7 +141,9 @@ def _candidates(client: Client, wanted: Wanted, reasons: list[str]) -> Iterator[
             reasons.append(f"nor at {len(commits)} ancestor(s)")
 
 
-def _trusted(client: Client, wanted: Wanted, commit: str, reasons: list[str]) -> Sequence[ArtifactFacts]:
+def _trusted(
+    client: Client, wanted: BaselineQuery, commit: str, reasons: list[str]
+) -> Sequence[ArtifactFacts]:
     """The commit's artifacts that a run of the repository's own code uploaded."""
     listed = list_named(client, baseline_name(wanted.key, commit))
     own = [each for each in listed if each.same_repository and each.run_commit == commit]
@@ -162,7 +166,7 @@ def _is_trusted_run(client: Client, artifact: ArtifactFacts, workflow_path: str)
         )
 
 
-def _fitting(archive: SafeZip, artifact: ArtifactFacts, wanted: Wanted, commit: str) -> Record:
+def _fitting(archive: SafeZip, artifact: ArtifactFacts, wanted: BaselineQuery, commit: str) -> Record:
     """The artifact's Record, if it is whole, of this commit, and of the head's toolchain."""
     name = f"artifact {artifact.name}"
     record = read_record(archive, name)
@@ -192,7 +196,7 @@ def _reason(error: GateError) -> str:
     return error.message.rstrip(".")
 
 
-def _origin(source: Source, commit: str, run_id: int, reasons: Sequence[str]) -> str:
+def _origin(source: BaselineOrigin, commit: str, run_id: int, reasons: Sequence[str]) -> str:
     if source == "merge-base":
         return f"artifact of the merge base {short(commit)}, run {run_id}"
     why = f": {'; '.join(reasons)}" if reasons else ""

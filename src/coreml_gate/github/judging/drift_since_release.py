@@ -5,14 +5,14 @@ from typing import Final
 
 from coreml_gate.config import Config
 from coreml_gate.gate.git import short
-from coreml_gate.github.trust import rejudge
+from coreml_gate.github.evidence.untrusted_record import rejudge
 from coreml_gate.record import Record
 from coreml_gate.verdict import BaselineFacts, Finding, Status, Verdict
 
 CHECK: Final = "creep"
 
 
-def creep_findings(
+def drift_findings(
     config: Config, head: Record, release: Record, tag: str, against_base: Verdict
 ) -> tuple[Finding, ...]:
     """Failures against the last release that are none against the baseline, as warnings.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+from coreml_gate.github.api.pull_request import Statement
 from coreml_gate.verdict import (
     FAIL_EXIT_CODE,
     Acceptance,
@@ -36,14 +37,6 @@ _LINE: Final = re.compile(
     r"/coreml-gate +accept +(?P<check>[a-z][a-z0-9-]{0,39}) +of +(?P<model>[A-Za-z0-9][A-Za-z0-9._-]{0,99})"
     r" +until +(?P<until>\d{4}-\d{2}-\d{2}): *(?P<reason>\S.{0,399})"
 )
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A text on the pull request, and who wrote it."""
-
-    author: str
-    text: str
 
 
 @dataclass(frozen=True)

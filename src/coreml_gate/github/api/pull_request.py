@@ -11,8 +11,7 @@ from coreml_gate.config.load import CONFIG_NAMES, holds_config, parse_config
 from coreml_gate.config.problems import MINIMAL_HINT
 from coreml_gate.errors import ConfigError, GitHubError
 from coreml_gate.gate.git import short
-from coreml_gate.github.client import Client, asking
-from coreml_gate.github.overrides import Statement
+from coreml_gate.github.api.client import Client, asking
 
 READ: Final = "pull-requests: read"
 MAX_CONFIG_BYTES: Final = 256 * 1024
@@ -34,6 +33,14 @@ class Pull:
     body: str
     labels: tuple[str, ...]
     merged: bool = False
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A text on a pull request, and who wrote it."""
+
+    author: str
+    text: str
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,17 @@
-"""The tools with side effects that a step is given."""
+"""Injected side effects: API client, clock, token generator."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from coreml_gate.github.client import Client
+from coreml_gate.github.api.client import Client
 
 
 @dataclass(frozen=True)
-class Tools:
+class Effects:
     """Everything with a side effect that a step uses."""
 
     connect: Callable[[Mapping[str, str], str], Client]
     clock: Callable[[], datetime]
     new_token: Callable[[], str]
-    """A word that nobody can guess."""
+    """A word that cannot be guessed."""

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from github.CheckRun import CheckRun as ApiCheckRun
 
-from coreml_gate.github.annotations import MAX_IN_CHECK, Annotation
-from coreml_gate.github.check import SUMMARY_LIMIT, Outcome
-from coreml_gate.github.client import Client, asking, create_once
+from coreml_gate.github.api.client import Client, asking, create_once
+from coreml_gate.github.publishing.annotations import MAX_IN_CHECK, Annotation
+from coreml_gate.github.publishing.status.outcome import SUMMARY_LIMIT, CheckOutcome
 
 PERMISSION: Final = "checks: write"
 PER_REQUEST: Final = 50
@@ -35,7 +35,7 @@ class CheckRun:
         open_run = self._find(open_only=True)
         return (open_run or self._create()).html_url
 
-    def conclude(self, outcome: Outcome) -> str:
+    def conclude(self, outcome: CheckOutcome) -> str:
         """Ends the check run; annotations go ahead in as many requests as they need."""
         run = self._find(open_only=False) or self._create()
         *ahead, last = _batches(outcome.annotations[:MAX_IN_CHECK])
@@ -88,7 +88,7 @@ def _batches(annotations: Sequence[Annotation]) -> list[tuple[Annotation, ...]]:
     return [tuple(located[start : start + PER_REQUEST]) for start in starts]
 
 
-def _output(outcome: Outcome, annotations: Sequence[Annotation]) -> dict[str, Any]:
+def _output(outcome: CheckOutcome, annotations: Sequence[Annotation]) -> dict[str, Any]:
     return {
         "title": outcome.title[:_TITLE],
         "summary": outcome.summary[:SUMMARY_LIMIT],

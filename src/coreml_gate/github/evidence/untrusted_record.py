@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from coreml_gate.config import Config
 from coreml_gate.errors import ArtifactError, RecordError
 from coreml_gate.gate.judge import judge
-from coreml_gate.github.artifacts import (
+from coreml_gate.github.api.artifacts import (
     RECORD_BYTES,
     RECORD_LIMITS,
     ArtifactFacts,
@@ -23,10 +23,10 @@ from coreml_gate.github.artifacts import (
     list_of_run,
     read_record,
 )
-from coreml_gate.github.client import Client
-from coreml_gate.github.event import SourceRun
-from coreml_gate.github.merge import Merged, merge_records
-from coreml_gate.github.zips import SafeZip
+from coreml_gate.github.api.client import Client
+from coreml_gate.github.api.event import SourceRun
+from coreml_gate.github.api.zips import SafeZip
+from coreml_gate.github.evidence.merge import Merged, merge_records
 from coreml_gate.record import Measured, Record
 from coreml_gate.report.escape import plain, shortened
 from coreml_gate.verdict import BaselineFacts, Verdict

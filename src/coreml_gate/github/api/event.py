@@ -49,10 +49,10 @@ class Mode(StrEnum):
     """Judge what other jobs of this run measured, and report."""
 
 
-Asked = Literal["auto", "collect", "report", "baseline"]
+RequestedMode = Literal["auto", "collect", "report", "baseline"]
 """What a workflow may ask for; ``auto`` leaves the choice to the event."""
 
-MODES: Final[dict[str, dict[Asked, Mode]]] = {
+MODES: Final[dict[str, dict[RequestedMode, Mode]]] = {
     "push": {"auto": Mode.BASELINE, "collect": Mode.BASELINE, "baseline": Mode.BASELINE},
     "schedule": {"auto": Mode.BASELINE, "collect": Mode.BASELINE, "baseline": Mode.BASELINE},
     "pull_request": {"auto": Mode.COMPARE, "collect": Mode.COLLECT, "report": Mode.GATHER},
@@ -74,6 +74,13 @@ WORK: Final[dict[Mode, tuple[Work, ...]]] = {
     Mode.GATHER: ("gather", "report"),
 }
 """What is done in each mode, in this order."""
+
+CHECKED: Final = tuple(mode for mode in Mode if mode is not Mode.BASELINE)
+"""Modes with a check: a push to the base branch blocks no merge."""
+OPENED: Final = (Mode.COMPARE, Mode.JUDGE, Mode.ANNOUNCE, Mode.COLLECT)
+"""Modes that come first and open the check; the others conclude it."""
+_OWN_TOKEN: Final = (Mode.COMPARE, Mode.COLLECT, Mode.GATHER)
+"""Modes that run with the pull request's token, which can only read when it comes from a fork."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +115,16 @@ class Event:
     """The workflow file of this run, in whose other runs baselines are looked for."""
     source_run: SourceRun | None = None
     queued: int | None = None
-    """The pull request that a merge queue tries: its overrides count, though nobody is commented to."""
+    """The pull request that a merge queue tries: its overrides count, though it gets no comment."""
+
+    @property
+    def can_only_read(self) -> bool:
+        """Whether the token of this run may write nothing."""
+        return self.fork and self.mode in _OWN_TOKEN
 
 
 def read_event(
-    environment: Mapping[str, str], base_branches: tuple[str, ...] = (), asked: Asked = "auto"
+    environment: Mapping[str, str], base_branches: tuple[str, ...] = (), requested: RequestedMode = "auto"
 ) -> Event:
     """The event behind the variables that GitHub sets; :class:`EventError` for one we do not work under.
 
@@ -126,7 +138,7 @@ def read_event(
         )
     payload = _payload(Path(environment.get("GITHUB_EVENT_PATH", "")))
     try:
-        return _event(name, payload, environment, choose_mode(name, payload, base_branches, asked))
+        return _event(name, payload, environment, choose_mode(name, payload, base_branches, requested))
     except (KeyError, TypeError, AttributeError) as error:
         raise EventError(
             f"the payload of `{name}` lacks what the gate needs: {error}.",
@@ -134,19 +146,21 @@ def read_event(
         ) from error
 
 
-def choose_mode(name: str, payload: Json, base_branches: tuple[str, ...], asked: Asked = "auto") -> Mode:
+def choose_mode(
+    name: str, payload: Json, base_branches: tuple[str, ...], requested: RequestedMode = "auto"
+) -> Mode:
     """The mode by the table, once the event has been found to be one that it stands for."""
     if name == "pull_request_target":
         raise EventError("the gate does not work under `pull_request_target`.", _UNSAFE)
     if name not in MODES:
         raise EventError(f"the gate does not work under `{name}`.", _KNOWN)
-    if asked not in MODES[name]:
-        raise EventError(f"mode `{asked}` does not fit the event `{name}`.", _FITTING)
+    if requested not in MODES[name]:
+        raise EventError(f"mode `{requested}` does not fit the event `{name}`.", _FITTING)
     if name == "push":
-        _require_base_branch(payload, base_branches, any_branch=asked == "baseline")
+        _require_base_branch(payload, base_branches, any_branch=requested == "baseline")
     if name == "workflow_run":
         return _mode_of_workflow_run(payload)
-    return MODES[name][asked]
+    return MODES[name][requested]
 
 
 def _require_base_branch(payload: Json, base_branches: tuple[str, ...], *, any_branch: bool) -> None:

@@ -12,7 +12,7 @@ from github.IssueComment import IssueComment
 from github.PullRequestComment import PullRequestComment
 
 from coreml_gate.errors import GitHubError
-from coreml_gate.github.client import Client, asking, create_once
+from coreml_gate.github.api.client import Client, asking, create_once
 from coreml_gate.report.markdown import marker
 from coreml_gate.verdict import Finding, Status, Verdict
 

@@ -8,10 +8,10 @@ import pytest
 
 from coreml_gate.config.load import parse_config
 from coreml_gate.errors import ArtifactError, ConfigError, RecordError
-from coreml_gate.github.client import Client
-from coreml_gate.github.event import SourceRun
-from coreml_gate.github.pulls import identify, may_write, read_config, read_pull, statements
-from coreml_gate.github.trust import cleaned, read_untrusted, rejudge
+from coreml_gate.github.api.client import Client
+from coreml_gate.github.api.event import SourceRun
+from coreml_gate.github.api.pull_request import identify, may_write, read_config, read_pull, statements
+from coreml_gate.github.evidence.untrusted_record import cleaned, read_untrusted, rejudge
 from coreml_gate.verdict import BaselineFacts
 from tests.builders import comparison, model_record, package, record
 from tests.github_api.hub import Hub, zipped

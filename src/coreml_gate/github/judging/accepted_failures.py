@@ -11,9 +11,9 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from coreml_gate.github.client import Client, asking
-from coreml_gate.github.overrides import LABEL, LONGEST, Override, accept, parse_overrides
-from coreml_gate.github.pulls import READ, Pull, may_write, read_pull, statements
+from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.api.pull_request import READ, Pull, may_write, read_pull, statements
+from coreml_gate.github.judging.overrides import LABEL, LONGEST, Override, accept, parse_overrides
 from coreml_gate.record import AcceptedFailure
 from coreml_gate.verdict import Finding, Verdict
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.github.check import Conclusion, Outcome
-from coreml_gate.github.client import Client, asking
+from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.publishing.status.outcome import CheckOutcome, Conclusion
 
 PERMISSION: Final = "statuses: write"
 _DESCRIPTION: Final = 140
@@ -31,7 +31,7 @@ class CommitStatus:
         """Sets the status to pending."""
         return self._set("pending", "measuring")
 
-    def conclude(self, outcome: Outcome) -> str:
+    def conclude(self, outcome: CheckOutcome) -> str:
         """Sets the last status; a status knows no neutral, so what cannot be told says so in words."""
         unclear = "cannot be told: " if outcome.conclusion == "neutral" else ""
         return self._set(_STATES[outcome.conclusion], f"{unclear}{outcome.title}")

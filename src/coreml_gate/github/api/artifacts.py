@@ -12,8 +12,8 @@ import requests
 from github.Artifact import Artifact
 
 from coreml_gate.errors import ArtifactError
-from coreml_gate.github.client import Client, asking, failure
-from coreml_gate.github.zips import SafeZip, ZipLimits
+from coreml_gate.github.api.client import Client, asking, failure
+from coreml_gate.github.api.zips import SafeZip, ZipLimits
 from coreml_gate.record import Record, parse_record
 
 READ_ACTIONS: Final = "actions: read"

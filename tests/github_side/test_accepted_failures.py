@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.github.carried import accepted_failures, apply_carried, is_no_worse
-from coreml_gate.github.client import Client
+from coreml_gate.github.api.client import Client
+from coreml_gate.github.judging.accepted_failures import accepted_failures, apply_carried, is_no_worse
 from coreml_gate.record import AcceptedFailure
 from coreml_gate.verdict import Status, Verdict
 from tests.builders import finding, model_verdict, verdict

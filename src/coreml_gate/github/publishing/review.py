@@ -12,10 +12,10 @@ from typing import Final
 from github.GithubObject import NotSet
 from github.PullRequestComment import PullRequestComment
 
-from coreml_gate.github.client import Client, asking, create_once
-from coreml_gate.github.comment import PERMISSION, delete, is_same
-from coreml_gate.github.pulls import READ, Pull, read_config_text
-from coreml_gate.github.suggestions import Suggestion, has_patches, marker, suggestions_of
+from coreml_gate.github.api.client import Client, asking, create_once
+from coreml_gate.github.api.pull_request import READ, Pull, read_config_text
+from coreml_gate.github.publishing.comment import PERMISSION, delete, is_same
+from coreml_gate.github.publishing.suggestions import Suggestion, has_patches, marker, suggestions_of
 from coreml_gate.verdict import Verdict
 
 MAX_FILES: Final = 3_000

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from coreml_gate.config.edit import Edit, Key, Value, edit_of
 from coreml_gate.config.options import ModelName
-from coreml_gate.github.pulls import ConfigText
+from coreml_gate.github.api.pull_request import ConfigText
 from coreml_gate.report import escape
 from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
 

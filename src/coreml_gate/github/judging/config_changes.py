@@ -18,7 +18,7 @@ _SHARED: Final = frozenset(ModelOptions.model_fields)
 
 
 @dataclass(frozen=True)
-class Change:
+class ConfigChange:
     """One key with another value; ``models`` is empty for a key of the gate itself."""
 
     key: str
@@ -31,16 +31,16 @@ class Change:
         return f"`{self.key}`{of}: {self.old} → {self.new}"
 
 
-def policy_changes(base: Config, head: Config) -> tuple[Change, ...]:
+def config_changes(base: Config, head: Config) -> tuple[ConfigChange, ...]:
     """Every key that differs, models that share a change together, and the models that came or went."""
     grouped: dict[tuple[str, str, str], list[str]] = {}
     for model, key, old, new in _of_models(base, head):
         grouped.setdefault((key, old, new), []).append(model)
-    of_models = (Change(*change, tuple(models)) for change, models in grouped.items())
+    of_models = (ConfigChange(*change, tuple(models)) for change, models in grouped.items())
     return (*_of_gate(base.gate, head.gate), *of_models)
 
 
-def policy_finding(changes: tuple[Change, ...], judged_with: str) -> Finding | None:
+def config_finding(changes: tuple[ConfigChange, ...], judged_with: str) -> Finding | None:
     """One warning for all changes, or ``None``; ``judged_with`` says whose limits were applied."""
     if not changes:
         return None
@@ -57,13 +57,13 @@ def policy_finding(changes: tuple[Change, ...], judged_with: str) -> Finding | N
     )
 
 
-def _of_gate(base: GateOptions, head: GateOptions) -> Iterator[Change]:
+def _of_gate(base: GateOptions, head: GateOptions) -> Iterator[ConfigChange]:
     """The gate's own keys; what models inherit is seen at the models."""
     own = set(GateOptions.model_fields) - _SHARED
     before = dict(_flat(base.model_dump(mode="json", by_alias=True, include=own)))
     after = dict(_flat(head.model_dump(mode="json", by_alias=True, include=own)))
     for key, old, new in _differences(before, after):
-        yield Change(f"gate.{key}", old, new)
+        yield ConfigChange(f"gate.{key}", old, new)
 
 
 def _of_models(base: Config, head: Config) -> Iterator[tuple[str, str, str, str]]:

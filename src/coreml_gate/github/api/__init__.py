@@ -1,0 +1,1 @@
+"""What GitHub and the runner say, as frozen values; no decision is taken here."""

@@ -1,0 +1,39 @@
+"""Why there is no Verdict: a value like a Verdict, so that check and comment can say it."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from coreml_gate.errors import GateError
+
+Ending = Literal["failure", "cancelled", "timed_out"]
+
+_REASONS: Final[dict[Ending, str]] = {
+    "failure": "the measuring job ended without a result; its log says why.",
+    "cancelled": "the measuring job was cancelled before it had a result.",
+    "timed_out": "the measuring job ran out of time before it had a result.",
+}
+
+
+@dataclass(frozen=True)
+class NoVerdict:
+    """How a run ended that judged nothing; ``conclusion`` is that of its check."""
+
+    conclusion: Literal["failure", "neutral", "cancelled", "timed_out"]
+    title: str
+    reason: str
+
+
+def unfinished(ending: Ending) -> NoVerdict:
+    """A measurement that left no result behind."""
+    return NoVerdict(ending, "no verdict", _REASONS[ending])
+
+
+def broken(error: BaseException) -> NoVerdict:
+    """A gate that could not do its work."""
+    if isinstance(error, KeyboardInterrupt):
+        return unfinished("cancelled")
+    hint = f"\n\nHint: {error.hint}" if isinstance(error, GateError) and error.hint else ""
+    words = (
+        error.message if isinstance(error, GateError) else f"{type(error).__name__} in coreml-gate itself."
+    )
+    return NoVerdict("failure", "the gate could not do its work", f"{words}{hint}")

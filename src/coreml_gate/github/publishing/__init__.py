@@ -1,0 +1,1 @@
+"""What people see: the check, the comment, suggestions, annotations, the summary, outputs."""

@@ -1,0 +1,101 @@
+"""Publishes one Verdict beside the check: comment, suggestions, summary, annotations, files, outputs."""
+
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.errors import GateError, GitHubError
+from coreml_gate.github.api.event import Mode
+from coreml_gate.github.judging.no_verdict import NoVerdict
+from coreml_gate.github.judging.publication import Publication
+from coreml_gate.github.publishing.annotations import annotations_of, commands
+from coreml_gate.github.publishing.comment import CommentMode, Posted, is_wanted, post
+from coreml_gate.github.publishing.outputs import write_summary
+from coreml_gate.github.publishing.review import review
+from coreml_gate.github.requests import ReportRequest
+from coreml_gate.github.step_context import StepContext
+from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.report.headline import must_not_merge
+from coreml_gate.verdict import Verdict
+
+SUFFIXES: Final = {"markdown": ".md", "html": ".html", "json": ".json", "junit": ".xml", "sarif": ".sarif"}
+"""Formats that are written as files, and how their names end."""
+
+
+def comment_on(
+    context: StepContext, request: ReportRequest, publication: Publication, options: ReportOptions
+) -> tuple[Posted, list[str]]:
+    """The comment, or the reason for none: what failed here must not hide the Verdict."""
+    mode = CommentMode(request.comment)
+    if isinstance(publication.judged, NoVerdict) or publication.pull is None or mode is CommentMode.OFF:
+        return Posted("none"), []
+    if context.event.can_only_read:
+        return Posted("none"), []
+    body = FORMATS["markdown"](publication.judged, options)
+    wanted = is_wanted(mode, publication.judged)
+    number = publication.pull.number
+    try:
+        posted = post(context.client, number, body, options.key, request.author, wanted=wanted)
+    except GitHubError as error:
+        return Posted("none"), [str(error)]
+    return posted, [posted.notice] if posted.notice else []
+
+
+def suggest(context: StepContext, request: ReportRequest, publication: Publication) -> list[str]:
+    """Brings the suggestions up to date; whatever keeps them from it is a notice."""
+    verdict, pull = publication.judged, publication.pull
+    if isinstance(verdict, NoVerdict) or pull is None or context.event.can_only_read:
+        return []
+    if not request.suggestions or CommentMode(request.comment) is CommentMode.OFF:
+        return []
+    try:
+        review(context.client, pull, verdict, request.config, request.key, request.author)
+    except GateError as error:
+        return [str(error)]
+    return []
+
+
+def leave_behind(
+    context: StepContext,
+    request: ReportRequest,
+    judged: Verdict | NoVerdict,
+    options: ReportOptions,
+    links: dict[str, str],
+) -> None:
+    """Summary, log, annotations, files and outputs; ``links`` are the outputs on comment and check."""
+    if isinstance(judged, NoVerdict):
+        context.output({"verdict": "none", **links})
+        return
+    if request.summary:
+        write_summary(context.file("GITHUB_STEP_SUMMARY"), judged, options)
+    context.say_foreign(FORMATS["terminal"](judged, options))
+    if request.annotations:
+        for line in commands(annotations_of(judged)):
+            context.say(line)
+    context.output({**_outputs_of(judged), **_write_formats(context, request, judged, options), **links})
+
+
+def _outputs_of(verdict: Verdict) -> dict[str, str]:
+    return {
+        "verdict": verdict.verdict.value,
+        "exit-code": str(verdict.exit_code),
+        "regressions": str(sum(must_not_merge(model) for model in verdict.models)),
+        "baseline-commit": verdict.baseline.commit or "",
+        "baseline-origin": verdict.baseline.origin,
+    }
+
+
+def _write_formats(
+    context: StepContext, request: ReportRequest, verdict: Verdict, options: ReportOptions
+) -> dict[str, str]:
+    """Where the published Verdict lies; without a folder for it, where the unpublished one does, if any."""
+    if request.formats is None:
+        return {"report": "" if context.event.mode is Mode.REPORT else str(request.report)}
+    written = _written(request.formats, verdict, options)
+    return {"report": str(written), "reports": str(request.formats)}
+
+
+def _written(folder: Path, verdict: Verdict, options: ReportOptions) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, suffix in SUFFIXES.items():
+        (folder / f"report{suffix}").write_text(FORMATS[name](verdict, options), encoding="utf-8")
+    return folder / "report.json"

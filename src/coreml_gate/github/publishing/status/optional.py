@@ -1,0 +1,51 @@
+"""Which mark a step sets, and that a token without the permission does without it: a fork's can only read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from coreml_gate.errors import TokenError
+from coreml_gate.github.api.event import CHECKED
+from coreml_gate.github.publishing.status.check_run import CheckRun
+from coreml_gate.github.publishing.status.commit_status import CommitStatus
+from coreml_gate.github.publishing.status.outcome import CheckOutcome, CommitCheck
+from coreml_gate.github.requests import ReportRequest, StartRequest
+from coreml_gate.github.step_context import StepContext
+
+
+@dataclass
+class OptionalCheck:
+    """A check, or the reason why there is none."""
+
+    check: CommitCheck | None
+    notices: list[str] = field(default_factory=list)
+
+    def begin(self) -> str:
+        """Begin the check, or note why it cannot be begun."""
+        return self._try(lambda check: check.begin())
+
+    def conclude(self, outcome: CheckOutcome) -> str:
+        """Conclude the check, or note why it cannot be concluded."""
+        return self._try(lambda check: check.conclude(outcome))
+
+    def _try(self, act: Callable[[CommitCheck], str]) -> str:
+        if self.check is None:
+            return ""
+        try:
+            return act(self.check)
+        except TokenError as error:
+            self.notices.append(str(error))
+            return ""
+
+
+def check_of(context: StepContext, request: StartRequest | ReportRequest) -> OptionalCheck:
+    """The check that the request names, on the event's head commit."""
+    event = context.event
+    if event.mode not in CHECKED or request.check == "off":
+        return OptionalCheck(None)
+    if event.can_only_read:
+        words = "no check run from here: the token of a fork's pull request can only read."
+        return OptionalCheck(None, [f"{words} A `workflow_run` workflow reports it."])
+    name, sha, url = request.check_name, event.head_sha, event.run_url
+    if request.check == "status":
+        return OptionalCheck(CommitStatus(context.client, name, sha, url))
+    return OptionalCheck(CheckRun(context.client, name, sha, request.key, url, context.effects.clock))

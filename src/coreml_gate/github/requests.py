@@ -1,0 +1,105 @@
+"""What a step is given: one frozen request each, which the command line makes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coreml_gate.github.api.event import RequestedMode
+
+
+@dataclass(frozen=True)
+class StartRequest:
+    """What ``start`` is given."""
+
+    key: str
+    mode: RequestedMode
+    check: str
+    """``check-run``, ``status`` or ``off``."""
+    check_name: str
+    base_branches: tuple[str, ...]
+    """Branches whose pushes store a baseline; none means the default branch."""
+    shard: int
+    """Number of this job in a matrix."""
+
+
+@dataclass(frozen=True)
+class BaselineRequest:
+    """What ``baseline`` is given."""
+
+    key: str
+    mode: RequestedMode
+    workflow: str | None
+    """The workflow file whose runs store baselines; ``None`` means the one that runs."""
+    base: str | None
+    """Commit or branch; ``None`` means the event's base."""
+    head: str | None
+    """The commit that is checked out; ``None`` means GITHUB_SHA."""
+    ancestors: int
+    rebuild: bool
+    """Whether the next step may rebuild a base that is not found."""
+    to: Path
+
+
+@dataclass(frozen=True)
+class AcceptRequest:
+    """What ``accept`` is given."""
+
+    key: str
+    mode: RequestedMode
+    author: str
+    record: Path
+    """Folder with the ``record.json`` that is to name what was accepted."""
+
+
+@dataclass(frozen=True)
+class MergeRequest:
+    """What ``merge`` is given."""
+
+    records: tuple[Path, ...]
+    """Folders with a ``record.json`` each."""
+    to: Path
+    base: bool
+    """Whether these are Records of the base."""
+    expect: int | None
+    """How many Records there must be at least."""
+
+
+@dataclass(frozen=True)
+class MatrixRequest:
+    """What ``matrix`` is given."""
+
+    record: Path
+    baseline: Path
+    shards: int
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What ``report`` is given."""
+
+    key: str
+    mode: RequestedMode
+    check: str
+    check_name: str
+    workflow: str | None
+    report: Path
+    """What ``run`` or ``judge`` wrote; not read under ``workflow_run``."""
+    baseline: Path
+    """Where ``baseline`` left its note."""
+    formats: Path | None
+    """Where the published report is written in every format."""
+    config: str | None
+    """The configuration, relative to the repository."""
+    comment: str
+    author: str
+    """Who writes with this token."""
+    job_status: str
+    annotations: bool
+    suggestions: bool
+    summary: bool
+    release: bool
+    """Whether the last release is compared with as well."""
+
+
+StepRequest = StartRequest | BaselineRequest | AcceptRequest | MergeRequest | MatrixRequest | ReportRequest
+EventRequest = StartRequest | BaselineRequest | AcceptRequest | ReportRequest
+"""The request of a step that works under an event; the others only handle files."""

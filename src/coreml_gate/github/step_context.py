@@ -1,0 +1,60 @@
+"""One step at work: the event, the client, and the ways to speak to the log and to later steps."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from coreml_gate.github.api.client import Client
+from coreml_gate.github.api.event import Event, read_event
+from coreml_gate.github.effects import Effects
+from coreml_gate.github.publishing.annotations import notice, without_commands
+from coreml_gate.github.publishing.outputs import write_outputs
+from coreml_gate.github.requests import EventRequest, StartRequest
+from coreml_gate.report import ReportOptions
+from coreml_gate.surroundings import Surroundings
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What every step under an event works with."""
+
+    around: Surroundings
+    effects: Effects
+    event: Event
+    client: Client
+
+    def say(self, line: str) -> None:
+        """Print one line of our own to the log as it is."""
+        self.around.out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def say_foreign(self, text: str) -> None:
+        """Print text that holds foreign words while the runner's commands are switched off."""
+        self.say(without_commands(text, self.effects.new_token()))
+
+    def warn(self, notices: Iterable[str]) -> None:
+        """Show each notice on the page of the run."""
+        for each in notices:
+            self.say(notice(each, "warning"))
+
+    def output(self, outputs: Mapping[str, str]) -> None:
+        """Leave outputs for later steps."""
+        write_outputs(self.file("GITHUB_OUTPUT"), outputs, self.effects.new_token)
+
+    def file(self, variable: str) -> Path | None:
+        """The file that the runner names, if it names one."""
+        name = self.around.environment.get(variable, "")
+        return Path(name) if name else None
+
+
+@contextmanager
+def at_work(request: EventRequest, around: Surroundings, effects: Effects) -> Iterator[StepContext]:
+    """The context of a step, with a client that is closed at the end."""
+    ReportOptions(key=request.key)  # refuses a key that names no artifact before anything is sent
+    branches = request.base_branches if isinstance(request, StartRequest) else ()
+    event = read_event(around.environment, branches, request.mode)
+    client = effects.connect(around.environment, event.repository)
+    try:
+        yield StepContext(around, effects, event, client)
+    finally:
+        client.close()
