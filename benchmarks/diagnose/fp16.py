@@ -17,6 +17,7 @@ from coreml_gate.diagnose.target import passes
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import load_samples
 from coreml_gate.engines.source import load_source
+from coreml_gate.frozen import changed
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import Diagnosis, HalfMode, Hazard
 
@@ -92,7 +93,7 @@ def examine(fault: Fault, folder: Path) -> Outcome:
         wide.model.predict(given, observe=ranges.observe)
 
     def again(patterns: tuple[str, ...]) -> Path:
-        kept = config.model_copy(update={"keep_fp32": patterns})
+        kept = changed(config, keep_fp32=patterns)
         route = conversion.facts.route
         return convert_shipped(source, samples, kept, folder / "repaired", route)[0]  # type: ignore[arg-type]
 

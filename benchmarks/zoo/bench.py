@@ -19,6 +19,7 @@ ZOO = Path(__file__).parent
 sys.path.insert(0, str(ZOO.parent))
 
 from coreml_gate.config.load import load_config  # noqa: E402
+from coreml_gate.frozen import changed  # noqa: E402
 from zoo.page import Conditions, page  # noqa: E402 - the folder of the zoo has to be on the path first
 from zoo.row import Row, Variant  # noqa: E402
 
@@ -47,10 +48,10 @@ def measured(model: str, options: Options) -> Row:
         path = folder / "row.json"
         row = Row.model_validate_json(path.read_bytes()) if path.exists() else Row(model=model)
         if failure:
-            return row.model_copy(update={"failures": (*row.failures, failure)})
+            return changed(row, failures=(*row.failures, failure))
         if options.quick or row.failures:
             return row
-        return row.model_copy(update={"peak_bytes": peaks(model, folder, options.threads)})
+        return changed(row, peak_bytes=peaks(model, folder, options.threads))
 
 
 def peaks(model: str, folder: Path, threads: int) -> dict[Variant, int]:

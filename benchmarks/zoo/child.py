@@ -18,6 +18,7 @@ from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import run_source
 from coreml_gate.errors import GateError
+from coreml_gate.frozen import changed
 from coreml_gate.measure.compare import compare
 from coreml_gate.mil.graph import histogram
 from coreml_gate.record import Comparison
@@ -37,9 +38,9 @@ def measure(subject: Subject, row: Row, rounds: int, clock: Clock) -> Iterator[R
     """The row, again and again, each time with more filled in."""
     for step in (_convert, _load, _compare, partial(_time, rounds=rounds, clock=clock)):
         try:
-            row = row.model_copy(update=step(subject, row))
+            row = changed(row, **step(subject, row))
         except GateError as error:
-            row = row.model_copy(update={"failures": (*row.failures, error.message)})
+            row = changed(row, failures=(*row.failures, error.message))
             yield row
             return
         yield row

@@ -1,3 +1,4 @@
+from coreml_gate.frozen import changed
 from zoo.row import Parity, Row
 from zoo.table import COLUMNS, means, notes, table
 
@@ -34,7 +35,7 @@ def test_what_was_not_measured_is_a_dash() -> None:
 
 
 def test_means_name_only_what_was_measured() -> None:
-    fast = ROW.model_copy(update={"ratios": {"eager": 1.0, "fp32": 2.0}})
+    fast = changed(ROW, ratios={"eager": 1.0, "fp32": 2.0})
     assert means([ROW, fast]) == "Geometric means: fp32 / eager 1.00."
     assert means([Row(model="net")]) == "No times were measured."
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from coreml_gate.checks.coreml_parity import run as check
+from coreml_gate.frozen import changed
 from coreml_gate.record import CoreMlFacts
 from coreml_gate.verdict import Finding, Status
 from tests.builders import model_record
@@ -131,7 +132,7 @@ def test_the_stand_in_never_passes_for_core_ml() -> None:
     ("facts", "reason"),
     [
         (None, "not asked: it takes a Mac."),
-        (core_ml().model_copy(update={"runs": ()}), "the model allows none of the hardware"),
+        (changed(core_ml(), runs=()), "the model allows none of the hardware"),
     ],
 )
 def test_what_was_not_asked_is_skipped_with_the_reason(facts: CoreMlFacts | None, reason: str) -> None:

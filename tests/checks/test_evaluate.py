@@ -4,6 +4,7 @@ import pytest
 
 from coreml_gate.checks import evaluate
 from coreml_gate.config import Limits
+from coreml_gate.frozen import changed
 from coreml_gate.record import MetricValue, ModelRecord, Side
 from coreml_gate.verdict import Finding, Status
 from tests.builders import model_config, model_record
@@ -136,5 +137,5 @@ def test_skipped_and_unsure() -> None:
     assert (not_asked.status, not_asked.message) == (Status.SKIPPED, "no `evaluate` is configured.")
     assert only(run(NOT_CONVERTED)).status is Status.SKIPPED
     assert only(run(UNSUPPORTED, accuracy={"least": 1})).status is Status.UNSURE
-    only_source = measured(source=0.9).model_copy(update={"unsupported": ("while_loop",)})
+    only_source = changed(measured(source=0.9), unsupported=("while_loop",))
     assert only(run(only_source)).status is Status.UNSURE

@@ -4,6 +4,7 @@ import pytest
 
 from coreml_gate.checks import parity
 from coreml_gate.checks.first_wrong import place_of, sentence, way_out
+from coreml_gate.frozen import changed
 from coreml_gate.record import FirstWrong, OtherRoute, ParityDiagnosis
 from tests.builders import comparison, model_record
 from tests.checks.cases import evidence, only
@@ -33,9 +34,7 @@ def test_operation_module_line_and_share() -> None:
 
 
 def test_a_lost_operation_and_the_reason() -> None:
-    lost = SUB.model_copy(
-        update={"lost": True, "torch_operation": "add_", "reason": "the pass `p` breaks it"}
-    )
+    lost = changed(SUB, lost=True, torch_operation="add_", reason="the pass `p` breaks it")
     assert sentence(diagnosis(lost)).startswith(
         " Lost in the package: torch `add_`, module `blocks.0`, models/net.py:41; the first operation to "
         "show it is `sub_1` (sub); the pass `p` breaks it."
@@ -43,7 +42,7 @@ def test_a_lost_operation_and_the_reason() -> None:
 
 
 def test_no_number_where_there_is_none() -> None:
-    found = SUB.model_copy(update={"error": None})
+    found = changed(SUB, error=None)
     assert "off in shape, non-finite values or integers." in sentence(diagnosis(found))
 
 
@@ -67,9 +66,7 @@ def test_what_cannot_be_told_says_so() -> None:
     ],
 )
 def test_the_way_out(agrees: bool | None, hint: str, text: str) -> None:
-    told = diagnosis(
-        SUB.model_copy(update={"hint": hint}), other_route=OtherRoute(route="trace", agrees=agrees)
-    )
+    told = diagnosis(changed(SUB, hint=hint), other_route=OtherRoute(route="trace", agrees=agrees))
     assert way_out(told) == text
     head = model_record(parity=(comparison(max_abs_error=0.31),), parity_diagnosis=told)
     line = ("[[model]]", 'name = "digits"', 'conversion = "trace"  # the line to add')

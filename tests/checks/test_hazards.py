@@ -4,6 +4,7 @@ import pytest
 
 from coreml_gate.checks import hazards, precision
 from coreml_gate.config import Config
+from coreml_gate.frozen import changed
 from coreml_gate.gate.judge import judge
 from coreml_gate.github.publishing.annotations import annotations_of
 from coreml_gate.record import Diagnosis, Hazard, Repair, Rewrite
@@ -59,7 +60,7 @@ def test_strict_mode_alone_never_fails() -> None:
 
 
 def test_a_repair_in_strict_mode_is_offered_to_engines_that_need_it_and_no_others() -> None:
-    strict = REPAIR.model_copy(update={"mode": "fp16-strict", "patterns": ("Net/linear",), "psnr": 55.0})
+    strict = changed(REPAIR, mode="fp16-strict", patterns=("Net/linear",), psnr=55.0)
     drift = hazard(kind="accumulation", operation_type="linear", bites_in="fp16-strict", reaches=0.03)
     head = model_record(
         precision=(precision_comparison(psnr=12.0),), diagnosis=Diagnosis(hazards=(drift,), repair=strict)

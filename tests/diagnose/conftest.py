@@ -17,6 +17,7 @@ from coreml_gate.diagnose.repair import HalfPrecisionCase
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import Source, load_source
+from coreml_gate.frozen import changed
 from coreml_gate.mil.package import read_package
 
 HEADER = "import torch\nfrom torch import nn\n"
@@ -32,7 +33,7 @@ class Bench:
     folder: Path
 
     def convert_again(self, patterns: tuple[str, ...]) -> Path:
-        kept = self.config.model_copy(update={"keep_fp32": patterns})
+        kept = changed(self.config, keep_fp32=patterns)
         route = "trace" if self.config.conversion == "trace" else "export"
         return convert_shipped(self.source, self.samples, kept, self.folder / "again", route)[0]
 

@@ -8,6 +8,7 @@ import pytest
 from coreml_gate.diagnose import known_bugs
 from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, UNMEASURED, KnownBug
 from coreml_gate.diagnose.known_bugs import bug_at, bugs_of, hint_of
+from coreml_gate.frozen import changed
 from coreml_gate.record import FirstWrong
 
 FOUND = FirstWrong(operation="gelu_0", operation_type="gelu", torch_operation="gelu")
@@ -22,14 +23,14 @@ def test_a_hint_names_the_bug_its_issue_and_the_way_out() -> None:
 
 def test_another_route_or_operation_is_not_meant() -> None:
     assert hint_of(FOUND, "trace") == ""
-    assert hint_of(FOUND.model_copy(update={"torch_operation": "silu"}), "export") == ""
+    assert hint_of(changed(FOUND, torch_operation="silu"), "export") == ""
 
 
 def test_an_operation_that_fails_in_several_ways_needs_its_reason() -> None:
     found = FirstWrong(torch_operation="add")
     assert bug_at(found, "export") is None
     reason = "the converter never reads `alpha` = 2 of `add`"
-    bug = bug_at(found.model_copy(update={"reason": reason}), "export")
+    bug = bug_at(changed(found, reason=reason), "export")
     assert bug is not None
     assert bug.id == "alpha"
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from coreml_gate.frozen import changed
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.judging.accepted_failures import accepted_failures, apply_carried, is_no_worse
 from coreml_gate.record import AcceptedFailure
@@ -119,5 +120,5 @@ def test_only_what_has_not_grown_is_carried(
 
 
 def test_other_checks_and_models_still_block() -> None:
-    for other in (CARRIED.model_copy(update={"check": "parity"}), CARRIED.model_copy(update={"model": "x"})):
+    for other in (changed(CARRIED, check="parity"), changed(CARRIED, model="x")):
         assert apply_carried(judged(25.0, 25.0), (other,), TODAY).exit_code == 1

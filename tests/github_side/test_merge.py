@@ -3,6 +3,7 @@
 import pytest
 
 from coreml_gate.errors import RecordError
+from coreml_gate.frozen import changed
 from coreml_gate.github.evidence.merge import merge_records, require_all, without_repeats
 from coreml_gate.record import CoreMlFacts, Machine, Problem, Record, SkippedModel
 from tests.builders import environment, model_record, record
@@ -30,11 +31,11 @@ def test_all_models_in_the_order_of_the_records() -> None:
 def test_a_mac_adds_what_only_core_ml_can_tell() -> None:
     facts = CoreMlFacts(machine=Machine(chip="M1", model="VM", system="macOS 26.5", memory_bytes=7 * 10**9))
     plain = model_record(name="digits")
-    mac = plain.model_copy(update={"core_ml": facts, "outline": ("of the Mac",)})
+    mac = changed(plain, core_ml=facts, outline=("of the Mac",))
 
     for order in ([plain, mac], [plain, mac, mac]):
         merged = merge_records([record(models=(model,)) for model in order])
-        assert merged.record.models == (plain.model_copy(update={"core_ml": facts}),)
+        assert merged.record.models == (changed(plain, core_ml=facts),)
         assert len(merged.notes) == len(order) - 2
 
 
@@ -42,9 +43,9 @@ def test_what_the_mac_said_of_variants_is_added_to_them() -> None:
     facts = CoreMlFacts(machine=Machine(chip="Apple M2", model="Mac14,2", system="macOS", memory_bytes=1))
     small, wide = model_record(name="small"), model_record(name="wide")
     plain = model_record(variants=(small, wide))
-    mac = plain.model_copy(update={"variants": (wide.model_copy(update={"core_ml": facts}),)})
+    mac = changed(plain, variants=(changed(wide, core_ml=facts),))
     (merged,) = merge_records([record(plain), record(mac)]).record.models
-    assert merged.variants == (small, wide.model_copy(update={"core_ml": facts}))
+    assert merged.variants == (small, changed(wide, core_ml=facts))
 
 
 def test_what_failed_on_the_mac_is_said() -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from coreml_gate.frozen import changed
 from coreml_gate.report.headline import comparison, counts, headline
 from coreml_gate.verdict import BaselineFacts, Status, Verdict
 from tests.builders import model_verdict, verdict
@@ -51,7 +52,7 @@ def test_headline(given: Verdict, words: str) -> None:
     ],
 )
 def test_what_was_compared(changes: dict[str, object], sentence: str) -> None:
-    assert comparison(verdict().model_copy(update=changes))[0] == sentence
+    assert comparison(changed(verdict(), **changes))[0] == sentence
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from coreml_gate.frozen import changed
 from coreml_gate.report import ReportOptions, junit
 from coreml_gate.verdict import Status, Verdict, not_run
 from tests.builders import finding, model_verdict, verdict
@@ -57,7 +58,7 @@ def test_one_suite_per_model_and_one_case_per_finding() -> None:
     ("given", "expected"),
     [
         (unsure(), ["skipped", "skipped"]),
-        (unsure().model_copy(update={"fail_on_unsure": True}), ["error", "error"]),
+        (changed(unsure(), fail_on_unsure=True), ["error", "error"]),
         (conversion_failure(), ["failure", "skipped"]),
         (no_change(), ["skipped"] * 3),
         (verdict(model_verdict(finding(status=Status.WARN))), ["system-out"]),

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from coreml_gate.frozen import changed
 from coreml_gate.report import ReportOptions, markdown
 from coreml_gate.verdict import Status, Verdict
 from tests.builders import finding, model_verdict, verdict
@@ -27,12 +28,12 @@ DEFAULT = ReportOptions()
 
 def hostile_models(amount: int) -> Verdict:
     worst = hostile(HOSTILE * (2_000 // amount))
-    return worst.model_copy(update={"models": worst.models * amount, "skipped": worst.skipped * amount})
+    return changed(worst, models=worst.models * amount, skipped=worst.skipped * amount)
 
 
 def all_blocked(amount: int) -> Verdict:
     (failing,) = (model for model in regression().models if model.name == "digits")
-    return many().model_copy(update={"models": (failing,) * amount + passed().models})
+    return changed(many(), models=(failing,) * amount + passed().models)
 
 
 def safe(text: str) -> bool:
@@ -78,7 +79,7 @@ def test_any_number_of_models_fits(build: Callable[[int], Verdict], models: int)
 def test_foreign_text_about_the_whole_run_fits_as_well(limit: int) -> None:
     longest = HOSTILE * 100
     shouting = [finding(check=longest[:40], message=longest, hint=longest, details=(longest,) * 50)] * 100
-    worst = hostile_models(60).model_copy(update={"findings": tuple(shouting)})
+    worst = changed(hostile_models(60), findings=tuple(shouting))
     text = markdown.render(worst, ReportOptions(limit=limit))
     assert len(text.encode()) <= limit
     assert safe(text)
@@ -134,8 +135,8 @@ def test_failures_beyond_five_lines_are_counted() -> None:
 
 def test_unsure_blocks_only_when_asked() -> None:
     assert "must not merge" not in markdown.render(unsure(), DEFAULT)
-    models = tuple(model.model_copy(update={"exit_code": 1}) for model in unsure().models[:1])
-    strict = unsure().model_copy(update={"fail_on_unsure": True, "models": models, "exit_code": 1})
+    models = tuple(changed(model, exit_code=1) for model in unsure().models[:1])
+    strict = changed(unsure(), fail_on_unsure=True, models=models, exit_code=1)
     text = markdown.render(strict, DEFAULT)
     assert "### ❌ coreml-gate: `detector` must not merge" in text
     assert "#### ❔ `detector` must not merge\n\n- **parity**: the MIL runtime does not know" in text

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from coreml_gate.checks import CHECKS
+from coreml_gate.frozen import changed
 from coreml_gate.report import ReportOptions, sarif
 from coreml_gate.verdict import Finding, Status, Verdict, not_run
 from tests.builders import finding, model_verdict, verdict
@@ -70,7 +71,7 @@ def test_one_result_for_each_finding_that_does_not_pass() -> None:
 
 
 def test_unsure_is_a_note_unless_it_blocks() -> None:
-    strict = unsure().model_copy(update={"fail_on_unsure": True})
+    strict = changed(unsure(), fail_on_unsure=True)
     assert {result["level"] for result in run_of(unsure())["results"]} == {"note"}
     assert {result["level"] for result in run_of(strict)["results"]} == {"error"}
 

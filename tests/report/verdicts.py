@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from coreml_gate.config import Config
+from coreml_gate.frozen import changed
 from coreml_gate.gate.judge import judge
 from coreml_gate.verdict import (
     Acceptance,
@@ -295,7 +296,7 @@ def hostile(text: str = HOSTILE) -> Verdict:
 def nothing() -> Verdict:
     skipped = tuple(SkippedVerdict(name=name, reason="unchanged") for name in ("digits", "detector"))
     empty = verdict(verdict=Status.SKIPPED, skipped=skipped)
-    return empty.model_copy(update={"models": ()})
+    return changed(empty, models=())
 
 
 def accepted() -> Verdict:

@@ -15,6 +15,7 @@ from coreml_gate.checks.objections import Objection, gravest_first
 from coreml_gate.checks.samples import Group, by_output, least_psnr, sample_line
 from coreml_gate.checks.wording import number
 from coreml_gate.config import PrecisionLimits
+from coreml_gate.frozen import changed
 from coreml_gate.record import ChildEnding, Comparison, CoreMlFacts, CoreMlRun
 from coreml_gate.verdict import Finding, Status
 
@@ -85,12 +86,11 @@ def _joined(answers: list[_Answer], facts: CoreMlFacts) -> Finding:
     at_worst = "" if are_equal else f" (the figures are of {worst.run.units})"
     runs = tuple(each.run for each in answers)
     details = (f"{each.run.units}: {line}" for each in answers for line in each.finding.details)
-    return worst.finding.model_copy(
-        update={
-            "subject": f"{facts.machine.engine} {', '.join(run.units for run in runs)}",
-            "message": f"{_who(runs, facts)}{at_worst}: {worst.said}",
-            "details": tuple(details),
-        }
+    return changed(
+        worst.finding,
+        subject=f"{facts.machine.engine} {', '.join(run.units for run in runs)}",
+        message=f"{_who(runs, facts)}{at_worst}: {worst.said}",
+        details=tuple(details),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.wording import counted, first_and_more
+from coreml_gate.frozen import changed
 from coreml_gate.record import FeatureFacts, PackageFacts
 from coreml_gate.verdict import Finding, Status
 
@@ -110,9 +111,7 @@ def _renamed(base: Features, head: Features) -> dict[str, str]:
     return {
         old.name: new.name
         for old, new in zip(base, head, strict=False)
-        if old.name not in after
-        and new.name not in before
-        and old.model_copy(update={"name": new.name}) == new
+        if old.name not in after and new.name not in before and changed(old, name=new.name) == new
     }
 
 

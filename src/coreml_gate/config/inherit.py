@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from coreml_gate.config.options import GateOptions, ModelConfig, ModelOptions, ModelVariant
 from coreml_gate.config.table import Table
+from coreml_gate.frozen import changed
 
 TAKEN_AS_IT_IS = ("precision", "keep_fp32", "conversion", "compress", "converter")
 """Options that say how to convert: a source that is a package already has no use for them."""
@@ -24,23 +25,23 @@ def inherit(model: ModelConfig, gate: GateOptions) -> ModelConfig:
         for name in ModelOptions.model_fields
         if name in gate.model_fields_set - model.model_fields_set and name not in left_out
     }
-    return model.model_copy(update={**inherited, "limits": _overlay(gate.limits, model.limits)})
+    inherited["limits"] = _overlay(gate.limits, model.limits)
+    return changed(model, **inherited)
 
 
 def configured(model: ModelConfig, variant: ModelVariant) -> ModelConfig:
     """The variant as a model of its own: whatever it does not set, the limits key by key, is the model's."""
     own = {name: getattr(variant, name) for name in variant.model_fields_set}
-    return model.model_copy(update={**own, "limits": _overlay(model.limits, variant.limits), "variant": ()})
+    own |= {"limits": _overlay(model.limits, variant.limits), "variant": ()}
+    return changed(model, **own)
 
 
 def _overlay(below: AnyTable, above: AnyTable) -> AnyTable:
     """The tables as one: a key that ``above`` sets wins, and tables of both are laid over each other."""
-    return below.model_copy(
-        update={
-            name: _overlay_value(getattr(below, name), getattr(above, name))
-            for name in above.model_fields_set
-        }
-    )
+    laid_over = {
+        name: _overlay_value(getattr(below, name), getattr(above, name)) for name in above.model_fields_set
+    }
+    return changed(below, **laid_over)
 
 
 def _overlay_value(below: object, above: object) -> object:

@@ -16,6 +16,7 @@ from coreml_gate.config.options import Config
 from coreml_gate.config.problems import MINIMAL_HINT, config_error, problems_of
 from coreml_gate.config.rules import broken_rules
 from coreml_gate.errors import ConfigError, UnknownModelError
+from coreml_gate.frozen import changed
 
 CONFIG_NAMES: Final = ("coreml-gate.toml", "pyproject.toml")
 """Where a configuration is looked for, the first that holds one wins."""
@@ -83,9 +84,7 @@ def parse_config(text: str, name: str) -> Config:
         )
     except ValidationError as error:
         raise config_error(problems_of(error, raw), name, text, prefix, raw) from None
-    resolved = written.model_copy(
-        update={"model": tuple(inherit(model, written.gate) for model in written.model)}
-    )
+    resolved = changed(written, model=tuple(inherit(model, written.gate) for model in written.model))
     if problems := broken_rules(written, resolved):
         raise config_error(problems, name, text, prefix, raw)
     return resolved
@@ -102,7 +101,7 @@ def select_models(config: Config, names: Sequence[str]) -> Config:
             meant = f"perhaps you meant `{close[0]}`; " if close else ""
             listed = ", ".join(f"`{model}`" for model in known)
             raise UnknownModelError(f"no model is named `{name}`.", f"{meant}the configuration has {listed}.")
-    return config.model_copy(update={"model": tuple(model for model in config.model if model.name in names)})
+    return changed(config, model=tuple(model for model in config.model if model.name in names))
 
 
 def _parse_toml(text: str, name: str) -> dict[str, Any]:

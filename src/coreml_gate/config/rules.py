@@ -10,6 +10,7 @@ from coreml_gate.config.problems import Problem
 from coreml_gate.config.reference import DataReference, parse_reference
 from coreml_gate.config.table import kebab
 from coreml_gate.devices import devices, similar
+from coreml_gate.frozen import changed
 
 _NO_UPPER_BOUND = -1
 _CALLABLE_FORMS = "`file.py:callable` or `package.module:callable`"
@@ -172,7 +173,7 @@ def _variants(model: ModelConfig, place: Place) -> Iterator[Problem]:
 def _variant_options(model: ModelConfig, variant: ModelVariant, place: Place) -> Iterator[Problem]:
     whole = configured(model, variant)
     if variant.source is not None:
-        yield from _references(whole.model_copy(update={"samples": None, "evaluate": None}), place)
+        yield from _references(changed(whole, samples=None, evaluate=None), place)
     for option in TAKEN_AS_IT_IS:
         if is_package(whole.source) and option in variant.model_fields_set:
             yield Problem((*place, kebab(option)), f"cannot be set: `{whole.source}` is a package already.")

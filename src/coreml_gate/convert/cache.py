@@ -21,6 +21,7 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.convert.pipeline import ORIGINS, Conversion, convert
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
+from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts
 from coreml_gate.torch_graph import GRAPH
 
@@ -129,7 +130,7 @@ class ConversionCache:
         except (OSError, ValueError, KeyError, TypeError, ValidationError):
             self._drop(entry)
             return None
-        facts = facts.model_copy(update={"cached": True})
+        facts = changed(facts, cached=True)
         return Conversion(facts, into / names["reference"], into / names["package"], origins, graph)
 
     def store(self, key: str, conversion: Conversion) -> None:

@@ -27,6 +27,7 @@ from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.features import with_program_ranges
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, run_source
+from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts, MissingOperation
 from coreml_gate.torch_graph import GRAPH, write_graph
 
@@ -113,9 +114,7 @@ def compress_package(plain: Conversion, options: Compression, folder: Path) -> C
         failure = error
     except Exception as error:  # noqa: BLE001  # coremltools.optimize documents no exceptions
         failure = failure_of(error, folder, heard.errors)
-    facts = plain.facts.model_copy(
-        update={"status": "failed", "message": failure.message, "hint": failure.hint}
-    )
+    facts = changed(plain.facts, status="failed", message=failure.message, hint=failure.hint)
     return Conversion(facts, None, None, graph=plain.graph)
 
 

@@ -22,6 +22,7 @@ from coreml_gate.engines.mil import MilEngine, load_mil_engine
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, run_source
 from coreml_gate.errors import GateError
+from coreml_gate.frozen import changed
 from coreml_gate.measure.compare import compare
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import Comparison, FirstWrong, OtherRoute, ParityDiagnosis
@@ -99,7 +100,7 @@ def _first_wrong(failure: Failure) -> tuple[FirstWrong, int]:
         except (ConversionFailedError, GateError, UntraceableError):
             return FirstWrong(reason=f"{_APART}: {error}"), mapper.conversions
     hint = found.hint or hint_of(found, failure.route)
-    return found.model_copy(update={"hint": hint}), mapper.conversions
+    return changed(found, hint=hint), mapper.conversions
 
 
 def _located(failure: Failure, mapper: Mapper, passes: tuple[str, ...] | None) -> FirstWrong:
@@ -108,7 +109,7 @@ def _located(failure: Failure, mapper: Mapper, passes: tuple[str, ...] | None) -
     engine = _engine(failure, mapped)
     run = run_graph(mapped.graph, list(failure.sample.values()), failure.source.root)
     found = first_wrong(engine.model, engine.inputs(failure.sample), mapped.keys, run, failure.limit)
-    return found.model_copy(update={"reason": found.reason or _unread(failure, mapped, found)})
+    return changed(found, reason=found.reason or _unread(failure, mapped, found))
 
 
 def _unread(failure: Failure, mapped: Mapped, found: FirstWrong) -> str:
@@ -154,12 +155,12 @@ def _wrong_pass(failure: Failure, mapper: Mapper) -> FirstWrong:
         update["hint"] = (
             f'leave the pass out: converter = {{ skip-passes = ["{culprit}"] }} (tried: it agrees)'
         )
-    return found.model_copy(update=update)
+    return changed(found, **update)
 
 
 def _other_route(failure: Failure) -> OtherRoute | None:
     """Converts by the route that was not taken; ``None`` where the source has only one."""
-    free = failure.config.model_copy(update={"conversion": "auto"})
+    free = changed(failure.config, conversion="auto")
     other = _OTHER[failure.route]
     if other not in routes(failure.source, free):
         return None

@@ -17,6 +17,7 @@ from coreml_gate.convert.keep import is_kept
 from coreml_gate.convert.origins import Origin
 from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
 from coreml_gate.diagnose.target import least_psnr, passes
+from coreml_gate.frozen import changed
 from coreml_gate.measure.compare import compare
 from coreml_gate.mil.graph import histogram
 from coreml_gate.mil.package import Package, read_package
@@ -122,16 +123,16 @@ def find_repair(
     )
     try:
         found = search.smallest(ranked)
-        outcome = start if found is None else start.model_copy(update={"outcome": "found"})
+        outcome = start if found is None else changed(start, outcome="found")
     except OutOfBudgetError:
-        found, outcome = search.best, start.model_copy(update={"outcome": "out-of-budget"})
+        found, outcome = search.best, changed(start, outcome="out-of-budget")
     if found is not None and outcome.outcome == "found":
         noise = frozenset(found) - damaged
         if len(noise) > max(SPREAD_SHARE * len(case.half), _FEW):
-            outcome = outcome.model_copy(update={"outcome": "spread", "kept": len(found)})
+            outcome = changed(outcome, outcome="spread", kept=len(found))
         else:
             outcome = _written(case, trial, found, outcome, convert_again)
-    return outcome.model_copy(update={"runs": search.runs, "seconds": clock() - started})
+    return changed(outcome, runs=search.runs, seconds=clock() - started)
 
 
 def _written(
@@ -142,24 +143,18 @@ def _written(
     convert_again: ConvertAgain | None,
 ) -> Repair:
     names = tuple(sorted(found))
-    repair = start.model_copy(
-        update={"operations": names, "variables": tuple(case.origins[name].variable for name in names)}
-    )
+    repair = changed(start, operations=names, variables=tuple(case.origins[name].variable for name in names))
     forms = [form for form in (_by_module(case, trial, names), names) if form]
     for number, form in enumerate(dict.fromkeys(forms), 1):
         patterns = tuple(dict.fromkeys((*case.kept, *form)))
         kept = _selected(case, patterns)
-        repair = repair.model_copy(
-            update={
-                "patterns": patterns,
-                "kept": len(kept),
-                "psnr_expected": least_psnr(trial.compared(kept)),
-            }
+        repair = changed(
+            repair, patterns=patterns, kept=len(kept), psnr_expected=least_psnr(trial.compared(kept))
         )
         if convert_again is None:
-            return repair.model_copy(update={"outcome": "unconfirmed"})
+            return changed(repair, outcome="unconfirmed")
         confirmed = _confirmed(case, trial, repair, convert_again)
-        repair = confirmed.model_copy(update={"conversions": number})
+        repair = changed(confirmed, conversions=number)
         if repair.outcome == "found":
             return repair
     return repair
@@ -193,16 +188,15 @@ def _confirmed(case: HalfPrecisionCase, trial: Trial, repair: Repair, convert_ag
     try:
         package = read_package(convert_again(repair.patterns))
     except ConversionFailedError:
-        return repair.model_copy(update={"outcome": "unconfirmed"})
+        return changed(repair, outcome="unconfirmed")
     comparisons = tuple(trial.compared_package(package))
     before, after = (histogram(each.function())["cast"] for each in (case.shipped, package))
-    return repair.model_copy(
-        update={
-            "outcome": "found" if passes(comparisons, case.limits) else "unconfirmed",
-            "psnr": least_psnr(comparisons),
-            "casts_added": after - before,
-            "bytes_added": package.total_bytes - case.shipped.total_bytes,
-        }
+    return changed(
+        repair,
+        outcome="found" if passes(comparisons, case.limits) else "unconfirmed",
+        psnr=least_psnr(comparisons),
+        casts_added=after - before,
+        bytes_added=package.total_bytes - case.shipped.total_bytes,
     )
 
 

@@ -9,6 +9,7 @@ from torch.export import ExportedProgram
 
 from coreml_gate.config import Dimension, ImageInput, ModelConfig, ModelInput
 from coreml_gate.engines.source import Source
+from coreml_gate.frozen import changed
 from coreml_gate.mil import ir as mil
 
 _UNBOUNDED = -1
@@ -60,8 +61,8 @@ def with_program_ranges(config: ModelConfig, source: Source, names: Sequence[str
         says_shape = item.shape is not None or item.shapes is not None
         is_open = any(not isinstance(size, int) for size in feature.shapes[0])
         if feature.name in names and is_open and not says_shape:
-            inputs[feature.name] = item.model_copy(update={"shape": feature.shapes[0]})
-    return config.model_copy(update={"input": tuple(inputs.values())})
+            inputs[feature.name] = changed(item, shape=feature.shapes[0])
+    return changed(config, input=tuple(inputs.values()))
 
 
 def _of_package(item: mil.Feature) -> Feature:

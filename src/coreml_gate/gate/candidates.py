@@ -7,6 +7,7 @@ from coreml_gate.checks import CHECKS, Evidence, source
 from coreml_gate.checks.samples import least_psnr
 from coreml_gate.config import EvaluateLimits, ModelConfig, ModelVariant
 from coreml_gate.config.inherit import configured
+from coreml_gate.frozen import changed
 from coreml_gate.gate.speeds import Speeds
 from coreml_gate.record import Environment, MetricValue, ModelRecord
 from coreml_gate.verdict import Candidate, Finding, Status
@@ -38,12 +39,12 @@ def candidates(
     yield _timed(_candidate(config, measured, environment, metric, ships=True), speeds)
     for record in measured.variants:
         own = configured(config, known.get(record.name, ModelVariant(name=record.name)))
-        compared = record.model_copy(update={"metrics": _against_model(record, measured)})
+        compared = changed(record, metrics=_against_model(record, measured))
         yield _timed(_candidate(own, compared, environment, metric), speeds)
 
 
 def _timed(candidate: Candidate, speeds: Speeds) -> Candidate:
-    return candidate.model_copy(update={"latency_ms": speeds.ms.get(candidate.name)})
+    return changed(candidate, latency_ms=speeds.ms.get(candidate.name))
 
 
 def deciding_metric(config: ModelConfig, measured: ModelRecord) -> str:

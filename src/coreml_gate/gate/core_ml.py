@@ -9,6 +9,7 @@ from typing import Final, Literal
 from coreml_gate.checks.latency import asked_ratios
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.engines.machine import describe_machine
+from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.progress import Progress
 from coreml_gate.measure.compare import compare
@@ -87,7 +88,7 @@ def ask_core_ml(
         question = None if config is None else _question(config, head, base)
         answerable = question is not None and question.expected.exists()
         measured.append(answered(model, question, session) if question and answerable else model)
-    record = head.record.model_copy(update={"models": tuple(measured)})
+    record = changed(head.record, models=tuple(measured))
     write_record(record, head.folder / RECORD_NAME)
     return record
 
@@ -163,7 +164,7 @@ def answered(model: ModelRecord, question: Question, session: Session) -> ModelR
     device = session.device
     device.progress.begin_model(model.name, device.machine.stand_in or "Core ML")
     started = device.clock()
-    with_answers = model.model_copy(update={"core_ml": _facts(question, session)})
+    with_answers = changed(model, core_ml=_facts(question, session))
     device.progress.end_model(with_answers, device.clock() - started)
     return with_answers
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
+from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.core_ml import Device, Question, Session, Stored, answered, asked_package
 from coreml_gate.record import ModelRecord, PackageFacts, Record, write_record
@@ -20,7 +21,7 @@ def ask_about_variants(
         _model(model, models[model.name], head.folder, session) if model.name in models else model
         for model in head.record.models
     )
-    record = head.record.model_copy(update={"models": measured})
+    record = changed(head.record, models=measured)
     write_record(record, head.folder / RECORD_NAME)
     return record
 
@@ -33,7 +34,7 @@ def _model(model: ModelRecord, config: ModelConfig, folder: Path, session: Sessi
         question = None if own is None else _question(own, variant, model.package, folder)
         answerable = question is not None and question.expected.exists()
         variants.append(answered(variant, question, session) if question and answerable else variant)
-    return model.model_copy(update={"variants": tuple(variants)})
+    return changed(model, variants=tuple(variants))
 
 
 def _question(

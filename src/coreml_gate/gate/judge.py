@@ -7,6 +7,7 @@ from coreml_gate.checks import Evidence, examine
 from coreml_gate.checks.latency import adjusted_p_values
 from coreml_gate.checks.notes import is_untrained, notes
 from coreml_gate.config import Config, ModelConfig
+from coreml_gate.frozen import changed
 from coreml_gate.gate.ranking import rank
 from coreml_gate.record import Metric, ModelRecord, Record
 from coreml_gate.timing import ALPHA
@@ -104,7 +105,7 @@ def _located(finding: Finding, config: ModelConfig) -> Finding:
     file, separator, _ = config.source.rpartition(":")
     if finding.file or finding.status in _SETTLED or not separator or not file.endswith(".py"):
         return finding
-    return finding.model_copy(update={"file": file})
+    return changed(finding, file=file)
 
 
 def _verdict(statuses: list[Status], *, strict: bool) -> Status:

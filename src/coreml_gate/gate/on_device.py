@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.engines.devicectl import Connected
+from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.record import ComputeUnits, DeviceFacts, ModelRecord, PackageFacts, Record, write_record
 from coreml_gate.worker.core_ml import ChildSurroundings, run_job
@@ -41,7 +42,7 @@ def ask_devices(
     """The Record with each named model's package, and its variants', on each device; written in its place."""
     bench = _Bench(folder, wanted, replace(around, child=CHILD))
     models = tuple(bench.asked(model, connected) if model.name in names else model for model in record.models)
-    asked = record.model_copy(update={"models": models})
+    asked = changed(record, models=models)
     write_record(asked, folder / RECORD_NAME)
     return asked
 
@@ -58,7 +59,7 @@ class _Bench:
         again = {(each.device, each.units) for each in fresh}
         kept = tuple(each for each in model.on_device if (each.device, each.units) not in again)
         variants = tuple(self.asked(variant, connected) for variant in model.variants)
-        return model.model_copy(update={"on_device": (*kept, *fresh), "variants": variants})
+        return changed(model, on_device=(*kept, *fresh), variants=variants)
 
     def _answers(self, model: ModelRecord, connected: Sequence[Connected]) -> Iterator[DeviceFacts]:
         package = model.package

@@ -7,6 +7,7 @@ from typing import Final
 
 from coreml_gate.checks.wording import megabytes, number
 from coreml_gate.config import ModelConfig
+from coreml_gate.frozen import changed
 from coreml_gate.gate.candidates import candidates, deciding_metric, higher_is_better
 from coreml_gate.gate.speeds import Speeds, speeds_of
 from coreml_gate.record import Environment, ModelRecord
@@ -46,7 +47,7 @@ def rank(config: ModelConfig, measured: ModelRecord, environment: Environment) -
     front = {candidate.name for candidate in pareto_front(eligible, goals)}
     timed = bool(eligible) and all(candidate.latency_ms is not None for candidate in eligible)
     return Ranking(
-        candidates=tuple(each.model_copy(update={"on_front": each.name in front}) for each in found),
+        candidates=tuple(changed(each, on_front=each.name in front) for each in found),
         metric=metric,
         higher_is_better=higher,
         choice=choice(eligible, goals),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coreml_gate.errors import ArtifactError, GateError, GitHubError
+from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME, environment_of_this_machine
 from coreml_gate.gate.git import short
 from coreml_gate.gate.shards import needing_core_ml, shards
@@ -151,7 +152,7 @@ def accept(request: AcceptRequest, around: Surroundings, effects: Effects) -> in
         except GitHubError as error:
             context.warn([str(error)])
             return 0
-        write_record(record.model_copy(update={"accepted": found}), path)
+        write_record(changed(record, accepted=found), path)
         for each in found:
             words = f"{each.check} of {each.model} until {each.until}, pull request {each.pull_request}"
             context.say_foreign(f"coreml-gate: accepted: {words}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from coreml_gate.errors import GateError
+from coreml_gate.frozen import changed
 from coreml_gate.measure.package import memory_facts
 from coreml_gate.measure.shapes import ShapeCase, shape_cases, shape_text, zeros
 from coreml_gate.mil.cost import Cost, OperationCost, costs, has_loops, weights_read
@@ -32,13 +33,13 @@ def measured_footprint(model: Model, inputs: Mapping[str, Any]) -> tuple[MemoryF
         return memory, cost
     own = _own_shapes(model, inputs)
     text = shape_text(model.interface, own)
-    memory = memory.model_copy(update={"shape": text})
+    memory = changed(memory, shape=text)
     others = tuple(
         _case(model, case, memory, cost, ShapeCase(own).elements)
         for case in shape_cases(model.interface)
         if shape_text(model.interface, case.shapes) != text or case.unbounded
     )
-    return memory.model_copy(update={"other_shapes": others}), cost.model_copy(update={"shape": text})
+    return changed(memory, other_shapes=others), changed(cost, shape=text)
 
 
 def footprint(package: Package, shapes: Shapes | None = None) -> tuple[MemoryFacts, CostFacts]:
@@ -49,17 +50,16 @@ def footprint(package: Package, shapes: Shapes | None = None) -> tuple[MemoryFac
     function = package.function()
     line = timeline(function, shapes)
     extra = overheads(function, shapes)
-    memory = memory_facts(package, peak(function, shapes)).model_copy(
-        update={
-            "timeline": line.compact(TIMELINE_WIDTH),
-            "near_peak": line.near_peak()[:MOST_NEAR_PEAK],
-            "overheads": _largest(extra),
-            "lasting_overhead_bytes": sum(each.bytes for each in extra if each.lasting),
-            "passing_overhead_bytes": max((each.bytes for each in extra if not each.lasting), default=0),
-        }
+    memory = changed(
+        memory_facts(package, peak(function, shapes)),
+        timeline=line.compact(TIMELINE_WIDTH),
+        near_peak=line.near_peak()[:MOST_NEAR_PEAK],
+        overheads=_largest(extra),
+        lasting_overhead_bytes=sum(each.bytes for each in extra if each.lasting),
+        passing_overhead_bytes=max((each.bytes for each in extra if not each.lasting), default=0),
     )
     cost = _cost_facts(package, costs(function, shapes))
-    return memory, cost.model_copy(update={"weights_read": weights_read(function, shapes)})
+    return memory, changed(cost, weights_read=weights_read(function, shapes))
 
 
 def _largest(extra: tuple[Overhead, ...]) -> tuple[OverheadFacts, ...]:

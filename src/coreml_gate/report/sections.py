@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from coreml_gate.frozen import changed
 from coreml_gate.report.headline import must_not_merge, not_measured
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, SkippedVerdict, Status, Verdict
 
@@ -86,7 +87,7 @@ def _explain(model: ModelVerdict, blocking: tuple[Status, ...], lines: int, hint
         if lines < 1:
             break
         has_room = hints and bool(finding.hint) and (lines > 1 or not shown)
-        shown.append(finding if has_room else finding.model_copy(update={"hint": ""}))
+        shown.append(finding if has_room else changed(finding, hint=""))
         lines -= 1 + has_room
     heading = "could not be measured" if not_measured(model) else "must not merge"
     return Explained(model, heading, tuple(shown), len(failures) - len(shown))

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from coreml_gate.config import GateOptions, ModelConfig
+from coreml_gate.frozen import changed
 from coreml_gate.record import ModelRecord
 from coreml_gate.support.report import ModelSupport, TargetSupport, unsupported_operations
 from coreml_gate.torch_graph import GRAPH, TorchGraph, read_graph
@@ -43,7 +44,7 @@ def support_of(
         job = Job(
             root=place.root,
             record_folder=place.folder / target,
-            model=model.model_copy(update=asked),
+            model=changed(model, **asked),
             closure="",
             max_samples=options.max_samples,
         )

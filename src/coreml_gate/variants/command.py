@@ -7,6 +7,7 @@ from typing import Any
 from coreml_gate.config import Config, ModelConfig, ModelVariant
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.errors import MeasuringError, UsageError
+from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.gate.ranking import rank
 from coreml_gate.record import ModelRecord
@@ -75,7 +76,7 @@ def run_compress(parsed: argparse.Namespace, around: Surroundings) -> int:
     variants = tuple(ModelVariant(name=name, compress=parse_setting(name)) for name in dict.fromkeys(names))
     if not variants:
         raise UsageError("`--settings` names no setting.", "leave it out to try all of them.")
-    plain = model.model_copy(update={"compress": None, "variant": variants})
+    plain = changed(model, compress=None, variant=variants)
     found = search(plain, _measured(config, plain, around), environment_of_this_machine())
     text = found.model_dump_json(indent=1) if parsed.json else as_text(found)
     around.out.print(

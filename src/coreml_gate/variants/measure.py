@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
+from coreml_gate.frozen import changed
 from coreml_gate.record import ModelRecord
 from coreml_gate.worker.job import Job
 from coreml_gate.worker.parent import measure_with_variants
@@ -30,7 +31,7 @@ def measure_side_by_side(model: ModelConfig, options: GateOptions, bench: Bench)
         job = Job(
             root=bench.root,
             record_folder=Path(folder),
-            model=model.model_copy(update={"adversarial": False, "litert": False, "variant": ()}),
+            model=changed(model, adversarial=False, litert=False, variant=()),
             closure="",
             max_samples=options.max_samples,
         )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.errors import SourceError, WorkerError
+from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts, Diagnosis, LiteRtFacts, ModelRecord, Problem
 from coreml_gate.worker.events import Events, read_events
 from coreml_gate.worker.job import Job
@@ -58,19 +59,16 @@ def measure_with_variants(
 ) -> ModelRecord:
     """Measure a model and its variants: those of its own source in its process, others in their own."""
     shared = tuple(variant for variant in variants if variant.source == job.model.source)
-    record = measure_model(job.model_copy(update={"variants": shared}), limits, environment, on_step)
+    record = measure_model(changed(job, variants=shared), limits, environment, on_step)
     measured = {variant.name: variant for variant in record.variants}
     for variant in variants:
         if variant.name not in measured:
-            alone = job.model_copy(
-                update={
-                    "model": variant.model_copy(update={"adversarial": False, "litert": False}),
-                    "variant_of": job.model.name,
-                }
+            alone = changed(
+                job, model=changed(variant, adversarial=False, litert=False), variant_of=job.model.name
             )
             own = measure_model(alone, limits, environment, on_step)
-            measured[variant.name] = own.model_copy(update=_ONLY_OF_MODELS)
-    return record.model_copy(update={"variants": tuple(measured[variant.name] for variant in variants)})
+            measured[variant.name] = changed(own, **_ONLY_OF_MODELS)
+    return changed(record, variants=tuple(measured[variant.name] for variant in variants))
 
 
 def _variants(job: Job, events: Events, ended: Mapping[str, object]) -> list[dict[str, object]]:

@@ -30,6 +30,7 @@ from coreml_gate.errors import (
     SourceError,
     UnsupportedOperationsError,
 )
+from coreml_gate.frozen import changed
 from coreml_gate.measure.compare import compare
 from coreml_gate.measure.compression import compression_facts
 from coreml_gate.measure.evaluate import evaluate
@@ -348,7 +349,7 @@ def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log:
     log.begin("diagnose")
 
     def convert_again(patterns: tuple[str, ...]) -> Path:
-        config = job.model.model_copy(update={"keep_fp32": patterns})
+        config = changed(job.model, keep_fp32=patterns)
         folder, route = job.folder / REPAIRED, _route(twins)
         return convert_shipped(expected.source, expected.samples, config, folder, route)[0]
 

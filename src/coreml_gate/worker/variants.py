@@ -7,6 +7,7 @@ from coreml_gate.convert import Conversion
 from coreml_gate.convert.cache import CONVERSION_OPTIONS
 from coreml_gate.convert.pipeline import compress_package
 from coreml_gate.errors import GateError
+from coreml_gate.frozen import changed
 from coreml_gate.record import MetricValue
 from coreml_gate.worker.events import EventLog
 from coreml_gate.worker.job import Job
@@ -36,7 +37,7 @@ def measure_variants(job: Job, outcome: Outcome, log: EventLog) -> None:
 
 def _measure(config: ModelConfig, outcome: Outcome, packages: "Packages", job: Job, log: EventLog) -> None:
     expected = outcome.expected
-    own = job.model_copy(update={"model": config, "variants": (), "variant_of": job.model.name})
+    own = changed(job, model=config, variants=(), variant_of=job.model.name)
     own.folder.mkdir(parents=True, exist_ok=True)
     given = expected.source.path is not None
     twins = outcome.twins if given else twins_of(packages.of(config, own), own, log)
@@ -74,7 +75,7 @@ class Packages:
     def _uncompressed(self, config: ModelConfig, job: Job) -> Conversion:
         key = _options(config)
         if key not in self.made:
-            plain = config.model_copy(update={"compress": None})
+            plain = changed(config, compress=None)
             folder = job.folder.parent / f"{UNCOMPRESSED}-{len(self.made)}" if config.compress else job.folder
             self.made[key] = converted(self.outcome.expected, plain, folder, job)
         return self.made[key]

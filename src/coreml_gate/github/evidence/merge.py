@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from coreml_gate.errors import RecordError
+from coreml_gate.frozen import changed
 from coreml_gate.record import ModelRecord, Record, SkippedModel
 
 _UNSET: Final = "no commit"
@@ -34,13 +35,12 @@ def merge_records(records: Sequence[Record]) -> Merged:
     notes = _differences(records)
     models = _joined([model for record in records for model in record.models], notes)
     skipped = {each.name: each for record in records for each in record.skipped}
-    merged = first.model_copy(
-        update={
-            "created": max(record.created for record in records),
-            "dirty": any(record.dirty for record in records),
-            "models": models,
-            "skipped": _unmeasured(skipped, {model.name for model in models}),
-        }
+    merged = changed(
+        first,
+        created=max(record.created for record in records),
+        dirty=any(record.dirty for record in records),
+        models=models,
+        skipped=_unmeasured(skipped, {model.name for model in models}),
     )
     return Merged(merged, tuple(notes))
 
@@ -52,7 +52,7 @@ def without_repeats(records: Sequence[Record]) -> list[Record]:
     for record in records:
         models = tuple(model for model in record.models if model.name not in seen)
         seen |= {model.name for model in models}
-        kept.append(record.model_copy(update={"models": models}))
+        kept.append(changed(record, models=models))
     return kept
 
 
@@ -98,7 +98,7 @@ def _with_answers(first: ModelRecord, other: ModelRecord) -> ModelRecord:
         "on_device": first.on_device or other.on_device,
         "variants": variants,
     }
-    return first.model_copy(update=answers)
+    return changed(first, **answers)
 
 
 def _unmeasured(skipped: dict[str, SkippedModel], measured: set[str]) -> tuple[SkippedModel, ...]:

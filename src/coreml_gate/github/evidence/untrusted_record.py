@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from coreml_gate.config import Config
 from coreml_gate.errors import ArtifactError, RecordError
+from coreml_gate.frozen import changed
 from coreml_gate.gate.judge import judge
 from coreml_gate.github.api.artifacts import (
     RECORD_BYTES,
@@ -61,7 +62,7 @@ def read_untrusted(client: Client, run: SourceRun, key: str) -> Merged:
         raise ArtifactError(f"run {run.id} left {len(artifacts)} records, allowed {MAX_SHARDS}.", _UNTRUSTED)
     merged = merge_records([cleaned(_read(client, artifact)) for artifact in artifacts])
     notes = (*merged.notes, *_other_commit(merged.record, run.head_sha))
-    return Merged(merged.record.model_copy(update={"commit": run.head_sha}), notes)
+    return Merged(changed(merged.record, commit=run.head_sha), notes)
 
 
 def rejudge(config: Config, head: Record, base: Record | None, facts: BaselineFacts) -> Verdict:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.config import Config
+from coreml_gate.frozen import changed
 from coreml_gate.gate.git import short
 from coreml_gate.github.evidence.untrusted_record import rejudge
 from coreml_gate.record import Record
@@ -24,12 +25,11 @@ def drift_findings(
     known = set(_failures(against_base))
     where = f"release `{tag}`" if release.commit is None else f"release `{tag}` ({short(release.commit)})"
     return tuple(
-        finding.model_copy(
-            update={
-                "check": CHECK,
-                "status": Status.WARN,
-                "message": f"since {where}, {finding.check} of `{model.name}`: {finding.message}",
-            }
+        changed(
+            finding,
+            check=CHECK,
+            status=Status.WARN,
+            message=f"since {where}, {finding.check} of `{model.name}`: {finding.message}",
         )
         for model in since.models
         for finding in model.findings

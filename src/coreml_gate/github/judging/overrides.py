@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+from coreml_gate.frozen import changed
 from coreml_gate.github.api.pull_request import Statement
 from coreml_gate.verdict import (
     FAIL_EXIT_CODE,
@@ -88,7 +89,7 @@ def accept(
     models = tuple(
         _accepted(model, overrides, applies, strict=verdict.fail_on_unsure) for model in verdict.models
     )
-    return with_findings(verdict.model_copy(update={"models": models}), ())
+    return with_findings(changed(verdict, models=models), ())
 
 
 def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
@@ -100,7 +101,7 @@ def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
         "verdict": gravest(statuses),
         "exit_code": overall_exit_code(verdict.models) if verdict.models else verdict.exit_code,
     }
-    return verdict.model_copy(update=update)
+    return changed(verdict, **update)
 
 
 def _parse(author: str, line: str) -> Override:
@@ -174,18 +175,17 @@ def _accepted(
     )
     status = gravest([Status.FAIL if each.status in blocking else each.status for each in findings])
     exit_code = FAIL_EXIT_CODE if status is Status.FAIL else 0
-    return model.model_copy(update={"findings": findings, "verdict": status, "exit_code": exit_code})
+    return changed(model, findings=findings, verdict=status, exit_code=exit_code)
 
 
 def _accept(finding: Finding, override: Override) -> Finding:
     until = override.until.isoformat()
     words = f"Accepted by `{override.author}` until {until}: {override.reason.rstrip('.')}."
-    return finding.model_copy(
-        update={
-            "status": Status.WARN,
-            "message": f"{finding.message} {words}",
-            "accepted": Acceptance(by=override.author, until=until, reason=override.reason),
-        }
+    return changed(
+        finding,
+        status=Status.WARN,
+        message=f"{finding.message} {words}",
+        accepted=Acceptance(by=override.author, until=until, reason=override.reason),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from coreml_gate.config import Config
 from coreml_gate.errors import ArtifactError, EventError, GateError, GitHubError
+from coreml_gate.frozen import changed
 from coreml_gate.gate.baseline import Baseline, as_baseline, no_baseline
 from coreml_gate.gate.git import short
 from coreml_gate.github.api.artifacts import RECORD_FILE
@@ -68,7 +69,7 @@ def own_publication(
     if event.pull_request is None:
         return _queued_publication(client, verdict, event, terms)
     notices: list[str] = []
-    verdict = verdict.model_copy(update={"commit": event.head_sha})
+    verdict = changed(verdict, commit=event.head_sha)
     pull = _attempt(lambda: read_pull(client, event.pull_request or 0), notices)
     if pull is None:
         return Publication(verdict, notices=tuple(notices))
@@ -219,7 +220,7 @@ def _with_note(verdict: Verdict, note: BaselineNote | None) -> Verdict:
     facts = verdict.baseline
     made = f"rebuilt from commit {short(facts.commit)}" if facts.present and facts.commit else facts.origin
     origin = f"{made}: {note.origin}" if note.source in ("rebuild", "none") else note.origin
-    return verdict.model_copy(update={"baseline": verdict.baseline.model_copy(update={"origin": origin})})
+    return changed(verdict, baseline=changed(verdict.baseline, origin=origin))
 
 
 def _note(check: str, message: str) -> Finding:

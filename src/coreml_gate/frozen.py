@@ -1,0 +1,21 @@
+"""Frozen values: the one way to change them."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+Frozen = TypeVar("Frozen", bound=BaseModel)
+
+
+def changed(value: Frozen, **changes: Any) -> Frozen:  # noqa: ANN401 - the model's fields say what each takes
+    """The same value with other fields, validated as if it had been read from a file.
+
+    pydantic's ``model_copy`` with ``update`` checks neither names nor values. Fields that were not set stay
+    so: what a table of the configuration inherits depends on it. Raises :class:`TypeError` for a field that
+    does not exist, and pydantic's ``ValidationError`` for a value that the field does not take.
+    """
+    model = type(value)
+    if unknown := sorted(changes.keys() - model.model_fields.keys()):
+        raise TypeError(f"{model.__name__} has no field `{unknown[0]}`")
+    kept = {name: getattr(value, name) for name in value.model_fields_set}
+    return model.model_validate(kept | changes, by_alias=False, by_name=True)

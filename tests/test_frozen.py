@@ -1,0 +1,70 @@
+"""Frozen values change in one typed and validated way."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.frozen import changed
+from coreml_gate.record import Comparison, ModelRecord
+
+ROOT = Path(__file__).parents[1]
+COMPARISON = Comparison(
+    output="y",
+    sample=0,
+    reference="source",
+    candidate="fp32",
+    reference_shape=(2,),
+    candidate_shape=(2,),
+    elements=2,
+)
+
+
+def test_a_changed_value_differs_in_that_alone_and_the_old_one_stays() -> None:
+    louder = changed(COMPARISON, psnr=40, sample=3)
+    assert (louder.psnr, louder.sample, louder.output) == (40.0, 3, "y")
+    assert (COMPARISON.psnr, COMPARISON.sample) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("psnr", float("inf"), "finite number"),
+        ("sample", -3, "greater than or equal to 0"),
+        ("top1", 7, "TopOne"),
+    ],
+)
+def test_what_the_field_does_not_take_is_refused(field: str, value: object, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        changed(COMPARISON, **{field: value})
+
+
+def test_a_misspelt_field_is_refused() -> None:
+    with pytest.raises(TypeError, match="Comparison has no field `pnsr`"):
+        changed(COMPARISON, pnsr=40.0)
+
+
+def test_fields_that_were_not_set_stay_so_and_an_alias_is_no_name() -> None:
+    model = ModelConfig(name="m", source="m.py:build", **{"deployment-target": "iOS16"})
+    wide = changed(model, precision="float32")
+    assert wide.model_fields_set == {"name", "source", "deployment_target", "precision"}
+    with pytest.raises(TypeError, match="no field `deployment-target`"):
+        changed(model, **{"deployment-target": "iOS17"})
+
+
+def test_values_inside_are_kept_as_they_are() -> None:
+    record = ModelRecord(name="m", parity=(COMPARISON,))
+    assert changed(record, content="a").parity[0] is COMPARISON
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "benchmarks"])
+def test_nothing_is_changed_without_validation(folder: str) -> None:
+    unchecked = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"model_copy", "model_construct"}
+    ]
+    assert unchecked == []
