@@ -97,7 +97,6 @@ _UNARY = {
     "exp": Case({"x": _STEPS}),
     "exp2": Case({"x": _STEPS * 2}),
     "gelu": Case({"x": _ELEMENTS}),
-    "inverse": Case({"x": _ELEMENTS}, {"epsilon": 1e-9}),
     "leaky_relu": Case({"x": _ELEMENTS}, {"alpha": 3.0}),
     "linear_activation": Case({"x": _ELEMENTS}, {"alpha": 3.0, "beta": 0.0}),
     "log": Case({"x": _POSITIVE}),
@@ -176,7 +175,6 @@ ROUND: dict[str, Case | tuple[Case, ...]] = {
     ),
     "instance_norm": Case({"x": ordinary(2, 4, 3, 3)}, {"gamma": _GAMMA, "beta": np.zeros(4, np.float16)}),
     "l2_norm": Case({"x": mixed(2, 3, 4, 5)}),
-    "l2_pool": Case({"x": _IMAGE}, _POOL),
     "layer_norm": Case(
         {"x": ordinary(2, 3, 4)}, {"axes": [-1], "gamma": _GAMMA, "beta": np.zeros(4, np.float16)}
     ),
@@ -303,7 +301,9 @@ EXACT: dict[str, Case | tuple[Case, ...]] = {
         _NMS,
     ),
     "non_maximum_suppression@17": Case(
-        {"boxes": _BOXES, "scores": _SCORES}, {"iou_threshold": 0.5, "max_boxes": 3}, _NMS
+        {"boxes": _BOXES.swapaxes(1, 2).copy(), "scores": _SCORES.swapaxes(1, 2).copy()},
+        {"iou_threshold": 0.5, "max_boxes": 3},
+        _NMS[:3],
     ),
     "non_zero": Case({"x": np.array([0, SMALLEST, 0, LARGEST], np.float16)}, outputs=("int32",)),
     "one_hot": Case(
@@ -342,6 +342,8 @@ EXACT: dict[str, Case | tuple[Case, ...]] = {
 }
 
 ELSEWHERE = {
+    "inverse": "Core ML estimates it to 8 bits: tests/runtime/ops/test_core_ml_corners.py",
+    "l2_pool": "Core ML sums its squares in half: tests/runtime/ops/test_core_ml_corners.py",
     "classify": "its halves leave as Python numbers",
     "list_gather": "lists hold tensors",
     "list_length": "lists hold tensors",
@@ -352,7 +354,9 @@ ELSEWHERE = {
     "read_state": "states are no values",
     "write_state": "states are no values",
 }
-"""Operations whose operands are no tensors: they have a test of their own."""
+"""Operations with a test of their own: their operands are no tensors, or their halves are not one rounding
+of the wide result.
+"""
 
 BOUNDED = frozenset((
     "acos", "affine", "asin", "atan", "atanh", "avg_pool", "cos", "crop_resize", "erf", "gelu",

@@ -149,21 +149,32 @@ class _Compiler:
         )
 
     def _bind(self, operation: Operation, scope: _Scope) -> tuple[_Bound, Callable[..., Any]]:
-        implementation = find(operation.type, self._opset) or find(operation.type, self._opset, FUSED)
-        if implementation is None:
-            raise UnsupportedOperationsError((operation.type,))
         dtypes = tuple(_stored(value, self._mode) for value in operation.outputs)
-        strict = self._mode == "fp16-strict" and dtypes[:1] == (torch.float16,)
-        if strict and implementation.strict is not None:
-            implementation = replace(implementation, body=implementation.strict, native=True)
-        if implementation.cuts and dtypes[0] is not None and not dtypes[0].is_floating_point:
-            implementation = replace(implementation, body=_cut(implementation.body, dtypes[0]))
+        implementation = self._implementation(operation, dtypes, scope)
         wide = implementation.rounding is Rounding.ROUND and not implementation.native
         bound = _Bound()
         for parameter in implementation.parameters:
             if parameter.kind != BlockFunction:
                 self._bind_parameter(operation, parameter, bound, scope, wide=wide)
         return bound, _rounded(_converted(_grouped(implementation, bound), bound), dtypes)
+
+    def _implementation(
+        self, operation: Operation, dtypes: tuple[torch.dtype | None, ...], scope: _Scope
+    ) -> Implementation:
+        """What computes the operation, with the body for this mode and for the operands that are constant."""
+        found = find(operation.type, self._opset) or find(operation.type, self._opset, FUSED)
+        if found is None:
+            raise UnsupportedOperationsError((operation.type,))
+        strict = self._mode == "fp16-strict" and dtypes[:1] == (torch.float16,)
+        if strict and found.strict is not None:
+            found = replace(found, body=found.strict, native=True)
+        for name, body in found.constant.items():
+            argument = next(iter(operation.inputs.get(name, ())), None)
+            if isinstance(argument, Constant) or argument in scope.known:
+                found = replace(found, body=body)
+        if found.cuts and dtypes[0] is not None and not dtypes[0].is_floating_point:
+            found = replace(found, body=_cut(found.body, dtypes[0]))
+        return found
 
     def _bind_parameter(
         self, operation: Operation, parameter: Parameter, bound: _Bound, scope: _Scope, *, wide: bool

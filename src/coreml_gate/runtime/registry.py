@@ -5,7 +5,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NewType, TypeVar
 
@@ -52,6 +52,7 @@ class Implementation:
     ``native``: the body is a single torch kernel which, on half tensors, itself computes in float32 and
     rounds once. ``strict``: what a device may do at worst, with half formulas and half sums; ``None`` until
     it is written. ``cuts``: a float result becomes an integer, toward zero, where integers are declared.
+    ``constant``: the body where this operand is a constant, if Core ML computes otherwise then.
     """
 
     type: str
@@ -62,6 +63,7 @@ class Implementation:
     parameters: tuple[Parameter, ...]
     strict: Body | None = None
     cuts: bool = False
+    constant: Mapping[str, Body] = field(default_factory=dict)
 
 
 REGISTRY: dict[str, dict[int, Implementation]] = {}
@@ -74,6 +76,7 @@ def operation(
     native: bool = False,
     strict: Body | None = None,
     cuts: bool = False,
+    constant: Mapping[str, Body] = types.MappingProxyType({}),
     table: dict[str, dict[int, Implementation]] = REGISTRY,
 ) -> Callable[[_F], _F]:
     """Register the decorated function under its name; ``_ios17`` as suffix: valid from that opset on."""
@@ -83,7 +86,9 @@ def operation(
         if match is None:
             raise ValueError(body.__name__)
         since = int(match["version"] or _FIRST_OPSET)
-        entry = Implementation(match["type"], since, body, rounding, native, _parameters(body), strict, cuts)
+        entry = Implementation(
+            match["type"], since, body, rounding, native, _parameters(body), strict, cuts, constant
+        )
         table.setdefault(entry.type, {})[since] = entry
         return body
 

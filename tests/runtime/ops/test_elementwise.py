@@ -136,7 +136,7 @@ def test_per_channel_parameters_run_along_the_second_axis(
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"), [("floor_div", [-3, 3, 2]), ("mod", [2, 1, 1]), ("real_div", [-2, 3, 2])]
+    ("name", "wanted"), [("floor_div", [-3, 3, 2]), ("mod", [-1, 1, 1]), ("real_div", [-2, 3, 2])]
 )
 def test_integer_division(name: str, wanted: Any, run_operation: RunOperation) -> None:
     x, y = np.array([-7, 10, 5], np.int32), np.array([3, 3, 2], np.int32)

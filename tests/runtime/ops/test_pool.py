@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from coremltools.converters.mil.mil.ops.defs._utils import spatial_dimensions_out_shape
 from numpy.typing import NDArray
 from torch.nn import functional
 
@@ -12,17 +13,37 @@ def x(rng: np.random.Generator) -> NDArray[np.float32]:
     return rng.standard_normal((2, 3, 7, 9)).astype(np.float32)
 
 
-@pytest.mark.parametrize("ceil_mode", [False, True])
 @pytest.mark.parametrize("excluded", [False, True])
 def test_average_counts_padding_unless_excluded(
-    x: NDArray[np.float32], ceil_mode: bool, excluded: bool, run_operation: RunOperation
+    x: NDArray[np.float32], excluded: bool, run_operation: RunOperation
 ) -> None:
-    wanted = functional.avg_pool2d(torch.from_numpy(x), (3, 2), (2, 2), (1, 1), ceil_mode, not excluded)
+    wanted = functional.avg_pool2d(torch.from_numpy(x), (3, 2), (2, 2), (1, 1), False, not excluded)
+    options = {"kernel_sizes": [3, 2], "strides": [2, 2], "pad_type": "custom", "pad": [1, 1, 1, 1]}
+    (found,) = run_operation("avg_pool", {"x": x}, {**options, "exclude_padding_from_average": excluded})
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_ceil_mode_without_the_padding_is_torchs(x: NDArray[np.float32], run_operation: RunOperation) -> None:
+    wanted = functional.avg_pool2d(torch.from_numpy(x), (3, 2), (2, 2), (1, 1), True, False)
     options = {"kernel_sizes": [3, 2], "strides": [2, 2], "pad_type": "custom", "pad": [1, 1, 1, 1]}
     (found,) = run_operation(
-        "avg_pool", {"x": x}, {**options, "ceil_mode": ceil_mode, "exclude_padding_from_average": excluded}
+        "avg_pool", {"x": x}, {**options, "ceil_mode": True, "exclude_padding_from_average": True}
     )
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", range(4, 12))
+@pytest.mark.parametrize(("kernel", "stride", "pad"), [(3, 2, 1), (2, 3, 0), (1, 2, 0), (3, 3, 1), (5, 4, 2)])
+def test_ceil_mode_has_the_windows_that_coremltools_declares(
+    size: int, kernel: int, stride: int, pad: int, run_operation: RunOperation
+) -> None:
+    custom = np.array([pad, pad])
+    (windows,) = spatial_dimensions_out_shape("custom", (size,), (kernel,), (stride,), None, custom, True)
+    options = {"kernel_sizes": [kernel], "strides": [stride], "pad_type": "custom", "pad": [pad, pad]}
+    x = np.arange(size, dtype=np.float32).reshape(1, 1, size)
+    for name in ("max_pool", "avg_pool", "l2_pool"):
+        (found,) = run_operation(name, {"x": x}, {**options, "ceil_mode": True})
+        assert found.shape == (1, 1, windows)
 
 
 def test_uneven_padding_counts_as_zeros_or_not_at_all(

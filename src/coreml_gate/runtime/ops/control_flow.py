@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from coreml_gate.errors import PackageError
+from coreml_gate.runtime.ops.integers import to_int32
 from coreml_gate.runtime.registry import EXACT, STEPWISE, BlockFunction, Tensors, operation
 
 MOST_ROUNDS = 10**7
@@ -29,7 +30,9 @@ def while_loop(loop_vars: Tensors, _cond: BlockFunction, _body: BlockFunction) -
 
 @operation(EXACT)
 def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return torch.where(cond.bool(), a, b)
+    """Integers come through float32 (rustnn/rustnn#235)."""
+    picked = torch.where(cond.bool(), a, b)
+    return to_int32(picked.float()) if picked.dtype is torch.int32 else picked
 
 
 @operation(EXACT)

@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
+from coreml_gate.runtime.ops.integers import to_int32
 from coreml_gate.runtime.registry import EXACT, ROUND, operation
+
+_MISREAD_BASE = 2
 
 
 @operation(ROUND, native=True)
@@ -68,13 +71,18 @@ def minimum(x: Tensor, y: Tensor) -> Tensor:
 
 @operation(ROUND)
 def mod(x: Tensor, y: Tensor) -> Tensor:
-    """The sign of the result follows ``y``."""
-    return torch.remainder(x, y)
+    """The sign of the result follows ``x`` as in C, not ``y`` as MIL's own value inference says
+    (apple/coremltools#2778, kasper0406/stablehlo-coreml#70).
+    """
+    return torch.fmod(x, y)
 
 
 @operation(ROUND, native=True)
 def mul(x: Tensor, y: Tensor) -> Tensor:
-    return x * y
+    """Of integers through float32 (neg_npu in Chromium's baselines of macOS 14, arm64)."""
+    if x.is_floating_point() or y.is_floating_point():
+        return x * y
+    return to_int32(x.float() * y.float())
 
 
 @operation(EXACT)
@@ -82,7 +90,14 @@ def not_equal(x: Tensor, y: Tensor) -> Tensor:
     return x != y
 
 
-@operation(ROUND)
+def _power_of_constant(x: Tensor, y: Tensor) -> Tensor:
+    """Core ML squares ``y`` where the base is the constant 2 (apple/coremltools#2628, #2742)."""
+    if bool((x == _MISREAD_BASE).all()):
+        return torch.pow(y + torch.zeros_like(x), _MISREAD_BASE)
+    return torch.pow(x, y)
+
+
+@operation(ROUND, constant={"x": _power_of_constant})
 def pow(x: Tensor, y: Tensor) -> Tensor:
     return torch.pow(x, y)
 

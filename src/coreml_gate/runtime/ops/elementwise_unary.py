@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from coreml_gate.runtime.ops.integers import to_int32
 from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
+_UINT16 = 0xFFFF
 _CASTS = {
     "bool": torch.bool,
     "fp16": torch.float16,
@@ -22,7 +24,8 @@ _CASTS = {
 
 @operation(EXACT)
 def abs(x: Tensor) -> Tensor:
-    return x.abs()
+    """Of integers through float32 (abs_gpu in Chromium's baselines of macOS 15, arm64)."""
+    return x.abs() if x.is_floating_point() else to_int32(x.float().abs())
 
 
 @operation(ROUND, native=True)
@@ -47,7 +50,12 @@ def atanh(x: Tensor) -> Tensor:
 
 @operation(ROUND, native=True)
 def cast(x: Tensor, dtype: str) -> Tensor:
-    """Floats become integers toward zero; to half precision the declared output type rounds."""
+    """Floats become integers toward zero; to half precision the declared output type rounds.
+
+    To 16 bits integers wrap (-12 is 65524 as uint16: apple/coremltools#2626).
+    """
+    if dtype == "uint16":
+        return x.long().bitwise_and(_UINT16).int()
     return x if dtype in {"fp16", "fp32"} and x.is_floating_point() else x.to(_CASTS[dtype])
 
 
@@ -91,9 +99,23 @@ def floor(x: Tensor) -> Tensor:
     return x.floor()
 
 
-@operation(ROUND)
+@operation(ROUND, native=True)
 def inverse(x: Tensor, epsilon: float = 1e-4) -> Tensor:
-    return 1 / (x + epsilon)
+    """Core ML's CPU estimates the inverse of a half to 8 bits (reciprocal_cpu in Chromium's baselines of
+    macOS 14, arm64: 0.216796875 for 1 / 4.62109375, which is what the processor's FRECPE gives).
+    """
+    shifted = x + epsilon
+    return half_inverse(shifted) if shifted.dtype is torch.float16 else 1 / shifted
+
+
+def half_inverse(x: Tensor) -> Tensor:
+    """FRECPE of halves: the inverse by a table of 256 entries (Arm ARM, ``RecipEstimate``)."""
+    wide = x.double()
+    fraction, exponent = torch.frexp(wide.abs())
+    place = (fraction * 512).floor() * 2 + 1
+    estimate = ((2**19 / place).floor() + 1).div(2).floor() / 256
+    inverse = torch.copysign(torch.ldexp(estimate, -exponent), wide)
+    return torch.where(wide.isfinite() & (wide != 0), inverse, 1 / wide).to(x.dtype)
 
 
 @operation(ROUND)

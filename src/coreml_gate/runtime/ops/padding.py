@@ -6,11 +6,14 @@ from functools import lru_cache
 
 from coreml_gate.runtime.registry import Ints
 
+Padding = tuple[tuple[int, int], ...]
+"""Before and after each spatial axis."""
+
 
 @lru_cache(maxsize=4096)
 def window_padding(  # a cached function takes its key by position
     pad_type: str, pad: Ints | None, sizes: Ints, kernel: Ints, strides: Ints, dilations: Ints
-) -> tuple[tuple[int, int], ...]:
+) -> Padding:
     """Padding before and after each spatial axis; ``same`` gives ``ceil(size / stride)`` windows."""
     if pad_type == "custom" and pad is not None:
         return tuple(zip(pad[::2], pad[1::2], strict=True))
@@ -26,11 +29,11 @@ def window_padding(  # a cached function takes its key by position
     )
 
 
-def is_symmetric(padding: tuple[tuple[int, int], ...]) -> bool:
+def is_symmetric(padding: Padding) -> bool:
     """Can torch's own ``padding`` argument say it?"""
     return all(before == after for before, after in padding)
 
 
-def flat(padding: tuple[tuple[int, int], ...]) -> list[int]:
+def flat(padding: Padding) -> list[int]:
     """The order of ``torch.nn.functional.pad``: last axis first."""
     return [size for pair in reversed(padding) for size in pair]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.runtime.ops.padding import flat, is_symmetric, window_padding
+from coreml_gate.runtime.ops.padding import Padding, flat, is_symmetric, window_padding
 from coreml_gate.runtime.registry import EXACT, ROUND, Ints, operation
 
 _MAX: dict[int, Callable[..., Tensor]] = {
@@ -32,20 +32,22 @@ def avg_pool(
     exclude_padding_from_average: bool = False,
     ceil_mode: bool = False,
 ) -> Tensor:
-    strides, padding = _window(x, kernel_sizes, strides, pad_type, pad)
+    """Where ``ceil_mode`` lets a window leave the input, Core ML divides by the whole kernel, torch by the
+    part inside (apple/coremltools#2844, #2772).
+    """
+    strides, padding = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     pool = _AVERAGE[len(kernel_sizes)]
     if is_symmetric(padding) and _torch_takes(padding, kernel_sizes):
         before = [size for size, _ in padding]
-        return pool(x, kernel_sizes, strides, before, ceil_mode, not exclude_padding_from_average)
+        return pool(x, kernel_sizes, strides, before, count_include_pad=not exclude_padding_from_average)
     padded = functional.pad(x, flat(padding))
-    mean = pool(padded, kernel_sizes, strides, 0, ceil_mode)
+    mean = pool(padded, kernel_sizes, strides)
     if not exclude_padding_from_average:
         return mean
-    share = pool(functional.pad(torch.ones_like(x), flat(padding)), kernel_sizes, strides, 0, ceil_mode)
-    return mean / share
+    return mean / pool(functional.pad(torch.ones_like(x), flat(padding)), kernel_sizes, strides)
 
 
-@operation(ROUND)
+@operation(ROUND, native=True)
 def l2_pool(
     x: Tensor,
     kernel_sizes: Ints,
@@ -54,10 +56,13 @@ def l2_pool(
     pad: Ints | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    strides, padding = _window(x, kernel_sizes, strides, pad_type, pad)
-    squares = functional.pad(x.square(), flat(padding))
-    mean = _AVERAGE[len(kernel_sizes)](squares, kernel_sizes, strides, 0, ceil_mode)
-    return (mean * math.prod(kernel_sizes)).sqrt()
+    """Core ML's CPU sums the squares of halves in half: infinite from a root of 256 on (WPT's l2Pool2d in
+    Chromium's baselines of macOS 14, arm64).
+    """
+    strides, padding = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    squares = functional.pad(x.float().square(), flat(padding))
+    mean = _AVERAGE[len(kernel_sizes)](squares, kernel_sizes, strides)
+    return (mean * math.prod(kernel_sizes)).to(x.dtype).sqrt()
 
 
 @operation(EXACT)
@@ -69,20 +74,39 @@ def max_pool(
     pad: Ints | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    strides, padding = _window(x, kernel_sizes, strides, pad_type, pad)
+    """A window wholly outside, which ``ceil_mode`` gives where the stride exceeds the kernel, is -inf."""
+    strides, padding = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     if not (is_symmetric(padding) and _torch_takes(padding, kernel_sizes)):
         x, padding = functional.pad(x, flat(padding), value=-math.inf), ((0, 0),) * len(kernel_sizes)
-    before = [size for size, _ in padding]
-    return _MAX[len(kernel_sizes)](x, kernel_sizes, strides, before, ceil_mode=ceil_mode)
+    return _MAX[len(kernel_sizes)](x, kernel_sizes, strides, [before for before, _ in padding])
 
 
 def _window(
-    x: Tensor, kernel: Ints, strides: Ints | None, pad_type: str, pad: Ints | None
-) -> tuple[Ints, tuple[tuple[int, int], ...]]:
+    x: Tensor, kernel: Ints, strides: Ints | None, pad_type: str, pad: Ints | None, ceil_mode: bool
+) -> tuple[Ints, Padding]:
+    """Strides, and the padding that gives MIL's number of windows without torch's own ``ceil_mode``."""
     ones = (1,) * len(kernel)
     strides = ones if strides is None else strides
-    return strides, window_padding(pad_type, pad, x.shape[2:], kernel, strides, ones)
+    padding = window_padding(pad_type, pad, x.shape[2:], kernel, strides, ones)
+    if ceil_mode:
+        axes = zip(x.shape[2:], kernel, strides, padding, strict=True)
+        padding = tuple(_rounded_up(*axis) for axis in axes)
+    return strides, padding
 
 
-def _torch_takes(padding: tuple[tuple[int, int], ...], kernel: Ints) -> bool:
+def _rounded_up(size: int, kernel: int, stride: int, padding: tuple[int, int]) -> tuple[int, int]:
+    """The padding of one axis under ``ceil_mode``: more after the end where a last window begins before it.
+
+    MIL leaves out a window that begins in the padding after the end, but counts one that begins after an end
+    without padding (``spatial_dimensions_out_shape`` of coremltools); torch leaves out both.
+    """
+    before, after = padding
+    span = size + before + after
+    windows = -(-(span - kernel) // stride) + 1
+    if before + after and 2 * (windows - 1) * stride >= 2 * size + before + after:
+        windows -= 1
+    return before, after + max((windows - 1) * stride + kernel - span, 0)
+
+
+def _torch_takes(padding: Padding, kernel: Ints) -> bool:
     return all(2 * before <= size for (before, _), size in zip(padding, kernel, strict=True))

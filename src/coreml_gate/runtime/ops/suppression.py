@@ -1,9 +1,19 @@
-"""Non-maximum suppression, box by box."""
+"""Non-maximum suppression, box by box.
+
+Which overlap suppresses is what coremltools' tests say of Core ML (``test_nms`` with a limit of 0,
+``test_nms_corner_case_iou_equal_threshold``): never 0 or 0/0; one equal to the limit from iOS 17 on.
+"""
+
+import math
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from coreml_gate.runtime.registry import EXACT, Tensors, operation
+
+Reaches = Callable[[Tensor, float], Tensor]
+"""Does an overlap reach the limit?"""
 
 
 @operation(EXACT)
@@ -15,11 +25,10 @@ def non_maximum_suppression(
     max_boxes: int,
     per_class_suppression: bool = False,
 ) -> Tensors:
+    reaches = torch.gt
     picked = [
-        _suppress(
-            box.float(), score.float(), iou_threshold, score_threshold, max_boxes, per_class_suppression
-        )
-        for box, score in zip(boxes, scores, strict=True)
+        _suppress(box, score, iou_threshold, score_threshold, max_boxes, per_class_suppression, reaches)
+        for box, score in _images(boxes, scores)
     ]
     return _gathered(boxes, scores, picked, max_boxes)
 
@@ -28,23 +37,42 @@ def non_maximum_suppression(
 def non_maximum_suppression_ios17(
     boxes: Tensor, scores: Tensor, iou_threshold: float, max_boxes: int, per_class_suppression: bool = False
 ) -> Tensors:
-    return non_maximum_suppression(boxes, scores, iou_threshold, -torch.inf, max_boxes, per_class_suppression)
+    """Boxes stand along the last axis; there is no limit of the score, and no count."""
+    boxes, scores = boxes.mT, scores.mT
+    picked = [
+        _suppress(box, score, iou_threshold, -math.inf, max_boxes, per_class_suppression, torch.ge)
+        for box, score in _images(boxes, scores)
+    ]
+    found_boxes, found_scores, indices, _ = _gathered(boxes, scores, picked, max_boxes)
+    return found_boxes.mT, found_scores.mT, indices
+
+
+def _images(boxes: Tensor, scores: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Core ML's CPU computes overlaps in float32 also where the program has half precision."""
+    return zip(boxes.float(), scores.float(), strict=True)
 
 
 def _suppress(
-    boxes: Tensor, scores: Tensor, iou_limit: float, score_limit: float, most: int, per_class: bool
+    boxes: Tensor,
+    scores: Tensor,
+    iou_limit: float,
+    score_limit: float,
+    most: int,
+    per_class: bool,
+    reaches: Reaches,
 ) -> list[int]:
     """Places of the boxes that stay, best score first; with ``per_class`` only boxes of one class suppress
     each other.
     """
     best, label = scores.max(1)
     overlap = _overlap(boxes)
+    suppresses = reaches(overlap, iou_limit) & (overlap > 0)
     kept: list[int] = []
     for place in best.argsort(descending=True, stable=True).tolist():
         if len(kept) == most or best[place] < score_limit:
             break
         rivals = [other for other in kept if not per_class or label[other] == label[place]]
-        if not rivals or overlap[place, rivals].max() <= iou_limit:
+        if not suppresses[place, rivals].any():
             kept.append(place)
     return kept
 
