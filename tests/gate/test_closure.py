@@ -124,3 +124,87 @@ def test_content_changes_with_bytes_and_names_only(tmp_path: Path) -> None:
     assert digest("code", {**files, "a.py": "2"}) != first
     assert digest("data", {**files, "w.mlpackage/weights.bin": "3"}) != first
     assert digest("appeared", {**files, "src/a.py": "1"}) != first
+
+
+def link(root: Path, links: Mapping[str, str]) -> None:
+    for path, target in links.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    ("files", "links", "source", "behind"),
+    [
+        (["new/net.py"], {"m/net.py": "../new/net.py"}, "m/net.py:build", {"m/net.py", "new/net.py"}),
+        (["v2/m/net.py"], {"m": "v2/m"}, "m/net.py:build", {"m", "v2/m/net.py"}),
+        (["c/net.py"], {"a": "b", "b": "./c/../c"}, "a/net.py:build", {"a", "b", "c/net.py"}),
+        (
+            ["x/y/net.py", "x/z.py"],
+            {"m/deep": "../x/y", "m/net.py": "deep/../z.py"},
+            "m/net.py:build",
+            {"m/net.py", "m/deep", "x/z.py"},
+        ),
+        (["w2/Data/model.mlmodel"], {"net.mlpackage": "w2"}, "net.mlpackage", {"net.mlpackage", "w2"}),
+        ([], {"net.pt2": "lfs/net.pt2"}, "net.pt2", {"net.pt2", "lfs/net.pt2"}),
+    ],
+    ids=["a file", "a folder", "a link to a link", "dots leave a link's target", "a package", "dangling"],
+)  # fmt: skip
+def test_what_a_link_leads_to_belongs_to_the_model(
+    tmp_path: Path, files: list[str], links: dict[str, str], source: str, behind: set[str]
+) -> None:
+    link(tmp_path, links)
+    assert closure(tmp_path, dict.fromkeys(files, ""), source).behind >= behind
+
+
+def test_a_linked_script_imports_from_the_folder_of_its_target(tmp_path: Path) -> None:
+    link(tmp_path, {"m/net.py": "../shared/net.py"})
+    found = closure(tmp_path, {"shared/net.py": "import layers", "shared/layers.py": ""}, "m/net.py:build")
+    assert "shared/layers.py" in found.files
+
+
+def test_an_absolute_link_into_the_tree_is_found_and_one_out_of_it_ends_outside(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    link(root, {"m/net.py": str(root / "shared.py"), "rows.npz": "../../rows.npz"})
+    (tmp_path.parent / "rows.npz").write_text("1")
+    found = closure(root, {"shared.py": ""}, "m/net.py:build", samples="rows.npz")
+    assert found.ends == {"shared.py", "../../rows.npz"}
+    (tmp_path.parent / "rows.npz").unlink()
+
+
+@pytest.mark.parametrize(
+    ("links", "source"),
+    [
+        ({"net.py": "net.py"}, "net.py:build"),
+        ({"a.py": "b.py", "b.py": "a.py"}, "a.py:build"),
+        ({"m/self": "../m", "m/net.py": "self/self/net.py"}, "m/net.py:build"),
+        ({"src": "src"}, "shop.net:build"),
+        ({"net.mlpackage": "net.mlpackage"}, "net.mlpackage"),
+    ],
+)
+def test_a_circle_of_links_holds_nothing(tmp_path: Path, links: dict[str, str], source: str) -> None:
+    link(tmp_path, links)
+    found = closure(tmp_path, {}, source)
+    assert found.files == frozenset()
+    assert content(tmp_path, found)
+
+
+def test_a_folder_that_holds_itself_is_read_once(tmp_path: Path) -> None:
+    link(tmp_path, {"net.mlpackage/again": ".", "net.mlpackage/Data": "../data"})
+    found = closure(tmp_path, {"data/weights.bin": "1"}, "net.mlpackage")
+    assert found.ends == {"data/weights.bin"}
+
+
+def test_a_linked_folder_counts_in_the_content(tmp_path: Path) -> None:
+    link(tmp_path, {"net.mlpackage/Data": "../data"})
+    found = closure(tmp_path, {"data/weights.bin": "1"}, "net.mlpackage")
+    before = content(tmp_path, found)
+    write(tmp_path, {"data/weights.bin": "2"})
+    assert content(tmp_path, found) != before
+
+
+def test_what_cannot_be_listed_or_read_ends_nothing(tmp_path: Path) -> None:
+    long = "n" * 300
+    found = closure(
+        tmp_path, {"net.py": f"import {long}, a\x00b\nfrom {long}.{long} import x"}, "net.py:build"
+    )
+    assert found.files == {"net.py"}

@@ -1,5 +1,7 @@
 """Which models become jobs, in real repositories."""
 
+import hashlib
+
 import pytest
 
 from coreml_gate.config.load import parse_config
@@ -172,3 +174,94 @@ def test_a_dirty_tree_counts_only_where_that_is_allowed(shop: Folder) -> None:
 def test_a_base_that_is_not_here_is_an_error(shop: Folder) -> None:
     with pytest.raises(MissingCommitError, match="commit `gone` is not in this clone"):
         planned(shop, "gone")
+
+
+LINKED = '[[model]]\nname = "net"\nsource = "models/net.py:build"\nsamples = "rows.npz"\n'
+
+
+def linked(folder: Folder, links: dict[str, str], files: dict[str, str | None]) -> Folder:
+    for path, target in links.items():
+        (folder.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder.root / path).symlink_to(target)
+    folder.commit({"coreml-gate.toml": LINKED, **files})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("links", "files", "changed"),
+    [
+        ({"models/net.py": "../v2/net.py"}, {"v2/net.py": "1", "rows.npz": ""}, "v2/net.py"),
+        ({"models": "v2/models"}, {"v2/models/net.py": "1", "rows.npz": ""}, "v2/models/net.py"),
+        ({"models": "v2"}, {"v2/net.py": "import a", "v2/a.py": "1", "rows.npz": ""}, "v2/a.py"),
+        ({"models": "v2"}, {"v2/net.py": "import a", "rows.npz": ""}, "v2/a.py"),
+        ({"rows.npz": "data/rows.npz"}, {"models/net.py": "", "data/rows.npz": "1"}, "data/rows.npz"),
+        ({"rows.npz": "data/rows.npz"}, {"models/net.py": ""}, "data/rows.npz"),
+    ],
+)
+def test_a_changed_target_of_a_link_is_a_change(
+    folder: Folder, links: dict[str, str], files: dict[str, str | None], changed: str
+) -> None:
+    linked(folder, links, files)
+    folder.commit({"readme.md": "unrelated"})
+    assert reasons(planned(folder)) == {}
+    folder.commit({changed: "2"})
+    assert reasons(planned(folder)) == {"net": f"files changed: `{changed}`"}
+
+
+def test_a_link_that_points_elsewhere_is_a_change(folder: Folder) -> None:
+    linked(folder, {"models": "v1"}, {"v1/net.py": "", "v2/net.py": "", "rows.npz": ""})
+    (folder.root / "models").unlink()
+    (folder.root / "models").symlink_to("v2")
+    folder.commit({})
+    assert reasons(planned(folder)) == {"net": "files changed: `models`"}
+
+
+def test_a_submodule_behind_a_link_and_one_that_git_is_told_to_ignore(folder: Folder) -> None:
+    folder.git("init", "--quiet", str(folder.root / "vendor"))
+    vendor = Folder(folder.root / "vendor", folder.environ)
+    vendor.commit({"net.py": "1"})
+    ignored = '[submodule "vendor"]\n\tpath = vendor\n\turl = ./vendor\n\tignore = all\n'
+    linked(folder, {"models": "vendor"}, {"rows.npz": "", ".gitmodules": ignored})
+    folder.commit({"readme.md": "unrelated"})
+    assert reasons(planned(folder)) == {}
+    vendor.commit({"net.py": "2"})
+    folder.git("add", "--force", "vendor")
+    folder.commit({})
+    assert reasons(planned(folder)) == {"net": "files changed: `vendor`"}
+
+
+def test_an_lfs_pointer_whose_content_moved_is_a_change(folder: Folder) -> None:
+    def pointer(content: str) -> str:
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize 1\n"
+
+    linked(folder, {}, {"models/net.py": "", "rows.npz": pointer("1"), ".gitattributes": "*.npz filter=lfs"})
+    folder.commit({"rows.npz": pointer("2")})
+    assert reasons(planned(folder)) == {"net": "files changed: `rows.npz`"}
+
+
+@pytest.mark.parametrize("ignored", ["rows.npz", "*.npz", "models/blocks.py"])
+def test_what_git_does_not_track_is_measured_always(folder: Folder, ignored: str) -> None:
+    files = {"models/net.py": "import blocks", "models/blocks.py": "", "rows.npz": "", ".gitignore": ignored}
+    linked(folder, {}, dict(files))
+    folder.commit({"readme.md": "unrelated"})
+    unknown = "rows.npz" if "npz" in ignored else ignored
+    assert reasons(planned(folder)) == {"net": f"not tracked by git, so a change would not show: `{unknown}`"}
+
+
+def test_a_link_out_of_the_repository_is_measured_always(folder: Folder) -> None:
+    (folder.root.parent / "rows.npz").write_text("1")
+    linked(folder, {"rows.npz": "../rows.npz"}, {"models/net.py": ""})
+    folder.commit({"readme.md": "unrelated"})
+    assert reasons(planned(folder)) == {
+        "net": "not tracked by git, so a change would not show: `../rows.npz`"
+    }
+
+
+def test_a_repository_without_commits_plans_like_one_without_a_base(folder: Folder) -> None:
+    folder.write(FILES)
+    found = planned(folder, None)
+    assert reasons(found) == {"digits": "no base given", "words": "no base given"}
+    assert (found.head, found.dirty) == (None, False)
+    with pytest.raises(MissingCommitError, match="no commits yet: commit first, or run without `--base`"):
+        planned(folder, "main")

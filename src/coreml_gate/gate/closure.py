@@ -1,18 +1,21 @@
-"""Which files decide what a model is: its start files and all that they import, found without running it."""
+"""The dependencies of a model: its start files and all that they import, found without running it."""
 
 import hashlib
-import os
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.config.reference import DataReference, ModuleReference, ScriptReference, parse_reference
+from coreml_gate.gate.file_tree import FileTree
 from coreml_gate.gate.imports import Import, imports_of
 
 _SHARED_ROOTS = ("", "src")
 """Where absolute imports are looked for, besides a script's own folder; relative to the repository."""
+_UNREADABLE = bytes(hashlib.sha256().digest_size)
+"""Stands for a file without read permission; the child that needs it says so."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,10 @@ class Closure:
     """What exists: Python files, data files, and folders that are data (a ``.mlpackage``)."""
     absent: frozenset[str]
     """What was looked for and does not exist: a file or folder that appears there changes the model."""
+    behind: frozenset[str] = frozenset()
+    """The links that these paths lead through, and where they end: git reports a change of those alone."""
+    ends: frozenset[str] = frozenset()
+    """Where the bytes of ``files`` lie: files without a link on the way, those of a folder each by itself."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,8 @@ class _Node:
     """The Python files that answer its imports in the shared roots and in its own package."""
     absent: frozenset[str]
     """Where else its imports were looked for."""
+    behind: frozenset[str]
+    """As in :class:`Closure`, of all these paths."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,15 @@ class Closures:
     """
 
     root: Path
-    _folders: dict[str, Mapping[str, bool]] = field(default_factory=dict, repr=False)
     _modules: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
     _nodes: dict[str, _Node] = field(default_factory=dict, repr=False)
     _found: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict, repr=False)
+    _ends: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def tree(self) -> FileTree:
+        """The tree that all closures look at."""
+        return FileTree(self.root)
 
     def of(self, model: ModelConfig) -> Closure:
         """The closure of a model's source, samples and metric, and of its variants' sources."""
@@ -60,14 +74,25 @@ class Closures:
         scripts = [posixpath.normpath(item.path) for item in references if isinstance(item, ScriptReference)]
         modules = [item.module for item in references if isinstance(item, ModuleReference)]
         data = [posixpath.normpath(item.path) for item in references if isinstance(item, DataReference)]
-        own_folders = sorted({posixpath.dirname(script) for script in scripts} - {*_SHARED_ROOTS})
+        own_folders = sorted(self._folders_of(scripts) - {*_SHARED_ROOTS})
         found = (self._find(root, module) for module in modules for root in (*_SHARED_ROOTS, *own_folders))
         start = frozenset(scripts).union(*found)
         reached = self._reach(self._python_files(start), own_folders)
-        files = reached | {path for path in data if self._exists(path)}
-        looked_for = start.union(data, *(self._node(path).absent for path in reached))
-        in_own_folders = (self._looked_for(reached, folder) for folder in own_folders)
-        return Closure(files, looked_for.union(*in_own_folders) - files)
+        files = reached | {path for path in data if self.tree.exists(path)}
+        nodes = [self._node(path) for path in reached]
+        looked_for = start.union(data, *(self._looked_for(reached, folder) for folder in own_folders))
+        absent = looked_for.union(*(node.absent for node in nodes)) - files
+        behind = self.tree.behind(looked_for).union(*(node.behind for node in nodes))
+        return Closure(files, absent, behind, frozenset[str]().union(*map(self._ends_of, files)))
+
+    def _ends_of(self, path: str) -> frozenset[str]:
+        if path not in self._ends:
+            self._ends[path] = frozenset(map(self.tree.end_of, self.tree.files_below(path)))
+        return self._ends[path]
+
+    def _folders_of(self, scripts: Sequence[str]) -> set[str]:
+        """Where a script looks for imports first: its own folder, and the one of the file behind its link."""
+        return {posixpath.dirname(path) for script in scripts for path in (script, self.tree.end_of(script))}
 
     def _reach(self, start: frozenset[str], own_folders: Sequence[str]) -> frozenset[str]:
         """All Python files that can be reached by imports."""
@@ -100,7 +125,7 @@ class Closures:
 
     def _modules_in(self, folder: str) -> frozenset[str]:
         if folder not in self._modules:
-            self._modules[folder] = frozenset(name.removesuffix(".py") for name in self._listing(folder))
+            self._modules[folder] = frozenset(name.removesuffix(".py") for name in self.tree.listing(folder))
         return self._modules[folder]
 
     def _node(self, path: str) -> _Node:
@@ -109,14 +134,14 @@ class Closures:
         return self._nodes[path]
 
     def _read(self, path: str) -> _Node:
-        text = (self.root / path).read_bytes().decode(errors="replace")
-        imports = imports_of(text)
+        imports = imports_of(_text(self.root / path))
         absolute = frozenset(imported.name for imported in imports if imported.level == 0)
         relative = (self._find_relative(path, imported) for imported in imports if imported.level > 0)
         shared = (self._find(root, name) for root in _SHARED_ROOTS for name in absolute)
         paths = frozenset[str]().union(*shared, *relative)
         steps = self._python_files(paths)
-        return _Node(absolute, frozenset(name.partition(".")[0] for name in absolute), steps, paths - steps)
+        tops = frozenset(name.partition(".")[0] for name in absolute)
+        return _Node(absolute, tops, steps, paths - steps, self.tree.behind(paths))
 
     def _find(self, folder: str, module: str) -> frozenset[str]:
         """The paths at which a dotted name is looked for below a folder, each parent package included."""
@@ -129,7 +154,8 @@ class Closures:
         for part in module.split("."):
             path = f"{folder}/{part}" if folder else part
             yield f"{path}.py"
-            if not self._listing(folder).get(part, False):
+            entry = self.tree.entry(path)
+            if entry is None or not entry.is_folder:
                 yield path
                 return
             yield f"{path}/__init__.py"
@@ -147,46 +173,36 @@ class Closures:
         """The ``__init__.py`` of a package and of the packages that hold it."""
         while folder:
             yield f"{folder}/__init__.py"
-            if not self._exists(f"{folder}/__init__.py"):
+            if not self.tree.exists(f"{folder}/__init__.py"):
                 return
             folder = posixpath.dirname(folder)
 
     def _python_files(self, paths: frozenset[str]) -> frozenset[str]:
-        return frozenset(path for path in paths if path.endswith(".py") and self._is_file(path))
-
-    def _is_file(self, path: str) -> bool:
-        folder, _, name = path.rpartition("/")
-        return self._listing(folder).get(name) is False
-
-    def _exists(self, path: str) -> bool:
-        folder, _, name = path.rpartition("/")
-        return name in self._listing(folder)
-
-    def _listing(self, folder: str) -> Mapping[str, bool]:
-        """What a folder holds, each name with whether it is a folder itself."""
-        if folder not in self._folders:
-            self._folders[folder] = _list_folder(self.root / folder)
-        return self._folders[folder]
+        return frozenset(path for path in paths if path.endswith(".py") and self.tree.is_file(path))
 
 
 def content(root: Path, closure: Closure) -> str:
     """A digest of the bytes of a closure's files under their paths, for the key of the conversion cache."""
+    tree = FileTree(root)
     digest = hashlib.sha256()
     for path in sorted(closure.files):
-        for file in _files_below(root / path):
-            digest.update(f"{file.relative_to(root).as_posix()}\0".encode(errors="surrogateescape"))
-            with file.open("rb") as opened:
-                digest.update(hashlib.file_digest(opened, "sha256").digest())
+        for file in tree.files_below(path):
+            digest.update(f"{file}\0".encode(errors="surrogateescape"))
+            digest.update(_digest(root / file))
     return digest.hexdigest()
 
 
-def _files_below(path: Path) -> list[Path]:
-    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-
-
-def _list_folder(folder: Path) -> Mapping[str, bool]:
+def _digest(file: Path) -> bytes:
     try:
-        with os.scandir(folder) as entries:
-            return {entry.name: entry.is_dir() for entry in entries if entry.is_dir() or entry.is_file()}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").digest()
+    except OSError:
+        return _UNREADABLE
+
+
+def _text(file: Path) -> str:
+    """The text of a Python file; one that cannot be read imports nothing, and says so when it is run."""
+    try:
+        return file.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""

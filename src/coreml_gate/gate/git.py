@@ -20,6 +20,8 @@ _SETTINGS = (
     "advice.detachedHead=false",
 )
 """No hook and no monitor of the user runs, and no path is escaped."""
+_NAMES = ("--name-only", "--no-ext-diff", "--ignore-submodules=untracked", "-z")
+"""What of a difference is listed."""
 _KEPT_VARIABLES = ("GIT_CONFIG_", "GIT_EXEC_PATH", "GIT_SSL_")
 
 
@@ -77,6 +79,11 @@ class Repository:
             raise MissingCommitError(f"commit `{name}` is not in this clone.", self._way_to(name))
         return answer.stdout.strip()
 
+    def head(self) -> str | None:
+        """The full id of HEAD; ``None`` in a repository without commits."""
+        answer = self._run("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
     def merge_base(self, base: str, head: str) -> str:
         """The commit at which ``head`` left ``base``: what changed since then is what ``head`` changed."""
         base_commit, head_commit = self.commit(base), self.commit(head)
@@ -91,9 +98,10 @@ class Repository:
         """Paths that differ between two commits, or without ``until`` between a commit and the work tree.
 
         Untracked files are part of the work tree, ignored ones are not.
-        A deleted path counts, and a renamed file counts with both of its names.
+        A deleted path counts, and a renamed file counts with both of its names. So does a submodule whose
+        commit moved, whatever ``.gitmodules`` ignores of it.
         """
-        difference = ("diff", "--name-only", "--no-relative", "--no-renames", "--no-ext-diff", "-z", since)
+        difference = ("diff", *_NAMES, "--no-relative", "--no-renames", since)
         commits = () if until is None else (until,)
         changed = self._from_root(_paths(self._ask(*difference, *commits, "--")))
         if until is not None:
@@ -102,8 +110,13 @@ class Repository:
 
     def modified_files(self) -> tuple[str, ...]:
         """Tracked files that differ from HEAD, staged or not."""
-        difference = ("diff", "--name-only", "--relative", "--no-ext-diff", "-z", "HEAD", "--")
-        return tuple(sorted(_paths(self._ask(*difference))))
+        if self.head() is None:
+            return ()
+        return tuple(sorted(_paths(self._ask("diff", *_NAMES, "--relative", "HEAD", "--"))))
+
+    def tracked(self) -> frozenset[str]:
+        """All paths in the index: files, links, and submodules as one path each."""
+        return self._from_root(_paths(self._ask("ls-files", "-z", "--full-name", "--", ":/")))
 
     def is_dirty(self) -> bool:
         """Whether tracked files have changes that no commit holds."""
@@ -154,6 +167,8 @@ class Repository:
         self._run("worktree", "prune")
 
     def _way_to(self, name: str) -> str:
+        if self.head() is None:
+            return "this repository has no commits yet: commit first, or run without `--base`."
         if self._run("rev-parse", "--is-shallow-repository").stdout.strip() != "true":
             return f"check the name, or fetch it: `git fetch origin {name}`."
         return (

@@ -1,7 +1,7 @@
 """Which models changed since the base, and why each of the others did not."""
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class Plan:
     base: str | None
     """The commit to compare with: the merge base of the base that was asked for and the head."""
     head: str | None
-    """The commit of the work tree; ``None`` outside of a repository."""
+    """The commit of the work tree; ``None`` outside of a repository and in one without commits."""
     dirty: bool = False
     """Whether the work tree counts as it is, with changes that no commit holds."""
 
@@ -61,6 +61,8 @@ class Changes:
     submodules: tuple[str, ...]
     toolchain: tuple[str, ...]
     base: BaseConfig
+    tracked: frozenset[str]
+    """What git knows of, a submodule as one path."""
 
 
 def plan(
@@ -79,11 +81,11 @@ def plan(
     if not allow_dirty:
         repository.require_clean()
     dirty = allow_dirty and repository.is_dirty()
-    head = repository.commit("HEAD")
+    head = repository.head()
     if base is None:
         jobs = tuple(Job(model.name, "no base given") for model in config.model)
         return Plan(jobs, (), None, head, dirty)
-    since = repository.merge_base(base, head)
+    since = repository.merge_base(base, "HEAD")
     files = repository.changed_files(since, None if allow_dirty else head)
     changes = _changes(repository, since, files, config.gate.toolchain, config_path)
     closures = Closures(repository.root)
@@ -93,7 +95,7 @@ def plan(
 
 
 def decide(
-    config: Config, changes: Changes, closures: Mapping[str, Closure], head: str, *, dirty: bool
+    config: Config, changes: Changes, closures: Mapping[str, Closure], head: str | None, *, dirty: bool
 ) -> Plan:
     """A pure function of what changed: one reason or more makes a job."""
     reasons = {
@@ -124,6 +126,8 @@ def _reasons(model: ModelConfig, config: Config, changes: Changes, closure: Clos
             yield "limits changed"
     if touched := _touched(closure, changes):
         yield f"files changed: {_listed(touched)}"
+    if unknown := _untracked(closure, changes):
+        yield f"not tracked by git, so a change would not show: {_listed(unknown)}"
     if watched := matching(changes.files, model.watch):
         yield f"watched files changed: {_listed(watched)}"
 
@@ -135,10 +139,16 @@ def _changed_options(model: ModelConfig, before: ModelConfig) -> list[str]:
 
 def _touched(closure: Closure, changes: Changes) -> tuple[str, ...]:
     """What changed of a closure: files, folders with a change inside, submodules with a file of it inside."""
-    paths = closure.files | closure.absent
+    paths = closure.files | closure.absent | closure.behind
     touched = (paths & changes.files) | (paths & changes.folders)
     inside = {name for name in changes.submodules if any(path.startswith(f"{name}/") for path in paths)}
     return tuple(sorted(touched | inside))
+
+
+def _untracked(closure: Closure, changes: Changes) -> tuple[str, ...]:
+    """Files of a closure that git does not know of: ignored, generated, or outside of the repository."""
+    unknown = closure.ends - changes.tracked - changes.files
+    return tuple(sorted(path for path in unknown if _folders_around({path}).isdisjoint(changes.tracked)))
 
 
 def _nothing_changed(closure: Closure, changes: Changes) -> str:
@@ -162,10 +172,11 @@ def _changes(
         submodules=tuple(file for file in files if (repository.root / file).is_dir()),
         toolchain=_changed_toolchain(repository, since, matching_above(files, toolchain)),
         base=_base_config(repository, since, config_path),
+        tracked=repository.tracked(),
     )
 
 
-def _folders_around(files: frozenset[str]) -> frozenset[str]:
+def _folders_around(files: Iterable[str]) -> frozenset[str]:
     folders: set[str] = set()
     for file in files:
         folder = posixpath.dirname(file)

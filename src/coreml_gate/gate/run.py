@@ -1,5 +1,6 @@
 """The whole gate: two trees in, one Verdict out."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def make_plan(request: Request, config: Config, repository: Repository | None) -
         repository,
         config,
         request.base,
-        config_path=file.relative_to(repository.root.resolve()).as_posix(),
+        config_path=Path(os.path.relpath(file, repository.root.resolve())).as_posix(),
         allow_dirty=request.allow_dirty,
     )
 
@@ -130,7 +131,7 @@ def _repository(request: Request, workshop: Workshop) -> Repository | None:
 def _head_tree(root: Path, repository: Repository | None) -> Tree:
     if repository is None:
         return Tree("head", root, commit=None)
-    return Tree("head", repository.root, repository.commit("HEAD"), repository.is_dirty())
+    return Tree("head", repository.root, repository.head(), repository.is_dirty())
 
 
 def _models_of(chosen: Plan, config: Config) -> tuple[ModelConfig, ...]:

@@ -1,0 +1,158 @@
+"""What lies where in a checked-out tree, and what git reports of a path that leads through links."""
+
+import os
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+_MOST_LINKS: Final = 40
+"""As many links as Linux follows in one path (``path_resolution(7)``): beyond, it is a loop."""
+
+
+class Entry(NamedTuple):
+    """One name in a folder, seen through its links."""
+
+    is_file: bool
+    is_folder: bool
+    """Neither of both: a link that leads nowhere, a device, a pipe."""
+    is_link: bool
+
+
+class _Way(NamedTuple):
+    """Where a path ends, and the links that it leads through; all relative to the tree's root."""
+
+    end: str
+    links: frozenset[str]
+
+
+_ROOT: Final = _Way("", frozenset())
+
+
+@dataclass(frozen=True)
+class FileTree:
+    """Folders below ``root``, each listed once; ``..`` at the start of a path leads out of it.
+
+    A folder that cannot be listed (missing, unreadable, in a circle of links, with a name that is too long)
+    holds nothing: Python could not import from it either.
+    """
+
+    root: Path
+    _folders: dict[str, Mapping[str, Entry]] = field(default_factory=dict, repr=False)
+    _ways: dict[str, _Way] = field(default_factory=dict, repr=False)
+    _linked: dict[str, bool] = field(default_factory=dict, repr=False)
+
+    def listing(self, folder: str) -> Mapping[str, Entry]:
+        """What a folder holds, by name."""
+        if folder not in self._folders:
+            self._folders[folder] = _list_folder(self.root / folder)
+        return self._folders[folder]
+
+    def entry(self, path: str) -> Entry | None:
+        """What lies at a path; ``None`` for nothing."""
+        folder, _, name = path.rpartition("/")
+        return self.listing(folder).get(name)
+
+    def is_file(self, path: str) -> bool:
+        """Whether a file lies there, be it behind links."""
+        entry = self.entry(path)
+        return entry is not None and entry.is_file
+
+    def exists(self, path: str) -> bool:
+        """Whether a file or folder lies there, be it behind links."""
+        entry = self.entry(path)
+        return entry is not None and (entry.is_file or entry.is_folder)
+
+    def end_of(self, path: str) -> str:
+        """The path itself without any link; one in a circle of links ends where the circle begins."""
+        return self._way(path).end
+
+    def behind(self, paths: Iterable[str]) -> frozenset[str]:
+        """For paths that lead through links: those links, and where they end. Git reports these alone."""
+        suspects = (path for path in paths if self._has_links(path.rpartition("/")[0]))
+        return frozenset(name for path in suspects for name in self._names_behind(path))
+
+    def files_below(self, path: str) -> list[str]:
+        """The file at a path or, sorted, all files in the folder there; a folder in itself is left out."""
+        entry = self.entry(path)
+        if entry is None or not entry.is_folder:
+            return [path] if entry is not None and entry.is_file else []
+        return sorted(self._walk(path, ()))
+
+    def _walk(self, folder: str, around: tuple[str, ...]) -> Iterator[str]:
+        end = self.end_of(folder)
+        if end in around:
+            return
+        for name, entry in self.listing(folder).items():
+            if entry.is_folder:
+                yield from self._walk(f"{folder}/{name}", (*around, end))
+            elif entry.is_file:
+                yield f"{folder}/{name}"
+
+    def _has_links(self, folder: str) -> bool:
+        """Whether a folder is reached through a link or holds one: planning looks at many that do not."""
+        if folder not in self._linked:
+            held = any(entry.is_link for entry in self.listing(folder).values())
+            self._linked[folder] = held or bool(self._way(folder).links)
+        return self._linked[folder]
+
+    def _names_behind(self, path: str) -> Iterator[str]:
+        end, links = self._way(path)
+        if links:
+            yield from links
+            yield end
+
+    def _way(self, path: str) -> _Way:
+        folder, _, name = path.rpartition("/")
+        if folder not in self._ways:
+            self._ways[folder] = self._follow(_ROOT, folder)
+        return self._follow(self._ways[folder], name)
+
+    def _follow(self, start: _Way, path: str) -> _Way:
+        """Goes on part by part as the system does: ``..`` after a link leaves the link's target."""
+        end, links = start
+        waiting = path.split("/")[::-1]
+        links_left = _MOST_LINKS
+        while waiting:
+            name = waiting.pop()
+            place = _joined(end, name)
+            entry = None if name in ("", ".", "..") else self.entry(place)
+            if entry is not None and entry.is_link and links_left > 0:
+                links_left -= 1
+                links |= {place}
+                end, target = self._target(end, place)
+                waiting += target.split("/")[::-1]
+            else:
+                end = place
+        return _Way(end, links)
+
+    def _target(self, folder: str, link: str) -> tuple[str, str]:
+        """What a link says, and the folder from which that counts."""
+        written = str((self.root / link).readlink())
+        if posixpath.isabs(written):
+            return "", posixpath.relpath(written, self.root.resolve().as_posix())
+        return folder, written
+
+
+def _joined(folder: str, name: str) -> str:
+    if name in ("", "."):
+        return folder
+    if name == ".." and folder and posixpath.basename(folder) != "..":
+        return posixpath.dirname(folder)
+    return f"{folder}/{name}" if folder else name
+
+
+def _list_folder(folder: Path) -> Mapping[str, Entry]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: _entry(entry) for entry in entries}
+    except (OSError, ValueError):
+        return {}
+
+
+def _entry(entry: os.DirEntry[str]) -> Entry:
+    try:
+        return Entry(entry.is_file(), entry.is_dir(), entry.is_symlink())
+    except OSError:
+        return Entry(is_file=False, is_folder=False, is_link=True)
