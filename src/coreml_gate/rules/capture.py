@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from coreml_gate.rules.graph_calls import calls_of, match_at
-from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.rule import Match, rule
 from coreml_gate.torch_graph import TorchCall, TorchGraph
 
 _VIEWS: Final = frozenset(
@@ -32,7 +32,16 @@ _SIZED_BY_VALUES: Final = frozenset(
 )
 
 
-def _misplaced_write(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "misplaced-write",
+    "silent",
+    on="graph",
+    evidence=("measured: coremltools 9.0 writes z[..., -1] = 1 into other elements as well",),
+    fix='Name all axes before it, or export:\nz[:, :, -1] = 1  # or: conversion = "export"',
+    versions="up to 9.0",
+)
+def misplaced_write(graph: TorchGraph) -> Iterator[Match]:
+    """Does a traced write choose along a later axis only?"""
     if graph.route != "trace":
         return
     calls = {call.name: call for call in graph.calls}
@@ -62,7 +71,15 @@ def _written_axes(call: TorchCall, calls: Mapping[str, TorchCall]) -> list[int]:
     return axes
 
 
-def _active_dropout(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "active-dropout",
+    "silent",
+    on="graph",
+    evidence=("apple/coremltools#1616", "measured: coremltools 9.0 converts dropout to `identity`"),
+    fix="Convert the model as it predicts:\nmodel.eval()  # and F.dropout(x, p, training=self.training)",
+)
+def active_dropout(graph: TorchGraph) -> Iterator[Match]:
+    """Is dropout on while the model is converted?"""
     for call in calls_of(graph, {"aten::dropout", "aten::native_dropout", "aten::feature_dropout"}):
         if call.constants.get("train") is True and call.constants.get("p") != 0:
             yield match_at(
@@ -70,7 +87,15 @@ def _active_dropout(graph: TorchGraph) -> Iterator[Match]:
             )
 
 
-def _training_statistics(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "training-batch-norm",
+    "silent",
+    on="graph",
+    evidence=("apple/coremltools#1616", "apple/coremltools#2036"),
+    fix="Convert the model as it predicts:\nmodel.eval()",
+)
+def training_batch_norm(graph: TorchGraph) -> Iterator[Match]:
+    """Does a batch norm use the batch's statistics?"""
     names = (
         "batch_norm",
         "_native_batch_norm_legit",
@@ -83,7 +108,15 @@ def _training_statistics(graph: TorchGraph) -> Iterator[Match]:
             yield match_at(call, "batch norm in training mode: statistics of the batch, not those it learned")
 
 
-def _wide_integers(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "wide-integers",
+    "silent",
+    on="graph",
+    evidence=("apple/coremltools#2153", "measured: coremltools 9.0 clips 5000000000 to 2147483647"),
+    fix="Core ML has no 64-bit integers: hash in the app, or compute modulo a smaller number.",
+)
+def wide_integers(graph: TorchGraph) -> Iterator[Match]:
+    """Does an integer not fit into 32 bits?"""
     for call in graph.calls:
         if not call.operation.startswith("aten::") or call.operation.startswith("aten::slice"):
             continue
@@ -99,7 +132,17 @@ def _is_wide(number: object) -> bool:
     return whole and _GREATEST_INTEGER < abs(number) < _NO_END  # type: ignore[arg-type]  # whole is an int
 
 
-def _lost_write(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "lost-write",
+    "silent",
+    on="graph",
+    evidence=("apple/coremltools#2188", "apple/coremltools#1065", "measured: y[:, 0].add_(1) is dropped"),
+    fix="Make a new tensor, or export, which sees such writes:\n"
+    'y = torch.cat([y[:, :1] + 1, y[:, 1:]], dim=1)  # or: conversion = "export"',
+    versions="up to 9.0",
+)
+def lost_write(graph: TorchGraph) -> Iterator[Match]:
+    """Does the trace lose a write into a view?"""
     if graph.route != "trace":
         return
     calls = {call.name: call for call in graph.calls}
@@ -122,131 +165,74 @@ def _is_read(graph: TorchGraph, call: TorchCall) -> bool:
     return call.name in graph.outputs or any(call.name in other.inputs.values() for other in graph.calls)
 
 
-def _frozen_values(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "frozen-values",
+    "silent",
+    on="graph",
+    evidence=(
+        "apple/coremltools#1995",
+        "https://docs.pytorch.org/docs/stable/generated/torch.jit.trace.html",
+    ),
+    fix="Sample 0 decides from there on. Stay with tensors, or export:\n"
+    'torch.where(x.sum() > 0, a, b)  # or: conversion = "export"',
+)
+def frozen_values(graph: TorchGraph) -> Iterator[Match]:
+    """Did tracing turn a tensor into a constant?"""
     for place in graph.frozen_places:
         file, _, line = place.rpartition(":")
         yield Match(place, "a value of sample 0 is a constant from here on", file, int(line))
 
 
-def _filled_state(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "filled-state",
+    "silent",
+    on="graph",
+    evidence=("https://developer.apple.com/documentation/coreml/mlmodel/makestate()",),
+    fix="Keep the difference to the initial value in the state:\nvalue = self.initial + self.state",
+)
+def filled_state(graph: TorchGraph) -> Iterator[Match]:
+    """Does a state start with other values than zeros?"""
     for name in graph.filled_states:
         yield Match(name, "the buffer does not start at zero, the state of the package does")
 
 
-def _random_integers(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "random-integers",
+    "info",
+    on="graph",
+    evidence=("apple/coremltools#2568",),
+    fix="Cap them, or take them as an input:\ntorch.randint(0, n, size).clamp(max=n - 1)",
+    versions="up to 9.0",
+)
+def random_integers(graph: TorchGraph) -> Iterator[Match]:
+    """Are random integers drawn?"""
     for call in calls_of(graph, _RANDOM_INTEGERS):
         yield match_at(call, "the package's numbers can reach the upper bound, which torch excludes")
 
 
-def _sized_by_values(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "sized-by-values",
+    "perf",
+    on="graph",
+    evidence=("https://docs.pytorch.org/docs/stable/export.html", "apple/coremltools#2825"),
+    fix="Keep the size and mask instead:\ntorch.where(mask, x, torch.zeros_like(x))",
+)
+def sized_by_values(graph: TorchGraph) -> Iterator[Match]:
+    """Does the size of a tensor depend on its values?"""
     for call in calls_of(graph, _SIZED_BY_VALUES):
         yield match_at(call, f"the size of `{call.operation}` depends on the values")
 
 
-def _double_precision(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "double-precision",
+    "info",
+    on="graph",
+    evidence=("apple/coremltools#2153",),
+    fix="Core ML has no float64: compare with a source that computes as it will:\nmodel.float()",
+)
+def double_precision(graph: TorchGraph) -> Iterator[Match]:
+    """Does the source compute in float64?"""
     for call in graph.calls:
         if call.dtype == "float64" and call.shape:
             yield match_at(call, f"`{call.operation}` computes in float64, the package in float32 at most")
             return
-
-
-RULES: Final = (
-    Rule(
-        id="misplaced-write",
-        severity="silent",
-        part="graph",
-        question="Does a traced write choose along a later axis only?",
-        evidence=("measured: coremltools 9.0 writes z[..., -1] = 1 into other elements as well",),
-        fix='Name all axes before it, or export:\nz[:, :, -1] = 1  # or: conversion = "export"',
-        find=_misplaced_write,
-        versions="up to 9.0",
-    ),
-    Rule(
-        id="active-dropout",
-        severity="silent",
-        part="graph",
-        question="Is dropout on while the model is converted?",
-        evidence=("apple/coremltools#1616", "measured: coremltools 9.0 converts dropout to `identity`"),
-        fix="Convert the model as it predicts:\nmodel.eval()  # and F.dropout(x, p, training=self.training)",
-        find=_active_dropout,
-    ),
-    Rule(
-        id="training-batch-norm",
-        severity="silent",
-        part="graph",
-        question="Does a batch norm use the batch's statistics?",
-        evidence=("apple/coremltools#1616", "apple/coremltools#2036"),
-        fix="Convert the model as it predicts:\nmodel.eval()",
-        find=_training_statistics,
-    ),
-    Rule(
-        id="wide-integers",
-        severity="silent",
-        part="graph",
-        question="Does an integer not fit into 32 bits?",
-        evidence=("apple/coremltools#2153", "measured: coremltools 9.0 clips 5000000000 to 2147483647"),
-        fix="Core ML has no 64-bit integers: hash in the app, or compute modulo a smaller number.",
-        find=_wide_integers,
-    ),
-    Rule(
-        id="lost-write",
-        severity="silent",
-        part="graph",
-        question="Does the trace lose a write into a view?",
-        evidence=("apple/coremltools#2188", "apple/coremltools#1065", "measured: y[:, 0].add_(1) is dropped"),
-        fix="Make a new tensor, or export, which sees such writes:\n"
-        'y = torch.cat([y[:, :1] + 1, y[:, 1:]], dim=1)  # or: conversion = "export"',
-        find=_lost_write,
-        versions="up to 9.0",
-    ),
-    Rule(
-        id="frozen-values",
-        severity="silent",
-        part="graph",
-        question="Did tracing turn a tensor into a constant?",
-        evidence=(
-            "apple/coremltools#1995",
-            "https://docs.pytorch.org/docs/stable/generated/torch.jit.trace.html",
-        ),
-        fix="Sample 0 decides from there on. Stay with tensors, or export:\n"
-        'torch.where(x.sum() > 0, a, b)  # or: conversion = "export"',
-        find=_frozen_values,
-    ),
-    Rule(
-        id="filled-state",
-        severity="silent",
-        part="graph",
-        question="Does a state start with other values than zeros?",
-        evidence=("https://developer.apple.com/documentation/coreml/mlmodel/makestate()",),
-        fix="Keep the difference to the initial value in the state:\nvalue = self.initial + self.state",
-        find=_filled_state,
-    ),
-    Rule(
-        id="random-integers",
-        severity="info",
-        part="graph",
-        question="Are random integers drawn?",
-        evidence=("apple/coremltools#2568",),
-        fix="Cap them, or take them as an input:\ntorch.randint(0, n, size).clamp(max=n - 1)",
-        find=_random_integers,
-        versions="up to 9.0",
-    ),
-    Rule(
-        id="sized-by-values",
-        severity="perf",
-        part="graph",
-        question="Does the size of a tensor depend on its values?",
-        evidence=("https://docs.pytorch.org/docs/stable/export.html", "apple/coremltools#2825"),
-        fix="Keep the size and mask instead:\ntorch.where(mask, x, torch.zeros_like(x))",
-        find=_sized_by_values,
-    ),
-    Rule(
-        id="double-precision",
-        severity="info",
-        part="graph",
-        question="Does the source compute in float64?",
-        evidence=("apple/coremltools#2153",),
-        fix="Core ML has no float64: compare with a source that computes as it will:\nmodel.float()",
-        find=_double_precision,
-    ),
-)

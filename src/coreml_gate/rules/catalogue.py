@@ -22,7 +22,7 @@ from coreml_gate.rules import (
     unsupported_operations,
     versions,
 )
-from coreml_gate.rules.rule import Facts, ProgramPair, Rule, Setting, setting_of
+from coreml_gate.rules.rule import Facts, ProgramPair, Rule, Setting, rules_of, setting_of
 from coreml_gate.torch_graph import TorchGraph
 
 __all__ = [
@@ -42,17 +42,17 @@ KEPT_PLACES: Final = 8
 """Places per rule that a Record keeps; the others are counted."""
 
 GROUPS: Final[Mapping[str, tuple[Rule, ...]]] = {
-    "Half precision": (*precision.RULES, *formulas.RULES),
-    "Shapes and flexible inputs": shapes.RULES,
-    "Neural Engine": neural_engine.RULES,
-    "Memory": memory.RULES,
-    "Conversion: the saved program": conversion.RULES,
-    "Conversion: the torch graph": (*arguments.RULES, *capture.RULES),
-    "Operations without a converter": unsupported_operations.RULES,
-    "Pre- and post-processing": pre_post.RULES,
-    "Compression": compression.RULES,
-    "Size": size.RULES,
-    "Versions": versions.RULES,
+    "Half precision": rules_of(precision, formulas),
+    "Shapes and flexible inputs": rules_of(shapes),
+    "Neural Engine": rules_of(neural_engine),
+    "Memory": rules_of(memory),
+    "Conversion: the saved program": rules_of(conversion),
+    "Conversion: the torch graph": rules_of(arguments, capture),
+    "Operations without a converter": rules_of(unsupported_operations),
+    "Pre- and post-processing": rules_of(pre_post),
+    "Compression": rules_of(compression),
+    "Size": rules_of(size),
+    "Versions": rules_of(versions),
 }
 """All rules by group, in the order in which people read them."""
 

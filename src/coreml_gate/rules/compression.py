@@ -8,7 +8,7 @@ import numpy as np
 from coreml_gate.mil.dtypes import DTYPES
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Constant, Operation, TensorType
-from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.rule import Match, rule
 
 _DOCS: Final = "https://apple.github.io/coremltools/docs-guides/source/opt-overview.html"
 _LEAST_ELEMENTS: Final = 2048
@@ -20,11 +20,16 @@ _OVERHEAD: Final = 1.25
 _SPARSE_SHARE: Final = 0.5
 
 
-def _compressed(program: Index) -> tuple[Operation, ...]:
-    return tuple(item for item in program.operations if item.type.startswith("constexpr_"))
-
-
-def _layer_left_out(program: Index) -> Iterator[Match]:
+@rule(
+    "layer-left-out",
+    "perf",
+    on="program",
+    evidence=("apple/coremltools#2777", _DOCS),
+    fix="A block must divide the channels, and the weight must be above the threshold:\n"
+    "[model.compress]\nblock-size = 32\nweight-threshold = 2048",
+)
+def layer_left_out(program: Index) -> Iterator[Match]:
+    """Did compression leave a layer out?"""
     if not any(item.type != "constexpr_cast" for item in _compressed(program)):
         return
     for operation, parameter, name in program.weights():
@@ -35,6 +40,29 @@ def _layer_left_out(program: Index) -> Iterator[Match]:
             yield Match(
                 operation.name, f"the {parameter} of `{operation.type}`, {list(shape)}, is not compressed"
             )
+
+
+def _compressed(program: Index) -> tuple[Operation, ...]:
+    return tuple(item for item in program.operations if item.type.startswith("constexpr_"))
+
+
+@rule(
+    "compressed-ends",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#1760", _DOCS),
+    fix="These two cost most accuracy: keep them at 8 bits, and look at the metric's drop.",
+)
+def compressed_ends(program: Index) -> Iterator[Match]:
+    """Are the first or the last layer down to 4 bits or fewer?"""
+    layers = [item for item in program.weights() if item[0].type != "gather"]
+    if len(layers) < _LEAST_LAYERS:
+        return
+    for position, (operation, _, name) in (("first", layers[0]), ("last", layers[-1])):
+        made = program.producers.get(name)
+        bits = bits_of(program, made) if made is not None and made.type.startswith("constexpr_") else 0
+        if 0 < bits <= _FEW_BITS:
+            yield Match(operation.name, f"the {position} layer has {bits} bits per weight")
 
 
 def bits_of(program: Index, operation: Operation) -> int:
@@ -63,18 +91,15 @@ def _index_bits(operation: Operation) -> int:
     return int(np.ceil(np.log2(max(operation.attributes["lut"].array.size, 2))))
 
 
-def _compressed_ends(program: Index) -> Iterator[Match]:
-    layers = [item for item in program.weights() if item[0].type != "gather"]
-    if len(layers) < _LEAST_LAYERS:
-        return
-    for position, (operation, _, name) in (("first", layers[0]), ("last", layers[-1])):
-        made = program.producers.get(name)
-        bits = bits_of(program, made) if made is not None and made.type.startswith("constexpr_") else 0
-        if 0 < bits <= _FEW_BITS:
-            yield Match(operation.name, f"the {position} layer has {bits} bits per weight")
-
-
-def _coarse_palette(program: Index) -> Iterator[Match]:
+@rule(
+    "coarse-palette",
+    "info",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-palettization-overview.html",),
+    fix="One table per group of channels (iOS 18) loses less:\n[model.compress]\nblock-size = 16",
+)
+def coarse_palette(program: Index) -> Iterator[Match]:
+    """Does one small table stand for many weights?"""
     for operation in program.of("constexpr_lut_to_dense"):
         bits, tables = bits_of(program, operation), _tables(program, operation)
         elements = program.elements(operation.outputs[0].name)
@@ -87,7 +112,15 @@ def _tables(program: Index, operation: Operation) -> int:
     return 1 if held is None else int(np.prod(held.array.shape[:-2], dtype=np.int64))
 
 
-def _heavy_scales(program: Index) -> Iterator[Match]:
+@rule(
+    "heavy-scales",
+    "info",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-quantization-overview.html",),
+    fix="Take larger blocks or groups:\n[model.compress]\nblock-size = 64",
+)
+def heavy_scales(program: Index) -> Iterator[Match]:
+    """Do scales or tables eat what the bits save?"""
     for operation in program.of("constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"):
         bits, elements = bits_of(program, operation), program.elements(operation.outputs[0].name)
         held = (_held(program, operation, parameter) for parameter in operation.inputs)
@@ -97,59 +130,17 @@ def _heavy_scales(program: Index) -> Iterator[Match]:
             yield Match(operation.name, f"{bits} bits per weight are {reached:.2f} with scales and tables")
 
 
-def _dense_sparse(program: Index) -> Iterator[Match]:
+@rule(
+    "dense-sparse-weight",
+    "perf",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-pruning-overview.html",),
+    fix="The mask costs one bit per weight: prune further, or store it densely.",
+)
+def dense_sparse_weight(program: Index) -> Iterator[Match]:
+    """Is a weight stored as sparse although most of it is not zero?"""
     for operation in program.of("constexpr_sparse_to_dense"):
         held = _held(program, operation, "nonzero_data")
         share = 0.0 if held is None else held.array.size / program.elements(operation.outputs[0].name)
         if share > _SPARSE_SHARE:
             yield Match(operation.name, f"{share:.0%} of its weights are not zero")
-
-
-RULES: Final = (
-    Rule(
-        id="layer-left-out",
-        severity="perf",
-        part="program",
-        question="Did compression leave a layer out?",
-        evidence=("apple/coremltools#2777", _DOCS),
-        fix="A block must divide the channels, and the weight must be above the threshold:\n"
-        "[model.compress]\nblock-size = 32\nweight-threshold = 2048",
-        find=_layer_left_out,
-    ),
-    Rule(
-        id="compressed-ends",
-        severity="info",
-        part="program",
-        question="Are the first or the last layer down to 4 bits or fewer?",
-        evidence=("apple/coremltools#1760", _DOCS),
-        fix="These two cost most accuracy: keep them at 8 bits, and look at the metric's drop.",
-        find=_compressed_ends,
-    ),
-    Rule(
-        id="coarse-palette",
-        severity="info",
-        part="program",
-        question="Does one small table stand for many weights?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-palettization-overview.html",),
-        fix="One table per group of channels (iOS 18) loses less:\n[model.compress]\nblock-size = 16",
-        find=_coarse_palette,
-    ),
-    Rule(
-        id="heavy-scales",
-        severity="info",
-        part="program",
-        question="Do scales or tables eat what the bits save?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-quantization-overview.html",),
-        fix="Take larger blocks or groups:\n[model.compress]\nblock-size = 64",
-        find=_heavy_scales,
-    ),
-    Rule(
-        id="dense-sparse-weight",
-        severity="perf",
-        part="program",
-        question="Is a weight stored as sparse although most of it is not zero?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-pruning-overview.html",),
-        fix="The mask costs one bit per weight: prune further, or store it densely.",
-        find=_dense_sparse,
-    ),
-)

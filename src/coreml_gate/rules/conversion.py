@@ -5,18 +5,35 @@ from typing import Final
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
-from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.rule import Match, rule
 
 _LEAST_EPSILON: Final = 1e-8
 
 
-def _constant_output(program: Index) -> Iterator[Match]:
+@rule(
+    "constant-output",
+    "silent",
+    on="program",
+    evidence=("apple/coremltools#2204", "apple/coremltools#1065"),
+    fix="The trace froze what the output depends on. Compute it from the inputs, or export:\n"
+    'conversion = "export"',
+)
+def constant_output(program: Index) -> Iterator[Match]:
+    """Is an output the same for every input?"""
     for name in program.function.block.outputs:
         if name not in program.varying:
             yield Match(name, "no input reaches it: it is the same for every prediction")
 
 
-def _unread_input(program: Index) -> Iterator[Match]:
+@rule(
+    "unread-input",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2204",),
+    fix="The app has to fill it all the same: drop it from forward, or use it.",
+)
+def unread_input(program: Index) -> Iterator[Match]:
+    """Does no operation read an input?"""
     outputs = program.function.block.outputs
     for value in program.function.inputs:
         readers = program.readers.get(value.name, ())
@@ -31,13 +48,31 @@ def _leads_nowhere(program: Index, operation: Operation) -> bool:
     return name not in program.readers and name not in program.function.block.outputs
 
 
-def _power_of_two(program: Index) -> Iterator[Match]:
+@rule(
+    "power-of-two",
+    "silent",
+    on="program",
+    evidence=("apple/coremltools#2628", "apple/coremltools#2742"),
+    fix="Write it as an exponential:\ntorch.exp(y * math.log(2))",
+    versions="up to 9.0",
+)
+def power_of_two(program: Index) -> Iterator[Match]:
+    """Is 2 raised to a computed power?"""
     for operation in program.of("pow"):
         if program.scalar(operation, "x") == 2 and program.name(operation, "y") in program.varying:  # noqa: PLR2004 - the base that is wrong
             yield Match(operation.name, "2 ** y is computed as y ** 2 on the device")
 
 
-def _reciprocal(program: Index) -> Iterator[Match]:
+@rule(
+    "reciprocal-epsilon",
+    "silent",
+    on="program",
+    evidence=("apple/coremltools#2773", "measured: coremltools 9.0 gives 2500 for 1 / 0.0003"),
+    fix="Divide by a tensor instead, which converts to a division:\ntorch.ones_like(x) / x",
+    versions="up to 9.0",
+)
+def reciprocal_epsilon(program: Index) -> Iterator[Match]:
+    """Does a reciprocal add an epsilon to its operand?"""
     for operation in program.of("inverse"):
         epsilon = program.scalar(operation, "epsilon")
         if (
@@ -54,7 +89,16 @@ def _is_guarded(program: Index, name: str | None) -> bool:
     return made is not None and made.type in {"add", "clip", "maximum", "exp"}
 
 
-def _narrowed_integers(program: Index) -> Iterator[Match]:
+@rule(
+    "narrowed-integers",
+    "silent",
+    on="program",
+    evidence=("apple/coremltools#2626", "kasper0406/stablehlo-coreml#107"),
+    fix='Values outside of 16 bits, or below zero, come out wrong:\nskip-passes = ["common::add_int16_cast"]',
+    versions="7.0 to 9.0",
+)
+def narrowed_integers(program: Index) -> Iterator[Match]:
+    """Are integers cut to 16 bits before they are gathered?"""
     for operation in program.of("cast"):
         dtype, name = program.text(operation, "dtype"), program.name(operation, "x")
         if dtype not in {"int16", "uint16"} or program.dtype(name) != "int32" or name not in program.varying:
@@ -64,73 +108,16 @@ def _narrowed_integers(program: Index) -> Iterator[Match]:
                 yield Match(operation.name, f"integers gathered by `{reader.name}` are cut to {dtype}")
 
 
-def _random_numbers(program: Index) -> Iterator[Match]:
+@rule(
+    "random-numbers",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2568", "apple/coremltools#2204"),
+    fix="They cannot be compared with torch's, nor seeded by the app. Take the noise as an input:\n"
+    "def forward(self, x, noise): ...",
+)
+def random_numbers(program: Index) -> Iterator[Match]:
+    """Does the package draw random numbers?"""
     for operation in program.operations:
         if operation.type.startswith("random_"):
             yield Match(operation.name, f"`{operation.type}` draws other numbers than torch")
-
-
-RULES: Final = (
-    Rule(
-        id="constant-output",
-        severity="silent",
-        part="program",
-        question="Is an output the same for every input?",
-        evidence=("apple/coremltools#2204", "apple/coremltools#1065"),
-        fix="The trace froze what the output depends on. Compute it from the inputs, or export:\n"
-        'conversion = "export"',
-        find=_constant_output,
-    ),
-    Rule(
-        id="unread-input",
-        severity="info",
-        part="program",
-        question="Does no operation read an input?",
-        evidence=("apple/coremltools#2204",),
-        fix="The app has to fill it all the same: drop it from forward, or use it.",
-        find=_unread_input,
-    ),
-    Rule(
-        id="power-of-two",
-        severity="silent",
-        part="program",
-        question="Is 2 raised to a computed power?",
-        evidence=("apple/coremltools#2628", "apple/coremltools#2742"),
-        fix="Write it as an exponential:\ntorch.exp(y * math.log(2))",
-        find=_power_of_two,
-        versions="up to 9.0",
-    ),
-    Rule(
-        id="reciprocal-epsilon",
-        severity="silent",
-        part="program",
-        question="Does a reciprocal add an epsilon to its operand?",
-        evidence=("apple/coremltools#2773", "measured: coremltools 9.0 gives 2500 for 1 / 0.0003"),
-        fix="Divide by a tensor instead, which converts to a division:\ntorch.ones_like(x) / x",
-        find=_reciprocal,
-        versions="up to 9.0",
-    ),
-    Rule(
-        id="narrowed-integers",
-        severity="silent",
-        part="program",
-        question="Are integers cut to 16 bits before they are gathered?",
-        evidence=("apple/coremltools#2626", "kasper0406/stablehlo-coreml#107"),
-        fix=(
-            "Values outside of 16 bits, or below zero, come out wrong:\n"
-            'skip-passes = ["common::add_int16_cast"]'
-        ),
-        find=_narrowed_integers,
-        versions="7.0 to 9.0",
-    ),
-    Rule(
-        id="random-numbers",
-        severity="info",
-        part="program",
-        question="Does the package draw random numbers?",
-        evidence=("apple/coremltools#2568", "apple/coremltools#2204"),
-        fix="They cannot be compared with torch's, nor seeded by the app. Take the noise as an input:\n"
-        "def forward(self, x, noise): ...",
-        find=_random_numbers,
-    ),
-)

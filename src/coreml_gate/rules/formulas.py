@@ -7,18 +7,23 @@ import numpy as np
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
-from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.rule import Match, rule
 
 _SQUARE: Final = 2
 _LONG_SUM: Final = 4096
 
 
-def _softplus(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-softplus",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2687", "apple/coremltools#2814"),
+    fix="The Neural Engine answers 0 from about x = 10.4 on. Write the stable form:\n"
+    "torch.relu(x) + torch.log(1 + torch.exp(-torch.abs(x)))",
+)
+def fp16_softplus(program: Index) -> Iterator[Match]:
+    """Does softplus (or mish) run in half precision?"""
     yield from _halves(program, "softplus")
-
-
-def _log_sum_exp(program: Index) -> Iterator[Match]:
-    yield from _halves(program, "reduce_log_sum_exp")
 
 
 def _halves(program: Index, kind: str) -> Iterator[Match]:
@@ -27,12 +32,30 @@ def _halves(program: Index, kind: str) -> Iterator[Match]:
             yield Match(operation.name, f"`{kind}` in half precision")
 
 
-def _log_of_softmax(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-log-sum-exp",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2726",),
+    fix="Without a shift the sum of exponentials overflows. Shift by the maximum:\n"
+    "m = x.amax(-1, keepdim=True)\n(x - m).exp().sum(-1, keepdim=True).log() + m",
+)
+def fp16_log_sum_exp(program: Index) -> Iterator[Match]:
+    """Does logsumexp run in half precision?"""
+    yield from _halves(program, "reduce_log_sum_exp")
+
+
+@rule(
+    "fp16-log-softmax",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2727", "apple/coremltools#2763"),
+    fix="Probabilities below 6e-8 become 0, and their log -inf. Give out logits, or write it out:\n"
+    "s = x - x.amax(-1, keepdim=True)\ns - s.exp().sum(-1, keepdim=True).log()",
+)
+def fp16_log_softmax(program: Index) -> Iterator[Match]:
+    """Is log_softmax a log after a softmax, in half precision?"""
     yield from _log_of(program, "softmax")
-
-
-def _log_of_sigmoid(program: Index) -> Iterator[Match]:
-    yield from _log_of(program, "sigmoid")
 
 
 def _log_of(program: Index, kind: str) -> Iterator[Match]:
@@ -42,7 +65,29 @@ def _log_of(program: Index, kind: str) -> Iterator[Match]:
             yield Match(operation.name, f"`log` of `{kind}` `{made.name}` in half precision")
 
 
-def _mean_of_squares(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-log-sigmoid",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2727", "IEEE 754 binary16: sigmoid(x) is 0 below x = -17"),
+    fix="Write the stable form:\ntorch.minimum(x, zero) - torch.log(1 + torch.exp(-torch.abs(x)))",
+)
+def fp16_log_sigmoid(program: Index) -> Iterator[Match]:
+    """Is logsigmoid a log after a sigmoid, in half precision?"""
+    yield from _log_of(program, "sigmoid")
+
+
+@rule(
+    "fp16-squares",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2585", "pytorch/executorch#19523"),
+    fix="Inputs above 255 overflow when they are squared. Scale first:\n"
+    "m = x.abs().amax(-1, keepdim=True).clamp(min=1)\n"
+    "m * ((x / m) ** 2).mean(-1, keepdim=True).sqrt()",
+)
+def fp16_squares(program: Index) -> Iterator[Match]:
+    """Are squares averaged in half precision (RMSNorm written out)?"""
     for operation in program.of("reduce_mean", "reduce_sum", "reduce_sum_square"):
         if not program.is_half(operation):
             continue
@@ -73,7 +118,15 @@ def _is_bounded(program: Index, name: str | None) -> bool:
     return any(maker is not None and maker.type in {"reduce_max", "maximum", "inverse"} for maker in makers)
 
 
-def _long_sum(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-long-sum",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2625", "IEEE 754 binary16: 2048 + 1 is 2048"),
+    fix="Take a mean, or keep the sum in float32:\n" + 'keep-fp32 = ["the_sum"]',
+)
+def fp16_long_sum(program: Index) -> Iterator[Match]:
+    """Does one sum add thousands of halves?"""
     for operation in program.of("reduce_sum", "cumsum"):
         name = program.name(operation, "x")
         axes = program.constant(operation, "axes" if operation.type == "reduce_sum" else "axis")
@@ -85,7 +138,15 @@ def _long_sum(program: Index) -> Iterator[Match]:
             yield Match(operation.name, f"`{operation.type}` adds {count} halves")
 
 
-def _unshifted_softmax(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-unshifted-softmax",
+    "info",
+    on="program",
+    evidence=("IEEE 754 binary16: exp(x) is infinite from x = 11.1 on", "apple/coremltools#2726"),
+    fix="Use the operation, which shifts by itself:\ntorch.softmax(x, dim=-1)",
+)
+def fp16_unshifted_softmax(program: Index) -> Iterator[Match]:
+    """Is a softmax written out without subtracting the maximum?"""
     for operation in program.of("exp"):
         if not program.is_half(operation) or _is_shifted(program, operation):
             continue
@@ -101,7 +162,15 @@ def _is_shifted(program: Index, exp: Operation) -> bool:
     return shift is not None and shift.type == "reduce_max"
 
 
-def _variance_of_squares(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-variance-of-squares",
+    "info",
+    on="program",
+    evidence=("Chan, Golub, LeVeque: Algorithms for computing the sample variance, 1983",),
+    fix="Subtract the mean first:\n((x - x.mean(-1, keepdim=True)) ** 2).mean(-1, keepdim=True)",
+)
+def fp16_variance_of_squares(program: Index) -> Iterator[Match]:
+    """Is a variance computed as E[x^2] - E[x]^2?"""
     for operation in program.of("sub"):
         mean, square = program.maker(operation, "x"), program.maker(operation, "y")
         if mean is None or mean.type != "reduce_mean" or not program.is_half(operation):
@@ -126,7 +195,15 @@ def _squares(program: Index, operation: Operation | None) -> bool:
     )
 
 
-def _late_scale(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-late-scale",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2110", "PriorLabs/TabPFN#1275"),
+    fix="The product may overflow where the scaled one would not. Scale the query:\n(q * d ** -0.5) @ k.mT",
+)
+def fp16_late_scale(program: Index) -> Iterator[Match]:
+    """Are attention scores scaled only after the product?"""
     for operation in program.of("matmul"):
         constant = {program.name(operation, "x"), program.name(operation, "y")} - program.varying
         if constant or not program.is_half(operation):
@@ -136,104 +213,3 @@ def _late_scale(program: Index) -> Iterator[Match]:
             factor = 1 / factor if factor and user.type == "real_div" else factor
             if factor is not None and 0 < abs(factor) < 1:
                 yield Match(operation.name, f"scores are scaled by {factor:.3g} only after the product")
-
-
-RULES: Final = (
-    Rule(
-        id="fp16-softplus",
-        severity="info",
-        part="program",
-        question="Does softplus (or mish) run in half precision?",
-        evidence=("apple/coremltools#2687", "apple/coremltools#2814"),
-        fix=(
-            "The Neural Engine answers 0 from about x = 10.4 on. Write the stable form:\n"
-            "torch.relu(x) + torch.log(1 + torch.exp(-torch.abs(x)))"
-        ),
-        find=_softplus,
-    ),
-    Rule(
-        id="fp16-log-sum-exp",
-        severity="info",
-        part="program",
-        question="Does logsumexp run in half precision?",
-        evidence=("apple/coremltools#2726",),
-        fix=(
-            "Without a shift the sum of exponentials overflows. Shift by the maximum:\n"
-            "m = x.amax(-1, keepdim=True)\n(x - m).exp().sum(-1, keepdim=True).log() + m"
-        ),
-        find=_log_sum_exp,
-    ),
-    Rule(
-        id="fp16-log-softmax",
-        severity="info",
-        part="program",
-        question="Is log_softmax a log after a softmax, in half precision?",
-        evidence=("apple/coremltools#2727", "apple/coremltools#2763"),
-        fix=(
-            "Probabilities below 6e-8 become 0, and their log -inf. Give out logits, or write it out:\n"
-            "s = x - x.amax(-1, keepdim=True)\ns - s.exp().sum(-1, keepdim=True).log()"
-        ),
-        find=_log_of_softmax,
-    ),
-    Rule(
-        id="fp16-log-sigmoid",
-        severity="info",
-        part="program",
-        question="Is logsigmoid a log after a sigmoid, in half precision?",
-        evidence=("apple/coremltools#2727", "IEEE 754 binary16: sigmoid(x) is 0 below x = -17"),
-        fix="Write the stable form:\ntorch.minimum(x, zero) - torch.log(1 + torch.exp(-torch.abs(x)))",
-        find=_log_of_sigmoid,
-    ),
-    Rule(
-        id="fp16-squares",
-        severity="info",
-        part="program",
-        question="Are squares averaged in half precision (RMSNorm written out)?",
-        evidence=("apple/coremltools#2585", "pytorch/executorch#19523"),
-        fix=(
-            "Inputs above 255 overflow when they are squared. Scale first:\n"
-            "m = x.abs().amax(-1, keepdim=True).clamp(min=1)\n"
-            "m * ((x / m) ** 2).mean(-1, keepdim=True).sqrt()"
-        ),
-        find=_mean_of_squares,
-    ),
-    Rule(
-        id="fp16-long-sum",
-        severity="info",
-        part="program",
-        question="Does one sum add thousands of halves?",
-        evidence=("apple/coremltools#2625", "IEEE 754 binary16: 2048 + 1 is 2048"),
-        fix="Take a mean, or keep the sum in float32:\n" + 'keep-fp32 = ["the_sum"]',
-        find=_long_sum,
-    ),
-    Rule(
-        id="fp16-unshifted-softmax",
-        severity="info",
-        part="program",
-        question="Is a softmax written out without subtracting the maximum?",
-        evidence=("IEEE 754 binary16: exp(x) is infinite from x = 11.1 on", "apple/coremltools#2726"),
-        fix="Use the operation, which shifts by itself:\ntorch.softmax(x, dim=-1)",
-        find=_unshifted_softmax,
-    ),
-    Rule(
-        id="fp16-variance-of-squares",
-        severity="info",
-        part="program",
-        question="Is a variance computed as E[x^2] - E[x]^2?",
-        evidence=("Chan, Golub, LeVeque: Algorithms for computing the sample variance, 1983",),
-        fix="Subtract the mean first:\n((x - x.mean(-1, keepdim=True)) ** 2).mean(-1, keepdim=True)",
-        find=_variance_of_squares,
-    ),
-    Rule(
-        id="fp16-late-scale",
-        severity="info",
-        part="program",
-        question="Are attention scores scaled only after the product?",
-        evidence=("apple/coremltools#2110", "PriorLabs/TabPFN#1275"),
-        fix=(
-            "The product may overflow where the scaled one would not. Scale the query:\n"
-            "(q * d ** -0.5) @ k.mT"
-        ),
-        find=_late_scale,
-    ),
-)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.mil.index import Index
-from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.rule import Match, rule
 
 _MB: Final = 1_000_000
 _KERNEL_GROWTH: Final = 4.0
@@ -15,7 +15,22 @@ _LARGE_STATES: Final = 256 * _MB
 _COLUMNS: Final = 256 * _MB
 
 
-def _dilated_kernel(program: Index) -> Iterator[Match]:
+@rule(
+    "dilated-kernel-memory",
+    "perf",
+    on="program",
+    evidence=(
+        (
+            "measured: coremltools 9.0 keeps 3x3 with dilation 6 as one `conv`, 18.8 times as "
+            "large when padded"
+        ),
+    ),
+    fix="Engines that pad the kernel with zeros pay for ((k - 1) d + 1)^2. Convolve the "
+    "dilated grid instead:\n"
+    "x = nn.functional.pixel_unshuffle(x, d)  # then a plain convolution, then pixel_shuffle",
+)
+def dilated_kernel_memory(program: Index) -> Iterator[Match]:
+    """Does a dilated kernel grow far beyond its weights?"""
     for operation in program.of("conv"):
         dilations = program.constant(operation, "dilations")
         weight = program.name(operation, "weight")
@@ -34,7 +49,16 @@ def _dilated_kernel(program: Index) -> Iterator[Match]:
             )
 
 
-def _attention_scores(program: Index) -> Iterator[Match]:
+@rule(
+    "attention-memory",
+    "perf",
+    on="program",
+    evidence=("https://machinelearning.apple.com/research/neural-engine-transformers",),
+    fix="Attend in chunks of queries, one after the other:\n"
+    "torch.cat([attend(q, k, v) for q in queries.split(512, dim=-2)], dim=-2)",
+)
+def attention_memory(program: Index) -> Iterator[Match]:
+    """Do attention scores take more than 64 MB?"""
     for operation in program.of("softmax"):
         made = program.maker(operation, "x")
         size = program.bytes(operation.outputs[0].name)
@@ -45,7 +69,15 @@ def _attention_scores(program: Index) -> Iterator[Match]:
             )
 
 
-def _large_value(program: Index) -> Iterator[Match]:
+@rule(
+    "large-value",
+    "perf",
+    on="program",
+    evidence=("john-rocky/CoreML-Models#5", "apple/coremltools#2590"),
+    fix="Work on tiles of the image, or lower the resolution before this layer.",
+)
+def large_value(program: Index) -> Iterator[Match]:
+    """Does a single value take more than 128 MB?"""
     for operation in program.operations:
         for value in operation.outputs:
             if value.name in program.varying and program.bytes(value.name) >= _LARGE_VALUE:
@@ -55,7 +87,15 @@ def _large_value(program: Index) -> Iterator[Match]:
                 )
 
 
-def _large_states(program: Index) -> Iterator[Match]:
+@rule(
+    "large-states",
+    "perf",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/stateful-models.html",),
+    fix="Shorten the cache, or share keys and values among heads (grouped queries).",
+)
+def large_states(program: Index) -> Iterator[Match]:
+    """Do the states take more than 256 MB?"""
     states = [value.name for value in program.function.inputs if type(value.type).__name__ == "StateType"]
     size = sum(2 * program.elements(name) for name in states)
     if size >= _LARGE_STATES:
@@ -64,7 +104,15 @@ def _large_states(program: Index) -> Iterator[Match]:
         )
 
 
-def _wide_kernel(program: Index) -> Iterator[Match]:
+@rule(
+    "im2col-memory",
+    "perf",
+    on="program",
+    evidence=("Chellapilla, Puri, Simard: High performance convolutional neural networks, 2006",),
+    fix="Split the kernel in two (k x 1, then 1 x k), or work on tiles.",
+)
+def im2col_memory(program: Index) -> Iterator[Match]:
+    """Would unfolding a convolution's input take more than 256 MB?"""
     for operation in program.of("conv"):
         kernel = program.shape(program.name(operation, "weight"))[1:]
         space = program.shape(operation.outputs[0].name)[2:]
@@ -74,62 +122,3 @@ def _wide_kernel(program: Index) -> Iterator[Match]:
         size = 2 * math.prod(item or 1 for item in (*kernel, *space))
         if size >= _COLUMNS and math.prod(item or 1 for item in kernel[1:]) > 1:
             yield Match(operation.name, f"unfolded to columns (im2col) its input takes {size / _MB:.0f} MB")
-
-
-RULES: Final = (
-    Rule(
-        id="dilated-kernel-memory",
-        severity="perf",
-        part="program",
-        question="Does a dilated kernel grow far beyond its weights?",
-        evidence=(
-            (
-                "measured: coremltools 9.0 keeps 3x3 with dilation 6 as one `conv`, 18.8 times as "
-                "large when padded"
-            ),
-        ),
-        fix=(
-            "Engines that pad the kernel with zeros pay for ((k - 1) d + 1)^2. Convolve the "
-            "dilated grid instead:\n"
-            "x = nn.functional.pixel_unshuffle(x, d)  # then a plain convolution, then pixel_shuffle"
-        ),
-        find=_dilated_kernel,
-    ),
-    Rule(
-        id="attention-memory",
-        severity="perf",
-        part="program",
-        question="Do attention scores take more than 64 MB?",
-        evidence=("https://machinelearning.apple.com/research/neural-engine-transformers",),
-        fix="Attend in chunks of queries, one after the other:\n"
-        "torch.cat([attend(q, k, v) for q in queries.split(512, dim=-2)], dim=-2)",
-        find=_attention_scores,
-    ),
-    Rule(
-        id="large-value",
-        severity="perf",
-        part="program",
-        question="Does a single value take more than 128 MB?",
-        evidence=("john-rocky/CoreML-Models#5", "apple/coremltools#2590"),
-        fix="Work on tiles of the image, or lower the resolution before this layer.",
-        find=_large_value,
-    ),
-    Rule(
-        id="large-states",
-        severity="perf",
-        part="program",
-        question="Do the states take more than 256 MB?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/stateful-models.html",),
-        fix="Shorten the cache, or share keys and values among heads (grouped queries).",
-        find=_large_states,
-    ),
-    Rule(
-        id="im2col-memory",
-        severity="perf",
-        part="program",
-        question="Would unfolding a convolution's input take more than 256 MB?",
-        evidence=("Chellapilla, Puri, Simard: High performance convolutional neural networks, 2006",),
-        fix="Split the kernel in two (k x 1, then 1 x k), or work on tiles.",
-        find=_wide_kernel,
-    ),
-)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from coreml_gate.mil.index import Index
-from coreml_gate.rules.rule import Match, Rule, Setting
+from coreml_gate.rules.rule import Match, Setting, rule
 
 _UNSUPPORTED: Final = "https://github.com/hollance/neural-engine (docs/unsupported-layers.md)"
 _TRANSFORMERS: Final = "https://machinelearning.apple.com/research/neural-engine-transformers"
@@ -20,33 +20,89 @@ _LONG_ARGMAX: Final = 65536
 _LARGE_STRIDE: Final = 4
 
 
-def _recurrent(program: Index) -> Iterator[Match]:
+@rule(
+    "recurrent-layer",
+    "perf",
+    on="program",
+    evidence=("apple/coremltools#1780", _UNSUPPORTED),
+    fix="Recurrent layers never run on the Neural Engine. A causal convolution or attention does:\n"
+    "nn.Conv1d(c, c, kernel_size=3, padding=2)",
+)
+def recurrent_layer(program: Index) -> Iterator[Match]:
+    """Does a recurrent layer run?"""
     yield from _all_of(program, "lstm", "gru", "rnn")
 
 
-def _dilated(program: Index) -> Iterator[Match]:
+def _all_of(program: Index, *types: str) -> Iterator[Match]:
+    for operation in program.of(*types):
+        yield Match(operation.name, f"`{operation.type}`")
+
+
+@rule(
+    "dilated-convolution",
+    "perf",
+    on="program",
+    evidence=(_UNSUPPORTED,),
+    fix="Dilated convolutions leave the Neural Engine. Use a larger kernel, or two plain layers.",
+)
+def dilated_convolution(program: Index) -> Iterator[Match]:
+    """Is a convolution dilated?"""
     for operation in program.of("conv"):
         dilations = program.constant(operation, "dilations")
         if dilations is not None and bool((dilations > 1).any()):
             yield Match(operation.name, f"dilations {dilations.reshape(-1).tolist()}")
 
 
-def _gather(program: Index) -> Iterator[Match]:
+@rule(
+    "run-time-gather",
+    "perf",
+    on="program",
+    evidence=(_UNSUPPORTED, "apple/coremltools#1103", "roboflow/rf-detr#1495"),
+    fix="Gathers run on the CPU. For a small table multiply with a one-hot matrix, or look up in the app.",
+)
+def run_time_gather(program: Index) -> Iterator[Match]:
+    """Are many elements gathered by computed indices?"""
     for operation in program.of("gather", "gather_along_axis", "gather_nd"):
         large = program.elements(operation.outputs[0].name) >= _MANY_ELEMENTS
         if large and program.name(operation, "indices") in program.varying:
             yield Match(operation.name, f"`{operation.type}` with indices known only at run time")
 
 
-def _scatter(program: Index) -> Iterator[Match]:
+@rule(
+    "scatter",
+    "perf",
+    on="program",
+    evidence=(_UNSUPPORTED,),
+    fix="Assignments by index run on the CPU. Concatenate or mask instead:\n"
+    "torch.cat([x[:, :1] * 0, x[:, 1:]], dim=1)",
+)
+def scatter(program: Index) -> Iterator[Match]:
+    """Is anything scattered?"""
     yield from _all_of(program, "scatter", "scatter_along_axis", "scatter_nd")
 
 
-def _sorting(program: Index) -> Iterator[Match]:
+@rule(
+    "sorting",
+    "perf",
+    on="program",
+    evidence=("roboflow/rf-detr#1495",),
+    fix="Sorting runs on the CPU: do it last, in the app (Vision does non-maximum suppression itself).",
+)
+def sorting(program: Index) -> Iterator[Match]:
+    """Does the model sort, or suppress boxes?"""
     yield from _all_of(program, "topk", "argsort", "non_maximum_suppression")
 
 
-def _integers(program: Index) -> Iterator[Match]:
+@rule(
+    "integer-arithmetic",
+    "perf",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+    fix="The Neural Engine computes in half precision only. Cast once, at the input:\n"
+    "x = ids.to(torch.float32)",
+)
+def integer_arithmetic(program: Index) -> Iterator[Match]:
+    """Are large tensors computed as int32?"""
     for operation in program.of(
         "add", "sub", "mul", "floor_div", "mod", "equal", "greater", "less", "select"
     ):
@@ -56,20 +112,46 @@ def _integers(program: Index) -> Iterator[Match]:
             yield Match(operation.name, f"`{operation.type}` on {count} int32 elements")
 
 
-def _volumetric(program: Index) -> Iterator[Match]:
+@rule(
+    "three-dimensional-layer",
+    "perf",
+    on="program",
+    evidence=("apple/coremltools#1368",),
+    fix="Fold one axis into the batch or the channels, and convolve over two.",
+)
+def three_dimensional_layer(program: Index) -> Iterator[Match]:
+    """Does a convolution or pooling go over three dimensions?"""
     for operation in program.of("conv", "conv_transpose", "max_pool", "avg_pool"):
         shape = program.shape(program.name(operation, "x"))
         if len(shape) == 5:  # noqa: PLR2004 - batch, channels and three axes of space
             yield Match(operation.name, f"`{operation.type}` over three dimensions")
 
 
-def _varying_kernel(program: Index) -> Iterator[Match]:
+@rule(
+    "computed-kernel",
+    "perf",
+    on="program",
+    evidence=("apple/coremltools#2536",),
+    fix="Fold what makes the weight (weight standardisation, LoRA) into a constant before the export:\n"
+    "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')",
+)
+def computed_kernel(program: Index) -> Iterator[Match]:
+    """Is a convolution's weight computed at run time?"""
     for operation in program.of("conv", "conv_transpose"):
         if program.name(operation, "weight") in program.varying:
             yield Match(operation.name, "its weight is computed while the model runs")
 
 
-def _large_stride(program: Index) -> Iterator[Match]:
+@rule(
+    "large-stride",
+    "perf",
+    on="program",
+    evidence=("apple/coremltools#2173",),
+    fix="Core ML's log says there: product of at most 2 interleave factors. Use two layers of "
+    "stride 2 and 4.",
+)
+def large_stride(program: Index) -> Iterator[Match]:
+    """Has a convolution large strides?"""
     for operation in program.of("conv"):
         strides = program.constant(operation, "strides")
         kernel = program.shape(program.name(operation, "weight"))[2:]
@@ -79,7 +161,16 @@ def _large_stride(program: Index) -> Iterator[Match]:
             yield Match(operation.name, f"strides {strides.reshape(-1).tolist()}, kernel {list(kernel)}")
 
 
-def _narrow_last_axis(program: Index) -> Iterator[Match]:
+@rule(
+    "narrow-last-axis",
+    "perf",
+    on="program",
+    evidence=(_TRANSFORMERS,),
+    fix="The last axis is padded to 64 bytes, 32 halves: put the long axis last, as (batch, "
+    "channels, 1, length).",
+)
+def narrow_last_axis(program: Index) -> Iterator[Match]:
+    """Has a large value a last dimension of one?"""
     for operation in program.operations:
         for value in operation.outputs:
             shape = program.shape(value.name)
@@ -90,7 +181,15 @@ def _narrow_last_axis(program: Index) -> Iterator[Match]:
                 )
 
 
-def _float32_program(program: Index) -> Iterator[Match]:
+@rule(
+    "float32-program",
+    "perf",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+    fix='The Neural Engine computes in half precision only, so it is never used:\nprecision = "float16"',
+)
+def float32_program(program: Index) -> Iterator[Match]:
+    """Does the whole package compute in float32?"""
     heavy = [
         item for item in program.of("conv", "conv_transpose", "linear", "matmul") if not program.is_half(item)
     ]
@@ -99,20 +198,45 @@ def _float32_program(program: Index) -> Iterator[Match]:
         yield Match(heavy[0].name, f"all {len(heavy)} convolutions and products compute in float32")
 
 
-def _units_without_engine(setting: Setting) -> Iterator[Match]:
+@rule(
+    "no-neural-engine",
+    "info",
+    on="setting",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/load-and-convert-model.html",),
+    fix='compute-units = "ALL"',
+)
+def no_neural_engine(setting: Setting) -> Iterator[Match]:
+    """Is the Neural Engine switched off?"""
     units = setting.config.compute_units
     if units in {"CPU_ONLY", "CPU_AND_GPU"}:
         yield Match("compute-units", f"`compute-units` is `{units}`")
 
 
-def _many_moves(program: Index) -> Iterator[Match]:
+@rule(
+    "many-moves",
+    "perf",
+    on="program",
+    evidence=(_TRANSFORMERS,),
+    fix="Keep one layout through the model: (batch, channels, 1, length), with 1x1 "
+    "convolutions as linear layers.",
+)
+def many_moves(program: Index) -> Iterator[Match]:
+    """Do most operations only move elements?"""
     moves = [operation for operation in program.operations if operation.type in _MOVES]
     share = len(moves) / max(len(program.operations), 1)
     if len(moves) >= _LEAST_MOVES and share > _MOVED_SHARE:
         yield Match(moves[0].name, f"{len(moves)} of {len(program.operations)} operations only move elements")
 
 
-def _tiny_program(program: Index) -> Iterator[Match]:
+@rule(
+    "tiny-program",
+    "info",
+    on="program",
+    evidence=("vx-lang/Vx#436",),
+    fix="Handing over to another device costs more than computing: measure with CPU_ONLY first.",
+)
+def tiny_program(program: Index) -> Iterator[Match]:
+    """Is the program too small to leave the CPU?"""
     heavy = list(program.of("conv", "conv_transpose", "linear", "matmul", "lstm", "gru"))
     largest = max(
         (program.elements(value.name) for item in program.operations for value in item.outputs), default=0
@@ -123,7 +247,15 @@ def _tiny_program(program: Index) -> Iterator[Match]:
         )
 
 
-def _long_argmax(program: Index) -> Iterator[Match]:
+@rule(
+    "long-argmax",
+    "perf",
+    on="program",
+    evidence=("apple/coremltools#1003",),
+    fix="Its axis is too long for the Neural Engine: give out the logits and choose in the app.",
+)
+def long_argmax(program: Index) -> Iterator[Match]:
+    """Does an argmax go over a whole vocabulary?"""
     for operation in program.of("reduce_argmax", "reduce_argmin"):
         axis = int(program.scalar(operation, "axis") or 0)
         shape = program.shape(program.name(operation, "x"))
@@ -131,7 +263,16 @@ def _long_argmax(program: Index) -> Iterator[Match]:
             yield Match(operation.name, f"`{operation.type}` over {shape[axis]} elements")
 
 
-def _left_batch_norm(program: Index) -> Iterator[Match]:
+@rule(
+    "unfolded-batch-norm",
+    "perf",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.passes.defs.html",),
+    fix="Let the pass `common::fuse_conv_batchnorm` run (see `skip-passes`), or fold it in torch:\n"
+    "torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm)",
+)
+def unfolded_batch_norm(program: Index) -> Iterator[Match]:
+    """Does a batch norm remain after a convolution?"""
     for operation in program.of("batch_norm"):
         made = program.producers.get(program.name(operation, "x") or "")
         alone = made is not None and len(program.readers.get(made.outputs[0].name, ())) == 1
@@ -139,187 +280,13 @@ def _left_batch_norm(program: Index) -> Iterator[Match]:
             yield Match(operation.name, f"not folded into `{made.name}` before it")
 
 
-def _local_response(program: Index) -> Iterator[Match]:
-    yield from _all_of(program, "local_response_norm", "crop_resize", "resample", "affine")
-
-
-def _all_of(program: Index, *types: str) -> Iterator[Match]:
-    for operation in program.of(*types):
-        yield Match(operation.name, f"`{operation.type}`")
-
-
-RULES: Final = (
-    Rule(
-        id="recurrent-layer",
-        severity="perf",
-        part="program",
-        question="Does a recurrent layer run?",
-        evidence=("apple/coremltools#1780", _UNSUPPORTED),
-        fix="Recurrent layers never run on the Neural Engine. A causal convolution or attention does:\n"
-        "nn.Conv1d(c, c, kernel_size=3, padding=2)",
-        find=_recurrent,
-    ),
-    Rule(
-        id="dilated-convolution",
-        severity="perf",
-        part="program",
-        question="Is a convolution dilated?",
-        evidence=(_UNSUPPORTED,),
-        fix="Dilated convolutions leave the Neural Engine. Use a larger kernel, or two plain layers.",
-        find=_dilated,
-    ),
-    Rule(
-        id="run-time-gather",
-        severity="perf",
-        part="program",
-        question="Are many elements gathered by computed indices?",
-        evidence=(_UNSUPPORTED, "apple/coremltools#1103", "roboflow/rf-detr#1495"),
-        fix=(
-            "Gathers run on the CPU. For a small table multiply with a one-hot matrix, or look up in the app."
-        ),
-        find=_gather,
-    ),
-    Rule(
-        id="scatter",
-        severity="perf",
-        part="program",
-        question="Is anything scattered?",
-        evidence=(_UNSUPPORTED,),
-        fix="Assignments by index run on the CPU. Concatenate or mask instead:\n"
-        "torch.cat([x[:, :1] * 0, x[:, 1:]], dim=1)",
-        find=_scatter,
-    ),
-    Rule(
-        id="sorting",
-        severity="perf",
-        part="program",
-        question="Does the model sort, or suppress boxes?",
-        evidence=("roboflow/rf-detr#1495",),
-        fix="Sorting runs on the CPU: do it last, in the app (Vision does non-maximum suppression itself).",
-        find=_sorting,
-    ),
-    Rule(
-        id="integer-arithmetic",
-        severity="perf",
-        part="program",
-        question="Are large tensors computed as int32?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
-        fix=(
-            "The Neural Engine computes in half precision only. Cast once, at the input:\n"
-            "x = ids.to(torch.float32)"
-        ),
-        find=_integers,
-    ),
-    Rule(
-        id="three-dimensional-layer",
-        severity="perf",
-        part="program",
-        question="Does a convolution or pooling go over three dimensions?",
-        evidence=("apple/coremltools#1368",),
-        fix="Fold one axis into the batch or the channels, and convolve over two.",
-        find=_volumetric,
-    ),
-    Rule(
-        id="computed-kernel",
-        severity="perf",
-        part="program",
-        question="Is a convolution's weight computed at run time?",
-        evidence=("apple/coremltools#2536",),
-        fix="Fold what makes the weight (weight standardisation, LoRA) into a constant before the export:\n"
-        "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')",
-        find=_varying_kernel,
-    ),
-    Rule(
-        id="large-stride",
-        severity="perf",
-        part="program",
-        question="Has a convolution large strides?",
-        evidence=("apple/coremltools#2173",),
-        fix=(
-            "Core ML's log says there: product of at most 2 interleave factors. Use two layers of "
-            "stride 2 and 4."
-        ),
-        find=_large_stride,
-    ),
-    Rule(
-        id="narrow-last-axis",
-        severity="perf",
-        part="program",
-        question="Has a large value a last dimension of one?",
-        evidence=(_TRANSFORMERS,),
-        fix=(
-            "The last axis is padded to 64 bytes, 32 halves: put the long axis last, as (batch, "
-            "channels, 1, length)."
-        ),
-        find=_narrow_last_axis,
-    ),
-    Rule(
-        id="float32-program",
-        severity="perf",
-        part="program",
-        question="Does the whole package compute in float32?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
-        fix='The Neural Engine computes in half precision only, so it is never used:\nprecision = "float16"',
-        find=_float32_program,
-    ),
-    Rule(
-        id="no-neural-engine",
-        severity="info",
-        part="setting",
-        question="Is the Neural Engine switched off?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/load-and-convert-model.html",),
-        fix='compute-units = "ALL"',
-        find=_units_without_engine,
-    ),
-    Rule(
-        id="many-moves",
-        severity="perf",
-        part="program",
-        question="Do most operations only move elements?",
-        evidence=(_TRANSFORMERS,),
-        fix=(
-            "Keep one layout through the model: (batch, channels, 1, length), with 1x1 "
-            "convolutions as linear layers."
-        ),
-        find=_many_moves,
-    ),
-    Rule(
-        id="tiny-program",
-        severity="info",
-        part="program",
-        question="Is the program too small to leave the CPU?",
-        evidence=("vx-lang/Vx#436",),
-        fix="Handing over to another device costs more than computing: measure with CPU_ONLY first.",
-        find=_tiny_program,
-    ),
-    Rule(
-        id="long-argmax",
-        severity="perf",
-        part="program",
-        question="Does an argmax go over a whole vocabulary?",
-        evidence=("apple/coremltools#1003",),
-        fix="Its axis is too long for the Neural Engine: give out the logits and choose in the app.",
-        find=_long_argmax,
-    ),
-    Rule(
-        id="unfolded-batch-norm",
-        severity="perf",
-        part="program",
-        question="Does a batch norm remain after a convolution?",
-        evidence=(
-            "https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.passes.defs.html",
-        ),
-        fix="Let the pass `common::fuse_conv_batchnorm` run (see `skip-passes`), or fold it in torch:\n"
-        "torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm)",
-        find=_left_batch_norm,
-    ),
-    Rule(
-        id="sampling-layer",
-        severity="perf",
-        part="program",
-        question="Does the model resample along computed coordinates?",
-        evidence=("apple/coremltools#1875", "apple/coremltools#2299"),
-        fix="grid_sample and its like run on the CPU or the GPU: warp in the app, with Core Image or Metal.",
-        find=_local_response,
-    ),
+@rule(
+    "sampling-layer",
+    "perf",
+    on="program",
+    evidence=("apple/coremltools#1875", "apple/coremltools#2299"),
+    fix="grid_sample and its like run on the CPU or the GPU: warp in the app, with Core Image or Metal.",
 )
+def sampling_layer(program: Index) -> Iterator[Match]:
+    """Does the model resample along computed coordinates?"""
+    yield from _all_of(program, "local_response_norm", "crop_resize", "resample", "affine")

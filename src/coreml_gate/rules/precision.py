@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
-from coreml_gate.rules.rule import Match, ProgramPair, Rule
+from coreml_gate.rules.rule import Match, ProgramPair, rule
 
 _GREATEST: Final = float(np.finfo(np.float16).max)
 _LEAST: Final = 2.0**-24
@@ -28,23 +28,25 @@ _EPSILONS: Final = {
 }
 
 
-def _infinite_constant(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-infinite-constant",
+    "info",
+    on="program",
+    evidence=(
+        "apple/coremltools#2669",
+        "measured: coremltools 9.0 adds a mask of -1e9 in float32 and casts it",
+    ),
+    fix=f"A row that is masked everywhere is NaN after softmax. Mask with a number that halves hold "
+    f"(greatest {_GREATEST:.0f}):\nscores = scores.masked_fill(mask, -1e4)",
+)
+def fp16_infinite_constant(program: Index) -> Iterator[Match]:
+    """Does a finite constant become infinite in half precision?"""
     for operation, constant in _wide_summands(program):
         reach = float(np.abs(constant[np.isfinite(constant)]).max(initial=0))
         if reach > _GREATEST:
             yield Match(
                 operation.name, f"constants of up to {reach:.4g} become infinite in the cast after it"
             )
-
-
-def _masked_row(program: Index) -> Iterator[Match]:
-    for operation, constant in _wide_summands(program):
-        if operation.type != "add" or not any(user.type == "softmax" for user in program.users(operation)):
-            continue
-        lost = np.isfinite(constant) & (constant < -_GREATEST)
-        rows = int(lost.reshape(-1, constant.shape[-1]).all(axis=-1).sum()) if constant.ndim > 1 else 0
-        if rows:
-            yield Match(operation.name, f"{rows} rows are masked everywhere: softmax makes them NaN")
 
 
 def _wide_summands(program: Index) -> Iterator[tuple[Operation, NDArray[Any]]]:
@@ -63,13 +65,60 @@ def _wide_summands(program: Index) -> Iterator[tuple[Operation, NDArray[Any]]]:
                 yield operation, constant
 
 
-def _changed_constant(twins: ProgramPair) -> Iterator[Match]:
+@rule(
+    "fp16-masked-row",
+    "silent",
+    on="program",
+    evidence=(
+        "apple/coremltools#2669",
+        "measured: the runtime gives NaN where torch gives equal weights",
+    ),
+    fix="Mask with a number that halves hold:\nscores = scores + mask.clamp(min=-1e4)",
+)
+def fp16_masked_row(program: Index) -> Iterator[Match]:
+    """Is a whole row masked with a number that halves do not hold?"""
+    for operation, constant in _wide_summands(program):
+        if operation.type != "add" or not any(user.type == "softmax" for user in program.users(operation)):
+            continue
+        lost = np.isfinite(constant) & (constant < -_GREATEST)
+        rows = int(lost.reshape(-1, constant.shape[-1]).all(axis=-1).sum()) if constant.ndim > 1 else 0
+        if rows:
+            yield Match(operation.name, f"{rows} rows are masked everywhere: softmax makes them NaN")
+
+
+@rule(
+    "fp16-changed-constant",
+    "info",
+    on="twins",
+    evidence=("pytorch/pytorch#32137", "measured: coremltools 9.0 stores 1e-9 as 6e-8, the least half"),
+    fix="An epsilon of another size guards another range. Use one that halves hold:\nx / (norm + 1e-4)",
+)
+def fp16_changed_constant(twins: ProgramPair) -> Iterator[Match]:
+    """Does a small constant change in half precision?"""
     for name, value, wide in _scalars(twins):
         if wide != 0 and abs(value / wide - 1) > _CHANGED:
             yield Match(name, f"{wide:.3g} becomes {value:.3g}")
 
 
-def _rounded_integers(twins: ProgramPair) -> Iterator[Match]:
+def _scalars(twins: ProgramPair) -> Iterator[tuple[str, float, float]]:
+    """Constants of one float number: name, half and float32 value."""
+    for name, constant in twins.shipped.constants.items():
+        wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
+        if wide is None or constant.array.size != 1 or wide.array.size != 1:
+            continue
+        if constant.array.dtype == np.float16 and wide.array.dtype == np.float32:
+            yield name, float(constant.array.reshape(-1)[0]), float(wide.array.reshape(-1)[0])
+
+
+@rule(
+    "fp16-rounded-integers",
+    "info",
+    on="twins",
+    evidence=("IEEE 754 binary16: 11 significant bits hold every integer up to 2048",),
+    fix="Positions and indices stay exact as integers:\npositions = torch.arange(n, dtype=torch.int32)",
+)
+def fp16_rounded_integers(twins: ProgramPair) -> Iterator[Match]:
+    """Are whole numbers above 2048 rounded in half precision?"""
     for name, constant in twins.shipped.constants.items():
         wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
         if wide is None or constant.array.dtype != np.float16 or wide.array.dtype != np.float32:
@@ -82,14 +131,30 @@ def _rounded_integers(twins: ProgramPair) -> Iterator[Match]:
                 yield Match(name, f"{changed} of {exact.size} whole numbers are rounded")
 
 
-def _tiny_epsilon(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-tiny-epsilon",
+    "info",
+    on="program",
+    evidence=("pytorch/pytorch#41527", "measured: coremltools 9.0 turns 1e-12 into 6e-8"),
+    fix="Near zero x / epsilon overflows. Choose 1e-5 or more:\nnn.LayerNorm(n, eps=1e-5)",
+)
+def fp16_tiny_epsilon(program: Index) -> Iterator[Match]:
+    """Is an epsilon too small for half precision?"""
     for operation in program.of(*_EPSILONS):
         epsilon = program.scalar(operation, _EPSILONS[operation.type])
         if epsilon is not None and program.is_half(operation) and abs(epsilon) < 2 * _LEAST:
             yield Match(operation.name, f"`{operation.type}` with epsilon {epsilon:.3g} in half precision")
 
 
-def _float_ids(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-indices",
+    "silent",
+    on="program",
+    evidence=("IEEE 754 binary16: 11 significant bits hold every integer up to 2048",),
+    fix='Declare the input as integers:\nct.TensorType(name="ids", shape=(1, 128), dtype=np.int32)',
+)
+def fp16_indices(program: Index) -> Iterator[Match]:
+    """Do indices of a large table come in as halves?"""
     for value in program.function.inputs:
         if program.dtype(value.name) != "fp16":
             continue
@@ -117,7 +182,15 @@ def _rows(program: Index, gather: Operation) -> int:
     return (shape[axis] or 0) if len(shape) > axis else 0
 
 
-def _cast_pairs(program: Index) -> Iterator[Match]:
+@rule(
+    "fp16-cast-pairs",
+    "perf",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+    fix="Keep its neighbours in float32 as well, or none of them: each cast ends a segment of one device.",
+)
+def fp16_cast_pairs(program: Index) -> Iterator[Match]:
+    """Does a single operation stand in float32 between two casts?"""
     for operation in program.of("cast"):
         if (
             program.text(operation, "dtype") != "fp32"
@@ -134,91 +207,3 @@ def _is_narrowed_at_once(program: Index, operation: Operation) -> bool:
     return bool(readers) and all(
         reader.type == "cast" and program.text(reader, "dtype") == "fp16" for reader in readers
     )
-
-
-def _scalars(twins: ProgramPair) -> Iterator[tuple[str, float, float]]:
-    """Constants of one float number: name, half and float32 value."""
-    for name, constant in twins.shipped.constants.items():
-        wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
-        if wide is None or constant.array.size != 1 or wide.array.size != 1:
-            continue
-        if constant.array.dtype == np.float16 and wide.array.dtype == np.float32:
-            yield name, float(constant.array.reshape(-1)[0]), float(wide.array.reshape(-1)[0])
-
-
-RULES: Final = (
-    Rule(
-        id="fp16-infinite-constant",
-        severity="info",
-        part="program",
-        question="Does a finite constant become infinite in half precision?",
-        evidence=(
-            "apple/coremltools#2669",
-            "measured: coremltools 9.0 adds a mask of -1e9 in float32 and casts it",
-        ),
-        fix=(
-            f"A row that is masked everywhere is NaN after softmax. Mask with a number that halves hold "
-            f"(greatest {_GREATEST:.0f}):\nscores = scores.masked_fill(mask, -1e4)"
-        ),
-        find=_infinite_constant,
-    ),
-    Rule(
-        id="fp16-masked-row",
-        severity="silent",
-        part="program",
-        question="Is a whole row masked with a number that halves do not hold?",
-        evidence=(
-            "apple/coremltools#2669",
-            "measured: the runtime gives NaN where torch gives equal weights",
-        ),
-        fix="Mask with a number that halves hold:\nscores = scores + mask.clamp(min=-1e4)",
-        find=_masked_row,
-    ),
-    Rule(
-        id="fp16-changed-constant",
-        severity="info",
-        part="twins",
-        question="Does a small constant change in half precision?",
-        evidence=("pytorch/pytorch#32137", "measured: coremltools 9.0 stores 1e-9 as 6e-8, the least half"),
-        fix="An epsilon of another size guards another range. Use one that halves hold:\nx / (norm + 1e-4)",
-        find=_changed_constant,
-    ),
-    Rule(
-        id="fp16-rounded-integers",
-        severity="info",
-        part="twins",
-        question="Are whole numbers above 2048 rounded in half precision?",
-        evidence=("IEEE 754 binary16: 11 significant bits hold every integer up to 2048",),
-        fix="Positions and indices stay exact as integers:\npositions = torch.arange(n, dtype=torch.int32)",
-        find=_rounded_integers,
-    ),
-    Rule(
-        id="fp16-tiny-epsilon",
-        severity="info",
-        part="program",
-        question="Is an epsilon too small for half precision?",
-        evidence=("pytorch/pytorch#41527", "measured: coremltools 9.0 turns 1e-12 into 6e-8"),
-        fix="Near zero x / epsilon overflows. Choose 1e-5 or more:\nnn.LayerNorm(n, eps=1e-5)",
-        find=_tiny_epsilon,
-    ),
-    Rule(
-        id="fp16-indices",
-        severity="silent",
-        part="program",
-        question="Do indices of a large table come in as halves?",
-        evidence=("IEEE 754 binary16: 11 significant bits hold every integer up to 2048",),
-        fix='Declare the input as integers:\nct.TensorType(name="ids", shape=(1, 128), dtype=np.int32)',
-        find=_float_ids,
-    ),
-    Rule(
-        id="fp16-cast-pairs",
-        severity="perf",
-        part="program",
-        question="Does a single operation stand in float32 between two casts?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
-        fix=(
-            "Keep its neighbours in float32 as well, or none of them: each cast ends a segment of one device."
-        ),
-        find=_cast_pairs,
-    ),
-)

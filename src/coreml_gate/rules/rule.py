@@ -1,9 +1,11 @@
 """What a rule is, what it looks at, and what it finds."""
 
+import inspect
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from types import ModuleType
 from typing import Any, Final, Literal
 
 from coreml_gate.config import ModelConfig
@@ -95,3 +97,31 @@ class Rule:
         part = getattr(facts, self.part)
         if part is not None:
             yield from self.find(part)
+
+
+Finder = Callable[[Any], Iterable[Match]]
+
+
+def rule(
+    name: str,
+    severity: Severity,
+    *,
+    on: Part,
+    evidence: tuple[str, ...],
+    fix: str,
+    versions: str = "all",
+) -> Callable[[Finder], Rule]:
+    """Make the decorated finder a rule; its docstring is the rule's question.
+
+    :param on: What the finder takes: the part of :class:`Facts` of this name.
+    """
+
+    def made(find: Finder) -> Rule:
+        return Rule(name, severity, on, inspect.cleandoc(find.__doc__ or ""), evidence, fix, find, versions)
+
+    return made
+
+
+def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
+    """The rules that these modules define, in the order of their source."""
+    return tuple(item for module in modules for item in vars(module).values() if isinstance(item, Rule))

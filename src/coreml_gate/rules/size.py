@@ -8,7 +8,7 @@ import numpy as np
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Constant, TensorType
 from coreml_gate.mil.package import Package
-from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.rule import Match, rule
 
 _GREATEST_FILE: Final = 2**31
 _LARGE_PROGRAM: Final = 16_000_000
@@ -19,26 +19,63 @@ _WIDE_WEIGHT: Final = 1_000_000
 _UNROLLED: Final = 200
 
 
-def _heavy_file(package: Package) -> Iterator[Match]:
+@rule(
+    "weights-above-2-gib",
+    "perf",
+    on="package",
+    evidence=("apple/coremltools#2593", "apple/coremltools#1807"),
+    fix="The Neural Engine refuses such a file, and before iOS 16 and macOS 13 nothing loads it. "
+    "Compress, or split the model:\n"
+    "ct.models.utils.bisect_model(model, output_dir)",
+)
+def weights_above_2_gib(package: Package) -> Iterator[Match]:
+    """Is the weight file 2 GiB or larger?"""
     if package.weight_bytes >= _GREATEST_FILE:
         yield Match(
             "weights", f"the weight file has {package.weight_bytes} bytes, from {_GREATEST_FILE} on it fails"
         )
 
 
-def _heavy_message(package: Package) -> Iterator[Match]:
+@rule(
+    "large-program",
+    "perf",
+    on="package",
+    evidence=("apple/coremltools#1170",),
+    fix="Small constants and unrolled loops live in it, and every launch parses it: make loops layers.",
+)
+def large_program(package: Package) -> Iterator[Match]:
+    """Is the program itself large?"""
     if package.program_bytes >= _LARGE_PROGRAM:
         yield Match(
             "program", f"the program itself has {package.program_bytes / 1e6:.1f} MB besides the weights"
         )
 
 
-def _many_operations(program: Index) -> Iterator[Match]:
+@rule(
+    "many-operations",
+    "perf",
+    on="program",
+    evidence=("apple/ml-stable-diffusion#9", "apple/coremltools#1814"),
+    fix="The first load compiles all of them, for minutes. Look for an unrolled loop, or split the model.",
+)
+def many_operations(program: Index) -> Iterator[Match]:
+    """Has the program 5000 operations or more?"""
     if len(program.operations) >= _MANY_OPERATIONS:
         yield Match(program.function.name, f"{len(program.operations)} operations")
 
 
-def _unrolled_loop(program: Index) -> Iterator[Match]:
+@rule(
+    "unrolled-loop",
+    "perf",
+    on="program",
+    evidence=(
+        "measured: torch.export unrolls nn.LSTM over its time steps",
+        "apple/ml-stable-diffusion#9",
+    ),
+    fix='Tracing keeps a recurrent layer whole:\nconversion = "trace"',
+)
+def unrolled_loop(program: Index) -> Iterator[Match]:
+    """Was a loop unrolled?"""
     weights: dict[str, int] = {}
     for _, _, name in program.weights():
         weights[name] = weights.get(name, 0) + 1
@@ -47,7 +84,15 @@ def _unrolled_loop(program: Index) -> Iterator[Match]:
             yield Match(name, f"{count} operations share this weight: a loop that was unrolled")
 
 
-def _wide_weights(program: Index) -> Iterator[Match]:
+@rule(
+    "float32-weight",
+    "perf",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+    fix="Let the layer that reads it compute in half precision too, or compress the weight.",
+)
+def float32_weight(program: Index) -> Iterator[Match]:
+    """Is a large weight float32 in a half-precision package?"""
     halves = any(program.is_half(operation) for operation in program.of("conv", "linear", "matmul"))
     for name, constant in program.constants.items():
         wide = isinstance(constant.type, TensorType) and constant.type.dtype == "fp32"
@@ -55,7 +100,16 @@ def _wide_weights(program: Index) -> Iterator[Match]:
             yield Match(name, f"{constant.stored_bytes / 1e6:.1f} MB are float32 in a half-precision package")
 
 
-def _transposed_twin(program: Index) -> Iterator[Match]:
+@rule(
+    "transposed-twin",
+    "perf",
+    on="program",
+    evidence=("https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.passes.defs.html",),
+    fix="Equal constants are merged, transposed ones are not. Tie both uses to one layout:\n"
+    "logits = nn.functional.linear(x, embedding.weight)",
+)
+def transposed_twin(program: Index) -> Iterator[Match]:
+    """Is a matrix stored twice, once transposed?"""
     seen: dict[tuple[int, ...], list[tuple[str, Constant]]] = {}
     for name, constant in program.constants.items():
         if not _is_matrix(constant):
@@ -75,71 +129,3 @@ def _is_matrix(constant: Constant) -> bool:
         and len(constant.type.shape) == _MATRIX_RANK
         and constant.array.size >= _LEAST_TWIN
     )
-
-
-RULES: Final = (
-    Rule(
-        id="weights-above-2-gib",
-        severity="perf",
-        part="package",
-        question="Is the weight file 2 GiB or larger?",
-        evidence=("apple/coremltools#2593", "apple/coremltools#1807"),
-        fix="The Neural Engine refuses such a file, and before iOS 16 and macOS 13 nothing loads it. "
-        "Compress, or split the model:\n"
-        "ct.models.utils.bisect_model(model, output_dir)",
-        find=_heavy_file,
-    ),
-    Rule(
-        id="large-program",
-        severity="perf",
-        part="package",
-        question="Is the program itself large?",
-        evidence=("apple/coremltools#1170",),
-        fix="Small constants and unrolled loops live in it, and every launch parses it: make loops layers.",
-        find=_heavy_message,
-    ),
-    Rule(
-        id="many-operations",
-        severity="perf",
-        part="program",
-        question="Has the program 5000 operations or more?",
-        evidence=("apple/ml-stable-diffusion#9", "apple/coremltools#1814"),
-        fix=(
-            "The first load compiles all of them, for minutes. Look for an unrolled loop, or split the model."
-        ),
-        find=_many_operations,
-    ),
-    Rule(
-        id="unrolled-loop",
-        severity="perf",
-        part="program",
-        question="Was a loop unrolled?",
-        evidence=(
-            "measured: torch.export unrolls nn.LSTM over its time steps",
-            "apple/ml-stable-diffusion#9",
-        ),
-        fix='Tracing keeps a recurrent layer whole:\nconversion = "trace"',
-        find=_unrolled_loop,
-    ),
-    Rule(
-        id="float32-weight",
-        severity="perf",
-        part="program",
-        question="Is a large weight float32 in a half-precision package?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
-        fix="Let the layer that reads it compute in half precision too, or compress the weight.",
-        find=_wide_weights,
-    ),
-    Rule(
-        id="transposed-twin",
-        severity="perf",
-        part="program",
-        question="Is a matrix stored twice, once transposed?",
-        evidence=(
-            "https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.passes.defs.html",
-        ),
-        fix="Equal constants are merged, transposed ones are not. Tie both uses to one layout:\n"
-        "logits = nn.functional.linear(x, embedding.weight)",
-        find=_transposed_twin,
-    ),
-)

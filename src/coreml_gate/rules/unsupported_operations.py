@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from coreml_gate.rules.rule import Match, Rule
+from coreml_gate.rules.rule import Match, rule
 from coreml_gate.torch_graph import TorchCall, TorchGraph
 
 _TORCH_NAMESPACES: Final = frozenset(
@@ -23,6 +23,27 @@ _STUB: Final = (
 )
 
 
+@rule(
+    "no-converter",
+    "fatal",
+    on="graph",
+    evidence=("apple/coremltools#2175", "apple/coremltools#1798"),
+    fix="Write it with operations that convert, or register one in the source's file:\n"
+    + _STUB.format(name="logit"),
+)
+def no_converter(graph: TorchGraph) -> Iterator[Match]:
+    """Is there a torch operation without a converter?"""
+    for call in graph.calls:
+        own = _namespace(call) in _TORCH_NAMESPACES
+        if (
+            call.support == "missing"
+            and own
+            and not _is_for_cuda(call)
+            and not call.dtype.startswith("complex")
+        ):
+            yield _match(call, f"`{call.operation}` has no converter")
+
+
 def _namespace(call: TorchCall) -> str:
     namespace, separator, _ = call.operation.partition("::")
     return namespace if separator else ""
@@ -36,19 +57,16 @@ def _match(call: TorchCall, text: str) -> Match:
     return Match(call.module or call.name, text, call.file, call.line)
 
 
-def _no_converter(graph: TorchGraph) -> Iterator[Match]:
-    for call in graph.calls:
-        own = _namespace(call) in _TORCH_NAMESPACES
-        if (
-            call.support == "missing"
-            and own
-            and not _is_for_cuda(call)
-            and not call.dtype.startswith("complex")
-        ):
-            yield _match(call, f"`{call.operation}` has no converter")
-
-
-def _broken_converter(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "broken-converter",
+    "fatal",
+    on="graph",
+    evidence=("measured: coremltools 9.0 registers asinh and acosh, and MIL has neither",),
+    fix="Write it out:\ntorch.log(x + torch.sqrt(x * x + 1))  # asinh",
+    versions="9.0",
+)
+def broken_converter(graph: TorchGraph) -> Iterator[Match]:
+    """Is there a converter that is registered and cannot work?"""
     for call in graph.calls:
         if call.support == "broken":
             yield _match(
@@ -56,92 +74,64 @@ def _broken_converter(graph: TorchGraph) -> Iterator[Match]:
             )
 
 
-def _foreign_operation(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "foreign-operation",
+    "fatal",
+    on="graph",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/composite-operators.html",),
+    fix="Give the model a path of torch operations for the export, or register a converter:\n"
+    + _STUB.format(name="my_operation"),
+)
+def foreign_operation(graph: TorchGraph) -> Iterator[Match]:
+    """Is there an operation of a library, or one of your own?"""
     for call in graph.calls:
         foreign = _namespace(call) not in _TORCH_NAMESPACES | _CUDA_NAMESPACES | _QUANTIZED
         if foreign and call.support != "works":
             yield _match(call, f"`{call.operation}` is no operation of torch")
 
 
-def _for_cuda(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "cuda-operation",
+    "fatal",
+    on="graph",
+    evidence=(
+        (
+            ""
+            "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html"
+        ),
+    ),
+    fix="Use torch's own attention on the CPU:\nnn.functional.scaled_dot_product_attention(q, k, v)",
+)
+def cuda_operation(graph: TorchGraph) -> Iterator[Match]:
+    """Is there an operation that exists on CUDA only?"""
     for call in graph.calls:
         if _is_for_cuda(call) and call.support != "works":
             yield _match(call, f"`{call.operation}` exists on CUDA only")
 
 
-def _quantized(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "quantized-operation",
+    "fatal",
+    on="graph",
+    evidence=("measured: coremltools 9.0 has no converter for `quantized::linear_dynamic`",),
+    fix='Convert the float model, and compress the package:\n[model.compress]\nmethod = "linear-int8"',
+)
+def quantized_operation(graph: TorchGraph) -> Iterator[Match]:
+    """Is the torch model quantised already?"""
     for call in graph.calls:
         if _namespace(call) in _QUANTIZED and call.support != "works":
             yield _match(call, f"`{call.operation}` of a quantised torch model")
 
 
-def _complex_numbers(graph: TorchGraph) -> Iterator[Match]:
+@rule(
+    "complex-numbers",
+    "fatal",
+    on="graph",
+    evidence=("apple/coremltools#1929", "apple/coremltools#2112"),
+    fix="coremltools rewrites only fft, stft, real, imag and abs: keep two real tensors.",
+)
+def complex_numbers(graph: TorchGraph) -> Iterator[Match]:
+    """Are complex numbers computed that coremltools cannot rewrite?"""
     for call in graph.calls:
         if call.support == "missing" and call.dtype.startswith("complex"):
             yield _match(call, f"`{call.operation}` gives {call.dtype}")
-
-
-RULES: Final = (
-    Rule(
-        id="no-converter",
-        severity="fatal",
-        part="graph",
-        question="Is there a torch operation without a converter?",
-        evidence=("apple/coremltools#2175", "apple/coremltools#1798"),
-        fix="Write it with operations that convert, or register one in the source's file:\n"
-        + _STUB.format(name="logit"),
-        find=_no_converter,
-    ),
-    Rule(
-        id="broken-converter",
-        severity="fatal",
-        part="graph",
-        question="Is there a converter that is registered and cannot work?",
-        evidence=("measured: coremltools 9.0 registers asinh and acosh, and MIL has neither",),
-        fix="Write it out:\ntorch.log(x + torch.sqrt(x * x + 1))  # asinh",
-        find=_broken_converter,
-        versions="9.0",
-    ),
-    Rule(
-        id="foreign-operation",
-        severity="fatal",
-        part="graph",
-        question="Is there an operation of a library, or one of your own?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/composite-operators.html",),
-        fix="Give the model a path of torch operations for the export, or register a converter:\n"
-        + _STUB.format(name="my_operation"),
-        find=_foreign_operation,
-    ),
-    Rule(
-        id="cuda-operation",
-        severity="fatal",
-        part="graph",
-        question="Is there an operation that exists on CUDA only?",
-        evidence=(
-            (
-                ""
-                "https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html"
-            ),
-        ),
-        fix="Use torch's own attention on the CPU:\nnn.functional.scaled_dot_product_attention(q, k, v)",
-        find=_for_cuda,
-    ),
-    Rule(
-        id="quantized-operation",
-        severity="fatal",
-        part="graph",
-        question="Is the torch model quantised already?",
-        evidence=("measured: coremltools 9.0 has no converter for `quantized::linear_dynamic`",),
-        fix='Convert the float model, and compress the package:\n[model.compress]\nmethod = "linear-int8"',
-        find=_quantized,
-    ),
-    Rule(
-        id="complex-numbers",
-        severity="fatal",
-        part="graph",
-        question="Are complex numbers computed that coremltools cannot rewrite?",
-        evidence=("apple/coremltools#1929", "apple/coremltools#2112"),
-        fix="coremltools rewrites only fft, stft, real, imag and abs: keep two real tensors.",
-        find=_complex_numbers,
-    ),
-)

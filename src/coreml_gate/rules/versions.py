@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.mil.package import Package
-from coreml_gate.rules.rule import Match, Rule, Setting
+from coreml_gate.rules.rule import Match, Setting, rule
 
 _TESTED_TORCH: Final = {"9.0": (2, 7)}
 """The newest torch that a coremltools release names as tested (``_TORCH_MAX_VERSION``)."""
@@ -16,11 +16,16 @@ _OLD_CONVERTER: Final = (8, 0)
 _OPSETS: Final = {"iOS15": 15, "iOS16": 16, "iOS17": 17, "iOS18": 18, "iOS26": 26}
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-
-
-def _new_torch(setting: Setting) -> Iterator[Match]:
+@rule(
+    "untested-torch",
+    "info",
+    on="setting",
+    evidence=("apple/coremltools#2591", "apple/coremltools#2823", "apple/coremltools#2854"),
+    fix="Pin the version that the release names, or keep the parity check on:\ntorch==2.7.*",
+    versions="9.0",
+)
+def untested_torch(setting: Setting) -> Iterator[Match]:
+    """Is torch newer than coremltools was tested with?"""
     tested = _TESTED_TORCH.get(setting.coremltools)
     if tested is not None and _numbers(setting.torch) > tested:
         yield Match(
@@ -32,12 +37,34 @@ def _new_torch(setting: Setting) -> Iterator[Match]:
         )
 
 
-def _new_numpy(setting: Setting) -> Iterator[Match]:
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
+@rule(
+    "breaking-numpy",
+    "fatal",
+    on="setting",
+    evidence=("apple/coremltools#2632", "apple/coremltools#2633"),
+    fix='Conversions fail with "only 0-dimensional arrays can be converted":\nnumpy<2.4',
+    versions="9.0",
+)
+def breaking_numpy(setting: Setting) -> Iterator[Match]:
+    """Is numpy too new for coremltools?"""
     if setting.coremltools == "9.0" and _numbers(setting.numpy) >= _BREAKING_NUMPY:
         yield Match("numpy", f"numpy {setting.numpy} with coremltools 9.0")
 
 
-def _new_python(setting: Setting) -> Iterator[Match]:
+@rule(
+    "untested-python",
+    "info",
+    on="setting",
+    evidence=("https://pypi.org/project/coremltools/9.0/#files",),
+    fix="Without its native half neither prediction nor compression work:\npython3.13 -m venv .venv",
+    versions="9.0",
+)
+def untested_python(setting: Setting) -> Iterator[Match]:
+    """Is Python newer than coremltools is built for?"""
     newest = _NEWEST_PYTHON.get(setting.coremltools)
     if newest is not None and _numbers(setting.python) > newest:
         yield Match(
@@ -46,69 +73,33 @@ def _new_python(setting: Setting) -> Iterator[Match]:
         )
 
 
-def _old_converter(package: Package) -> Iterator[Match]:
+@rule(
+    "old-converter",
+    "info",
+    on="package",
+    evidence=("apple/coremltools#2223",),
+    fix="Convert it again from its source, and look at parity: 7.0 to 7.2 gave NaN where 6.3 did not.",
+)
+def old_converter(package: Package) -> Iterator[Match]:
+    """Was the package converted by an old coremltools?"""
     version = package.spec.description.metadata.userDefined.get(_VERSION_KEY, "")
     if version and _numbers(version) < _OLD_CONVERTER:
         yield Match("coremltools", f"the package was converted by coremltools {version}")
 
 
-def _old_opset(package: Package) -> Iterator[Match]:
+@rule(
+    "old-operations",
+    "info",
+    on="package",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/target-conversion-formats.html",),
+    fix="Newer operations know more types and are fused better:\n"
+    "ct.convert(..., minimum_deployment_target=ct.target.iOS17)",
+)
+def old_operations(package: Package) -> Iterator[Match]:
+    """Does the package use older operations than its deployment target offers?"""
     target = _OPSETS.get(package.deployment_target, 0)
     for name, function in package.program.functions.items():
         if function.opset < target:
             yield Match(
                 name, f"uses operations of iOS{function.opset}, and needs {package.deployment_target} to load"
             )
-
-
-RULES: Final = (
-    Rule(
-        id="untested-torch",
-        severity="info",
-        part="setting",
-        question="Is torch newer than coremltools was tested with?",
-        evidence=("apple/coremltools#2591", "apple/coremltools#2823", "apple/coremltools#2854"),
-        fix="Pin the version that the release names, or keep the parity check on:\ntorch==2.7.*",
-        find=_new_torch,
-        versions="9.0",
-    ),
-    Rule(
-        id="breaking-numpy",
-        severity="fatal",
-        part="setting",
-        question="Is numpy too new for coremltools?",
-        evidence=("apple/coremltools#2632", "apple/coremltools#2633"),
-        fix='Conversions fail with "only 0-dimensional arrays can be converted":\nnumpy<2.4',
-        find=_new_numpy,
-        versions="9.0",
-    ),
-    Rule(
-        id="untested-python",
-        severity="info",
-        part="setting",
-        question="Is Python newer than coremltools is built for?",
-        evidence=("https://pypi.org/project/coremltools/9.0/#files",),
-        fix="Without its native half neither prediction nor compression work:\npython3.13 -m venv .venv",
-        find=_new_python,
-        versions="9.0",
-    ),
-    Rule(
-        id="old-converter",
-        severity="info",
-        part="package",
-        question="Was the package converted by an old coremltools?",
-        evidence=("apple/coremltools#2223",),
-        fix="Convert it again from its source, and look at parity: 7.0 to 7.2 gave NaN where 6.3 did not.",
-        find=_old_converter,
-    ),
-    Rule(
-        id="old-operations",
-        severity="info",
-        part="package",
-        question="Does the package use older operations than its deployment target offers?",
-        evidence=("https://apple.github.io/coremltools/docs-guides/source/target-conversion-formats.html",),
-        fix="Newer operations know more types and are fused better:\n"
-        "ct.convert(..., minimum_deployment_target=ct.target.iOS17)",
-        find=_old_opset,
-    ),
-)
