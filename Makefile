@@ -69,6 +69,9 @@ endif
 native-contract: $(VENV)/.contract  ## read the macOS wheel of coremltools anew: its names, arities, oldest macOS
 	$(OPEN) tests.native_contract.refresh $(if $(SOURCE),--source $(SOURCE))
 
+conformance-wpt: $(VENV)/.installed  ## WebNN's conformance vectors, which real Core ML passes, run by the MIL runtime
+	OMP_NUM_THREADS=1 $(PY) conformance/wpt/run.py
+
 bench: $(VENV)/.bench  ## plan, rules, memory, cost and times against what was measured, the zoo against torch eager
 	$(PY) benchmarks/plan/bench.py
 	$(PY) benchmarks/rules/bench.py

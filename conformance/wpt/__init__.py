@@ -1,0 +1,1 @@
+"""WebNN's conformance vectors, which real Core ML passes, against the MIL runtime."""
