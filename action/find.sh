@@ -6,6 +6,7 @@ source "$GITHUB_ACTION_PATH/action/arguments.sh"
 option mode "$MODE"
 option key "$KEY"
 option workflow "$WORKFLOW"
+option base "$BASE_SHA"
 option head "$(git rev-parse HEAD)"
 option to "$FOLDER/baseline"
 switch rebuild "$REBUILD_BASE" rebuild-base

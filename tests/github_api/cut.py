@@ -17,6 +17,7 @@ from typing import Any, Final
 REPOSITORY: Final = "/repos/{owner}/{repo}"
 OPERATIONS: Final = {
     "": ("get",),
+    "/pulls": ("get",),
     "/pulls/{pull_number}": ("get",),
     "/pulls/{pull_number}/files": ("get",),
     "/pulls/{pull_number}/comments": ("get", "post"),
@@ -26,6 +27,7 @@ OPERATIONS: Final = {
     "/issues/comments/{comment_id}": ("get", "patch", "delete"),
     "/check-runs": ("post",),
     "/check-runs/{check_run_id}": ("get", "patch"),
+    "/check-runs/{check_run_id}/annotations": ("get",),
     "/commits/{ref}/check-runs": ("get",),
     "/statuses/{sha}": ("post",),
     "/commits": ("get",),
@@ -37,6 +39,7 @@ OPERATIONS: Final = {
     "/releases/latest": ("get",),
     "/releases/assets/{asset_id}": ("get",),
     "/actions/runs/{run_id}": ("get",),
+    "/actions/runs/{run_id}/jobs": ("get",),
     "/actions/runs/{run_id}/artifacts": ("get",),
     "/actions/artifacts": ("get",),
     "/actions/artifacts/{artifact_id}/{archive_format}": ("get",),

@@ -16,6 +16,8 @@ FULL_NAME = "acme/models"
 REPOSITORY_ID = 7001
 WORKFLOW = ".github/workflows/gate.yml"
 BOT = "github-actions[bot]"
+FORKER = "mallory"
+"""Who owns the forks."""
 Json = Any
 Query = Mapping[str, str]
 
@@ -36,6 +38,10 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(name, data)
     return buffer.getvalue()
+
+
+def _label(head: Json) -> str:
+    return f"{head['user']['login']}:{head['ref']}"
 
 
 class Hub:
@@ -130,9 +136,10 @@ class Hub:
     def add_pull(
         self, number: int, head_sha: str, *, head_repository: int | None = REPOSITORY_ID, **overrides: Json
     ) -> None:
-        head = {"sha": head_sha, "ref": "feature", "user": self.user("alice")}
+        owner = FULL_NAME.partition("/")[0] if head_repository == REPOSITORY_ID else FORKER
+        head = {"sha": head_sha, "ref": "feature", "user": self.user(owner), "label": f"{owner}:feature"}
         if head_repository is not None:
-            head["repo"] = {"id": head_repository, "full_name": FULL_NAME}
+            head["repo"] = {"id": head_repository, "full_name": f"{owner}/models", "owner": self.user(owner)}
         known = {
             "number": number,
             "state": "open",
@@ -162,6 +169,12 @@ class Hub:
         }
         self.pulls[number]["labels"] = [{"id": self._id(), "name": name, **described} for name in names]
 
+    def satisfies_protection(self, head_sha: str, name: str = "coreml-gate") -> bool:
+        """Whether a required check lets the commit merge: neutral and skipped do, as on GitHub."""
+        runs = [run for run in self.check_runs.values() if (run["head_sha"], run["name"]) == (head_sha, name)]
+        newest = max(runs, key=lambda run: int(run["id"]), default=None)
+        return newest is not None and newest["conclusion"] in ("success", "neutral", "skipped")
+
     # Handlers, by the operation's name
 
     def on_repos_get(self, operation: Operation, query: Query, body: Json) -> Reply:
@@ -169,6 +182,16 @@ class Hub:
 
     def on_pulls_get(self, operation: Operation, query: Query, body: Json) -> Reply:
         return self._ok(operation, self.pulls[int(operation.path["pull_number"])])
+
+    def on_pulls_list(self, operation: Operation, query: Query, body: Json) -> Reply:
+        """``head`` filters by owner and branch, and a branch alone filters nothing, as on GitHub."""
+        found = [
+            document.load().component("pull-request-simple", pull)
+            for pull in self.pulls.values()
+            if query.get("state", "open") in (pull["state"], "all")
+            and (":" not in query.get("head", "") or query["head"] == _label(pull["head"]))
+        ]
+        return self._page(operation, query, found)
 
     def on_pulls_list_files(self, operation: Operation, query: Query, body: Json) -> Reply:
         files = [
@@ -276,8 +299,10 @@ class Hub:
     def on_repos_list_pull_requests_associated_with_commit(
         self, operation: Operation, query: Query, body: Json
     ) -> Reply:
+        """Nothing for a commit of a fork, as on GitHub."""
         numbers = self.pulls_of.get(operation.path["commit_sha"], [])
         pulls = [document.load().component("pull-request-simple", self.pulls[number]) for number in numbers]
+        pulls = [pull for pull in pulls if (pull["head"]["repo"] or {}).get("id") == REPOSITORY_ID]
         return self._page(operation, query, pulls)
 
     def on_repos_compare_commits_with_basehead(self, operation: Operation, query: Query, body: Json) -> Reply:

@@ -10,7 +10,7 @@ from coreml_gate.errors import EventError
 from coreml_gate.github.api.event import WORK, Mode, RequestedMode, SourceRun, Work, read_event
 
 HEAD, BASE = "a" * 40, "b" * 40
-HOME, FORK = {"id": 1, "default_branch": "main"}, {"id": 2}
+HOME, FORK = {"id": 1, "default_branch": "main"}, {"id": 2, "owner": {"login": "mallory"}}
 
 
 def pull_request(head_repository: Any = HOME) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def test_a_workflow_run_names_the_run_to_report_on(desk: Desk) -> None:
     event = read_event(desk.environment("workflow_run", workflow_run()))
 
     path = ".github/workflows/measure.yml"
-    assert event.source_run == SourceRun(55, "pull_request", path, HEAD, "main", "failure")
+    assert event.source_run == SourceRun(55, "pull_request", path, HEAD, "main", "mallory", 2, "failure")
     assert event.fork
 
 

@@ -9,7 +9,7 @@ from coreml_gate.record import Problem, SkippedModel
 from tests.builders import comparison, model_record, record
 from tests.github_api.hub import Hub
 from tests.github_side.stored import HEAD, add_record, digits
-from tests.github_side.workflow import Job, workflow_run
+from tests.github_side.workflow import FORK, Job, workflow_run
 from tests.report import gfm
 from tests.report.verdicts import HOSTILE
 
@@ -28,6 +28,7 @@ def body(hub: Hub, environment: dict[str, str], tmp_path: Path) -> str:
     hub.add_pull(
         7,
         HEAD,
+        head_repository=FORK["id"],
         body=f"/coreml-gate accept {HOSTILE}\n/coreml-gate accept size of digits until 2026-12-01: "
         + HOSTILE.replace("\n", " "),
     )

@@ -207,6 +207,7 @@ def test_a_lost_answer_makes_no_second_one(hub: Hub, server: GitHubServer, repor
 
 
 def reported(folder: Path, environment: dict[str, str], hub: Hub, *patterns: str) -> None:
+    hub.add_pull(7, HEAD, head_repository=FORK["id"])
     failing = (precision_comparison(psnr=12.0),)
     repair = Repair(outcome="found", patterns=patterns, psnr=74.0, half_operations=42, kept=4)
     run = add_record(hub, record(digits(precision=failing, diagnosis=Diagnosis(repair=repair)), commit=HEAD))

@@ -65,7 +65,7 @@ def job(tmp_path: Path, environment: dict[str, str]) -> MakeJob:
 def _repository(hub: Hub) -> None:
     hub.history = [BASE, PARENT]
     hub.merge_base = BASE
-    hub.add_pull(7, HEAD)
+    hub.add_pull(7, HEAD, head_repository=FORK["id"])
     hub.files["main", "coreml-gate.toml"] = CONFIG
     hub.files[HEAD, "coreml-gate.toml"] = CONFIG
     hub.permissions["alice"] = "write"
@@ -421,7 +421,7 @@ def test_a_newer_commit_gets_no_comment_of_the_older_one(hub: Hub, job: MakeJob)
     reported(job, add_record(hub, record(digits(), commit=HEAD)))
 
     assert hub.comments == {}
-    assert only_check(hub)["conclusion"] == "neutral"
+    assert not hub.satisfies_protection(HEAD)
     assert "pull request 7 has a newer commit fffffff" in only_check(hub)["output"]["summary"]
 
 
@@ -515,6 +515,14 @@ def test_without_a_pinned_workflow_the_line_to_add_is_said(hub: Hub, job: MakeJo
 
     assert unpinned.run("report") == 0
     assert "`--workflow` names no file" in unpinned.log.getvalue()
+
+
+def test_a_run_whose_pull_request_is_not_found_satisfies_no_required_check(hub: Hub, job: MakeJob) -> None:
+    hub.pulls[7]["state"] = "closed"
+    reported(job, add_record(hub, record(digits(), commit=HEAD)))
+
+    assert not hub.satisfies_protection(HEAD)
+    assert "no open pull request has the commit aaaaaaa" in only_check(hub)["output"]["summary"]
 
 
 # merge

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,18 @@ from coreml_gate.config.load import parse_config
 from coreml_gate.errors import ArtifactError, ConfigError, RecordError
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import SourceRun
-from coreml_gate.github.api.pull_request import identify, may_write, read_config, read_pull, statements
+from coreml_gate.github.api.pull_request import (
+    Identified,
+    identify,
+    may_write,
+    read_config,
+    read_pull,
+    statements,
+)
 from coreml_gate.github.evidence.untrusted_record import cleaned, read_untrusted, rejudge
 from coreml_gate.verdict import BaselineFacts
 from tests.builders import comparison, model_record, package, record
-from tests.github_api.hub import Hub, zipped
+from tests.github_api.hub import FORKER, Hub, zipped
 from tests.github_side.stored import HEAD, add_record, digits
 
 CONFIG = b'[[model]]\nname = "digits"\nsource = "models/digits.py:build"\n'
@@ -22,7 +30,8 @@ NO_BASE = BaselineFacts(origin="none")
 
 
 def source_run(run: int, conclusion: str = "success") -> SourceRun:
-    return SourceRun(run, "pull_request", ".github/workflows/gate.yml", HEAD, "feature", conclusion)
+    path = ".github/workflows/gate.yml"
+    return SourceRun(run, "pull_request", path, HEAD, "feature", FORKER, 666, conclusion)
 
 
 def test_the_shards_of_a_run_become_one_record_of_the_head(hub: Hub, client: Client) -> None:
@@ -135,45 +144,46 @@ def test_extreme_figures_never_crash_the_judge(value: float) -> None:
         rejudge(parse_config(CONFIG.decode(), "base"), cleaned(head), base, NO_BASE)
 
 
-def test_the_pull_request_is_found_by_its_head(hub: Hub, client: Client) -> None:
+def test_the_pull_request_of_a_fork_is_found_by_its_branch(hub: Hub, client: Client) -> None:
     hub.add_pull(7, HEAD, head_repository=666, labels=[])
+    hub.add_pull(8, "f" * 40, head_repository=666, state="closed")
 
-    found = identify(client, HEAD, "feature").pull
+    found = identify(client, source_run(1)).pull
     assert found is not None
     assert (found.number, found.base_ref, found.author) == (7, "main", "alice")
 
 
+def test_another_fork_of_the_same_owner_is_another_branch(hub: Hub, client: Client) -> None:
+    hub.add_pull(7, HEAD, head_repository=667)
+
+    assert identify(client, source_run(1)).reason == "no open pull request has the commit aaaaaaa"
+
+
+def test_of_several_none_is_chosen(hub: Hub, client: Client) -> None:
+    hub.add_pull(7, HEAD, head_repository=666)
+    hub.add_pull(9, HEAD, head_repository=666)
+
+    reason = "2 open pull requests have the commit aaaaaaa: 7, 9; close all but one"
+    assert identify(client, source_run(1)) == Identified(None, reason)
+
+
 @pytest.mark.parametrize(
-    ("overrides", "reason"),
+    ("pull", "run", "reason"),
     [
-        ({"state": "closed"}, "no open pull request has the commit aaaaaaa"),
-        (
-            {"base": {"sha": "b" * 40, "ref": "main", "repo": {"id": 666, "full_name": "evil/models"}}},
-            "no open pull request has the commit aaaaaaa",
-        ),
-        (
-            {"head": {"sha": "f" * 40, "ref": "feature", "repo": {"id": 7001}}},
-            "pull request 7 has a newer commit fffffff",
-        ),
+        ({"state": "closed"}, {}, "no open pull request has the commit aaaaaaa"),
+        ({"sha": "f" * 40}, {}, "pull request 7 has a newer commit fffffff"),
+        ({}, {"head_branch": "other"}, "no open pull request has the commit aaaaaaa"),
+        ({}, {"head_repository": None}, "the repository of commit aaaaaaa was deleted"),
     ],
-    ids=["closed", "other repository", "stale"],
+    ids=["closed", "newer commit", "other branch", "deleted fork"],
 )
 def test_any_other_pull_request_gets_no_comment(
-    hub: Hub, client: Client, overrides: dict[str, Any], reason: str
+    hub: Hub, client: Client, pull: dict[str, Any], run: dict[str, Any], reason: str
 ) -> None:
-    hub.add_pull(7, HEAD, **overrides)
+    sha = pull.pop("sha", HEAD)
+    hub.add_pull(7, sha, head_repository=666, **pull)
 
-    found = identify(client, HEAD, "feature")
-    assert (found.pull, found.reason) == (None, reason)
-
-
-def test_of_several_the_branch_decides(hub: Hub, client: Client) -> None:
-    hub.add_pull(7, HEAD, head={"sha": HEAD, "ref": "other", "repo": {"id": 7001}})
-    hub.add_pull(9, HEAD)
-
-    found = identify(client, HEAD, "feature").pull
-    assert found is not None
-    assert found.number == 9
+    assert identify(client, replace(source_run(1), **run)) == Identified(None, reason)
 
 
 def test_the_configuration_is_read_where_it_is_looked_for(hub: Hub, client: Client) -> None:

@@ -18,12 +18,12 @@ from coreml_gate.record import Record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Verdict
-from tests.github_api.hub import FULL_NAME, REPOSITORY_ID, WORKFLOW
+from tests.github_api.hub import FORKER, FULL_NAME, REPOSITORY_ID, WORKFLOW
 from tests.github_side.conftest import HASTY
 from tests.github_side.stored import BASE, HEAD
 
 HOME = {"id": REPOSITORY_ID, "default_branch": "main"}
-FORK = {"id": 666}
+FORK = {"id": 666, "owner": {"login": FORKER}}
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 

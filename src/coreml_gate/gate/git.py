@@ -94,6 +94,14 @@ class Repository:
             )
         return answer.stdout.strip()
 
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """The full ids of a commit's parents; none at the first commit, and where a clone was cut off."""
+        return tuple(self._ask("rev-list", "--parents", "--max-count=1", self.commit(commit)).split()[1:])
+
+    def is_ancestor(self, ancestor: str, commit: str) -> bool:
+        """Whether a commit is part of another one's history, or that one itself."""
+        return self._run("merge-base", "--is-ancestor", ancestor, commit).returncode == 0
+
     def changed_files(self, since: str, until: str | None = None) -> frozenset[str]:
         """Paths that differ between two commits, or without ``until`` between a commit and the work tree.
 

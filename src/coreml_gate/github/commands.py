@@ -103,7 +103,12 @@ def _add_baseline(parser: argparse.ArgumentParser) -> None:
     _add_key(parser)
     _add_mode(parser)
     _add_workflow(parser)
-    parser.add_argument("--base", metavar="COMMIT", help="commit or branch; default: the event's base")
+    parser.add_argument(
+        "--base",
+        metavar="COMMIT",
+        help="full id of the commit to compare with, as `start` found it; default: where the head left the "
+        "event's base",
+    )
     parser.add_argument(
         "--head", metavar="COMMIT", help="the commit that is checked out; default: GITHUB_SHA"
     )

@@ -30,7 +30,7 @@ class BaselineRequest:
     workflow: str | None
     """The workflow file whose runs store baselines; ``None`` means the one that runs."""
     base: str | None
-    """Commit or branch; ``None`` means the event's base."""
+    """Full id of the commit to compare with; ``None`` means where the head left the event's base."""
     head: str | None
     """The commit that is checked out; ``None`` means GITHUB_SHA."""
     ancestors: int

@@ -15,6 +15,7 @@ from coreml_gate.gate.shards import needing_core_ml, shards
 from coreml_gate.github.api.artifacts import base_name, baseline_name, record_name, report_name
 from coreml_gate.github.api.event import OPENED, WORK, Event, Mode
 from coreml_gate.github.effects import Effects
+from coreml_gate.github.evidence.base_commit import base_commit, checked_out
 from coreml_gate.github.evidence.baseline import (
     BaselineNote,
     BaselineOrigin,
@@ -65,12 +66,13 @@ def start(request: StartRequest, around: Surroundings, effects: Effects) -> int:
     """Decide what this run is for, and open the check."""
     with at_work(request, around, effects) as context:
         event = context.event
+        base = base_commit(checked_out(around.folder, around.environment), event)
         context.output(
             {
                 "mode": event.mode.value,
                 "work": " ".join(WORK[event.mode]),
                 "head-sha": event.head_sha,
-                "base-sha": event.base_sha or "",
+                "base-sha": base or "",
                 "base-ref": event.base_ref,
                 "pull-request": str(event.pull_request or ""),
                 "fork": str(event.fork).lower(),
@@ -114,12 +116,11 @@ def baseline(request: BaselineRequest, around: Surroundings, effects: Effects) -
 def _search(context: StepContext, request: BaselineRequest) -> BaselineNote:
     """The note on the best baseline; a search that GitHub refuses ends like one that finds nothing."""
     event = context.event
-    base = request.base or event.base_sha or event.base_ref
     head = request.head or context.around.environment.get("GITHUB_SHA", event.head_sha)
     reasons: tuple[str, ...]
     commit = None
     try:
-        commit = merge_base(context.client, base, head)
+        commit = request.base or merge_base(context.client, event.base_sha or event.base_ref, head)
         query = BaselineQuery(
             key=request.key,
             commit=commit,

@@ -92,6 +92,10 @@ class SourceRun:
     path: str
     head_sha: str
     head_branch: str
+    head_owner: str
+    """Login of the owner of the repository that the head lies in; empty if that was deleted."""
+    head_repository: int | None
+    """Its id; ``None`` if it was deleted."""
     conclusion: str
 
 
@@ -228,12 +232,15 @@ def _of_pull_request(pull: Json) -> dict[str, Any]:
 def _of_workflow_run(payload: Json) -> dict[str, Any]:
     run = payload["workflow_run"]
     head_sha = _commit(run["head_sha"])
+    origin = run["head_repository"]
     source = SourceRun(
         id=int(run["id"]),
         event=run["event"],
         path=run["path"].partition("@")[0],
         head_sha=head_sha,
         head_branch=run["head_branch"] or "",
+        head_owner="" if origin is None else origin["owner"]["login"],
+        head_repository=None if origin is None else int(origin["id"]),
         conclusion=run["conclusion"] or "",
     )
     return {
@@ -241,7 +248,7 @@ def _of_workflow_run(payload: Json) -> dict[str, Any]:
         "base_sha": None,
         "base_ref": "",
         "pull_request": None,
-        "fork": run["head_repository"] is None or run["head_repository"]["id"] != payload["repository"]["id"],
+        "fork": origin is None or origin["id"] != payload["repository"]["id"],
         "source_run": source,
     }
 

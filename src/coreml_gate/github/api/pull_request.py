@@ -1,5 +1,6 @@
 """A pull request as GitHub knows it, never as an artifact claims it: by its number, or by a commit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -12,10 +13,13 @@ from coreml_gate.config.problems import MINIMAL_HINT
 from coreml_gate.errors import ConfigError, GitHubError
 from coreml_gate.gate.git import short
 from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.api.event import SourceRun
 
 READ: Final = "pull-requests: read"
 MAX_CONFIG_BYTES: Final = 256 * 1024
 MAX_COMMENTS: Final = 1_000
+MAX_OF_BRANCH: Final = 100
+"""Open pull requests of one branch that are looked at."""
 _NOT_FOUND: Final = 404
 _WRITERS: Final = ("admin", "write")
 
@@ -57,24 +61,41 @@ def read_pull(client: Client, number: int) -> Pull:
         return _pull(client.repository.get_pull(number))
 
 
-def identify(client: Client, head_sha: str, head_branch: str) -> Identified:
-    """The open pull request into this repository whose newest commit is ``head_sha``.
+def identify(client: Client, run: SourceRun) -> Identified:
+    """The open pull request into this repository whose newest commit the run measured.
 
-    ``workflow_run.pull_requests`` is empty for forks, so the commit is asked for its pull requests. The same
-    commit can be the head of several: then the branch decides, and else the oldest of them.
+    It is looked for by the branch that the run's head lies on: for a commit of a fork, GitHub lists no pull
+    requests, and ``workflow_run.pull_requests`` is empty (HypothesisWorks/hypothesis#4840,
+    learningequality/kolibri#14719). One branch can be the head of several, into different branches.
     """
-    with asking(f"pull requests of commit {short(head_sha)}", READ):
-        repository = client.repository
-        listed = list(islice(repository.get_commit(head_sha).get_pulls(), 100))
-        here = [each for each in listed if each.state == "open" and each.base.repo.id == repository.id]
-        current = [_pull(each) for each in here if each.head.sha == head_sha]
+    if run.head_repository is None:
+        return Identified(None, f"the repository of commit {short(run.head_sha)} was deleted")
+    branch = f"{run.head_owner}:{run.head_branch}"
+    with asking(f"pull requests of branch {branch}", READ):
+        listed = islice(client.repository.get_pulls(state="open", head=branch), MAX_OF_BRANCH)
+        of_branch = [each for each in listed if _comes_from(each, run)]
+        current = [_pull(each) for each in of_branch if each.head.sha == run.head_sha]
+        newer = [(each.number, each.head.sha) for each in of_branch]
+    if len(current) == 1:
+        return Identified(current[0])
+    return Identified(None, _why_not_one(current, newer, run.head_sha))
+
+
+def _comes_from(pull: PullRequest, run: SourceRun) -> bool:
+    """Whether the head is the run's branch; GitHub's filter by owner and branch is not relied on."""
+    head = pull.head
+    return head.repo is not None and head.repo.id == run.head_repository and head.ref == run.head_branch
+
+
+def _why_not_one(current: Sequence[Pull], of_branch: Sequence[tuple[int, str]], head_sha: str) -> str:
     if current:
-        of_branch = [each for each in current if each.head_ref == head_branch] or current
-        return Identified(min(of_branch, key=lambda each: each.number))
-    if here:
-        newer = short(here[0].head.sha)
-        return Identified(None, f"pull request {here[0].number} has a newer commit {newer}")
-    return Identified(None, f"no open pull request has the commit {short(head_sha)}")
+        numbers = ", ".join(str(each.number) for each in current)
+        count = f"{len(current)} open pull requests have the commit {short(head_sha)}"
+        return f"{count}: {numbers}; close all but one"
+    if of_branch:
+        number, newer = of_branch[0]
+        return f"pull request {number} has a newer commit {short(newer)}"
+    return f"no open pull request has the commit {short(head_sha)}"
 
 
 @dataclass(frozen=True)

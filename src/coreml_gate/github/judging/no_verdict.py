@@ -16,9 +16,12 @@ _REASONS: Final[dict[Ending, str]] = {
 
 @dataclass(frozen=True)
 class NoVerdict:
-    """How a run ended that judged nothing; ``conclusion`` is that of its check."""
+    """How a run ended that judged nothing; ``conclusion`` is that of its check.
 
-    conclusion: Literal["failure", "neutral", "cancelled", "timed_out"]
+    It is never neutral: a required check takes neutral for a pass (palantir/bulldozer 1.12.0, release notes).
+    """
+
+    conclusion: Ending
     title: str
     reason: str
 

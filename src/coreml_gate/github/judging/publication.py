@@ -101,9 +101,9 @@ def _queued_publication(
 def reported_publication(client: Client, run: SourceRun, terms: PublicationTerms) -> Publication:
     """The Verdict on an untrusted run: its numbers, the base branch's limits, GitHub's word for the rest."""
     _require_own_workflow(run, terms.workflow_path)
-    identified = identify(client, run.head_sha, run.head_branch)
+    identified = identify(client, run)
     if identified.pull is None:
-        why = NoVerdict("neutral", "not reported", f"{identified.reason}.")
+        why = NoVerdict("failure", "not reported", f"{identified.reason}.")
         return Publication(why, notices=(identified.reason,))
     pull = identified.pull
     config = read_config(client, pull.base_ref, terms.config)
