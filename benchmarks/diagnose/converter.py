@@ -9,6 +9,7 @@ from torch import Tensor
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.pipeline import convert_mapped
+from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine
@@ -63,7 +64,7 @@ def examine(bug: Bug) -> ParityDiagnosis | None:
     with tempfile.TemporaryDirectory() as folder:
         mapped = convert_mapped(source, samples, config, Path(folder), bug.route)
         package = load_mil_engine(read_package(mapped.package), "fp32", ("output_0",), config)
-        sides = SourceAndPackage(SourceEngine(source), package, config, config.limits.parity.max_error)
+        sides = SourceAndPackage(SourceEngine(source), package, config, config.limits.parity)
         suspect = _suspect(sides, samples.samples)
         if suspect is None:
             return None
@@ -73,10 +74,10 @@ def examine(bug: Bug) -> ParityDiagnosis | None:
 def _suspect(sides: SourceAndPackage, samples: tuple[dict[str, Tensor], ...]) -> Suspect | None:
     for index, sample in enumerate(samples):
         answers = sides.source.run(sample), sides.package.run(sample)
-        if any(item.exceeds(sides.limit) for item in comparisons(*answers, index)):
+        if not has_parity(comparisons(*answers, index), sides.limits):
             return Suspect("samples", sample, index)
     for perturbed, changed in perturbed_samples(sides, samples[0]):
-        if any(item.exceeds(sides.limit) for item in perturbed.comparisons):
+        if not has_parity(perturbed.comparisons, sides.limits):
             return Suspect(perturbed.name, changed, 0)
     return None
 

@@ -10,10 +10,10 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.convert import convert
 from coreml_gate.convert.origins import read_origins
 from coreml_gate.convert.pipeline import convert_shipped
+from coreml_gate.criteria import keeps_precision
 from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose, is_needed
 from coreml_gate.diagnose.ranges import Ranges
 from coreml_gate.diagnose.repair import HalfPrecisionCase, Trial
-from coreml_gate.diagnose.target import passes
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import load_samples
 from coreml_gate.engines.source import load_source
@@ -97,10 +97,11 @@ def examine(fault: Fault, folder: Path) -> Outcome:
         route = conversion.facts.route
         return convert_shipped(source, samples, kept, folder / "repaired", route)[0]  # type: ignore[arg-type]
 
-    if not is_needed(case, ranges.of, failed=not passes(Trial(case).compared(frozenset()), case.limits)):
+    failed = not keeps_precision(Trial(case).compared(frozenset()), case.limits)
+    if not is_needed(case, ranges.of, failed=failed):
         return Outcome(fault, Diagnosis(), time.perf_counter() - started)
     judged = replace(case, mode=fault.mode)
-    failed = not passes(Trial(judged).compared(frozenset()), case.limits)
+    failed = not keeps_precision(Trial(judged).compared(frozenset()), case.limits)
     diagnosis = diagnose(case, ranges.of, RepairRequest(fault.mode if failed else None, again))
     return Outcome(fault, diagnosis, time.perf_counter() - started)
 

@@ -18,6 +18,7 @@ from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.mapping import Mapped
 from coreml_gate.convert.pipeline import Mapper
+from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import Samples, load_samples
@@ -54,12 +55,12 @@ def examine(model: ModelConfig, root: Path) -> tuple[int, list[str], list[str]]:
         mapped = _converted(source, samples, model, Path(folder))
         package = read_package(mapped.package)
         engine = load_mil_engine(package, "fp32", None, model)
-        limit = model.limits.parity.max_error
+        limits = model.limits.parity
         side = SourceEngine(source, engine.output_names)
-        sides = SourceAndPackage(side, engine, model, limit, shape_cases(engine.model.interface))
+        sides = SourceAndPackage(side, engine, model, limits, shape_cases(engine.model.interface))
         found = [perturbed for perturbed, _ in perturbed_samples(sides, samples.samples[0])]
         matches = look(model, package, package, graph_of(mapped.graph, root))
-    wrong = [item for item in found if any(each.exceeds(limit) for each in item.comparisons)]
+    wrong = [item for item in found if not has_parity(item.comparisons, limits)]
     rules = [match.rule for match in matches if match.severity in {"silent", "fatal"}]
     print(
         f"{model.name:20} {len(found):3} changed samples, {time.perf_counter() - started:5.1f} s; "

@@ -25,6 +25,7 @@ from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.mapping import Mapped
 from coreml_gate.convert.pipeline import convert_mapped
+from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.engine import Sample
@@ -103,7 +104,7 @@ def _look(case: Case, route: Route, folder: Path) -> Sight:
         reference = SourceEngine(source).run(samples.samples[0])
     except (ConversionFailedError, GateError) as error:
         return Sight(case.name, route, "refused", how=str(error)[:300])
-    sides = SourceAndPackage(SourceEngine(source, engine.output_names), engine, config, _limit(config))
+    sides = SourceAndPackage(SourceEngine(source, engine.output_names), engine, config, config.limits.parity)
     try:
         own = comparisons(reference, engine.run(samples.samples[0]), 0)
     except GateError as error:
@@ -158,19 +159,15 @@ def _numbers(
     return torch.randint(least, _WHOLE, shape, generator=generator).to(dtype)
 
 
-def _limit(config: ModelConfig) -> float:
-    return config.limits.parity.max_error
-
-
 def _suspect(
     own: tuple[Comparison, ...], sample: Sample, sides: SourceAndPackage
 ) -> tuple[Suspect | None, Comparison | None]:
     for comparison in own:
-        if comparison.exceeds(sides.limit):
+        if not has_parity((comparison,), sides.limits):
             return Suspect("samples", sample, 0), comparison
     for perturbed, changed in perturbed_samples(sides, sample):
         for comparison in perturbed.comparisons:
-            if comparison.exceeds(sides.limit):
+            if not has_parity((comparison,), sides.limits):
                 return Suspect(perturbed.name, changed, 0), comparison
     return None, None
 

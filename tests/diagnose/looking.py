@@ -7,6 +7,7 @@ import torch
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.pipeline import Mapper
+from coreml_gate.criteria import failing_error, has_parity
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine
@@ -49,7 +50,7 @@ def look(root: Path, text: str, route: Route) -> ParityDiagnosis | None:
     mapped = Mapper(source, samples, config, root / "out", route).mapped()
     names = tuple(SourceEngine(source).run(samples.samples[0]))
     package = load_mil_engine(read_package(mapped.package), "fp32", names, config)
-    sides = SourceAndPackage(SourceEngine(source), package, config, config.limits.parity.max_error)
+    sides = SourceAndPackage(SourceEngine(source), package, config, config.limits.parity)
     suspect = _suspect(sides, samples.samples[0])
     return (
         None
@@ -60,12 +61,13 @@ def look(root: Path, text: str, route: Route) -> ParityDiagnosis | None:
 
 def _suspect(sides: SourceAndPackage, sample: dict[str, torch.Tensor]) -> Suspect | None:
     answers = sides.source.run(sample), sides.package.run(sample)
-    if any(item.exceeds(sides.limit) for item in comparisons(*answers, 0)):
-        return Suspect("samples", sample, 0)
+    error = failing_error(comparisons(*answers, 0), sides.limits)
+    if error > 0:
+        return Suspect("samples", sample, 0, error)
     found = perturbed_samples(sides, sample)
     wrong = (
         Suspect(perturbed.name, changed, 0)
         for perturbed, changed in found
-        if any(item.exceeds(sides.limit) for item in perturbed.comparisons)
+        if not has_parity(perturbed.comparisons, sides.limits)
     )
     return next(wrong, None)

@@ -112,3 +112,12 @@ def test_a_shape_that_differs_has_no_number(tmp_path: Path) -> None:
 def test_sound_models_differ_nowhere(tmp_path: Path, route: Route) -> None:
     text = module("F.gelu(F.layer_norm(h, (4,))).softmax(-1) @ h.transpose(1, 2)")
     assert look(tmp_path, text, route) is None
+
+
+def test_an_operation_that_changes_the_best_class_by_less_than_the_limit_is_named(tmp_path: Path) -> None:
+    text = module("1000 + 0.02 * torch.sub(h, 2 * h.flip(-1), alpha=0.2)").replace("return h * 2", "return h")
+    diagnosis = look(tmp_path, text, "export")
+    found = wrong(diagnosis)
+    assert diagnosis is not None
+    assert diagnosis.asked_by == "samples"
+    assert (found.torch_operation, found.place) == ("sub", line(text, "torch.sub("))

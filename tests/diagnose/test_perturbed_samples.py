@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from coreml_gate.config import ImageInput, ModelConfig, ModelInput
+from coreml_gate.config import ImageInput, ModelConfig, ModelInput, ParityLimits
+from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbations import LARGE, PERTURBATIONS
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.source import Source
@@ -51,12 +52,12 @@ def sides(
     module = Expression(source, tuple(sample))
     engine = SourceEngine(Source("module", "net.py:net", Path(), module))
     side: Any = Package(package)
-    return SourceAndPackage(engine, side, config or model_config(), 1e-4, shapes)
+    return SourceAndPackage(engine, side, config or model_config(), ParityLimits(), shapes)
 
 
 def wrong(source: Function, package: Function, sample: Mapping[str, torch.Tensor] = X) -> list[str]:
     found = perturbed_samples(sides(source, package, sample), sample)
-    return [item.name for item, _ in found if any(each.exceeds(1e-4) for each in item.comparisons)]
+    return [item.name for item, _ in found if not has_parity(item.comparisons, ParityLimits())]
 
 
 def names(source: Function, sample: Mapping[str, torch.Tensor] = X) -> list[str]:
@@ -167,8 +168,8 @@ def test_the_shapes_at_the_ends_are_tried() -> None:
     shapes = (ShapeCase({"x": (1, 5)}), ShapeCase({"x": (7, 5)}))
     both = sides(lambda x: x.sum(0), lambda x: x[:3].sum(0), shapes=shapes)
     found = {item.name: item for item, _ in perturbed_samples(both, X)}
-    assert not found["samples of shape (1, 5)"].comparisons[0].exceeds(1e-4)
-    assert found["samples of shape (7, 5)"].comparisons[0].exceeds(1e-4)
+    assert has_parity(found["samples of shape (1, 5)"].comparisons[:1], ParityLimits())
+    assert not has_parity(found["samples of shape (7, 5)"].comparisons[:1], ParityLimits())
 
 
 def test_the_time_is_bounded() -> None:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.config import ModelConfig
+from coreml_gate.config import ModelConfig, ParityLimits
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.pipeline import Mapper
+from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine
@@ -23,7 +24,7 @@ from coreml_gate.measure.shapes import shape_cases
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import ParityDiagnosis
 
-LIMIT = 1e-4
+LIMITS = ParityLimits()
 
 
 class Example(torch.nn.Module):
@@ -67,14 +68,14 @@ def measured(body: str, route: Route, folder: Path | None = None) -> Found:
     package = load_mil_engine(read_package(mapped.package), "fp32", None, config)
     engine = SourceEngine(source, package.output_names)
     own = comparisons(engine.run(sample), package.run(sample), 0)
-    if any(item.exceeds(LIMIT) for item in own):
+    if not has_parity(own, LIMITS):
         failure = Failure(source, samples, config, folder, route, Suspect("samples", sample, 0))
         return Found(on_samples=True, on_changes=(), failure=failure)
-    sides = SourceAndPackage(engine, package, config, LIMIT, shape_cases(package.model.interface))
+    sides = SourceAndPackage(engine, package, config, LIMITS, shape_cases(package.model.interface))
     wrong = [
         (perturbed.name, given)
         for perturbed, given in perturbed_samples(sides, sample)
-        if any(item.exceeds(LIMIT) for item in perturbed.comparisons)
+        if not has_parity(perturbed.comparisons, LIMITS)
     ]
     suspect = Suspect(wrong[0][0], wrong[0][1], 0) if wrong else None
     failure = None if suspect is None else Failure(source, samples, config, folder, route, suspect)

@@ -5,14 +5,15 @@ source itself is defined and stable count. A model need not see such inputs, so 
 where the samples as they are differ already, parity fails and nothing is added here.
 """
 
+import re
 from typing import Final
 
-from coreml_gate.checks import objections
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import place_of, sentence, way_out
-from coreml_gate.checks.wording import counted
+from coreml_gate.criteria import has_parity, parity_violations
 from coreml_gate.record import ParityDiagnosis, Variant
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted
 
 CHECK: Final = "adversarial"
 
@@ -26,8 +27,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return (skipped(CHECK, "outputs", "the source is a package: there is nothing to compare it with."),)
     if not head.parity:
         return (evidence.unmeasured(CHECK, "outputs"),)
-    limit = evidence.limits.parity.max_error
-    if any(comparison.exceeds(limit) for comparison in head.parity):
+    if not has_parity(head.parity, evidence.limits.parity):
         return (skipped(CHECK, "outputs", "the samples as they are differ already: see parity."),)
     if not head.adversarial:
         return (skipped(CHECK, "outputs", "no change of the samples leaves the source defined and stable."),)
@@ -36,7 +36,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _finding(evidence: Evidence) -> Finding:
     variants = evidence.head.adversarial
-    wrong = [variant for variant in variants if _objection(variant, evidence) is not None]
+    wrong = [variant for variant in variants if _violation(variant, evidence) is not None]
     total = counted(len(variants), "variant")
     if not wrong:
         return Finding(
@@ -52,25 +52,22 @@ def _finding(evidence: Evidence) -> Finding:
         check=CHECK,
         status=Status.WARN,
         subject="outputs",
-        message=f"{_objection(wrong[0], evidence)}: the conversion is wrong for such inputs "
+        message=f"{_violation(wrong[0], evidence)}: the conversion is wrong for such inputs "
         f"({len(wrong)} of {total} differ).{sentence(diagnosis)}",
         hint=way_out(diagnosis)
         or "rewrite the operation that the converter gets wrong, or keep such inputs away.",
-        details=tuple(str(_objection(variant, evidence)) for variant in wrong),
+        details=tuple(str(_violation(variant, evidence)) for variant in wrong),
         file=file,
         line=line,
     )
 
 
-def _objection(variant: Variant, evidence: Evidence) -> str | None:
+def _violation(variant: Variant, evidence: Evidence) -> str | None:
     """What is said against one variant, of its first output that differs."""
-    limit = evidence.limits.parity.max_error
     for comparison in variant.comparisons:
-        group = (comparison,)
-        raised = (*objections.unfit(group, Status.FAIL), objections.relative_error(group, limit))
-        first = next((objection for objection in raised if objection is not None), None)
-        if first is not None:
-            text = first.message.replace(f" of sample {comparison.sample}", "")
+        raised = parity_violations((comparison,), evidence.limits.parity)
+        if raised:
+            text = re.sub(rf" (of|in) sample {comparison.sample}\b", "", raised[0].message)
             return f"with {variant.name}, output `{comparison.output}`: {text}"
     return None
 

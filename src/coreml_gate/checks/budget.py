@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from coreml_gate.checks.evidence import Evidence
-from coreml_gate.checks.objections import Objection, gravest_first
-from coreml_gate.checks.wording import MB, megabytes, number, passing_maximum
+from coreml_gate.criteria import Violation, gravest_first
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import MB, megabytes, number, passing_maximum
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,25 @@ def judge_budget(
         limit=_tightest(budget),
         unit="MB",
         hint=hint if raised else "",
-        details=(*(f"also: {objection.message}" for objection in raised[1:]), *comparing, *details),
+        details=(*(f"also: {violation.message}" for violation in raised[1:]), *comparing, *details),
     )
 
 
-def _absolute(budget: Budget) -> Objection | None:
+def _absolute(budget: Budget) -> Violation | None:
     if budget.max_mb is None or budget.head <= budget.max_mb * MB:
         return None
-    return Objection(
+    return Violation(
         f"allowed {number(budget.max_mb, 6)} MB",
         passes_with=f"max-mb = {passing_maximum(budget.head / MB, 4)}",
     )
 
 
-def _relative(budget: Budget, status: Status) -> Objection | None:
+def _relative(budget: Budget, status: Status) -> Violation | None:
     limit = budget.relative_limit
     if limit is None or not budget.base or budget.max_ratio is None or budget.head <= limit:
         return None
     ratio = budget.head / budget.base
-    return Objection(
+    return Violation(
         f"{number(ratio, 4)} times the baseline's {megabytes(budget.base)}, allowed "
         f"{number(budget.max_ratio, 4)} times",
         passes_with=f"max-ratio = {passing_maximum(ratio, 3)}",
@@ -72,7 +72,7 @@ def _relative(budget: Budget, status: Status) -> Objection | None:
     )
 
 
-def _message(budget: Budget, raised: tuple[Objection, ...]) -> str:
+def _message(budget: Budget, raised: tuple[Violation, ...]) -> str:
     measured = f"{budget.subject}: {megabytes(budget.head)} ({budget.parts})"
     if raised:
         cause = ", which the other toolchain may explain" if raised[0].status is Status.UNSURE else ""

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.wording import counted, megabytes, number
 from coreml_gate.record import LayerCompression, ModelRecord
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted, megabytes, number
 
 CHECK: Final = "compression"
 SUBJECT: Final = "weights"

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.wording import counted, first_and_more, listed, number
 from coreml_gate.record import ConversionFacts, MissingOperation
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted, first_and_more, listed, number
 
 CHECK: Final = "conversion"
 SUBJECT: Final = "package"

@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
-from coreml_gate.checks import objections
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
-from coreml_gate.checks.objections import Objection, gravest_first
-from coreml_gate.checks.samples import Group, by_output, least_psnr, sample_line
-from coreml_gate.checks.wording import number
 from coreml_gate.config import PrecisionLimits
+from coreml_gate.criteria import (
+    Group,
+    Violation,
+    by_output,
+    engine_violations,
+    gravest_first,
+    least_psnr,
+    violations,
+)
+from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.frozen import changed
 from coreml_gate.record import ChildEnding, Comparison, CoreMlFacts, CoreMlRun
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import number
 
 CHECK: Final = "coreml-parity"
 
@@ -101,7 +108,7 @@ def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
     if not reference:
         return skipped(CHECK, _subject(run, facts), "there are no samples to predict.")
     limits = evidence.limits.precision
-    raised = gravest_first(_objections(run, reference, facts, limits))
+    raised = gravest_first(_violations(run, reference, facts, limits))
     return Finding(
         check=CHECK,
         status=_status(raised, run, facts),
@@ -112,7 +119,7 @@ def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
         unit="dB",
         hint=_VIRTUAL if raised and _is_excused(run, facts) else _hint(raised),
         details=(
-            *(f"also: {objection.message}" for objection in raised[1:]),
+            *(f"also: {violation.message}" for violation in raised[1:]),
             *_relations(run, facts),
             *(sample_line(comparison) for comparison in reference),
         ),
@@ -134,7 +141,7 @@ def _is_excused(run: CoreMlRun, facts: CoreMlFacts) -> bool:
     return bool(facts.machine.virtual) and run.units != "CPU_ONLY"
 
 
-def _status(raised: tuple[Objection, ...], run: CoreMlRun, facts: CoreMlFacts) -> Status:
+def _status(raised: tuple[Violation, ...], run: CoreMlRun, facts: CoreMlFacts) -> Status:
     if not raised:
         return Status.PASS
     return Status.UNSURE if _is_excused(run, facts) else raised[0].status
@@ -157,28 +164,18 @@ def _ended(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> Finding:
     )
 
 
-def _objections(
+def _violations(
     run: CoreMlRun, reference: Group, facts: CoreMlFacts, limits: PrecisionLimits
-) -> Iterator[Objection | None]:
+) -> Iterator[Violation | None]:
     for output, group in by_output(reference).items():
-        for objection in _against(group, limits):
-            yield Objection(
-                f"output `{output}`: {objection.message}{_culprit(output, run, facts, limits)}",
-                objection.passes_with,
-                objection.status,
+        for violation in engine_violations(group, limits):
+            yield Violation(
+                f"output `{output}`: {violation.message}{_culprit(output, run, facts, limits)}",
+                violation.passes_with,
+                violation.status,
             )
     yield _differs(run.against_units, limits, f"differs from {_first(facts)}")
     yield _differs(run.repeated, limits, "is not deterministic: two runs of the same sample differ")
-
-
-def _against(group: Group, limits: PrecisionLimits) -> tuple[Objection, ...]:
-    unfit = objections.unfit(group, Status.UNSURE)
-    figures = (
-        objections.psnr(group, limits.psnr),
-        objections.cosine(group, limits.cosine),
-        objections.top_one(group, limits.top1_margin),
-    )
-    return gravest_first((*unfit, *figures))
 
 
 def _culprit(output: str, run: CoreMlRun, facts: CoreMlFacts, limits: PrecisionLimits) -> str:
@@ -186,17 +183,17 @@ def _culprit(output: str, run: CoreMlRun, facts: CoreMlFacts, limits: PrecisionL
     if not run.against_source or not facts.runtime_against_source:
         return ""
     ours = by_output(facts.runtime_against_source).get(output, ())
-    if not ours or _against(ours, limits):
+    if not ours or engine_violations(ours, limits):
         return _PACKAGE
     best = least_psnr(ours)
     figure = "exactly" if best is None else f"to {best:.1f} dB"
     return f"{_AGREES} ({figure}), {facts.machine.engine} on {run.units} does not"
 
 
-def _differs(group: tuple[Comparison, ...], limits: PrecisionLimits, what: str) -> Objection | None:
+def _differs(group: tuple[Comparison, ...], limits: PrecisionLimits, what: str) -> Violation | None:
     """Two legitimate executions differ by rounding: only more than half precision's own noise is news."""
-    raised = gravest_first((*objections.unfit(group, Status.WARN), objections.psnr(group, limits.psnr)))
-    return Objection(f"{what}: {raised[0].message}", status=Status.WARN) if raised else None
+    raised = gravest_first((*violations.unfit(group, Status.WARN), violations.psnr(group, limits.psnr)))
+    return Violation(f"{what}: {raised[0].message}", status=Status.WARN) if raised else None
 
 
 def _relations(run: CoreMlRun, facts: CoreMlFacts) -> Iterator[str]:
@@ -218,7 +215,7 @@ def _first(facts: CoreMlFacts) -> str:
     return f"{facts.machine.engine} on {units}"
 
 
-def _message(raised: tuple[Objection, ...], reference: Group, limits: PrecisionLimits) -> str:
+def _message(raised: tuple[Violation, ...], reference: Group, limits: PrecisionLimits) -> str:
     if raised:
         return f"{raised[0].message}.{raised[0].remedy}"
     least = least_psnr(reference)
@@ -227,7 +224,7 @@ def _message(raised: tuple[Objection, ...], reference: Group, limits: PrecisionL
     return f"PSNR {least:.1f} dB, allowed is no less than {number(limits.psnr)} dB."
 
 
-def _hint(raised: tuple[Objection, ...]) -> str:
+def _hint(raised: tuple[Violation, ...]) -> str:
     if not raised:
         return ""
     if _AGREES in raised[0].message:

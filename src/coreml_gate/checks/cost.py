@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.checks.evidence import Evidence
-from coreml_gate.checks.objections import Objection, gravest_first
-from coreml_gate.checks.wording import MB, megabytes, number, passing_maximum, percent
 from coreml_gate.config.limits import CostLimits
+from coreml_gate.criteria import Violation, gravest_first
 from coreml_gate.record import CostFacts
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import MB, megabytes, number, passing_maximum, percent
 
 CHECK: Final = "cost"
 SUBJECT: Final = "compute"
@@ -28,7 +28,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return (evidence.unmeasured(CHECK, SUBJECT),)
     base = None if evidence.base is None else evidence.base.cost
     comparable = base if base is not None and base.shape == cost.shape else None
-    raised = _objections(cost, comparable, evidence)
+    raised = _violations(cost, comparable, evidence)
     ratio = evidence.limits.cost.max_ratio
     return (
         Finding(
@@ -46,7 +46,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     )
 
 
-def _objections(cost: CostFacts, base: CostFacts | None, evidence: Evidence) -> tuple[Objection, ...]:
+def _violations(cost: CostFacts, base: CostFacts | None, evidence: Evidence) -> tuple[Violation, ...]:
     limits = evidence.limits.cost
     if base is None or limits.max_ratio is None:
         return ()
@@ -61,7 +61,7 @@ def _objections(cost: CostFacts, base: CostFacts | None, evidence: Evidence) -> 
 
 def _macs(
     cost: CostFacts, base: CostFacts, limits: CostLimits, ratio: float, status: Status
-) -> Objection | None:
+) -> Violation | None:
     if cost.macs < limits.ratio_from_mmacs * MILLION or cost.macs <= base.macs * ratio or not base.macs:
         return None
     return _growth("computes", cost.macs / base.macs, ratio, status)
@@ -69,21 +69,21 @@ def _macs(
 
 def _bytes(
     cost: CostFacts, base: CostFacts, limits: CostLimits, ratio: float, status: Status
-) -> Objection | None:
+) -> Violation | None:
     if cost.bytes < limits.ratio_from_mb * MB or cost.bytes <= base.bytes * ratio or not base.bytes:
         return None
     return _growth("moves", cost.bytes / base.bytes, ratio, status)
 
 
-def _growth(verb: str, found: float, allowed: float, status: Status) -> Objection:
-    return Objection(
+def _growth(verb: str, found: float, allowed: float, status: Status) -> Violation:
+    return Violation(
         f"it {verb} {number(found, 4)} times as much as the baseline, allowed {number(allowed, 4)} times",
         passes_with=f"max-ratio = {passing_maximum(found, 3)}",
         status=status,
     )
 
 
-def _message(cost: CostFacts, base: CostFacts | None, raised: tuple[Objection, ...]) -> str:
+def _message(cost: CostFacts, base: CostFacts | None, raised: tuple[Violation, ...]) -> str:
     place = f" for {cost.shape}" if cost.shape else ""
     before = "" if base is None else f"; in the baseline {_figures(base)}"
     measured = f"{SUBJECT}: {_figures(cost)}{place}{before}"
@@ -98,9 +98,9 @@ def _figures(cost: CostFacts) -> str:
 
 
 def _details(
-    cost: CostFacts, base: CostFacts | None, raised: tuple[Objection, ...], evidence: Evidence
+    cost: CostFacts, base: CostFacts | None, raised: tuple[Violation, ...], evidence: Evidence
 ) -> Iterator[str]:
-    yield from (f"also: {objection.message}" for objection in raised[1:])
+    yield from (f"also: {violation.message}" for violation in raised[1:])
     if base is not None:
         yield from evidence.toolchain_changes
         if base.shape != cost.shape:

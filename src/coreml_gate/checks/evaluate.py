@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.objections import Objection, gravest_first
-from coreml_gate.checks.wording import listed, number, passing_maximum, passing_minimum
 from coreml_gate.config import EvaluateLimits
+from coreml_gate.criteria import Violation, gravest_first
 from coreml_gate.record import ModelRecord, Side
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import listed, number, passing_maximum, passing_minimum
 
 CHECK: Final = "evaluate"
 SUBJECT: Final = "metrics"
@@ -89,7 +89,7 @@ def _missing(name: str, status: Status, text: str, hint: str) -> Finding:
 
 
 def _finding(metric: Metric, limits: EvaluateLimits | None, evidence: Evidence) -> Finding:
-    raised = () if limits is None else _objections(metric, limits, evidence.regression)
+    raised = () if limits is None else _violations(metric, limits, evidence.regression)
     asked = "" if limits is not None else "; no limit is set"
     summary = f"metric `{metric.name}`: {_summary(metric)}"
     return Finding(
@@ -102,7 +102,7 @@ def _finding(metric: Metric, limits: EvaluateLimits | None, evidence: Evidence) 
         limit=None if limits is None else _bound(metric, limits),
         hint=_HINT if raised else "",
         details=(
-            *(f"also: {objection.message}" for objection in raised[1:]),
+            *(f"also: {violation.message}" for violation in raised[1:]),
             *(() if metric.base is None else evidence.toolchain_changes),
             *(() if metric.float32 is None else (f"float32 package: {number(metric.float32, 6)}",)),
         ),
@@ -115,7 +115,7 @@ def _summary(metric: Metric) -> str:
     return f"package {number(metric.package, 6)}{source}{base}"
 
 
-def _objections(metric: Metric, limits: EvaluateLimits, regression: Status) -> tuple[Objection, ...]:
+def _violations(metric: Metric, limits: EvaluateLimits, regression: Status) -> tuple[Violation, ...]:
     references = (("source", metric.source, Status.FAIL), ("baseline", metric.base, regression))
     changes = (
         _change(metric, limits, name, reference, status)
@@ -125,19 +125,19 @@ def _objections(metric: Metric, limits: EvaluateLimits, regression: Status) -> t
     return gravest_first((_below_least(metric, limits), _above_most(metric, limits), *changes))
 
 
-def _below_least(metric: Metric, limits: EvaluateLimits) -> Objection | None:
+def _below_least(metric: Metric, limits: EvaluateLimits) -> Violation | None:
     if limits.least is None or metric.package >= limits.least:
         return None
-    return Objection(
+    return Violation(
         f"allowed is no less than {number(limits.least, 6)}",
         passes_with=f"least = {passing_minimum(metric.package)}",
     )
 
 
-def _above_most(metric: Metric, limits: EvaluateLimits) -> Objection | None:
+def _above_most(metric: Metric, limits: EvaluateLimits) -> Violation | None:
     if limits.most is None or metric.package <= limits.most:
         return None
-    return Objection(
+    return Violation(
         f"allowed is no more than {number(limits.most, 6)}",
         passes_with=f"most = {passing_maximum(metric.package, 4)}",
     )
@@ -145,7 +145,7 @@ def _above_most(metric: Metric, limits: EvaluateLimits) -> Objection | None:
 
 def _change(
     metric: Metric, limits: EvaluateLimits, name: str, reference: float, status: Status
-) -> Objection | None:
+) -> Violation | None:
     """A fall beyond max-drop or a rise beyond max-rise."""
     slack = _ROUNDING * max(abs(metric.package), abs(reference))
     for verb, change, allowed, key in (
@@ -154,7 +154,7 @@ def _change(
     ):
         if allowed is not None and change > allowed + slack:
             cause = ", which the other toolchain may explain" if status is Status.UNSURE else ""
-            return Objection(
+            return Violation(
                 f"it {verb} by {number(change)} from the {name}, allowed {number(allowed)}{cause}",
                 passes_with=f"{key} = {passing_maximum(change, 3)}",
                 status=status,

@@ -1,8 +1,8 @@
 """How the first wrong operation is told: the operation, the line, the reason and the way out."""
 
-from coreml_gate.checks.wording import number, percent
 from coreml_gate.config.edit import table_with
 from coreml_gate.record import FirstWrong, ParityDiagnosis
+from coreml_gate.wording import number, percent
 
 
 def sentence(diagnosis: ParityDiagnosis | None) -> str:

@@ -7,9 +7,9 @@ the head is over the limit only if each of its processes is, against each of the
 from typing import Final
 
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
-from coreml_gate.checks.wording import MB, megabytes, number, passing_maximum
 from coreml_gate.record import CoreMlFacts, Footprints
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import MB, megabytes, number, passing_maximum
 
 CHECK: Final = "footprint"
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
-from coreml_gate.checks.wording import counted, number
 from coreml_gate.record import Diagnosis, Hazard, HazardKind, OperationError, Repair, Rewrite
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted, number
 
 CHECK: Final = "hazards"
 SUBJECT: Final = "operations"

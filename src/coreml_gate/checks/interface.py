@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.wording import counted, first_and_more
 from coreml_gate.frozen import changed
 from coreml_gate.record import FeatureFacts, PackageFacts
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted, first_and_more
 
 CHECK: Final = "interface"
 SUBJECT: Final = "interface"

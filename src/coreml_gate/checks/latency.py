@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
-from coreml_gate.checks.wording import counted, number, passing_maximum, percent
 from coreml_gate.config import LatencyLimits
 from coreml_gate.record import Machine, Metric, ModelRecord, TimedMetric, Timing
 from coreml_gate.timing import ALPHA, Decision, decide
 from coreml_gate.timing.family import holm
 from coreml_gate.timing.self_test import SelfTest, judge_self_test
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted, number, passing_maximum, percent
 
 CHECK: Final = "latency"
 

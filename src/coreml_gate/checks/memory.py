@@ -10,9 +10,9 @@ from typing import Final
 from coreml_gate.checks.budget import Budget, judge_budget
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.checks.sparkline import sparkline
-from coreml_gate.checks.wording import listed, megabytes
 from coreml_gate.record import MemoryFacts, OverheadFacts, ShapeMemory
 from coreml_gate.verdict import Finding
+from coreml_gate.wording import listed, megabytes
 
 CHECK: Final = "memory"
 SUBJECT: Final = "peak"

@@ -8,17 +8,16 @@ import statistics
 from collections.abc import Iterator
 from typing import Final
 
-from coreml_gate.checks import objections
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.objections import Objection, gravest_first
-from coreml_gate.checks.samples import by_output, least_psnr, sample_line
-from coreml_gate.checks.wording import counted, number, passing_maximum
 from coreml_gate.config import ModelConfig, OnDeviceLimits
 from coreml_gate.config.rules import OLDEST
+from coreml_gate.criteria import Violation, by_output, engine_violations, gravest_first, least_psnr
+from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.devices import devices, that_run
 from coreml_gate.record import DeviceFacts
 from coreml_gate.timing.rounds import percentile_95
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted, number, passing_maximum
 
 CHECK: Final = "on-device"
 NOT_ASKED: Final = "not asked: `coreml-gate device` asks a connected iPhone."
@@ -71,7 +70,7 @@ def _finding(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) -> 
         return skipped(CHECK, subject, facts.skipped)
     if facts.ending is not None:
         return _ended(facts, subject)
-    raised = gravest_first(_objections(facts, limits, evidence))
+    raised = gravest_first(_violations(facts, limits, evidence))
     return Finding(
         check=CHECK,
         status=raised[0].status if raised else Status.PASS,
@@ -85,34 +84,28 @@ def _finding(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) -> 
     )
 
 
-def _objections(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) -> Iterator[Objection | None]:
+def _violations(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) -> Iterator[Violation | None]:
     precision = evidence.limits.precision
     least = precision.psnr if limits.psnr is None else limits.psnr
     for output, group in by_output(facts.against_source or facts.against_runtime).items():
-        found = (
-            *objections.unfit(group, Status.UNSURE),
-            objections.psnr(group, least),
-            objections.cosine(group, precision.cosine),
-            objections.top_one(group, precision.top1_margin),
-        )
-        for each in gravest_first(found):
-            yield Objection(f"output `{output}`: {each.message}", each.passes_with, each.status)
+        for each in engine_violations(group, precision, least):
+            yield Violation(f"output `{output}`: {each.message}", each.passes_with, each.status)
     yield _too_slow(facts, limits)
 
 
-def _too_slow(facts: DeviceFacts, limits: OnDeviceLimits) -> Objection | None:
+def _too_slow(facts: DeviceFacts, limits: OnDeviceLimits) -> Violation | None:
     if limits.max_ms is None or not facts.predict_ms:
         return None
     median = statistics.median(facts.predict_ms)
     if median <= limits.max_ms:
         return None
-    return Objection(
+    return Violation(
         f"a prediction takes {number(median)} ms, allowed {number(limits.max_ms)} ms",
         passes_with=f"max-ms = {passing_maximum(median, 3)}",
     )
 
 
-def _message(facts: DeviceFacts, raised: tuple[Objection, ...]) -> str:
+def _message(facts: DeviceFacts, raised: tuple[Violation, ...]) -> str:
     if raised:
         return f"{raised[0].message}.{raised[0].remedy}"
     least = least_psnr(facts.against_source or facts.against_runtime)

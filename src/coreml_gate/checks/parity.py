@@ -6,15 +6,22 @@ the package that ships.
 
 from typing import Final
 
-from coreml_gate.checks import objections
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import details, patch, place_of, sentence, way_out
-from coreml_gate.checks.objections import Objection, gravest_first
-from coreml_gate.checks.samples import Group, by_output, comparable, sample_line, worst_relative_error
-from coreml_gate.checks.wording import counted
 from coreml_gate.config import ParityLimits
+from coreml_gate.criteria import (
+    Group,
+    Violation,
+    by_output,
+    comparable,
+    parity_violations,
+    violations,
+    worst_relative_error,
+)
+from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.record import ParityDiagnosis
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted
 
 CHECK: Final = "parity"
 
@@ -37,8 +44,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     limits = evidence.limits.parity
-    unfit = objections.unfit(group, Status.FAIL)
-    raised = (*unfit, *_numerical(group, limits))
+    raised = parity_violations(group, limits)
     base = () if evidence.base is None else by_output(evidence.base.parity).get(output, ())
     diagnosis = _diagnosis(evidence) if raised else None
     file, line = place_of(diagnosis)
@@ -48,7 +54,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         subject=output,
         message=f"output `{output}`: {_failure(raised[0]) if raised else _pass(group, limits)}"
         + sentence(diagnosis),
-        value=None if unfit else worst_relative_error(group),
+        value=None if violations.unfit(group, Status.FAIL) else worst_relative_error(group),
         base=worst_relative_error(base),
         limit=limits.max_error,
         unit="of max",
@@ -56,7 +62,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         patch=patch(diagnosis, evidence.config.name),
         details=(
             *details(diagnosis),
-            *(f"also: {objection.message}" for objection in raised[1:]),
+            *(f"also: {violation.message}" for violation in raised[1:]),
             *(evidence.toolchain_changes if base else ()),
             *(sample_line(comparison) for comparison in group),
         ),
@@ -70,24 +76,13 @@ def _diagnosis(evidence: Evidence) -> ParityDiagnosis | None:
     return diagnosis if diagnosis is not None and diagnosis.asked_by == "samples" else None
 
 
-def _numerical(group: Group, limits: ParityLimits) -> tuple[Objection, ...]:
-    return gravest_first(
-        (
-            objections.relative_error(group, limits.max_error),
-            objections.psnr(group, limits.psnr),
-            objections.cosine(group, limits.cosine),
-            objections.top_one(group, limits.top1_margin),
-        )
-    )
-
-
-def _failure(objection: Objection) -> str:
-    return f"{objection.message}: the conversion is wrong.{objection.remedy}"
+def _failure(violation: Violation) -> str:
+    return f"{violation.message}: the conversion is wrong.{violation.remedy}"
 
 
 def _pass(group: Group, limits: ParityLimits) -> str:
     worst = max(comparable(group), key=lambda comparison: comparison.relative_error)
     if worst.max_abs_error == 0:
         return f"equal to the source in {counted(len(group), 'sample')}."
-    near_ties = objections.near_ties(group, limits.top1_margin)
-    return f"{objections.describe_error(worst, limits.max_error)}.{near_ties}"
+    near_ties = violations.near_ties(group, limits.top1_margin)
+    return f"{violations.describe_error(worst, limits.max_error)}.{near_ties}"

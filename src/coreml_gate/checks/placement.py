@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
-from coreml_gate.checks.wording import counted, first_and_more, number
 from coreml_gate.record import OffEngine, Placement
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted, first_and_more, number
 
 CHECK: Final = "placement"
 SUBJECT: Final = "Neural Engine"

@@ -1,21 +1,27 @@
 """Does half precision, or compression, cost the package that ships more than it may?
 
 The reference is the same package in float32, so a failure means that the precision is wrong and not the
-conversion: it is asked, and can be answered, even when parity fails. Integers that change are unsure, since
-the scores behind them, which would tell a near-tie from a fault, are no outputs.
+conversion: it is asked, and can be answered, even when parity fails.
 """
 
 from typing import Final
 
-from coreml_gate.checks import objections
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.objections import Objection, gravest_first
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
-from coreml_gate.checks.samples import Group, by_output, least_psnr, sample_line
-from coreml_gate.checks.wording import counted, number, passing_maximum, passing_minimum, percent
 from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
 from coreml_gate.config.edit import table_with
+from coreml_gate.criteria import (
+    Group,
+    Violation,
+    by_output,
+    gravest_first,
+    least_psnr,
+    precision_violations,
+    violations,
+)
+from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted, number, passing_maximum, percent
 
 CHECK: Final = "precision"
 
@@ -34,23 +40,23 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     limits = evidence.limits.precision
     base = () if evidence.base is None else by_output(evidence.base.precision).get(output, ())
-    unfit = objections.unfit(group, Status.UNSURE)
-    drop = _drop(group, base, limits, evidence.regression)
-    raised = gravest_first((*unfit, *_numerical(group, limits), drop, _near_limit(group, limits)))
+    least = None if violations.unfit(group, Status.UNSURE) else least_psnr(group)
+    drop = _drop(least, base, limits, evidence.regression)
+    raised = gravest_first((*precision_violations(group, limits), drop))
     file, line = _place(evidence) if raised else ("", None)
     return Finding(
         check=CHECK,
         status=raised[0].status if raised else Status.PASS,
         subject=output,
         message=f"output `{output}`: {_message(raised, group, evidence)}",
-        value=None if unfit else least_psnr(group),
+        value=least,
         base=least_psnr(base),
         limit=limits.psnr,
         unit="dB",
         hint=_hint(evidence) if raised else "",
         patch=_patch(evidence) if raised else (),
         details=(
-            *(f"also: {objection.message}" for objection in raised[1:]),
+            *(f"also: {violation.message}" for violation in raised[1:]),
             *(repair_lines(repair_of(evidence.head, "fp16")) if raised else ()),
             *(evidence.toolchain_changes if base else ()),
             *(sample_line(comparison) for comparison in group),
@@ -69,25 +75,17 @@ def _place(evidence: Evidence) -> tuple[str, int | None]:
     return (file, int(line)) if file and line.isdecimal() else ("", None)
 
 
-def _numerical(group: Group, limits: PrecisionLimits) -> tuple[Objection | None, ...]:
-    return (
-        objections.psnr(group, limits.psnr),
-        objections.cosine(group, limits.cosine),
-        objections.top_one(group, limits.top1_margin),
-    )
-
-
-def _drop(group: Group, base: Group, limits: PrecisionLimits, status: Status) -> Objection | None:
+def _drop(head_psnr: float | None, base: Group, limits: PrecisionLimits, status: Status) -> Violation | None:
     """A loss against the baseline, which only matters where the head is no longer comfortably good."""
-    head_psnr, base_psnr = least_psnr(group), least_psnr(base)
+    base_psnr = least_psnr(base)
     if not base or head_psnr is None or head_psnr >= limits.drop_matters_below:
         return None
     if base_psnr is None:
-        return Objection(f"PSNR {head_psnr:.1f} dB, while the baseline is exact", status=status)
+        return Violation(f"PSNR {head_psnr:.1f} dB, while the baseline is exact", status=status)
     drop = base_psnr - head_psnr
     if drop <= limits.max_psnr_drop:
         return None
-    return Objection(
+    return Violation(
         f"PSNR fell by {drop:.1f} dB from the baseline's {base_psnr:.1f} dB to {head_psnr:.1f} dB, allowed "
         f"{number(limits.max_psnr_drop)} dB below {number(limits.drop_matters_below)} dB",
         passes_with=f"max-psnr-drop = {passing_maximum(drop)}",
@@ -95,33 +93,21 @@ def _drop(group: Group, base: Group, limits: PrecisionLimits, status: Status) ->
     )
 
 
-def _near_limit(group: Group, limits: PrecisionLimits) -> Objection | None:
-    least = least_psnr(group)
-    if least is None or not limits.psnr <= least < limits.warn_psnr:
-        return None
-    return Objection(
-        f"PSNR {least:.1f} dB is allowed (no less than {number(limits.psnr)} dB) but below the "
-        f"{number(limits.warn_psnr)} dB that half precision should reach",
-        passes_with=f"warn-psnr = {passing_minimum(least, 3)}",
-        status=Status.WARN,
-    )
-
-
-def _message(raised: tuple[Objection, ...], group: Group, evidence: Evidence) -> str:
+def _message(raised: tuple[Violation, ...], group: Group, evidence: Evidence) -> str:
     limits = evidence.limits.precision
     if raised:
         return f"{raised[0].message}{_conclusion(raised[0], evidence.config)}.{raised[0].remedy}"
     least = least_psnr(group)
-    near_ties = objections.near_ties(group, limits.top1_margin)
+    near_ties = violations.near_ties(group, limits.top1_margin)
     if least is None:
         return f"equal to the float32 package in {counted(len(group), 'sample')}."
     return f"PSNR {least:.1f} dB, allowed is no less than {number(limits.psnr)} dB.{near_ties}"
 
 
-def _conclusion(objection: Objection, config: ModelConfig) -> str:
-    if objection.status is Status.FAIL:
+def _conclusion(violation: Violation, config: ModelConfig) -> str:
+    if violation.status is Status.FAIL:
         return f": the precision is wrong ({_culprit(config)})"
-    if objection.status is Status.UNSURE:
+    if violation.status is Status.UNSURE:
         return ": it cannot be told whether the precision is wrong"
     return ""
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.wording import counted, listed
 from coreml_gate.record import RuleMatch, RulePlace
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import counted, listed
 
 CHECK: Final = "rules"
 SUBJECT: Final = "rules"

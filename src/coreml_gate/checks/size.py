@@ -4,9 +4,9 @@ from typing import Final
 
 from coreml_gate.checks.budget import Budget, judge_budget
 from coreml_gate.checks.evidence import Evidence
-from coreml_gate.checks.wording import megabytes
 from coreml_gate.record import PackageFacts
 from coreml_gate.verdict import Finding
+from coreml_gate.wording import megabytes
 
 CHECK: Final = "size"
 SUBJECT: Final = "package"

@@ -17,6 +17,7 @@ from coreml_gate.convert.unread import unread_arguments
 from coreml_gate.engines.python import relative_to_tree
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, restored
+from coreml_gate.wording import names_and_more
 
 Route = Literal["export", "trace"]
 _SHOWN_PLACES = 3
@@ -139,9 +140,8 @@ def _frozen_places(heard: Heard, source: Source) -> tuple[str, ...]:
 def _frozen_notes(places: tuple[str, ...]) -> tuple[str, ...]:
     if not places:
         return ()
-    shown = ", ".join(places[:_SHOWN_PLACES])
-    more = f" and {len(places) - _SHOWN_PLACES} more" if len(places) > _SHOWN_PLACES else ""
-    return (f"tracing froze values of tensors at {shown}{more}: control flow follows sample 0 from there on",)
+    shown = names_and_more(places, _SHOWN_PLACES)
+    return (f"tracing froze values of tensors at {shown}: control flow follows sample 0 from there on",)
 
 
 def _state(name: str, buffer: torch.Tensor) -> ct.StateType:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from coreml_gate.criteria import keeps_precision
 from coreml_gate.diagnose.hazards import Suspicion, hazards, suspicions
 from coreml_gate.diagnose.operation_errors import (
     BAD,
@@ -16,7 +17,6 @@ from coreml_gate.diagnose.operation_errors import (
 from coreml_gate.diagnose.ranges import Range
 from coreml_gate.diagnose.repair import ConvertAgain, HalfPrecisionCase, Trial, find_repair, strictly
 from coreml_gate.diagnose.rewrites import rewrites
-from coreml_gate.diagnose.target import passes
 from coreml_gate.record import Diagnosis, HalfMode, OperationError, Repair
 
 MEASURED_SAMPLES: Final = 4
@@ -78,7 +78,7 @@ def diagnose(
     found = hazards(function, suspected(case, ranges), by_mode, case.origins)
     strict = tuple(Trial(strictly(case)).compared(frozenset()))
     repairs = request.repair_in == "fp16" or (
-        any(hazard.bites_in == "fp16-strict" for hazard in found) and not passes(strict, case.limits)
+        any(hazard.bites_in == "fp16-strict" for hazard in found) and not keeps_precision(strict, case.limits)
     )
     return Diagnosis(
         hazards=found,

@@ -1,5 +1,6 @@
 """From "parity fails" to the operation, the optimisation pass if one is to blame, and the other route."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.mapping import Mapped
 from coreml_gate.convert.pipeline import Mapper
 from coreml_gate.convert.unread import unread_arguments
+from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.first_wrong import AGREES, first_wrong
 from coreml_gate.diagnose.known_bugs import hint_of
 from coreml_gate.diagnose.torch_steps import UntraceableError, run_graph
@@ -39,6 +41,8 @@ class Suspect:
     """``samples``, or the name of the change that was made to it."""
     sample: Sample
     index: int
+    error: float = math.inf
+    """The greatest error of the outputs that fail, as a share of the greatest reference value."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,13 @@ class Failure:
 
     @property
     def limit(self) -> float:
-        """The parity limit, as a share of the greatest reference value."""
-        return self.config.limits.parity.max_error
+        """From which share of the greatest value on two results differ.
+
+        A best class may change by less than the greatest allowed error: then the operations are held to half
+        of the error that changed it.
+        """
+        allowed, error = self.config.limits.parity.max_error, self.suspect.error
+        return allowed if error > allowed else error / 2
 
 
 def diagnose_parity(failure: Failure, clock: Callable[[], float] = time.perf_counter) -> ParityDiagnosis:
@@ -133,7 +142,7 @@ def _engine(failure: Failure, mapped: Mapped) -> MilEngine:
 def _agrees(failure: Failure, mapped: Mapped) -> bool:
     engine = _engine(failure, mapped)
     answers = run_source(failure.source, failure.sample, failure.suspect.index), engine.run(failure.sample)
-    return not any(item.exceeds(failure.limit) for item in comparisons(*answers, failure.suspect.index))
+    return has_parity(comparisons(*answers, failure.suspect.index), failure.config.limits.parity)
 
 
 def _wrong_pass(failure: Failure, mapper: Mapper) -> FirstWrong:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from coreml_gate.config import ModelConfig
+from coreml_gate.config import ModelConfig, ParityLimits
+from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbations import EXACT, LARGE, PERTURBATIONS, Kind, kind_of, resized
 from coreml_gate.diagnose.source_watch import SourceWatch
 from coreml_gate.engines.engine import Outputs, Sample
@@ -47,7 +48,7 @@ class SourceAndPackage:
     source: SourceEngine
     package: MilEngine
     config: ModelConfig
-    limit: float
+    limits: ParityLimits
     shapes: tuple[ShapeCase, ...] = ()
 
 
@@ -141,7 +142,7 @@ def _compared(sides: SourceAndPackage, attempt: _Attempt) -> tuple[Comparison, .
         return ()
     kept = {name: np.asarray(np.isfinite(array)) for name, array in reference.items()}
     first = _restricted(reference, candidate, kept)
-    if not any(item.exceeds(sides.limit) for item in first):
+    if has_parity(first, sides.limits):
         return first if any(flags.any() for flags in kept.values()) else ()
     try:
         kept = _that_count(sides, attempt, reference, candidate)
@@ -190,7 +191,7 @@ def _stable(sides: SourceAndPackage, attempt: _Attempt, reference: Outputs) -> d
             for name, value in attempt.sample.items()
         }
         for name, array in sides.source.run(sample).items():
-            stable[name] &= _is_close(reference[name], array, sides.limit * _STABLE_SHARE)
+            stable[name] &= _is_close(reference[name], array, sides.limits.max_error * _STABLE_SHARE)
     return stable
 
 

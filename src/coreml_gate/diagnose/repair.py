@@ -15,8 +15,8 @@ from coreml_gate.config import PrecisionLimits
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.keep import is_kept
 from coreml_gate.convert.origins import Origin
+from coreml_gate.criteria import keeps_precision, least_psnr
 from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
-from coreml_gate.diagnose.target import least_psnr, passes
 from coreml_gate.frozen import changed
 from coreml_gate.measure.compare import compare
 from coreml_gate.mil.graph import histogram
@@ -81,7 +81,7 @@ class Trial:
     def passes(self, kept: frozenset[str]) -> bool:
         """Does the check pass on all samples with these operations in float32?"""
         for comparison in self.compared(kept):
-            if not passes([comparison], self._case.limits):
+            if not keeps_precision([comparison], self._case.limits):
                 self._order.remove(comparison.sample)
                 self._order.insert(0, comparison.sample)
                 return False
@@ -193,7 +193,7 @@ def _confirmed(case: HalfPrecisionCase, trial: Trial, repair: Repair, convert_ag
     before, after = (histogram(each.function())["cast"] for each in (case.shipped, package))
     return changed(
         repair,
-        outcome="found" if passes(comparisons, case.limits) else "unconfirmed",
+        outcome="found" if keeps_precision(comparisons, case.limits) else "unconfirmed",
         psnr=least_psnr(comparisons),
         casts_added=after - before,
         bytes_added=package.total_bytes - case.shipped.total_bytes,

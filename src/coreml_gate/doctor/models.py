@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.checks.samples import least_psnr
+from coreml_gate.criteria import least_psnr
 from coreml_gate.doctor.answer import OFF_A_MAC, Answer, Outcome, Patient
 from coreml_gate.doctor.toolchain import run_module
 from coreml_gate.record import CoreMlRun, Machine, Placement, Timing

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from coreml_gate.checks import CHECKS, Evidence, source
-from coreml_gate.checks.samples import least_psnr
 from coreml_gate.config import EvaluateLimits, ModelConfig, ModelVariant
 from coreml_gate.config.inherit import configured
+from coreml_gate.criteria import least_psnr
 from coreml_gate.frozen import changed
 from coreml_gate.gate.speeds import Speeds
 from coreml_gate.record import Environment, MetricValue, ModelRecord

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coreml_gate.errors import DirtyTreeError, MissingCommitError, RepositoryError
+from coreml_gate.wording import names_and_more
 
 _SHOWN_FILES = 5
 _SHORT_COMMIT = 7
@@ -135,10 +136,9 @@ class Repository:
         files = self.modified_files()
         if not files:
             return
-        shown = ", ".join(f"`{file}`" for file in files[:_SHOWN_FILES])
-        more = f" and {len(files) - _SHOWN_FILES} more" if len(files) > _SHOWN_FILES else ""
+        shown = names_and_more([f"`{file}`" for file in files], _SHOWN_FILES)
         raise DirtyTreeError(
-            f"{len(files)} tracked file(s) have uncommitted changes: {shown}{more}.",
+            f"{len(files)} tracked file(s) have uncommitted changes: {shown}.",
             "commit them, `git stash` them, or measure the work tree as it is with `--allow-dirty`.",
         )
 

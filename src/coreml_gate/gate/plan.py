@@ -13,6 +13,7 @@ from coreml_gate.gate.closure import Closure, Closures
 from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.toolchain import is_pyproject, matching, matching_above, pins_differ
 from coreml_gate.record import SkippedModel
+from coreml_gate.wording import names_and_more
 
 _SHOWN_FILES = 3
 _NOT_MEASURING = frozenset({"limits", "watch"})
@@ -158,8 +159,7 @@ def _nothing_changed(closure: Closure, changes: Changes) -> str:
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:_SHOWN_FILES])
-    return shown if len(names) <= _SHOWN_FILES else f"{shown} and {len(names) - _SHOWN_FILES} more"
+    return names_and_more([f"`{name}`" for name in names], _SHOWN_FILES)
 
 
 def _changes(

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.checks.wording import megabytes, number
 from coreml_gate.config import ModelConfig
 from coreml_gate.frozen import changed
 from coreml_gate.gate.candidates import candidates, deciding_metric, higher_is_better
 from coreml_gate.gate.speeds import Speeds, speeds_of
 from coreml_gate.record import Environment, ModelRecord
 from coreml_gate.verdict import Candidate, Ranking
+from coreml_gate.wording import joined, megabytes, number
 
 Value = float | None
 ESTIMATED: Final = (
@@ -86,7 +86,7 @@ def choice(eligible: Sequence[Candidate], goals: Sequence[Goal]) -> str:
         if known:
             winner = min(known, key=lambda each: (goal.value(each), each.size_bytes or math.inf))
             best.setdefault(winner.name, []).append(f"{goal.name} ({goal.show(winner)})")
-    return "Best choice: " + "; ".join(f"`{name}` for {_listed(why)}" for name, why in best.items()) + "."
+    return "Best choice: " + "; ".join(f"`{name}` for {joined(why)}" for name, why in best.items()) + "."
 
 
 def _goals(eligible: Sequence[Candidate], metric: str, *, higher: bool) -> tuple[Goal, ...]:
@@ -127,8 +127,3 @@ def _decibels(candidate: Candidate) -> str:
 
 def _megabytes(size: int | None) -> str:
     return megabytes(size or 0)
-
-
-def _listed(parts: Sequence[str]) -> str:
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last

@@ -77,15 +77,6 @@ class Comparison(Measured):
         scale = self.max_reference if self.max_reference > 0 else 1.0
         return min(self.max_abs_error / scale, sys.float_info.max)
 
-    def exceeds(self, limit: float) -> bool:
-        """Is this more than rounding explains, where ``limit`` is a share of the greatest reference value?"""
-        return (
-            not self.same_shape
-            or self.nonfinite_mismatches > 0
-            or bool(self.unequal)
-            or self.relative_error > limit
-        )
-
 
 class MetricValue(Measured):
     """One number of the user's ``evaluate``, by the side that predicted."""

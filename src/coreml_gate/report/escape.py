@@ -10,7 +10,7 @@ import re
 import unicodedata
 from typing import Final, Literal
 
-from coreml_gate.report.numbers import DASH
+from coreml_gate.figures import DASH
 
 ZERO_WIDTH_SPACE: Final = "\u200b"
 MESSAGE_LIMIT: Final = 2_000

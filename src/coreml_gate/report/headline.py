@@ -4,8 +4,8 @@ from collections import Counter
 from typing import Final
 
 from coreml_gate.report.escape import NAME_LIMIT, plain, shortened
-from coreml_gate.report.numbers import count
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, ModelVerdict, Status, Verdict
+from coreml_gate.wording import counted
 
 MARKS: Final = {
     Status.PASS: "✅",
@@ -40,7 +40,7 @@ def headline(verdict: Verdict) -> str:
 
 
 def _some(models: tuple[ModelVerdict, ...], number: int) -> str:
-    return _only(models) if len(models) == 1 else f"{number:,} of {count(len(models), 'model')}"
+    return _only(models) if len(models) == 1 else f"{number:,} of {counted(len(models), 'model')}"
 
 
 def _only(models: tuple[ModelVerdict, ...]) -> str:
@@ -84,7 +84,7 @@ def comparison(verdict: Verdict) -> tuple[str, ...]:
 def _accepted(verdict: Verdict) -> tuple[str, ...]:
     """How many failures do not block because somebody answers for them."""
     taken = sum(finding.accepted is not None for model in verdict.models for finding in model.findings)
-    return (f"{count(taken, 'failure')} accepted: see the warnings.",) if taken else ()
+    return (f"{counted(taken, 'failure')} accepted: see the warnings.",) if taken else ()
 
 
 def engine_sentence(engine: str) -> str:

@@ -12,10 +12,10 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup, escape
 
+from coreml_gate.figures import byte_unit
 from coreml_gate.record import Diagnosis, ModelRecord
 from coreml_gate.report.escape import pieces, plain, visible
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
-from coreml_gate.report.numbers import byte_unit
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.sections import gravest_first, skipped_groups
 from coreml_gate.report.table import Row, build_table

@@ -6,15 +6,16 @@ from typing import Any, Final
 
 import jinja2
 
+from coreml_gate.figures import DASH
 from coreml_gate.report import escape
 from coreml_gate.report.escape import Markdown
 from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
-from coreml_gate.report.numbers import DASH, count
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.sections import MAX_REASONS, asides, explain, gravest_first, skipped_groups
 from coreml_gate.report.table import Figure, Row, build_table
 from coreml_gate.report.templating import environment
 from coreml_gate.verdict import Status, Verdict
+from coreml_gate.wording import counted
 
 SENTENCE_LIMIT: Final = 300
 """Characters of the sentence that says where the baseline came from, and of a reason for not measuring."""
@@ -109,7 +110,7 @@ def _folded(rows: tuple[Row, ...], detail: Detail) -> list[tuple[str, tuple[Row,
     passing = tuple(row for row in rows if row.model.verdict is Status.PASS)
     remarkable = tuple(row for row in rows if row.model.verdict is not Status.PASS)
     titled = [("", remarkable[: detail.rows])]
-    titled += [(f"{count(len(passing), 'model')} pass", passing)] if detail.passing else []
+    titled += [(f"{counted(len(passing), 'model')} pass", passing)] if detail.passing else []
     return [(title, part) for title, part in titled if part]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from coreml_gate.report import numbers
+from coreml_gate import figures
 from coreml_gate.verdict import Candidate, Ranking
 
 Show = Callable[[float], str]
@@ -20,10 +20,10 @@ _MILLION: Final = 1e6
 def table(ranking: Ranking) -> tuple[str, ...]:
     """A header and a line per package; columns that nobody fills are left out."""
     timed = any(candidate.latency_ms is not None for candidate in ranking.candidates)
-    size = numbers.byte_unit(_sizes(ranking.candidates)).show
+    size = figures.byte_unit(_sizes(ranking.candidates)).show
     rows = [_titles(ranking, timed=timed)]
     rows += [_row(candidate, size, timed=timed) for candidate in ranking.candidates]
-    filled = [column for column in zip(*rows, strict=True) if set(column[1:]) != {numbers.DASH}]
+    filled = [column for column in zip(*rows, strict=True) if set(column[1:]) != {figures.DASH}]
     return tuple(_aligned(list(zip(*filled, strict=True))))
 
 
@@ -60,16 +60,16 @@ def _row(candidate: Candidate, size: Show, *, timed: bool) -> tuple[str, ...]:
         _ELIGIBLE[candidate.eligible],
         _shown(candidate.size_bytes, size),
         _shown(candidate.memory_bytes, size),
-        (latency if timed else compute) or numbers.DASH,
-        numbers.DASH if timed else _shown(candidate.moved_bytes, size),
-        _shown(candidate.metric, numbers.number),
+        (latency if timed else compute) or figures.DASH,
+        figures.DASH if timed else _shown(candidate.moved_bytes, size),
+        _shown(candidate.metric, figures.number),
         _shown(candidate.psnr, lambda psnr: f"{psnr:.1f}"),
         _shown(candidate.bits, lambda bits: f"{bits:.3g}"),
     )
 
 
 def _shown(value: float | None, show: Show) -> str:
-    return numbers.DASH if value is None else show(value)
+    return figures.DASH if value is None else show(value)
 
 
 def _sizes(candidates: Sequence[Candidate]) -> Iterable[float]:

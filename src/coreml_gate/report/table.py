@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.report import numbers
+from coreml_gate import figures
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
 
 MAX_METRICS: Final = 3
@@ -47,7 +47,7 @@ class Column:
 
     check: str
     title: str
-    change: numbers.Change
+    change: figures.Change
     show: Show | None = None
     """``None``: bytes, in one unit for the whole column."""
     highest_is_worst: bool = True
@@ -67,32 +67,32 @@ class Column:
 
 
 COLUMNS: Final = (
-    Column("size", "Size", numbers.percent_change),
-    Column("memory", "Memory", numbers.percent_change),
-    Column("cost", "Compute", numbers.percent_change, numbers.mmacs, only_changes=True),
-    Column("parity", "Parity", numbers.factor, numbers.error),
+    Column("size", "Size", figures.percent_change),
+    Column("memory", "Memory", figures.percent_change),
+    Column("cost", "Compute", figures.percent_change, figures.mmacs, only_changes=True),
+    Column("parity", "Parity", figures.factor, figures.error),
     Column(
         "precision",
         "FP16 precision",
-        numbers.decibel_difference,
-        numbers.decibels,
+        figures.decibel_difference,
+        figures.decibels,
         highest_is_worst=False,
         exact="exact",
     ),
     Column(
         "coreml-parity",
         "Engine",
-        numbers.decibel_difference,
-        numbers.decibels,
+        figures.decibel_difference,
+        figures.decibels,
         highest_is_worst=False,
         exact="equal",
         by_subject=True,
         most=4,
     ),
-    Column("latency", "Latency", numbers.percent_change, numbers.milliseconds, by_subject=True),
-    Column("footprint", "Footprint", numbers.percent_change),
-    Column("placement", "On Neural Engine", numbers.points, numbers.share, highest_is_worst=False),
-    Column("evaluate", "Metrics", numbers.difference, numbers.number, by_subject=True),
+    Column("latency", "Latency", figures.percent_change, figures.milliseconds, by_subject=True),
+    Column("footprint", "Footprint", figures.percent_change),
+    Column("placement", "On Neural Engine", figures.points, figures.share, highest_is_worst=False),
+    Column("evaluate", "Metrics", figures.difference, figures.number, by_subject=True),
 )
 
 
@@ -146,7 +146,7 @@ def _worst(column: Column, findings: Sequence[Finding]) -> Sequence[Finding]:
 
 def _figure(column: Column, show: Show, finding: Finding, label: str = "") -> Figure:
     if finding.value is None:
-        text = column.exact if finding.status is Status.PASS else numbers.DASH
+        text = column.exact if finding.status is Status.PASS else figures.DASH
         return Figure(text, finding.status, label=label)
     value, base = _in_bytes(finding.value, finding.unit), finding.base
     change = "" if base is None else column.change(value, _in_bytes(base, finding.unit))
@@ -156,8 +156,8 @@ def _figure(column: Column, show: Show, finding: Finding, label: str = "") -> Fi
 def _size_in(models: Iterable[ModelVerdict], check: str) -> Show:
     findings = [finding for model in models for finding in model.of(check)]
     sizes = [_in_bytes(each.value, each.unit) for each in findings if each.value is not None]
-    return numbers.byte_unit(sizes).show
+    return figures.byte_unit(sizes).show
 
 
 def _in_bytes(value: float, unit: str) -> float:
-    return value * numbers.BYTES.get(unit, 1.0)
+    return value * figures.BYTES.get(unit, 1.0)

@@ -7,7 +7,7 @@ import jinja2
 
 from coreml_gate.report import ranking
 from coreml_gate.report.headline import MARKS
-from coreml_gate.report.numbers import count
+from coreml_gate.wording import counted
 
 
 def environment(finalize: Callable[[Any], Any], *, autoescape: bool) -> jinja2.Environment:
@@ -23,7 +23,7 @@ def environment(finalize: Callable[[Any], Any], *, autoescape: bool) -> jinja2.E
     )
     made.filters |= {
         "candidates": ranking.table,
-        "count": count,
+        "count": counted,
         "footnotes": ranking.footnotes,
         "mark": MARKS.__getitem__,
     }

@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from coreml_gate.figures import DASH
 from coreml_gate.report.escape import plain, shortened
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
-from coreml_gate.report.numbers import DASH, count
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.ranking import footnotes, table
 from coreml_gate.report.sections import asides, explain, skipped_groups
 from coreml_gate.report.table import Figure, Table, build_table
 from coreml_gate.verdict import Finding, Ranking, Status, Verdict
+from coreml_gate.wording import counted
 
 WIDTH: Final = 80
 NAME_WIDTH: Final = 24
@@ -49,7 +50,7 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     if verdict.models:
         console.print()
         console.print(_table(build_table(verdict), console.width))
-        _say(console, f"{count(len(verdict.models), 'model')}: {counts(verdict)}")
+        _say(console, f"{counted(len(verdict.models), 'model')}: {counts(verdict)}")
     for model in verdict.models:
         if model.ranking is not None:
             print_ranking(model.name, model.ranking, console)

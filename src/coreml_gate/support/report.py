@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
 
 from coreml_gate.support.newer import added_in
 from coreml_gate.torch_graph import Support, TorchCall, TorchGraph
+from coreml_gate.wording import names_and_more
 
 _SHOWN_PLACES = 3
 _STATES = {"missing": "no converter", "broken": "its converter cannot work"}
@@ -100,8 +101,7 @@ def _operation_lines(support: ModelSupport) -> Iterator[str]:
 def _some(items: Sequence[str], word: str) -> str:
     if not items:
         return ""
-    more = f" and {len(items) - _SHOWN_PLACES} more" if len(items) > _SHOWN_PLACES else ""
-    return f", {word} {', '.join(items[:_SHOWN_PLACES])}{more}"
+    return f", {word} {names_and_more(items, _SHOWN_PLACES)}"
 
 
 def _target_lines(support: ModelSupport) -> Iterator[str]:

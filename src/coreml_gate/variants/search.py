@@ -9,9 +9,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from coreml_gate.checks import objections
-from coreml_gate.checks.samples import by_output
 from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
+from coreml_gate.criteria import by_output, figure_violations
 from coreml_gate.gate.candidates import candidates, deciding_metric
 from coreml_gate.record import Environment, LayerCompression, ModelRecord
 from coreml_gate.variants.settings import as_toml
@@ -133,14 +132,9 @@ def _line_that_allows(record: ModelRecord, limits: PrecisionLimits) -> str:
     """The loosest of the limits that would pass, over all outputs; empty when none is in the way."""
     allowed: dict[str, list[float]] = {}
     for group in by_output(record.precision).values():
-        for raised in (
-            objections.psnr(group, limits.psnr),
-            objections.cosine(group, limits.cosine),
-            objections.top_one(group, limits.top1_margin),
-        ):
-            if raised is not None:
-                key, _, value = raised.passes_with.partition(" = ")
-                allowed.setdefault(key, []).append(float(value))
+        for violation in figure_violations(group, limits):
+            key, _, value = violation.passes_with.partition(" = ")
+            allowed.setdefault(key, []).append(float(value))
     loosest = {key: max(found) if key == "top1-margin" else min(found) for key, found in allowed.items()}
     parts = ", ".join(f"{key} = {value:g}" for key, value in loosest.items())
     return f"precision = {{ {parts} }}" if parts else ""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from coreml_gate.checks.wording import megabytes, number
 from coreml_gate.variants.search import Search, Tried
+from coreml_gate.wording import megabytes, number
 
 _NOTHING = "-"
 

@@ -11,12 +11,12 @@ from coreml_gate.convert import Conversion, ConversionCache, convert, convert_ca
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.origins import Origin, read_origins
 from coreml_gate.convert.pipeline import convert_shipped
+from coreml_gate.criteria import failing_error, has_parity, keeps_precision
 from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose, is_needed
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.diagnose.ranges import Range, Ranges
 from coreml_gate.diagnose.repair import HalfPrecisionCase, Trial
-from coreml_gate.diagnose.target import passes
 from coreml_gate.engines.engine import Engine, Outputs
 from coreml_gate.engines.mil import MilEngine, load_mil_engine, package_inputs
 from coreml_gate.engines.samples import Samples, load_samples
@@ -306,23 +306,26 @@ def _write_expected(expected: Expected, package: Package, halves: tuple[Outputs,
 
 def _failing_samples(expected: Expected, parity: Sequence[Comparison], job: Job) -> tuple[Suspect, ...]:
     """The user's own samples on which the float32 package differs, worst first."""
-    limit = job.model.limits.parity.max_error
-    wrong = sorted((item for item in parity if item.exceeds(limit)), key=lambda item: -item.relative_error)
-    return tuple(Suspect("samples", expected.samples.samples[item.sample], item.sample) for item in wrong)
+    limits = job.model.limits.parity
+    wrong = [item for item in parity if not has_parity((item,), limits)]
+    return tuple(
+        Suspect("samples", expected.samples.samples[item.sample], item.sample, failing_error((item,), limits))
+        for item in sorted(wrong, key=lambda item: -item.relative_error)
+    )
 
 
 def _challenge(expected: Expected, wide: MilEngine, job: Job, log: EventLog) -> tuple[Suspect, ...]:
     """Changed samples, where the samples as they are agree."""
     if expected.engine is None or not job.model.adversarial:
         return ()
-    limit = job.model.limits.parity.max_error
-    sides = SourceAndPackage(expected.engine, wide, job.model, limit, shape_cases(wide.model.interface))
+    limits = job.model.limits.parity
+    sides = SourceAndPackage(expected.engine, wide, job.model, limits, shape_cases(wide.model.interface))
     found = list(perturbed_samples(sides, expected.samples.samples[0]))
     log.update(adversarial=[variant for variant, _ in found])
     return tuple(
-        Suspect(variant.name, sample, 0)
+        Suspect(variant.name, sample, 0, failing_error(variant.comparisons, limits))
         for variant, sample in found
-        if any(item.exceeds(limit) for item in variant.comparisons)
+        if not has_parity(variant.comparisons, limits)
     )
 
 
@@ -342,7 +345,7 @@ def _case(twins: Twins, answers: Answers, job: Job) -> HalfPrecisionCase:
 
 def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log: EventLog) -> None:
     case = _case(twins, answers, job)
-    failed = not passes(answers.precision, case.limits)
+    failed = not keeps_precision(answers.precision, case.limits)
     if not is_needed(case, answers.ranges, failed=failed):
         log.update(diagnosis=Diagnosis())
         return
@@ -374,7 +377,7 @@ def _why_no_repair(case: HalfPrecisionCase, twins: Twins, job: Job) -> str:
     """Compressed weights may cost what float32 operations cannot give back; a package cannot be converted."""
     if twins.origins is None:
         return "no repair: the package is taken as it is; name its source, and keep-fp32 can be searched."
-    if job.model.compress is not None and passes(Trial(case).compared(frozenset()), case.limits):
+    if job.model.compress is not None and keeps_precision(Trial(case).compared(frozenset()), case.limits):
         return (
             "no repair: with uncompressed weights half precision passes, so it is the compression that costs."
         )

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from coreml_gate.config import Config, GateOptions, ModelOptions
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import first_and_more
 
 CHECK: Final = "policy"
 _ABSENT: Final = "not set"
@@ -44,14 +45,13 @@ def config_finding(changes: tuple[ConfigChange, ...], judged_with: str) -> Findi
     """One warning for all changes, or ``None``; ``judged_with`` says whose limits were applied."""
     if not changes:
         return None
-    shown = "; ".join(str(change) for change in changes[:_SHOWN])
-    more = f"; and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+    shown = first_and_more([str(change) for change in changes], _SHOWN)
     return Finding(
         check=CHECK,
         status=Status.WARN,
         subject="configuration",
         message=f"this pull request changes {len(changes)} key(s) of the gate's configuration: "
-        f"{shown}{more}. {judged_with}",
+        f"{shown}. {judged_with}",
         hint="whoever approves it approves these limits, too.",
         details=tuple(str(change) for change in changes),
     )

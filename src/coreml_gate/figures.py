@@ -1,4 +1,4 @@
-"""Numbers for people: three or four digits, one unit per column, and the change against the baseline."""
+"""Figures in a table's cells: three or four digits, one unit per column, the change against the baseline."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -115,11 +115,6 @@ def factor(head: float, base: float) -> str:
         return ""
     ratio = head / base
     return f"{TIMES}1000+" if ratio > _GREATEST_FACTOR else f"{TIMES}{number(ratio, 2)}"
-
-
-def count(amount: int, noun: str) -> str:
-    """``1 model``, ``2 models``, ``1,000 models``."""
-    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
 
 
 def _decimals(value: float, digits: int) -> int:

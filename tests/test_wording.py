@@ -4,14 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreml_gate.checks.wording import (
-    first_and_more,
-    megabytes,
-    number,
-    passing_maximum,
-    passing_minimum,
-    percent,
-)
+from coreml_gate.wording import first_and_more, megabytes, number, passing_maximum, passing_minimum, percent
 
 figures = st.floats(min_value=-1e12, max_value=1e12).filter(lambda value: value == 0 or abs(value) > 1e-300)
 

@@ -1,23 +1,11 @@
-"""How findings write numbers and places, so that all checks write them alike."""
+"""Numbers, lists and plurals in words, so that every sentence writes them alike."""
 
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Final
 
-from coreml_gate.record import Place, Side
-
 MB: Final = 10**6
 _LEAST_PLAIN: Final = Decimal("0.001")
-
-SIDES: Final[dict[Side, str]] = {
-    "source": "source",
-    "fp32": "float32 package",
-    "fp16": "shipped package",
-    "fp16-strict": "package in fp16-strict mode",
-    "core-ml": "Core ML",
-    "stand-in": "stand-in for Core ML",
-    "litert": "LiteRT",
-}
 
 
 def number(value: float | str, digits: int = 3) -> str:
@@ -39,14 +27,9 @@ def megabytes(size: float) -> str:
     return f"{scaled:.{decimals}f} MB"
 
 
-def place_of(place: Place | None, sample: int) -> str:
-    """``(0, 7) of sample 3``."""
-    return f"sample {sample}" if place is None else f"{place.index} of sample {sample}"
-
-
 def counted(count: int, noun: str) -> str:
-    """``1 sample``, ``2 samples``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """``1 sample``, ``2 samples``, ``1,000 samples``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def listed(items: Iterable[str]) -> str:
@@ -54,10 +37,22 @@ def listed(items: Iterable[str]) -> str:
     return ", ".join(f"`{item}`" for item in items)
 
 
-def first_and_more(items: Sequence[str], shown: int = 3) -> str:
-    """The first few of many clauses, and how many more there are."""
-    rest = len(items) - shown
-    return "; ".join(items[:shown]) + (f"; and {rest} more" if rest > 0 else "")
+def joined(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def first_and_more(clauses: Sequence[str], shown: int = 3) -> str:
+    """The first few of many clauses, and how many more there are: ``a; b; and 2 more``."""
+    rest = len(clauses) - shown
+    return "; ".join(clauses[:shown]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def names_and_more(names: Sequence[str], shown: int = 3) -> str:
+    """The first few of many names, and how many more there are: ``a, b and 2 more``."""
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def passing_maximum(value: float, digits: int = 2) -> str:

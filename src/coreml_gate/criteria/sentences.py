@@ -1,35 +1,24 @@
-"""All samples of one output as one thing: a person reads one finding per output, not one per sample."""
+"""Comparisons in words: who computed what, where two sides differ, and all figures of a sample in a line."""
 
-from collections.abc import Iterable, Sequence
+from typing import Final
 
-from coreml_gate.checks.wording import SIDES, number, percent
-from coreml_gate.record import Comparison, Place
+from coreml_gate.record import Comparison, Place, Side
+from coreml_gate.wording import number, percent
 
-Group = Sequence[Comparison]
-"""All samples of one output."""
-
-
-def by_output(comparisons: Iterable[Comparison]) -> dict[str, tuple[Comparison, ...]]:
-    """The comparisons of each output, in the order in which the outputs appear."""
-    groups: dict[str, list[Comparison]] = {}
-    for comparison in comparisons:
-        groups.setdefault(comparison.output, []).append(comparison)
-    return {output: tuple(group) for output, group in groups.items()}
-
-
-def comparable(group: Group) -> tuple[Comparison, ...]:
-    """The samples with figures: those whose shapes agree."""
-    return tuple(comparison for comparison in group if comparison.same_shape)
+SIDES: Final[dict[Side, str]] = {
+    "source": "source",
+    "fp32": "float32 package",
+    "fp16": "shipped package",
+    "fp16-strict": "package in fp16-strict mode",
+    "core-ml": "Core ML",
+    "stand-in": "stand-in for Core ML",
+    "litert": "LiteRT",
+}
 
 
-def worst_relative_error(group: Group) -> float | None:
-    """The greatest error of all samples as a share of its sample's greatest value."""
-    return max((comparison.relative_error for comparison in comparable(group)), default=None)
-
-
-def least_psnr(group: Group) -> float | None:
-    """The lowest PSNR of all samples; ``None`` when every sample is exact."""
-    return min((each.psnr for each in comparable(group) if each.psnr is not None), default=None)
+def place_of(place: Place | None, sample: int) -> str:
+    """``(0, 7) of sample 3``."""
+    return f"sample {sample}" if place is None else f"{place.index} of sample {sample}"
 
 
 def values_at(comparison: Comparison, place: Place | None) -> str:

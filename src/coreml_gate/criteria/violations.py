@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from coreml_gate.checks.samples import Group, comparable, values_at
-from coreml_gate.checks.wording import SIDES, number, passing_maximum, passing_minimum, percent, place_of
+from coreml_gate.criteria.by_output import Group, comparable
+from coreml_gate.criteria.sentences import SIDES, place_of, values_at
 from coreml_gate.record import Comparison
 from coreml_gate.verdict import SEVERITY, Status
+from coreml_gate.wording import number, passing_maximum, passing_minimum, percent
 
 
 @dataclass(frozen=True)
-class Objection:
+class Violation:
     """A reason why something does not simply pass."""
 
     message: str
@@ -25,60 +26,60 @@ class Objection:
         return f" Would pass with {self.passes_with}." if self.passes_with else ""
 
 
-def gravest_first(objections: Iterable[Objection | None]) -> tuple[Objection, ...]:
-    """The objections that were raised; those of one status stay in the order in which they are judged."""
-    raised = [objection for objection in objections if objection is not None]
-    return tuple(sorted(raised, key=lambda objection: SEVERITY.index(objection.status), reverse=True))
+def gravest_first(violations: Iterable[Violation | None]) -> tuple[Violation, ...]:
+    """What was violated; violations of one status stay in the order in which they are judged."""
+    found = [violation for violation in violations if violation is not None]
+    return tuple(sorted(found, key=lambda violation: SEVERITY.index(violation.status), reverse=True))
 
 
-def unfit(group: Group, integers: Status) -> tuple[Objection, ...]:
+def unfit(group: Group, integers: Status) -> tuple[Violation, ...]:
     """What keeps an output from being judged by a figure; ``integers`` is the status of unequal ones."""
     return gravest_first((shape(group), nonfinite(group), unequal(group, integers)))
 
 
-def shape(group: Group) -> Objection | None:
+def shape(group: Group) -> Violation | None:
     """Arrays of unlike shapes cannot be compared at all."""
     unlike = [comparison for comparison in group if not comparison.same_shape]
     if not unlike:
         return None
     first = unlike[0]
-    return Objection(
+    return Violation(
         f"shape {first.candidate_shape} in sample {first.sample}, the {SIDES[first.reference]} gives "
         f"{first.reference_shape} ({len(unlike)} of {len(group)} samples differ)"
     )
 
 
-def nonfinite(group: Group) -> Objection | None:
+def nonfinite(group: Group) -> Violation | None:
     """NaN and infinities must be where the reference has them: no limit allows for another place."""
     worst = max(comparable(group), key=lambda each: each.nonfinite_mismatches, default=None)
     if worst is None or worst.nonfinite_mismatches == 0:
         return None
     place = place_of(worst.nonfinite_place, worst.sample)
-    return Objection(
+    return Violation(
         f"{worst.nonfinite_mismatches} of {worst.elements} elements are NaN or infinite on one side only or "
         f"in another way, the first at {place}{values_at(worst, worst.nonfinite_place)}"
     )
 
 
-def unequal(group: Group, status: Status) -> Objection | None:
+def unequal(group: Group, status: Status) -> Violation | None:
     """Integers and booleans are class numbers, indices and flags: nearly right is wrong."""
     exact = [comparison for comparison in comparable(group) if comparison.unequal]
     if not exact:
         return None
     worst = max(exact, key=lambda each: each.unequal or 0)
-    return Objection(
+    return Violation(
         f"{worst.unequal} of {worst.elements} integers differ in sample {worst.sample}, allowed 0, the "
         f"greatest difference is {number(worst.max_abs_error, 6)}{_place(worst)}",
         status=status,
     )
 
 
-def relative_error(group: Group, limit: float) -> Objection | None:
+def relative_error(group: Group, limit: float) -> Violation | None:
     """The greatest difference, judged as a share of the greatest reference value of its sample."""
     worst = max(comparable(group), key=lambda each: each.relative_error, default=None)
     if worst is None or worst.relative_error <= limit:
         return None
-    return Objection(
+    return Violation(
         describe_error(worst, limit, values_at(worst, worst.max_abs_place)),
         passes_with=f"max-error = {passing_maximum(worst.relative_error)}",
     )
@@ -99,7 +100,7 @@ def describe_error(worst: Comparison, limit: float, values: str = "") -> str:
     )
 
 
-def psnr(group: Group, least: float | None) -> Objection | None:
+def psnr(group: Group, least: float | None) -> Violation | None:
     """The signal-to-noise ratio of the worst sample; an exact sample has none and passes."""
     value, sample = min(
         ((each.psnr, each.sample) for each in comparable(group) if each.psnr is not None),
@@ -107,13 +108,13 @@ def psnr(group: Group, least: float | None) -> Objection | None:
     )
     if value is None or least is None or value >= least:
         return None
-    return Objection(
+    return Violation(
         f"PSNR {value:.1f} dB in sample {sample}, allowed is no less than {number(least)} dB",
         passes_with=f"psnr = {passing_minimum(value, 3)}",
     )
 
 
-def cosine(group: Group, least: float | None) -> Objection | None:
+def cosine(group: Group, least: float | None) -> Violation | None:
     """The cosine similarity of the worst sample; one that is all zeros has none."""
     value, sample = min(
         ((each.cosine, each.sample) for each in comparable(group) if each.cosine is not None),
@@ -121,21 +122,21 @@ def cosine(group: Group, least: float | None) -> Objection | None:
     )
     if value is None or least is None or value >= least:
         return None
-    return Objection(
+    return Violation(
         f"cosine similarity {number(value, 5)} in sample {sample}, "
         f"allowed is no less than {number(least, 5)}",
         passes_with=f"cosine = {passing_minimum(value, 4)}",
     )
 
 
-def top_one(group: Group, margin: float) -> Objection | None:
+def top_one(group: Group, margin: float) -> Violation | None:
     """Another best class, where the reference's two best scores are too far apart for a near-tie."""
     ranked = [(each.top1, each.sample) for each in comparable(group) if each.top1 is not None]
     worst, sample = max(ranked, key=lambda pair: pair[0].worst_gap, default=(None, 0))
     if worst is None or worst.worst_gap <= margin:
         return None
     differing, rows = _differing_rows(group)
-    return Objection(
+    return Violation(
         f"the best class changes in {differing} of {rows} rows, in row {worst.row} of sample {sample} "
         f"although its two best scores are {percent(worst.worst_gap)} of the row's range apart, "
         f"allowed up to {percent(margin)}",

@@ -1,11 +1,12 @@
 import pytest
 
-from coreml_gate.report import numbers
+from coreml_gate import figures
+from coreml_gate.wording import counted
 
 
 def ascii_of(text: str) -> str:
     """The text with signs that can be told apart in a test."""
-    return text.replace("\N{MINUS SIGN}", "-").replace(numbers.TIMES, "x")
+    return text.replace("\N{MINUS SIGN}", "-").replace(figures.TIMES, "x")
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ def ascii_of(text: str) -> str:
     ],
 )
 def test_number(value: float, text: str) -> None:
-    assert ascii_of(numbers.number(value)) == text
+    assert ascii_of(figures.number(value)) == text
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ def test_number(value: float, text: str) -> None:
     [(0.0, "0"), (3.21e-6, "3.2e-6"), (0.0777, "0.078"), (0.31, "0.31"), (1.52, "1.5"), (152.3, "152")],
 )
 def test_error(value: float, text: str) -> None:
-    assert numbers.error(value) == text
+    assert figures.error(value) == text
 
 
 @pytest.mark.parametrize(
@@ -43,33 +44,33 @@ def test_error(value: float, text: str) -> None:
     ],
 )
 def test_one_unit_for_a_column(sizes: list[float], shown: list[str]) -> None:
-    unit = numbers.byte_unit(sizes)
+    unit = figures.byte_unit(sizes)
     assert [unit.show(size) for size in sizes] == shown
 
 
 @pytest.mark.parametrize(
     ("change", "head", "base", "text"),
     [
-        (numbers.percent_change, 4.21, 4.12, "+2.2 %"),
-        (numbers.percent_change, 4.0, 4.12, "-2.9 %"),
-        (numbers.percent_change, 1.0001, 1.0, "±0.0 %"),
-        (numbers.percent_change, 9.0, 1.0, "+800 %"),
-        (numbers.percent_change, 1.0, 1.0, "="),
-        (numbers.percent_change, 1.0, 0.0, ""),
-        (numbers.difference, 0.9611, 0.9815, "-0.0204"),
-        (numbers.difference, 12.5, 12.0, "+0.50"),
-        (numbers.difference, 0.98, 0.9800001, "±0.0000"),
-        (numbers.decibel_difference, 33.1, 55.1, "-22.0"),
-        (numbers.factor, 3e-6, 1.5e-6, "x2.0"),
-        (numbers.factor, 0.31, 2e-7, "x1000+"),
-        (numbers.factor, 1e-9, 1e-5, "x1.0e-4"),
-        (numbers.factor, 1e-9, 0.0, ""),
+        (figures.percent_change, 4.21, 4.12, "+2.2 %"),
+        (figures.percent_change, 4.0, 4.12, "-2.9 %"),
+        (figures.percent_change, 1.0001, 1.0, "±0.0 %"),
+        (figures.percent_change, 9.0, 1.0, "+800 %"),
+        (figures.percent_change, 1.0, 1.0, "="),
+        (figures.percent_change, 1.0, 0.0, ""),
+        (figures.difference, 0.9611, 0.9815, "-0.0204"),
+        (figures.difference, 12.5, 12.0, "+0.50"),
+        (figures.difference, 0.98, 0.9800001, "±0.0000"),
+        (figures.decibel_difference, 33.1, 55.1, "-22.0"),
+        (figures.factor, 3e-6, 1.5e-6, "x2.0"),
+        (figures.factor, 0.31, 2e-7, "x1000+"),
+        (figures.factor, 1e-9, 1e-5, "x1.0e-4"),
+        (figures.factor, 1e-9, 0.0, ""),
     ],
 )
-def test_change(change: numbers.Change, head: float, base: float, text: str) -> None:
+def test_change(change: figures.Change, head: float, base: float, text: str) -> None:
     assert ascii_of(change(head, base)) == text
 
 
 @pytest.mark.parametrize(("amount", "text"), [(0, "0 models"), (1, "1 model"), (1000, "1,000 models")])
 def test_count(amount: int, text: str) -> None:
-    assert numbers.count(amount, "model") == text
+    assert counted(amount, "model") == text

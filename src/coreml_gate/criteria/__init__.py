@@ -1,0 +1,33 @@
+"""What a Comparison means under limits: one rule of parity and one of precision, wherever it is judged.
+
+``by_output`` groups the samples of an output, ``violations`` holds one criterion per function, ``parity`` and
+``precision`` say which criteria count. The checks turn violations into findings; the child and the searches
+only need to know whether there are any. Nothing here needs torch.
+"""
+
+from coreml_gate.criteria.by_output import Group, by_output, comparable, least_psnr, worst_relative_error
+from coreml_gate.criteria.parity import failing_error, has_parity, parity_violations
+from coreml_gate.criteria.precision import (
+    engine_violations,
+    figure_violations,
+    keeps_precision,
+    precision_violations,
+)
+from coreml_gate.criteria.violations import Violation, gravest_first
+
+__all__ = [
+    "Group",
+    "Violation",
+    "by_output",
+    "comparable",
+    "engine_violations",
+    "failing_error",
+    "figure_violations",
+    "gravest_first",
+    "has_parity",
+    "keeps_precision",
+    "least_psnr",
+    "parity_violations",
+    "precision_violations",
+    "worst_relative_error",
+]

@@ -1,0 +1,59 @@
+"""How much may half precision, compression or an engine cost? The one rule, for checks, child and search."""
+
+from collections.abc import Iterable
+
+from coreml_gate.config import PrecisionLimits
+from coreml_gate.criteria import violations
+from coreml_gate.criteria.by_output import Group, least_psnr
+from coreml_gate.criteria.violations import Violation, gravest_first
+from coreml_gate.record import Comparison
+from coreml_gate.verdict import Status
+from coreml_gate.wording import number, passing_minimum
+
+
+def engine_violations(
+    group: Group, limits: PrecisionLimits, psnr: float | None = None
+) -> tuple[Violation, ...]:
+    """What speaks against an output that something computed in half precision.
+
+    Integers that differ are unsure: the scores behind them, which would tell a near-tie from a fault, are no
+    outputs.
+
+    :param psnr: The least PSNR in dB where it is not that of the limits.
+    """
+    return gravest_first((*violations.unfit(group, Status.UNSURE), *figure_violations(group, limits, psnr)))
+
+
+def figure_violations(
+    group: Group, limits: PrecisionLimits, psnr: float | None = None
+) -> tuple[Violation, ...]:
+    """The same of the figures alone: each names the limit that would pass."""
+    return gravest_first(
+        (
+            violations.psnr(group, limits.psnr if psnr is None else psnr),
+            violations.cosine(group, limits.cosine),
+            violations.top_one(group, limits.top1_margin),
+        )
+    )
+
+
+def precision_violations(group: Group, limits: PrecisionLimits) -> tuple[Violation, ...]:
+    """What speaks against an output of the package that ships: a figure close to its limit as well."""
+    return gravest_first((*engine_violations(group, limits), _near_limit(group, limits)))
+
+
+def keeps_precision(comparisons: Iterable[Comparison], limits: PrecisionLimits) -> bool:
+    """Does every comparison satisfy the rule, without so much as a warning?"""
+    return not any(precision_violations((comparison,), limits) for comparison in comparisons)
+
+
+def _near_limit(group: Group, limits: PrecisionLimits) -> Violation | None:
+    least = least_psnr(group)
+    if least is None or not limits.psnr <= least < limits.warn_psnr:
+        return None
+    return Violation(
+        f"PSNR {least:.1f} dB is allowed (no less than {number(limits.psnr)} dB) but below the "
+        f"{number(limits.warn_psnr)} dB that half precision should reach",
+        passes_with=f"warn-psnr = {passing_minimum(least, 3)}",
+        status=Status.WARN,
+    )
