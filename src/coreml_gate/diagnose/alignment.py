@@ -14,6 +14,7 @@ from coreml_gate.diagnose.tensor_sketch import TensorSketch, distance, same_elem
 from coreml_gate.diagnose.torch_steps import TorchRun, TorchStep
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.graph import captured
+from coreml_gate.mil.index import producers_in
 from coreml_gate.mil.ir import Function, Operation, TensorType
 from coreml_gate.record import AlignmentState
 from coreml_gate.runtime.model import Model
@@ -155,16 +156,12 @@ class _Aligner:
 
     def _values_that_leave(self) -> frozenset[str]:
         """Values read by an operation with another key, or given out: the ones that torch knows as well."""
-        makers = {
-            value.name: operation.name
-            for operation in self._function.block.operations
-            for value in operation.outputs
-        }
+        makers = producers_in(self._function.block.operations)
         leaving = set(self._function.block.outputs)
         for operation in self._function.block.operations:
             for name in (*operation.reads(), *captured(operation)):
                 maker = makers.get(name)
-                if maker is not None and self._keys.get(maker) != self._keys.get(operation.name):
+                if maker is not None and self._keys.get(maker.name) != self._keys.get(operation.name):
                     leaving.add(name)
         return frozenset(leaving)
 

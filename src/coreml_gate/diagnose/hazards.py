@@ -15,6 +15,7 @@ import numpy as np
 from coreml_gate.convert.origins import Origin
 from coreml_gate.diagnose.operation_errors import BAD, LEAST_HALF, WORST, OperationErrors
 from coreml_gate.diagnose.ranges import Range
+from coreml_gate.mil.index import Index, constants_in
 from coreml_gate.mil.ir import Constant, Function, Operation
 from coreml_gate.record import Hazard, HazardKind
 
@@ -56,7 +57,7 @@ class Suspicion:
 
 def suspicions(function: Function, half: frozenset[str], ranges: Mapping[str, Range]) -> Iterator[Suspicion]:
     """Everything that the float32 run makes suspicious, in the program's order."""
-    constants = {item.name: item.attributes["val"] for item in function.block.walk() if item.type == "const"}
+    constants = constants_in(function.block.walk())
     for value in function.inputs:
         if value.name in ranges and ranges[value.name].magnitude * NEAR > GREATEST_HALF:
             yield Suspicion("overflow", value.name, ranges[value.name].magnitude, GREATEST_HALF)
@@ -113,7 +114,8 @@ def hazards(
     origins: Mapping[str, Origin],
 ) -> tuple[Hazard, ...]:
     """What bites first, in the program's order; then what is near a bound and not harmless by its place."""
-    by_name = {operation.name: operation for operation in function.block.walk()}
+    index = Index(function)
+    by_name = index.producers
     found: dict[str, Hazard] = {}
     suspected, by_mode = tuple(suspected), tuple(by_mode)
     for errors in by_mode:
@@ -122,7 +124,7 @@ def hazards(
                 found[bite.operation] = _hazard(bite, by_name, origins, errors)
     for item in suspected:
         near = (item.reaches <= item.bound or not by_mode) and item.kind == "overflow"
-        if near and item.operation not in found and not _harmless(function, item.operation):
+        if near and item.operation not in found and not _harmless(index, item.operation):
             found[item.operation] = _hazard(item, by_name, origins, None)
     return tuple(sorted(found.values(), key=lambda hazard: hazard.bites_in is None))
 
@@ -179,12 +181,12 @@ def _hazard(
     )
 
 
-def _harmless(function: Function, name: str) -> bool:
+def _harmless(index: Index, name: str) -> bool:
     """Do all readers lead to an operation that saturates? Then infinity serves as well as the number."""
-    readers = [operation for operation in function.block.operations if name in operation.reads()]
-    if not readers or name in function.block.outputs:
+    readers = index.readers.get(name, ())
+    if not readers or name in index.function.block.outputs:
         return False
     return all(
-        reader.type in _SATURATE or (reader.type in _PASS_ON and _harmless(function, reader.name))
+        reader.type in _SATURATE or (reader.type in _PASS_ON and _harmless(index, reader.name))
         for reader in readers
     )

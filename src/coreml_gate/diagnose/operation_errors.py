@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Block, Function, Operation, StateType, Value
 from coreml_gate.mil.package import Package
 from coreml_gate.mil.to_half import HalfConstants, Narrower
@@ -63,9 +65,12 @@ class OperationErrors:
         """The operations that half precision breaks by themselves."""
         return frozenset(name for name, item in self.damage.items() if item.own > BAD)
 
+    @cached_property
+    def _index(self) -> Index:
+        return Index(self.function)
+
     def harms(self, name: str) -> bool:
         """Does damage of this operation reach an output? What a later operation heals does no harm."""
-        readers = _readers(self.function.block)
         seen, open_names = {name}, [name]
         while open_names:
             current = open_names.pop()
@@ -73,7 +78,8 @@ class OperationErrors:
                 continue
             if current in self.function.block.outputs:
                 return True
-            fresh = [reader for reader in readers.get(current, ()) if reader not in seen]
+            readers = (reader.name for reader in self._index.readers.get(current, ()))
+            fresh = [name for name in readers if name not in seen]
             seen.update(fresh)
             open_names += fresh
         return False
@@ -222,11 +228,3 @@ def _vanished(wide: Tensor | None, half: object) -> float:
     present = wide != 0
     lost = present & (half == 0) & (wide.abs() < LEAST_HALF)
     return float(lost.sum() / max(int(present.sum()), 1))
-
-
-def _readers(block: Block) -> dict[str, list[str]]:
-    readers: dict[str, list[str]] = defaultdict(list)
-    for operation in block.operations:
-        for name in dict.fromkeys(operation.reads()):
-            readers[name].append(operation.name)
-    return readers

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from coreml_gate.diagnose.operation_errors import rms_error
 from coreml_gate.errors import UsageError
 from coreml_gate.mil.graph import captured
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, TensorType, Value, ValueType
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.mil.to_half import HalfConstants, Narrower, cast
@@ -75,9 +76,8 @@ def _find(function: Function, name: str) -> Operation:
 
 def _alone(function: Function, operation: Operation) -> Function:
     """The operation in half, between casts, with its variable operands as the function's inputs."""
-    known = {item.name: item.attributes["val"] for item in function.block.walk() if item.type == "const"}
-    types = {value.name: value.type for item in function.block.walk() for value in item.outputs}
-    types |= {value.name: value.type for value in function.inputs}
+    index = Index(function)
+    known, types = index.constants, index.types
     operands = tuple(dict.fromkeys(name for name in operation.reads() if name not in known))
     inputs = tuple(_input(name, types[name]) for name in operands)
     narrower = Narrower(frozenset({operation.name}), HalfConstants(), {}, dict(known))
@@ -128,8 +128,8 @@ def _seen(package: Package, operation: Operation, sample: Mapping[str, Any]) -> 
 
     model = load(package, mode="fp32")
     model.predict(sample, model.make_state() if model.interface.states else None, observe)
-    known = {item.name for item in package.function().block.walk() if item.type == "const"}
-    return {name: value for name, value in inputs.items() if name not in known}, expected
+    stored = Index(package.function()).constants
+    return {name: value for name, value in inputs.items() if name not in stored}, expected
 
 
 def _array(value: Any) -> NDArray[Any]:  # noqa: ANN401  # a tensor

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Function, Operation
 from coreml_gate.record import Hazard, Rewrite
 
-_Recognise = Callable[[Operation, tuple[Operation, ...]], bool]
-"""Is the operation part of this pattern in the program's ``operations``?"""
+_Recognise = Callable[[Operation, Index], bool]
+"""Is the operation part of this pattern in the program?"""
 
 _RMS: Final = (
     "scale = x.abs().amax(-1, keepdim=True).clamp_min(1e-4)  # squares stay below 1",
@@ -26,15 +27,14 @@ _EPSILON: Final = ("eps = 1e-5  # a half value: the smallest normal one is 6.1e-
 
 def rewrites(function: Function, hazards: tuple[Hazard, ...]) -> tuple[Rewrite, ...]:
     """One per pattern, at the first hazard that shows it."""
-    operations = tuple(function.block.walk())
-    graph = {item.name: item for item in operations}
+    index = Index(function)
     found: dict[str, Rewrite] = {}
     for hazard in hazards:
-        operation = graph.get(hazard.operation)
+        operation = index.producers.get(hazard.operation)
         if operation is None or hazard.bites_in is None:
             continue
         for title, kinds, recognise, code in _PATTERNS:
-            fits = hazard.kind in kinds and recognise(operation, operations)
+            fits = hazard.kind in kinds and recognise(operation, index)
             if title in found and fits:
                 break
             if fits:
@@ -48,50 +48,45 @@ def _is_square(operation: Operation) -> bool:
     return operation.type in {"square", "pow"} or (operation.type == "mul" and names[0] == names[-1])
 
 
-def _readers(name: str, operations: tuple[Operation, ...]) -> list[Operation]:
-    return [item for item in operations if name in item.reads()]
-
-
-def _leads_to(operation: Operation, chain: tuple[set[str], ...], operations: tuple[Operation, ...]) -> bool:
+def _leads_to(operation: Operation, chain: tuple[set[str], ...], index: Index) -> bool:
     """Is there a path of readers with these types, one after the other?"""
     if not chain:
         return True
     return any(
-        reader.type in chain[0] and _leads_to(reader, chain[1:], operations)
-        for reader in _readers(operation.name, operations)
+        reader.type in chain[0] and _leads_to(reader, chain[1:], index)
+        for reader in index.readers.get(operation.name, ())
     )
 
 
-def _rms_norm(operation: Operation, operations: tuple[Operation, ...]) -> bool:
+def _rms_norm(operation: Operation, index: Index) -> bool:
     return _is_square(operation) and _leads_to(
-        operation, ({"reduce_mean", "reduce_sum"}, {"add", "sqrt", "rsqrt"}), operations
+        operation, ({"reduce_mean", "reduce_sum"}, {"add", "sqrt", "rsqrt"}), index
     )
 
 
-def _softplus(operation: Operation, operations: tuple[Operation, ...]) -> bool:
+def _softplus(operation: Operation, index: Index) -> bool:
     by_hand = operation.type == "exp" and (
-        _leads_to(operation, ({"add"}, {"log"}), operations) or _leads_to(operation, ({"log"},), operations)
+        _leads_to(operation, ({"add"}, {"log"}), index) or _leads_to(operation, ({"log"},), index)
     )
     return operation.type == "softplus" or by_hand
 
 
-def _log_sum_exp(operation: Operation, operations: tuple[Operation, ...]) -> bool:
-    by_hand = operation.type == "exp" and _leads_to(operation, ({"reduce_sum"}, {"log"}), operations)
+def _log_sum_exp(operation: Operation, index: Index) -> bool:
+    by_hand = operation.type == "exp" and _leads_to(operation, ({"reduce_sum"}, {"log"}), index)
     return operation.type == "reduce_log_sum_exp" or by_hand
 
 
-def _mask(operation: Operation, operations: tuple[Operation, ...]) -> bool:
+def _mask(operation: Operation, index: Index) -> bool:
     return operation.type in {"add", "mul", "select", "sub"} and (
-        _leads_to(operation, ({"softmax"},), operations)
-        or _leads_to(operation, ({"add"}, {"softmax"}), operations)
+        _leads_to(operation, ({"softmax"},), index) or _leads_to(operation, ({"add"}, {"softmax"}), index)
     )
 
 
-def _mean(operation: Operation, _: tuple[Operation, ...]) -> bool:
+def _mean(operation: Operation, _: Index) -> bool:
     return operation.type == "reduce_mean"
 
 
-def _any(_: Operation, __: tuple[Operation, ...]) -> bool:
+def _any(_: Operation, __: Index) -> bool:
     return True
 
 

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coreml_gate.mil.dtypes import DTYPES
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Block, Constant, Function, Operation, TensorType
 from coreml_gate.mil.package import Package
 from coreml_gate.record import CompressionFacts, LayerCompression
 from coreml_gate.runtime.compile import compile_function
 
-_LAYERS = {"conv": "weight", "conv_transpose": "weight", "linear": "weight", "matmul": "y", "gather": "x"}
 _CAST = "constexpr_cast"
 
 
@@ -78,21 +78,10 @@ class _Weight:
 
 
 def _weights(function: Function) -> Iterator[_Weight]:
-    made = {value.name: item for item in function.block.walk() for value in item.outputs}
-    for operation in function.block.walk():
-        parameter = _LAYERS.get(operation.type)
-        name = next(iter(operation.inputs.get(parameter, ())), None) if parameter is not None else None
-        if isinstance(name, str) and name in made and _is_constant(name, made):
-            yield _Weight(function, operation, name, made)
-
-
-def _is_constant(name: str, made: dict[str, Operation]) -> bool:
-    item = made.get(name)
-    if item is None:
-        return False
-    return item.type == "const" or (
-        item.type.startswith("constexpr_") and all(_is_constant(read, made) for read in item.reads())
-    )
+    index = Index(function)
+    for operation, _, name in index.weights():
+        if name in index.stored:
+            yield _Weight(function, operation, name, index.producers)
 
 
 def _chain(name: str, made: dict[str, Operation]) -> Iterator[Operation]:

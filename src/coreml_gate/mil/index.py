@@ -1,6 +1,6 @@
-"""A function of a program, ready to be asked who makes a value, who reads it, and what is constant."""
+"""Who makes a value of a program, who reads it, and what is constant?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coreml_gate.mil.dtypes import DTYPES
+from coreml_gate.mil.graph import is_constant
 from coreml_gate.mil.ir import (
     Block,
     Constant,
@@ -25,8 +26,23 @@ _TRANSPARENT = frozenset({"cast", "identity", "reshape", "expand_dims", "squeeze
 _WEIGHTED = {"conv": "weight", "conv_transpose": "weight", "linear": "weight", "matmul": "y", "gather": "x"}
 
 
+def producers_in(operations: Iterable[Operation]) -> dict[str, Operation]:
+    """The operation that makes each value, by the value's name; constants included."""
+    return {value.name: item for item in operations for value in item.outputs}
+
+
+def constants_in(operations: Iterable[Operation]) -> dict[str, Constant]:
+    """The values of ``const`` operations by name."""
+    return {
+        value.name: item.attributes["val"]
+        for item in operations
+        if item.type == "const" and "val" in item.attributes
+        for value in item.outputs
+    }
+
+
 class Index:
-    """One function; constants are resolved, nested blocks are part of it."""
+    """One function with its nested blocks; each part is made when it is first read."""
 
     def __init__(self, function: Function) -> None:
         self.function = function
@@ -39,7 +55,7 @@ class Index:
     @cached_property
     def producers(self) -> dict[str, Operation]:
         """The operation that makes a value, by the value's name; constants included."""
-        return {value.name: item for item in self.function.block.walk() for value in item.outputs}
+        return producers_in(self.function.block.walk())
 
     @cached_property
     def readers(self) -> dict[str, tuple[Operation, ...]]:
@@ -58,10 +74,16 @@ class Index:
     @cached_property
     def constants(self) -> dict[str, Constant]:
         """Values of ``const`` operations by name."""
-        found = (
-            (item, item.attributes.get("val")) for item in self.function.block.walk() if item.type == "const"
-        )
-        return {item.name: value for item, value in found if value is not None}
+        return constants_in(self.function.block.walk())
+
+    @cached_property
+    def stored(self) -> frozenset[str]:
+        """Names of the values that the package holds, plain or packed (``constexpr_*``)."""
+        names: set[str] = set()
+        for operation in self.function.block.walk():
+            if is_constant(operation, names):
+                names.update(value.name for value in operation.outputs)
+        return frozenset(names)
 
     def of(self, *types: str) -> Iterator[Operation]:
         """The operations of these types, in order."""

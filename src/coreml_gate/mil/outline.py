@@ -31,7 +31,7 @@ _LAYER: Final = re.compile(r"^(.*?_\d+)(?=_|$)")
 def outline(function: Function) -> Outline:
     """The operations that run, in order, those of nested blocks right after the operation that holds them."""
     values = Values(function)
-    digests = _Digests(values, _makers(function))
+    digests = _Digests(values)
     modules = modules_of(function)
     nodes = (
         Node(
@@ -75,10 +75,6 @@ def module_of_weight(name: str) -> str:
     return "" if _UNNAMED.fullmatch(module) else module
 
 
-def _makers(function: Function) -> Mapping[str, Operation]:
-    return {value.name: operation for operation in function.block.walk() for value in operation.outputs}
-
-
 def _type_text(kind: ValueType) -> str:
     if isinstance(kind, ListType):
         return f"list of {kind.element}"
@@ -90,7 +86,6 @@ class _Digests:
     """Digests of the constants that operations read."""
 
     values: Values
-    makers: Mapping[str, Operation]
 
     def settings(self, operation: Operation) -> str:
         """Of everything constant but weights: numbers by three digits, which survive half precision."""
@@ -113,13 +108,10 @@ class _Digests:
         )
 
     def _constant(self, argument: Argument) -> Constant | None:
-        if isinstance(argument, Constant):
-            return argument
-        made = self.makers.get(argument)
-        return made.attributes.get("val") if made is not None and made.type == "const" else None
+        return argument if isinstance(argument, Constant) else self.values.index.constants.get(argument)
 
     def _form(self, argument: Argument) -> str:
-        made = self.makers[str(argument)]
+        made = self.values.index.producers[str(argument)]
         text = _type_text(made.outputs[0].type)
         return text if made.type == "const" else f"{made.type.removeprefix('constexpr_')} {text}"
 
@@ -130,7 +122,7 @@ class _Digests:
             yield str(constant.type).encode()
             yield constant.data.data.cast("B")
             return
-        made = self.makers[str(argument)]
+        made = self.values.index.producers[str(argument)]
         yield made.type.encode()
         for parameter, inner in _arguments(made):
             yield parameter.encode()

@@ -3,14 +3,16 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coreml_gate.errors import PackageError
-from coreml_gate.mil.graph import Shapes, is_constant, value_bytes
-from coreml_gate.mil.ir import Argument, Block, Constant, Function, ListType, Operation, TensorType, Value
+from coreml_gate.mil.graph import Shapes, value_bytes
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.ir import Argument, Constant, Function, ListType, Operation, TensorType, Value, ValueType
 
 _SETTINGS: Final = frozenset({"bool", "string", "int32", "int64", "uint32", "uint64"})
 
@@ -21,12 +23,18 @@ class Values:
 
     function: Function
     shapes: Shapes = field(default_factory=dict)
-    _values: dict[str, Value] = field(default_factory=dict, init=False)
-    _constants: dict[str, Constant] = field(default_factory=dict, init=False)
-    _stored: dict[str, int] = field(default_factory=dict, init=False)
+    _sizes: dict[str, int] = field(default_factory=dict, init=False)
+    """Bytes in the package of each stored value."""
 
     def __post_init__(self) -> None:
-        self._add(self.function.block)
+        for operation in self.function.block.walk():
+            if any(value.name in self.index.stored for value in operation.outputs):
+                self._store(operation)
+
+    @cached_property
+    def index(self) -> Index:
+        """Who makes and reads the values."""
+        return Index(self.function)
 
     def operations(self) -> Iterator[Operation]:
         """Every operation that runs, nested blocks included: neither constants nor what follows from them."""
@@ -36,11 +44,11 @@ class Values:
 
     def is_stored(self, name: str) -> bool:
         """Whether the package holds the value, packed or plain."""
-        return name in self._stored
+        return name in self.index.stored
 
     def is_weight(self, name: str) -> bool:
         """Whether it is a stored tensor of numbers to compute with: no shape, no axis, no scalar setting."""
-        kind = self._values[name].type
+        kind = self._kind(name)
         return (
             self.is_stored(name)
             and isinstance(kind, TensorType)
@@ -67,7 +75,7 @@ class Values:
         """
         if isinstance(argument, str) and argument in self.shapes:
             return self.shapes[argument]
-        kind = argument.type if isinstance(argument, Constant) else self._values[argument].type
+        kind = argument.type if isinstance(argument, Constant) else self._kind(argument)
         if isinstance(kind, TensorType) and kind.elements is not None:
             return tuple(size or 0 for size in kind.shape)
         if isinstance(kind, ListType) and kind.length is not None:
@@ -91,16 +99,16 @@ class Values:
         """
         if isinstance(argument, Constant):
             return argument.stored_bytes
-        if argument in self._stored:
-            return self._stored[argument]
-        return value_bytes(self._values[argument], self.shapes)
+        if argument in self._sizes:
+            return self._sizes[argument]
+        return value_bytes(Value(argument, self._kind(argument)), self.shapes)
 
     def constant(self, operation: Operation, parameter: str) -> NDArray[np.generic] | None:
         """The elements of a plain constant; ``None`` for anything else, and where it is left out."""
         bound = self.arguments(operation, parameter)
         if not bound:
             return None
-        held = bound[0] if isinstance(bound[0], Constant) else self._constants.get(bound[0])
+        held = bound[0] if isinstance(bound[0], Constant) else self.index.constants.get(bound[0])
         return None if held is None else held.array
 
     def flag(self, operation: Operation, parameter: str) -> bool:
@@ -108,21 +116,13 @@ class Values:
         held = self.constant(operation, parameter)
         return held is not None and bool(held)
 
-    def _add(self, block: Block) -> None:
-        self._values.update({value.name: value for value in block.inputs})
-        for operation in block.operations:
-            self._values.update({value.name: value for value in operation.outputs})
-            if is_constant(operation, self._stored.keys()):
-                self._store(operation)
-            for nested in operation.blocks:
-                self._add(nested)
+    def _kind(self, name: str) -> ValueType:
+        return self.index.types[name]
 
     def _store(self, operation: Operation) -> None:
         attributes = (item for key, item in operation.attributes.items() if key != "name")
         arguments = (item for bound in operation.inputs.values() for item in bound)
         held = (item for item in (*attributes, *arguments) if isinstance(item, Constant))
-        size = sum(item.stored_bytes for item in held) + sum(self._stored[name] for name in operation.reads())
+        size = sum(item.stored_bytes for item in held) + sum(self._sizes[name] for name in operation.reads())
         for value in operation.outputs:
-            self._stored[value.name] = size
-        if operation.type == "const" and "val" in operation.attributes:
-            self._constants[operation.outputs[0].name] = operation.attributes["val"]
+            self._sizes[value.name] = size

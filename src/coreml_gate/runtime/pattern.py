@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from coreml_gate.mil.index import constants_in, producers_in
 from coreml_gate.mil.ir import Argument, Block, Constant, Operation, TensorType
 from coreml_gate.runtime.arguments import Known
 
@@ -22,7 +23,7 @@ class Wiring:
 
     def __init__(self, block: Block, known: Mapping[str, Known]) -> None:
         self.known = {**known, **constants(block)}
-        self.makers = {value.name: made for made in block.operations for value in made.outputs}
+        self.makers = producers_in(block.operations)
 
     def made(self, name: Argument, kind: str) -> Operation:
         """The operation that gives ``name``, of this kind."""
@@ -51,11 +52,7 @@ class Wiring:
 
 def constants(block: Block) -> dict[str, Known]:
     """The constants that a block's own ``const`` operations name."""
-    return {
-        operation.name: operation.attributes["val"]
-        for operation in block.operations
-        if operation.type == "const" and "val" in operation.attributes
-    }
+    return dict(constants_in(block.operations))
 
 
 def argument(operation: Operation, parameter: str) -> Argument:
