@@ -3,14 +3,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from coreml_gate.config import Limits, ModelInput, SizeLimits
+from coreml_gate.config import ModelInput
+from coreml_gate.convert import Conversion, convert
 from coreml_gate.convert import cache as module
-from coreml_gate.convert.cache import ConversionCache, conversion_key, convert_cached
-from coreml_gate.convert.pipeline import Conversion
+from coreml_gate.convert.cache import ConversionCache
 from coreml_gate.record import ConversionFacts
-from tests.convert.conftest import Bench, MakeBench
+from tests.convert.conftest import MakeBench
 
 X = (ModelInput(name="x", shape=(1, 4)),)
 LINEAR = """
@@ -112,41 +111,11 @@ def test_a_key_that_another_process_stored_meanwhile_stays(
     assert (known.package / "Data/weight.bin").stat().st_size == 7
 
 
-def _key(made: Bench, closure: str = "closure") -> str:
-    return conversion_key(closure, made.source, made.samples, made.config)
-
-
-def test_the_key_follows_what_decides_a_conversion(bench: MakeBench) -> None:
-    made = bench(LINEAR, input=X)
-    key = _key(made)
-    assert key == _key(bench(LINEAR, input=X))
-    other_limits = Limits(size=SizeLimits(max_mb=1))
-    assert key == _key(bench(LINEAR, input=X, limits=other_limits))
-    others = [
-        _key(made, "another closure"),
-        _key(bench(LINEAR, input=X, precision="float32")),
-        _key(bench(LINEAR, input=X, output=("scores",))),
-        _key(bench(LINEAR, input=(ModelInput(name="x", shape=(2, 4)),))),
-    ]
-    made.source.model.fc.weight[0, 0] += 1e-7  # type: ignore[union-attr, operator, index]
-    others.append(_key(made))
-    assert key not in others
-    assert len(set(others)) == len(others)
-
-
-def test_the_key_follows_an_exported_graph(bench: MakeBench) -> None:
-    keys = []
-    for function in (torch.nn.ReLU(), torch.nn.Tanh()):
-        torch.export.save(torch.export.export(function, (torch.zeros(1, 4),)), bench.root / "net.pt2")
-        keys.append(_key(bench("", "net.pt2")))
-    assert keys[0] != keys[1]
-
-
 def test_a_second_conversion_is_taken_from_the_cache(bench: MakeBench, tmp_path: Path) -> None:
     made = bench(LINEAR, input=X, precision="float32")
     cache = ConversionCache(tmp_path / "cache")
     first, second = (
-        convert_cached(made.source, made.samples, made.config, tmp_path / name, cache=cache, closure="c")
+        convert(made.source, made.samples, made.config, tmp_path / name, cache=cache, closure="c")
         for name in ("first", "second")
     )
     assert (first.facts.cached, second.facts.cached) == (False, True)

@@ -6,7 +6,7 @@ import torch
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
-from coreml_gate.convert.pipeline import Mapper
+from coreml_gate.convert.mapper import Mapper
 from coreml_gate.criteria import failing_error, has_parity
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples

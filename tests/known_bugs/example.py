@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from coreml_gate.config import ModelConfig, ParityLimits
 from coreml_gate.convert.capture import Route
-from coreml_gate.convert.pipeline import Mapper
+from coreml_gate.convert.mapper import Mapper
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples

@@ -5,101 +5,19 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import coremltools as ct
-import numpy as np
-import torch
 from pydantic import ValidationError
-from torch.export import ExportedProgram
 
-import coreml_gate
-from coreml_gate.config import ModelConfig
-from coreml_gate.convert.pipeline import ORIGINS, Conversion, convert
-from coreml_gate.engines.samples import Samples
-from coreml_gate.engines.source import Source
+from coreml_gate.convert.conversion import ORIGINS, Conversion
 from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts
 from coreml_gate.torch_graph import GRAPH
 
 DEFAULT_LIMIT_BYTES: Final = 5 * 10**9
 _INDEX: Final = "entry.json"
-CONVERSION_OPTIONS: Final = {
-    "precision",
-    "keep_fp32",
-    "deployment_target",
-    "conversion",
-    "compute_units",
-    "compress",
-    "converter",
-    "input",
-    "output",
-}
-"""The options that a conversion depends on; limits and names do not change a package."""
-
-
-def convert_cached(
-    source: Source,
-    samples: Samples,
-    config: ModelConfig,
-    folder: Path,
-    *,
-    cache: "ConversionCache",
-    closure: str,
-) -> Conversion:
-    """Takes the packages from the cache, or converts and keeps them; failures are never kept."""
-    if source.kind == "package":
-        return convert(source, samples, config, folder)
-    key = conversion_key(closure, source, samples, config)
-    known = cache.load(key, folder)
-    if known is not None:
-        return known
-    conversion = convert(source, samples, config, folder)
-    cache.store(key, conversion)
-    return conversion
-
-
-def conversion_key(closure: str, source: Source, samples: Samples, config: ModelConfig) -> str:
-    """Hashes the source files' digest, the weights, the samples' form, the options and the versions."""
-    digest = hashlib.sha256()
-    for part in _key_parts(closure, source, samples, config):
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
-
-
-def _key_parts(closure: str, source: Source, samples: Samples, config: ModelConfig) -> Iterator[bytes]:
-    yield closure.encode()
-    yield json.dumps(
-        [coreml_gate.__version__, ct.__version__, torch.__version__, np.__version__], default=str
-    ).encode()
-    yield config.model_dump_json(include=CONVERSION_OPTIONS).encode()
-    for sample in samples.samples:
-        yield json.dumps([[n, str(v.dtype), list(v.shape)] for n, v in sample.items()]).encode()
-    yield _graph(source).encode()
-    for name, value in _state(source).items():
-        yield f"{name} {value.dtype} {list(value.shape)}".encode()
-        yield value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
-
-
-def _graph(source: Source) -> str:
-    """The program of a source that is no Python code, and so no part of the closure."""
-    if isinstance(source.model, ExportedProgram):
-        return f"{source.model.graph} {source.model.range_constraints}"
-    return str(source.model.inlined_graph) if isinstance(source.model, torch.jit.ScriptModule) else ""
-
-
-def _state(source: Source) -> dict[str, torch.Tensor]:
-    if isinstance(source.model, ExportedProgram):
-        constants = {k: v for k, v in source.model.constants.items() if isinstance(v, torch.Tensor)}
-        return {**source.model.state_dict, **constants}
-    if source.model is None:
-        return {}
-    buffers = dict(source.model.named_buffers())
-    return {**source.model.state_dict(), **buffers}
 
 
 @dataclass(frozen=True)

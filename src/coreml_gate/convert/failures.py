@@ -1,9 +1,11 @@
 """What a failed conversion says: the converter's own words, and a way out where the failure is known."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from coreml_gate.convert.quiet import quiet
 from coreml_gate.engines.python import place_of
 from coreml_gate.record import MissingOperation
 
@@ -78,6 +80,18 @@ class ConversionFailedError(Exception):
         self.message = message
         self.hint = hint
         self.missing = missing
+
+
+@contextmanager
+def converter_errors(root: Path) -> Iterator[None]:
+    """Runs torch's capture or coremltools quietly, and turns whatever either raises into its message."""
+    with quiet() as heard:
+        try:
+            yield
+        except ConversionFailedError:
+            raise
+        except Exception as error:  # coremltools and torch.export document no exceptions
+            raise failure_of(error, root, heard.errors) from error
 
 
 def failure_of(error: Exception, root: Path, heard: Sequence[str] = ()) -> ConversionFailedError:

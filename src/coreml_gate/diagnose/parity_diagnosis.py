@@ -12,8 +12,8 @@ from torch.export import ExportedProgram
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route, routes
 from coreml_gate.convert.failures import ConversionFailedError
+from coreml_gate.convert.mapper import Mapper
 from coreml_gate.convert.mapping import Mapped
-from coreml_gate.convert.pipeline import Mapper
 from coreml_gate.convert.unread import unread_arguments
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.first_wrong import AGREES, first_wrong

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert import Conversion, ConversionCache, convert, convert_cached
+from coreml_gate.convert import Conversion, ConversionCache, convert
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.origins import Origin, read_origins
 from coreml_gate.convert.pipeline import convert_shipped
@@ -212,10 +212,8 @@ def _convert(expected: Expected, job: Job, log: EventLog) -> Twins | None:
 
 def converted(expected: Expected, model: ModelConfig, folder: Path, job: Job) -> Conversion:
     """The packages of the source with these options, from the cache where they are in it."""
-    arguments = (expected.source, expected.samples, model, folder)
-    if job.cache is None:
-        return convert(*arguments)
-    return convert_cached(*arguments, cache=ConversionCache(job.cache), closure=job.closure)
+    cache = None if job.cache is None else ConversionCache(job.cache)
+    return convert(expected.source, expected.samples, model, folder, cache=cache, closure=job.closure)
 
 
 def twins_of(conversion: Conversion, job: Job, log: EventLog) -> Twins | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert import Conversion
-from coreml_gate.convert.cache import CONVERSION_OPTIONS
+from coreml_gate.convert.key import CONVERSION_OPTIONS
 from coreml_gate.convert.pipeline import compress_package
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
