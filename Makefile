@@ -50,6 +50,7 @@ schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on config
 	$(OPEN) coreml_gate.config.document docs/configuration.md
 	$(OPEN) coreml_gate.rules.document docs/rules.md
 	$(OPEN) coreml_gate.devices.document > docs/devices.md
+	$(OPEN) coreml_gate.checks.document README.md docs/report.md
 	$(PY) -c 'from coreml_gate.report.document import schema; print(schema(), end="")' > docs/report.schema.json
 	$(OPEN) tests.action.document
 

@@ -117,6 +117,16 @@ def factor(head: float, base: float) -> str:
     return f"{TIMES}1000+" if ratio > _GREATEST_FACTOR else f"{TIMES}{number(ratio, 2)}"
 
 
+CHANGES: Final[dict[Change, str]] = {
+    percent_change: "per cent",
+    difference: "difference",
+    points: "points",
+    decibel_difference: "dB",
+    factor: "factor",
+}
+"""The changes in words."""
+
+
 def _decimals(value: float, digits: int) -> int:
     """Decimals that leave ``digits`` digits in all, and as many behind the point below one."""
     before = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0

@@ -20,6 +20,11 @@ def percent(share: float) -> str:
     return f"{number(100 * share, 2)} %"
 
 
+def growth(ratio: float) -> str:
+    """How much a greatest ratio allows: ``5 %`` for 1.05."""
+    return percent(ratio - 1)
+
+
 def megabytes(size: float) -> str:
     """Bytes as MB (10^6), to the tenth from 100 MB on and with three digits below."""
     scaled = size / MB

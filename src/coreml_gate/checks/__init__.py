@@ -1,11 +1,12 @@
 """The questions that the gate asks of a model, in the order in which a person reads the answers.
 
-A check is a module with its question as the docstring and ``run(evidence)``, which gives its findings. Limits
-are values of the configuration and argued there (``config/limits.py``).
+A check is a module with a :class:`Check`: its question, ``run(evidence)``, which gives its findings, and its
+column. Tables, reports and pages are derived from it; only :data:`CHECKS` names it. Limits are values of the
+configuration and argued there (``config/limits.py``).
 """
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from coreml_gate.checks import (
     adversarial,
@@ -30,44 +31,53 @@ from coreml_gate.checks import (
     source,
     structure,
 )
+from coreml_gate.checks.check import PARTS, Check, Column
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.verdict import Finding
 
-__all__ = ["CHECKS", "Check", "Evidence", "examine"]
-
-
-class Check(Protocol):
-    """Asks one question of one model."""
-
-    def __call__(self, evidence: Evidence) -> tuple[Finding, ...]:
-        """Answers it, in one finding per thing that a person would look at."""
+__all__ = ["CHECKS", "Check", "Column", "Evidence", "columns", "examine", "question_of"]
 
 
 CHECKS: Final[Mapping[str, Check]] = {
-    conversion.CHECK: conversion.run,
-    interface.CHECK: interface.run,
-    parity.CHECK: parity.run,
-    adversarial.CHECK: adversarial.run,
-    precision.CHECK: precision.run,
-    hazards.CHECK: hazards.run,
-    coreml_parity.CHECK: coreml_parity.run,
-    evaluate.CHECK: evaluate.run,
-    size.CHECK: size.run,
-    memory.CHECK: memory.run,
-    latency.CHECK: latency.run,
-    footprint.CHECK: footprint.run,
-    placement.CHECK: placement.run,
-    on_device.CHECK: on_device.run,
-    compression.CHECK: compression.run,
-    rules.CHECK: rules.run,
-    cost.CHECK: cost.run,
-    devices.CHECK: devices.run,
-    structure.CHECK: structure.run,
-    litert.CHECK: litert.run,
+    check.name: check
+    for check in (
+        conversion.CHECK,
+        interface.CHECK,
+        parity.CHECK,
+        adversarial.CHECK,
+        precision.CHECK,
+        hazards.CHECK,
+        coreml_parity.CHECK,
+        evaluate.CHECK,
+        size.CHECK,
+        memory.CHECK,
+        latency.CHECK,
+        footprint.CHECK,
+        placement.CHECK,
+        on_device.CHECK,
+        compression.CHECK,
+        rules.CHECK,
+        cost.CHECK,
+        devices.CHECK,
+        structure.CHECK,
+        litert.CHECK,
+    )
 }
 
 
 def examine(evidence: Evidence) -> tuple[Finding, ...]:
     """All findings: first what stopped the measuring, if anything did, then every check."""
-    answers = (check(evidence) for check in CHECKS.values())
-    return (*source.run(evidence), *(finding for findings in answers for finding in findings))
+    asked = (source.CHECK, *CHECKS.values())
+    return tuple(finding for check in asked for finding in check.run(evidence))
+
+
+def columns() -> dict[str, Column]:
+    """The column of each check that has one, by part of the table, within a part in the checks' order."""
+    found = ((name, check.column) for name, check in CHECKS.items() if check.column is not None)
+    return dict(sorted(found, key=lambda pair: PARTS.index(pair[1].part)))
+
+
+def question_of(name: str) -> str | None:
+    """What a check asks; ``None`` for a finding that belongs to the run and to no model."""
+    found = source.CHECK if name == source.NAME else CHECKS.get(name)
+    return None if found is None else found.question

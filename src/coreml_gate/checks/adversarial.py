@@ -8,6 +8,7 @@ where the samples as they are differ already, parity fails and nothing is added 
 import re
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import place_of, sentence, way_out
 from coreml_gate.criteria import has_parity, parity_violations
@@ -15,22 +16,22 @@ from coreml_gate.record import ParityDiagnosis, Variant
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted
 
-CHECK: Final = "adversarial"
+NAME: Final = "adversarial"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding for all variants and outputs."""
     head = evidence.head
     if not evidence.config.adversarial:
-        return (skipped(CHECK, "outputs", "adversarial = false."),)
+        return (skipped(NAME, "outputs", "adversarial = false."),)
     if head.source is not None and head.source.kind == "package":
-        return (skipped(CHECK, "outputs", "the source is a package: there is nothing to compare it with."),)
+        return (skipped(NAME, "outputs", "the source is a package: there is nothing to compare it with."),)
     if not head.parity:
-        return (evidence.unmeasured(CHECK, "outputs"),)
+        return (evidence.unmeasured(NAME, "outputs"),)
     if not has_parity(head.parity, evidence.limits.parity):
-        return (skipped(CHECK, "outputs", "the samples as they are differ already: see parity."),)
+        return (skipped(NAME, "outputs", "the samples as they are differ already: see parity."),)
     if not head.adversarial:
-        return (skipped(CHECK, "outputs", "no change of the samples leaves the source defined and stable."),)
+        return (skipped(NAME, "outputs", "no change of the samples leaves the source defined and stable."),)
     return (_finding(evidence),)
 
 
@@ -40,7 +41,7 @@ def _finding(evidence: Evidence) -> Finding:
     total = counted(len(variants), "variant")
     if not wrong:
         return Finding(
-            check=CHECK,
+            check=NAME,
             status=Status.PASS,
             subject="outputs",
             message=f"the package answers like the source on {total} of the samples.",
@@ -49,7 +50,7 @@ def _finding(evidence: Evidence) -> Finding:
     diagnosis = _diagnosis(evidence, wrong)
     file, line = place_of(diagnosis)
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.WARN,
         subject="outputs",
         message=f"{_violation(wrong[0], evidence)}: the conversion is wrong for such inputs "
@@ -76,3 +77,11 @@ def _diagnosis(evidence: Evidence, wrong: list[Variant]) -> ParityDiagnosis | No
     diagnosis = evidence.head.parity_diagnosis
     names = {variant.name for variant in wrong}
     return diagnosis if diagnosis is not None and diagnosis.asked_by in names else None
+
+
+CHECK: Final = Check(
+    NAME,
+    "Does the package answer like the source on changed samples?",
+    run,
+    limit="that of parity, as a warning",
+)

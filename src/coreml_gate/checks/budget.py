@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from coreml_gate.checks.evidence import Evidence
+from coreml_gate.config import MemoryLimits, SizeLimits
 from coreml_gate.criteria import Violation, gravest_first
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import MB, megabytes, number, passing_maximum
+from coreml_gate.wording import MB, growth, megabytes, number, passing_maximum
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,15 @@ class Budget:
         if not self.base or self.max_ratio is None or self.head < self.ratio_from_mb * MB:
             return None
         return self.base * self.max_ratio
+
+
+def budget_limit(limits: SizeLimits | MemoryLimits) -> str:
+    """The default limits in words: ``200 MB, and 10 % against base``."""
+    parts = (
+        *(() if limits.max_mb is None else (f"{limits.max_mb:,.0f} MB",)),
+        *(() if limits.max_ratio is None else (f"{growth(limits.max_ratio)} against base",)),
+    )
+    return ", and ".join(parts)
 
 
 def judge_budget(

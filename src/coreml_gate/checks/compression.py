@@ -8,12 +8,13 @@ at. A layer that compression silently left out is a warning, because the package
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.record import LayerCompression, ModelRecord
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, megabytes, number
 
-CHECK: Final = "compression"
+NAME: Final = "compression"
 SUBJECT: Final = "weights"
 WORST_LAYERS: Final = 5
 _HALF_BYTES: Final = 2
@@ -29,17 +30,17 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding in bits per weight; its details name the layers that lost most."""
     options, facts = evidence.config.compress, evidence.head.compression
     if evidence.head.package is None:
-        return (evidence.no_package(CHECK, SUBJECT),)
+        return (evidence.no_package(NAME, SUBJECT),)
     if facts is None:
         if options is None:
-            return (skipped(CHECK, SUBJECT, "nothing is compressed."),)
+            return (skipped(NAME, SUBJECT, "nothing is compressed."),)
         return (_nothing_compressed(),)
     threshold = 0 if options is None else options.weight_threshold
     left_out = [layer for layer in facts.layers if not layer.compressed and layer.elements > threshold]
     base = None if evidence.base is None else evidence.base.compression
     return (
         Finding(
-            check=CHECK,
+            check=NAME,
             status=Status.WARN if left_out else Status.PASS,
             subject=SUBJECT,
             message=_message(facts.layers, left_out),
@@ -54,7 +55,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _nothing_compressed() -> Finding:
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.WARN,
         subject=SUBJECT,
         message="`compress` is configured, and no layer is compressed.",
@@ -108,3 +109,12 @@ def _details(layers: Layers, left_out: Layers, head: ModelRecord) -> Iterator[st
         if side == "fp16" and wide is not None:
             change = f"{value - wide:+.2g}"
             yield f"`{name}`: {number(value, 4)}, the float32 package gives {number(wide, 4)} ({change})"
+
+
+CHECK: Final = Check(
+    NAME,
+    "What did compression save, and which layers did it miss or hit?",
+    run,
+    limit="shown",
+    absolute=True,
+)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.record import ConversionFacts, MissingOperation
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, first_and_more, listed, number
 
-CHECK: Final = "conversion"
+NAME: Final = "conversion"
 SUBJECT: Final = "package"
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -35,9 +36,9 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding: converted, or why not with everything that is missing at once."""
     facts = evidence.head.conversion
     if facts is None:
-        return (skipped(CHECK, SUBJECT, "measuring stopped before it."),)
+        return (skipped(NAME, SUBJECT, "measuring stopped before it."),)
     if facts.status == "not-needed":
-        return (skipped(CHECK, SUBJECT, "not needed: the source is a package."),)
+        return (skipped(NAME, SUBJECT, "not needed: the source is a package."),)
     if facts.status == "converted":
         return (_converted(facts, evidence),)
     return (_not_converted(facts, evidence),)
@@ -48,7 +49,7 @@ def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
     base = None if evidence.base is None else evidence.base.conversion
     other_route = base is not None and base.status == "converted" and base.route != facts.route
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.PASS,
         subject=SUBJECT,
         message=f"package: converted by way of {facts.route}, {effort}.",
@@ -62,7 +63,7 @@ def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
 def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
     base = None if evidence.base is None else evidence.base.conversion
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.FAIL,
         subject=SUBJECT,
         message=_failure(facts),
@@ -90,3 +91,12 @@ def _failure(facts: ConversionFacts) -> str:
 def _missing_line(missing: MissingOperation) -> str:
     where = f", called in {listed(missing.modules)}" if missing.modules else ""
     return f"`{missing.operation}`: {counted(missing.count, 'call')}{where}"
+
+
+CHECK: Final = Check(
+    NAME,
+    "Does the source convert to Core ML?",
+    run,
+    limit="it must convert",
+    absolute=True,
+)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Final
 
+from coreml_gate import figures
+from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.config import PrecisionLimits
 from coreml_gate.criteria import (
@@ -26,7 +28,7 @@ from coreml_gate.record import ChildEnding, Comparison, CoreMlFacts, CoreMlRun
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import number
 
-CHECK: Final = "coreml-parity"
+NAME: Final = "coreml-parity"
 
 _AGREES: Final = "; our runtime agrees with PyTorch"
 _PACKAGE: Final = ", and our runtime does not agree with PyTorch either: the package is wrong, not Core ML"
@@ -49,12 +51,12 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     Its value is the least PSNR of all outputs and samples.
     """
     if evidence.head.package is None:
-        return (evidence.no_package(CHECK, "Core ML"),)
+        return (evidence.no_package(NAME, "Core ML"),)
     facts = evidence.head.core_ml
     if facts is None:
-        return (skipped(CHECK, "Core ML", NO_MAC),)
+        return (skipped(NAME, "Core ML", NO_MAC),)
     if not facts.runs:
-        return (skipped(CHECK, "Core ML", "the model allows none of the hardware that was asked for."),)
+        return (skipped(NAME, "Core ML", "the model allows none of the hardware that was asked for."),)
     groups: dict[tuple[str, ...], list[_Answer]] = {}
     for each in facts.runs:
         answer = _Answer(each, _finding(each, facts, evidence), _who((each,), facts))
@@ -106,11 +108,11 @@ def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
         return _ended(run, run.ending, facts)
     reference = run.against_source or run.against_runtime
     if not reference:
-        return skipped(CHECK, _subject(run, facts), "there are no samples to predict.")
+        return skipped(NAME, _subject(run, facts), "there are no samples to predict.")
     limits = evidence.limits.precision
     raised = gravest_first(_violations(run, reference, facts, limits))
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=_status(raised, run, facts),
         subject=_subject(run, facts),
         message=f"{_who((run,), facts)}: {_message(raised, reference, limits)}",
@@ -150,7 +152,7 @@ def _status(raised: tuple[Violation, ...], run: CoreMlRun, facts: CoreMlFacts) -
 def _ended(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> Finding:
     excused = _is_excused(run, facts)
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.UNSURE if excused else Status.FAIL,
         subject=_subject(run, facts),
         message=(
@@ -233,3 +235,23 @@ def _hint(raised: tuple[Violation, ...]) -> str:
             "it gets wrong; keeping operations in FP32 keeps them off the Neural Engine."
         )
     return "compare the hardware in the details; `keep-fp32` helps where half precision is the reason."
+
+
+CHECK: Final = Check(
+    NAME,
+    "Does Core ML itself answer like the source, on every choice of hardware?",
+    run,
+    limit="that of precision",
+    needs="Mac",
+    column=Column(
+        "Engine",
+        "numbers",
+        "PSNR of Core ML against the source, worst sample, on each choice of hardware, the gravest first",
+        figures.decibel_difference,
+        figures.decibels,
+        highest_is_worst=False,
+        exact="equal",
+        by_subject=True,
+        most=4,
+    ),
+)

@@ -6,14 +6,16 @@ The figures are counted on the program: exact, the same on every machine, and no
 from collections.abc import Iterator
 from typing import Final
 
+from coreml_gate import figures
+from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.config.limits import CostLimits
 from coreml_gate.criteria import Violation, gravest_first
 from coreml_gate.record import CostFacts
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import MB, megabytes, number, passing_maximum, percent
+from coreml_gate.wording import MB, growth, megabytes, number, passing_maximum, percent
 
-CHECK: Final = "cost"
+NAME: Final = "cost"
 SUBJECT: Final = "compute"
 UNIT: Final = "MMAC"
 MILLION: Final = 10**6
@@ -25,14 +27,14 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding in millions of multiply-accumulates, with the parts of the model in its details."""
     cost = evidence.head.cost
     if cost is None:
-        return (evidence.unmeasured(CHECK, SUBJECT),)
+        return (evidence.unmeasured(NAME, SUBJECT),)
     base = None if evidence.base is None else evidence.base.cost
     comparable = base if base is not None and base.shape == cost.shape else None
     raised = _violations(cost, comparable, evidence)
     ratio = evidence.limits.cost.max_ratio
     return (
         Finding(
-            check=CHECK,
+            check=NAME,
             status=raised[0].status if raised else Status.PASS,
             subject=SUBJECT,
             message=_message(cost, comparable, raised),
@@ -114,3 +116,19 @@ def _details(
         share = percent(part.macs / cost.macs) if cost.macs else "0 %"
         name = part.name or "(no name)"
         yield f"{name}: {share} of the multiply-accumulates, {megabytes(part.bytes)} moved"
+
+
+CHECK: Final = Check(
+    NAME,
+    "How much more than the baseline does the model compute and move?",
+    run,
+    limit=f"{growth(CostLimits().max_ratio or 1)} against base",
+    column=Column(
+        "Compute",
+        "resources",
+        "millions of multiply-accumulates; left out as long as nothing changes",
+        figures.percent_change,
+        figures.mmacs,
+        only_changes=True,
+    ),
+)

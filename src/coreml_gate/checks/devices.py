@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.devices import Device, devices, that_run
 from coreml_gate.devices.roofline import SEEN, SEEN_BY_PRODUCTS, least_seconds
 from coreml_gate.record import CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.verdict import SEVERITY, Finding, Status
-from coreml_gate.wording import MB, megabytes, number
+from coreml_gate.wording import MB, megabytes, number, percent
 
-CHECK: Final = "devices"
+NAME: Final = "devices"
 SUBJECT: Final = "devices"
 MODEL_SHARE: Final = 0.6
 """How much of an app's memory its model may take."""
@@ -63,15 +64,15 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding about the worst device, with a line for each in its details; its value is a share in %."""
     asked = _asked(evidence)
     if isinstance(asked, str):
-        return (skipped(CHECK, SUBJECT, asked),)
+        return (skipped(NAME, SUBJECT, asked),)
     memory, package = evidence.head.memory, evidence.head.package
     if memory is None or package is None:
-        return (evidence.unmeasured(CHECK, SUBJECT),)
+        return (evidence.unmeasured(NAME, SUBJECT),)
     fits = [_fit(device, memory, package, evidence.head.cost) for device in asked]
     worst = max(fits, key=lambda fit: (SEVERITY.index(fit.status), fit.share))
     return (
         Finding(
-            check=CHECK,
+            check=NAME,
             status=worst.status,
             subject=SUBJECT,
             message=_message(worst, fits),
@@ -166,3 +167,12 @@ def _notes(fits: Sequence[_Fit], evidence: Evidence) -> list[str]:
             "float32: the Neural Engine computes in half precision only, so CPU or GPU run this model."
         )
     return notes
+
+
+CHECK: Final = Check(
+    NAME,
+    "Does the model fit the devices for which it is meant?",
+    run,
+    limit=f"{percent(MODEL_SHARE)} of what an app may use there",
+    absolute=True,
+)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from coreml_gate import figures
+from coreml_gate.checks.check import MAX_METRICS, Check, Column
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.config import EvaluateLimits
 from coreml_gate.criteria import Violation, gravest_first
@@ -11,7 +13,7 @@ from coreml_gate.record import ModelRecord, Side
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import listed, number, passing_maximum, passing_minimum
 
-CHECK: Final = "evaluate"
+NAME: Final = "evaluate"
 SUBJECT: Final = "metrics"
 
 _ROUNDING: Final = 1e-12
@@ -36,10 +38,10 @@ class Metric:
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per metric; its value is the package's number."""
     if evidence.config.evaluate is None:
-        return (skipped(CHECK, SUBJECT, "no `evaluate` is configured."),)
+        return (skipped(NAME, SUBJECT, "no `evaluate` is configured."),)
     metrics = _metrics(evidence.head, evidence.base)
     if not metrics:
-        return (evidence.unmeasured(CHECK, SUBJECT),)
+        return (evidence.unmeasured(NAME, SUBJECT),)
     limits = evidence.limits.evaluate
     findings = [_finding(metric, limits.get(metric.name), evidence) for metric in metrics]
     names = [metric.name for metric in metrics]
@@ -85,7 +87,7 @@ def _unreturned(names: list[str], evidence: Evidence) -> Iterator[Finding]:
 
 
 def _missing(name: str, status: Status, text: str, hint: str) -> Finding:
-    return Finding(check=CHECK, status=status, subject=name, message=f"metric `{name}` {text}", hint=hint)
+    return Finding(check=NAME, status=status, subject=name, message=f"metric `{name}` {text}", hint=hint)
 
 
 def _finding(metric: Metric, limits: EvaluateLimits | None, evidence: Evidence) -> Finding:
@@ -93,7 +95,7 @@ def _finding(metric: Metric, limits: EvaluateLimits | None, evidence: Evidence) 
     asked = "" if limits is not None else "; no limit is set"
     summary = f"metric `{metric.name}`: {_summary(metric)}"
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=raised[0].status if raised else Status.PASS,
         subject=metric.name,
         message=f"{summary}, {raised[0].message}.{raised[0].remedy}" if raised else f"{summary}{asked}.",
@@ -172,3 +174,20 @@ def _bound(metric: Metric, limits: EvaluateLimits) -> float | None:
     if limits.max_rise is not None:
         upper += [reference + limits.max_rise for reference in references]
     return max(lower) if lower else min(upper, default=None)
+
+
+CHECK: Final = Check(
+    NAME,
+    "Does the package still reach the model's own metric?",
+    run,
+    limit="yours",
+    absolute=True,
+    column=Column(
+        "Metrics",
+        "task",
+        f"up to {MAX_METRICS} metrics of `evaluate`, the gravest first",
+        figures.difference,
+        figures.number,
+        by_subject=True,
+    ),
+)

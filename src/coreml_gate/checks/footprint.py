@@ -6,21 +6,23 @@ the head is over the limit only if each of its processes is, against each of the
 
 from typing import Final
 
+from coreml_gate import figures
+from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.record import CoreMlFacts, Footprints
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import MB, megabytes, number, passing_maximum
 
-CHECK: Final = "footprint"
+NAME: Final = "footprint"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding in MB (10^6 bytes): the greatest of the head's processes."""
     if evidence.head.package is None:
-        return (evidence.no_package(CHECK, CHECK),)
+        return (evidence.no_package(NAME, NAME),)
     facts, limit = evidence.head.core_ml, evidence.limits.memory.footprint_max_ratio
     if facts is None:
-        return (skipped(CHECK, CHECK, NO_MAC),)
+        return (skipped(NAME, NAME, NO_MAC),)
     if facts.footprints is not None and limit is not None:
         return (_judged(facts.footprints, limit, facts),)
     return (_shown(facts),)
@@ -30,10 +32,10 @@ def _shown(facts: CoreMlFacts) -> Finding:
     """What the predictions took, judged by nothing."""
     peaks = {run.units: run.peak_bytes for run in facts.runs if run.peak_bytes is not None}
     if not peaks:
-        return skipped(CHECK, CHECK, f"{facts.machine.engine} predicted on no choice of hardware.")
+        return skipped(NAME, NAME, f"{facts.machine.engine} predicted on no choice of hardware.")
     greatest = max(peaks, key=lambda units: peaks[units])
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.PASS,
         subject=_subject(facts),
         message=f"{facts.machine.engine} on {greatest}: {megabytes(peaks[greatest])}, no limit is asked for.",
@@ -50,7 +52,7 @@ def _judged(footprints: Footprints, max_ratio: float, facts: CoreMlFacts) -> Fin
     words = {Status.PASS: "", Status.FAIL: ": more in every process"}
     advice = f" Would pass with footprint-max-ratio = {passing_maximum(ratio, 3)}."
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=status,
         subject=_subject(facts),
         message=(
@@ -79,4 +81,19 @@ def _status(footprints: Footprints, max_ratio: float) -> Status:
 
 
 def _subject(facts: CoreMlFacts) -> str:
-    return f"{CHECK} (stand-in)" if facts.machine.stand_in else CHECK
+    return f"{NAME} (stand-in)" if facts.machine.stand_in else NAME
+
+
+CHECK: Final = Check(
+    NAME,
+    "How much memory does the process hold at most that predicts with Core ML?",
+    run,
+    limit="shown; `footprint-max-ratio` limits it",
+    needs="Mac",
+    column=Column(
+        "Footprint",
+        "engine",
+        "greatest footprint of a process that predicts with Core ML",
+        figures.percent_change,
+    ),
+)

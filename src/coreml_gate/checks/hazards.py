@@ -7,13 +7,14 @@ when its kind, its module and the type of its operation are.
 
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
 from coreml_gate.record import Diagnosis, Hazard, HazardKind, OperationError, Repair, Rewrite
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, number
 
-CHECK: Final = "hazards"
+NAME: Final = "hazards"
 SUBJECT: Final = "operations"
 _EXACT_NAMES: Final = 3
 
@@ -37,9 +38,9 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """
     diagnosis = evidence.head.diagnosis
     if evidence.head.package is None:
-        return (evidence.no_package(CHECK, SUBJECT),)
+        return (evidence.no_package(NAME, SUBJECT),)
     if diagnosis is None:
-        return (skipped(CHECK, SUBJECT, _why_not(evidence)),)
+        return (skipped(NAME, SUBJECT, _why_not(evidence)),)
     harmful = tuple(hazard for hazard in diagnosis.hazards if hazard.bites_in == "fp16")
     risky = tuple(hazard for hazard in diagnosis.hazards if hazard.bites_in != "fp16")
     findings = (
@@ -47,8 +48,8 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         *([_finding(risky, Status.WARN, diagnosis, evidence)] if risky else []),
     )
     if diagnosis.note and not findings and not diagnosis.strict:
-        return (Finding(check=CHECK, status=Status.UNSURE, subject=SUBJECT, message=diagnosis.note),)
-    left_out = (skipped(CHECK, SUBJECT, diagnosis.note),) if diagnosis.note else ()
+        return (Finding(check=NAME, status=Status.UNSURE, subject=SUBJECT, message=diagnosis.note),)
+    left_out = (skipped(NAME, SUBJECT, diagnosis.note),) if diagnosis.note else ()
     return (*(findings or (_nothing(diagnosis),)), *left_out)
 
 
@@ -63,7 +64,7 @@ def _nothing(diagnosis: Diagnosis) -> Finding:
     """With a part left out, only what ranges tell of any program."""
     bounds = "65504, where half precision ends" if diagnosis.note else "the bounds of half precision"
     message = f"no operation comes near {bounds}, or none where it would matter."
-    return Finding(check=CHECK, status=Status.PASS, subject=SUBJECT, message=message)
+    return Finding(check=NAME, status=Status.PASS, subject=SUBJECT, message=message)
 
 
 def _finding(
@@ -79,7 +80,7 @@ def _finding(
     repair = repair_of(evidence.head, "fp16-strict") if strict else None
     file, _, line = first.place.rpartition(":")
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=status,
         subject=first.operation,
         message=f"{_new(base, evidence)}{_describe(first)}{_change(first, base)}.{more}",
@@ -158,3 +159,11 @@ def _error_line(error: OperationError) -> str:
         f"{error.mode} error of `{error.operation}` ({error.operation_type}): alone {own}, "
         f"with what it inherits {number(error.inherited, 2)}"
     )
+
+
+CHECK: Final = Check(
+    NAME,
+    "Which operations does half precision break, or nearly break?",
+    run,
+    limit="none that harms an output",
+)

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.frozen import changed
 from coreml_gate.record import FeatureFacts, PackageFacts
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, first_and_more
 
-CHECK: Final = "interface"
+NAME: Final = "interface"
 SUBJECT: Final = "interface"
 
 Role = Literal["input", "output", "state"]
@@ -40,10 +41,10 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding for all breaking changes and one for all others; a single pass when there are none."""
     head = evidence.head.package
     if head is None:
-        return (evidence.no_package(CHECK, SUBJECT),)
+        return (evidence.no_package(NAME, SUBJECT),)
     base = None if evidence.base is None else evidence.base.package
     if base is None:
-        return (skipped(CHECK, SUBJECT, "no baseline to compare with."),)
+        return (skipped(NAME, SUBJECT, "no baseline to compare with."),)
     changes = tuple(_changes(base, head))
     if not changes:
         return (_finding(Status.PASS, f"{_inventory(head)}, as in the baseline"),)
@@ -67,7 +68,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _finding(status: Status, text: str, details: tuple[str, ...] = (), hint: str = "") -> Finding:
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=status,
         subject=SUBJECT,
         message=f"interface: {text}.",
@@ -141,3 +142,12 @@ def _target_change(base: str, head: str) -> Iterator[Change]:
 def _version(target: str) -> int | None:
     match = re.fullmatch(r"iOS(\d+)", target)
     return int(match[1]) if match else None
+
+
+CHECK: Final = Check(
+    NAME,
+    "Can the app still call the package as it calls the baseline?",
+    run,
+    limit="no breaking change",
+    needs="baseline",
+)

@@ -8,6 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from coreml_gate import figures
+from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.config import LatencyLimits
 from coreml_gate.record import Machine, Metric, ModelRecord, TimedMetric, Timing
@@ -15,9 +17,9 @@ from coreml_gate.timing import ALPHA, Decision, decide
 from coreml_gate.timing.family import holm
 from coreml_gate.timing.self_test import SelfTest, judge_self_test
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, number, passing_maximum, percent
+from coreml_gate.wording import counted, growth, number, passing_maximum, percent
 
-CHECK: Final = "latency"
+NAME: Final = "latency"
 
 _KEYS: Final[Mapping[Metric, str]] = {
     "predict": "max-ratio",
@@ -32,13 +34,13 @@ _KEYS: Final[Mapping[Metric, str]] = {
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per metric that has a limit, in ms; the others stand in the details of the first."""
     if evidence.head.package is None:
-        return (evidence.no_package(CHECK, "predict"),)
+        return (evidence.no_package(NAME, "predict"),)
     facts, ratios = evidence.head.core_ml, asked_ratios(evidence.limits.latency)
     timing = None if facts is None else facts.timing
     if facts is None or timing is None:
-        return (skipped(CHECK, "predict", NO_MAC if facts is None else facts.untimed),)
+        return (skipped(NAME, "predict", NO_MAC if facts is None else facts.untimed),)
     if reason := _not_judged(timing, ratios):
-        return (skipped(CHECK, "predict", reason),)
+        return (skipped(NAME, "predict", reason),)
     return tuple(_finding(metric, ratio, timing, facts.machine, evidence) for metric, ratio in ratios.items())
 
 
@@ -89,7 +91,7 @@ def _finding(
     status = _status(decision, self_test)
     first = metric == next(iter(asked_ratios(evidence.limits.latency)))
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=status,
         subject=_subject(metric, machine),
         message=(
@@ -121,7 +123,7 @@ def _untimed(metric: Metric, timing: Timing, machine: Machine) -> Finding:
     if ending is not None:
         reason = f"the timing process {ending.how} in phase {ending.phase}: {ending.message}."
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.UNSURE,
         subject=_subject(metric, machine),
         message=f"{metric} of {_who(timing, machine)}: {reason}",
@@ -209,3 +211,21 @@ def _others(timing: Timing) -> tuple[str, ...]:
         f"{timed.metric}: {number(timed.head_ms)} ms, {number(timed.base_ms)} ms in the baseline"
         for timed in timing.metrics
     )
+
+
+CHECK: Final = Check(
+    NAME,
+    "Does Core ML run the package slower than the baseline?",
+    run,
+    limit=f"{growth(LatencyLimits().max_ratio or 1)} slower than base, as pairs",
+    needs="Mac",
+    column=Column(
+        "Latency",
+        "engine",
+        "milliseconds of each time that has a limit, on this machine only; the verdict rests on pairs "
+        "([timing.md](timing.md))",
+        figures.percent_change,
+        figures.milliseconds,
+        by_subject=True,
+    ),
+)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.criteria import least_psnr
 from coreml_gate.criteria.sentences import sample_line
@@ -9,7 +10,7 @@ from coreml_gate.record import LiteRtFacts
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import megabytes, number
 
-CHECK: Final = "litert"
+NAME: Final = "litert"
 SUBJECT: Final = "LiteRT"
 
 
@@ -19,14 +20,14 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if facts is None:
         return ()
     if facts.status == "not-installed":
-        return (skipped(CHECK, SUBJECT, facts.message),)
+        return (skipped(NAME, SUBJECT, facts.message),)
     if facts.status == "failed":
         message = f"{SUBJECT}: it does not take this source: {facts.message}"
-        return (Finding(check=CHECK, status=Status.UNSURE, subject=SUBJECT, message=message),)
+        return (Finding(check=NAME, status=Status.UNSURE, subject=SUBJECT, message=message),)
     size = facts.size_bytes or 0
     return (
         Finding(
-            check=CHECK,
+            check=NAME,
             status=Status.PASS,
             subject=SUBJECT,
             message=f"{SUBJECT}: {'; '.join(_parts(facts, evidence))}.",
@@ -47,3 +48,12 @@ def _parts(facts: LiteRtFacts, evidence: Evidence) -> tuple[str, ...]:
     answer = "equal to the source" if least is None else f"PSNR {least:.1f} dB against the source"
     metrics = (f"{metric.name} {number(metric.value, 4)}" for metric in facts.metrics)
     return (f"float32 file of {megabytes(facts.size_bytes or 0)}{beside}", answer, *metrics)
+
+
+CHECK: Final = Check(
+    NAME,
+    "What does LiteRT make of the same source?",
+    run,
+    limit="shown",
+    needs="LiteRT",
+)

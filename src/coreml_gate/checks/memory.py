@@ -7,14 +7,17 @@ more (its own buffers) and is not claimed. What is known of those buffers stands
 from collections.abc import Iterator
 from typing import Final
 
-from coreml_gate.checks.budget import Budget, judge_budget
+from coreml_gate import figures
+from coreml_gate.checks.budget import Budget, budget_limit, judge_budget
+from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.checks.sparkline import sparkline
+from coreml_gate.config import MemoryLimits
 from coreml_gate.record import MemoryFacts, OverheadFacts, ShapeMemory
 from coreml_gate.verdict import Finding
 from coreml_gate.wording import listed, megabytes
 
-CHECK: Final = "memory"
+NAME: Final = "memory"
 SUBJECT: Final = "peak"
 
 
@@ -22,7 +25,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding in MB (10^6 bytes), with the largest values alive at the peak in its details."""
     memory = evidence.head.memory
     if memory is None:
-        return (evidence.unmeasured(CHECK, SUBJECT),)
+        return (evidence.unmeasured(NAME, SUBJECT),)
     base = None if evidence.base is None else evidence.base.memory
     limits = evidence.limits.memory
     budget = Budget(
@@ -37,7 +40,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     hint = (
         f"make the values alive at `{memory.worst.peak_operation}` smaller (see the details), or the weights."
     )
-    return (judge_budget(CHECK, budget, evidence, hint, tuple(_details(memory, base))),)
+    return (judge_budget(NAME, budget, evidence, hint, tuple(_details(memory, base))),)
 
 
 def _parts(memory: MemoryFacts) -> str:
@@ -72,3 +75,18 @@ def _overhead(extra: OverheadFacts) -> str:
         f"an engine may take on top: {extra.kind} of `{extra.operation}` {megabytes(extra.bytes)} "
         f"({extra.text}{lasts})"
     )
+
+
+CHECK: Final = Check(
+    NAME,
+    "Do weights and activations fit the device?",
+    run,
+    limit=budget_limit(MemoryLimits()),
+    absolute=True,
+    column=Column(
+        "Memory",
+        "resources",
+        "weights and live activations at the peak, in one unit for the column",
+        figures.percent_change,
+    ),
+)

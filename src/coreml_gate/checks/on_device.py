@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterator
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.config import ModelConfig, OnDeviceLimits
 from coreml_gate.config.rules import OLDEST
@@ -19,7 +20,7 @@ from coreml_gate.timing.rounds import percentile_95
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, number, passing_maximum
 
-CHECK: Final = "on-device"
+NAME: Final = "on-device"
 NOT_ASKED: Final = "not asked: `coreml-gate device` asks a connected iPhone."
 _HINT: Final = (
     "compare with `coreml-parity`: where a Mac is right and the phone is not, leave that hardware out."
@@ -37,9 +38,9 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per device and choice of hardware, in ms; and one per limit whose device was not there."""
     facts = evidence.head.on_device
     if evidence.head.package is None:
-        return (evidence.no_package(CHECK, "devices"),)
+        return (evidence.no_package(NAME, "devices"),)
     if not facts:
-        return (skipped(CHECK, "devices", NOT_ASKED),)
+        return (skipped(NAME, "devices", NOT_ASKED),)
     limits = limits_by_device(evidence.config)
     asked = tuple(_finding(each, limits.get(each.device, OnDeviceLimits()), evidence) for each in facts)
     there = {each.device for each in facts}
@@ -67,12 +68,12 @@ def oldest_device(config: ModelConfig) -> str | None:
 def _finding(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) -> Finding:
     subject = f"{facts.device} {facts.units}"
     if facts.skipped:
-        return skipped(CHECK, subject, facts.skipped)
+        return skipped(NAME, subject, facts.skipped)
     if facts.ending is not None:
         return _ended(facts, subject)
     raised = gravest_first(_violations(facts, limits, evidence))
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=raised[0].status if raised else Status.PASS,
         subject=subject,
         message=f"{subject}: {_message(facts, raised)}",
@@ -135,7 +136,7 @@ def _ended(facts: DeviceFacts, subject: str) -> Finding:
         raise AssertionError("asked of a run that ended well")
     reached = ending.phase not in ("start", "connect")
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.FAIL if reached else Status.UNSURE,
         subject=subject,
         message=f"{subject}: it {_WORDS[ending.how]} in phase {ending.phase} ({ending.message}).",
@@ -146,9 +147,18 @@ def _ended(facts: DeviceFacts, subject: str) -> Finding:
 
 def _absent(name: str) -> Finding:
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.UNSURE,
         subject=name,
         message=f"`{name}` has a limit and was not among the connected devices.",
         hint="connect one, or take the limit out.",
     )
+
+
+CHECK: Final = Check(
+    NAME,
+    "Does a connected iPhone answer like the source, and fast enough?",
+    run,
+    limit="that of precision; milliseconds are yours",
+    needs="iPhone",
+)

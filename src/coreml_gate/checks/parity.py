@@ -6,6 +6,8 @@ the package that ships.
 
 from typing import Final
 
+from coreml_gate import figures
+from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import details, patch, place_of, sentence, way_out
 from coreml_gate.config import ParityLimits
@@ -21,9 +23,9 @@ from coreml_gate.criteria import (
 from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.record import ParityDiagnosis
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, number
 
-CHECK: Final = "parity"
+NAME: Final = "parity"
 
 _HINT: Final = (
     "both sides computed in float32, so rounding does not explain it. Try the other route "
@@ -38,8 +40,8 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return tuple(_finding(output, group, evidence) for output, group in groups.items())
     source = evidence.head.source
     if source is not None and source.kind == "package":
-        return (skipped(CHECK, "outputs", "the source is a package: there is nothing to compare it with."),)
-    return (evidence.unmeasured(CHECK, "outputs"),)
+        return (skipped(NAME, "outputs", "the source is a package: there is nothing to compare it with."),)
+    return (evidence.unmeasured(NAME, "outputs"),)
 
 
 def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
@@ -49,7 +51,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     diagnosis = _diagnosis(evidence) if raised else None
     file, line = place_of(diagnosis)
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=raised[0].status if raised else Status.PASS,
         subject=output,
         message=f"output `{output}`: {_failure(raised[0]) if raised else _pass(group, limits)}"
@@ -86,3 +88,19 @@ def _pass(group: Group, limits: ParityLimits) -> str:
         return f"equal to the source in {counted(len(group), 'sample')}."
     near_ties = violations.near_ties(group, limits.top1_margin)
     return f"{violations.describe_error(worst, limits.max_error)}.{near_ties}"
+
+
+CHECK: Final = Check(
+    NAME,
+    "Does the package answer like the source in float32?",
+    run,
+    limit=f"{number(ParityLimits().max_error)} of the greatest value",
+    absolute=True,
+    column=Column(
+        "Parity",
+        "numbers",
+        "greatest error of the worst output, as a share of the greatest reference value",
+        figures.factor,
+        figures.error,
+    ),
+)

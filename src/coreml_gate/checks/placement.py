@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from coreml_gate import figures
+from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.record import OffEngine, Placement
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, first_and_more, number
 
-CHECK: Final = "placement"
+NAME: Final = "placement"
 SUBJECT: Final = "Neural Engine"
 NOT_TRIED: Final = "not asked: the Neural Engine is not among the hardware tried (`core-ml-units`)."
 _SHOWN: Final = 20
@@ -22,9 +24,9 @@ _SHOWN: Final = 20
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding; its value is the share of the operations on the Neural Engine."""
     if evidence.head.package is None:
-        return (evidence.no_package(CHECK, SUBJECT),)
+        return (evidence.no_package(NAME, SUBJECT),)
     if evidence.config.compute_units in {"CPU_ONLY", "CPU_AND_GPU"}:
-        return (skipped(CHECK, SUBJECT, f"compute-units = {evidence.config.compute_units} leaves it out."),)
+        return (skipped(NAME, SUBJECT, f"compute-units = {evidence.config.compute_units} leaves it out."),)
     facts = evidence.head.core_ml
     if facts is None or facts.placement is None:
         reason = NO_MAC if facts is None or facts.machine.stand_in else NOT_TRIED
@@ -34,12 +36,12 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _predicted(placement: Placement | None, evidence: Evidence, reason: str) -> Finding:
     if placement is None or not placement.devices:
-        return skipped(CHECK, SUBJECT, reason)
+        return skipped(NAME, SUBJECT, reason)
     total = sum(placement.devices.values())
     base = None if evidence.base is None else evidence.base.predicted_placement
     before = f", {len(base.off_engine)} in the baseline" if base is not None and base.devices else ""
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.SKIPPED,
         subject=SUBJECT,
         message=(
@@ -63,7 +65,7 @@ def _measured(head: Placement, base: Placement | None, *, virtual: bool) -> Find
     comparable = base is not None and base.ending is None and not base.devices.get("unknown", 0)
     left = _left(head, base) if comparable and base is not None else ()
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.WARN if left else Status.PASS,
         subject=SUBJECT,
         message=_message(head, total, on_engine, left),
@@ -84,7 +86,7 @@ def _why_unknown(head: Placement, total: int, unknown: int) -> str:
 
 def _unsure(reason: str, head: Placement) -> Finding:
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.UNSURE,
         subject=SUBJECT,
         message=f"placement on {head.units}: {reason}.",
@@ -136,3 +138,20 @@ def _share(placement: Placement | None) -> float | None:
 
 def _named(each: OffEngine) -> str:
     return f"`{each.operation}` ({each.operation_type})"
+
+
+CHECK: Final = Check(
+    NAME,
+    "Do the operations still run on the Neural Engine?",
+    run,
+    limit="as many as in the baseline, as a warning",
+    needs="Mac",
+    column=Column(
+        "On Neural Engine",
+        "engine",
+        "share of the operations, by Core ML's compute plan",
+        figures.points,
+        figures.share,
+        highest_is_worst=False,
+    ),
+)

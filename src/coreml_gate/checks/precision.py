@@ -6,6 +6,8 @@ conversion: it is asked, and can be answered, even when parity fails.
 
 from typing import Final
 
+from coreml_gate import figures
+from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
 from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
@@ -23,16 +25,16 @@ from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, number, passing_maximum, percent
 
-CHECK: Final = "precision"
+NAME: Final = "precision"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per output; its value is the least PSNR of all samples, ``None`` when all are exact."""
     config = evidence.config
     if config.precision == "float32" and config.compress is None:
-        return (skipped(CHECK, "outputs", 'precision = "float32": nothing is rounded to half.'),)
+        return (skipped(NAME, "outputs", 'precision = "float32": nothing is rounded to half.'),)
     if not evidence.head.precision:
-        return (evidence.unmeasured(CHECK, "outputs"),)
+        return (evidence.unmeasured(NAME, "outputs"),)
     groups = by_output(evidence.head.precision)
     return tuple(_finding(output, group, evidence) for output, group in groups.items())
 
@@ -45,7 +47,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     raised = gravest_first((*precision_violations(group, limits), drop))
     file, line = _place(evidence) if raised else ("", None)
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=raised[0].status if raised else Status.PASS,
         subject=output,
         message=f"output `{output}`: {_message(raised, group, evidence)}",
@@ -147,3 +149,25 @@ def _hint(evidence: Evidence) -> str:
     if config.compress is not None:
         return "use more bits, a smaller `block-size`, or leave `compress` out."
     return 'keep values within half precision (6e-5 to 65504), or set precision = "float32" for this model.'
+
+
+def _default_limit(limits: PrecisionLimits) -> str:
+    return f"{number(limits.psnr)} dB, and {number(limits.max_psnr_drop)} dB against base"
+
+
+CHECK: Final = Check(
+    NAME,
+    "Does the package survive half precision and compression?",
+    run,
+    limit=_default_limit(PrecisionLimits()),
+    absolute=True,
+    column=Column(
+        "FP16 precision",
+        "numbers",
+        "PSNR of the worst sample; `exact` where nothing is lost",
+        figures.decibel_difference,
+        figures.decibels,
+        highest_is_worst=False,
+        exact="exact",
+    ),
+)

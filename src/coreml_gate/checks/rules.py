@@ -10,12 +10,13 @@ as well blames nobody: it is counted, and stands in the details.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.record import RuleMatch, RulePlace
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, listed
 
-CHECK: Final = "rules"
+NAME: Final = "rules"
 SUBJECT: Final = "rules"
 MOST_FINDINGS: Final = 3
 """Findings of one severity that stand alone; further rules share the last one's details."""
@@ -27,7 +28,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """At most three findings each for fatal and silent, one for what is slow, one for the rest."""
     matches = evidence.head.rules
     if matches is None:
-        return (skipped(CHECK, SUBJECT, "nobody looked: measuring stopped before it."),)
+        return (skipped(NAME, SUBJECT, "nobody looked: measuring stopped before it."),)
     off = evidence.config.rules.off
     asked = [match for match in matches if match.rule not in off]
     known = _known(evidence)
@@ -62,7 +63,7 @@ def _finding(match: RuleMatch, status: Status, base: int, further: list[str]) ->
     sentence, *code = match.fix.splitlines() or [""]
     more_rules = f" {counted(len(further), 'line')} on further rules in the details." if further else ""
     return Finding(
-        check=CHECK,
+        check=NAME,
         status=status,
         subject=match.rule,
         message=f"`{match.rule}` at `{first.place}`{_written(first)}: {first.text}{more}.{more_rules}",
@@ -81,7 +82,7 @@ def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool)
         first = slow[0].places[0]
         names = listed(match.rule for match in slow)
         yield Finding(
-            check=CHECK,
+            check=NAME,
             status=Status.WARN,
             subject="speed",
             message=f"{counted(len(slow), 'rule')} on speed and memory new against the baseline: {names}; "
@@ -108,7 +109,7 @@ def _rest(new: Sequence[RuleMatch], old: Sequence[RuleMatch], evidence: Evidence
     )
     details = tuple(line for match in (*noted, *old) for line in _lines(match))
     yield Finding(
-        check=CHECK,
+        check=NAME,
         status=Status.PASS,
         subject=SUBJECT,
         message=f"{', '.join(parts) or 'no known pitfall'}.",
@@ -120,11 +121,11 @@ def _switched_off(matches: Sequence[RuleMatch], off: Mapping[str, str]) -> Itera
     fired = {match.rule for match in matches}
     silenced = [f"`{rule}` ({reason})" for rule, reason in off.items() if rule in fired]
     if silenced:
-        yield skipped(CHECK, "switched off", f"{', '.join(silenced)}.")
+        yield skipped(NAME, "switched off", f"{', '.join(silenced)}.")
     idle = [rule for rule in off if rule not in fired]
     if idle:
         reason = f"{listed(idle)} did not fire, or is no rule: drop it from `rules.off`."
-        yield skipped(CHECK, "switched off", reason)
+        yield skipped(NAME, "switched off", reason)
 
 
 def _lines(match: RuleMatch) -> list[str]:
@@ -137,3 +138,11 @@ def _lines(match: RuleMatch) -> list[str]:
 
 def _written(place: RulePlace) -> str:
     return f" ({place.file}:{place.line})" if place.file else ""
+
+
+CHECK: Final = Check(
+    NAME,
+    "Which known pitfalls does the model run into?",
+    run,
+    limit="no fatal one",
+)

@@ -2,13 +2,16 @@
 
 from typing import Final
 
-from coreml_gate.checks.budget import Budget, judge_budget
+from coreml_gate import figures
+from coreml_gate.checks.budget import Budget, budget_limit, judge_budget
+from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence
+from coreml_gate.config import SizeLimits
 from coreml_gate.record import PackageFacts
 from coreml_gate.verdict import Finding
 from coreml_gate.wording import megabytes
 
-CHECK: Final = "size"
+NAME: Final = "size"
 SUBJECT: Final = "package"
 
 _HINT: Final = (
@@ -20,7 +23,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding in MB (10^6 bytes)."""
     package = evidence.head.package
     if package is None:
-        return (evidence.no_package(CHECK, SUBJECT),)
+        return (evidence.no_package(NAME, SUBJECT),)
     base = None if evidence.base is None else evidence.base.package
     limits = evidence.limits.size
     budget = Budget(
@@ -33,8 +36,20 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         parts=_parts(package),
     )
     details = () if base is None else (f"baseline: {_parts(base)}",)
-    return (judge_budget(CHECK, budget, evidence, _HINT, details),)
+    return (judge_budget(NAME, budget, evidence, _HINT, details),)
 
 
 def _parts(package: PackageFacts) -> str:
     return f"weights {megabytes(package.weight_bytes)}, program {megabytes(package.program_bytes)}"
+
+
+CHECK: Final = Check(
+    NAME,
+    "Is the package small enough?",
+    run,
+    limit=budget_limit(SizeLimits()),
+    absolute=True,
+    column=Column(
+        "Size", "resources", "the package on disk, in one unit for the column", figures.percent_change
+    ),
+)

@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.verdict import Finding, Status
 
-CHECK: Final = "source"
+NAME: Final = "source"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
@@ -15,7 +16,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return ()
     return (
         Finding(
-            check=CHECK,
+            check=NAME,
             status=Status.FAIL,
             subject=problem.kind,
             message=problem.message,
@@ -23,3 +24,11 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
             details=problem.log_tail,
         ),
     )
+
+
+CHECK: Final = Check(
+    NAME,
+    "Can the source be imported, built and run?",
+    run,
+    limit="no error",
+)

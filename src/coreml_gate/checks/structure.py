@@ -7,13 +7,14 @@ Records hold: a stored baseline without its package is as good as a rebuilt one,
 from collections.abc import Iterator
 from typing import Final
 
+from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.mil.diff import Diff, read_outline
 from coreml_gate.mil.diff_changes import diff
 from coreml_gate.record import PackageFacts
 from coreml_gate.verdict import Finding, Status
 
-CHECK: Final = "structure"
+NAME: Final = "structure"
 SUBJECT: Final = "program"
 
 
@@ -25,7 +26,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     found = diff(read_outline(base.outline), read_outline(evidence.head.outline))
     return (
         Finding(
-            check=CHECK,
+            check=NAME,
             status=Status.PASS,
             subject=SUBJECT,
             message=f"{SUBJECT}: {found.headline()}",
@@ -44,3 +45,12 @@ def _details(found: Diff, evidence: Evidence) -> Iterator[str]:
 def model_file(package: PackageFacts) -> str:
     """The file inside of a package that Netron opens."""
     return f"{package.path}/Data/com.apple.CoreML/model.mlmodel"
+
+
+CHECK: Final = Check(
+    NAME,
+    "What changed in the program?",
+    run,
+    limit="shown",
+    needs="baseline",
+)

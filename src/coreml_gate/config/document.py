@@ -5,21 +5,11 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 
 from pydantic.fields import FieldInfo
 
-from coreml_gate.config.limits import (
-    CostLimits,
-    EvaluateLimits,
-    InterfaceLimits,
-    LatencyLimits,
-    MemoryLimits,
-    OnDeviceLimits,
-    ParityLimits,
-    PrecisionLimits,
-    SizeLimits,
-)
+from coreml_gate.config.limits import Limits
 from coreml_gate.config.options import (
     Compression,
     Converter,
@@ -34,6 +24,13 @@ from coreml_gate.config.options import (
 from coreml_gate.config.schema import json_schema
 from coreml_gate.config.table import Table
 
+
+def _limits_of(field: FieldInfo) -> type[Table]:
+    """The table of one check's limits, whether there is one of them or one per name."""
+    written = get_args(field.annotation) or (field.annotation,)
+    return cast("type[Table]", written[-1])
+
+
 TABLES: Final[dict[str, type[Table]]] = {
     "gate": GateOptions,
     "model": ModelConfig,
@@ -44,15 +41,7 @@ TABLES: Final[dict[str, type[Table]]] = {
     "converter": Converter,
     "variant": ModelVariant,
     "rules": RuleOptions,
-    "limits.parity": ParityLimits,
-    "limits.precision": PrecisionLimits,
-    "limits.evaluate": EvaluateLimits,
-    "limits.size": SizeLimits,
-    "limits.memory": MemoryLimits,
-    "limits.cost": CostLimits,
-    "limits.latency": LatencyLimits,
-    "limits.on-device": OnDeviceLimits,
-    "limits.interface": InterfaceLimits,
+    **{f"limits.{field.alias}": _limits_of(field) for field in Limits.model_fields.values()},
 }
 """The tables of the page by the name in their marker, in the page's order."""
 

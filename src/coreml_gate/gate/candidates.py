@@ -13,17 +13,6 @@ from coreml_gate.record import Environment, MetricValue, ModelRecord
 from coreml_gate.verdict import Candidate, Finding, Status
 
 NOT_TIMED: Final = Speeds()
-ABSOLUTE: Final = (
-    "conversion",
-    "parity",
-    "precision",
-    "evaluate",
-    "size",
-    "memory",
-    "compression",
-    "devices",
-)
-"""Checks that say something of a package without a baseline."""
 
 
 def candidates(
@@ -77,7 +66,7 @@ def _candidate(
     config: ModelConfig, record: ModelRecord, environment: Environment, metric: str, *, ships: bool = False
 ) -> Candidate:
     evidence = Evidence(config, record, None, environment, None)
-    findings = (*source.run(evidence), *_answers(evidence))
+    findings = (*source.CHECK.run(evidence), *_answers(evidence))
     eligible, reason = _eligible(findings)
     package, memory, cost = record.package, record.memory, record.cost
     bits = [each for each in findings if each.check == "compression" and each.unit]
@@ -98,8 +87,10 @@ def _candidate(
 
 
 def _answers(evidence: Evidence) -> Iterator[Finding]:
-    for check in ABSOLUTE:
-        yield from CHECKS[check](evidence)
+    """What needs no baseline to judge a package."""
+    for check in CHECKS.values():
+        if check.absolute:
+            yield from check.run(evidence)
 
 
 def _eligible(findings: Iterable[Finding]) -> tuple[Literal["yes", "no", "unsure"], str]:

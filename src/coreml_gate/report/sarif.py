@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from coreml_gate import __version__
+from coreml_gate.checks import question_of
 from coreml_gate.report.escape import plain
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, Finding, Status, Verdict
@@ -16,35 +17,14 @@ VERSION: Final = "2.1.0"
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 INFORMATION: Final = "https://github.com/coreml-gate/coreml-gate"
 FINGERPRINT: Final = "coremlGateFinding/v1"
-QUESTIONS: Final = {
-    "source": "Can the source be imported, built and run?",
-    "conversion": "Does the source convert to Core ML?",
-    "interface": "Can the app still call the package as it calls the baseline?",
-    "parity": "Does the package answer like the source in float32?",
-    "adversarial": "Does the package answer like the source on changed samples?",
-    "precision": "Does the package survive half precision and compression?",
-    "hazards": "Which operations does half precision break, or nearly break?",
-    "coreml-parity": "Does Core ML itself answer like the source, on every choice of hardware?",
-    "evaluate": "Does the package still reach the model's own metric?",
-    "size": "Is the package small enough?",
-    "memory": "Do weights and activations fit the device?",
-    "latency": "Does Core ML run the package slower than the baseline?",
-    "footprint": "How much memory does the process hold at most that predicts with Core ML?",
-    "placement": "Do the operations still run on the Neural Engine?",
-    "on-device": "Does a connected iPhone answer like the source, and fast enough?",
-    "compression": "What did compression save, and which layers did it miss or hit?",
-    "rules": "Which known pitfalls does the model run into?",
-    "cost": "How much more than the baseline does the model compute and move?",
-    "devices": "Does the model fit the devices for which it is meant?",
-    "structure": "What changed in the program?",
-    "litert": "What does LiteRT make of the same source?",
+QUESTIONS_OF_THE_RUN: Final = {
     "run": "Could the gate do its work?",
     "policy": "Does the change alter the gate's own configuration?",
     "override": "Does every line that accepts a failure count?",
     "record": "Are the numbers those of the head?",
     "creep": "What do small steps add up to since the last release?",
 }
-"""The rules' descriptions; a check without one is described by its name."""
+"""Descriptions of findings that belong to no check of a model; one without is described by its name."""
 MAX_RESULTS: Final = 5_000
 """Results that code scanning keeps of a run, the gravest first (docs.github.com, SARIF upload limits)."""
 LEVELS: Final = {Status.FAIL: "error", Status.WARN: "warning", Status.UNSURE: "note"}
@@ -107,7 +87,7 @@ def _driver(checks: list[str]) -> Json:
 
 
 def _rule(check: str) -> Json:
-    question = _message(QUESTIONS.get(check, check))
+    question = _message(question_of(check) or QUESTIONS_OF_THE_RUN.get(check, check))
     return {"id": plain(check), "name": plain(check), "shortDescription": question}
 
 

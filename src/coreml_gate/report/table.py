@@ -1,16 +1,12 @@
 """The table that the formats for people share: one row per model, one column per check, figures as text."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from coreml_gate import figures
+from coreml_gate.checks import columns
+from coreml_gate.checks.check import Column, Show
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
-
-MAX_METRICS: Final = 3
-"""Metrics of one model that a cell shows."""
-
-Show = Callable[[float], str]
 
 
 @dataclass(frozen=True)
@@ -41,87 +37,33 @@ class Table:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True)
-class Column:
-    """How the figures of one check are shown."""
-
-    check: str
-    title: str
-    change: figures.Change
-    show: Show | None = None
-    """``None``: bytes, in one unit for the whole column."""
-    highest_is_worst: bool = True
-    exact: str = "ok"
-    """Stands for a figure that passes and has no value."""
-    by_subject: bool = False
-    """Whether each subject has a figure of its own, as metrics do, or the worst stands for all."""
-    most: int = MAX_METRICS
-    """Subjects of one model that a cell shows, the gravest first."""
-    only_changes: bool = False
-    """Whether the column is left out as long as every figure passes and is the baseline's."""
-
-    def says_something(self, finding: Finding) -> bool:
-        """Whether the figure is worth a column."""
-        unchanged = finding.base is None or finding.value == finding.base
-        return not (self.only_changes and unchanged and finding.status is Status.PASS)
-
-
-COLUMNS: Final = (
-    Column("size", "Size", figures.percent_change),
-    Column("memory", "Memory", figures.percent_change),
-    Column("cost", "Compute", figures.percent_change, figures.mmacs, only_changes=True),
-    Column("parity", "Parity", figures.factor, figures.error),
-    Column(
-        "precision",
-        "FP16 precision",
-        figures.decibel_difference,
-        figures.decibels,
-        highest_is_worst=False,
-        exact="exact",
-    ),
-    Column(
-        "coreml-parity",
-        "Engine",
-        figures.decibel_difference,
-        figures.decibels,
-        highest_is_worst=False,
-        exact="equal",
-        by_subject=True,
-        most=4,
-    ),
-    Column("latency", "Latency", figures.percent_change, figures.milliseconds, by_subject=True),
-    Column("footprint", "Footprint", figures.percent_change),
-    Column("placement", "On Neural Engine", figures.points, figures.share, highest_is_worst=False),
-    Column("evaluate", "Metrics", figures.difference, figures.number, by_subject=True),
-)
-
-
 def build_table(verdict: Verdict) -> Table:
     """The Verdict's models as rows, those that block first, otherwise in the configuration's order."""
     models = sorted(verdict.models, key=_gravity, reverse=True)
-    asked = [column for column in COLUMNS if _is_shown(column, models)]
-    shows = [column.show or _size_in(models, column.check) for column in asked]
+    filled = {name: column for name, column in columns().items() if _is_filled(name, column, models)}
+    shows = {name: column.show or _size_in(models, name) for name, column in filled.items()}
     rows = (
-        Row(model, tuple(_cell(column, show, model) for column, show in zip(asked, shows, strict=True)))
+        Row(
+            model, tuple(_cell(column, shows[name], _figured(model, name)) for name, column in filled.items())
+        )
         for model in models
     )
-    return Table(tuple(column.title for column in asked), tuple(rows))
+    return Table(tuple(column.title for column in filled.values()), tuple(rows))
 
 
 def _gravity(model: ModelVerdict) -> tuple[int, int]:
     return min(model.exit_code, 1), SEVERITY.index(model.verdict)
 
 
-def _is_shown(column: Column, models: Iterable[ModelVerdict]) -> bool:
-    return any(column.says_something(found) for model in models for found in _asked(model, column.check))
+def _is_filled(check: str, column: Column, models: Iterable[ModelVerdict]) -> bool:
+    return any(column.says_something(found) for model in models for found in _figured(model, check))
 
 
-def _asked(model: ModelVerdict, check: str) -> list[Finding]:
+def _figured(model: ModelVerdict, check: str) -> list[Finding]:
     return [finding for finding in model.of(check) if finding.status is not Status.SKIPPED]
 
 
-def _cell(column: Column, show: Show, model: ModelVerdict) -> tuple[Figure, ...]:
-    findings = _asked(model, column.check)
+def _cell(column: Column, show: Show, findings: Sequence[Finding]) -> tuple[Figure, ...]:
     if not column.by_subject:
         return tuple(_figure(column, show, finding) for finding in _worst(column, findings))
     subjects = dict.fromkeys(finding.subject for finding in findings)
