@@ -11,10 +11,11 @@ from torch.export import ExportedProgram
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.flat import changed_buffers, flat_module
+from coreml_gate.convert.frozen_values import FreezeWatch
 from coreml_gate.convert.interface import check_flexible, example, export_shapes, flexible_dimensions
-from coreml_gate.convert.quiet import Heard, quiet
+from coreml_gate.convert.quiet import quiet
 from coreml_gate.convert.unread import unread_arguments
-from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, restored
 from coreml_gate.wording import names_and_more
@@ -107,13 +108,13 @@ def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
     states = tuple(_state(name, buffer) for name, buffer in changed.items())
     if isinstance(module, torch.jit.ScriptModule):
         return Captured(module, _state_notes(changed), states, filled_states=_filled(changed))
-    with quiet() as heard, torch.no_grad(), restored(module.buffers()):
+    watch = FreezeWatch(source.root, _flexible_sizes(sample, config))
+    with quiet(), torch.no_grad(), restored(module.buffers()), watch:
         args = tuple(value.clone() for value in sample.values())
         traced = torch.jit.trace(module, args, check_trace=False)  # type: ignore[no-untyped-call]
     recurrent = ("recurrent layers are traced, because export unrolls them",) if _is_recurrent(source) else ()
-    frozen = _frozen_places(heard, source)
-    notes = (*recurrent, *_frozen_notes(frozen), *_state_notes(changed))
-    return Captured(traced, notes, states, frozen, _filled(changed))
+    notes = (*recurrent, *_frozen_notes(watch.places), *_state_notes(changed))
+    return Captured(traced, notes, states, watch.places, _filled(changed))
 
 
 _ROUTES: Mapping[Route, Callable[[Source, Samples, ModelConfig], Captured]] = {
@@ -127,14 +128,9 @@ def _is_recurrent(source: Source) -> bool:
     return any(isinstance(module, torch.nn.RNNBase) for module in modules)
 
 
-def _frozen_places(heard: Heard, source: Source) -> tuple[str, ...]:
-    """Where tracing turned a tensor into a constant: what follows from it is fixed to sample 0."""
-    places = (
-        f"{relative}:{warning.lineno}"
-        for warning in heard.tracer_warnings
-        if (relative := relative_to_tree(warning.filename, source.root)) is not None
-    )
-    return tuple(dict.fromkeys(places))
+def _flexible_sizes(sample: Sample, config: ModelConfig) -> frozenset[int]:
+    """The sizes, in this sample, of the dimensions that the configuration calls flexible."""
+    return frozenset(int(sample[name].shape[axis]) for name, axis in flexible_dimensions(config))
 
 
 def _frozen_notes(places: tuple[str, ...]) -> tuple[str, ...]:

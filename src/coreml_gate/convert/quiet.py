@@ -34,7 +34,6 @@ _LOGGER.addFilter(_WithoutNoise())  # here, because coremltools warns while it i
 class Heard:
     """What was said while something ran quietly."""
 
-    tracer_warnings: list[warnings.WarningMessage] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     """What coremltools logged as an error: which operation it was at, and in which module."""
 
@@ -50,7 +49,7 @@ class _Errors(logging.Handler):
 
 @contextmanager
 def quiet() -> Iterator[Heard]:
-    """Hears the tracer's warnings and the converter's errors; other warnings go on to standard error."""
+    """Hears the converter's errors; warnings but the tracer's go on to standard error."""
     heard = Heard()
     handler = _Errors(heard.errors)
     _LOGGER.addHandler(handler)
@@ -60,10 +59,7 @@ def quiet() -> Iterator[Heard]:
             yield heard
     finally:
         _LOGGER.removeHandler(handler)
-        heard.tracer_warnings += [
-            warning for warning in caught if issubclass(warning.category, TracerWarning)
-        ]
-        _pass_on([warning for warning in caught if warning not in heard.tracer_warnings])
+        _pass_on([warning for warning in caught if not issubclass(warning.category, TracerWarning)])
 
 
 def _pass_on(caught: list[warnings.WarningMessage]) -> None:
