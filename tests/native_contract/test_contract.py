@@ -1,5 +1,6 @@
 """Do engine, doctor and the installed Python of coremltools keep to what its macOS wheel offers?"""
 
+import inspect
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -9,6 +10,8 @@ import coremltools
 import pytest
 
 from coreml_gate.doctor.toolchain import COREMLTOOLS
+from coreml_gate.stand_in import compute_plan, native
+from coreml_gate.stand_in.native import native_module
 from coreml_gate.worker.native_module import NEEDED
 from tests.native_contract.binding_table import read_bindings
 from tests.native_contract.contract import parameters, read_contract
@@ -105,3 +108,54 @@ def test_a_table_of_bindings_is_read_with_its_types_and_kinds() -> None:
         ("open", "static", "({str}) -> object"),
         ("put", "method", "({%}, {dict}, {%}) -> None"),
     ]
+
+
+STAND_IN = native_module("libcoremlpython", "fp16", None)
+_PYTHON = {"str": str, "dict": dict, "list": list, "bytes": bytes, "object": object}
+
+
+def test_the_stand_in_has_the_classes_of_the_wheel_and_no_other() -> None:
+    classes = [name for name, value in vars(STAND_IN).items() if isinstance(value, type)]
+    assert sorted(classes) == sorted(CONTRACT["classes"])
+
+
+@pytest.mark.parametrize("name", CONTRACT["classes"])
+def test_a_class_of_the_stand_in_offers_what_the_wheels_does_and_nothing_else(name: str) -> None:
+    class_ = getattr(STAND_IN, name)
+    offered = {each for type_ in class_.__mro__[:-1] for each in vars(type_) if not each.startswith("_")}
+    wanted = {each["name"] for each in CONTRACT["bindings"] if each["class_name"] == name}
+    assert offered - {"mode", "watch"} == wanted - {"__init__"}
+
+
+@pytest.mark.parametrize(
+    "binding", CONTRACT["bindings"], ids=lambda each: f"{each['class_name']}.{each['name']}"
+)
+def test_a_function_of_the_stand_in_has_the_arity_and_the_types_of_the_wheels(
+    binding: dict[str, Any],
+) -> None:
+    class_ = getattr(STAND_IN, binding["class_name"])
+    found = inspect.getattr_static(class_, binding["name"])
+    wanted = parameters(binding["signature"])
+    if binding["kind"] == "property":
+        assert isinstance(found, property)
+        return
+    assert isinstance(found, staticmethod) == (binding["kind"] == "static")
+    if binding["name"] == "__init__":
+        inspect.signature(found).bind(*wanted)
+        return
+    function = getattr(class_, binding["name"])
+    taken = tuple(inspect.signature(function).parameters.values())
+    assert {each.kind for each in taken} <= {inspect.Parameter.POSITIONAL_ONLY}
+    assert all(each.default is inspect.Parameter.empty for each in taken)
+    assert len(taken) == len(wanted)
+    types = function.types if binding["kind"] == "static" else (class_, *function.types)
+    for type_, name in zip(types, wanted, strict=True):
+        assert name == "%" or type_ is _PYTHON[name]
+
+
+def test_the_stand_in_needs_the_macos_that_the_wheel_needs() -> None:
+    source = inspect.getsource(native) + inspect.getsource(compute_plan)
+    told = re.findall(r'only_from\("([^"]+)", "([\d.]+)"', source)
+    assert len(told) >= 3
+    for what, version_ in told:
+        assert CONTRACT["available_from"][what] == version_

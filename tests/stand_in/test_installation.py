@@ -9,6 +9,7 @@ import pytest
 
 from coreml_gate import stand_in
 from coreml_gate.errors import UsageError
+from coreml_gate.stand_in.native import native_module
 
 _PROGRAM = """
 import json, logging, sys
@@ -56,6 +57,26 @@ def test_real_core_ml_is_never_replaced(
     assert stand_in.install() is False
     assert "this is a Mac" in caplog.text
     assert sys.modules["coremltools.libcoremlpython"] is native
+
+
+def test_a_test_on_a_mac_may_force_it_and_core_ml_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A native half stands in coremltools when the stand-in comes, as on a Mac, and again when it goes."""
+    stand_in.uninstall()
+    core_ml = native_module("coremltools.libcoremlpython", "fp32", None)
+    model = sys.modules["coremltools.models.model"]
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "platform", "darwin")
+            patch.setitem(sys.modules, "coremltools.libcoremlpython", core_ml)
+            patch.setattr(model, "_MLModelProxy", core_ml._MLModelProxy)
+            assert stand_in.install(force=True)
+            assert model._MLModelProxy is not core_ml._MLModelProxy  # type: ignore[attr-defined]
+            stand_in.uninstall()
+            assert model._MLModelProxy is core_ml._MLModelProxy  # type: ignore[attr-defined]
+            assert sys.modules["coremltools.libcoremlpython"] is core_ml
+    finally:
+        vars(sys.modules["coremltools"]).pop("libcoremlpython", None)
+        stand_in.install()
 
 
 def test_an_unknown_mode_is_refused_before_anything_changes() -> None:

@@ -1,11 +1,13 @@
 """What happens to Core ML's children: they answer, differ, hang, abort, are killed, print garbage."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coreml_gate.record import ComputeUnits, CoreMlRun
+from coreml_gate.stand_in.script import VARIABLE
 from coreml_gate.worker import doctor_packages
 from coreml_gate.worker.core_ml import plan_of, predict_on, units_to_run
 from coreml_gate.worker.core_ml_job import PackageAsked
@@ -151,7 +153,13 @@ def test_a_state_and_a_function_that_is_not_the_default_one_are_predicted(tmp_pa
 
 
 def test_a_plan_that_cannot_be_made_says_why(package: PackageAsked, tmp_path: Path) -> None:
-    placement = plan_of(package, "ALL", tmp_path, around())
+    script = tmp_path / "script.json"
+    script.write_text(
+        '{"misbehaviours": [{"phase": "plan", "what": "error", "description": "internal failure"}]}'
+    )
+    children = around()
+    children = replace(children, environment={**children.environment, VARIABLE: str(script)})
+    placement = plan_of(package, "ALL", tmp_path, children)
     assert placement.devices == {}
     assert placement.ending is not None
     assert (placement.ending.how, placement.ending.phase) == ("failed", "plan")

@@ -27,27 +27,31 @@ _log = logging.getLogger("coreml_gate.stand_in")
 _replaced: dict[str, tuple[Any, Any]] = {}
 
 
-def install(mode: Mode = "fp16", watch: Watch | None = None) -> bool:
+def install(mode: Mode = "fp16", watch: Watch | None = None, *, force: bool = False) -> bool:
     """Let coremltools predict with our MIL runtime; ``False`` where real Core ML is there and stays.
 
     May be called before or after ``import coremltools`` (it imports it), and again to change the mode.
 
     :param mode: ``fp16`` keeps the package's element types, ``fp32`` widens everything.
     :param watch: Called before each prediction with the runtime's models that will answer it.
+    :param force: On a Mac, replace Core ML itself until :func:`uninstall`: for tests.
     :raises UsageError: There is no such mode, or a native module that is not Core ML's stands there already.
     """
     check_mode(mode)
-    if sys.platform == "darwin":
+    on_a_mac = sys.platform == "darwin"
+    if on_a_mac and not force:
         _log.warning("%s: not installed, because this is a Mac: Core ML itself answers.", NAME)
         return False
     uninstall()
+    real = _take_out_core_ml() if on_a_mac else None
     _refuse_other_native_module()
     native = native_module(_MODULE, mode, watch)
     sys.modules[_MODULE] = native
     coremltools = importlib.import_module("coremltools")
     vars(coremltools).update(libcoremlpython=native)
     utils = importlib.import_module("coremltools.models.utils")
-    _replaced.update({name: (None, value) for name, value in vars(native).items() if name.startswith("_ML")})
+    _replaced.update({name: (getattr(real, name, None), value) for name, value in _classes(native)})
+    _replaced[_MODULE] = (real, native)
     _replaced["_is_macos"] = (utils._is_macos, _is_macos)  # noqa: SLF001  # the gate that coremltools asks
     _replaced["_macos_version"] = (utils._macos_version, _macos_version)  # noqa: SLF001
     _exchange(_replaced)
@@ -62,14 +66,28 @@ def uninstall() -> None:
     if not is_installed():
         return
     _exchange({name: (present, absent) for name, (absent, present) in _replaced.items()})
+    real, _ = _replaced[_MODULE]
     _replaced.clear()
     del sys.modules[_MODULE]
     del vars(sys.modules["coremltools"])["libcoremlpython"]
+    if real is not None:
+        sys.modules[_MODULE] = real
+        vars(sys.modules["coremltools"])["libcoremlpython"] = real
 
 
 def is_installed() -> bool:
     """Do predictions of coremltools come from our MIL runtime at the moment?"""
     return bool(_replaced)
+
+
+def _classes(native: ModuleType) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in vars(native).items() if isinstance(value, type))
+
+
+def _take_out_core_ml() -> ModuleType | None:
+    """Core ML's own module, loaded if it can be, so that it can be put back."""
+    importlib.import_module("coremltools")
+    return sys.modules.pop(_MODULE, None)
 
 
 def _refuse_other_native_module() -> None:

@@ -1,47 +1,60 @@
-"""The classes of coremltools' native module, with the calls that its Python uses.
+"""The classes of coremltools' native module, as strict as the real ones.
 
-The names and signatures are those of coremlpython/CoreMLPython.mm in apple/coremltools.
-
-Errors of ours leave as ``RuntimeError``, the one type that coremltools expects from its native half.
+Names, arities and types are those of coremlpython/CoreMLPython.mm in apple/coremltools; a test holds them to
+the table that was read from the macOS wheel. Errors leave as the native half lets them leave.
 """
 
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from coreml_gate.errors import GateError, PackageError
+from coreml_gate.errors import GateError
+from coreml_gate.mil.package import read_package, read_stages
 from coreml_gate.runtime import Mode, Model, load_pipeline
+from coreml_gate.stand_in import compute_plan, features
+from coreml_gate.stand_in.binding import ANY, bound, check
+from coreml_gate.stand_in.compiled import compile_to_temporary, is_compiled, note_load
+from coreml_gate.stand_in.model_structure import LayerProxy, OperationProxy, structure_of
+from coreml_gate.stand_in.ns_error import FAILED_PREDICTION, core_ml_error, only_from
+from coreml_gate.stand_in.script import Script, read_script
 
 Watch = Callable[[tuple[Model, ...]], None]
 States = dict[str, NDArray[np.generic]]
 
 _NEWEST_SPECIFICATION = 10  # iOS 26
-# Core ML's own first words when a program fails; callers match on them.
-_PREDICTION_FAILED = "Unable to compute the prediction using ML Program: "
+_UNITS: Final = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
+_MACOS_15: Final = (15, 0)
+_MACOS_14_4: Final = (14, 4)
 
 
-class StateProxy:
+class State:
     """One set of states of a model; half precision is read as float32, as Core ML's Python gives it."""
 
-    def __init__(self, arrays: States) -> None:
-        self.arrays = arrays
+    arrays: States
 
-    def read_state(self, name: str) -> NDArray[np.generic]:
+    def __init__(self, /) -> None:
+        raise TypeError("coremltools.libcoremlpython._State: No constructor defined!")
+
+    @bound(str)
+    def read_state(self, name: str, /) -> NDArray[np.generic]:
         """A copy of the state's value."""
         array = self._find(name)
         return array.astype(np.float32) if array.dtype == np.float16 else array.copy()
 
-    def write_state(self, name: str, value: ArrayLike) -> None:
+    @bound(str, ANY)
+    def write_state(self, name: str, value: object, /) -> None:
         """Replace the state's value; the shape must be the state's own."""
-        array, given = self._find(name), np.asarray(value)
+        array, given = self._find(name), features.read_features({"value": value}).get("value")
+        if not isinstance(given, np.ndarray):
+            raise RuntimeError("Failed to write state, only multi-array value is supported")  # noqa: TRY004
         if given.shape != array.shape:
             raise RuntimeError(f"state `{name}`: its shape is {given.shape}, wanted {array.shape}.")
         array[...] = given
@@ -54,14 +67,16 @@ class StateProxy:
 
 
 class AssetProxy:
-    """A compiled model, named by its path."""
+    """A compiled model that is not loaded yet; Python cannot make one itself."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    path: str
+
+    def __init__(self, /) -> None:
+        raise TypeError("coremltools.libcoremlpython._MLModelAssetProxy: No constructor defined!")
 
 
 class ModelProxy:
-    """One loaded model; ``compute_units`` and ``hints`` change nothing, because there is one runtime."""
+    """One loaded model. A package is compiled first, into a folder that goes when the model goes."""
 
     mode: Mode = "fp16"
     watch: Watch | None = None
@@ -69,117 +84,152 @@ class ModelProxy:
     def __init__(
         self,
         path: str,
-        compute_units: str = "ALL",
-        function_name: str = "",
-        hints: Mapping[str, str] | None = None,
+        compute_units: str,
+        function_name: str,
+        hints: dict[str, str],
         asset: AssetProxy | None = None,
+        /,
     ) -> None:
-        self.compute_units, self.hints = compute_units, hints
-        self._path = Path(path if asset is None else asset.path)
-        self._compiled: tempfile.TemporaryDirectory[str] | None = None
+        check("__init__", (str, str, str, dict), (path, compute_units, function_name, hints), {})
+        self._script = read_script()
+        self._units = compute_units if compute_units in _UNITS else "ALL"
         self._predict_nanoseconds: int | None = None
+        self._compiled = self._compile(path) if asset is None else Path(asset.path)
+        if function_name and self._script.macos < _MACOS_15:
+            raise RuntimeError("The 'functionName' property can only be set on macOS >= 15.0")
         start = time.perf_counter_ns()
-        with _runtime_errors():
-            self.pipeline = load_pipeline(self._path, function_name or None, self.mode)
+        self._script.at("load", self._units)
+        with _core_ml_errors():
+            self.pipeline = load_pipeline(self._compiled, function_name or None, self.mode)
+        note_load(self._compiled, self._units, self._script)
         self._load_nanoseconds = time.perf_counter_ns() - start
 
-    def predict(self, inputs: Mapping[str, Any], state: StateProxy | None = None) -> dict[str, Any]:
-        """Outputs by name."""
+    def _compile(self, path: str) -> Path:
+        if is_compiled(path):
+            return Path(path)
+        compiled = _compiled(path, self._script, 'Error compiling model: "{}".')
+        weakref.finalize(self, shutil.rmtree, compiled, ignore_errors=True)
+        return compiled
+
+    @bound(dict, State | None)
+    def predict(self, inputs: dict[str, Any], state: State | None, /) -> dict[str, Any]:
+        """Outputs by name, in no promised order."""
+        given = features.read_features(inputs)
+        if state is not None and self._script.macos < _MACOS_15:
+            raise only_from("Stateful predictions using MLState", "15.0", "are only supported")
+        return self._predict(given, state)
+
+    @bound(list)
+    def batchPredict(self, batch: list[Any], /) -> list[dict[str, Any]]:  # noqa: N802  # coremltools' name
+        """Outputs by name for each set of inputs."""
+        return [self._predict(features.read_features(inputs), None) for inputs in batch]
+
+    def _predict(self, given: Mapping[str, Any], state: State | None) -> dict[str, Any]:
         if self.watch is not None:
             self.watch(self.pipeline.stages)
         start = time.perf_counter_ns()
-        with _runtime_errors(_PREDICTION_FAILED):
-            outputs = self.pipeline.predict(inputs, None if state is None else state.arrays)
+        self._script.at("predict", self._units)
+        features.check_features(given, self.pipeline.stages[0].interface.inputs)
+        with _core_ml_errors(FAILED_PREDICTION):
+            outputs = self.pipeline.predict(given, None if state is None else state.arrays)
         self._predict_nanoseconds = time.perf_counter_ns() - start
-        return outputs
+        return {name: features.given_back(value) for name, value in reversed(outputs.items())}
 
-    def batchPredict(self, batch: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:  # noqa: N802  # coremltools' name
-        """Outputs by name for each set of inputs."""
-        return [self.predict(inputs) for inputs in batch]
-
-    def newState(self) -> StateProxy:  # noqa: N802  # coremltools' name
+    @bound()
+    def newState(self, /) -> State:  # noqa: N802  # coremltools' name
         """Zeroed states."""
-        return StateProxy(self.pipeline.make_state())
+        if self._script.macos < _MACOS_15:
+            raise only_from("Stateful model", "15.0")
+        return _state(self.pipeline.make_state())
 
-    def get_compiled_model_path(self) -> str:
-        """A copy of the package that lives as long as this object, as Core ML's compiled model does."""
-        if self._compiled is None:
-            self._compiled = tempfile.TemporaryDirectory(prefix="coreml-gate-")
-            _copy(self._path, Path(self._compiled.name))
-        return str(_compiled_path(self._path, Path(self._compiled.name)))
+    @bound()
+    def get_compiled_model_path(self, /) -> str:
+        """The compiled model: the caller's own, or a folder that lives as long as this object."""
+        return str(self._compiled)
 
-    def get_load_duration_in_nano_seconds(self) -> int:
-        """How long reading and compiling took here; nothing about a device."""
+    @bound()
+    def get_load_duration_in_nano_seconds(self, /) -> int | None:
+        """How long loading took here; nothing about a device."""
         return self._load_nanoseconds
 
-    def get_last_predict_duration_in_nano_seconds(self) -> int | None:
-        """How long the last prediction took here; nothing about a device."""
+    @bound()
+    def get_last_predict_duration_in_nano_seconds(self, /) -> int | None:
+        """How long the last prediction took here, without what Python does around it."""
         return self._predict_nanoseconds
 
     @staticmethod
+    @bound(static=True)
     def maximum_supported_specification_version() -> int:
         """The newest specification that our runtime reads."""
         return _NEWEST_SPECIFICATION
 
     @staticmethod
-    def auto_set_specification_version(spec: bytes) -> bytes:
+    @bound(bytes, static=True)
+    def auto_set_specification_version(spec: bytes, /) -> bytes:
         """The specification as given: only Core ML knows the oldest version that would do."""
         return spec
 
     @staticmethod
-    def compileModel(path: str) -> str:  # noqa: N802  # coremltools' name
-        """A copy of the package under the name of a compiled model; it belongs to the caller."""
-        folder = Path(tempfile.mkdtemp(prefix="coreml-gate-"))
-        _copy(Path(path), folder)
-        return str(_compiled_path(Path(path), folder))
+    @bound(str, static=True)
+    def compileModel(path: str, /) -> str:  # noqa: N802  # coremltools' name
+        """The compiled model in the temporary folder; it belongs to the caller."""
+        return str(_compiled(path, read_script()))
 
     @staticmethod
-    def create_model_asset_from_path(path: str) -> Any:  # noqa: ANN401  # coremltools' class
+    @bound(str, static=True)
+    def create_model_asset_from_path(path: str, /) -> Any:  # noqa: ANN401  # coremltools' class
         """A model asset that a ``CompiledMLModel`` can be made from."""
         from coremltools.models.model import MLModelAsset  # noqa: PLC0415  # coremltools loads this module first
 
-        return MLModelAsset(AssetProxy(path))
+        if read_script().macos < _MACOS_15:
+            raise only_from("Creating an MLModelAsset from a file path", "15.0")
+        asset = AssetProxy.__new__(AssetProxy)
+        asset.path = path
+        return MLModelAsset(asset)
 
     @staticmethod
-    def create_model_asset_from_memory(*_: object) -> NoReturn:
-        """Refused."""
-        _only_on_a_mac("a model asset in memory", "save the package and load it by its path.")
+    @bound(bytes, dict, static=True)
+    def create_model_asset_from_memory(_spec: bytes, _blobs: dict[str, bytes], /) -> Any:  # noqa: ANN401
+        """Refused: only Core ML reads a model without a file."""
+        raise core_ml_error(
+            "a model asset in memory: coreml-gate's stand-in reads files only; save the package and load it "
+            "by its path."
+        )
 
     @staticmethod
-    def get_model_structure(*_: object) -> NoReturn:
-        """Refused."""
-        _only_on_a_mac("the structure of a compiled model", "read the program: MLModel.get_spec().mlProgram.")
+    @bound(str, static=True)
+    def get_model_structure(path: str, /) -> Any:  # noqa: ANN401  # coremltools' class
+        """The structure of a compiled model."""
+        _plan_is_there("MLModelStructure")
+        with _core_ml_errors():
+            return structure_of(read_package(Path(path)))
 
     @staticmethod
-    def get_compute_plan(*_: object) -> NoReturn:
-        """Refused."""
-        _only_on_a_mac("a compute plan")
+    @bound(str, str, static=True)
+    def get_compute_plan(path: str, units: str, /) -> Any:  # noqa: ANN401  # coremltools' class
+        """A made-up plan of a compiled model's default function; a package ends the process, as there."""
+        from coremltools.models.compute_plan import MLComputePlan  # noqa: PLC0415
+
+        script = _plan_is_there("MLComputePlan")
+        script.at("plan", units)
+        if not is_compiled(path):
+            Script.model_validate({"misbehaviours": [{"phase": "plan", "what": "abort"}]}).at("plan")
+        proxy = compute_plan.ComputePlanProxy()
+        with _core_ml_errors():
+            compute_plan.make_plan(proxy, read_package(Path(path)), units, script)
+        return MLComputePlan(proxy)
 
     @staticmethod
-    def get_available_compute_devices() -> NoReturn:
-        """Refused."""
-        _only_on_a_mac("the list of available compute devices")
+    @bound(static=True)
+    def get_available_compute_devices() -> list[Any]:
+        """The devices that the script says this Mac has."""
+        return [compute_plan.device(each) for each in read_script().devices]
 
     @staticmethod
-    def get_all_compute_devices() -> NoReturn:
-        """Refused."""
-        _only_on_a_mac("the list of compute devices")
-
-
-class CPUDeviceProxy:
-    """A class for coremltools to derive from; no device is ever given."""
-
-
-class GPUDeviceProxy:
-    """A class for coremltools to derive from; no device is ever given."""
-
-
-class NeuralEngineDeviceProxy:
-    """A class for coremltools to derive from; no device is ever given."""
-
-
-class ComputePlanProxy:
-    """A class for coremltools to derive from; no plan is ever given."""
+    @bound(static=True)
+    def get_all_compute_devices() -> list[Any]:
+        """The same: what other frameworks could use besides is not known here."""
+        return [compute_plan.device(each) for each in read_script().devices]
 
 
 def native_module(name: str, mode: Mode, watch: Watch | None) -> ModuleType:
@@ -188,40 +238,53 @@ def native_module(name: str, mode: Mode, watch: Watch | None) -> ModuleType:
     settings = {"mode": mode, "watch": None if watch is None else staticmethod(watch)}
     classes = {
         "_MLModelProxy": type("_MLModelProxy", (ModelProxy,), settings),
-        "_MLStateProxy": StateProxy,
+        "_State": State,
         "_MLModelAssetProxy": AssetProxy,
-        "_MLCPUComputeDeviceProxy": CPUDeviceProxy,
-        "_MLGPUComputeDeviceProxy": GPUDeviceProxy,
-        "_MLNeuralEngineComputeDeviceProxy": NeuralEngineDeviceProxy,
-        "_MLComputePlanProxy": ComputePlanProxy,
+        "_MLCPUComputeDeviceProxy": compute_plan.CPUDeviceProxy,
+        "_MLGPUComputeDeviceProxy": compute_plan.GPUDeviceProxy,
+        "_MLNeuralEngineComputeDeviceProxy": compute_plan.NeuralEngineDeviceProxy,
+        "_MLComputePlanProxy": compute_plan.ComputePlanProxy,
+        "_MLModelStructureProgramOperationProxy": OperationProxy,
+        "_MLModelStructureNeuralNetworkLayerProxy": LayerProxy,
     }
     vars(module).update(classes)
     return module
 
 
 @contextmanager
-def _runtime_errors(prefix: str = "") -> Iterator[None]:
+def _core_ml_errors(description: str = "") -> Iterator[None]:
+    """Errors of our runtime as Core ML's: its sentence first if there is one, then what we know."""
     try:
         yield
-    except PackageError as error:
-        raise RuntimeError(f"{prefix}{error}") from error
     except GateError as error:
-        raise RuntimeError(str(error)) from error
+        text = str(error)
+        raise (core_ml_error(description, text) if description else core_ml_error(text)) from error
 
 
-def _only_on_a_mac(what: str, instead: str = "ask on a Mac.") -> NoReturn:
-    raise RuntimeError(
-        f"{what}: only Core ML on a Mac can answer, coreml-gate stands in for it here; {instead}"
-    )
+def _compiled(path: str, script: Script, form: str = "{}") -> Path:
+    """A compiled copy; ``form`` takes the reason of a refusal, which Core ML finds when it compiles."""
+    script.at("compile")
+    if not Path(path).exists():
+        raise _refusal(f"A valid manifest does not exist at path: {Path(path) / 'Manifest.json'}", form)
+    try:
+        read_stages(Path(path))
+    except GateError as error:
+        raise _refusal(str(error), form) from error
+    return compile_to_temporary(Path(path))
 
 
-def _compiled_path(source: Path, folder: Path) -> Path:
-    return folder / f"{source.stem}.mlmodelc"
+def _refusal(reason: str, form: str) -> RuntimeError:
+    return core_ml_error(reason) if form == "{}" else RuntimeError(form.format(reason))
 
 
-def _copy(source: Path, folder: Path) -> None:
-    target = _compiled_path(source, folder)
-    if source.is_dir():
-        shutil.copytree(source, target)
-    else:
-        shutil.copy(source, target)
+def _plan_is_there(what: str) -> Script:
+    script = read_script()
+    if script.macos < _MACOS_14_4:
+        raise only_from(what, "14.4")
+    return script
+
+
+def _state(arrays: States) -> State:
+    state = State.__new__(State)
+    state.arrays = arrays
+    return state

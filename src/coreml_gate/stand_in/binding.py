@@ -1,0 +1,50 @@
+"""Functions that Python calls on the native half, as strict as pybind11 makes them.
+
+Every parameter is positional, none has a default, and an argument of another type is a ``TypeError``.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from types import UnionType
+from typing import Any, Final, TypeVar, cast
+
+Taken = type | UnionType
+Function = TypeVar("Function", bound=Callable[..., Any])
+ANY: Final = object
+"""pybind11's ``object``: whatever Python has."""
+
+
+def bound(*types: Taken, static: bool = False) -> Callable[[Function], Function]:
+    """A method, or under ``@staticmethod`` a function, that takes exactly these types."""
+
+    def decorate(function: Function) -> Function:
+        @functools.wraps(function)
+        def strict(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - what ``function`` takes and gives
+            check(function.__name__, types, given if static else given[1:], named)
+            return function(*given)
+
+        strict.types = types  # type: ignore[attr-defined]
+        return cast("Function", strict)
+
+    return decorate
+
+
+def check(name: str, types: Sequence[Taken], given: Sequence[object], named: Mapping[str, object]) -> None:
+    """Raise the ``TypeError`` of pybind11 unless the arguments fit in number and type."""
+    if not named and len(given) == len(types) and all(map(_fits, given, types)):
+        return
+    wanted = ", ".join(f"arg{index}: {_name(type_)}" for index, type_ in enumerate(types))
+    invoked = ", ".join([*map(repr, given), *(f"{key}={value!r}" for key, value in named.items())])
+    raise TypeError(
+        f"{name}(): incompatible function arguments. The following argument types are supported:\n"
+        f"    1. ({wanted})\n\nInvoked with: {invoked}"
+    )
+
+
+def _fits(value: object, type_: Taken) -> bool:
+    """pybind11 reads bytes as text as well."""
+    return isinstance(value, (str, bytes) if type_ is str else type_)
+
+
+def _name(type_: Taken) -> str:
+    return type_.__name__ if isinstance(type_, type) else str(type_)

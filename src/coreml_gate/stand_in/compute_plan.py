@@ -1,0 +1,129 @@
+"""A made-up compute plan: its form is Core ML's, its placement is our prediction and no measurement.
+
+Constants and what the script leaves open are nil. Costs are equal shares of all operations that have one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from coremltools.models import compute_device
+from coremltools.models import compute_plan as of_coremltools
+
+from coreml_gate.mil.ir import Operation
+from coreml_gate.mil.package import Package
+from coreml_gate.placement import predict_placement
+from coreml_gate.record import ComputeDevice
+from coreml_gate.stand_in.binding import ANY, bound
+from coreml_gate.stand_in.model_structure import OperationProxy, structure_of
+from coreml_gate.stand_in.script import Script
+
+
+class CPUDeviceProxy:
+    """The processor."""
+
+
+class GPUDeviceProxy:
+    """The graphics processor."""
+
+
+class NeuralEngineDeviceProxy:
+    """The Neural Engine."""
+
+    @bound()
+    def get_total_core_count(self, /) -> int:
+        """As on every Mac with Apple silicon that is no Ultra."""
+        return 16
+
+
+def device(name: ComputeDevice) -> Any:  # noqa: ANN401 - coremltools' MLComputeDevice
+    """A device of coremltools' own class."""
+    if name == "CPU":
+        return compute_device.MLCPUComputeDevice(CPUDeviceProxy())
+    if name == "GPU":
+        return compute_device.MLGPUComputeDevice(GPUDeviceProxy())
+    return compute_device.MLNeuralEngineComputeDevice(NeuralEngineDeviceProxy())
+
+
+_ALLOWED: Final[Mapping[str, tuple[ComputeDevice, ...]]] = {
+    "CPU_ONLY": ("CPU",),
+    "CPU_AND_GPU": ("CPU", "GPU"),
+    "CPU_AND_NE": ("CPU", "NE"),
+    "ALL": ("CPU", "GPU", "NE"),
+}
+
+
+class ComputePlanProxy:
+    """The plan of a program on a choice of hardware; one that Python constructs itself is empty."""
+
+    def __init__(self, /) -> None:
+        self._plan: _Plan | None = None
+
+    @property
+    def model_structure(self) -> Any:  # noqa: ANN401 - coremltools' MLModelStructure
+        """What the plan speaks of."""
+        return None if self._plan is None else self._plan.structure
+
+    @bound(ANY)
+    def get_compute_device_usage_for_mlprogram_operation(self, operation: Any, /) -> Any:  # noqa: ANN401
+        """Preferred and supported devices; nil for an operation that the plan does not have."""
+        known = self._known(operation)
+        return None if self._plan is None or known is None else self._plan.usage(known)
+
+    @bound(ANY)
+    def get_compute_device_usage_for_neuralnetwork_layer(self, _layer: Any, /) -> Any:  # noqa: ANN401
+        """Nil: there is no neural network."""
+        return None
+
+    @bound(ANY)
+    def get_estimated_cost_for_mlprogram_operation(self, operation: Any, /) -> Any:  # noqa: ANN401
+        """A share of the whole; nil where the script gives no costs."""
+        known = self._known(operation)
+        costs = self._plan is not None and known is not None and self._plan.script.costs
+        return of_coremltools.MLComputePlanCost(self._plan.share) if costs and self._plan else None
+
+    def _known(self, operation: Any) -> Operation | None:  # noqa: ANN401 - coremltools' operation
+        proxy = operation.__proxy__
+        if not isinstance(proxy, OperationProxy):
+            raise RuntimeError("Unable to cast Python instance to C++ type")  # noqa: TRY004 - as there
+        return None if self._plan is None else self._plan.operations.get(id(proxy.operation))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    structure: Any
+    script: Script
+    devices: tuple[ComputeDevice, ...]
+    operations: Mapping[int, Operation]
+    """Those that the plan knows, by identity: another plan's operations are nil here."""
+    off_engine: frozenset[str]
+
+    @property
+    def share(self) -> float:
+        return 1.0 / len(self.operations)
+
+    def usage(self, operation: Operation) -> Any:  # noqa: ANN401 - coremltools' own
+        """The Neural Engine where nothing rules it out, else the graphics processor, else the processor."""
+        off = operation.name in self.off_engine
+        supported = [each for each in self.devices if not (off and each == "NE")]
+        preferred = "NE" if "NE" in supported else supported[-1]
+        return of_coremltools.MLComputePlanDeviceUsage(
+            device(preferred), [device(each) for each in supported]
+        )
+
+
+def make_plan(proxy: ComputePlanProxy, package: Package, units: str, script: Script) -> None:
+    """Fill a plan; the default function is planned, as Core ML does when none is named."""
+    off = predict_placement(package, "ALL").off_engine
+    operations = package.function().block.walk()
+    proxy._plan = _Plan(  # noqa: SLF001 - only the native half fills it
+        structure_of(package),
+        script,
+        tuple(each for each in _ALLOWED[units] if each in script.devices),
+        {id(each): each for each in operations if not _is_nil(each, script.nil_types)},
+        frozenset(each.operation for each in off),
+    )
+
+
+def _is_nil(operation: Operation, nil: tuple[str, ...]) -> bool:
+    return operation.type.startswith("const") or "*" in nil or operation.type in nil

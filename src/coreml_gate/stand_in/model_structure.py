@@ -1,0 +1,73 @@
+"""A package's program as coremltools' ``MLModelStructure``, which a compute plan speaks of.
+
+Functions come in no promised order, constants are operations, and an operation is known by its proxy.
+"""
+
+from typing import Any
+
+from coremltools.models import compute_plan as of_coremltools
+
+from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, Value
+from coreml_gate.mil.package import Package
+
+
+class OperationProxy:
+    """The native operation behind a Python one; no one but the native half makes it."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+
+
+class LayerProxy:
+    """The native layer of a neural network; our runtime has none."""
+
+
+def structure_of(package: Package) -> Any:  # noqa: ANN401 - coremltools' MLModelStructure
+    """The structure of an ML Program."""
+    functions = dict(reversed(list(package.program.functions.items())))
+    program = of_coremltools.MLModelStructureProgram(
+        {name: _function(function) for name, function in functions.items()}
+    )
+    return of_coremltools.MLModelStructure(None, program, None)
+
+
+def _function(function: Function) -> Any:  # noqa: ANN401 - coremltools' own
+    inputs = [_named(value) for value in function.inputs]
+    return of_coremltools.MLModelStructureProgramFunction(inputs, _block(function.block, function.opset))
+
+
+def _block(block: Block, opset: int) -> Any:  # noqa: ANN401 - coremltools' own
+    return of_coremltools.MLModelStructureProgramBlock(
+        [_named(value) for value in block.inputs],
+        [_operation(each, opset) for each in block.operations],
+        list(block.outputs),
+    )
+
+
+def _operation(operation: Operation, opset: int) -> Any:  # noqa: ANN401 - coremltools' own
+    name = operation.type if operation.type == "const" else f"ios{opset}.{operation.type}"
+    return of_coremltools.MLModelStructureProgramOperation(
+        {parameter: _argument(given) for parameter, given in operation.inputs.items()},
+        name,
+        [_named(value) for value in operation.outputs],
+        [_block(block, opset) for block in operation.blocks],
+        OperationProxy(operation),
+    )
+
+
+def _argument(given: tuple[Argument, ...]) -> Any:  # noqa: ANN401 - coremltools' own
+    return of_coremltools.MLModelStructureProgramArgument([_binding(each) for each in given])
+
+
+def _binding(argument: Argument) -> Any:  # noqa: ANN401 - coremltools' own
+    if isinstance(argument, Constant):
+        return of_coremltools.MLModelStructureProgramBinding(
+            None, of_coremltools.MLModelStructureProgramValue()
+        )
+    return of_coremltools.MLModelStructureProgramBinding(argument, None)
+
+
+def _named(value: Value) -> Any:  # noqa: ANN401 - coremltools' own
+    return of_coremltools.MLModelStructureProgramNamedValueType(
+        value.name, of_coremltools.MLModelStructureProgramValueType()
+    )
