@@ -198,7 +198,7 @@ def model_verdict(*findings: Finding, **overrides: Any) -> ModelVerdict:
         "verdict": Status.PASS,
         "findings": findings or (finding(),),
     }
-    return ModelVerdict(**(defaults | overrides))
+    return ModelVerdict(**(defaults | _blocking(overrides) | overrides))
 
 
 def verdict(*models: ModelVerdict, **overrides: Any) -> Verdict:
@@ -212,4 +212,10 @@ def verdict(*models: ModelVerdict, **overrides: Any) -> Verdict:
         "baseline": BaselineFacts(origin="rebuilt from commit 0f9e8d7", commit="0f9e8d7", present=True),
         "models": models or (model_verdict(),),
     }
-    return Verdict(**(defaults | overrides))
+    return Verdict(**(defaults | _blocking(overrides) | overrides))
+
+
+def _blocking(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Status and exit code of what blocks, where a test names one of the two."""
+    blocks = bool(overrides.get("exit_code")) or overrides.get("verdict") is Status.FAIL
+    return {"verdict": Status.FAIL, "exit_code": 1} if blocks else {}

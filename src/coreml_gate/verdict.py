@@ -1,9 +1,12 @@
 """A Verdict: the answers of all checks to all models, and what they mean for the merge."""
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+
+from coreml_gate.frozen import changed
 
 PASS_EXIT_CODE = 0
 FAIL_EXIT_CODE = 1
@@ -108,7 +111,18 @@ class Ranking(Answer):
     notes: tuple[str, ...] = ()
 
 
-class ModelVerdict(Answer):
+class Outcome(Answer):
+    """A status and the exit code that goes with it: a document that contradicts itself is refused."""
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        status, code = getattr(self, "verdict", None), getattr(self, "exit_code", None)
+        if (status is Status.FAIL) != (code != PASS_EXIT_CODE):
+            raise ValueError(f"verdict `{status}` and exit code {code} contradict each other")
+        return self
+
+
+class ModelVerdict(Outcome):
     """All answers to one model."""
 
     name: str
@@ -143,7 +157,7 @@ class BaselineFacts(Answer):
     present: bool = False
 
 
-class Verdict(Answer):
+class Verdict(Outcome):
     """What the gate says of one run."""
 
     verdict: Status
@@ -178,6 +192,32 @@ def not_run(message: str, hint: str, exit_code: int) -> Verdict:
         models=(),
         findings=(problem,),
     )
+
+
+def blocking(*, strict: bool) -> tuple[Status, ...]:
+    """The statuses that block; a strict gate takes what cannot be told for a failure."""
+    return (Status.FAIL, Status.UNSURE) if strict else (Status.FAIL,)
+
+
+def status_of(findings: Iterable[Finding], *, strict: bool) -> Status:
+    """The status of a model with these findings."""
+    blocks = blocking(strict=strict)
+    return gravest([Status.FAIL if each.status in blocks else each.status for each in findings])
+
+
+def exit_code_of(status: Status, problem: int = PASS_EXIT_CODE) -> int:
+    """A problem's own exit code, which no status takes back; else that of a failure or of a pass."""
+    if problem > FAIL_EXIT_CODE:
+        return problem
+    return FAIL_EXIT_CODE if status is Status.FAIL else PASS_EXIT_CODE
+
+
+def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
+    """The Verdict with more findings on the run as a whole, its status and exit code taken from all parts."""
+    everything = (*verdict.findings, *findings)
+    status = gravest([*(model.verdict for model in verdict.models), *(each.status for each in everything)])
+    known = overall_exit_code(verdict.models) if verdict.models else verdict.exit_code
+    return changed(verdict, findings=everything, verdict=status, exit_code=exit_code_of(status, known))
 
 
 def overall_exit_code(models: tuple[ModelVerdict, ...]) -> int:

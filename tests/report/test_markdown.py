@@ -135,11 +135,11 @@ def test_failures_beyond_five_lines_are_counted() -> None:
 
 def test_unsure_blocks_only_when_asked() -> None:
     assert "must not merge" not in markdown.render(unsure(), DEFAULT)
-    models = tuple(changed(model, exit_code=1) for model in unsure().models[:1])
-    strict = changed(unsure(), fail_on_unsure=True, models=models, exit_code=1)
+    models = tuple(changed(model, verdict=Status.FAIL, exit_code=1) for model in unsure().models[:1])
+    strict = changed(unsure(), fail_on_unsure=True, models=models, verdict=Status.FAIL, exit_code=1)
     text = markdown.render(strict, DEFAULT)
     assert "### ❌ coreml-gate: `detector` must not merge" in text
-    assert "#### ❔ `detector` must not merge\n\n- **parity**: the MIL runtime does not know" in text
+    assert "#### ❌ `detector` must not merge\n\n- **parity**: the MIL runtime does not know" in text
     assert "Cannot be told" not in text
 
 

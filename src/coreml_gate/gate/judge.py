@@ -12,16 +12,16 @@ from coreml_gate.gate.ranking import rank
 from coreml_gate.record import Metric, ModelRecord, Record
 from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import (
-    FAIL_EXIT_CODE,
-    PASS_EXIT_CODE,
     BaselineFacts,
     Finding,
     ModelVerdict,
     SkippedVerdict,
     Status,
     Verdict,
+    exit_code_of,
     gravest,
     overall_exit_code,
+    status_of,
 )
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
@@ -86,14 +86,14 @@ def _evidence(
 
 
 def _judge_model(evidence: Evidence, *, strict: bool) -> ModelVerdict:
-    config = evidence.config
+    config, problem = evidence.config, evidence.head.problem
     findings = tuple(_located(finding, config) for finding in examine(evidence))
-    verdict = _verdict([finding.status for finding in findings], strict=strict)
+    status = status_of(findings, strict=strict)
     return ModelVerdict(
         name=config.name,
-        verdict=verdict,
+        verdict=status,
         findings=findings,
-        exit_code=_model_exit_code(evidence.head, verdict),
+        exit_code=exit_code_of(status, 0 if problem is None else problem.exit_code),
         notes=notes(evidence),
         untrained=is_untrained(evidence),
         ranking=rank(config, evidence.head, evidence.environment),
@@ -106,18 +106,6 @@ def _located(finding: Finding, config: ModelConfig) -> Finding:
     if finding.file or finding.status in _SETTLED or not separator or not file.endswith(".py"):
         return finding
     return changed(finding, file=file)
-
-
-def _verdict(statuses: list[Status], *, strict: bool) -> Status:
-    """The gravest status, where a strict gate takes what it cannot tell for a failure."""
-    return gravest([Status.FAIL if strict and status is Status.UNSURE else status for status in statuses])
-
-
-def _model_exit_code(measured: ModelRecord, verdict: Status) -> int:
-    """The problem's own code; a Record is data from elsewhere, so one that claims 0 still does not pass."""
-    if measured.problem is not None:
-        return max(measured.problem.exit_code, FAIL_EXIT_CODE)
-    return FAIL_EXIT_CODE if verdict is Status.FAIL else PASS_EXIT_CODE
 
 
 def _skipped(config: Config, head: Record) -> tuple[SkippedVerdict, ...]:

@@ -23,8 +23,10 @@ from coreml_gate.verdict import (
     ModelVerdict,
     Status,
     Verdict,
-    gravest,
-    overall_exit_code,
+    blocking,
+    exit_code_of,
+    status_of,
+    with_findings,
 )
 
 CHECK: Final = "override"
@@ -92,18 +94,6 @@ def accept(
     return with_findings(changed(verdict, models=models), ())
 
 
-def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
-    """The Verdict with more findings on the run as a whole, its status and exit code taken from all parts."""
-    everything = (*verdict.findings, *findings)
-    statuses = [*(model.verdict for model in verdict.models), *(finding.status for finding in everything)]
-    update = {
-        "findings": everything,
-        "verdict": gravest(statuses),
-        "exit_code": overall_exit_code(verdict.models) if verdict.models else verdict.exit_code,
-    }
-    return changed(verdict, **update)
-
-
 def _parse(author: str, line: str) -> Override:
     match = _LINE.fullmatch(line)
     if match is None:
@@ -147,12 +137,8 @@ def _failures(override: Override, verdict: Verdict) -> list[Finding]:
         for model in verdict.models
         if model.name == override.model and model.exit_code <= FAIL_EXIT_CODE
         for finding in model.of(override.check)
-        if finding.status in _blocking(strict=verdict.fail_on_unsure)
+        if finding.status in blocking(strict=verdict.fail_on_unsure)
     ]
-
-
-def _blocking(*, strict: bool) -> tuple[Status, ...]:
-    return (Status.FAIL, Status.UNSURE) if strict else (Status.FAIL,)
 
 
 def _accepted(
@@ -166,15 +152,15 @@ def _accepted(
     by_check = {each.check: each for each in overrides if each.model == model.name}
     if not by_check:
         return model
-    blocking = _blocking(strict=strict)
+    blocks = blocking(strict=strict)
     findings = tuple(
         _accept(finding, by_check[finding.check])
-        if finding.status in blocking and finding.check in by_check and applies(finding)
+        if finding.status in blocks and finding.check in by_check and applies(finding)
         else finding
         for finding in model.findings
     )
-    status = gravest([Status.FAIL if each.status in blocking else each.status for each in findings])
-    exit_code = FAIL_EXIT_CODE if status is Status.FAIL else 0
+    status = status_of(findings, strict=strict)
+    exit_code = exit_code_of(status, model.exit_code)
     return changed(model, findings=findings, verdict=status, exit_code=exit_code)
 
 

@@ -23,10 +23,10 @@ from coreml_gate.github.judging.config_changes import CHECK as CONFIG_CHANGES
 from coreml_gate.github.judging.config_changes import config_changes, config_finding
 from coreml_gate.github.judging.drift_since_release import drift_findings
 from coreml_gate.github.judging.no_verdict import Ending, NoVerdict, unfinished
-from coreml_gate.github.judging.overrides import LABEL, apply_overrides, parse_overrides, with_findings
+from coreml_gate.github.judging.overrides import LABEL, apply_overrides, parse_overrides
 from coreml_gate.record import Record, read_record
 from coreml_gate.report.document import read_report
-from coreml_gate.verdict import Finding, Status, Verdict
+from coreml_gate.verdict import Finding, Status, Verdict, with_findings
 
 Result = TypeVar("Result")
 _ENDED: Final[dict[str, Ending]] = {"cancelled": "cancelled", "timed_out": "timed_out"}
