@@ -56,16 +56,15 @@ class NaiveSoftplus(nn.Module):
 
 
 class LongSum(nn.Module):
-    """8,192 products of one sign: a half accumulator loses the small ones. Only strict mode sees it."""
+    """8,192 products of one sign: half accumulators lose the small ones. Only the Neural Engine has them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.line = nn.Linear(8192, 8)
-        nn.init.uniform_(self.line.weight, 0.0, 1.0)
-        nn.init.constant_(self.line.bias, -3260.0)
+        self.weight = nn.Parameter(torch.rand(8192))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.tanh(self.line(x) / 100)
+        total = (x * self.weight).sum(-1, keepdim=True)
+        return torch.tanh((total - 3260.0) / 100)
 
 
 class ConstantMask(nn.Module):

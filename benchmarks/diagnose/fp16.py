@@ -42,7 +42,7 @@ FAULTS = (
     Fault("RMSNorm squares", "LargeActivations", "large", "pow", "x.pow(2)"),
     Fault("vanished epsilon", "SmallEpsilon", "tiny", "add", "+ 1e-8"),
     Fault("softplus cliff", "NaiveSoftplus", "rows", "exp", "torch.exp(x)"),
-    Fault("accumulation drift", "LongSum", "long_rows", "linear", "self.line(x)", "fp16-strict"),
+    Fault("accumulation drift", "LongSum", "long_rows", "reduce_sum", ".sum(-1", "neural-engine"),
     Fault("benign: constant mask", "ConstantMask", "squares", ""),
     Fault("benign: default epsilons", "DefaultEpsilons", "rows", ""),
     Fault("benign: stable softplus", "StableSoftplus", "rows", ""),

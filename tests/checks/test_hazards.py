@@ -52,31 +52,31 @@ def test_what_bites_fails_with_the_rewrite_that_is_better() -> None:
     assert "    a = 1  # first" in bitten.details
 
 
-def test_strict_mode_alone_never_fails() -> None:
-    found = diagnosed(hazard(kind="cliff", operation_type="softplus", bites_in="fp16-strict"))
+def test_the_neural_engine_estimate_alone_never_fails() -> None:
+    found = diagnosed(hazard(kind="cliff", operation_type="softplus", bites_in="neural-engine"))
     finding = only(hazards.run(evidence(found)))
     assert finding.status is Status.WARN
-    assert "in fp16-strict mode only" in finding.message
+    assert "Neural Engine estimate only" in finding.message
 
 
-def test_a_repair_in_strict_mode_is_offered_to_engines_that_need_it_and_no_others() -> None:
-    strict = changed(REPAIR, mode="fp16-strict", patterns=("Net/linear",), psnr=55.0)
-    drift = hazard(kind="accumulation", operation_type="linear", bites_in="fp16-strict", reaches=0.03)
+def test_a_repair_for_the_neural_engine_is_offered_as_that() -> None:
+    engine = changed(REPAIR, mode="neural-engine", patterns=("Net/linear",), psnr=55.0)
+    drift = hazard(kind="accumulation", operation_type="linear", bites_in="neural-engine", reaches=0.03)
     head = model_record(
-        precision=(precision_comparison(psnr=12.0),), diagnosis=Diagnosis(hazards=(drift,), repair=strict)
+        precision=(precision_comparison(psnr=12.0),), diagnosis=Diagnosis(hazards=(drift,), repair=engine)
     )
     finding = only(hazards.run(evidence(head)))
     assert (finding.status, finding.patch) == (Status.WARN, ())
     assert finding.hint == (
-        "a repair for engines that accumulate in half precision, others need none: write "
+        "a repair for the Neural Engine, other units need none: write "
         '`keep-fp32 = ["Net/linear"]` for this model: converted again, its worst sample is 55.0 dB in '
-        "fp16-strict mode. 4 of 42 operations leave FP16 (+7 casts, +3,254 bytes)."
+        "the Neural Engine estimate. 4 of 42 operations leave FP16 (+7 casts, +3,254 bytes)."
     )
     assert '    keep = {"pow_1"}' in finding.details
     failing = only(precision.run(evidence(head)))
     assert "keep-fp32" not in failing.hint
     assert failing.patch == ()
-    near = only(hazards.run(evidence(diagnosed(hazard(), repair=strict))))
+    near = only(hazards.run(evidence(diagnosed(hazard(), repair=engine))))
     assert near.hint == ""
 
 
@@ -111,7 +111,7 @@ def test_beside_hazards_it_says_what_was_left_out() -> None:
 
 
 def test_without_a_hazard_what_was_looked_at_passes_and_the_rest_is_skipped() -> None:
-    head = diagnosed(note="no census.", strict=(precision_comparison(),))
+    head = diagnosed(note="no census.", neural_engine=(precision_comparison(),))
     passed, left_out = hazards.run(evidence(head))
     assert (passed.status, left_out.status) == (Status.PASS, Status.SKIPPED)
     assert passed.message.startswith("no operation comes near 65504")

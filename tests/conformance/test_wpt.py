@@ -36,7 +36,7 @@ def test_a_vector_within_its_tolerance_passes_and_one_beyond_fails() -> None:
     wrong.flat[-1] *= 1.0001
     (outcome,) = run_all([replace(CONV, expected={name: wrong})])
     assert outcome.status == "failed"
-    assert 800 < outcome.ulps < 900
+    assert outcome.ulps == pytest.approx(1e-4 * 1.656954 / 2**-23, abs=2)
     assert "allowed Tolerance(ulps=18" in outcome.reason
 
 

@@ -1,8 +1,8 @@
 """Which operations does half precision break, and which will it break soon?
 
-What harms an output explains why the precision check fails; what harms one in the strict mode only, or comes
-near a bound, is a warning. Names of operations are counters, so against the baseline a hazard is the same one
-when its kind, its module and the type of its operation are.
+What harms an output explains why the precision check fails; what harms one in the Neural Engine estimate
+only, or comes near a bound, is a warning. Names of operations are counters, so against the baseline a hazard
+is the same one when its kind, its module and the type of its operation are.
 """
 
 from typing import Final
@@ -24,10 +24,14 @@ _SAYS: Final[dict[HazardKind, str]] = {
     "vanishing": "gives values below {bound}, which are 0 in half precision",
     "epsilon": "has an epsilon below 6e-8, and its input comes down to {reaches}",
     "infinite-constant": "has a constant of {reaches}, which is infinite in half precision",
-    "cliff": "overflows inside its naive half formula",
+    "cliff": "leaves the range of the half formula inside it",
     "rounding": "loses {percent} % of its result to rounding",
 }
 _HARM_UNKNOWN: Final = "; whether that harms an output was not measured"
+_ESTIMATE: Final = (
+    "The Neural Engine estimate follows published measurements of M1, M2 Pro and M5 "
+    "(docs/core-ml-truths.md); it is no run on the engine."
+)
 _DRIFTS: Final = "is {percent} % off by the drift of a half accumulator, though nothing overflows"
 
 
@@ -47,7 +51,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         *([_finding(harmful, Status.FAIL, diagnosis, evidence)] if harmful else []),
         *([_finding(risky, Status.WARN, diagnosis, evidence)] if risky else []),
     )
-    if diagnosis.note and not findings and not diagnosis.strict:
+    if diagnosis.note and not findings and not diagnosis.neural_engine:
         return (Finding(check=NAME, status=Status.UNSURE, subject=SUBJECT, message=diagnosis.note),)
     left_out = (skipped(NAME, SUBJECT, diagnosis.note),) if diagnosis.note else ()
     return (*(findings or (_nothing(diagnosis),)), *left_out)
@@ -76,8 +80,8 @@ def _finding(
     base = known.get(_key(first))
     rest = len(ordered) - 1
     more = f" The details have {counted(rest, 'more operation')}." if rest else ""
-    strict = any(hazard.bites_in == "fp16-strict" for hazard in hazards)
-    repair = repair_of(evidence.head, "fp16-strict") if strict else None
+    on_engine = any(hazard.bites_in == "neural-engine" for hazard in hazards)
+    repair = repair_of(evidence.head, "neural-engine") if on_engine else None
     file, _, line = first.place.rpartition(":")
     return Finding(
         check=NAME,
@@ -87,9 +91,10 @@ def _finding(
         value=first.headroom if first.kind == "overflow" else None,
         base=base.headroom if base is not None and first.kind == "overflow" else None,
         unit="x" if first.kind == "overflow" else "",
-        hint=" ".join(filter(None, (_strict_repair(repair), _hint(ordered, diagnosis.rewrites)))),
+        hint=" ".join(filter(None, (_engine_repair(repair), _hint(ordered, diagnosis.rewrites)))),
         details=(
             *(_describe(hazard) for hazard in ordered[1:]),
+            *([_ESTIMATE] if on_engine else []),
             *repair_lines(repair),
             *(line for rewrite in diagnosis.rewrites for line in _rewrite_lines(rewrite)),
             *(_error_line(error) for error in diagnosis.errors),
@@ -109,7 +114,7 @@ def _describe(hazard: Hazard) -> str:
     headroom = "" if hazard.bites_in is not None else _HARM_UNKNOWN
     if hazard.bites_in is None and hazard.headroom >= 1:
         headroom = f": {hazard.headroom:.1f}x below overflow"
-    where = " (in fp16-strict mode only)" if hazard.bites_in == "fp16-strict" else ""
+    where = " (Neural Engine estimate only)" if hazard.bites_in == "neural-engine" else ""
     return f"`{hazard.operation}` ({hazard.operation_type}{module}{place}) {text}{headroom}{where}"
 
 
@@ -140,13 +145,13 @@ def _hint(hazards: list[Hazard], rewrites: tuple[Rewrite, ...]) -> str:
     return f"better than float32 is {fitting[0].title}: `{fitting[0].code[-1].partition('  #')[0]}`."
 
 
-def _strict_repair(repair: Repair | None) -> str:
-    """Half precision as such passes: the repair is for engines with narrow accumulators, and optional."""
+def _engine_repair(repair: Repair | None) -> str:
+    """Half precision as such passes: the repair is for the Neural Engine, and optional."""
     if repair is None:
         return ""
     if not repair.patterns:
-        return f"no repair was found for engines that accumulate in half precision ({repair.outcome})."
-    return f"a repair for engines that accumulate in half precision, others need none: {repair_hint(repair)}"
+        return f"no repair was found for the Neural Engine ({repair.outcome})."
+    return f"a repair for the Neural Engine, other units need none: {repair_hint(repair)}"
 
 
 def _rewrite_lines(rewrite: Rewrite) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def repair_hint(repair: Repair) -> str:
     if repair.outcome != "found":
         return f"keep-fp32 = [{patterns}] passes in the search; a conversion has not confirmed it."
     gain = "exact" if repair.psnr is None else f"{repair.psnr:.1f} dB"
-    where = " in fp16-strict mode" if repair.mode == "fp16-strict" else ""
+    where = " in the Neural Engine estimate" if repair.mode == "neural-engine" else ""
     return (
         f"write `keep-fp32 = [{patterns}]` for this model: converted again, its worst sample is "
         f"{gain}{where}. {repair.kept} of {repair.half_operations} operations leave FP16 "

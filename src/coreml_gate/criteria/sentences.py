@@ -9,7 +9,7 @@ SIDES: Final[dict[Side, str]] = {
     "source": "source",
     "fp32": "float32 package",
     "fp16": "shipped package",
-    "fp16-strict": "package in fp16-strict mode",
+    "neural-engine": "Neural Engine estimate of the package",
     "core-ml": "Core ML",
     "stand-in": "stand-in for Core ML",
     "litert": "LiteRT",

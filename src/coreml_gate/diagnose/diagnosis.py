@@ -15,7 +15,7 @@ from coreml_gate.diagnose.operation_errors import (
     own_errors,
 )
 from coreml_gate.diagnose.ranges import Range
-from coreml_gate.diagnose.repair import ConvertAgain, HalfPrecisionCase, Trial, find_repair, strictly
+from coreml_gate.diagnose.repair import ConvertAgain, HalfPrecisionCase, Trial, find_repair, on_neural_engine
 from coreml_gate.diagnose.rewrites import rewrites
 from coreml_gate.record import Diagnosis, HalfMode, OperationError, Repair
 
@@ -25,7 +25,7 @@ LONG_SUM: Final = 2_624
 """A running half sum rounds by 2**-12 of its end at each of its blocks of 64: 41 of them may lose 1 %."""
 _REPORTED_ERRORS: Final = 10
 _NOT_MEASURED: Final = "the errors of single operations: a stateful program cannot run twice side by side."
-_MODES: Final[tuple[HalfMode, ...]] = ("fp16", "fp16-strict")
+_MODES: Final[tuple[HalfMode, ...]] = ("fp16", "neural-engine")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class RepairRequest:
     """Which repair to look for."""
 
     repair_in: HalfMode | None = None
-    """The mode in which the check fails; ``None``: nothing to repair. In ``fp16-strict`` the check need not
+    """The mode in which the check fails; ``None``: nothing to repair. In ``neural-engine`` the check need not
     fail: what bites there and reaches its limits is repaired."""
     convert_again: ConvertAgain | None = None
     note: str = ""
@@ -54,7 +54,7 @@ def drifts(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> bool:
     long = frozenset(name for name in known if ranges[name].terms >= LONG_SUM)
     if not long:
         return False
-    errors = own_errors(case.twin, long, case.inputs[:MEASURED_SAMPLES], "fp16-strict")
+    errors = own_errors(case.twin, long, case.inputs[:MEASURED_SAMPLES], "neural-engine")
     return any(error > BAD for error in errors.values())
 
 
@@ -76,15 +76,16 @@ def diagnose(
     by_mode = [errors for errors in taken if errors is not None]
     function = case.twin.function()
     found = hazards(function, suspected(case, ranges), by_mode, case.origins)
-    strict = tuple(Trial(strictly(case)).compared(frozenset()))
+    estimate = tuple(Trial(on_neural_engine(case)).compared(frozenset()))
     repairs = request.repair_in == "fp16" or (
-        any(hazard.bites_in == "fp16-strict" for hazard in found) and not keeps_precision(strict, case.limits)
+        any(hazard.bites_in == "neural-engine" for hazard in found)
+        and not keeps_precision(estimate, case.limits)
     )
     return Diagnosis(
         hazards=found,
         errors=tuple(error for errors in by_mode for error in _errors(errors)),
         first_nonfinite=by_mode[0].first_nonfinite if by_mode else None,
-        strict=strict,
+        neural_engine=estimate,
         repair=_repair(case, request, by_mode, clock) if repairs else None,
         rewrites=rewrites(function, found),
         seconds=clock() - started,
@@ -100,7 +101,7 @@ def _repair(
 ) -> Repair | None:
     if request.repair_in is None:
         return None
-    judged = strictly(case) if request.repair_in == "fp16-strict" else case
+    judged = on_neural_engine(case) if request.repair_in == "neural-engine" else case
     errors = next((item for item in by_mode if item.mode == request.repair_in), None)
     damaged = frozenset() if errors is None else errors.damaged
     return find_repair(judged, _ranked(case, errors), request.convert_again, damaged, clock)

@@ -25,7 +25,7 @@ NEAR: Final = 4.0
 _EPSILON_MATTERS: Final = 1e3
 """An epsilon changes less than 0.1 % of what is this many times greater."""
 _CLIFFS: Final = {"softplus": 10.4, "reduce_log_sum_exp": 7.6}
-"""Greatest input from which naive half formulas fail on a device (apple/coremltools#2687 and #2726)."""
+"""Greatest input from which the Neural Engine's half formulas fail (apple/coremltools#2687 and #2726)."""
 _SATURATE: Final = {"softmax", "sigmoid", "tanh", "clip", "relu6", "minimum", "sigmoid_hard", "erf", "sign"}
 _PASS_ON: Final = {
     "add",
@@ -71,8 +71,6 @@ def _of_range(operation: Operation, ranges: Mapping[str, Range]) -> Iterator[Sus
     found = ranges.get(operation.name)
     if found is not None and found.magnitude * NEAR > GREATEST_HALF:
         yield Suspicion("overflow", operation.name, found.magnitude, GREATEST_HALF)
-    elif found is not None and found.summed > GREATEST_HALF:
-        yield Suspicion("accumulation", operation.name, found.summed, GREATEST_HALF)
     operand = _operand_range(operation, ranges)
     cliff = _CLIFFS.get(operation.type)
     if cliff is not None and operand is not None and operand.greatest > cliff:

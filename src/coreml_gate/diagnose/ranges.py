@@ -1,7 +1,7 @@
 """Running statistics of one float32 run: how great does each operation's result get?"""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,43 +15,26 @@ from coreml_gate.mil.ir import Operation
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.registry import EXACT
 
-_MEANS: Final = frozenset({"reduce_mean", "avg_pool"})
 _OPSET: Final = 18
 
 
-def _axes_terms(inputs: Mapping[str, Any], _: Tensor) -> int:
-    x, axes = inputs["x"], inputs.get("axes")
-    return math.prod(x.shape[int(axis)] for axis in axes) if axes is not None else x.numel()
-
-
-def _shrunk_terms(inputs: Mapping[str, Any], result: Tensor) -> int:
+def _terms(inputs: Mapping[str, Any], result: Tensor) -> int:
+    """How many terms one element of the result is the sum of."""
     return int(inputs["x"].numel() // max(result.numel(), 1))
 
 
-_TERMS: Final[Mapping[str, Callable[[Mapping[str, Any], Tensor], int]]] = {
-    "linear": lambda inputs, _: int(inputs["weight"].shape[-1]),
-    "conv": lambda inputs, _: int(inputs["weight"][0].numel()),
-    "matmul": lambda inputs, _: int(inputs["x"].shape[-2 if inputs.get("transpose_x") else -1]),
-    "layer_norm": _axes_terms,
-    "instance_norm": lambda inputs, _: math.prod(inputs["x"].shape[2:]),
-    "l2_norm": lambda inputs, _: math.prod(inputs["x"].shape[1:]),
-    "avg_pool": _shrunk_terms,
-    "reduce_mean": _shrunk_terms,
-    "reduce_sum": _shrunk_terms,
-    "reduce_sum_square": _shrunk_terms,
-    "reduce_l1_norm": _shrunk_terms,
-    "reduce_l2_norm": _shrunk_terms,
-}
-"""How many terms one element of the result is the sum of."""
+_NARROW_SUMS: Final = frozenset({"reduce_l1_norm", "reduce_sum", "reduce_sum_square"})
+"""What the Neural Engine adds up in half; products, convolutions and means it adds up wide
+(sbryngelson/ANEForge docs/developer/numerics.md).
+"""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Least and greatest finite value, the greatest sum behind a mean, the terms of a sum; 0: it is none."""
+    """Least and greatest finite value, and the terms of a sum with half accumulators; 0: it is none."""
 
     least: float
     greatest: float
-    summed: float = 0.0
     terms: int = 0
 
     @property
@@ -71,7 +54,6 @@ class Range:
         return Range(
             min(self.least, other.least),
             max(self.greatest, other.greatest),
-            max(self.summed, other.summed),
             max(self.terms, other.terms),
         )
 
@@ -93,9 +75,8 @@ class Ranges:
         if known is None or known.rounding is EXACT or not _has_floats(result):
             return
         least, greatest = _extremes(result)
-        terms = _TERMS[operation.type](inputs, result) if operation.type in _TERMS else 0
-        summed = max(abs(least), abs(greatest)) * terms if operation.type in _MEANS else 0.0
-        found = Range(least, greatest, summed, terms)
+        terms = _terms(inputs, result) if operation.type in _NARROW_SUMS else 0
+        found = Range(least, greatest, terms)
         self.of[operation.name] = found.joined(self.of.get(operation.name))
 
     def observe_inputs(self, inputs: Mapping[str, NDArray[Any]]) -> None:

@@ -200,6 +200,6 @@ def _confirmed(case: HalfPrecisionCase, trial: Trial, repair: Repair, convert_ag
     )
 
 
-def strictly(case: HalfPrecisionCase) -> HalfPrecisionCase:
-    """The same case in fp16-strict mode."""
-    return replace(case, mode="fp16-strict")
+def on_neural_engine(case: HalfPrecisionCase) -> HalfPrecisionCase:
+    """The same case in the Neural Engine estimate."""
+    return replace(case, mode="neural-engine")

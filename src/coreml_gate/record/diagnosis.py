@@ -10,7 +10,7 @@ from coreml_gate.record.measured import Measured
 HazardKind = Literal[
     "overflow", "accumulation", "vanishing", "epsilon", "infinite-constant", "cliff", "rounding"
 ]
-HalfMode = Literal["fp16", "fp16-strict"]
+HalfMode = Literal["fp16", "neural-engine"]
 
 
 class Hazard(Measured):
@@ -60,7 +60,7 @@ class Repair(Measured):
     """``spread``: no small set helps. ``unconfirmed``: the conversion did not give what the search foresaw.
     ``not-half``: it fails with every operation in float32 as well."""
     mode: HalfMode = "fp16"
-    """In which the check fails and is judged; ``fp16-strict`` only where it passes in ``fp16``."""
+    """In which the check fails and is judged; ``neural-engine`` only where it passes in ``fp16``."""
     operations: tuple[str, ...] = ()
     """1-minimal: without any one of them the check fails."""
     variables: tuple[str, ...] = ()
@@ -101,8 +101,8 @@ class Diagnosis(Measured):
     """The operations with the greatest own error, per mode."""
     first_nonfinite: str | None = None
     """The first operation of the half run whose result is not finite where the float32 one is."""
-    strict: tuple[Comparison, ...] = ()
-    """The float32 twin against the same program in fp16-strict mode; empty when it was not asked."""
+    neural_engine: tuple[Comparison, ...] = ()
+    """The float32 twin against the Neural Engine estimate of the program; empty if it did not run."""
     repair: Repair | None = None
     rewrites: tuple[Rewrite, ...] = ()
     seconds: NonNegativeFloat = 0.0

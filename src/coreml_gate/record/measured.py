@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Side = Literal["source", "fp32", "fp16", "fp16-strict", "core-ml", "stand-in", "litert"]
+Side = Literal["source", "fp32", "fp16", "neural-engine", "core-ml", "stand-in", "litert"]
 """Who computed: the source, our MIL runtime in a numeric mode, Core ML, what stands in for it, LiteRT."""
 
 

@@ -16,6 +16,7 @@ from coreml_gate.runtime.fuse import FUSED, fuse
 from coreml_gate.runtime.gru_layer import GruCall, GruLayer, Plain
 from coreml_gate.runtime.gru_loop import GruLoop, gru_loop
 from coreml_gate.runtime.ops import find
+from coreml_gate.runtime.ops.neural_engine import engine_half
 from coreml_gate.runtime.plan import Observe, Plan, Step, named
 from coreml_gate.runtime.precision import Mode, storage, store, widen
 from coreml_gate.runtime.registry import (
@@ -165,9 +166,8 @@ class _Compiler:
         found = find(operation.type, self._opset) or find(operation.type, self._opset, FUSED)
         if found is None:
             raise UnsupportedOperationsError((operation.type,))
-        strict = self._mode == "fp16-strict" and dtypes[:1] == (torch.float16,)
-        if strict and found.strict is not None:
-            found = replace(found, body=found.strict, native=True)
+        if self._mode == "neural-engine" and torch.float16 in dtypes:
+            found = _on_engine(found)
         for name, body in found.constant.items():
             argument = next(iter(operation.inputs.get(name, ())), None)
             if isinstance(argument, Constant) or argument in scope.known:
@@ -255,7 +255,7 @@ class _Compiler:
     def _gru_layer(self, operation: Operation, scope: _Scope) -> tuple[GruLoop, GruLayer] | None:
         """The layer that a loop computes, before its blocks are compiled: they share its stacked weights."""
         loop = gru_loop(operation, scope.known)
-        if loop is None or (self._mode == "fp16-strict" and loop.dtype == "fp16"):
+        if loop is None or (self._mode == "neural-engine" and loop.dtype == "fp16"):
             return None
         of_x = (
             self._stacked([gate.x_weight for gate in loop.gates]),
@@ -316,6 +316,28 @@ def storage_of(kind: ValueType, mode: Mode) -> torch.dtype | None:
 
 def _stored(value: Value, mode: Mode) -> torch.dtype | None:
     return storage_of(value.type, mode)
+
+
+def _on_engine(implementation: Implementation) -> Implementation:
+    """The implementation as the Neural Engine estimate computes and rounds it, on operands in float32."""
+    body = implementation.neural_engine or implementation.body
+    if implementation.rounding is not Rounding.ROUND:
+        return replace(implementation, body=body)
+    output = implementation.engine_output
+
+    def rounded(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+        results = body(*arguments)
+        single = isinstance(results, Tensor)
+        kept = [_engine_value(result, output) for result in ((results,) if single else results)]
+        return kept[0] if single else tuple(kept)
+
+    return replace(implementation, body=rounded, native=False)
+
+
+def _engine_value(result: Any, output: Body | None) -> Any:  # noqa: ANN401  # whatever the body gives
+    if not isinstance(result, Tensor) or not result.is_floating_point():
+        return result
+    return engine_half(result.float() if output is None else output(result.float()))
 
 
 def _cut(body: Body, dtype: torch.dtype) -> Body:

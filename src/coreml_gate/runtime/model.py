@@ -28,7 +28,7 @@ def load(package: Path | str | Package, function: str | None = None, mode: Mode 
     """Read and compile one function of a package (the default one without a name).
 
     :param mode: ``fp32`` widens everything; ``fp16`` keeps the package's element types and rounds each
-        result once; ``fp16-strict`` computes sums and formulas in half as well.
+        result once; ``neural-engine`` estimates what the Neural Engine makes of them.
     :raises PackageError: The package is damaged, or has no such function.
     :raises UnsupportedOperationsError: It uses operations that this runtime does not know; all are named.
     :raises UsageError: There is no such mode.

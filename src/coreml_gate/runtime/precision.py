@@ -2,8 +2,8 @@
 
 Half precision costs nothing where torch's half kernel computes in float32 and rounds once; elsewhere operands
 are widened, the body computes in float32 and the result is stored as half: one rounding, at one place,
-``store``. ``fp16-strict`` takes an operation's naive half formula where it has one (``ops/naive.py``) and is
-``fp16`` otherwise: what a device may do at worst.
+``store``. ``neural-engine`` estimates the Neural Engine from its published behaviour: other formulas where it
+has them, and its own rounding (``ops/neural_engine.py``).
 """
 
 from typing import Literal, get_args
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from coreml_gate.errors import PackageError, UsageError
 
-Mode = Literal["fp32", "fp16", "fp16-strict"]
+Mode = Literal["fp32", "fp16", "neural-engine"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
 # torch computes little in the wider unsigned types, so these are stored in the next wider signed one.

@@ -50,8 +50,9 @@ class Implementation:
     """How one operation is computed from opset ``since`` on.
 
     ``native``: the body is a single torch kernel which, on half tensors, itself computes in float32 and
-    rounds once. ``strict``: what a device may do at worst, with half formulas and half sums; ``None`` until
-    it is written. ``cuts``: a float result becomes an integer, toward zero, where integers are declared.
+    rounds once. ``neural_engine``: the body for the Neural Engine estimate where the engine's formula is
+    another; ``engine_output``: what the engine does to the result before it is stored. ``cuts``: a float
+    result becomes an integer, toward zero, where integers are declared.
     ``constant``: the body where this operand is a constant, if Core ML computes otherwise then.
     """
 
@@ -61,7 +62,8 @@ class Implementation:
     rounding: Rounding
     native: bool
     parameters: tuple[Parameter, ...]
-    strict: Body | None = None
+    neural_engine: Body | None = None
+    engine_output: Body | None = None
     cuts: bool = False
     constant: Mapping[str, Body] = field(default_factory=dict)
 
@@ -74,7 +76,8 @@ def operation(
     rounding: Rounding,
     *,
     native: bool = False,
-    strict: Body | None = None,
+    neural_engine: Body | None = None,
+    engine_output: Body | None = None,
     cuts: bool = False,
     constant: Mapping[str, Body] = types.MappingProxyType({}),
     table: dict[str, dict[int, Implementation]] = REGISTRY,
@@ -87,7 +90,16 @@ def operation(
             raise ValueError(body.__name__)
         since = int(match["version"] or _FIRST_OPSET)
         entry = Implementation(
-            match["type"], since, body, rounding, native, _parameters(body), strict, cuts, constant
+            type=match["type"],
+            since=since,
+            body=body,
+            rounding=rounding,
+            native=native,
+            parameters=_parameters(body),
+            neural_engine=neural_engine,
+            engine_output=engine_output,
+            cuts=cuts,
+            constant=constant,
         )
         table.setdefault(entry.type, {})[since] = entry
         return body

@@ -364,9 +364,9 @@ def _diagnose(expected: Expected, twins: Twins, answers: Answers, job: Job, log:
 def _repair_in(
     case: HalfPrecisionCase, twins: Twins, job: Job, *, failed: bool
 ) -> tuple[HalfMode | None, str]:
-    """The mode in which a repair is looked for, or why in none; in strict mode only where ``fp16`` passes."""
+    """The mode in which a repair is searched, or why in none; ``neural-engine`` if ``fp16`` passes."""
     if not failed:
-        return (None if twins.origins is None else "fp16-strict"), ""
+        return (None if twins.origins is None else "neural-engine"), ""
     note = _why_no_repair(case, twins, job)
     return (None if note else "fp16"), note
 

@@ -1,5 +1,6 @@
 """Activations."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coreml_gate.runtime.ops.neural_engine import GREATEST_EXPONENTIAL
 from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
 
@@ -77,12 +79,12 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     return torch.softmax(x, axis)
 
 
-def _naive_softplus(x: Tensor) -> Tensor:
-    """The exponential overflows from 11.1 on (apple/coremltools#2687)."""
-    return (1 + x.exp()).log()
+def _engine_softplus(x: Tensor) -> Tensor:
+    """0 where the exponential leaves the engine's range (apple/coremltools#2687)."""
+    return torch.where(x > math.log(GREATEST_EXPONENTIAL), 0.0, softplus(x))
 
 
-@operation(ROUND, strict=_naive_softplus)
+@operation(ROUND, neural_engine=_engine_softplus)
 def softplus(x: Tensor) -> Tensor:
     return torch.logaddexp(x, torch.zeros_like(x))
 

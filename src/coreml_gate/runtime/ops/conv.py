@@ -1,13 +1,12 @@
 """Convolutions over one to three spatial axes."""
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.runtime.ops.naive import BLOCK, in_blocks
+from coreml_gate.runtime.ops.neural_engine import saturated
 from coreml_gate.runtime.ops.padding import flat, is_symmetric, window_padding
 from coreml_gate.runtime.registry import ROUND, Ints, operation
 
@@ -19,27 +18,7 @@ _TRANSPOSE: dict[int, Callable[..., Tensor]] = {
 }
 
 
-def _naive_conv(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    strides: Ints | None,
-    pad_type: str,
-    pad: Ints | None,
-    dilations: Ints | None,
-    groups: int,
-) -> Tensor:
-    """Sums over blocks of input channels, each rounded; a grouped convolution's short sums fit one block."""
-    width = max(1, BLOCK // math.prod(weight.shape[2:])) if groups == 1 else x.shape[1]
-    kernels = in_blocks(weight, 1, width if groups == 1 else weight.shape[1])
-    total = torch.zeros((), dtype=x.dtype)
-    for part, kernel in zip(in_blocks(x, 1, width), kernels, strict=True):
-        block = conv(part.float(), kernel.float(), None, strides, pad_type, pad, dilations, groups)
-        total = total + block.half()
-    return total if bias is None else total + bias.reshape(-1, *(1,) * (x.ndim - 2))
-
-
-@operation(ROUND, strict=_naive_conv)
+@operation(ROUND, engine_output=saturated)
 def conv(
     x: Tensor,
     weight: Tensor,
@@ -60,7 +39,7 @@ def conv(
     return _CONV[rank](x, weight, bias, strides, [before for before, _ in padding], dilations, groups)
 
 
-@operation(ROUND)
+@operation(ROUND, engine_output=saturated)
 def conv_transpose(
     x: Tensor,
     weight: Tensor,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from coreml_gate.runtime.ops.integers import to_int32
+from coreml_gate.runtime.ops.neural_engine import engine_half
 from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
 _UINT16 = 0xFFFF
@@ -128,7 +129,14 @@ def logical_not(x: Tensor) -> Tensor:
     return x.logical_not()
 
 
-@operation(EXACT)
+def _engine_round(x: Tensor) -> Tensor:
+    """Ties away from zero; from 1024 on, where the half added to round is a tie itself, 1 too many
+    (sbryngelson/ANEForge#116).
+    """
+    return engine_half((x.float().abs() + 0.5).copysign(x)).trunc()
+
+
+@operation(EXACT, neural_engine=_engine_round)
 def round(x: Tensor) -> Tensor:
     return x.round()
 

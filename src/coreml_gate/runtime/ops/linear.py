@@ -4,23 +4,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.runtime.ops.naive import half_product
+from coreml_gate.runtime.ops.neural_engine import saturated
 from coreml_gate.runtime.registry import ROUND, Tensors, operation
 
 _MATRIX = 2
 
 
-@operation(ROUND)
+@operation(ROUND, engine_output=saturated)
 def einsum(values: Tensors, equation: str) -> Tensor:
     return torch.einsum(equation, *values)
 
 
-def _naive_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    product = half_product(x, weight.T)
-    return product if bias is None else product + bias
-
-
-@operation(ROUND, strict=_naive_linear)
+@operation(ROUND, engine_output=saturated)
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Constants may have another type than ``x`` (iOS 17), whose type the result takes."""
     if x.dtype is weight.dtype:
@@ -29,11 +24,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return functional.linear(x.to(wide), weight.to(wide), None if bias is None else bias.to(wide)).to(x.dtype)
 
 
-def _naive_matmul(x: Tensor, y: Tensor, transpose_x: bool, transpose_y: bool) -> Tensor:
-    return half_product(*_turned(x, y, transpose_x, transpose_y))
-
-
-@operation(ROUND, strict=_naive_matmul, cuts=True)
+@operation(ROUND, engine_output=saturated, cuts=True)
 def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
     """One operand may be a constant of another type (iOS 17); the result is declared in the other's type.
 

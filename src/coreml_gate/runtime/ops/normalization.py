@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.runtime.ops.naive import half_normal, half_sum
 from coreml_gate.runtime.registry import ROUND, Ints, operation
 
 
@@ -24,13 +23,7 @@ def batch_norm(
     return functional.batch_norm(x, mean, variance, gamma, beta, training=False, eps=epsilon)
 
 
-def _naive_instance_norm(x: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float) -> Tensor:
-    normal = half_normal(x, tuple(range(2, x.ndim)), epsilon)
-    normal = normal if gamma is None else normal * _per_channel(gamma, x)
-    return normal if beta is None else normal + _per_channel(beta, x)
-
-
-@operation(ROUND, strict=_naive_instance_norm)
+@operation(ROUND)
 def instance_norm(
     x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: float = 1e-5
 ) -> Tensor:
@@ -40,24 +33,13 @@ def instance_norm(
     return normal if beta is None else normal + _per_channel(beta, x)
 
 
-def _naive_l2_norm(x: Tensor, epsilon: float) -> Tensor:
-    return x * torch.rsqrt(half_sum(x * x, (-3, -2, -1), keep_dims=True) + epsilon)
-
-
-@operation(ROUND, strict=_naive_l2_norm)
+@operation(ROUND)
 def l2_norm(x: Tensor, epsilon: float = 1e-6) -> Tensor:
     """Over the last three axes."""
     return x * torch.rsqrt(x.square().sum((-3, -2, -1), keepdim=True) + epsilon)
 
 
-def _naive_layer_norm(
-    x: Tensor, axes: Ints | None, gamma: Tensor | None, beta: Tensor | None, epsilon: float
-) -> Tensor:
-    over = _over(x, axes)
-    return _scaled(half_normal(x, over, epsilon), over, gamma, beta)
-
-
-@operation(ROUND, strict=_naive_layer_norm)
+@operation(ROUND)
 def layer_norm(
     x: Tensor,
     axes: Ints | None = None,

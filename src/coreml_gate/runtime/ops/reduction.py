@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from coreml_gate.runtime.ops.naive import half_mean, half_sum
+from coreml_gate.runtime.ops.neural_engine import GREATEST_HALF, narrow_sum
 from coreml_gate.runtime.registry import EXACT, ROUND, Ints, operation
 
 
@@ -41,40 +41,39 @@ def reduce_argmin_ios17(
     return x.argmin(axis, keep_dims)
 
 
-def _naive_l1_norm(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    return half_sum(x.abs(), _axes(x, axes), keep_dims)
+def _engine_l1_norm(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
+    return narrow_sum(x.abs(), _axes(x, axes), keep_dims)
 
 
-@operation(ROUND, strict=_naive_l1_norm)
+@operation(ROUND, neural_engine=_engine_l1_norm)
 def reduce_l1_norm(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
     return x.abs().sum(_axes(x, axes), keep_dims)
 
 
-def _naive_l2_norm(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    return half_sum(x * x, _axes(x, axes), keep_dims).sqrt()
-
-
-@operation(ROUND, strict=_naive_l2_norm)
+@operation(ROUND)
 def reduce_l2_norm(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
     norm = x.float().square().sum(_axes(x, axes), keep_dims).sqrt()
     return norm if x.is_floating_point() else norm.to(x.dtype)
 
 
-def _naive_log_sum(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    return half_sum(x, _axes(x, axes), keep_dims).log()
+def _engine_log_sum(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
+    return narrow_sum(x, _axes(x, axes), keep_dims).log()
 
 
-@operation(ROUND, strict=_naive_log_sum)
+@operation(ROUND, neural_engine=_engine_log_sum)
 def reduce_log_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
     return x.sum(_axes(x, axes), keep_dims).log()
 
 
-def _naive_log_sum_exp(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    """Without taking the maximum out first (apple/coremltools#2726)."""
-    return half_sum(x.exp(), _axes(x, axes), keep_dims).log()
+def _engine_log_sum_exp(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
+    """Without taking the maximum out first; 0 where the sum of exponentials is no half
+    (apple/coremltools#2690, #2726).
+    """
+    total = x.exp().sum(_axes(x, axes), keep_dims)
+    return torch.where(total > GREATEST_HALF, 0.0, total.log())
 
 
-@operation(ROUND, strict=_naive_log_sum_exp)
+@operation(ROUND, neural_engine=_engine_log_sum_exp)
 def reduce_log_sum_exp(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
     return x.logsumexp(_axes(x, axes), keep_dims)
 
@@ -84,11 +83,7 @@ def reduce_max(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> 
     return x.amax(_axes(x, axes), keep_dims)
 
 
-def _naive_mean(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    return half_mean(x, _axes(x, axes), keep_dims)
-
-
-@operation(ROUND, strict=_naive_mean)
+@operation(ROUND)
 def reduce_mean(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
     return (
         x.mean(_axes(x, axes), keep_dims)
@@ -113,19 +108,19 @@ def reduce_prod(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) ->
     return x
 
 
-def _naive_sum(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    return half_sum(x, _axes(x, axes), keep_dims)
+def _engine_sum(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
+    return narrow_sum(x, _axes(x, axes), keep_dims)
 
 
-@operation(ROUND, strict=_naive_sum)
+@operation(ROUND, neural_engine=_engine_sum)
 def reduce_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
     return x.sum(_axes(x, axes), keep_dims)
 
 
-def _naive_sum_square(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    return half_sum(x * x, _axes(x, axes), keep_dims)
+def _engine_sum_square(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
+    return narrow_sum(torch.square(x), _axes(x, axes), keep_dims)
 
 
-@operation(ROUND, strict=_naive_sum_square)
+@operation(ROUND, neural_engine=_engine_sum_square)
 def reduce_sum_square(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
     return torch.square(x).sum(_axes(x, axes), keep_dims)

@@ -1,0 +1,60 @@
+"""What the Neural Engine does otherwise, as people measured it: the bodies of mode ``neural-engine``.
+
+An estimate, not the engine: half precision throughout, wide accumulators in products, half ones in sums. The
+measurements: apple/coremltools#2687 and #2690; and, through Apple's private interfaces on M1, M2 Pro and M5
+with macOS 26.5, sbryngelson/ANEForge docs/numeric-cliffs.md, docs/developer/numerics.md, #115, #116 and #263.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from coreml_gate.runtime.registry import Ints
+
+GREATEST_PRODUCT = 32752.0
+"""Greatest magnitude that a product of matrices or a convolution gives; beyond, it is infinite (#115)."""
+GREATEST_EXPONENTIAL = 32768.0
+"""Greatest exponential within ``softplus``, which gives 0 from ln 32768 = 10.397 on."""
+GREATEST_HALF = 65504.0
+_SMALLEST_NORMAL = 2.0**-14
+_BLOCK = 64
+_DROPPED_BITS = 13  # float32 has 23 bits of a fraction, half has 10
+_HALFWAY = 1 << (_DROPPED_BITS - 1)
+
+
+def engine_half(x: Tensor) -> Tensor:
+    """Float32 as the engine's half: ties away from zero, and below the normal halves only 0 and the smallest
+    normal one (6.0e-5 comes back as 6.1e-5, 1e-6 as 0: #116, #263).
+    """
+    bits = x.contiguous().view(torch.int32)
+    rounded = (bits + _HALFWAY).bitwise_and(-(1 << _DROPPED_BITS)).view(torch.float32)
+    tiny = torch.where(x.abs() < _SMALLEST_NORMAL / 2, 0.0, _SMALLEST_NORMAL).copysign(x)
+    normal = torch.where(x.abs() < _SMALLEST_NORMAL, tiny, rounded)
+    return torch.where(x.isfinite(), normal, x).half()
+
+
+def saturated(product: Tensor) -> Tensor:
+    """A product, which was added up wide, at the engine's output."""
+    return torch.where(product.abs() > GREATEST_PRODUCT, torch.inf * product.sign(), product)
+
+
+def narrow_sum(x: Tensor, axes: Ints, keep_dims: bool) -> Tensor:
+    """The sum over ``axes`` with half accumulators: blocks of 64 are added up wide, their sums in half.
+
+    That ``reduce_sum`` adds up in half is measured; how wide its blocks are is not.
+    """
+    over = sorted(axis % x.ndim for axis in axes)
+    rest = [axis for axis in range(x.ndim) if axis not in over]
+    flat = x.permute(*rest, *over).reshape(*(x.shape[axis] for axis in rest), -1)
+    total = torch.zeros(flat.shape[:-1])
+    for block in in_blocks(flat, -1, _BLOCK):
+        total = (total + block.float().sum(-1)).half().float()
+    shape = [1 if axis in over else size for axis, size in enumerate(x.shape)]
+    return total.reshape(shape) if keep_dims else total
+
+
+def in_blocks(x: Tensor, axis: int, width: int) -> Iterator[Tensor]:
+    """Parts of at most ``width`` along one axis."""
+    size = x.shape[axis]
+    return (x.narrow(axis, start, min(width, size - start)) for start in range(0, size, width))
