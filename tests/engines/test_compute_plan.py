@@ -53,12 +53,14 @@ class Plan:
 
 @pytest.fixture
 def placed(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def place(*operations: Any, program: bool = True) -> Placement:
-        functions = {"main": SimpleNamespace(block=block(*operations))}
+    def place(*operations: Any, program: bool = True, **which: Any) -> Placement:
+        """The other function comes first, as an ``NSDictionary`` may give it."""
+        other = SimpleNamespace(block=block(operation("z", "ios17.conv", "GPU")))
+        functions = {"other": other, "main": SimpleNamespace(block=block(*operations))}
         plan = Plan(SimpleNamespace(functions=functions) if program else None)
         loader = SimpleNamespace(load_from_path=lambda path, compute_units: plan)
         monkeypatch.setattr(compute_plan, "MLComputePlan", loader)
-        return read_plan(Path("a.mlmodelc"), "ALL")
+        return read_plan(Path("a.mlmodelc"), "ALL", **which)
 
     return place
 
@@ -95,3 +97,15 @@ def test_operations_inside_of_loops_count(placed: Any) -> None:
 def test_a_model_without_a_program_has_no_placement(placed: Any) -> None:
     with pytest.raises(PackageError, match="no ML Program"):
         placed(program=False)
+
+
+def test_the_default_function_is_read_whatever_order_the_plan_has(placed: Any) -> None:
+    assert placed(operation("a", "ios17.conv", "NE")).devices == {"NE": 1}
+    assert placed(operation("a", "ios17.conv", "NE"), default="other").devices == {"GPU": 1}
+
+
+def test_the_plan_of_another_function_is_refused_rather_than_guessed(placed: Any) -> None:
+    with pytest.raises(PackageError, match="cannot plan function `other`: it plans the default one, `main`"):
+        placed(operation("a", "ios17.conv", "NE"), function="other")
+    with pytest.raises(PackageError, match="no function `triple`, only main, other"):
+        placed(operation("a", "ios17.conv", "NE"), default="triple", function="triple")

@@ -31,46 +31,112 @@ def listing(*devices: dict[str, Any]) -> str:
     return json.dumps({"info": {"outcome": "success"}, "result": {"devices": devices}})
 
 
+def state(tunnel: str | None, **connection: str) -> dict[str, Any]:
+    properties = connection if tunnel is None else {"tunnelState": tunnel} | connection
+    return device() | {"connectionProperties": properties}
+
+
 def test_a_connected_phone_is_named_by_its_model_and_never_by_its_owner() -> None:
     (found,) = parse_devices(listing(device()))
-    assert found == Connected("00008110-0001", "iPhone14,5", "iPhone 13", "iOS 18.1 (22B83)")
+    assert found.device == Connected("00008110-0001", "iPhone14,5", "iPhone 13", "iOS 18.1 (22B83)")
+    assert found.in_reach
     assert "Somebody" not in repr(found)
 
 
 def test_a_model_that_the_table_does_not_have_keeps_apples_name() -> None:
     (found,) = parse_devices(listing(device(productType="iPhone99,1", marketingName="iPhone 42")))
-    assert (found.name, found.product) == ("iPhone 42", "iPhone99,1")
+    assert (found.device.name, found.device.product) == ("iPhone 42", "iPhone99,1")
 
 
 @pytest.mark.parametrize(
-    "unusable",
+    ("listed", "in_reach"),
     [
-        device(deviceType="appleWatch"),
-        device() | {"connectionProperties": {"tunnelState": "disconnected"}},
-        device() | {"connectionProperties": {}},
+        (state("connected"), True),
+        (state("disconnected"), True),  # at rest: a command opens the tunnel
+        (state("connecting"), True),
+        (state("unavailable"), False),
+        (state(None), False),
+        (state("disconnected", pairingState="unpaired"), False),
+        (state("connected", pairingState="paired"), True),
     ],
 )
-def test_what_cannot_be_used_now_is_left_out(unusable: dict[str, Any]) -> None:
-    assert parse_devices(listing(unusable)) == ()
+def test_only_what_is_unavailable_or_not_paired_is_out_of_reach(
+    listed: dict[str, Any], in_reach: bool
+) -> None:
+    (found,) = parse_devices(listing(listed))
+    assert found.in_reach == in_reach
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"result": {}}', '{"result": {"devices": [{"a": 1}]}}'])
+@pytest.mark.parametrize(
+    "other",
+    [
+        device(deviceType="appleWatch"),
+        device(reality="simulated"),  # Xcode 27 lists simulators, their tunnel is `disconnected`
+        device() | {"hardwareProperties": {}},  # a Mac's own entry, a device that was never unlocked
+        device(udid=""),
+    ],
+)
+def test_an_odd_entry_is_left_out_and_the_others_stay(other: dict[str, Any]) -> None:
+    assert [each.device.name for each in parse_devices(listing(other, device()))] == ["iPhone 13"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"result": {}}', '{"result": {"devices": [1]}}'])
 def test_an_answer_of_another_form_is_an_error_with_a_way_out(text: str) -> None:
     with pytest.raises(DeviceError, match="answers in a form that is not known") as raised:
         parse_devices(text)
     assert "newer Xcode" in raised.value.hint
 
 
-def test_devicectl_is_read_through_a_file() -> None:
-    asked: list[Sequence[str]] = []
+class Mac:
+    """Answers ``devicectl``; reading a device's details opens its tunnel if it is in reach."""
 
-    def ask(command: Sequence[str]) -> str:
-        asked.append(command)
-        Path(command[-1]).write_text(listing(device()), encoding="utf-8")
+    def __init__(self, *devices: dict[str, Any]) -> None:
+        self.devices = list(devices)
+        self.asked: list[Sequence[str]] = []
+
+    def __call__(self, command: Sequence[str]) -> str:
+        self.asked.append(command)
+        if "list" in command:
+            Path(command[-1]).write_text(listing(*self.devices), encoding="utf-8")
+        if "details" in command:
+            self.devices = [self._opened(each, command) for each in self.devices]
         return ""
 
-    assert [found.name for found in connected_devices(ask)] == ["iPhone 13"]
-    assert asked[0][:5] == ("xcrun", "devicectl", "list", "devices", "--json-output")
+    def _opened(self, device: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
+        reached = device["hardwareProperties"]["udid"] in command
+        return device | {"connectionProperties": {"tunnelState": "connected"}} if reached else device
+
+
+def test_devicectl_is_read_through_a_file() -> None:
+    mac = Mac(device())
+    assert [found.name for found in connected_devices(mac)] == ["iPhone 13"]
+    assert len(mac.asked) == 1
+    assert mac.asked[0][:5] == ("xcrun", "devicectl", "list", "devices", "--json-output")
+
+
+def test_a_phone_at_rest_is_woken_and_listed_again() -> None:
+    mac = Mac(state("disconnected"), device(udid="far", productType="iPhone16,1") | state("unavailable"))
+    mac.devices[1]["hardwareProperties"] = device(udid="far")["hardwareProperties"]
+    assert [found.udid for found in connected_devices(mac)] == ["00008110-0001"]
+    listed, woken, again = mac.asked
+    assert woken == (
+        *("xcrun", "devicectl", "device", "info", "details"),
+        *("--device", "00008110-0001", "--timeout", "30"),
+    )
+    assert listed[:4] == again[:4]
+
+
+@pytest.mark.parametrize(
+    ("devices", "words"),
+    [
+        ((), "this Mac knows no iPhone and no iPad"),
+        ((state("unavailable"),), r"Known to this Mac: iPhone 13 \(unavailable\)"),
+        ((state("disconnected", pairingState="unpaired"),), r"iPhone 13 \(not paired\)"),
+    ],
+)
+def test_paired_and_out_of_reach_is_told_from_none(devices: Any, words: str) -> None:
+    with pytest.raises(DeviceError, match=words):
+        connected_devices(Mac(*devices))
 
 
 def test_without_an_answer_the_way_out_is_told() -> None:

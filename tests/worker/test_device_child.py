@@ -70,9 +70,10 @@ class Shelf:
     phones: list[Phone] = field(default_factory=list)
     prepared: list[dict[str, Any]] = field(default_factory=list)
     opened: list[dict[str, Any]] = field(default_factory=list)
+    woken: list[str] = field(default_factory=list)
 
     def registry(self) -> Registry:
-        return Registry(lambda: [connected()], self._prepare, self._open)
+        return Registry(lambda: [connected()], self._prepare, self._open, self.woken.append)
 
     async def _prepare(self, device: Device, **how: Any) -> Device:
         self.prepared.append(how)
@@ -151,6 +152,7 @@ def test_a_device_predicts_every_sample_and_is_timed_by_its_own_clock(
     assert all(item["max_abs_error"] == 0 for item in parts["against_runtime"])
     assert shelf.phones[0].calls == ["load", *["predict"] * 7, "unload"]
     assert shelf.opened[0]["compute_units"] is ct.ComputeUnit.CPU_AND_NE
+    assert shelf.woken == [UDID]
     assert shelf.prepared[0]["credentials"] == AppSigningCredentials(development_team="TEAM")
 
 

@@ -37,12 +37,20 @@ class Planned:
     cost: float | None
 
 
-def read_plan(compiled: Path, units: ComputeUnits, function: str = "main") -> Placement:
-    """The placement of one function's operations.
+def read_plan(
+    compiled: Path, units: ComputeUnits, default: str = "main", function: str | None = None
+) -> Placement:
+    """The placement of the operations of a package's function ``default``, the only one that can be planned.
 
     ``compiled`` is an ``.mlmodelc``: a package aborts the process (apple/coremltools#2757). Raises
-    :class:`PackageError` when there is no ML Program in it.
+    :class:`PackageError` when there is no ML Program in it, and for another ``function``: coremltools 9.0
+    gives Core ML no function name when it loads a plan.
     """
+    if function not in {None, default}:
+        raise PackageError(
+            f"Core ML's Python cannot plan function `{function}`: it plans the default one, `{default}`.",
+            f"save a package whose default function is `{function}`.",
+        )
     plan = MLComputePlan.load_from_path(str(compiled), compute_units=ct.ComputeUnit[units])
     program = plan.model_structure.program
     if program is None:
@@ -50,10 +58,13 @@ def read_plan(compiled: Path, units: ComputeUnits, function: str = "main") -> Pl
             f"compiled model `{compiled.name}` has no ML Program: its placement is not known.",
             "convert it to an ML Program (deployment target iOS15 and later).",
         )
-    chosen = program.functions.get(function)
-    if chosen is None:
-        chosen = next(iter(program.functions.values()))
-    return placement_of(tuple(_planned(plan, each) for each in _operations(chosen.block)), units)
+    if default not in program.functions:
+        raise PackageError(
+            f"the plan has no function `{default}`, only {', '.join(sorted(program.functions))}.",
+            "is this the compiled model of the package?",
+        )
+    operations = _operations(program.functions[default].block)
+    return placement_of(tuple(_planned(plan, each) for each in operations), units)
 
 
 def placement_of(operations: Sequence[Planned], units: ComputeUnits) -> Placement:

@@ -1,7 +1,10 @@
-"""Which phones are connected to this Mac? Reads what Xcode's ``devicectl`` and ``xctrace`` are asked.
+"""Which phones can this Mac reach? Reads what Xcode's ``devicectl`` and ``xctrace`` answer.
 
-coreml-gate asks ``devicectl`` itself because coremltools' own list leaves out which model of iPhone a device
+coreml-gate runs ``devicectl`` itself because coremltools' own list leaves out which model of iPhone a device
 is. A device's own name and its UDID tell who owns it: neither ever enters a Record.
+
+A phone at rest is listed with the tunnel ``disconnected``: CoreDevice opens the tunnel when a command needs
+it, and the next list says ``connected``. Only ``unavailable`` is out of reach.
 """
 
 import json
@@ -22,7 +25,10 @@ XCODE_HINT: Final = (
     "developer mode."
 )
 CORE_ML_TEMPLATE: Final = "Core ML"
+OPENING_S: Final = 30
+"""How long ``devicectl`` may take to open the tunnel to a device."""
 _KINDS: Final = frozenset({"iphone", "ipad"})
+_OUT_OF_REACH: Final = frozenset({"unavailable"})
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,62 @@ class Connected:
     """``iOS 18.1 (22B83)``."""
 
 
+@dataclass(frozen=True)
+class Listed:
+    """One iPhone or iPad that this Mac knows."""
+
+    device: Connected
+    tunnel: str
+    """``connected``, ``disconnected`` (at rest), ``unavailable`` (out of reach), ..."""
+    paired: bool
+
+    @property
+    def in_reach(self) -> bool:
+        """Whether a command can open its tunnel."""
+        return self.paired and self.tunnel not in _OUT_OF_REACH
+
+
 def connected_devices(ask: Ask) -> tuple[Connected, ...]:
-    """Asks ``devicectl``; raises :class:`DeviceError` when there is none or its answer has another form."""
+    """The devices in reach, each with its tunnel open.
+
+    Raises :class:`DeviceError` when there is none, with those that are known and out of reach, and when the
+    answer has another form.
+    """
+    listed = _list(ask)
+    at_rest = [each.device.udid for each in listed if each.in_reach and each.tunnel != "connected"]
+    for udid in at_rest:
+        ask(details_command(udid))
+    if at_rest:
+        listed = _list(ask)
+    found = tuple(each.device for each in listed if each.in_reach)
+    if not found:
+        raise _none_in_reach(listed)
+    return found
+
+
+def list_command(answer: Path) -> tuple[str, ...]:
+    """Lists devices as JSON into a file, which is how ``devicectl`` wants to be read by programs."""
+    return ("xcrun", "devicectl", "list", "devices", "--json-output", str(answer))
+
+
+def details_command(udid: str) -> tuple[str, ...]:
+    """Reads a device's details, which opens its tunnel."""
+    return ("xcrun", "devicectl", "device", "info", "details", "--device", udid, "--timeout", str(OPENING_S))
+
+
+def parse_devices(text: str) -> tuple[Listed, ...]:
+    """The physical iPhones and iPads that this Mac knows; one without a model or a UDID is left out."""
+    try:
+        listed = json.loads(text)["result"]["devices"]
+        return tuple(_listed(each) for each in listed if _is_phone(each))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DeviceError(
+            f"`devicectl` answers in a form that is not known ({type(error).__name__}: {error}).",
+            "is this a newer Xcode? Please report it with the output of `xcrun devicectl list devices`.",
+        ) from error
+
+
+def _list(ask: Ask) -> tuple[Listed, ...]:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "devices.json"
         ask(list_command(answer))
@@ -49,38 +109,41 @@ def connected_devices(ask: Ask) -> tuple[Connected, ...]:
         return parse_devices(answer.read_text(encoding="utf-8"))
 
 
-def list_command(answer: Path) -> tuple[str, ...]:
-    """Lists devices as JSON into a file, which is how ``devicectl`` wants to be read by programs."""
-    return ("xcrun", "devicectl", "list", "devices", "--json-output", str(answer))
+def _is_phone(device: Mapping[str, Any]) -> bool:
+    """From Xcode 27 on the list holds simulators as well (``jsonVersion`` 5)."""
+    hardware = device.get("hardwareProperties", {})
+    physical = hardware.get("reality", "physical") == "physical"
+    known = bool(hardware.get("udid")) and bool(hardware.get("productType"))
+    return known and physical and str(hardware.get("deviceType", "")).lower() in _KINDS
 
 
-def parse_devices(text: str) -> tuple[Connected, ...]:
-    """The iPhones and iPads whose tunnel stands; others are paired and out of reach."""
-    try:
-        listed = json.loads(text)["result"]["devices"]
-        return tuple(_connected(each) for each in listed if _is_usable(each))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DeviceError(
-            f"`devicectl` answers in a form that is not known ({type(error).__name__}: {error}).",
-            "is this a newer Xcode? Please report it with the output of `xcrun devicectl list devices`.",
-        ) from error
-
-
-def _is_usable(device: Mapping[str, Any]) -> bool:
-    kind = str(device["hardwareProperties"].get("deviceType", "")).lower()
-    return kind in _KINDS and device["connectionProperties"].get("tunnelState") == "connected"
-
-
-def _connected(device: Mapping[str, Any]) -> Connected:
-    hardware, properties = device["hardwareProperties"], device["deviceProperties"]
+def _listed(device: Mapping[str, Any]) -> Listed:
+    hardware, properties = device["hardwareProperties"], device.get("deviceProperties", {})
+    connection = device.get("connectionProperties", {})
     product = str(hardware["productType"])
     known = next((each.name for each in devices().values() if product in each.identifiers), None)
     version, build = properties.get("osVersionNumber", "?"), properties.get("osBuildUpdate", "?")
-    return Connected(
-        udid=str(hardware["udid"]),
-        product=product,
-        name=known or str(hardware.get("marketingName", product)),
-        system=f"iOS {version} ({build})",
+    return Listed(
+        Connected(
+            udid=str(hardware["udid"]),
+            product=product,
+            name=known or str(hardware.get("marketingName", product)),
+            system=f"iOS {version} ({build})",
+        ),
+        tunnel=str(connection.get("tunnelState", "unavailable")),
+        paired=connection.get("pairingState", "paired") == "paired",
+    )
+
+
+def _none_in_reach(listed: Sequence[Listed]) -> DeviceError:
+    if not listed:
+        return DeviceError("this Mac knows no iPhone and no iPad.", XCODE_HINT)
+    states = ", ".join(
+        f"{each.device.name} ({each.tunnel if each.paired else 'not paired'})" for each in listed
+    )
+    return DeviceError(
+        f"no iPhone or iPad is in reach. Known to this Mac: {states}.",
+        "connect the cable, unlock the device and trust this Mac, then run `coreml-gate device --list`.",
     )
 
 

@@ -16,10 +16,10 @@ _THERMAL: Final = ("nominal", "fair", "serious", "critical")
 """NSProcessInfoThermalState, in the order of its raw values."""
 
 
-def ask_system(command: Sequence[str]) -> str:
-    """The output of a command; empty when there is no such command or it fails."""
+def ask_system(command: Sequence[str], within_s: float = 10) -> str:
+    """The output of a command; empty when there is no such command, it fails, or takes too long."""
     try:
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=within_s)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

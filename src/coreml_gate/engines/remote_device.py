@@ -15,6 +15,9 @@ from coremltools.models.ml_program.experimental.async_wrapper import MLModelAsyn
 from coremltools.models.ml_program.experimental.remote_device import AppSigningCredentials, Device
 from numpy.typing import NDArray
 
+from coreml_gate.engines.devicectl import OPENING_S, details_command
+from coreml_gate.engines.machine import ask_system
+from coreml_gate.engines.xcodebuild import overheard, reason_in
 from coreml_gate.errors import DeviceError
 from coreml_gate.record import ComputeUnits
 
@@ -51,17 +54,24 @@ class RemoteModel(Protocol):
 
 @dataclass(frozen=True)
 class Registry:
-    """The three calls that reach a device; a test puts a registry of its own in their place."""
+    """The calls that reach a device; a test puts a registry of its own in their place."""
 
     devices: Callable[[], Sequence[Any]]
     prepare: Callable[..., Awaitable[Any]]
     open: Callable[..., RemoteModel]
+    wake: Callable[[str], object]
+    """Opens the tunnel to a device by its UDID: coremltools takes only devices whose tunnel is open."""
+
+
+def _open_tunnel(udid: str) -> str:
+    return ask_system(details_command(udid), within_s=OPENING_S + 5)
 
 
 COREMLTOOLS: Final = Registry(
     devices=Device.get_devices,
     prepare=Device.prepare_for_model_debugging,
     open=MLModelAsyncWrapper.from_spec_or_path,
+    wake=_open_tunnel,
 )
 
 
@@ -92,13 +102,28 @@ class Answers:
 
 
 async def prepared(registry: Registry, udid: str, signing: Signing, folder: Path) -> Any:  # noqa: ANN401 - coremltools' Device
-    """The device with a running ModelRunner app; :class:`DeviceError` when it is gone."""
+    """The device with a running ModelRunner app, built in ``folder``.
+
+    Raises :class:`DeviceError` when the device is gone, when the folder's path has a blank, which coremltools
+    does not quote, and with the words of ``xcodebuild`` when the app cannot be built.
+    """
+    if any(character.isspace() for character in str(folder)):
+        raise DeviceError(f"coremltools cannot build its app in `{folder}`: the path has a blank.")
+    registry.wake(udid)
     found = next((each for each in registry.devices() if each.udid == udid), None)
     if found is None:
         raise DeviceError("coremltools does not see the device any more.", "is it unlocked and on its cable?")
-    return await registry.prepare(
-        found, credentials=signing.credentials(), working_directory=folder, clean=False
-    )
+    with overheard(folder / "bin") as words:
+        try:
+            return await registry.prepare(
+                found, credentials=signing.credentials(), working_directory=folder, clean=False
+            )
+        except Exception as error:
+            reason = str(error).replace(udid, "UDID")
+            raise DeviceError(
+                f"coremltools' ModelRunner app could not be built or started: {reason}.",
+                reason_in(words, udid) or "run `xcrun devicectl list devices`: is the device connected?",
+            ) from error
 
 
 def open_model(registry: Registry, device: object, package: Path, units: ComputeUnits) -> RemoteModel:

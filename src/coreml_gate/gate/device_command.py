@@ -4,6 +4,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from coreml_gate.checks import Evidence, on_device
 from coreml_gate.config.load import load_config, select_models
-from coreml_gate.engines.devicectl import XCODE_HINT, Connected, connected_devices
+from coreml_gate.engines.devicectl import OPENING_S, XCODE_HINT, Connected, connected_devices
 from coreml_gate.engines.machine import ask_system
 from coreml_gate.errors import DeviceError, UsageError
 from coreml_gate.gate.collect import RECORD_NAME
@@ -46,7 +47,8 @@ def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type i
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Ask every device that is connected, write the answers into the Record; 1 when a limit is not kept."""
     require_a_mac(sys.platform, around.environment)
-    connected = _chosen(connected_devices(ask_system), parsed.device)
+    ask = partial(ask_system, within_s=OPENING_S + 5)
+    connected = _chosen(connected_devices(ask), parsed.device)
     if parsed.list:
         for device in connected:
             _print(around.out, f"{device.name} ({device.product}, {device.system})")
@@ -73,8 +75,6 @@ def require_a_mac(platform: str, environment: Mapping[str, str]) -> None:
 
 
 def _chosen(connected: tuple[Connected, ...], names: list[str]) -> tuple[Connected, ...]:
-    if not connected:
-        raise DeviceError("no iPhone or iPad is connected.", XCODE_HINT)
     found = tuple(device for device in connected if not names or device.name in names)
     if missing := [name for name in names if name not in {device.name for device in found}]:
         there = ", ".join(f"`{device.name}`" for device in connected)

@@ -13,6 +13,7 @@ from coreml_gate import stand_in
 from coreml_gate.engines.compute_plan import read_plan
 from coreml_gate.engines.coreml import CoreMlEngine, compile_package, load_core_ml
 from coreml_gate.measure.compare import compare
+from coreml_gate.mil.package import read_package
 from coreml_gate.record import Comparison, ComputeUnits, Side
 from coreml_gate.worker.core_ml_job import CoreMlJob, PackageAsked
 from coreml_gate.worker.core_ml_timing import time_job
@@ -62,7 +63,8 @@ def plan(job: CoreMlJob, log: EventLog) -> None:
     log.begin("compile")
     compiled = compile_package(job.package.path, job.folder / COMPILED)
     log.begin("plan")
-    log.update(placement=read_plan(compiled, job.units, job.package.function or "main"))
+    default = read_package(job.package.path).default_function
+    log.update(placement=read_plan(compiled, job.units, default, job.package.function))
 
 
 def timed(name: str, into: dict[str, float], call: Callable[[], Any]) -> Any:  # noqa: ANN401 - what call gives
