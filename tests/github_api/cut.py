@@ -30,6 +30,7 @@ OPERATIONS: Final = {
     "/check-runs/{check_run_id}/annotations": ("get",),
     "/commits/{ref}/check-runs": ("get",),
     "/statuses/{sha}": ("post",),
+    "/commits/{ref}/status": ("get",),
     "/commits": ("get",),
     "/commits/{ref}": ("get",),
     "/commits/{commit_sha}/pulls": ("get",),

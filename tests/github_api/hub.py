@@ -56,6 +56,8 @@ class Hub:
         self.check_runs: dict[int, Json] = {}
         self.annotations: dict[int, list[Json]] = {}
         self.statuses: list[Json] = []
+        self.jobs: dict[int, list[Json]] = {}
+        """Jobs of runs."""
         self.runs: dict[int, Json] = {}
         self.artifacts: dict[int, Json] = {}
         self.blobs: dict[int, bytes] = {}
@@ -113,8 +115,22 @@ class Hub:
         )
         run["url"] = self.at(f"/actions/runs/{run['id']}")
         run["artifacts_url"] = f"{run['url']}/artifacts"
+        run["jobs_url"] = f"{run['url']}/jobs"
         self.runs[run["id"]] = run
         return int(run["id"])
+
+    def add_job(self, run: int, conclusion: str, *annotations: str) -> int:
+        """A job of a run; one that ran out of time is called cancelled, and an annotation says why."""
+        job = self._new("job", run_id=run, conclusion=conclusion, status="completed", name="measure")
+        job["check_run_url"] = self.at(f"/check-runs/{job['id']}")
+        self.jobs.setdefault(run, []).append(job)
+        self.check_runs[job["id"]] = self._new("check-run", check_suite={"id": 1}, name="measure") | {
+            "id": job["id"],
+            "url": job["check_run_url"],
+            "head_sha": self.runs[run]["head_sha"] if run in self.runs else "0" * 40,
+        }
+        self.annotations[job["id"]] = [{"message": words, "path": ".github"} for words in annotations]
+        return int(job["id"])
 
     def add_artifact(self, run: int, name: str, data: bytes, **overrides: Json) -> int:
         artifact = self._new("artifact", name=name, size_in_bytes=len(data), expired=False)
@@ -283,6 +299,20 @@ class Hub:
         ]
         return self._page(operation, query, found, "check_runs")
 
+    def on_checks_list_annotations(self, operation: Operation, query: Query, body: Json) -> Reply:
+        """Those of a job as well, which is a check run of the same number."""
+        known = self.annotations.get(int(operation.path["check_run_id"]), [])
+        described = [document.load().component("check-annotation", each) for each in known]
+        return self._page(operation, query, described)
+
+    def on_repos_get_combined_status_for_ref(self, operation: Operation, query: Query, body: Json) -> Reply:
+        """The last status of each context."""
+        sha = operation.path["ref"]
+        newest = {each["context"]: each for each in self.statuses if each["sha"] == sha}
+        statuses = [document.load().component("simple-commit-status", each) for each in newest.values()]
+        known = {"sha": sha, "state": "pending", "statuses": statuses, "repository": self._repository()}
+        return self._ok(operation, known)
+
     def on_repos_create_commit_status(self, operation: Operation, query: Query, body: Json) -> Reply:
         self.statuses.append({**body, "sha": operation.path["sha"]})
         return self._ok(operation, {"id": self._id(), **body}, 201)
@@ -346,6 +376,9 @@ class Hub:
 
     def on_actions_get_workflow_run(self, operation: Operation, query: Query, body: Json) -> Reply:
         return Reply(200, self.runs[int(operation.path["run_id"])])
+
+    def on_actions_list_jobs_for_workflow_run(self, operation: Operation, query: Query, body: Json) -> Reply:
+        return self._page(operation, query, self.jobs.get(int(operation.path["run_id"]), []), "jobs")
 
     def on_actions_list_workflow_run_artifacts(self, operation: Operation, query: Query, body: Json) -> Reply:
         run = int(operation.path["run_id"])

@@ -6,6 +6,7 @@ import pytest
 
 from coreml_gate.github.api.event import Event, Mode
 from coreml_gate.github.evidence.base_commit import base_commit, checked_out
+from coreml_gate.github.without_install import RunStamp
 from tests.gate.conftest import Folder, environ, folder  # noqa: F401 - fixtures
 
 
@@ -37,6 +38,7 @@ class PullRequest:
             fork=False,
             run_url="",
             workflow_path="",
+            stamp=RunStamp(self.head, 9, 1),
         )
 
 

@@ -11,6 +11,7 @@ from coreml_gate.github.publishing.annotations import Annotation
 from coreml_gate.github.publishing.status.check_run import CheckRun
 from coreml_gate.github.publishing.status.commit_status import CommitStatus
 from coreml_gate.github.publishing.status.outcome import CheckOutcome, concluded, outcome_of
+from coreml_gate.github.without_install import RunStamp
 from coreml_gate.report import ReportOptions
 from tests.github_api.faults import NOT_ACCESSIBLE, Fault
 from tests.github_api.hub import Hub
@@ -21,15 +22,19 @@ HEAD = "a" * 40
 DONE = CheckOutcome("success", "all 3 models may merge", "summary")
 
 
-def check_run(client: Client, key: str = "default") -> CheckRun:
+def check_run(client: Client, key: str = "default", run: int = 9) -> CheckRun:
     return CheckRun(
         client,
         "coreml-gate",
-        HEAD,
+        RunStamp(HEAD, run, 1),
         key,
         "https://github.com/acme/models/actions/runs/9",
         lambda: datetime.now(UTC),
     )
+
+
+def commit_status(client: Client, run: int) -> CommitStatus:
+    return CommitStatus(client, "coreml-gate", HEAD, f"https://github.com/acme/models/actions/runs/{run}")
 
 
 def only_run(hub: Hub) -> dict[str, object]:
@@ -68,6 +73,33 @@ def test_a_check_run_of_another_app_or_key_is_left_alone(hub: Hub, client: Clien
     check_run(client).conclude(DONE)
 
     assert [run["status"] for run in hub.check_runs.values()] == ["in_progress", "completed"]
+
+
+def test_an_older_run_leaves_the_check_of_a_newer_one_alone(hub: Hub, client: Client) -> None:
+    check_run(client, run=9).begin()
+    check_run(client, run=10).begin()
+    check_run(client, run=10).conclude(DONE)
+    check_run(client, run=9).conclude(CheckOutcome("failure", "an old verdict", "summary"))
+
+    older, newer = hub.check_runs.values()
+    assert (older["conclusion"], newer["conclusion"]) == ("failure", "success")
+    assert hub.satisfies_protection(HEAD)
+
+
+def test_a_run_that_died_is_superseded_by_the_next_one(hub: Hub, client: Client) -> None:
+    check_run(client, run=9).begin()
+    check_run(client, run=10).begin()
+
+    died, begun = hub.check_runs.values()
+    assert (died["conclusion"], died["output"]["title"]) == ("cancelled", "superseded by run 10")
+    assert begun["status"] == "in_progress"
+
+
+def test_an_older_run_that_opened_none_creates_none_beside_a_newer_one(hub: Hub, client: Client) -> None:
+    check_run(client, run=10).conclude(DONE)
+
+    assert check_run(client, run=9).conclude(CheckOutcome("failure", "an old verdict", "summary")) == ""
+    assert only_run(hub)["conclusion"] == "success"
 
 
 def test_a_lost_answer_opens_no_second_one(hub: Hub, server: GitHubServer, client: Client) -> None:
@@ -154,12 +186,19 @@ def test_without_permission_the_line_to_add_is_named(server: GitHubServer, clien
 
 
 def test_a_commit_status_says_the_same_in_one_line(hub: Hub, client: Client) -> None:
-    status = CommitStatus(client, "coreml-gate", HEAD, "https://github.com/acme/models/actions/runs/9")
+    status = commit_status(client, 9)
     status.begin()
     status.conclude(outcome_of(SITUATIONS["unsure"](), ReportOptions()))
     status.conclude(outcome_of(SITUATIONS["regression"](), ReportOptions()))
     status.conclude(outcome_of(unfinished("timed_out"), ReportOptions()))
 
     assert [each["state"] for each in hub.statuses] == ["pending", "success", "failure", "error"]
-    assert hub.statuses[1]["description"].startswith("cannot be told: all 2 models may merge")
+    assert hub.statuses[1]["description"].startswith("unsure: all 2 models may merge")
     assert all(len(each["description"]) <= 140 and each["sha"] == HEAD for each in hub.statuses)
+
+
+def test_the_status_of_a_newer_run_stays(hub: Hub, client: Client) -> None:
+    commit_status(client, 10).conclude(DONE)
+    commit_status(client, 9).conclude(CheckOutcome("failure", "an old verdict", "summary"))
+
+    assert [each["state"] for each in hub.statuses] == ["success"]

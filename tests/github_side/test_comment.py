@@ -4,7 +4,8 @@ import pytest
 
 from coreml_gate.errors import GitHubError, RateLimitError, TokenError
 from coreml_gate.github.api.client import Client
-from coreml_gate.github.publishing.comment import DEFAULT_AUTHOR, CommentMode, Posted, is_wanted, post
+from coreml_gate.github.publishing.comment import DEFAULT_AUTHOR, CommentMode, Posted, Thread, is_wanted, post
+from coreml_gate.github.without_install import RunStamp
 from coreml_gate.report import FORMATS, ReportOptions
 from tests.builders import finding, model_verdict, verdict
 from tests.github_api.faults import NOT_ACCESSIBLE, SECONDARY, Fault
@@ -16,8 +17,16 @@ MARKER = "<!-- coreml-gate: default -->"
 BODY = f"{MARKER}\nall models may merge\n"
 
 
-def write(client: Client, body: str = BODY, *, wanted: bool = True, key: str = "default") -> Posted:
-    return post(client, 7, body, key, DEFAULT_AUTHOR, wanted=wanted)
+def write(
+    client: Client,
+    body: str = BODY,
+    *,
+    wanted: bool = True,
+    key: str = "default",
+    stamp: RunStamp | None = None,
+) -> Posted:
+    thread = Thread(client, 7, key, DEFAULT_AUTHOR)
+    return post(thread, stamp or RunStamp("a" * 40, 9, 1), lambda _: body, wanted=wanted)
 
 
 def bodies(hub: Hub) -> list[str]:
@@ -68,6 +77,24 @@ def test_keys_have_comments_of_their_own(hub: Hub, client: Client) -> None:
 
     assert len(hub.comments) == 2
     assert write(client, BODY + "more").action == "updated"
+
+
+@pytest.mark.parametrize(
+    ("head", "run", "attempt", "action"),
+    [
+        ("a" * 40, 8, 1, "unchanged"),
+        ("a" * 40, 9, 1, "unchanged"),
+        ("a" * 40, 9, 3, "updated"),
+        ("a" * 40, 10, 1, "updated"),
+        ("b" * 40, 8, 1, "updated"),
+    ],
+)
+def test_what_a_later_run_of_the_same_commit_said_stays(
+    hub: Hub, client: Client, head: str, run: int, attempt: int, action: str
+) -> None:
+    hub.add_comment(7, f"{MARKER}\nsaid by run 9, attempt 2\n{RunStamp('a' * 40, 9, 2)}\n")
+
+    assert write(client, stamp=RunStamp(head, run, attempt)).action == action
 
 
 def test_what_two_runs_at_once_left_behind_becomes_one(hub: Hub, client: Client) -> None:

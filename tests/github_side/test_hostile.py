@@ -46,9 +46,9 @@ def body(hub: Hub, environment: dict[str, str], tmp_path: Path) -> str:
 
 def test_the_comment_shows_the_attack_and_does_nothing(body: str) -> None:
     assert body.startswith("<!-- coreml-gate: default -->\n")
-    assert body.count("<!--") == 1
-    assert [tag for tag in gfm.tags(body)[1:] if tag not in gfm.OUR_TAGS] == []
-    assert gfm.links(body) == []
+    assert body.count("<!--") == 2
+    assert [tag for tag in gfm.tags(body)[1:-1] if tag not in gfm.OUR_TAGS] == []
+    assert gfm.links(body) == ["link_open"]  # the run
     assert all(len(counts) == 1 for counts in gfm.bars(body))
     assert "**policy**" in body
     assert "**override**" in body

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,16 @@ from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.github.api.artifacts import baseline_name
 from coreml_gate.github.evidence.baseline import BaselineNote, read_note, write_note
 from coreml_gate.github.publishing.publish import SUFFIXES
+from coreml_gate.github.without_install import RunStamp, no_verdict_body
 from coreml_gate.record import SkippedModel, read_record, write_record
-from coreml_gate.report import FORMATS
+from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.document import read_report
-from coreml_gate.verdict import Status
+from coreml_gate.verdict import Status, not_run
 from tests.builders import (
     comparison,
     environment,
     finding,
+    memory,
     model_record,
     model_verdict,
     package,
@@ -44,10 +47,11 @@ from tests.github_side.stored import (
     digits,
     json_of,
 )
-from tests.github_side.workflow import FORK, MERGE_GROUP, PUSH, Job, pull_request, workflow_run
+from tests.github_side.workflow import FORK, MERGE_GROUP, NOON, PUSH, Job, pull_request, workflow_run
 from tests.report.test_golden import compare
 from tests.report.verdicts import SITUATIONS
 
+NEXT = "e" * 40
 GOLDEN = Path(__file__).parent / "golden"
 CONFIG = b'[[model]]\nname = "digits"\nsource = "models/digits.py:build"\n'
 LOOSE = CONFIG + b"limits = { parity = { max-error = 0.9 } }\n"
@@ -300,6 +304,89 @@ def test_a_cancelled_job_concludes_the_check(hub: Hub, job: MakeJob) -> None:
     assert cancelled.outputs()["verdict"] == "none"
 
 
+@pytest.mark.parametrize(
+    ("minutes", "conclusion", "words"),
+    [
+        ("30", "timed_out", "ran out of its 30 min"),
+        ("60", "cancelled", "was cancelled before it had a result"),
+        (None, "cancelled", "after 31 min the job was cancelled or ran out of time"),
+    ],
+)
+def test_a_job_that_ran_out_of_its_time_is_told_by_the_clock(
+    hub: Hub, job: MakeJob, minutes: str | None, conclusion: str, words: str
+) -> None:
+    hub.pulls[7]["head"]["sha"] = HEAD
+    started = str(NOON.timestamp() - 31 * 60)
+    options = () if minutes is None else ("--timeout-minutes", minutes)
+    job("pull_request", pull_request()).run(
+        "report", "--job-status", "cancelled", "--started", started, *options
+    )
+
+    assert only_check(hub)["conclusion"] == conclusion
+    assert words in only_check(hub)["output"]["summary"]
+
+
+def test_an_interrupted_gate_leaves_no_verdict(hub: Hub, job: MakeJob) -> None:
+    cancelled = job("pull_request", pull_request())
+    cancelled.leave_report(not_run("interrupted.", "", 143))
+
+    assert cancelled.run("report", "--job-status", "cancelled") == 0
+    assert only_check(hub)["conclusion"] == "cancelled"
+
+
+def test_a_run_without_a_verdict_folds_the_last_one(hub: Hub, job: MakeJob) -> None:
+    verdicts = job("pull_request", pull_request())
+    verdicts.leave_report(SITUATIONS["regression"]())
+    verdicts.run("report")
+    told = only_body(hub)
+    for _ in range(2):
+        hub.pulls[7]["head"]["sha"] = NEXT
+        payload = pull_request()
+        payload["pull_request"]["head"]["sha"] = NEXT
+        crashed = job("pull_request", payload)
+        (crashed.folder / ".coreml-gate" / "report.json").unlink(missing_ok=True)
+        with pytest.raises(RecordError):
+            crashed.run("report", "--job-status", "failure")
+
+    body = only_body(hub)
+    assert body.splitlines()[1] == f"### ❔ coreml-gate: no verdict for `{NEXT[:7]}`"
+    assert "See [the run](https://github.com/acme/models/actions/runs/99)." in body
+    assert body.count("<details><summary>Outdated: the report of `aaaaaaa`</summary>") == 1
+    assert "must not merge" in body.partition("<summary>Outdated")[2]
+    assert "<!-- coreml-gate-run: " + NEXT in body
+    assert told.splitlines()[1] in body
+
+
+def test_a_verdict_takes_the_place_of_what_was_folded(hub: Hub, job: MakeJob) -> None:
+    hub.add_comment(
+        7, no_verdict_body("default", RunStamp("e" * 40, 1, 1), "it crashed.", "https://x", "old")
+    )
+    again = job("pull_request", pull_request())
+    again.leave_report(SITUATIONS["pass"]())
+    again.run("report")
+
+    assert "Outdated" not in only_body(hub)
+    assert "all 3 models may merge" in only_body(hub)
+
+
+@pytest.mark.parametrize("status", ["cancelled", "failure"])
+def test_a_cancellation_alone_begins_no_comment(hub: Hub, job: MakeJob, status: str) -> None:
+    with suppress(RecordError):
+        job("pull_request", pull_request()).run("report", "--job-status", status)
+
+    assert len(hub.comments) == (0 if status == "cancelled" else 1)
+
+
+def test_the_comment_leads_to_the_run_and_to_the_lines_of_the_head(hub: Hub, job: MakeJob) -> None:
+    published = job("pull_request", pull_request())
+    published.leave_report(SITUATIONS["regression"]())
+    published.run("report")
+
+    line = f"[models/net.py:41](https://github.com/acme/models/blob/{HEAD}/models/net.py#L41)"
+    assert line in only_body(hub)
+    assert "[The run](https://github.com/acme/models/actions/runs/99)" in only_body(hub)
+
+
 def test_a_merge_group_concludes_its_check_and_comments_nowhere(hub: Hub, job: MakeJob) -> None:
     reported = job("merge_group", MERGE_GROUP)
     reported.leave_report(SITUATIONS["pass"]())
@@ -363,6 +450,34 @@ def test_the_origin_of_a_rebuilt_baseline_says_why(hub: Hub, job: MakeJob) -> No
     origin = "rebuilt from commit 0f9e8d7: no artifact at bbbbbbb; nor at 1 ancestor(s)"
     assert reported.outputs()["baseline-origin"] == origin
     assert "no artifact at bbbbbbb" in only_body(hub)
+
+
+def test_the_page_is_linked_once_it_is_uploaded_and_shows_what_was_measured(hub: Hub, job: MakeJob) -> None:
+    published = job("pull_request", pull_request())
+    measured = record(digits(memory=memory(timeline=(1, 3, 2))), commit=HEAD)
+    published.leave_report(SITUATIONS["pass"](), measured)
+    published.run("report", "--formats", "reports", "--page", "coreml-gate-default.html")
+    address = "https://github.com/acme/models/actions/runs/99/artifacts/5"
+    url = published.outputs()["comment-url"]
+    for _ in range(2):
+        assert published.run("link", "--comment-url", url, "--page-url", address) == 0
+
+    assert only_body(hub).count(f"[The whole report]({address})") == 1
+    page = (published.folder / "coreml-gate-default.html").read_text()
+    unpublished = FORMATS["html"](SITUATIONS["pass"](), ReportOptions(record=measured))
+    assert page.count("<svg") == unpublished.count("<svg") > 0
+
+
+def test_a_comment_of_a_later_run_is_not_linked(hub: Hub, job: MakeJob) -> None:
+    published = job("pull_request", pull_request())
+    published.leave_report(SITUATIONS["pass"]())
+    published.run("report")
+    later = only_body(hub).replace(f"{HEAD} 99 1", f"{HEAD} 100 1")
+    next(iter(hub.comments.values()))[1]["body"] = later
+    url = published.outputs()["comment-url"]
+    published.run("link", "--comment-url", url, "--page-url", "https://github.com/x")
+
+    assert only_body(hub) == later
 
 
 # report on an untrusted run
@@ -449,7 +564,25 @@ def test_whatever_goes_wrong_concludes_the_check(
     with pytest.raises(kind):
         job("workflow_run", workflow_run(run)).run("report")
     assert only_check(hub)["conclusion"] == "failure"
-    assert hub.comments == {}
+    assert only_body(hub).splitlines()[1] == "### ❔ coreml-gate: no verdict for `aaaaaaa`"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "conclusion"),
+    [
+        ("The job has exceeded the maximum execution time of 30m0s", "timed_out"),
+        ("The operation was canceled.", "cancelled"),
+    ],
+)
+def test_a_job_that_ran_out_of_time_was_not_cancelled(
+    hub: Hub, job: MakeJob, annotation: str, conclusion: str
+) -> None:
+    run = hub.add_run(HEAD, "pull_request")
+    hub.add_job(run, "cancelled", annotation)
+    reported(job, run, conclusion="cancelled")
+
+    (check,) = [each for each in hub.check_runs.values() if each["name"] == "coreml-gate"]
+    assert check["conclusion"] == conclusion
 
 
 def test_slow_creep_is_seen_against_the_last_release(hub: Hub, job: MakeJob) -> None:

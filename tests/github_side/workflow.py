@@ -62,6 +62,7 @@ class Job:
             "GITHUB_EVENT_PATH": str(folder / "event.json"),
             "GITHUB_SHA": HEAD,
             "GITHUB_RUN_ID": "99",
+            "GITHUB_RUN_ATTEMPT": "1",
             "GITHUB_REF_NAME": "main",
             "GITHUB_WORKFLOW_REF": f"{FULL_NAME}/{WORKFLOW}@refs/heads/main",
             "GITHUB_OUTPUT": str(folder / "output"),

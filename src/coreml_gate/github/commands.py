@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coreml_gate.github.requests import (
     AcceptRequest,
     BaselineRequest,
+    LinkRequest,
     MatrixRequest,
     MergeRequest,
     ReportRequest,
@@ -178,10 +179,18 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--formats", type=Path, metavar="DIR", help="write the published report there, in every format"
     )
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the published page there")
     parser.add_argument("--config", metavar="PATH", help="the configuration, relative to the repository")
     parser.add_argument("--comment", choices=COMMENT_MODES, default="always", help="default: %(default)s")
     _add_author(parser)
     parser.add_argument("--job-status", choices=JOB_STATUSES, default="success", help="of the job so far")
+    parser.add_argument("--started", type=float, metavar="SECONDS", help="when the job began, since 1970")
+    parser.add_argument(
+        "--timeout-minutes",
+        type=float,
+        metavar="N",
+        help="the job's own `timeout-minutes`: GitHub calls a job that ran out of time cancelled",
+    )
     for name, words in (
         ("annotations", "findings at their lines"),
         ("suggestions", "repairs of the configuration that one click applies"),
@@ -203,6 +212,14 @@ def _add_accept(parser: argparse.ArgumentParser) -> None:
         "record", type=Path, nargs="?", default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
     )
     _add_author(parser)
+
+
+def _add_link(parser: argparse.ArgumentParser) -> None:
+    _add_key(parser)
+    _add_mode(parser)
+    _add_author(parser)
+    parser.add_argument("--comment-url", required=True, metavar="URL", help="of the comment")
+    parser.add_argument("--page-url", required=True, metavar="URL", help="where the page is shown")
 
 
 def _add_author(parser: argparse.ArgumentParser) -> None:
@@ -250,4 +267,5 @@ _COMMANDS: Final[dict[str, StepCommand]] = {
     "report": StepCommand(
         ReportRequest, _add_report, "publish the verdict: check, comment, summary, annotations, outputs"
     ),
+    "link": StepCommand(LinkRequest, _add_link, "link the comment to the page, once that is uploaded"),
 }

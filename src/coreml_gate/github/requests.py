@@ -87,12 +87,18 @@ class ReportRequest:
     """Where ``baseline`` left its note."""
     formats: Path | None
     """Where the published report is written in every format."""
+    page: Path | None
+    """Where the page alone is written, under a name that is an artifact's."""
     config: str | None
     """The configuration, relative to the repository."""
     comment: str
     author: str
     """Who writes with this token."""
     job_status: str
+    started: float | None
+    """When the job began, in seconds since 1970, and the minutes that it has: a timeout is told from a
+    cancellation by them."""
+    timeout_minutes: float | None
     annotations: bool
     suggestions: bool
     summary: bool
@@ -100,6 +106,27 @@ class ReportRequest:
     """Whether the last release is compared with as well."""
 
 
-StepRequest = StartRequest | BaselineRequest | AcceptRequest | MergeRequest | MatrixRequest | ReportRequest
-EventRequest = StartRequest | BaselineRequest | AcceptRequest | ReportRequest
+@dataclass(frozen=True)
+class LinkRequest:
+    """What ``link`` is given."""
+
+    key: str
+    mode: RequestedMode
+    author: str
+    comment_url: str
+    """Of the comment that ``report`` wrote."""
+    page_url: str
+    """Where the page is shown."""
+
+
+StepRequest = (
+    StartRequest
+    | BaselineRequest
+    | AcceptRequest
+    | MergeRequest
+    | MatrixRequest
+    | ReportRequest
+    | LinkRequest
+)
+EventRequest = StartRequest | BaselineRequest | AcceptRequest | ReportRequest | LinkRequest
 """The request of a step that works under an event; the others only handle files."""

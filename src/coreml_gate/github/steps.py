@@ -13,7 +13,7 @@ from coreml_gate.gate.collect import RECORD_NAME, environment_of_this_machine
 from coreml_gate.gate.git import short
 from coreml_gate.gate.shards import needing_core_ml, shards
 from coreml_gate.github.api.artifacts import base_name, baseline_name, record_name, report_name
-from coreml_gate.github.api.event import OPENED, WORK, Event, Mode
+from coreml_gate.github.api.event import OPENED, WORK, Event
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.evidence.base_commit import base_commit, checked_out
 from coreml_gate.github.evidence.baseline import (
@@ -29,24 +29,16 @@ from coreml_gate.github.evidence.baseline import (
 )
 from coreml_gate.github.evidence.merge import merge_records, require_all, without_repeats
 from coreml_gate.github.judging.accepted_failures import accepted_failures
-from coreml_gate.github.judging.no_verdict import NoVerdict, unfinished
-from coreml_gate.github.judging.publication import (
-    Publication,
-    PublicationTerms,
-    own_publication,
-    reported_publication,
-)
 from coreml_gate.github.publishing.annotations import notice
+from coreml_gate.github.publishing.link_step import link
 from coreml_gate.github.publishing.outputs import write_outputs
-from coreml_gate.github.publishing.publish import comment_on, leave_behind, suggest
+from coreml_gate.github.publishing.report_step import report
 from coreml_gate.github.publishing.status.optional import check_of
-from coreml_gate.github.publishing.status.outcome import concluded, outcome_of
 from coreml_gate.github.requests import (
     AcceptRequest,
     BaselineRequest,
     MatrixRequest,
     MergeRequest,
-    ReportRequest,
     StartRequest,
 )
 from coreml_gate.github.step_context import StepContext, at_work
@@ -55,11 +47,6 @@ from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import not_run
 from coreml_gate.worker.job import MODELS_FOLDER
-
-_UNPINNED: Final = (
-    "`--workflow` names no file: a fork can then measure in a workflow of its own making, for which there is "
-    "no baseline. Name the file that measures pull requests and stores baselines."
-)
 
 
 def start(request: StartRequest, around: Surroundings, effects: Effects) -> int:
@@ -216,45 +203,6 @@ def matrix(request: MatrixRequest, around: Surroundings, effects: Effects) -> in
     return 0
 
 
-def report(request: ReportRequest, around: Surroundings, effects: Effects) -> int:
-    """Publish the Verdict: check, comment, summary, annotations, outputs. Its exit code is the Verdict's.
-
-    Under ``workflow_run`` the check carries the Verdict; the exit code says whether reporting worked.
-    """
-    with at_work(request, around, effects) as context:
-        options = ReportOptions(key=request.key, full_report_url=context.event.run_url)
-        check = check_of(context, request)
-        with concluded(check) as pending:
-            publication = _publication(context, request)
-            pending.outcome = outcome_of(publication.judged, options)
-        posted, failed = comment_on(context, request, publication, options)
-        suggested = suggest(context, request, publication)
-        context.warn((*publication.notices, *check.notices, *failed, *suggested))
-        links = {"comment-id": str(posted.id or ""), "comment-url": posted.url, "check-url": pending.url}
-        leave_behind(context, request, publication.judged, options, links)
-    judged = publication.judged
-    return 0 if isinstance(judged, NoVerdict) or context.event.mode is Mode.REPORT else judged.exit_code
-
-
-def _publication(context: StepContext, request: ReportRequest) -> Publication:
-    event, run = context.event, context.event.source_run
-    terms = PublicationTerms(
-        key=request.key,
-        config=request.config,
-        workflow_path=request.workflow or (event.workflow_path if run is None else run.path),
-        author=request.author,
-        release=request.release,
-        today=context.effects.clock().date(),
-    )
-    if run is not None:
-        if not request.workflow:
-            context.warn([_UNPINNED])
-        return reported_publication(context.client, run, terms)
-    if request.job_status == "cancelled" and not request.report.exists():
-        return Publication(unfinished("cancelled"))
-    return own_publication(context.client, event, request.report, request.baseline, terms)
-
-
 STEPS: Final[dict[str, Callable[[Any, Surroundings, Effects], int]]] = {
     "start": start,
     "accept": accept,
@@ -262,5 +210,6 @@ STEPS: Final[dict[str, Callable[[Any, Surroundings, Effects], int]]] = {
     "merge": merge,
     "matrix": matrix,
     "report": report,
+    "link": link,
 }
 """The steps by the name that a workflow gives; each takes the request of its name."""

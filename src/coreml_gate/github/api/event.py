@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from coreml_gate.errors import EventError
+from coreml_gate.github.without_install import RunStamp
 
 MAX_PAYLOAD_BYTES: Final = 25 * 10**6
 """GitHub cuts webhook payloads at 25 MB (docs.github.com, webhook events and payloads)."""
@@ -117,9 +118,16 @@ class Event:
     run_url: str
     workflow_path: str
     """The workflow file of this run, in whose other runs baselines are looked for."""
+    stamp: RunStamp
+    """The run that measures, which under ``workflow_run`` is the other one, and the commit that it is of."""
     source_run: SourceRun | None = None
     queued: int | None = None
     """The pull request that a merge queue tries: its overrides count, though it gets no comment."""
+
+    @property
+    def blob_url(self) -> str:
+        """Where the files of the head are shown."""
+        return f"{self.run_url.partition('/actions/')[0]}/blob/{self.head_sha}"
 
     @property
     def can_only_read(self) -> bool:
@@ -199,23 +207,32 @@ def _event(name: str, payload: Json, environment: Mapping[str, str], mode: Mode)
     repository = environment["GITHUB_REPOSITORY"]
     server = environment.get("GITHUB_SERVER_URL", "https://github.com")
     workflow = environment.get("GITHUB_WORKFLOW_REF", "").removeprefix(f"{repository}/").partition("@")[0]
+    own_run = (environment.get("GITHUB_RUN_ID", "0"), environment.get("GITHUB_RUN_ATTEMPT", "1"))
     common: dict[str, Any] = {
         "name": name,
         "mode": mode,
         "repository": repository,
-        "run_url": f"{server}/{repository}/actions/runs/{environment.get('GITHUB_RUN_ID', '0')}",
+        "run_url": f"{server}/{repository}/actions/runs/{own_run[0]}",
         "workflow_path": workflow,
     }
+    facts = _facts(name, payload, environment)
+    run, attempt = own_run
+    if name == "workflow_run":
+        run, attempt = payload["workflow_run"]["id"], payload["workflow_run"].get("run_attempt", 1)
+    return Event(**common, **facts, stamp=RunStamp(facts["head_sha"], int(run), int(attempt)))
+
+
+def _facts(name: str, payload: Json, environment: Mapping[str, str]) -> dict[str, Any]:
     match name:
         case "pull_request":
-            return Event(**common, **_of_pull_request(payload["pull_request"]))
+            return _of_pull_request(payload["pull_request"])
         case "workflow_run":
-            return Event(**common, **_of_workflow_run(payload))
+            return _of_workflow_run(payload)
         case "merge_group":
-            return Event(**common, **_of_merge_group(payload["merge_group"]))
+            return _of_merge_group(payload["merge_group"])
         case _:
             branch = environment.get("GITHUB_REF_NAME", "")
-            return Event(**common, **_of_commit(payload.get("after") or environment["GITHUB_SHA"], branch))
+            return _of_commit(payload.get("after") or environment["GITHUB_SHA"], branch)
 
 
 def _of_pull_request(pull: Json) -> dict[str, Any]:

@@ -10,7 +10,7 @@ Ending = Literal["failure", "cancelled", "timed_out"]
 _REASONS: Final[dict[Ending, str]] = {
     "failure": "the measuring job ended without a result; its log says why.",
     "cancelled": "the measuring job was cancelled before it had a result.",
-    "timed_out": "the measuring job ran out of time before it had a result.",
+    "timed_out": "the measuring job ran out of time (`timeout-minutes`) before it had a result.",
 }
 
 
@@ -26,9 +26,9 @@ class NoVerdict:
     reason: str
 
 
-def unfinished(ending: Ending) -> NoVerdict:
-    """A measurement that left no result behind."""
-    return NoVerdict(ending, "no verdict", _REASONS[ending])
+def unfinished(ending: Ending, reason: str = "") -> NoVerdict:
+    """A measurement that left no result behind; ``reason`` takes the place of the usual words for it."""
+    return NoVerdict(ending, "no verdict", reason or _REASONS[ending])
 
 
 def broken(error: BaseException) -> NoVerdict:

@@ -4,6 +4,7 @@ Only one job of a workflow comments, from Records that the others left behind; t
 from overwriting each other. A marker alone proves nothing: everybody can write one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
@@ -13,6 +14,8 @@ from github.PullRequestComment import PullRequestComment
 
 from coreml_gate.errors import GitHubError
 from coreml_gate.github.api.client import Client, asking, create_once
+from coreml_gate.github.judging.no_verdict import NoVerdict
+from coreml_gate.github.without_install import RunStamp, stamp_in
 from coreml_gate.report.markdown import marker
 from coreml_gate.verdict import Finding, Status, Verdict
 
@@ -45,15 +48,17 @@ class Posted:
     """What the workflow's author should know."""
 
 
-def is_wanted(mode: CommentMode, verdict: Verdict) -> bool:
-    """Whether the Verdict is worth a comment where there is none yet."""
+def is_wanted(mode: CommentMode, judged: Verdict | NoVerdict) -> bool:
+    """Whether there is something to say where there is no comment yet; a cancellation alone is nothing."""
+    if isinstance(judged, NoVerdict):
+        return mode is not CommentMode.OFF and judged.conclusion != "cancelled"
     match mode:
         case CommentMode.ALWAYS:
             return True
         case CommentMode.CHANGES:
-            return has_changes(verdict)
+            return has_changes(judged)
         case CommentMode.FAILURES:
-            return verdict.exit_code != 0
+            return judged.exit_code != 0
         case CommentMode.OFF:
             return False
 
@@ -64,46 +69,61 @@ def has_changes(verdict: Verdict) -> bool:
     return verdict.exit_code != 0 or any(_is_change(finding) for finding in findings)
 
 
-def post(client: Client, number: int, body: str, key: str, author: str, *, wanted: bool) -> Posted:
-    """Writes the comment of this key on a pull request, or brings the one that is there up to date.
+@dataclass(frozen=True)
+class Thread:
+    """Where the comment of a key stands, and who writes it."""
 
-    Without ``wanted`` none is begun. More than one of our own, which two runs at once can leave, become one.
+    client: Client
+    pull_request: int
+    key: str
+    author: str
+
+
+def post(thread: Thread, stamp: RunStamp, body_after: Callable[[str], str], *, wanted: bool) -> Posted:
+    """Writes the comment of a key on a pull request, or brings the one that is there up to date.
+
+    ``body_after`` makes the body from the one that is there, or from nothing. Without ``wanted`` none is
+    begun. What a later run of the same commit said stays. More than one of our own, which two runs at once
+    can leave, become one.
     """
-    own = find_own(client, number, key, author)
-    if own:
-        for superfluous in own[1:]:
-            delete(superfluous)
-        return _update(client, number, own[0], body, key, author)
-    return _create(client, number, body, key, author) if wanted else Posted("none")
+    own = find_own(thread)
+    for superfluous in own[1:]:
+        delete(superfluous)
+    if not own:
+        return _create(thread, body_after("")) if wanted else Posted("none")
+    if stamp.is_older_than(stamp_in(own[0].body)):
+        notice = f"the comment stays as it is: a later run of {stamp.head_sha[:7]} wrote it."
+        return Posted("unchanged", own[0].id, own[0].html_url, notice)
+    return _update(thread, own[0], body_after(own[0].body))
 
 
-def find_own(client: Client, number: int, key: str, author: str) -> list[IssueComment]:
-    """All comments on all pages that start with the marker and were written by ``author``; oldest first."""
-    start = marker(key)
-    with asking(f"comments of pull request {number}", "pull-requests: read"):
-        comments = client.repository.get_issue(number).get_comments()
-        return [each for each in comments if each.body.startswith(start) and each.user.login == author]
+def find_own(thread: Thread) -> list[IssueComment]:
+    """All comments on all pages that start with the marker and were written by the author; oldest first."""
+    start = marker(thread.key)
+    with asking(f"comments of pull request {thread.pull_request}", "pull-requests: read"):
+        comments = thread.client.repository.get_issue(thread.pull_request).get_comments()
+        return [each for each in comments if each.body.startswith(start) and each.user.login == thread.author]
 
 
-def _create(client: Client, number: int, body: str, key: str, author: str) -> Posted:
+def _create(thread: Thread, body: str) -> Posted:
     def create() -> IssueComment:
-        with asking(f"a comment on pull request {number}", PERMISSION):
-            return client.repository.get_issue(number).create_comment(body)
+        with asking(f"a comment on pull request {thread.pull_request}", PERMISSION):
+            return thread.client.repository.get_issue(thread.pull_request).create_comment(body)
 
-    comment = create_once(create, lambda: next(iter(find_own(client, number, key, author)), None))
-    return Posted("created", comment.id, comment.html_url, _notice(comment.user.login, author))
+    comment = create_once(create, lambda: next(iter(find_own(thread)), None))
+    return Posted("created", comment.id, comment.html_url, _notice(comment.user.login, thread.author))
 
 
-def _update(client: Client, number: int, comment: IssueComment, body: str, key: str, author: str) -> Posted:
+def _update(thread: Thread, comment: IssueComment, body: str) -> Posted:
     if is_same(comment.body, body):
         return Posted("unchanged", comment.id, comment.html_url)
     try:
-        with asking(f"comment {comment.id} on pull request {number}", PERMISSION):
+        with asking(f"comment {comment.id} on pull request {thread.pull_request}", PERMISSION):
             comment.edit(body)
     except GitHubError as error:
         if error.status != _NOT_FOUND:
             raise
-        return _create(client, number, body, key, author)
+        return _create(thread, body)
     return Posted("updated", comment.id, comment.html_url)
 
 

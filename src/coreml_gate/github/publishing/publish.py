@@ -1,5 +1,6 @@
 """Publishes one Verdict beside the check: comment, suggestions, summary, annotations, files, outputs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +9,8 @@ from coreml_gate.github.api.event import Mode
 from coreml_gate.github.judging.no_verdict import NoVerdict
 from coreml_gate.github.judging.publication import Publication
 from coreml_gate.github.publishing.annotations import annotations_of, commands
-from coreml_gate.github.publishing.comment import CommentMode, Posted, is_wanted, post
+from coreml_gate.github.publishing.body import body_of
+from coreml_gate.github.publishing.comment import CommentMode, Posted, Thread, is_wanted, post
 from coreml_gate.github.publishing.outputs import write_summary
 from coreml_gate.github.publishing.review import review
 from coreml_gate.github.requests import ReportRequest
@@ -25,16 +27,14 @@ def comment_on(
     context: StepContext, request: ReportRequest, publication: Publication, options: ReportOptions
 ) -> tuple[Posted, list[str]]:
     """The comment, or the reason for none: what failed here must not hide the Verdict."""
-    mode = CommentMode(request.comment)
-    if isinstance(publication.judged, NoVerdict) or publication.pull is None or mode is CommentMode.OFF:
+    mode, pull = CommentMode(request.comment), publication.pull
+    if pull is None or mode is CommentMode.OFF or context.event.can_only_read:
         return Posted("none"), []
-    if context.event.can_only_read:
-        return Posted("none"), []
-    body = FORMATS["markdown"](publication.judged, options)
+    thread = Thread(context.client, pull.number, request.key, request.author)
+    body_after = body_of(publication.judged, context.event, options)
     wanted = is_wanted(mode, publication.judged)
-    number = publication.pull.number
     try:
-        posted = post(context.client, number, body, options.key, request.author, wanted=wanted)
+        posted = post(thread, context.event.stamp, body_after, wanted=wanted)
     except GitHubError as error:
         return Posted("none"), [str(error)]
     return posted, [posted.notice] if posted.notice else []
@@ -57,11 +57,12 @@ def suggest(context: StepContext, request: ReportRequest, publication: Publicati
 def leave_behind(
     context: StepContext,
     request: ReportRequest,
-    judged: Verdict | NoVerdict,
+    publication: Publication,
     options: ReportOptions,
     links: dict[str, str],
 ) -> None:
     """Summary, log, annotations, files and outputs; ``links`` are the outputs on comment and check."""
+    judged = publication.judged
     if isinstance(judged, NoVerdict):
         context.output({"verdict": "none", **links})
         return
@@ -71,7 +72,8 @@ def leave_behind(
     if request.annotations:
         for line in commands(annotations_of(judged)):
             context.say(line)
-    context.output({**_outputs_of(judged), **_write_formats(context, request, judged, options), **links})
+    page = replace(options, record=publication.record)
+    context.output({**_outputs_of(judged), **_write_formats(context, request, judged, page), **links})
 
 
 def _outputs_of(verdict: Verdict) -> dict[str, str]:
@@ -88,6 +90,9 @@ def _write_formats(
     context: StepContext, request: ReportRequest, verdict: Verdict, options: ReportOptions
 ) -> dict[str, str]:
     """Where the published Verdict lies; without a folder for it, where the unpublished one does, if any."""
+    if request.page is not None:
+        request.page.parent.mkdir(parents=True, exist_ok=True)
+        request.page.write_text(FORMATS["html"](verdict, options), encoding="utf-8")
     if request.formats is None:
         return {"report": "" if context.event.mode is Mode.REPORT else str(request.report)}
     written = _written(request.formats, verdict, options)

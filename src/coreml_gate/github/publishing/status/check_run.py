@@ -10,6 +10,7 @@ from github.CheckRun import CheckRun as ApiCheckRun
 from coreml_gate.github.api.client import Client, asking, create_once
 from coreml_gate.github.publishing.annotations import MAX_IN_CHECK, Annotation
 from coreml_gate.github.publishing.status.outcome import SUMMARY_LIMIT, CheckOutcome
+from coreml_gate.github.without_install import RunStamp, check_mark, run_of_mark
 
 PERMISSION: Final = "checks: write"
 PER_REQUEST: Final = 50
@@ -20,24 +21,37 @@ _LEVELS: Final = {"error": "failure", "warning": "warning", "notice": "notice"}
 
 @dataclass(frozen=True)
 class CheckRun:
-    """A check run of one name on one commit; found again by both and by our own mark, so nothing is kept."""
+    """The check run of one name and one run on one commit, found again by our own mark."""
 
     client: Client
     name: str
     """Branch protection asks for it by this name."""
-    head_sha: str
+    stamp: RunStamp
     key: str
     details_url: str
     clock: Callable[[], datetime]
 
     def begin(self) -> str:
-        """Opens a check run in progress, unless one is open already."""
-        open_run = self._find(open_only=True)
+        """Opens a check run, unless this run has one open already; ends those of earlier runs."""
+        ours = self._ours()
+        for number, run in ours:
+            if number < self.stamp.run and _is_open(run):
+                self._supersede(run)
+        open_run = next((run for number, run in ours if number == self.stamp.run and _is_open(run)), None)
         return (open_run or self._create()).html_url
 
     def conclude(self, outcome: CheckOutcome) -> str:
-        """Ends the check run; annotations go ahead in as many requests as they need."""
-        run = self._find(open_only=False) or self._create()
+        """Ends the check run of this run; annotations go ahead in as many requests as they need.
+
+        Where a later run of the same commit has a check run already, none is created beside it.
+        """
+        ours = self._ours()
+        own = [run for number, run in ours if number == self.stamp.run]
+        run = next(filter(_is_open, own), own[0] if own else None)
+        if run is None:
+            if any(number > self.stamp.run for number, _ in ours):
+                return ""
+            run = self._create()
         *ahead, last = _batches(outcome.annotations[:MAX_IN_CHECK])
         with asking(self._what(), PERMISSION):
             for batch in ahead:
@@ -55,31 +69,46 @@ class CheckRun:
             with asking(self._what(), PERMISSION):
                 return self.client.repository.create_check_run(
                     name=self.name,
-                    head_sha=self.head_sha,
+                    head_sha=self.stamp.head_sha,
                     status="in_progress",
                     started_at=self.clock(),
                     details_url=self.details_url,
-                    external_id=self._mark,
+                    external_id=check_mark(self.key, self.stamp.run),
                 )
 
-        return create_once(create, lambda: self._find(open_only=True))
+        return create_once(create, self._find_open)
 
-    def _find(self, *, open_only: bool) -> ApiCheckRun | None:
-        """Our newest check run of this name on this commit, an open one first."""
+    def _find_open(self) -> ApiCheckRun | None:
+        own = (run for number, run in self._ours() if number == self.stamp.run)
+        return next(filter(_is_open, own), None)
+
+    def _ours(self) -> list[tuple[int, ApiCheckRun]]:
+        """The key's check runs of this name on this commit, each with its run; the newest first."""
         with asking(self._what(), "checks: read"):
-            commit = self.client.repository.get_commit(self.head_sha)
+            commit = self.client.repository.get_commit(self.stamp.head_sha)
             listed = commit.get_check_runs(check_name=self.name)
-            own = [run for run in listed if run.external_id == self._mark]
-            unfinished = [run for run in own if run.status != "completed"]
-        candidates = unfinished if open_only else unfinished or own
-        return max(candidates, key=lambda run: run.id, default=None)
+            marked = [(run_of_mark(run.external_id, self.key), run) for run in listed]
+        ours = [(number, run) for number, run in marked if number is not None]
+        return sorted(ours, key=lambda each: each[1].id, reverse=True)
 
-    @property
-    def _mark(self) -> str:
-        return f"coreml-gate: {self.key}"
+    def _supersede(self, run: ApiCheckRun) -> None:
+        """Ends the check run that a run left open whose machine is gone."""
+        title = f"superseded by run {self.stamp.run}"
+        summary = "This run ended without a conclusion, and another one of the same commit has begun."
+        with asking(self._what(), PERMISSION):
+            run.edit(
+                status="completed",
+                conclusion="cancelled",
+                completed_at=self.clock(),
+                output={"title": title, "summary": summary},
+            )
 
     def _what(self) -> str:
-        return f"check run {self.name} of {self.head_sha[:7]}"
+        return f"check run {self.name} of {self.stamp.head_sha[:7]}"
+
+
+def _is_open(run: ApiCheckRun) -> bool:
+    return run.status != "completed"
 
 
 def _batches(annotations: Sequence[Annotation]) -> list[tuple[Annotation, ...]]:

@@ -1,12 +1,16 @@
 """The check as a commit status: one line without details, for tokens without `checks: write`."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
+
+from github.Commit import Commit
 
 from coreml_gate.github.api.client import Client, asking
 from coreml_gate.github.publishing.status.outcome import CheckOutcome, Conclusion
 
 PERMISSION: Final = "statuses: write"
+_RUN: Final = re.compile(r"/actions/runs/(\d{1,19})")
 _DESCRIPTION: Final = 140
 """Characters that GitHub takes."""
 _STATES: Final[dict[Conclusion, str]] = {
@@ -20,25 +24,41 @@ _STATES: Final[dict[Conclusion, str]] = {
 
 @dataclass(frozen=True)
 class CommitStatus:
-    """A status of one context on one commit; GitHub keeps them all and shows the last."""
+    """A status of one context on one commit; GitHub keeps them all and shows the last.
+
+    A run that is not the newest of its commit sets none: whose a status is, its address says.
+    """
 
     client: Client
     name: str
     head_sha: str
     details_url: str
+    """Address of this run."""
 
     def begin(self) -> str:
         """Sets the status to pending."""
         return self._set("pending", "measuring")
 
     def conclude(self, outcome: CheckOutcome) -> str:
-        """Sets the last status; a status knows no neutral, so what cannot be told says so in words."""
-        unclear = "cannot be told: " if outcome.conclusion == "neutral" else ""
+        """Sets the last status; a status knows no neutral, so what is unsure says so in words."""
+        unclear = "unsure: " if outcome.conclusion == "neutral" else ""
         return self._set(_STATES[outcome.conclusion], f"{unclear}{outcome.title}")
 
     def _set(self, state: str, description: str) -> str:
         with asking(f"commit status {self.name} of {self.head_sha[:7]}", PERMISSION):
-            self.client.repository.get_commit(self.head_sha).create_status(
-                state, self.details_url, description[:_DESCRIPTION], self.name
-            )
+            commit = self.client.repository.get_commit(self.head_sha)
+            if self._is_superseded(commit):
+                return ""
+            commit.create_status(state, self.details_url, description[:_DESCRIPTION], self.name)
         return self.details_url
+
+    def _is_superseded(self, commit: Commit) -> bool:
+        newest = next(
+            (each for each in commit.get_combined_status().statuses if each.context == self.name), None
+        )
+        return newest is not None and _run_of(newest.target_url) > _run_of(self.details_url)
+
+
+def _run_of(url: str | None) -> int:
+    found = _RUN.search(url or "")
+    return int(found[1]) if found else 0

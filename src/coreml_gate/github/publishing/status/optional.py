@@ -45,7 +45,7 @@ def check_of(context: StepContext, request: StartRequest | ReportRequest) -> Opt
     if event.can_only_read:
         words = "no check run from here: the token of a fork's pull request can only read."
         return OptionalCheck(None, [f"{words} A `workflow_run` workflow reports it."])
-    name, sha, url = request.check_name, event.head_sha, event.run_url
+    name, stamp, url = request.check_name, event.stamp, event.run_url
     if request.check == "status":
-        return OptionalCheck(CommitStatus(context.client, name, sha, url))
-    return OptionalCheck(CheckRun(context.client, name, sha, request.key, url, context.effects.clock))
+        return OptionalCheck(CommitStatus(context.client, name, event.head_sha, url))
+    return OptionalCheck(CheckRun(context.client, name, stamp, request.key, url, context.effects.clock))

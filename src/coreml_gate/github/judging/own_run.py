@@ -1,0 +1,123 @@
+"""The Verdict that this run came to by itself; it may read more of GitHub, but has nobody to distrust."""
+
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.errors import GateError
+from coreml_gate.frozen import changed
+from coreml_gate.gate.git import short
+from coreml_gate.github.api.artifacts import RECORD_FILE
+from coreml_gate.github.api.client import Client
+from coreml_gate.github.api.event import Event
+from coreml_gate.github.api.pull_request import Pull, read_pull
+from coreml_gate.github.evidence.baseline import BaselineNote, read_note
+from coreml_gate.github.judging.known_to_github import (
+    with_carried,
+    with_config_and_overrides,
+    with_drift,
+    with_overrides,
+)
+from coreml_gate.github.judging.no_verdict import NoVerdict, broken
+from coreml_gate.github.judging.publication import Publication, PublicationTerms, attempt
+from coreml_gate.record import Record, read_record
+from coreml_gate.report.document import read_report
+from coreml_gate.verdict import Verdict
+
+INTERRUPTED: Final = frozenset({128 + 2, 128 + 15})
+"""Exit codes of a gate that SIGINT or SIGTERM ended: what it left behind is no Verdict."""
+_OWN_LIMITS: Final = "Judged with the limits of the pull request itself."
+
+
+def own_publication(
+    client: Client,
+    event: Event,
+    report: Path,
+    note_folder: Path,
+    terms: PublicationTerms,
+    ended: NoVerdict | None = None,
+) -> Publication:
+    """What this run publishes; ``ended`` is how its job ended, where that left no Verdict."""
+    notices: list[str] = []
+    pull = _pull_request_of(client, event, notices)
+    try:
+        judged = _read(report, note_folder, terms)
+    except GateError as error:
+        why, error_to_raise = (broken(error), error) if ended is None else (ended, None)
+        return _without_verdict(why, pull, event, notices, error_to_raise)
+    if ended is not None and judged.exit_code in INTERRUPTED:
+        return _without_verdict(ended, pull, event, notices)
+    if event.pull_request is None:
+        return Publication(_queued(client, judged, event, terms, notices), notices=tuple(notices))
+    return _of_pull_request(client, event, judged, report.parent, pull, terms, notices)
+
+
+def _of_pull_request(
+    client: Client,
+    event: Event,
+    judged: Verdict,
+    folder: Path,
+    pull: Pull | None,
+    terms: PublicationTerms,
+    notices: list[str],
+) -> Publication:
+    verdict = changed(judged, commit=event.head_sha)
+    head = _record_in(folder)
+    if pull is None:
+        return Publication(verdict, None, tuple(notices), head)
+    verdict = with_config_and_overrides(client, verdict, pull, terms, notices, event.head_sha, _OWN_LIMITS)
+    verdict = with_drift(client, verdict, pull, head, terms, notices)
+    return Publication(verdict, _if_current(pull, event, notices), tuple(notices), head)
+
+
+def _without_verdict(
+    why: NoVerdict, pull: Pull | None, event: Event, notices: list[str], error: GateError | None = None
+) -> Publication:
+    current = None if pull is None else _if_current(pull, event, notices)
+    return Publication(why, current, tuple(notices), error=error)
+
+
+def _pull_request_of(client: Client, event: Event, notices: list[str]) -> Pull | None:
+    number = event.pull_request
+    return None if number is None else attempt(lambda: read_pull(client, number), notices)
+
+
+def _if_current(pull: Pull, event: Event, notices: list[str]) -> Pull | None:
+    """The pull request, unless its newest commit is another one: an older run must not speak of it."""
+    if pull.head_sha == event.head_sha:
+        return pull
+    notices.append(f"no comment: pull request {pull.number} has a newer commit {short(pull.head_sha)}.")
+    return None
+
+
+def _queued(
+    client: Client, verdict: Verdict, event: Event, terms: PublicationTerms, notices: list[str]
+) -> Verdict:
+    """A candidate of a merge queue: what its pull request accepted holds here, too."""
+    number = event.queued
+    if number is None or verdict.exit_code == 0:
+        return verdict
+    pull = attempt(lambda: read_pull(client, number), notices)
+    if pull is None or pull.base_ref != event.base_ref:
+        return verdict
+    return attempt(lambda: with_overrides(client, verdict, pull, terms), notices) or verdict
+
+
+def _read(report: Path, note_folder: Path, terms: PublicationTerms) -> Verdict:
+    verdict = _with_note(read_report(report), read_note(note_folder))
+    return with_carried(verdict, _record_in(note_folder), terms)
+
+
+def _record_in(folder: Path) -> Record | None:
+    """The Record that an earlier step left in a folder, if there is one."""
+    file = folder / RECORD_FILE
+    return read_record(file) if file.exists() else None
+
+
+def _with_note(verdict: Verdict, note: BaselineNote | None) -> Verdict:
+    """The Verdict with the origin of its baseline in the words of the search that found it, or did not."""
+    if note is None:
+        return verdict
+    facts = verdict.baseline
+    made = f"rebuilt from commit {short(facts.commit)}" if facts.present and facts.commit else facts.origin
+    origin = f"{made}: {note.origin}" if note.source in ("rebuild", "none") else note.origin
+    return changed(verdict, baseline=changed(verdict.baseline, origin=origin))

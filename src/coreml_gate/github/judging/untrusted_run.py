@@ -1,0 +1,77 @@
+"""The Verdict on a run that is not trusted: its numbers, the base branch's limits, the rest from GitHub."""
+
+from typing import Final
+
+from coreml_gate.errors import ArtifactError, EventError, GateError
+from coreml_gate.gate.baseline import Baseline, as_baseline, no_baseline
+from coreml_gate.github.api.client import Client
+from coreml_gate.github.api.event import SourceRun
+from coreml_gate.github.api.pull_request import Pull, identify, read_config
+from coreml_gate.github.api.run_jobs import ended_early
+from coreml_gate.github.evidence.baseline import BaselineQuery, find, merge_base
+from coreml_gate.github.evidence.untrusted_record import read_untrusted, rejudge
+from coreml_gate.github.judging.known_to_github import (
+    with_carried,
+    with_config_and_overrides,
+    with_drift,
+    with_notes,
+)
+from coreml_gate.github.judging.no_verdict import Ending, NoVerdict, broken, unfinished
+from coreml_gate.github.judging.publication import Publication, PublicationTerms
+
+_BASE_LIMITS: Final = "Judged with the limits of the base branch."
+_UNFINISHED: Final[dict[str, Ending]] = {"cancelled": "cancelled", "timed_out": "timed_out"}
+
+
+def reported_publication(client: Client, run: SourceRun, terms: PublicationTerms) -> Publication:
+    """What is published of the run, which pull request it is of included."""
+    try:
+        _require_own_workflow(run, terms.workflow_path)
+        identified = identify(client, run)
+    except GateError as error:
+        return Publication(broken(error), error=error)
+    if identified.pull is None:
+        why = NoVerdict("failure", "not reported", f"{identified.reason}.")
+        return Publication(why, notices=(identified.reason,))
+    try:
+        return _judged(client, run, identified.pull, terms)
+    except GateError as error:
+        return Publication(broken(error), identified.pull, error=error)
+
+
+def _judged(client: Client, run: SourceRun, pull: Pull, terms: PublicationTerms) -> Publication:
+    config = read_config(client, pull.base_ref, terms.config)
+    try:
+        merged = read_untrusted(client, run, terms.key)
+    except ArtifactError as error:
+        if run.conclusion not in _UNFINISHED:
+            raise
+        why = unfinished(ended_early(client, run.id) or _UNFINISHED[run.conclusion])
+        return Publication(why, pull, notices=(error.message,))
+    notices: list[str] = []
+    baseline = _stored_baseline(client, pull, run.head_sha, terms)
+    verdict = rejudge(config, merged.record, baseline.record, baseline.facts)
+    verdict = with_carried(verdict, baseline.record, terms)
+    verdict = with_notes(verdict, "record", merged.notes)
+    verdict = with_config_and_overrides(client, verdict, pull, terms, notices, run.head_sha, _BASE_LIMITS)
+    verdict = with_drift(client, verdict, pull, merged.record, terms, notices)
+    return Publication(verdict, pull, tuple(notices), merged.record)
+
+
+def _require_own_workflow(run: SourceRun, path: str) -> None:
+    """A fork can bring a workflow of the same name under another path, whose runs have no baseline."""
+    if run.path != path:
+        raise EventError(
+            f"run {run.id} is of the workflow `{run.path[:200]}`, not of `{path}`.",
+            "`--workflow` must name the file that measures pull requests and stores baselines.",
+        )
+
+
+def _stored_baseline(client: Client, pull: Pull, head_sha: str, terms: PublicationTerms) -> Baseline:
+    """The merge base's Record, or an ancestor's; one that the untrusted run brought along does not count."""
+    commit = merge_base(client, pull.base_ref, head_sha)
+    query = BaselineQuery(terms.key, commit, terms.workflow_path)
+    with find(client, query) as (stored, reasons):
+        if stored is not None:
+            return as_baseline(stored.record, stored.origin)
+    return no_baseline(f"none: {'; '.join(reasons)}", commit)

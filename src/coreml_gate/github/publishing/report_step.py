@@ -1,0 +1,75 @@
+"""The step ``report``: everything that people see of a run, and its exit code."""
+
+from coreml_gate.github.api.event import Mode
+from coreml_gate.github.api.run_jobs import ended_early
+from coreml_gate.github.effects import Effects
+from coreml_gate.github.judging.no_verdict import NoVerdict, unfinished
+from coreml_gate.github.judging.own_run import own_publication
+from coreml_gate.github.judging.publication import Publication, PublicationTerms
+from coreml_gate.github.judging.untrusted_run import reported_publication
+from coreml_gate.github.publishing.publish import comment_on, leave_behind, suggest
+from coreml_gate.github.publishing.status.optional import check_of
+from coreml_gate.github.publishing.status.outcome import concluded, outcome_of
+from coreml_gate.github.requests import ReportRequest
+from coreml_gate.github.step_context import StepContext, at_work
+from coreml_gate.github.without_install import ending
+from coreml_gate.report import ReportOptions
+from coreml_gate.surroundings import Surroundings
+
+_UNPINNED = (
+    "`--workflow` names no file: a fork can then measure in a workflow of its own making, for which there is "
+    "no baseline. Name the file that measures pull requests and stores baselines."
+)
+
+
+def report(request: ReportRequest, around: Surroundings, effects: Effects) -> int:
+    """Publish the Verdict: check, comment, summary, annotations, outputs. Its exit code is the Verdict's.
+
+    Under ``workflow_run`` the check carries the Verdict; the exit code says whether reporting worked.
+    """
+    with at_work(request, around, effects) as context:
+        options = ReportOptions(key=request.key, full_report_url=context.event.run_url)
+        check = check_of(context, request)
+        with concluded(check) as pending:
+            publication = _publication(context, request)
+            pending.outcome = outcome_of(publication.judged, options)
+        posted, failed = comment_on(context, request, publication, options)
+        suggested = suggest(context, request, publication)
+        context.warn((*publication.notices, *check.notices, *failed, *suggested))
+        links = {"comment-id": str(posted.id or ""), "comment-url": posted.url, "check-url": pending.url}
+        leave_behind(context, request, publication, options, links)
+    if publication.error is not None:
+        raise publication.error
+    judged = publication.judged
+    return 0 if isinstance(judged, NoVerdict) or context.event.mode is Mode.REPORT else judged.exit_code
+
+
+def _publication(context: StepContext, request: ReportRequest) -> Publication:
+    event, run = context.event, context.event.source_run
+    terms = PublicationTerms(
+        key=request.key,
+        config=request.config,
+        workflow_path=request.workflow or (event.workflow_path if run is None else run.path),
+        author=request.author,
+        release=request.release,
+        today=context.effects.clock().date(),
+    )
+    if run is None:
+        ended = _ended(context, request)
+        return own_publication(context.client, event, request.report, request.baseline, terms, ended)
+    if not request.workflow:
+        context.warn([_UNPINNED])
+    return reported_publication(context.client, run, terms)
+
+
+def _ended(context: StepContext, request: ReportRequest) -> NoVerdict | None:
+    """How the jobs that measure were ended, if they were: this one, or the others of the run."""
+    if request.job_status == "cancelled":
+        started = request.started
+        elapsed = None if started is None else context.effects.clock().timestamp() - started
+        conclusion, reason = ending(request.job_status, elapsed, request.timeout_minutes)
+        return unfinished(conclusion, reason)
+    if context.event.mode is Mode.GATHER:
+        early = ended_early(context.client, context.event.stamp.run)
+        return None if early is None else unfinished(early)
+    return None

@@ -1,0 +1,103 @@
+"""What the action's first and last step share with the gate: they run on whatever Python the runner has.
+
+Nothing but the standard library, and nothing newer than Python 3.9, the oldest ``python3`` of a hosted image.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+CANCELLED_BEFORE = "the job was cancelled before it had a result."
+_STAMP = re.compile(r"<!-- coreml-gate-run: ([0-9a-f]{40,64}) (\d{1,19}) (\d{1,9}) -->")
+_OUTDATED = "<!-- coreml-gate-outdated -->"
+_END_OF_OUTDATED = "<!-- end of coreml-gate-outdated -->"
+_LONGEST_OUTDATED = 40_000
+"""Characters of an old report that are kept: with the rest, a comment stays below GitHub's 65,536."""
+_SHORT = 7
+_MINUTE = 60
+_ALMOST_S = 30
+"""A job is ended a little after its time; what runs then looks at the clock a little before or after that."""
+
+
+class RunStamp(NamedTuple):
+    """Which run speaks of which commit, at the end of a comment: numbers of runs only grow."""
+
+    head_sha: str
+    run: int
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"<!-- coreml-gate-run: {self.head_sha} {self.run} {self.attempt} -->"
+
+    def is_older_than(self, other: RunStamp | None) -> bool:
+        """Whether another run of the same commit began later."""
+        if other is None or other.head_sha != self.head_sha:
+            return False
+        return (self.run, self.attempt) < (other.run, other.attempt)
+
+
+def stamp_in(body: str) -> RunStamp | None:
+    """The stamp of a comment, the last one if there are several; ``None`` where there is none."""
+    found = _STAMP.findall(body)
+    return RunStamp(found[-1][0], int(found[-1][1]), int(found[-1][2])) if found else None
+
+
+def comment_marker(key: str) -> str:
+    """How the comment of a key begins."""
+    return f"<!-- coreml-gate: {key} -->"
+
+
+def check_mark(key: str, run: int) -> str:
+    """The ``external_id`` of the check run of a key and a run."""
+    return f"coreml-gate: {key}: {run}"
+
+
+def run_of_mark(mark: str, key: str) -> int | None:
+    """The run of a check run's mark, ``None`` for the mark of another key or another author."""
+    found = re.fullmatch(r"coreml-gate: " + re.escape(key) + r": (\d{1,19})", mark or "")
+    return int(found[1]) if found else None
+
+
+def ending(
+    job_status: str, elapsed_s: float | None, timeout_minutes: float | None
+) -> tuple[Literal["failure", "cancelled", "timed_out"], str]:
+    """The conclusion and the reason of a job that left no verdict.
+
+    GitHub records a job that exceeded ``timeout-minutes`` as cancelled (paiml/aprender#3293), so only the
+    clock tells the two apart.
+    """
+    if job_status != "cancelled":
+        return "failure", "the job failed before it had a result."
+    if elapsed_s is None:
+        return "cancelled", "the job was cancelled or ran out of time before it had a result."
+    if timeout_minutes is None:
+        minutes = f"{elapsed_s / _MINUTE:.0f} min"
+        return "cancelled", f"after {minutes} the job was cancelled or ran out of time; it had no result yet."
+    if elapsed_s >= timeout_minutes * _MINUTE - _ALMOST_S:
+        return "timed_out", f"the job ran out of its {timeout_minutes:g} min (`timeout-minutes`)."
+    return "cancelled", CANCELLED_BEFORE
+
+
+def no_verdict_body(key: str, stamp: RunStamp, reason: str, run_url: str, previous: str) -> str:
+    """The comment of a run that left no verdict, with the last verdict folded below it as outdated."""
+    head = f"### ❔ coreml-gate: no verdict for `{stamp.head_sha[:_SHORT]}`"
+    parts = [comment_marker(key), head, "", f"{reason[:1].upper()}{reason[1:]} See [the run]({run_url})."]
+    outdated = _outdated(previous, key)
+    if outdated:
+        parts += ["", _OUTDATED, outdated, _END_OF_OUTDATED]
+    return "\n".join([*parts, str(stamp), ""])
+
+
+def _outdated(previous: str, key: str) -> str:
+    """The last verdict, folded; one that is folded already stays as it is."""
+    if _OUTDATED in previous:
+        return previous.partition(_OUTDATED)[2].partition(_END_OF_OUTDATED)[0].strip()
+    stamp = stamp_in(previous)
+    report = _STAMP.sub("", previous).replace(comment_marker(key), "", 1).strip()
+    if not report:
+        return ""
+    of = f" of `{stamp.head_sha[:_SHORT]}`" if stamp else ""
+    if len(report) > _LONGEST_OUTDATED:
+        report = f"The report{of} is too long to be kept here."
+    return f"<details><summary>Outdated: the report{of}</summary>\n\n{report}\n\n</details>"
