@@ -141,6 +141,32 @@ def test_an_input_beyond_half_precision_is_to_blame_itself(bench: MakeBench) -> 
     assert (first.reaches, first.bites_in) == (1e5, "fp16")
 
 
+IDS = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(30_000, 4)
+
+    def forward(self, ids):
+        return self.table({ids}).mean(1)
+
+def samples():
+    return [torch.tensor([[29_743.0, 17.0, 2_049.0]])]
+"""
+
+
+def test_a_float32_input_that_is_cast_to_integers_at_once_is_never_a_half(bench: MakeBench) -> None:
+    made = bench(IDS.format(ids="ids.long()"))
+    assert not is_needed(made.case, made.ranges, failed=False)
+    assert diagnose(made.case, made.ranges, RepairRequest()).hazards == ()
+
+
+def test_an_input_that_half_precision_reads_first_is_one(bench: MakeBench) -> None:
+    made = bench(IDS.format(ids="(ids + 1).long()"))
+    found = diagnose(made.case, made.ranges, RepairRequest()).hazards
+    assert [item.operation for item in found][:1] == ["ids"]
+
+
 def test_a_cliff_bites_on_the_neural_engine_only(bench: MakeBench) -> None:
     made = bench(SOFTPLUS, conversion="trace")
     found = diagnose(made.case, made.ranges, RepairRequest())

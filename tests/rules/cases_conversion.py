@@ -70,6 +70,26 @@ def gathered_floats() -> Facts:
     return _gathered(types.fp32)
 
 
+@cache
+def gathered_sizes(greatest: int) -> Facts:
+    """The length of a sequence of up to ``greatest`` steps, which the converter cuts to 16 bits."""
+
+    class Net(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sum(1) / x.shape[1]
+
+    length = ct.RangeDim(1, greatest, default=8)
+    with quiet(), torch.no_grad():
+        script = torch.jit.trace(Net(), (torch.ones(1, 8, 4),), check_trace=False)
+        model = ct.convert(
+            script,
+            inputs=[ct.TensorType("x", shape=(1, length, 4))],
+            minimum_deployment_target=ct.target.iOS17,
+            skip_model_load=True,
+        )
+    return facts(saved(model))
+
+
 class Traps(nn.Module):
     """Everything that the export route converts otherwise than torch means it."""
 

@@ -28,6 +28,13 @@ def test_a_rule_keeps_still_at_a_near_miss(rule: str) -> None:
     assert [match.text for match in RULES[rule].matches(near())] == []
 
 
+@pytest.mark.parametrize(("greatest", "fires"), [(40, False), (32_767, False), (40_000, True)])
+def test_a_size_is_cut_to_16_bits_only_where_it_may_be_greater(greatest: int, fires: bool) -> None:
+    made = cases_conversion.gathered_sizes(greatest)
+
+    assert any(match.text.endswith("16") for match in RULES["narrowed-integers"].matches(made)) is fires
+
+
 def test_every_rule_has_its_cases_and_one_name() -> None:
     assert list(RULES) == [rule.id for rules in GROUPS.values() for rule in rules]
     assert set(CASES) == set(RULES)

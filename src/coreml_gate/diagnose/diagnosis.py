@@ -17,6 +17,7 @@ from coreml_gate.diagnose.operation_errors import (
 from coreml_gate.diagnose.ranges import Range
 from coreml_gate.diagnose.repair import ConvertAgain, HalfPrecisionCase, Trial, find_repair, on_neural_engine
 from coreml_gate.diagnose.rewrites import rewrites
+from coreml_gate.mil.ir import TensorType
 from coreml_gate.record import Diagnosis, HalfMode, OperationError, Repair
 
 MEASURED_SAMPLES: Final = 4
@@ -42,7 +43,9 @@ class RepairRequest:
 
 def suspected(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
     """What the float32 run alone makes suspicious; nothing of it need be harmful."""
-    return tuple(suspicions(case.twin.function(), case.half, ranges))
+    given = case.shipped.function().inputs
+    halves = (item.name for item in given if isinstance(item.type, TensorType) and item.type.dtype == "fp16")
+    return tuple(suspicions(case.twin.function(), case.half, ranges, frozenset(halves)))
 
 
 def drifts(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> bool:

@@ -55,11 +55,25 @@ class Suspicion:
     bound: float
 
 
-def suspicions(function: Function, half: frozenset[str], ranges: Mapping[str, Range]) -> Iterator[Suspicion]:
-    """Everything that the float32 run makes suspicious, in the program's order."""
+def suspicions(
+    function: Function,
+    half: frozenset[str],
+    ranges: Mapping[str, Range],
+    half_inputs: frozenset[str] = frozenset(),
+) -> Iterator[Suspicion]:
+    """Everything that the float32 run makes suspicious, in the program's order.
+
+    :param half: The operations that compute in half precision.
+    :param half_inputs: The inputs that the package declares in half precision. Others become halves only
+        where such an operation reads them; one that is cast to integers at once never does.
+    """
     constants = constants_in(function.block.walk())
+    halved = half_inputs | {
+        name for item in function.block.walk() if item.name in half for name in item.reads()
+    }
     for value in function.inputs:
-        if value.name in ranges and ranges[value.name].magnitude * NEAR > GREATEST_HALF:
+        near = value.name in ranges and ranges[value.name].magnitude * NEAR > GREATEST_HALF
+        if near and value.name in halved:
             yield Suspicion("overflow", value.name, ranges[value.name].magnitude, GREATEST_HALF)
     for operation in function.block.walk():
         if operation.name in half:

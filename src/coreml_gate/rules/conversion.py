@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.mil.index import Index
+from coreml_gate.mil.integer_bounds import IntegerBounds
 from coreml_gate.mil.ir import Operation
+from coreml_gate.mil.package import Package
 from coreml_gate.rules.rule import Match, rule
 
 _LEAST_EPSILON: Final = 1e-8
+_GREATEST_SHORT: Final = 2**15 - 1
 
 
 @rule(
@@ -92,16 +95,20 @@ def _is_guarded(program: Index, name: str | None) -> bool:
 @rule(
     "narrowed-integers",
     "silent",
-    on="program",
+    on="package",
     evidence=("apple/coremltools#2626", "kasper0406/stablehlo-coreml#107"),
     fix='Values outside of 16 bits, or below zero, come out wrong:\nskip-passes = ["common::add_int16_cast"]',
     versions="7.0 to 9.0",
 )
-def narrowed_integers(program: Index) -> Iterator[Match]:
+def narrowed_integers(package: Package) -> Iterator[Match]:
     """Are integers cut to 16 bits before they are gathered?"""
+    program = Index(package.function())
+    bounds = IntegerBounds(program, package.interface.inputs)
     for operation in program.of("cast"):
         dtype, name = program.text(operation, "dtype"), program.name(operation, "x")
         if dtype not in {"int16", "uint16"} or program.dtype(name) != "int32" or name not in program.varying:
+            continue
+        if bounds.greatest(name) <= _GREATEST_SHORT:
             continue
         for reader in program.readers.get(operation.outputs[0].name, ()):
             if program.name(reader, "x") == operation.outputs[0].name and reader.type.startswith("gather"):
