@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from rich.console import Console
 
@@ -38,6 +38,7 @@ from coreml_gate.mil import diff_command as comparing
 from coreml_gate.record import Record, read_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.document import read_report
+from coreml_gate.report.log import only_harmless, say_error
 from coreml_gate.report.progress import LiveProgress, LogProgress
 from coreml_gate.report.terminal import print_verdict
 from coreml_gate.rules import command as listing_rules
@@ -56,12 +57,17 @@ PAGE_NAME = "report.html"
 def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
     """Run one command; the exit codes stand in :mod:`coreml_gate.errors`."""
     around = real_surroundings() if surroundings is None else surroundings
-    parsed = build_parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace, Surroundings], int] = parsed.command
+    with only_harmless(around.out, around.err):
+        return _run_command(arguments, around)
+
+
+def _run_command(arguments: Sequence[str] | None, around: Surroundings) -> int:
     try:
+        parsed = build_parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace, Surroundings], int] = parsed.command
         return command(parsed, around)
     except GateError as error:
-        _say_error(around.err, error)
+        say_error(around.err, error)
         return error.exit_code
     except KeyboardInterrupt:
         around.err.print("coreml-gate: interrupted.", markup=False)
@@ -79,13 +85,24 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
 def real_surroundings() -> Surroundings:
     """Build the real console, environment and folder."""
     return Surroundings(
-        Path.cwd(), dict(os.environ), Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+        Path.cwd(),
+        dict(os.environ),
+        Console(soft_wrap=True, emoji=False),
+        Console(stderr=True, soft_wrap=True, emoji=False),
     )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what does not fit through the same door as every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises :class:`UsageError`."""
+        raise UsageError(f"{message}.", f"`{self.prog} --help` lists what it takes.")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe all commands, in the order in which people meet them."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="coreml-gate",
         description="Judges what a change does to the Core ML packages of your PyTorch models.",
     )
@@ -313,7 +330,7 @@ def _reported(output: Path) -> Iterator[None]:
         yield
     except GateError as error:
         with suppress(UsageError):
-            _write_reports(not_run(error.message, error.hint, error.exit_code), output)
+            _write_reports(not_run(error.message, error.hint, error.exit_code, error.details), output)
         raise
 
 
@@ -343,9 +360,3 @@ def _write(path: Path, text: str) -> None:
         raise UsageError(
             f"`{path}` cannot be written: {error}.", "name a folder that you may write to."
         ) from error
-
-
-def _say_error(console: Console, error: GateError) -> None:
-    console.print(f"coreml-gate: {error.message}", markup=False, highlight=False, style="red")
-    if error.hint:
-        console.print(f"Hint: {error.hint}", markup=False, highlight=False)

@@ -24,28 +24,51 @@ Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not
     │   └── RateLimitError       19   GitHub asks to wait longer than the gate is willing to
     ├── EventError           20   the workflow was started by an event that the gate does not work under
     ├── ArtifactError        21   an artifact is expired, incomplete, too large, or not what it claims to be
-    └── DeviceError          22   no iPhone can be reached: no Mac, no Xcode, no device, or a hosted runner
+    ├── DeviceError          22   no iPhone can be reached: no Mac, no Xcode, no device, or a hosted runner
+    └── OutputError          23   a file cannot be written: disk full, read-only, in the way, output closed
 
 70 is left for what should never happen: a defect of coreml-gate itself.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 INTERNAL_ERROR_EXIT_CODE = 70
 
 
 class GateError(Exception):
-    """The gate could not do its work; ``hint`` is the way out, shown under the message."""
+    """The gate could not do its work.
+
+    All texts are raw: whoever shows them escapes them (``report/log.py``, ``report/escape.py``). Each of
+    ``message``, ``hint`` and ``lines`` is one line: a line break in it came from outside and is not shown.
+    """
 
     exit_code: ClassVar[int]
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, lines: Sequence[str] = (), example: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        """The way out, shown under the message."""
+        self.lines = tuple(lines)
+        """What the message lists, one line each."""
+        self.example = example
+        """Our own text, of several lines, to copy from: shown under the hint."""
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Everything below message and hint."""
+        return (*self.lines, *self.example.splitlines())
+
+    @property
+    def sentence(self) -> str:
+        """The message with what it lists, as one line."""
+        return f"{self.message} {'; '.join(self.lines)}" if self.lines else self.message
 
     def __str__(self) -> str:
-        return f"{self.message}\nHint: {self.hint}" if self.hint else self.message
+        hint = (f"Hint: {self.hint}",) if self.hint else ()
+        example = (self.example,) if self.example else ()
+        return "\n".join((self.message, *(f"  {line}" for line in self.lines), *hint, *example))
 
 
 class UsageError(GateError):
@@ -151,8 +174,10 @@ class GitHubError(GateError):
 
     exit_code = 17
 
-    def __init__(self, message: str, hint: str = "", status: int | None = None) -> None:
-        super().__init__(message, hint)
+    def __init__(
+        self, message: str, hint: str = "", status: int | None = None, *, lines: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, hint, lines=lines)
         self.status = status
 
 
@@ -194,3 +219,9 @@ class DeviceError(GateError):
     """No iPhone or iPad can be reached from here."""
 
     exit_code = 22
+
+
+class OutputError(GateError):
+    """A file or the standard output cannot be written."""
+
+    exit_code = 23

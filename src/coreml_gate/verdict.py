@@ -179,9 +179,20 @@ def gravest(statuses: list[Status]) -> Status:
     return max(statuses, key=SEVERITY.index, default=Status.SKIPPED)
 
 
-def not_run(message: str, hint: str, exit_code: int) -> Verdict:
-    """The Verdict of a run that ended before any model was measured: every report can then say why."""
-    problem = Finding(check="run", status=Status.FAIL, subject="run", message=message, hint=hint)
+def not_run(message: str, hint: str, exit_code: int, details: tuple[str, ...] = ()) -> Verdict:
+    """The Verdict of a run that ended before any model was measured: every report can then say why.
+
+    The texts are an error's, with whatever it quotes; halves of a character, which no document can hold, are
+    written as escapes.
+    """
+    problem = Finding(
+        check="run",
+        status=Status.FAIL,
+        subject="run",
+        message=_encodable(message),
+        hint=_encodable(hint),
+        details=tuple(map(_encodable, details)),
+    )
     return Verdict(
         verdict=Status.FAIL,
         exit_code=exit_code,
@@ -218,6 +229,10 @@ def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
     status = gravest([*(model.verdict for model in verdict.models), *(each.status for each in everything)])
     known = overall_exit_code(verdict.models) if verdict.models else verdict.exit_code
     return changed(verdict, findings=everything, verdict=status, exit_code=exit_code_of(status, known))
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 def overall_exit_code(models: tuple[ModelVerdict, ...]) -> int:

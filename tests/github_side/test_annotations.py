@@ -1,6 +1,6 @@
 """Lines of the log that GitHub reads as commands: only ours, and as many as it shows."""
 
-from coreml_gate.github.publishing.annotations import annotations_of, commands, notice, without_commands
+from coreml_gate.github.publishing.annotations import annotations_of, commands, notice, stop_commands
 from coreml_gate.verdict import Status
 from tests.builders import finding, model_verdict, verdict
 from tests.report.verdicts import SITUATIONS
@@ -58,5 +58,5 @@ def test_the_hostile_report_gives_single_lines() -> None:
 
 
 def test_commands_are_off_while_foreign_text_is_printed() -> None:
-    assert without_commands("::error::evil\n", "t0ken") == "::stop-commands::t0ken\n::error::evil\n::t0ken::"
+    assert stop_commands("t0ken") == ("::stop-commands::t0ken", "::t0ken::")
     assert notice("50%\nmore", "warning") == "::warning title=coreml-gate::50%25%0Amore"

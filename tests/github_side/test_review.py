@@ -250,7 +250,7 @@ def test_a_hostile_operation_is_suggested_to_nobody(
         CONFIG.replace('"digits"', '"digits"  # \u202e'),
         CONFIG.replace("source", "sauce"),
         CONFIG + f"watch = [{json.dumps('x')}, {'[' * 3_000}",
-        CONFIG + "#" * 300_000,
+        CONFIG + "#" * 600_000,
     ],
 )
 def test_a_hostile_configuration_is_not_edited(

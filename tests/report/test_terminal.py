@@ -45,12 +45,3 @@ def test_foreign_text_gives_no_command(foreign: str) -> None:
     assert not any(line.lstrip().startswith("::") for line in text.splitlines())
     assert "##[" not in text
     assert "\x1b" not in text
-
-
-@pytest.mark.parametrize("colons", [2, 3, 4, 5])
-def test_no_number_of_colons_begins_a_command(colons: int) -> None:
-    assert "::" not in terminal.shown(f"a {':' * colons}error")
-
-
-def test_qualified_names_can_still_be_copied() -> None:
-    assert terminal.shown("skip `common::fuse_conv_batchnorm`") == "skip `common::fuse_conv_batchnorm`"

@@ -1,23 +1,29 @@
 """On which line of a TOML file a key stands; ``tomllib`` does not tell."""
 
 import re
+from collections.abc import Mapping
 
 Place = tuple[str | int, ...]
 """The way to a value: keys by name, elements of lists by number."""
 
-_HEADER = re.compile(r"\s*(\[{1,2})\s*([^\[\]]+?)\s*\]{1,2}\s*(#.*)?$")
+_HEADER = re.compile(r"\s*(\[{1,2})([^\[\]]+)\]{1,2}\s*(#.*)?$")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _KEY_PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
 def line_of(text: str, place: Place) -> int | None:
     """The line of the place, or of the nearest table around it that has a line of its own."""
-    lines = _key_lines(text)
+    return nearest_line(key_lines(text), place)
+
+
+def nearest_line(lines: Mapping[Place, int], place: Place) -> int | None:
+    """As :func:`line_of`, in the lines of a text that was read already."""
     prefixes = (place[:length] for length in range(len(place), 0, -1))
     return next((lines[prefix] for prefix in prefixes if prefix in lines), None)
 
 
-def _key_lines(text: str) -> dict[Place, int]:
+def key_lines(text: str) -> dict[Place, int]:
+    """The line of each key and table of a text."""
     lines: dict[Place, int] = {}
     elements: dict[Place, int] = {}
     table: Place = ()

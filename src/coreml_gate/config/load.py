@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from coreml_gate.config.bounds import require_bounds, require_short_keys, require_size, too_deep
 from coreml_gate.config.inherit import inherit
 from coreml_gate.config.lines import Place
 from coreml_gate.config.options import Config
-from coreml_gate.config.problems import MINIMAL_HINT, config_error, problems_of
+from coreml_gate.config.problems import MINIMAL_EXAMPLE, MINIMAL_HINT, config_error, problems_of
 from coreml_gate.config.rules import broken_rules
 from coreml_gate.errors import ConfigError, UnknownModelError
 from coreml_gate.frozen import changed
@@ -33,12 +34,12 @@ def load_config(root: Path, path: Path | None = None) -> Config:
 def find_config(root: Path, path: Path | None = None) -> Path:
     """The file that holds the configuration (:class:`ConfigError` says where was looked)."""
     if path is not None:
-        if (root / path).is_file():
+        if _is_file(root / path):
             return root / path
         raise _no_config(f"there is no configuration file `{path}`.")
     for name in CONFIG_NAMES:
         candidate = root / name
-        if candidate.is_file() and holds_config(_read(candidate), name):
+        if _is_file(candidate) and holds_config(_read(candidate), name):
             return candidate
     raise _no_config(
         f"no configuration in `{root}`: looked for `coreml-gate.toml` and for `[tool.coreml-gate]` in "
@@ -74,19 +75,22 @@ def parse_config(text: str, name: str) -> Config:
 
     Each model of the result holds what it inherited from ``[gate]``. All problems are reported at once.
     """
+    require_size(len(text.encode(errors="surrogatepass")), name)
     prefix = place_of_gate(name)
     raw = at_place(_parse_toml(text, name), prefix)
-    if raw is None:
+    if not isinstance(raw, dict):
         raise _no_config(f"`{name}` has no table `[tool.coreml-gate]`.")
+    require_bounds(raw, name)
     try:
         written = Config.model_validate_json(
             json.dumps(raw, default=str), strict=True, by_alias=True, by_name=False
         )
     except ValidationError as error:
-        raise config_error(problems_of(error, raw), name, text, prefix, raw) from None
+        broken = config_error(problems_of(error, raw), name, text, prefix, raw)
+        raise broken or ConfigError(f"`{name}` is no configuration.", MINIMAL_HINT) from None
     resolved = changed(written, model=tuple(inherit(model, written.gate) for model in written.model))
-    if problems := broken_rules(written, resolved):
-        raise config_error(problems, name, text, prefix, raw)
+    if broken := config_error(broken_rules(written, resolved), name, text, prefix, raw):
+        raise broken
     return resolved
 
 
@@ -105,8 +109,11 @@ def select_models(config: Config, names: Sequence[str]) -> Config:
 
 
 def _parse_toml(text: str, name: str) -> dict[str, Any]:
+    require_short_keys(text, name)
     try:
         return tomllib.loads(text)
+    except RecursionError as error:
+        raise too_deep(name) from error
     except tomllib.TOMLDecodeError as error:
         what, _, _ = str(error).partition(" (at ")
         place = re.search(r"line (\d+), column (\d+)", str(error))
@@ -123,11 +130,20 @@ def _parse_toml(text: str, name: str) -> dict[str, Any]:
 
 def _read(path: Path) -> str:
     try:
+        require_size(path.stat().st_size, str(path))
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"`{path}` cannot be read: {error}.", "save it as UTF-8, readable by you."
         ) from error
+
+
+def _is_file(path: Path) -> bool:
+    """As :meth:`Path.is_file`, which raises on a name that is too long."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _shown_name(path: Path, root: Path) -> str:
@@ -139,4 +155,4 @@ def _is_pyproject(name: str) -> bool:
 
 
 def _no_config(message: str) -> ConfigError:
-    return ConfigError(message, MINIMAL_HINT)
+    return ConfigError(message, MINIMAL_HINT, example=MINIMAL_EXAMPLE)

@@ -2,14 +2,16 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from coreml_gate.config.lines import Place, line_of
+from coreml_gate.config.lines import Place, key_lines, nearest_line
 from coreml_gate.config.options import Config
 from coreml_gate.config.table import Table
 from coreml_gate.errors import ConfigError
@@ -35,11 +37,14 @@ _EXPECTED = {
 _VERSION = 'a version of iOS in quotes, such as `"17"`'
 _DIMENSION = "a size such as `3`, or a range such as `[1, 512]` (`[1, -1]`: no upper bound)"
 _LONGEST_VALUE = 60
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ALL_KEYS_HINT = "docs/configuration.md lists every key with its type and default."
 
-MINIMAL_HINT = """\
-write a `coreml-gate.toml` in the repository's root, at least:
+MOST_SHOWN = 20
+"""Problems of one file: nobody repairs more at once, and a hostile file has a million."""
 
+MINIMAL_HINT = "write a `coreml-gate.toml` in the repository's root, at least:"
+MINIMAL_EXAMPLE = """\
 [[model]]
 name = "digits"
 source = "models/digits.py:build"      # a callable that returns a torch.nn.Module
@@ -56,19 +61,40 @@ class Problem:
 
 
 def config_error(
-    problems: Sequence[Problem], name: str, text: str, prefix: Place, raw: object
-) -> ConfigError:
-    """One error for all problems, in the order of the file's lines."""
-    sentences = [
-        (line_of(text, prefix + problem.place), _sentence(problem, prefix, raw)) for problem in problems
+    problems: Iterable[Problem], name: str, text: str, prefix: Place, raw: object
+) -> ConfigError | None:
+    """One error for all problems, or the first of many, in the order of the file's lines; ``None`` for none.
+
+    ``problems`` is read no further than that: finding one can be slow.
+    """
+    found = list(islice(_once(problems), MOST_SHOWN + 1))
+    if not found:
+        return None
+    shown, more = found[:MOST_SHOWN], len(found) > MOST_SHOWN
+    no_model = any(problem.place == ("model",) for problem in shown)
+    hint, example = (MINIMAL_HINT, MINIMAL_EXAMPLE) if no_model else (_ALL_KEYS_HINT, "")
+    lines = _sentences(shown, text, prefix, raw)
+    if len(lines) == 1:
+        return ConfigError(f"`{name}`, {lines[0]}", hint, example=example)
+    count = f"more than {MOST_SHOWN} problems, such as" if more else f"{len(lines)} problems"
+    return ConfigError(f"`{name}` has {count}:", hint, lines=lines, example=example)
+
+
+def _once(problems: Iterable[Problem]) -> Iterator[Problem]:
+    seen: set[Problem] = set()
+    for problem in problems:
+        if problem not in seen:
+            seen.add(problem)
+            yield problem
+
+
+def _sentences(problems: Sequence[Problem], text: str, prefix: Place, raw: object) -> list[str]:
+    lines = key_lines(text)
+    numbered = [
+        (nearest_line(lines, prefix + problem.place), _sentence(problem, prefix, raw)) for problem in problems
     ]
-    sentences.sort(key=lambda sentence: sentence[0] or 0)
-    lines = [f"line {number}: {sentence}" if number else sentence for number, sentence in sentences]
-    message = f"`{name}`, {lines[0]}"
-    if len(lines) > 1:
-        message = "\n".join([f"`{name}` has {len(lines)} problems:", *(f"  {line}" for line in lines)])
-    no_model = any(problem.place == ("model",) for problem in problems)
-    return ConfigError(message, MINIMAL_HINT if no_model else _ALL_KEYS_HINT)
+    numbered.sort(key=lambda pair: pair[0] or 0)
+    return [f"line {number}: {sentence}" if number else sentence for number, sentence in numbered]
 
 
 def _sentence(problem: Problem, prefix: Place, raw: object) -> str:
@@ -80,7 +106,7 @@ def dotted(place: Place, model: object = None) -> str:
     parts: list[str] = []
     for part in place:
         if isinstance(part, str):
-            parts.append(f".{part}")
+            parts.append(f".{_key(part)}")
         elif parts[-1] == ".model" and isinstance(model, Mapping) and isinstance(model.get("name"), str):
             parts.append(f"[{model['name']}]")
         else:
@@ -88,10 +114,15 @@ def dotted(place: Place, model: object = None) -> str:
     return "".join(parts).removeprefix(".")
 
 
-def problems_of(error: ValidationError, raw: object) -> list[Problem]:
-    """The problems that pydantic found; the branches of a union that failed are one problem."""
-    found = [details for details in error.errors(include_url=False) if not _follows_from_others(details)]
-    return list(dict.fromkeys(_problem(details, raw) for details in found))
+def _key(part: str) -> str:
+    """A key as TOML writes it: in quotes unless it is plain."""
+    return shortened(part if _BARE_KEY.fullmatch(part) else json.dumps(part))
+
+
+def problems_of(error: ValidationError, raw: object) -> Iterator[Problem]:
+    """The problems that pydantic found; of a union the branches that failed are one problem, said again."""
+    found = (details for details in error.errors(include_url=False) if not _follows_from_others(details))
+    return (_problem(details, raw) for details in found)
 
 
 def _follows_from_others(details: ErrorDetails) -> bool:
@@ -124,7 +155,8 @@ def _complaint(details: ErrorDetails, place: Place) -> str:
 
 
 def _suggestion(place: Place) -> str:
-    close = difflib.get_close_matches(str(place[-1]).replace("_", "-"), _keys_at(place[:-1]), n=1)
+    written = str(place[-1])[:_LONGEST_VALUE].replace("_", "-")
+    close = difflib.get_close_matches(written, _keys_at(place[:-1]), n=1)
     return f"; perhaps you meant `{close[0]}`" if close else ""
 
 
@@ -166,5 +198,9 @@ def _at(raw: Any, place: Place) -> Any:  # noqa: ANN401 - what the user wrote ca
 
 
 def _shown(value: object) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return f"`{text}`" if len(text) <= _LONGEST_VALUE else f"`{text[:_LONGEST_VALUE]}…`"
+    return f"`{shortened(json.dumps(value, default=str, ensure_ascii=False))}`"
+
+
+def shortened(text: str) -> str:
+    """What was written, or its beginning."""
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

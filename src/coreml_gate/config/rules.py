@@ -1,12 +1,12 @@
 """Options that are each fine and do not fit together: every rule yields problems with their way out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from coreml_gate.config.inherit import TAKEN_AS_IT_IS, configured, is_package
 from coreml_gate.config.lines import Place
 from coreml_gate.config.options import Config, ModelConfig, ModelInput, ModelVariant
-from coreml_gate.config.problems import Problem
+from coreml_gate.config.problems import Problem, shortened
 from coreml_gate.config.reference import DataReference, parse_reference
 from coreml_gate.config.table import kebab
 from coreml_gate.devices import devices, similar
@@ -17,23 +17,29 @@ _CALLABLE_FORMS = "`file.py:callable` or `package.module:callable`"
 OLDEST = "oldest"
 """In `limits.on-device`: the oldest of the devices that the model names."""
 _SET_SOMETHING = "set what differs, such as `compress`, `precision`, `deployment-target` or `source`"
+_LONGEST_NAME = 60
+_LONGEST_PATH = 1_024
+"""Characters; macOS takes no longer path (``PATH_MAX``)."""
 _SOURCE_SUFFIXES = (".pt2", ".pt", ".pth", ".mlpackage")
 
 
-def broken_rules(written: Config, resolved: Config) -> list[Problem]:
-    """All problems of the models; ``written`` tells which options a model sets for itself."""
-    problems = list(_names_used_twice(written))
+def broken_rules(written: Config, resolved: Config) -> Iterator[Problem]:
+    """All problems of the models; ``written`` tells which options a model sets for itself.
+
+    What models inherit from ``[gate]`` is said for each of them, but for its devices.
+    """
+    yield from _names_used_twice(written)
+    yield from _unknown_devices(written.gate.devices, ("gate",))
     for number, (own, model) in enumerate(zip(written.model, resolved.model, strict=True)):
         place: Place = ("model", number)
-        problems += _references(model, place)
-        problems += _package_options(own, place)
-        problems += _function(model, place)
-        problems += _kept(own, model, place)
-        problems += _inputs(model, place)
-        problems += _compression(own, model, place)
-        problems += _devices(own, model, place)
-        problems += _variants(model, place)
-    return list(dict.fromkeys(problems))
+        yield from _references(model, place)
+        yield from _package_options(own, place)
+        yield from _function(model, place)
+        yield from _kept(own, model, place)
+        yield from _inputs(model, place)
+        yield from _compression(own, model, place)
+        yield from _devices(own, model, place)
+        yield from _variants(model, place)
 
 
 def _names_used_twice(config: Config) -> Iterator[Problem]:
@@ -50,18 +56,29 @@ def _names_used_twice(config: Config) -> Iterator[Problem]:
 
 def _references(model: ModelConfig, place: Place) -> Iterator[Problem]:
     for key, text in (("source", model.source), ("samples", model.samples), ("evaluate", model.evaluate)):
-        if text is not None and _leaves_repository(text):
-            yield Problem(
-                (*place, key), f"must be a path inside the repository, relative to its root, not `{text}`."
-            )
+        if text is not None:
+            yield from _path(text, (*place, key))
     data = "a `.pt2`, `.pt`, `.pth` or `.mlpackage` path"
     source = parse_reference(model.source)
     if source is None or (isinstance(source, DataReference) and not _has_suffix(source.path)):
-        yield Problem((*place, "source"), f"must be {_CALLABLE_FORMS}, or {data}, not `{model.source}`.")
+        yield Problem(
+            (*place, "source"), f"must be {_CALLABLE_FORMS}, or {data}, not `{shortened(model.source)}`."
+        )
     if model.samples is not None and parse_reference(model.samples) is None:
-        yield Problem((*place, "samples"), f"must be {_CALLABLE_FORMS}, not `{model.samples}`.")
+        yield Problem((*place, "samples"), f"must be {_CALLABLE_FORMS}, not `{shortened(model.samples)}`.")
     if model.evaluate is not None and _names_no_callable(model.evaluate):
-        yield Problem((*place, "evaluate"), f"must be {_CALLABLE_FORMS}, not `{model.evaluate}`.")
+        yield Problem((*place, "evaluate"), f"must be {_CALLABLE_FORMS}, not `{shortened(model.evaluate)}`.")
+
+
+def _path(text: str, place: Place) -> Iterator[Problem]:
+    if len(text) > _LONGEST_PATH:
+        yield Problem(place, f"has {len(text):,} characters, allowed {_LONGEST_PATH:,}.")
+    if not text.isprintable():
+        yield Problem(place, f"holds a character that cannot be shown: `{shortened(ascii(text))}`.")
+    if _leaves_repository(text):
+        yield Problem(
+            place, f"must be a path inside the repository, relative to its root, not `{shortened(text)}`."
+        )
 
 
 def _leaves_repository(text: str) -> bool:
@@ -182,10 +199,8 @@ def _variant_options(model: ModelConfig, variant: ModelVariant, place: Place) ->
 
 
 def _devices(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:
-    table: Place = place if "devices" in own.model_fields_set else ("gate",)
-    for number, name in enumerate(model.devices):
-        if name not in devices():
-            yield _unknown_device((*table, "devices", number), name)
+    if "devices" in own.model_fields_set:
+        yield from _unknown_devices(own.devices, place)
     for name in model.limits.on_device:
         at_model = name in own.limits.on_device
         here: Place = (*(place if at_model else ("gate",)), "limits", "on-device", name)
@@ -195,10 +210,18 @@ def _devices(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Pro
             yield _unknown_device(here, name)
 
 
+def _unknown_devices(names: Sequence[str], table: Place) -> Iterator[Problem]:
+    for number, name in enumerate(names):
+        if name not in devices():
+            yield _unknown_device((*table, "devices", number), name)
+
+
 def _unknown_device(place: Place, name: str) -> Problem:
-    close = similar(name)
+    close = similar(name[:_LONGEST_NAME])
     meant = f"; perhaps you meant `{close[0]}`" if close else ""
-    return Problem(place, f"is `{name}`, which no device is called{meant}; `coreml-gate devices` lists all.")
+    return Problem(
+        place, f"is `{shortened(name)}`, which no device is called{meant}; `coreml-gate devices` lists all."
+    )
 
 
 def _needs(what: str, version: int, model: ModelConfig) -> str:

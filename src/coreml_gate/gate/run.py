@@ -182,7 +182,7 @@ def _unbuildable(commit: str, error: ConfigError, options: GateOptions) -> Basel
 
     The pull request that repairs a broken base must be able to pass.
     """
-    message = f"the configuration of the base commit {short(commit)} cannot be read: {error.message}"
+    message = f"the configuration of the base commit {short(commit)} cannot be read: {error.sentence}"
     if options.fail_on_unsure:
         raise BaseBuildError(message, "repair the base branch first, or switch `fail-on-unsure` off.")
     return no_baseline(f"none: {message}", commit)

@@ -8,10 +8,11 @@ from pathlib import Path
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import Event, read_event
 from coreml_gate.github.effects import Effects
-from coreml_gate.github.publishing.annotations import notice, without_commands
+from coreml_gate.github.publishing.annotations import notice, stop_commands
 from coreml_gate.github.publishing.outputs import write_outputs
 from coreml_gate.github.requests import EventRequest, StartRequest
 from coreml_gate.report import ReportOptions
+from coreml_gate.report.log import RunnerCommand
 from coreml_gate.surroundings import Surroundings
 
 
@@ -24,18 +25,25 @@ class StepContext:
     event: Event
     client: Client
 
-    def say(self, line: str) -> None:
-        """Print one line of our own to the log as it is."""
-        self.around.out.print(line, markup=False, highlight=False, soft_wrap=True)
+    def say(self, text: str) -> None:
+        """Print text to the log."""
+        self.around.out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def command(self, line: str) -> None:
+        """Print a line of our own that the runner shall read as a command."""
+        self.around.out.print(RunnerCommand(line))
 
     def say_foreign(self, text: str) -> None:
         """Print text that holds foreign words while the runner's commands are switched off."""
-        self.say(without_commands(text, self.effects.new_token()))
+        stop, go_on = stop_commands(self.effects.new_token())
+        self.command(stop)
+        self.say(text.rstrip())
+        self.command(go_on)
 
     def warn(self, notices: Iterable[str]) -> None:
         """Show each notice on the page of the run."""
         for each in notices:
-            self.say(notice(each, "warning"))
+            self.command(notice(each, "warning"))
 
     def output(self, outputs: Mapping[str, str]) -> None:
         """Leave outputs for later steps."""

@@ -44,6 +44,7 @@ from coreml_gate.github.requests import (
 from coreml_gate.github.step_context import StepContext, at_work
 from coreml_gate.record import read_record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.report.log import RunnerCommand
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import not_run
 from coreml_gate.worker.job import MODELS_FOLDER
@@ -161,7 +162,7 @@ def merge(request: MergeRequest, around: Surroundings, effects: Effects) -> int:
             shutil.copytree(folder / MODELS_FOLDER, request.to / MODELS_FOLDER, dirs_exist_ok=True)
     write_record(merged.record, request.to / RECORD_NAME)
     for line in merged.notes:
-        around.out.print(notice(line, "warning"), markup=False, highlight=False, soft_wrap=True)
+        around.out.print(RunnerCommand(notice(line, "warning")))
     return 0
 
 
@@ -171,7 +172,7 @@ def _reported(folder: Path) -> Iterator[None]:
     try:
         yield
     except GateError as error:
-        verdict = not_run(error.message, error.hint, error.exit_code)
+        verdict = not_run(error.message, error.hint, error.exit_code, error.details)
         (folder / "report.json").write_text(FORMATS["json"](verdict, ReportOptions()), encoding="utf-8")
         raise
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 from coreml_gate.record import ModelRecord
+from coreml_gate.report.log import RunnerCommand, one_line
 
 
 @dataclass
@@ -20,13 +22,13 @@ class LiveProgress:
     def begin_model(self, name: str, tree: str) -> None:
         """Show which model is measured now."""
         self._title = f"{name} ({tree})"
-        self._status = self.console.status(self._title)
+        self._status = self.console.status(Text(one_line(self._title)))
         self._status.start()
 
     def begin_step(self, step: str) -> None:
         """Show the step behind the model's name."""
         if self._status is not None:
-            self._status.update(f"{self._title}: {step}")
+            self._status.update(Text(one_line(f"{self._title}: {step}")))
 
     def end_model(self, model: ModelRecord, seconds: float) -> None:
         """Leave one line with what came of it."""
@@ -41,7 +43,7 @@ class LiveProgress:
 class LogProgress:
     """Lines for a log that nobody watches live; GitHub folds a group into its first line."""
 
-    write: Callable[[str], None]
+    write: Callable[[str | RunnerCommand], None]
     groups: bool
     """Whether the log understands GitHub's ``::group::``."""
     _title: str = field(default="", init=False)
@@ -49,7 +51,8 @@ class LogProgress:
     def begin_model(self, name: str, tree: str) -> None:
         """Open the model's group."""
         self._title = f"{name} ({tree})"
-        self.write(f"::group::{self._title}" if self.groups else f"{self._title}:")
+        title = one_line(self._title)
+        self.write(RunnerCommand(f"::group::{title}") if self.groups else f"{title}:")
 
     def begin_step(self, step: str) -> None:
         """Write one line per step."""
@@ -58,7 +61,7 @@ class LogProgress:
     def end_model(self, model: ModelRecord, seconds: float) -> None:
         """Close the group, and say outside of it what came of the model."""
         if self.groups:
-            self.write("::endgroup::")
+            self.write(RunnerCommand("::endgroup::"))
         self.write(f"{self._title}: {outcome(model)} ({seconds:.1f} s)")
 
 

@@ -12,8 +12,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from coreml_gate.figures import DASH
-from coreml_gate.report.escape import plain, shortened
+from coreml_gate.report.escape import shortened
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
+from coreml_gate.report.log import one_line
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.ranking import footnotes, table
 from coreml_gate.report.sections import asides, explain, skipped_groups
@@ -32,7 +33,6 @@ STYLES: Final = {
 }
 _ALL_LINES: Final = 1_000
 """A terminal scrolls: nothing is left out."""
-_COMMAND: Final = re.compile(r"(?<!\S)::+|##\[")
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
@@ -62,7 +62,7 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
             _print_findings(console, model, status, [aside.finding for aside in found])
     _print_notes(verdict, console)
     for group in skipped_groups(verdict.skipped):
-        _say(console, f"\nNot measured ({shown(group.reason)}): {', '.join(map(shown, group.models))}")
+        _say(console, f"\nNot measured ({one_line(group.reason)}): {', '.join(map(one_line, group.models))}")
 
 
 def print_ranking(name: str, ranking: Ranking, console: Console) -> None:
@@ -70,28 +70,15 @@ def print_ranking(name: str, ranking: Ranking, console: Console) -> None:
     console.print()
     _say(console, f"Packages of {name}", style="bold")
     for line in table(ranking):
-        console.print(Text(_one_line(line)), soft_wrap=True)
+        console.print(Text(_row(line)), soft_wrap=True)
     _say(console, ranking.choice)
     for note in footnotes(ranking):
         _say(console, note, indent="  ")
 
 
-def _one_line(line: str) -> str:
-    """As :func:`shown`, with the spaces of a table's row kept."""
-    return "".join(shown(part) or part for part in re.split(r"(\s+)", line))
-
-
-def shown(text: str) -> str:
-    """Foreign text on one line that neither moves the cursor nor gives the CI runner a command.
-
-    A line of a GitHub log that starts with ``::`` is a command, and so is ``##[`` anywhere in it.
-    """
-    return _COMMAND.sub(_apart, plain(text))
-
-
-def _apart(found: re.Match[str]) -> str:
-    command = found.group()
-    return "# #[" if command == "##[" else " ".join(command)
+def _row(line: str) -> str:
+    """As :func:`one_line`, with the spaces of a table's row kept."""
+    return "".join(one_line(part) or part for part in re.split(r"(\s+)", line))
 
 
 def _print_blockers(verdict: Verdict, console: Console) -> None:
@@ -119,7 +106,7 @@ def _say(console: Console, sentence: str, *, style: str = "", indent: str = "") 
     if sentence.startswith("\n"):
         console.print()
     lines = textwrap.wrap(
-        shown(sentence),
+        one_line(sentence),
         width=max(console.width, len(indent) + 20),
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",
@@ -158,4 +145,4 @@ def _figure(figure: Figure) -> Text:
 
 def _word(name: str) -> str:
     """A name in a cell, which may be broken anywhere: no pair of colons is left in it."""
-    return re.sub(":(?=:)", ": ", shown(name))
+    return re.sub(":(?=:)", ": ", one_line(name))

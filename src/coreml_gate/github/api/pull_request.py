@@ -8,15 +8,15 @@ from typing import Final
 from github.PullRequest import PullRequest
 
 from coreml_gate.config import Config
+from coreml_gate.config.bounds import require_size
 from coreml_gate.config.load import CONFIG_NAMES, holds_config, parse_config
-from coreml_gate.config.problems import MINIMAL_HINT
+from coreml_gate.config.problems import MINIMAL_EXAMPLE, MINIMAL_HINT
 from coreml_gate.errors import ConfigError, GitHubError
 from coreml_gate.gate.git import short
 from coreml_gate.github.api.client import Client, asking
 from coreml_gate.github.api.event import SourceRun
 
 READ: Final = "pull-requests: read"
-MAX_CONFIG_BYTES: Final = 256 * 1024
 MAX_COMMENTS: Final = 1_000
 MAX_OF_BRANCH: Final = 100
 """Open pull requests of one branch that are looked at."""
@@ -110,7 +110,7 @@ class ConfigText:
 def read_config(client: Client, reference: str, path: str | None) -> Config:
     """The configuration at a commit or on a branch, from ``path`` or from where one is looked for."""
     found = read_config_text(client, reference, path)
-    return _parsed(found.text, found.path, reference)
+    return parse_config(found.text, found.path)
 
 
 def read_config_text(client: Client, reference: str, path: str | None) -> ConfigText:
@@ -120,7 +120,11 @@ def read_config_text(client: Client, reference: str, path: str | None) -> Config
         if text is not None and (path or holds_config(text, name)):
             return ConfigText(name, text)
     looked = path or " and ".join(CONFIG_NAMES)
-    raise ConfigError(f"there is no configuration at {short(reference)}: looked for {looked}.", MINIMAL_HINT)
+    raise ConfigError(
+        f"there is no configuration at {short(reference)}: looked for {looked}.",
+        MINIMAL_HINT,
+        example=MINIMAL_EXAMPLE,
+    )
 
 
 def statements(client: Client, pull: Pull, own_author: str) -> list[Statement]:
@@ -164,11 +168,7 @@ def _read_text(client: Client, reference: str, path: str) -> str | None:
             found = client.repository.get_contents(path, ref=reference)
             if isinstance(found, list) or found.type != "file":
                 return None
-            if found.size > MAX_CONFIG_BYTES:
-                raise ConfigError(
-                    f"`{path}` at {short(reference)} has {found.size:,} bytes, allowed {MAX_CONFIG_BYTES:,}.",
-                    "keep the configuration in a file of its own.",
-                )
+            require_size(found.size, f"{path} at {short(reference)}")
             return found.decoded_content.decode("utf-8")
     except GitHubError as error:
         if error.status != _NOT_FOUND:
@@ -176,12 +176,3 @@ def _read_text(client: Client, reference: str, path: str) -> str | None:
         return None
     except (UnicodeDecodeError, AssertionError) as error:
         raise ConfigError(f"`{path}` at {short(reference)} is not text.", "save it as UTF-8.") from error
-
-
-def _parsed(text: str, name: str, reference: str) -> Config:
-    try:
-        return parse_config(text, name)
-    except RecursionError as error:
-        raise ConfigError(
-            f"`{name}` at {short(reference)} is nested too deep to be read.", MINIMAL_HINT
-        ) from error

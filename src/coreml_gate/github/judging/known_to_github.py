@@ -98,7 +98,7 @@ def _readable_config(client: Client, reference: str, terms: PublicationTerms) ->
     except GitHubError:
         raise
     except GateError as error:
-        return error.message
+        return error.sentence
 
 
 def _note(check: str, message: str) -> Finding:

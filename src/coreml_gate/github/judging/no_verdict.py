@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from coreml_gate.errors import GateError
+from coreml_gate.report import escape
 
 Ending = Literal["failure", "cancelled", "timed_out"]
 
@@ -24,6 +25,9 @@ class NoVerdict:
     conclusion: Ending
     title: str
     reason: str
+    hint: str = ""
+    details: tuple[str, ...] = ()
+    """As in :class:`GateError`, raw like the reason."""
 
 
 def unfinished(ending: Ending, reason: str = "") -> NoVerdict:
@@ -35,8 +39,17 @@ def broken(error: BaseException) -> NoVerdict:
     """A gate that could not do its work."""
     if isinstance(error, KeyboardInterrupt):
         return unfinished("cancelled")
-    hint = f"\n\nHint: {error.hint}" if isinstance(error, GateError) and error.hint else ""
-    words = (
-        error.message if isinstance(error, GateError) else f"{type(error).__name__} in coreml-gate itself."
-    )
-    return NoVerdict("failure", "the gate could not do its work", f"{words}{hint}")
+    title = "the gate could not do its work"
+    if not isinstance(error, GateError):
+        return NoVerdict("failure", title, f"{type(error).__name__} in coreml-gate itself.")
+    return NoVerdict("failure", title, error.message, error.hint, error.details)
+
+
+def described(why: NoVerdict) -> str:
+    """The reason for none as Markdown, with what it lists and the way out."""
+    parts: list[str] = [escape.message(why.reason)]
+    if why.details:
+        parts.append(escape.block(why.details))
+    if why.hint:
+        parts.append(f"Hint: {escape.message(why.hint)}")
+    return "\n\n".join(parts)

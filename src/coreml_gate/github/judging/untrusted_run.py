@@ -47,7 +47,7 @@ def _judged(client: Client, run: SourceRun, pull: Pull, terms: PublicationTerms)
         if run.conclusion not in _UNFINISHED:
             raise
         why = unfinished(ended_early(client, run.id) or _UNFINISHED[run.conclusion])
-        return Publication(why, pull, notices=(error.message,))
+        return Publication(why, pull, notices=(error.sentence,))
     notices: list[str] = []
     baseline = _stored_baseline(client, pull, run.head_sha, terms)
     verdict = rejudge(config, merged.record, baseline.record, baseline.facts)

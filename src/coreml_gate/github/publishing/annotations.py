@@ -65,12 +65,9 @@ def notice(message: str, level: Level = "notice") -> str:
     return f"::{level} title=coreml-gate::{_data(message)}"
 
 
-def without_commands(text: str, token: str) -> str:
-    """Foreign text for the log, between two lines that switch commands off and on again.
-
-    ``token`` must be one that the text's author cannot know.
-    """
-    return f"::stop-commands::{token}\n{text.rstrip()}\n::{token}::"
+def stop_commands(token: str) -> tuple[str, str]:
+    """The lines that switch commands off and on again; no author of what lies between may know the token."""
+    return f"::stop-commands::{token}", f"::{token}::"
 
 
 def _annotation(name: str, finding: Finding) -> Annotation:

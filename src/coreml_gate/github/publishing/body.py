@@ -7,9 +7,9 @@ from typing import Final
 from urllib.parse import quote
 
 from coreml_gate.github.api.event import Event
-from coreml_gate.github.judging.no_verdict import NoVerdict
+from coreml_gate.github.judging.no_verdict import NoVerdict, described
 from coreml_gate.github.without_install import no_verdict_body
-from coreml_gate.report import FORMATS, ReportOptions, escape
+from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.sarif import is_inside
 from coreml_gate.verdict import Verdict
 
@@ -25,7 +25,7 @@ _PLACE: Final = re.compile(
 def body_of(judged: Verdict | NoVerdict, event: Event, options: ReportOptions) -> Callable[[str], str]:
     """The body of the comment that takes the place of an earlier one, whose body it is given."""
     if isinstance(judged, NoVerdict):
-        reason = escape.message(judged.reason)
+        reason = described(judged)
         return lambda before: no_verdict_body(options.key, event.stamp, reason, event.run_url, before)
     report = FORMATS["markdown"](judged, replace(options, limit=options.limit - _ROOM))
     linked = with_links_to_lines(report, event.blob_url)

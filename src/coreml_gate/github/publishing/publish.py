@@ -71,7 +71,7 @@ def leave_behind(
     context.say_foreign(FORMATS["terminal"](judged, options))
     if request.annotations:
         for line in commands(annotations_of(judged)):
-            context.say(line)
+            context.command(line)
     page = replace(options, record=publication.record)
     context.output({**_outputs_of(judged), **_write_formats(context, request, judged, page), **links})
 

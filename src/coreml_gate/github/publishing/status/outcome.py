@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from coreml_gate.github.judging.no_verdict import NoVerdict, broken, unfinished
+from coreml_gate.github.judging.no_verdict import NoVerdict, broken, described, unfinished
 from coreml_gate.github.publishing.annotations import Annotation, annotations_of
-from coreml_gate.report import ReportOptions, escape
+from coreml_gate.report import ReportOptions
 from coreml_gate.report.headline import headline
 from coreml_gate.report.markdown import render
 from coreml_gate.verdict import PASS_EXIT_CODE, Status, Verdict
@@ -70,8 +70,7 @@ def outcome_of(judged: Verdict | NoVerdict, options: ReportOptions) -> CheckOutc
 
 
 def _without_verdict(why: NoVerdict) -> CheckOutcome:
-    paragraphs = (escape.message(each) for each in why.reason.split("\n\n"))
-    return CheckOutcome(why.conclusion, why.title, "\n\n".join(paragraphs))
+    return CheckOutcome(why.conclusion, why.title, described(why))
 
 
 def _conclusion(verdict: Verdict) -> Conclusion:
