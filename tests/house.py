@@ -34,6 +34,8 @@ LAYERS: Final = (
     "measure",
     "diagnose",
     "rules",
+    "children",
+    "measurements",
     "worker",
     "support",
     "checks",

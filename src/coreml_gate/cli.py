@@ -20,7 +20,7 @@ from coreml_gate.doctor import command as examining
 from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
 from coreml_gate.gate import device_command as asking_devices
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
-from coreml_gate.gate.collect import RECORD_NAME, Workshop
+from coreml_gate.gate.collect import RECORD_NAME, RunContext
 from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
 from coreml_gate.gate.formats import as_github_matrix
 from coreml_gate.gate.judge import judge
@@ -221,7 +221,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Do the whole gate."""
     request = _request(parsed, around)
     with _reported(request.output):
-        verdict = run_gate(request, _workshop(request, parsed, around))
+        verdict = run_gate(request, _run_context(request, parsed, around))
     return _finish(verdict, request.output, around)
 
 
@@ -242,9 +242,9 @@ def collect(parsed: argparse.Namespace, around: Surroundings) -> int:
     config = select_models(load_config(request.root, request.config_file), request.models)
     repository = open_repository(request, around.environment)
     chosen = make_plan(request, config, repository)
-    workshop = _workshop(request, parsed, around)
-    record = collect_head(request, config, chosen, repository, workshop)
-    record = with_core_ml(request, config, record, NO_BASELINE, workshop)
+    context = _run_context(request, parsed, around)
+    record = collect_head(request, config, chosen, repository, context)
+    record = with_core_ml(request, config, record, NO_BASELINE, context)
     around.out.print(
         f"{len(record.models)} model(s) in {request.output / RECORD_NAME}", markup=False, highlight=False
     )
@@ -293,8 +293,8 @@ def _request(parsed: argparse.Namespace, around: Surroundings) -> Request:
     )
 
 
-def _workshop(request: Request, parsed: argparse.Namespace, around: Surroundings) -> Workshop:
-    return Workshop(
+def _run_context(request: Request, parsed: argparse.Namespace, around: Surroundings) -> RunContext:
+    return RunContext(
         cache=request.output / CACHE_FOLDER,
         environment=around.environment,
         clock=lambda: datetime.now(UTC),

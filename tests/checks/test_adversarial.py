@@ -1,11 +1,11 @@
 from coreml_gate.checks import adversarial
-from coreml_gate.record import FirstWrong, ParityDiagnosis, Variant
+from coreml_gate.record import FirstWrong, ParityDiagnosis, PerturbedSample
 from coreml_gate.verdict import Status
 from tests.builders import comparison, model_config, model_record, source
 from tests.checks.cases import NOT_CONVERTED, evidence, only
 
-SOUND = Variant(name="zeros", comparisons=(comparison(),))
-WRONG = Variant(
+SOUND = PerturbedSample(name="zeros", comparisons=(comparison(),))
+WRONG = PerturbedSample(
     name="samples times 1e-4", comparisons=(comparison(), comparison(output="b", max_abs_error=2.0))
 )
 
@@ -33,7 +33,7 @@ def test_a_difference_warns_and_names_variant_output_and_operation() -> None:
 
 
 def test_a_shape_of_its_own_is_a_difference() -> None:
-    shaped = Variant(name="zeros", comparisons=(comparison(candidate_shape=(10,)),))
+    shaped = PerturbedSample(name="zeros", comparisons=(comparison(candidate_shape=(10,)),))
     finding = only(adversarial.run(evidence(model_record(adversarial=(shaped,)))))
     assert "with zeros, output `logits`: shape (10,)" in finding.message
 

@@ -4,7 +4,7 @@ import pytest
 
 from coreml_gate.checks import parity
 from coreml_gate.frozen import changed
-from coreml_gate.record import Comparison, Place, TopOne
+from coreml_gate.record import Comparison, ElementIndex, TopOne
 from coreml_gate.verdict import Finding, Status
 from tests.builders import comparison, model_record, source
 from tests.checks.cases import NOT_CONVERTED, UNSUPPORTED, evidence, limited, only
@@ -12,7 +12,7 @@ from tests.checks.cases import NOT_CONVERTED, UNSUPPORTED, evidence, limited, on
 WRONG = comparison(
     sample=3,
     max_abs_error=0.31,
-    max_abs_place=Place(index=(0, 7), reference=1.2, candidate=1.51),
+    max_abs_place=ElementIndex(index=(0, 7), reference=1.2, candidate=1.51),
     psnr=30.04,
     cosine=0.98765,
 )
@@ -90,7 +90,7 @@ def test_only_unlike_shapes() -> None:
 
 
 def test_nonfinite_values_always_fail() -> None:
-    place = Place(index=(0, 2), reference=3.25, candidate="NaN")
+    place = ElementIndex(index=(0, 2), reference=3.25, candidate="NaN")
     finding = run(comparison(nonfinite_mismatches=4, nonfinite_place=place), max_error=1e9)
     assert finding.status is Status.FAIL
     assert finding.message == (
@@ -105,7 +105,7 @@ def test_integers_must_be_equal_however_large_they_are() -> None:
         unequal=1,
         max_reference=50_000.0,
         max_abs_error=1.0,
-        max_abs_place=Place(index=(0, 1), reference=49_999.0, candidate=50_000.0),
+        max_abs_place=ElementIndex(index=(0, 1), reference=49_999.0, candidate=50_000.0),
         psnr=None,
         cosine=None,
         top1=None,

@@ -4,7 +4,7 @@ import pytest
 
 from coreml_gate.checks import parity, precision
 from coreml_gate.config import Compression
-from coreml_gate.record import Comparison, Place, TopOne
+from coreml_gate.record import Comparison, ElementIndex, TopOne
 from coreml_gate.verdict import Finding, Status
 from tests.builders import comparison, model_config, model_record, precision_comparison
 from tests.checks.cases import NOT_CONVERTED, UNSUPPORTED, evidence, limited, only
@@ -59,7 +59,7 @@ def test_warn() -> None:
         (
             {
                 "nonfinite_mismatches": 10,
-                "nonfinite_place": Place(index=(0, 0), reference=7e4, candidate="+inf"),
+                "nonfinite_place": ElementIndex(index=(0, 0), reference=7e4, candidate="+inf"),
             },
             "(float32 package 70000, shipped package +inf)",
         ),

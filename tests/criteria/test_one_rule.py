@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from coreml_gate.checks import adversarial, parity, precision
 from coreml_gate.config import ParityLimits, PrecisionLimits
 from coreml_gate.criteria import failing_error, has_parity, keeps_precision, least_psnr
-from coreml_gate.record import Comparison, TopOne, Variant
+from coreml_gate.record import Comparison, PerturbedSample, TopOne
 from coreml_gate.verdict import Status
 from tests.builders import comparison, model_record, precision_comparison
 from tests.checks.cases import evidence, limited
@@ -71,7 +71,7 @@ def test_the_precision_check_passes_exactly_where_the_child_looks_no_further(
 @given(SAMPLES)
 def test_a_perturbed_sample_is_held_to_the_rule_of_parity(samples: list[dict[str, Any]]) -> None:
     compared = tuple(comparison(**figures) for figures in samples)
-    head = model_record(adversarial=(Variant(name="zeros", comparisons=compared),))
+    head = model_record(adversarial=(PerturbedSample(name="zeros", comparisons=compared),))
     (finding,) = adversarial.run(evidence(head))
     assert (finding.status is Status.PASS) == has_parity(compared, ParityLimits())
 
@@ -82,7 +82,7 @@ CHANGED = TopOne(rows=4, disagreements=1, least_gap=0.2, worst_gap=0.3, row=2)
 def test_a_best_class_that_changes_is_no_passing_perturbed_sample() -> None:
     differing = comparison(top1=CHANGED)
     head = model_record(
-        parity=(differing,), adversarial=(Variant(name="zeros", comparisons=(comparison(),)),)
+        parity=(differing,), adversarial=(PerturbedSample(name="zeros", comparisons=(comparison(),)),)
     )
     (finding,) = adversarial.run(evidence(head))
     assert finding.status is Status.SKIPPED
@@ -90,7 +90,7 @@ def test_a_best_class_that_changes_is_no_passing_perturbed_sample() -> None:
 
 
 def test_a_best_class_that_changes_under_a_perturbed_sample_warns_without_a_number_of_the_sample() -> None:
-    head = model_record(adversarial=(Variant(name="zeros", comparisons=(comparison(top1=CHANGED),)),))
+    head = model_record(adversarial=(PerturbedSample(name="zeros", comparisons=(comparison(top1=CHANGED),)),))
     (finding,) = adversarial.run(evidence(head))
     assert finding.status is Status.WARN
     assert finding.message.startswith(

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from coreml_gate.doctor.answer import Patient
+from coreml_gate.children.process import ProcessLimits
+from coreml_gate.doctor.answer import Subject
 from coreml_gate.doctor.toolchain import free_disk, versions
+from coreml_gate.measurements.native_module import NEEDED, missing_names
 from coreml_gate.stand_in import native
-from coreml_gate.worker.core_ml import ChildSurroundings
-from coreml_gate.worker.native_module import NEEDED, missing_names
-from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.supervisor import Supervisor
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,8 @@ from coreml_gate.worker.process import ProcessLimits
 )
 def test_versions(coremltools: str, numpy: str, outcome: str) -> None:
     installed = {"coremltools": coremltools, "torch": "2.13.0", "numpy": numpy}
-    patient = Patient(
-        Path(), ChildSurroundings({}, ProcessLimits(1)), is_mac=True, units=(), versions=installed
-    )
-    assert versions(patient).outcome == outcome
+    subject = Subject(Path(), Supervisor({}, ProcessLimits(1)), is_mac=True, units=(), versions=installed)
+    assert versions(subject).outcome == outcome
 
 
 def test_a_full_disk_is_told_before_a_compile_fails() -> None:

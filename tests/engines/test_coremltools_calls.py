@@ -13,8 +13,8 @@ from coremltools.models import CompiledMLModel, compute_device, compute_plan, mo
 from coremltools.models import _compiled_model as compiled_model
 from coremltools.models.utils import compile_model
 
+from coreml_gate.measurements.native_module import NEEDED
 from coreml_gate.record import ComputeUnits
-from coreml_gate.worker.native_module import NEEDED
 
 CALLS: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
     (compile_model, ("a.mlpackage", "a.mlmodelc"), {}),

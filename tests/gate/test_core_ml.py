@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.process import ProcessLimits
+from coreml_gate.children.reference_data import REFERENCE_FILE, ReferenceSample, write_reference_data
 from coreml_gate.config import GateOptions, Limits, ModelConfig
 from coreml_gate.gate import core_ml as module
-from coreml_gate.gate.core_ml import Device, Stored, ask_core_ml
+from coreml_gate.gate.core_ml import CoreMlHost, Stored, ask_core_ml
 from coreml_gate.record import ComputeUnits, CoreMlFacts, CoreMlRun, Record, read_record
-from coreml_gate.worker.core_ml import ChildSurroundings
-from coreml_gate.worker.core_ml_job import PackageAsked
-from coreml_gate.worker.expected import NAME, ExpectedSample, write_expected
-from coreml_gate.worker.process import ProcessLimits
-from coreml_gate.worker.time_packages import Effort, Match
+from coreml_gate.worker.supervisor import Supervisor
+from coreml_gate.worker.timing_loop import PackagePair, TimingBudget
 from tests.builders import feature, model_config, model_record, package, record
 from tests.checks import core_ml as answers
 from tests.gate.silence import Silence
@@ -27,15 +27,15 @@ class Asked:
 
     def __init__(self) -> None:
         self.predicted: list[tuple[str, tuple[ComputeUnits, ...]]] = []
-        self.timed: list[tuple[Match, Effort]] = []
+        self.timed: list[tuple[PackagePair, TimingBudget]] = []
         self.planned: list[tuple[str, ComputeUnits]] = []
 
     def predict_on(self, asked: PackageAsked, _: Path, units: Any, *__: object) -> tuple[CoreMlRun, ...]:
         self.predicted.append((asked.path.parent.name, tuple(units)))
         return tuple(answers.ended(each) if each == "CPU_AND_GPU" else answers.run(each) for each in units)
 
-    def time_packages(self, match: Match, effort: Effort, *_: object) -> Any:
-        self.timed.append((match, effort))
+    def time_packages(self, pair: PackagePair, budget: TimingBudget, *_: object) -> Any:
+        self.timed.append((pair, budget))
         return answers.timing()
 
     def plan_of(self, asked: PackageAsked, units: ComputeUnits, *_: object) -> Any:
@@ -58,7 +58,9 @@ def stored(tmp_path: Path) -> Callable[..., Stored]:
         for name in names:
             path = f"models/{name}/package.mlpackage"
             (tmp_path / side / path).mkdir(parents=True)
-            write_expected(tmp_path / side / "models" / name / NAME, [ExpectedSample({}, {}, {})])
+            write_reference_data(
+                tmp_path / side / "models" / name / REFERENCE_FILE, [ReferenceSample({}, {}, {})]
+            )
             models.append(model_record(name=name, package=package(path=path, **overrides)))
         return Stored(record(*models), tmp_path / side)
 
@@ -69,9 +71,9 @@ def ask(
     head: Stored, base: Stored | None, environment: dict[str, str], stand_in: str = "", **config: Any
 ) -> Record:
     models = {model.name: model_config(name=model.name, **config) for model in head.record.models}
-    around = ChildSurroundings(environment, ProcessLimits(1), stand_in=bool(stand_in))
-    device = Device(around, Silence(), answers.machine(stand_in=stand_in))
-    return ask_core_ml(head, base, models, GateOptions(), device)
+    around = Supervisor(environment, ProcessLimits(1), stand_in=bool(stand_in))
+    host = CoreMlHost(around, Silence(), answers.machine(stand_in=stand_in))
+    return ask_core_ml(head, base, models, GateOptions(), host)
 
 
 def facts(asked_record: Record, name: str) -> CoreMlFacts:
@@ -101,11 +103,11 @@ def test_what_is_timed_shares_the_error_and_uses_the_hardware_closest_to_the_app
     latency = {"max-ratio": 1.1, "load-max-ratio": 1.5}
     head, base = stored("head", "a", "b"), stored("base", "a", "b", fingerprint="0b")
     ask(head, base, {}, limits=Limits.model_validate({"latency": latency}))
-    match, effort = asked.timed[0]
-    assert (match.units, match.base_fingerprint, match.head_fingerprint) == ("ALL", "0b", "5f3a")
-    assert effort.ratios == {"predict": 1.1, "load": 1.5}
-    assert effort.alpha == pytest.approx(0.05 / 4)
-    assert effort.budget_s == GateOptions().time_budget_s
+    pair, budget = asked.timed[0]
+    assert (pair.units, pair.base_fingerprint, pair.head_fingerprint) == ("ALL", "0b", "5f3a")
+    assert budget.ratios == {"predict": 1.1, "load": 1.5}
+    assert budget.alpha == pytest.approx(0.05 / 4)
+    assert budget.budget_s == GateOptions().time_budget_s
 
 
 def test_a_hosted_runner_is_asked_for_the_cpu_only_and_for_no_plan(
@@ -153,6 +155,6 @@ def test_a_model_of_the_record_that_the_configuration_does_not_name_is_not_asked
     asked: Asked, stored: Callable[..., Stored]
 ) -> None:
     head = stored("head", "a")
-    device = Device(ChildSurroundings({}, ProcessLimits(1)), Silence(), answers.machine())
+    host = CoreMlHost(Supervisor({}, ProcessLimits(1)), Silence(), answers.machine())
     models: dict[str, ModelConfig] = {}
-    assert ask_core_ml(head, None, models, GateOptions(), device).models == head.record.models
+    assert ask_core_ml(head, None, models, GateOptions(), host).models == head.record.models

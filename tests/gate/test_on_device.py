@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from coreml_gate.children.process import ProcessLimits
 from coreml_gate.engines.devicectl import Connected
 from coreml_gate.errors import DeviceError
-from coreml_gate.gate import on_device
 from coreml_gate.gate.device_command import require_a_mac
-from coreml_gate.gate.on_device import Wanted, ask_devices
+from coreml_gate.gate.on_device import DeviceOptions, ask_devices
 from coreml_gate.record import DeviceFacts, Record, read_record
-from coreml_gate.worker.core_ml import ChildSurroundings
-from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.supervisor import Supervisor
 from tests.builders import feature, model_record, package, record
 
 Ask = Callable[..., Record]
@@ -24,19 +23,18 @@ events = pathlib.Path(job["folder"]) / "events.jsonl"
 with events.open("a") as file:
     file.write(json.dumps({"step": "time"}) + "\\n")
     ms = job["repeats"]
-    file.write(json.dumps({"parts": {"load_ms": 7.0, "predict_ms": [ms, ms]}}) + "\\n")
+    facts = job["facts"] | {"load_ms": 7.0, "predict_ms": [ms, ms]}
+    file.write(json.dumps({"part": "on_device", "content": facts}) + "\\n")
 if job["trace"]:
     pathlib.Path(job["trace"]).mkdir()
 """
 
 
 @pytest.fixture
-def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    monkeypatch.setattr(on_device, "CHILD", ("-c", CHILD))
-    around = ChildSurroundings({"PATH": "/usr/bin:/bin"}, ProcessLimits(60))
-
-    def answered(before: Record, wanted: Wanted | None = None) -> Record:
-        return ask_devices(before, tmp_path, ["digits"], [PHONE], wanted or Wanted(), around)
+def ask(tmp_path: Path) -> Ask:
+    def answered(before: Record, options: DeviceOptions | None = None, child: str = CHILD) -> Record:
+        supervisor = Supervisor({"PATH": "/usr/bin:/bin"}, ProcessLimits(60), child=("-c", child))
+        return ask_devices(before, tmp_path, ["digits"], [PHONE], options or DeviceOptions(), supervisor)
 
     return answered
 
@@ -49,7 +47,7 @@ def stored() -> Record:
 def test_a_model_and_its_variants_get_their_answers_and_the_others_are_left_alone(
     ask: Ask, tmp_path: Path
 ) -> None:
-    asked = ask(stored(), Wanted(repeats=9))
+    asked = ask(stored(), DeviceOptions(repeats=9))
 
     digits, other = asked.models
     (facts,) = digits.on_device
@@ -63,14 +61,14 @@ def test_a_model_and_its_variants_get_their_answers_and_the_others_are_left_alon
 
 
 def test_another_hardware_is_added_and_the_same_replaces_the_old_answer(ask: Ask) -> None:
-    once = ask(stored(), Wanted(repeats=9))
-    twice = ask(ask(once, Wanted(units="CPU_ONLY")), Wanted(repeats=3))
+    once = ask(stored(), DeviceOptions(repeats=9))
+    twice = ask(ask(once, DeviceOptions(units="CPU_ONLY")), DeviceOptions(repeats=3))
     facts = twice.models[0].on_device
     assert [(each.units, each.predict_ms[0]) for each in facts] == [("CPU_ONLY", 20.0), ("ALL", 3.0)]
 
 
 def test_a_trace_is_kept_beside_the_package(ask: Ask, tmp_path: Path) -> None:
-    (facts,) = ask(stored(), Wanted(trace=True)).models[0].on_device
+    (facts,) = ask(stored(), DeviceOptions(trace=True)).models[0].on_device
     assert facts.trace == "packages/on-device/iPhone13-2-ALL/core-ml.trace"
     assert (tmp_path / facts.trace).is_dir()
 
@@ -90,9 +88,8 @@ def test_what_coremltools_cannot_hand_over_is_not_tried(
     assert facts.predict_ms == ()
 
 
-def test_a_child_that_dies_is_an_ending_with_its_phase(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_device, "CHILD", ("-c", CHILD + "import os; os.abort()"))
-    (facts,) = ask(record(model_record())).models[0].on_device
+def test_a_child_that_dies_is_an_ending_with_its_phase(ask: Ask) -> None:
+    (facts,) = ask(record(model_record()), child=CHILD + "import os; os.abort()").models[0].on_device
     assert isinstance(facts, DeviceFacts)
     assert facts.ending is not None
     assert (facts.ending.how, facts.ending.phase) == ("crashed", "time")

@@ -7,12 +7,13 @@ from typing import Final
 
 import pytest
 
-from coreml_gate.doctor.answer import Answer, Patient
+from coreml_gate.children.process import ProcessLimits
+from coreml_gate.children.process_memory import greatest_held_bytes, held_bytes
+from coreml_gate.doctor.answer import Answer, Subject
 from coreml_gate.doctor.command import examine
 from coreml_gate.engines.machine import power_state
-from coreml_gate.worker.core_ml import ChildSurroundings, units_to_run
-from coreml_gate.worker.held_memory import greatest_held_bytes, held_bytes
-from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.core_ml import units_to_run
+from coreml_gate.worker.supervisor import Supervisor
 
 pytestmark = [
     pytest.mark.mac,
@@ -23,14 +24,14 @@ UNITS: Final = units_to_run("ALL", None, os.environ)
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
-    patient = Patient(
+    subject = Subject(
         folder=tmp_path_factory.mktemp("doctor"),
-        around=ChildSurroundings(dict(os.environ), ProcessLimits(300)),
+        supervisor=Supervisor(dict(os.environ), ProcessLimits(300)),
         is_mac=True,
         units=UNITS,
         versions={name: version(name) for name in ("coremltools", "torch", "numpy")},
     )
-    return {answer.what: answer for answer in examine(patient)}
+    return {answer.what: answer for answer in examine(subject)}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from coreml_gate.measure.compare import compare
-from coreml_gate.record import Comparison, Place, TopOne
+from coreml_gate.record import Comparison, ElementIndex, TopOne
 
 
 def compared(reference: object, candidate: object, dtype: str = "float32") -> Comparison:
@@ -28,9 +28,9 @@ def test_figures_by_hand() -> None:
     assert result.elements == 4
     assert result.max_reference == 4.0
     assert result.max_abs_error == 1.0
-    assert result.max_abs_place == Place(index=(0, 3), reference=1.0, candidate=0.0)
+    assert result.max_abs_place == ElementIndex(index=(0, 3), reference=1.0, candidate=0.0)
     assert result.max_rel_error == 1.0  # 0.5 against a reference of 0 has no relative error
-    assert result.max_rel_place == Place(index=(0, 3), reference=1.0, candidate=0.0)
+    assert result.max_rel_place == ElementIndex(index=(0, 3), reference=1.0, candidate=0.0)
     mean_square = (0.5**2 + 1.0**2) / 4
     assert result.psnr == pytest.approx(20 * math.log10(4 / math.sqrt(mean_square)))
     assert result.cosine == pytest.approx((16 + 4) / math.sqrt((16 + 4 + 1) * (16 + 0.25 + 4)))
@@ -66,7 +66,7 @@ def test_unequal_shapes_fill_in_nothing_else() -> None:
 def test_a_scalar_equals_one_element() -> None:
     result = compared(np.float32(2.0), [2.5])
     assert result.same_shape
-    assert result.max_abs_place == Place(index=(0,), reference=2.0, candidate=2.5)
+    assert result.max_abs_place == ElementIndex(index=(0,), reference=2.0, candidate=2.5)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "bool"])
@@ -106,7 +106,7 @@ def test_equal_nonfinite_patterns_leave_the_rest_to_judge() -> None:
     result = compared(row, [*row[:3], 2.5, 4.0])
     assert result.nonfinite_mismatches == 0
     assert result.nonfinite_place is None
-    assert result.max_abs_place == Place(index=(3,), reference=2.0, candidate=2.5)
+    assert result.max_abs_place == ElementIndex(index=(3,), reference=2.0, candidate=2.5)
     assert result.psnr == pytest.approx(20 * math.log10(4 / math.sqrt(0.25 / 2)))
 
 
@@ -219,7 +219,7 @@ def test_booleans_may_come_back_as_numbers(candidate_dtype: str) -> None:
     candidate = np.array([1, 0, 0, 1]).astype(candidate_dtype)
     result = compare("mask", 0, reference, candidate, ("source", "fp32"))
     assert (result.unequal, result.max_abs_error) == (2, 1.0)
-    assert result.max_abs_place == Place(index=(2,), reference=1.0, candidate=0.0)
+    assert result.max_abs_place == ElementIndex(index=(2,), reference=1.0, candidate=0.0)
     assert (result.psnr, result.cosine, result.top1) == (None, None, None)
 
 

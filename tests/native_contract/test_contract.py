@@ -10,9 +10,9 @@ import coremltools
 import pytest
 
 from coreml_gate.doctor.toolchain import COREMLTOOLS
+from coreml_gate.measurements.native_module import NEEDED
 from coreml_gate.stand_in import compute_plan, native
 from coreml_gate.stand_in.native import native_module
-from coreml_gate.worker.native_module import NEEDED
 from tests.native_contract.binding_table import read_bindings
 from tests.native_contract.contract import parameters, read_contract
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from coreml_gate.children.job import ModelJob
 from coreml_gate.config import ModelConfig
-from coreml_gate.worker.job import Job
 
 NET = """
 import torch
@@ -44,15 +44,15 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def job_of(tree: Path, tmp_path: Path) -> Callable[..., Job]:
-    def make(**options: Any) -> Job:
+def job_of(tree: Path, tmp_path: Path) -> Callable[..., ModelJob]:
+    def make(**options: Any) -> ModelJob:
         defaults = {
             "name": "net",
             "source": "models/net.py:build",
             "samples": "models/net.py:samples",
             "output": ("scores",),
         }
-        job = Job(
+        job = ModelJob(
             root=tree,
             record_folder=tmp_path / "out",
             model=ModelConfig(**(defaults | options)),

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.reference_data import reference_beside
+from coreml_gate.measurements.trial_programs import write_trial_packages
 from coreml_gate.record import ComputeUnits, CoreMlRun
 from coreml_gate.stand_in.script import VARIABLE
-from coreml_gate.worker import doctor_packages
 from coreml_gate.worker.core_ml import plan_of, predict_on, units_to_run
-from coreml_gate.worker.core_ml_job import PackageAsked
 from tests.worker.core_ml_case import around, build, expect
 
 MISBEHAVING = """
@@ -18,9 +19,11 @@ import ctypes, os, signal, sys, time
 import numpy as np
 from coreml_gate.engines import coreml
 from coreml_gate.stand_in import native
-from coreml_gate.worker import core_ml_child
+from coreml_gate.children.job import read_job
+from coreml_gate.worker import child
+from pathlib import Path
 
-job = core_ml_child.CoreMlJob.model_validate_json(open(sys.argv[1]).read())
+job = read_job(Path(sys.argv[1]))
 real = native.ModelProxy.predict
 
 def misbehave(self, inputs, state=None, *_):
@@ -28,7 +31,7 @@ def misbehave(self, inputs, state=None, *_):
 
 if job.units == "ALL":
     native.ModelProxy.{method} = misbehave
-core_ml_child.main(sys.argv[1])
+child.main(Path(sys.argv[1]))
 """
 
 
@@ -143,10 +146,10 @@ def test_answers_that_change_from_run_to_run_are_measured(package: PackageAsked,
 
 def test_a_state_and_a_function_that_is_not_the_default_one_are_predicted(tmp_path: Path) -> None:
     """The state starts empty at every sample: two equal samples give equal answers."""
-    doctor_packages.main(tmp_path)
+    packages = write_trial_packages(tmp_path)
     for name in ("state", "functions"):
-        asked = PackageAsked.model_validate_json((tmp_path / f"{name}.json").read_text())
-        (only,) = predict_on(asked, tmp_path / f"{name}.npz", ("CPU_ONLY",), tmp_path / name, around())
+        asked = packages[name]
+        (only,) = predict_on(asked, reference_beside(asked.path), ("CPU_ONLY",), tmp_path / name, around())
         assert only.ending is None
         assert [item.psnr is None or item.psnr > 70 for item in only.against_source] == [True, True]
         assert [item.max_abs_error for item in only.repeated] == [0, 0]

@@ -7,15 +7,17 @@ from typing import Any
 import pytest
 import torch
 
+from coreml_gate.children.events import EventLog, read_events
+from coreml_gate.children.job import ModelJob
 from coreml_gate.convert import litert as converting
 from coreml_gate.convert.litert import LiteRt
-from coreml_gate.record import LiteRtFacts, ModelRecord
-from coreml_gate.worker.events import EventLog, read_events
-from coreml_gate.worker.job import Job
-from coreml_gate.worker.litert import measure_litert
-from coreml_gate.worker.steps import measure
+from coreml_gate.frozen import changed
+from coreml_gate.measurements import litert as measurement
+from coreml_gate.measurements import part_types
+from coreml_gate.measurements.bench import Bench
+from coreml_gate.record import LiteRtFacts
 
-JobOf = Callable[..., Job]
+JobOf = Callable[..., ModelJob]
 
 
 class Interpreter:
@@ -53,10 +55,9 @@ def fake(outputs: int = 1) -> LiteRt:
     return LiteRt(convert, Own, "litert-torch 1.0, ai-edge-litert 2.0")
 
 
-def facts_of(job: Job, litert: LiteRt | None = None) -> LiteRtFacts | None:
-    log = EventLog(job.events)
-    measure_litert(job, measure(job, log), log, litert)
-    return ModelRecord.model_validate({"name": "net", **read_events(job.events).parts}).litert
+def facts_of(job: ModelJob, litert: LiteRt | None = None) -> LiteRtFacts | None:
+    measurement.run(Bench(job), EventLog(job.folder), litert)
+    return read_events(job.folder, part_types()).parts.get(LiteRtFacts)
 
 
 def test_litert_is_compared_with_the_source_and_evaluated(job_of: JobOf) -> None:
@@ -74,8 +75,10 @@ def test_litert_is_compared_with_the_source_and_evaluated(job_of: JobOf) -> None
     assert [(metric.name, metric.side) for metric in facts.metrics] == [("mean", "litert")]
 
 
-def test_it_is_off_unless_a_model_asks(job_of: JobOf) -> None:
-    assert facts_of(job_of(adversarial=False), fake()) is None
+def test_it_is_off_unless_a_model_asks_and_for_variants(job_of: JobOf) -> None:
+    assert not measurement.wanted(job_of())
+    assert measurement.wanted(job_of(litert=True))
+    assert not measurement.wanted(changed(job_of(litert=True), variant_of="model"))
 
 
 def test_what_is_not_installed_is_told_with_the_way_to_install_it(

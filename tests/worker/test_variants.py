@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from coreml_gate.children.job import ModelJob
+from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import ModelVariant
 from coreml_gate.config.inherit import configured
 from coreml_gate.record import ModelRecord
-from coreml_gate.worker.job import Job
-from coreml_gate.worker.parent import measure_with_variants
-from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.models import measure_with_variants
+from coreml_gate.worker.supervisor import Supervisor
 
-JobOf = Callable[..., Job]
+JobOf = Callable[..., ModelJob]
 NET = """
 import pathlib
 
@@ -60,7 +61,7 @@ def measured(job_of: JobOf, tree: Path) -> Callable[..., ModelRecord]:
     def measure(*variants: ModelVariant) -> ModelRecord:
         job = job_of(evaluate="models/net.py:evaluate", adversarial=False)
         configs = tuple(configured(job.model, each) for each in variants)
-        return measure_with_variants(job, configs, ProcessLimits(120), os.environ, lambda _: None)
+        return measure_with_variants(job, configs, Supervisor(os.environ, ProcessLimits(120)))
 
     return measure
 

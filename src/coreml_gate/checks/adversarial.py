@@ -12,7 +12,7 @@ from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import place_of, sentence, way_out
 from coreml_gate.criteria import has_parity, parity_violations
-from coreml_gate.record import ParityDiagnosis, Variant
+from coreml_gate.record import ParityDiagnosis, PerturbedSample
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted
 
@@ -63,7 +63,7 @@ def _finding(evidence: Evidence) -> Finding:
     )
 
 
-def _violation(variant: Variant, evidence: Evidence) -> str | None:
+def _violation(variant: PerturbedSample, evidence: Evidence) -> str | None:
     """What is said against one variant, of its first output that differs."""
     for comparison in variant.comparisons:
         raised = parity_violations((comparison,), evidence.limits.parity)
@@ -73,7 +73,7 @@ def _violation(variant: Variant, evidence: Evidence) -> str | None:
     return None
 
 
-def _diagnosis(evidence: Evidence, wrong: list[Variant]) -> ParityDiagnosis | None:
+def _diagnosis(evidence: Evidence, wrong: list[PerturbedSample]) -> ParityDiagnosis | None:
     diagnosis = evidence.head.parity_diagnosis
     names = {variant.name for variant in wrong}
     return diagnosis if diagnosis is not None and diagnosis.asked_by in names else None

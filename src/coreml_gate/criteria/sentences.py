@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from coreml_gate.record import Comparison, Place, Side
+from coreml_gate.record import Comparison, ElementIndex, Side
 from coreml_gate.wording import number, percent
 
 SIDES: Final[dict[Side, str]] = {
@@ -16,12 +16,12 @@ SIDES: Final[dict[Side, str]] = {
 }
 
 
-def place_of(place: Place | None, sample: int) -> str:
+def place_of(place: ElementIndex | None, sample: int) -> str:
     """``(0, 7) of sample 3``."""
     return f"sample {sample}" if place is None else f"{place.index} of sample {sample}"
 
 
-def values_at(comparison: Comparison, place: Place | None) -> str:
+def values_at(comparison: Comparison, place: ElementIndex | None) -> str:
     """`` (source 1.2, float32 package 1.51)``, or nothing without a place."""
     if place is None:
         return ""

@@ -22,7 +22,7 @@ from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import PackageError, SourceError
 from coreml_gate.measure.compare import compare
 from coreml_gate.measure.shapes import ShapeCase
-from coreml_gate.record import Comparison, Variant
+from coreml_gate.record import Comparison, PerturbedSample
 
 MOST_SECONDS: Final = 30.0
 """Of this thread's own time, so that a busy machine tries no fewer: of a large model fewer are tried."""
@@ -65,7 +65,7 @@ class _Attempt:
 
 def perturbed_samples(
     sides: SourceAndPackage, sample: Sample, clock: Callable[[], float] = time.thread_time
-) -> Iterator[tuple[Variant, Sample]]:
+) -> Iterator[tuple[PerturbedSample, Sample]]:
     """Each change on which the source is defined and stable, compared with the package.
 
     All inputs of a kind (numbers, integers, masks) are changed together, then the shapes, then each input by
@@ -81,7 +81,7 @@ def perturbed_samples(
         if comparisons is None:
             refused.add(attempt.title)
         elif comparisons:
-            yield Variant(name=attempt.title, comparisons=comparisons), attempt.sample
+            yield PerturbedSample(name=attempt.title, comparisons=comparisons), attempt.sample
 
 
 def _attempts(sides: SourceAndPackage, sample: Sample, refused: set[str]) -> Iterator[_Attempt]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from coreml_gate.record import ComputeUnits
-from coreml_gate.worker.core_ml import ChildSurroundings
+from coreml_gate.worker.supervisor import Supervisor
 
 Outcome = Literal["ok", "not ok", "cannot tell"]
 OFF_A_MAC: Final = "this is no Mac: run `coreml-gate doctor` on one."
@@ -23,18 +23,18 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Patient:
+class Subject:
     """The machine to examine, and how."""
 
     folder: Path
     """Takes everything that is made on the way."""
-    around: ChildSurroundings
+    supervisor: Supervisor
     is_mac: bool
     units: tuple[ComputeUnits, ...]
     versions: Mapping[str, str]
     """Of the installed packages."""
 
     @property
-    def answers(self) -> bool:
-        """Whether there is anybody to ask: Core ML, or what stands in for it."""
-        return self.is_mac or self.around.stand_in
+    def can_predict(self) -> bool:
+        """Whether Core ML is here, or what stands in for it."""
+        return self.is_mac or self.supervisor.stand_in

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from coreml_gate.doctor.answer import Answer, Patient
+from coreml_gate.children.job import MachineJob
+from coreml_gate.children.process import ProcessLimits
+from coreml_gate.doctor.answer import Answer, Subject
 from coreml_gate.record import ChildEnding
-from coreml_gate.worker.core_ml import run_job
-from coreml_gate.worker.core_ml_job import CoreMlJob, PackageAsked
-from coreml_gate.worker.process import ProcessLimits
 
 DEADLINE_S: Final = 2.0
 MISBEHAVING: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -18,10 +17,10 @@ MISBEHAVING: Final[Mapping[str, tuple[str, str, str]]] = {
 """What the child does, and what has to be said of it."""
 
 
-def examine_children(patient: Patient) -> Iterator[Answer]:
+def examine_children(subject: Subject) -> Iterator[Answer]:
     """One child that hangs, and one that aborts."""
     for name, (code, how, message) in MISBEHAVING.items():
-        ending = _ending_of(name, code, patient)
+        ending = _ending_of(name, code, subject)
         said = "it ended as if nothing had been" if ending is None else f"{ending.how}: {ending.message}"
         sound = ending is not None and (ending.how, ending.message) == (how, message)
         yield Answer(
@@ -32,9 +31,7 @@ def examine_children(patient: Patient) -> Iterator[Answer]:
         )
 
 
-def _ending_of(name: str, code: str, patient: Patient) -> ChildEnding | None:
-    limits = ProcessLimits(DEADLINE_S if name == "hang" else patient.around.limits.step_s)
-    around = replace(patient.around, limits=limits, child=("-c", code))
-    nothing = PackageAsked(path=patient.folder, inputs=(), outputs=())
-    job = CoreMlJob(kind="plan", folder=patient.folder / name, package=nothing, units="CPU_ONLY")
-    return run_job(job, around)[1]
+def _ending_of(name: str, code: str, subject: Subject) -> ChildEnding | None:
+    limits = ProcessLimits(DEADLINE_S if name == "hang" else subject.supervisor.limits.step_s)
+    supervisor = replace(subject.supervisor, limits=limits, child=("-c", code))
+    return supervisor.run(MachineJob(only=(), folder=subject.folder / name)).ending

@@ -11,15 +11,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from coreml_gate.doctor.answer import Answer, Patient
+from coreml_gate.children.process import ProcessLimits
+from coreml_gate.doctor.answer import Answer, Subject
 from coreml_gate.doctor.children import examine_children
 from coreml_gate.doctor.models import examine_models
 from coreml_gate.doctor.toolchain import examine_toolchain
 from coreml_gate.engines.machine import describe_machine
 from coreml_gate.gate.core_ml import STAND_IN
 from coreml_gate.surroundings import Surroundings
-from coreml_gate.worker.core_ml import ALL_UNITS, ChildSurroundings, units_to_run
-from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.core_ml import ALL_UNITS, units_to_run
+from coreml_gate.worker.supervisor import Supervisor
 
 DEADLINE_S: Final = 300.0
 _PACKAGES: Final = ("coremltools", "torch", "numpy")
@@ -50,16 +51,16 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     is_mac = sys.platform == "darwin"
     outcomes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="coreml-gate-") as folder:
-        patient = Patient(
+        subject = Subject(
             folder=Path(folder),
-            around=ChildSurroundings(
+            supervisor=Supervisor(
                 around.environment, ProcessLimits(DEADLINE_S), stand_in=parsed.stand_in and not is_mac
             ),
             is_mac=is_mac,
             units=units_to_run("ALL", wanted, around.environment),
             versions={name: version(name) for name in _PACKAGES},
         )
-        for answer in examine(patient):
+        for answer in examine(subject):
             around.out.print("\n".join(_rows(answer, around.out.width)), markup=False, highlight=False)
             outcomes.append(answer.outcome)
     counts = {name: outcomes.count(name) for name in ("ok", "not ok", "cannot tell")}
@@ -67,13 +68,13 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     return int(counts["not ok"] > 0 or (parsed.strict and counts["cannot tell"] > 0))
 
 
-def examine(patient: Patient) -> Iterator[Answer]:
+def examine(subject: Subject) -> Iterator[Answer]:
     """Everything, what is cheap first."""
-    machine = describe_machine(stand_in=STAND_IN if patient.around.stand_in else "")
+    machine = describe_machine(stand_in=STAND_IN if subject.supervisor.stand_in else "")
     return chain(
-        examine_toolchain(patient),
-        examine_children(patient),
-        examine_models(patient, machine, time.monotonic),
+        examine_toolchain(subject),
+        examine_children(subject),
+        examine_models(subject, machine, time.monotonic),
     )
 
 

@@ -1,46 +1,46 @@
 """Does Core ML answer rightly on models made here: arrays, a state, one of two functions, a plan, times?"""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
+from coreml_gate.children.job import MachineJob, PackageAsked
+from coreml_gate.children.reference_data import reference_beside
 from coreml_gate.criteria import least_psnr
-from coreml_gate.doctor.answer import OFF_A_MAC, Answer, Outcome, Patient
-from coreml_gate.doctor.toolchain import run_module
-from coreml_gate.record import CoreMlRun, Machine, Placement, Timing
+from coreml_gate.doctor.answer import OFF_A_MAC, Answer, Outcome, Subject
+from coreml_gate.measurements.trial_packages import TrialPackages
+from coreml_gate.record import ChildEnding, CoreMlRun, Machine, Placement, Timing
 from coreml_gate.timing import ALPHA, decide
 from coreml_gate.timing.self_test import judge_self_test
 from coreml_gate.worker.core_ml import plan_of, predict_on
-from coreml_gate.worker.core_ml_job import PackageAsked
-from coreml_gate.worker.time_packages import Effort, Match, time_packages
+from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, time_packages
 
-PACKAGES: Final = ("convolution", "state", "functions")
 LEAST_PSNR: Final = 50.0
 """One multiplication in half precision gives more than 60 dB on these samples."""
 TIMING_BUDGET_S: Final = 60.0
 _MAX_RATIO: Final = 1.05
 
 
-def examine_models(patient: Patient, machine: Machine, clock: Callable[[], float]) -> Iterator[Answer]:
+def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float]) -> Iterator[Answer]:
     """Every answer as soon as it is known: machine, packages, predictions, placement, timing."""
-    yield of_machine(machine, is_mac=patient.is_mac)
-    ending, lines = run_module("coreml_gate.worker.doctor_packages", (str(patient.folder),), patient)
-    if ending.how != "finished" or not all((patient.folder / f"{name}.json").exists() for name in PACKAGES):
-        text = " | ".join((f"the child process {ending.how} ({ending.detail})", *lines))
+    yield of_machine(machine, is_mac=subject.is_mac)
+    report = subject.supervisor.run(MachineJob(only=("trial-packages",), folder=subject.folder / "trial"))
+    packages = report.events.parts.content(TrialPackages)
+    if report.failure is not None or not packages:
+        text = "no package was made" if report.failure is None else _ended(report.failure)
         yield Answer("conversion", "not ok", text, "the environment cannot convert: install it anew.")
         return
-    yield Answer("conversion", "ok", f"{', '.join(PACKAGES)} were made")
-    if not patient.answers:
+    yield Answer("conversion", "ok", f"{', '.join(packages)} were made")
+    if not subject.can_predict:
         for what in ("predictions", "compute plan", "timing"):
             yield Answer(what, "cannot tell", "there is no Core ML here.", OFF_A_MAC)
         return
-    for name in PACKAGES:
-        expected = patient.folder / f"{name}.npz"
-        asked = _asked(patient.folder, name)
-        for run in predict_on(asked, expected, patient.units, patient.folder / name, patient.around):
+    for name, asked in packages.items():
+        reference, folder = reference_beside(asked.path), subject.folder / name
+        for run in predict_on(asked, reference, subject.units, folder, subject.supervisor):
             yield of_run(name, run, machine)
-    yield _plan(patient)
-    yield of_timing(_timed(patient, clock))
+    plain = packages["convolution"]
+    yield _plan(plain, subject)
+    yield of_timing(_timed(plain, subject, clock))
 
 
 def of_machine(machine: Machine, *, is_mac: bool) -> Answer:
@@ -63,11 +63,10 @@ def of_run(name: str, run: CoreMlRun, machine: Machine) -> Answer:
     what = f"{name} on {run.units}"
     if run.ending is not None:
         excused = machine.virtual and run.units != "CPU_ONLY"
-        ending = f"{run.ending.how} in phase {run.ending.phase}: {run.ending.message}"
         return Answer(
             what,
             "cannot tell" if excused else "not ok",
-            " | ".join((f"{machine.engine} {ending}", *run.ending.log_tail[-3:])),
+            _ended(run.ending, machine.engine),
             "virtual machines have no Neural Engine and a paravirtual GPU: leave these units out."
             if excused
             else "leave these units out (`core-ml-units` in [gate]); the other units go on.",
@@ -92,19 +91,17 @@ def _is_right(run: CoreMlRun) -> bool:
     return bool(run.against_source) and not mismatch and (least is None or least >= LEAST_PSNR)
 
 
-def _plan(patient: Patient) -> Answer:
-    if patient.around.stand_in:
+def _plan(asked: PackageAsked, subject: Subject) -> Answer:
+    if subject.supervisor.stand_in:
         return Answer("compute plan", "cannot tell", "what stands in for Core ML has none.", OFF_A_MAC)
-    asked = _asked(patient.folder, "convolution")
-    return of_plan(plan_of(asked, "ALL", patient.folder / "plan", patient.around))
+    return of_plan(plan_of(asked, "ALL", subject.folder / "plan", subject.supervisor))
 
 
 def of_plan(placement: Placement) -> Answer:
     """Can the compute plan be read, and does it name hardware and cost?"""
     what = "compute plan"
     if placement.ending is not None:
-        ending = placement.ending
-        text = f"{ending.how} in phase {ending.phase}: {ending.message}"
+        text = _ended(placement.ending)
         return Answer(what, "not ok", text, "`placement` will be unsure; everything else goes on.")
     unknown = placement.devices.get("unknown", 0)
     counts = ", ".join(f"{count} on {device}" for device, count in placement.devices.items())
@@ -122,8 +119,8 @@ def of_timing(timing: Timing) -> Answer:
     """Is a package as fast as itself, and from which change on would this machine see one?"""
     timed = timing.of("predict")
     if timing.ending is not None or timed is None:
-        ending = "nothing was timed" if timing.ending is None else timing.ending.message
-        return Answer("timing", "not ok", ending, "`latency` will be unsure.")
+        text = "nothing was timed" if timing.ending is None else _ended(timing.ending)
+        return Answer("timing", "not ok", text, "`latency` will be unsure.")
     decision = decide(timed.log_ratios, _MAX_RATIO)
     seen = judge_self_test(timed.self_test)
     outcomes: dict[str, Outcome] = {"not slower": "ok", "unsure": "cannot tell", "slower": "not ok"}
@@ -137,12 +134,11 @@ def of_timing(timing: Timing) -> Answer:
     )
 
 
-def _timed(patient: Patient, clock: Callable[[], float]) -> Timing:
-    asked, expected = _asked(patient.folder, "convolution"), patient.folder / "convolution.npz"
-    match = Match(asked, asked, "itself", "itself", expected, patient.units[0])
-    effort = Effort({"predict": _MAX_RATIO}, ALPHA, TIMING_BUDGET_S)
-    return time_packages(match, effort, patient.folder / "timing", patient.around, clock)
+def _timed(asked: PackageAsked, subject: Subject, clock: Callable[[], float]) -> Timing:
+    pair = PackagePair(asked, asked, "itself", "itself", reference_beside(asked.path), subject.units[0])
+    budget = TimingBudget({"predict": _MAX_RATIO}, ALPHA, TIMING_BUDGET_S)
+    return time_packages(pair, budget, subject.folder / "timing", subject.supervisor, clock)
 
 
-def _asked(folder: Path, name: str) -> PackageAsked:
-    return PackageAsked.model_validate_json((folder / f"{name}.json").read_text(encoding="utf-8"))
+def _ended(ending: ChildEnding, subject: str = "the child process") -> str:
+    return " | ".join((ending.clause(subject), *ending.log_tail[-3:]))

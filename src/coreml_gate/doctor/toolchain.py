@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from coreml_gate.doctor.answer import OFF_A_MAC, Answer, Patient
-from coreml_gate.worker.process import Ending, log_tail, run_child
+from coreml_gate.children.job import MachineJob
+from coreml_gate.doctor.answer import OFF_A_MAC, Answer, Subject
+from coreml_gate.measurements.native_module import MissingNames
 
 GIGABYTE: Final = 10**9
 LEAST_FREE_GB: Final = 5.0
@@ -19,12 +20,12 @@ NUMPY_BREAKS_FROM: Final = (2, 4)
 """coremltools 9.0 cannot convert with it (repaired later by apple/coremltools#2632)."""
 
 
-def examine_toolchain(patient: Patient) -> Iterator[Answer]:
+def examine_toolchain(subject: Subject) -> Iterator[Answer]:
     """Python, versions, native module, free disk."""
     yield _python(sys.version_info[:2])
-    yield versions(patient)
-    yield _native_module(patient)
-    yield free_disk(shutil.disk_usage(patient.folder).free / GIGABYTE)
+    yield versions(subject)
+    yield _native_module(subject)
+    yield free_disk(shutil.disk_usage(subject.folder).free / GIGABYTE)
 
 
 def _python(version: tuple[int, int]) -> Answer:
@@ -39,11 +40,11 @@ def _python(version: tuple[int, int]) -> Answer:
     )
 
 
-def versions(patient: Patient) -> Answer:
+def versions(subject: Subject) -> Answer:
     """Are these the versions that the gate was built and tested with?"""
-    text = ", ".join(f"{name} {version}" for name, version in patient.versions.items())
-    numpy = tuple(int(part) for part in patient.versions["numpy"].split(".")[:2])
-    if patient.versions["coremltools"] != COREMLTOOLS:
+    text = ", ".join(f"{name} {version}" for name, version in subject.versions.items())
+    numpy = tuple(int(part) for part in subject.versions["numpy"].split(".")[:2])
+    if subject.versions["coremltools"] != COREMLTOOLS:
         return Answer(
             "versions",
             "cannot tell",
@@ -60,17 +61,20 @@ def versions(patient: Patient) -> Answer:
     return Answer("versions", "ok", text)
 
 
-def _native_module(patient: Patient) -> Answer:
+def _native_module(subject: Subject) -> Answer:
     what = "native module"
-    if not patient.is_mac:
+    if not subject.is_mac:
         return Answer(what, "cannot tell", "coremltools has a native half on macOS only.", OFF_A_MAC)
-    ending, lines = run_module("coreml_gate.worker.native_module", (), patient)
-    if ending.how == "finished":
+    job = MachineJob(only=("native-module",), folder=subject.folder / "native-module")
+    report = subject.supervisor.run(job)
+    missing = report.events.parts.content(MissingNames)
+    if missing == ():
         return Answer(what, "ok", "coremltools' native half has every name that is needed")
+    ended = "it handed over nothing" if report.failure is None else f"{report.failure.clause()}."
     return Answer(
         what,
         "not ok",
-        f"{ending.how} ({ending.detail}): {' | '.join(lines) or 'it printed nothing'}.",
+        f"it lacks {', '.join(missing)}." if missing else ended,
         f"pip install --force-reinstall coremltools=={COREMLTOOLS}, with an interpreter for this processor.",
     )
 
@@ -83,18 +87,3 @@ def free_disk(free_gb: float) -> Answer:
     return Answer(
         "disk", "not ok", f"{text}, needed {LEAST_FREE_GB:g} GB.", "free some: every child compiles anew."
     )
-
-
-def run_module(module: str, arguments: tuple[str, ...], patient: Patient) -> tuple[Ending, tuple[str, ...]]:
-    """Run a module of ours in a child: how it ended, and the last lines that it printed."""
-    log = patient.folder / f"{module.rpartition('.')[2]}.txt"
-    ending = run_child(
-        [sys.executable, "-P", "-m", module, *arguments],
-        folder=patient.folder,
-        log=log,
-        environment=patient.around.environment,
-        limits=patient.around.limits,
-        current_step=lambda: "start",
-        on_step=lambda _: None,
-    )
-    return ending, log_tail(log, 5)

@@ -126,10 +126,16 @@ async def prepared(registry: Registry, udid: str, signing: Signing, folder: Path
             ) from error
 
 
-def open_model(registry: Registry, device: object, package: Path, units: ComputeUnits) -> RemoteModel:
-    """A package on the device, not yet loaded."""
+def open_model(
+    registry: Registry, device: object, package: Path, units: ComputeUnits, function: str | None = None
+) -> RemoteModel:
+    """A package on the device, not yet loaded; ``function`` chooses one of several, ``None`` the default."""
     return registry.open(
-        spec_or_path=str(package), weights_dir="", compute_units=ct.ComputeUnit[units], device=device
+        spec_or_path=str(package),
+        weights_dir="",
+        compute_units=ct.ComputeUnit[units],
+        function_name=function,
+        device=device,
     )
 
 

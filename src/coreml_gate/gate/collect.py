@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from coreml_gate import __version__
+from coreml_gate.children.job import MODELS_FOLDER, ModelJob
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
 from coreml_gate.gate.closure import Closures, content
 from coreml_gate.gate.progress import Progress
 from coreml_gate.record import Environment, ModelRecord, Record, SkippedModel, write_record
-from coreml_gate.worker.job import MODELS_FOLDER, Job
-from coreml_gate.worker.parent import measure_with_variants
-from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.models import measure_with_variants
+from coreml_gate.worker.supervisor import Supervisor, limits_of
 
 RECORD_NAME = "record.json"
 
@@ -34,7 +34,7 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class RunContext:
     """Where measuring happens and what it may use; built once by the command line."""
 
     cache: Path | None
@@ -51,26 +51,26 @@ def collect(
     skipped: Sequence[SkippedModel],
     options: GateOptions,
     folder: Path,
-    workshop: Workshop,
+    context: RunContext,
 ) -> Record:
     """Measure ``models`` and write the Record, with the packages beside it, into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
     closures = Closures(tree.root)
     jobs = [
-        Job(
+        ModelJob(
             root=tree.root,
             record_folder=folder,
             model=model,
             closure=content(tree.root, closures.of(model)),
             max_samples=options.max_samples,
-            cache=workshop.cache,
+            cache=context.cache,
         )
         for model in models
     ]
-    measured = tuple(_measure(job, tree, options, workshop) for job in jobs)
+    measured = tuple(_measure(job, tree, options, context) for job in jobs)
     record = Record(
-        created=workshop.clock().isoformat(timespec="seconds"),
+        created=context.clock().isoformat(timespec="seconds"),
         commit=tree.commit,
         dirty=tree.dirty,
         environment=environment_of_this_machine(),
@@ -81,18 +81,12 @@ def collect(
     return record
 
 
-def _measure(job: Job, tree: Tree, options: GateOptions, workshop: Workshop) -> ModelRecord:
-    workshop.progress.begin_model(job.model.name, tree.side)
+def _measure(job: ModelJob, tree: Tree, options: GateOptions, context: RunContext) -> ModelRecord:
+    context.progress.begin_model(job.model.name, tree.side)
     started = time.monotonic()
-    memory_mb = options.step_memory_mb
-    record = measure_with_variants(
-        job,
-        _variants(job.model, tree),
-        ProcessLimits(options.step_timeout_s, None if memory_mb is None else memory_mb * 1e6),
-        workshop.environment,
-        workshop.progress.begin_step,
-    )
-    workshop.progress.end_model(record, time.monotonic() - started)
+    supervisor = Supervisor(context.environment, limits_of(options), on_step=context.progress.begin_step)
+    record = measure_with_variants(job, _variants(job.model, tree), supervisor)
+    context.progress.end_model(record, time.monotonic() - started)
     return record
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Final, Literal
 
 from coreml_gate.checks.latency import asked_ratios
+from coreml_gate.children.job import MODELS_FOLDER, PackageAsked
+from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_data
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.engines.machine import describe_machine
 from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.progress import Progress
-from coreml_gate.measure.compare import compare
+from coreml_gate.measure.compare import compare_all
 from coreml_gate.record import (
     Comparison,
     ComputeUnits,
@@ -28,13 +30,10 @@ from coreml_gate.record import (
     write_record,
 )
 from coreml_gate.timing import ALPHA
-from coreml_gate.worker.core_ml import ChildSurroundings, plan_of, predict_on, units_to_run
-from coreml_gate.worker.core_ml_job import PackageAsked
-from coreml_gate.worker.expected import NAME as EXPECTED_NAME
-from coreml_gate.worker.expected import read_expected
-from coreml_gate.worker.footprints import measure_footprints
-from coreml_gate.worker.job import MODELS_FOLDER
-from coreml_gate.worker.time_packages import Effort, Match, time_packages
+from coreml_gate.worker.core_ml import plan_of, predict_on, units_to_run
+from coreml_gate.worker.footprint import measure_footprints
+from coreml_gate.worker.supervisor import Supervisor
+from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, time_packages
 
 Answering = Literal["core-ml", "stand-in"]
 """Who answers: Core ML itself, or our runtime in its place, which every Record and report says."""
@@ -62,31 +61,35 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Device:
-    """What answers, and where its children run."""
+class CoreMlHost:
+    """What runs Core ML: this machine, and how its children are started."""
 
-    around: ChildSurroundings
+    supervisor: Supervisor
     progress: Progress
     machine: Machine
     clock: Callable[[], float] = time.monotonic
 
     @classmethod
-    def here(cls, answering: Answering, around: ChildSurroundings, progress: Progress) -> "Device":
+    def here(cls, answering: Answering, supervisor: Supervisor, progress: Progress) -> "CoreMlHost":
         """This machine."""
         stand_in = STAND_IN if answering == "stand-in" else ""
-        return cls(around, progress, describe_machine(stand_in=stand_in))
+        return cls(supervisor, progress, describe_machine(stand_in=stand_in))
 
 
 def ask_core_ml(
-    head: Stored, base: Stored | None, models: Mapping[str, ModelConfig], options: GateOptions, device: Device
+    head: Stored,
+    base: Stored | None,
+    models: Mapping[str, ModelConfig],
+    options: GateOptions,
+    host: CoreMlHost,
 ) -> Record:
     """The head's Record with Core ML's answers, written in the place of the old one."""
-    session = Session(options, device, ALPHA / max(1, _comparisons(head, base, models)))
+    session = Session(options, host, ALPHA / max(1, _comparisons(head, base, models)))
     measured: list[ModelRecord] = []
     for model in head.record.models:
         config = models.get(model.name)
         question = None if config is None else _question(config, head, base)
-        answerable = question is not None and question.expected.exists()
+        answerable = question is not None and question.reference.exists()
         measured.append(answered(model, question, session) if question and answerable else model)
     record = changed(head.record, models=tuple(measured))
     write_record(record, head.folder / RECORD_NAME)
@@ -98,7 +101,7 @@ class Session:
     """What all models of one run have in common."""
 
     options: GateOptions
-    device: Device
+    host: CoreMlHost
     alpha: float
     """Each interval's share of the error."""
 
@@ -125,9 +128,9 @@ class Question:
     """Where the model's packages, samples and answers lie."""
 
     @property
-    def expected(self) -> Path:
+    def reference(self) -> Path:
         """Samples and answers that were left beside the package."""
-        return self.folder / EXPECTED_NAME
+        return self.folder / REFERENCE_FILE
 
 
 def _question(config: ModelConfig, head: Stored, base: Stored | None) -> Question | None:
@@ -140,67 +143,55 @@ def _question(config: ModelConfig, head: Stored, base: Stored | None) -> Questio
     return Question(
         config=config,
         facts=facts,
-        head=asked_package(facts, head.folder, names),
+        head=PackageAsked.of(facts, head.folder, names),
         base_facts=base_facts,
-        base=None if base is None or base_facts is None else asked_package(base_facts, base.folder, ()),
+        base=None if base is None or base_facts is None else PackageAsked.of(base_facts, base.folder),
         folder=(head.folder / MODELS_FOLDER / config.name).resolve(),
-    )
-
-
-def asked_package(facts: PackageFacts, folder: Path, names: tuple[str, ...]) -> PackageAsked:
-    """A stored package as a child is asked about it; ``names`` are the source's, by position."""
-    return PackageAsked(
-        path=(folder / facts.path).resolve(),
-        inputs=facts.inputs,
-        outputs=facts.outputs,
-        output_names=names if len(names) == len(facts.outputs) else (),
-        stateful=bool(facts.states),
-        function=facts.function,
     )
 
 
 def answered(model: ModelRecord, question: Question, session: Session) -> ModelRecord:
     """The model with what Core ML says: on each choice of hardware, in time, and where it runs."""
-    device = session.device
-    device.progress.begin_model(model.name, device.machine.stand_in or "Core ML")
-    started = device.clock()
+    host = session.host
+    host.progress.begin_model(model.name, host.machine.stand_in or "Core ML")
+    started = host.clock()
     with_answers = changed(model, core_ml=_facts(question, session))
-    device.progress.end_model(with_answers, device.clock() - started)
+    host.progress.end_model(with_answers, host.clock() - started)
     return with_answers
 
 
 def _facts(question: Question, session: Session) -> CoreMlFacts:
-    device, folder = session.device, question.folder / FOLDER
-    wanted, environment = session.options.core_ml_units, device.around.environment
+    host, folder = session.host, question.folder / FOLDER
+    wanted, environment = session.options.core_ml_units, host.supervisor.environment
     units = units_to_run(question.config.compute_units, wanted, environment)
-    runs = predict_on(question.head, question.expected, units, folder, device.around)
-    match, untimed = _match(question, runs)
-    plans = _plans(question, units, folder, device)
+    runs = predict_on(question.head, question.reference, units, folder, host.supervisor)
+    pair, untimed = _pair(question, runs)
+    plans = _plans(question, units, folder, host)
     return CoreMlFacts(
-        machine=device.machine,
+        machine=host.machine,
         runs=runs,
-        runtime_against_source=_runtime_against_source(question.expected),
+        runtime_against_source=_runtime_against_source(question.reference),
         placement=plans[0],
         base_placement=plans[1],
-        timing=None if match is None else _timing(match, question, session),
-        footprints=None if match is None else _footprints(match, question, device),
+        timing=None if pair is None else _timing(pair, question, session),
+        footprints=None if pair is None else _footprints(pair, question, host),
         untimed=untimed,
     )
 
 
 def _plans(
-    question: Question, units: Sequence[ComputeUnits], folder: Path, device: Device
+    question: Question, units: Sequence[ComputeUnits], folder: Path, host: CoreMlHost
 ) -> tuple[Placement | None, Placement | None]:
     """Of head and base, where the Neural Engine was asked for; the stand-in has no plan to give."""
     allowed = question.config.compute_units
-    if device.machine.stand_in or allowed not in units or allowed not in _WITH_NEURAL_ENGINE:
+    if host.machine.stand_in or allowed not in units or allowed not in _WITH_NEURAL_ENGINE:
         return None, None
-    head = plan_of(question.head, allowed, folder / "plan", device.around)
+    head = plan_of(question.head, allowed, folder / "plan", host.supervisor)
     base = question.base
-    return head, None if base is None else plan_of(base, allowed, folder / "plan-base", device.around)
+    return head, None if base is None else plan_of(base, allowed, folder / "plan-base", host.supervisor)
 
 
-def _match(question: Question, runs: Sequence[CoreMlRun]) -> tuple[Match | None, str]:
+def _pair(question: Question, runs: Sequence[CoreMlRun]) -> tuple[PackagePair | None, str]:
     """Head and base on the last choice of hardware that predicts, the one closest to what the app allows.
 
     Without one, why; with one, why nothing may have been timed all the same.
@@ -214,40 +205,37 @@ def _match(question: Question, runs: Sequence[CoreMlRun]) -> tuple[Match | None,
         return None, "the inputs differ from the baseline's: there is no sample for both."
     if question.facts.fingerprint == question.base_facts.fingerprint:
         return None, SAME
-    match = Match(
+    pair = PackagePair(
         base=question.base,
         head=question.head,
         base_fingerprint=question.base_facts.fingerprint,
         head_fingerprint=question.facts.fingerprint,
-        expected=question.expected,
+        reference=question.reference,
         units=sound[-1],
     )
-    return match, NOT_ASKED
+    return pair, NOT_ASKED
 
 
-def _timing(match: Match, question: Question, session: Session) -> Timing | None:
+def _timing(pair: PackagePair, question: Question, session: Session) -> Timing | None:
     ratios = asked_ratios(question.config.limits.latency)
     if not ratios:
         return None
-    effort = Effort(ratios, session.alpha, session.options.time_budget_s)
-    device = session.device
-    return time_packages(match, effort, question.folder / FOLDER / "timing", device.around, device.clock)
+    budget = TimingBudget(ratios, session.alpha, session.options.time_budget_s)
+    host = session.host
+    return time_packages(pair, budget, question.folder / FOLDER / "timing", host.supervisor, host.clock)
 
 
-def _footprints(match: Match, question: Question, device: Device) -> Footprints | None:
+def _footprints(pair: PackagePair, question: Question, host: CoreMlHost) -> Footprints | None:
     if question.config.limits.memory.footprint_max_ratio is None:
         return None
-    return measure_footprints(match, question.folder / FOLDER / "footprint", device.around)
+    return measure_footprints(pair, question.folder / FOLDER / "footprint", host.supervisor)
 
 
 def _interface(facts: PackageFacts) -> tuple[object, ...]:
     return tuple((each.name, each.kind, each.shape) for each in facts.inputs)
 
 
-def _runtime_against_source(expected: Path) -> tuple[Comparison, ...]:
-    return tuple(
-        compare(name, index, sample.source[name], sample.fp16[name], ("source", "fp16"))
-        for index, sample in enumerate(read_expected(expected))
-        for name in sample.fp16
-        if name in sample.source
-    )
+def _runtime_against_source(reference: Path) -> tuple[Comparison, ...]:
+    samples = read_reference_data(reference)
+    sources, halves = [sample.source for sample in samples], [sample.fp16 for sample in samples]
+    return compare_all(sources, halves, ("source", "fp16"))

@@ -3,20 +3,21 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from coreml_gate.children.job import PackageAsked
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
 from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
-from coreml_gate.gate.core_ml import Device, Question, Session, Stored, answered, asked_package
+from coreml_gate.gate.core_ml import CoreMlHost, Question, Session, Stored, answered
 from coreml_gate.record import ModelRecord, PackageFacts, Record, write_record
 from coreml_gate.timing import ALPHA
 
 
 def ask_about_variants(
-    head: Stored, models: Mapping[str, ModelConfig], options: GateOptions, device: Device
+    head: Stored, models: Mapping[str, ModelConfig], options: GateOptions, host: CoreMlHost
 ) -> Record:
     """The Record with Core ML's answers of every variant that the configuration names."""
-    session = Session(options, device, ALPHA)
+    session = Session(options, host, ALPHA)
     measured = tuple(
         _model(model, models[model.name], head.folder, session) if model.name in models else model
         for model in head.record.models
@@ -32,7 +33,7 @@ def _model(model: ModelRecord, config: ModelConfig, folder: Path, session: Sessi
     for variant in model.variants:
         own = known.get(variant.name)
         question = None if own is None else _question(own, variant, model.package, folder)
-        answerable = question is not None and question.expected.exists()
+        answerable = question is not None and question.reference.exists()
         variants.append(answered(variant, question, session) if question and answerable else variant)
     return changed(model, variants=tuple(variants))
 
@@ -47,8 +48,8 @@ def _question(
     return Question(
         config=config,
         facts=package,
-        head=asked_package(package, folder, names),
+        head=PackageAsked.of(package, folder, names),
         base_facts=ships,
-        base=asked_package(ships, folder, ()),
+        base=PackageAsked.of(ships, folder),
         folder=(folder / package.path).resolve().parent,
     )

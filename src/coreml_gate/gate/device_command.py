@@ -11,17 +11,18 @@ from typing import Any, Final, get_args
 from rich.console import Console
 
 from coreml_gate.checks import Evidence, on_device
+from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.engines.devicectl import OPENING_S, XCODE_HINT, Connected, connected_devices
 from coreml_gate.engines.machine import ask_system
 from coreml_gate.errors import DeviceError, UsageError
 from coreml_gate.gate.collect import RECORD_NAME
-from coreml_gate.gate.on_device import Wanted, ask_devices
+from coreml_gate.gate.on_device import DeviceOptions, ask_devices
 from coreml_gate.record import ComputeUnits, read_record
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.worker.core_ml import ChildSurroundings, is_hosted
-from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.core_ml import is_hosted
+from coreml_gate.worker.supervisor import Supervisor
 
 MAC: Final = "darwin"
 DEFAULT_RECORD: Final = Path(".coreml-gate")
@@ -86,14 +87,16 @@ def _ask(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: S
     folder = around.folder / parsed.record
     record = read_record(folder / RECORD_NAME)
     config = select_models(load_config(around.folder, parsed.config), parsed.model)
-    surroundings = ChildSurroundings(
+    supervisor = Supervisor(
         around.environment,
         ProcessLimits(config.gate.step_timeout_s),
         on_step=lambda step: _print(around.err, f"device: {step}"),
     )
-    wanted = Wanted(parsed.units, parsed.repeats, parsed.team, parsed.profile, parsed.bundle_id, parsed.trace)
+    options = DeviceOptions(
+        parsed.units, parsed.repeats, parsed.team, parsed.profile, parsed.bundle_id, parsed.trace
+    )
     names = [model.name for model in config.model]
-    asked = ask_devices(record, folder, names, connected, wanted, surroundings)
+    asked = ask_devices(record, folder, names, connected, options, supervisor)
     findings: list[Finding] = []
     for model in config.model:
         measured = asked.model(model.name)

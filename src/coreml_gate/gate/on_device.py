@@ -1,26 +1,26 @@
 """Asks a connected device about the packages of a stored Record, and puts the answers into it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.children.job import DeviceJob, PackageAsked
+from coreml_gate.children.reference_data import REFERENCE_FILE
 from coreml_gate.engines.devicectl import Connected
 from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.record import ComputeUnits, DeviceFacts, ModelRecord, PackageFacts, Record, write_record
-from coreml_gate.worker.core_ml import ChildSurroundings, run_job
-from coreml_gate.worker.core_ml_job import PackageAsked
-from coreml_gate.worker.device_job import DeviceJob
-from coreml_gate.worker.expected import NAME as EXPECTED_NAME
+from coreml_gate.worker.supervisor import Supervisor
 
 FOLDER: Final = "on-device"
-CHILD: Final = ("-P", "-m", "coreml_gate.worker.device_child")
+_KNOWN: Final = {"device", "product", "system", "units", "package"}
+"""What is known before the child runs, and stays as it is."""
 _ONLY_ARRAYS: Final = "coremltools runs packages on a device that take arrays and keep no state"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DeviceOptions:
     """How the packages are asked for."""
 
     units: ComputeUnits = "ALL"
@@ -36,29 +36,31 @@ def ask_devices(
     folder: Path,
     names: Sequence[str],
     connected: Sequence[Connected],
-    wanted: Wanted,
-    around: ChildSurroundings,
+    options: DeviceOptions,
+    supervisor: Supervisor,
 ) -> Record:
     """The Record with each named model's package, and its variants', on each device; written in its place."""
-    bench = _Bench(folder, wanted, replace(around, child=CHILD))
-    models = tuple(bench.asked(model, connected) if model.name in names else model for model in record.models)
+    measurer = _Measurer(folder, options, supervisor)
+    models = tuple(
+        measurer.measured(model, connected) if model.name in names else model for model in record.models
+    )
     asked = changed(record, models=models)
     write_record(asked, folder / RECORD_NAME)
     return asked
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Measurer:
     folder: Path
-    wanted: Wanted
-    around: ChildSurroundings
+    options: DeviceOptions
+    supervisor: Supervisor
 
-    def asked(self, model: ModelRecord, connected: Sequence[Connected]) -> ModelRecord:
+    def measured(self, model: ModelRecord, connected: Sequence[Connected]) -> ModelRecord:
         """Answers of an earlier day stay, unless the same device and hardware was asked again."""
         fresh = tuple(self._answers(model, connected))
         again = {(each.device, each.units) for each in fresh}
         kept = tuple(each for each in model.on_device if (each.device, each.units) not in again)
-        variants = tuple(self.asked(variant, connected) for variant in model.variants)
+        variants = tuple(self.measured(variant, connected) for variant in model.variants)
         return changed(model, on_device=(*kept, *fresh), variants=variants)
 
     def _answers(self, model: ModelRecord, connected: Sequence[Connected]) -> Iterator[DeviceFacts]:
@@ -72,40 +74,37 @@ class _Bench:
             device=device.name,
             product=device.product,
             system=device.system,
-            units=self.wanted.units,
+            units=self.options.units,
             package=package.fingerprint,
             skipped=_unfit(package),
         )
         if facts.skipped:
             return facts
-        job = self._job(device, package, names)
-        parts, ending = run_job(job, self.around)
+        job = self._job(device, package, names, facts)
+        report = self.supervisor.run(job)
+        found = report.events.parts.get(DeviceFacts) or facts
         trace = "" if job.trace is None or not job.trace.exists() else self._relative(job.trace)
-        return DeviceFacts.model_validate({**facts.model_dump(), **parts, "ending": ending, "trace": trace})
+        return changed(found, **facts.model_dump(include=_KNOWN), ending=report.failure, trace=trace)
 
-    def _job(self, device: Connected, package: PackageFacts, names: tuple[str, ...]) -> DeviceJob:
-        root, wanted = self.folder.resolve(), self.wanted
+    def _job(
+        self, device: Connected, package: PackageFacts, names: tuple[str, ...], facts: DeviceFacts
+    ) -> DeviceJob:
+        root, options = self.folder.resolve(), self.options
         home = (root / package.path).parent
-        folder = home / FOLDER / f"{device.product.replace(',', '-')}-{wanted.units}"
-        expected = home / EXPECTED_NAME
+        folder = home / FOLDER / f"{device.product.replace(',', '-')}-{options.units}"
+        reference = home / REFERENCE_FILE
         return DeviceJob(
-            kind="predict",
             folder=folder,
-            package=PackageAsked(
-                path=root / package.path,
-                inputs=package.inputs,
-                outputs=package.outputs,
-                output_names=names if len(names) == len(package.outputs) else (),
-            ),
-            units=wanted.units,
-            expected=expected if expected.exists() else None,
+            facts=facts,
+            package=PackageAsked.of(package, root, names),
+            reference=reference if reference.exists() else None,
             udid=device.udid,
             app_folder=root / FOLDER,
-            team=wanted.team,
-            profile=wanted.profile,
-            bundle=wanted.bundle,
-            repeats=wanted.repeats,
-            trace=folder / "core-ml.trace" if wanted.trace else None,
+            team=options.team,
+            profile=options.profile,
+            bundle=options.bundle,
+            repeats=options.repeats,
+            trace=folder / "core-ml.trace" if options.trace else None,
         )
 
     def _relative(self, path: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import Config, GateOptions, ModelConfig
 from coreml_gate.config.load import find_config, load_config, select_models
 from coreml_gate.errors import BaseBuildError, ConfigError, RepositoryError
@@ -17,16 +18,15 @@ from coreml_gate.gate.baseline import (
     no_baseline,
     stored_baseline,
 )
-from coreml_gate.gate.collect import Tree, Workshop, collect
-from coreml_gate.gate.core_ml import Device, Stored, ask_core_ml
+from coreml_gate.gate.collect import RunContext, Tree, collect
+from coreml_gate.gate.core_ml import CoreMlHost, Stored, ask_core_ml
 from coreml_gate.gate.core_ml_variants import ask_about_variants
 from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.plan import Job, Plan, plan
 from coreml_gate.record import Record
 from coreml_gate.verdict import Verdict
-from coreml_gate.worker.core_ml import ChildSurroundings
-from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.supervisor import Supervisor
 
 BASE_FOLDER = "base"
 
@@ -49,14 +49,14 @@ class Request:
     """Whether a base without a stored ``baseline`` is measured here."""
 
 
-def run_gate(request: Request, workshop: Workshop) -> Verdict:
+def run_gate(request: Request, context: RunContext) -> Verdict:
     """Find what changed, measure it at head and base, and judge."""
     config = select_models(load_config(request.root, request.config_file), request.models)
-    repository = _repository(request, workshop)
+    repository = _repository(request, context)
     chosen = make_plan(request, config, repository)
-    head = collect_head(request, config, chosen, repository, workshop)
-    baseline = _baseline(request, config, chosen, repository, workshop)
-    head = with_core_ml(request, config, head, baseline, workshop)
+    head = collect_head(request, config, chosen, repository, context)
+    baseline = _baseline(request, config, chosen, repository, context)
+    head = with_core_ml(request, config, head, baseline, context)
     return judge(config, head, baseline.record, baseline.facts)
 
 
@@ -82,36 +82,36 @@ def make_plan(request: Request, config: Config, repository: Repository | None) -
 
 
 def collect_head(
-    request: Request, config: Config, chosen: Plan, repository: Repository | None, workshop: Workshop
+    request: Request, config: Config, chosen: Plan, repository: Repository | None, context: RunContext
 ) -> Record:
     """Measure the chosen models of the work tree."""
     tree = _head_tree(request.root, repository)
     models = _models_of(chosen, config)
-    return collect(tree, models, chosen.skipped, config.gate, request.output, workshop)
+    return collect(tree, models, chosen.skipped, config.gate, request.output, context)
 
 
 def with_core_ml(
-    request: Request, config: Config, head: Record, baseline: Baseline, workshop: Workshop
+    request: Request, config: Config, head: Record, baseline: Baseline, context: RunContext
 ) -> Record:
     """The head's Record with what Core ML says of its packages, or as it is where nobody can be asked.
 
     Times are taken only against base packages that lie on this machine.
     """
-    if workshop.answering is None:
+    if context.answering is None:
         return head
     folder = request.output / BASE_FOLDER if request.baseline is None else folder_of(request.baseline)
     base = None if baseline.record is None else Stored(baseline.record, folder)
     options, memory_mb = config.gate, config.gate.step_memory_mb
-    around = ChildSurroundings(
-        workshop.environment,
+    supervisor = Supervisor(
+        context.environment,
         ProcessLimits(options.core_ml_timeout_s, None if memory_mb is None else memory_mb * 1e6),
-        stand_in=workshop.answering == "stand-in",
-        on_step=workshop.progress.begin_step,
+        stand_in=context.answering == "stand-in",
+        on_step=context.progress.begin_step,
     )
-    device = Device.here(workshop.answering, around, workshop.progress)
+    host = CoreMlHost.here(context.answering, supervisor, context.progress)
     models = {model.name: model for model in config.model}
-    asked = ask_core_ml(Stored(head, request.output), base, models, options, device)
-    return ask_about_variants(Stored(asked, request.output), models, options, device)
+    asked = ask_core_ml(Stored(head, request.output), base, models, options, host)
+    return ask_about_variants(Stored(asked, request.output), models, options, host)
 
 
 def open_repository(request: Request, environment: Mapping[str, str]) -> Repository | None:
@@ -124,8 +124,8 @@ def open_repository(request: Request, environment: Mapping[str, str]) -> Reposit
         return None
 
 
-def _repository(request: Request, workshop: Workshop) -> Repository | None:
-    return open_repository(request, workshop.environment)
+def _repository(request: Request, context: RunContext) -> Repository | None:
+    return open_repository(request, context.environment)
 
 
 def _head_tree(root: Path, repository: Repository | None) -> Tree:
@@ -140,7 +140,7 @@ def _models_of(chosen: Plan, config: Config) -> tuple[ModelConfig, ...]:
 
 
 def _baseline(
-    request: Request, config: Config, chosen: Plan, repository: Repository | None, workshop: Workshop
+    request: Request, config: Config, chosen: Plan, repository: Repository | None, context: RunContext
 ) -> Baseline:
     if request.baseline is not None:
         return stored_baseline(request.baseline)
@@ -149,7 +149,7 @@ def _baseline(
     if not request.rebuild:
         return no_baseline("none: the base is not to be rebuilt", chosen.base)
     names = {job.name for job in chosen.jobs}
-    return _rebuilt(request, repository, chosen.base, names, config.gate, workshop)
+    return _rebuilt(request, repository, chosen.base, names, config.gate, context)
 
 
 def _rebuilt(
@@ -158,7 +158,7 @@ def _rebuilt(
     commit: str,
     names: set[str],
     options: GateOptions,
-    workshop: Workshop,
+    context: RunContext,
 ) -> Baseline:
     """Measure the base commit in a work tree of its own, with the configuration that it had."""
     if not names:
@@ -173,7 +173,7 @@ def _rebuilt(
             return _unbuildable(commit, error, options)
         tree = Tree("base", root, commit)
         models = tuple(model for model in config.model if model.name in names)
-        record = collect(tree, models, (), options, request.output / BASE_FOLDER, workshop)
+        record = collect(tree, models, (), options, request.output / BASE_FOLDER, context)
     return as_baseline(record, f"rebuilt from commit {short(commit)}")
 
 

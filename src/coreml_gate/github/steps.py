@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from coreml_gate.children.job import MODELS_FOLDER
 from coreml_gate.errors import ArtifactError, GateError, GitHubError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME, environment_of_this_machine
@@ -47,7 +48,6 @@ from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.log import RunnerCommand
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import not_run
-from coreml_gate.worker.job import MODELS_FOLDER
 
 
 def start(request: StartRequest, around: Surroundings, effects: Effects) -> int:

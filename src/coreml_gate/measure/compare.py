@@ -6,12 +6,13 @@ All sums run over all elements in float64. The PSNR of coremltools divides by th
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from coreml_gate.record import Comparison, NonFinite, Place, Side, TopOne
+from coreml_gate.record import Comparison, ElementIndex, NonFinite, Side, TopOne
 
 Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
@@ -49,6 +50,20 @@ def compare(
         return Comparison(**identity)
     figures = _exact if _is_exact(reference) else _floating
     return Comparison(**identity, **figures(reference, candidate))
+
+
+def compare_all(
+    references: Sequence[Mapping[str, Array]],
+    candidates: Sequence[Mapping[str, Array]],
+    sides: tuple[Side, Side],
+) -> tuple[Comparison, ...]:
+    """Every output of every sample that both sides have; samples that one side lacks are left out."""
+    return tuple(
+        compare(name, index, np.asarray(reference[name]), np.asarray(candidate[name]), sides)
+        for index, (reference, candidate) in enumerate(zip(references, candidates, strict=False))
+        for name in candidate
+        if name in reference
+    )
 
 
 def _is_exact(array: Array) -> bool:
@@ -141,9 +156,9 @@ def _greatest_errors(reference: Array, candidate: Array, magnitude: Doubles, err
     return figures
 
 
-def _place(reference: Array, candidate: Array, flat_index: int) -> Place:
+def _place(reference: Array, candidate: Array, flat_index: int) -> ElementIndex:
     index = np.unravel_index(flat_index, reference.shape)
-    return Place(
+    return ElementIndex(
         index=tuple(int(coordinate) for coordinate in index),
         reference=_value(reference[index]),
         candidate=_value(candidate[index]),

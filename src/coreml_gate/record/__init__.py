@@ -8,7 +8,15 @@ History of the format:
     1  first version
 """
 
-from coreml_gate.record.comparison import Comparison, MetricValue, NonFinite, OutputSensitivity, Place, TopOne
+from coreml_gate.record.base import Measured, Part, Side, WrappedPart
+from coreml_gate.record.comparison import (
+    Comparison,
+    ElementIndex,
+    MetricValue,
+    NonFinite,
+    OutputSensitivity,
+    TopOne,
+)
 from coreml_gate.record.core_ml import (
     ChildEnding,
     ComputeDevice,
@@ -33,9 +41,9 @@ from coreml_gate.record.diagnosis import (
     OperationError,
     OtherRoute,
     ParityDiagnosis,
+    PerturbedSample,
     Repair,
     Rewrite,
-    Variant,
 )
 from coreml_gate.record.document import (
     SCHEMA_VERSION,
@@ -47,8 +55,7 @@ from coreml_gate.record.document import (
     read_record,
     write_record,
 )
-from coreml_gate.record.litert import LiteRtFacts
-from coreml_gate.record.measured import Measured, Side
+from coreml_gate.record.engines import EngineFacts, LiteRtFacts
 from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import (
     CompressionFacts,
@@ -61,6 +68,16 @@ from coreml_gate.record.package import (
     OverheadFacts,
     PackageFacts,
     ShapeMemory,
+)
+from coreml_gate.record.parts import (
+    Metrics,
+    Outline,
+    Parity,
+    PerturbedSamples,
+    Precision,
+    PredictedPlacement,
+    RuleMatches,
+    UnsupportedOperations,
 )
 from coreml_gate.record.rules import RuleMatch, RulePlace
 from coreml_gate.record.source import ConversionFacts, Environment, MissingOperation, Problem, SourceFacts
@@ -80,6 +97,8 @@ __all__ = [
     "CostFacts",
     "DeviceFacts",
     "Diagnosis",
+    "ElementIndex",
+    "EngineFacts",
     "Environment",
     "FeatureFacts",
     "FirstWrong",
@@ -95,6 +114,7 @@ __all__ = [
     "MemoryFacts",
     "Metric",
     "MetricValue",
+    "Metrics",
     "MissingOperation",
     "ModelRecord",
     "ModuleCost",
@@ -102,17 +122,24 @@ __all__ = [
     "OffEngine",
     "OperationError",
     "OtherRoute",
+    "Outline",
     "OutputSensitivity",
     "OverheadFacts",
     "PackageFacts",
+    "Parity",
     "ParityDiagnosis",
-    "Place",
+    "Part",
+    "PerturbedSample",
+    "PerturbedSamples",
     "Placement",
+    "Precision",
+    "PredictedPlacement",
     "Problem",
     "Record",
     "Repair",
     "Rewrite",
     "RuleMatch",
+    "RuleMatches",
     "RulePlace",
     "ShapeMemory",
     "Side",
@@ -121,7 +148,8 @@ __all__ = [
     "TimedMetric",
     "Timing",
     "TopOne",
-    "Variant",
+    "UnsupportedOperations",
+    "WrappedPart",
     "parse_record",
     "read_record",
     "write_record",

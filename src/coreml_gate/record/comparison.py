@@ -5,13 +5,13 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt
 
-from coreml_gate.record.measured import Measured, Side
+from coreml_gate.record.base import Measured, Side
 
 NonFinite = Literal["NaN", "+inf", "-inf"]
 """What JSON has no number for, by name: an overflow, a mask and an undefined result differ in their cure."""
 
 
-class Place(Measured):
+class ElementIndex(Measured):
     """Where two arrays differ, with both values there."""
 
     index: tuple[NonNegativeInt, ...]
@@ -51,14 +51,14 @@ class Comparison(Measured):
     are class numbers, indices and flags: they have no psnr, cosine or top1, and no error is a small one."""
     nonfinite_mismatches: NonNegativeInt = 0
     """Elements that are NaN or infinite on one side only, or in different ways."""
-    nonfinite_place: Place | None = None
+    nonfinite_place: ElementIndex | None = None
     max_reference: NonNegativeFloat = 0.0
     """Greatest finite absolute reference value: the scale of all relative figures."""
     max_abs_error: NonNegativeFloat = 0.0
-    max_abs_place: Place | None = None
+    max_abs_place: ElementIndex | None = None
     max_rel_error: NonNegativeFloat = 0.0
     """Greatest element-wise relative error; near zero it is cancellation, so it is shown and never judged."""
-    max_rel_place: Place | None = None
+    max_rel_place: ElementIndex | None = None
     psnr: float | None = None
     """In dB over all elements with peak = max |reference| (1 where the reference is all zeros); ``None`` when
     both sides are equal."""

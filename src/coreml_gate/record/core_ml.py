@@ -1,11 +1,11 @@
 """What Core ML itself answered on a Mac, as a Record holds it."""
 
-from typing import Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
+from coreml_gate.record.base import Measured, Part
 from coreml_gate.record.comparison import Comparison
-from coreml_gate.record.measured import Measured
 
 ComputeUnits = Literal["CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL"]
 ComputeDevice = Literal["CPU", "GPU", "NE", "unknown"]
@@ -32,6 +32,14 @@ class Machine(Measured):
         return "stand-in" if self.stand_in else "Core ML"
 
 
+_WORDS: Final = {
+    "failed": "failed",
+    "crashed": "crashed",
+    "timed-out": "timed out and was killed",
+    "out-of-memory": "ran out of memory",
+}
+
+
 class ChildEnding(Measured):
     """How a child process ended before its work was done."""
 
@@ -42,9 +50,15 @@ class ChildEnding(Measured):
     """The signal, the exit code, the deadline, or the error's own words."""
     log_tail: tuple[str, ...] = ()
 
+    def clause(self, subject: str = "the child process", when: str = "") -> str:
+        """What happened, in words; ``when`` says what it was doing where the phase's name does not."""
+        return f"{subject} {_WORDS[self.how]} {when or f'in phase {self.phase}'} ({self.message})"
 
-class CoreMlRun(Measured):
+
+class CoreMlRun(Part):
     """What Core ML answered on one choice of hardware."""
+
+    FIELD: ClassVar[str] = "run"
 
     units: ComputeUnits
     ending: ChildEnding | None = None
@@ -73,8 +87,10 @@ class OffEngine(Measured):
     """Of a prediction: the rule, and where it is documented."""
 
 
-class Placement(Measured):
+class Placement(Part):
     """On which hardware the operations of a package run."""
+
+    FIELD: ClassVar[str] = "placement"
 
     origin: Literal["compute plan", "prediction"]
     """A prediction follows documented rules and is no measurement."""

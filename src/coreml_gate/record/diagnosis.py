@@ -1,11 +1,11 @@
 """Why precision or parity fails, as a Record holds it."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
+from coreml_gate.record.base import Measured, Part
 from coreml_gate.record.comparison import Comparison
-from coreml_gate.record.measured import Measured
 
 HazardKind = Literal[
     "overflow", "accumulation", "vanishing", "epsilon", "infinite-constant", "cliff", "rounding"
@@ -93,8 +93,10 @@ class Rewrite(Measured):
     """PyTorch, line by line."""
 
 
-class Diagnosis(Measured):
+class Diagnosis(Part):
     """Where half precision hurts, and the smallest repair."""
+
+    FIELD: ClassVar[str] = "diagnosis"
 
     hazards: tuple[Hazard, ...] = ()
     errors: tuple[OperationError, ...] = ()
@@ -158,15 +160,17 @@ class OtherRoute(Measured):
     """Whether its package answers like the source; ``None``: it gives none."""
 
 
-class Variant(Measured):
+class PerturbedSample(Measured):
     """One way in which the samples were changed, on which the source stayed defined and stable."""
 
     name: str
     comparisons: tuple[Comparison, ...]
 
 
-class ParityDiagnosis(Measured):
+class ParityDiagnosis(Part):
     """Why the float32 package does not answer like its source."""
+
+    FIELD: ClassVar[str] = "parity_diagnosis"
 
     asked_by: str
     """``samples``, or the name of the variant on which they differ."""

@@ -7,11 +7,11 @@ from typing import Final, Literal
 from pydantic import ValidationError
 
 from coreml_gate.errors import RecordError
+from coreml_gate.record.base import Measured
 from coreml_gate.record.comparison import Comparison, MetricValue
 from coreml_gate.record.core_ml import CoreMlFacts, Placement
-from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, Variant
-from coreml_gate.record.litert import LiteRtFacts
-from coreml_gate.record.measured import Measured
+from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, PerturbedSample
+from coreml_gate.record.engines import LiteRtFacts
 from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import CompressionFacts, CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.record.rules import RuleMatch
@@ -38,7 +38,7 @@ class ModelRecord(Measured):
     precision: tuple[Comparison, ...] = ()
     """The float32 package in fp32 mode against the package that ships in fp16 mode."""
     diagnosis: Diagnosis | None = None
-    adversarial: tuple[Variant, ...] = ()
+    adversarial: tuple[PerturbedSample, ...] = ()
     """Source against the float32 package on changed samples."""
     parity_diagnosis: ParityDiagnosis | None = None
     """``None`` when nothing asked for one."""

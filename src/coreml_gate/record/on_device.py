@@ -1,14 +1,18 @@
 """What a connected iPhone or iPad answered, as a Record holds it: never whose it is."""
 
+from typing import ClassVar
+
 from pydantic import NonNegativeFloat
 
+from coreml_gate.record.base import Part
 from coreml_gate.record.comparison import Comparison
 from coreml_gate.record.core_ml import ChildEnding, ComputeUnits
-from coreml_gate.record.measured import Measured
 
 
-class DeviceFacts(Measured):
+class DeviceFacts(Part):
     """One package on one model of device."""
+
+    FIELD: ClassVar[str] = "on_device"
 
     device: str
     """The name in the table of devices; Apple's own name where the table does not have it."""

@@ -1,11 +1,11 @@
 """What can be read off a package, as a Record holds it."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt
 
-from coreml_gate.record.measured import Measured
+from coreml_gate.record.base import Measured, Part
 
 
 class FeatureFacts(Measured):
@@ -21,8 +21,10 @@ class FeatureFacts(Measured):
     optional: bool = False
 
 
-class PackageFacts(Measured):
+class PackageFacts(Part):
     """What can be read off the package without running it."""
+
+    FIELD: ClassVar[str] = "package"
 
     path: str
     """Relative to the Record's folder."""
@@ -68,8 +70,10 @@ class ShapeMemory(Measured):
     problem: str = ""
 
 
-class MemoryFacts(Measured):
+class MemoryFacts(Part):
     """Weights, and the peak of live activations by liveness over the program."""
+
+    FIELD: ClassVar[str] = "memory"
 
     weight_bytes: NonNegativeInt
     activation_bytes: NonNegativeInt
@@ -115,8 +119,10 @@ class ModuleCost(Measured):
     operations: NonNegativeInt
 
 
-class CostFacts(Measured):
+class CostFacts(Part):
     """What the program costs, counted; the same on every machine."""
+
+    FIELD: ClassVar[str] = "cost"
 
     macs: NonNegativeInt
     """Multiply-accumulates of convolutions, matrix products, attention and recurrent layers."""
@@ -164,7 +170,9 @@ class LayerCompression(Measured):
         return 8 * self.stored_bytes / max(self.elements, 1)
 
 
-class CompressionFacts(Measured):
+class CompressionFacts(Part):
     """What compression did to each layer, in the program's order."""
+
+    FIELD: ClassVar[str] = "compression"
 
     layers: tuple[LayerCompression, ...]

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import NonNegativeInt
 
-from coreml_gate.record.measured import Measured
+from coreml_gate.record.base import Measured
 
 
 class RulePlace(Measured):

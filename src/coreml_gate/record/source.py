@@ -1,11 +1,11 @@
 """The environment, the source and its conversion, as a Record holds them."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt
 
+from coreml_gate.record.base import Measured, Part
 from coreml_gate.record.comparison import OutputSensitivity
-from coreml_gate.record.measured import Measured
 
 
 class Environment(Measured):
@@ -19,8 +19,10 @@ class Environment(Measured):
     platform: str
 
 
-class Problem(Measured):
+class Problem(Part):
     """Why measuring a model stopped, kept as a value so that the other models go on."""
+
+    FIELD: ClassVar[str] = "problem"
 
     kind: Literal[
         "source-error", "samples-error", "evaluate-error", "package-error", "base-build-error", "worker-error"
@@ -32,8 +34,10 @@ class Problem(Measured):
     """The last lines that the child process printed."""
 
 
-class SourceFacts(Measured):
+class SourceFacts(Part):
     """What is known of the source before it is converted."""
+
+    FIELD: ClassVar[str] = "source"
 
     kind: Literal["module", "exported-program", "torchscript", "package"]
     parameters: NonNegativeInt
@@ -54,8 +58,10 @@ class MissingOperation(Measured):
     """Paths of the modules that call it, the first few."""
 
 
-class ConversionFacts(Measured):
+class ConversionFacts(Part):
     """How the conversion went."""
+
+    FIELD: ClassVar[str] = "conversion"
 
     status: Literal["converted", "failed", "crashed", "timed-out", "out-of-memory", "not-needed"]
     route: Literal["export", "trace", "none"]

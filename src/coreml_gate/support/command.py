@@ -5,11 +5,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.errors import UsageError
 from coreml_gate.support.report import as_text
-from coreml_gate.support.targets import TARGETS, Place, support_of
+from coreml_gate.support.targets import TARGETS, Workspace, support_of
 from coreml_gate.surroundings import Surroundings
+from coreml_gate.worker.supervisor import Supervisor
 
 
 def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
@@ -36,13 +38,13 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     config = select_models(load_config(around.folder, parsed.config), [parsed.model])
     (model,) = config.model
     with tempfile.TemporaryDirectory() as folder:
-        place = Place(
+        workspace = Workspace(
             around.folder,
             Path(folder),
-            around.environment,
+            Supervisor(around.environment, ProcessLimits(config.gate.step_timeout_s)),
             lambda target: around.err.print(f"converting for {target}", markup=False, highlight=False),
         )
-        support = support_of(model, config.gate, sorted(targets), place)
+        support = support_of(model, config.gate, sorted(targets), workspace)
     text = support.model_dump_json(indent=1) if parsed.json else as_text(support)
     around.out.print(text, markup=False, highlight=False)
     return 0 if support.lowest is not None else 1

@@ -1,55 +1,54 @@
 """Converts a model for several deployment targets, each in a child process of its own."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
+from coreml_gate.children.job import ModelJob
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.frozen import changed
 from coreml_gate.record import ModelRecord
 from coreml_gate.support.report import ModelSupport, TargetSupport, unsupported_operations
 from coreml_gate.torch_graph import GRAPH, TorchGraph, read_graph
-from coreml_gate.worker.job import Job
-from coreml_gate.worker.parent import measure_model
-from coreml_gate.worker.process import ProcessLimits
+from coreml_gate.worker.models import measure_model
+from coreml_gate.worker.supervisor import Supervisor
 
-TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18")
-_NEWER = re.compile(r"No available version for (\w+) in the \S+ opset")
+TARGETS: Final = ("iOS15", "iOS16", "iOS17", "iOS18")
+ONLY: Final = ("source", "conversion", "package", "numbers")
+"""What is measured for each target: does it convert, and is it right?"""
+_NEWER: Final = re.compile(r"No available version for (\w+) in the \S+ opset")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where models are, where packages may be written, and with which environment children run."""
+class Workspace:
+    """Where models are, where packages may be written, and what starts the children."""
 
     root: Path
     folder: Path
-    environment: Mapping[str, str]
+    supervisor: Supervisor
     on_target: Callable[[str], None]
 
 
 def support_of(
-    model: ModelConfig, options: GateOptions, targets: Sequence[str], place: Place
+    model: ModelConfig, options: GateOptions, targets: Sequence[str], workspace: Workspace
 ) -> ModelSupport:
-    """The operations that cannot be converted, and how each target goes.
-
-    Nothing but conversion and parity is asked: no evaluation, no changed samples.
-    """
+    """The operations that cannot be converted, and how each target goes."""
     answers: list[TargetSupport] = []
     graph: TorchGraph | None = None
     for target in targets:
-        place.on_target(target)
-        asked = {"deployment_target": target, "evaluate": None, "adversarial": False}
-        job = Job(
-            root=place.root,
-            record_folder=place.folder / target,
-            model=changed(model, **asked),
+        workspace.on_target(target)
+        job = ModelJob(
+            only=ONLY,
+            root=workspace.root,
+            record_folder=workspace.folder / target,
+            model=changed(model, deployment_target=target),
             closure="",
             max_samples=options.max_samples,
         )
-        record = measure_model(job, ProcessLimits(options.step_timeout_s), place.environment, lambda _: None)
-        answers.append(answer_of(target, record))
+        answers.append(answer_of(target, measure_model(job, workspace.supervisor)))
         graph = read_graph(job.folder / GRAPH) or graph
     return ModelSupport(
         model=model.name,

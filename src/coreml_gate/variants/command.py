@@ -13,10 +13,11 @@ from coreml_gate.gate.ranking import rank
 from coreml_gate.record import ModelRecord
 from coreml_gate.report.terminal import print_ranking
 from coreml_gate.surroundings import Surroundings
-from coreml_gate.variants.measure import Bench, measure_side_by_side
+from coreml_gate.variants.measure import measure_side_by_side
 from coreml_gate.variants.search import search
 from coreml_gate.variants.settings import parse_setting, settings_for
 from coreml_gate.variants.text import as_text
+from coreml_gate.worker.supervisor import Supervisor, limits_of
 
 _NO_VARIANTS = """\
 add some to the model in the configuration, such as
@@ -93,8 +94,12 @@ def _chosen(parsed: argparse.Namespace, around: Surroundings) -> tuple[Config, M
 
 def _measured(config: Config, model: ModelConfig, around: Surroundings) -> ModelRecord:
     """The model's problem ends the command with its own exit code; a variant's stands in the table."""
-    bench = Bench(around.folder, around.environment, lambda step: _say(around, f"{model.name}: {step}"))
-    measured = measure_side_by_side(model, config.gate, bench)
+    supervisor = Supervisor(
+        around.environment,
+        limits_of(config.gate),
+        on_step=lambda step: _say(around, f"{model.name}: {step}"),
+    )
+    measured = measure_side_by_side(model, config.gate, around.folder, supervisor)
     if measured.problem is not None:
         raise MeasuringError(measured.problem.message, measured.problem.hint, measured.problem.exit_code)
     return measured

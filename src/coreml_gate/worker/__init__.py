@@ -1,1 +1,1 @@
-"""Measures one model in a child process, so that no source can take the gate down with it."""
+"""Starts a child process for whatever may crash or hang, and turns how it ends into values."""

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from coreml_gate.children.job import MODELS_FOLDER
 from coreml_gate.errors import ArtifactError, GateError, GitHubError, RateLimitError, TokenError
 from coreml_gate.gate.git import short
 from coreml_gate.github.api.artifacts import (
@@ -27,7 +28,6 @@ from coreml_gate.github.api.artifacts import (
 from coreml_gate.github.api.client import Client, asking
 from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.record import Environment, Record
-from coreml_gate.worker.job import MODELS_FOLDER
 
 TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")
 """Runs under these events run the repository's own code, never a pull request's."""

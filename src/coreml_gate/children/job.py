@@ -1,0 +1,172 @@
+"""What the parent wants of a child process, as the one file that both read."""
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.record import ComputeUnits, DeviceFacts, FeatureFacts, PackageFacts
+
+JOB_FILE: Final = "job.json"
+MODELS_FOLDER: Final = "models"
+VARIANTS_FOLDER: Final = "variants"
+
+TimedEngine = Literal["core-ml", "mil"]
+
+
+class JobValue(BaseModel):
+    """The form of every job and its parts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class ModelJob(JobValue):
+    """One model of one tree, to be measured beside its source."""
+
+    kind: Literal["model"] = "model"
+    only: tuple[str, ...] = ()
+    """Names of the measurements to make; empty: all that the model's options ask for."""
+    root: Path
+    """The tree to measure: the work tree, or a worktree of the base commit."""
+    record_folder: Path
+    """Where the Record will lie: paths in it are relative to this folder."""
+    model: ModelConfig
+    closure: str
+    """Digest of the source files, part of the conversion's cache key."""
+    max_samples: PositiveInt
+    cache: Path | None = None
+    variants: tuple[ModelConfig, ...] = ()
+    """Other packages of the same source, as models of their own: one run of the source serves them all."""
+    variant_of: str | None = None
+    """The model of which this one, with a source of its own, is a variant."""
+
+    @property
+    def folder(self) -> Path:
+        """Where this model's packages, events and log go; made by the parent."""
+        models = self.record_folder / MODELS_FOLDER
+        if self.variant_of is None:
+            return models / self.model.name
+        return models / self.variant_of / VARIANTS_FOLDER / self.model.name
+
+    @property
+    def working_folder(self) -> Path:
+        """Where the child runs."""
+        return self.root
+
+
+class MachineJob(JobValue):
+    """Something to find out about this machine, without a model."""
+
+    kind: Literal["machine"] = "machine"
+    only: tuple[str, ...]
+    """Names of the measurements to make."""
+    folder: Path
+    """Takes the events, the log and what the child makes; made by the parent."""
+
+    @property
+    def working_folder(self) -> Path:
+        """Where the child runs."""
+        return self.folder
+
+
+class PackageAsked(JobValue):
+    """A package and its interface, as a Record describes it."""
+
+    path: Path
+    inputs: tuple[FeatureFacts, ...]
+    outputs: tuple[FeatureFacts, ...]
+    output_names: tuple[str, ...] = ()
+    """The source's names by position; empty: the package's own."""
+    stateful: bool = False
+    function: str | None = None
+    """Of a package with several functions; ``None`` is its default one."""
+
+    @classmethod
+    def of(cls, facts: PackageFacts, folder: Path, names: tuple[str, ...] = ()) -> "PackageAsked":
+        """A package of a Record that lies in ``folder``; ``names`` are the source's, by position."""
+        return cls(
+            path=(folder / facts.path).resolve(),
+            inputs=facts.inputs,
+            outputs=facts.outputs,
+            output_names=names if len(names) == len(facts.outputs) else (),
+            stateful=bool(facts.states),
+            function=facts.function,
+        )
+
+
+class PackageJob(JobValue):
+    """One measurement of a package on one choice of hardware, in a process of its own."""
+
+    kind: Literal["package"] = "package"
+    only: tuple[str, ...]
+    """The name of the measurement."""
+    folder: Path
+    """Takes the events, the log and compiled models; made by the parent."""
+    package: PackageAsked
+    units: ComputeUnits
+    reference: Path | None = None
+    """The samples and their answers; the first sample is what is timed."""
+    others: Path | None = None
+    """Answers of another choice of hardware, to compare with."""
+    base: PackageAsked | None = None
+    """What ``package`` is timed against."""
+    engine: TimedEngine = "core-ml"
+    seed: NonNegativeInt = 0
+    pairs: PositiveInt = 20
+    stand_in: bool = False
+    """Whether our runtime stands in for Core ML: in tests off a Mac."""
+
+    @property
+    def answers(self) -> Path:
+        """Where the child of a prediction leaves what Core ML computed."""
+        return self.folder / "answers.npz"
+
+    @property
+    def working_folder(self) -> Path:
+        """Where the child runs."""
+        return self.folder
+
+
+class DeviceJob(JobValue):
+    """One package to be predicted and timed on one connected device."""
+
+    kind: Literal["device"] = "device"
+    only: tuple[str, ...] = ("device",)
+    folder: Path
+    """Takes the events and the log; made by the parent."""
+    facts: DeviceFacts
+    """The device, the package and the hardware; the child adds what it measures."""
+    package: PackageAsked
+    reference: Path | None = None
+    """The samples and their answers; the first sample is what is timed."""
+    udid: str
+    app_folder: Path
+    """Takes coremltools' ModelRunner app, which is built once for all models."""
+    team: str = ""
+    profile: str | None = None
+    bundle: str | None = None
+    repeats: int = 20
+    trace: Path | None = None
+    """Where an Instruments trace goes, if one is wanted."""
+
+    @property
+    def working_folder(self) -> Path:
+        """Where the child runs."""
+        return self.folder
+
+
+Job = ModelJob | MachineJob | PackageJob | DeviceJob
+_JOB: Final[TypeAdapter[Job]] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])
+
+
+def read_job(path: Path) -> Job:
+    """The job in a file that :func:`write_job` wrote."""
+    return _JOB.validate_json(path.read_text(encoding="utf-8"))
+
+
+def write_job(job: Job) -> Path:
+    """Write a job into its folder, for the child to read."""
+    path = job.folder / JOB_FILE
+    path.write_text(job.model_dump_json(indent=1), encoding="utf-8")
+    return path

@@ -1,0 +1,78 @@
+"""The samples and what each side made of them as one file: a Mac without the source compares with it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+REFERENCE_FILE: Final = "expected.npz"
+Arrays = Mapping[str, NDArray[Any]]
+Kind = Literal["input", "source", "fp16", "core-ml"]
+
+
+@dataclass(frozen=True)
+class ReferenceSample:
+    """One sample as the package takes it, and what each side made of it; empty where a side did not run."""
+
+    inputs: Arrays
+    source: Arrays
+    fp16: Arrays
+
+
+def reference_beside(package: Path) -> Path:
+    """Where the samples of a package lie that has none of a Record's folders."""
+    return package.with_suffix(".npz")
+
+
+def write_reference_data(path: Path, samples: Iterable[ReferenceSample]) -> None:
+    """Writes all samples; arrays only, nothing that would have to be unpickled."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for index, sample in enumerate(samples):
+        arrays |= _named(index, "input", sample.inputs)
+        arrays |= _named(index, "source", sample.source)
+        arrays |= _named(index, "fp16", sample.fp16)
+    _write(path, arrays)
+
+
+def read_reference_data(path: Path) -> tuple[ReferenceSample, ...]:
+    """Reads what :func:`write_reference_data` wrote."""
+    sides = _read(path)
+    return tuple(
+        ReferenceSample(
+            sides[index].get("input", {}), sides[index].get("source", {}), sides[index].get("fp16", {})
+        )
+        for index in sorted(sides)
+    )
+
+
+def write_answers(path: Path, answers: Iterable[Arrays]) -> None:
+    """Writes what Core ML answered to each sample."""
+    named = (_named(index, "core-ml", arrays) for index, arrays in enumerate(answers))
+    _write(path, {key: array for arrays in named for key, array in arrays.items()})
+
+
+def read_answers(path: Path) -> tuple[Arrays, ...]:
+    """Reads what :func:`write_answers` wrote."""
+    sides = _read(path)
+    return tuple(sides[index]["core-ml"] for index in sorted(sides))
+
+
+def _named(index: int, kind: Kind, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    return {f"{index}/{kind}/{name}": np.asarray(array) for name, array in arrays.items()}
+
+
+def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def _read(path: Path) -> dict[int, dict[str, dict[str, NDArray[Any]]]]:
+    sides: dict[int, dict[str, dict[str, NDArray[Any]]]] = {}
+    with np.load(path, allow_pickle=False) as archive:
+        for key in archive.files:
+            index, kind, name = key.split("/", 2)
+            sides.setdefault(int(index), {}).setdefault(kind, {})[name] = archive[key]
+    return sides

@@ -1,0 +1,66 @@
+"""What is measured, in order: one module per measurement.
+
+Importing the table loads neither torch nor coremltools: each module does so in its ``run``.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from coreml_gate.children.events import AnyPart, PartTypes
+from coreml_gate.measurements import (
+    conversion,
+    core_ml_plan,
+    core_ml_predict,
+    core_ml_timing,
+    device,
+    half_precision,
+    litert,
+    metrics,
+    native_module,
+    numbers,
+    package,
+    parity_fault,
+    perturbed_samples,
+    source,
+    trial_packages,
+    variants,
+)
+from coreml_gate.measurements.measurement import Measurement, SingleMeasurement
+from coreml_gate.record import Problem
+
+MEASUREMENTS: Final[dict[str, Measurement | SingleMeasurement]] = {
+    "source": source,
+    "conversion": conversion,
+    "package": package,
+    "numbers": numbers,
+    "perturbed-samples": perturbed_samples,
+    "metrics": metrics,
+    "parity-fault": parity_fault,
+    "half-precision": half_precision,
+    "variants": variants,
+    "litert": litert,
+    "core-ml-predict": core_ml_predict,
+    "core-ml-plan": core_ml_plan,
+    "core-ml-timing": core_ml_timing,
+    "device": device,
+    "native-module": native_module,
+    "trial-packages": trial_packages,
+}
+"""By the name that a job gives them. What is cheap and what the others need come first."""
+
+
+def of_models() -> Mapping[str, Measurement]:
+    """Those that run beside the source, in order."""
+    return {name: each for name, each in MEASUREMENTS.items() if each.CHILD == "model"}
+
+
+def part_types() -> PartTypes:
+    """Every part that a child may hand over, by field."""
+    types: list[type[AnyPart]] = [Problem]
+    types += [part for each in MEASUREMENTS.values() for part in each.PARTS]
+    return {part.FIELD: part for part in types}
+
+
+def measurement_at(step: str) -> Measurement | None:
+    """The measurement of a model that has this step; ``None`` before the first one."""
+    return next((each for each in of_models().values() if step in each.STEPS), None)

@@ -1,0 +1,45 @@
+"""The conversion to the package that ships and its float32 twin."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import ModelJob
+from coreml_gate.measurements.measurement import sentence, way_out
+from coreml_gate.record import ChildEnding, ConversionFacts, RuleMatches
+
+if TYPE_CHECKING:
+    from coreml_gate.measurements.bench import Bench
+
+PARTS: Final = (ConversionFacts, RuleMatches)
+STEPS: Final[Mapping[str, str]] = {"convert": "converting"}
+CHILD: Final = "model"
+
+
+def wanted(_: ModelJob) -> bool:
+    """Nothing but the source can be measured without it."""
+    return True
+
+
+def run(bench: "Bench", log: EventLog) -> None:
+    """Convert; of a model that does not convert, the rules still say what is known about its graph."""
+    from coreml_gate.rules.catalogue import look
+
+    if bench.reference.given is not None:
+        return
+    log.begin("convert")
+    if bench.conversion is not None:
+        log.put(bench.conversion.facts)
+    if bench.packages is None:
+        log.put(RuleMatches(look(bench.job.model, None, None, bench.graph)))
+
+
+def ended(ending: ChildEnding, job: ModelJob) -> ConversionFacts:
+    """The converter took the process with it: a failed conversion."""
+    return ConversionFacts(
+        status="crashed" if ending.how == "failed" else ending.how,
+        route="none",
+        message=sentence(ending, job, STEPS["convert"]),
+        hint=way_out(ending),
+        log_tail=ending.log_tail,
+    )

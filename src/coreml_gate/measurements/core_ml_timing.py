@@ -1,0 +1,196 @@
+"""How long base and head take in one process: compiled, loaded and predicted in random order."""
+
+import math
+import random
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+
+from pydantic import NonNegativeFloat, NonNegativeInt
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import PackageAsked, PackageJob, TimedEngine
+from coreml_gate.frozen import changed
+from coreml_gate.measurements.foreign_errors import in_its_own_words
+from coreml_gate.record.base import Measured, Part
+
+if TYPE_CHECKING:
+    from coreml_gate.timing.rounds import Rounds
+
+BASE, HEAD, AGAIN = "base", "head", "again"
+Inputs = Mapping[str, Any]
+Call = Callable[[], object]
+Made = TypeVar("Made")
+
+
+class StepTimes(Measured):
+    """One step of base and head, done once each, and of the base once more."""
+
+    base_ms: NonNegativeFloat
+    head_ms: NonNegativeFloat
+    log_ratio: float
+    """ln(head / base)."""
+    self_test: float
+    """ln(base again / base)."""
+
+
+class PredictionTimes(Measured):
+    """Predictions in rounds; without a round that was kept, no times."""
+
+    warm_up: NonNegativeInt
+    settled: bool
+    dropped: NonNegativeInt
+    base_ms: NonNegativeFloat | None = None
+    head_ms: NonNegativeFloat | None = None
+    base_p95_ms: NonNegativeFloat | None = None
+    head_p95_ms: NonNegativeFloat | None = None
+    log_ratios: tuple[float, ...] = ()
+    self_test: tuple[float, ...] = ()
+    log_ratio_p95: float | None = None
+    self_test_p95: float | None = None
+
+
+class ProcessTimes(Part):
+    """What one process measured, as far as it came."""
+
+    FIELD: ClassVar[str] = "times"
+
+    compile: StepTimes | None = None
+    load: StepTimes | None = None
+    first: StepTimes | None = None
+    predict: PredictionTimes | None = None
+
+
+PARTS: Final = (ProcessTimes,)
+STEPS: Final[Mapping[str, str]] = {
+    "compile": "compiling the packages",
+    "load": "loading the models",
+    "predict": "predicting for the first time",
+    "time": "timing predictions",
+}
+CHILD: Final = "own"
+
+
+def run(job: PackageJob, log: EventLog) -> None:
+    """Compile, load and predict base, head and base again, each step in random order."""
+    from coreml_gate import stand_in
+
+    if job.stand_in:
+        stand_in.install()
+    with in_its_own_words():
+        _measure(job, log)
+
+
+def _measure(job: PackageJob, log: EventLog) -> None:
+    from coreml_gate.children.reference_data import read_reference_data
+    from coreml_gate.engines.machine import power_state
+    from coreml_gate.timing.rounds import time_rounds
+
+    if job.base is None or job.reference is None:
+        raise ValueError("a job that times needs a base and samples")
+    order = random.Random(job.seed)  # noqa: S311 - an order, no secret
+    asked = {BASE: job.base, HEAD: job.package, AGAIN: job.base}
+    inputs = read_reference_data(job.reference)[0].inputs
+    prepare, open_ = ENGINES[job.engine]
+    log.begin("compile")
+    compiled = _each(asked, order, lambda name: prepare(job, asked[name], job.folder / name))
+    log.put(found := ProcessTimes(compile=_times(compiled)))
+    log.begin("load")
+    opened = _each(asked, order, lambda name: open_(job, asked[name], compiled[name][0], inputs))
+    log.put(found := changed(found, load=_times(opened)))
+    log.begin("predict")
+    first = _each(asked, order, lambda name: opened[name][0]())
+    log.put(found := changed(found, first=_times(first)))
+    log.begin("time")
+    calls = {name: call for name, (call, _) in opened.items()}
+    rounds = time_rounds(calls, job.pairs, order=order, clock=time.perf_counter, state=power_state)
+    log.put(changed(found, predict=_predictions(rounds)))
+
+
+def _each(
+    asked: Mapping[str, object], order: random.Random, do: Callable[[str], Made]
+) -> dict[str, tuple[Made, float]]:
+    """What ``do`` gives for each name, and the seconds that it took, in random order."""
+    names = list(asked)
+    order.shuffle(names)
+    done = {}
+    for name in names:
+        start = time.perf_counter()
+        result = do(name)
+        done[name] = (result, max(time.perf_counter() - start, 1e-9))
+    return done
+
+
+def _times(done: Mapping[str, tuple[object, float]]) -> StepTimes:
+    base, head, again = (done[name][1] for name in (BASE, HEAD, AGAIN))
+    return StepTimes(
+        base_ms=1e3 * base,
+        head_ms=1e3 * head,
+        log_ratio=math.log(head / base),
+        self_test=math.log(again / base),
+    )
+
+
+def _predictions(rounds: "Rounds") -> PredictionTimes:
+    from coreml_gate.timing.rounds import percentile_95
+
+    found = PredictionTimes(warm_up=rounds.warm_up, settled=rounds.settled, dropped=rounds.dropped)
+    if not rounds.samples[BASE]:
+        return found
+    return changed(
+        found,
+        base_ms=1e3 * statistics.median(rounds.samples[BASE]),
+        head_ms=1e3 * statistics.median(rounds.samples[HEAD]),
+        base_p95_ms=1e3 * percentile_95(rounds.calls[BASE]),
+        head_p95_ms=1e3 * percentile_95(rounds.calls[HEAD]),
+        log_ratios=tuple(rounds.log_ratios(BASE, HEAD)),
+        self_test=tuple(rounds.log_ratios(BASE, AGAIN)),
+        log_ratio_p95=rounds.log_ratio_of_tails(BASE, HEAD),
+        self_test_p95=rounds.log_ratio_of_tails(BASE, AGAIN),
+    )
+
+
+def _compile_core_ml(_: PackageJob, asked: PackageAsked, folder: Path) -> Path:
+    from coreml_gate.engines.coreml import compile_package
+
+    return compile_package(asked.path, folder)
+
+
+def _open_core_ml(job: PackageJob, asked: PackageAsked, compiled: Path, inputs: Inputs) -> Call:
+    from coreml_gate.engines.coreml import load_core_ml
+
+    engine = load_core_ml(
+        compiled, job.units, asked.inputs, asked.outputs, stateful=asked.stateful, function=asked.function
+    )
+    given, state = engine.given(inputs), engine.new_state()
+    return lambda: engine.model.predict(dict(given), state)
+
+
+def _nothing_to_compile(_: PackageJob, asked: PackageAsked, __: Path) -> Path:
+    return asked.path
+
+
+def _open_mil(_: PackageJob, asked: PackageAsked, path: Path, inputs: Inputs) -> Call:
+    from coreml_gate.mil.package import read_package
+    from coreml_gate.runtime import load
+
+    model = load(read_package(path), asked.function, mode="fp16")
+    state = model.make_state() if model.interface.states else None
+    return lambda: model.predict(inputs, state)
+
+
+ENGINES: Final[
+    Mapping[
+        TimedEngine,
+        tuple[
+            Callable[[PackageJob, PackageAsked, Path], Path],
+            Callable[[PackageJob, PackageAsked, Path, Inputs], Call],
+        ],
+    ]
+] = {
+    "core-ml": (_compile_core_ml, _open_core_ml),
+    "mil": (_nothing_to_compile, _open_mil),
+}
+"""How a package is made ready and opened; the time of our runtime is never shown as the phone's."""

@@ -1,0 +1,72 @@
+"""Both packages on every sample: parity with the source, precision of the half, memory and cost."""
+
+from typing import TYPE_CHECKING, Final
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import ModelJob
+from coreml_gate.errors import PackageError, UnsupportedOperationsError
+from coreml_gate.measurements import package
+from coreml_gate.record import CostFacts, MemoryFacts, Parity, Precision, UnsupportedOperations
+
+if TYPE_CHECKING:
+    from coreml_gate.engines.engine import Outputs
+    from coreml_gate.measurements.bench import Bench
+
+PARTS: Final = (UnsupportedOperations, MemoryFacts, CostFacts, Parity, Precision)
+STEPS: Final = package.STEPS
+CHILD: Final = "model"
+ended = package.ended
+
+
+def wanted(_: ModelJob) -> bool:
+    """They are what the gate is for."""
+    return True
+
+
+def run(bench: "Bench", log: EventLog) -> None:
+    """Run both packages, and leave samples and answers beside them: a Mac compares Core ML with those."""
+    if isinstance(bench.loaded, UnsupportedOperationsError):
+        log.put(UnsupportedOperations(bench.loaded.operations))
+    _footprint(bench, log)
+    if bench.runs is not None:
+        log.put(Parity(bench.runs.parity))
+        log.put(Precision(bench.runs.precision))
+    _write_reference_data(bench)
+
+
+def _footprint(bench: "Bench", log: EventLog) -> None:
+    """Memory and cost of a run; by the declared shapes where the program cannot run but has no open shape."""
+    from coreml_gate.measure.footprint import footprint, measured_footprint
+
+    if bench.packages is None:
+        return
+    if bench.mil is not None:
+        shipped = bench.mil.shipped
+        found = measured_footprint(shipped.model, shipped.inputs(bench.reference.samples.samples[0]))
+    else:
+        try:
+            found = footprint(bench.packages.shipped)
+        except PackageError:
+            return
+    for part in found:
+        log.put(part)
+
+
+def _write_reference_data(bench: "Bench") -> None:
+    from coreml_gate.children.reference_data import REFERENCE_FILE, ReferenceSample, write_reference_data
+    from coreml_gate.engines.mil import package_inputs
+
+    if bench.packages is None:
+        return
+    reference, inputs = bench.reference, bench.packages.shipped.interface.inputs
+    samples = reference.samples.samples
+    halves = () if bench.runs is None else bench.runs.halves
+    nothing: tuple[Outputs, ...] = ({},) * len(samples)
+    sides = zip(samples, reference.outputs or nothing, halves or nothing, strict=True)
+    write_reference_data(
+        bench.job.folder / REFERENCE_FILE,
+        (
+            ReferenceSample(package_inputs(sample, inputs, bench.job.model), source, half)
+            for sample, source, half in sides
+        ),
+    )

@@ -1,0 +1,56 @@
+"""What the package says without being run: sizes, interface, program, rules, likely placement."""
+
+from typing import TYPE_CHECKING, Final
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import ModelJob
+from coreml_gate.measurements.measurement import problem_of_ending
+from coreml_gate.record import (
+    ChildEnding,
+    CompressionFacts,
+    Outline,
+    PackageFacts,
+    PredictedPlacement,
+    Problem,
+    RuleMatches,
+)
+
+if TYPE_CHECKING:
+    from coreml_gate.measurements.bench import Bench
+
+PARTS: Final = (PackageFacts, Outline, RuleMatches, CompressionFacts, PredictedPlacement)
+STEPS: Final = {"measure": "comparing the package with the source"}
+"""One step for all that reads and runs the packages, which takes seconds."""
+CHILD: Final = "model"
+
+
+def wanted(_: ModelJob) -> bool:
+    """Every package is described."""
+    return True
+
+
+def run(bench: "Bench", log: EventLog) -> None:
+    """Read the package that ships beside its float32 twin."""
+    from coreml_gate.measure.compression import compression_facts
+    from coreml_gate.measure.package import package_facts
+    from coreml_gate.mil.outline import outline
+    from coreml_gate.placement import predict_placement
+    from coreml_gate.rules.catalogue import look
+
+    packages, job = bench.packages, bench.job
+    if packages is None:
+        return
+    log.begin("measure")
+    shipped = packages.shipped
+    log.put(package_facts(shipped, shipped.path.relative_to(job.record_folder).as_posix()))
+    log.put(Outline(outline(shipped.function()).lines()))
+    log.put(RuleMatches(look(job.model, shipped, packages.wide, packages.graph)))
+    compression = compression_facts(shipped, packages.wide)
+    if compression is not None:
+        log.put(compression)
+    log.put(PredictedPlacement(predict_placement(shipped, job.model.compute_units)))
+
+
+def ended(ending: ChildEnding, job: ModelJob) -> Problem:
+    """Nothing tells whether the package is right."""
+    return problem_of_ending(ending, job, STEPS["measure"])

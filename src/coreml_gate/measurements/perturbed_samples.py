@@ -1,0 +1,27 @@
+"""Changed samples, where the samples as they are show no difference."""
+
+from typing import TYPE_CHECKING, Final
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import ModelJob
+from coreml_gate.measurements import package
+from coreml_gate.record import PerturbedSamples
+
+if TYPE_CHECKING:
+    from coreml_gate.measurements.bench import Bench
+
+PARTS: Final = (PerturbedSamples,)
+STEPS: Final = package.STEPS
+CHILD: Final = "model"
+ended = package.ended
+
+
+def wanted(job: ModelJob) -> bool:
+    """The option `adversarial`."""
+    return job.model.adversarial
+
+
+def run(bench: "Bench", log: EventLog) -> None:
+    """Compare source and float32 package on every change on which the source is stable."""
+    if bench.perturbed is not None:
+        log.put(PerturbedSamples(tuple(perturbed for perturbed, _ in bench.perturbed)))

@@ -1,0 +1,56 @@
+"""The source itself: it is built, its samples are loaded, and it runs once on each."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import ModelJob
+from coreml_gate.errors import SourceError
+from coreml_gate.measurements.measurement import problem_of_ending
+from coreml_gate.record import ChildEnding, ConversionFacts, Problem, SourceFacts
+
+if TYPE_CHECKING:
+    from coreml_gate.measurements.bench import Bench, Reference
+
+PARTS: Final = (SourceFacts, ConversionFacts)
+STEPS: Final[Mapping[str, str]] = {"source": "building and running the source"}
+CHILD: Final = "model"
+
+
+def wanted(_: ModelJob) -> bool:
+    """Nothing can be measured without it."""
+    return True
+
+
+def run(bench: "Bench", log: EventLog) -> None:
+    """Load everything, and describe it."""
+    log.begin("source")
+    reference = bench.reference
+    if reference.given is not None:
+        log.put(ConversionFacts(status="not-needed", route="none"))
+    log.put(_facts(reference))
+
+
+def ended(ending: ChildEnding, job: ModelJob) -> Problem:
+    """The source took the process with it."""
+    return problem_of_ending(ending, job, STEPS["source"], SourceError)
+
+
+def _facts(reference: "Reference") -> SourceFacts:
+    from coreml_gate.measure.sensitivity import sensitivity
+    from coreml_gate.measure.untrained import untrained_signs
+
+    source, samples, outputs = reference.source, reference.samples, reference.outputs
+    state = {} if source.model is None else source.model.state_dict
+    state = state() if callable(state) else state
+    varied = (
+        sensitivity(name, [output[name] for output in outputs]) for name in reference.output_names or ()
+    )
+    return SourceFacts(
+        kind=source.kind,
+        parameters=sum(tensor.numel() for tensor in state.values()),
+        samples=len(samples.samples),
+        random_samples=samples.random,
+        untrained_signs=untrained_signs(state),
+        sensitivity=tuple(value for value in varied if value is not None),
+    )

@@ -1,0 +1,29 @@
+"""Packages whose answers are known: can this environment convert, and does Core ML compute them rightly?"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import MachineJob, PackageAsked
+from coreml_gate.measurements.foreign_errors import in_its_own_words
+from coreml_gate.record.base import WrappedPart
+
+
+class TrialPackages(WrappedPart[dict[str, PackageAsked]]):
+    """The packages that were made, by name."""
+
+    FIELD = "trial_packages"
+
+
+PARTS: Final = (TrialPackages,)
+STEPS: Final[Mapping[str, str]] = {"convert": "converting trial packages"}
+CHILD: Final = "own"
+
+
+def run(job: MachineJob, log: EventLog) -> None:
+    """Write every package, with its samples and their answers beside it."""
+    from coreml_gate.measurements.trial_programs import write_trial_packages
+
+    log.begin("convert")
+    with in_its_own_words():
+        log.put(TrialPackages(write_trial_packages(job.folder)))

@@ -1,0 +1,85 @@
+"""The programs of the trial packages, written with coremltools' own builder."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import coremltools as ct
+import numpy as np
+from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremltools' documents write it
+from coremltools.converters.mil.mil import types
+from numpy.typing import NDArray
+
+from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.reference_data import ReferenceSample, reference_beside, write_reference_data
+from coreml_gate.frozen import changed
+from coreml_gate.measure.package import package_facts
+from coreml_gate.mil.package import read_package
+
+SHAPE: Final = (1, 8, 16, 16)
+_TARGET: Final = ct.target.iOS18
+
+
+def write_trial_packages(folder: Path) -> dict[str, PackageAsked]:
+    """Write every package, with its samples and their answers beside it."""
+    sample = np.random.default_rng(0).standard_normal(SHAPE).astype(np.float32)
+    weights = np.random.default_rng(1).standard_normal((8, 8, 1, 1)).astype(np.float32)
+    mixed = np.einsum("oi,bihw->bohw", weights[:, :, 0, 0], sample)
+    _convolution(folder / "convolution.mlpackage", weights)
+    _counter(folder / "state.mlpackage")
+    write_functions(folder)
+    return {
+        "convolution": _described(folder / "convolution.mlpackage", sample, np.maximum(mixed, 0)),
+        "state": _described(folder / "state.mlpackage", sample, sample),
+        "functions": _described(folder / "functions.mlpackage", sample, 3 * sample, function="triple"),
+    }
+
+
+def _convolution(path: Path, weights: NDArray[Any]) -> None:
+    def body(x: Any) -> Any:  # noqa: ANN401 - a MIL value
+        return mb.relu(x=mb.conv(x=x, weight=weights), name="y")
+
+    _save(_program(body, mb.TensorSpec(SHAPE)), path)
+
+
+def _counter(path: Path) -> None:
+    def body(x: Any, total: Any) -> Any:  # noqa: ANN401 - MIL values
+        return mb.coreml_update_state(state=total, value=mb.add(x=mb.read_state(input=total), y=x), name="y")
+
+    specs = (mb.TensorSpec(SHAPE, types.fp16), mb.StateTensorSpec(SHAPE, types.fp16))
+    _save(_program(body, *specs), path)
+
+
+def write_functions(folder: Path) -> None:
+    """One package with two functions: ``double``, which is the default one, and ``triple``."""
+    described = ct.utils.MultiFunctionDescriptor()
+    for name, factor in (("double", 2.0), ("triple", 3.0)):
+        path = folder / f"{name}.mlpackage"
+        _save(_scaled(factor), path)
+        described.add_function(str(path), "main", name)
+    described.default_function_name = "double"
+    ct.utils.save_multifunction(described, str(folder / "functions.mlpackage"))
+
+
+def _scaled(factor: float) -> Any:  # noqa: ANN401 - a MIL program
+    def body(x: Any) -> Any:  # noqa: ANN401 - a MIL value
+        return mb.mul(x=x, y=np.float32(factor), name="y")
+
+    return _program(body, mb.TensorSpec(SHAPE))
+
+
+def _program(body: Any, *specs: Any) -> Any:  # noqa: ANN401 - MIL
+    return mb.program(input_specs=list(specs), opset_version=_TARGET)(body)
+
+
+def _save(program: Any, path: Path) -> None:  # noqa: ANN401 - a MIL program
+    ct.convert(program, minimum_deployment_target=_TARGET, skip_model_load=True).save(str(path))
+
+
+def _described(
+    path: Path, sample: NDArray[Any], answer: NDArray[Any], function: str | None = None
+) -> PackageAsked:
+    facts = package_facts(read_package(path), path.name)
+    asked = changed(PackageAsked.of(facts, path.parent), function=function)
+    one = ReferenceSample({facts.inputs[0].name: sample}, {facts.outputs[0].name: answer}, {})
+    write_reference_data(reference_beside(asked.path), [one, one])
+    return asked

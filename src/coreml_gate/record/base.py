@@ -1,0 +1,44 @@
+"""The form of every part of a Record, and who computed its numbers."""
+
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, RootModel
+
+Side = Literal["source", "fp32", "fp16", "neural-engine", "core-ml", "stand-in", "litert"]
+"""Who computed: the source, our MIL runtime in a numeric mode, Core ML, what stands in for it, LiteRT."""
+Content = TypeVar("Content")
+
+
+class Measured(BaseModel):
+    """The form of every part of a Record: frozen, closed, finite."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        ser_json_inf_nan="null",
+    )
+
+
+class Part(Measured):
+    """A part that a child process hands over as soon as it is measured; it knows its field in the Record."""
+
+    FIELD: ClassVar[str]
+
+    @property
+    def content(self) -> object:
+        """What stands in the field: the part itself."""
+        return self
+
+
+class WrappedPart(RootModel[Content], Generic[Content]):
+    """A part whose field holds a list, or a value that other fields hold as well."""
+
+    FIELD: ClassVar[str]
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    @property
+    def content(self) -> Content:
+        """What stands in the field."""
+        return self.root

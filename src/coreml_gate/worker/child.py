@@ -1,0 +1,44 @@
+"""The child process: ``python -m coreml_gate.worker.child JOB``."""
+
+import sys
+from pathlib import Path
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import Job, ModelJob, read_job
+from coreml_gate.errors import GateError
+from coreml_gate.measurements import MEASUREMENTS, of_models
+from coreml_gate.measurements.measurement import chosen, problem_of
+
+
+def main(path: Path) -> None:
+    """Do the job in that file; what stops it on the way is reported as a problem, not raised."""
+    job = read_job(path)
+    log = EventLog(job.folder)
+    try:
+        measure(job, log)
+    except GateError as error:
+        log.put(problem_of(error))
+
+
+def measure(job: Job, log: EventLog) -> None:
+    """Make every measurement of the job, in the order of the table."""
+    if isinstance(job, ModelJob):
+        measure_model(job, log)
+        return
+    for name in job.only:
+        measurement = MEASUREMENTS[name]
+        if measurement.CHILD == "own":
+            measurement.run(job, log)
+
+
+def measure_model(job: ModelJob, log: EventLog) -> None:
+    """Everything that the model's options ask for, on one bench."""
+    from coreml_gate.measurements.bench import Bench  # noqa: PLC0415 - only models need torch
+
+    bench = Bench(job)
+    for measurement in chosen(of_models(), job):
+        measurement.run(bench, log)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

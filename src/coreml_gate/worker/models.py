@@ -1,0 +1,80 @@
+"""Measures models in children, and turns whatever happens to a child into a ``ModelRecord``."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from coreml_gate.children.events import NOTHING, AnyPart, Events, Parts
+from coreml_gate.children.job import ModelJob
+from coreml_gate.config import ModelConfig
+from coreml_gate.errors import WorkerError
+from coreml_gate.frozen import changed
+from coreml_gate.measurements import measurement_at, of_models
+from coreml_gate.measurements.measurement import problem_of_ending
+from coreml_gate.record import ChildEnding, ModelRecord, Problem
+from coreml_gate.worker.supervisor import Supervisor
+
+_ONLY_OF_MODELS: Final = ("outline", "rules", "predicted_placement")
+"""Parts that are not compared between variants, left out of what a Record says of them."""
+_NOT_OF_VARIANTS: Final = frozenset({"perturbed-samples", "variants", "litert"})
+"""What is not measured of a variant with a source of its own."""
+
+
+def measure_model(job: ModelJob, supervisor: Supervisor) -> ModelRecord:
+    """Measure one model with the variants of its own source, in one child."""
+    report = supervisor.run(job)
+    events, parts = report.events, report.events.parts
+    if report.ending is not None and not events.variant:
+        parts = parts.having(_meaning(report.ending, job))
+    variants = tuple(_variant(config, job, events, report.ending) for config in job.variants)
+    return ModelRecord.model_validate(
+        {"name": job.model.name, "content": job.closure, **parts.contents(), "variants": variants}
+    )
+
+
+def measure_with_variants(
+    job: ModelJob, variants: Sequence[ModelConfig], supervisor: Supervisor
+) -> ModelRecord:
+    """Measure a model and its variants: those of its own source in its child, others in their own."""
+    shared = tuple(variant for variant in variants if variant.source == job.model.source)
+    record = measure_model(changed(job, variants=shared), supervisor)
+    measured = {variant.name: variant for variant in record.variants}
+    for variant in variants:
+        if variant.name not in measured:
+            measured[variant.name] = _measure_alone(variant, job, supervisor)
+    return changed(record, variants=tuple(measured[variant.name] for variant in variants))
+
+
+def _measure_alone(variant: ModelConfig, job: ModelJob, supervisor: Supervisor) -> ModelRecord:
+    only = tuple(name for name in job.only or of_models() if name not in _NOT_OF_VARIANTS)
+    own = changed(job, model=variant, variants=(), variant_of=job.model.name, only=only)
+    record = measure_model(own, supervisor)
+    return changed(record, outline=(), rules=None, predicted_placement=None)
+
+
+def _meaning(ending: ChildEnding, job: ModelJob) -> AnyPart:
+    measurement = measurement_at(ending.phase)
+    return (
+        problem_of_ending(ending, job, "starting") if measurement is None else measurement.ended(ending, job)
+    )
+
+
+def _variant(config: ModelConfig, job: ModelJob, events: Events, ending: ChildEnding | None) -> ModelRecord:
+    """What is known of a variant; the one at which the child ended early has the ending as its own."""
+    parts = events.variants.get(config.name, NOTHING)
+    if config.name == events.variant and ending is not None:
+        own = changed(job, model=config, variants=(), variant_of=job.model.name)
+        parts = parts.having(_meaning(ending, own))
+    elif config.name != events.variant and not parts.by_field:
+        parts = Parts().having(_not_reached(job, events))
+    contents = {name: value for name, value in parts.contents().items() if name not in _ONLY_OF_MODELS}
+    return ModelRecord.model_validate({"name": config.name, **contents})
+
+
+def _not_reached(job: ModelJob, events: Events) -> Problem:
+    where = f"its variant `{events.variant}`" if events.variant else "the model itself"
+    return Problem(
+        kind="worker-error",
+        message=f"model `{job.model.name}`: measuring stopped at {where}, before this variant.",
+        hint="repair that first.",
+        exit_code=WorkerError.exit_code,
+    )

@@ -1,0 +1,82 @@
+"""The only place that starts children: one at a time, under a deadline per step, to whatever end."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.children.events import EVENTS_FILE, Events, read_events, read_step
+from coreml_gate.children.job import Job, write_job
+from coreml_gate.children.process import Ending, ProcessLimits, log_tail, run_child
+from coreml_gate.config import GateOptions
+from coreml_gate.measurements import part_types
+from coreml_gate.record import ChildEnding, Problem
+
+LOG_FILE: Final = "log.txt"
+"""A child's output, in the folder of its job."""
+CHILD: Final = ("-P", "-m", "coreml_gate.worker.child")
+
+
+def limits_of(options: GateOptions) -> ProcessLimits:
+    """What a child of these options may take."""
+    memory_mb = options.step_memory_mb
+    return ProcessLimits(options.step_timeout_s, None if memory_mb is None else memory_mb * 1e6)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a child handed over, and how it ended early if it did."""
+
+    events: Events
+    ending: ChildEnding | None
+
+    @property
+    def problem(self) -> Problem | None:
+        """What the child itself said that went wrong."""
+        return self.events.parts.get(Problem)
+
+    @property
+    def failure(self) -> ChildEnding | None:
+        """The early ending; of a child that measures one thing, its problem is one as well."""
+        if self.ending is not None or self.problem is None:
+            return self.ending
+        return ChildEnding(how="failed", phase=self.events.step, message=self.problem.message)
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """Starts children in an environment, and keeps their limits."""
+
+    environment: Mapping[str, str]
+    limits: ProcessLimits
+    """The deadline of each step, and the memory of a child and its children."""
+    stand_in: bool = False
+    """Whether our runtime stands in for Core ML in the children that would use it."""
+    on_step: Callable[[str], None] = lambda _: None
+    """Called with each step of each child."""
+    child: tuple[str, ...] = CHILD
+    """What the interpreter runs; the job's file follows."""
+
+    def run(self, job: Job) -> Report:
+        """Run one child; a crash, a hang or a kill is a value, never an exception."""
+        job.folder.mkdir(parents=True, exist_ok=True)
+        (job.folder / EVENTS_FILE).unlink(missing_ok=True)
+        log = job.folder / LOG_FILE
+        ending = run_child(
+            [sys.executable, *self.child, str(write_job(job))],
+            folder=job.working_folder,
+            log=log,
+            environment=self.environment,
+            limits=self.limits,
+            current_step=lambda: read_step(job.folder),
+            on_step=self.on_step,
+        )
+        events = read_events(job.folder, part_types())
+        return Report(events, _early(ending, events, log))
+
+
+def _early(ending: Ending, events: Events, log: Path) -> ChildEnding | None:
+    if ending.how == "finished":
+        return None
+    return ChildEnding(how=ending.how, phase=events.step, message=ending.detail, log_tail=log_tail(log))

@@ -1,0 +1,94 @@
+"""Whatever a child does, the parent gets a ModelRecord that says how far it came."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from coreml_gate.children.job import ModelJob
+from coreml_gate.children.process import ProcessLimits
+from coreml_gate.worker.models import measure_model
+from coreml_gate.worker.supervisor import Supervisor
+
+JobOf = Callable[..., ModelJob]
+SUPERVISOR = Supervisor(os.environ, ProcessLimits(step_s=120))
+
+
+def test_a_sound_model_comes_back_measured(job_of: JobOf) -> None:
+    steps: list[str] = []
+
+    record = measure_model(job_of(), replace(SUPERVISOR, on_step=steps.append))
+
+    assert record.problem is None
+    assert len(record.parity) == 3
+    assert steps[-1] == "measure"
+
+
+def test_a_source_that_takes_the_process_down_is_a_problem_with_its_last_words(
+    job_of: JobOf, tree: Path
+) -> None:
+    (tree / "models" / "net.py").write_text(
+        "import os\n\ndef build():\n    print('loading the weights', flush=True)\n    os.abort()\n"
+    )
+
+    record = measure_model(job_of(), SUPERVISOR)
+
+    assert record.problem is not None
+    assert record.problem.message == (
+        "model `net`: the child process crashed while building and running the source "
+        "(killed by signal 6 (SIGABRT))."
+    )
+    assert record.problem.exit_code == 5
+    assert "loading the weights" in record.problem.log_tail
+
+
+@pytest.mark.parametrize(
+    ("act", "status", "words"),
+    [
+        pytest.param(
+            "time.sleep(600)",
+            "timed-out",
+            "timed out and was killed while converting (still running after 30 s)",
+            marks=pytest.mark.slow,
+        ),
+        (
+            "os.kill(os.getpid(), signal.SIGSEGV)",
+            "crashed",
+            "crashed while converting (killed by signal 11 (SIGSEGV))",
+        ),
+    ],
+)
+def test_a_conversion_that_never_returns_is_a_failed_conversion(
+    job_of: JobOf, tree: Path, act: str, status: str, words: str
+) -> None:
+    (tree / "models" / "net.py").write_text(
+        f"""
+import os, signal, time
+import torch
+
+class Net(torch.nn.Module):
+    calls = 0
+
+    def forward(self, x):
+        Net.calls += 1
+        if Net.calls > 1:
+            {act}
+        return x + 1
+
+def build():
+    return Net()
+
+def samples():
+    return [torch.zeros(1, 4)]
+"""
+    )
+
+    record = measure_model(job_of(), replace(SUPERVISOR, limits=ProcessLimits(step_s=30)))
+
+    assert record.problem is None
+    assert record.conversion is not None
+    assert record.conversion.status == status
+    assert words in record.conversion.message
+    assert record.source is not None
