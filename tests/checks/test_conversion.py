@@ -6,6 +6,8 @@ from coreml_gate.verdict import Finding, Status
 from tests.builders import conversion, model_record
 from tests.checks.cases import evidence, only
 
+SHIPS = "ship this package: `packages/digits.mlpackage`"
+
 
 def answer(facts: ConversionFacts | None, base: ConversionFacts | None = None) -> Finding:
     base_record = None if base is None else model_record(conversion=base)
@@ -15,8 +17,12 @@ def answer(facts: ConversionFacts | None, base: ConversionFacts | None = None) -
 @pytest.mark.parametrize(
     ("facts", "status", "message"),
     [
-        (conversion(), Status.PASS, "package: converted by way of export, in 3.2 s."),
-        (conversion(cached=True), Status.PASS, "package: converted by way of export, taken from the cache."),
+        (conversion(), Status.PASS, f"package: converted by way of export, in 3.2 s; {SHIPS}."),
+        (
+            conversion(cached=True),
+            Status.PASS,
+            f"package: converted by way of export, taken from the cache; {SHIPS}.",
+        ),
         (
             conversion(status="not-needed", route="none"),
             Status.SKIPPED,
@@ -83,6 +89,25 @@ def test_notes_and_another_route_than_the_baselines_are_details() -> None:
     finding = answer(conversion(route="trace", notes=("export failed, traced",)), conversion())
     assert finding.details == ("export failed, traced", "the baseline was converted by way of export")
     assert answer(conversion(), conversion()).details == ()
+
+
+@pytest.mark.parametrize(
+    ("twin", "words"),
+    [
+        ("called-again", "the same callable"),
+        ("gate", "the gate's own conversion"),
+        ("widened", "weights stay"),
+    ],
+)
+def test_the_teams_own_package_and_its_twin(twin: str, words: str) -> None:
+    finding = answer(conversion(route="none", maker="tools/export.py:to_coreml", twin=twin))
+    assert finding.message == f"package: made by `tools/export.py:to_coreml`, in 3.2 s; {SHIPS}."
+    assert words in finding.details[0]
+
+
+def test_a_script_of_the_teams_that_failed() -> None:
+    facts = conversion(status="failed", route="none", maker="export.py:main", message="no licence")
+    assert answer(facts).message == "package: not converted, `export.py:main` failed after 3.2 s: no licence"
 
 
 def test_a_failure_says_what_became_of_the_baseline() -> None:

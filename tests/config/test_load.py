@@ -25,6 +25,20 @@ def test_a_model_inherits_what_it_does_not_set() -> None:
     assert model.deployment_target == "iOS17"
 
 
+def test_the_teams_own_package_inherits_no_conversion_options() -> None:
+    gate = '[gate]\nprecision = "float32"\ncompute-units = "CPU_ONLY"\n'
+    (model,) = parse_config(gate + MODEL + "convert = 'export.py:main'\n", "c.toml").model
+    assert (model.precision, model.compute_units) == ("float16", "CPU_ONLY")
+
+
+def test_the_gate_converts_the_variants_of_the_teams_own_package() -> None:
+    text = MODEL + "convert = 'export.py:main'\n[[model.variant]]\nname = 'wide'\nprecision = 'float32'\n"
+    (model,) = parse_config(text, "c.toml").model
+    (variant,) = model.variant
+    own = configured(model, variant)
+    assert (own.convert, own.precision, own.source) == (None, "float32", model.source)
+
+
 def test_limits_merge_key_by_key() -> None:
     text = """
 [gate.limits]
@@ -129,6 +143,25 @@ def test_one_problem_is_said_in_the_users_words(text: str, said: str) -> None:
             "line 7: `model[a].precision` cannot be set",
         ),
         ("function = 'triple'", "line 4: `model[digits].function` cannot be set"),
+        ("convert = 'export.py'", "line 4: `model[digits].convert` must be `file.py:callable` or"),
+        (
+            "package = 'Net.onnx'",
+            "`model[digits].package` must be the path of a `.mlpackage`, not",
+        ),
+        ("package = '../Net.mlpackage'", "`model[digits].package` must be a path inside the repository"),
+        ("build = ['make']", "line 4: `model[digits].build` needs `package`"),
+        (
+            "convert = 'a.py:f'\npackage = 'a.mlpackage'",
+            "line 5: `model[digits].package` cannot stand together with `convert`",
+        ),
+        (
+            "convert = 'a.py:f'\nprecision = 'float32'",
+            "line 5: `model[digits].precision` cannot be set: the package of `a.py:f` is judged as it is",
+        ),
+        (
+            "[[model]]\nname = 'a'\nsource = 'a.mlpackage'\nconvert = 'a.py:f'",
+            "line 7: `model[a].convert` needs a PyTorch source to compare with",
+        ),
         (
             "precision = 'float32'\nkeep-fp32 = ['a']",
             'line 5: `model[digits].keep-fp32` cannot stand together with `precision = "float32"`',

@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -280,3 +281,37 @@ def test_every_run_starts_from_the_same_state(repository: Repository) -> None:
     assert np.array_equal(first, run_source(source, sample)["output_0"])
     assert (first > 2).all()
     assert sample["x"].tolist() == [1.0, 1.0]
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 52000000\n"
+
+
+def test_a_source_in_git_lfs_that_was_not_fetched(tmp_path: Path) -> None:
+    (tmp_path / "net.pt2").write_text(POINTER)
+    with pytest.raises(SourceError) as raised:
+        load_source("net.pt2", tmp_path)
+    assert raised.value.message == "`net.pt2` is a Git LFS pointer: its 52.0 MB were not fetched."
+    assert "git lfs pull" in raised.value.hint
+
+
+def test_weights_in_git_lfs_that_the_source_loads(tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_text(POINTER)
+    text = f"import torch\ndef build():\n    torch.load({str(tmp_path / 'weights.pt')!r})\n"
+    (tmp_path / "lfs_net.py").write_text(text)
+    with pytest.raises(SourceError) as raised:
+        load_source("lfs_net.py:build", tmp_path)
+    assert "git lfs pull" in raised.value.hint
+
+
+def test_torchscript_by_another_suffix(tmp_path: Path) -> None:
+    script = torch.jit.trace(torch.nn.ReLU(), torch.zeros(1))  # type: ignore[no-untyped-call]
+    script.save(str(tmp_path / "net.jit"))
+    assert load_source("net.jit", tmp_path).kind == "torchscript"
+
+
+@pytest.mark.parametrize(("module", "name"), [("sklearn.svm", "scikit-learn"), ("nowhere_b.c", "nowhere_b")])
+def test_a_missing_module_is_named_as_it_is_installed(tmp_path: Path, module: str, name: str) -> None:
+    (tmp_path / "missing_net.py").write_text(f"raise ModuleNotFoundError('', name={module!r})\n")
+    with pytest.raises(SourceError) as raised:
+        load_source("missing_net.py:build", tmp_path)
+    assert f"install `{name}` in this environment" in raised.value.hint

@@ -208,3 +208,19 @@ def test_what_cannot_be_listed_or_read_ends_nothing(tmp_path: Path) -> None:
         tmp_path, {"net.py": f"import {long}, a\x00b\nfrom {long}.{long} import x"}, "net.py:build"
     )
     assert found.files == {"net.py"}
+
+
+def test_the_teams_conversion_belongs_to_the_model(tmp_path: Path) -> None:
+    files = {
+        "net.py": "",
+        "tools/export.py": "import names",
+        "tools/names.py": "",
+        "make.py": "import shared",
+    }
+    write(tmp_path, files | {"shared.py": "", "export.sh": "", "Net.mlpackage/Manifest.json": "{}"})
+    called = ModelConfig(name="a", source="net.py:Net", convert="tools/export.py:to_coreml")
+    assert Closures(tmp_path).of(called).files == {"net.py", "tools/export.py", "tools/names.py"}
+    build = ("python", "make.py", "--script", "export.sh")
+    built = ModelConfig(name="b", source="net.py:Net", package="Net.mlpackage", build=build)
+    expected = {"net.py", "make.py", "shared.py", "export.sh", "Net.mlpackage"}
+    assert Closures(tmp_path).of(built).files == expected

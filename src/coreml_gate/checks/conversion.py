@@ -26,6 +26,17 @@ _HINTS: Final[Mapping[str, str]] = {
     "out-of-memory": "raise `step-memory-mb` in [gate], or use a runner with more memory.",
 }
 
+_TWINS: Final[Mapping[str, str]] = {
+    "converted": "",
+    "called-again": "its float32 twin: the same callable with `compute_precision` = FLOAT32",
+    "gate": "its float32 twin: the gate's own conversion of the source; it computes the same as the package",
+    "widened": (
+        "its float32 twin: the package with every operation in float32; its weights stay as the package "
+        "stores them, rounded or compressed"
+    ),
+    "package": "the package computes in float32 and is its own twin",
+}
+
 _MISSING_HINT: Final = (
     "write these operations with others that convert, or register a converter for them "
     "(coremltools.converters.mil.register_torch_op)."
@@ -46,18 +57,26 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
     effort = "taken from the cache" if facts.cached else f"in {number(facts.seconds)} s"
+    how = f"made by `{facts.maker}`" if facts.maker else f"converted by way of {facts.route}"
     base = None if evidence.base is None else evidence.base.conversion
     other_route = base is not None and base.status == "converted" and base.route != facts.route
     return Finding(
         check=NAME,
         status=Status.PASS,
         subject=SUBJECT,
-        message=f"package: converted by way of {facts.route}, {effort}.",
+        message=f"package: {how}, {effort}{_which_ships(evidence)}.",
         details=(
+            *((_TWINS[facts.twin],) if facts.maker else ()),
             *facts.notes,
             *((f"the baseline was converted by way of {base.route}",) if base and other_route else ()),
         ),
     )
+
+
+def _which_ships(evidence: Evidence) -> str:
+    """Where the package lies: what was judged is what to ship, not a second conversion of it."""
+    package = evidence.head.package
+    return "" if package is None else f"; ship this package: `{package.path}`"
 
 
 def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
@@ -84,8 +103,12 @@ def _failure(facts: ConversionFacts) -> str:
             f"package: not converted, the converter lacks {counted(len(names), 'torch operation')}: "
             f"{first_and_more(names, 5)}."
         )
-    words = f"package: not converted, {_WORDS[facts.status]} after {number(facts.seconds)} s"
+    words = f"package: not converted, {_words(facts)} after {number(facts.seconds)} s"
     return f"{words}: {facts.message}" if facts.message else f"{words}."
+
+
+def _words(facts: ConversionFacts) -> str:
+    return f"`{facts.maker}` failed" if facts.maker and facts.status == "failed" else _WORDS[facts.status]
 
 
 def _missing_line(missing: MissingOperation) -> str:

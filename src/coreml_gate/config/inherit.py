@@ -7,7 +7,9 @@ from coreml_gate.config.table import Table
 from coreml_gate.frozen import changed
 
 TAKEN_AS_IT_IS = ("precision", "keep_fp32", "conversion", "compress", "converter")
-"""Options that say how to convert: a source that is a package already has no use for them."""
+"""Options that say how the gate converts: a package that comes from elsewhere has no use for them."""
+OWN_CONVERSION = ("convert", "package", "build")
+"""Options that say where the team's own package comes from."""
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 
@@ -17,9 +19,14 @@ def is_package(source: str) -> bool:
     return source.rstrip("/").endswith(".mlpackage")
 
 
+def comes_converted(model: ModelConfig) -> bool:
+    """Whether the package is made by others than the gate: it is the source, or the team converts it."""
+    return is_package(model.source) or model.convert is not None or model.package is not None
+
+
 def inherit(model: ModelConfig, gate: GateOptions) -> ModelConfig:
     """The model with every option that it leaves to ``[gate]``; limits are taken over key by key."""
-    left_out = TAKEN_AS_IT_IS if is_package(model.source) else ()
+    left_out = TAKEN_AS_IT_IS if comes_converted(model) else ()
     inherited = {
         name: getattr(gate, name)
         for name in ModelOptions.model_fields
@@ -30,8 +37,12 @@ def inherit(model: ModelConfig, gate: GateOptions) -> ModelConfig:
 
 
 def configured(model: ModelConfig, variant: ModelVariant) -> ModelConfig:
-    """The variant as a model of its own: whatever it does not set, the limits key by key, is the model's."""
+    """The variant as a model of its own: whatever it does not set, the limits key by key, is the model's.
+
+    The gate converts it, also where the team converts the model.
+    """
     own = {name: getattr(variant, name) for name in variant.model_fields_set}
+    own |= {name: ModelConfig.model_fields[name].default for name in OWN_CONVERSION}
     own |= {"limits": _overlay(model.limits, variant.limits), "variant": ()}
     return changed(model, **own)
 

@@ -144,13 +144,20 @@ class ModelConfig(ModelOptions):
     name: ModelName
     """Name in reports, folders and artifacts: letters, digits, dot, underscore and hyphen."""
     source: str
-    """``file.py:callable``, ``package.module:callable``, or a ``.pt2``, ``.pt`` or ``.mlpackage`` path."""
+    """A ``file.py:callable``, a ``package.module:callable``, a ``.pt2``, TorchScript or ``.mlpackage``."""
     function: str | None = None
     """Of a ``.mlpackage`` with several functions, the one to measure; nothing means its default one."""
     samples: str | None = None
     """``file.py:callable`` that yields example inputs: tensors, tuples of tensors or dicts by input name."""
     evaluate: str | None = None
     """``file.py:callable`` that takes a ``predict`` function and returns numbers by metric name."""
+    convert: str | None = None
+    """``file.py:callable``, the team's own conversion: called with the source's module, or with nothing, it
+    returns an ``MLModel`` or the path of a saved one. That package is judged instead of one of the gate's."""
+    package: str | None = None
+    """Path of the ``.mlpackage`` that the team ships, judged instead of one that the gate converts."""
+    build: tuple[str, ...] = ()
+    """Command that writes `package`, run in the repository before it is read: `["python", "export.py"]`."""
     input: tuple[ModelInput, ...] = ()
     """What to know of the inputs beyond the first sample, each a ``[[model.input]]``."""
     output: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from coreml_gate.config.inherit import TAKEN_AS_IT_IS, configured, is_package
+from coreml_gate.config.inherit import TAKEN_AS_IT_IS, comes_converted, configured, is_package
 from coreml_gate.config.lines import Place
 from coreml_gate.config.options import Config, ModelConfig, ModelInput, ModelVariant
 from coreml_gate.config.problems import Problem, shortened
@@ -20,7 +20,7 @@ _SET_SOMETHING = "set what differs, such as `compress`, `precision`, `deployment
 _LONGEST_NAME = 60
 _LONGEST_PATH = 1_024
 """Characters; macOS takes no longer path (``PATH_MAX``)."""
-_SOURCE_SUFFIXES = (".pt2", ".pt", ".pth", ".mlpackage")
+_SOURCE_SUFFIXES = (".pt2", ".pt", ".pth", ".ts", ".jit", ".mlpackage")
 
 
 def broken_rules(written: Config, resolved: Config) -> Iterator[Problem]:
@@ -34,6 +34,7 @@ def broken_rules(written: Config, resolved: Config) -> Iterator[Problem]:
         place: Place = ("model", number)
         yield from _references(model, place)
         yield from _package_options(own, place)
+        yield from _own_conversion(model, place)
         yield from _function(model, place)
         yield from _kept(own, model, place)
         yield from _inputs(model, place)
@@ -55,10 +56,11 @@ def _names_used_twice(config: Config) -> Iterator[Problem]:
 
 
 def _references(model: ModelConfig, place: Place) -> Iterator[Problem]:
-    for key, text in (("source", model.source), ("samples", model.samples), ("evaluate", model.evaluate)):
+    for key in ("source", "samples", "evaluate", "convert", "package"):
+        text = getattr(model, key)
         if text is not None:
             yield from _path(text, (*place, key))
-    data = "a `.pt2`, `.pt`, `.pth` or `.mlpackage` path"
+    data = "a `.pt2`, `.pt`, `.pth`, `.ts`, `.jit` or `.mlpackage` path"
     source = parse_reference(model.source)
     if source is None or (isinstance(source, DataReference) and not _has_suffix(source.path)):
         yield Problem(
@@ -66,8 +68,10 @@ def _references(model: ModelConfig, place: Place) -> Iterator[Problem]:
         )
     if model.samples is not None and parse_reference(model.samples) is None:
         yield Problem((*place, "samples"), f"must be {_CALLABLE_FORMS}, not `{shortened(model.samples)}`.")
-    if model.evaluate is not None and _names_no_callable(model.evaluate):
-        yield Problem((*place, "evaluate"), f"must be {_CALLABLE_FORMS}, not `{shortened(model.evaluate)}`.")
+    for key in ("evaluate", "convert"):
+        text = getattr(model, key)
+        if text is not None and _names_no_callable(text):
+            yield Problem((*place, key), f"must be {_CALLABLE_FORMS}, not `{shortened(text)}`.")
 
 
 def _path(text: str, place: Place) -> Iterator[Problem]:
@@ -96,17 +100,43 @@ def _names_no_callable(text: str) -> bool:
 
 
 def _package_options(own: ModelConfig, place: Place) -> Iterator[Problem]:
+    if not comes_converted(own):
+        return
+    if is_package(own.source):
+        why = f"`{own.source}` is a package already and is taken as it is; remove the option, or name the "
+        way_out = "source from which the package was converted."
+    else:
+        why = f"the package of `{own.convert or own.package}` is judged as it is; remove the option, and set "
+        way_out = "in that conversion what it says."
     for option in TAKEN_AS_IT_IS:
-        if is_package(own.source) and option in own.model_fields_set:
-            yield Problem(
-                (*place, kebab(option)),
-                f"cannot be set: `{own.source}` is a package already and is taken as it is; remove the "
-                "option, or name the source from which the package was converted.",
-            )
+        if option in own.model_fields_set:
+            yield Problem((*place, kebab(option)), f"cannot be set: {why}{way_out}")
+
+
+def _own_conversion(model: ModelConfig, place: Place) -> Iterator[Problem]:
+    """``convert``, or ``package`` with or without ``build``, beside a PyTorch source."""
+    key = "convert" if model.convert is not None else "package"
+    if model.convert is not None and model.package is not None:
+        yield Problem(
+            (*place, "package"),
+            "cannot stand together with `convert`: keep the one whose package ships.",
+        )
+    if comes_converted(model) and is_package(model.source) and getattr(model, key) is not None:
+        yield Problem(
+            (*place, key),
+            f"needs a PyTorch source to compare with, but `source` is the package `{model.source}`; name the "
+            "source from which it is converted, or remove the option.",
+        )
+    if model.package is not None and not is_package(model.package):
+        yield Problem(
+            (*place, "package"), f"must be the path of a `.mlpackage`, not `{shortened(model.package)}`."
+        )
+    if model.build and model.package is None:
+        yield Problem((*place, "build"), "needs `package`: the path of the `.mlpackage` that it writes.")
 
 
 def _function(model: ModelConfig, place: Place) -> Iterator[Problem]:
-    if model.function is not None and not is_package(model.source):
+    if model.function is not None and not comes_converted(model):
         yield Problem(
             (*place, "function"),
             f"cannot be set: `{model.source}` is no package, and a converted source has one function; "

@@ -19,6 +19,7 @@ from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_O
 from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 from torch.export import ExportedProgram
 
+from coreml_gate.config.inherit import OWN_CONVERSION
 from coreml_gate.convert.capture import Captured
 from coreml_gate.convert.conversion import Task
 from coreml_gate.convert.graph_names import exported_name
@@ -33,6 +34,7 @@ CONVERSION_OPTIONS: Final = {
     "converter",
     "input",
     "output",
+    *OWN_CONVERSION,
 }
 """The options that a conversion depends on; limits and names do not change a package."""
 _DISTRIBUTIONS: Final = ("coremltools", "torch", "numpy", "protobuf", "scikit-learn")

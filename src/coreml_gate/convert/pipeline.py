@@ -20,6 +20,8 @@ from coreml_gate.convert.missing import missing_hint, missing_message, missing_o
 from coreml_gate.convert.origins import Origin
 from coreml_gate.convert.packages import save, save_packages, to_half
 from coreml_gate.convert.shims import identity_shims
+from coreml_gate.convert.team import team_package
+from coreml_gate.convert.twin import float32_twin
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.frozen import changed
@@ -48,6 +50,8 @@ def convert(
         return Conversion(ConversionFacts(status="not-needed", route="none"), None, source.path)
     started = clock()
     task = task_of(source, samples, config, folder)
+    if config.convert is not None or config.package is not None:
+        return _by_team(task, started, clock)
     failures: list[tuple[Route, ConversionFailedError]] = []
     for route in routes(source, config):
         try:
@@ -59,6 +63,37 @@ def convert(
             facts = changed(made.facts, seconds=clock() - started, notes=notes)
             return replace(made, facts=facts)
     return Conversion(_failed(failures, task, clock() - started), None, None, graph=folder / GRAPH)
+
+
+def _by_team(task: Task, started: float, clock: Callable[[], float]) -> Conversion:
+    """The team's own package, and a float32 twin; a failure is a value here as well."""
+    maker = str(task.config.convert or task.config.package)
+    try:
+        made = team_package(task)
+    except ConversionFailedError as failure:
+        facts = ConversionFacts(
+            status="failed",
+            route="none",
+            maker=maker,
+            seconds=clock() - started,
+            message=failure.message,
+            hint=failure.hint,
+        )
+        return Conversion(facts, None, None)
+
+    def own(config: ModelConfig, folder: Path) -> Conversion:
+        return convert(task.source, task.samples, config, folder)
+
+    twin = float32_twin(made, task, own)
+    facts = ConversionFacts(
+        status="converted",
+        route="none",
+        maker=maker,
+        twin=twin.how,
+        seconds=clock() - started,
+        notes=(*task.source.notes, *twin.notes),
+    )
+    return Conversion(facts, twin.path, made.path, graph=twin.graph)
 
 
 def compress_package(plain: Conversion, options: Compression, folder: Path) -> Conversion:

@@ -44,9 +44,16 @@ class MilEngine:
 def package_inputs(
     sample: Sample, interface: Sequence[Feature], config: ModelConfig
 ) -> dict[str, NDArray[Any]]:
-    """A sample as a package with these inputs takes it: arrays, and images with the channels last."""
+    """A sample as a package with these inputs takes it: arrays, and images with the channels last.
+
+    A package that the team converted may call its inputs otherwise than the source: where no name agrees,
+    they go by position.
+    """
     features = {feature.name: feature for feature in interface}
-    return {name: _array(value, features.get(name)) for name, value in package_sample(sample, config).items()}
+    given = package_sample(sample, config)
+    if len(given) == len(features) and given.keys().isdisjoint(features):
+        given = dict(zip(features, given.values(), strict=True))
+    return {name: _array(value, features.get(name)) for name, value in given.items()}
 
 
 def load_mil_engine(

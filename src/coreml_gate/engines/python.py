@@ -6,14 +6,46 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Final
 
+from coreml_gate.engines.large_files import WAY_OUT
 from coreml_gate.errors import GateError
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
+_SIGNS_OF_A_POINTER: Final = (
+    *("invalid load key, 'v'", "Unsupported operand 118"),  # torch.load: a pickle does not begin with a v
+    *("HeaderTooLarge", "header too large"),  # safetensors
+)
+_DISTRIBUTIONS: Final[Mapping[str, str]] = {
+    "Crypto": "pycryptodome",
+    "PIL": "pillow",
+    "attr": "attrs",
+    "bs4": "beautifulsoup4",
+    "clip": "openai-clip",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "dotenv": "python-dotenv",
+    "faiss": "faiss-cpu",
+    "google.protobuf": "protobuf",
+    "hydra": "hydra-core",
+    "lightning_fabric": "lightning",
+    "mpl_toolkits": "matplotlib",
+    "pytorch_lightning": "pytorch-lightning",
+    "segment_anything": "segment-anything",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "sksparse": "scikit-sparse",
+    "tensorflow_hub": "tensorflow-hub",
+    "torch_geometric": "torch-geometric",
+    "umap": "umap-learn",
+    "whisper": "openai-whisper",
+    "yaml": "pyyaml",
+}
+"""Modules that are installed under another name."""
 
 
 def load_callable(reference: str, root: Path, wrong: type[GateError]) -> Callable[..., object]:
@@ -47,7 +79,7 @@ def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> 
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         if isinstance(error, ModuleNotFoundError) and error.name is not None:
             raise wrong(*_missing_module(what, error.name, place_of(error, root))) from error
-        raise wrong(f"`{what}` raised {describe(error, root)}.", hint) from error
+        raise wrong(f"`{what}` raised {describe(error, root)}.", hint or _known_hint(error)) from error
 
 
 def describe(error: BaseException, root: Path) -> str:
@@ -135,9 +167,22 @@ def _callable_of(
     return found
 
 
+def _known_hint(error: BaseException) -> str:
+    """What torch and safetensors say of the pointer that Git LFS leaves in the place of weights."""
+    text = str(error)
+    return next((WAY_OUT for sign in _SIGNS_OF_A_POINTER if sign in text), "")
+
+
 def _missing_module(what: str, name: str, place: str) -> tuple[str, str]:
     importer = f" (imported by {place})" if place else ""
     return (
         f"`{what}` cannot be imported: there is no module `{name}`{importer}.",
-        f"install `{name.partition('.')[0]}` in this environment, or correct the name.",
+        f"install `{_distribution(name)}` in this environment, or correct the name.",
     )
+
+
+def _distribution(module: str) -> str:
+    """What to install for a module: ``scikit-learn`` for ``sklearn.svm``."""
+    parts = module.split(".")
+    names = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    return next((_DISTRIBUTIONS[name] for name in names if name in _DISTRIBUTIONS), parts[0])

@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.large_files import pointer_in
 from coreml_gate.engines.outputs import flatten_outputs
 from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.errors import SourceError
@@ -28,6 +29,7 @@ _FILES = {
     ".pt": "torchscript",
     ".pth": "torchscript",
     ".ts": "torchscript",
+    ".jit": "torchscript",
     ".mlpackage": "package",
 }
 
@@ -157,8 +159,11 @@ def _load_file(reference: str, root: Path, kind: str) -> Source:
     if not path.exists():
         raise SourceError(
             f"source `{reference}` does not exist in the repository.",
-            "paths are relative to the repository's root; is the file kept in Git LFS?",
+            "paths are relative to the repository's root; is it made by a command that did not run?",
         )
+    pointer = pointer_in(path)
+    if pointer is not None:
+        raise SourceError(*pointer.explained(reference))
     if kind == "package":
         return _package(reference, root)
     load = torch.export.load if kind == "exported-program" else torch.jit.load
@@ -189,7 +194,7 @@ def _package(reference: str, root: Path) -> Source:
     if not (path / "Manifest.json").is_file():
         raise SourceError(
             f"source `{reference}` is no package: it has no Manifest.json.",
-            "name the folder that `MLModel.save` wrote; is it kept in Git LFS?",
+            "name the folder that `MLModel.save` wrote.",
         )
     return Source("package", reference, root, path=path)
 

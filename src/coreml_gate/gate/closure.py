@@ -67,9 +67,10 @@ class Closures:
         return FileTree(self.root)
 
     def of(self, model: ModelConfig) -> Closure:
-        """The closure of a model's source, samples and metric, and of its variants' sources."""
+        """The closure of a model's source, samples, metric and conversion, and of its variants' sources."""
         variants = (variant.source for variant in model.variant)
-        named = (model.source, model.samples, model.evaluate, *variants)
+        conversion = (model.convert, model.package, *self._built_by(model))
+        named = (model.source, model.samples, model.evaluate, *conversion, *variants)
         references = [parse_reference(text) for text in named if text is not None]
         scripts = [posixpath.normpath(item.path) for item in references if isinstance(item, ScriptReference)]
         modules = [item.module for item in references if isinstance(item, ModuleReference)]
@@ -84,6 +85,11 @@ class Closures:
         absent = looked_for.union(*(node.absent for node in nodes)) - files
         behind = self.tree.behind(looked_for).union(*(node.behind for node in nodes))
         return Closure(files, absent, behind, frozenset[str]().union(*map(self._ends_of, files)))
+
+    def _built_by(self, model: ModelConfig) -> tuple[str, ...]:
+        """The files that a command names: a script with its imports, as ``file.py:main``, or data."""
+        files = [word for word in model.build if self.tree.exists(posixpath.normpath(word))]
+        return tuple(f"{file}:main" if file.endswith(".py") else file for file in files)
 
     def _ends_of(self, path: str) -> frozenset[str]:
         if path not in self._ends:

@@ -28,6 +28,7 @@ from coreml_gate.measure.compare import compare
 from coreml_gate.measure.evaluate import evaluate
 from coreml_gate.measure.shapes import shape_cases
 from coreml_gate.mil.package import Package, read_package
+from coreml_gate.mil.to_float32 import widened
 from coreml_gate.record import Comparison, MetricValue, PerturbedSample
 from coreml_gate.torch_graph import TorchGraph, read_graph
 
@@ -192,7 +193,10 @@ class Bench:
             return self.reference.given
         if made.package is None or made.reference is None:
             return None
-        shipped, wide = read_package(made.package), read_package(made.reference)
+        function = self.job.model.function
+        shipped, wide = (read_package(path).choosing(function) for path in (made.package, made.reference))
+        if made.facts.twin == "widened":
+            wide = widened(wide)
         return Packages(shipped, wide, made.origins, made.facts.route, self.graph)
 
     @cached_property

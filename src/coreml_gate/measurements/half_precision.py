@@ -94,8 +94,10 @@ def _why_no_repair(case: "HalfPrecisionCase", packages: "Packages", bench: "Benc
     from coreml_gate.criteria import keeps_precision
     from coreml_gate.diagnose.repair import Trial
 
-    if packages.origins is None:
+    if bench.reference.given is not None:
         return "no repair: the package is taken as it is; name its source, and keep-fp32 can be searched."
+    if packages.origins is None:
+        return "no repair: your own conversion made the package, and keep-fp32 is an option of the gate's."
     compressed = bench.job.model.compress is not None
     if compressed and keeps_precision(Trial(case).compared(frozenset()), case.limits):
         return (

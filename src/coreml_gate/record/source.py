@@ -67,6 +67,11 @@ class ConversionFacts(Part):
     route: Literal["export", "trace", "none"]
     seconds: NonNegativeFloat = 0.0
     cached: bool = False
+    maker: str = ""
+    """The team's own conversion as the configuration names it; empty: the gate converted."""
+    twin: Literal["converted", "called-again", "gate", "widened", "package"] = "converted"
+    """How the float32 twin came to be: converted as the package was, by the team's callable once more, by the
+    gate from the same source, by widening the package, or not at all: the package computes in float32."""
     missing: tuple[MissingOperation, ...] = ()
     message: str = ""
     """The converter's own words when it failed."""

@@ -1,0 +1,66 @@
+"""What is measured of a package that the team's own script makes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coreml_gate.children.job import ModelJob
+from coreml_gate.record import ModelRecord
+from tests.worker.test_child import measured
+
+JobOf = Callable[..., ModelJob]
+SCRIPT = """
+import coremltools as ct
+import torch
+
+
+def to_coreml(module{arguments}):
+    {before}
+    traced = torch.jit.trace(module, torch.zeros(1, 4))
+    inputs = [ct.TensorType(name="{name}", shape=(1, 4))]
+    return ct.convert(traced, inputs=inputs, skip_model_load=True{options})
+"""
+
+
+@pytest.fixture
+def judged(job_of: JobOf, tree: Path) -> Callable[..., ModelRecord]:
+    def judge(before: str = "pass", name: str = "x", arguments: str = "", options: str = "") -> ModelRecord:
+        text = SCRIPT.format(before=before, name=name, arguments=arguments, options=options)
+        (tree / "export.py").write_text(text, encoding="utf-8")
+        return measured(job_of(convert="export.py:to_coreml", evaluate="models/net.py:evaluate"))
+
+    return judge
+
+
+def test_the_teams_package_is_measured_in_every_part(judged: Callable[..., ModelRecord]) -> None:
+    precision = ", compute_precision"
+    record = judged(name="pixels", arguments=f"{precision}=None", options=f"{precision}=compute_precision")
+    assert record.problem is None
+    assert record.conversion is not None
+    assert record.conversion.twin == "called-again"
+    assert record.package is not None
+    assert [feature.name for feature in record.package.inputs] == ["pixels"], "not the source's name"
+    assert len(record.parity) == len(record.precision) == 3
+    assert max(item.relative_error for item in record.parity) < 1e-5
+    assert all(item.psnr is not None and 40 < item.psnr < 90 for item in record.precision)
+    assert [metric.side for metric in record.metrics] == ["source", "fp32", "fp16"]
+    assert record.memory is not None
+
+
+def test_what_the_script_does_wrong_fails_parity_and_not_precision(
+    judged: Callable[..., ModelRecord],
+) -> None:
+    record = judged(before="module.line.bias.add_(5)")
+    assert record.conversion is not None
+    assert record.conversion.twin == "widened"
+    assert min(item.relative_error for item in record.parity) > 0.1
+    assert all(item.psnr is not None and item.psnr > 40 for item in record.precision)
+
+
+def test_a_script_that_fails_leaves_a_failed_conversion(judged: Callable[..., ModelRecord]) -> None:
+    record = judged(before="raise RuntimeError('no licence')")
+    assert record.package is None
+    assert record.conversion is not None
+    assert record.conversion.status == "failed"
+    assert "no licence (export.py:7)" in record.conversion.message
