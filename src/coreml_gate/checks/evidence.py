@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from coreml_gate.config import Limits, ModelConfig
 from coreml_gate.errors import UnsupportedOperationsError
+from coreml_gate.mil.diff import read_outline
+from coreml_gate.mil.diff_matching import partners
 from coreml_gate.record import Environment, Metric, ModelRecord
 from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
@@ -35,6 +38,13 @@ class Evidence:
     def limits(self) -> Limits:
         """The limits of this model."""
         return self.config.limits
+
+    @cached_property
+    def partners(self) -> Mapping[str, str] | None:
+        """The baseline's operation for each of the head's, by plain names; ``None`` without both outlines."""
+        if self.base is None or not self.base.outline or not self.head.outline:
+            return None
+        return partners(read_outline(self.base.outline), read_outline(self.head.outline))
 
     @property
     def toolchain_changes(self) -> tuple[str, ...]:

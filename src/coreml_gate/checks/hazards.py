@@ -2,7 +2,7 @@
 
 What harms an output explains why the precision check fails; what harms one in the Neural Engine estimate
 only, or comes near a bound, is a warning. Names of operations are counters, so against the baseline a hazard
-is the same one when its kind, its module and the type of its operation are.
+is the same one when it is of the same kind and the programs' outlines pair the two operations.
 """
 
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
+from coreml_gate.mil.diff_matching import plain_name
 from coreml_gate.record import Diagnosis, Hazard, HazardKind, OperationError, Repair, Rewrite
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, number
@@ -74,10 +75,10 @@ def _nothing(diagnosis: Diagnosis) -> Finding:
 def _finding(
     hazards: tuple[Hazard, ...], status: Status, diagnosis: Diagnosis, evidence: Evidence
 ) -> Finding:
-    known = _base_hazards(evidence)
-    ordered = sorted(hazards, key=lambda hazard: _key(hazard) in known)
+    known = {hazard.operation: _base_of(hazard, evidence) for hazard in hazards}
+    ordered = sorted(hazards, key=lambda hazard: known[hazard.operation] is not None)
     first = ordered[0]
-    base = known.get(_key(first))
+    base = known[first.operation]
     rest = len(ordered) - 1
     more = f" The details have {counted(rest, 'more operation')}." if rest else ""
     on_engine = any(hazard.bites_in == "neural-engine" for hazard in hazards)
@@ -128,13 +129,22 @@ def _change(hazard: Hazard, base: Hazard | None) -> str:
     return f" (baseline: {number(base.reaches)})"
 
 
-def _base_hazards(evidence: Evidence) -> dict[tuple[str, str, str], Hazard]:
+def _base_of(hazard: Hazard, evidence: Evidence) -> Hazard | None:
+    """The same hazard in the baseline: of the same kind, at the operation that this one was there."""
     diagnosis = None if evidence.base is None else evidence.base.diagnosis
-    return {} if diagnosis is None else {_key(hazard): hazard for hazard in reversed(diagnosis.hazards)}
+    if diagnosis is None:
+        return None
+    alike = [known for known in diagnosis.hazards if known.kind == hazard.kind]
+    if evidence.partners is None:
+        return next((known for known in alike if _described(known) == _described(hazard)), None)
+    name = plain_name(hazard.operation)
+    there = evidence.partners.get(name, name)  # an input is none of the operations
+    return next((known for known in alike if plain_name(known.operation) == there), None)
 
 
-def _key(hazard: Hazard) -> tuple[str, str, str]:
-    return hazard.kind, hazard.module, hazard.operation_type
+def _described(hazard: Hazard) -> tuple[str, str]:
+    """What tells operations of two programs apart where nothing pairs them."""
+    return hazard.module, hazard.operation_type
 
 
 def _hint(hazards: list[Hazard], rewrites: tuple[Rewrite, ...]) -> str:

@@ -12,6 +12,8 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.rule_places import new_places
+from coreml_gate.frozen import changed
 from coreml_gate.record import RuleMatch, RulePlace
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, listed
@@ -30,10 +32,9 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if matches is None:
         return (skipped(NAME, SUBJECT, "nobody looked: measuring stopped before it."),)
     off = evidence.config.rules.off
-    asked = [match for match in matches if match.rule not in off]
+    asked = [match for match in matches if match.rule not in off and match.places]
     known = _known(evidence)
-    new = [match for match in asked if match.count > known.get(match.rule, 0)]
-    old = [match for match in asked if match not in new]
+    new, old = _compared(asked, evidence)
     return (
         *_alone(new, known),
         *_slow(new, known, compared=evidence.base is not None and evidence.base.rules is not None),
@@ -43,9 +44,29 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _known(evidence: Evidence) -> Mapping[str, int]:
-    """How often each rule fires in the baseline: names of operations move, so places cannot be compared."""
+    """How often each rule fires in the baseline."""
+    return {rule: match.count for rule, match in _base_matches(evidence).items()}
+
+
+def _base_matches(evidence: Evidence) -> Mapping[str, RuleMatch]:
     base = None if evidence.base is None else evidence.base.rules
-    return {match.rule: match.count for match in base or ()}
+    return {match.rule: match for match in base or ()}
+
+
+def _compared(asked: Sequence[RuleMatch], evidence: Evidence) -> tuple[list[RuleMatch], list[RuleMatch]]:
+    """What fires at a place at which the baseline does not, that place first; and the rest."""
+    known = _base_matches(evidence)
+    partners = (evidence.partners if known else None) or {}
+    new: list[RuleMatch] = []
+    old: list[RuleMatch] = []
+    for match in asked:
+        places = new_places(match, known.get(match.rule), partners)
+        rest = tuple(place for place in match.places if place not in places)
+        if places:
+            new.append(changed(match, places=(*places, *rest)))
+        else:
+            old.append(match)
+    return new, old
 
 
 def _alone(new: Sequence[RuleMatch], known: Mapping[str, int]) -> Iterator[Finding]:

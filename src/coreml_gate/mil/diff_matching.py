@@ -153,6 +153,22 @@ def match(base: Outline, head: Outline) -> Matching:
     return found
 
 
+def partners(base: Outline, head: Outline) -> dict[str, str]:
+    """The base's operation for each of the head's, by their plain names; empty where it has none."""
+    found = match(base, head)
+    return {
+        plain_name(node.name): plain_name(base.nodes[found.to_base[number]].name)
+        if number in found.to_base
+        else ""
+        for number, node in enumerate(head.nodes)
+    }
+
+
+def plain_name(name: str) -> str:
+    """An operation's name without the suffixes that the converter gives it for a precision."""
+    return _PRECISION.sub("", name)
+
+
 def _same_before(graph: Graph, index: int) -> Key:
     return graph.rising_with_weights[index]
 
@@ -175,7 +191,7 @@ def _same_structure_after(graph: Graph, index: int) -> Key:
 
 
 def _same_name(graph: Graph, index: int) -> Key:
-    return (_PRECISION.sub("", graph.nodes[index].name), graph.nodes[index].type)
+    return (plain_name(graph.nodes[index].name), graph.nodes[index].type)
 
 
 _STEPS: Sequence[tuple[_Keys, bool]] = (

@@ -49,8 +49,15 @@ class Index:
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
-        """All operations but constants, nested ones included."""
+        """All operations that run, nested ones included: neither constants nor what unpacks them."""
+        return tuple(item for item in self._beside_constants if not self._is_stored(item))
+
+    @cached_property
+    def _beside_constants(self) -> tuple[Operation, ...]:
         return tuple(operation for operation in self.function.block.walk() if operation.type != "const")
+
+    def _is_stored(self, operation: Operation) -> bool:
+        return any(value.name in self.stored for value in operation.outputs)
 
     @cached_property
     def producers(self) -> dict[str, Operation]:
@@ -61,7 +68,7 @@ class Index:
     def readers(self) -> dict[str, tuple[Operation, ...]]:
         """The operations that read a value, by the value's name."""
         found: dict[str, list[Operation]] = {}
-        for operation in self.operations:
+        for operation in self._beside_constants:
             for name in dict.fromkeys(operation.reads()):
                 found.setdefault(name, []).append(operation)
         return {name: tuple(operations) for name, operations in found.items()}
@@ -77,6 +84,11 @@ class Index:
         return constants_in(self.function.block.walk())
 
     @cached_property
+    def packed(self) -> tuple[Operation, ...]:
+        """The operations that unpack or expand stored weights (``constexpr_*``)."""
+        return tuple(item for item in self._beside_constants if self._is_stored(item))
+
+    @cached_property
     def stored(self) -> frozenset[str]:
         """Names of the values that the package holds, plain or packed (``constexpr_*``)."""
         names: set[str] = set()
@@ -87,7 +99,7 @@ class Index:
 
     def of(self, *types: str) -> Iterator[Operation]:
         """The operations of these types, in order."""
-        return (operation for operation in self.operations if operation.type in types)
+        return (operation for operation in self._beside_constants if operation.type in types)
 
     def name(self, operation: Operation, parameter: str) -> str | None:
         """The name of the value that a parameter reads; ``None`` for an immediate value or none at all."""

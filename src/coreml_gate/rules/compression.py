@@ -30,7 +30,7 @@ _SPARSE_SHARE: Final = 0.5
 )
 def layer_left_out(program: Index) -> Iterator[Match]:
     """Did compression leave a layer out?"""
-    if not any(item.type != "constexpr_cast" for item in _compressed(program)):
+    if not any(item.type != "constexpr_cast" for item in program.packed):
         return
     for operation, parameter, name in program.weights():
         if operation.type == "gather":
@@ -40,10 +40,6 @@ def layer_left_out(program: Index) -> Iterator[Match]:
             yield Match(
                 operation.name, f"the {parameter} of `{operation.type}`, {list(shape)}, is not compressed"
             )
-
-
-def _compressed(program: Index) -> tuple[Operation, ...]:
-    return tuple(item for item in program.operations if item.type.startswith("constexpr_"))
 
 
 @rule(
