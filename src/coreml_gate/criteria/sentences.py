@@ -16,6 +16,11 @@ SIDES: Final[dict[Side, str]] = {
 }
 
 
+def name_of(side: Side) -> str:
+    """Who computed, in words; another engine bears its own name."""
+    return SIDES.get(side, side)
+
+
 def place_of(place: ElementIndex | None, sample: int) -> str:
     """``(0, 7) of sample 3``."""
     return f"sample {sample}" if place is None else f"{place.index} of sample {sample}"
@@ -26,8 +31,8 @@ def values_at(comparison: Comparison, place: ElementIndex | None) -> str:
     if place is None:
         return ""
     return (
-        f" ({SIDES[comparison.reference]} {number(place.reference, 5)}, "
-        f"{SIDES[comparison.candidate]} {number(place.candidate, 5)})"
+        f" ({name_of(comparison.reference)} {number(place.reference, 5)}, "
+        f"{name_of(comparison.candidate)} {number(place.candidate, 5)})"
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from coreml_gate.criteria.by_output import Group, comparable
-from coreml_gate.criteria.sentences import SIDES, place_of, values_at
+from coreml_gate.criteria.sentences import name_of, place_of, values_at
 from coreml_gate.record import Comparison
 from coreml_gate.verdict import SEVERITY, Status
 from coreml_gate.wording import number, passing_maximum, passing_minimum, percent
@@ -44,7 +44,7 @@ def shape(group: Group) -> Violation | None:
         return None
     first = unlike[0]
     return Violation(
-        f"shape {first.candidate_shape} in sample {first.sample}, the {SIDES[first.reference]} gives "
+        f"shape {first.candidate_shape} in sample {first.sample}, the {name_of(first.reference)} gives "
         f"{first.reference_shape} ({len(unlike)} of {len(group)} samples differ)"
     )
 
@@ -93,7 +93,7 @@ def describe_error(worst: Comparison, limit: float, values: str = "") -> str:
             f"({number(limit)} of the greatest value, {number(worst.max_reference)})"
         )
     else:
-        allowed = f"{number(limit)} (absolute, because the {SIDES[worst.reference]} is all zeros)"
+        allowed = f"{number(limit)} (absolute, because the {name_of(worst.reference)} is all zeros)"
     return (
         f"greatest difference {number(worst.max_abs_error)} at {place_of(worst.max_abs_place, worst.sample)}"
         f"{values}, allowed {allowed}"

@@ -1,11 +1,13 @@
 """The form of every part of a Record, and who computed its numbers."""
 
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import BaseModel, ConfigDict, RootModel, StringConstraints
 
-Side = Literal["source", "fp32", "fp16", "neural-engine", "core-ml", "stand-in", "litert"]
-"""Who computed: the source, our MIL runtime in a numeric mode, Core ML, what stands in for it, LiteRT."""
+EngineName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Side = Literal["source", "fp32", "fp16", "neural-engine", "core-ml", "stand-in", "litert"] | EngineName
+"""Who computed: the source, our MIL runtime in a numeric mode, Core ML, what stands in for it, LiteRT, or
+another engine by its name."""
 Content = TypeVar("Content")
 
 

@@ -4,14 +4,14 @@ from datetime import date
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from coreml_gate.errors import RecordError
-from coreml_gate.record.base import Measured
+from coreml_gate.record.base import EngineName, Measured
 from coreml_gate.record.comparison import Comparison, MetricValue
 from coreml_gate.record.core_ml import CoreMlFacts, Placement
 from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, PerturbedSample
-from coreml_gate.record.engines import LiteRtFacts
+from coreml_gate.record.engines import EngineFacts, LiteRtFacts
 from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import CompressionFacts, CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.record.rules import RuleMatch
@@ -21,7 +21,13 @@ SCHEMA_VERSION: Final = 1
 
 
 class ModelRecord(Measured):
-    """Everything measured of one model; a part is ``None`` when measuring stopped before it."""
+    """Everything measured of one model; a part is ``None`` when measuring stopped before it.
+
+    A key beyond the fields is another engine's: its name, and its :class:`EngineFacts`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[EngineName, EngineFacts] = Field(init=False)
 
     name: str
     content: str = ""
@@ -60,6 +66,11 @@ class ModelRecord(Measured):
     problem: Problem | None = None
     variants: tuple["ModelRecord", ...] = ()
     """Other packages of the model, each measured as a model is; they have no variants of their own."""
+
+    def engine(self, name: str) -> EngineFacts | None:
+        """What another engine made of the source, or ``None``: it was not asked for."""
+        found = getattr(self, name, None)
+        return found if isinstance(found, EngineFacts) else None
 
 
 class SkippedModel(Measured):
