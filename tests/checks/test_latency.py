@@ -77,7 +77,10 @@ def test_a_timing_process_that_dies_is_unsure_with_its_phase() -> None:
     ending = ChildEnding(how="timed-out", phase="load", message="still running after 300 s", log_tail=("x",))
     found = only(findings(core_ml(timing=timing(metrics=(), ending=ending, stopped="process ended"))))
     assert (found.status, found.value) == (Status.UNSURE, None)
-    assert "timed-out in phase load: still running after 300 s" in found.message
+    assert (
+        "the timing process timed out and was killed in phase load (still running after 300 s)."
+        in found.message
+    )
 
 
 def test_the_stand_in_never_passes_for_core_ml() -> None:

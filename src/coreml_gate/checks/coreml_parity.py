@@ -32,13 +32,6 @@ NAME: Final = "coreml-parity"
 
 _AGREES: Final = "; our runtime agrees with PyTorch"
 _PACKAGE: Final = ", and our runtime does not agree with PyTorch either: the package is wrong, not Core ML"
-_WORDS: Final = {
-    "failed": "failed",
-    "crashed": "crashed",
-    "timed-out": "hung and was ended",
-    "out-of-memory": "was killed",
-}
-
 _VIRTUAL: Final = (
     "virtual machines have no Neural Engine and a paravirtual GPU: ask there for CPU_ONLY (`core-ml-units` "
     "in [gate]), and for the rest on a Mac of your own."
@@ -155,10 +148,7 @@ def _ended(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> Finding:
         check=NAME,
         status=Status.UNSURE if excused else Status.FAIL,
         subject=_subject(run, facts),
-        message=(
-            f"{_who((run,), facts)}: the child process {_WORDS[ending.how]} in phase {ending.phase} "
-            f"({ending.message})."
-        ),
+        message=(f"{_who((run,), facts)}: {ending.clause()}."),
         hint=_VIRTUAL
         if excused
         else "the details hold its last lines; try another `compute-units`, and report it to Apple.",

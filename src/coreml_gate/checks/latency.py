@@ -121,7 +121,7 @@ def _untimed(metric: Metric, timing: Timing, machine: Machine) -> Finding:
     ending = timing.ending
     reason = "it was not timed."
     if ending is not None:
-        reason = f"the timing process {ending.how} in phase {ending.phase}: {ending.message}."
+        reason = f"{ending.clause('the timing process')}."
     return Finding(
         check=NAME,
         status=Status.UNSURE,

@@ -26,13 +26,6 @@ _HINT: Final = (
     "compare with `coreml-parity`: where a Mac is right and the phone is not, leave that hardware out."
 )
 
-_WORDS: Final = {
-    "failed": "failed",
-    "crashed": "crashed",
-    "timed-out": "hung and was ended",
-    "out-of-memory": "was killed",
-}
-
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per device and choice of hardware, in ms; and one per limit whose device was not there."""
@@ -139,7 +132,7 @@ def _ended(facts: DeviceFacts, subject: str) -> Finding:
         check=NAME,
         status=Status.FAIL if reached else Status.UNSURE,
         subject=subject,
-        message=f"{subject}: it {_WORDS[ending.how]} in phase {ending.phase} ({ending.message}).",
+        message=f"{subject}: {ending.clause('it')}.",
         hint="the details hold the last lines." if ending.log_tail else "",
         details=ending.log_tail,
     )

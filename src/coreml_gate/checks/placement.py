@@ -78,7 +78,7 @@ def _measured(head: Placement, base: Placement | None, *, virtual: bool) -> Find
 
 def _why_unknown(head: Placement, total: int, unknown: int) -> str:
     if head.ending is not None:
-        return f"the child process {head.ending.how} in phase {head.ending.phase} ({head.ending.message})"
+        return head.ending.clause()
     if not total:
         return "Core ML named no operation"
     return f"Core ML does not tell for {unknown} of {counted(total, 'operation')}"
