@@ -51,7 +51,8 @@ coremltools' own; each exclusion has its reason in
 [conformance/exclusions.toml](../conformance/exclusions.toml). *Unit tests* names tests of
 [tests/runtime/ops](../tests/runtime/ops) that run this version, found by running them
 (`python conformance/unit_tests.py`); the rounding of every version has its test in
-[tests/runtime/test_rounding.py](../tests/runtime/test_rounding.py) besides.
+[tests/runtime/test_rounding.py](../tests/runtime/test_rounding.py) besides. What is known of Core ML's own
+values stands in [core-ml-truths.md](core-ml-truths.md).
 
 ## The suite
 

@@ -153,9 +153,9 @@ def report(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def summary(outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    """Counts by file and type with the largest distance of what passed; by reason what did not pass."""
+    """Counts by file and type, with the largest distance of what passed; what did not, by reason and name."""
     files: dict[str, dict[str, Counter[str]]] = {}
-    reasons = Counter[str]()
+    reasons, others = Counter[str](), list[str]()
     for item in outcomes:
         counts = files.setdefault(item.file, {}).setdefault(item.dtype, Counter())
         counts[item.status] += 1
@@ -163,7 +163,8 @@ def summary(outcomes: Iterable[Outcome]) -> dict[str, Any]:
             counts["ulps"] = max(counts["ulps"], int(item.ulps))
         else:
             reasons[item.reason] += 1
-    return {"files": files, "reasons": reasons}
+            others.append(f"{item.file}: {item.name}")
+    return {"files": files, "reasons": reasons, "not passed": others}
 
 
 if __name__ == "__main__":

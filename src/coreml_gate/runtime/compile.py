@@ -16,7 +16,7 @@ from coreml_gate.runtime.fuse import FUSED, fuse
 from coreml_gate.runtime.gru_layer import GruCall, GruLayer, Plain
 from coreml_gate.runtime.gru_loop import GruLoop, gru_loop
 from coreml_gate.runtime.ops import find
-from coreml_gate.runtime.ops.neural_engine import engine_half
+from coreml_gate.runtime.ops.neural_engine import engine_half, flushed
 from coreml_gate.runtime.plan import Observe, Plan, Step, named
 from coreml_gate.runtime.precision import Mode, storage, store, widen
 from coreml_gate.runtime.registry import (
@@ -326,12 +326,16 @@ def _on_engine(implementation: Implementation) -> Implementation:
     output = implementation.engine_output
 
     def rounded(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
-        results = body(*arguments)
+        results = body(*map(_engine_operand, arguments))
         single = isinstance(results, Tensor)
         kept = [_engine_value(result, output) for result in ((results,) if single else results)]
         return kept[0] if single else tuple(kept)
 
     return replace(implementation, body=rounded, native=False)
+
+
+def _engine_operand(argument: Any) -> Any:  # noqa: ANN401  # whatever the body takes
+    return flushed(argument) if isinstance(argument, Tensor) and argument.dtype is torch.float32 else argument
 
 
 def _engine_value(result: Any, output: Body | None) -> Any:  # noqa: ANN401  # whatever the body gives

@@ -29,9 +29,13 @@ def engine_half(x: Tensor) -> Tensor:
     """
     bits = x.contiguous().view(torch.int32)
     rounded = (bits + _HALFWAY).bitwise_and(-(1 << _DROPPED_BITS)).view(torch.float32)
+    return torch.where(x.isfinite(), flushed(rounded), x).half()
+
+
+def flushed(x: Tensor) -> Tensor:
+    """Float32 without the magnitudes of subnormal halves."""
     tiny = torch.where(x.abs() < _SMALLEST_NORMAL / 2, 0.0, _SMALLEST_NORMAL).copysign(x)
-    normal = torch.where(x.abs() < _SMALLEST_NORMAL, tiny, rounded)
-    return torch.where(x.isfinite(), normal, x).half()
+    return torch.where(x.abs() < _SMALLEST_NORMAL, tiny, x)
 
 
 def saturated(product: Tensor) -> Tensor:
@@ -49,7 +53,7 @@ def narrow_sum(x: Tensor, axes: Ints, keep_dims: bool) -> Tensor:
     flat = x.permute(*rest, *over).reshape(*(x.shape[axis] for axis in rest), -1)
     total = torch.zeros(flat.shape[:-1])
     for block in in_blocks(flat, -1, _BLOCK):
-        total = (total + block.float().sum(-1)).half().float()
+        total = engine_half(total + block.sum(-1)).float()
     shape = [1 if axis in over else size for axis, size in enumerate(x.shape)]
     return total.reshape(shape) if keep_dims else total
 

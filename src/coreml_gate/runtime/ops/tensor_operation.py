@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coreml_gate.errors import PackageError
 from coreml_gate.runtime.registry import EXACT, ROUND, Ints, Number, Tensors, operation
 
 
@@ -94,6 +95,9 @@ def _border(size: int, before: int, after: int, mode: str) -> Tensor:
 
 @operation(ROUND)
 def range_1d(end: Number, start: Number, step: Number) -> Tensor:
+    if (end - start) * step < 0:
+        message = f"the range from {start} to {end} in steps of {step} is invalid to Core ML as well"
+        raise PackageError(f"{message} (apple/coremltools#2838).", "look for a negative shift of torch.roll.")
     return torch.arange(start, end, step)
 
 
