@@ -40,7 +40,9 @@ def test_the_map_lists_the_layers_in_their_order() -> None:
     assert page == with_table(page)
 
 
-@pytest.mark.parametrize("module", ["coreml_gate.gate.plan", "coreml_gate.gate.formats"])
+@pytest.mark.parametrize(
+    "module", ["coreml_gate.gate.plan", "coreml_gate.gate.formats", "coreml_gate.worker.models"]
+)
 def test_planning_loads_nothing_slow(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({SLOW!r} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -13,7 +13,8 @@ from coreml_gate.record import ChildEnding, Diagnosis, HalfMode
 
 if TYPE_CHECKING:
     from coreml_gate.diagnose.repair import HalfPrecisionCase
-    from coreml_gate.measurements.bench import Bench, Packages
+    from coreml_gate.measurements.bench import Bench
+    from coreml_gate.measurements.reference import Packages
 
 PARTS: Final = (Diagnosis,)
 STEPS: Final[Mapping[str, str]] = {"diagnose": "looking for what half precision breaks"}

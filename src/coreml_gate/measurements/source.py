@@ -10,7 +10,8 @@ from coreml_gate.measurements.measurement import problem_of_ending
 from coreml_gate.record import ChildEnding, ConversionFacts, Problem, SourceFacts
 
 if TYPE_CHECKING:
-    from coreml_gate.measurements.bench import Bench, Reference
+    from coreml_gate.measurements.bench import Bench
+    from coreml_gate.measurements.reference import Reference
 
 PARTS: Final = (SourceFacts, ConversionFacts)
 STEPS: Final[Mapping[str, str]] = {"source": "building and running the source"}

@@ -1,0 +1,53 @@
+"""The conversions of one source, each made once."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.children.job import ModelJob
+from coreml_gate.config import ModelConfig
+from coreml_gate.convert import Conversion, ConversionCache, convert
+from coreml_gate.convert.key import CONVERSION_OPTIONS
+from coreml_gate.convert.pipeline import compress_package
+from coreml_gate.frozen import changed
+from coreml_gate.measurements.reference import Reference
+
+UNCOMPRESSED: Final = "uncompressed"
+
+
+@dataclass(frozen=True)
+class Conversions:
+    """Converts each set of options once: packages that differ in compression alone share a conversion."""
+
+    reference: Reference
+    made: dict[str, Conversion] = field(default_factory=dict)
+
+    def of_model(self, job: ModelJob) -> Conversion:
+        """The packages of the model itself."""
+        conversion = self._convert(job.model, job.folder, job)
+        if job.model.compress is None:
+            self.made[_options(job.model)] = conversion
+        return conversion
+
+    def of_variant(self, job: ModelJob) -> Conversion:
+        """The packages of a variant; its own folder takes what belongs to it alone."""
+        plain, compress = self._uncompressed(job), job.model.compress
+        return plain if compress is None else compress_package(plain, compress, job.folder)
+
+    def _uncompressed(self, job: ModelJob) -> Conversion:
+        key, config = _options(job.model), job.model
+        if key not in self.made:
+            plain = changed(config, compress=None)
+            folder = job.folder.parent / f"{UNCOMPRESSED}-{len(self.made)}" if config.compress else job.folder
+            self.made[key] = self._convert(plain, folder, job)
+        return self.made[key]
+
+    def _convert(self, config: ModelConfig, folder: Path, job: ModelJob) -> Conversion:
+        """The packages with these options, from the cache where they are in it."""
+        source, samples = self.reference.source, self.reference.samples
+        cache = None if job.cache is None else ConversionCache(job.cache)
+        return convert(source, samples, config, folder, cache=cache, closure=job.closure)
+
+
+def _options(config: ModelConfig) -> str:
+    return config.model_dump_json(include=set(CONVERSION_OPTIONS) - {"compress"})

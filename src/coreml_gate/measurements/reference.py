@@ -1,0 +1,80 @@
+"""What a package is compared with: the source, its samples and its outputs; and a package as a source."""
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Literal
+
+from coreml_gate.children.job import ModelJob
+from coreml_gate.convert.capture import Route
+from coreml_gate.engines.engine import Outputs
+from coreml_gate.engines.samples import Samples, load_samples
+from coreml_gate.engines.source import Source, load_source
+from coreml_gate.engines.torch_source import SourceEngine
+from coreml_gate.mil.package import Package, read_package
+from coreml_gate.torch_graph import TorchGraph
+
+PACKAGE_NAME: Final = "package.mlpackage"
+
+
+@dataclass(frozen=True)
+class Packages:
+    """The package that ships, and its float32 twin, which tells conversion errors from precision errors."""
+
+    shipped: Package
+    wide: Package
+    origins: Path | None = None
+    route: Literal["export", "trace", "none"] = "none"
+    graph: TorchGraph | None = None
+
+    @property
+    def route_taken(self) -> Route:
+        """The route by which they were converted, or the one that is tried first."""
+        return "trace" if self.route == "trace" else "export"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a package is compared with: the samples and, where there is a PyTorch source, its outputs."""
+
+    job: ModelJob
+
+    @cached_property
+    def source(self) -> Source:
+        """The source; raises :class:`SourceError` where there is none."""
+        return load_source(self.job.model.source, self.job.root)
+
+    @cached_property
+    def given(self) -> Packages | None:
+        """The source itself where it is a package, copied beside the Record: the base's tree goes away."""
+        path = self.source.path
+        if path is None:
+            return None
+        read_package(path).choosing(self.job.model.function)
+        copy = shutil.copytree(path, self.job.folder / PACKAGE_NAME, dirs_exist_ok=True)
+        package = read_package(copy).choosing(self.job.model.function)
+        return Packages(shipped=package, wide=package)
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The user's samples, or random ones."""
+        interface = () if self.given is None else self.given.shipped.interface.inputs
+        return load_samples(self.job.model, self.source, self.job.root, self.job.max_samples, interface)
+
+    @cached_property
+    def engine(self) -> SourceEngine | None:
+        """The source as an engine; ``None`` for a package."""
+        return None if self.given is not None else SourceEngine(self.source, self.job.model.output)
+
+    @cached_property
+    def outputs(self) -> tuple[Outputs, ...]:
+        """What the source computes of each sample; empty for a package."""
+        if self.engine is None:
+            return ()
+        return tuple(self.engine.run(sample, index) for index, sample in enumerate(self.samples.samples))
+
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """The source's output names, or ``None``: the package keeps its own."""
+        return tuple(self.outputs[0]) if self.outputs else None
