@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.doctor.models import of_machine, of_plan, of_run, of_timing
+from coreml_gate.doctor.models import of_machine, of_plan, of_run, of_timing, too_old
 from tests.checks.core_ml import GPU, answer, core_ml, ended, machine, placement, run, timed, timing
 
 MAC = core_ml().machine
@@ -72,3 +72,20 @@ def test_a_machine_whose_state_cannot_be_read_is_said_to_be_so() -> None:
     assert of_machine(MAC, is_mac=True).outcome == "ok"
     assert of_machine(machine(thermal_state="unknown"), is_mac=True).outcome == "cannot tell"
     assert of_machine(machine(thermal_state="unknown"), is_mac=False).outcome == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("system", "late"),
+    [
+        ("macOS 26.0 (25A354)", []),
+        ("macOS 15.0 (24A335)", []),
+        ("macOS 14.5 (23F79)", ["state", "functions"]),
+        ("macOS 14.3 (23D56)", ["state", "functions", "compute plan"]),
+        ("unknown", []),
+    ],
+)
+def test_what_a_macos_cannot_do_yet_is_no_fault_of_the_mac(system: str, late: list[str]) -> None:
+    tried = ("convolution", "state", "functions", "compute plan", "timing")
+    found = {what: too_old(what, machine(system=system)) for what in tried}
+    assert [what for what, answer in found.items() if answer is not None] == late
+    assert {answer.outcome for answer in found.values() if answer is not None} <= {"cannot tell"}

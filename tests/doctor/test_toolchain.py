@@ -7,7 +7,7 @@ import pytest
 
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.doctor.answer import Subject
-from coreml_gate.doctor.toolchain import free_disk, versions
+from coreml_gate.doctor.toolchain import free_disk, system, versions
 from coreml_gate.measurements.native_module import NEEDED, missing_names
 from coreml_gate.stand_in import native
 from coreml_gate.worker.supervisor import Supervisor
@@ -23,9 +23,31 @@ def test_versions(coremltools: str, numpy: str, outcome: str) -> None:
     assert versions(subject).outcome == outcome
 
 
-def test_a_full_disk_is_told_before_a_compile_fails() -> None:
-    assert free_disk(4.9).outcome == "not ok"
-    assert free_disk(5.1).outcome == "ok"
+@pytest.mark.parametrize(
+    ("macos", "processor", "outcome", "words"),
+    [
+        ("15.5", "arm64", "ok", "macOS 15.5 on arm64"),
+        ("26.0.1", "arm64", "ok", "macOS 26.0.1 on arm64"),
+        ("14.5", "arm64", "ok", "too old for: state, functions"),
+        ("14.3", "arm64", "ok", "too old for: state, functions, compute plan"),
+        ("13.6", "arm64", "not ok", "torch's wheel needs macOS 14"),
+        ("15.5", "x86_64", "not ok", "torch has no wheel for it"),
+    ],
+)
+def test_the_oldest_macos_and_what_each_is_too_old_for(
+    macos: str, processor: str, outcome: str, words: str
+) -> None:
+    subject = Subject(Path(), Supervisor({}, ProcessLimits(1)), is_mac=True, units=(), versions={})
+    answer = system(subject, macos, processor)
+    assert answer.outcome == outcome
+    assert words in answer.text
+
+
+def test_room_is_counted_in_copies_of_a_package() -> None:
+    full = free_disk(3.4)
+    assert (full.outcome, "7 copies of a package of 0.5 GB" in full.text) == ("not ok", True)
+    assert free_disk(3.6).outcome == "ok"
+    assert "packages of up to 2 GB" in free_disk(14).text
 
 
 def test_a_native_module_without_a_name_is_told_by_the_name() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import coremltools
 import pytest
 
-from coreml_gate.doctor.toolchain import COREMLTOOLS
+from coreml_gate.doctor.toolchain import AVAILABLE_FROM, COREMLTOOLS, macos_version
 from coreml_gate.measurements.native_module import NEEDED
 from coreml_gate.stand_in import compute_plan, native
 from coreml_gate.stand_in.native import native_module
@@ -79,8 +79,11 @@ def test_the_module_sends_what_the_page_on_macs_says_it_does(selector: str) -> N
 
 def test_states_and_functions_need_macos_15_and_plans_14_4() -> None:
     oldest: dict[str, Any] = CONTRACT["available_from"]
-    assert oldest["Stateful model"] == oldest["The 'functionName' property"] == "15.0"
-    assert oldest["MLComputePlan"] == "14.4"
+    assert {
+        "state": macos_version(oldest["Stateful model"]),
+        "functions": macos_version(oldest["The 'functionName' property"]),
+        "compute plan": macos_version(oldest["MLComputePlan"]),
+    } == AVAILABLE_FROM
 
 
 def test_a_table_of_bindings_is_read_with_its_types_and_kinds() -> None:

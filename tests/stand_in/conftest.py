@@ -1,5 +1,6 @@
 """The stand-in in place for one test file, out again for the others; packages built in code."""
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from coreml_gate import stand_in
 
 @pytest.fixture(autouse=True, scope="session")
 def _installed() -> Iterator[None]:
-    stand_in.install()
+    stand_in.install(force=sys.platform == "darwin")
     yield
     stand_in.uninstall()
 

@@ -108,7 +108,7 @@ def test_a_macos_that_is_too_old_says_so(compiled: Path, script: Callable[..., N
 def test_the_plan_of_a_package_aborts_the_process(compiled: Path) -> None:
     """apple/coremltools#2757."""
     code = (
-        "from coreml_gate import stand_in; stand_in.install(); "
+        "from coreml_gate import stand_in; stand_in.install(force=True); "
         "from coremltools.models.compute_plan import MLComputePlan; "
         f"MLComputePlan.load_from_path({str(compiled.with_suffix('.mlpackage'))!r})"
     )

@@ -7,6 +7,7 @@ from coreml_gate.children.job import MachineJob, PackageAsked
 from coreml_gate.children.reference_data import reference_beside
 from coreml_gate.criteria import least_psnr
 from coreml_gate.doctor.answer import OFF_A_MAC, Answer, Outcome, Subject
+from coreml_gate.doctor.toolchain import AVAILABLE_FROM, macos_version
 from coreml_gate.measurements.trial_packages import TrialPackages
 from coreml_gate.record import ChildEnding, CoreMlRun, Machine, Placement, Timing
 from coreml_gate.timing import ALPHA, decide
@@ -35,12 +36,33 @@ def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float
             yield Answer(what, "cannot tell", "there is no Core ML here.", OFF_A_MAC)
         return
     for name, asked in packages.items():
-        reference, folder = reference_beside(asked.path), subject.folder / name
-        for run in predict_on(asked, reference, subject.units, folder, subject.supervisor):
-            yield of_run(name, run, machine)
+        yield from _predictions(name, asked, subject, machine)
     plain = packages["convolution"]
-    yield _plan(plain, subject)
+    yield too_old("compute plan", machine) or _plan(plain, subject)
     yield of_timing(_timed(plain, subject, clock))
+
+
+def _predictions(name: str, asked: PackageAsked, subject: Subject, machine: Machine) -> Iterator[Answer]:
+    if (refused := too_old(name, machine)) is not None:
+        yield refused
+        return
+    reference, folder = reference_beside(asked.path), subject.folder / name
+    for run in predict_on(asked, reference, subject.units, folder, subject.supervisor):
+        yield of_run(name, run, machine)
+
+
+def too_old(what: str, machine: Machine) -> Answer | None:
+    """What a macOS cannot do yet is no fault of this Mac: an answer for it, or ``None``."""
+    first = AVAILABLE_FROM.get(what)
+    version = macos_version(machine.system.removeprefix("macOS ").partition(" ")[0])
+    if first is None or version == (0, 0) or version >= first:
+        return None
+    return Answer(
+        what,
+        "cannot tell",
+        f"needs macOS {first[0]}.{first[1]}, this is {machine.system}.",
+        "update macOS, or measure models that need it on another Mac.",
+    )
 
 
 def of_machine(machine: Machine, *, is_mac: bool) -> Answer:

@@ -3,7 +3,7 @@
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from coreml_gate.children.job import MachineJob
@@ -11,8 +11,19 @@ from coreml_gate.doctor.answer import OFF_A_MAC, Answer, Subject
 from coreml_gate.measurements.native_module import MissingNames
 
 GIGABYTE: Final = 10**9
-LEAST_FREE_GB: Final = 5.0
-"""Two packages of a model of 200 MB, compiled once per child, leave room for several models."""
+COPIES_AT_ONCE: Final = 7
+"""Of one model's package while it is timed: base and head as packages and compiled (4), and the caches that
+Core ML keeps of base, head and the base's second copy (3). A child's copies go when it ends."""
+LEAST_PACKAGE_GB: Final = 0.5
+"""A package of 250 million half-precision weights: the doctor asks for room to measure one."""
+OLDEST_MACOS: Final = (14, 0)
+"""The torch 2.13 wheel for macOS is `macosx_14_0_arm64` and there is no other: Apple silicon, macOS 14."""
+AVAILABLE_FROM: Final[Mapping[str, tuple[int, int]]] = {
+    "state": (15, 0),
+    "functions": (15, 0),
+    "compute plan": (14, 4),
+}
+"""The first macOS on which coremltools' native half offers a thing, by its own error messages."""
 PYTHONS: Final = ((3, 11), (3, 12), (3, 13))
 """What coremltools 9.0 has wheels with a native half for."""
 COREMLTOOLS: Final = "9.0"
@@ -21,11 +32,35 @@ NUMPY_BREAKS_FROM: Final = (2, 4)
 
 
 def examine_toolchain(subject: Subject) -> Iterator[Answer]:
-    """Python, versions, native module, free disk."""
+    """System, Python, versions, native module, free disk."""
+    yield system(subject, platform.mac_ver()[0], platform.machine())
     yield _python(sys.version_info[:2])
     yield versions(subject)
     yield _native_module(subject)
     yield free_disk(shutil.disk_usage(subject.folder).free / GIGABYTE)
+
+
+def system(subject: Subject, macos: str, processor: str) -> Answer:
+    """Is this macOS new enough, and this processor Apple's?"""
+    if not subject.is_mac:
+        return Answer("system", "cannot tell", f"{platform.system()} on {processor}.", OFF_A_MAC)
+    text = f"macOS {macos} on {processor}"
+    if processor != "arm64":
+        return Answer(
+            "system", "not ok", f"{text}: torch has no wheel for it.", "take a Mac with Apple silicon."
+        )
+    version = macos_version(macos)
+    if version < OLDEST_MACOS:
+        return Answer("system", "not ok", f"{text}: torch's wheel needs macOS 14.", "update macOS.")
+    late = [what for what, first in AVAILABLE_FROM.items() if version < first]
+    missing = f"; too old for: {', '.join(late)}" if late else ""
+    return Answer("system", "ok", f"{text}{missing}")
+
+
+def macos_version(text: str) -> tuple[int, int]:
+    """``15.5`` as numbers; (0, 0) for what is no version."""
+    parts = [int(part) for part in text.split(".")[:2] if part.isdecimal()]
+    return (parts[0], parts[1] if len(parts) > 1 else 0) if parts else (0, 0)
 
 
 def _python(version: tuple[int, int]) -> Answer:
@@ -80,10 +115,15 @@ def _native_module(subject: Subject) -> Answer:
 
 
 def free_disk(free_gb: float) -> Answer:
-    """Is there room for packages and compiled models?"""
-    text = f"{free_gb:.1f} GB free"
-    if free_gb >= LEAST_FREE_GB:
+    """Is there room for a package, its compiled copies and Core ML's caches of them?"""
+    largest_gb = free_gb / COPIES_AT_ONCE
+    text = f"{free_gb:.1f} GB free, enough for packages of up to {largest_gb:.2g} GB"
+    if largest_gb >= LEAST_PACKAGE_GB:
         return Answer("disk", "ok", text)
+    needed = COPIES_AT_ONCE * LEAST_PACKAGE_GB
     return Answer(
-        "disk", "not ok", f"{text}, needed {LEAST_FREE_GB:g} GB.", "free some: every child compiles anew."
+        "disk",
+        "not ok",
+        f"{text}; {needed:g} GB are {COPIES_AT_ONCE} copies of a package of {LEAST_PACKAGE_GB:g} GB.",
+        "free some: Core ML compiles and caches base and head.",
     )

@@ -4,10 +4,11 @@ Use it in a child process only: Core ML can hang for half an hour or take the wh
 (apple/coremltools#1473, #2757, #2758), and no ``except`` helps against that.
 """
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import coremltools as ct
 import numpy as np
@@ -19,12 +20,18 @@ from coreml_gate.errors import PackageError
 from coreml_gate.record import ComputeUnits, FeatureFacts
 
 Arrays = Mapping[str, NDArray[Any]]
+NANOSECONDS: Final = 1e9
+"""In a second."""
 
 
 def compile_package(package: Path, folder: Path) -> Path:
-    """The compiled model, which every load starts from; ``folder`` takes it."""
+    """The compiled model, which every load starts from, under a name in ``folder`` that no other run had.
+
+    Core ML's caches know a compiled model by its path, or by its program: public reports disagree
+    (apple/coremltools#2507). Under a name of its own no entry of an earlier run can be meant.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    return Path(compile_model(str(package), str(folder / f"{package.stem}.mlmodelc")))
+    return Path(compile_model(str(package), str(folder / f"{package.stem}-{uuid.uuid4().hex}.mlmodelc")))
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,17 @@ class CoreMlEngine:
     def new_state(self) -> Any:  # noqa: ANN401 - coremltools' MLState, or nothing
         """Zeroed states; ``None`` for a model without any."""
         return self.model.make_state() if self.stateful else None
+
+    def last_prediction_s(self) -> float:
+        """How long Core ML itself took for the last prediction, by its own clock.
+
+        Without what Python does around it: a PIL image becomes a pixel buffer, arrays are copied, half
+        precision is widened. That was 13 % of a prediction in apple/coremltools#196.
+        """
+        taken = self.model._proxy.get_last_predict_duration_in_nano_seconds()  # noqa: SLF001 - coremltools hides it
+        if taken is None:
+            raise PackageError("Core ML has predicted nothing yet, so it has no time to give.")
+        return float(taken) / NANOSECONDS
 
     def answer(self, given: Mapping[str, Any], state: object) -> dict[str, NDArray[Any]]:
         """The outputs under the source's names; raises :class:`PackageError` when one is missing."""

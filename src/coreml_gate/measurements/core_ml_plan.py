@@ -22,7 +22,7 @@ def run(job: PackageJob, log: EventLog) -> None:
     from coreml_gate.mil.package import read_package
 
     if job.stand_in:
-        stand_in.install()
+        stand_in.install(force=True)
     with in_its_own_words():
         log.begin("compile")
         compiled = compile_package(job.package.path, job.folder / COMPILED)

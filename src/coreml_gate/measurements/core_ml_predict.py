@@ -30,7 +30,7 @@ def run(job: PackageJob, log: EventLog) -> None:
     from coreml_gate import stand_in
 
     if job.stand_in:
-        stand_in.install()
+        stand_in.install(force=True)
     with in_its_own_words():
         _measure(job, log)
 

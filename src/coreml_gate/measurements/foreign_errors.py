@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from coreml_gate.engines.core_ml_words import in_words
 from coreml_gate.errors import WorkerError
 
 
 @contextmanager
 def in_its_own_words() -> Iterator[None]:
-    """Any error, as a :class:`WorkerError` with its type and text: Core ML's reasons stand in the text."""
+    """Any error, as a :class:`WorkerError` with its type and text; of Core ML's its sentences alone."""
     try:
         yield
     except Exception as error:
-        raise WorkerError(f"{type(error).__name__}: {error}") from error
+        raise WorkerError(in_words(error)) from error

@@ -16,7 +16,10 @@ from coreml_gate.measure.package import package_facts
 from coreml_gate.mil.package import read_package
 
 SHAPE: Final = (1, 8, 16, 16)
-_TARGET: Final = ct.target.iOS18
+_TARGET: Final = ct.target.iOS17
+"""What macOS 14 loads."""
+_NEWER: Final = ct.target.iOS18
+"""States and functions came with it, and with macOS 15."""
 
 
 def write_trial_packages(folder: Path) -> dict[str, PackageAsked]:
@@ -46,7 +49,7 @@ def _counter(path: Path) -> None:
         return mb.coreml_update_state(state=total, value=mb.add(x=mb.read_state(input=total), y=x), name="y")
 
     specs = (mb.TensorSpec(SHAPE, types.fp16), mb.StateTensorSpec(SHAPE, types.fp16))
-    _save(_program(body, *specs), path)
+    _save(_program(body, *specs, target=_NEWER), path, _NEWER)
 
 
 def write_functions(folder: Path) -> None:
@@ -54,7 +57,7 @@ def write_functions(folder: Path) -> None:
     described = ct.utils.MultiFunctionDescriptor()
     for name, factor in (("double", 2.0), ("triple", 3.0)):
         path = folder / f"{name}.mlpackage"
-        _save(_scaled(factor), path)
+        _save(_scaled(factor), path, _NEWER)
         described.add_function(str(path), "main", name)
     described.default_function_name = "double"
     ct.utils.save_multifunction(described, str(folder / "functions.mlpackage"))
@@ -64,15 +67,15 @@ def _scaled(factor: float) -> Any:  # noqa: ANN401 - a MIL program
     def body(x: Any) -> Any:  # noqa: ANN401 - a MIL value
         return mb.mul(x=x, y=np.float32(factor), name="y")
 
-    return _program(body, mb.TensorSpec(SHAPE))
+    return _program(body, mb.TensorSpec(SHAPE), target=_NEWER)
 
 
-def _program(body: Any, *specs: Any) -> Any:  # noqa: ANN401 - MIL
-    return mb.program(input_specs=list(specs), opset_version=_TARGET)(body)
+def _program(body: Any, *specs: Any, target: Any = _TARGET) -> Any:  # noqa: ANN401 - MIL
+    return mb.program(input_specs=list(specs), opset_version=target)(body)
 
 
-def _save(program: Any, path: Path) -> None:  # noqa: ANN401 - a MIL program
-    ct.convert(program, minimum_deployment_target=_TARGET, skip_model_load=True).save(str(path))
+def _save(program: Any, path: Path, target: Any = _TARGET) -> None:  # noqa: ANN401 - a MIL program
+    ct.convert(program, minimum_deployment_target=target, skip_model_load=True).save(str(path))
 
 
 def _described(

@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from coreml_gate.errors import UsageError
 from coreml_gate.runtime import Mode
@@ -23,6 +23,7 @@ NAME = "coreml-gate stand-in"
 
 _MODULE = "coremltools.libcoremlpython"
 _FIRST_MACOS = (26, 0)  # the first that loads specification version 10, the newest that we read
+_ABSENT: Final = object()
 _log = logging.getLogger("coreml_gate.stand_in")
 _replaced: dict[str, tuple[Any, Any]] = {}
 
@@ -38,13 +39,15 @@ def install(mode: Mode = "fp16", watch: Watch | None = None, *, force: bool = Fa
     :raises UsageError: There is no such mode, or a native module that is not Core ML's stands there already.
     """
     check_mode(mode)
-    on_a_mac = sys.platform == "darwin"
-    if on_a_mac and not force:
+    if sys.platform == "darwin" and not force:
         _log.warning("%s: not installed, because this is a Mac: Core ML itself answers.", NAME)
         return False
     uninstall()
-    real = _take_out_core_ml() if on_a_mac else None
-    _refuse_other_native_module()
+    if force:
+        importlib.import_module("coremltools")  # with Core ML's own module, which comes back later
+    else:
+        _refuse_other_native_module()
+    real = sys.modules.get(_MODULE, _ABSENT)
     native = native_module(_MODULE, mode, watch)
     sys.modules[_MODULE] = native
     coremltools = importlib.import_module("coremltools")
@@ -70,8 +73,9 @@ def uninstall() -> None:
     _replaced.clear()
     del sys.modules[_MODULE]
     del vars(sys.modules["coremltools"])["libcoremlpython"]
-    if real is not None:
+    if real is not _ABSENT:
         sys.modules[_MODULE] = real
+    if isinstance(real, ModuleType):
         vars(sys.modules["coremltools"])["libcoremlpython"] = real
 
 
@@ -84,14 +88,8 @@ def _classes(native: ModuleType) -> Iterator[tuple[str, Any]]:
     return ((name, value) for name, value in vars(native).items() if isinstance(value, type))
 
 
-def _take_out_core_ml() -> ModuleType | None:
-    """Core ML's own module, loaded if it can be, so that it can be put back."""
-    importlib.import_module("coremltools")
-    return sys.modules.pop(_MODULE, None)
-
-
 def _refuse_other_native_module() -> None:
-    if _MODULE in sys.modules:
+    if sys.modules.get(_MODULE) is not None:
         raise UsageError(
             f"`{_MODULE}` is already loaded from {getattr(sys.modules[_MODULE], '__file__', 'elsewhere')}.",
             "the stand-in never replaces another native module: run without it, or in another process.",
