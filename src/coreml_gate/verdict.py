@@ -28,13 +28,13 @@ SEVERITY = (Status.SKIPPED, Status.PASS, Status.UNSURE, Status.WARN, Status.FAIL
 """From harmless to grave: the order in which a reader wants to see findings is the reverse."""
 
 
-class Answer(BaseModel):
+class VerdictPart(BaseModel):
     """The form of every part of a Verdict."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
-class Acceptance(Answer):
+class Acceptance(VerdictPart):
     """Who took a failure on themselves, and until when."""
 
     by: str
@@ -43,7 +43,7 @@ class Acceptance(Answer):
     reason: str
 
 
-class Finding(Answer):
+class Finding(VerdictPart):
     """One answer of one check."""
 
     check: str
@@ -70,7 +70,7 @@ class Finding(Answer):
     """Why a failure is a warning only: somebody answers for it."""
 
 
-class Candidate(Answer):
+class Candidate(VerdictPart):
     """One package of a model, the one that ships or a variant, by what decides between them."""
 
     name: str
@@ -96,7 +96,7 @@ class Candidate(Answer):
     findings: tuple[Finding, ...] = ()
 
 
-class Ranking(Answer):
+class Ranking(VerdictPart):
     """The packages of a model side by side, and which to take for which goal."""
 
     candidates: tuple[Candidate, ...]
@@ -111,7 +111,7 @@ class Ranking(Answer):
     notes: tuple[str, ...] = ()
 
 
-class Outcome(Answer):
+class Judged(VerdictPart):
     """A status and the exit code that goes with it: a document that contradicts itself is refused."""
 
     @model_validator(mode="after")
@@ -122,7 +122,7 @@ class Outcome(Answer):
         return self
 
 
-class ModelVerdict(Outcome):
+class ModelVerdict(Judged):
     """All answers to one model."""
 
     name: str
@@ -141,14 +141,14 @@ class ModelVerdict(Outcome):
         return tuple(finding for finding in self.findings if finding.check == check)
 
 
-class SkippedVerdict(Answer):
+class SkippedVerdict(VerdictPart):
     """A model that was not measured."""
 
     name: str
     reason: str
 
 
-class BaselineFacts(Answer):
+class BaselineFacts(VerdictPart):
     """Where the baseline came from, or why there is none."""
 
     origin: str
@@ -157,7 +157,7 @@ class BaselineFacts(Answer):
     present: bool = False
 
 
-class Verdict(Outcome):
+class Verdict(Judged):
     """What the gate says of one run."""
 
     verdict: Status

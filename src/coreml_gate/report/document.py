@@ -10,20 +10,20 @@ from pydantic import ValidationError
 from coreml_gate import __version__
 from coreml_gate.errors import RecordError
 from coreml_gate.report.options import ReportOptions
-from coreml_gate.verdict import Answer, Status, Verdict
+from coreml_gate.verdict import Status, Verdict, VerdictPart
 
 SCHEMA_VERSION: Final = 1
 _WAY_OUT: Final = "name a report.json that this version of `coreml-gate run` or `judge` wrote."
 
 
-class Tool(Answer):
+class Tool(VerdictPart):
     """Who wrote the document."""
 
     name: Literal["coreml-gate"] = "coreml-gate"
     version: str
 
 
-class Counts(Answer):
+class Counts(VerdictPart):
     """Models by status, and those that were not measured."""
 
     passed: int

@@ -30,14 +30,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class ModelTable:
     """Columns that at least one model fills, and the models, gravest first."""
 
     titles: tuple[str, ...]
     rows: tuple[Row, ...]
 
 
-def build_table(verdict: Verdict) -> Table:
+def build_table(verdict: Verdict) -> ModelTable:
     """The Verdict's models as rows, those that block first, otherwise in the configuration's order."""
     models = sorted(verdict.models, key=_gravity, reverse=True)
     filled = {name: column for name, column in columns().items() if _is_filled(name, column, models)}
@@ -48,7 +48,7 @@ def build_table(verdict: Verdict) -> Table:
         )
         for model in models
     )
-    return Table(tuple(column.title for column in filled.values()), tuple(rows))
+    return ModelTable(tuple(column.title for column in filled.values()), tuple(rows))
 
 
 def _gravity(model: ModelVerdict) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from coreml_gate.report.log import one_line
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.ranking import footnotes, table
 from coreml_gate.report.sections import asides, explain, skipped_groups
-from coreml_gate.report.table import Figure, Table, build_table
+from coreml_gate.report.table import Figure, ModelTable, build_table
 from coreml_gate.verdict import Finding, Ranking, Status, Verdict
 from coreml_gate.wording import counted
 
@@ -117,7 +117,7 @@ def _say(console: Console, sentence: str, *, style: str = "", indent: str = "") 
         console.print(Text(line, style=style), soft_wrap=True)
 
 
-def _table(table: Table, width: int) -> RichTable:
+def _table(table: ModelTable, width: int) -> RichTable:
     grid = RichTable(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     grid.add_column("")
     grid.add_column("Model", no_wrap=True, max_width=max(NAME_WIDTH, width // 3))
