@@ -156,6 +156,7 @@ def model_record(**overrides: Any) -> ModelRecord:
         "cost": cost(),
         "parity": tuple(comparison(sample=sample) for sample in range(4)),
         "precision": tuple(precision_comparison(sample=sample) for sample in range(4)),
+        "rules": (),
     }
     return ModelRecord(**(defaults | overrides))
 

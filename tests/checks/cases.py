@@ -4,7 +4,7 @@ from typing import Any
 
 from coreml_gate.checks import Evidence
 from coreml_gate.config import Limits, ModelConfig
-from coreml_gate.record import ModelRecord
+from coreml_gate.record import ModelRecord, Problem
 from coreml_gate.verdict import Finding
 from tests.builders import conversion, environment, model_config, model_record
 
@@ -29,6 +29,14 @@ def limited(**limits: Any) -> ModelConfig:
     """Model ``digits`` with these limits, as TOML would give them."""
     return model_config(limits=Limits.model_validate(limits))
 
+
+PROBLEM = Problem(
+    kind="source-error",
+    message="source `models/digits.py:build` cannot be imported: no module named `timm`.",
+    hint="install what the source imports.",
+    exit_code=5,
+    log_tail=("Traceback", "ModuleNotFoundError"),
+)
 
 NOT_CONVERTED = model_record(
     conversion=conversion(status="failed", message="no"),

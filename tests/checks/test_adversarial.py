@@ -1,8 +1,9 @@
 from coreml_gate.checks import adversarial
+from coreml_gate.checks.evidence import LOST
 from coreml_gate.record import FirstWrong, ParityDiagnosis, PerturbedSample
 from coreml_gate.verdict import Status
 from tests.builders import comparison, model_config, model_record, source
-from tests.checks.cases import NOT_CONVERTED, evidence, only
+from tests.checks.cases import NOT_CONVERTED, PROBLEM, evidence, only
 
 SOUND = PerturbedSample(name="zeros", comparisons=(comparison(),))
 WRONG = PerturbedSample(
@@ -48,9 +49,15 @@ def test_samples_that_differ_themselves_are_told_once() -> None:
 def test_skipped_with_the_reason() -> None:
     config = model_config(adversarial=False)
     for given in (
-        evidence(NOT_CONVERTED),
         evidence(model_record(), config=config),
         evidence(model_record(adversarial=())),
         evidence(model_record(source=source(kind="package"), parity=())),
     ):
         assert only(adversarial.run(given)).status is Status.SKIPPED
+
+
+def test_what_was_lost_is_unsure() -> None:
+    died = model_record(adversarial=(), problem=PROBLEM)
+    for given in (evidence(NOT_CONVERTED), evidence(died)):
+        finding = only(adversarial.run(given))
+        assert (finding.status, finding.message) == (Status.UNSURE, LOST)

@@ -1,16 +1,12 @@
-from coreml_gate.checks import CHECKS, examine
-from coreml_gate.record import Problem
-from coreml_gate.verdict import Status
-from tests.builders import model_record
-from tests.checks.cases import NOT_CONVERTED, evidence
+from typing import Any
 
-PROBLEM = Problem(
-    kind="source-error",
-    message="source `models/digits.py:build` cannot be imported: no module named `timm`.",
-    hint="install what the source imports.",
-    exit_code=5,
-    log_tail=("Traceback", "ModuleNotFoundError"),
-)
+import pytest
+
+from coreml_gate.checks import CHECKS, examine
+from coreml_gate.checks.evidence import LOST
+from coreml_gate.verdict import Status
+from tests.builders import conversion, model_record
+from tests.checks.cases import NOT_CONVERTED, PROBLEM, evidence
 
 NOTHING = {
     "source": None,
@@ -20,6 +16,7 @@ NOTHING = {
     "cost": None,
     "parity": (),
     "precision": (),
+    "rules": None,
 }
 
 
@@ -53,16 +50,41 @@ def test_reading_order() -> None:
     assert compared_with_nothing == ORDER[: ORDER.index("structure")]
 
 
-def test_what_is_not_converted_is_told_once() -> None:
-    conversion, *others = examine(evidence(NOT_CONVERTED, model_record()))
-    assert conversion.status is Status.FAIL
-    assert {finding.status for finding in others} == {Status.SKIPPED}
-    assert {finding.message for finding in others} == {
-        "there is no package.",
-        "no `evaluate` is configured.",
-        "neither `devices` nor `minimum-os` is configured.",
-        "nobody looked: measuring stopped before it.",
+def test_what_was_lost_is_unsure_and_what_was_not_requested_is_skipped() -> None:
+    refused, *others = examine(evidence(NOT_CONVERTED, model_record()))
+    assert refused.status is Status.FAIL
+    by_status = {
+        status: {finding.check for finding in others if finding.status is status}
+        for status in (Status.UNSURE, Status.SKIPPED)
     }
+    assert by_status == {
+        Status.UNSURE: {
+            "interface", "parity", "adversarial", "precision", "hazards", "size", "memory", "cost"
+        },
+        Status.SKIPPED: {
+            "coreml-parity", "evaluate", "latency", "footprint", "placement", "on-device", "compression",
+            "devices",
+        },
+    }  # fmt: skip
+    assert {finding.message for finding in others if finding.status is Status.UNSURE} == {LOST}
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        (NOTHING, "the record holds no measurement of the source, and no problem that says why."),
+        ({"source": None}, "the record holds no measurement of the source, and no problem that says why."),
+        ({"conversion": None}, "the record holds no conversion, and no problem that says why."),
+        ({"package": None}, "the record holds no package, and no problem that says why."),
+        (
+            {"package": None, "conversion": conversion(status="not-needed")},
+            "the record holds no package, and no problem that says why.",
+        ),
+    ],
+)
+def test_a_record_that_lost_a_part_without_a_reason_fails(lost: dict[str, Any], message: str) -> None:
+    findings = examine(evidence(model_record(**lost)))
+    assert next(finding.message for finding in findings if finding.status is Status.FAIL) == message
 
 
 def test_a_problem_fails_with_its_own_way_out() -> None:
@@ -70,12 +92,13 @@ def test_a_problem_fails_with_its_own_way_out() -> None:
     assert (source.check, source.status, source.subject) == ("source", Status.FAIL, "source-error")
     assert (source.message, source.hint) == (PROBLEM.message, PROBLEM.hint)
     assert source.details == PROBLEM.log_tail
-    assert {finding.status for finding in others} == {Status.SKIPPED}
+    assert {finding.status for finding in others} == {Status.UNSURE, Status.SKIPPED}
+    assert {each.message for each in others if each.status is Status.UNSURE} == {LOST}
 
 
 def test_what_was_measured_before_a_problem_is_still_judged() -> None:
     measured = model_record(precision=(), problem=PROBLEM)
     status = {finding.check: finding.status for finding in examine(evidence(measured))}
     assert status["parity"] is Status.PASS
-    assert status["precision"] is Status.SKIPPED
+    assert status["precision"] is Status.UNSURE
     assert status["size"] is Status.PASS

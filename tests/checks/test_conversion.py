@@ -28,7 +28,7 @@ def answer(facts: ConversionFacts | None, base: ConversionFacts | None = None) -
             Status.SKIPPED,
             "not needed: the source is a package.",
         ),
-        (None, Status.SKIPPED, "measuring stopped before it."),
+        (None, Status.FAIL, "the record holds no conversion, and no problem that says why."),
         (
             conversion(status="failed", message="ValueError: bad axis"),
             Status.FAIL,

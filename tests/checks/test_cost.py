@@ -69,5 +69,5 @@ def test_other_shapes_are_not_compared() -> None:
 
 
 def test_skipped_and_unsure() -> None:
-    assert only(check.run(evidence(NOT_CONVERTED))).status is Status.SKIPPED
+    assert only(check.run(evidence(NOT_CONVERTED))).status is Status.UNSURE
     assert only(check.run(evidence(model_record(cost=None)))).status is Status.UNSURE

@@ -84,5 +84,5 @@ def test_float32_never_runs_on_the_neural_engine() -> None:
 def test_skipped_and_unsure() -> None:
     assert only(check.run(evidence())).status is Status.SKIPPED
     config = model_config(devices=("iPhone 12",))
-    assert only(check.run(evidence(NOT_CONVERTED, config=config))).status is Status.SKIPPED
+    assert only(check.run(evidence(NOT_CONVERTED, config=config))).status is Status.UNSURE
     assert only(check.run(evidence(model_record(memory=None), config=config))).status is Status.UNSURE

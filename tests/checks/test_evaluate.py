@@ -135,7 +135,7 @@ def test_a_metric_that_only_the_baseline_has_warns() -> None:
 def test_skipped_and_unsure() -> None:
     not_asked = only(evaluate.run(evidence()))
     assert (not_asked.status, not_asked.message) == (Status.SKIPPED, "no `evaluate` is configured.")
-    assert only(run(NOT_CONVERTED)).status is Status.SKIPPED
+    assert only(run(NOT_CONVERTED)).status is Status.UNSURE
     assert only(run(UNSUPPORTED, accuracy={"least": 1})).status is Status.UNSURE
     only_source = changed(measured(source=0.9), unsupported=("while_loop",))
     assert only(run(only_source)).status is Status.UNSURE

@@ -96,7 +96,7 @@ def test_against_the_baseline_new_ones_come_first_whatever_their_numbers() -> No
         (diagnosed(), Status.PASS),
         (diagnosed(note="it crashed."), Status.UNSURE),
         (model_record(), Status.SKIPPED),
-        (NOT_CONVERTED, Status.SKIPPED),
+        (NOT_CONVERTED, Status.UNSURE),
     ],
 )
 def test_nothing_found_is_told_from_nothing_asked(record: Any, status: Status) -> None:

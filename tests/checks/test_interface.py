@@ -140,4 +140,7 @@ def test_many_changes_are_one_finding() -> None:
 def test_skipped() -> None:
     assert only(interface.run(evidence())).message == "no baseline to compare with."
     assert only(interface.run(evidence(model_record(), NOT_CONVERTED))).status is Status.SKIPPED
-    assert only(interface.run(evidence(NOT_CONVERTED, model_record()))).message == "there is no package."
+    assert (
+        only(interface.run(evidence(NOT_CONVERTED, model_record()))).message
+        == "not measured: an earlier step failed."
+    )

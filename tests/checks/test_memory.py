@@ -35,7 +35,7 @@ def test_growth() -> None:
 
 
 def test_skipped_and_unsure() -> None:
-    assert only(check.run(evidence(NOT_CONVERTED))).status is Status.SKIPPED
+    assert only(check.run(evidence(NOT_CONVERTED))).status is Status.UNSURE
     assert only(check.run(evidence(model_record(memory=None)))).status is Status.UNSURE
 
 

@@ -179,7 +179,7 @@ def test_unsure_without_figures() -> None:
     assert only(parity.run(evidence(model_record(parity=())))).status is Status.UNSURE
 
 
-def test_skipped() -> None:
-    assert only(parity.run(evidence(NOT_CONVERTED))).message == "there is no package."
+def test_lost_or_not_requested() -> None:
+    assert only(parity.run(evidence(NOT_CONVERTED))).message == "not measured: an earlier step failed."
     a_package = model_record(source=source(kind="package"), parity=())
     assert only(parity.run(evidence(a_package))).status is Status.SKIPPED

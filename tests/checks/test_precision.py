@@ -153,7 +153,7 @@ def test_skipped_and_unsure() -> None:
         Status.SKIPPED,
         'precision = "float32": nothing is rounded to half.',
     )
-    assert only(precision.run(evidence(NOT_CONVERTED))).status is Status.SKIPPED
+    assert only(precision.run(evidence(NOT_CONVERTED))).status is Status.UNSURE
     assert only(precision.run(evidence(UNSUPPORTED))).status is Status.UNSURE
 
 

@@ -84,7 +84,7 @@ def test_an_empty_baseline_has_no_ratio() -> None:
 
 
 def test_skipped() -> None:
-    assert only(size.run(evidence(NOT_CONVERTED))).message == "there is no package."
+    assert only(size.run(evidence(NOT_CONVERTED))).message == "not measured: an earlier step failed."
     assert run(20, None).status is Status.PASS
     no_base_package = only(size.run(evidence(model_record(), NOT_CONVERTED)))
     assert (no_base_package.status, no_base_package.base) == (Status.PASS, None)

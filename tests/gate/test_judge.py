@@ -186,3 +186,25 @@ def test_judging_imports_no_framework() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("lost", "failed"),
+    [
+        ({"source": None, "conversion": None, "package": None}, ["source", "conversion"]),
+        ({"source": None}, ["source"]),
+        ({"conversion": None, "package": None}, ["conversion"]),
+        ({"package": None}, ["conversion"]),
+    ],
+)
+def test_a_record_from_elsewhere_that_proves_nothing_fails(lost: dict[str, Any], failed: list[str]) -> None:
+    verdict = judged(model_record(**lost))
+    assert (verdict.verdict, verdict.exit_code) == (Status.FAIL, 1)
+    findings = verdict.models[0].findings
+    assert [each.check for each in findings if each.status is Status.FAIL] == failed
+
+
+def test_a_record_of_a_name_alone_fails() -> None:
+    named = Record.model_validate(record().model_dump() | {"models": [{"name": "digits"}]})
+    verdict = judge(config(), named, None, BASELINE)
+    assert (verdict.verdict, verdict.exit_code) == (Status.FAIL, 1)

@@ -3,7 +3,7 @@ import pytest
 from coreml_gate.frozen import changed
 from coreml_gate.report.headline import comparison, counts, headline
 from coreml_gate.verdict import BaselineFacts, Status, Verdict
-from tests.builders import model_verdict, verdict
+from tests.builders import finding, model_verdict, verdict
 from tests.report.verdicts import NO_BASE, accepted, nothing, sound
 
 FAILED = model_verdict(verdict=Status.FAIL, exit_code=1)
@@ -11,6 +11,8 @@ BROKEN = model_verdict(verdict=Status.FAIL, exit_code=5)
 WARNED = model_verdict(verdict=Status.WARN)
 UNSURE = model_verdict(verdict=Status.UNSURE)
 FINE = sound("fine")
+ONLY_SIZE = model_verdict(finding(check="size"), finding(status=Status.SKIPPED))
+LOST_NUMBERS = model_verdict(finding(status=Status.UNSURE), verdict=Status.UNSURE)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,9 @@ FINE = sound("fine")
         (verdict(FINE), "`fine` may merge"),
         (verdict(WARNED), "`digits` may merge, with warnings"),
         (verdict(UNSURE), "`digits` may merge, not judged in full"),
+        (verdict(ONLY_SIZE), "`digits` may merge, without any output compared"),
+        (verdict(LOST_NUMBERS), "`digits` may merge, not judged in full, without any output compared"),
+        (verdict(FINE, ONLY_SIZE), "all 2 models may merge, 1 without any output compared"),
         (verdict(FINE, FINE), "all 2 models may merge"),
         (verdict(FINE, WARNED, UNSURE), "all 3 models may merge, 1 with warnings, 1 not judged in full"),
         (verdict(FINE, FAILED, WARNED), "1 of 3 models must not merge"),

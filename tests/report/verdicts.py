@@ -407,7 +407,7 @@ def variants() -> Verdict:
         choice="Best choice: `int8` for size (2.15 MB); `digits` for accuracy (0.981).",
         notes=("the order of packages on a Mac is not their order on a phone.",),
     )
-    return verdict(model_verdict(size(), ranking=ranking))
+    return verdict(model_verdict(size(), finding(), ranking=ranking))
 
 
 SITUATIONS = {

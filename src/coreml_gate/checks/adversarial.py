@@ -30,9 +30,13 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return (evidence.unmeasured(NAME, "outputs"),)
     if not has_parity(head.parity, evidence.limits.parity):
         return (skipped(NAME, "outputs", "the samples as they are differ already: see parity."),)
-    if not head.adversarial:
-        return (skipped(NAME, "outputs", "no change of the samples leaves the source defined and stable."),)
-    return (_finding(evidence),)
+    return (_finding(evidence) if head.adversarial else _without_samples(evidence),)
+
+
+def _without_samples(evidence: Evidence) -> Finding:
+    if evidence.head.problem is not None:
+        return evidence.unmeasured(NAME, "outputs")
+    return skipped(NAME, "outputs", "no change of the samples leaves the source defined and stable.")
 
 
 def _finding(evidence: Evidence) -> Finding:

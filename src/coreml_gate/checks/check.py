@@ -59,4 +59,6 @@ class Check:
     """What has to be there for an answer, beside a package."""
     absolute: bool = False
     """Whether it judges a package without a baseline, as that of a variant."""
+    numerical: bool = False
+    """Whether it compares outputs: a model without one such answer is never plainly fine."""
     column: Column | None = None

@@ -29,12 +29,11 @@ Layers = Sequence[LayerCompression]
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding in bits per weight; its details name the layers that lost most."""
     options, facts = evidence.config.compress, evidence.head.compression
-    if evidence.head.package is None:
-        return (evidence.no_package(NAME, SUBJECT),)
     if facts is None:
         if options is None:
             return (skipped(NAME, SUBJECT, "nothing is compressed."),)
-        return (_nothing_compressed(),)
+        lost = evidence.head.package is None
+        return (evidence.unmeasured(NAME, SUBJECT) if lost else _nothing_compressed(),)
     threshold = 0 if options is None else options.weight_threshold
     left_out = [layer for layer in facts.layers if not layer.compressed and layer.elements > threshold]
     base = None if evidence.base is None else evidence.base.compression

@@ -19,6 +19,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "out-of-memory": "it was ended at its memory limit",
 }
 
+_WITH_PACKAGE: Final = ("converted", "not-needed")
 _HINTS: Final[Mapping[str, str]] = {
     "failed": 'try the other route (conversion = "trace" or "export"), or a converter of another version.',
     "crashed": 'try the other route (conversion = "trace" or "export"); the details hold its last lines.',
@@ -46,13 +47,24 @@ _MISSING_HINT: Final = (
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding: converted, or why not with everything that is missing at once."""
     facts = evidence.head.conversion
-    if facts is None:
-        return (skipped(NAME, SUBJECT, "measuring stopped before it."),)
+    if facts is None or (evidence.head.package is None and facts.status in _WITH_PACKAGE):
+        return (evidence.unmeasured(NAME, SUBJECT) if evidence.head.problem else _unexplained(facts),)
     if facts.status == "not-needed":
         return (skipped(NAME, SUBJECT, "not needed: the source is a package."),)
     if facts.status == "converted":
         return (_converted(facts, evidence),)
     return (_not_converted(facts, evidence),)
+
+
+def _unexplained(facts: ConversionFacts | None) -> Finding:
+    lost = "conversion" if facts is None else "package"
+    return Finding(
+        check=NAME,
+        status=Status.FAIL,
+        subject=SUBJECT,
+        message=f"the record holds no {lost}, and no problem that says why.",
+        hint="measure the model again.",
+    )
 
 
 def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:

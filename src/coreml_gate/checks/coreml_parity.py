@@ -43,8 +43,6 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
     Its value is the least PSNR of all outputs and samples.
     """
-    if evidence.head.package is None:
-        return (evidence.no_package(NAME, "Core ML"),)
     facts = evidence.head.core_ml
     if facts is None:
         return (skipped(NAME, "Core ML", NO_MAC),)
@@ -233,6 +231,7 @@ CHECK: Final = Check(
     run,
     limit="that of precision",
     needs="Mac",
+    numerical=True,
     column=Column(
         "Engine",
         "numbers",

@@ -182,6 +182,7 @@ CHECK: Final = Check(
     run,
     limit="yours",
     absolute=True,
+    numerical=True,
     column=Column(
         "Metrics",
         "task",

@@ -16,6 +16,8 @@ from coreml_gate.verdict import Finding, Status
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 """What decides how a model is converted and computed; the interpreter and the machine do not."""
 
+LOST: Final = "not measured: an earlier step failed."
+"""Said by every check after the one that names the failure; reports for people show it once a model."""
 NO_MAC: Final = "not asked: it takes a Mac."
 """Why Core ML said nothing, in the words of every check that asks it."""
 
@@ -72,16 +74,14 @@ class Evidence:
         return Status.UNSURE if self.toolchain_changes else Status.FAIL
 
     def unmeasured(self, check: str, subject: str) -> Finding:
-        """The finding of a numerical check without a number."""
-        if self.head.package is None:
-            return self.no_package(check, subject)
+        """The finding of a check without its figures: what was requested and got lost is never skipped."""
         if self.head.unsupported:
             error = UnsupportedOperationsError(self.head.unsupported)
             return Finding(
                 check=check, status=Status.UNSURE, subject=subject, message=error.message, hint=error.hint
             )
-        if self.head.problem is not None:
-            return skipped(check, subject, "measuring stopped before it.")
+        if self.head.problem is not None or self.head.package is None:
+            return Finding(check=check, status=Status.UNSURE, subject=subject, message=LOST)
         return Finding(
             check=check,
             status=Status.UNSURE,
@@ -89,10 +89,6 @@ class Evidence:
             message="the record holds no figure for it.",
             hint="measure the model again with this version.",
         )
-
-    def no_package(self, check: str, subject: str) -> Finding:
-        """The finding of a check that needs a package when there is none: the reason is told once."""
-        return skipped(check, subject, "there is no package.")
 
 
 def skipped(check: str, subject: str, reason: str) -> Finding:

@@ -18,8 +18,6 @@ NAME: Final = "footprint"
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding in MB (10^6 bytes): the greatest of the head's processes."""
-    if evidence.head.package is None:
-        return (evidence.no_package(NAME, NAME),)
     facts, limit = evidence.head.core_ml, evidence.limits.memory.footprint_max_ratio
     if facts is None:
         return (skipped(NAME, NAME, NO_MAC),)

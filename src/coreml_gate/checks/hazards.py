@@ -42,10 +42,8 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     A part that was left out is skipped beside them; a look that did not come to its end is unsure.
     """
     diagnosis = evidence.head.diagnosis
-    if evidence.head.package is None:
-        return (evidence.no_package(NAME, SUBJECT),)
     if diagnosis is None:
-        return (skipped(NAME, SUBJECT, _why_not(evidence)),)
+        return (_not_diagnosed(evidence),)
     harmful = tuple(hazard for hazard in diagnosis.hazards if hazard.bites_in == "fp16")
     risky = tuple(hazard for hazard in diagnosis.hazards if hazard.bites_in != "fp16")
     findings = (
@@ -58,11 +56,13 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     return (*(findings or (_nothing(diagnosis),)), *left_out)
 
 
-def _why_not(evidence: Evidence) -> str:
+def _not_diagnosed(evidence: Evidence) -> Finding:
     source = evidence.head.source
     if evidence.config.precision == "float32" and (source is None or source.kind != "package"):
-        return 'precision = "float32": nothing is computed in half.'
-    return "no diagnosis was asked for."
+        return skipped(NAME, SUBJECT, 'precision = "float32": nothing is computed in half.')
+    if evidence.head.problem is not None or evidence.head.package is None:
+        return evidence.unmeasured(NAME, SUBJECT)
+    return skipped(NAME, SUBJECT, "no diagnosis was asked for.")
 
 
 def _nothing(diagnosis: Diagnosis) -> Finding:

@@ -40,11 +40,11 @@ class Change:
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding for all breaking changes and one for all others; a single pass when there are none."""
     head = evidence.head.package
-    if head is None:
-        return (evidence.no_package(NAME, SUBJECT),)
     base = None if evidence.base is None else evidence.base.package
     if base is None:
         return (skipped(NAME, SUBJECT, "no baseline to compare with."),)
+    if head is None:
+        return (evidence.unmeasured(NAME, SUBJECT),)
     changes = tuple(_changes(base, head))
     if not changes:
         return (_finding(Status.PASS, f"{_inventory(head)}, as in the baseline"),)

@@ -33,8 +33,6 @@ _KEYS: Final[Mapping[Metric, str]] = {
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per metric that has a limit, in ms; the others stand in the details of the first."""
-    if evidence.head.package is None:
-        return (evidence.no_package(NAME, "predict"),)
     facts, ratios = evidence.head.core_ml, asked_ratios(evidence.limits.latency)
     timing = None if facts is None else facts.timing
     if facts is None or timing is None:

@@ -30,8 +30,6 @@ _HINT: Final = (
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per device and choice of hardware, in ms; and one per limit whose device was not there."""
     facts = evidence.head.on_device
-    if evidence.head.package is None:
-        return (evidence.no_package(NAME, "devices"),)
     if not facts:
         return (skipped(NAME, "devices", NOT_ASKED),)
     limits = limits_by_device(evidence.config)
@@ -154,4 +152,5 @@ CHECK: Final = Check(
     run,
     limit="that of precision; milliseconds are yours",
     needs="iPhone",
+    numerical=True,
 )

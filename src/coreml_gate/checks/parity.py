@@ -96,6 +96,7 @@ CHECK: Final = Check(
     run,
     limit=f"{number(ParityLimits().max_error)} of the greatest value",
     absolute=True,
+    numerical=True,
     column=Column(
         "Parity",
         "numbers",

@@ -23,8 +23,6 @@ _SHOWN: Final = 20
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding; its value is the share of the operations on the Neural Engine."""
-    if evidence.head.package is None:
-        return (evidence.no_package(NAME, SUBJECT),)
     if evidence.config.compute_units in {"CPU_ONLY", "CPU_AND_GPU"}:
         return (skipped(NAME, SUBJECT, f"compute-units = {evidence.config.compute_units} leaves it out."),)
     facts = evidence.head.core_ml

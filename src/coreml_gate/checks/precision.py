@@ -161,6 +161,7 @@ CHECK: Final = Check(
     run,
     limit=_default_limit(PrecisionLimits()),
     absolute=True,
+    numerical=True,
     column=Column(
         "FP16 precision",
         "numbers",

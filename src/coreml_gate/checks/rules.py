@@ -30,7 +30,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """At most three findings each for fatal and silent, one for what is slow, one for the rest."""
     matches = evidence.head.rules
     if matches is None:
-        return (skipped(NAME, SUBJECT, "nobody looked: measuring stopped before it."),)
+        return (evidence.unmeasured(NAME, SUBJECT),)
     off = evidence.config.rules.off
     asked = [match for match in matches if match.rule not in off and match.places]
     known = _known(evidence)

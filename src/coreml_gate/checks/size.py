@@ -23,7 +23,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding in MB (10^6 bytes)."""
     package = evidence.head.package
     if package is None:
-        return (evidence.no_package(NAME, SUBJECT),)
+        return (evidence.unmeasured(NAME, SUBJECT),)
     base = None if evidence.base is None else evidence.base.package
     limits = evidence.limits.size
     budget = Budget(

@@ -1,4 +1,7 @@
-"""Could the source be built, run and measured at all?"""
+"""Could the source be built, run and measured at all?
+
+A Record is data from elsewhere: without a measurement and without a problem it proves nothing.
+"""
 
 from typing import Final
 
@@ -13,7 +16,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """A failure with the problem's own way out, or nothing: that a source runs is no news."""
     problem = evidence.head.problem
     if problem is None:
-        return ()
+        return () if evidence.head.source is not None else (_unexplained(),)
     return (
         Finding(
             check=NAME,
@@ -23,6 +26,16 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
             hint=problem.hint,
             details=problem.log_tail,
         ),
+    )
+
+
+def _unexplained() -> Finding:
+    return Finding(
+        check=NAME,
+        status=Status.FAIL,
+        subject="record",
+        message="the record holds no measurement of the source, and no problem that says why.",
+        hint="measure the model again.",
     )
 
 

@@ -28,7 +28,8 @@ def candidates(
     yield _timed(_candidate(config, measured, environment, metric, ships=True), speeds)
     for record in measured.variants:
         own = configured(config, known.get(record.name, ModelVariant(name=record.name)))
-        compared = changed(record, metrics=_against_model(record, measured))
+        metrics, source_facts = _against_model(record, measured), record.source or measured.source
+        compared = changed(record, metrics=metrics, source=source_facts)
         yield _timed(_candidate(own, compared, environment, metric), speeds)
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Final
 
+from coreml_gate.checks import CHECKS
 from coreml_gate.report.escape import NAME_LIMIT, plain, shortened
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, ModelVerdict, Status, Verdict
 from coreml_gate.wording import counted
@@ -19,6 +20,7 @@ ENGINES: Final = {
     "mil+coreml": "Numbers by the MIL runtime; engine, latency and placement by Core ML.",
     "mil+stand-in": "Numbers by the MIL runtime, which also stands in for Core ML: no number is Core ML's.",
 }
+_NO_ANSWER: Final = (Status.SKIPPED, Status.UNSURE)
 _SHORT: Final = 7
 """Letters of a commit's hash."""
 
@@ -105,11 +107,19 @@ def _against(head: str, verdict: Verdict) -> str:
 def _harmless(models: tuple[ModelVerdict, ...]) -> str:
     if not models:
         return "no model had to be measured"
-    warned = sum(model.verdict is Status.WARN for model in models)
-    unsure = sum(model.verdict is Status.UNSURE for model in models)
+    asides = (
+        ("with warnings", sum(model.verdict is Status.WARN for model in models)),
+        ("not judged in full", sum(model.verdict is Status.UNSURE for model in models)),
+        ("without any output compared", sum(map(without_comparison, models))),
+    )
     if len(models) == 1:
-        aside = ", with warnings" if warned else ", not judged in full" if unsure else ""
-        return f"{_only(models)} may merge{aside}"
-    aside = f", {warned:,} with warnings" if warned else ""
-    aside += f", {unsure:,} not judged in full" if unsure else ""
-    return f"all {len(models):,} models may merge{aside}"
+        words = "".join(f", {aside}" for aside, number in asides if number)
+        return f"{_only(models)} may merge{words}"
+    words = "".join(f", {number:,} {aside}" for aside, number in asides if number)
+    return f"all {len(models):,} models may merge{words}"
+
+
+def without_comparison(model: ModelVerdict) -> bool:
+    """Whether no numerical check of this model gave an answer, whatever the reason."""
+    answered = {finding.check for finding in model.findings if finding.status not in _NO_ANSWER}
+    return not any(check.numerical and name in answered for name, check in CHECKS.items())

@@ -61,9 +61,23 @@ def asides(verdict: Verdict, status: Status) -> list[Aside]:
     return [
         Aside(model.name, finding)
         for model in verdict.models
-        for finding in model.findings
-        if finding.status is status
+        for finding in _told_once(finding for finding in model.findings if finding.status is status)
     ]
+
+
+def _told_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of several checks that cannot tell for the same reason as one that names the checks."""
+    by_text: dict[tuple[str, str, str], list[Finding]] = {}
+    for number, finding in enumerate(findings):
+        shared = finding.status is Status.UNSURE
+        by_text.setdefault((finding.message, finding.hint, "" if shared else str(number)), []).append(finding)
+    return [
+        alike[0] if len(alike) == 1 else changed(alike[0], check=_names(alike)) for alike in by_text.values()
+    ]
+
+
+def _names(findings: Iterable[Finding]) -> str:
+    return ", ".join(dict.fromkeys(finding.check for finding in findings))
 
 
 def gravest_first(findings: Iterable[Finding]) -> list[Finding]:
@@ -81,7 +95,7 @@ def skipped_groups(skipped: tuple[SkippedVerdict, ...]) -> list[SkippedGroup]:
 
 
 def _explain(model: ModelVerdict, blocking: tuple[Status, ...], lines: int, hints: bool) -> Explained:  # noqa: FBT001 - passed on from ``explain``, which names it
-    failures = gravest_first(finding for finding in model.findings if finding.status in blocking)
+    failures = gravest_first(_told_once(finding for finding in model.findings if finding.status in blocking))
     shown: list[Finding] = []
     for finding in failures:
         if lines < 1:
