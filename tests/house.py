@@ -44,6 +44,7 @@ LAYERS: Final = (
     "variants",
     "github",
     "doctor",
+    "init",
     "cli",
 )
 """From the ground up: a module imports from its own layer and from those before it."""

@@ -34,6 +34,7 @@ from coreml_gate.gate.run import (
     with_core_ml,
 )
 from coreml_gate.github.commands import add_commands
+from coreml_gate.init import command as proposing
 from coreml_gate.mil import diff_command as comparing
 from coreml_gate.record import Record, read_record
 from coreml_gate.report import FORMATS, ReportOptions
@@ -108,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"coreml-gate {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    proposing.add_command(commands)
     _add_run(
         commands.add_parser("run", help="measure what changed since a base, judge it, write the reports")
     )

@@ -127,6 +127,11 @@ class Repository:
         """All paths in the index: files, links, and submodules as one path each."""
         return self._from_root(_paths(self._ask("ls-files", "-z", "--full-name", "--", ":/")))
 
+    def files(self) -> frozenset[str]:
+        """All paths below the folder that are tracked, or would be after ``git add``."""
+        listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+        return frozenset(_paths(self._ask(*listed)))
+
     def is_dirty(self) -> bool:
         """Whether tracked files have changes that no commit holds."""
         return bool(self.modified_files())

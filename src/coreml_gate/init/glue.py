@@ -1,0 +1,50 @@
+"""Functions for what a repository's own files do not offer as callables, as text of one module."""
+
+import ast
+from pathlib import PurePosixPath
+from typing import Final
+
+from coreml_gate.init.found import FoundRepository, PythonFile
+
+MODULE: Final = "coreml_gate_models"
+FILE: Final = f"{MODULE}.py"
+_HEAD: Final = (
+    '"""What coreml-gate builds and feeds: written once by `coreml-gate init`, yours from then on."""\n'
+)
+
+
+def module_name(file: PythonFile) -> str | None:
+    """The file as a module that is imported from the root or from ``src``; ``None`` for other names."""
+    parts = PurePosixPath(file.path).with_suffix("").parts
+    inside = parts[1:] if parts[0] == "src" else parts
+    return ".".join(inside) if inside and all(part.isidentifier() for part in inside) else None
+
+
+def reference(file: PythonFile, name: str, found: FoundRepository) -> str:
+    """``file.py:name``, or ``package.module:name`` for a file of a package, whose imports may be relative."""
+    folder = PurePosixPath(file.path).parent
+    is_of_package = any(each.path == f"{folder}/__init__.py" for each in found.files)
+    module = module_name(file)
+    return f"{module}:{name}" if is_of_package and module else f"{file.path}:{name}"
+
+
+def function(name: str, file: PythonFile, imported: str, body: str) -> str | None:
+    """A function that imports a name of a file and uses it; ``None``: the file cannot be imported."""
+    module = module_name(file)
+    if module is None:
+        return None
+    return (
+        f"def {name}() -> object:\n"
+        f'    """`{imported}` of {module}."""\n'
+        f"    from {module} import {imported}\n\n"
+        f"    {body}\n"
+    )
+
+
+def module_text(functions: tuple[str, ...]) -> str:
+    """The whole module; its functions import late, so that one model's trouble is not another's."""
+    text = "\n\n".join([_HEAD, *functions])
+    needs_itertools = "itertools." in text
+    text = text.replace(_HEAD, f"{_HEAD}\nimport itertools\n", 1) if needs_itertools else text
+    ast.parse(text)
+    return text

@@ -1,0 +1,76 @@
+"""Looks through a repository: which files build models, which convert them, which packages are kept."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from coreml_gate.init.found import FoundRepository, PythonFile, StoredPackage
+from coreml_gate.init.python_file import read_python
+
+MAX_FILE_BYTES: Final = 1_000_000
+"""A longer Python file is generated or data: it is left out."""
+_LFS: Final = b"version https://git-lfs.github.com/spec/"
+_PACKAGE_FILE: Final = "Manifest.json"
+_LEFT_OUT: Final = {"tests", "test", "docs", ".venv", "venv", "site-packages", "node_modules", ".coreml-gate"}
+_CONVERSION: Final = ("ct.convert(", "coremltools.convert(", 'format="coreml"', "format='coreml'")
+_REQUIREMENTS: Final = ("requirements.txt", "requirements-models.txt", "requirements/base.txt")
+
+
+def scan(root: Path, names: frozenset[str]) -> FoundRepository:
+    """Everything of interest among the files of these names, which are relative to the root."""
+    kept = [name for name in sorted(names) if not _LEFT_OUT & set(PurePosixPath(name).parts[:-1])]
+    read: list[PythonFile] = []
+    unread: list[str] = []
+    for name in kept:
+        if name.endswith(".py") and (text := _text(root / name)) is not None:
+            try:
+                read.append(read_python(text, name))
+            except (SyntaxError, ValueError, RecursionError):
+                unread.append(name)
+    return FoundRepository(
+        files=tuple(read),
+        packages=tuple(_packages(root, kept)),
+        notebooks=tuple(name for name in kept if name.endswith(".ipynb") and _converts(root / name)),
+        unread=tuple(unread),
+        requirements=next((name for name in _REQUIREMENTS if name in names), ""),
+        uses_lfs=".gitattributes" in names and "filter=lfs" in (_text(root / ".gitattributes") or ""),
+    )
+
+
+def _text(file: Path) -> str | None:
+    """A file's text; ``None`` where it is too long, gone, or no text."""
+    try:
+        if not file.is_file() or file.stat().st_size > MAX_FILE_BYTES:
+            return None
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _packages(root: Path, names: list[str]) -> Iterator[StoredPackage]:
+    for name in names:
+        path = PurePosixPath(name)
+        if path.name == _PACKAGE_FILE and path.parent.suffix == ".mlpackage":
+            inside = [root / other for other in names if other.startswith(f"{path.parent}/")]
+            yield StoredPackage(path.parent.as_posix(), any(map(_is_pointer, inside)))
+
+
+def _is_pointer(file: Path) -> bool:
+    try:
+        with file.open("rb") as content:
+            return content.read(len(_LFS)) == _LFS
+    except OSError:
+        return False
+
+
+def _converts(notebook: Path) -> bool:
+    text = _text(notebook)
+    if text is None:
+        return False
+    try:
+        cells = json.loads(text)["cells"]
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    return any(call in cell for cell in code for call in _CONVERSION)
