@@ -15,6 +15,8 @@ PAGE: Final = ROOT / "ARCHITECTURE.md"
 LAYERS: Final = (
     "errors",
     "frozen",
+    "writing",
+    "streams",
     "surroundings",
     "wording",
     "figures",

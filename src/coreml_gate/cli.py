@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 from rich.console import Console
 
@@ -17,7 +17,7 @@ from coreml_gate.config.load import load_config, select_models
 from coreml_gate.devices import command as listing_devices
 from coreml_gate.diagnose import command as reproducing
 from coreml_gate.doctor import command as examining
-from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
+from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, OutputError, UsageError
 from coreml_gate.gate import device_command as asking_devices
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.collect import RECORD_NAME, RunContext
@@ -43,10 +43,12 @@ from coreml_gate.report.log import only_harmless, say_error
 from coreml_gate.report.progress import LiveProgress, LogProgress
 from coreml_gate.report.terminal import print_verdict
 from coreml_gate.rules import command as listing_rules
+from coreml_gate.streams import close_screens, open_screens
 from coreml_gate.support import command as supporting
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.variants import command as comparing_variants
 from coreml_gate.verdict import Verdict, not_run
+from coreml_gate.writing import make_output_folder, output_error, write_text
 
 DEFAULT_OUTPUT = Path(".coreml-gate")
 CACHE_FOLDER = "cache"
@@ -57,9 +59,11 @@ PAGE_NAME = "report.html"
 
 def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
     """Run one command; the exit codes stand in :mod:`coreml_gate.errors`."""
-    around = real_surroundings() if surroundings is None else surroundings
-    with only_harmless(around.out, around.err):
-        return _run_command(arguments, around)
+    if surroundings is None:
+        with real_surroundings() as around:
+            return main(arguments, around)
+    with only_harmless(surroundings.out, surroundings.err):
+        return _run_command(arguments, surroundings)
 
 
 def _run_command(arguments: Sequence[str] | None, around: Surroundings) -> int:
@@ -67,30 +71,37 @@ def _run_command(arguments: Sequence[str] | None, around: Surroundings) -> int:
         parsed = build_parser().parse_args(arguments)
         command: Callable[[argparse.Namespace, Surroundings], int] = parsed.command
         return command(parsed, around)
-    except GateError as error:
-        say_error(around.err, error)
-        return error.exit_code
     except KeyboardInterrupt:
         around.err.print("coreml-gate: interrupted.", markup=False)
         return 130
     except Exception as error:  # noqa: BLE001 - the one place: a defect of ours must not look like a verdict
-        around.err.print("".join(traceback.format_exception(error)), markup=False, highlight=False)
-        around.err.print(
-            "coreml-gate: this is a defect of coreml-gate, not of your model. Please report it with the "
-            f"lines above (version {__version__}).",
-            markup=False,
-        )
-        return INTERNAL_ERROR_EXIT_CODE
+        with suppress(OSError):  # where standard error is full as well, the exit code has to do
+            return _say(error, around.err)
+        return getattr(output_error(error) or error, "exit_code", INTERNAL_ERROR_EXIT_CODE)
 
 
-def real_surroundings() -> Surroundings:
-    """Build the real console, environment and folder."""
-    return Surroundings(
-        Path.cwd(),
-        dict(os.environ),
-        Console(soft_wrap=True, emoji=False),
-        Console(stderr=True, soft_wrap=True, emoji=False),
+def _say(error: Exception, console: Console) -> int:
+    named = error if isinstance(error, GateError) else output_error(error)
+    if named is not None:
+        say_error(console, named)
+        return named.exit_code
+    console.print("".join(traceback.format_exception(error)), markup=False, highlight=False)
+    console.print(
+        "coreml-gate: this is a defect of coreml-gate, not of your model. Please report it with the "
+        f"lines above (version {__version__}).",
+        markup=False,
     )
+    return INTERNAL_ERROR_EXIT_CODE
+
+
+@contextmanager
+def real_surroundings() -> Iterator[Surroundings]:
+    """Build the real consoles, environment and folder; at the end nothing is left for the outputs."""
+    out, err = open_screens()
+    try:
+        yield Surroundings(Path.cwd(), dict(os.environ), out, err)
+    finally:
+        close_screens()
 
 
 class _Parser(argparse.ArgumentParser):
@@ -99,6 +110,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raises :class:`UsageError`."""
         raise UsageError(f"{message}.", f"`{self.prog} --help` lists what it takes.")
+
+    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401 - as argparse has it
+        """Prints help or version; argparse itself is silent when that fails."""
+        stream = file or sys.stderr
+        if stream is not None:
+            stream.write(message)
+            stream.flush()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -244,6 +262,7 @@ def collect(parsed: argparse.Namespace, around: Surroundings) -> int:
     config = select_models(load_config(request.root, request.config_file), request.models)
     repository = open_repository(request, around.environment)
     chosen = make_plan(request, config, repository)
+    make_output_folder(request.output)
     context = _run_context(request, parsed, around)
     record = collect_head(request, config, chosen, repository, context)
     record = with_core_ml(request, config, record, NO_BASELINE, context)
@@ -277,7 +296,7 @@ def report(parsed: argparse.Namespace, around: Surroundings) -> int:
     if parsed.to is None:
         around.out.print(text, markup=False, highlight=False, end="")
     else:
-        _write(around.folder / parsed.to, text)
+        write_text(around.folder / parsed.to, text)
     return 0
 
 
@@ -328,10 +347,11 @@ def _progress(around: Surroundings) -> Progress:
 @contextmanager
 def _reported(output: Path) -> Iterator[None]:
     """Leaves a report even where the block ends in an error: an older one would speak of another run."""
+    make_output_folder(output)
     try:
         yield
     except GateError as error:
-        with suppress(UsageError):
+        with suppress(OutputError):
             _write_reports(not_run(error.message, error.hint, error.exit_code, error.details), output)
         raise
 
@@ -344,21 +364,11 @@ def _finish(verdict: Verdict, output: Path, around: Surroundings) -> int:
 
 def _write_reports(verdict: Verdict, output: Path) -> None:
     options = ReportOptions()
-    _write(output / REPORT_NAME, FORMATS["json"](verdict, options))
-    _write(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))
-    _write(output / PAGE_NAME, FORMATS["html"](verdict, ReportOptions(record=_record_at(output))))
+    write_text(output / REPORT_NAME, FORMATS["json"](verdict, options))
+    write_text(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))
+    write_text(output / PAGE_NAME, FORMATS["html"](verdict, ReportOptions(record=_record_at(output))))
 
 
 def _record_at(folder: Path) -> Record | None:
     path = folder / RECORD_NAME
     return read_record(path) if path.is_file() else None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            f"`{path}` cannot be written: {error}.", "name a folder that you may write to."
-        ) from error

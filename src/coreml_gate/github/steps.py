@@ -48,6 +48,7 @@ from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.log import RunnerCommand
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import not_run
+from coreml_gate.writing import write_text
 
 
 def start(request: StartRequest, around: Surroundings, effects: Effects) -> int:
@@ -173,7 +174,7 @@ def _reported(folder: Path) -> Iterator[None]:
         yield
     except GateError as error:
         verdict = not_run(error.message, error.hint, error.exit_code, error.details)
-        (folder / "report.json").write_text(FORMATS["json"](verdict, ReportOptions()), encoding="utf-8")
+        write_text(folder / "report.json", FORMATS["json"](verdict, ReportOptions()))
         raise
 
 

@@ -16,6 +16,7 @@ from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import CompressionFacts, CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.record.rules import RuleMatch
 from coreml_gate.record.source import ConversionFacts, Environment, Problem, SourceFacts
+from coreml_gate.writing import write_text
 
 SCHEMA_VERSION: Final = 1
 
@@ -140,4 +141,4 @@ def parse_record(text: str, name: str) -> Record:
 
 def write_record(record: Record, path: Path) -> None:
     """Writes a Record as indented JSON."""
-    path.write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_text(path, record.model_dump_json(indent=1) + "\n")

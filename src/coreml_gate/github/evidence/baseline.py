@@ -28,6 +28,7 @@ from coreml_gate.github.api.artifacts import (
 from coreml_gate.github.api.client import Client, asking
 from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.record import Environment, Record
+from coreml_gate.writing import write_text
 
 TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")
 """Runs under these events run the repository's own code, never a pull request's."""
@@ -205,8 +206,7 @@ def _origin(source: BaselineOrigin, commit: str, run_id: int, reasons: Sequence[
 
 def write_note(note: BaselineNote, folder: Path) -> None:
     """Leaves the note for ``report``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / NOTE_NAME).write_text(note.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_text(folder / NOTE_NAME, note.model_dump_json(indent=1) + "\n")
 
 
 def read_note(folder: Path) -> BaselineNote | None:

@@ -18,6 +18,7 @@ from coreml_gate.github.step_context import StepContext
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.headline import must_not_merge
 from coreml_gate.verdict import Verdict
+from coreml_gate.writing import write_text
 
 SUFFIXES: Final = {"markdown": ".md", "html": ".html", "json": ".json", "junit": ".xml", "sarif": ".sarif"}
 """Formats that are written as files, and how their names end."""
@@ -91,8 +92,7 @@ def _write_formats(
 ) -> dict[str, str]:
     """Where the published Verdict lies; without a folder for it, where the unpublished one does, if any."""
     if request.page is not None:
-        request.page.parent.mkdir(parents=True, exist_ok=True)
-        request.page.write_text(FORMATS["html"](verdict, options), encoding="utf-8")
+        write_text(request.page, FORMATS["html"](verdict, options))
     if request.formats is None:
         return {"report": "" if context.event.mode is Mode.REPORT else str(request.report)}
     written = _written(request.formats, verdict, options)
@@ -100,7 +100,6 @@ def _write_formats(
 
 
 def _written(folder: Path, verdict: Verdict, options: ReportOptions) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, suffix in SUFFIXES.items():
-        (folder / f"report{suffix}").write_text(FORMATS[name](verdict, options), encoding="utf-8")
+        write_text(folder / f"report{suffix}", FORMATS[name](verdict, options))
     return folder / "report.json"

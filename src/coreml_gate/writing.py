@@ -1,0 +1,106 @@
+"""The one door for writing: a file is there as a whole or not at all, and what hinders it has a name."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.errors import OutputError
+
+IGNORE_NAME: Final = ".gitignore"
+_IGNORE_ALL: Final = "# made by coreml-gate\n*\n"
+
+_FULL: Final = "free some space there, or name a folder on another disk."
+_NOT_YOURS: Final = "name a folder that you may write to."
+_IN_THE_WAY: Final = "name another folder, or move away what lies there."
+_HINTS: Final = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "raise the limit on the size of a file (`ulimit -f`), or name a folder on another disk.",
+    errno.EROFS: _NOT_YOURS,
+    errno.EACCES: _NOT_YOURS,
+    errno.EPERM: _NOT_YOURS,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ENAMETOOLONG: "name a shorter path.",
+    errno.ELOOP: "name a folder that is not in a circle of links.",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`).",
+    errno.ENFILE: "close other programs: the system has no more open files.",
+    errno.EIO: "check the disk.",
+    errno.EPIPE: "keep what reads the output open until the end.",
+    errno.EBADF: "keep standard output open.",
+}
+"""What of the machine can hinder writing, and the way out; any other error is a defect."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text as UTF-8 (:class:`OutputError`)."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file beside its place and renames it, so that no reader ever sees half of it."""
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)  # a device or a pipe: nothing may take its place
+        else:
+            _replace(path.resolve(), content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    beside = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those around it (:class:`OutputError`)."""
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def make_output_folder(folder: Path) -> None:
+    """Makes the folder of a run, which git ignores; one that cannot be written to is refused before the work.
+
+    A folder that held something before is somebody's own, and gets no ``.gitignore``.
+    """
+    with naming(folder):
+        is_ours = not folder.exists() or not any(folder.iterdir())
+    make_folder(folder)
+    if is_ours:
+        write_text(folder / IGNORE_NAME, _IGNORE_ALL)
+    with naming(folder):
+        probe = folder / f".{os.getpid()}.part"
+        probe.write_bytes(b"\n")
+        probe.unlink()
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What the machine has against writing to ``path`` within the block is an :class:`OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise output_error(error, path) or error from error
+
+
+def output_error(error: BaseException, path: Path | None = None) -> OutputError | None:
+    """The error in words; ``None`` where the machine is not to blame.
+
+    One that names no file is of the standard output: nothing else is written to that has no name.
+    """
+    hint = _HINTS.get(error.errno or 0) if isinstance(error, OSError) else None
+    if not isinstance(error, OSError) or hint is None:
+        return None
+    named = path or error.filename
+    place = f"`{named}`" if named is not None else "the standard output"
+    return OutputError(f"{place} cannot be written: {error.strerror}.", hint)
