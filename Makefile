@@ -12,7 +12,7 @@ OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-slow test-mac test-action lint format schema diagnose-demo hunt conformance native-contract bench clean
+.PHONY: help demo demo-all test test-slow test-mac test-action reliability lint format schema diagnose-demo hunt conformance native-contract bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -34,6 +34,9 @@ test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
 
 test-action: $(VENV)/.act  ## the action on a runner (act): a push, pull requests, a fork, Linux and Macs
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m act -s tests/action
+
+reliability: $(VENV)/.installed  ## attack the gate, and write the table of docs/reliability.md
+	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m attack --reliability docs/reliability.md
 
 lint: $(VENV)/.installed  ## formatting, rules, types; workflows, scripts and the image
 	$(OPEN) ruff format --check .

@@ -12,6 +12,8 @@ from typing import Literal
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.reliability"]
+
 settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")
 if sys.platform == "darwin":

@@ -29,7 +29,10 @@ from coreml_gate.report.log import RunnerCommand, only_harmless, say_error
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import not_run
 from tests.builders import comparison, model_record, record
+from tests.reliability import tried
 from tests.report import gfm
+
+pytestmark = pytest.mark.attack("foreign text")
 
 NASTY = (
     "\n::error::pwned", "\r::warning::x", "\n##[add-path]/tmp", "##vso[task.setvariable variable=a]b",
@@ -100,6 +103,7 @@ def assert_markdown_is_harmless(markdown: str) -> None:
 
 
 def assert_error_is_harmless(error: GateError) -> None:
+    tried()
     door = Door()
     with only_harmless(door.console):
         say_error(door.console, error)
@@ -258,6 +262,7 @@ def test_commands_on_files_and_arguments_of_any_name(
     (tmp_path / "record.json").write_text(json.dumps({words: words}), encoding="utf-8")
     (tmp_path / "report.json").write_text(json.dumps({words: words}), encoding="utf-8")
     for given_ in (arguments, (*arguments, "--config", words), (*arguments, words), (words,)):
+        tried()
         assert main(given_, around) not in {0, errors.INTERNAL_ERROR_EXIT_CODE}
     (tmp_path / file).mkdir(exist_ok=True)
     assert main(("plan",), Surroundings(tmp_path / file, around.environment, door.console, door.console)) == 3

@@ -13,6 +13,8 @@ from coreml_gate.record import write_record
 from coreml_gate.writing import make_output_folder, write_bytes, write_text
 from tests.builders import model_record, record
 
+pytestmark = pytest.mark.attack("disks and outputs")
+
 CONFIG = '[[model]]\nname = "digits"\nsource = "models/digits.py:build"\n'
 ROOM = 48 * 1024
 """Bytes of the small disk: the report's page alone takes more."""

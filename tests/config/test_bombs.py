@@ -8,6 +8,8 @@ from coreml_gate.config.bounds import MAX_CONFIG_BYTES, MAX_DEPTH
 from coreml_gate.config.load import load_config, parse_config
 from coreml_gate.errors import ConfigError
 
+pytestmark = pytest.mark.attack("bombs")
+
 MODEL = '[[model]]\nname = "digits"\nsource = "models/digits.py:build"\n'
 ROOM = MAX_CONFIG_BYTES - len(MODEL) - 100
 

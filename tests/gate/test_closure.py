@@ -22,6 +22,7 @@ def closure(
     return Closures(root).of(ModelConfig(name="model", source=source, samples=samples, evaluate=evaluate))
 
 
+@pytest.mark.attack("what changed")
 @pytest.mark.parametrize(
     ("files", "source", "expected"),
     [
@@ -132,6 +133,7 @@ def link(root: Path, links: Mapping[str, str]) -> None:
         (root / path).symlink_to(target)
 
 
+@pytest.mark.attack("what changed")
 @pytest.mark.parametrize(
     ("files", "links", "source", "behind"),
     [
@@ -156,12 +158,14 @@ def test_what_a_link_leads_to_belongs_to_the_model(
     assert closure(tmp_path, dict.fromkeys(files, ""), source).behind >= behind
 
 
+@pytest.mark.attack("what changed")
 def test_a_linked_script_imports_from_the_folder_of_its_target(tmp_path: Path) -> None:
     link(tmp_path, {"m/net.py": "../shared/net.py"})
     found = closure(tmp_path, {"shared/net.py": "import layers", "shared/layers.py": ""}, "m/net.py:build")
     assert "shared/layers.py" in found.files
 
 
+@pytest.mark.attack("what changed")
 def test_an_absolute_link_into_the_tree_is_found_and_one_out_of_it_ends_outside(tmp_path: Path) -> None:
     root = tmp_path / "tree"
     link(root, {"m/net.py": str(root / "shared.py"), "rows.npz": "../../rows.npz"})
@@ -171,6 +175,7 @@ def test_an_absolute_link_into_the_tree_is_found_and_one_out_of_it_ends_outside(
     (tmp_path.parent / "rows.npz").unlink()
 
 
+@pytest.mark.attack("what changed")
 @pytest.mark.parametrize(
     ("links", "source"),
     [
@@ -188,12 +193,14 @@ def test_a_circle_of_links_holds_nothing(tmp_path: Path, links: dict[str, str], 
     assert content(tmp_path, found)
 
 
+@pytest.mark.attack("what changed")
 def test_a_folder_that_holds_itself_is_read_once(tmp_path: Path) -> None:
     link(tmp_path, {"net.mlpackage/again": ".", "net.mlpackage/Data": "../data"})
     found = closure(tmp_path, {"data/weights.bin": "1"}, "net.mlpackage")
     assert found.ends == {"data/weights.bin"}
 
 
+@pytest.mark.attack("what changed")
 def test_a_linked_folder_counts_in_the_content(tmp_path: Path) -> None:
     link(tmp_path, {"net.mlpackage/Data": "../data"})
     found = closure(tmp_path, {"data/weights.bin": "1"}, "net.mlpackage")
@@ -202,6 +209,7 @@ def test_a_linked_folder_counts_in_the_content(tmp_path: Path) -> None:
     assert content(tmp_path, found) != before
 
 
+@pytest.mark.attack("what changed")
 def test_what_cannot_be_listed_or_read_ends_nothing(tmp_path: Path) -> None:
     long = "n" * 300
     found = closure(

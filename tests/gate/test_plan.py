@@ -51,6 +51,7 @@ def reasons(found: Plan) -> dict[str, str]:
     return {job.name: job.reason for job in found.jobs}
 
 
+@pytest.mark.attack("what changed")
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -132,6 +133,7 @@ def test_a_package_changes_with_any_file_in_it(folder: Folder) -> None:
     assert reasons(planned(folder)) == {"net": "files changed: `net.mlpackage`"}
 
 
+@pytest.mark.attack("what changed")
 def test_a_submodule_changes_what_is_imported_from_it(shop: Folder, folder: Folder) -> None:
     shop.git("init", "--quiet", str(shop.root / "vendor"))
     vendor = Folder(shop.root / "vendor", shop.environ)
@@ -187,6 +189,7 @@ def linked(folder: Folder, links: dict[str, str], files: dict[str, str | None]) 
     return folder
 
 
+@pytest.mark.attack("what changed")
 @pytest.mark.parametrize(
     ("links", "files", "changed"),
     [
@@ -208,6 +211,7 @@ def test_a_changed_target_of_a_link_is_a_change(
     assert reasons(planned(folder)) == {"net": f"files changed: `{changed}`"}
 
 
+@pytest.mark.attack("what changed")
 def test_a_link_that_points_elsewhere_is_a_change(folder: Folder) -> None:
     linked(folder, {"models": "v1"}, {"v1/net.py": "", "v2/net.py": "", "rows.npz": ""})
     (folder.root / "models").unlink()
@@ -216,6 +220,7 @@ def test_a_link_that_points_elsewhere_is_a_change(folder: Folder) -> None:
     assert reasons(planned(folder)) == {"net": "files changed: `models`"}
 
 
+@pytest.mark.attack("what changed")
 def test_a_submodule_behind_a_link_and_one_that_git_is_told_to_ignore(folder: Folder) -> None:
     folder.git("init", "--quiet", str(folder.root / "vendor"))
     vendor = Folder(folder.root / "vendor", folder.environ)
@@ -230,6 +235,7 @@ def test_a_submodule_behind_a_link_and_one_that_git_is_told_to_ignore(folder: Fo
     assert reasons(planned(folder)) == {"net": "files changed: `vendor`"}
 
 
+@pytest.mark.attack("what changed")
 def test_an_lfs_pointer_whose_content_moved_is_a_change(folder: Folder) -> None:
     def pointer(content: str) -> str:
         digest = hashlib.sha256(content.encode()).hexdigest()
@@ -240,6 +246,7 @@ def test_an_lfs_pointer_whose_content_moved_is_a_change(folder: Folder) -> None:
     assert reasons(planned(folder)) == {"net": "files changed: `rows.npz`"}
 
 
+@pytest.mark.attack("what changed")
 @pytest.mark.parametrize("ignored", ["rows.npz", "*.npz", "models/blocks.py"])
 def test_what_git_does_not_track_is_measured_always(folder: Folder, ignored: str) -> None:
     files = {"models/net.py": "import blocks", "models/blocks.py": "", "rows.npz": "", ".gitignore": ignored}
@@ -249,6 +256,7 @@ def test_what_git_does_not_track_is_measured_always(folder: Folder, ignored: str
     assert reasons(planned(folder)) == {"net": f"not tracked by git, so a change would not show: `{unknown}`"}
 
 
+@pytest.mark.attack("what changed")
 def test_a_link_out_of_the_repository_is_measured_always(folder: Folder) -> None:
     (folder.root.parent / "rows.npz").write_text("1")
     linked(folder, {"rows.npz": "../rows.npz"}, {"models/net.py": ""})
@@ -258,6 +266,7 @@ def test_a_link_out_of_the_repository_is_measured_always(folder: Folder) -> None
     }
 
 
+@pytest.mark.attack("what changed")
 def test_a_repository_without_commits_plans_like_one_without_a_base(folder: Folder) -> None:
     folder.write(FILES)
     found = planned(folder, None)

@@ -13,6 +13,8 @@ from tests.github_side.workflow import FORK, Job, workflow_run
 from tests.report import gfm
 from tests.report.verdicts import HOSTILE
 
+pytestmark = pytest.mark.attack("foreign text")
+
 CONFIG = '[[model]]\nname = "digits"\nsource = "models/digits.py:build"\n'
 COMMANDS = f"{HOSTILE}\n::error file=/etc/passwd::pwned\n##[add-path]/tmp\n::t0::\n::t1::"
 

@@ -13,6 +13,8 @@ from coreml_gate.errors import ArtifactError
 from coreml_gate.github.api.artifacts import BASELINE_LIMITS, RECORD_LIMITS
 from coreml_gate.github.api.zips import SafeZip, ZipLimits
 
+pytestmark = pytest.mark.attack("bombs")
+
 PACKAGE = "models/digits/package.mlpackage"
 SMALL = ZipLimits(re.compile(r"[a-z]+\.json"), members=3, total_bytes=3_000_000, ratio=200)
 
