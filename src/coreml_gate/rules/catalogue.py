@@ -12,6 +12,9 @@ from coreml_gate.rules import (
     capture,
     compression,
     conversion,
+    core_ml_answers,
+    core_ml_loader,
+    core_ml_units,
     formulas,
     memory,
     neural_engine,
@@ -43,6 +46,9 @@ KEPT_PLACES: Final = 8
 
 GROUPS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "Half precision": rules_of(precision, formulas),
+    "Core ML: what it does not load": rules_of(core_ml_loader),
+    "Core ML: what it computes otherwise": rules_of(core_ml_answers),
+    "Core ML: what one unit gets wrong": rules_of(core_ml_units),
     "Shapes and flexible inputs": rules_of(shapes),
     "Neural Engine": rules_of(neural_engine),
     "Memory": rules_of(memory),

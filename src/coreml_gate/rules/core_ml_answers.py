@@ -1,0 +1,234 @@
+"""What every unit of Core ML computes otherwise than torch, numpy or MIL's text say."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.rule import Match, rule
+
+_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
+_FRONT_END: Final = (
+    "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
+)
+_CHROMIUM: Final = (
+    "https://chromium.googlesource.com/chromium/src/+/main/services/webnn/coreml/graph_builder_coreml.cc"
+)
+_INTEGERS: Final = frozenset({"int8", "uint8", "int16", "uint16", "int32", "bool"})
+_EXACT_IN_FLOAT32: Final = 2**24
+_BORDER_AXES: Final = 2
+_MATRIX: Final = 2
+_GREATEST_RANK: Final = 5
+_IOS15: Final = 15
+_IOS18: Final = 18
+_SMALL_STEP: Final = 1e-3
+
+
+@rule(
+    "flexible-roll",
+    "silent",
+    on="program",
+    evidence=("apple/coremltools#2778", "apple/coremltools#2838"),
+    fix="Core ML leaves it unrolled, or fails. Cut and join instead, with a positive shift:\n"
+    "torch.cat([x[:, k:], x[:, :k]], 1)",
+    versions="up to 9.0",
+)
+def flexible_roll(program: Index) -> Iterator[Match]:
+    """Is torch.roll applied to an axis of unknown size?"""
+    for operation in program.of("mod"):
+        shift = program.scalar(operation, "x")
+        ranged = any(user.type == "sub" for user in program.users(operation))
+        if shift is not None and shift < 0 and ranged and program.dtype(operation.outputs[0].name) == "int32":
+            yield Match(operation.name, f"the shift {shift:g} modulo a size that is computed stays {shift:g}")
+
+
+@rule(
+    "negative-modulus",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2778", "kasper0406/stablehlo-coreml#70"),
+    fix="The result has the sign of x, not of y. Where x may be negative:\n(x % y + y) % y",
+)
+def negative_modulus(program: Index) -> Iterator[Match]:
+    """Is a remainder taken of values that may be negative?"""
+    for operation in program.of("mod"):
+        maker = program.maker(operation, "x")
+        never_negative = maker is not None and maker.type in {"abs", "relu", "sigmoid", "square", "shape"}
+        if program.name(operation, "x") in program.varying and not never_negative:
+            yield Match(operation.name, "`mod` has the sign of its first operand on Core ML")
+
+
+@rule(
+    "averaged-beyond-the-end",
+    "silent",
+    on="program",
+    evidence=("apple/coremltools#2844", "apple/coremltools#2772"),
+    fix="Core ML divides by the whole kernel there. Leave the padding out of the average, as torch does:\n"
+    "nn.AvgPool2d(2, 3, ceil_mode=True, count_include_pad=False)",
+    versions="up to 9.0",
+)
+def averaged_beyond_the_end(program: Index) -> Iterator[Match]:
+    """Does a window of an average pool reach beyond the end?"""
+    for operation in program.of("avg_pool"):
+        if program.scalar(operation, "ceil_mode") and not program.scalar(
+            operation, "exclude_padding_from_average"
+        ):
+            beyond = [size for size in _beyond(program, operation) if size != 0]
+            if beyond:
+                yield Match(operation.name, f"the last window reaches {max(beyond)} beyond the end")
+
+
+def _beyond(program: Index, operation: Operation) -> Iterator[int]:
+    """How far the last window of each axis reaches beyond the padded input, where that is known."""
+    kernel, strides = (program.constant(operation, name) for name in ("kernel_sizes", "strides"))
+    pad = program.constant(operation, "pad")
+    if kernel is None:
+        return
+    steps = np.ones_like(kernel) if strides is None else strides
+    around = np.zeros(2 * kernel.size, np.int64) if pad is None else pad
+    sizes = program.shape(program.name(operation, "x"))[2:]
+    for place, size in enumerate(sizes):
+        if size is not None:
+            span = size + int(around[2 * place]) + int(around[2 * place + 1]) - int(kernel.flat[place])
+            yield math.ceil(span / int(steps.flat[place])) * int(steps.flat[place]) - span
+
+
+@rule(
+    "window-outside",
+    "info",
+    on="program",
+    evidence=(f"{_FRONT_END}/test_internal_graph.py (rdar 80050546)",),
+    fix="Core ML has one window more than torch, wholly outside. Make the kernel as large as the stride.",
+)
+def window_outside(program: Index) -> Iterator[Match]:
+    """Is a window of a pool wholly outside of its input?"""
+    for operation in program.of("avg_pool", "max_pool", "l2_pool"):
+        kernel = program.constant(operation, "kernel_sizes")
+        if kernel is not None and program.scalar(operation, "ceil_mode"):
+            sizes = zip(_beyond(program, operation), kernel.reshape(-1).tolist(), strict=False)
+            if any(beyond >= size for beyond, size in sizes):
+                yield Match(operation.name, f"`{operation.type}`, ceil_mode, a kernel below its stride")
+
+
+@rule(
+    "pool-with-lower-padding",
+    "silent",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_pool.py (rdar 98852008)",),
+    fix="Core ML pads a pool of one axis at the wrong end. Pad yourself, before it:\nF.pad(x, (1, 0))",
+)
+def pool_with_lower_padding(program: Index) -> Iterator[Match]:
+    """Is a pool of one axis padded with same_lower?"""
+    for operation in program.of("avg_pool", "max_pool", "l2_pool"):
+        kernel = program.constant(operation, "kernel_sizes")
+        if kernel is not None and kernel.size == 1 and program.text(operation, "pad_type") == "same_lower":
+            yield Match(operation.name, f"`{operation.type}` over one axis with same_lower")
+
+
+@rule(
+    "backward-slice-of-one",
+    "silent",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_tensor_transformation.py (rdar 99664032)",),
+    fix="Take the last element forward:\nx[-1:]",
+)
+def backward_slice_of_one(program: Index) -> Iterator[Match]:
+    """Is the last element alone taken by a backward slice?"""
+    for operation in program.of("slice_by_index"):
+        parts = [program.constant(operation, name) for name in ("begin", "end", "stride")]
+        if any(part is None for part in parts):
+            continue
+        axes = zip(*(part.reshape(-1).tolist() for part in parts if part is not None), strict=False)
+        if any((begin, end, stride) == (-1, -2, -1) for begin, end, stride in axes):
+            yield Match(operation.name, "`slice_by_index` from -1 to -2 by -1")
+
+
+@rule(
+    "scatter-at-negative-index",
+    "silent",
+    on="program",
+    evidence=(f"{_TESTS}/iOS17/test_scatter_gather.py (rdar 128089254)",),
+    fix="From iOS 18 on Core ML treats negative indices otherwise. Count from the start:\nindices % size",
+)
+def scatter_at_negative_index(program: Index) -> Iterator[Match]:
+    """Does a program for iOS 18 scatter at constant negative indices?"""
+    if program.function.opset < _IOS18:
+        return
+    for operation in program.of("scatter", "scatter_along_axis", "scatter_nd"):
+        indices = program.constant(operation, "indices")
+        if indices is not None and indices.size and int(indices.min()) < 0:
+            yield Match(operation.name, f"`{operation.type}` at {int(indices.min())}")
+
+
+@rule(
+    "gather-outside",
+    "silent",
+    on="program",
+    evidence=("https://chromium.googlesource.com/chromium/src (baseline gather_gpu of macOS 15, arm64)",),
+    fix="Core ML gives some number of the tensor there, without an error. Clamp the indices first:\n"
+    "x[i.clamp(0, len(x) - 1)]",
+)
+def gather_outside(program: Index) -> Iterator[Match]:
+    """Is a constant index outside of what it picks from?"""
+    for operation in program.of("gather"):
+        indices, axis = program.constant(operation, "indices"), program.scalar(operation, "axis") or 0.0
+        shape = program.shape(program.name(operation, "x"))
+        size = shape[int(axis)] if -len(shape) <= int(axis) < len(shape) else None
+        if indices is None or size is None or not indices.size:
+            continue
+        outside = indices[(indices >= size) | (indices < -size)]
+        if outside.size:
+            yield Match(operation.name, f"the index {int(outside.flat[0])} of {size}")
+
+
+@rule(
+    "range-of-small-steps",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_tensor_operation.py (rdar 88998831)",),
+    fix="Its last values drift. Count in whole steps and scale:\ntorch.arange(n) * 1e-4",
+)
+def range_of_small_steps(program: Index) -> Iterator[Match]:
+    """Does a range have steps below 0.001?"""
+    for operation in program.of("range_1d"):
+        step = program.scalar(operation, "step")
+        if step is not None and 0 < abs(step) < _SMALL_STEP:
+            yield Match(operation.name, f"`range_1d` by {step:g}")
+
+
+@rule(
+    "integer-beyond-float32",
+    "silent",
+    on="program",
+    evidence=("rustnn/rustnn#183", "rustnn/rustnn#235"),
+    fix="Core ML computes integers in float32, exact to 16,777,216. Keep them smaller, or split them.",
+)
+def integer_beyond_float32(program: Index) -> Iterator[Match]:
+    """Is an integer constant of a product or a choice not exact in float32?"""
+    for operation in program.of("mul", "select", "abs"):
+        for parameter in ("x", "y", "a", "b"):
+            value = program.constant(operation, parameter)
+            if value is None or value.dtype.kind != "i" or not value.size:
+                continue
+            back = value.astype(np.float32).astype(np.int64).clip(-(2**31), 2**31 - 1)
+            lost = value[back != value]
+            if lost.size:
+                yield Match(operation.name, f"`{operation.type}` with {int(lost.flat[0]):,}")
+
+
+@rule(
+    "prelu-by-channel",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_activation.py (rdar 91442339)",),
+    fix="coremltools' own test of it fails on Core ML. Use one slope, or four axes:\nnn.PReLU(1)",
+)
+def prelu_by_channel(program: Index) -> Iterator[Match]:
+    """Has a prelu of three or five axes a slope per channel?"""
+    for operation in program.of("prelu"):
+        alpha, rank = program.constant(operation, "alpha"), len(program.shape(program.name(operation, "x")))
+        if rank in {3, 5} and alpha is not None and float(np.ptp(alpha)) > 0:
+            yield Match(operation.name, f"{alpha.size} slopes on {rank} axes")

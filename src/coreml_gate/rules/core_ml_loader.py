@@ -1,0 +1,287 @@
+"""Programs that coremltools saves without a warning and Core ML does not compile, load or run."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.ir import Operation, StateType, TensorType
+from coreml_gate.mil.package import Package
+from coreml_gate.rules.rule import Match, rule
+
+_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
+_FRONT_END: Final = (
+    "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
+)
+_CHROMIUM: Final = (
+    "https://chromium.googlesource.com/chromium/src/+/main/services/webnn/coreml/graph_builder_coreml.cc"
+)
+_INTEGERS: Final = frozenset({"int8", "uint8", "int16", "uint16", "int32", "bool"})
+_EXACT_IN_FLOAT32: Final = 2**24
+_BORDER_AXES: Final = 2
+_MATRIX: Final = 2
+_GREATEST_RANK: Final = 5
+_IOS15: Final = 15
+_IOS18: Final = 18
+_SMALL_STEP: Final = 1e-3
+
+
+@rule(
+    "vector-matmul",
+    "fatal",
+    on="program",
+    evidence=("apple/coremltools#2719", "apple/coremltools#2263"),
+    fix="Core ML multiplies matrices, not vectors. Give the vector a second axis:\n(x[None] @ w)[0]",
+)
+def vector_matmul(program: Index) -> Iterator[Match]:
+    """Is an operand of matmul a vector?"""
+    for operation in program.of("matmul"):
+        for parameter in ("x", "y"):
+            kind = _type(program, operation, parameter)
+            if kind is not None and kind.ranked and len(kind.shape) < _MATRIX:
+                yield Match(operation.name, f"`matmul` of {kind} as {parameter}")
+
+
+def _type(program: Index, operation: Operation, parameter: str) -> TensorType | None:
+    """The type of an operand, constants included."""
+    value = program.constant(operation, parameter)
+    kind = program.types.get(program.name(operation, parameter) or "")
+    if isinstance(kind, TensorType):
+        return kind
+    return None if value is None else TensorType("fp32", value.shape)
+
+
+@rule(
+    "padded-borders",
+    "fatal",
+    on="program",
+    evidence=("apple/coremltools#2571", _CHROMIUM),
+    fix="Pad two axes at a time, moving them to the end between:\n"
+    "F.pad(F.pad(x, (1, 1, 1, 1), mode='replicate').mT, (1, 1), mode='replicate')",
+)
+def padded_borders(program: Index) -> Iterator[Match]:
+    """Are more than two axes padded by reflection or replication?"""
+    for operation in program.of("pad"):
+        mode, pad = program.text(operation, "mode"), program.constant(operation, "pad")
+        if mode in {"reflect", "replicate"} and pad is not None:
+            axes = int((pad.reshape(-1, 2).sum(1) > 0).sum())
+            if axes > _BORDER_AXES:
+                yield Match(operation.name, f"`pad` with mode {mode} over {axes} axes")
+
+
+@rule(
+    "linear-of-integers",
+    "fatal",
+    on="program",
+    evidence=("apple/coremltools#2575", f"{_TESTS}/iOS17/test_linear.py (rdar 111421695)"),
+    fix="Core ML fails to plan a linear layer of integers (error -14). Compute in floats:\n"
+    "(x.float() @ w.float().T).to(torch.int32)",
+)
+def linear_of_integers(program: Index) -> Iterator[Match]:
+    """Is a linear layer computed in integers?"""
+    for operation in program.of("linear"):
+        if program.dtype(program.name(operation, "x")) in _INTEGERS:
+            yield Match(operation.name, f"`linear` of {program.dtype(program.name(operation, 'x'))}")
+
+
+@rule(
+    "negative-scale",
+    "fatal",
+    on="program",
+    evidence=(f"{_CHROMIUM} and its baseline quantizeLinear_gpu of macOS 15",),
+    fix="Core ML does not compile it. Take the magnitude as the scale and negate the values.",
+)
+def negative_scale(program: Index) -> Iterator[Match]:
+    """Is something quantized with a scale that is not positive?"""
+    for operation in program.of("quantize", "dequantize"):
+        scale = program.constant(operation, "scale")
+        if scale is not None and scale.size and float(scale.min()) <= 0:
+            yield Match(operation.name, f"`{operation.type}` with a scale of {float(scale.min()):g}")
+
+
+@rule(
+    "reduced-scalar",
+    "fatal",
+    on="program",
+    evidence=(_CHROMIUM,),
+    fix="Core ML reduces no scalars and over no empty list of axes. Leave the reduction out.",
+)
+def reduced_scalar(program: Index) -> Iterator[Match]:
+    """Is a scalar reduced, or something over no axes?"""
+    for operation in program.operations:
+        if not operation.type.startswith("reduce_"):
+            continue
+        axes, kind = program.constant(operation, "axes"), _type(program, operation, "x")
+        if kind is not None and kind.ranked and not kind.shape:
+            yield Match(operation.name, f"`{operation.type}` of a scalar")
+        elif axes is not None and axes.size == 0:
+            yield Match(operation.name, f"`{operation.type}` over no axes")
+
+
+@rule(
+    "scattered-norm-axes",
+    "fatal",
+    on="program",
+    evidence=(f"{_CHROMIUM} (crbug 391423301)",),
+    fix="Move the axes together first, and back afterwards:\n"
+    "F.layer_norm(x.movedim(1, -2), shape).movedim(-2, 1)",
+)
+def scattered_norm_axes(program: Index) -> Iterator[Match]:
+    """Does a layer norm run over axes that are not next to each other?"""
+    for operation in program.of("layer_norm"):
+        axes, rank = program.constant(operation, "axes"), len(program.shape(program.name(operation, "x")))
+        if axes is None or not rank:
+            continue
+        order = sorted(int(axis) % rank for axis in axes.reshape(-1))
+        if order != list(range(order[0], order[0] + len(order))):
+            yield Match(operation.name, f"`layer_norm` over the axes {order}")
+
+
+@rule(
+    "scalar-index-of-rank-5",
+    "fatal",
+    on="program",
+    evidence=("rustnn/rustnn#173", f"{_CHROMIUM} (crbug 391672283)"),
+    fix="Take a slice instead of an index:\nx[:, :, :, :, 2:3].squeeze(-1)",
+)
+def scalar_index_of_rank_5(program: Index) -> Iterator[Match]:
+    """Is one index gathered from a value of five axes?"""
+    for operation in program.of("gather"):
+        kind = _type(program, operation, "indices")
+        rank = len(program.shape(program.name(operation, "x")))
+        if rank == _GREATEST_RANK and kind is not None and kind.ranked and not kind.shape:
+            yield Match(operation.name, "`gather` with a scalar index from five axes")
+
+
+@rule(
+    "batch-norm-of-rank-5",
+    "fatal",
+    on="program",
+    evidence=("pytorch/executorch#11701", f"{_CHROMIUM} (crbug 391566721)"),
+    fix="It crashes off the CPU. Fold it into the convolution before (eval mode), or reshape to four axes.",
+)
+def batch_norm_of_rank_5(program: Index) -> Iterator[Match]:
+    """Is a value of five axes batch-normalized?"""
+    for operation in program.of("batch_norm"):
+        if len(program.shape(program.name(operation, "x"))) == _GREATEST_RANK:
+            yield Match(operation.name, "`batch_norm` of five axes")
+
+
+@rule(
+    "output-becomes-state",
+    "fatal",
+    on="program",
+    evidence=("https://github.com/apple/coremltools/commit/95efc1dd",),
+    fix="Return another value than the one that is written to the state:\nself.cache.copy_(y); return y * 1",
+)
+def output_becomes_state(program: Index) -> Iterator[Match]:
+    """Is an output also what is written to a state?"""
+    for operation in program.of("write_state", "coreml_update_state"):
+        parameter = "data" if "data" in operation.inputs else "value"
+        name = program.name(operation, parameter)
+        if name in program.function.block.outputs:
+            yield Match(operation.name, f"`{name}` is an output and is written to a state")
+
+
+@rule(
+    "scalar-slice-update",
+    "fatal",
+    on="program",
+    evidence=(f"{_TESTS}/iOS18/test_tensor_transformation.py (rdar 128221986)",),
+    fix="Write a slice of one element instead of a scalar:\nx[0:1] = value[None]",
+)
+def scalar_slice_update(program: Index) -> Iterator[Match]:
+    """Is a scalar written into a slice?"""
+    for operation in program.of("slice_update"):
+        kind = _type(program, operation, "update")
+        if kind is not None and kind.ranked and not kind.shape:
+            yield Match(operation.name, "`slice_update` with a scalar")
+
+
+@rule(
+    "resize-to-its-own-size",
+    "fatal",
+    on="program",
+    evidence=(f"{_TESTS}/iOS17/test_image_resizing.py (rdar 112418424)",),
+    fix="Write the size out instead of 0, which stands for the input's own.",
+)
+def resize_to_its_own_size(program: Index) -> Iterator[Match]:
+    """Does a resize keep a size by writing 0?"""
+    for operation in program.of("resize"):
+        shape = program.constant(operation, "shape")
+        if shape is not None and bool((shape == 0).any()):
+            yield Match(operation.name, f"`resize` to {shape.reshape(-1).tolist()}")
+
+
+@rule(
+    "flexible-attention-mask",
+    "fatal",
+    on="program",
+    evidence=(f"{_FRONT_END} (rdar 139460266)",),
+    fix="Give the mask a fixed size, or write the attention out as matmul, softmax and matmul.",
+)
+def flexible_attention_mask(program: Index) -> Iterator[Match]:
+    """Has a fused attention a mask of unknown size?"""
+    for operation in program.of("scaled_dot_product_attention"):
+        name = program.name(operation, "attn_mask")
+        if name is not None and None in program.shape(name):
+            yield Match(operation.name, f"its mask is {program.types[name]}")
+
+
+@rule(
+    "scalar-input",
+    "fatal",
+    on="program",
+    evidence=("microsoft/onnxruntime#24462",),
+    fix="Core ML takes no scalars. Give the input one axis of size 1:\nct.TensorType(shape=(1,))",
+)
+def scalar_input(program: Index) -> Iterator[Match]:
+    """Is an input a scalar?"""
+    for value in program.function.inputs:
+        if isinstance(value.type, TensorType) and value.type.ranked and not value.type.shape:
+            yield Match(value.name, f"`{value.name}` is {value.type}")
+
+
+@rule(
+    "byte-input",
+    "fatal",
+    on="program",
+    evidence=(f"{_FRONT_END} (rdar 155895085)",),
+    fix="Let the app give floats or int32, and quantize inside the model.",
+)
+def byte_input(program: Index) -> Iterator[Match]:
+    """Is an input or an output of 8 bits?"""
+    results = [(name, program.types.get(name)) for name in program.function.block.outputs]
+    for name, kind in [(value.name, value.type) for value in program.function.inputs] + results:
+        if isinstance(kind, TensorType) and kind.dtype in {"int8", "uint8"}:
+            yield Match(name, f"`{name}` is {kind}")
+
+
+@rule(
+    "flexible-mean-on-ios-15",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#1420",),
+    fix="iOS 15.4 does not load it. Raise the deployment target to iOS 16, or fix the shape.",
+)
+def flexible_mean_on_ios_15(program: Index) -> Iterator[Match]:
+    """Does a program for iOS 15 take the mean of a flexible shape?"""
+    if program.function.opset > _IOS15:
+        return
+    for operation in program.of("reduce_mean"):
+        shape = program.shape(program.name(operation, "x"))
+        if None in shape:
+            yield Match(operation.name, f"`reduce_mean` of {_type(program, operation, 'x')}")
+
+
+@rule(
+    "state-on-the-engine",
+    "info",
+    on="package",
+    evidence=(f"{_FRONT_END} (rdar 130912134)",),
+    fix="coremltools' own tests of stateful models fail with CPU_AND_NE. Try it on the device you ship to.",
+)
+def state_on_the_engine(package: Package) -> Iterator[Match]:
+    """Has the model a state?"""
+    for value in package.function().inputs:
+        if isinstance(value.type, StateType):
+            yield Match(value.name, f"`{value.name}` is a state")

@@ -1,0 +1,252 @@
+"""What one unit of Core ML is known to get wrong or to compute more coarsely than the others."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.rule import Match, rule
+
+_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
+_ENGINE: Final = "https://github.com/sbryngelson/ANEForge (docs/developer/op-quirks.md)"
+_BASELINES: Final = "https://chromium.googlesource.com/chromium/src"
+_ROUNDINGS: Final = frozenset({"floor", "ceil", "round"})
+_WIDEST_KERNEL: Final = 13
+_WRONG_BATCH: Final = 10
+_MANY_BOXES: Final = 1000
+_WIDE_POOL: Final = 7
+
+
+@rule(
+    "scaled-rounding",
+    "info",
+    on="program",
+    evidence=("sbryngelson/ANEForge#112",),
+    fix="The Neural Engine's compiler drops a factor after floor, ceil or round (M5, macOS 26.5). Keep the "
+    'rounding in float32:\nkeep-fp32 = ["Net/floor"]',
+)
+def scaled_rounding(program: Index) -> Iterator[Match]:
+    """Is a rounded value scaled in half precision?"""
+    for operation in program.of("mul", "real_div"):
+        factor, maker = program.scalar(operation, "y"), program.maker(operation, "x")
+        if factor is None:
+            factor, maker = program.scalar(operation, "x"), program.maker(operation, "y")
+        rounded = maker is not None and maker.type in _ROUNDINGS and program.is_half(operation)
+        if rounded and factor not in {None, 1.0} and maker is not None:
+            yield Match(operation.name, f"`{maker.type}`, then a factor of {factor:g}")
+
+
+@rule(
+    "requantized-product",
+    "info",
+    on="program",
+    evidence=("apple/coreai-torch#112",),
+    fix="The Neural Engine rescales it by the wrong factor (M5 Pro, macOS 27). Quantize the product by the "
+    "scale of an operand.",
+)
+def requantized_product(program: Index) -> Iterator[Match]:
+    """Is a product of quantized values quantized with another scale?"""
+    for operation in program.of("quantize"):
+        made = program.maker(operation, "input")
+        scale = program.scalar(operation, "scale")
+        if made is None or made.type != "mul" or scale is None:
+            continue
+        operands = [program.maker(made, parameter) for parameter in ("x", "y")]
+        scales = {
+            program.scalar(item, "scale")
+            for item in operands
+            if item is not None and item.type == "dequantize"
+        }
+        if scales and scale not in scales:
+            yield Match(operation.name, f"scale {scale:g} after {', '.join(f'{item:g}' for item in scales)}")
+
+
+@rule(
+    "rounded-on-the-engine",
+    "info",
+    on="program",
+    evidence=("sbryngelson/ANEForge#116",),
+    fix="The Neural Engine rounds 0.5 away from zero, and from 1024 on adds 1. Where it matters:\n"
+    "torch.floor(x + 0.5)",
+)
+def rounded_on_the_engine(program: Index) -> Iterator[Match]:
+    """Is anything rounded to the nearest integer in half precision?"""
+    for operation in program.of("round"):
+        if program.is_half(operation):
+            yield Match(operation.name, "`round` of halves")
+
+
+@rule(
+    "attention-of-many",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2650",),
+    fix="The GPU's fused attention is wrong from a batch of 10 on (macOS 26.2): use smaller ones.",
+)
+def attention_of_many(program: Index) -> Iterator[Match]:
+    """Has a fused attention a batch of 10 or more?"""
+    for operation in program.of("scaled_dot_product_attention"):
+        shape = program.shape(program.name(operation, "query"))
+        if shape and (shape[0] or 0) >= _WRONG_BATCH:
+            yield Match(operation.name, f"a batch of {shape[0]}")
+
+
+@rule(
+    "suppressed-in-half",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_tensor_operation.py (rdar 80662705, rdar 103891349)",),
+    fix="The GPU suppresses other boxes in half precision, and so does any unit with many. Keep it float32:\n"
+    'keep-fp32 = ["NonMaximumSuppression"]',
+)
+def suppressed_in_half(program: Index) -> Iterator[Match]:
+    """Are many boxes suppressed in half precision?"""
+    for operation in program.of("non_maximum_suppression"):
+        name = program.name(operation, "boxes")
+        boxes = program.elements(name) // 4
+        if program.dtype(name) == "fp16" and boxes >= _MANY_BOXES:
+            yield Match(operation.name, f"{boxes:,} boxes as halves")
+
+
+@rule(
+    "fractional-upsample",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS15/test_image_resizing.py (rdar 97398448)",),
+    fix="It fails on the GPU. Use whole factors, or:\nF.interpolate(x, size=size, mode='bilinear')",
+)
+def fractional_upsample(program: Index) -> Iterator[Match]:
+    """Is something repeated by a factor that is not whole?"""
+    for operation in program.of("upsample_nearest_neighbor"):
+        factors = [program.scalar(operation, name) for name in ("scale_factor_height", "scale_factor_width")]
+        if any(factor is not None and not float(factor).is_integer() for factor in factors):
+            yield Match(operation.name, f"factors {factors[0]:g} and {factors[1]:g}")
+
+
+@rule(
+    "crop-on-the-gpu",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS17/test_image_resizing.py (rdar 97398582)",),
+    fix="coremltools' own tests of it fail on the GPU. Compare the units on your device first.",
+)
+def crop_on_the_gpu(program: Index) -> Iterator[Match]:
+    """Are boxes cut out and resized?"""
+    for operation in program.of("crop_resize"):
+        yield Match(operation.name, "`crop_resize`")
+
+
+@rule(
+    "scaled-palette",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2688",),
+    fix="The Neural Engine of macOS 26 reads such weights wrongly. Palettize without a scale per channel:\n"
+    "OpPalettizerConfig(nbits=4, enable_per_channel_scale=False)",
+)
+def scaled_palette(program: Index) -> Iterator[Match]:
+    """Have palettized weights a scale per channel?"""
+    for operation in program.of("constexpr_blockwise_shift_scale", "mul"):
+        parameter = "data" if operation.type.startswith("constexpr") else "x"
+        made = program.producers.get(program.name(operation, parameter) or "")
+        if made is not None and made.type == "constexpr_lut_to_dense":
+            yield Match(operation.name, f"`{made.name}` scaled")
+
+
+@rule(
+    "wide-kernel",
+    "perf",
+    on="program",
+    evidence=(_ENGINE,),
+    fix="The Neural Engine takes kernels up to 13 wide (15 on A16 and later), of any height. Turn the axes:\n"
+    "nn.Conv2d(c, c, (31, 1))",
+)
+def wide_kernel(program: Index) -> Iterator[Match]:
+    """Is a kernel wider than 13?"""
+    for operation in program.of("conv", "conv_transpose"):
+        shape = _weight_shape(program, operation)
+        if len(shape) == 4 and shape[-1] > _WIDEST_KERNEL:  # noqa: PLR2004 - of an image
+            yield Match(operation.name, f"a kernel of {shape[-2]} by {shape[-1]}")
+
+
+def _weight_shape(program: Index, operation: Operation) -> tuple[int, ...]:
+    value = program.constant(operation, "weight")
+    if value is not None:
+        return value.shape
+    return tuple(size or 0 for size in program.shape(program.name(operation, "weight")))
+
+
+@rule(
+    "pool-beyond-its-padding",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#1901",),
+    fix="On macOS 13 it came out 49 times too small. Pad before:\nF.avg_pool2d(F.pad(x, (3, 3, 3, 3)), 7, 4)",
+)
+def pool_beyond_its_padding(program: Index) -> Iterator[Match]:
+    """Has a padded average pool a kernel of 7 or more and a stride?"""
+    for operation in program.of("avg_pool"):
+        kernel, strides, pad = (
+            program.constant(operation, name) for name in ("kernel_sizes", "strides", "pad")
+        )
+        if kernel is None or strides is None or pad is None:
+            continue
+        if int(kernel.min()) >= _WIDE_POOL and int(strides.min()) > 1 and bool((pad > 0).any()):
+            yield Match(operation.name, f"kernel {kernel.reshape(-1).tolist()}, padding {pad.tolist()}")
+
+
+@rule(
+    "inverse-of-halves",
+    "info",
+    on="program",
+    evidence=(f"{_BASELINES} (baseline reciprocal_cpu of macOS 14, arm64)",),
+    fix="The CPU estimates it to 8 bits, 0.4 % off at most. Divide instead, or keep it float32:\n1.0 / x",
+)
+def inverse_of_halves(program: Index) -> Iterator[Match]:
+    """Is an inverse taken of halves?"""
+    for operation in program.of("inverse"):
+        if program.is_half(operation):
+            yield Match(operation.name, "`inverse` of halves")
+
+
+@rule(
+    "l2-pool-of-halves",
+    "info",
+    on="program",
+    evidence=(f"{_BASELINES} (baseline l2Pool2d_cpu of macOS 14, arm64)",),
+    fix="The CPU adds the squares up in half: infinite from a root of 256 on. Scale before and after:\n"
+    "F.lp_pool2d(x / 64, 2, 5) * 64",
+)
+def l2_pool_of_halves(program: Index) -> Iterator[Match]:
+    """Are squares pooled in half precision?"""
+    for operation in program.of("l2_pool"):
+        if program.is_half(operation):
+            yield Match(operation.name, "`l2_pool` of halves")
+
+
+@rule(
+    "transposed-to-a-shape",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#2281",),
+    fix="The units disagree on conv_transpose with an output shape. Crop instead:\nup(x)[..., :h, :w]",
+)
+def transposed_to_a_shape(program: Index) -> Iterator[Match]:
+    """Does a transposed convolution have an output shape that its input does not give?"""
+    for operation in program.of("conv_transpose"):
+        wanted, strides = program.constant(operation, "output_shape"), program.constant(operation, "strides")
+        shape, weight = program.shape(program.name(operation, "x")), _weight_shape(program, operation)
+        pad = program.constant(operation, "pad")
+        if wanted is None or strides is None or None in shape or len(weight) < len(shape):
+            continue
+        around = np.zeros(2 * strides.size, np.int64) if pad is None else pad
+        given = [
+            ((size or 0) - 1) * int(step) + kernel - int(before) - int(after)
+            for size, step, kernel, before, after in zip(
+                shape[2:], strides, weight[2:], around[::2], around[1::2], strict=True
+            )
+        ]
+        if given != wanted[-len(given) :].tolist():
+            yield Match(operation.name, f"{wanted[-len(given) :].tolist()} where its input gives {given}")
