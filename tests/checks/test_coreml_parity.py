@@ -143,3 +143,29 @@ def test_what_was_not_asked_is_skipped_with_the_reason(facts: CoreMlFacts | None
 
 def test_without_a_package_there_is_nothing_to_ask() -> None:
     assert only(check(evidence(NOT_CONVERTED))).status is Status.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("units", "how", "phase", "status"),
+    [
+        ("CPU_AND_NE", "timed-out", "load", Status.UNSURE),
+        ("ALL", "timed-out", "load", Status.UNSURE),
+        ("CPU_ONLY", "timed-out", "load", Status.FAIL),
+        ("ALL", "timed-out", "predict", Status.FAIL),
+        ("ALL", "crashed", "load", Status.FAIL),
+    ],
+)
+def test_a_slow_first_load_on_the_neural_engine_is_no_fault(
+    units: Any, how: str, phase: str, status: Status
+) -> None:
+    finding = only(findings(core_ml(ended(units, how=how, phase=phase))))
+    assert finding.status is status
+    assert ("core-ml-timeout-s" in finding.hint) == (status is Status.UNSURE)
+
+
+def test_one_error_of_core_ml_on_three_choices_of_hardware_is_one_finding() -> None:
+    said = "Error in declaring network."
+    runs = (ended(units, how="failed", phase="load", message=said) for units in ("ALL", "CPU_ONLY", GPU))
+    finding = only(findings(core_ml(*runs)))
+    assert finding.subject == "Core ML ALL, CPU_ONLY, CPU_AND_GPU"
+    assert said in finding.message

@@ -96,6 +96,35 @@ def test_a_child_that_dies_is_an_ending_with_its_phase(ask: Ask) -> None:
     assert facts.load_ms == 7.0
 
 
+NAMED = (
+    CHILD
+    + """
+import os
+udid = os.environ["COREML_GATE_DEVICE_UDID"]
+print(f"Setting up 'Julia's iPhone' for model debugging. {udid}", flush=True)
+(pathlib.Path(job["app_folder"]) / udid).mkdir()
+(pathlib.Path(job["folder"]) / "app.txt").write_text(job["app_folder"].replace(udid, ""))
+raise SystemExit(65)
+"""
+)
+
+
+def test_neither_the_udid_nor_the_owners_name_is_left_in_what_may_become_an_artifact(
+    ask: Ask, tmp_path: Path
+) -> None:
+    (facts,) = ask(record(model_record()), DeviceOptions(trace=True), NAMED).models[0].on_device
+    assert facts.ending is not None
+    assert facts.ending.log_tail == ("Setting up the device. UDID",)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"record.json", "job.json", "app.txt"}
+    for word in (PHONE.udid, "Julia"):
+        assert not [path for path in tmp_path.rglob("*") if word in path.name]
+        assert not [path for path in files if word in path.read_text()]
+    (app,) = tmp_path.rglob("app.txt")
+    assert " " not in app.read_text()
+    assert not Path(app.read_text()).exists()
+
+
 @pytest.mark.parametrize(
     ("platform", "environment", "message"),
     [

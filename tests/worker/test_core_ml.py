@@ -1,5 +1,6 @@
 """What happens to Core ML's children: they answer, differ, hang, abort, are killed, print garbage."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def run(
     script = tmp_path / "child.py"
     method = options.pop("method", "predict")
     script.write_text(MISBEHAVING.format(body=body, method=method))
+    environment = options.pop("environment", None)
     children = around(child=("-P", str(script)), **options)
+    children = children if environment is None else replace(children, environment=environment)
     return predict_on(package, expect(tmp_path / "expected.npz"), units, tmp_path / "runs", children)
 
 
@@ -67,6 +70,19 @@ def test_a_sound_model_is_equal_to_everybody(package: PackageAsked, tmp_path: Pa
         ]
     assert first.against_units == ()
     assert None not in {first.compile_ms, first.load_ms, first.first_predict_ms, first.peak_bytes}
+
+
+@pytest.mark.parametrize("body", ["return real(self, inputs, state)", "os.abort()"])
+def test_nothing_that_core_ml_wrote_outlives_its_child(
+    package: PackageAsked, tmp_path: Path, body: str
+) -> None:
+    """Compiled models and caches: neither in the job's folder nor in the user's home."""
+    script, home = tmp_path / "script.json", tmp_path / "home"
+    script.write_text(f'{{"home": "{home}"}}')
+    run(package, tmp_path, body, environment={**os.environ, "OMP_NUM_THREADS": "1", VARIABLE: str(script)})
+    left = [path for path in (tmp_path / "runs").rglob("*") if path.is_dir()]
+    assert [path.name for path in left] == ["ALL"]
+    assert not home.exists()
 
 
 def test_a_package_that_differs_is_told_with_both_values(package: PackageAsked, tmp_path: Path) -> None:

@@ -118,7 +118,6 @@ def device_job(job_of: Callable[..., ModelJob], tmp_path: Path) -> Callable[...,
             "facts": FACTS,
             "package": PackageAsked.of(package, job.record_folder, ("scores",)),
             "reference": job.folder / REFERENCE_FILE,
-            "udid": UDID,
             "app_folder": tmp_path / "app",
             "team": "TEAM",
             "repeats": 4,
@@ -128,8 +127,10 @@ def device_job(job_of: Callable[..., ModelJob], tmp_path: Path) -> Callable[...,
     return make
 
 
-def asked(job: DeviceJob, registry: Registry, start: Callable[[Sequence[str]], Any] = print) -> DeviceFacts:
-    asyncio.run(measure(job, EventLog(job.folder), registry, start))
+def asked(
+    job: DeviceJob, registry: Registry, start: Callable[[Sequence[str]], Any] = print, udid: str = UDID
+) -> DeviceFacts:
+    asyncio.run(measure(job, EventLog(job.folder), udid, registry, start))
     found = read_events(job.folder, part_types()).parts.get(DeviceFacts)
     assert found is not None
     return found
@@ -178,9 +179,9 @@ def test_the_chosen_function_of_a_package_is_the_one_that_the_device_runs(
 def test_a_device_that_is_gone_is_an_error_before_anything_is_built(
     device_job: Callable[..., DeviceJob],
 ) -> None:
-    job = device_job(udid="another")
+    job = device_job()
     with pytest.raises(DeviceError, match="does not see the device any more"):
-        asked(job, Shelf().registry())
+        asked(job, Shelf().registry(), udid="another")
     assert read_step(job.folder) == "connect"
 
 

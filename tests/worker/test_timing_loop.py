@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 
 from coreml_gate.children.events import NOTHING, Events
 from coreml_gate.children.job import PackageJob, TimedEngine
+from coreml_gate.measurements.core_ml_cold_load import ColdLoad
 from coreml_gate.measurements.core_ml_timing import ProcessTimes
 from coreml_gate.record import ChildEnding, Metric
+from coreml_gate.stand_in.script import VARIABLE
 from coreml_gate.timing import LOOKS, PAIRS_PER_PROCESS
 from coreml_gate.worker import timing_loop as module
 from coreml_gate.worker.supervisor import Report
@@ -20,6 +23,7 @@ from tests.worker.core_ml_case import around, build, expect
 
 Child = Callable[[int], tuple[dict[str, Any], ChildEnding | None]]
 NOISE = [0.3 * math.sin(1.7 * number) for number in range(PAIRS_PER_PROCESS)]
+COLD_MS = {"base": 1000.0, "head": 1500.0, "again": 1000.0}
 ENDING = ChildEnding(how="crashed", phase="load", message="killed by signal 6 (SIGABRT)")
 
 
@@ -63,6 +67,9 @@ def timed(
         jobs: list[PackageJob] = []
 
         def run_package(job: PackageJob, _: object) -> Report:
+            if job.only == ("core-ml-cold-load",):
+                load = ColdLoad(compiled=job.folder / "net.mlmodelc", load_ms=COLD_MS[job.folder.name])
+                return Report(Events(parts=NOTHING.having(load)), None)
             jobs.append(job)
             times, ending = child(len(jobs))
             return Report(Events(parts=NOTHING.having(ProcessTimes.model_validate(times))), ending)
@@ -115,7 +122,17 @@ def test_a_process_that_crashes_leaves_the_pairs_of_those_before(timed: Any) -> 
 def test_rounds_that_are_all_dropped_do_not_go_on_for_ever(timed: Any) -> None:
     timing, jobs = timed(lambda _: ({"predict": {"warm_up": 30, "settled": True, "dropped": 20}}, None))
     assert len(jobs) == MOST_PROCESSES
-    assert (timing.metrics, timing.dropped) == ((), 20 * MOST_PROCESSES)
+    assert ([each.metric for each in timing.metrics], timing.dropped) == (["cold-load"], 20 * MOST_PROCESSES)
+
+
+def test_every_process_loads_what_was_compiled_and_loaded_once_before(timed: Any) -> None:
+    timing, jobs = timed(lambda _: (parts(1.0), None))
+    (compiled,) = {tuple(job.compiled.items()) for job in jobs}
+    assert [name for name, _ in compiled] == ["base", "head", "again"]
+    assert len({path for _, path in compiled}) == 3
+    assert len({job.home for job in jobs}) == 1
+    cold = timing.of("cold-load")
+    assert (cold.base_ms, cold.head_ms, cold.log_ratios) == (1000, 1500, ((math.log(1.5),),))
 
 
 @pytest.mark.parametrize("engine", ["core-ml", "mil"])
@@ -131,12 +148,52 @@ def test_real_processes_give_pairs_of_every_metric(
     )
     assert timing.ending is None
     assert timing.engine == engine
+    cold = ["cold-load"] if engine == "core-ml" else []
     assert [timed.metric for timed in timing.metrics] == [
         "predict",
         "predict-p95",
         "first-predict",
         "load",
         "compile",
+        *cold,
     ]
-    assert {len(group) for group in timing.metrics[0].log_ratios} == {PAIRS_PER_PROCESS}
-    assert all(timed.base_ms > 0 for timed in timing.metrics)
+    predict = timing.of("predict")
+    assert predict is not None
+    if engine == "core-ml":
+        assert predict.head_wall_ms is not None
+        assert predict.head_wall_ms > predict.head_ms
+    else:
+        assert predict.head_wall_ms is None
+
+
+def test_loads_that_time_are_warm_and_nothing_is_left_on_the_disk(
+    match: Callable[..., PackagePair], tmp_path: Path
+) -> None:
+    """A first load takes 2 s here, by path; were one of those that are timed cold, its time would say so."""
+    script = tmp_path / "script.json"
+    script.write_text('{"cold_load_s": 2.0}')
+    folder = tmp_path / "timing"
+    supervisor = around()
+    supervisor = replace(supervisor, environment={**supervisor.environment, VARIABLE: str(script)})
+    clock = count(step=3.0).__next__
+    timing = time_packages(match(), TimingBudget({"predict": 1.05}, 0.05, 5.0), folder, supervisor, clock)
+    load, cold = timing.of("load"), timing.of("cold-load")
+    assert load is not None
+    assert cold is not None
+    assert max(load.base_ms, load.head_ms) < 2000 < min(cold.base_ms, cold.head_ms)
+    assert not [path for path in folder.rglob("*") if path.suffix == ".mlmodelc" or "Caches" in path.parts]
+
+
+def test_a_load_that_does_not_end_is_told_by_the_package_that_it_was_of(
+    match: Callable[..., PackagePair], tmp_path: Path
+) -> None:
+    script = tmp_path / "script.json"
+    script.write_text('{"misbehaviours": [{"phase": "load", "what": "hang"}]}')
+    supervisor = around(step_s=30)
+    supervisor = replace(supervisor, environment={**supervisor.environment, VARIABLE: str(script)})
+    timing = time_packages(
+        match(), TimingBudget({"predict": 1.05}, 0.05, 5.0), tmp_path, supervisor, lambda: 0.0
+    )
+    assert timing.ending is not None
+    assert (timing.ending.how, timing.ending.phase) == ("timed-out", "load")
+    assert timing.metrics == ()

@@ -12,7 +12,7 @@ from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.config import LatencyLimits
-from coreml_gate.record import Machine, Metric, ModelRecord, TimedMetric, Timing
+from coreml_gate.record import ChildEnding, Machine, Metric, ModelRecord, TimedMetric, Timing
 from coreml_gate.timing import ALPHA, Decision, decide
 from coreml_gate.timing.family import holm
 from coreml_gate.timing.self_test import SelfTest, judge_self_test
@@ -125,9 +125,15 @@ def _untimed(metric: Metric, timing: Timing, machine: Machine) -> Finding:
         status=Status.UNSURE,
         subject=_subject(metric, machine),
         message=f"{metric} of {_who(timing, machine)}: {reason}",
-        hint="the details hold the last lines of the child; `coreml-gate doctor` examines this Mac.",
+        hint=_way_out(ending),
         details=() if ending is None else ending.log_tail,
     )
+
+
+def _way_out(ending: ChildEnding | None) -> str:
+    if ending is not None and ending.how == "timed-out":
+        return "raise `core-ml-timeout-s` in [gate]: a first load on the Neural Engine can take minutes."
+    return "the details hold the last lines of the child; `coreml-gate doctor` examines this Mac."
 
 
 def _decide(
@@ -205,10 +211,17 @@ def _details(timing: Timing, machine: Machine, self_test: SelfTest) -> tuple[str
 
 
 def _others(timing: Timing) -> tuple[str, ...]:
-    return tuple(
+    times = tuple(
         f"{timed.metric}: {number(timed.head_ms)} ms, {number(timed.base_ms)} ms in the baseline"
         for timed in timing.metrics
     )
+    walls = tuple(
+        f"{timed.metric} with what Python does around Core ML: {number(timed.head_wall_ms)} ms, "
+        f"{number(timed.base_wall_ms)} ms in the baseline"
+        for timed in timing.metrics
+        if timed.head_wall_ms is not None and timed.base_wall_ms is not None
+    )
+    return (*times, *walls)
 
 
 CHECK: Final = Check(

@@ -12,6 +12,8 @@ JOB_FILE: Final = "job.json"
 MODELS_FOLDER: Final = "models"
 VARIANTS_FOLDER: Final = "variants"
 
+UDID_VARIABLE: Final = "COREML_GATE_DEVICE_UDID"
+"""Names the device to the child. A job's file may become an artifact, and a UDID tells who owns a device."""
 TimedEngine = Literal["core-ml", "mil"]
 
 
@@ -111,6 +113,10 @@ class PackageJob(JobValue):
     """Answers of another choice of hardware, to compare with."""
     base: PackageAsked | None = None
     """What ``package`` is timed against."""
+    compiled: dict[str, Path] = Field(default_factory=dict)
+    """Compiled models by the name under which they are timed; empty: the child compiles for itself."""
+    home: Path | None = None
+    """Takes Core ML's caches; ``None``: a folder of this job alone, which goes when the child ends."""
     engine: TimedEngine = "core-ml"
     seed: NonNegativeInt = 0
     pairs: PositiveInt = 20
@@ -140,7 +146,6 @@ class DeviceJob(JobValue):
     package: PackageAsked
     reference: Path | None = None
     """The samples and their answers; the first sample is what is timed."""
-    udid: str
     app_folder: Path
     """Takes coremltools' ModelRunner app, which is built once for all models."""
     team: str = ""

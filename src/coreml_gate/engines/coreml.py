@@ -65,10 +65,11 @@ class CoreMlEngine:
         Without what Python does around it: a PIL image becomes a pixel buffer, arrays are copied, half
         precision is widened. That was 13 % of a prediction in apple/coremltools#196.
         """
-        taken = self.model._proxy.get_last_predict_duration_in_nano_seconds()  # noqa: SLF001 - coremltools hides it
-        if taken is None:
-            raise PackageError("Core ML has predicted nothing yet, so it has no time to give.")
-        return float(taken) / NANOSECONDS
+        return _seconds(self.model._proxy.get_last_predict_duration_in_nano_seconds())  # noqa: SLF001 - hidden
+
+    def load_s(self) -> float:
+        """How long Core ML itself took to load the model, by its own clock."""
+        return _seconds(self.model._proxy.get_load_duration_in_nano_seconds())  # noqa: SLF001 - hidden
 
     def answer(self, given: Mapping[str, Any], state: object) -> dict[str, NDArray[Any]]:
         """The outputs under the source's names; raises :class:`PackageError` when one is missing."""
@@ -97,6 +98,12 @@ def load_core_ml(
     model = CompiledMLModel(str(compiled), compute_units=ct.ComputeUnit[units], function_name=function)
     names = tuple(output_names) if output_names else tuple(feature.name for feature in outputs)
     return CoreMlEngine(model, tuple(inputs), tuple(outputs), names, stateful)
+
+
+def _seconds(nanoseconds: int | None) -> float:
+    if nanoseconds is None:
+        raise PackageError("Core ML has no time to give: it has not done this yet.")
+    return float(nanoseconds) / NANOSECONDS
 
 
 def _image(array: NDArray[Any]) -> Any:  # noqa: ANN401 - a PIL image

@@ -1,21 +1,32 @@
 """Asks a connected device about the packages of a stored Record, and puts the answers into it."""
 
+import re
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.children.job import DeviceJob, PackageAsked
+from coreml_gate.children.job import UDID_VARIABLE, DeviceJob, PackageAsked
 from coreml_gate.children.reference_data import REFERENCE_FILE
 from coreml_gate.engines.devicectl import Connected
 from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
-from coreml_gate.record import ComputeUnits, DeviceFacts, ModelRecord, PackageFacts, Record, write_record
-from coreml_gate.worker.supervisor import Supervisor
+from coreml_gate.record import (
+    ChildEnding,
+    ComputeUnits,
+    DeviceFacts,
+    ModelRecord,
+    PackageFacts,
+    Record,
+    write_record,
+)
+from coreml_gate.worker.supervisor import LOG_FILE, Report, Supervisor
 
 FOLDER: Final = "on-device"
 _KNOWN: Final = {"device", "product", "system", "units", "package"}
 """What is known before the child runs, and stays as it is."""
+_OWNERS_NAME: Final = re.compile(r"Setting up '.*' for model debugging")
 _ONLY_ARRAYS: Final = "coremltools runs packages on a device that take arrays and keep no state"
 
 
@@ -39,11 +50,16 @@ def ask_devices(
     options: DeviceOptions,
     supervisor: Supervisor,
 ) -> Record:
-    """The Record with each named model's package, and its variants', on each device; written in its place."""
-    measurer = _Measurer(folder, options, supervisor)
-    models = tuple(
-        measurer.measured(model, connected) if model.name in names else model for model in record.models
-    )
+    """The Record with each named model's package, and its variants', on each device; written in its place.
+
+    coremltools builds its app in a temporary folder: it names a folder after the UDID there, and does not
+    quote paths with a blank.
+    """
+    with tempfile.TemporaryDirectory(prefix="coreml-gate-", dir=_folder_without_blanks()) as app_folder:
+        measurer = _Measurer(folder, Path(app_folder), options, supervisor)
+        models = tuple(
+            measurer.measured(model, connected) if model.name in names else model for model in record.models
+        )
     asked = changed(record, models=models)
     write_record(asked, folder / RECORD_NAME)
     return asked
@@ -52,6 +68,7 @@ def ask_devices(
 @dataclass(frozen=True)
 class _Measurer:
     folder: Path
+    app_folder: Path
     options: DeviceOptions
     supervisor: Supervisor
 
@@ -81,10 +98,21 @@ class _Measurer:
         if facts.skipped:
             return facts
         job = self._job(device, package, names, facts)
-        report = self.supervisor.run(job)
+        report = self._run(job, device.udid)
         found = report.events.parts.get(DeviceFacts) or facts
         trace = "" if job.trace is None or not job.trace.exists() else self._relative(job.trace)
-        return changed(found, **facts.model_dump(include=_KNOWN), ending=report.failure, trace=trace)
+        ending = None if report.failure is None else anonymous(report.failure, device.udid)
+        return changed(found, **facts.model_dump(include=_KNOWN), ending=ending, trace=trace)
+
+    def _run(self, job: DeviceJob, udid: str) -> Report:
+        """The folder may become an artifact, with the trace: neither the job nor the log stays in it."""
+        supervisor = replace(
+            self.supervisor, environment={**self.supervisor.environment, UDID_VARIABLE: udid}
+        )
+        try:
+            return supervisor.run(job)
+        finally:
+            (job.folder / LOG_FILE).unlink(missing_ok=True)
 
     def _job(
         self, device: Connected, package: PackageFacts, names: tuple[str, ...], facts: DeviceFacts
@@ -98,8 +126,7 @@ class _Measurer:
             facts=facts,
             package=PackageAsked.of(package, root, names),
             reference=reference if reference.exists() else None,
-            udid=device.udid,
-            app_folder=root / FOLDER,
+            app_folder=self.app_folder,
             team=options.team,
             profile=options.profile,
             bundle=options.bundle,
@@ -109,6 +136,20 @@ class _Measurer:
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.folder.resolve()).as_posix()
+
+
+def anonymous(ending: ChildEnding, udid: str) -> ChildEnding:
+    """The same without UDID and without the device's own name, which coremltools prints."""
+
+    def clean(text: str) -> str:
+        return _OWNERS_NAME.sub("Setting up the device", text.replace(udid, "UDID"))
+
+    return changed(ending, message=clean(ending.message), log_tail=tuple(map(clean, ending.log_tail)))
+
+
+def _folder_without_blanks() -> str:
+    usual = tempfile.gettempdir()
+    return "/tmp" if " " in usual else usual  # noqa: S108 - TemporaryDirectory makes its own folder there
 
 
 def _unfit(package: PackageFacts) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from coreml_gate.children.events import AnyPart, PartTypes
 from coreml_gate.measurements import (
     conversion,
+    core_ml_cold_load,
     core_ml_plan,
     core_ml_predict,
     core_ml_timing,
@@ -41,6 +42,7 @@ MEASUREMENTS: Final[dict[str, Measurement | SingleMeasurement]] = {
     "litert": litert,
     "core-ml-predict": core_ml_predict,
     "core-ml-plan": core_ml_plan,
+    "core-ml-cold-load": core_ml_cold_load,
     "core-ml-timing": core_ml_timing,
     "device": device,
     "native-module": native_module,

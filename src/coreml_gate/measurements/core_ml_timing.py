@@ -4,7 +4,8 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
@@ -13,6 +14,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import PackageAsked, PackageJob, TimedEngine
 from coreml_gate.frozen import changed
+from coreml_gate.measurements.core_ml_predict import COMPILED
 from coreml_gate.measurements.foreign_errors import in_its_own_words
 from coreml_gate.record.base import Measured, Part
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 BASE, HEAD, AGAIN = "base", "head", "again"
 Inputs = Mapping[str, Any]
-Call = Callable[[], object]
 Made = TypeVar("Made")
 
 
@@ -46,6 +47,9 @@ class PredictionTimes(Measured):
     head_ms: NonNegativeFloat | None = None
     base_p95_ms: NonNegativeFloat | None = None
     head_p95_ms: NonNegativeFloat | None = None
+    base_wall_ms: NonNegativeFloat | None = None
+    head_wall_ms: NonNegativeFloat | None = None
+    """By the clock on the wall, where the times are Core ML's own."""
     log_ratios: tuple[float, ...] = ()
     self_test: tuple[float, ...] = ()
     log_ratio_p95: float | None = None
@@ -66,7 +70,9 @@ class ProcessTimes(Part):
 PARTS: Final = (ProcessTimes,)
 STEPS: Final[Mapping[str, str]] = {
     "compile": "compiling the packages",
-    "load": "loading the models",
+    f"load-{BASE}": "loading the base's model",
+    f"load-{HEAD}": "loading the head's model",
+    f"load-{AGAIN}": "loading the base's model a second time",
     "predict": "predicting for the first time",
     "time": "timing predictions",
 }
@@ -95,18 +101,35 @@ def _measure(job: PackageJob, log: EventLog) -> None:
     inputs = read_reference_data(job.reference)[0].inputs
     prepare, open_ = ENGINES[job.engine]
     log.begin("compile")
-    compiled = _each(asked, order, lambda name: prepare(job, asked[name], job.folder / name))
-    log.put(found := ProcessTimes(compile=_times(compiled)))
-    log.begin("load")
-    opened = _each(asked, order, lambda name: open_(job, asked[name], compiled[name][0], inputs))
-    log.put(found := changed(found, load=_times(opened)))
+    compiled = _each(asked, order, lambda name: prepare(job, asked[name], job.folder / COMPILED))
+    log.put(found := ProcessTimes(compile=_times({name: took for name, (_, took) in compiled.items()})))
+    paths = {name: path for name, (path, _) in compiled.items()} | job.compiled
+
+    def load(name: str) -> "TimedModel":
+        log.begin(f"load-{name}")
+        return open_(job, asked[name], paths[name], inputs)
+
+    opened = {name: model for name, (model, _) in _each(asked, order, load).items()}
+    log.put(found := changed(found, load=_times({name: model.load_s for name, model in opened.items()})))
     log.begin("predict")
-    first = _each(asked, order, lambda name: opened[name][0]())
-    log.put(found := changed(found, first=_times(first)))
+    first = _each(asked, order, lambda name: opened[name].predict())
+    log.put(found := changed(found, first=_times({name: own for name, (own, _) in first.items()})))
     log.begin("time")
-    calls = {name: call for name, (call, _) in opened.items()}
-    rounds = time_rounds(calls, job.pairs, order=order, clock=time.perf_counter, state=power_state)
-    log.put(changed(found, predict=_predictions(rounds)))
+    calls = {name: model.predict for name, model in opened.items()}
+    rounds = time_rounds(calls, job.pairs, order=order, state=power_state)
+    walls = {name: model.wall_s for name, model in opened.items()}
+    log.put(changed(found, predict=_predictions(rounds, walls)))
+
+
+@dataclass(frozen=True)
+class TimedModel:
+    """A loaded model that predicts one sample, and what its own clock says."""
+
+    predict: Callable[[], float]
+    """Predicts once and gives the seconds."""
+    load_s: float
+    wall_s: Sequence[float] = ()
+    """Seconds of each prediction by the clock on the wall, where ``predict`` has another clock."""
 
 
 def _each(
@@ -119,12 +142,12 @@ def _each(
     for name in names:
         start = time.perf_counter()
         result = do(name)
-        done[name] = (result, max(time.perf_counter() - start, 1e-9))
+        done[name] = (result, time.perf_counter() - start)
     return done
 
 
-def _times(done: Mapping[str, tuple[object, float]]) -> StepTimes:
-    base, head, again = (done[name][1] for name in (BASE, HEAD, AGAIN))
+def _times(seconds: Mapping[str, float]) -> StepTimes:
+    base, head, again = (max(seconds[name], 1e-9) for name in (BASE, HEAD, AGAIN))
     return StepTimes(
         base_ms=1e3 * base,
         head_ms=1e3 * head,
@@ -133,7 +156,7 @@ def _times(done: Mapping[str, tuple[object, float]]) -> StepTimes:
     )
 
 
-def _predictions(rounds: "Rounds") -> PredictionTimes:
+def _predictions(rounds: "Rounds", walls: Mapping[str, Sequence[float]]) -> PredictionTimes:
     from coreml_gate.timing.rounds import percentile_95
 
     found = PredictionTimes(warm_up=rounds.warm_up, settled=rounds.settled, dropped=rounds.dropped)
@@ -145,11 +168,17 @@ def _predictions(rounds: "Rounds") -> PredictionTimes:
         head_ms=1e3 * statistics.median(rounds.samples[HEAD]),
         base_p95_ms=1e3 * percentile_95(rounds.calls[BASE]),
         head_p95_ms=1e3 * percentile_95(rounds.calls[HEAD]),
+        base_wall_ms=_median_ms(walls[BASE][-len(rounds.calls[BASE]) :]),
+        head_wall_ms=_median_ms(walls[HEAD][-len(rounds.calls[HEAD]) :]),
         log_ratios=tuple(rounds.log_ratios(BASE, HEAD)),
         self_test=tuple(rounds.log_ratios(BASE, AGAIN)),
         log_ratio_p95=rounds.log_ratio_of_tails(BASE, HEAD),
         self_test_p95=rounds.log_ratio_of_tails(BASE, AGAIN),
     )
+
+
+def _median_ms(seconds: Sequence[float]) -> float | None:
+    return 1e3 * statistics.median(seconds) if seconds else None
 
 
 def _compile_core_ml(_: PackageJob, asked: PackageAsked, folder: Path) -> Path:
@@ -158,27 +187,39 @@ def _compile_core_ml(_: PackageJob, asked: PackageAsked, folder: Path) -> Path:
     return compile_package(asked.path, folder)
 
 
-def _open_core_ml(job: PackageJob, asked: PackageAsked, compiled: Path, inputs: Inputs) -> Call:
+def _open_core_ml(job: PackageJob, asked: PackageAsked, compiled: Path, inputs: Inputs) -> TimedModel:
+    """Timed by Core ML's own clock: what coremltools does around a prediction is no property of the model."""
     from coreml_gate.engines.coreml import load_core_ml
 
     engine = load_core_ml(
         compiled, job.units, asked.inputs, asked.outputs, stateful=asked.stateful, function=asked.function
     )
     given, state = engine.given(inputs), engine.new_state()
-    return lambda: engine.model.predict(dict(given), state)
+    walls: list[float] = []
+
+    def predict() -> float:
+        start = time.perf_counter()
+        engine.model.predict(dict(given), state)
+        walls.append(time.perf_counter() - start)
+        return engine.last_prediction_s()
+
+    return TimedModel(predict, engine.load_s(), walls)
 
 
 def _nothing_to_compile(_: PackageJob, asked: PackageAsked, __: Path) -> Path:
     return asked.path
 
 
-def _open_mil(_: PackageJob, asked: PackageAsked, path: Path, inputs: Inputs) -> Call:
+def _open_mil(_: PackageJob, asked: PackageAsked, path: Path, inputs: Inputs) -> TimedModel:
     from coreml_gate.mil.package import read_package
     from coreml_gate.runtime import load
+    from coreml_gate.timing.rounds import on_clock
 
+    start = time.perf_counter()
     model = load(read_package(path), asked.function, mode="fp16")
+    took = time.perf_counter() - start
     state = model.make_state() if model.interface.states else None
-    return lambda: model.predict(inputs, state)
+    return TimedModel(on_clock(lambda: model.predict(inputs, state), time.perf_counter), took)
 
 
 ENGINES: Final[
@@ -186,7 +227,7 @@ ENGINES: Final[
         TimedEngine,
         tuple[
             Callable[[PackageJob, PackageAsked, Path], Path],
-            Callable[[PackageJob, PackageAsked, Path, Inputs], Call],
+            Callable[[PackageJob, PackageAsked, Path, Inputs], TimedModel],
         ],
     ]
 ] = {

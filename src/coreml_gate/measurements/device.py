@@ -1,6 +1,7 @@
 """A package on a connected device: its answers, and its own clock's times."""
 
 import asyncio
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from coreml_gate.children.events import EventLog
-from coreml_gate.children.job import DeviceJob
+from coreml_gate.children.job import UDID_VARIABLE, DeviceJob
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.foreign_errors import in_its_own_words
 from coreml_gate.record import DeviceFacts
@@ -35,10 +36,10 @@ def run(job: DeviceJob, log: EventLog) -> None:
     from coreml_gate.engines.remote_device import COREMLTOOLS
 
     with in_its_own_words():
-        asyncio.run(measure(job, log, COREMLTOOLS, subprocess.Popen))
+        asyncio.run(measure(job, log, os.environ[UDID_VARIABLE], COREMLTOOLS, subprocess.Popen))
 
 
-async def measure(job: DeviceJob, log: EventLog, registry: "Registry", start: Start) -> None:
+async def measure(job: DeviceJob, log: EventLog, udid: str, registry: "Registry", start: Start) -> None:
     """The same with ``registry`` in the place of coremltools' own, and ``start`` of Popen."""
     from coreml_gate.children.reference_data import read_reference_data
     from coreml_gate.engines.remote_device import Signing, answers_of, open_model, prepared, times_of
@@ -47,7 +48,7 @@ async def measure(job: DeviceJob, log: EventLog, registry: "Registry", start: St
     log.begin("connect")
     job.app_folder.mkdir(parents=True, exist_ok=True)
     signing = Signing(job.team, job.profile, job.bundle)
-    device = await prepared(registry, job.udid, signing, job.app_folder)
+    device = await prepared(registry, udid, signing, job.app_folder)
     model = open_model(registry, device, job.package.path, job.facts.units, job.package.function)
     samples = read_reference_data(job.reference) if job.reference is not None else ()
     log.begin("predict")
@@ -61,21 +62,21 @@ async def measure(job: DeviceJob, log: EventLog, registry: "Registry", start: St
     )
     log.put(found)
     log.begin("time")
-    with recording(job, start):
+    with recording(job, udid, start):
         times = await times_of(model, samples[0].inputs, job.repeats) if samples else []
         log.put(changed(found, predict_ms=tuple(times)))
     await model.unload()
 
 
 @contextmanager
-def recording(job: DeviceJob, start: Start) -> Iterator[None]:
+def recording(job: DeviceJob, udid: str, start: Start) -> Iterator[None]:
     """Records an Instruments trace meanwhile; an interrupt is what makes ``xctrace`` stop and save."""
     from coreml_gate.engines.devicectl import trace_command
 
     if job.trace is None:
         yield
         return
-    process = start(trace_command(job.udid, job.trace, TRACE_SECONDS))
+    process = start(trace_command(udid, job.trace, TRACE_SECONDS))
     try:
         yield
     finally:

@@ -107,7 +107,9 @@ class Placement(Part):
     ending: ChildEnding | None = None
 
 
-Metric = Literal["predict", "predict-p95", "first-predict", "load", "compile"]
+Metric = Literal["predict", "predict-p95", "first-predict", "load", "cold-load", "compile"]
+"""``load`` is of a compiled model that this machine has loaded before, ``cold-load`` of one that it has not:
+the Neural Engine's compiler alone can take minutes then."""
 
 
 class TimedMetric(Measured):
@@ -121,6 +123,10 @@ class TimedMetric(Measured):
     """ln(head / base) of each pair, one group per process, in the order in which they were measured."""
     self_test: tuple[tuple[float, ...], ...] = ()
     """The same of the base against a second copy of itself, from the same rounds."""
+    base_wall_ms: NonNegativeFloat | None = None
+    head_wall_ms: NonNegativeFloat | None = None
+    """The medians by the clock on the wall, with what Python does around Core ML; ``None``: there is no
+    other clock, and the times above are already those."""
 
 
 class Timing(Measured):

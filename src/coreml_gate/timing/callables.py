@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.timing.rounds import Call, time_rounds
+from coreml_gate.timing.rounds import Call, on_clock, time_rounds
 from coreml_gate.timing.rule import ALPHA, LOOKS, PAIRS_PER_PROCESS, Decision, decide, is_settled
 from coreml_gate.timing.self_test import SelfTest, judge_self_test
 
@@ -37,11 +37,12 @@ def compare_callables(
     varied, as it is where packages are timed.
     """
     order = random.Random(seed)  # noqa: S311 - an order, no secret
-    callables = {_BASE: base, _HEAD: head, _AGAIN: base}
+    calls = {_BASE: base, _HEAD: head, _AGAIN: base}
+    callables = {name: on_clock(call, clock) for name, call in calls.items()}
     ratios: list[tuple[float, ...]] = []
     again: list[tuple[float, ...]] = []
     while len(ratios) < MOST_GROUPS and not (ratios and is_settled(ratios, max_ratio, alpha)):
-        rounds = time_rounds(callables, PAIRS_PER_PROCESS, order=order, clock=clock)
+        rounds = time_rounds(callables, PAIRS_PER_PROCESS, order=order)
         ratios.append(rounds.log_ratios(_BASE, _HEAD))
         again.append(rounds.log_ratios(_BASE, _AGAIN))
     return Compared(decide(ratios, max_ratio, alpha), judge_self_test(again, alpha))

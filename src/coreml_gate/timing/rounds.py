@@ -27,6 +27,8 @@ _LATE: Final = 2 / 3
 """A level that settles in the last third of the warm-up may not have settled."""
 
 Call = Callable[[], object]
+Timed = Callable[[], float]
+"""Calls once and gives the seconds that it took, by whichever clock is right for it."""
 State = Callable[[], object]
 """What must not change inside of a round: the machine's thermal and power state."""
 
@@ -61,21 +63,27 @@ def percentile_95(seconds: Sequence[float]) -> float:
     return ordered[math.ceil(0.95 * len(ordered)) - 1]
 
 
+def on_clock(call: Call, clock: Callable[[], float]) -> Timed:
+    """A call timed from outside, for what has no clock of its own."""
+
+    def timed() -> float:
+        start = clock()
+        call()
+        return clock() - start
+
+    return timed
+
+
 def time_rounds(
-    callables: Mapping[str, Call],
-    count: int,
-    *,
-    order: random.Random,
-    clock: Callable[[], float],
-    state: State = lambda: None,
+    callables: Mapping[str, Timed], count: int, *, order: random.Random, state: State = lambda: None
 ) -> Rounds:
     """Warms up until the times have settled, then times ``count`` rounds."""
-    warm_up, settled = _warm_up(callables, order, clock)
+    warm_up, settled = _warm_up(callables, order)
     calls = calls_per_sample(_typical(warm_up))
     rounds, dropped = [], 0
     for _ in range(count):
         before = state()
-        timed = _round(callables, calls, order, clock)
+        timed = _round(callables, calls, order)
         if state() == before:
             rounds.append(timed)
         else:
@@ -90,30 +98,23 @@ def time_rounds(
 
 
 def _warm_up(
-    callables: Mapping[str, Call], order: random.Random, clock: Callable[[], float]
+    callables: Mapping[str, Timed], order: random.Random
 ) -> tuple[list[dict[str, list[float]]], bool]:
     """Rounds of one call each until their times stay at one level, and whether they came to that."""
     rounds: list[dict[str, list[float]]] = []
     while len(rounds) < MOST_WARM_UP_ROUNDS:
-        rounds += [_round(callables, 1, order, clock) for _ in range(LONG_WARM_UP_ROUNDS)]
+        rounds += [_round(callables, 1, order) for _ in range(LONG_WARM_UP_ROUNDS)]
         due = LONG_WARM_UP_ROUNDS if _typical(rounds) >= LONG_CALL_S else WARM_UP_ROUNDS
         if len(rounds) % due == 0 and _has_settled(rounds):
             return rounds, True
     return rounds, False
 
 
-def _round(
-    callables: Mapping[str, Call], calls: int, order: random.Random, clock: Callable[[], float]
-) -> dict[str, list[float]]:
+def _round(callables: Mapping[str, Timed], calls: int, order: random.Random) -> dict[str, list[float]]:
+    """A time of 0, which a coarse clock gives, counts as one nanosecond: a ratio needs a time."""
     names = list(callables)
     order.shuffle(names)
-    return {name: [_seconds(callables[name], clock) for _ in range(calls)] for name in names}
-
-
-def _seconds(call: Call, clock: Callable[[], float]) -> float:
-    start = clock()
-    call()
-    return max(clock() - start, 1e-9)
+    return {name: [max(callables[name](), 1e-9) for _ in range(calls)] for name in names}
 
 
 def _has_settled(warm_up: Sequence[Mapping[str, Sequence[float]]]) -> bool:

@@ -1,5 +1,6 @@
 """The parent's side of Core ML: one child per measurement and choice of hardware."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,12 @@ from typing import Final
 
 from coreml_gate.children.job import PackageAsked, PackageJob
 from coreml_gate.frozen import changed
+from coreml_gate.measurements.core_ml_predict import COMPILED
 from coreml_gate.record import ComputeUnits, CoreMlRun, Placement
 from coreml_gate.worker.supervisor import Report, Supervisor
 
+HOME_VARIABLE: Final = "CFFIXED_USER_HOME"
+"""Foundation's own: it moves Core ML's caches, which ``HOME`` and ``TMPDIR`` do not."""
 HOSTED_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY",)
 """A hosted runner is a virtual machine without a Neural Engine whose GPU breaks: CPU only, unless asked."""
 ALL_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
@@ -76,6 +80,21 @@ def plan_of(package: PackageAsked, units: ComputeUnits, folder: Path, supervisor
 
 
 def run_package(job: PackageJob, supervisor: Supervisor) -> Report:
-    """Run one child, whose steps are reported with the hardware."""
-    named = replace(supervisor, on_step=lambda step: supervisor.on_step(f"{job.units}: {step}"))
-    return named.run(job)
+    """Run one child, whose steps are reported with the hardware.
+
+    Core ML's caches go to a home of the job's own, because nothing prunes them and a full disk makes every
+    later load fail (apple/coremltools#2507, #2549, #2108). What belongs to this child alone is removed.
+    """
+    own_home = job.folder / "home"
+    home = own_home if job.home is None else job.home
+    home.mkdir(parents=True, exist_ok=True)
+    named = replace(
+        supervisor,
+        environment={**supervisor.environment, HOME_VARIABLE: str(home)},
+        on_step=lambda step: supervisor.on_step(f"{job.units}: {step}"),
+    )
+    try:
+        return named.run(job)
+    finally:
+        for folder in (own_home, job.folder / COMPILED):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Times head against base in one fresh process after another, until the question is answered."""
 
 import math
+import shutil
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from coreml_gate.children.job import PackageAsked, PackageJob, TimedEngine
-from coreml_gate.measurements.core_ml_timing import ProcessTimes
+from coreml_gate.frozen import changed
+from coreml_gate.measurements.core_ml_cold_load import ColdLoad
+from coreml_gate.measurements.core_ml_timing import AGAIN, BASE, HEAD, ProcessTimes
 from coreml_gate.record import ChildEnding, ComputeUnits, Metric, TimedMetric, Timing
 from coreml_gate.timing import LOOKS, PAIRS_PER_PROCESS, decide
 from coreml_gate.timing.rule import is_settled
@@ -17,6 +20,10 @@ from coreml_gate.worker.supervisor import Supervisor
 
 MOST_PROCESSES: Final = 2 * LOOKS[-1] // PAIRS_PER_PROCESS
 """Rounds may be dropped; twice the processes that all pairs need is enough."""
+
+NAMES: Final = (BASE, HEAD, AGAIN)
+CACHES: Final = "caches"
+"""What Core ML keeps of the three compiled models; it goes when the timing is done."""
 
 Stopped = Literal["decided", "all pairs", "time budget", "process ended"]
 
@@ -66,6 +73,11 @@ class _Gathered:
         lists = (value if isinstance(value, tuple) else (value,) for value in found if value is not None)
         return tuple(values for values in lists if values)
 
+    def median(self, part: str, name: str) -> float | None:
+        """The median over the processes of a number that each has once; ``None`` where none has it."""
+        found = [value for (value,) in self.groups(part, name)]
+        return statistics.median(found) if found else None
+
     def ratios(self, metric: Metric) -> tuple[tuple[float, ...], ...]:
         """The log ratios of a metric, one group per process."""
         part, _, _, name, _ = _SOURCES[metric]
@@ -75,14 +87,31 @@ class _Gathered:
 def time_packages(
     pair: PackagePair, budget: TimingBudget, folder: Path, supervisor: Supervisor, clock: Callable[[], float]
 ) -> Timing:
-    """Pairs from fresh processes; a process that crashes ends it, with the pairs of those before it."""
+    """Pairs from fresh processes; a process that crashes ends it, with the pairs of those before it.
+
+    Each package is compiled and loaded once before, so that every process that times loads it warm: the
+    first load can take minutes on the Neural Engine, and is a metric of its own.
+    """
+    try:
+        return _time(pair, budget, folder, supervisor, clock)
+    finally:
+        for part in (CACHES, *NAMES):
+            shutil.rmtree(folder / part, ignore_errors=True)
+
+
+def _time(
+    pair: PackagePair, budget: TimingBudget, folder: Path, supervisor: Supervisor, clock: Callable[[], float]
+) -> Timing:
+    cold, ending = _cold_loads(pair, folder, supervisor) if pair.engine == "core-ml" else ({}, None)
     start, gathered = clock(), _Gathered()
+    if ending is not None:
+        return _timing(pair, budget, gathered, "process ended", ending, 0.0, cold)
     supervisor = _with_time_for(supervisor, budget.budget_s)
-    ending: ChildEnding | None = None
     stopped: Stopped = "all pairs"
     while len(gathered.processes) < MOST_PROCESSES:
         begun = clock()
         job = _job(pair, budget, folder, len(gathered.processes), supervisor)
+        job = changed(job, compiled={name: each.compiled for name, each in cold.items()})
         report = run_package(job, supervisor)
         ending = report.failure
         if ending is not None:
@@ -95,7 +124,33 @@ def time_packages(
         if clock() - start + (clock() - begun) > budget.budget_s:
             stopped = "time budget"
             break
-    return _timing(pair, budget, gathered, stopped, ending, clock() - start)
+    return _timing(pair, budget, gathered, stopped, ending, clock() - start, cold)
+
+
+def _cold_loads(
+    pair: PackagePair, folder: Path, supervisor: Supervisor
+) -> tuple[dict[str, ColdLoad], ChildEnding | None]:
+    """Each package under a path of its own, loaded once in a process of its own, into the same new caches.
+
+    Base and head are other programs under other paths, so neither warms the other whichever of the two
+    Core ML goes by. The base's second copy has a path of its own for the same reason.
+    """
+    found: dict[str, ColdLoad] = {}
+    for name, package in zip(NAMES, (pair.base, pair.head, pair.base), strict=True):
+        job = PackageJob(
+            only=("core-ml-cold-load",),
+            folder=folder / name,
+            package=package,
+            units=pair.units,
+            home=folder / CACHES,
+            stand_in=supervisor.stand_in,
+        )
+        report = run_package(job, supervisor)
+        load = report.events.parts.get(ColdLoad)
+        if report.failure is not None or load is None:
+            return found, report.failure
+        found[name] = load
+    return found, None
 
 
 def _is_over(gathered: _Gathered, budget: TimingBudget) -> bool:
@@ -129,6 +184,7 @@ def _job(
         units=pair.units,
         reference=pair.reference,
         engine=pair.engine,
+        home=folder / CACHES,
         seed=budget.seed + number,
         pairs=PAIRS_PER_PROCESS,
         stand_in=supervisor.stand_in,
@@ -142,6 +198,7 @@ def _timing(
     stopped: Stopped,
     ending: ChildEnding | None,
     seconds: float,
+    cold: Mapping[str, ColdLoad],
 ) -> Timing:
     predicts = [each.predict for each in gathered.processes if each.predict is not None]
     return Timing(
@@ -156,7 +213,7 @@ def _timing(
         unsettled=sum(not each.settled for each in predicts),
         dropped=sum(each.dropped for each in predicts),
         seconds=seconds,
-        metrics=tuple(_metrics(gathered)),
+        metrics=(*_metrics(gathered), *_cold_metric(cold)),
         ending=ending,
     )
 
@@ -174,6 +231,17 @@ def _metrics(gathered: _Gathered) -> Sequence[TimedMetric]:
                 head_ms=statistics.median(value for (value,) in gathered.groups(part, head)),
                 log_ratios=groups,
                 self_test=gathered.groups(part, self_test),
+                base_wall_ms=gathered.median(part, "base_wall_ms") if metric == "predict" else None,
+                head_wall_ms=gathered.median(part, "head_wall_ms") if metric == "predict" else None,
             )
         )
     return metrics
+
+
+def _cold_metric(cold: Mapping[str, ColdLoad]) -> Sequence[TimedMetric]:
+    """One pair, so it is shown and never judged: repeating it would cost the minutes that it takes."""
+    if not {BASE, HEAD} <= cold.keys():
+        return ()
+    base, head = cold[BASE].load_ms, cold[HEAD].load_ms
+    ratio = math.log(max(head, 1e-6) / max(base, 1e-6))
+    return (TimedMetric(metric="cold-load", base_ms=base, head_ms=head, log_ratios=((ratio,),)),)

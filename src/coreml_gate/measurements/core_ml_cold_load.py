@@ -1,0 +1,41 @@
+"""How long Core ML takes for a model that this machine has never loaded, and the compiled model for later."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Final
+
+from pydantic import NonNegativeFloat
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import PackageJob
+from coreml_gate.measurements.foreign_errors import in_its_own_words
+from coreml_gate.record.base import Part
+
+
+class ColdLoad(Part):
+    """A compiled model that was loaded once, so that its next load is a warm one."""
+
+    FIELD: ClassVar[str] = "cold_load"
+
+    compiled: Path
+    load_ms: NonNegativeFloat
+
+
+PARTS: Final = (ColdLoad,)
+STEPS: Final[Mapping[str, str]] = {"compile": "compiling the package", "load": "loading the model"}
+CHILD: Final = "own"
+
+
+def run(job: PackageJob, log: EventLog) -> None:
+    """Compile the package into the job's folder and load it, in a process that loads nothing else."""
+    from coreml_gate import stand_in
+    from coreml_gate.engines.coreml import compile_package
+    from coreml_gate.measurements.core_ml_predict import opened
+
+    if job.stand_in:
+        stand_in.install(force=True)
+    with in_its_own_words():
+        log.begin("compile")
+        compiled = compile_package(job.package.path, job.folder)
+        log.begin("load")
+        log.put(ColdLoad(compiled=compiled, load_ms=1e3 * opened(compiled, job).load_s()))
