@@ -1,13 +1,19 @@
-"""Frozen values: the one way to change them."""
+"""Frozen documents: the form that all share, and the one way to change a value."""
 
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
-Frozen = TypeVar("Frozen", bound=BaseModel)
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
-def changed(value: Frozen, **changes: Any) -> Frozen:  # noqa: ANN401 - the model's fields say what each takes
+class FrozenModel(BaseModel):
+    """A document, or a part of one, that crosses a border: frozen, closed, finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+def changed(value: AnyModel, **changes: Any) -> AnyModel:  # noqa: ANN401 - the model's fields say what each takes
     """The same value with other fields, validated as if it had been read from a file.
 
     pydantic's ``model_copy`` with ``update`` checks neither names nor values. Fields that were not set stay

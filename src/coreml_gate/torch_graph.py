@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
+
+from coreml_gate.frozen import FrozenModel
 
 GRAPH = "graph.json"
 """Where the graph lies in the folder of its packages."""
@@ -14,15 +16,13 @@ Support = Literal["works", "missing", "broken"]
 """Whether coremltools has a converter for an operation, and whether that one can work at all."""
 
 
-class Frozen(BaseModel):
+class GraphPart(FrozenModel):
     """The form of every part of a graph: it is cached as JSON beside the package."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="strings"
-    )
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
 
 
-class TorchCall(Frozen):
+class TorchCall(GraphPart):
     """One operation of the graph."""
 
     name: str
@@ -30,9 +30,9 @@ class TorchCall(Frozen):
     operation: str
     """``aten::sub``, without the overload."""
     overload: str = ""
-    inputs: dict[str, str] = {}
+    inputs: dict[str, str] = Field(default_factory=dict)
     """Tensor arguments: name of the value by parameter."""
-    constants: dict[str, Constant] = {}
+    constants: dict[str, Constant] = Field(default_factory=dict)
     """Other arguments by parameter; those left at their default are there as well where torch names them."""
     dtype: str = ""
     """Element type of the result; empty where it is no tensor, or not known."""
@@ -44,11 +44,11 @@ class TorchCall(Frozen):
     """Relative to the measured tree; empty where the call comes from a library."""
     line: int | None = None
     support: Support = "works"
-    unread: dict[str, str] = {}
+    unread: dict[str, str] = Field(default_factory=dict)
     """Arguments that decide the result and that the converter never looks at, with their values."""
 
 
-class TorchGraph(Frozen):
+class TorchGraph(GraphPart):
     """All operations in order, those of nested blocks included."""
 
     route: Literal["export", "trace"]

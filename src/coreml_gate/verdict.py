@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from pydantic import PositiveInt, model_validator
 
-from coreml_gate.frozen import changed
+from coreml_gate.frozen import FrozenModel, changed
 
 PASS_EXIT_CODE = 0
 FAIL_EXIT_CODE = 1
@@ -28,13 +28,7 @@ SEVERITY = (Status.SKIPPED, Status.PASS, Status.UNSURE, Status.WARN, Status.FAIL
 """From harmless to grave: the order in which a reader wants to see findings is the reverse."""
 
 
-class VerdictPart(BaseModel):
-    """The form of every part of a Verdict."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class Acceptance(VerdictPart):
+class Acceptance(FrozenModel):
     """Who took a failure on themselves, and until when."""
 
     by: str
@@ -43,7 +37,7 @@ class Acceptance(VerdictPart):
     reason: str
 
 
-class Finding(VerdictPart):
+class Finding(FrozenModel):
     """One answer of one check."""
 
     check: str
@@ -70,7 +64,7 @@ class Finding(VerdictPart):
     """Why a failure is a warning only: somebody answers for it."""
 
 
-class Candidate(VerdictPart):
+class Candidate(FrozenModel):
     """One package of a model, the one that ships or a variant, by what decides between them."""
 
     name: str
@@ -96,7 +90,7 @@ class Candidate(VerdictPart):
     findings: tuple[Finding, ...] = ()
 
 
-class Ranking(VerdictPart):
+class Ranking(FrozenModel):
     """The packages of a model side by side, and which to take for which goal."""
 
     candidates: tuple[Candidate, ...]
@@ -111,7 +105,7 @@ class Ranking(VerdictPart):
     notes: tuple[str, ...] = ()
 
 
-class Judged(VerdictPart):
+class Judged(FrozenModel):
     """A status and the exit code that goes with it: a document that contradicts itself is refused."""
 
     @model_validator(mode="after")
@@ -141,14 +135,14 @@ class ModelVerdict(Judged):
         return tuple(finding for finding in self.findings if finding.check == check)
 
 
-class SkippedVerdict(VerdictPart):
+class SkippedVerdict(FrozenModel):
     """A model that was not measured."""
 
     name: str
     reason: str
 
 
-class BaselineFacts(VerdictPart):
+class BaselineFacts(FrozenModel):
     """Where the baseline came from, or why there is none."""
 
     origin: str

@@ -1,7 +1,7 @@
 """New is what the baseline does not have at the same place, whatever the converter's counters call it."""
 
 from coreml_gate.checks import hazards, rules
-from coreml_gate.mil.diff import Node, Outline, Result
+from coreml_gate.mil.diff import Node, ProgramOutline, Result
 from coreml_gate.record import Diagnosis, Hazard, ModelRecord, RuleMatch, RulePlace
 from coreml_gate.verdict import Finding, Status
 from tests.builders import model_record
@@ -10,7 +10,7 @@ from tests.checks.cases import evidence, only
 Chain = tuple[str, ...]
 
 
-def chain(types: Chain) -> Outline:
+def chain(types: Chain) -> ProgramOutline:
     """Operations one after the other; names count per type, as the converter's do."""
     names = [f"{kind}_{types[:position].count(kind)}_cast_fp16" for position, kind in enumerate(types)]
     reads = ["x", *names]
@@ -18,7 +18,7 @@ def chain(types: Chain) -> Outline:
         Node(name, kind, "", (Result(name, "fp16[1, 8]"),), (read,), "", ())
         for name, kind, read in zip(names, types, reads, strict=False)
     )
-    return Outline(("x",), nodes, (names[-1],))
+    return ProgramOutline(("x",), nodes, (names[-1],))
 
 
 def fires(types: Chain, *places: str) -> ModelRecord:

@@ -1,5 +1,5 @@
 from coreml_gate.checks import structure as check
-from coreml_gate.mil.diff import Node, Outline, Result, Weight
+from coreml_gate.mil.diff import Node, ProgramOutline, Result, Weight
 from coreml_gate.verdict import Status
 from tests.builders import model_record
 from tests.checks.cases import evidence, only
@@ -18,7 +18,7 @@ def outline(*, digest: str = "a", relu: bool = True) -> tuple[str, ...]:
         (Weight("weight", "fp16[4, 4]", digest),),
     )
     last = Node("z", "relu", "head", (Result("z", "fp16[1, 4]"),), ("y",), "", ())
-    return Outline(("x",), (line, last) if relu else (line,), ("z" if relu else "y",)).lines()
+    return ProgramOutline(("x",), (line, last) if relu else (line,), ("z" if relu else "y",)).lines()
 
 
 def test_changes_are_told_by_part_and_never_fail() -> None:

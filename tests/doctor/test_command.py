@@ -10,12 +10,12 @@ from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.doctor import command
-from coreml_gate.doctor.answer import Answer
+from coreml_gate.doctor.answer import Probe
 from coreml_gate.surroundings import Surroundings
 
-OK = Answer("disk", "ok", "60 GB free")
-OPEN = Answer("timing", "cannot tell", "there is no Core ML here.", "run it on a Mac.")
-BAD = Answer("python", "not ok", "3.14: no wheel.", "make the environment with Python 3.13.")
+OK = Probe("disk", "ok", "60 GB free")
+OPEN = Probe("timing", "cannot tell", "there is no Core ML here.", "run it on a Mac.")
+BAD = Probe("python", "not ok", "3.14: no wheel.", "make the environment with Python 3.13.")
 
 
 def doctor(*arguments: str) -> tuple[int, str]:
@@ -35,7 +35,7 @@ def doctor(*arguments: str) -> tuple[int, str]:
     ],
 )
 def test_exit_codes(
-    monkeypatch: pytest.MonkeyPatch, answers: list[Answer], arguments: tuple[str, ...], code: int
+    monkeypatch: pytest.MonkeyPatch, answers: list[Probe], arguments: tuple[str, ...], code: int
 ) -> None:
     monkeypatch.setattr(command, "examine", lambda _: iter(answers))
     assert doctor(*arguments)[0] == code

@@ -10,7 +10,7 @@ import pytest
 
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.children.process_memory import greatest_held_bytes, held_bytes
-from coreml_gate.doctor.answer import Answer, Subject
+from coreml_gate.doctor.answer import Probe, Subject
 from coreml_gate.doctor.command import examine
 from coreml_gate.engines.machine import power_state
 from coreml_gate.worker.core_ml import units_to_run
@@ -24,7 +24,7 @@ UNITS: Final = units_to_run("ALL", None, os.environ)
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Probe]:
     subject = Subject(
         folder=tmp_path_factory.mktemp("doctor"),
         supervisor=Supervisor(dict(os.environ), ProcessLimits(300)),
@@ -47,19 +47,19 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
         "child that must abort",
     ],
 )
-def test_what_every_mac_has_to_do(answers: dict[str, Answer], what: str) -> None:
+def test_what_every_mac_has_to_do(answers: dict[str, Probe], what: str) -> None:
     assert answers[what].outcome == "ok", answers[what]
 
 
 @pytest.mark.parametrize("units", UNITS)
 @pytest.mark.parametrize("package", ["convolution", "state", "functions"])
-def test_a_model_with_a_known_answer_gives_it(answers: dict[str, Answer], package: str, units: str) -> None:
+def test_a_model_with_a_known_answer_gives_it(answers: dict[str, Probe], package: str, units: str) -> None:
     found = answers[f"{package} on {units}"]
     assert found.outcome == "ok" or (found.outcome == "cannot tell" and units != "CPU_ONLY"), found
 
 
 @pytest.mark.parametrize("what", ["compute plan", "timing"])
-def test_what_a_machine_may_leave_open_but_must_not_get_wrong(answers: dict[str, Answer], what: str) -> None:
+def test_what_a_machine_may_leave_open_but_must_not_get_wrong(answers: dict[str, Probe], what: str) -> None:
     assert answers[what].outcome != "not ok", answers[what]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coreml_gate.errors import RecordError
-from coreml_gate.mil.diff import MIRRORED, Diff, Outline, ProgramChange, read_outline
+from coreml_gate.mil.diff import MIRRORED, Diff, ProgramChange, ProgramOutline, read_outline
 from coreml_gate.mil.diff_changes import diff
 from coreml_gate.mil.outline import module_of_weight, outline
 from tests.mil.programs import const, function, operation, tensor
@@ -18,7 +18,7 @@ Layer = tuple[str, float]
 NET: Sequence[Layer] = (("linear", 1), ("relu", 0), ("linear", 2), ("relu", 0), ("linear", 3), ("softmax", 0))
 
 
-def net(layers: Sequence[Layer], dtype: str = "fp16", prefix: str = "", settings: int = 0) -> Outline:
+def net(layers: Sequence[Layer], dtype: str = "fp16", prefix: str = "", settings: int = 0) -> ProgramOutline:
     """A chain, its operations named and counted per type as the converter does it."""
     operations = []
     counts: dict[str, int] = {}
@@ -54,7 +54,7 @@ VARIANTS = {
     "other axis": net(NET, settings=1),
     "split": net([("linear", 1), ("sigmoid", 0), ("mul", 0), *NET[2:]]),
     "swapped": net([NET[2], NET[1], NET[0], *NET[3:]]),
-    "empty": Outline(("x",), (), ("x",)),
+    "empty": ProgramOutline(("x",), (), ("x",)),
 }
 
 
@@ -105,7 +105,7 @@ def test_layers_in_another_order_moved() -> None:
     assert found.count() == {"moved": 4}
 
 
-def batch_norm(folded: bool) -> Outline:
+def batch_norm(folded: bool) -> ProgramOutline:
     weight = const("layers_0_weight", np.full((4, 4), 2.0 if folded else 1.0))
     first = operation("linear", tensor("a", 1, 4), x="x", weight="layers_0_weight")
     norm = operation("batch_norm", tensor("b", 1, 4), x="a")
@@ -123,7 +123,7 @@ def test_an_operation_that_went_into_its_neighbours_weights_is_fused() -> None:
 def test_another_precision_re_types_and_wraps_in_casts_but_splits_nothing() -> None:
     """As the converter does it: casts at both ends, suffixes on names, other digests of all weights."""
 
-    def wide_or_half(half: bool) -> Outline:
+    def wide_or_half(half: bool) -> ProgramOutline:
         dtype, suffix = ("fp16", "_cast_fp16") if half else ("fp32", "")
         weight = const("layers_0_weight", np.full((4, 4), 1.001 if half else 1.0))
         body = operation(
@@ -149,7 +149,7 @@ def test_a_long_region_is_named_by_its_first_operations() -> None:
     assert [change.text for change in found.changes] == ["gelu as relu + exp + log + sqrt + tanh and 2 more"]
 
 
-def attention(fused: bool) -> Outline:
+def attention(fused: bool) -> ProgramOutline:
     inputs = tuple(tensor(name, 1, 2, 8, 4) for name in "qkv")
     scores = operation("matmul", tensor("s", 1, 2, 8, 8), x="q", y="k")
     soft = operation("softmax", tensor("p", 1, 2, 8, 8), x="s")

@@ -110,7 +110,7 @@ def test_calls_have_the_native_arity_and_types(compiled: CompiledMLModel, call: 
         call(compiled._proxy)
 
 
-@pytest.mark.parametrize("made", [native.State, native.AssetProxy])
+@pytest.mark.parametrize("made", [native.StateBuffers, native.AssetProxy])
 def test_python_cannot_make_what_only_core_ml_gives(made: Any) -> None:
     with pytest.raises(TypeError, match="No constructor defined!"):
         made()

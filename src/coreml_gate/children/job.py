@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
+from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter
 
 from coreml_gate.config import ModelConfig
+from coreml_gate.frozen import FrozenModel
 from coreml_gate.record import ComputeUnits, DeviceFacts, FeatureFacts, PackageFacts
 
 JOB_FILE: Final = "job.json"
@@ -17,10 +18,8 @@ UDID_VARIABLE: Final = "COREML_GATE_DEVICE_UDID"
 TimedEngine = Literal["core-ml", "mil"]
 
 
-class JobValue(BaseModel):
+class JobValue(FrozenModel):
     """The form of every job and its parts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class ModelJob(JobValue):

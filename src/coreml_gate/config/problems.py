@@ -53,7 +53,7 @@ samples = "models/digits.py:samples"   # a callable that yields example inputs
 
 
 @dataclass(frozen=True)
-class Problem:
+class Mistake:
     """One thing that is wrong, and where."""
 
     place: Place
@@ -61,7 +61,7 @@ class Problem:
 
 
 def config_error(
-    problems: Iterable[Problem], name: str, text: str, prefix: Place, raw: object
+    problems: Iterable[Mistake], name: str, text: str, prefix: Place, raw: object
 ) -> ConfigError | None:
     """One error for all problems, or the first of many, in the order of the file's lines; ``None`` for none.
 
@@ -80,15 +80,15 @@ def config_error(
     return ConfigError(f"`{name}` has {count}:", hint, lines=lines, example=example)
 
 
-def _once(problems: Iterable[Problem]) -> Iterator[Problem]:
-    seen: set[Problem] = set()
+def _once(problems: Iterable[Mistake]) -> Iterator[Mistake]:
+    seen: set[Mistake] = set()
     for problem in problems:
         if problem not in seen:
             seen.add(problem)
             yield problem
 
 
-def _sentences(problems: Sequence[Problem], text: str, prefix: Place, raw: object) -> list[str]:
+def _sentences(problems: Sequence[Mistake], text: str, prefix: Place, raw: object) -> list[str]:
     lines = key_lines(text)
     numbered = [
         (nearest_line(lines, prefix + problem.place), _sentence(problem, prefix, raw)) for problem in problems
@@ -97,7 +97,7 @@ def _sentences(problems: Sequence[Problem], text: str, prefix: Place, raw: objec
     return [f"line {number}: {sentence}" if number else sentence for number, sentence in numbered]
 
 
-def _sentence(problem: Problem, prefix: Place, raw: object) -> str:
+def _sentence(problem: Mistake, prefix: Place, raw: object) -> str:
     return f"`{dotted(prefix + problem.place, _at(raw, problem.place[:2]))}` {problem.text}"
 
 
@@ -119,7 +119,7 @@ def _key(part: str) -> str:
     return shortened(part if _BARE_KEY.fullmatch(part) else json.dumps(part))
 
 
-def problems_of(error: ValidationError, raw: object) -> Iterator[Problem]:
+def problems_of(error: ValidationError, raw: object) -> Iterator[Mistake]:
     """The problems that pydantic found; of a union the branches that failed are one problem, said again."""
     found = (details for details in error.errors(include_url=False) if not _follows_from_others(details))
     return (_problem(details, raw) for details in found)
@@ -130,17 +130,17 @@ def _follows_from_others(details: ErrorDetails) -> bool:
     return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
-def _problem(details: ErrorDetails, raw: object) -> Problem:
+def _problem(details: ErrorDetails, raw: object) -> Mistake:
     place = details["loc"]
     known = _known_length(raw, place)
     if details["type"] == "missing" and known == len(place) - 1:
         return (
-            Problem(place[:-1], f"lacks the key `{place[-1]}`.") if known else Problem(place, "is missing.")
+            Mistake(place[:-1], f"lacks the key `{place[-1]}`.") if known else Mistake(place, "is missing.")
         )
     if known < len(place):
         value = _at(raw, place[:known])
-        return Problem(place[:known], f"must be {_DIMENSION}, not {_shown(value)}.")
-    return Problem(place, _complaint(details, place))
+        return Mistake(place[:known], f"must be {_DIMENSION}, not {_shown(value)}.")
+    return Mistake(place, _complaint(details, place))
 
 
 def _complaint(details: ErrorDetails, place: Place) -> str:

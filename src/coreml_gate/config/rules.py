@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from coreml_gate.config.inherit import TAKEN_AS_IT_IS, comes_converted, configured, is_package
 from coreml_gate.config.lines import Place
 from coreml_gate.config.options import Config, ModelConfig, ModelInput, ModelVariant
-from coreml_gate.config.problems import Problem, shortened
+from coreml_gate.config.problems import Mistake, shortened
 from coreml_gate.config.reference import DataReference, parse_reference
 from coreml_gate.config.table import kebab
 from coreml_gate.devices import devices, similar
@@ -23,7 +23,7 @@ _LONGEST_PATH = 1_024
 _SOURCE_SUFFIXES = (".pt2", ".pt", ".pth", ".ts", ".jit", ".mlpackage")
 
 
-def broken_rules(written: Config, resolved: Config) -> Iterator[Problem]:
+def broken_rules(written: Config, resolved: Config) -> Iterator[Mistake]:
     """All problems of the models; ``written`` tells which options a model sets for itself.
 
     What models inherit from ``[gate]`` is said for each of them, but for its devices.
@@ -43,19 +43,19 @@ def broken_rules(written: Config, resolved: Config) -> Iterator[Problem]:
         yield from _variants(model, place)
 
 
-def _names_used_twice(config: Config) -> Iterator[Problem]:
+def _names_used_twice(config: Config) -> Iterator[Mistake]:
     first: dict[str, int] = {}
     for number, model in enumerate(config.model):
         other = first.setdefault(model.name.casefold(), number)
         if other != number:
-            yield Problem(
+            yield Mistake(
                 ("model", number, "name"),
                 f"is used by another model (`{config.model[other].name}`) already; names become "
                 "folders, so they must differ by more than upper and lower case.",
             )
 
 
-def _references(model: ModelConfig, place: Place) -> Iterator[Problem]:
+def _references(model: ModelConfig, place: Place) -> Iterator[Mistake]:
     for key in ("source", "samples", "evaluate", "convert", "package"):
         text = getattr(model, key)
         if text is not None:
@@ -63,24 +63,24 @@ def _references(model: ModelConfig, place: Place) -> Iterator[Problem]:
     data = "a `.pt2`, `.pt`, `.pth`, `.ts`, `.jit` or `.mlpackage` path"
     source = parse_reference(model.source)
     if source is None or (isinstance(source, DataReference) and not _has_suffix(source.path)):
-        yield Problem(
+        yield Mistake(
             (*place, "source"), f"must be {_CALLABLE_FORMS}, or {data}, not `{shortened(model.source)}`."
         )
     if model.samples is not None and parse_reference(model.samples) is None:
-        yield Problem((*place, "samples"), f"must be {_CALLABLE_FORMS}, not `{shortened(model.samples)}`.")
+        yield Mistake((*place, "samples"), f"must be {_CALLABLE_FORMS}, not `{shortened(model.samples)}`.")
     for key in ("evaluate", "convert"):
         text = getattr(model, key)
         if text is not None and _names_no_callable(text):
-            yield Problem((*place, key), f"must be {_CALLABLE_FORMS}, not `{shortened(text)}`.")
+            yield Mistake((*place, key), f"must be {_CALLABLE_FORMS}, not `{shortened(text)}`.")
 
 
-def _path(text: str, place: Place) -> Iterator[Problem]:
+def _path(text: str, place: Place) -> Iterator[Mistake]:
     if len(text) > _LONGEST_PATH:
-        yield Problem(place, f"has {len(text):,} characters, allowed {_LONGEST_PATH:,}.")
+        yield Mistake(place, f"has {len(text):,} characters, allowed {_LONGEST_PATH:,}.")
     if not text.isprintable():
-        yield Problem(place, f"holds a character that cannot be shown: `{shortened(ascii(text))}`.")
+        yield Mistake(place, f"holds a character that cannot be shown: `{shortened(ascii(text))}`.")
     if _leaves_repository(text):
-        yield Problem(
+        yield Mistake(
             place, f"must be a path inside the repository, relative to its root, not `{shortened(text)}`."
         )
 
@@ -99,7 +99,7 @@ def _names_no_callable(text: str) -> bool:
     return reference is None or isinstance(reference, DataReference)
 
 
-def _package_options(own: ModelConfig, place: Place) -> Iterator[Problem]:
+def _package_options(own: ModelConfig, place: Place) -> Iterator[Mistake]:
     if not comes_converted(own):
         return
     if is_package(own.source):
@@ -110,146 +110,146 @@ def _package_options(own: ModelConfig, place: Place) -> Iterator[Problem]:
         way_out = "in that conversion what it says."
     for option in TAKEN_AS_IT_IS:
         if option in own.model_fields_set:
-            yield Problem((*place, kebab(option)), f"cannot be set: {why}{way_out}")
+            yield Mistake((*place, kebab(option)), f"cannot be set: {why}{way_out}")
 
 
-def _own_conversion(model: ModelConfig, place: Place) -> Iterator[Problem]:
+def _own_conversion(model: ModelConfig, place: Place) -> Iterator[Mistake]:
     """``convert``, or ``package`` with or without ``build``, beside a PyTorch source."""
     key = "convert" if model.convert is not None else "package"
     if model.convert is not None and model.package is not None:
-        yield Problem(
+        yield Mistake(
             (*place, "package"),
             "cannot stand together with `convert`: keep the one whose package ships.",
         )
     if comes_converted(model) and is_package(model.source) and getattr(model, key) is not None:
-        yield Problem(
+        yield Mistake(
             (*place, key),
             f"needs a PyTorch source to compare with, but `source` is the package `{model.source}`; name the "
             "source from which it is converted, or remove the option.",
         )
     if model.package is not None and not is_package(model.package):
-        yield Problem(
+        yield Mistake(
             (*place, "package"), f"must be the path of a `.mlpackage`, not `{shortened(model.package)}`."
         )
     if model.build and model.package is None:
-        yield Problem((*place, "build"), "needs `package`: the path of the `.mlpackage` that it writes.")
+        yield Mistake((*place, "build"), "needs `package`: the path of the `.mlpackage` that it writes.")
 
 
-def _function(model: ModelConfig, place: Place) -> Iterator[Problem]:
+def _function(model: ModelConfig, place: Place) -> Iterator[Mistake]:
     if model.function is not None and not comes_converted(model):
-        yield Problem(
+        yield Mistake(
             (*place, "function"),
             f"cannot be set: `{model.source}` is no package, and a converted source has one function; "
             "remove it, or name a `.mlpackage`.",
         )
 
 
-def _kept(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:
+def _kept(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Mistake]:
     """What ``[gate]`` keeps in float32 for all models does not speak against one that is float32 itself."""
     is_own = "keep_fp32" in own.model_fields_set
     if not model.keep_fp32 or model.precision != "float32":
         return
     if is_own or "precision" not in own.model_fields_set:
         table: Place = place if is_own else ("gate",)
-        yield Problem(
+        yield Mistake(
             (*table, "keep-fp32"),
             'cannot stand together with `precision = "float32"`, which keeps every operation in float32: '
             'remove `keep-fp32`, or set `precision = "float16"`.',
         )
 
 
-def _inputs(model: ModelConfig, place: Place) -> Iterator[Problem]:
+def _inputs(model: ModelConfig, place: Place) -> Iterator[Mistake]:
     for number, model_input in enumerate(model.input):
         here = (*place, "input", number)
         if model_input.shape is not None and model_input.shapes is not None:
-            yield Problem(
+            yield Mistake(
                 (*here, "shapes"),
                 "cannot stand together with `shape`: keep `shapes` for a list of whole shapes, or `shape` "
                 "with ranges such as `[1, 512]`.",
             )
         if model_input.dtype == "float16" and _ios(model) < 16:  # noqa: PLR2004 - the version is its own name
-            yield Problem((*here, "dtype"), _needs("float16 inputs", 16, model))
+            yield Mistake((*here, "dtype"), _needs("float16 inputs", 16, model))
         yield from _ranges(model_input, here)
 
 
-def _ranges(model_input: ModelInput, place: Place) -> Iterator[Problem]:
+def _ranges(model_input: ModelInput, place: Place) -> Iterator[Mistake]:
     for axis, dimension in enumerate(model_input.shape or ()):
         if isinstance(dimension, int):
             continue
         least, greatest = dimension
         if greatest != _NO_UPPER_BOUND and greatest < least:
-            yield Problem(
+            yield Mistake(
                 (*place, "shape", axis),
                 f"ranges from {least} to {greatest}: the upper bound must not be below the lower one "
                 f"(write `[{least}, -1]` for no upper bound).",
             )
 
 
-def _compression(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:
+def _compression(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Mistake]:
     at_model = bool(own.model_fields_set & {"compress", "deployment_target"})
     yield from _compression_target(model, (*place, "compress") if at_model else ("gate", "compress"))
 
 
-def _compression_target(model: ModelConfig, table: Place) -> Iterator[Problem]:
+def _compression_target(model: ModelConfig, table: Place) -> Iterator[Mistake]:
     if model.compress is None or _ios(model) >= 18:  # noqa: PLR2004 - the version is its own name
         return
     if model.compress.block_size is not None:
-        yield Problem((*table, "block-size"), _needs("scales per block", 18, model))
+        yield Mistake((*table, "block-size"), _needs("scales per block", 18, model))
     if model.compress.method == "palettize" and model.compress.bits == 3:  # noqa: PLR2004 - a table of 8
-        yield Problem((*table, "bits"), _needs("tables of 3 bits", 18, model))
+        yield Mistake((*table, "bits"), _needs("tables of 3 bits", 18, model))
     if model.compress.method == "linear-int4":
-        yield Problem((*table, "method"), _needs("4-bit weights (`linear-int4`)", 18, model))
+        yield Mistake((*table, "method"), _needs("4-bit weights (`linear-int4`)", 18, model))
 
 
-def _variants(model: ModelConfig, place: Place) -> Iterator[Problem]:
+def _variants(model: ModelConfig, place: Place) -> Iterator[Mistake]:
     names = {model.name.casefold()}
     for number, variant in enumerate(model.variant):
         here = (*place, "variant", number)
         if variant.name.casefold() in names:
-            yield Problem(
+            yield Mistake(
                 (*here, "name"),
                 "is the name of the model or of another variant already; names become folders and rows, so "
                 "they must differ by more than upper and lower case.",
             )
         names.add(variant.name.casefold())
         if not variant.model_fields_set - {"name", "limits"}:
-            yield Problem(here, f"is the model itself: {_SET_SOMETHING}.")
+            yield Mistake(here, f"is the model itself: {_SET_SOMETHING}.")
         yield from _variant_options(model, variant, here)
 
 
-def _variant_options(model: ModelConfig, variant: ModelVariant, place: Place) -> Iterator[Problem]:
+def _variant_options(model: ModelConfig, variant: ModelVariant, place: Place) -> Iterator[Mistake]:
     whole = configured(model, variant)
     if variant.source is not None:
         yield from _references(changed(whole, samples=None, evaluate=None), place)
     for option in TAKEN_AS_IT_IS:
         if is_package(whole.source) and option in variant.model_fields_set:
-            yield Problem((*place, kebab(option)), f"cannot be set: `{whole.source}` is a package already.")
+            yield Mistake((*place, kebab(option)), f"cannot be set: `{whole.source}` is a package already.")
     if variant.model_fields_set & {"compress", "deployment_target"}:
         yield from _compression_target(whole, (*place, "compress"))
 
 
-def _devices(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Problem]:
+def _devices(own: ModelConfig, model: ModelConfig, place: Place) -> Iterator[Mistake]:
     if "devices" in own.model_fields_set:
         yield from _unknown_devices(own.devices, place)
     for name in model.limits.on_device:
         at_model = name in own.limits.on_device
         here: Place = (*(place if at_model else ("gate",)), "limits", "on-device", name)
         if name == OLDEST and not (model.devices or model.minimum_os):
-            yield Problem(here, "names no device: set `devices` or `minimum-os`, or name the device here.")
+            yield Mistake(here, "names no device: set `devices` or `minimum-os`, or name the device here.")
         elif name != OLDEST and name not in devices():
             yield _unknown_device(here, name)
 
 
-def _unknown_devices(names: Sequence[str], table: Place) -> Iterator[Problem]:
+def _unknown_devices(names: Sequence[str], table: Place) -> Iterator[Mistake]:
     for number, name in enumerate(names):
         if name not in devices():
             yield _unknown_device((*table, "devices", number), name)
 
 
-def _unknown_device(place: Place, name: str) -> Problem:
+def _unknown_device(place: Place, name: str) -> Mistake:
     close = similar(name[:_LONGEST_NAME])
     meant = f"; perhaps you meant `{close[0]}`" if close else ""
-    return Problem(
+    return Mistake(
         place, f"is `{shortened(name)}`, which no device is called{meant}; `coreml-gate devices` lists all."
     )
 

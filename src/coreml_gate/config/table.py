@@ -1,6 +1,8 @@
 """The form that every table of the configuration shares."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from coreml_gate.frozen import FrozenModel
 
 
 def kebab(name: str) -> str:
@@ -8,16 +10,12 @@ def kebab(name: str) -> str:
     return name.replace("_", "-")
 
 
-class Table(BaseModel):
+class Table(FrozenModel):
     """A TOML table: frozen, written with hyphens, and without room for an unknown key."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
         alias_generator=kebab,
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
     )

@@ -13,7 +13,7 @@ OFF_A_MAC: Final = "this is no Mac: run `coreml-gate doctor` on one."
 
 
 @dataclass(frozen=True)
-class Answer:
+class Probe:
     """One thing that was tried."""
 
     what: str

@@ -6,7 +6,7 @@ from typing import Final
 
 from coreml_gate.children.job import MachineJob
 from coreml_gate.children.process import ProcessLimits
-from coreml_gate.doctor.answer import Answer, Subject
+from coreml_gate.doctor.answer import Probe, Subject
 from coreml_gate.record import ChildEnding
 
 DEADLINE_S: Final = 2.0
@@ -17,13 +17,13 @@ MISBEHAVING: Final[Mapping[str, tuple[str, str, str]]] = {
 """What the child does, and what has to be said of it."""
 
 
-def examine_children(subject: Subject) -> Iterator[Answer]:
+def examine_children(subject: Subject) -> Iterator[Probe]:
     """One child that hangs, and one that aborts."""
     for name, (code, how, message) in MISBEHAVING.items():
         ending = _ending_of(name, code, subject)
         said = "it ended as if nothing had been" if ending is None else f"{ending.how}: {ending.message}"
         sound = ending is not None and (ending.how, ending.message) == (how, message)
-        yield Answer(
+        yield Probe(
             f"child that must {name}",
             "ok" if sound else "not ok",
             said,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from coreml_gate.children.process import ProcessLimits
-from coreml_gate.doctor.answer import Answer, Subject
+from coreml_gate.doctor.answer import Probe, Subject
 from coreml_gate.doctor.children import examine_children
 from coreml_gate.doctor.models import examine_models
 from coreml_gate.doctor.toolchain import examine_toolchain
@@ -68,7 +68,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     return int(counts["not ok"] > 0 or (parsed.strict and counts["cannot tell"] > 0))
 
 
-def examine(subject: Subject) -> Iterator[Answer]:
+def examine(subject: Subject) -> Iterator[Probe]:
     """Everything, what is cheap first."""
     machine = describe_machine(stand_in=STAND_IN if subject.supervisor.stand_in else "")
     return chain(
@@ -78,7 +78,7 @@ def examine(subject: Subject) -> Iterator[Answer]:
     )
 
 
-def _rows(answer: Answer, width: int) -> Iterator[str]:
+def _rows(answer: Probe, width: int) -> Iterator[str]:
     indent = " " * (_OUTCOME_WIDTH + 2)
     first = f"{answer.outcome:<{_OUTCOME_WIDTH}}  "
     lines = ((first, f"{answer.what}: {answer.text}"), (f"{indent}way out: ", answer.way_out))

@@ -6,7 +6,7 @@ from typing import Final
 from coreml_gate.children.job import MachineJob, PackageAsked
 from coreml_gate.children.reference_data import reference_beside
 from coreml_gate.criteria import least_psnr
-from coreml_gate.doctor.answer import OFF_A_MAC, Answer, Outcome, Subject
+from coreml_gate.doctor.answer import OFF_A_MAC, Outcome, Probe, Subject
 from coreml_gate.doctor.toolchain import AVAILABLE_FROM, macos_version
 from coreml_gate.measurements.trial_packages import TrialPackages
 from coreml_gate.record import ChildEnding, CoreMlRun, Machine, Placement, Timing
@@ -21,19 +21,19 @@ TIMING_BUDGET_S: Final = 60.0
 _MAX_RATIO: Final = 1.05
 
 
-def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float]) -> Iterator[Answer]:
+def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float]) -> Iterator[Probe]:
     """Every answer as soon as it is known: machine, packages, predictions, placement, timing."""
     yield of_machine(machine, is_mac=subject.is_mac)
     report = subject.supervisor.run(MachineJob(only=("trial-packages",), folder=subject.folder / "trial"))
     packages = report.events.parts.content(TrialPackages)
     if report.failure is not None or not packages:
         text = "no package was made" if report.failure is None else _ended(report.failure)
-        yield Answer("conversion", "not ok", text, "the environment cannot convert: install it anew.")
+        yield Probe("conversion", "not ok", text, "the environment cannot convert: install it anew.")
         return
-    yield Answer("conversion", "ok", f"{', '.join(packages)} were made")
+    yield Probe("conversion", "ok", f"{', '.join(packages)} were made")
     if not subject.can_predict:
         for what in ("predictions", "compute plan", "timing"):
-            yield Answer(what, "cannot tell", "there is no Core ML here.", OFF_A_MAC)
+            yield Probe(what, "cannot tell", "there is no Core ML here.", OFF_A_MAC)
         return
     for name, asked in packages.items():
         yield from _predictions(name, asked, subject, machine)
@@ -42,7 +42,7 @@ def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float
     yield of_timing(_timed(plain, subject, clock))
 
 
-def _predictions(name: str, asked: PackageAsked, subject: Subject, machine: Machine) -> Iterator[Answer]:
+def _predictions(name: str, asked: PackageAsked, subject: Subject, machine: Machine) -> Iterator[Probe]:
     if (refused := too_old(name, machine)) is not None:
         yield refused
         return
@@ -51,13 +51,13 @@ def _predictions(name: str, asked: PackageAsked, subject: Subject, machine: Mach
         yield of_run(name, run, machine)
 
 
-def too_old(what: str, machine: Machine) -> Answer | None:
+def too_old(what: str, machine: Machine) -> Probe | None:
     """What a macOS cannot do yet is no fault of this Mac: an answer for it, or ``None``."""
     first = AVAILABLE_FROM.get(what)
     version = macos_version(machine.system.removeprefix("macOS ").partition(" ")[0])
     if first is None or version == (0, 0) or version >= first:
         return None
-    return Answer(
+    return Probe(
         what,
         "cannot tell",
         f"needs macOS {first[0]}.{first[1]}, this is {machine.system}.",
@@ -65,13 +65,13 @@ def too_old(what: str, machine: Machine) -> Answer | None:
     )
 
 
-def of_machine(machine: Machine, *, is_mac: bool) -> Answer:
+def of_machine(machine: Machine, *, is_mac: bool) -> Probe:
     """What this machine is, and whether its thermal and power state can be read."""
     if not is_mac:
-        return Answer("machine", "cannot tell", "only macOS tells chip, thermal and power state.", OFF_A_MAC)
+        return Probe("machine", "cannot tell", "only macOS tells chip, thermal and power state.", OFF_A_MAC)
     known = machine.thermal_state != "unknown" and machine.memory_bytes > 0
     virtual = {True: ", virtual", False: "", None: ", virtual or not: unknown"}[machine.virtual]
-    return Answer(
+    return Probe(
         "machine",
         "ok" if known else "cannot tell",
         f"{machine.chip}, {machine.model}, {machine.system}, {machine.memory_bytes / 1e9:.1f} GB{virtual}; "
@@ -80,12 +80,12 @@ def of_machine(machine: Machine, *, is_mac: bool) -> Answer:
     )
 
 
-def of_run(name: str, run: CoreMlRun, machine: Machine) -> Answer:
+def of_run(name: str, run: CoreMlRun, machine: Machine) -> Probe:
     """Did a model whose answer is known give it?"""
     what = f"{name} on {run.units}"
     if run.ending is not None:
         excused = machine.virtual and run.units != "CPU_ONLY"
-        return Answer(
+        return Probe(
             what,
             "cannot tell" if excused else "not ok",
             _ended(run.ending, machine.engine),
@@ -98,7 +98,7 @@ def of_run(name: str, run: CoreMlRun, machine: Machine) -> Answer:
     again = "" if least_psnr(run.repeated) is None else "; two runs differ"
     held = "" if run.peak_bytes is None else f", {run.peak_bytes / 1e6:.1f} MB"
     sound = _is_right(run)
-    return Answer(
+    return Probe(
         what,
         "ok" if sound else "not ok",
         f"{machine.engine}: {figure}; compile {run.compile_ms or 0:.0f} ms, load {run.load_ms or 0:.0f} ms, "
@@ -113,23 +113,23 @@ def _is_right(run: CoreMlRun) -> bool:
     return bool(run.against_source) and not mismatch and (least is None or least >= LEAST_PSNR)
 
 
-def _plan(asked: PackageAsked, subject: Subject) -> Answer:
+def _plan(asked: PackageAsked, subject: Subject) -> Probe:
     if subject.supervisor.stand_in:
-        return Answer("compute plan", "cannot tell", "what stands in for Core ML has none.", OFF_A_MAC)
+        return Probe("compute plan", "cannot tell", "what stands in for Core ML has none.", OFF_A_MAC)
     return of_plan(plan_of(asked, "ALL", subject.folder / "plan", subject.supervisor))
 
 
-def of_plan(placement: Placement) -> Answer:
+def of_plan(placement: Placement) -> Probe:
     """Can the compute plan be read, and does it name hardware and cost?"""
     what = "compute plan"
     if placement.ending is not None:
         text = _ended(placement.ending)
-        return Answer(what, "not ok", text, "`placement` will be unsure; everything else goes on.")
+        return Probe(what, "not ok", text, "`placement` will be unsure; everything else goes on.")
     unknown = placement.devices.get("unknown", 0)
     counts = ", ".join(f"{count} on {device}" for device, count in placement.devices.items())
     cost = "no costs" if placement.cost is None else "with costs"
     open_ = bool(unknown) or not counts
-    return Answer(
+    return Probe(
         what,
         "cannot tell" if open_ else "ok",
         f"{counts or 'no operation'}; {cost}",
@@ -137,17 +137,17 @@ def of_plan(placement: Placement) -> Answer:
     )
 
 
-def of_timing(timing: Timing) -> Answer:
+def of_timing(timing: Timing) -> Probe:
     """Is a package as fast as itself, and from which change on would this machine see one?"""
     timed = timing.of("predict")
     if timing.ending is not None or timed is None:
         text = "nothing was timed" if timing.ending is None else _ended(timing.ending)
-        return Answer("timing", "not ok", text, "`latency` will be unsure.")
+        return Probe("timing", "not ok", text, "`latency` will be unsure.")
     decision = decide(timed.log_ratios, _MAX_RATIO)
     seen = judge_self_test(timed.self_test)
     outcomes: dict[str, Outcome] = {"not slower": "ok", "unsure": "cannot tell", "slower": "not ok"}
     wait = "" if decision.call == "not slower" else "other work runs here: wait, or take a quieter machine."
-    return Answer(
+    return Probe(
         "timing",
         outcomes[decision.call],
         f"a package against itself is {decision.call} after {decision.pairs} pairs of {timed.head_ms:.3g} "

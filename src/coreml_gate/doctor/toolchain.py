@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from coreml_gate.children.job import MachineJob
-from coreml_gate.doctor.answer import OFF_A_MAC, Answer, Subject
+from coreml_gate.doctor.answer import OFF_A_MAC, Probe, Subject
 from coreml_gate.measurements.native_module import MissingNames
 
 GIGABYTE: Final = 10**9
@@ -31,7 +31,7 @@ NUMPY_BREAKS_FROM: Final = (2, 4)
 """coremltools 9.0 cannot convert with it (repaired later by apple/coremltools#2632)."""
 
 
-def examine_toolchain(subject: Subject) -> Iterator[Answer]:
+def examine_toolchain(subject: Subject) -> Iterator[Probe]:
     """System, Python, versions, native module, free disk."""
     yield system(subject, platform.mac_ver()[0], platform.machine())
     yield _python(sys.version_info[:2])
@@ -40,21 +40,21 @@ def examine_toolchain(subject: Subject) -> Iterator[Answer]:
     yield free_disk(shutil.disk_usage(subject.folder).free / GIGABYTE)
 
 
-def system(subject: Subject, macos: str, processor: str) -> Answer:
+def system(subject: Subject, macos: str, processor: str) -> Probe:
     """Is this macOS new enough, and this processor Apple's?"""
     if not subject.is_mac:
-        return Answer("system", "cannot tell", f"{platform.system()} on {processor}.", OFF_A_MAC)
+        return Probe("system", "cannot tell", f"{platform.system()} on {processor}.", OFF_A_MAC)
     text = f"macOS {macos} on {processor}"
     if processor != "arm64":
-        return Answer(
+        return Probe(
             "system", "not ok", f"{text}: torch has no wheel for it.", "take a Mac with Apple silicon."
         )
     version = macos_version(macos)
     if version < OLDEST_MACOS:
-        return Answer("system", "not ok", f"{text}: torch's wheel needs macOS 14.", "update macOS.")
+        return Probe("system", "not ok", f"{text}: torch's wheel needs macOS 14.", "update macOS.")
     late = [what for what, first in AVAILABLE_FROM.items() if version < first]
     missing = f"; too old for: {', '.join(late)}" if late else ""
-    return Answer("system", "ok", f"{text}{missing}")
+    return Probe("system", "ok", f"{text}{missing}")
 
 
 def macos_version(text: str) -> tuple[int, int]:
@@ -63,11 +63,11 @@ def macos_version(text: str) -> tuple[int, int]:
     return (parts[0], parts[1] if len(parts) > 1 else 0) if parts else (0, 0)
 
 
-def _python(version: tuple[int, int]) -> Answer:
+def _python(version: tuple[int, int]) -> Probe:
     text = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     if version in PYTHONS:
-        return Answer("python", "ok", text)
-    return Answer(
+        return Probe("python", "ok", text)
+    return Probe(
         "python",
         "not ok",
         f"{text}: coremltools {COREMLTOOLS} has no wheel for it.",
@@ -75,38 +75,38 @@ def _python(version: tuple[int, int]) -> Answer:
     )
 
 
-def versions(subject: Subject) -> Answer:
+def versions(subject: Subject) -> Probe:
     """Are these the versions that the gate was built and tested with?"""
     text = ", ".join(f"{name} {version}" for name, version in subject.versions.items())
     numpy = tuple(int(part) for part in subject.versions["numpy"].split(".")[:2])
     if subject.versions["coremltools"] != COREMLTOOLS:
-        return Answer(
+        return Probe(
             "versions",
             "cannot tell",
             f"{text}: built and tested with coremltools {COREMLTOOLS}.",
             "what follows tells whether this version does as well.",
         )
     if numpy >= NUMPY_BREAKS_FROM:
-        return Answer(
+        return Probe(
             "versions",
             "not ok",
             f"{text}: this numpy breaks the converter.",
             'pip install "numpy<2.4" (apple/coremltools#2632).',
         )
-    return Answer("versions", "ok", text)
+    return Probe("versions", "ok", text)
 
 
-def _native_module(subject: Subject) -> Answer:
+def _native_module(subject: Subject) -> Probe:
     what = "native module"
     if not subject.is_mac:
-        return Answer(what, "cannot tell", "coremltools has a native half on macOS only.", OFF_A_MAC)
+        return Probe(what, "cannot tell", "coremltools has a native half on macOS only.", OFF_A_MAC)
     job = MachineJob(only=("native-module",), folder=subject.folder / "native-module")
     report = subject.supervisor.run(job)
     missing = report.events.parts.content(MissingNames)
     if missing == ():
-        return Answer(what, "ok", "coremltools' native half has every name that is needed")
+        return Probe(what, "ok", "coremltools' native half has every name that is needed")
     ended = "it handed over nothing" if report.failure is None else f"{report.failure.clause()}."
-    return Answer(
+    return Probe(
         what,
         "not ok",
         f"it lacks {', '.join(missing)}." if missing else ended,
@@ -114,14 +114,14 @@ def _native_module(subject: Subject) -> Answer:
     )
 
 
-def free_disk(free_gb: float) -> Answer:
+def free_disk(free_gb: float) -> Probe:
     """Is there room for a package, its compiled copies and Core ML's caches of them?"""
     largest_gb = free_gb / COPIES_AT_ONCE
     text = f"{free_gb:.1f} GB free, enough for packages of up to {largest_gb:.2g} GB"
     if largest_gb >= LEAST_PACKAGE_GB:
-        return Answer("disk", "ok", text)
+        return Probe("disk", "ok", text)
     needed = COPIES_AT_ONCE * LEAST_PACKAGE_GB
-    return Answer(
+    return Probe(
         "disk",
         "not ok",
         f"{text}; {needed:g} GB are {COPIES_AT_ONCE} copies of a package of {LEAST_PACKAGE_GB:g} GB.",

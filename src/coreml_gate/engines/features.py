@@ -17,7 +17,7 @@ _COLORS: dict[str, Literal["RGB", "BGR", "GRAYSCALE"]] = {"BGR": "BGR", "GRAYSCA
 
 
 @dataclass(frozen=True)
-class Feature:
+class InputFeature:
     """One input: its dtype, and the shapes that it takes (``None``: not known)."""
 
     name: str
@@ -38,7 +38,7 @@ class Feature:
 
 def known_features(
     config: ModelConfig, source: Source, interface: Sequence[mil.Feature] = ()
-) -> dict[str, Feature]:
+) -> dict[str, InputFeature]:
     """The inputs by name, in the source's order; the configuration wins over what the model says itself."""
     features = {item.name: _of_package(item) for item in interface}
     if isinstance(source.model, ExportedProgram):
@@ -48,7 +48,7 @@ def known_features(
     if not features.keys() <= source.parameters.keys():
         return features
     taken = [name for name, needed in source.parameters.items() if needed or name in features]
-    return {name: features.get(name, Feature(name, "float32")) for name in taken}
+    return {name: features.get(name, InputFeature(name, "float32")) for name in taken}
 
 
 def with_program_ranges(config: ModelConfig, source: Source, names: Sequence[str]) -> ModelConfig:
@@ -65,37 +65,37 @@ def with_program_ranges(config: ModelConfig, source: Source, names: Sequence[str
     return changed(config, input=tuple(inputs.values()))
 
 
-def _of_package(item: mil.Feature) -> Feature:
+def _of_package(item: mil.Feature) -> InputFeature:
     if item.kind == "image":
         color = _COLORS.get(item.color, "RGB")
         channels = 1 if color == "GRAYSCALE" else 3
-        return Feature(item.name, "float32", ((1, channels, *item.shape),), ImageInput(color=color))
+        return InputFeature(item.name, "float32", ((1, channels, *item.shape),), ImageInput(color=color))
     shapes: tuple[tuple[Dimension, ...], ...] = (item.shape,) if item.shape else ()
     if item.shapes:
         shapes = item.shapes
     if item.ranges:
         shapes = (tuple(_dimension_of_range(low, high) for low, high in item.ranges),)
-    return Feature(item.name, item.dtype, shapes)
+    return InputFeature(item.name, item.dtype, shapes)
 
 
 def _dimension_of_range(low: int, high: int | None) -> Dimension:
     return low if low == high else (max(low, 1), _UNBOUNDED if high is None else high)
 
 
-def _configured(item: ModelInput, known: Feature | None) -> Feature:
+def _configured(item: ModelInput, known: InputFeature | None) -> InputFeature:
     shapes: tuple[tuple[Dimension, ...], ...] = known.shapes if known is not None else ()
     if item.shape is not None:
         shapes = (item.shape,)
     if item.shapes is not None:
         shapes = item.shapes
     dtype = known.dtype if known is not None else "float32"
-    return Feature(item.name, item.dtype if item.dtype is not None else dtype, shapes, item.image)
+    return InputFeature(item.name, item.dtype if item.dtype is not None else dtype, shapes, item.image)
 
 
-def _program_features(program: ExportedProgram) -> list[Feature]:
+def _program_features(program: ExportedProgram) -> list[InputFeature]:
     values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
     return [
-        Feature(name, _dtype(value), (tuple(_dimension(size, program) for size in value.shape),))
+        InputFeature(name, _dtype(value), (tuple(_dimension(size, program) for size in value.shape),))
         for name in program.graph_signature.user_inputs
         if isinstance(value := values.get(name), torch.Tensor)
     ]

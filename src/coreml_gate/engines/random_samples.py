@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 
 from coreml_gate.config import Dimension
-from coreml_gate.engines.features import Feature
+from coreml_gate.engines.features import InputFeature
 from coreml_gate.engines.images import channel_bias
 from coreml_gate.errors import SamplesError
 
@@ -16,7 +16,7 @@ GREATEST_INTEGER = 9
 _TYPICAL_SIZE = 16
 
 
-def draw_samples(features: Mapping[str, Feature], count: int) -> list[dict[str, torch.Tensor]]:
+def draw_samples(features: Mapping[str, InputFeature], count: int) -> list[dict[str, torch.Tensor]]:
     """Draws seeded samples: normal for floats, 0 to 9 for integers, 0 to 255 for the pixels of an image.
 
     The first sample has the default shape; later ones vary flexible sizes, equal ranges alike, because two
@@ -37,7 +37,7 @@ def draw_samples(features: Mapping[str, Feature], count: int) -> list[dict[str, 
     ]
 
 
-def _draw(feature: Feature, number: int, generator: torch.Generator) -> torch.Tensor:
+def _draw(feature: InputFeature, number: int, generator: torch.Generator) -> torch.Tensor:
     allowed = feature.shapes[number % len(feature.shapes)]
     shape = [_size(dimension, number) for dimension in allowed]
     if feature.image is not None:

@@ -11,7 +11,7 @@ import torch
 
 from coreml_gate.config import Dimension, ModelConfig, ModelInput
 from coreml_gate.engines.engine import Sample
-from coreml_gate.engines.features import Feature, known_features
+from coreml_gate.engines.features import InputFeature, known_features
 from coreml_gate.engines.images import nearest_image
 from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.engines.random_samples import draw_samples
@@ -82,7 +82,7 @@ def _yielded(reference: str, root: Path, limit: int) -> list[object]:
 def _checked(
     config: ModelConfig,
     source: Source,
-    features: Mapping[str, Feature],
+    features: Mapping[str, InputFeature],
     raw: Sequence[object],
     *,
     is_random: bool,
@@ -98,7 +98,7 @@ def _checked(
 
 
 def _names(
-    config: ModelConfig, source: Source, features: Mapping[str, Feature], first: object
+    config: ModelConfig, source: Source, features: Mapping[str, InputFeature], first: object
 ) -> tuple[str, ...]:
     """The inputs' names in the source's order; which names count depends on the form of the first sample."""
     configured = tuple(item.name for item in config.input)
@@ -238,7 +238,7 @@ def _check_values(where: str, tensor: torch.Tensor) -> None:
 
 
 def _check_agreement(
-    name: str, samples: Sequence[Sample], declared: ModelInput | None, feature: Feature | None
+    name: str, samples: Sequence[Sample], declared: ModelInput | None, feature: InputFeature | None
 ) -> None:
     first = samples[0][name]
     for number, sample in enumerate(samples):
@@ -254,7 +254,7 @@ def _check_agreement(
         _check_fixed(name, [tuple(sample[name].shape) for sample in samples], feature)
 
 
-def _check_shape(name: str, number: int, shape: tuple[int, ...], feature: Feature) -> None:
+def _check_shape(name: str, number: int, shape: tuple[int, ...], feature: InputFeature) -> None:
     if not feature.allows(shape):
         raise SamplesError(
             f"input `{name}` of sample {number} has shape {list(shape)}, allowed is {feature.allowed}.",
@@ -262,7 +262,7 @@ def _check_shape(name: str, number: int, shape: tuple[int, ...], feature: Featur
         )
 
 
-def _check_fixed(name: str, shapes: list[tuple[int, ...]], feature: Feature | None) -> None:
+def _check_fixed(name: str, shapes: list[tuple[int, ...]], feature: InputFeature | None) -> None:
     if len(set(shapes)) == 1 or (feature is not None and feature.shapes):
         return
     sizes = [(min(column), max(column)) for column in zip(*shapes, strict=True)]

@@ -60,7 +60,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
+class ProgramOutline:
     """A function in outline; ``inputs`` and ``outputs`` are names of values."""
 
     inputs: tuple[str, ...]
@@ -72,13 +72,13 @@ class Outline:
         return (_ITEM.join(self.inputs), _ITEM.join(self.outputs), *(node.line() for node in self.nodes))
 
 
-def read_outline(lines: Iterable[str]) -> Outline:
+def read_outline(lines: Iterable[str]) -> ProgramOutline:
     """The outline that :meth:`Outline.lines` wrote.
 
     :raises RecordError: A line has another form.
     """
     inputs, outputs, *nodes = lines
-    return Outline(_items(inputs), tuple(map(_node, nodes)), _items(outputs))
+    return ProgramOutline(_items(inputs), tuple(map(_node, nodes)), _items(outputs))
 
 
 def _node(line: str) -> Node:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.mil.diff import ChangeKind, Diff, Node, Outline, ProgramChange
+from coreml_gate.mil.diff import ChangeKind, Diff, Node, ProgramChange, ProgramOutline
 from coreml_gate.mil.diff_matching import Graph, Matching, match
 
 _DTYPE: Final = re.compile(r"\b(fp16|fp32)\b")
@@ -15,7 +15,7 @@ LINEAR: Final = frozenset({"add", "batch_norm", "mul", "real_div", "sub"})
 """What the weights of a neighbour can take over; an activation cannot go into weights."""
 
 
-def diff(base: Outline, head: Outline) -> Diff:
+def diff(base: ProgramOutline, head: ProgramOutline) -> Diff:
     """What changed from ``base`` to ``head``; swapped, the answer is the mirror image."""
     matching = match(base, head)
     pairs = [(base.nodes[one], head.nodes[other]) for one, other in matching.pairs()]

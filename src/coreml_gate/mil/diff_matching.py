@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from coreml_gate.mil.diff import Node, Outline
+from coreml_gate.mil.diff import Node, ProgramOutline
 
 _CAST: Final = "cast"
 _PRECISION: Final = re.compile(r"(_cast_(fp16|fp32|u?int16|int32)|_to_(fp16|fp32|u?int16))+$")
@@ -37,7 +37,7 @@ _Keys = Callable[["Graph", int], Key | None]
 class Graph:
     """An outline with its wiring by index; an input of the function is ``(-1, its position)``."""
 
-    outline: Outline
+    outline: ProgramOutline
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -144,7 +144,7 @@ class Matching:
         self.to_base[head] = base
 
 
-def match(base: Outline, head: Outline) -> Matching:
+def match(base: ProgramOutline, head: ProgramOutline) -> Matching:
     """Pair the operations of two outlines; what has no partner was added, removed, fused or split."""
     found = Matching(Graph(base), Graph(head))
     for key, weights in _STEPS:
@@ -153,7 +153,7 @@ def match(base: Outline, head: Outline) -> Matching:
     return found
 
 
-def partners(base: Outline, head: Outline) -> dict[str, str]:
+def partners(base: ProgramOutline, head: ProgramOutline) -> dict[str, str]:
     """The base's operation for each of the head's, by their plain names; empty where it has none."""
     found = match(base, head)
     return {

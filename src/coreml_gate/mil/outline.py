@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.mil.diff import Node, Outline, Result, Weight
+from coreml_gate.mil.diff import Node, ProgramOutline, Result, Weight
 from coreml_gate.mil.ir import Argument, Constant, Function, ListType, Operation, TensorType, ValueType
 from coreml_gate.mil.values import Values
 
@@ -28,7 +28,7 @@ _EXPORTED: Final = re.compile(r"^[pb]_")
 _LAYER: Final = re.compile(r"^(.*?_\d+)(?=_|$)")
 
 
-def outline(function: Function) -> Outline:
+def outline(function: Function) -> ProgramOutline:
     """The operations that run, in order, those of nested blocks right after the operation that holds them."""
     values = Values(function)
     digests = _Digests(values)
@@ -45,7 +45,9 @@ def outline(function: Function) -> Outline:
         )
         for operation in values.operations()
     )
-    return Outline(tuple(value.name for value in function.inputs), tuple(nodes), function.block.outputs)
+    return ProgramOutline(
+        tuple(value.name for value in function.inputs), tuple(nodes), function.block.outputs
+    )
 
 
 def modules_of(function: Function) -> Mapping[str, str]:

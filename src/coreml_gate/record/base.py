@@ -2,7 +2,9 @@
 
 from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, RootModel, StringConstraints
+from pydantic import ConfigDict, RootModel, StringConstraints
+
+from coreml_gate.frozen import FrozenModel
 
 EngineName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Side = Literal["source", "fp32", "fp16", "neural-engine", "core-ml", "stand-in", "litert"] | EngineName
@@ -11,16 +13,10 @@ another engine by its name."""
 Content = TypeVar("Content")
 
 
-class Measured(BaseModel):
-    """The form of every part of a Record: frozen, closed, finite."""
+class Measured(FrozenModel):
+    """The form of every part of a Record."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-        ser_json_inf_nan="null",
-    )
+    model_config = ConfigDict(ser_json_inf_nan="null")
 
 
 class Part(Measured):

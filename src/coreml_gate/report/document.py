@@ -9,21 +9,22 @@ from pydantic import ValidationError
 
 from coreml_gate import __version__
 from coreml_gate.errors import RecordError
+from coreml_gate.frozen import FrozenModel
 from coreml_gate.report.options import ReportOptions
-from coreml_gate.verdict import Status, Verdict, VerdictPart
+from coreml_gate.verdict import Status, Verdict
 
 SCHEMA_VERSION: Final = 1
 _WAY_OUT: Final = "name a report.json that this version of `coreml-gate run` or `judge` wrote."
 
 
-class Tool(VerdictPart):
+class Tool(FrozenModel):
     """Who wrote the document."""
 
     name: Literal["coreml-gate"] = "coreml-gate"
     version: str
 
 
-class Counts(VerdictPart):
+class Counts(FrozenModel):
     """Models by status, and those that were not measured."""
 
     passed: int

@@ -17,7 +17,7 @@ from coreml_gate.runtime.gru_layer import GruCall, GruLayer, Plain
 from coreml_gate.runtime.gru_loop import GruLoop, gru_loop
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.ops.neural_engine import engine_half, flushed
-from coreml_gate.runtime.plan import Observe, Plan, Step, named
+from coreml_gate.runtime.plan import ExecutionPlan, Observe, Step, named
 from coreml_gate.runtime.precision import Mode, storage, store, widen
 from coreml_gate.runtime.registry import (
     REQUIRED,
@@ -33,7 +33,7 @@ TORCH_ERRORS: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, Va
 """What torch and numpy raise where constants do not fit each other."""
 
 
-def compile_function(function: Function, mode: Mode) -> Plan:
+def compile_function(function: Function, mode: Mode) -> ExecutionPlan:
     """The plan that computes ``function`` in ``mode``.
 
     :raises UnsupportedOperationsError: Operations are unknown; all of them are named.
@@ -94,7 +94,7 @@ class _Compiler:
         self._tensors: dict[tuple[int, bool], Any] = {}
         self._layers: dict[int, tuple[GruLoop, GruLayer] | None] = {}
 
-    def plan(self, block: Block, captures: tuple[Value, ...], known: dict[str, Known]) -> Plan:
+    def plan(self, block: Block, captures: tuple[Value, ...], known: dict[str, Known]) -> ExecutionPlan:
         """The plan of a block; its constants are added to ``known``."""
         scope = _Scope(known)
         slots = tuple(scope.reserve(value) for value in (*block.inputs, *captures))
@@ -110,7 +110,7 @@ class _Compiler:
                 raise named(operation, _unfit(error)) from error
             steps += [] if step is None else [step]
         outputs = tuple(self._read(name, scope, wide=False) for name in block.outputs)
-        return Plan(scope.registers, slots, outputs, tuple(steps))
+        return ExecutionPlan(scope.registers, slots, outputs, tuple(steps))
 
     def _step_or_fold(self, operation: Operation, dying: Iterable[str], scope: _Scope) -> Step | None:
         """``None`` for what is constant and now known."""
@@ -286,7 +286,7 @@ def _gru_call(loop: GruLoop, layer: GruLayer, plain: Plain, places: Mapping[str,
     return GruCall(layer, plain, places[loop.sequence], lambda arguments: int(arguments[places[limit]]))
 
 
-def _block_function(plan: Plan, captures: tuple[Any, ...], observe: Observe | None) -> BlockFunction:
+def _block_function(plan: ExecutionPlan, captures: tuple[Any, ...], observe: Observe | None) -> BlockFunction:
     return lambda *inputs: plan.run((*inputs, *captures), observe)
 
 

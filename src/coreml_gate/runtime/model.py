@@ -18,7 +18,7 @@ from coreml_gate.runtime.arguments import from_numpy
 from coreml_gate.runtime.boundary import read_inputs, write_outputs
 from coreml_gate.runtime.compile import TORCH_ERRORS, compile_function, storage_of
 from coreml_gate.runtime.ops.states import State
-from coreml_gate.runtime.plan import Observe, Plan
+from coreml_gate.runtime.plan import ExecutionPlan, Observe
 from coreml_gate.runtime.precision import Mode, check_mode, storage
 
 States = Mapping[str, NDArray[np.generic]]
@@ -132,7 +132,7 @@ def _shape(value: Any) -> tuple[int, ...]:  # noqa: ANN401  # a tensor, a list, 
     return (len(value),) if isinstance(value, list) else ()
 
 
-def _compiled(function: Function, mode: Mode) -> Plan:
+def _compiled(function: Function, mode: Mode) -> ExecutionPlan:
     """The plan; what torch says of constants that do not fit each other is an error of the package."""
     try:
         return compile_function(function, mode)

@@ -29,7 +29,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ExecutionPlan:
     """Steps over registers; ``registers`` holds the constants and ``None`` for what a run computes.
 
     ``unwatched`` gives the same bits by fewer steps, for runs without an observer.
@@ -39,7 +39,7 @@ class Plan:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     steps: tuple[Step, ...]
-    unwatched: "Plan | None" = None
+    unwatched: "ExecutionPlan | None" = None
 
     def run(self, inputs: Sequence[Any], observe: Observe | None = None) -> tuple[Any, ...]:
         """The outputs for these inputs; each value is let go at its last use.

@@ -35,7 +35,7 @@ _MACOS_15: Final = (15, 0)
 _MACOS_14_4: Final = (14, 4)
 
 
-class State:
+class StateBuffers:
     """One set of states of a model; half precision is read as float32, as Core ML's Python gives it."""
 
     arrays: States
@@ -111,8 +111,8 @@ class ModelProxy:
         weakref.finalize(self, shutil.rmtree, compiled, ignore_errors=True)
         return compiled
 
-    @bound(dict, State | None)
-    def predict(self, inputs: dict[str, Any], state: State | None, /) -> dict[str, Any]:
+    @bound(dict, StateBuffers | None)
+    def predict(self, inputs: dict[str, Any], state: StateBuffers | None, /) -> dict[str, Any]:
         """Outputs by name, in no promised order."""
         given = features.read_features(inputs)
         if state is not None and self._script.macos < _MACOS_15:
@@ -124,7 +124,7 @@ class ModelProxy:
         """Outputs by name for each set of inputs."""
         return [self._predict(features.read_features(inputs), None) for inputs in batch]
 
-    def _predict(self, given: Mapping[str, Any], state: State | None) -> dict[str, Any]:
+    def _predict(self, given: Mapping[str, Any], state: StateBuffers | None) -> dict[str, Any]:
         if self.watch is not None:
             self.watch(self.pipeline.stages)
         start = time.perf_counter_ns()
@@ -136,7 +136,7 @@ class ModelProxy:
         return {name: features.given_back(value) for name, value in reversed(outputs.items())}
 
     @bound()
-    def newState(self, /) -> State:  # noqa: N802  # coremltools' name
+    def newState(self, /) -> StateBuffers:  # noqa: N802  # coremltools' name
         """Zeroed states."""
         if self._script.macos < _MACOS_15:
             raise only_from("Stateful model", "15.0")
@@ -238,7 +238,7 @@ def native_module(name: str, mode: Mode, watch: Watch | None) -> ModuleType:
     settings = {"mode": mode, "watch": None if watch is None else staticmethod(watch)}
     classes = {
         "_MLModelProxy": type("_MLModelProxy", (ModelProxy,), settings),
-        "_State": State,
+        "_State": StateBuffers,
         "_MLModelAssetProxy": AssetProxy,
         "_MLCPUComputeDeviceProxy": compute_plan.CPUDeviceProxy,
         "_MLGPUComputeDeviceProxy": compute_plan.GPUDeviceProxy,
@@ -284,7 +284,7 @@ def _plan_is_there(what: str) -> Script:
     return script
 
 
-def _state(arrays: States) -> State:
-    state = State.__new__(State)
+def _state(arrays: States) -> StateBuffers:
+    state = StateBuffers.__new__(StateBuffers)
     state.arrays = arrays
     return state

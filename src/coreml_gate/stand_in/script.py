@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from coreml_gate.frozen import FrozenModel
 from coreml_gate.record import ComputeDevice, ComputeUnits
 from coreml_gate.stand_in.ns_error import core_ml_error
 
@@ -27,10 +26,8 @@ _SIGNALS: Final[Mapping[str, signal.Signals]] = {
 """apple/coremltools#2757 (abort), #2758 (kill), #1473 (floating-point exception)."""
 
 
-class Misbehaviour(BaseModel):
+class Misbehaviour(FrozenModel):
     """One thing that goes wrong in one phase."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     phase: Phase
     what: Literal["hang", "abort", "kill", "divide", "error"]
@@ -40,10 +37,8 @@ class Misbehaviour(BaseModel):
     """Of an error: its ``NSLocalizedDescription``."""
 
 
-class Script(BaseModel):
+class Script(FrozenModel):
     """How this Mac is, and what it does wrong."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     macos: tuple[int, int] = (26, 0)
     devices: tuple[ComputeDevice, ...] = ("CPU", "GPU", "NE")

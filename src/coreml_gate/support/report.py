@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
+from pydantic import NonNegativeFloat, NonNegativeInt
 
+from coreml_gate.frozen import FrozenModel
 from coreml_gate.support.newer import added_in
 from coreml_gate.torch_graph import Support, TorchCall, TorchGraph
 from coreml_gate.wording import names_and_more
@@ -13,13 +14,7 @@ _SHOWN_PLACES = 3
 _STATES = {"missing": "no converter", "broken": "its converter cannot work"}
 
 
-class Answer(BaseModel):
-    """The form of every part."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class OperationSupport(Answer):
+class OperationSupport(FrozenModel):
     """A torch operation that cannot be converted, wherever it is called."""
 
     operation: str
@@ -32,7 +27,7 @@ class OperationSupport(Answer):
     """The coremltools version that converts it; empty where none is known."""
 
 
-class TargetSupport(Answer):
+class TargetSupport(FrozenModel):
     """How one deployment target went."""
 
     target: str
@@ -46,7 +41,7 @@ class TargetSupport(Answer):
     """The first line of what the converter said."""
 
 
-class ModelSupport(Answer):
+class ModelSupport(FrozenModel):
     """Everything about one model."""
 
     model: str

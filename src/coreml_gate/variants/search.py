@@ -7,10 +7,9 @@ is not monotone in bits. All settings are measured, and the smallest package tha
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
 from coreml_gate.criteria import by_output, figure_violations
+from coreml_gate.frozen import FrozenModel
 from coreml_gate.gate.candidates import candidates, deciding_metric
 from coreml_gate.record import Environment, LayerCompression, ModelRecord
 from coreml_gate.variants.settings import as_toml
@@ -21,13 +20,7 @@ _STOPS: Final = ("source", "conversion", "parity")
 """Checks without which nothing can be told of a package."""
 
 
-class Answer(BaseModel):
-    """The form of every part of what the search says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class Tried(Answer):
+class Tried(FrozenModel):
     """One setting as it was measured."""
 
     setting: str
@@ -48,7 +41,7 @@ class Tried(Answer):
     """What to write into the configuration."""
 
 
-class Search(Answer):
+class Search(FrozenModel):
     """What came of all settings, the largest package first."""
 
     model: str

@@ -9,10 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from coreml_gate.children.job import MODELS_FOLDER
 from coreml_gate.errors import ArtifactError, GateError, GitHubError, RateLimitError, TokenError
+from coreml_gate.frozen import FrozenModel
 from coreml_gate.gate.git import short
 from coreml_gate.github.api.artifacts import (
     BASELINE_BYTES,
@@ -66,10 +65,8 @@ class StoredBaseline:
     origin: str
 
 
-class BaselineNote(BaseModel):
+class BaselineNote(FrozenModel):
     """Where the baseline came from, as a file that ``report`` reads after ``run``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     source: BaselineOrigin
     commit: str | None = None

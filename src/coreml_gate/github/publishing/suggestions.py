@@ -12,10 +12,11 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from coreml_gate.config.edit import Edit, Key, Value, edit_of
 from coreml_gate.config.options import ModelName
+from coreml_gate.frozen import FrozenModel
 from coreml_gate.github.api.pull_request import ConfigText
 from coreml_gate.report import escape
 from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
@@ -41,10 +42,8 @@ class Suggestion:
     """The whole comment, the marker included."""
 
 
-class _Patched(BaseModel):
+class _Patched(FrozenModel):
     """The keys of a model's table that a patch may set: one of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ModelName
     keep_fp32: Patterns | None = Field(default=None, alias="keep-fp32")
