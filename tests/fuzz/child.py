@@ -1,4 +1,4 @@
-"""One process of the fuzz: mutates, loads, predicts, and writes what happened, one JSON line per case.
+"""One process of the fuzz: mutates, looks, loads, predicts; writes what happened, one JSON line per case.
 
 ``python -m tests.fuzz.child FOLDER FORM START STOP``: a case is its form and number, and can be run alone.
 """
@@ -24,6 +24,7 @@ from coreml_gate.mil.ir import Feature
 from coreml_gate.mil.proto import parse_model
 from coreml_gate.runtime import Pipeline, load_pipeline
 from coreml_gate.runtime.ops import control_flow
+from tests.fuzz.inspecting import inspect
 from tests.fuzz.mutations import MUTATIONS, Parts
 
 SECONDS = 10
@@ -89,10 +90,15 @@ def write(package: Path, place: Path, names: list[str], rng: random.Random) -> N
     for name, data in parts.files.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(data)
+    for name, target in parts.links.items():
+        (place / name).unlink(missing_ok=True)
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).symlink_to(target)
 
 
 def run(package: Path, functions: tuple[str | None, ...]) -> str:
-    """Load every function, predict twice with each: how far did the furthest get?"""
+    """Look at the package, load every function, predict twice with each: how far did the furthest get?"""
+    inspect(package, lambda _, error: _check(error))
     return max((_run(package, function) for function in functions), key=OUTCOMES.index)
 
 

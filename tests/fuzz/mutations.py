@@ -1,5 +1,7 @@
 """Ways to damage a package: each takes its parts and leaves them wrong in one place."""
 
+import dataclasses
+import json
 import random
 import struct
 from collections.abc import Callable, Iterator
@@ -9,6 +11,8 @@ from typing import Any
 Message = Any  # generated protobuf classes carry no types
 
 _HEADER = 64
+_MANIFEST = "Manifest.json"
+_SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"
 _SENTINEL = struct.pack("<I", 0xDEADBEEF)
 _ABSURD = (0, 1, 2, 3, 7, 255, 65_537, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1, 2**64 - 1, -1, -2, -(2**63))
 _FLOATS = (0.0, -1.0, 1e-40, 3e38, float("inf"), float("-inf"), float("nan"))
@@ -22,6 +26,8 @@ class Parts:
     files: dict[str, bytes]
     cut: int | None = None
     """How many bytes of the written specification are left; ``None`` for all."""
+    links: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Symbolic links that take the place of files: path and target."""
 
 
 Mutation = Callable[[Parts, random.Random], None]
@@ -256,6 +262,53 @@ def cut_specification(parts: Parts, rng: random.Random) -> None:
     parts.cut = rng.randrange(parts.spec.ByteSize())
 
 
+def twist_manifest(parts: Parts, rng: random.Random) -> None:
+    """The manifest is nested too deep, names a path with a NUL, a folder above, or holds no texts."""
+    try:
+        manifest = json.loads(parts.files.get(_MANIFEST, b""))
+    except (ValueError, RecursionError):  # another mutation was here
+        return
+    if not isinstance(manifest.get("itemInfoEntries"), dict):
+        return
+    entry = manifest["itemInfoEntries"].get(manifest["rootModelIdentifier"], {})
+    twisted: tuple[Callable[[], object], ...] = (
+        lambda: entry.update(path="com.apple\0CoreML/model.mlmodel"),
+        lambda: entry.update(path="../../../../etc/passwd"),
+        lambda: entry.update(path=["com.apple.CoreML", "model.mlmodel"]),
+        lambda: entry.update(path="x" * 5000),
+        lambda: manifest.update(rootModelIdentifier={"a": 1}),
+        lambda: manifest.update(itemInfoEntries=[entry]),
+        lambda: manifest.update(itemInfoEntries=None),
+    )
+    rng.choice(twisted)()
+    text = json.dumps(manifest)
+    depth = rng.choice((0, 0, 200_000))
+    parts.files[_MANIFEST] = ("[" * depth + text + "]" * depth).encode()
+
+
+def leave_by_link(parts: Parts, rng: random.Random) -> None:
+    """A file of the package is a link to one outside, to itself, to a folder or to a device."""
+    name = rng.choice([_SPECIFICATION, *(name for name in sorted(parts.files) if name != _MANIFEST)])
+    parts.links[name] = rng.choice(
+        ("/etc/passwd", "/dev/zero", "/dev/tty", name.rpartition("/")[2], "/", ".")
+    )
+
+
+def nest_blocks(parts: Parts, rng: random.Random) -> None:
+    """An operation holds a block in a block in a block, deeper than protobuf's own limit or just not."""
+    operation = rng.choice(_operations(parts))
+    for _ in range(rng.choice((5, 30, 90))):
+        block = operation.blocks.add()
+        operation = block.operations.add(type="cond")
+
+
+def grow_text(parts: Parts, rng: random.Random) -> None:
+    """A constant of numbers holds texts, or one text where many elements are declared."""
+    tensors = [item.attributes["val"] for item in _operations(parts) if "val" in item.attributes]
+    tensor = rng.choice(tensors).immediateValue.tensor
+    tensor.strings.values.extend(["a"] * rng.choice((1, 1, 2, 1000)))
+
+
 MUTATIONS: dict[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
@@ -282,6 +335,10 @@ MUTATIONS: dict[str, Mutation] = {
         damage_bytes,
         cut_file,
         cut_specification,
+        twist_manifest,
+        leave_by_link,
+        nest_blocks,
+        grow_text,
     )
 }
 

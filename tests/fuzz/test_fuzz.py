@@ -1,6 +1,7 @@
 """Does a damaged package ever end otherwise than in one of our errors, or take what it claims?
 
-Each case damages one package of one form in one or two places, loads it and predicts with what loads.
+Each case damages one package of one form in one or two places, looks at it as every command does that runs
+nothing, loads it and predicts with what loads.
 """
 
 import json
@@ -14,10 +15,11 @@ import pytest
 
 from tests.fuzz.child import OUTCOMES, SECONDS
 from tests.fuzz.forms import FORMS
+from tests.fuzz.inspecting import LOOKS, inspect
 from tests.fuzz.mutations import MUTATIONS
 
-CASES = 1_050
-"""Per form; with eleven forms more than eleven thousand in all."""
+CASES = 1_890
+"""Per form; with eleven forms more than twenty thousand in all."""
 FEW = len(MUTATIONS)
 _ROOT = Path(__file__).parents[2]
 
@@ -66,7 +68,7 @@ def test_one_of_each_damage_ends_in_our_errors(form: str, make: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
-def test_a_thousand_damages_end_in_our_errors(form: str, make: Any) -> None:
+def test_two_thousand_damages_end_in_our_errors(form: str, make: Any) -> None:
     lines = fuzz(make(form), form, CASES)
     check(lines)
     outcomes = Counter(line["outcome"] for line in lines)
@@ -76,5 +78,17 @@ def test_a_thousand_damages_end_in_our_errors(form: str, make: Any) -> None:
 
 
 def test_the_suite_is_as_large_as_it_says() -> None:
-    assert len(FORMS) * CASES >= 10_000
+    assert len(FORMS) * CASES >= 20_000
     assert max(CASES // len(MUTATIONS), 1) >= 40, "each kind of damage often enough in each form"
+
+
+@pytest.mark.parametrize("form", ["dense", "functions", "compressed"])
+def test_every_look_sees_a_sound_package(form: str, make: Any) -> None:
+    """Otherwise the fuzz would only see that a look refuses everything."""
+    refused: list[str] = []
+    package = make(form) / f"{form}.mlpackage"
+
+    found = inspect(package, lambda name, error: refused.append(f"{name}: {error}"))
+
+    assert refused == []
+    assert set(found) == set(LOOKS)

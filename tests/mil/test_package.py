@@ -11,6 +11,7 @@ import torch
 from coremltools.converters.mil import Builder
 
 from coreml_gate.errors import PackageError
+from coreml_gate.mil.decode import MOST_OPERATIONS
 from coreml_gate.mil.ir import Feature, TensorType
 from coreml_gate.mil.package import read_package
 from coreml_gate.mil.proto import model_class
@@ -140,6 +141,39 @@ def _set_no_type(spec: Any) -> None:
     spec.description.input[0].type.Clear()
 
 
+def _set_missing_operand(spec: Any) -> None:
+    _operation(spec, "relu").inputs["x"].arguments[0].name = "nowhere"
+
+
+def _set_missing_output(spec: Any) -> None:
+    spec.mlProgram.functions["main"].block_specializations["CoreML7"].outputs[0] = "nowhere"
+
+
+def _set_empty_constant(spec: Any) -> None:
+    del _operation(spec, "const").attributes["val"]
+
+
+def _set_texts(spec: Any) -> None:
+    value = _operation(spec, "const", "blobFileValue").attributes["val"]
+    del value.type.tensorType.dimensions[:]
+    value.immediateValue.tensor.strings.values.append("a")
+
+
+def _set_many(spec: Any) -> None:
+    block = spec.mlProgram.functions["main"].block_specializations["CoreML7"]
+    for _ in range(MOST_OPERATIONS):
+        block.operations.add(type="relu")
+
+
+def _entry(path: object) -> Callable[[bytes], bytes]:
+    def edit(data: bytes) -> bytes:
+        manifest = json.loads(data)
+        manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"] = path
+        return json.dumps(manifest).encode()
+
+    return edit
+
+
 def _metadata(place: int, content: bytes) -> Callable[[bytes], bytes]:
     return lambda data: data[: 64 + place] + content + data[64 + place + len(content) :]
 
@@ -149,6 +183,15 @@ def _metadata(place: int, content: bytes) -> Callable[[bytes], bytes]:
     [
         (MANIFEST, lambda _: None, r"broken\.mlpackage: Manifest\.json is missing"),
         (MANIFEST, lambda _: b"{}", r"no item of the manifest is the root model"),
+        (MANIFEST, lambda data: b"[" * 100_000, r"the root model \(RecursionError: maximum recursion depth"),
+        (MANIFEST, _entry("com\0apple"), r"the model file `com\x00apple` is missing, or outside"),
+        (MANIFEST, _entry(["a"]), r"the path of the root model is a list, no text"),
+        (MANIFEST, _entry("a" * 5000), r"the model file `a{80}` is missing"),
+        (MODEL, _spec(_set_missing_operand), r"`answer_cast_fp16` \(relu\) reads `nowhere`, which n"),
+        (MODEL, _spec(_set_missing_output), r"the output `nowhere` is nothing that an operation gives"),
+        (MODEL, _spec(_set_empty_constant), r"the constant `\w+` holds no value of its own"),
+        (MODEL, _spec(_set_texts), r"\(const\): a constant of fp16 travels as `strings`"),
+        (MODEL, _spec(_set_many), r"more than 250,000 operations, constants included"),
         (MODEL, lambda _: None, r"the model file `com\.apple\.CoreML/model\.mlmodel` is missing"),
         (MODEL, lambda data: data[:-7], r"\d+ bytes that are no Core ML specification"),
         (MODEL, lambda _: b"version https://git-lfs.github.com/spec/v1", r"42 bytes that are no Core ML"),
@@ -189,6 +232,26 @@ def test_a_manifest_that_points_out_of_the_package_is_refused(broken: Broken) ->
 
     with pytest.raises(PackageError, match=r"`\.\./\.\./outside\.mlmodel` is missing"):
         read_package(broken(MANIFEST, escape))
+
+
+@pytest.mark.parametrize("target", ["model.mlmodel", "/dev/zero", "/etc/passwd", "."])
+def test_a_link_that_leads_out_of_the_package_or_nowhere_is_refused(target: str, broken: Broken) -> None:
+    package = broken(MODEL, lambda _: None)
+    (package / "Data" / "com.apple.CoreML" / MODEL).symlink_to(target)
+
+    with pytest.raises(PackageError, match=r"the model file .* is missing, or outside of the package"):
+        read_package(package)
+
+
+@pytest.mark.parametrize("target", ["weight.bin", "/dev/zero", "/etc/passwd", "."])
+def test_weights_behind_a_link_that_leads_out_of_the_package_are_refused(target: str, broken: Broken) -> None:
+    package = broken(WEIGHTS, lambda data: data)
+    weights = package / "Data" / "com.apple.CoreML" / "weights" / WEIGHTS
+    weights.unlink()
+    weights.symlink_to(target)
+
+    with pytest.raises(PackageError, match=r"the weight file .* (lies outside of the package|is missing)"):
+        read_package(package)
 
 
 @pytest.mark.parametrize(("name", "message"), [("none", "does not exist"), ("file", "is a file, not a")])

@@ -24,9 +24,12 @@ from coreml_gate.mil.ir import (
     ValueType,
 )
 from coreml_gate.mil.weights import Weights
+from coreml_gate.mil.wiring import check_wiring
 
 Message = Any  # generated protobuf classes carry no types
 
+MOST_OPERATIONS = 250_000
+"""Bounds the time and the memory of every look at a program; only an unrolled loop comes near it."""
 _OPSETS = {"CoreML5": 15, "CoreML6": 16, "CoreML7": 17, "CoreML8": 18, "CoreML9": 26}
 _AGAIN = "convert the model again with coremltools 6 to 9, or report the package."
 
@@ -36,12 +39,30 @@ def decode_program(message: Message, weights: Weights) -> Program:
 
     :raises PackageError: Something does not fit; the message names the function and the operation.
     """
+    _check_size(message)
     functions = {
         name: _function(name, function, weights) for name, function in sorted(message.functions.items())
     }
     if not functions:
         raise PackageError("the program has no function.", _AGAIN)
     return Program(functions)
+
+
+def _check_size(message: Message) -> None:
+    """Counts without decoding: every operation takes a kilobyte once it is decoded."""
+    pending = [
+        block for function in message.functions.values() for block in function.block_specializations.values()
+    ]
+    count = 0
+    while pending:
+        operations = pending.pop().operations
+        count += len(operations)
+        pending += [block for operation in operations for block in operation.blocks]
+        if count > MOST_OPERATIONS:
+            raise PackageError(
+                f"the program has more than {MOST_OPERATIONS:,} operations, constants included.",
+                "look for an unrolled loop, or split the model.",
+            )
 
 
 def _function(name: str, message: Message, weights: Weights) -> Function:
@@ -53,7 +74,9 @@ def _function(name: str, message: Message, weights: Weights) -> Function:
     inputs = tuple(_value(item) for item in message.inputs)
     block = replace(_block(message.block_specializations[message.opset], weights), inputs=inputs)
     _check_names(block)
-    return Function(name, _OPSETS[message.opset], inputs, block)
+    function = Function(name, _OPSETS[message.opset], inputs, block)
+    check_wiring(function)
+    return function
 
 
 def _block(message: Message, weights: Weights) -> Block:
@@ -177,8 +200,8 @@ def _immediate(message: Message, dtype: DType, count: int) -> NDArray[np.generic
         _check_count(data.size, dtype.stored_bytes(count), "bytes")
         return data if dtype.packed else data.view(dtype.numpy)
     _check_count(len(values), count, f"elements of {dtype.name}")
-    if dtype.packed and field is not None:
-        raise PackageError(f"a constant of {dtype.name} travels as `{field}`, not as bytes.", _AGAIN)
+    if field is not None and (dtype.packed or (field == "strings") is not (dtype.name == "string")):
+        raise PackageError(f"a constant of {dtype.name} travels as `{field}`.", _AGAIN)
     return np.array(values).astype(dtype.numpy)
 
 

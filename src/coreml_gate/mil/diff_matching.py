@@ -64,7 +64,7 @@ class Graph:
         maker = self.makers[name]
         while maker[0] >= 0 and self.nodes[maker[0]].type == _CAST:
             below = next((read for read in self.nodes[maker[0]].reads if read in self.makers), None)
-            if below is None:
+            if below is None or self.makers[below][0] >= maker[0]:  # a foreign Record may hold a circle
                 break
             maker = self.makers[below]
         return maker

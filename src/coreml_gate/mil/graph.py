@@ -154,8 +154,8 @@ def is_constant(operation: Operation, constants: Container[str]) -> bool:
 
 
 def _viewed(operation: Operation) -> str | None:
-    operand = operation.inputs.get("x", (None,))[0] if operation.type in VIEWS else None
-    return operand if isinstance(operand, str) else None
+    bound = operation.inputs.get("x", ()) if operation.type in VIEWS else ()
+    return bound[0] if len(bound) == 1 and isinstance(bound[0], str) else None
 
 
 class _Storage:

@@ -12,7 +12,7 @@ from coreml_gate.mil.decode import decode_program
 from coreml_gate.mil.interface import decode_interfaces
 from coreml_gate.mil.ir import Function, Interface, Program
 from coreml_gate.mil.proto import parse_model
-from coreml_gate.mil.weights import Weights, is_file
+from coreml_gate.mil.weights import Weights, is_file, lies_within
 
 # Specification version -> what Xcode and coremltools call the deployment target (coremltools'
 # AvailableTarget).
@@ -21,6 +21,8 @@ _PIPELINES = frozenset({"pipelineClassifier", "pipelineRegressor"})
 _DATE = "com.github.apple.coremltools.conversion_date"
 _CONVERT = 'convert it with coremltools.convert(..., convert_to="mlprogram") and save it as .mlpackage.'
 
+_SHOWN = 80
+"""Characters of foreign text in a message."""
 _ONE_BY_ONE = "give its models one by one, or run it whole with coreml_gate.runtime.load_pipeline."
 
 
@@ -152,21 +154,33 @@ def _locate_spec(path: Path) -> Path:
         raise PackageError(f"{path}: the package {what}.", _CONVERT)
     if not manifest_path.is_file():
         raise PackageError(f"{path}: Manifest.json is missing.", "copy the whole .mlpackage folder.")
-    try:
-        manifest = json.loads(manifest_path.read_bytes())
-        relative = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
-    except (ValueError, KeyError, TypeError) as error:
+    relative = _root_model(manifest_path)
+    spec_path = path / "Data" / relative
+    if not lies_within(spec_path, path / "Data") or not is_file(spec_path):
         raise PackageError(
-            f"{manifest_path}: no item of the manifest is the root model ({error}).",
-            "convert the model again.",
-        ) from error
-    data = path / "Data"
-    spec_path = data / str(relative)
-    if not spec_path.resolve().is_relative_to(data.resolve()) or not is_file(spec_path):
-        raise PackageError(
-            f"{manifest_path}: the model file `{relative}` is missing.", "copy the whole .mlpackage folder."
+            f"{manifest_path}: the model file `{relative[:_SHOWN]}` is missing, or outside of the package.",
+            "copy the whole .mlpackage folder.",
         )
     return spec_path
+
+
+def _root_model(manifest_path: Path) -> str:
+    """The path of the specification below ``Data``, as the manifest names it."""
+    try:
+        manifest = json.loads(_read_bytes(manifest_path))
+        relative = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        what = f"{type(error).__name__}: {error}"[:_SHOWN]
+        raise PackageError(
+            f"{manifest_path}: no item of the manifest is the root model ({what}).",
+            "convert the model again.",
+        ) from error
+    if not isinstance(relative, str):
+        raise PackageError(
+            f"{manifest_path}: the path of the root model is a {type(relative).__name__}, no text.",
+            "convert the model again.",
+        )
+    return relative
 
 
 def _read_bytes(path: Path) -> bytes:

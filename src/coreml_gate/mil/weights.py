@@ -23,6 +23,8 @@ _VERSION = 2
 _METADATA = struct.Struct("<IIQQ")
 _METADATA_BYTES = 64
 _MODEL_PATH = "@model_path/"
+_SHOWN = 80
+"""Characters of foreign text in a message."""
 _AGAIN = "the package is damaged or cut off: convert it again, or fetch it again (Git LFS, artifact)."
 
 
@@ -96,20 +98,29 @@ def release(view: NDArray[np.generic]) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Is there such a file? A name that the system refuses (too long) names none."""
+    """Is there such a file? A name that the system refuses (too long, with a NUL) names none."""
     try:
         return path.is_file()
-    except OSError:
+    except (OSError, ValueError):
+        return False
+
+
+def lies_within(path: Path, folder: Path) -> bool:
+    """Does the path stay below the folder, links followed? One that goes in a circle does not."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: how Python 3.11 and 3.12 report a circle
         return False
 
 
 def _locate(folder: Path, file_name: str) -> Path:
-    path = (folder / file_name.removeprefix(_MODEL_PATH).replace("\0", "?")).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise PackageError(f"the weight file `{file_name}` lies outside of the package.", _AGAIN)
+    path = folder / file_name.removeprefix(_MODEL_PATH)
+    shown = file_name[:_SHOWN]
+    if not lies_within(path, folder):
+        raise PackageError(f"the weight file `{shown}` lies outside of the package, or nowhere.", _AGAIN)
     if not is_file(path):
         raise PackageError(
-            f"the weight file `{file_name}` is missing (looked at {path}).",
+            f"the weight file `{shown}` is missing in {folder}.",
             "copy the whole .mlpackage folder, its `weights` included.",
         )
     return path

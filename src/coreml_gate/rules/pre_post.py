@@ -81,7 +81,8 @@ def _factor(view: Index, step: Operation) -> tuple[float, NDArray[np.float64]] |
     if step.type in {"cast", "identity"}:
         return 1.0, np.zeros(1)
     value = view.constant(step, "y")
-    if value is None or step.type not in {"mul", "real_div", "add", "sub"}:
+    numeric = value is not None and value.dtype.kind in "fiu" and value.size > 0
+    if value is None or not numeric or step.type not in {"mul", "real_div", "add", "sub"}:
         return None
     flat = value.astype(np.float64).reshape(-1)
     if step.type in {"add", "sub"}:
