@@ -172,14 +172,25 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_plan(parser: argparse.ArgumentParser) -> None:
     _add_selection(parser)
     _add_base(parser)
+    _add_known(parser)
     parser.add_argument("--format", choices=PLAN_FORMATS, default="text", help="default: %(default)s")
     parser.add_argument("--shards", type=int, metavar="N", help="github-matrix: at most N jobs")
     parser.set_defaults(command=plan)
 
 
+def _add_known(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="PATH",
+        help="a Record of an earlier run, or its folder: it tells which files each model reads",
+    )
+
+
 def _add_collect(parser: argparse.ArgumentParser) -> None:
     _add_selection(parser)
     _add_base(parser)
+    _add_known(parser)
     _add_output(parser)
     _add_core_ml(parser)
     parser.set_defaults(command=collect)

@@ -2,7 +2,7 @@
 
 import hashlib
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,8 @@ class Closure:
     behind: frozenset[str] = frozenset()
     """The links that these paths lead through, and where they end: git reports a change of those alone."""
     ends: frozenset[str] = frozenset()
-    """Where the bytes of ``files`` lie: files without a link on the way, those of a folder each by itself."""
+    """Where the bytes of ``files`` lie: files without a link on the way, those of a folder each by itself.
+    A package that a command builds anew is left out."""
 
 
 @dataclass(frozen=True)
@@ -66,25 +67,33 @@ class Closures:
         """The tree that all closures look at."""
         return FileTree(self.root)
 
-    def of(self, model: ModelConfig) -> Closure:
-        """The closure of a model's source, samples, metric and conversion, and of its variants' sources."""
-        variants = (variant.source for variant in model.variant)
-        conversion = (model.convert, model.package, *self._built_by(model))
-        named = (model.source, model.samples, model.evaluate, *conversion, *variants)
-        references = [parse_reference(text) for text in named if text is not None]
+    def of(self, model: ModelConfig, opened: Iterable[str] = ()) -> Closure:
+        """The closure of a model's source, samples, metric and conversion, and of its variants' sources.
+
+        ``opened``: what was read when it was measured before, which its imports need not show.
+        """
+        references = [parse_reference(text) for text in self._named(model)]
         scripts = [posixpath.normpath(item.path) for item in references if isinstance(item, ScriptReference)]
         modules = [item.module for item in references if isinstance(item, ModuleReference)]
-        data = [posixpath.normpath(item.path) for item in references if isinstance(item, DataReference)]
+        data = {posixpath.normpath(item.path) for item in references if isinstance(item, DataReference)}
         own_folders = sorted(self._folders_of(scripts) - {*_SHARED_ROOTS})
         found = (self._find(root, module) for module in modules for root in (*_SHARED_ROOTS, *own_folders))
-        start = frozenset(scripts).union(*found)
+        start = frozenset(scripts).union(opened, *found)
         reached = self._reach(self._python_files(start), own_folders)
-        files = reached | {path for path in data if self.tree.exists(path)}
+        files = reached | {path for path in data.union(opened) if self.tree.exists(path)}
         nodes = [self._node(path) for path in reached]
         looked_for = start.union(data, *(self._looked_for(reached, folder) for folder in own_folders))
         absent = looked_for.union(*(node.absent for node in nodes)) - files
         behind = self.tree.behind(looked_for).union(*(node.behind for node in nodes))
-        return Closure(files, absent, behind, frozenset[str]().union(*map(self._ends_of, files)))
+        built = {posixpath.normpath(model.package)} if model.package and model.build else frozenset[str]()
+        return Closure(files, absent, behind, frozenset[str]().union(*map(self._ends_of, files - built)))
+
+    def _named(self, model: ModelConfig) -> list[str]:
+        """The references of a model, in the forms of :func:`parse_reference`."""
+        variants = (variant.source for variant in model.variant)
+        conversion = (model.convert, model.package, *self._built_by(model))
+        named = (model.source, model.samples, model.evaluate, *conversion, *variants)
+        return [text for text in named if text is not None]
 
     def _built_by(self, model: ModelConfig) -> tuple[str, ...]:
         """The files that a command names: a script with its imports, as ``file.py:main``, or data."""

@@ -31,7 +31,7 @@ def as_json(plan: Plan) -> str:
         "head": plan.head,
         "dirty": plan.dirty,
         "jobs": [asdict(job) for job in plan.jobs],
-        "skipped": [model.model_dump() for model in plan.skipped],
+        "skipped": [model.model_dump(exclude={"opened"}) for model in plan.skipped],
     }
     return json.dumps(whole, indent=2) + "\n"
 

@@ -2,15 +2,18 @@
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from coreml_gate.config import Config, ModelConfig
 from coreml_gate.config.load import CONFIG_NAMES, holds_config, parse_config
 from coreml_gate.config.table import kebab
 from coreml_gate.errors import ConfigError
+from coreml_gate.frozen import changed
 from coreml_gate.gate.closure import Closure, Closures
 from coreml_gate.gate.git import Repository, short
+from coreml_gate.gate.opened import OpenedByModel
 from coreml_gate.gate.toolchain import is_pyproject, matching, matching_above, pins_differ
 from coreml_gate.record import SkippedModel
 from coreml_gate.wording import names_and_more
@@ -73,8 +76,11 @@ def plan(
     *,
     config_path: str = CONFIG_NAMES[0],
     allow_dirty: bool = False,
+    opened: OpenedByModel = MappingProxyType({}),
 ) -> Plan:
     """The jobs of the work tree at HEAD; ``config_path``, relative to the root, is read at the base as well.
+
+    ``opened``: what models read when they were measured before.
 
     Raises :class:`MissingCommitError` when the base is not in this clone, and :class:`DirtyTreeError` when
     tracked files were modified and that was not allowed.
@@ -90,9 +96,10 @@ def plan(
     files = repository.changed_files(since, None if allow_dirty else head)
     changes = _changes(repository, since, files, config.gate.toolchain, config_path)
     closures = Closures(repository.root)
-    return decide(
-        config, changes, {model.name: closures.of(model) for model in config.model}, head, dirty=dirty
-    )
+    found = {model.name: closures.of(model, opened.get(model.name, ())) for model in config.model}
+    chosen = decide(config, changes, found, head, dirty=dirty)
+    skipped = tuple(changed(model, opened=opened.get(model.name)) for model in chosen.skipped)
+    return replace(chosen, skipped=skipped)
 
 
 def decide(

@@ -18,11 +18,12 @@ from coreml_gate.gate.baseline import (
     no_baseline,
     stored_baseline,
 )
-from coreml_gate.gate.collect import RunContext, Tree, collect
+from coreml_gate.gate.collect import RECORD_NAME, RunContext, Tree, collect
 from coreml_gate.gate.core_ml import CoreMlHost, Stored, ask_core_ml
 from coreml_gate.gate.core_ml_variants import ask_about_variants
 from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.judge import judge
+from coreml_gate.gate.opened import opened_in
 from coreml_gate.gate.plan import Job, Plan, plan
 from coreml_gate.record import Record
 from coreml_gate.verdict import Verdict
@@ -78,7 +79,16 @@ def make_plan(request: Request, config: Config, repository: Repository | None) -
         request.base,
         config_path=Path(os.path.relpath(file, repository.root.resolve())).as_posix(),
         allow_dirty=request.allow_dirty,
+        opened=opened_in(_earlier_records(request)),
     )
+
+
+def _earlier_records(request: Request) -> tuple[Path, ...]:
+    """The baseline, and what earlier runs left in the output folder."""
+    places = [request.output, request.output / BASE_FOLDER]
+    if request.baseline is not None:
+        places.append(request.baseline)
+    return tuple(place if place.is_file() else place / RECORD_NAME for place in places)
 
 
 def collect_head(

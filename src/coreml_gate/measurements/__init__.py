@@ -27,7 +27,7 @@ from coreml_gate.measurements import (
     variants,
 )
 from coreml_gate.measurements.measurement import Measurement, SingleMeasurement
-from coreml_gate.record import Problem
+from coreml_gate.record import Opened, Problem
 
 MEASUREMENTS: Final[dict[str, Measurement | SingleMeasurement]] = {
     "source": source,
@@ -58,7 +58,7 @@ def of_models() -> Mapping[str, Measurement]:
 
 def part_types() -> PartTypes:
     """Every part that a child may hand over, by field."""
-    types: list[type[AnyPart]] = [Problem]
+    types: list[type[AnyPart]] = [Problem, Opened]
     types += [part for each in MEASUREMENTS.values() for part in each.PARTS]
     return {part.FIELD: part for part in types}
 

@@ -71,6 +71,7 @@ from coreml_gate.record.package import (
 )
 from coreml_gate.record.parts import (
     Metrics,
+    Opened,
     Outline,
     Parity,
     PerturbedSamples,
@@ -120,6 +121,7 @@ __all__ = [
     "ModuleCost",
     "NonFinite",
     "OffEngine",
+    "Opened",
     "OperationError",
     "OtherRoute",
     "Outline",

@@ -64,6 +64,9 @@ class ModelRecord(Measured):
     """What connected devices answered (``coreml-gate device``)."""
     litert: LiteRtFacts | None = None
     """``None``: nobody asked for LiteRT."""
+    opened: tuple[str, ...] | None = None
+    """Files and folders of the repository that were read meanwhile, relative to its root: the next plan
+    measures the model when one of them changed. ``None``: not watched."""
     problem: Problem | None = None
     variants: tuple["ModelRecord", ...] = ()
     """Other packages of the model, each measured as a model is; they have no variants of their own."""
@@ -79,6 +82,8 @@ class SkippedModel(Measured):
 
     name: str
     reason: str
+    opened: tuple[str, ...] | None = None
+    """As it was when the model was measured last, if that is known."""
 
 
 class AcceptedFailure(Measured):

@@ -37,6 +37,12 @@ class Metrics(WrappedPart[tuple[MetricValue, ...]]):
     FIELD = "metrics"
 
 
+class Opened(WrappedPart[tuple[str, ...]]):
+    """Files and folders of the repository that were read while the model was measured."""
+
+    FIELD = "opened"
+
+
 class UnsupportedOperations(WrappedPart[tuple[str, ...]]):
     """Operations that our runtime does not know."""
 

@@ -1,13 +1,16 @@
 """The child process: ``python -m coreml_gate.worker.child JOB``."""
 
+import os
 import sys
 from pathlib import Path
 
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import Job, ModelJob, read_job
+from coreml_gate.children.opened import OpenedFiles
 from coreml_gate.errors import GateError
 from coreml_gate.measurements import MEASUREMENTS, of_models
 from coreml_gate.measurements.measurement import chosen, problem_of
+from coreml_gate.record import Opened
 
 
 def main(path: Path) -> None:
@@ -33,11 +36,19 @@ def measure(job: Job, log: EventLog) -> None:
 
 def measure_model(job: ModelJob, log: EventLog) -> None:
     """Everything that the model's options ask for, on one bench."""
+    opened = OpenedFiles.watch(job.root, [job.record_folder, *_folders(job.cache)], os.environ)
     from coreml_gate.measurements.bench import Bench  # noqa: PLC0415 - only models need torch
 
     bench = Bench(job)
     for measurement in chosen(of_models(), job):
-        measurement.run(bench, log)
+        try:
+            measurement.run(bench, log)
+        finally:
+            log.put(Opened(opened.paths()))  # also of a source that raised: the next plan has to know
+
+
+def _folders(cache: Path | None) -> tuple[Path, ...]:
+    return () if cache is None else (cache,)
 
 
 if __name__ == "__main__":

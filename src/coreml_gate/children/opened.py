@@ -1,0 +1,145 @@
+"""Which files of the repository are read while a model is measured: code and data that no import shows.
+
+Python's own audit events tell what this process opens and lists (PEP 578). What compiled readers and child
+processes open, only the system knows: on Linux inotify tells it for every process, so it is watched only
+where ``CI`` is set: on a laptop, editors open files as well.
+"""
+
+import importlib.util
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+from coreml_gate.children.inotify import Inotify
+
+MOST_PATHS: Final = 2_000
+"""Of one model; beyond, folders stand for the files in them."""
+_NOT_OF_THE_TREE: Final = frozenset({".git", "site-packages", "dist-packages", "node_modules", "__pycache__"})
+_READING: Final = frozenset({"open", "sqlite3.connect", "ctypes.dlopen"})
+_LISTING: Final = frozenset({"os.listdir", "os.scandir"})
+_IMPORT_SYSTEM: Final = ("importlib", "pkgutil")
+"""Who lists all folders of ``sys.path``: that is no interest in what lies there."""
+_INSTALLED: Final = (f"{sys.base_prefix}/lib/", f"{sys.prefix}/lib/", f"{Path(__file__).parents[1]}/")
+
+
+@dataclass
+class OpenedFiles:
+    """Paths relative to a tree's root, with ``..`` where they lead out of it within the repository."""
+
+    root: Path
+    ignored: Sequence[Path]
+    """Folders of the gate's own."""
+    _read: set[str] = field(default_factory=set, repr=False)
+    _written: set[str] = field(default_factory=set, repr=False)
+    _inotify: Inotify | None = field(default=None, repr=False)
+    _process: int = field(default_factory=os.getpid, repr=False)
+    _known_places: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def watch(cls, root: Path, ignored: Sequence[Path], environment: Mapping[str, str]) -> "OpenedFiles":
+        """Starts watching; that cannot be ended in this process (PEP 578)."""
+        watched = cls(root.resolve(), tuple(folder.resolve() for folder in ignored))
+        if environment.get("CI") and sys.platform == "linux":
+            watched._inotify = Inotify.on(_folders_below(watched.root, watched.ignored))
+        sys.addaudithook(watched._hear)
+        return watched
+
+    def paths(self) -> tuple[str, ...]:
+        """What was read so far and not written by the model itself, sorted."""
+        files = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
+        read = {*self._read, *(file for file in files if isinstance(file, str) and _may_matter(file))}
+        if self._inotify is not None:
+            opened, changed = self._inotify.events()
+            read |= opened
+            self._written |= changed
+        return _shortened({place for path in read - self._written for place in self._places_of(path)})
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Must not raise, whatever the event holds: it would raise in the model's own code."""
+        if event in _READING or event in _LISTING:
+            path = _path_in(arguments)
+            if path is None or not _may_matter(path) or os.getpid() != self._process:
+                return
+            if event == "open" and _writes(arguments):
+                self._written.add(path)
+            elif event not in _LISTING or not _is_import():
+                self._read.add(path)
+
+    def _places_of(self, path: str) -> tuple[str, ...]:
+        if path not in self._known_places:
+            self._known_places[path] = tuple(self._places(path, _top_of(self.root)))
+        return self._known_places[path]
+
+    def _places(self, path: str, top: Path) -> Iterable[str]:
+        """The path and where its links end, as far as they lie in the repository and are not the gate's."""
+        for each in {path, os.path.realpath(path)}:
+            file = PurePath(_source_of(each))
+            inside = file.is_relative_to(top) and file not in (top, self.root)
+            own = any(file.is_relative_to(folder) for folder in self.ignored)
+            if inside and not own and _NOT_OF_THE_TREE.isdisjoint(file.parts[len(top.parts) :]):
+                yield PurePath(os.path.relpath(file, self.root)).as_posix()
+
+
+def _path_in(arguments: tuple[Any, ...]) -> str | None:
+    """Where the call goes; ``None`` for a descriptor, for what is no path, and where there is no folder."""
+    try:
+        path = os.fsdecode(arguments[0])
+        if path.startswith("file:"):  # as sqlite has it
+            path = path.removeprefix("file:").partition("?")[0]
+        return os.path.abspath(path) if path else None  # noqa: PTH100 - links stay
+    except (IndexError, TypeError, ValueError, OSError):
+        return None
+
+
+def _writes(arguments: tuple[Any, ...]) -> bool:
+    """Whether the arguments of ``open``: path, mode, flags, ask for more than reading."""
+    mode, flags = (*arguments, None, None)[1:3]
+    if isinstance(mode, str):
+        return any(sign in mode for sign in "wax+")
+    return isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) != 0
+
+
+def _may_matter(path: str) -> bool:
+    """Whether a file is worth a second look: thousands of those that Python opens are installed."""
+    return "site-packages" not in path and not path.startswith(_INSTALLED)
+
+
+def _is_import() -> bool:
+    caller = sys._getframe(2).f_code.co_filename  # noqa: SLF001 - the only way to know who lists a folder
+    return any(name in caller for name in _IMPORT_SYSTEM)
+
+
+def _source_of(path: str) -> str:
+    """The Python file that a compiled one was made from."""
+    if not path.endswith(".pyc"):
+        return path
+    try:
+        return importlib.util.source_from_cache(path)
+    except ValueError:
+        return path
+
+
+def _top_of(root: Path) -> Path:
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
+
+
+def _folders_below(root: Path, ignored: Sequence[Path]) -> Iterable[Path]:
+    for folder, names, _ in os.walk(root):
+        names[:] = [
+            name for name in names if name not in _NOT_OF_THE_TREE and Path(folder, name) not in ignored
+        ]
+        yield Path(folder)
+
+
+def _shortened(paths: set[str]) -> tuple[str, ...]:
+    """Few enough paths: the folder with the most of them stands for its files until they are."""
+    while len(paths) > MOST_PATHS:
+        ((folder, _),) = Counter(path.rpartition("/")[0] for path in paths).most_common(1)
+        if not folder:
+            break
+        paths = {path for path in paths if path.rpartition("/")[0] != folder} | {folder}
+    return tuple(sorted(paths)[:MOST_PATHS])
