@@ -293,7 +293,8 @@ def judge_records(parsed: argparse.Namespace, around: Surroundings) -> int:
         given = parsed.baseline
         baseline = NO_BASELINE if given is None else stored_baseline(around.folder / given)
         verdict = judge(config, head, baseline.record, baseline.facts)
-    return _finish(verdict, around.folder / parsed.output, around)
+        del baseline  # a large Record, and no report shows anything of it
+    return _finish(verdict, around.folder / parsed.output, around, head)
 
 
 def report(parsed: argparse.Namespace, around: Surroundings) -> int:
@@ -367,17 +368,18 @@ def _reported(output: Path) -> Iterator[None]:
         raise
 
 
-def _finish(verdict: Verdict, output: Path, around: Surroundings) -> int:
-    _write_reports(verdict, output)
+def _finish(verdict: Verdict, output: Path, around: Surroundings, measured: Record | None = None) -> int:
+    _write_reports(verdict, output, measured)
     print_verdict(verdict, around.out)
     return verdict.exit_code
 
 
-def _write_reports(verdict: Verdict, output: Path) -> None:
+def _write_reports(verdict: Verdict, output: Path, measured: Record | None = None) -> None:
     options = ReportOptions()
     write_text(output / REPORT_NAME, FORMATS["json"](verdict, options))
     write_text(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))
-    write_text(output / PAGE_NAME, FORMATS["html"](verdict, ReportOptions(record=_record_at(output))))
+    shown = ReportOptions(record=measured or _record_at(output))
+    write_text(output / PAGE_NAME, FORMATS["html"](verdict, shown))
 
 
 def _record_at(folder: Path) -> Record | None:

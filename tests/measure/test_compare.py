@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pydantic import TypeAdapter
 
 from coreml_gate.measure.compare import compare
 from coreml_gate.record import Comparison, ElementIndex, TopOne
+
+COMPARISONS: TypeAdapter[Comparison] = TypeAdapter(Comparison)
 
 
 def compared(reference: object, candidate: object, dtype: str = "float32") -> Comparison:
@@ -184,7 +187,7 @@ def test_any_two_arrays_give_a_record(pair: tuple[np.ndarray, np.ndarray]) -> No
     finite = np.isfinite(wide[0]) & np.isfinite(wide[1])
     assert result.max_abs_error == np.abs(wide[0][finite] - wide[1][finite]).max(initial=0.0)
     assert result.nonfinite_mismatches == np.count_nonzero(~finite & ~_same(*wide))
-    assert Comparison.model_validate_json(result.model_dump_json()) == result
+    assert COMPARISONS.validate_json(COMPARISONS.dump_json(result)) == result
 
 
 def _same(reference: np.ndarray, candidate: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Final
 from coreml_gate.config import Limits, ModelConfig
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.mil.diff import read_outline
-from coreml_gate.mil.diff_matching import partners
+from coreml_gate.mil.diff_matching import Matching, match, partners
 from coreml_gate.record import Environment, Metric, ModelRecord
 from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
@@ -42,11 +42,16 @@ class Evidence:
         return self.config.limits
 
     @cached_property
-    def partners(self) -> Mapping[str, str] | None:
-        """The baseline's operation for each of the head's, by plain names; ``None`` without both outlines."""
+    def matching(self) -> Matching | None:
+        """The baseline's operations beside the head's; ``None`` without both outlines."""
         if self.base is None or not self.base.outline or not self.head.outline:
             return None
-        return partners(read_outline(self.base.outline), read_outline(self.head.outline))
+        return match(read_outline(self.base.outline), read_outline(self.head.outline))
+
+    @cached_property
+    def partners(self) -> Mapping[str, str] | None:
+        """The baseline's operation for each of the head's, by plain names."""
+        return None if self.matching is None else partners(self.matching)
 
     @property
     def toolchain_changes(self) -> tuple[str, ...]:

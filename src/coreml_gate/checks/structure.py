@@ -9,8 +9,8 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence
-from coreml_gate.mil.diff import Diff, read_outline
-from coreml_gate.mil.diff_changes import diff
+from coreml_gate.mil.diff import Diff
+from coreml_gate.mil.diff_changes import changes
 from coreml_gate.record import PackageFacts
 from coreml_gate.verdict import Finding, Status
 
@@ -20,10 +20,9 @@ SUBJECT: Final = "program"
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding with up to ten lines of details; none where there is nothing to compare."""
-    base = evidence.base
-    if base is None or not base.outline or not evidence.head.outline:
+    if evidence.matching is None:
         return ()
-    found = diff(read_outline(base.outline), read_outline(evidence.head.outline))
+    found = changes(evidence.matching)
     return (
         Finding(
             check=NAME,

@@ -17,15 +17,20 @@ LINEAR: Final = frozenset({"add", "batch_norm", "mul", "real_div", "sub"})
 
 def diff(base: ProgramOutline, head: ProgramOutline) -> Diff:
     """What changed from ``base`` to ``head``; swapped, the answer is the mirror image."""
-    matching = match(base, head)
+    return changes(match(base, head))
+
+
+def changes(matching: Matching) -> Diff:
+    """The same of outlines whose operations are paired already."""
+    base, head = matching.base, matching.head
     pairs = [(base.nodes[one], head.nodes[other]) for one, other in matching.pairs()]
-    changes = [
+    found = [
         *_rewired(matching),
         *(change for pair in pairs for change in _changed(*pair)),
         *_moved(matching),
     ]
     renamed = sum(one.name != other.name for one, other in pairs)
-    return Diff(len(base.nodes), len(head.nodes), renamed, tuple(changes))
+    return Diff(len(base.nodes), len(head.nodes), renamed, tuple(found))
 
 
 def _changed(base: Node, head: Node) -> Iterator[ProgramChange]:

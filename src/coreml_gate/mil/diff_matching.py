@@ -153,14 +153,13 @@ def match(base: ProgramOutline, head: ProgramOutline) -> Matching:
     return found
 
 
-def partners(base: ProgramOutline, head: ProgramOutline) -> dict[str, str]:
+def partners(found: Matching) -> dict[str, str]:
     """The base's operation for each of the head's, by their plain names; empty where it has none."""
-    found = match(base, head)
     return {
-        plain_name(node.name): plain_name(base.nodes[found.to_base[number]].name)
+        plain_name(node.name): plain_name(found.base.nodes[found.to_base[number]].name)
         if number in found.to_base
         else ""
-        for number, node in enumerate(head.nodes)
+        for number, node in enumerate(found.head.nodes)
     }
 
 

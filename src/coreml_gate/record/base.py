@@ -1,6 +1,6 @@
 """The form of every part of a Record, and who computed its numbers."""
 
-from typing import Annotated, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, RootModel, StringConstraints
 
@@ -11,6 +11,10 @@ Side = Literal["source", "fp32", "fp16", "neural-engine", "core-ml", "stand-in",
 """Who computed: the source, our MIL runtime in a numeric mode, Core ML, what stands in for it, LiteRT, or
 another engine by its name."""
 Content = TypeVar("Content")
+FORM: Final = ConfigDict(
+    extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, ser_json_inf_nan="null"
+)
+"""Closed and finite."""
 
 
 class Measured(FrozenModel):

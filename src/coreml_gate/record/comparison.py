@@ -4,14 +4,16 @@ import sys
 from typing import Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt
+from pydantic.dataclasses import dataclass
 
-from coreml_gate.record.base import Measured, Side
+from coreml_gate.record.base import FORM, Measured, Side
 
 NonFinite = Literal["NaN", "+inf", "-inf"]
 """What JSON has no number for, by name: an overflow, a mask and an undefined result differ in their cure."""
 
 
-class ElementIndex(Measured):
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORM)
+class ElementIndex:
     """Where two arrays differ, with both values there."""
 
     index: tuple[NonNegativeInt, ...]
@@ -19,7 +21,8 @@ class ElementIndex(Measured):
     candidate: float | NonFinite
 
 
-class TopOne(Measured):
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORM)
+class TopOne:
     """Whether the best score of each row (last axis) stays the best; gaps are shares of the row's range."""
 
     rows: NonNegativeInt
@@ -32,8 +35,9 @@ class TopOne(Measured):
     """The row of ``worst_gap``."""
 
 
-class Comparison(Measured):
-    """One output of one sample, as two sides computed it.
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORM)
+class Comparison:
+    """One output of one sample, as two sides computed it; with slots, since a Record holds thousands.
 
     The figures are in the order in which they are judged: shapes, then the non-finite pattern, then errors
     over the elements that are finite on both sides.

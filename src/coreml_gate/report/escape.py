@@ -123,6 +123,8 @@ def cell(markdown: Markdown) -> Markdown:
 
 def visible(text: str) -> str:
     """One line of visible characters, its spaces as they are."""
+    if text.isascii() and text.isprintable():
+        return shortened(text, LONGEST)
     spaced = _SPACE.sub(" ", shortened(text, LONGEST))
     return unicodedata.normalize("NFC", _SUSPECT.sub(_if_visible, spaced))
 

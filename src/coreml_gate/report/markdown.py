@@ -1,5 +1,6 @@
 """The comment on the pull request: the verdict in ten seconds, the reasons below it, the rest collapsed."""
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
@@ -70,9 +71,28 @@ def marker(key: str) -> str:
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
     """The comment with as much detail as fits ``options.limit``; the counts alone need about 3,000 bytes."""
-    texts = (render_at(verdict, options, detail) for detail in LEVELS[:-1])
-    fitting = (text for text in texts if len(text.encode()) <= options.limit)
-    return next(fitting, None) or render_at(verdict, options, _COUNTS)
+
+    @cache
+    def text_at(level: int) -> str:
+        return render_at(verdict, options, LEVELS[level])
+
+    def fits(level: int) -> bool:
+        return len(text_at(level).encode()) <= options.limit
+
+    if _may_fit_whole(verdict, options.limit) and fits(0):
+        return text_at(0)
+    shorter = range(1, len(LEVELS) - 1)
+    return text_at(shorter.start + bisect_left(shorter, x=True, key=fits))
+
+
+def _may_fit_whole(verdict: Verdict, limit: int) -> bool:
+    """Is it worth a try? The folded part holds every message, of which escaping hides at most half."""
+    shown = (
+        min(len(finding.message), escape.MESSAGE_LIMIT)
+        for model in verdict.models
+        for finding in model.findings
+    )
+    return sum(shown) <= 2 * limit
 
 
 def render_at(verdict: Verdict, options: ReportOptions, detail: Detail) -> str:

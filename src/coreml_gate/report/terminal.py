@@ -113,8 +113,8 @@ def _say(console: Console, sentence: str, *, style: str = "", indent: str = "") 
         break_long_words=False,
         break_on_hyphens=False,
     )
-    for line in lines:
-        console.print(Text(line, style=style), soft_wrap=True)
+    if lines:
+        console.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
 
 def _table(table: ModelTable, width: int) -> RichTable:
