@@ -21,6 +21,8 @@ from conformance.operations import RESULTS, kept_counts  # noqa: E402  # reachab
 from conformance.wpt.lowering import lower  # noqa: E402
 from conformance.wpt.run import RESULTS as WPT_RESULTS  # noqa: E402
 from conformance.wpt.vectors import read_vectors  # noqa: E402
+from coreml_gate.rules import core_ml_loader  # noqa: E402
+from coreml_gate.rules.rule import Rule, rules_of  # noqa: E402
 from coreml_gate.runtime.ops import REGISTRY  # noqa: E402
 
 PAGE = ROOT / "docs" / "core-ml-truths.md"
@@ -51,6 +53,12 @@ The MIL runtime is held to three kinds of evidence of what Core ML really comput
 ## What differs
 
 {differences}
+
+## What it does not load
+
+Programs that coremltools saves and Core ML refuses; [rules.md](rules.md) has the evidence of each rule.
+
+{refused}
 
 ## By operation
 
@@ -93,9 +101,15 @@ def page() -> str:
         tests=f"{sum(group['passed'] for name, group in _groups() if not name.startswith('torch')):,}",
         units="\n".join(f"| {unit} | {agreeing[unit]} | {differing[unit]} |" for unit in MODES),
         differences="\n".join(_differences(case for case in CASES if case.differs)),
+        refused="\n".join(f"- `{rule.id}`: {rule.question}" for rule in _refusals()),
         operations="\n".join(rows.values()),
         unproven=", ".join(f"`{name}`" for name in sorted(set(REGISTRY) - set(rows) - _NOT_COMPUTED)),
     )
+
+
+def _refusals() -> Iterator[Rule]:
+    """Rules on what Core ML's loader and planner refuse on every system."""
+    yield from (rule for rule in rules_of(core_ml_loader) if rule.severity == "fatal")
 
 
 def _groups() -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
-from coreml_gate.convert.pipeline import convert_mapped
+from coreml_gate.convert.mapper import Mapper
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
@@ -62,7 +62,7 @@ def examine(bug: Bug) -> ParityDiagnosis | None:
     source = load_source(config.source, HERE)
     samples = load_samples(config, source, HERE, 2)
     with tempfile.TemporaryDirectory() as folder:
-        mapped = convert_mapped(source, samples, config, Path(folder), bug.route)
+        mapped = Mapper(source, samples, config, Path(folder), bug.route).mapped()
         package = load_mil_engine(read_package(mapped.package), "fp32", ("output_0",), config)
         sides = SourceAndPackage(SourceEngine(source), package, config, config.limits.parity)
         suspect = _suspect(sides, samples.samples)

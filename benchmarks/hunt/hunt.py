@@ -23,8 +23,8 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.graph import graph_of
+from coreml_gate.convert.mapper import Mapper
 from coreml_gate.convert.mapping import Mapped
-from coreml_gate.convert.pipeline import convert_mapped
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
@@ -98,7 +98,7 @@ def _look(case: Case, route: Route, folder: Path) -> Sight:
     samples = Samples(_NAMES[: len(case.shapes)], tuple(_samples(case)), random=False, fingerprint="")
     config = ModelConfig(name="hunt", source="cases.py:cases", conversion=route)
     try:
-        mapped = convert_mapped(source, samples, config, folder, route)
+        mapped = Mapper(source, samples, config, folder, route).mapped()
         package = read_package(mapped.package)
         engine = load_mil_engine(package, "fp32", None, config)
         reference = SourceEngine(source).run(samples.samples[0])

@@ -7,11 +7,13 @@ import torch
 from numpy.typing import NDArray
 
 from coreml_gate.runtime.precision import Mode
-from tests.core_ml_values.published import Published, converted, half, operation, whole, wide
+from tests.core_ml_values.published import Published, Unit, converted, half, operation, whole, wide
 
 _M5 = "macOS 26.5, M5"
 _CLIFFS = "sbryngelson/ANEForge docs/numeric-cliffs.md, #115"
 _POOL = {"strides": [3, 3], "pad_type": "custom", "pad": [0] * 4, "kernel_sizes": [2, 2]}
+_FIVE = {"kernel_sizes": [5, 5], "pad_type": "valid"}
+_ROOTS: tuple[tuple[Unit, float], ...] = (("CPU", np.inf), ("Neural Engine", 289.0))
 _GRID = np.arange(49, dtype=np.float32).reshape(1, 1, 7, 7)
 _CEIL = "apple/coremltools#2844, #2772"
 _WHOLE_KERNEL = [4, 7, 4.75, 25, 28, 15.25, 21.25, 22.75, 12]
@@ -156,6 +158,18 @@ CASES = (
                 ceil_mode=True,
             )(mode).shape[-1]
         ),
+    ),
+    *(
+        Published(
+            "l2_pool",
+            "5 by 5 halves with a root of 289",
+            unit,
+            "macOS 14, arm64",
+            "Chromium, l2Pool2d baselines (values of another vector with this root)",
+            [value],
+            operation("l2_pool", x=np.full((1, 1, 5, 5), 57.8, np.float16), **_FIVE),
+        )
+        for unit, value in _ROOTS
     ),
     Published(
         "slice_by_index",

@@ -151,6 +151,12 @@ def attention(batch: int, mask: Shape = (8, 8)) -> Facts:
     )
 
 
+def cropped(*box: float) -> Facts:
+    return one(
+        "crop_resize", half(1, 4, 8, 8), boxes=np.float32([box]), box_coordinate_mode="CORNERS_HEIGHT_FIRST"
+    )
+
+
 def convolved(height: int, width: int) -> Facts:
     return one(
         "conv", half(1, 4, 64, 64), weight=np.zeros((4, 4, height, width), np.float16), pad_type="same"
@@ -279,6 +285,11 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         lambda: _gather(indices=[1, -2]),
         "the index 10 of 2",
     ),
+    "inverted-crop": (
+        lambda: cropped(2, 2, 1, 1),
+        lambda: cropped(1, 1, 2, 2),
+        "the box [2.0, 2.0, 1.0, 1.0]",
+    ),
     "range-of-small-steps": (
         lambda: one("range_1d", wide(), wide(None), name="end", start=np.float32(0), step=np.float32(1e-4)),
         lambda: one("range_1d", wide(), wide(None), name="end", start=np.float32(0), step=np.float32(0.5)),
@@ -328,6 +339,11 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         lambda: pool(kernel_sizes=[7, 7], strides=[4, 4], pad=[3] * 4, ceil_mode=False),
         lambda: pool(kernel_sizes=[7, 7], strides=[1, 1], pad=[3] * 4, ceil_mode=False),
         "kernel [7, 7]",
+    ),
+    "recurrent-in-half": (
+        lambda: one("lstm", half(8, 1, 4)),
+        lambda: one("lstm", wide(8, 1, 4)),
+        "`lstm` of halves",
     ),
     "inverse-of-halves": (lambda: one("inverse", half(4)), lambda: one("inverse", wide(4)), "of halves"),
     "l2-pool-of-halves": (

@@ -185,6 +185,26 @@ def gather_outside(program: Index) -> Iterator[Match]:
 
 
 @rule(
+    "inverted-crop",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS15/test_image_resizing.py (TestCropResize)",),
+    fix="What Core ML cuts out then is not documented, and its tests leave two readings. Order the box:\n"
+    "torch.cat([torch.minimum(a, b), torch.maximum(a, b)], 1)",
+)
+def inverted_crop(program: Index) -> Iterator[Match]:
+    """Does a box that is cut out end before it starts?"""
+    for operation in program.of("crop_resize"):
+        found = program.constant(operation, "boxes" if "boxes" in operation.inputs else "roi")
+        if found is None or program.text(operation, "box_coordinate_mode").startswith("CENTER"):
+            continue
+        corners = found.reshape(len(found), -1)[:, -4:]
+        inverted = corners[(corners[:, 2:] < corners[:, :2]).any(1)]
+        if len(inverted):
+            yield Match(operation.name, f"the box {inverted[0].tolist()}")
+
+
+@rule(
     "range-of-small-steps",
     "info",
     on="program",

@@ -198,6 +198,22 @@ def pool_beyond_its_padding(program: Index) -> Iterator[Match]:
 
 
 @rule(
+    "recurrent-in-half",
+    "info",
+    on="program",
+    evidence=("apple/coremltools#337",),
+    fix="How Core ML rounds inside a recurrent layer is not published; the runtime rounds once per sequence. "
+    "Compare on a device, or keep it float32:\n"
+    'keep-fp32 = ["LSTM/lstm"]',
+)
+def recurrent_in_half(program: Index) -> Iterator[Match]:
+    """Does a recurrent layer run in half precision?"""
+    for operation in program.of("lstm", "gru", "rnn"):
+        if program.is_half(operation):
+            yield Match(operation.name, f"`{operation.type}` of halves")
+
+
+@rule(
     "inverse-of-halves",
     "info",
     on="program",
