@@ -3,12 +3,30 @@
 import os
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from coreml_gate.children.process import Ending, ProcessLimits, log_tail, run_child
+from coreml_gate.children.process import Ending, ProcessLimits, run_child
+
+LAST_WORD = "import pathlib; pathlib.Path('end').touch()"
+
+
+@dataclass
+class Files:
+    """A report of two files: the step, and the last word."""
+
+    folder: Path
+    step: str = "start"
+    finished: bool = False
+    fault: str = ""
+
+    def read(self) -> None:
+        step = self.folder / "step"
+        self.step = step.read_text() if step.exists() else "start"
+        self.finished = (self.folder / "end").exists()
 
 
 def run(
@@ -18,27 +36,45 @@ def run(
     memory_bytes: float | None = None,
     steps: list[str] | None = None,
 ) -> Ending:
-    marker = tmp_path / "step"
     return run_child(
         [sys.executable, "-c", code],
         folder=tmp_path,
         log=tmp_path / "log.txt",
         environment=os.environ,
         limits=ProcessLimits(step_s, memory_bytes),
-        current_step=lambda: marker.read_text() if marker.exists() else "start",
+        report=Files(tmp_path),
         on_step=(steps if steps is not None else []).append,
     )
 
 
-def test_a_child_that_ends_well_is_finished(tmp_path: Path) -> None:
-    assert run(tmp_path, "print('done')") == Ending("finished")
-    assert log_tail(tmp_path / "log.txt") == ("done",)
+def test_a_child_with_its_last_word_is_finished(tmp_path: Path) -> None:
+    assert run(tmp_path, f"print('done', flush=True); {LAST_WORD}") == Ending("finished", "", ("done",))
+    assert (tmp_path / "log.txt").read_text() == "done\n"
+
+
+def test_without_its_last_word_it_crashed_whatever_its_exit_code(tmp_path: Path) -> None:
+    ending = run(tmp_path, "print('done')")
+    assert ending == Ending("crashed", "ended with exit code 0 before its work was done", ("done",))
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "import threading; threading.Thread(target=lambda: time.sleep(600)).start()",
+        "import atexit; atexit.register(time.sleep, 600)",
+        "import os; os._exit(7)",
+        "import os; os.abort()",
+        "time.sleep(600)",
+    ],
+)
+def test_after_its_last_word_nothing_is_waited_for(tmp_path: Path, rest: str) -> None:
+    started = time.monotonic()
+    assert run(tmp_path, f"import time; {LAST_WORD}; {rest}", step_s=100).how == "finished"
+    assert time.monotonic() - started < 50
 
 
 def test_a_child_is_started_in_the_folder_to_measure(tmp_path: Path) -> None:
-    run(tmp_path, "import os; print(os.getcwd())")
-
-    assert log_tail(tmp_path / "log.txt") == (str(tmp_path.resolve()),)
+    assert run(tmp_path, "import os; print(os.getcwd())").last_lines == (str(tmp_path.resolve()),)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +83,7 @@ def test_a_child_is_started_in_the_folder_to_measure(tmp_path: Path) -> None:
         ("import sys; sys.exit(7)", "ended with exit code 7"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGABRT)", "killed by signal 6 (SIGABRT)"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "killed by signal 11 (SIGSEGV)"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGRTMIN + 6)", "killed by signal 40 (SIGRTMIN+6)"),
     ],
 )
 def test_a_crash_names_signal_or_exit_code(tmp_path: Path, code: str, detail: str) -> None:
@@ -72,6 +109,7 @@ import pathlib, time
 for step in ("source", "convert", "measure"):
     pathlib.Path("step").write_text(step)
     time.sleep(0.8)
+pathlib.Path("end").touch()
 """
     steps: list[str] = []
 
@@ -96,13 +134,23 @@ import subprocess, sys, time
 print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)
 time.sleep(60)
 """
-    run(tmp_path, code, step_s=1.5)
-
-    grandchild = int(log_tail(tmp_path / "log.txt")[0])
-    deadline = time.monotonic() + 5
-    while _runs(grandchild) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    grandchild = int(run(tmp_path, code, step_s=1.5).last_lines[0])
     assert not _runs(grandchild)
+
+
+def test_what_left_for_a_session_of_its_own_is_found_by_its_mark(tmp_path: Path) -> None:
+    code = """
+import os, subprocess, sys
+if os.fork():
+    os._exit(0)
+os.setsid()
+command = [sys.executable, "-c", "import time; time.sleep(600)"]
+print(subprocess.Popen(command, start_new_session=True).pid, flush=True)
+os._exit(0)
+"""
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
+    daemon = int(run(tmp_path, parent).last_lines[0])
+    assert not _runs(daemon)
 
 
 def _runs(pid: int) -> bool:
@@ -112,9 +160,6 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_the_log_tail_survives_garbage(tmp_path: Path) -> None:
+def test_the_last_lines_survive_garbage(tmp_path: Path) -> None:
     code = r"import sys; sys.stdout.buffer.write(b'\xff\xfe\x00broken\n\n' + b'line\n' * 50 + b'last')"
-    run(tmp_path, code)
-
-    tail = log_tail(tmp_path / "log.txt", lines=3)
-    assert tail == ("line", "line", "last")
+    assert run(tmp_path, code).last_lines == ("line",) * 19 + ("last",)

@@ -28,11 +28,17 @@ with events.open("a") as file:
 if job["trace"]:
     pathlib.Path(job["trace"]).mkdir()
 """
+LAST_WORD = """
+with events.open("a") as file:
+    file.write('{"end": true}\\n')
+"""
 
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
-    def answered(before: Record, options: DeviceOptions | None = None, child: str = CHILD) -> Record:
+    def answered(
+        before: Record, options: DeviceOptions | None = None, child: str = CHILD + LAST_WORD
+    ) -> Record:
         supervisor = Supervisor({"PATH": "/usr/bin:/bin"}, ProcessLimits(60), child=("-c", child))
         return ask_devices(before, tmp_path, ["digits"], [PHONE], options or DeviceOptions(), supervisor)
 

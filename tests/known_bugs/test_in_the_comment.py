@@ -5,17 +5,15 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.children.events import read_events
-from coreml_gate.children.job import ModelJob, write_job
+from coreml_gate.children.job import ModelJob
 from coreml_gate.config import Config, ModelConfig
+from coreml_gate.frozen import changed
 from coreml_gate.gate.judge import judge
-from coreml_gate.measurements import part_types
-from coreml_gate.record import ModelRecord
 from coreml_gate.report.markdown import render
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import BaselineFacts
-from coreml_gate.worker.child import main
 from tests.builders import record
+from tests.reported import measured
 
 NET = """
 import torch
@@ -44,10 +42,7 @@ def comment(folder: Path, result: str, **options: Any) -> str:
         name="net", source="net.py:Net", samples="net.py:samples", precision="float32", **options
     )
     job = ModelJob(root=folder, record_folder=folder / "out", model=model, closure="abc", max_samples=2)
-    job.folder.mkdir(parents=True)
-    main(write_job(job))
-    parts = {"name": "net", "content": "abc", **read_events(job.folder, part_types()).parts.contents()}
-    head = record(ModelRecord.model_validate(parts))
+    head = record(changed(measured(job), content="abc"))
     return render(judge(Config(model=(model,)), head, None, NOWHERE), ReportOptions())
 
 

@@ -8,7 +8,7 @@ import pytest
 from coreml_gate.children.job import ModelJob
 from coreml_gate.config import ModelConfig
 from coreml_gate.frozen import changed
-from coreml_gate.measurements import MEASUREMENTS, measurement_at, of_models, part_types
+from coreml_gate.measurements import MEASUREMENTS, measurement_at, of_models, vocabulary
 from coreml_gate.measurements.measurement import chosen
 from coreml_gate.record import (
     ChildEnding,
@@ -57,7 +57,7 @@ def test_support_converts_and_compares_and_does_nothing_else(job: Callable[..., 
 def test_every_part_of_a_model_has_its_field_in_the_record_and_every_field_one_part() -> None:
     parts = {part for each in of_models().values() for part in each.PARTS}
     assert {part.FIELD for part in parts} <= set(ModelRecord.model_fields)
-    assert {part.FIELD: part for part in parts}.items() <= part_types().items()
+    assert {part.FIELD: part for part in parts}.items() <= vocabulary().parts.items()
 
 
 @pytest.mark.parametrize(

@@ -9,22 +9,15 @@ import numpy as np
 import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremltools' documents write it
 
-from coreml_gate.children.events import read_events, read_step
 from coreml_gate.children.job import ModelJob, write_job
 from coreml_gate.config import Compression
-from coreml_gate.measurements import part_types
 from coreml_gate.measurements.trial_programs import write_functions
-from coreml_gate.record import ModelRecord
+from coreml_gate.record import Diagnosis
 from coreml_gate.runtime import registry
 from coreml_gate.worker.child import main
+from tests.reported import measured, reported
 
 JobOf = Callable[..., ModelJob]
-
-
-def measured(job: ModelJob) -> ModelRecord:
-    main(write_job(job))
-    parts = read_events(job.folder, part_types()).parts
-    return ModelRecord.model_validate({"name": job.model.name, **parts.contents()})
 
 
 def test_a_sound_model_is_measured_in_every_part(job_of: JobOf) -> None:
@@ -288,10 +281,9 @@ def test_a_sum_that_drifts_in_half_accumulators_alone_is_repaired_as_well(job_of
 
 def test_a_sound_model_pays_for_no_diagnosis(job_of: JobOf) -> None:
     job = job_of()
-    record = measured(job)
-    assert record.diagnosis is not None
-    assert record.diagnosis.hazards == ()
-    assert read_step(job.folder) == "measure"
+    events = reported(job, lambda: main(write_job(job)))
+    assert events.parts.get(Diagnosis) == Diagnosis()
+    assert (events.step, events.finished) == ("measure", True)
 
 
 def test_a_package_is_diagnosed_as_its_own_twin_and_says_why_it_is_not_repaired(

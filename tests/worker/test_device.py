@@ -25,19 +25,18 @@ from coremltools.models.ml_program.experimental.remote_device import (
     DeviceType,
 )
 
-from coreml_gate.children.events import EventLog, read_events, read_step
-from coreml_gate.children.job import DeviceJob, ModelJob, PackageAsked, write_job
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import DeviceJob, ModelJob, PackageAsked
 from coreml_gate.children.reference_data import REFERENCE_FILE, ReferenceSample, write_reference_data
 from coreml_gate.engines.remote_device import COREMLTOOLS, Registry, Signing
 from coreml_gate.errors import DeviceError
 from coreml_gate.measure.package import package_facts
-from coreml_gate.measurements import part_types
 from coreml_gate.measurements.device import measure
 from coreml_gate.measurements.trial_programs import write_functions
 from coreml_gate.mil.package import read_package
-from coreml_gate.record import DeviceFacts, PackageFacts
+from coreml_gate.record import DeviceFacts
 from coreml_gate.runtime import load
-from coreml_gate.worker.child import main
+from tests.reported import measured, reported
 
 UDID = "00008110-0001"
 FACTS = DeviceFacts(
@@ -108,8 +107,7 @@ def connected() -> Device:
 def device_job(job_of: Callable[..., ModelJob], tmp_path: Path) -> Callable[..., DeviceJob]:
     def make(**options: Any) -> DeviceJob:
         job = job_of(adversarial=False)
-        main(write_job(job))
-        package = read_events(job.folder, part_types()).parts.get(PackageFacts)
+        package = measured(job).package
         assert package is not None
         folder = tmp_path / "device"
         folder.mkdir()
@@ -130,8 +128,8 @@ def device_job(job_of: Callable[..., ModelJob], tmp_path: Path) -> Callable[...,
 def asked(
     job: DeviceJob, registry: Registry, start: Callable[[Sequence[str]], Any] = print, udid: str = UDID
 ) -> DeviceFacts:
-    asyncio.run(measure(job, EventLog(job.folder), udid, registry, start))
-    found = read_events(job.folder, part_types()).parts.get(DeviceFacts)
+    events = reported(job, lambda: asyncio.run(measure(job, EventLog(job.folder), udid, registry, start)))
+    found = events.parts.get(DeviceFacts)
     assert found is not None
     return found
 
@@ -180,9 +178,10 @@ def test_a_device_that_is_gone_is_an_error_before_anything_is_built(
     device_job: Callable[..., DeviceJob],
 ) -> None:
     job = device_job()
+    shelf = Shelf()
     with pytest.raises(DeviceError, match="does not see the device any more"):
-        asked(job, Shelf().registry(), udid="another")
-    assert read_step(job.folder) == "connect"
+        asked(job, shelf.registry(), udid="another")
+    assert shelf.prepared == []
 
 
 def test_a_trace_is_recorded_while_the_device_is_timed_and_then_saved(

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 import torch
 
-from coreml_gate.children.events import EventLog, read_events
+from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.convert import litert as converting
 from coreml_gate.convert.litert import LiteRt
 from coreml_gate.frozen import changed
 from coreml_gate.measurements import litert as measurement
-from coreml_gate.measurements import part_types
 from coreml_gate.measurements.bench import Bench
 from coreml_gate.record import LiteRtFacts
+from tests.reported import reported
 
 JobOf = Callable[..., ModelJob]
 
@@ -56,8 +56,8 @@ def fake(outputs: int = 1) -> LiteRt:
 
 
 def facts_of(job: ModelJob, litert: LiteRt | None = None) -> LiteRtFacts | None:
-    measurement.run(Bench(job), EventLog(job.folder), litert)
-    return read_events(job.folder, part_types()).parts.get(LiteRtFacts)
+    events = reported(job, lambda: measurement.run(Bench(job), EventLog(job.folder), litert))
+    return events.parts.get(LiteRtFacts)
 
 
 def test_litert_is_compared_with_the_source_and_evaluated(job_of: JobOf) -> None:

@@ -1,17 +1,30 @@
-"""How a child reports: one JSON line per event, written at once, so that a crash loses nothing before it."""
+"""How a child reports: one JSON line per event, written at once, so that a crash loses nothing before it.
 
-import json
-from collections.abc import Mapping
+Whatever stands in the file is foreign data: the model's own code runs in the process that writes it. The
+parent makes the file and reads it by its own descriptor; it takes known steps and parts of the right form,
+and no more bytes than any honest report has.
+"""
+
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
 
+import pydantic_core
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from coreml_gate.children.files import fresh_file
 from coreml_gate.record.base import Part, WrappedPart
 
 EVENTS_FILE: Final = "events.jsonl"
 """A child's report, in the folder of its job."""
 START: Final = "start"
 """The step of a child that has not begun one."""
+MOST_BYTES: Final = 256 * 2**20
+"""Of a whole report: the outline of a program of a million operations takes 100 MB."""
+_CHUNK: Final = 2**20
 
 AnyPart = Part | WrappedPart[Any]
 SomePart = TypeVar("SomePart", bound=Part)
@@ -20,17 +33,19 @@ PartTypes = Mapping[str, type[AnyPart]]
 """The parts that a child may hand over, by field."""
 
 
-@dataclass(frozen=True)
 class EventLog:
     """The child's side: begins steps and hands over parts."""
 
-    folder: Path
-    variant: str = ""
-    """Whose parts they are: those of the model itself, or of one of its variants."""
+    def __init__(self, folder: Path, variant: str = "", descriptor: int | None = None) -> None:
+        """``variant``: whose parts they are, if not those of the model itself."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.folder = folder
+        self._variant = variant
+        self._file = os.open(folder / EVENTS_FILE, flags) if descriptor is None else descriptor
 
     def of(self, variant: str) -> "EventLog":
         """The same log, for what belongs to a variant."""
-        return EventLog(self.folder, variant)
+        return EventLog(self.folder, variant, self._file)
 
     def begin(self, step: str) -> None:
         """Say that a step starts now: its deadline counts from here."""
@@ -38,12 +53,16 @@ class EventLog:
 
     def put(self, part: AnyPart) -> None:
         """Hand over a part; a later one of the same field replaces the earlier one."""
-        self._append({"part": part.FIELD, "content": part.model_dump(mode="json")})
+        self._append({"part": part.FIELD, "content": part})
 
-    def _append(self, event: dict[str, Any]) -> None:
-        event |= {"variant": self.variant} if self.variant else {}
-        with (self.folder / EVENTS_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event, allow_nan=False) + "\n")
+    def end(self) -> None:
+        """The last word: everything that was wanted is done or reported as a problem."""
+        self._append({"end": True})
+
+    def _append(self, event: dict[str, object]) -> None:
+        line = pydantic_core.to_json(event | ({"variant": self._variant} if self._variant else {})) + b"\n"
+        while line:
+            line = line[os.write(self._file, line) :]
 
 
 @dataclass(frozen=True)
@@ -76,7 +95,7 @@ NOTHING: Final = Parts()
 
 @dataclass(frozen=True)
 class Events:
-    """The parent's side: how far the child came, and what it handed over."""
+    """How far a child came, and what it handed over."""
 
     step: str = START
     parts: Parts = NOTHING
@@ -84,37 +103,107 @@ class Events:
     """What was handed over of each variant that was begun."""
     variant: str = ""
     """The variant at which the child is."""
+    finished: bool = False
+    """Whether it has said its last word."""
 
 
-def read_step(folder: Path) -> str:
-    """The step at which the child is; the parts are not looked at."""
-    steps = (event["step"] for event in _events(folder) if "step" in event)
-    return str(max(enumerate(steps), default=(0, START))[1])
+@dataclass(frozen=True)
+class Vocabulary:
+    """What an honest child can report."""
+
+    parts: PartTypes
+    steps: Collection[str]
+    variants: Collection[str] = ()
 
 
-def read_events(folder: Path, types: PartTypes) -> Events:
-    """Read all whole lines; a line that the child was still writing when it died is left out."""
-    events = Events()
-    for event in _events(folder):
-        events = _with(events, event, types)
-    return events
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    step: str = ""
+    part: str = ""
+    content: Any = None
+    variant: str = ""
+    end: bool = False
 
 
-def _events(folder: Path) -> list[dict[str, Any]]:
-    path = folder / EVENTS_FILE
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+class EventReader:
+    """The parent's side: makes the file before the child starts, and reads it as it grows."""
+
+    def __init__(self, folder: Path, vocabulary: Vocabulary) -> None:
+        self._file = fresh_file(folder / EVENTS_FILE)
+        self._vocabulary = vocabulary
+        self._rest = b""
+        self._read, self._lines = 0, 0
+        self.events = Events()
+        self.fault = ""
+        """What is wrong with the first line that is no event; what the others say stays."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+
+    @property
+    def step(self) -> str:
+        """The step at which the child is."""
+        return self.events.step
+
+    @property
+    def finished(self) -> bool:
+        """Whether the child has said its last word."""
+        return self.events.finished
+
+    def read(self) -> None:
+        """Take in all new whole lines; one that is still being written waits."""
+        while not self.finished and (chunk := os.pread(self._file, _CHUNK, self._read)):
+            self._read += len(chunk)
+            if self._read > MOST_BYTES:
+                self._blame(f"it reported more than {MOST_BYTES / 1e6:,.0f} MB")
+                return
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            for line in lines:
+                if not self.finished:
+                    self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        self._lines += 1
+        try:
+            event = _Line.model_validate_json(line)
+            self.events = _with(self.events, event, self._vocabulary)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            self._blame(f"line {self._lines} of its report is no event: {first['msg']}")
+        except _UnknownError as error:
+            self._blame(f"line {self._lines} of its report is no event: {error}")
+
+    def _blame(self, fault: str) -> None:
+        self.fault = self.fault or fault
 
 
-def _with(events: Events, event: Mapping[str, Any], types: PartTypes) -> Events:
-    variant = event.get("variant", "")
-    before = events.variants.get(variant, NOTHING) if variant else events.parts
-    after = before
-    if "part" in event:
-        after = before.having(types[event["part"]].model_validate(event["content"]))
-    events = replace(events, step=event.get("step", events.step), variant=variant)
-    if variant:
-        return replace(events, variants={**events.variants, variant: after})
+class _UnknownError(Exception):
+    """A word that no honest child uses."""
+
+
+def _with(events: Events, event: _Line, known: Vocabulary) -> Events:
+    if event.step and event.step not in known.steps:
+        raise _UnknownError("unknown step")
+    if event.variant and event.variant not in known.variants:
+        raise _UnknownError("unknown variant")
+    before = events.variants.get(event.variant, NOTHING) if event.variant else events.parts
+    after = before.having(_part(event, known.parts)) if event.part else before
+    events = replace(
+        events, step=event.step or events.step, variant=event.variant, finished=events.finished or event.end
+    )
+    if event.variant:
+        return replace(events, variants={**events.variants, event.variant: after})
     return replace(events, parts=after)
+
+
+def _part(event: _Line, types: PartTypes) -> AnyPart:
+    kind = types.get(event.part)
+    if kind is None:
+        raise _UnknownError("unknown part")
+    return kind.model_validate(event.content)

@@ -1,10 +1,12 @@
 """What the parent wants of a child process, as the one file that both read."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter
 
+from coreml_gate.children.files import fresh_file
 from coreml_gate.config import ModelConfig
 from coreml_gate.frozen import FrozenModel
 from coreml_gate.record import ComputeUnits, DeviceFacts, FeatureFacts, PackageFacts
@@ -172,5 +174,6 @@ def read_job(path: Path) -> Job:
 def write_job(job: Job) -> Path:
     """Write a job into its folder, for the child to read."""
     path = job.folder / JOB_FILE
-    path.write_text(job.model_dump_json(indent=1), encoding="utf-8")
+    with os.fdopen(fresh_file(path), "w", encoding="utf-8") as file:
+        file.write(job.model_dump_json(indent=1))
     return path

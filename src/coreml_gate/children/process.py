@@ -5,19 +5,24 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, Protocol
 
-import psutil
+from coreml_gate.children import keeper
+from coreml_gate.children.family import MARK, end_family, resident_bytes
+from coreml_gate.children.output_log import OutputLog
 
-POLL_S = 0.1
-MEMORY_POLL_S = 1.0
+POLL_S: Final = 0.1
+MEMORY_POLL_S: Final = 1.0
 """To find a child's children, every process is looked at: too much to do ten times a second while timing."""
-LOG_TAIL_LINES = 20
+_GRACE_S: Final = 10.0
+"""How long the keeper may take to end what it keeps, before it is killed itself."""
 
-HowEnded = Literal["finished", "crashed", "timed-out", "out-of-memory"]
+HowEnded = Literal["finished", "failed", "crashed", "timed-out", "out-of-memory"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,27 @@ class Ending:
     how: HowEnded
     detail: str = ""
     """``killed by signal 11 (SIGSEGV)``, ``still running after 900 s``, ..."""
+    last_lines: tuple[str, ...] = ()
+    """Of its output."""
+
+
+class Watched(Protocol):
+    """What a child reports while it runs."""
+
+    @property
+    def step(self) -> str:
+        """The step at which it is."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has said its last word: its work is done."""
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with its report; empty as long as nothing is."""
+
+    def read(self) -> None:
+        """Read what is new."""
 
 
 def run_child(
@@ -44,44 +70,86 @@ def run_child(
     log: Path,
     environment: Mapping[str, str],
     limits: ProcessLimits,
-    current_step: Callable[[], str],
+    report: Watched,
     on_step: Callable[[str], None],
 ) -> Ending:
-    """Run ``command`` in ``folder``; whenever ``current_step`` changes, the deadline starts again."""
-    with log.open("wb") as output:
+    """Run ``command`` in ``folder`` until its last word, or whatever else comes first.
+
+    Whenever its step changes, the deadline starts again. Nothing that it started is left when this returns.
+    """
+    with OutputLog(log) as output:
+        with _started(command, folder, environment, output) as child:
+            ending = _watch(child, limits, report, on_step)
+        report.read()
+    return Ending(*_with_report(ending, report), output.last_lines())
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], output: OutputLog
+) -> Iterator[subprocess.Popen[bytes]]:
+    mark = uuid.uuid4().hex
+    lifeline, held = os.pipe()
+    try:
         child = subprocess.Popen(
             command,
             cwd=folder,
-            env=dict(environment),
+            env={**environment, MARK: mark, keeper.LIFELINE: str(lifeline)},
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=output.input,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=(lifeline,),
         )
-        try:
-            return _watch(child, limits, current_step, on_step)
-        finally:
-            _end_group(child)
+    except BaseException:
+        os.close(held)
+        raise
+    finally:
+        os.close(lifeline)
+        output.close_input()
+    try:
+        yield child
+    finally:
+        _end(child, held, mark)
+
+
+def _end(child: subprocess.Popen[bytes], held: int, mark: str) -> None:
+    """Let go of the lifeline, at which the keeper ends everything; kill what is left without a keeper."""
+    os.close(held)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=_GRACE_S if _is_kept(child) else 0)
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    end_family(mark)
+
+
+def _is_kept(child: subprocess.Popen[bytes]) -> bool:
+    return isinstance(child.args, list) and keeper.MODULE in child.args
 
 
 def _watch(
     child: subprocess.Popen[bytes],
     limits: ProcessLimits,
-    current_step: Callable[[], str],
+    report: Watched,
     on_step: Callable[[str], None],
 ) -> Ending:
-    step, since = current_step(), time.monotonic()
+    report.read()
+    step, since = report.step, time.monotonic()
     due = since
     while child.poll() is None:
         time.sleep(POLL_S)
-        if (now_at := current_step()) != step:
-            step, since = now_at, time.monotonic()
+        report.read()
+        if report.step != step:
+            step, since = report.step, time.monotonic()
             on_step(step)
+        if report.finished or report.fault:
+            return Ending("finished")
         if time.monotonic() - since > limits.step_s:
             return Ending("timed-out", f"still running after {limits.step_s:g} s")
         if limits.memory_bytes is not None and time.monotonic() >= due:
             due = time.monotonic() + MEMORY_POLL_S
-            held = _resident_bytes(child.pid)
+            held = resident_bytes(child.pid)
             if held > limits.memory_bytes:
                 return Ending(
                     "out-of-memory",
@@ -90,44 +158,30 @@ def _watch(
     return _ending_of(child.returncode)
 
 
+def _with_report(ending: Ending, report: Watched) -> tuple[HowEnded, str]:
+    """Only a child that has said its last word has finished; a broken report is worth no word of it."""
+    if report.fault:
+        return "failed", report.fault
+    if report.finished:
+        return "finished", ""
+    return ending.how, ending.detail
+
+
 def _ending_of(code: int) -> Ending:
-    if code == 0:
-        return Ending("finished")
     if code == -signal.SIGKILL:
         return Ending(
             "out-of-memory", "killed by signal 9 (SIGKILL), as the system does when memory runs out"
         )
     if code < 0:
-        return Ending("crashed", f"killed by signal {-code} ({signal.Signals(-code).name})")
-    return Ending("crashed", f"ended with exit code {code}")
+        return Ending("crashed", f"killed by signal {-code} ({_signal_name(-code)})")
+    early = " before its work was done" if code == 0 else ""
+    return Ending("crashed", f"ended with exit code {code}{early}")
 
 
-def _resident_bytes(pid: int) -> int:
+def _signal_name(number: int) -> str:
+    """The name of a signal; real-time signals are counted from the first one."""
     try:
-        parent = psutil.Process(pid)
-        family = [parent, *parent.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    return sum(_resident_bytes_of(process) for process in family)
-
-
-def _resident_bytes_of(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """Kill what the child left behind: a hung converter may have children of its own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-
-
-def log_tail(log: Path, lines: int = LOG_TAIL_LINES) -> tuple[str, ...]:
-    """Return the last lines that a child printed; empty when it printed nothing."""
-    if not log.exists():
-        return ()
-    text = log.read_text(encoding="utf-8", errors="replace")
-    return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-lines:]
+        return signal.Signals(number).name
+    except ValueError:
+        first = int(getattr(signal, "SIGRTMIN", 0))
+        return f"SIGRTMIN+{number - first}" if first < number else "unknown"

@@ -3,10 +3,10 @@
 Importing the table loads neither torch nor coremltools: each module does so in its ``run``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
-from coreml_gate.children.events import AnyPart, PartTypes
+from coreml_gate.children.events import AnyPart, Vocabulary
 from coreml_gate.measurements import (
     conversion,
     core_ml_cold_load,
@@ -56,11 +56,12 @@ def of_models() -> Mapping[str, Measurement]:
     return {name: each for name, each in MEASUREMENTS.items() if each.CHILD == "model"}
 
 
-def part_types() -> PartTypes:
-    """Every part that a child may hand over, by field."""
+def vocabulary(variants: Collection[str] = ()) -> Vocabulary:
+    """Everything that a child may report, with the variants that it measures."""
     types: list[type[AnyPart]] = [Problem, Opened]
     types += [part for each in MEASUREMENTS.values() for part in each.PARTS]
-    return {part.FIELD: part for part in types}
+    steps = {step for each in MEASUREMENTS.values() for step in each.STEPS}
+    return Vocabulary({part.FIELD: part for part in types}, steps, variants)
 
 
 def measurement_at(step: str) -> Measurement | None:

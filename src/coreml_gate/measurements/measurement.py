@@ -84,10 +84,11 @@ def chosen(table: Mapping[str, Measurement], job: ModelJob) -> tuple[Measurement
 
 
 def problem_of(error: GateError) -> Problem:
-    """Keep an error as a value of the Record."""
+    """Keep an error as a value of the Record; halves of a character, which JSON cannot hold, as escapes."""
     kinds = (kind for type_, kind in _PROBLEM_KINDS.items() if isinstance(error, type_))
     kind: Any = next(kinds, "worker-error")
-    return Problem(kind=kind, message=error.message, hint=error.hint, exit_code=error.exit_code)
+    message, hint = (text.encode(errors="backslashreplace").decode() for text in (error.message, error.hint))
+    return Problem(kind=kind, message=message, hint=hint, exit_code=error.exit_code)
 
 
 def sentence(ending: ChildEnding, job: ModelJob, doing: str) -> str:

@@ -21,6 +21,7 @@ def main(path: Path) -> None:
         measure(job, log)
     except GateError as error:
         log.put(problem_of(error))
+    log.end()
 
 
 def measure(job: Job, log: EventLog) -> None:

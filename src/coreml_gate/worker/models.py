@@ -52,7 +52,10 @@ def _measure_alone(variant: ModelConfig, job: ModelJob, supervisor: Supervisor) 
 
 
 def _meaning(ending: ChildEnding, job: ModelJob) -> AnyPart:
+    """A report that is broken means that nothing of it can be trusted, at whatever step it broke."""
     measurement = measurement_at(ending.phase)
+    if measurement is not None and ending.how == "failed":
+        return problem_of_ending(ending, job, measurement.STEPS[ending.phase])
     return (
         problem_of_ending(ending, job, "starting") if measurement is None else measurement.ended(ending, job)
     )

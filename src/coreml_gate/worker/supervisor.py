@@ -3,19 +3,20 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from coreml_gate.children.events import EVENTS_FILE, Events, read_events, read_step
-from coreml_gate.children.job import Job, write_job
-from coreml_gate.children.process import Ending, ProcessLimits, log_tail, run_child
+from coreml_gate.children import keeper
+from coreml_gate.children.events import EventReader, Events
+from coreml_gate.children.files import fresh_folder
+from coreml_gate.children.job import Job, ModelJob, write_job
+from coreml_gate.children.process import Ending, ProcessLimits, run_child
 from coreml_gate.config import GateOptions
-from coreml_gate.measurements import part_types
+from coreml_gate.measurements import vocabulary
 from coreml_gate.record import ChildEnding, Problem
 
 LOG_FILE: Final = "log.txt"
 """A child's output, in the folder of its job."""
-CHILD: Final = ("-P", "-m", "coreml_gate.worker.child")
+CHILD: Final = ("-P", "-m", keeper.MODULE, "coreml_gate.worker.child")
 
 
 def limits_of(options: GateOptions) -> ProcessLimits:
@@ -60,23 +61,22 @@ class Supervisor:
 
     def run(self, job: Job) -> Report:
         """Run one child; a crash, a hang or a kill is a value, never an exception."""
-        job.folder.mkdir(parents=True, exist_ok=True)
-        (job.folder / EVENTS_FILE).unlink(missing_ok=True)
-        log = job.folder / LOG_FILE
-        ending = run_child(
-            [sys.executable, *self.child, str(write_job(job))],
-            folder=job.working_folder,
-            log=log,
-            environment=self.environment,
-            limits=self.limits,
-            current_step=lambda: read_step(job.folder),
-            on_step=self.on_step,
-        )
-        events = read_events(job.folder, part_types())
-        return Report(events, _early(ending, events, log))
+        fresh_folder(job.folder)
+        variants = [variant.name for variant in job.variants] if isinstance(job, ModelJob) else ()
+        with EventReader(job.folder, vocabulary(variants)) as report:
+            ending = run_child(
+                [sys.executable, *self.child, str(write_job(job))],
+                folder=job.working_folder,
+                log=job.folder / LOG_FILE,
+                environment=self.environment,
+                limits=self.limits,
+                report=report,
+                on_step=self.on_step,
+            )
+        return Report(report.events, _early(ending, report.events))
 
 
-def _early(ending: Ending, events: Events, log: Path) -> ChildEnding | None:
+def _early(ending: Ending, events: Events) -> ChildEnding | None:
     if ending.how == "finished":
         return None
-    return ChildEnding(how=ending.how, phase=events.step, message=ending.detail, log_tail=log_tail(log))
+    return ChildEnding(how=ending.how, phase=events.step, message=ending.detail, log_tail=ending.last_lines)

@@ -1,0 +1,71 @@
+"""The processes that a child started, wherever they went."""
+
+import os
+import time
+from typing import Final
+
+import psutil
+
+MARK: Final = "COREML_GATE_CHILD"
+"""The variable by which a child and everything that it starts is known, in whatever session it runs."""
+_WAIT_S: Final = 5.0
+
+
+def end_family(mark: str | None = None) -> None:
+    """Kill what this process started, or with ``mark`` what bears that mark, until nothing is left."""
+    until = time.monotonic() + _WAIT_S
+    while (family := _below() if mark is None else _marked(mark)) and time.monotonic() < until:
+        for process in family:
+            _kill(process)
+        psutil.wait_procs(family, timeout=0.2)
+
+
+def resident_bytes(pid: int) -> int:
+    """The resident memory of a process and everything below it."""
+    try:
+        parent = psutil.Process(pid)
+        family = [parent, *parent.children(recursive=True)]
+    except psutil.Error:
+        return 0
+    return sum(_resident_bytes_of(process) for process in family)
+
+
+def _below() -> list[psutil.Process]:
+    """Descendants that still run; those of this process whose parents ended are found by their mark."""
+    own = psutil.Process().children(recursive=True)
+    mark = os.environ.get(MARK)
+    marked = [] if mark is None else _marked(mark)
+    return [process for process in {*own, *marked} if _runs(process)]
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    others = (process for process in psutil.process_iter() if process.pid != os.getpid())
+    return [process for process in others if _mark_of(process) == mark and _runs(process)]
+
+
+def _mark_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.Error:
+        return
+
+
+def _resident_bytes_of(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
