@@ -327,9 +327,6 @@ _V9: Final = (
         example="mask = torch.ones(3, 3).tril().bool()\n"
         'return torch.where(mask, torch.exp(x[..., :3] * 1000), float("-inf")).clamp(-1, 1)',
     ),
-)
-
-UNMEASURED: Final = (
     KnownBug(
         id="power-of-two",
         torch_operations=("pow",),
@@ -339,6 +336,18 @@ UNMEASURED: Final = (
         example="return torch.pow(2.0, x)",
         issue="apple/coremltools#2628",
     ),
+    KnownBug(
+        id="ceil-average",
+        torch_operations=("avg_pool1d", "avg_pool2d"),
+        routes=_BOTH,
+        what="where ceil_mode lets a window leave the input, Core ML divides by the whole kernel",
+        workaround="count_include_pad=False",
+        example="return F.avg_pool1d(x, 2, 3, ceil_mode=True)",
+        issue="apple/coremltools#2844",
+    ),
+)
+
+UNMEASURED: Final = (
     KnownBug(
         id="random-integers",
         torch_operations=("randint",),
