@@ -4,26 +4,36 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 
 from coreml_gate.diagnose import known_bugs
 from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, UNMEASURED, KnownBug
 from coreml_gate.diagnose.known_bugs import bug_at, bugs_of, hint_of
+from coreml_gate.diagnose.torch_calls import TorchArguments, operand_of
 from coreml_gate.frozen import changed
 from coreml_gate.record import FirstWrong
 
+TANH = TorchArguments({"approximate": "tanh"})
 FOUND = FirstWrong(operation="gelu_0", operation_type="gelu", torch_operation="gelu")
 
 
 def test_a_hint_names_the_bug_its_issue_and_the_way_out() -> None:
-    assert hint_of(FOUND, "export") == (
+    assert hint_of(FOUND, "export", [TANH]) == (
         "the tanh approximation of gelu is converted as the exact one (apple/coremltools#2863): "
         'conversion = "trace", or write the approximation out'
     )
 
 
 def test_another_route_or_operation_is_not_meant() -> None:
-    assert hint_of(FOUND, "trace") == ""
-    assert hint_of(changed(FOUND, torch_operation="silu"), "export") == ""
+    assert hint_of(FOUND, "trace", [TANH]) == ""
+    assert hint_of(changed(FOUND, torch_operation="silu"), "export", [TANH]) == ""
+
+
+def test_a_call_that_does_not_meet_the_condition_gets_no_hint() -> None:
+    exact = TorchArguments({"self": operand_of(torch.randn(3)), "approximate": "none"})
+    assert hint_of(FOUND, "export", [exact]) == ""
+    assert hint_of(FOUND, "export", []) == ""
+    assert hint_of(FOUND, "export", [exact, TANH]) != ""
 
 
 def test_an_operation_that_fails_in_several_ways_needs_its_reason() -> None:

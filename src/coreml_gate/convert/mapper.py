@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import coremltools as ct
+import torch
 from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipelineManager
+from torch.export import ExportedProgram
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route, capture
@@ -60,6 +62,11 @@ class Mapper:
             path = save(model, self._task.folder / str(len(self._made)) / MAPPED)
             self._made[passes] = Mapped(self._captured.model, path, operation_keys(model))
         return self._made[passes]
+
+    @property
+    def graph(self) -> ExportedProgram | torch.jit.ScriptModule:
+        """What the converter is given, whatever passes follow."""
+        return self._captured.model
 
     def passes(self) -> tuple[str, ...]:
         """All optimisation passes of a float32 conversion, in order."""

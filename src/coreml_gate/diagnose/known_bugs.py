@@ -1,8 +1,10 @@
 """Known bugs of the converter: only the hint of a finding comes from here, never the finding."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, KnownBug
+from coreml_gate.diagnose.torch_calls import TorchArguments
 from coreml_gate.record import FirstWrong
 
 
@@ -13,23 +15,30 @@ def bugs_of(release: str) -> tuple[KnownBug, ...]:
     return tuple(bug for bug in bugs if bug.fixed_in is None or _numbers(bug.fixed_in) > _numbers(release))
 
 
-def bug_at(found: FirstWrong, route: str, release: str | None = None) -> KnownBug | None:
-    """The known bug of the first wrong operation on this route."""
+def bug_at(
+    found: FirstWrong,
+    route: str,
+    calls: Sequence[TorchArguments] | None = None,
+    release: str | None = None,
+) -> KnownBug | None:
+    """The known bug of the first wrong operation on this route.
+
+    :param calls: What the operation was given on the sample that fails, one entry per call at its place: a
+        bug that fits none of them is not this one. ``None``: not known, and not asked.
+    """
     names = {found.torch_operation, found.torch_operation.removesuffix("_")}
-    bugs = bugs_of(version("coremltools") if release is None else release)
-    return next(
-        (
-            bug
-            for bug in bugs
-            if names.intersection(bug.torch_operations) and route in bug.routes and bug.reason in found.reason
-        ),
-        None,
-    )
+    named = (bug for bug in bugs_of(release or version("coremltools")) if names & set(bug.torch_operations))
+    here = (bug for bug in named if route in bug.routes and bug.reason in found.reason)
+    return next((bug for bug in here if _fits(bug, calls)), None)
 
 
-def hint_of(found: FirstWrong, route: str) -> str:
-    """The way out of a known bug at this operation, or nothing."""
-    bug = bug_at(found, route)
+def _fits(bug: KnownBug, calls: Sequence[TorchArguments] | None) -> bool:
+    return bug.when is None or calls is None or any(bug.when(call) for call in calls)
+
+
+def hint_of(found: FirstWrong, route: str, calls: Sequence[TorchArguments]) -> str:
+    """The way out of a known bug here, or nothing: a hint that does not fit is worse than none."""
+    bug = bug_at(found, route, calls)
     if bug is None:
         return ""
     known = f" ({bug.issue})" if bug.issue else ""

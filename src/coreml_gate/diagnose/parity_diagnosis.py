@@ -18,6 +18,7 @@ from coreml_gate.convert.unread import unread_arguments
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.first_wrong import AGREES, first_wrong
 from coreml_gate.diagnose.known_bugs import hint_of
+from coreml_gate.diagnose.torch_calls import TorchArguments
 from coreml_gate.diagnose.torch_steps import UntraceableError, run_graph
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.mil import MilEngine, load_mil_engine
@@ -108,7 +109,7 @@ def _first_wrong(failure: Failure) -> tuple[FirstWrong, int]:
             found = _located(failure, mapper, None)
         except (ConversionFailedError, GateError, UntraceableError):
             return FirstWrong(reason=f"{_APART}: {error}"), mapper.conversions
-    hint = found.hint or hint_of(found, failure.route)
+    hint = found.hint or hint_of(found, failure.route, _calls(failure, mapper, found))
     return changed(found, hint=hint), mapper.conversions
 
 
@@ -119,6 +120,23 @@ def _located(failure: Failure, mapper: Mapper, passes: tuple[str, ...] | None) -
     run = run_graph(mapped.graph, list(failure.sample.values()), failure.source.root)
     found = first_wrong(engine.model, engine.inputs(failure.sample), mapped.keys, run, failure.limit)
     return changed(found, reason=found.reason or _unread(failure, mapped, found))
+
+
+def _calls(failure: Failure, mapper: Mapper, found: FirstWrong) -> list[TorchArguments]:
+    """What the operation at fault was given on the sample that fails."""
+    if not found.torch_operation:
+        return []
+    given = list(failure.sample.values())
+    try:
+        run = run_graph(mapper.graph, given, failure.source.root, found.torch_operation)
+    except UntraceableError:
+        return []
+    here = (found.torch_operation, found.module, found.place)
+    return [
+        run.calls[key]
+        for key, step in run.steps.items()
+        if key in run.calls and (step.operation, step.module, step.place) == here
+    ]
 
 
 def _unread(failure: Failure, mapped: Mapped, found: FirstWrong) -> str:

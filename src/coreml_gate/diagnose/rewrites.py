@@ -1,28 +1,24 @@
-"""Where other arithmetic is better than float32: patterns of MIL, and the PyTorch that stays within half."""
+"""Where other arithmetic is better than float32: patterns of MIL, and the PyTorch that stays within half.
 
-from collections.abc import Callable
+A pattern is recognised as a whole, with its axes and constants, and its code is written for what was found.
+A rewrite that computes something else is worse than none: a norm that subtracts a mean is not RMSNorm.
+"""
+
+from collections.abc import Callable, Iterator
 from typing import Final
+
+import numpy as np
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Function, Operation
 from coreml_gate.record import Hazard, Rewrite
 
-_Recognise = Callable[[Operation, Index], bool]
-"""Is the operation part of this pattern in the program?"""
+Code = tuple[str, ...]
+_Pattern = Callable[[Operation, Index], Code | None]
+"""PyTorch for the pattern that this operation is part of; ``None`` where it is part of none."""
 
-_RMS: Final = (
-    "scale = x.abs().amax(-1, keepdim=True).clamp_min(1e-4)  # squares stay below 1",
-    "y = x / scale",
-    "y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + 1e-5) * weight",
-)
-_SOFTPLUS: Final = ("y = torch.relu(x) + torch.log(1 + torch.exp(-x.abs()))  # exp never exceeds 1",)
-_LOGSUMEXP: Final = (
-    "top = x.amax(-1, keepdim=True)",
-    "y = top.squeeze(-1) + (x - top).exp().sum(-1).log()  # exp never exceeds 1",
-)
-_MASK: Final = ("scores = scores.masked_fill(mask, -1e4)  # finite in half, and exp(-1e4) is 0",)
-_MEAN: Final = ("y = (x / x.shape[-1]).sum(-1)  # divide first: the sum stays as small as the mean",)
-_EPSILON: Final = ("eps = 1e-5  # a half value: the smallest normal one is 6.1e-5, the smallest of all 6e-8",)
+_LARGE_MASK: Final = 1e4
+"""What hides a score: more is never added to one on purpose."""
 
 
 def rewrites(function: Function, hazards: tuple[Hazard, ...]) -> tuple[Rewrite, ...]:
@@ -33,69 +29,158 @@ def rewrites(function: Function, hazards: tuple[Hazard, ...]) -> tuple[Rewrite, 
         operation = index.producers.get(hazard.operation)
         if operation is None or hazard.bites_in is None:
             continue
-        for title, kinds, recognise, code in _PATTERNS:
-            fits = hazard.kind in kinds and recognise(operation, index)
-            if title in found and fits:
-                break
-            if fits:
-                found[title] = Rewrite(title=title, operation=hazard.operation, place=hazard.place, code=code)
-                break
+        title, code = next(_fitting(hazard, operation, index), ("", ()))
+        if code and title not in found:
+            found[title] = Rewrite(title=title, operation=hazard.operation, place=hazard.place, code=code)
     return tuple(found.values())
 
 
-def _is_square(operation: Operation) -> bool:
-    names = [operation.inputs[key] for key in ("x", "y") if key in operation.inputs]
-    return operation.type in {"square", "pow"} or (operation.type == "mul" and names[0] == names[-1])
+def _fitting(hazard: Hazard, operation: Operation, index: Index) -> Iterator[tuple[str, Code]]:
+    for title, kinds, pattern in _PATTERNS:
+        code = pattern(operation, index) if hazard.kind in kinds else None
+        if code is not None:
+            yield title, code
 
 
-def _leads_to(operation: Operation, chain: tuple[set[str], ...], index: Index) -> bool:
-    """Is there a path of readers with these types, one after the other?"""
-    if not chain:
-        return True
-    return any(
-        reader.type in chain[0] and _leads_to(reader, chain[1:], index)
-        for reader in index.readers.get(operation.name, ())
+def _rms_norm(operation: Operation, index: Index) -> Code | None:
+    """``x / sqrt(mean(x^2) + eps)``: the value that is squared is the one that is divided, as it is."""
+    mean, dim = _reduced_square(operation, index, "reduce_mean")
+    if mean is None or not _normalises(operation, mean, index):
+        return None
+    return (
+        f"scale = x.abs().amax({dim}, keepdim=True).clamp_min(1e-4)  # squares stay below 1",
+        "y = x / scale",
+        f"y = y * torch.rsqrt(y.square().mean({dim}, keepdim=True) + 1e-5) * weight",
     )
 
 
-def _rms_norm(operation: Operation, index: Index) -> bool:
-    return _is_square(operation) and _leads_to(
-        operation, ({"reduce_mean", "reduce_sum"}, {"add", "sqrt", "rsqrt"}), index
+def _l2_norm(operation: Operation, index: Index) -> Code | None:
+    """``x / sqrt(sum(x^2))``."""
+    total, dim = _reduced_square(operation, index, "reduce_sum")
+    if total is None or not _normalises(operation, total, index):
+        return None
+    return (
+        f"y = x / x.abs().amax({dim}, keepdim=True).clamp_min(1e-4)  # squares stay below 1",
+        f"y = y * torch.rsqrt(y.square().sum({dim}, keepdim=True))",
     )
 
 
-def _softplus(operation: Operation, index: Index) -> bool:
-    by_hand = operation.type == "exp" and (
-        _leads_to(operation, ({"add"}, {"log"}), index) or _leads_to(operation, ({"log"},), index)
+def _reduced_square(operation: Operation, index: Index, kind: str) -> tuple[Operation | None, str]:
+    """The reduction of a square, whichever of the two this operation is, and its dimensions."""
+    reduction = operation if operation.type == kind else _user(operation, kind, index)
+    square = None if reduction is None else index.maker(reduction, "x")
+    if reduction is None or square is None or _squared(square, index) is None:
+        return None, ""
+    return reduction, _dim(reduction, index)
+
+
+def _normalises(operation: Operation, reduction: Operation, index: Index) -> bool:
+    """Is the squared value itself, no mean taken from it, divided by the root of the reduction?"""
+    square = operation if operation is not reduction else index.maker(reduction, "x")
+    name = None if square is None else _squared(square, index)
+    centred = index.origin(name)
+    if name is None or (centred is not None and _is_centred(centred, index)):
+        return False
+    root = _along(reduction, index, {"add", "sqrt", "rsqrt", "maximum", "clip", "real_div", "inverse"}, 3)
+    readers = {reader.name for reader in index.readers.get(name, ())}
+    return any(item.type in {"mul", "real_div"} and item.name in readers for item in root)
+
+
+def _is_centred(operation: Operation, index: Index) -> bool:
+    makers = (index.maker(operation, parameter) for parameter in ("x", "y"))
+    return operation.type == "sub" and any(made is not None and made.type == "reduce_mean" for made in makers)
+
+
+def _along(operation: Operation, index: Index, types: set[str], steps: int) -> list[Operation]:
+    """The operations that read the result, directly or through ``steps`` operations of these types."""
+    users = list(index.users(operation))
+    for _ in range(steps):
+        users += [user for item in users if item.type in types for user in index.users(item)]
+    return users
+
+
+def _squared(operation: Operation, index: Index) -> str | None:
+    """The value of which this operation gives the square."""
+    x, y = index.name(operation, "x"), index.name(operation, "y")
+    by_product = operation.type == "mul" and x == y
+    by_power = operation.type == "pow" and index.scalar(operation, "y") == 2  # noqa: PLR2004 - a square
+    return x if operation.type == "square" or by_product or by_power else None
+
+
+def _user(operation: Operation, kind: str, index: Index) -> Operation | None:
+    return next((user for user in index.users(operation) if user.type == kind), None)
+
+
+def _dim(reduction: Operation, index: Index) -> str:
+    """The dimensions of a reduction as an argument of torch: -1 for the last, a tuple for several."""
+    axes = index.constant(reduction, "axes")
+    rank = len(index.shape(index.name(reduction, "x")))
+    found = tuple(range(rank)) if axes is None else tuple(int(axis) for axis in axes.reshape(-1))
+    if len(found) != 1:
+        return str(found)
+    return "-1" if found[0] == rank - 1 else str(found[0])
+
+
+def _softplus(operation: Operation, index: Index) -> Code | None:
+    """The operation, or ``log(1 + exp(x))`` written out."""
+    shifted = _user(operation, "add", index) if operation.type == "exp" else None
+    ones = [] if shifted is None else [index.scalar(shifted, parameter) for parameter in ("x", "y")]
+    by_hand = shifted is not None and 1.0 in ones and _user(shifted, "log", index) is not None
+    if operation.type != "softplus" and not by_hand:
+        return None
+    return ("y = torch.relu(x) + torch.log(1 + torch.exp(-x.abs()))  # exp never exceeds 1",)
+
+
+def _log_sum_exp(operation: Operation, index: Index) -> Code | None:
+    """The operation, or ``log(sum(exp(x)))`` written out."""
+    total = _user(operation, "reduce_sum", index) if operation.type == "exp" else None
+    by_hand = total is not None and _user(total, "log", index) is not None
+    if operation.type != "reduce_log_sum_exp" and not by_hand:
+        return None
+    dim = _dim(operation if total is None else total, index)
+    return (
+        f"top = x.amax({dim}, keepdim=True)",
+        f"y = (x - top).exp().sum({dim}, keepdim=True).log() + top  # exp never exceeds 1",
     )
-    return operation.type == "softplus" or by_hand
 
 
-def _log_sum_exp(operation: Operation, index: Index) -> bool:
-    by_hand = operation.type == "exp" and _leads_to(operation, ({"reduce_sum"}, {"log"}), index)
-    return operation.type == "reduce_log_sum_exp" or by_hand
+def _mask(operation: Operation, index: Index) -> Code | None:
+    """A large constant that is added to, or chosen for, scores in front of a softmax."""
+    if operation.type not in {"add", "mul", "select", "sub"} or not _has_large_constant(operation, index):
+        return None
+    users = _along(operation, index, {"add", "sub", "select"}, 1)
+    if not any(user.type == "softmax" for user in users):
+        return None
+    return ("scores = scores.masked_fill(mask, -1e4)  # finite in half, and exp(-1e4) is 0",)
 
 
-def _mask(operation: Operation, index: Index) -> bool:
-    return operation.type in {"add", "mul", "select", "sub"} and (
-        _leads_to(operation, ({"softmax"},), index) or _leads_to(operation, ({"add"}, {"softmax"}), index)
-    )
+def _has_large_constant(operation: Operation, index: Index) -> bool:
+    operands = [index.constant(operation, parameter) for parameter in ("x", "y", "a", "b")]
+    numbers = [item for item in operands if item is not None and item.dtype.kind == "f" and item.size]
+    return any(float(np.abs(item).max()) >= _LARGE_MASK for item in numbers)
 
 
-def _mean(operation: Operation, _: Index) -> bool:
-    return operation.type == "reduce_mean"
+def _mean(operation: Operation, index: Index) -> Code | None:
+    """A mean whose sum leaves half precision though it does not itself."""
+    if operation.type != "reduce_mean":
+        return None
+    dim = _dim(operation, index)
+    count = f"x.shape[{dim}]" if dim.lstrip("-").isdecimal() else "n"
+    remark = "" if count != "n" else ", n elements each"
+    return (f"y = (x / {count}).sum({dim})  # divide first: the sum stays as small as the mean{remark}",)
 
 
-def _any(_: Operation, __: Index) -> bool:
-    return True
+def _epsilon(_: Operation, __: Index) -> Code | None:
+    return ("eps = 1e-5  # a half value: the smallest normal one is 6.1e-5, the smallest of all 6e-8",)
 
 
 _TOO_GREAT: Final = {"overflow", "accumulation", "cliff"}
-_PATTERNS: Final[tuple[tuple[str, set[str], _Recognise, tuple[str, ...]], ...]] = (
-    ("RMSNorm scaled before it squares", {*_TOO_GREAT, "vanishing"}, _rms_norm, _RMS),
-    ("a softplus that cannot overflow", _TOO_GREAT, _softplus, _SOFTPLUS),
-    ("a logsumexp that takes the maximum out", _TOO_GREAT, _log_sum_exp, _LOGSUMEXP),
-    ("a mask that half precision has", {"overflow", "infinite-constant"}, _mask, _MASK),
-    ("a mean that divides first", {"accumulation"}, _mean, _MEAN),
-    ("an epsilon that half precision has", {"epsilon"}, _any, _EPSILON),
+_PATTERNS: Final[tuple[tuple[str, set[str], _Pattern], ...]] = (
+    ("RMSNorm scaled before it squares", {*_TOO_GREAT, "vanishing"}, _rms_norm),
+    ("an L2 norm scaled before it squares", {*_TOO_GREAT, "vanishing"}, _l2_norm),
+    ("a softplus that cannot overflow", _TOO_GREAT, _softplus),
+    ("a logsumexp that takes the maximum out", _TOO_GREAT, _log_sum_exp),
+    ("a mask that half precision has", {"overflow", "infinite-constant"}, _mask),
+    ("a mean that divides first", {"accumulation"}, _mean),
+    ("an epsilon that half precision has", {"epsilon"}, _epsilon),
 )

@@ -14,6 +14,7 @@ from torch.export import ExportedProgram
 from coreml_gate.convert.graph_names import exported_name, module_path, readable
 from coreml_gate.convert.mapping import node_key
 from coreml_gate.diagnose.tensor_sketch import TensorSketch, sketch, tensors_in
+from coreml_gate.diagnose.torch_calls import TorchArguments, arguments_of
 from coreml_gate.engines.python import relative_to_tree
 
 _EXPORT_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -47,20 +48,23 @@ class TorchRun:
 
     steps: Mapping[str, TorchStep]
     outputs: tuple[TensorSketch, ...]
+    calls: Mapping[str, TorchArguments] = field(default_factory=dict)
+    """What the watched operation was given, by the keys of its steps."""
 
 
 def run_graph(
-    graph: ExportedProgram | torch.jit.ScriptModule, inputs: Sequence[Tensor], root: Path
+    graph: ExportedProgram | torch.jit.ScriptModule, inputs: Sequence[Tensor], root: Path, watched: str = ""
 ) -> TorchRun:
     """One run over one sample.
 
+    :param watched: An operation whose arguments are kept.
     :raises UntraceableError: The graph branches on values, or holds what cannot be run alone.
     """
     given = [value.clone() for value in inputs]
     with torch.no_grad():
         if isinstance(graph, ExportedProgram):
-            return _run_program(graph, given, root)
-        return _run_script(graph, given, root)
+            return _run_program(graph, given, _Recorder(root, watched))
+        return _run_script(graph, given, _Recorder(root, watched))
 
 
 @dataclass
@@ -68,7 +72,9 @@ class _Recorder:
     """Collects steps; sees tensors that were written to after their sketch was taken."""
 
     root: Path
+    watched: str = ""
     steps: dict[str, TorchStep] = field(default_factory=dict)
+    calls: dict[str, TorchArguments] = field(default_factory=dict)
     _versions: dict[str, tuple[Tensor, int]] = field(default_factory=dict)
     _writers: dict[int, str] = field(default_factory=dict)
 
@@ -100,8 +106,8 @@ def _storage(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
-def _run_program(program: ExportedProgram, inputs: list[Tensor], root: Path) -> TorchRun:
-    interpreter = _Interpreter(program, _Recorder(root))
+def _run_program(program: ExportedProgram, inputs: list[Tensor], recorder: _Recorder) -> TorchRun:
+    interpreter = _Interpreter(program, recorder)
     return interpreter.run_all(_graph_arguments(program, inputs))
 
 
@@ -112,9 +118,14 @@ class _Interpreter(torch.fx.Interpreter):
 
     def run_all(self, arguments: Sequence[object]) -> TorchRun:
         returned = self.run(*arguments, enable_io_processing=False)
-        return TorchRun(self._recorder.steps, tuple(sketch(item) for item in tensors_in(returned)))
+        outputs = tuple(sketch(item) for item in tensors_in(returned))
+        return TorchRun(self._recorder.steps, outputs, self._recorder.calls)
 
     def run_node(self, n: torch.fx.Node) -> Any:  # noqa: ANN401  # whatever the node gives
+        if n.op == "call_function" and _short(exported_name(n.target)) == self._recorder.watched:
+            given, named = self.fetch_args_kwargs_from_env(n)
+            schema = getattr(n.target, "_schema", None)
+            self._recorder.calls[node_key(n)] = arguments_of(schema, given, named)
         result = super().run_node(n)
         if n.op == "call_function" and (found := tensors_in(result)):
             frames = list(_EXPORT_FRAME.finditer(str(n.meta.get("stack_trace", ""))))[::-1]
@@ -149,24 +160,27 @@ def _graph_arguments(program: ExportedProgram, inputs: Sequence[Tensor]) -> list
     return arguments
 
 
-def _run_script(script: torch.jit.ScriptModule, inputs: list[Tensor], root: Path) -> TorchRun:
+def _run_script(script: torch.jit.ScriptModule, inputs: list[Tensor], recorder: _Recorder) -> TorchRun:
     """Interprets the graph that the converter itself works on, whose names its operations carry."""
     graph: Any = _expand_and_optimize_ir(script)[0]
     owner, *given = graph.inputs()
     values: dict[str, Any] = {owner.debugName(): script}
     values |= {item.debugName(): value for item, value in zip(given, inputs, strict=True)}
-    recorder = _Recorder(root)
     for node in graph.nodes():
         _run_script_node(node, values, recorder)
     returned = [values[item.debugName()] for item in graph.outputs()]
     found = [tensor for item in returned for tensor in tensors_in(item)]
-    return TorchRun(recorder.steps, tuple(sketch(tensor) for tensor in found))
+    return TorchRun(recorder.steps, tuple(sketch(tensor) for tensor in found), recorder.calls)
 
 
 def _run_script_node(node: Any, values: dict[str, Any], recorder: _Recorder) -> None:  # noqa: ANN401  # untyped in torch
     names = [item.debugName() for item in node.inputs()]
     reads = tuple(recorder.read(key) for name in names for key in _tensor_keys(name, values))
     arguments = [values[name] for name in names]
+    if _short(node.kind()) == recorder.watched and "(" in node.schema():
+        schema = torch._C.parse_schema(node.schema())  # noqa: SLF001  # torch offers no public way
+        key = next(iter(node.outputs())).debugName()
+        recorder.calls[key] = arguments_of(schema, arguments, {})
     result = _PRIM[node.kind()](node, arguments) if node.kind() in _PRIM else _call(node, arguments)
     outputs = [item.debugName() for item in node.outputs()]
     results = result if len(outputs) > 1 or node.kind().endswith("Unpack") else (result,)
