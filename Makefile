@@ -7,15 +7,19 @@ TORCH_SAMPLE ?= 2
 LEDGER ?=
 RESUME ?=
 COVERAGE ?=
+# The tests that ask for a Mac or for Core ML, as they run on one.
+OF_MACS := tests/mac tests/doctor tests/native_contract tests/stand_in tests/worker/test_core_ml.py \
+	tests/gate/test_on_device.py $(addprefix tests/engines/test_,machine.py devicectl.py coremltools_calls.py \
+	compute_plan.py xcodebuild.py core_ml_words.py)
 PY := $(VENV)/bin/python
 OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-slow test-mac test-action reliability lint format schema diagnose-demo hunt conformance native-contract bench clean
+.PHONY: help demo demo-all test test-slow test-mac test-fake-mac test-action reliability lint format schema diagnose-demo hunt conformance native-contract bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@awk '/^[a-z-]+:.*##/ {printf "%-18s%s\n", substr($$0, 1, index($$0, ":") - 1), substr($$0, index($$0, "##") + 3)}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## play one pull request through the gate and print its comment
 	$(PY) examples/demo.py
@@ -31,6 +35,10 @@ test-slow: $(VENV)/.installed  ## the slow part of the test suite
 
 test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m mac
+
+test-fake-mac: $(VENV)/.installed  ## what concerns Macs, by processes that believe they run on one
+	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow" tests/fake_mac
+	$(OPEN) tests.fake_mac.environment $(PY) -m pytest -n auto -m "mac or not slow" $(OF_MACS)
 
 test-action: $(VENV)/.act  ## the action on a runner (act): a push, pull requests, a fork, Linux and Macs
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m act -s tests/action

@@ -32,7 +32,7 @@ switch() {
 
 # Runs one command. -P keeps the repository's own files from being imported in the place of ours.
 coreml_gate() {
-  "$VENV/bin/python" -P -m coreml_gate "$@" "${arguments[@]}"
+  "$VENV/bin/python" -P -m coreml_gate "$@" ${arguments[@]+"${arguments[@]}"}
 }
 
 # The same for a command that runs the models' code, which has no business with the files of the runner.

@@ -3,19 +3,17 @@
 Constants and what the script leaves open are nil. Costs are equal shares of all operations that have one.
 """
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-
-from coremltools.models import compute_device
-from coremltools.models import compute_plan as of_coremltools
 
 from coreml_gate.mil.ir import Operation
 from coreml_gate.mil.package import Package
 from coreml_gate.placement import predict_placement
 from coreml_gate.record import ComputeDevice
 from coreml_gate.stand_in.binding import ANY, bound
-from coreml_gate.stand_in.model_structure import OperationProxy, structure_of
+from coreml_gate.stand_in.model_structure import OperationProxy, of_coremltools, structure_of
 from coreml_gate.stand_in.script import Script
 
 
@@ -38,6 +36,7 @@ class NeuralEngineDeviceProxy:
 
 def device(name: ComputeDevice) -> Any:  # noqa: ANN401 - coremltools' MLComputeDevice
     """A device of coremltools' own class."""
+    compute_device = importlib.import_module("coremltools.models.compute_device")
     if name == "CPU":
         return compute_device.MLCPUComputeDevice(CPUDeviceProxy())
     if name == "GPU":
@@ -80,7 +79,7 @@ class ComputePlanProxy:
         """A share of the whole; nil where the script gives no costs."""
         known = self._known(operation)
         costs = self._plan is not None and known is not None and self._plan.script.costs
-        return of_coremltools.MLComputePlanCost(self._plan.share) if costs and self._plan else None
+        return of_coremltools().MLComputePlanCost(self._plan.share) if costs and self._plan else None
 
     def _known(self, operation: Any) -> Operation | None:  # noqa: ANN401 - coremltools' operation
         proxy = operation.__proxy__
@@ -107,7 +106,7 @@ class _Plan:
         off = operation.name in self.off_engine
         supported = [each for each in self.devices if not (off and each == "NE")]
         preferred = "NE" if "NE" in supported else supported[-1]
-        return of_coremltools.MLComputePlanDeviceUsage(
+        return of_coremltools().MLComputePlanDeviceUsage(
             device(preferred), [device(each) for each in supported]
         )
 

@@ -3,12 +3,16 @@
 Functions come in no promised order, constants are operations, and an operation is known by its proxy.
 """
 
+import importlib
 from typing import Any
-
-from coremltools.models import compute_plan as of_coremltools
 
 from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, Value
 from coreml_gate.mil.package import Package
+
+
+def of_coremltools() -> Any:  # noqa: ANN401 - a module without types
+    """The classes of a plan that coremltools has, which it imports after its native half."""
+    return importlib.import_module("coremltools.models.compute_plan")
 
 
 class OperationProxy:
@@ -25,19 +29,19 @@ class LayerProxy:
 def structure_of(package: Package) -> Any:  # noqa: ANN401 - coremltools' MLModelStructure
     """The structure of an ML Program."""
     functions = dict(reversed(list(package.program.functions.items())))
-    program = of_coremltools.MLModelStructureProgram(
+    program = of_coremltools().MLModelStructureProgram(
         {name: _function(function) for name, function in functions.items()}
     )
-    return of_coremltools.MLModelStructure(None, program, None)
+    return of_coremltools().MLModelStructure(None, program, None)
 
 
 def _function(function: Function) -> Any:  # noqa: ANN401 - coremltools' own
     inputs = [_named(value) for value in function.inputs]
-    return of_coremltools.MLModelStructureProgramFunction(inputs, _block(function.block, function.opset))
+    return of_coremltools().MLModelStructureProgramFunction(inputs, _block(function.block, function.opset))
 
 
 def _block(block: Block, opset: int) -> Any:  # noqa: ANN401 - coremltools' own
-    return of_coremltools.MLModelStructureProgramBlock(
+    return of_coremltools().MLModelStructureProgramBlock(
         [_named(value) for value in block.inputs],
         [_operation(each, opset) for each in block.operations],
         list(block.outputs),
@@ -46,7 +50,7 @@ def _block(block: Block, opset: int) -> Any:  # noqa: ANN401 - coremltools' own
 
 def _operation(operation: Operation, opset: int) -> Any:  # noqa: ANN401 - coremltools' own
     name = operation.type if operation.type == "const" else f"ios{opset}.{operation.type}"
-    return of_coremltools.MLModelStructureProgramOperation(
+    return of_coremltools().MLModelStructureProgramOperation(
         {parameter: _argument(given) for parameter, given in operation.inputs.items()},
         name,
         [_named(value) for value in operation.outputs],
@@ -56,18 +60,18 @@ def _operation(operation: Operation, opset: int) -> Any:  # noqa: ANN401 - corem
 
 
 def _argument(given: tuple[Argument, ...]) -> Any:  # noqa: ANN401 - coremltools' own
-    return of_coremltools.MLModelStructureProgramArgument([_binding(each) for each in given])
+    return of_coremltools().MLModelStructureProgramArgument([_binding(each) for each in given])
 
 
 def _binding(argument: Argument) -> Any:  # noqa: ANN401 - coremltools' own
     if isinstance(argument, Constant):
-        return of_coremltools.MLModelStructureProgramBinding(
-            None, of_coremltools.MLModelStructureProgramValue()
+        return of_coremltools().MLModelStructureProgramBinding(
+            None, of_coremltools().MLModelStructureProgramValue()
         )
-    return of_coremltools.MLModelStructureProgramBinding(argument, None)
+    return of_coremltools().MLModelStructureProgramBinding(argument, None)
 
 
 def _named(value: Value) -> Any:  # noqa: ANN401 - coremltools' own
-    return of_coremltools.MLModelStructureProgramNamedValueType(
-        value.name, of_coremltools.MLModelStructureProgramValueType()
+    return of_coremltools().MLModelStructureProgramNamedValueType(
+        value.name, of_coremltools().MLModelStructureProgramValueType()
     )

@@ -1,0 +1,51 @@
+"""The environment of a process that believes it runs on a Mac, and what of that is played.
+
+``python -m tests.fake_mac.environment COMMAND ...`` runs a command in it.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+ANSWERS: Final = HERE.parent / "recordings" / "public"
+
+
+def environment_of(folder: Path, around: Mapping[str, str], macos: str = "26.0") -> dict[str, str]:
+    """``around``, changed: platform names, Core ML's strict stand-in, and the commands that a Mac has."""
+    path = os.pathsep.join((str(HERE / "bin"), around["PATH"]))
+    python_path = os.pathsep.join(filter(None, (str(HERE / "site"), around.get("PYTHONPATH", ""))))
+    return {
+        **around,
+        "PATH": path,
+        "PYTHONPATH": python_path,
+        "FAKE_MACOS": macos,
+        "FAKE_MAC_ANSWERS": str(ANSWERS),
+        "FAKE_MAC_LIBRARY": str(library(folder)),
+        "FAKE_MAC_STATE": str(folder),
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def library(folder: Path) -> Path:
+    """The few functions of macOS that we call by ctypes, compiled for this machine."""
+    made = folder / "libfakemac.so"
+    if not made.exists():
+        source = str(HERE / "system.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(made), source], check=True)
+    return made
+
+
+def main() -> int:
+    """Run the command of the arguments in the fake; its exit code."""
+    with tempfile.TemporaryDirectory(prefix="fake-mac-") as folder:
+        environment = environment_of(Path(folder), os.environ)
+        return subprocess.run(sys.argv[1:], env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
