@@ -181,17 +181,14 @@ def _matmul(made: Lowering) -> Operand:
 
 
 def _batch_norm(made: Lowering) -> Operand:
-    """``batch_norm`` normalizes axis 1 of three to five axes."""
+    """``batch_norm`` normalizes axis 1 of three axes or more; exchanging two axes undoes itself."""
     x, axis = made.operand("input"), made.option("axis", 1)
-    moved = [axis if place == 1 else place for place in range(len(x.shape))] if axis else []
-    if axis > 1:
-        moved[axis] = 1
-    if axis == 0:
-        moved = [1, 0, *range(2, len(x.shape))] if len(x.shape) > 1 else [0]
-    turned = made.transposed(x, moved) if len(x.shape) > 1 else x
-    rank = len(turned.shape)
-    deep = (1, *turned.shape) if rank == 1 else turned.shape
-    deep = (*deep, *(1,) * max(0, 3 - len(deep)))
+    order = list(range(len(x.shape)))
+    if len(order) > 1:
+        order[axis], order[1] = order[1], order[axis]
+    turned = made.transposed(x, order)
+    deep = turned.shape if len(order) > 1 else (1, *turned.shape)
+    deep = (*deep, *(1,) * (3 - len(deep)))
     image = made.builder.add("reshape", (x.dtype, deep), x=turned, shape=list(deep))
     normal = made.builder.add(
         "batch_norm",
@@ -204,7 +201,7 @@ def _batch_norm(made: Lowering) -> Operand:
         epsilon=made.number(x, made.option("epsilon", _EPSILON)),
     )
     flat = made.builder.add("reshape", made.like(turned), x=normal, shape=list(turned.shape))
-    return made.transposed(flat, moved) if rank > 1 else flat
+    return made.transposed(flat, order)
 
 
 def _instance_norm(made: Lowering) -> Operand:
