@@ -30,15 +30,8 @@ switch() {
   esac
 }
 
-# Runs one command. -P keeps the repository's own files from being imported in the place of ours.
+# Becomes one command of the gate, so that a signal to the step reaches it. -P keeps the repository's own files from
+# being imported in the place of ours.
 coreml_gate() {
-  "$VENV/bin/python" -P -m coreml_gate "$@" ${arguments[@]+"${arguments[@]}"}
-}
-
-# The same for a command that runs the models' code, which has no business with the files of the runner.
-coreml_gate_on_models() {
-  (
-    unset GITHUB_ENV GITHUB_OUTPUT GITHUB_PATH GITHUB_STATE GITHUB_STEP_SUMMARY
-    coreml_gate "$@"
-  )
+  exec "$VENV/bin/python" -P -m coreml_gate "$@" ${arguments[@]+"${arguments[@]}"}
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the environment, unless the cache brought it: our versions first, then the models' own within our ranges.
+# Makes the gate's own environment, unless the cache brought it. Nothing of the pull request is installed into it.
 # The gate itself is used from where the runner put it, so the environment outlives its versions.
 set -euo pipefail
 
@@ -8,16 +8,12 @@ pip_install() {
 }
 
 install_all() {
-  local constraints="$GITHUB_ACTION_PATH/constraints.txt" dependencies="$FOLDER/dependencies.txt" index=() file
+  local constraints="$GITHUB_ACTION_PATH/constraints.txt" dependencies="$FOLDER/dependencies.txt"
   "$PYTHON" -m venv --clear "$VENV"
   if grep -q '^torch' "$dependencies" && [ "$RUNNER_OS" = Linux ] && [ -n "$TORCH_INDEX" ]; then
     pip_install --no-deps --index-url "$TORCH_INDEX" --constraint "$constraints" torch
-    index=(--extra-index-url "$TORCH_INDEX")
   fi
   pip_install --constraint "$constraints" --requirement "$dependencies"
-  for file in $REQUIREMENTS; do
-    pip_install ${index[@]+"${index[@]}"} --requirement "$dependencies" --requirement "$file"
-  done
   echo "$CACHE_KEY" >"$VENV/coreml-gate.key"
 }
 
@@ -27,5 +23,5 @@ else
   install_all
 fi
 for packages in "$VENV"/lib/python3.*/site-packages; do
-  echo "$GITHUB_ACTION_PATH/src" >"$packages/coreml_gate.pth"
+  echo "$FOLDER/gate/src" >"$packages/coreml_gate.pth"
 done

@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
-# Names the environment and a folder for this use of the action; another environment has another name in the cache.
+# Makes a folder for this use of the action and a user for the models' code, and names the environments in the cache.
 set -euo pipefail
 
-folder=$(mktemp -d "$RUNNER_TEMP/coreml-gate.XXXXXX")
+work=measures
+if [ "$GITHUB_EVENT_NAME" = workflow_run ] || [ "$MODE" = report ]; then
+  work=reports
+fi
+places=$("$PYTHON" -I "$GITHUB_ACTION_PATH/action/isolation.py" "$GITHUB_ACTION_PATH" "$work")
+folder=$(sed -n 's/^folder=//p' <<<"$places")
+base=$(sed -n 's/^base=//p' <<<"$places")
+user=$(sed -n 's/^user=//p' <<<"$places")
+
 "$PYTHON" "$GITHUB_ACTION_PATH/action/dependencies.py" "$GITHUB_EVENT_NAME" "$MODE" >"$folder/dependencies.txt"
-files=("$folder/dependencies.txt" "$GITHUB_ACTION_PATH/constraints.txt")
+files=()
 for file in $REQUIREMENTS; do
   if [ ! -f "$file" ]; then
     echo "::error title=coreml-gate::requirements file \`$file\` does not exist: name it relative to the repository's root, and check the repository out before."
@@ -12,15 +20,21 @@ for file in $REQUIREMENTS; do
   fi
   files+=("$file")
 done
+if [ "$work" = measures ] && [ -z "$user" ]; then
+  echo "::notice title=coreml-gate::this runner offers no second user, so the models' code runs as the runner's own: see \"Who holds a token\" in docs/github.md."
+fi
 
-hash=$(
-  {
-    cat -- "${files[@]}"
-    echo "$TORCH_INDEX"
-  } | git hash-object --stdin
-)
+# key FILE...: a name for what these files make of this machine.
+key() {
+  local hash
+  hash=$( (cat -- "$@" && echo "$TORCH_INDEX") | git hash-object --stdin)
+  echo "coreml-gate-$RUNNER_OS-$RUNNER_ARCH-$PYTHON_VERSION-$hash"
+}
+own=("$folder/dependencies.txt" "$GITHUB_ACTION_PATH/constraints.txt")
 {
-  echo "folder=$folder"
-  echo "venv=$RUNNER_TEMP/coreml-gate-venv"
-  echo "cache-key=coreml-gate-$RUNNER_OS-$RUNNER_ARCH-$PYTHON_VERSION-$hash"
+  echo "$places"
+  echo "venv=$base/venv"
+  echo "requirements-venv=$base/requirements"
+  echo "cache-key=$(key "${own[@]}")"
+  echo "requirements-key=requirements-$(key "${own[@]}" ${files[@]+"${files[@]}"})"
 } >>"$GITHUB_OUTPUT"

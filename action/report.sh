@@ -15,8 +15,15 @@ option job-status "$JOB_STATUS"
 option report "$FOLDER/run/report.json"
 option baseline "$FOLDER/baseline"
 option formats "$FOLDER/report"
+option page "$FOLDER/coreml-gate-$KEY.html"
+option records "$RECORDS"
+option started "$STARTED"
+option timeout-minutes "$TIMEOUT_MINUTES"
 switch annotations "$ANNOTATIONS" annotations
 switch suggestions "$SUGGESTIONS" suggestions
 switch summary "$SUMMARY" summary
 switch release "$COMPARE_RELEASE" compare-release
+if [ -z "$MODELS_USER" ] && [[ "$WORK" == *measure* ]]; then
+  arguments+=(--token-in-reach)
+fi
 coreml_gate github report

@@ -11,5 +11,7 @@ from tests.github_api.server import RunningServer
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     server = RunningServer()
-    yield Machine(tmp_path_factory.mktemp("act"), server)
+    made = Machine(tmp_path_factory.mktemp("act"), server)
+    yield made
+    made.remove()
     server.stop()

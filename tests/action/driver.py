@@ -9,10 +9,12 @@ ACT_CACHE names a folder in which installed environments outlive the tests.
 
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,9 +22,21 @@ from typing import Any, Final
 from tests.github_api.hub import FULL_NAME, REPOSITORY_ID, WORKFLOW, Hub
 from tests.github_api.server import TOKEN, RunningServer
 
+
+def shared_python() -> str:
+    """A Python that another user of the machine can run, as on a hosted runner; else that of the tests."""
+    real = Path(sys.executable).resolve()
+    if all(folder.stat().st_mode & 0o001 for folder in real.parents):
+        return str(real)
+    found = (Path(f"/usr/bin/python3.{minor}") for minor in (12, 13, 11))
+    return next((str(path) for path in found if path.exists()), sys.executable)
+
+
 ROOT: Final = Path(__file__).parents[2]
 STAND_INS: Final = Path(__file__).parent / "stand_in_actions"
 ACT: Final = str(Path(sys.executable).with_name("act"))
+PYTHON: Final = shared_python()
+"""The interpreter of the plays."""
 ACTION: Final = "coreml-gate/coreml-gate@v1"
 PARTS: Final = ("action.yml", "action", "src", "pyproject.toml", "constraints.txt")
 HOME: Final = {"id": REPOSITORY_ID, "full_name": FULL_NAME, "default_branch": "main"}
@@ -55,6 +69,7 @@ class Machine:
     server: RunningServer
     environment: dict[str, str] = field(default_factory=dict)
     runs: int = 0
+    users: frozenset[str] = frozenset(each.pw_name for each in pwd.getpwall())
 
     def __post_init__(self) -> None:
         for part in PARTS:
@@ -64,6 +79,18 @@ class Machine:
         self.kept.mkdir()
         if "ACT_CACHE" in os.environ:
             (self.kept / "cache").symlink_to(os.environ["ACT_CACHE"])
+
+    def remove(self) -> None:
+        """Remove the users that the action made, and its environments."""
+        for name in {each.pw_name for each in pwd.getpwall()} - self.users:
+            if name.startswith("cmlgate-"):
+                subprocess.run(["userdel", name], check=False, capture_output=True)
+        shutil.rmtree(self.environments, ignore_errors=True)
+
+    @property
+    def environments(self) -> Path:
+        """Where the action puts its environments: no other user may enter pytest's folders."""
+        return Path(tempfile.gettempdir()) / f"coreml-gate-{self.server.url.rpartition(':')[2]}"
 
     @property
     def hub(self) -> Hub:
@@ -93,10 +120,22 @@ class Machine:
             f"--secret=GITHUB_TOKEN={TOKEN}",
             *(f"--env={name}={value}" for name, value in self._variables(repository, workflow).items()),
         ]
+        self.hub.add_run(_head_of(payload), event, path=workflow, number=1)
+        self.hub.refresh = self._publish_of_this_run
         done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
         played = Played(done.returncode, done.stdout + done.stderr)
         (self.folder / f"{self.runs}-{event}.log").write_text(played.log, encoding="utf-8")
+        self.hub.refresh = lambda: None
+        for artifact in [id_ for id_, each in self.hub.artifacts.items() if each["workflow_run"]["id"] == 1]:
+            del self.hub.artifacts[artifact]
         return played
+
+    def _publish_of_this_run(self) -> None:
+        """Artifacts are there as soon as they are uploaded, while the run goes on."""
+        known = {each["name"] for each in self.hub.artifacts.values() if each["workflow_run"]["id"] == 1}
+        for file in sorted((self.kept / "artifacts").glob("*.zip")):
+            if file.stem not in known:
+                self.hub.add_artifact(1, file.stem, file.read_bytes())
 
     def outputs(self) -> dict[str, str]:
         """What :func:`with_outputs` kept."""
@@ -116,7 +155,8 @@ class Machine:
             "GITHUB_WORKFLOW_REF": f"{FULL_NAME}/{workflow}@refs/heads/main",
             "OMP_NUM_THREADS": "1",
             "STAND_IN_FOLDER": str(self.kept),
-            "STAND_IN_PYTHON": sys.executable,
+            "STAND_IN_PYTHON": PYTHON,
+            "COREML_GATE_FOLDER": str(self.environments),
             "STAND_IN_REPOSITORY": str(repository),
             **{name: value for name, value in os.environ.items() if name.startswith("PIP_")},
             **self.environment,
@@ -131,6 +171,11 @@ class Machine:
             f"--local-repository={uses}={path}"
             for uses, path in {ACTION: self.folder / "gate", **pinned}.items()
         ]
+
+
+def _head_of(payload: dict[str, Any]) -> str:
+    pull = payload.get("pull_request") or {"head": {"sha": payload.get("after")}}
+    return str(payload.get("workflow_run", {}).get("head_sha") or pull["head"]["sha"])
 
 
 def _platforms() -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.action.driver import ACT, HOME, REPLACED, Machine, Played, example, with_outputs
 from tests.examples.conftest import EXAMPLES, load_module
-from tests.github_api.hub import FULL_NAME, WORKFLOW
+from tests.github_api.hub import FORKER, FULL_NAME, WORKFLOW
 
 pytestmark = [
     pytest.mark.act,
@@ -20,7 +20,12 @@ pytestmark = [
 
 demo = load_module(EXAMPLES / "demo.py")
 REPORT_WORKFLOW = ".github/workflows/report.yml"
-FORK = {"id": 666, "full_name": "mallory/models", "default_branch": "main"}
+FORK = {
+    "id": 666,
+    "full_name": "mallory/models",
+    "default_branch": "main",
+    "owner": {"login": FORKER},
+}
 CONFIGURATION = """
 [gate]
 deployment-target = "iOS17"
@@ -128,8 +133,10 @@ def test_a_regression_is_stopped(machine: Machine, repository: Repository) -> No
 
     assert played.exit_code == 1, played.log
     assert "the environment is there" in played.log
-    ran = steps(played, "Start", "Find the baseline", "Measure", "Report", "Keep the report")
-    assert ran == ["Success", "Success", "Success", "Failure", "Success"]
+    ran = steps(
+        played, "Open", "Start", "Find the baseline", "Measure", "Report", "Keep the report", "Conclude"
+    )
+    assert ran == ["Success", "Success", "Success", "Success", "Failure", "Success", "Success"]
     assert check_of(machine, head)["conclusion"] == "failure"
     assert "must not merge" in comment_on(machine, 7)["body"]
     assert "artifact of the merge base" in comment_on(machine, 7)["body"]
@@ -139,7 +146,10 @@ def test_a_regression_is_stopped(machine: Machine, repository: Repository) -> No
     assert (outputs["baseline-source"], outputs["baseline-commit"]) == ("merge-base", repository.base)
     assert outputs["check-url"] == check_of(machine, head)["html_url"]
     kept = sorted(path.name for path in (machine.kept / "artifacts").iterdir())
-    assert kept == ["coreml-gate-record-default-1.zip", "coreml-gate-report-default.zip"]
+    page = "coreml-gate-default.html"
+    assert kept == [page, "coreml-gate-record-default-1.zip", "coreml-gate-report-default.zip"]
+    assert "<svg" in (machine.kept / "artifacts" / page).read_text(encoding="utf-8")
+    assert f"[The whole report]({outputs['page-url']})" in comment_on(machine, 7)["body"]
 
 
 def test_a_harmless_change_passes(machine: Machine, repository: Repository) -> None:

@@ -17,7 +17,7 @@ ACTION = read("action.yml")
 STEPS = ACTION["runs"]["steps"]
 SCRIPTS = {step["name"]: step for step in STEPS if "run" in step}
 WORKFLOWS = sorted([*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("examples/workflows/*.yml")])
-_OF_RUNNER = re.compile(r"GITHUB_|RUNNER_")
+_OF_RUNNER = re.compile(r"GITHUB_|RUNNER_|COREML_GATE_|BASH_|IFS")
 
 
 def script_of(step: Any) -> Path:
@@ -64,10 +64,10 @@ def test_choices_are_those_of_the_command_line(name: str, values: tuple[str, ...
 
 
 def test_outputs_have_the_modes_that_there_are() -> None:
-    assert set(read("action-types.yml")["outputs"]["mode"]["allowed-values"]) == {mode.value for mode in Mode}
-    assert {mode for modes in MODES_OF_EVENTS.values() for mode in modes.values()} == set(Mode) - {
-        Mode.ANNOUNCE
-    }
+    announced = {Mode.ANNOUNCE}  # the first step alone does all of it, and leaves no mode
+    modes = {mode.value for mode in set(Mode) - announced}
+    assert set(read("action-types.yml")["outputs"]["mode"]["allowed-values"]) == modes
+    assert {mode for modes in MODES_OF_EVENTS.values() for mode in modes.values()} == set(Mode)
 
 
 @pytest.mark.parametrize("name", ACTION["inputs"])
@@ -79,33 +79,69 @@ def test_every_input_is_used_under_one_name(name: str) -> None:
         for variable, value in {**step.get("env", {}), **step.get("with", {})}.items()
         if expression in str(value)
     }
-    known_elsewhere = {"pattern"} if name == "key" else set()
+    known_elsewhere = {"path"} if name == "key" else set()
 
     assert len(variables - known_elsewhere) == 1
+
+
+def everything_of(script: Path) -> str:
+    """A script with all of the action's scripts that it sources, becomes or starts."""
+    text, found = "", [script]
+    for path in found:
+        text += path.read_text(encoding="utf-8")
+        named = (
+            ROOT / name for name in re.findall(r"action/[\w-]+\.(?:sh|py)", path.read_text(encoding="utf-8"))
+        )
+        found += [each for each in named if each not in found]
+    return text
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_gets_what_it_reads_and_reads_what_it_gets(name: str) -> None:
     step = SCRIPTS[name]
-    text = script_of(step).read_text(encoding="utf-8")
-    if "arguments.sh" in text:
-        text += (ROOT / "action" / "arguments.sh").read_text(encoding="utf-8")
-    read_there = {word for word in re.findall(r"\$\{?([A-Z][A-Z_]+)\b", text) if not _OF_RUNNER.match(word)}
+    script = script_of(step)
+    text = everything_of(script)
+    words = [
+        *re.findall(r"\$\{?([A-Z][A-Z_]+)\b", text),
+        *re.findall(r"environ(?:\.get\(|\[)[\"']([A-Z_]+)", text),
+    ]
+    read_there = {word for word in words if not _OF_RUNNER.match(word)}
+    given = set(step["env"]) - {"GITHUB_TOKEN"}
+    of_both_ends = {
+        "VERDICT",
+        "JOB_STATUS",
+        "STARTED",
+        "TIMEOUT_MINUTES",
+        "OUTCOMES",
+        "COMMENT",
+        "COMMENT_AUTHOR",
+    }
 
-    assert read_there == set(step["env"]) - {"GITHUB_TOKEN"}
+    assert given <= read_there
+    assert read_there - given <= (of_both_ends if name == "Open" else set())
     assert text.startswith("#!/usr/bin/env bash\n# ")
     assert "set -euo pipefail" in text
-    assert script_of(step).stat().st_mode & 0o111
+    assert script.stat().st_mode & 0o111
 
 
-def test_each_script_calls_the_command_line_once() -> None:
+def test_the_last_command_of_a_step_becomes_its_process() -> None:
+    """GitHub cancels by signals to the step's process alone: bash would keep them for itself."""
+    becoming = r"^(?:exec|coreml_gate|coreml_gate_on_models|as_models_user) "
     for step in SCRIPTS.values():
-        text = script_of(step).read_text(encoding="utf-8")
-        calls = re.findall(r"^coreml_gate(?:_on_models)? ", text, re.MULTILINE)
-        assert len(calls) == (0 if step["name"] in ("Prepare", "Install") else 1), step["name"]
-    assert {script_of(step) for step in SCRIPTS.values()} | {ROOT / "action" / "arguments.sh"} == set(
-        ROOT.glob("action/*.sh")
-    )
+        *_, last = script_of(step).read_text(encoding="utf-8").strip().splitlines()
+        assert re.match(becoming, last) or step["name"] in ("Prepare", "Install"), step["name"]
+    for name in ("arguments", "as-models-user"):
+        text = (ROOT / "action" / f"{name}.sh").read_text(encoding="utf-8")
+        assert re.search(r"^  exec ", text, re.MULTILINE)
+
+
+def test_every_script_belongs_to_a_step() -> None:
+    used = "".join(everything_of(script_of(step)) for step in SCRIPTS.values())
+    started = {"keeper.py"}  # by its name alone, from models.py
+    named = {path.name for path in ROOT.glob("action/*.*")}
+    assert {name for name in named if name not in used} - {
+        script_of(step).name for step in SCRIPTS.values()
+    } <= started
 
 
 def test_no_expression_gets_into_a_script() -> None:
@@ -115,9 +151,10 @@ def test_no_expression_gets_into_a_script() -> None:
 def test_the_token_goes_only_where_it_is_needed_and_never_to_the_models() -> None:
     holders = {name for name, step in SCRIPTS.items() if "GITHUB_TOKEN" in step["env"]}
 
-    assert holders == {"Start", "Keep what was accepted", "Find the baseline", "Report"}
-    running = {name for name, step in SCRIPTS.items() if "_on_models" in script_of(step).read_text()}
-    assert running == {"Collect", "Measure"}
+    with_the_gate = {"Start", "Keep what was accepted", "Find the baseline", "Report", "Link the page"}
+    assert holders == with_the_gate | {"Open", "Conclude"}
+    running = {name for name, step in SCRIPTS.items() if "as-models-user.sh" in script_of(step).read_text()}
+    assert running == {"Install the requirements", "Collect", "Measure"}
 
 
 def test_the_check_is_concluded_however_the_steps_ended() -> None:
@@ -135,20 +172,23 @@ def test_steps_ask_for_work_that_there_is() -> None:
 
 def test_every_output_comes_from_a_step_that_gives_it() -> None:
     folder = ROOT / "src" / "coreml_gate" / "github"
-    source = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+    files = [*folder.rglob("*.py"), ROOT / "action" / "check.py"]
+    source = "".join(path.read_text(encoding="utf-8") for path in files)
     ids = {step["id"] for step in STEPS if "id" in step}
     for name, described in ACTION["outputs"].items():
         given = re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", described["value"])
         assert given, name
         assert {step for step, _ in given} <= ids
-        assert all(f'"{output}"' in source for _, output in given), name
+        foreign = {step["id"] for step in STEPS if "uses" in step and "id" in step}
+        ours = [output for step, output in given if step not in foreign]
+        assert all(f'"{output}"' in source for output in ours), name
 
 
 @pytest.mark.parametrize("path", [ROOT / "action.yml", *WORKFLOWS], ids=lambda path: path.name)
 def test_foreign_actions_are_pinned_by_commit(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for used in uses(yaml.safe_load(text)):
-        if used == "coreml-gate/coreml-gate@v1":
+        if used.startswith(("coreml-gate/coreml-gate", "./")):
             continue
         assert re.fullmatch(r"[\w-]+/[\w/-]+@[0-9a-f]{40}", used), used
         assert re.search(rf"uses: {re.escape(used)} # v\d+\.\d+\.\d+$", text, re.MULTILINE), used
@@ -170,9 +210,9 @@ def test_workflows_have_least_permissions_and_an_end(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
 
     assert workflow["permissions"] == {}
-    assert "concurrency" in workflow
+    assert "concurrency" in workflow or list(workflow[True]) == ["workflow_call"]
     for job in workflow["jobs"].values():
-        assert job["timeout-minutes"] <= 60
+        assert "uses" in job or job["timeout-minutes"] <= 60
         assert job["permissions"]
     text = path.read_text(encoding="utf-8")
     assert text.count("actions/checkout@") == text.count("persist-credentials: false")
@@ -182,3 +222,34 @@ def test_the_half_that_can_write_checks_nothing_out() -> None:
     assert list(uses(read("examples/workflows/fork-report.yml"))) == ["coreml-gate/coreml-gate@v1"]
     jobs = read("examples/workflows/fork-measure.yml")["jobs"].values()
     assert {access for job in jobs for access in job["permissions"].values()} == {"read"}
+
+
+def test_the_job_that_runs_the_models_can_write_nothing_and_those_that_write_run_nothing() -> None:
+    for jobs in (
+        read("examples/workflows/three-jobs.yml")["jobs"],
+        read(".github/workflows/gate.yml")["jobs"],
+    ):
+        assert {*jobs["measure"]["permissions"].values()} == {"read"}
+        assert list(jobs["open"]["permissions"]) == ["checks"]
+        for name in ("open", "report"):
+            assert list(uses(jobs[name])) == ["coreml-gate/coreml-gate@v1"]
+            assert "requirements" not in jobs[name]["steps"][0]["with"]
+
+
+def test_the_reusable_workflow_is_the_one_to_copy() -> None:
+    def bare(jobs: Any) -> Any:
+        for job in jobs.values():
+            for step in job["steps"]:
+                given = step["with"].items()
+                step["with"] = {key: value for key, value in given if key in ("mode", "check")}
+        return jobs
+
+    copied, called = (
+        yaml.safe_load((ROOT / path).read_text(encoding="utf-8"))["jobs"]
+        for path in ("examples/workflows/three-jobs.yml", ".github/workflows/gate.yml")
+    )
+    assert bare(copied) == bare(called)
+
+
+def test_the_marketplace_takes_the_description() -> None:
+    assert len(ACTION["description"]) < 125

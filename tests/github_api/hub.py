@@ -73,6 +73,8 @@ class Hub:
         """Tag and commit of the latest release."""
         self.assets: list[Json] = []
         """Files of the latest release."""
+        self.refresh: Callable[[], None] = lambda: None
+        """Called before artifacts are listed."""
         self.bot = BOT
         self._last_id = 100
 
@@ -101,7 +103,12 @@ class Hub:
         return int(comment["id"])
 
     def add_run(
-        self, head_sha: str, event: str = "push", path: str = WORKFLOW, head_repository: int = REPOSITORY_ID
+        self,
+        head_sha: str,
+        event: str = "push",
+        path: str = WORKFLOW,
+        head_repository: int = REPOSITORY_ID,
+        number: int | None = None,
     ) -> int:
         run = self._new(
             "workflow-run",
@@ -113,6 +120,7 @@ class Hub:
             repository={"id": REPOSITORY_ID, "full_name": FULL_NAME},
             head_repository={"id": head_repository},
         )
+        run["id"] = run["id"] if number is None else number
         run["url"] = self.at(f"/actions/runs/{run['id']}")
         run["artifacts_url"] = f"{run['url']}/artifacts"
         run["jobs_url"] = f"{run['url']}/jobs"
@@ -381,6 +389,7 @@ class Hub:
         return self._page(operation, query, self.jobs.get(int(operation.path["run_id"]), []), "jobs")
 
     def on_actions_list_workflow_run_artifacts(self, operation: Operation, query: Query, body: Json) -> Reply:
+        self.refresh()
         run = int(operation.path["run_id"])
         found = [each for each in self.artifacts.values() if each["workflow_run"]["id"] == run]
         return self._page(operation, query, found, "artifacts")

@@ -15,10 +15,9 @@ import pytest
 from coreml_gate.errors import ConfigError, EventError, RecordError, UsageError
 from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.github.api.artifacts import baseline_name
-from coreml_gate.github.evidence.baseline import BaselineNote, read_note, write_note
 from coreml_gate.github.publishing.publish import SUFFIXES
 from coreml_gate.github.without_install import RunStamp, no_verdict_body
-from coreml_gate.record import SkippedModel, read_record, write_record
+from coreml_gate.record import read_record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.document import read_report
 from coreml_gate.verdict import Status, not_run
@@ -658,24 +657,6 @@ def test_a_run_whose_pull_request_is_not_found_satisfies_no_required_check(hub: 
     assert "no open pull request has the commit aaaaaaa" in only_check(hub)["output"]["summary"]
 
 
-# merge
-
-
-def test_shards_become_one_folder(job: MakeJob, tmp_path: Path) -> None:
-    for number, name in enumerate(("digits", "faces"), 1):
-        folder = tmp_path / f"shard-{number}"
-        package = folder / "models" / name / "package.mlpackage"
-        package.mkdir(parents=True)
-        (package / "Manifest.json").write_text(name)
-        skipped = (SkippedModel(name="ears", reason="unchanged"),)
-        write_record(record(model_record(name=name), commit=HEAD, skipped=skipped), folder / "record.json")
-
-    assert job("pull_request", pull_request()).run("merge", "shard-1", "shard-2", "--to", "all") == 0
-    merged = read_record(tmp_path / "all" / "record.json")
-    assert [model.name for model in merged.models] == ["digits", "faces"]
-    assert (tmp_path / "all/models/faces/package.mlpackage/Manifest.json").read_text() == "faces"
-
-
 # the command line
 
 
@@ -688,7 +669,7 @@ def test_the_command_line_has_the_steps_and_loads_no_client_to_say_so() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert {"start", "baseline", "merge", "report"} <= set(done.stdout.split())
+    assert {"start", "baseline", "report", "link"} <= set(done.stdout.split())
     assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -719,37 +700,52 @@ def test_the_published_report_is_written_in_every_format(hub: Hub, job: MakeJob)
     assert read_report(Path(outputs["report"])).exit_code == 1
 
 
-def test_a_job_that_left_no_record_is_what_the_check_names(tmp_path: Path, hub: Hub, job: MakeJob) -> None:
-    (tmp_path / "linux").mkdir()
-    write_record(record(models=()), tmp_path / "linux" / "record.json")
-    gathering = job("pull_request", pull_request())
+def gathering(hub: Hub, job: MakeJob) -> Job:
+    """The last job of a run whose other jobs measured."""
+    hub.pulls[7]["head"]["repo"] = hub.pulls[7]["base"]["repo"]
+    hub.add_run(HEAD, "pull_request", number=99)
+    return job("pull_request", pull_request())
+
+
+def test_the_records_of_the_other_jobs_are_judged_by_the_base_branch(hub: Hub, job: MakeJob) -> None:
+    hub.files[HEAD, "coreml-gate.toml"] = LOOSE
+    last = gathering(hub, job)
+    add_record(hub, record(digits(), commit="e" * 40), 0, run=99)
+    add_record(hub, record(model_record(name="ears"), REGRESSED, commit="e" * 40), 1, run=99)
+
+    assert last.run("report", "--mode", "report", "--records", "2") == 0
+    assert "the configuration that judges does not name it" in only_body(hub)
+    assert only_check(hub)["conclusion"] == "success"
+    assert not (last.folder / "record.json").exists()
+
+
+def test_a_regression_of_another_job_fails_this_one(hub: Hub, job: MakeJob) -> None:
+    hub.files[HEAD, "coreml-gate.toml"] = LOOSE
+    last = gathering(hub, job)
+    add_record(hub, record(REGRESSED, commit=HEAD), 1, run=99)
+
+    assert last.run("report", "--mode", "report") == 1
+    assert "Judged with the limits of the base branch" in only_body(hub)
+
+
+def test_a_job_that_left_no_record_is_what_the_check_names(hub: Hub, job: MakeJob) -> None:
+    last = gathering(hub, job)
+    add_record(hub, record(digits(), commit=HEAD), 1, run=99)
 
     with pytest.raises(RecordError, match="1 of 2 measuring jobs"):
-        gathering.run("merge", "linux", "--expect", "2")
-    assert gathering.run("report", "--mode", "report") == RecordError.exit_code
+        last.run("report", "--mode", "report", "--records", "2")
     assert "1 of 2 measuring jobs left a record behind" in only_check(hub)["output"]["summary"]
     assert only_check(hub)["conclusion"] == "failure"
+    assert "no verdict for `aaaaaaa`" in only_body(hub)
 
 
-def test_records_of_the_base_are_merged_with_the_note_on_them(tmp_path: Path, job: MakeJob) -> None:
-    for name, models in (("linux", ("digits", "faces")), ("mac", ("faces",)), ("none", ())):
-        (tmp_path / name).mkdir()
-        write_note(BaselineNote(source="merge-base", origin=f"of {name}"), tmp_path / name)
-        if models:
-            stored = record(models=tuple(model_record(name=model) for model in models))
-            write_record(stored, tmp_path / name / "record.json")
+def test_jobs_that_were_cancelled_are_called_so(hub: Hub, job: MakeJob) -> None:
+    last = gathering(hub, job)
+    hub.add_job(99, "cancelled", "The operation was canceled.")
 
-    assert (
-        job("pull_request", pull_request()).run("merge", "linux", "mac", "none", "--base", "--to", "base")
-        == 0
-    )
-    assert [model.name for model in read_record(tmp_path / "base" / "record.json").models] == [
-        "digits",
-        "faces",
-    ]
-    note = read_note(tmp_path / "base")
-    assert note is not None
-    assert note.origin == "of linux"
+    assert last.run("report", "--mode", "report") == 0
+    (check,) = [each for each in hub.check_runs.values() if each["name"] == "coreml-gate"]
+    assert check["conclusion"] == "cancelled"
 
 
 def test_the_matrix_shares_what_core_ml_has_to_look_at(tmp_path: Path, job: MakeJob) -> None:

@@ -15,6 +15,7 @@ from typing import Final, Literal, Protocol
 from coreml_gate.children import keeper
 from coreml_gate.children.family import MARK, end_family, resident_bytes
 from coreml_gate.children.output_log import OutputLog
+from coreml_gate.credentials import without_credentials
 
 POLL_S: Final = 0.1
 MEMORY_POLL_S: Final = 1.0
@@ -94,7 +95,7 @@ def _started(
         child = subprocess.Popen(
             command,
             cwd=folder,
-            env={**environment, MARK: mark, keeper.LIFELINE: str(lifeline)},
+            env={**without_credentials(environment), MARK: mark, keeper.LIFELINE: str(lifeline)},
             stdin=subprocess.DEVNULL,
             stdout=output.input,
             stderr=subprocess.STDOUT,

@@ -13,7 +13,6 @@ from coreml_gate.github.requests import (
     BaselineRequest,
     LinkRequest,
     MatrixRequest,
-    MergeRequest,
     ReportRequest,
     StartRequest,
     StepRequest,
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_OUTPUT: Final = Path(".coreml-gate")
 COMMENT_MODES: Final = ("always", "changes", "failures", "off")
 CHECK_KINDS: Final = ("check-run", "status", "off")
-MODES: Final = ("auto", "collect", "report", "baseline")
+MODES: Final = ("auto", "open", "collect", "report", "baseline")
 JOB_STATUSES: Final = ("success", "failure", "cancelled")
 MAX_ANCESTORS: Final = 100
 
@@ -132,17 +131,6 @@ def _add_baseline(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_merge(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("records", type=Path, nargs="*", metavar="DIR", help="folder with a record.json")
-    parser.add_argument("--to", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s")
-    parser.add_argument(
-        "--base",
-        action="store_true",
-        help="these are Records of the base: a model that several jobs found counts once",
-    )
-    parser.add_argument("--expect", type=int, metavar="N", help="how many Records there must be at least")
-
-
 def _add_matrix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("record", type=Path, metavar="DIR", help="folder with the head's record.json")
     parser.add_argument(
@@ -183,6 +171,13 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="PATH", help="the configuration, relative to the repository")
     parser.add_argument("--comment", choices=COMMENT_MODES, default="always", help="default: %(default)s")
     _add_author(parser)
+    parser.add_argument(
+        "--records",
+        type=int,
+        default=1,
+        metavar="N",
+        help="mode report: how many measuring jobs must have left a Record; default: %(default)s",
+    )
     parser.add_argument("--job-status", choices=JOB_STATUSES, default="success", help="of the job so far")
     parser.add_argument("--started", type=float, metavar="SECONDS", help="when the job began, since 1970")
     parser.add_argument(
@@ -190,6 +185,11 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="N",
         help="the job's own `timeout-minutes`: GitHub calls a job that ran out of time cancelled",
+    )
+    parser.add_argument(
+        "--token-in-reach",
+        action="store_true",
+        help="the models' code ran as the user of this job: say so in the comment",
     )
     for name, words in (
         ("annotations", "findings at their lines"),
@@ -262,7 +262,6 @@ _COMMANDS: Final[dict[str, StepCommand]] = {
         "note in a baseline which failures merged pull requests brought along, accepted",
     ),
     "baseline": StepCommand(BaselineRequest, _add_baseline, "find the stored baseline of the base commit"),
-    "merge": StepCommand(MergeRequest, _add_merge, "make one Record of those of several jobs"),
     "matrix": StepCommand(MatrixRequest, _add_matrix, "share the models that need Core ML among a few jobs"),
     "report": StepCommand(
         ReportRequest, _add_report, "publish the verdict: check, comment, summary, annotations, outputs"

@@ -51,19 +51,6 @@ class AcceptRequest:
 
 
 @dataclass(frozen=True)
-class MergeRequest:
-    """What ``merge`` is given."""
-
-    records: tuple[Path, ...]
-    """Folders with a ``record.json`` each."""
-    to: Path
-    base: bool
-    """Whether these are Records of the base."""
-    expect: int | None
-    """How many Records there must be at least."""
-
-
-@dataclass(frozen=True)
 class MatrixRequest:
     """What ``matrix`` is given."""
 
@@ -94,11 +81,15 @@ class ReportRequest:
     comment: str
     author: str
     """Who writes with this token."""
+    records: int
+    """How many Records of measuring jobs there must be at least."""
     job_status: str
     started: float | None
     """When the job began, in seconds since 1970, and the minutes that it has: a timeout is told from a
     cancellation by them."""
     timeout_minutes: float | None
+    token_in_reach: bool
+    """Whether the models' code ran as the user of this job, whose token it could have read."""
     annotations: bool
     suggestions: bool
     summary: bool
@@ -119,14 +110,6 @@ class LinkRequest:
     """Where the page is shown."""
 
 
-StepRequest = (
-    StartRequest
-    | BaselineRequest
-    | AcceptRequest
-    | MergeRequest
-    | MatrixRequest
-    | ReportRequest
-    | LinkRequest
-)
+StepRequest = StartRequest | BaselineRequest | AcceptRequest | MatrixRequest | ReportRequest | LinkRequest
 EventRequest = StartRequest | BaselineRequest | AcceptRequest | ReportRequest | LinkRequest
 """The request of a step that works under an event; the others only handle files."""

@@ -1,19 +1,16 @@
 """The steps of the action, each one function of its frozen request; they exit with what they return."""
 
 import json
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from coreml_gate.children.job import MODELS_FOLDER
-from coreml_gate.errors import ArtifactError, GateError, GitHubError
+from coreml_gate.errors import ArtifactError, GitHubError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME, environment_of_this_machine
 from coreml_gate.gate.git import short
 from coreml_gate.gate.shards import needing_core_ml, shards
-from coreml_gate.github.api.artifacts import base_name, baseline_name, record_name, report_name
+from coreml_gate.github.api.artifacts import baseline_name, record_name, report_name
 from coreml_gate.github.api.event import OPENED, WORK, Event
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.evidence.base_commit import base_commit, checked_out
@@ -23,14 +20,11 @@ from coreml_gate.github.evidence.baseline import (
     BaselineQuery,
     find,
     merge_base,
-    read_note,
     remove,
     unpack,
     write_note,
 )
-from coreml_gate.github.evidence.merge import merge_records, require_all, without_repeats
 from coreml_gate.github.judging.accepted_failures import accepted_failures
-from coreml_gate.github.publishing.annotations import notice
 from coreml_gate.github.publishing.link_step import link
 from coreml_gate.github.publishing.outputs import write_outputs
 from coreml_gate.github.publishing.report_step import report
@@ -39,16 +33,11 @@ from coreml_gate.github.requests import (
     AcceptRequest,
     BaselineRequest,
     MatrixRequest,
-    MergeRequest,
     StartRequest,
 )
 from coreml_gate.github.step_context import StepContext, at_work
 from coreml_gate.record import read_record, write_record
-from coreml_gate.report import FORMATS, ReportOptions
-from coreml_gate.report.log import RunnerCommand
 from coreml_gate.surroundings import Surroundings
-from coreml_gate.verdict import not_run
-from coreml_gate.writing import write_text
 
 
 def start(request: StartRequest, around: Surroundings, effects: Effects) -> int:
@@ -79,7 +68,6 @@ def _artifact_names(request: StartRequest, event: Event) -> dict[str, str]:
     return {
         "baseline-artifact": baseline_name(request.key, event.head_sha),
         "record-artifact": record_name(request.key, request.shard),
-        "base-artifact": base_name(request.key, request.shard),
         "report-artifact": report_name(request.key),
     }
 
@@ -149,46 +137,6 @@ def accept(request: AcceptRequest, around: Surroundings, effects: Effects) -> in
     return 0
 
 
-def merge(request: MergeRequest, around: Surroundings, effects: Effects) -> int:
-    """Make one Record and one folder of packages of what the jobs of a matrix left behind."""
-    del effects
-    request.to.mkdir(parents=True, exist_ok=True)
-    if request.base:
-        return _merge_bases(request.records, request.to)
-    with _reported(request.to):
-        require_all(len(request.records), request.expect)
-        merged = merge_records([read_record(folder / RECORD_NAME) for folder in request.records])
-    for folder in request.records:
-        if (folder / MODELS_FOLDER).is_dir():
-            shutil.copytree(folder / MODELS_FOLDER, request.to / MODELS_FOLDER, dirs_exist_ok=True)
-    write_record(merged.record, request.to / RECORD_NAME)
-    for line in merged.notes:
-        around.out.print(RunnerCommand(notice(line, "warning")))
-    return 0
-
-
-@contextmanager
-def _reported(folder: Path) -> Iterator[None]:
-    """Leaves a report that says what went wrong, for the step that publishes one."""
-    try:
-        yield
-    except GateError as error:
-        verdict = not_run(error.message, error.hint, error.exit_code, error.details)
-        write_text(folder / "report.json", FORMATS["json"](verdict, ReportOptions()))
-        raise
-
-
-def _merge_bases(folders: Sequence[Path], target: Path) -> int:
-    """One Record of the base, unless no job has any; and the note of the first job that left one."""
-    records = [read_record(path) for folder in folders if (path := folder / RECORD_NAME).exists()]
-    if records:
-        write_record(merge_records(without_repeats(records)).record, target / RECORD_NAME)
-    note = next((note for folder in folders if (note := read_note(folder))), None)
-    if note is not None:
-        write_note(note, target)
-    return 0
-
-
 def matrix(request: MatrixRequest, around: Surroundings, effects: Effects) -> int:
     """Which models a Mac has to look at, shared among a few jobs."""
     head = read_record(request.record / RECORD_NAME)
@@ -209,7 +157,6 @@ STEPS: Final[dict[str, Callable[[Any, Surroundings, Effects], int]]] = {
     "start": start,
     "accept": accept,
     "baseline": baseline,
-    "merge": merge,
     "matrix": matrix,
     "report": report,
     "link": link,

@@ -49,11 +49,6 @@ def record_name(key: str, shard: int = 1) -> str:
     return f"coreml-gate-record-{key}-{shard}"
 
 
-def base_name(key: str, shard: int = 1) -> str:
-    """The artifact with what one job compared with, for a later job of the same run."""
-    return f"coreml-gate-base-{key}-{shard}"
-
-
 def report_name(key: str) -> str:
     """The artifact with the report in every format."""
     return f"coreml-gate-report-{key}"

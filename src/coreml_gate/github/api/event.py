@@ -25,7 +25,8 @@ _KNOWN: Final = (
     "call `coreml-gate run` yourself."
 )
 _FITTING: Final = (
-    "`auto` fits every event; `collect` measures a pull request, `report` judges what other jobs measured, "
+    "`auto` fits every event; `open` only opens the check, `collect` measures a pull request, `report` "
+    "judges what other jobs measured, "
     "and `baseline` stores a push or a schedule."
 )
 Json = Any
@@ -41,7 +42,7 @@ class Mode(StrEnum):
     JUDGE = "judge"
     """Measure a merge queue's candidate, and conclude the check; there is nobody to comment to."""
     ANNOUNCE = "announce"
-    """Open the check run of a pull request that another workflow has begun to measure."""
+    """Open the check of a pull request that another job or workflow measures."""
     REPORT = "report"
     """Take what another workflow measured, and report it with this one's token."""
     COLLECT = "collect"
@@ -50,19 +51,29 @@ class Mode(StrEnum):
     """Judge what other jobs of this run measured, and report."""
 
 
-RequestedMode = Literal["auto", "collect", "report", "baseline"]
+RequestedMode = Literal["auto", "open", "collect", "report", "baseline"]
 """What a workflow may ask for; ``auto`` leaves the choice to the event."""
 
 MODES: Final[dict[str, dict[RequestedMode, Mode]]] = {
     "push": {"auto": Mode.BASELINE, "collect": Mode.BASELINE, "baseline": Mode.BASELINE},
     "schedule": {"auto": Mode.BASELINE, "collect": Mode.BASELINE, "baseline": Mode.BASELINE},
-    "pull_request": {"auto": Mode.COMPARE, "collect": Mode.COLLECT, "report": Mode.GATHER},
-    "merge_group": {"auto": Mode.JUDGE, "collect": Mode.COLLECT, "report": Mode.GATHER},
+    "pull_request": {
+        "auto": Mode.COMPARE,
+        "open": Mode.ANNOUNCE,
+        "collect": Mode.COLLECT,
+        "report": Mode.GATHER,
+    },
+    "merge_group": {
+        "auto": Mode.JUDGE,
+        "open": Mode.ANNOUNCE,
+        "collect": Mode.COLLECT,
+        "report": Mode.GATHER,
+    },
     "workflow_run": {"auto": Mode.REPORT, "report": Mode.REPORT},
 }
 """The mode by the event and by what is asked for; under ``workflow_run``, that of a completed one."""
 
-Work = Literal["find", "measure", "collect", "gather", "report", "store", "hand-over"]
+Work = Literal["find", "measure", "collect", "report", "store", "hand-over"]
 """A part of the action, by the word that action.yml looks for; none is a part of another."""
 
 WORK: Final[dict[Mode, tuple[Work, ...]]] = {
@@ -72,7 +83,7 @@ WORK: Final[dict[Mode, tuple[Work, ...]]] = {
     Mode.ANNOUNCE: (),
     Mode.REPORT: ("report",),
     Mode.COLLECT: ("find", "measure", "hand-over"),
-    Mode.GATHER: ("gather", "report"),
+    Mode.GATHER: ("report",),
 }
 """What is done in each mode, in this order."""
 
@@ -123,6 +134,22 @@ class Event:
     source_run: SourceRun | None = None
     queued: int | None = None
     """The pull request that a merge queue tries: its overrides count, though it gets no comment."""
+
+    @property
+    def measuring_run(self) -> SourceRun | None:
+        """The run whose Records are judged here, if other jobs or another workflow measure them."""
+        if self.mode is not Mode.GATHER:
+            return self.source_run
+        return SourceRun(
+            id=self.stamp.run,
+            event=self.name,
+            path=self.workflow_path,
+            head_sha=self.head_sha,
+            head_branch="",
+            head_owner="",
+            head_repository=None,
+            conclusion="",
+        )
 
     @property
     def blob_url(self) -> str:

@@ -14,7 +14,7 @@ from coreml_gate.config.problems import MINIMAL_EXAMPLE, MINIMAL_HINT
 from coreml_gate.errors import ConfigError, GitHubError
 from coreml_gate.gate.git import short
 from coreml_gate.github.api.client import Client, asking
-from coreml_gate.github.api.event import SourceRun
+from coreml_gate.github.api.event import Event, SourceRun
 
 READ: Final = "pull-requests: read"
 MAX_COMMENTS: Final = 1_000
@@ -79,6 +79,14 @@ def identify(client: Client, run: SourceRun) -> Identified:
     if len(current) == 1:
         return Identified(current[0])
     return Identified(None, _why_not_one(current, newer, run.head_sha))
+
+
+def if_current(pull: Pull, event: Event, notices: list[str]) -> Pull | None:
+    """The pull request, unless its newest commit is another one: an older run must not speak of it."""
+    if pull.head_sha == event.head_sha:
+        return pull
+    notices.append(f"no comment: pull request {pull.number} has a newer commit {short(pull.head_sha)}.")
+    return None
 
 
 def _comes_from(pull: PullRequest, run: SourceRun) -> bool:

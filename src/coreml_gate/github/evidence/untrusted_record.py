@@ -27,7 +27,7 @@ from coreml_gate.github.api.artifacts import (
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import SourceRun
 from coreml_gate.github.api.zips import SafeZip
-from coreml_gate.github.evidence.merge import Merged, merge_records
+from coreml_gate.github.evidence.merge import Merged, merge_records, require_all
 from coreml_gate.record import Measured, Record
 from coreml_gate.report.escape import plain, shortened
 from coreml_gate.verdict import BaselineFacts, Verdict
@@ -49,7 +49,7 @@ _OF_THE_MERGE: Final = (
 Whole = TypeVar("Whole", bound=Measured)
 
 
-def read_untrusted(client: Client, run: SourceRun, key: str) -> Merged:
+def read_untrusted(client: Client, run: SourceRun, key: str, expected: int = 1) -> Merged:
     """The Records that the jobs of an untrusted run left behind, as one of the commit that GitHub names."""
     artifacts = _newest_by_name(list_of_run(client, run.id), key)
     if not artifacts:
@@ -60,6 +60,7 @@ def read_untrusted(client: Client, run: SourceRun, key: str) -> Merged:
         )
     if len(artifacts) > MAX_SHARDS:
         raise ArtifactError(f"run {run.id} left {len(artifacts)} records, allowed {MAX_SHARDS}.", _UNTRUSTED)
+    require_all(len(artifacts), expected)
     merged = merge_records([cleaned(_read(client, artifact)) for artifact in artifacts])
     notes = (*merged.notes, *_other_commit(merged.record, run.head_sha))
     return Merged(changed(merged.record, commit=run.head_sha), notes)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from coreml_gate.config import Config
 from coreml_gate.errors import GateError, GitHubError
 from coreml_gate.github.api.client import Client
-from coreml_gate.github.api.pull_request import Pull, may_write, read_config, statements
+from coreml_gate.github.api.event import Event
+from coreml_gate.github.api.pull_request import Pull, may_write, read_config, read_pull, statements
 from coreml_gate.github.evidence.release import last_release, record_of
 from coreml_gate.github.judging.accepted_failures import apply_carried
 from coreml_gate.github.judging.config_changes import CHECK as CONFIG_CHANGES
@@ -43,6 +44,19 @@ def with_overrides(client: Client, verdict: Verdict, pull: Pull, terms: Publicat
         terms.today,
         labelled=LABEL in pull.labels,
     )
+
+
+def with_queued_overrides(
+    client: Client, verdict: Verdict, event: Event, terms: PublicationTerms, notices: list[str]
+) -> Verdict:
+    """A merge queue's candidate with the failures that its pull request accepted."""
+    number = event.queued
+    if number is None or verdict.exit_code == 0:
+        return verdict
+    pull = attempt(lambda: read_pull(client, number), notices)
+    if pull is None or pull.base_ref != event.base_ref:
+        return verdict
+    return attempt(lambda: with_overrides(client, verdict, pull, terms), notices) or verdict
 
 
 def with_carried(verdict: Verdict, baseline: Record | None, terms: PublicationTerms) -> Verdict:

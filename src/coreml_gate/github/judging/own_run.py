@@ -9,13 +9,13 @@ from coreml_gate.gate.git import short
 from coreml_gate.github.api.artifacts import RECORD_FILE
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import Event
-from coreml_gate.github.api.pull_request import Pull, read_pull
+from coreml_gate.github.api.pull_request import Pull, if_current, read_pull
 from coreml_gate.github.evidence.baseline import BaselineNote, read_note
 from coreml_gate.github.judging.known_to_github import (
     with_carried,
     with_config_and_overrides,
     with_drift,
-    with_overrides,
+    with_queued_overrides,
 )
 from coreml_gate.github.judging.no_verdict import NoVerdict, broken
 from coreml_gate.github.judging.publication import Publication, PublicationTerms, attempt
@@ -47,7 +47,9 @@ def own_publication(
     if ended is not None and judged.exit_code in INTERRUPTED:
         return _without_verdict(ended, pull, event, notices)
     if event.pull_request is None:
-        return Publication(_queued(client, judged, event, terms, notices), notices=tuple(notices))
+        return Publication(
+            with_queued_overrides(client, judged, event, terms, notices), notices=tuple(notices)
+        )
     return _of_pull_request(client, event, judged, report.parent, pull, terms, notices)
 
 
@@ -66,40 +68,19 @@ def _of_pull_request(
         return Publication(verdict, None, tuple(notices), head)
     verdict = with_config_and_overrides(client, verdict, pull, terms, notices, event.head_sha, _OWN_LIMITS)
     verdict = with_drift(client, verdict, pull, head, terms, notices)
-    return Publication(verdict, _if_current(pull, event, notices), tuple(notices), head)
+    return Publication(verdict, if_current(pull, event, notices), tuple(notices), head)
 
 
 def _without_verdict(
     why: NoVerdict, pull: Pull | None, event: Event, notices: list[str], error: GateError | None = None
 ) -> Publication:
-    current = None if pull is None else _if_current(pull, event, notices)
+    current = None if pull is None else if_current(pull, event, notices)
     return Publication(why, current, tuple(notices), error=error)
 
 
 def _pull_request_of(client: Client, event: Event, notices: list[str]) -> Pull | None:
     number = event.pull_request
     return None if number is None else attempt(lambda: read_pull(client, number), notices)
-
-
-def _if_current(pull: Pull, event: Event, notices: list[str]) -> Pull | None:
-    """The pull request, unless its newest commit is another one: an older run must not speak of it."""
-    if pull.head_sha == event.head_sha:
-        return pull
-    notices.append(f"no comment: pull request {pull.number} has a newer commit {short(pull.head_sha)}.")
-    return None
-
-
-def _queued(
-    client: Client, verdict: Verdict, event: Event, terms: PublicationTerms, notices: list[str]
-) -> Verdict:
-    """A candidate of a merge queue: what its pull request accepted holds here, too."""
-    number = event.queued
-    if number is None or verdict.exit_code == 0:
-        return verdict
-    pull = attempt(lambda: read_pull(client, number), notices)
-    if pull is None or pull.base_ref != event.base_ref:
-        return verdict
-    return attempt(lambda: with_overrides(client, verdict, pull, terms), notices) or verdict
 
 
 def _read(report: Path, note_folder: Path, terms: PublicationTerms) -> Verdict:

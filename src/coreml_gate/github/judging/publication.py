@@ -27,6 +27,8 @@ class PublicationTerms:
     """Whose comments are our own."""
     release: bool
     """Whether the last release is compared with as well."""
+    records: int
+    """How many measuring jobs must have left a Record."""
     today: date
 
 

@@ -1,12 +1,13 @@
 """The Verdict on a run that is not trusted: its numbers, the base branch's limits, the rest from GitHub."""
 
+from dataclasses import replace
 from typing import Final
 
-from coreml_gate.errors import ArtifactError, EventError, GateError
+from coreml_gate.errors import ArtifactError, EventError, GateError, RecordError
 from coreml_gate.gate.baseline import Baseline, as_baseline, no_baseline
 from coreml_gate.github.api.client import Client
-from coreml_gate.github.api.event import SourceRun
-from coreml_gate.github.api.pull_request import Pull, identify, read_config
+from coreml_gate.github.api.event import Event, SourceRun
+from coreml_gate.github.api.pull_request import Pull, identify, if_current, read_config, read_pull
 from coreml_gate.github.api.run_jobs import ended_early
 from coreml_gate.github.evidence.baseline import BaselineQuery, find, merge_base
 from coreml_gate.github.evidence.untrusted_record import read_untrusted, rejudge
@@ -15,9 +16,11 @@ from coreml_gate.github.judging.known_to_github import (
     with_config_and_overrides,
     with_drift,
     with_notes,
+    with_queued_overrides,
 )
 from coreml_gate.github.judging.no_verdict import Ending, NoVerdict, broken, unfinished
 from coreml_gate.github.judging.publication import Publication, PublicationTerms
+from coreml_gate.verdict import Verdict
 
 _BASE_LIMITS: Final = "Judged with the limits of the base branch."
 _UNFINISHED: Final[dict[str, Ending]] = {"cancelled": "cancelled", "timed_out": "timed_out"}
@@ -34,27 +37,54 @@ def reported_publication(client: Client, run: SourceRun, terms: PublicationTerms
         why = NoVerdict("failure", "not reported", f"{identified.reason}.")
         return Publication(why, notices=(identified.reason,))
     try:
-        return _judged(client, run, identified.pull, terms)
+        return _judged(client, run, identified.pull, terms, base=identified.pull.base_ref)
     except GateError as error:
         return Publication(broken(error), identified.pull, error=error)
 
 
-def _judged(client: Client, run: SourceRun, pull: Pull, terms: PublicationTerms) -> Publication:
-    config = read_config(client, pull.base_ref, terms.config)
-    try:
-        merged = read_untrusted(client, run, terms.key)
-    except ArtifactError as error:
-        if run.conclusion not in _UNFINISHED:
-            raise
-        why = unfinished(ended_early(client, run.id) or _UNFINISHED[run.conclusion])
-        return Publication(why, pull, notices=(error.sentence,))
+def gathered_publication(client: Client, event: Event, terms: PublicationTerms) -> Publication:
+    """What is published of the other jobs of this run: they ran foreign code, too."""
     notices: list[str] = []
-    baseline = _stored_baseline(client, pull, run.head_sha, terms)
+    run = event.measuring_run
+    pull = None if event.pull_request is None else read_pull(client, event.pull_request)
+    current = None if pull is None else if_current(pull, event, notices)
+    try:
+        if run is None:
+            raise EventError(f"no other job of `{event.name}` measures.", "use mode `collect` in one.")
+        found = _judged(client, run, pull, terms, base=event.base_ref, base_sha=event.base_sha)
+    except GateError as error:
+        return Publication(broken(error), current, tuple(notices), error=error)
+    judged = found.judged
+    if isinstance(judged, Verdict):
+        judged = with_queued_overrides(client, judged, event, terms, notices)
+    return replace(found, judged=judged, pull=current, notices=(*notices, *found.notices))
+
+
+def _judged(
+    client: Client,
+    run: SourceRun,
+    pull: Pull | None,
+    terms: PublicationTerms,
+    *,
+    base: str,
+    base_sha: str | None = None,
+) -> Publication:
+    config = read_config(client, base, terms.config)
+    try:
+        merged = read_untrusted(client, run, terms.key, terms.records)
+    except (ArtifactError, RecordError) as error:
+        early = ended_early(client, run.id) or _UNFINISHED.get(run.conclusion)
+        if early is None:
+            raise
+        return Publication(unfinished(early), pull, notices=(error.sentence,))
+    notices: list[str] = []
+    baseline = _stored_baseline(client, base_sha or base, run, terms)
     verdict = rejudge(config, merged.record, baseline.record, baseline.facts)
     verdict = with_carried(verdict, baseline.record, terms)
     verdict = with_notes(verdict, "record", merged.notes)
-    verdict = with_config_and_overrides(client, verdict, pull, terms, notices, run.head_sha, _BASE_LIMITS)
-    verdict = with_drift(client, verdict, pull, merged.record, terms, notices)
+    if pull is not None:
+        verdict = with_config_and_overrides(client, verdict, pull, terms, notices, run.head_sha, _BASE_LIMITS)
+        verdict = with_drift(client, verdict, pull, merged.record, terms, notices)
     return Publication(verdict, pull, tuple(notices), merged.record)
 
 
@@ -67,9 +97,9 @@ def _require_own_workflow(run: SourceRun, path: str) -> None:
         )
 
 
-def _stored_baseline(client: Client, pull: Pull, head_sha: str, terms: PublicationTerms) -> Baseline:
+def _stored_baseline(client: Client, base: str, run: SourceRun, terms: PublicationTerms) -> Baseline:
     """The merge base's Record, or an ancestor's; one that the untrusted run brought along does not count."""
-    commit = merge_base(client, pull.base_ref, head_sha)
+    commit = merge_base(client, base, run.head_sha)
     query = BaselineQuery(terms.key, commit, terms.workflow_path)
     with find(client, query) as (stored, reasons):
         if stored is not None:

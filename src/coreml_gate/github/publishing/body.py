@@ -15,6 +15,11 @@ from coreml_gate.verdict import Verdict
 
 _ROOM: Final = 1_000
 """Bytes that the links to run and page and the stamp need at most."""
+_DOCS: Final = "https://github.com/coreml-gate/coreml-gate/blob/main/docs/github.md"
+_IN_REACH: Final = (
+    "⚠️ The models' code ran as the user of this job, so the job's token was within its reach: "
+    f"[how to keep them apart]({_DOCS}#who-holds-a-token)."
+)
 _CODE: Final = re.compile(r"(```.*?```|``.*?``|`[^`\n]*`)", re.DOTALL)
 _PLACE: Final = re.compile(
     r"(?<!\]\()(?<![\w/.\\\[&;=-])((?:[\w.-]|\\_|/)+\.[a-z]{1,5}):(?:&#8203;)?(\d{1,7})\b"
@@ -22,7 +27,9 @@ _PLACE: Final = re.compile(
 """Not within an address or the text of a link; the renderer escapes underscores."""
 
 
-def body_of(judged: Verdict | NoVerdict, event: Event, options: ReportOptions) -> Callable[[str], str]:
+def body_of(
+    judged: Verdict | NoVerdict, event: Event, options: ReportOptions, *, token_in_reach: bool = False
+) -> Callable[[str], str]:
     """The body of the comment that takes the place of an earlier one, whose body it is given."""
     if isinstance(judged, NoVerdict):
         reason = described(judged)
@@ -30,7 +37,8 @@ def body_of(judged: Verdict | NoVerdict, event: Event, options: ReportOptions) -
     report = FORMATS["markdown"](judged, replace(options, limit=options.limit - _ROOM))
     linked = with_links_to_lines(report, event.blob_url)
     text = linked if len(linked.encode()) <= options.limit - _ROOM else report
-    body = f"{text.rstrip()}\n\n{run_link(event.run_url)}\n{event.stamp}\n"
+    warning = f"{_IN_REACH}\n\n" if token_in_reach else ""
+    body = f"{text.rstrip()}\n\n{warning}{run_link(event.run_url)}\n{event.stamp}\n"
     return lambda _: body
 
 

@@ -32,7 +32,7 @@ def comment_on(
     if pull is None or mode is CommentMode.OFF or context.event.can_only_read:
         return Posted("none"), []
     thread = Thread(context.client, pull.number, request.key, request.author)
-    body_after = body_of(publication.judged, context.event, options)
+    body_after = body_of(publication.judged, context.event, options, token_in_reach=request.token_in_reach)
     wanted = is_wanted(mode, publication.judged)
     try:
         posted = post(thread, context.event.stamp, body_after, wanted=wanted)

@@ -1,12 +1,11 @@
 """The step ``report``: everything that people see of a run, and its exit code."""
 
 from coreml_gate.github.api.event import Mode
-from coreml_gate.github.api.run_jobs import ended_early
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.judging.no_verdict import NoVerdict, unfinished
 from coreml_gate.github.judging.own_run import own_publication
 from coreml_gate.github.judging.publication import Publication, PublicationTerms
-from coreml_gate.github.judging.untrusted_run import reported_publication
+from coreml_gate.github.judging.untrusted_run import gathered_publication, reported_publication
 from coreml_gate.github.publishing.publish import comment_on, leave_behind, suggest
 from coreml_gate.github.publishing.status.optional import check_of
 from coreml_gate.github.publishing.status.outcome import concluded, outcome_of
@@ -52,24 +51,24 @@ def _publication(context: StepContext, request: ReportRequest) -> Publication:
         workflow_path=request.workflow or (event.workflow_path if run is None else run.path),
         author=request.author,
         release=request.release,
+        records=request.records,
         today=context.effects.clock().date(),
     )
-    if run is None:
-        ended = _ended(context, request)
-        return own_publication(context.client, event, request.report, request.baseline, terms, ended)
-    if not request.workflow:
-        context.warn([_UNPINNED])
-    return reported_publication(context.client, run, terms)
+    if run is not None:
+        if not request.workflow:
+            context.warn([_UNPINNED])
+        return reported_publication(context.client, run, terms)
+    if event.mode is Mode.GATHER:
+        return gathered_publication(context.client, event, terms)
+    ended = _ended(context, request)
+    return own_publication(context.client, event, request.report, request.baseline, terms, ended)
 
 
 def _ended(context: StepContext, request: ReportRequest) -> NoVerdict | None:
-    """How the jobs that measure were ended, if they were: this one, or the others of the run."""
-    if request.job_status == "cancelled":
-        started = request.started
-        elapsed = None if started is None else context.effects.clock().timestamp() - started
-        conclusion, reason = ending(request.job_status, elapsed, request.timeout_minutes)
-        return unfinished(conclusion, reason)
-    if context.event.mode is Mode.GATHER:
-        early = ended_early(context.client, context.event.stamp.run)
-        return None if early is None else unfinished(early)
-    return None
+    """How this job was ended, if it was."""
+    if request.job_status != "cancelled":
+        return None
+    started = request.started
+    elapsed = None if started is None else context.effects.clock().timestamp() - started
+    conclusion, reason = ending(request.job_status, elapsed, request.timeout_minutes)
+    return unfinished(conclusion, reason)

@@ -2,12 +2,21 @@
 
 import glob
 import os
+import shutil
 import sys
 import zipfile
 from pathlib import Path
 
 folder = Path(os.environ["STAND_IN_FOLDER"]) / "artifacts"
 folder.mkdir(parents=True, exist_ok=True)
+repository = f"{os.environ['GITHUB_SERVER_URL']}/{os.environ['GITHUB_REPOSITORY']}"
+run = f"{repository}/actions/runs/{os.environ['GITHUB_RUN_ID']}"
+with Path(os.environ["GITHUB_OUTPUT"]).open("a", encoding="utf-8") as outputs:
+    outputs.write(f"url={run}/artifacts/1\n")
+if os.environ["ARCHIVE"] == "false":  # one file, under its own name
+    source = Path(os.environ["PATHS"].strip())
+    shutil.copy(source, folder / source.name)
+    sys.exit()
 target = folder / f"{os.environ['NAME']}.zip"
 paths = [line.strip() for line in os.environ["PATHS"].splitlines() if line.strip()]
 roots = [Path(path.partition("*")[0].rstrip("/")) for path in paths]
