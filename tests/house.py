@@ -47,6 +47,7 @@ LAYERS: Final = (
     "variants",
     "github",
     "doctor",
+    "selftest",
     "init",
     "cli",
 )

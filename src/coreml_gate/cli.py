@@ -43,6 +43,7 @@ from coreml_gate.report.log import only_harmless, say_error
 from coreml_gate.report.progress import LiveProgress, LogProgress
 from coreml_gate.report.terminal import print_verdict
 from coreml_gate.rules import command as listing_rules
+from coreml_gate.selftest import command as testing_itself
 from coreml_gate.streams import close_screens, open_screens
 from coreml_gate.support import command as supporting
 from coreml_gate.surroundings import Surroundings
@@ -144,6 +145,7 @@ def build_parser() -> argparse.ArgumentParser:
     listing_devices.add_command(commands)
     comparing.add_command(commands)
     examining.add_command(commands)
+    testing_itself.add_command(commands)
     _add_report(commands.add_parser("report", help="render a stored report.json in another format"))
     add_commands(commands)
     return parser

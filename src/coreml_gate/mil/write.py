@@ -60,7 +60,7 @@ def _specification(function: Function) -> Message:
         _value(main.inputs.add(), value)
     block = main.block_specializations[main.opset]
     for operation in function.block.operations:
-        _operation(block.operations, operation)
+        append_operation(block.operations, operation)
     block.outputs.extend(function.block.outputs)
     return spec
 
@@ -75,7 +75,7 @@ def _describe(features: Message, values: Sequence[Value]) -> None:
         feature.type.multiArrayType.shape.extend(size or 1 for size in value.type.shape)
 
 
-def _operation(operations: Message, operation: Operation) -> None:
+def append_operation(operations: Message, operation: Operation) -> None:
     """The operation behind one ``const`` per constant argument, as coremltools writes it."""
     bound = {
         parameter: [

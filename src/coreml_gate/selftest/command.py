@@ -1,0 +1,83 @@
+"""``coreml-gate selftest``: inject known faults into the user's setup; each must turn the gate red."""
+
+import argparse
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from coreml_gate.children.process import ProcessLimits
+from coreml_gate.config.load import load_config, select_models
+from coreml_gate.frozen import changed
+from coreml_gate.gate.core_ml import CoreMlHost
+from coreml_gate.report.progress import LogProgress
+from coreml_gate.selftest.trial import Outcome, Trial, Workbench, trials
+from coreml_gate.surroundings import Surroundings
+from coreml_gate.worker.supervisor import Supervisor, limits_of
+from coreml_gate.writing import make_output_folder
+
+DEFAULT_OUTPUT: Final = Path(".coreml-gate")
+FOLDER: Final = "selftest"
+_OUTCOME_WIDTH: Final = max(map(len, get_args(Outcome)))
+
+
+def add_command(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
+    """Describe the command to the parser."""
+    parser = commands.add_parser(
+        "selftest", help="inject known faults into your own setup: each must turn the gate red"
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+    parser.add_argument("--model", metavar="NAME", help="the model to try it on; default: the first")
+    parser.add_argument(
+        "--core-ml",
+        choices=("auto", "off", "stand-in"),
+        default="auto",
+        help="auto: time a slower package on a Mac; stand-in: rehearse that with the MIL runtime",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
+    )
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Print one row per fault; 1 when one of them was not caught."""
+    config = load_config(around.folder, parsed.config)
+    model = select_models(config, [parsed.model or config.model[0].name]).model[0]
+    model = changed(model, variant=(), adversarial=False, litert=False)
+    make_output_folder(around.folder / parsed.output)
+    supervisor = Supervisor(around.environment, limits_of(config.gate))
+    bench = Workbench(
+        root=around.folder,
+        folder=around.folder / parsed.output / FOLDER,
+        options=config.gate,
+        supervisor=supervisor,
+        host=_host(parsed.core_ml, config.gate.core_ml_timeout_s, around),
+    )
+    outcomes = []
+    for trial in trials(model, bench):
+        _print(trial, around)
+        outcomes.append(trial.outcome)
+    counts = [f"{outcomes.count(name)} {name}" for name in get_args(Outcome) if name in outcomes]
+    around.out.print(f"{model.name}: {', '.join(counts)}", markup=False, highlight=False)
+    return int("not caught" in outcomes)
+
+
+def _host(wanted: str, timeout_s: float, around: Surroundings) -> CoreMlHost | None:
+    is_mac = sys.platform == "darwin"
+    if wanted == "off" or (wanted == "auto" and not is_mac):
+        return None
+    supervisor = Supervisor(around.environment, ProcessLimits(timeout_s), stand_in=not is_mac)
+    progress = LogProgress(lambda line: around.err.print(line, markup=False, highlight=False), groups=False)
+    return CoreMlHost.here("core-ml" if is_mac else "stand-in", supervisor, progress)
+
+
+def _print(trial: Trial, around: Surroundings) -> None:
+    first = f"{trial.outcome:<{_OUTCOME_WIDTH}}  "
+    lines = textwrap.wrap(
+        f"{trial.fault}: {trial.words}",
+        max(around.out.width, 60),
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+    )
+    around.out.print("\n".join(lines), markup=False, highlight=False)

@@ -1,0 +1,148 @@
+"""Measures a model as it is and with each fault: does the gate turn red, and for the right reason?"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from coreml_gate.children.job import ModelJob
+from coreml_gate.config import Config, GateOptions, ModelConfig
+from coreml_gate.errors import GateError, MeasuringError
+from coreml_gate.frozen import changed
+from coreml_gate.gate.baseline import stored_baseline
+from coreml_gate.gate.collect import environment_of_this_machine
+from coreml_gate.gate.core_ml import CoreMlHost, Stored, ask_core_ml
+from coreml_gate.gate.judge import judge
+from coreml_gate.record import ModelRecord, Record
+from coreml_gate.selftest.faults import FAULTS, CannotInjectError, Fault, Injection
+from coreml_gate.verdict import PASS_EXIT_CODE, BaselineFacts, Finding, Status, Verdict
+from coreml_gate.worker.models import measure_model
+from coreml_gate.worker.supervisor import Supervisor
+
+ONLY: Final = ("source", "conversion", "package", "numbers")
+"""What the faults show in; a diagnosis of each would take minutes."""
+_BASELINE: Final = BaselineFacts(origin="the same model without a fault", present=True)
+_OFF_A_MAC: Final = "it takes Core ML's times: run the self-test on a Mac."
+
+Outcome = Literal["caught", "not caught", "cannot tell"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one fault."""
+
+    fault: str
+    outcome: Outcome
+    words: str
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """Where models are, where packages may be written, and what measures them."""
+
+    root: Path
+    folder: Path
+    options: GateOptions
+    supervisor: Supervisor
+    host: CoreMlHost | None
+    """What times packages; ``None`` off a Mac."""
+
+
+def trials(model: ModelConfig, bench: Workbench) -> Iterator[Trial]:
+    """Measures the model as it is, then each fault of it in turn; the last trials need no measurement.
+
+    :raises MeasuringError: The model cannot be measured without a fault.
+    """
+    shutil.rmtree(bench.folder, ignore_errors=True)
+    sound = _measured(model, bench, bench.folder / "sound")
+    record = sound.record.models[0]
+    facts = sound.package(model.name)
+    if record.problem is not None or facts is None:
+        raise _unmeasurable(model, record)
+    for number, fault in enumerate(FAULTS):
+        given = Injection(model, record, sound.folder / facts.path, bench.folder / f"fault{number}")
+        yield _tried(fault, given, sound, bench)
+    yield _lost_package(model, sound, bench)
+    yield _missing_baseline(bench)
+
+
+def _unmeasurable(model: ModelConfig, record: ModelRecord) -> MeasuringError:
+    problem, conversion = record.problem, record.conversion
+    why = problem.message if problem else conversion.message if conversion else "it has no package."
+    return MeasuringError(
+        f"model `{model.name}` cannot be measured as it is: {why}",
+        "repair that, or name another model with `--model`: faults are injected into one that works.",
+        problem.exit_code if problem else MeasuringError.exit_code,
+    )
+
+
+def _tried(fault: Fault, given: Injection, sound: Stored, bench: Workbench) -> Trial:
+    if fault.needs_mac and bench.host is None:
+        return Trial(fault.name, "cannot tell", _OFF_A_MAC)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        faulty = fault.inject(given)
+    except GateError as error:
+        words = error.message if isinstance(error, CannotInjectError) else f"not injected: {error.sentence}"
+        return Trial(fault.name, "cannot tell", words)
+    config = Config(gate=bench.options, model=(given.model,))
+    measured = _measured(faulty, bench, given.folder)
+    if fault.needs_mac and bench.host is not None:
+        asked = ask_core_ml(measured, sound, {given.model.name: given.model}, bench.options, bench.host)
+        measured = Stored(asked, measured.folder)
+    before = judge(config, sound.record, sound.record, _BASELINE)
+    after = judge(config, measured.record, sound.record, _BASELINE)
+    return _compared(fault, before, after)
+
+
+def _compared(fault: Fault, before: Verdict, after: Verdict) -> Trial:
+    """A check that fails without the fault as well tells nothing about it."""
+    already = {finding.check for finding in _failures(before)}
+    new = [each for each in _failures(after) if each.check in fault.caught_by and each.check not in already]
+    if new and after.exit_code != PASS_EXIT_CODE:
+        return Trial(fault.name, "caught", f"{new[0].check}: {new[0].message}")
+    if already & {*fault.caught_by}:
+        named = ", ".join(sorted(already & {*fault.caught_by}))
+        return Trial(fault.name, "cannot tell", f"{named} fails without the fault as well.")
+    found = [each for model in after.models for each in model.findings if each.check in fault.caught_by]
+    said = "; ".join(f"{each.check}: {each.status.value}, {each.message}" for each in found)
+    return Trial(fault.name, "not caught", said or f"no finding of {' or '.join(fault.caught_by)}.")
+
+
+def _failures(verdict: Verdict) -> list[Finding]:
+    findings = (finding for model in verdict.models for finding in model.findings)
+    return [finding for finding in findings if finding.status is Status.FAIL]
+
+
+def _lost_package(model: ModelConfig, sound: Stored, bench: Workbench) -> Trial:
+    """A Record whose package got lost on its way, without a problem that says why."""
+    fault = Fault("a Record that lost its package", lambda given: given.model, ("conversion", "source"))
+    config = Config(gate=bench.options, model=(model,))
+    lost = changed(sound.record.models[0], package=None)
+    before = judge(config, sound.record, sound.record, _BASELINE)
+    return _compared(fault, before, judge(config, changed(sound.record, models=(lost,)), None, _BASELINE))
+
+
+def _missing_baseline(bench: Workbench) -> Trial:
+    name = "a baseline that is missing"
+    try:
+        stored_baseline(bench.folder / "no-such-baseline")
+    except GateError as error:
+        return Trial(name, "caught", f"exit code {error.exit_code}: {error.message}")
+    return Trial(name, "not caught", "a run went on without it.")
+
+
+def _measured(model: ModelConfig, bench: Workbench, folder: Path) -> Stored:
+    job = ModelJob(
+        only=ONLY,
+        root=bench.root,
+        record_folder=folder,
+        model=model,
+        closure="",
+        max_samples=bench.options.max_samples,
+    )
+    record = measure_model(job, bench.supervisor)
+    return Stored(
+        Record(created="", commit=None, environment=environment_of_this_machine(), models=(record,)), folder
+    )
