@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from coreml_gate.children.job import ModelJob
+from coreml_gate.errors import SourceError
+from coreml_gate.gate import collect
 from coreml_gate.gate.git import Repository
+from coreml_gate.record import ModelRecord, Problem
+from tests.builders import model_record, precision_comparison
 
 IDENTITY = {
     "GIT_AUTHOR_NAME": "Tester",
@@ -73,3 +78,28 @@ def folder(tmp_path: Path, environ: dict[str, str]) -> Folder:
     made = Folder(root, environ)
     made.git("init", "--quiet", "--initial-branch=main")
     return made
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored Records stand for children: what is tested is what is measured, compared and reported.
+
+    The source file decides: an import that fails is a problem, a sum before its factor breaks half precision.
+    """
+    monkeypatch.setattr(collect, "measure_with_variants", lambda job, *_: _recorded(job))
+
+
+def _recorded(job: ModelJob) -> ModelRecord:
+    source = (job.root / job.model.source.partition(":")[0]).read_text(encoding="utf-8")
+    known = {"name": job.model.name, "content": job.closure}
+    if "no_such_module" in source:
+        problem = Problem(
+            kind="source-error",
+            message="there is no module `no_such_module`.",
+            hint="install it.",
+            exit_code=SourceError.exit_code,
+        )
+        return ModelRecord(**known, problem=problem)
+    if "x.sum(" in source:
+        return model_record(**known, precision=(precision_comparison(psnr=2.6),))
+    return model_record(**known)

@@ -1,4 +1,4 @@
-"""Two commits in, one verdict out: through real git, real children and the real converter."""
+"""Two commits in, one verdict out: through real git and, where numbers matter, real children."""
 
 import json
 import os
@@ -103,6 +103,7 @@ def test_a_change_that_overflows_in_half_precision_is_stopped(project: Folder) -
     assert project.git("worktree", "list").count("\n") == 0
 
 
+@pytest.mark.usefixtures("recorded")
 def test_a_model_whose_files_did_not_change_is_skipped_with_the_reason(project: Folder) -> None:
     project.commit({"models/other.py": SAFE + "\n# a remark\n"})
 
@@ -142,6 +143,7 @@ def test_the_stand_in_rehearses_what_a_mac_does_and_never_passes_for_one(project
     assert "no number is Core ML" in (outcome.folder / "comment.md").read_text()
 
 
+@pytest.mark.usefixtures("recorded")
 def test_a_base_that_does_not_build_blocks_nobody_and_is_named(project: Folder) -> None:
     project.git("checkout", "--quiet", "main")
     project.commit({"models/other.py": "import no_such_module\n"})
@@ -154,6 +156,7 @@ def test_a_base_that_does_not_build_blocks_nobody_and_is_named(project: Folder) 
     assert "no_such_module" in (outcome.folder / "comment.md").read_text()
 
 
+@pytest.mark.usefixtures("recorded")
 def test_a_base_without_a_readable_configuration_is_named(project: Folder) -> None:
     project.git("checkout", "--quiet", "main")
     project.commit({"coreml-gate.toml": "[[model]\n"})
@@ -167,6 +170,7 @@ def test_a_base_without_a_readable_configuration_is_named(project: Folder) -> No
     assert "this is not TOML" in outcome.report["baseline"]["origin"]
 
 
+@pytest.mark.usefixtures("recorded")
 def test_a_strict_gate_stops_at_a_base_that_cannot_be_read(project: Folder) -> None:
     project.git("checkout", "--quiet", "main")
     project.commit({"coreml-gate.toml": "[[model]\n"})
@@ -179,6 +183,7 @@ def test_a_strict_gate_stops_at_a_base_that_cannot_be_read(project: Folder) -> N
     assert "configuration of the base commit" in outcome.err.getvalue()
 
 
+@pytest.mark.usefixtures("recorded")
 def test_uncommitted_changes_are_refused_until_allowed(project: Folder) -> None:
     project.write({"models/other.py": SAFE + "\n# not committed\n"})
 
@@ -203,6 +208,7 @@ def test_a_shallow_clone_without_the_base_says_how_to_get_it(project: Folder, tm
     assert "fetch-depth: 0" in outcome.err.getvalue()
 
 
+@pytest.mark.usefixtures("recorded")
 def test_a_stored_baseline_takes_the_place_of_a_rebuild(project: Folder) -> None:
     first = run(project, "--model", "sum", "--output", ".coreml-gate/stored")
     assert first.exit_code == 0
@@ -216,6 +222,7 @@ def test_a_stored_baseline_takes_the_place_of_a_rebuild(project: Folder) -> None
     assert precision["status"] == "fail"
 
 
+@pytest.mark.usefixtures("recorded")
 def test_outside_of_git_every_model_is_judged_by_the_absolute_limits(tmp_path: Path) -> None:
     root = tmp_path / "plain"
     (root / "models").mkdir(parents=True)
