@@ -200,6 +200,13 @@ def test_a_mean_and_a_product_are_added_up_wide(bench: MakeBench, expression: st
     assert diagnose(made.case, made.ranges, RepairRequest()).hazards == ()
 
 
+def test_a_product_ends_earlier_on_the_neural_engine(bench: MakeBench) -> None:
+    made = bench(DRIFT.format(expression="nn.functional.linear(x, torch.full((2, x.shape[-1]), 5.0)) * 1e-4"))
+    (found,) = diagnose(made.case, made.ranges, RepairRequest()).hazards
+    assert (found.kind, found.operation_type, found.bites_in) == ("overflow", "linear", "neural-engine")
+    assert 32_752 == found.bound < found.reaches < 65_504
+
+
 def test_what_bites_on_the_neural_engine_alone_is_repaired_there(bench: MakeBench) -> None:
     made = bench(DRIFT.format(expression="torch.cat([x.sum(-1, keepdim=True) * 7e-4, x[:, :4]], -1)"))
     repair = diagnose(made.case, made.ranges, RepairRequest("neural-engine", made.convert_again)).repair

@@ -18,6 +18,7 @@ from coreml_gate.diagnose.ranges import Range
 from coreml_gate.mil.index import Index, constants_in
 from coreml_gate.mil.ir import Constant, Function, Operation
 from coreml_gate.record import Hazard, HazardKind
+from coreml_gate.runtime.ops.neural_engine import GREATEST_PRODUCT
 
 GREATEST_HALF: Final = 65504.0
 NEAR: Final = 4.0
@@ -39,6 +40,8 @@ _PASS_ON: Final = {
     "slice_by_index",
 }
 _VANISHED: Final = 0.01
+_PRODUCTS: Final = {"conv", "conv_transpose", "einsum", "linear", "matmul"}
+"""What ends at half the half range on the Neural Engine."""
 _SUMS: Final = {
     "avg_pool", "conv", "einsum", "linear", "matmul", "reduce_mean", "reduce_sum", "reduce_sum_square",
     "reduce_l1_norm", "reduce_l2_norm", "layer_norm", "instance_norm", "l2_norm",
@@ -181,14 +184,17 @@ def _hazard(
     errors: OperationErrors | None,
 ) -> Hazard:
     origin = origins.get(item.operation, Origin())
+    kind = by_name[item.operation].type if item.operation in by_name else "input"
+    on_engine = errors is not None and errors.mode == "neural-engine"
+    ends_early = on_engine and item.kind == "overflow" and kind in _PRODUCTS
     return Hazard(
         kind=item.kind,
         operation=item.operation,
-        operation_type=by_name[item.operation].type if item.operation in by_name else "input",
+        operation_type=kind,
         module=origin.module,
         place=origin.place,
         reaches=item.reaches,
-        bound=item.bound,
+        bound=GREATEST_PRODUCT if ends_early else item.bound,
         bites_in=None if errors is None else errors.mode,
     )
 
