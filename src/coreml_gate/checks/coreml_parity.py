@@ -49,11 +49,25 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return (skipped(NAME, "Core ML", NO_MAC),)
     if not facts.runs:
         return (skipped(NAME, "Core ML", "the model allows none of the hardware that was asked for."),)
+    facts = _floored(facts, evidence)
     groups: dict[tuple[str, ...], list[_Answer]] = {}
     for each in facts.runs:
         answer = _Answer(each, _finding(each, facts, evidence), _who((each,), facts))
         groups.setdefault(answer.fault, []).append(answer)
     return tuple(_joined(answers, facts) for answers in groups.values())
+
+
+def _floored(facts: CoreMlFacts, evidence: Evidence) -> CoreMlFacts:
+    runs = (
+        changed(
+            run,
+            against_source=evidence.floored(run.against_source),
+            against_runtime=evidence.floored(run.against_runtime),
+        )
+        for run in facts.runs
+    )
+    ours = evidence.floored(facts.runtime_against_source)
+    return changed(facts, runs=tuple(runs), runtime_against_source=ours)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a check may look at, and how it says that there is nothing to look at."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -9,7 +9,7 @@ from coreml_gate.config import Limits, ModelConfig
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.mil.diff import read_outline
 from coreml_gate.mil.diff_matching import Matching, match, partners
-from coreml_gate.record import Environment, Metric, ModelRecord
+from coreml_gate.record import Comparison, Environment, Metric, ModelRecord
 from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
 
@@ -52,6 +52,12 @@ class Evidence:
     def partners(self) -> Mapping[str, str] | None:
         """The baseline's operation for each of the head's, by plain names."""
         return None if self.matching is None else partners(self.matching)
+
+    def floored(self, comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
+        """Comparisons of another process, with the source's own rounding known to this Record."""
+        source = self.head.source
+        floors = {} if source is None else {each.output: each.error for each in source.floors}
+        return tuple(replace(each, floor=floors.get(each.output, each.floor)) for each in comparisons)
 
     @property
     def toolchain_changes(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from coreml_gate.config.rules import OLDEST
 from coreml_gate.criteria import Violation, by_output, engine_violations, gravest_first, least_psnr
 from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.devices import devices, that_run
+from coreml_gate.frozen import changed
 from coreml_gate.record import DeviceFacts
 from coreml_gate.timing.rounds import percentile_95
 from coreml_gate.verdict import Finding, Status
@@ -62,6 +63,11 @@ def _finding(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) -> 
         return skipped(NAME, subject, facts.skipped)
     if facts.ending is not None:
         return _ended(facts, subject)
+    facts = changed(
+        facts,
+        against_source=evidence.floored(facts.against_source),
+        against_runtime=evidence.floored(facts.against_runtime),
+    )
     raised = gravest_first(_violations(facts, limits, evidence))
     return Finding(
         check=NAME,

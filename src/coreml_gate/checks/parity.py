@@ -66,6 +66,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
             *details(diagnosis),
             *(f"also: {violation.message}" for violation in raised[1:]),
             *(evidence.toolchain_changes if base else ()),
+            *_no_floor(evidence, raised),
             *(sample_line(comparison) for comparison in group),
         ),
         file=file,
@@ -76,6 +77,13 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
 def _diagnosis(evidence: Evidence) -> ParityDiagnosis | None:
     diagnosis = evidence.head.parity_diagnosis
     return diagnosis if diagnosis is not None and diagnosis.asked_by == "samples" else None
+
+
+def _no_floor(evidence: Evidence, raised: tuple[Violation, ...]) -> tuple[str, ...]:
+    source = evidence.head.source
+    if not raised or source is None or not source.no_float64:
+        return ()
+    return (f"the source's own rounding is not known, it could not run in float64: {source.no_float64}",)
 
 
 def _failure(violation: Violation) -> str:

@@ -33,5 +33,5 @@ def least_psnr(comparisons: Iterable[Comparison]) -> float | None:
     other elements would pass for an answer.
     """
     compared = (each for each in comparisons if each.same_shape)
-    values = (0.0 if each.nonfinite_mismatches else each.psnr for each in compared)
+    values = (0.0 if each.nonfinite_mismatches else each.decibels for each in compared)
     return min((value for value in values if value is not None), default=None)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from coreml_gate.criteria.by_output import Group, comparable
-from coreml_gate.criteria.sentences import name_of, place_of, values_at
-from coreml_gate.record import Comparison
+from coreml_gate.criteria.sentences import SIDES, name_of, place_of, values_at
+from coreml_gate.record import FLOOR_TIMES, Comparison
 from coreml_gate.verdict import SEVERITY, Status
 from coreml_gate.wording import number, passing_maximum, passing_minimum, percent
 
@@ -30,6 +30,16 @@ def gravest_first(violations: Iterable[Violation | None]) -> tuple[Violation, ..
     """What was violated; violations of one status stay in the order in which they are judged."""
     found = [violation for violation in violations if violation is not None]
     return tuple(sorted(found, key=lambda violation: SEVERITY.index(violation.status), reverse=True))
+
+
+def beyond_floor(group: Group) -> tuple[Comparison, ...]:
+    """The samples whose difference is more than the source's own rounding."""
+    return tuple(comparison for comparison in comparable(group) if not comparison.is_within_floor)
+
+
+def _with_values(group: Group) -> tuple[Comparison, ...]:
+    """Of those, the samples whose values mean something: noise has no direction and no best class."""
+    return tuple(comparison for comparison in beyond_floor(group) if not comparison.is_noise)
 
 
 def unfit(group: Group, integers: Status) -> tuple[Violation, ...]:
@@ -76,7 +86,7 @@ def unequal(group: Group, status: Status) -> Violation | None:
 
 def relative_error(group: Group, limit: float) -> Violation | None:
     """The greatest difference, judged as a share of the greatest reference value of its sample."""
-    worst = max(comparable(group), key=lambda each: each.relative_error, default=None)
+    worst = max(beyond_floor(group), key=lambda each: each.relative_error, default=None)
     if worst is None or worst.relative_error <= limit:
         return None
     return Violation(
@@ -87,23 +97,30 @@ def relative_error(group: Group, limit: float) -> Violation | None:
 
 def describe_error(worst: Comparison, limit: float, values: str = "") -> str:
     """``greatest difference 0.3 at (0, 7) of sample 3, allowed 0.0004 (0.0001 of the greatest value, 4)``."""
-    if worst.max_reference > 0:
-        allowed = (
-            f"{number(limit * worst.max_reference)} "
-            f"({number(limit)} of the greatest value, {number(worst.max_reference)})"
-        )
-    else:
-        allowed = f"{number(limit)} (absolute, because the {name_of(worst.reference)} is all zeros)"
     return (
         f"greatest difference {number(worst.max_abs_error)} at {place_of(worst.max_abs_place, worst.sample)}"
-        f"{values}, allowed {allowed}"
+        f"{values}, allowed {_allowed_error(worst, limit)}"
     )
+
+
+def _allowed_error(worst: Comparison, limit: float) -> str:
+    if worst.relative_error > limit and worst.is_within_floor:
+        most = number(FLOOR_TIMES * worst.floor)
+        return f"{most} ({FLOOR_TIMES:g} times the source's own float32 rounding, {number(worst.floor)})"
+    if worst.is_noise:
+        return (
+            f"{number(limit * worst.scale)} ({number(limit)} of what flows into an output that is zero but "
+            f"for rounding, about {number(worst.scale)})"
+        )
+    if worst.max_reference > 0:
+        return f"{number(limit * worst.scale)} ({number(limit)} of the greatest value, {number(worst.scale)})"
+    return f"{number(limit)} (absolute, because the {SIDES[worst.reference]} is all zeros)"
 
 
 def psnr(group: Group, least: float | None) -> Violation | None:
     """The signal-to-noise ratio of the worst sample; an exact sample has none and passes."""
     value, sample = min(
-        ((each.psnr, each.sample) for each in comparable(group) if each.psnr is not None),
+        ((each.decibels, each.sample) for each in beyond_floor(group) if each.decibels is not None),
         default=(None, 0),
     )
     if value is None or least is None or value >= least:
@@ -117,7 +134,7 @@ def psnr(group: Group, least: float | None) -> Violation | None:
 def cosine(group: Group, least: float | None) -> Violation | None:
     """The cosine similarity of the worst sample; one that is all zeros has none."""
     value, sample = min(
-        ((each.cosine, each.sample) for each in comparable(group) if each.cosine is not None),
+        ((each.cosine, each.sample) for each in _with_values(group) if each.cosine is not None),
         default=(None, 0),
     )
     if value is None or least is None or value >= least:
@@ -131,7 +148,7 @@ def cosine(group: Group, least: float | None) -> Violation | None:
 
 def top_one(group: Group, margin: float) -> Violation | None:
     """Another best class, where the reference's two best scores are too far apart for a near-tie."""
-    ranked = [(each.top1, each.sample) for each in comparable(group) if each.top1 is not None]
+    ranked = [(each.top1, each.sample) for each in _with_values(group) if each.top1 is not None]
     worst, sample = max(ranked, key=lambda pair: pair[0].worst_gap, default=(None, 0))
     if worst is None or worst.worst_gap <= margin:
         return None

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -88,10 +88,16 @@ def diagnose_parity(failure: Failure, clock: Callable[[], float] = time.perf_cou
     )
 
 
-def comparisons(reference: Outputs, candidate: Outputs, index: int) -> tuple[Comparison, ...]:
-    """Source against the float32 package, output by output."""
+def comparisons(
+    reference: Outputs, candidate: Outputs, index: int, floors: Mapping[str, float] | None = None
+) -> tuple[Comparison, ...]:
+    """Source against the float32 package, output by output; ``floors`` are the source's own rounding."""
+    known = floors or {}
     pairs = zip(reference, candidate.values(), strict=True)
-    return tuple(compare(name, index, reference[name], array, ("source", "fp32")) for name, array in pairs)
+    return tuple(
+        compare(name, index, reference[name], array, ("source", "fp32"), known.get(name, 0.0))
+        for name, array in pairs
+    )
 
 
 def _first_wrong(failure: Failure) -> tuple[FirstWrong, int]:

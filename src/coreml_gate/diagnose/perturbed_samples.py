@@ -1,10 +1,9 @@
 """Changed samples on which wrong conversions show that ordinary samples do not reach."""
 
-import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -17,10 +16,12 @@ from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbations import EXACT, LARGE, PERTURBATIONS, Kind, kind_of, resized
 from coreml_gate.diagnose.source_watch import SourceWatch
 from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.in_double import in_double, outputs_in_double
 from coreml_gate.engines.mil import MilEngine
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import PackageError, SourceError
 from coreml_gate.measure.compare import compare
+from coreml_gate.measure.noise_floor import noise_floors
 from coreml_gate.measure.shapes import ShapeCase
 from coreml_gate.record import Comparison, PerturbedSample
 
@@ -145,22 +146,31 @@ def _compared(sides: SourceAndPackage, attempt: _Attempt) -> tuple[Comparison, .
     if has_parity(first, sides.limits):
         return first if any(flags.any() for flags in kept.values()) else ()
     try:
+        floors = noise_floors(sides.source, in_double(sides.source), attempt.sample, reference)
+    except SourceError:  # no float64: the limits alone decide
+        floors = {}
+    try:
         kept = _that_count(sides, attempt, reference, candidate)
     except SourceError:  # refuses the same sample a unit in the last place further
         return ()
-    return _restricted(reference, candidate, kept)
+    return _restricted(reference, candidate, kept, floors)
 
 
-def _restricted(reference: Outputs, candidate: Outputs, kept: Mapping[str, Flags]) -> tuple[Comparison, ...]:
+def _restricted(
+    reference: Outputs,
+    candidate: Outputs,
+    kept: Mapping[str, Flags],
+    floors: Mapping[str, float] | None = None,
+) -> tuple[Comparison, ...]:
     """Output by output, with zeros on both sides where an element does not count."""
-    found = []
+    found, known = [], floors or {}
     for name, array in reference.items():
         other = candidate[name]
         if array.shape == np.shape(other):
             if array.size and not kept[name].any():
                 continue
             array, other = np.where(kept[name], array, 0), np.where(kept[name], other, 0)  # noqa: PLW2901  # what counts of them
-        found.append(compare(name, 0, array, other, ("source", "fp32")))
+        found.append(compare(name, 0, array, other, ("source", "fp32"), known.get(name, 0.0)))
     return tuple(found)
 
 
@@ -213,13 +223,8 @@ def _steps(
 
 def _in_double(engine: SourceEngine, sample: Sample) -> Outputs | None:
     """The source in float64; nothing where it cannot, as with weights that are no parameters."""
-    model = engine.source.model
-    if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
-        return None
-    wide = replace(engine, source=replace(engine.source, model=copy.deepcopy(model).double()))
-    given = {name: value.double() if value.is_floating_point() else value for name, value in sample.items()}
     try:
-        return wide.run(given)
+        return outputs_in_double(engine, sample)
     except SourceError:
         return None
 

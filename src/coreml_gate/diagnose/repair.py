@@ -50,6 +50,8 @@ class HalfPrecisionCase:
     mode: HalfMode = "fp16"
     kept: tuple[str, ...] = ()
     """``keep-fp32`` as it is configured: a repair adds to it."""
+    floors: tuple[float, ...] = ()
+    """The noise floor of each output in order; none where it is not known."""
 
     @property
     def half(self) -> frozenset[str]:
@@ -91,8 +93,9 @@ class Trial:
         for sample in tuple(self._order):
             outputs = _run(model, self._case.inputs[sample])
             wide = self._wide[sample].values()
-            for (name, output), reference in zip(outputs.items(), wide, strict=True):
-                yield compare(name, sample, reference, output, ("fp32", self._case.mode))
+            floors = self._case.floors or (0.0,) * len(outputs)
+            for (name, output), reference, floor in zip(outputs.items(), wide, floors, strict=True):
+                yield compare(name, sample, reference, output, ("fp32", self._case.mode), floor)
 
 
 def _run(model: Model, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,12 @@ _MOST_TOP_ONE_DIMENSIONS: Final = 3
 
 
 def compare(
-    output: str, sample: int, reference: Array, candidate: Array, sides: tuple[Side, Side]
+    output: str,
+    sample: int,
+    reference: Array,
+    candidate: Array,
+    sides: tuple[Side, Side],
+    floor: float = 0.0,
 ) -> Comparison:
     """Compares one output of one sample: shapes, then the non-finite pattern, then errors.
 
@@ -45,6 +50,7 @@ def compare(
         "reference_shape": reference.shape,
         "candidate_shape": candidate.shape,
         "elements": reference.size,
+        "floor": floor,
     }
     if reference.shape != candidate.shape:
         return Comparison(**identity)

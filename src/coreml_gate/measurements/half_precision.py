@@ -66,9 +66,15 @@ def _case(bench: "Bench", packages: "Packages") -> "HalfPrecisionCase":
     if packages.origins is None:
         wide = widened(packages.shipped)
         origins = {name: Origin(variable=name) for name in half_operations(packages.shipped)}
-    config = bench.job.model
+    config, reference = bench.job.model, bench.reference
     return HalfPrecisionCase(
-        wide, packages.shipped, origins, bench.inputs, config.limits.precision, kept=config.keep_fp32
+        wide,
+        packages.shipped,
+        origins,
+        bench.inputs,
+        config.limits.precision,
+        kept=config.keep_fp32,
+        floors=tuple(reference.known_floors.get(name, 0.0) for name in reference.output_names or ()),
     )
 
 

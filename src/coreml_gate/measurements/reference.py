@@ -1,6 +1,8 @@
 """What a package is compared with: the source, its samples and its outputs; and a package as a source."""
 
 import shutil
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,13 +11,19 @@ from typing import Final, Literal
 from coreml_gate.children.job import ModelJob
 from coreml_gate.convert.capture import Route
 from coreml_gate.engines.engine import Outputs
+from coreml_gate.engines.in_double import in_double
 from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import Source, load_source
 from coreml_gate.engines.torch_source import SourceEngine
+from coreml_gate.errors import SourceError
+from coreml_gate.measure.noise_floor import noise_floors
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.torch_graph import TorchGraph
 
 PACKAGE_NAME: Final = "package.mlpackage"
+_FLOOR_SAMPLES: Final = 3
+_FLOOR_SECONDS: Final = 1.0
+"""Of this thread's own time: a large model runs once in float64, a small one on three samples."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,30 @@ class Reference:
         if self.engine is None:
             return ()
         return tuple(self.engine.run(sample, index) for index, sample in enumerate(self.samples.samples))
+
+    @cached_property
+    def floors(self) -> Mapping[str, float] | SourceError:
+        """How far each output in float32 is from float64, over a few samples; or why that cannot be told."""
+        engine, samples = self.engine, self.samples.samples
+        if engine is None or not self.outputs:
+            return {}
+        worst: dict[str, float] = {}
+        started = time.thread_time()
+        try:
+            wide = in_double(engine)
+            for sample, outputs in zip(samples[:_FLOOR_SAMPLES], self.outputs, strict=False):
+                found = noise_floors(engine, wide, sample, outputs)
+                worst = {name: max(error, worst.get(name, 0.0)) for name, error in found.items()}
+                if time.thread_time() - started > _FLOOR_SECONDS:
+                    break
+        except SourceError as error:
+            return error
+        return worst
+
+    @property
+    def known_floors(self) -> Mapping[str, float]:
+        """The floors, none where they cannot be told."""
+        return {} if isinstance(self.floors, SourceError) else self.floors
 
     @property
     def output_names(self) -> tuple[str, ...] | None:

@@ -32,7 +32,7 @@ class Runs:
 
 def run_both(reference: Reference, mil: MilEngines) -> Runs:
     """Each sample through both packages, while the float32 one's values are watched."""
-    ranges = Ranges()
+    ranges, floors = Ranges(), reference.known_floors
     halves: list[Outputs] = []
     parity: list[Comparison] = []
     precision: list[Comparison] = []
@@ -41,8 +41,9 @@ def run_both(reference: Reference, mil: MilEngines) -> Runs:
         of_wide, of_shipped = mil.wide.run(sample, ranges.observe), mil.shipped.run(sample)
         halves.append(of_shipped)
         if reference.outputs:
-            parity += comparisons(reference.outputs[index], of_wide, index)
+            parity += comparisons(reference.outputs[index], of_wide, index, floors)
         precision += [
-            compare(name, index, of_wide[name], of_shipped[name], ("fp32", "fp16")) for name in of_wide
+            compare(name, index, of_wide[name], of_shipped[name], ("fp32", "fp16"), floors.get(name, 0.0))
+            for name in of_wide
         ]
     return Runs(tuple(parity), tuple(precision), ranges.of, tuple(halves))

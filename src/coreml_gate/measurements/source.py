@@ -7,7 +7,7 @@ from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.errors import SourceError
 from coreml_gate.measurements.measurement import problem_of_ending
-from coreml_gate.record import ChildEnding, ConversionFacts, Problem, SourceFacts
+from coreml_gate.record import ChildEnding, ConversionFacts, NoiseFloor, Problem, SourceFacts
 
 if TYPE_CHECKING:
     from coreml_gate.measurements.bench import Bench
@@ -54,4 +54,6 @@ def _facts(reference: "Reference") -> SourceFacts:
         random_samples=samples.random,
         untrained_signs=untrained_signs(state),
         sensitivity=tuple(value for value in varied if value is not None),
+        floors=tuple(NoiseFloor(output=name, error=error) for name, error in reference.known_floors.items()),
+        no_float64=reference.floors.message if isinstance(reference.floors, SourceError) else "",
     )

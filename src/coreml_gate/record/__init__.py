@@ -10,9 +10,11 @@ History of the format:
 
 from coreml_gate.record.base import Measured, Part, Side, WrappedPart
 from coreml_gate.record.comparison import (
+    FLOOR_TIMES,
     Comparison,
     ElementIndex,
     MetricValue,
+    NoiseFloor,
     NonFinite,
     OutputSensitivity,
     TopOne,
@@ -84,6 +86,7 @@ from coreml_gate.record.rules import RuleMatch, RulePlace
 from coreml_gate.record.source import ConversionFacts, Environment, MissingOperation, Problem, SourceFacts
 
 __all__ = [
+    "FLOOR_TIMES",
     "SCHEMA_VERSION",
     "AcceptedFailure",
     "AlignmentState",
@@ -119,6 +122,7 @@ __all__ = [
     "MissingOperation",
     "ModelRecord",
     "ModuleCost",
+    "NoiseFloor",
     "NonFinite",
     "OffEngine",
     "Opened",

@@ -1,7 +1,8 @@
 """Two sides compared, metrics, and how far an output varies, as a Record holds them."""
 
+import math
 import sys
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt
 from pydantic.dataclasses import dataclass
@@ -10,6 +11,9 @@ from coreml_gate.record.base import FORM, Measured, Side
 
 NonFinite = Literal["NaN", "+inf", "-inf"]
 """What JSON has no number for, by name: an overflow, a mask and an undefined result differ in their cure."""
+FLOOR_TIMES: Final = 4.0
+"""Two executions in float32 may each be off by the floor, to either side, and on other samples by more."""
+_FLOAT32_BITS: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORM)
@@ -69,6 +73,8 @@ class Comparison:
     cosine: float | None = None
     """``None`` when a side is all zeros."""
     top1: TopOne | None = None
+    floor: NonNegativeFloat = 0.0
+    """The noise floor: how far the source in float32 is from itself in float64; 0 where it is not known."""
 
     @property
     def same_shape(self) -> bool:
@@ -76,10 +82,37 @@ class Comparison:
         return self.reference_shape == self.candidate_shape
 
     @property
+    def is_noise(self) -> bool:
+        """Whether the reference is zero but for rounding: its values are no answer, and no scale."""
+        return self.floor > 0 and self.max_reference <= FLOOR_TIMES * self.floor
+
+    @property
+    def is_within_floor(self) -> bool:
+        """Whether the source's own rounding in float32 explains the difference."""
+        return self.floor > 0 and self.max_abs_error <= FLOOR_TIMES * self.floor
+
+    @property
+    def scale(self) -> float:
+        """What errors are shares of: the greatest reference value, or 1 where the reference is all zeros.
+
+        An output that is zero but for rounding is compared with what flows into it: float32 rounds that by
+        2**-24, which is what is left of it.
+        """
+        if self.is_noise:
+            return self.floor * 2**_FLOAT32_BITS
+        return self.max_reference if self.max_reference > 0 else 1.0
+
+    @property
     def relative_error(self) -> float:
-        """``max_abs_error`` as a share of ``max_reference``; absolute where the reference is all zeros."""
-        scale = self.max_reference if self.max_reference > 0 else 1.0
-        return min(self.max_abs_error / scale, sys.float_info.max)
+        """``max_abs_error`` as a share of :attr:`scale`."""
+        return min(self.max_abs_error / self.scale, sys.float_info.max)
+
+    @property
+    def decibels(self) -> float | None:
+        """``psnr`` with :attr:`scale` as the peak."""
+        if self.psnr is None or not self.is_noise:
+            return self.psnr
+        return self.psnr + 20 * math.log10(self.scale / (self.max_reference or 1.0))
 
 
 class MetricValue(Measured):
@@ -88,6 +121,13 @@ class MetricValue(Measured):
     name: str
     side: Side
     value: float
+
+
+class NoiseFloor(Measured):
+    """How far an output of the source in float32 is from the same in float64, over a few samples."""
+
+    output: str
+    error: NonNegativeFloat
 
 
 class OutputSensitivity(Measured):

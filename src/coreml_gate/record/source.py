@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from coreml_gate.record.base import Measured, Part
-from coreml_gate.record.comparison import OutputSensitivity
+from coreml_gate.record.comparison import NoiseFloor, OutputSensitivity
 
 
 class Environment(Measured):
@@ -47,6 +47,10 @@ class SourceFacts(Part):
     untrained_signs: tuple[str, ...] = ()
     """Why the model looks randomly initialised; empty when it looks trained."""
     sensitivity: tuple[OutputSensitivity, ...] = ()
+    floors: tuple[NoiseFloor, ...] = ()
+    """Its own rounding in float32, output by output; none where float64 gives another answer."""
+    no_float64: str = ""
+    """Why it could not run in float64; empty where it could, or is a package."""
 
 
 class MissingOperation(Measured):

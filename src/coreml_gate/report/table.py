@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from coreml_gate import figures
 from coreml_gate.checks import columns
 from coreml_gate.checks.check import Column, Show
+from coreml_gate.checks.evidence import LOST
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
 
 
@@ -56,7 +57,8 @@ def _gravity(model: ModelVerdict) -> tuple[int, int]:
 
 
 def _is_filled(check: str, column: Column, models: Iterable[ModelVerdict]) -> bool:
-    return any(column.says_something(found) for model in models for found in _figured(model, check))
+    found = (finding for model in models for finding in _figured(model, check))
+    return any(column.says_something(finding) and finding.message != LOST for finding in found)
 
 
 def _figured(model: ModelVerdict, check: str) -> list[Finding]:

@@ -1,0 +1,45 @@
+"""The source in float64: how much of a difference is its own rounding?"""
+
+import copy
+from dataclasses import replace
+
+import torch
+
+from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.torch_source import SourceEngine
+from coreml_gate.errors import SourceError
+
+_WAY_OUT = "differences are judged by the limits alone."
+
+
+def in_double(engine: SourceEngine) -> SourceEngine:
+    """The same source with its weights in float64, as a copy.
+
+    Raises :class:`SourceError` where there is no module to copy: a captured program keeps its types.
+    """
+    model = engine.source.model
+    if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        raise SourceError("a captured program computes in the types it was captured with.", _WAY_OUT)
+    try:
+        wide = copy.deepcopy(model).double()
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(f"the module cannot be copied: {error}.", _WAY_OUT) from error
+    return replace(engine, source=replace(engine.source, model=wide))
+
+
+def sample_in_double(sample: Sample) -> Sample:
+    """The same numbers in float64; integers and flags as they are."""
+    return {name: value.double() if value.is_floating_point() else value for name, value in sample.items()}
+
+
+def greatest_given(engine: SourceEngine, sample: Sample) -> float:
+    """The greatest magnitude among a sample's numbers and the module's weights: what flows into an output."""
+    model = engine.source.model
+    weights = model.state_dict().values() if isinstance(model, torch.nn.Module) else ()
+    given = (value for value in (*sample.values(), *weights) if value.is_floating_point() and value.numel())
+    return max((float(value.abs().max()) for value in given), default=0.0)
+
+
+def outputs_in_double(engine: SourceEngine, sample: Sample) -> Outputs:
+    """One sample through the source in float64; raises :class:`SourceError` where it cannot."""
+    return in_double(engine).run(sample_in_double(sample))

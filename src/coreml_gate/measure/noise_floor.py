@@ -1,0 +1,43 @@
+"""How far is an output of the source in float32 from the same in float64? Nothing below it is a fault.
+
+A float64 run that gives another answer is no floor: branches may depend on the type, and a source that draws
+random numbers would excuse everything.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.in_double import greatest_given, sample_in_double
+from coreml_gate.engines.torch_source import SourceEngine
+
+MOST: Final = 1e-3
+"""Of the greatest value: more is another answer and no rounding."""
+MOST_OF_GIVEN: Final = 256 * 2.0**-24
+"""Of the greatest input or weight: what 256 roundings leave of values that cancel, however small the rest."""
+
+
+def noise_floors(
+    engine: SourceEngine, wide: SourceEngine, sample: Sample, reference: Outputs
+) -> dict[str, float]:
+    """The floor of each floating-point output of one sample; an output with another answer has none.
+
+    :param wide: The same source in float64.
+    :raises SourceError: The source cannot run in float64.
+    """
+    precise = wide.run(sample_in_double(sample))
+    given = greatest_given(engine, sample)
+    floors = ((name, _floor(array, precise[name], given)) for name, array in reference.items())
+    return {name: floor for name, floor in floors if floor is not None}
+
+
+def _floor(single: np.ndarray, double: np.ndarray, greatest_given: float) -> float | None:
+    if single.dtype.kind != "f" or single.shape != double.shape:
+        return None
+    kept = np.isfinite(single)
+    if not np.array_equal(kept, np.isfinite(double)):
+        return None
+    error = float(np.abs(single[kept].astype(float) - double[kept].astype(float)).max(initial=0.0))
+    greatest = float(np.abs(double[kept]).max(initial=0.0))
+    return error if error <= max(MOST * greatest, MOST_OF_GIVEN * greatest_given) else None
