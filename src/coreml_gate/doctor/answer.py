@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from pydantic import BaseModel
+
+from coreml_gate.doctor.recording import Recording
 from coreml_gate.record import ComputeUnits
 from coreml_gate.worker.supervisor import Supervisor
 
@@ -33,6 +36,13 @@ class Subject:
     units: tuple[ComputeUnits, ...]
     versions: Mapping[str, str]
     """Of the installed packages."""
+    recording: Recording | None = None
+    """Takes the raw facts behind the answers, if they are to be kept."""
+
+    def keep(self, name: str, facts: BaseModel | Mapping[str, Any]) -> None:
+        """Keep facts for the recording, if there is one."""
+        if self.recording is not None:
+            self.recording.keep(name, facts)
 
     @property
     def can_predict(self) -> bool:

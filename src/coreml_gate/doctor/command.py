@@ -6,6 +6,8 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -15,8 +17,10 @@ from coreml_gate.children.process import ProcessLimits
 from coreml_gate.doctor.answer import Probe, Subject
 from coreml_gate.doctor.children import examine_children
 from coreml_gate.doctor.models import examine_models
+from coreml_gate.doctor.recording import Recording
 from coreml_gate.doctor.toolchain import examine_toolchain
-from coreml_gate.engines.machine import describe_machine
+from coreml_gate.engines.devicectl import OPENING_S
+from coreml_gate.engines.machine import ask_system, describe_machine
 from coreml_gate.gate.core_ml import STAND_IN
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.worker.core_ml import ALL_UNITS, units_to_run
@@ -42,6 +46,9 @@ def add_command(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is
     parser.add_argument(
         "--stand-in", action="store_true", help="off a Mac: rehearse with the MIL runtime, which says so"
     )
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE.zip", help="keep the raw answers, without a word about you"
+    )
     parser.set_defaults(command=run)
 
 
@@ -49,7 +56,8 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print one row per thing tried; 1 when one is not ok."""
     wanted = None if parsed.units is None else tuple(parsed.units)
     is_mac = sys.platform == "darwin"
-    outcomes: list[str] = []
+    probes: list[Probe] = []
+    recording = _recording(around) if parsed.record else None
     with tempfile.TemporaryDirectory(prefix="coreml-gate-") as folder:
         subject = Subject(
             folder=Path(folder),
@@ -59,13 +67,27 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
             is_mac=is_mac,
             units=units_to_run("ALL", wanted, around.environment),
             versions={name: version(name) for name in _PACKAGES},
+            recording=recording,
         )
         for answer in examine(subject):
             around.out.print("\n".join(_rows(answer, around.out.width)), markup=False, highlight=False)
-            outcomes.append(answer.outcome)
+            probes.append(answer)
+        if recording is not None:
+            recording.ask(partial(ask_system, within_s=OPENING_S), Path(folder))
+    if recording is not None:
+        recording.keep("answers", {each.what: asdict(each) for each in probes})
+        recording.keep("versions", subject.versions)
+        recording.write(around.folder / parsed.record)
+        around.out.print(f"recorded in {parsed.record}", markup=False, highlight=False)
+    outcomes = [each.outcome for each in probes]
     counts = {name: outcomes.count(name) for name in ("ok", "not ok", "cannot tell")}
     around.out.print(", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False)
     return int(counts["not ok"] > 0 or (parsed.strict and counts["cannot tell"] > 0))
+
+
+def _recording(around: Surroundings) -> Recording:
+    home = around.environment.get("HOME", "")
+    return Recording(home=home, user=around.environment.get("USER") or Path(home).name)
 
 
 def examine(subject: Subject) -> Iterator[Probe]:

@@ -3,16 +3,17 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from coreml_gate.children.job import MachineJob, PackageAsked
+from coreml_gate.children.job import MachineJob, PackageAsked, PackageJob
 from coreml_gate.children.reference_data import reference_beside
 from coreml_gate.criteria import least_psnr
 from coreml_gate.doctor.answer import OFF_A_MAC, Outcome, Probe, Subject
 from coreml_gate.doctor.toolchain import AVAILABLE_FROM, macos_version
+from coreml_gate.measurements.core_ml_behaviour import Behaviour
 from coreml_gate.measurements.trial_packages import TrialPackages
 from coreml_gate.record import ChildEnding, CoreMlRun, Machine, Placement, Timing
 from coreml_gate.timing import ALPHA, decide
 from coreml_gate.timing.self_test import judge_self_test
-from coreml_gate.worker.core_ml import plan_of, predict_on
+from coreml_gate.worker.core_ml import plan_of, predict_on, run_package
 from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, time_packages
 
 LEAST_PSNR: Final = 50.0
@@ -23,6 +24,7 @@ _MAX_RATIO: Final = 1.05
 
 def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float]) -> Iterator[Probe]:
     """Every answer as soon as it is known: machine, packages, predictions, placement, timing."""
+    subject.keep("machine", machine)
     yield of_machine(machine, is_mac=subject.is_mac)
     report = subject.supervisor.run(MachineJob(only=("trial-packages",), folder=subject.folder / "trial"))
     packages = report.events.parts.content(TrialPackages)
@@ -39,7 +41,9 @@ def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float
         yield from _predictions(name, asked, subject, machine)
     plain = packages["convolution"]
     yield too_old("compute plan", machine) or _plan(plain, subject)
-    yield of_timing(_timed(plain, subject, clock))
+    timing = _timed(plain, subject, clock)
+    subject.keep("timing", timing)
+    yield of_timing(timing)
 
 
 def _predictions(name: str, asked: PackageAsked, subject: Subject, machine: Machine) -> Iterator[Probe]:
@@ -48,7 +52,26 @@ def _predictions(name: str, asked: PackageAsked, subject: Subject, machine: Mach
         return
     reference, folder = reference_beside(asked.path), subject.folder / name
     for run in predict_on(asked, reference, subject.units, folder, subject.supervisor):
+        subject.keep(f"run-{name}-{run.units}", run)
         yield of_run(name, run, machine)
+    if subject.recording is not None:
+        _record_behaviour(name, asked, subject)
+
+
+def _record_behaviour(name: str, asked: PackageAsked, subject: Subject) -> None:
+    for units in subject.units:
+        job = PackageJob(
+            only=("core-ml-behaviour",),
+            folder=subject.folder / name / f"behaviour-{units}",
+            package=asked,
+            units=units,
+            reference=reference_beside(asked.path),
+            stand_in=subject.supervisor.stand_in,
+        )
+        report = run_package(job, subject.supervisor)
+        facts = report.events.parts.get(Behaviour) or report.failure
+        if facts is not None:
+            subject.keep(f"behaviour-{name}-{units}", facts)
 
 
 def too_old(what: str, machine: Machine) -> Probe | None:
@@ -116,7 +139,9 @@ def _is_right(run: CoreMlRun) -> bool:
 def _plan(asked: PackageAsked, subject: Subject) -> Probe:
     if subject.supervisor.stand_in:
         return Probe("compute plan", "cannot tell", "what stands in for Core ML has none.", OFF_A_MAC)
-    return of_plan(plan_of(asked, "ALL", subject.folder / "plan", subject.supervisor))
+    placement = plan_of(asked, "ALL", subject.folder / "plan", subject.supervisor)
+    subject.keep("placement", placement)
+    return of_plan(placement)
 
 
 def of_plan(placement: Placement) -> Probe:

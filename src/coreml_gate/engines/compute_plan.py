@@ -67,6 +67,37 @@ def read_plan(
     return placement_of(tuple(_planned(plan, each) for each in operations), units)
 
 
+@dataclass(frozen=True)
+class ListedOperation:
+    """One operation of a plan as Core ML gives it, constants included; ``None`` where it gives nothing."""
+
+    name: str
+    type: str
+    device: ComputeDevice | None
+    supported: tuple[ComputeDevice, ...]
+    cost: float | None
+
+
+def list_plan(compiled: Path, units: ComputeUnits, default: str) -> tuple[ListedOperation, ...]:
+    """Every operation of the default function's own block, for a recording: nothing is left out."""
+    plan = MLComputePlan.load_from_path(str(compiled), compute_units=ct.ComputeUnit[units])
+    program = plan.model_structure.program
+    operations = () if program is None else program.functions[default].block.operations
+    return tuple(_listed(plan, each) for each in operations)
+
+
+def _listed(plan: MLComputePlan, operation: Any) -> ListedOperation:  # noqa: ANN401 - coremltools' operation
+    usage = plan.get_compute_device_usage_for_mlprogram_operation(operation)
+    cost = plan.get_estimated_cost_for_mlprogram_operation(operation)
+    return ListedOperation(
+        name=operation.outputs[0].name if operation.outputs else "",
+        type=operation.operator_name,
+        device=None if usage is None else _device(usage.preferred_compute_device),
+        supported=() if usage is None else tuple(map(_device, usage.supported_compute_devices)),
+        cost=None if cost is None else float(cost.weight),
+    )
+
+
 def placement_of(operations: Sequence[Planned], units: ComputeUnits) -> Placement:
     """Counts, segments, and what is not on the Neural Engine; what Core ML leaves open stays open."""
     devices = [each.device for each in operations]

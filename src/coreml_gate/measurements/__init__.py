@@ -9,6 +9,7 @@ from typing import Final
 from coreml_gate.children.events import AnyPart, Vocabulary
 from coreml_gate.measurements import (
     conversion,
+    core_ml_behaviour,
     core_ml_cold_load,
     core_ml_plan,
     core_ml_predict,
@@ -44,6 +45,7 @@ MEASUREMENTS: Final[dict[str, Measurement | SingleMeasurement]] = {
     "core-ml-plan": core_ml_plan,
     "core-ml-cold-load": core_ml_cold_load,
     "core-ml-timing": core_ml_timing,
+    "core-ml-behaviour": core_ml_behaviour,
     "device": device,
     "native-module": native_module,
     "trial-packages": trial_packages,
