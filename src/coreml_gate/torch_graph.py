@@ -47,6 +47,11 @@ class TorchCall(GraphPart):
     unread: dict[str, str] = Field(default_factory=dict)
     """Arguments that decide the result and that the converter never looks at, with their values."""
 
+    @property
+    def place(self) -> str:
+        """``models/net.py:12``; empty where the call comes from a library."""
+        return f"{self.file}:{self.line}" if self.file else ""
+
 
 class TorchGraph(GraphPart):
     """All operations in order, those of nested blocks included."""

@@ -285,8 +285,9 @@ class Net(nn.Module):
     facts = bench(text, input=X).convert().facts
     assert (facts.status, facts.route) == ("failed", "export")
     assert [(item.operation, item.count) for item in facts.missing] == [("i0", 2), ("fmod", 1)]
-    (note,) = facts.notes
-    assert note.startswith("the trace route failed: no converter for")
+    plain, trace = facts.notes
+    assert plain.startswith("plain coremltools refuses this model: no converter for")
+    assert trace.startswith("the trace route failed: no converter for")
     assert "torch.remainder" in facts.hint
     assert "register_torch_op" in facts.hint
 
@@ -343,3 +344,41 @@ def test_progress_bars_and_version_warnings_are_silent(
     captured = capfd.readouterr()
     assert captured.err == ""
     assert set(captured.out.splitlines()) == {"from the source"}
+
+
+ATTENTION = """
+class Net(nn.Module):
+    def forward(self, x):
+        q = x.view(1, 6, 2, 4).transpose(1, 2)
+        return nn.functional.scaled_dot_product_attention(q, q, q{mask})
+"""
+
+
+@pytest.mark.parametrize("mask", ["", ", is_causal=True", ", attn_mask=torch.ones(6, 6).tril() * 2"])
+def test_attention_stays_whole_where_the_target_has_it(bench: MakeBench, mask: str) -> None:
+    options = {"input": (ModelInput(name="x", shape=(1, 6, 8)),), "precision": "float32"}
+    fused = bench(ATTENTION.format(mask=mask), deployment_target="iOS18", **options).convert()
+    assert (fused.facts.status, fused.facts.route, fused.facts.notes) == ("converted", "export", ())
+    assert "scaled_dot_product_attention" in saved(fused.package).operations
+    older = bench(ATTENTION.format(mask=mask), deployment_target="iOS17", **options).convert()
+    assert "scaled_dot_product_attention" not in saved(older.package).operations
+
+
+@pytest.mark.parametrize(
+    "body", ["nn.functional.celu(x)", "nn.functional.logsigmoid(x)", "torch.addcmul(x, x, x)"]
+)
+def test_what_plain_coremltools_refuses_is_said(bench: MakeBench, body: str) -> None:
+    """It converts only after torch's decompositions: a script of the team's would fail."""
+    text = f"class Net(nn.Module):\n    def forward(self, x):\n        return {body}\n"
+    facts = bench(text, input=X, precision="float32", deployment_target="iOS18").convert().facts
+    assert (facts.status, facts.route) == ("converted", "decomposed")
+    assert facts.notes[0].startswith("plain coremltools refuses this model: no converter for `")
+
+
+def test_what_torchs_decompositions_take_apart_is_exported_whole(bench: MakeBench) -> None:
+    body = "nn.functional.grid_sample(x, torch.zeros(1, 4, 4, 2), align_corners=False)"
+    text = f"class Net(nn.Module):\n    def forward(self, x):\n        return {body}\n"
+    inputs = (ModelInput(name="x", shape=(1, 3, 8, 8)),)
+    done = bench(text, input=inputs, precision="float32").convert()
+    assert done.facts.route == "undecomposed"
+    assert saved(done.package).operations == ["resample"]

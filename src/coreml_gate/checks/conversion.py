@@ -5,7 +5,7 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.record import ConversionFacts, MissingOperation
+from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, first_and_more, listed, number
 
@@ -21,12 +21,19 @@ _WORDS: Final[Mapping[str, str]] = {
 
 _WITH_PACKAGE: Final = ("converted", "not-needed")
 _HINTS: Final[Mapping[str, str]] = {
-    "failed": 'try the other route (conversion = "trace" or "export"), or a converter of another version.',
+    "failed": "write that part otherwise, or convert with a script of your own (`convert`).",
     "crashed": 'try the other route (conversion = "trace" or "export"); the details hold its last lines.',
     "timed-out": "raise `step-timeout-s` in [gate], or make the traced program smaller (an unrolled loop?).",
     "out-of-memory": "raise `step-memory-mb` in [gate], or use a runner with more memory.",
 }
 
+_ROUTES: Final[Mapping[str, str]] = {
+    "export": "export",
+    "decomposed": "export with torch's core decompositions",
+    "undecomposed": "export without decompositions",
+    "trace": "trace",
+    "none": "your own conversion",
+}
 _TWINS: Final[Mapping[str, str]] = {
     "converted": "",
     "called-again": "its float32 twin: the same callable with `compute_precision` = FLOAT32",
@@ -69,7 +76,7 @@ def _unexplained(facts: ConversionFacts | None) -> Finding:
 
 def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
     effort = "taken from the cache" if facts.cached else f"in {number(facts.seconds)} s"
-    how = f"made by `{facts.maker}`" if facts.maker else f"converted by way of {facts.route}"
+    how = f"made by `{facts.maker}`" if facts.maker else f"converted by way of {_ROUTES[facts.route]}"
     base = None if evidence.base is None else evidence.base.conversion
     other_route = base is not None and base.status == "converted" and base.route != facts.route
     return Finding(
@@ -80,9 +87,19 @@ def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
         details=(
             *((_TWINS[facts.twin],) if facts.maker else ()),
             *facts.notes,
-            *((f"the baseline was converted by way of {base.route}",) if base and other_route else ()),
+            *(
+                (f"the baseline was converted by way of {_ROUTES[base.route]}",)
+                if base and other_route
+                else ()
+            ),
         ),
     )
+
+
+def _own_words(facts: ConversionFacts) -> tuple[str, ...]:
+    """What the converter said, where the message holds the cause in its place."""
+    explained = facts.refused is not None and facts.refused.cause
+    return tuple(facts.message.splitlines()) if explained and not facts.missing else ()
 
 
 def _which_ships(evidence: Evidence) -> str:
@@ -101,6 +118,7 @@ def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
         hint=facts.hint or (_MISSING_HINT if facts.missing else _HINTS[facts.status]),
         details=(
             *(_missing_line(operation) for operation in facts.missing),
+            *_own_words(facts),
             *facts.notes,
             *((f"the baseline: {base.status} by way of {base.route}",) if base else ()),
             *facts.log_tail,
@@ -113,10 +131,29 @@ def _failure(facts: ConversionFacts) -> str:
         names = [f"`{missing.operation}` ({missing.count}x)" for missing in facts.missing]
         return (
             f"package: not converted, the converter lacks {counted(len(names), 'torch operation')}: "
-            f"{first_and_more(names, 5)}."
+            f"{first_and_more(names, 5)}{_first_at(facts.refused)}."
         )
+    if facts.refused is not None and (facts.refused.cause or facts.refused.place):
+        return f"package: not converted{_where(facts.refused)}: {_why(facts.refused, facts.message)}"
     words = f"package: not converted, {_words(facts)} after {number(facts.seconds)} s"
     return f"{words}: {facts.message}" if facts.message else f"{words}."
+
+
+def _first_at(at: RefusedOperation | None) -> str:
+    return f", first at {at.place}" if at is not None and at.place else ""
+
+
+def _where(at: RefusedOperation) -> str:
+    what = f"the pass `{at.optimisation_pass}`" if at.optimisation_pass else f"`{at.operation}`"
+    named = bool(at.optimisation_pass or at.operation)
+    module = f" of module `{at.module}`" if at.module else ""
+    place = f" at {at.place}" if at.place else ""
+    return (f", {what}{module}" if named else "") + place
+
+
+def _why(at: RefusedOperation, message: str) -> str:
+    """The cause in words; the converter's own words where they are not known, and in the details else."""
+    return f"{at.cause}." if at.cause else message.splitlines()[-1]
 
 
 def _words(facts: ConversionFacts) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
 
 import coremltools as ct
 import numpy as np
@@ -20,7 +20,11 @@ from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, restored
 from coreml_gate.wording import names_and_more
 
-Route = Literal["export", "trace"]
+Route = Literal["export", "decomposed", "undecomposed", "trace"]
+"""``export`` keeps fused operations where the deployment target has them, as coremltools documents it, and
+else reduces the program to core ATen. The two after it are the other form, which has other converters."""
+_KEEP_FUSED: Final = frozenset({"iOS18"})
+"""Deployment targets with an operation for attention as a whole."""
 _SHOWN_PLACES = 3
 
 
@@ -49,13 +53,21 @@ def routes(source: Source, config: ModelConfig) -> tuple[Route, ...]:
     ``auto`` prefers torch.export, which sees in-place writes and control flow that a trace loses silently.
     Recurrent layers are traced first: export unrolls them over the time steps into thousands of operations.
     """
-    if source.kind == "exported-program":
-        return ("export",)
-    if source.kind == "torchscript":
+    if source.kind == "torchscript" or (source.kind == "module" and config.conversion == "trace"):
         return ("trace",)
-    if config.conversion == "auto":
-        return ("trace", "export") if _is_recurrent(source) else ("export", "trace")
-    return (config.conversion,)
+    exports: tuple[Route, ...] = ("export", "decomposed" if _keeps_fused(config) else "undecomposed")
+    if source.kind == "exported-program" or config.conversion == "export":
+        return exports
+    return ("trace", *exports) if _is_recurrent(source) else (*exports, "trace")
+
+
+def documented_export(config: ModelConfig) -> Route:
+    """The route that does what coremltools documents for ``torch.export``: ``run_decompositions({})``."""
+    return "export" if _keeps_fused(config) else "undecomposed"
+
+
+def _keeps_fused(config: ModelConfig) -> bool:
+    return config.deployment_target in _KEEP_FUSED
 
 
 def capture(route: Route, source: Source, samples: Samples, config: ModelConfig) -> Captured:
@@ -73,10 +85,24 @@ def capture(route: Route, source: Source, samples: Samples, config: ModelConfig)
 
 
 def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    return (_undecomposed if _keeps_fused(config) else _decomposed)(source, samples, config)
+
+
+def _decomposed(source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    return _exported(source, samples, config, None)
+
+
+def _undecomposed(source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    """As coremltools documents it: attention, normalisations and activations stay whole."""
+    return _exported(source, samples, config, {})
+
+
+def _exported(
+    source: Source, samples: Samples, config: ModelConfig, decompositions: dict[Any, Any] | None
+) -> Captured:
     """Exports without strict mode, which runs the module's own Python: what is exported is what runs.
 
-    Strict mode analyses bytecode instead and refuses more. The default decompositions reduce the graph to
-    core ATen, for which coremltools knows more converters than for the undecomposed one.
+    Strict mode analyses bytecode instead and refuses more. ``None`` means torch's default decompositions.
     """
     ranges = flexible_dimensions(config)
     if isinstance(source.model, ExportedProgram):
@@ -90,7 +116,7 @@ def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:
         args = tuple(value.clone() for value in sample.values())
         with torch.no_grad():
             program = torch.export.export(module, args, dynamic_shapes=shapes, strict=False)
-    decomposed = program.run_decompositions()
+    decomposed = program.run_decompositions(decompositions)
     check_flexible(decomposed, samples.names, ranges)
     unrolled = ("recurrent layers are unrolled over the time steps",) if _is_recurrent(source) else ()
     buffers = dict(decomposed.named_buffers())
@@ -119,6 +145,8 @@ def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
 
 _ROUTES: Mapping[Route, Callable[[Source, Samples, ModelConfig], Captured]] = {
     "export": _export,
+    "decomposed": _decomposed,
+    "undecomposed": _undecomposed,
     "trace": _trace,
 }
 

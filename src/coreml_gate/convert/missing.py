@@ -8,7 +8,6 @@ from coremltools.converters.mil.frontend.torch.converter import TorchConverter
 from coremltools.converters.mil.frontend.torch.utils import sanitize_op_kind
 from torch.export import ExportedProgram
 
-from coreml_gate.convert.capture import Route
 from coreml_gate.convert.graph_names import exported_name, module_path, readable
 from coreml_gate.convert.support import is_convertible
 from coreml_gate.record import MissingOperation
@@ -26,8 +25,6 @@ _WAYS_OUT = {
     "diff": "write `x[..., 1:] - x[..., :-1]`",
     "fmod": "write `torch.remainder(x, y)` where x and y have the same sign",
     "new_ones": "write `torch.ones(...)`",
-    "lstm.input": 'use `conversion = "trace"`, which keeps the layer whole',
-    "gru.input": 'use `conversion = "trace"`, which keeps the layer whole',
 }
 
 
@@ -63,17 +60,12 @@ def missing_message(missing: Sequence[MissingOperation]) -> str:
     return "\n".join(lines)
 
 
-def missing_hint(missing: Sequence[MissingOperation], untried: Route | None = None) -> str:
-    """The ways out: what is known for the operation, then what works for every one.
-
-    ``untried`` is the other route where the configuration kept it from being tried; a route that failed as
-    well is no way out.
-    """
+def missing_hint(missing: Sequence[MissingOperation]) -> str:
+    """The ways out: what is known for the operation, then what works for every one."""
     ways = {item.operation: _WAYS_OUT.get(_without_suffix(item.operation)) for item in missing}
     known = [f"`{operation}`: {way}" for operation, way in ways.items() if way is not None]
-    other = "" if untried is None else f', take the other route (`conversion = "{untried}"`)'
     general = (
-        f"write the operation with others{other}, or register a converter with "
+        "write the operation with others, or register a converter with "
         "`coremltools.converters.mil.register_torch_op` in the source's file"
     )
     return "; ".join([*known, general]) + "."

@@ -1,32 +1,35 @@
 """Converts a source twice: a float32 twin to compare with the source, and the package that ships."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import coremltools as ct
 
 from coreml_gate.config import Compression, ModelConfig
 from coreml_gate.convert.cache import ConversionCache
-from coreml_gate.convert.capture import Captured, Route, capture, routes
+from coreml_gate.convert.capture import Captured, Route, capture, documented_export, routes
 from coreml_gate.convert.compress import compress
 from coreml_gate.convert.conversion import ORIGINS, PACKAGE, Conversion, Task, task_of
-from coreml_gate.convert.failures import ConversionFailedError, converter_errors, in_one_line
+from coreml_gate.convert.failures import ConversionFailedError, converter_errors, explained, in_one_line
 from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.interface import input_types
 from coreml_gate.convert.key import conversion_key
 from coreml_gate.convert.missing import missing_hint, missing_message, missing_operations
 from coreml_gate.convert.origins import Origin
 from coreml_gate.convert.packages import save, save_packages, to_half
+from coreml_gate.convert.refusal import refused_operation
+from coreml_gate.convert.remedies import remedy
 from coreml_gate.convert.shims import identity_shims
 from coreml_gate.convert.team import team_package
 from coreml_gate.convert.twin import float32_twin
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.frozen import changed
-from coreml_gate.record import ConversionFacts, MissingOperation
-from coreml_gate.torch_graph import GRAPH, write_graph
+from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation
+from coreml_gate.torch_graph import GRAPH, TorchGraph, write_graph
 
 
 def convert(
@@ -52,14 +55,16 @@ def convert(
     task = task_of(source, samples, config, folder)
     if config.convert is not None or config.package is not None:
         return _by_team(task, started, clock)
-    failures: list[tuple[Route, ConversionFailedError]] = []
+    failures: Failures = []
     for route in routes(source, config):
+        if route.endswith("decomposed") and not failures[-1][1].captured:
+            continue  # torch.export fails there as it did
         try:
             made = _along(route, task, cache, closure)
         except ConversionFailedError as failure:
             failures.append((route, failure))
         else:
-            notes = (*source.notes, *_fallback_notes(failures), *made.facts.notes)
+            notes = (*source.notes, *_fallback_notes(failures, task), *made.facts.notes)
             facts = changed(made.facts, seconds=clock() - started, notes=notes)
             return replace(made, facts=facts)
     return Conversion(_failed(failures, task, clock() - started), None, None, graph=folder / GRAPH)
@@ -127,8 +132,12 @@ def convert_shipped(
 
 def _along(route: Route, task: Task, cache: ConversionCache | None, closure: str) -> Conversion:
     """One route to the end; what was captured and converted before comes from the cache."""
-    with converter_errors(task.source.root):
-        captured = capture(route, task.source, task.samples, task.config)
+    try:
+        with converter_errors(task.source.root):
+            captured = capture(route, task.source, task.samples, task.config)
+    except ConversionFailedError as failure:
+        failure.captured = False
+        raise
     key = None if cache is None else conversion_key(captured, task, closure)
     if cache is None or key is None:
         return _converted(captured, task, route)
@@ -141,43 +150,84 @@ def _along(route: Route, task: Task, cache: ConversionCache | None, closure: str
 
 
 def _converted(captured: Captured, task: Task, route: Route) -> Conversion:
+    try:
+        return _packaged(captured, task, route)
+    except ConversionFailedError as failure:
+        stopped = failure.__cause__ and refused_operation(failure.__cause__, captured, task.source.root)
+        if stopped:
+            failure.refused = stopped
+        raise explained(failure) from failure.__cause__
+
+
+def _packaged(captured: Captured, task: Task, route: Route) -> Conversion:
     with converter_errors(task.source.root), identity_shims() as shims:
         missing = missing_operations(captured.model, input_types(task.samples, task.config, captured.program))
-        _keep_graph(captured, task, missing)
+        graph = _keep_graph(captured, task, missing)
         if missing:
-            raise ConversionFailedError(missing_message(missing), missing=missing)
+            failure = ConversionFailedError(missing_message(missing), missing=missing)
+            failure.refused = _first_missing(graph)
+            raise failure
         reference, package = save_packages(captured, task)
     notes = [f"`{name}` has no converter in coremltools, ours passes its input on" for name in shims]
     facts = ConversionFacts(status="converted", route=route, notes=(*captured.notes, *notes))
     return Conversion(facts, reference, package, task.folder / ORIGINS, task.folder / GRAPH)
 
 
-def _keep_graph(captured: Captured, task: Task, missing: tuple[MissingOperation, ...]) -> None:
+def _first_missing(graph: TorchGraph) -> RefusedOperation:
+    call = next((call for call in graph.calls if call.support != "works"), None)
+    if call is None:
+        return RefusedOperation()
+    operation = call.operation.rpartition("::")[2]
+    return RefusedOperation(operation=operation, module=call.module, place=call.place)
+
+
+def _keep_graph(captured: Captured, task: Task, missing: tuple[MissingOperation, ...]) -> TorchGraph:
     kinds = [item.operation for item in missing]
     graph = graph_of(captured.model, task.source.root, kinds, captured.frozen_places, captured.filled_states)
     write_graph(graph, task.folder / GRAPH)
+    return graph
 
 
-def _fallback_notes(failures: list[tuple[Route, ConversionFailedError]]) -> list[str]:
-    return [f"the {route} route failed: {in_one_line(failure)}" for route, failure in failures]
+_ROUTES: Final[Mapping[Route, str]] = {
+    "export": "the export route",
+    "decomposed": "the export route with torch's core decompositions",
+    "undecomposed": "the export route without decompositions",
+    "trace": "the trace route",
+}
+Failures = list[tuple[Route, ConversionFailedError]]
 
 
-def _failed(
-    failures: list[tuple[Route, ConversionFailedError]], task: Task, seconds: float
-) -> ConversionFacts:
-    (route, first), *others = failures
+def _fallback_notes(failures: Failures, task: Task) -> list[str]:
+    """What had to be done otherwise than the documented call does, and why."""
+    documented = documented_export(task.config)
+    return [
+        (
+            f"plain coremltools refuses this model: {in_one_line(failure)}"
+            if route == documented and failure.captured
+            else f"{_ROUTES[route]} failed: {in_one_line(failure)}"
+        )
+        for route, failure in failures
+    ]
+
+
+def _says_least(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, int]:
+    """The failure that is told in full: one whose cause is known, and which lacks the fewest converters."""
+    failure = attempt[1]
+    return not (failure.refused.cause or failure.missing or failure.hint), len(failure.missing)
+
+
+def _failed(failures: Failures, task: Task, seconds: float) -> ConversionFacts:
+    route, main = min(failures, key=_says_least)
+    others = [each for each in failures if each[1] is not main]
+    way_out = missing_hint(main.missing) if main.missing else main.hint
+    found = remedy(task, failures)
     return ConversionFacts(
         status="failed",
         route=route,
         seconds=seconds,
-        missing=first.missing,
-        message=first.message,
-        hint=missing_hint(first.missing, _untried(task, route)) if first.missing else first.hint,
-        notes=(*task.source.notes, *_fallback_notes(others)),
+        missing=main.missing,
+        message=main.message,
+        hint=f"converts with {found} (tried)" + (f"; or {way_out}" if way_out else ".") if found else way_out,
+        refused=main.refused,
+        notes=(*task.source.notes, *_fallback_notes(others, task)),
     )
-
-
-def _untried(task: Task, route: Route) -> Route | None:
-    """The other route, where the configuration alone kept it from being tried."""
-    chosen = task.source.kind == "module" and task.config.conversion == route
-    return ("trace" if route == "export" else "export") if chosen else None

@@ -1,11 +1,12 @@
 """From "parity fails" to the operation, the optimisation pass if one is to blame, and the other route."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from torch.export import ExportedProgram
 
@@ -31,7 +32,13 @@ from coreml_gate.mil.package import read_package
 from coreml_gate.record import Comparison, FirstWrong, OtherRoute, ParityDiagnosis
 
 _APART: Final = "the source and the package cannot be set side by side"
-_OTHER: Final[dict[Route, Route]] = {"export": "trace", "trace": "export"}
+_OTHERS: Final[Mapping[Route, tuple[Route, ...]]] = {
+    "export": ("trace",),
+    "decomposed": ("trace",),
+    "undecomposed": ("trace",),
+    "trace": ("export", "decomposed", "undecomposed"),
+}
+"""Other ways to capture a source, in the order in which a conversion tries them."""
 
 
 @dataclass(frozen=True)
@@ -194,10 +201,9 @@ def _wrong_pass(failure: Failure, mapper: Mapper) -> FirstWrong:
 def _other_route(failure: Failure) -> OtherRoute | None:
     """Converts by the route that was not taken; ``None`` where the source has only one."""
     free = changed(failure.config, conversion="auto")
-    other = _OTHER[failure.route]
-    if other not in routes(failure.source, free):
-        return None
-    try:
-        return OtherRoute(route=other, agrees=_agrees(failure, _mapper(failure, other).mapped()))
-    except (ConversionFailedError, GateError):
-        return OtherRoute(route=other, agrees=None)
+    others = [route for route in _OTHERS[failure.route] if route in routes(failure.source, free)]
+    named: Literal["export", "trace"] = "export" if failure.route == "trace" else "trace"
+    for other in others:
+        with contextlib.suppress(ConversionFailedError, GateError):
+            return OtherRoute(route=named, agrees=_agrees(failure, _mapper(failure, other).mapped()))
+    return OtherRoute(route=named, agrees=None) if others else None

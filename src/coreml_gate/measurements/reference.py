@@ -33,13 +33,13 @@ class Packages:
     shipped: Package
     wide: Package
     origins: Path | None = None
-    route: Literal["export", "trace", "none"] = "none"
+    route: Literal["export", "decomposed", "undecomposed", "trace", "none"] = "none"
     graph: TorchGraph | None = None
 
     @property
     def route_taken(self) -> Route:
         """The route by which they were converted, or the one that is tried first."""
-        return "trace" if self.route == "trace" else "export"
+        return "export" if self.route == "none" else self.route
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,14 @@ from coreml_gate.record.parts import (
     UnsupportedOperations,
 )
 from coreml_gate.record.rules import RuleMatch, RulePlace
-from coreml_gate.record.source import ConversionFacts, Environment, MissingOperation, Problem, SourceFacts
+from coreml_gate.record.source import (
+    ConversionFacts,
+    Environment,
+    MissingOperation,
+    Problem,
+    RefusedOperation,
+    SourceFacts,
+)
 
 __all__ = [
     "FLOOR_TIMES",
@@ -142,6 +149,7 @@ __all__ = [
     "PredictedPlacement",
     "Problem",
     "Record",
+    "RefusedOperation",
     "Repair",
     "Rewrite",
     "RuleMatch",

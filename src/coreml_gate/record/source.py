@@ -62,13 +62,29 @@ class MissingOperation(Measured):
     """Paths of the modules that call it, the first few."""
 
 
+class RefusedOperation(Measured):
+    """Where a conversion stopped, and why in words; what is not known is empty."""
+
+    operation: str = ""
+    """Torch's name for it, as ``cumsum``."""
+    module: str = ""
+    """Path of the module that calls it, as ``layers.0.attn``."""
+    place: str = ""
+    """``models/net.py:12``"""
+    optimisation_pass: str = ""
+    """The pass of coremltools that raised, after everything was converted."""
+    cause: str = ""
+    """What the converter's message means."""
+
+
 class ConversionFacts(Part):
     """How the conversion went."""
 
     FIELD: ClassVar[str] = "conversion"
 
     status: Literal["converted", "failed", "crashed", "timed-out", "out-of-memory", "not-needed"]
-    route: Literal["export", "trace", "none"]
+    route: Literal["export", "decomposed", "undecomposed", "trace", "none"]
+    """The second and third are exports in the other form (``convert/capture.py``), after the first failed."""
     seconds: NonNegativeFloat = 0.0
     cached: bool = False
     maker: str = ""
@@ -80,6 +96,8 @@ class ConversionFacts(Part):
     message: str = ""
     """The converter's own words when it failed."""
     hint: str = ""
+    refused: RefusedOperation | None = None
+    """Of a conversion that the converter refused: where and why."""
     notes: tuple[str, ...] = ()
     """What a reader should know of a success: a fallback, an operation that got its converter from us."""
     log_tail: tuple[str, ...] = ()
