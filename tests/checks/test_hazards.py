@@ -177,3 +177,25 @@ def test_without_a_repair_it_says_why(outcome: Any, says: str) -> None:
     failing = (precision_comparison(psnr=12.0),)
     head = model_record(precision=failing, diagnosis=Diagnosis(repair=Repair(outcome=outcome)))
     assert says in only(precision.run(evidence(head))).hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "reaches", "bound", "says"),
+    [
+        ("cancellation", 0.5, 0.001, "cancels: operands off by 0.1 % leave a result that is off by 50 %"),
+        ("inherited", 4.4, 0.001, "is off by 440 %, where what it reads is off by 0.1 %"),
+        ("inherited", 1e9, 0.001, "is off by more than 1000 %, where what it reads is off by 0.1 %"),
+        ("vanishing", 0.0, 5.96e-08, "gives values below 5.96e-8, which are 0 in half precision"),
+        (
+            "vanishing",
+            0.0,
+            2.0**-14,
+            "values below 6.1035e-5, of which half precision keeps few digits",
+        ),
+        ("rounding", 1.0, 0.01, "loses 100 % of its result to rounding"),
+    ],
+)
+def test_each_reason_is_told_with_its_figures(kind: Any, reaches: float, bound: float, says: str) -> None:
+    found = hazard(kind=kind, reaches=reaches, bound=bound, bites_in="fp16")
+
+    assert says in only(hazards.run(evidence(diagnosed(found)))).message

@@ -164,7 +164,10 @@ def test_a_float32_input_that_is_cast_to_integers_at_once_is_never_a_half(bench:
 def test_an_input_that_half_precision_reads_first_is_one(bench: MakeBench) -> None:
     made = bench(IDS.format(ids="(ids + 1).long()"))
     found = diagnose(made.case, made.ranges, RepairRequest()).hazards
-    assert [item.operation for item in found][:1] == ["ids"]
+    assert [(item.operation_type, item.kind, item.bites_in) for item in found] == [
+        ("cast", "rounding", "fp16"),
+        ("input", "overflow", None),
+    ]
 
 
 def test_a_cliff_bites_on_the_neural_engine_only(bench: MakeBench) -> None:

@@ -27,7 +27,12 @@ _SAYS: Final[dict[HazardKind, str]] = {
     "infinite-constant": "has a constant of {reaches}, which is infinite in half precision",
     "cliff": "leaves the range of the half formula inside it",
     "rounding": "loses {percent} % of its result to rounding",
+    "cancellation": "cancels: operands off by {given} % leave a result that is off by {percent} %",
+    "inherited": "is off by {percent} %, where what it reads is off by {given} %",
 }
+_FEW_DIGITS: Final = "gives values below {bound}, of which half precision keeps few digits"
+_LEAST_HALF: Final = 6e-8
+_BEYOND_PERCENT: Final = 10.0
 _HARM_UNKNOWN: Final = "; whether that harms an output was not measured"
 _ESTIMATE: Final = (
     "The Neural Engine estimate follows published measurements of M1, M2 Pro and M5 "
@@ -106,9 +111,11 @@ def _finding(
 
 
 def _describe(hazard: Hazard) -> str:
-    drifts = hazard.kind == "accumulation" and hazard.bound < 1
-    text = (_DRIFTS if drifts else _SAYS[hazard.kind]).format(
-        reaches=number(hazard.reaches), bound=number(hazard.bound, 5), percent=number(100 * hazard.reaches, 2)
+    text = _saying(hazard).format(
+        reaches=number(hazard.reaches),
+        bound=number(hazard.bound, 5),
+        percent=_percent(hazard.reaches),
+        given=_percent(hazard.bound),
     )
     place = f", {hazard.place}" if hazard.place else ""
     module = f" of `{hazard.module}`" if hazard.module else ""
@@ -117,6 +124,21 @@ def _describe(hazard: Hazard) -> str:
         headroom = f": {hazard.headroom:.1f}x below overflow"
     where = " (Neural Engine estimate only)" if hazard.bites_in == "neural-engine" else ""
     return f"`{hazard.operation}` ({hazard.operation_type}{module}{place}) {text}{headroom}{where}"
+
+
+def _saying(hazard: Hazard) -> str:
+    if hazard.kind == "accumulation" and hazard.bound < 1:
+        return _DRIFTS
+    if hazard.kind == "vanishing" and hazard.bound > _LEAST_HALF:
+        return _FEW_DIGITS
+    return _SAYS[hazard.kind]
+
+
+def _percent(share: float) -> str:
+    """Two digits of a share in percent, without an exponent."""
+    if share >= _BEYOND_PERCENT:
+        return f"more than {100 * _BEYOND_PERCENT:.0f}"
+    return number(100 * share, 2) if share < 1 else f"{100 * share:.0f}"
 
 
 def _new(base: Hazard | None, evidence: Evidence) -> str:

@@ -1,12 +1,14 @@
 """The whole diagnosis of a model: suspicions, errors of operations, hazards, smallest repair, rewrites."""
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from coreml_gate.criteria import keeps_precision
-from coreml_gate.diagnose.hazards import Suspicion, hazards, suspicions
+from coreml_gate.criteria import keeps_precision, least_psnr
+from coreml_gate.diagnose.hazards import Suspicion, hazard_of, hazards, suspicions
+from coreml_gate.diagnose.lost_precision import lost_precision
 from coreml_gate.diagnose.operation_errors import (
     BAD,
     WORST,
@@ -17,8 +19,9 @@ from coreml_gate.diagnose.operation_errors import (
 from coreml_gate.diagnose.ranges import Range
 from coreml_gate.diagnose.repair import ConvertAgain, HalfPrecisionCase, Trial, find_repair, on_neural_engine
 from coreml_gate.diagnose.rewrites import rewrites
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import TensorType
-from coreml_gate.record import Diagnosis, HalfMode, OperationError, Repair
+from coreml_gate.record import Comparison, Diagnosis, HalfMode, Hazard, OperationError, Repair
 
 MEASURED_SAMPLES: Final = 4
 """Samples on which single operations are measured; the repair is judged by all samples."""
@@ -74,11 +77,15 @@ def diagnose(
 ) -> Diagnosis:
     """All of it, in both half modes."""
     started = clock()
-    inputs = case.inputs[:MEASURED_SAMPLES]
+    plain = tuple(Trial(case).compared(frozenset()))
+    failed = not keeps_precision(plain, case.limits)
+    inputs = _worst_inputs(case, plain) if failed else case.inputs[:MEASURED_SAMPLES]
     taken = [measure_operation_errors(case.twin, case.half, inputs, mode) for mode in _MODES]
     by_mode = [errors for errors in taken if errors is not None]
     function = case.twin.function()
     found = hazards(function, suspected(case, ranges), by_mode, case.origins)
+    if failed and by_mode and not any(hazard.bites_in == "fp16" for hazard in found):
+        found = (*_where_lost(case, by_mode[0], ranges), *found)
     estimate = tuple(Trial(on_neural_engine(case)).compared(frozenset()))
     repairs = request.repair_in == "fp16" or (
         any(hazard.bites_in == "neural-engine" for hazard in found)
@@ -94,6 +101,27 @@ def diagnose(
         seconds=clock() - started,
         note=request.note if by_mode else f"{_NOT_MEASURED} {request.note}".rstrip(),
     )
+
+
+def _worst_inputs(case: HalfPrecisionCase, plain: Iterable[Comparison]) -> list[Mapping[str, Any]]:
+    """The samples on which half precision does worst: the first ones may be sound."""
+    worst: dict[int, float] = {}
+    for comparison in plain:
+        psnr = least_psnr([comparison])
+        worst[comparison.sample] = min(
+            worst.get(comparison.sample, math.inf), math.inf if psnr is None else psnr
+        )
+    chosen = sorted(worst, key=lambda sample: (worst[sample], sample))[:MEASURED_SAMPLES]
+    return [case.inputs[sample] for sample in chosen]
+
+
+def _where_lost(
+    case: HalfPrecisionCase, errors: OperationErrors, ranges: Mapping[str, Range]
+) -> tuple[Hazard, ...]:
+    """A check that fails has a place, though no operation is damaged by itself."""
+    by_name = Index(errors.function).producers
+    found = lost_precision(errors, ranges)
+    return tuple(hazard_of(item, by_name, case.origins, errors) for item in found)
 
 
 def _repair(

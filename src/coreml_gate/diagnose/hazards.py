@@ -13,7 +13,14 @@ from typing import Final
 import numpy as np
 
 from coreml_gate.convert.origins import Origin
-from coreml_gate.diagnose.operation_errors import BAD, LEAST_HALF, WORST, OperationErrors
+from coreml_gate.diagnose.operation_errors import (
+    BAD,
+    LEAST_HALF,
+    LEAST_NORMAL,
+    WORST,
+    Damage,
+    OperationErrors,
+)
 from coreml_gate.diagnose.ranges import Range
 from coreml_gate.mil.index import Index, constants_in
 from coreml_gate.mil.ir import Constant, Function, Operation
@@ -42,6 +49,11 @@ _PASS_ON: Final = {
 _VANISHED: Final = 0.01
 _PRODUCTS: Final = {"conv", "conv_transpose", "einsum", "linear", "matmul"}
 """What ends at half the half range on the Neural Engine."""
+_CANCELS: Final = frozenset({"add", "sub"})
+_UNIT: Final = 2.0**-11
+"""One rounding: what every operand in half is off by."""
+_GUARDS: Final = frozenset({"add", "clip", "maximum"})
+"""Operations whose constant keeps a value away from zero."""
 _SUMS: Final = {
     "avg_pool", "conv", "einsum", "linear", "matmul", "reduce_mean", "reduce_sum", "reduce_sum_square",
     "reduce_l1_norm", "reduce_l2_norm", "layer_norm", "instance_norm", "l2_norm",
@@ -106,7 +118,8 @@ def _of_constants(
             if greatest > GREATEST_HALF:
                 reaches = min(greatest, float(np.finfo(np.float32).max))
                 yield Suspicion("infinite-constant", operation.name, reaches, GREATEST_HALF)
-            is_epsilon = parameter == "epsilon" or (operation.type == "add" and constant.data.size == 1)
+            guards = operation.type in _GUARDS and constant.data.size == 1
+            is_epsilon = parameter == "epsilon" or guards
             if is_epsilon and 0 < greatest < LEAST_HALF:
                 yield from _epsilon(operation, ranges)
 
@@ -136,11 +149,11 @@ def hazards(
     for errors in by_mode:
         for bite in _bites(errors, suspected, by_name):
             if bite.operation not in found:
-                found[bite.operation] = _hazard(bite, by_name, origins, errors)
+                found[bite.operation] = hazard_of(bite, by_name, origins, errors)
     for item in suspected:
         near = (item.reaches <= item.bound or not by_mode) and item.kind == "overflow"
         if near and item.operation not in found and not _harmless(index, item.operation):
-            found[item.operation] = _hazard(item, by_name, origins, None)
+            found[item.operation] = hazard_of(item, by_name, origins, None)
     return tuple(sorted(found.values(), key=lambda hazard: hazard.bites_in is None))
 
 
@@ -159,30 +172,42 @@ def _bites(
         reason = next(given, reasons.get(name))
         if reason is None and _follows(by_name[name], errors):
             continue
-        yield reason if reason is not None else _measured(by_name[name], damage.own, damage.vanished)
+        yield reason if reason is not None else _measured(by_name[name], damage)
 
 
 def _follows(operation: Operation, errors: OperationErrors) -> bool:
     """Is an operand beyond half precision already? Then the operand's maker is to blame."""
-    return any(errors.damage[name].own >= WORST for name in operation.reads() if name in errors.damage)
+    given = (errors.damage[name] for name in operation.reads() if name in errors.damage)
+    return any(
+        damage.own >= WORST or (damage.own > BAD and damage.damaged and _fades(damage)) for damage in given
+    )
 
 
-def _measured(operation: Operation, own: float, vanished: float) -> Suspicion:
+def _fades(damage: Damage) -> bool:
+    return max(damage.vanishes, damage.subnormal) > _VANISHED
+
+
+def _measured(operation: Operation, damage: Damage) -> Suspicion:
     """An operation that is damaged without a suspicious range: its reason is inside it."""
-    if vanished > _VANISHED:
+    if damage.vanished > _VANISHED:
         return Suspicion("vanishing", operation.name, 0.0, LEAST_HALF)
     if operation.type in _CLIFFS:
-        return Suspicion("cliff", operation.name, own, BAD)
+        return Suspicion("cliff", operation.name, damage.own, BAD)
+    if _fades(damage):
+        return Suspicion("vanishing", operation.name, 0.0, LEAST_NORMAL)
+    if operation.type in _CANCELS:
+        return Suspicion("cancellation", operation.name, damage.own, _UNIT)
     kind: HazardKind = "accumulation" if operation.type in _SUMS else "rounding"
-    return Suspicion(kind, operation.name, own, BAD)
+    return Suspicion(kind, operation.name, damage.own, BAD)
 
 
-def _hazard(
+def hazard_of(
     item: Suspicion,
     by_name: Mapping[str, Operation],
     origins: Mapping[str, Origin],
     errors: OperationErrors | None,
 ) -> Hazard:
+    """A suspicion with its place; with the errors of a mode it is no suspicion any more."""
     origin = origins.get(item.operation, Origin())
     kind = by_name[item.operation].type if item.operation in by_name else "input"
     on_engine = errors is not None and errors.mode == "neural-engine"

@@ -28,6 +28,8 @@ _ALONE, _RUN = "alone@", "run@"
 BAD = 0.01
 """RMS error by RMS from which a result counts as damaged: 40 dB, what half precision should reach."""
 LEAST_HALF = 5.96e-8
+LEAST_NORMAL = 2.0**-14
+"""Below it a half loses a digit per power of two."""
 WORST = 1e9
 """Stands for an error without a number: the half result is not finite."""
 
@@ -40,6 +42,10 @@ class Damage:
     inherited: float = 0.0
     vanished: float = 0.0
     """Share of the non-zero values whose own half result is zero."""
+    vanishes: float = 0.0
+    """Share of the non-zero float32 values that are below the least half."""
+    subnormal: float = 0.0
+    """Share of the non-zero float32 values of which half precision keeps few digits, or none."""
 
     @property
     def damaged(self) -> bool:
@@ -64,6 +70,10 @@ class OperationErrors:
     def damaged(self) -> frozenset[str]:
         """The operations that half precision breaks by themselves."""
         return frozenset(name for name, item in self.damage.items() if item.own > BAD)
+
+    def error_of(self, operation: Operation) -> float:
+        """How far its result is off in the half run; 0 where it was not compared."""
+        return self.damage[operation.name].inherited if operation.name in self.damage else 0.0
 
     @cached_property
     def _index(self) -> Index:
@@ -198,10 +208,17 @@ class _DamageObserver:
             original = name.removeprefix(_RUN)
             original = original if original in self._wide else original.removesuffix("_cast_fp16")
             if original in self._wide:
-                damage = self.errors.damage[original]
-                damage.inherited = max(damage.inherited, _error(self._wide.pop(original), result))
-        elif isinstance(result, Tensor) and result.is_floating_point():
+                self._compare(self.errors.damage[original], self._wide.pop(original), result)
+        elif isinstance(result, Tensor):
             self._wide[name] = result
+
+    def _compare(self, damage: Damage, wide: Tensor, half: object) -> None:
+        if not wide.is_floating_point():
+            damage.inherited = max(damage.inherited, _share_of_others(wide, half))
+            return
+        damage.inherited = max(damage.inherited, _error(wide, half))
+        damage.vanishes = max(damage.vanishes, _share_below(wide, LEAST_HALF))
+        damage.subnormal = max(damage.subnormal, _share_below(wide, LEAST_NORMAL))
 
 
 def _error(wide: Tensor | None, half: object) -> float:
@@ -215,6 +232,19 @@ def _error(wide: Tensor | None, half: object) -> float:
     error = float(torch.where(finite, half.double() - reference, 0).norm())
     scale = float(reference.norm())
     return min(error / scale, WORST) if scale > 0 else (0.0 if error == 0 or math.isnan(error) else WORST)
+
+
+def _share_of_others(wide: Tensor, half: object) -> float:
+    """Of integers and booleans: how many are others?"""
+    if not isinstance(half, Tensor) or half.shape != wide.shape or not wide.numel():
+        return 0.0
+    return float((half != wide).double().mean())
+
+
+def _share_below(wide: Tensor, bound: float) -> float:
+    sizes = wide.abs()
+    present = int((sizes > 0).sum())
+    return float(((sizes > 0) & (sizes < bound)).sum() / present) if present else 0.0
 
 
 def rms_error(wide: NDArray[Any], half: NDArray[Any]) -> float:

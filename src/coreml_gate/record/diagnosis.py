@@ -8,7 +8,15 @@ from coreml_gate.record.base import Measured, Part
 from coreml_gate.record.comparison import Comparison
 
 HazardKind = Literal[
-    "overflow", "accumulation", "vanishing", "epsilon", "infinite-constant", "cliff", "rounding"
+    "overflow",
+    "accumulation",
+    "vanishing",
+    "epsilon",
+    "infinite-constant",
+    "cliff",
+    "rounding",
+    "cancellation",
+    "inherited",
 ]
 HalfMode = Literal["fp16", "neural-engine"]
 

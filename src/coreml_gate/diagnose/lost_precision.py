@@ -1,0 +1,106 @@
+"""Where does the half run leave the float32 run, when no operation is damaged by itself?
+
+Half precision may break a model without one bad operation: values that have no digits left, an epsilon that
+the converter had to raise, a difference of two results that are nearly equal. Each shows at the operation
+whose error grows most over that of its operands, on the way from the inputs to the output that is wrong.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.diagnose.hazards import Suspicion
+from coreml_gate.diagnose.operation_errors import LEAST_HALF, LEAST_NORMAL, OperationErrors
+from coreml_gate.diagnose.ranges import Range
+from coreml_gate.mil.graph import captured
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.ir import Operation
+
+_UNIT: Final = 2.0**-11
+"""One rounding: every operand in half is off by as much."""
+_CHANGED: Final = 0.1
+"""An epsilon that half precision changes by more is another one."""
+_MANY: Final = 0.01
+_GUARDS: Final = frozenset({"add", "maximum", "clip", "sqrt", "rsqrt", "inverse", "real_div", "mul", "log"})
+"""Operations between an epsilon and the division that it guards."""
+_STEPS: Final = 3
+_CANCELS: Final = frozenset({"add", "sub"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation on the way to the wrong output: its error, and the greatest of its operands."""
+
+    operation: Operation
+    error: float
+    given: float
+
+    @property
+    def growth(self) -> float:
+        """How many times more than its operands is the result off?"""
+        return self.error / max(self.given, _UNIT)
+
+
+def lost_precision(errors: OperationErrors, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
+    """The operation at which the error grows most, with its reason; nothing where no output is off."""
+    index = Index(errors.function)
+    steps = tuple(_steps(errors, index))
+    if not steps:
+        return ()
+    worst = max(reversed(steps), key=lambda step: step.growth)
+    return (_reason(worst, steps, errors, index, ranges),)
+
+
+def _steps(errors: OperationErrors, index: Index) -> Iterator[Step]:
+    """From the worst output back to the inputs, each time to the operand that is off most."""
+    ends = (index.producers.get(name) for name in errors.function.block.outputs)
+    current = _worst((end for end in ends if end is not None), errors)
+    while current is not None and errors.error_of(current) > 0:
+        read = (index.producers.get(name) for name in (*current.reads(), *sorted(captured(current))))
+        before = _worst((made for made in read if made is not None), errors)
+        yield Step(current, errors.error_of(current), 0.0 if before is None else errors.error_of(before))
+        current = before
+
+
+def _worst(operations: Iterator[Operation], errors: OperationErrors) -> Operation | None:
+    return max((item for item in operations if item.type != "const"), key=errors.error_of, default=None)
+
+
+def _reason(
+    worst: Step, steps: tuple[Step, ...], errors: OperationErrors, index: Index, ranges: Mapping[str, Range]
+) -> Suspicion:
+    guard = next(_changed_epsilons(worst.operation, index, _STEPS), None)
+    if guard is not None:
+        operand = ranges.get(index.name(guard, "x") or "")
+        return Suspicion("epsilon", guard.name, 0.0 if operand is None else operand.smallest, LEAST_HALF)
+    behind = steps[steps.index(worst) :]
+    for step in reversed(behind):
+        damage = errors.damage[step.operation.name]
+        if damage.vanishes > _MANY:
+            return Suspicion("vanishing", step.operation.name, 0.0, LEAST_HALF)
+        if damage.subnormal > _MANY:
+            return Suspicion("vanishing", step.operation.name, 0.0, LEAST_NORMAL)
+    if worst.operation.type in _CANCELS:
+        return Suspicion("cancellation", worst.operation.name, worst.error, max(worst.given, _UNIT))
+    if worst.given <= _UNIT:
+        return Suspicion("rounding", worst.operation.name, worst.error, _UNIT)
+    return Suspicion("inherited", worst.operation.name, worst.error, worst.given)
+
+
+def _changed_epsilons(operation: Operation, index: Index, steps: int) -> Iterator[Operation]:
+    """This operation, or one that guards its operands, if it has a small constant that half does not hold."""
+    constants = (index.scalar(operation, parameter) for parameter in ("epsilon", "x", "y", "alpha"))
+    if any(value is not None and _is_changed(value) for value in constants):
+        yield operation
+    makers = (index.maker(operation, parameter) for parameter in ("y", "x"))
+    for made in makers if steps else ():
+        if made is not None and made.type in _GUARDS:
+            yield from _changed_epsilons(made, index, steps - 1)
+
+
+def _is_changed(value: float) -> bool:
+    """Is it near zero, and another number in half?"""
+    half = max(float(np.float16(abs(value))), LEAST_HALF)
+    return 0 < abs(value) < LEAST_NORMAL and abs(half / abs(value) - 1) > _CHANGED
