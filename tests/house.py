@@ -16,6 +16,7 @@ LAYERS: Final = (
     "errors",
     "credentials",
     "frozen",
+    "interruption",
     "writing",
     "streams",
     "surroundings",

@@ -33,8 +33,10 @@ from coreml_gate.gate.run import (
     run_gate,
     with_core_ml,
 )
+from coreml_gate.gate.stopped import InterruptedRun, stopped_early
 from coreml_gate.github.commands import add_commands
 from coreml_gate.init import command as proposing
+from coreml_gate.interruption import Interrupted, interruptible
 from coreml_gate.mil import diff_command as comparing
 from coreml_gate.record import Record, read_record
 from coreml_gate.report import FORMATS, ReportOptions
@@ -61,7 +63,7 @@ PAGE_NAME = "report.html"
 def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
     """Run one command; the exit codes stand in :mod:`coreml_gate.errors`."""
     if surroundings is None:
-        with real_surroundings() as around:
+        with interruptible(), real_surroundings() as around:
             return main(arguments, around)
     with only_harmless(surroundings.out, surroundings.err):
         return _run_command(arguments, surroundings)
@@ -72,9 +74,10 @@ def _run_command(arguments: Sequence[str] | None, around: Surroundings) -> int:
         parsed = build_parser().parse_args(arguments)
         command: Callable[[argparse.Namespace, Surroundings], int] = parsed.command
         return command(parsed, around)
-    except KeyboardInterrupt:
-        around.err.print("coreml-gate: interrupted.", markup=False)
-        return 130
+    except KeyboardInterrupt as error:
+        with suppress(OSError):
+            around.err.print("coreml-gate: interrupted.", markup=False)
+        return Interrupted.of(error).exit_code
     except Exception as error:  # noqa: BLE001 - the one place: a defect of ours must not look like a verdict
         with suppress(OSError):  # where standard error is full as well, the exit code has to do
             return _say(error, around.err)
@@ -253,8 +256,11 @@ def _add_core_ml(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Do the whole gate."""
     request = _request(parsed, around)
-    with _reported(request.output):
-        verdict = run_gate(request, _run_context(request, parsed, around))
+    try:
+        with _reported(request.output):
+            verdict = run_gate(request, _run_context(request, parsed, around))
+    except InterruptedRun as stopped:
+        verdict = stopped.verdict
     return _finish(verdict, request.output, around)
 
 
@@ -367,6 +373,12 @@ def _reported(output: Path) -> Iterator[None]:
     except GateError as error:
         with suppress(OutputError):
             _write_reports(not_run(error.message, error.hint, error.exit_code, error.details), output)
+        raise
+    except InterruptedRun:
+        raise
+    except KeyboardInterrupt as error:
+        with suppress(OutputError):
+            _write_reports(stopped_early(Interrupted.of(error)), output)
         raise
 
 

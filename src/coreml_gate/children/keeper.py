@@ -39,6 +39,7 @@ def main() -> None:
         return
     status = _wait(fork, lifeline)
     _end_family()
+    _reaped(fork)
     _end_as(status)
 
 

@@ -3,8 +3,8 @@
 import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +16,10 @@ from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
 from coreml_gate.gate.closure import Closures, content
 from coreml_gate.gate.progress import Progress
+from coreml_gate.gate.scratch import for_temporary_files
+from coreml_gate.interruption import Interrupted
 from coreml_gate.record import Environment, ModelRecord, Record, SkippedModel, write_record
-from coreml_gate.worker.models import measure_with_variants
+from coreml_gate.worker.models import InterruptedModel, interrupted, measure_with_variants
 from coreml_gate.worker.supervisor import Supervisor, limits_of
 
 RECORD_NAME = "record.json"
@@ -44,6 +46,10 @@ class RunContext:
     answering: Literal["core-ml", "stand-in"] | None = None
     """Who answers where only Core ML can: Core ML, our runtime in its place, or nobody."""
 
+    def using(self, folder: Path) -> "RunContext":
+        """The same, with children that put their temporary files into ``folder``."""
+        return replace(self, environment={**self.environment, "TMPDIR": str(for_temporary_files(folder))})
+
 
 def collect(
     tree: Tree,
@@ -53,9 +59,13 @@ def collect(
     folder: Path,
     context: RunContext,
 ) -> Record:
-    """Measure ``models`` and write the Record, with the packages beside it, into ``folder``."""
+    """Measure ``models`` and write the Record, with the packages beside it, into ``folder``.
+
+    What was measured before an interruption is written as well: the rest of the models has it as its problem.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
+    (folder / RECORD_NAME).unlink(missing_ok=True)
     closures = Closures(tree.root)
     jobs = [
         ModelJob(
@@ -68,15 +78,41 @@ def collect(
         )
         for model in models
     ]
-    measured = tuple(_measure(job, tree, options, context) for job in jobs)
-    record = Record(
+    measured: list[ModelRecord] = []
+    try:
+        for job in jobs:
+            measured += [_measure(job, tree, options, context)]
+    except KeyboardInterrupt as error:
+        measured += _unfinished(jobs[len(measured) :], error)
+        _write(_record(tree, measured, skipped, context), folder)
+        raise
+    return _write(_record(tree, measured, skipped, context), folder)
+
+
+def _record(
+    tree: Tree, models: Sequence[ModelRecord], skipped: Sequence[SkippedModel], context: RunContext
+) -> Record:
+    return Record(
         created=context.clock().isoformat(timespec="seconds"),
         commit=tree.commit,
         dirty=tree.dirty,
         environment=environment_of_this_machine(),
-        models=measured,
+        models=tuple(models),
         skipped=tuple(skipped),
     )
+
+
+def _unfinished(jobs: Sequence[ModelJob], error: KeyboardInterrupt) -> Iterator[ModelRecord]:
+    """The model at which the run was interrupted, as far as it was measured, and those after it."""
+    for number, job in enumerate(jobs):
+        if number == 0 and isinstance(error, InterruptedModel):
+            yield error.record
+        else:
+            name = job.model.name
+            yield ModelRecord(name=name, problem=interrupted(name, Interrupted.of(error)))
+
+
+def _write(record: Record, folder: Path) -> Record:
     write_record(record, folder / RECORD_NAME)
     return record
 

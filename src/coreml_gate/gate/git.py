@@ -166,6 +166,10 @@ class Repository:
         finally:
             self._remove_worktree(folder)
 
+    def forget_lost_worktrees(self) -> None:
+        """Make git forget the work trees whose folders are gone."""
+        self._run("worktree", "prune")
+
     def _from_root(self, paths: frozenset[str]) -> frozenset[str]:
         prefix = self._prefix()
         return frozenset(posixpath.relpath(path, prefix) for path in paths) if prefix else paths
@@ -177,7 +181,7 @@ class Repository:
     def _remove_worktree(self, folder: Path) -> None:
         self._run("worktree", "remove", "--force", "--force", "--", str(folder))
         shutil.rmtree(folder, ignore_errors=True)
-        self._run("worktree", "prune")
+        self.forget_lost_worktrees()
 
     def _way_to(self, name: str) -> str:
         if self.head() is None:

@@ -1,7 +1,6 @@
 """The whole gate: two trees in, one Verdict out."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,9 @@ from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.opened import opened_in
 from coreml_gate.gate.plan import Job, Plan, plan
+from coreml_gate.gate.scratch import scratch
+from coreml_gate.gate.stopped import InterruptedRun, judged_so_far
+from coreml_gate.interruption import Interrupted
 from coreml_gate.record import Record
 from coreml_gate.verdict import Verdict
 from coreml_gate.worker.supervisor import Supervisor
@@ -51,10 +53,25 @@ class Request:
 
 
 def run_gate(request: Request, context: RunContext) -> Verdict:
-    """Find what changed, measure it at head and base, and judge."""
+    """Find what changed, measure it at head and base, and judge.
+
+    Raises :class:`InterruptedRun` when it is told to stop, with a Verdict on what was measured by then.
+    """
     config = select_models(load_config(request.root, request.config_file), request.models)
     repository = _repository(request, context)
     chosen = make_plan(request, config, repository)
+    (request.output / RECORD_NAME).unlink(missing_ok=True)
+    try:
+        return _measured_and_judged(request, config, chosen, repository, context)
+    except KeyboardInterrupt as error:
+        stopped = Interrupted.of(error)
+        verdict = judged_so_far(config, request.output, stopped)
+        raise InterruptedRun(stopped.exit_code, verdict) from error
+
+
+def _measured_and_judged(
+    request: Request, config: Config, chosen: Plan, repository: Repository | None, context: RunContext
+) -> Verdict:
     head = collect_head(request, config, chosen, repository, context)
     baseline = _baseline(request, config, chosen, repository, context)
     head = with_core_ml(request, config, head, baseline, context)
@@ -97,7 +114,8 @@ def collect_head(
     """Measure the chosen models of the work tree."""
     tree = _head_tree(request.root, repository)
     models = _models_of(chosen, config)
-    return collect(tree, models, chosen.skipped, config.gate, request.output, context)
+    with scratch(request.output, repository) as folder:
+        return collect(tree, models, chosen.skipped, config.gate, request.output, context.using(folder))
 
 
 def with_core_ml(
@@ -174,8 +192,8 @@ def _rebuilt(
     if not names:
         return no_baseline("none is needed: no model changed", commit)
     with (
-        tempfile.TemporaryDirectory() as scratch,
-        repository.worktree(commit, Path(scratch) / "tree") as root,
+        scratch(request.output, repository) as folder,
+        repository.worktree(commit, folder / "tree") as root,
     ):
         try:
             config = load_config(root, request.config_file)
@@ -183,7 +201,7 @@ def _rebuilt(
             return _unbuildable(commit, error, options)
         tree = Tree("base", root, commit)
         models = tuple(model for model in config.model if model.name in names)
-        record = collect(tree, models, (), options, request.output / BASE_FOLDER, context)
+        record = collect(tree, models, (), options, request.output / BASE_FOLDER, context.using(folder))
     return as_baseline(record, f"rebuilt from commit {short(commit)}")
 
 

@@ -25,7 +25,13 @@ class Problem(Part):
     FIELD: ClassVar[str] = "problem"
 
     kind: Literal[
-        "source-error", "samples-error", "evaluate-error", "package-error", "base-build-error", "worker-error"
+        "source-error",
+        "samples-error",
+        "evaluate-error",
+        "package-error",
+        "base-build-error",
+        "worker-error",
+        "interrupted",
     ]
     message: str
     hint: str = ""

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Final
 
 from coreml_gate.checks import CHECKS
+from coreml_gate.interruption import EXIT_CODES
 from coreml_gate.report.escape import NAME_LIMIT, plain, shortened
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, ModelVerdict, Status, Verdict
 from coreml_gate.wording import counted
@@ -28,6 +29,8 @@ _SHORT: Final = 7
 def headline(verdict: Verdict) -> str:
     """Which models may be merged: ``1 of 3 models must not merge``; a single one is named, in backticks."""
     models = verdict.models
+    if verdict.exit_code in EXIT_CODES:
+        return "the run was interrupted: not everything was measured"
     if verdict.exit_code and not models:
         return "the gate could not do its work"
     blocked = sum(must_not_merge(model) for model in models)

@@ -8,10 +8,11 @@ from coreml_gate.children.job import ModelJob
 from coreml_gate.config import ModelConfig
 from coreml_gate.errors import WorkerError
 from coreml_gate.frozen import changed
+from coreml_gate.interruption import Interrupted
 from coreml_gate.measurements import measurement_at, of_models
 from coreml_gate.measurements.measurement import problem_of_ending
 from coreml_gate.record import ChildEnding, ModelRecord, Problem
-from coreml_gate.worker.supervisor import Supervisor
+from coreml_gate.worker.supervisor import InterruptedChild, Supervisor
 
 _ONLY_OF_MODELS: Final = ("outline", "rules", "predicted_placement")
 """Parts that are not compared between variants, left out of what a Record says of them."""
@@ -19,13 +20,40 @@ _NOT_OF_VARIANTS: Final = frozenset({"perturbed-samples", "variants", "litert"})
 """What is not measured of a variant with a source of its own."""
 
 
+class InterruptedModel(Interrupted):
+    """The gate was told to stop while a model was measured: what is known of it by then."""
+
+    def __init__(self, exit_code: int, record: ModelRecord) -> None:
+        super().__init__(exit_code)
+        self.record = record
+
+
 def measure_model(job: ModelJob, supervisor: Supervisor) -> ModelRecord:
-    """Measure one model with the variants of its own source, in one child."""
-    report = supervisor.run(job)
-    events, parts = report.events, report.events.parts
-    if report.ending is not None and not events.variant:
-        parts = parts.having(_meaning(report.ending, job))
-    variants = tuple(_variant(config, job, events, report.ending) for config in job.variants)
+    """Measure one model with the variants of its own source, in one child.
+
+    Raises :class:`InterruptedModel` when the gate is told to stop.
+    """
+    try:
+        report = supervisor.run(job)
+    except InterruptedChild as error:
+        unfinished = _record(job, error.events, None, interrupted(job.model.name, error))
+        raise InterruptedModel(error.exit_code, unfinished) from error
+    ending, events = report.ending, report.events
+    own = None if ending is None or events.variant else _meaning(ending, job)
+    return _record(job, events, ending, own)
+
+
+def interrupted(name: str, error: Interrupted) -> Problem:
+    """Why a model has not been measured in full."""
+    message = f"model `{name}`: the run was interrupted ({error.by}) before it was measured in full."
+    return Problem(kind="interrupted", message=message, hint="run it again.", exit_code=error.exit_code)
+
+
+def _record(
+    job: ModelJob, events: Events, ending: ChildEnding | None, what_stopped: AnyPart | None
+) -> ModelRecord:
+    parts = events.parts if what_stopped is None else events.parts.having(what_stopped)
+    variants = tuple(_variant(config, job, events, ending) for config in job.variants)
     return ModelRecord.model_validate(
         {"name": job.model.name, "content": job.closure, **parts.contents(), "variants": variants}
     )
@@ -38,9 +66,14 @@ def measure_with_variants(
     shared = tuple(variant for variant in variants if variant.source == job.model.source)
     record = measure_model(changed(job, variants=shared), supervisor)
     measured = {variant.name: variant for variant in record.variants}
-    for variant in variants:
-        if variant.name not in measured:
-            measured[variant.name] = _measure_alone(variant, job, supervisor)
+    try:
+        for variant in variants:
+            if variant.name not in measured:
+                measured[variant.name] = _measure_alone(variant, job, supervisor)
+    except InterruptedModel as error:
+        measured[error.record.name] = error.record
+        known = tuple(measured[variant.name] for variant in variants if variant.name in measured)
+        raise InterruptedModel(error.exit_code, changed(record, variants=known)) from error
     return changed(record, variants=tuple(measured[variant.name] for variant in variants))
 
 

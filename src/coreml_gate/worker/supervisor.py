@@ -11,6 +11,7 @@ from coreml_gate.children.files import fresh_folder
 from coreml_gate.children.job import Job, ModelJob, write_job
 from coreml_gate.children.process import Ending, ProcessLimits, run_child
 from coreml_gate.config import GateOptions
+from coreml_gate.interruption import Interrupted
 from coreml_gate.measurements import vocabulary
 from coreml_gate.record import ChildEnding, Problem
 
@@ -45,6 +46,14 @@ class Report:
         return ChildEnding(how="failed", phase=self.events.step, message=self.problem.message)
 
 
+class InterruptedChild(Interrupted):
+    """The gate was told to stop while a child ran: what it had handed over by then."""
+
+    def __init__(self, exit_code: int, events: Events) -> None:
+        super().__init__(exit_code)
+        self.events = events
+
+
 @dataclass(frozen=True)
 class Supervisor:
     """Starts children in an environment, and keeps their limits."""
@@ -60,20 +69,30 @@ class Supervisor:
     """What the interpreter runs; the job's file follows."""
 
     def run(self, job: Job) -> Report:
-        """Run one child; a crash, a hang or a kill is a value, never an exception."""
+        """Run one child; a crash, a hang or a kill is a value, never an exception.
+
+        Raises :class:`InterruptedChild` when the gate itself is told to stop.
+        """
         fresh_folder(job.folder)
         variants = [variant.name for variant in job.variants] if isinstance(job, ModelJob) else ()
         with EventReader(job.folder, vocabulary(variants)) as report:
-            ending = run_child(
-                [sys.executable, *self.child, str(write_job(job))],
-                folder=job.working_folder,
-                log=job.folder / LOG_FILE,
-                environment=self.environment,
-                limits=self.limits,
-                report=report,
-                on_step=self.on_step,
-            )
+            try:
+                ending = self._run(job, report)
+            except KeyboardInterrupt as error:
+                report.read()
+                raise InterruptedChild(Interrupted.of(error).exit_code, report.events) from error
         return Report(report.events, _early(ending, report.events))
+
+    def _run(self, job: Job, report: EventReader) -> Ending:
+        return run_child(
+            [sys.executable, *self.child, str(write_job(job))],
+            folder=job.working_folder,
+            log=job.folder / LOG_FILE,
+            environment=self.environment,
+            limits=self.limits,
+            report=report,
+            on_step=self.on_step,
+        )
 
 
 def _early(ending: Ending, events: Events) -> ChildEnding | None:
