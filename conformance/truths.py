@@ -43,6 +43,8 @@ The MIL runtime is held to three kinds of evidence of what Core ML really comput
    ([conformance/wpt](../conformance/wpt)), which Core ML passes within WPT's tolerance (2,433 of 2,482 of
    the current suite on M1 and M5: rustnn/rustnn#183). The runtime passes {passed}; {unfit} that Core ML
    itself fails, it fails too; {skipped} have a type or a rank that Core ML does not take.
+   In the Neural Engine estimate {estimated} pass; the others ({flushed}) give subnormal halves, which the
+   engine flushes.
 3. **coremltools' own tests of operations**, which Apple runs on Core ML's CPU: {tests} tests with a
    prediction pass ([operations.md](operations.md) has them by operation and version).
 
@@ -98,6 +100,8 @@ def page() -> str:
         passed=f"{total['passed']:,}",
         unfit=total["core-ml fails"],
         skipped=total["skipped"],
+        estimated=f"{_estimated(wpt, 'passed').total():,}",
+        flushed=", ".join(f"{count} of {name}" for name, count in _estimated(wpt, "failed").items()),
         tests=f"{sum(group['passed'] for name, group in _groups() if not name.startswith('torch')):,}",
         units="\n".join(f"| {unit} | {agreeing[unit]} | {differing[unit]} |" for unit in MODES),
         differences="\n".join(_differences(case for case in CASES if case.differs)),
@@ -105,6 +109,12 @@ def page() -> str:
         operations="\n".join(rows.values()),
         unproven=", ".join(f"`{name}`" for name in sorted(set(REGISTRY) - set(rows) - _NOT_COMPUTED)),
     )
+
+
+def _estimated(wpt: Mapping[str, Any], status: str) -> Counter[str]:
+    """Vectors with this outcome in the Neural Engine estimate, by file."""
+    counts = sorted(name.partition(" ") for name in wpt["neural-engine"])
+    return Counter({file: wpt["neural-engine"][f"{file} {end}"] for file, _, end in counts if end == status})
 
 
 def _refusals() -> Iterator[Rule]:

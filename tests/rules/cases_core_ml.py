@@ -101,6 +101,11 @@ def scaled(rounding: str, factor: float) -> Facts:
     return values.facts(values.add("mul", half(1, 8), x=made, y=np.float16(factor)))
 
 
+def remainder(before: str) -> Facts:
+    values = Values(x=wide(4))
+    return values.facts(values.add("mod", wide(4), x=values.add(before, wide(4), x="%x"), y=np.float32(3)))
+
+
 def requantized(scale: float) -> Facts:
     values = Values(x=TensorType("int8", (8,)))
     x = values.add("dequantize", half(8), input="%x", scale=np.float16(0.0625))
@@ -255,8 +260,8 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         "the shift -2",
     ),
     "negative-modulus": (
-        lambda: one("mod", wide(4), y=np.float32(3)),
-        cases_program.small_program,
+        lambda: remainder("tanh"),
+        lambda: remainder("relu"),
         "sign of its first operand",
     ),
     "averaged-beyond-the-end": (pool, lambda: pool(size=8), "1 beyond the end"),
