@@ -73,3 +73,29 @@ def test_float32_stays_off_it(tmp_path: Path) -> None:
 def test_nothing_is_predicted_for_a_model_that_may_not_use_it(tmp_path: Path) -> None:
     placement = predict_placement(saved(tmp_path / "a.mlpackage", convolution), "CPU_AND_GPU")
     assert (placement.devices, placement.off_engine) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        (
+            197,
+            "grow to 1.1 times their size, `",
+        ),  # 14 x 14 patches of a vision transformer and one for the class
+        (33, "grow to 1.5 times their size, `"),
+        (192, ""),
+    ],
+)
+def test_a_token_count_that_is_no_multiple_of_32_is_padded(tmp_path: Path, tokens: int, words: str) -> None:
+    def scores(x: Any) -> Any:
+        return mb.softmax(x=mb.matmul(x=x, y=x, transpose_y=True), axis=-1)
+
+    program = mb.program(input_specs=[mb.TensorSpec((1, 12, tokens, 64))], opset_version=ct.target.iOS17)(
+        scores
+    )
+    path = tmp_path / "a.mlpackage"
+    ct.convert(program, minimum_deployment_target=ct.target.iOS17, skip_model_load=True).save(str(path))
+    note = predict_placement(read_package(path), "ALL").note
+    assert words in note
+    assert bool(note) == bool(words)
+    assert not words or f"(1, 12, {tokens}, {tokens}) most" in note

@@ -6,6 +6,7 @@ from itertools import pairwise
 from coreml_gate.mil.ir import Operation
 from coreml_gate.mil.package import Package
 from coreml_gate.mil.values import Values
+from coreml_gate.placement.alignment import alignment_note
 from coreml_gate.placement.rules import RANGES_NOTE, RULES
 from coreml_gate.record import ComputeDevice, ComputeUnits, OffEngine, Placement
 
@@ -39,7 +40,7 @@ def predict_placement(package: Package, units: ComputeUnits) -> Placement:
             if id(each) in reasons
         ),
         segments=_segments(operations, reasons.keys()),
-        note=RANGES_NOTE if flexible else "",
+        note="; ".join(filter(None, (RANGES_NOTE if flexible else "", alignment_note(operations)))),
     )
 
 
