@@ -1,7 +1,7 @@
 import pytest
 
 from coreml_gate.checks import conversion as check
-from coreml_gate.record import ConversionFacts, MissingOperation
+from coreml_gate.record import ConversionFacts, MissingOperation, Phase
 from coreml_gate.verdict import Finding, Status
 from tests.builders import conversion, model_record
 from tests.checks.cases import evidence, only
@@ -113,3 +113,9 @@ def test_a_script_of_the_teams_that_failed() -> None:
 def test_a_failure_says_what_became_of_the_baseline() -> None:
     finding = answer(conversion(status="failed"), conversion())
     assert finding.details == ("the baseline: converted by way of export",)
+
+
+def test_the_details_say_where_the_time_went() -> None:
+    phases = (Phase(step="convert", seconds=12.04), Phase(step="measure", seconds=0.4))
+    found = only(check.run(evidence(model_record(phases=phases), None)))
+    assert found.details == ("time to measure: convert 12.0 s",)

@@ -162,3 +162,19 @@ def test_what_lay_there_before_goes_away(tmp_path: Path, before: Callable[[Path]
         reader.read()
     assert path.is_file()
     assert not path.is_symlink()
+
+
+def test_the_time_of_each_step_is_counted_from_one_step_to_the_next(tmp_path: Path) -> None:
+    now = [0.0]
+    with EventReader(tmp_path, vocabulary(["small"]), lambda: now[0]) as reader:
+        log = EventLog(tmp_path)
+        for step, variant, seconds in (
+            ("source", "", 2.0),
+            ("convert", "", 5.0),
+            ("measure", "", 1.0),
+            ("convert", "small", 4.0),
+        ):
+            (log.of(variant) if variant else log).begin(step)
+            reader.read()
+            now[0] += seconds
+        assert dict(reader.seconds) == {START: 0.0, "source": 2.0, "convert": 9.0, "measure": 1.0}

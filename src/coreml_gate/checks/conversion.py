@@ -5,6 +5,7 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.criteria.sentences import time_by_step
 from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, first_and_more, listed, number
@@ -74,6 +75,12 @@ def _unexplained(facts: ConversionFacts | None) -> Finding:
     )
 
 
+def _time(evidence: Evidence) -> tuple[str, ...]:
+    """Where measuring the model spent its time."""
+    steps = time_by_step(evidence.head.phases)
+    return (f"time to measure: {steps}",) if steps else ()
+
+
 def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
     effort = "taken from the cache" if facts.cached else f"in {number(facts.seconds)} s"
     how = f"made by `{facts.maker}`" if facts.maker else f"converted by way of {_ROUTES[facts.route]}"
@@ -92,6 +99,7 @@ def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
                 if base and other_route
                 else ()
             ),
+            *_time(evidence),
         ),
     )
 

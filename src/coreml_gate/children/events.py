@@ -6,7 +6,8 @@ and no more bytes than any honest report has.
 """
 
 import os
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -129,9 +130,13 @@ class _Line(BaseModel):
 class EventReader:
     """The parent's side: makes the file before the child starts, and reads it as it grows."""
 
-    def __init__(self, folder: Path, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, folder: Path, vocabulary: Vocabulary, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._file = fresh_file(folder / EVENTS_FILE)
         self._vocabulary = vocabulary
+        self._clock, self._since = clock, clock()
+        self._seconds: dict[str, float] = {}
         self._rest = b""
         self._read, self._lines = 0, 0
         self.events = Events()
@@ -156,6 +161,11 @@ class EventReader:
         """Whether the child has said its last word."""
         return self.events.finished
 
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """How long the child was at each step, in the order in which it came to them."""
+        return {**self._seconds, self.step: self._seconds.get(self.step, 0.0) + self._clock() - self._since}
+
     def read(self) -> None:
         """Take in all new whole lines; one that is still being written waits."""
         while not self.finished and (chunk := os.pread(self._file, _CHUNK, self._read)):
@@ -172,7 +182,10 @@ class EventReader:
         self._lines += 1
         try:
             event = _Line.model_validate_json(line)
+            seconds = self.seconds
             self.events = _with(self.events, event, self._vocabulary)
+            if event.step:
+                self._seconds, self._since = dict(seconds), self._clock()
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             self._blame(f"line {self._lines} of its report is no event: {first['msg']}")

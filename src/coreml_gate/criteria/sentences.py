@@ -1,8 +1,9 @@
 """Comparisons in words: who computed what, where two sides differ, and all figures of a sample in a line."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from coreml_gate.record import Comparison, ElementIndex, Side
+from coreml_gate.record import Comparison, ElementIndex, Phase, Side
 from coreml_gate.wording import number, percent
 
 SIDES: Final[dict[Side, str]] = {
@@ -72,3 +73,8 @@ def _top_one_figures(comparison: Comparison) -> str:
     return (
         f"best class differs in {top.disagreements} of {top.rows} rows (gaps up to {percent(top.worst_gap)})"
     )
+
+
+def time_by_step(phases: Sequence[Phase]) -> str:
+    """``source 5.1 s, convert 12.4 s``: the steps that took a second or more."""
+    return ", ".join(f"{each.step} {each.seconds:.1f} s" for each in phases if each.seconds >= 1)

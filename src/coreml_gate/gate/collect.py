@@ -44,7 +44,7 @@ class RunContext:
     clock: Callable[[], datetime]
     progress: Progress
     answering: Literal["core-ml", "stand-in"] | None = None
-    """Who answers where only Core ML can: Core ML, our runtime in its place, or nobody."""
+    """What runs where only Core ML can: Core ML, our runtime in its place, or nothing."""
 
     def using(self, folder: Path) -> "RunContext":
         """The same, with children that put their temporary files into ``folder``."""
@@ -127,7 +127,7 @@ def _measure(job: ModelJob, tree: Tree, options: GateOptions, context: RunContex
 
 
 def _variants(model: ModelConfig, tree: Tree) -> tuple[ModelConfig, ...]:
-    """At the base nobody asks for them: a variant is compared with its model, not with what it was."""
+    """None at the base: a variant is compared with its model, not with what it was."""
     return tuple(configured(model, variant) for variant in model.variant) if tree.side == "head" else ()
 
 

@@ -20,7 +20,7 @@ from coreml_gate.record.engines import EngineFacts, LiteRtFacts
 from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import CompressionFacts, CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.record.rules import RuleMatch
-from coreml_gate.record.source import ConversionFacts, Environment, Problem, SourceFacts
+from coreml_gate.record.source import ConversionFacts, Environment, Phase, Problem, SourceFacts
 from coreml_gate.writing import write_text
 
 SCHEMA_VERSION: Final = 1
@@ -73,6 +73,9 @@ class ModelRecord(Measured):
     """Files and folders of the repository that were read meanwhile, relative to its root: the next plan
     measures the model when one of them changed. ``None``: not watched."""
     problem: Problem | None = None
+    phases: tuple[Phase, ...] = ()
+    """The steps in order with their time, those of variants of the same source included; empty in Records of
+    versions that did not take it."""
     variants: tuple["ModelRecord", ...] = ()
     """Other packages of the model, each measured as a model is; they have no variants of their own."""
 

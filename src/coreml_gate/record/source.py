@@ -40,6 +40,13 @@ class Problem(Part):
     """The last lines that the child process printed."""
 
 
+class Phase(Measured):
+    """One step of measuring a model, and its share of the time."""
+
+    step: str
+    seconds: NonNegativeFloat
+
+
 class SourceFacts(Part):
     """What is known of the source before it is converted."""
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.text import Text
 
+from coreml_gate.criteria.sentences import time_by_step
 from coreml_gate.record import ModelRecord
 from coreml_gate.report.log import RunnerCommand, one_line
 
@@ -34,9 +35,8 @@ class LiveProgress:
         """Leave one line with what came of it."""
         if self._status is not None:
             self._status.stop()
-        self.console.print(
-            f"{self._title}: {outcome(model)} ({seconds:.1f} s)", markup=False, highlight=False
-        )
+        line = f"{self._title}: {outcome(model)} ({duration(model, seconds)})"
+        self.console.print(line, markup=False, highlight=False)
 
 
 @dataclass
@@ -62,7 +62,13 @@ class LogProgress:
         """Close the group, and say outside of it what came of the model."""
         if self.groups:
             self.write(RunnerCommand("::endgroup::"))
-        self.write(f"{self._title}: {outcome(model)} ({seconds:.1f} s)")
+        self.write(f"{self._title}: {outcome(model)} ({duration(model, seconds)})")
+
+
+def duration(model: ModelRecord, seconds: float) -> str:
+    """``34.2 s: source 5.1 s, convert 12.4 s``: the whole, and the steps that took a second or more."""
+    steps = time_by_step(model.phases)
+    return f"{seconds:.1f} s: {steps}" if steps else f"{seconds:.1f} s"
 
 
 def outcome(model: ModelRecord) -> str:

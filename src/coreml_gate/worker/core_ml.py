@@ -15,7 +15,7 @@ from coreml_gate.worker.supervisor import Report, Supervisor
 HOME_VARIABLE: Final = "CFFIXED_USER_HOME"
 """Foundation's own: it moves Core ML's caches, which ``HOME`` and ``TMPDIR`` do not."""
 HOSTED_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY",)
-"""A hosted runner is a virtual machine without a Neural Engine whose GPU breaks: CPU only, unless asked."""
+"""A hosted runner is a virtual machine without a Neural Engine whose GPU breaks: CPU only by default."""
 ALL_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
 _WITHIN: Final[Mapping[ComputeUnits, tuple[ComputeUnits, ...]]] = {
     "CPU_ONLY": ("CPU_ONLY",),

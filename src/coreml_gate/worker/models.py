@@ -40,7 +40,7 @@ def measure_model(job: ModelJob, supervisor: Supervisor) -> ModelRecord:
         raise InterruptedModel(error.exit_code, unfinished) from error
     ending, events = report.ending, report.events
     own = None if ending is None or events.variant else _meaning(ending, job)
-    return _record(job, events, ending, own)
+    return changed(_record(job, events, ending, own), phases=report.phases)
 
 
 def interrupted(name: str, error: Interrupted) -> Problem:

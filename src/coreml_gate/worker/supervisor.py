@@ -13,7 +13,7 @@ from coreml_gate.children.process import Ending, ProcessLimits, run_child
 from coreml_gate.config import GateOptions
 from coreml_gate.interruption import Interrupted
 from coreml_gate.measurements import vocabulary
-from coreml_gate.record import ChildEnding, Problem
+from coreml_gate.record import ChildEnding, Phase, Problem
 
 LOG_FILE: Final = "log.txt"
 """A child's output, in the folder of its job."""
@@ -32,6 +32,7 @@ class Report:
 
     events: Events
     ending: ChildEnding | None
+    phases: tuple[Phase, ...] = ()
 
     @property
     def problem(self) -> Problem | None:
@@ -81,7 +82,8 @@ class Supervisor:
             except KeyboardInterrupt as error:
                 report.read()
                 raise InterruptedChild(Interrupted.of(error).exit_code, report.events) from error
-        return Report(report.events, _early(ending, report.events))
+        phases = tuple(Phase(step=step, seconds=seconds) for step, seconds in report.seconds.items())
+        return Report(report.events, _early(ending, report.events), phases)
 
     def _run(self, job: Job, report: EventReader) -> Ending:
         return run_child(
