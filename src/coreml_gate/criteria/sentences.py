@@ -44,13 +44,19 @@ def sample_line(comparison: Comparison) -> str:
         return f"sample {comparison.sample}: shape {shapes}"
     figures = [
         f"{comparison.nonfinite_mismatches} non-finite mismatches" if comparison.nonfinite_mismatches else "",
-        f"{comparison.unequal} of {comparison.elements} integers differ" if comparison.unequal else "",
+        _unequal_figures(comparison),
         _error_figures(comparison),
         "" if comparison.psnr is None else f"{comparison.psnr:.1f} dB",
         "" if comparison.cosine is None else f"cosine {number(comparison.cosine, 7)}",
         _top_one_figures(comparison),
     ]
     return f"sample {comparison.sample}: " + ", ".join(figure for figure in figures if figure)
+
+
+def _unequal_figures(comparison: Comparison) -> str:
+    if comparison.labels is not None:
+        return "label `{}`, not `{}`".format(*reversed(comparison.labels))
+    return f"{comparison.unequal} of {comparison.elements} integers differ" if comparison.unequal else ""
 
 
 def _error_figures(comparison: Comparison) -> str:

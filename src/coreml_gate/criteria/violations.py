@@ -77,10 +77,20 @@ def unequal(group: Group, status: Status) -> Violation | None:
     if not exact:
         return None
     worst = max(exact, key=lambda each: each.unequal or 0)
+    if worst.labels is not None:
+        return Violation(_other_label(worst, worst.labels, len(exact), len(group)), status=status)
     return Violation(
         f"{worst.unequal} of {worst.elements} integers differ in sample {worst.sample}, allowed 0, the "
         f"greatest difference is {number(worst.max_abs_error, 6)}{_place(worst)}",
         status=status,
+    )
+
+
+def _other_label(worst: Comparison, labels: tuple[str, str], differing: int, samples: int) -> str:
+    reference, candidate = labels
+    return (
+        f"label `{candidate}` in sample {worst.sample}, the {name_of(worst.reference)} gives `{reference}` "
+        f"({differing} of {samples} samples differ)"
     )
 
 

@@ -17,6 +17,7 @@ from coreml_gate.convert.keep import is_kept
 from coreml_gate.convert.origins import Origin
 from coreml_gate.criteria import keeps_precision, least_psnr
 from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
+from coreml_gate.engines.engine import as_array
 from coreml_gate.frozen import changed
 from coreml_gate.measure.compare import compare
 from coreml_gate.mil.graph import histogram
@@ -99,7 +100,8 @@ class Trial:
 
 
 def _run(model: Model, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return model.predict(inputs, model.make_state() if model.interface.states else None)
+    outputs = model.predict(inputs, model.make_state() if model.interface.states else None)
+    return {name: as_array(value) for name, value in outputs.items()}
 
 
 def find_repair(

@@ -16,6 +16,7 @@ from coremltools.models import CompiledMLModel
 from coremltools.models.utils import compile_model
 from numpy.typing import NDArray
 
+from coreml_gate.engines.engine import as_array
 from coreml_gate.errors import PackageError
 from coreml_gate.record import ComputeUnits, FeatureFacts
 
@@ -115,5 +116,5 @@ def _image(array: NDArray[Any]) -> Any:  # noqa: ANN401 - a PIL image
 
 def _array(value: object) -> NDArray[Any]:
     """An output as an array; Core ML gives colour images with an opaque fourth channel."""
-    array: NDArray[Any] = np.asarray(value)
+    array: NDArray[Any] = as_array(value)
     return array[..., :3] if getattr(value, "mode", "") == "RGBA" else array

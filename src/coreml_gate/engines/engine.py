@@ -14,6 +14,16 @@ Outputs = dict[str, np.ndarray]
 """The outputs of one sample, by output name, in the source's order."""
 
 
+def as_array(value: object) -> np.ndarray:
+    """Any output as an array: a classifier's label as text, its scores in the order of their labels.
+
+    Core ML hands a classifier's scores out as a dictionary, whose order means nothing.
+    """
+    if isinstance(value, Mapping):
+        return np.asarray([value[label] for label in sorted(value, key=str)])
+    return np.asarray([value]) if isinstance(value, str) else np.asarray(value)
+
+
 class Engine(Protocol):
     """Runs one model on one sample after another."""
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.engine import Outputs, Sample, as_array
 from coreml_gate.engines.images import package_sample
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature
@@ -34,7 +34,7 @@ class MilEngine:
         """Compute one sample; a stateful package starts from an empty state at every sample."""
         state = self.model.make_state() if self.model.interface.states else None
         outputs = self.model.predict(self.inputs(sample), state, observe)
-        return dict(zip(self.output_names, outputs.values(), strict=True))
+        return dict(zip(self.output_names, map(as_array, outputs.values()), strict=True))
 
     def inputs(self, sample: Sample) -> dict[str, NDArray[Any]]:
         """The sample as ``predict`` takes it: arrays, and images with the channels last."""

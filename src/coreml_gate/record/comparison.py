@@ -57,6 +57,8 @@ class Comparison:
     unequal: NonNegativeInt | None = None
     """Elements of an integer or boolean output that differ at all; ``None`` for floating point. Such outputs
     are class numbers, indices and flags: they have no psnr, cosine or top1, and no error is a small one."""
+    labels: tuple[str, str] | None = None
+    """The first label of a class that differs, on both sides; of outputs that are text."""
     nonfinite_mismatches: NonNegativeInt = 0
     """Elements that are NaN or infinite on one side only, or in different ways."""
     nonfinite_place: ElementIndex | None = None
