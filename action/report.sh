@@ -18,7 +18,7 @@ option formats "$FOLDER/report"
 option page "$FOLDER/coreml-gate-$KEY.html"
 option records "$RECORDS"
 option started "$STARTED"
-option timeout-minutes "$TIMEOUT_MINUTES"
+option allowed-minutes "$TIMEOUT_MINUTES"
 switch annotations "$ANNOTATIONS" annotations
 switch suggestions "$SUGGESTIONS" suggestions
 switch summary "$SUMMARY" summary

@@ -12,12 +12,16 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import psutil
 
 from tests.github_api.hub import FULL_NAME, REPOSITORY_ID, WORKFLOW, Hub
 from tests.github_api.server import TOKEN, RunningServer
@@ -102,8 +106,15 @@ class Machine:
         """Where the stand-ins keep things."""
         return self.folder / "kept"
 
-    def play(self, repository: Path, event: str, payload: dict[str, Any], workflow: str = WORKFLOW) -> Played:
-        """Play one event as a run of its own; what it uploaded becomes the server's artifacts."""
+    def play(
+        self,
+        repository: Path,
+        event: str,
+        payload: dict[str, Any],
+        workflow: str = WORKFLOW,
+        cancel_in: str = "",
+    ) -> Played:
+        """Play one event as a run of its own; ``cancel_in`` is a step that is cancelled."""
         self.runs += 1
         shutil.rmtree(self.kept / "artifacts", ignore_errors=True)
         file = self.folder / "event.json"
@@ -122,9 +133,13 @@ class Machine:
         ]
         self.hub.add_run(_head_of(payload), event, path=workflow, number=1)
         self.hub.refresh = self._publish_of_this_run
-        done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
-        played = Played(done.returncode, done.stdout + done.stderr)
-        (self.folder / f"{self.runs}-{event}.log").write_text(played.log, encoding="utf-8")
+        log = self.folder / f"{self.runs}-{event}.log"
+        with log.open("w", encoding="utf-8") as output:
+            process = subprocess.Popen(command, cwd=repository, stdout=output, stderr=subprocess.STDOUT)
+            if cancel_in:
+                _cancel(process, log, cancel_in)
+            exit_code = process.wait()
+        played = Played(exit_code, log.read_text(encoding="utf-8", errors="replace"))
         self.hub.refresh = lambda: None
         for artifact in [id_ for id_, each in self.hub.artifacts.items() if each["workflow_run"]["id"] == 1]:
             del self.hub.artifacts[artifact]
@@ -176,6 +191,48 @@ class Machine:
 def _head_of(payload: dict[str, Any]) -> str:
     pull = payload.get("pull_request") or {"head": {"sha": payload.get("after")}}
     return str(payload.get("workflow_run", {}).get("head_sha") or pull["head"]["sha"])
+
+
+def _cancel(act: "subprocess.Popen[bytes]", log: Path, step: str) -> None:
+    """Signals to the process of a step as the runner does, once the models' code runs in it."""
+    while act.poll() is None and f"Main {step}" not in log.read_text(encoding="utf-8", errors="replace"):
+        time.sleep(0.5)
+    while act.poll() is None:
+        below = psutil.Process(act.pid).children(recursive=True)
+        commands = {child: _command_of(child) for child in below}
+        if any(
+            "coreml_gate.worker" in command or "from coreml_gate" in command for command in commands.values()
+        ):
+            for child, command in commands.items():
+                if "/action/models.py" in command:
+                    child.send_signal(signal.SIGINT)
+            return
+        time.sleep(0.5)
+
+
+def _command_of(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def can_have_another_user(folder: Path) -> bool:
+    """Whether this machine lets the action make a user, and that user run the plays' Python."""
+    environment = os.environ | {
+        "RUNNER_TEMP": str(folder),
+        "GITHUB_WORKSPACE": str(folder),
+        "COREML_GATE_FOLDER": str(Path(tempfile.gettempdir()) / "coreml-gate-probe"),
+    }
+    command = [PYTHON, "-I", str(ROOT / "action" / "isolation.py"), str(ROOT), "measures"]
+    told = dict(
+        line.split("=", 1)
+        for line in subprocess.check_output(command, env=environment, text=True).splitlines()
+    )
+    shutil.rmtree(environment["COREML_GATE_FOLDER"], ignore_errors=True)
+    if told["user"]:
+        subprocess.run(["userdel", told["user"]], check=False, capture_output=True)
+    return bool(told["user"])
 
 
 def _platforms() -> list[str]:

@@ -1,7 +1,10 @@
 """The action on a runner: what it stores at a push, and what it says of pull requests. See driver.py."""
 
 import json
+import shutil
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +12,17 @@ from typing import Any
 
 import pytest
 
-from tests.action.driver import ACT, HOME, REPLACED, Machine, Played, example, with_outputs
+from coreml_gate.report.markdown import marker
+from tests.action.driver import (
+    ACT,
+    HOME,
+    REPLACED,
+    Machine,
+    Played,
+    can_have_another_user,
+    example,
+    with_outputs,
+)
 from tests.examples.conftest import EXAMPLES, load_module
 from tests.github_api.hub import FORKER, FULL_NAME, WORKFLOW
 
@@ -94,6 +107,10 @@ def open_pull(machine: Machine, number: int, head: str, base: str, source: dict[
     return {"number": number, "pull_request": pull, "repository": HOME}
 
 
+OLD = f"{marker('default')}\n### an old verdict\n"
+THIEF = (Path(__file__).parent / "thief.py").read_text(encoding="utf-8")
+
+
 def check_of(machine: Machine, head: str) -> dict[str, Any]:
     (run,) = (run for run in machine.hub.check_runs.values() if run["head_sha"] == head)
     return dict(run)
@@ -162,14 +179,96 @@ def test_a_harmless_change_passes(machine: Machine, repository: Repository) -> N
     assert (machine.outputs()["verdict"], machine.outputs()["regressions"]) == ("pass", "0")
 
 
-def test_a_crash_concludes_the_check(machine: Machine, repository: Repository) -> None:
+def test_a_crash_says_so_in_the_comment_of_the_run_before(machine: Machine, repository: Repository) -> None:
     with repository.branch("typo", {"coreml-gate.toml": "[gate]\nno-such-key = 1\n"}) as head:
-        played = machine.play(repository.folder, "pull_request", open_pull(machine, 9, head, repository.base))
+        payload = open_pull(machine, 9, head, repository.base)
+        machine.hub.add_comment(9, OLD)
+        played = machine.play(repository.folder, "pull_request", payload)
 
     assert played.exit_code == 1, played.log
-    assert steps(played, "Start", "Measure") == ["Success", "Failure"]
+    assert steps(played, "Open", "Start", "Measure", "Conclude") == [
+        "Success",
+        "Success",
+        "Failure",
+        "Success",
+    ]
     check = check_of(machine, head)
     assert (check["status"], check["conclusion"]) == ("completed", "failure")
+    assert "an old verdict" not in comment_on(machine, 9)["body"].partition("<summary>Outdated")[0]
+
+
+def test_an_installation_that_fails_concludes_the_check(machine: Machine, repository: Repository) -> None:
+    with repository.branch("install", {"requirements.txt": "no-such-distribution-of-ours==1\n"}) as head:
+        payload = open_pull(machine, 12, head, repository.base)
+        machine.hub.add_comment(12, OLD)
+        played = machine.play(repository.folder, "pull_request", payload)
+
+    assert played.exit_code == 1, played.log
+    ran = steps(played, "Open", "Install the requirements", "Measure", "Conclude")
+    assert ran == ["Success", "Failure", "", "Success"]
+    check = check_of(machine, head)
+    assert (check["status"], check["conclusion"]) == ("completed", "failure")
+    body = comment_on(machine, 12)["body"]
+    assert body.splitlines()[1] == f"### ❔ coreml-gate: no verdict for `{head[:7]}`"
+    assert "an old verdict" in body.partition("<summary>Outdated")[2]
+
+
+def test_a_change_without_a_model_measures_none_although_the_base_moved_on(
+    machine: Machine, repository: Repository
+) -> None:
+    """`pull_request` checks out the merge with the base as it is now; the event knows an older one."""
+    source = (repository.folder / "models" / "keywords.py").read_text()
+    with repository.branch("readme", {"README.md": "Models.\n"}) as head:
+        pass
+    with repository.branch("moved-on", {"models/keywords.py": f"{source}\n# Others did this.\n"}):
+        demo.git(repository.folder, "merge", "--quiet", "--no-ff", "-m", "Merge", "readme")
+        payload = open_pull(machine, 13, head, repository.base)
+        played = machine.play(repository.folder, "pull_request", payload)
+
+    assert played.exit_code == 0, played.log
+    assert machine.outputs()["verdict"] == "skipped"
+    assert machine.hub.satisfies_protection(head)
+
+
+def test_a_job_that_is_cancelled_ends_the_gate_and_concludes_the_check(
+    machine: Machine, repository: Repository
+) -> None:
+    """GitHub signals to the process of the step alone; act does not cancel, so the test sends the signal."""
+    source = (repository.folder / "models" / "keywords.py").read_text()
+    slow = {"models/keywords.py": f"import time\ntime.sleep(300)\n{source}"}
+    with repository.branch("slow", slow) as head:
+        payload = open_pull(machine, 14, head, repository.base)
+        started = time.monotonic()
+        played = machine.play(repository.folder, "pull_request", payload, cancel_in="Measure")
+
+    assert time.monotonic() - started < 250
+    assert played.exit_code == 1, played.log
+    assert played.step("Measure") == "Failure"
+    check = check_of(machine, head)
+    assert (check["status"], check["conclusion"]) == ("completed", "failure")
+
+
+@pytest.mark.parametrize("name", ["simple.yml", "three-jobs.yml"])
+def test_a_thief_in_a_model_finds_no_token(
+    machine: Machine, repository: Repository, name: str, tmp_path: Path
+) -> None:
+    if not can_have_another_user(tmp_path):
+        pytest.skip("no second user can be made here, or none can run this Python")
+    source = (repository.folder / "models" / "keywords.py").read_text()
+    loot = Path(tempfile.mkdtemp(prefix="coreml-gate-loot-"))
+    loot.chmod(0o777)
+    thief = THIEF.replace("LOOT_FOLDER", str(loot))
+    files = {WORKFLOW: with_outputs(example(name)), "models/keywords.py": f"{thief}\n{source}"}
+    number = 15 if name == "simple.yml" else 16
+    with repository.branch(f"thief-{number}", files) as head:
+        payload = open_pull(machine, number, head, repository.base)
+        played = machine.play(repository.folder, "pull_request", payload)
+    found = {path.name: path.read_text() for path in loot.iterdir()}
+    shutil.rmtree(loot)
+
+    assert found == {"ran": ""}, played.log
+    assert check_of(machine, head)["status"] == "completed"
+    assert machine.outputs()["mode"] == ("compare" if name == "simple.yml" else "gather")
 
 
 def test_three_jobs_make_one_comment(machine: Machine, repository: Repository) -> None:

@@ -41,6 +41,7 @@ def build():
 def samples():
     return [torch.full((1, 4096), 30.0 + number) for number in range(2)]
 """
+FILES = ("models/total.py", "models/other.py")
 OVERFLOWS = SAFE.replace("(x * 0.001).sum(dim=1, keepdim=True)", "x.sum(dim=1, keepdim=True) * 0.001")
 
 
@@ -220,6 +221,55 @@ def test_a_stored_baseline_takes_the_place_of_a_rebuild(project: Folder) -> None
     assert "stored" in outcome.report["baseline"]["origin"]
     precision = next(item for item in outcome.report["models"][0]["findings"] if item["check"] == "precision")
     assert precision["status"] == "fail"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_an_older_stored_baseline_serves_only_models_that_did_not_change_since(project: Folder) -> None:
+    stored = run(project, "--output", ".coreml-gate/stored")
+    assert stored.exit_code == 0
+    kept = json.loads((project.root / ".coreml-gate/stored/record.json").read_text())["models"][0]["package"]
+    package = project.root / ".coreml-gate" / "stored" / kept["path"]
+    package.mkdir(parents=True)
+    (package / "Manifest.json").write_text("{}")
+    older = project.git("rev-parse", "HEAD")
+    project.commit({"models/other.py": (project.root / "models/other.py").read_text() + "\n# moved on\n"})
+    base = project.git("rev-parse", "HEAD")
+    touched = {name: (project.root / name).read_text() + "\n# topic\n" for name in FILES}
+    project.commit(touched)
+
+    outcome = run(project, "--base", base, "--baseline", ".coreml-gate/stored")
+
+    origin = outcome.report["baseline"]["origin"]
+    assert origin.endswith(f"; `other` measured again at {base[:7]}: changed since {older[:7]}")
+    merged = json.loads((outcome.folder / "base" / "record.json").read_text())
+    assert sorted(model["name"] for model in merged["models"]) == ["other", "sum"]
+    assert (outcome.folder / "base" / kept["path"] / "Manifest.json").exists()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_an_older_stored_baseline_that_still_holds_is_taken_as_it_is(project: Folder) -> None:
+    run(project, "--output", ".coreml-gate/stored")
+    project.commit({"README.md": "moved on"})
+    base = project.git("rev-parse", "HEAD")
+    project.commit({"models/total.py": SAFE + "\n# topic\n"})
+
+    outcome = run(project, "--base", base, "--baseline", ".coreml-gate/stored", "--model", "sum")
+
+    assert "measured again" not in outcome.report["baseline"]["origin"]
+    assert not (outcome.folder / "base").exists()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_without_a_rebuild_a_changed_model_has_no_baseline(project: Folder) -> None:
+    run(project, "--output", ".coreml-gate/stored")
+    older = project.git("rev-parse", "HEAD")
+    project.commit({"models/other.py": (project.root / "models/other.py").read_text() + "\n# moved on\n"})
+    base = project.git("rev-parse", "HEAD")
+    project.commit({"models/other.py": (project.root / "models/other.py").read_text() + "\n# topic\n"})
+
+    outcome = run(project, "--base", base, "--baseline", ".coreml-gate/stored", "--no-rebuild")
+
+    assert f"; `other` left out: changed since {older[:7]}" in outcome.report["baseline"]["origin"]
 
 
 @pytest.mark.usefixtures("recorded")

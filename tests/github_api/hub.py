@@ -69,6 +69,8 @@ class Hub:
         self.history: list[str] = []
         """Commits of the base branch, newest first."""
         self.merge_base: str | None = None
+        self.changed_files: list[str] = []
+        """Of every comparison."""
         self.release: tuple[str, str] | None = None
         """Tag and commit of the latest release."""
         self.assets: list[Json] = []
@@ -347,9 +349,9 @@ class Hub:
         if self.merge_base is None:
             raise KeyError
         commit = self._commit(self.merge_base)
-        return self._ok(
-            operation, {"merge_base_commit": commit, "base_commit": commit, "url": self.at("/compare/x")}
-        )
+        files = [document.load().component("diff-entry", {"filename": name}) for name in self.changed_files]
+        known = {"merge_base_commit": commit, "base_commit": commit, "files": files}
+        return self._ok(operation, {**known, "url": self.at("/compare/x")})
 
     def on_repos_get_content(self, operation: Operation, query: Query, body: Json) -> Reply:
         data = self.files[query.get("ref", "main"), operation.path["path"]]

@@ -316,7 +316,7 @@ def test_a_job_that_ran_out_of_its_time_is_told_by_the_clock(
 ) -> None:
     hub.pulls[7]["head"]["sha"] = HEAD
     started = str(NOON.timestamp() - 31 * 60)
-    options = () if minutes is None else ("--timeout-minutes", minutes)
+    options = () if minutes is None else ("--allowed-minutes", minutes)
     job("pull_request", pull_request()).run(
         "report", "--job-status", "cancelled", "--started", started, *options
     )
@@ -451,6 +451,16 @@ def test_the_origin_of_a_rebuilt_baseline_says_why(hub: Hub, job: MakeJob) -> No
     assert "no artifact at bbbbbbb" in only_body(hub)
 
 
+def test_a_token_within_reach_of_the_models_is_said(hub: Hub, job: MakeJob) -> None:
+    published = job("pull_request", pull_request())
+    published.leave_report(SITUATIONS["pass"]())
+    published.run("report", "--token-in-reach")
+    assert "the job's token was within its reach" in only_body(hub)
+
+    published.run("report")
+    assert "within its reach" not in only_body(hub)
+
+
 def test_the_page_is_linked_once_it_is_uploaded_and_shows_what_was_measured(hub: Hub, job: MakeJob) -> None:
     published = job("pull_request", pull_request())
     measured = record(digits(memory=memory(timeline=(1, 3, 2))), commit=HEAD)
@@ -498,6 +508,31 @@ def test_an_untrusted_run_is_judged_by_the_base_branch(hub: Hub, job: MakeJob) -
     compare(GOLDEN / "reported.md", without_figures(only_body(hub)))
     left = sorted(path.name for path in report.folder.iterdir())
     assert left == ["event.json", "output", "summary.md"]
+
+
+@pytest.mark.parametrize(
+    ("opened", "files", "holds"),
+    [
+        (("models/digits.py",), ["README.md"], True),
+        (("models/digits.py",), ["models/digits.py"], False),
+        (("weights",), ["weights/digits.bin"], False),
+        (("models/digits.py",), ["requirements.txt"], False),
+        (("models/digits.py",), ["coreml-gate.toml"], False),
+        (None, ["README.md"], False),
+        (("models/digits.py",), [f"docs/{number}.md" for number in range(300)], False),
+    ],
+)
+def test_an_ancestors_baseline_serves_only_models_that_did_not_change_since(
+    hub: Hub, job: MakeJob, opened: tuple[str, ...] | None, files: list[str], holds: bool
+) -> None:
+    stored = record(digits(opened=opened), commit=PARENT)
+    add_baseline(hub, PARENT, files=baseline_files(PARENT) | {"record.json": json_of(stored)})
+    hub.changed_files = files
+    hub.files["main", "coreml-gate.toml"] = CONFIG
+    reported(job, add_record(hub, record(digits(), commit=HEAD)))
+
+    left_out = "`digits` left out: changed since ccccccc" in only_body(hub)
+    assert left_out is not holds
 
 
 def test_an_accepted_failure_passes_and_is_named(hub: Hub, job: MakeJob) -> None:

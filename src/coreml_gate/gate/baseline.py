@@ -15,6 +15,8 @@ class Baseline:
 
     facts: BaselineFacts
     record: Record | None = None
+    folder: Path | None = None
+    """Where its packages lie, if they are on this machine."""
 
 
 NO_BASELINE = Baseline(BaselineFacts(origin="none: no base was asked for"))
@@ -28,17 +30,12 @@ def stored_baseline(path: Path) -> Baseline:
             f"baseline `{path}` has no record: `{file}` does not exist.",
             "name the folder that an earlier `coreml-gate run` or `collect` wrote, or use --base.",
         )
-    return as_baseline(read_record(file), f"record `{path}`")
+    return as_baseline(read_record(file), f"record `{path}`", file.parent)
 
 
-def folder_of(path: Path) -> Path:
-    """The folder that a stored baseline's packages lie in."""
-    return path if path.is_dir() else path.parent
-
-
-def as_baseline(record: Record, origin: str) -> Baseline:
-    """Take a Record as the baseline."""
-    return Baseline(BaselineFacts(origin=origin, commit=record.commit, present=True), record)
+def as_baseline(record: Record, origin: str, folder: Path | None = None) -> Baseline:
+    """Take a Record as the baseline; ``folder`` holds its packages."""
+    return Baseline(BaselineFacts(origin=origin, commit=record.commit, present=True), record, folder)
 
 
 def no_baseline(reason: str, commit: str | None = None) -> Baseline:

@@ -1,7 +1,8 @@
 """The whole gate: two trees in, one Verdict out."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from coreml_gate.gate.baseline import (
     NO_BASELINE,
     Baseline,
     as_baseline,
-    folder_of,
     no_baseline,
     stored_baseline,
 )
@@ -22,12 +22,13 @@ from coreml_gate.gate.core_ml import CoreMlHost, Stored, ask_core_ml
 from coreml_gate.gate.core_ml_variants import ask_about_variants
 from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.judge import judge
+from coreml_gate.gate.mixed_baseline import changed_between, is_older, mixed
 from coreml_gate.gate.opened import opened_in
 from coreml_gate.gate.plan import Job, Plan, plan
 from coreml_gate.gate.scratch import scratch
 from coreml_gate.gate.stopped import InterruptedRun, judged_so_far
 from coreml_gate.interruption import Interrupted
-from coreml_gate.record import Record
+from coreml_gate.record import Record, write_record
 from coreml_gate.verdict import Verdict
 from coreml_gate.worker.supervisor import Supervisor
 
@@ -127,8 +128,9 @@ def with_core_ml(
     """
     if context.answering is None:
         return head
-    folder = request.output / BASE_FOLDER if request.baseline is None else folder_of(request.baseline)
-    base = None if baseline.record is None else Stored(baseline.record, folder)
+    base = None
+    if baseline.record is not None and baseline.folder is not None:
+        base = Stored(baseline.record, baseline.folder)
     options, memory_mb = config.gate, config.gate.step_memory_mb
     supervisor = Supervisor(
         context.environment,
@@ -171,7 +173,7 @@ def _baseline(
     request: Request, config: Config, chosen: Plan, repository: Repository | None, context: RunContext
 ) -> Baseline:
     if request.baseline is not None:
-        return stored_baseline(request.baseline)
+        return _up_to_date(stored_baseline(request.baseline), request, chosen, repository, context)
     if chosen.base is None or repository is None:
         return NO_BASELINE
     if not request.rebuild:
@@ -191,18 +193,55 @@ def _rebuilt(
     """Measure the base commit in a work tree of its own, with the configuration that it had."""
     if not names:
         return no_baseline("none is needed: no model changed", commit)
-    with (
-        scratch(request.output, repository) as folder,
-        repository.worktree(commit, folder / "tree") as root,
-    ):
+    with _work_tree(request, repository, commit, context) as (root, inside):
         try:
             config = load_config(root, request.config_file)
         except ConfigError as error:
             return _unbuildable(commit, error, options)
         tree = Tree("base", root, commit)
         models = tuple(model for model in config.model if model.name in names)
-        record = collect(tree, models, (), options, request.output / BASE_FOLDER, context.using(folder))
-    return as_baseline(record, f"rebuilt from commit {short(commit)}")
+        record = collect(tree, models, (), options, request.output / BASE_FOLDER, inside)
+    return as_baseline(record, f"rebuilt from commit {short(commit)}", request.output / BASE_FOLDER)
+
+
+@contextmanager
+def _work_tree(
+    request: Request, repository: Repository, commit: str, context: RunContext
+) -> Iterator[tuple[Path, RunContext]]:
+    """A work tree of a commit, and the context for measuring in it."""
+    with (
+        scratch(request.output, repository) as folder,
+        repository.worktree(commit, folder / "tree") as root,
+    ):
+        yield root, context.using(folder)
+
+
+def _up_to_date(
+    stored: Baseline, request: Request, chosen: Plan, repository: Repository | None, context: RunContext
+) -> Baseline:
+    """The stored baseline, its models measured again at the base where they changed since it was stored."""
+    base, record = chosen.base, stored.record
+    if record is None or base is None or repository is None or not is_older(record, base, repository):
+        return stored
+    names = {job.name for job in chosen.jobs}
+    rebuilt = None
+    folder = request.output / BASE_FOLDER
+    with _work_tree(request, repository, base, context) as (root, inside):
+        try:
+            config = load_config(root, request.config_file)
+        except ConfigError:
+            return mixed(stored, None, names, base, folder)
+        file = find_config(root, request.config_file).relative_to(root).as_posix()
+        tree = Repository.open(root, context.environment)
+        opened = opened_in(_earlier_records(request))
+        stale = names & changed_between(record, tree, config, file, opened)
+        if stale and request.rebuild:
+            models = tuple(model for model in config.model if model.name in stale)
+            rebuilt = collect(Tree("base", root, base), models, (), config.gate, folder, inside)
+    found = mixed(stored, rebuilt, stale, base, folder)
+    if found.record is not None and found is not stored:
+        write_record(found.record, folder / RECORD_NAME)
+    return found
 
 
 def _unbuildable(commit: str, error: ConfigError, options: GateOptions) -> Baseline:

@@ -181,7 +181,8 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job-status", choices=JOB_STATUSES, default="success", help="of the job so far")
     parser.add_argument("--started", type=float, metavar="SECONDS", help="when the job began, since 1970")
     parser.add_argument(
-        "--timeout-minutes",
+        "--allowed-minutes",
+        dest="timeout_minutes",
         type=float,
         metavar="N",
         help="the job's own `timeout-minutes`: GitHub calls a job that ran out of time cancelled",

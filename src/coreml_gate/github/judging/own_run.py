@@ -100,5 +100,8 @@ def _with_note(verdict: Verdict, note: BaselineNote | None) -> Verdict:
         return verdict
     facts = verdict.baseline
     made = f"rebuilt from commit {short(facts.commit)}" if facts.present and facts.commit else facts.origin
-    origin = f"{made}: {note.origin}" if note.source in ("rebuild", "none") else note.origin
+    _, separator, measured_again = facts.origin.partition("; ")
+    origin = f"{note.origin}{separator}{measured_again}"
+    if note.source in ("rebuild", "none"):
+        origin = f"{made}: {note.origin}"
     return changed(verdict, baseline=changed(verdict.baseline, origin=origin))

@@ -1,5 +1,6 @@
 """The Verdict on a run that is not trusted: its numbers, the base branch's limits, the rest from GitHub."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,6 +11,7 @@ from coreml_gate.github.api.event import Event, SourceRun
 from coreml_gate.github.api.pull_request import Pull, identify, if_current, read_config, read_pull
 from coreml_gate.github.api.run_jobs import ended_early
 from coreml_gate.github.evidence.baseline import BaselineQuery, find, merge_base
+from coreml_gate.github.evidence.unchanged import unchanged_models
 from coreml_gate.github.evidence.untrusted_record import read_untrusted, rejudge
 from coreml_gate.github.judging.known_to_github import (
     with_carried,
@@ -78,7 +80,7 @@ def _judged(
             raise
         return Publication(unfinished(early), pull, notices=(error.sentence,))
     notices: list[str] = []
-    baseline = _stored_baseline(client, base_sha or base, run, terms)
+    baseline = _stored_baseline(client, base_sha or base, run, terms, config.gate.toolchain)
     verdict = rejudge(config, merged.record, baseline.record, baseline.facts)
     verdict = with_carried(verdict, baseline.record, terms)
     verdict = with_notes(verdict, "record", merged.notes)
@@ -97,11 +99,13 @@ def _require_own_workflow(run: SourceRun, path: str) -> None:
         )
 
 
-def _stored_baseline(client: Client, base: str, run: SourceRun, terms: PublicationTerms) -> Baseline:
+def _stored_baseline(
+    client: Client, base: str, run: SourceRun, terms: PublicationTerms, toolchain: Sequence[str]
+) -> Baseline:
     """The merge base's Record, or an ancestor's; one that the untrusted run brought along does not count."""
     commit = merge_base(client, base, run.head_sha)
     query = BaselineQuery(terms.key, commit, terms.workflow_path)
     with find(client, query) as (stored, reasons):
         if stored is not None:
-            return as_baseline(stored.record, stored.origin)
+            return unchanged_models(client, as_baseline(stored.record, stored.origin), commit, toolchain)
     return no_baseline(f"none: {'; '.join(reasons)}", commit)

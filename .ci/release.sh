@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Builds wheel and source archive into DIR/packages, and tries the wheel in an empty environment outside of the repository.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=$(mkdir -p "$1" && cd "$1" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+python3 -m venv "$work/build"
+"$work/build/bin/pip" install --quiet --disable-pip-version-check build cyclonedx-bom
+"$work/build/bin/python" -m build --outdir "$out/packages" .
+
+python3 -m venv "$work/empty"
+"$work/empty/bin/pip" install --quiet --disable-pip-version-check --constraint constraints.txt "$out"/packages/*.whl
+"$work/build/bin/cyclonedx-py" environment "$work/empty/bin/python" --output-file "$out/sbom.cdx.json"
+
+cp -R examples/phone-models "$work/patient"
+cp examples/phone-models/requirements.txt "$work/requirements.txt"
+"$work/empty/bin/pip" install --quiet --disable-pip-version-check --requirement "$work/requirements.txt"
+cd "$work/patient"
+version=$("$work/empty/bin/coreml-gate" --version)
+if [ -n "${TAG:-}" ] && [ "$version" != "coreml-gate ${TAG#v}" ]; then
+  echo "the tag is $TAG, and the wheel says '$version': set the version in src/coreml_gate/__init__.py" >&2
+  exit 1
+fi
+"$work/empty/bin/coreml-gate" run --model keywords
