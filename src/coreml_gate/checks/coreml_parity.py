@@ -183,10 +183,11 @@ def _way_out(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> str:
 def _violations(
     run: CoreMlRun, reference: Group, facts: CoreMlFacts, limits: PrecisionLimits
 ) -> Iterator[Violation | None]:
+    ours = by_output(facts.runtime_against_source if run.against_source else ())
     for output, group in by_output(reference).items():
         for violation in engine_violations(group, limits):
             yield Violation(
-                f"output `{output}`: {violation.message}{_culprit(output, run, facts, limits)}",
+                f"output `{output}`: {violation.message}{_culprit(ours.get(output), run, facts, limits)}",
                 violation.passes_with,
                 violation.status,
             )
@@ -194,11 +195,10 @@ def _violations(
     yield _differs(run.repeated, limits, "is not deterministic: two runs of the same sample differ")
 
 
-def _culprit(output: str, run: CoreMlRun, facts: CoreMlFacts, limits: PrecisionLimits) -> str:
-    """Who is to blame, as far as our runtime can tell."""
+def _culprit(ours: Group | None, run: CoreMlRun, facts: CoreMlFacts, limits: PrecisionLimits) -> str:
+    """Who is to blame, as far as our runtime can tell, which answered for the same output."""
     if not run.against_source or not facts.runtime_against_source:
         return ""
-    ours = by_output(facts.runtime_against_source).get(output, ())
     if not ours or engine_violations(ours, limits):
         return _PACKAGE
     best = least_psnr(ours)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from coreml_gate.config import Limits, ModelConfig
+from coreml_gate.criteria import Group, by_output
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.mil.diff import read_outline
 from coreml_gate.mil.diff_matching import Matching, match, partners
@@ -52,6 +53,16 @@ class Evidence:
     def partners(self) -> Mapping[str, str] | None:
         """The baseline's operation for each of the head's, by plain names."""
         return None if self.matching is None else partners(self.matching)
+
+    @cached_property
+    def base_parity(self) -> Mapping[str, Group]:
+        """The baseline's comparisons by output, grouped once: a Record can have thousands."""
+        return by_output(() if self.base is None else self.base.parity)
+
+    @cached_property
+    def base_precision(self) -> Mapping[str, Group]:
+        """As :attr:`base_parity`."""
+        return by_output(() if self.base is None else self.base.precision)
 
     def floored(self, comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
         """Comparisons of another process, with the source's own rounding known to this Record."""

@@ -47,7 +47,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     limits = evidence.limits.parity
     raised = parity_violations(group, limits)
-    base = () if evidence.base is None else by_output(evidence.base.parity).get(output, ())
+    base = evidence.base_parity.get(output, ())
     diagnosis = _diagnosis(evidence) if raised else None
     file, line = place_of(diagnosis)
     return Finding(

@@ -41,7 +41,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     limits = evidence.limits.precision
-    base = () if evidence.base is None else by_output(evidence.base.precision).get(output, ())
+    base = evidence.base_precision.get(output, ())
     least = None if violations.unfit(group, Status.UNSURE) else least_psnr(group)
     drop = _drop(least, base, limits, evidence.regression)
     raised = gravest_first((*precision_violations(group, limits), drop))

@@ -105,9 +105,16 @@ def _compared(fault: Fault, before: Verdict, after: Verdict) -> Trial:
     if already & {*fault.caught_by}:
         named = ", ".join(sorted(already & {*fault.caught_by}))
         return Trial(fault.name, "cannot tell", f"{named} fails without the fault as well.")
+    if fault.needs_mac and any(status is Status.UNSURE for status in _statuses(after, fault)):
+        return Trial(fault.name, "cannot tell", "its times are unsure: run the self-test on a quiet Mac.")
     found = [each for model in after.models for each in model.findings if each.check in fault.caught_by]
     said = "; ".join(f"{each.check}: {each.status.value}, {each.message}" for each in found)
     return Trial(fault.name, "not caught", said or f"no finding of {' or '.join(fault.caught_by)}.")
+
+
+def _statuses(verdict: Verdict, fault: Fault) -> list[Status]:
+    findings = (finding for model in verdict.models for finding in model.findings)
+    return [finding.status for finding in findings if finding.check in fault.caught_by]
 
 
 def _failures(verdict: Verdict) -> list[Finding]:
