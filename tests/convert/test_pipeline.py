@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -7,6 +8,9 @@ from torch import nn
 from coreml_gate.config import Compression, ImageInput, ModelInput
 from coreml_gate.config.options import Converter
 from coreml_gate.convert import convert
+from coreml_gate.engines.mil import load_mil_engine
+from coreml_gate.engines.source import run_source
+from coreml_gate.mil.package import read_package
 from tests.convert.conftest import MakeBench, saved
 
 X = (ModelInput(name="x", shape=(1, 4)),)
@@ -382,3 +386,36 @@ def test_what_torchs_decompositions_take_apart_is_exported_whole(bench: MakeBenc
     done = bench(text, input=inputs, precision="float32").convert()
     assert done.facts.route == "undecomposed"
     assert saved(done.package).operations == ["resample"]
+
+
+@pytest.mark.parametrize(
+    ("body", "merged"),
+    [
+        ("y, y", ["`output_0` and `output_1`"]),
+        ("y, x * 3, y", ["`output_0` and `output_2`"]),
+        ("{'a': y, 'b': y, 'c': x + 1, 'd': x - 1}", ["`a` and `b`"]),
+    ],
+)
+@pytest.mark.parametrize("route", ["export", "trace"])
+def test_a_tensor_that_is_returned_twice(bench: MakeBench, body: str, merged: list[str], route: str) -> None:
+    text = f"class Net(nn.Module):\n    def forward(self, x):\n        y = x * 2\n        return {body}\n"
+    made = bench(text, input=X, precision="float32", conversion=route)
+    done = made.convert()
+    notes = [note for note in done.facts.notes if "are one tensor" in note]
+    assert [note.partition(" are one")[0] for note in notes] == merged
+    assert done.package is not None
+    expected = run_source(made.source, made.samples.samples[0])
+    engine = load_mil_engine(read_package(done.package), "fp32", tuple(expected), made.config)
+    computed = engine.run(made.samples.samples[0])
+    assert list(computed) == list(expected)
+    assert all(np.array_equal(computed[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("layer", ["LSTM", "GRU", "RNN"])
+def test_recurrent_layers_of_any_length_convert(bench: MakeBench, layer: str) -> None:
+    text = RECURRENT.replace("nn.LSTM", f"nn.{layer}")
+    inputs = (ModelInput(name="x", shape=(1, (2, 12), 4)),)
+    done = bench(text, input=inputs, precision="float32").convert()
+    assert (done.facts.status, done.facts.route) == ("converted", "trace")
+    sizes = saved(done.package).spec.description.input[0].type.multiArrayType.shapeRange.sizeRanges
+    assert (sizes[1].lowerBound, sizes[1].upperBound) == (2, 12)

@@ -8,7 +8,7 @@ from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.criteria.sentences import time_by_step
 from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, first_and_more, listed, number
+from coreml_gate.wording import counted, first_and_more, listed, megabytes, number
 
 NAME: Final = "conversion"
 SUBJECT: Final = "package"
@@ -46,6 +46,10 @@ _TWINS: Final[Mapping[str, str]] = {
     "package": "the package computes in float32 and is its own twin",
 }
 
+_GROWN_HINT: Final = (
+    "compute it from an input, or from smaller parts that broadcast; what depends on a flexible size is not "
+    "computed while converting."
+)
 _MISSING_HINT: Final = (
     "write these operations with others that convert, or register a converter for them "
     "(coremltools.converters.mil.register_torch_op)."
@@ -86,11 +90,13 @@ def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
     how = f"made by `{facts.maker}`" if facts.maker else f"converted by way of {_ROUTES[facts.route]}"
     base = None if evidence.base is None else evidence.base.conversion
     other_route = base is not None and base.status == "converted" and base.route != facts.route
+    message = f"package: {how}, {effort}{_which_ships(evidence)}."
     return Finding(
         check=NAME,
-        status=Status.PASS,
+        status=Status.WARN if facts.computed else Status.PASS,
         subject=SUBJECT,
-        message=f"package: {how}, {effort}{_which_ships(evidence)}.",
+        message=message + _grown(facts, evidence),
+        hint=_GROWN_HINT if facts.computed else "",
         details=(
             *((_TWINS[facts.twin],) if facts.maker else ()),
             *facts.notes,
@@ -108,6 +114,19 @@ def _own_words(facts: ConversionFacts) -> tuple[str, ...]:
     """What the converter said, where the message holds the cause in its place."""
     explained = facts.refused is not None and facts.refused.cause
     return tuple(facts.message.splitlines()) if explained and not facts.missing else ()
+
+
+def _grown(facts: ConversionFacts, evidence: Evidence) -> str:
+    """What makes a package larger than its source's parameters (apple/coremltools#1551)."""
+    if not facts.computed:
+        return ""
+    source, largest = evidence.head.source, facts.computed[0]
+    place = f" at {largest.place}" if largest.place else ""
+    parameters = "" if source is None else f" {source.parameters:,} parameters of the"
+    return (
+        f" It holds more than the{parameters} source: `{largest.name}` {list(largest.shape)}, "
+        f"{megabytes(largest.bytes)} in float32, is a constant that was computed while converting{place}."
+    )
 
 
 def _which_ships(evidence: Evidence) -> str:

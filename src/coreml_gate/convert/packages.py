@@ -8,6 +8,7 @@ import torch
 
 from coreml_gate.convert.capture import Captured
 from coreml_gate.convert.compress import compress
+from coreml_gate.convert.computed import computed_constants
 from coreml_gate.convert.conversion import ORIGINS, PACKAGE, REFERENCE, Task
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.interface import input_types, output_types
@@ -15,16 +16,19 @@ from coreml_gate.convert.keep import Selector
 from coreml_gate.convert.mapping import script_lines
 from coreml_gate.convert.origins import Origin, Places, write_origins
 from coreml_gate.engines.source import Source
+from coreml_gate.record import ComputedConstant
 
 
-def save_packages(captured: Captured, task: Task) -> tuple[Path, Path]:
+def save_packages(captured: Captured, task: Task) -> tuple[Path, Path, tuple[ComputedConstant, ...]]:
     """Converts a graph to the float32 twin and to the package that ships, which may be one."""
     twin = to_core_ml(captured, task, ct.precision.FLOAT32)
     options = task.config
+    computed = computed_constants(twin, task.source, _places(captured, task))
     origins: dict[str, Origin] = {}
     if options.precision == "float32" and options.compress is None:
         write_origins(origins, task.folder / ORIGINS)
-        return (save(twin, task.folder / PACKAGE),) * 2
+        path = save(twin, task.folder / PACKAGE)
+        return path, path, computed
     reference = save(twin, task.folder / REFERENCE)
     shipped = twin
     if options.precision == "float16":
@@ -32,18 +36,21 @@ def save_packages(captured: Captured, task: Task) -> tuple[Path, Path]:
     write_origins(origins, task.folder / ORIGINS)
     if options.compress is not None:
         shipped = compress(shipped, options.compress)
-    return reference, save(shipped, task.folder / PACKAGE)
+    return reference, save(shipped, task.folder / PACKAGE), computed
 
 
 def to_half(captured: Captured, task: Task) -> tuple[ct.models.MLModel, dict[str, Origin]]:
     """In half precision but for ``keep-fp32``; patterns that name nothing are refused, so none goes stale."""
     names = task.config.output or tuple(task.outputs)
-    root = task.source.root
-    places = Places(root, _root_module(task.source), script_lines(captured.model, root))
-    selector = Selector(task.config.keep_fp32, names, places)
+    selector = Selector(task.config.keep_fp32, names, _places(captured, task))
     model = to_core_ml(captured, task, ct.transform.FP16ComputePrecision(selector))
     selector.refuse_unused()
     return model, selector.origins
+
+
+def _places(captured: Captured, task: Task) -> Places:
+    root = task.source.root
+    return Places(root, _root_module(task.source), script_lines(captured.model, root))
 
 
 def _root_module(source: Source) -> str:

@@ -1,7 +1,7 @@
 """Converts a source twice: a float32 twin to compare with the source, and the package that ships."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from coreml_gate.convert.twin import float32_twin
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.frozen import changed
+from coreml_gate.mil.package import read_package
 from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation
 from coreml_gate.torch_graph import GRAPH, TorchGraph, write_graph
 
@@ -167,10 +168,25 @@ def _packaged(captured: Captured, task: Task, route: Route) -> Conversion:
             failure = ConversionFailedError(missing_message(missing), missing=missing)
             failure.refused = _first_missing(graph)
             raise failure
-        reference, package = save_packages(captured, task)
+        reference, package, computed = save_packages(captured, task)
     notes = [f"`{name}` has no converter in coremltools, ours passes its input on" for name in shims]
-    facts = ConversionFacts(status="converted", route=route, notes=(*captured.notes, *notes))
+    facts = ConversionFacts(
+        status="converted",
+        route=route,
+        notes=(*captured.notes, *notes, *_merged_outputs(reference, task)),
+        computed=computed,
+    )
     return Conversion(facts, reference, package, task.folder / ORIGINS, task.folder / GRAPH)
+
+
+def _merged_outputs(package: Path, task: Task) -> Iterator[str]:
+    """Names of one tensor: coremltools saves it once, under the last of them."""
+    names = task.config.output or tuple(task.outputs)
+    saved = [feature.name for feature in read_package(package).interface.outputs]
+    for own in dict.fromkeys(saved):
+        merged = [f"`{name}`" for name, other in zip(names, saved, strict=True) if other == own]
+        if len(merged) > 1:
+            yield f"{' and '.join(merged)} are one tensor: the package has one output for them, `{own}`"
 
 
 def _first_missing(graph: TorchGraph) -> RefusedOperation:

@@ -31,10 +31,14 @@ class MilEngine:
     config: ModelConfig
 
     def run(self, sample: Sample, observe: Observe | None = None) -> Outputs:
-        """Compute one sample; a stateful package starts from an empty state at every sample."""
+        """Compute one sample; a stateful package starts from an empty state at every sample.
+
+        The converter saves a tensor that is returned twice as two outputs of one name.
+        """
         state = self.model.make_state() if self.model.interface.states else None
         outputs = self.model.predict(self.inputs(sample), state, observe)
-        return dict(zip(self.output_names, map(as_array, outputs.values()), strict=True))
+        own = (as_array(outputs[feature.name]) for feature in self.model.interface.outputs)
+        return dict(zip(self.output_names, own, strict=True))
 
     def inputs(self, sample: Sample) -> dict[str, NDArray[Any]]:
         """The sample as ``predict`` takes it: arrays, and images with the channels last."""

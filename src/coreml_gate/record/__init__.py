@@ -84,6 +84,7 @@ from coreml_gate.record.parts import (
 )
 from coreml_gate.record.rules import RuleMatch, RulePlace
 from coreml_gate.record.source import (
+    ComputedConstant,
     ConversionFacts,
     Environment,
     MissingOperation,
@@ -103,6 +104,7 @@ __all__ = [
     "CompressionFacts",
     "ComputeDevice",
     "ComputeUnits",
+    "ComputedConstant",
     "ConversionFacts",
     "CoreMlFacts",
     "CoreMlRun",

@@ -90,6 +90,17 @@ class RefusedOperation(Measured):
     """What the converter's message means."""
 
 
+class ComputedConstant(Measured):
+    """A constant of the package that is no parameter of the source."""
+
+    name: str
+    shape: tuple[NonNegativeInt, ...]
+    bytes: NonNegativeInt
+    """In the float32 twin."""
+    place: str = ""
+    """``models/net.py:12``; empty where it is not known."""
+
+
 class ConversionFacts(Part):
     """How the conversion went."""
 
@@ -109,6 +120,8 @@ class ConversionFacts(Part):
     message: str = ""
     """The converter's own words when it failed."""
     hint: str = ""
+    computed: tuple[ComputedConstant, ...] = ()
+    """The largest, where such constants outweigh all parameters of the source."""
     refused: RefusedOperation | None = None
     """Of a conversion that the converter refused: where and why."""
     notes: tuple[str, ...] = ()
