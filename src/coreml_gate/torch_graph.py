@@ -32,6 +32,8 @@ class TorchCall(GraphPart):
     overload: str = ""
     inputs: dict[str, str] = Field(default_factory=dict)
     """Tensor arguments: name of the value by parameter."""
+    parameters: tuple[str, ...] = ()
+    """Of all arguments, in the order of the operation's own schema."""
     constants: dict[str, Constant] = Field(default_factory=dict)
     """Other arguments by parameter; those left at their default are there as well where torch names them."""
     dtype: str = ""

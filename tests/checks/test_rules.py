@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.checks import rules
+from coreml_gate.checks import conversion, rules
 from coreml_gate.config.options import RuleOptions
-from coreml_gate.record import RuleMatch, RulePlace
-from coreml_gate.rules.catalogue import RULES
+from coreml_gate.record import ConversionFacts, MissingOperation, RuleMatch, RulePlace
+from coreml_gate.rules.catalogue import GROUPS, RULES
 from coreml_gate.verdict import Finding, Status
 from tests.builders import model_config, model_record
 from tests.checks.cases import evidence
@@ -112,3 +112,27 @@ def test_a_model_with_everything_takes_a_handful_of_lines() -> None:
     assert len(findings) == 2 * rules.MOST_FINDINGS + 2
     text = "\n".join(line for finding in findings for line in (finding.message, *finding.details))
     assert all(f"`{rule.id}`" in text for rule in known)
+
+
+def test_an_operation_without_a_converter_is_told_once_by_the_conversion() -> None:
+    missing = MissingOperation(operation="i0", count=1, modules=())
+    facts = ConversionFacts(status="failed", route="export", seconds=1.0, missing=(missing,))
+    place = RulePlace(place="head", text="`aten::i0` has no converter")
+    fires = RuleMatch(
+        rule="no-converter", severity="fatal", count=1, places=(place,), fix="Write it:\ndef i0():"
+    )
+    measured = model_record(rules=(fires,), conversion=facts)
+
+    (told,) = rules.run(evidence(measured))
+    (finding,) = conversion.run(evidence(measured))
+
+    assert told.status is Status.PASS
+    assert finding.status is Status.FAIL
+    assert "    def i0():" in finding.details
+
+
+def test_the_rules_that_the_conversion_tells_are_those_on_operations_without_a_converter() -> None:
+    group = {rule.id for rule in GROUPS["Operations without a converter"]}
+
+    assert group - rules.TOLD_BY_CONVERSION == {"broken-converter"}
+    assert group >= rules.TOLD_BY_CONVERSION

@@ -12,7 +12,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -85,7 +85,8 @@ def write(package: Path, place: Path, names: list[str], rng: random.Random) -> N
     }
     parts = Parts(parse_model(files.pop(_SPEC)), files)
     for name in names:
-        MUTATIONS[name](parts, rng)
+        with suppress(IndexError):  # a damage before it left nothing to choose from
+            MUTATIONS[name](parts, rng)
     parts.files[_SPEC] = parts.spec.SerializeToString()[: parts.cut]
     for name, data in parts.files.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)

@@ -268,9 +268,10 @@ def twist_manifest(parts: Parts, rng: random.Random) -> None:
         manifest = json.loads(parts.files.get(_MANIFEST, b""))
     except (ValueError, RecursionError):  # another mutation was here
         return
-    if not isinstance(manifest.get("itemInfoEntries"), dict):
+    entries, root = manifest.get("itemInfoEntries"), manifest.get("rootModelIdentifier")
+    entry = entries.get(root) if isinstance(entries, dict) and isinstance(root, str) else None
+    if not isinstance(entry, dict):
         return
-    entry = manifest["itemInfoEntries"].get(manifest["rootModelIdentifier"], {})
     twisted: tuple[Callable[[], object], ...] = (
         lambda: entry.update(path="com.apple\0CoreML/model.mlmodel"),
         lambda: entry.update(path="../../../../etc/passwd"),

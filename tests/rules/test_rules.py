@@ -1,11 +1,13 @@
 """Every rule fires on a model that has its pitfall, and not on one that nearly has it."""
 
+import dataclasses
 import re
 
 import pytest
 
 from coreml_gate.rules.catalogue import GROUPS, RULES, find_matches
 from coreml_gate.rules.rule import SEVERITIES
+from coreml_gate.torch_graph import TorchCall, TorchGraph
 from tests.rules import cases_conversion, cases_core_ml, cases_program
 
 CASES = {**cases_program.CASES, **cases_core_ml.CASES, **cases_conversion.CASES}
@@ -62,3 +64,40 @@ def test_a_record_counts_all_places_and_keeps_the_first_few() -> None:
 
 def test_a_part_that_is_not_there_is_not_asked() -> None:
     assert find_matches(cases_conversion.tested_versions()) == ()
+
+
+def called(operation: str, **arguments: str) -> TorchGraph:
+    call = TorchCall(
+        name="y",
+        operation=operation,
+        inputs={name: value for name, value in arguments.items() if value},
+        parameters=tuple(arguments),
+        support="missing",
+    )
+    return TorchGraph(route="export", calls=(call,))
+
+
+@pytest.mark.parametrize(
+    ("rule", "graph", "words"),
+    [
+        (
+            "no-converter",
+            called("aten::i0", self="x"),
+            ["def i0(", "(x,) = ", "[:1])", "i0(x) by MIL"],
+        ),
+        ("no-converter", called("aten::hypot", self="x", other="y"), ["def hypot(", "x, other = ", "[:2])"]),
+        ("no-converter", called("aten::erfinv_", self="x"), ["@register_torch_op\n", "def erfinv("]),
+        (
+            "foreign-operation",
+            called("Net_Library::twice", x="a", factor=""),
+            ['(torch_alias=["net_library::twice"])', "def twice(", "x, factor = ", "twice(x, factor) by MIL"],
+        ),
+    ],
+)
+def test_the_frame_of_a_converter_has_the_operations_own_name_and_arguments(
+    rule: str, graph: TorchGraph, words: list[str]
+) -> None:
+    (match,) = RULES[rule].matches(dataclasses.replace(cases_conversion.unconvertible(), graph=graph))
+
+    assert [word for word in words if word not in match.fix] == []
+    compile(match.fix.partition("\n")[2], "stub", "exec")

@@ -1,10 +1,11 @@
 """Does the source convert to a package?"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.rules import TOLD_BY_CONVERSION
 from coreml_gate.criteria.sentences import time_by_step
 from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation
 from coreml_gate.verdict import Finding, Status
@@ -145,12 +146,22 @@ def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
         hint=facts.hint or (_MISSING_HINT if facts.missing else _HINTS[facts.status]),
         details=(
             *(_missing_line(operation) for operation in facts.missing),
+            *(_stub_lines(evidence) if facts.missing else ()),
             *_own_words(facts),
             *facts.notes,
             *((f"the baseline: {base.status} by way of {base.route}",) if base else ()),
             *facts.log_tail,
         ),
     )
+
+
+def _stub_lines(evidence: Evidence) -> Iterator[str]:
+    """The frame of a converter for each kind of operation that has none, as the rules know it."""
+    for match in evidence.head.rules or ():
+        if match.rule in TOLD_BY_CONVERSION:
+            sentence, *code = match.fix.splitlines() or [""]
+            yield f"{match.rule}: {sentence}"
+            yield from (f"    {line}" for line in code)
 
 
 def _failure(facts: ConversionFacts) -> str:

@@ -20,6 +20,10 @@ from coreml_gate.wording import counted, listed
 
 NAME: Final = "rules"
 SUBJECT: Final = "rules"
+TOLD_BY_CONVERSION: Final = frozenset(
+    {"no-converter", "foreign-operation", "cuda-operation", "quantized-operation", "complex-numbers"}
+)
+"""Rules on operations without a converter: a conversion that ends there is the one finding of its cause."""
 MOST_FINDINGS: Final = 3
 """Findings of one severity that stand alone; further rules share the last one's details."""
 
@@ -32,7 +36,8 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if matches is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
     off = evidence.config.rules.off
-    asked = [match for match in matches if match.rule not in off and match.places]
+    told = TOLD_BY_CONVERSION if _lacks_operations(evidence) else frozenset()
+    asked = [match for match in matches if match.rule not in {*off, *told} and match.places]
     known = _known(evidence)
     new, old = _compared(asked, evidence)
     return (
@@ -41,6 +46,12 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         *_rest(new, old, evidence),
         *_switched_off(matches, off),
     )
+
+
+def _lacks_operations(evidence: Evidence) -> bool:
+    """Does the conversion's own finding name every operation that has no converter?"""
+    conversion = evidence.head.conversion
+    return conversion is not None and bool(conversion.missing)
 
 
 def _known(evidence: Evidence) -> Mapping[str, int]:

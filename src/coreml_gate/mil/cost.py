@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.errors import PackageError
 from coreml_gate.mil.graph import VIEWS, Shapes
 from coreml_gate.mil.ir import Function, Operation, TensorType, ValueType
-from coreml_gate.mil.values import Values
+from coreml_gate.mil.values import Values, fitting
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +77,13 @@ def _cost(operation: Operation, values: Values) -> Cost:
     if operation.blocks:
         return Cost(operations=1)
     formula = MACS.get(operation.type)
-    return Cost(
-        macs=0 if formula is None else _macs(formula, operation, values),
-        elementwise=0 if formula is not None else _elementwise(operation, values),
-        bytes=_bytes(operation, values),
-        operations=1,
-    )
-
-
-def _macs(formula: Formula, operation: Operation, values: Values) -> int:
-    try:
-        return formula(operation, values)
-    except (IndexError, ZeroDivisionError, ValueError) as error:
-        raise PackageError(
-            f"operation `{operation.name}` ({operation.type}): its operands have other shapes than it takes.",
-            "the package is damaged: convert the model again.",
-        ) from error
+    with fitting(operation):
+        return Cost(
+            macs=0 if formula is None else formula(operation, values),
+            elementwise=0 if formula is not None else _elementwise(operation, values),
+            bytes=_bytes(operation, values),
+            operations=1,
+        )
 
 
 def _shape(operation: Operation, values: Values, parameter: str) -> tuple[int, ...]:

@@ -115,6 +115,11 @@ class Index:
         held = self.constants.get(argument) if isinstance(argument, str) else argument
         return None if held is None else held.array
 
+    def numbers(self, operation: Operation, parameter: str) -> NDArray[Any] | None:
+        """The value of a parameter that is constant, plain and holds numbers."""
+        value = self.constant(operation, parameter)
+        return value if value is not None and value.dtype.kind in "fiub" else None
+
     def scalar(self, operation: Operation, parameter: str) -> float | None:
         """The value of a constant with a single number."""
         value = self.constant(operation, parameter)

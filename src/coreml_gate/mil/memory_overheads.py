@@ -13,7 +13,7 @@ from typing import Final, Literal
 from coreml_gate.mil.dtypes import DTYPES
 from coreml_gate.mil.graph import Shapes
 from coreml_gate.mil.ir import Function, Operation, TensorType
-from coreml_gate.mil.values import Values
+from coreml_gate.mil.values import Values, fitting
 
 OverheadKind = Literal["dilated-kernel", "attention-scores", "im2col"]
 LARGE_KERNEL: Final = 25
@@ -44,11 +44,16 @@ def overheads(function: Function, shapes: Shapes | None = None) -> tuple[Overhea
 
 def _overheads(values: Values) -> Iterator[Overhead]:
     for operation in values.operations():
-        if operation.type == "conv":
-            yield from _dilated_kernel(operation, values)
-            yield from _im2col(operation, values)
-        elif operation.type == "scaled_dot_product_attention":
-            yield _attention_scores(operation, values)
+        with fitting(operation):
+            yield from _of_operation(operation, values)
+
+
+def _of_operation(operation: Operation, values: Values) -> Iterator[Overhead]:
+    if operation.type == "conv":
+        yield from _dilated_kernel(operation, values)
+        yield from _im2col(operation, values)
+    elif operation.type == "scaled_dot_product_attention":
+        yield _attention_scores(operation, values)
 
 
 def _dilated_kernel(operation: Operation, values: Values) -> Iterator[Overhead]:

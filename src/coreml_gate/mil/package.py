@@ -57,7 +57,11 @@ class Package:
 
     @property
     def interface(self) -> Interface:
-        """The default function's interface."""
+        """The default function's interface.
+
+        :raises PackageError: The package names another default function than it holds.
+        """
+        self.function()
         return self.interfaces[self.default_function]
 
     def function(self, name: str | None = None) -> Function:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -15,6 +16,21 @@ from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Argument, Constant, Function, ListType, Operation, TensorType, Value, ValueType
 
 _SETTINGS: Final = frozenset({"bool", "string", "int32", "int64", "uint32", "uint64"})
+
+
+@contextmanager
+def fitting(operation: Operation) -> Iterator[None]:
+    """Whatever does not work out on an operation's operands within the block is the package's fault.
+
+    :raises PackageError: Their shapes or constants are not those that the operation takes.
+    """
+    try:
+        yield
+    except (IndexError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise PackageError(
+            f"operation `{operation.name}` ({operation.type}): its operands are not what it takes ({error}).",
+            "the package is damaged: convert the model again.",
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def find_matches(facts: Facts) -> tuple[RuleMatch, ...]:
                 RulePlace(place=match.place, text=match.text, file=match.file, line=match.line)
                 for match in matches[:KEPT_PLACES]
             ),
-            fix=rule.fix,
+            fix=matches[0].fix or rule.fix,
             evidence=rule.evidence[0],
         )
         for rule, matches in found

@@ -83,8 +83,8 @@ def averaged_beyond_the_end(program: Index) -> Iterator[Match]:
 
 def _beyond(program: Index, operation: Operation) -> Iterator[int]:
     """How far the last window of each axis reaches beyond the padded input, where that is known."""
-    kernel, strides = (program.constant(operation, name) for name in ("kernel_sizes", "strides"))
-    pad = program.constant(operation, "pad")
+    kernel, strides = (program.numbers(operation, name) for name in ("kernel_sizes", "strides"))
+    pad = program.numbers(operation, "pad")
     if kernel is None:
         return
     steps = np.ones_like(kernel) if strides is None else strides
@@ -106,7 +106,7 @@ def _beyond(program: Index, operation: Operation) -> Iterator[int]:
 def window_outside(program: Index) -> Iterator[Match]:
     """Is a window of a pool wholly outside of its input?"""
     for operation in program.of("avg_pool", "max_pool", "l2_pool"):
-        kernel = program.constant(operation, "kernel_sizes")
+        kernel = program.numbers(operation, "kernel_sizes")
         if kernel is not None and program.scalar(operation, "ceil_mode"):
             sizes = zip(_beyond(program, operation), kernel.reshape(-1).tolist(), strict=False)
             if any(beyond >= size for beyond, size in sizes):
@@ -123,7 +123,7 @@ def window_outside(program: Index) -> Iterator[Match]:
 def pool_with_lower_padding(program: Index) -> Iterator[Match]:
     """Is a pool of one axis padded with same_lower?"""
     for operation in program.of("avg_pool", "max_pool", "l2_pool"):
-        kernel = program.constant(operation, "kernel_sizes")
+        kernel = program.numbers(operation, "kernel_sizes")
         if kernel is not None and kernel.size == 1 and program.text(operation, "pad_type") == "same_lower":
             yield Match(operation.name, f"`{operation.type}` over one axis with same_lower")
 
@@ -138,7 +138,7 @@ def pool_with_lower_padding(program: Index) -> Iterator[Match]:
 def backward_slice_of_one(program: Index) -> Iterator[Match]:
     """Is the last element alone taken by a backward slice?"""
     for operation in program.of("slice_by_index"):
-        parts = [program.constant(operation, name) for name in ("begin", "end", "stride")]
+        parts = [program.numbers(operation, name) for name in ("begin", "end", "stride")]
         if any(part is None for part in parts):
             continue
         axes = zip(*(part.reshape(-1).tolist() for part in parts if part is not None), strict=False)
@@ -158,7 +158,7 @@ def scatter_at_negative_index(program: Index) -> Iterator[Match]:
     if program.function.opset < _IOS18:
         return
     for operation in program.of("scatter", "scatter_along_axis", "scatter_nd"):
-        indices = program.constant(operation, "indices")
+        indices = program.numbers(operation, "indices")
         if indices is not None and indices.size and int(indices.min()) < 0:
             yield Match(operation.name, f"`{operation.type}` at {int(indices.min())}")
 
@@ -174,7 +174,7 @@ def scatter_at_negative_index(program: Index) -> Iterator[Match]:
 def gather_outside(program: Index) -> Iterator[Match]:
     """Is a constant index outside of what it picks from?"""
     for operation in program.of("gather"):
-        indices, axis = program.constant(operation, "indices"), program.scalar(operation, "axis") or 0.0
+        indices, axis = program.numbers(operation, "indices"), program.scalar(operation, "axis") or 0.0
         shape = program.shape(program.name(operation, "x"))
         size = shape[int(axis)] if -len(shape) <= int(axis) < len(shape) else None
         if indices is None or size is None or not indices.size:
@@ -195,7 +195,7 @@ def gather_outside(program: Index) -> Iterator[Match]:
 def inverted_crop(program: Index) -> Iterator[Match]:
     """Does a box that is cut out end before it starts?"""
     for operation in program.of("crop_resize"):
-        found = program.constant(operation, "boxes" if "boxes" in operation.inputs else "roi")
+        found = program.numbers(operation, "boxes" if "boxes" in operation.inputs else "roi")
         if found is None or program.text(operation, "box_coordinate_mode").startswith("CENTER"):
             continue
         corners = found.reshape(len(found), -1)[:, -4:]
@@ -230,7 +230,7 @@ def integer_beyond_float32(program: Index) -> Iterator[Match]:
     """Is an integer constant of a product or a choice not exact in float32?"""
     for operation in program.of("mul", "select", "abs"):
         for parameter in ("x", "y", "a", "b"):
-            value = program.constant(operation, parameter)
+            value = program.numbers(operation, parameter)
             if value is None or value.dtype.kind != "i" or not value.size:
                 continue
             back = value.astype(np.float32).astype(np.int64).clip(-(2**31), 2**31 - 1)
@@ -249,6 +249,6 @@ def integer_beyond_float32(program: Index) -> Iterator[Match]:
 def prelu_by_channel(program: Index) -> Iterator[Match]:
     """Has a prelu of three or five axes a slope per channel?"""
     for operation in program.of("prelu"):
-        alpha, rank = program.constant(operation, "alpha"), len(program.shape(program.name(operation, "x")))
+        alpha, rank = program.numbers(operation, "alpha"), len(program.shape(program.name(operation, "x")))
         if rank in {3, 5} and alpha is not None and float(np.ptp(alpha)) > 0:
             yield Match(operation.name, f"{alpha.size} slopes on {rank} axes")

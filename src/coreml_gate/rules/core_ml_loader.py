@@ -43,7 +43,7 @@ def vector_matmul(program: Index) -> Iterator[Match]:
 
 def _type(program: Index, operation: Operation, parameter: str) -> TensorType | None:
     """The type of an operand, constants included."""
-    value = program.constant(operation, parameter)
+    value = program.numbers(operation, parameter)
     kind = program.types.get(program.name(operation, parameter) or "")
     if isinstance(kind, TensorType):
         return kind
@@ -61,7 +61,7 @@ def _type(program: Index, operation: Operation, parameter: str) -> TensorType | 
 def padded_borders(program: Index) -> Iterator[Match]:
     """Are more than two axes padded by reflection or replication?"""
     for operation in program.of("pad"):
-        mode, pad = program.text(operation, "mode"), program.constant(operation, "pad")
+        mode, pad = program.text(operation, "mode"), program.numbers(operation, "pad")
         if mode in {"reflect", "replicate"} and pad is not None:
             axes = int((pad.reshape(-1, 2).sum(1) > 0).sum())
             if axes > _BORDER_AXES:
@@ -93,7 +93,7 @@ def linear_of_integers(program: Index) -> Iterator[Match]:
 def negative_scale(program: Index) -> Iterator[Match]:
     """Is something quantized with a scale that is not positive?"""
     for operation in program.of("quantize", "dequantize"):
-        scale = program.constant(operation, "scale")
+        scale = program.numbers(operation, "scale")
         if scale is not None and scale.size and float(scale.min()) <= 0:
             yield Match(operation.name, f"`{operation.type}` with a scale of {float(scale.min()):g}")
 
@@ -110,7 +110,7 @@ def reduced_scalar(program: Index) -> Iterator[Match]:
     for operation in program.operations:
         if not operation.type.startswith("reduce_"):
             continue
-        axes, kind = program.constant(operation, "axes"), _type(program, operation, "x")
+        axes, kind = program.numbers(operation, "axes"), _type(program, operation, "x")
         if kind is not None and kind.ranked and not kind.shape:
             yield Match(operation.name, f"`{operation.type}` of a scalar")
         elif axes is not None and axes.size == 0:
@@ -128,7 +128,7 @@ def reduced_scalar(program: Index) -> Iterator[Match]:
 def scattered_norm_axes(program: Index) -> Iterator[Match]:
     """Does a layer norm run over axes that are not next to each other?"""
     for operation in program.of("layer_norm"):
-        axes, rank = program.constant(operation, "axes"), len(program.shape(program.name(operation, "x")))
+        axes, rank = program.numbers(operation, "axes"), len(program.shape(program.name(operation, "x")))
         if axes is None or not rank:
             continue
         order = sorted(int(axis) % rank for axis in axes.reshape(-1))
@@ -207,7 +207,7 @@ def scalar_slice_update(program: Index) -> Iterator[Match]:
 def resize_to_its_own_size(program: Index) -> Iterator[Match]:
     """Does a resize keep a size by writing 0?"""
     for operation in program.of("resize"):
-        shape = program.constant(operation, "shape")
+        shape = program.numbers(operation, "shape")
         if shape is not None and bool((shape == 0).any()):
             yield Match(operation.name, f"`resize` to {shape.reshape(-1).tolist()}")
 

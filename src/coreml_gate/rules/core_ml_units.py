@@ -172,7 +172,7 @@ def wide_kernel(program: Index) -> Iterator[Match]:
 
 
 def _weight_shape(program: Index, operation: Operation) -> tuple[int, ...]:
-    value = program.constant(operation, "weight")
+    value = program.numbers(operation, "weight")
     if value is not None:
         return value.shape
     return tuple(size or 0 for size in program.shape(program.name(operation, "weight")))
@@ -189,7 +189,7 @@ def pool_beyond_its_padding(program: Index) -> Iterator[Match]:
     """Has a padded average pool a kernel of 7 or more and a stride?"""
     for operation in program.of("avg_pool"):
         kernel, strides, pad = (
-            program.constant(operation, name) for name in ("kernel_sizes", "strides", "pad")
+            program.numbers(operation, name) for name in ("kernel_sizes", "strides", "pad")
         )
         if kernel is None or strides is None or pad is None:
             continue
@@ -252,9 +252,9 @@ def l2_pool_of_halves(program: Index) -> Iterator[Match]:
 def transposed_to_a_shape(program: Index) -> Iterator[Match]:
     """Does a transposed convolution have an output shape that its input does not give?"""
     for operation in program.of("conv_transpose"):
-        wanted, strides = program.constant(operation, "output_shape"), program.constant(operation, "strides")
+        wanted, strides = program.numbers(operation, "output_shape"), program.numbers(operation, "strides")
         shape, weight = program.shape(program.name(operation, "x")), _weight_shape(program, operation)
-        pad = program.constant(operation, "pad")
+        pad = program.numbers(operation, "pad")
         if wanted is None or strides is None or None in shape or len(weight) < len(shape):
             continue
         around = np.zeros(2 * strides.size, np.int64) if pad is None else pad

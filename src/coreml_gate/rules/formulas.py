@@ -129,7 +129,7 @@ def fp16_long_sum(program: Index) -> Iterator[Match]:
     """Does one sum add thousands of halves?"""
     for operation in program.of("reduce_sum", "cumsum"):
         name = program.name(operation, "x")
-        axes = program.constant(operation, "axes" if operation.type == "reduce_sum" else "axis")
+        axes = program.numbers(operation, "axes" if operation.type == "reduce_sum" else "axis")
         shape = program.shape(name)
         if not program.is_half(operation) or not shape or axes is None:
             continue

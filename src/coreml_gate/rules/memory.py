@@ -32,7 +32,7 @@ _COLUMNS: Final = 256 * _MB
 def dilated_kernel_memory(program: Index) -> Iterator[Match]:
     """Does a dilated kernel grow far beyond its weights?"""
     for operation in program.of("conv"):
-        dilations = program.constant(operation, "dilations")
+        dilations = program.numbers(operation, "dilations")
         weight = program.name(operation, "weight")
         kernel = program.shape(weight)[2:]
         if dilations is None or not kernel:

@@ -48,7 +48,7 @@ def _all_of(program: Index, *types: str) -> Iterator[Match]:
 def dilated_convolution(program: Index) -> Iterator[Match]:
     """Is a convolution dilated?"""
     for operation in program.of("conv"):
-        dilations = program.constant(operation, "dilations")
+        dilations = program.numbers(operation, "dilations")
         if dilations is not None and bool((dilations > 1).any()):
             yield Match(operation.name, f"dilations {dilations.reshape(-1).tolist()}")
 
@@ -153,7 +153,7 @@ def computed_kernel(program: Index) -> Iterator[Match]:
 def large_stride(program: Index) -> Iterator[Match]:
     """Has a convolution large strides?"""
     for operation in program.of("conv"):
-        strides = program.constant(operation, "strides")
+        strides = program.numbers(operation, "strides")
         kernel = program.shape(program.name(operation, "weight"))[2:]
         if strides is None or not kernel or int(np.prod(strides)) <= _LARGE_STRIDE**2:
             continue

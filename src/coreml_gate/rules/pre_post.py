@@ -80,7 +80,7 @@ def _factor(view: Index, step: Operation) -> tuple[float, NDArray[np.float64]] |
     """What a step multiplies by and adds, per channel; ``None`` for any other operation."""
     if step.type in {"cast", "identity"}:
         return 1.0, np.zeros(1)
-    value = view.constant(step, "y")
+    value = view.numbers(step, "y")
     numeric = value is not None and value.dtype.kind in "fiu" and value.size > 0
     if value is None or not numeric or step.type not in {"mul", "real_div", "add", "sub"}:
         return None

@@ -60,7 +60,7 @@ def _wide_summands(program: Index) -> Iterator[tuple[Operation, NDArray[Any]]]:
             for reader in program.readers.get(operation.outputs[0].name, ())
         )
         for parameter in ("x", "y", "a", "b") if narrowed else ():
-            constant = program.constant(operation, parameter)
+            constant = program.numbers(operation, parameter)
             if constant is not None and constant.dtype == np.float32:
                 yield operation, constant
 

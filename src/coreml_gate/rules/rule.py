@@ -37,6 +37,8 @@ class Match:
     """What is there, with its figures."""
     file: str = ""
     line: int | None = None
+    fix: str = ""
+    """The way out of this place, where the rule's own is too general."""
 
 
 @dataclass(frozen=True)

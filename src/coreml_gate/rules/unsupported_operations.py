@@ -1,6 +1,6 @@
 """Operations that coremltools cannot convert: none of torch's own, made for CUDA, quantised, complex."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from coreml_gate.rules.rule import Match, rule
@@ -14,13 +14,28 @@ _CUDA_NAMESPACES: Final = frozenset(
 )
 _CUDA_MARKS: Final = ("_flash_attention", "_efficient_attention", "cudnn", "cuda", "triton_kernel")
 _QUANTIZED: Final = frozenset({"quantized", "quantized_decomposed", "torchao"})
-_STUB: Final = (
-    "from coremltools.converters.mil import Builder as mb, register_torch_op\n\n\n"
-    "@register_torch_op\n"
-    "def {name}(context, node):\n"
-    "    x = context[node.inputs[0]]\n"
-    "    context.add(mb.identity(x=x, name=node.name))  # write it with MIL operations"
-)
+_WRITE_IT: Final = "Write it with operations that convert, or register a converter in the source's file:\n"
+_OTHER_PATH: Final = "Give the model a path of torch operations for the export, or register a converter:\n"
+
+
+def _stub(operation: str, parameters: Sequence[str]) -> str:
+    """The frame of a converter under the operation's own name and arguments; its body is to be written."""
+    namespace, _, name = operation.rpartition("::")
+    plain = name.removesuffix("_").lower()
+    alias = "" if namespace in _TORCH_NAMESPACES else f'(torch_alias=["{operation.lower()}"])'
+    given = ", ".join("x" if name == "self" else name for name in parameters)
+    taken = f"({given},)" if len(parameters) == 1 else given
+    return (
+        "from coremltools.converters.mil import Builder as mb, register_torch_op\n\n\n"
+        f"@register_torch_op{alias}\n"
+        f"def {plain}(context, node):\n"
+        f"    {taken} = (context[name] for name in node.inputs[:{len(parameters)}])\n"
+        f'    raise NotImplementedError("{plain}({given}) by MIL, then context.add(y, node.name)")'
+    )
+
+
+def _stub_of(call: TorchCall) -> str:
+    return _stub(call.operation, call.parameters or tuple(call.inputs) or ("x",))
 
 
 @rule(
@@ -28,8 +43,7 @@ _STUB: Final = (
     "fatal",
     on="graph",
     evidence=("apple/coremltools#2175", "apple/coremltools#1798"),
-    fix="Write it with operations that convert, or register one in the source's file:\n"
-    + _STUB.format(name="logit"),
+    fix=_WRITE_IT + _stub("aten::i0", ("self",)),
 )
 def no_converter(graph: TorchGraph) -> Iterator[Match]:
     """Is there a torch operation without a converter?"""
@@ -41,7 +55,7 @@ def no_converter(graph: TorchGraph) -> Iterator[Match]:
             and not _is_for_cuda(call)
             and not call.dtype.startswith("complex")
         ):
-            yield _match(call, f"`{call.operation}` has no converter")
+            yield _match(call, f"`{call.operation}` has no converter", _WRITE_IT + _stub_of(call))
 
 
 def _namespace(call: TorchCall) -> str:
@@ -53,8 +67,8 @@ def _is_for_cuda(call: TorchCall) -> bool:
     return _namespace(call) in _CUDA_NAMESPACES or any(mark in call.operation for mark in _CUDA_MARKS)
 
 
-def _match(call: TorchCall, text: str) -> Match:
-    return Match(call.module or call.name, text, call.file, call.line)
+def _match(call: TorchCall, text: str, fix: str = "") -> Match:
+    return Match(call.module or call.name, text, call.file, call.line, fix)
 
 
 @rule(
@@ -79,15 +93,14 @@ def broken_converter(graph: TorchGraph) -> Iterator[Match]:
     "fatal",
     on="graph",
     evidence=("https://apple.github.io/coremltools/docs-guides/source/composite-operators.html",),
-    fix="Give the model a path of torch operations for the export, or register a converter:\n"
-    + _STUB.format(name="my_operation"),
+    fix=_OTHER_PATH + _stub("my_library::my_operation", ("x",)),
 )
 def foreign_operation(graph: TorchGraph) -> Iterator[Match]:
     """Is there an operation of a library, or one of your own?"""
     for call in graph.calls:
         foreign = _namespace(call) not in _TORCH_NAMESPACES | _CUDA_NAMESPACES | _QUANTIZED
         if foreign and call.support != "works":
-            yield _match(call, f"`{call.operation}` is no operation of torch")
+            yield _match(call, f"`{call.operation}` is no operation of torch", _OTHER_PATH + _stub_of(call))
 
 
 @rule(
