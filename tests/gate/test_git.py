@@ -28,6 +28,22 @@ def test_paths_are_relative_to_the_folder_that_was_opened(folder: Folder, tmp_pa
         assert (tree / "net.py").read_text() == "1"
 
 
+def test_a_merge_has_two_parents_and_a_first_commit_none(folder: Folder) -> None:
+    first = folder.commit({"a.py": "1"})
+    folder.git("checkout", "--quiet", "-b", "topic")
+    head = folder.commit({"b.py": "1"})
+    folder.git("checkout", "--quiet", "main")
+    base = folder.commit({"a.py": "2"})
+    folder.git("merge", "--quiet", "--no-ff", "-m", "Merge", "topic")
+    repository = folder.repository
+
+    assert repository.parents("HEAD") == (base, head)
+    assert repository.parents(first) == ()
+    assert repository.is_ancestor(first, head)
+    assert repository.is_ancestor(head, head)
+    assert not repository.is_ancestor(head, base)
+
+
 def test_a_folder_outside_of_git_is_an_error(tmp_path: Path, environ: dict[str, str]) -> None:
     with pytest.raises(RepositoryError, match="is not in a git work tree"):
         Repository.open(tmp_path, environ)
