@@ -1,20 +1,19 @@
 """The process between the gate and a child: nothing that the child starts outlives the child, or the gate.
 
-``python -m coreml_gate.children.keeper MODULE ARGUMENTS`` runs a module in a fork of itself. It waits for the
-fork and for the gate, whose end it sees at a pipe that the gate holds open. When either ends, it kills
-everything below it. On Linux, processes that leave their parent fall to the keeper, whatever session they
-are in (``PR_SET_CHILD_SUBREAPER``, prctl(2)), and the fork dies with the keeper (``PR_SET_PDEATHSIG``).
+``python -m coreml_gate.children.keeper MODULE ARGUMENTS`` starts the child, and waits for it and for the
+gate, whose end it sees at a pipe that the gate holds open. When either ends, it kills everything below it. On
+Linux, processes that leave their parent fall to the keeper, whatever session they are in
+(``PR_SET_CHILD_SUBREAPER``, prctl(2)), and the child dies with the keeper (``PR_SET_PDEATHSIG``).
 """
 
 import contextlib
 import ctypes
 import os
 import resource
-import runpy
 import select
 import signal
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 LIFELINE: Final = "COREML_GATE_LIFELINE"
 """The variable that names the reading end of the gate's pipe."""
@@ -24,23 +23,26 @@ _SET_CHILD_SUBREAPER: Final = 36
 
 
 def main() -> None:
-    """Run the module in a fork; this process ends as the fork does."""
+    """Run the module in a child; this process ends as the child does."""
     lifeline = int(os.environ.pop(LIFELINE))
     _prctl(_SET_CHILD_SUBREAPER, 1)
     keeper = os.getpid()
-    fork = os.fork()
-    if fork == 0:
+    child = os.fork()
+    if child == 0:
         os.close(lifeline)
-        _prctl(_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != keeper:
-            os._exit(1)
-        del sys.argv[0]
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-        return
-    status = _wait(fork, lifeline)
+        _become_the_child(keeper)
+    status = _wait(child, lifeline)
     _end_family()
-    _reaped(fork)
+    _reaped(child)
     _end_as(status)
+
+
+def _become_the_child(keeper: int) -> NoReturn:
+    """A new interpreter: after a fork alone, Apple's frameworks refuse to work."""
+    _prctl(_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != keeper:
+        os._exit(1)
+    os.execv(sys.executable, [sys.executable, "-P", "-m", *sys.argv[1:]])  # noqa: S606 - no shell is wanted
 
 
 def _prctl(option: int, value: int) -> None:
@@ -48,13 +50,13 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _wait(fork: int, lifeline: int) -> int:
-    """The fork's status; that of a kill when the gate is gone."""
+def _wait(child: int, lifeline: int) -> int:
+    """The child's status; that of a kill when the gate is gone."""
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    while (status := _reaped(fork)) is None:
+    while (status := _reaped(child)) is None:
         readable, _, _ = select.select([lifeline, wake], [], [])
         if lifeline in readable:
             return signal.SIGKILL
@@ -62,17 +64,17 @@ def _wait(fork: int, lifeline: int) -> int:
     return status
 
 
-def _reaped(fork: int) -> int | None:
-    """The status of the fork if it has ended; orphans that ended are laid to rest on the way."""
+def _reaped(child: int) -> int | None:
+    """The status of the child if it has ended; orphans that ended are laid to rest on the way."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
-            if ended[0] == fork:
+            if ended[0] == child:
                 return ended[1]
     return None
 
 
 def _end_family() -> None:
-    from coreml_gate.children.family import end_family  # noqa: PLC0415 - the fork need not carry psutil
+    from coreml_gate.children.family import end_family  # noqa: PLC0415 - the child need not wait for psutil
 
     end_family()
 
