@@ -18,6 +18,7 @@ from coreml_gate.checks import (
     evaluate,
     footprint,
     hazards,
+    image_input,
     interface,
     latency,
     litert,
@@ -43,6 +44,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     for check in (
         conversion.CHECK,
         interface.CHECK,
+        image_input.CHECK,
         parity.CHECK,
         adversarial.CHECK,
         precision.CHECK,

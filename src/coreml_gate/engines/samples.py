@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,13 @@ from coreml_gate.config import Dimension, ModelConfig, ModelInput
 from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.features import InputFeature, known_features
 from coreml_gate.engines.images import nearest_image
+from coreml_gate.engines.pixels import image_pixels
 from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.engines.random_samples import draw_samples
 from coreml_gate.engines.source import Source
 from coreml_gate.errors import SamplesError
 from coreml_gate.mil import ir as mil
+from coreml_gate.record import ImagePixels
 
 _NARROWED = {
     torch.float64: torch.float32,
@@ -40,6 +42,8 @@ class Samples:
     """Whether they were drawn by us because the configuration names none."""
     fingerprint: str
     """Digest of names, shapes, dtypes and data."""
+    images: tuple[ImagePixels, ...] = ()
+    """Of the user's samples, before they are rounded to pixels."""
 
 
 def load_samples(
@@ -94,7 +98,18 @@ def _checked(
     samples = tuple(_sample(number, value, names, ordered, declared) for number, value in enumerate(raw))
     for name in names:
         _check_agreement(name, samples, declared.get(name), features.get(name))
-    return Samples(ordered, samples, is_random, _fingerprint(samples))
+    images = () if is_random else tuple(_images(raw, names, declared))
+    return Samples(ordered, samples, is_random, _fingerprint(samples), images)
+
+
+def _images(
+    raw: Sequence[object], names: tuple[str, ...], declared: Mapping[str, ModelInput]
+) -> Iterator[ImagePixels]:
+    """What the samples say about each image input, before they are rounded to pixels."""
+    for name, item in declared.items():
+        if item.image is not None:
+            values = (_by_name(number, value, names)[name] for number, value in enumerate(raw))
+            yield image_pixels(name, item.image, [_tensor(f"input `{name}`", value) for value in values])
 
 
 def _names(

@@ -54,6 +54,7 @@ def _facts(reference: "Reference") -> SourceFacts:
         random_samples=samples.random,
         untrained_signs=untrained_signs(state),
         sensitivity=tuple(value for value in varied if value is not None),
+        images=samples.images,
         floors=tuple(NoiseFloor(output=name, error=error) for name, error in reference.known_floors.items()),
         no_float64=reference.floors.message if isinstance(reference.floors, SourceError) else "",
     )

@@ -47,6 +47,23 @@ class Phase(Measured):
     seconds: NonNegativeFloat
 
 
+class ImagePixels(Measured):
+    """The values of an image input as pixels, by inverting the configured scale and bias."""
+
+    input: str
+    least: float
+    greatest: float
+    whole: NonNegativeFloat
+    """Share of whole numbers among them."""
+    scale: float
+    bias: tuple[float, ...]
+    steps: tuple[float, ...] = ()
+    """Of each channel: by how much its values step, which is the scale that they were made with; empty where
+    they lie on no grid of 256 levels, as values drawn at random do."""
+    offsets: tuple[float, ...] = ()
+    """Of each channel: a bias that makes its values whole pixels."""
+
+
 class SourceFacts(Part):
     """What is known of the source before it is converted."""
 
@@ -60,6 +77,7 @@ class SourceFacts(Part):
     untrained_signs: tuple[str, ...] = ()
     """Why the model looks randomly initialised; empty when it looks trained."""
     sensitivity: tuple[OutputSensitivity, ...] = ()
+    images: tuple[ImagePixels, ...] = ()
     floors: tuple[NoiseFloor, ...] = ()
     """Its own rounding in float32, output by output; none where float64 gives another answer."""
     no_float64: str = ""

@@ -1,0 +1,90 @@
+"""Are the samples of an image input the pixels that the configured scale and bias make of them?
+
+Source and package get the same values whatever the configuration says, since pixels are recovered by
+inverting it: a wrong scale cancels out in every comparison, and shows in the app. Values that come from 8-bit
+pixels lie on a grid, and are whole numbers for its own scale and bias only.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from coreml_gate.checks.check import Check
+from coreml_gate.checks.evidence import Evidence
+from coreml_gate.record import ImagePixels
+from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import number, percent
+
+NAME: Final = "image-input"
+LEAST_WHOLE: Final = 0.98
+"""Share of the recovered pixels that must be whole numbers."""
+LEAST_USED: Final = 2.0
+"""Pixels that all lie within 0 to this are values from 0 to 1 that nothing scales."""
+LEAST_SKIPPING: Final = 1.5
+"""Samples that step by so many pixels use every other one at most: they were made with another scale."""
+_SAME: Final = 1e-3
+
+
+def run(evidence: Evidence) -> tuple[Finding, ...]:
+    """One finding per image input whose samples another scale fits; none for an input that is sound."""
+    source = evidence.head.source
+    images = () if source is None else source.images
+    return tuple(_finding(image) for image in images if _is_wrong(image))
+
+
+def _is_wrong(image: ImagePixels) -> bool:
+    if not image.steps:
+        return 0 < image.greatest <= LEAST_USED
+    skips = min(image.steps) >= LEAST_SKIPPING * image.scale
+    return image.whole < LEAST_WHOLE or skips
+
+
+def _finding(image: ImagePixels) -> Finding:
+    return Finding(
+        check=NAME,
+        status=Status.WARN,
+        subject=image.input,
+        message=(
+            f"input `{image.input}`: scale {number(image.scale, 6)} and bias {_listed(image.bias)} turn the "
+            f"samples into pixels from {number(image.least)} to {number(image.greatest)}, "
+            f"{percent(image.whole)} of them whole numbers: {_cause(image)}."
+        ),
+        value=image.whole,
+        limit=LEAST_WHOLE,
+        hint=_hint(image),
+    )
+
+
+def _cause(image: ImagePixels) -> str:
+    if not image.steps:
+        return "8-bit images have pixels from 0 to 255"
+    if not _agree(image.steps):
+        return f"one scale cannot express the deviations {_listed(image.steps)} of the channels"
+    return "the samples come from 8-bit images of another scale or bias"
+
+
+def _hint(image: ImagePixels) -> str:
+    if not image.steps:
+        return (
+            "yield what the source takes of an image of 0 to 255, or correct `image` in `[[model.input]]`: "
+            f"scale = {number(image.scale / 255, 9)} for samples from 0 to 1."
+        )
+    if not _agree(image.steps):
+        return "divide by the deviations in the model, and let scale and bias give values from 0 to 1."
+    scale = sum(image.steps) / len(image.steps)
+    return f"image = {{ scale = {number(scale, 9)}, bias = {_listed(image.offsets)} }}"
+
+
+def _agree(steps: Sequence[float]) -> bool:
+    return max(steps) <= min(steps) * (1 + _SAME)
+
+
+def _listed(values: Sequence[float]) -> str:
+    return f"[{', '.join(number(value, 6) for value in values)}]"
+
+
+CHECK: Final = Check(
+    NAME,
+    "Are the samples of an image input pixels from 0 to 255 by the configured scale?",
+    run,
+    limit="whole numbers, as a warning",
+)
