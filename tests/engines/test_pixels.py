@@ -43,13 +43,13 @@ def test_sound_samples_raise_nothing(values: torch.Tensor, image: ImageInput) ->
 
 
 WRONG = {
-    "0 to 1 taken for -1 to 1": (PIXELS / 255, SIGNED, "image = { scale = 0.00392156863, bias = [0, 0, 0] }"),
+    "0 to 1 taken for -1 to 1": (PIXELS / 255, SIGNED, "image = { scale = 0.003921569, bias = [0, 0, 0] }"),
     "-1 to 1 with half the scale": (
-        PIXELS.clamp(128) / 127.5 - 1, UNIT, "image = { scale = 0.00784313725, bias = [-1, -1, -1] }"
+        PIXELS.clamp(128) / 127.5 - 1, UNIT, "image = { scale = 0.007843137, bias = [-1, -1, -1] }"
     ),
-    "half the range": (PIXELS / 510, UNIT, "image = { scale = 0.00196078431, bias = [0, 0, 0] }"),
+    "half the range": (PIXELS / 510, UNIT, "image = { scale = 0.001960784, bias = [0, 0, 0] }"),
     "0 to 1 that nothing scales": (
-        PIXELS / 255, ImageInput(scale=1.0), "image = { scale = 0.00392156863, bias = [0, 0, 0] }"
+        PIXELS / 255, ImageInput(scale=1.0), "image = { scale = 0.003921569, bias = [0, 0, 0] }"
     ),
     "three deviations": (
         (PIXELS.clamp(30, 220) / 255 - MEAN) / DEVIATION,
@@ -78,4 +78,4 @@ def test_the_message_has_pixels_and_their_share_of_whole_numbers() -> None:
 def test_values_from_0_to_1_off_any_grid_that_nothing_scales_are_named() -> None:
     (finding,) = found(torch.rand(3, 1, 3, 24, 24, generator=GENERATOR), ImageInput(scale=1.0))
     assert finding.message.endswith("of them whole numbers: 8-bit images have pixels from 0 to 255.")
-    assert "scale = 0.00392156863 for samples from 0 to 1" in finding.hint
+    assert "scale = 0.003921569 for samples from 0 to 1" in finding.hint

@@ -66,12 +66,12 @@ def _hint(image: ImagePixels) -> str:
     if not image.steps:
         return (
             "yield what the source takes of an image of 0 to 255, or correct `image` in `[[model.input]]`: "
-            f"scale = {number(image.scale / 255, 9)} for samples from 0 to 1."
+            f"scale = {number(image.scale / 255, 7)} for samples from 0 to 1."
         )
     if not _agree(image.steps):
         return "divide by the deviations in the model, and let scale and bias give values from 0 to 1."
     scale = sum(image.steps) / len(image.steps)
-    return f"image = {{ scale = {number(scale, 9)}, bias = {_listed(image.offsets)} }}"
+    return f"image = {{ scale = {number(scale, 7)}, bias = {_listed(image.offsets)} }}"
 
 
 def _agree(steps: Sequence[float]) -> bool:
