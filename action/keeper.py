@@ -37,7 +37,7 @@ def main() -> int:
     user = pwd.getpwnam(order["user"]) if order["user"] else None
     if user is not None:
         for path in order["owned"]:
-            _give(Path(path), user)
+            _give(Path(path), user.pw_uid, user.pw_gid)
     child = subprocess.Popen(
         order["command"],
         cwd=order["folder"],
@@ -50,6 +50,9 @@ def main() -> int:
         return _watch(child)
     finally:
         _end(child, user)
+        if user is not None:
+            for path in order["returned"]:
+                _give(Path(path), *order["asker"])
 
 
 def _line() -> str:
@@ -63,11 +66,11 @@ def _line() -> str:
     return line.decode()
 
 
-def _give(folder: Path, user: pwd.struct_passwd) -> None:
-    """Makes the user the owner of everything below a folder; links are given, not followed."""
+def _give(folder: Path, user: int, group: int) -> None:
+    """Makes a user the owner of everything below a folder; links are given, not followed."""
     for path in _all_below(folder):
-        if path.lstat().st_uid != user.pw_uid:
-            os.lchown(path, user.pw_uid, user.pw_gid)
+        if path.lstat().st_uid != user:
+            os.lchown(path, user, group)
 
 
 def _all_below(folder: Path) -> Iterator[Path]:

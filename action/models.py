@@ -107,6 +107,8 @@ def order(options: argparse.Namespace, theirs: Path) -> dict[str, object]:
         "folder": str(folder),
         "environment": kept | own,
         "owned": [str(theirs), *options.own],
+        "returned": [str(theirs / "out")],
+        "asker": [os.getuid(), os.getgid()],
     }
 
 

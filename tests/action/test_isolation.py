@@ -247,6 +247,18 @@ def test_when_the_step_is_killed_so_is_the_command(places: Places) -> None:
     assert processes_of(places.user) == []
 
 
+def test_results_belong_to_the_job_afterwards_however_they_were_closed(places: Places) -> None:
+    code = (
+        "import os, pathlib\n"
+        "file = pathlib.Path('../out/report.json')\n"
+        "file.unlink(missing_ok=True); file.write_text('[]'); file.chmod(0o600)\n"
+        "print(os.stat('../out').st_uid == os.getuid())"
+    )
+    assert run(places, code).stdout == "True\n"
+    assert (places.folder / "theirs" / "out" / "report.json").stat().st_uid == os.getuid()
+    assert (places.folder / "run" / "report.json").read_text() == "[]"
+
+
 def test_without_another_user_the_command_runs_all_the_same(places: Places, workspace: Path) -> None:
     alone = Places(places.base, places.folder, "", places.gate)
     command = models(
