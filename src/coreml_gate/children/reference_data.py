@@ -1,5 +1,7 @@
 """The samples and what each side made of them as one file: a Mac without the source compares with it."""
 
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +10,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from coreml_gate.children.files import open_foreign
+from coreml_gate.errors import WorkerError
+
 REFERENCE_FILE: Final = "expected.npz"
+_DAMAGED: Final = (OSError, ValueError, EOFError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What numpy and zipfile raise on a file that is damaged, or claims more than there is."""
 Arrays = Mapping[str, NDArray[Any]]
 Kind = Literal["input", "source", "fp16", "core-ml"]
 
@@ -70,9 +77,14 @@ def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def _read(path: Path) -> dict[int, dict[str, dict[str, NDArray[Any]]]]:
+    """The model's own code could write to the file: whatever is wrong with it is a :class:`WorkerError`."""
     sides: dict[int, dict[str, dict[str, NDArray[Any]]]] = {}
-    with np.load(path, allow_pickle=False) as archive:
-        for key in archive.files:
-            index, kind, name = key.split("/", 2)
-            sides.setdefault(int(index), {}).setdefault(kind, {})[name] = archive[key]
+    try:
+        with open_foreign(path) as file, np.load(file, allow_pickle=False) as archive:
+            for key in archive.files:
+                index, kind, name = key.split("/", 2)
+                sides.setdefault(int(index), {}).setdefault(kind, {})[name] = archive[key]
+    except _DAMAGED as error:
+        message = f"`{path.name}`, which the model's own child left, cannot be read: {error}."
+        raise WorkerError(message, "measure the model again.") from error
     return sides

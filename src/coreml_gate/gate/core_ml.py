@@ -11,6 +11,7 @@ from coreml_gate.children.job import MODELS_FOLDER, PackageAsked
 from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_data
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.engines.machine import describe_machine
+from coreml_gate.errors import WorkerError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.progress import Progress
@@ -236,6 +237,9 @@ def _interface(facts: PackageFacts) -> tuple[object, ...]:
 
 
 def _runtime_against_source(reference: Path) -> tuple[Comparison, ...]:
-    samples = read_reference_data(reference)
+    try:
+        samples = read_reference_data(reference)
+    except WorkerError:  # Core ML's own children read it as well, and say so
+        return ()
     sources, halves = [sample.source for sample in samples], [sample.fp16 for sample in samples]
     return compare_all(sources, halves, ("source", "fp16"))

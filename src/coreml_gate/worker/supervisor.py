@@ -74,7 +74,7 @@ class Supervisor:
 
         Raises :class:`InterruptedChild` when the gate itself is told to stop.
         """
-        fresh_folder(job.folder)
+        fresh_folder(job.folder, job.record_folder if isinstance(job, ModelJob) else None)
         variants = [variant.name for variant in job.variants] if isinstance(job, ModelJob) else ()
         with EventReader(job.folder, vocabulary(variants)) as report:
             try:
