@@ -93,6 +93,7 @@ bench: $(VENV)/.bench  ## plan, rules, memory, cost and times against what was m
 	mkdir -p build
 	OMP_NUM_THREADS=1 $(PY) benchmarks/timing/record.py build/streams.npz
 	$(PY) benchmarks/timing/bench.py build/streams.npz
+	$(PY) benchmarks/timing/simulate.py
 
 clean:  ## remove everything that these targets made
 	rm -rf $(VENV) .coreml-gate build dist .mypy_cache .pytest_cache .ruff_cache
