@@ -83,7 +83,8 @@ def _read(path: Path) -> dict[int, dict[str, dict[str, NDArray[Any]]]]:
         with open_foreign(path) as file, np.load(file, allow_pickle=False) as archive:
             for key in archive.files:
                 index, kind, name = key.split("/", 2)
-                sides.setdefault(int(index), {}).setdefault(kind, {})[name] = archive[key]
+                array = archive[f"{key}.npy"]  # as written: an output may be called `a.npy`
+                sides.setdefault(int(index), {}).setdefault(kind, {})[name] = array
     except _DAMAGED as error:
         message = f"`{path.name}`, which the model's own child left, cannot be read: {error}."
         raise WorkerError(message, "measure the model again.") from error

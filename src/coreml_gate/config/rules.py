@@ -36,6 +36,7 @@ def broken_rules(written: Config, resolved: Config) -> Iterator[Mistake]:
         yield from _package_options(own, place)
         yield from _own_conversion(model, place)
         yield from _function(model, place)
+        yield from _repeated(model, place)
         yield from _kept(own, model, place)
         yield from _inputs(model, place)
         yield from _compression(own, model, place)
@@ -133,6 +134,17 @@ def _own_conversion(model: ModelConfig, place: Place) -> Iterator[Mistake]:
         )
     if model.build and model.package is None:
         yield Mistake((*place, "build"), "needs `package`: the path of the `.mlpackage` that it writes.")
+
+
+def _repeated(model: ModelConfig, place: Place) -> Iterator[Mistake]:
+    """Two values under one name would be compared as one."""
+    names = {"output": model.output, "input": tuple(item.name for item in model.input)}
+    for key, listed in names.items():
+        twice = [name for number, name in enumerate(listed) if name in listed[:number]]
+        if twice:
+            yield Mistake(
+                (*place, key), f"names `{shortened(twice[0])}` twice; each name stands for one tensor."
+            )
 
 
 def _function(model: ModelConfig, place: Place) -> Iterator[Mistake]:

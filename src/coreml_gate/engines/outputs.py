@@ -32,6 +32,12 @@ def _flatten(name: str, value: object, into: dict[str, torch.Tensor], reference:
         for key, child in children:
             _flatten(f"{name}_{key}", child, into, reference)
     elif isinstance(value, torch.Tensor):
+        if name in into:
+            raise SourceError(
+                f"source `{reference}`: two of its outputs are named `{name}`: a key within a key is "
+                "joined to it by `_`.",
+                "rename one of the keys that it returns, or return a tuple and name the outputs by `output`.",
+            )
         into[name] = value
     elif value is not None:
         raise SourceError(

@@ -1,5 +1,6 @@
 """The only door to the user's Python: imports it, calls it, and says which of its lines raised."""
 
+import ast
 import difflib
 import hashlib
 import importlib
@@ -120,6 +121,7 @@ def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleTyp
             f"file `{location}` does not exist in the repository.",
             "paths are relative to the repository's root.",
         )
+    _refuse_namesakes(location, path, wrong)
     name = "coreml_gate_user_" + hashlib.sha256(str(path).encode()).hexdigest()[:12]
     if name in sys.modules:
         return sys.modules[name]
@@ -135,6 +137,45 @@ def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleTyp
         del sys.modules[name]
         raise
     return module
+
+
+def _refuse_namesakes(location: str, path: Path, wrong: type[GateError]) -> None:
+    """Raises where a script imports a module of its own folder, and another file of that name is loaded.
+
+    Python keeps one module per name: the script would get the other file's functions without a word.
+    """
+    for name in sorted(_imported_by(path)):
+        own = next(
+            (
+                file
+                for file in (path.parent / f"{name}.py", path.parent / name / "__init__.py")
+                if file.is_file()
+            ),
+            None,
+        )
+        loaded = getattr(sys.modules.get(name), "__file__", None)
+        if own is not None and loaded is not None and Path(loaded).resolve() != own.resolve():
+            raise wrong(
+                f"`{location}` imports `{name}`, of which there are two: `{own}`, and `{loaded}`, which is "
+                "loaded already.",
+                "rename one of the files: Python keeps one module of a name.",
+            )
+
+
+def _imported_by(path: Path) -> set[str]:
+    """The first parts of the names that a file imports; none of a file that Python cannot parse."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [
+        [alias.name for alias in node.names]
+        if isinstance(node, ast.Import)
+        else [node.module or ""] * (node.level == 0)
+        for node in nodes
+    ]
+    return {name.partition(".")[0] for listed in names for name in listed} - {""}
 
 
 def _import(location: str, root: Path) -> ModuleType:

@@ -96,7 +96,7 @@ class Package:
         spec.description.metadata.userDefined.pop(_DATE, None)
         digest = hashlib.sha256(spec.SerializeToString(deterministic=True))
         for name, data in self.weights.mapped():
-            digest.update(name.encode() + hashlib.sha256(data.data).digest())
+            digest.update(f"\0{name}\0".encode() + hashlib.sha256(data.data).digest())
         return digest.hexdigest()
 
 
