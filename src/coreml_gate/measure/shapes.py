@@ -46,6 +46,20 @@ def shape_cases(interface: Interface) -> tuple[ShapeCase, ...]:
     return tuple(sorted(found, key=lambda case: case.elements))[-MOST_CASES:]
 
 
+def promised_shapes(interface: Interface) -> tuple[ShapeCase, ...]:
+    """The same, and the middle of every range: where the ends agree, a size computed by the trace may not."""
+    ranged = [feature for feature in interface.inputs if feature.ranges]
+    middle = {
+        item.name: tuple(
+            (low + _greatest((low, high), default)) // 2
+            for (low, high), default in zip(item.ranges, item.shape, strict=True)
+        )
+        for item in ranged
+    }
+    cases = shape_cases(interface)
+    return (*cases, _case(interface, middle)) if ranged else cases
+
+
 def zeros(interface: Interface, case: ShapeCase) -> dict[str, NDArray[Any]]:
     """The cheapest inputs of these shapes, as ``predict`` takes them; shapes do not depend on the numbers."""
     return {feature.name: _zeros(feature, case.shapes[feature.name]) for feature in interface.inputs}

@@ -8,6 +8,7 @@ from typing import Final
 
 from coreml_gate.children.events import AnyPart, Vocabulary
 from coreml_gate.measurements import (
+    allowed_shapes,
     conversion,
     core_ml_behaviour,
     core_ml_cold_load,
@@ -35,6 +36,7 @@ MEASUREMENTS: Final[dict[str, Measurement | SingleMeasurement]] = {
     "conversion": conversion,
     "package": package,
     "numbers": numbers,
+    "allowed-shapes": allowed_shapes,
     "perturbed-samples": perturbed_samples,
     "metrics": metrics,
     "parity-fault": parity_fault,

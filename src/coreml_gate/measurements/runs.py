@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from coreml_gate.diagnose.parity_diagnosis import comparisons
 from coreml_gate.diagnose.ranges import Range, Ranges
-from coreml_gate.engines.engine import Outputs
+from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.mil import MilEngine
+from coreml_gate.errors import PackageError
 from coreml_gate.measure.compare import compare
 from coreml_gate.measurements.reference import Reference
-from coreml_gate.record import Comparison
+from coreml_gate.record import Comparison, RefusedShape
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Runs:
     precision: tuple[Comparison, ...]
     ranges: Mapping[str, Range]
     halves: tuple[Outputs, ...]
+    refused: tuple[RefusedShape, ...] = ()
+    """The user's own samples that the source takes and the package does not."""
 
 
 def run_both(reference: Reference, mil: MilEngines) -> Runs:
@@ -36,9 +39,17 @@ def run_both(reference: Reference, mil: MilEngines) -> Runs:
     halves: list[Outputs] = []
     parity: list[Comparison] = []
     precision: list[Comparison] = []
+    refused: list[RefusedShape] = []
     for index, sample in enumerate(reference.samples.samples):
+        try:
+            of_wide, of_shipped = mil.wide.run(sample, ranges.observe), mil.shipped.run(sample)
+        except PackageError as error:
+            if not reference.outputs:
+                raise
+            refused.append(_refused(sample, error))
+            halves.append({})
+            continue
         ranges.observe_inputs(mil.wide.inputs(sample))
-        of_wide, of_shipped = mil.wide.run(sample, ranges.observe), mil.shipped.run(sample)
         halves.append(of_shipped)
         if reference.outputs:
             parity += comparisons(reference.outputs[index], of_wide, index, floors)
@@ -46,4 +57,9 @@ def run_both(reference: Reference, mil: MilEngines) -> Runs:
             compare(name, index, of_wide[name], of_shipped[name], ("fp32", "fp16"), floors.get(name, 0.0))
             for name in of_wide
         ]
-    return Runs(tuple(parity), tuple(precision), ranges.of, tuple(halves))
+    return Runs(tuple(parity), tuple(precision), ranges.of, tuple(halves), tuple(refused))
+
+
+def _refused(sample: Sample, error: PackageError) -> RefusedShape:
+    shape = ", ".join(f"{name} {tuple(value.shape)}" for name, value in sample.items())
+    return RefusedShape(shape=shape, by="package", message=error.message)

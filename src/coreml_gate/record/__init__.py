@@ -17,6 +17,7 @@ from coreml_gate.record.comparison import (
     NoiseFloor,
     NonFinite,
     OutputSensitivity,
+    RefusedShape,
     TopOne,
 )
 from coreml_gate.record.core_ml import (
@@ -79,6 +80,7 @@ from coreml_gate.record.parts import (
     PerturbedSamples,
     Precision,
     PredictedPlacement,
+    RefusedShapes,
     RuleMatches,
     UnsupportedOperations,
 )
@@ -156,6 +158,8 @@ __all__ = [
     "Problem",
     "Record",
     "RefusedOperation",
+    "RefusedShape",
+    "RefusedShapes",
     "Repair",
     "Rewrite",
     "RuleMatch",

@@ -125,6 +125,15 @@ class MetricValue(Measured):
     value: float
 
 
+class RefusedShape(Measured):
+    """A shape that the configuration allows, and that one side alone does not take."""
+
+    shape: str
+    """The flexible inputs in words: ``x (1, 4, 64)``."""
+    by: Literal["source", "package"]
+    message: str
+
+
 class NoiseFloor(Measured):
     """How far an output of the source in float32 is from the same in float64, over a few samples."""
 

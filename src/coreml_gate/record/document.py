@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from coreml_gate.errors import RecordError
 from coreml_gate.record.base import EngineName, Measured
-from coreml_gate.record.comparison import Comparison, MetricValue
+from coreml_gate.record.comparison import Comparison, MetricValue, RefusedShape
 from coreml_gate.record.core_ml import CoreMlFacts, Placement
 from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, PerturbedSample
 from coreml_gate.record.engines import EngineFacts, LiteRtFacts
@@ -50,6 +50,8 @@ class ModelRecord(Measured):
     precision: tuple[Comparison, ...] = ()
     """The float32 package in fp32 mode against the package that ships in fp16 mode."""
     diagnosis: Diagnosis | None = None
+    refused_shapes: tuple[RefusedShape, ...] = ()
+    """Allowed shapes that the source takes and the float32 package does not, or the other way round."""
     adversarial: tuple[PerturbedSample, ...] = ()
     """Source against the float32 package on changed samples."""
     parity_diagnosis: ParityDiagnosis | None = None

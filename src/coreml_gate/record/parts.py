@@ -1,7 +1,7 @@
 """The parts of a Record that are lists, or values that other fields hold as well."""
 
 from coreml_gate.record.base import WrappedPart
-from coreml_gate.record.comparison import Comparison, MetricValue
+from coreml_gate.record.comparison import Comparison, MetricValue, RefusedShape
 from coreml_gate.record.core_ml import Placement
 from coreml_gate.record.diagnosis import PerturbedSample
 from coreml_gate.record.rules import RuleMatch
@@ -23,6 +23,12 @@ class Precision(WrappedPart[tuple[Comparison, ...]]):
     """The float32 package against the package that ships."""
 
     FIELD = "precision"
+
+
+class RefusedShapes(WrappedPart[tuple[RefusedShape, ...]]):
+    """Allowed shapes that one side takes and the other does not."""
+
+    FIELD = "refused_shapes"
 
 
 class PerturbedSamples(WrappedPart[tuple[PerturbedSample, ...]]):
