@@ -163,6 +163,15 @@ CASES = (
         for index in (10, -10)
     ),
     Published(
+        "argsort",
+        "of a NaN, ascending",
+        "CPU",
+        "2026-08",
+        "kasper0406/stablehlo-coreml, test_sort: NaN comes first",
+        [1, 2, 0],
+        operation("argsort", "int32", x=wide(3, np.nan, 1), axis=0, ascending=True),
+    ),
+    Published(
         "fill",
         "torch.diagonal of 5 by 5, exported",
         "any",

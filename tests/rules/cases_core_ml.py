@@ -295,6 +295,11 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         lambda: cropped(1, 1, 2, 2),
         "the box [2.0, 2.0, 1.0, 1.0]",
     ),
+    "sorted-ties": (
+        lambda: one("argsort", whole(8), axis=0),
+        lambda: one("argsort", wide(8), whole(8), axis=0),
+        "`argsort` of int32",
+    ),
     "range-of-small-steps": (
         lambda: one("range_1d", wide(), wide(None), name="end", start=np.float32(0), step=np.float32(1e-4)),
         lambda: one("range_1d", wide(), wide(None), name="end", start=np.float32(0), step=np.float32(0.5)),

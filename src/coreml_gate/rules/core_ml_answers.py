@@ -205,6 +205,21 @@ def inverted_crop(program: Index) -> Iterator[Match]:
 
 
 @rule(
+    "sorted-ties",
+    "info",
+    on="program",
+    evidence=("https://github.com/kasper0406/stablehlo-coreml (test_multikey_sort_fails_due_to_stability)",),
+    fix="Core ML's argsort is not stable: equal values come in any order. Add the index as the lesser key:\n"
+    "torch.argsort(x * len(x) + torch.arange(len(x)))",
+)
+def sorted_ties(program: Index) -> Iterator[Match]:
+    """Is the order of integers sorted, in which ties are likely?"""
+    for operation in program.of("argsort"):
+        if program.dtype(program.name(operation, "x")) in _INTEGERS:
+            yield Match(operation.name, f"`argsort` of {program.dtype(program.name(operation, 'x'))}")
+
+
+@rule(
     "range-of-small-steps",
     "info",
     on="program",

@@ -137,6 +137,14 @@ def test_an_overlap_of_just_the_limit_suppresses_from_ios17_on(
     assert found[2].tolist() == [wanted + [-1] * (5 - len(wanted))]
 
 
+@pytest.mark.parametrize(("ascending", "wanted"), [(True, [1, 3, 2, 0]), (False, [0, 2, 1, 3])])
+def test_nan_is_the_least_in_argsort(ascending: bool, wanted: list[int], run_operation: RunOperation) -> None:
+    """kasper0406/stablehlo-coreml, test_sort: Core ML puts it first, where others put it last."""
+    x = np.array([3, np.nan, 1, -np.inf], np.float16)
+    (found,) = run_operation("argsort", {"x": x}, {"axis": 0, "ascending": ascending}, ("int32",))
+    assert found.tolist() == wanted
+
+
 def test_boxes_apart_stay_where_the_limit_is_0(run_operation: RunOperation) -> None:
     """test_nms of coremltools 9.0 runs with a limit of 0."""
     boxes = np.array([[[0, 9, 0.5], [0, 9, 0], [2, 2, 2], [2, 2, 2]]], np.float32)

@@ -10,7 +10,11 @@ from coreml_gate.runtime.registry import EXACT, ROUND, Ints, Number, Tensors, op
 
 @operation(EXACT)
 def argsort(x: Tensor, axis: int = -1, ascending: bool = False) -> Tensor:
-    return x.argsort(dim=axis, descending=not ascending, stable=True)
+    """NaN counts as the least number, which torch takes for the greatest; Core ML promises no order of ties
+    (kasper0406/stablehlo-coreml, test_sort and its multi-key sort).
+    """
+    keys = torch.where(x.isnan(), -torch.inf, x) if x.is_floating_point() else x
+    return keys.argsort(dim=axis, descending=not ascending, stable=True)
 
 
 @operation(EXACT)
