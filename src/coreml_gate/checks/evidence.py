@@ -19,6 +19,7 @@ _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 
 LOST: Final = "not measured: an earlier step failed."
 """Said by every check after the one that names the failure; reports for people show it once a model."""
+_MOST_DIGITS: Final = 10
 NO_MAC: Final = "not asked: it takes a Mac."
 """Why Core ML said nothing, in the words of every check that asks it."""
 
@@ -111,6 +112,12 @@ class Evidence:
             message="the record holds no figure for it.",
             hint="measure the model again with this version.",
         )
+
+
+def file_and_line(place: str) -> tuple[str, int | None]:
+    """``models/net.py:41`` taken apart; nothing where it is no line of the repository's own files."""
+    file, _, line = place.rpartition(":")
+    return (file, int(line)) if file and line.isdecimal() and len(line) < _MOST_DIGITS else ("", None)
 
 
 def skipped(check: str, subject: str, reason: str) -> Finding:

@@ -1,5 +1,6 @@
 """How the first wrong operation is told: the operation, the line, the reason and the way out."""
 
+from coreml_gate.checks.evidence import file_and_line
 from coreml_gate.config.edit import table_with
 from coreml_gate.record import FirstWrong, ParityDiagnosis
 from coreml_gate.wording import number, percent
@@ -39,9 +40,7 @@ def patch(diagnosis: ParityDiagnosis | None, model: str) -> tuple[str, ...]:
 
 def place_of(diagnosis: ParityDiagnosis | None) -> tuple[str, int | None]:
     """The file and the line to look at."""
-    place = "" if diagnosis is None else diagnosis.first_wrong.place
-    file, _, line = place.rpartition(":")
-    return (file, int(line)) if file else ("", None)
+    return file_and_line("" if diagnosis is None else diagnosis.first_wrong.place)
 
 
 def details(diagnosis: ParityDiagnosis | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ is the same one when it is of the same kind and the programs' outlines pair the 
 from typing import Final
 
 from coreml_gate.checks.check import Check
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, file_and_line, skipped
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
 from coreml_gate.mil.diff_matching import plain_name
 from coreml_gate.record import Diagnosis, Hazard, HazardKind, OperationError, Repair, Rewrite
@@ -88,7 +88,7 @@ def _finding(
     more = f" The details have {counted(rest, 'more operation')}." if rest else ""
     on_engine = any(hazard.bites_in == "neural-engine" for hazard in hazards)
     repair = repair_of(evidence.head, "neural-engine") if on_engine else None
-    file, _, line = first.place.rpartition(":")
+    file, line = file_and_line(first.place)
     return Finding(
         check=NAME,
         status=status,
@@ -106,7 +106,7 @@ def _finding(
             *(_error_line(error) for error in diagnosis.errors),
         ),
         file=file,
-        line=int(line) if line.isdecimal() else None,
+        line=line,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, file_and_line, skipped
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
 from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
 from coreml_gate.config.edit import table_with
@@ -73,8 +73,7 @@ def _place(evidence: Evidence) -> tuple[str, int | None]:
     diagnosis = evidence.head.diagnosis
     hazards = () if diagnosis is None else diagnosis.hazards
     places = (hazard.place for hazard in hazards if hazard.bites_in == "fp16" and hazard.place)
-    file, _, line = next(places, "").rpartition(":")
-    return (file, int(line)) if file and line.isdecimal() else ("", None)
+    return file_and_line(next(places, ""))
 
 
 def _drop(head_psnr: float | None, base: Group, limits: PrecisionLimits, status: Status) -> Violation | None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.engines.python import place_among
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _Span = tuple[int, int, str]
@@ -58,12 +58,7 @@ class Places:
     def _of_frames(self, frames: list[tuple[str, int]]) -> Origin:
         inner_first = frames[::-1]
         classes = (self._class_at(file, line) for file, line in inner_first)
-        own = (
-            f"{relative}:{line}"
-            for file, line in inner_first
-            if (relative := relative_to_tree(file, self.root)) is not None
-        )
-        return Origin(next(filter(None, classes), ""), next(own, ""))
+        return Origin(next(filter(None, classes), ""), place_among(inner_first, self.root))
 
     def _class_at(self, file: str, line: int) -> str:
         if file not in self._classes:

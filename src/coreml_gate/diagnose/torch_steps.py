@@ -1,7 +1,7 @@
 """Runs a captured graph operation by operation; keeps a sketch of each result and its place in the source."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from coreml_gate.convert.graph_names import exported_name, module_path, readable
 from coreml_gate.convert.mapping import node_key
 from coreml_gate.diagnose.tensor_sketch import TensorSketch, sketch, tensors_in
 from coreml_gate.diagnose.torch_calls import TorchArguments, arguments_of
-from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.engines.python import place_among
 
 _EXPORT_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _SCRIPT_FRAME: Final = re.compile(r"(?P<file>\S+)\((?P<line>\d+)\)")
@@ -248,12 +248,5 @@ def _short(name: str) -> str:
 
 
 def _place(frames: Sequence[re.Match[str]], root: Path) -> str:
-    """The first frame below the repository's root; frames come innermost first."""
-    return next(_own(frames, root), "")
-
-
-def _own(frames: Sequence[re.Match[str]], root: Path) -> Iterator[str]:
-    for frame in frames:
-        relative = relative_to_tree(frame["file"], root)
-        if relative is not None:
-            yield f"{relative}:{frame['line']}"
+    """The line of the repository, or of a package that it uses; frames come innermost first."""
+    return place_among(((frame["file"], int(frame["line"])) for frame in frames), root)

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +17,7 @@ from coreml_gate.engines.large_files import WAY_OUT
 from coreml_gate.errors import GateError
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
+_TOOLS = frozenset({"torch", "coremltools", "functorch", "torchgen", "coreml_gate"})
 _SIGNS_OF_A_POINTER: Final = (
     *("invalid load key, 'v'", "Unsupported operand 118"),  # torch.load: a pickle does not begin with a v
     *("HeaderTooLarge", "header too large"),  # safetensors
@@ -109,7 +110,34 @@ def relative_to_tree(filename: str, root: Path) -> str | None:
     return None if relative is None or _INSTALLED & set(Path(relative).parts) else relative
 
 
+def place_among(frames: Iterable[tuple[str, int]], root: Path) -> str:
+    """The innermost line of the repository, ``models/net.py:41``, or of a package that it uses.
+
+    A line of an installed package is marked, ``timm/layers/norm.py:88 (installed)``: it is no file of the
+    repository, and nothing can be written beside it. Lines of torch and of the converter say nothing.
+
+    :param frames: File and line, innermost first.
+    """
+    known = list(frames)
+    own = (
+        f"{relative}:{line}" for file, line in known if (relative := relative_to_tree(file, root)) is not None
+    )
+    installed = (f"{inside}:{line} (installed)" for file, line in known if (inside := _installed(file)))
+    return next(own, "") or next(installed, "")
+
+
+def _installed(filename: str) -> str:
+    """The path within ``site-packages`` of a package that is neither torch nor a tool of ours."""
+    parts = Path(filename).parts
+    start = next((place + 1 for place, part in enumerate(parts) if part in _INSTALLED), len(parts))
+    inside = parts[start:]
+    return "" if not inside or inside[0] in _TOOLS else "/".join(inside)
+
+
 def _relative(filename: str, root: Path) -> str | None:
+    """Below ``root``; ``None`` for what lies elsewhere, and for what is no file, as ``<frozen runpy>``."""
+    if not Path(filename).is_absolute() and not Path(filename).is_file():
+        return None
     path = Path(filename).resolve()
     return path.relative_to(root.resolve()).as_posix() if path.is_relative_to(root.resolve()) else None
 

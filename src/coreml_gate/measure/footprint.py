@@ -25,10 +25,15 @@ MOST_MACS: Final = 2e11
 MOST_BYTES: Final = 4e9
 
 
-def measured_footprint(model: Model, inputs: Mapping[str, Any]) -> tuple[MemoryFacts, CostFacts]:
-    """Memory and cost for these inputs, and the peaks of the other shapes that the package takes."""
+def measured_footprint(
+    model: Model, inputs: Mapping[str, Any], written: Mapping[str, str] | None = None
+) -> tuple[MemoryFacts, CostFacts]:
+    """Memory and cost for these inputs, and the peaks of the other shapes that the package takes.
+
+    :param written: Names of modules as the source writes them.
+    """
     shapes = model.shapes(inputs, _state(model))
-    memory, cost = footprint(model.package, shapes)
+    memory, cost = footprint(model.package, shapes, written)
     if not any(feature.flexible for feature in model.interface.inputs):
         return memory, cost
     own = _own_shapes(model, inputs)
@@ -42,7 +47,9 @@ def measured_footprint(model: Model, inputs: Mapping[str, Any]) -> tuple[MemoryF
     return changed(memory, other_shapes=others), changed(cost, shape=text)
 
 
-def footprint(package: Package, shapes: Shapes | None = None) -> tuple[MemoryFacts, CostFacts]:
+def footprint(
+    package: Package, shapes: Shapes | None = None, written: Mapping[str, str] | None = None
+) -> tuple[MemoryFacts, CostFacts]:
     """Memory and cost for the shapes of a run, or without one for those that the program declares.
 
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
@@ -58,7 +65,7 @@ def footprint(package: Package, shapes: Shapes | None = None) -> tuple[MemoryFac
         lasting_overhead_bytes=sum(each.bytes for each in extra if each.lasting),
         passing_overhead_bytes=max((each.bytes for each in extra if not each.lasting), default=0),
     )
-    cost = _cost_facts(package, costs(function, shapes))
+    cost = _cost_facts(modules_of(function, written), costs(function, shapes), has_loops(function))
     return memory, changed(cost, weights_read=weights_read(function, shapes))
 
 
@@ -76,8 +83,7 @@ def _largest(extra: tuple[Overhead, ...]) -> tuple[OverheadFacts, ...]:
     )
 
 
-def _cost_facts(package: Package, found: tuple[OperationCost, ...]) -> CostFacts:
-    modules = modules_of(package.function())
+def _cost_facts(modules: Mapping[str, str], found: tuple[OperationCost, ...], loops: bool) -> CostFacts:  # noqa: FBT001 - a field
     by_module: dict[str, Cost] = {}
     for item in found:
         module = modules[item.operation.name]
@@ -93,7 +99,7 @@ def _cost_facts(package: Package, found: tuple[OperationCost, ...]) -> CostFacts
             ModuleCost(name=name, macs=cost.macs, bytes=cost.bytes, operations=cost.operations)
             for name, cost in ordered[:MOST_MODULES]
         ),
-        loops=has_loops(package.function()),
+        loops=loops,
     )
 
 

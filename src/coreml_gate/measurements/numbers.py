@@ -42,10 +42,11 @@ def _footprint(bench: "Bench", log: EventLog) -> None:
         return
     if bench.mil is not None:
         shipped = bench.mil.shipped
-        found = measured_footprint(shipped.model, shipped.inputs(bench.reference.samples.samples[0]))
+        inputs = shipped.inputs(bench.reference.samples.samples[0])
+        found = measured_footprint(shipped.model, inputs, bench.packages.written)
     else:
         try:
-            found = footprint(bench.packages.shipped)
+            found = footprint(bench.packages.shipped, written=bench.packages.written)
         except PackageError:
             return
     for part in found:

@@ -43,7 +43,7 @@ def run(bench: "Bench", log: EventLog) -> None:
     log.begin("measure")
     shipped = packages.shipped
     log.put(package_facts(shipped, shipped.path.relative_to(job.record_folder).as_posix()))
-    log.put(Outline(outline(shipped.function()).lines()))
+    log.put(Outline(outline(shipped.function(), packages.written).lines()))
     log.put(RuleMatches(look(job.model, shipped, packages.wide, packages.graph)))
     compression = compression_facts(shipped, packages.wide)
     if compression is not None:

@@ -17,6 +17,7 @@ from coreml_gate.engines.source import Source, load_source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
 from coreml_gate.measure.noise_floor import noise_floors
+from coreml_gate.mil.outline import written_modules
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.torch_graph import TorchGraph
 
@@ -35,6 +36,11 @@ class Packages:
     origins: Path | None = None
     route: Literal["export", "decomposed", "undecomposed", "trace", "none"] = "none"
     graph: TorchGraph | None = None
+
+    @property
+    def written(self) -> Mapping[str, str]:
+        """Names of modules as the source writes them, by what the converter makes of them."""
+        return {} if self.graph is None else written_modules(call.module for call in self.graph.calls)
 
     @property
     def route_taken(self) -> Route:

@@ -138,6 +138,11 @@ class Index:
         kind = kind.wrapped if isinstance(kind, StateType) else kind
         return kind.shape if isinstance(kind, TensorType) else ()
 
+    def size(self, name: str | None, axis: float) -> int:
+        """The length of one axis; 0 where it is open, or where there is no such axis."""
+        shape = self.shape(name)
+        return (shape[int(axis)] or 0) if -len(shape) <= axis < len(shape) else 0
+
     def dtype(self, name: str | None) -> str:
         """The element type of a tensor; empty where it is no tensor."""
         kind = self.types.get(name or "")

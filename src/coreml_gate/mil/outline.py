@@ -6,7 +6,7 @@ palettised layer differs from a plain one, and settings (strides, axes, epsilons
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,11 +28,14 @@ _EXPORTED: Final = re.compile(r"^[pb]_")
 _LAYER: Final = re.compile(r"^(.*?_\d+)(?=_|$)")
 
 
-def outline(function: Function) -> ProgramOutline:
-    """The operations that run, in order, those of nested blocks right after the operation that holds them."""
+def outline(function: Function, written: Mapping[str, str] | None = None) -> ProgramOutline:
+    """The operations that run, in order, those of nested blocks right after the operation that holds them.
+
+    :param written: Names of modules as the source writes them (:func:`written_modules`).
+    """
     values = Values(function)
     digests = _Digests(values)
-    modules = modules_of(function)
+    modules = modules_of(function, written)
     nodes = (
         Node(
             name=operation.name,
@@ -50,21 +53,34 @@ def outline(function: Function) -> ProgramOutline:
     )
 
 
-def modules_of(function: Function) -> Mapping[str, str]:
+def written_modules(paths: Iterable[str]) -> dict[str, str]:
+    """Paths of modules and of what holds them, ``layers.0.attn``, by what torch.export makes of them.
+
+    It writes names of parameters in lower case and with underscores, so the case and the dots are lost.
+    """
+    parts = (path.split(".") for path in paths if path)
+    holders = (".".join(names[:end]) for names in parts for end in range(1, len(names) + 1))
+    return {path.replace(".", "_").lower(): path for path in holders}
+
+
+def modules_of(function: Function, written: Mapping[str, str] | None = None) -> Mapping[str, str]:
     """The part of the model to which each operation belongs, by its name; empty where nothing tells.
 
     A package names no modules, but its weights keep the names of the source's parameters:
-    ``layers_0_attn_weight`` belongs to ``layers_0``. An operation without such a weight belongs where its
-    first operand was made, which is right for activations and wrong for some reshapes between two parts.
+    ``layers_0_attn_weight`` belongs to ``layers_0``, or to ``layers.0`` as ``written`` has it. An operation
+    without weights belongs where its first operand was made, which is right for activations and wrong for
+    some reshapes between two parts. Where a layer's weight has a name of the converter's own, nothing tells.
     """
     values = Values(function)
+    layers = {operation.name for operation, _, _ in values.index.weights()}
     found: dict[str, str] = {}
     of_value: dict[str, str] = {}
     for operation in values.operations():
         weights = (name for name in operation.reads() if values.is_stored(name) and values.is_weight(name))
         own = next(filter(None, map(module_of_weight, weights)), "")
-        inherited = (of_value.get(name, "") for name in operation.reads())
-        found[operation.name] = own or next(filter(None, inherited), "")
+        inherited = (of_value.get(name, "") for name in operation.reads() if operation.name not in layers)
+        module = own or next(filter(None, inherited), "")
+        found[operation.name] = (written or {}).get(module.lower(), module)
         of_value.update({value.name: found[operation.name] for value in operation.outputs})
     return found
 

@@ -1,9 +1,8 @@
 """Half precision: formulas that are sound in float32 and break in halves."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
-
-import numpy as np
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
@@ -130,10 +129,9 @@ def fp16_long_sum(program: Index) -> Iterator[Match]:
     for operation in program.of("reduce_sum", "cumsum"):
         name = program.name(operation, "x")
         axes = program.numbers(operation, "axes" if operation.type == "reduce_sum" else "axis")
-        shape = program.shape(name)
-        if not program.is_half(operation) or not shape or axes is None:
+        if not program.is_half(operation) or axes is None:
             continue
-        count = int(np.prod([shape[int(axis)] or 1 for axis in axes.reshape(-1)]))
+        count = math.prod(program.size(name, axis) or 1 for axis in axes.reshape(-1).tolist())
         if count >= _LONG_SUM:
             yield Match(operation.name, f"`{operation.type}` adds {count} halves")
 

@@ -257,10 +257,9 @@ def tiny_program(program: Index) -> Iterator[Match]:
 def long_argmax(program: Index) -> Iterator[Match]:
     """Does an argmax go over a whole vocabulary?"""
     for operation in program.of("reduce_argmax", "reduce_argmin"):
-        axis = int(program.scalar(operation, "axis") or 0)
-        shape = program.shape(program.name(operation, "x"))
-        if shape and (shape[axis] or 0) >= _LONG_ARGMAX:
-            yield Match(operation.name, f"`{operation.type}` over {shape[axis]} elements")
+        size = program.size(program.name(operation, "x"), program.scalar(operation, "axis") or 0)
+        if size >= _LONG_ARGMAX:
+            yield Match(operation.name, f"`{operation.type}` over {size} elements")
 
 
 @rule(

@@ -177,9 +177,7 @@ def _gathers(program: Index, operation: Operation, steps: int) -> Iterator[Opera
 
 
 def _rows(program: Index, gather: Operation) -> int:
-    axis = int(program.scalar(gather, "axis") or 0)
-    shape = program.shape(program.name(gather, "x"))
-    return (shape[axis] or 0) if len(shape) > axis else 0
+    return program.size(program.name(gather, "x"), program.scalar(gather, "axis") or 0)
 
 
 @rule(
