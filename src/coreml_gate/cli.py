@@ -21,18 +21,13 @@ from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, OutputError,
 from coreml_gate.gate import device_command as asking_devices
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.collect import RECORD_NAME, RunContext
+from coreml_gate.gate.core_ml_run import with_core_ml
 from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
 from coreml_gate.gate.formats import as_github_matrix
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.progress import Progress
-from coreml_gate.gate.run import (
-    Request,
-    collect_head,
-    make_plan,
-    open_repository,
-    run_gate,
-    with_core_ml,
-)
+from coreml_gate.gate.request import Request, open_repository
+from coreml_gate.gate.run import collect_head, make_plan, run_gate
 from coreml_gate.gate.stopped import InterruptedRun, stopped_early
 from coreml_gate.github.commands import add_commands
 from coreml_gate.init import command as proposing
