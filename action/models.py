@@ -2,9 +2,10 @@
 
 ``models.py --folder FOLDER [--user USER] [--own PATH] [--take] [--judged] -- COMMAND...``
 
-FOLDER/theirs belongs to that user: home, temporary folder, a copy of the workspace, and ``out`` for results.
-The command's environment holds no credential, its output no command for the runner. ``--take`` copies regular
-files of ``out`` to FOLDER/run. A signal to this process reaches the command. Standard library only.
+FOLDER/theirs belongs to that user: home, temporary folder, a copy of the workspace, and ``out`` for results;
+what ``--own`` names belongs to it while the command runs. The command's environment holds no credential, its
+output no command for the runner. ``--take`` copies regular files of ``out`` to FOLDER/run. A signal to this
+process reaches the command. Standard library only.
 """
 
 import argparse
@@ -107,7 +108,7 @@ def order(options: argparse.Namespace, theirs: Path) -> dict[str, object]:
         "folder": str(folder),
         "environment": kept | own,
         "owned": [str(theirs), *options.own],
-        "returned": [str(theirs / "out")],
+        "returned": [str(theirs / "out"), *options.own],
         "asker": [os.getuid(), os.getgid()],
     }
 

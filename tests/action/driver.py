@@ -128,14 +128,20 @@ class Machine:
             *self._actions(repository / workflow),
             "--pull=false",
             "--no-cache-server",
-            f"--secret=GITHUB_TOKEN={TOKEN}",
+            "--secret=GITHUB_TOKEN",  # of the environment: a command line can be read by everybody
             *(f"--env={name}={value}" for name, value in self._variables(repository, workflow).items()),
         ]
         self.hub.add_run(_head_of(payload), event, path=workflow, number=1)
         self.hub.refresh = self._publish_of_this_run
         log = self.folder / f"{self.runs}-{event}.log"
         with log.open("w", encoding="utf-8") as output:
-            process = subprocess.Popen(command, cwd=repository, stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command,
+                cwd=repository,
+                env=os.environ | {"GITHUB_TOKEN": TOKEN},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
             if cancel_in:
                 _cancel(process, log, cancel_in)
             exit_code = process.wait()

@@ -259,6 +259,28 @@ def test_results_belong_to_the_job_afterwards_however_they_were_closed(places: P
     assert (places.folder / "run" / "report.json").read_text() == "[]"
 
 
+def test_an_environment_is_theirs_while_it_is_installed_and_no_longer(places: Places) -> None:
+    made = places.base / "requirements"
+    made.mkdir(exist_ok=True)
+    code = f"open({str(made / 'x.pth')!r}, 'w').write('import os')"
+    options = ["--folder", str(places.folder), "--user", places.user, "--own", str(made)]
+    command = [
+        PYTHON,
+        "-I",
+        str(places.gate / "action" / "models.py"),
+        *options,
+        "--",
+        PYTHON,
+        "-I",
+        "-c",
+        code,
+    ]
+    subprocess.run(command, check=True)
+
+    assert (made / "x.pth").stat().st_uid == made.stat().st_uid == os.getuid()
+    assert run(places, code).returncode != 0
+
+
 def test_without_another_user_the_command_runs_all_the_same(places: Places, workspace: Path) -> None:
     alone = Places(places.base, places.folder, "", places.gate)
     command = models(
