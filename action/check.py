@@ -70,6 +70,8 @@ def subject_of(environ: dict[str, str]) -> Subject | None:
         return Subject(RunStamp(event["merge_group"]["head_sha"], run, attempt), None, ended=True)
     if name == "workflow_run":
         measured = event["workflow_run"]
+        if measured["event"] != "pull_request":
+            return None
         stamp = RunStamp(measured["head_sha"], int(measured["id"]), int(measured.get("run_attempt", 1)))
         return Subject(stamp, None, ended=event["action"] == "completed")
     return None
@@ -96,9 +98,8 @@ def opened(environ: dict[str, str], subject: Subject) -> str:
         return api.set_status(subject.stamp.head_sha, "pending", "measuring")
     if environ["CHECK"] == "off":
         return ""
-    return next((run["html_url"] for run in api.open_runs(subject.stamp)), "") or api.create_run(
-        subject.stamp
-    )
+    found = next((run["html_url"] for run in api.runs(subject.stamp) if is_open(run)), "")
+    return found or api.create_run(subject.stamp)
 
 
 def conclude(environ: dict[str, str], subject: Subject) -> None:
@@ -111,21 +112,29 @@ def conclude(environ: dict[str, str], subject: Subject) -> None:
     ]
     if failed and conclusion == "failure":
         reason = f"the step `{failed[0]}` failed before there was a result."
-    attempt_to("the check stays open", lambda: concluded(environ, subject, conclusion, reason))
-    if environ["COMMENT"] != "off" and subject.pull_request is not None:
+    was_open = attempt_to("the check stays open", lambda: concluded(environ, subject, conclusion, reason))
+    if was_open is not False and environ["COMMENT"] != "off" and subject.pull_request is not None:
         attempt_to("the comment stays as it is", lambda: outdated(environ, subject, reason))
 
 
-def concluded(environ: dict[str, str], subject: Subject, conclusion: str, reason: str) -> None:
+def concluded(environ: dict[str, str], subject: Subject, conclusion: str, reason: str) -> bool:
+    """Concludes the check; ``False`` where the report had concluded it before it failed itself."""
     api = Api(environ)
     if environ["CHECK"] == "status":
         state = "failure" if conclusion == "failure" else "error"
         api.set_status(subject.stamp.head_sha, state, f"no verdict: {reason}", unless_ended=True)
     elif environ["CHECK"] != "off":
+        runs = api.runs(subject.stamp)
         output = {"title": "no verdict", "summary": f"{reason[:1].upper()}{reason[1:]} See {api.run_url}."}
-        for run in api.open_runs(subject.stamp):
+        for run in filter(is_open, runs):
             changes = {"status": "completed", "conclusion": conclusion, "output": output}
             api.call("PATCH", f"check-runs/{run['id']}", changes)
+        return not runs or any(map(is_open, runs))
+    return True
+
+
+def is_open(run: Any) -> bool:
+    return bool(run["status"] != "completed")
 
 
 def outdated(environ: dict[str, str], subject: Subject, reason: str) -> None:
@@ -154,12 +163,11 @@ class Api:
         self._name, self._key = environ["CHECK_NAME"], environ["KEY"]
         self.run_url = f"{server}/{repository}/actions/runs/{environ['GITHUB_RUN_ID']}"
 
-    def open_runs(self, stamp: RunStamp) -> list[Any]:
-        """The check runs of this name, key and run that are not concluded."""
+    def runs(self, stamp: RunStamp) -> list[Any]:
+        """The check runs of this name, key and run."""
         query = urllib.parse.urlencode({"check_name": self._name, "per_page": _PER_PAGE})
         listed = self.call("GET", f"commits/{stamp.head_sha}/check-runs?{query}")["check_runs"]
-        ours = (run for run in listed if run_of_mark(run["external_id"], self._key) == stamp.run)
-        return [run for run in ours if run["status"] != "completed"]
+        return [run for run in listed if run_of_mark(run["external_id"], self._key) == stamp.run]
 
     def create_run(self, stamp: RunStamp) -> str:
         """The address of a new check run."""

@@ -34,6 +34,8 @@ INPUTS = {
     "TIMEOUT_MINUTES": "",
     "OUTCOMES": "Python success\nInstall failure\nReport skipped\n",
 }
+OF_A_PUSH = workflow_run(5, "requested", None)
+OF_A_PUSH["workflow_run"]["event"] = "push"
 Step = Callable[..., dict[str, str]]
 
 
@@ -80,6 +82,7 @@ def checks(hub: Hub) -> list[tuple[str, str | None]]:
         ("push", PUSH, "open", 0, "false"),
         ("workflow_run", workflow_run(5, "requested", None), "auto", 1, "false"),
         ("workflow_run", workflow_run(5), "auto", 0, "true"),
+        ("workflow_run", OF_A_PUSH, "auto", 0, "true"),
     ],
 )
 def test_the_check_is_opened_where_there_is_one(
@@ -134,6 +137,17 @@ def test_what_the_report_concluded_stays(hub: Hub, step: Step) -> None:
     hub.check_runs[next(iter(hub.check_runs))].update(status="completed", conclusion="success")
     step("conclude")
     assert checks(hub) == [("completed", "success")]
+
+
+def test_a_report_that_failed_after_it_had_concluded_keeps_its_comment(hub: Hub, step: Step) -> None:
+    hub.add_pull(7, HEAD)
+    body = f"{comment_marker('default')}\n### all may merge\n{RunStamp(HEAD, 99, 1)}\n"
+    hub.add_comment(7, body)
+    step("open")
+    hub.check_runs[next(iter(hub.check_runs))].update(status="completed", conclusion="success")
+    step("conclude")
+
+    assert [comment["body"] for _, comment in hub.comments.values()] == [body]
 
 
 @pytest.mark.parametrize("mode", ["collect", "open"])
