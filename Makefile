@@ -6,6 +6,9 @@ SAMPLE ?= 12
 TORCH_SAMPLE ?= 2
 LEDGER ?=
 RESUME ?=
+# The releases of torch that `make test-matrix` runs the tests with: the oldest that pyproject.toml promises, which
+# is the newest that coremltools 9.0 was tested with, and the one of constraints.txt.
+TORCH ?= 2.7.1 2.13.0
 COVERAGE ?=
 # The tests that ask for a Mac or for Core ML, as they run on one.
 OF_MACS := tests/mac tests/doctor tests/native_contract tests/stand_in tests/worker/test_core_ml.py \
@@ -16,7 +19,7 @@ OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-slow test-mac test-fake-mac test-action reliability lint format schema diagnose-demo hunt conformance native-contract bench clean
+.PHONY: help demo demo-all test test-matrix test-slow test-mac test-fake-mac test-action reliability lint format schema diagnose-demo hunt conformance native-contract bench clean
 
 help:  ## list the targets
 	@awk '/^[a-z-]+:.*##/ {printf "%-18s%s\n", substr($$0, 1, index($$0, ":") - 1), substr($$0, index($$0, "##") + 3)}' $(MAKEFILE_LIST)
@@ -29,6 +32,11 @@ demo-all: $(VENV)/.installed  ## play every example change and compare with what
 
 test: $(VENV)/.installed  ## the test suite, without the slow part; COVERAGE=1 says which lines it ran
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow and not act" $(if $(COVERAGE),--cov --cov-report=term)
+
+test-matrix: $(TORCH:%=build/torch-%/.installed)  ## the test suite with every torch that pyproject.toml promises
+	for version in $(TORCH); do \
+	  OMP_NUM_THREADS=1 "build/torch-$$version/bin/python" -m pytest -n auto -m "not slow and not act" || exit 1; \
+	done
 
 test-slow: $(VENV)/.installed  ## the slow part of the test suite
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m slow
@@ -101,6 +109,13 @@ clean:  ## remove everything that these targets made
 $(VENV)/.installed: pyproject.toml constraints.txt
 	sh .ci/python.sh "$(VENV)"
 	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+build/torch-%/.installed: pyproject.toml constraints.txt
+	mkdir -p build
+	sh .ci/python.sh "build/torch-$*"
+	sed 's/^torch==.*/torch==$*/' constraints.txt > "build/torch-$*.txt"
+	"build/torch-$*/bin/python" -m pip install --quiet --constraint "build/torch-$*.txt" --editable '.[test]'
 	touch $@
 
 $(VENV)/.act: $(VENV)/.installed

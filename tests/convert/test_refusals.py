@@ -207,7 +207,7 @@ WORDS = {
     "Could not guard on data-dependent expression Eq(u0, 1)": "branches on the values",
     "float16 dtype for inputs is only supported for deployment target >= iOS16/macOS13": "later system",
     "This op does not support complex number dtype.": "no complex numbers",
-    "'_DimHint' object is not callable": "torch 2.8",
+    "Unable to determine the type of the model, i.e. the source framework": "torch.export of this torch",
     "Core ML only supports tensors with rank <= 5. Layer": "more than 5 axes",
     "multinomial: When num_samples is larger than 1, only replacement=True is supported.": "with replacement",
     "Currently we only support a single activation dtype; quantized": "the source is quantised",

@@ -73,7 +73,7 @@ def test_a_callable_that_takes_the_module_and_a_precision(bench: MakeBench) -> N
 
 def test_a_callable_without_arguments_that_returns_a_path(bench: MakeBench) -> None:
     done = _export(bench, SAVES.format(folder=bench.root))
-    assert (done.facts.status, done.facts.twin) == ("converted", "gate")
+    assert (done.facts.status, done.facts.twin, done.facts.route) == ("converted", "gate", "export")
     assert done.package == bench.root / "out" / "package.mlpackage"
     assert saved(done.package).spec.specificationVersion == 7
     assert saved(done.reference).spec.specificationVersion == 8, "converted by the gate, for iOS17"

@@ -1,6 +1,7 @@
 """The package's inputs and outputs as coremltools wants them declared."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import coremltools as ct
 import numpy as np
@@ -58,13 +59,19 @@ def export_shapes(sample: Sample, ranges: Ranges) -> tuple[dict[int, object] | N
         return None
     return tuple(
         {
-            axis: Dim.AUTO(min=low, max=high if high >= low else None)
+            axis: _open(low, high if high >= low else None)
             for (input_name, axis), (low, high) in ranges.items()
             if input_name == name
         }
         or None
         for name in sample
     )
+
+
+def _open(least: int, greatest: int | None) -> object:
+    """A dimension whose bounds torch refines; before torch 2.8 it takes none and finds them all by itself."""
+    hint: Any = Dim.AUTO
+    return hint(min=least, max=greatest) if callable(hint) else hint
 
 
 def check_flexible(program: ExportedProgram, names: Sequence[str], ranges: Ranges) -> None:

@@ -93,7 +93,7 @@ def _by_team(task: Task, started: float, clock: Callable[[], float]) -> Conversi
     twin = float32_twin(made, task, own)
     facts = ConversionFacts(
         status="converted",
-        route="none",
+        route=twin.route,
         maker=maker,
         twin=twin.how,
         seconds=clock() - started,

@@ -12,14 +12,9 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
         "pin `numpy<2.4`.",
     ),
     Cause(
-        r"_DimHint' object is not callable",
-        "this torch has no bounds for dimensions that torch.export finds itself; torch 2.8 has",
-        "install torch 2.8 or later.",
-    ),
-    Cause(
         r"Unable to determine the type of the model",
-        "coremltools 9.0 does not know what torch.export of this torch returns; it does from torch 2.5 on",
-        "install torch 2.5 or later.",
+        "coremltools 9.0 does not take what torch.export of this torch returns",
+        "install torch 2.7 or later, the oldest that this gate is tested with.",
     ),
     Cause(
         r"only ATEN or EDGE dialect",

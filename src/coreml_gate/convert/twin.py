@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -35,6 +35,8 @@ class Twin:
     how: Literal["called-again", "gate", "widened", "package"]
     notes: tuple[str, ...] = ()
     graph: Path | None = None
+    route: Literal["export", "decomposed", "undecomposed", "trace", "none"] = "none"
+    """By which the gate converted; a fault of this twin is located along it."""
 
 
 def float32_twin(made: TeamPackage, task: Task, convert: Callable[[ModelConfig, Path], Conversion]) -> Twin:
@@ -56,7 +58,7 @@ def float32_twin(made: TeamPackage, task: Task, convert: Callable[[ModelConfig, 
     own = _gates(shipped, task, convert)
     if isinstance(own, str):
         return Twin(made.path, "widened", (*notes, own))
-    return Twin(own.path, own.how, tuple(notes), own.graph)
+    return replace(own, notes=tuple(notes))
 
 
 def _of_the_same_form(path: Path, shipped: Package) -> Path:
@@ -89,7 +91,7 @@ def _gates(shipped: Package, task: Task, convert: Callable[[ModelConfig, Path], 
     shutil.move(done.reference, path)
     shutil.move(folder / GRAPH, graph)
     shutil.rmtree(folder)
-    return Twin(path, "gate", graph=graph)
+    return Twin(path, "gate", graph=graph, route=done.facts.route)
 
 
 def _difference(own: Package, shipped: Package, task: Task) -> str:
