@@ -15,5 +15,5 @@ coreml_gate_on_models() {
     shift
   done
   # shellcheck disable=SC2154 # arguments.sh has them
-  as_models_user "${options[@]}" -- "$environment/bin/python" -P -m coreml_gate "${@:2}" ${arguments[@]+"${arguments[@]}"}
+  as_models_user ${options[@]+"${options[@]}"} -- "$environment/bin/python" -P -m coreml_gate "${@:2}" ${arguments[@]+"${arguments[@]}"}
 }

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from coreml_gate.config.load import load_config
 from coreml_gate.github.api.event import MODES as MODES_OF_EVENTS
 from coreml_gate.github.api.event import Mode, Work
 from coreml_gate.github.commands import CHECK_KINDS, COMMENT_MODES, MODES
@@ -253,3 +254,24 @@ def test_the_reusable_workflow_is_the_one_to_copy() -> None:
 
 def test_the_marketplace_takes_the_description() -> None:
     assert len(ACTION["description"]) < 125
+
+
+def test_the_action_of_a_checkout_gates_the_example() -> None:
+    config = load_config(ROOT, Path(".github/self.toml"))
+    job = read(".github/workflows/self.yml")["jobs"]["gate"]
+
+    assert "./" in uses(job)
+    assert {model.source.partition(":")[0] for model in config.model} <= {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "examples/phone-models/models").glob("*.py")
+    }
+    assert job["steps"][1]["with"]["config"] == ".github/self.toml"
+    assert set(job["steps"][1]["with"]) <= set(ACTION["inputs"])
+
+
+def test_every_input_that_a_workflow_gives_is_one_of_the_action() -> None:
+    for path in WORKFLOWS:
+        jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].values()
+        steps = [step for job in jobs for step in job.get("steps", ())]
+        for step in steps:
+            if str(step.get("uses", "")).startswith(("./", "coreml-gate/coreml-gate@")):
+                assert set(step.get("with", {})) <= set(ACTION["inputs"]), path.name
