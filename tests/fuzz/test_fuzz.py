@@ -17,16 +17,20 @@ from tests.fuzz.child import OUTCOMES, SECONDS
 from tests.fuzz.forms import FORMS
 from tests.fuzz.inspecting import LOOKS, inspect
 from tests.fuzz.mutations import MUTATIONS
+from tests.reliability import tried
 
 CASES = 1_890
 """Per form; with eleven forms more than twenty thousand in all."""
 FEW = len(MUTATIONS)
 _ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:.* of the source model, has been renamed:UserWarning",
-    "ignore::torch.jit.TracerWarning",
-)
+pytestmark = [
+    pytest.mark.filterwarnings(
+        "ignore:.* of the source model, has been renamed:UserWarning",
+        "ignore::torch.jit.TracerWarning",
+    ),
+    pytest.mark.attack("packages"),
+]
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +61,7 @@ def fuzz(folder: Path, form: str, count: int) -> list[dict[str, Any]]:
 
 
 def check(lines: list[dict[str, Any]]) -> None:
+    tried(len(lines))
     errors = [line for line in lines if line["outcome"] not in OUTCOMES]
     assert not errors, "\n".join(f"{line['form']} {line['number']}: {line['error']}" for line in errors)
 

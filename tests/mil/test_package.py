@@ -178,6 +178,7 @@ def _metadata(place: int, content: bytes) -> Callable[[bytes], bytes]:
     return lambda data: data[: 64 + place] + content + data[64 + place + len(content) :]
 
 
+@pytest.mark.attack("packages")
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -234,6 +235,7 @@ def test_a_manifest_that_points_out_of_the_package_is_refused(broken: Broken) ->
         read_package(broken(MANIFEST, escape))
 
 
+@pytest.mark.attack("packages")
 @pytest.mark.parametrize("target", ["model.mlmodel", "/dev/zero", "/etc/passwd", "."])
 def test_a_link_that_leads_out_of_the_package_or_nowhere_is_refused(target: str, broken: Broken) -> None:
     package = broken(MODEL, lambda _: None)
@@ -243,6 +245,7 @@ def test_a_link_that_leads_out_of_the_package_or_nowhere_is_refused(target: str,
         read_package(package)
 
 
+@pytest.mark.attack("packages")
 @pytest.mark.parametrize("target", ["weight.bin", "/dev/zero", "/etc/passwd", "."])
 def test_weights_behind_a_link_that_leads_out_of_the_package_are_refused(target: str, broken: Broken) -> None:
     package = broken(WEIGHTS, lambda data: data)
