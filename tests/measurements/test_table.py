@@ -43,7 +43,8 @@ def names(job: ModelJob) -> list[str]:
 
 def test_options_decide_what_is_measured(job: Callable[..., ModelJob]) -> None:
     plain = names(job(adversarial=False))
-    assert plain == ["source", "conversion", "package", "numbers", "parity-fault", "half-precision"]
+    kept = ["source", "conversion", "package", "numbers", "allowed-shapes", "parity-fault", "half-precision"]
+    assert plain == kept
     everything = job(evaluate="net.py:evaluate", litert=True)
     everything = changed(everything, variants=(everything.model,))
     assert names(everything) == list(of_models())

@@ -86,10 +86,12 @@ class Model:
         }
 
         def observe(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
-            for value, output in zip(operation.outputs, outputs, strict=True):
-                shape = _shape(output)
-                if math.prod(shape) >= math.prod(seen.get(value.name, (0,))):
-                    seen[value.name] = shape
+            carried = (block.inputs for block in operation.blocks)  # what a loop carries, it gives in the end
+            for values in (operation.outputs, *carried):
+                for value, output in zip(values, outputs, strict=False):
+                    shape = _shape(output)
+                    if math.prod(shape) >= math.prod(seen.get(value.name, (0,))):
+                        seen[value.name] = shape
 
         self.predict(inputs, state, observe)
         return seen
