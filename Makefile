@@ -52,7 +52,7 @@ test-action: $(VENV)/.act  ## the action on a runner (act): a push, pull request
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m act -s tests/action
 
 reliability: $(VENV)/.installed  ## attack the gate, and write the table of docs/reliability.md
-	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m attack --reliability docs/reliability.md
+	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m attack --reliability docs/reliability.md tests
 
 lint: $(VENV)/.installed  ## formatting, rules, types; workflows, scripts and the image
 	$(OPEN) ruff format --check .
