@@ -25,10 +25,10 @@ def _core_ml_is_off_unless_named() -> Iterator[None]:
     if sys.platform != "darwin":
         yield
         return
-    from coreml_gate import cli  # noqa: PLC0415 - only on a Mac
+    from coreml_gate.commands import context  # noqa: PLC0415 - only on a Mac
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "_answering", _answering)
+        patch.setattr(context, "_answering", _answering)
         yield
 
 

@@ -22,6 +22,7 @@ LAYERS: Final = (
     "surroundings",
     "wording",
     "figures",
+    "foreign",
     "devices",
     "config",
     "mil",
@@ -50,6 +51,7 @@ LAYERS: Final = (
     "doctor",
     "selftest",
     "init",
+    "commands",
     "cli",
 )
 """From the ground up: a module imports from its own layer and from those before it."""

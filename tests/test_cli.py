@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coreml_gate import cli
 from coreml_gate.cli import main
+from coreml_gate.commands import plan
 from coreml_gate.record import write_record
 from coreml_gate.surroundings import Surroundings
 from tests.builders import comparison, model_record, record
@@ -154,11 +154,23 @@ def test_a_defect_of_ours_never_looks_like_a_verdict(desk: Desk, monkeypatch: py
     def broken(*_: object) -> None:
         raise ZeroDivisionError("our own")
 
-    monkeypatch.setattr(cli, "load_config", broken)
+    monkeypatch.setattr(plan, "load_config", broken)
 
     assert desk.run("plan") == 70
     assert "ZeroDivisionError: our own" in desk.err.getvalue()
     assert "this is a defect of coreml-gate" in desk.err.getvalue()
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_what_describes_all_commands_imports_none_of_them(option: str) -> None:
+    code = (
+        "import sys\nfrom coreml_gate.cli import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "print([name for name in sys.modules if name == 'pydantic' or name.startswith('coreml_gate.gate')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("command", ["--help", "plan", "judge", "report"])

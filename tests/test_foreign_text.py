@@ -17,6 +17,7 @@ from coreml_gate import errors
 from coreml_gate.cli import main
 from coreml_gate.config.load import parse_config
 from coreml_gate.errors import ArtifactError, GateError, MeasuringError, UnsupportedOperationsError
+from coreml_gate.foreign.log import RunnerCommand, only_harmless, say_error
 from coreml_gate.github.api.artifacts import RECORD_LIMITS
 from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.github.evidence.merge import merge_records
@@ -25,7 +26,6 @@ from coreml_gate.github.publishing.annotations import notice
 from coreml_gate.github.publishing.status.outcome import concluded
 from coreml_gate.record import parse_record
 from coreml_gate.report import FORMATS, ReportOptions
-from coreml_gate.report.log import RunnerCommand, only_harmless, say_error
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import not_run
 from tests.builders import comparison, model_record, record

@@ -39,7 +39,7 @@ INTERNAL_ERROR_EXIT_CODE = 70
 class GateError(Exception):
     """The gate could not do its work.
 
-    All texts are raw: whoever shows them escapes them (``report/log.py``, ``report/escape.py``). Each of
+    All texts are raw: whoever shows them escapes them (``foreign/log.py``, ``foreign/escape.py``). Each of
     ``message``, ``hint`` and ``lines`` is one line: a line break in it came from outside and is not shown.
     """
 

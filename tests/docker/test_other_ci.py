@@ -23,7 +23,8 @@ def test_every_command_is_one_of_ours(path: Path) -> None:
     commands = COMMAND.findall(path.read_text(encoding="utf-8"))
     assert commands
     for command in commands:
-        build_parser().parse_args(shlex.split(command.partition("`")[0]))
+        arguments = shlex.split(command.partition("`")[0])
+        build_parser(arguments).parse_args(arguments)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from coreml_gate.github.api.client import connect
-from coreml_gate.github.commands import add_commands
+from coreml_gate.github.commands import describe
 from coreml_gate.github.effects import Effects
 from coreml_gate.record import Record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
@@ -76,8 +76,8 @@ class Job:
             lambda variables, name: connect(variables, name, HASTY), lambda: NOON, lambda: f"t{next(numbers)}"
         )
         parser = argparse.ArgumentParser()
-        add_commands(parser.add_subparsers(), tools)
-        parsed = parser.parse_args(["github", *arguments])
+        describe(parser, tools)
+        parsed = parser.parse_args(arguments)
         console = Console(file=self.log, soft_wrap=True)
         return int(parsed.command(parsed, Surroundings(self.folder, self.environment, console, console)))
 

@@ -9,8 +9,8 @@ from coreml_gate.frozen import changed
 from coreml_gate.report import ReportOptions, markdown
 from coreml_gate.verdict import Status, Verdict
 from tests.builders import finding, model_verdict, verdict
+from tests.foreign.test_escape import FOREIGN
 from tests.report import gfm
-from tests.report.test_escape import FOREIGN
 from tests.report.verdicts import (
     HOSTILE,
     SITUATIONS,

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from rich.console import Console
 
 from coreml_gate.report import FORMATS, ReportOptions, terminal
-from tests.report.test_escape import FOREIGN
+from tests.foreign.test_escape import FOREIGN
 from tests.report.verdicts import SITUATIONS, hostile, regression
 
 

@@ -11,9 +11,8 @@ from coreml_gate.devices.table import Device, devices
 from coreml_gate.surroundings import Surroundings
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds ``devices`` to the command line."""
-    parser = commands.add_parser("devices", help="list the iPhones and iPads that the gate knows")
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument("--json", action="store_true", help="for machines, with the source of each figure")
     parser.set_defaults(command=print_devices)
 

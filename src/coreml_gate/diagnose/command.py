@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.errors import UsageError
@@ -11,11 +10,8 @@ from coreml_gate.surroundings import Surroundings
 _RECORD = Path(".coreml-gate")
 
 
-def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
-    """Describe the command to the parser."""
-    parser = commands.add_parser(
-        "reproduce", help="write one operation of a measured model as a package with its real inputs"
-    )
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument("model", help="the model's name in the configuration")
     parser.add_argument("--operation", required=True, metavar="NAME", help="its name in the float32 twin")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the folder to write")

@@ -11,7 +11,7 @@ from functools import partial
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.doctor.answer import Probe, Subject
@@ -31,9 +31,8 @@ _PACKAGES: Final = ("coremltools", "torch", "numpy")
 _OUTCOME_WIDTH: Final = len("cannot tell")
 
 
-def add_command(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    """Describe the command to the parser."""
-    parser = commands.add_parser("doctor", help="examine whether this machine does what the gate needs of it")
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument(
         "--units",
         action="append",

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from rich.console import Console
 
@@ -28,9 +28,8 @@ MAC: Final = "darwin"
 DEFAULT_RECORD: Final = Path(".coreml-gate")
 
 
-def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
-    """Describe the command to the parser."""
-    parser = commands.add_parser("device", help="ask a connected iPhone about the packages of a run")
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument("record", nargs="?", type=Path, default=DEFAULT_RECORD, help="default: %(default)s")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
     parser.add_argument("--model", action="append", default=[], metavar="NAME", help="only this; repeatable")

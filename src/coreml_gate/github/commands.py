@@ -39,9 +39,8 @@ class StepCommand:
     words: str
 
 
-def add_commands(commands: Any, effects: "Effects | None" = None) -> None:  # noqa: ANN401 - argparse hides the type
-    """Adds ``github`` and its steps to the sub-commands of a parser."""
-    parser = commands.add_parser("github", help="the steps of a GitHub workflow")
+def describe(parser: argparse.ArgumentParser, effects: "Effects | None" = None) -> None:
+    """Add the steps, each a command of its own."""
     steps = parser.add_subparsers(required=True, metavar="STEP")
     for name, command in _COMMANDS.items():
         words = command.words

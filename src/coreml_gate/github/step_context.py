@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from coreml_gate.foreign.log import RunnerCommand
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import Event, read_event
 from coreml_gate.github.effects import Effects
@@ -12,7 +13,6 @@ from coreml_gate.github.publishing.annotations import notice, stop_commands
 from coreml_gate.github.publishing.outputs import write_outputs
 from coreml_gate.github.requests import EventRequest, StartRequest
 from coreml_gate.report import ReportOptions
-from coreml_gate.report.log import RunnerCommand
 from coreml_gate.surroundings import Surroundings
 
 

@@ -19,9 +19,8 @@ _YES: Final = frozenset({"y", "yes"})
 _NOTHING: Final = "nothing was written: run `coreml-gate init --yes`, or answer at a terminal."
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds ``init`` to the command line."""
-    parser = commands.add_parser("init", help="propose a configuration for this repository")
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument("--yes", action="store_true", help="write the files without a question")
     parser.set_defaults(command=run)
 

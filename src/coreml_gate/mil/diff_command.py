@@ -4,7 +4,6 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from coreml_gate.mil.diff import Diff
 from coreml_gate.surroundings import Surroundings
@@ -12,11 +11,8 @@ from coreml_gate.surroundings import Surroundings
 _MODEL_FILE = "Data/com.apple.CoreML/model.mlmodel"
 
 
-def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
-    """Describe the command to the parser."""
-    parser = commands.add_parser(
-        "diff", help="tell what changed between two packages, operation by operation"
-    )
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument("base", type=Path, metavar="BASE", help="a .mlpackage folder")
     parser.add_argument("head", type=Path, metavar="HEAD", help="the one to compare with it")
     parser.add_argument("--json", action="store_true", help="every change, for machines")

@@ -4,8 +4,8 @@ from collections import Counter
 from typing import Final
 
 from coreml_gate.checks import CHECKS
+from coreml_gate.foreign.escape import NAME_LIMIT, plain, shortened
 from coreml_gate.interruption import EXIT_CODES
-from coreml_gate.report.escape import NAME_LIMIT, plain, shortened
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, ModelVerdict, Status, Verdict
 from coreml_gate.wording import counted
 

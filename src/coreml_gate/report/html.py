@@ -13,8 +13,8 @@ import jinja2
 from markupsafe import Markup, escape
 
 from coreml_gate.figures import byte_unit
+from coreml_gate.foreign.escape import pieces, plain, visible
 from coreml_gate.record import Diagnosis, ModelRecord
-from coreml_gate.report.escape import pieces, plain, visible
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.sections import gravest_first, skipped_groups

@@ -8,8 +8,8 @@ from typing import Any, Final
 import jinja2
 
 from coreml_gate.figures import DASH
-from coreml_gate.report import escape
-from coreml_gate.report.escape import Markdown
+from coreml_gate.foreign import escape
+from coreml_gate.foreign.escape import Markdown
 from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.sections import MAX_REASONS, asides, explain, gravest_first, skipped_groups

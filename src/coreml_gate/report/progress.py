@@ -8,8 +8,8 @@ from rich.status import Status
 from rich.text import Text
 
 from coreml_gate.criteria.sentences import time_by_step
+from coreml_gate.foreign.log import RunnerCommand, one_line
 from coreml_gate.record import ModelRecord
-from coreml_gate.report.log import RunnerCommand, one_line
 
 
 @dataclass

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from coreml_gate import __version__
 from coreml_gate.checks import question_of
-from coreml_gate.report.escape import plain
+from coreml_gate.foreign.escape import plain
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, Finding, Status, Verdict
 

@@ -12,9 +12,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from coreml_gate.figures import DASH
-from coreml_gate.report.escape import shortened
+from coreml_gate.foreign.escape import shortened
+from coreml_gate.foreign.log import one_line
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
-from coreml_gate.report.log import one_line
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.ranking import footnotes, table
 from coreml_gate.report.sections import asides, explain, skipped_groups

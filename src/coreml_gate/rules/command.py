@@ -2,15 +2,13 @@
 
 import argparse
 import json
-from typing import Any
 
 from coreml_gate.errors import UsageError
 from coreml_gate.surroundings import Surroundings
 
 
-def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
-    """Describe the command to the parser."""
-    parser = commands.add_parser("rules", help="list the known pitfalls that models are checked for")
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument("rule", nargs="?", help="one rule, with its evidence and its fix")
     parser.add_argument("--json", action="store_true", help="for machines")
     parser.set_defaults(command=run)

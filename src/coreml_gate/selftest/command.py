@@ -4,7 +4,7 @@ import argparse
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import GateOptions
@@ -23,11 +23,8 @@ _TIME_BUDGET_S: Final = 60.0
 _OUTCOME_WIDTH: Final = max(map(len, get_args(Outcome)))
 
 
-def add_command(commands: Any) -> None:  # noqa: ANN401 - argparse's own type is private
-    """Describe the command to the parser."""
-    parser = commands.add_parser(
-        "selftest", help="inject known faults into your own setup: each must turn the gate red"
-    )
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
     parser.add_argument("--model", metavar="NAME", help="the model to try it on; default: the first")
     parser.add_argument(

@@ -3,7 +3,6 @@
 import argparse
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config.load import load_config, select_models
@@ -14,12 +13,8 @@ from coreml_gate.surroundings import Surroundings
 from coreml_gate.worker.supervisor import Supervisor
 
 
-def add_command(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
-    """Describe the command to the parser."""
-    parser = commands.add_parser(
-        "support",
-        help="list the operations that cannot be converted, and the targets that a model converts for",
-    )
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
     parser.add_argument("model", help="the model's name in the configuration")
     parser.add_argument("--targets", default=",".join(TARGETS), metavar="LIST", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="for machines")

@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from coreml_gate.config import Config, ModelConfig, ModelVariant
 from coreml_gate.config.load import load_config, select_models
@@ -29,21 +28,21 @@ compress = { method = "linear-int8" }
 or let `coreml-gate compress` try compression settings."""
 
 
-def add_commands(commands: Any) -> None:  # noqa: ANN401  # argparse's own type is private
-    """Describe both commands to the parser."""
-    variants = commands.add_parser("variants", help="measure a model's variants and rank them side by side")
-    _add_model(variants)
-    variants.set_defaults(command=run_variants)
-    compress = commands.add_parser(
-        "compress", help="find the smallest compression that keeps a model's metric"
-    )
-    _add_model(compress)
-    compress.add_argument(
+def describe_variants(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``variants``."""
+    _add_model(parser)
+    parser.set_defaults(command=run_variants)
+
+
+def describe_compress(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``compress``."""
+    _add_model(parser)
+    parser.add_argument(
         "--settings",
         metavar="LIST",
         help="such as palettize-4,linear-int8,prune-50; default: all that the target allows",
     )
-    compress.set_defaults(command=run_compress)
+    parser.set_defaults(command=run_compress)
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

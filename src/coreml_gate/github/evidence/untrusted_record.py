@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from coreml_gate.config import Config
 from coreml_gate.errors import ArtifactError, RecordError
+from coreml_gate.foreign.escape import plain, shortened
 from coreml_gate.frozen import changed
 from coreml_gate.gate.judge import judge
 from coreml_gate.github.api.artifacts import (
@@ -29,7 +30,6 @@ from coreml_gate.github.api.event import SourceRun
 from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.github.evidence.merge import Merged, merge_records, require_all
 from coreml_gate.record import Measured, Record
-from coreml_gate.report.escape import plain, shortened
 from coreml_gate.verdict import BaselineFacts, Verdict
 
 MAX_SHARDS: Final = 64

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from coreml_gate.errors import GateError
-from coreml_gate.report import escape
+from coreml_gate.foreign import escape
 
 Ending = Literal["failure", "cancelled", "timed_out"]
 

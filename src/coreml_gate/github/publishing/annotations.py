@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from coreml_gate.report.escape import plain, shortened
+from coreml_gate.foreign.escape import plain, shortened
 from coreml_gate.report.sarif import is_inside
 from coreml_gate.verdict import SEVERITY, Finding, Status, Verdict
 

@@ -16,9 +16,9 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from coreml_gate.config.edit import Edit, Key, Value, edit_of
 from coreml_gate.config.options import ModelName
+from coreml_gate.foreign import escape
 from coreml_gate.frozen import FrozenModel
 from coreml_gate.github.api.pull_request import ConfigText
-from coreml_gate.report import escape
 from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
 
 MAX_SUGGESTIONS: Final = 10

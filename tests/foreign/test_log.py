@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from coreml_gate.errors import ConfigError
-from coreml_gate.report.log import RunnerCommand, harmless, one_line, only_harmless, say_error
+from coreml_gate.foreign.log import RunnerCommand, harmless, one_line, only_harmless, say_error
 
 
 def console(width: int = 80) -> Console:

@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook,
 from rich.segment import Segment
 
 from coreml_gate.errors import GateError
-from coreml_gate.report.escape import plain
+from coreml_gate.foreign.escape import plain
 
 _COMMAND: Final = re.compile(r"(?<!\S)::+|##(?=\w*\[)")
 _AT_LINE_START: Final = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)", re.MULTILINE)

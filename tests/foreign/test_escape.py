@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coreml_gate.report import escape
+from coreml_gate.foreign import escape
 from tests.report import gfm
 from tests.report.verdicts import HOSTILE
 

@@ -1,0 +1,69 @@
+"""Arguments that several commands share, and the request that they make."""
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.gate.request import Request
+from coreml_gate.surroundings import Surroundings
+
+DEFAULT_OUTPUT: Final = Path(".coreml-gate")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """The configuration, and which of its models."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="default: coreml-gate.toml, then pyproject.toml"
+    )
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="NAME", help="only this model; repeatable"
+    )
+
+
+def add_base(parser: argparse.ArgumentParser) -> None:
+    """The commit to compare with."""
+    parser.add_argument("--base", metavar="COMMIT", help="the commit or branch to compare with")
+    parser.add_argument("--allow-dirty", action="store_true", help="measure uncommitted changes as well")
+
+
+def add_known(parser: argparse.ArgumentParser) -> None:
+    """An earlier run, by which the plan knows what each model reads."""
+    parser.add_argument(
+        "--baseline",
+        type=Path,
+        metavar="PATH",
+        help="a Record of an earlier run, or its folder: it tells which files each model reads",
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Where everything is written."""
+    parser.add_argument(
+        "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
+    )
+
+
+def add_core_ml(parser: argparse.ArgumentParser) -> None:
+    """Whether Core ML itself runs, or something in its place."""
+    parser.add_argument(
+        "--core-ml",
+        choices=("auto", "off", "stand-in"),
+        default="auto",
+        help="auto: ask Core ML on a Mac; stand-in: rehearse it with the MIL runtime, whose answers and "
+        "times are not Core ML's; default: %(default)s",
+    )
+
+
+def request_of(parsed: argparse.Namespace, around: Surroundings) -> Request:
+    """The arguments as one request."""
+    baseline: Path | None = getattr(parsed, "baseline", None)
+    return Request(
+        root=around.folder,
+        output=around.folder / getattr(parsed, "output", DEFAULT_OUTPUT),
+        config_file=parsed.config,
+        models=tuple(parsed.model),
+        base=parsed.base,
+        baseline=None if baseline is None else around.folder / baseline,
+        allow_dirty=parsed.allow_dirty,
+        rebuild=getattr(parsed, "rebuild", True),
+    )

@@ -1,0 +1,48 @@
+"""``coreml-gate collect``: measures, writes the Record, and judges nothing."""
+
+import argparse
+
+from coreml_gate.commands.arguments import (
+    add_base,
+    add_core_ml,
+    add_known,
+    add_output,
+    add_selection,
+    request_of,
+)
+from coreml_gate.commands.context import run_context
+from coreml_gate.config.load import load_config, select_models
+from coreml_gate.gate.baseline import NO_BASELINE
+from coreml_gate.gate.collect import RECORD_NAME
+from coreml_gate.gate.core_ml_run import with_core_ml
+from coreml_gate.gate.request import open_repository
+from coreml_gate.gate.run import collect_head, make_plan
+from coreml_gate.surroundings import Surroundings
+from coreml_gate.writing import make_output_folder
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_selection(parser)
+    add_base(parser)
+    add_known(parser)
+    add_output(parser)
+    add_core_ml(parser)
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Measure, write the Record, and judge nothing: the exit code only tells whether measuring worked."""
+    request = request_of(parsed, around)
+    config = select_models(load_config(request.root, request.config_file), request.models)
+    repository = open_repository(request, around.environment)
+    chosen = make_plan(request, config, repository)
+    make_output_folder(request.output)
+    context = run_context(request, parsed, around)
+    record = collect_head(request, config, chosen, repository, context)
+    record = with_core_ml(request, config, record, NO_BASELINE, context)
+    around.out.print(
+        f"{len(record.models)} model(s) in {request.output / RECORD_NAME}", markup=False, highlight=False
+    )
+    problems = (model.problem for model in record.models)
+    return next((problem.exit_code for problem in problems if problem is not None), 0)

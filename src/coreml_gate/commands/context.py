@@ -1,0 +1,46 @@
+"""What a command that measures is given: clock, environment, progress, and who answers for Core ML."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from coreml_gate.errors import UsageError
+from coreml_gate.gate.collect import RunContext
+from coreml_gate.gate.progress import Progress
+from coreml_gate.gate.request import Request
+from coreml_gate.report.progress import LiveProgress, LogProgress
+from coreml_gate.surroundings import Surroundings
+
+CACHE_FOLDER: Final = "cache"
+
+
+def run_context(request: Request, parsed: argparse.Namespace, around: Surroundings) -> RunContext:
+    """Where measuring happens and what it may use."""
+    return RunContext(
+        cache=request.output / CACHE_FOLDER,
+        environment=around.environment,
+        clock=lambda: datetime.now(UTC),
+        progress=_progress(around),
+        answering=_answering(parsed.core_ml),
+    )
+
+
+def _answering(wanted: str) -> Literal["core-ml", "stand-in"] | None:
+    is_mac = sys.platform == "darwin"
+    if wanted == "stand-in":
+        if is_mac:
+            raise UsageError(
+                "--core-ml stand-in: this is a Mac.", "leave it out: Core ML itself answers here."
+            )
+        return "stand-in"
+    return "core-ml" if is_mac and wanted == "auto" else None
+
+
+def _progress(around: Surroundings) -> Progress:
+    if around.err.is_terminal:
+        return LiveProgress(around.err)
+    return LogProgress(
+        lambda line: around.err.print(line, markup=False, highlight=False),
+        groups=around.environment.get("GITHUB_ACTIONS") == "true",
+    )

@@ -1,0 +1,32 @@
+"""``coreml-gate plan``: which models would be measured, and why."""
+
+import argparse
+
+from coreml_gate.commands.arguments import add_base, add_known, add_selection, request_of
+from coreml_gate.config.load import load_config, select_models
+from coreml_gate.gate.formats import FORMATS as PLAN_FORMATS
+from coreml_gate.gate.formats import as_github_matrix
+from coreml_gate.gate.request import open_repository
+from coreml_gate.gate.run import make_plan
+from coreml_gate.surroundings import Surroundings
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_selection(parser)
+    add_base(parser)
+    add_known(parser)
+    parser.add_argument("--format", choices=PLAN_FORMATS, default="text", help="default: %(default)s")
+    parser.add_argument("--shards", type=int, metavar="N", help="github-matrix: at most N jobs")
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Print what would be measured, and measure nothing."""
+    request = request_of(parsed, around)
+    config = select_models(load_config(request.root, request.config_file), request.models)
+    chosen = make_plan(request, config, open_repository(request, around.environment))
+    sharded = parsed.format == "github-matrix" and parsed.shards is not None
+    text = as_github_matrix(chosen, parsed.shards) if sharded else PLAN_FORMATS[parsed.format](chosen)
+    around.out.print(text, markup=False, highlight=False, end="")
+    return 0

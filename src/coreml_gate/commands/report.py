@@ -1,0 +1,39 @@
+"""``coreml-gate report``: a stored report in another format."""
+
+import argparse
+from pathlib import Path
+
+from coreml_gate.commands.reports import record_at
+from coreml_gate.record import read_record
+from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.report.document import read_report
+from coreml_gate.surroundings import Surroundings
+from coreml_gate.writing import write_text
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("report", type=Path, help="a report.json that `run` or `judge` wrote")
+    parser.add_argument("--format", choices=FORMATS, default="terminal", help="default: %(default)s")
+    parser.add_argument("--key", default="default", help="tells the comments of several gates apart")
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="html: what was measured (default: record.json beside the report, where there is one)",
+    )
+    parser.add_argument("--to", type=Path, metavar="FILE", help="write there instead of to standard output")
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Render a stored report; its verdict is not this command's exit code."""
+    path = around.folder / parsed.report
+    verdict = read_report(path)
+    measured = record_at(path.parent) if parsed.record is None else read_record(around.folder / parsed.record)
+    text = FORMATS[parsed.format](verdict, ReportOptions(key=parsed.key, record=measured))
+    if parsed.to is None:
+        around.out.print(text, markup=False, highlight=False, end="")
+    else:
+        write_text(around.folder / parsed.to, text)
+    return 0

@@ -1,0 +1,60 @@
+"""The reports that a command leaves behind, however it ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.errors import GateError, OutputError
+from coreml_gate.gate.collect import RECORD_NAME
+from coreml_gate.gate.stopped import InterruptedRun, stopped_early
+from coreml_gate.interruption import Interrupted
+from coreml_gate.record import Record, read_record
+from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.report.terminal import print_verdict
+from coreml_gate.surroundings import Surroundings
+from coreml_gate.verdict import Verdict, not_run
+from coreml_gate.writing import make_output_folder, write_text
+
+REPORT_NAME: Final = "report.json"
+COMMENT_NAME: Final = "comment.md"
+PAGE_NAME: Final = "report.html"
+
+
+@contextmanager
+def reported(output: Path) -> Iterator[None]:
+    """Leaves a report even where the block ends in an error: an older one would speak of another run."""
+    make_output_folder(output)
+    try:
+        yield
+    except GateError as error:
+        with suppress(OutputError):
+            _write_reports(not_run(error.message, error.hint, error.exit_code, error.details), output)
+        raise
+    except InterruptedRun:
+        raise
+    except KeyboardInterrupt as error:
+        with suppress(OutputError):
+            _write_reports(stopped_early(Interrupted.of(error)), output)
+        raise
+
+
+def finish(verdict: Verdict, output: Path, around: Surroundings, measured: Record | None = None) -> int:
+    """Write every report, print the verdict, and give its exit code."""
+    _write_reports(verdict, output, measured)
+    print_verdict(verdict, around.out)
+    return verdict.exit_code
+
+
+def record_at(folder: Path) -> Record | None:
+    """The Record in a folder, where there is one."""
+    path = folder / RECORD_NAME
+    return read_record(path) if path.is_file() else None
+
+
+def _write_reports(verdict: Verdict, output: Path, measured: Record | None = None) -> None:
+    options = ReportOptions()
+    write_text(output / REPORT_NAME, FORMATS["json"](verdict, options))
+    write_text(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))
+    shown = ReportOptions(record=measured or record_at(output))
+    write_text(output / PAGE_NAME, FORMATS["html"](verdict, shown))
