@@ -70,7 +70,7 @@ def test_a_script_runs_on_bash_3_2_with_the_tools_of_macos(script: Path) -> None
 def test_an_array_that_may_be_empty_is_expanded_so_that_bash_3_2_takes_it(script: Path) -> None:
     """Up to bash 4.3 ``"${name[@]}"`` of an empty array is an unbound variable under ``set -u``."""
     text = script.read_text(encoding="utf-8")
-    filled = set(re.findall(r"^\s*(?:local +)?(\w+)=\((?!\))", text, re.MULTILINE))
+    filled = set(re.findall(r"\b(\w+)=\((?!\))", text))
     plain = set(re.findall(r'(?<!\+)"\$\{(\w+)\[@\]\}"', text))
     assert plain - filled == set()
 
