@@ -24,6 +24,8 @@ TOLD_BY_CONVERSION: Final = frozenset(
     {"no-converter", "foreign-operation", "cuda-operation", "quantized-operation", "complex-numbers"}
 )
 """Rules on operations without a converter: a conversion that ends there is the one finding of its cause."""
+MOST_CODE_LINES: Final = 4
+"""Of a fix that a hint shows as it is."""
 MOST_FINDINGS: Final = 3
 """Findings of one severity that stand alone; further rules share the last one's details."""
 
@@ -92,7 +94,7 @@ def _alone(new: Sequence[RuleMatch], known: Mapping[str, int]) -> Iterator[Findi
 def _finding(match: RuleMatch, status: Status, base: int, further: list[str]) -> Finding:
     first = match.places[0]
     more = f", and at {counted(match.count - 1, 'more place')}" if match.count > 1 else ""
-    sentence, *code = match.fix.splitlines() or [""]
+    hint, code = _way_out(match.fix)
     more_rules = f" {counted(len(further), 'line')} on further rules in the details." if further else ""
     return Finding(
         check=NAME,
@@ -101,11 +103,20 @@ def _finding(match: RuleMatch, status: Status, base: int, further: list[str]) ->
         message=f"`{match.rule}` at `{first.place}`{_written(first)}: {first.text}{more}.{more_rules}",
         value=match.count,
         base=base,
-        hint=sentence,
+        hint=hint,
         details=(*code, *_lines(match), *further),
         file=first.file,
         line=first.line,
     )
+
+
+def _way_out(fix: str) -> tuple[str, tuple[str, ...]]:
+    """The fix as one sentence with its code, and the code once more for the details where it is long."""
+    sentence, *code = fix.splitlines() or [""]
+    lines = [line for line in code if line]
+    if len(lines) > MOST_CODE_LINES:
+        return f"{sentence.rstrip(':')}; the details have the code.", tuple(code)
+    return " ".join([sentence, ", ".join(f"`{line}`" for line in lines)]).strip(), ()
 
 
 def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool) -> Iterator[Finding]:
@@ -121,7 +132,7 @@ def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool)
             f"the first at `{first.place}`{_written(first)}: {first.text}.",
             value=sum(match.count for match in slow),
             base=sum(known.get(match.rule, 0) for match in slow),
-            hint=(slow[0].fix.splitlines() or [""])[0],
+            hint=_way_out(slow[0].fix)[0],
             details=tuple(line for match in slow for line in _lines(match)),
         )
 
