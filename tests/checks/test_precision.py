@@ -159,3 +159,19 @@ def test_skipped_and_unsure() -> None:
 
 def test_limits_of_the_configuration_are_used() -> None:
     assert run(at(25.0), config=limited(precision={"psnr": 20, "warn_psnr": 24})).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("outline", "skipped"),
+    [
+        (("x", "y", "y\tmul\t\ty=fp32[1, 8]\tx\t\t"), True),
+        (("x", "y", "y\tmul\t\ty=fp16[1, 8]\tx\t\t"), False),
+        (("x", "y", "a\tcast\t\ta=fp16[8]\tx\t\t", "y\tcast\t\ty=fp32[8]\ta\t\t"), False),
+        ((), False),
+    ],
+)
+def test_a_package_without_a_half_has_no_half_precision_to_judge(
+    outline: tuple[str, ...], skipped: bool
+) -> None:
+    finding = only(precision.run(evidence(model_record(outline=outline))))
+    assert (finding.status is Status.SKIPPED, finding.unit == "float32") == (skipped, skipped)

@@ -82,3 +82,9 @@ def test_counts() -> None:
 
 def test_accepted_failures_are_counted_at_the_top() -> None:
     assert comparison(accepted())[-1] == "1 failure accepted: see the warnings."
+
+
+def test_a_package_without_a_source_is_said_to_have_none() -> None:
+    given = model_verdict(finding(status=Status.SKIPPED, subject="outputs"), name="detector")
+    assert comparison(verdict(given))[-1] == "Given as a package and compared with no source: `detector`."
+    assert headline(verdict(given)) == "`detector` may merge, without any output compared"

@@ -69,3 +69,10 @@ def test_a_cost_that_changed_gives_every_model_a_figure() -> None:
         Figure("50.0 MMAC", Status.PASS, "="),
         Figure("51.0 MMAC", Status.PASS, "+2.0 %"),
     ]
+
+
+def test_a_float32_package_says_so_in_the_column_of_half_precision() -> None:
+    nothing = finding(check="precision", status=Status.SKIPPED, value=None, unit="float32")
+    table = build_table(verdict(model_verdict(nothing)))
+    assert table.titles == ("FP16 precision",)
+    assert table.rows[0].cells == ((Figure("float32", Status.PASS),),)

@@ -4,6 +4,7 @@ import math
 from functools import partial
 from typing import Any
 
+from coreml_gate.checks.evidence import LOST
 from coreml_gate.config import Config
 from coreml_gate.frozen import changed
 from coreml_gate.gate.judge import judge
@@ -243,7 +244,7 @@ def conversion_failure() -> Verdict:
         hint="use `mode='bilinear'` in `neck.up`; rewrite `head` without `torch.nn.Fold`.",
         details=("Traceback of the converter:", '  File "ops.py", line 12', "    raise NotImplementedError"),
     )
-    later = finding(check="parity", status=Status.SKIPPED, message="not asked: no package.", value=None)
+    later = finding(check="parity", status=Status.UNSURE, message=LOST, value=None)
     return verdict(blocked("segmenter", failure, later), sound("digits"), verdict=Status.FAIL, exit_code=1)
 
 

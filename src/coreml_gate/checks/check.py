@@ -32,6 +32,8 @@ class Column:
     highest_is_worst: bool = True
     exact: str = "ok"
     """Stands for a figure that passes and has no value."""
+    words: tuple[str, ...] = ()
+    """Units of skipped findings that say in the cell why there is no figure."""
     by_subject: bool = False
     """Whether each subject has a figure of its own, as metrics do, or the worst stands for all."""
     most: int = MAX_METRICS

@@ -1,5 +1,6 @@
 """What a check may look at, and how it says that there is nothing to look at."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +15,8 @@ from coreml_gate.record import Comparison, Environment, Metric, ModelRecord
 from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
 
+_HALF: Final = re.compile(r"=fp16\b")
+"""A result in half precision, in a line of an outline."""
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 """What decides how a model is converted and computed; the interpreter and the machine do not."""
 
@@ -70,6 +73,12 @@ class Evidence:
         source = self.head.source
         floors = {} if source is None else {each.output: each.error for each in source.floors}
         return tuple(replace(each, floor=floors.get(each.output, each.floor)) for each in comparisons)
+
+    @property
+    def computes_in_float32(self) -> bool:
+        """Whether no operation of the package gives a half; a program that is not known is none."""
+        lines = self.head.outline
+        return bool(lines) and not any(_HALF.search(line) for line in lines)
 
     @property
     def toolchain_changes(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import Evidence, file_and_line, skipped
+from coreml_gate.checks.evidence import Evidence, file_and_line
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
 from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
 from coreml_gate.config.edit import table_with
@@ -32,11 +32,18 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per output; its value is the least PSNR of all samples, ``None`` when all are exact."""
     config = evidence.config
     if config.precision == "float32" and config.compress is None:
-        return (skipped(NAME, "outputs", 'precision = "float32": nothing is rounded to half.'),)
+        return (_no_half('precision = "float32": nothing is rounded to half.'),)
+    if evidence.computes_in_float32 and config.compress is None:
+        return (_no_half("every operation of the package computes in float32: nothing is rounded to half."),)
     if not evidence.head.precision:
         return (evidence.unmeasured(NAME, "outputs"),)
     groups = by_output(evidence.head.precision)
     return tuple(_finding(output, group, evidence) for output, group in groups.items())
+
+
+def _no_half(reason: str) -> Finding:
+    """The table's column says `float32`, which no figure could."""
+    return Finding(check=NAME, status=Status.SKIPPED, subject="outputs", message=reason, unit="float32")
 
 
 def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
@@ -169,5 +176,6 @@ CHECK: Final = Check(
         figures.decibels,
         highest_is_worst=False,
         exact="exact",
+        words=("float32",),
     ),
 )

@@ -7,7 +7,7 @@ from coreml_gate.checks import CHECKS
 from coreml_gate.foreign.escape import NAME_LIMIT, plain, shortened
 from coreml_gate.interruption import EXIT_CODES
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, ModelVerdict, Status, Verdict
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, names_and_more
 
 MARKS: Final = {
     Status.PASS: "✅",
@@ -83,7 +83,20 @@ def comparison(verdict: Verdict) -> tuple[str, ...]:
     if verdict.dirty:
         head += " with uncommitted changes"
     engine = (engine_sentence(verdict.engine),) if verdict.models else ()
-    return _against(head, verdict), *engine, *_accepted(verdict)
+    return _against(head, verdict), *engine, *_without_a_source(verdict), *_accepted(verdict)
+
+
+def _without_a_source(verdict: Verdict) -> tuple[str, ...]:
+    """Parity is skipped for what comes as a package, and for nothing else."""
+    packages = [
+        model.name
+        for model in verdict.models
+        if any(finding.status is Status.SKIPPED for finding in model.of("parity"))
+    ]
+    if not packages:
+        return ()
+    names = names_and_more([f"`{shortened(plain(name), NAME_LIMIT)}`" for name in packages])
+    return (f"Given as a package and compared with no source: {names}.",)
 
 
 def _accepted(verdict: Verdict) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from coreml_gate import figures
-from coreml_gate.checks import columns
+from coreml_gate.checks import CHECKS, columns
 from coreml_gate.checks.check import Column, Show
 from coreml_gate.checks.evidence import LOST
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
@@ -62,7 +62,10 @@ def _is_filled(check: str, column: Column, models: Iterable[ModelVerdict]) -> bo
 
 
 def _figured(model: ModelVerdict, check: str) -> list[Finding]:
-    return [finding for finding in model.of(check) if finding.status is not Status.SKIPPED]
+    """What a cell shows; a check that was not run has a unit where its column can say why."""
+    column = CHECKS[check].column
+    words = () if column is None else column.words
+    return [each for each in model.of(check) if each.status is not Status.SKIPPED or each.unit in words]
 
 
 def _cell(column: Column, show: Show, findings: Sequence[Finding]) -> tuple[Figure, ...]:
@@ -89,6 +92,8 @@ def _worst(column: Column, findings: Sequence[Finding]) -> Sequence[Finding]:
 
 
 def _figure(column: Column, show: Show, finding: Finding, label: str = "") -> Figure:
+    if finding.status is Status.SKIPPED:
+        return Figure(finding.unit, Status.PASS, label=label)
     if finding.value is None:
         text = column.exact if finding.status is Status.PASS else figures.DASH
         return Figure(text, finding.status, label=label)
