@@ -17,7 +17,7 @@ import json, os, sys
 from pathlib import Path
 from coreml_gate.children.opened import OpenedFiles
 root = Path(sys.argv[1])
-opened = OpenedFiles.watch(root, [root / "out"], os.environ)
+opened = OpenedFiles.watch(root, [root / "out", root, root.parent], os.environ)
 sys.path.insert(0, str(root))
 os.chdir(root)
 exec(Path(sys.argv[2]).read_text())

@@ -41,8 +41,13 @@ class OpenedFiles:
 
     @classmethod
     def watch(cls, root: Path, ignored: Sequence[Path], environment: Mapping[str, str]) -> "OpenedFiles":
-        """Starts watching; that cannot be ended in this process (PEP 578)."""
-        watched = cls(root.resolve(), tuple(folder.resolve() for folder in ignored))
+        """Starts watching; that cannot be ended in this process (PEP 578).
+
+        An ignored folder that holds the whole tree, as with ``--output .``, is not ignored.
+        """
+        tree = root.resolve()
+        own = (folder.resolve() for folder in ignored)
+        watched = cls(tree, tuple(folder for folder in own if not tree.is_relative_to(folder)))
         if environment.get("CI") and sys.platform == "linux":
             watched._inotify = Inotify.on(_folders_below(watched.root, watched.ignored))
         sys.addaudithook(watched._hear)

@@ -37,7 +37,7 @@ def measure(job: Job, log: EventLog) -> None:
 
 def measure_model(job: ModelJob, log: EventLog) -> None:
     """Everything that the model's options ask for, on one bench."""
-    opened = OpenedFiles.watch(job.root, [job.record_folder, *_folders(job.cache)], os.environ)
+    opened = OpenedFiles.watch(job.root, [job.folder, job.record_folder, *_folders(job.cache)], os.environ)
     from coreml_gate.measurements.bench import Bench  # noqa: PLC0415 - only models need torch
 
     bench = Bench(job)
