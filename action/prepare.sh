@@ -31,10 +31,11 @@ key() {
   echo "coreml-gate-$RUNNER_OS-$RUNNER_ARCH-$PYTHON_VERSION-$hash"
 }
 own=("$folder/dependencies.txt" "$GITHUB_ACTION_PATH/constraints.txt")
+# The models' environment holds the path of the gate's, so it is one of this place.
 {
   echo "$places"
   echo "venv=$base/venv"
   echo "requirements-venv=$base/requirements"
   echo "cache-key=$(key "${own[@]}")"
-  echo "requirements-key=requirements-$(key "${own[@]}" ${files[@]+"${files[@]}"})"
+  echo "requirements-key=requirements-$(basename "$base")-$(key "${own[@]}" ${files[@]+"${files[@]}"})"
 } >>"$GITHUB_OUTPUT"
