@@ -11,7 +11,8 @@ from coreml_gate.children.process import ProcessLimits
 from coreml_gate.children.reference_data import REFERENCE_FILE, ReferenceSample, write_reference_data
 from coreml_gate.config import GateOptions, Limits, ModelConfig
 from coreml_gate.gate import core_ml as module
-from coreml_gate.gate.core_ml import CoreMlHost, Stored, ask_core_ml
+from coreml_gate.gate.core_ml import Stored, ask_core_ml
+from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.record import ComputeUnits, CoreMlFacts, CoreMlRun, Record, read_record
 from coreml_gate.worker.supervisor import Supervisor
 from coreml_gate.worker.timing_loop import PackagePair, TimingBudget

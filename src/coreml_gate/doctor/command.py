@@ -21,7 +21,7 @@ from coreml_gate.doctor.recording import Recording
 from coreml_gate.doctor.toolchain import examine_toolchain
 from coreml_gate.engines.devicectl import OPENING_S
 from coreml_gate.engines.machine import ask_system, describe_machine
-from coreml_gate.gate.core_ml import STAND_IN
+from coreml_gate.gate.core_ml_host import STAND_IN
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.worker.core_ml import ALL_UNITS, units_to_run
 from coreml_gate.worker.supervisor import Supervisor

@@ -1,20 +1,18 @@
 """What only Core ML can tell: asks it about every measured package, beside what was measured before."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from coreml_gate.checks.latency import asked_ratios
 from coreml_gate.children.job import MODELS_FOLDER, PackageAsked
 from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_data
 from coreml_gate.config import GateOptions, ModelConfig
-from coreml_gate.engines.machine import describe_machine
 from coreml_gate.errors import WorkerError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
-from coreml_gate.gate.progress import Progress
+from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.measure.compare import compare_all
 from coreml_gate.record import (
     Comparison,
@@ -22,7 +20,6 @@ from coreml_gate.record import (
     CoreMlFacts,
     CoreMlRun,
     Footprints,
-    Machine,
     ModelRecord,
     PackageFacts,
     Placement,
@@ -33,14 +30,9 @@ from coreml_gate.record import (
 from coreml_gate.timing import ALPHA
 from coreml_gate.worker.core_ml import plan_of, predict_on, units_to_run
 from coreml_gate.worker.footprint import measure_footprints
-from coreml_gate.worker.supervisor import Supervisor
 from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, time_packages
 
-Answering = Literal["core-ml", "stand-in"]
-"""Who answers: Core ML itself, or our runtime in its place, which every Record and report says."""
-
 FOLDER: Final = "core-ml"
-STAND_IN: Final = "coreml-gate stand-in"
 NOT_ASKED: Final = "no ratio is asked for (`limits.latency`)."
 SAME: Final = "the package is the baseline's: the same program and the same weights."
 NO_BASE: Final = "there is no baseline package on this machine to time it against."
@@ -59,22 +51,6 @@ class Stored:
         model = self.record.model(name)
         facts = None if model is None else model.package
         return facts if facts is not None and (self.folder / facts.path).is_dir() else None
-
-
-@dataclass(frozen=True)
-class CoreMlHost:
-    """What runs Core ML: this machine, and how its children are started."""
-
-    supervisor: Supervisor
-    progress: Progress
-    machine: Machine
-    clock: Callable[[], float] = time.monotonic
-
-    @classmethod
-    def here(cls, answering: Answering, supervisor: Supervisor, progress: Progress) -> "CoreMlHost":
-        """This machine."""
-        stand_in = STAND_IN if answering == "stand-in" else ""
-        return cls(supervisor, progress, describe_machine(stand_in=stand_in))
 
 
 def ask_core_ml(

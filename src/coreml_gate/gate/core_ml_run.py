@@ -6,7 +6,8 @@ from coreml_gate.gate.baseline import (
     Baseline,
 )
 from coreml_gate.gate.collect import RunContext
-from coreml_gate.gate.core_ml import CoreMlHost, Stored, ask_core_ml
+from coreml_gate.gate.core_ml import Stored, ask_core_ml
+from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.gate.core_ml_variants import ask_about_variants
 from coreml_gate.gate.request import Request
 from coreml_gate.record import Record

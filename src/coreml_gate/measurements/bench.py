@@ -15,11 +15,9 @@ from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.measure.evaluate import evaluate
 from coreml_gate.measure.shapes import shape_cases
-from coreml_gate.measurements.conversions import Conversions
+from coreml_gate.measurements.conversions import Conversions, packages_of
 from coreml_gate.measurements.reference import Packages, Reference
 from coreml_gate.measurements.runs import MilEngines, Runs, run_both
-from coreml_gate.mil.package import read_package
-from coreml_gate.mil.to_float32 import widened
 from coreml_gate.record import MetricValue, PerturbedSample
 from coreml_gate.torch_graph import TorchGraph, read_graph
 
@@ -58,16 +56,9 @@ class Bench:
     @cached_property
     def packages(self) -> Packages | None:
         """Both packages; ``None`` where the conversion failed."""
-        made = self.conversion
-        if made is None:
+        if self.conversion is None:
             return self.reference.given
-        if made.package is None or made.reference is None:
-            return None
-        function = self.job.model.function
-        shipped, wide = (read_package(path).choosing(function) for path in (made.package, made.reference))
-        if made.facts.twin == "widened":
-            wide = widened(wide)
-        return Packages(shipped, wide, made.origins, made.facts.route, self.graph)
+        return packages_of(self.conversion, self.job.model.function, self.graph)
 
     @cached_property
     def loaded(self) -> MilEngines | UnsupportedOperationsError | None:

@@ -10,7 +10,10 @@ from coreml_gate.convert import Conversion, ConversionCache, convert
 from coreml_gate.convert.key import CONVERSION_OPTIONS
 from coreml_gate.convert.pipeline import compress_package
 from coreml_gate.frozen import changed
-from coreml_gate.measurements.reference import Reference
+from coreml_gate.measurements.reference import Packages, Reference
+from coreml_gate.mil.package import read_package
+from coreml_gate.mil.to_float32 import widened
+from coreml_gate.torch_graph import TorchGraph
 
 UNCOMPRESSED: Final = "uncompressed"
 
@@ -47,6 +50,16 @@ class Conversions:
         source, samples = self.reference.source, self.reference.samples
         cache = None if job.cache is None else ConversionCache(job.cache)
         return convert(source, samples, config, folder, cache=cache, closure=job.closure)
+
+
+def packages_of(made: Conversion, function: str | None, graph: TorchGraph | None) -> Packages | None:
+    """The packages of a conversion, of which ``function`` is the one to measure; ``None`` where it failed."""
+    if made.package is None or made.reference is None:
+        return None
+    shipped, wide = (read_package(path).choosing(function) for path in (made.package, made.reference))
+    if made.facts.twin == "widened":
+        wide = widened(wide)
+    return Packages(shipped, wide, made.origins, made.facts.route, graph)
 
 
 def _options(config: ModelConfig) -> str:

@@ -10,7 +10,7 @@ from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import GateOptions
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.frozen import changed
-from coreml_gate.gate.core_ml import CoreMlHost
+from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.report.progress import LogProgress
 from coreml_gate.selftest.trial import Outcome, Trial, Workbench, trials
 from coreml_gate.surroundings import Surroundings

@@ -1,0 +1,31 @@
+"""What runs Core ML: this machine, or our runtime in its place."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from coreml_gate.engines.machine import describe_machine
+from coreml_gate.gate.progress import Progress
+from coreml_gate.record import Machine
+from coreml_gate.worker.supervisor import Supervisor
+
+Answering = Literal["core-ml", "stand-in"]
+"""Who answers: Core ML itself, or our runtime in its place, which every Record and report says."""
+STAND_IN: Final = "coreml-gate stand-in"
+
+
+@dataclass(frozen=True)
+class CoreMlHost:
+    """What runs Core ML: this machine, and how its children are started."""
+
+    supervisor: Supervisor
+    progress: Progress
+    machine: Machine
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def here(cls, answering: Answering, supervisor: Supervisor, progress: Progress) -> "CoreMlHost":
+        """This machine."""
+        stand_in = STAND_IN if answering == "stand-in" else ""
+        return cls(supervisor, progress, describe_machine(stand_in=stand_in))
