@@ -4,7 +4,7 @@ import pytest
 
 from coreml_gate.checks import parity, precision
 from coreml_gate.config import Compression
-from coreml_gate.record import Comparison, ElementIndex, TopOne
+from coreml_gate.record import Comparison, ElementIndex, RuleMatch, RulePlace, TopOne
 from coreml_gate.verdict import Finding, Status
 from tests.builders import comparison, model_config, model_record, precision_comparison
 from tests.checks.cases import NOT_CONVERTED, UNSUPPORTED, evidence, limited, only
@@ -175,3 +175,35 @@ def test_a_package_without_a_half_has_no_half_precision_to_judge(
 ) -> None:
     finding = only(precision.run(evidence(model_record(outline=outline))))
     assert (finding.status is Status.SKIPPED, finding.unit == "float32") == (skipped, skipped)
+
+
+CUT = RuleMatch(
+    rule="narrowed-integers",
+    severity="silent",
+    count=1,
+    places=(RulePlace(place="ids_to_int16", text="cut"),),
+    fix='`skip-passes = ["common::add_int16_cast"]`\nmore',
+)
+WRAPPED = precision_comparison(
+    output="token", unequal=1, max_abs_error=65536.0, psnr=None, cosine=None, top1=None
+)
+BROKEN = precision_comparison(output="rows", psnr=-1.5)
+
+
+def test_a_cast_to_16_bits_is_named_where_integers_are_a_multiple_of_two_to_the_16_off() -> None:
+    findings = precision.run(evidence(model_record(precision=(BROKEN, WRAPPED), rules=(CUT,))))
+    assert [finding.status for finding in findings] == [Status.FAIL, Status.FAIL]
+    assert all("integers are cut to 16 bits at `ids_to_int16`." in finding.message for finding in findings)
+    assert {finding.hint for finding in findings} == {'`skip-passes = ["common::add_int16_cast"]`'}
+
+
+@pytest.mark.parametrize(
+    ("token", "rules"),
+    [(WRAPPED, ()), (precision_comparison(output="token", unequal=1, max_abs_error=3.0, psnr=None), (CUT,))],
+)
+def test_without_the_cast_or_the_multiple_half_precision_is_named(
+    token: Comparison, rules: tuple[RuleMatch, ...]
+) -> None:
+    rows, integers = precision.run(evidence(model_record(precision=(BROKEN, token), rules=rules)))
+    assert "the precision is wrong (half precision)" in rows.message
+    assert integers.status is Status.UNSURE

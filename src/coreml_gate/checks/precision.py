@@ -4,6 +4,7 @@ The reference is the same package in float32, so a failure means that the precis
 conversion: it is asked, and can be answered, even when parity fails.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from coreml_gate import figures
@@ -22,10 +23,12 @@ from coreml_gate.criteria import (
     violations,
 )
 from coreml_gate.criteria.sentences import sample_line
+from coreml_gate.record import RuleMatch
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, number, passing_maximum, percent
 
 NAME: Final = "precision"
+_WRAP: Final = 2**16
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
@@ -52,6 +55,8 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     least = None if violations.unfit(group, Status.UNSURE) else least_psnr(group)
     drop = _drop(least, base, limits, evidence.regression)
     raised = gravest_first((*precision_violations(group, limits), drop))
+    if any(each.unequal for each in group) and _cast_that_wraps(evidence) is not None:
+        raised = gravest_first(replace(each, status=Status.FAIL) for each in raised)
     file, line = _place(evidence) if raised else ("", None)
     return Finding(
         check=NAME,
@@ -104,7 +109,7 @@ def _drop(head_psnr: float | None, base: Group, limits: PrecisionLimits, status:
 def _message(raised: tuple[Violation, ...], group: Group, evidence: Evidence) -> str:
     limits = evidence.limits.precision
     if raised:
-        return f"{raised[0].message}{_conclusion(raised[0], evidence.config)}.{raised[0].remedy}"
+        return f"{raised[0].message}{_conclusion(raised[0], evidence)}.{raised[0].remedy}"
     least = least_psnr(group)
     near_ties = violations.near_ties(group, limits.top1_margin)
     if least is None:
@@ -112,12 +117,27 @@ def _message(raised: tuple[Violation, ...], group: Group, evidence: Evidence) ->
     return f"PSNR {least:.1f} dB, allowed is no less than {number(limits.psnr)} dB.{near_ties}"
 
 
-def _conclusion(violation: Violation, config: ModelConfig) -> str:
+def _conclusion(violation: Violation, evidence: Evidence) -> str:
     if violation.status is Status.FAIL:
-        return f": the precision is wrong ({_culprit(config)})"
+        cast = _cast_that_wraps(evidence)
+        if cast is not None:
+            return f": integers are cut to 16 bits at `{cast.places[0].place}`"
+        return f": the precision is wrong ({_culprit(evidence.config)})"
     if violation.status is Status.UNSURE:
         return ": it cannot be told whether the precision is wrong"
     return ""
+
+
+def _cast_that_wraps(evidence: Evidence) -> RuleMatch | None:
+    """The cast to 16 bits behind integers that are a multiple of 2**16 off, which no rounding makes."""
+    wraps = any(
+        each.unequal and each.max_abs_error and each.max_abs_error % _WRAP == 0
+        for each in evidence.head.precision
+    )
+    casts = (
+        match for match in evidence.head.rules or () if match.rule == "narrowed-integers" and match.places
+    )
+    return next(casts, None) if wraps else None
 
 
 def _culprit(config: ModelConfig) -> str:
@@ -148,7 +168,9 @@ def _patch(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _hint(evidence: Evidence) -> str:
-    config = evidence.config
+    config, cast = evidence.config, _cast_that_wraps(evidence)
+    if cast is not None:
+        return cast.fix.partition("\n")[0]
     repair = repair_of(evidence.head, "fp16")
     if repair is not None:
         return repair_hint(repair)
