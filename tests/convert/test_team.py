@@ -197,7 +197,7 @@ def test_a_package_without_a_command(bench: MakeBench) -> None:
 def test_a_command_that_fails(bench: MakeBench) -> None:
     facts = _build(bench, "python", "ends.py", "3").facts
     assert facts.status == "failed"
-    assert facts.message == "`build` (`python ends.py 3`) ended with exit code 3.\nworking on it"
+    assert facts.message == "`build` (`python ends.py 3`) ended with exit code 3: working on it."
 
 
 def test_a_command_that_is_not_there(bench: MakeBench) -> None:

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,6 @@ from coreml_gate.errors import SourceError
 
 _PRECISION: Final = "compute_precision"
 _RETURNS: Final = "return the `MLModel`, or the path of the saved `.mlpackage`."
-_SHOWN_LINES: Final = 12
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ def _run(command: tuple[str, ...], root: Path) -> None:
     """Runs ``build`` in the tree, the environment's own ``python`` first on the path; its output is kept."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     shown = " ".join(command)
-    last: deque[str] = deque(maxlen=_SHOWN_LINES)
+    last = ""
     try:
         with subprocess.Popen(
             command,
@@ -164,7 +162,7 @@ def _run(command: tuple[str, ...], root: Path) -> None:
         ) as process:
             for line in process.stdout or ():
                 sys.stdout.write(line)
-                last.append(line.rstrip())
+                last = line.strip().rstrip(".") or last
     except OSError as error:
         raise SourceError(
             f"`build` cannot run `{command[0]}`: {error.strerror}.",
@@ -172,7 +170,6 @@ def _run(command: tuple[str, ...], root: Path) -> None:
         ) from error
     if process.returncode:
         raise SourceError(
-            f"`build` (`{shown}`) ended with exit code {process.returncode}."
-            + "".join(f"\n{line}" for line in last),
+            f"`build` (`{shown}`) ended with exit code {process.returncode}: {last or 'it printed nothing'}.",
             "run the command in the repository's root; its whole output is in the model's log.",
         )
