@@ -54,5 +54,6 @@ def test_other_figures() -> None:
     assert number(0.000012345) == "1.23e-5"
     assert number(1.5e12) == "1.5e+12"
     assert percent(0.125) == "12 %"
+    assert [percent(share) for share in (0.994, 0.996, 1.0, 1.234)] == ["99 %", "100 %", "100 %", "123 %"]
     assert first_and_more(["a", "b"]) == "a; b"
     assert first_and_more(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"

@@ -5,6 +5,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Final
 
 MB: Final = 10**6
+_WHOLE_PERCENT: Final = 99.5
 _LEAST_PLAIN: Final = Decimal("0.001")
 
 
@@ -16,8 +17,9 @@ def number(value: float | str, digits: int = 3) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as per cent."""
-    return f"{number(100 * share, 2)} %"
+    """A share as per cent, in two digits, or in whole ones from 100 on."""
+    value = 100 * share
+    return f"{value:.0f} %" if abs(value) >= _WHOLE_PERCENT else f"{number(value, 2)} %"
 
 
 def growth(ratio: float) -> str:

@@ -183,3 +183,9 @@ def test_lost_or_not_requested() -> None:
     assert only(parity.run(evidence(NOT_CONVERTED))).message == "not measured: an earlier step failed."
     a_package = model_record(source=source(kind="package"), parity=())
     assert only(parity.run(evidence(a_package))).status is Status.SKIPPED
+
+
+def test_large_integers_are_written_in_full_on_both_sides() -> None:
+    place = ElementIndex(index=(0, 1), reference=123456789.0, candidate=123456790.0)
+    ids = comparison(unequal=1, psnr=None, cosine=None, top1=None, max_abs_error=1.0, max_abs_place=place)
+    assert "(source 123456789, float32 package 123456790)" in run(ids).message

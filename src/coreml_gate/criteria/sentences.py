@@ -32,9 +32,16 @@ def values_at(comparison: Comparison, place: ElementIndex | None) -> str:
     if place is None:
         return ""
     return (
-        f" ({name_of(comparison.reference)} {number(place.reference, 5)}, "
-        f"{name_of(comparison.candidate)} {number(place.candidate, 5)})"
+        f" ({name_of(comparison.reference)} {_value(place.reference, comparison)}, "
+        f"{name_of(comparison.candidate)} {_value(place.candidate, comparison)})"
     )
+
+
+def _value(value: float | str, comparison: Comparison) -> str:
+    """Integers in full: two large ones that differ by one would read alike."""
+    if isinstance(value, str) or comparison.unequal is None or value != int(value):
+        return number(value, 5)
+    return f"{value:.0f}"
 
 
 def sample_line(comparison: Comparison) -> str:
