@@ -25,6 +25,8 @@ from tests.builders import comparison, model_record, package, record
 from tests.github_api.hub import FORKER, Hub, zipped
 from tests.github_side.stored import HEAD, add_record, digits
 
+pytestmark = pytest.mark.attack("Records from elsewhere")
+
 CONFIG = b'[[model]]\nname = "digits"\nsource = "models/digits.py:build"\n'
 NO_BASE = BaselineFacts(origin="none")
 
