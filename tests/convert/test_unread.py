@@ -11,6 +11,7 @@ from coreml_gate.convert.unread import unread_arguments
 
 X = torch.randn(2, 3)
 HERE = Path(__file__).parent
+TORCH = tuple(map(int, torch.__version__.split(".")[:2]))
 
 
 class Expression(torch.nn.Module):
@@ -38,7 +39,11 @@ def exported(function: Callable[..., torch.Tensor]) -> torch.export.ExportedProg
         (lambda x: torch.nn.functional.gelu(x, approximate="tanh"), "`approximate` = tanh of `gelu`"),
         (lambda x: torch.full_like(x, 2.7, dtype=torch.int32) + x, "`dtype` = torch.int32 of `full_like`"),
         (lambda x: (x * 10).int().mean(-1, dtype=torch.float32), "`dtype` = torch.float32 of `mean`"),
-        (torch.nn.functional.selu, "`scale` = 1.0507009873554805 of `elu`"),
+        pytest.param(
+            torch.nn.functional.selu,
+            "`scale` = 1.0507009873554805 of `elu`",
+            marks=pytest.mark.skipif(TORCH < (2, 8), reason="torch 2.7 takes elu apart and keeps its scale"),
+        ),
     ],
 )
 def test_an_argument_that_the_converter_drops(function: Callable[..., torch.Tensor], keyword: str) -> None:
