@@ -48,6 +48,18 @@ def test_an_output_that_is_zero_but_for_rounding_has_a_floor_as_large_as_itself(
     assert 0 < single.abs().max() <= 2 * found < 1e-4
 
 
+def test_a_zero_that_float32_meets_by_luck_has_the_floor_of_what_flows_into_it() -> None:
+    found = floor(lambda x: (x * 0 + 3.7).var(-1))
+    greatest = float(X.abs().max())
+    assert found == pytest.approx(2.0**-24 * greatest, rel=1e-6)
+
+
+def test_a_small_answer_is_no_rounding() -> None:
+    found = floor(lambda x: x * 1e-10)
+    assert found is not None
+    assert found < 1e-15
+
+
 def test_an_ordinary_output_has_a_floor_far_below_itself() -> None:
     found = floor(lambda x: x.tanh() @ torch.ones(16, 16, dtype=x.dtype))
     assert found is not None

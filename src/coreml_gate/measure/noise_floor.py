@@ -14,7 +14,10 @@ from coreml_gate.engines.torch_source import SourceEngine
 
 MOST: Final = 1e-3
 """Of the greatest value: more is another answer and no rounding."""
-MOST_OF_GIVEN: Final = 256 * 2.0**-24
+_SINGLE: Final = 2.0**-24
+_DOUBLE: Final = 2.0**-53
+MOST_ROUNDINGS: Final = 256
+MOST_OF_GIVEN: Final = MOST_ROUNDINGS * _SINGLE
 """Of the greatest input or weight: what 256 roundings leave of values that cancel, however small the rest."""
 
 
@@ -40,4 +43,7 @@ def _floor(single: np.ndarray, double: np.ndarray, greatest_given: float) -> flo
         return None
     error = float(np.abs(single[kept].astype(float) - double[kept].astype(float)).max(initial=0.0))
     greatest = float(np.abs(double[kept]).max(initial=0.0))
+    if greatest <= MOST_ROUNDINGS * _DOUBLE * greatest_given:
+        # Zero in float64 but for its own rounding: that the source in float32 is exactly zero is luck.
+        error = max(error, _SINGLE * greatest_given)
     return error if error <= max(MOST * greatest, MOST_OF_GIVEN * greatest_given) else None
