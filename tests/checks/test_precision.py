@@ -4,10 +4,20 @@ import pytest
 
 from coreml_gate.checks import parity, precision
 from coreml_gate.config import Compression
-from coreml_gate.record import Comparison, ElementIndex, RuleMatch, RulePlace, TopOne
+from coreml_gate.frozen import changed
+from coreml_gate.record import (
+    Comparison,
+    Diagnosis,
+    ElementIndex,
+    OperationError,
+    RuleMatch,
+    RulePlace,
+    TopOne,
+)
 from coreml_gate.verdict import Finding, Status
 from tests.builders import comparison, model_config, model_record, precision_comparison
 from tests.checks.cases import NOT_CONVERTED, UNSUPPORTED, evidence, limited, only
+from tests.checks.test_hazards import hazard
 
 
 def at(psnr: float | None, **overrides: Any) -> Comparison:
@@ -182,7 +192,7 @@ CUT = RuleMatch(
     severity="silent",
     count=1,
     places=(RulePlace(place="ids_to_int16", text="cut"),),
-    fix='`skip-passes = ["common::add_int16_cast"]`\nmore',
+    fix='Values come out wrong:\nskip-passes = ["common::add_int16_cast"]',
 )
 WRAPPED = precision_comparison(
     output="token", unequal=1, max_abs_error=65536.0, psnr=None, cosine=None, top1=None
@@ -194,7 +204,19 @@ def test_a_cast_to_16_bits_is_named_where_integers_are_a_multiple_of_two_to_the_
     findings = precision.run(evidence(model_record(precision=(BROKEN, WRAPPED), rules=(CUT,))))
     assert [finding.status for finding in findings] == [Status.FAIL, Status.FAIL]
     assert all("integers are cut to 16 bits at `ids_to_int16`." in finding.message for finding in findings)
-    assert {finding.hint for finding in findings} == {'`skip-passes = ["common::add_int16_cast"]`'}
+    assert {finding.hint for finding in findings} == {
+        'Values come out wrong: `skip-passes = ["common::add_int16_cast"]`'
+    }
+
+
+def test_a_cast_to_16_bits_is_named_where_half_precision_breaks_nothing() -> None:
+    small = OperationError(operation="rows", operation_type="gather", mode="fp16", own=3e-4, inherited=3e-4)
+    looked = Diagnosis(errors=(small,))
+    (finding,) = precision.run(evidence(model_record(precision=(BROKEN,), rules=(CUT,), diagnosis=looked)))
+    assert "integers are cut to 16 bits at `ids_to_int16`." in finding.message
+    broken = changed(looked, hazards=(hazard(bites_in="fp16"),))
+    (finding,) = precision.run(evidence(model_record(precision=(BROKEN,), rules=(CUT,), diagnosis=broken)))
+    assert "the precision is wrong (half precision)" in finding.message
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence, file_and_line
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
+from coreml_gate.checks.rules import fix_in_words
 from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
 from coreml_gate.config.edit import table_with
 from coreml_gate.criteria import (
@@ -129,7 +130,10 @@ def _conclusion(violation: Violation, evidence: Evidence) -> str:
 
 
 def _cast_that_wraps(evidence: Evidence) -> RuleMatch | None:
-    """The cast to 16 bits behind integers that are a multiple of 2**16 off, which no rounding makes."""
+    """The cast to 16 bits behind a failure that no rounding makes.
+
+    Integers are a multiple of 2**16 off, or the diagnosis found nothing that half precision breaks.
+    """
     wraps = any(
         each.unequal and each.max_abs_error and each.max_abs_error % _WRAP == 0
         for each in evidence.head.precision
@@ -137,7 +141,16 @@ def _cast_that_wraps(evidence: Evidence) -> RuleMatch | None:
     casts = (
         match for match in evidence.head.rules or () if match.rule == "narrowed-integers" and match.places
     )
-    return next(casts, None) if wraps else None
+    return next(casts, None) if wraps or _half_breaks_nothing(evidence) else None
+
+
+def _half_breaks_nothing(evidence: Evidence) -> bool:
+    diagnosis = evidence.head.diagnosis
+    if diagnosis is None or not diagnosis.errors:
+        return False
+    repair = repair_of(evidence.head, "fp16")
+    is_repaired = repair is not None and bool(repair.patterns)
+    return not is_repaired and not any(hazard.bites_in == "fp16" for hazard in diagnosis.hazards)
 
 
 def _culprit(config: ModelConfig) -> str:
@@ -170,7 +183,7 @@ def _patch(evidence: Evidence) -> tuple[str, ...]:
 def _hint(evidence: Evidence) -> str:
     config, cast = evidence.config, _cast_that_wraps(evidence)
     if cast is not None:
-        return cast.fix.partition("\n")[0]
+        return fix_in_words(cast.fix)[0]
     repair = repair_of(evidence.head, "fp16")
     if repair is not None:
         return repair_hint(repair)

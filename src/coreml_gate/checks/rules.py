@@ -94,7 +94,7 @@ def _alone(new: Sequence[RuleMatch], known: Mapping[str, int]) -> Iterator[Findi
 def _finding(match: RuleMatch, status: Status, base: int, further: list[str]) -> Finding:
     first = match.places[0]
     more = f", and at {counted(match.count - 1, 'more place')}" if match.count > 1 else ""
-    hint, code = _way_out(match.fix)
+    hint, code = fix_in_words(match.fix)
     more_rules = f" {counted(len(further), 'line')} on further rules in the details." if further else ""
     return Finding(
         check=NAME,
@@ -110,7 +110,7 @@ def _finding(match: RuleMatch, status: Status, base: int, further: list[str]) ->
     )
 
 
-def _way_out(fix: str) -> tuple[str, tuple[str, ...]]:
+def fix_in_words(fix: str) -> tuple[str, tuple[str, ...]]:
     """The fix as one sentence with its code, and the code once more for the details where it is long."""
     sentence, *code = fix.splitlines() or [""]
     lines = [line for line in code if line]
@@ -132,7 +132,7 @@ def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool)
             f"the first at `{first.place}`{_written(first)}: {first.text}.",
             value=sum(match.count for match in slow),
             base=sum(known.get(match.rule, 0) for match in slow),
-            hint=_way_out(slow[0].fix)[0],
+            hint=fix_in_words(slow[0].fix)[0],
             details=tuple(line for match in slow for line in _lines(match)),
         )
 
