@@ -11,7 +11,7 @@ import pytest
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert import convert
 from coreml_gate.convert.origins import read_origins
-from coreml_gate.convert.pipeline import convert_shipped
+from coreml_gate.convert.shipped import convert_shipped
 from coreml_gate.diagnose.ranges import Range, Ranges
 from coreml_gate.diagnose.repair import HalfPrecisionCase
 from coreml_gate.engines.mil import load_mil_engine

@@ -79,7 +79,7 @@ def _case(bench: "Bench", packages: "Packages") -> "HalfPrecisionCase":
 
 
 def _convert_again(bench: "Bench", packages: "Packages", patterns: tuple[str, ...]) -> Path:
-    from coreml_gate.convert.pipeline import convert_shipped
+    from coreml_gate.convert.shipped import convert_shipped
 
     config, reference = changed(bench.job.model, keep_fp32=patterns), bench.reference
     folder = bench.job.folder / REPAIRED
