@@ -26,7 +26,8 @@ from coreml_gate.convert.graph import graph_of
 from coreml_gate.convert.mapper import Mapper
 from coreml_gate.convert.mapping import Mapped
 from coreml_gate.criteria import has_parity
-from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
+from coreml_gate.diagnose.parity_diagnosis import diagnose_parity
+from coreml_gate.diagnose.parity_failure import Failure, Suspect
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.mil import load_mil_engine
@@ -34,6 +35,7 @@ from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import GateError
+from coreml_gate.measure.compare import comparisons
 from coreml_gate.mil.ir import Constant, Operation
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.record import Comparison

@@ -8,12 +8,14 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.mapper import Mapper
 from coreml_gate.criteria import failing_error, has_parity
-from coreml_gate.diagnose.parity_diagnosis import Failure, Suspect, comparisons, diagnose_parity
+from coreml_gate.diagnose.parity_diagnosis import diagnose_parity
+from coreml_gate.diagnose.parity_failure import Failure, Suspect
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import load_samples
 from coreml_gate.engines.source import load_source
 from coreml_gate.engines.torch_source import SourceEngine
+from coreml_gate.measure.compare import comparisons
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import ParityDiagnosis
 

@@ -30,7 +30,7 @@ _CANCELS: Final = frozenset({"add", "sub"})
 
 
 @dataclass(frozen=True)
-class Step:
+class PathStep:
     """One operation on the way to the wrong output: its error, and the greatest of its operands."""
 
     operation: Operation
@@ -53,14 +53,14 @@ def lost_precision(errors: OperationErrors, ranges: Mapping[str, Range]) -> tupl
     return (_reason(worst, steps, errors, index, ranges),)
 
 
-def _steps(errors: OperationErrors, index: Index) -> Iterator[Step]:
+def _steps(errors: OperationErrors, index: Index) -> Iterator[PathStep]:
     """From the worst output back to the inputs, each time to the operand that is off most."""
     ends = (index.producers.get(name) for name in errors.function.block.outputs)
     current = _worst((end for end in ends if end is not None), errors)
     while current is not None and errors.error_of(current) > 0:
         read = (index.producers.get(name) for name in (*current.reads(), *sorted(captured(current))))
         before = _worst((made for made in read if made is not None), errors)
-        yield Step(current, errors.error_of(current), 0.0 if before is None else errors.error_of(before))
+        yield PathStep(current, errors.error_of(current), 0.0 if before is None else errors.error_of(before))
         current = before
 
 
@@ -69,7 +69,11 @@ def _worst(operations: Iterator[Operation], errors: OperationErrors) -> Operatio
 
 
 def _reason(
-    worst: Step, steps: tuple[Step, ...], errors: OperationErrors, index: Index, ranges: Mapping[str, Range]
+    worst: PathStep,
+    steps: tuple[PathStep, ...],
+    errors: OperationErrors,
+    index: Index,
+    ranges: Mapping[str, Range],
 ) -> Suspicion:
     guard = next(_changed_epsilons(worst.operation, index, _STEPS), None)
     if guard is not None:

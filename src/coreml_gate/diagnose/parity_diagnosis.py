@@ -1,35 +1,25 @@
 """From "parity fails" to the operation, the optimisation pass if one is to blame, and the other route."""
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 from torch.export import ExportedProgram
 
-from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route, routes
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.mapper import Mapper
 from coreml_gate.convert.mapping import Mapped
 from coreml_gate.convert.unread import unread_arguments
-from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.first_wrong import AGREES, first_wrong
 from coreml_gate.diagnose.known_bugs import hint_of
+from coreml_gate.diagnose.parity_failure import Failure
 from coreml_gate.diagnose.torch_calls import TorchArguments
 from coreml_gate.diagnose.torch_steps import UntraceableError, run_graph
-from coreml_gate.engines.engine import Outputs, Sample
-from coreml_gate.engines.mil import MilEngine, load_mil_engine
-from coreml_gate.engines.samples import Samples
-from coreml_gate.engines.source import Source, run_source
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
-from coreml_gate.measure.compare import compare
-from coreml_gate.mil.package import read_package
-from coreml_gate.record import Comparison, FirstWrong, OtherRoute, ParityDiagnosis
+from coreml_gate.record import FirstWrong, OtherRoute, ParityDiagnosis
 
 _APART: Final = "the source and the package cannot be set side by side"
 _OTHERS: Final[Mapping[Route, tuple[Route, ...]]] = {
@@ -39,45 +29,6 @@ _OTHERS: Final[Mapping[Route, tuple[Route, ...]]] = {
     "trace": ("export", "decomposed", "undecomposed"),
 }
 """Other ways to capture a source, in the order in which a conversion tries them."""
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A sample on which the two sides differ."""
-
-    asked_by: str
-    """``samples``, or the name of the change that was made to it."""
-    sample: Sample
-    index: int
-    error: float = math.inf
-    """The greatest error of the outputs that fail, as a share of the greatest reference value."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A model whose float32 package does not answer like its source on a sample."""
-
-    source: Source
-    samples: Samples
-    config: ModelConfig
-    folder: Path
-    route: Route
-    suspect: Suspect
-
-    @property
-    def sample(self) -> Sample:
-        """The inputs on which it fails."""
-        return self.suspect.sample
-
-    @property
-    def limit(self) -> float:
-        """From which share of the greatest value on two results differ.
-
-        A best class may change by less than the greatest allowed error: then the operations are held to half
-        of the error that changed it.
-        """
-        allowed, error = self.config.limits.parity.max_error, self.suspect.error
-        return allowed if error > allowed else error / 2
 
 
 def diagnose_parity(failure: Failure, clock: Callable[[], float] = time.perf_counter) -> ParityDiagnosis:
@@ -95,22 +46,10 @@ def diagnose_parity(failure: Failure, clock: Callable[[], float] = time.perf_cou
     )
 
 
-def comparisons(
-    reference: Outputs, candidate: Outputs, index: int, floors: Mapping[str, float] | None = None
-) -> tuple[Comparison, ...]:
-    """Source against the float32 package, output by output; ``floors`` are the source's own rounding."""
-    known = floors or {}
-    pairs = zip(reference, candidate.values(), strict=True)
-    return tuple(
-        compare(name, index, reference[name], array, ("source", "fp32"), known.get(name, 0.0))
-        for name, array in pairs
-    )
-
-
 def _first_wrong(failure: Failure) -> tuple[FirstWrong, int]:
     """The answer, and how many conversions it took."""
     try:
-        mapper = _mapper(failure, failure.route)
+        mapper = failure.mapper(failure.route)
     except (ConversionFailedError, GateError) as error:
         return FirstWrong(reason=f"{_APART}: {error}"), 0
     try:
@@ -129,7 +68,7 @@ def _first_wrong(failure: Failure) -> tuple[FirstWrong, int]:
 def _located(failure: Failure, mapper: Mapper, passes: tuple[str, ...] | None) -> FirstWrong:
     """One conversion with these passes, then one run of both sides."""
     mapped = mapper.mapped(passes)
-    engine = _engine(failure, mapped)
+    engine = failure.engine(mapped)
     run = run_graph(mapped.graph, list(failure.sample.values()), failure.source.root)
     found = first_wrong(engine.model, engine.inputs(failure.sample), mapped.keys, run, failure.limit)
     return changed(found, reason=found.reason or _unread(failure, mapped, found))
@@ -161,37 +100,22 @@ def _unread(failure: Failure, mapped: Mapped, found: FirstWrong) -> str:
     return next((item.cause for item in unread if (item.operation, item.place) == where), "")
 
 
-def _mapper(failure: Failure, route: Route) -> Mapper:
-    folder = failure.folder / "parity" / route
-    return Mapper(failure.source, failure.samples, failure.config, folder, route)
-
-
-def _engine(failure: Failure, mapped: Mapped) -> MilEngine:
-    return load_mil_engine(read_package(mapped.package), "fp32", None, failure.config)
-
-
-def _agrees(failure: Failure, mapped: Mapped) -> bool:
-    engine = _engine(failure, mapped)
-    answers = run_source(failure.source, failure.sample, failure.suspect.index), engine.run(failure.sample)
-    return has_parity(comparisons(*answers, failure.suspect.index), failure.config.limits.parity)
-
-
 def _wrong_pass(failure: Failure, mapper: Mapper) -> FirstWrong:
     """Bisects the passes that change the program: the shortest prefix that breaks it ends with it."""
     names = mapper.passes()
-    if _agrees(failure, mapper.mapped(names)):
+    if failure.agrees(mapper.mapped(names)):
         return FirstWrong(reason="converted once more, the package agrees with its source")
     changing = set(mapper.changing_passes())
     ends = [end for end, name in enumerate(names, 1) if name in changing or end == len(names)]
     right, wrong = -1, len(ends) - 1
     while wrong - right > 1:
         middle = (right + wrong) // 2
-        fits = _agrees(failure, mapper.mapped(names[: ends[middle]]))
+        fits = failure.agrees(mapper.mapped(names[: ends[middle]]))
         right, wrong = (middle, wrong) if fits else (right, middle)
     culprit = names[ends[wrong] - 1]
     found = _located(failure, mapper, names[: ends[wrong]])
     update = {"reason": f"the optimisation pass `{culprit}` breaks it"}
-    if _agrees(failure, mapper.mapped(tuple(name for name in names if name != culprit))):
+    if failure.agrees(mapper.mapped(tuple(name for name in names if name != culprit))):
         update["hint"] = (
             f'leave the pass out: converter = {{ skip-passes = ["{culprit}"] }} (tried: it agrees)'
         )
@@ -205,5 +129,5 @@ def _other_route(failure: Failure) -> OtherRoute | None:
     named: Literal["export", "trace"] = "export" if failure.route == "trace" else "trace"
     for other in others:
         with contextlib.suppress(ConversionFailedError, GateError):
-            return OtherRoute(route=named, agrees=_agrees(failure, _mapper(failure, other).mapped()))
+            return OtherRoute(route=named, agrees=failure.agrees(failure.mapper(other).mapped()))
     return OtherRoute(route=named, agrees=None) if others else None

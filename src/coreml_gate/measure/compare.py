@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from coreml_gate.engines.engine import Outputs
 from coreml_gate.record import Comparison, ElementIndex, NonFinite, Side, TopOne
 
 Array = npt.NDArray[Any]
@@ -249,3 +250,15 @@ def _best_stays(reference: Array, candidate: Array, finite: Flags) -> Flags:
     greatest = np.max(candidate, axis=-1, where=finite, initial=-np.inf)
     stays: Flags = np.take_along_axis(candidate, best[:, np.newaxis], axis=-1)[:, 0] == greatest
     return stays
+
+
+def comparisons(
+    reference: Outputs, candidate: Outputs, index: int, floors: Mapping[str, float] | None = None
+) -> tuple[Comparison, ...]:
+    """Source against the float32 package, output by output; ``floors`` are the source's own rounding."""
+    known = floors or {}
+    pairs = zip(reference, candidate.values(), strict=True)
+    return tuple(
+        compare(name, index, reference[name], array, ("source", "fp32"), known.get(name, 0.0))
+        for name, array in pairs
+    )

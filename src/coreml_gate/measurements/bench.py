@@ -8,7 +8,7 @@ from typing import Any
 from coreml_gate.children.job import ModelJob
 from coreml_gate.convert import Conversion
 from coreml_gate.criteria import failing_error, has_parity
-from coreml_gate.diagnose.parity_diagnosis import Suspect
+from coreml_gate.diagnose.parity_failure import Suspect
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.engine import Engine, Sample
 from coreml_gate.engines.mil import load_mil_engine

@@ -23,7 +23,8 @@ def wanted(_: ModelJob) -> bool:
 
 def run(bench: "Bench", log: EventLog) -> None:
     """Locate the fault on the sample that shows it most; a package has no conversion to blame."""
-    from coreml_gate.diagnose.parity_diagnosis import Failure, diagnose_parity
+    from coreml_gate.diagnose.parity_diagnosis import diagnose_parity
+    from coreml_gate.diagnose.parity_failure import Failure
 
     packages, reference = bench.packages, bench.reference
     if packages is None or packages.route == "none" or not bench.suspects:

@@ -12,7 +12,7 @@ from coreml_gate.config.load import load_config, select_models
 from coreml_gate.frozen import changed
 from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.report.progress import LogProgress
-from coreml_gate.selftest.trial import Outcome, Trial, Workbench, trials
+from coreml_gate.selftest.trial import FaultTrial, Outcome, Workbench, trials
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.worker.supervisor import Supervisor, limits_of
 from coreml_gate.writing import make_output_folder
@@ -78,7 +78,7 @@ def _host(wanted: str, timeout_s: float, around: Surroundings) -> CoreMlHost | N
     return CoreMlHost.here("core-ml" if is_mac else "stand-in", supervisor, progress)
 
 
-def _print(trial: Trial, around: Surroundings) -> None:
+def _print(trial: FaultTrial, around: Surroundings) -> None:
     first = f"{trial.outcome:<{_OUTCOME_WIDTH}}  "
     lines = textwrap.wrap(
         f"{trial.fault}: {trial.words}",

@@ -30,7 +30,7 @@ Outcome = Literal["caught", "not caught", "cannot tell"]
 
 
 @dataclass(frozen=True)
-class Trial:
+class FaultTrial:
     """What came of one fault."""
 
     fault: str
@@ -50,7 +50,7 @@ class Workbench:
     """What times packages; ``None`` off a Mac."""
 
 
-def trials(model: ModelConfig, bench: Workbench) -> Iterator[Trial]:
+def trials(model: ModelConfig, bench: Workbench) -> Iterator[FaultTrial]:
     """Measures the model as it is, then each fault of it in turn; the last trials need no measurement.
 
     :raises MeasuringError: The model cannot be measured without a fault.
@@ -78,15 +78,15 @@ def _unmeasurable(model: ModelConfig, record: ModelRecord) -> MeasuringError:
     )
 
 
-def _tried(fault: Fault, given: Injection, sound: Stored, bench: Workbench) -> Trial:
+def _tried(fault: Fault, given: Injection, sound: Stored, bench: Workbench) -> FaultTrial:
     if fault.needs_mac and bench.host is None:
-        return Trial(fault.name, "cannot tell", _OFF_A_MAC)
+        return FaultTrial(fault.name, "cannot tell", _OFF_A_MAC)
     given.folder.mkdir(parents=True, exist_ok=True)
     try:
         faulty = fault.inject(given)
     except GateError as error:
         words = error.message if isinstance(error, CannotInjectError) else f"not injected: {error.sentence}"
-        return Trial(fault.name, "cannot tell", words)
+        return FaultTrial(fault.name, "cannot tell", words)
     config = Config(gate=bench.options, model=(given.model,))
     measured = _measured(faulty, bench, given.folder)
     if fault.needs_mac and bench.host is not None:
@@ -97,20 +97,22 @@ def _tried(fault: Fault, given: Injection, sound: Stored, bench: Workbench) -> T
     return _compared(fault, before, after)
 
 
-def _compared(fault: Fault, before: Verdict, after: Verdict) -> Trial:
+def _compared(fault: Fault, before: Verdict, after: Verdict) -> FaultTrial:
     """A check that fails without the fault as well tells nothing about it."""
     already = {finding.check for finding in _failures(before)}
     new = [each for each in _failures(after) if each.check in fault.caught_by and each.check not in already]
     if new and after.exit_code != PASS_EXIT_CODE:
-        return Trial(fault.name, "caught", f"{new[0].check}: {new[0].message}")
+        return FaultTrial(fault.name, "caught", f"{new[0].check}: {new[0].message}")
     if already & {*fault.caught_by}:
         named = ", ".join(sorted(already & {*fault.caught_by}))
-        return Trial(fault.name, "cannot tell", f"{named} fails without the fault as well.")
+        return FaultTrial(fault.name, "cannot tell", f"{named} fails without the fault as well.")
     if fault.needs_mac and any(status is Status.UNSURE for status in _statuses(after, fault)):
-        return Trial(fault.name, "cannot tell", "its times are unsure: run the self-test on a quiet Mac.")
+        return FaultTrial(
+            fault.name, "cannot tell", "its times are unsure: run the self-test on a quiet Mac."
+        )
     found = [each for model in after.models for each in model.findings if each.check in fault.caught_by]
     said = "; ".join(f"{each.check}: {each.status.value}, {each.message}" for each in found)
-    return Trial(fault.name, "not caught", said or f"no finding of {' or '.join(fault.caught_by)}.")
+    return FaultTrial(fault.name, "not caught", said or f"no finding of {' or '.join(fault.caught_by)}.")
 
 
 def _statuses(verdict: Verdict, fault: Fault) -> list[Status]:
@@ -123,7 +125,7 @@ def _failures(verdict: Verdict) -> list[Finding]:
     return [finding for finding in findings if finding.status is Status.FAIL]
 
 
-def _lost_package(model: ModelConfig, sound: Stored, bench: Workbench) -> Trial:
+def _lost_package(model: ModelConfig, sound: Stored, bench: Workbench) -> FaultTrial:
     """A Record whose package got lost on its way, without a problem that says why."""
     fault = Fault("a Record that lost its package", lambda given: given.model, ("conversion", "source"))
     config = Config(gate=bench.options, model=(model,))
@@ -132,13 +134,13 @@ def _lost_package(model: ModelConfig, sound: Stored, bench: Workbench) -> Trial:
     return _compared(fault, before, judge(config, changed(sound.record, models=(lost,)), None, _BASELINE))
 
 
-def _missing_baseline(bench: Workbench) -> Trial:
+def _missing_baseline(bench: Workbench) -> FaultTrial:
     name = "a baseline that is missing"
     try:
         stored_baseline(bench.folder / "no-such-baseline")
     except GateError as error:
-        return Trial(name, "caught", f"exit code {error.exit_code}: {error.message}")
-    return Trial(name, "not caught", "a run went on without it.")
+        return FaultTrial(name, "caught", f"exit code {error.exit_code}: {error.message}")
+    return FaultTrial(name, "not caught", "a run went on without it.")
 
 
 def _measured(model: ModelConfig, bench: Workbench, folder: Path) -> Stored:

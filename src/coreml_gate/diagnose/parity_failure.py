@@ -1,0 +1,71 @@
+"""A sample on which the float32 package is not its source, and what can be tried on it."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.convert.capture import Route
+from coreml_gate.convert.mapper import Mapper
+from coreml_gate.convert.mapping import Mapped
+from coreml_gate.criteria import has_parity
+from coreml_gate.engines.engine import Sample
+from coreml_gate.engines.mil import MilEngine, load_mil_engine
+from coreml_gate.engines.samples import Samples
+from coreml_gate.engines.source import Source, run_source
+from coreml_gate.measure.compare import comparisons
+from coreml_gate.mil.package import read_package
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A sample on which the two sides differ."""
+
+    asked_by: str
+    """``samples``, or the name of the change that was made to it."""
+    sample: Sample
+    index: int
+    error: float = math.inf
+    """The greatest error of the outputs that fail, as a share of the greatest reference value."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A model whose float32 package does not answer like its source on a sample."""
+
+    source: Source
+    samples: Samples
+    config: ModelConfig
+    folder: Path
+    route: Route
+    suspect: Suspect
+
+    @property
+    def sample(self) -> Sample:
+        """The inputs on which it fails."""
+        return self.suspect.sample
+
+    @property
+    def limit(self) -> float:
+        """From which share of the greatest value on two results differ.
+
+        A best class may change by less than the greatest allowed error: then the operations are held to half
+        of the error that changed it.
+        """
+        allowed, error = self.config.limits.parity.max_error, self.suspect.error
+        return allowed if error > allowed else error / 2
+
+    def mapper(self, route: Route) -> Mapper:
+        """Converts again along a route, with each value of the source known by the package's name for it."""
+        folder = self.folder / "parity" / route
+        return Mapper(self.source, self.samples, self.config, folder, route)
+
+    def engine(self, mapped: Mapped) -> MilEngine:
+        """Our runtime with what was converted again."""
+        return load_mil_engine(read_package(mapped.package), "fp32", None, self.config)
+
+    def agrees(self, mapped: Mapped) -> bool:
+        """Is what was converted again like the source on the sample that failed?"""
+        index = self.suspect.index
+        source, package = run_source(self.source, self.sample, index), self.engine(mapped).run(self.sample)
+        return has_parity(comparisons(source, package, index), self.config.limits.parity)

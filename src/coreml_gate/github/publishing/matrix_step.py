@@ -1,0 +1,28 @@
+"""The step that shares the models which need Core ML among a few Macs."""
+
+import json
+from pathlib import Path
+
+from coreml_gate.gate.collect import RECORD_NAME
+from coreml_gate.gate.shards import needing_core_ml, shards
+from coreml_gate.github.effects import Effects
+from coreml_gate.github.publishing.outputs import write_outputs
+from coreml_gate.github.requests import MatrixRequest
+from coreml_gate.record import read_record
+from coreml_gate.surroundings import Surroundings
+
+
+def matrix(request: MatrixRequest, around: Surroundings, effects: Effects) -> int:
+    """Which models a Mac has to look at, shared among a few jobs."""
+    head = read_record(request.record / RECORD_NAME)
+    path = request.baseline / RECORD_NAME
+    names = needing_core_ml(head, read_record(path) if path.exists() else None)
+    legs = shards(names, request.shards)
+    outputs = {
+        "matrix": json.dumps({"include": legs}) if legs else "",
+        "records": str(len(legs) + 1),
+    }
+    file = around.environment.get("GITHUB_OUTPUT", "")
+    write_outputs(Path(file) if file else None, outputs, effects.new_token)
+    around.out.print(f"coreml-gate: {len(names)} model(s) for Core ML", markup=False, highlight=False)
+    return 0
