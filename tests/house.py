@@ -16,6 +16,8 @@ LAYERS: Final = (
     "errors",
     "credentials",
     "frozen",
+    "untyped",
+    "arrays",
     "interruption",
     "writing",
     "streams",

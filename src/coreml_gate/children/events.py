@@ -11,13 +11,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import pydantic_core
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from coreml_gate.children.files import fresh_file
 from coreml_gate.record.base import Part, WrappedPart
+from coreml_gate.untyped import Json
 
 EVENTS_FILE: Final = "events.jsonl"
 """A child's report, in the folder of its job."""
@@ -27,7 +28,7 @@ MOST_BYTES: Final = 256 * 2**20
 """Of a whole report: the outline of a program of a million operations takes 100 MB."""
 _CHUNK: Final = 2**20
 
-AnyPart = Part | WrappedPart[Any]
+AnyPart = Part | WrappedPart[Json]
 SomePart = TypeVar("SomePart", bound=Part)
 SomeContent = TypeVar("SomeContent")
 PartTypes = Mapping[str, type[AnyPart]]
@@ -122,7 +123,7 @@ class _Line(BaseModel):
 
     step: str = ""
     part: str = ""
-    content: Any = None
+    content: Json = None
     variant: str = ""
     end: bool = False
 

@@ -5,18 +5,18 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.children.files import open_foreign
 from coreml_gate.errors import WorkerError
 
 REFERENCE_FILE: Final = "expected.npz"
 _DAMAGED: Final = (OSError, ValueError, EOFError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error)
 """What numpy and zipfile raise on a file that is damaged, or claims more than there is."""
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Array]
 Kind = Literal["input", "source", "fp16", "core-ml"]
 
 
@@ -36,7 +36,7 @@ def reference_beside(package: Path) -> Path:
 
 def write_reference_data(path: Path, samples: Iterable[ReferenceSample]) -> None:
     """Writes all samples; arrays only, nothing that would have to be unpickled."""
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, Array] = {}
     for index, sample in enumerate(samples):
         arrays |= _named(index, "input", sample.inputs)
         arrays |= _named(index, "source", sample.source)
@@ -67,18 +67,18 @@ def read_answers(path: Path) -> tuple[Arrays, ...]:
     return tuple(sides[index]["core-ml"] for index in sorted(sides))
 
 
-def _named(index: int, kind: Kind, arrays: Arrays) -> dict[str, NDArray[Any]]:
+def _named(index: int, kind: Kind, arrays: Arrays) -> dict[str, Array]:
     return {f"{index}/{kind}/{name}": np.asarray(array) for name, array in arrays.items()}
 
 
-def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def _write(path: Path, arrays: dict[str, Array]) -> None:
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
 
-def _read(path: Path) -> dict[int, dict[str, dict[str, NDArray[Any]]]]:
+def _read(path: Path) -> dict[int, dict[str, dict[str, Array]]]:
     """The model's own code could write to the file: whatever is wrong with it is a :class:`WorkerError`."""
-    sides: dict[int, dict[str, dict[str, NDArray[Any]]]] = {}
+    sides: dict[int, dict[str, dict[str, Array]]] = {}
     try:
         with open_foreign(path) as file, np.load(file, allow_pickle=False) as archive:
             for key in archive.files:

@@ -1,9 +1,10 @@
 """How large a configuration may be: beyond, it is refused before it costs time."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
 from coreml_gate.errors import ConfigError
+from coreml_gate.untyped import Json
 
 MAX_CONFIG_BYTES: Final = 512 * 1024
 """A thousand models with twenty lines each."""
@@ -33,9 +34,9 @@ def require_short_keys(text: str, name: str) -> None:
         raise too_deep(name)
 
 
-def require_bounds(raw: dict[str, Any], name: str) -> None:
+def require_bounds(raw: dict[str, Json], name: str) -> None:
     """Raises :class:`ConfigError` for what is nested too deep, too long, or a number that TOML has not."""
-    waiting: list[tuple[Any, int]] = [(raw, 0)]
+    waiting: list[tuple[Json, int]] = [(raw, 0)]
     models = raw.get("model")
     while waiting:
         value, depth = waiting.pop()

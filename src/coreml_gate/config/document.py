@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final, cast, get_args
+from typing import Final, cast, get_args
 
 from pydantic.fields import FieldInfo
 
@@ -23,6 +23,7 @@ from coreml_gate.config.options import (
 )
 from coreml_gate.config.schema import json_schema
 from coreml_gate.config.table import Table
+from coreml_gate.untyped import Json
 
 
 def _limits_of(field: FieldInfo) -> type[Table]:
@@ -62,14 +63,14 @@ def keys_of(table: type[Table]) -> list[str]:
     return [field.alias or name for name, field in listed.items()]
 
 
-def _table(table: type[Table], definitions: dict[str, Any]) -> str:
+def _table(table: type[Table], definitions: dict[str, Json]) -> str:
     properties = definitions["GateOptions" if table is ModelOptions else table.__name__]["properties"]
     fields = {field.alias: field for field in table.model_fields.values()}
     rows = [_row(key, properties[key], fields[key]) for key in keys_of(table)]
     return "| Key | Type | Default | Meaning |\n|---|---|---|---|\n" + "".join(rows)
 
 
-def _row(key: str, schema: dict[str, Any], field: FieldInfo) -> str:
+def _row(key: str, schema: dict[str, Json], field: FieldInfo) -> str:
     meaning = " ".join(schema["description"].replace("``", "`").replace("|", "\\|").split())
     return f"| `{key}` | {_type(schema)} | {_default(field)} | {meaning} |\n"
 
@@ -83,7 +84,7 @@ def _default(field: FieldInfo) -> str:
     return "none" if default is None else f"`{json.dumps(default)}`"
 
 
-def _type(schema: dict[str, Any]) -> str:
+def _type(schema: dict[str, Json]) -> str:
     """A type in the user's words, from its JSON schema."""
     if "anyOf" in schema:
         return _alternatives(_type(branch) for branch in schema["anyOf"])
@@ -99,7 +100,7 @@ def _type(schema: dict[str, Any]) -> str:
     return words.get(schema.get("type", ""), "table") + _bounds(schema)
 
 
-def _bounds(schema: dict[str, Any]) -> str:
+def _bounds(schema: dict[str, Json]) -> str:
     signs = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
     bounds = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
     return f" {', '.join(bounds)}" if bounds else ""

@@ -8,11 +8,12 @@ import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from coreml_gate.config.lines import Place, line_of
 from coreml_gate.config.load import at_place, parse_config, place_of_gate
 from coreml_gate.errors import ConfigError
+from coreml_gate.untyped import Json
 
 Key = Literal["keep-fp32", "conversion"]
 Value = str | tuple[str, ...]
@@ -81,7 +82,7 @@ def _candidates(lines: Sequence[str], at: int | None, line: str, anchor: str) ->
         yield Edit(at, last, (line,))
 
 
-def _makes(edit: Edit, lines: Sequence[str], wanted: dict[str, Any], name: str) -> bool:
+def _makes(edit: Edit, lines: Sequence[str], wanted: dict[str, Json], name: str) -> bool:
     """Whether the edited file says what is wanted, and may be said."""
     edited = "\n".join((*lines[: edit.first - 1], *edit.lines, *lines[edit.last :], ""))
     try:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from coreml_gate.config.problems import MINIMAL_EXAMPLE, MINIMAL_HINT, config_er
 from coreml_gate.config.rules import broken_rules
 from coreml_gate.errors import ConfigError, UnknownModelError
 from coreml_gate.frozen import changed
+from coreml_gate.untyped import Json
 
 CONFIG_NAMES: Final = ("coreml-gate.toml", "pyproject.toml")
 """Where a configuration is looked for, the first that holds one wins."""
@@ -57,7 +58,7 @@ def place_of_gate(name: str) -> Place:
     return _PYPROJECT_TABLE if _is_pyproject(name) else ()
 
 
-def at_place(table: Any, place: Place) -> Any:  # noqa: ANN401 - what the user wrote can be anything
+def at_place(table: Json, place: Place) -> Json:
     """What stands there in a parsed file; ``None`` for nothing."""
     for part in place:
         match table, part:
@@ -108,7 +109,7 @@ def select_models(config: Config, names: Sequence[str]) -> Config:
     return changed(config, model=tuple(model for model in config.model if model.name in names))
 
 
-def _parse_toml(text: str, name: str) -> dict[str, Any]:
+def _parse_toml(text: str, name: str) -> dict[str, Json]:
     require_short_keys(text, name)
     try:
         return tomllib.loads(text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -15,6 +15,7 @@ from coreml_gate.config.lines import Place, key_lines, nearest_line
 from coreml_gate.config.options import Config
 from coreml_gate.config.table import Table
 from coreml_gate.errors import ConfigError
+from coreml_gate.untyped import Json
 
 _EXPECTED = {
     "string_type": "a text",
@@ -170,7 +171,7 @@ def _keys_at(place: Place) -> list[str]:
     return [field.alias or "" for table in tables for field in table.model_fields.values()]
 
 
-def _tables_in(annotation: Any) -> Iterator[type[Table]]:  # noqa: ANN401 - annotations have no common type
+def _tables_in(annotation: Json) -> Iterator[type[Table]]:
     if isinstance(annotation, type) and issubclass(annotation, Table):
         yield annotation
     for argument in get_args(annotation):
@@ -191,7 +192,7 @@ def _has(container: object, part: str | int) -> bool:
     return isinstance(container, list) and isinstance(part, int) and part < len(container)
 
 
-def _at(raw: Any, place: Place) -> Any:  # noqa: ANN401 - what the user wrote can be anything
+def _at(raw: Json, place: Place) -> Json:
     for part in place:
         raw = raw[part] if _has(raw, part) else None
     return raw

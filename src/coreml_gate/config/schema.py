@@ -2,31 +2,31 @@
 
 import json
 import sys
-from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from coreml_gate.config.options import Config
+from coreml_gate.untyped import Json
 
 
 class _WithoutTitles(GenerateJsonSchema):
     """Keys speak for themselves: editors show a title in place of the description."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002 - as overridden
+    def field_title_should_be_set(self, schema: Json) -> bool:  # noqa: ARG002 - as overridden
         return False
 
-    def nullable_schema(self, schema: Any) -> JsonSchemaValue:  # noqa: ANN401 - as overridden
+    def nullable_schema(self, schema: Json) -> JsonSchemaValue:
         """TOML has no null: a key that is not set stands for it."""
         return self.generate_inner(schema["schema"])
 
-    def default_schema(self, schema: Any) -> JsonSchemaValue:  # noqa: ANN401 - as overridden
+    def default_schema(self, schema: Json) -> JsonSchemaValue:
         """Only defaults that a user could write: neither nothing nor a whole table."""
         described = super().default_schema(schema)
         if described.get("default") is None or isinstance(described["default"], dict):
             described.pop("default", None)
         return described
 
-    def model_schema(self, schema: Any) -> JsonSchemaValue:  # noqa: ANN401 - as overridden
+    def model_schema(self, schema: Json) -> JsonSchemaValue:
         described = super().model_schema(schema)
         described.pop("title", None)
         if "description" in described:

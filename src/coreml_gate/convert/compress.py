@@ -1,13 +1,14 @@
 """Makes the weights of a converted model smaller, as the configuration asks."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import coremltools as ct
 from coremltools.optimize import coreml as cto
 
 from coreml_gate.config import Compression
 from coreml_gate.convert.failures import ConversionFailedError
+from coreml_gate.untyped import CoreMlObject
 
 _TARGETS = {7: "iOS16", 8: "iOS17", 9: "iOS18"}
 """The deployment target of each specification version."""
@@ -38,7 +39,7 @@ def compress(model: ct.models.MLModel, options: Compression) -> ct.models.MLMode
     return compressed
 
 
-def _operation_config(options: Compression) -> Any:  # noqa: ANN401 - coremltools' own types
+def _operation_config(options: Compression) -> CoreMlObject:
     grouped = options.block_size is not None
     if options.method == "palettize":
         group: dict[str, object] = {"granularity": "per_grouped_channel", "group_size": options.block_size}

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.untyped import TorchObject
 
 _LEAVES_TORCH: Final = frozenset(
     {
@@ -48,11 +49,11 @@ class FreezeWatch(TorchFunctionMode):
 
     def __torch_function__(
         self,
-        func: Callable[..., Any],
+        func: Callable[..., TorchObject],
         types: Sequence[type],  # the form that torch prescribes
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401  # whatever the function gives
+        args: Sequence[TorchObject] = (),
+        kwargs: Mapping[str, TorchObject] | None = None,
+    ) -> TorchObject:
         """Runs the function and looks at what it takes out of the trace."""
         if any(self._varies(tensor) for tensor in _taken_out(func, args)) or self._is_cut(func, args):
             place = _own_place(sys._getframe(1), self._root)  # noqa: SLF001  # the caller's frame
@@ -60,7 +61,7 @@ class FreezeWatch(TorchFunctionMode):
                 self._places[place] = None
         return func(*args, **(kwargs or {}))
 
-    def _is_cut(self, func: Callable[..., Any], args: Sequence[Any]) -> bool:
+    def _is_cut(self, func: Callable[..., TorchObject], args: Sequence[TorchObject]) -> bool:
         """Is a flexible axis taken apart into a fixed number of pieces?"""
         value = args[0] if args and getattr(func, "__name__", "") in _SIZED else None
         return isinstance(value, Tensor) and value.dim() > 0 and int(value.size(0)) in self._flexible
@@ -72,7 +73,7 @@ class FreezeWatch(TorchFunctionMode):
             return False
         return self._depends(value)
 
-    def _depends(self, value: Any) -> bool:  # noqa: ANN401  # untyped in torch
+    def _depends(self, value: TorchObject) -> bool:
         """Does a traced value depend on an input's elements, or on a flexible size?"""
         pending, seen = [value], {value.unique()}
         while pending:
@@ -89,7 +90,7 @@ class FreezeWatch(TorchFunctionMode):
             seen.update(item.unique() for item in given)
         return False
 
-    def _is_flexible(self, node: Any) -> bool:  # noqa: ANN401  # untyped in torch
+    def _is_flexible(self, node: TorchObject) -> bool:
         sizes = node.inputsAt(0).type().sizes() if self._flexible and node.kind() != "aten::dim" else None
         if sizes is None:
             return bool(self._flexible) and node.kind() != "aten::dim"
@@ -98,7 +99,7 @@ class FreezeWatch(TorchFunctionMode):
         return not self._flexible.isdisjoint(chosen)
 
 
-def _taken_out(func: Callable[..., Any], args: Sequence[Any]) -> Iterator[Tensor]:
+def _taken_out(func: Callable[..., TorchObject], args: Sequence[TorchObject]) -> Iterator[Tensor]:
     """The tensors whose elements leave the trace by this call."""
     name = getattr(func, "__name__", "")
     if name in _LEAVES_TORCH:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.export import ExportedProgram
@@ -13,11 +12,12 @@ from coreml_gate.convert.support import support_of
 from coreml_gate.convert.unread import Call, exported_call, script_call
 from coreml_gate.engines.python import relative_to_tree
 from coreml_gate.torch_graph import Constant, Scalar, TorchCall, TorchGraph
+from coreml_gate.untyped import TorchObject
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _SCRIPT_FRAME = re.compile(r"(?P<file>/\S+)\((?P<line>\d+)\)")
-_SCRIPT_TENSOR: Any = torch._C.TensorType  # noqa: SLF001 - torch names them nowhere else
-_SCRIPT_VALUE: Any = torch._C.Value  # noqa: SLF001 - as above
+_SCRIPT_TENSOR: TorchObject = torch._C.TensorType  # noqa: SLF001 - torch names them nowhere else
+_SCRIPT_VALUE: TorchObject = torch._C.Value  # noqa: SLF001 - as above
 _LIST = "prim::ListConstruct"
 _SCALARS = (bool, int, float, str)
 _MOST_LISTED = 16
@@ -84,7 +84,7 @@ def _exported_outputs(program: ExportedProgram) -> list[str]:
     return [name for name in program.graph_signature.user_outputs if isinstance(name, str)]
 
 
-def _named_arguments(node: torch.fx.Node) -> Iterator[tuple[str, Any]]:
+def _named_arguments(node: torch.fx.Node) -> Iterator[tuple[str, TorchObject]]:
     schema = getattr(node.target, "_schema", None)
     names = [argument.name for argument in schema.arguments] if schema is not None else []
     for position, value in enumerate(node.args):
@@ -92,7 +92,7 @@ def _named_arguments(node: torch.fx.Node) -> Iterator[tuple[str, Any]]:
     yield from node.kwargs.items()
 
 
-def _script_calls(graph: Any, root: Path, missing: frozenset[str]) -> Iterator[TorchCall]:  # noqa: ANN401 - torch's graphs carry no types
+def _script_calls(graph: TorchObject, root: Path, missing: frozenset[str]) -> Iterator[TorchCall]:
     for node in graph.nodes():
         if not node.kind().startswith("prim::"):
             yield _script_call(node, root, missing)
@@ -100,10 +100,10 @@ def _script_calls(graph: Any, root: Path, missing: frozenset[str]) -> Iterator[T
             yield from _script_calls(block, root, missing)
 
 
-def _script_call(node: Any, root: Path, missing: frozenset[str]) -> TorchCall:  # noqa: ANN401 - as above
+def _script_call(node: TorchObject, root: Path, missing: frozenset[str]) -> TorchCall:
     arguments = dict(_script_arguments(node))
     output = next(iter(node.outputs()), None)
-    kind: Any = None if output is None else output.type()
+    kind: TorchObject = None if output is None else output.type()
     is_tensor = isinstance(kind, _SCRIPT_TENSOR)
     file, line = _own_line(_SCRIPT_FRAME.finditer(node.sourceRange()), root, innermost_last=False)
     return TorchCall(
@@ -124,7 +124,7 @@ def _script_call(node: Any, root: Path, missing: frozenset[str]) -> TorchCall:  
     )
 
 
-def _script_arguments(node: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - as above
+def _script_arguments(node: TorchObject) -> Iterator[tuple[str, TorchObject]]:
     schema = node.schema()
     parameters = schema.partition("(")[2].rpartition(") ->")[0].split(", ") if "(" in schema else []
     names = [text.partition("=")[0].rpartition(" ")[2] for text in parameters if text != "*"]
@@ -143,7 +143,7 @@ def _unread(call: Call | None) -> dict[str, str]:
     return {} if call is None else {name: str(value) for name, value in call.unread()}
 
 
-def _constants(arguments: Mapping[str, Any]) -> dict[str, Constant]:
+def _constants(arguments: Mapping[str, TorchObject]) -> dict[str, Constant]:
     found = ((name, _constant(value)) for name, value in arguments.items())
     return {name: value for name, value in found if value is not None}
 
@@ -161,7 +161,7 @@ def _dtype(dtype: object) -> str:
     return "" if dtype is None else str(dtype).removeprefix("torch.")
 
 
-def _shape(sizes: Iterable[Any] | None) -> tuple[int, ...] | None:
+def _shape(sizes: Iterable[TorchObject] | None) -> tuple[int, ...] | None:
     """Sizes that are numbers; an open one makes the whole shape unknown."""
     known = None if sizes is None else list(sizes)
     if known is None or not all(isinstance(size, int) for size in known):

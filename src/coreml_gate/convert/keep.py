@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any
 
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.origins import Origin, Places
+from coreml_gate.untyped import CoreMlObject
 
 _SHOWN = 8
 _UNFIT = re.compile(r"[^a-zA-Z0-9_]")
@@ -37,7 +37,7 @@ class Selector:
         self._places = places
         self._used: set[str] = set()
 
-    def __call__(self, operation: Any) -> bool:  # noqa: ANN401 - coremltools' own type
+    def __call__(self, operation: CoreMlObject) -> bool:
         """Shall this operation of the converter become half precision?"""
         if operation.op_type == "const":
             return True
@@ -60,7 +60,7 @@ class Selector:
             f"{', '.join(f'`{module}`' for module in modules[:_SHOWN])}.",
         )
 
-    def _twin_name(self, operation: Any) -> str:  # noqa: ANN401 - coremltools' own type
+    def _twin_name(self, operation: CoreMlObject) -> str:
         block = operation.enclosing_block
         if block.outer_op is None and len(block.outputs) == len(self._outputs):
             for output, name in zip(block.outputs, self._outputs, strict=True):

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
@@ -23,6 +23,7 @@ from coreml_gate.config.inherit import OWN_CONVERSION
 from coreml_gate.convert.capture import Captured
 from coreml_gate.convert.conversion import Task
 from coreml_gate.convert.graph_names import exported_name
+from coreml_gate.untyped import TorchObject
 
 CONVERSION_OPTIONS: Final = {
     "precision",
@@ -119,7 +120,7 @@ def _form(node: torch.fx.Node) -> str:
 
 
 def _script_block(
-    block: Any,  # noqa: ANN401  # torch's graphs carry no types
+    block: TorchObject,
     modules: dict[str, object],
     model: torch.jit.ScriptModule,
     root: Path,
@@ -146,7 +147,7 @@ def _own_frames(frames: str, root: Path) -> list[str]:
     return [frame for frame in _FRAME.findall(frames) if frame.startswith(str(root.resolve()))]
 
 
-def _attribute(node: Any, modules: dict[str, object]) -> Iterator[str | memoryview]:  # noqa: ANN401  # as above
+def _attribute(node: TorchObject, modules: dict[str, object]) -> Iterator[str | memoryview]:
     """A submodule is remembered by the name of its value; anything else is read."""
     owner = modules.get(node.input().debugName())
     value = getattr(owner, node.s("name")) if owner is not None else owner

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import coremltools as ct
 import torch
@@ -19,6 +19,7 @@ from coreml_gate.convert.packages import pass_pipeline, save, to_core_ml
 from coreml_gate.convert.shims import identity_shims
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
+from coreml_gate.untyped import CoreMlObject
 
 MAPPED: Final = "mapped.mlpackage"
 _NARROWING: Final = frozenset({"common::add_fp16_cast", "common::add_int16_cast"})
@@ -85,7 +86,7 @@ class Mapper:
             yield
 
 
-def _changes(name: str, program: Any) -> bool:  # noqa: ANN401  # coremltools' own types
+def _changes(name: str, program: CoreMlObject) -> bool:
     """Applies one pass; the program's text shows every operation, and large constants by their ends."""
     before = str(program)
     PassPipelineManager.apply_pipeline(program, ct.PassPipeline([name]))

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import coremltools as ct
 import torch
@@ -16,6 +15,7 @@ from coremltools.converters.mil.frontend.torch.torchscript_utils import _expand_
 from torch.export import ExportedProgram
 
 from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.untyped import CoreMlObject
 
 _HANDLE = "debug_handle"
 _FRAME = re.compile(r"(?P<file>/\S+)\((?P<line>\d+)\)")
@@ -59,17 +59,17 @@ def _place(frames: str, root: Path) -> str:
 
 def operation_keys(model: ct.models.MLModel) -> dict[str, str]:
     """The key of each operation of the outermost block, constants included, by its name in the package."""
-    program: Any = model._mil_program  # noqa: SLF001  # the saved form has no scopes
+    program: CoreMlObject = model._mil_program  # noqa: SLF001  # the saved form has no scopes
     found = ((str(operation.outputs[0].name), _key(operation)) for operation in _operations(program))
     return {name: key for name, key in found if key is not None}
 
 
-def _operations(program: Any) -> Iterator[Any]:  # noqa: ANN401  # coremltools' own types
+def _operations(program: CoreMlObject) -> Iterator[CoreMlObject]:
     function = program.functions[program.default_function_name]
     return (operation for operation in function.operations if operation.outputs)
 
 
-def _key(operation: Any) -> str | None:  # noqa: ANN401  # coremltools' own types
+def _key(operation: CoreMlObject) -> str | None:
     scopes = {source.name: data for source, data in operation.scopes.items()}
     handles = [handle for handle in scopes.get("EXIR_DEBUG_HANDLE", ()) if handle is not None]
     if handles:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from coreml_gate.engines.python import place_among
+from coreml_gate.untyped import TorchObject
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _Span = tuple[int, int, str]
@@ -41,7 +41,7 @@ class Places:
     """Of the nodes of a traced graph, by their names (``convert/mapping.py``)."""
     _classes: dict[str, tuple[_Span, ...]] = field(default_factory=dict)
 
-    def of(self, scopes: Mapping[Any, list[Any]]) -> Origin:
+    def of(self, scopes: Mapping[TorchObject, list[TorchObject]]) -> Origin:
         """The origin that the converter's ``scopes`` of an operation tell."""
         by_name = {getattr(key, "name", str(key)): values for key, values in scopes.items()}
         stack = by_name.get("EXIR_STACK_TRACE", ())

@@ -1,7 +1,7 @@
 """From a captured graph to packages: the calls of coremltools."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import coremltools as ct
 import torch
@@ -17,6 +17,7 @@ from coreml_gate.convert.mapping import script_lines
 from coreml_gate.convert.origins import Origin, Places, write_origins
 from coreml_gate.engines.source import Source
 from coreml_gate.record import ComputedConstant
+from coreml_gate.untyped import CoreMlObject
 
 
 def save_packages(captured: Captured, task: Task) -> tuple[Path, Path, tuple[ComputedConstant, ...]]:
@@ -60,10 +61,10 @@ def _root_module(source: Source) -> str:
 def to_core_ml(
     captured: Captured,
     task: Task,
-    precision: Any,  # noqa: ANN401  # coremltools' own types
+    precision: CoreMlObject,
     passes: ct.PassPipeline | None = None,
     to: Literal["mlprogram", "milinternal"] = "mlprogram",
-) -> Any:  # noqa: ANN401  # coremltools' own types
+) -> CoreMlObject:
     """Calls ``coremltools.convert`` with the options of the configuration; what it raises passes through."""
     config = task.config
     return ct.convert(

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from coremltools.converters.mil import Builder
 from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
+
+from coreml_gate.untyped import CoreMlObject
 
 IDENTITIES = (
     "alias",
@@ -34,7 +35,7 @@ def identity_shims() -> Iterator[list[str]]:
     used: list[str] = []
     added = [name for name in IDENTITIES if name not in registry]
 
-    def identity(context: Any, node: Any) -> None:  # noqa: ANN401 - coremltools' own types
+    def identity(context: CoreMlObject, node: CoreMlObject) -> None:
         value = context[node.inputs[0]]
         context.add(Builder.identity(x=value, name=node.name))
         if node.kind not in used:

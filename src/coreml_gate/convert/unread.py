@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from torch.export import ExportedProgram
 from coreml_gate.convert.converter_source import read_keywords, unread_positions
 from coreml_gate.convert.graph_names import exported_name, module_path
 from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.untyped import TorchObject
 
 _FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _NO_MATTER: Final = frozenset(
@@ -71,18 +72,18 @@ class Call:
 
     kind: str
     """``aten::sub.Tensor``"""
-    schema: Any
+    schema: TorchObject
     """Torch's ``FunctionSchema``, which has no public type."""
-    arguments: Sequence[Any]
+    arguments: Sequence[TorchObject]
     """By position: constants, or ``dtype`` of a tensor in its place."""
-    keywords: Mapping[str, Any]
+    keywords: Mapping[str, TorchObject]
 
     @property
     def name(self) -> str:
         """``sub``"""
         return self.kind.rpartition("::")[2].partition(".")[0].removesuffix("_")
 
-    def unread(self) -> Iterator[tuple[str, Any]]:
+    def unread(self) -> Iterator[tuple[str, TorchObject]]:
         """Names and values of what is never read and matters; those left at their default do not."""
         parameters = self.schema.arguments
         positions = unread_positions(self.kind, len(parameters))
@@ -95,7 +96,7 @@ class Call:
             if read is not None and keyword not in read and self._matters(known[keyword], value):
                 yield keyword, value
 
-    def _matters(self, parameter: Any, value: Any) -> bool:  # noqa: ANN401  # as the schema
+    def _matters(self, parameter: TorchObject, value: TorchObject) -> bool:
         """Would the result be another without it?"""
         default = parameter.default_value if parameter.has_default_value() else None
         if parameter.name in _NO_MATTER or value is None or _equal(value, default):
@@ -147,7 +148,7 @@ def exported_call(node: torch.fx.Node) -> Call | None:
     return Call(exported_name(target), target._schema, values, keywords)  # noqa: SLF001  # as above
 
 
-def script_call(node: Any) -> Call | None:  # noqa: ANN401  # torch's graphs carry no types
+def script_call(node: TorchObject) -> Call | None:
     """A node of a traced graph; nothing where torch does not know its form."""
     form = node.schema()
     if "(" not in form or not node.kind().startswith("aten::"):
@@ -155,14 +156,14 @@ def script_call(node: Any) -> Call | None:  # noqa: ANN401  # torch's graphs car
     return Call(node.kind(), torch._C.parse_schema(form), [_script_value(item) for item in node.inputs()], {})  # noqa: SLF001  # as above
 
 
-def _fx_value(item: Any) -> Any:  # noqa: ANN401  # constants of any type
+def _fx_value(item: TorchObject) -> TorchObject:
     if not isinstance(item, torch.fx.Node):
         return item
     value = item.meta.get("val")
     return OfTensor(value.dtype if isinstance(value, Tensor) else None)
 
 
-def _script_value(value: Any) -> Any:  # noqa: ANN401  # as above
+def _script_value(value: TorchObject) -> TorchObject:
     made = value.node()
     if made.kind() == "prim::Constant":
         return value.toIValue()

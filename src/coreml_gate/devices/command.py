@@ -2,13 +2,13 @@
 
 import argparse
 import json
-from typing import Any
 
 from rich.table import Table
 
 from coreml_gate.devices.document import COLUMNS, cells
 from coreml_gate.devices.table import Device, devices
 from coreml_gate.surroundings import Surroundings
+from coreml_gate.untyped import Json
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def print_devices(parsed: argparse.Namespace, around: Surroundings) -> int:
     return 0
 
 
-def as_json(device: Device) -> dict[str, Any]:
+def as_json(device: Device) -> dict[str, Json]:
     """A device with its chip, its estimates and its sources as plain values."""
     chip = device.chip
     return {

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from coreml_gate.mil.index import producers_in
 from coreml_gate.mil.ir import Function, Operation, TensorType
 from coreml_gate.record import AlignmentState
 from coreml_gate.runtime.model import Model
+from coreml_gate.untyped import MilValue
 
 _NUMBERS: Final = frozenset({"fp16", "fp32", "int32", "int16", "uint16", "int8", "uint8", "bool"})
 
@@ -83,7 +84,7 @@ class Alignment:
 
 
 def align(
-    model: Model, inputs: Mapping[str, Any], keys: Mapping[str, str], run: TorchRun, limit: float
+    model: Model, inputs: Mapping[str, MilValue], keys: Mapping[str, str], run: TorchRun, limit: float
 ) -> Alignment:
     """Runs the package once over one sample, beside a run of its source that is done.
 
@@ -118,7 +119,7 @@ class _SketchObserver:
     names: frozenset[str]
     sketches: dict[str, tuple[TensorSketch, ...]] = field(default_factory=dict)
 
-    def observe(self, operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+    def observe(self, operation: Operation, _: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
         if operation.name not in self.names:
             return
         for value, output in zip(operation.outputs, outputs, strict=True):

@@ -3,13 +3,14 @@
 import math
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from coreml_gate.diagnose.alignment import Alignment, Pair, align
 from coreml_gate.diagnose.torch_steps import TorchRun, TorchStep
 from coreml_gate.mil.graph import captured
 from coreml_gate.record import FirstWrong
 from coreml_gate.runtime.model import Model
+from coreml_gate.untyped import MilValue
 
 AGREES: Final = "the outputs agree"
 """The reason when there is nothing to find."""
@@ -18,7 +19,7 @@ GROWTH: Final = 10.0
 
 
 def first_wrong(
-    model: Model, inputs: Mapping[str, Any], keys: Mapping[str, str], run: TorchRun, limit: float
+    model: Model, inputs: Mapping[str, MilValue], keys: Mapping[str, str], run: TorchRun, limit: float
 ) -> FirstWrong:
     """One pass of the package over one sample, beside a finished run of its source.
 

@@ -10,19 +10,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from coreml_gate.arrays import Array
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Block, Function, Operation, StateType, Value
 from coreml_gate.mil.package import Package
 from coreml_gate.mil.to_half import HalfConstants, Narrower
 from coreml_gate.record import HalfMode
 from coreml_gate.runtime.model import Model
+from coreml_gate.untyped import MilValue
 
 _ALONE, _RUN = "alone@", "run@"
 BAD = 0.01
@@ -96,7 +96,7 @@ class OperationErrors:
 
 
 def measure_operation_errors(
-    package: Package, half: frozenset[str], inputs: Iterable[Mapping[str, Any]], mode: HalfMode
+    package: Package, half: frozenset[str], inputs: Iterable[Mapping[str, MilValue]], mode: HalfMode
 ) -> OperationErrors | None:
     """The errors over all inputs; ``None`` for a stateful program, which cannot run twice at once."""
     function = package.function()
@@ -110,7 +110,7 @@ def measure_operation_errors(
 
 
 def own_errors(
-    package: Package, names: frozenset[str], inputs: Iterable[Mapping[str, Any]], mode: HalfMode
+    package: Package, names: frozenset[str], inputs: Iterable[Mapping[str, MilValue]], mode: HalfMode
 ) -> dict[str, float]:
     """The own errors of these operations: a float32 run in which each of them runs in half as well."""
     function = package.function()
@@ -196,7 +196,7 @@ class _DamageObserver:
     errors: OperationErrors
     _wide: dict[str, Tensor] = field(default_factory=dict)
 
-    def observe(self, operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+    def observe(self, operation: Operation, _: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
         name, result = operation.name, outputs[0] if outputs else None
         if name.startswith(_ALONE):
             damage = self.errors.damage[name.removeprefix(_ALONE)]
@@ -247,7 +247,7 @@ def _share_below(wide: Tensor, bound: float) -> float:
     return float(((sizes > 0) & (sizes < bound)).sum() / present) if present else 0.0
 
 
-def rms_error(wide: NDArray[Any], half: NDArray[Any]) -> float:
+def rms_error(wide: Array, half: Array) -> float:
     """RMS error by RMS of the float32 result; ``WORST`` where half is not finite and float32 is."""
     return _error(torch.from_numpy(np.ascontiguousarray(wide)), torch.from_numpy(np.ascontiguousarray(half)))
 

@@ -4,13 +4,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from coreml_gate.arrays import Array
 from coreml_gate.config import ModelConfig, ParityLimits
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbations import EXACT, LARGE, PERTURBATIONS, Kind, kind_of, resized
@@ -229,7 +230,7 @@ def _in_double(engine: SourceEngine, sample: Sample) -> Outputs | None:
         return None
 
 
-def _is_close(reference: npt.NDArray[Any], other: npt.NDArray[Any], limit: float) -> Flags:
+def _is_close(reference: Array, other: Array, limit: float) -> Flags:
     """Per element, against the greatest finite reference value; false all over for another shape."""
     if np.shape(other) != reference.shape:
         return np.zeros(reference.shape, bool)

@@ -3,22 +3,23 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from typing_extensions import TypeIs
 
+from coreml_gate.arrays import Array
 from coreml_gate.mil.ir import Operation
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.registry import EXACT
+from coreml_gate.untyped import MilValue
 
 _OPSET: Final = 18
 
 
-def _terms(inputs: Mapping[str, Any], result: Tensor) -> int:
+def _terms(inputs: Mapping[str, MilValue], result: Tensor) -> int:
     """How many terms one element of the result is the sum of."""
     return int(inputs["x"].numel() // max(result.numel(), 1))
 
@@ -68,7 +69,9 @@ class Ranges:
 
     of: dict[str, Range] = field(default_factory=dict)
 
-    def observe(self, operation: Operation, inputs: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+    def observe(
+        self, operation: Operation, inputs: Mapping[str, MilValue], outputs: tuple[MilValue, ...]
+    ) -> None:
         """Take in one operation of the run."""
         known = find(operation.type, _OPSET)
         result = outputs[0] if outputs else None
@@ -79,7 +82,7 @@ class Ranges:
         found = Range(least, greatest, terms)
         self.of[operation.name] = found.joined(self.of.get(operation.name))
 
-    def observe_inputs(self, inputs: Mapping[str, NDArray[Any]]) -> None:
+    def observe_inputs(self, inputs: Mapping[str, Array]) -> None:
         """Take in one sample; images and integers are no floats."""
         for name, array in inputs.items():
             value = torch.from_numpy(np.ascontiguousarray(array))

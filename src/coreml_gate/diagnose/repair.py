@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from coreml_gate.config import PrecisionLimits
 from coreml_gate.convert.failures import ConversionFailedError
@@ -25,6 +25,7 @@ from coreml_gate.mil.package import Package, read_package
 from coreml_gate.mil.to_half import HalfConstants, narrowed
 from coreml_gate.record import Comparison, HalfMode, Repair
 from coreml_gate.runtime.model import Model, load
+from coreml_gate.untyped import MilValue
 
 SPREAD_SHARE: Final = 0.15
 """A set with more than this share of operations that are sound by themselves: the noise is spread."""
@@ -46,7 +47,7 @@ class HalfPrecisionCase:
     twin: Package
     shipped: Package
     origins: Mapping[str, Origin]
-    inputs: Sequence[Mapping[str, Any]]
+    inputs: Sequence[Mapping[str, MilValue]]
     limits: PrecisionLimits
     mode: HalfMode = "fp16"
     kept: tuple[str, ...] = ()
@@ -99,7 +100,7 @@ class Trial:
                 yield compare(name, sample, reference, output, ("fp32", self._case.mode), floor)
 
 
-def _run(model: Model, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _run(model: Model, inputs: Mapping[str, MilValue]) -> dict[str, MilValue]:
     outputs = model.predict(inputs, model.make_state() if model.interface.states else None)
     return {name: as_array(value) for name, value in outputs.items()}
 

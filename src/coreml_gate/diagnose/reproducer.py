@@ -4,11 +4,10 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.diagnose.operation_errors import rms_error
 from coreml_gate.errors import UsageError
 from coreml_gate.mil.graph import captured
@@ -18,8 +17,9 @@ from coreml_gate.mil.package import Package, read_package
 from coreml_gate.mil.to_half import HalfConstants, Narrower, cast
 from coreml_gate.mil.write import write_package
 from coreml_gate.runtime.model import load
+from coreml_gate.untyped import MilValue
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Array]
 
 PACKAGE = "operation.mlpackage"
 _SCRIPT = '''\
@@ -35,7 +35,7 @@ for name, expected in np.load("expected.npz").items():
 '''
 
 
-def reproduce(package: Package, name: str, samples: Sequence[Mapping[str, Any]], folder: Path) -> float:
+def reproduce(package: Package, name: str, samples: Sequence[Mapping[str, MilValue]], folder: Path) -> float:
     """Writes package, inputs, expected outputs and script; gives the error that our runtime sees.
 
     :param package: The float32 twin, in which the operation has this name.
@@ -102,7 +102,9 @@ def _input(name: str, kind: ValueType) -> Value:
     return Value(name, replace(kind, dtype="fp32") if is_bool and isinstance(kind, TensorType) else kind)
 
 
-def _inlined(operation: Operation, known: Mapping[str, Constant], renamed: Mapping[Any, str]) -> Operation:
+def _inlined(
+    operation: Operation, known: Mapping[str, Constant], renamed: Mapping[MilValue, str]
+) -> Operation:
     def argument(item: Argument) -> Argument:
         return known.get(item, renamed.get(item, item)) if isinstance(item, str) else item
 
@@ -110,12 +112,12 @@ def _inlined(operation: Operation, known: Mapping[str, Constant], renamed: Mappi
     return replace(operation, inputs=inputs)
 
 
-def _seen(package: Package, operation: Operation, sample: Mapping[str, Any]) -> tuple[Arrays, Arrays]:
+def _seen(package: Package, operation: Operation, sample: Mapping[str, MilValue]) -> tuple[Arrays, Arrays]:
     """What the operation reads and gives in a float32 run."""
     inputs: Arrays = {}
     expected: Arrays = {}
 
-    def observe(seen: Operation, values: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+    def observe(seen: Operation, values: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
         if seen.name != operation.name:
             return
         for parameter, arguments in operation.inputs.items():
@@ -132,6 +134,6 @@ def _seen(package: Package, operation: Operation, sample: Mapping[str, Any]) -> 
     return {name: value for name, value in inputs.items() if name not in stored}, expected
 
 
-def _array(value: Any) -> NDArray[Any]:  # noqa: ANN401  # a tensor
-    array: NDArray[Any] = value.numpy().copy()
+def _array(value: MilValue) -> Array:
+    array: Array = value.numpy().copy()
     return array.astype(np.float32) if array.dtype == np.bool_ else array

@@ -1,12 +1,14 @@
 """What happens inside a source while it runs: what Core ML cannot hold, and what has no single answer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from coreml_gate.untyped import TorchObject
 
 _END: Final = 2**31
 _ORDERING: Final = (
@@ -38,11 +40,11 @@ class SourceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch'
 
     def __torch_dispatch__(
         self,
-        func: Callable[..., Any],
+        func: Callable[..., TorchObject],
         types: Sequence[type],  # the form that torch prescribes
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401  # whatever the operation gives
+        args: Sequence[TorchObject] = (),
+        kwargs: Mapping[str, TorchObject] | None = None,
+    ) -> TorchObject:
         """Runs the operation and looks at what went in and came out."""
         result = func(*args, **(kwargs or {}))
         self.chooses |= any(part in str(func) for part in _ORDERING)

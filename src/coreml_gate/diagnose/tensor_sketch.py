@@ -3,10 +3,12 @@
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
+
+from coreml_gate.untyped import MilValue
 
 _BUCKETS: Final = 2048
 """Tensors up to this size are kept exactly; of larger ones, as many weighted sums of neighbours."""
@@ -84,7 +86,7 @@ def same_elements(reference: TensorSketch, candidate: TensorSketch) -> bool:
     )
 
 
-def tensors_in(value: Any) -> tuple[Tensor, ...]:  # noqa: ANN401  # whatever an operation gives
+def tensors_in(value: MilValue) -> tuple[Tensor, ...]:
     """The tensors of an operation's result, in order."""
     if isinstance(value, Tensor):
         return (value,)

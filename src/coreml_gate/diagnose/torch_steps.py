@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
 from coremltools.converters.mil.frontend.torch.torchscript_utils import _expand_and_optimize_ir
@@ -16,6 +16,7 @@ from coreml_gate.convert.mapping import node_key
 from coreml_gate.diagnose.tensor_sketch import TensorSketch, sketch, tensors_in
 from coreml_gate.diagnose.torch_calls import TorchArguments, arguments_of
 from coreml_gate.engines.python import place_among
+from coreml_gate.untyped import TorchObject
 
 _EXPORT_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _SCRIPT_FRAME: Final = re.compile(r"(?P<file>\S+)\((?P<line>\d+)\)")
@@ -121,7 +122,7 @@ class _Interpreter(torch.fx.Interpreter):
         outputs = tuple(sketch(item) for item in tensors_in(returned))
         return TorchRun(self._recorder.steps, outputs, self._recorder.calls)
 
-    def run_node(self, n: torch.fx.Node) -> Any:  # noqa: ANN401  # whatever the node gives
+    def run_node(self, n: torch.fx.Node) -> TorchObject:
         if n.op == "call_function" and _short(exported_name(n.target)) == self._recorder.watched:
             given, named = self.fetch_args_kwargs_from_env(n)
             schema = getattr(n.target, "_schema", None)
@@ -162,9 +163,9 @@ def _graph_arguments(program: ExportedProgram, inputs: Sequence[Tensor]) -> list
 
 def _run_script(script: torch.jit.ScriptModule, inputs: list[Tensor], recorder: _Recorder) -> TorchRun:
     """Interprets the graph that the converter itself works on, whose names its operations carry."""
-    graph: Any = _expand_and_optimize_ir(script)[0]
+    graph: TorchObject = _expand_and_optimize_ir(script)[0]
     owner, *given = graph.inputs()
-    values: dict[str, Any] = {owner.debugName(): script}
+    values: dict[str, TorchObject] = {owner.debugName(): script}
     values |= {item.debugName(): value for item, value in zip(given, inputs, strict=True)}
     for node in graph.nodes():
         _run_script_node(node, values, recorder)
@@ -173,7 +174,7 @@ def _run_script(script: torch.jit.ScriptModule, inputs: list[Tensor], recorder: 
     return TorchRun(recorder.steps, tuple(sketch(tensor) for tensor in found), recorder.calls)
 
 
-def _run_script_node(node: Any, values: dict[str, Any], recorder: _Recorder) -> None:  # noqa: ANN401  # untyped in torch
+def _run_script_node(node: TorchObject, values: dict[str, TorchObject], recorder: _Recorder) -> None:
     names = [item.debugName() for item in node.inputs()]
     reads = tuple(recorder.read(key) for name in names for key in _tensor_keys(name, values))
     arguments = [values[name] for name in names]
@@ -201,13 +202,13 @@ def _run_script_node(node: Any, values: dict[str, Any], recorder: _Recorder) -> 
         values[_LINK + outputs[0]] = tuple(dict.fromkeys(reads))
 
 
-def _tensor_keys(name: str, values: Mapping[str, Any]) -> tuple[str, ...]:
+def _tensor_keys(name: str, values: Mapping[str, TorchObject]) -> tuple[str, ...]:
     """A list stands for the values in it."""
     listed: tuple[str, ...] = values.get(_LINK + name, (name,))
     return listed
 
 
-def _call(node: Any, arguments: list[Any]) -> Any:  # noqa: ANN401  # untyped in torch
+def _call(node: TorchObject, arguments: list[TorchObject]) -> TorchObject:
     if list(node.blocks()):
         raise UntraceableError(f"the traced graph holds control flow (`{node.kind()}`).")
     schema = node.schema()
@@ -221,11 +222,11 @@ def _call(node: Any, arguments: list[Any]) -> Any:  # noqa: ANN401  # untyped in
     return operation(*positional, **named)
 
 
-def _constant(node: Any, _: list[Any]) -> Any:  # noqa: ANN401  # untyped in torch
+def _constant(node: TorchObject, _: list[TorchObject]) -> TorchObject:
     return node.output().toIValue()
 
 
-_PRIM: Final[Mapping[str, Callable[[Any, list[Any]], Any]]] = {
+_PRIM: Final[Mapping[str, Callable[[TorchObject, list[TorchObject]], TorchObject]]] = {
     "prim::Constant": _constant,
     "prim::GetAttr": lambda node, arguments: getattr(arguments[0], node.s("name")),
     "prim::ListConstruct": lambda _, arguments: list(arguments),

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import coremltools as ct
 from coremltools.models.compute_device import (
@@ -17,6 +16,7 @@ from coremltools.models.compute_plan import MLComputePlan
 
 from coreml_gate.errors import PackageError
 from coreml_gate.record import ComputeDevice, ComputeUnits, OffEngine, Placement
+from coreml_gate.untyped import CoreMlObject
 
 _DEVICES: dict[type, ComputeDevice] = {
     MLCPUComputeDevice: "CPU",
@@ -86,7 +86,7 @@ def list_plan(compiled: Path, units: ComputeUnits, default: str) -> tuple[Listed
     return tuple(_listed(plan, each) for each in operations)
 
 
-def _listed(plan: MLComputePlan, operation: Any) -> ListedOperation:  # noqa: ANN401 - coremltools' operation
+def _listed(plan: MLComputePlan, operation: CoreMlObject) -> ListedOperation:
     usage = plan.get_compute_device_usage_for_mlprogram_operation(operation)
     cost = plan.get_estimated_cost_for_mlprogram_operation(operation)
     return ListedOperation(
@@ -125,7 +125,7 @@ def _cost(operations: Sequence[Planned]) -> dict[ComputeDevice, float] | None:
     return totals or None
 
 
-def _operations(block: Any) -> Iterator[Any]:  # noqa: ANN401 - coremltools' MLModelStructureProgramBlock
+def _operations(block: CoreMlObject) -> Iterator[CoreMlObject]:
     for operation in block.operations:
         if not operation.operator_name.rpartition(".")[2].startswith(_CONSTANT):
             yield operation
@@ -133,7 +133,7 @@ def _operations(block: Any) -> Iterator[Any]:  # noqa: ANN401 - coremltools' MLM
             yield from _operations(inner)
 
 
-def _planned(plan: MLComputePlan, operation: Any) -> Planned:  # noqa: ANN401 - coremltools' operation
+def _planned(plan: MLComputePlan, operation: CoreMlObject) -> Planned:
     usage = plan.get_compute_device_usage_for_mlprogram_operation(operation)
     cost = plan.get_estimated_cost_for_mlprogram_operation(operation)
     outputs = operation.outputs

@@ -8,19 +8,20 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import coremltools as ct
 import numpy as np
 from coremltools.models import CompiledMLModel
 from coremltools.models.utils import compile_model
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.engines.engine import as_array
 from coreml_gate.errors import PackageError
 from coreml_gate.record import ComputeUnits, FeatureFacts
+from coreml_gate.untyped import CoreMlObject
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Array]
 NANOSECONDS: Final = 1e9
 """In a second."""
 
@@ -47,16 +48,16 @@ class CoreMlEngine:
     stateful: bool = False
     side: Literal["core-ml"] = "core-ml"
 
-    def run(self, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    def run(self, arrays: Arrays) -> dict[str, Array]:
         """One prediction; a stateful model starts from an empty state each time."""
         return self.answer(self.given(arrays), self.new_state())
 
-    def given(self, arrays: Arrays) -> dict[str, Any]:
+    def given(self, arrays: Arrays) -> dict[str, CoreMlObject]:
         """The inputs as coremltools takes them: images as such, everything else as arrays."""
         images = {feature.name: feature for feature in self.inputs if feature.kind == "image"}
         return {name: _image(array) if name in images else array for name, array in arrays.items()}
 
-    def new_state(self) -> Any:  # noqa: ANN401 - coremltools' MLState, or nothing
+    def new_state(self) -> CoreMlObject:
         """Zeroed states; ``None`` for a model without any."""
         return self.model.make_state() if self.stateful else None
 
@@ -72,7 +73,7 @@ class CoreMlEngine:
         """How long Core ML itself took to load the model, by its own clock."""
         return _seconds(self.model._proxy.get_load_duration_in_nano_seconds())  # noqa: SLF001 - hidden
 
-    def answer(self, given: Mapping[str, Any], state: object) -> dict[str, NDArray[Any]]:
+    def answer(self, given: Mapping[str, CoreMlObject], state: object) -> dict[str, Array]:
         """The outputs under the source's names; raises :class:`PackageError` when one is missing."""
         outputs = self.model.predict(dict(given), state)
         missing = [feature.name for feature in self.outputs if feature.name not in outputs]
@@ -107,14 +108,14 @@ def _seconds(nanoseconds: int | None) -> float:
     return float(nanoseconds) / NANOSECONDS
 
 
-def _image(array: NDArray[Any]) -> Any:  # noqa: ANN401 - a PIL image
+def _image(array: Array) -> CoreMlObject:
     from PIL import Image  # noqa: PLC0415 - only models with images need it
 
     floating = np.issubdtype(array.dtype, np.floating) and array.ndim == 2 and bool((array % 1).any())  # noqa: PLR2004 - a plane
     return Image.fromarray(array.astype(np.float32 if floating else np.uint8))
 
 
-def _array(value: object) -> NDArray[Any]:
+def _array(value: object) -> Array:
     """An output as an array; Core ML gives colour images with an opaque fourth channel."""
-    array: NDArray[Any] = as_array(value)
+    array: Array = as_array(value)
     return array[..., :3] if getattr(value, "mode", "") == "RGBA" else array

@@ -12,10 +12,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from coreml_gate.devices import devices
 from coreml_gate.errors import DeviceError
+from coreml_gate.untyped import Json
 
 Ask = Callable[[Sequence[str]], str]
 """Runs a command and gives what it prints; empty when it cannot."""
@@ -109,7 +110,7 @@ def _list(ask: Ask) -> tuple[Listed, ...]:
         return parse_devices(answer.read_text(encoding="utf-8"))
 
 
-def _is_phone(device: Mapping[str, Any]) -> bool:
+def _is_phone(device: Mapping[str, Json]) -> bool:
     """From Xcode 27 on the list holds simulators as well (``jsonVersion`` 5)."""
     hardware = device.get("hardwareProperties", {})
     physical = hardware.get("reality", "physical") == "physical"
@@ -117,7 +118,7 @@ def _is_phone(device: Mapping[str, Any]) -> bool:
     return known and physical and str(hardware.get("deviceType", "")).lower() in _KINDS
 
 
-def _listed(device: Mapping[str, Any]) -> Listed:
+def _listed(device: Mapping[str, Json]) -> Listed:
     hardware, properties = device["hardwareProperties"], device.get("deviceProperties", {})
     connection = device.get("connectionProperties", {})
     product = str(hardware["productType"])

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.config import ModelConfig
 from coreml_gate.engines.engine import Outputs, Sample, as_array
 from coreml_gate.engines.images import package_sample
@@ -40,14 +40,12 @@ class MilEngine:
         own = (as_array(outputs[feature.name]) for feature in self.model.interface.outputs)
         return dict(zip(self.output_names, own, strict=True))
 
-    def inputs(self, sample: Sample) -> dict[str, NDArray[Any]]:
+    def inputs(self, sample: Sample) -> dict[str, Array]:
         """The sample as ``predict`` takes it: arrays, and images with the channels last."""
         return package_inputs(sample, self.model.interface.inputs, self.config)
 
 
-def package_inputs(
-    sample: Sample, interface: Sequence[Feature], config: ModelConfig
-) -> dict[str, NDArray[Any]]:
+def package_inputs(sample: Sample, interface: Sequence[Feature], config: ModelConfig) -> dict[str, Array]:
     """A sample as a package with these inputs takes it: arrays, and images with the channels last.
 
     A package that the team converted may call its inputs otherwise than the source: where no name agrees,
@@ -81,12 +79,12 @@ def load_mil_engine(
     return MilEngine(mode, load(package, mode=mode), names, config)
 
 
-def _array(value: torch.Tensor, feature: Feature | None) -> NDArray[Any]:
-    array: NDArray[Any] = value.detach().numpy()
+def _array(value: torch.Tensor, feature: Feature | None) -> Array:
+    array: Array = value.detach().numpy()
     if feature is None or feature.kind != "image":
         return array.astype(_NARROWED.get(array.dtype, array.dtype), copy=False)
     if feature.color.startswith("GRAYSCALE"):
-        plane: NDArray[Any] = array[0, 0]
+        plane: Array = array[0, 0]
         return plane
-    pixels: NDArray[Any] = array[0].transpose(1, 2, 0)
+    pixels: Array = array[0].transpose(1, 2, 0)
     return np.flip(pixels, axis=-1) if feature.color == "BGR" else pixels

@@ -8,20 +8,21 @@ coremltools builds and launches its ModelRunner app on the device and hands mode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import coremltools as ct
 from coremltools.models.ml_program.experimental.async_wrapper import MLModelAsyncWrapper
 from coremltools.models.ml_program.experimental.remote_device import AppSigningCredentials, Device
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.engines.devicectl import OPENING_S, details_command
 from coreml_gate.engines.machine import ask_system
 from coreml_gate.engines.xcodebuild import overheard, reason_in
 from coreml_gate.errors import DeviceError
 from coreml_gate.record import ComputeUnits
+from coreml_gate.untyped import CoreMlObject
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Array]
 MILLISECOND: Final = 1e6
 """In nanoseconds, in which coremltools tells durations."""
 
@@ -56,8 +57,8 @@ class RemoteModel(Protocol):
 class Registry:
     """The calls that reach a device; a test puts a registry of its own in their place."""
 
-    devices: Callable[[], Sequence[Any]]
-    prepare: Callable[..., Awaitable[Any]]
+    devices: Callable[[], Sequence[CoreMlObject]]
+    prepare: Callable[..., Awaitable[CoreMlObject]]
     open: Callable[..., RemoteModel]
     wake: Callable[[str], object]
     """Opens the tunnel to a device by its UDID: coremltools takes only devices whose tunnel is open."""
@@ -101,7 +102,7 @@ class Answers:
     predict_ms: list[float] = field(default_factory=list)
 
 
-async def prepared(registry: Registry, udid: str, signing: Signing, folder: Path) -> Any:  # noqa: ANN401 - coremltools' Device
+async def prepared(registry: Registry, udid: str, signing: Signing, folder: Path) -> CoreMlObject:
     """The device with a running ModelRunner app, built in ``folder``.
 
     Raises :class:`DeviceError` when the device is gone, when the folder's path has a blank, which coremltools

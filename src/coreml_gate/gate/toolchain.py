@@ -5,7 +5,9 @@ import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
+
+from coreml_gate.untyped import Json
 
 PINNING_TABLES: Final = (
     ("build-system",),
@@ -58,11 +60,11 @@ def pins_differ(before: str | None, after: str | None) -> bool:
         return before != after
 
 
-def _pins(text: str) -> list[Any]:
+def _pins(text: str) -> list[Json]:
     return [_descend(tomllib.loads(text), keys) for keys in PINNING_TABLES]
 
 
-def _descend(table: Any, keys: tuple[str, ...]) -> Any:  # noqa: ANN401 - TOML holds anything
+def _descend(table: Json, keys: tuple[str, ...]) -> Json:
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
     return table

@@ -12,10 +12,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from coreml_gate.arrays import Array
 from coreml_gate.engines.engine import Outputs
 from coreml_gate.record import Comparison, ElementIndex, NonFinite, Side, TopOne
 
-Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Figures = dict[str, Any]

@@ -1,7 +1,7 @@
 """Memory and cost of a package, by the shapes of one run and by those of all other shapes that it takes."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
@@ -15,6 +15,7 @@ from coreml_gate.mil.outline import modules_of
 from coreml_gate.mil.package import Package
 from coreml_gate.record import CostFacts, MemoryFacts, ModuleCost, OverheadFacts, ShapeMemory
 from coreml_gate.runtime import Model
+from coreml_gate.untyped import MilValue
 
 TIMELINE_WIDTH: Final = 48
 MOST_NEAR_PEAK: Final = 8
@@ -26,7 +27,7 @@ MOST_BYTES: Final = 4e9
 
 
 def measured_footprint(
-    model: Model, inputs: Mapping[str, Any], written: Mapping[str, str] | None = None
+    model: Model, inputs: Mapping[str, MilValue], written: Mapping[str, str] | None = None
 ) -> tuple[MemoryFacts, CostFacts]:
     """Memory and cost for these inputs, and the peaks of the other shapes that the package takes.
 
@@ -117,7 +118,7 @@ def _case(model: Model, case: ShapeCase, own: MemoryFacts, cost: CostFacts, elem
     return ShapeMemory(shape=text, activation_bytes=found.bytes, peak_operation=found.operation)
 
 
-def _own_shapes(model: Model, inputs: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def _own_shapes(model: Model, inputs: Mapping[str, MilValue]) -> dict[str, tuple[int, ...]]:
     """The shapes of the inputs as the interface counts them: of an image height and width."""
     return {
         item.name: tuple(inputs[item.name].shape[: len(item.shape)]) if item.name in inputs else item.shape
@@ -125,5 +126,5 @@ def _own_shapes(model: Model, inputs: Mapping[str, Any]) -> dict[str, tuple[int,
     }
 
 
-def _state(model: Model) -> dict[str, Any] | None:
+def _state(model: Model) -> dict[str, MilValue] | None:
     return model.make_state() if model.interface.states else None

@@ -5,15 +5,15 @@ against a large constant and looks small.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from coreml_gate.arrays import Array
 from coreml_gate.record import OutputSensitivity
 
 
-def sensitivity(output: str, values: Sequence[npt.NDArray[Any]]) -> OutputSensitivity | None:
+def sensitivity(output: str, values: Sequence[Array]) -> OutputSensitivity | None:
     """RMS deviation from the mean sample, divided by the RMS of all values: 0 for a constant, at most 1.
 
     Mean square = square of the mean + variance, so the squared figure is the share of the output's energy

@@ -7,11 +7,11 @@ greatest. Peaks grow with the shape, so nothing in between can be worse.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.mil.ir import Feature, Interface
 
 MOST_CASES: Final = 16
@@ -60,7 +60,7 @@ def promised_shapes(interface: Interface) -> tuple[ShapeCase, ...]:
     return (*cases, _case(interface, middle)) if ranged else cases
 
 
-def zeros(interface: Interface, case: ShapeCase) -> dict[str, NDArray[Any]]:
+def zeros(interface: Interface, case: ShapeCase) -> dict[str, Array]:
     """The cheapest inputs of these shapes, as ``predict`` takes them; shapes do not depend on the numbers."""
     return {feature.name: _zeros(feature, case.shapes[feature.name]) for feature in interface.inputs}
 
@@ -101,7 +101,7 @@ def _case(interface: Interface, chosen: Mapping[str, Shape], *, unbounded: bool 
     return ShapeCase({item.name: chosen.get(item.name, item.shape) for item in interface.inputs}, unbounded)
 
 
-def _zeros(feature: Feature, shape: Shape) -> NDArray[Any]:
+def _zeros(feature: Feature, shape: Shape) -> Array:
     if feature.kind == "image":
         colors = () if feature.color.startswith("GRAYSCALE") else (_CHANNELS,)
         return np.zeros((*shape, *colors), np.float32)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from pydantic import NonNegativeFloat, NonNegativeInt
 
@@ -17,12 +17,13 @@ from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_predict import COMPILED
 from coreml_gate.measurements.foreign_errors import in_its_own_words
 from coreml_gate.record.base import Measured, Part
+from coreml_gate.untyped import CoreMlObject
 
 if TYPE_CHECKING:
     from coreml_gate.timing.rounds import Rounds
 
 BASE, HEAD, AGAIN = "base", "head", "again"
-Inputs = Mapping[str, Any]
+Inputs = Mapping[str, CoreMlObject]
 Made = TypeVar("Made")
 
 

@@ -1,19 +1,20 @@
 """The programs of the trial packages, written with coremltools' own builder."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import coremltools as ct
 import numpy as np
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremltools' documents write it
 from coremltools.converters.mil.mil import types
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.children.job import PackageAsked
 from coreml_gate.children.reference_data import ReferenceSample, reference_beside, write_reference_data
 from coreml_gate.frozen import changed
 from coreml_gate.measure.package import package_facts
 from coreml_gate.mil.package import read_package
+from coreml_gate.untyped import CoreMlObject
 
 SHAPE: Final = (1, 8, 16, 16)
 _TARGET: Final = ct.target.iOS17
@@ -37,15 +38,15 @@ def write_trial_packages(folder: Path) -> dict[str, PackageAsked]:
     }
 
 
-def _convolution(path: Path, weights: NDArray[Any]) -> None:
-    def body(x: Any) -> Any:  # noqa: ANN401 - a MIL value
+def _convolution(path: Path, weights: Array) -> None:
+    def body(x: CoreMlObject) -> CoreMlObject:
         return mb.relu(x=mb.conv(x=x, weight=weights), name="y")
 
     _save(_program(body, mb.TensorSpec(SHAPE)), path)
 
 
 def _counter(path: Path) -> None:
-    def body(x: Any, total: Any) -> Any:  # noqa: ANN401 - MIL values
+    def body(x: CoreMlObject, total: CoreMlObject) -> CoreMlObject:
         return mb.coreml_update_state(state=total, value=mb.add(x=mb.read_state(input=total), y=x), name="y")
 
     specs = (mb.TensorSpec(SHAPE, types.fp16), mb.StateTensorSpec(SHAPE, types.fp16))
@@ -63,24 +64,22 @@ def write_functions(folder: Path) -> None:
     ct.utils.save_multifunction(described, str(folder / "functions.mlpackage"))
 
 
-def _scaled(factor: float) -> Any:  # noqa: ANN401 - a MIL program
-    def body(x: Any) -> Any:  # noqa: ANN401 - a MIL value
+def _scaled(factor: float) -> CoreMlObject:
+    def body(x: CoreMlObject) -> CoreMlObject:
         return mb.mul(x=x, y=np.float32(factor), name="y")
 
     return _program(body, mb.TensorSpec(SHAPE), target=_NEWER)
 
 
-def _program(body: Any, *specs: Any, target: Any = _TARGET) -> Any:  # noqa: ANN401 - MIL
+def _program(body: CoreMlObject, *specs: CoreMlObject, target: CoreMlObject = _TARGET) -> CoreMlObject:
     return mb.program(input_specs=list(specs), opset_version=target)(body)
 
 
-def _save(program: Any, path: Path, target: Any = _TARGET) -> None:  # noqa: ANN401 - a MIL program
+def _save(program: CoreMlObject, path: Path, target: CoreMlObject = _TARGET) -> None:
     ct.convert(program, minimum_deployment_target=target, skip_model_load=True).save(str(path))
 
 
-def _described(
-    path: Path, sample: NDArray[Any], answer: NDArray[Any], function: str | None = None
-) -> PackageAsked:
+def _described(path: Path, sample: Array, answer: Array, function: str | None = None) -> PackageAsked:
     facts = package_facts(read_package(path), path.name)
     asked = changed(PackageAsked.of(facts, path.parent), function=function)
     one = ReferenceSample({facts.inputs[0].name: sample}, {facts.outputs[0].name: answer}, {})

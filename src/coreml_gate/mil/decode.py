@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ from coreml_gate.mil.ir import (
 )
 from coreml_gate.mil.weights import Weights
 from coreml_gate.mil.wiring import check_wiring
-
-Message = Any  # generated protobuf classes carry no types
+from coreml_gate.untyped import Message
 
 MOST_OPERATIONS = 250_000
 """Bounds the time and the memory of every look at a program; only an unrolled loop comes near it."""
@@ -194,7 +192,7 @@ def _constant(message: Message, weights: Weights) -> Constant:
 def _immediate(message: Message, dtype: DType, count: int) -> NDArray[np.generic]:
     """Small types travel as bytes, the others as lists; which do has changed between coremltools versions."""
     field = message.WhichOneof("value")
-    values: Any = getattr(message, field).values if field is not None else ()
+    values: Message = getattr(message, field).values if field is not None else ()
     if field == "bytes":
         data: NDArray[np.generic] = np.frombuffer(values, np.uint8)
         _check_count(data.size, dtype.stored_bytes(count), "bytes")

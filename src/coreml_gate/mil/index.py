@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.mil.dtypes import DTYPES
 from coreml_gate.mil.graph import is_constant
 from coreml_gate.mil.ir import (
@@ -106,7 +105,7 @@ class Index:
         arguments = operation.inputs.get(parameter, ())
         return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], str) else None
 
-    def constant(self, operation: Operation, parameter: str) -> NDArray[Any] | None:
+    def constant(self, operation: Operation, parameter: str) -> Array | None:
         """The value of a parameter that is constant and not compressed."""
         arguments = operation.inputs.get(parameter, ())
         if len(arguments) != 1:
@@ -115,7 +114,7 @@ class Index:
         held = self.constants.get(argument) if isinstance(argument, str) else argument
         return None if held is None else held.array
 
-    def numbers(self, operation: Operation, parameter: str) -> NDArray[Any] | None:
+    def numbers(self, operation: Operation, parameter: str) -> Array | None:
         """The value of a parameter that is constant, plain and holds numbers."""
         value = self.constant(operation, parameter)
         return value if value is not None and value.dtype.kind in "fiub" else None

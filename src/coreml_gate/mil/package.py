@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.decode import decode_program
@@ -13,6 +12,7 @@ from coreml_gate.mil.interface import decode_interfaces
 from coreml_gate.mil.ir import Function, Interface, Program
 from coreml_gate.mil.proto import parse_model
 from coreml_gate.mil.weights import Weights, is_file, lies_within
+from coreml_gate.untyped import Message
 
 # Specification version -> what Xcode and coremltools call the deployment target (coremltools'
 # AvailableTarget).
@@ -31,7 +31,7 @@ class Package:
     """One package as read; ``interfaces`` has a key per function, ``spec`` is the ``Model`` message."""
 
     path: Path
-    spec: Any
+    spec: Message
     program: Program
     interfaces: Mapping[str, Interface]
     default_function: str
@@ -122,14 +122,14 @@ def read_stages(path: Path) -> tuple[Package, ...]:
     return tuple(_package(path, spec_path, stage, stage.ByteSize()) for stage in _stages(spec))
 
 
-def _stages(spec: Any) -> tuple[Any, ...]:  # noqa: ANN401  # generated classes carry no types
+def _stages(spec: Message) -> tuple[Message, ...]:
     kind = spec.WhichOneof("Type")
     if kind == "pipeline":
         return tuple(spec.pipeline.models)
     return tuple(getattr(spec, kind).pipeline.models) if kind in _PIPELINES else (spec,)
 
 
-def _package(path: Path, spec_path: Path, spec: Any, program_bytes: int) -> Package:  # noqa: ANN401
+def _package(path: Path, spec_path: Path, spec: Message, program_bytes: int) -> Package:
     _check_kind(path, spec)
     weights = Weights(spec_path.parent)
     try:
@@ -194,7 +194,7 @@ def _read_bytes(path: Path) -> bytes:
         raise PackageError(f"{path}: cannot be read: {error}.", "check the file's permissions.") from error
 
 
-def _parse(path: Path, data: bytes) -> Any:  # noqa: ANN401  # generated classes carry no types
+def _parse(path: Path, data: bytes) -> Message:
     try:
         return parse_model(data)
     except ValueError as error:
@@ -205,7 +205,7 @@ def _parse(path: Path, data: bytes) -> Any:  # noqa: ANN401  # generated classes
         ) from error
 
 
-def _check_kind(path: Path, spec: Any) -> None:  # noqa: ANN401  # generated classes carry no types
+def _check_kind(path: Path, spec: Message) -> None:
     kind = spec.WhichOneof("Type")
     if kind != "mlProgram":
         hint = _CONVERT if kind not in {*_PIPELINES, "pipeline"} else _ONE_BY_ONE

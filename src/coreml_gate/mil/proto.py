@@ -12,14 +12,14 @@ import importlib
 import importlib.util
 import sys
 import types
-from typing import Any
 
 from coreml_gate.errors import PackageError
+from coreml_gate.untyped import Message
 
 _MODULE = "coremltools.proto.Model_pb2"
 
 
-def model_class() -> Any:  # noqa: ANN401  # generated classes carry no types
+def model_class() -> Message:
     """The ``Model`` message class: coremltools' own, whether or not coremltools itself is imported."""
     if "coremltools" in sys.modules:
         return importlib.import_module(_MODULE).Model
@@ -39,7 +39,7 @@ def model_class() -> Any:  # noqa: ANN401  # generated classes carry no types
         del sys.modules["coremltools"]
 
 
-def parse_model(data: bytes) -> Any:  # noqa: ANN401  # generated classes carry no types
+def parse_model(data: bytes) -> Message:
     """A ``Model`` message from its bytes.
 
     :raises ValueError: The bytes are no such message.

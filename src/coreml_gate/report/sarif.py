@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from coreml_gate import __version__
 from coreml_gate.checks import question_of
 from coreml_gate.foreign.escape import plain
 from coreml_gate.report.options import ReportOptions
+from coreml_gate.untyped import Json
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, Finding, Status, Verdict
 
 VERSION: Final = "2.1.0"
@@ -29,7 +30,7 @@ MAX_RESULTS: Final = 5_000
 """Results that code scanning keeps of a run, the gravest first (docs.github.com, SARIF upload limits)."""
 LEVELS: Final = {Status.FAIL: "error", Status.WARN: "warning", Status.UNSURE: "note"}
 
-Json = dict[str, Any]
+JsonObject = dict[str, Json]
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
@@ -65,7 +66,7 @@ def _of_the_models(verdict: Verdict) -> Iterator[tuple[str, Finding]]:
     return ((model.name, finding) for model in verdict.models for finding in model.findings)
 
 
-def _invocation(verdict: Verdict, left_out: int) -> Json:
+def _invocation(verdict: Verdict, left_out: int) -> JsonObject:
     """Whether the gate could do its work, and what no result says."""
     notices = [] if verdict.baseline.present else [f"no baseline: {verdict.baseline.origin}"]
     if left_out > 0:
@@ -77,7 +78,7 @@ def _invocation(verdict: Verdict, left_out: int) -> Json:
     }
 
 
-def _driver(checks: list[str]) -> Json:
+def _driver(checks: list[str]) -> JsonObject:
     return {
         "name": "coreml-gate",
         "version": __version__,
@@ -86,12 +87,12 @@ def _driver(checks: list[str]) -> Json:
     }
 
 
-def _rule(check: str) -> Json:
+def _rule(check: str) -> JsonObject:
     question = _message(question_of(check) or QUESTIONS_OF_THE_RUN.get(check, check))
     return {"id": plain(check), "name": plain(check), "shortDescription": question}
 
 
-def _result(model: str, finding: Finding, rule: int, verdict: Verdict, options: ReportOptions) -> Json:
+def _result(model: str, finding: Finding, rule: int, verdict: Verdict, options: ReportOptions) -> JsonObject:
     title = f"{model}: " if model else ""
     blocks = finding.status is Status.UNSURE and verdict.fail_on_unsure
     return {
@@ -115,16 +116,16 @@ def _hint(finding: Finding) -> str:
     return f"Hint: {finding.hint}" if finding.hint else ""
 
 
-def _message(text: str) -> Json:
+def _message(text: str) -> JsonObject:
     """Plain text in which nothing is a placeholder (3.11.5) or an embedded link (3.11.6)."""
     return {"text": plain(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")}
 
 
-def _location(model: str, finding: Finding, options: ReportOptions) -> Json:
+def _location(model: str, finding: Finding, options: ReportOptions) -> JsonObject:
     blamed = is_inside(finding.file)
     uri = finding.file if blamed else options.config_file
     line = (finding.line if blamed else None) or 1
-    place: Json = {
+    place: JsonObject = {
         "physicalLocation": {
             "artifactLocation": {"uri": quote(uri, safe="/"), "uriBaseId": "%SRCROOT%"},
             "region": {"startLine": line},
@@ -139,7 +140,7 @@ def is_inside(file: str) -> bool:
     return file != "" and file == plain(file) and not path.is_absolute() and ".." not in path.parts
 
 
-def _properties(model: str, finding: Finding) -> Json:
+def _properties(model: str, finding: Finding) -> JsonObject:
     figures = {"value": finding.value, "base": finding.base, "limit": finding.limit}
     known = {name: figure for name, figure in figures.items() if figure is not None}
     named = {"model": model, "subject": finding.subject, "status": finding.status.value}

@@ -1,11 +1,11 @@
 """Half precision: constants, indices and casts that do not survive it."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
 from coreml_gate.rules.rule import Match, ProgramPair, rule
@@ -49,7 +49,7 @@ def fp16_infinite_constant(program: Index) -> Iterator[Match]:
             )
 
 
-def _wide_summands(program: Index) -> Iterator[tuple[Operation, NDArray[Any]]]:
+def _wide_summands(program: Index) -> Iterator[tuple[Operation, Array]]:
     """Float32 operations with a constant operand whose result is cast to halves at once.
 
     coremltools keeps an operation in float32 when a constant of it overflows, and narrows its result.
@@ -123,7 +123,7 @@ def fp16_rounded_integers(twins: ProgramPair) -> Iterator[Match]:
         wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
         if wide is None or constant.array.dtype != np.float16 or wide.array.dtype != np.float32:
             continue
-        exact: NDArray[Any] = wide.array
+        exact: Array = wide.array
         whole = exact.size > 1 and float(np.abs(exact).max()) > _EXACT_INTEGERS
         if whole and exact.size == constant.array.size and bool((exact == np.round(exact)).all()):
             changed = int((exact.reshape(-1) != constant.array.reshape(-1).astype(np.float32)).sum())

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +13,10 @@ from coreml_gate.mil.ir import Constant, ListType, TensorType
 from coreml_gate.mil.weights import release
 from coreml_gate.runtime.precision import Mode, storage, widen
 from coreml_gate.runtime.registry import Bools, Gates, Ints, Number
+from coreml_gate.untyped import MilValue
 
 Known = Constant | Tensor
-Convert = Callable[[Any], Any]
+Convert = Callable[[MilValue], MilValue]
 
 
 def to_ints(value: Tensor) -> Ints:
@@ -29,7 +29,7 @@ def to_bools(value: Tensor) -> Bools:
     return tuple(bool(item) for item in value.reshape(-1).tolist())
 
 
-def _only(value: Tensor) -> Any:  # noqa: ANN401  # a Python number
+def _only(value: Tensor) -> MilValue:
     if value.numel() != 1:
         raise PackageError(f"a single number is wanted, not a tensor of the shape {tuple(value.shape)}.")
     return value.item()
@@ -48,7 +48,7 @@ def to_gates(value: Tensor) -> Gates:
 
 
 # What a value computed at run time needs before a body can take it; tensors need nothing.
-AT_RUN_TIME: dict[Any, Convert] = {
+AT_RUN_TIME: dict[MilValue, Convert] = {
     int: lambda value: _whole(_only(value)),
     float: lambda value: float(_only(value)),
     bool: lambda value: bool(_only(value)),
@@ -59,7 +59,7 @@ AT_RUN_TIME: dict[Any, Convert] = {
 }
 
 
-def known_argument(known: Known, kind: Any, mode: Mode, *, wide: bool) -> Any:  # noqa: ANN401  # any Python value
+def known_argument(known: Known, kind: object, mode: Mode, *, wide: bool) -> MilValue:
     """A constant in the form of ``kind``; ``wide`` asks for float32 where half precision is stored."""
     if kind is str:
         return _text(known)

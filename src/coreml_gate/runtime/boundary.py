@@ -1,7 +1,6 @@
 """The border that ``MLModel.predict`` has: numpy or images in and out, checked against the interface."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 from coreml_gate.errors import InputError, PackageError
 from coreml_gate.mil.ir import Feature, Interface
 from coreml_gate.runtime.arguments import from_numpy
+from coreml_gate.untyped import MilValue
 
 _NUMPY: dict[str, type[np.generic]] = {
     "fp16": np.float32,
@@ -22,7 +22,7 @@ _NUMPY: dict[str, type[np.generic]] = {
 _CHANNELS = 3
 
 
-def read_inputs(interface: Interface, given: Mapping[str, Any]) -> dict[str, Tensor]:
+def read_inputs(interface: Interface, given: Mapping[str, MilValue]) -> dict[str, Tensor]:
     """The caller's values as tensors by name, in the order of the interface.
 
     :raises InputError: One is missing, unknown, of another shape or no numbers.
@@ -35,7 +35,7 @@ def read_inputs(interface: Interface, given: Mapping[str, Any]) -> dict[str, Ten
     return {feature.name: _read(feature, given) for feature in interface.inputs}
 
 
-def _read(feature: Feature, given: Mapping[str, Any]) -> Tensor:
+def _read(feature: Feature, given: Mapping[str, MilValue]) -> Tensor:
     if feature.name not in given:
         return _default(feature)
     array = _numbers(feature, given[feature.name])
@@ -59,7 +59,7 @@ def _default(feature: Feature) -> Tensor:
     return torch.full(feature.shape, feature.default)
 
 
-def _numbers(feature: Feature, value: Any) -> NDArray[np.generic]:  # noqa: ANN401  # whatever the caller gave
+def _numbers(feature: Feature, value: MilValue) -> NDArray[np.generic]:
     array: NDArray[np.generic] = (
         value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
     )
@@ -85,12 +85,12 @@ def _pixels(feature: Feature, image: NDArray[np.generic]) -> NDArray[np.generic]
     return np.ascontiguousarray(channels.transpose(2, 0, 1)[None]).astype(np.float32)
 
 
-def write_outputs(interface: Interface, values: Mapping[str, Any]) -> dict[str, Any]:
+def write_outputs(interface: Interface, values: Mapping[str, MilValue]) -> dict[str, MilValue]:
     """What ``MLModel.predict`` gives: half precision widened, rank 0 as one element, images as PIL images."""
     return {feature.name: _write(feature, values[feature.name]) for feature in interface.outputs}
 
 
-def _write(feature: Feature, value: Any) -> Any:  # noqa: ANN401  # an array, an image, a label or its probabilities
+def _write(feature: Feature, value: MilValue) -> MilValue:
     if not isinstance(value, Tensor):
         return value
     if feature.kind == "image":
@@ -99,7 +99,7 @@ def _write(feature: Feature, value: Any) -> Any:  # noqa: ANN401  # an array, an
     return array.reshape(1) if array.ndim == 0 else array
 
 
-def _image(feature: Feature, array: NDArray[np.float32]) -> Any:  # noqa: ANN401  # Pillow is optional
+def _image(feature: Feature, array: NDArray[np.float32]) -> MilValue:
     try:
         from PIL import Image  # noqa: PLC0415  # only image outputs need it
     except ImportError as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -28,6 +28,7 @@ from coreml_gate.runtime.registry import (
     Rounding,
     Tensors,
 )
+from coreml_gate.untyped import MilValue
 
 TORCH_ERRORS: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
 """What torch and numpy raise where constants do not fit each other."""
@@ -57,7 +58,7 @@ class _Scope:
     """What a block knows while it is compiled: constants, the registers of computed values, their types."""
 
     known: dict[str, Known]
-    registers: list[Any] = field(default_factory=list)
+    registers: list[MilValue] = field(default_factory=list)
     slots: dict[str, int] = field(default_factory=dict)
     types: dict[str, ValueType] = field(default_factory=dict)
 
@@ -66,7 +67,7 @@ class _Scope:
         self.types[value.name] = value.type
         return self.slots[value.name]
 
-    def constant(self, content: Any) -> int:  # noqa: ANN401  # a tensor or plain Python
+    def constant(self, content: MilValue) -> int:
         self.registers.append(content)
         return len(self.registers) - 1
 
@@ -91,7 +92,7 @@ class _Compiler:
     def __init__(self, opset: int, mode: Mode) -> None:
         self._opset = opset
         self._mode = mode
-        self._tensors: dict[tuple[int, bool], Any] = {}
+        self._tensors: dict[tuple[int, bool], MilValue] = {}
         self._layers: dict[int, tuple[GruLoop, GruLayer] | None] = {}
 
     def plan(self, block: Block, captures: tuple[Value, ...], known: dict[str, Known]) -> ExecutionPlan:
@@ -149,7 +150,7 @@ class _Compiler:
             nested=bool(operation.blocks),
         )
 
-    def _bind(self, operation: Operation, scope: _Scope) -> tuple[_Bound, Callable[..., Any]]:
+    def _bind(self, operation: Operation, scope: _Scope) -> tuple[_Bound, Callable[..., MilValue]]:
         dtypes = tuple(_stored(value, self._mode) for value in operation.outputs)
         implementation = self._implementation(operation, dtypes, scope)
         wide = implementation.rounding is Rounding.ROUND and not implementation.native
@@ -196,7 +197,7 @@ class _Compiler:
         self,
         argument: Argument,
         name: str,
-        kind: Any,  # noqa: ANN401  # a type expression
+        kind: object,
         bound: _Bound,
         scope: _Scope,
         *,
@@ -216,7 +217,7 @@ class _Compiler:
     def _is_half(self, kind: ValueType) -> bool:
         return isinstance(kind, TensorType) and storage_of(kind, self._mode) is torch.float16
 
-    def _known(self, known: Known, kind: Any, *, wide: bool) -> Any:  # noqa: ANN401  # a tensor or plain Python
+    def _known(self, known: Known, kind: object, *, wide: bool) -> MilValue:
         if kind is not Tensor:
             return known_argument(known, kind, self._mode, wide=wide)
         key = (id(known), wide)
@@ -232,8 +233,8 @@ class _Compiler:
         return scope.slots[name]
 
     def _with_blocks(
-        self, operation: Operation, bound: _Bound, call: Callable[..., Any], scope: _Scope
-    ) -> Callable[..., Any]:
+        self, operation: Operation, bound: _Bound, call: Callable[..., MilValue], scope: _Scope
+    ) -> Callable[..., MilValue]:
         names = tuple(sorted(name for name in captured(operation) if name not in scope.known))
         own = len(bound.reads)
         for name in names:
@@ -244,7 +245,7 @@ class _Compiler:
         layer = self._layers[id(operation)]
         plans = tuple(self.plan(block, extra, dict(scope.known)) for block in operation.blocks)
 
-        def run(observe: Observe | None, *arguments: Any) -> Any:  # noqa: ANN401  # whatever the blocks compute
+        def run(observe: Observe | None, *arguments: MilValue) -> MilValue:
             blocks = tuple(_block_function(plan, arguments[own:], observe) for plan in plans)
             return call(*arguments[:own], *blocks)
 
@@ -286,7 +287,9 @@ def _gru_call(loop: GruLoop, layer: GruLayer, plain: Plain, places: Mapping[str,
     return GruCall(layer, plain, places[loop.sequence], lambda arguments: int(arguments[places[limit]]))
 
 
-def _block_function(plan: ExecutionPlan, captures: tuple[Any, ...], observe: Observe | None) -> BlockFunction:
+def _block_function(
+    plan: ExecutionPlan, captures: tuple[MilValue, ...], observe: Observe | None
+) -> BlockFunction:
     return lambda *inputs: plan.run((*inputs, *captures), observe)
 
 
@@ -325,7 +328,7 @@ def _on_engine(implementation: Implementation) -> Implementation:
         return replace(implementation, body=body)
     output = implementation.engine_output
 
-    def rounded(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+    def rounded(*arguments: MilValue) -> MilValue:
         results = body(*map(_engine_operand, arguments))
         single = isinstance(results, Tensor)
         kept = [_engine_value(result, output) for result in ((results,) if single else results)]
@@ -334,11 +337,11 @@ def _on_engine(implementation: Implementation) -> Implementation:
     return replace(implementation, body=rounded, native=False)
 
 
-def _engine_operand(argument: Any) -> Any:  # noqa: ANN401  # whatever the body takes
+def _engine_operand(argument: MilValue) -> MilValue:
     return flushed(argument) if isinstance(argument, Tensor) and argument.dtype is torch.float32 else argument
 
 
-def _engine_value(result: Any, output: Body | None) -> Any:  # noqa: ANN401  # whatever the body gives
+def _engine_value(result: MilValue, output: Body | None) -> MilValue:
     if not isinstance(result, Tensor) or not result.is_floating_point():
         return result
     return engine_half(result.float() if output is None else output(result.float()))
@@ -353,7 +356,7 @@ def _grouped(implementation: Implementation, bound: _Bound) -> Body:
     if not groups:
         return body
 
-    def call(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+    def call(*arguments: MilValue) -> MilValue:
         flat = list(arguments)
         for start, stop in groups:
             flat[start:stop] = [tuple(flat[start:stop])]
@@ -367,7 +370,7 @@ def _converted(body: Body, bound: _Bound) -> Body:
     if not converts:
         return body
 
-    def call(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+    def call(*arguments: MilValue) -> MilValue:
         flat = list(arguments)
         for index, convert in converts:
             flat[index] = convert(flat[index])
@@ -380,7 +383,7 @@ def _rounded(body: Body, dtypes: tuple[torch.dtype | None, ...]) -> Body:
     if len(dtypes) == 1:
         return _rounded_single(body, dtypes[0])
 
-    def call(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+    def call(*arguments: MilValue) -> MilValue:
         results = body(*arguments)
         return tuple(
             store(result, dtype) if dtype is not None and isinstance(result, Tensor) else result
@@ -391,7 +394,7 @@ def _rounded(body: Body, dtypes: tuple[torch.dtype | None, ...]) -> Body:
 
 
 def _rounded_single(body: Body, dtype: torch.dtype | None) -> Body:
-    def call(*arguments: Any) -> Any:  # noqa: ANN401  # whatever the body gives
+    def call(*arguments: MilValue) -> MilValue:
         result = body(*arguments)
         if type(result) is tuple:
             result = result[0]

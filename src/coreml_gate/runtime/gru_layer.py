@@ -11,16 +11,16 @@ from then on only where all bits are the same.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from coreml_gate.runtime.gru_loop import LONGEST
 from coreml_gate.runtime.plan import Observe
+from coreml_gate.untyped import MilValue
 
 _SEQUENCE_RANK = 3
-Plain = Callable[..., tuple[Any, ...]]
+Plain = Callable[..., tuple[MilValue, ...]]
 
 
 class GruLayer:
@@ -91,20 +91,20 @@ class GruCall:
         self._plain = plain
         self._sequence = sequence
         self._limit = limit
-        self._equal: dict[tuple[Any, ...], bool] = {}
+        self._equal: dict[tuple[MilValue, ...], bool] = {}
 
-    def __call__(self, observe: Observe | None, *arguments: Any) -> tuple[Any, ...]:  # noqa: ANN401  # tensors and what else a loop may capture
+    def __call__(self, observe: Observe | None, *arguments: MilValue) -> tuple[MilValue, ...]:
         """The counter and the states after the loop; the program itself runs where somebody watches."""
         if observe is None and self._serves(arguments):
             return self._fast(arguments)
         return self._plain(observe, *arguments)
 
-    def _fast(self, arguments: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+    def _fast(self, arguments: tuple[MilValue, ...]) -> tuple[Tensor, Tensor]:
         counter, states, sequence = arguments[0], arguments[1], arguments[self._sequence]
         steps = self._limit(arguments)
         return counter + steps, self._layer.run(sequence, states, steps)
 
-    def _serves(self, arguments: tuple[Any, ...]) -> bool:
+    def _serves(self, arguments: tuple[MilValue, ...]) -> bool:
         states, sequence, steps = arguments[1], arguments[self._sequence], self._limit(arguments)
         key = (
             states.shape,
@@ -118,7 +118,7 @@ class GruCall:
             self._equal[key] = _fits(sequence, states, steps) and self._tried(arguments)
         return self._equal[key]
 
-    def _tried(self, arguments: tuple[Any, ...]) -> bool:
+    def _tried(self, arguments: tuple[MilValue, ...]) -> bool:
         """Do the program and the layer give the same bits for drawn values?"""
         draw = torch.Generator().manual_seed(0)
         drawn = list(arguments)

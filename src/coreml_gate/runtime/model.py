@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from coreml_gate.runtime.compile import TORCH_ERRORS, compile_function, storage_
 from coreml_gate.runtime.ops.states import State
 from coreml_gate.runtime.plan import ExecutionPlan, Observe
 from coreml_gate.runtime.precision import Mode, check_mode, storage
+from coreml_gate.untyped import MilValue
 
 States = Mapping[str, NDArray[np.generic]]
 
@@ -59,8 +59,8 @@ class Model:
         }
 
     def predict(
-        self, inputs: Mapping[str, Any], state: States | None = None, observe: Observe | None = None
-    ) -> dict[str, Any]:
+        self, inputs: Mapping[str, MilValue], state: States | None = None, observe: Observe | None = None
+    ) -> dict[str, MilValue]:
         """Outputs by name as ``MLModel.predict`` gives them: half precision as float32, scalars as ``(1,)``.
 
         :param state: What ``make_state`` gave; its arrays are updated in place when the run is complete.
@@ -79,13 +79,15 @@ class Model:
                     np.copyto(state[name], cell.value.numpy(), casting="same_kind")
             return write_outputs(self.interface, dict(zip(self.function.block.outputs, values, strict=True)))
 
-    def shapes(self, inputs: Mapping[str, Any], state: States | None = None) -> dict[str, tuple[int, ...]]:
+    def shapes(
+        self, inputs: Mapping[str, MilValue], state: States | None = None
+    ) -> dict[str, tuple[int, ...]]:
         """The shape of every value in one run, the largest where a loop gives several."""
         seen: dict[str, tuple[int, ...]] = {
             name: tuple(value.shape) for name, value in read_inputs(self.interface, inputs).items()
         }
 
-        def observe(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+        def observe(operation: Operation, _: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
             carried = (block.inputs for block in operation.blocks)  # what a loop carries, it gives in the end
             for values in (operation.outputs, *carried):
                 for value, output in zip(values, outputs, strict=False):
@@ -96,11 +98,11 @@ class Model:
         self.predict(inputs, state, observe)
         return seen
 
-    def peak(self, inputs: Mapping[str, Any], state: States | None = None) -> Peak:
+    def peak(self, inputs: Mapping[str, MilValue], state: States | None = None) -> Peak:
         """Peak of live activation bytes for these inputs, in the package's own element types."""
         return peak(self.function, self.shapes(inputs, state))
 
-    def _run(self, arguments: list[Any], observe: Observe | None) -> tuple[Any, ...]:
+    def _run(self, arguments: list[MilValue], observe: Observe | None) -> tuple[MilValue, ...]:
         if self._checked or observe is not None:
             return self._plan.run(arguments, observe)
         values = self._plan.run(arguments, check_shapes)
@@ -115,7 +117,7 @@ class Model:
         dtype = storage_of(value.type, self.mode)
         return tensors[value.name] if dtype is None else tensors[value.name].to(dtype)
 
-    def _state_dtype(self, feature: Feature) -> np.dtype[Any]:
+    def _state_dtype(self, feature: Feature) -> np.dtype[MilValue]:
         half = feature.dtype == "fp16" and self.mode != "fp32"
         return np.dtype(np.float16 if half else np.float32)
 
@@ -128,7 +130,7 @@ class Model:
         return State(from_numpy(array).to(storage(feature.dtype, self.mode), copy=True))
 
 
-def _shape(value: Any) -> tuple[int, ...]:  # noqa: ANN401  # a tensor, a list, a label or probabilities
+def _shape(value: MilValue) -> tuple[int, ...]:
     if isinstance(value, Tensor):
         return tuple(value.shape)
     return (len(value),) if isinstance(value, list) else ()
@@ -174,7 +176,7 @@ def _same_shape(feature: Feature, value: Value) -> bool:
     return fits(feature.shape, declared)
 
 
-def check_shapes(operation: Operation, _: Mapping[str, Any], outputs: tuple[Any, ...]) -> None:
+def check_shapes(operation: Operation, _: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
     """Does each output have the shape that the program declares? Asked in a model's first run only.
 
     :raises PackageError: It does not.

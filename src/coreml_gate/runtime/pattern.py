@@ -1,11 +1,11 @@
 """Reading a block backwards, to tell whether its operations have a form that the runtime knows."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from coreml_gate.mil.index import constants_in, producers_in
 from coreml_gate.mil.ir import Argument, Block, Constant, Operation, TensorType
 from coreml_gate.runtime.arguments import Known
+from coreml_gate.untyped import MilValue
 
 
 class OtherFormError(Exception):
@@ -37,14 +37,14 @@ class Wiring:
         made = self.makers.get(name) if isinstance(name, str) else None
         return name if made is None or made.type != "cast" else self.behind_casts(argument(made, "x"))
 
-    def values(self, name: Argument) -> list[Any]:
+    def values(self, name: Argument) -> list[MilValue]:
         """The elements of a constant."""
         known = self.known.get(name) if isinstance(name, str) else name
         if not isinstance(known, Constant):
             raise OtherFormError
         return list(known.array.reshape(-1).tolist())
 
-    def demand_values(self, operation: Operation, wanted: Mapping[str, list[Any]]) -> None:
+    def demand_values(self, operation: Operation, wanted: Mapping[str, list[MilValue]]) -> None:
         """All parameters have these elements; coremltools leaves none of them to its default."""
         for parameter, values in wanted.items():
             demand(self.values(argument(operation, parameter)) == values)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from coreml_gate.mil.package import read_stages
 from coreml_gate.runtime.model import Model, States, load
 from coreml_gate.runtime.precision import Mode
+from coreml_gate.untyped import MilValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class Pipeline:
         """Zeroed states of all stages by name."""
         return {name: array for stage in self.stages for name, array in stage.make_state().items()}
 
-    def predict(self, inputs: Mapping[str, Any], state: States | None = None) -> dict[str, Any]:
+    def predict(self, inputs: Mapping[str, MilValue], state: States | None = None) -> dict[str, MilValue]:
         """The last output of each name, as ``MLModel.predict`` gives it.
 
         :raises InputError: As ``Model.predict``, for the first stage that an input or a state does not fit.
         :raises PackageError: As ``Model.predict``.
         """
         known = dict(inputs)
-        outputs: dict[str, Any] = {}
+        outputs: dict[str, MilValue] = {}
         for stage in self.stages:
             wanted = {feature.name for feature in stage.interface.inputs}
             outputs |= stage.predict({name: known[name] for name in known if name in wanted}, state)

@@ -7,12 +7,12 @@ extra inputs.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Operation
+from coreml_gate.untyped import MilValue
 
-Observe = Callable[[Operation, Mapping[str, Any], tuple[Any, ...]], None]
+Observe = Callable[[Operation, Mapping[str, MilValue], tuple[MilValue, ...]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Step:
     """One operation made ready: ``call`` takes the values of ``reads`` (after the observer if ``nested``)."""
 
     operation: Operation
-    call: Callable[..., Any]
+    call: Callable[..., MilValue]
     reads: tuple[int, ...]
     names: tuple[str, ...]
     writes: tuple[int, ...]
@@ -35,13 +35,13 @@ class ExecutionPlan:
     ``unwatched`` gives the same bits by fewer steps, for runs without an observer.
     """
 
-    registers: list[Any]
+    registers: list[MilValue]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     steps: tuple[Step, ...]
     unwatched: "ExecutionPlan | None" = None
 
-    def run(self, inputs: Sequence[Any], observe: Observe | None = None) -> tuple[Any, ...]:
+    def run(self, inputs: Sequence[MilValue], observe: Observe | None = None) -> tuple[MilValue, ...]:
         """The outputs for these inputs; each value is let go at its last use.
 
         :raises PackageError: An operation failed; the message names it.
@@ -72,13 +72,13 @@ class ExecutionPlan:
         return tuple(registers[slot] for slot in self.outputs)
 
 
-def _call(step: Step, registers: list[Any], observe: Observe | None) -> Any:  # noqa: ANN401  # whatever it computes
+def _call(step: Step, registers: list[MilValue], observe: Observe | None) -> MilValue:
     arguments = [registers[slot] for slot in step.reads]
     return step.call(observe, *arguments) if step.nested else step.call(*arguments)
 
 
-def _report(step: Step, registers: list[Any], observe: Observe) -> None:
-    inputs: dict[str, Any] = {}
+def _report(step: Step, registers: list[MilValue], observe: Observe) -> None:
+    inputs: dict[str, MilValue] = {}
     for name, slot in zip(step.names, step.reads, strict=True):
         inputs[name] = (*inputs[name], registers[slot]) if name in inputs else (registers[slot],)
     single = {name: values[0] if len(values) == 1 else values for name, values in inputs.items()}

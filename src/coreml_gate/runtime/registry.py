@@ -7,17 +7,19 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NewType, TypeVar
+from typing import NewType, TypeVar
 
 from torch import Tensor
+
+from coreml_gate.untyped import MilValue
 
 Ints = tuple[int, ...]
 Bools = tuple[bool, ...]
 Tensors = tuple[Tensor, ...]
 Gates = NewType("Gates", Tensor)  # an LSTM's four, in torch's order: input, forget, cell, output
 Number = int | float  # a scalar in its own type: an integer stays one
-Body = Callable[..., Any]
-BlockFunction = Callable[..., tuple[Any, ...]]
+Body = Callable[..., MilValue]
+BlockFunction = Callable[..., tuple[MilValue, ...]]
 _F = TypeVar("_F", bound=Body)
 _SUFFIX = re.compile(r"(?P<type>\w+?)(?:_ios(?P<version>\d+))?")
 REQUIRED = inspect.Parameter.empty
@@ -41,8 +43,8 @@ class Parameter:
     """
 
     name: str
-    kind: Any
-    default: Any
+    kind: object
+    default: MilValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _parameters(body: Body) -> tuple[Parameter, ...]:
     )
 
 
-def _kind(hint: Any) -> Any:  # noqa: ANN401  # a type expression
+def _kind(hint: object) -> object:
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         kinds = tuple(item for item in typing.get_args(hint) if item is not types.NoneType)
         return kinds[0] if len(kinds) == 1 else Number

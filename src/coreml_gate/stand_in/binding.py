@@ -6,10 +6,12 @@ Every parameter is positional, none has a default, and an argument of another ty
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import UnionType
-from typing import Any, Final, TypeVar, cast
+from typing import Final, TypeVar, cast
+
+from coreml_gate.untyped import CoreMlObject
 
 Taken = type | UnionType
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., CoreMlObject])
 ANY: Final = object
 """pybind11's ``object``: whatever Python has."""
 
@@ -19,7 +21,7 @@ def bound(*types: Taken, static: bool = False) -> Callable[[Function], Function]
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
-        def strict(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - what ``function`` takes and gives
+        def strict(*given: CoreMlObject, **named: CoreMlObject) -> CoreMlObject:
             check(function.__name__, types, given if static else given[1:], named)
             return function(*given)
 

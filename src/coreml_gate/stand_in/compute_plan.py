@@ -6,7 +6,7 @@ Constants and what the script leaves open are nil. Costs are equal shares of all
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from coreml_gate.mil.ir import Operation
 from coreml_gate.mil.package import Package
@@ -15,6 +15,7 @@ from coreml_gate.record import ComputeDevice
 from coreml_gate.stand_in.binding import ANY, bound
 from coreml_gate.stand_in.model_structure import OperationProxy, of_coremltools, structure_of
 from coreml_gate.stand_in.script import Script
+from coreml_gate.untyped import CoreMlObject
 
 
 class CPUDeviceProxy:
@@ -34,7 +35,7 @@ class NeuralEngineDeviceProxy:
         return 16
 
 
-def device(name: ComputeDevice) -> Any:  # noqa: ANN401 - coremltools' MLComputeDevice
+def device(name: ComputeDevice) -> CoreMlObject:
     """A device of coremltools' own class."""
     compute_device = importlib.import_module("coremltools.models.compute_device")
     if name == "CPU":
@@ -59,29 +60,29 @@ class ComputePlanProxy:
         self._plan: _Plan | None = None
 
     @property
-    def model_structure(self) -> Any:  # noqa: ANN401 - coremltools' MLModelStructure
+    def model_structure(self) -> CoreMlObject:
         """What the plan speaks of."""
         return None if self._plan is None else self._plan.structure
 
     @bound(ANY)
-    def get_compute_device_usage_for_mlprogram_operation(self, operation: Any, /) -> Any:  # noqa: ANN401
+    def get_compute_device_usage_for_mlprogram_operation(self, operation: CoreMlObject, /) -> CoreMlObject:
         """Preferred and supported devices; nil for an operation that the plan does not have."""
         known = self._known(operation)
         return None if self._plan is None or known is None else self._plan.usage(known)
 
     @bound(ANY)
-    def get_compute_device_usage_for_neuralnetwork_layer(self, _layer: Any, /) -> Any:  # noqa: ANN401
+    def get_compute_device_usage_for_neuralnetwork_layer(self, _layer: CoreMlObject, /) -> CoreMlObject:
         """Nil: there is no neural network."""
         return None
 
     @bound(ANY)
-    def get_estimated_cost_for_mlprogram_operation(self, operation: Any, /) -> Any:  # noqa: ANN401
+    def get_estimated_cost_for_mlprogram_operation(self, operation: CoreMlObject, /) -> CoreMlObject:
         """A share of the whole; nil where the script gives no costs."""
         known = self._known(operation)
         costs = self._plan is not None and known is not None and self._plan.script.costs
         return of_coremltools().MLComputePlanCost(self._plan.share) if costs and self._plan else None
 
-    def _known(self, operation: Any) -> Operation | None:  # noqa: ANN401 - coremltools' operation
+    def _known(self, operation: CoreMlObject) -> Operation | None:
         proxy = operation.__proxy__
         if not isinstance(proxy, OperationProxy):
             raise RuntimeError("Unable to cast Python instance to C++ type")  # noqa: TRY004 - as there
@@ -90,7 +91,7 @@ class ComputePlanProxy:
 
 @dataclass(frozen=True)
 class _Plan:
-    structure: Any
+    structure: CoreMlObject
     script: Script
     devices: tuple[ComputeDevice, ...]
     operations: Mapping[int, Operation]
@@ -101,7 +102,7 @@ class _Plan:
     def share(self) -> float:
         return 1.0 / len(self.operations)
 
-    def usage(self, operation: Operation) -> Any:  # noqa: ANN401 - coremltools' own
+    def usage(self, operation: Operation) -> CoreMlObject:
         """The Neural Engine where nothing rules it out, else the graphics processor, else the processor."""
         off = operation.name in self.off_engine
         supported = [each for each in self.devices if not (off and each == "NE")]

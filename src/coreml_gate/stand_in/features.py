@@ -5,20 +5,21 @@ coremlpython/ of apple/coremltools 9.0. Core ML's own sentences have their publi
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from coreml_gate.arrays import Array
 from coreml_gate.mil.ir import Feature
 from coreml_gate.stand_in.ns_error import core_ml_error
+from coreml_gate.untyped import CoreMlObject
 
 _ARRAYS: Final = (np.dtype(np.int32), np.dtype(np.float32), np.dtype(np.float64))
 """int8 is refused: the module that reads arrays was built without the switch for macOS 26."""
 _IMAGES: Final = ("RGB", "RGBA", "L", "F")
 
 
-def read_features(given: Mapping[Any, Any]) -> dict[str, Any]:
+def read_features(given: Mapping[CoreMlObject, CoreMlObject]) -> dict[str, CoreMlObject]:
     """The caller's dictionary as features; a list or a tuple is dropped, as the native half does.
 
     :raises RuntimeError: A key is no text, or a value cannot become a feature.
@@ -26,7 +27,7 @@ def read_features(given: Mapping[Any, Any]) -> dict[str, Any]:
     return {_key(key): _value(value) for key, value in given.items() if not isinstance(value, list | tuple)}
 
 
-def check_features(given: Mapping[str, Any], wanted: tuple[Feature, ...]) -> None:
+def check_features(given: Mapping[str, CoreMlObject], wanted: tuple[Feature, ...]) -> None:
     """What Core ML itself refuses before it computes.
 
     :raises RuntimeError: A feature is missing, of another kind, or of another shape.
@@ -38,14 +39,14 @@ def check_features(given: Mapping[str, Any], wanted: tuple[Feature, ...]) -> Non
             raise core_ml_error(f"Feature {feature.name} is required but not specified.", code=1)
 
 
-def given_back(value: object) -> Any:  # noqa: ANN401 - what Python sees of a feature
+def given_back(value: object) -> CoreMlObject:
     """An output as Python sees it; an array of int8 is a null object, which no dictionary takes (9.0)."""
     if isinstance(value, np.ndarray) and value.dtype == np.int8:
         raise SystemError("null argument to internal routine")
     return value
 
 
-def read_array(value: object) -> NDArray[Any] | None:
+def read_array(value: object) -> Array | None:
     """An array that Core ML can share memory with, or ``None``: numbers of three types, one axis or more."""
     array = np.asarray(value)
     shares = array.dtype in _ARRAYS and array.dtype.isnative and array.ndim > 0 and array.flags.writeable
@@ -74,7 +75,7 @@ def _value(value: object) -> object:
     raise RuntimeError("value type not convertible")
 
 
-def _has_buffer(value: Any) -> bool:  # noqa: ANN401 - whatever the caller gave
+def _has_buffer(value: CoreMlObject) -> bool:
     try:
         memoryview(value)
     except TypeError:
@@ -86,13 +87,13 @@ def _is_image(value: object) -> bool:
     return hasattr(value, "tobytes") and hasattr(value, "mode") and hasattr(value, "width")
 
 
-def _image(image: Any) -> Any:  # noqa: ANN401 - a PIL image
+def _image(image: CoreMlObject) -> CoreMlObject:
     if image.mode not in _IMAGES:
         raise RuntimeError(f"Unsupported image type {image.mode}. Supported types are: RGB, RGBA, L.")
     return image
 
 
-def _check(feature: Feature, value: Any) -> None:  # noqa: ANN401 - a feature
+def _check(feature: Feature, value: CoreMlObject) -> None:
     if feature.kind == "image" and not _is_image(value):
         # alibaba/MNN#2207
         raise core_ml_error(
@@ -108,7 +109,7 @@ _TYPES: Final[Mapping[type, int]] = {int: 1, float: 2, str: 3, dict: 6}
 """Raw values of ``MLFeatureType``; 5 is an array."""
 
 
-def _check_array(feature: Feature, value: Any) -> None:  # noqa: ANN401 - a feature
+def _check_array(feature: Feature, value: CoreMlObject) -> None:
     if not isinstance(value, np.ndarray):
         # apple/coremltools#301
         raise core_ml_error("MultiArrayConstraint only allows MultiArrays", code=1)

@@ -11,12 +11,13 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 from coreml_gate.errors import UsageError
 from coreml_gate.runtime import Mode
 from coreml_gate.runtime.precision import check_mode
 from coreml_gate.stand_in.native import Watch, native_module
+from coreml_gate.untyped import CoreMlObject
 
 NAME = "coreml-gate stand-in"
 """What ran the predictions, for a log or a Record: never Core ML."""
@@ -25,7 +26,7 @@ _MODULE = "coremltools.libcoremlpython"
 _FIRST_MACOS = (26, 0)  # the first that loads specification version 10, the newest that we read
 _ABSENT: Final = object()
 _log = logging.getLogger("coreml_gate.stand_in")
-_replaced: dict[str, tuple[Any, Any]] = {}
+_replaced: dict[str, tuple[CoreMlObject, CoreMlObject]] = {}
 
 
 def install(mode: Mode = "fp16", watch: Watch | None = None, *, force: bool = False) -> bool:
@@ -84,7 +85,7 @@ def is_installed() -> bool:
     return bool(_replaced)
 
 
-def _classes(native: ModuleType) -> Iterator[tuple[str, Any]]:
+def _classes(native: ModuleType) -> Iterator[tuple[str, CoreMlObject]]:
     return ((name, value) for name, value in vars(native).items() if isinstance(value, type))
 
 
@@ -96,7 +97,7 @@ def _refuse_other_native_module() -> None:
         )
 
 
-def _exchange(pairs: Mapping[str, tuple[Any, Any]]) -> None:
+def _exchange(pairs: Mapping[str, tuple[CoreMlObject, CoreMlObject]]) -> None:
     """In every loaded module of coremltools, the second value of each pair in the place of the first."""
     for module in _loaded():
         for name, (old, new) in pairs.items():

@@ -4,13 +4,13 @@ Functions come in no promised order, constants are operations, and an operation 
 """
 
 import importlib
-from typing import Any
 
 from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, Value
 from coreml_gate.mil.package import Package
+from coreml_gate.untyped import CoreMlObject
 
 
-def of_coremltools() -> Any:  # noqa: ANN401 - a module without types
+def of_coremltools() -> CoreMlObject:
     """The classes of a plan that coremltools has, which it imports after its native half."""
     return importlib.import_module("coremltools.models.compute_plan")
 
@@ -26,7 +26,7 @@ class LayerProxy:
     """The native layer of a neural network; our runtime has none."""
 
 
-def structure_of(package: Package) -> Any:  # noqa: ANN401 - coremltools' MLModelStructure
+def structure_of(package: Package) -> CoreMlObject:
     """The structure of an ML Program."""
     functions = dict(reversed(list(package.program.functions.items())))
     program = of_coremltools().MLModelStructureProgram(
@@ -35,12 +35,12 @@ def structure_of(package: Package) -> Any:  # noqa: ANN401 - coremltools' MLMode
     return of_coremltools().MLModelStructure(None, program, None)
 
 
-def _function(function: Function) -> Any:  # noqa: ANN401 - coremltools' own
+def _function(function: Function) -> CoreMlObject:
     inputs = [_named(value) for value in function.inputs]
     return of_coremltools().MLModelStructureProgramFunction(inputs, _block(function.block, function.opset))
 
 
-def _block(block: Block, opset: int) -> Any:  # noqa: ANN401 - coremltools' own
+def _block(block: Block, opset: int) -> CoreMlObject:
     return of_coremltools().MLModelStructureProgramBlock(
         [_named(value) for value in block.inputs],
         [_operation(each, opset) for each in block.operations],
@@ -48,7 +48,7 @@ def _block(block: Block, opset: int) -> Any:  # noqa: ANN401 - coremltools' own
     )
 
 
-def _operation(operation: Operation, opset: int) -> Any:  # noqa: ANN401 - coremltools' own
+def _operation(operation: Operation, opset: int) -> CoreMlObject:
     name = operation.type if operation.type == "const" else f"ios{opset}.{operation.type}"
     return of_coremltools().MLModelStructureProgramOperation(
         {parameter: _argument(given) for parameter, given in operation.inputs.items()},
@@ -59,11 +59,11 @@ def _operation(operation: Operation, opset: int) -> Any:  # noqa: ANN401 - corem
     )
 
 
-def _argument(given: tuple[Argument, ...]) -> Any:  # noqa: ANN401 - coremltools' own
+def _argument(given: tuple[Argument, ...]) -> CoreMlObject:
     return of_coremltools().MLModelStructureProgramArgument([_binding(each) for each in given])
 
 
-def _binding(argument: Argument) -> Any:  # noqa: ANN401 - coremltools' own
+def _binding(argument: Argument) -> CoreMlObject:
     if isinstance(argument, Constant):
         return of_coremltools().MLModelStructureProgramBinding(
             None, of_coremltools().MLModelStructureProgramValue()
@@ -71,7 +71,7 @@ def _binding(argument: Argument) -> Any:  # noqa: ANN401 - coremltools' own
     return of_coremltools().MLModelStructureProgramBinding(argument, None)
 
 
-def _named(value: Value) -> Any:  # noqa: ANN401 - coremltools' own
+def _named(value: Value) -> CoreMlObject:
     return of_coremltools().MLModelStructureProgramNamedValueType(
         value.name, of_coremltools().MLModelStructureProgramValueType()
     )

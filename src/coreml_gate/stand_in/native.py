@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from coreml_gate.stand_in.compiled import compile_to_temporary, is_compiled, not
 from coreml_gate.stand_in.model_structure import LayerProxy, OperationProxy, structure_of
 from coreml_gate.stand_in.ns_error import FAILED_PREDICTION, core_ml_error, only_from
 from coreml_gate.stand_in.script import Script, read_script
+from coreml_gate.untyped import CoreMlObject
 
 Watch = Callable[[tuple[Model, ...]], None]
 States = dict[str, NDArray[np.generic]]
@@ -112,7 +113,9 @@ class ModelProxy:
         return compiled
 
     @bound(dict, StateBuffers | None)
-    def predict(self, inputs: dict[str, Any], state: StateBuffers | None, /) -> dict[str, Any]:
+    def predict(
+        self, inputs: dict[str, CoreMlObject], state: StateBuffers | None, /
+    ) -> dict[str, CoreMlObject]:
         """Outputs by name, in no promised order."""
         given = features.read_features(inputs)
         if state is not None and self._script.macos < _MACOS_15:
@@ -120,11 +123,13 @@ class ModelProxy:
         return self._predict(given, state)
 
     @bound(list)
-    def batchPredict(self, batch: list[Any], /) -> list[dict[str, Any]]:  # noqa: N802  # coremltools' name
+    def batchPredict(self, batch: list[CoreMlObject], /) -> list[dict[str, CoreMlObject]]:  # noqa: N802  # coremltools' name
         """Outputs by name for each set of inputs."""
         return [self._predict(features.read_features(inputs), None) for inputs in batch]
 
-    def _predict(self, given: Mapping[str, Any], state: StateBuffers | None) -> dict[str, Any]:
+    def _predict(
+        self, given: Mapping[str, CoreMlObject], state: StateBuffers | None
+    ) -> dict[str, CoreMlObject]:
         if self.watch is not None:
             self.watch(self.pipeline.stages)
         start = time.perf_counter_ns()
@@ -177,7 +182,7 @@ class ModelProxy:
 
     @staticmethod
     @bound(str, static=True)
-    def create_model_asset_from_path(path: str, /) -> Any:  # noqa: ANN401  # coremltools' class
+    def create_model_asset_from_path(path: str, /) -> CoreMlObject:
         """A model asset that a ``CompiledMLModel`` can be made from."""
         from coremltools.models.model import MLModelAsset  # noqa: PLC0415  # coremltools loads this module first
 
@@ -189,7 +194,7 @@ class ModelProxy:
 
     @staticmethod
     @bound(bytes, dict, static=True)
-    def create_model_asset_from_memory(_spec: bytes, _blobs: dict[str, bytes], /) -> Any:  # noqa: ANN401
+    def create_model_asset_from_memory(_spec: bytes, _blobs: dict[str, bytes], /) -> CoreMlObject:
         """Refused: only Core ML reads a model without a file."""
         raise core_ml_error(
             "a model asset in memory: coreml-gate's stand-in reads files only; save the package and load it "
@@ -198,7 +203,7 @@ class ModelProxy:
 
     @staticmethod
     @bound(str, static=True)
-    def get_model_structure(path: str, /) -> Any:  # noqa: ANN401  # coremltools' class
+    def get_model_structure(path: str, /) -> CoreMlObject:
         """The structure of a compiled model."""
         _plan_is_there("MLModelStructure")
         with _core_ml_errors():
@@ -206,7 +211,7 @@ class ModelProxy:
 
     @staticmethod
     @bound(str, str, static=True)
-    def get_compute_plan(path: str, units: str, /) -> Any:  # noqa: ANN401  # coremltools' class
+    def get_compute_plan(path: str, units: str, /) -> CoreMlObject:
         """A made-up plan of a compiled model's default function; a package ends the process, as there."""
         from coremltools.models.compute_plan import MLComputePlan  # noqa: PLC0415
 
@@ -221,13 +226,13 @@ class ModelProxy:
 
     @staticmethod
     @bound(static=True)
-    def get_available_compute_devices() -> list[Any]:
+    def get_available_compute_devices() -> list[CoreMlObject]:
         """The devices that the script says this Mac has."""
         return [compute_plan.device(each) for each in read_script().devices]
 
     @staticmethod
     @bound(static=True)
-    def get_all_compute_devices() -> list[Any]:
+    def get_all_compute_devices() -> list[CoreMlObject]:
         """The same: what other frameworks could use besides is not known here."""
         return [compute_plan.device(each) for each in read_script().devices]
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from coreml_gate.errors import EventError
 from coreml_gate.github.without_install import RunStamp
+from coreml_gate.untyped import Json
 
 MAX_PAYLOAD_BYTES: Final = 25 * 10**6
 """GitHub cuts webhook payloads at 25 MB (docs.github.com, webhook events and payloads)."""
@@ -29,7 +30,6 @@ _FITTING: Final = (
     "judges what other jobs measured, "
     "and `baseline` stores a push or a schedule."
 )
-Json = Any
 
 
 class Mode(StrEnum):
@@ -235,7 +235,7 @@ def _event(name: str, payload: Json, environment: Mapping[str, str], mode: Mode)
     server = environment.get("GITHUB_SERVER_URL", "https://github.com")
     workflow = environment.get("GITHUB_WORKFLOW_REF", "").removeprefix(f"{repository}/").partition("@")[0]
     own_run = (environment.get("GITHUB_RUN_ID", "0"), environment.get("GITHUB_RUN_ATTEMPT", "1"))
-    common: dict[str, Any] = {
+    common: dict[str, Json] = {
         "name": name,
         "mode": mode,
         "repository": repository,
@@ -249,7 +249,7 @@ def _event(name: str, payload: Json, environment: Mapping[str, str], mode: Mode)
     return Event(**common, **facts, stamp=RunStamp(facts["head_sha"], int(run), int(attempt)))
 
 
-def _facts(name: str, payload: Json, environment: Mapping[str, str]) -> dict[str, Any]:
+def _facts(name: str, payload: Json, environment: Mapping[str, str]) -> dict[str, Json]:
     match name:
         case "pull_request":
             return _of_pull_request(payload["pull_request"])
@@ -262,7 +262,7 @@ def _facts(name: str, payload: Json, environment: Mapping[str, str]) -> dict[str
             return _of_commit(payload.get("after") or environment["GITHUB_SHA"], branch)
 
 
-def _of_pull_request(pull: Json) -> dict[str, Any]:
+def _of_pull_request(pull: Json) -> dict[str, Json]:
     head_repository = pull["head"]["repo"]
     return {
         "head_sha": _commit(pull["head"]["sha"]),
@@ -273,7 +273,7 @@ def _of_pull_request(pull: Json) -> dict[str, Any]:
     }
 
 
-def _of_workflow_run(payload: Json) -> dict[str, Any]:
+def _of_workflow_run(payload: Json) -> dict[str, Json]:
     run = payload["workflow_run"]
     head_sha = _commit(run["head_sha"])
     origin = run["head_repository"]
@@ -297,7 +297,7 @@ def _of_workflow_run(payload: Json) -> dict[str, Any]:
     }
 
 
-def _of_merge_group(group: Json) -> dict[str, Any]:
+def _of_merge_group(group: Json) -> dict[str, Json]:
     return {
         "head_sha": _commit(group["head_sha"]),
         "base_sha": _commit(group["base_sha"]),
@@ -314,7 +314,7 @@ def _queued(head_ref: str) -> int | None:
     return None if found is None else int(found[1])
 
 
-def _of_commit(sha: str, branch: str) -> dict[str, Any]:
+def _of_commit(sha: str, branch: str) -> dict[str, Json]:
     return {
         "head_sha": _commit(sha),
         "base_sha": None,

@@ -7,7 +7,7 @@ is not plain text. It never checks out, imports, unpacks to disk or renders what
 import io
 import math
 from collections.abc import Sequence
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -30,6 +30,7 @@ from coreml_gate.github.api.event import SourceRun
 from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.github.evidence.merge import Merged, merge_records, require_all
 from coreml_gate.record import Measured, Record
+from coreml_gate.untyped import Json
 from coreml_gate.verdict import BaselineFacts, Verdict
 
 MAX_SHARDS: Final = 64
@@ -100,7 +101,7 @@ def _other_commit(record: Record, head_sha: str) -> tuple[str, ...]:
     return (_OF_THE_MERGE,)
 
 
-def _clean(value: Any) -> Any:  # noqa: ANN401 - a Record holds values of any JSON type
+def _clean(value: Json) -> Json:
     match value:
         case str():
             return "\t".join(shortened(plain(field), MAX_TEXT) for field in value.split("\t"))

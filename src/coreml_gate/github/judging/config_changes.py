@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from coreml_gate.config import Config, GateOptions, ModelOptions
+from coreml_gate.untyped import Json
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import first_and_more
 
@@ -86,7 +87,7 @@ def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterato
             yield key, old, new
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(table: Mapping[str, Json], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")

@@ -1,26 +1,25 @@
 """Branches, loops and lists. Blocks come last; a list is a Python list that is never changed."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from coreml_gate.errors import PackageError
 from coreml_gate.runtime.ops.integers import to_int32
 from coreml_gate.runtime.registry import EXACT, STEPWISE, BlockFunction, Tensors, operation
+from coreml_gate.untyped import MilValue
 
 MOST_ROUNDS = 10**7
 """Rounds after which a loop counts as endless: minutes of the smallest body."""
 
 
 @operation(STEPWISE)
-def cond(pred: bool, _true_fn: BlockFunction, _false_fn: BlockFunction) -> tuple[Any, ...]:
+def cond(pred: bool, _true_fn: BlockFunction, _false_fn: BlockFunction) -> tuple[MilValue, ...]:
     return _true_fn() if pred else _false_fn()
 
 
 @operation(STEPWISE)
-def while_loop(loop_vars: Tensors, _cond: BlockFunction, _body: BlockFunction) -> tuple[Any, ...]:
-    values: tuple[Any, ...] = loop_vars
+def while_loop(loop_vars: Tensors, _cond: BlockFunction, _body: BlockFunction) -> tuple[MilValue, ...]:
+    values: tuple[MilValue, ...] = loop_vars
     for _ in range(MOST_ROUNDS):
         if not bool(_cond(*values)[0]):
             return values

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from github.CheckRun import CheckRun as ApiCheckRun
 
@@ -11,6 +11,7 @@ from coreml_gate.github.api.client import Client, asking, create_once
 from coreml_gate.github.publishing.annotations import MAX_IN_CHECK, Annotation
 from coreml_gate.github.publishing.status.outcome import SUMMARY_LIMIT, CheckOutcome
 from coreml_gate.github.without_install import RunStamp, check_mark, run_of_mark
+from coreml_gate.untyped import Json
 
 PERMISSION: Final = "checks: write"
 PER_REQUEST: Final = 50
@@ -117,7 +118,7 @@ def _batches(annotations: Sequence[Annotation]) -> list[tuple[Annotation, ...]]:
     return [tuple(located[start : start + PER_REQUEST]) for start in starts]
 
 
-def _output(outcome: CheckOutcome, annotations: Sequence[Annotation]) -> dict[str, Any]:
+def _output(outcome: CheckOutcome, annotations: Sequence[Annotation]) -> dict[str, Json]:
     return {
         "title": outcome.title[:_TITLE],
         "summary": outcome.summary[:SUMMARY_LIMIT],
