@@ -1,7 +1,9 @@
 """Frozen values change in one typed and validated way."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -23,7 +25,10 @@ COMPARISON = Comparison(
 
 
 def test_a_changed_value_differs_in_that_alone_and_the_old_one_stays() -> None:
-    louder = changed(COMPARISON, psnr=40, sample=3)
+    record = ModelRecord(name="m", parity=(COMPARISON,))
+    other = changed(record, content="a")
+    assert (other.name, other.content, record.content) == ("m", "a", "")
+    louder = replace(COMPARISON, psnr=40, sample=3)
     assert (louder.psnr, louder.sample, louder.output) == (40.0, 3, "y")
     assert (COMPARISON.psnr, COMPARISON.sample) == (None, 0)
 
@@ -36,14 +41,25 @@ def test_a_changed_value_differs_in_that_alone_and_the_old_one_stays() -> None:
         ("top1", 7, "TopOne"),
     ],
 )
-def test_what_the_field_does_not_take_is_refused(field: str, value: object, said: str) -> None:
+def test_what_the_field_does_not_take_is_refused(field: str, value: Any, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        changed(COMPARISON, **{field: value})
+        replace(COMPARISON, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"), [("precision", "float8", "float16"), ("adversarial", 3, "boolean")]
+)
+def test_what_an_option_does_not_take_is_refused(field: str, value: object, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        changed(ModelConfig(name="m", source="m.py:build"), **{field: value})
 
 
 def test_a_misspelt_field_is_refused() -> None:
-    with pytest.raises(TypeError, match="Comparison has no field `pnsr`"):
-        changed(COMPARISON, pnsr=40.0)
+    with pytest.raises(TypeError, match="ModelRecord has no field `contnet`"):
+        changed(ModelRecord(name="m"), contnet="a")
+    misspelt: dict[str, Any] = {"pnsr": 40.0}
+    with pytest.raises((TypeError, ValidationError), match="pnsr"):
+        replace(COMPARISON, **misspelt)
 
 
 def test_fields_that_were_not_set_stay_so_and_an_alias_is_no_name() -> None:

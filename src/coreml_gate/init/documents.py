@@ -36,8 +36,6 @@ def workflow(proposal: Proposal) -> str:
     text = files("coreml_gate.init").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
     kept = [line for line in lines if _REQUIREMENTS not in line or proposal.requirements]
-    if not proposal.requirements:
-        kept = kept[: -1 if kept[-1].strip() == "with:" else None]
     text = "".join(kept).replace(_REQUIREMENTS, proposal.requirements)
     lfs = f"          lfs: true # weights or packages are kept in Git LFS\n{_CHECKOUT}"
     return text.replace(_CHECKOUT, lfs) if proposal.uses_lfs else text
