@@ -51,7 +51,9 @@ class Evidence:
         """The baseline's operations beside the head's; ``None`` without both outlines."""
         if self.base is None or not self.base.outline or not self.head.outline:
             return None
-        return match(read_outline(self.base.outline), read_outline(self.head.outline))
+        head = read_outline(self.head.outline)
+        is_same = self.base.outline == self.head.outline
+        return match(head if is_same else read_outline(self.base.outline), head)
 
     @cached_property
     def partners(self) -> Mapping[str, str] | None:

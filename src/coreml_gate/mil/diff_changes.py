@@ -23,6 +23,8 @@ def diff(base: ProgramOutline, head: ProgramOutline) -> Diff:
 def changes(matching: Matching) -> Diff:
     """The same of outlines whose operations are paired already."""
     base, head = matching.base, matching.head
+    if base.outline == head.outline:
+        return Diff(len(base.nodes), len(head.nodes), 0, ())
     pairs = [(base.nodes[one], head.nodes[other]) for one, other in matching.pairs()]
     found = [
         *_rewired(matching),
