@@ -20,7 +20,7 @@ ATTACKS: Final = {
     "disks and outputs": "full, read-only, a file in the way; standard output full, closed, or a broken pipe",
     "foreign text": "any text in any field and any key, through every error and every report",
     "bombs": "configurations, Records and archives made to cost time or memory",
-    "packages": "damaged and hostile packages through every command",
+    "packages": "damaged and hostile packages through everything that reads one",
     "Records from elsewhere": "forged, incomplete or contradictory Records in the half with a write token",
     "self-test": "known faults injected into a user's own setup",
 }
