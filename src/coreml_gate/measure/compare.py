@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from coreml_gate.arrays import Array
-from coreml_gate.engines.engine import Outputs
 from coreml_gate.record import Comparison, ElementIndex, NonFinite, Side, TopOne
 
 Doubles = npt.NDArray[np.float64]
@@ -253,7 +252,10 @@ def _best_stays(reference: Array, candidate: Array, finite: Flags) -> Flags:
 
 
 def comparisons(
-    reference: Outputs, candidate: Outputs, index: int, floors: Mapping[str, float] | None = None
+    reference: Mapping[str, Array],
+    candidate: Mapping[str, Array],
+    index: int,
+    floors: Mapping[str, float] | None = None,
 ) -> tuple[Comparison, ...]:
     """Source against the float32 package, output by output; ``floors`` are the source's own rounding."""
     known = floors or {}
