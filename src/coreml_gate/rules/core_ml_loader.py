@@ -16,13 +16,10 @@ _CHROMIUM: Final = (
     "https://chromium.googlesource.com/chromium/src/+/main/services/webnn/coreml/graph_builder_coreml.cc"
 )
 _INTEGERS: Final = frozenset({"int8", "uint8", "int16", "uint16", "int32", "bool"})
-_EXACT_IN_FLOAT32: Final = 2**24
 _BORDER_AXES: Final = 2
 _MATRIX: Final = 2
 _GREATEST_RANK: Final = 5
 _IOS15: Final = 15
-_IOS18: Final = 18
-_SMALL_STEP: Final = 1e-3
 
 
 @rule(
