@@ -17,17 +17,18 @@ X = torch.randn(2, 4, 16, generator=torch.Generator().manual_seed(0)) * 3 + 1
 
 
 class Net(torch.nn.Module):
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Function, mask: float = 0.0) -> None:
         super().__init__()
         self.function = function
         self.weight = torch.nn.Parameter(torch.ones(1))
+        self.register_buffer("mask", torch.tensor([mask, 0.0]))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.function(x * self.weight)
 
 
-def floor(function: Function, x: torch.Tensor = X) -> float | None:
-    engine = SourceEngine(Source("module", "net.py:net", Path(), Net(function)))
+def floor(function: Function, x: torch.Tensor = X, mask: float = 0.0) -> float | None:
+    engine = SourceEngine(Source("module", "net.py:net", Path(), Net(function, mask)))
     sample = {"x": x}
     return noise_floors(engine, in_double(engine), sample, engine.run(sample)).get("output_0")
 
@@ -69,6 +70,23 @@ def test_an_ordinary_output_has_a_floor_far_below_itself() -> None:
 def test_a_branch_on_the_type_is_another_answer_and_no_rounding() -> None:
     assert floor(lambda x: x if x.dtype == torch.float64 else x + 1) is None
     assert floor(lambda x: torch.where(x > torch.finfo(x.dtype).tiny * 1e300, x.log(), x)) is None
+
+
+MASKS = (-1e4, -1e9, torch.finfo(torch.float32).min, -torch.inf)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_the_number_of_a_mask_excuses_nothing(mask: float) -> None:
+    small = floor(lambda x: x * 1e-10, mask=mask)
+    assert small is not None
+    assert small < 1e-15
+    assert floor(lambda x: x + torch.rand_like(x) * 0.1, mask=mask) is None
+
+
+def test_a_sample_of_infinities_has_the_floor_of_its_finite_numbers() -> None:
+    x = torch.where(X > 3, torch.inf, X)
+    found = floor(lambda x: (x * 0).nan_to_num() + (x.nan_to_num(0, 0) * 0 + 3.7).var(-1, keepdim=True), x)
+    assert found == pytest.approx(2.0**-24 * float(X[X <= 3].abs().max()), rel=1e-6)
 
 
 def test_integers_have_no_floor() -> None:

@@ -1,15 +1,20 @@
 """The source in float64: how much of a difference is its own rounding?"""
 
 import copy
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
 import torch
+from torch import Tensor
 
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
 
 _WAY_OUT = "differences are judged by the limits alone."
+_MASK: Final = 1e4
+"""Masks are written as -1e4, -1e9 or minus infinity: a softmax drops them, so they reach no output."""
 
 
 def in_double(engine: SourceEngine) -> SourceEngine:
@@ -33,11 +38,18 @@ def sample_in_double(sample: Sample) -> Sample:
 
 
 def greatest_given(engine: SourceEngine, sample: Sample) -> float:
-    """The greatest magnitude among a sample's numbers and the module's weights: what flows into an output."""
+    """How large are the numbers that reach an output: a sample's and the module's weights, without masks?"""
     model = engine.source.model
     weights = model.state_dict().values() if isinstance(model, torch.nn.Module) else ()
-    given = (value for value in (*sample.values(), *weights) if value.is_floating_point() and value.numel())
-    return max((float(value.abs().max()) for value in given), default=0.0)
+    return max(_magnitudes((*sample.values(), *weights)), default=0.0)
+
+
+def _magnitudes(values: Iterable[Tensor]) -> Iterator[float]:
+    """The greatest of each tensor of floating-point numbers, of those that are no mask."""
+    for value in values:
+        if value.is_floating_point():
+            magnitudes = value.abs()
+            yield float(magnitudes[magnitudes < _MASK].max()) if bool((magnitudes < _MASK).any()) else 0.0
 
 
 def outputs_in_double(engine: SourceEngine, sample: Sample) -> Outputs:
