@@ -24,8 +24,8 @@ from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import Source, load_source
 from coreml_gate.engines.torch_source import SourceEngine
-from coreml_gate.measure.shapes import shape_cases
 from coreml_gate.mil.package import read_package
+from coreml_gate.package_facts.shapes import shape_cases
 from coreml_gate.rules.catalogue import look
 
 

@@ -19,6 +19,7 @@ from case import Case, Expression
 from cases import cases
 from causes import Sight, causes_table
 
+from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.failures import ConversionFailedError
@@ -35,7 +36,6 @@ from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import GateError
-from coreml_gate.measure.compare import comparisons
 from coreml_gate.mil.ir import Constant, Operation
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.record import Comparison

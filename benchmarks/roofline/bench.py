@@ -19,8 +19,8 @@ from coreml_gate.devices import devices
 from coreml_gate.devices.roofline import SEEN, SEEN_BY_PRODUCTS, least_seconds
 from coreml_gate.engines.samples import load_samples
 from coreml_gate.engines.source import load_source
-from coreml_gate.measure.footprint import footprint
 from coreml_gate.mil.package import read_package
+from coreml_gate.package_facts.memory_and_cost import footprint
 from coreml_gate.record import CostFacts
 
 HERE = Path(__file__).parent

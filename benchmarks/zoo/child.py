@@ -13,13 +13,13 @@ from typing import Any, get_args
 
 import torch
 
+from coreml_gate.comparing.compare import compare
 from coreml_gate.config.load import load_config
 from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import run_source
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
-from coreml_gate.measure.compare import compare
 from coreml_gate.mil.graph import histogram
 from coreml_gate.record import Comparison
 from zoo.memory import peak_bytes

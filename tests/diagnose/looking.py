@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.mapper import Mapper
@@ -15,7 +16,6 @@ from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import load_samples
 from coreml_gate.engines.source import load_source
 from coreml_gate.engines.torch_source import SourceEngine
-from coreml_gate.measure.compare import comparisons
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import ParityDiagnosis
 

@@ -13,7 +13,7 @@ from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_s
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
-from coreml_gate.measure.shapes import ShapeCase
+from coreml_gate.package_facts.shapes import ShapeCase
 from tests.builders import model_config
 
 Function = Callable[..., torch.Tensor]

@@ -6,16 +6,16 @@ from typing import Any, Final
 
 from coreml_gate.diagnose.hazards import suspicions
 from coreml_gate.errors import GateError
-from coreml_gate.measure.compression import compression_facts
-from coreml_gate.measure.footprint import footprint
-from coreml_gate.measure.package import package_facts
-from coreml_gate.measure.shapes import shape_cases
 from coreml_gate.mil.diff import read_outline
 from coreml_gate.mil.diff_changes import diff
 from coreml_gate.mil.outline import outline
 from coreml_gate.mil.package import Package, read_package, read_stages
 from coreml_gate.mil.to_float32 import half_operations, widened
 from coreml_gate.mil.to_half import HalfConstants, narrowed
+from coreml_gate.package_facts.compression import compression_facts
+from coreml_gate.package_facts.description import package_facts
+from coreml_gate.package_facts.memory_and_cost import footprint
+from coreml_gate.package_facts.shapes import shape_cases
 from coreml_gate.placement import predict_placement
 from coreml_gate.rules.catalogue import look
 from tests.builders import model_config

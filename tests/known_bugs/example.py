@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig, ParityLimits
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.mapper import Mapper
@@ -21,9 +22,8 @@ from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
-from coreml_gate.measure.compare import comparisons
-from coreml_gate.measure.shapes import shape_cases
 from coreml_gate.mil.package import read_package
+from coreml_gate.package_facts.shapes import shape_cases
 from coreml_gate.record import ParityDiagnosis
 
 LIMITS = ParityLimits()

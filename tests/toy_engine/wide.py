@@ -51,7 +51,7 @@ def wanted(job: ModelJob) -> bool:
 
 def run(bench: "Bench", log: EventLog) -> None:
     """Compare the source with itself in float64."""
-    from coreml_gate.measure.compare import compare_all  # noqa: PLC0415 - as every measurement does
+    from coreml_gate.comparing.compare import compare_all  # noqa: PLC0415 - as every measurement does
 
     log.begin("widen")
     reference = bench.reference

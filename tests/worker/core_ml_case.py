@@ -11,8 +11,8 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremlto
 from coreml_gate.children.job import PackageAsked
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.children.reference_data import ReferenceSample, write_reference_data
-from coreml_gate.measure.package import package_facts
 from coreml_gate.mil.package import read_package
+from coreml_gate.package_facts.description import package_facts
 from coreml_gate.worker.supervisor import Supervisor
 
 SAMPLES = (np.float32([1, -2, 3, 4]), np.float32([0.5, 0.25, -8, 16]))

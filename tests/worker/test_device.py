@@ -30,10 +30,10 @@ from coreml_gate.children.job import DeviceJob, ModelJob, PackageAsked
 from coreml_gate.children.reference_data import REFERENCE_FILE, ReferenceSample, write_reference_data
 from coreml_gate.engines.remote_device import COREMLTOOLS, Registry, Signing
 from coreml_gate.errors import DeviceError
-from coreml_gate.measure.package import package_facts
 from coreml_gate.measurements.device import measure
 from coreml_gate.measurements.trial_programs import write_functions
 from coreml_gate.mil.package import read_package
+from coreml_gate.package_facts.description import package_facts
 from coreml_gate.record import DeviceFacts
 from coreml_gate.runtime import load
 from tests.reported import measured, reported

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig
 from coreml_gate.convert.capture import Route
 from coreml_gate.convert.mapper import Mapper
@@ -13,7 +14,6 @@ from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.mil import MilEngine, load_mil_engine
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, run_source
-from coreml_gate.measure.compare import comparisons
 from coreml_gate.mil.package import read_package
 
 

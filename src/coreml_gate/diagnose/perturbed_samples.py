@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from coreml_gate.arrays import Array
+from coreml_gate.comparing.compare import compare
+from coreml_gate.comparing.noise_floor import noise_floors
 from coreml_gate.config import ModelConfig, ParityLimits
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbations import EXACT, LARGE, PERTURBATIONS, Kind, kind_of, resized
@@ -21,9 +23,7 @@ from coreml_gate.engines.in_double import in_double, outputs_in_double
 from coreml_gate.engines.mil import MilEngine
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import PackageError, SourceError
-from coreml_gate.measure.compare import compare
-from coreml_gate.measure.noise_floor import noise_floors
-from coreml_gate.measure.shapes import ShapeCase
+from coreml_gate.package_facts.shapes import ShapeCase
 from coreml_gate.record import Comparison, PerturbedSample
 
 MOST_SECONDS: Final = 30.0

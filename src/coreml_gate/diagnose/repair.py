@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.comparing.compare import compare
 from coreml_gate.config import PrecisionLimits
 from coreml_gate.convert.failures import ConversionFailedError
 from coreml_gate.convert.keep import is_kept
@@ -19,7 +20,6 @@ from coreml_gate.criteria import keeps_precision, least_psnr
 from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
 from coreml_gate.engines.engine import as_array
 from coreml_gate.frozen import changed
-from coreml_gate.measure.compare import compare
 from coreml_gate.mil.graph import histogram
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.mil.to_half import HalfConstants, narrowed

@@ -8,12 +8,12 @@ from typing import Final
 from coreml_gate.checks.latency import asked_ratios
 from coreml_gate.children.job import MODELS_FOLDER, PackageAsked
 from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_data
+from coreml_gate.comparing.compare import compare_all
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.errors import WorkerError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.core_ml_host import CoreMlHost
-from coreml_gate.measure.compare import compare_all
 from coreml_gate.record import (
     Comparison,
     ComputeUnits,

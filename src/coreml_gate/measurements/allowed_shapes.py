@@ -10,8 +10,8 @@ from coreml_gate.measurements import package
 from coreml_gate.record import RefusedShape, RefusedShapes
 
 if TYPE_CHECKING:
-    from coreml_gate.measure.shapes import ShapeCase
     from coreml_gate.measurements.bench import Bench
+    from coreml_gate.package_facts.shapes import ShapeCase
 
 PARTS: Final = (RefusedShapes,)
 STEPS: Final = package.STEPS
@@ -30,7 +30,7 @@ def run(bench: "Bench", log: EventLog) -> None:
     """The ends and the middle of each range and every enumerated shape, through source and package."""
     if bench.runs is None or bench.mil is None or bench.reference.engine is None:
         return
-    from coreml_gate.measure.shapes import promised_shapes
+    from coreml_gate.package_facts.shapes import promised_shapes
 
     interface = bench.mil.wide.model.interface
     cases = (case for case in promised_shapes(interface) if case.elements <= MOST_ELEMENTS)
@@ -41,7 +41,7 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 def _refused(bench: "Bench", case: "ShapeCase") -> Iterator[RefusedShape]:
     from coreml_gate.diagnose.perturbations import resized
-    from coreml_gate.measure.shapes import shape_text
+    from coreml_gate.package_facts.shapes import shape_text
 
     mil, source, samples = bench.mil, bench.reference.engine, bench.reference.samples.samples
     if mil is None or source is None or set(case.shapes) != set(samples[0]):

@@ -11,13 +11,13 @@ from coreml_gate.criteria import failing_error, has_parity
 from coreml_gate.diagnose.parity_failure import Suspect
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.engine import Engine, Sample
+from coreml_gate.engines.evaluate import evaluate
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.errors import UnsupportedOperationsError
-from coreml_gate.measure.evaluate import evaluate
-from coreml_gate.measure.shapes import shape_cases
 from coreml_gate.measurements.conversions import Conversions, packages_of
 from coreml_gate.measurements.reference import Packages, Reference
 from coreml_gate.measurements.runs import MilEngines, Runs, run_both
+from coreml_gate.package_facts.shapes import shape_cases
 from coreml_gate.record import MetricValue, PerturbedSample
 from coreml_gate.torch_graph import TorchGraph, read_graph
 

@@ -86,7 +86,7 @@ def opened(compiled: Path, job: PackageJob) -> "CoreMlEngine":
 def _compared(found: CoreMlRun, engine: "CoreMlEngine", answers: list[Any], job: PackageJob) -> CoreMlRun:
     """With the source, our runtime, another choice of hardware, and the same prediction once more."""
     from coreml_gate.children.reference_data import read_answers, read_reference_data
-    from coreml_gate.measure.compare import compare_all
+    from coreml_gate.comparing.compare import compare_all
 
     samples = read_reference_data(job.reference) if job.reference is not None else ()
     again = [engine.run(sample.inputs) for sample in samples]

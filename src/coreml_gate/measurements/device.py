@@ -42,8 +42,8 @@ def run(job: DeviceJob, log: EventLog) -> None:
 async def measure(job: DeviceJob, log: EventLog, udid: str, registry: "Registry", start: Start) -> None:
     """The same with ``registry`` in the place of coremltools' own, and ``start`` of Popen."""
     from coreml_gate.children.reference_data import read_reference_data
+    from coreml_gate.comparing.compare import compare_all
     from coreml_gate.engines.remote_device import Signing, answers_of, open_model, prepared, times_of
-    from coreml_gate.measure.compare import compare_all
 
     log.begin("connect")
     job.app_folder.mkdir(parents=True, exist_ok=True)

@@ -59,9 +59,9 @@ def _facts(bench: "Bench", litert: "LiteRt | None") -> LiteRtFacts:
 
 
 def _measured(bench: "Bench", litert: "LiteRt") -> LiteRtFacts:
+    from coreml_gate.comparing.compare import compare_all
     from coreml_gate.convert.litert import convert_to_litert, load_litert
-    from coreml_gate.measure.compare import compare_all
-    from coreml_gate.measure.evaluate import evaluate
+    from coreml_gate.engines.evaluate import evaluate
 
     reference, job = bench.reference, bench.job
     samples = reference.samples.samples

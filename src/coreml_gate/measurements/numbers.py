@@ -36,7 +36,7 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 def _footprint(bench: "Bench", log: EventLog) -> None:
     """Memory and cost of a run; by the declared shapes where the program cannot run but has no open shape."""
-    from coreml_gate.measure.footprint import footprint, measured_footprint
+    from coreml_gate.package_facts.memory_and_cost import footprint, measured_footprint
 
     if bench.packages is None:
         return

@@ -31,9 +31,9 @@ def wanted(_: ModelJob) -> bool:
 
 def run(bench: "Bench", log: EventLog) -> None:
     """Read the package that ships beside its float32 twin."""
-    from coreml_gate.measure.compression import compression_facts
-    from coreml_gate.measure.package import package_facts
     from coreml_gate.mil.outline import outline
+    from coreml_gate.package_facts.compression import compression_facts
+    from coreml_gate.package_facts.description import package_facts
     from coreml_gate.placement import predict_placement
     from coreml_gate.rules.catalogue import look
 

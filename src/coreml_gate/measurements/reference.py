@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from coreml_gate.children.job import ModelJob
+from coreml_gate.comparing.noise_floor import noise_floors
 from coreml_gate.convert.capture import Route
 from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.in_double import in_double
@@ -16,7 +17,6 @@ from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import Source, load_source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
-from coreml_gate.measure.noise_floor import noise_floors
 from coreml_gate.mil.outline import written_modules
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.torch_graph import TorchGraph

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from coreml_gate.comparing.compare import compare, comparisons
 from coreml_gate.diagnose.ranges import Range, Ranges
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.mil import MilEngine
 from coreml_gate.errors import PackageError
-from coreml_gate.measure.compare import compare, comparisons
 from coreml_gate.measurements.reference import Reference
 from coreml_gate.record import Comparison, RefusedShape
 

@@ -38,8 +38,8 @@ def ended(ending: ChildEnding, job: ModelJob) -> Problem:
 
 
 def _facts(reference: "Reference") -> SourceFacts:
-    from coreml_gate.measure.sensitivity import sensitivity
-    from coreml_gate.measure.untrained import untrained_signs
+    from coreml_gate.comparing.sensitivity import sensitivity
+    from coreml_gate.comparing.untrained import untrained_signs
 
     source, samples, outputs = reference.source, reference.samples, reference.outputs
     state = {} if source.model is None else source.model.state_dict

@@ -12,8 +12,8 @@ from coreml_gate.arrays import Array
 from coreml_gate.children.job import PackageAsked
 from coreml_gate.children.reference_data import ReferenceSample, reference_beside, write_reference_data
 from coreml_gate.frozen import changed
-from coreml_gate.measure.package import package_facts
 from coreml_gate.mil.package import read_package
+from coreml_gate.package_facts.description import package_facts
 from coreml_gate.untyped import CoreMlObject
 
 SHAPE: Final = (1, 8, 16, 16)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from coreml_gate.checks import precision
+from coreml_gate.comparing.compare import compare
 from coreml_gate.engines.engine import as_array
 from coreml_gate.engines.mil import load_mil_engine
-from coreml_gate.measure.compare import compare
 from coreml_gate.mil.package import read_package
 from coreml_gate.verdict import Status
 from tests.builders import model_config, model_record

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreml_gate.measure.sensitivity import sensitivity
+from coreml_gate.comparing.sensitivity import sensitivity
 
 
 def value(*samples: object) -> float:

@@ -3,7 +3,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from coreml_gate.measure.untrained import untrained_signs
+from coreml_gate.comparing.untrained import untrained_signs
 
 
 def _cnn() -> nn.Sequential:

@@ -9,10 +9,10 @@ import pytest
 from coremltools.converters.mil import Builder
 from coremltools.converters.mil.mil import get_new_symbol
 
-from coreml_gate.measure.footprint import footprint, measured_footprint
-from coreml_gate.measure.shapes import MOST_CASES, shape_cases, zeros
 from coreml_gate.mil.ir import Feature, Interface
 from coreml_gate.mil.package import Package, read_package
+from coreml_gate.package_facts.memory_and_cost import footprint, measured_footprint
+from coreml_gate.package_facts.shapes import MOST_CASES, shape_cases, zeros
 from coreml_gate.runtime import load
 
 WIDTH = 16
@@ -77,7 +77,7 @@ def test_extremes_of_a_range_are_measured_and_the_worst_counts(ranged: Package) 
 def test_a_shape_that_is_too_large_is_said_and_not_run(
     ranged: Package, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coreml_gate.measure.footprint.MOST_BYTES", activations(64))
+    monkeypatch.setattr("coreml_gate.package_facts.memory_and_cost.MOST_BYTES", activations(64))
     memory, _ = measured_footprint(load(ranged), {"x": np.zeros((1, 64, WIDTH), np.float32)})
     assert [item.activation_bytes is None for item in memory.other_shapes] == [False, True]
     assert memory.other_shapes[1].problem == "4 times the sample: too large to be run here"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import TypeAdapter
 
-from coreml_gate.measure.compare import compare
+from coreml_gate.comparing.compare import compare
 from coreml_gate.record import Comparison, ElementIndex, TopOne
 
 COMPARISONS: TypeAdapter[Comparison] = TypeAdapter(Comparison)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from coreml_gate.comparing.noise_floor import noise_floors
 from coreml_gate.engines.in_double import in_double
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
-from coreml_gate.measure.noise_floor import noise_floors
 
 Function = Callable[[torch.Tensor], torch.Tensor]
 X = torch.randn(2, 4, 16, generator=torch.Generator().manual_seed(0)) * 3 + 1

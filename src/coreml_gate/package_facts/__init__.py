@@ -1,0 +1,1 @@
+"""What a package says of itself: interface, sizes, memory, cost and compression."""
