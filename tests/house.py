@@ -38,7 +38,7 @@ LAYERS: Final = (
     "placement",
     "stand_in",
     "engines",
-    "convert",
+    "conversion",
     "comparing",
     "diagnose",
     "rules",

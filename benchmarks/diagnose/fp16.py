@@ -7,9 +7,9 @@ from pathlib import Path
 from converter import text_at
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert import convert
-from coreml_gate.convert.origins import read_origins
-from coreml_gate.convert.shipped import convert_shipped
+from coreml_gate.conversion import convert
+from coreml_gate.conversion.origins import read_origins
+from coreml_gate.conversion.shipped import convert_shipped
 from coreml_gate.criteria import keeps_precision
 from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose, is_needed
 from coreml_gate.diagnose.ranges import Ranges

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert.mapper import Mapper
+from coreml_gate.conversion.mapper import Mapper
 from coreml_gate.diagnose.first_wrong import first_wrong
 from coreml_gate.diagnose.torch_steps import run_graph
 from coreml_gate.engines.mil import load_mil_engine

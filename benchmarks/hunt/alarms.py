@@ -13,11 +13,11 @@ from pathlib import Path
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.config.load import load_config, select_models
-from coreml_gate.convert.capture import routes
-from coreml_gate.convert.failures import ConversionFailedError
-from coreml_gate.convert.graph import graph_of
-from coreml_gate.convert.mapper import Mapper
-from coreml_gate.convert.mapping import Mapped
+from coreml_gate.conversion.capture import routes
+from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.conversion.graph import graph_of
+from coreml_gate.conversion.mapper import Mapper
+from coreml_gate.conversion.mapping import Mapped
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.mil import load_mil_engine

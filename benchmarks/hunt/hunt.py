@@ -21,11 +21,11 @@ from causes import Sight, causes_table
 
 from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert.capture import Route
-from coreml_gate.convert.failures import ConversionFailedError
-from coreml_gate.convert.graph import graph_of
-from coreml_gate.convert.mapper import Mapper
-from coreml_gate.convert.mapping import Mapped
+from coreml_gate.conversion.capture import Route
+from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.conversion.graph import graph_of
+from coreml_gate.conversion.mapper import Mapper
+from coreml_gate.conversion.mapping import Mapped
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.parity_diagnosis import diagnose_parity
 from coreml_gate.diagnose.parity_failure import Failure, Suspect

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from coreml_gate.config.load import load_config, select_models  # noqa: E402
-from coreml_gate.convert import convert  # noqa: E402
+from coreml_gate.conversion import convert  # noqa: E402
 from coreml_gate.engines.mil import load_mil_engine  # noqa: E402
 from coreml_gate.engines.samples import load_samples  # noqa: E402
 from coreml_gate.engines.source import load_source  # noqa: E402

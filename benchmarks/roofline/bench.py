@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coreml_gate.config.load import load_config, select_models
-from coreml_gate.convert import convert
+from coreml_gate.conversion import convert
 from coreml_gate.devices import devices
 from coreml_gate.devices.roofline import SEEN, SEEN_BY_PRODUCTS, least_seconds
 from coreml_gate.engines.samples import load_samples

@@ -25,7 +25,7 @@ UNTESTED = {"untested-torch", "untested-python"}
 def line_of(root: Path, name: str) -> str:
     """Convert one model, and look at it."""
     from coreml_gate.config.load import load_config  # noqa: PLC0415 - the parent needs none of it
-    from coreml_gate.convert import convert  # noqa: PLC0415
+    from coreml_gate.conversion import convert  # noqa: PLC0415
     from coreml_gate.engines.samples import load_samples  # noqa: PLC0415
     from coreml_gate.engines.source import load_source  # noqa: PLC0415
     from coreml_gate.mil.package import read_package  # noqa: PLC0415

@@ -49,7 +49,7 @@ def measure(subject: Subject, row: Row, rounds: int, clock: Clock) -> Iterator[R
 
 
 def _convert(subject: Subject, row: Row) -> Update:
-    from coreml_gate.convert import convert  # noqa: PLC0415 - the peaks are taken without coremltools
+    from coreml_gate.conversion import convert  # noqa: PLC0415 - the peaks are taken without coremltools
 
     samples = _samples(subject)
     parameters = sum(tensor.numel() for tensor in subject.source.runnable.parameters())

@@ -92,8 +92,8 @@ def onnx(subject: Subject) -> Run:
 
 
 def _export(subject: Subject, path: Path) -> None:
-    from coreml_gate.convert.flat import flat_module  # noqa: PLC0415 - brings coremltools with it
-    from coreml_gate.convert.quiet import quiet  # noqa: PLC0415
+    from coreml_gate.conversion.flat import flat_module  # noqa: PLC0415 - brings coremltools with it
+    from coreml_gate.conversion.quiet import quiet  # noqa: PLC0415
 
     arguments = tuple(value.clone() for value in subject.sample.values())
     names = list(subject.sample)

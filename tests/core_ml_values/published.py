@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from coreml_gate.convert.quiet import quiet
+from coreml_gate.conversion.quiet import quiet
 from coreml_gate.errors import PackageError
 from coreml_gate.runtime import load
 from coreml_gate.runtime.precision import Mode

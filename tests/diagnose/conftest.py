@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert import convert
-from coreml_gate.convert.origins import read_origins
-from coreml_gate.convert.shipped import convert_shipped
+from coreml_gate.conversion import convert
+from coreml_gate.conversion.origins import read_origins
+from coreml_gate.conversion.shipped import convert_shipped
 from coreml_gate.diagnose.ranges import Range, Ranges
 from coreml_gate.diagnose.repair import HalfPrecisionCase
 from coreml_gate.engines.mil import load_mil_engine

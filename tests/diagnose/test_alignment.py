@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert.mapper import Mapper
+from coreml_gate.conversion.mapper import Mapper
 from coreml_gate.diagnose.alignment import Alignment, align
 from coreml_gate.diagnose.torch_steps import run_graph
 from coreml_gate.engines.mil import load_mil_engine

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coreml_gate.convert.capture import Route
+from coreml_gate.conversion.capture import Route
 from coreml_gate.record import FirstWrong, ParityDiagnosis
 from tests.diagnose.looking import HEADER, SAMPLES, look, module
 

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig, ParityLimits
-from coreml_gate.convert.capture import Route
-from coreml_gate.convert.mapper import Mapper
+from coreml_gate.conversion.capture import Route
+from coreml_gate.conversion.mapper import Mapper
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.parity_diagnosis import diagnose_parity
 from coreml_gate.diagnose.parity_failure import Failure, Suspect

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from coreml_gate.convert.capture import Route
+from coreml_gate.conversion.capture import Route
 from coreml_gate.diagnose import known_bugs
 from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, KnownBug
 from tests.known_bugs.example import measured

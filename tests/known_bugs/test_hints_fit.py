@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from coreml_gate.convert.capture import Route
+from coreml_gate.conversion.capture import Route
 from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, KnownBug
 from coreml_gate.diagnose.known_bugs import hint_of
 from coreml_gate.diagnose.torch_calls import TorchArguments, operand_of

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from coreml_gate.convert.quiet import quiet
+from coreml_gate.conversion.quiet import quiet
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.cost import Cost, costs, has_loops, weights_read
 from coreml_gate.mil.ir import Block, Function, Operation, Value

@@ -10,7 +10,7 @@ import torch
 from coremltools.optimize import coreml as cto
 from torch import nn
 
-from coreml_gate.convert.quiet import quiet
+from coreml_gate.conversion.quiet import quiet
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.package_facts.compression import compression_facts, sqnr
 from coreml_gate.record import CompressionFacts

@@ -17,7 +17,7 @@ from coremltools.optimize import coreml as cto
 from torch import nn
 from torch.nn import functional
 
-from coreml_gate.convert.quiet import quiet
+from coreml_gate.conversion.quiet import quiet
 from coreml_gate.mil.package import read_package
 from coreml_gate.rules.catalogue import Facts
 from tests.rules.cases_program import weight

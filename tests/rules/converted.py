@@ -11,9 +11,9 @@ import torch
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremltools' documents write it
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert.graph import graph_of
-from coreml_gate.convert.missing import missing_operations
-from coreml_gate.convert.quiet import quiet
+from coreml_gate.conversion.graph import graph_of
+from coreml_gate.conversion.missing import missing_operations
+from coreml_gate.conversion.quiet import quiet
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.rules.catalogue import Facts, Index, ProgramPair, Setting
 

@@ -9,8 +9,8 @@ import torch
 
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
-from coreml_gate.convert import litert as converting
-from coreml_gate.convert.litert import LiteRt
+from coreml_gate.conversion import litert as converting
+from coreml_gate.conversion.litert import LiteRt
 from coreml_gate.frozen import changed
 from coreml_gate.measurements import litert as measurement
 from coreml_gate.measurements.bench import Bench

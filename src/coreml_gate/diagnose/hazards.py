@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from coreml_gate.convert.origins import Origin
+from coreml_gate.conversion.origins import Origin
 from coreml_gate.diagnose.operation_errors import (
     BAD,
     LEAST_HALF,

@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 from torch.export import ExportedProgram
 
-from coreml_gate.convert.capture import Route, routes
-from coreml_gate.convert.failures import ConversionFailedError
-from coreml_gate.convert.mapper import Mapper
-from coreml_gate.convert.mapping import Mapped
-from coreml_gate.convert.unread import unread_arguments
+from coreml_gate.conversion.capture import Route, routes
+from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.conversion.mapper import Mapper
+from coreml_gate.conversion.mapping import Mapped
+from coreml_gate.conversion.unread import unread_arguments
 from coreml_gate.diagnose.first_wrong import AGREES, first_wrong
 from coreml_gate.diagnose.known_bugs import hint_of
 from coreml_gate.diagnose.parity_failure import Failure

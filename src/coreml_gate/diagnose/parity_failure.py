@@ -6,9 +6,9 @@ from pathlib import Path
 
 from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert.capture import Route
-from coreml_gate.convert.mapper import Mapper
-from coreml_gate.convert.mapping import Mapped
+from coreml_gate.conversion.capture import Route
+from coreml_gate.conversion.mapper import Mapper
+from coreml_gate.conversion.mapping import Mapped
 from coreml_gate.criteria import has_parity
 from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.mil import MilEngine, load_mil_engine

@@ -13,9 +13,9 @@ from typing import Final
 
 from coreml_gate.comparing.compare import compare
 from coreml_gate.config import PrecisionLimits
-from coreml_gate.convert.failures import ConversionFailedError
-from coreml_gate.convert.keep import is_kept
-from coreml_gate.convert.origins import Origin
+from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.conversion.keep import is_kept
+from coreml_gate.conversion.origins import Origin
 from coreml_gate.criteria import keeps_precision, least_psnr
 from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
 from coreml_gate.engines.engine import as_array

@@ -11,8 +11,8 @@ from coremltools.converters.mil.frontend.torch.torchscript_utils import _expand_
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from coreml_gate.convert.graph_names import exported_name, module_path, readable
-from coreml_gate.convert.mapping import node_key
+from coreml_gate.conversion.graph_names import exported_name, module_path, readable
+from coreml_gate.conversion.mapping import node_key
 from coreml_gate.diagnose.tensor_sketch import TensorSketch, sketch, tensors_in
 from coreml_gate.diagnose.torch_calls import TorchArguments, arguments_of
 from coreml_gate.engines.python import place_among

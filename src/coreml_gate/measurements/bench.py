@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from coreml_gate.children.job import ModelJob
-from coreml_gate.convert import Conversion
+from coreml_gate.conversion import Conversion
 from coreml_gate.criteria import failing_error, has_parity
 from coreml_gate.diagnose.parity_failure import Suspect
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples

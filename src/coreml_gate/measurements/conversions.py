@@ -6,9 +6,9 @@ from typing import Final
 
 from coreml_gate.children.job import ModelJob
 from coreml_gate.config import ModelConfig
-from coreml_gate.convert import Conversion, ConversionCache, convert
-from coreml_gate.convert.key import CONVERSION_OPTIONS
-from coreml_gate.convert.shipped import compress_package
+from coreml_gate.conversion import Conversion, ConversionCache, convert
+from coreml_gate.conversion.key import CONVERSION_OPTIONS
+from coreml_gate.conversion.shipped import compress_package
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.reference import Packages, Reference
 from coreml_gate.mil.package import read_package

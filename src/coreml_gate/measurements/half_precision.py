@@ -58,7 +58,7 @@ def ended(ending: ChildEnding, job: ModelJob) -> Diagnosis:
 
 def _case(bench: "Bench", packages: "Packages") -> "HalfPrecisionCase":
     """A package that comes without a float32 twin is its own."""
-    from coreml_gate.convert.origins import Origin, read_origins
+    from coreml_gate.conversion.origins import Origin, read_origins
     from coreml_gate.diagnose.repair import HalfPrecisionCase
     from coreml_gate.mil.to_float32 import half_operations, widened
 
@@ -79,7 +79,7 @@ def _case(bench: "Bench", packages: "Packages") -> "HalfPrecisionCase":
 
 
 def _convert_again(bench: "Bench", packages: "Packages", patterns: tuple[str, ...]) -> Path:
-    from coreml_gate.convert.shipped import convert_shipped
+    from coreml_gate.conversion.shipped import convert_shipped
 
     config, reference = changed(bench.job.model, keep_fp32=patterns), bench.reference
     folder = bench.job.folder / REPAIRED

@@ -10,7 +10,7 @@ from coreml_gate.measurements.measurement import sentence
 from coreml_gate.record import ChildEnding, LiteRtFacts, MetricValue
 
 if TYPE_CHECKING:
-    from coreml_gate.convert.litert import LiteRt
+    from coreml_gate.conversion.litert import LiteRt
     from coreml_gate.measurements.bench import Bench
 
 PARTS: Final = (LiteRtFacts,)
@@ -29,7 +29,7 @@ def run(bench: "Bench", log: EventLog, litert: "LiteRt | None" = None) -> None:
 
     ``litert`` takes the place of the installed packages.
     """
-    from coreml_gate.convert.litert import missing
+    from coreml_gate.conversion.litert import missing
 
     log.begin("litert")
     if litert is None and (absent := missing()):
@@ -47,7 +47,7 @@ def ended(ending: ChildEnding, job: ModelJob) -> LiteRtFacts:
 
 
 def _facts(bench: "Bench", litert: "LiteRt | None") -> LiteRtFacts:
-    from coreml_gate.convert.litert import installed
+    from coreml_gate.conversion.litert import installed
 
     try:
         return _measured(bench, installed() if litert is None else litert)
@@ -60,7 +60,7 @@ def _facts(bench: "Bench", litert: "LiteRt | None") -> LiteRtFacts:
 
 def _measured(bench: "Bench", litert: "LiteRt") -> LiteRtFacts:
     from coreml_gate.comparing.compare import compare_all
-    from coreml_gate.convert.litert import convert_to_litert, load_litert
+    from coreml_gate.conversion.litert import convert_to_litert, load_litert
     from coreml_gate.engines.evaluate import evaluate
 
     reference, job = bench.reference, bench.job

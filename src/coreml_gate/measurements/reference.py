@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from coreml_gate.children.job import ModelJob
 from coreml_gate.comparing.noise_floor import noise_floors
-from coreml_gate.convert.capture import Route
+from coreml_gate.conversion.capture import Route
 from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.in_double import in_double
 from coreml_gate.engines.samples import Samples, load_samples

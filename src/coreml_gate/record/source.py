@@ -126,7 +126,7 @@ class ConversionFacts(Part):
 
     status: Literal["converted", "failed", "crashed", "timed-out", "out-of-memory", "not-needed"]
     route: Literal["export", "decomposed", "undecomposed", "trace", "none"]
-    """The second and third are exports in the other form (``convert/capture.py``), after the first failed."""
+    """The second and third are exports in the other form (``conversion/capture.py``), after the first."""
     seconds: NonNegativeFloat = 0.0
     cached: bool = False
     maker: str = ""

@@ -1,0 +1,92 @@
+"""One route to the end: captured, looked at, converted, saved; or the reason why not, at its operation."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from coreml_gate.conversion.cache import ConversionCache
+from coreml_gate.conversion.capture import Captured, Route, capture
+from coreml_gate.conversion.conversion import ORIGINS, Conversion, Task
+from coreml_gate.conversion.failures import ConversionFailedError, converter_errors, explained
+from coreml_gate.conversion.graph import graph_of
+from coreml_gate.conversion.interface import input_types
+from coreml_gate.conversion.key import conversion_key
+from coreml_gate.conversion.missing import missing_message, missing_operations
+from coreml_gate.conversion.packages import save_packages
+from coreml_gate.conversion.refusal import refused_operation
+from coreml_gate.conversion.shims import identity_shims
+from coreml_gate.mil.package import read_package
+from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation
+from coreml_gate.torch_graph import GRAPH, TorchGraph, write_graph
+
+
+def along_route(route: Route, task: Task, cache: ConversionCache | None, closure: str) -> Conversion:
+    """One route to the end; what was captured and converted before comes from the cache."""
+    try:
+        with converter_errors(task.source.root):
+            captured = capture(route, task.source, task.samples, task.config)
+    except ConversionFailedError as failure:
+        failure.captured = False
+        raise
+    key = None if cache is None else conversion_key(captured, task, closure)
+    if cache is None or key is None:
+        return _converted(captured, task, route)
+    known = cache.load(key, task.folder)
+    if known is not None:
+        return known
+    made = _converted(captured, task, route)
+    cache.store(key, made)
+    return made
+
+
+def _converted(captured: Captured, task: Task, route: Route) -> Conversion:
+    try:
+        return _packaged(captured, task, route)
+    except ConversionFailedError as failure:
+        stopped = failure.__cause__ and refused_operation(failure.__cause__, captured, task.source.root)
+        if stopped:
+            failure.refused = stopped
+        raise explained(failure) from failure.__cause__
+
+
+def _packaged(captured: Captured, task: Task, route: Route) -> Conversion:
+    with converter_errors(task.source.root), identity_shims() as shims:
+        missing = missing_operations(captured.model, input_types(task.samples, task.config, captured.program))
+        graph = _keep_graph(captured, task, missing)
+        if missing:
+            failure = ConversionFailedError(missing_message(missing), missing=missing)
+            failure.refused = _first_missing(graph)
+            raise failure
+        reference, package, computed = save_packages(captured, task)
+    notes = [f"`{name}` has no converter in coremltools, ours passes its input on" for name in shims]
+    facts = ConversionFacts(
+        status="converted",
+        route=route,
+        notes=(*captured.notes, *notes, *_merged_outputs(reference, task)),
+        computed=computed,
+    )
+    return Conversion(facts, reference, package, task.folder / ORIGINS, task.folder / GRAPH)
+
+
+def _merged_outputs(package: Path, task: Task) -> Iterator[str]:
+    """Names of one tensor: coremltools saves it once, under the last of them."""
+    names = task.config.output or tuple(task.outputs)
+    saved = [feature.name for feature in read_package(package).interface.outputs]
+    for own in dict.fromkeys(saved):
+        merged = [f"`{name}`" for name, other in zip(names, saved, strict=True) if other == own]
+        if len(merged) > 1:
+            yield f"{' and '.join(merged)} are one tensor: the package has one output for them, `{own}`"
+
+
+def _first_missing(graph: TorchGraph) -> RefusedOperation:
+    call = next((call for call in graph.calls if call.support != "works"), None)
+    if call is None:
+        return RefusedOperation()
+    operation = call.operation.rpartition("::")[2]
+    return RefusedOperation(operation=operation, module=call.module, place=call.place)
+
+
+def _keep_graph(captured: Captured, task: Task, missing: tuple[MissingOperation, ...]) -> TorchGraph:
+    kinds = [item.operation for item in missing]
+    graph = graph_of(captured.model, task.source.root, kinds, captured.frozen_places, captured.filled_states)
+    write_graph(graph, task.folder / GRAPH)
+    return graph

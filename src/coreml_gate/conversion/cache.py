@@ -1,0 +1,124 @@
+"""Conversions kept by content: what decides one is hashed, and the same hash is never converted twice."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from coreml_gate.conversion.conversion import ORIGINS, Conversion
+from coreml_gate.frozen import changed
+from coreml_gate.record import ConversionFacts
+from coreml_gate.torch_graph import GRAPH
+
+DEFAULT_LIMIT_BYTES: Final = 5 * 10**9
+_INDEX: Final = "entry.json"
+
+
+@dataclass(frozen=True)
+class ConversionCache:
+    """A folder of entries, one per key; several processes may use it at once.
+
+    An entry is written beside its place and renamed into it, checked when it is read, and dropped when it is
+    damaged or when the entries together exceed ``limit_bytes``, least recently used first.
+    """
+
+    folder: Path
+    limit_bytes: int = DEFAULT_LIMIT_BYTES
+
+    def load(self, key: str, into: Path) -> Conversion | None:
+        """Copies an entry's packages to ``into``; ``None`` when there is no entry, or a damaged one."""
+        entry = self.folder / key
+        try:
+            index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
+            facts = ConversionFacts.model_validate(index["facts"])
+            names = {side: str(index[side]) for side in ("reference", "package")}
+            for name in sorted(set(names.values())):
+                _copy(entry / name, into / name)
+            if _digests(into, names) != index["digests"]:
+                raise ValueError("the entry's files are not the ones that were stored")  # noqa: TRY301
+            origins = _restored(index["origins"], into / ORIGINS)
+            graph = _restored(index["graph"], into / GRAPH)
+            os.utime(entry)
+        except (OSError, ValueError, KeyError, TypeError, ValidationError):
+            self._drop(entry)
+            return None
+        facts = changed(facts, cached=True)
+        return Conversion(facts, into / names["reference"], into / names["package"], origins, graph)
+
+    def store(self, key: str, conversion: Conversion) -> None:
+        """Keeps a conversion that succeeded, unless the key is known already."""
+        if conversion.facts.status != "converted" or (self.folder / key).exists():
+            return
+        if conversion.reference is None or conversion.package is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
+        try:
+            _write_entry(temporary, conversion, conversion.reference, conversion.package)
+            temporary.rename(self.folder / key)
+        except OSError:  # another process was faster, or the disk is full: the conversion itself stands
+            shutil.rmtree(temporary, ignore_errors=True)
+        self._evict()
+
+    def _drop(self, entry: Path) -> None:
+        shutil.rmtree(entry, ignore_errors=True)
+
+    def _evict(self) -> None:
+        entries = sorted(
+            (entry.stat().st_mtime_ns, entry) for entry in self.folder.iterdir() if entry.name[0] != "."
+        )
+        sizes = {entry: _size(entry) for _, entry in entries}
+        total = sum(sizes.values())
+        for _, entry in entries:
+            if total <= self.limit_bytes:
+                return
+            self._drop(entry)
+            total -= sizes[entry]
+
+
+def _write_entry(folder: Path, conversion: Conversion, reference: Path, package: Path) -> None:
+    names = {"reference": reference.name, "package": package.name}
+    for path in {reference, package}:
+        _copy(path, folder / path.name)
+    texts = {"origins": _text(conversion.origins), "graph": _text(conversion.graph)}
+    facts = conversion.facts.model_dump(mode="json")
+    index = {**names, **texts, "facts": facts, "digests": _digests(folder, names)}
+    (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else path.read_text(encoding="utf-8")
+
+
+def _restored(text: str | None, path: Path) -> Path | None:
+    if text is None:
+        return None
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _copy(source: Path, target: Path) -> None:
+    if target.exists():
+        shutil.rmtree(target)
+    shutil.copytree(source, target)
+
+
+def _digests(folder: Path, names: dict[str, str]) -> dict[str, str]:
+    digests = {}
+    for name in sorted(set(names.values())):
+        for path in sorted((folder / name).rglob("*")):
+            if path.is_file():
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                digests[path.relative_to(folder).as_posix()] = digest
+    return digests
+
+
+def _size(entry: Path) -> int:
+    return sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())

@@ -1,0 +1,185 @@
+"""Captures a source as a graph that coremltools reads: by torch.export, or by torch.jit.trace."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import coremltools as ct
+import numpy as np
+import torch
+from torch.export import ExportedProgram
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.conversion.flat import changed_buffers, flat_module
+from coreml_gate.conversion.frozen_values import FreezeWatch
+from coreml_gate.conversion.interface import check_flexible, example, export_shapes, flexible_dimensions
+from coreml_gate.conversion.quiet import quiet
+from coreml_gate.conversion.unread import unread_arguments
+from coreml_gate.engines.engine import Sample
+from coreml_gate.engines.samples import Samples
+from coreml_gate.engines.source import Source, restored
+from coreml_gate.wording import names_and_more
+
+Route = Literal["export", "decomposed", "undecomposed", "trace"]
+"""``export`` keeps fused operations where the deployment target has them, as coremltools documents it, and
+else reduces the program to core ATen. The two after it are the other form, which has other converters."""
+_KEEP_FUSED: Final = frozenset({"iOS18"})
+"""Deployment targets with an operation for attention as a whole."""
+_SHOWN_PLACES = 3
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A source as a graph, with its inputs in the samples' order."""
+
+    model: ExportedProgram | torch.jit.ScriptModule
+    notes: tuple[str, ...] = ()
+    states: tuple[ct.StateType, ...] = ()
+    """Of a traced graph; coremltools finds those of an exported program itself."""
+    frozen_places: tuple[str, ...] = ()
+    """``file:line`` where tracing made a tensor a constant."""
+    filled_states: tuple[str, ...] = ()
+    """Buffers that become states and do not start at zero, as every state does."""
+
+    @property
+    def program(self) -> ExportedProgram | None:
+        """The exported program, or nothing for a traced graph."""
+        return self.model if isinstance(self.model, ExportedProgram) else None
+
+
+def routes(source: Source, config: ModelConfig) -> tuple[Route, ...]:
+    """Which routes are tried, in order?
+
+    ``auto`` prefers torch.export, which sees in-place writes and control flow that a trace loses silently.
+    Recurrent layers are traced first: export unrolls them over the time steps into thousands of operations.
+    """
+    if source.kind == "torchscript" or (source.kind == "module" and config.conversion == "trace"):
+        return ("trace",)
+    exports: tuple[Route, ...] = ("export", "decomposed" if _keeps_fused(config) else "undecomposed")
+    if source.kind == "exported-program" or config.conversion == "export":
+        return exports
+    return ("trace", *exports) if _is_recurrent(source) else (*exports, "trace")
+
+
+def documented_export(config: ModelConfig) -> Route:
+    """The route that does what coremltools documents for ``torch.export``: ``run_decompositions({})``."""
+    return "export" if _keeps_fused(config) else "undecomposed"
+
+
+def _keeps_fused(config: ModelConfig) -> bool:
+    return config.deployment_target in _KEEP_FUSED
+
+
+def capture(route: Route, source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    """Captures the source along one route; whatever torch raises passes through.
+
+    The fused path of nn.MultiheadAttention and nn.TransformerEncoder is off meanwhile: it is one operation
+    that no converter knows.
+    """
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(value=False)
+    try:
+        return _ROUTES[route](source, samples, config)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(value=fused)
+
+
+def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    return (_undecomposed if _keeps_fused(config) else _decomposed)(source, samples, config)
+
+
+def _decomposed(source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    return _exported(source, samples, config, None)
+
+
+def _undecomposed(source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    """As coremltools documents it: attention, normalisations and activations stay whole."""
+    return _exported(source, samples, config, {})
+
+
+def _exported(
+    source: Source, samples: Samples, config: ModelConfig, decompositions: dict[Any, Any] | None
+) -> Captured:
+    """Exports without strict mode, which runs the module's own Python: what is exported is what runs.
+
+    Strict mode analyses bytecode instead and refuses more. ``None`` means torch's default decompositions.
+    """
+    ranges = flexible_dimensions(config)
+    if isinstance(source.model, ExportedProgram):
+        program = source.model
+    else:
+        sample = example(samples, ranges)
+        module = flat_module(source, sample)
+        shapes = export_shapes(sample, ranges)
+        if shapes is not None and module is not source.runnable:
+            shapes = (shapes,)  # type: ignore[assignment]  # its forward takes *inputs, which is one tuple
+        args = tuple(value.clone() for value in sample.values())
+        with torch.no_grad():
+            program = torch.export.export(module, args, dynamic_shapes=shapes, strict=False)
+    decomposed = program.run_decompositions(decompositions)
+    check_flexible(decomposed, samples.names, ranges)
+    unrolled = ("recurrent layers are unrolled over the time steps",) if _is_recurrent(source) else ()
+    buffers = dict(decomposed.named_buffers())
+    changed = {name: buffers[name] for name in decomposed.graph_signature.buffers_to_mutate.values()}
+    unread = tuple(str(argument) for argument in unread_arguments(decomposed, source.root))
+    notes = (*unrolled, *_state_notes(changed), *unread)
+    return Captured(decomposed, notes, filled_states=_filled(changed))
+
+
+def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
+    """Traces with one sample; a buffer that the run changes becomes a state, never a constant."""
+    sample = example(samples, flexible_dimensions(config))
+    module = flat_module(source, sample)
+    changed = changed_buffers(module, sample)
+    states = tuple(_state(name, buffer) for name, buffer in changed.items())
+    if isinstance(module, torch.jit.ScriptModule):
+        return Captured(module, _state_notes(changed), states, filled_states=_filled(changed))
+    watch = FreezeWatch(source.root, _flexible_sizes(sample, config))
+    with quiet(), torch.no_grad(), restored(module.buffers()), watch:
+        args = tuple(value.clone() for value in sample.values())
+        traced = torch.jit.trace(module, args, check_trace=False)  # type: ignore[no-untyped-call]
+    recurrent = ("recurrent layers are traced, because export unrolls them",) if _is_recurrent(source) else ()
+    notes = (*recurrent, *_frozen_notes(watch.places), *_state_notes(changed))
+    return Captured(traced, notes, states, watch.places, _filled(changed))
+
+
+_ROUTES: Mapping[Route, Callable[[Source, Samples, ModelConfig], Captured]] = {
+    "export": _export,
+    "decomposed": _decomposed,
+    "undecomposed": _undecomposed,
+    "trace": _trace,
+}
+
+
+def _is_recurrent(source: Source) -> bool:
+    modules = source.model.modules() if isinstance(source.model, torch.nn.Module) else ()
+    return any(isinstance(module, torch.nn.RNNBase) for module in modules)
+
+
+def _flexible_sizes(sample: Sample, config: ModelConfig) -> frozenset[int]:
+    """The sizes, in this sample, of the dimensions that the configuration calls flexible."""
+    return frozenset(int(sample[name].shape[axis]) for name, axis in flexible_dimensions(config))
+
+
+def _frozen_notes(places: tuple[str, ...]) -> tuple[str, ...]:
+    if not places:
+        return ()
+    shown = names_and_more(places, _SHOWN_PLACES)
+    return (f"tracing froze values of tensors at {shown}: control flow follows sample 0 from there on",)
+
+
+def _state(name: str, buffer: torch.Tensor) -> ct.StateType:
+    return ct.StateType(wrapped_type=ct.TensorType(shape=tuple(buffer.shape), dtype=np.float16), name=name)
+
+
+def _state_notes(changed: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    """Buffers that forward changes become states, which Core ML keeps in float16 and starts at zero."""
+    notes = [f"buffer `{name}` became a state, which Core ML keeps in float16" for name in changed]
+    filled = [f"`{name}`" for name in _filled(changed)]
+    if filled:
+        notes.append(f"{', '.join(filled)} starts with other values than the zeros of a Core ML state")
+    return tuple(notes)
+
+
+def _filled(changed: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
+    return tuple(name for name, buffer in changed.items() if bool(buffer.any()))

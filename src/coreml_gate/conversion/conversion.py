@@ -1,0 +1,47 @@
+"""What is converted, and what comes of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.engines.engine import Outputs
+from coreml_gate.engines.features import with_program_ranges
+from coreml_gate.engines.samples import Samples
+from coreml_gate.engines.source import Source, run_source
+from coreml_gate.record import ConversionFacts
+
+REFERENCE: Final = "reference.mlpackage"
+PACKAGE: Final = "package.mlpackage"
+ORIGINS: Final = "operations.json"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One source to be converted with its options, and what it returns for the first sample."""
+
+    source: Source
+    samples: Samples
+    config: ModelConfig
+    folder: Path
+    outputs: Outputs
+
+
+def task_of(source: Source, samples: Samples, config: ModelConfig, folder: Path) -> Task:
+    """Runs the first sample; raises :class:`~coreml_gate.errors.SourceError` when the source cannot."""
+    own = with_program_ranges(config, source, samples.names)
+    return Task(source, samples, own, folder, run_source(source, samples.samples[0]))
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How the conversion went, and where its packages lie (``None``: there is none)."""
+
+    facts: ConversionFacts
+    reference: Path | None
+    """The float32 twin; the package itself when that is float32 and not compressed."""
+    package: Path | None
+    origins: Path | None = None
+    """The file that tells where each operation in half was written (``conversion/origins.py``)."""
+    graph: Path | None = None
+    """The captured graph (``conversion/graph.py``); of a conversion that failed, the last one tried."""

@@ -1,0 +1,56 @@
+"""Routes that failed: the failure that says most, the others, and a way out that was tried."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from coreml_gate.conversion.capture import Route, documented_export
+from coreml_gate.conversion.conversion import Task
+from coreml_gate.conversion.failures import ConversionFailedError, in_one_line
+from coreml_gate.conversion.missing import missing_hint
+from coreml_gate.conversion.remedies import remedy
+from coreml_gate.record import ConversionFacts
+
+_ROUTES: Final[Mapping[Route, str]] = {
+    "export": "the export route",
+    "decomposed": "the export route with torch's core decompositions",
+    "undecomposed": "the export route without decompositions",
+    "trace": "the trace route",
+}
+Failures = list[tuple[Route, ConversionFailedError]]
+
+
+def fallback_notes(failures: Failures, task: Task) -> list[str]:
+    """What had to be done otherwise than the documented call does, and why."""
+    documented = documented_export(task.config)
+    return [
+        (
+            f"plain coremltools refuses this model: {in_one_line(failure)}"
+            if route == documented and failure.captured
+            else f"{_ROUTES[route]} failed: {in_one_line(failure)}"
+        )
+        for route, failure in failures
+    ]
+
+
+def _says_least(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, int]:
+    """The failure that is told in full: one whose cause is known, and which lacks the fewest converters."""
+    failure = attempt[1]
+    return not (failure.refused.cause or failure.missing or failure.hint), len(failure.missing)
+
+
+def failed_conversion(failures: Failures, task: Task, seconds: float) -> ConversionFacts:
+    """The facts of a conversion that no route came to the end of."""
+    route, main = min(failures, key=_says_least)
+    others = [each for each in failures if each[1] is not main]
+    way_out = missing_hint(main.missing) if main.missing else main.hint
+    found = remedy(task, failures)
+    return ConversionFacts(
+        status="failed",
+        route=route,
+        seconds=seconds,
+        missing=main.missing,
+        message=main.message,
+        hint=f"converts with {found} (tried)" + (f"; or {way_out}" if way_out else ".") if found else way_out,
+        refused=main.refused,
+        notes=(*task.source.notes, *fallback_notes(others, task)),
+    )

@@ -1,0 +1,98 @@
+"""What a failed conversion says: the converter's own words, and a way out where the failure is known."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from coreml_gate.conversion.quiet import quiet
+from coreml_gate.conversion.refusal_causes import cause_of
+from coreml_gate.engines.python import place_of
+from coreml_gate.frozen import changed
+from coreml_gate.record import MissingOperation, RefusedOperation
+
+_KEPT_LINES = 20
+_LONGEST = 200
+_LOGGED = "ERROR - "
+_NOISE = (
+    "  File ",
+    "    ",
+    "Caused by:",
+    "For C++ stack trace",
+    "For extended logs",
+    "For more debugging help",
+    "For more information",
+    "If you suspect",
+    "The error above occurred",
+    "The following call raised",
+)
+"""How lines begin that torch.export adds to an error: frames, and how to log more."""
+
+
+class ConversionFailedError(Exception):
+    """One route did not lead to a package; it becomes a value of the Record."""
+
+    def __init__(self, message: str, hint: str = "", missing: tuple[MissingOperation, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.missing = missing
+        self.captured = True
+        """Whether torch captured the source; if not, the converter was never reached."""
+        self.refused = RefusedOperation()
+        """Where the converter stopped, as far as that is known."""
+
+
+@contextmanager
+def converter_errors(root: Path) -> Iterator[None]:
+    """Runs torch's capture or coremltools quietly, and turns whatever either raises into its message."""
+    with quiet() as heard:
+        try:
+            yield
+        except ConversionFailedError:
+            raise
+        except Exception as error:  # coremltools and torch.export document no exceptions
+            raise failure_of(error, root, heard.errors) from error
+
+
+def failure_of(error: Exception, root: Path, heard: Sequence[str] = ()) -> ConversionFailedError:
+    """Puts an exception of the converter or of the capture into words, never with a traceback.
+
+    ``heard`` is what the converter logged: the operation that it was at.
+    """
+    lines = [line.rstrip() for line in str(error).strip().splitlines() if _tells(line)]
+    place = place_of(error, root)
+    head = f"{type(error).__name__}: {lines[0] if lines else 'no message'}" + (f" ({place})" if place else "")
+    text = "\n".join([*heard[-1:], head, *lines[1:]][:_KEPT_LINES])
+    failure = ConversionFailedError(text)
+    failure.refused = RefusedOperation(place=place)
+    return explained(failure)
+
+
+def explained(failure: ConversionFailedError) -> ConversionFailedError:
+    """Adds cause and way out, where the converter's words at this operation are known."""
+    cause = cause_of(failure.message, failure.refused.operation)
+    if cause is not None:
+        failure.hint = cause.way_out
+        failure.refused = changed(failure.refused, cause=cause.cause)
+    return failure
+
+
+def _tells(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith(_NOISE)
+
+
+def in_one_line(failure: ConversionFailedError) -> str:
+    """The failure for a note: where, and the exception itself."""
+    if failure.missing:
+        return "no converter for " + ", ".join(f"`{item.operation}`" for item in failure.missing)
+    at, words = failure.refused, converter_words(failure.message)
+    what = f"`{at.operation or at.optimisation_pass}`" if at.operation or at.optimisation_pass else ""
+    place = f"({at.place})" if at.place and at.place not in words else ""
+    where = " ".join(filter(None, (what, place)))
+    return (f"{where}: " if where else "") + words
+
+
+def converter_words(message: str) -> str:
+    """The exception's own line: what coremltools logged before it names the operation in its own way."""
+    lines = [line for line in message.splitlines() if line and not line.startswith(_LOGGED)]
+    return lines[0][:_LONGEST] if lines else "no message"

@@ -1,0 +1,91 @@
+"""Where in the source was an operation of the package written? The converter knows it, the package does not.
+
+An exported program carries the Python stack of each node, a traced one the modules around it. What both give
+is the class of the innermost module: it survives edits of the model, while the names of operations are
+counters that move with every operation added before them.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from coreml_gate.engines.python import place_among
+from coreml_gate.untyped import TorchObject
+
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_Span = tuple[int, int, str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The module class whose code makes an operation, and the line (``models/net.py:12``; empty: unknown)."""
+
+    module: str = ""
+    place: str = ""
+    half: bool = True
+    """Whether the operation became half precision."""
+    variable: str = ""
+    """The name of its first output while the converter's FP16 pass runs: what an ``op_selector`` sees."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Finds origins below ``root``; ``root_module`` is the class of the whole source."""
+
+    root: Path
+    root_module: str
+    lines: Mapping[str, str] = field(default_factory=dict)
+    """Of the nodes of a traced graph, by their names (``conversion/mapping.py``)."""
+    _classes: dict[str, tuple[_Span, ...]] = field(default_factory=dict)
+
+    def of(self, scopes: Mapping[TorchObject, list[TorchObject]]) -> Origin:
+        """The origin that the converter's ``scopes`` of an operation tell."""
+        by_name = {getattr(key, "name", str(key)): values for key, values in scopes.items()}
+        stack = by_name.get("EXIR_STACK_TRACE", ())
+        frames = [
+            (found["file"], int(found["line"])) for text in stack for found in _FRAME.finditer(str(text))
+        ]
+        if frames:
+            return self._of_frames(frames)
+        modules = [str(name) for name in by_name.get("TORCHSCRIPT_MODULE_TYPE", ())]
+        names = [str(name) for name in by_name.get("TORCHSCRIPT_MODULE_NAME", ())]
+        place = self.lines.get(names[-1], "") if names else ""
+        return Origin(modules[-2] if len(modules) > 1 else self.root_module, place)
+
+    def _of_frames(self, frames: list[tuple[str, int]]) -> Origin:
+        inner_first = frames[::-1]
+        classes = (self._class_at(file, line) for file, line in inner_first)
+        return Origin(next(filter(None, classes), ""), place_among(inner_first, self.root))
+
+    def _class_at(self, file: str, line: int) -> str:
+        if file not in self._classes:
+            self._classes[file] = tuple(_classes_of(Path(file)))
+        spans = [span for span in self._classes[file] if span[0] <= line <= span[1]]
+        return max(spans, default=(0, 0, ""))[2]
+
+
+def _classes_of(file: Path) -> Iterator[_Span]:
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.lineno, node.end_lineno or node.lineno, node.name
+
+
+def write_origins(origins: Mapping[str, Origin], path: Path) -> None:
+    """Keeps them beside the packages, by the name of the operation in the float32 twin."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({name: asdict(origin) for name, origin in origins.items()}, indent=0)
+    path.write_text(text, encoding="utf-8")
+
+
+def read_origins(path: Path | None) -> dict[str, Origin]:
+    """What ``write_origins`` wrote; nothing where there is no such file."""
+    if path is None or not path.exists():
+        return {}
+    return {name: Origin(**origin) for name, origin in json.loads(path.read_text(encoding="utf-8")).items()}

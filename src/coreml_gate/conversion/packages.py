@@ -1,0 +1,101 @@
+"""From a captured graph to packages: the calls of coremltools."""
+
+from pathlib import Path
+from typing import Literal
+
+import coremltools as ct
+import torch
+
+from coreml_gate.conversion.capture import Captured
+from coreml_gate.conversion.compress import compress
+from coreml_gate.conversion.computed import computed_constants
+from coreml_gate.conversion.conversion import ORIGINS, PACKAGE, REFERENCE, Task
+from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.conversion.interface import input_types, output_types
+from coreml_gate.conversion.keep import Selector
+from coreml_gate.conversion.mapping import script_lines
+from coreml_gate.conversion.origins import Origin, Places, write_origins
+from coreml_gate.engines.source import Source
+from coreml_gate.record import ComputedConstant
+from coreml_gate.untyped import CoreMlObject
+
+
+def save_packages(captured: Captured, task: Task) -> tuple[Path, Path, tuple[ComputedConstant, ...]]:
+    """Converts a graph to the float32 twin and to the package that ships, which may be one."""
+    twin = to_core_ml(captured, task, ct.precision.FLOAT32)
+    options = task.config
+    computed = computed_constants(twin, task.source, _places(captured, task))
+    origins: dict[str, Origin] = {}
+    if options.precision == "float32" and options.compress is None:
+        write_origins(origins, task.folder / ORIGINS)
+        path = save(twin, task.folder / PACKAGE)
+        return path, path, computed
+    reference = save(twin, task.folder / REFERENCE)
+    shipped = twin
+    if options.precision == "float16":
+        shipped, origins = to_half(captured, task)
+    write_origins(origins, task.folder / ORIGINS)
+    if options.compress is not None:
+        shipped = compress(shipped, options.compress)
+    return reference, save(shipped, task.folder / PACKAGE), computed
+
+
+def to_half(captured: Captured, task: Task) -> tuple[ct.models.MLModel, dict[str, Origin]]:
+    """In half precision but for ``keep-fp32``; patterns that name nothing are refused, so none goes stale."""
+    names = task.config.output or tuple(task.outputs)
+    selector = Selector(task.config.keep_fp32, names, _places(captured, task))
+    model = to_core_ml(captured, task, ct.transform.FP16ComputePrecision(selector))
+    selector.refuse_unused()
+    return model, selector.origins
+
+
+def _places(captured: Captured, task: Task) -> Places:
+    root = task.source.root
+    return Places(root, _root_module(task.source), script_lines(captured.model, root))
+
+
+def _root_module(source: Source) -> str:
+    return type(source.model).__name__ if isinstance(source.model, torch.nn.Module) else ""
+
+
+def to_core_ml(
+    captured: Captured,
+    task: Task,
+    precision: CoreMlObject,
+    passes: ct.PassPipeline | None = None,
+    to: Literal["mlprogram", "milinternal"] = "mlprogram",
+) -> CoreMlObject:
+    """Calls ``coremltools.convert`` with the options of the configuration; what it raises passes through."""
+    config = task.config
+    return ct.convert(
+        captured.model,
+        convert_to=to,
+        inputs=input_types(task.samples, config, captured.program),
+        outputs=output_types(config, task.outputs),
+        states=list(captured.states),
+        minimum_deployment_target=ct.target[config.deployment_target],
+        compute_precision=precision,
+        compute_units=ct.ComputeUnit[config.compute_units],
+        pass_pipeline=pass_pipeline(config.converter.skip_passes) if passes is None else passes,
+        skip_model_load=True,
+    )
+
+
+def pass_pipeline(skipped: tuple[str, ...]) -> ct.PassPipeline:
+    """The default optimisation passes without those that the configuration skips."""
+    pipeline = ct.PassPipeline()
+    unknown = [name for name in skipped if name not in pipeline.passes]
+    if unknown:
+        raise ConversionFailedError(
+            f"`skip-passes` names `{unknown[0]}`, which coremltools {ct.__version__} does not have.",
+            "write it as coremltools does: `common::fuse_conv_batchnorm`.",
+        )
+    pipeline.remove_passes(set(skipped))
+    return pipeline
+
+
+def save(model: ct.models.MLModel, path: Path) -> Path:
+    """Writes a package, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(str(path))
+    return path

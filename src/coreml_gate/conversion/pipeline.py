@@ -1,0 +1,59 @@
+"""Converts a source twice: a float32 twin to compare with the source, and the package that ships."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.conversion.along_route import along_route
+from coreml_gate.conversion.by_team import by_team
+from coreml_gate.conversion.cache import ConversionCache
+from coreml_gate.conversion.capture import routes
+from coreml_gate.conversion.conversion import Conversion, task_of
+from coreml_gate.conversion.failed_routes import Failures, failed_conversion, fallback_notes
+from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.engines.samples import Samples
+from coreml_gate.engines.source import Source
+from coreml_gate.frozen import changed
+from coreml_gate.record import ConversionFacts
+from coreml_gate.torch_graph import GRAPH
+
+
+def convert(
+    source: Source,
+    samples: Samples,
+    config: ModelConfig,
+    folder: Path,
+    *,
+    cache: ConversionCache | None = None,
+    closure: str = "",
+    clock: Callable[[], float] = time.perf_counter,
+) -> Conversion:
+    """Converts along the configured route, or along each in turn, into packages below ``folder``.
+
+    The source is captured in any case; what was captured before is taken from the ``cache``. ``closure`` is
+    the digest of the source's files. A conversion that fails is a value: status ``failed`` with the
+    converter's own words. Raises :class:`~coreml_gate.errors.SourceError` when the source itself cannot run
+    the first sample.
+    """
+    if source.kind == "package":
+        return Conversion(ConversionFacts(status="not-needed", route="none"), None, source.path)
+    started = clock()
+    task = task_of(source, samples, config, folder)
+    if config.convert is not None or config.package is not None:
+        return by_team(task, partial(convert, source, samples), started, clock)
+    failures: Failures = []
+    for route in routes(source, config):
+        if route.endswith("decomposed") and not failures[-1][1].captured:
+            continue  # torch.export fails there as it did
+        try:
+            made = along_route(route, task, cache, closure)
+        except ConversionFailedError as failure:
+            failures.append((route, failure))
+        else:
+            notes = (*source.notes, *fallback_notes(failures, task), *made.facts.notes)
+            facts = changed(made.facts, seconds=clock() - started, notes=notes)
+            return replace(made, facts=facts)
+    return Conversion(failed_conversion(failures, task, clock() - started), None, None, graph=folder / GRAPH)

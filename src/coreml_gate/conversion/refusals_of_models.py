@@ -1,0 +1,235 @@
+"""Types, values, inputs and code that the converter or torch's capture refuses, and what to write instead."""
+
+from typing import Final
+
+from coreml_gate.conversion.refusal_cause import Cause
+
+MODEL_CAUSES: Final[tuple[Cause, ...]] = (
+    # Integers, types and values
+    Cause(
+        r"`bitwise_(and|or|xor)` op only supports boolean|found for 'bitwise_not'",
+        "Core ML has no bitwise operations on integers",
+        "use booleans, or arithmetic: `x % 2` for `x & 1`.",
+    ),
+    Cause(
+        r"(ADD|SUB) does not support scale factor",
+        "`alpha` of `add` or `sub` is computed at run time",
+        "write `x + alpha * y`.",
+    ),
+    Cause(
+        r"rounding mode .* not supported",
+        "`div` has this rounding mode in torch alone",
+        'use `rounding_mode="floor"` or `"trunc"`.',
+    ),
+    Cause(
+        r"cast is not supported|Unsupported `to` op|[Uu]nsupported dtype|unsupported type",
+        "Core ML has no such element type",
+        "use float32, int32 or bool.",
+    ),
+    Cause(
+        r"complex",
+        "Core ML has no complex numbers",
+        "compute real and imaginary parts as two tensors.",
+    ),
+    Cause(
+        r"must have the same data type as the named input",
+        "whole numbers and fractions meet in one operation",
+        "convert one of them: `y.to(x.dtype)`.",
+    ),
+    Cause(
+        r"expects tensor or scalar of dtype",
+        "an operand has an element type that Core ML does not take there",
+        "convert it before: `.float()` or `.int()`.",
+    ),
+    Cause(
+        r"overflows? int32|out of bounds for int32|too large to convert",
+        "a constant does not fit into 32-bit integers",
+        "use values within -2147483648 and 2147483647.",
+    ),
+    Cause(
+        r"Incompatible dim|[Cc]annot broadcast|Incompatible shapes? .*broadcast",
+        "two shapes do not fit together in Core ML: a flexible size is not known to be the same in both",
+        "give both inputs the same range in `shape`, or enumerate `shapes`.",
+    ),
+    # What has to be known before it runs
+    Cause(
+        r"must be const at compile time|expects? const|must be const|is not const|Only static item selection",
+        "an argument is computed at run time where Core ML needs a constant",
+        "compute it in `__init__`, or fix the flexible size it comes from.",
+    ),
+    Cause(
+        r"[Ss]caled_dot_product_attention.*|attn_mask cannot be provided when is_causal",
+        "`scaled_dot_product_attention` is called in a way that the converter does not take",
+        "pass a mask or `is_causal`, `dropout_p=0.0` in eval mode, and query, key and value of one rank.",
+        ("scaled_dot_product_attention",),
+    ),
+    Cause(
+        r"dropout probability",
+        "dropout is active during inference",
+        "pass `dropout_p=0.0`, or `self.dropout if self.training else 0.0`.",
+    ),
+    Cause(
+        r"Torch var .* not found in context",
+        "the converter looks for a value of the graph where there is none",
+        "write the operation with others.",
+    ),
+    Cause(
+        r"Dynamic steps input for torch\.linspace",
+        "the number of steps of `linspace` is computed at run time",
+        "use `torch.arange(n) * step + start`.",
+    ),
+    Cause(
+        r"Tensor repeats has not been implemented|repeat_interleave uses static dim",
+        "how often each element is repeated is computed at run time",
+        "repeat by a number, or gather with an index that is an input.",
+    ),
+    Cause(
+        r"'?window_length'? not supported|'?periodic'? not supported",
+        "the length of the window is computed at run time",
+        "make the window a buffer in `__init__`.",
+    ),
+    Cause(
+        r"num_samples must be const|only replacement=True is supported",
+        "`multinomial` draws a fixed number of samples with replacement in Core ML",
+        "give `num_samples` as a number, with `replacement=True`.",
+    ),
+    Cause(
+        r"non-const input, the lowering for Torch `linalg_inv`",
+        "Core ML has no inverse of a matrix that is computed",
+        "invert it in `__init__`, or write the inverse out for small matrices.",
+    ),
+    Cause(
+        r"`cumprod` op is not supported|Not support `searchsorted`",
+        "this operation needs the size of its axis as a number",
+        "fix that axis in `shape` or enumerate `shapes`.",
+    ),
+    Cause(
+        r"sorted=True supported for the topk",
+        "`topk(sorted=False)` needs a later system",
+        "leave `sorted` at True.",
+    ),
+    Cause(
+        r"sorted=False not supported for unique",
+        "`unique` is always sorted in Core ML",
+        "pass `sorted=True`.",
+    ),
+    Cause(
+        r"Only static shape of PackedSequence",
+        "packed sequences need a fixed length",
+        "fix the length in `shape`, or mask the padded steps.",
+    ),
+    Cause(
+        r"scalar or a length 1 tensor|numtotensor expected scalar|Item selection is supported only",
+        "a tensor of several elements is used as one number",
+        "reduce it first, or keep it a tensor, without `.item()`, `int(...)` and `float(...)`.",
+    ),
+    Cause(
+        r"UNKNOWN_SCOPE|Ops containing blocks not implemented|Nodes of type .* not yet implemented",
+        "the exported program holds control flow (`torch.cond`, `while_loop`)",
+        "use `torch.where`, or unroll the loop.",
+    ),
+    Cause(
+        r"Unhandled node type|Binding of inputs of type",
+        "an argument is of a type that the converter does not pass on",
+        "give numbers, strings and tensors only.",
+    ),
+    # Recurrent layers and losses
+    Cause(
+        r"Bidirectional simple RNN",
+        "a bidirectional `nn.RNN` has no converter",
+        "use two layers, one over `x.flip(1)`, or nn.GRU.",
+    ),
+    Cause(
+        r"Incorrect weights shape for (gru|lstm) layer",
+        "a recurrent layer has a projection or lacks its bias",
+        "use `bias=True` and no `proj_size`.",
+    ),
+    Cause(
+        r"NLLLoss|Reduction is not supported",
+        "a loss is part of forward",
+        "return the prediction; losses belong to training.",
+    ),
+    # Inputs, outputs and states
+    Cause(
+        r"State model is supported only >= iOS18",
+        "forward changes a buffer, which needs iOS 18",
+        "take the state as an input and return it.",
+    ),
+    Cause(
+        r"StateType shape|StateType named",
+        "the state and the buffer that it stands for do not agree",
+        "register the buffer with the shape that forward writes.",
+    ),
+    Cause(
+        r"infinite upper_bound is not allowed",
+        "a flexible dimension has no greatest size",
+        "give it a greatest size: `shape = [1, [1, 512]]` instead of -1.",
+    ),
+    Cause(
+        r"expressions of symbolic variables|inconsistent shape between EXIR input",
+        "an input's size follows from another one's",
+        "give both the same range, or enumerate the shapes (`shapes = [[1, 64], [1, 128]]`).",
+    ),
+    Cause(
+        r"single enumerated shape input|same number of shapes",
+        "below iOS 18 only one input may have enumerated shapes; from iOS 18 on all need equally many",
+        "enumerate the shapes of one input, or of all.",
+    ),
+    Cause(
+        r"non-contiguous dim order",
+        "an input is not stored in the order of its axes (`channels_last`)",
+        "yield `x.contiguous()` samples.",
+    ),
+    Cause(
+        r"Main block's input name",
+        "an output is an input as it came",
+        "leave it out, or return `x * 1`.",
+    ),
+    Cause(
+        r"Number of (TorchScript )?(inputs|outputs).*(match|number)|Inconsistent number of inputs",
+        "the graph has another number of inputs or outputs than the samples and outputs of the source",
+        "give exactly the inputs that the module takes, in their order, and return every tensor once.",
+    ),
+    Cause(
+        r"PackedParams|Dynamic quantized models|quantized",
+        "the source is quantised",
+        "convert the float model, and compress the package with `compress` in the configuration.",
+    ),
+    Cause(
+        r"Only torch\.Tensor (parameter|buffer|attr) handled",
+        "the program holds a parameter that is no tensor",
+        "keep only tensors as parameters and buffers.",
+    ),
+    Cause(
+        r"doesn't have compatible subtype of existing var",
+        "the pass changes the shape of a value",
+        "",
+    ),
+    # Before the converter: torch captures the source
+    Cause(
+        r"ConstraintViolationError|Constraints violated|specialized",
+        "the source fixes a size that the configuration calls flexible",
+        "fix it in `shape`, or enumerate `shapes`.",
+    ),
+    Cause(
+        r"data-dependent|GuardOnDataDependentSymNode|Could not guard on",
+        "the source branches on the values of a tensor",
+        "write it with `torch.where`; a trace keeps the branch of the first sample.",
+    ),
+    Cause(
+        r"Only tensors, lists, tuples of tensors.* can be output from traced|Tracer cannot infer type of",
+        "forward takes or returns something that a trace cannot hold",
+        "take and return tensors, tuples and dicts of tensors.",
+    ),
+    Cause(
+        r"FakeTensor|fake tensor|torch\._dynamo\.exc|Unsupported: ",
+        "forward leaves what torch.export can follow: numpy, `.item()`, or code that changes Python objects",
+        "keep forward to torch operations on its inputs.",
+    ),
+    Cause(
+        r"iOS ?1[678]\+|(>=|since) iOS1[678]|(Please|to) (set|update).{0,40}minimum.deployment.target",
+        "this needs a later system",
+        "raise `deployment-target`, or leave out what needs it.",
+    ),
+)
+"""By what a message says of any operation, of inputs and states, and of the capture."""

@@ -1,0 +1,183 @@
+"""Arguments of a captured graph that the converter never reads, by the converter's own source.
+
+An exported node carries what ATen calls keyword-only (``alpha``, ``rounding_mode``, ``dtype``, ...) apart
+from its inputs, and coremltools hands it to a converter function that may or may not ask for it. In a traced
+graph every argument has its place, and a converter function may leave one aside.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+
+from coreml_gate.conversion.converter_source import read_keywords, unread_positions
+from coreml_gate.conversion.graph_names import exported_name, module_path
+from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.untyped import TorchObject
+
+_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_NO_MATTER: Final = frozenset(
+    {
+        *("layout", "device", "pin_memory", "memory_format", "non_blocking", "requires_grad", "out"),
+        *("generator", "p", "dropout", "train", "training", "momentum", "sparse_grad", "half_to_float"),
+        *("benchmark", "deterministic", "cudnn_enabled", "allow_tf32", "enable_gqa", "path"),
+        *("use_input_stats",),
+        *("implicit", "assert_msg", "output_size", "HxW", "min", "max", "out_int32", "total_length"),
+    }
+)
+"""Arguments about storage or training, what follows from the others, and what has a rule of its own."""
+_KEEP_THEIR_VALUES: Final = frozenset(
+    {
+        *("sum", "prod", "cumsum", "cumprod", "norm", "linalg_vector_norm"),
+        *("softmax", "log_softmax", "_softmax", "_log_softmax"),
+    }
+)
+"""Whole numbers give the same here whether they are added up as integers or as fractions."""
+_FILLING: Final = frozenset({"full_like", "new_full", "full", "fill", "scalar_tensor"})
+_BASE_TYPES: Final[Mapping[int, torch.dtype]] = {
+    0: torch.uint8, 1: torch.int8, 2: torch.int16, 3: torch.int32, 4: torch.int64,
+    5: torch.float16, 6: torch.float32, 7: torch.float64, 11: torch.bool, 15: torch.bfloat16,
+}  # fmt: skip
+"""Element types by the numbers that a traced graph holds (c10/core/ScalarType.h)."""
+
+
+@dataclass(frozen=True)
+class Unread:
+    """One argument that decides the result and that the converter does not look at."""
+
+    operation: str
+    keyword: str
+    value: str
+    module: str
+    place: str
+
+    @property
+    def cause(self) -> str:
+        """What is wrong, without the place."""
+        return f"the converter never reads `{self.keyword}` = {self.value} of `{self.operation}`"
+
+    def __str__(self) -> str:
+        where = ", ".join(filter(None, (f"module `{self.module}`" if self.module else "", self.place)))
+        return self.cause + (f" ({where})" if where else "")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an ATen operation, of either kind of graph."""
+
+    kind: str
+    """``aten::sub.Tensor``"""
+    schema: TorchObject
+    """Torch's ``FunctionSchema``, which has no public type."""
+    arguments: Sequence[TorchObject]
+    """By position: constants, or ``dtype`` of a tensor in its place."""
+    keywords: Mapping[str, TorchObject]
+
+    @property
+    def name(self) -> str:
+        """``sub``"""
+        return self.kind.rpartition("::")[2].partition(".")[0].removesuffix("_")
+
+    def unread(self) -> Iterator[tuple[str, TorchObject]]:
+        """Names and values of what is never read and matters; those left at their default do not."""
+        parameters = self.schema.arguments
+        positions = unread_positions(self.kind, len(parameters))
+        for position, value in enumerate(self.arguments[: len(parameters)]):
+            if position in positions and self._matters(parameters[position], value):
+                yield parameters[position].name, value
+        read = read_keywords(self.kind)
+        known = {item.name: item for item in parameters}
+        for keyword, value in self.keywords.items():
+            if read is not None and keyword not in read and self._matters(known[keyword], value):
+                yield keyword, value
+
+    def _matters(self, parameter: TorchObject, value: TorchObject) -> bool:
+        """Would the result be another without it?"""
+        default = parameter.default_value if parameter.has_default_value() else None
+        if parameter.name in _NO_MATTER or value is None or _equal(value, default):
+            return False
+        if parameter.name == "dtype":
+            dtype = _BASE_TYPES.get(value) if isinstance(value, int) else value
+            return dtype is not None and self._changes_kind(dtype)
+        return not isinstance(value, OfTensor) or parameter.name != "self"
+
+    def _changes_kind(self, dtype: torch.dtype) -> bool:
+        """Does it make integers of fractions, or fractions of integers? Widths do not matter in float32."""
+        fractions = [item for item in self.arguments if isinstance(item, float) and not item.is_integer()]
+        if self.name in _FILLING or not any(isinstance(item, OfTensor) for item in self.arguments):
+            return bool(fractions) and not dtype.is_floating_point
+        given = next((item.dtype for item in self.arguments if isinstance(item, OfTensor)), None)
+        filled = self.name.startswith(
+            ("zeros", "ones", "empty", "new_zeros", "new_ones", "new_empty", "rand")
+        )
+        if given is None or filled:
+            return False
+        if self.name in _KEEP_THEIR_VALUES:
+            return given.is_floating_point and not dtype.is_floating_point
+        return given.is_floating_point != dtype.is_floating_point
+
+
+@dataclass(frozen=True)
+class OfTensor:
+    """Stands for a tensor among the arguments."""
+
+    dtype: torch.dtype | None
+
+
+def unread_arguments(program: ExportedProgram, root: Path) -> Iterator[Unread]:
+    """All of them, in the order of the graph."""
+    for node in program.graph.nodes:
+        call = exported_call(node)
+        if call is not None:
+            for keyword, value in call.unread():
+                yield Unread(call.name, keyword, str(value), module_path(node), _place(node, root))
+
+
+def exported_call(node: torch.fx.Node) -> Call | None:
+    """A node of an exported graph; nothing where it calls no ATen operation."""
+    target = node.target
+    if node.op != "call_function" or not isinstance(target, torch._ops.OpOverload):  # noqa: SLF001  # named nowhere else
+        return None
+    values = [_fx_value(item) for item in node.args]
+    keywords = {name: _fx_value(item) for name, item in node.kwargs.items()}
+    return Call(exported_name(target), target._schema, values, keywords)  # noqa: SLF001  # as above
+
+
+def script_call(node: TorchObject) -> Call | None:
+    """A node of a traced graph; nothing where torch does not know its form."""
+    form = node.schema()
+    if "(" not in form or not node.kind().startswith("aten::"):
+        return None
+    return Call(node.kind(), torch._C.parse_schema(form), [_script_value(item) for item in node.inputs()], {})  # noqa: SLF001  # as above
+
+
+def _fx_value(item: TorchObject) -> TorchObject:
+    if not isinstance(item, torch.fx.Node):
+        return item
+    value = item.meta.get("val")
+    return OfTensor(value.dtype if isinstance(value, Tensor) else None)
+
+
+def _script_value(value: TorchObject) -> TorchObject:
+    made = value.node()
+    if made.kind() == "prim::Constant":
+        return value.toIValue()
+    if made.kind() == "prim::ListConstruct":
+        return [_script_value(item) for item in made.inputs()]
+    kind = value.type()
+    return OfTensor(kind.dtype() if isinstance(kind, torch._C.TensorType) else None)  # noqa: SLF001  # as above
+
+
+def _equal(value: object, default: object) -> bool:
+    return not isinstance(value, OfTensor) and type(value) is not Tensor and value == default
+
+
+def _place(node: torch.fx.Node, root: Path) -> str:
+    frames = list(_FRAME.finditer(str(node.meta.get("stack_trace", ""))))[::-1]
+    own = ((relative_to_tree(frame["file"], root), frame["line"]) for frame in frames)
+    return next((f"{file}:{line}" for file, line in own if file is not None), "")

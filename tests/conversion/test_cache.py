@@ -1,0 +1,123 @@
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from coreml_gate.config import ModelInput
+from coreml_gate.conversion import Conversion, convert
+from coreml_gate.conversion import cache as module
+from coreml_gate.conversion.cache import ConversionCache
+from coreml_gate.record import ConversionFacts
+from tests.conversion.conftest import MakeBench
+
+X = (ModelInput(name="x", shape=(1, 4)),)
+LINEAR = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+    def forward(self, x):
+        return self.fc(x)
+"""
+
+
+def _conversion(folder: Path, size: int = 100, status: str = "converted") -> Conversion:
+    """A conversion whose packages hold ``size`` bytes each."""
+    paths = []
+    for name in ("reference", "package"):
+        path = folder / f"{name}.mlpackage"
+        (path / "Data").mkdir(parents=True)
+        (path / "Data" / "weight.bin").write_bytes(name[0].encode() * size)
+        paths.append(path)
+    facts = ConversionFacts.model_validate({"status": status, "route": "export", "seconds": 2.5})
+    return Conversion(facts, *paths)
+
+
+def test_an_entry_comes_back_as_it_was(tmp_path: Path) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    assert cache.load("key", tmp_path / "a") is None
+    cache.store("key", _conversion(tmp_path / "made"))
+    known = cache.load("key", tmp_path / "b")
+    assert known is not None
+    assert (known.facts.cached, known.facts.seconds, known.facts.route) == (True, 2.5, "export")
+    assert (known.reference, known.package) == tuple(
+        tmp_path / "b" / f"{name}.mlpackage" for name in ("reference", "package")
+    )
+    assert (tmp_path / "b/package.mlpackage/Data/weight.bin").read_bytes() == b"p" * 100
+
+
+def _flip(entry: Path) -> None:
+    path = entry / "package.mlpackage/Data/weight.bin"
+    path.write_bytes(b"q" + path.read_bytes()[1:])
+
+
+def _lose(entry: Path) -> None:
+    (entry / "reference.mlpackage/Data/weight.bin").unlink()
+
+
+def _truncate(entry: Path) -> None:
+    (entry / "entry.json").write_text('{"facts": ')
+
+
+def _empty(entry: Path) -> None:
+    (entry / "entry.json").write_text("{}")
+
+
+@pytest.mark.parametrize("damage", [_flip, _lose, _truncate, _empty])
+def test_a_damaged_entry_is_dropped(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    cache.store("key", _conversion(tmp_path / "made"))
+    damage(tmp_path / "cache" / "key")
+    assert cache.load("key", tmp_path / "b") is None
+    assert not (tmp_path / "cache" / "key").exists()
+
+
+def test_failures_are_not_kept(tmp_path: Path) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    cache.store("key", _conversion(tmp_path / "made", status="failed"))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_the_least_recently_used_entries_go_first(tmp_path: Path) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    for number, key in enumerate("abc"):
+        cache.store(key, _conversion(tmp_path / key, size=1000))
+        os.utime(tmp_path / "cache" / key, (number + 1, number + 1))
+    assert cache.load("a", tmp_path / "used") is not None
+    small = ConversionCache(tmp_path / "cache", limit_bytes=6500)
+    small.store("d", _conversion(tmp_path / "d", size=1000))
+    kept = sorted(path.name for path in (tmp_path / "cache").iterdir())
+    assert kept == ["a", "d"]
+
+
+def test_a_key_that_another_process_stored_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    write = module._write_entry
+
+    def slowly(folder: Path, *rest: object) -> None:
+        monkeypatch.setattr(module, "_write_entry", write)
+        cache.store("key", _conversion(tmp_path / "faster", size=7))
+        write(folder, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_write_entry", slowly)
+    cache.store("key", _conversion(tmp_path / "slower", size=9))
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["key"]
+    known = cache.load("key", tmp_path / "b")
+    assert known is not None
+    assert known.package is not None
+    assert (known.package / "Data/weight.bin").stat().st_size == 7
+
+
+def test_a_second_conversion_is_taken_from_the_cache(bench: MakeBench, tmp_path: Path) -> None:
+    made = bench(LINEAR, input=X, precision="float32")
+    cache = ConversionCache(tmp_path / "cache")
+    first, second = (
+        convert(made.source, made.samples, made.config, tmp_path / name, cache=cache, closure="c")
+        for name in ("first", "second")
+    )
+    assert (first.facts.cached, second.facts.cached) == (False, True)
+    assert second.reference == second.package == tmp_path / "second" / "package.mlpackage"
+    assert second.package.is_dir()

@@ -1,0 +1,23 @@
+from pathlib import Path
+
+from coreml_gate.conversion.failures import failure_of, in_one_line
+
+
+def test_the_converters_words_are_kept_within_bounds(tmp_path: Path) -> None:
+    error = RuntimeError("first\n\n" + "\n".join(f"line {number}" for number in range(50)))
+    lines = failure_of(error, tmp_path, ["ERROR - converting 'fold' op"]).message.splitlines()
+    assert lines[:3] == ["ERROR - converting 'fold' op", "RuntimeError: first", "line 0"]
+    assert len(lines) == 20
+
+
+def test_frames_inside_of_a_message_are_dropped(tmp_path: Path) -> None:
+    text = (
+        'broken\n  File "/somewhere/net.py", line 3\n    x = y\nFor more information, run with LOGS\nthe end'
+    )
+    failure = failure_of(ValueError(text), tmp_path)
+    assert failure.message == "ValueError: broken\nthe end"
+    assert in_one_line(failure) == "ValueError: broken"
+
+
+def test_an_error_without_words(tmp_path: Path) -> None:
+    assert failure_of(AssertionError(), tmp_path).message == "AssertionError: no message"
