@@ -11,6 +11,7 @@ from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import details, patch, place_of, sentence, way_out
+from coreml_gate.checks.rounded_inputs import rounded_inputs
 from coreml_gate.config import ParityLimits
 from coreml_gate.criteria import (
     Group,
@@ -45,11 +46,11 @@ _REFUSING: Final = (
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per output, by the worst relative error of all samples, and one for refused shapes."""
-    refused = tuple(_refused(evidence.head.refused_shapes)) if evidence.head.refused_shapes else ()
-    if evidence.head.parity or refused:
+    """One finding per output, by the worst relative error of all samples, and one for what inputs lose."""
+    of_inputs = (*_refused(evidence.head.refused_shapes), *rounded_inputs(evidence, NAME))
+    if evidence.head.parity or of_inputs:
         groups = by_output(evidence.head.parity)
-        return (*refused, *(_finding(output, group, evidence) for output, group in groups.items()))
+        return (*of_inputs, *(_finding(output, group, evidence) for output, group in groups.items()))
     source = evidence.head.source
     if source is not None and source.kind == "package":
         return (skipped(NAME, "outputs", "the source is a package: there is nothing to compare it with."),)

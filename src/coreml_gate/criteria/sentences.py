@@ -8,6 +8,7 @@ from coreml_gate.wording import number, percent
 
 SIDES: Final[dict[Side, str]] = {
     "source": "source",
+    "rounded-inputs": "source on inputs rounded to float16",
     "fp32": "float32 package",
     "fp16": "shipped package",
     "neural-engine": "Neural Engine estimate of the package",

@@ -57,7 +57,8 @@ def load_samples(
 
     ``interface`` tells the inputs of a package, which has no signature. An image input's samples are what the
     source takes (``pixel * scale + bias``) and are rounded to the nearest 8-bit image, because Core ML hands
-    over nothing else; those of a float16 input are rounded to float16. Raises :class:`SamplesError`.
+    over nothing else; those of a float16 input stay in float32, because the app has them so: what the input
+    rounds is a difference of the package (``comparing/rounded_inputs.py``). Raises :class:`SamplesError`.
     """
     features = known_features(config, source, interface)
     if config.samples is None:
@@ -210,8 +211,6 @@ def _input(number: int, name: str, value: object, declared: ModelInput | None) -
     _check_values(where, tensor)
     if declared is not None and declared.image is not None:
         return nearest_image(where, tensor, declared.image)
-    if declared is not None and declared.dtype == "float16":
-        return tensor.half().float()
     return tensor
 
 

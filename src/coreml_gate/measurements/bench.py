@@ -138,7 +138,8 @@ class Bench:
 
     @property
     def inputs(self) -> tuple[Mapping[str, Any], ...]:
-        """Every sample as the float32 package takes it."""
+        """Every sample as the float32 package takes it, as rounded as the inputs of the one that ships."""
         if self.mil is None:
             return ()
-        return tuple(self.mil.wide.inputs(sample) for sample in self.reference.samples.samples)
+        mil = self.mil
+        return tuple(mil.wide.inputs(mil.rounded(sample)) for sample in self.reference.samples.samples)

@@ -6,13 +6,13 @@ from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.errors import PackageError, UnsupportedOperationsError
 from coreml_gate.measurements import package
-from coreml_gate.record import CostFacts, MemoryFacts, Parity, Precision, UnsupportedOperations
+from coreml_gate.record import CostFacts, InputRounding, MemoryFacts, Parity, Precision, UnsupportedOperations
 
 if TYPE_CHECKING:
     from coreml_gate.engines.engine import Outputs
     from coreml_gate.measurements.bench import Bench
 
-PARTS: Final = (UnsupportedOperations, MemoryFacts, CostFacts, Parity, Precision)
+PARTS: Final = (UnsupportedOperations, MemoryFacts, CostFacts, InputRounding, Parity, Precision)
 STEPS: Final = package.STEPS
 CHILD: Final = "model"
 ended = package.ended
@@ -28,29 +28,52 @@ def run(bench: "Bench", log: EventLog) -> None:
     if isinstance(bench.loaded, UnsupportedOperationsError):
         log.put(UnsupportedOperations(bench.loaded.operations))
     _footprint(bench, log)
+    _input_rounding(bench, log)
     if bench.runs is not None:
         log.put(Parity(bench.runs.parity))
         log.put(Precision(bench.runs.precision))
     _write_reference_data(bench)
 
 
+def _input_rounding(bench: "Bench", log: EventLog) -> None:
+    """The interface is the package's own, so this is known even where our runtime cannot run it."""
+    from coreml_gate.comparing.rounded_inputs import input_rounding
+
+    reference = bench.reference
+    if bench.packages is None or reference.engine is None:
+        return
+    interface = bench.packages.shipped.interface.inputs
+    found = input_rounding(reference.engine, reference.samples.samples, reference.outputs, interface)
+    if found is not None:
+        log.put(found)
+
+
 def _footprint(bench: "Bench", log: EventLog) -> None:
     """Memory and cost of a run; by the declared shapes where the program cannot run but has no open shape."""
-    from coreml_gate.package_facts.memory_and_cost import footprint, measured_footprint
+    from coreml_gate.package_facts.memory_and_cost import footprint
 
     if bench.packages is None:
         return
-    if bench.mil is not None:
-        shipped = bench.mil.shipped
-        inputs = shipped.inputs(bench.reference.samples.samples[0])
-        found = measured_footprint(shipped.model, inputs, bench.packages.written)
-    else:
-        try:
-            found = footprint(bench.packages.shipped, written=bench.packages.written)
-        except PackageError:
-            return
+    try:
+        found = _of_a_run(bench) or footprint(bench.packages.shipped, written=bench.packages.written)
+    except PackageError:
+        return
     for part in found:
         log.put(part)
+
+
+def _of_a_run(bench: "Bench") -> "tuple[MemoryFacts, CostFacts] | None":
+    """By running the first sample; nothing where our runtime, or the package, does not take it."""
+    from coreml_gate.package_facts.memory_and_cost import measured_footprint
+
+    if bench.mil is None or bench.packages is None:
+        return None
+    shipped = bench.mil.shipped
+    inputs = shipped.inputs(bench.reference.samples.samples[0])
+    try:
+        return measured_footprint(shipped.model, inputs, bench.packages.written)
+    except PackageError:
+        return None
 
 
 def _write_reference_data(bench: "Bench") -> None:

@@ -84,6 +84,7 @@ from coreml_gate.record.parts import (
     RuleMatches,
     UnsupportedOperations,
 )
+from coreml_gate.record.rounding import InputRounding, RoundedInput
 from coreml_gate.record.rules import RuleMatch, RulePlace
 from coreml_gate.record.source import (
     ComputedConstant,
@@ -124,6 +125,7 @@ __all__ = [
     "Hazard",
     "HazardKind",
     "ImagePixels",
+    "InputRounding",
     "LayerCompression",
     "LiteRtFacts",
     "LiveValue",
@@ -162,6 +164,7 @@ __all__ = [
     "RefusedShapes",
     "Repair",
     "Rewrite",
+    "RoundedInput",
     "RuleMatch",
     "RuleMatches",
     "RulePlace",

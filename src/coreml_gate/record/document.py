@@ -19,6 +19,7 @@ from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, PerturbedSa
 from coreml_gate.record.engines import EngineFacts, LiteRtFacts
 from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import CompressionFacts, CostFacts, MemoryFacts, PackageFacts
+from coreml_gate.record.rounding import InputRounding
 from coreml_gate.record.rules import RuleMatch
 from coreml_gate.record.source import ConversionFacts, Environment, Phase, Problem, SourceFacts
 from coreml_gate.writing import write_text
@@ -47,6 +48,8 @@ class ModelRecord(Measured):
     """The program of the package, one line per operation (``mil/diff.py``): what the structure diff reads."""
     parity: tuple[Comparison, ...] = ()
     """Source against the float32 package in fp32 mode."""
+    input_rounding: InputRounding | None = None
+    """What float16 inputs change; ``None`` where there are none, or the samples are halves already."""
     precision: tuple[Comparison, ...] = ()
     """The float32 package in fp32 mode against the package that ships in fp16 mode."""
     diagnosis: Diagnosis | None = None
