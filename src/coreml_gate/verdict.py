@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import PositiveInt, model_validator
@@ -132,7 +133,14 @@ class ModelVerdict(Judged):
 
     def of(self, check: str) -> tuple[Finding, ...]:
         """The findings of one check."""
-        return tuple(finding for finding in self.findings if finding.check == check)
+        return self._by_check.get(check, ())
+
+    @cached_property
+    def _by_check(self) -> dict[str, tuple[Finding, ...]]:
+        found: dict[str, tuple[Finding, ...]] = {}
+        for finding in self.findings:
+            found[finding.check] = (*found.get(finding.check, ()), finding)
+        return found
 
 
 class SkippedVerdict(FrozenModel):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from coreml_gate.frozen import changed
 from coreml_gate.report import ReportOptions, markdown
+from coreml_gate.report.table import build_table
 from coreml_gate.verdict import Status, Verdict
 from tests.builders import finding, model_verdict, verdict
 from tests.foreign.test_escape import FOREIGN
@@ -64,7 +65,8 @@ def test_foreign_text_does_nothing_anywhere(foreign: str) -> None:
 @given(FOREIGN, st.sampled_from(markdown.LEVELS))
 @settings(max_examples=40, deadline=None)
 def test_foreign_text_does_nothing_at_any_level(foreign: str, detail: markdown.Detail) -> None:
-    assert safe(markdown.render_at(hostile(foreign), DEFAULT, detail))
+    found = hostile(foreign)
+    assert safe(markdown.render_at(found, build_table(found), DEFAULT, detail))
 
 
 @pytest.mark.parametrize("build", [hostile_models, many])
@@ -87,7 +89,7 @@ def test_foreign_text_about_the_whole_run_fits_as_well(limit: int) -> None:
 
 def test_each_level_is_shorter_and_says_what_is_left_out() -> None:
     worst = all_blocked(80)
-    texts = [markdown.render_at(worst, DEFAULT, detail) for detail in markdown.LEVELS]
+    texts = [markdown.render_at(worst, build_table(worst), DEFAULT, detail) for detail in markdown.LEVELS]
     lengths = [len(text) for text in texts]
     assert lengths == sorted(lengths, reverse=True)
     for text, detail in zip(texts[1:], markdown.LEVELS[1:], strict=True):

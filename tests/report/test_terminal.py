@@ -5,8 +5,9 @@ from hypothesis import example, given, settings
 from rich.console import Console
 
 from coreml_gate.report import FORMATS, ReportOptions, terminal
+from tests.builders import verdict
 from tests.foreign.test_escape import FOREIGN
-from tests.report.verdicts import SITUATIONS, hostile, regression
+from tests.report.verdicts import SITUATIONS, blocked, hostile, regression, sound
 
 
 def text_of(situation: str) -> str:
@@ -45,3 +46,24 @@ def test_foreign_text_gives_no_command(foreign: str) -> None:
     assert not any(line.lstrip().startswith("::") for line in text.splitlines())
     assert "##[" not in text
     assert "\x1b" not in text
+
+
+def test_of_many_models_that_pass_the_first_stand_for_all_and_no_other_is_left_out() -> None:
+    models = (
+        *(sound(f"sound-{each}") for each in range(250)),
+        *(blocked(f"blocked-{each}") for each in range(120)),
+    )
+    text = terminal.render(verdict(*models), ReportOptions())
+    assert text.count("\nPASS ") == terminal.MOST_PASSING == 100
+    assert text.count("\nFAIL  blocked-") == 120
+    assert "and 150 more models that pass: see report.html" in text
+    assert "370 models: 120 fail, 250 pass" in text
+
+
+def test_a_note_on_many_models_is_printed_once() -> None:
+    note = "its weights look untrained."
+    models = [sound(f"net-{each}", notes=(note, f"only net-{each}.")) for each in range(5)]
+    text = terminal.render(verdict(*models), ReportOptions())
+    assert text.count(note) == 1
+    assert f"Note on net-0, net-1, net-2 and 2 more: {note}" in text
+    assert "Note on net-4: only net-4." in text

@@ -1,16 +1,15 @@
 """``coreml-gate judge``: judges stored Records; nothing runs, so limits can be tried in a second."""
 
 import argparse
-import gc
 from pathlib import Path
 
 from coreml_gate.commands.arguments import add_output, add_selection
 from coreml_gate.commands.reports import finish, reported
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
-from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.judge import judge
-from coreml_gate.record import read_record
+from coreml_gate.record import RECORD_NAME, read_record
+from coreml_gate.record.reading import without_collecting
 from coreml_gate.surroundings import Surroundings
 
 
@@ -25,13 +24,17 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Judge stored Records; nothing runs, so limits can be tried in a second."""
+    with without_collecting():
+        return _judge(parsed, around)
+
+
+def _judge(parsed: argparse.Namespace, around: Surroundings) -> int:
     path = around.folder / parsed.record
     with reported(around.folder / parsed.output):
         config = select_models(load_config(around.folder, parsed.config), parsed.model)
         head = read_record(path / RECORD_NAME if path.is_dir() else path)
         given = parsed.baseline
         baseline = NO_BASELINE if given is None else stored_baseline(around.folder / given)
-        gc.freeze()  # Records hold no circles, and to look for some takes a quarter of the time
         verdict = judge(config, head, baseline.record, baseline.facts)
         del baseline  # a large Record, and no report shows anything of it
     return finish(verdict, around.folder / parsed.output, around, head)

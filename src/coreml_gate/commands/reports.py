@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.errors import GateError, OutputError
-from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.stopped import InterruptedRun, stopped_early
 from coreml_gate.interruption import Interrupted
-from coreml_gate.record import Record, read_record
+from coreml_gate.record import RECORD_NAME, Record, read_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.terminal import print_verdict
 from coreml_gate.surroundings import Surroundings

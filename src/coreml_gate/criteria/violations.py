@@ -1,5 +1,6 @@
 """What can be said against one output: each criterion looks at all samples and names the worst one."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,14 +33,14 @@ def gravest_first(violations: Iterable[Violation | None]) -> tuple[Violation, ..
     return tuple(sorted(found, key=lambda violation: SEVERITY.index(violation.status), reverse=True))
 
 
-def beyond_floor(group: Group) -> tuple[Comparison, ...]:
-    """The samples whose difference is more than the source's own rounding."""
-    return tuple(comparison for comparison in comparable(group) if not comparison.is_within_floor)
+def _is_judged(comparison: Comparison) -> bool:
+    """Whether the difference is more than the source's own rounding."""
+    return comparison.same_shape and not comparison.is_within_floor
 
 
-def _with_values(group: Group) -> tuple[Comparison, ...]:
-    """Of those, the samples whose values mean something: noise has no direction and no best class."""
-    return tuple(comparison for comparison in beyond_floor(group) if not comparison.is_noise)
+def _has_values(comparison: Comparison) -> bool:
+    """Of those, whether the values mean something: noise has no direction and no best class."""
+    return _is_judged(comparison) and not comparison.is_noise
 
 
 def unfit(group: Group, integers: Status) -> tuple[Violation, ...]:
@@ -61,9 +62,10 @@ def shape(group: Group) -> Violation | None:
 
 def nonfinite(group: Group) -> Violation | None:
     """NaN and infinities must be where the reference has them: no limit allows for another place."""
-    worst = max(comparable(group), key=lambda each: each.nonfinite_mismatches, default=None)
-    if worst is None or worst.nonfinite_mismatches == 0:
+    mismatched = [comparison for comparison in comparable(group) if comparison.nonfinite_mismatches]
+    if not mismatched:
         return None
+    worst = max(mismatched, key=lambda each: each.nonfinite_mismatches)
     place = place_of(worst.nonfinite_place, worst.sample)
     return Violation(
         f"{worst.nonfinite_mismatches} of {worst.elements} elements are NaN or infinite on one side only or "
@@ -96,9 +98,10 @@ def _other_label(worst: Comparison, labels: tuple[str, str], differing: int, sam
 
 def relative_error(group: Group, limit: float) -> Violation | None:
     """The greatest difference, judged as a share of the greatest reference value of its sample."""
-    worst = max(beyond_floor(group), key=lambda each: each.relative_error, default=None)
-    if worst is None or worst.relative_error <= limit:
+    wrong = [each for each in group if each.relative_error > limit and _is_judged(each)]
+    if not wrong:
         return None
+    worst = max(wrong, key=lambda each: each.relative_error)
     return Violation(
         describe_error(worst, limit, values_at(worst, worst.max_abs_place)),
         passes_with=f"max-error = {passing_maximum(worst.relative_error)}",
@@ -129,12 +132,15 @@ def _allowed_error(worst: Comparison, limit: float) -> str:
 
 def psnr(group: Group, least: float | None) -> Violation | None:
     """The signal-to-noise ratio of the worst sample; an exact sample has none and passes."""
-    value, sample = min(
-        ((each.decibels, each.sample) for each in beyond_floor(group) if each.decibels is not None),
-        default=(None, 0),
-    )
-    if value is None or least is None or value >= least:
+    least = -math.inf if least is None else least
+    low = [
+        (value, each.sample)
+        for each in group
+        if (value := each.decibels) is not None and value < least and _is_judged(each)
+    ]
+    if not low:
         return None
+    value, sample = min(low)
     return Violation(
         f"PSNR {value:.1f} dB in sample {sample}, allowed is no less than {number(least)} dB",
         passes_with=f"psnr = {passing_minimum(value, 3)}",
@@ -143,12 +149,15 @@ def psnr(group: Group, least: float | None) -> Violation | None:
 
 def cosine(group: Group, least: float | None) -> Violation | None:
     """The cosine similarity of the worst sample; one that is all zeros has none."""
-    value, sample = min(
-        ((each.cosine, each.sample) for each in _with_values(group) if each.cosine is not None),
-        default=(None, 0),
-    )
-    if value is None or least is None or value >= least:
+    least = -math.inf if least is None else least
+    low = [
+        (value, each.sample)
+        for each in group
+        if (value := each.cosine) is not None and value < least and _has_values(each)
+    ]
+    if not low:
         return None
+    value, sample = min(low)
     return Violation(
         f"cosine similarity {number(value, 5)} in sample {sample}, "
         f"allowed is no less than {number(least, 5)}",
@@ -158,10 +167,14 @@ def cosine(group: Group, least: float | None) -> Violation | None:
 
 def top_one(group: Group, margin: float) -> Violation | None:
     """Another best class, where the reference's two best scores are too far apart for a near-tie."""
-    ranked = [(each.top1, each.sample) for each in _with_values(group) if each.top1 is not None]
-    worst, sample = max(ranked, key=lambda pair: pair[0].worst_gap, default=(None, 0))
-    if worst is None or worst.worst_gap <= margin:
+    wrong = [
+        (top, each.sample)
+        for each in group
+        if (top := each.top1) is not None and top.worst_gap > margin and _has_values(each)
+    ]
+    if not wrong:
         return None
+    worst, sample = max(wrong, key=lambda pair: pair[0].worst_gap)
     differing, rows = _differing_rows(group)
     return Violation(
         f"the best class changes in {differing} of {rows} rows, in row {worst.row} of sample {sample} "

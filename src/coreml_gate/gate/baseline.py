@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coreml_gate.errors import RecordError
-from coreml_gate.gate.collect import RECORD_NAME
-from coreml_gate.record import Record, read_record
+from coreml_gate.record import RECORD_NAME, Record, read_record
 from coreml_gate.verdict import BaselineFacts
 
 

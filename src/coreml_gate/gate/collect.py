@@ -18,11 +18,9 @@ from coreml_gate.gate.closure import Closures, content
 from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.scratch import for_temporary_files
 from coreml_gate.interruption import Interrupted
-from coreml_gate.record import Environment, ModelRecord, Record, SkippedModel, write_record
+from coreml_gate.record import RECORD_NAME, Environment, ModelRecord, Record, SkippedModel, write_record
 from coreml_gate.worker.models import InterruptedModel, interrupted, measure_with_variants
 from coreml_gate.worker.supervisor import Supervisor, limits_of
-
-RECORD_NAME = "record.json"
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from coreml_gate.comparing.compare import compare_all
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.errors import WorkerError
 from coreml_gate.frozen import changed
-from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.record import (
+    RECORD_NAME,
     Comparison,
     ComputeUnits,
     CoreMlFacts,

@@ -7,10 +7,9 @@ from coreml_gate.children.job import PackageAsked
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
 from coreml_gate.frozen import changed
-from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.core_ml import Question, Session, Stored, answered
 from coreml_gate.gate.core_ml_host import CoreMlHost
-from coreml_gate.record import ModelRecord, PackageFacts, Record, write_record
+from coreml_gate.record import RECORD_NAME, ModelRecord, PackageFacts, Record, write_record
 from coreml_gate.timing import ALPHA
 
 

@@ -16,9 +16,8 @@ from coreml_gate.config.load import load_config, select_models
 from coreml_gate.engines.devicectl import OPENING_S, XCODE_HINT, Connected, connected_devices
 from coreml_gate.engines.machine import ask_system
 from coreml_gate.errors import DeviceError, UsageError
-from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.on_device import DeviceOptions, ask_devices
-from coreml_gate.record import ComputeUnits, read_record
+from coreml_gate.record import RECORD_NAME, ComputeUnits, read_record
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.worker.core_ml import is_hosted

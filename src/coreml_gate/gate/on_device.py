@@ -11,8 +11,8 @@ from coreml_gate.children.job import UDID_VARIABLE, DeviceJob, PackageAsked
 from coreml_gate.children.reference_data import REFERENCE_FILE
 from coreml_gate.engines.devicectl import Connected
 from coreml_gate.frozen import changed
-from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.record import (
+    RECORD_NAME,
     ChildEnding,
     ComputeUnits,
     DeviceFacts,

@@ -6,7 +6,7 @@ from pathlib import Path
 from coreml_gate.config import Config, ModelConfig
 from coreml_gate.config.load import find_config, load_config, select_models
 from coreml_gate.gate.base import baseline_of
-from coreml_gate.gate.collect import RECORD_NAME, RunContext, Tree, collect
+from coreml_gate.gate.collect import RunContext, Tree, collect
 from coreml_gate.gate.core_ml_run import with_core_ml
 from coreml_gate.gate.git import Repository
 from coreml_gate.gate.judge import judge
@@ -16,7 +16,7 @@ from coreml_gate.gate.request import Request, open_repository
 from coreml_gate.gate.scratch import scratch
 from coreml_gate.gate.stopped import InterruptedRun, judged_so_far
 from coreml_gate.interruption import Interrupted
-from coreml_gate.record import Record
+from coreml_gate.record import RECORD_NAME, Record
 from coreml_gate.verdict import Verdict
 
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from coreml_gate.config import Config
 from coreml_gate.frozen import changed
-from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.judge import judge
 from coreml_gate.interruption import Interrupted
-from coreml_gate.record import read_record
+from coreml_gate.record import RECORD_NAME, read_record
 from coreml_gate.verdict import BaselineFacts, Verdict, not_run, with_findings
 
 

@@ -49,13 +49,12 @@ from coreml_gate.record.diagnosis import (
     Rewrite,
 )
 from coreml_gate.record.document import (
+    RECORD_NAME,
     SCHEMA_VERSION,
     AcceptedFailure,
     ModelRecord,
     Record,
     SkippedModel,
-    parse_record,
-    read_record,
     write_record,
 )
 from coreml_gate.record.engines import EngineFacts, LiteRtFacts
@@ -84,6 +83,7 @@ from coreml_gate.record.parts import (
     RuleMatches,
     UnsupportedOperations,
 )
+from coreml_gate.record.reading import parse_record, read_record
 from coreml_gate.record.rounding import InputRounding, RoundedInput
 from coreml_gate.record.rules import RuleMatch, RulePlace
 from coreml_gate.record.source import (
@@ -100,6 +100,7 @@ from coreml_gate.record.source import (
 
 __all__ = [
     "FLOOR_TIMES",
+    "RECORD_NAME",
     "SCHEMA_VERSION",
     "AcceptedFailure",
     "AlignmentState",

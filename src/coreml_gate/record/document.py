@@ -1,17 +1,12 @@
-"""The Record itself: read, checked and written."""
+"""The Record itself, and how it is written."""
 
-import gc
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from coreml_gate.errors import RecordError
 from coreml_gate.record.base import EngineName, Measured
 from coreml_gate.record.comparison import Comparison, MetricValue, RefusedShape
 from coreml_gate.record.core_ml import CoreMlFacts, Placement
@@ -25,6 +20,8 @@ from coreml_gate.record.source import ConversionFacts, Environment, Phase, Probl
 from coreml_gate.writing import write_text
 
 SCHEMA_VERSION: Final = 1
+RECORD_NAME: Final = "record.json"
+"""The file in a run's folder."""
 
 
 class ModelRecord(Measured):
@@ -135,54 +132,6 @@ class Record(Measured):
     def model(self, name: str) -> ModelRecord | None:
         """The model of that name, or ``None``."""
         return self._by_name.get(name)
-
-
-def read_record(path: Path) -> Record:
-    """Reads a Record, or says what is wrong with the file (:class:`RecordError`)."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise RecordError(
-            f"record `{path}` cannot be read: {error}.", "name the record.json of an earlier run."
-        ) from error
-    return parse_record(text, str(path))
-
-
-def parse_record(text: str | bytes, name: str) -> Record:
-    """Checks the text of a Record against the schema; ``name`` says in messages where it came from."""
-    try:
-        with _without_collecting():
-            return _naming_each_model_once(Record.model_validate_json(text), name)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the top"
-        raise RecordError(
-            f"record `{name}`: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).",
-            f"this version reads schema version {SCHEMA_VERSION}; measure the baseline again with it.",
-        ) from error
-
-
-def _naming_each_model_once(record: Record, name: str) -> Record:
-    """Only the first model of a name would be judged."""
-    (model, count), *_ = Counter(each.name for each in record.models).most_common(1) or [("", 1)]
-    if count > 1:
-        raise RecordError(
-            f"record `{name}`: {count} models have the name `{model}`, allowed 1.",
-            "measure again: no run writes such a record.",
-        )
-    return record
-
-
-@contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Reading makes no circles, and looking for them takes three quarters of the time of a large Record."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def write_record(record: Record, path: Path) -> None:

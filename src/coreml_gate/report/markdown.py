@@ -13,7 +13,7 @@ from coreml_gate.foreign.escape import Markdown
 from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.sections import MAX_REASONS, asides, explain, gravest_first, skipped_groups
-from coreml_gate.report.table import Figure, Row, build_table
+from coreml_gate.report.table import Figure, ModelTable, Row, build_table
 from coreml_gate.report.templating import environment
 from coreml_gate.verdict import Status, Verdict
 from coreml_gate.wording import counted
@@ -71,10 +71,11 @@ def marker(key: str) -> str:
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
     """The comment with as much detail as fits ``options.limit``; the counts alone need about 3,000 bytes."""
+    table = build_table(verdict)
 
     @cache
     def text_at(level: int) -> str:
-        return render_at(verdict, options, LEVELS[level])
+        return render_at(verdict, table, options, LEVELS[level])
 
     def fits(level: int) -> bool:
         return len(text_at(level).encode()) <= options.limit
@@ -95,9 +96,8 @@ def _may_fit_whole(verdict: Verdict, limit: int) -> bool:
     return sum(shown) <= 2 * limit
 
 
-def render_at(verdict: Verdict, options: ReportOptions, detail: Detail) -> str:
-    """The comment at one level of detail."""
-    table = build_table(verdict)
+def render_at(verdict: Verdict, table: ModelTable, options: ReportOptions, detail: Detail) -> str:
+    """The comment at one level of detail; ``table`` is the Verdict's."""
     tables = _folded(table.rows, detail)
     return _template().render(
         marker=Markdown(marker(options.key)),

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import StringIO
 from itertools import groupby
 from typing import Final
@@ -18,9 +18,9 @@ from coreml_gate.report.headline import comparison, counts, headline, overall_st
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.ranking import footnotes, table
 from coreml_gate.report.sections import asides, explain, skipped_groups
-from coreml_gate.report.table import Figure, ModelTable, build_table
+from coreml_gate.report.table import Figure, ModelTable, Row, build_table
 from coreml_gate.verdict import Finding, Ranking, Status, Verdict
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, names_and_more
 
 WIDTH: Final = 80
 NAME_WIDTH: Final = 24
@@ -31,6 +31,8 @@ STYLES: Final = {
     Status.UNSURE: "magenta",
     Status.SKIPPED: "dim",
 }
+MOST_PASSING: Final = 100
+"""Models that pass, of which each has a row; the page has all."""
 _ALL_LINES: Final = 1_000
 """A terminal scrolls: nothing is left out."""
 
@@ -48,8 +50,7 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     _say(console, f"coreml-gate: {headline(verdict)}", style=STYLES[overall_status(verdict)])
     _say(console, " ".join(comparison(verdict)))
     if verdict.models:
-        console.print()
-        console.print(_table(build_table(verdict), console.width))
+        _print_table(build_table(verdict), console)
         _say(console, f"{counted(len(verdict.models), 'model')}: {counts(verdict)}")
     for model in verdict.models:
         if model.ranking is not None:
@@ -96,9 +97,13 @@ def _print_findings(console: Console, title: str, status: Status, findings: Iter
 
 
 def _print_notes(verdict: Verdict, console: Console) -> None:
+    """Prints each note once, with the first few of the models that it is on."""
+    models: dict[str, list[str]] = {}
     for model in verdict.models:
         for note in model.notes:
-            _say(console, f"\nNote on {model.name}: {note}")
+            models.setdefault(note, []).append(model.name)
+    for note, names in models.items():
+        _say(console, f"\nNote on {names_and_more(names)}: {note}")
 
 
 def _say(console: Console, sentence: str, *, style: str = "", indent: str = "") -> None:
@@ -117,13 +122,23 @@ def _say(console: Console, sentence: str, *, style: str = "", indent: str = "") 
         console.print(Text("\n".join(lines), style=style), soft_wrap=True)
 
 
-def _table(table: ModelTable, width: int) -> RichTable:
+def _print_table(table: ModelTable, console: Console) -> None:
+    """Prints a row per model; of many that pass the first ones stand for all."""
+    passing = [row for row in table.rows if row.model.verdict is Status.PASS]
+    rows = [row for row in table.rows if row.model.verdict is not Status.PASS] + passing[:MOST_PASSING]
+    console.print()
+    console.print(_table(table.titles, rows, console.width))
+    if len(passing) > MOST_PASSING:
+        _say(console, f"and {counted(len(passing) - MOST_PASSING, 'more model')} that pass: see report.html")
+
+
+def _table(titles: Sequence[str], rows: Iterable[Row], width: int) -> RichTable:
     grid = RichTable(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     grid.add_column("")
     grid.add_column("Model", no_wrap=True, max_width=max(NAME_WIDTH, width // 3))
-    for title in table.titles:
+    for title in titles:
         grid.add_column(title, justify="right")
-    for row in table.rows:
+    for row in rows:
         status = row.model.verdict
         name = shortened(_word(row.model.name), NAME_WIDTH)
         cells = (_cell(figures) for figures in row.cells)

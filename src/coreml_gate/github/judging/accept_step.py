@@ -2,12 +2,11 @@
 
 from coreml_gate.errors import GitHubError
 from coreml_gate.frozen import changed
-from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.judging.accepted_failures import accepted_failures
 from coreml_gate.github.requests import AcceptRequest
 from coreml_gate.github.step_context import at_work
-from coreml_gate.record import read_record, write_record
+from coreml_gate.record import RECORD_NAME, read_record, write_record
 from coreml_gate.surroundings import Surroundings
 
 

@@ -3,12 +3,11 @@
 import json
 from pathlib import Path
 
-from coreml_gate.gate.collect import RECORD_NAME
 from coreml_gate.gate.shards import needing_core_ml, shards
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.publishing.outputs import write_outputs
 from coreml_gate.github.requests import MatrixRequest
-from coreml_gate.record import read_record
+from coreml_gate.record import RECORD_NAME, read_record
 from coreml_gate.surroundings import Surroundings
 
 

@@ -1,0 +1,80 @@
+"""How a Record is read: checked against the schema, model by model."""
+
+import gc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import MsgspecError, Raw
+from msgspec.json import decode, encode
+from pydantic import ValidationError
+
+from coreml_gate.errors import RecordError
+from coreml_gate.frozen import changed
+from coreml_gate.record.document import SCHEMA_VERSION, ModelRecord, Record
+
+
+def read_record(path: Path) -> Record:
+    """Reads a Record, or says what is wrong with the file (:class:`RecordError`)."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"record `{path}` cannot be read: {error}.", "name the record.json of an earlier run."
+        ) from error
+    return parse_record(text, str(path))
+
+
+def parse_record(text: str | bytes, name: str) -> Record:
+    """Checks the text of a Record against the schema; ``name`` says in messages where it came from."""
+    try:
+        with without_collecting():
+            return _naming_each_model_once(_validated(text), name)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top"
+        raise RecordError(
+            f"record `{name}`: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).",
+            f"this version reads schema version {SCHEMA_VERSION}; measure the baseline again with it.",
+        ) from error
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Reading and judging make no circles, and looking for some takes most of the time of a large Record."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _validated(text: str | bytes) -> Record:
+    """The Record, with the messages of its whole validation where something is wrong with it."""
+    try:
+        return _by_model(text)
+    except (KeyError, MsgspecError, ValidationError, UnicodeError, RecursionError):
+        return Record.model_validate_json(text)
+
+
+def _by_model(text: str | bytes) -> Record:
+    """One model after the other: what a parser makes of a large Record at once takes more than the Record."""
+    fields = decode(text, type=dict[str, Raw])
+    models = decode(fields["models"], type=list[Raw])
+    rest = b",".join(encode(key) + b":" + bytes(value) for key, value in (fields | {"models": b"[]"}).items())
+    record = Record.model_validate_json(b"{" + rest + b"}")
+    return changed(record, models=tuple(ModelRecord.model_validate_json(bytes(model)) for model in models))
+
+
+def _naming_each_model_once(record: Record, name: str) -> Record:
+    """Only the first model of a name would be judged."""
+    (model, count), *_ = Counter(each.name for each in record.models).most_common(1) or [("", 1)]
+    if count > 1:
+        raise RecordError(
+            f"record `{name}`: {count} models have the name `{model}`, allowed 1.",
+            "measure again: no run writes such a record.",
+        )
+    return record
