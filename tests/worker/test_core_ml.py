@@ -1,18 +1,20 @@
 """What happens to Core ML's children: they answer, differ, hang, abort, are killed, print garbage."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.job import PackageAsked, PackageJob
 from coreml_gate.children.reference_data import reference_beside
+from coreml_gate.figures import byte_unit
 from coreml_gate.measurements.trial_programs import write_trial_packages
 from coreml_gate.record import ComputeUnits, CoreMlRun
 from coreml_gate.stand_in.script import VARIABLE
-from coreml_gate.worker.core_ml import plan_of, predict_on, units_to_run
+from coreml_gate.worker.core_ml import lack_of_room, plan_of, predict_on, units_to_run
 from tests.worker.core_ml_case import around, build, expect
 
 MISBEHAVING = """
@@ -34,6 +36,14 @@ if job.units == "ALL":
     native.ModelProxy.{method} = misbehave
 child.main(Path(sys.argv[1]))
 """
+
+
+class DiskUsage(NamedTuple):
+    """As :func:`shutil.disk_usage` returns it."""
+
+    total: int
+    used: int
+    free: int
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +80,28 @@ def test_a_sound_model_is_equal_to_everybody(package: PackageAsked, tmp_path: Pa
         ]
     assert first.against_units == ()
     assert None not in {first.compile_ms, first.load_ms, first.first_predict_ms, first.peak_bytes}
+
+
+def test_without_room_for_its_copies_core_ml_is_not_started_and_the_room_is_named(
+    package: PackageAsked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Base and head of one size: two packages compiled and three caches are five sizes."""
+    size = sum(file.stat().st_size for file in package.path.rglob("*") if file.is_file())
+    job = PackageJob(
+        only=("core-ml-timing",), folder=tmp_path, package=package, base=package, units="ALL", stand_in=True
+    )
+    assert lack_of_room(job, 5 * size) is None
+    needed, free = byte_unit((size,)).show(5 * size), byte_unit((size,)).show(size)
+    assert lack_of_room(job, size) == (
+        f"{needed} of free disk are needed for double.mlpackage compiled and in Core ML's caches, "
+        f"{free} are free: free some"
+    )
+    assert lack_of_room(job, 5 * size - 1) is not None
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: DiskUsage(10**9, 10**9, 0))
+    (run,) = predict_on(package, expect(tmp_path / "expected.npz"), ("ALL",), tmp_path, around())
+    assert run.ending is not None
+    assert (run.ending.how, run.ending.phase) == ("failed", "start")
+    assert "0.0 kB are free: free some" in run.ending.clause()
 
 
 @pytest.mark.parametrize("body", ["return real(self, inputs, state)", "os.abort()"])

@@ -9,11 +9,11 @@ from typing import Final
 from coreml_gate.children.job import MachineJob
 from coreml_gate.doctor.answer import OFF_A_MAC, Probe, Subject
 from coreml_gate.measurements.native_module import MissingNames
+from coreml_gate.worker.core_ml import NEW_COPIES
 
 GIGABYTE: Final = 10**9
-COPIES_AT_ONCE: Final = 7
-"""Of one model's package while it is timed: base and head as packages and compiled (4), and the caches that
-Core ML keeps of base, head and the base's second copy (3). A child's copies go when it ends."""
+COPIES_AT_ONCE: Final = round(2 * (1 + NEW_COPIES))
+"""Of one model's package while it is timed: base and head, and what each takes beside itself."""
 LEAST_PACKAGE_GB: Final = 0.5
 """A package of 250 million half-precision weights: the doctor asks for room to measure one."""
 OLDEST_MACOS: Final = (14, 0)

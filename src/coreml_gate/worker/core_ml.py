@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.children.events import START, Events
 from coreml_gate.children.job import PackageAsked, PackageJob
+from coreml_gate.figures import byte_unit
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_predict import COMPILED
-from coreml_gate.record import ComputeUnits, CoreMlRun, Placement
+from coreml_gate.record import ChildEnding, ComputeUnits, CoreMlRun, Placement
 from coreml_gate.worker.supervisor import Report, Supervisor
 
 HOME_VARIABLE: Final = "CFFIXED_USER_HOME"
@@ -17,6 +19,9 @@ HOME_VARIABLE: Final = "CFFIXED_USER_HOME"
 HOSTED_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY",)
 """A hosted runner is a virtual machine without a Neural Engine whose GPU breaks: CPU only by default."""
 ALL_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
+NEW_COPIES: Final = 2.5
+"""Of a package while base and head are timed: both compiled, and caches of base, head and the base's second
+copy. A child's copies go when it ends."""
 _WITHIN: Final[Mapping[ComputeUnits, tuple[ComputeUnits, ...]]] = {
     "CPU_ONLY": ("CPU_ONLY",),
     "CPU_AND_GPU": ("CPU_ONLY", "CPU_AND_GPU"),
@@ -80,7 +85,7 @@ def plan_of(package: PackageAsked, units: ComputeUnits, folder: Path, supervisor
 
 
 def run_package(job: PackageJob, supervisor: Supervisor) -> Report:
-    """Run one child, whose steps are reported with the hardware.
+    """Run one child, whose steps are reported with the hardware; without room on the disk it does not start.
 
     Core ML's caches go to a home of the job's own, because nothing prunes them and a full disk makes every
     later load fail (apple/coremltools#2507, #2549, #2108). What belongs to this child alone is removed.
@@ -88,6 +93,9 @@ def run_package(job: PackageJob, supervisor: Supervisor) -> Report:
     own_home = job.folder / "home"
     home = own_home if job.home is None else job.home
     home.mkdir(parents=True, exist_ok=True)
+    lack = lack_of_room(job, shutil.disk_usage(home).free)
+    if lack is not None:
+        return Report(Events(), ChildEnding(how="failed", phase=START, message=lack))
     named = replace(
         supervisor,
         environment={**supervisor.environment, HOME_VARIABLE: str(home)},
@@ -98,3 +106,17 @@ def run_package(job: PackageJob, supervisor: Supervisor) -> Report:
     finally:
         for folder in (own_home, job.folder / COMPILED):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def lack_of_room(job: PackageJob, free_bytes: int) -> str | None:
+    """What is missing where compiled models and Core ML's caches of the job's packages will not fit."""
+    packages = [package.path for package in (job.package, job.base) if package is not None]
+    files = (file for package in packages for file in package.rglob("*") if file.is_file())
+    needed = NEW_COPIES * sum(file.stat().st_size for file in files)
+    if needed <= free_bytes:
+        return None
+    unit = byte_unit((needed,))
+    return (
+        f"{unit.show(needed)} of free disk are needed for {job.package.path.name} compiled and in Core ML's "
+        f"caches, {unit.show(free_bytes)} are free: free some"
+    )
