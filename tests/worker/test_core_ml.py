@@ -101,7 +101,7 @@ def test_without_room_for_its_copies_core_ml_is_not_started_and_the_room_is_name
     (run,) = predict_on(package, expect(tmp_path / "expected.npz"), ("ALL",), tmp_path, around())
     assert run.ending is not None
     assert (run.ending.how, run.ending.phase) == ("failed", "start")
-    assert "0.0 kB are free: free some" in run.ending.clause()
+    assert "0.000 kB are free: free some" in run.ending.clause()
 
 
 @pytest.mark.parametrize("body", ["return real(self, inputs, state)", "os.abort()"])
