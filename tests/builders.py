@@ -210,7 +210,7 @@ def verdict(*models: ModelVerdict, **overrides: Any) -> Verdict:
         "commit": "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d",
         "dirty": False,
         "engine": "mil",
-        "baseline": BaselineFacts(origin="rebuilt from commit 0f9e8d7", commit="0f9e8d7", present=True),
+        "baseline": BaselineFacts(origin="rebuilt in this run", commit="0f9e8d7", present=True),
         "models": models or (model_verdict(),),
     }
     return Verdict(**(defaults | _blocking(overrides) | overrides))

@@ -158,7 +158,7 @@ def test_a_precision_failure_prints_the_patch_and_its_cost() -> None:
 def test_a_hazard_that_did_not_bite_reaches_the_comment_with_its_change_against_base() -> None:
     head = record(diagnosed(hazard()))
     base = record(diagnosed(hazard(reaches=30_000.0)))
-    origin = BaselineFacts(origin="rebuilt from commit 0f9e8d7", commit="0f9e8d7", present=True)
+    origin = BaselineFacts(origin="rebuilt in this run", commit="0f9e8d7", present=True)
     told = judge(Config(model=(model_config(),)), head, base, origin)
     text = FORMATS["markdown"](told, ReportOptions())
     assert (told.verdict, told.exit_code) == (Status.WARN, 0)

@@ -193,7 +193,7 @@ def test_a_commit_status_says_the_same_in_one_line(hub: Hub, client: Client) -> 
     status.conclude(outcome_of(unfinished("timed_out"), ReportOptions()))
 
     assert [each["state"] for each in hub.statuses] == ["pending", "success", "failure", "error"]
-    assert hub.statuses[1]["description"].startswith("unsure: all 2 models may merge")
+    assert hub.statuses[1]["description"].startswith("unsure: both models may merge")
     assert all(len(each["description"]) <= 140 and each["sha"] == HEAD for each in hub.statuses)
 
 

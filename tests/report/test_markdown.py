@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from coreml_gate.frozen import changed
 from coreml_gate.report import ReportOptions, markdown
+from coreml_gate.report.columns import split_columns
 from coreml_gate.report.table import build_table
-from coreml_gate.verdict import Status, Verdict
+from coreml_gate.verdict import Finding, Status, Verdict
 from tests.builders import finding, model_verdict, verdict
 from tests.foreign.test_escape import FOREIGN
 from tests.report import gfm
@@ -18,9 +19,12 @@ from tests.report.verdicts import (
     blocked,
     hostile,
     many,
+    parity,
     passed,
+    precision,
     regression,
     size,
+    sound,
     unsure,
 )
 
@@ -66,7 +70,7 @@ def test_foreign_text_does_nothing_anywhere(foreign: str) -> None:
 @settings(max_examples=40, deadline=None)
 def test_foreign_text_does_nothing_at_any_level(foreign: str, detail: markdown.Detail) -> None:
     found = hostile(foreign)
-    assert safe(markdown.render_at(found, build_table(found), DEFAULT, detail))
+    assert safe(markdown.render_at(found, split_columns(build_table(found)), DEFAULT, detail))
 
 
 @pytest.mark.parametrize("build", [hostile_models, many])
@@ -89,7 +93,8 @@ def test_foreign_text_about_the_whole_run_fits_as_well(limit: int) -> None:
 
 def test_each_level_is_shorter_and_says_what_is_left_out() -> None:
     worst = all_blocked(80)
-    texts = [markdown.render_at(worst, build_table(worst), DEFAULT, detail) for detail in markdown.LEVELS]
+    split = split_columns(build_table(worst))
+    texts = [markdown.render_at(worst, split, DEFAULT, detail) for detail in markdown.LEVELS]
     lengths = [len(text) for text in texts]
     assert lengths == sorted(lengths, reverse=True)
     for text, detail in zip(texts[1:], markdown.LEVELS[1:], strict=True):
@@ -122,27 +127,61 @@ def test_the_full_report_is_linked() -> None:
 
 def test_a_cell_shows_head_change_and_mark() -> None:
     text = markdown.render(regression(), DEFAULT)
-    assert "| **❌ 4.90&nbsp;MB (+18.9&nbsp;%)** | 26.1&nbsp;MB (+3.2&nbsp;%) |" in text
+    assert "| **❌ 4.90&nbsp;MB (+18.9&nbsp;%)** | **❌ 0.31 (" in text
 
 
-def test_failures_beyond_five_lines_are_counted() -> None:
-    failures = [size(status=Status.FAIL, message=f"failure {n}.", hint="do this.") for n in range(4)]
+def explained(*failures: Finding) -> tuple[str, str]:
+    """What the comment says of a model with these failures: in the open, and folded."""
     text = markdown.render(verdict(blocked("digits", *failures), exit_code=1, verdict=Status.FAIL), DEFAULT)
-    explained = text.partition("<details>")[0]
-    assert "failure 2." in explained
-    assert "failure 3." not in explained
-    assert explained.count("Hint: do this.") == 2, "the fifth line is the third failure, without its hint"
-    assert "- and 1 more failure" in explained
+    section = text.partition("#### ❌ `digits` must not merge\n\n")[2]
+    opened, _, folded = section.partition("\n\n<details>\n")
+    return opened, folded
 
 
-def test_unsure_blocks_only_when_asked() -> None:
+def test_a_model_that_blocks_takes_three_lines() -> None:
+    failures = [size(status=Status.FAIL, message=f"failure {n}.", hint="do this.") for n in range(3)]
+    located = parity(status=Status.FAIL, message="wrong.", hint="do that.", file="net.py", line=7)
+    opened, folded = explained(*failures, located)
+    assert opened == "- **parity**: wrong.\n- Where: net.py:7\n- Hint: do that."
+    assert folded.startswith("<summary>All findings: 4 failed (size and parity)</summary>")
+    assert all(f"failure {n}." in folded for n in range(3))
+
+
+def test_the_first_failure_explains_where_none_points_at_a_line() -> None:
+    assert explained(size(status=Status.FAIL, message="first."), parity(status=Status.FAIL))[0] == (
+        "- **size**: first."
+    )
+
+
+def test_models_with_the_same_warning_share_a_line() -> None:
+    warning = precision(status=Status.WARN, message="close to the limit.")
+    models = [model_verdict(warning, name=f"m{number}", verdict=Status.WARN) for number in range(7)]
+    text = markdown.render(verdict(*models, verdict=Status.WARN), DEFAULT)
+    names = ", ".join(f"`m{number}`" for number in range(5))
+    assert f"- ⚠️ {names} and 2 more **precision**: close to the limit." in text.partition("<details>")[0]
+
+
+def test_columns_beyond_six_fold() -> None:
+    text = markdown.render(SITUATIONS["core-ml"](), DEFAULT)
+    opened, _, folded = text.partition("<summary>All figures: 3 more columns</summary>")
+    assert "| Model | Engine | Latency predict | Neural Engine | Parity |\n" in opened
+    assert "| Engine | Latency predict | Neural Engine | Size | Memory | Parity | FP16 PSNR |" in folded
+
+
+def test_a_long_name_is_cut_in_its_middle() -> None:
+    name = "segmentation/backbones/efficientnet_v2_small"
+    text = markdown.render(verdict(sound(name)), DEFAULT)
+    assert "| ✅ `segmentation/ba…ientnet_v2_small` |" in text
+
+
+def test_unsure_blocks_only_a_strict_gate() -> None:
     assert "must not merge" not in markdown.render(unsure(), DEFAULT)
     models = tuple(changed(model, verdict=Status.FAIL, exit_code=1) for model in unsure().models[:1])
     strict = changed(unsure(), fail_on_unsure=True, models=models, verdict=Status.FAIL, exit_code=1)
     text = markdown.render(strict, DEFAULT)
     assert "### ❌ coreml-gate: `detector` must not merge" in text
     assert "#### ❌ `detector` must not merge\n\n- **parity**: the MIL runtime does not know" in text
-    assert "Cannot be told" not in text
+    assert "Could not be checked" not in text
 
 
 def test_many_passing_models_fold() -> None:
@@ -150,9 +189,9 @@ def test_many_passing_models_fold() -> None:
     open_part, _, folded = text.partition("<details>\n<summary>11 models pass</summary>")
     assert "`detector`" in open_part
     assert "`embedder`" not in open_part
-    assert "| ✅ | `embedder` |" in folded
+    assert "| ✅ `embedder` |" in folded
 
 
-def test_a_column_nobody_fills_is_left_out() -> None:
-    assert "Metrics" in markdown.render(passed(), DEFAULT)
-    assert "Metrics" not in markdown.render(verdict(model_verdict(finding())), DEFAULT)
+def test_a_column_without_figures_is_left_out() -> None:
+    assert "| Metric accuracy |" in markdown.render(passed(), DEFAULT)
+    assert "Metric" not in markdown.render(verdict(model_verdict(finding())), DEFAULT)

@@ -32,7 +32,7 @@ def test_what_has_no_value_is_no_number() -> None:
     assert row.cells == ((Figure("–", Status.UNSURE),), (), (Figure("exact", Status.PASS),))  # noqa: RUF001 - an en dash
 
 
-def test_a_check_that_nobody_asked_has_no_column() -> None:
+def test_a_check_that_did_not_run_has_no_column() -> None:
     assert build_table(verdict(model_verdict(accuracy(status=Status.SKIPPED)))).titles == ()
 
 
@@ -74,5 +74,5 @@ def test_a_cost_that_changed_gives_every_model_a_figure() -> None:
 def test_a_float32_package_says_so_in_the_column_of_half_precision() -> None:
     nothing = finding(check="precision", status=Status.SKIPPED, value=None, unit="float32")
     table = build_table(verdict(model_verdict(nothing)))
-    assert table.titles == ("FP16 precision",)
+    assert table.titles == ("FP16 PSNR",)
     assert table.rows[0].cells == ((Figure("float32", Status.PASS),),)

@@ -38,6 +38,8 @@ class Column:
     """Whether each subject has a figure of its own, as metrics do, or the worst stands for all."""
     most: int = MAX_METRICS
     """Subjects of one model that a cell shows, the gravest first."""
+    legend: str = ""
+    """One sentence below the table of a comment; empty where the title says it."""
     only_changes: bool = False
     """Whether the column is left out as long as every figure passes and is the baseline's."""
 

@@ -261,12 +261,13 @@ CHECK: Final = Check(
     column=Column(
         "Engine",
         "numbers",
-        "PSNR of Core ML against the source, worst sample, on each choice of hardware, the gravest first",
+        "PSNR of Core ML against the source, worst sample, on each compute unit, the gravest first",
         figures.decibel_difference,
         figures.decibels,
         highest_is_worst=False,
         exact="equal",
         by_subject=True,
+        legend="Engine: PSNR of what runs on the device against the source, for each compute unit.",
         most=4,
     ),
 )

@@ -184,7 +184,7 @@ CHECK: Final = Check(
     absolute=True,
     numerical=True,
     column=Column(
-        "Metrics",
+        "Metric",
         "task",
         f"up to {MAX_METRICS} metrics of `evaluate`, the gravest first",
         figures.difference,

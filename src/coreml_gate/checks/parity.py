@@ -144,5 +144,6 @@ CHECK: Final = Check(
         "greatest error of the worst output, as a share of the greatest reference value",
         figures.factor,
         figures.error,
+        legend="Parity: greatest error ÷ greatest reference value, in float32.",
     ),
 )

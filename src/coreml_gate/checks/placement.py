@@ -145,7 +145,7 @@ CHECK: Final = Check(
     limit="as many as in the baseline, as a warning",
     needs="Mac",
     column=Column(
-        "On Neural Engine",
+        "Neural Engine",
         "engine",
         "share of the operations, by Core ML's compute plan",
         figures.points,

@@ -204,7 +204,7 @@ CHECK: Final = Check(
     absolute=True,
     numerical=True,
     column=Column(
-        "FP16 precision",
+        "FP16 PSNR",
         "numbers",
         "PSNR of the worst sample; `exact` where nothing is lost",
         figures.decibel_difference,
@@ -212,5 +212,6 @@ CHECK: Final = Check(
         highest_is_worst=False,
         exact="exact",
         words=("float32",),
+        legend="FP16 PSNR: worst sample against the float32 package; higher is better.",
     ),
 )

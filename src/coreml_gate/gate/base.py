@@ -57,7 +57,7 @@ def _rebuilt(
         tree = Tree("base", root, commit)
         models = tuple(model for model in config.model if model.name in names)
         record = collect(tree, models, (), options, request.output / BASE_FOLDER, inside)
-    return as_baseline(record, f"rebuilt from commit {short(commit)}", request.output / BASE_FOLDER)
+    return as_baseline(record, "rebuilt in this run", request.output / BASE_FOLDER)
 
 
 @contextmanager

@@ -17,11 +17,14 @@ MARKS: Final = {
     Status.SKIPPED: "⏭️",
 }
 ENGINES: Final = {
-    "mil": "Numbers by the MIL runtime; Core ML was not asked: it takes a Mac.",
-    "mil+coreml": "Numbers by the MIL runtime; engine, latency and placement by Core ML.",
-    "mil+stand-in": "Numbers by the MIL runtime, which also stands in for Core ML: no number is Core ML's.",
+    "mil": "Numbers come from coreml-gate's own MIL runtime; Core ML itself did not run (it needs macOS).",
+    "mil+coreml": (
+        "Engine PSNR, latency and placement come from Core ML, all other numbers from the MIL runtime."
+    ),
+    "mil+stand-in": "The MIL runtime also stood in for Core ML: no number is Core ML's.",
 }
 _NO_ANSWER: Final = (Status.SKIPPED, Status.UNSURE)
+_BOTH: Final = 2
 _SHORT: Final = 7
 """Letters of a commit's hash."""
 
@@ -36,7 +39,7 @@ def headline(verdict: Verdict) -> str:
     blocked = sum(must_not_merge(model) for model in models)
     broken = sum(not_measured(model) for model in models)
     if blocked and broken:
-        return f"{_some(models, blocked)} must not merge and {broken:,} could not be measured"
+        return f"{_some(models, blocked)} must not merge, and {broken:,} could not be measured"
     if blocked:
         return f"{_some(models, blocked)} must not merge"
     if broken:
@@ -58,7 +61,7 @@ def overall_status(verdict: Verdict) -> Status:
 
 
 def counts(verdict: Verdict) -> str:
-    """Models by status: ``1 fail, 2 warn, 57 pass, 3 not measured``; what nobody has is left out."""
+    """Models by status: ``1 fail, 2 warn, 57 pass, 3 not measured``; a status without a model is left out."""
     by_status = Counter(model.verdict for model in verdict.models)
     parts = [f"{by_status[status]:,} {status}" for status in reversed(SEVERITY) if by_status[status]]
     parts += [f"{len(verdict.skipped):,} not measured"] if verdict.skipped else []
@@ -66,7 +69,7 @@ def counts(verdict: Verdict) -> str:
 
 
 def must_not_merge(model: ModelVerdict) -> bool:
-    """Whether the gate says no to this model."""
+    """Whether this model blocks the merge."""
     return not not_measured(model) and (model.exit_code == FAIL_EXIT_CODE or model.verdict is Status.FAIL)
 
 
@@ -96,28 +99,28 @@ def _without_a_source(verdict: Verdict) -> tuple[str, ...]:
     if not packages:
         return ()
     names = names_and_more([f"`{shortened(plain(name), NAME_LIMIT)}`" for name in packages])
-    return (f"Given as a package and compared with no source: {names}.",)
+    return (f"Without a PyTorch source to compare with: {names}.",)
 
 
 def _accepted(verdict: Verdict) -> tuple[str, ...]:
-    """How many failures do not block because somebody answers for them."""
+    """How many failures do not block because a person accepted them."""
     taken = sum(finding.accepted is not None for model in verdict.models for finding in model.findings)
     return (f"{counted(taken, 'failure')} accepted: see the warnings.",) if taken else ()
 
 
 def engine_sentence(engine: str) -> str:
-    """Whose numbers these are; an engine that we have no sentence for is named."""
-    return ENGINES.get(engine, f"Numbers by engine `{engine}`.")
+    """Which engine computed the numbers; one that we have no sentence for is named."""
+    return ENGINES.get(engine, f"Numbers come from engine `{engine}`.")
 
 
 def _against(head: str, verdict: Verdict) -> str:
     baseline = verdict.baseline
     origin = baseline.origin.rstrip(".")
     if not baseline.present:
-        return f"Head {head}, no baseline to compare with: {origin.removeprefix('none: ')}."
+        return f"Measured {head}; nothing to compare with: {origin.removeprefix('none: ')}."
     if baseline.commit is None or baseline.commit[:_SHORT] in origin:
-        return f"Head {head} against base: {origin}."
-    return f"Head {head} against base `{baseline.commit[:_SHORT]}` ({origin})."
+        return f"Compared {head} with the base: {origin}."
+    return f"Compared {head} with base `{baseline.commit[:_SHORT]}` ({origin})."
 
 
 def _harmless(models: tuple[ModelVerdict, ...]) -> str:
@@ -125,17 +128,18 @@ def _harmless(models: tuple[ModelVerdict, ...]) -> str:
         return "no model had to be measured"
     asides = (
         ("with warnings", sum(model.verdict is Status.WARN for model in models)),
-        ("not judged in full", sum(model.verdict is Status.UNSURE for model in models)),
+        ("not fully checked", sum(model.verdict is Status.UNSURE for model in models)),
         ("without any output compared", sum(map(without_comparison, models))),
     )
     if len(models) == 1:
         words = "".join(f", {aside}" for aside, number in asides if number)
         return f"{_only(models)} may merge{words}"
     words = "".join(f", {number:,} {aside}" for aside, number in asides if number)
-    return f"all {len(models):,} models may merge{words}"
+    every = "both models" if len(models) == _BOTH else f"all {len(models):,} models"
+    return f"{every} may merge{words}"
 
 
 def without_comparison(model: ModelVerdict) -> bool:
-    """Whether no numerical check of this model gave an answer, whatever the reason."""
+    """Whether no numerical check of this model has a result, whatever the reason."""
     answered = {finding.check for finding in model.findings if finding.status not in _NO_ANSWER}
     return not any(check.numerical and name in answered for name, check in CHECKS.items())

@@ -10,10 +10,19 @@ import jinja2
 from coreml_gate.figures import DASH
 from coreml_gate.foreign import escape
 from coreml_gate.foreign.escape import Markdown
+from coreml_gate.report.columns import NAME_LENGTH, ColumnSplit, split_columns
 from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
 from coreml_gate.report.options import ReportOptions
-from coreml_gate.report.sections import MAX_REASONS, asides, explain, gravest_first, skipped_groups
-from coreml_gate.report.table import Figure, ModelTable, Row, build_table
+from coreml_gate.report.sections import (
+    MAX_REASONS,
+    Aside,
+    asides,
+    explain,
+    gravest_first,
+    skipped_groups,
+    summary_of,
+)
+from coreml_gate.report.table import Figure, Row, build_table
 from coreml_gate.report.templating import environment
 from coreml_gate.verdict import Status, Verdict
 from coreml_gate.wording import counted
@@ -27,6 +36,9 @@ UNTRAINED: Final = "🌱"
 MAX_ASIDES: Final = 20
 """Warnings that are spelled out, and findings that are unsure; the rest are counted."""
 
+MAX_NAMES: Final = 5
+"""Models that share one warning and are named with it."""
+
 
 @dataclass(frozen=True)
 class Detail:
@@ -39,10 +51,11 @@ class Detail:
     """Whether a folded table of passing models is there."""
     asides: bool = True
     """Whether warnings and what is unsure are spelled out."""
-    lines_per_model: int = 5
-    """Lines that explain one model that blocks: a message and a hint are one line each."""
+    reasons: bool = True
+    """Whether it is explained why a model blocks: what, where and the way out, a line each."""
     message_limit: int = 600
     hints: bool = True
+    """Whether the lines on where and the way out are there."""
     rows: int | None = None
     """Models in the table; ``None`` means all."""
 
@@ -53,11 +66,10 @@ _NO_ASIDES = replace(_NO_PASSING, left_out="details, models that pass and warnin
 _SHORT = replace(
     _NO_ASIDES,
     left_out="details, models that pass, warnings, hints, and all but the first failure of each model",
-    lines_per_model=1,
     message_limit=160,
     hints=False,
 )
-_TABLE = replace(_SHORT, left_out="models that pass and all explanations", lines_per_model=0)
+_TABLE = replace(_SHORT, left_out="models that pass and all explanations", reasons=False)
 _WORST = replace(_TABLE, left_out="all explanations, and all models but the 50 gravest", rows=50)
 _COUNTS = replace(_TABLE, left_out="everything but the counts", rows=0)
 LEVELS: Final = (Detail(), _NO_DETAILS, _NO_PASSING, _NO_ASIDES, _SHORT, _TABLE, _WORST, _COUNTS)
@@ -71,11 +83,11 @@ def marker(key: str) -> str:
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
     """The comment with as much detail as fits ``options.limit``; the counts alone need about 3,000 bytes."""
-    table = build_table(verdict)
+    split = split_columns(build_table(verdict))
 
     @cache
     def text_at(level: int) -> str:
-        return render_at(verdict, table, options, LEVELS[level])
+        return render_at(verdict, split, options, LEVELS[level])
 
     def fits(level: int) -> bool:
         return len(text_at(level).encode()) <= options.limit
@@ -96,9 +108,12 @@ def _may_fit_whole(verdict: Verdict, limit: int) -> bool:
     return sum(shown) <= 2 * limit
 
 
-def render_at(verdict: Verdict, table: ModelTable, options: ReportOptions, detail: Detail) -> str:
-    """The comment at one level of detail; ``table`` is the Verdict's."""
+def render_at(verdict: Verdict, split: ColumnSplit, options: ReportOptions, detail: Detail) -> str:
+    """The comment at one level of detail; ``split`` holds the columns of the Verdict's table."""
+    table, whole = split.open, split.whole
     tables = _folded(table.rows, detail)
+    blocked = explain(verdict) if detail.reasons else []
+    named = {each.model.name for each in blocked}
     return _template().render(
         marker=Markdown(marker(options.key)),
         mark=MARKS[overall_status(verdict)],
@@ -106,12 +121,16 @@ def render_at(verdict: Verdict, table: ModelTable, options: ReportOptions, detai
         comparison=Markdown(" ".join(escape.message(part, SENTENCE_LIMIT) for part in comparison(verdict))),
         counts=counts(verdict),
         titles=table.titles,
+        legend=" ".join(filter(None, table.legends)),
         tables=tables,
         untrained_mark=UNTRAINED,
         untrained=[row.model for _, rows in tables for row in rows if row.model.untrained],
         rows_left_out=sum(len(rows) for _, rows in tables) < len(table.rows),
-        explained=explain(verdict, detail.lines_per_model, hints=detail.hints),
-        asides=_asides(verdict) if detail.asides else [],
+        more_columns=len(whole.titles) - len(table.titles),
+        whole=whole,
+        explained=blocked,
+        asides=_asides(verdict, of_blocked=not detail.collapsed) if detail.asides else [],
+        others=[row.model for row in table.rows if row.model.name not in named],
         models=[row.model for row in table.rows],
         skipped=skipped_groups(verdict.skipped),
         verdict=verdict,
@@ -119,12 +138,18 @@ def render_at(verdict: Verdict, table: ModelTable, options: ReportOptions, detai
         options=options,
         max_reasons=MAX_REASONS,
         max_asides=MAX_ASIDES,
+        max_names=MAX_NAMES,
         sentence_limit=SENTENCE_LIMIT,
     )
 
 
 def _folded(rows: tuple[Row, ...], detail: Detail) -> list[tuple[str, tuple[Row, ...]]]:
-    """The rows as tables: the first is open, the second has a title and is folded; none is empty."""
+    """The rows as tables: the first is open, the second has a title and is folded; none is empty.
+
+    A single model without a figure needs no table: the section below names it.
+    """
+    if len(rows) == 1 and not rows[0].cells:
+        return []
     if len(rows) <= MAX_OPEN_ROWS:
         return [("", rows[: detail.rows])] if rows[: detail.rows] else []
     passing = tuple(row for row in rows if row.model.verdict is Status.PASS)
@@ -134,9 +159,9 @@ def _folded(rows: tuple[Row, ...], detail: Detail) -> list[tuple[str, tuple[Row,
     return [(title, part) for title, part in titled if part]
 
 
-def _asides(verdict: Verdict) -> list[tuple[str, list[Any]]]:
-    titled = (("Warnings", Status.WARN), ("Cannot be told", Status.UNSURE))
-    sections = ((title, asides(verdict, status)) for title, status in titled)
+def _asides(verdict: Verdict, *, of_blocked: bool) -> list[tuple[str, list[Aside]]]:
+    titled = (("Warnings", Status.WARN), ("Could not be checked", Status.UNSURE))
+    sections = ((title, asides(verdict, status, of_blocked=of_blocked)) for title, status in titled)
     return [(title, found) for title, found in sections if found]
 
 
@@ -148,6 +173,8 @@ def _template() -> jinja2.Template:
         "block": escape.block,
         "cell": escape.cell,
         "code": escape.code,
+        "short_name": _short_name,
+        "summary_of": summary_of,
         "figures": _figures,
         "gravest_first": gravest_first,
         "message": escape.message,
@@ -160,6 +187,15 @@ def _finalize(value: Any) -> str:  # noqa: ANN401 - the template prints values o
     if value is None:
         raise TypeError("the template prints a value that is missing")
     return value if isinstance(value, Markdown) else escape.text(str(value))
+
+
+def _short_name(name: str) -> Markdown:
+    """A model's name for the table, its middle left out where it is long: names tend to differ at the end."""
+    shown = escape.plain(name)
+    if len(shown) > NAME_LENGTH:
+        half = NAME_LENGTH // 2
+        shown = f"{shown[: half - 1]}…{shown[-half:]}"
+    return escape.cell(escape.code(shown))
 
 
 def _figures(figures: tuple[Figure, ...]) -> Markdown:

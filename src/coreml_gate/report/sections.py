@@ -1,5 +1,6 @@
 """What a report for people says below its table: why models block, warnings, what was not measured."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -7,28 +8,56 @@ from typing import Final
 from coreml_gate.frozen import changed
 from coreml_gate.report.headline import must_not_merge, not_measured
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, SkippedVerdict, Status, Verdict
+from coreml_gate.wording import counted, joined
 
 MAX_REASONS: Final = 3
 """Reasons for not measuring that are named in the line; the rest are counted."""
+_HAVE: Final = {
+    Status.FAIL: "failed",
+    Status.WARN: "warned",
+    Status.UNSURE: "unsure",
+    Status.PASS: "passed",
+    Status.SKIPPED: "skipped",
+}
 
 
 @dataclass(frozen=True)
 class Explained:
-    """A model that blocks, with the findings for which there is room."""
+    """A model that blocks, and why."""
 
     model: ModelVerdict
     heading: str
     """``must not merge`` or ``could not be measured``."""
     findings: tuple[Finding, ...]
-    more: int
-    """Findings that block, too, and for which there is none."""
+    """What blocks, in the order of the checks: a cause stands before what it causes."""
+
+    @property
+    def first(self) -> Finding | None:
+        """What to look at first: a failure that points at a line explains most, else the first of all."""
+        return next((each for each in self.findings if each.line), next(iter(self.findings), None))
+
+    @property
+    def place(self) -> str:
+        """``models/net.py:41``: the line that :attr:`first` points at; empty where it points at none."""
+        return f"{self.first.file}:{self.first.line}" if self.first and self.first.line else ""
+
+    @property
+    def patch(self) -> tuple[str, ...]:
+        """The configuration that repairs it, to be copied."""
+        return next((finding.patch for finding in self.findings if finding.patch), ())
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The other checks that failed, each once."""
+        checks = dict.fromkeys(finding.check for finding in self.findings)
+        return tuple(check for check in checks if self.first and check != self.first.check)
 
 
 @dataclass(frozen=True)
 class Aside:
-    """A finding that does not block, and its model."""
+    """A finding that does not block, and the models that have it."""
 
-    model: str
+    models: tuple[str, ...]
     finding: Finding
 
 
@@ -40,13 +69,13 @@ class SkippedGroup:
     models: tuple[str, ...]
 
 
-def explain(verdict: Verdict, lines: int, *, hints: bool = True) -> list[Explained]:
-    """The models that block, each with as many findings as fit; a message and a hint take one line each.
-
-    The last one loses its hint where there is no line left for it.
-    """
-    blockers = [model for model in verdict.models if must_not_merge(model) or not_measured(model)]
-    return [_explain(model, blocks(verdict), lines, hints) for model in blockers] if lines else []
+def explain(verdict: Verdict) -> list[Explained]:
+    """The models that block, in the Verdict's order."""
+    return [
+        _explain(model, blocks(verdict))
+        for model in verdict.models
+        if must_not_merge(model) or not_measured(model)
+    ]
 
 
 def blocks(verdict: Verdict) -> tuple[Status, ...]:
@@ -54,19 +83,25 @@ def blocks(verdict: Verdict) -> tuple[Status, ...]:
     return (Status.FAIL, Status.UNSURE) if verdict.fail_on_unsure else (Status.FAIL,)
 
 
-def asides(verdict: Verdict, status: Status) -> list[Aside]:
-    """All findings of this status that do not block."""
+def asides(verdict: Verdict, status: Status, *, of_blocked: bool = True) -> list[Aside]:
+    """All findings of this status that do not block; models with the same finding share one.
+
+    ``of_blocked`` says whether those of models that are explained anyway are among them.
+    """
     if status in blocks(verdict):
         return []
-    return [
-        Aside(model.name, finding)
-        for model in verdict.models
-        for finding in _told_once(finding for finding in model.findings if finding.status is status)
-    ]
+    by_text: dict[tuple[str, str, str], tuple[Finding, list[str]]] = {}
+    for model in verdict.models:
+        if not of_blocked and (must_not_merge(model) or not_measured(model)):
+            continue
+        for finding in _said_once(finding for finding in model.findings if finding.status is status):
+            key = (finding.check, finding.message, finding.hint)
+            by_text.setdefault(key, (finding, []))[1].append(model.name)
+    return [Aside(tuple(names), finding) for finding, names in by_text.values()]
 
 
-def _told_once(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of several checks that cannot tell for the same reason as one that names the checks."""
+def _said_once(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of several checks that are unsure for the same reason as one that names the checks."""
     by_text: dict[tuple[str, str, str], list[Finding]] = {}
     for number, finding in enumerate(findings):
         shared = finding.status is Status.UNSURE
@@ -94,14 +129,23 @@ def skipped_groups(skipped: tuple[SkippedVerdict, ...]) -> list[SkippedGroup]:
     return sorted(groups, key=lambda group: len(group.models), reverse=True)
 
 
-def _explain(model: ModelVerdict, blocking: tuple[Status, ...], lines: int, hints: bool) -> Explained:  # noqa: FBT001 - passed on from ``explain``, which names it
-    failures = gravest_first(_told_once(finding for finding in model.findings if finding.status in blocking))
-    shown: list[Finding] = []
-    for finding in failures:
-        if lines < 1:
-            break
-        has_room = hints and bool(finding.hint) and (lines > 1 or not shown)
-        shown.append(finding if has_room else changed(finding, hint=""))
-        lines -= 1 + has_room
+def summary_of(findings: Iterable[Finding]) -> str:
+    """``3 failed (size, parity and evaluate), 1 warned, 2 passed``: findings by status, the gravest first."""
+    found = list(findings)
+    number = Counter(finding.status for finding in found)
+    parts = (_part(status, number[status], found) for status in reversed(SEVERITY) if number[status])
+    return ", ".join(parts) or counted(0, "finding")
+
+
+def _part(status: Status, number: int, findings: Iterable[Finding]) -> str:
+    words = f"{number:,} {_HAVE[status]}"
+    if status is not Status.FAIL:
+        return words
+    names = list(dict.fromkeys(finding.check for finding in findings if finding.status is status))
+    return f"{words} ({joined(names)})"
+
+
+def _explain(model: ModelVerdict, blocking: tuple[Status, ...]) -> Explained:
+    found = gravest_first(_said_once(finding for finding in model.findings if finding.status in blocking))
     heading = "could not be measured" if not_measured(model) else "must not merge"
-    return Explained(model, heading, tuple(shown), len(failures) - len(shown))
+    return Explained(model, heading, tuple(found))

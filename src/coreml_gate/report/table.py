@@ -1,13 +1,18 @@
 """The table that the formats for people share: one row per model, one column per check, figures as text."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks import CHECKS, columns
 from coreml_gate.checks.check import Column, Show
 from coreml_gate.checks.evidence import LOST
+from coreml_gate.foreign.escape import plain, shortened
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
+
+TITLE_LENGTH: Final = 24
+"""Characters of a metric's name in the title of its column."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One model: its cells in the order of the columns, an empty one where nothing was asked."""
+    """One model: its cells in the order of the columns, an empty one where a check has no figure."""
 
     model: ModelVerdict
     cells: tuple[tuple[Figure, ...], ...]
@@ -35,6 +40,8 @@ class ModelTable:
     """Columns that at least one model fills, and the models, gravest first."""
 
     titles: tuple[str, ...]
+    legends: tuple[str, ...]
+    """What each column's figure is, in a sentence; empty where the title says it."""
     rows: tuple[Row, ...]
 
 
@@ -49,7 +56,34 @@ def build_table(verdict: Verdict) -> ModelTable:
         )
         for model in models
     )
-    return ModelTable(tuple(column.title for column in filled.values()), tuple(rows))
+    titles = tuple(column.title for column in filled.values())
+    legends = tuple(column.legend for column in filled.values())
+    return _named_once(ModelTable(titles, legends, tuple(rows)))
+
+
+def _named_once(table: ModelTable) -> ModelTable:
+    """Labels move into the title of a column that has a single one: ``Metric accuracy``."""
+    labels = [{figure.label for row in table.rows for figure in row.cells[at]} for at in _columns_of(table)]
+    single = [min(found) if len(found) == 1 else "" for found in labels]
+    titles = (
+        f"{title} {shortened(plain(label), TITLE_LENGTH)}".rstrip()
+        for title, label in zip(table.titles, single, strict=True)
+    )
+    rows = (
+        replace(
+            row, cells=tuple(_without(label, cell) for label, cell in zip(single, row.cells, strict=True))
+        )
+        for row in table.rows
+    )
+    return ModelTable(tuple(titles), table.legends, tuple(rows))
+
+
+def _columns_of(table: ModelTable) -> range:
+    return range(len(table.titles))
+
+
+def _without(label: str, cell: tuple[Figure, ...]) -> tuple[Figure, ...]:
+    return tuple(replace(figure, label="") for figure in cell) if label else cell
 
 
 def _gravity(model: ModelVerdict) -> tuple[int, int]:

@@ -33,8 +33,6 @@ STYLES: Final = {
 }
 MOST_PASSING: Final = 100
 """Models that pass, of which each has a row; the page has all."""
-_ALL_LINES: Final = 1_000
-"""A terminal scrolls: nothing is left out."""
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
@@ -59,8 +57,8 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         _print_findings(console, "this run", finding.status, [finding])
     _print_blockers(verdict, console)
     for status in (Status.WARN, Status.UNSURE):
-        for model, found in groupby(asides(verdict, status), key=lambda aside: aside.model):
-            _print_findings(console, model, status, [aside.finding for aside in found])
+        for models, found in groupby(asides(verdict, status), key=lambda aside: aside.models):
+            _print_findings(console, names_and_more(models), status, [aside.finding for aside in found])
     _print_notes(verdict, console)
     for group in skipped_groups(verdict.skipped):
         _say(console, f"\nNot measured ({one_line(group.reason)}): {', '.join(map(one_line, group.models))}")
@@ -83,7 +81,7 @@ def _row(line: str) -> str:
 
 
 def _print_blockers(verdict: Verdict, console: Console) -> None:
-    for each in explain(verdict, _ALL_LINES):
+    for each in explain(verdict):
         _print_findings(console, f"{each.model.name} {each.heading}", Status.FAIL, each.findings)
 
 
@@ -137,7 +135,7 @@ def _table(titles: Sequence[str], rows: Iterable[Row], width: int) -> RichTable:
     grid.add_column("")
     grid.add_column("Model", no_wrap=True, max_width=max(NAME_WIDTH, width // 3))
     for title in titles:
-        grid.add_column(title, justify="right")
+        grid.add_column(Text(_word(title)), justify="right")
     for row in rows:
         status = row.model.verdict
         name = shortened(_word(row.model.name), NAME_WIDTH)

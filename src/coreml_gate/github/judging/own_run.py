@@ -5,7 +5,6 @@ from typing import Final
 
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
-from coreml_gate.gate.git import short
 from coreml_gate.github.api.artifacts import RECORD_FILE
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import Event
@@ -99,7 +98,7 @@ def _with_note(verdict: Verdict, note: BaselineNote | None) -> Verdict:
     if note is None:
         return verdict
     facts = verdict.baseline
-    made = f"rebuilt from commit {short(facts.commit)}" if facts.present and facts.commit else facts.origin
+    made = "rebuilt in this run" if facts.present and facts.commit else facts.origin
     _, separator, measured_again = facts.origin.partition("; ")
     origin = f"{note.origin}{separator}{measured_again}"
     if note.source in ("rebuild", "none"):

@@ -1,0 +1,89 @@
+"""Which columns of the table fit a comment on GitHub without a line that wraps?
+
+GitHub shows comments at most 830 pixels wide. What failed has to be in sight, so columns are taken gravest
+first; those for which there is no room stand in a folded table.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from coreml_gate.report.table import Figure, ModelTable, Row
+from coreml_gate.verdict import SEVERITY, Status
+
+MOST_COLUMNS: Final = 6
+"""Columns of the open table, the one with the models included."""
+MOST_PIXELS: Final = 798
+"""Width of a table within a comment: 830 less its padding."""
+NAME_LENGTH: Final = 32
+"""Characters of a model's name in the table; the section below it has the whole name."""
+_PADDING: Final = 27
+_MARK: Final = 24
+_WIDE: Final = 8.8
+"""Pixels of a digit in GitHub's 14-pixel type, on the system whose digits are widest."""
+_NARROW: Final = 4.4
+_NARROW_LETTERS: Final = frozenset(" .,:;()[]'|iljtf")
+
+
+@dataclass(frozen=True)
+class ColumnSplit:
+    """The columns in sight and all of them, both gravest first."""
+
+    open: ModelTable
+    whole: ModelTable
+
+
+def split_columns(table: ModelTable) -> ColumnSplit:
+    """Which columns fit; one is in sight however wide it is."""
+    return ColumnSplit(_fitting(table), _only(table, _gravest_first(table)))
+
+
+def _fitting(table: ModelTable) -> ModelTable:
+    chosen: list[int] = []
+    room = MOST_PIXELS - _width_of_names(table.rows)
+    for column in _gravest_first(table):
+        width = _width(table, column)
+        if chosen and (width > room or len(chosen) == MOST_COLUMNS - 1):
+            continue
+        chosen.append(column)
+        room -= width
+    return _only(table, chosen)
+
+
+def _only(table: ModelTable, columns: Sequence[int]) -> ModelTable:
+    return ModelTable(
+        tuple(table.titles[column] for column in columns),
+        tuple(table.legends[column] for column in columns),
+        tuple(replace(row, cells=tuple(row.cells[column] for column in columns)) for row in table.rows),
+    )
+
+
+def _gravest_first(table: ModelTable) -> list[int]:
+    """Columns of one gravity stay in order."""
+    return sorted(range(len(table.titles)), key=lambda column: _gravity(table, column), reverse=True)
+
+
+def _gravity(table: ModelTable, column: int) -> int:
+    statuses = (figure.status for row in table.rows for figure in row.cells[column])
+    return max(map(SEVERITY.index, statuses), default=0)
+
+
+def _width_of_names(rows: Iterable[Row]) -> float:
+    longest = max((min(len(row.model.name), NAME_LENGTH) for row in rows), default=0)
+    return _WIDE * longest + _MARK + _PADDING
+
+
+def _width(table: ModelTable, column: int) -> float:
+    figures = (figure for row in table.rows for figure in row.cells[column])
+    widest = max(map(_figure_width, figures), default=0.0)
+    return max(widest, _text_width(table.titles[column])) + _PADDING
+
+
+def _figure_width(figure: Figure) -> float:
+    texts = (figure.label, figure.value, f"({figure.change})" if figure.change else "")
+    mark = 0 if figure.status is Status.PASS else _MARK
+    return _text_width(" ".join(filter(None, texts))) + mark
+
+
+def _text_width(text: str) -> float:
+    return sum(_NARROW if letter in _NARROW_LETTERS else _WIDE for letter in text)
