@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.reliability", "pytester"]
+pytest_plugins = ["tests.reliability"]
 
 settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")

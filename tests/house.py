@@ -13,7 +13,6 @@ ROOT: Final = Path(__file__).parents[1]
 SOURCE: Final = ROOT / "src" / "coreml_gate"
 PAGE: Final = ROOT / "ARCHITECTURE.md"
 LAYERS: Final = (
-    "version",
     "errors",
     "credentials",
     "frozen",
@@ -55,8 +54,6 @@ LAYERS: Final = (
     "doctor",
     "selftest",
     "init",
-    "api",
-    "pytest_plugin",
     "commands",
     "cli",
 )

@@ -16,6 +16,7 @@ from coreml_gate.record import (
     Diagnosis,
     LiteRtFacts,
     ModelRecord,
+    OperationProfile,
     Part,
     Problem,
     WrappedPart,
@@ -44,7 +45,7 @@ def names(job: ModelJob) -> list[str]:
 def test_options_decide_what_is_measured(job: Callable[..., ModelJob]) -> None:
     plain = names(job(adversarial=False))
     kept = ["source", "conversion", "package", "numbers", "allowed-shapes", "parity-fault", "half-precision"]
-    assert plain == kept
+    assert plain == [*kept, "operation-profile"]
     everything = job(evaluate="net.py:evaluate", litert=True)
     everything = changed(everything, variants=(everything.model,))
     assert names(everything) == list(of_models())
@@ -69,6 +70,7 @@ def test_every_part_of_a_model_has_its_field_in_the_record_and_every_field_one_p
         ("measure", Problem),
         ("evaluate", Problem),
         ("diagnose", Diagnosis),
+        ("profile", OperationProfile),
         ("litert", LiteRtFacts),
     ],
 )

@@ -1,16 +1,44 @@
-"""The page: what it holds, that nothing on it acts, and that nothing is loaded from elsewhere."""
+"""The page: what it holds, that it runs no script but its own, and that nothing is loaded from elsewhere."""
 
+import base64
+import gzip
+import hashlib
+import json
+import re
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
-from coreml_gate.record import Diagnosis, FirstWrong, Hazard, OperationError, ParityDiagnosis, Repair
+from coreml_gate.record import (
+    CoreMlFacts,
+    Diagnosis,
+    FirstWrong,
+    Hazard,
+    Machine,
+    ModelRecord,
+    OperationProfile,
+    ParityDiagnosis,
+    Phase,
+    Record,
+    Repair,
+    TimedMetric,
+    Timing,
+)
 from coreml_gate.report import ReportOptions, html
-from tests.builders import memory, model_record, record
+from tests.builders import environment, memory, model_record, record
 from tests.report.verdicts import SITUATIONS, regression
 
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "input"}
+SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+PACKED = re.compile(r'<script type="application/octet-stream">([A-Za-z0-9+/=]*)</script>')
+OUTLINE = (
+    "x",
+    "y",
+    "scaled_cast_fp16\tmul\tNet\tscaled=fp16[1, 8]\tx\t\t",
+    "summed_cast_fp16\treduce_sum\tNet\tsummed=fp16[1]\tscaled\t\t",
+    "y\trsqrt\tNet\ty=fp16[1]\tsummed\t\t",
+)
 
 
 class Page(HTMLParser):
@@ -33,23 +61,56 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        if not set(self.open) & {"script", "style"}:
+            self.words.append(data)
 
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
 
 
+def profile(fp16: tuple[float | None, ...], **overrides: Any) -> OperationProfile:
+    return OperationProfile(
+        **{
+            "operations": ("scaled", "summed", "y"),
+            "places": ("net.py:4", "net.py:5", ""),
+            "reaches": (3.0, 70_000.0, 1.0),
+            "errors": {"fp16": fp16},
+        }
+        | overrides
+    )
+
+
+def drawn(head: ModelRecord, base: ModelRecord | None = None) -> Any:
+    """What the scripts of the page of one model are given."""
+    options = ReportOptions(record=record(head), base=None if base is None else record(base))
+    (packed,) = PACKED.findall(html.render(regression(), options))
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_every_page_is_whole_and_alone(situation: str) -> None:
     page = Page(html.render(SITUATIONS[situation](), ReportOptions()))
-    names = {tag for tag, _ in page.tags}
-    assert not names & {"script", "img", "iframe", "link", "object", "form", "base"}
+    assert not {tag for tag, _ in page.tags} & {"img", "iframe", "link", "object", "base"}
     addresses = [
         value for _, attributes in page.tags for key, value in attributes.items() if key in {"href", "src"}
     ]
     assert all(str(address).startswith("#model-") for address in addresses)
-    assert not any(key.startswith("on") for _, attributes in page.tags for key in attributes)
+    assert not any(
+        key.startswith("on") or key == "style" for _, attributes in page.tags for key in attributes
+    )
+
+
+def test_the_policy_names_the_one_script_and_the_one_style_by_their_digests() -> None:
+    text = html.render(regression(), ReportOptions())
+    (script,) = SCRIPT.findall(text)
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in (style, script)]
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', text)
+    assert policy == (
+        f"default-src &#39;none&#39;; style-src &#39;sha256-{digests[0]}&#39;; "
+        f"script-src &#39;sha256-{digests[1]}&#39;"
+    )
 
 
 def test_foreign_text_is_shown_and_does_nothing() -> None:
@@ -60,6 +121,15 @@ def test_foreign_text_is_shown_and_does_nothing() -> None:
     assert "\x1b" not in text
 
 
+def test_foreign_text_in_a_record_stays_inside_of_its_data() -> None:
+    evil = "</script><script>alert(1)</script>\u202e"
+    outline = (*OUTLINE[:2], f"{evil}\tmul\t{evil}\ty=fp16[1]\tx\t\t")
+    data = drawn(model_record(name="digits", outline=outline))
+    assert data["program"]["name"] == ["</script><script>alert(1)</script>"]
+    text = html.render(regression(), ReportOptions(record=record(model_record(outline=outline))))
+    assert text.count("<script") == len(PACKED.findall(text)) + 1
+
+
 def test_a_failure_shows_its_line_its_reason_and_its_way_out() -> None:
     page = Page(html.render(regression(), ReportOptions()))
     assert "models/net.py:41" in page.text
@@ -68,7 +138,7 @@ def test_a_failure_shows_its_line_its_reason_and_its_way_out() -> None:
     assert "logits sample 2 0.31 at (0, 7): source 4.02, package 3.71" in page.text
 
 
-def test_what_the_record_holds_becomes_tables() -> None:
+def test_what_the_diagnosis_holds_becomes_tables() -> None:
     near = Hazard(
         kind="overflow",
         operation="pow_3",
@@ -78,29 +148,103 @@ def test_what_the_record_holds_becomes_tables() -> None:
         reaches=41_200.0,
         bound=65_504.0,
     )
-    errors = tuple(
-        OperationError(operation=name, operation_type="pow", mode="fp16", own=own, inherited=own)
-        for name, own in (("a", 1e-3), ("b", 0.1))
-    )
     repair = Repair(
         outcome="found", patterns=("RMSNorm/pow",), half_operations=42, kept=4, runs=9, conversions=1
     )
     measured = model_record(
         name="digits",
-        diagnosis=Diagnosis(hazards=(near,), errors=errors, repair=repair),
+        diagnosis=Diagnosis(hazards=(near,), repair=repair),
         parity_diagnosis=ParityDiagnosis(
             asked_by="samples", sample=0, first_wrong=FirstWrong(counts={"matched": 3, "ambiguous": 1})
         ),
-        memory=memory(timeline=(10, 40, 20)),
     )
-    text = html.render(regression(), ReportOptions(record=record(measured)))
-    page = Page(text)
+    page = Page(html.render(regression(), ReportOptions(record=record(measured))))
     assert "none yet: 1.6x below" in page.text
     assert 'keep-fp32 = ["RMSNorm/pow"]' in page.text
-    assert 'width:50%"></i>' in text
-    assert 'width:83%" class="bad"></i>' in text
-    assert "75 % of the operations were really compared" in page.text
-    assert 'points="0,100 0,75.0 1,75.0 1,0.0 2,0.0 2,50.0 3,50.0 3,100"' in text
+    assert "75 % of the operations were compared with the source" in page.text
+
+
+def test_each_line_of_the_program_has_its_error_its_range_and_its_source_line() -> None:
+    head = model_record(outline=OUTLINE, profile=profile((1e-4, 0.5, 0.6)))
+    program = drawn(head)["program"]
+    assert program["name"] == ["scaled_cast_fp16", "summed_cast_fp16", "y"]
+    assert program["place"] == ["net.py:4", "net.py:5", ""]
+    assert program["errors"] == {"fp16": [1e-4, 0.5, 0.6]}
+    assert program["reaches"] == [3.0, 70_000.0, 1.0]
+    assert program["gives"][0] == "fp16[1, 8]"
+    assert program["firstWrong"] == 1
+
+
+@pytest.mark.parametrize(
+    ("errors", "first"),
+    [((1e-4, 1e-3, 9e-3), None), ((0.2, 0.5, 0.6), 0), ((1e-4, None, 0.6), 2), ((None, None, None), None)],
+)
+def test_the_first_wrong_operation_reads_nothing_wrong(
+    errors: tuple[float | None, ...], first: int | None
+) -> None:
+    assert drawn(model_record(outline=OUTLINE, profile=profile(errors)))["program"]["firstWrong"] == first
+
+
+def test_the_base_lies_beside_each_operation_that_it_has_too() -> None:
+    other = OUTLINE[:2] + OUTLINE[3:4] + ("y\trsqrt\tNet\ty=fp16[1]\tsummed\t\t",)
+    head = model_record(outline=OUTLINE, profile=profile((1e-4, 0.5, 0.6)))
+    same = drawn(head, model_record(outline=OUTLINE, profile=profile((1e-5, 2e-5, 3e-5))))["program"]
+    assert same["baseErrors"] == {"fp16": [1e-5, 2e-5, 3e-5]}
+    fewer = profile((2e-5, 3e-5), operations=("summed", "y"), places=("", ""), reaches=(2.0, 1.0))
+    program = drawn(head, model_record(outline=other, profile=fewer))["program"]
+    assert program["baseErrors"] == {"fp16": [None, 2e-5, 3e-5]}
+    assert program["baseReaches"] == [None, 2.0, 1.0]
+
+
+def test_memory_times_steps_and_devices_are_drawn() -> None:
+    timed = TimedMetric(metric="predict", base_ms=2.0, head_ms=2.2, log_ratios=((0.1,) * 10, (0.1,) * 10))
+    timing = Timing(
+        engine="core-ml",
+        units="ALL",
+        base_package="a",
+        head_package="b",
+        seed=0,
+        alpha=0.05,
+        stopped="decided",
+        metrics=(timed,),
+    )
+    machine = Machine(chip="M1", model="Mac", system="macOS 15.5", memory_bytes=8 * 10**9)
+    data = drawn(
+        model_record(
+            memory=memory(timeline=(10, 40, 20)),
+            core_ml=CoreMlFacts(machine=machine, timing=timing),
+            phases=(Phase(step="convert", seconds=1.5),),
+        ),
+        model_record(memory=memory(timeline=(10, 30), weight_bytes=7)),
+    )
+    assert data["memory"] == {
+        "live": [10, 40, 20],
+        "weights": 19_000_000,
+        "peak": "conv_1",
+        "base": [10, 30],
+        "baseWeights": 7,
+    }
+    (time,) = data["times"]
+    assert (time["median"], time["low"], time["high"], len(time["ratios"])) == (1.1052, 1.1052, 1.1052, 20)
+    assert data["phases"] == [["convert", 1.5]]
+    assert all(device[6].endswith(("17", "18", "26")) for device in data["devices"])
+    assert [device[3] for device in data["devices"]] == sorted(
+        (each[3] for each in data["devices"]), reverse=True
+    )
+
+
+def test_an_outline_of_another_form_leaves_the_rest_of_the_page() -> None:
+    data = drawn(model_record(outline=("x", "y", "torn"), phases=(Phase(step="convert", seconds=1.5),)))
+    assert "program" not in data
+    assert data["phases"] == [["convert", 1.5]]
+
+
+def test_base_and_head_stand_side_by_side_and_another_toolchain_is_marked() -> None:
+    older: Record = record(environment=environment(torch="2.9.0"))
+    text = html.render(regression(), ReportOptions(record=record(), base=older))
+    assert '<span class="differs">torch 2.13.0</span>' in text
+    assert '<span class="differs">torch 2.9.0</span>' in text
+    assert "<span>coremltools 9.0</span>" in text
 
 
 def test_packages_stand_side_by_side() -> None:

@@ -66,8 +66,8 @@ def test_a_cost_that_changed_gives_every_model_a_figure() -> None:
     table = build_table(verdict(model_verdict(compute(50, 50)), model_verdict(compute(51, 50))))
     assert table.titles == ("Compute",)
     assert [row.cells[0][0] for row in table.rows] == [
-        Figure("50.0 MMAC", Status.PASS, "="),
-        Figure("51.0 MMAC", Status.PASS, "+2.0 %"),
+        Figure("50.0 MMAC", Status.PASS, "=", base="50.0 MMAC"),
+        Figure("51.0 MMAC", Status.PASS, "+2.0 %", base="50.0 MMAC"),
     ]
 
 

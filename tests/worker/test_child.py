@@ -12,7 +12,7 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremlto
 from coreml_gate.children.job import ModelJob, write_job
 from coreml_gate.config import Compression
 from coreml_gate.measurements.trial_programs import write_functions
-from coreml_gate.record import Diagnosis
+from coreml_gate.record import Diagnosis, OperationProfile
 from coreml_gate.runtime import registry
 from coreml_gate.worker.child import main
 from tests.reported import measured, reported
@@ -283,7 +283,10 @@ def test_a_sound_model_pays_for_no_diagnosis(job_of: JobOf) -> None:
     job = job_of()
     events = reported(job, lambda: main(write_job(job)))
     assert events.parts.get(Diagnosis) == Diagnosis()
-    assert (events.step, events.finished) == ("measure", True)
+    assert (events.step, events.finished) == ("profile", True)
+    profile = events.parts.get(OperationProfile)
+    assert profile is not None
+    assert len(profile.operations) == len(profile.errors["fp16"]) > 0
 
 
 def test_a_package_is_diagnosed_as_its_own_twin_and_says_why_it_is_not_repaired(

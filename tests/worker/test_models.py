@@ -23,8 +23,8 @@ def test_a_sound_model_comes_back_measured(job_of: JobOf) -> None:
 
     assert record.problem is None
     assert len(record.parity) == 3
-    assert steps[-1] == "measure"
-    assert [phase.step for phase in record.phases] == ["start", "source", "convert", "measure"]
+    assert steps[-1] == "profile"
+    assert [phase.step for phase in record.phases] == ["start", "source", "convert", "measure", "profile"]
     assert all(phase.seconds > 0 for phase in record.phases[1:])
 
 

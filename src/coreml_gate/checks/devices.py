@@ -39,7 +39,7 @@ _SEEN: Final = (
 
 
 @dataclass(frozen=True)
-class _Fit:
+class DeviceFit:
     """How the model does on one device."""
 
     device: Device
@@ -68,7 +68,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     memory, package = evidence.head.memory, evidence.head.package
     if memory is None or package is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
-    fits = [_fit(device, memory, package, evidence.head.cost) for device in asked]
+    fits = [fit_on(device, memory, package, evidence.head.cost) for device in asked]
     worst = max(fits, key=lambda fit: (SEVERITY.index(fit.status), fit.share))
     return (
         Finding(
@@ -95,7 +95,8 @@ def _asked(evidence: Evidence) -> tuple[Device, ...] | str:
     return that_run(config.minimum_os) or f"no device of the table runs iOS {config.minimum_os}."
 
 
-def _fit(device: Device, memory: MemoryFacts, package: PackageFacts, cost: CostFacts | None) -> _Fit:
+def fit_on(device: Device, memory: MemoryFacts, package: PackageFacts, cost: CostFacts | None) -> DeviceFit:
+    """Whether one device loads the package, what share of its memory it takes, and how fast it may be."""
     budget = device.app_mb * MODEL_SHARE * MB
     used = memory.total_bytes
     most = used + memory.lasting_overhead_bytes + memory.passing_overhead_bytes
@@ -111,7 +112,7 @@ def _fit(device: Device, memory: MemoryFacts, package: PackageFacts, cost: CostF
     elif most > budget:
         status = Status.WARN
         reason = f"may take {megabytes(most)} with an engine's own buffers, allowed {megabytes(budget)}"
-    return _Fit(device, status, used, budget, reason, _least_ms(device, cost))
+    return DeviceFit(device, status, used, budget, reason, _least_ms(device, cost))
 
 
 def _least_ms(device: Device, cost: CostFacts | None) -> float | None:
@@ -119,7 +120,7 @@ def _least_ms(device: Device, cost: CostFacts | None) -> float | None:
     return None if seconds is None else 1e3 * seconds
 
 
-def _message(worst: _Fit, fits: Sequence[_Fit]) -> str:
+def _message(worst: DeviceFit, fits: Sequence[DeviceFit]) -> str:
     name = worst.device.name
     if worst.status is Status.PASS:
         few = (
@@ -133,7 +134,7 @@ def _message(worst: _Fit, fits: Sequence[_Fit]) -> str:
     return f"{name}: the model {worst.reason}{rest}."
 
 
-def _table(fits: Sequence[_Fit]) -> list[str]:
+def _table(fits: Sequence[DeviceFit]) -> list[str]:
     """Aligned columns: a device, its status, memory of budget, systems, engine, the bound of the time."""
     rows = [("device", "", "memory of budget", "iOS", "Neural Engine", "at least"), *map(_row, fits)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -142,7 +143,7 @@ def _table(fits: Sequence[_Fit]) -> list[str]:
     ]
 
 
-def _row(fit: _Fit) -> tuple[str, ...]:
+def _row(fit: DeviceFit) -> tuple[str, ...]:
     chip, device = fit.device.chip, fit.device
     memory = f"{100 * fit.share:.0f} % of {fit.estimated}{fit.budget / MB:.0f} MB"
     engine = ", ".join(
@@ -152,7 +153,7 @@ def _row(fit: _Fit) -> tuple[str, ...]:
     return (device.name, fit.status.value, memory, f"{device.oldest_ios}-{device.newest_ios}", engine, least)
 
 
-def _notes(fits: Sequence[_Fit], evidence: Evidence) -> list[str]:
+def _notes(fits: Sequence[DeviceFit], evidence: Evidence) -> list[str]:
     notes = [_BOUND, _SEEN]
     entitled = [
         fit.device for fit in fits if fit.device.entitled_mb is not None and fit.status is not Status.PASS

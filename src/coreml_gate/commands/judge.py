@@ -36,5 +36,4 @@ def _judge(parsed: argparse.Namespace, around: Surroundings) -> int:
         given = parsed.baseline
         baseline = NO_BASELINE if given is None else stored_baseline(around.folder / given)
         verdict = judge(config, head, baseline.record, baseline.facts)
-        del baseline  # a large Record, and no report shows anything of it
-    return finish(verdict, around.folder / parsed.output, around, head)
+    return finish(verdict, around.folder / parsed.output, around, head, baseline.record)

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from coreml_gate.commands.reports import record_at
+from coreml_gate.commands.reports import base_record, record_at
+from coreml_gate.gate.request import BASE_FOLDER
 from coreml_gate.record import read_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.document import read_report
@@ -22,6 +23,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="html: what was measured (default: record.json beside the report, where there is one)",
     )
+    parser.add_argument(
+        "--base-record",
+        type=Path,
+        metavar="FILE",
+        help="html: what was measured of the base (default: base/record.json beside the report)",
+    )
     parser.add_argument("--to", type=Path, metavar="FILE", help="write there instead of to standard output")
     parser.set_defaults(command=run)
 
@@ -31,7 +38,11 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     path = around.folder / parsed.report
     verdict = read_report(path)
     measured = record_at(path.parent) if parsed.record is None else read_record(around.folder / parsed.record)
-    text = FORMATS[parsed.format](verdict, ReportOptions(key=parsed.key, record=measured))
+    places = (
+        [path.parent / BASE_FOLDER] if parsed.base_record is None else [around.folder / parsed.base_record]
+    )
+    base = base_record(verdict, *places)
+    text = FORMATS[parsed.format](verdict, ReportOptions(key=parsed.key, record=measured, base=base))
     if parsed.to is None:
         around.out.print(text, markup=False, highlight=False, end="")
     else:

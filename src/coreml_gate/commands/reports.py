@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.errors import GateError, OutputError
+from coreml_gate.gate.request import BASE_FOLDER
 from coreml_gate.gate.stopped import InterruptedRun, stopped_early
 from coreml_gate.interruption import Interrupted
 from coreml_gate.record import RECORD_NAME, Record, read_record
@@ -38,9 +39,15 @@ def reported(output: Path) -> Iterator[None]:
         raise
 
 
-def finish(verdict: Verdict, output: Path, around: Surroundings, measured: Record | None = None) -> int:
+def finish(
+    verdict: Verdict,
+    output: Path,
+    around: Surroundings,
+    measured: Record | None = None,
+    base: Record | None = None,
+) -> int:
     """Write every report, print the verdict, and give its exit code."""
-    _write_reports(verdict, output, measured)
+    _write_reports(verdict, output, measured, base)
     print_verdict(verdict, around.out)
     return verdict.exit_code
 
@@ -51,9 +58,23 @@ def record_at(folder: Path) -> Record | None:
     return read_record(path) if path.is_file() else None
 
 
-def _write_reports(verdict: Verdict, output: Path, measured: Record | None = None) -> None:
+def base_record(verdict: Verdict, *places: Path) -> Record | None:
+    """What was measured of the commit that the Verdict compares with, from the first place that has it."""
+    if not verdict.baseline.present:
+        return None
+    files = (place / RECORD_NAME if place.is_dir() else place for place in places)
+    records = (read_record(file) for file in files if file.is_file())
+    return next((record for record in records if record.commit == verdict.baseline.commit), None)
+
+
+def _write_reports(
+    verdict: Verdict, output: Path, measured: Record | None = None, base: Record | None = None
+) -> None:
     options = ReportOptions()
     write_text(output / REPORT_NAME, FORMATS["json"](verdict, options))
     write_text(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))
-    shown = ReportOptions(record=measured or record_at(output))
+    head = record_at(output) if measured is None else measured
+    shown = ReportOptions(
+        record=head, base=base_record(verdict, output / BASE_FOLDER) if base is None else base
+    )
     write_text(output / PAGE_NAME, FORMATS["html"](verdict, shown))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from coreml_gate.commands.arguments import add_base, add_core_ml, add_output, add_selection, request_of
 from coreml_gate.commands.context import run_context
-from coreml_gate.commands.reports import finish, reported
+from coreml_gate.commands.reports import base_record, finish, reported
+from coreml_gate.gate.request import BASE_FOLDER
 from coreml_gate.gate.run import run_gate
 from coreml_gate.gate.stopped import InterruptedRun
 from coreml_gate.surroundings import Surroundings
@@ -40,4 +41,5 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
             verdict = run_gate(request, run_context(request, parsed, around))
     except InterruptedRun as stopped:
         verdict = stopped.verdict
-    return finish(verdict, request.output, around)
+    places = [request.output / BASE_FOLDER, *([] if request.baseline is None else [request.baseline])]
+    return finish(verdict, request.output, around, base=base_record(verdict, *places))

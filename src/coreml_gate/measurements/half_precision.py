@@ -37,7 +37,7 @@ def run(bench: "Bench", log: EventLog) -> None:
         return
     if bench.job.model.precision != "float16" and packages.origins is not None:
         return
-    case = _case(bench, packages)
+    case = half_precision_case(bench, packages)
     failed = not keeps_precision(runs.precision, case.limits)
     if not is_needed(case, runs.ranges, failed=failed):
         log.put(Diagnosis())
@@ -56,7 +56,7 @@ def ended(ending: ChildEnding, job: ModelJob) -> Diagnosis:
     return Diagnosis(note=sentence(ending, job, STEPS["diagnose"]))
 
 
-def _case(bench: "Bench", packages: "Packages") -> "HalfPrecisionCase":
+def half_precision_case(bench: "Bench", packages: "Packages") -> "HalfPrecisionCase":
     """A package that comes without a float32 twin is its own."""
     from coreml_gate.conversion.origins import Origin, read_origins
     from coreml_gate.diagnose.repair import HalfPrecisionCase

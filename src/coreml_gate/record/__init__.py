@@ -83,6 +83,7 @@ from coreml_gate.record.parts import (
     RuleMatches,
     UnsupportedOperations,
 )
+from coreml_gate.record.profile import OperationProfile
 from coreml_gate.record.reading import parse_record, read_record
 from coreml_gate.record.rounding import InputRounding, RoundedInput
 from coreml_gate.record.rules import RuleMatch, RulePlace
@@ -144,6 +145,7 @@ __all__ = [
     "OffEngine",
     "Opened",
     "OperationError",
+    "OperationProfile",
     "OtherRoute",
     "Outline",
     "OutputSensitivity",

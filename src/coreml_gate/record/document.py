@@ -14,6 +14,7 @@ from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, PerturbedSa
 from coreml_gate.record.engines import EngineFacts, LiteRtFacts
 from coreml_gate.record.on_device import DeviceFacts
 from coreml_gate.record.package import CompressionFacts, CostFacts, MemoryFacts, PackageFacts
+from coreml_gate.record.profile import OperationProfile
 from coreml_gate.record.rounding import InputRounding
 from coreml_gate.record.rules import RuleMatch
 from coreml_gate.record.source import ConversionFacts, Environment, Phase, Problem, SourceFacts
@@ -50,6 +51,8 @@ class ModelRecord(Measured):
     precision: tuple[Comparison, ...] = ()
     """The float32 package in fp32 mode against the package that ships in fp16 mode."""
     diagnosis: Diagnosis | None = None
+    profile: OperationProfile | None = None
+    """``None`` in Records of versions that did not take it, and where the program cannot run."""
     refused_shapes: tuple[RefusedShape, ...] = ()
     """Allowed shapes that the source takes and the float32 package does not, or the other way round."""
     adversarial: tuple[PerturbedSample, ...] = ()

@@ -1,10 +1,10 @@
-"""The report as one page: no script, nothing loaded from elsewhere, readable on a phone and in the dark.
+"""The report as one page: it loads nothing, and runs no script but its own, named by its digest.
 
-Besides the Verdict it shows what only the Record holds, where that is given: hazards, the operations by their
-error, the alignment with the source, and the bytes alive over the program.
+Everything that decides stands in the HTML itself. What was measured along the program (errors, ranges,
+memory, times) is drawn from the Records of head and base by the scripts of ``page/``, where those are given.
 """
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -12,20 +12,22 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup, escape
 
-from coreml_gate.figures import byte_unit
 from coreml_gate.foreign.escape import pieces, plain, visible
-from coreml_gate.record import Diagnosis, ModelRecord
+from coreml_gate.record import Diagnosis, Environment, ModelRecord, Record
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
 from coreml_gate.report.options import ReportOptions
+from coreml_gate.report.page.assets import assets, packed
+from coreml_gate.report.page.drawn import drawn
 from coreml_gate.report.sections import gravest_first, skipped_groups
-from coreml_gate.report.table import Row, build_table
+from coreml_gate.report.table import Figure, Row, build_table
 from coreml_gate.report.templating import environment
-from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
+from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
-_LEAST_ERROR: Final = 1e-6
-"""Where the bars of errors begin; they end at 1, the size of the result itself, on a logarithmic scale."""
-_LINE_HEIGHT: Final = 100
+_SHORT: Final = 7
+_TOOLS: Final = ("coremltools", "torch", "numpy", "python", "platform", "coreml_gate")
+MOST_OPEN: Final = 20
+"""Models that are unfolded when the page opens, the gravest first."""
 
 
 @dataclass(frozen=True)
@@ -33,40 +35,96 @@ class Section:
     """One model: what is not plainly fine, what is, and what was measured of it."""
 
     model: ModelVerdict
+    figures: tuple[tuple[str, tuple[Figure, ...]], ...]
+    """Column by column, base beside head."""
     open: tuple[Finding, ...]
     settled: tuple[Finding, ...]
+    structure: tuple[str, ...]
+    """What changed in the program, in lines."""
     record: ModelRecord | None
+    data: str
+    """What the scripts draw, packed; empty where there is nothing to draw."""
+    unfolded: bool
 
     @property
     def diagnosis(self) -> Diagnosis:
-        """What half precision does to it; empty where nobody looked."""
+        """What half precision does to it; empty where it was not examined."""
         found = None if self.record is None else self.record.diagnosis
         return Diagnosis() if found is None else found
+
+
+@dataclass(frozen=True)
+class ComparedCommit:
+    """One of the two commits that the page compares."""
+
+    title: str
+    commit: str
+    facts: tuple[tuple[str, str, bool], ...]
+    """What it was measured with, each with whether the other side has another."""
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
     """The page as HTML."""
     table = build_table(verdict)
+    statuses = {row.model.verdict for row in table.rows}
     return _template().render(
         verdict=verdict,
         status=overall_status(verdict),
         headline=headline(verdict),
         comparison=comparison(verdict),
         counts=counts(verdict),
+        statuses=[status for status in reversed(SEVERITY) if status in statuses],
+        commits=_commits(verdict, options),
         table=table,
-        sections=[_section(row, options) for row in table.rows],
+        sections=(_section(at, row, table.titles, options) for at, row in enumerate(table.rows)),
         skipped=skipped_groups(verdict.skipped),
+        assets=assets(),
     )
 
 
-def _section(row: Row, options: ReportOptions) -> Section:
-    findings = gravest_first(row.model.findings)
+def _section(at: int, row: Row, titles: tuple[str, ...], options: ReportOptions) -> Section:
+    model, findings = row.model, gravest_first(row.model.findings)
+    record = None if options.record is None else options.record.model(model.name)
+    base = None if options.base is None else options.base.model(model.name)
+    found = {} if record is None else drawn(record, base)
     return Section(
-        model=row.model,
+        model=model,
+        figures=tuple((title, cell) for title, cell in zip(titles, row.cells, strict=True) if cell),
         open=tuple(finding for finding in findings if finding.status not in _SETTLED),
         settled=tuple(finding for finding in findings if finding.status in _SETTLED),
-        record=None if options.record is None else options.record.model(row.model.name),
+        structure=tuple(line for finding in model.of("structure") for line in finding.details),
+        record=record,
+        data=packed(found) if found else "",
+        unfolded=at < MOST_OPEN and (at == 0 or model.verdict is not Status.PASS),
     )
+
+
+def _commits(verdict: Verdict, options: ReportOptions) -> tuple[ComparedCommit, ...]:
+    """Base and head, where both were measured."""
+    if not verdict.baseline.present:
+        return ()
+    head, base = _versions(options.record), _versions(options.base)
+    changed = " with uncommitted changes" if verdict.dirty else ""
+    return (
+        ComparedCommit("Base", _short(verdict.baseline.commit), _facts(base, head)),
+        ComparedCommit("Head", _short(verdict.commit) + changed, _facts(head, base)),
+    )
+
+
+def _versions(record: Record | None) -> Mapping[str, str]:
+    measured: Environment | None = None if record is None else record.environment
+    return {} if measured is None else {tool: str(getattr(measured, tool)) for tool in _TOOLS}
+
+
+def _facts(own: Mapping[str, str], other: Mapping[str, str]) -> tuple[tuple[str, str, bool], ...]:
+    return tuple(
+        (tool.replace("_", "-"), version, other.get(tool, version) != version)
+        for tool, version in own.items()
+    )
+
+
+def _short(commit: str | None) -> str:
+    return commit[:_SHORT] if commit else "the work tree"
 
 
 @cache
@@ -75,11 +133,8 @@ def _template() -> jinja2.Template:
     made.filters |= {
         "message": message,
         "keep": lambda line: Markup(escape(visible(line).rstrip())),  # noqa: S704 - escaped
-        "megabytes": lambda size: byte_unit([size]).show(size),
-        "share": _share,
-        "bar": _bar,
-        "curve": _curve,
         "anchor": _anchor,
+        "ours": Markup,  # our own style and scripts, and base64
     }
     return made.get_template("report.html.j2")
 
@@ -95,25 +150,6 @@ def message(words: str) -> Markup:
 def _visible(value: Any) -> Any:  # noqa: ANN401 - the template prints values of any type
     """Foreign text without characters that show nothing or turn the direction of what follows."""
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _share(error: float) -> str:
-    return f"{error:.2g}" if error < 1 else "≥ 1"
-
-
-def _bar(error: float) -> int:
-    """Per cent of the bar: 0 for 1e-6, 100 for 1 and more."""
-    if error <= _LEAST_ERROR:
-        return 0
-    return min(100, round(100 * (1 - math.log(min(error, 1.0)) / math.log(_LEAST_ERROR))))
-
-
-def _curve(sizes: tuple[int, ...]) -> str:
-    """The points of a stepped line in a box of ``len(sizes)`` by 100, the greatest at the top."""
-    top = max(sizes, default=0) or 1
-    heights = [_LINE_HEIGHT - _LINE_HEIGHT * size / top for size in sizes]
-    steps = (f"{at},{height:.1f} {at + 1},{height:.1f}" for at, height in enumerate(heights))
-    return " ".join([f"0,{_LINE_HEIGHT}", *steps, f"{len(sizes)},{_LINE_HEIGHT}"])
 
 
 def _anchor(name: str) -> str:

@@ -32,6 +32,8 @@ class ReportOptions:
     """The file that SARIF points at when a finding blames no line."""
     record: Record | None = field(default=None, repr=False)
     """What was measured, of which a page shows more than the Verdict tells."""
+    base: Record | None = field(default=None, repr=False)
+    """What was measured of the base, which a page shows beside it."""
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):

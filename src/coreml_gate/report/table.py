@@ -25,6 +25,8 @@ class Figure:
     """Against the baseline; empty where there is none."""
     label: str = ""
     """The metric's name; empty where the column says it all."""
+    base: str = ""
+    """The baseline's figure; empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ def _figure(column: Column, show: Show, finding: Finding, label: str = "") -> Fi
         return Figure(text, finding.status, label=label)
     value, base = _in_bytes(finding.value, finding.unit), finding.base
     change = "" if base is None else column.change(value, _in_bytes(base, finding.unit))
-    return Figure(show(value), finding.status, change, label)
+    before = "" if base is None else show(_in_bytes(base, finding.unit))
+    return Figure(show(value), finding.status, change, label, before)
 
 
 def _size_in(models: Iterable[ModelVerdict], check: str) -> Show:

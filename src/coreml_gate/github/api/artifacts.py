@@ -28,8 +28,8 @@ _SEGMENT: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_. -]{0,126}[A-Za-z0-9_-])?"
 _MODEL: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 BASELINE_BYTES: Final = 2 * 10**9
-RECORD_BYTES: Final = 4 * 10**6
-"""A Record of 60 models has about half a megabyte."""
+RECORD_BYTES: Final = 8 * 10**6
+"""A Record of 30 models with 1,000 operations each, which hold their outline and their profile."""
 BASELINE_LIMITS: Final = ZipLimits(
     names=re.compile(rf"record\.json|models/{_MODEL}/package\.mlpackage(?:/{_SEGMENT}){{1,6}}"),
     members=10_000,

@@ -1,0 +1,45 @@
+"""The error and the range of every operation, for the page's charts and its program."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from coreml_gate.children.events import EventLog
+from coreml_gate.children.job import ModelJob
+from coreml_gate.errors import GateError
+from coreml_gate.measurements.measurement import sentence
+from coreml_gate.record import ChildEnding, OperationProfile
+
+if TYPE_CHECKING:
+    from coreml_gate.measurements.bench import Bench
+
+PARTS: Final = (OperationProfile,)
+STEPS: Final[Mapping[str, str]] = {"profile": "measuring the error of every operation"}
+CHILD: Final = "model"
+
+
+def wanted(job: ModelJob) -> bool:
+    """Of what ships: a variant is compared by its outputs."""
+    return job.variant_of is None
+
+
+def run(bench: "Bench", log: EventLog) -> None:
+    """Run the sample on which half precision does worst once more, in each mode; nothing is judged by it."""
+    from coreml_gate.diagnose.operation_profile import operation_profile
+    from coreml_gate.measurements.half_precision import half_precision_case
+
+    packages, runs = bench.packages, bench.runs
+    if packages is None or runs is None:
+        return
+    log.begin("profile")
+    case = half_precision_case(bench, packages)
+    by_psnr = ((each.psnr, each.sample) for each in runs.precision if each.psnr is not None)
+    _, worst = min(by_psnr, default=(0.0, 0))
+    try:
+        log.put(operation_profile(case, runs.ranges, case.inputs[worst]))
+    except GateError as error:
+        log.put(OperationProfile(note=error.message))
+
+
+def ended(ending: ChildEnding, job: ModelJob) -> OperationProfile:
+    """Everything that is judged was measured by then."""
+    return OperationProfile(note=sentence(ending, job, STEPS["profile"]))

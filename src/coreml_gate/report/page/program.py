@@ -1,0 +1,137 @@
+"""The program of a package, line by line: what each operation reads and gives, its error, range and source.
+
+The lines are those of the package that ships. What was measured of its float32 twin is found by name: the
+converter's FP16 pass only adds ``_cast_fp16`` to it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from coreml_gate.errors import RecordError
+from coreml_gate.foreign.escape import NAME_LIMIT, shortened, visible
+from coreml_gate.mil.diff import Node, ProgramOutline, read_outline
+from coreml_gate.mil.diff_matching import match
+from coreml_gate.record import HalfMode, ModelRecord, OperationProfile
+
+DAMAGED: Final = 0.01
+"""Share of its own size from which a result counts as wrong: 40 dB, what half precision should reach."""
+MODES: Final[tuple[HalfMode, ...]] = ("fp16", "neural-engine")
+_CAST: Final = "_cast_fp16"
+Figure = float | None
+
+
+@dataclass(frozen=True)
+class AnnotatedProgram:
+    """The lines of a program, with the base's figures where an operation has a partner there."""
+
+    lines: tuple[Node, ...]
+    places: tuple[str, ...]
+    reaches: tuple[Figure, ...]
+    errors: Mapping[HalfMode, tuple[Figure, ...]]
+    base_errors: Mapping[HalfMode, tuple[Figure, ...]]
+    base_reaches: tuple[Figure, ...]
+    first_wrong: int | None
+    """The first line whose result is wrong in half precision, while nothing that it reads is."""
+
+    def columns(self) -> dict[str, object]:
+        """The same for the page's scripts: a list per column."""
+        return {
+            "name": [_shown(node.name) for node in self.lines],
+            "type": [_shown(node.type) for node in self.lines],
+            "module": [_shown(node.module) for node in self.lines],
+            "gives": [_shown(", ".join(result.type for result in node.results)) for node in self.lines],
+            "reads": [_shown(", ".join(node.reads)) for node in self.lines],
+            "place": [_shown(place) for place in self.places],
+            "reaches": self.reaches,
+            "errors": self.errors,
+            "baseErrors": self.base_errors,
+            "baseReaches": self.base_reaches,
+            "firstWrong": self.first_wrong,
+        }
+
+
+def annotated(head: ModelRecord, base: ModelRecord | None) -> AnnotatedProgram | None:
+    """The head's program; ``None`` where the Record holds none, or one that cannot be read."""
+    outline = _outline(head)
+    if outline is None or not outline.nodes:
+        return None
+    own = _Measured.of(head.profile)
+    errors = {mode: own.column(outline.nodes, own.errors[mode]) for mode in MODES if mode in own.errors}
+    places = tuple(own.places.get(own.name_of(node), "") for node in outline.nodes)
+    partners = _partners(head, base, outline)
+    other = _Measured.of(None if base is None else base.profile)
+    return AnnotatedProgram(
+        lines=outline.nodes,
+        places=places,
+        reaches=own.column(outline.nodes, own.reaches),
+        errors=errors,
+        base_errors={mode: other.column(partners, of) for mode, of in other.errors.items()},
+        base_reaches=other.column(partners, other.reaches) if other.reaches else (),
+        first_wrong=_first_wrong(outline.nodes, errors.get("fp16", ())),
+    )
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A profile by the names of its operations."""
+
+    places: Mapping[str, str]
+    reaches: Mapping[str, Figure]
+    errors: Mapping[HalfMode, Mapping[str, Figure]]
+
+    @classmethod
+    def of(cls, profile: OperationProfile | None) -> "_Measured":
+        if profile is None:
+            return cls({}, {}, {})
+        names = profile.operations
+        errors = {mode: dict(zip(names, curve, strict=True)) for mode, curve in profile.errors.items()}
+        return cls(
+            dict(zip(names, profile.places, strict=True)),
+            dict(zip(names, profile.reaches, strict=True)),
+            errors,
+        )
+
+    def name_of(self, node: Node) -> str:
+        return node.name if node.name in self.places else node.name.removesuffix(_CAST)
+
+    def column(self, nodes: Iterable[Node | None], of: Mapping[str, Figure]) -> tuple[Figure, ...]:
+        return tuple(None if node is None else of.get(self.name_of(node)) for node in nodes)
+
+
+def _outline(record: ModelRecord) -> ProgramOutline | None:
+    try:
+        return read_outline(record.outline) if record.outline else None
+    except (RecordError, ValueError):
+        return None
+
+
+def _partners(head: ModelRecord, base: ModelRecord | None, outline: ProgramOutline) -> Sequence[Node | None]:
+    """For each line of the head the same operation of the base."""
+    before = None if base is None or base.profile is None else _outline(base)
+    if base is None or before is None:
+        return [None] * len(outline.nodes)
+    if base.outline == head.outline:
+        return before.nodes
+    found: list[Node | None] = [None] * len(outline.nodes)
+    for one, other in match(before, outline).pairs():
+        found[other] = before.nodes[one]
+    return found
+
+
+def _first_wrong(nodes: Sequence[Node], errors: Sequence[Figure]) -> int | None:
+    return next(_wrong_by_themselves(nodes, errors), None)
+
+
+def _wrong_by_themselves(nodes: Sequence[Node], errors: Sequence[Figure]) -> Iterator[int]:
+    wrong: set[str] = set()
+    for at, (node, error) in enumerate(zip(nodes, errors, strict=False)):
+        inherited = bool(wrong.intersection(node.reads))
+        if (error is not None and error > DAMAGED) or (error is None and inherited):
+            wrong.update(result.name for result in node.results)
+            if not inherited:
+                yield at
+
+
+def _shown(words: str) -> str:
+    return shortened(visible(words), NAME_LIMIT)
