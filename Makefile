@@ -64,11 +64,12 @@ format: $(VENV)/.installed  ## format and repair what can be repaired
 	$(OPEN) ruff format .
 	$(OPEN) ruff check --fix .
 
-schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on configuration, rules and devices
+schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on configuration, rules, codes and devices
 	$(OPEN) coreml_gate.config.schema > docs/config.schema.json
 	$(OPEN) coreml_gate.config.document docs/configuration.md
 	$(OPEN) coreml_gate.rules.document docs/rules.md
 	$(OPEN) coreml_gate.devices.document > docs/devices.md
+	$(OPEN) coreml_gate.explain.document docs/explain.md
 	$(OPEN) coreml_gate.checks.document README.md docs/report.md
 	$(PY) -c 'from coreml_gate.report.document import schema; print(schema(), end="")' > docs/report.schema.json
 	$(OPEN) tests.action.document

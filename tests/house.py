@@ -49,6 +49,7 @@ LAYERS: Final = (
     "checks",
     "gate",
     "report",
+    "explain",
     "variants",
     "github",
     "doctor",

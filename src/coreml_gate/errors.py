@@ -30,10 +30,12 @@ Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not
 70 is left for what should never happen: a defect of coreml-gate itself.
 """
 
+import re
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 INTERNAL_ERROR_EXIT_CODE = 70
+_WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class GateError(Exception):
@@ -44,6 +46,11 @@ class GateError(Exception):
     """
 
     exit_code: ClassVar[int]
+    code: ClassVar[str]
+    """The name by which `coreml-gate explain` knows it: ``samples-error`` for ``SamplesError``."""
+
+    def __init_subclass__(cls) -> None:
+        cls.code = _WORDS.sub("-", cls.__name__.replace("GitHub", "Github")).lower()
 
     def __init__(self, message: str, hint: str = "", *, lines: Sequence[str] = (), example: str = "") -> None:
         super().__init__(message)

@@ -65,6 +65,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "selftest": Command(
         "inject known faults into your own setup: each must turn the gate red", "coreml_gate.selftest.command"
     ),
+    "explain": Command(
+        "say what a finding, a rule or an error means, and what to do", "coreml_gate.explain.command"
+    ),
     "report": Command("render a stored report.json in another format", "coreml_gate.commands.report"),
     "github": Command("the steps of a GitHub workflow", "coreml_gate.github.commands"),
 }

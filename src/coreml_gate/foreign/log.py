@@ -83,3 +83,4 @@ def say_error(console: Console, error: GateError) -> None:
         console.print(f"Hint: {one_line(error.hint)}", markup=False, highlight=False)
     if error.example:
         console.print(f"\n{error.example}", markup=False, highlight=False)
+    console.print(f"`coreml-gate explain {error.code}` says more.", markup=False, highlight=False)

@@ -1,0 +1,25 @@
+"""``coreml-gate explain``: what a code means, why it matters, how to fix and to accept it."""
+
+import argparse
+
+from coreml_gate.surroundings import Surroundings
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "code",
+        nargs="?",
+        help="a check, a rule, a known bug, an error or an exit code; without it, all are listed",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Print the explanations of one code, or the list of all codes."""
+    from coreml_gate.explain.document import described, listing  # noqa: PLC0415 - the tables take time
+    from coreml_gate.explain.table import explained  # noqa: PLC0415 - as above
+
+    text = listing() if parsed.code is None else "\n\n".join(map(described, explained(parsed.code)))
+    around.out.print(text, markup=False, highlight=False)
+    return 0

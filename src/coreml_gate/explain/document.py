@@ -1,0 +1,81 @@
+"""The explanations as text: for a terminal, and as docs/explain.md.
+
+``python -m coreml_gate.explain.document docs/explain.md`` writes the page.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.explain.explanation import Explanation
+from coreml_gate.explain.table import KINDS, all_explanations
+
+_ON_THE_PAGE: Final = ("check", "error")
+"""Rules and known bugs have pages of their own, from the same tables."""
+_ELSEWHERE: Final = {"rule": "rules.md", "known bug": "known-converter-bugs.md"}
+_REPOSITORY: Final = "https://github.com/coreml-gate/coreml-gate/blob/main"
+_PAGE: Final = re.compile(r"`?\bdocs/([\w.-]+\.md)(#[\w-]+)?`?")
+
+
+def described(explanation: Explanation) -> str:
+    """One explanation for a terminal."""
+    head = f"{explanation.code} ({explanation.kind})"
+    parts = [f"{title}:\n{_indented(text)}" for title, text in explanation.parts.items()]
+    more = [f"More: {_REPOSITORY}/{explanation.page}"] if explanation.page else []
+    return "\n\n".join([head, *parts, *more])
+
+
+def listing() -> str:
+    """All codes by kind."""
+    lines: list[str] = []
+    for kind, title in KINDS.items():
+        known = [each for each in all_explanations() if each.kind == kind]
+        lines += [title, *(f"  {each.code:<27}{each.meaning.splitlines()[0]}" for each in known), ""]
+    return "\n".join([*lines, "`coreml-gate explain CODE` says what each means and what to do."])
+
+
+def page() -> str:
+    """The whole page."""
+    return (
+        "# Findings and errors explained\n\n"
+        "Every finding names its check, and every error its name: what each means, why it matters on the "
+        "phone, how to\nfix it and how to accept it. `coreml-gate explain CODE` prints the same. This page "
+        "is generated:\n`python -m coreml_gate.explain.document docs/explain.md`.\n\n"
+        + "\n".join(_section(kind, title) for kind, title in KINDS.items())
+    )
+
+
+def _section(kind: str, title: str) -> str:
+    known = [each for each in all_explanations() if each.kind == kind]
+    if kind in _ON_THE_PAGE:
+        return f"## {title}\n\n" + "\n".join(map(_entry, known))
+    target = _ELSEWHERE[kind]
+    names = ", ".join(f"[{each.code}]({target}#{each.code})" for each in known)
+    own_page = f"{len(known)}, each with its evidence and its fix on [a page of its own]({target})"
+    return f"## {title}\n\n{own_page}: {names}.\n"
+
+
+def _entry(explanation: Explanation) -> str:
+    parts = "".join(f"- **{title}**: {_linked(text)}\n" for title, text in explanation.parts.items())
+    more = f"- **More**: {_linked(explanation.page)}\n" if explanation.page else ""
+    return f"### {explanation.code}\n\n{parts}{more}"
+
+
+def _linked(text: str) -> str:
+    """Pages of the documentation as links, relative to this one."""
+    text = text.replace("README.md", "[README](../README.md)")
+    return _PAGE.sub(lambda found: f"[{found[1].removesuffix('.md')}]({found[1]}{found[2] or ''})", text)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def main(path: Path) -> None:
+    """Write the page."""
+    path.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
