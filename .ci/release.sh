@@ -20,7 +20,7 @@ cp examples/phone-models/requirements.txt "$work/requirements.txt"
 cd "$work/patient"
 version=$("$work/empty/bin/coreml-gate" --version)
 if [ -n "${TAG:-}" ] && [ "$version" != "coreml-gate ${TAG#v}" ]; then
-  echo "the tag is $TAG, and the wheel says '$version': set the version in src/coreml_gate/__init__.py" >&2
+  echo "the tag is $TAG, and the wheel says '$version': set the version in src/coreml_gate/version.py" >&2
   exit 1
 fi
 "$work/empty/bin/coreml-gate" run --model keywords

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.reliability"]
+pytest_plugins = ["tests.reliability", "pytester"]
 
 settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")

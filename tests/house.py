@@ -13,6 +13,7 @@ ROOT: Final = Path(__file__).parents[1]
 SOURCE: Final = ROOT / "src" / "coreml_gate"
 PAGE: Final = ROOT / "ARCHITECTURE.md"
 LAYERS: Final = (
+    "version",
     "errors",
     "credentials",
     "frozen",
@@ -55,6 +56,8 @@ LAYERS: Final = (
     "doctor",
     "selftest",
     "init",
+    "api",
+    "pytest_plugin",
     "commands",
     "cli",
 )

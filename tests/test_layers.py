@@ -9,7 +9,17 @@ import pytest
 from tests.house import LAYERS, MODULES, PAGE, imports_of, layer_of, own_imports, with_table
 
 SLOW = {"torch", "coremltools", "scipy"}
-MAY_BE_SLOW = {"mil", "runtime", "stand_in", "engines", "conversion", "comparing", "diagnose", "measurements"}
+MAY_BE_SLOW = {
+    "api",
+    "mil",
+    "runtime",
+    "stand_in",
+    "engines",
+    "conversion",
+    "comparing",
+    "diagnose",
+    "measurements",
+}
 
 
 def test_an_import_points_to_the_own_layer_or_to_one_below_and_never_in_a_circle() -> None:

@@ -11,13 +11,13 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 
-from coreml_gate import __version__
 from coreml_gate.commands import COMMANDS
 from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
 from coreml_gate.foreign.log import only_harmless, say_error
 from coreml_gate.interruption import Interrupted, interruptible
 from coreml_gate.streams import close_screens, open_screens
 from coreml_gate.surroundings import Surroundings
+from coreml_gate.version import __version__
 from coreml_gate.writing import output_error
 
 

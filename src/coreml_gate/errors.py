@@ -25,7 +25,8 @@ Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not
     ├── EventError           20   the workflow was started by an event that the gate does not work under
     ├── ArtifactError        21   an artifact is expired, incomplete, too large, or not what it claims to be
     ├── DeviceError          22   no iPhone can be reached: no Mac, no Xcode, no device, or a hosted runner
-    └── OutputError          23   a file cannot be written: disk full, read-only, in the way, output closed
+    ├── OutputError          23   a file cannot be written: disk full, read-only, in the way, output closed
+    └── ConversionError      24   `coreml_gate.convert` made no package; a run reports it as a finding instead
 
 70 is left for what should never happen: a defect of coreml-gate itself.
 """
@@ -232,3 +233,9 @@ class OutputError(GateError):
     """A file or the standard output cannot be written."""
 
     exit_code = 23
+
+
+class ConversionError(GateError):
+    """No route leads from the source to a package; raised in code only, a run reports it as a finding."""
+
+    exit_code = 24

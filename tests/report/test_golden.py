@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coreml_gate import __version__
 from coreml_gate.report import FORMATS, ReportOptions, document
+from coreml_gate.version import __version__
 from tests.report.verdicts import SITUATIONS
 
 GOLDEN = Path(__file__).parent / "golden"

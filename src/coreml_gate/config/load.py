@@ -81,10 +81,20 @@ def parse_config(text: str, name: str) -> Config:
     raw = at_place(_parse_toml(text, name), prefix)
     if not isinstance(raw, dict):
         raise _no_config(f"`{name}` has no table `[tool.coreml-gate]`.")
+    return resolved_config(raw, name, text, prefix)
+
+
+def resolved_config(
+    raw: dict[str, Json], name: str, text: str = "", prefix: Place = (), *, by_name: bool = False
+) -> Config:
+    """The configuration of tables that were read already; ``text`` is the file for line numbers, if any.
+
+    ``by_name`` takes keys as Python writes them as well: ``max_error`` for ``max-error``.
+    """
     require_bounds(raw, name)
     try:
         written = Config.model_validate_json(
-            json.dumps(raw, default=str), strict=True, by_alias=True, by_name=False
+            json.dumps(raw, default=str), strict=True, by_alias=True, by_name=by_name
         )
     except ValidationError as error:
         broken = config_error(problems_of(error, raw), name, text, prefix, raw)

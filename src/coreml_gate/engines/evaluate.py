@@ -1,24 +1,27 @@
 """The user's task metric, asked of every engine in turn."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 
 from coreml_gate.engines.engine import Engine, predict_function
-from coreml_gate.engines.python import load_callable, user_code
+from coreml_gate.engines.python import user_code
 from coreml_gate.errors import EvaluateError
 from coreml_gate.record import MetricValue
 
 
 def evaluate(
-    reference: str, root: Path, engines: Sequence[Engine], input_names: tuple[str, ...]
+    metric: Callable[..., object],
+    reference: str,
+    root: Path,
+    engines: Sequence[Engine],
+    input_names: tuple[str, ...],
 ) -> tuple[MetricValue, ...]:
     """What are the metrics when this engine predicts? Calls the user's function once per engine.
 
     Raises :class:`EvaluateError` with the user's line, or when the answer is not finite numbers by name.
     """
-    metric = load_callable(reference, root, EvaluateError)
     values: list[MetricValue] = []
     for engine in engines:
         predict = predict_function(engine, input_names)

@@ -60,27 +60,41 @@ def load_samples(
     over nothing else; those of a float16 input stay in float32, because the app has them so: what the input
     rounds is a difference of the package (``comparing/rounded_inputs.py``). Raises :class:`SamplesError`.
     """
-    features = known_features(config, source, interface)
     if config.samples is None:
+        features = known_features(config, source, interface)
         drawn = draw_samples(features, limit)
         return _checked(config, source, features, drawn, is_random=True)
-    raw = _yielded(config.samples, root, limit)
-    return _checked(config, source, features, raw, is_random=False)
-
-
-def _yielded(reference: str, root: Path, limit: int) -> list[object]:
-    produce = load_callable(reference, root, SamplesError)
-    hint = "yield tensors, tuples of tensors, or dicts of tensors by input name."
-    with user_code(f"samples {reference}", root, SamplesError):
+    produce = load_callable(config.samples, root, SamplesError)
+    with user_code(f"samples {config.samples}", root, SamplesError):
         produced = produce()
+    return samples_of(produced, config, source, root, limit, interface)
+
+
+def samples_of(
+    produced: object,
+    config: ModelConfig,
+    source: Source,
+    root: Path,
+    limit: int,
+    interface: Sequence[mil.Feature] = (),
+) -> Samples:
+    """As :func:`load_samples`, of what the user's code has produced already."""
+    raw = _taken(produced, config.samples, root, limit)
+    return _checked(config, source, known_features(config, source, interface), raw, is_random=False)
+
+
+def _taken(produced: object, reference: str | None, root: Path, limit: int) -> list[object]:
+    """The first samples; ``reference`` names the callable that returned them, if one did."""
+    hint = "yield tensors, tuples of tensors, or dicts of tensors by input name."
+    named = "`samples`" if reference is None else f"samples `{reference}`"
     if isinstance(produced, Mapping | torch.Tensor | str | bytes) or not isinstance(produced, Iterable):
-        raise SamplesError(
-            f"samples `{reference}` returned a `{type(produced).__name__}`, not an iterable of samples.", hint
-        )
-    with user_code(f"samples {reference}", root, SamplesError):
+        came = "is" if reference is None else "returned"
+        kind = type(produced).__name__
+        raise SamplesError(f"{named} {came} a `{kind}`, not an iterable of samples.", hint)
+    with user_code(named.replace("`", ""), root, SamplesError):
         yielded = list(itertools.islice(produced, limit))
     if not yielded:
-        raise SamplesError(f"samples `{reference}` yielded no sample.", hint)
+        raise SamplesError(f"{named} yielded no sample.", hint)
     return yielded
 
 

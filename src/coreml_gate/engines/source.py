@@ -99,7 +99,7 @@ def load_source(reference: str, root: Path) -> Source:
     build = load_callable(reference, root, SourceError)
     with user_code(f"source {reference}", root, SourceError):
         built = build()
-    return _prepared(reference, root, built)
+    return as_source(reference, root, built)
 
 
 def run_source(source: Source, sample: Sample, index: int = 0) -> Outputs:
@@ -171,7 +171,7 @@ def _load_file(reference: str, root: Path, kind: str) -> Source:
         loaded = load(str(path))
     except Exception as error:  # torch documents none: a wrong file shows as one of many types
         raise SourceError(f"source `{reference}`: {_unreadable(kind, error)}", _WAY_OUT[kind]) from error
-    return _prepared(reference, root, loaded)
+    return as_source(reference, root, loaded)
 
 
 _WAY_OUT = {
@@ -199,7 +199,11 @@ def _package(reference: str, root: Path) -> Source:
     return Source("package", reference, root, path=path)
 
 
-def _prepared(reference: str, root: Path, built: object) -> Source:
+def as_source(reference: str, root: Path, built: object) -> Source:
+    """What was built, as a source: moved to the CPU, into eval mode and to float32, in place.
+
+    Raises :class:`SourceError` for anything but a module, an exported program or a ``ScriptModule``.
+    """
     if isinstance(built, ExportedProgram):
         return _prepared_program(reference, root, built)
     if not isinstance(built, torch.nn.Module):

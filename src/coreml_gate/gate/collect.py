@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from coreml_gate import __version__
 from coreml_gate.children.job import MODELS_FOLDER, ModelJob
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
@@ -19,6 +18,7 @@ from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.scratch import for_temporary_files
 from coreml_gate.interruption import Interrupted
 from coreml_gate.record import RECORD_NAME, Environment, ModelRecord, Record, SkippedModel, write_record
+from coreml_gate.version import __version__
 from coreml_gate.worker.models import InterruptedModel, interrupted, measure_with_variants
 from coreml_gate.worker.supervisor import Supervisor, limits_of
 

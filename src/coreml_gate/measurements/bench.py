@@ -11,11 +11,10 @@ from coreml_gate.criteria import failing_error, has_parity
 from coreml_gate.diagnose.parity_failure import Suspect
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
 from coreml_gate.engines.engine import Engine, Sample
-from coreml_gate.engines.evaluate import evaluate
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.measurements.conversions import Conversions, packages_of
-from coreml_gate.measurements.reference import Packages, Reference
+from coreml_gate.measurements.reference import NOTHING_AT_HAND, AtHand, Packages, Reference
 from coreml_gate.measurements.runs import MilEngines, Runs, run_both
 from coreml_gate.package_facts.shapes import shape_cases
 from coreml_gate.record import MetricValue, PerturbedSample
@@ -29,11 +28,12 @@ class Bench:
     job: ModelJob
     beside: "Bench | None" = None
     """The model's own bench, whose source and conversions a variant shares."""
+    at_hand: AtHand = NOTHING_AT_HAND
 
     @cached_property
     def reference(self) -> Reference:
         """What the packages are compared with."""
-        return Reference(self.job) if self.beside is None else self.beside.reference
+        return Reference(self.job, self.at_hand) if self.beside is None else self.beside.reference
 
     @cached_property
     def conversions(self) -> Conversions:
@@ -133,7 +133,7 @@ class Bench:
         if self.job.model.evaluate is None or not self.engines:
             return ()
         known = () if self.beside is None else self.beside.metrics
-        own = evaluate(self.job.model.evaluate, self.job.root, self.engines, self.reference.samples.names)
+        own = self.reference.metrics_of(self.engines)
         return (*(metric for metric in known if metric.side == "source"), *own)
 
     @property

@@ -7,7 +7,7 @@ from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.errors import GateError
 from coreml_gate.measurements.measurement import sentence
-from coreml_gate.record import ChildEnding, LiteRtFacts, MetricValue
+from coreml_gate.record import ChildEnding, LiteRtFacts
 
 if TYPE_CHECKING:
     from coreml_gate.conversion.litert import LiteRt
@@ -61,20 +61,16 @@ def _facts(bench: "Bench", litert: "LiteRt | None") -> LiteRtFacts:
 def _measured(bench: "Bench", litert: "LiteRt") -> LiteRtFacts:
     from coreml_gate.comparing.compare import compare_all
     from coreml_gate.conversion.litert import convert_to_litert, load_litert
-    from coreml_gate.engines.evaluate import evaluate
 
     reference, job = bench.reference, bench.job
     samples = reference.samples.samples
     path = convert_to_litert(litert, reference.source, samples[0], job.folder / FOLDER)
     engine = load_litert(litert, path, tuple(reference.outputs[0]))
     answers = [engine.run(sample) for sample in samples]
-    metrics: tuple[MetricValue, ...] = ()
-    if job.model.evaluate is not None:
-        metrics = evaluate(job.model.evaluate, job.root, (engine,), reference.samples.names)
     return LiteRtFacts(
         status="measured",
         versions=litert.versions,
         size_bytes=path.stat().st_size,
         against_source=compare_all(reference.outputs, answers, ("source", "litert")),
-        metrics=metrics,
+        metrics=reference.metrics_of((engine,)),
     )

@@ -2,23 +2,29 @@
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
+import torch
+from torch.export import ExportedProgram
+
 from coreml_gate.children.job import ModelJob
 from coreml_gate.comparing.noise_floor import noise_floors
 from coreml_gate.conversion.capture import Route
-from coreml_gate.engines.engine import Outputs
+from coreml_gate.engines.engine import Engine, Outputs
+from coreml_gate.engines.evaluate import evaluate
 from coreml_gate.engines.in_double import in_double
-from coreml_gate.engines.samples import Samples, load_samples
-from coreml_gate.engines.source import Source, load_source
+from coreml_gate.engines.python import load_callable
+from coreml_gate.engines.samples import Samples, load_samples, samples_of
+from coreml_gate.engines.source import Source, as_source, load_source
 from coreml_gate.engines.torch_source import SourceEngine
-from coreml_gate.errors import SourceError
+from coreml_gate.errors import EvaluateError, SourceError
 from coreml_gate.mil.outline import written_modules
 from coreml_gate.mil.package import Package, read_package
+from coreml_gate.record import MetricValue
 from coreml_gate.torch_graph import TorchGraph
 
 PACKAGE_NAME: Final = "package.mlpackage"
@@ -49,15 +55,30 @@ class Packages:
 
 
 @dataclass(frozen=True)
+class AtHand:
+    """What a program holds itself instead of naming it; what is ``None`` is loaded by its name."""
+
+    model: torch.nn.Module | ExportedProgram | None = None
+    samples: Iterable[object] | None = None
+    metric: Callable[..., object] | None = None
+
+
+NOTHING_AT_HAND: Final = AtHand()
+
+
+@dataclass(frozen=True)
 class Reference:
     """What a package is compared with: the samples and, where there is a PyTorch source, its outputs."""
 
     job: ModelJob
+    at_hand: AtHand = NOTHING_AT_HAND
 
     @cached_property
     def source(self) -> Source:
         """The source; raises :class:`SourceError` where there is none."""
-        return load_source(self.job.model.source, self.job.root)
+        name, root = self.job.model.source, self.job.root
+        built = self.at_hand.model
+        return load_source(name, root) if built is None else as_source(name, root, built)
 
     @cached_property
     def given(self) -> Packages | None:
@@ -74,7 +95,18 @@ class Reference:
     def samples(self) -> Samples:
         """The user's samples, or random ones."""
         interface = () if self.given is None else self.given.shipped.interface.inputs
-        return load_samples(self.job.model, self.source, self.job.root, self.job.max_samples, interface)
+        config, root, most = self.job.model, self.job.root, self.job.max_samples
+        if self.at_hand.samples is None:
+            return load_samples(config, self.source, root, most, interface)
+        return samples_of(self.at_hand.samples, config, self.source, root, most, interface)
+
+    def metrics_of(self, engines: Sequence[Engine]) -> tuple[MetricValue, ...]:
+        """The user's metrics by each of the engines; none where the configuration names no ``evaluate``."""
+        name, root = self.job.model.evaluate, self.job.root
+        if name is None or not engines:
+            return ()
+        metric = self.at_hand.metric or load_callable(name, root, EvaluateError)
+        return evaluate(metric, name, root, engines, self.samples.names)
 
     @cached_property
     def engine(self) -> SourceEngine | None:

@@ -7,11 +7,11 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from coreml_gate import __version__
 from coreml_gate.errors import RecordError
 from coreml_gate.frozen import FrozenModel
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import Status, Verdict
+from coreml_gate.version import __version__
 
 SCHEMA_VERSION: Final = 1
 _WAY_OUT: Final = "name a report.json that this version of `coreml-gate run` or `judge` wrote."

@@ -7,12 +7,12 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
-from coreml_gate import __version__
 from coreml_gate.checks import question_of
 from coreml_gate.foreign.escape import plain
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.untyped import Json
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, Finding, Status, Verdict
+from coreml_gate.version import __version__
 
 VERSION: Final = "2.1.0"
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -1,0 +1,68 @@
+"""What ``check`` gives back: the Verdict on one model, and what it was judged by."""
+
+import html
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from coreml_gate.api.bench import remove_with
+from coreml_gate.record import Record
+from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
+
+Format = Literal["terminal", "markdown", "html", "json", "junit", "sarif"]
+_FRAME: Final = (
+    '<iframe title="coreml-gate" sandbox srcdoc="{page}" '
+    'style="width: 100%; height: 34rem; border: 0; border-radius: .6rem"></iframe>'
+)
+
+
+@dataclass(frozen=True, repr=False)
+class CheckResult:
+    """What the gate says of one model: prints as on a terminal, shows as a page in a notebook."""
+
+    verdict: Verdict
+    record: Record
+    """What was measured, without a judgement; its paths are relative to :attr:`folder`."""
+    folder: Path
+    """Holds the Record and the packages; removed with this value unless it was named."""
+    temporary: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.temporary:
+            remove_with(self, self.folder)
+
+    @property
+    def model(self) -> ModelVerdict:
+        """The answers of all checks."""
+        return self.verdict.models[0]
+
+    @property
+    def status(self) -> Status:
+        """``pass``, ``warn``, ``fail``, ``unsure`` or ``skipped``."""
+        return self.model.verdict
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """One per thing that a person would look at, in the order of the checks."""
+        return self.model.findings
+
+    @property
+    def package(self) -> Path | None:
+        """The package that ships; ``None`` where the conversion failed."""
+        facts = self.record.models[0].package
+        return None if facts is None else self.folder / facts.path
+
+    def report(self, as_: Format = "terminal") -> str:
+        """The report in one of the formats of ``coreml-gate report``."""
+        return FORMATS[as_](self.verdict, ReportOptions(record=self.record))
+
+    def __str__(self) -> str:
+        return self.report().rstrip()
+
+    def __repr__(self) -> str:
+        return f"CheckResult({self.model.name}: {self.status}, {len(self.findings)} findings)"
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own: its styles are not the notebook's."""
+        return _FRAME.format(page=html.escape(self.report("html")))

@@ -1,0 +1,46 @@
+"""The plugin in a run of pytest: a pass, a failure with its way out, and a skip where nothing is known."""
+
+import pytest
+
+from coreml_gate.runtime.registry import REGISTRY
+
+PRELUDE = "from tests.api.models import Overflowing, Scorer, samples\n"
+
+
+def test_a_sound_model_passes_and_an_overflow_fails(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        PRELUDE
+        + """
+def test_sound(assert_core_ml_parity):
+    assert assert_core_ml_parity(Scorer(), samples()).status == "pass"
+
+def test_overflowing(assert_core_ml_parity):
+    assert_core_ml_parity(Overflowing(), samples(1000.0))
+
+def test_overflowing_in_float32(assert_core_ml_parity):
+    assert_core_ml_parity(Overflowing(), samples(1000.0), precision="float32")
+
+def test_by_import():
+    from coreml_gate import assert_core_ml_parity
+    assert_core_ml_parity(Scorer(), samples(), limits={"precision": {"psnr": 120}})
+"""
+    )
+    run = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    run.assert_outcomes(passed=2, failed=2)
+    run.stdout.fnmatch_lines(["precision: output `output_0`: *", "  Hint: *"])
+
+
+def test_what_cannot_be_compared_is_skipped_with_the_reason(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(REGISTRY, "softmax")
+    pytester.makepyfile(
+        PRELUDE
+        + """
+def test_unknown(assert_core_ml_parity):
+    assert_core_ml_parity(Scorer(), samples())
+"""
+    )
+    run = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rs")
+    run.assert_outcomes(skipped=1)
+    run.stdout.fnmatch_lines(["*Core ML parity cannot be judged: *softmax*"])
