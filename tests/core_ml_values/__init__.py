@@ -2,11 +2,21 @@
 
 from typing import Final
 
-from tests.core_ml_values import elementwise, indices_and_shapes, reductions_and_products
+from tests.core_ml_values import (
+    elementwise,
+    indices_and_shapes,
+    reductions_and_products,
+    tests_of_coremltools,
+    tests_of_coremltools_on_images,
+    tests_of_onnx_runtime,
+)
 from tests.core_ml_values.published import Published
 
 CASES: Final[tuple[Published, ...]] = (
     *elementwise.CASES,
     *reductions_and_products.CASES,
     *indices_and_shapes.CASES,
+    *tests_of_onnx_runtime.CASES,
+    *tests_of_coremltools.CASES,
+    *tests_of_coremltools_on_images.CASES,
 )

@@ -22,6 +22,11 @@ MODES: dict[Unit, Mode] = {"CPU": "fp16", "GPU": "fp16", "Neural Engine": "neura
 """The mode of the runtime that stands for a unit."""
 
 
+Evidence = Literal["printed", "test"]
+"""``printed``: somebody printed what a device gave. ``test``: the literal expectation of a test that its
+owner runs on Core ML, which is proven only as far as that test's own tolerance reaches."""
+
+
 @dataclass(frozen=True)
 class Published:
     """What Core ML gave on a device, and the runtime's answer to the same program.
@@ -40,6 +45,7 @@ class Published:
     within: float = 0.0
     relative: float = 0.0
     differs: str = ""
+    evidence: Evidence = "printed"
 
     @property
     def id(self) -> str:
