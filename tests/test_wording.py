@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreml_gate.wording import first_and_more, megabytes, number, passing_maximum, passing_minimum, percent
+from coreml_gate.wording import (
+    alike,
+    first_and_more,
+    megabytes,
+    number,
+    passing_maximum,
+    passing_minimum,
+    percent,
+)
 
 figures = st.floats(min_value=-1e12, max_value=1e12).filter(lambda value: value == 0 or abs(value) > 1e-300)
 
@@ -49,10 +57,27 @@ def test_megabytes(size: int, written: str) -> None:
     assert megabytes(size) == written
 
 
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [
+        ((1.0, 0.145, 0.01), ("1.000", "0.145", "0.010")),
+        ((0.98, 0.9611, 0.002), ("0.9800", "0.9611", "0.0020")),
+        ((123.4, 150.2, 5.0), ("123.4", "150.2", "5.0")),
+        ((3e-9, 4e-9), ("3e-9", "4e-9")),
+        ((0.5,), ("0.500",)),
+        ((0.0, 0.0), ("0.000", "0.000")),
+    ],
+)
+def test_numbers_to_compare_have_the_same_decimals(
+    values: tuple[float, ...], written: tuple[str, ...]
+) -> None:
+    assert alike(*values) == written
+
+
 def test_other_figures() -> None:
     assert number("NaN") == "NaN"
     assert number(0.000012345) == "1.23e-5"
-    assert number(1.5e12) == "1.5e+12"
+    assert number(1.5e12) == "1.5e12"
     assert percent(0.125) == "12 %"
     assert [percent(share) for share in (0.994, 0.996, 1.0, 1.234)] == ["99 %", "100 %", "100 %", "123 %"]
     assert first_and_more(["a", "b"]) == "a; b"

@@ -1,19 +1,35 @@
 """Numbers, lists and plurals in words, so that every sentence writes them alike."""
 
+import math
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from itertools import combinations
 from typing import Final
 
 MB: Final = 10**6
 _WHOLE_PERCENT: Final = 99.5
+_LEAST_DECIMALS: Final = 3
+_FEW_DIGITS: Final = 10
+_MOST_DECIMALS: Final = 6
 _LEAST_PLAIN: Final = Decimal("0.001")
 
 
 def number(value: float | str, digits: int = 3) -> str:
-    """A figure with its telling digits; a value that is not finite is its own name."""
+    """A figure with its significant digits; a value that is not finite is its own name."""
     if isinstance(value, str):
         return value
-    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def alike(*values: float) -> tuple[str, ...]:
+    """Numbers to compare, with the decimals that show their smallest difference: ``1.000``, ``0.010``."""
+    gaps = [abs(a - b) for a, b in combinations(values, 2)]
+    steps = [step for step in (*gaps, *map(abs, values)) if step and math.isfinite(step)]
+    decimals = max(0, 1 - math.floor(math.log10(min(steps, default=1.0))))
+    if decimals > _MOST_DECIMALS:
+        return tuple(number(value, 6) for value in values)
+    least = _LEAST_DECIMALS if max(map(abs, values)) < _FEW_DIGITS else 0
+    return tuple(f"{value:.{max(decimals, least)}f}" for value in values)
 
 
 def percent(share: float) -> str:

@@ -74,13 +74,13 @@ def test_what_was_lost_is_unsure_and_what_was_not_requested_is_skipped() -> None
 @pytest.mark.parametrize(
     ("lost", "message"),
     [
-        (NOTHING, "the record holds no measurement of the source, and no problem that says why."),
-        ({"source": None}, "the record holds no measurement of the source, and no problem that says why."),
-        ({"conversion": None}, "the record holds no conversion, and no problem that says why."),
-        ({"package": None}, "the record holds no package, and no problem that says why."),
+        (NOTHING, "the Record holds no measurement of the source and no problem that explains it."),
+        ({"source": None}, "the Record holds no measurement of the source and no problem that explains it."),
+        ({"conversion": None}, "the Record holds no conversion and no problem that explains it."),
+        ({"package": None}, "the Record holds no package and no problem that explains it."),
         (
             {"package": None, "conversion": conversion(status="not-needed")},
-            "the record holds no package, and no problem that says why.",
+            "the Record holds no package and no problem that explains it.",
         ),
     ],
 )

@@ -28,7 +28,7 @@ def answer(facts: ConversionFacts | None, base: ConversionFacts | None = None) -
             Status.SKIPPED,
             "not needed: the source is a package.",
         ),
-        (None, Status.FAIL, "the record holds no conversion, and no problem that says why."),
+        (None, Status.FAIL, "the Record holds no conversion and no problem that explains it."),
         (
             conversion(status="failed", message="ValueError: bad axis"),
             Status.FAIL,
@@ -42,12 +42,12 @@ def answer(facts: ConversionFacts | None, base: ConversionFacts | None = None) -
         (
             conversion(status="timed-out", seconds=900),
             Status.FAIL,
-            "package: not converted, it was ended at its time limit after 900 s.",
+            "package: not converted, timed out after 900 s.",
         ),
         (
             conversion(status="out-of-memory"),
             Status.FAIL,
-            "package: not converted, it was ended at its memory limit after 3.2 s.",
+            "package: not converted, exceeded the memory limit and was killed after 3.2 s.",
         ),
     ],
 )

@@ -23,7 +23,7 @@ def test_one_finding_per_choice_of_hardware_with_its_relations() -> None:
     facts = core_ml(run(), run(GPU, against_units=answer(reference="core-ml", psnr=61.0)))
     cpu, gpu = findings(facts)
     assert (cpu.status, cpu.subject, cpu.value) == (Status.PASS, "Core ML CPU_ONLY", 55.0)
-    assert cpu.message == "Core ML on CPU_ONLY: PSNR 55.0 dB, allowed is no less than 30 dB."
+    assert cpu.message == "Core ML on CPU_ONLY: PSNR 55.0 dB, minimum 30 dB."
     assert gpu.details[:3] == (
         "against our runtime: 70.0 dB",
         "against Core ML on CPU_ONLY: 61.0 dB",
@@ -57,7 +57,7 @@ def test_a_package_that_is_wrong_everywhere_is_told_once_with_the_worst_figures(
     told, sound = findings(facts)
     assert (told.status, told.subject, told.value) == (Status.FAIL, "Core ML CPU_ONLY, CPU_AND_GPU", 11.5)
     assert told.message.startswith(
-        "Core ML on CPU_ONLY and CPU_AND_GPU (the figures are of CPU_AND_GPU): output `logits`: PSNR 11.5 dB"
+        "Core ML on CPU_ONLY and CPU_AND_GPU (figures of CPU_AND_GPU): output `logits`: PSNR 11.5 dB"
     )
     assert [line[:25] for line in told.details if "sample 0" in line] == [
         "CPU_ONLY: sample 0: great",
@@ -131,8 +131,8 @@ def test_the_stand_in_never_passes_for_core_ml() -> None:
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
-        (None, "not asked: it takes a Mac."),
-        (changed(core_ml(), runs=()), "the model allows none of the hardware"),
+        (None, "not run: Core ML needs macOS."),
+        (changed(core_ml(), runs=()), "the model allows none of the compute units"),
     ],
 )
 def test_what_was_not_asked_is_skipped_with_the_reason(facts: CoreMlFacts | None, reason: str) -> None:

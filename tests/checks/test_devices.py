@@ -50,7 +50,9 @@ def test_the_tightest_device_is_named_when_all_fit() -> None:
 def test_a_device_without_the_opset_cannot_load_it() -> None:
     finding = asked("iPhone XS", "iPhone 12", package=package(deployment_target="iOS26"))
     assert finding.status is Status.FAIL
-    assert finding.message == "iPhone XS: the model needs iOS26, it ends with iOS18 (1 of 2 devices)."
+    assert (
+        finding.message == "iPhone XS: the model requires iOS26, the device ends at iOS18 (1 of 2 devices)."
+    )
 
 
 def test_what_only_an_engine_may_take_warns() -> None:

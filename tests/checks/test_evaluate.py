@@ -33,7 +33,7 @@ def run(
 def test_without_limits_the_values_are_shown() -> None:
     finding = only(run(measured(source=0.98, fp32=0.98, fp16=0.97), measured(fp16=0.96)))
     assert finding.status is Status.PASS
-    assert finding.message == "metric `accuracy`: package 0.97, source 0.98, baseline 0.96; no limit is set."
+    assert finding.message == "`accuracy` is 0.970 (source 0.980, baseline 0.960); no limit is set."
     assert (finding.value, finding.base, finding.limit) == (0.97, 0.96, None)
     assert finding.details == ("float32 package: 0.98",)
 
@@ -41,7 +41,7 @@ def test_without_limits_the_values_are_shown() -> None:
 def test_a_drop_exactly_at_the_limit_passes() -> None:
     finding = only(run(measured(source=0.98, fp16=0.978), accuracy={"max_drop": 0.002}))
     assert finding.status is Status.PASS
-    assert finding.message == "metric `accuracy`: package 0.978, source 0.98."
+    assert finding.message == "`accuracy` is 0.9780 (source 0.9800)."
     assert finding.limit == pytest.approx(0.978)
 
 
@@ -55,8 +55,7 @@ def test_a_drop_from_the_source_fails() -> None:
     finding = only(run(measured(source=0.98, fp16=0.9611), accuracy={"max_drop": 0.002}))
     assert finding.status is Status.FAIL
     assert finding.message == (
-        "metric `accuracy`: package 0.9611, source 0.98, it fell by 0.0189 from the source, allowed 0.002. "
-        "Would pass with max-drop = 0.0190."
+        "`accuracy` fell from 0.9800 (source) to 0.9611 (package), allowed drop 0.0020."
     )
     assert finding.hint
 
@@ -65,7 +64,7 @@ def test_a_drop_from_the_baseline_fails() -> None:
     head, base = measured(source=0.9, fp16=0.9), measured(fp16=0.95)
     finding = only(run(head, base, accuracy={"max_drop": 0.01}))
     assert finding.status is Status.FAIL
-    assert "it fell by 0.05 from the baseline, allowed 0.01" in finding.message
+    assert "fell from 0.950 (baseline) to 0.900 (package), allowed drop 0.010" in finding.message
     assert finding.limit == pytest.approx(0.94)
 
 
@@ -73,7 +72,7 @@ def test_a_drop_from_another_toolchains_baseline_is_unsure() -> None:
     head, base = measured(source=0.9, fp16=0.9), measured(fp16=0.95)
     finding = only(run(head, base, {"numpy": "1.26.4"}, accuracy={"max_drop": 0.01}))
     assert finding.status is Status.UNSURE
-    assert "allowed 0.01, which the other toolchain may explain" in finding.message
+    assert "allowed drop 0.010, which the other toolchain may explain" in finding.message
     assert finding.details == ("the baseline was measured with numpy 1.26.4, the head with 2.3.5",)
 
 
@@ -81,7 +80,7 @@ def test_a_drop_from_the_source_fails_whatever_the_baseline_is() -> None:
     head, base = measured(source=0.99, fp16=0.9), measured(fp16=0.95)
     finding = only(run(head, base, {"torch": "2.7"}, accuracy={"max_drop": 0.01}))
     assert finding.status is Status.FAIL
-    assert finding.details[0].startswith("also: it fell by 0.05 from the baseline")
+    assert finding.details[0].startswith("also: fell from 0.950 (baseline) to 0.900")
 
 
 @pytest.mark.parametrize(
@@ -106,9 +105,12 @@ def test_each_limit(limits: dict[str, float], status: Status, bound: float) -> N
 @pytest.mark.parametrize(
     ("limits", "ending"),
     [
-        ({"max_rise": 0.1}, "it rose by 0.2 from the source, allowed 0.1. Would pass with max-rise = 0.200."),
-        ({"least": 1.3}, "allowed is no less than 1.3. Would pass with least = 1.199."),
-        ({"most": 1.1}, "allowed is no more than 1.1. Would pass with most = 1.200."),
+        (
+            {"max_rise": 0.1},
+            "(source) to 1.200 (package), allowed rise 0.100. Would pass with max-rise = 0.200.",
+        ),
+        ({"least": 1.3}, "is 1.200, minimum 1.300."),
+        ({"most": 1.1}, "is 1.200, maximum 1.100."),
     ],
 )
 def test_messages_of_each_limit(limits: dict[str, float], ending: str) -> None:

@@ -46,9 +46,9 @@ def test_no_number_where_there_is_none() -> None:
     assert "off in shape, non-finite values or integers." in sentence(diagnosis(found))
 
 
-def test_what_cannot_be_told_says_so() -> None:
+def test_what_is_unknown_is_named() -> None:
     unclear = diagnosis(FirstWrong(reason="the graph branches on values"))
-    assert sentence(unclear) == (" The first wrong operation cannot be told: the graph branches on values.")
+    assert sentence(unclear) == (" First wrong operation unknown: the graph branches on values.")
     assert place_of(unclear) == ("", None)
     assert sentence(None) == way_out(None) == ""
 

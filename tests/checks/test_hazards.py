@@ -36,7 +36,7 @@ def test_what_is_near_warns_with_its_headroom() -> None:
     finding = only(hazards.run(evidence(diagnosed(hazard()))))
     assert finding.status is Status.WARN
     assert finding.message == (
-        "`pow_3` (pow of `RMSNorm`, models/net.py:12) reaches 4.12e+4, half precision ends at 65504: "
+        "`pow_3` (pow of `RMSNorm`, models/net.py:12) reaches 4.12e4, FP16 max is 65,504: "
         "1.6x below overflow."
     )
     assert (finding.file, finding.line) == ("models/net.py", 12)
@@ -48,7 +48,7 @@ def test_what_bites_fails_with_the_rewrite_that_is_better() -> None:
     found = diagnosed(hazard(reaches=2e6, bites_in="fp16"), hazard(operation="exp"), rewrites=(rewrite,))
     bitten, near = hazards.run(evidence(found))
     assert (bitten.status, near.status) == (Status.FAIL, Status.WARN)
-    assert bitten.hint == "better than float32 is a scaled norm: `b = 2`."
+    assert bitten.hint == "better than FP32: a scaled norm: `b = 2`."
     assert "    a = 1  # first" in bitten.details
 
 
@@ -68,9 +68,9 @@ def test_a_repair_for_the_neural_engine_is_offered_as_that() -> None:
     finding = only(hazards.run(evidence(head)))
     assert (finding.status, finding.patch) == (Status.WARN, ())
     assert finding.hint == (
-        "a repair for the Neural Engine, other units need none: write "
-        '`keep-fp32 = ["Net/linear"]` for this model: converted again, its worst sample is 55.0 dB in '
-        "the Neural Engine estimate. 4 of 42 operations leave FP16 (+7 casts, +3,254 bytes)."
+        'for the Neural Engine only: set `keep-fp32 = ["Net/linear"]` for this model. Verified by converting '
+        "again: worst sample 55.0 dB in the Neural Engine estimate. 4 of 42 operations run in FP32 "
+        "(+7 casts, +3,254 bytes)."
     )
     assert '    keep = {"pow_1"}' in finding.details
     failing = only(precision.run(evidence(head)))
@@ -83,10 +83,10 @@ def test_a_repair_for_the_neural_engine_is_offered_as_that() -> None:
 def test_against_the_baseline_new_ones_come_first_whatever_their_numbers() -> None:
     old, new = hazard(operation="pow_9"), hazard(operation="exp_1", operation_type="exp", module="Head")
     finding = only(hazards.run(evidence(diagnosed(old, new), diagnosed(hazard(reaches=30_000.0)))))
-    assert finding.message.startswith("new: `exp_1`")
+    assert finding.message.startswith("new in this change: `exp_1`")
     assert finding.details[0].startswith("`pow_9`")
     same = only(hazards.run(evidence(diagnosed(old), diagnosed(hazard(reaches=30_000.0)))))
-    assert same.message.endswith("1.6x below overflow (baseline: 3e+4).")
+    assert same.message.endswith("1.6x below overflow (baseline: 3e4).")
     assert same.base == pytest.approx(65_504 / 30_000)
 
 
@@ -106,7 +106,7 @@ def test_nothing_found_is_told_from_nothing_asked(record: Any, status: Status) -
 def test_beside_hazards_it_says_what_was_left_out() -> None:
     beyond = diagnosed(hazard(reaches=1e6), note="no census.")
     warned, left_out = hazards.run(evidence(beyond))
-    assert warned.message.endswith("ends at 65504; whether that harms an output was not measured.")
+    assert warned.message.endswith("FP16 max is 65,504; its effect on the outputs was not measured.")
     assert (left_out.status, left_out.message) == (Status.SKIPPED, "no census.")
 
 
@@ -114,13 +114,13 @@ def test_without_a_hazard_what_was_looked_at_passes_and_the_rest_is_skipped() ->
     head = diagnosed(note="no census.", neural_engine=(precision_comparison(),))
     passed, left_out = hazards.run(evidence(head))
     assert (passed.status, left_out.status) == (Status.PASS, Status.SKIPPED)
-    assert passed.message.startswith("no operation comes near 65504")
+    assert passed.message.startswith("no operation that affects an output comes near 65,504")
     assert left_out.message == "no census."
 
 
 def test_a_float32_model_is_not_asked() -> None:
     finding = only(hazards.run(evidence(model_record(), config=model_config(precision="float32"))))
-    assert finding.message == 'precision = "float32": nothing is computed in half.'
+    assert finding.message == 'precision = "float32": nothing is computed in FP16.'
 
 
 REPAIR = Repair(
@@ -144,8 +144,8 @@ def test_a_precision_failure_prints_the_patch_and_its_cost() -> None:
     finding = only(precision.run(evidence(head)))
     assert (finding.file, finding.line) == ("models/net.py", 12)
     assert finding.hint == (
-        'write `keep-fp32 = ["RMSNorm/pow"]` for this model: converted again, its worst sample is 74.1 dB. '
-        "4 of 42 operations leave FP16 (+7 casts, +3,254 bytes)."
+        'set `keep-fp32 = ["RMSNorm/pow"]` for this model. Verified by converting again: worst sample '
+        "74.1 dB. 4 of 42 operations run in FP32 (+7 casts, +3,254 bytes)."
     )
     assert '    keep = {"pow_1"}' in finding.details
     assert finding.patch == (
@@ -162,16 +162,16 @@ def test_a_hazard_that_did_not_bite_reaches_the_comment_with_its_change_against_
     told = judge(Config(model=(model_config(),)), head, base, origin)
     text = FORMATS["markdown"](told, ReportOptions())
     assert (told.verdict, told.exit_code) == (Status.WARN, 0)
-    assert "**hazards**: `pow_3` (pow of `RMSNorm`, models/net.py:12) reaches 4.12e+4" in text
-    assert "1.6x below overflow (baseline: 3e+4)." in text
+    assert "**hazards**: `pow_3` (pow of `RMSNorm`, models/net.py:12) reaches 4.12e4" in text
+    assert "1.6x below overflow (baseline: 3e4)." in text
     (annotation,) = annotations_of(told)
     assert (annotation.level, annotation.path, annotation.line) == ("warning", "models/net.py", 12)
     fresh = judge(Config(model=(model_config(),)), head, record(diagnosed()), origin)
-    assert "**hazards**: new: `pow_3`" in FORMATS["markdown"](fresh, ReportOptions())
+    assert "**hazards**: new in this change: `pow_3`" in FORMATS["markdown"](fresh, ReportOptions())
 
 
 @pytest.mark.parametrize(
-    ("outcome", "says"), [("spread", "the noise is spread"), ("not-half", "it is not half precision")]
+    ("outcome", "says"), [("spread", "the error is spread"), ("not-half", "FP16 is not the cause")]
 )
 def test_without_a_repair_it_says_why(outcome: Any, says: str) -> None:
     failing = (precision_comparison(psnr=12.0),)
@@ -182,15 +182,15 @@ def test_without_a_repair_it_says_why(outcome: Any, says: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "reaches", "bound", "says"),
     [
-        ("cancellation", 0.5, 0.001, "cancels: operands off by 0.1 % leave a result that is off by 50 %"),
-        ("inherited", 4.4, 0.001, "is off by 440 %, where what it reads is off by 0.1 %"),
-        ("inherited", 1e9, 0.001, "is off by more than 1000 %, where what it reads is off by 0.1 %"),
-        ("vanishing", 0.0, 5.96e-08, "gives values below 5.96e-8, which are 0 in half precision"),
+        ("cancellation", 0.5, 0.001, "cancels: an error of 0.1 % in its inputs becomes 50 % in its result"),
+        ("inherited", 4.4, 0.001, "has an error of 440 %, its inputs one of 0.1 %"),
+        ("inherited", 1e9, 0.001, "has an error of more than 1000 %, its inputs one of 0.1 %"),
+        ("vanishing", 0.0, 5.96e-08, "gives values below 5.96e-8, which are 0 in FP16"),
         (
             "vanishing",
             0.0,
             2.0**-14,
-            "values below 6.1035e-5, of which half precision keeps few digits",
+            "values below 6.1035e-5, of which FP16 keeps few digits",
         ),
         ("rounding", 1.0, 0.01, "loses 100 % of its result to rounding"),
     ],

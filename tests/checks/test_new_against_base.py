@@ -40,7 +40,7 @@ def slow(head: ModelRecord, base: ModelRecord) -> list[Finding]:
 
 
 def is_new(head: ModelRecord, base: ModelRecord) -> bool:
-    return only(hazards.run(evidence(head, base))).message.startswith("new: ")
+    return only(hazards.run(evidence(head, base))).message.startswith("new in this change: ")
 
 
 BASE: Chain = ("relu", "exp", "tanh", "softmax")

@@ -59,7 +59,7 @@ def test_a_wrong_answer_fails_whatever_it_took() -> None:
     wrong = answered(against_source=(comparison(candidate="core-ml", psnr=12.0),))
     finding = only(check(model_config(), wrong))
     assert finding.status is Status.FAIL
-    assert "output `logits`: PSNR 12.0 dB in sample 0, allowed is no less than 30 dB" in finding.message
+    assert "output `logits`: PSNR 12.0 dB in sample 0, minimum 30 dB" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_device_out_of_reach_proves_nothing_and_a_model_that_breaks_there_does
 def test_a_limit_whose_device_was_not_there_is_unsure_and_nothing_asked_is_skipped() -> None:
     _, absent = check(limited(**{"iPhone 15 Pro": {"max-ms": 4}}), answered())
     assert absent.status is Status.UNSURE
-    assert "`iPhone 15 Pro` has a limit and was not among the connected devices" in absent.message
+    assert "`iPhone 15 Pro` has a limit but is not among the connected devices" in absent.message
     assert only(check(limited(oldest={"max-ms": 4}))).status is Status.SKIPPED
 
 

@@ -32,7 +32,7 @@ def run(*group: Comparison, base: tuple[Comparison, ...] | None = None, **option
 def test_pass_with_the_worst_sample() -> None:
     finding = run(at(61.0), at(55.04, sample=1), at(70.0, sample=2), base=(at(54.0),))
     assert finding.status is Status.PASS
-    assert finding.message == "output `logits`: PSNR 55.0 dB, allowed is no less than 30 dB."
+    assert finding.message == "output `logits`: PSNR 55.0 dB, minimum 30 dB."
     assert (finding.value, finding.base, finding.limit, finding.unit) == (55.04, 54.0, 30.0, "dB")
     assert len(finding.details) == 3
 
@@ -47,8 +47,8 @@ def test_fail() -> None:
     finding = run(at(60.0), at(27.36, sample=5))
     assert finding.status is Status.FAIL
     assert finding.message == (
-        "output `logits`: PSNR 27.4 dB in sample 5, allowed is no less than 30 dB: the precision is wrong "
-        "(half precision). Would pass with psnr = 27.3."
+        "output `logits` is wrong in FP16: PSNR 27.4 dB in sample 5, minimum 30 dB. "
+        "Would pass with psnr = 27.3."
     )
     assert 'precision = "float32"' in finding.hint
 
@@ -57,8 +57,8 @@ def test_warn() -> None:
     finding = run(at(35.55))
     assert finding.status is Status.WARN
     assert finding.message == (
-        "output `logits`: PSNR 35.5 dB is allowed (no less than 30 dB) but below the 40 dB that half "
-        "precision should reach. Would pass with warn-psnr = 35.5."
+        "output `logits`: PSNR 35.5 dB is above the minimum of 30 dB, but below the 40 dB that FP16 should "
+        "reach. Would pass with warn-psnr = 35.5."
     )
 
 
@@ -73,7 +73,7 @@ def test_warn() -> None:
             },
             "(float32 package 70000, shipped package +inf)",
         ),
-        ({"cosine": 0.99}, "cosine similarity 0.99 in sample 0, allowed is no less than 0.997"),
+        ({"cosine": 0.99}, "cosine similarity 0.99 in sample 0, minimum 0.997"),
         (
             {"top1": TopOne(rows=1, disagreements=1, least_gap=0.2, worst_gap=0.2, row=0)},
             "two best scores are 20 % of the row's range apart, allowed up to 5 %",
@@ -85,20 +85,19 @@ def test_other_failures(overrides: dict[str, Any], part: str) -> None:
     assert finding.status is Status.FAIL
     assert part in finding.message
     assert (finding.value is None) == ("shape" in part or "inf" in part)
-    assert ": the precision is wrong (half precision)." in finding.message
+    assert "` is wrong in FP16: " in finding.message
 
 
 def test_a_failure_goes_before_a_warning() -> None:
     finding = run(at(35.0, cosine=0.5))
-    assert finding.message.startswith("output `logits`: cosine similarity 0.5")
-    assert finding.details[0].startswith("also: PSNR 35.0 dB is allowed")
+    assert finding.message.startswith("output `logits` is wrong in FP16: cosine similarity 0.5")
+    assert finding.details[0].startswith("also: PSNR 35.0 dB is above the minimum")
 
 
 def test_integers_that_change_are_unsure() -> None:
     finding = run(at(None, unequal=2, cosine=None, top1=None))
     assert finding.status is Status.UNSURE
-    assert "2 of 10 integers differ in sample 0" in finding.message
-    assert "it cannot be told whether the precision is wrong" in finding.message
+    assert "may be wrong in FP16: 2 of 10 integers differ in sample 0" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -117,9 +116,15 @@ def test_a_drop_matters_only_below_a_level(head: float, base: float | None, stat
 
 
 def test_drop_message() -> None:
-    assert run(at(42.0), base=(at(48.55),)).message == (
-        "output `logits`: PSNR fell by 6.5 dB from the baseline's 48.5 dB to 42.0 dB, allowed 3 dB "
-        "below 50 dB: the precision is wrong (half precision). Would pass with max-psnr-drop = 6.6."
+    assert run(at(43.0), base=(at(48.55),)).message == (
+        "output `logits` lost precision in FP16: PSNR fell from 48.5 dB (baseline) to 43.0 dB, allowed drop "
+        "3 dB (below 50 dB). Would pass with max-psnr-drop = 5.6."
+    )
+
+
+def test_no_limit_is_offered_that_would_switch_the_check_off() -> None:
+    assert run(at(2.6)).message == (
+        "output `logits` is wrong in FP16: PSNR 2.6 dB in sample 0, minimum 30 dB."
     )
 
 
@@ -142,26 +147,26 @@ def test_reports_even_when_parity_failed() -> None:
 @pytest.mark.parametrize(
     ("compress", "words"),
     [
-        (Compression(method="palettize", bits=4), "4-bit palettised weights and half precision"),
-        (Compression(method="linear-int8"), "linear-int8 weights and half precision"),
+        (Compression(method="palettize", bits=4), "with 4-bit palettised weights in FP16"),
+        (Compression(method="linear-int8"), "with linear-int8 weights in FP16"),
     ],
 )
 def test_compression_is_named(compress: Compression, words: str) -> None:
     finding = run(at(20.0), config=model_config(compress=compress))
-    assert f": the precision is wrong ({words})." in finding.message
+    assert f"output `logits` is wrong {words}: " in finding.message
     assert "more bits" in finding.hint
 
 
 def test_compression_of_a_float32_package_is_judged() -> None:
     config = model_config(precision="float32", compress=Compression(method="linear-int8"))
-    assert "(linear-int8 weights)" in run(at(20.0), config=config).message
+    assert "is wrong with linear-int8 weights: " in run(at(20.0), config=config).message
 
 
 def test_skipped_and_unsure() -> None:
     float32 = only(precision.run(evidence(config=model_config(precision="float32"))))
     assert (float32.status, float32.message) == (
         Status.SKIPPED,
-        'precision = "float32": nothing is rounded to half.',
+        'precision = "float32": nothing is rounded to FP16.',
     )
     assert only(precision.run(evidence(NOT_CONVERTED))).status is Status.UNSURE
     assert only(precision.run(evidence(UNSUPPORTED))).status is Status.UNSURE
@@ -203,7 +208,10 @@ BROKEN = precision_comparison(output="rows", psnr=-1.5)
 def test_a_cast_to_16_bits_is_named_where_integers_are_a_multiple_of_two_to_the_16_off() -> None:
     findings = precision.run(evidence(model_record(precision=(BROKEN, WRAPPED), rules=(CUT,))))
     assert [finding.status for finding in findings] == [Status.FAIL, Status.FAIL]
-    assert all("integers are cut to 16 bits at `ids_to_int16`." in finding.message for finding in findings)
+    assert all(
+        "is wrong, because `ids_to_int16` cuts integers to 16 bits: " in finding.message
+        for finding in findings
+    )
     assert {finding.hint for finding in findings} == {
         'Values come out wrong: `skip-passes = ["common::add_int16_cast"]`'
     }
@@ -213,10 +221,10 @@ def test_a_cast_to_16_bits_is_named_where_half_precision_breaks_nothing() -> Non
     small = OperationError(operation="rows", operation_type="gather", mode="fp16", own=3e-4, inherited=3e-4)
     looked = Diagnosis(errors=(small,))
     (finding,) = precision.run(evidence(model_record(precision=(BROKEN,), rules=(CUT,), diagnosis=looked)))
-    assert "integers are cut to 16 bits at `ids_to_int16`." in finding.message
+    assert "is wrong, because `ids_to_int16` cuts integers to 16 bits: " in finding.message
     broken = changed(looked, hazards=(hazard(bites_in="fp16"),))
     (finding,) = precision.run(evidence(model_record(precision=(BROKEN,), rules=(CUT,), diagnosis=broken)))
-    assert "the precision is wrong (half precision)" in finding.message
+    assert "is wrong in FP16: " in finding.message
 
 
 @pytest.mark.parametrize(
@@ -227,5 +235,5 @@ def test_without_the_cast_or_the_multiple_half_precision_is_named(
     token: Comparison, rules: tuple[RuleMatch, ...]
 ) -> None:
     rows, integers = precision.run(evidence(model_record(precision=(BROKEN, token), rules=rules)))
-    assert "the precision is wrong (half precision)" in rows.message
+    assert "is wrong in FP16: " in rows.message
     assert integers.status is Status.UNSURE

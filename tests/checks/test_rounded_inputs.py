@@ -27,7 +27,7 @@ def test_ids_that_become_other_ids_fail_with_the_value_and_a_way_out() -> None:
     assert finding.status is Status.FAIL
     assert finding.message == (
         "input `ids` is float16, which rounds 29721 at (0, 5) of sample 2 to 29728: output `logits` of the "
-        "source: PSNR -0.1 dB in sample 0, allowed is no less than 30 dB."
+        "source: PSNR -0.1 dB in sample 0, minimum 30 dB."
     )
     assert '`dtype = "float32"` for `ids`' in finding.hint
 

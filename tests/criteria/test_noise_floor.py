@@ -71,7 +71,7 @@ def test_without_float64_the_details_say_so() -> None:
     head = model_record(source=captured, parity=(comparison(max_abs_error=1.0),))
     details = only(parity.run(evidence(head))).details
     assert any(
-        line.startswith("the source's own rounding is not known, it could not run") for line in details
+        line.startswith("the source's own rounding is unknown, because it could not run") for line in details
     )
 
 

@@ -149,7 +149,7 @@ def test_no_limit_no_times(asked: Asked, stored: Callable[..., Stored]) -> None:
     limits = Limits.model_validate({"latency": {"max-ratio": False}})
     answered = ask(stored("head", "a"), stored("base", "a", fingerprint="0b"), {}, limits=limits)
     assert (asked.timed, facts(answered, "a").timing) == ([], None)
-    assert "no ratio is asked for" in facts(answered, "a").untimed
+    assert "no limit is set" in facts(answered, "a").untimed
 
 
 def test_a_model_of_the_record_that_the_configuration_does_not_name_is_not_asked(

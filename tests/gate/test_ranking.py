@@ -80,7 +80,7 @@ def test_a_variant_that_fails_a_limit_is_not_eligible_and_blocks_nothing() -> No
     assert ranking is not None
     _, broken, good = ranking.candidates
     assert (broken.eligible, broken.on_front) == ("no", False)
-    assert broken.reason.startswith("evaluate: metric `accuracy`: package 0.5, source 0.98")
+    assert broken.reason.startswith("evaluate: `accuracy` fell from 0.980 (source) to 0.500")
     assert (good.eligible, good.on_front) == ("yes", True)
     assert "broken" not in ranking.choice
 
@@ -89,7 +89,7 @@ def test_the_metric_of_another_architecture_is_held_against_the_model_it_would_r
     weak = variant("weak", 1, 0.9, metrics=accuracy(0.9, source=0.9))
     _, candidate = ranked(config("weak"), weak).candidates
     assert candidate.eligible == "no"
-    assert "source 0.98" in candidate.reason
+    assert "from 0.980 (source)" in candidate.reason
 
 
 def test_what_cannot_be_told_is_unsure_and_what_was_not_measured_is_no() -> None:

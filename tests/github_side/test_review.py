@@ -20,7 +20,7 @@ from tests.github_side.workflow import FORK, Job, pull_request, workflow_run
 CONFIG = '[gate]\n\n[[model]]\nname = "digits"\nsource = "models/digits.py:build"\n'
 DIFF = "@@ -2,2 +2,3 @@ [gate]\n \n+[[model]]\n+name = ..."
 MARKER = "<!-- coreml-gate-suggestion: default digits -->"
-HINT = 'write `keep-fp32 = ["RMSNorm/pow"]` for this model.'
+HINT = 'set `keep-fp32 = ["RMSNorm/pow"]` for this model.'
 PATCH = ("[[model]]", 'name = "digits"', 'keep-fp32 = ["RMSNorm/pow"]  # the line to add')
 Report = Callable[..., Job]
 

@@ -251,4 +251,4 @@ def test_packages_stand_side_by_side() -> None:
     page = html.render(SITUATIONS["variants"](), ReportOptions())
     assert "*  digits (ships)  yes   4.21 MB" in page
     assert "Best choice: <code>int8</code> for size (2.15 MB)" in page
-    assert "package 0.82 | too low." in page
+    assert "is 0.820 | too low." in page

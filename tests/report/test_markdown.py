@@ -180,7 +180,7 @@ def test_unsure_blocks_only_a_strict_gate() -> None:
     strict = changed(unsure(), fail_on_unsure=True, models=models, verdict=Status.FAIL, exit_code=1)
     text = markdown.render(strict, DEFAULT)
     assert "### ❌ coreml-gate: `detector` must not merge" in text
-    assert "#### ❌ `detector` must not merge\n\n- **parity**: the MIL runtime does not know" in text
+    assert "#### ❌ `detector` must not merge\n\n- **parity**: the MIL runtime does not support" in text
     assert "Could not be checked" not in text
 
 

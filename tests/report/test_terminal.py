@@ -25,7 +25,7 @@ def test_statuses_are_words_where_there_is_no_colour() -> None:
     text = text_of("regression")
     assert "\x1b" not in text
     assert "\nFAIL  digits " in text
-    assert "\nWARN detector\n  precision: output `boxes`: 38.0 dB" in text
+    assert "\nWARN detector\n  precision: output `boxes`: PSNR 38.0 dB" in text
 
 
 def test_a_terminal_gets_colours() -> None:

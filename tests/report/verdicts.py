@@ -85,7 +85,7 @@ def precision(value: float | None = 55.3, base: float | None = 55.1, **overrides
             "base": base,
             "limit": 30.0,
             "unit": "dB",
-            "message": f"output `logits`: {value} dB in sample 2, allowed 30 dB.",
+            "message": f"output `logits`: PSNR {value} dB, minimum 30 dB.",
         }
         | overrides
     )
@@ -100,7 +100,7 @@ def accuracy(value: float | None = 0.9812, base: float | None = 0.9815, **overri
             "base": base,
             "limit": 0.9795,
             "unit": "",
-            "message": f"metric `accuracy`: {value} with the package, {base} before, allowed 0.9795.",
+            "message": f"`accuracy` is {value} (baseline {base}).",
         }
         | overrides
     )
@@ -171,8 +171,8 @@ def regression() -> Verdict:
             0.31,
             2e-7,
             status=Status.FAIL,
-            message="output `logits`: greatest difference 0.31 at (0, 7) of sample 2, allowed 0.0001. "
-            "First operation to differ: `softmax_3` (models/net.py:41).",
+            message="output `logits`: greatest difference 0.31 at (0, 7) of sample 2, allowed 0.0001: the "
+            "conversion is wrong. First operation to differ: `softmax_3` (models/net.py:41).",
             hint="the float32 package differs, so precision is not the reason: look at `floor_divide` "
             "(apple/coremltools#2762).",
             details=(
@@ -186,16 +186,15 @@ def regression() -> Verdict:
             33.1,
             55.1,
             status=Status.WARN,
-            message="output `logits`: 33.1 dB in sample 2, 22 dB less than the baseline; "
-            "below 40 dB is a warning.",
+            message="output `logits`: PSNR 33.1 dB is above the minimum of 30 dB, but below the 40 dB that "
+            "FP16 should reach.",
             hint='keep `softmax_3` in FP32: `precision = "float32"`.',
             patch=("[[model]]", 'name = "digits"', 'precision = "float32"'),
         ),
         accuracy(
             0.9611,
             status=Status.FAIL,
-            message="metric `accuracy`: 0.9611 with the package, 0.9812 with the source: a drop of 0.0201, "
-            "allowed 0.002.",
+            message="`accuracy` fell from 0.9812 (source) to 0.9611 (package), allowed drop 0.0020.",
         ),
     )
     warned = model_verdict(
@@ -206,7 +205,8 @@ def regression() -> Verdict:
             38.0,
             38.4,
             status=Status.WARN,
-            message="output `boxes`: 38.0 dB in sample 0, below 40 dB is a warning.",
+            message="output `boxes`: PSNR 38.0 dB is above the minimum of 30 dB, but below the 40 dB that "
+            "FP16 should reach.",
         ),
         name="detector",
         verdict=Status.WARN,
@@ -215,7 +215,7 @@ def regression() -> Verdict:
 
 
 def unsure() -> Verdict:
-    unknown = "the MIL runtime does not know 1 operation of this package: `non_maximum_suppression`."
+    unknown = "the MIL runtime does not support 1 operation of this package: `non_maximum_suppression`."
     hint = "numerical checks of this model are unsure on Linux; run them with Core ML on a Mac."
     cannot_tell: dict[str, Any] = {"status": Status.UNSURE, "value": None, "base": None, "message": unknown}
     return verdict(
@@ -306,7 +306,7 @@ def accepted() -> Verdict:
         25.1,
         55.1,
         status=Status.WARN,
-        message="output `logits`: 25.1 dB in sample 2, allowed is no less than 30 dB. "
+        message="output `logits` is wrong in FP16: PSNR 25.1 dB in sample 2, minimum 30 dB. "
         "Accepted by `alice` until 2026-12-31: retrained in December.",
         accepted=Acceptance(by="alice", until="2026-12-31", reason="retrained in December"),
     )
@@ -396,7 +396,7 @@ def variants() -> Verdict:
             candidate(
                 "palette-2",
                 eligible="no",
-                reason="evaluate: metric `accuracy`: package 0.82 | too low.",
+                reason="evaluate: `accuracy` is 0.820 | too low.",
                 size_bytes=710_000,
                 metric=0.82,
                 psnr=0.5,

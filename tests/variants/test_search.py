@@ -71,7 +71,7 @@ def test_the_smallest_that_keeps_the_metric_wins_though_a_larger_one_loses_it() 
         ("palettize-1", False),
     ]
     assert found.not_monotone == "`palettize-2` passes although the larger `palettize-4` does not."
-    assert found.tried[1].reason.startswith("evaluate: metric `accuracy`: package 0.9, source 0.98")
+    assert found.tried[1].reason.startswith("evaluate: `accuracy` fell from 0.980 (source) to 0.900")
     assert (found.tried[0].worst_layer, found.tried[0].worst_sqnr, found.tried[0].left_out) == ("last", 12, 1)
     assert found.tried[0].bits == pytest.approx(8 * (2048 + 2048 + 8064) / (64 * (64 + 64 + 63)))
 
@@ -81,7 +81,9 @@ def test_without_a_limit_on_a_metric_precision_judges() -> None:
     found = search(config("linear-int8", "palettize-2", limits=Limits()), record, environment())
 
     assert (found.judged_by, found.best) == ("precision", "linear-int8")
-    assert found.tried[1].reason.startswith("precision: output `logits`: PSNR 12.0 dB")
+    assert found.tried[1].reason.startswith(
+        "precision: output `logits` is wrong with 2-bit palettised weights in FP16: PSNR 12.0 dB"
+    )
     assert "accuracy" not in as_text(found)
 
 
@@ -94,7 +96,7 @@ def test_a_winner_that_precision_would_refuse_comes_with_the_figure_to_allow() -
     found = search(config("palettize-2"), record, environment())
 
     assert found.best == "palettize-2"
-    assert "Would pass with psnr = 12" in found.caution
+    assert "PSNR 12.0 dB" in found.caution
     assert found.allow == "precision = { psnr = 12, cosine = 0.9931 }"
     assert f"    {found.allow}\n" in as_text(found)
     assert '    compress = { method = "palettize", bits = 2 }\n' in as_text(found)

@@ -1,4 +1,4 @@
-"""The questions that the gate asks of a model, in the order in which a person reads the answers.
+"""The checks of a model, in the order in which a person reads their results.
 
 A check is a module with a :class:`Check`: its question, ``run(evidence)``, which gives its findings, and its
 column. Tables, reports and pages are derived from it; only :data:`CHECKS` names it. Limits are values of the
@@ -69,8 +69,8 @@ CHECKS: Final[Mapping[str, Check]] = {
 
 def examine(evidence: Evidence) -> tuple[Finding, ...]:
     """All findings: first what stopped the measuring, if anything did, then every check."""
-    asked = (source.CHECK, *CHECKS.values())
-    return tuple(finding for check in asked for finding in check.run(evidence))
+    every = (source.CHECK, *CHECKS.values())
+    return tuple(finding for check in every for finding in check.run(evidence))
 
 
 def columns() -> dict[str, Column]:
@@ -80,6 +80,6 @@ def columns() -> dict[str, Column]:
 
 
 def question_of(name: str) -> str | None:
-    """What a check asks; ``None`` for a finding that belongs to the run and to no model."""
+    """The question of a check; ``None`` for a finding that belongs to the run and to no model."""
     found = source.CHECK if name == source.NAME else CHECKS.get(name)
     return None if found is None else found.question

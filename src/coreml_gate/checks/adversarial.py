@@ -1,4 +1,4 @@
-"""Does the package answer like the source on samples that nobody thought of?
+"""Does the package answer like the source on samples that the author did not think of?
 
 The user's samples are scaled, rounded, made positive, negative, zero or equal; only changes on which the
 source itself is defined and stable count. A model need not see such inputs, so a difference is a warning;
@@ -36,7 +36,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 def _without_samples(evidence: Evidence) -> Finding:
     if evidence.head.problem is not None:
         return evidence.unmeasured(NAME, "outputs")
-    return skipped(NAME, "outputs", "no change of the samples leaves the source defined and stable.")
+    return skipped(NAME, "outputs", "on every changed sample the source itself is undefined or unstable.")
 
 
 def _finding(evidence: Evidence) -> Finding:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.config import MemoryLimits, SizeLimits
-from coreml_gate.criteria import Violation, gravest_first
+from coreml_gate.criteria import Violation, excess_growth, gravest_first
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import MB, growth, megabytes, number, passing_maximum
 
@@ -19,13 +19,13 @@ class Budget:
     max_mb: float | None
     max_ratio: float | None
     ratio_from_mb: float
-    """Below this the ratio is not asked for: a few kilobytes of program double a tiny model."""
+    """Below this the ratio is not judged: a few kilobytes of program double a tiny model."""
     parts: str
     """What the bytes are made of, in words."""
 
     @property
     def relative_limit(self) -> float | None:
-        """The bytes that the baseline allows, or ``None`` when the ratio is not asked for."""
+        """The bytes that the baseline allows, or ``None`` when the ratio is not judged."""
         if not self.base or self.max_ratio is None or self.head < self.ratio_from_mb * MB:
             return None
         return self.base * self.max_ratio
@@ -66,6 +66,7 @@ def _absolute(budget: Budget) -> Violation | None:
     return Violation(
         f"allowed {number(budget.max_mb, 6)} MB",
         passes_with=f"max-mb = {passing_maximum(budget.head / MB, 4)}",
+        excess=budget.head / (budget.max_mb * MB),
     )
 
 
@@ -79,6 +80,7 @@ def _relative(budget: Budget, status: Status) -> Violation | None:
         f"{number(budget.max_ratio, 4)} times",
         passes_with=f"max-ratio = {passing_maximum(ratio, 3)}",
         status=status,
+        excess=excess_growth(ratio, budget.max_ratio),
     )
 
 

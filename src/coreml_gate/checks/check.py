@@ -51,7 +51,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Check:
-    """One question asked of one model; tables, reports and pages are derived from it."""
+    """One question about one model; tables, reports and pages are derived from it."""
 
     name: str
     question: str

@@ -2,7 +2,7 @@
 
 The error of a weight proves nothing by itself: a layer may bear 10 dB and another not 30. Therefore it never
 fails here; precision and the metrics judge what the package gives, and this check names the layers to look
-at. A layer that compression silently left out is a warning, because the package is larger than asked for.
+at. A layer that compression silently left out is a warning, because the package is larger than configured.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ def _nothing_compressed() -> Finding:
         check=NAME,
         status=Status.WARN,
         subject=SUBJECT,
-        message="`compress` is configured, and no layer is compressed.",
+        message="`compress` is configured, but no layer is compressed.",
         hint="all weights are at most `weight-threshold` elements large, or no block divides their channels.",
     )
 

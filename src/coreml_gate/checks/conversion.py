@@ -5,7 +5,7 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.rules import TOLD_BY_CONVERSION
+from coreml_gate.checks.rules import REPORTED_BY_CONVERSION
 from coreml_gate.criteria.sentences import time_by_step
 from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation
 from coreml_gate.verdict import Finding, Status
@@ -17,8 +17,8 @@ SUBJECT: Final = "package"
 _WORDS: Final[Mapping[str, str]] = {
     "failed": "the converter refused it",
     "crashed": "the converter crashed",
-    "timed-out": "it was ended at its time limit",
-    "out-of-memory": "it was ended at its memory limit",
+    "timed-out": "timed out",
+    "out-of-memory": "exceeded the memory limit and was killed",
 }
 
 _WITH_PACKAGE: Final = ("converted", "not-needed")
@@ -75,7 +75,7 @@ def _unexplained(facts: ConversionFacts | None) -> Finding:
         check=NAME,
         status=Status.FAIL,
         subject=SUBJECT,
-        message=f"the record holds no {lost}, and no problem that says why.",
+        message=f"the Record holds no {lost} and no problem that explains it.",
         hint="measure the model again.",
     )
 
@@ -158,7 +158,7 @@ def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
 def _stub_lines(evidence: Evidence) -> Iterator[str]:
     """The frame of a converter for each kind of operation that has none, as the rules know it."""
     for match in evidence.head.rules or ():
-        if match.rule in TOLD_BY_CONVERSION:
+        if match.rule in REPORTED_BY_CONVERSION:
             sentence, *code = match.fix.splitlines() or [""]
             yield f"{match.rule}: {sentence}"
             yield from (f"    {line}" for line in code)

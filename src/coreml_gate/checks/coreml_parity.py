@@ -1,4 +1,4 @@
-"""Does Core ML itself answer like the source, on every choice of hardware?
+"""Does Core ML itself answer like the source, on every compute unit?
 
 Core ML against our runtime isolates a fault of Core ML or its hardware from one of the package: where our
 runtime agrees with PyTorch and Core ML does not, the package is right.
@@ -34,13 +34,13 @@ _AGREES: Final = "; our runtime agrees with PyTorch"
 _PACKAGE: Final = ", and our runtime does not agree with PyTorch either: the package is wrong, not Core ML"
 _NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 _VIRTUAL: Final = (
-    "virtual machines have no Neural Engine and a paravirtual GPU: ask there for CPU_ONLY (`core-ml-units` "
-    "in [gate]), and for the rest on a Mac of your own."
+    "virtual machines have no Neural Engine and a paravirtual GPU: run CPU_ONLY there (`core-ml-units` in "
+    "[gate]), and the other compute units on a physical Mac."
 )
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per choice of hardware, one alone for those with the same fault.
+    """One finding per compute unit, one alone for those with the same fault.
 
     Its value is the least PSNR of all outputs and samples.
     """
@@ -48,7 +48,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if facts is None:
         return (skipped(NAME, "Core ML", NO_MAC),)
     if not facts.runs:
-        return (skipped(NAME, "Core ML", "the model allows none of the hardware that was asked for."),)
+        return (skipped(NAME, "Core ML", "the model allows none of the compute units in `core-ml-units`."),)
     facts = _floored(facts, evidence)
     groups: dict[tuple[str, ...], list[_Answer]] = {}
     for each in facts.runs:
@@ -72,7 +72,7 @@ def _floored(facts: CoreMlFacts, evidence: Evidence) -> CoreMlFacts:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What is said of one choice of hardware."""
+    """The finding of one compute unit."""
 
     run: CoreMlRun
     finding: Finding
@@ -80,12 +80,12 @@ class _Answer:
 
     @property
     def said(self) -> str:
-        """The sentence without the hardware."""
+        """The sentence without the compute unit."""
         return self.finding.message.removeprefix(f"{self.who}: ")
 
     @property
     def fault(self) -> tuple[str, ...]:
-        """Equal for what one sentence can tell: of a wrong package the figures may differ."""
+        """Equal for what one sentence covers: of a wrong package the figures may differ."""
         if self.finding.status in {Status.PASS, Status.SKIPPED}:
             return (self.run.units,)
         what = self.said.partition(": ")[0] if _PACKAGE in self.said else self.said
@@ -93,12 +93,12 @@ class _Answer:
 
 
 def _joined(answers: list[_Answer], facts: CoreMlFacts) -> Finding:
-    """One sentence that names all hardware, with the figures of the worst; the details tell them apart."""
+    """One sentence that names all compute units, with the figures of the worst; the details have each."""
     if len(answers) == 1:
         return answers[0].finding
     worst = min(answers, key=lambda each: -inf if each.finding.value is None else each.finding.value)
     are_equal = all(each.said == worst.said for each in answers)
-    at_worst = "" if are_equal else f" (the figures are of {worst.run.units})"
+    at_worst = "" if are_equal else f" (figures of {worst.run.units})"
     runs = tuple(each.run for each in answers)
     details = (f"{each.run.units}: {line}" for each in answers for line in each.finding.details)
     return changed(
@@ -114,7 +114,7 @@ def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
         return _ended(run, run.ending, facts)
     reference = run.against_source or run.against_runtime
     if not reference:
-        return skipped(NAME, _subject(run, facts), "there are no samples to predict.")
+        return skipped(NAME, _subject(run, facts), "there are no samples to predict on.")
     limits = evidence.limits.precision
     raised = gravest_first(_violations(run, reference, facts, limits))
     return Finding(
@@ -190,13 +190,14 @@ def _violations(
                 f"output `{output}`: {violation.message}{_culprit(ours.get(output), run, facts, limits)}",
                 violation.passes_with,
                 violation.status,
+                violation.excess,
             )
     yield _differs(run.against_units, limits, f"differs from {_first(facts)}")
     yield _differs(run.repeated, limits, "is not deterministic: two runs of the same sample differ")
 
 
 def _culprit(ours: Group | None, run: CoreMlRun, facts: CoreMlFacts, limits: PrecisionLimits) -> str:
-    """Who is to blame, as far as our runtime can tell, which answered for the same output."""
+    """Which side is wrong, judged by our runtime's result for the same output."""
     if not run.against_source or not facts.runtime_against_source:
         return ""
     if not ours or engine_violations(ours, limits):
@@ -237,7 +238,7 @@ def _message(raised: tuple[Violation, ...], reference: Group, limits: PrecisionL
     least = least_psnr(reference)
     if least is None:
         return "equal in every sample."
-    return f"PSNR {least:.1f} dB, allowed is no less than {number(limits.psnr)} dB."
+    return f"PSNR {least:.1f} dB, minimum {number(limits.psnr)} dB."
 
 
 def _hint(raised: tuple[Violation, ...]) -> str:
@@ -245,15 +246,15 @@ def _hint(raised: tuple[Violation, ...]) -> str:
         return ""
     if _AGREES in raised[0].message:
         return (
-            "the package is right: leave this hardware out (`compute-units`), or rewrite the operation that "
-            "it gets wrong; keeping operations in FP32 keeps them off the Neural Engine."
+            "the package is right: exclude this compute unit (`compute-units`), or rewrite the operation "
+            "that it gets wrong; operations kept in FP32 do not run on the Neural Engine."
         )
-    return "compare the hardware in the details; `keep-fp32` helps where half precision is the reason."
+    return "compare the compute units in the details; `keep-fp32` helps where FP16 is the reason."
 
 
 CHECK: Final = Check(
     NAME,
-    "Does Core ML itself answer like the source, on every choice of hardware?",
+    "Does Core ML itself answer like the source, on every compute unit?",
     run,
     limit="that of precision",
     needs="Mac",

@@ -10,7 +10,7 @@ from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.config.limits import CostLimits
-from coreml_gate.criteria import Violation, gravest_first
+from coreml_gate.criteria import Violation, excess_growth, gravest_first
 from coreml_gate.record import CostFacts
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import MB, growth, megabytes, number, passing_maximum, percent
@@ -81,6 +81,7 @@ def _growth(verb: str, found: float, allowed: float, status: Status) -> Violatio
     return Violation(
         f"it {verb} {number(found, 4)} times as much as the baseline, allowed {number(allowed, 4)} times",
         passes_with=f"max-ratio = {passing_maximum(found, 3)}",
+        excess=excess_growth(found, allowed),
         status=status,
     )
 

@@ -30,7 +30,7 @@ _HINT: Final = (
 
 _BOUND: Final = (
     "~: an estimate. at least: all products, or one reading of the weights, at the chip's listed peaks; "
-    "a bound and no forecast."
+    "a lower bound, not a forecast."
 )
 _SEEN: Final = (
     f"Published times are {SEEN[0]:g} to {SEEN[1]:g} times the bound, and up to {SEEN_BY_PRODUCTS[1]:g} "
@@ -62,13 +62,13 @@ class DeviceFit:
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding about the worst device, with a line for each in its details; its value is a share in %."""
-    asked = _asked(evidence)
-    if isinstance(asked, str):
-        return (skipped(NAME, SUBJECT, asked),)
+    wanted = _wanted(evidence)
+    if isinstance(wanted, str):
+        return (skipped(NAME, SUBJECT, wanted),)
     memory, package = evidence.head.memory, evidence.head.package
     if memory is None or package is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
-    fits = [fit_on(device, memory, package, evidence.head.cost) for device in asked]
+    fits = [fit_on(device, memory, package, evidence.head.cost) for device in wanted]
     worst = max(fits, key=lambda fit: (SEVERITY.index(fit.status), fit.share))
     return (
         Finding(
@@ -85,7 +85,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     )
 
 
-def _asked(evidence: Evidence) -> tuple[Device, ...] | str:
+def _wanted(evidence: Evidence) -> tuple[Device, ...] | str:
     """The devices to look at, or why there is none."""
     config = evidence.config
     if config.devices:
@@ -105,7 +105,7 @@ def fit_on(device: Device, memory: MemoryFacts, package: PackageFacts, cost: Cos
     if needed is not None and int(needed[1]) > device.newest_ios:
         status, reason = (
             Status.FAIL,
-            f"needs {package.deployment_target}, it ends with iOS{device.newest_ios}",
+            f"requires {package.deployment_target}, the device ends at iOS{device.newest_ios}",
         )
     elif used > budget:
         status, reason = Status.FAIL, f"takes {megabytes(used)}, allowed {megabytes(budget)}"

@@ -1,5 +1,6 @@
 """Does the package do the user's task as well as the source, and as well as the baseline's package?"""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from coreml_gate.config import EvaluateLimits
 from coreml_gate.criteria import Violation, gravest_first
 from coreml_gate.record import ModelRecord, Side
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import listed, number, passing_maximum, passing_minimum
+from coreml_gate.wording import alike, listed, number, passing_maximum, passing_minimum
 
 NAME: Final = "evaluate"
 SUBJECT: Final = "metrics"
@@ -20,7 +21,7 @@ _ROUNDING: Final = 1e-12
 """Slack for the difference of two metrics, as a share of them: in float64 0.98 - 0.978 is more than 0.002."""
 
 _HINT: Final = (
-    "look at parity and precision above for the cause; a package that is wanted as it is needs another limit."
+    "parity and precision name the cause. If this change is intended, change the limit of the metric."
 )
 
 
@@ -70,7 +71,7 @@ def _package_value(model: ModelRecord, name: str) -> float | None:
 
 
 def _unreturned(names: list[str], evidence: Evidence) -> Iterator[Finding]:
-    """Metrics that are asked for, by a limit or by the baseline, and not there.
+    """Metrics that a limit or the baseline names, and that are not there.
 
     A limit on nothing guards nothing, and a misspelt one would look like a guard for ever; the author can
     always mend it. So it fails, while a metric that only the baseline has is a warning.
@@ -92,13 +93,14 @@ def _missing(name: str, status: Status, text: str, hint: str) -> Finding:
 
 def _finding(metric: Metric, limits: EvaluateLimits | None, evidence: Evidence) -> Finding:
     raised = () if limits is None else _violations(metric, limits, evidence.regression)
-    asked = "" if limits is not None else "; no limit is set"
-    summary = f"metric `{metric.name}`: {_summary(metric)}"
+    summary = f"`{metric.name}` is {_shown(metric)}"
     return Finding(
         check=NAME,
         status=raised[0].status if raised else Status.PASS,
         subject=metric.name,
-        message=f"{summary}, {raised[0].message}.{raised[0].remedy}" if raised else f"{summary}{asked}.",
+        message=f"`{metric.name}` {raised[0].message}.{raised[0].remedy}"
+        if raised
+        else f"{summary}{'' if limits is not None else '; no limit is set'}.",
         value=metric.package,
         base=metric.base,
         limit=None if limits is None else _bound(metric, limits),
@@ -111,10 +113,13 @@ def _finding(metric: Metric, limits: EvaluateLimits | None, evidence: Evidence) 
     )
 
 
-def _summary(metric: Metric) -> str:
-    source = "" if metric.source is None else f", source {number(metric.source, 6)}"
-    base = "" if metric.base is None else f", baseline {number(metric.base, 6)}"
-    return f"package {number(metric.package, 6)}{source}{base}"
+def _shown(metric: Metric, *left_out: str) -> str:
+    """``0.970 (source 0.980, baseline 0.960)``: the package's number beside those of the others."""
+    others = (("source", metric.source), ("baseline", metric.base))
+    known = [(name, value) for name, value in others if value is not None and name not in left_out]
+    own, *beside = alike(metric.package, *(value for _, value in known))
+    words = ", ".join(f"{name} {text}" for (name, _), text in zip(known, beside, strict=True))
+    return f"{own} ({words})" if words else own
 
 
 def _violations(metric: Metric, limits: EvaluateLimits, regression: Status) -> tuple[Violation, ...]:
@@ -130,19 +135,19 @@ def _violations(metric: Metric, limits: EvaluateLimits, regression: Status) -> t
 def _below_least(metric: Metric, limits: EvaluateLimits) -> Violation | None:
     if limits.least is None or metric.package >= limits.least:
         return None
-    return Violation(
-        f"allowed is no less than {number(limits.least, 6)}",
-        passes_with=f"least = {passing_minimum(metric.package)}",
-    )
+    return _beyond(metric, "minimum", limits.least, f"least = {passing_minimum(metric.package)}")
 
 
 def _above_most(metric: Metric, limits: EvaluateLimits) -> Violation | None:
     if limits.most is None or metric.package <= limits.most:
         return None
-    return Violation(
-        f"allowed is no more than {number(limits.most, 6)}",
-        passes_with=f"most = {passing_maximum(metric.package, 4)}",
-    )
+    return _beyond(metric, "maximum", limits.most, f"most = {passing_maximum(metric.package, 4)}")
+
+
+def _beyond(metric: Metric, word: str, limit: float, passes_with: str) -> Violation:
+    """A number on the wrong side of a fixed limit; no scale says which other limit would be close."""
+    shown, bound = alike(metric.package, limit)
+    return Violation(f"is {shown}, {word} {bound}", passes_with, excess=math.inf)
 
 
 def _change(
@@ -150,16 +155,18 @@ def _change(
 ) -> Violation | None:
     """A fall beyond max-drop or a rise beyond max-rise."""
     slack = _ROUNDING * max(abs(metric.package), abs(reference))
-    for verb, change, allowed, key in (
-        ("fell", reference - metric.package, limits.max_drop, "max-drop"),
-        ("rose", metric.package - reference, limits.max_rise, "max-rise"),
+    for verb, noun, change, allowed in (
+        ("fell", "drop", reference - metric.package, limits.max_drop),
+        ("rose", "rise", metric.package - reference, limits.max_rise),
     ):
         if allowed is not None and change > allowed + slack:
             cause = ", which the other toolchain may explain" if status is Status.UNSURE else ""
+            before, after, limit = alike(reference, metric.package, allowed)
             return Violation(
-                f"it {verb} by {number(change)} from the {name}, allowed {number(allowed)}{cause}",
-                passes_with=f"{key} = {passing_maximum(change, 3)}",
+                f"{verb} from {before} ({name}) to {after} (package), allowed {noun} {limit}{cause}",
+                passes_with=f"max-{noun} = {passing_maximum(change, 3)}",
                 status=status,
+                excess=change / allowed if allowed else math.inf,
             )
     return None
 

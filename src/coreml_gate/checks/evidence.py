@@ -21,10 +21,10 @@ _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 """What decides how a model is converted and computed; the interpreter and the machine do not."""
 
 LOST: Final = "not measured: an earlier step failed."
-"""Said by every check after the one that names the failure; reports for people show it once a model."""
+"""The message of every check after the one that names the failure; reports show it once a model."""
 _MOST_DIGITS: Final = 10
-NO_MAC: Final = "not asked: it takes a Mac."
-"""Why Core ML said nothing, in the words of every check that asks it."""
+NO_MAC: Final = "not run: Core ML needs macOS."
+"""Why Core ML measured nothing, in the words of every check that needs it."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Evidence:
             check=check,
             status=Status.UNSURE,
             subject=subject,
-            message="the record holds no figure for it.",
+            message="the Record holds no figure for this check.",
             hint="measure the model again with this version.",
         )
 
@@ -132,5 +132,5 @@ def file_and_line(place: str) -> tuple[str, int | None]:
 
 
 def skipped(check: str, subject: str, reason: str) -> Finding:
-    """The finding of a check that was not asked."""
+    """The finding of a check that did not run."""
     return Finding(check=check, status=Status.SKIPPED, subject=subject, message=reason)

@@ -1,4 +1,4 @@
-"""How the first wrong operation is told: the operation, the line, the reason and the way out."""
+"""The first wrong operation in words: the operation, the line, the reason and the way out."""
 
 from coreml_gate.checks.evidence import file_and_line
 from coreml_gate.config.edit import table_with
@@ -7,12 +7,12 @@ from coreml_gate.wording import number, percent
 
 
 def sentence(diagnosis: ParityDiagnosis | None) -> str:
-    """`` First operation to differ: ...``, or that it cannot be told; nothing when nobody looked."""
+    """`` First operation to differ: ...``, or why it is unknown; nothing without a diagnosis."""
     if diagnosis is None:
         return ""
     found = diagnosis.first_wrong
     if not found.operation:
-        return f" The first wrong operation cannot be told: {found.reason}." if found.reason else ""
+        return f" First wrong operation unknown: {found.reason}." if found.reason else ""
     cause = f"; {found.reason}" if found.reason else ""
     return f" {_name(found)}{cause}.{_share(found)}"
 

@@ -9,6 +9,7 @@ from typing import Final
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
+from coreml_gate.criteria import Violation, excess_growth
 from coreml_gate.record import CoreMlFacts, Footprints
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import MB, megabytes, number, passing_maximum
@@ -30,13 +31,13 @@ def _shown(facts: CoreMlFacts) -> Finding:
     """What the predictions took, judged by nothing."""
     peaks = {run.units: run.peak_bytes for run in facts.runs if run.peak_bytes is not None}
     if not peaks:
-        return skipped(NAME, NAME, f"{facts.machine.engine} predicted on no choice of hardware.")
+        return skipped(NAME, NAME, f"{facts.machine.engine} predicted on no compute unit.")
     greatest = max(peaks, key=lambda units: peaks[units])
     return Finding(
         check=NAME,
         status=Status.PASS,
         subject=_subject(facts),
-        message=f"{facts.machine.engine} on {greatest}: {megabytes(peaks[greatest])}, no limit is asked for.",
+        message=f"{facts.machine.engine} on {greatest}: {megabytes(peaks[greatest])}, no limit is set.",
         value=peaks[greatest] / MB,
         unit="MB",
         details=tuple(f"{units}: {megabytes(peak)}" for units, peak in peaks.items()),
@@ -48,7 +49,8 @@ def _judged(footprints: Footprints, max_ratio: float, facts: CoreMlFacts) -> Fin
     ratio = max(head) / max(base) if max(base) else 1.0
     status = _status(footprints, max_ratio)
     words = {Status.PASS: "", Status.FAIL: ": more in every process"}
-    advice = f" Would pass with footprint-max-ratio = {passing_maximum(ratio, 3)}."
+    passing = f"footprint-max-ratio = {passing_maximum(ratio, 3)}"
+    advice = Violation("", passing, excess=excess_growth(ratio, max_ratio)).remedy
     return Finding(
         check=NAME,
         status=status,
@@ -56,7 +58,7 @@ def _judged(footprints: Footprints, max_ratio: float, facts: CoreMlFacts) -> Fin
         message=(
             f"{facts.machine.engine} on {footprints.units}: {megabytes(max(head))}, {number(ratio)} times "
             f"the baseline's {megabytes(max(base))}, allowed {number(max_ratio)} times"
-            f"{words.get(status, ': it cannot be told, the processes differ by more')}."
+            f"{words.get(status, ': unsure, because the processes differ by more')}."
             f"{advice if status is Status.FAIL else ''}"
         ),
         value=max(head) / MB,

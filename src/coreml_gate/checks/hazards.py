@@ -20,25 +20,26 @@ SUBJECT: Final = "operations"
 _EXACT_NAMES: Final = 3
 
 _SAYS: Final[dict[HazardKind, str]] = {
-    "overflow": "reaches {reaches}, half precision ends at {bound}",
-    "accumulation": "adds up to {reaches} inside, a half accumulator ends at {bound}",
-    "vanishing": "gives values below {bound}, which are 0 in half precision",
-    "epsilon": "has an epsilon below 6e-8, and its input comes down to {reaches}",
-    "infinite-constant": "has a constant of {reaches}, which is infinite in half precision",
-    "cliff": "leaves the range of the half formula inside it",
+    "overflow": "reaches {reaches}, FP16 max is {bound}",
+    "accumulation": "sums up to {reaches} internally, an FP16 accumulator ends at {bound}",
+    "vanishing": "gives values below {bound}, which are 0 in FP16",
+    "epsilon": "has an epsilon below 6e-8, which is 0 in FP16, and an input down to {reaches}",
+    "infinite-constant": "has a constant of {reaches}, which is infinite in FP16",
+    "cliff": "leaves the range in which its FP16 formula holds",
     "rounding": "loses {percent} % of its result to rounding",
-    "cancellation": "cancels: operands off by {given} % leave a result that is off by {percent} %",
-    "inherited": "is off by {percent} %, where what it reads is off by {given} %",
+    "cancellation": "cancels: an error of {given} % in its inputs becomes {percent} % in its result",
+    "inherited": "has an error of {percent} %, its inputs one of {given} %",
 }
-_FEW_DIGITS: Final = "gives values below {bound}, of which half precision keeps few digits"
+_FEW_DIGITS: Final = "gives values below {bound}, of which FP16 keeps few digits"
+_GREATEST_HALF: Final = 65_504
 _LEAST_HALF: Final = 6e-8
 _BEYOND_PERCENT: Final = 10.0
-_HARM_UNKNOWN: Final = "; whether that harms an output was not measured"
+_HARM_UNKNOWN: Final = "; its effect on the outputs was not measured"
 _ESTIMATE: Final = (
     "The Neural Engine estimate follows published measurements of M1, M2 Pro and M5 "
-    "(docs/core-ml-truths.md); it is no run on the engine."
+    "(docs/core-ml-truths.md); it is not a run on the engine."
 )
-_DRIFTS: Final = "is {percent} % off by the drift of a half accumulator, though nothing overflows"
+_DRIFTS: Final = "has an error of {percent} % from an FP16 accumulator, without an overflow"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
@@ -64,16 +65,16 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 def _not_diagnosed(evidence: Evidence) -> Finding:
     source = evidence.head.source
     if evidence.config.precision == "float32" and (source is None or source.kind != "package"):
-        return skipped(NAME, SUBJECT, 'precision = "float32": nothing is computed in half.')
+        return skipped(NAME, SUBJECT, 'precision = "float32": nothing is computed in FP16.')
     if evidence.head.problem is not None or evidence.head.package is None:
         return evidence.unmeasured(NAME, SUBJECT)
-    return skipped(NAME, SUBJECT, "no diagnosis was asked for.")
+    return skipped(NAME, SUBJECT, "not run: the diagnosis is off.")
 
 
 def _nothing(diagnosis: Diagnosis) -> Finding:
-    """With a part left out, only what ranges tell of any program."""
-    bounds = "65504, where half precision ends" if diagnosis.note else "the bounds of half precision"
-    message = f"no operation comes near {bounds}, or none where it would matter."
+    """With a part left out, only what ranges show of any program."""
+    bounds = "65,504, the FP16 maximum" if diagnosis.note else "the bounds of FP16"
+    message = f"no operation that affects an output comes near {bounds}."
     return Finding(check=NAME, status=Status.PASS, subject=SUBJECT, message=message)
 
 
@@ -85,7 +86,7 @@ def _finding(
     first = ordered[0]
     base = known[first.operation]
     rest = len(ordered) - 1
-    more = f" The details have {counted(rest, 'more operation')}." if rest else ""
+    more = f" {counted(rest, 'more operation')}: see the details." if rest else ""
     on_engine = any(hazard.bites_in == "neural-engine" for hazard in hazards)
     repair = repair_of(evidence.head, "neural-engine") if on_engine else None
     file, line = file_and_line(first.place)
@@ -113,7 +114,7 @@ def _finding(
 def _describe(hazard: Hazard) -> str:
     text = _saying(hazard).format(
         reaches=number(hazard.reaches),
-        bound=number(hazard.bound, 5),
+        bound=f"{hazard.bound:,.0f}" if hazard.bound == _GREATEST_HALF else number(hazard.bound, 5),
         percent=_percent(hazard.reaches),
         given=_percent(hazard.bound),
     )
@@ -142,7 +143,7 @@ def _percent(share: float) -> str:
 
 
 def _new(base: Hazard | None, evidence: Evidence) -> str:
-    return "new: " if base is None and evidence.base is not None else ""
+    return "new in this change: " if base is None and evidence.base is not None else ""
 
 
 def _change(hazard: Hazard, base: Hazard | None) -> str:
@@ -165,7 +166,7 @@ def _base_of(hazard: Hazard, evidence: Evidence) -> Hazard | None:
 
 
 def _described(hazard: Hazard) -> tuple[str, str]:
-    """What tells operations of two programs apart where nothing pairs them."""
+    """What distinguishes operations of two programs where nothing pairs them."""
     return hazard.module, hazard.operation_type
 
 
@@ -174,7 +175,7 @@ def _hint(hazards: list[Hazard], rewrites: tuple[Rewrite, ...]) -> str:
     fitting = [rewrite for rewrite in rewrites if rewrite.operation in names]
     if not fitting:
         return ""
-    return f"better than float32 is {fitting[0].title}: `{fitting[0].code[-1].partition('  #')[0]}`."
+    return f"better than FP32: {fitting[0].title}: `{fitting[0].code[-1].partition('  #')[0]}`."
 
 
 def _engine_repair(repair: Repair | None) -> str:
@@ -182,8 +183,8 @@ def _engine_repair(repair: Repair | None) -> str:
     if repair is None:
         return ""
     if not repair.patterns:
-        return f"no repair was found for the Neural Engine ({repair.outcome})."
-    return f"a repair for the Neural Engine, other units need none: {repair_hint(repair)}"
+        return f"no repair for the Neural Engine was found ({repair.outcome})."
+    return f"for the Neural Engine only: {repair_hint(repair)}"
 
 
 def _rewrite_lines(rewrite: Rewrite) -> tuple[str, ...]:
@@ -193,8 +194,8 @@ def _rewrite_lines(rewrite: Rewrite) -> tuple[str, ...]:
 def _error_line(error: OperationError) -> str:
     own = "not finite" if error.nonfinite else number(error.own, 2)
     return (
-        f"{error.mode} error of `{error.operation}` ({error.operation_type}): alone {own}, "
-        f"with what it inherits {number(error.inherited, 2)}"
+        f"{error.mode} error of `{error.operation}` ({error.operation_type}): own {own}, "
+        f"with inherited error {number(error.inherited, 2)}"
     )
 
 

@@ -25,7 +25,7 @@ Features = tuple[FeatureFacts, ...]
 
 _HINT: Final = (
     "change the app together with the model, or keep the names (`output`, `input` of the model's table); "
-    'limits.interface.on-breaking-change = "warn" accepts such changes.'
+    'limits.interface.on-breaking-change = "warn" makes such changes a warning.'
 )
 
 
@@ -52,7 +52,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     harmless = tuple(change.text for change in changes if not change.breaks)
     groups = (
         (breaking, Status(evidence.limits.interface.on_breaking_change), "can break callers", _HINT),
-        (harmless, Status.WARN, "no caller notices", ""),
+        (harmless, Status.WARN, "callers do not notice", ""),
     )
     return tuple(
         _finding(

@@ -12,6 +12,7 @@ from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.config import LatencyLimits
+from coreml_gate.criteria import Violation, excess_growth
 from coreml_gate.record import ChildEnding, Machine, Metric, ModelRecord, TimedMetric, Timing
 from coreml_gate.timing import ALPHA, Decision, decide
 from coreml_gate.timing.family import holm
@@ -33,7 +34,7 @@ _KEYS: Final[Mapping[Metric, str]] = {
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per metric that has a limit, in ms; the others stand in the details of the first."""
-    facts, ratios = evidence.head.core_ml, asked_ratios(evidence.limits.latency)
+    facts, ratios = evidence.head.core_ml, ratios_of(evidence.limits.latency)
     timing = None if facts is None else facts.timing
     if facts is None or timing is None:
         return (skipped(NAME, "predict", NO_MAC if facts is None else facts.untimed),)
@@ -43,13 +44,13 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _not_judged(timing: Timing, ratios: Mapping[Metric, float]) -> str:
-    """Why these times are not Core ML's, or not asked for; empty when they are judged."""
+    """Why these times are not judged: not Core ML's, or without a limit; empty when they are."""
     if timing.engine != "core-ml":
-        return "our runtime was timed: its time is never the phone's."
-    return "" if ratios else "no ratio is asked for (`limits.latency`)."
+        return "the MIL runtime was timed, whose time is never the phone's."
+    return "" if ratios else "no limit is set (`limits.latency`)."
 
 
-def asked_ratios(limits: LatencyLimits) -> dict[Metric, float]:
+def ratios_of(limits: LatencyLimits) -> dict[Metric, float]:
     """The greatest ratio of each metric that is judged."""
     ratios: dict[Metric, float | None] = {
         "predict": limits.max_ratio,
@@ -65,15 +66,17 @@ def adjusted_p_values(
     models: Sequence[tuple[ModelRecord, LatencyLimits]],
 ) -> dict[str, dict[Metric, float]]:
     """By model and metric: the p-value of "no slower", as if it stood alone (Holm over all of them)."""
-    asked = [
+    timed_metrics = [
         (model.name, metric, decide(timed.log_ratios, ratio).p_value)
         for model, limits in models
         if model.core_ml is not None and model.core_ml.timing is not None
-        for metric, ratio in asked_ratios(limits).items()
+        for metric, ratio in ratios_of(limits).items()
         if (timed := model.core_ml.timing.of(metric)) is not None
     ]
     adjusted: dict[str, dict[Metric, float]] = {}
-    for (name, metric, _), p_value in zip(asked, holm([each[2] for each in asked]), strict=True):
+    for (name, metric, _), p_value in zip(
+        timed_metrics, holm([each[2] for each in timed_metrics]), strict=True
+    ):
         adjusted.setdefault(name, {})[metric] = p_value
     return adjusted
 
@@ -87,14 +90,14 @@ def _finding(
     decision = _decide(metric, timed, max_ratio, timing, evidence)
     self_test = judge_self_test(timed.self_test, timing.alpha)
     status = _status(decision, self_test)
-    first = metric == next(iter(asked_ratios(evidence.limits.latency)))
+    first = metric == next(iter(ratios_of(evidence.limits.latency)))
     return Finding(
         check=NAME,
         status=status,
         subject=_subject(metric, machine),
         message=(
             f"{metric} of {_who(timing, machine)}: {_words(decision, timed, max_ratio)}"
-            f"{_meaning(metric, status, decision, self_test)}"
+            f"{_meaning(metric, max_ratio, status, decision, self_test)}"
         ),
         value=timed.head_ms,
         base=timed.base_ms,
@@ -106,7 +109,7 @@ def _finding(
 
 
 def _subject(metric: Metric, machine: Machine) -> str:
-    """What stands in for Core ML says so in every row."""
+    """What stands in for Core ML is named as such in every row."""
     return f"{metric} (stand-in)" if machine.stand_in else metric
 
 
@@ -174,17 +177,20 @@ def _words(decision: Decision, timed: TimedMetric, max_ratio: float) -> str:
     )
 
 
-def _meaning(metric: Metric, status: Status, decision: Decision, self_test: SelfTest) -> str:
+def _meaning(
+    metric: Metric, max_ratio: float, status: Status, decision: Decision, self_test: SelfTest
+) -> str:
     if status is Status.FAIL:
-        ratio = passing_maximum(math.exp(decision.interval.median), 3)
-        return f": slower. Would pass with {_KEYS[metric]} = {ratio}."
+        ratio = math.exp(decision.interval.median)
+        passing = f"{_KEYS[metric]} = {passing_maximum(ratio, 3)}"
+        return f": slower.{Violation('', passing, excess=excess_growth(ratio, max_ratio)).remedy}"
     if status is Status.WARN:
-        return ": slower, close to what is allowed."
+        return ": slower, close to the limit."
     if status is Status.PASS:
-        return ": slower, within what is allowed." if decision.interval.low > 0 else ": not slower."
+        return ": slower, within the limit." if decision.interval.low > 0 else ": not slower."
     if not self_test.is_sound:
-        return ": it cannot be told, because the baseline differs from a second copy of itself here."
-    return f": it cannot be told, this machine sees changes {_visible(self_test)}."
+        return ": unsure, because the baseline differs from a second copy of itself on this machine."
+    return f": unsure, because this machine can see changes {_visible(self_test)}."
 
 
 def _visible(self_test: SelfTest) -> str:
@@ -200,7 +206,7 @@ def _hint(status: Status) -> str:
 
 
 def _details(timing: Timing, machine: Machine, self_test: SelfTest) -> tuple[str, ...]:
-    virtual = ", a virtual machine: only the ratio means something" if machine.virtual else ""
+    virtual = ", a virtual machine: only the ratio is valid" if machine.virtual else ""
     where = f"{machine.chip}, {machine.model}, {machine.system}{virtual}"
     dropped = f"{timing.dropped} rounds dropped, {timing.unsettled} processes never settled"
     return (
@@ -216,7 +222,7 @@ def _others(timing: Timing) -> tuple[str, ...]:
         for timed in timing.metrics
     )
     walls = tuple(
-        f"{timed.metric} with what Python does around Core ML: {number(timed.head_wall_ms)} ms, "
+        f"{timed.metric} including Python around Core ML: {number(timed.head_wall_ms)} ms, "
         f"{number(timed.base_wall_ms)} ms in the baseline"
         for timed in timing.metrics
         if timed.head_wall_ms is not None and timed.base_wall_ms is not None

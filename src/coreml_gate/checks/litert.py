@@ -15,14 +15,14 @@ SUBJECT: Final = "LiteRT"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding in MB where LiteRT was asked for, and none where it was not."""
+    """One finding in MB where LiteRT is configured, and none where it is not."""
     facts = evidence.head.litert
     if facts is None:
         return ()
     if facts.status == "not-installed":
         return (skipped(NAME, SUBJECT, facts.message),)
     if facts.status == "failed":
-        message = f"{SUBJECT}: it does not take this source: {facts.message}"
+        message = f"{SUBJECT} cannot convert this source: {facts.message}"
         return (Finding(check=NAME, status=Status.UNSURE, subject=SUBJECT, message=message),)
     size = facts.size_bytes or 0
     return (
@@ -34,7 +34,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
             value=size / 1e6,
             unit="MB",
             details=(
-                f"{facts.versions}; float32, on the CPU of this machine, not timed: it is no phone",
+                f"{facts.versions}; float32, on the CPU of this machine, which is not a phone: not timed",
                 *(sample_line(each) for each in facts.against_source),
             ),
         ),

@@ -22,21 +22,21 @@ from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, number, passing_maximum
 
 NAME: Final = "on-device"
-NOT_ASKED: Final = "not asked: `coreml-gate device` asks a connected iPhone."
+NOT_RUN: Final = "not run: `coreml-gate device` measures on a connected iPhone."
 _HINT: Final = (
-    "compare with `coreml-parity`: where a Mac is right and the phone is not, leave that hardware out."
+    "compare with `coreml-parity`: where a Mac is right and the phone is not, exclude that compute unit."
 )
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per device and choice of hardware, in ms; and one per limit whose device was not there."""
+    """One finding per device and compute unit, in ms; and one per limit whose device was not there."""
     facts = evidence.head.on_device
     if not facts:
-        return (skipped(NAME, "devices", NOT_ASKED),)
+        return (skipped(NAME, "devices", NOT_RUN),)
     limits = limits_by_device(evidence.config)
-    asked = tuple(_finding(each, limits.get(each.device, OnDeviceLimits()), evidence) for each in facts)
+    measured = tuple(_finding(each, limits.get(each.device, OnDeviceLimits()), evidence) for each in facts)
     there = {each.device for each in facts}
-    return (*asked, *(_absent(name) for name in limits if name not in there))
+    return (*measured, *(_absent(name) for name in limits if name not in there))
 
 
 def limits_by_device(config: ModelConfig) -> dict[str, OnDeviceLimits]:
@@ -87,7 +87,7 @@ def _violations(facts: DeviceFacts, limits: OnDeviceLimits, evidence: Evidence) 
     least = precision.psnr if limits.psnr is None else limits.psnr
     for output, group in by_output(facts.against_source or facts.against_runtime).items():
         for each in engine_violations(group, precision, least):
-            yield Violation(f"output `{output}`: {each.message}", each.passes_with, each.status)
+            yield Violation(f"output `{output}`: {each.message}", each.passes_with, each.status, each.excess)
     yield _too_slow(facts, limits)
 
 
@@ -100,6 +100,7 @@ def _too_slow(facts: DeviceFacts, limits: OnDeviceLimits) -> Violation | None:
     return Violation(
         f"a prediction takes {number(median)} ms, allowed {number(limits.max_ms)} ms",
         passes_with=f"max-ms = {passing_maximum(median, 3)}",
+        excess=median / limits.max_ms,
     )
 
 
@@ -130,7 +131,7 @@ def _ended(facts: DeviceFacts, subject: str) -> Finding:
     """A device that cannot be reached says nothing of the model; one on which the model breaks does."""
     ending = facts.ending
     if ending is None:
-        raise AssertionError("asked of a run that ended well")
+        raise AssertionError("not for a run that ended well")
     reached = ending.phase not in ("start", "connect")
     return Finding(
         check=NAME,
@@ -147,8 +148,8 @@ def _absent(name: str) -> Finding:
         check=NAME,
         status=Status.UNSURE,
         subject=name,
-        message=f"`{name}` has a limit and was not among the connected devices.",
-        hint="connect one, or take the limit out.",
+        message=f"`{name}` has a limit but is not among the connected devices.",
+        hint="connect one, or remove the limit.",
     )
 
 

@@ -30,7 +30,7 @@ from coreml_gate.wording import counted, names_and_more, number
 NAME: Final = "parity"
 
 _HINT: Final = (
-    "both sides computed in float32, so rounding does not explain it. Try the other route "
+    "both sides computed in float32, so rounding is not the cause. Try the other route "
     '(conversion = "trace" or "export"), or rewrite the operation that the converter gets wrong.'
 )
 
@@ -116,7 +116,9 @@ def _no_floor(evidence: Evidence, raised: tuple[Violation, ...]) -> tuple[str, .
     source = evidence.head.source
     if not raised or source is None or not source.no_float64:
         return ()
-    return (f"the source's own rounding is not known, it could not run in float64: {source.no_float64}",)
+    return (
+        f"the source's own rounding is unknown, because it could not run in float64: {source.no_float64}",
+    )
 
 
 def _failure(violation: Violation) -> str:

@@ -1,6 +1,6 @@
 """Do the operations still run on the Neural Engine?
 
-A Mac answers with Core ML's own compute plan. Without one there is a prediction by documented rules, which is
+On a Mac, Core ML's own compute plan says. Elsewhere there is a prediction by documented rules, which is
 shown and never judged.
 """
 
@@ -17,14 +17,14 @@ from coreml_gate.wording import counted, first_and_more, number
 
 NAME: Final = "placement"
 SUBJECT: Final = "Neural Engine"
-NOT_TRIED: Final = "not asked: the Neural Engine is not among the hardware tried (`core-ml-units`)."
+NOT_TRIED: Final = "not run: `core-ml-units` does not include the Neural Engine."
 _SHOWN: Final = 20
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding; its value is the share of the operations on the Neural Engine."""
     if evidence.config.compute_units in {"CPU_ONLY", "CPU_AND_GPU"}:
-        return (skipped(NAME, SUBJECT, f"compute-units = {evidence.config.compute_units} leaves it out."),)
+        return (skipped(NAME, SUBJECT, f"compute-units = {evidence.config.compute_units} excludes it."),)
     facts = evidence.head.core_ml
     if facts is None or facts.placement is None:
         reason = NO_MAC if facts is None or facts.machine.stand_in else NOT_TRIED
@@ -79,7 +79,7 @@ def _why_unknown(head: Placement, total: int, unknown: int) -> str:
         return head.ending.clause()
     if not total:
         return "Core ML named no operation"
-    return f"Core ML does not tell for {unknown} of {counted(total, 'operation')}"
+    return f"Core ML reports no device for {unknown} of {counted(total, 'operation')}"
 
 
 def _unsure(reason: str, head: Placement) -> Finding:
@@ -88,7 +88,7 @@ def _unsure(reason: str, head: Placement) -> Finding:
         status=Status.UNSURE,
         subject=SUBJECT,
         message=f"placement on {head.units}: {reason}.",
-        hint="ask on a Mac of your own; before iOS18 as `deployment-target` Core ML often tells nothing.",
+        hint="run on a physical Mac; below iOS18 as `deployment-target` Core ML often reports nothing.",
         details=() if head.ending is None else head.ending.log_tail,
     )
 
@@ -111,7 +111,7 @@ def _message(head: Placement, total: int, on_engine: int, left: tuple[OffEngine,
     if not left:
         return f"{words}."
     names = [f"{_named(each)} on {each.device}" for each in left]
-    return f"{words}; more than in the baseline run elsewhere: {first_and_more(names)}."
+    return f"{words}; moved off it since the baseline: {first_and_more(names)}."
 
 
 def _details(head: Placement, base: Placement | None) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _details(head: Placement, base: Placement | None) -> Iterator[str]:
 
 def _cost(placement: Placement) -> str:
     if placement.cost is None:
-        return "Core ML estimates no cost"
+        return "no cost estimate"
     shares = (f"{device} {number(share, 2)}" for device, share in placement.cost.items())
     return f"estimated cost: {', '.join(shares)}"
 

@@ -1,7 +1,7 @@
 """Does half precision, or compression, cost the package that ships more than it may?
 
 The reference is the same package in float32, so a failure means that the precision is wrong and not the
-conversion: it is asked, and can be answered, even when parity fails.
+conversion: it has a result even when parity fails.
 """
 
 from dataclasses import replace
@@ -36,9 +36,9 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per output; its value is the least PSNR of all samples, ``None`` when all are exact."""
     config = evidence.config
     if config.precision == "float32" and config.compress is None:
-        return (_no_half('precision = "float32": nothing is rounded to half.'),)
+        return (_no_half('precision = "float32": nothing is rounded to FP16.'),)
     if evidence.computes_in_float32 and config.compress is None:
-        return (_no_half("every operation of the package computes in float32: nothing is rounded to half."),)
+        return (_no_half("every operation of the package computes in float32: nothing is rounded to FP16."),)
     if not evidence.head.precision:
         return (evidence.unmeasured(NAME, "outputs"),)
     groups = by_output(evidence.head.precision)
@@ -63,7 +63,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         check=NAME,
         status=raised[0].status if raised else Status.PASS,
         subject=output,
-        message=f"output `{output}`: {_message(raised, group, evidence)}",
+        message=f"output `{output}`{_message(raised, drop, group, evidence)}",
         value=least,
         base=least_psnr(base),
         limit=limits.psnr,
@@ -100,32 +100,36 @@ def _drop(head_psnr: float | None, base: Group, limits: PrecisionLimits, status:
     if drop <= limits.max_psnr_drop:
         return None
     return Violation(
-        f"PSNR fell by {drop:.1f} dB from the baseline's {base_psnr:.1f} dB to {head_psnr:.1f} dB, allowed "
-        f"{number(limits.max_psnr_drop)} dB below {number(limits.drop_matters_below)} dB",
+        f"PSNR fell from {base_psnr:.1f} dB (baseline) to {head_psnr:.1f} dB, allowed drop "
+        f"{number(limits.max_psnr_drop)} dB (below {number(limits.drop_matters_below)} dB)",
         passes_with=f"max-psnr-drop = {passing_maximum(drop)}",
+        excess=drop / limits.max_psnr_drop,
         status=status,
     )
 
 
-def _message(raised: tuple[Violation, ...], group: Group, evidence: Evidence) -> str:
+def _message(raised: tuple[Violation, ...], drop: Violation | None, group: Group, evidence: Evidence) -> str:
     limits = evidence.limits.precision
     if raised:
-        return f"{raised[0].message}{_conclusion(raised[0], evidence)}.{raised[0].remedy}"
+        culprit = f" lost precision {_culprit(evidence.config)}"
+        conclusion = culprit if raised[0] is drop else _conclusion(raised[0], evidence)
+        return f"{conclusion}: {raised[0].message}.{raised[0].remedy}"
     least = least_psnr(group)
     near_ties = violations.near_ties(group, limits.top1_margin)
     if least is None:
-        return f"equal to the float32 package in {counted(len(group), 'sample')}."
-    return f"PSNR {least:.1f} dB, allowed is no less than {number(limits.psnr)} dB.{near_ties}"
+        return f": equal to the float32 package in {counted(len(group), 'sample')}."
+    return f": PSNR {least:.1f} dB, minimum {number(limits.psnr)} dB.{near_ties}"
 
 
 def _conclusion(violation: Violation, evidence: Evidence) -> str:
+    """What the figure means; the subject is the output."""
     if violation.status is Status.FAIL:
         cast = _cast_that_wraps(evidence)
         if cast is not None:
-            return f": integers are cut to 16 bits at `{cast.places[0].place}`"
-        return f": the precision is wrong ({_culprit(evidence.config)})"
+            return f" is wrong, because `{cast.places[0].place}` cuts integers to 16 bits"
+        return f" is wrong {_culprit(evidence.config)}"
     if violation.status is Status.UNSURE:
-        return ": it cannot be told whether the precision is wrong"
+        return f" may be wrong {_culprit(evidence.config)}"
     return ""
 
 
@@ -154,11 +158,11 @@ def _half_breaks_nothing(evidence: Evidence) -> bool:
 
 
 def _culprit(config: ModelConfig) -> str:
-    half = "half precision" if config.precision == "float16" else ""
+    half = "FP16" if config.precision == "float16" else ""
     if config.compress is None:
-        return half
+        return f"in {half}"
     weights = compressed_weights(config.compress)
-    return f"{weights} and {half}" if half else weights
+    return f"with {weights} in {half}" if half else f"with {weights}"
 
 
 def compressed_weights(options: Compression) -> str:
@@ -188,8 +192,8 @@ def _hint(evidence: Evidence) -> str:
     if repair is not None:
         return repair_hint(repair)
     if config.compress is not None:
-        return "use more bits, a smaller `block-size`, or leave `compress` out."
-    return 'keep values within half precision (6e-5 to 65504), or set precision = "float32" for this model.'
+        return "use more bits, a smaller `block-size`, or no `compress`."
+    return 'keep values within FP16 (6e-5 to 65,504), or set precision = "float32" for this model.'
 
 
 def _default_limit(limits: PrecisionLimits) -> str:

@@ -1,15 +1,15 @@
-"""The operations to keep in float32, in the words of the checks that ask for them."""
+"""The operations to keep in float32, in words for the checks that recommend them."""
 
 from typing import Final
 
 from coreml_gate.record import HalfMode, ModelRecord, Repair
 
 _NO_REPAIR: Final = {
-    "spread": "the noise is spread over the whole model: no small set of operations in float32 helps. "
-    'Set precision = "float32", or allow it with `psnr` and `warn-psnr`.',
-    "out-of-budget": "the search for the operations to keep in float32 ran out of its budget.",
-    "not-half": "float32 operations do not help: it is not half precision that costs it.",
-    "unconfirmed": "no set of operations was confirmed.",
+    "spread": "the error is spread over the whole model: no small set of operations in FP32 helps. "
+    'Set precision = "float32", or lower `psnr` and `warn-psnr`.',
+    "out-of-budget": "the search for operations to keep in FP32 ended at its time limit.",
+    "not-half": "operations in FP32 do not help: FP16 is not the cause.",
+    "unconfirmed": "no set of operations passed when converted again.",
     "found": "",
 }
 
@@ -26,18 +26,18 @@ def repair_hint(repair: Repair) -> str:
         return _NO_REPAIR[repair.outcome]
     patterns = ", ".join(f'"{pattern}"' for pattern in repair.patterns)
     if repair.outcome != "found":
-        return f"keep-fp32 = [{patterns}] passes in the search; a conversion has not confirmed it."
+        return f"keep-fp32 = [{patterns}] passes in the search, but no conversion has verified it."
     gain = "exact" if repair.psnr is None else f"{repair.psnr:.1f} dB"
     where = " in the Neural Engine estimate" if repair.mode == "neural-engine" else ""
     return (
-        f"write `keep-fp32 = [{patterns}]` for this model: converted again, its worst sample is "
-        f"{gain}{where}. {repair.kept} of {repair.half_operations} operations leave FP16 "
+        f"set `keep-fp32 = [{patterns}]` for this model. Verified by converting again: worst sample "
+        f"{gain}{where}. {repair.kept} of {repair.half_operations} operations run in FP32 "
         f"({repair.casts_added:+d} casts, {repair.bytes_added:+,d} bytes)."
     )
 
 
 def repair_lines(repair: Repair | None) -> tuple[str, ...]:
-    """The same in Python, for who converts without coreml-gate."""
+    """The same in Python, for those who convert without coreml-gate."""
     if repair is None or not repair.variables:
         return ()
     names = ", ".join(f'"{name}"' for name in repair.variables)

@@ -4,7 +4,7 @@ A rule sees the program, not what happens in it, so its severity says how sure i
 input makes such a package work. ``silent`` warns: the answers are wrong for some inputs; whether for the
 user's own is what parity and precision measure. ``perf`` warns where the baseline is free of it: what was
 slow before is no news, and without a baseline it is only listed. ``info`` never warns. What the baseline has
-as well blames nobody: it is counted, and stands in the details.
+as well is no fault of the change: it is counted, and stands in the details.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from coreml_gate.wording import counted, listed
 
 NAME: Final = "rules"
 SUBJECT: Final = "rules"
-TOLD_BY_CONVERSION: Final = frozenset(
+REPORTED_BY_CONVERSION: Final = frozenset(
     {"no-converter", "foreign-operation", "cuda-operation", "quantized-operation", "complex-numbers"}
 )
 """Rules on operations without a converter: a conversion that ends there is the one finding of its cause."""
@@ -38,10 +38,10 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if matches is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
     off = evidence.config.rules.off
-    told = TOLD_BY_CONVERSION if _lacks_operations(evidence) else frozenset()
-    asked = [match for match in matches if match.rule not in {*off, *told} and match.places]
+    reported = REPORTED_BY_CONVERSION if _lacks_operations(evidence) else frozenset()
+    wanted = [match for match in matches if match.rule not in {*off, *reported} and match.places]
     known = _known(evidence)
-    new, old = _compared(asked, evidence)
+    new, old = _compared(wanted, evidence)
     return (
         *_alone(new, known),
         *_slow(new, known, compared=evidence.base is not None and evidence.base.rules is not None),
@@ -57,7 +57,7 @@ def _lacks_operations(evidence: Evidence) -> bool:
 
 
 def _known(evidence: Evidence) -> Mapping[str, int]:
-    """How often each rule fires in the baseline."""
+    """How often each rule matches in the baseline."""
     return {rule: match.count for rule, match in _base_matches(evidence).items()}
 
 
@@ -66,13 +66,13 @@ def _base_matches(evidence: Evidence) -> Mapping[str, RuleMatch]:
     return {match.rule: match for match in base or ()}
 
 
-def _compared(asked: Sequence[RuleMatch], evidence: Evidence) -> tuple[list[RuleMatch], list[RuleMatch]]:
-    """What fires at a place at which the baseline does not, that place first; and the rest."""
+def _compared(wanted: Sequence[RuleMatch], evidence: Evidence) -> tuple[list[RuleMatch], list[RuleMatch]]:
+    """What matches at a place at which the baseline does not, that place first; and the rest."""
     known = _base_matches(evidence)
     partners = (evidence.partners if known else None) or {}
     new: list[RuleMatch] = []
     old: list[RuleMatch] = []
-    for match in asked:
+    for match in wanted:
         places = new_places(match, known.get(match.rule), partners)
         rest = tuple(place for place in match.places if place not in places)
         if places:
@@ -128,8 +128,8 @@ def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool)
             check=NAME,
             status=Status.WARN,
             subject="speed",
-            message=f"{counted(len(slow), 'rule')} on speed and memory new against the baseline: {names}; "
-            f"the first at `{first.place}`{_written(first)}: {first.text}.",
+            message=f"{counted(len(slow), 'rule')} on speed or memory not matched in the baseline: {names}; "
+            f"first at `{first.place}`{_written(first)}: {first.text}.",
             value=sum(match.count for match in slow),
             base=sum(known.get(match.rule, 0) for match in slow),
             hint=fix_in_words(slow[0].fix)[0],
@@ -137,18 +137,14 @@ def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool)
         )
 
 
-def _rules_that(count: int, verb: str) -> str:
-    return f"1 rule {verb}s" if count == 1 else f"{count} rules {verb}"
-
-
 def _rest(new: Sequence[RuleMatch], old: Sequence[RuleMatch], evidence: Evidence) -> Iterator[Finding]:
-    """What nobody has to act on: a pass, with all of it in the details."""
+    """What needs no action: a pass, with all of it in the details."""
     compared = evidence.base is not None and evidence.base.rules is not None
     quiet = {"info"} if compared else {"info", "perf"}
     noted = [match for match in new if match.severity in quiet]
     parts = (
-        *((f"{_rules_that(len(noted), 'note')} something",) if noted else ()),
-        *((f"{_rules_that(len(old), 'fire')} as in the baseline",) if old else ()),
+        *((f"{counted(len(noted), 'informational rule')}",) if noted else ()),
+        *((f"{counted(len(old), 'rule')} matched as in the baseline",) if old else ()),
     )
     details = tuple(line for match in (*noted, *old) for line in _lines(match))
     yield Finding(
@@ -167,7 +163,7 @@ def _switched_off(matches: Sequence[RuleMatch], off: Mapping[str, str]) -> Itera
         yield skipped(NAME, "switched off", f"{', '.join(silenced)}.")
     idle = [rule for rule in off if rule not in fired]
     if idle:
-        reason = f"{listed(idle)} did not fire, or is no rule: drop it from `rules.off`."
+        reason = f"{listed(idle)} matched nothing, or is not the name of a rule: remove it from `rules.off`."
         yield skipped(NAME, "switched off", reason)
 
 

@@ -34,7 +34,7 @@ def _unexplained() -> Finding:
         check=NAME,
         status=Status.FAIL,
         subject="record",
-        message="the record holds no measurement of the source, and no problem that says why.",
+        message="the Record holds no measurement of the source and no problem that explains it.",
         hint="measure the model again.",
     )
 

@@ -13,7 +13,7 @@ from coreml_gate.criteria.precision import (
     keeps_precision,
     precision_violations,
 )
-from coreml_gate.criteria.violations import Violation, gravest_first
+from coreml_gate.criteria.violations import Violation, excess_growth, gravest_first
 
 __all__ = [
     "Group",
@@ -21,6 +21,7 @@ __all__ = [
     "by_output",
     "comparable",
     "engine_violations",
+    "excess_growth",
     "failing_error",
     "figure_violations",
     "gravest_first",

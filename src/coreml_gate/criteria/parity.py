@@ -34,7 +34,7 @@ def has_parity(comparisons: Iterable[Comparison], limits: ParityLimits) -> bool:
 def failing_error(comparisons: Iterable[Comparison], limits: ParityLimits) -> float:
     """The greatest error among those that do not, as a share of the greatest reference value.
 
-    Infinite for another shape, for NaN and infinities, and for integers: no share tells their difference.
+    Infinite for another shape, for NaN and infinities, and for integers: no share measures their difference.
     """
     failing = (comparison for comparison in comparisons if not has_parity((comparison,), limits))
     return max((_share(comparison) for comparison in failing), default=0.0)

@@ -16,7 +16,7 @@ def engine_violations(
 ) -> tuple[Violation, ...]:
     """What speaks against an output that something computed in half precision.
 
-    Integers that differ are unsure: the scores behind them, which would tell a near-tie from a fault, are no
+    Integers that differ are unsure: the scores behind them, which distinguish a near-tie from a fault, are no
     outputs.
 
     :param psnr: The least PSNR in dB where it is not that of the limits.
@@ -52,8 +52,9 @@ def _near_limit(group: Group, limits: PrecisionLimits) -> Violation | None:
     if least is None or not limits.psnr <= least < limits.warn_psnr:
         return None
     return Violation(
-        f"PSNR {least:.1f} dB is allowed (no less than {number(limits.psnr)} dB) but below the "
-        f"{number(limits.warn_psnr)} dB that half precision should reach",
+        f"PSNR {least:.1f} dB is above the minimum of {number(limits.psnr)} dB, but below the "
+        f"{number(limits.warn_psnr)} dB that FP16 should reach",
         passes_with=f"warn-psnr = {passing_minimum(least, 3)}",
         status=Status.WARN,
+        excess=violations.amplitude_ratio(limits.warn_psnr - least),
     )

@@ -3,12 +3,16 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from coreml_gate.criteria.by_output import Group, comparable
 from coreml_gate.criteria.sentences import SIDES, name_of, place_of, values_at
 from coreml_gate.record import FLOOR_TIMES, Comparison
 from coreml_gate.verdict import SEVERITY, Status
 from coreml_gate.wording import number, passing_maximum, passing_minimum, percent
+
+MOST_LOOSENED: Final = 2.0
+"""How many times the allowed error a limit may be offered for: one that accepts more guards nothing."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +24,19 @@ class Violation:
     passes_with: str = ""
     """The key and value of the limit that would have passed; empty when none would."""
     status: Status = Status.FAIL
+    excess: float = 1.0
+    """How many times the allowed error was measured; infinite where no scale says what is close."""
 
     @property
     def remedy(self) -> str:
-        """The sentence about the limit, or nothing."""
-        return f" Would pass with {self.passes_with}." if self.passes_with else ""
+        """The sentence about the limit that would pass; nothing where that would switch the check off."""
+        is_close = self.excess <= MOST_LOOSENED
+        return f" Would pass with {self.passes_with}." if self.passes_with and is_close else ""
+
+
+def excess_growth(found: float, allowed: float) -> float:
+    """How many times the allowed growth a ratio is; without any growth allowed, the ratio itself."""
+    return (found - 1) / (allowed - 1) if allowed > 1 else found / allowed
 
 
 def gravest_first(violations: Iterable[Violation | None]) -> tuple[Violation, ...]:
@@ -105,6 +117,7 @@ def relative_error(group: Group, limit: float) -> Violation | None:
     return Violation(
         describe_error(worst, limit, values_at(worst, worst.max_abs_place)),
         passes_with=f"max-error = {passing_maximum(worst.relative_error)}",
+        excess=worst.relative_error / limit,
     )
 
 
@@ -131,7 +144,7 @@ def _allowed_error(worst: Comparison, limit: float) -> str:
 
 
 def psnr(group: Group, least: float | None) -> Violation | None:
-    """The signal-to-noise ratio of the worst sample; an exact sample has none and passes."""
+    """The PSNR of the worst sample; an exact sample has none and passes."""
     least = -math.inf if least is None else least
     low = [
         (value, each.sample)
@@ -142,9 +155,15 @@ def psnr(group: Group, least: float | None) -> Violation | None:
         return None
     value, sample = min(low)
     return Violation(
-        f"PSNR {value:.1f} dB in sample {sample}, allowed is no less than {number(least)} dB",
+        f"PSNR {value:.1f} dB in sample {sample}, minimum {number(least)} dB",
         passes_with=f"psnr = {passing_minimum(value, 3)}",
+        excess=amplitude_ratio(least - value),
     )
+
+
+def amplitude_ratio(decibels: float) -> float:
+    """How many times as large an error is by so many decibels: 2 for 6 dB."""
+    return float(10 ** (decibels / 20))
 
 
 def cosine(group: Group, least: float | None) -> Violation | None:
@@ -159,9 +178,9 @@ def cosine(group: Group, least: float | None) -> Violation | None:
         return None
     value, sample = min(low)
     return Violation(
-        f"cosine similarity {number(value, 5)} in sample {sample}, "
-        f"allowed is no less than {number(least, 5)}",
+        f"cosine similarity {number(value, 5)} in sample {sample}, minimum {number(least, 5)}",
         passes_with=f"cosine = {passing_minimum(value, 4)}",
+        excess=(1 - value) / (1 - least) if least < 1 else math.inf,
     )
 
 
@@ -181,6 +200,7 @@ def top_one(group: Group, margin: float) -> Violation | None:
         f"although its two best scores are {percent(worst.worst_gap)} of the row's range apart, "
         f"allowed up to {percent(margin)}",
         passes_with=f"top1-margin = {passing_maximum(worst.worst_gap)}",
+        excess=worst.worst_gap / margin if margin else math.inf,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.checks.latency import asked_ratios
+from coreml_gate.checks.latency import ratios_of
 from coreml_gate.children.job import MODELS_FOLDER, PackageAsked
 from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_data
 from coreml_gate.comparing.compare import compare_all
@@ -33,7 +33,7 @@ from coreml_gate.worker.footprint import measure_footprints
 from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, time_packages
 
 FOLDER: Final = "core-ml"
-NOT_ASKED: Final = "no ratio is asked for (`limits.latency`)."
+NO_LIMIT: Final = "no limit is set (`limits.latency`)."
 SAME: Final = "the package is the baseline's: the same program and the same weights."
 NO_BASE: Final = "there is no baseline package on this machine to time it against."
 _WITH_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
@@ -86,7 +86,7 @@ class Session:
 def _comparisons(head: Stored, base: Stored | None, models: Mapping[str, ModelConfig]) -> int:
     """How many times are judged in this run: they share the error of 5 %."""
     return sum(
-        len(asked_ratios(models[model.name].limits.latency))
+        len(ratios_of(models[model.name].limits.latency))
         for model in head.record.models
         if model.name in models and base is not None and base.package(model.name) is not None
     )
@@ -190,11 +190,11 @@ def _pair(question: Question, runs: Sequence[CoreMlRun]) -> tuple[PackagePair | 
         reference=question.reference,
         units=sound[-1],
     )
-    return pair, NOT_ASKED
+    return pair, NO_LIMIT
 
 
 def _timing(pair: PackagePair, question: Question, session: Session) -> Timing | None:
-    ratios = asked_ratios(question.config.limits.latency)
+    ratios = ratios_of(question.config.limits.latency)
     if not ratios:
         return None
     budget = TimingBudget(ratios, session.alpha, session.options.time_budget_s)
