@@ -12,12 +12,20 @@ from typing import Literal
 import pytest
 from hypothesis import settings
 
+from tests.warm import WARM
+
 pytest_plugins = ["tests.reliability", "pytester"]
 
 settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")
 if sys.platform == "darwin":
     sys.modules["coremltools.libcoremlpython"] = None  # type: ignore[assignment]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _warm_children_end_with_the_session() -> Iterator[None]:
+    with WARM:
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -22,6 +22,7 @@ LAYERS: Final = (
     "interruption",
     "writing",
     "streams",
+    "starting",
     "surroundings",
     "wording",
     "figures",

@@ -15,9 +15,11 @@ from coreml_gate.commands import COMMANDS
 from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, GateError, UsageError
 from coreml_gate.foreign.log import only_harmless, say_error
 from coreml_gate.interruption import Interrupted, interruptible
+from coreml_gate.starting import Start
 from coreml_gate.streams import close_screens, open_screens
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.version import __version__
+from coreml_gate.worker.libraries import LIBRARIES
 from coreml_gate.writing import output_error
 
 
@@ -65,9 +67,18 @@ def real_surroundings() -> Iterator[Surroundings]:
     """Build the real consoles, environment and folder; at the end nothing is left for the outputs."""
     out, err = open_screens()
     try:
-        yield Surroundings(Path.cwd(), dict(os.environ), out, err)
+        with _warm_children(err) as start:
+            yield Surroundings(Path.cwd(), dict(os.environ), out, err, start)
     finally:
         close_screens()
+
+
+@contextmanager
+def _warm_children(err: Console) -> Iterator[Start]:
+    from coreml_gate.children.warm import WarmChildren  # noqa: PLC0415 - most commands start none
+
+    with WarmChildren(LIBRARIES, lambda line: err.print(line, markup=False, highlight=False)) as start:
+        yield start
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from coreml_gate.starting import Start, start_process
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -19,3 +21,5 @@ class Surroundings:
     """Where the answer goes."""
     err: Console
     """Where progress and errors go."""
+    start: Start = start_process
+    """Starts its child processes."""

@@ -7,12 +7,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import psutil
 import pytest
 
 from coreml_gate.children import keeper
 from coreml_gate.children.process import Ending, ProcessLimits, run_child
+from coreml_gate.children.warm import WarmChildren
+from coreml_gate.starting import Start, start_process
 from tests.children.test_process import LAST_WORD, Files
 
 pytestmark = pytest.mark.attack("the end of the gate")
@@ -33,29 +36,38 @@ GATE = """
 import os, sys
 from pathlib import Path
 from tests.children.test_keeper import kept
-kept(Path(sys.argv[1]))
+kept(Path(sys.argv[1]), forked=sys.argv[2] == "forked")
 """
-linux = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_CHILD_SUBREAPER is of Linux")
 
 
-def kept(folder: Path, step_s: float = 60) -> Ending:
+def kept(folder: Path, step_s: float = 60, *, forked: bool = False) -> Ending:
     """Run the module ``work`` in ``folder`` below a keeper."""
+    with WarmChildren(("json",)) as warm:
+        return _run(folder, step_s, warm if forked else start_process)
+
+
+def _run(folder: Path, step_s: float, start: Start) -> Ending:
     return run_child(
-        [sys.executable, "-m", keeper.MODULE, "work", "argument"],
+        [*keeper.COMMAND, "work", "argument"],
         folder=folder,
         log=folder / "log.txt",
         environment={**os.environ, "PYTHONPATH": str(folder)},
         limits=ProcessLimits(step_s),
         report=Files(folder),
         on_step=lambda _: None,
+        start=start,
     )
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Callable[..., Ending]:
+linux = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_CHILD_SUBREAPER is of Linux")
+HOW: Final = [False, pytest.param(True, marks=linux)]
+
+
+@pytest.fixture(params=HOW, ids=["fresh", "forked"])
+def work(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Ending]:
     def run(code: str, step_s: float = 60) -> Ending:
         (tmp_path / "work.py").write_text(code)
-        return kept(tmp_path, step_s)
+        return kept(tmp_path, step_s, forked=request.param)
 
     return run
 
@@ -113,17 +125,20 @@ def test_a_child_that_kills_its_keeper_dies_with_it(work: Callable[..., Ending])
 
 
 @linux
-def test_a_gate_that_is_killed_takes_everything_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["fresh", "forked"])
+def test_a_gate_that_is_killed_takes_everything_with_it(tmp_path: Path, how: str) -> None:
     (tmp_path / "work.py").write_text(
         f"{DAEMON}\nopen('child', 'w').write(str(os.getpid()))\ntime.sleep(600)"
     )
-    gate = subprocess.Popen([sys.executable, "-c", GATE, str(tmp_path)])
+    gate = subprocess.Popen([sys.executable, "-c", GATE, str(tmp_path), how])
     try:
         until = time.monotonic() + 30
         while not (tmp_path / "child").exists() and time.monotonic() < until:
             time.sleep(0.05)
-        family = [int((tmp_path / name).read_text()) for name in ("child", "daemon")]
-        assert all(runs(pid) for pid in family)
+        below = psutil.Process(gate.pid).children(recursive=True)
+        family = [process.pid for process in below if runs(process.pid)]
+        assert int((tmp_path / "daemon").read_text()) in family
+        assert len(family) == {"fresh": 3, "forked": 5}[how]  # a server and its keeper are two more
         gate.send_signal(signal.SIGKILL)
         gate.wait()
         until = time.monotonic() + 10

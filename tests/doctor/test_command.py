@@ -1,6 +1,5 @@
 """What does the doctor print off a Mac, and with which exit code?"""
 
-import os
 import sys
 from io import StringIO
 from pathlib import Path
@@ -12,6 +11,7 @@ from coreml_gate.cli import main
 from coreml_gate.doctor import command
 from coreml_gate.doctor.answer import Probe
 from coreml_gate.surroundings import Surroundings
+from tests.warm import ENVIRONMENT, WARM
 
 OK = Probe("disk", "ok", "60 GB free")
 OPEN = Probe("timing", "cannot tell", "there is no Core ML here.", "run it on a Mac.")
@@ -20,8 +20,7 @@ BAD = Probe("python", "not ok", "3.14: no wheel.", "make the environment with Py
 
 def doctor(*arguments: str) -> tuple[int, str]:
     out = StringIO()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    around = Surroundings(Path(), environment, Console(file=out, width=100), Console(file=StringIO()))
+    around = Surroundings(Path(), ENVIRONMENT, Console(file=out, width=100), Console(file=StringIO()), WARM)
     return main(("doctor", *arguments), around), out.getvalue()
 
 

@@ -1,7 +1,6 @@
 """Files that no import shows: seen while a model is measured, kept in the Record, heeded by the next plan."""
 
 import json
-import os
 from io import StringIO
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from coreml_gate.record import SkippedModel, write_record
 from coreml_gate.surroundings import Surroundings
 from tests.builders import model_record, record
 from tests.gate.conftest import Folder
+from tests.warm import ENVIRONMENT, WARM
 
 pytestmark = pytest.mark.attack("what changed")
 
@@ -59,7 +59,7 @@ PLAIN = (
 
 def command(folder: Folder, *arguments: str) -> str:
     out = Console(file=StringIO(), width=200, soft_wrap=True)
-    around = Surroundings(folder.root, {**os.environ, **folder.environ, "OMP_NUM_THREADS": "1"}, out, out)
+    around = Surroundings(folder.root, {**ENVIRONMENT, **folder.environ}, out, out, WARM)
     main(arguments, around)
     assert isinstance(out.file, StringIO)
     return out.file.getvalue()

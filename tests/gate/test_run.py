@@ -1,7 +1,6 @@
 """Two commits in, one verdict out: through real git and, where numbers matter, real children."""
 
 import json
-import os
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from rich.console import Console
 from coreml_gate.cli import main
 from coreml_gate.surroundings import Surroundings
 from tests.gate.conftest import Folder
+from tests.warm import ENVIRONMENT, WARM
 
 CONFIG = """
 [[model]]
@@ -51,10 +51,8 @@ class Outcome:
     def __init__(self, root: Path, arguments: tuple[str, ...]) -> None:
         self.out = StringIO()
         self.err = StringIO()
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        around = Surroundings(
-            root, environment, Console(file=self.out, width=100), Console(file=self.err, soft_wrap=True)
-        )
+        out, err = Console(file=self.out, width=100), Console(file=self.err, soft_wrap=True)
+        around = Surroundings(root, ENVIRONMENT, out, err, WARM)
         self.exit_code = main(("run", *arguments), around)
         self.folder = root / ".coreml-gate"
 

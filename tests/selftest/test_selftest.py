@@ -14,6 +14,7 @@ from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Status, Verdict
 from tests.builders import finding, model_verdict, verdict
 from tests.reliability import tried
+from tests.warm import ENVIRONMENT, WARM
 
 NET = """
 import torch
@@ -37,7 +38,7 @@ def selftest(root: Path, limits: str = "") -> tuple[int, dict[str, str]]:
     (root / "coreml-gate.toml").write_text(CONFIG + limits)
     (root / "net.py").write_text(NET)
     out = Console(file=StringIO(), width=1_000)
-    around = Surroundings(root, {**os.environ, "OMP_NUM_THREADS": "1"}, out, out)
+    around = Surroundings(root, ENVIRONMENT, out, out, WARM)
     code = main(("selftest", "--core-ml", "off"), around)
     assert isinstance(out.file, StringIO)
     rows = [line.split("  ", 1) for line in out.file.getvalue().splitlines() if "  " in line]

@@ -1,7 +1,6 @@
 """``coreml-gate support`` on real sources, converted in child processes."""
 
 import json
-import os
 from io import StringIO
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.surroundings import Surroundings
+from tests.warm import ENVIRONMENT, WARM
 
 NET = """
 import torch
@@ -30,7 +30,7 @@ def support(tree: Path, body: str, *arguments: str, route: str = "auto") -> tupl
     (tree / "coreml-gate.toml").write_text(f'{CONFIG}conversion = "{route}"\n')
     out, err = StringIO(), StringIO()
     consoles = (Console(file=out, soft_wrap=True), Console(file=err, soft_wrap=True))
-    code = main(["support", "net", *arguments], Surroundings(tree, dict(os.environ), *consoles))
+    code = main(["support", "net", *arguments], Surroundings(tree, ENVIRONMENT, *consoles, WARM))
     return code, out.getvalue(), err.getvalue()
 
 

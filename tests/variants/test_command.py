@@ -1,7 +1,6 @@
 """Both commands from the configuration to the table, through real children and the real converter."""
 
 import json
-import os
 from io import StringIO
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.surroundings import Surroundings
+from tests.warm import ENVIRONMENT, WARM
 
 NET = """
 import torch
@@ -56,9 +56,8 @@ class Desk:
         (folder / "coreml-gate.toml").write_text(config)
 
     def run(self, *arguments: str) -> int:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         out, err = Console(file=self.out, width=100), Console(file=self.err, soft_wrap=True)
-        return main(arguments, Surroundings(self.folder, environment, out, err))
+        return main(arguments, Surroundings(self.folder, ENVIRONMENT, out, err, WARM))
 
 
 def test_variants_are_ranked_beside_the_package_that_ships(tmp_path: Path) -> None:

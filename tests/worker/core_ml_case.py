@@ -1,6 +1,5 @@
 """A small package with samples and answers, for tests of children that use Core ML."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from coreml_gate.children.reference_data import ReferenceSample, write_reference
 from coreml_gate.mil.package import read_package
 from coreml_gate.package_facts.description import package_facts
 from coreml_gate.worker.supervisor import Supervisor
+from tests.warm import ENVIRONMENT, WARM
 
 SAMPLES = (np.float32([1, -2, 3, 4]), np.float32([0.5, 0.25, -8, 16]))
 FACTOR = 2.0
@@ -21,8 +21,7 @@ FACTOR = 2.0
 
 def around(step_s: float = 60, **options: Any) -> Supervisor:
     """Children with the stand-in, on one thread."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return Supervisor(environment, ProcessLimits(step_s), stand_in=True, **options)
+    return Supervisor(ENVIRONMENT, ProcessLimits(step_s), stand_in=True, start=WARM, **options)
 
 
 def build(folder: Path, name: str = "double", factor: float = FACTOR) -> PackageAsked:

@@ -1,6 +1,5 @@
 """Whatever a model's code does to its process, only what was measured can pass, and the parent goes on."""
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from coreml_gate.children.process import ProcessLimits
 from coreml_gate.record import ModelRecord
 from coreml_gate.worker.models import measure_model
 from coreml_gate.worker.supervisor import Supervisor
+from tests.warm import ENVIRONMENT, WARM
 
 pytestmark = pytest.mark.attack("the model's own code")
 NET = """
@@ -51,7 +51,7 @@ def measured(job_of: Callable[..., ModelJob], tree: Path) -> Hostile:
             folder=str(job.folder), at_import=at_import, in_build=in_build, in_samples=in_samples
         )
         (tree / "models" / "net.py").write_text(text)
-        return measure_model(job, Supervisor(os.environ, ProcessLimits(120)))
+        return measure_model(job, Supervisor(ENVIRONMENT, ProcessLimits(120), start=WARM))
 
     return measure
 

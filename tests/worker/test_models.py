@@ -1,6 +1,5 @@
 """Whatever a child does, the parent gets a ModelRecord that says how far it came."""
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,10 @@ from coreml_gate.children.job import ModelJob
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.worker.models import measure_model
 from coreml_gate.worker.supervisor import Supervisor
+from tests.warm import ENVIRONMENT, WARM
 
 JobOf = Callable[..., ModelJob]
-SUPERVISOR = Supervisor(os.environ, ProcessLimits(step_s=120))
+SUPERVISOR = Supervisor(ENVIRONMENT, ProcessLimits(step_s=120), start=WARM)
 
 
 def test_a_sound_model_comes_back_measured(job_of: JobOf) -> None:

@@ -1,6 +1,5 @@
 """Variants of one source share its run; whatever happens to one leaves the others and the model alone."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from coreml_gate.config.inherit import configured
 from coreml_gate.record import ModelRecord
 from coreml_gate.worker.models import measure_with_variants
 from coreml_gate.worker.supervisor import Supervisor
+from tests.warm import ENVIRONMENT, WARM
 
 JobOf = Callable[..., ModelJob]
 NET = """
@@ -61,7 +61,7 @@ def measured(job_of: JobOf, tree: Path) -> Callable[..., ModelRecord]:
     def measure(*variants: ModelVariant) -> ModelRecord:
         job = job_of(evaluate="models/net.py:evaluate", adversarial=False)
         configs = tuple(configured(job.model, each) for each in variants)
-        return measure_with_variants(job, configs, Supervisor(os.environ, ProcessLimits(120)))
+        return measure_with_variants(job, configs, Supervisor(ENVIRONMENT, ProcessLimits(120), start=WARM))
 
     return measure
 

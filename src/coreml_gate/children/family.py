@@ -6,8 +6,8 @@ from typing import Final
 
 import psutil
 
-MARK: Final = "COREML_GATE_CHILD"
-"""The variable by which a child and everything that it starts is known, in whatever session it runs."""
+from coreml_gate.children.variables import MARK
+
 _WAIT_S: Final = 5.0
 
 

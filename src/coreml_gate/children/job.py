@@ -15,8 +15,6 @@ JOB_FILE: Final = "job.json"
 MODELS_FOLDER: Final = "models"
 VARIANTS_FOLDER: Final = "variants"
 
-UDID_VARIABLE: Final = "COREML_GATE_DEVICE_UDID"
-"""Names the device to the child. A job's file may become an artifact, and a UDID tells who owns a device."""
 TimedEngine = Literal["core-ml", "mil"]
 
 

@@ -4,6 +4,7 @@
 gate, whose end it sees at a pipe that the gate holds open. When either ends, it kills everything below it. On
 Linux, processes that leave their parent fall to the keeper, whatever session they are in
 (``PR_SET_CHILD_SUBREAPER``, prctl(2)), and the child dies with the keeper (``PR_SET_PDEATHSIG``).
+With ``--forked PID`` in the place of the module, that is its child already: it forked it before this program.
 """
 
 import contextlib
@@ -15,33 +16,51 @@ import signal
 import sys
 from typing import Final, NoReturn
 
-LIFELINE: Final = "COREML_GATE_LIFELINE"
-"""The variable that names the reading end of the gate's pipe."""
+from coreml_gate.children.variables import LIFELINE
+
 MODULE: Final = "coreml_gate.children.keeper"
+COMMAND: Final = (sys.executable, "-P", "-m", MODULE)
+"""How every command of a kept child begins; its module and the arguments follow."""
+FORKED: Final = "--forked"
 _SET_PDEATHSIG: Final = 1
 _SET_CHILD_SUBREAPER: Final = 36
 
 
 def main() -> None:
-    """Run the module in a child; this process ends as the child does."""
+    """Keep the child; this process ends as the child does."""
     lifeline = int(os.environ.pop(LIFELINE))
-    _prctl(_SET_CHILD_SUBREAPER, 1)
-    keeper = os.getpid()
-    child = os.fork()
-    if child == 0:
-        os.close(lifeline)
-        _become_the_child(keeper)
+    adopt_orphans()
+    child = int(sys.argv[2]) if sys.argv[1] == FORKED else _start(lifeline)
     status = _wait(child, lifeline)
     _end_family()
     _reaped(child)
     _end_as(status)
 
 
-def _become_the_child(keeper: int) -> NoReturn:
-    """A new interpreter: after a fork alone, Apple's frameworks refuse to work."""
+def adopt_orphans() -> None:
+    """Whatever leaves its parent below this process becomes a child of this process."""
+    _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with(keeper: int) -> None:
+    """The kernel ends this process when its parent ends, which is that keeper."""
     _prctl(_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != keeper:
         os._exit(1)
+
+
+def _start(lifeline: int) -> int:
+    keeper = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.close(lifeline)
+        _become_the_child(keeper)
+    return child
+
+
+def _become_the_child(keeper: int) -> NoReturn:
+    """A new interpreter: after a fork alone, Apple's frameworks refuse to work."""
+    die_with(keeper)
     os.execv(sys.executable, [sys.executable, "-P", "-m", *sys.argv[1:]])  # noqa: S606 - no shell is wanted
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from coreml_gate.children import keeper
-from coreml_gate.children.family import MARK, end_family, resident_bytes
+from coreml_gate.children.family import end_family, resident_bytes
 from coreml_gate.children.output_log import OutputLog
+from coreml_gate.children.variables import LIFELINE, MARK
 from coreml_gate.credentials import without_credentials
+from coreml_gate.starting import ProcessRequest, Start, Started, start_process
 
 POLL_S: Final = 0.1
 MEMORY_POLL_S: Final = 1.0
@@ -73,64 +75,59 @@ def run_child(
     limits: ProcessLimits,
     report: Watched,
     on_step: Callable[[str], None],
+    start: Start = start_process,
 ) -> Ending:
     """Run ``command`` in ``folder`` until its last word, or whatever else comes first.
 
     Whenever its step changes, the deadline starts again. Nothing that it started is left when this returns.
     """
     with OutputLog(log) as output:
-        with _started(command, folder, environment, output) as child:
+        with kept(start, command, folder, environment, output.input) as child:
+            output.close_input()
             ending = _watch(child, limits, report, on_step)
         report.read()
     return Ending(*_with_report(ending, report), output.last_lines())
 
 
 @contextmanager
-def _started(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str], output: OutputLog
-) -> Iterator[subprocess.Popen[bytes]]:
+def kept(
+    start: Start,
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    output: int,
+    stdin: int | None = None,
+) -> Iterator[Started]:
+    """Start a process without credentials; at the end nothing of it is left, nor of what it started."""
     mark = uuid.uuid4().hex
     lifeline, held = os.pipe()
+    own = {**without_credentials(environment), MARK: mark, LIFELINE: str(lifeline)}
     try:
-        child = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**without_credentials(environment), MARK: mark, keeper.LIFELINE: str(lifeline)},
-            stdin=subprocess.DEVNULL,
-            stdout=output.input,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=(lifeline,),
-        )
+        child = start(ProcessRequest(tuple(command), folder, own, output, lifeline, stdin))
     except BaseException:
         os.close(held)
         raise
     finally:
         os.close(lifeline)
-        output.close_input()
     try:
         yield child
     finally:
-        _end(child, held, mark)
+        os.close(held)
+        _end(child, mark, _GRACE_S if keeper.MODULE in command else 0)
 
 
-def _end(child: subprocess.Popen[bytes], held: int, mark: str) -> None:
-    """Let go of the lifeline, at which the keeper ends everything; kill what is left without a keeper."""
-    os.close(held)
+def _end(child: Started, mark: str, grace_s: float) -> None:
+    """Wait until the keeper has ended everything; kill what is left without a keeper."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(timeout=_GRACE_S if _is_kept(child) else 0)
+        child.wait(timeout=grace_s)
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     end_family(mark)
 
 
-def _is_kept(child: subprocess.Popen[bytes]) -> bool:
-    return isinstance(child.args, list) and keeper.MODULE in child.args
-
-
 def _watch(
-    child: subprocess.Popen[bytes],
+    child: Started,
     limits: ProcessLimits,
     report: Watched,
     on_step: Callable[[str], None],
@@ -138,7 +135,7 @@ def _watch(
     report.read()
     step, since = report.step, time.monotonic()
     due = since
-    while child.poll() is None:
+    while (code := child.poll()) is None:
         time.sleep(POLL_S)
         report.read()
         if report.step != step:
@@ -156,7 +153,7 @@ def _watch(
                     "out-of-memory",
                     f"held {held / 1e6:,.0f} MB, allowed {limits.memory_bytes / 1e6:,.0f} MB",
                 )
-    return _ending_of(child.returncode)
+    return _ending_of(code)
 
 
 def _with_report(ending: Ending, report: Watched) -> tuple[HowEnded, str]:

@@ -23,6 +23,7 @@ def run_context(request: Request, parsed: argparse.Namespace, around: Surroundin
         clock=lambda: datetime.now(UTC),
         progress=_progress(around),
         answering=_answering(parsed.core_ml),
+        start=around.start,
     )
 
 

@@ -61,7 +61,10 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         subject = Subject(
             folder=Path(folder),
             supervisor=Supervisor(
-                around.environment, ProcessLimits(DEADLINE_S), stand_in=parsed.stand_in and not is_mac
+                around.environment,
+                ProcessLimits(DEADLINE_S),
+                stand_in=parsed.stand_in and not is_mac,
+                start=around.start,
             ),
             is_mac=is_mac,
             units=units_to_run("ALL", wanted, around.environment),

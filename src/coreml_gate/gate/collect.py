@@ -18,6 +18,7 @@ from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.scratch import for_temporary_files
 from coreml_gate.interruption import Interrupted
 from coreml_gate.record import RECORD_NAME, Environment, ModelRecord, Record, SkippedModel, write_record
+from coreml_gate.starting import Start, start_process
 from coreml_gate.version import __version__
 from coreml_gate.worker.models import InterruptedModel, interrupted, measure_with_variants
 from coreml_gate.worker.supervisor import Supervisor, limits_of
@@ -43,6 +44,8 @@ class RunContext:
     progress: Progress
     answering: Literal["core-ml", "stand-in"] | None = None
     """What runs where only Core ML can: Core ML, our runtime in its place, or nothing."""
+    start: Start = start_process
+    """Starts the child processes."""
 
     def using(self, folder: Path) -> "RunContext":
         """The same, with children that put their temporary files into ``folder``."""
@@ -118,7 +121,12 @@ def _write(record: Record, folder: Path) -> Record:
 def _measure(job: ModelJob, tree: Tree, options: GateOptions, context: RunContext) -> ModelRecord:
     context.progress.begin_model(job.model.name, tree.side)
     started = time.monotonic()
-    supervisor = Supervisor(context.environment, limits_of(options), on_step=context.progress.begin_step)
+    supervisor = Supervisor(
+        context.environment,
+        limits_of(options),
+        on_step=context.progress.begin_step,
+        start=context.start,
+    )
     record = measure_with_variants(job, _variants(job.model, tree), supervisor)
     context.progress.end_model(record, time.monotonic() - started)
     return record

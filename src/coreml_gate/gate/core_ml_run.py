@@ -32,6 +32,7 @@ def with_core_ml(
         ProcessLimits(options.core_ml_timeout_s, None if memory_mb is None else memory_mb * 1e6),
         stand_in=context.answering == "stand-in",
         on_step=context.progress.begin_step,
+        start=context.start,
     )
     host = CoreMlHost.here(context.answering, supervisor, context.progress)
     models = {model.name: model for model in config.model}

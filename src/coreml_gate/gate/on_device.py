@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.children.job import UDID_VARIABLE, DeviceJob, PackageAsked
+from coreml_gate.children.job import DeviceJob, PackageAsked
 from coreml_gate.children.reference_data import REFERENCE_FILE
+from coreml_gate.children.variables import UDID
 from coreml_gate.engines.devicectl import Connected
 from coreml_gate.frozen import changed
 from coreml_gate.record import (
@@ -106,9 +107,7 @@ class _Measurer:
 
     def _run(self, job: DeviceJob, udid: str) -> Report:
         """The folder may become an artifact, with the trace: neither the job nor the log stays in it."""
-        supervisor = replace(
-            self.supervisor, environment={**self.supervisor.environment, UDID_VARIABLE: udid}
-        )
+        supervisor = replace(self.supervisor, environment={**self.supervisor.environment, UDID: udid})
         try:
             return supervisor.run(job)
         finally:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from coreml_gate.children.events import EventLog
-from coreml_gate.children.job import UDID_VARIABLE, DeviceJob
+from coreml_gate.children.job import DeviceJob
+from coreml_gate.children.variables import UDID
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.foreign_errors import in_its_own_words
 from coreml_gate.record import DeviceFacts
@@ -36,7 +37,7 @@ def run(job: DeviceJob, log: EventLog) -> None:
     from coreml_gate.engines.remote_device import COREMLTOOLS
 
     with in_its_own_words():
-        asyncio.run(measure(job, log, os.environ[UDID_VARIABLE], COREMLTOOLS, subprocess.Popen))
+        asyncio.run(measure(job, log, os.environ[UDID], COREMLTOOLS, subprocess.Popen))
 
 
 async def measure(job: DeviceJob, log: EventLog, udid: str, registry: "Registry", start: Start) -> None:

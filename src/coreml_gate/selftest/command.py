@@ -45,7 +45,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     model = select_models(config, [parsed.model or config.model[0].name]).model[0]
     model = changed(model, variant=(), adversarial=False, litert=False)
     make_output_folder(around.folder / parsed.output)
-    supervisor = Supervisor(around.environment, limits_of(config.gate))
+    supervisor = Supervisor(around.environment, limits_of(config.gate), start=around.start)
     bench = Workbench(
         root=around.folder,
         folder=around.folder / parsed.output / FOLDER,
@@ -73,7 +73,9 @@ def _host(wanted: str, timeout_s: float, around: Surroundings) -> CoreMlHost | N
     is_mac = sys.platform == "darwin"
     if wanted == "off" or (wanted == "auto" and not is_mac):
         return None
-    supervisor = Supervisor(around.environment, ProcessLimits(timeout_s), stand_in=not is_mac)
+    supervisor = Supervisor(
+        around.environment, ProcessLimits(timeout_s), stand_in=not is_mac, start=around.start
+    )
     progress = LogProgress(lambda line: around.err.print(line, markup=False, highlight=False), groups=False)
     return CoreMlHost.here("core-ml" if is_mac else "stand-in", supervisor, progress)
 

@@ -36,7 +36,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         workspace = Workspace(
             around.folder,
             Path(folder),
-            Supervisor(around.environment, ProcessLimits(config.gate.step_timeout_s)),
+            Supervisor(around.environment, ProcessLimits(config.gate.step_timeout_s), start=around.start),
             lambda target: around.err.print(f"converting for {target}", markup=False, highlight=False),
         )
         support = support_of(model, config.gate, sorted(targets), workspace)

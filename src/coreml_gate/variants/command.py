@@ -97,6 +97,7 @@ def _measured(config: Config, model: ModelConfig, around: Surroundings) -> Model
         around.environment,
         limits_of(config.gate),
         on_step=lambda step: _say(around, f"{model.name}: {step}"),
+        start=around.start,
     )
     measured = measure_side_by_side(model, config.gate, around.folder, supervisor)
     if measured.problem is not None:

@@ -11,6 +11,7 @@ from coreml_gate.errors import GateError
 from coreml_gate.measurements import MEASUREMENTS, of_models
 from coreml_gate.measurements.measurement import chosen, problem_of
 from coreml_gate.record import Opened
+from coreml_gate.worker.libraries import load_libraries
 
 
 def main(path: Path) -> None:
@@ -38,6 +39,7 @@ def measure(job: Job, log: EventLog) -> None:
 def measure_model(job: ModelJob, log: EventLog) -> None:
     """Everything that the model's options ask for, on one bench."""
     opened = OpenedFiles.watch(job.root, [job.folder, job.record_folder, *_folders(job.cache)], os.environ)
+    load_libraries()
     from coreml_gate.measurements.bench import Bench  # noqa: PLC0415 - only models need torch
 
     bench = Bench(job)

@@ -8,14 +8,13 @@ from typing import Final
 
 from coreml_gate.children.events import START, Events
 from coreml_gate.children.job import PackageAsked, PackageJob
+from coreml_gate.children.variables import HOME
 from coreml_gate.figures import byte_unit
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_predict import COMPILED
 from coreml_gate.record import ChildEnding, ComputeUnits, CoreMlRun, Placement
 from coreml_gate.worker.supervisor import Report, Supervisor
 
-HOME_VARIABLE: Final = "CFFIXED_USER_HOME"
-"""Foundation's own: it moves Core ML's caches, which ``HOME`` and ``TMPDIR`` do not."""
 HOSTED_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY",)
 """A hosted runner is a virtual machine without a Neural Engine whose GPU breaks: CPU only by default."""
 ALL_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
@@ -98,7 +97,7 @@ def run_package(job: PackageJob, supervisor: Supervisor) -> Report:
         return Report(Events(), ChildEnding(how="failed", phase=START, message=lack))
     named = replace(
         supervisor,
-        environment={**supervisor.environment, HOME_VARIABLE: str(home)},
+        environment={**supervisor.environment, HOME: str(home)},
         on_step=lambda step: supervisor.on_step(f"{job.units}: {step}"),
     )
     try:

@@ -14,6 +14,7 @@ from coreml_gate.config import GateOptions
 from coreml_gate.interruption import Interrupted
 from coreml_gate.measurements import vocabulary
 from coreml_gate.record import ChildEnding, Phase, Problem
+from coreml_gate.starting import Start, start_process
 
 LOG_FILE: Final = "log.txt"
 """A child's output, in the folder of its job."""
@@ -68,6 +69,7 @@ class Supervisor:
     """Called with each step of each child."""
     child: tuple[str, ...] = CHILD
     """What the interpreter runs; the job's file follows."""
+    start: Start = start_process
 
     def run(self, job: Job) -> Report:
         """Run one child; a crash, a hang or a kill is a value, never an exception.
@@ -94,6 +96,7 @@ class Supervisor:
             limits=self.limits,
             report=report,
             on_step=self.on_step,
+            start=self.start,
         )
 
 

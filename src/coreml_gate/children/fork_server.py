@@ -1,0 +1,255 @@
+"""The process whose forks are children that need not import anything: it has, and has done nothing else.
+
+``python -m coreml_gate.children.fork_server MODULE...`` imports the modules. It serves only if that has left
+it without a thread and without a line of code from outside of the installation. Each request is one byte on
+standard input, a socket, with four descriptors: an :class:`Order`, where the output goes, the lifeline, and a
+pipe that takes the number of the process and later its exit code. What is forked becomes the keeper of a
+second fork (:mod:`coreml_gate.children.keeper`), and that one runs the ordered module as ``python -P -m``
+would: own session, folder, environment, output, arguments, and nothing else of this process.
+"""
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import site
+import socket
+import struct
+import sys
+import sysconfig
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from coreml_gate.children import keeper
+from coreml_gate.children.variables import LIFELINE, MARK
+
+MODULE: Final = "coreml_gate.children.fork_server"
+NUMBER: Final = struct.Struct("i")
+"""How the number of a process and its exit code are written."""
+_INPUT, _OUTPUT, _ERRORS = 0, 1, 2
+_THREADS: Final = Path("/proc/self/task")
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a forked child runs, and where."""
+
+    module: str
+    arguments: tuple[str, ...]
+    folder: str
+    environment: Mapping[str, str]
+
+    def write(self) -> int:
+        """A file without a name that holds the order, open at its start."""
+        descriptor = os.memfd_create("order")
+        with open(descriptor, "w", closefd=False, encoding="ascii") as file:
+            json.dump(asdict(self), file)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return descriptor
+
+    @classmethod
+    def read(cls, descriptor: int) -> "Order":
+        """The order in such a file."""
+        with open(descriptor, encoding="ascii") as file:
+            order = json.load(file)
+        return cls(order["module"], tuple(order["arguments"]), order["folder"], order["environment"])
+
+
+@dataclass(frozen=True)
+class _Request:
+    """The descriptors that came with a request."""
+
+    order: int
+    output: int
+    lifeline: int
+    answers: int
+
+    def close(self) -> None:
+        for descriptor in (self.order, self.output, self.lifeline, self.answers):
+            os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class _Fork:
+    """A keeper that was forked, and the pipe that takes its exit code."""
+
+    pid: int
+    answers: int
+
+    def report(self) -> None:
+        """Report how it ended."""
+        _, status = os.waitpid(self.pid, 0)
+        _answer(self.answers, os.waitstatus_to_exitcode(status))
+        os.close(self.answers)
+
+
+def main() -> None:
+    """Import the modules and serve; what returns from serving is a child, which runs what was ordered."""
+    control = _control()
+    before = dict(os.environ)
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
+    unfit = _unfit()
+    if unfit:
+        sys.exit(unfit)
+    gc.collect()
+    gc.freeze()
+    set_by_imports = dict(os.environ.items() - before.items())
+    order = _serve(control)
+    _look_fresh(order, set_by_imports)
+    runpy.run_module(order.module, run_name="__main__", alter_sys=True)
+
+
+def _control() -> socket.socket:
+    """The socket, which leaves standard input to what a child expects there."""
+    control = socket.socket(fileno=os.dup(_INPUT))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, _INPUT)
+    os.close(nothing)
+    return control
+
+
+def _unfit() -> str:
+    """Why this process must not be forked; empty if it may.
+
+    The threads of OpenBLAS end before a fork and come back with the first product of matrices (its handler
+    for ``pthread_atfork``): after a first fork, nothing must be left of them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python warns of threads before their handler has run
+        first = os.fork()
+    if first == 0:
+        os._exit(0)
+    os.waitpid(first, 0)
+    threads = len([*_THREADS.iterdir()]) - 1
+    if threads:
+        return f"importing the libraries started {threads} thread(s), which a fork would lose"
+    foreign = sorted(foreign_modules(_files_of_modules(), _installed()))
+    return f"`{foreign[0]}` does not belong to the installation" if foreign else ""
+
+
+def foreign_modules(files: Iterable[str], installed: Sequence[Path]) -> list[str]:
+    """Those files that lie outside of the installed libraries: they may be the user's."""
+    return [file for file in files if not any(Path(file).is_relative_to(folder) for folder in installed)]
+
+
+def _files_of_modules() -> Iterable[str]:
+    """Some libraries name a file that is none (``_ops.py``): a module that was found has a full path."""
+    files = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
+    return (file for file in files if isinstance(file, str) and Path(file).is_absolute())
+
+
+def _installed() -> list[Path]:
+    libraries = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    packages = [*site.getsitepackages(), site.getusersitepackages(), str(Path(__file__).parents[1])]
+    return [Path(folder) for folder in (*libraries, *packages)]
+
+
+def _serve(control: socket.socket) -> Order:
+    """Fork for each request, and report how each of these forks ends; returns in a child only."""
+    running: dict[int, _Fork] = {}
+    while True:
+        readable, _, _ = select.select([control.fileno(), *running], [], [])
+        for ended in running.keys() & readable:
+            os.close(ended)
+            running.pop(ended).report()
+        if control.fileno() in readable:
+            request = _received(control)
+            pid = os.fork()
+            if pid == 0:
+                _close(control, running)
+                return _fork_the_child(request)
+            _answer(request.answers, pid)
+            running[os.pidfd_open(pid)] = _Fork(pid, os.dup(request.answers))
+            request.close()
+
+
+def _received(control: socket.socket) -> _Request:
+    """The next request; without one, the gate is gone, and this process ends."""
+    message, descriptors, _, _ = socket.recv_fds(control, 1, 4, socket.MSG_CMSG_CLOEXEC)
+    if not message:
+        os._exit(0)
+    return _Request(*descriptors)
+
+
+def _close(control: socket.socket, running: Mapping[int, _Fork]) -> None:
+    """Whatever is the server's alone."""
+    control.close()
+    for ended, fork in running.items():
+        os.close(ended)
+        os.close(fork.answers)
+
+
+def _answer(answers: int, number: int) -> None:
+    with suppress(BrokenPipeError):  # the gate may no longer wait for that child
+        os.write(answers, NUMBER.pack(number))
+
+
+def _fork_the_child(request: _Request) -> Order:
+    """Become the keeper of a second fork; returns in that one."""
+    os.setsid()
+    keeper.adopt_orphans()
+    os.dup2(request.output, _OUTPUT)
+    os.dup2(request.output, _ERRORS)
+    order = Order.read(os.dup(request.order))
+    os.chdir(order.folder)
+    own = os.getpid()
+    child = os.fork()
+    if child != 0:
+        os.dup2(request.lifeline, _INPUT)
+        _become_the_keeper(child, order)
+    keeper.die_with(own)
+    request.close()
+    return order
+
+
+def _become_the_keeper(child: int, order: Order) -> NoReturn:
+    """A fresh interpreter holds as little memory as any keeper, and the child stays its child."""
+    command = [*keeper.COMMAND, keeper.FORKED, str(child)]
+    os.execve(sys.executable, command, {**order.environment, LIFELINE: str(_INPUT)})  # noqa: S606 - no shell
+
+
+def _look_fresh(order: Order, set_by_imports: Mapping[str, str]) -> None:
+    """What a process has by its start, and a fork has from its parent."""
+    _mark(order.environment[MARK])
+    os.environ.clear()
+    os.environ.update({**order.environment, **set_by_imports})
+    del os.environ[LIFELINE]
+    tempfile.tempdir = None
+    sys.argv = ["", *order.arguments]
+    sys.orig_argv = [sys.executable, "-P", "-m", order.module, *order.arguments]
+    importlib.invalidate_caches()
+    _reseed()
+
+
+def _reseed() -> None:
+    """Both libraries draw a seed when they are imported; Python itself draws another after a fork."""
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.seed()
+
+
+def _mark(mark: str) -> None:
+    """Write the mark where others look for it: in the memory that held the environment at the start.
+
+    That is what the system shows of a process (proc_pid_environ(5)), also of what it forks.
+    """
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype = ctypes.c_void_p
+    address, before = libc.getenv(MARK.encode()), os.environ[MARK]
+    if len(before) != len(mark):
+        raise ValueError(f"this mark has {len(mark)} characters, every mark has {len(before)}")
+    ctypes.memmove(address, mark.encode(), len(mark))
+
+
+if __name__ == "__main__":
+    main()
