@@ -19,7 +19,7 @@ OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-matrix test-slow test-mac test-fake-mac test-action reliability lint format schema diagnose-demo hunt conformance native-contract bench clean
+.PHONY: help demo demo-all test test-matrix test-slow test-mac test-fake-mac test-action test-browser reliability lint format schema diagnose-demo hunt conformance native-contract bench clean
 
 help:  ## list the targets
 	@awk '/^[a-z-]+:.*##/ {printf "%-18s%s\n", substr($$0, 1, index($$0, ":") - 1), substr($$0, index($$0, "##") + 3)}' $(MAKEFILE_LIST)
@@ -31,11 +31,11 @@ demo-all: $(VENV)/.installed  ## play every example change and compare with what
 	$(PY) examples/demo.py --all
 
 test: $(VENV)/.installed  ## the test suite, without the slow part; COVERAGE=1 says which lines it ran
-	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow and not act" $(if $(COVERAGE),--cov --cov-report=term)
+	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow and not act and not browser" $(if $(COVERAGE),--cov --cov-report=term)
 
 test-matrix: $(TORCH:%=build/torch-%/.installed)  ## the test suite with every torch that pyproject.toml promises
 	for version in $(TORCH); do \
-	  OMP_NUM_THREADS=1 "build/torch-$$version/bin/python" -m pytest -n auto -m "not slow and not act" || exit 1; \
+	  OMP_NUM_THREADS=1 "build/torch-$$version/bin/python" -m pytest -n auto -m "not slow and not act and not browser" || exit 1; \
 	done
 
 test-slow: $(VENV)/.installed  ## the slow part of the test suite
@@ -50,6 +50,9 @@ test-fake-mac: $(VENV)/.installed  ## what concerns Macs, by processes that beli
 
 test-action: $(VENV)/.act  ## the action on a runner (act): a push, pull requests, a fork, Linux and Macs
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m act -s tests/action
+
+test-browser: $(VENV)/.browser  ## the page in Chromium: sorting, filtering, copying, keyboard, dark, hostile names, axe
+	OMP_NUM_THREADS=1 $(OPEN) pytest -m browser tests/browser
 
 reliability: $(VENV)/.installed  ## attack the gate, and write the table of docs/reliability.md
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m attack --reliability docs/reliability.md tests
@@ -121,6 +124,11 @@ build/torch-%/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.act: $(VENV)/.installed
 	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[act]'
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.installed
+	command -v chromium || command -v google-chrome || (apt-get update && apt-get install --yes chromium)
+	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[browser]'
 	touch $@
 
 $(VENV)/.contract: $(VENV)/.installed

@@ -26,7 +26,7 @@ from coreml_gate.record import (
     Timing,
 )
 from coreml_gate.report import ReportOptions, html
-from tests.builders import environment, memory, model_record, record
+from tests.builders import environment, memory, model_record, model_verdict, record, verdict
 from tests.report.verdicts import SITUATIONS, regression
 
 VOID = {"meta", "br", "input"}
@@ -245,6 +245,17 @@ def test_base_and_head_stand_side_by_side_and_another_toolchain_is_marked() -> N
     assert '<span class="differs">torch 2.13.0</span>' in text
     assert '<span class="differs">torch 2.9.0</span>' in text
     assert "<span>coremltools 9.0</span>" in text
+
+
+def test_models_whose_names_differ_in_a_sign_have_links_of_their_own() -> None:
+    names = ("a b", "a-b", "a/b", "x" * 10_000, "x" * 10_001)
+    text = html.render(verdict(*(model_verdict(name=name) for name in names)), ReportOptions())
+    anchors = re.findall(r'<details class="card[^>]* id="([^"]+)"', text)
+    assert len(set(anchors)) == len(names)
+    assert anchors[1] == "model-a-b"
+    assert re.findall(r'<a href="#([^"]+)"', text) == anchors
+    assert max(map(len, anchors)) < 80
+    assert "x" * 121 not in text
 
 
 def test_packages_stand_side_by_side() -> None:

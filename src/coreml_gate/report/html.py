@@ -4,6 +4,8 @@ Everything that decides stands in the HTML itself. What was measured along the p
 memory, times) is drawn from the Records of head and base by the scripts of ``page/``, where those are given.
 """
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +14,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup, escape
 
-from coreml_gate.foreign.escape import pieces, plain, visible
+from coreml_gate.foreign.escape import NAME_LIMIT, pieces, plain, shortened, visible
 from coreml_gate.record import Diagnosis, Environment, ModelRecord, Record
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
 from coreml_gate.report.options import ReportOptions
@@ -25,6 +27,8 @@ from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
 _SHORT: Final = 7
+_LONGEST_ANCHOR: Final = 60
+_LABELS: Final = {"coreml_gate": "coreml-gate", "platform": ""}
 _TOOLS: Final = ("coremltools", "torch", "numpy", "python", "platform", "coreml_gate")
 MOST_OPEN: Final = 20
 """Models that are unfolded when the page opens, the gravest first."""
@@ -118,7 +122,7 @@ def _versions(record: Record | None) -> Mapping[str, str]:
 
 def _facts(own: Mapping[str, str], other: Mapping[str, str]) -> tuple[tuple[str, str, bool], ...]:
     return tuple(
-        (tool.replace("_", "-"), version, other.get(tool, version) != version)
+        (_LABELS.get(tool, tool), version, other.get(tool, version) != version)
         for tool, version in own.items()
     )
 
@@ -134,6 +138,7 @@ def _template() -> jinja2.Template:
         "message": message,
         "keep": lambda line: Markup(escape(visible(line).rstrip())),  # noqa: S704 - escaped
         "anchor": _anchor,
+        "name": _name,
         "ours": Markup,  # our own style and scripts, and base64
     }
     return made.get_template("report.html.j2")
@@ -153,5 +158,12 @@ def _visible(value: Any) -> Any:  # noqa: ANN401 - the template prints values of
 
 
 def _anchor(name: str) -> str:
-    """A name for a link inside the page."""
-    return "model-" + "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in name)
+    """A name for a link inside the page; what is replaced or cut in it has a digest in its place."""
+    kept = re.sub(r"[^A-Za-z0-9._-]", "-", name)[:_LONGEST_ANCHOR]
+    digest = "" if kept == name else f"-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+    return f"model-{kept}{digest}"
+
+
+def _name(words: str) -> str:
+    """A name as it fits a table and a heading."""
+    return shortened(plain(words), NAME_LIMIT)

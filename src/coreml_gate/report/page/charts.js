@@ -36,7 +36,7 @@ function line(label, name, options = {}) {
 
 const dashed = (label, name, options = {}) => line(label, name, { dash: [5, 4], width: 1.25, ...options });
 
-/** A label beside a point of a chart, kept inside of it; with a rule, at half height beside a line through it. */
+/** A label beside a point of a chart, kept inside of it; with a rule, near the bottom beside a line through it. */
 function pointLabel(x, y, text, name, rule = false) {
   return {
     hooks: {
@@ -52,7 +52,7 @@ function pointLabel(x, y, text, name, rule = false) {
         ctx.beginPath();
         ctx.arc(left, top, 4 * devicePixelRatio, 0, 2 * Math.PI);
         ctx.fill();
-        ctx.fillText(text, left + gap, rule ? bbox.top + bbox.height / 2 : top - 6 * devicePixelRatio);
+        ctx.fillText(text, left + gap, rule ? bbox.top + 0.94 * bbox.height : top - 6 * devicePixelRatio);
         if (rule) ctx.fillRect(left, top, devicePixelRatio, bbox.top + bbox.height - top);
         ctx.restore();
       },

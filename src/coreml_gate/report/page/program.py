@@ -108,14 +108,15 @@ def _outline(record: ModelRecord) -> ProgramOutline | None:
 
 def _partners(head: ModelRecord, base: ModelRecord | None, outline: ProgramOutline) -> Sequence[Node | None]:
     """For each line of the head the same operation of the base."""
-    before = None if base is None or base.profile is None else _outline(base)
-    if base is None or before is None:
+    if base is None or base.profile is None:
         return [None] * len(outline.nodes)
     if base.outline == head.outline:
-        return before.nodes
+        return outline.nodes
+    before = _outline(base)
     found: list[Node | None] = [None] * len(outline.nodes)
-    for one, other in match(before, outline).pairs():
-        found[other] = before.nodes[one]
+    if before is not None:
+        for one, other in match(before, outline).pairs():
+            found[other] = before.nodes[one]
     return found
 
 
