@@ -21,7 +21,7 @@ from conformance.operations import RESULTS, kept_counts  # noqa: E402  # reachab
 from conformance.wpt.lowering import lower  # noqa: E402
 from conformance.wpt.run import RESULTS as WPT_RESULTS  # noqa: E402
 from conformance.wpt.vectors import read_vectors  # noqa: E402
-from coreml_gate.rules import core_ml_loader  # noqa: E402
+from coreml_gate.rules import core_ml_indices, core_ml_layers, core_ml_loader, core_ml_weights  # noqa: E402
 from coreml_gate.rules.rule import Rule, rules_of  # noqa: E402
 from coreml_gate.runtime.ops import REGISTRY  # noqa: E402
 
@@ -123,7 +123,8 @@ def _estimated(wpt: Mapping[str, Any], status: str) -> Counter[str]:
 
 def _refusals() -> Iterator[Rule]:
     """Rules on what Core ML's loader and planner refuse on every system."""
-    yield from (rule for rule in rules_of(core_ml_loader) if rule.severity == "fatal")
+    rules = rules_of(core_ml_loader, core_ml_layers, core_ml_indices, core_ml_weights)
+    yield from (rule for rule in rules if rule.severity == "fatal")
 
 
 def _groups() -> Iterator[tuple[str, Mapping[str, Any]]]:

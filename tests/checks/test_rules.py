@@ -15,6 +15,7 @@ from tests.checks.cases import evidence
 SEVERITIES: dict[str, Any] = {
     "rank-above-5": "fatal",
     "power-of-two": "silent",
+    "undefined-crop": "unknown",
     "scatter": "perf",
     "fp16-softplus": "info",
 }
@@ -52,6 +53,15 @@ def test_what_is_wrong_for_sure_stands_alone(rule: str, status: Status) -> None:
     assert finding.hint == "Write it out: `exp`"
     assert "exp" not in finding.details
     assert (finding.file, finding.line) == ("net.py", 12)
+
+
+@pytest.mark.parametrize("base", [None, [match("undefined-crop")]])
+def test_a_result_that_core_ml_leaves_open_is_unsure_whatever_the_baseline_has(
+    base: list[RuleMatch] | None,
+) -> None:
+    found = asked([match("undefined-crop")], base)
+    assert found["undefined-crop"].status is Status.UNSURE
+    assert found["rules"].message == "no known pitfall."
 
 
 def test_what_is_slow_warns_only_against_a_baseline_without_it() -> None:
@@ -109,7 +119,8 @@ def test_a_model_with_everything_takes_a_handful_of_lines() -> None:
         for rule in known
     ]
     findings = rules.run(evidence(model_record(rules=tuple(everything)), model_record(rules=())))
-    assert len(findings) == 2 * rules.MOST_FINDINGS + 2
+    unknown = sum(rule.severity == "unknown" for rule in known)
+    assert len(findings) == 2 * rules.MOST_FINDINGS + min(unknown, rules.MOST_FINDINGS) + 2
     text = "\n".join(line for finding in findings for line in (finding.message, *finding.details))
     assert all(f"`{rule.id}`" in text for rule in known)
 

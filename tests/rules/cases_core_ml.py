@@ -290,7 +290,7 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         lambda: _gather(indices=[1, -2]),
         "the index 10 of 2",
     ),
-    "inverted-crop": (
+    "undefined-crop": (
         lambda: cropped(2, 2, 1, 1),
         lambda: cropped(1, 1, 2, 2),
         "the box [2.0, 2.0, 1.0, 1.0]",

@@ -8,9 +8,14 @@ import pytest
 from coreml_gate.rules.catalogue import GROUPS, RULES, find_matches
 from coreml_gate.rules.rule import SEVERITIES
 from coreml_gate.torch_graph import TorchCall, TorchGraph
-from tests.rules import cases_conversion, cases_core_ml, cases_program
+from tests.rules import cases_conversion, cases_core_ml, cases_core_ml_layers, cases_program
 
-CASES = {**cases_program.CASES, **cases_core_ml.CASES, **cases_conversion.CASES}
+CASES = {
+    **cases_program.CASES,
+    **cases_core_ml.CASES,
+    **cases_core_ml_layers.CASES,
+    **cases_conversion.CASES,
+}
 _EVIDENCE = re.compile(r"[\w.-]+/[\w.-]+#\d+|https://\S+|measured: .+|IEEE 754 .+|[A-Z][\w, ]+: .+, \d{4}")
 
 

@@ -130,6 +130,10 @@ _RESIZES = {
         {"x": _IMAGE, "roi": np.array([1, 1, 3, 4], np.float32).reshape(1, 1, 4, 1, 1)},
         {"target_height": 3, "target_width": 4},
     ),
+    "crop_resize@16": Case(
+        {"x": _IMAGE, "roi": np.array([1, 1, 3, 4], np.float32).reshape(1, 1, 4, 1, 1)},
+        {"target_height": 3, "target_width": 4},
+    ),
     "crop_resize@17": Case(
         {"x": _IMAGE, "boxes": np.array([[1, 1, 3, 4]] * 3, np.float32)},
         {"box_indices": integers(0, 1, 2), "target_height": 3, "target_width": 4},

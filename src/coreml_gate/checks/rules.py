@@ -2,9 +2,11 @@
 
 A rule sees the program, not what happens in it, so its severity says how sure it can be. ``fatal`` fails: no
 input makes such a package work. ``silent`` warns: the answers are wrong for some inputs; whether for the
-user's own is what parity and precision measure. ``perf`` warns where the baseline is free of it: what was
-slow before is no news, and without a baseline it is only listed. ``info`` never warns. What the baseline has
-as well is no fault of the change: it is counted, and stands in the details.
+user's own is what parity and precision measure. ``unknown`` is unsure: published tests leave more than one
+reading of what Core ML computes, so parity and precision prove nothing there. ``perf`` warns where the
+baseline is free of it: what was slow before is no news, and without a baseline it is only listed. ``info``
+never warns. What the baseline has as well is no fault of the change: it is counted and stands in the
+details.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,11 +31,11 @@ MOST_CODE_LINES: Final = 4
 MOST_FINDINGS: Final = 3
 """Findings of one severity that stand alone; further rules share the last one's details."""
 
-_ALONE: Final = {"fatal": Status.FAIL, "silent": Status.WARN}
+_ALONE: Final = {"fatal": Status.FAIL, "silent": Status.WARN, "unknown": Status.UNSURE}
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """At most three findings each for fatal and silent, one for what is slow, one for the rest."""
+    """At most three findings each for fatal, silent and unknown, one for what is slow, one for the rest."""
     matches = evidence.head.rules
     if matches is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
@@ -75,7 +77,9 @@ def _compared(wanted: Sequence[RuleMatch], evidence: Evidence) -> tuple[list[Rul
     for match in wanted:
         places = new_places(match, known.get(match.rule), partners)
         rest = tuple(place for place in match.places if place not in places)
-        if places:
+        if match.severity == "unknown":  # no better known for standing in the baseline
+            new.append(match)
+        elif places:
             new.append(changed(match, places=(*places, *rest)))
         else:
             old.append(match)

@@ -21,7 +21,7 @@ class RuleMatch(Measured):
     """A known pitfall that was found."""
 
     rule: str
-    severity: Literal["fatal", "silent", "perf", "info"]
+    severity: Literal["fatal", "silent", "unknown", "perf", "info"]
     count: NonNegativeInt
     places: tuple[RulePlace, ...]
     """The first few."""

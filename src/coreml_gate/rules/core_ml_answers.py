@@ -15,7 +15,9 @@ _FRONT_END: Final = (
     "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
 )
 _INTEGERS: Final = frozenset({"int8", "uint8", "int16", "uint16", "int32", "bool"})
+_IOS16: Final = 16
 _IOS18: Final = 18
+_CORNERS_ALIGNED: Final = frozenset({"ALIGN_CORNERS", "STRICT_ALIGN_CORNERS"})
 _SMALL_STEP: Final = 1e-3
 
 
@@ -177,23 +179,31 @@ def gather_outside(program: Index) -> Iterator[Match]:
 
 
 @rule(
-    "inverted-crop",
-    "info",
+    "undefined-crop",
+    "unknown",
     on="program",
     evidence=(f"{_TESTS}/iOS15/test_image_resizing.py (TestCropResize)",),
-    fix="What Core ML cuts out then is not documented, and its tests leave two readings. Order the box:\n"
-    "torch.cat([torch.minimum(a, b), torch.maximum(a, b)], 1)",
+    fix="What Core ML cuts out then is not documented, and its tests leave two readings. Order the box and "
+    "keep it inside:\ntorch.cat([torch.minimum(a, b), torch.maximum(a, b)], 1).clamp(0, 1)",
 )
-def inverted_crop(program: Index) -> Iterator[Match]:
-    """Does a box that is cut out end before it starts?"""
+def undefined_crop(program: Index) -> Iterator[Match]:
+    """Does a box that is cut out end before it starts, or leave the image before iOS 16?"""
     for operation in program.of("crop_resize"):
         found = program.numbers(operation, "boxes" if "boxes" in operation.inputs else "roi")
         if found is None or program.text(operation, "box_coordinate_mode").startswith("CENTER"):
             continue
         corners = found.reshape(len(found), -1)[:, -4:]
-        inverted = corners[(corners[:, 2:] < corners[:, :2]).any(1)]
-        if len(inverted):
-            yield Match(operation.name, f"the box {inverted[0].tolist()}")
+        inverted = (corners[:, 2:] < corners[:, :2]).any(1)
+        aligned = program.text(operation, "sampling_mode") in _CORNERS_ALIGNED
+        outside = ((corners < 0) | (corners > 1)).any(1) & _has_no_pad_value(program, operation)
+        undefined = corners[outside | (inverted & (not aligned))]
+        if len(undefined):
+            yield Match(operation.name, f"the box {undefined[0].tolist()}")
+
+
+def _has_no_pad_value(program: Index, operation: Operation) -> bool:
+    """Is it unknown what lies outside of the image, whose corners are at 0 and 1?"""
+    return program.function.opset < _IOS16 and bool(program.scalar(operation, "normalized_coordinates"))
 
 
 @rule(

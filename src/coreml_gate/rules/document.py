@@ -96,7 +96,7 @@ def listing() -> str:
     """All rules, one per line below their group."""
     lines: list[str] = []
     for group, rules in GROUPS.items():
-        lines += [group, *(f"  {rule.severity:<7}{rule.id:<27}{rule.question}" for rule in rules), ""]
+        lines += [group, *(f"  {rule.severity:<8}{rule.id:<29}{rule.question}" for rule in rules), ""]
     return "\n".join([*lines, f"{len(RULES)} rules. `coreml-gate rules RULE` tells more of one."])
 
 

@@ -13,10 +13,11 @@ from coreml_gate.mil.index import Index
 from coreml_gate.mil.package import Package
 from coreml_gate.torch_graph import TorchGraph
 
-Severity = Literal["fatal", "silent", "perf", "info"]
+Severity = Literal["fatal", "silent", "unknown", "perf", "info"]
 SEVERITIES: Final[dict[Severity, str]] = {
     "fatal": "the package cannot be made, does not load, or cannot be called",
     "silent": "it converts and loads, and gives wrong answers without an error",
+    "unknown": "what Core ML computes there is not known, so no result of the MIL runtime is evidence",
     "perf": "slower, larger or more memory than it has to be",
     "info": "sound as it stands; breaks under a condition that the program alone does not show",
 }

@@ -133,6 +133,32 @@ def test_crop_resize_of_old_gives_every_image_each_box(
     np.testing.assert_allclose(found[0], x[:, :, 1:4, 2:6], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("mode", "box", "rows"),
+    [
+        ("ALIGN_CORNERS", (2, 1, 1, 0), (2, 1)),
+        ("UNALIGN_CORNERS", (3, 3, 0, 0), (2.5, 0.5)),
+    ],
+)
+def test_a_box_that_ends_before_it_starts_is_walked_backward(
+    mode: str, box: tuple[float, ...], rows: tuple[float, float], run_operation: RunOperation
+) -> None:
+    image = np.tile(np.arange(4, dtype=np.float32)[:, None], (1, 4))[None, None]
+    constants = {"target_height": 2, "target_width": 2, "sampling_mode": mode}
+    (found,) = run_operation("crop_resize", {"x": image, "boxes": np.array([box], np.float32)}, constants)
+    np.testing.assert_allclose(found[0, 0], np.tile(np.array(rows)[:, None], (1, 2)))
+
+
+def test_before_ios_16_the_image_is_mirrored_beyond_its_outermost_pixels(run_operation: RunOperation) -> None:
+    image = np.arange(4, dtype=np.float32)[None, None, :, None] * np.ones(4, np.float32)
+    roi = np.array([2, 0, 5, 3], np.float32).reshape(1, 1, 4, 1, 1)
+    constants = {"target_height": 4, "target_width": 4, "sampling_mode": "ALIGN_CORNERS"}
+    (old,) = run_operation("crop_resize", {"x": image, "roi": roi}, constants, opset=15)
+    (new,) = run_operation("crop_resize", {"x": image, "roi": roi}, constants, opset=16)
+    np.testing.assert_array_equal(old[0, 0, 0, :, 0], [2, 3, 2, 1])
+    np.testing.assert_array_equal(new[0, 0, 0, :, 0], [2, 3, 0, 0])
+
+
 def test_crop(x: NDArray[np.float32], run_operation: RunOperation) -> None:
     (found,) = run_operation("crop", {"x": x}, {"crop_height": [1, 0], "crop_width": [2, 1]})
     np.testing.assert_array_equal(found, x[:, :, 1:, 2:-1])

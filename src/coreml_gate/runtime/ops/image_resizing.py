@@ -1,5 +1,7 @@
 """Resizing and resampling of the last two axes: every mode is a grid of places, then interpolation."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,10 +14,11 @@ _IMAGE_RANK = 4
 def _grid(start: Tensor, stop: Tensor, count: int, mode: str) -> Tensor:
     """Where ``count`` samples of the interval ``start`` to ``stop`` (both included) lie, along a new axis.
 
-    The modes are those of ``resize_bilinear``; an axis of ``n`` places is the interval 0 to ``n - 1``.
+    The modes are those of ``resize_bilinear``; an axis of ``n`` places is the interval 0 to ``n - 1``. An
+    interval that ends before it starts is walked backward, as coremltools' tests of ``crop_resize`` expect.
     """
     places = torch.arange(count, dtype=torch.float32)
-    size = stop - start + 1
+    size = (stop - start).abs() + 1
     steps = max(count - 1, 1)
     if mode == "ALIGN_CORNERS" and count == 1:
         return ((start + stop) / 2)[..., None]
@@ -29,7 +32,8 @@ def _grid(start: Tensor, stop: Tensor, count: int, mode: str) -> Tensor:
     else:  # UNALIGN_CORNERS
         spacing = size / count
         offset = spacing / 2 - 0.5
-    return start[..., None] + offset[..., None] + places * spacing[..., None]
+    direction = torch.where(stop < start, -1.0, 1.0)[..., None]
+    return start[..., None] + direction * (offset[..., None] + places * spacing[..., None])
 
 
 def _axis_grid(size: int, count: int, mode: str) -> Tensor:
@@ -94,26 +98,36 @@ def crop_resize(
     spatial_scale: float = 1.0,
     box_coordinate_mode: str = "CORNERS_HEIGHT_FIRST",
     sampling_mode: str = "DEFAULT",
+) -> Tensor:
+    """Before iOS 16 nothing says what lies outside of the image: it is mirrored at its outermost pixels.
+
+    So Apple's one test of it holds (``iOS15/test_image_resizing.py``, a box from 2 back to 1); the rule
+    ``undefined-crop`` names such boxes.
+    """
+    boxes, which = _boxes(x, roi)
+    places = _Places(target_height, target_width, sampling_mode)
+    rows, columns = _grids(x, boxes, places, normalized_coordinates, spatial_scale, box_coordinate_mode)
+    height, width = x.shape[-2:]
+    mirrored = _fold(columns, width, "reflection"), _fold(rows, height, "reflection")
+    return _by_box(_sample(x[which], *mirrored, bilinear=True), roi)
+
+
+@operation(ROUND)
+def crop_resize_ios16(
+    x: Tensor,
+    roi: Tensor,
+    target_height: int = 1,
+    target_width: int = 1,
+    normalized_coordinates: bool = False,
+    spatial_scale: float = 1.0,
+    box_coordinate_mode: str = "CORNERS_HEIGHT_FIRST",
+    sampling_mode: str = "DEFAULT",
     pad_value: float = 0.0,
 ) -> Tensor:
-    boxes = roi.reshape(roi.shape[0], -1)
-    images = x.shape[0]
-    indexed = boxes.shape[1] > _IMAGE_RANK
-    which = boxes[:, 0].long() if indexed else torch.arange(images).repeat(len(boxes))
-    corners = boxes[:, 1:] if indexed else boxes.repeat_interleave(images, 0)
-    crops = crop_resize_ios17(
-        x,
-        corners,
-        which,
-        target_height,
-        target_width,
-        normalized_coordinates,
-        spatial_scale,
-        box_coordinate_mode,
-        sampling_mode,
-        pad_value,
-    )
-    return crops.reshape(len(boxes), -1, *crops.shape[1:])
+    boxes, which = _boxes(x, roi)
+    places = _Places(target_height, target_width, sampling_mode)
+    grids = _grids(x, boxes, places, normalized_coordinates, spatial_scale, box_coordinate_mode)
+    return _by_box(_padded_sample(x[which], *grids, pad_value), roi)
 
 
 @operation(ROUND)
@@ -129,16 +143,52 @@ def crop_resize_ios17(
     sampling_mode: str = "DEFAULT",
     pad_value: float = 0.0,
 ) -> Tensor:
+    which = torch.arange(len(boxes)) if box_indices is None else box_indices.long()
+    places = _Places(target_height, target_width, sampling_mode)
+    grids = _grids(x, boxes, places, normalized_coordinates, spatial_scale, box_coordinate_mode)
+    return _padded_sample(x[which], *grids, pad_value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """How many samples a box gets along both axes, and how they are spread."""
+
+    height: int
+    width: int
+    mode: str
+
+
+def _boxes(x: Tensor, roi: Tensor) -> tuple[Tensor, Tensor]:
+    """The corners of each box for each image, and the image that it is cut out of."""
+    boxes = roi.reshape(roi.shape[0], -1)
+    images = x.shape[0]
+    if boxes.shape[1] > _IMAGE_RANK:
+        return boxes[:, 1:], boxes[:, 0].long()
+    return boxes.repeat_interleave(images, 0), torch.arange(images).repeat(len(boxes))
+
+
+def _by_box(crops: Tensor, roi: Tensor) -> Tensor:
+    return crops.reshape(len(roi), -1, *crops.shape[1:])
+
+
+def _grids(
+    x: Tensor, boxes: Tensor, places: _Places, normalized: bool, scale: float, mode: str
+) -> tuple[Tensor, Tensor]:
+    """Rows and columns, in pixels, of each sample of each box: (boxes, height, width)."""
     height, width = x.shape[-2:]
-    top, left, bottom, right = _corners(boxes.float() * spatial_scale, box_coordinate_mode)
-    if normalized_coordinates:
+    top, left, bottom, right = _corners(boxes.float() * scale, mode)
+    if normalized:
         top, bottom = top * (height - 1), bottom * (height - 1)
         left, right = left * (width - 1), right * (width - 1)
-    rows = _grid(top, bottom, target_height, sampling_mode)[:, :, None].expand(-1, -1, target_width)
-    columns = _grid(left, right, target_width, sampling_mode)[:, None, :].expand(-1, target_height, -1)
-    which = torch.arange(len(boxes)) if box_indices is None else box_indices.long()
+    rows = _grid(top, bottom, places.height, places.mode)[:, :, None].expand(-1, -1, places.width)
+    columns = _grid(left, right, places.width, places.mode)[:, None, :].expand(-1, places.height, -1)
+    return rows, columns
+
+
+def _padded_sample(x: Tensor, rows: Tensor, columns: Tensor, pad_value: float) -> Tensor:
+    height, width = x.shape[-2:]
     inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
-    crops = _sample(x[which], columns.clamp(0, width - 1), rows.clamp(0, height - 1), bilinear=True)
+    crops = _sample(x, columns.clamp(0, width - 1), rows.clamp(0, height - 1), bilinear=True)
     return torch.where(inside[:, None], crops, pad_value)
 
 

@@ -1,0 +1,178 @@
+"""Gathering, scattering, slices and states: what Core ML refuses or gets wrong there, by system and unit."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.ir import Operation, StateType, TensorType
+from coreml_gate.rules.rule import Match, rule
+
+_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
+_FRONT_END: Final = (
+    "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
+)
+_TOOLS: Final = "https://github.com/apple/coremltools/blob/9.0/coremltools"
+_BUILDERS: Final = (
+    "https://github.com/microsoft/onnxruntime/tree/main/onnxruntime/core/providers/coreml/builders/impl"
+)
+_IOS17: Final = 17
+_IOS18: Final = 18
+_SHAPING: Final = frozenset({"reshape", "flatten2d", "cast"})
+
+
+@rule(
+    "missing-validate-indices",
+    "fatal",
+    on="program",
+    evidence=(
+        f"{_FRONT_END}/test_torch_quantization_ops.py (rdar 106152706)",
+        f"{_BUILDERS}/gather_nd_op_builder.cc",
+    ),
+    fix="Core ML does not parse a gather of iOS 17 without validate_indices, though MIL calls it optional. "
+    "Write it out:\nmb.gather(x=x, indices=i, axis=0, validate_indices=False)",
+)
+def missing_validate_indices(program: Index) -> Iterator[Match]:
+    """Does a gather of iOS 17 leave validate_indices out?"""
+    if program.function.opset < _IOS17:
+        return
+    for operation in program.of("gather", "gather_nd"):
+        if "validate_indices" not in operation.inputs:
+            yield Match(operation.name, f"`{operation.type}` without validate_indices")
+
+
+@rule(
+    "gather-nd-at-run-time",
+    "info",
+    on="program",
+    evidence=(f"{_BUILDERS}/gather_nd_op_builder.cc",),
+    fix="For some shapes Core ML then gives the first slice, whatever the index. Index along one axis:\n"
+    "x.flatten(0, 1)[i * x.shape[1] + j]",
+)
+def gather_nd_at_run_time(program: Index) -> Iterator[Match]:
+    """Are the indices of a gather_nd computed while the model runs?"""
+    for operation in program.of("gather_nd"):
+        if program.name(operation, "indices") in program.varying:
+            yield Match(operation.name, "`gather_nd` at computed indices")
+
+
+@rule(
+    "scatter-nd-at-run-time",
+    "info",
+    on="program",
+    evidence=(f"{_FRONT_END}/test_torch_ops.py (rdar 133476254)",),
+    fix="coremltools' own tests of index_put at computed negative indices fail from iOS 17 on. Keep them "
+    "above zero:\nindices % size",
+)
+def scatter_nd_at_run_time(program: Index) -> Iterator[Match]:
+    """Does a program for iOS 17 or later scatter at computed indices?"""
+    if program.function.opset < _IOS17:
+        return
+    for operation in program.of("scatter_nd"):
+        if program.name(operation, "indices") in program.varying:
+            yield Match(operation.name, "`scatter_nd` at computed indices")
+
+
+@rule(
+    "slice-update-with-a-step",
+    "info",
+    on="program",
+    evidence=(f"{_FRONT_END}/test_torch_ops.py (rdar 133494070)",),
+    fix="coremltools' own test of it fails in Core ML though it passes in BNNS. Write every element, or use "
+    "a target before iOS 18.",
+)
+def slice_update_with_a_step(program: Index) -> Iterator[Match]:
+    """Is a slice written with a step of more than one?"""
+    for operation in program.of("slice_update"):
+        stride = program.numbers(operation, "stride")
+        if stride is not None and bool((abs(stride) > 1).any()):
+            yield Match(operation.name, f"`slice_update` with a stride of {stride.reshape(-1).tolist()}")
+
+
+@rule(
+    "slice-update-off-the-cpu",
+    "info",
+    on="program",
+    evidence=(f"{_FRONT_END}/test_torch_ops.py (rdar 128024502)",),
+    fix="coremltools' own tests of assigned slices fail off the CPU. Compare the units on your device first.",
+)
+def slice_update_off_the_cpu(program: Index) -> Iterator[Match]:
+    """Is a slice of a value written in place?"""
+    for operation in program.of("slice_update"):
+        if not _is_state(program, operation):
+            yield Match(operation.name, "`slice_update` outside of a state")
+
+
+def _is_state(program: Index, operation: Operation) -> bool:
+    """Is the updated value what a state holds?"""
+    maker = program.maker(operation, "x")
+    return maker is not None and maker.type in {"read_state", "coreml_update_state"}
+
+
+@rule(
+    "slices-of-a-state",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS18/test_states.py (rdar 138957299)",),
+    fix="Apple names a regression of Core ML with slices that are written to a state. Compare several "
+    "predictions in a row on your device.",
+)
+def slices_of_a_state(program: Index) -> Iterator[Match]:
+    """Is a slice of a state written?"""
+    for operation in program.of("slice_update"):
+        if _is_state(program, operation):
+            yield Match(operation.name, "`slice_update` of a state")
+
+
+@rule(
+    "flexible-state",
+    "info",
+    on="program",
+    evidence=(f"{_TOOLS}/test/ml_program/test_utils.py (rdar 138957606)",),
+    fix="Apple names a regression of Core ML with states beside flexible inputs. Make a function per shape.",
+)
+def flexible_state(program: Index) -> Iterator[Match]:
+    """Has a model a state and inputs of flexible shape?"""
+    inputs = program.function.inputs
+    if not any(isinstance(value.type, StateType) for value in inputs):
+        return
+    for value in inputs:
+        if isinstance(value.type, TensorType) and None in value.type.shape:
+            yield Match(value.name, f"`{value.name}` is {value.type} beside a state")
+
+
+@rule(
+    "flattened-extreme",
+    "info",
+    on="program",
+    evidence=("pytorch/executorch#11715",),
+    fix="Core ML crashes now and then where the greatest of all elements is sought. Search along one axis:\n"
+    "x.flatten(1).argmax(-1)",
+)
+def flattened_extreme(program: Index) -> Iterator[Match]:
+    """Is the place of the greatest or least of all elements sought?"""
+    for operation in program.of("reduce_argmax", "reduce_argmin"):
+        name = program.name(operation, "x") or ""
+        maker = program.producers.get(name)
+        if len(program.shape(name)) == 1 and maker is not None and maker.type in _SHAPING:
+            yield Match(operation.name, f"`{operation.type}` of a flattened value")
+
+
+@rule(
+    "strided-slice-before-ios-17",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_tensor_transformation.py (test_slice_by_index: fixed in macOS 14)",),
+    fix="Before iOS 17 and macOS 14, Core ML slices such an axis wrongly. Raise the deployment target, or "
+    "move the axis:\nx.mT[..., ::2, :].mT",
+)
+def strided_slice_before_ios_17(program: Index) -> Iterator[Match]:
+    """Does a program for iOS 16 or earlier slice a part of its last axis with a step?"""
+    if program.function.opset >= _IOS17:
+        return
+    for operation in program.of("slice_by_index"):
+        stride, end = program.numbers(operation, "stride"), program.numbers(operation, "end")
+        shape = program.shape(program.name(operation, "x"))
+        if stride is None or end is None or not shape or len(shape) != stride.size:
+            continue
+        if int(stride.flat[-1]) > 1 and shape[-1] is not None and 0 < int(end.flat[-1]) < shape[-1]:
+            yield Match(operation.name, f"the last axis to {int(end.flat[-1])} by {int(stride.flat[-1])}")

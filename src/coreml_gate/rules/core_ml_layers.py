@@ -1,0 +1,270 @@
+"""Layers that one unit of Core ML refuses or gets wrong, and what its tests leave open."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.rule import Match, rule
+
+_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
+_FRONT_END: Final = (
+    "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
+)
+_BASELINES: Final = "https://chromium.googlesource.com/chromium/src"
+_FIVE_AXES: Final = 5
+_FOUR_AXES: Final = 4
+_THREE_AXES: Final = 3
+_LEAST_EPSILON: Final = 2.0**-14
+
+
+@rule(
+    "instance-norm-of-rank-5",
+    "fatal",
+    on="program",
+    evidence=("apple/coremltools#2667",),
+    fix="It crashes on the GPU, and with all units. Merge two axes around it:\n"
+    "norm(x.flatten(3)).reshape(x.shape)  # nn.InstanceNorm2d",
+)
+def instance_norm_of_rank_5(program: Index) -> Iterator[Match]:
+    """Is a value of five axes instance-normalized?"""
+    for operation in program.of("instance_norm"):
+        if len(program.shape(program.name(operation, "x"))) == _FIVE_AXES:
+            yield Match(operation.name, "`instance_norm` of five axes")
+
+
+@rule(
+    "attention-of-three-axes",
+    "info",
+    on="program",
+    evidence=("MochiDiffusion/MochiDiffusion#521",),
+    fix="The GPU of macOS 27.2 crashes in it. Give the operands an axis of heads:\n"
+    "F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]",
+)
+def attention_of_three_axes(program: Index) -> Iterator[Match]:
+    """Has a fused attention operands of three axes?"""
+    for operation in program.of("scaled_dot_product_attention"):
+        if len(program.shape(program.name(operation, "query"))) == _THREE_AXES:
+            yield Match(operation.name, "`scaled_dot_product_attention` of three axes")
+
+
+@rule(
+    "transposed-attention",
+    "info",
+    on="program",
+    evidence=("ultralytics/ultralytics#25860",),
+    fix="In deep networks the GPU's compiler crashes on it (macOS 26.6.1). Use the fused attention:\n"
+    "F.scaled_dot_product_attention(q, k, v)",
+)
+def transposed_attention(program: Index) -> Iterator[Match]:
+    """Are values multiplied by the transpose of a softmax?"""
+    for operation in program.of("matmul"):
+        maker = program.maker(operation, "y")
+        turned = bool(program.scalar(operation, "transpose_y"))
+        if maker is not None and maker.type == "transpose":
+            maker, turned = program.maker(maker, "x"), True
+        if turned and maker is not None and maker.type == "softmax":
+            yield Match(operation.name, "`matmul` by a transposed `softmax`")
+
+
+@rule(
+    "uneven-transposed-padding",
+    "info",
+    on="program",
+    evidence=("microsoft/onnxruntime#21416",),
+    fix="Off the CPU the result is wrong. Pad evenly, and cut the result:\nup(x)[..., :h, :w]",
+)
+def uneven_transposed_padding(program: Index) -> Iterator[Match]:
+    """Is a transposed convolution padded unevenly?"""
+    for operation in program.of("conv_transpose"):
+        pad = program.numbers(operation, "pad")
+        if pad is not None and len(set(pad.reshape(-1).tolist())) > 1:
+            yield Match(operation.name, f"the padding {pad.reshape(-1).tolist()}")
+
+
+@rule(
+    "mirrored-samples",
+    "silent",
+    on="program",
+    evidence=("microsoft/onnxruntime#21431",),
+    fix="Core ML gives other values than torch there, on all units. Align the corners, or use the border:\n"
+    "F.grid_sample(x, grid, padding_mode='border')",
+)
+def mirrored_samples(program: Index) -> Iterator[Match]:
+    """Is a grid sampled with reflection, its corners not aligned?"""
+    for operation in program.of("resample"):
+        if program.text(operation, "padding_mode") == "reflection" and not program.scalar(
+            operation, "align_corners"
+        ):
+            yield Match(operation.name, "`resample` with reflection, align_corners=False")
+
+
+@rule(
+    "gru-of-a-batch",
+    "silent",
+    on="program",
+    evidence=(f"{_TESTS}/iOS17/test_recurrent.py (rdar 59644603)",),
+    fix="Core ML gives 0 for all but the first of the batch. Run them one by one, or as coremltools "
+    "converts nn.GRU, in a loop of MIL operations.",
+)
+def gru_of_a_batch(program: Index) -> Iterator[Match]:
+    """Does a GRU run on more than one sequence at once?"""
+    for operation in program.of("gru"):
+        batch = program.size(program.name(operation, "x"), 1)
+        if batch > 1:
+            yield Match(operation.name, f"`gru` of {batch} sequences")
+
+
+@rule(
+    "flexible-crop",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_image_resizing.py (rdar 128585772)",),
+    fix="Core ML mistakes the shapes off the older CPU engine. Fix the batch and the channels.",
+)
+def flexible_crop(program: Index) -> Iterator[Match]:
+    """Are boxes cut out of a value of unknown batch or channels?"""
+    for operation in program.of("crop_resize"):
+        shape = program.shape(program.name(operation, "x"))
+        if None in shape[:2]:
+            yield Match(operation.name, f"`crop_resize` of {_written(program, operation)}")
+
+
+@rule(
+    "flexible-einsum",
+    "info",
+    on="program",
+    evidence=(f"{_FRONT_END}/test_torch_ops.py (rdar 120386990)",),
+    fix="coremltools' own test of it fails after macOS 14.2. Fix the shapes, or write it as a product:\n"
+    "x @ y",
+)
+def flexible_einsum(program: Index) -> Iterator[Match]:
+    """Is an einsum of unknown shapes in the program?"""
+    for operation in program.of("einsum"):
+        names = [name for name in operation.inputs.get("values", ()) if isinstance(name, str)]
+        if any(None in program.shape(name) for name in names):
+            yield Match(operation.name, "`einsum` of flexible shapes")
+
+
+@rule(
+    "weights-as-input",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_conv.py (rdar 97398343)",),
+    fix="coremltools' own tests of it fail on the GPU. Write it as a product:\n"
+    "F.unfold(x, 3).mT @ w.flatten(1).T",
+)
+def weights_as_input(program: Index) -> Iterator[Match]:
+    """Is the weight of a convolution computed while the model runs?"""
+    for operation in program.of("conv", "conv_transpose"):
+        if program.name(operation, "weight") in program.varying:
+            yield Match(operation.name, f"`{operation.type}` by computed weights")
+
+
+@rule(
+    "norm-off-the-last-axes",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_normalization.py (rdar 80662357)",),
+    fix="In half precision the GPU is inexact there. Move the axes to the end first:\n"
+    "norm(x.movedim(1, -1)).movedim(-1, 1)",
+)
+def norm_off_the_last_axes(program: Index) -> Iterator[Match]:
+    """Does a layer norm of halves run over other axes than the last ones?"""
+    for operation in program.of("layer_norm"):
+        axes, rank = program.numbers(operation, "axes"), len(program.shape(program.name(operation, "x")))
+        if axes is None or not rank or not program.is_half(operation):
+            continue
+        places = sorted(int(axis) % rank for axis in axes.reshape(-1))
+        if places != list(range(rank - len(places), rank)):
+            yield Match(operation.name, f"`layer_norm` over the axes {places} of {rank}")
+
+
+@rule(
+    "suppression-at-zero",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_tensor_operation.py (rdar 78080118)",),
+    fix="coremltools' own tests of it fail. Let boxes touch by a little: iou_threshold = 0.01.",
+)
+def suppression_at_zero(program: Index) -> Iterator[Match]:
+    """Are boxes suppressed that overlap at all?"""
+    for operation in program.of("non_maximum_suppression"):
+        limit = program.scalar(operation, "iou_threshold")
+        if limit is not None and limit <= 0:
+            yield Match(operation.name, f"`non_maximum_suppression` with a limit of {limit:g}")
+
+
+@rule(
+    "resize-of-three-axes",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS14/test_image_resizing.py (rdar 78343191)",),
+    fix="coremltools' own test of it does not load or crashes. Give the image a batch of one:\n"
+    "F.interpolate(x[None], size=size, mode='bilinear')[0]",
+)
+def resize_of_three_axes(program: Index) -> Iterator[Match]:
+    """Is an image without a batch resized?"""
+    for operation in program.of("resize_bilinear"):
+        if len(program.shape(program.name(operation, "x"))) == _THREE_AXES:
+            yield Match(operation.name, f"`resize_bilinear` of {_written(program, operation)}")
+
+
+@rule(
+    "functions-by-table",
+    "info",
+    on="program",
+    evidence=(
+        f"{_BASELINES} (baselines gelu_npu and exp_npu of macOS 14, arm64)",
+        "sbryngelson/ANEForge#263",
+    ),
+    fix="The Neural Engine was 0.003 off in gelu, 3 units in the last place of exp, 3 % in a root of 1e-4. "
+    "Its estimate shows none of it: compare the units on your device.",
+)
+def functions_by_table(program: Index) -> Iterator[Match]:
+    """Does the model take gelu, exp or roots of small numbers in half precision?"""
+    for operation in program.of("gelu", "exp", "sqrt"):
+        if program.is_half(operation):
+            yield Match(operation.name, f"`{operation.type}` of halves")
+
+
+@rule(
+    "vanishing-epsilon",
+    "info",
+    on="program",
+    evidence=("sbryngelson/ANEForge#263",),
+    fix="The Neural Engine takes magnitudes below 6.1e-5 as 0, so the epsilon protects nothing. Use 1e-4:\n"
+    "torch.sqrt(x + 1e-4)",
+)
+def vanishing_epsilon(program: Index) -> Iterator[Match]:
+    """Is an epsilon added that the Neural Engine takes as 0?"""
+    for operation in program.of("add"):
+        if not program.is_half(operation):
+            continue
+        for parameter in ("x", "y"):
+            value = program.scalar(operation, parameter)
+            if value is not None and 0 < abs(value) < _LEAST_EPSILON / 2:
+                yield Match(operation.name, f"`add` of {value:.2g}")
+
+
+@rule(
+    "response-norm-off-four-axes",
+    "unknown",
+    on="program",
+    evidence=(
+        f"{_TESTS}/iOS14/test_normalization.py (TestNormalizationLocalResponseNorm)",
+        "https://apple.github.io/coremltools/mlmodel/Format/NeuralNetwork.html#lrnlayerparams",
+    ),
+    fix="Of three axes, Apple's test fits neighbours along the first axis, its description the second. "
+    "Give the value four axes:\nnorm(x[..., None])[..., 0]",
+)
+def response_norm_off_four_axes(program: Index) -> Iterator[Match]:
+    """Is a local response norm taken of another number of axes than four?"""
+    for operation in program.of("local_response_norm"):
+        rank = len(program.shape(program.name(operation, "x")))
+        if rank not in {0, _FOUR_AXES}:
+            yield Match(operation.name, f"`local_response_norm` of {_written(program, operation)}")
+
+
+def _written(program: Index, operation: Operation) -> str:
+    return str(program.types[program.name(operation, "x") or ""])

@@ -1,0 +1,121 @@
+"""Compressed weights that Core ML refuses or reads wrongly, by system and unit."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.rule import Match, rule
+
+_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
+_TOOLS: Final = "https://github.com/apple/coremltools/blob/9.0/coremltools"
+_SMALLEST_NORMAL: Final = 2.0**-14
+_MANY: Final = 0.05
+
+
+@rule(
+    "compressed-output",
+    "fatal",
+    on="program",
+    evidence=(f"{_TOOLS}/test/optimize/coreml/test_passes.py (rdar 108274019)",),
+    fix="Core ML takes no compressed constant as an output. Leave it uncompressed, or let the app hold it.",
+)
+def compressed_output(program: Index) -> Iterator[Match]:
+    """Is an output a compressed weight itself?"""
+    outputs = set(program.function.block.outputs)
+    for operation in program.packed:
+        if operation.type.startswith("constexpr_") and outputs & {value.name for value in operation.outputs}:
+            yield Match(operation.name, f"`{operation.type}` is an output")
+
+
+@rule(
+    "compressed-vector",
+    "info",
+    on="program",
+    evidence=(f"{_TOOLS}/optimize/coreml/_quantization_passes.py (rdar 113860800)",),
+    fix="coremltools compresses no vectors because of a fault of Core ML. Leave vectors uncompressed.",
+)
+def compressed_vector(program: Index) -> Iterator[Match]:
+    """Is a vector of weights compressed?"""
+    for operation in program.packed:
+        users = program.users(operation)
+        expanded = any(user.type.startswith("constexpr_") for user in users)
+        if users and not expanded and len(program.shape(operation.outputs[0].name)) <= 1:
+            yield Match(operation.name, f"`{operation.type}` of {program.types[operation.outputs[0].name]}")
+
+
+@rule(
+    "palette-of-integers",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS18/test_compression.py (test_quant_lut: fixed in macOS 15.2; rdar 148464551)",),
+    fix="Before iOS 18.2 and macOS 15.2 Core ML reads such weights wrongly. Keep the palette in halves:\n"
+    "OpPalettizerConfig(nbits=4, lut_dtype=None)",
+)
+def palette_of_integers(program: Index) -> Iterator[Match]:
+    """Is a palette itself quantized to integers?"""
+    for operation in program.of("constexpr_lut_to_dense"):
+        maker = program.maker(operation, "lut")
+        if maker is not None and maker.type == "constexpr_blockwise_shift_scale":
+            yield Match(operation.name, "a palette of quantized entries")
+
+
+@rule(
+    "scale-per-weight",
+    "info",
+    on="program",
+    evidence=(f"{_TESTS}/iOS18/test_compression.py (rdar 125854036)",),
+    fix="The CPU fails on weights of 4 bits whose blocks hold one weight each. Take blocks of 16 or more:\n"
+    "[model.compress]\nblock-size = 32",
+)
+def scale_per_weight(program: Index) -> Iterator[Match]:
+    """Has every 4-bit weight a scale of its own?"""
+    for operation in program.of("constexpr_blockwise_shift_scale"):
+        scale = program.shape(program.name(operation, "scale")) or _constant_shape(program, operation)
+        shape = program.shape(operation.outputs[0].name)
+        bits = program.dtype(program.name(operation, "data"))
+        if bits in {"int4", "uint4"} and len(shape) > 1 and scale[1:] == shape[1:]:
+            yield Match(operation.name, f"{bits}, scales of the shape {list(scale)} for {list(shape)}")
+
+
+def _constant_shape(program: Index, operation: Operation) -> tuple[int | None, ...]:
+    scale = program.numbers(operation, "scale")
+    return () if scale is None else scale.shape
+
+
+@rule(
+    "pruned-recurrent-weights",
+    "info",
+    on="program",
+    evidence=(f"{_TOOLS}/test/optimize/coreml/test_post_training_quantization.py (rdar 137003019)",),
+    fix="The CPU computes an LSTM with pruned and quantized weights wrongly. Prune or quantize it, not both.",
+)
+def pruned_recurrent_weights(program: Index) -> Iterator[Match]:
+    """Are the weights of an LSTM pruned and quantized at once?"""
+    for operation in program.of("lstm"):
+        for parameter in ("weight_ih", "weight_hh"):
+            maker = program.maker(operation, parameter)
+            inner = None if maker is None else program.maker(maker, "nonzero_data")
+            if inner is not None and inner.type == "constexpr_sparse_blockwise_shift_scale":
+                yield Match(operation.name, f"`{parameter}` is pruned and quantized")
+
+
+@rule(
+    "subnormal-weights",
+    "info",
+    on="program",
+    evidence=("sbryngelson/ANEForge#263",),
+    fix="The Neural Engine takes magnitudes below 6.1e-5 as 0. Scale the weight up and its result down.",
+)
+def subnormal_weights(program: Index) -> Iterator[Match]:
+    """Are many weights below the smallest normal half?"""
+    for operation, parameter, name in program.weights():
+        constant = program.constants.get(name)
+        if constant is None or program.dtype(name) != "fp16":
+            continue
+        magnitudes = np.abs(np.asarray(constant.array, np.float16).reshape(-1))
+        share = float(np.mean((magnitudes > 0) & (magnitudes < _SMALLEST_NORMAL))) if magnitudes.size else 0.0
+        if share > _MANY:
+            yield Match(operation.name, f"{share:.0%} of `{parameter}` lie below 6.1e-5")
