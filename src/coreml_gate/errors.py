@@ -10,7 +10,7 @@ Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not
     ├── SamplesError          6   the samples are empty, of the wrong shape or of the wrong dtype
     ├── EvaluateError         7   the user's metric raised or returned something else than numbers
     ├── PackageError          8   a package is truncated, malformed or lacks its weights
-    │   └── UnsupportedOperationsError  9   a package holds operations that our runtime does not know
+    │   └── UnsupportedOperationsError  9   a package holds operations that our runtime lacks
     ├── RecordError          10   a record is malformed or of another schema version
     ├── RepositoryError      11   git is missing, or this is not a repository
     │   ├── MissingCommitError   12   the base commit is not here (a shallow clone, a typo)
@@ -20,8 +20,8 @@ Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not
     ├── MeasuringError        *   a model could not be measured; the code is that of the problem in its child
     ├── InputError           16   a prediction's input is missing, unknown or does not fit the package
     ├── GitHubError          17   GitHub refused a request, failed, or could not be reached
-    │   ├── TokenError           18   the token is missing, wrong, or may not do what was asked
-    │   └── RateLimitError       19   GitHub asks to wait longer than the gate is willing to
+    │   ├── TokenError           18   the token is missing, wrong, or lacks a permission
+    │   └── RateLimitError       19   GitHub requires a wait longer than the gate allows
     ├── EventError           20   the workflow was started by an event that the gate does not work under
     ├── ArtifactError        21   an artifact is expired, incomplete, too large, or not what it claims to be
     ├── DeviceError          22   no iPhone can be reached: no Mac, no Xcode, no device, or a hosted runner
@@ -42,7 +42,7 @@ _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 class GateError(Exception):
     """The gate could not do its work.
 
-    All texts are raw: whoever shows them escapes them (``foreign/log.py``, ``foreign/escape.py``). Each of
+    All texts are raw: what shows them escapes them (``foreign/log.py``, ``foreign/escape.py``). Each of
     ``message``, ``hint`` and ``lines`` is one line: a line break in it came from outside and is not shown.
     """
 
@@ -80,7 +80,7 @@ class GateError(Exception):
 
 
 class UsageError(GateError):
-    """The command line asks for something that does not fit together."""
+    """The arguments of the command line do not fit together."""
 
     exit_code = 2
 
@@ -122,14 +122,14 @@ class PackageError(GateError):
 
 
 class UnsupportedOperationsError(PackageError):
-    """A package holds operations that our runtime does not know: an ``unsure``, not a failure."""
+    """A package holds operations that our runtime does not support: an ``unsure``, not a failure."""
 
     exit_code = 9
 
     def __init__(self, operations: tuple[str, ...]) -> None:
         listed = ", ".join(f"`{operation}`" for operation in operations)
         super().__init__(
-            f"the MIL runtime does not know {len(operations)} operation(s) of this package: {listed}.",
+            f"the MIL runtime does not support these operations of the package: {listed}.",
             "numerical checks of this model are unsure on Linux; run them with Core ML on a Mac.",
         )
         self.operations = operations
@@ -190,13 +190,13 @@ class GitHubError(GateError):
 
 
 class TokenError(GitHubError):
-    """The token is missing, wrong, or may not do what was asked."""
+    """The token is missing, wrong, or lacks a permission."""
 
     exit_code = 18
 
 
 class RateLimitError(GitHubError):
-    """GitHub asks to wait longer than the gate is willing to."""
+    """GitHub requires a wait longer than the gate allows."""
 
     exit_code = 19
 

@@ -15,7 +15,7 @@ _GREATEST_FACTOR: Final = 1000
 
 
 Change = Callable[[float, float], str]
-"""Head and base to the words in brackets; empty where no change can be told."""
+"""Head and base to the words in brackets; empty where there is no change to show."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def byte_unit(sizes: Iterable[float]) -> ByteUnit:
 
 
 def number(value: float, digits: int = _DIGITS) -> str:
-    """A bare number: ``0.9812``, ``12.31``, ``3.2e-6``; never more digits than anybody reads."""
+    """A bare number: ``0.9812``, ``12.31``, ``3.2e-6``; no more digits than a reader needs."""
     if value == 0:
         return "0"
     if not _LEAST_PLAIN <= abs(value) < _GREATEST_PLAIN:
@@ -54,7 +54,7 @@ def error(value: float) -> str:
 
 
 def decibels(value: float) -> str:
-    """A signal-to-noise ratio, to the tenth."""
+    """A PSNR or SQNR, to the tenth."""
     return _signed_minus(f"{value:.1f} dB")
 
 
@@ -102,7 +102,7 @@ def points(head: float, base: float) -> str:
 
 
 def decibel_difference(head: float, base: float) -> str:
-    """The change of a signal-to-noise ratio, to the tenth."""
+    """The change of a PSNR, to the tenth."""
     text = f"{head - base:+.1f}"
     return "=" if head == base else _signed_minus(text)
 

@@ -1,4 +1,4 @@
-"""The gate is told to stop: Ctrl-C, and what a runner or a system sends when it ends a job."""
+"""The gate has to stop: Ctrl-C, and what a runner or a system sends when it ends a job."""
 
 import signal
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ EXIT_CODES: Final = frozenset(FIRST_EXIT_CODE + number for number in SIGNALS)
 
 
 class Interrupted(KeyboardInterrupt):
-    """The gate was told to stop; what is under way is given up, and what was measured stays."""
+    """The gate was interrupted; what is under way is given up, and what was measured stays."""
 
     def __init__(self, exit_code: int = FIRST_EXIT_CODE + signal.SIGINT) -> None:
         super().__init__()
@@ -34,8 +34,8 @@ class Interrupted(KeyboardInterrupt):
 def interruptible() -> Iterator[None]:
     """The first of :data:`SIGNALS` raises :class:`Interrupted`; further ones leave time to write the rest.
 
-    GitHub's runner sends SIGINT, 7.5 s later SIGTERM, and 2.5 s later SIGKILL. A signal that whoever started
-    the gate ignores, as ``nohup`` does, stays ignored.
+    GitHub's runner sends SIGINT, 7.5 s later SIGTERM, and 2.5 s later SIGKILL. A signal that the parent
+    process ignores, as ``nohup`` does, stays ignored.
     """
 
     def stop(number: int, _: FrameType | None) -> None:

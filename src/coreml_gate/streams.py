@@ -13,7 +13,7 @@ _STREAMS: Final = (0, 1, 2)
 
 
 class _Closed(io.TextIOBase):
-    """In the place of a standard output that is closed: whoever answers there has to say so."""
+    """In the place of a standard output that is closed: writing to it is an error."""
 
     def write(self, text: str) -> int:
         """Raises as a closed descriptor does."""
@@ -22,7 +22,7 @@ class _Closed(io.TextIOBase):
 
 
 class Screen(Console):
-    """A console that says so when nobody reads it any more; rich would end the process with 1, our "no"."""
+    """A console that raises when its reader is gone; rich would end the process with 1, our "no"."""
 
     def on_broken_pipe(self) -> None:
         """Passes on the error that is being handled."""
@@ -30,7 +30,7 @@ class Screen(Console):
 
 
 def open_screens() -> tuple[Screen, Screen]:
-    """Where answers and complaints go; complaints that have no place to go are dropped.
+    """Standard output and standard error; what is written to a closed standard error is dropped.
 
     A descriptor that is closed is filled first: the next file that is opened would get its number, and a
     child would print into it.

@@ -1,4 +1,4 @@
-"""A Verdict: the answers of all checks to all models, and what they mean for the merge."""
+"""A Verdict: the findings of all checks on all models, and what they mean for the merge."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -20,9 +20,9 @@ class Status(StrEnum):
     WARN = "warn"
     FAIL = "fail"
     UNSURE = "unsure"
-    """Measured or asked, but it cannot be told."""
+    """Measured, but undecided: too little data, another toolchain, no baseline."""
     SKIPPED = "skipped"
-    """Not asked, with the reason."""
+    """Not run, with the reason."""
 
 
 SEVERITY = (Status.SKIPPED, Status.PASS, Status.UNSURE, Status.WARN, Status.FAIL)
@@ -30,7 +30,7 @@ SEVERITY = (Status.SKIPPED, Status.PASS, Status.UNSURE, Status.WARN, Status.FAIL
 
 
 class Acceptance(FrozenModel):
-    """Who took a failure on themselves, and until when."""
+    """Who accepted a failure, and until when."""
 
     by: str
     until: str
@@ -39,12 +39,12 @@ class Acceptance(FrozenModel):
 
 
 class Finding(FrozenModel):
-    """One answer of one check."""
+    """One result of one check."""
 
     check: str
     status: Status
     subject: str
-    """What was asked about: an output, a metric, the package."""
+    """What it is about: an output, a metric, the package."""
     message: str
     """One or two sentences with the thing, the number, the place and the allowed number."""
     value: float | None = None
@@ -62,7 +62,7 @@ class Finding(FrozenModel):
     """The source file to look at, relative to the repository; empty when no file is to blame."""
     line: PositiveInt | None = None
     accepted: Acceptance | None = None
-    """Why a failure is a warning only: somebody answers for it."""
+    """Why a failure is a warning only: a person accepted it."""
 
 
 class Candidate(FrozenModel):
@@ -72,7 +72,7 @@ class Candidate(FrozenModel):
     ships: bool = False
     eligible: Literal["yes", "no", "unsure"]
     reason: str = ""
-    """Why it is not eligible, or why that cannot be told."""
+    """Why it is not eligible, or why that is unknown."""
     size_bytes: int | None = None
     memory_bytes: int | None = None
     """Weights and activations at the peak."""
@@ -118,7 +118,7 @@ class Judged(FrozenModel):
 
 
 class ModelVerdict(Judged):
-    """All answers to one model."""
+    """All findings on one model."""
 
     name: str
     verdict: Status
@@ -154,13 +154,13 @@ class BaselineFacts(FrozenModel):
     """Where the baseline came from, or why there is none."""
 
     origin: str
-    """A sentence part: ``rebuilt from commit 1a2b3c4``, ``record build/base``, ``none: not asked for``."""
+    """A sentence part: ``rebuilt in this run``, ``record build/base``, ``none: no base was given``."""
     commit: str | None = None
     present: bool = False
 
 
 class Verdict(Judged):
-    """What the gate says of one run."""
+    """The result of one run."""
 
     verdict: Status
     exit_code: int
@@ -173,11 +173,11 @@ class Verdict(Judged):
     findings: tuple[Finding, ...] = ()
     """On the run as a whole: limits that the change itself changes, overrides that do not count."""
     fail_on_unsure: bool = False
-    """Whether a finding that cannot tell blocked as a failure does."""
+    """Whether an unsure finding blocked as a failure does."""
 
 
 def gravest(statuses: list[Status]) -> Status:
-    """The status that stands for all of them; nothing asked at all is ``skipped``."""
+    """The status that stands for all of them; without any it is ``skipped``."""
     return max(statuses, key=SEVERITY.index, default=Status.SKIPPED)
 
 
@@ -208,7 +208,7 @@ def not_run(message: str, hint: str, exit_code: int, details: tuple[str, ...] = 
 
 
 def blocking(*, strict: bool) -> tuple[Status, ...]:
-    """The statuses that block; a strict gate takes what cannot be told for a failure."""
+    """The statuses that block; a strict gate takes an unsure finding for a failure."""
     return (Status.FAIL, Status.UNSURE) if strict else (Status.FAIL,)
 
 
@@ -240,8 +240,8 @@ def _encodable(text: str) -> str:
 def overall_exit_code(models: tuple[ModelVerdict, ...]) -> int:
     """The first problem's exit code, else 1 for a failure, else 0.
 
-    A problem wins over a failure: 1 says that the gate looked and the answer is no, which nobody may claim of
-    a run in which it could not look at all of the models.
+    A problem wins over a failure: 1 means that every model was measured and one must not merge, which is not
+    known where a model could not be measured.
     """
     codes = [model.exit_code for model in models if model.exit_code != PASS_EXIT_CODE]
     return next(

@@ -71,7 +71,7 @@ def make_folder(folder: Path) -> None:
 def make_output_folder(folder: Path) -> None:
     """Makes the folder of a run, which git ignores; one that cannot be written to is refused before the work.
 
-    A folder that held something before is somebody's own, and gets no ``.gitignore``.
+    A folder that held something before is the user's own, and gets no ``.gitignore``.
     """
     with naming(folder):
         is_ours = not folder.exists() or not any(folder.iterdir())

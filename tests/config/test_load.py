@@ -203,9 +203,7 @@ def test_all_problems_are_said_at_once_in_the_order_of_lines() -> None:
 
 def test_an_inherited_problem_is_said_once_and_at_the_gate() -> None:
     text = "[gate]\ncompress = { method = 'linear-int4' }\n" + MODEL + MODEL.replace("digits", "words")
-    assert problem(text).startswith(
-        "`coreml-gate.toml`, line 2: `gate.compress.method` asks for 4-bit weights"
-    )
+    assert problem(text).startswith("`coreml-gate.toml`, line 2: `gate.compress.method` uses 4-bit weights")
 
 
 def test_malformed_toml_has_line_and_column() -> None:

@@ -14,7 +14,7 @@ from coreml_gate.surroundings import Surroundings
 from tests.warm import ENVIRONMENT, WARM
 
 OK = Probe("disk", "ok", "60 GB free")
-OPEN = Probe("timing", "cannot tell", "there is no Core ML here.", "run it on a Mac.")
+OPEN = Probe("timing", "unknown", "there is no Core ML here.", "run it on a Mac.")
 BAD = Probe("python", "not ok", "3.14: no wheel.", "make the environment with Python 3.13.")
 
 
@@ -43,10 +43,10 @@ def test_exit_codes(
 def test_a_row_holds_the_outcome_and_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "examine", lambda _: iter([OK, BAD]))
     assert doctor()[1].splitlines() == [
-        "ok           disk: 60 GB free",
-        "not ok       python: 3.14: no wheel.",
-        "             way out: make the environment with Python 3.13.",
-        "1 ok, 1 not ok, 0 cannot tell",
+        "ok       disk: 60 GB free",
+        "not ok   python: 3.14: no wheel.",
+        "         way out: make the environment with Python 3.13.",
+        "1 ok, 1 not ok, 0 unknown",
     ]
 
 
@@ -55,12 +55,12 @@ def test_off_a_mac_it_does_what_it_can_and_says_what_it_cannot() -> None:
     code, text = doctor()
     assert code == 0
     for row in (
-        "ok           child that must hang: timed-out: still running after 2 s",
-        "ok           child that must abort: crashed: killed by signal 6 (SIGABRT)",
-        "ok           conversion: convolution, state, functions were made",
-        "cannot tell  native module: ",
-        "cannot tell  predictions: there is no Core ML here.",
-        "cannot tell  compute plan: ",
-        "cannot tell  timing: ",
+        "ok       child that must hang: timed-out: still running after 2 s",
+        "ok       child that must abort: crashed: killed by signal 6 (SIGABRT)",
+        "ok       conversion: convolution, state, functions were made",
+        "unknown  native module: ",
+        "unknown  predictions: there is no Core ML here.",
+        "unknown  compute plan: ",
+        "unknown  timing: ",
     ):
         assert row in text

@@ -27,7 +27,7 @@ VM = machine(virtual=True)
             "not ok",
             "Core ML crashed in phase predict (killed by signal 6 (SIGABRT)) | last words",
         ),
-        (ended(GPU), VM, "cannot tell", "crashed"),
+        (ended(GPU), VM, "unknown", "crashed"),
         (ended(GPU), MAC, "not ok", "crashed"),
     ],
 )
@@ -42,8 +42,8 @@ def test_a_prediction(given: Any, on: Any, outcome: str, words: str) -> None:
     ("given", "outcome", "words"),
     [
         (placement(cost={"NE": 1.0}), "ok", "10 on NE; with costs"),
-        (placement(devices={"NE": 4, "unknown": 6}), "cannot tell", "4 on NE, 6 on unknown; no costs"),
-        (placement(devices={}), "cannot tell", "no operation"),
+        (placement(devices={"NE": 4, "unknown": 6}), "unknown", "4 on NE, 6 on unknown; no costs"),
+        (placement(devices={}), "unknown", "no operation"),
         (placement(devices={}, ending=ended(phase="plan").ending), "not ok", "crashed in phase plan"),
     ],
 )
@@ -57,7 +57,7 @@ def test_a_plan(given: Any, outcome: str, words: str) -> None:
     ("given", "outcome", "words"),
     [
         (timing(), "ok", "not slower after 60 pairs of 4 ms; this machine sees changes from 0.5 % on"),
-        (timing(metrics=(timed(noise=0.5),)), "cannot tell", "a package against itself is unsure"),
+        (timing(metrics=(timed(noise=0.5),)), "unknown", "a package against itself is unsure"),
         (timing(metrics=(timed(log_ratio=math.log(1.2)),)), "not ok", "a package against itself is slower"),
         (timing(metrics=(), ending=ended().ending), "not ok", "killed by signal 6 (SIGABRT)"),
     ],
@@ -70,8 +70,8 @@ def test_times(given: Any, outcome: str, words: str) -> None:
 
 def test_a_machine_whose_state_cannot_be_read_is_said_to_be_so() -> None:
     assert of_machine(MAC, is_mac=True).outcome == "ok"
-    assert of_machine(machine(thermal_state="unknown"), is_mac=True).outcome == "cannot tell"
-    assert of_machine(machine(thermal_state="unknown"), is_mac=False).outcome == "cannot tell"
+    assert of_machine(machine(thermal_state="unknown"), is_mac=True).outcome == "unknown"
+    assert of_machine(machine(thermal_state="unknown"), is_mac=False).outcome == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ def test_what_a_macos_cannot_do_yet_is_no_fault_of_the_mac(system: str, late: li
     tried = ("convolution", "state", "functions", "compute plan", "timing")
     found = {what: too_old(what, machine(system=system)) for what in tried}
     assert [what for what, answer in found.items() if answer is not None] == late
-    assert {answer.outcome for answer in found.values() if answer is not None} <= {"cannot tell"}
+    assert {answer.outcome for answer in found.values() if answer is not None} <= {"unknown"}

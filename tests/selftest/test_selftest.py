@@ -55,7 +55,7 @@ def test_a_guarded_setup_turns_red_for_every_fault(tmp_path: Path) -> None:
         "an FP16 overflow": "caught",
         "a larger package": "caught",
         "a child that exits with 0": "caught",
-        "a slower package": "cannot tell",
+        "a slower package": "unknown",
         "a Record that lost its package": "caught",
         "a baseline that is missing": "caught",
     }
@@ -91,7 +91,7 @@ def after(check: str, status: Status) -> Verdict:
         (verdict(), after("parity", Status.PASS), "not caught"),
         (verdict(), after("parity", Status.UNSURE), "not caught"),
         (verdict(), after("size", Status.FAIL), "not caught"),
-        (after("parity", Status.FAIL), after("parity", Status.FAIL), "cannot tell"),
+        (after("parity", Status.FAIL), after("parity", Status.FAIL), "unknown"),
     ],
 )
 def test_only_the_right_check_counts(sound: Verdict, faulty: Verdict, outcome: str) -> None:

@@ -39,7 +39,7 @@ class ComparedOutputs:
 
     @property
     def psnr(self) -> float | None:
-        """The least peak signal-to-noise ratio in dB; ``None`` where all outputs are equal."""
+        """The least PSNR in dB; ``None`` where all outputs are equal."""
         return least_psnr(self.comparisons)
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ class ConvertedModel:
     package: Path
     """The package that ships, with the precision and compression that the options say."""
     float32: Path
-    """The same in float32, to tell errors of the conversion from those of half precision."""
+    """The same in float32, to separate errors of the conversion from those of FP16."""
     route: str
     """How torch captured the model: ``export``, ``decomposed``, ``undecomposed`` or ``trace``."""
     notes: tuple[str, ...]

@@ -32,7 +32,7 @@ def add_known(parser: argparse.ArgumentParser) -> None:
         "--baseline",
         type=Path,
         metavar="PATH",
-        help="a Record of an earlier run, or its folder: it tells which files each model reads",
+        help="a Record of an earlier run, or its folder: it lists the files that each model reads",
     )
 
 
@@ -49,8 +49,8 @@ def add_core_ml(parser: argparse.ArgumentParser) -> None:
         "--core-ml",
         choices=("auto", "off", "stand-in"),
         default="auto",
-        help="auto: ask Core ML on a Mac; stand-in: rehearse it with the MIL runtime, whose answers and "
-        "times are not Core ML's; default: %(default)s",
+        help="auto: run Core ML on a Mac; stand-in: run the same steps with the MIL runtime, whose numbers "
+        "and times are not Core ML's; default: %(default)s",
     )
 
 

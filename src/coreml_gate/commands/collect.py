@@ -32,7 +32,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Measure, write the Record, and judge nothing: the exit code only tells whether measuring worked."""
+    """Measure, write the Record, and judge nothing: the exit code only says whether measuring worked."""
     request = request_of(parsed, around)
     config = select_models(load_config(request.root, request.config_file), request.models)
     repository = open_repository(request, around.environment)

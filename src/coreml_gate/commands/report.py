@@ -16,7 +16,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("report", type=Path, help="a report.json that `run` or `judge` wrote")
     parser.add_argument("--format", choices=FORMATS, default="terminal", help="default: %(default)s")
-    parser.add_argument("--key", default="default", help="tells the comments of several gates apart")
+    parser.add_argument("--key", default="default", help="distinguishes the comments of several gates")
     parser.add_argument(
         "--record",
         type=Path,

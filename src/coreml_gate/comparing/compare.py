@@ -1,4 +1,4 @@
-"""How far apart are two arrays? The figures of one output of one sample, before anybody judges them.
+"""How far apart are two arrays? The figures of one output of one sample, before they are judged.
 
 All sums run over all elements in float64. The PSNR of coremltools divides by the first dimension only
 (``compute_snr_and_psnr``, coremltools 9.0), so the same noise gives 72 dB for (1000,) and 40 dB for

@@ -1,6 +1,6 @@
 """What does the type of an input cost? A float16 input rounds what the app has before the package sees it.
 
-Ids beyond 2048 become other ids in halves. The source alone can tell what that means, so no other error of
+Ids beyond 2048 become other ids in halves. Only the source shows what that means, so no other error of
 the package takes part in the figure.
 """
 

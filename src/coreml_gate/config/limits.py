@@ -1,4 +1,4 @@
-"""How much each check allows. A limit that is ``None``, which TOML writes as ``false``, is not asked for."""
+"""How much each check allows. A limit that is ``None``, which TOML writes as ``false``, is not judged."""
 
 from typing import Annotated, Literal
 
@@ -35,7 +35,7 @@ class ParityLimits(Table):
     max_error: PositiveFloat = 1e-4
     """Greatest absolute difference, as a share of the greatest absolute reference value."""
     psnr: Limit = None
-    """Least peak signal-to-noise ratio over all elements of an output, in dB (peak = max |reference|)."""
+    """Least PSNR over all elements of an output, in dB (peak = max |reference|)."""
     cosine: CosineLimit = None
     """Least cosine similarity of an output, flattened."""
     top1_margin: float = Field(default=0.01, ge=0, le=1)
@@ -51,7 +51,7 @@ class PrecisionLimits(Table):
     """
 
     psnr: float = 30.0
-    """Least peak signal-to-noise ratio of the package against its float32 twin, in dB."""
+    """Least PSNR of the package against its float32 twin, in dB."""
     warn_psnr: float = 40.0
     """Below this many dB the finding is a warning."""
     cosine: Cosine = 0.997
@@ -78,14 +78,14 @@ class EvaluateLimits(Table):
 
 
 class SizeLimits(Table):
-    """How large the package may be. App Store downloads over cellular are asked about above 200 MB."""
+    """How large the package may be. Above 200 MB, a download over cellular needs the user's consent."""
 
     max_mb: PositiveLimit = 200.0
     """Greatest size of the package on disk, in MB (10^6 bytes)."""
     max_ratio: PositiveLimit = 1.10
     """Greatest size relative to the baseline."""
     ratio_from_mb: float = Field(default=1.0, ge=0)
-    """The ratio is asked for from this size on: a few kilobytes of program double a tiny model."""
+    """The ratio is judged from this size on: a few kilobytes of program double a tiny model."""
 
 
 class MemoryLimits(Table):
@@ -100,7 +100,7 @@ class MemoryLimits(Table):
     max_ratio: PositiveLimit = 1.10
     """Greatest sum relative to the baseline."""
     ratio_from_mb: float = Field(default=1.0, ge=0)
-    """The ratio is asked for from this sum on."""
+    """The ratio is judged from this sum on."""
     footprint_max_ratio: PositiveLimit = None
     """Greatest footprint of the process that predicts with Core ML, relative to the baseline's; on a Mac."""
 
@@ -109,7 +109,7 @@ class CostLimits(Table):
     """How much more the model may compute, and move through memory, than in the baseline.
 
     Both figures are counted on the program, so they have no noise that a limit would have to leave room for:
-    2 % lets a bias or a cast pass and nothing that anybody would call another model. They are no times, but
+    2 % lets a bias or a cast pass, and no other model. They are no times, but
     where no Mac is at hand they are what can be held against the baseline. A growth that is wanted is said
     here, or switched off with ``false``.
     """
@@ -117,9 +117,9 @@ class CostLimits(Table):
     max_ratio: PositiveLimit = 1.02
     """Greatest multiply-accumulates, and bytes moved, relative to the baseline."""
     ratio_from_mmacs: float = Field(default=1.0, ge=0)
-    """The ratio of multiply-accumulates is asked for from this many millions on."""
+    """The ratio of multiply-accumulates is judged from this many millions on."""
     ratio_from_mb: float = Field(default=1.0, ge=0)
-    """The ratio of bytes moved is asked for from this many MB on."""
+    """The ratio of bytes moved is judged from this many MB on."""
 
 
 class LatencyLimits(Table):
@@ -158,7 +158,7 @@ class InterfaceLimits(Table):
     """What happens when names, shapes, dtypes or the deployment target differ from the baseline.
 
     The app's code names inputs and outputs: a renamed output compiles, ships, and crashes. Therefore a
-    change that can break a caller fails until somebody allows it.
+    change that can break a caller fails until it is allowed.
     """
 
     on_breaking_change: Literal["fail", "warn"] = "fail"
@@ -181,7 +181,7 @@ class Limits(Table):
     cost: CostLimits = CostLimits()
     """How much more the model may compute than in the baseline."""
     latency: LatencyLimits = LatencyLimits()
-    """How much slower Core ML may run the package; asked on a Mac only."""
+    """How much slower Core ML may run the package; measured on a Mac only."""
     on_device: dict[str, OnDeviceLimits] = Field(default_factory=dict)
     """What a connected iPhone must reach, by its name in `coreml-gate devices`, or as `oldest`."""
     interface: InterfaceLimits = InterfaceLimits()

@@ -1,4 +1,4 @@
-"""On which line of a TOML file a key stands; ``tomllib`` does not tell."""
+"""On which line of a TOML file a key stands; ``tomllib`` does not say."""
 
 import re
 from collections.abc import Mapping

@@ -72,7 +72,7 @@ def at_place(table: Json, place: Place) -> Json:
 
 
 def parse_config(text: str, name: str) -> Config:
-    """The configuration in a file's text; ``name`` tells its kind, and messages where it came from.
+    """The configuration in a file's text; ``name`` says its kind, and to messages where it came from.
 
     Each model of the result holds what it inherited from ``[gate]``. All problems are reported at once.
     """

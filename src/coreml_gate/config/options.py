@@ -72,7 +72,7 @@ class Converter(Table):
 
 
 class RuleOptions(Table):
-    """Which of the known pitfalls are not asked for; `coreml-gate rules` lists them."""
+    """Rules to switch off, each with a reason; `coreml-gate rules` lists them."""
 
     off: dict[str, Annotated[str, StringConstraints(min_length=1)]] = Field(default_factory=dict)
     """Rules that are switched off, each with the reason: `{ "run-time-gather" = "the table is small" }`."""
@@ -102,11 +102,11 @@ class ModelOptions(Table):
     devices: tuple[str, ...] = ()
     """Devices on which the model must fit and load, by the names that `coreml-gate devices` lists."""
     minimum_os: IOSVersion | None = None
-    """Oldest iOS of the app, as `"17"`: all devices that run it are asked, unless `devices` names some."""
+    """Oldest iOS of the app, as `"17"`: it must fit all devices that run it, unless `devices` names some."""
     watch: tuple[str, ...] = ()
     """Glob patterns of files, relative to the repository, on which the model depends besides its imports."""
     rules: RuleOptions = RuleOptions()
-    """Which of the known pitfalls are not asked for."""
+    """Rules to switch off, each with a reason."""
     limits: Limits = Limits()
     """How much each check allows."""
 
@@ -115,7 +115,7 @@ class ModelVariant(Table):
     """Another package of a model, measured beside the one that ships; what it leaves out is the model's."""
 
     name: ModelName
-    """Name in reports and folders, told apart within its model."""
+    """Name in reports and folders, unique within its model."""
     source: str | None = None
     """Another architecture, named as `source` of a model; it takes the model's samples."""
     precision: Precision | None = None
@@ -170,7 +170,7 @@ class GateOptions(ModelOptions):
     """The ``[gate]`` table: how the gate works, and the defaults that every model inherits."""
 
     fail_on_unsure: bool = False
-    """Whether a finding that cannot tell blocks as a failure does."""
+    """Whether an unsure finding blocks as a failure does."""
     max_samples: PositiveInt = 8
     """How many samples are compared: one is not representative (40.6 dB on one input, 47 to 52 on others)."""
     step_timeout_s: PositiveFloat = 900.0

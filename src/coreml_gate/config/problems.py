@@ -42,7 +42,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ALL_KEYS_HINT = "docs/configuration.md lists every key with its type and default."
 
 MOST_SHOWN = 20
-"""Problems of one file: nobody repairs more at once, and a hostile file has a million."""
+"""Problems of one file: a person repairs no more at once, and a hostile file has a million."""
 
 MINIMAL_HINT = "write a `coreml-gate.toml` in the repository's root, at least:"
 MINIMAL_EXAMPLE = """\

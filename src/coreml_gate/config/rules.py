@@ -24,7 +24,7 @@ _SOURCE_SUFFIXES = (".pt2", ".pt", ".pth", ".ts", ".jit", ".mlpackage")
 
 
 def broken_rules(written: Config, resolved: Config) -> Iterator[Mistake]:
-    """All problems of the models; ``written`` tells which options a model sets for itself.
+    """All problems of the models; ``written`` holds the options that a model sets for itself.
 
     What models inherit from ``[gate]`` is said for each of them, but for its devices.
     """
@@ -268,7 +268,7 @@ def _unknown_device(place: Place, name: str) -> Mistake:
 
 def _needs(what: str, version: int, model: ModelConfig) -> str:
     return (
-        f"asks for {what}, which need iOS{version}, but `deployment-target` is `{model.deployment_target}`; "
+        f"uses {what}, which need iOS{version}, but `deployment-target` is `{model.deployment_target}`; "
         f'set `deployment-target = "iOS{version}"` or remove the option.'
     )
 

@@ -11,7 +11,7 @@ from coreml_gate.doctor.recording import Recording
 from coreml_gate.record import ComputeUnits
 from coreml_gate.worker.supervisor import Supervisor
 
-Outcome = Literal["ok", "not ok", "cannot tell"]
+Outcome = Literal["ok", "not ok", "unknown"]
 OFF_A_MAC: Final = "this is no Mac: run `coreml-gate doctor` on one."
 
 

@@ -28,7 +28,7 @@ from coreml_gate.worker.supervisor import Supervisor
 
 DEADLINE_S: Final = 300.0
 _PACKAGES: Final = ("coremltools", "torch", "numpy")
-_OUTCOME_WIDTH: Final = len("cannot tell")
+_OUTCOME_WIDTH: Final = len("unknown")
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +40,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="hardware to try; repeatable; default: CPU_ONLY on GitHub's own runners, else all",
     )
     parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 also for what cannot be told, as off a Mac"
+        "--strict", action="store_true", help="exit with 1 also for what is unknown, as off a Mac"
     )
     parser.add_argument(
-        "--stand-in", action="store_true", help="off a Mac: rehearse with the MIL runtime, which says so"
+        "--stand-in",
+        action="store_true",
+        help="off a Mac: run the same probes with the MIL runtime in the place of Core ML",
     )
     parser.add_argument(
         "--record", type=Path, metavar="FILE.zip", help="keep the raw answers, without a word about you"
@@ -82,9 +84,9 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         recording.write(around.folder / parsed.record)
         around.out.print(f"recorded in {parsed.record}", markup=False, highlight=False)
     outcomes = [each.outcome for each in probes]
-    counts = {name: outcomes.count(name) for name in ("ok", "not ok", "cannot tell")}
+    counts = {name: outcomes.count(name) for name in ("ok", "not ok", "unknown")}
     around.out.print(", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False)
-    return int(counts["not ok"] > 0 or (parsed.strict and counts["cannot tell"] > 0))
+    return int(counts["not ok"] > 0 or (parsed.strict and counts["unknown"] > 0))
 
 
 def _recording(around: Surroundings) -> Recording:

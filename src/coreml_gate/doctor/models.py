@@ -35,7 +35,7 @@ def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float
     yield Probe("conversion", "ok", f"{', '.join(packages)} were made")
     if not subject.can_predict:
         for what in ("predictions", "compute plan", "timing"):
-            yield Probe(what, "cannot tell", "there is no Core ML here.", OFF_A_MAC)
+            yield Probe(what, "unknown", "there is no Core ML here.", OFF_A_MAC)
         return
     for name, asked in packages.items():
         yield from _predictions(name, asked, subject, machine)
@@ -82,7 +82,7 @@ def too_old(what: str, machine: Machine) -> Probe | None:
         return None
     return Probe(
         what,
-        "cannot tell",
+        "unknown",
         f"needs macOS {first[0]}.{first[1]}, this is {machine.system}.",
         "update macOS, or measure models that need it on another Mac.",
     )
@@ -91,12 +91,12 @@ def too_old(what: str, machine: Machine) -> Probe | None:
 def of_machine(machine: Machine, *, is_mac: bool) -> Probe:
     """What this machine is, and whether its thermal and power state can be read."""
     if not is_mac:
-        return Probe("machine", "cannot tell", "only macOS tells chip, thermal and power state.", OFF_A_MAC)
+        return Probe("machine", "unknown", "only macOS reports chip, thermal and power state.", OFF_A_MAC)
     known = machine.thermal_state != "unknown" and machine.memory_bytes > 0
     virtual = {True: ", virtual", False: "", None: ", virtual or not: unknown"}[machine.virtual]
     return Probe(
         "machine",
-        "ok" if known else "cannot tell",
+        "ok" if known else "unknown",
         f"{machine.chip}, {machine.model}, {machine.system}, {machine.memory_bytes / 1e9:.1f} GB{virtual}; "
         f"thermal state {machine.thermal_state}, low power {machine.low_power}",
         "" if known else "pairs measured while the machine throttles will not be dropped.",
@@ -110,7 +110,7 @@ def of_run(name: str, run: CoreMlRun, machine: Machine) -> Probe:
         excused = machine.virtual and run.units != "CPU_ONLY"
         return Probe(
             what,
-            "cannot tell" if excused else "not ok",
+            "unknown" if excused else "not ok",
             _ended(run.ending, machine.engine),
             "virtual machines have no Neural Engine and a paravirtual GPU: leave these units out."
             if excused
@@ -138,7 +138,7 @@ def _is_right(run: CoreMlRun) -> bool:
 
 def _plan(asked: PackageAsked, subject: Subject) -> Probe:
     if subject.supervisor.stand_in:
-        return Probe("compute plan", "cannot tell", "what stands in for Core ML has none.", OFF_A_MAC)
+        return Probe("compute plan", "unknown", "the stand-in for Core ML has none.", OFF_A_MAC)
     placement = plan_of(asked, "ALL", subject.folder / "plan", subject.supervisor)
     subject.keep("placement", placement)
     return of_plan(placement)
@@ -156,9 +156,9 @@ def of_plan(placement: Placement) -> Probe:
     open_ = bool(unknown) or not counts
     return Probe(
         what,
-        "cannot tell" if open_ else "ok",
+        "unknown" if open_ else "ok",
         f"{counts or 'no operation'}; {cost}",
-        "Core ML tells more on a Mac that is not virtual, and from macOS 15 on." if open_ else "",
+        "Core ML reports more on a physical Mac, and from macOS 15 on." if open_ else "",
     )
 
 
@@ -170,7 +170,7 @@ def of_timing(timing: Timing) -> Probe:
         return Probe("timing", "not ok", text, "`latency` will be unsure.")
     decision = decide(timed.log_ratios, _MAX_RATIO)
     seen = judge_self_test(timed.self_test)
-    outcomes: dict[str, Outcome] = {"not slower": "ok", "unsure": "cannot tell", "slower": "not ok"}
+    outcomes: dict[str, Outcome] = {"not slower": "ok", "unsure": "unknown", "slower": "not ok"}
     wait = "" if decision.call == "not slower" else "other work runs here: wait, or take a quieter machine."
     return Probe(
         "timing",

@@ -15,7 +15,7 @@ GIGABYTE: Final = 10**9
 COPIES_AT_ONCE: Final = round(2 * (1 + NEW_COPIES))
 """Of one model's package while it is timed: base and head, and what each takes beside itself."""
 LEAST_PACKAGE_GB: Final = 0.5
-"""A package of 250 million half-precision weights: the doctor asks for room to measure one."""
+"""A package of 250 million half-precision weights: the doctor checks that there is room to measure one."""
 OLDEST_MACOS: Final = (14, 0)
 """The torch 2.13 wheel for macOS is `macosx_14_0_arm64` and there is no other: Apple silicon, macOS 14."""
 AVAILABLE_FROM: Final[Mapping[str, tuple[int, int]]] = {
@@ -43,7 +43,7 @@ def examine_toolchain(subject: Subject) -> Iterator[Probe]:
 def system(subject: Subject, macos: str, processor: str) -> Probe:
     """Is this macOS new enough, and this processor Apple's?"""
     if not subject.is_mac:
-        return Probe("system", "cannot tell", f"{platform.system()} on {processor}.", OFF_A_MAC)
+        return Probe("system", "unknown", f"{platform.system()} on {processor}.", OFF_A_MAC)
     text = f"macOS {macos} on {processor}"
     if processor != "arm64":
         return Probe(
@@ -82,9 +82,9 @@ def versions(subject: Subject) -> Probe:
     if subject.versions["coremltools"] != COREMLTOOLS:
         return Probe(
             "versions",
-            "cannot tell",
+            "unknown",
             f"{text}: built and tested with coremltools {COREMLTOOLS}.",
-            "what follows tells whether this version does as well.",
+            "the probes below show whether this version works.",
         )
     if numpy >= NUMPY_BREAKS_FROM:
         return Probe(
@@ -99,7 +99,7 @@ def versions(subject: Subject) -> Probe:
 def _native_module(subject: Subject) -> Probe:
     what = "native module"
     if not subject.is_mac:
-        return Probe(what, "cannot tell", "coremltools has a native half on macOS only.", OFF_A_MAC)
+        return Probe(what, "unknown", "coremltools has a native half on macOS only.", OFF_A_MAC)
     job = MachineJob(only=("native-module",), folder=subject.folder / "native-module")
     report = subject.supervisor.run(job)
     missing = report.events.parts.content(MissingNames)

@@ -77,7 +77,7 @@ _TEXTS: Final[Mapping[str, _Text]] = {
         "and where it is small it loses its digits: the answer is wrong although the conversion is right.",
         "Take the `keep-fp32` that the finding proposes, which was converted and measured, or rewrite the "
         "operation that it names.",
-        "`limits.precision` sets the least PSNR; metrics of `evaluate` tell whether the task bears it.",
+        "`limits.precision` sets the least PSNR; metrics of `evaluate` show whether the task bears it.",
         "docs/diagnose.md",
     ),
     "hazards": _Text(
@@ -102,7 +102,7 @@ _TEXTS: Final[Mapping[str, _Text]] = {
         "docs/configuration.md",
     ),
     "size": _Text(
-        "iOS asks before it loads more than 200 MB over a cellular network, and an app's size costs "
+        "iOS needs consent to load more than 200 MB over a cellular network, and an app's size costs "
         "installs.",
         "`coreml-gate compress MODEL` finds the smallest compression that keeps the metric.",
         "`limits.size` sets the greatest size and growth.",
@@ -142,7 +142,7 @@ _TEXTS: Final[Mapping[str, _Text]] = {
         "docs/variants.md",
     ),
     "compression": _Text(
-        "A layer that compression left out makes the package larger than asked for; one that it hits hard "
+        "A layer that compression left out makes the package larger than configured; one that it hits hard "
         "may cost accuracy.",
         "Lower `weight-threshold`, or choose another `method`; `coreml-gate variants` ranks them.",
         "",
@@ -176,7 +176,7 @@ _TEXTS: Final[Mapping[str, _Text]] = {
         blocks=False,
     ),
     "litert": _Text(
-        "A second converter of the same source tells whether an error is Core ML's or the model's.",
+        "A second converter of the same source shows whether an error is Core ML's or the model's.",
         "Nothing to fix: the figures are a comparison.",
         "",
         "docs/configuration.md",

@@ -34,7 +34,7 @@ from coreml_gate.errors import (
 )
 from coreml_gate.explain.explanation import Explanation
 
-_NO_WAY: Final = "An error cannot be accepted: the gate could not do its work, and says so by its exit code."
+_NO_WAY: Final = "An error cannot be accepted: the gate could not do its work, as its exit code shows."
 
 
 @dataclass(frozen=True)

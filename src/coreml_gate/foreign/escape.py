@@ -1,6 +1,6 @@
 """Foreign text as Markdown that shows what it says and does nothing: the one place where it is escaped.
 
-Model names, operations, file names, metric names and converter messages are written by whoever opened the
+Model names, operations, file names, metric names and converter messages are written by the author of the
 pull request. GitHub turns text into mentions, references and links *after* the Markdown is rendered, so a
 backslash before ``@`` does not help: a zero-width space between the sign and the name does. The hash of a
 commit stays as it is: GitHub links it to nothing but a commit of the same repository.

@@ -117,7 +117,7 @@ def _add_baseline(parser: argparse.ArgumentParser) -> None:
         choices=range(MAX_ANCESTORS + 1),
         default=10,
         metavar="N",
-        help="commits before the merge base that are asked for a baseline, at most 100; default: %(default)s",
+        help="commits before the merge base to search for a baseline, at most 100; default: %(default)s",
     )
     parser.add_argument(
         "--rebuild",
@@ -189,7 +189,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--token-in-reach",
         action="store_true",
-        help="the models' code ran as the user of this job: say so in the comment",
+        help="the models' code ran as the user of this job: the comment warns of it",
     )
     for name, words in (
         ("annotations", "findings at their lines"),
@@ -232,7 +232,7 @@ def _add_author(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_key(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--key", default="default", help="tells several gates of one repository apart")
+    parser.add_argument("--key", default="default", help="distinguishes several gates of one repository")
 
 
 def _add_mode(parser: argparse.ArgumentParser) -> None:
@@ -244,7 +244,10 @@ def _add_mode(parser: argparse.ArgumentParser) -> None:
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", choices=CHECK_KINDS, default="check-run", help="default: %(default)s")
     parser.add_argument(
-        "--check-name", default="coreml-gate", metavar="NAME", help="what branch protection asks for"
+        "--check-name",
+        default="coreml-gate",
+        metavar="NAME",
+        help="the check that branch protection requires",
     )
 
 

@@ -85,8 +85,8 @@ class ReportRequest:
     """How many Records of measuring jobs there must be at least."""
     job_status: str
     started: float | None
-    """When the job began, in seconds since 1970, and the minutes that it has: a timeout is told from a
-    cancellation by them."""
+    """When the job began, in seconds since 1970, and the minutes that it has: they distinguish a timeout
+    from a cancellation."""
     timeout_minutes: float | None
     token_in_reach: bool
     """Whether the models' code ran as the user of this job, whose token it could have read."""

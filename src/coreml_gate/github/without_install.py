@@ -65,7 +65,7 @@ def ending(
     """The conclusion and the reason of a job that left no verdict.
 
     GitHub records a job that exceeded ``timeout-minutes`` as cancelled (paiml/aprender#3293), so only the
-    clock tells the two apart.
+    clock distinguishes them.
     """
     if job_status != "cancelled":
         return "failure", "the job failed before it had a result."

@@ -2,7 +2,7 @@
 
 The first suite speaks of the run as a whole: whether there was a baseline, and what belongs to no model.
 
-``failure`` and ``error`` are what both show as red; a finding that cannot tell is ``skipped`` with its
+``failure`` and ``error`` are what both show as red; a finding that is unsure is ``skipped`` with its
 message, or an ``error`` where ``fail-on-unsure`` makes it block.
 """
 

@@ -21,7 +21,7 @@ class ReportOptions:
     """
 
     key: str = "default"
-    """Tells the comments of several gates on one pull request apart."""
+    """Distinguishes the comments of several gates on one pull request."""
     limit: int = COMMENT_LIMIT
     """Greatest length of the Markdown, counted in bytes of UTF-8: never fewer than characters."""
     full_report: str = "report.json"
@@ -31,7 +31,7 @@ class ReportOptions:
     config_file: str = "coreml-gate.toml"
     """The file that SARIF points at when a finding blames no line."""
     record: Record | None = field(default=None, repr=False)
-    """What was measured, of which a page shows more than the Verdict tells."""
+    """What was measured, of which a page shows more than the Verdict has."""
     base: Record | None = field(default=None, repr=False)
     """What was measured of the base, which a page shows beside it."""
 

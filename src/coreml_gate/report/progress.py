@@ -41,7 +41,7 @@ class LiveProgress:
 
 @dataclass
 class LogProgress:
-    """Lines for a log that nobody watches live; GitHub folds a group into its first line."""
+    """Lines for a log that is read afterwards; GitHub folds a group into its first line."""
 
     write: Callable[[str | RunnerCommand], None]
     groups: bool

@@ -18,7 +18,7 @@ _MILLION: Final = 1e6
 
 
 def table(ranking: Ranking) -> tuple[str, ...]:
-    """A header and a line per package; columns that nobody fills are left out."""
+    """A header and a line per package; columns without a value are left out."""
     timed = any(candidate.latency_ms is not None for candidate in ranking.candidates)
     size = figures.byte_unit(_sizes(ranking.candidates)).show
     rows = [_titles(ranking, timed=timed)]

@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 (OASIS): one rule per check and one result per finding that fails, warns or cannot tell."""
+"""SARIF 2.1.0 (OASIS): one rule per check and one result per finding that fails, warns or is unsure."""
 
 import hashlib
 import json

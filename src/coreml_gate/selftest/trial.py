@@ -26,7 +26,7 @@ ONLY: Final = ("source", "conversion", "package", "numbers")
 _BASELINE: Final = BaselineFacts(origin="the same model without a fault", present=True)
 _OFF_A_MAC: Final = "it takes Core ML's times: run the self-test on a Mac."
 
-Outcome = Literal["caught", "not caught", "cannot tell"]
+Outcome = Literal["caught", "not caught", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,13 @@ def _unmeasurable(model: ModelConfig, record: ModelRecord) -> MeasuringError:
 
 def _tried(fault: Fault, given: Injection, sound: Stored, bench: Workbench) -> FaultTrial:
     if fault.needs_mac and bench.host is None:
-        return FaultTrial(fault.name, "cannot tell", _OFF_A_MAC)
+        return FaultTrial(fault.name, "unknown", _OFF_A_MAC)
     given.folder.mkdir(parents=True, exist_ok=True)
     try:
         faulty = fault.inject(given)
     except GateError as error:
         words = error.message if isinstance(error, CannotInjectError) else f"not injected: {error.sentence}"
-        return FaultTrial(fault.name, "cannot tell", words)
+        return FaultTrial(fault.name, "unknown", words)
     config = Config(gate=bench.options, model=(given.model,))
     measured = _measured(faulty, bench, given.folder)
     if fault.needs_mac and bench.host is not None:
@@ -98,18 +98,16 @@ def _tried(fault: Fault, given: Injection, sound: Stored, bench: Workbench) -> F
 
 
 def _compared(fault: Fault, before: Verdict, after: Verdict) -> FaultTrial:
-    """A check that fails without the fault as well tells nothing about it."""
+    """A check that fails without the fault as well says nothing about it."""
     already = {finding.check for finding in _failures(before)}
     new = [each for each in _failures(after) if each.check in fault.caught_by and each.check not in already]
     if new and after.exit_code != PASS_EXIT_CODE:
         return FaultTrial(fault.name, "caught", f"{new[0].check}: {new[0].message}")
     if already & {*fault.caught_by}:
         named = ", ".join(sorted(already & {*fault.caught_by}))
-        return FaultTrial(fault.name, "cannot tell", f"{named} fails without the fault as well.")
+        return FaultTrial(fault.name, "unknown", f"{named} fails without the fault as well.")
     if fault.needs_mac and any(status is Status.UNSURE for status in _statuses(after, fault)):
-        return FaultTrial(
-            fault.name, "cannot tell", "its times are unsure: run the self-test on a quiet Mac."
-        )
+        return FaultTrial(fault.name, "unknown", "its times are unsure: run the self-test on a quiet Mac.")
     found = [each for model in after.models for each in model.findings if each.check in fault.caught_by]
     said = "; ".join(f"{each.check}: {each.status.value}, {each.message}" for each in found)
     return FaultTrial(fault.name, "not caught", said or f"no finding of {' or '.join(fault.caught_by)}.")

@@ -111,6 +111,6 @@ def _target_lines(support: ModelSupport) -> Iterator[str]:
 
 def _answer(support: ModelSupport) -> str:
     if support.lowest is None:
-        asked = ", ".join(item.target for item in support.targets)
-        return f"None of the targets works ({asked})."
+        tried = ", ".join(item.target for item in support.targets)
+        return f"None of the targets works ({tried})."
     return f'The lowest target that works is {support.lowest}: deployment-target = "{support.lowest}"'

@@ -22,7 +22,7 @@ ONLY: Final = (
     "half-precision",
     "variants",
 )
-"""What packages are compared by; changed samples and LiteRT tell nothing about the choice of one."""
+"""What packages are compared by; changed samples and LiteRT do not bear on the choice of one."""
 
 
 def measure_side_by_side(

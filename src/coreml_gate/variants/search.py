@@ -1,6 +1,6 @@
 """Which is the smallest compression that keeps the metric? Pure functions of what was measured.
 
-Nobody assumes that a setting passes because a milder one does, or fails because a milder one fails: accuracy
+No setting is assumed to pass because a milder one does, or to fail because a milder one fails: accuracy
 is not monotone in bits. All settings are measured, and the smallest package that passes wins.
 """
 
@@ -17,7 +17,7 @@ from coreml_gate.verdict import Candidate, Finding, Status
 
 Judge = Literal["evaluate", "precision"]
 _STOPS: Final = ("source", "conversion", "parity")
-"""Checks without which nothing can be told of a package."""
+"""Checks without which nothing is known of a package."""
 
 
 class Tried(FrozenModel):
@@ -107,9 +107,9 @@ def _tried(candidate: Candidate, record: ModelRecord, judged_by: Judge, options:
 
 
 def _objections(findings: Sequence[Finding], judged_by: Judge) -> list[Finding]:
-    """What keeps a setting from passing: a failure, or that it cannot be told."""
-    asked = [finding for finding in findings if finding.check in (*_STOPS, judged_by)]
-    return [finding for finding in asked if finding.status in (Status.FAIL, Status.UNSURE)]
+    """What keeps a setting from passing: a failure, or an unsure finding."""
+    deciding = [finding for finding in findings if finding.check in (*_STOPS, judged_by)]
+    return [finding for finding in deciding if finding.status in (Status.FAIL, Status.UNSURE)]
 
 
 def _left_out(layers: Sequence[LayerCompression], options: Compression) -> int:

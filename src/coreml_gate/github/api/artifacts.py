@@ -19,7 +19,7 @@ from coreml_gate.record import Record, parse_record
 READ_ACTIONS: Final = "actions: read"
 RECORD_FILE: Final = "record.json"
 MAX_LISTED: Final = 100
-"""Artifacts of one name that are looked at: whoever opens pull requests can upload any number of them."""
+"""Artifacts of one name that are looked at: the author of a pull request can upload any number of them."""
 _CHUNK: Final = 1 << 20
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS: Final = 3
@@ -75,7 +75,7 @@ class ArtifactFacts:
     same_repository: bool
     """Whether the head of its run lay in this repository."""
     accept: str = ""
-    """What is asked for where GitHub would else describe the file instead of sending it."""
+    """The media type with which GitHub sends the file instead of a description of it."""
 
 
 def list_named(client: Client, name: str) -> list[ArtifactFacts]:

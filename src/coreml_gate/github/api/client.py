@@ -39,11 +39,11 @@ class Patience:
     backoff_s: float = 0.5
     between_requests_s: float | None = 0.05
     between_writes_s: float | None = 1.0
-    """GitHub asks for a second between requests that write (docs.github.com, REST best practices)."""
+    """GitHub requires a second between requests that write (docs.github.com, REST best practices)."""
 
 
 class PoliteRetry(GithubRetry):
-    """Repeats what does no harm when it is done twice, and never waits longer than it was told to.
+    """Repeats what does no harm when it is done twice, and never waits longer than its limit.
 
     A POST that ended in a 5xx or in a broken connection may have been carried out all the same, so it is left
     to the caller, who can look first. A POST that met a rate limit was not carried out.
@@ -56,10 +56,10 @@ class PoliteRetry(GithubRetry):
         return super().is_retry(method, status_code, has_retry_after)
 
     def sleep_for_retry(self, response: BaseHTTPResponse) -> bool:
-        """Wait as long as the answer's Retry-After asks for, unless that is longer than anybody would."""
-        asked, longest = self.get_retry_after(response), self.max_rate_limit_wait
-        if asked is not None and longest is not None and asked > longest:
-            raise RateLimitExceededExceedsMaxWait(response.status, None, dict(response.headers), wait=asked)
+        """Wait as long as the answer's Retry-After requires, up to the limit."""
+        wanted, longest = self.get_retry_after(response), self.max_rate_limit_wait
+        if wanted is not None and longest is not None and wanted > longest:
+            raise RateLimitExceededExceedsMaxWait(response.status, None, dict(response.headers), wait=wanted)
         return super().sleep_for_retry(response)
 
 
@@ -110,7 +110,7 @@ def connect(environment: Mapping[str, str], full_name: str, patience: Patience =
 
 @contextmanager
 def asking(what: str, permission: str = "contents: read") -> Iterator[None]:
-    """Turns whatever PyGithub or requests raise into an error that names what was asked, and the way out."""
+    """Turns whatever PyGithub or requests raise into an error that names the request, and the way out."""
     try:
         yield
     except RateLimitExceededExceedsMaxWait as error:
@@ -157,9 +157,9 @@ def _permission_hint(permission: str) -> str:
 
 
 def _rate_limit(what: str, wait: float | None) -> RateLimitError:
-    asked = "" if wait is None else f" and asks to wait for {wait:.0f} s"
+    wanted = "" if wait is None else f" and requires a wait of {wait:.0f} s"
     return RateLimitError(
-        f"{what}: GitHub limits the rate of requests{asked}.",
+        f"{what}: GitHub limits the rate of requests{wanted}.",
         "run the job again later; all workflows of a repository share 1,000 requests an hour.",
         int(requests.codes.forbidden),
     )

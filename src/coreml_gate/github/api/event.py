@@ -40,7 +40,7 @@ class Mode(StrEnum):
     COMPARE = "compare"
     """Measure a pull request, compare, and report as far as the token may."""
     JUDGE = "judge"
-    """Measure a merge queue's candidate, and conclude the check; there is nobody to comment to."""
+    """Measure a merge queue's candidate, and conclude the check; there is no pull request to comment on."""
     ANNOUNCE = "announce"
     """Open the check of a pull request that another job or workflow measures."""
     REPORT = "report"
@@ -52,7 +52,7 @@ class Mode(StrEnum):
 
 
 RequestedMode = Literal["auto", "open", "collect", "report", "baseline"]
-"""What a workflow may ask for; ``auto`` leaves the choice to the event."""
+"""What a workflow may request; ``auto`` leaves the choice to the event."""
 
 MODES: Final[dict[str, dict[RequestedMode, Mode]]] = {
     "push": {"auto": Mode.BASELINE, "collect": Mode.BASELINE, "baseline": Mode.BASELINE},
@@ -71,7 +71,7 @@ MODES: Final[dict[str, dict[RequestedMode, Mode]]] = {
     },
     "workflow_run": {"auto": Mode.REPORT, "report": Mode.REPORT},
 }
-"""The mode by the event and by what is asked for; under ``workflow_run``, that of a completed one."""
+"""The mode by the event and by the requested one; under ``workflow_run``, that of a completed one."""
 
 Work = Literal["find", "measure", "collect", "report", "store", "hand-over"]
 """A part of the action, by the word that action.yml looks for; none is a part of another."""

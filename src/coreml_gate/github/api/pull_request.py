@@ -145,7 +145,7 @@ def statements(client: Client, pull: Pull, own_author: str) -> list[Statement]:
 
 
 def may_write(client: Client, login: str) -> bool:
-    """Whether somebody may push to this repository."""
+    """Whether a user may push to this repository."""
     try:
         with asking(f"permission of {login}", "metadata: read"):
             return client.repository.get_collaborator_permission(login) in _WRITERS

@@ -18,7 +18,7 @@ def ended_early(client: Client, run: int) -> Literal["cancelled", "timed_out"] |
     """How a job of the run was ended, if one was; ``None`` also where GitHub does not say.
 
     GitHub concludes a job as cancelled when it ran out of time, too (paiml/aprender#3293): only an annotation
-    on the job tells the two apart.
+    on the job distinguishes them.
     """
     try:
         return _ended_early(client, run)
@@ -32,8 +32,8 @@ def _ended_early(client: Client, run: int) -> Literal["cancelled", "timed_out"] 
         ended = [job for job in jobs if job.conclusion in ("cancelled", "timed_out")]
     if not ended:
         return None
-    told = (job.conclusion == "timed_out" or _ran_out_of_time(client, job.id) for job in ended)
-    return "timed_out" if any(told) else "cancelled"
+    timed_out = (job.conclusion == "timed_out" or _ran_out_of_time(client, job.id) for job in ended)
+    return "timed_out" if any(timed_out) else "cancelled"
 
 
 def _ran_out_of_time(client: Client, job: int) -> bool:

@@ -1,4 +1,4 @@
-"""Reads a zip that somebody else made: known names only, within limits, every byte counted."""
+"""Reads a zip from an untrusted source: known names only, within limits, every byte counted."""
 
 import re
 import stat

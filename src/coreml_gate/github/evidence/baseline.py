@@ -32,7 +32,7 @@ from coreml_gate.writing import write_text
 TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")
 """Runs under these events run the repository's own code, never a pull request's."""
 MAX_ANCESTORS: Final = 10
-"""Commits that are asked for besides the merge base: each one costs a request."""
+"""Commits that are searched besides the merge base: each one costs a request."""
 NOTE_NAME: Final = "baseline.json"
 
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
@@ -50,7 +50,7 @@ class BaselineQuery:
     workflow_path: str
     """The workflow whose runs are trusted; empty trusts none."""
     environment: Environment | None = None
-    """The head's toolchain: numbers of another one cannot be compared. ``None`` asks for none."""
+    """The head's toolchain: numbers of another one cannot be compared. ``None`` allows any."""
     ancestors: int = MAX_ANCESTORS
 
 

@@ -2,7 +2,7 @@
 
 Without this, a model that may be below an absolute limit until December would block everybody who touches it
 from the day of the merge on. What is carried over is the failure as it was merged: one that has grown since
-then is a new one, for somebody new to answer for.
+then is a new one, which has to be accepted anew.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,7 +53,7 @@ def apply_carried(verdict: Verdict, carried: Sequence[AcceptedFailure], today: d
 
 
 def is_no_worse(finding: Finding) -> bool:
-    """Whether the baseline fails, too, and by as much; without figures nobody can tell."""
+    """Whether the baseline fails, too, and by as much; without figures it is unknown."""
     if finding.value is None or finding.base is None or finding.limit is None:
         return False
     beyond, beyond_at_base = finding.value - finding.limit, finding.base - finding.limit

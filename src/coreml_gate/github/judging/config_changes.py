@@ -53,7 +53,7 @@ def config_finding(changes: tuple[ConfigChange, ...], judged_with: str) -> Findi
         subject="configuration",
         message=f"this pull request changes {len(changes)} key(s) of the gate's configuration: "
         f"{shown}. {judged_with}",
-        hint="whoever approves it approves these limits, too.",
+        hint="approving this pull request approves these limits as well.",
         details=tuple(str(change) for change in changes),
     )
 

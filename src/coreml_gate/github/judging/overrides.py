@@ -1,10 +1,10 @@
-"""A failure that somebody takes on themselves: who, why and until when, in one line that everybody can read.
+"""A failure that a person accepts: who, why and until when, in one public line.
 
 ::
 
     /coreml-gate accept precision of digits until 2026-12-31: the new head is trained again in December
 
-The line stands in the pull request's description or in a comment, written by somebody with write permission,
+The line stands in the pull request's description or in a comment, written by a person with write permission,
 and the pull request carries the label ``coreml-gate: accept``. Nothing here talks to GitHub.
 """
 
@@ -44,7 +44,7 @@ _LINE: Final = re.compile(
 
 @dataclass(frozen=True)
 class Override:
-    """One line that asks for a failure to be accepted; ``problem`` says why it does not count."""
+    """One line that requests that a failure is accepted; ``problem`` says why it does not count."""
 
     author: str
     line: str
@@ -76,7 +76,7 @@ def apply_overrides(
 ) -> Verdict:
     """The Verdict with accepted failures as warnings, and a finding for every line that did not count.
 
-    Only failures of checks can be accepted. A model that could not be measured stays blocked: nobody knows
+    Only failures of checks can be accepted. A model that could not be measured stays blocked: it is unknown
     what there would be to accept.
     """
     judged = [_examined(each, verdict, may_write, today, labelled=labelled) for each in overrides]
@@ -116,7 +116,7 @@ def _examined(
 def _problems(
     override: Override, verdict: Verdict, may_write: Callable[[str], bool], today: date, *, labelled: bool
 ) -> Iterator[str]:
-    """Why the line does not count, what can be said without asking GitHub first."""
+    """Why the line does not count, as far as known without a request to GitHub."""
     if override.problem:
         yield override.problem
     if override.until < today:

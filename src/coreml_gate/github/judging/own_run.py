@@ -1,4 +1,4 @@
-"""The Verdict that this run came to by itself; it may read more of GitHub, but has nobody to distrust."""
+"""The Verdict that this run came to by itself; it may read more of GitHub, and all of its data is trusted."""
 
 from pathlib import Path
 from typing import Final

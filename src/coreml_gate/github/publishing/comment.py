@@ -128,7 +128,7 @@ def _update(thread: Thread, comment: IssueComment, body: str) -> Posted:
 
 
 def delete(comment: IssueComment | PullRequestComment) -> None:
-    """Deletes a comment, unless somebody else was faster."""
+    """Deletes a comment, unless another run was faster."""
     try:
         with asking(f"comment {comment.id}", PERMISSION):
             comment.delete()

@@ -1,6 +1,6 @@
 """A repair that is a line of the configuration, as a suggestion that one click on GitHub applies.
 
-The operations that a repair names come from a Record that nobody trusts, the line that is replaced from the
+The operations that a repair names come from an untrusted Record, the line that is replaced from the
 pull request. So names have to be plain, the edit is proven (:mod:`coreml_gate.config.edit`), and lines that
 could leave their code block or hide something in it are not shown.
 """

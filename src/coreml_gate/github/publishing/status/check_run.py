@@ -26,7 +26,7 @@ class CheckRun:
 
     client: Client
     name: str
-    """Branch protection asks for it by this name."""
+    """Branch protection requires it by this name."""
     stamp: RunStamp
     key: str
     details_url: str

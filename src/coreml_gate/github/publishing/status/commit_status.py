@@ -40,7 +40,7 @@ class CommitStatus:
         return self._set("pending", "measuring")
 
     def conclude(self, outcome: CheckOutcome) -> str:
-        """Sets the last status; a status knows no neutral, so what is unsure says so in words."""
+        """Sets the last status; a status has no neutral, so an unsure verdict is named in its text."""
         unclear = "unsure: " if outcome.conclusion == "neutral" else ""
         return self._set(_STATES[outcome.conclusion], f"{unclear}{outcome.title}")
 
