@@ -51,6 +51,7 @@ LAYERS: Final = (
     "checks",
     "gate",
     "report",
+    "history",
     "explain",
     "variants",
     "github",

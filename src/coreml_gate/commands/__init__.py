@@ -68,6 +68,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "explain": Command(
         "say what a finding, a rule or an error means, and what to do", "coreml_gate.explain.command"
     ),
+    "history": Command(
+        "list how each metric developed over the commits of the base branch", "coreml_gate.commands.history"
+    ),
+    "bisect": Command("find the commit that changed a metric of a model", "coreml_gate.commands.bisect"),
     "report": Command("render a stored report.json in another format", "coreml_gate.commands.report"),
     "github": Command("the steps of a GitHub workflow", "coreml_gate.github.commands"),
 }

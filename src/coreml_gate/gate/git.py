@@ -103,6 +103,19 @@ class Repository:
         """Whether a commit is part of another one's history, or that one itself."""
         return self._run("merge-base", "--is-ancestor", ancestor, commit).returncode == 0
 
+    def line(self, good: str, bad: str) -> tuple[str, ...]:
+        """The commits from ``good`` to ``bad``, oldest first, along first parents: what the branch held."""
+        listed = self._ask(
+            "rev-list", "--first-parent", "--reverse", f"{self.commit(good)}..{self.commit(bad)}"
+        )
+        return (self.commit(good), *listed.split())
+
+    def moment(self, commit: str) -> tuple[str, int]:
+        """When the commit was made, in ISO 8601, and how many commits came before it."""
+        full = self.commit(commit)
+        committed = self._ask("show", "--no-patch", "--format=%cI", "--end-of-options", full).strip()
+        return committed, int(self._ask("rev-list", "--count", full)) - 1
+
     def changed_files(self, since: str, until: str | None = None) -> frozenset[str]:
         """Paths that differ between two commits, or without ``until`` between a commit and the work tree.
 

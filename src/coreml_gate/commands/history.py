@@ -1,0 +1,122 @@
+"""``coreml-gate history``: how each metric developed over the commits of the base branch."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.errors import RecordError, RepositoryError
+from coreml_gate.gate.git import Repository
+from coreml_gate.history import (
+    CommitEntry,
+    History,
+    ReleaseMark,
+    entry_of,
+    merged,
+    read_history,
+    write_history,
+)
+from coreml_gate.history.text import render
+from coreml_gate.record import RECORD_NAME, Record, read_record
+from coreml_gate.surroundings import Surroundings
+
+DEFAULT_HISTORY: Final = Path(".coreml-gate") / "history.json"
+
+
+def describe(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_history(parser)
+    parser.add_argument("--model", metavar="NAME", help="only this model")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="write the merged history there as well")
+    parser.set_defaults(command=run)
+
+
+def add_history(parser: argparse.ArgumentParser) -> None:
+    """Which histories, and what is added to them."""
+    parser.add_argument(
+        "--history",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help=f"a history.json; repeatable: all are merged; default: {DEFAULT_HISTORY}, where there is one",
+    )
+    parser.add_argument(
+        "--add",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="RECORD",
+        help="a Record of a commit, or its folder; repeatable",
+    )
+    parser.add_argument(
+        "--release",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="a tag of git that is a release; repeatable",
+    )
+
+
+def run(parsed: argparse.Namespace, around: Surroundings) -> int:
+    """Print the history, and write it where that is requested."""
+    history = history_of(parsed, around)
+    if parsed.to is not None:
+        write_history(history, around.folder / parsed.to)
+    around.out.print(render(history, parsed.model), markup=False, highlight=False, soft_wrap=True, end="")
+    return 0
+
+
+def history_of(parsed: argparse.Namespace, around: Surroundings) -> History:
+    """The histories and Records that are named, merged."""
+    default = around.folder / DEFAULT_HISTORY
+    named = [around.folder / file for file in parsed.history or ()]
+    files = named or ([default] if default.is_file() else [])
+    repository = _repository(around)
+    added = History(entries=tuple(_entries(parsed.add, around.folder, repository)))
+    releases = History(entries=(), releases=tuple(_releases(parsed.release, repository)))
+    history = merged(*map(read_history, files), added, releases)
+    if not history.entries:
+        raise RecordError(
+            "there is no history: no file was named and no Record was added.",
+            "name the history.json that a run on the base branch stored (--history), or Records (--add).",
+        )
+    return history
+
+
+def _entries(paths: list[Path], folder: Path, repository: Repository | None) -> Iterator[CommitEntry]:
+    for path in paths:
+        place = folder / path
+        record = read_record(place / RECORD_NAME if place.is_dir() else place)
+        entry = entry_of(record, *_moment(record, repository))
+        if entry is None:
+            raise RecordError(
+                f"record `{path}` is of no commit: its work tree had changes that no commit holds.",
+                "measure a commit: `coreml-gate collect` in a clean work tree.",
+            )
+        yield entry
+
+
+def _moment(record: Record, repository: Repository | None) -> tuple[str, int]:
+    """When the commit was made; when it was measured, where the repository does not hold it."""
+    if repository is None or record.commit is None:
+        return record.created, 0
+    try:
+        return repository.moment(record.commit)
+    except RepositoryError:
+        return record.created, 0
+
+
+def _releases(tags: list[str], repository: Repository | None) -> Iterator[ReleaseMark]:
+    for tag in tags:
+        if repository is None:
+            raise RepositoryError(
+                f"release `{tag}`: this folder is in no git repository.", "run inside of one."
+            )
+        yield ReleaseMark(tag=tag, commit=repository.commit(tag))
+
+
+def _repository(around: Surroundings) -> Repository | None:
+    try:
+        return Repository.open(around.folder, around.environment)
+    except RepositoryError:
+        return None

@@ -1,0 +1,115 @@
+"""The history as a file: one entry per commit of the base branch, the newest ones kept.
+
+Merging is a union by commit: in whatever order, and however often, histories are merged, the result is the
+same, so pushes that run at the same time lose nothing of each other.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, NonNegativeInt, StringConstraints, ValidationError
+
+from coreml_gate.errors import RecordError
+from coreml_gate.frozen import FrozenModel
+from coreml_gate.writing import write_text
+
+SCHEMA_VERSION: Final = 1
+MOST_COMMITS: Final = 500
+"""Commits that are kept, the newest: with 20 models of 8 metrics each, 2 MB."""
+
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")]
+Moment = Annotated[
+    str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$")
+]
+
+
+class CommitEntry(FrozenModel):
+    """What was measured of one commit."""
+
+    commit: Commit
+    committed: Moment
+    """When the commit was made, in UTC: the order of the history."""
+    ancestors: NonNegativeInt = 0
+    """How many commits came before it: the order of commits that were made in the same second."""
+    toolchain: dict[str, str]
+    """Versions by tool: what can change a figure without a change of the model."""
+    models: dict[str, dict[str, float]]
+    """Figures by metric, of each model that was measured."""
+
+
+class ReleaseMark(FrozenModel):
+    """A release of the repository."""
+
+    tag: str
+    commit: Commit
+
+
+class History(FrozenModel):
+    """The commits of the base branch in their order."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    entries: tuple[CommitEntry, ...] = Field(default=(), max_length=MOST_COMMITS)
+    releases: tuple[ReleaseMark, ...] = ()
+
+    def release_of(self, commit: str) -> str:
+        """The tag of the commit; empty where it is no release."""
+        return next((release.tag for release in self.releases if release.commit == commit), "")
+
+
+def merged(*histories: History) -> History:
+    """All commits of all histories, each once; only the oldest beyond :data:`MOST_COMMITS` are dropped.
+
+    Of two entries on one commit, the one that holds more stays: a job that measured half of the models takes
+    nothing from one that measured all.
+    """
+    best: dict[str, CommitEntry] = {}
+    for entry in (entry for history in histories for entry in history.entries):
+        known = best.get(entry.commit)
+        best[entry.commit] = entry if known is None else max(known, entry, key=_held)
+    entries = sorted(best.values(), key=_order)[-MOST_COMMITS:]
+    return History(entries=tuple(entries), releases=_marks(histories, {entry.commit for entry in entries}))
+
+
+def _order(entry: CommitEntry) -> tuple[str, int, str]:
+    return entry.committed, entry.ancestors, entry.commit
+
+
+def _held(entry: CommitEntry) -> tuple[int, str]:
+    """How much an entry holds; the text decides between two that hold as much, so that order never does."""
+    return sum(map(len, entry.models.values())), entry.model_dump_json()
+
+
+def _marks(histories: Iterable[History], commits: set[str]) -> tuple[ReleaseMark, ...]:
+    marks = {(mark.tag, mark.commit): mark for history in histories for mark in history.releases}
+    return tuple(mark for _, mark in sorted(marks.items()) if mark.commit in commits)
+
+
+def read_history(path: Path) -> History:
+    """The history in a file; :class:`RecordError` says what is wrong with it."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise RecordError(
+            f"history `{path}` cannot be read: {error}.",
+            "name the history.json of a run on the base branch, or make one with `--add RECORD`.",
+        ) from error
+    return parse_history(text, f"history `{path}`")
+
+
+def parse_history(text: bytes, name: str) -> History:
+    """Checks the text against the schema; ``name`` says in messages where it came from."""
+    try:
+        return History.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top"
+        raise RecordError(
+            f"{name}: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).",
+            f"this version reads schema version {SCHEMA_VERSION}.",
+        ) from error
+
+
+def write_history(history: History, path: Path) -> None:
+    """Writes the history as JSON."""
+    write_text(path, history.model_dump_json(indent=1) + "\n")
