@@ -235,12 +235,12 @@ def attempt_to(otherwise: str, work: Any) -> Any:
     try:
         return work()
     except (OSError, ValueError, KeyError, TypeError) as error:
-        told = (
+        reason = (
             f"GitHub answered {error.code}"
             if isinstance(error, urllib.error.HTTPError)
             else type(error).__name__
         )
-        sys.stdout.write(f"::warning title=coreml-gate::{told}: {otherwise}.\n")
+        sys.stdout.write(f"::warning title=coreml-gate::{reason}: {otherwise}.\n")
         return None
 
 

@@ -2,7 +2,7 @@
 
 Without another user it is the same as far as the system allows: Linux alone knows orphans. Started as root,
 with the order as one line of JSON on standard input; after it, standard input carries the numbers of signals
-for the command, a line each, and its end means that whoever started this is gone.
+for the command, a line each, and its end means that the parent of this process is gone.
 Standard library only.
 """
 
@@ -163,7 +163,7 @@ def _has_processes(user: pwd.struct_passwd) -> bool:
     try:
         return bool(subprocess.run(command, capture_output=True, check=False).stdout.strip())
     except OSError:
-        return False  # a bare container has no `ps`: they were all told to end
+        return False  # a bare container has no `ps`: all of them got the signal to end
 
 
 if __name__ == "__main__":

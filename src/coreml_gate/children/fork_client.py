@@ -46,7 +46,7 @@ class Forked:
         return self._ended_within(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its exit code; a killed process whose end nobody reports has died of that."""
+        """Its exit code; a killed process whose end is not reported has died of that."""
         code = self._ended_within(_END_S if timeout is None else timeout)
         if code is not None:
             return code
@@ -86,7 +86,7 @@ class ForkServer:
         order = Order(module, tuple(arguments), str(request.folder), request.environment).write()
         answers, theirs = os.pipe()
         try:
-            with suppress(OSError):  # the answer is missing as well, and its end says so
+            with suppress(OSError):  # the answer is missing as well, and its end shows it
                 descriptors = [order, request.output, request.lifeline, theirs]
                 socket.send_fds(self._control, [b"\0"], descriptors)
         finally:

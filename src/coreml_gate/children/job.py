@@ -27,7 +27,7 @@ class ModelJob(JobValue):
 
     kind: Literal["model"] = "model"
     only: tuple[str, ...] = ()
-    """Names of the measurements to make; empty: all that the model's options ask for."""
+    """Names of the measurements to make; empty: all that the model's options require."""
     root: Path
     """The tree to measure: the work tree, or a worktree of the base commit."""
     record_folder: Path

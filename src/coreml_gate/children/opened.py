@@ -1,7 +1,7 @@
 """Which files of the repository are read while a model is measured: code and data that no import shows.
 
-Python's own audit events tell what this process opens and lists (PEP 578). What compiled readers and child
-processes open, only the system knows: on Linux inotify tells it for every process, so it is watched only
+Python's own audit events report what this process opens and lists (PEP 578). What compiled readers and child
+processes open, only the system knows: on Linux inotify reports it for every process, so it is watched only
 where ``CI`` is set: on a laptop, editors open files as well.
 """
 
@@ -101,7 +101,7 @@ def _path_in(arguments: tuple[Any, ...]) -> str | None:
 
 
 def _writes(arguments: tuple[Any, ...]) -> bool:
-    """Whether the arguments of ``open``: path, mode, flags, ask for more than reading."""
+    """Whether the arguments of ``open``: path, mode, flags, allow more than reading."""
     mode, flags = (*arguments, None, None)[1:3]
     if isinstance(mode, str):
         return any(sign in mode for sign in "wax+")

@@ -1,4 +1,4 @@
-"""Makes the weights of a converted model smaller, as the configuration asks."""
+"""Makes the weights of a converted model smaller, by the configuration."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

@@ -42,6 +42,6 @@ class Conversion:
     """The float32 twin; the package itself when that is float32 and not compressed."""
     package: Path | None
     origins: Path | None = None
-    """The file that tells where each operation in half was written (``conversion/origins.py``)."""
+    """The file that lists where each operation in half was written (``conversion/origins.py``)."""
     graph: Path | None = None
     """The captured graph (``conversion/graph.py``); of a conversion that failed, the last one tried."""

@@ -1,6 +1,6 @@
 """Which arguments of a torch operation does the converter look at? Read from the converter's own source.
 
-A converter function asks for its arguments by position (``inputs = _get_inputs(context, node)``) and, for
+A converter function reads its arguments by position (``inputs = _get_inputs(context, node)``) and, for
 what ATen calls keyword-only, by name. Whatever cannot be followed counts as read.
 """
 

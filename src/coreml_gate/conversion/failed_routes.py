@@ -33,7 +33,7 @@ def fallback_notes(failures: Failures, task: Task) -> list[str]:
 
 
 def _says_least(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, int]:
-    """The failure that is told in full: one whose cause is known, and which lacks the fewest converters."""
+    """The failure to report in full: one whose cause is known, and which lacks the fewest converters."""
     failure = attempt[1]
     return not (failure.refused.cause or failure.missing or failure.hint), len(failure.missing)
 

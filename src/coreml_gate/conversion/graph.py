@@ -33,7 +33,7 @@ def graph_of(
     """All operations of a graph, with the lines below ``root`` that call them.
 
     ``missing`` are the kinds that coremltools cannot convert (``missing_operations`` finds them): a traced
-    graph is rewritten before it is converted, so its operations alone do not tell.
+    graph is rewritten before it is converted, so its operations alone do not show it.
     """
     kinds = frozenset(missing)
     if isinstance(model, ExportedProgram):

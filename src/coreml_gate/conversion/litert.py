@@ -1,7 +1,7 @@
 """The same source through LiteRT (TensorFlow Lite), where its two packages are installed.
 
 ``litert-torch`` converts and ``ai-edge-litert`` runs. Neither is a dependency: they are looked for when a
-model asks for them, and brought in late, because they take ten seconds.
+model needs them, and brought in late, because they take ten seconds.
 """
 
 import importlib
@@ -34,7 +34,7 @@ class LiteRt:
 
 
 def missing() -> tuple[str, ...]:
-    """Which of the two packages are not installed, told without importing them."""
+    """Which of the two packages are not installed, found without importing them."""
     return tuple(name for name in PACKAGES if _version(name) is None)
 
 

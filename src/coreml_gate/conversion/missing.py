@@ -34,7 +34,7 @@ def missing_operations(
     """Which operations does coremltools have no working converter for, how often, and in which modules?
 
     One that is registered and calls a MIL operation that does not exist counts as well. The names are
-    coremltools' own, after its sanitising. Empty when nothing is missing, and also when it cannot be told. A
+    coremltools' own, after its sanitising. Empty when nothing is missing, and also when it is unknown. A
     TorchScript graph is only readable with its ``inputs``.
     """
     found = _missing_in_program(model) if isinstance(model, ExportedProgram) else _missing_in(model, inputs)

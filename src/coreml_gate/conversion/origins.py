@@ -42,7 +42,7 @@ class Places:
     _classes: dict[str, tuple[_Span, ...]] = field(default_factory=dict)
 
     def of(self, scopes: Mapping[TorchObject, list[TorchObject]]) -> Origin:
-        """The origin that the converter's ``scopes`` of an operation tell."""
+        """The origin by the converter's ``scopes`` of an operation."""
         by_name = {getattr(key, "name", str(key)): values for key, values in scopes.items()}
         stack = by_name.get("EXIR_STACK_TRACE", ())
         frames = [

@@ -49,7 +49,7 @@ class _Errors(logging.Handler):
 
 @contextmanager
 def quiet() -> Iterator[Heard]:
-    """Hears the converter's errors; warnings but the tracer's go on to standard error."""
+    """Collects the converter's errors; warnings but the tracer's go on to standard error."""
     heard = Heard()
     handler = _Errors(heard.errors)
     _LOGGER.addHandler(handler)

@@ -1,4 +1,4 @@
-"""The float32 twin of a package that the team converted: it tells conversion errors from precision errors."""
+"""The float32 twin of a package that the team converted: it separates errors of conversion and precision."""
 
 import shutil
 from collections.abc import Callable

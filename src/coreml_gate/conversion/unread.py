@@ -1,7 +1,7 @@
 """Arguments of a captured graph that the converter never reads, by the converter's own source.
 
 An exported node carries what ATen calls keyword-only (``alpha``, ``rounding_mode``, ``dtype``, ...) apart
-from its inputs, and coremltools hands it to a converter function that may or may not ask for it. In a traced
+from its inputs, and coremltools hands it to a converter function that may or may not read it. In a traced
 graph every argument has its place, and a converter function may leave one aside.
 """
 

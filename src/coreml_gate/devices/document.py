@@ -23,10 +23,10 @@ _HEAD: Final = """\
 Generated from `src/coreml_gate/devices/*.csv` by `python -m coreml_gate.devices.document`; print it with
 `coreml-gate devices`, for machines with `coreml-gate devices --json`.
 
-`~` marks an estimate, an empty cell what nobody has published or measured.
+`~` marks an estimate, an empty cell what has not been published or measured.
 
 - **App MB**: at how much memory the system ends an app; Apple publishes none of these figures
-  (`os_proc_available_memory()` tells it on the device). **Entitled MB**: the same with
+  (`os_proc_available_memory()` reports it on the device). **Entitled MB**: the same with
   `com.apple.developer.kernel.increased-memory-limit`.
 - **Engine TOPS**: the Neural Engine as Apple lists it. M4's 38 are of 8-bit arithmetic (half precision was
   measured at 19); those of A17 Pro and A18 may be as well. **GB/s**: memory bandwidth.

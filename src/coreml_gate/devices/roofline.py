@@ -22,7 +22,7 @@ def least_seconds(chip: Chip, macs: int, weights_read: int | None) -> float | No
     through the memory bus each time. The roofline model is that of Williams, Waterman and Patterson
     (doi:10.1145/1498765.1498785).
 
-    :param weights_read: Bytes; ``None`` where nobody counted them.
+    :param weights_read: Bytes; ``None`` where they were not counted.
     :returns: ``None`` where the chip's peak is not published.
     """
     if chip.tops is None:

@@ -1,6 +1,6 @@
 """Reads the three CSV files beside it: devices, their chips, and where each figure comes from.
 
-A figure that nobody has measured or published is empty, never guessed; one that is derived or doubtful is
+A figure that has not been measured or published is empty, never guessed; one that is derived or doubtful is
 named in the column ``estimates`` of its row.
 """
 
@@ -39,7 +39,7 @@ class Device:
     chip: Chip
     ram_gb: float
     limit_mb: float | None
-    """At how much memory the system ends an app; ``None`` where nobody has measured it."""
+    """At how much memory the system ends an app; ``None`` where it has not been measured."""
     entitled_mb: float | None
     """The same with the entitlement com.apple.developer.kernel.increased-memory-limit."""
     oldest_ios: int
@@ -76,7 +76,7 @@ def that_run(ios: str) -> tuple[Device, ...]:
 
 
 def similar(name: str) -> tuple[str, ...]:
-    """Names of the table that somebody may have meant, the closest first."""
+    """Names of the table that may have been meant, the closest first."""
     known = {known.casefold(): known for known in devices()}
     close = difflib.get_close_matches(name.casefold(), known, n=3, cutoff=_SHORTEST_MATCH)
     return tuple(known[each] for each in close)

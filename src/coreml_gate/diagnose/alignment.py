@@ -215,7 +215,7 @@ class _Aligner:
     def _by_value(
         self, operation: Operation, found: list[tuple[TensorSketch, ...]], inherited: float
     ) -> Pair:
-        """Without a key only the values can tell."""
+        """Without a key only the values decide."""
         candidate = found[0][0] if found else None
         steps = (
             []

@@ -13,7 +13,7 @@ class OutOfBudgetError(Exception):
 
 @dataclass
 class DeltaDebugging:
-    """Asks ``passes`` about sets of operations, none of them twice, within a budget of runs and seconds."""
+    """Calls ``passes`` with sets of operations, none of them twice, within a budget of runs and seconds."""
 
     passes: Passes
     max_runs: int

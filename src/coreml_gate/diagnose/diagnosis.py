@@ -54,7 +54,7 @@ def suspected(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> tuple[Sus
 def drifts(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> bool:
     """Is there a long sum that a half accumulator damages, though no value comes near a bound?
 
-    Ranges cannot tell, so the long sums run in half once more, each alone; nothing where there is none.
+    Ranges do not show it, so the long sums run in half once more, each alone; nothing where there is none.
     """
     known = (name for name in case.half if name in ranges)
     long = frozenset(name for name in known if ranges[name].terms >= LONG_SUM)

@@ -2,7 +2,7 @@
 
 Ranges of the float32 run say what may happen and cost nothing; they also point at harmless things (a mask of
 -1e9 in front of a softmax, an overflow that a later ``select`` discards). So a range is a suspicion, the
-measured errors (``diagnose/operation_errors.py``) tell whether it harms an output, and beside that only what
+measured errors (``diagnose/operation_errors.py``) show whether it harms an output, and beside that only what
 comes near a bound is reported, unless its place makes it harmless.
 """
 

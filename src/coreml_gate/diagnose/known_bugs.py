@@ -24,7 +24,7 @@ def bug_at(
     """The known bug of the first wrong operation on this route; whatever its form, an export is one.
 
     :param calls: What the operation was given on the sample that fails, one entry per call at its place: a
-        bug that fits none of them is not this one. ``None``: not known, and not asked.
+        bug that fits none of them is not this one. ``None``: not known, and not tried.
     """
     route = "trace" if route == "trace" else "export"
     names = {found.torch_operation, found.torch_operation.removesuffix("_")}

@@ -147,7 +147,7 @@ def _side_by_side(function: Function, half: frozenset[str], *, with_run: bool = 
 
 
 def _alone(operation: Operation, narrower: Narrower) -> list[Operation]:
-    """The operation in half on the float32 run's inputs; its result is read by nobody."""
+    """The operation in half on the float32 run's inputs; nothing reads its result."""
     *casts, made = replace_halved(narrower, operation)
     outputs = tuple(Value(_ALONE + value.name, value.type) for value in made.outputs)
     return [*casts, replace(made, name=_ALONE + operation.name, outputs=outputs)]

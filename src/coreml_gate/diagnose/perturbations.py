@@ -112,7 +112,7 @@ EXACT: Final = frozenset(
 )
 """Changes whose numbers are exact in every precision, so that a step of the source at them is no accident."""
 LARGE: Final = frozenset({"integers beyond 2^24", "integers near the ends of 32 bits"})
-"""Tried only where negative integers are allowed: as a size or a count they would ask for memory."""
+"""Tried only where negative integers are allowed: as a size or a count they would allocate memory."""
 
 
 def resized(value: Tensor, shape: Sequence[int]) -> Tensor:

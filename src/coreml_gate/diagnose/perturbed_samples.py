@@ -29,7 +29,7 @@ from coreml_gate.record import Comparison, PerturbedSample
 MOST_SECONDS: Final = 30.0
 """Of this thread's own time, so that a busy machine tries no fewer: of a large model fewer are tried."""
 MOST_ELEMENTS: Final = 2**20
-"""A shape with more elements is left out: it would cost more than it tells."""
+"""A shape with more elements is left out: it would cost more than it shows."""
 _ULPS: Final = 4
 """How far the inputs are moved to see where the source is stable."""
 _MOVES: Final = 8

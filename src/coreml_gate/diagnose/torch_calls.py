@@ -1,4 +1,4 @@
-"""What one torch operation was given: its arguments by name, and what a precondition may ask of tensors."""
+"""What one torch operation was given: its arguments by name, and what a precondition may read of tensors."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence

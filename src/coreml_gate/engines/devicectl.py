@@ -1,7 +1,7 @@
 """Which phones can this Mac reach? Reads what Xcode's ``devicectl`` and ``xctrace`` answer.
 
 coreml-gate runs ``devicectl`` itself because coremltools' own list leaves out which model of iPhone a device
-is. A device's own name and its UDID tell who owns it: neither ever enters a Record.
+is. A device's own name and its UDID identify its owner: neither ever enters a Record.
 
 A phone at rest is listed with the tunnel ``disconnected``: CoreDevice opens the tunnel when a command needs
 it, and the next list says ``connected``. Only ``unavailable`` is out of reach.

@@ -1,4 +1,4 @@
-"""The user's task metric, asked of every engine in turn."""
+"""The user's task metric, computed with every engine in turn."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

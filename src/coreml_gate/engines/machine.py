@@ -45,7 +45,7 @@ def describe_machine(ask: Ask = ask_system, stand_in: str = "") -> Machine:
 def power_state() -> tuple[str, bool | None]:
     """``thermalState`` and ``isLowPowerModeEnabled`` of Foundation's ``NSProcessInfo``; unknown elsewhere.
 
-    Cheap enough to be asked around every pair of times: no process is started.
+    Cheap enough to be called around every pair of times: no process is started.
     """
     objc = _objective_c()
     if objc is None:

@@ -72,7 +72,7 @@ def load_callable(reference: str, root: Path, wrong: type[GateError]) -> Callabl
 def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> Iterator[None]:
     """Turns whatever the user's code raises within the block, an exit included, into ``wrong``.
 
-    The message says what was asked of it, then the exception's type and text and the user's line.
+    The message names the call, then the exception's type and text and the user's line.
     """
     try:
         yield

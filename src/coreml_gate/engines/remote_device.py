@@ -24,7 +24,7 @@ from coreml_gate.untyped import CoreMlObject
 
 Arrays = Mapping[str, Array]
 MILLISECOND: Final = 1e6
-"""In nanoseconds, in which coremltools tells durations."""
+"""In nanoseconds, the unit in which coremltools reports durations."""
 
 
 class RemoteModel(Protocol):

@@ -55,7 +55,7 @@ def load_samples(
 ) -> Samples:
     """Loads at most ``limit`` samples, or draws random ones when the configuration names none.
 
-    ``interface`` tells the inputs of a package, which has no signature. An image input's samples are what the
+    ``interface`` has the inputs of a package, which has no signature. An image input's samples are what the
     source takes (``pixel * scale + bias``) and are rounded to the nearest 8-bit image, because Core ML hands
     over nothing else; those of a float16 input stay in float32, because the app has them so: what the input
     rounds is a difference of the package (``comparing/rounded_inputs.py``). Raises :class:`SamplesError`.
@@ -195,7 +195,7 @@ def _sample(
     ordered: tuple[str, ...],
     declared: Mapping[str, ModelInput],
 ) -> dict[str, torch.Tensor]:
-    """One sample's inputs; ``names`` tells positions apart, ``ordered`` is the source's own order."""
+    """One sample's inputs; ``names`` identifies positions, ``ordered`` is the source's own order."""
     by_name = _by_name(number, value, names)
     return {name: _input(number, name, by_name[name], declared.get(name)) for name in ordered}
 
@@ -301,7 +301,7 @@ def _check_fixed(name: str, shapes: list[tuple[int, ...]], feature: InputFeature
     other = next(number for number, shape in enumerate(shapes) if shape != shapes[0])
     raise SamplesError(
         f"input `{name}` has shape {list(shapes[0])} in sample 0 and {list(shapes[other])} in sample "
-        f"{other}, but no range is configured: a package has fixed shapes unless it is told otherwise.",
+        f"{other}, but no range is configured: without one, a package has fixed shapes.",
         f'write in coreml-gate.toml: [[model.input]] name = "{name}" shape = [{written}]',
     )
 

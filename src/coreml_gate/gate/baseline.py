@@ -18,7 +18,7 @@ class Baseline:
     """Where its packages lie, if they are on this machine."""
 
 
-NO_BASELINE = Baseline(BaselineFacts(origin="none: no base was asked for"))
+NO_BASELINE = Baseline(BaselineFacts(origin="none: no base was given"))
 
 
 def stored_baseline(path: Path) -> Baseline:

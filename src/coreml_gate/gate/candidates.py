@@ -95,7 +95,7 @@ def _answers(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _eligible(findings: Iterable[Finding]) -> tuple[Literal["yes", "no", "unsure"], str]:
-    """A failure of any limit decides; what cannot be told makes it unsure, never eligible."""
+    """A failure of any limit decides; an unsure finding makes it unsure, never eligible."""
     first = {finding.status: finding for finding in reversed(tuple(findings))}
     if Status.FAIL in first:
         return "no", f"{first[Status.FAIL].check}: {first[Status.FAIL].message}"

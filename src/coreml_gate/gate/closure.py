@@ -15,7 +15,7 @@ from coreml_gate.gate.imports import Import, imports_of
 _SHARED_ROOTS = ("", "src")
 """Where absolute imports are looked for, besides a script's own folder; relative to the repository."""
 _UNREADABLE = bytes(hashlib.sha256().digest_size)
-"""Stands for a file without read permission; the child that needs it says so."""
+"""Stands for a file without read permission; the child that needs it reports it."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def _digest(file: Path) -> bytes:
 
 
 def _text(file: Path) -> str:
-    """The text of a Python file; one that cannot be read imports nothing, and says so when it is run."""
+    """The text of a Python file; one that cannot be read imports nothing, and fails when it is run."""
     try:
         return file.read_bytes().decode(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What only Core ML can tell: asks it about every measured package, beside what was measured before."""
+"""Runs Core ML on every measured package, and adds what it measures to the Record."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -159,7 +159,7 @@ def _facts(question: Question, session: Session) -> CoreMlFacts:
 def _plans(
     question: Question, units: Sequence[ComputeUnits], folder: Path, host: CoreMlHost
 ) -> tuple[Placement | None, Placement | None]:
-    """Of head and base, where the Neural Engine was asked for; the stand-in has no plan to give."""
+    """Of head and base, where the Neural Engine is included; the stand-in has no plan to give."""
     allowed = question.config.compute_units
     if host.machine.stand_in or allowed not in units or allowed not in _WITH_NEURAL_ENGINE:
         return None, None
@@ -215,7 +215,7 @@ def _interface(facts: PackageFacts) -> tuple[object, ...]:
 def _runtime_against_source(reference: Path) -> tuple[Comparison, ...]:
     try:
         samples = read_reference_data(reference)
-    except WorkerError:  # Core ML's own children read it as well, and say so
+    except WorkerError:  # Core ML's own children read it as well, and report it
         return ()
     sources, halves = [sample.source for sample in samples], [sample.fp16 for sample in samples]
     return compare_all(sources, halves, ("source", "fp16"))

@@ -17,7 +17,7 @@ from coreml_gate.worker.supervisor import Supervisor
 def with_core_ml(
     request: Request, config: Config, head: Record, baseline: Baseline, context: RunContext
 ) -> Record:
-    """The head's Record with what Core ML says of its packages, or as it is where nobody can be asked.
+    """The head's Record with what Core ML says of its packages, or as it is where Core ML is missing.
 
     Times are taken only against base packages that lie on this machine.
     """
@@ -36,5 +36,5 @@ def with_core_ml(
     )
     host = CoreMlHost.here(context.answering, supervisor, context.progress)
     models = {model.name: model for model in config.model}
-    asked = ask_core_ml(Stored(head, request.output), base, models, options, host)
-    return ask_about_variants(Stored(asked, request.output), models, options, host)
+    measured = ask_core_ml(Stored(head, request.output), base, models, options, host)
+    return ask_about_variants(Stored(measured, request.output), models, options, host)

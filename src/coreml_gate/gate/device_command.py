@@ -1,4 +1,4 @@
-"""``coreml-gate device``: what a run measured, asked of a connected iPhone."""
+"""``coreml-gate device``: runs the packages of an earlier run on a connected iPhone."""
 
 import argparse
 import shutil
@@ -44,7 +44,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Ask every device that is connected, write the answers into the Record; 1 when a limit is not kept."""
+    """Measure on every connected device and add it to the Record; 1 when a limit is not kept."""
     require_a_mac(sys.platform, around.environment)
     ask = partial(ask_system, within_s=OPENING_S + 5)
     connected = _chosen(connected_devices(ask), parsed.device)
@@ -54,7 +54,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         return 0
     if not parsed.team and parsed.profile is None:
         raise UsageError(
-            "coremltools builds an app for the device, and nobody signs it.",
+            "the device app must be signed, but no team or profile was given.",
             "give --team with your team's identifier, or --profile with --bundle-id.",
         )
     return _ask(parsed, connected, around)
@@ -94,12 +94,12 @@ def _ask(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: S
         parsed.units, parsed.repeats, parsed.team, parsed.profile, parsed.bundle_id, parsed.trace
     )
     names = [model.name for model in config.model]
-    asked = ask_devices(record, folder, names, connected, options, supervisor)
+    with_devices = ask_devices(record, folder, names, connected, options, supervisor)
     findings: list[Finding] = []
     for model in config.model:
-        measured = asked.model(model.name)
+        measured = with_devices.model(model.name)
         if measured is not None:
-            found = on_device.run(Evidence(model, measured, None, asked.environment, None))
+            found = on_device.run(Evidence(model, measured, None, with_devices.environment, None))
             findings += found
             for each in found:
                 _print(around.out, f"{each.status.upper():8}{model.name}  {each.message}")

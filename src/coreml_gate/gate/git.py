@@ -1,4 +1,4 @@
-"""What is asked of git: commits, changed files, the text of a file at a commit, and a second work tree."""
+"""What is read from git: commits, changed files, the text of a file at a commit, and a second work tree."""
 
 import os
 import posixpath
@@ -62,16 +62,16 @@ class Repository:
         executable = shutil.which("git", path=environ.get("PATH"))
         if executable is None:
             raise RepositoryError(
-                "git was not found on PATH.", "install git; the gate asks it which files changed."
+                "git was not found on PATH.", "install git; the gate reads from it which files changed."
             )
-        asked = cls(folder, executable, git_environment(environ))
-        answer = asked._run("rev-parse", "--show-toplevel")
+        outside = cls(folder, executable, git_environment(environ))
+        answer = outside._run("rev-parse", "--show-toplevel")
         if answer.returncode != 0:
             raise RepositoryError(
                 f"`{folder}` is not in a git work tree: {_last_line(answer.stderr)}",
                 "run inside the repository, or check it out with actions/checkout first.",
             )
-        return cls(folder.resolve(), executable, asked.environment)
+        return cls(folder.resolve(), executable, outside.environment)
 
     def commit(self, name: str) -> str:
         """The full id of a commit, branch or tag (:class:`MissingCommitError`)."""

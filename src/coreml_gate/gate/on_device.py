@@ -1,4 +1,4 @@
-"""Asks a connected device about the packages of a stored Record, and puts the answers into it."""
+"""Runs the packages of a stored Record on a connected device, and adds what it measures."""
 
 import re
 import tempfile
@@ -33,7 +33,7 @@ _ONLY_ARRAYS: Final = "coremltools runs packages on a device that take arrays an
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """How the packages are asked for."""
+    """How the packages are run there."""
 
     units: ComputeUnits = "ALL"
     repeats: int = 20
@@ -61,9 +61,9 @@ def ask_devices(
         models = tuple(
             measurer.measured(model, connected) if model.name in names else model for model in record.models
         )
-    asked = changed(record, models=models)
-    write_record(asked, folder / RECORD_NAME)
-    return asked
+    measured = changed(record, models=models)
+    write_record(measured, folder / RECORD_NAME)
+    return measured
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class _Measurer:
     supervisor: Supervisor
 
     def measured(self, model: ModelRecord, connected: Sequence[Connected]) -> ModelRecord:
-        """Answers of an earlier day stay, unless the same device and hardware was asked again."""
+        """Answers of an earlier day stay, unless the same device and compute unit ran again."""
         fresh = tuple(self._answers(model, connected))
         again = {(each.device, each.units) for each in fresh}
         kept = tuple(each for each in model.on_device if (each.device, each.units) not in again)

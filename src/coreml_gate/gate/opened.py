@@ -11,7 +11,7 @@ OpenedByModel = Mapping[str, tuple[str, ...]]
 def opened_in(records: Iterable[Path]) -> OpenedByModel:
     """The paths by model, of all these Records together.
 
-    A Record that is missing or that cannot be read tells nothing; it is not validated, since planning must
+    A Record that is missing or that cannot be read lists nothing; it is not validated, since planning must
     not take seconds for a thousand models.
     """
     found: dict[str, set[str]] = {}

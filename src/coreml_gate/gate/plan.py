@@ -38,7 +38,7 @@ class Plan:
     jobs: tuple[Job, ...]
     skipped: tuple[SkippedModel, ...]
     base: str | None
-    """The commit to compare with: the merge base of the base that was asked for and the head."""
+    """The commit to compare with: the merge base of the given base and the head."""
     head: str | None
     """The commit of the work tree; ``None`` outside of a repository and in one without commits."""
     dirty: bool = False

@@ -1,4 +1,4 @@
-"""How the gate tells what it is doing; the command line decides how that looks."""
+"""How the gate reports what it is doing; the command line decides how that looks."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from coreml_gate.record import ModelRecord
 
 
 class Progress(Protocol):
-    """Hears of every model and step as they come."""
+    """Receives a callback for each model and step."""
 
     def begin_model(self, name: str, tree: str) -> None:
         """Begin to measure a model of a tree (``head`` or ``base``)."""

@@ -23,7 +23,7 @@ from coreml_gate.verdict import Verdict
 def run_gate(request: Request, context: RunContext) -> Verdict:
     """Find what changed, measure it at head and base, and judge.
 
-    Raises :class:`InterruptedRun` when it is told to stop, with a Verdict on what was measured by then.
+    Raises :class:`InterruptedRun` when it is interrupted, with a Verdict on what was measured by then.
     """
     config = select_models(load_config(request.root, request.config_file), request.models)
     repository = open_repository(request, context.environment)

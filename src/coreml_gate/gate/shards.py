@@ -31,8 +31,8 @@ def shards(names: Sequence[str], count: int) -> list[Leg]:
 def needing_core_ml(head: Record, base: Record | None) -> list[str]:
     """The models of which Core ML could say something new: a package that is not the base's. Largest first.
 
-    A package that did not come to be has nothing to ask Core ML, and one that is the same byte by byte would
-    be told the same.
+    A model that failed to convert has no package for Core ML to run, and a package that is the same byte by
+    byte would give the same.
     """
     changed = [model for model in head.models if _is_new(model, base)]
     return [model.name for model in sorted(changed, key=_bytes, reverse=True)]

@@ -70,6 +70,6 @@ def _predict(timing: Timing) -> tuple[float, float]:
     """Milliseconds of the package that ships, and the variant's ratio to it."""
     metric = timing.of("predict")
     if metric is None:
-        raise AssertionError("asked of a timing without predictions")
+        raise AssertionError("not for a timing without predictions")
     ratios = [ratio for group in metric.log_ratios for ratio in group]
     return metric.base_ms, math.exp(statistics.median(ratios))

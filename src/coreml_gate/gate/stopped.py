@@ -11,7 +11,7 @@ from coreml_gate.verdict import BaselineFacts, Verdict, not_run, with_findings
 
 
 class InterruptedRun(Interrupted):
-    """A run that was told to stop, with what it can say."""
+    """A run that was interrupted, with what is known by then."""
 
     def __init__(self, exit_code: int, verdict: Verdict) -> None:
         super().__init__(exit_code)

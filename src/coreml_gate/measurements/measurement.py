@@ -54,7 +54,7 @@ class Measurement(Reported, Protocol):
         """It runs in the process of the model."""
 
     def wanted(self, job: ModelJob) -> bool:
-        """Do the options ask for it?"""
+        """Do the options require it?"""
 
     def run(self, bench: "Bench", log: EventLog) -> None:
         """The child's side; raises :class:`GateError` where nothing further of the model can be measured."""
@@ -75,7 +75,7 @@ class SingleMeasurement(Reported, Protocol):
 
 
 def chosen(table: Mapping[str, Measurement], job: ModelJob) -> tuple[Measurement, ...]:
-    """What is measured of a model: what its options ask for, within what the job is about."""
+    """What is measured of a model: what its options require, within what the job is about."""
     return tuple(
         measurement
         for name, measurement in table.items()

@@ -52,5 +52,5 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> Problem:
-    """Nothing tells whether the package is right."""
+    """Nothing shows whether the package is right."""
     return problem_of_ending(ending, job, STEPS["measure"])

@@ -35,7 +35,7 @@ _FLOOR_SECONDS: Final = 1.0
 
 @dataclass(frozen=True)
 class Packages:
-    """The package that ships, and its float32 twin, which tells conversion errors from precision errors."""
+    """The package that ships, and its float32 twin: it separates the errors of conversion and precision."""
 
     shipped: Package
     wide: Package
@@ -122,7 +122,7 @@ class Reference:
 
     @cached_property
     def floors(self) -> Mapping[str, float] | SourceError:
-        """How far each output in float32 is from float64, over a few samples; or why that cannot be told."""
+        """How far each output in float32 is from float64, over a few samples; or why that is unknown."""
         engine, samples = self.engine, self.samples.samples
         if engine is None or not self.outputs:
             return {}
@@ -141,7 +141,7 @@ class Reference:
 
     @property
     def known_floors(self) -> Mapping[str, float]:
-        """The floors, none where they cannot be told."""
+        """The floors, none where they are unknown."""
         return {} if isinstance(self.floors, SourceError) else self.floors
 
     @property

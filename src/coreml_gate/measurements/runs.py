@@ -40,7 +40,7 @@ class Runs:
 def run_both(reference: Reference, mil: MilEngines) -> Runs:
     """Each sample through both packages, while the float32 one's values are watched.
 
-    Precision asks what the package's operations lose, so its float32 twin gets inputs as rounded as the
+    Precision is about what the package's operations lose, so its float32 twin gets inputs as rounded as the
     package's own; what a float16 input loses is another question (``comparing/rounded_inputs.py``).
     """
     ranges, floors = Ranges(), reference.known_floors

@@ -1,7 +1,7 @@
 """What changed between two programs: operations added, removed, fused, moved, re-typed, other weights.
 
 Works on outlines (``outline.py``), so two stored Records can be compared without their packages. Matching is
-in ``diff_matching.py``; here is what a match tells.
+in ``diff_matching.py``; here is what a match shows.
 """
 
 from collections import Counter

@@ -52,7 +52,7 @@ def _changed(base: Node, head: Node) -> Iterator[ProgramChange]:
 
 
 def _same_but_for_type(base: Node, head: Node) -> bool:
-    """Whether weights may differ by their element type alone: their digests cannot tell more."""
+    """Whether weights may differ by their element type alone: their digests show no more."""
     forms = ([_DTYPE.sub("", weight.form) for weight in node.weights] for node in (base, head))
     return next(forms) == next(forms)
 

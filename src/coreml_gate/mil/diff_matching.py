@@ -54,7 +54,7 @@ class Graph:
 
     @cached_property
     def operands(self) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """What each operation reads, looking through casts; values that nobody gives are left out."""
+        """What each operation reads, looking through casts; values that no operation gives are left out."""
         return tuple(
             tuple(self._through_casts(name) for name in node.reads if name in self.makers)
             for node in self.nodes
@@ -205,7 +205,7 @@ _STEPS: Sequence[tuple[_Keys, bool]] = (
     (_same_structure_after, False),
     (_same_name, False),
 )
-"""The key of each step, and whether its spreading asks for the same weights, too."""
+"""The key of each step, and whether its spreading requires the same weights, too."""
 
 
 def _pair(found: Matching, base_key: _Keys, head_key: _Keys) -> bool:

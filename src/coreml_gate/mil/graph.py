@@ -1,4 +1,4 @@
-"""What a program's wiring tells without running it: last uses, peak of live activations, operations used."""
+"""What a program's wiring shows without running it: last uses, peak of live activations, operations used."""
 
 import math
 from collections import Counter
@@ -54,7 +54,7 @@ def captured(operation: Operation) -> frozenset[str]:
 
 
 def last_uses(block: Block) -> tuple[tuple[str, ...], ...]:
-    """Per operation, the names that nobody reads any more once it is done (its own unread outputs included).
+    """Per operation, the names that nothing reads any more once it is done (its own unread outputs included).
 
     The block's outputs are never among them; names of the blocks around this one are not either.
     """
@@ -77,7 +77,7 @@ class Moment:
     operation: Operation | None
     bytes: int
     live: Callable[[], tuple[Live, ...]]
-    """What they are; to be asked before the next moment is taken."""
+    """What they are; to be read before the next moment is taken."""
 
 
 def peak(function: Function, shapes: Shapes | None = None) -> Peak:

@@ -41,7 +41,7 @@ class IntegerBounds:
         self._depth = 0
 
     def greatest(self, name: str) -> float:
-        """No element of this value is greater in magnitude; infinite where the wiring does not tell."""
+        """No element of this value is greater in magnitude; infinite where the wiring does not show it."""
         if name not in self._known and self._depth < _DEEPEST:
             self._known[name] = math.inf  # a value that is read while it is sought has no bound
             self._depth += 1

@@ -1,4 +1,4 @@
-"""An ML Program as plain frozen values: what a package says, before anybody runs it.
+"""An ML Program as plain frozen values: what a package says, before it runs.
 
 ::
 

@@ -1,7 +1,7 @@
 """What an engine may take beyond weights and live activations: named, argued, and never part of the peak.
 
 How Core ML runs an operation is not published, so these are what the known ways of computing it take. The
-liveness peak is certain and gates; an overhead is a hypothesis that tells where to look when a device takes
+liveness peak is certain and gates; an overhead is a hypothesis on where to look when a device takes
 far more than the peak.
 """
 

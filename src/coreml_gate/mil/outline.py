@@ -64,12 +64,12 @@ def written_modules(paths: Iterable[str]) -> dict[str, str]:
 
 
 def modules_of(function: Function, written: Mapping[str, str] | None = None) -> Mapping[str, str]:
-    """The part of the model to which each operation belongs, by its name; empty where nothing tells.
+    """The part of the model to which each operation belongs, by its name; empty where nothing shows it.
 
     A package names no modules, but its weights keep the names of the source's parameters:
     ``layers_0_attn_weight`` belongs to ``layers_0``, or to ``layers.0`` as ``written`` has it. An operation
     without weights belongs where its first operand was made, which is right for activations and wrong for
-    some reshapes between two parts. Where a layer's weight has a name of the converter's own, nothing tells.
+    some reshapes between two parts. Where a layer's weight has a name of the converter's own, it is unknown.
     """
     values = Values(function)
     layers = {operation.name for operation, _, _ in values.index.weights()}

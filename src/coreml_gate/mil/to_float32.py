@@ -1,6 +1,6 @@
 """The float32 twin of a package that comes without one: its own program with every half value widened.
 
-Its weights are what half precision left of them: the twin tells what operations lose, not what weights lost.
+Its weights are what half precision left of them: the twin shows what operations lose, not what weights lost.
 """
 
 from dataclasses import replace

@@ -124,7 +124,7 @@ def is_wide(kind: object) -> bool:
 
 def half_value(value: Value) -> Value:
     """The value's half, under the converter's name for it."""
-    assert isinstance(value.type, TensorType)  # noqa: S101  # ``is_wide`` was asked
+    assert isinstance(value.type, TensorType)  # noqa: S101  # ``is_wide`` holds
     return Value(value.name + SUFFIX, replace(value.type, dtype="fp16"))
 
 
@@ -136,7 +136,7 @@ def cast(name: str, to: Value) -> Operation:
 
 
 def _halved(constant: Constant) -> Constant:
-    assert isinstance(constant.type, TensorType)  # noqa: S101  # ``is_wide`` was asked
+    assert isinstance(constant.type, TensorType)  # noqa: S101  # ``is_wide`` holds
     values = constant.array
     with np.errstate(over="ignore", under="ignore"):
         half = values.astype(np.float16)

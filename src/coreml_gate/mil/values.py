@@ -79,7 +79,7 @@ class Values:
     def shape(self, operation: Operation, parameter: str) -> tuple[int, ...] | None:
         """The shape of the first value bound to a parameter; ``None`` where it is left out.
 
-        :raises PackageError: A dimension is open and no run has told it.
+        :raises PackageError: A dimension is open and no run has given it.
         """
         bound = self.arguments(operation, parameter)
         return self.shape_of(bound[0]) if bound else None
@@ -87,7 +87,7 @@ class Values:
     def shape_of(self, argument: Argument) -> tuple[int, ...]:
         """The shape of a value.
 
-        :raises PackageError: A dimension is open and no run has told it.
+        :raises PackageError: A dimension is open and no run has given it.
         """
         if isinstance(argument, str) and argument in self.shapes:
             return self.shapes[argument]
@@ -104,14 +104,14 @@ class Values:
     def elements(self, argument: Argument) -> int:
         """How many elements a value has.
 
-        :raises PackageError: A dimension is open and no run has told it.
+        :raises PackageError: A dimension is open and no run has given it.
         """
         return math.prod(self.shape_of(argument))
 
     def bytes(self, argument: Argument) -> int:
         """Bytes of a value; of a weight those that the package stores, however it is packed.
 
-        :raises PackageError: A dimension is open and no run has told it.
+        :raises PackageError: A dimension is open and no run has given it.
         """
         if isinstance(argument, Constant):
             return argument.stored_bytes

@@ -30,7 +30,7 @@ _AGAIN = "the package is damaged or cut off: convert it again, or fetch it again
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The weight files of one package, mapped when first asked for."""
+    """The weight files of one package, mapped at the first access."""
 
     folder: Path
     files: dict[str, NDArray[np.uint8]] = field(default_factory=dict)

@@ -97,7 +97,7 @@ def append_operation(operations: Message, operation: Operation) -> None:
 
 
 def _const(operations: Message, name: str, constant: Argument) -> str:
-    assert isinstance(constant, Constant)  # noqa: S101  # the caller asked
+    assert isinstance(constant, Constant)  # noqa: S101  # the caller checked
     message = operations.add()
     message.type = "const"
     _constant(message.attributes["name"], _text(name))

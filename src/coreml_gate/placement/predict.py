@@ -14,7 +14,7 @@ _CONSTANT = "const"
 
 
 def predict_placement(package: Package, units: ComputeUnits) -> Placement:
-    """What stays off the Neural Engine; everything else is ``unknown``: that it runs there nobody can say.
+    """What stays off the Neural Engine; everything else is ``unknown``: residency itself cannot be predicted.
 
     Where the model may not use the Neural Engine at all, nothing is predicted.
     """

@@ -1,6 +1,6 @@
 """What is documented or was measured of operations that Core ML keeps off the Neural Engine, one rule each.
 
-Core ML decides by a cost model that is not public, on the chip and system at hand. So a rule can only tell
+Core ML decides by a cost model that is not public, on the chip and system at hand. So a rule can only say
 what certainly or probably stays off the Neural Engine, never that an operation runs there.
 """
 
@@ -32,7 +32,7 @@ _MOVES_TYPES: Final = frozenset({"cast"})
 
 @dataclass(frozen=True)
 class PlacementRule:
-    """One reason, whether it holds for an operation, and who says so."""
+    """One reason, whether it holds for an operation, and its source."""
 
     reason: str
     source: str
@@ -55,7 +55,7 @@ def _is_dilated(values: Values, operation: Operation) -> bool:
 
 
 def _shape(values: Values, operation: Operation, parameter: str) -> tuple[int, ...]:
-    """The shape of an operand; empty where a dimension is open, because a rule then cannot tell."""
+    """The shape of an operand; empty where a dimension is open, because a rule then cannot decide."""
     try:
         return values.shape(operation, parameter) or ()
     except PackageError:
@@ -119,7 +119,7 @@ RULES: Final[Mapping[str, PlacementRule]] = {
         _is_small_attention,
     ),
 }
-"""In the order in which they are asked: the first that holds is named."""
+"""In the order in which they are tried: the first that holds is named."""
 
 RANGES_NOTE: Final = (
     "an input takes a range of shapes: the Neural Engine runs the default shape only, while it can run every "

@@ -20,7 +20,7 @@ class Machine(Measured):
     """``macOS 15.5 (24F74)``: version and build."""
     memory_bytes: NonNegativeInt
     virtual: bool | None = None
-    """Whether this is a virtual machine; ``None``: the system does not tell."""
+    """Whether this is a virtual machine; ``None``: the system does not report it."""
     thermal_state: str = "unknown"
     low_power: bool | None = None
     stand_in: str = ""
@@ -65,7 +65,7 @@ class CoreMlRun(Part):
     """``None`` when everything was done."""
     against_source: tuple[Comparison, ...] = ()
     against_runtime: tuple[Comparison, ...] = ()
-    """Our runtime in fp16 mode against Core ML: it tells a fault of the package from one of an engine."""
+    """Our runtime in fp16 mode against Core ML: it separates a fault of the package from one of an engine."""
     against_units: tuple[Comparison, ...] = ()
     """Core ML on the first choice of hardware against Core ML on this one."""
     repeated: tuple[Comparison, ...] = ()
@@ -96,7 +96,7 @@ class Placement(Part):
     """A prediction follows documented rules and is no measurement."""
     units: ComputeUnits
     devices: dict[ComputeDevice, NonNegativeInt] = Field(default_factory=dict)
-    """Operations by device; ``unknown`` where Core ML does not tell."""
+    """Operations by device; ``unknown`` where Core ML reports none."""
     cost: dict[ComputeDevice, NonNegativeFloat] | None = None
     """Estimated share of the work by device; ``None`` where Core ML gives no estimate for an operation."""
     off_engine: tuple[OffEngine, ...] = ()
@@ -166,7 +166,7 @@ class Footprints(Measured):
 
 
 class CoreMlFacts(Measured):
-    """What only Core ML can tell, and where it was asked."""
+    """What only Core ML can measure, and on which machine."""
 
     machine: Machine
     runs: tuple[CoreMlRun, ...] = ()
@@ -174,9 +174,9 @@ class CoreMlFacts(Measured):
     """The source against our runtime in fp16 mode."""
     placement: Placement | None = None
     base_placement: Placement | None = None
-    """The base's package, asked on the same machine."""
+    """The base's package, run on the same machine."""
     timing: Timing | None = None
     footprints: Footprints | None = None
-    """``None`` where no limit asks for them, or there is no base to hold them against."""
+    """``None`` where no limit needs them, or there is no base to hold them against."""
     untimed: str = ""
     """Why nothing was timed."""

@@ -132,7 +132,7 @@ class FirstWrong(Measured):
     """The first operation of the twin whose inputs agree with the source and whose result does not."""
 
     operation: str = ""
-    """Its name; empty when it cannot be told, which ``reason`` explains."""
+    """Its name; empty when it is unknown, which ``reason`` explains."""
     operation_type: str = ""
     torch_operation: str = ""
     module: str = ""

@@ -58,12 +58,12 @@ class ModelRecord(Measured):
     adversarial: tuple[PerturbedSample, ...] = ()
     """Source against the float32 package on changed samples."""
     parity_diagnosis: ParityDiagnosis | None = None
-    """``None`` when nothing asked for one."""
+    """``None`` when none was configured."""
     metrics: tuple[MetricValue, ...] = ()
     unsupported: tuple[str, ...] = ()
-    """Operations that our runtime does not know: numbers of this model cannot be told."""
+    """Operations that our runtime does not support: this model has no numbers."""
     rules: tuple[RuleMatch, ...] | None = None
-    """The known pitfalls found; ``None``: nobody looked."""
+    """The known pitfalls found; ``None``: the rules did not run."""
     compression: CompressionFacts | None = None
     """What compression did; ``None`` where nothing is compressed."""
     predicted_placement: Placement | None = None
@@ -73,7 +73,7 @@ class ModelRecord(Measured):
     on_device: tuple[DeviceFacts, ...] = ()
     """What connected devices answered (``coreml-gate device``)."""
     litert: LiteRtFacts | None = None
-    """``None``: nobody asked for LiteRT."""
+    """``None``: LiteRT is not configured."""
     opened: tuple[str, ...] | None = None
     """Files and folders of the repository that were read meanwhile, relative to its root: the next plan
     measures the model when one of them changed. ``None``: not watched."""
@@ -85,7 +85,7 @@ class ModelRecord(Measured):
     """Other packages of the model, each measured as a model is; they have no variants of their own."""
 
     def engine(self, name: str) -> EngineFacts | None:
-        """What another engine made of the source, or ``None``: it was not asked for."""
+        """What another engine made of the source, or ``None``: it did not run."""
         found = getattr(self, name, None)
         return found if isinstance(found, EngineFacts) else None
 
@@ -100,7 +100,7 @@ class SkippedModel(Measured):
 
 
 class AcceptedFailure(Measured):
-    """A failure that somebody took on themselves in a pull request that is merged by now."""
+    """A failure that a person accepted in a pull request that is merged by now."""
 
     model: str
     check: str

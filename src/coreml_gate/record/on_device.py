@@ -26,7 +26,7 @@ class DeviceFacts(Part):
     ending: ChildEnding | None = None
     """``None`` when everything was done."""
     skipped: str = ""
-    """Why the device was not asked; empty when it was."""
+    """Why it did not run on the device; empty when it did."""
     against_source: tuple[Comparison, ...] = ()
     against_runtime: tuple[Comparison, ...] = ()
     """Our runtime in fp16 mode against the device."""

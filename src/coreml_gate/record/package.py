@@ -65,7 +65,7 @@ class ShapeMemory(Measured):
 
     shape: str
     activation_bytes: NonNegativeInt | None = None
-    """``None``: it could not be measured, and ``problem`` tells why."""
+    """``None``: it could not be measured, and ``problem`` says why."""
     peak_operation: str = ""
     problem: str = ""
 
@@ -157,7 +157,7 @@ class LayerCompression(Measured):
     """Everything that the package holds for the weight: indices, tables, scales, masks."""
     sqnr: float | None = None
     """Signal-to-quantisation-noise ratio against the float32 twin, in dB; ``None`` when nothing changed, or
-    when it cannot be told."""
+    when it is unknown."""
 
     @property
     def elements(self) -> int:

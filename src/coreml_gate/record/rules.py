@@ -28,4 +28,4 @@ class RuleMatch(Measured):
     fix: str = ""
     """The way out: a sentence, then code."""
     evidence: str = ""
-    """Who says so, first of all."""
+    """The source, the first of all."""

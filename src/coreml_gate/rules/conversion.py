@@ -46,7 +46,7 @@ def unread_input(program: Index) -> Iterator[Match]:
 
 
 def _leads_nowhere(program: Index, operation: Operation) -> bool:
-    """Coremltools gives an unread input an identity that nobody reads."""
+    """Coremltools gives an unread input an identity that nothing reads."""
     name = operation.outputs[0].name
     return name not in program.readers and name not in program.function.block.outputs
 

@@ -97,7 +97,7 @@ def listing() -> str:
     lines: list[str] = []
     for group, rules in GROUPS.items():
         lines += [group, *(f"  {rule.severity:<8}{rule.id:<29}{rule.question}" for rule in rules), ""]
-    return "\n".join([*lines, f"{len(RULES)} rules. `coreml-gate rules RULE` tells more of one."])
+    return "\n".join([*lines, f"{len(RULES)} rules. `coreml-gate rules RULE` shows all of one."])
 
 
 def described(rule: Rule) -> str:

@@ -52,7 +52,7 @@ class ProgramPair:
 
 @dataclass(frozen=True)
 class Setting:
-    """What was asked for, and with which versions it is done."""
+    """What is configured, and the versions that do it."""
 
     config: ModelConfig
     coremltools: str
@@ -70,7 +70,7 @@ def setting_of(config: ModelConfig) -> Setting:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that rules look at; a part is ``None`` when there is none, and its rules are not asked."""
+    """Everything that rules look at; a part is ``None`` when there is none, and its rules do not run."""
 
     setting: Setting
     package: Package | None = None
@@ -81,7 +81,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rule:
-    """One known pitfall: how it is found, who says so, and the way out."""
+    """One known pitfall: how it is found, the evidence, and the way out."""
 
     id: str
     severity: Severity

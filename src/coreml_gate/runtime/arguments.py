@@ -60,7 +60,7 @@ AT_RUN_TIME: dict[MilValue, Convert] = {
 
 
 def known_argument(known: Known, kind: object, mode: Mode, *, wide: bool) -> MilValue:
-    """A constant in the form of ``kind``; ``wide`` asks for float32 where half precision is stored."""
+    """A constant in the form of ``kind``; ``wide`` reads float32 where half precision is stored."""
     if kind is str:
         return _text(known)
     if kind in AT_RUN_TIME and kind is not Gates:

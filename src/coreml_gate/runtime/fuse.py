@@ -1,6 +1,6 @@
 """Groups of operations as one, where the result is the same to the bit.
 
-The rewritten block is for runs that nobody watches: an observer sees the operations of the program.
+The rewritten block is for runs without an observer, which sees the operations of the program.
 """
 
 from collections.abc import Iterable
@@ -67,7 +67,7 @@ def _sized(made: Operation) -> bool:
 
 
 def _read(operations: Iterable[Operation], outputs: Iterable[str]) -> tuple[Operation, ...]:
-    """The operations without the parts of groups that nobody reads any more."""
+    """The operations without the parts of groups that no operation reads any more."""
     seen, kept = set(outputs), []
     for made in reversed(tuple(operations)):
         if made.type in _PARTS and not seen.intersection(value.name for value in made.outputs):

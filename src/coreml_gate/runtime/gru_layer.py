@@ -94,7 +94,7 @@ class GruCall:
         self._equal: dict[tuple[MilValue, ...], bool] = {}
 
     def __call__(self, observe: Observe | None, *arguments: MilValue) -> tuple[MilValue, ...]:
-        """The counter and the states after the loop; the program itself runs where somebody watches."""
+        """The counter and the states after the loop; the program itself runs under an observer."""
         if observe is None and self._serves(arguments):
             return self._fast(arguments)
         return self._plain(observe, *arguments)

@@ -177,7 +177,7 @@ def _same_shape(feature: Feature, value: Value) -> bool:
 
 
 def check_shapes(operation: Operation, _: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
-    """Does each output have the shape that the program declares? Asked in a model's first run only.
+    """Does each output have the shape that the program declares? Checked in a model's first run only.
 
     :raises PackageError: It does not.
     """

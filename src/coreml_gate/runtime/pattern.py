@@ -1,4 +1,4 @@
-"""Reading a block backwards, to tell whether its operations have a form that the runtime knows."""
+"""Reading a block backwards, to find whether its operations have a form that the runtime knows."""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
 """Putting the stand-in where coremltools looks for Core ML, and taking it out again.
 
 Coremltools imports names from its native module ``libcoremlpython``, keeps ``None`` where there is none, and
-asks two functions for the system's version. So installing is a table of names with a value for "absent" and
+reads the system's version from two functions. So installing is a table of names with a value for "absent" and
 one for "present": every module of coremltools that holds the one gets the other. Modules loaded later find
 the native module in ``sys.modules``.
 """
@@ -56,7 +56,7 @@ def install(mode: Mode = "fp16", watch: Watch | None = None, *, force: bool = Fa
     utils = importlib.import_module("coremltools.models.utils")
     _replaced.update({name: (getattr(real, name, None), value) for name, value in _classes(native)})
     _replaced[_MODULE] = (real, native)
-    _replaced["_is_macos"] = (utils._is_macos, _is_macos)  # noqa: SLF001  # the gate that coremltools asks
+    _replaced["_is_macos"] = (utils._is_macos, _is_macos)  # noqa: SLF001  # the gate that coremltools calls
     _replaced["_macos_version"] = (utils._macos_version, _macos_version)  # noqa: SLF001
     _exchange(_replaced)
     _log.warning(

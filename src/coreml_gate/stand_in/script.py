@@ -53,7 +53,7 @@ class Script(FrozenModel):
     misbehaviours: tuple[Misbehaviour, ...] = ()
 
     def at(self, phase: Phase, units: str = "") -> None:
-        """Misbehave in this phase if the script says so."""
+        """Misbehave in this phase if the script has it."""
         for each in self.misbehaviours:
             if each.phase == phase and each.units in {None, units}:
                 _misbehave(each)

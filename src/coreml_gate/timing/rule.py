@@ -1,9 +1,9 @@
-"""Is the head slower than the base by more than is allowed: yes, no, or cannot it be told?
+"""Is the head slower than the base by more than is allowed: yes, no, or unsure?
 
 Pairs come in groups, one per process, because what a process decides at its start (memory layout, the plan
 for the hardware) stays the same for all of its pairs. The rule looks at the pairs several times and stops at
-the first look that can tell; each look gets an equal share of the error (Bonferroni), so looking often raises
-no false alarm.
+the first look that can decide; each look gets an equal share of the error (Bonferroni), so looking often
+raises no false alarm.
 """
 
 import math
@@ -44,7 +44,7 @@ class Decision:
 
 
 def decide(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> Decision:
-    """The decision at the first look that can tell, else the one after all pairs.
+    """The decision at the first look that can decide, else the one after all pairs.
 
     *Not slower*: the whole interval lies below the limit. *Slower*: the whole interval lies above half of the
     allowed change. A head that is slower but whose median is within the limit is looked at to the end.

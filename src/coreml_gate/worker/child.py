@@ -37,7 +37,7 @@ def measure(job: Job, log: EventLog) -> None:
 
 
 def measure_model(job: ModelJob, log: EventLog) -> None:
-    """Everything that the model's options ask for, on one bench."""
+    """Everything that the model's options require, on one bench."""
     opened = OpenedFiles.watch(job.root, [job.folder, job.record_folder, *_folders(job.cache)], os.environ)
     load_libraries()
     from coreml_gate.measurements.bench import Bench  # noqa: PLC0415 - only models need torch

@@ -21,7 +21,7 @@ _NOT_OF_VARIANTS: Final = frozenset({"perturbed-samples", "variants", "litert"})
 
 
 class InterruptedModel(Interrupted):
-    """The gate was told to stop while a model was measured: what is known of it by then."""
+    """The gate was interrupted while a model was measured: what is known of it by then."""
 
     def __init__(self, exit_code: int, record: ModelRecord) -> None:
         super().__init__(exit_code)
@@ -31,7 +31,7 @@ class InterruptedModel(Interrupted):
 def measure_model(job: ModelJob, supervisor: Supervisor) -> ModelRecord:
     """Measure one model with the variants of its own source, in one child.
 
-    Raises :class:`InterruptedModel` when the gate is told to stop.
+    Raises :class:`InterruptedModel` when the gate is interrupted.
     """
     try:
         report = supervisor.run(job)

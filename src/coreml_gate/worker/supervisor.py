@@ -49,7 +49,7 @@ class Report:
 
 
 class InterruptedChild(Interrupted):
-    """The gate was told to stop while a child ran: what it had handed over by then."""
+    """The gate was interrupted while a child ran: what it had handed over by then."""
 
     def __init__(self, exit_code: int, events: Events) -> None:
         super().__init__(exit_code)
@@ -74,7 +74,7 @@ class Supervisor:
     def run(self, job: Job) -> Report:
         """Run one child; a crash, a hang or a kill is a value, never an exception.
 
-        Raises :class:`InterruptedChild` when the gate itself is told to stop.
+        Raises :class:`InterruptedChild` when the gate itself is interrupted.
         """
         fresh_folder(job.folder, job.record_folder if isinstance(job, ModelJob) else None)
         variants = [variant.name for variant in job.variants] if isinstance(job, ModelJob) else ()

@@ -154,7 +154,7 @@ def _cold_loads(
 
 
 def _is_over(gathered: _Gathered, budget: TimingBudget) -> bool:
-    """Whether more processes would tell nothing new; of most metrics each process gives one pair only."""
+    """Whether more processes would add nothing new; of most metrics each process gives one pair only."""
     return all(
         is_settled(gathered.ratios(metric), ratio, budget.alpha) for metric, ratio in budget.ratios.items()
     )

@@ -47,7 +47,7 @@ def constexpr_sparse_to_dense_ios16(nonzero_data: Tensor, mask: Tensor, shape: I
 def constexpr_blockwise_shift_scale_ios18(
     data: Tensor, scale: Tensor, offset: Tensor | None = None
 ) -> Tensor:
-    """Each block of ``data`` has its own scale and offset; the shapes tell how large the blocks are."""
+    """Each block of ``data`` has its own scale and offset; the shapes give the blocks' size."""
     for axis, (size, blocks) in enumerate(zip(data.shape, scale.shape, strict=True)):
         scale = scale.repeat_interleave(size // blocks, axis)
         offset = None if offset is None else offset.repeat_interleave(size // blocks, axis)
