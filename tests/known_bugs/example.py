@@ -1,6 +1,5 @@
 """One example along one route: converted and compared as a run of the gate does it."""
 
-import tempfile
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.mil.package import read_package
 from coreml_gate.package_facts.shapes import shape_cases
 from coreml_gate.record import ParityDiagnosis
+from tests.run_folder import new_folder
 
 LIMITS = ParityLimits()
 
@@ -60,7 +60,7 @@ class Found:
 
 def measured(body: str, route: Route, folder: Path | None = None) -> Found:
     """Converts and compares; nothing here knows of any bug."""
-    folder = Path(tempfile.mkdtemp()) if folder is None else folder
+    folder = new_folder() if folder is None else folder
     generator = torch.Generator().manual_seed(7)
     sample = {name: torch.randn(2, 3, 4, generator=generator) for name in ("x", "y")}
     source = Source("module", "net.py:net", Path(__file__).parent, Example(body).eval())

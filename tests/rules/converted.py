@@ -1,6 +1,5 @@
 """Small models, really converted, as the facts that rules look at."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from coreml_gate.conversion.missing import missing_operations
 from coreml_gate.conversion.quiet import quiet
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.rules.catalogue import Facts, Index, ProgramPair, Setting
+from tests.run_folder import new_folder
 
 Build = Callable[..., Any]
 FLOAT = ct.precision.FLOAT32
@@ -30,8 +30,8 @@ def setting(**overrides: Any) -> Setting:
 
 
 def saved(model: ct.models.MLModel) -> Package:
-    """The model as read back from disk; the folder lives as long as the test run."""
-    path = Path(tempfile.mkdtemp(prefix="rules-")) / "net.mlpackage"
+    """The model as read back from disk."""
+    path = new_folder() / "net.mlpackage"
     model.save(str(path))
     return read_package(path)
 
