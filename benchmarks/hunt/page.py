@@ -59,7 +59,7 @@ def page() -> str:
 
 def _index(bugs: tuple[KnownBug, ...]) -> str:
     rows = (
-        f"| [{bug.id}](#{bug.id}) | {', '.join(bug.torch_operations[:4])} | {' and '.join(bug.routes)} "
+        f"| [{bug.id}](#{bug.id}) | {', '.join(bug.torch_operations[:4])} | {', '.join(bug.routes)} "
         f"| {_issue(bug)} | {bug.fixed_in or 'no release'} |\n"
         for bug in bugs
     )

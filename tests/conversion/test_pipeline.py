@@ -276,7 +276,12 @@ def test_recurrent_layers_stay_whole(bench: MakeBench) -> None:
 def test_unrolled_recurrent_layers_are_noted(bench: MakeBench) -> None:
     inputs = (ModelInput(name="x", shape=(1, 3, 4)),)
     done = bench(RECURRENT, input=inputs, precision="float32", conversion="export").convert()
-    assert done.facts.notes == ("recurrent layers are unrolled over the time steps",)
+    plain, unrolled = done.facts.notes
+    assert plain == (
+        "plain coremltools refuses this model: no converter for `lstm.input`; converted by the export route "
+        "with torch's core decompositions"
+    )
+    assert unrolled == "recurrent layers are unrolled over the time steps"
     assert "lstm" not in saved(done.package).operations
 
 
@@ -288,9 +293,9 @@ class Net(nn.Module):
 """
     facts = bench(text, input=X).convert().facts
     assert (facts.status, facts.route) == ("failed", "export")
-    assert [(item.operation, item.count) for item in facts.missing] == [("i0", 2), ("fmod", 1)]
-    plain, trace = facts.notes
-    assert plain.startswith("plain coremltools refuses this model: no converter for")
+    assert [(item.operation, item.count) for item in facts.missing] == [("special_i0", 2), ("fmod", 1)]
+    decomposed, trace = facts.notes
+    assert decomposed.startswith("the export route with torch's core decompositions failed: no converter for")
     assert trace.startswith("the trace route failed: no converter for")
     assert "torch.remainder" in facts.hint
     assert "register_torch_op" in facts.hint
@@ -384,7 +389,7 @@ def test_what_torchs_decompositions_take_apart_is_exported_whole(bench: MakeBenc
     text = f"class Net(nn.Module):\n    def forward(self, x):\n        return {body}\n"
     inputs = (ModelInput(name="x", shape=(1, 3, 8, 8)),)
     done = bench(text, input=inputs, precision="float32").convert()
-    assert done.facts.route == "undecomposed"
+    assert done.facts.route == "export"
     assert saved(done.package).operations == ["resample"]
 
 

@@ -192,7 +192,10 @@ def test_both_routes_give_their_reasons(bench: MakeBench) -> None:
     inputs = (ModelInput(name="x", shape=(2, 3, 4)),)
     facts = bench(_net("x.cumsum(-2)"), input=inputs).convert().facts
     said = "`cumsum` (net.py:9): ValueError: axis should be in the range [-1, 2]"
-    assert facts.notes == (f"plain coremltools refuses this model: {said}", f"the trace route failed: {said}")
+    assert facts.notes == (
+        f"the export route with torch's core decompositions failed: {said}",
+        f"the trace route failed: {said}",
+    )
 
 
 WORDS = {

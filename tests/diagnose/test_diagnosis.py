@@ -248,7 +248,7 @@ def test_own_and_inherited_error_are_told_apart(bench: MakeBench) -> None:
     made = bench(RMS)
     errors = measure_operation_errors(made.case.twin, made.case.half, made.case.inputs, "fp16")
     assert errors is not None
-    linear = errors.damage["addmm"]
+    linear = errors.damage["linear"]
     assert linear.own < 1e-3
     assert linear.inherited > 0.01
     assert errors.harms("pow_1")

@@ -46,8 +46,8 @@ VARIANCE = """
 @pytest.mark.parametrize(
     ("body", "kind", "operation_type", "line"),
     [
-        (CLAMPED, "vanishing", "pow", 8),
-        (ADDED, "vanishing", "pow", 7),
+        (CLAMPED, "vanishing", "mul", 8),
+        (ADDED, "vanishing", "mul", 7),
         (SCALED, "vanishing", "mul", 7),
         (DIFFERENCE, "cancellation", "sub", 8),
         (VARIANCE, "cancellation", "sub", 9),

@@ -32,7 +32,6 @@ _HINTS: Final[Mapping[str, str]] = {
 _ROUTES: Final[Mapping[str, str]] = {
     "export": "export",
     "decomposed": "export with torch's core decompositions",
-    "undecomposed": "export without decompositions",
     "trace": "trace",
     "none": "your own conversion",
 }

@@ -9,7 +9,7 @@ from coreml_gate.config.table import Table
 
 DeploymentTarget = Literal["iOS15", "iOS16", "iOS17", "iOS18"]
 Precision = Literal["float16", "float32"]
-Conversion = Literal["auto", "export", "trace"]
+Conversion = Literal["auto", "export", "decomposed", "trace"]
 ComputeUnits = Literal["ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE"]
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -88,7 +88,8 @@ class ModelOptions(Table):
     deployment_target: DeploymentTarget = "iOS17"
     """Oldest system on which the package must load."""
     conversion: Conversion = "auto"
-    """By ``torch.export``, by ``torch.jit.trace``, or by the first of them that succeeds."""
+    """By ``torch.export`` as coremltools documents it, by ``torch.export`` with torch's core decompositions
+    (``run_decompositions()``), by ``torch.jit.trace``, or by the first of them that succeeds."""
     adversarial: bool = True
     """Whether changed samples (scaled, rounded, zero, equal, ...) are tried as well; it costs seconds."""
     litert: bool = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import coremltools as ct
 import numpy as np
@@ -20,11 +20,9 @@ from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, restored
 from coreml_gate.wording import names_and_more
 
-Route = Literal["export", "decomposed", "undecomposed", "trace"]
-"""``export`` keeps fused operations where the deployment target has them, as coremltools documents it, and
-else reduces the program to core ATen. The two after it are the other form, which has other converters."""
-_KEEP_FUSED: Final = frozenset({"iOS18"})
-"""Deployment targets with an operation for attention as a whole."""
+Route = Literal["export", "decomposed", "trace"]
+"""``export`` is what coremltools documents: attention, normalisations and activations stay whole. Where its
+converters refuse them, ``decomposed`` reduces the program to core ATen, by torch's own decompositions."""
 _SHOWN_PLACES = 3
 
 
@@ -55,19 +53,12 @@ def routes(source: Source, config: ModelConfig) -> tuple[Route, ...]:
     """
     if source.kind == "torchscript" or (source.kind == "module" and config.conversion == "trace"):
         return ("trace",)
-    exports: tuple[Route, ...] = ("export", "decomposed" if _keeps_fused(config) else "undecomposed")
+    if config.conversion == "decomposed":
+        return ("decomposed",)
+    exports: tuple[Route, ...] = ("export", "decomposed")
     if source.kind == "exported-program" or config.conversion == "export":
         return exports
     return ("trace", *exports) if _is_recurrent(source) else (*exports, "trace")
-
-
-def documented_export(config: ModelConfig) -> Route:
-    """The route that does what coremltools documents for ``torch.export``: ``run_decompositions({})``."""
-    return "export" if _keeps_fused(config) else "undecomposed"
-
-
-def _keeps_fused(config: ModelConfig) -> bool:
-    return config.deployment_target in _KEEP_FUSED
 
 
 def capture(route: Route, source: Source, samples: Samples, config: ModelConfig) -> Captured:
@@ -85,16 +76,12 @@ def capture(route: Route, source: Source, samples: Samples, config: ModelConfig)
 
 
 def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:
-    return (_undecomposed if _keeps_fused(config) else _decomposed)(source, samples, config)
+    """``run_decompositions({})`` is the documented call (coremltools' guide, "Model Exporting")."""
+    return _exported(source, samples, config, {})
 
 
 def _decomposed(source: Source, samples: Samples, config: ModelConfig) -> Captured:
     return _exported(source, samples, config, None)
-
-
-def _undecomposed(source: Source, samples: Samples, config: ModelConfig) -> Captured:
-    """As coremltools documents it: attention, normalisations and activations stay whole."""
-    return _exported(source, samples, config, {})
 
 
 def _exported(
@@ -146,7 +133,6 @@ def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
 _ROUTES: Mapping[Route, Callable[[Source, Samples, ModelConfig], Captured]] = {
     "export": _export,
     "decomposed": _decomposed,
-    "undecomposed": _undecomposed,
     "trace": _trace,
 }
 

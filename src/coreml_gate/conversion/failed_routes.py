@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from coreml_gate.conversion.capture import Route, documented_export
+from coreml_gate.conversion.capture import Route
 from coreml_gate.conversion.conversion import Task
 from coreml_gate.conversion.failures import ConversionFailedError, in_one_line
 from coreml_gate.conversion.missing import missing_hint
@@ -13,19 +13,18 @@ from coreml_gate.record import ConversionFacts
 _ROUTES: Final[Mapping[Route, str]] = {
     "export": "the export route",
     "decomposed": "the export route with torch's core decompositions",
-    "undecomposed": "the export route without decompositions",
     "trace": "the trace route",
 }
 Failures = list[tuple[Route, ConversionFailedError]]
 
 
-def fallback_notes(failures: Failures, task: Task) -> list[str]:
-    """What had to be done otherwise than the documented call does, and why."""
-    documented = documented_export(task.config)
+def fallback_notes(failures: Failures, made: Route | None = None) -> list[str]:
+    """What had to be done otherwise than the documented call does, and why; ``made`` is what converted."""
+    ending = "" if made is None else f"; converted by {_ROUTES[made]}"
     return [
         (
-            f"plain coremltools refuses this model: {in_one_line(failure)}"
-            if route == documented and failure.captured
+            f"plain coremltools refuses this model: {in_one_line(failure)}{ending}"
+            if route == "export" and failure.captured
             else f"{_ROUTES[route]} failed: {in_one_line(failure)}"
         )
         for route, failure in failures
@@ -52,5 +51,5 @@ def failed_conversion(failures: Failures, task: Task, seconds: float) -> Convers
         message=main.message,
         hint=f"converts with {found} (tried)" + (f"; or {way_out}" if way_out else ".") if found else way_out,
         refused=main.refused,
-        notes=(*task.source.notes, *fallback_notes(others, task)),
+        notes=(*task.source.notes, *fallback_notes(others)),
     )

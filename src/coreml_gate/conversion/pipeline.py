@@ -46,14 +46,14 @@ def convert(
         return by_team(task, partial(convert, source, samples), started, clock)
     failures: Failures = []
     for route in routes(source, config):
-        if route.endswith("decomposed") and not failures[-1][1].captured:
+        if route == "decomposed" and failures and not failures[-1][1].captured:
             continue  # torch.export fails there as it did
         try:
             made = along_route(route, task, cache, closure)
         except ConversionFailedError as failure:
             failures.append((route, failure))
         else:
-            notes = (*source.notes, *fallback_notes(failures, task), *made.facts.notes)
+            notes = (*source.notes, *fallback_notes(failures, route), *made.facts.notes)
             facts = changed(made.facts, seconds=clock() - started, notes=notes)
             return replace(made, facts=facts)
     return Conversion(failed_conversion(failures, task, clock() - started), None, None, graph=folder / GRAPH)

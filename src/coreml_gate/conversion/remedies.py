@@ -54,7 +54,7 @@ def remedy(
 def _remedies(task: Task, failures: Sequence[tuple[Route, ConversionFailedError]]) -> Iterator[_Remedy]:
     config = task.config
     if task.source.kind == "module" and config.conversion != "auto":
-        other = "trace" if config.conversion == "export" else "export"
+        other = "export" if config.conversion == "trace" else "trace"
         yield _Remedy(f'`conversion = "{other}"`', changed(config, conversion=other))
     if all(failure.missing for _, failure in failures):
         return  # no pass and no target brings a converter

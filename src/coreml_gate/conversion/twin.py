@@ -35,7 +35,7 @@ class Twin:
     how: Literal["called-again", "gate", "widened", "package"]
     notes: tuple[str, ...] = ()
     graph: Path | None = None
-    route: Literal["export", "decomposed", "undecomposed", "trace", "none"] = "none"
+    route: Literal["export", "decomposed", "trace", "none"] = "none"
     """By which the gate converted; a fault of this twin is located along it."""
 
 

@@ -17,6 +17,7 @@ from coreml_gate.diagnose.preconditions import (
     fractions_into_integers,
     infinite,
     infinite_divisor,
+    infinite_scores,
     infinity_seen,
     integers,
     masked_attention,
@@ -31,8 +32,11 @@ from coreml_gate.diagnose.preconditions import (
 )
 from coreml_gate.diagnose.torch_calls import Fits
 
-Route = Literal["export", "trace"]
-_BOTH: Final[tuple[Route, ...]] = ("export", "trace")
+Route = Literal["export", "decomposed", "trace"]
+_ALL: Final[tuple[Route, ...]] = ("export", "decomposed", "trace")
+_EXPORTS: Final[tuple[Route, ...]] = ("export", "decomposed")
+_WHOLE: Final[tuple[Route, ...]] = ("export", "trace")
+"""Where the operation reaches the converter whole; torch's core decompositions take it apart."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ _V9: Final = (
     KnownBug(
         id="alpha",
         torch_operations=("add", "sub", "rsub"),
-        routes=("export",),
+        routes=_EXPORTS,
         when=other_than("alpha", 1, None),
         what="`alpha` of add, sub and rsub is dropped",
         workaround="multiply yourself: torch.sub(x, 0.5 * y)",
@@ -73,7 +77,7 @@ _V9: Final = (
     KnownBug(
         id="gelu-tanh",
         torch_operations=("gelu",),
-        routes=("export",),
+        routes=_EXPORTS,
         when=constant("approximate", "tanh"),
         what="the tanh approximation of gelu is converted as the exact one",
         workaround='conversion = "trace", or write the approximation out',
@@ -83,26 +87,26 @@ _V9: Final = (
     KnownBug(
         id="selu-scale",
         torch_operations=("elu",),
-        routes=("export",),
+        routes=("decomposed",),
         when=other_than("scale", 1, None),
-        what="torch.export makes selu an elu with `scale`, which is dropped",
-        workaround='conversion = "trace", or 1.0507009873554805 * F.elu(x, 1.6732632423543772)',
+        what="torch's decompositions make selu an elu with `scale`, which is dropped",
+        workaround='conversion = "export", or 1.0507009873554805 * F.elu(x, 1.6732632423543772)',
         example="return F.selu(x)",
     ),
     KnownBug(
         id="softplus-threshold",
         torch_operations=("softplus",),
-        routes=("trace",),
+        routes=_WHOLE,
         when=above_threshold,
         what="`threshold` of softplus is parsed and never used",
-        workaround='conversion = "export", or torch.where(x > threshold, x, F.softplus(x))',
+        workaround='conversion = "decomposed", or torch.where(x > threshold, x, F.softplus(x))',
         example="return F.softplus(x, threshold=1)",
         issue="apple/coremltools#2725",
     ),
     KnownBug(
         id="reciprocal-epsilon",
         torch_operations=("reciprocal",),
-        routes=_BOTH,
+        routes=_ALL,
         when=smaller_than(10.0),
         what="1 / x is computed as 1 / (x + 1e-4), also where a number is divided by a tensor",
         workaround="torch.ones_like(x) / x",
@@ -112,7 +116,7 @@ _V9: Final = (
     KnownBug(
         id="division-by-one",
         torch_operations=("remainder", "floor_divide", "div", "floor"),
-        routes=_BOTH,
+        routes=_ALL,
         what="the pass noop_elimination takes floor_div by 1 for no operation and drops the floor",
         workaround="torch.floor(x), or x - torch.floor(x) for the remainder",
         example="return torch.remainder(x, 1)",
@@ -122,7 +126,7 @@ _V9: Final = (
     KnownBug(
         id="variance-of-all",
         torch_operations=("var", "std"),
-        routes=_BOTH,
+        routes=_ALL,
         when=without_dimension,
         what="without `dim` the variance is the biased one, and no traced correction above 1 counts",
         workaround="((x - x.mean()) ** 2).sum() / (x.numel() - correction)",
@@ -141,7 +145,7 @@ _V9: Final = (
     KnownBug(
         id="flat-argmax",
         torch_operations=("argmax", "argmin"),
-        routes=_BOTH,
+        routes=_ALL,
         when=without_dimension,
         what="without `dim` the last axis is taken, the default of reduce_argmax",
         workaround="x.flatten().argmax(0)",
@@ -151,7 +155,7 @@ _V9: Final = (
     KnownBug(
         id="diagonal-matrix",
         torch_operations=("diagonal",),
-        routes=("export",),
+        routes=_EXPORTS,
         what="the diagonal comes out as a matrix with zeros beside it",
         workaround="(x * torch.eye(n)).sum(-1)",
         example="return torch.diagonal(x[0, :, :3])",
@@ -160,7 +164,7 @@ _V9: Final = (
     KnownBug(
         id="any-of-fractions",
         torch_operations=("any", "all"),
-        routes=_BOTH,
+        routes=_ALL,
         when=fractions,
         what="numbers are cast to integers first, so that fractions count as zero",
         workaround="torch.any(x != 0)",
@@ -169,7 +173,7 @@ _V9: Final = (
     KnownBug(
         id="log-softmax",
         torch_operations=("log_softmax", "_log_softmax"),
-        routes=_BOTH,
+        routes=_ALL,
         when=beyond_exponents,
         what="log_softmax becomes the log of a softmax, which ends at -103.3 in float32 and at -17 in half",
         workaround="s = x - x.amax(-1, True); s - s.exp().sum(-1, True).log()",
@@ -179,7 +183,7 @@ _V9: Final = (
     KnownBug(
         id="logcumsumexp",
         torch_operations=("logcumsumexp",),
-        routes=_BOTH,
+        routes=_ALL,
         when=beyond_exponents,
         what="logcumsumexp becomes log(cumsum(exp(x))) and overflows from 88.7 on",
         workaround="m = x.amax(-1, True); (x - m).exp().cumsum(-1).log() + m",
@@ -198,10 +202,10 @@ _V9: Final = (
     KnownBug(
         id="triangle-of-infinities",
         torch_operations=("triu", "tril"),
-        routes=("trace",),
+        routes=_WHOLE,
         when=infinity_seen,
         what="the triangle is x - band_part(x), which is NaN where x is infinite",
-        workaround='conversion = "export", or x.masked_fill(mask, 0)',
+        workaround='conversion = "decomposed", or x.masked_fill(mask, 0)',
         example='mask = torch.tensor([[float("-inf")] * 3] * 3)\n'
         "return torch.softmax(x[..., :3] + mask.triu(1), -1)",
         issue="apple/coremltools#2771",
@@ -209,7 +213,7 @@ _V9: Final = (
     KnownBug(
         id="arctangent-of-zero",
         torch_operations=("atan2",),
-        routes=_BOTH,
+        routes=_ALL,
         when=zero_beside_negative,
         what="atan2(0, x) is 0 for negative x, where torch says pi",
         workaround="torch.where((y == 0) & (x < 0), math.pi, torch.atan2(y, x))",
@@ -219,7 +223,7 @@ _V9: Final = (
     KnownBug(
         id="small-exponentials",
         torch_operations=("expm1", "log1p"),
-        routes=_BOTH,
+        routes=_ALL,
         when=smaller_than(1e-2),
         what="expm1 becomes exp(x) - 1 and log1p becomes log(1 + x), which cancel for small x",
         workaround="x + x * x / 2 where |x| < 1e-3",
@@ -259,7 +263,7 @@ _V9: Final = (
     KnownBug(
         id="mean-of-integers",
         torch_operations=("mean",),
-        routes=_BOTH,
+        routes=_ALL,
         when=integers,
         what="`dtype` of mean is dropped: the mean of integers stays an integer",
         workaround="x.float().mean(-1)",
@@ -268,7 +272,7 @@ _V9: Final = (
     KnownBug(
         id="dtype-of-filled",
         torch_operations=("full_like", "new_full", "fill"),
-        routes=_BOTH,
+        routes=_ALL,
         when=fraction_into_integers,
         what="an integer tensor that is filled with a fraction keeps the fraction",
         workaround="fill with a whole number, or cast before",
@@ -277,7 +281,7 @@ _V9: Final = (
     KnownBug(
         id="dtype-of-sum",
         torch_operations=("sum", "cumprod", "prod"),
-        routes=_BOTH,
+        routes=_ALL,
         when=fractions_into_integers,
         what="`dtype` is dropped: fractions are not cut before they are summed or multiplied",
         workaround="x.int().sum(-1)",
@@ -286,7 +290,7 @@ _V9: Final = (
     KnownBug(
         id="dtype-of-range",
         torch_operations=("arange", "linspace"),
-        routes=_BOTH,
+        routes=_ALL,
         when=fractional_range,
         what="an integer `dtype` of a range with fractions is dropped",
         workaround="torch.arange(0, 4)",
@@ -296,28 +300,38 @@ _V9: Final = (
     KnownBug(
         id="rms-norm-epsilon",
         torch_operations=("rms_norm",),
-        routes=("trace",),
+        routes=_WHOLE,
         what="the epsilon is added to the norm of scaled values, not to the mean of the squares",
-        workaround="x * torch.rsqrt((x * x).mean(-1, True) + eps)",
+        workaround='conversion = "decomposed", or x * torch.rsqrt((x * x).mean(-1, True) + eps)',
         example="return F.rms_norm(x, (4,), eps=1e-2)",
         issue="apple/coremltools#2821",
     ),
     KnownBug(
         id="attention-mask",
         torch_operations=("scaled_dot_product_attention",),
-        routes=("trace",),
+        routes=_WHOLE,
         when=masked_attention,
         what="a boolean or causal mask becomes -3e4, which large scores outvote",
-        workaround='conversion = "export", or a mask of your own',
+        workaround='conversion = "decomposed", or a mask of your own',
         example="return F.scaled_dot_product_attention(x * 1000, y * 1000, y, is_causal=True)",
+    ),
+    KnownBug(
+        id="masked-row",
+        torch_operations=("scaled_dot_product_attention",),
+        routes=_WHOLE,
+        when=infinite_scores,
+        what="a row of scores that are all -inf is NaN, where torch says 0",
+        workaround='conversion = "decomposed", or mask with -1e4',
+        example='mask = torch.zeros(3, 3)\nmask[1] = float("-inf")\n'
+        "return F.scaled_dot_product_attention(x, y, y, attn_mask=mask)",
     ),
     KnownBug(
         id="instance-statistics",
         torch_operations=("instance_norm",),
-        routes=("trace",),
+        routes=_WHOLE,
         when=own_statistics,
         what="the running statistics are never read: track_running_stats=True uses those of the input",
-        workaround='conversion = "export", or F.batch_norm with the same statistics',
+        workaround='conversion = "decomposed", or F.batch_norm with the same statistics',
         example="mean, variance = torch.ones(3), torch.ones(3)\n"
         "return F.instance_norm(x, mean, variance, use_input_stats=False)",
         issue="apple/coremltools#2666",
@@ -325,7 +339,7 @@ _V9: Final = (
     KnownBug(
         id="log-of-zero",
         torch_operations=("log", "log2", "log10"),
-        routes=_BOTH,
+        routes=_ALL,
         when=zero_seen,
         what="the log of zero is -103.3, the log of the epsilon that is added, where torch says -inf",
         workaround='torch.where(x > 0, torch.log(x), float("-inf"))',
@@ -334,7 +348,7 @@ _V9: Final = (
     KnownBug(
         id="antialias",
         torch_operations=("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa"),
-        routes=_BOTH,
+        routes=_ALL,
         what="resizing with antialias=True is converted as resizing without",
         workaround="F.avg_pool2d before resizing, or antialias=False in the model as well",
         example='return F.interpolate(x[None], size=(2, 2), mode="bilinear", antialias=True)',
@@ -342,16 +356,16 @@ _V9: Final = (
     KnownBug(
         id="cosine-epsilon",
         torch_operations=("cosine_similarity",),
-        routes=("trace",),
+        routes=_WHOLE,
         when=below_epsilon,
         what="the epsilon bounds the product of the norms, where torch bounds each of them",
-        workaround='conversion = "export", or (F.normalize(x, dim=-1) * F.normalize(y, dim=-1)).sum(-1)',
+        workaround='conversion = "decomposed", or (F.normalize(x, dim=-1) * F.normalize(y, dim=-1)).sum(-1)',
         example="return F.cosine_similarity(x * 1e-3, y, dim=-1, eps=0.5)",
     ),
     KnownBug(
         id="integer-division",
         torch_operations=("floor_divide", "div"),
-        routes=_BOTH,
+        routes=_ALL,
         when=beyond_mantissa,
         what="integers are divided as float32, which is off by one beyond 2^24",
         workaround="subtract the remainder first, or keep integers below 2^24",
@@ -361,7 +375,7 @@ _V9: Final = (
     KnownBug(
         id="infinite-divisor",
         torch_operations=("remainder",),
-        routes=_BOTH,
+        routes=_ALL,
         when=infinite_divisor,
         what="the remainder is x - floor(x / y) * y, which is NaN for infinite y",
         workaround="torch.where(y.abs() < 1e38, torch.remainder(x, y), x)",
@@ -370,7 +384,7 @@ _V9: Final = (
     KnownBug(
         id="rsqrt-epsilon",
         torch_operations=("rsqrt",),
-        routes=_BOTH,
+        routes=_ALL,
         when=smaller_than(1e-6),
         what="1 / sqrt(x) is computed as 1 / sqrt(x + 1e-12)",
         workaround="torch.ones_like(x) / torch.sqrt(x)",
@@ -379,7 +393,7 @@ _V9: Final = (
     KnownBug(
         id="select-as-sum",
         torch_operations=("where", "masked_fill"),
-        routes=("export",),
+        routes=("decomposed",),
         when=infinity_seen,
         what="where(mask, x, -inf) becomes x plus 0 or -inf, which is NaN where x is +inf and masked",
         workaround="keep x finite: x.clamp(max=1e38)",
@@ -389,7 +403,7 @@ _V9: Final = (
     KnownBug(
         id="power-of-two",
         torch_operations=("pow",),
-        routes=_BOTH,
+        routes=_ALL,
         what="2 ** y is computed as y ** 2 by Core ML",
         workaround="torch.exp(y * math.log(2))",
         example="return torch.pow(2.0, x)",
@@ -398,7 +412,7 @@ _V9: Final = (
     KnownBug(
         id="ceil-average",
         torch_operations=("avg_pool1d", "avg_pool2d"),
-        routes=_BOTH,
+        routes=_ALL,
         what="where ceil_mode lets a window leave the input, Core ML divides by the whole kernel",
         workaround="count_include_pad=False",
         example="return F.avg_pool1d(x, 2, 3, ceil_mode=True)",
@@ -410,7 +424,7 @@ UNMEASURED: Final = (
     KnownBug(
         id="random-integers",
         torch_operations=("randint",),
-        routes=_BOTH,
+        routes=_ALL,
         what="random integers can reach their upper bound",
         workaround="torch.randint(0, n, size).clamp(max=n - 1)",
         example="return torch.randint(0, 2, (4,)) * x",

@@ -21,12 +21,11 @@ def bug_at(
     calls: Sequence[TorchArguments] | None = None,
     release: str | None = None,
 ) -> KnownBug | None:
-    """The known bug of the first wrong operation on this route; whatever its form, an export is one.
+    """The known bug of the first wrong operation on this route.
 
     :param calls: What the operation was given on the sample that fails, one entry per call at its place: a
         bug that fits none of them is not this one. ``None``: not known, and not tried.
     """
-    route = "trace" if route == "trace" else "export"
     names = {found.torch_operation, found.torch_operation.removesuffix("_")}
     named = (bug for bug in bugs_of(release or version("coremltools")) if names & set(bug.torch_operations))
     here = (bug for bug in named if route in bug.routes and bug.reason in found.reason)

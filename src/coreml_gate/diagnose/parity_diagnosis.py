@@ -1,9 +1,8 @@
 """From "parity fails" to the operation, the optimisation pass if one is to blame, and the other route."""
 
-import contextlib
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from typing import Final
 
 from torch.export import ExportedProgram
 
@@ -23,10 +22,9 @@ from coreml_gate.record import FirstWrong, OtherRoute, ParityDiagnosis
 
 _APART: Final = "the source and the package cannot be set side by side"
 _OTHERS: Final[Mapping[Route, tuple[Route, ...]]] = {
-    "export": ("trace",),
-    "decomposed": ("trace",),
-    "undecomposed": ("trace",),
-    "trace": ("export", "decomposed", "undecomposed"),
+    "export": ("decomposed", "trace"),
+    "decomposed": ("export", "trace"),
+    "trace": ("export", "decomposed"),
 }
 """Other ways to capture a source, in the order in which a conversion tries them."""
 
@@ -123,11 +121,19 @@ def _wrong_pass(failure: Failure, mapper: Mapper) -> FirstWrong:
 
 
 def _other_route(failure: Failure) -> OtherRoute | None:
-    """Converts by the route that was not taken; ``None`` where the source has only one."""
+    """The first other route that agrees, else the last one tried; ``None`` where there is only one."""
     free = changed(failure.config, conversion="auto")
-    others = [route for route in _OTHERS[failure.route] if route in routes(failure.source, free)]
-    named: Literal["export", "trace"] = "export" if failure.route == "trace" else "trace"
-    for other in others:
-        with contextlib.suppress(ConversionFailedError, GateError):
-            return OtherRoute(route=named, agrees=failure.agrees(failure.mapper(other).mapped()))
-    return OtherRoute(route=named, agrees=None) if others else None
+    tried = None
+    for other in _OTHERS[failure.route]:
+        if other in routes(failure.source, free):
+            tried = OtherRoute(route=other, agrees=_agrees(failure, other))
+        if tried is not None and tried.agrees:
+            return tried
+    return tried
+
+
+def _agrees(failure: Failure, route: Route) -> bool | None:
+    try:
+        return failure.agrees(failure.mapper(route).mapped())
+    except (ConversionFailedError, GateError):
+        return None

@@ -148,6 +148,12 @@ def masked_attention(call: TorchArguments) -> bool:
     return bool(call.constant("is_causal")) or (mask is not None and mask.boolean)
 
 
+def infinite_scores(call: TorchArguments) -> bool:
+    """May a score of attention be infinite?"""
+    operands = (call.operand(name) for name in ("query", "key", "attn_mask"))
+    return any(operand is not None and operand.infinite for operand in operands)
+
+
 def own_statistics(call: TorchArguments) -> bool:
     """Does an instance norm use the statistics that it learned?"""
     return call.constant("use_input_stats") is False

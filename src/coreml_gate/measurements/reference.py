@@ -40,7 +40,7 @@ class Packages:
     shipped: Package
     wide: Package
     origins: Path | None = None
-    route: Literal["export", "decomposed", "undecomposed", "trace", "none"] = "none"
+    route: Literal["export", "decomposed", "trace", "none"] = "none"
     graph: TorchGraph | None = None
 
     @property

@@ -163,7 +163,7 @@ class FirstWrong(Measured):
 class OtherRoute(Measured):
     """What became of the model along the route that was not taken."""
 
-    route: Literal["export", "trace"]
+    route: Literal["export", "decomposed", "trace"]
     agrees: bool | None
     """Whether its package answers like the source; ``None``: it gives none."""
 

@@ -125,8 +125,8 @@ class ConversionFacts(Part):
     FIELD: ClassVar[str] = "conversion"
 
     status: Literal["converted", "failed", "crashed", "timed-out", "out-of-memory", "not-needed"]
-    route: Literal["export", "decomposed", "undecomposed", "trace", "none"]
-    """The second and third are exports in the other form (``conversion/capture.py``), after the first."""
+    route: Literal["export", "decomposed", "trace", "none"]
+    """``decomposed``: by torch's core decompositions, after the documented export was refused."""
     seconds: NonNegativeFloat = 0.0
     cached: bool = False
     maker: str = ""

@@ -44,7 +44,7 @@ def ignored_alpha(graph: TorchGraph) -> Iterator[Match]:
     on="graph",
     evidence=("measured: the converter functions of coremltools 9.0 read other arguments only",),
     fix="Say it with operations instead of the argument, or try the other route:\n"
-    'conversion = "trace"  # or "export"',
+    'conversion = "trace"  # or "export", "decomposed"',
 )
 def unread_argument(graph: TorchGraph) -> Iterator[Match]:
     """Does an argument count in torch that the converter's own source never looks at?"""
@@ -189,14 +189,12 @@ def gelu_approximation(graph: TorchGraph) -> Iterator[Match]:
     "softplus-threshold",
     "silent",
     on="graph",
-    evidence=("measured: coremltools 9.0 ignores it on the trace route, 1.6 % off at threshold 1",),
-    fix='Take the other route, or torch.where:\nconversion = "export"',
+    evidence=("measured: coremltools 9.0 ignores it, 1.6 % off at threshold 1",),
+    fix='Let torch take it apart, or write torch.where:\nconversion = "decomposed"',
     versions="up to 9.0",
 )
 def softplus_threshold(graph: TorchGraph) -> Iterator[Match]:
     """Is a small threshold of softplus dropped?"""
-    if graph.route != "trace":
-        return
     for call in calls_of(graph, {"aten::softplus"}):
         threshold, beta = call.constants.get("threshold"), call.constants.get("beta")
         if (

@@ -47,7 +47,7 @@ class _Patched(FrozenModel):
 
     name: ModelName
     keep_fp32: Patterns | None = Field(default=None, alias="keep-fp32")
-    conversion: Literal["export", "trace"] | None = None
+    conversion: Literal["export", "decomposed", "trace"] | None = None
 
     def setting(self) -> tuple[Key, Value] | None:
         """The key and its value."""
