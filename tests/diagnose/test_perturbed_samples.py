@@ -9,7 +9,7 @@ import torch
 from coreml_gate.config import ImageInput, ModelConfig, ModelInput, ParityLimits
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbations import LARGE, PERTURBATIONS
-from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
+from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples, reshaped_samples
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
@@ -167,7 +167,7 @@ def test_each_of_several_inputs_is_changed_alone_as_well() -> None:
 def test_the_shapes_at_the_ends_are_tried() -> None:
     shapes = (ShapeCase({"x": (1, 5)}), ShapeCase({"x": (7, 5)}))
     both = sides(lambda x: x.sum(0), lambda x: x[:3].sum(0), shapes=shapes)
-    found = {item.name: item for item, _ in perturbed_samples(both, X)}
+    found = {item.name: item for item, _ in reshaped_samples(both, X)}
     assert has_parity(found["samples of shape (1, 5)"].comparisons[:1], ParityLimits())
     assert not has_parity(found["samples of shape (7, 5)"].comparisons[:1], ParityLimits())
 

@@ -5,7 +5,8 @@ import torch
 
 from coreml_gate.checks import image_input
 from coreml_gate.config import ImageInput
-from coreml_gate.engines.pixels import image_pixels
+from coreml_gate.engines.pixels import check_image, image_pixels
+from coreml_gate.errors import SamplesError
 from coreml_gate.verdict import Finding
 from tests.builders import model_record, source
 from tests.checks.cases import evidence
@@ -79,3 +80,18 @@ def test_values_from_0_to_1_off_any_grid_that_nothing_scales_are_named() -> None
     (finding,) = found(torch.rand(3, 1, 3, 24, 24, generator=GENERATOR), ImageInput(scale=1.0))
     assert finding.message.endswith("of them whole numbers: 8-bit images have pixels from 0 to 255.")
     assert "scale = 0.003921569 for samples from 0 to 1" in finding.hint
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        (PIXELS[0] / 127.5 - 1, "image = { scale = 0.007843137, bias = [-1, -1, -1] }; or yield what"),
+        (PIXELS[0] * 2, "image = { scale = 2, bias = [0, 0, 0] }; or yield what"),
+        ((PIXELS[0] / 255 - MEAN) / DEVIATION, "divide by the deviations in the model"),
+        (torch.randn(1, 3, 24, 24), "yield what the source takes"),
+    ],
+)
+def test_values_that_no_image_gives_come_with_the_scale_that_fits(values: torch.Tensor, hint: str) -> None:
+    with pytest.raises(SamplesError, match="allowed are 0 to 255") as caught:
+        check_image("input `image` of sample 0", values, UNIT)
+    assert caught.value.hint.startswith(hint)

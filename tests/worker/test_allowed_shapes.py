@@ -99,3 +99,20 @@ def test_a_length_that_the_source_alone_refuses_is_said(record_of: Callable[...,
     said = next(each for each in parity.run(evidence(record)) if each.subject == "shapes")
     assert said.status is Status.WARN
     assert said.message.startswith("the source refuses `x (1, 4, 64)`, which the configuration allows")
+
+
+def test_numbers_that_are_wrong_at_an_allowed_length_fail(record_of: Callable[..., ModelRecord]) -> None:
+    """The trace keeps the length of its sample, and the package answers everywhere."""
+    record = record_of("return y.sum(-1) / int(x.shape[2])", RANGE)
+    assert max(each.relative_error for each in record.parity) < 1e-4
+    (message,) = failures(record)
+    assert message.startswith("with samples of shape (1, 4, 8), output `scores`: greatest difference ")
+    assert "the conversion is wrong at 3 of 3 other shapes that the configuration allows" in message
+
+
+def test_a_length_that_both_sides_refuse_is_said(record_of: Callable[..., ModelRecord]) -> None:
+    record = record_of("return y + torch.ones(32)", RANGE)
+    assert {each.by for each in record.refused_shapes} == {"both"}
+    said = next(each for each in parity.run(evidence(record)) if each.subject == "shapes")
+    assert said.status is Status.WARN
+    assert said.message.startswith("source and package refuse `x (1, 4, 8)`, `x (1, 4, 64)`, which the ")

@@ -5,13 +5,13 @@ source itself is defined and stable count. A model need not see such inputs, so 
 where the samples as they are differ already, parity fails and nothing is added here.
 """
 
-import re
 from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import place_of, sentence, way_out
-from coreml_gate.criteria import has_parity, parity_violations
+from coreml_gate.criteria import has_parity
+from coreml_gate.criteria.parity import violation_of
 from coreml_gate.record import ParityDiagnosis, PerturbedSample
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted
@@ -41,7 +41,7 @@ def _without_samples(evidence: Evidence) -> Finding:
 
 def _finding(evidence: Evidence) -> Finding:
     variants = evidence.head.adversarial
-    wrong = [variant for variant in variants if _violation(variant, evidence) is not None]
+    wrong = [variant for variant in variants if violation_of(variant, evidence.limits.parity) is not None]
     total = counted(len(variants), "variant")
     if not wrong:
         return Finding(
@@ -57,24 +57,14 @@ def _finding(evidence: Evidence) -> Finding:
         check=NAME,
         status=Status.WARN,
         subject="outputs",
-        message=f"{_violation(wrong[0], evidence)}: the conversion is wrong for such inputs "
+        message=f"{violation_of(wrong[0], evidence.limits.parity)}: the conversion is wrong for such inputs "
         f"({len(wrong)} of {total} differ).{sentence(diagnosis)}",
         hint=way_out(diagnosis)
         or "rewrite the operation that the converter gets wrong, or keep such inputs away.",
-        details=tuple(str(_violation(variant, evidence)) for variant in wrong),
+        details=tuple(str(violation_of(variant, evidence.limits.parity)) for variant in wrong),
         file=file,
         line=line,
     )
-
-
-def _violation(variant: PerturbedSample, evidence: Evidence) -> str | None:
-    """What is said against one variant, of its first output that differs."""
-    for comparison in variant.comparisons:
-        raised = parity_violations((comparison,), evidence.limits.parity)
-        if raised:
-            text = re.sub(rf" (of|in) sample {comparison.sample}\b", "", raised[0].message)
-            return f"with {variant.name}, output `{comparison.output}`: {text}"
-    return None
 
 
 def _diagnosis(evidence: Evidence, wrong: list[PerturbedSample]) -> ParityDiagnosis | None:

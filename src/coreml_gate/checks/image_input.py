@@ -5,11 +5,11 @@ inverting it: a wrong scale cancels out in every comparison, and shows in the ap
 pixels lie on a grid, and are whole numbers for its own scale and bias only.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence
+from coreml_gate.criteria.pixels import fitting_scale, listed_numbers, steps_agree
 from coreml_gate.record import ImagePixels
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import number, percent
@@ -21,7 +21,6 @@ LEAST_USED: Final = 2.0
 """Pixels that all lie within 0 to this are values from 0 to 1 that nothing scales."""
 LEAST_SKIPPING: Final = 1.5
 """Samples that step by so many pixels use every other one at most: they were made with another scale."""
-_SAME: Final = 1e-3
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
@@ -44,8 +43,8 @@ def _finding(image: ImagePixels) -> Finding:
         status=Status.WARN,
         subject=image.input,
         message=(
-            f"input `{image.input}`: scale {number(image.scale, 6)} and bias {_listed(image.bias)} turn the "
-            f"samples into pixels from {number(image.least)} to {number(image.greatest)}, "
+            f"input `{image.input}`: scale {number(image.scale, 6)} and bias {listed_numbers(image.bias)} "
+            f"turn the samples into pixels from {number(image.least)} to {number(image.greatest)}, "
             f"{percent(image.whole)} of them whole numbers: {_cause(image)}."
         ),
         value=image.whole,
@@ -57,8 +56,8 @@ def _finding(image: ImagePixels) -> Finding:
 def _cause(image: ImagePixels) -> str:
     if not image.steps:
         return "8-bit images have pixels from 0 to 255"
-    if not _agree(image.steps):
-        return f"one scale cannot express the deviations {_listed(image.steps)} of the channels"
+    if not steps_agree(image.steps):
+        return f"one scale cannot express the deviations {listed_numbers(image.steps)} of the channels"
     return "the samples come from 8-bit images of another scale or bias"
 
 
@@ -68,18 +67,7 @@ def _hint(image: ImagePixels) -> str:
             "yield what the source takes of an image of 0 to 255, or correct `image` in `[[model.input]]`: "
             f"scale = {number(image.scale / 255, 7)} for samples from 0 to 1."
         )
-    if not _agree(image.steps):
-        return "divide by the deviations in the model, and let scale and bias give values from 0 to 1."
-    scale = sum(image.steps) / len(image.steps)
-    return f"image = {{ scale = {number(scale, 7)}, bias = {_listed(image.offsets)} }}"
-
-
-def _agree(steps: Sequence[float]) -> bool:
-    return max(steps) <= min(steps) * (1 + _SAME)
-
-
-def _listed(values: Sequence[float]) -> str:
-    return f"[{', '.join(number(value, 6) for value in values)}]"
+    return fitting_scale(image)
 
 
 CHECK: Final = Check(

@@ -4,10 +4,10 @@ Rounding is all that may differ, so a failure means that the conversion is wrong
 the package that ships.
 """
 
-from collections.abc import Iterator, Sequence
 from typing import Final
 
 from coreml_gate import figures
+from coreml_gate.checks.allowed_shapes import allowed_shapes
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import details, patch, place_of, sentence, way_out
@@ -23,9 +23,9 @@ from coreml_gate.criteria import (
     worst_relative_error,
 )
 from coreml_gate.criteria.sentences import sample_line
-from coreml_gate.record import ParityDiagnosis, RefusedShape
+from coreml_gate.record import ParityDiagnosis
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, names_and_more, number
+from coreml_gate.wording import counted, number
 
 NAME: Final = "parity"
 
@@ -35,19 +35,9 @@ _HINT: Final = (
 )
 
 
-_FROZEN: Final = (
-    "a size computed in Python may be frozen by the conversion: let an operation find it (`flatten`, -1 in "
-    "`reshape`), or allow only the shapes that work."
-)
-_REFUSING: Final = (
-    ("package", "source", Status.FAIL, _FROZEN),
-    ("source", "package", Status.WARN, "allow only the shapes that the source takes."),
-)
-
-
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per output, by the worst relative error of all samples, and one for what inputs lose."""
-    of_inputs = (*_refused(evidence.head.refused_shapes), *rounded_inputs(evidence, NAME))
+    of_inputs = (*allowed_shapes(evidence, NAME), *rounded_inputs(evidence, NAME))
     if evidence.head.parity or of_inputs:
         groups = by_output(evidence.head.parity)
         return (*of_inputs, *(_finding(output, group, evidence) for output, group in groups.items()))
@@ -55,26 +45,6 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if source is not None and source.kind == "package":
         return (skipped(NAME, "outputs", "the source is a package: there is nothing to compare it with."),)
     return (evidence.unmeasured(NAME, "outputs"),)
-
-
-def _refused(shapes: Sequence[RefusedShape]) -> Iterator[Finding]:
-    """An allowed shape is a promise to the app, which the package must keep."""
-    for by, other, status, hint in _REFUSING:
-        found = [shape for shape in shapes if shape.by == by]
-        if found:
-            yield Finding(
-                check=NAME,
-                status=status,
-                subject="shapes",
-                message=f"the {by} refuses {_named(found)}, which the configuration allows and the {other} "
-                f"takes: {found[0].message}",
-                hint=hint,
-                details=tuple(f"{each.shape}: {each.message}" for each in found),
-            )
-
-
-def _named(shapes: Sequence[RefusedShape]) -> str:
-    return names_and_more([f"`{each.shape}`" for each in shapes])
 
 
 def _finding(output: str, group: Group, evidence: Evidence) -> Finding:

@@ -1,13 +1,14 @@
 """Does a package answer like its source, both in float32? The one rule, for checks, child and diagnosis."""
 
 import math
+import re
 from collections.abc import Iterable
 
 from coreml_gate.config import ParityLimits
 from coreml_gate.criteria import violations
 from coreml_gate.criteria.by_output import Group
 from coreml_gate.criteria.violations import Violation, gravest_first
-from coreml_gate.record import Comparison
+from coreml_gate.record import Comparison, PerturbedSample
 from coreml_gate.verdict import Status
 
 
@@ -24,6 +25,16 @@ def parity_violations(group: Group, limits: ParityLimits) -> tuple[Violation, ..
             )
         ),
     )
+
+
+def violation_of(changed: PerturbedSample, limits: ParityLimits) -> str | None:
+    """What speaks against one changed sample, of its first output that differs; it has no number."""
+    for comparison in changed.comparisons:
+        raised = parity_violations((comparison,), limits)
+        if raised:
+            text = re.sub(rf" (of|in) sample {comparison.sample}\b", "", raised[0].message)
+            return f"with {changed.name}, output `{comparison.output}`: {text}"
+    return None
 
 
 def has_parity(comparisons: Iterable[Comparison], limits: ParityLimits) -> bool:

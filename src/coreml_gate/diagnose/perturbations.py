@@ -116,7 +116,7 @@ LARGE: Final = frozenset({"integers beyond 2^24", "integers near the ends of 32 
 
 
 def resized(value: Tensor, shape: Sequence[int]) -> Tensor:
-    """The value cut or repeated to another shape of the same rank."""
-    for axis, size in enumerate(shape):
+    """The value cut or repeated to another shape; that of an image is its height and width, the last axes."""
+    for axis, size in enumerate(shape, value.dim() - len(shape)):
         value = value.index_select(axis, torch.arange(size) % value.shape[axis])
     return value

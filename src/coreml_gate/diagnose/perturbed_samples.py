@@ -70,9 +70,9 @@ def perturbed_samples(
 ) -> Iterator[tuple[PerturbedSample, Sample]]:
     """Each change on which the source is defined and stable, compared with the package.
 
-    All inputs of a kind (numbers, integers, masks) are changed together, then the shapes, then each input by
-    itself. Images stay as they are. An element of an output counts where the source's is finite and does not
-    move when the inputs move by a few units in the last place.
+    All inputs of a kind (numbers, integers, masks) are changed together, then each input by itself. Images
+    stay as they are. An element of an output counts where the source's is finite and does not move when the
+    inputs move by a few units in the last place.
     """
     until = clock() + MOST_SECONDS
     refused: set[str] = set()
@@ -86,6 +86,14 @@ def perturbed_samples(
             yield PerturbedSample(name=attempt.title, comparisons=comparisons), attempt.sample
 
 
+def reshaped_samples(sides: SourceAndPackage, sample: Sample) -> Iterator[tuple[PerturbedSample, Sample]]:
+    """The sample cut or repeated to every shape that the package takes besides its own, compared alike."""
+    for attempt in _reshaped(sides, sample):
+        comparisons = _compared(sides, attempt)
+        if comparisons:
+            yield PerturbedSample(name=attempt.title, comparisons=comparisons), attempt.sample
+
+
 def _attempts(sides: SourceAndPackage, sample: Sample, refused: set[str]) -> Iterator[_Attempt]:
     """All of them; what was refused meanwhile decides whether large integers are tried."""
     fixed = {item.name for item in sides.config.input if item.image is not None}
@@ -96,7 +104,6 @@ def _attempts(sides: SourceAndPackage, sample: Sample, refused: set[str]) -> Ite
     for kind, names in groups.items():
         yield from _changed(sample, kind, tuple(names), "", refused)
     yield from _alike(sample, groups["numbers"])
-    yield from _reshaped(sides, sample, fixed)
     for kind, names in groups.items():
         for name in names if len(names) > 1 else ():
             yield from _changed(sample, kind, (name,), f" in `{name}` alone", refused)
@@ -122,12 +129,13 @@ def _alike(sample: Sample, names: list[str]) -> Iterator[_Attempt]:
         yield _Attempt("the same numbers in all inputs", changed, tuple(names))
 
 
-def _reshaped(sides: SourceAndPackage, sample: Sample, fixed: set[str]) -> Iterator[_Attempt]:
+def _reshaped(sides: SourceAndPackage, sample: Sample) -> Iterator[_Attempt]:
     for case in sides.shapes:
-        usual = all(tuple(value.shape) == case.shapes.get(name) for name, value in sample.items())
-        if fixed or usual or case.elements > MOST_ELEMENTS or set(case.shapes) != set(sample):
+        if case.elements > MOST_ELEMENTS or set(case.shapes) != set(sample):
             continue
         changed = {name: resized(value, case.shapes[name]) for name, value in sample.items()}
+        if all(value.shape == changed[name].shape for name, value in sample.items()):
+            continue
         shown = ", ".join(str(shape) for shape in case.shapes.values())
         yield _Attempt(f"samples of shape {shown}", changed, tuple(sample))
 

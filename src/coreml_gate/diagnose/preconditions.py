@@ -64,6 +64,15 @@ def beyond_mantissa(call: TorchArguments) -> bool:
     return whole and any(operand.magnitude >= _MANTISSA for operand in operands)
 
 
+def product_beyond_mantissa(call: TorchArguments) -> bool:
+    """May a product of integers be greater than float32 can count?"""
+    operands = list(call.operands())
+    factor = call.constant("other", 1)
+    factors = [*(operand.magnitude for operand in operands), abs(factor)]
+    whole = bool(operands) and all(operand.integral for operand in operands) and isinstance(factor, int)
+    return whole and math.prod(factors) >= _MANTISSA
+
+
 def constant(name: str, *values: object, default: object = None) -> Fits:
     """Has an argument one of these values?"""
     return lambda call: call.constant(name, default) in values

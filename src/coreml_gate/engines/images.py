@@ -9,25 +9,11 @@ from coreml_gate.errors import SamplesError
 _GREATEST_PIXEL = 255
 _CHANNELS = {"RGB": 3, "BGR": 3, "GRAYSCALE": 1}
 _RANK = 4
-_SLACK = 0.5
-"""How far outside of 0 to 255 a value may lie and still round to a pixel."""
 
 
-def nearest_image(where: str, value: torch.Tensor, image: ImageInput) -> torch.Tensor:
-    """The value that the model gets from the 8-bit image closest to ``value``, in the source's units.
-
-    Raises :class:`SamplesError` when no image gives such values.
-    """
-    _check_channels(where, value, image)
-    pixels = _pixels(value.float(), image)
-    low, high = float(pixels.min()), float(pixels.max())
-    if low < -_SLACK or high > _GREATEST_PIXEL + _SLACK:
-        raise SamplesError(
-            f"{where} needs pixels from {low:.4g} to {high:.4g}, allowed are 0 to {_GREATEST_PIXEL}: "
-            f"a pixel becomes pixel * {image.scale:g} + {list(channel_bias(image))}.",
-            "yield what the source takes (pixel * scale + bias), or correct `image` in `[[model.input]]`.",
-        )
-    rounded = pixels.round().clamp(0, _GREATEST_PIXEL)
+def nearest_image(value: torch.Tensor, image: ImageInput) -> torch.Tensor:
+    """The value that the model gets from the 8-bit image closest to ``value``, in the source's units."""
+    rounded = _pixels(value.float(), image).round().clamp(0, _GREATEST_PIXEL)
     return rounded * image.scale + _bias(image)
 
 
@@ -57,7 +43,8 @@ def _bias(image: ImageInput) -> torch.Tensor:
     return torch.tensor(channel_bias(image), dtype=torch.float32).reshape(1, -1, 1, 1)
 
 
-def _check_channels(where: str, value: torch.Tensor, image: ImageInput) -> None:
+def check_channels(where: str, value: torch.Tensor, image: ImageInput) -> None:
+    """Raises :class:`SamplesError` for what is no batch of one image, channels first."""
     channels = _CHANNELS[image.color]
     if value.dim() != _RANK or value.shape[1] != channels:
         raise SamplesError(

@@ -12,10 +12,14 @@ import numpy as np
 import torch
 
 from coreml_gate.config import ImageInput
-from coreml_gate.engines.images import channel_bias
+from coreml_gate.criteria.pixels import fitting_scale
+from coreml_gate.engines.images import channel_bias, check_channels
+from coreml_gate.errors import SamplesError
 from coreml_gate.record import ImagePixels
 
 LEVELS: Final = 256
+_SLACK: Final = 0.5
+"""How far outside of 0 to 255 a value may lie and still round to a pixel."""
 _WHOLE: Final = 0.02
 """How far a whole number may be off, in pixels: float32 rounds a value of 255 steps by far less."""
 _LEAST_VALUES: Final = 2 * LEVELS
@@ -51,6 +55,21 @@ def image_pixels(name: str, image: ImageInput, samples: Sequence[torch.Tensor]) 
         bias=bias,
         steps=tuple(grid.step for grid in found) if is_grid else (),
         offsets=tuple(_offsets(found, bias)) if is_grid else (),
+    )
+
+
+def check_image(where: str, value: torch.Tensor, image: ImageInput) -> None:
+    """Raises :class:`SamplesError`, with the scale that would fit, when no 8-bit image gives such values."""
+    check_channels(where, value, image)
+    found = image_pixels(where, image, [value])
+    if found.least >= -_SLACK and found.greatest <= LEVELS - 1 + _SLACK:
+        return
+    bias, fitting = list(found.bias), fitting_scale(found).rstrip(".")
+    raise SamplesError(
+        f"{where} needs pixels from {found.least:.4g} to {found.greatest:.4g}, allowed are 0 to "
+        f"{LEVELS - 1}: a pixel becomes pixel * {image.scale:g} + {bias}.",
+        (f"{fitting}; or " if fitting else "")
+        + "yield what the source takes (pixel * scale + bias), or correct `image` in `[[model.input]]`.",
     )
 
 

@@ -13,7 +13,7 @@ from coreml_gate.config import Dimension, ModelConfig, ModelInput
 from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.features import InputFeature, known_features
 from coreml_gate.engines.images import nearest_image
-from coreml_gate.engines.pixels import image_pixels
+from coreml_gate.engines.pixels import check_image, image_pixels
 from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.engines.random_samples import draw_samples
 from coreml_gate.engines.source import Source
@@ -224,7 +224,8 @@ def _input(number: int, name: str, value: object, declared: ModelInput | None) -
         _check_dtype(where, tensor, declared.dtype)
     _check_values(where, tensor)
     if declared is not None and declared.image is not None:
-        return nearest_image(where, tensor, declared.image)
+        check_image(where, tensor, declared.image)
+        return nearest_image(tensor, declared.image)
     return tensor
 
 

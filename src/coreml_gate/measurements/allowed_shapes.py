@@ -1,4 +1,4 @@
-"""Every shape that the configuration allows is a promise: does the package take what the source takes?"""
+"""Every shape that the configuration allows is a promise: does the package answer as the source does?"""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -7,13 +7,13 @@ from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.errors import GateError
 from coreml_gate.measurements import package
-from coreml_gate.record import RefusedShape, RefusedShapes
+from coreml_gate.record import AllowedShapes, RefusedShape, RefusedShapes
 
 if TYPE_CHECKING:
     from coreml_gate.measurements.bench import Bench
     from coreml_gate.package_facts.shapes import ShapeCase
 
-PARTS: Final = (RefusedShapes,)
+PARTS: Final = (RefusedShapes, AllowedShapes)
 STEPS: Final = package.STEPS
 CHILD: Final = "model"
 MOST_ELEMENTS: Final = 2**20
@@ -37,11 +37,13 @@ def run(bench: "Bench", log: EventLog) -> None:
     found = (*bench.runs.refused, *(refused for case in cases for refused in _refused(bench, case)))
     if found:
         log.put(RefusedShapes(tuple({each.shape: each for each in found}.values())))
+    if bench.reshaped:
+        log.put(AllowedShapes(tuple(reshaped for reshaped, _ in bench.reshaped)))
 
 
 def _refused(bench: "Bench", case: "ShapeCase") -> Iterator[RefusedShape]:
     from coreml_gate.diagnose.perturbations import resized
-    from coreml_gate.package_facts.shapes import shape_text
+    from coreml_gate.package_facts.shapes import shape_cases, shape_text
 
     mil, source, samples = bench.mil, bench.reference.engine, bench.reference.samples.samples
     if mil is None or source is None or set(case.shapes) != set(samples[0]):
@@ -54,6 +56,8 @@ def _refused(bench: "Bench", case: "ShapeCase") -> Iterator[RefusedShape]:
         yield RefusedShape(shape=text, by="package", message=by_side["package"])
     if refusing == ["source"]:
         yield RefusedShape(shape=text, by="source", message=by_side["source"])
+    if len(refusing) > 1 and case in shape_cases(mil.wide.model.interface):  # sizes between the ends are many
+        yield RefusedShape(shape=text, by="both", message=by_side["source"])
 
 
 def _error(run_once: Callable[[], object]) -> str:

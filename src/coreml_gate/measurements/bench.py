@@ -9,14 +9,14 @@ from coreml_gate.children.job import ModelJob
 from coreml_gate.conversion import Conversion
 from coreml_gate.criteria import failing_error, has_parity
 from coreml_gate.diagnose.parity_failure import Suspect
-from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples
+from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples, reshaped_samples
 from coreml_gate.engines.engine import Engine, Sample
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.measurements.conversions import Conversions, packages_of
 from coreml_gate.measurements.reference import NOTHING_AT_HAND, AtHand, Packages, Reference
 from coreml_gate.measurements.runs import MilEngines, Runs, run_both
-from coreml_gate.package_facts.shapes import shape_cases
+from coreml_gate.package_facts.shapes import promised_shapes
 from coreml_gate.record import MetricValue, PerturbedSample
 from coreml_gate.torch_graph import TorchGraph, read_graph
 
@@ -96,15 +96,29 @@ class Bench:
         )
 
     @cached_property
-    def perturbed(self) -> tuple[tuple[PerturbedSample, Sample], ...] | None:
-        """Changed samples; ``None`` where the samples differ as they are, or nothing can be compared."""
+    def sides(self) -> SourceAndPackage | None:
+        """What changed samples run through; ``None`` where nothing can be compared."""
         engine, config = self.reference.engine, self.job.model
-        if self.failing or engine is None or self.mil is None or not config.adversarial:
+        if engine is None or self.mil is None:
             return None
         wide = self.mil.wide
-        cases = shape_cases(wide.model.interface)
-        sides = SourceAndPackage(engine, wide, config, config.limits.parity, cases)
-        return tuple(perturbed_samples(sides, self.reference.samples.samples[0]))
+        return SourceAndPackage(
+            engine, wide, config, config.limits.parity, promised_shapes(wide.model.interface)
+        )
+
+    @cached_property
+    def reshaped(self) -> tuple[tuple[PerturbedSample, Sample], ...]:
+        """The first sample in the other shapes that are allowed."""
+        if self.failing or self.sides is None:
+            return ()
+        return tuple(reshaped_samples(self.sides, self.reference.samples.samples[0]))
+
+    @cached_property
+    def perturbed(self) -> tuple[tuple[PerturbedSample, Sample], ...] | None:
+        """Changed samples; ``None`` where the samples differ as they are, or nothing can be compared."""
+        if self.failing or self.sides is None or not self.job.model.adversarial:
+            return None
+        return tuple(perturbed_samples(self.sides, self.reference.samples.samples[0]))
 
     @property
     def suspects(self) -> tuple[Suspect, ...]:
@@ -112,7 +126,7 @@ class Bench:
         limits = self.job.model.limits.parity
         return self.failing or tuple(
             Suspect(perturbed.name, sample, 0, failing_error(perturbed.comparisons, limits))
-            for perturbed, sample in self.perturbed or ()
+            for perturbed, sample in (*self.reshaped, *(self.perturbed or ()))
             if not has_parity(perturbed.comparisons, limits)
         )
 

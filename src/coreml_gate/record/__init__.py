@@ -72,6 +72,7 @@ from coreml_gate.record.package import (
     ShapeMemory,
 )
 from coreml_gate.record.parts import (
+    AllowedShapes,
     Metrics,
     Opened,
     Outline,
@@ -105,6 +106,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "AcceptedFailure",
     "AlignmentState",
+    "AllowedShapes",
     "ChildEnding",
     "Comparison",
     "CompressionFacts",

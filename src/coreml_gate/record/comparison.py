@@ -126,11 +126,11 @@ class MetricValue(Measured):
 
 
 class RefusedShape(Measured):
-    """A shape that the configuration allows, and that one side alone does not take."""
+    """A shape that the configuration allows, and that a side does not take."""
 
     shape: str
     """The flexible inputs in words: ``x (1, 4, 64)``."""
-    by: Literal["source", "package"]
+    by: Literal["source", "package", "both"]
     message: str
 
 

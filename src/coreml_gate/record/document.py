@@ -54,7 +54,9 @@ class ModelRecord(Measured):
     profile: OperationProfile | None = None
     """``None`` in Records of versions that did not take it, and where the program cannot run."""
     refused_shapes: tuple[RefusedShape, ...] = ()
-    """Allowed shapes that the source takes and the float32 package does not, or the other way round."""
+    """Allowed shapes that the source, the float32 package or both do not take."""
+    allowed_shapes: tuple[PerturbedSample, ...] = ()
+    """Source against the float32 package at shapes that the configuration allows and no sample has."""
     adversarial: tuple[PerturbedSample, ...] = ()
     """Source against the float32 package on changed samples."""
     parity_diagnosis: ParityDiagnosis | None = None

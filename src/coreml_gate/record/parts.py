@@ -31,6 +31,12 @@ class RefusedShapes(WrappedPart[tuple[RefusedShape, ...]]):
     FIELD = "refused_shapes"
 
 
+class AllowedShapes(WrappedPart[tuple[PerturbedSample, ...]]):
+    """Source against the float32 package at allowed shapes that no sample has."""
+
+    FIELD = "allowed_shapes"
+
+
 class PerturbedSamples(WrappedPart[tuple[PerturbedSample, ...]]):
     """Source against the float32 package on changed samples."""
 
