@@ -77,10 +77,11 @@ Programs that coremltools saves and Core ML refuses; [rules.md](rules.md) has th
 
 No published value, no vector and no test that predicts: {unproven}.
 
-Beyond that, nothing is published on: the bits of resize and `crop_resize` beyond coremltools' tests,
-LSTM, GRU and RNN in half precision, the order of ties in `topk`, how images are scaled and
-rounded, what the GPU does with palettized weights, and `gelu`, `exp` and `sqrt` of the Neural Engine,
-whose tables are known by their errors only (0.003, 3 ULP, 3 %). apple/coremltools#2778 compared the
+Beyond that, nothing is published on: the bits of resize, `resample` and `crop_resize` below the
+tolerance of the tests, the type of the state of LSTM, GRU and RNN in half precision (`fp16` and
+`neural-engine` are the two readings), the order of ties in `topk`, how images are scaled and rounded,
+what the GPU does with palettized weights, and `gelu`, `exp` and `sqrt` of the Neural Engine, whose tables
+are known by their errors only (0.003, 3 ULP, 3 %). apple/coremltools#2778 compared the
 converter's constant folding with the runtime in about 65 operations; `mod` alone differed.
 """
 

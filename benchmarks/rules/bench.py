@@ -49,7 +49,9 @@ def line_of(root: Path, name: str) -> str:
         seconds = time.perf_counter() - started
     counts = Counter(match.severity for match in matches)
     false = [f"{match.rule} ({match.places[0].text})" for match in matches if match.severity in SURE]
-    shown = " ".join(f"{severity} {counts[severity]}" for severity in ("fatal", "silent", "perf", "info"))
+    shown = " ".join(
+        f"{severity} {counts[severity]}" for severity in ("fatal", "silent", "unknown", "perf", "info")
+    )
     named = ", ".join(match.rule for match in matches)
     return (
         f"{name:<22}{shown}  {seconds:.2f} s  {'FALSE: ' + '; '.join(false) + ' ' if false else ''}[{named}]"

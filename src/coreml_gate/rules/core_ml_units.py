@@ -202,7 +202,8 @@ def pool_beyond_its_padding(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#337",),
-    fix="How Core ML rounds inside a recurrent layer is not published; the runtime rounds once per sequence. "
+    fix="How Core ML rounds inside a recurrent layer is not published. Mode `fp16` of the runtime rounds the "
+    "state once per sequence, `neural-engine` at each step; neither is proven. "
     "Compare on a device, or keep it float32:\n"
     'keep-fp32 = ["LSTM/lstm"]',
 )

@@ -143,3 +143,55 @@ def test_rnn_in_reverse(
     states, found = run_operation("rnn", {"x": x, "initial_h": h0}, constants, ("fp32",) * 2)
     np.testing.assert_allclose(found, h, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(states[-1], found)
+
+
+_ONE = np.ones((1, 1), np.float16)
+_ADDING: dict[str, dict[str, Any]] = {
+    "rnn": {"weight_ih": _ONE, "weight_hh": _ONE, "activation": "linear"},
+    "gru": {
+        "weight_ih": np.array([[0], [1], [0]], np.float16),
+        "weight_hh": np.array([[0], [1], [0]], np.float16),
+        "bias": np.array([1, 0, 0], np.float16),
+        "recurrent_activation": "linear",
+        "activation": "linear",
+        "reset_after": True,
+    },
+    "lstm": {
+        "weight_ih": np.array([[0], [0], [0], [1]], np.float16),
+        "weight_hh": np.zeros((4, 1), np.float16),
+        "bias": np.array([1, 1, 1, 0], np.float16),
+        "recurrent_activation": "linear",
+        "cell_activation": "linear",
+        "activation": "linear",
+    },
+}
+"""Layers whose state is the sum of the inputs so far."""
+
+
+@pytest.mark.parametrize("layer", _ADDING)
+@pytest.mark.parametrize(("mode", "sum_"), [("fp16", 2052), ("neural-engine", 2056)])
+def test_a_state_of_halves_is_rounded_once_and_by_the_engine_at_each_step(
+    layer: str, mode: str, sum_: float, run_operation: RunOperation
+) -> None:
+    """Beyond 2048 halves are 2 apart, so 2048 + 1 becomes 2050 where the state itself is a half."""
+    start = {"initial_h": np.array([[2048]], np.float16)}
+    start |= {"initial_c": start["initial_h"]} if layer == "lstm" else {}
+    found = run_operation(
+        layer,
+        {"x": np.ones((4, 1, 1), np.float16), **start},
+        _ADDING[layer],
+        ("fp16",) * (len(start) + 1),
+        mode,
+    )
+    assert [float(value.reshape(-1)[0]) for value in found] == [sum_] * len(found)
+
+
+def test_the_engine_rounds_the_states_of_both_directions(run_operation: RunOperation) -> None:
+    one = _ADDING["lstm"]
+    back = {f"{name}_back": one[name] for name in ("weight_ih", "weight_hh", "bias")}
+    states = np.array([[2048, 1024]], np.float16)
+    values = {"x": np.ones((4, 1, 1), np.float16), "initial_h": states, "initial_c": states}
+    _, _, cells = run_operation(
+        "lstm", values, {**one, **back, "direction": "bidirectional"}, ("fp16",) * 3, "neural-engine"
+    )
+    np.testing.assert_array_equal(cells, [[2056, 1028]])

@@ -3,6 +3,10 @@
 In reverse, the states come in the order in which they are computed, the last step of the input first; only a
 bidirectional layer brings them back into the input's order. So do coremltools' own tests expect it
 (``mil/ops/tests/iOS14/test_recurrent.py``).
+
+In which type Core ML's CPU keeps the state of a layer of halves is not published: mode ``fp16`` rounds once
+per sequence. The Neural Engine holds nothing but halves, so its estimate rounds the state at each step, which
+is the other reading.
 """
 
 from collections.abc import Callable
@@ -11,7 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from coreml_gate.runtime.ops.neural_engine import engine_half
 from coreml_gate.runtime.registry import ROUND, Gates, Tensors, operation
+from coreml_gate.untyped import MilValue
 
 _WEIGHTS = 2  # of the input and of the state, without biases
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -25,7 +31,19 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@operation(ROUND)
+Keep = Callable[[Tensor], Tensor]
+"""What a state becomes from one step to the next."""
+
+
+def _wide(state: Tensor) -> Tensor:
+    return state
+
+
+def _halved(state: Tensor) -> Tensor:
+    return engine_half(state).float()
+
+
+@operation(ROUND, neural_engine=lambda *arguments: _rnn(_halved, *arguments))
 def rnn(
     x: Tensor,
     initial_h: Tensor,
@@ -36,16 +54,20 @@ def rnn(
     output_sequence: bool = False,
     activation: str = "tanh",
 ) -> Tensors:
-    act = _ACTIVATIONS[activation]
+    return _rnn(_wide, x, initial_h, weight_ih, weight_hh, bias, direction, output_sequence, activation)
+
+
+def _rnn(keep: Keep, x: Tensor, h: Tensor, *rest: MilValue) -> Tensors:
+    weight_ih, weight_hh, bias, direction, output_sequence, activation = rest
+    act, states = _ACTIVATIONS[activation], []
     projected = torch.nn.functional.linear(x, weight_ih, bias)
-    h, states = initial_h, []
     for step in _order(projected, direction):
-        h = act(step + h @ weight_hh.T)
+        h = keep(act(step + h @ weight_hh.T))
         states.append(h)
     return _sequence(states, output_sequence), h
 
 
-@operation(ROUND)
+@operation(ROUND, neural_engine=lambda *arguments: _gru(_halved, *arguments))
 def gru(
     x: Tensor,
     initial_h: Tensor,
@@ -62,6 +84,25 @@ def gru(
     """Gates in the order reset, output, update; ``reset_after`` applies the reset gate to the product with
     ``h``.
     """
+    names = recurrent_activation, activation
+    return _gru(
+        _wide,
+        x,
+        initial_h,
+        weight_ih,
+        weight_hh,
+        bias,
+        direction,
+        output_sequence,
+        *names,
+        reset_after,
+        input_bias,
+    )
+
+
+def _gru(keep: Keep, x: Tensor, initial_h: Tensor, *rest: MilValue) -> Tensors:
+    weight_ih, weight_hh, bias, direction, output_sequence, recurrent_activation, *others = rest
+    activation, reset_after, input_bias = others
     gate, act = _ACTIVATIONS[recurrent_activation], _ACTIVATIONS[activation]
     hidden = initial_h.shape[-1]
     inner = torch.zeros(3 * hidden) if bias is None else bias
@@ -73,12 +114,12 @@ def gru(
         x_r, x_o, x_z = step.chunk(3, -1)
         r, z = gate(x_r + h @ w_r.T + b_r), gate(x_z + h @ w_z.T + b_z)
         o = act(x_o + r * (h @ w_o.T + b_o)) if reset_after else act(x_o + (r * h) @ w_o.T + b_o)
-        h = (1 - z) * o + z * h
+        h = keep((1 - z) * o + z * h)
         states.append(h)
     return _sequence(states, output_sequence), h
 
 
-@operation(ROUND)
+@operation(ROUND, neural_engine=lambda *arguments: _lstm(_halved, *arguments))
 def lstm(
     x: Tensor,
     initial_h: Tensor,
@@ -98,12 +139,18 @@ def lstm(
     activation: str = "tanh",
     clip: float | None = None,
 ) -> Tensors:
-    cell = _Cell((recurrent_activation, cell_activation, activation), clip)
-    one = (weight_ih, weight_hh, bias, peephole)
-    if weight_ih_back is None or weight_hh_back is None:
+    one = weight_ih, weight_hh, bias, peephole
+    back = weight_ih_back, weight_hh_back, bias_back, peephole_back
+    names = recurrent_activation, cell_activation, activation
+    return _lstm(_wide, x, initial_h, initial_c, *one, *back, direction, output_sequence, *names, clip)
+
+
+def _lstm(keep: Keep, x: Tensor, initial_h: Tensor, initial_c: Tensor, *rest: MilValue) -> Tensors:
+    one, back, (direction, output_sequence, *names, clip) = rest[:4], rest[4:8], rest[8:]
+    cell = _Cell(tuple(names), clip, keep)
+    if back[0] is None or back[1] is None:
         states, h, c = _one_way(x, initial_h, initial_c, one, direction, cell)
     else:
-        back = (weight_ih_back, weight_hh_back, bias_back, peephole_back)
         states, h, c = _both_ways(x, initial_h, initial_c, one, back, cell)
     return (states if output_sequence else h[None]), h, c
 
@@ -114,14 +161,16 @@ _States = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """Activations of the gates, of the cell and of the output, and the bound of the cell state."""
+    """Activations of the gates, of the cell and of the output, the bound of the cell state, and its type."""
 
-    names: tuple[str, str, str]
+    names: tuple[str, ...]
     clip: float | None
+    keep: Keep
 
     def is_torchs(self, weights: _Weights) -> bool:
         """Does torch's kernel compute this cell?"""
-        return self.names == ("sigmoid", "tanh", "tanh") and self.clip is None and weights[3] is None
+        usual = self.names == ("sigmoid", "tanh", "tanh") and self.clip is None and self.keep is _wide
+        return usual and weights[3] is None
 
 
 def _both_ways(x: Tensor, h: Tensor, c: Tensor, one: _Weights, back: _Weights, cell: _Cell) -> _States:
@@ -154,7 +203,8 @@ def _one_way(x: Tensor, h: Tensor, c: Tensor, weights: _Weights, direction: str,
         i, f, z, o = (step + h @ weight_hh.T).chunk(4, -1)
         c = gate(f + p_f * c) * c + gate(i + p_i * c) * fresh(z)
         c = c if cell.clip is None else c.clamp(-cell.clip, cell.clip)
-        h = gate(o + p_o * c) * out(c)
+        h = cell.keep(gate(o + p_o * c) * out(c))
+        c = cell.keep(c)
         outputs.append(h)
     return torch.stack(outputs), h, c
 
