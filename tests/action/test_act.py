@@ -165,7 +165,7 @@ def test_a_regression_is_stopped(machine: Machine, repository: Repository) -> No
     kept = sorted(path.name for path in (machine.kept / "artifacts").iterdir())
     page = "coreml-gate-default.html"
     assert kept == [page, "coreml-gate-record-default-1.zip", "coreml-gate-report-default.zip"]
-    assert "<svg" in (machine.kept / "artifacts" / page).read_text(encoding="utf-8")
+    assert "application/octet-stream" in (machine.kept / "artifacts" / page).read_text(encoding="utf-8")
     assert f"[The whole report]({outputs['page-url']})" in comment_on(machine, 7)["body"]
 
 

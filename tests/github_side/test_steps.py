@@ -464,7 +464,10 @@ def test_a_token_within_reach_of_the_models_is_said(hub: Hub, job: MakeJob) -> N
 def test_the_page_is_linked_once_it_is_uploaded_and_shows_what_was_measured(hub: Hub, job: MakeJob) -> None:
     published = job("pull_request", pull_request())
     measured = record(digits(memory=memory(timeline=(1, 3, 2))), commit=HEAD)
-    published.leave_report(SITUATIONS["pass"](), measured)
+    judged = SITUATIONS["pass"]()
+    base = record(digits(memory=memory(timeline=(1, 2, 1))), commit=judged.baseline.commit)
+    published.leave_report(judged, measured)
+    write_record(base, published.folder / ".coreml-gate" / "base" / "record.json")
     published.run("report", "--formats", "reports", "--page", "coreml-gate-default.html")
     address = "https://github.com/acme/models/actions/runs/99/artifacts/5"
     url = published.outputs()["comment-url"]
@@ -473,8 +476,10 @@ def test_the_page_is_linked_once_it_is_uploaded_and_shows_what_was_measured(hub:
 
     assert only_body(hub).count(f"[The whole report]({address})") == 1
     page = (published.folder / "coreml-gate-default.html").read_text()
-    unpublished = FORMATS["html"](SITUATIONS["pass"](), ReportOptions(record=measured))
-    assert page.count("<svg") == unpublished.count("<svg") > 0
+    drawn = '<script type="application/octet-stream">'
+    unpublished = FORMATS["html"](judged, ReportOptions(record=measured, base=base))
+    assert drawn in page
+    assert page.partition(drawn)[2].partition("<")[0] == unpublished.partition(drawn)[2].partition("<")[0]
 
 
 def test_a_comment_of_a_later_run_is_not_linked(hub: Hub, job: MakeJob) -> None:

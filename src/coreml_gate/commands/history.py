@@ -11,13 +11,13 @@ from coreml_gate.history import (
     CommitEntry,
     History,
     ReleaseMark,
-    entry_of,
     merged,
     read_history,
     write_history,
 )
+from coreml_gate.history.commits import dated_entry
 from coreml_gate.history.text import render
-from coreml_gate.record import RECORD_NAME, Record, read_record
+from coreml_gate.record import RECORD_NAME, read_record
 from coreml_gate.surroundings import Surroundings
 
 DEFAULT_HISTORY: Final = Path(".coreml-gate") / "history.json"
@@ -87,23 +87,13 @@ def _entries(paths: list[Path], folder: Path, repository: Repository | None) -> 
     for path in paths:
         place = folder / path
         record = read_record(place / RECORD_NAME if place.is_dir() else place)
-        entry = entry_of(record, *_moment(record, repository))
+        entry = dated_entry(record, repository)
         if entry is None:
             raise RecordError(
                 f"record `{path}` is of no commit: its work tree had changes that no commit holds.",
                 "measure a commit: `coreml-gate collect` in a clean work tree.",
             )
         yield entry
-
-
-def _moment(record: Record, repository: Repository | None) -> tuple[str, int]:
-    """When the commit was made; when it was measured, where the repository does not hold it."""
-    if repository is None or record.commit is None:
-        return record.created, 0
-    try:
-        return repository.moment(record.commit)
-    except RepositoryError:
-        return record.created, 0
 
 
 def _releases(tags: list[str], repository: Repository | None) -> Iterator[ReleaseMark]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coreml_gate.github.requests import (
     AcceptRequest,
     BaselineRequest,
+    HistoryRequest,
     LinkRequest,
     MatrixRequest,
     ReportRequest,
@@ -214,6 +215,22 @@ def _add_accept(parser: argparse.ArgumentParser) -> None:
     _add_author(parser)
 
 
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    _add_mode(parser)
+    _add_key(parser)
+    _add_workflow(parser)
+    parser.add_argument(
+        "record", type=Path, nargs="?", default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        default=DEFAULT_OUTPUT / "history.json",
+        metavar="FILE",
+        help="default: %(default)s",
+    )
+
+
 def _add_link(parser: argparse.ArgumentParser) -> None:
     _add_key(parser)
     _add_mode(parser)
@@ -263,6 +280,9 @@ _COMMANDS: Final[dict[str, StepCommand]] = {
         AcceptRequest,
         _add_accept,
         "note in a baseline which failures merged pull requests brought along, accepted",
+    ),
+    "history": StepCommand(
+        HistoryRequest, _add_history, "add a baseline's figures to the history that earlier pushes stored"
     ),
     "baseline": StepCommand(BaselineRequest, _add_baseline, "find the stored baseline of the base commit"),
     "matrix": StepCommand(MatrixRequest, _add_matrix, "share the models that need Core ML among a few jobs"),

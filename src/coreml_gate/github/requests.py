@@ -51,6 +51,19 @@ class AcceptRequest:
 
 
 @dataclass(frozen=True)
+class HistoryRequest:
+    """What ``history`` is given."""
+
+    key: str
+    mode: RequestedMode
+    workflow: str | None
+    """The workflow file whose runs store histories; ``None`` means the one that runs."""
+    record: Path
+    """Folder with the ``record.json`` whose figures are added."""
+    to: Path
+
+
+@dataclass(frozen=True)
 class MatrixRequest:
     """What ``matrix`` is given."""
 
@@ -110,6 +123,6 @@ class LinkRequest:
     """Where the page is shown."""
 
 
-StepRequest = StartRequest | BaselineRequest | AcceptRequest | MatrixRequest | ReportRequest | LinkRequest
-EventRequest = StartRequest | BaselineRequest | AcceptRequest | ReportRequest | LinkRequest
+EventRequest = StartRequest | BaselineRequest | AcceptRequest | HistoryRequest | ReportRequest | LinkRequest
 """The request of a step that works under an event; the others only handle files."""
+StepRequest = EventRequest | MatrixRequest

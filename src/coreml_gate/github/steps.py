@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.evidence.baseline_step import baseline
+from coreml_gate.github.evidence.history_step import history
 from coreml_gate.github.judging.accept_step import accept
 from coreml_gate.github.publishing.link_step import link
 from coreml_gate.github.publishing.matrix_step import matrix
@@ -15,6 +16,7 @@ from coreml_gate.surroundings import Surroundings
 STEPS: Final[dict[str, Callable[[Any, Surroundings, Effects], int]]] = {
     "start": start,
     "accept": accept,
+    "history": history,
     "baseline": baseline,
     "matrix": matrix,
     "report": report,

@@ -36,12 +36,22 @@ BASELINE_LIMITS: Final = ZipLimits(
     total_bytes=4 * BASELINE_BYTES,
     ratio=1_000,
 )
+HISTORY_FILE: Final = "history.json"
+HISTORY_BYTES: Final = 20 * 10**6
+HISTORY_LIMITS: Final = ZipLimits(
+    re.compile(r"history\.json"), members=1, total_bytes=HISTORY_BYTES, ratio=1_000
+)
 RECORD_LIMITS: Final = ZipLimits(re.compile(r"record\.json"), members=1, total_bytes=RECORD_BYTES, ratio=200)
 
 
 def baseline_name(key: str, commit: str) -> str:
     """The artifact with the Record and the packages of a commit of the base branch."""
     return f"coreml-gate-baseline-{key}-{commit}"
+
+
+def history_name(key: str) -> str:
+    """The artifact with the figures of the base branch's commits."""
+    return f"coreml-gate-history-{key}"
 
 
 def record_name(key: str, shard: int = 1) -> str:

@@ -145,14 +145,15 @@ def _trusted(
     """The commit's artifacts that a run of the repository's own code uploaded."""
     listed = list_named(client, baseline_name(wanted.key, commit))
     own = [each for each in listed if each.same_repository and each.run_commit == commit]
-    trusted = [each for each in own if _is_trusted_run(client, each, wanted.workflow_path)]
+    trusted = [each for each in own if is_trusted_run(client, each, wanted.workflow_path)]
     if not trusted and commit == wanted.commit:
         of = " of a trusted run" if listed else ""
         reasons.append(f"no artifact{of} at {short(commit)}")
     return trusted
 
 
-def _is_trusted_run(client: Client, artifact: ArtifactFacts, workflow_path: str) -> bool:
+def is_trusted_run(client: Client, artifact: ArtifactFacts, workflow_path: str) -> bool:
+    """Whether a run of the repository's own code, in that workflow, uploaded the artifact."""
     with asking(f"run {artifact.run_id}", READ_ACTIONS):
         run = client.repository.get_workflow_run(artifact.run_id)
         return (

@@ -1,10 +1,13 @@
 """The Verdict that this run came to by itself; it may read more of GitHub, and all of its data is trusted."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
+from coreml_gate.gate.request import BASE_FOLDER
 from coreml_gate.github.api.artifacts import RECORD_FILE
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import Event
@@ -49,7 +52,8 @@ def own_publication(
         return Publication(
             with_queued_overrides(client, judged, event, terms, notices), notices=tuple(notices)
         )
-    return _of_pull_request(client, event, judged, report.parent, pull, terms, notices)
+    found = _of_pull_request(client, event, judged, report.parent, pull, terms, notices)
+    return replace(found, base=_base_record(judged, (report.parent / BASE_FOLDER, note_folder)))
 
 
 def _of_pull_request(
@@ -85,6 +89,14 @@ def _pull_request_of(client: Client, event: Event, notices: list[str]) -> Pull |
 def _read(report: Path, note_folder: Path, terms: PublicationTerms) -> Verdict:
     verdict = _with_note(read_report(report), read_note(note_folder))
     return with_carried(verdict, _record_in(note_folder), terms)
+
+
+def _base_record(judged: Verdict, folders: Iterable[Path]) -> Record | None:
+    """What was measured of the commit compared with: rebuilt here, or unpacked by the step before."""
+    records = (_record_in(folder) for folder in folders)
+    return next(
+        (each for each in records if each is not None and each.commit == judged.baseline.commit), None
+    )
 
 
 def _record_in(folder: Path) -> Record | None:

@@ -42,6 +42,8 @@ class Publication:
     notices: tuple[str, ...] = ()
     record: Record | None = None
     """What was measured, for the page."""
+    base: Record | None = None
+    """What was measured of the base, which the page draws beside it."""
     error: GateError | None = None
     """What kept the run from a Verdict; the step ends with it once everything is published."""
 

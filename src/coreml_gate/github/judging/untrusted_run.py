@@ -87,7 +87,7 @@ def _judged(
     if pull is not None:
         verdict = with_config_and_overrides(client, verdict, pull, terms, notices, run.head_sha, _BASE_LIMITS)
         verdict = with_drift(client, verdict, pull, merged.record, terms, notices)
-    return Publication(verdict, pull, tuple(notices), merged.record)
+    return Publication(verdict, pull, tuple(notices), merged.record, baseline.record)
 
 
 def _require_own_workflow(run: SourceRun, path: str) -> None:

@@ -73,7 +73,7 @@ def leave_behind(
     if request.annotations:
         for line in commands(annotations_of(judged)):
             context.command(line)
-    page = replace(options, record=publication.record)
+    page = replace(options, record=publication.record, base=publication.base)
     context.output({**_outputs_of(judged), **_write_formats(context, request, judged, page), **links})
 
 

@@ -1,7 +1,7 @@
 """The first step: what is this run for, and its check is opened."""
 
 from coreml_gate.gate.git import short
-from coreml_gate.github.api.artifacts import baseline_name, record_name, report_name
+from coreml_gate.github.api.artifacts import baseline_name, history_name, record_name, report_name
 from coreml_gate.github.api.event import OPENED, WORK, Event
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.evidence.base_commit import base_commit, checked_out
@@ -38,6 +38,7 @@ def start(request: StartRequest, around: Surroundings, effects: Effects) -> int:
 def _artifact_names(request: StartRequest, event: Event) -> dict[str, str]:
     return {
         "baseline-artifact": baseline_name(request.key, event.head_sha),
+        "history-artifact": history_name(request.key),
         "record-artifact": record_name(request.key, request.shard),
         "report-artifact": report_name(request.key),
     }
