@@ -16,7 +16,8 @@ from case import SHAPE, Case
 from causes import Sight
 from torch.nn import functional
 
-from coreml_gate.diagnose.known_bug_table import UNMEASURED, KnownBug
+from coreml_gate.diagnose.known_bug import KnownBug
+from coreml_gate.diagnose.known_bug_table import UNMEASURED
 from coreml_gate.diagnose.known_bugs import bugs_of
 from hunt import look
 

@@ -22,7 +22,7 @@ def _weights(*shape: int) -> Any:
     return np.random.default_rng(len(shape)).standard_normal(shape).astype(np.float32)
 
 
-def _dense(path: Path) -> None:
+def _dense(path: Path, **options: Any) -> None:
     """Convolution, normalization and matrix products, with weights in the file."""
 
     def body(x: Any) -> Any:
@@ -35,7 +35,12 @@ def _dense(path: Path) -> None:
             x=Builder.linear(x=pooled, weight=_weights(16, 8), bias=_weights(16)), name="y"
         )
 
-    _convert(body, Builder.TensorSpec((1, 3, 8, 8)), target=ct.target.iOS16).save(str(path))
+    _convert(body, Builder.TensorSpec((1, 3, 8, 8)), target=ct.target.iOS16, **options).save(str(path))
+
+
+def float32_twin(path: Path) -> None:
+    """The first form in float32, as a run leaves it beside the package that ships."""
+    _dense(path, compute_precision=ct.precision.FLOAT32)
 
 
 def _tensors(path: Path) -> None:

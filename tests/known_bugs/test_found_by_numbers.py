@@ -6,7 +6,8 @@ import pytest
 
 from coreml_gate.conversion.capture import Route
 from coreml_gate.diagnose import known_bugs
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, KnownBug
+from coreml_gate.diagnose.known_bug import KnownBug
+from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS
 from tests.known_bugs.example import measured
 
 CASES = [(bug, route) for bug in KNOWN_BUGS["9.0"] for route in bug.routes]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, KnownBug
+from coreml_gate.diagnose.known_bug import KnownBug
+from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS
 from coreml_gate.diagnose.torch_calls import TorchArguments
 from coreml_gate.record import FirstWrong
 

@@ -1,6 +1,7 @@
 """The dependencies of a model: its start files and all that they import, found without running it."""
 
 import hashlib
+import os
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from coreml_gate.gate.imports import Import, imports_of
 
 _SHARED_ROOTS = ("", "src")
 """Where absolute imports are looked for, besides a script's own folder; relative to the repository."""
+_CHUNK = 2**20
+_MOST_BYTES = 2**38
+"""Far more than any model takes; what claims more, as ``/proc/kcore`` does, is no file of a model."""
 _UNREADABLE = bytes(hashlib.sha256().digest_size)
 """Stands for a file without read permission; the child that needs it reports it."""
 
@@ -208,11 +212,19 @@ def content(root: Path, closure: Closure) -> str:
 
 
 def _digest(file: Path) -> bytes:
+    """Of as many bytes as the file's size says: some files of `/proc` have no end, or give nothing yet."""
+    digest = hashlib.sha256()
     try:
         with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").digest()
+            size = os.fstat(opened.fileno()).st_size
+            if size > _MOST_BYTES:
+                return _UNREADABLE
+            while size > 0 and (chunk := opened.read(min(size, _CHUNK))):
+                digest.update(chunk)
+                size -= len(chunk)
     except OSError:
         return _UNREADABLE
+    return digest.digest()
 
 
 def _text(file: Path) -> str:

@@ -4,11 +4,17 @@ import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from coreml_gate.errors import RepositoryError
+
 _MOST_LINKS: Final = 40
 """As many links as Linux follows in one path (``path_resolution(7)``): beyond, it is a loop."""
+_GONE: Final = "(gone)"
+MOST_FILES: Final = 100_000
+"""Of one model, in a folder that it names: no model reads more, and a link to `/` leads to millions."""
 
 
 class Entry(NamedTuple):
@@ -74,11 +80,21 @@ class FileTree:
         return frozenset(name for path in suspects for name in self._names_behind(path))
 
     def files_below(self, path: str) -> list[str]:
-        """The file at a path or, sorted, all files in the folder there; a folder in itself is left out."""
+        """The file at a path or, sorted, all files in the folder there; a folder in itself is left out.
+
+        :raises RepositoryError: There are more than ``MOST_FILES``.
+        """
         entry = self.entry(path)
         if entry is None or not entry.is_folder:
             return [path] if entry is not None and entry.is_file else []
-        return sorted(self._walk(path, ()))
+        files = list(islice(self._walk(path, ()), MOST_FILES + 1))
+        if len(files) > MOST_FILES:
+            raise RepositoryError(
+                f"`{path}` holds more than {MOST_FILES:,} files, those behind its links included.",
+                "a model is measured again when one of its files changed: leave out links to folders such as "
+                "`/`, or name the files that the model reads.",
+            )
+        return sorted(files)
 
     def _walk(self, folder: str, around: tuple[str, ...]) -> Iterator[str]:
         end = self.end_of(folder)
@@ -129,7 +145,10 @@ class FileTree:
 
     def _target(self, folder: str, link: str) -> tuple[str, str]:
         """What a link says, and the folder from which that counts."""
-        written = str((self.root / link).readlink())
+        try:
+            written = str((self.root / link).readlink())
+        except OSError:  # it is gone by now, or was none: `/proc` is full of such links
+            return folder, _GONE
         if posixpath.isabs(written):
             return "", posixpath.relpath(written, self.root.resolve().as_posix())
         return folder, written

@@ -150,6 +150,14 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     _add_mode(parser)
     _add_check(parser)
     _add_workflow(parser)
+    _add_judged(parser)
+    _add_job(parser)
+    _add_shown(parser)
+    _add_author(parser)
+
+
+def _add_judged(parser: argparse.ArgumentParser) -> None:
+    """What was judged by now, or is judged here."""
     parser.add_argument(
         "--report",
         type=Path,
@@ -164,13 +172,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where the baseline step left its note; default: %(default)s",
     )
-    parser.add_argument(
-        "--formats", type=Path, metavar="DIR", help="write the published report there, in every format"
-    )
-    parser.add_argument("--page", type=Path, metavar="FILE", help="write the published page there")
     parser.add_argument("--config", metavar="PATH", help="the configuration, relative to the repository")
-    parser.add_argument("--comment", choices=COMMENT_MODES, default="always", help="default: %(default)s")
-    _add_author(parser)
     parser.add_argument(
         "--records",
         type=int,
@@ -178,6 +180,16 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="mode report: how many measuring jobs must have left a Record; default: %(default)s",
     )
+    parser.add_argument(
+        "--release",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="compare with the last release, too",
+    )
+
+
+def _add_job(parser: argparse.ArgumentParser) -> None:
+    """How the job went."""
     parser.add_argument("--job-status", choices=JOB_STATUSES, default="success", help="of the job so far")
     parser.add_argument("--started", type=float, metavar="SECONDS", help="when the job began, since 1970")
     parser.add_argument(
@@ -192,18 +204,21 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the models' code ran as the user of this job: the comment warns of it",
     )
+
+
+def _add_shown(parser: argparse.ArgumentParser) -> None:
+    """Where the verdict is shown."""
+    parser.add_argument(
+        "--formats", type=Path, metavar="DIR", help="write the published report there, in every format"
+    )
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the published page there")
+    parser.add_argument("--comment", choices=COMMENT_MODES, default="always", help="default: %(default)s")
     for name, words in (
         ("annotations", "findings at their lines"),
         ("suggestions", "repairs of the configuration that one click applies"),
         ("summary", "the report on the page of the run"),
     ):
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=words)
-    parser.add_argument(
-        "--release",
-        action=argparse.BooleanOptionalAction,
-        default=False,
-        help="compare with the last release, too",
-    )
 
 
 def _add_accept(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import PackageJob
 from coreml_gate.frozen import changed
-from coreml_gate.measurements.foreign_errors import in_its_own_words
+from coreml_gate.measurements.foreign_errors import core_ml
 from coreml_gate.record import ComputeDevice
 from coreml_gate.record.base import Measured, Part
 
@@ -72,11 +72,7 @@ CHILD: Final = "own"
 
 def run(job: PackageJob, log: EventLog) -> None:
     """Load several times, predict, and give it what it must refuse."""
-    from coreml_gate import stand_in
-
-    if job.stand_in:
-        stand_in.install(force=True)
-    with in_its_own_words():
+    with core_ml(job):
         _measure(job, log)
 
 

@@ -8,7 +8,7 @@ from pydantic import NonNegativeFloat
 
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import PackageJob
-from coreml_gate.measurements.foreign_errors import in_its_own_words
+from coreml_gate.measurements.foreign_errors import core_ml
 from coreml_gate.record.base import Part
 
 
@@ -28,13 +28,10 @@ CHILD: Final = "own"
 
 def run(job: PackageJob, log: EventLog) -> None:
     """Compile the package into the job's folder and load it, in a process that loads nothing else."""
-    from coreml_gate import stand_in
     from coreml_gate.engines.coreml import compile_package
     from coreml_gate.measurements.core_ml_predict import opened
 
-    if job.stand_in:
-        stand_in.install(force=True)
-    with in_its_own_words():
+    with core_ml(job):
         log.begin("compile")
         compiled = compile_package(job.package.path, job.folder)
         log.begin("load")

@@ -6,7 +6,7 @@ from typing import Final
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import PackageJob
 from coreml_gate.measurements.core_ml_predict import COMPILED
-from coreml_gate.measurements.foreign_errors import in_its_own_words
+from coreml_gate.measurements.foreign_errors import core_ml
 from coreml_gate.record import Placement
 
 PARTS: Final = (Placement,)
@@ -16,14 +16,11 @@ CHILD: Final = "own"
 
 def run(job: PackageJob, log: EventLog) -> None:
     """Compile, and read Core ML's own compute plan."""
-    from coreml_gate import stand_in
     from coreml_gate.engines.compute_plan import read_plan
     from coreml_gate.engines.coreml import compile_package
     from coreml_gate.mil.package import read_package
 
-    if job.stand_in:
-        stand_in.install(force=True)
-    with in_its_own_words():
+    with core_ml(job):
         log.begin("compile")
         compiled = compile_package(job.package.path, job.folder / COMPILED)
         log.begin("plan")

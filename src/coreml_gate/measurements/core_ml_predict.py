@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import PackageJob
 from coreml_gate.frozen import changed
-from coreml_gate.measurements.foreign_errors import in_its_own_words
+from coreml_gate.measurements.foreign_errors import core_ml
 from coreml_gate.record import CoreMlRun, Side
 
 if TYPE_CHECKING:
@@ -27,11 +27,7 @@ Result = TypeVar("Result")
 
 def run(job: PackageJob, log: EventLog) -> None:
     """Compile, load, and predict every sample twice; each figure is handed over as soon as it is known."""
-    from coreml_gate import stand_in
-
-    if job.stand_in:
-        stand_in.install(force=True)
-    with in_its_own_words():
+    with core_ml(job):
         _measure(job, log)
 
 

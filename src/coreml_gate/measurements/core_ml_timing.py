@@ -15,7 +15,7 @@ from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import PackageAsked, PackageJob, TimedEngine
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_predict import COMPILED
-from coreml_gate.measurements.foreign_errors import in_its_own_words
+from coreml_gate.measurements.foreign_errors import core_ml
 from coreml_gate.record.base import Measured, Part
 from coreml_gate.untyped import CoreMlObject
 
@@ -82,11 +82,7 @@ CHILD: Final = "own"
 
 def run(job: PackageJob, log: EventLog) -> None:
     """Compile, load and predict base, head and base again, each step in random order."""
-    from coreml_gate import stand_in
-
-    if job.stand_in:
-        stand_in.install(force=True)
-    with in_its_own_words():
+    with core_ml(job):
         _measure(job, log)
 
 

@@ -6,15 +6,10 @@ from typing import Final
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation, StateType, TensorType
 from coreml_gate.mil.package import Package
+from coreml_gate.rules.evidence import CHROMIUM, COREMLTOOLS_TESTS, FRONT_END_TESTS
 from coreml_gate.rules.rule import Match, rule
 
-_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
-_FRONT_END: Final = (
-    "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
-)
-_CHROMIUM: Final = (
-    "https://chromium.googlesource.com/chromium/src/+/main/services/webnn/coreml/graph_builder_coreml.cc"
-)
+_WEBNN: Final = f"{CHROMIUM}/+/main/services/webnn/coreml/graph_builder_coreml.cc"
 _INTEGERS: Final = frozenset({"int8", "uint8", "int16", "uint16", "int32", "bool"})
 _BORDER_AXES: Final = 2
 _MATRIX: Final = 2
@@ -51,7 +46,7 @@ def _type(program: Index, operation: Operation, parameter: str) -> TensorType | 
     "padded-borders",
     "fatal",
     on="program",
-    evidence=("apple/coremltools#2571", _CHROMIUM),
+    evidence=("apple/coremltools#2571", _WEBNN),
     fix="Pad two axes at a time, moving them to the end between:\n"
     "F.pad(F.pad(x, (1, 1, 1, 1), mode='replicate').mT, (1, 1), mode='replicate')",
 )
@@ -69,7 +64,7 @@ def padded_borders(program: Index) -> Iterator[Match]:
     "linear-of-integers",
     "fatal",
     on="program",
-    evidence=("apple/coremltools#2575", f"{_TESTS}/iOS17/test_linear.py (rdar 111421695)"),
+    evidence=("apple/coremltools#2575", f"{COREMLTOOLS_TESTS}/iOS17/test_linear.py (rdar 111421695)"),
     fix="Core ML fails to plan a linear layer of integers (error -14). Compute in floats:\n"
     "(x.float() @ w.float().T).to(torch.int32)",
 )
@@ -84,7 +79,7 @@ def linear_of_integers(program: Index) -> Iterator[Match]:
     "negative-scale",
     "fatal",
     on="program",
-    evidence=(f"{_CHROMIUM} and its baseline quantizeLinear_gpu of macOS 15",),
+    evidence=(f"{_WEBNN} and its baseline quantizeLinear_gpu of macOS 15",),
     fix="Core ML does not compile it. Take the magnitude as the scale and negate the values.",
 )
 def negative_scale(program: Index) -> Iterator[Match]:
@@ -99,7 +94,7 @@ def negative_scale(program: Index) -> Iterator[Match]:
     "reduced-scalar",
     "fatal",
     on="program",
-    evidence=(_CHROMIUM,),
+    evidence=(_WEBNN,),
     fix="Core ML reduces no scalars and over no empty list of axes. Leave the reduction out.",
 )
 def reduced_scalar(program: Index) -> Iterator[Match]:
@@ -118,7 +113,7 @@ def reduced_scalar(program: Index) -> Iterator[Match]:
     "scattered-norm-axes",
     "fatal",
     on="program",
-    evidence=(f"{_CHROMIUM} (crbug 391423301)",),
+    evidence=(f"{_WEBNN} (crbug 391423301)",),
     fix="Move the axes together first, and back afterwards:\n"
     "F.layer_norm(x.movedim(1, -2), shape).movedim(-2, 1)",
 )
@@ -137,7 +132,7 @@ def scattered_norm_axes(program: Index) -> Iterator[Match]:
     "scalar-index-of-rank-5",
     "fatal",
     on="program",
-    evidence=("rustnn/rustnn#173", f"{_CHROMIUM} (crbug 391672283)"),
+    evidence=("rustnn/rustnn#173", f"{_WEBNN} (crbug 391672283)"),
     fix="Take a slice instead of an index:\nx[:, :, :, :, 2:3].squeeze(-1)",
 )
 def scalar_index_of_rank_5(program: Index) -> Iterator[Match]:
@@ -153,7 +148,7 @@ def scalar_index_of_rank_5(program: Index) -> Iterator[Match]:
     "batch-norm-of-rank-5",
     "fatal",
     on="program",
-    evidence=("pytorch/executorch#11701", f"{_CHROMIUM} (crbug 391566721)"),
+    evidence=("pytorch/executorch#11701", f"{_WEBNN} (crbug 391566721)"),
     fix="It crashes off the CPU. Fold it into the convolution before (eval mode), or reshape to four axes.",
 )
 def batch_norm_of_rank_5(program: Index) -> Iterator[Match]:
@@ -183,7 +178,7 @@ def output_becomes_state(program: Index) -> Iterator[Match]:
     "scalar-slice-update",
     "fatal",
     on="program",
-    evidence=(f"{_TESTS}/iOS18/test_tensor_transformation.py (rdar 128221986)",),
+    evidence=(f"{COREMLTOOLS_TESTS}/iOS18/test_tensor_transformation.py (rdar 128221986)",),
     fix="Write a slice of one element instead of a scalar:\nx[0:1] = value[None]",
 )
 def scalar_slice_update(program: Index) -> Iterator[Match]:
@@ -198,7 +193,7 @@ def scalar_slice_update(program: Index) -> Iterator[Match]:
     "resize-to-its-own-size",
     "fatal",
     on="program",
-    evidence=(f"{_TESTS}/iOS17/test_image_resizing.py (rdar 112418424)",),
+    evidence=(f"{COREMLTOOLS_TESTS}/iOS17/test_image_resizing.py (rdar 112418424)",),
     fix="Write the size out instead of 0, which stands for the input's own.",
 )
 def resize_to_its_own_size(program: Index) -> Iterator[Match]:
@@ -213,7 +208,7 @@ def resize_to_its_own_size(program: Index) -> Iterator[Match]:
     "flexible-attention-mask",
     "fatal",
     on="program",
-    evidence=(f"{_FRONT_END} (rdar 139460266)",),
+    evidence=(f"{FRONT_END_TESTS} (rdar 139460266)",),
     fix="Give the mask a fixed size, or write the attention out as matmul, softmax and matmul.",
 )
 def flexible_attention_mask(program: Index) -> Iterator[Match]:
@@ -242,7 +237,7 @@ def scalar_input(program: Index) -> Iterator[Match]:
     "byte-input",
     "fatal",
     on="program",
-    evidence=(f"{_FRONT_END} (rdar 155895085)",),
+    evidence=(f"{FRONT_END_TESTS} (rdar 155895085)",),
     fix="Let the app give floats or int32, and quantize inside the model.",
 )
 def byte_input(program: Index) -> Iterator[Match]:
@@ -274,7 +269,7 @@ def flexible_mean_on_ios_15(program: Index) -> Iterator[Match]:
     "state-on-the-engine",
     "info",
     on="package",
-    evidence=(f"{_FRONT_END} (rdar 130912134)",),
+    evidence=(f"{FRONT_END_TESTS} (rdar 130912134)",),
     fix="coremltools' own tests of stateful models fail with CPU_AND_NE. Try it on the device you ship to.",
 )
 def state_on_the_engine(package: Package) -> Iterator[Match]:

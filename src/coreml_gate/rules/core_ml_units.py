@@ -7,11 +7,10 @@ import numpy as np
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.evidence import CHROMIUM, COREMLTOOLS_TESTS
 from coreml_gate.rules.rule import Match, rule
 
-_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
 _ENGINE: Final = "https://github.com/sbryngelson/ANEForge (docs/developer/op-quirks.md)"
-_BASELINES: Final = "https://chromium.googlesource.com/chromium/src"
 _ROUNDINGS: Final = frozenset({"floor", "ceil", "round"})
 _WIDEST_KERNEL: Final = 13
 _WRONG_BATCH: Final = 10
@@ -97,7 +96,7 @@ def attention_of_many(program: Index) -> Iterator[Match]:
     "suppressed-in-half",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS14/test_tensor_operation.py (rdar 80662705, rdar 103891349)",),
+    evidence=(f"{COREMLTOOLS_TESTS}/iOS14/test_tensor_operation.py (rdar 80662705, rdar 103891349)",),
     fix="The GPU suppresses other boxes in half precision, and so does any unit with many. Keep it float32:\n"
     'keep-fp32 = ["NonMaximumSuppression"]',
 )
@@ -114,7 +113,7 @@ def suppressed_in_half(program: Index) -> Iterator[Match]:
     "fractional-upsample",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS15/test_image_resizing.py (rdar 97398448)",),
+    evidence=(f"{COREMLTOOLS_TESTS}/iOS15/test_image_resizing.py (rdar 97398448)",),
     fix="It fails on the GPU. Use whole factors, or:\nF.interpolate(x, size=size, mode='bilinear')",
 )
 def fractional_upsample(program: Index) -> Iterator[Match]:
@@ -129,7 +128,7 @@ def fractional_upsample(program: Index) -> Iterator[Match]:
     "crop-on-the-gpu",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS17/test_image_resizing.py (rdar 97398582)",),
+    evidence=(f"{COREMLTOOLS_TESTS}/iOS17/test_image_resizing.py (rdar 97398582)",),
     fix="coremltools' own tests of it fail on the GPU. Compare the units on your device first.",
 )
 def crop_on_the_gpu(program: Index) -> Iterator[Match]:
@@ -218,7 +217,7 @@ def recurrent_in_half(program: Index) -> Iterator[Match]:
     "inverse-of-halves",
     "info",
     on="program",
-    evidence=(f"{_BASELINES} (baseline reciprocal_cpu of macOS 14, arm64)",),
+    evidence=(f"{CHROMIUM} (baseline reciprocal_cpu of macOS 14, arm64)",),
     fix="The CPU estimates it to 8 bits, 0.4 % off at most. Divide instead, or keep it float32:\n1.0 / x",
 )
 def inverse_of_halves(program: Index) -> Iterator[Match]:
@@ -232,7 +231,7 @@ def inverse_of_halves(program: Index) -> Iterator[Match]:
     "l2-pool-of-halves",
     "info",
     on="program",
-    evidence=(f"{_BASELINES} (baseline l2Pool2d_cpu of macOS 14, arm64)",),
+    evidence=(f"{CHROMIUM} (baseline l2Pool2d_cpu of macOS 14, arm64)",),
     fix="The CPU adds the squares up in half: infinite from a root of 256 on. Scale before and after:\n"
     "F.lp_pool2d(x / 64, 2, 5) * 64",
 )

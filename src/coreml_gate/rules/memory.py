@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from coreml_gate.mil.index import Index
+from coreml_gate.rules.evidence import NEURAL_ENGINE_TRANSFORMERS
 from coreml_gate.rules.rule import Match, rule
 
 _MB: Final = 1_000_000
@@ -53,7 +54,7 @@ def dilated_kernel_memory(program: Index) -> Iterator[Match]:
     "attention-memory",
     "perf",
     on="program",
-    evidence=("https://machinelearning.apple.com/research/neural-engine-transformers",),
+    evidence=(NEURAL_ENGINE_TRANSFORMERS,),
     fix="Attend in chunks of queries, one after the other:\n"
     "torch.cat([attend(q, k, v) for q in queries.split(512, dim=-2)], dim=-2)",
 )

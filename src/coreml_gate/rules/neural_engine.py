@@ -6,10 +6,10 @@ from typing import Final
 import numpy as np
 
 from coreml_gate.mil.index import Index
+from coreml_gate.rules.evidence import CONVERTER_PASSES, NEURAL_ENGINE_TRANSFORMERS, TYPED_EXECUTION
 from coreml_gate.rules.rule import Match, Setting, rule
 
 _UNSUPPORTED: Final = "https://github.com/hollance/neural-engine (docs/unsupported-layers.md)"
-_TRANSFORMERS: Final = "https://machinelearning.apple.com/research/neural-engine-transformers"
 _MANY_ELEMENTS: Final = 4096
 _NARROW_ELEMENTS: Final = 32768
 _MOVES: Final = frozenset({"transpose", "reshape", "concat", "split", "expand_dims", "squeeze"})
@@ -97,7 +97,7 @@ def sorting(program: Index) -> Iterator[Match]:
     "integer-arithmetic",
     "perf",
     on="program",
-    evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+    evidence=(TYPED_EXECUTION,),
     fix="The Neural Engine computes in half precision only. Cast once, at the input:\n"
     "x = ids.to(torch.float32)",
 )
@@ -165,7 +165,7 @@ def large_stride(program: Index) -> Iterator[Match]:
     "narrow-last-axis",
     "perf",
     on="program",
-    evidence=(_TRANSFORMERS,),
+    evidence=(NEURAL_ENGINE_TRANSFORMERS,),
     fix="The last axis is padded to 64 bytes, 32 halves: put the long axis last, as (batch, "
     "channels, 1, length).",
 )
@@ -185,7 +185,7 @@ def narrow_last_axis(program: Index) -> Iterator[Match]:
     "float32-program",
     "perf",
     on="program",
-    evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+    evidence=(TYPED_EXECUTION,),
     fix='The Neural Engine computes in half precision only, so it is never used:\nprecision = "float16"',
 )
 def float32_program(program: Index) -> Iterator[Match]:
@@ -216,7 +216,7 @@ def no_neural_engine(setting: Setting) -> Iterator[Match]:
     "many-moves",
     "perf",
     on="program",
-    evidence=(_TRANSFORMERS,),
+    evidence=(NEURAL_ENGINE_TRANSFORMERS,),
     fix="Keep one layout through the model: (batch, channels, 1, length), with 1x1 "
     "convolutions as linear layers.",
 )
@@ -266,7 +266,7 @@ def long_argmax(program: Index) -> Iterator[Match]:
     "unfolded-batch-norm",
     "perf",
     on="program",
-    evidence=("https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.passes.defs.html",),
+    evidence=(CONVERTER_PASSES,),
     fix="Let the pass `common::fuse_conv_batchnorm` run (see `skip-passes`), or fold it in torch:\n"
     "torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm)",
 )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Feature, Operation
 from coreml_gate.mil.package import Package
+from coreml_gate.rules.evidence import CLASSIFIERS
 from coreml_gate.rules.rule import Match, rule
 
 _IMAGES: Final = "https://apple.github.io/coremltools/docs-guides/source/image-inputs.html"
@@ -193,7 +194,7 @@ def _labels(package: Package) -> Iterator[tuple[Operation, list[object]]]:
     "numbered-labels",
     "info",
     on="package",
-    evidence=("https://apple.github.io/coremltools/docs-guides/source/classifiers.html",),
+    evidence=(CLASSIFIERS,),
     fix='Vision shows labels to people. Give their names:\nct.ClassifierConfig("labels.txt")',
 )
 def numbered_labels(package: Package) -> Iterator[Match]:
@@ -209,7 +210,7 @@ def numbered_labels(package: Package) -> Iterator[Match]:
     on="package",
     evidence=(
         "ultralytics/ultralytics#17851",
-        "https://apple.github.io/coremltools/docs-guides/source/classifiers.html",
+        CLASSIFIERS,
     ),
     fix="Vision shows them as confidence. End the model with\nreturn torch.softmax(x, dim=-1)",
 )

@@ -8,6 +8,7 @@ import numpy as np
 from coreml_gate.arrays import Array
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.evidence import TYPED_EXECUTION
 from coreml_gate.rules.rule import Match, ProgramPair, rule
 
 _GREATEST: Final = float(np.finfo(np.float16).max)
@@ -184,7 +185,7 @@ def _rows(program: Index, gather: Operation) -> int:
     "fp16-cast-pairs",
     "perf",
     on="program",
-    evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+    evidence=(TYPED_EXECUTION,),
     fix="Keep its neighbours in float32 as well, or none of them: each cast ends a segment of one device.",
 )
 def fp16_cast_pairs(program: Index) -> Iterator[Match]:

@@ -8,6 +8,7 @@ import numpy as np
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Constant, TensorType
 from coreml_gate.mil.package import Package
+from coreml_gate.rules.evidence import CONVERTER_PASSES, TYPED_EXECUTION
 from coreml_gate.rules.rule import Match, rule
 
 _GREATEST_FILE: Final = 2**31
@@ -88,7 +89,7 @@ def unrolled_loop(program: Index) -> Iterator[Match]:
     "float32-weight",
     "perf",
     on="program",
-    evidence=("https://apple.github.io/coremltools/docs-guides/source/typed-execution.html",),
+    evidence=(TYPED_EXECUTION,),
     fix="Let the layer that reads it compute in half precision too, or compress the weight.",
 )
 def float32_weight(program: Index) -> Iterator[Match]:
@@ -104,7 +105,7 @@ def float32_weight(program: Index) -> Iterator[Match]:
     "transposed-twin",
     "perf",
     on="program",
-    evidence=("https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.passes.defs.html",),
+    evidence=(CONVERTER_PASSES,),
     fix="Equal constants are merged, transposed ones are not. Tie both uses to one layout:\n"
     "logits = nn.functional.linear(x, embedding.weight)",
 )

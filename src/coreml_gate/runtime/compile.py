@@ -12,17 +12,16 @@ from coreml_gate.mil.graph import captured, last_uses
 from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, TensorType, Value, ValueType
 from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
+from coreml_gate.runtime.body import converted, cut, grouped, on_engine, rounded
 from coreml_gate.runtime.fuse import FUSED, fuse
 from coreml_gate.runtime.gru_layer import GruCall, GruLayer, Plain
 from coreml_gate.runtime.gru_loop import GruLoop, gru_loop
 from coreml_gate.runtime.ops import find
-from coreml_gate.runtime.ops.neural_engine import engine_half, flushed
 from coreml_gate.runtime.plan import ExecutionPlan, Observe, Step, named
-from coreml_gate.runtime.precision import Mode, storage, store, widen
+from coreml_gate.runtime.precision import Mode, storage, widen
 from coreml_gate.runtime.registry import (
     REQUIRED,
     BlockFunction,
-    Body,
     Implementation,
     Parameter,
     Rounding,
@@ -158,7 +157,7 @@ class _Compiler:
         for parameter in implementation.parameters:
             if parameter.kind != BlockFunction:
                 self._bind_parameter(operation, parameter, bound, scope, wide=wide)
-        return bound, _rounded(_converted(_grouped(implementation, bound), bound), dtypes)
+        return bound, rounded(converted(grouped(implementation.body, bound.groups), bound.converts), dtypes)
 
     def _implementation(
         self, operation: Operation, dtypes: tuple[torch.dtype | None, ...], scope: _Scope
@@ -168,13 +167,13 @@ class _Compiler:
         if found is None:
             raise UnsupportedOperationsError((operation.type,))
         if self._mode == "neural-engine" and torch.float16 in dtypes:
-            found = _on_engine(found)
+            found = on_engine(found)
         for name, body in found.constant.items():
             argument = next(iter(operation.inputs.get(name, ())), None)
             if isinstance(argument, Constant) or argument in scope.known:
                 found = replace(found, body=body)
         if found.cuts and dtypes[0] is not None and not dtypes[0].is_floating_point:
-            found = replace(found, body=_cut(found.body, dtypes[0]))
+            found = replace(found, body=cut(found.body, dtypes[0]))
         return found
 
     def _bind_parameter(
@@ -319,85 +318,3 @@ def storage_of(kind: ValueType, mode: Mode) -> torch.dtype | None:
 
 def _stored(value: Value, mode: Mode) -> torch.dtype | None:
     return storage_of(value.type, mode)
-
-
-def _on_engine(implementation: Implementation) -> Implementation:
-    """The implementation as the Neural Engine estimate computes and rounds it, on operands in float32."""
-    body = implementation.neural_engine or implementation.body
-    if implementation.rounding is not Rounding.ROUND:
-        return replace(implementation, body=body)
-    output = implementation.engine_output
-
-    def rounded(*arguments: MilValue) -> MilValue:
-        results = body(*map(_engine_operand, arguments))
-        single = isinstance(results, Tensor)
-        kept = [_engine_value(result, output) for result in ((results,) if single else results)]
-        return kept[0] if single else tuple(kept)
-
-    return replace(implementation, body=rounded, native=False)
-
-
-def _engine_operand(argument: MilValue) -> MilValue:
-    return flushed(argument) if isinstance(argument, Tensor) and argument.dtype is torch.float32 else argument
-
-
-def _engine_value(result: MilValue, output: Body | None) -> MilValue:
-    if not isinstance(result, Tensor) or not result.is_floating_point():
-        return result
-    return engine_half(result.float() if output is None else output(result.float()))
-
-
-def _cut(body: Body, dtype: torch.dtype) -> Body:
-    return lambda *arguments: body(*arguments).to(dtype)
-
-
-def _grouped(implementation: Implementation, bound: _Bound) -> Body:
-    body, groups = implementation.body, tuple(reversed(bound.groups))
-    if not groups:
-        return body
-
-    def call(*arguments: MilValue) -> MilValue:
-        flat = list(arguments)
-        for start, stop in groups:
-            flat[start:stop] = [tuple(flat[start:stop])]
-        return body(*flat)
-
-    return call
-
-
-def _converted(body: Body, bound: _Bound) -> Body:
-    converts = tuple(bound.converts)
-    if not converts:
-        return body
-
-    def call(*arguments: MilValue) -> MilValue:
-        flat = list(arguments)
-        for index, convert in converts:
-            flat[index] = convert(flat[index])
-        return body(*flat)
-
-    return call
-
-
-def _rounded(body: Body, dtypes: tuple[torch.dtype | None, ...]) -> Body:
-    if len(dtypes) == 1:
-        return _rounded_single(body, dtypes[0])
-
-    def call(*arguments: MilValue) -> MilValue:
-        results = body(*arguments)
-        return tuple(
-            store(result, dtype) if dtype is not None and isinstance(result, Tensor) else result
-            for result, dtype in zip(results, dtypes, strict=False)
-        )
-
-    return call
-
-
-def _rounded_single(body: Body, dtype: torch.dtype | None) -> Body:
-    def call(*arguments: MilValue) -> MilValue:
-        result = body(*arguments)
-        if type(result) is tuple:
-            result = result[0]
-        return result if dtype is None or result.dtype is dtype else store(result, dtype)
-
-    return call
