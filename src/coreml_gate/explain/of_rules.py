@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, KnownBug
+from coreml_gate.diagnose.known_bug import KnownBug
+from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS
 from coreml_gate.explain.explanation import Explanation
 from coreml_gate.explain.of_checks import OVERRIDE
 from coreml_gate.rules.catalogue import RULES

@@ -8,7 +8,7 @@ import numpy as np
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
-from coreml_gate.rules.evidence import CHROMIUM, COREMLTOOLS_TESTS, FRONT_END_TESTS
+from coreml_gate.rules.evidence import CHROMIUM, FRONT_END_TESTS, MIL_TESTS
 from coreml_gate.rules.rule import Match, rule
 
 _INTEGERS: Final = frozenset({"int8", "uint8", "int16", "uint16", "int32", "bool"})
@@ -108,7 +108,7 @@ def window_outside(program: Index) -> Iterator[Match]:
     "pool-with-lower-padding",
     "silent",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS14/test_pool.py (rdar 98852008)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_pool.py (rdar 98852008)",),
     fix="Core ML pads a pool of one axis at the wrong end. Pad yourself, before it:\nF.pad(x, (1, 0))",
 )
 def pool_with_lower_padding(program: Index) -> Iterator[Match]:
@@ -123,7 +123,7 @@ def pool_with_lower_padding(program: Index) -> Iterator[Match]:
     "backward-slice-of-one",
     "silent",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS14/test_tensor_transformation.py (rdar 99664032)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_tensor_transformation.py (rdar 99664032)",),
     fix="Take the last element forward:\nx[-1:]",
 )
 def backward_slice_of_one(program: Index) -> Iterator[Match]:
@@ -141,7 +141,7 @@ def backward_slice_of_one(program: Index) -> Iterator[Match]:
     "scatter-at-negative-index",
     "silent",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS17/test_scatter_gather.py (rdar 128089254)",),
+    evidence=(f"{MIL_TESTS}/iOS17/test_scatter_gather.py (rdar 128089254)",),
     fix="From iOS 18 on Core ML treats negative indices otherwise. Count from the start:\nindices % size",
 )
 def scatter_at_negative_index(program: Index) -> Iterator[Match]:
@@ -179,7 +179,7 @@ def gather_outside(program: Index) -> Iterator[Match]:
     "undefined-crop",
     "unknown",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS15/test_image_resizing.py (TestCropResize)",),
+    evidence=(f"{MIL_TESTS}/iOS15/test_image_resizing.py (TestCropResize)",),
     fix="What Core ML cuts out then is not documented, and its tests leave two readings. Order the box and "
     "keep it inside:\ntorch.cat([torch.minimum(a, b), torch.maximum(a, b)], 1).clamp(0, 1)",
 )
@@ -222,7 +222,7 @@ def sorted_ties(program: Index) -> Iterator[Match]:
     "range-of-small-steps",
     "info",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS14/test_tensor_operation.py (rdar 88998831)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_tensor_operation.py (rdar 88998831)",),
     fix="Its last values drift. Count in whole steps and scale:\ntorch.arange(n) * 1e-4",
 )
 def range_of_small_steps(program: Index) -> Iterator[Match]:
@@ -257,7 +257,7 @@ def integer_beyond_float32(program: Index) -> Iterator[Match]:
     "prelu-by-channel",
     "info",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS14/test_activation.py (rdar 91442339)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_activation.py (rdar 91442339)",),
     fix="coremltools' own test of it fails on Core ML. Use one slope, or four axes:\nnn.PReLU(1)",
 )
 def prelu_by_channel(program: Index) -> Iterator[Match]:

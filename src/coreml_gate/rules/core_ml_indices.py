@@ -5,12 +5,9 @@ from typing import Final
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation, StateType, TensorType
+from coreml_gate.rules.evidence import FRONT_END_TESTS, MIL_TESTS
 from coreml_gate.rules.rule import Match, rule
 
-_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
-_FRONT_END: Final = (
-    "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
-)
 _TOOLS: Final = "https://github.com/apple/coremltools/blob/9.0/coremltools"
 _BUILDERS: Final = (
     "https://github.com/microsoft/onnxruntime/tree/main/onnxruntime/core/providers/coreml/builders/impl"
@@ -25,7 +22,7 @@ _SHAPING: Final = frozenset({"reshape", "flatten2d", "cast"})
     "fatal",
     on="program",
     evidence=(
-        f"{_FRONT_END}/test_torch_quantization_ops.py (rdar 106152706)",
+        f"{FRONT_END_TESTS}/test_torch_quantization_ops.py (rdar 106152706)",
         f"{_BUILDERS}/gather_nd_op_builder.cc",
     ),
     fix="Core ML does not parse a gather of iOS 17 without validate_indices, though MIL calls it optional. "
@@ -59,7 +56,7 @@ def gather_nd_at_run_time(program: Index) -> Iterator[Match]:
     "scatter-nd-at-run-time",
     "info",
     on="program",
-    evidence=(f"{_FRONT_END}/test_torch_ops.py (rdar 133476254)",),
+    evidence=(f"{FRONT_END_TESTS}/test_torch_ops.py (rdar 133476254)",),
     fix="coremltools' own tests of index_put at computed negative indices fail from iOS 17 on. Keep them "
     "above zero:\nindices % size",
 )
@@ -76,7 +73,7 @@ def scatter_nd_at_run_time(program: Index) -> Iterator[Match]:
     "slice-update-with-a-step",
     "info",
     on="program",
-    evidence=(f"{_FRONT_END}/test_torch_ops.py (rdar 133494070)",),
+    evidence=(f"{FRONT_END_TESTS}/test_torch_ops.py (rdar 133494070)",),
     fix="coremltools' own test of it fails in Core ML though it passes in BNNS. Write every element, or use "
     "a target before iOS 18.",
 )
@@ -92,7 +89,7 @@ def slice_update_with_a_step(program: Index) -> Iterator[Match]:
     "slice-update-off-the-cpu",
     "info",
     on="program",
-    evidence=(f"{_FRONT_END}/test_torch_ops.py (rdar 128024502)",),
+    evidence=(f"{FRONT_END_TESTS}/test_torch_ops.py (rdar 128024502)",),
     fix="coremltools' own tests of assigned slices fail off the CPU. Compare the units on your device first.",
 )
 def slice_update_off_the_cpu(program: Index) -> Iterator[Match]:
@@ -112,7 +109,7 @@ def _is_state(program: Index, operation: Operation) -> bool:
     "slices-of-a-state",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS18/test_states.py (rdar 138957299)",),
+    evidence=(f"{MIL_TESTS}/iOS18/test_states.py (rdar 138957299)",),
     fix="Apple names a regression of Core ML with slices that are written to a state. Compare several "
     "predictions in a row on your device.",
 )
@@ -161,7 +158,7 @@ def flattened_extreme(program: Index) -> Iterator[Match]:
     "strided-slice-before-ios-17",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS14/test_tensor_transformation.py (test_slice_by_index: fixed in macOS 14)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_tensor_transformation.py (test_slice_by_index: fixed in macOS 14)",),
     fix="Before iOS 17 and macOS 14, Core ML slices such an axis wrongly. Raise the deployment target, or "
     "move the axis:\nx.mT[..., ::2, :].mT",
 )

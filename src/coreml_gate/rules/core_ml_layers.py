@@ -5,13 +5,9 @@ from typing import Final
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.evidence import CHROMIUM, FRONT_END_TESTS, MIL_TESTS
 from coreml_gate.rules.rule import Match, rule
 
-_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
-_FRONT_END: Final = (
-    "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
-)
-_BASELINES: Final = "https://chromium.googlesource.com/chromium/src"
 _FIVE_AXES: Final = 5
 _FOUR_AXES: Final = 4
 _THREE_AXES: Final = 3
@@ -103,7 +99,7 @@ def mirrored_samples(program: Index) -> Iterator[Match]:
     "gru-of-a-batch",
     "silent",
     on="program",
-    evidence=(f"{_TESTS}/iOS17/test_recurrent.py (rdar 59644603)",),
+    evidence=(f"{MIL_TESTS}/iOS17/test_recurrent.py (rdar 59644603)",),
     fix="Core ML gives 0 for all but the first of the batch. Run them one by one, or as coremltools "
     "converts nn.GRU, in a loop of MIL operations.",
 )
@@ -119,7 +115,7 @@ def gru_of_a_batch(program: Index) -> Iterator[Match]:
     "flexible-crop",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS14/test_image_resizing.py (rdar 128585772)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_image_resizing.py (rdar 128585772)",),
     fix="Core ML mistakes the shapes off the older CPU engine. Fix the batch and the channels.",
 )
 def flexible_crop(program: Index) -> Iterator[Match]:
@@ -134,7 +130,7 @@ def flexible_crop(program: Index) -> Iterator[Match]:
     "flexible-einsum",
     "info",
     on="program",
-    evidence=(f"{_FRONT_END}/test_torch_ops.py (rdar 120386990)",),
+    evidence=(f"{FRONT_END_TESTS}/test_torch_ops.py (rdar 120386990)",),
     fix="coremltools' own test of it fails after macOS 14.2. Fix the shapes, or write it as a product:\n"
     "x @ y",
 )
@@ -150,7 +146,7 @@ def flexible_einsum(program: Index) -> Iterator[Match]:
     "weights-as-input",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS14/test_conv.py (rdar 97398343)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_conv.py (rdar 97398343)",),
     fix="coremltools' own tests of it fail on the GPU. Write it as a product:\n"
     "F.unfold(x, 3).mT @ w.flatten(1).T",
 )
@@ -165,7 +161,7 @@ def weights_as_input(program: Index) -> Iterator[Match]:
     "norm-off-the-last-axes",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS14/test_normalization.py (rdar 80662357)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_normalization.py (rdar 80662357)",),
     fix="In half precision the GPU is inexact there. Move the axes to the end first:\n"
     "norm(x.movedim(1, -1)).movedim(-1, 1)",
 )
@@ -184,7 +180,7 @@ def norm_off_the_last_axes(program: Index) -> Iterator[Match]:
     "suppression-at-zero",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS14/test_tensor_operation.py (rdar 78080118)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_tensor_operation.py (rdar 78080118)",),
     fix="coremltools' own tests of it fail. Let boxes touch by a little: iou_threshold = 0.01.",
 )
 def suppression_at_zero(program: Index) -> Iterator[Match]:
@@ -199,7 +195,7 @@ def suppression_at_zero(program: Index) -> Iterator[Match]:
     "resize-of-three-axes",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS14/test_image_resizing.py (rdar 78343191)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_image_resizing.py (rdar 78343191)",),
     fix="coremltools' own test of it does not load or crashes. Give the image a batch of one:\n"
     "F.interpolate(x[None], size=size, mode='bilinear')[0]",
 )
@@ -215,7 +211,7 @@ def resize_of_three_axes(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(
-        f"{_BASELINES} (baselines gelu_npu and exp_npu of macOS 14, arm64)",
+        f"{CHROMIUM} (baselines gelu_npu and exp_npu of macOS 14, arm64)",
         "sbryngelson/ANEForge#263",
     ),
     fix="The Neural Engine was 0.003 off in gelu, 3 units in the last place of exp, 3 % in a root of 1e-4. "
@@ -252,7 +248,7 @@ def vanishing_epsilon(program: Index) -> Iterator[Match]:
     "unknown",
     on="program",
     evidence=(
-        f"{_TESTS}/iOS14/test_normalization.py (TestNormalizationLocalResponseNorm)",
+        f"{MIL_TESTS}/iOS14/test_normalization.py (TestNormalizationLocalResponseNorm)",
         "https://apple.github.io/coremltools/mlmodel/Format/NeuralNetwork.html#lrnlayerparams",
     ),
     fix="Of three axes, Apple's test fits neighbours along the first axis, its description the second. "

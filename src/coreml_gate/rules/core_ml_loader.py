@@ -6,7 +6,7 @@ from typing import Final
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation, StateType, TensorType
 from coreml_gate.mil.package import Package
-from coreml_gate.rules.evidence import CHROMIUM, COREMLTOOLS_TESTS, FRONT_END_TESTS
+from coreml_gate.rules.evidence import CHROMIUM, FRONT_END_TESTS, MIL_TESTS
 from coreml_gate.rules.rule import Match, rule
 
 _WEBNN: Final = f"{CHROMIUM}/+/main/services/webnn/coreml/graph_builder_coreml.cc"
@@ -64,7 +64,7 @@ def padded_borders(program: Index) -> Iterator[Match]:
     "linear-of-integers",
     "fatal",
     on="program",
-    evidence=("apple/coremltools#2575", f"{COREMLTOOLS_TESTS}/iOS17/test_linear.py (rdar 111421695)"),
+    evidence=("apple/coremltools#2575", f"{MIL_TESTS}/iOS17/test_linear.py (rdar 111421695)"),
     fix="Core ML fails to plan a linear layer of integers (error -14). Compute in floats:\n"
     "(x.float() @ w.float().T).to(torch.int32)",
 )
@@ -178,7 +178,7 @@ def output_becomes_state(program: Index) -> Iterator[Match]:
     "scalar-slice-update",
     "fatal",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS18/test_tensor_transformation.py (rdar 128221986)",),
+    evidence=(f"{MIL_TESTS}/iOS18/test_tensor_transformation.py (rdar 128221986)",),
     fix="Write a slice of one element instead of a scalar:\nx[0:1] = value[None]",
 )
 def scalar_slice_update(program: Index) -> Iterator[Match]:
@@ -193,7 +193,7 @@ def scalar_slice_update(program: Index) -> Iterator[Match]:
     "resize-to-its-own-size",
     "fatal",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS17/test_image_resizing.py (rdar 112418424)",),
+    evidence=(f"{MIL_TESTS}/iOS17/test_image_resizing.py (rdar 112418424)",),
     fix="Write the size out instead of 0, which stands for the input's own.",
 )
 def resize_to_its_own_size(program: Index) -> Iterator[Match]:

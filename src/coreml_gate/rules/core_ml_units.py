@@ -7,7 +7,7 @@ import numpy as np
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
-from coreml_gate.rules.evidence import CHROMIUM, COREMLTOOLS_TESTS
+from coreml_gate.rules.evidence import CHROMIUM, MIL_TESTS
 from coreml_gate.rules.rule import Match, rule
 
 _ENGINE: Final = "https://github.com/sbryngelson/ANEForge (docs/developer/op-quirks.md)"
@@ -96,7 +96,7 @@ def attention_of_many(program: Index) -> Iterator[Match]:
     "suppressed-in-half",
     "info",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS14/test_tensor_operation.py (rdar 80662705, rdar 103891349)",),
+    evidence=(f"{MIL_TESTS}/iOS14/test_tensor_operation.py (rdar 80662705, rdar 103891349)",),
     fix="The GPU suppresses other boxes in half precision, and so does any unit with many. Keep it float32:\n"
     'keep-fp32 = ["NonMaximumSuppression"]',
 )
@@ -113,7 +113,7 @@ def suppressed_in_half(program: Index) -> Iterator[Match]:
     "fractional-upsample",
     "info",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS15/test_image_resizing.py (rdar 97398448)",),
+    evidence=(f"{MIL_TESTS}/iOS15/test_image_resizing.py (rdar 97398448)",),
     fix="It fails on the GPU. Use whole factors, or:\nF.interpolate(x, size=size, mode='bilinear')",
 )
 def fractional_upsample(program: Index) -> Iterator[Match]:
@@ -128,7 +128,7 @@ def fractional_upsample(program: Index) -> Iterator[Match]:
     "crop-on-the-gpu",
     "info",
     on="program",
-    evidence=(f"{COREMLTOOLS_TESTS}/iOS17/test_image_resizing.py (rdar 97398582)",),
+    evidence=(f"{MIL_TESTS}/iOS17/test_image_resizing.py (rdar 97398582)",),
     fix="coremltools' own tests of it fail on the GPU. Compare the units on your device first.",
 )
 def crop_on_the_gpu(program: Index) -> Iterator[Match]:

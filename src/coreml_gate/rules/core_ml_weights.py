@@ -7,9 +7,9 @@ import numpy as np
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
+from coreml_gate.rules.evidence import MIL_TESTS
 from coreml_gate.rules.rule import Match, rule
 
-_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
 _TOOLS: Final = "https://github.com/apple/coremltools/blob/9.0/coremltools"
 _SMALLEST_NORMAL: Final = 2.0**-14
 _MANY: Final = 0.05
@@ -50,7 +50,9 @@ def compressed_vector(program: Index) -> Iterator[Match]:
     "palette-of-integers",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS18/test_compression.py (test_quant_lut: fixed in macOS 15.2; rdar 148464551)",),
+    evidence=(
+        f"{MIL_TESTS}/iOS18/test_compression.py (test_quant_lut: fixed in macOS 15.2; rdar 148464551)",
+    ),
     fix="Before iOS 18.2 and macOS 15.2 Core ML reads such weights wrongly. Keep the palette in halves:\n"
     "OpPalettizerConfig(nbits=4, lut_dtype=None)",
 )
@@ -66,7 +68,7 @@ def palette_of_integers(program: Index) -> Iterator[Match]:
     "scale-per-weight",
     "info",
     on="program",
-    evidence=(f"{_TESTS}/iOS18/test_compression.py (rdar 125854036)",),
+    evidence=(f"{MIL_TESTS}/iOS18/test_compression.py (rdar 125854036)",),
     fix="The CPU fails on weights of 4 bits whose blocks hold one weight each. Take blocks of 16 or more:\n"
     "[model.compress]\nblock-size = 32",
 )

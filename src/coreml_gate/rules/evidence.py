@@ -2,9 +2,7 @@
 
 from typing import Final
 
-COREMLTOOLS_TESTS: Final = (
-    "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
-)
+MIL_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/mil/ops/tests"
 FRONT_END_TESTS: Final = (
     "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
 )
