@@ -1,7 +1,8 @@
 """From a function of the program to a plan: every argument bound, every conversion decided, once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import torch
@@ -14,9 +15,10 @@ from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
 from coreml_gate.runtime.body import converted, cut, grouped, on_engine, rounded
 from coreml_gate.runtime.fuse import FUSED, fuse
-from coreml_gate.runtime.gru_layer import GruCall, GruLayer, Plain
-from coreml_gate.runtime.gru_loop import GruLoop, gru_loop
+from coreml_gate.runtime.gru_layer import FoundLayer, gru_call, gru_layer
 from coreml_gate.runtime.ops import find
+from coreml_gate.runtime.packed import PackedKernel
+from coreml_gate.runtime.packer import OPERAND, Packer, arguments_of
 from coreml_gate.runtime.plan import ExecutionPlan, Observe, Step, named
 from coreml_gate.runtime.precision import Mode, storage, widen
 from coreml_gate.runtime.registry import (
@@ -60,6 +62,8 @@ class _Scope:
     registers: list[MilValue] = field(default_factory=list)
     slots: dict[str, int] = field(default_factory=dict)
     types: dict[str, ValueType] = field(default_factory=dict)
+    packs: bool = True
+    """Not in a loop: the layer that stands for one must add in the order of the program's own products."""
 
     def reserve(self, value: Value) -> int:
         self.slots[value.name] = self.constant(None)
@@ -79,6 +83,7 @@ class _Bound:
     names: list[str] = field(default_factory=list)
     converts: list[tuple[int, Convert]] = field(default_factory=list)
     groups: list[tuple[int, int]] = field(default_factory=list)
+    kernel: PackedKernel | None = None
 
     def add(self, name: str, slot: int, convert: Convert | None = None) -> None:
         if convert is not None:
@@ -92,11 +97,14 @@ class _Compiler:
         self._opset = opset
         self._mode = mode
         self._tensors: dict[tuple[int, bool], MilValue] = {}
-        self._layers: dict[int, tuple[GruLoop, GruLayer] | None] = {}
+        self._layers: dict[int, FoundLayer | None] = {}
+        self._packer = Packer(mode, partial(self._known, wide=False))
 
-    def plan(self, block: Block, captures: tuple[Value, ...], known: dict[str, Known]) -> ExecutionPlan:
+    def plan(
+        self, block: Block, captures: tuple[Value, ...], known: dict[str, Known], *, packs: bool = True
+    ) -> ExecutionPlan:
         """The plan of a block; its constants are added to ``known``."""
-        scope = _Scope(known)
+        scope = _Scope(known, packs=packs)
         slots = tuple(scope.reserve(value) for value in (*block.inputs, *captures))
         steps = []
         for operation, dying in zip(block.operations, last_uses(block), strict=True):
@@ -147,16 +155,22 @@ class _Compiler:
             writes=writes,
             frees=tuple(scope.slots[name] for name in frees),
             nested=bool(operation.blocks),
+            kernel=bound.kernel if self._in_float32(operation, scope) else None,
         )
 
     def _bind(self, operation: Operation, scope: _Scope) -> tuple[_Bound, Callable[..., MilValue]]:
         dtypes = tuple(_stored(value, self._mode) for value in operation.outputs)
         implementation = self._implementation(operation, dtypes, scope)
         wide = implementation.rounding is Rounding.ROUND and not implementation.native
-        bound = _Bound()
+        bound = _Bound(
+            kernel=self._packer.kernel(operation, implementation, scope.known) if scope.packs else None
+        )
+        if bound.kernel is not None:
+            implementation = replace(implementation, body=bound.kernel)
         for parameter in implementation.parameters:
             if parameter.kind != BlockFunction:
-                self._bind_parameter(operation, parameter, bound, scope, wide=wide)
+                widens = wide and (bound.kernel is None or parameter.name == OPERAND)
+                self._bind_parameter(operation, parameter, bound, scope, wide=widens)
         return bound, rounded(converted(grouped(implementation.body, bound.groups), bound.converts), dtypes)
 
     def _implementation(
@@ -176,10 +190,16 @@ class _Compiler:
             found = replace(found, body=cut(found.body, dtypes[0]))
         return found
 
+    def _in_float32(self, operation: Operation, scope: _Scope) -> bool:
+        """Are its first operand and its result stored in float32, so that nothing is converted or rounded?"""
+        names = (*operation.inputs.get(OPERAND, ())[:1], *(value.name for value in operation.outputs[:1]))
+        kinds = [scope.types.get(name) for name in names if isinstance(name, str)]
+        return all(kind and storage_of(kind, self._mode) is torch.float32 for kind in kinds)
+
     def _bind_parameter(
         self, operation: Operation, parameter: Parameter, bound: _Bound, scope: _Scope, *, wide: bool
     ) -> None:
-        arguments = _arguments(operation, parameter.name)
+        arguments = arguments_of(operation, parameter.name)
         if arguments is None and parameter.default is REQUIRED:
             raise PackageError(f"the input `{parameter.name}` is missing.", "convert the model again.")
         if arguments is None:
@@ -240,32 +260,17 @@ class _Compiler:
             bound.add(name, self._read(name, scope, wide=False))
         extra = tuple(Value(name, scope.types[name]) for name in names)
         if id(operation) not in self._layers:
-            self._layers[id(operation)] = self._gru_layer(operation, scope)
+            self._layers[id(operation)] = gru_layer(operation, scope.known, self._mode, self._stacked)
         layer = self._layers[id(operation)]
-        plans = tuple(self.plan(block, extra, dict(scope.known)) for block in operation.blocks)
+        plans = tuple(self.plan(block, extra, dict(scope.known), packs=False) for block in operation.blocks)
 
         def run(observe: Observe | None, *arguments: MilValue) -> MilValue:
             blocks = tuple(_block_function(plan, arguments[own:], observe) for plan in plans)
             return call(*arguments[:own], *blocks)
 
         return (
-            run if layer is None else _gru_call(*layer, run, {name: own + n for n, name in enumerate(names)})
+            run if layer is None else gru_call(*layer, run, {name: own + n for n, name in enumerate(names)})
         )
-
-    def _gru_layer(self, operation: Operation, scope: _Scope) -> tuple[GruLoop, GruLayer] | None:
-        """The layer that a loop computes, before its blocks are compiled: they share its stacked weights."""
-        loop = gru_loop(operation, scope.known)
-        if loop is None or (self._mode == "neural-engine" and loop.dtype == "fp16"):
-            return None
-        of_x = (
-            self._stacked([gate.x_weight for gate in loop.gates]),
-            self._stacked([gate.x_bias for gate in loop.gates]),
-        )
-        of_h = (
-            self._stacked([gate.h_weight for gate in loop.gates]),
-            self._stacked([gate.h_bias for gate in loop.gates]),
-        )
-        return loop, GruLayer(of_x, of_h, storage(loop.dtype, self._mode))
 
     def _stacked(self, constants: Sequence[Constant]) -> Tensor:
         """Constants in float32 in one tensor; from now on the plan reads its parts."""
@@ -277,13 +282,6 @@ class _Compiler:
             self._tensors[(id(constant), True)] = part
             release(constant.data)
         return stacked
-
-
-def _gru_call(loop: GruLoop, layer: GruLayer, plain: Plain, places: Mapping[str, int]) -> GruCall | Plain:
-    limit = loop.limit
-    if isinstance(limit, int):
-        return GruCall(layer, plain, places[loop.sequence], lambda _: limit)
-    return GruCall(layer, plain, places[loop.sequence], lambda arguments: int(arguments[places[limit]]))
 
 
 def _block_function(
@@ -301,14 +299,6 @@ def _value_of(constant: Operation) -> Known:
     if "val" not in constant.attributes:
         raise PackageError("it has no value.", "convert the model again.")
     return constant.attributes["val"]
-
-
-def _arguments(operation: Operation, name: str) -> tuple[Argument, ...] | None:
-    if operation.inputs.get(name):
-        return operation.inputs[name]
-    if name in operation.attributes:  # the constexpr operations of iOS 16 keep their operands there
-        return (operation.attributes[name],)
-    return None
 
 
 def storage_of(kind: ValueType, mode: Mode) -> torch.dtype | None:

@@ -10,13 +10,16 @@ pair of shapes is tried first: the program itself and the layer compute drawn va
 from then on only where all bits are the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from coreml_gate.runtime.gru_loop import LONGEST
+from coreml_gate.mil.ir import Constant, Operation
+from coreml_gate.runtime.arguments import Known
+from coreml_gate.runtime.gru_loop import LONGEST, GruLoop, gru_loop
 from coreml_gate.runtime.plan import Observe
+from coreml_gate.runtime.precision import Mode, storage
 from coreml_gate.untyped import MilValue
 
 _SEQUENCE_RANK = 3
@@ -81,6 +84,35 @@ class GruLayer:
             return lambda state: addmm(bias, state, weight, out=product), product
         wide, stored = torch.empty((batch, hidden)), product.to(self._dtype)
         return lambda state: stored.copy_(addmm(bias, wide.copy_(state), weight, out=product)), stored
+
+
+FoundLayer = tuple[GruLoop, GruLayer]
+
+
+def gru_layer(
+    operation: Operation,
+    known: Mapping[str, Known],
+    mode: Mode,
+    stacked: Callable[[Sequence[Constant]], Tensor],
+) -> FoundLayer | None:
+    """The layer that a loop computes, made before its blocks are compiled: they share its stacked weights.
+
+    :param stacked: Constants in float32 in one tensor.
+    """
+    loop = gru_loop(operation, known)
+    if loop is None or (mode == "neural-engine" and loop.dtype == "fp16"):
+        return None
+    of_x = (stacked([gate.x_weight for gate in loop.gates]), stacked([gate.x_bias for gate in loop.gates]))
+    of_h = (stacked([gate.h_weight for gate in loop.gates]), stacked([gate.h_bias for gate in loop.gates]))
+    return loop, GruLayer(of_x, of_h, storage(loop.dtype, mode))
+
+
+def gru_call(loop: GruLoop, layer: GruLayer, plain: Plain, places: Mapping[str, int]) -> "GruCall":
+    """The layer as the plan calls it; ``places`` of the values among the loop's arguments."""
+    limit = loop.limit
+    if isinstance(limit, int):
+        return GruCall(layer, plain, places[loop.sequence], lambda _: limit)
+    return GruCall(layer, plain, places[loop.sequence], lambda arguments: int(arguments[places[limit]]))
 
 
 class GruCall:

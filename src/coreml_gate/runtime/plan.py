@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Operation
+from coreml_gate.runtime.packed import PackedKernel
 from coreml_gate.untyped import MilValue
 
 Observe = Callable[[Operation, Mapping[str, MilValue], tuple[MilValue, ...]], None]
@@ -26,6 +27,8 @@ class Step:
     writes: tuple[int, ...]
     frees: tuple[int, ...]
     nested: bool
+    kernel: PackedKernel | None = None
+    """What ``call`` is, where it has packed constants and stores float32."""
 
 
 @dataclass(frozen=True, slots=True)

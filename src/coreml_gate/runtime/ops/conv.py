@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from coreml_gate.runtime.ops.neural_engine import saturated
-from coreml_gate.runtime.ops.padding import flat, is_symmetric, window_padding
+from coreml_gate.runtime.ops.padding import Padding, flat, is_symmetric, window_padding
 from coreml_gate.runtime.registry import ROUND, Ints, operation
 
 _CONV: dict[int, Callable[..., Tensor]] = {1: torch.conv1d, 2: torch.conv2d, 3: torch.conv3d}
@@ -55,41 +55,54 @@ def conv_transpose(
     rank = x.ndim - 2
     strides = (1,) * rank if strides is None else strides
     dilations = (1,) * rank if dilations is None else dilations
+    crop = transposed_crop(x.shape[2:], weight.shape[2:], pad, output_shape, pad_type, strides, dilations)
+    extra = tuple(max(-after, 0) for _, after in crop)
+    legal = torch_takes_extra(extra, strides, dilations)
+    taken = extra if legal else (0,) * rank
+    result = _TRANSPOSE[rank](x, weight, bias, strides, 0, taken, groups, dilations)
+    result = result if legal else functional.pad(result, flat(tuple((0, size) for size in extra)))
+    return cropped(result, crop)
+
+
+def transposed_crop(
+    sizes: Ints,
+    kernel: Ints,
+    pad: Ints | None,
+    output_shape: Ints | None,
+    pad_type: str,
+    strides: Ints,
+    dilations: Ints,
+) -> Padding:
+    """What to cut from a whole transposed convolution, at each end of each axis; below 0: what to add."""
     full = tuple(
         (size - 1) * stride + (width - 1) * dilation + 1
-        for size, width, stride, dilation in zip(
-            x.shape[2:], weight.shape[2:], strides, dilations, strict=True
-        )
+        for size, width, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True)
     )
-    wanted = tuple(size * stride for size, stride in zip(x.shape[2:], strides, strict=True))
-    crop = _crop(pad_type, pad, full, wanted if output_shape is None else output_shape[-rank:])
-    if output_shape is not None:
-        crop = tuple(
-            (before, size - before - out)
-            for (before, _), size, out in zip(crop, full, output_shape[-rank:], strict=True)
-        )
-    extra = tuple(max(-after, 0) for _, after in crop)
-    result = (
-        _TRANSPOSE[rank](x, weight, bias, strides, 0, extra, groups, dilations)
-        if _legal(extra, strides, dilations)
-        else functional.pad(
-            _TRANSPOSE[rank](x, weight, bias, strides, 0, 0, groups, dilations),
-            flat(tuple((0, size) for size in extra)),
-        )
+    wanted = tuple(size * stride for size, stride in zip(sizes, strides, strict=True))
+    out = wanted if output_shape is None else output_shape[-len(full) :]
+    crop = _crop(pad_type, pad, full, out)
+    if output_shape is None:
+        return crop
+    return tuple(
+        (before, size - before - kept) for (before, _), size, kept in zip(crop, full, out, strict=True)
     )
+
+
+def cropped(result: Tensor, crop: Padding) -> Tensor:
+    """A view of what is left; what a crop below 0 adds is there already."""
     for axis, (before, after) in enumerate(crop, 2):
         result = result.narrow(axis, before, result.shape[axis] - before - max(after, 0))
     return result
 
 
-def _legal(extra: Ints, strides: Ints, dilations: Ints) -> bool:
+def torch_takes_extra(extra: Ints, strides: Ints, dilations: Ints) -> bool:
     """Does torch take this output padding?"""
     return all(
         size < max(stride, dilation) for size, stride, dilation in zip(extra, strides, dilations, strict=True)
     )
 
 
-def _crop(pad_type: str, pad: Ints | None, full: Ints, wanted: Ints) -> tuple[tuple[int, int], ...]:
+def _crop(pad_type: str, pad: Ints | None, full: Ints, wanted: Ints) -> Padding:
     if pad_type == "custom" and pad is not None:
         return tuple(zip(pad[::2], pad[1::2], strict=True))
     if pad_type in {"valid", "custom"}:

@@ -1,0 +1,25 @@
+"""Operations whose constant weights are laid out once for oneDNN, instead of in every run.
+
+torch's own ``conv2d`` reorders weights and both ends of each layer in every call, and its ``linear`` leaves
+the product to MKL, which on AMD's processors takes twice as long. A packed kernel reads and writes channels
+last, so that one convolution hands over to the next without a reorder. Where oneDNN is missing (macOS on
+arm64) nothing is packed, and the operation's own body computes.
+"""
+
+from collections.abc import Mapping
+
+from coreml_gate.runtime.packed.convolution import PackedConvolution
+from coreml_gate.runtime.packed.kernel import Constants, ExtensibleKernel, PackedKernel
+from coreml_gate.runtime.packed.linear import PackedLinear, PackedMatmul
+from coreml_gate.runtime.packed.onednn import available
+from coreml_gate.runtime.packed.transposed import PackedTransposedConvolution
+
+PACKED: Mapping[str, type[PackedKernel]] = {
+    "conv": PackedConvolution,
+    "conv_transpose": PackedTransposedConvolution,
+    "linear": PackedLinear,
+    "matmul": PackedMatmul,
+}
+"""By operation type; all other operands than ``x`` are constants."""
+
+__all__ = ["PACKED", "Constants", "ExtensibleKernel", "PackedKernel", "available"]

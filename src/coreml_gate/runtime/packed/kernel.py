@@ -1,0 +1,102 @@
+"""What all packed kernels share: by the shape of the operand, oneDNN or the operation's own body."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import ClassVar, Final
+
+import torch
+from torch import Tensor
+
+from coreml_gate.runtime.precision import widen
+from coreml_gate.runtime.registry import Body, Ints
+from coreml_gate.untyped import MilValue
+
+LEAST_PRODUCTS: Final = 2**19
+"""Products of a run below which the call of oneDNN costs more than it saves (12 to 20 microseconds)."""
+
+Constants = Mapping[str, MilValue]
+"""By parameter, in the form that the operation's body takes; tensors as the package stores them."""
+
+
+class PackedKernel(ABC):
+    """An operation of one operand in float32; its constants are packed when the first operand comes.
+
+    Whether oneDNN or the operation's own body computes follows from the shape alone, so every run of a shape
+    gives the same bits.
+    """
+
+    weight: ClassVar[str]
+    """The parameter that has to be constant for the operation to be packed."""
+
+    def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
+        """:param release: Called when the constants were copied, so that their pages can go."""
+        self._plain = _plain(body, constants)
+        self._release = release
+        self._serves: dict[torch.Size, bool] = {}
+        self._packed: Tensor | None = None
+
+    def __call__(self, x: Tensor, *_: MilValue) -> Tensor:
+        """The operation's result, as its body gives it, which takes the constants too."""
+        return self.compute(x) if self.serves(x) else self._plain(x)
+
+    def serves(self, x: Tensor) -> bool:
+        """Does oneDNN compute operands of this shape?"""
+        served = self._serves.get(x.shape)
+        if served is None:
+            served = self._serves[x.shape] = x.dtype is torch.float32 and x.numel() > 0 and self.pays(x)
+        return served
+
+    @abstractmethod
+    def pays(self, x: Tensor) -> bool:
+        """Does oneDNN take this operand, and is the layer large enough?"""
+
+    @abstractmethod
+    def compute(self, x: Tensor) -> Tensor:
+        """The result by oneDNN."""
+
+    def weight_for(self, x: Tensor) -> Tensor:
+        """The packed weight: laid out for the first operand, and good for all."""
+        if self._packed is None:
+            self._packed = self.pack(x)
+            self._release()
+        return self._packed
+
+    @abstractmethod
+    def pack(self, x: Tensor) -> Tensor:
+        """The weight in the layout that oneDNN wants for operands like ``x``."""
+
+
+class ExtensibleKernel(PackedKernel):
+    """Can go on to compute what follows on its result, for operands that it ``serves``."""
+
+    @abstractmethod
+    def add_to(self, other: Tensor, x: Tensor) -> Tensor:
+        """The result for ``x`` plus ``other``, whose memory may be overwritten."""
+
+    @abstractmethod
+    def hard_swish(self, x: Tensor) -> Tensor:
+        """``y * clip(y / 6 + 0.5, 0, 1)`` of the result ``y`` for ``x``."""
+
+
+def bias_of(constants: Constants) -> Tensor | None:
+    """The bias in float32, if there is one."""
+    bias = constants.get("bias")
+    return None if bias is None else widen(bias).contiguous()
+
+
+def per_axis(values: Ints | None, sizes: Ints) -> Ints:
+    """Strides or dilations, which are 1 where the program leaves them out."""
+    return (1,) * len(sizes) if values is None else values
+
+
+def _plain(body: Body, constants: Constants) -> Body:
+    """The operation's own body on its constants, which are widened when it first runs."""
+
+    @cache
+    def wide() -> Constants:
+        return {
+            name: widen(value) if isinstance(value, Tensor) else value for name, value in constants.items()
+        }
+
+    return lambda x: body(x, **wide())

@@ -1,0 +1,79 @@
+"""``linear``, and ``matmul`` by a constant matrix, by oneDNN."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS, Constants, ExtensibleKernel, bias_of
+from coreml_gate.runtime.packed.onednn import HARD_SWISH, NOTHING, After
+from coreml_gate.runtime.precision import widen
+from coreml_gate.runtime.registry import Body
+
+_MATRIX = 2
+
+
+class PackedLinear(ExtensibleKernel):
+    """A linear layer with constant weights."""
+
+    weight = "weight"
+
+    def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
+        super().__init__(body, constants, release)
+        self._weight = self._oriented(constants)
+        self._bias = bias_of(constants)
+
+    def _oriented(self, constants: Constants) -> Tensor:
+        """The weight of the shape (outputs, inputs)."""
+        weight: Tensor = constants[self.weight]
+        return weight
+
+    def pays(self, x: Tensor) -> bool:
+        """Is it a product with one matrix, and large enough?"""
+        rows = math.prod(x.shape[:-1])
+        return x.ndim >= _MATRIX == self._weight.ndim and rows * self._weight.numel() >= LEAST_PRODUCTS
+
+    def compute(self, x: Tensor) -> Tensor:
+        """The result by oneDNN."""
+        return self._run(x, NOTHING)
+
+    def hard_swish(self, x: Tensor) -> Tensor:
+        """As ``ExtensibleKernel`` says."""
+        return self._run(x, HARD_SWISH)
+
+    def add_to(self, other: Tensor, x: Tensor) -> Tensor:
+        """As ``ExtensibleKernel`` says."""
+        door = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001  # torch has no public one
+        total: Tensor = door(x.contiguous(), other.contiguous(), self.weight_for(x), self._bias, "add")
+        return total
+
+    def pack(self, x: Tensor) -> Tensor:
+        """The weight in the layout that oneDNN wants."""
+        door = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001  # torch has no public one
+        packed: Tensor = door(widen(self._weight).contiguous(), math.prod(x.shape[:-1]))
+        return packed
+
+    def _run(self, x: Tensor, after: After) -> Tensor:
+        door = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001  # torch has no public one
+        result: Tensor = door(x.contiguous(), self.weight_for(x), self._bias, *after)
+        return result
+
+
+class PackedMatmul(PackedLinear):
+    """A product with a constant matrix on the right."""
+
+    weight = "y"
+
+    def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
+        super().__init__(body, constants, release)
+        self._transposes: bool = constants.get("transpose_x", False)
+
+    def _oriented(self, constants: Constants) -> Tensor:
+        matrix: Tensor = constants[self.weight]
+        turned = matrix.ndim == _MATRIX and not constants.get("transpose_y", False)
+        return matrix.T if turned else matrix
+
+    def pays(self, x: Tensor) -> bool:
+        """Is it a product with one matrix, and large enough?"""
+        return not self._transposes and super().pays(x)

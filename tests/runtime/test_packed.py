@@ -1,0 +1,149 @@
+"""Packed kernels compute what the operation's own body computes, for every form that they take."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from coreml_gate.runtime import packer
+from coreml_gate.runtime.compile import compile_function
+from coreml_gate.runtime.packed import PACKED, available
+from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS
+from tests.runtime.conftest import single
+
+pytestmark = pytest.mark.skipif(not available(), reason="this torch has no oneDNN")
+
+Form = tuple[str, tuple[int, ...], dict[str, Any]]
+
+
+def drawn(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+
+
+FORMS: dict[str, Form] = {
+    "image": ("conv", (1, 16, 20, 24), {"weight": drawn(32, 16, 3, 3), "bias": drawn(32)}),
+    "strided, same": (
+        "conv",
+        (2, 8, 33, 30),
+        {"weight": drawn(64, 8, 3, 3), "strides": [2, 2], "pad_type": "same"},
+    ),
+    "padded at one end": (
+        "conv",
+        (1, 16, 20, 20),
+        {"weight": drawn(32, 16, 3, 3), "pad_type": "custom", "pad": [0, 1, 2, 0]},
+    ),
+    "dilated": ("conv", (1, 16, 30, 30), {"weight": drawn(32, 16, 3, 3), "dilations": [2, 3]}),
+    "depthwise": ("conv", (1, 24, 9, 9), {"weight": drawn(24, 1, 5, 5), "groups": 24, "bias": drawn(24)}),
+    "groups": ("conv", (1, 24, 20, 20), {"weight": drawn(48, 8, 3, 3), "groups": 3}),
+    "gray": ("conv", (1, 1, 40, 40), {"weight": drawn(64, 1, 3, 3)}),
+    "sequence": (
+        "conv",
+        (2, 32, 200),
+        {"weight": drawn(48, 32, 5), "strides": [2], "dilations": [3], "pad_type": "custom", "pad": [4, 4]},
+    ),
+    "sequence padded at one end": (
+        "conv",
+        (1, 32, 200),
+        {"weight": drawn(48, 32, 5), "pad_type": "custom", "pad": [4, 0]},
+    ),
+    "volume": ("conv", (1, 8, 8, 9, 10), {"weight": drawn(16, 8, 3, 3, 3), "bias": drawn(16)}),
+    "transposed": (
+        "conv_transpose",
+        (1, 32, 14, 15),
+        {"weight": drawn(32, 16, 4, 4), "strides": [2, 2], "bias": drawn(16)},
+    ),
+    "transposed and cropped": (
+        "conv_transpose",
+        (1, 32, 14, 14),
+        {
+            "weight": drawn(32, 16, 3, 3),
+            "strides": [2, 2],
+            "pad_type": "custom",
+            "pad": [1, 1, 1, 1],
+            "output_shape": [1, 16, 28, 28],
+        },
+    ),
+    "transposed sequence": (
+        "conv_transpose",
+        (1, 32, 600),
+        {"weight": drawn(32, 8, 4), "strides": [2], "groups": 2, "dilations": [3]},
+    ),
+    "linear": ("linear", (1, 50, 128), {"weight": drawn(96, 128), "bias": drawn(96)}),
+    "linear without bias": ("linear", (2, 3, 20, 128), {"weight": drawn(96, 128)}),
+    "matmul": ("matmul", (2, 40, 128), {"y": drawn(128, 96)}),
+    "matmul by the transposed": ("matmul", (60, 128), {"y": drawn(96, 128), "transpose_y": True}),
+}
+
+Run = Callable[..., Any]
+
+
+def run(form: Form, mode: Any, dtype: Any) -> tuple[torch.Tensor, Any]:
+    kind, shape, constants = form
+    x = drawn(*shape).astype(dtype)
+    given = {
+        name: value.astype(dtype) if isinstance(value, np.ndarray) else value
+        for name, value in constants.items()
+    }
+    name = "fp16" if dtype is np.float16 else "fp32"
+    plan = compile_function(single(kind, {"x": x}, given, [name]), mode)
+    (result,) = plan.run([torch.from_numpy(x)])
+    return result, plan
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_packed_kernel_computes_what_the_plain_body_does(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result, plan = run(FORMS[name], "fp32", np.float32)
+    (step,) = plan.steps
+    assert step.kernel is not None
+    assert list(step.kernel._serves.values()) == [True]
+    monkeypatch.setattr(packer, "available", lambda: False)
+    wanted, plain = run(FORMS[name], "fp32", np.float32)
+    assert plain.steps[0].kernel is None
+    np.testing.assert_allclose(result.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["image", "depthwise", "transposed and cropped", "linear", "matmul"])
+def test_half_operands_are_computed_wide_and_rounded_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    result, plan = run(FORMS[name], "fp16", np.float16)
+    assert result.dtype is torch.float16
+    assert plan.steps[0].kernel is None, "what rounds is never fused"
+    monkeypatch.setattr(packer, "available", lambda: False)
+    wanted, _ = run(FORMS[name], "fp16", np.float16)
+    np.testing.assert_allclose(result.float().numpy(), wanted.float().numpy(), rtol=2**-10, atol=2e-3)
+
+
+def test_a_small_layer_and_a_computed_weight_stay_with_the_plain_body() -> None:
+    small: Form = ("linear", (1, 64), {"weight": drawn(64, 64)})
+    assert LEAST_PRODUCTS > 64 * 64
+    result, plan = run(small, "fp32", np.float32)
+    assert list(plan.steps[0].kernel._serves.values()) == [False]
+    np.testing.assert_allclose(result.numpy(), drawn(1, 64) @ drawn(64, 64).T, rtol=1e-4, atol=1e-4)
+    x, weight = drawn(64, 128), drawn(96, 128)
+    plan = compile_function(single("linear", {"x": x, "weight": weight}, {}, ["fp32"]), "fp32")
+    assert plan.steps[0].kernel is None
+
+
+def test_one_layer_serves_operands_of_several_shapes() -> None:
+    constants = FORMS["image"][2]
+    plan = compile_function(single("conv", {"x": drawn(1, 16, 20, 24)}, constants, ["fp32"]), "fp32")
+    for shape in ((1, 16, 20, 24), (3, 16, 9, 40), (1, 16, 20, 24)):
+        x = torch.from_numpy(drawn(*shape))
+        wanted = torch.conv2d(x, *(torch.from_numpy(constants[name]) for name in ("weight", "bias")))
+        np.testing.assert_allclose(plan.run([x])[0].numpy(), wanted.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_every_packed_operation_has_a_form_here() -> None:
+    assert {kind for kind, _, _ in FORMS.values()} == set(PACKED)
+
+
+def test_what_is_not_a_number_stays_one() -> None:
+    x = drawn(1, 16, 20, 24)
+    x[0, 3, 5, 5] = np.nan
+    plan = compile_function(single("conv", {"x": x}, FORMS["image"][2], ["fp32"]), "fp32")
+    found = plan.run([torch.from_numpy(x)])[0].isnan()
+    assert bool(found[0, :, 3:6, 3:6].all())
+    assert int(found.sum()) == 32 * 9
