@@ -62,6 +62,12 @@ def test_code_speaks_plain_english() -> None:
     assert [line for path in modules for line in found_in(path)] == [], "INSTEAD has the words to use"
 
 
+def test_pages_speak_plain_english() -> None:
+    pages = files(*PAGES)
+    assert len(pages) > 20
+    assert [line for path in pages for line in found_in(path)] == [], "INSTEAD has the words to use"
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

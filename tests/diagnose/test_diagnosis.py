@@ -83,7 +83,9 @@ def test_from_the_fault_to_the_confirmed_repair(bench: MakeBench) -> None:
     ]
     before = [each.type for each in made.case.shipped.function().block.walk()]
     assert repair.casts_added == casts.count("cast") - before.count("cast")
-    assert [rewrite.title for rewrite in found.rewrites] == ["RMSNorm scaled before it squares"]
+    assert [rewrite.title for rewrite in found.rewrites] == [
+        "scale the input before squaring it, so that RMSNorm cannot overflow"
+    ]
 
 
 def test_a_trace_is_repaired_by_the_same_patterns(bench: MakeBench) -> None:
@@ -177,7 +179,7 @@ def test_a_cliff_bites_on_the_neural_engine_only(bench: MakeBench) -> None:
     assert [(each.kind, each.operation_type, each.bites_in) for each in found.hazards] == [
         ("cliff", "softplus", "neural-engine")
     ]
-    assert found.rewrites[0].title == "a softplus that cannot overflow"
+    assert found.rewrites[0].title == "use the form of softplus that cannot overflow"
     assert any((comparison.psnr or 99) < 40 for comparison in found.neural_engine)
 
 

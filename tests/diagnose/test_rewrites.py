@@ -84,10 +84,12 @@ def test_a_sum_of_squares_is_an_l2_norm_and_no_mean() -> None:
     )
 
     (title,) = offered(made, "squared")
-    assert title == "an L2 norm scaled before it squares"
+    assert title == "scale the input before squaring it, so that the L2 norm cannot overflow"
 
 
-@pytest.mark.parametrize(("one", "expected"), [(1.0, ["a softplus that cannot overflow"]), (2.0, [])])
+@pytest.mark.parametrize(
+    ("one", "expected"), [(1.0, ["use the form of softplus that cannot overflow"]), (2.0, [])]
+)
 def test_only_the_log_of_one_plus_an_exponential_is_a_softplus(one: float, expected: list[str]) -> None:
     made = program(
         {"one": np.float16(one)},
@@ -124,7 +126,7 @@ def test_scores_that_overflow_are_no_mask() -> None:
     )
 
     assert offered(scaled, "scores") == {}
-    assert list(offered(masked, "scores")) == ["a mask that half precision has"]
+    assert list(offered(masked, "scores")) == ["use a mask value within FP16"]
 
 
 def test_a_mean_divides_by_what_it_counts() -> None:

@@ -15,7 +15,7 @@ PLAN = Plan(
         Job("words-large", "new model"),
         Job("faces", "limits changed"),
     ),
-    skipped=(SkippedModel(name="old", reason="none of its 2 files changed since 1111111"),),
+    skipped=(SkippedModel(name="old", reason="unchanged since 1111111"),),
     base="1" * 40,
     head="2" * 40,
 )
@@ -28,7 +28,7 @@ def test_text() -> None:
         "  measure  digits       files changed: `a.py`\n"
         "  measure  words-large  new model\n"
         "  measure  faces        limits changed\n"
-        "  skip     old          none of its 2 files changed since 1111111\n"
+        "  skip     old          unchanged since 1111111\n"
     )
     assert as_text(NOTHING) == "0 model(s) to measure at 2222222 with uncommitted changes, 0 skipped\n"
 
@@ -37,7 +37,7 @@ def test_json_holds_all_of_the_plan() -> None:
     whole = json.loads(as_json(PLAN))
     assert (whole["base"], whole["head"], whole["dirty"]) == ("1" * 40, "2" * 40, False)
     assert whole["jobs"][1] == {"name": "words-large", "reason": "new model"}
-    assert whole["skipped"] == [{"name": "old", "reason": "none of its 2 files changed since 1111111"}]
+    assert whole["skipped"] == [{"name": "old", "reason": "unchanged since 1111111"}]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_a_model_whose_files_did_not_change_is_skipped_with_the_reason(project: 
     assert outcome.exit_code == 0
     assert [model["name"] for model in outcome.report["models"]] == ["other"]
     assert outcome.report["skipped"][0]["name"] == "sum"
-    assert outcome.report["skipped"][0]["reason"].startswith("its one file has not changed since ")
+    assert outcome.report["skipped"][0]["reason"].startswith("unchanged since ")
 
 
 def test_the_stand_in_rehearses_what_a_mac_does_and_never_passes_for_one(project: Folder) -> None:

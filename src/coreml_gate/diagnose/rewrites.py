@@ -176,11 +176,19 @@ def _epsilon(_: Operation, __: Index) -> Code | None:
 
 _TOO_GREAT: Final = {"overflow", "accumulation", "cliff"}
 _PATTERNS: Final[tuple[tuple[str, set[str], _Pattern], ...]] = (
-    ("RMSNorm scaled before it squares", {*_TOO_GREAT, "vanishing"}, _rms_norm),
-    ("an L2 norm scaled before it squares", {*_TOO_GREAT, "vanishing"}, _l2_norm),
-    ("a softplus that cannot overflow", _TOO_GREAT, _softplus),
-    ("a logsumexp that takes the maximum out", _TOO_GREAT, _log_sum_exp),
-    ("a mask that half precision has", {"overflow", "infinite-constant"}, _mask),
-    ("a mean that divides first", {"accumulation"}, _mean),
-    ("an epsilon that half precision has", {"epsilon"}, _epsilon),
+    (
+        "scale the input before squaring it, so that RMSNorm cannot overflow",
+        {*_TOO_GREAT, "vanishing"},
+        _rms_norm,
+    ),
+    (
+        "scale the input before squaring it, so that the L2 norm cannot overflow",
+        {*_TOO_GREAT, "vanishing"},
+        _l2_norm,
+    ),
+    ("use the form of softplus that cannot overflow", _TOO_GREAT, _softplus),
+    ("subtract the maximum before the logsumexp", _TOO_GREAT, _log_sum_exp),
+    ("use a mask value within FP16", {"overflow", "infinite-constant"}, _mask),
+    ("divide before the sum of the mean", {"accumulation"}, _mean),
+    ("use an epsilon that FP16 can represent", {"epsilon"}, _epsilon),
 )

@@ -111,7 +111,7 @@ def decide(
     }
     jobs = tuple(Job(name, "; ".join(found)) for name, found in reasons.items() if found)
     skipped = tuple(
-        SkippedModel(name=name, reason=_nothing_changed(closures[name], changes))
+        SkippedModel(name=name, reason=f"unchanged since {short(changes.since)}")
         for name, found in reasons.items()
         if not found
     )
@@ -157,12 +157,6 @@ def _untracked(closure: Closure, changes: Changes) -> tuple[str, ...]:
     """Files of a closure that git does not know of: ignored, generated, or outside of the repository."""
     unknown = closure.ends - changes.tracked - changes.files
     return tuple(sorted(path for path in unknown if _folders_around({path}).isdisjoint(changes.tracked)))
-
-
-def _nothing_changed(closure: Closure, changes: Changes) -> str:
-    count = len(closure.files)
-    unchanged = "its one file has not" if count == 1 else f"none of its {count} files"
-    return f"{unchanged} changed since {short(changes.since)}"
 
 
 def _listed(names: tuple[str, ...] | list[str]) -> str:
