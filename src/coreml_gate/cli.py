@@ -37,7 +37,7 @@ def _run_command(arguments: Sequence[str] | None, around: Surroundings) -> int:
     try:
         parsed = build_parser(given).parse_args(given)
         command: Callable[[argparse.Namespace, Surroundings], int] = parsed.command
-        return command(parsed, around)
+        return command(parsed, around.quiet() if parsed.quiet else around)
     except KeyboardInterrupt as error:
         with suppress(OSError):
             around.err.print("coreml-gate: interrupted.", markup=False)
@@ -109,4 +109,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         described = commands.add_parser(name, help=command.help)
         if name == chosen:
             command.describe_to(described)
+            described.add_argument(
+                "--quiet", action="store_true", help="no progress, and of a verdict one line"
+            )
     return parser

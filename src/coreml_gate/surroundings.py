@@ -1,8 +1,10 @@
 """What a command touches of the world around it; only ``cli.py`` builds the real one."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from rich.console import Console
 
@@ -23,3 +25,14 @@ class Surroundings:
     """Where progress and errors go."""
     start: Start = start_process
     """Starts its child processes."""
+    is_quiet: bool = False
+    """Whether a verdict is its first line alone, and progress nothing."""
+
+    def quiet(self) -> Self:
+        """The same without progress; errors are not printed by commands, so none is lost."""
+        return replace(self, err=Console(file=self.err.file, quiet=True), is_quiet=True)
+
+    def print_json(self, answer: object) -> None:
+        """The answer of a command to a machine: one JSON document on standard output."""
+        text = json.dumps(answer, indent=1, ensure_ascii=False)
+        self.out.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -54,6 +54,11 @@ def add_core_ml(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The answer as one JSON document."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for machines")
+
+
 def request_of(parsed: argparse.Namespace, around: Surroundings) -> Request:
     """The arguments as one request."""
     baseline: Path | None = getattr(parsed, "baseline", None)

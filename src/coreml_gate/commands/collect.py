@@ -1,10 +1,12 @@
 """``coreml-gate collect``: measures, writes the Record, and judges nothing."""
 
 import argparse
+from pathlib import Path
 
 from coreml_gate.commands.arguments import (
     add_base,
     add_core_ml,
+    add_json,
     add_known,
     add_output,
     add_selection,
@@ -16,8 +18,9 @@ from coreml_gate.gate.baseline import NO_BASELINE
 from coreml_gate.gate.core_ml_run import with_core_ml
 from coreml_gate.gate.request import open_repository
 from coreml_gate.gate.run import collect_head, make_plan
-from coreml_gate.record import RECORD_NAME
+from coreml_gate.record import RECORD_NAME, Record
 from coreml_gate.surroundings import Surroundings
+from coreml_gate.wording import counted
 from coreml_gate.writing import make_output_folder
 
 
@@ -28,6 +31,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     add_known(parser)
     add_output(parser)
     add_core_ml(parser)
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
@@ -41,8 +45,15 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     context = run_context(request, parsed, around)
     record = collect_head(request, config, chosen, repository, context)
     record = with_core_ml(request, config, record, NO_BASELINE, context)
-    around.out.print(
-        f"{len(record.models)} model(s) in {request.output / RECORD_NAME}", markup=False, highlight=False
-    )
+    _print(record, request.output / RECORD_NAME, parsed, around)
     problems = (model.problem for model in record.models)
     return next((problem.exit_code for problem in problems if problem is not None), 0)
+
+
+def _print(record: Record, path: Path, parsed: argparse.Namespace, around: Surroundings) -> None:
+    if parsed.json:
+        problems = {model.name: model.problem.message if model.problem else None for model in record.models}
+        around.print_json({"record": str(path), "problems": problems})
+    else:
+        words = f"{counted(len(record.models), 'model')} in {path}"
+        around.out.print(words, markup=False, highlight=False)

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from coreml_gate.commands.arguments import add_output, add_selection
-from coreml_gate.commands.reports import finish, reported
+from coreml_gate.commands.arguments import add_json, add_output, add_selection
+from coreml_gate.commands.reports import answer, reported, write_reports
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.judge import judge
@@ -19,6 +19,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("record", type=Path, help="a Record, or the folder that holds record.json")
     parser.add_argument("--baseline", type=Path, metavar="PATH", help="the Record to compare with")
     add_output(parser)
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
@@ -36,4 +37,5 @@ def _judge(parsed: argparse.Namespace, around: Surroundings) -> int:
         given = parsed.baseline
         baseline = NO_BASELINE if given is None else stored_baseline(around.folder / given)
         verdict = judge(config, head, baseline.record, baseline.facts)
-    return finish(verdict, around.folder / parsed.output, around, head, baseline.record)
+    write_reports(verdict, around.folder / parsed.output, head, baseline.record)
+    return answer(verdict, around.folder / parsed.output, around, as_json=parsed.json)

@@ -16,6 +16,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("report", type=Path, help="a report.json that `run` or `judge` wrote")
     parser.add_argument("--format", choices=FORMATS, default="terminal", help="default: %(default)s")
+    parser.add_argument(
+        "--json", action="store_const", dest="format", const="json", help="the same as --format json"
+    )
     parser.add_argument("--key", default="default", help="distinguishes the comments of several gates")
     parser.add_argument(
         "--record",

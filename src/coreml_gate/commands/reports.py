@@ -11,7 +11,7 @@ from coreml_gate.gate.stopped import InterruptedRun, stopped_early
 from coreml_gate.interruption import Interrupted
 from coreml_gate.record import RECORD_NAME, Record, read_record
 from coreml_gate.report import FORMATS, ReportOptions
-from coreml_gate.report.terminal import print_verdict
+from coreml_gate.report.terminal import print_headline, print_place, print_verdict
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Verdict, not_run
 from coreml_gate.writing import make_output_folder, write_text
@@ -29,26 +29,31 @@ def reported(output: Path) -> Iterator[None]:
         yield
     except GateError as error:
         with suppress(OutputError):
-            _write_reports(not_run(error.message, error.hint, error.exit_code, error.details), output)
+            write_reports(not_run(error.message, error.hint, error.exit_code, error.details), output)
         raise
     except InterruptedRun:
         raise
     except KeyboardInterrupt as error:
         with suppress(OutputError):
-            _write_reports(stopped_early(Interrupted.of(error)), output)
+            write_reports(stopped_early(Interrupted.of(error)), output)
         raise
 
 
-def finish(
-    verdict: Verdict,
-    output: Path,
-    around: Surroundings,
-    measured: Record | None = None,
-    base: Record | None = None,
-) -> int:
-    """Write every report, print the verdict, and give its exit code."""
-    _write_reports(verdict, output, measured, base)
-    print_verdict(verdict, around.out)
+def answer(verdict: Verdict, output: Path, around: Surroundings, *, as_json: bool) -> int:
+    """Print the verdict, whose reports lie in ``output``, and give its exit code."""
+    if as_json:
+        around.out.print(
+            (output / REPORT_NAME).read_text(encoding="utf-8"),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+            end="",
+        )
+    elif around.is_quiet:
+        print_headline(verdict, around.out)
+    else:
+        print_verdict(verdict, around.out, around.folder)
+        print_place(output / PAGE_NAME, around.out, around.folder)
     return verdict.exit_code
 
 
@@ -67,9 +72,10 @@ def base_record(verdict: Verdict, *places: Path) -> Record | None:
     return next((record for record in records if record.commit == verdict.baseline.commit), None)
 
 
-def _write_reports(
+def write_reports(
     verdict: Verdict, output: Path, measured: Record | None = None, base: Record | None = None
 ) -> None:
+    """Write the report in every format that a person or a machine opens later."""
     options = ReportOptions()
     write_text(output / REPORT_NAME, FORMATS["json"](verdict, options))
     write_text(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))

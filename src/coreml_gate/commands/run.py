@@ -3,9 +3,16 @@
 import argparse
 from pathlib import Path
 
-from coreml_gate.commands.arguments import add_base, add_core_ml, add_output, add_selection, request_of
+from coreml_gate.commands.arguments import (
+    add_base,
+    add_core_ml,
+    add_json,
+    add_output,
+    add_selection,
+    request_of,
+)
 from coreml_gate.commands.context import run_context
-from coreml_gate.commands.reports import base_record, finish, reported
+from coreml_gate.commands.reports import answer, base_record, reported, write_reports
 from coreml_gate.gate.request import BASE_FOLDER
 from coreml_gate.gate.run import run_gate
 from coreml_gate.gate.stopped import InterruptedRun
@@ -17,6 +24,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add_base(parser)
     add_output(parser)
+    add_json(parser)
     add_core_ml(parser)
     parser.add_argument(
         "--baseline",
@@ -42,4 +50,5 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     except InterruptedRun as stopped:
         verdict = stopped.verdict
     places = [request.output / BASE_FOLDER, *([] if request.baseline is None else [request.baseline])]
-    return finish(verdict, request.output, around, base=base_record(verdict, *places))
+    write_reports(verdict, request.output, base=base_record(verdict, *places))
+    return answer(verdict, request.output, around, as_json=parsed.json)

@@ -3,11 +3,14 @@
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from io import StringIO
 from itertools import groupby
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
+from rich.style import Style
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -17,12 +20,14 @@ from coreml_gate.foreign.log import one_line
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.ranking import footnotes, table
+from coreml_gate.report.sarif import is_inside
 from coreml_gate.report.sections import asides, explain, skipped_groups
 from coreml_gate.report.table import Figure, ModelTable, Row, build_table
 from coreml_gate.verdict import Finding, Ranking, Status, Verdict
 from coreml_gate.wording import counted, names_and_more
 
 WIDTH: Final = 80
+_PLACE: Final = re.compile(r"(?<![\w/.-])[\w.-]+(?:/[\w.-]+)*\.\w{1,5}:\d+\b")
 NAME_WIDTH: Final = 24
 STYLES: Final = {
     Status.PASS: "green",
@@ -35,6 +40,42 @@ MOST_PASSING: Final = 100
 """Models that pass, of which each has a row; the page has all."""
 
 
+@dataclass(frozen=True)
+class _Paper:
+    """Where paragraphs go: a console, and the folder whose files become links where the terminal has them."""
+
+    console: Console
+    folder: Path | None = None
+
+    def say(self, sentence: str, *, style: str = "", indent: str = "") -> None:
+        """Prints a wrapped paragraph; a word is never broken, so that none starts a line with a command."""
+        if sentence.startswith("\n"):
+            self.console.print()
+        lines = textwrap.wrap(
+            one_line(sentence),
+            width=max(self.console.width, len(indent) + 20),
+            initial_indent=indent,
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        if lines:
+            text = Text("\n".join(lines), style=style)
+            text.highlight_regex(_PLACE, self._link)
+            self.console.print(text, soft_wrap=True)
+
+    def _link(self, place: str) -> Style:
+        name = place.rpartition(":")[0]
+        if self.folder is None or not is_inside(name):
+            return Style.null()
+        return _link_to(self.folder / name)
+
+
+def _link_to(file: Path) -> Style:
+    """A link without a colour; its address is percent-encoded, so no name can end it."""
+    return Style(link=file.absolute().as_uri())
+
+
 def render(verdict: Verdict, options: ReportOptions) -> str:
     """The report as plain text of 80 columns."""
     del options
@@ -43,36 +84,54 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
     return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
 
 
-def print_verdict(verdict: Verdict, console: Console) -> None:
-    """Prints the verdict, the table, then what blocks, what warns and what was not measured."""
-    _say(console, f"coreml-gate: {headline(verdict)}", style=STYLES[overall_status(verdict)])
-    _say(console, " ".join(comparison(verdict)))
+def print_headline(verdict: Verdict, console: Console) -> None:
+    """Prints the verdict in one line."""
+    _Paper(console).say(f"coreml-gate: {headline(verdict)}", style=STYLES[overall_status(verdict)])
+
+
+def print_place(file: Path, console: Console, folder: Path) -> None:
+    """Prints where the whole report lies; a terminal that has links opens it."""
+    shown = Text(one_line(str(file.relative_to(folder) if file.is_relative_to(folder) else file)))
+    shown.stylize(_link_to(file))
+    console.print()
+    console.print(Text("The whole report: ").append(shown), soft_wrap=True)
+
+
+def print_verdict(verdict: Verdict, console: Console, folder: Path | None = None) -> None:
+    """Prints the verdict, the table, then what blocks, what warns and what was not measured.
+
+    Files below ``folder`` that a finding names become links, where the terminal has them.
+    """
+    paper = _Paper(console, folder)
+    print_headline(verdict, console)
+    paper.say(" ".join(comparison(verdict)))
     if verdict.models:
-        _print_table(build_table(verdict), console)
-        _say(console, f"{counted(len(verdict.models), 'model')}: {counts(verdict)}")
+        _print_table(build_table(verdict), paper)
+        paper.say(f"{counted(len(verdict.models), 'model')}: {counts(verdict)}")
     for model in verdict.models:
         if model.ranking is not None:
             print_ranking(model.name, model.ranking, console)
     for finding in verdict.findings:
-        _print_findings(console, "this run", finding.status, [finding])
-    _print_blockers(verdict, console)
+        _print_findings(paper, "this run", finding.status, [finding])
+    _print_blockers(verdict, paper)
     for status in (Status.WARN, Status.UNSURE):
         for models, found in groupby(asides(verdict, status), key=lambda aside: aside.models):
-            _print_findings(console, names_and_more(models), status, [aside.finding for aside in found])
-    _print_notes(verdict, console)
+            _print_findings(paper, names_and_more(models), status, [aside.finding for aside in found])
+    _print_notes(verdict, paper)
     for group in skipped_groups(verdict.skipped):
-        _say(console, f"\nNot measured ({one_line(group.reason)}): {', '.join(map(one_line, group.models))}")
+        paper.say(f"\nSkipped ({one_line(group.reason)}): {', '.join(map(one_line, group.models))}")
 
 
 def print_ranking(name: str, ranking: Ranking, console: Console) -> None:
     """Prints the packages of one model side by side; the table is as wide as it is."""
+    paper = _Paper(console)
     console.print()
-    _say(console, f"Packages of {name}", style="bold")
+    paper.say(f"Packages of {name}", style="bold")
     for line in table(ranking):
         console.print(Text(_row(line)), soft_wrap=True)
-    _say(console, ranking.choice)
+    paper.say(ranking.choice)
     for note in footnotes(ranking):
-        _say(console, note, indent="  ")
+        paper.say(note, indent="  ")
 
 
 def _row(line: str) -> str:
@@ -80,54 +139,38 @@ def _row(line: str) -> str:
     return "".join(one_line(part) or part for part in re.split(r"(\s+)", line))
 
 
-def _print_blockers(verdict: Verdict, console: Console) -> None:
+def _print_blockers(verdict: Verdict, paper: _Paper) -> None:
     for each in explain(verdict):
-        _print_findings(console, f"{each.model.name} {each.heading}", Status.FAIL, each.findings)
+        _print_findings(paper, f"{each.model.name} {each.heading}", Status.FAIL, each.findings)
 
 
-def _print_findings(console: Console, title: str, status: Status, findings: Iterable[Finding]) -> None:
-    console.print()
-    _say(console, f"{status.upper()} {title}", style=STYLES[status])
+def _print_findings(paper: _Paper, title: str, status: Status, findings: Iterable[Finding]) -> None:
+    paper.console.print()
+    paper.say(f"{status.upper()} {title}", style=STYLES[status])
     for finding in findings:
-        _say(console, f"{finding.check}: {finding.message}", indent="  ")
+        paper.say(f"{finding.check}: {finding.message}", indent="  ")
         if finding.hint:
-            _say(console, f"Hint: {finding.hint}", indent="    ")
+            paper.say(f"Hint: {finding.hint}", indent="    ")
 
 
-def _print_notes(verdict: Verdict, console: Console) -> None:
+def _print_notes(verdict: Verdict, paper: _Paper) -> None:
     """Prints each note once, with the first few of the models that it is on."""
     models: dict[str, list[str]] = {}
     for model in verdict.models:
         for note in model.notes:
             models.setdefault(note, []).append(model.name)
     for note, names in models.items():
-        _say(console, f"\nNote on {names_and_more(names)}: {note}")
+        paper.say(f"\nNote on {names_and_more(names)}: {note}")
 
 
-def _say(console: Console, sentence: str, *, style: str = "", indent: str = "") -> None:
-    """Prints a wrapped paragraph; a word is never broken, so that none starts a line with a command."""
-    if sentence.startswith("\n"):
-        console.print()
-    lines = textwrap.wrap(
-        one_line(sentence),
-        width=max(console.width, len(indent) + 20),
-        initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    if lines:
-        console.print(Text("\n".join(lines), style=style), soft_wrap=True)
-
-
-def _print_table(table: ModelTable, console: Console) -> None:
+def _print_table(table: ModelTable, paper: _Paper) -> None:
     """Prints a row per model; of many that pass the first ones stand for all."""
     passing = [row for row in table.rows if row.model.verdict is Status.PASS]
     rows = [row for row in table.rows if row.model.verdict is not Status.PASS] + passing[:MOST_PASSING]
-    console.print()
-    console.print(_table(table.titles, rows, console.width))
+    paper.console.print()
+    paper.console.print(_table(table.titles, rows, paper.console.width))
     if len(passing) > MOST_PASSING:
-        _say(console, f"and {counted(len(passing) - MOST_PASSING, 'more model')} that pass: see report.html")
+        paper.say(f"and {counted(len(passing) - MOST_PASSING, 'more model')} that pass: see report.html")
 
 
 def _table(titles: Sequence[str], rows: Iterable[Row], width: int) -> RichTable:
