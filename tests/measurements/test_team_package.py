@@ -7,7 +7,7 @@ import pytest
 
 from coreml_gate.children.job import ModelJob
 from coreml_gate.record import ModelRecord
-from tests.worker.test_child import measured
+from tests.reported import measured
 
 JobOf = Callable[..., ModelJob]
 SCRIPT = """
