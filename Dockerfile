@@ -15,13 +15,15 @@ RUN python3 -m venv /opt/gate \
  && /opt/gate/bin/pip install --no-deps --constraint constraints.txt --index-url "${TORCH_INDEX}" torch \
  && /opt/gate/bin/pip install --constraint constraints.txt --requirement requirements.txt
 
-# What changes with every commit: our own wheel, a few hundred kilobytes.
+# What changes with every commit: our own wheel, a few hundred kilobytes. A release names the published one
+# (WHEEL=coreml-gate==1.2.3), so that image and package index hold the same file.
 FROM ${BASE} AS wheel
+ARG WHEEL=.
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN pip wheel --no-deps --wheel-dir /dist .
+RUN pip wheel --no-deps --wheel-dir /dist "${WHEEL}"
 
 FROM ${BASE}
 LABEL org.opencontainers.image.source=https://github.com/coreml-gate/coreml-gate \

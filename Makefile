@@ -6,9 +6,9 @@ SAMPLE ?= 12
 TORCH_SAMPLE ?= 2
 LEDGER ?=
 RESUME ?=
-# The releases of torch that `make test-matrix` runs the tests with: the oldest that pyproject.toml promises, which
-# is the newest that coremltools 9.0 was tested with, and the one of constraints.txt.
-TORCH ?= 2.7.1 2.13.0
+# The ends of the tested range (src/coreml_gate/tested_versions.py) that `make test-matrix` runs the tests with: a
+# release of torch, and one of numpy.
+MATRIX ?= 2.7.1-1.26.4 2.13.0-2.3.5
 COVERAGE ?=
 # The tests that ask for a Mac or for Core ML, as they run on one.
 OF_MACS := tests/mac tests/doctor tests/native_contract tests/stand_in tests/worker/test_core_ml.py \
@@ -19,7 +19,7 @@ OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-matrix test-slow test-mac test-fake-mac test-action test-browser reliability lint format schema diagnose-demo hunt conformance native-contract bench clean
+.PHONY: help demo demo-all test test-matrix test-wheel test-slow test-mac test-fake-mac test-action test-browser reliability lint format schema docs diagnose-demo hunt conformance native-contract bench clean
 
 help:  ## list the targets
 	@awk '/^[a-z-]+:.*##/ {printf "%-18s%s\n", substr($$0, 1, index($$0, ":") - 1), substr($$0, index($$0, "##") + 3)}' $(MAKEFILE_LIST)
@@ -33,10 +33,13 @@ demo-all: $(VENV)/.installed  ## play every example change and compare with what
 test: $(VENV)/.installed  ## the test suite, without the slow part; COVERAGE=1 says which lines it ran
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow and not act and not browser" $(if $(COVERAGE),--cov --cov-report=term)
 
-test-matrix: $(TORCH:%=build/torch-%/.installed)  ## the test suite with every torch that pyproject.toml promises
-	for version in $(TORCH); do \
-	  OMP_NUM_THREADS=1 "build/torch-$$version/bin/python" -m pytest -n auto -m "not slow and not act and not browser" || exit 1; \
+test-matrix: $(MATRIX:%=build/torch-%/.installed)  ## the test suite at both ends of the tested versions
+	for versions in $(MATRIX); do \
+	  OMP_NUM_THREADS=1 "build/torch-$$versions/bin/python" -m pytest -n auto -m "not slow and not act" || exit 1; \
 	done
+
+test-wheel: build/wheel/.installed  ## every command of the built wheel, in an empty environment outside of the repository
+	.ci/wheel.sh build/wheel/bin examples/phone-models
 
 test-slow: $(VENV)/.installed  ## the slow part of the test suite
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m slow
@@ -67,15 +70,21 @@ format: $(VENV)/.installed  ## format and repair what can be repaired
 	$(OPEN) ruff format .
 	$(OPEN) ruff check --fix .
 
-schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on configuration, rules, codes and devices
+schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on configuration, commands, functions, rules, codes and devices
 	$(OPEN) coreml_gate.config.schema > docs/config.schema.json
 	$(OPEN) coreml_gate.config.document docs/configuration.md
 	$(OPEN) coreml_gate.rules.document docs/rules.md
 	$(OPEN) coreml_gate.devices.document > docs/devices.md
 	$(OPEN) coreml_gate.explain.document docs/explain.md
+	$(OPEN) coreml_gate.commands.document docs/cli.md
+	$(OPEN) coreml_gate.api.document docs/api.md
 	$(OPEN) coreml_gate.checks.document README.md docs/report.md
+	$(OPEN) coreml_gate.tested_versions README.md
 	$(PY) -c 'from coreml_gate.report.document import schema; print(schema(), end="")' > docs/report.schema.json
 	$(OPEN) tests.action.document
+
+docs: $(VENV)/.installed  ## the documentation as a site, into build/site
+	$(VENV)/bin/zensical build --clean --strict
 
 diagnose-demo: $(VENV)/.installed  ## faulty models: is the operation found, does the repair pass, is nothing else blamed
 	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/demo.py
@@ -118,8 +127,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 build/torch-%/.installed: pyproject.toml constraints.txt
 	mkdir -p build
 	sh .ci/python.sh "build/torch-$*"
-	sed 's/^torch==.*/torch==$*/' constraints.txt > "build/torch-$*.txt"
+	sed -e 's/^torch==.*/torch==$(word 1,$(subst -, ,$*))/' -e 's/^numpy==.*/numpy==$(word 2,$(subst -, ,$*))/' \
+		constraints.txt > "build/torch-$*.txt"
 	"build/torch-$*/bin/python" -m pip install --quiet --constraint "build/torch-$*.txt" --editable '.[test]'
+	touch $@
+
+build/wheel/.installed: pyproject.toml constraints.txt $(shell find src -type f -not -name '*.pyc')
+	rm -rf build/wheel build/dist
+	sh .ci/python.sh build/wheel
+	build/wheel/bin/python -m pip wheel --quiet --no-deps --wheel-dir build/dist .
+	build/wheel/bin/python -m pip install --quiet --constraint constraints.txt build/dist/*.whl \
+		--requirement examples/phone-models/requirements.txt
 	touch $@
 
 $(VENV)/.act: $(VENV)/.installed

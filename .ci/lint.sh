@@ -22,3 +22,4 @@ zizmor --config .github/zizmor.yml --offline --pedantic --quiet --no-progress \
   .github/dependabot.yml "${workflows[@]}" action.yml
 shellcheck .ci/run .ci/*.sh action/*.sh
 hadolint Dockerfile
+zensical build --clean --strict

@@ -14,13 +14,10 @@ python3 -m venv "$work/empty"
 "$work/empty/bin/pip" install --quiet --disable-pip-version-check --constraint constraints.txt "$out"/packages/*.whl
 "$work/build/bin/cyclonedx-py" environment "$work/empty/bin/python" --output-file "$out/sbom.cdx.json"
 
-cp -R examples/phone-models "$work/patient"
-cp examples/phone-models/requirements.txt "$work/requirements.txt"
-"$work/empty/bin/pip" install --quiet --disable-pip-version-check --requirement "$work/requirements.txt"
-cd "$work/patient"
+"$work/empty/bin/pip" install --quiet --disable-pip-version-check --requirement examples/phone-models/requirements.txt
 version=$("$work/empty/bin/coreml-gate" --version)
 if [ -n "${TAG:-}" ] && [ "$version" != "coreml-gate ${TAG#v}" ]; then
   echo "the tag is $TAG, and the wheel says '$version': set the version in src/coreml_gate/version.py" >&2
   exit 1
 fi
-"$work/empty/bin/coreml-gate" run --model keywords
+.ci/wheel.sh "$work/empty/bin" examples/phone-models

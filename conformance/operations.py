@@ -22,6 +22,7 @@ from coreml_gate.runtime.ops import GROUPS, REGISTRY, find  # noqa: E402
 from coreml_gate.runtime.registry import Implementation, Rounding  # noqa: E402
 
 PAGE = ROOT / "docs" / "operations.md"
+REPOSITORY = "https://github.com/coreml-gate/coreml-gate/blob/main"
 RESULTS = Path(__file__).with_name("results.json")
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 """Operation, then opset, then outcome, then tests."""
@@ -125,7 +126,7 @@ def page(
         roundings="\n".join(f"- {rounding.name}: {rounding.value}" for rounding in Rounding),
         suite=_suite(results),
     )
-    return "\n".join((head, *_sections(table), ""))
+    return "\n".join((head, *_sections(table), "")).replace("](../", f"]({REPOSITORY}/")
 
 
 def _suite(results: Mapping[str, Any]) -> str:

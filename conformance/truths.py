@@ -17,7 +17,7 @@ if str(ROOT) not in sys.path:
 from tests.core_ml_values import CASES  # noqa: E402
 from tests.core_ml_values.published import MODES, Published  # noqa: E402
 
-from conformance.operations import RESULTS, kept_counts  # noqa: E402  # reachable only now when run as a file
+from conformance.operations import REPOSITORY, RESULTS, kept_counts  # noqa: E402  # reachable only now when run as a file
 from conformance.wpt.lowering import lower  # noqa: E402
 from conformance.wpt.run import RESULTS as WPT_RESULTS  # noqa: E402
 from conformance.wpt.vectors import read_vectors  # noqa: E402
@@ -96,7 +96,7 @@ def page() -> str:
         total.update(counts)
     tests = _tests()
     rows = dict(_rows(tests))
-    return _HEAD.format(
+    return _HEAD.replace("](../", f"]({REPOSITORY}/").format(
         cases=len(CASES),
         agree=sum(agreeing.values()),
         printed=sum(case.evidence == "printed" for case in CASES),

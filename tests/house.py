@@ -14,6 +14,7 @@ SOURCE: Final = ROOT / "src" / "coreml_gate"
 PAGE: Final = ROOT / "ARCHITECTURE.md"
 LAYERS: Final = (
     "version",
+    "tested_versions",
     "errors",
     "credentials",
     "frozen",

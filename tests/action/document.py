@@ -1,4 +1,4 @@
-"""action.yml as a document, and the tables that README.md shows of it.
+"""action.yml as a document, and the tables that README.md and docs/action.md show of it.
 
 ``python -m tests.action.document`` writes the tables anew.
 """
@@ -11,6 +11,7 @@ import yaml
 
 ROOT: Final = Path(__file__).parents[2]
 README: Final = ROOT / "README.md"
+PAGES: Final = (README, ROOT / "docs/action.md")
 HEADS: Final = {
     "inputs": ("| input | default | what it is |", "|---|---|---|"),
     "outputs": ("| output | what it is |", "|---|---|"),
@@ -60,4 +61,5 @@ def _row(name: str, described: Any, kind: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in PAGES:
+        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -143,3 +143,33 @@ def test_two_classes_of_one_name_are_two_models(proposed: Propose) -> None:
         ("tiny_net", "a.py:TinyNet"),
         ("tiny_net_2", "b.py:TinyNet"),
     ]
+
+
+def test_a_function_called_samples_and_a_builder_that_ends_in_eval_are_taken(proposed: Propose) -> None:
+    text = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.line(x)
+
+
+def trained():
+    model = Net()
+    model.load_state_dict(torch.load("net.pt"))
+    return model.to("cpu").eval()
+
+
+def samples():
+    yield torch.zeros(1, 4)
+"""
+    (model,) = proposed({"models/net.py": text}).models
+    assert model.source.reference == "models/net.py:trained"
+    assert model.samples.reference == "models/net.py:samples"
+    assert model.samples.reason == "samples: those of `samples` (models/net.py:21)"

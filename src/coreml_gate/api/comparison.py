@@ -113,7 +113,7 @@ def _named(outputs: object) -> dict[str, Array]:
 def _array(value: object) -> Array:
     if isinstance(value, torch.Tensor):
         wide = value.detach().cpu()
-        return np.asarray(wide.float() if wide.dtype is torch.bfloat16 else wide)
+        return (wide.float() if wide.dtype is torch.bfloat16 else wide).numpy()
     return np.asarray(value)
 
 

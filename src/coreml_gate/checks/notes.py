@@ -5,6 +5,7 @@ from typing import Final
 
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.record import SourceFacts
+from coreml_gate.tested_versions import TESTED, untested
 
 LEAST_SENSITIVITY: Final = 0.1
 """Below it an output hardly depends on the input: untrained nets gave .03 to .06, trained ones .6 to .9."""
@@ -15,8 +16,11 @@ LEAST_SAMPLES: Final = 4
 
 def notes(evidence: Evidence) -> tuple[str, ...]:
     """One sentence or two per reason for care, the gravest first."""
+    environment = evidence.environment
+    releases = {name: getattr(environment, name) for name in TESTED}
     source, conversion = evidence.head.source, evidence.head.conversion
     return (
+        *untested(releases),
         *(() if source is None else _source_notes(source)),
         *_few_samples(evidence),
         *(() if conversion is None else conversion.notes),

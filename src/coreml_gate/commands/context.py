@@ -11,12 +11,15 @@ from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.request import Request
 from coreml_gate.report.progress import LiveProgress, LogProgress
 from coreml_gate.surroundings import Surroundings
+from coreml_gate.tested_versions import installed, untested
 
 CACHE_FOLDER: Final = "cache"
 
 
 def run_context(request: Request, parsed: argparse.Namespace, around: Surroundings) -> RunContext:
-    """Where measuring happens and what it may use."""
+    """Where measuring happens and what it may use; says which installed versions are not tested."""
+    for sentence in untested(installed()):
+        around.err.print(f"coreml-gate: {sentence}", markup=False, highlight=False, style="yellow")
     return RunContext(
         cache=request.output / CACHE_FOLDER,
         environment=around.environment,

@@ -9,6 +9,7 @@ from typing import Final
 from coreml_gate.children.job import MachineJob
 from coreml_gate.doctor.answer import OFF_A_MAC, Probe, Subject
 from coreml_gate.measurements.native_module import MissingNames
+from coreml_gate.tested_versions import untested
 from coreml_gate.worker.core_ml import NEW_COPIES
 
 GIGABYTE: Final = 10**9
@@ -79,20 +80,15 @@ def versions(subject: Subject) -> Probe:
     """Are these the versions that the gate was built and tested with?"""
     text = ", ".join(f"{name} {version}" for name, version in subject.versions.items())
     numpy = tuple(int(part) for part in subject.versions["numpy"].split(".")[:2])
-    if subject.versions["coremltools"] != COREMLTOOLS:
-        return Probe(
-            "versions",
-            "unknown",
-            f"{text}: built and tested with coremltools {COREMLTOOLS}.",
-            "the probes below show whether this version works.",
-        )
-    if numpy >= NUMPY_BREAKS_FROM:
+    if subject.versions["coremltools"] == COREMLTOOLS and numpy >= NUMPY_BREAKS_FROM:
         return Probe(
             "versions",
             "not ok",
             f"{text}: this numpy breaks the converter.",
             'pip install "numpy<2.4" (apple/coremltools#2632).',
         )
+    if outside := untested(subject.versions):
+        return Probe("versions", "unknown", " ".join(outside), "the probes below show whether they work.")
     return Probe("versions", "ok", text)
 
 

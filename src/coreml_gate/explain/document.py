@@ -64,7 +64,7 @@ def _entry(explanation: Explanation) -> str:
 
 def _linked(text: str) -> str:
     """Pages of the documentation as links, relative to this one."""
-    text = text.replace("README.md", "[README](../README.md)")
+    text = text.replace("README.md", f"[README]({_REPOSITORY}/README.md)")
     return _PAGE.sub(lambda found: f"[{found[1].removesuffix('.md')}]({found[1]}{found[2] or ''})", text)
 
 

@@ -97,6 +97,8 @@ class PythonFile:
     builders: tuple[Builder, ...] = ()
     constructions: tuple[Construction, ...] = ()
     loaders: tuple[Loader, ...] = ()
+    samples_line: int | None = None
+    """Where a function `samples` without required parameters stands."""
     exports: tuple[CoreMlExport, ...] = ()
     examples: tuple[Example, ...] = ()
     imports: frozenset[str] = frozenset()

@@ -17,6 +17,10 @@ from coreml_gate.init.literals import called, examples_in, first_layer, keyword,
 
 _MODULE_BASES: Final = {"Module", "LightningModule", "ScriptModule"}
 _CONVERTERS: Final = {"ct", "coremltools"}
+SAMPLES: Final = "samples"
+"""A function of this name is taken for what the configuration calls so."""
+_RETURN_THE_MODULE: Final = {"eval", "train", "cpu", "float", "to", "requires_grad_"}
+"""Methods of a module that return it."""
 _EXPORT_FORMATS: Final = {"coreml", "mlpackage"}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -32,6 +36,7 @@ def read_python(text: str, path: str) -> PythonFile:
         builders=tuple(_builders(tree)),
         constructions=tuple(_constructions(tree)),
         loaders=tuple(_loaders(tree)),
+        samples_line=next((each.lineno for each in _functions(tree) if each.name == SAMPLES), None),
         exports=exports,
         examples=tuple(examples_in(tree)),
         imports=frozenset(
@@ -64,11 +69,20 @@ def _builders(tree: ast.Module) -> Iterator[Builder]:
     """Functions that return what a call of a capitalised name gave: classes are capitalised."""
     for function in _functions(tree):
         built = _assigned_calls(function)
-        for value in _returned(function):
+        for value in map(_module_of, _returned(function)):
             name = called(value) or (built.get(value.id, "") if isinstance(value, ast.Name) else "")
             if name[:1].isupper():
                 yield Builder(function.name, function.lineno, name)
                 break
+
+
+def _module_of(value: ast.expr) -> ast.expr:
+    """What ``Net().eval()`` and ``model.to("cpu").eval()`` return: the module before those calls."""
+    while isinstance(value, ast.Call) and called(value) in _RETURN_THE_MODULE:
+        if not isinstance(value.func, ast.Attribute):
+            break
+        value = value.func.value
+    return value
 
 
 def _constructions(tree: ast.Module) -> Iterator[Construction]:

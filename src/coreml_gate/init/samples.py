@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from coreml_gate.init.found import CoreMlExport, Example, FoundRepository, InputShape, ModuleClass, PythonFile
-from coreml_gate.init.glue import MODULE, function
+from coreml_gate.init.glue import MODULE, function, reference
+from coreml_gate.init.python_file import SAMPLES
 
 _WEAK: Final = "samples: seeded random ones are weak evidence, so write `samples` that yields real inputs"
 _BATCHES: Final = 8
@@ -24,6 +25,9 @@ def propose_samples(
     module: ModuleClass, file: PythonFile, export: CoreMlExport | None, found: FoundRepository, name: str
 ) -> ProposedSamples | None:
     """Real samples first; ``None`` where neither a loader nor a shape is written down anywhere."""
+    if file.samples_line is not None:
+        reason = f"samples: those of `{SAMPLES}` ({file.path}:{file.samples_line})"
+        return ProposedSamples(reason, reference(file, SAMPLES, found))
     real = _of_a_loader(file, found, name)
     if real is not None:
         return real

@@ -3,8 +3,10 @@
 ``python -m coreml_gate.rules.document docs/rules.md`` writes the page.
 """
 
+import ast
 import re
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -58,8 +60,14 @@ def _rule(rule: Rule) -> str:
 
 
 def _language(code: list[str]) -> str:
-    toml = re.match(r'\[|[\w-]+ = (["\[{\d])', code[0])
-    return "toml" if toml and not re.match(r"[a-z_]+ = nn|\w+ = \[?torch", code[0]) else "python"
+    text = "\n".join(code)
+    for language, parse, error in (("toml", tomllib.loads, ValueError), ("python", ast.parse, SyntaxError)):
+        try:
+            parse(text)
+        except error:
+            continue
+        return language
+    return "text"
 
 
 def _link(item: str) -> str:
