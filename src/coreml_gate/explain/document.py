@@ -51,9 +51,15 @@ def _section(kind: str, title: str) -> str:
     if kind in _ON_THE_PAGE:
         return f"## {title}\n\n" + "\n".join(map(_entry, known))
     target = _ELSEWHERE[kind]
-    names = ", ".join(f"[{each.code}]({target}#{each.code})" for each in known)
+    names = ", ".join(_named(each, target) for each in known)
     own_page = f"{len(known)}, each with its evidence and its fix on [a page of its own]({target})"
     return f"## {title}\n\n{own_page}: {names}.\n"
+
+
+def _named(explanation: Explanation, target: str) -> str:
+    """A link where the page has a heading for it."""
+    code = explanation.code
+    return f"[{code}]({target}#{code})" if "#" in explanation.page else f"`{code}`"
 
 
 def _entry(explanation: Explanation) -> str:

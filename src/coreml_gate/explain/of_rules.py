@@ -48,5 +48,5 @@ def _of_bug(bug: KnownBug, release: str) -> Explanation:
         f"{fixed}.{issue}",
         fix=bug.workaround,
         accept="It shows as a failure of `parity`. " + OVERRIDE.format(code="parity"),
-        page=f"docs/known-converter-bugs.md#{bug.id}",
+        page="docs/known-converter-bugs.md",
     )
