@@ -64,7 +64,7 @@ def test_records_become_a_history_that_is_printed_and_kept(branch: Branch, tmp_p
     assert "  Size           ▁▁▁▁▁███                  4.00 MB to 4.40 MB" in said
     assert f"    step at {branch.commits[5][:7]}: 4.00 MB to 4.40 MB" in said
     assert "    since release v1: 4.00 MB to 4.40 MB" in said
-    assert f"    toolchain at {branch.commits[2][:7]}: torch 2.9.0 to 2.13.0" in said
+    assert f"\ntoolchain at {branch.commits[2][:7]}: torch 2.9.0 to 2.13.0" in said
     assert max(map(len, said.splitlines())) <= 80
     kept = json.loads((branch.folder.root / "history.json").read_text(encoding="utf-8"))
     assert [each["commit"] for each in kept["entries"]] == branch.commits

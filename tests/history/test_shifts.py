@@ -11,7 +11,7 @@ from coreml_gate.history.shifts import change_points, shifts
 
 def series(values: Sequence[float], metric: str = "size", release: int | None = None) -> Series:
     points = (
-        Point(f"{at:040x}", f"2025-01-01T00:00:{at:02}+00:00", value, {}, "v1" if at == release else "")
+        Point(f"{at:040x}", f"2025-01-01T00:00:{at:02}+00:00", value, "v1" if at == release else "")
         for at, value in enumerate(values)
     )
     return Series("digits", metric, tuple(points))

@@ -71,6 +71,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "history": Command(
         "list how each metric developed over the commits of the base branch", "coreml_gate.commands.history"
     ),
+    "site": Command(
+        "write the history, the latest report and a badge as a static site", "coreml_gate.commands.site"
+    ),
     "bisect": Command("find the commit that changed a metric of a model", "coreml_gate.commands.bisect"),
     "report": Command("render a stored report.json in another format", "coreml_gate.commands.report"),
     "github": Command("the steps of a GitHub workflow", "coreml_gate.github.commands"),

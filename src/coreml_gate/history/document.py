@@ -4,7 +4,8 @@ Merging is a union by commit: in whatever order, and however often, histories ar
 same, so pushes that run at the same time lose nothing of each other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -69,6 +70,15 @@ def merged(*histories: History) -> History:
         best[entry.commit] = entry if known is None else max(known, entry, key=_held)
     entries = sorted(best.values(), key=_order)[-MOST_COMMITS:]
     return History(entries=tuple(entries), releases=_marks(histories, {entry.commit for entry in entries}))
+
+
+def toolchain_changes(history: History) -> Iterator[tuple[CommitEntry, str]]:
+    """Where another version was installed than at the commit before, and which: ``torch 2.9.0 to 2.13.0``."""
+    for one, other in pairwise(history.entries):
+        before, after = one.toolchain, other.toolchain
+        differing = sorted(tool for tool in before.keys() & after.keys() if before[tool] != after[tool])
+        if differing:
+            yield other, ", ".join(f"{tool} {before[tool]} to {after[tool]}" for tool in differing)
 
 
 def _order(entry: CommitEntry) -> tuple[str, int, str]:

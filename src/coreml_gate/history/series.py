@@ -1,6 +1,5 @@
 """One metric of one model, commit by commit."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,12 +9,11 @@ from coreml_gate.history.measured import FIGURES, TrackedFigure, figure_of
 
 @dataclass(frozen=True)
 class Point:
-    """One figure, and what it was measured with."""
+    """One figure of one commit."""
 
     commit: str
     committed: str
     value: float
-    toolchain: Mapping[str, str]
     release: str = ""
     """The tag; empty where the commit is no release."""
 
@@ -43,14 +41,6 @@ class Series:
         """The newest release."""
         return next((point for point in reversed(self.points) if point.release), None)
 
-    def toolchain_changes(self) -> Iterator[tuple[int, str]]:
-        """Where another version was installed than before, and which: ``torch 2.9.0 to 2.13.0``."""
-        for at in range(1, len(self.points)):
-            before, after = self.points[at - 1].toolchain, self.points[at].toolchain
-            differing = sorted(tool for tool in before.keys() & after.keys() if before[tool] != after[tool])
-            if differing:
-                yield at, ", ".join(f"{tool} {before[tool]} to {after[tool]}" for tool in differing)
-
 
 def all_series(history: History) -> tuple[Series, ...]:
     """Every metric of every model, models in the order of their names."""
@@ -59,7 +49,7 @@ def all_series(history: History) -> tuple[Series, ...]:
         release = history.release_of(entry.commit)
         for model, found in entry.models.items():
             for metric, value in found.items():
-                point = Point(entry.commit, entry.committed, value, entry.toolchain, release)
+                point = Point(entry.commit, entry.committed, value, release)
                 points.setdefault((model, metric), []).append(point)
     order = {metric: at for at, metric in enumerate(FIGURES)}
     ordered = sorted(points, key=lambda each: (each[0], order.get(each[1], len(order)), each[1]))

@@ -6,7 +6,7 @@ from typing import Final
 
 from coreml_gate.checks.sparkline import sparkline
 from coreml_gate.foreign.escape import NAME_LIMIT, plain, shortened
-from coreml_gate.history.document import History
+from coreml_gate.history.document import History, toolchain_changes
 from coreml_gate.history.series import Series, all_series
 from coreml_gate.history.shifts import SHORT, shifts
 from coreml_gate.wording import counted
@@ -24,7 +24,7 @@ def render(history: History, model: str | None = None) -> str:
         return (
             "The history holds no figure.\n" if model is None else f"The history holds no model `{model}`.\n"
         )
-    parts = [_head(history)]
+    parts = [_head(history), *_toolchain(history)]
     for name, group in groupby(chosen, key=lambda series: series.model):
         parts += [
             "",
@@ -39,6 +39,11 @@ def _head(history: History) -> str:
     return f"{counted(len(history.entries), 'commit')}, {first.commit[:SHORT]} to {last.commit[:SHORT]}"
 
 
+def _toolchain(history: History) -> Iterator[str]:
+    for entry, words in toolchain_changes(history):
+        yield f"toolchain at {entry.commit[:SHORT]}: {words}"
+
+
 def _lines(series: Series) -> Iterator[str]:
     figure = series.figure
     first, last = (figure.show(series.values[at]) for at in (0, -1))
@@ -47,12 +52,10 @@ def _lines(series: Series) -> Iterator[str]:
     yield f"  {title:<14} {_bars(series.values[-_WIDTH:]):<{_WIDTH}}  {levels}"
     for shift in shifts(series):
         yield f"    {shift.sentence(figure)}"
-    for at, words in series.toolchain_changes():
-        yield f"    toolchain at {series.points[at].commit[:SHORT]}: {words}"
 
 
 def _bars(values: Sequence[float]) -> str:
-    """Bars from the least figure to the greatest; equal figures are all low."""
+    """Bars from the least figure to the greatest; equal figures are all full."""
     least, spread = min(values), max(values) - min(values)
     scaled = ((value - least) / spread if spread else 0.0 for value in values)
     return sparkline([_LOWEST + round((_HIGHEST - _LOWEST) * share) for share in scaled])

@@ -4,30 +4,22 @@ Everything that decides stands in the HTML itself. What was measured along the p
 memory, times) is drawn from the Records of head and base by the scripts of ``page/``, where those are given.
 """
 
-import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
-import jinja2
-from markupsafe import Markup, escape
-
-from coreml_gate.foreign.escape import NAME_LIMIT, pieces, plain, shortened, visible
 from coreml_gate.record import Diagnosis, Environment, ModelRecord, Record
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.page.assets import assets, packed
 from coreml_gate.report.page.drawn import drawn
+from coreml_gate.report.page.template import page_template
 from coreml_gate.report.sections import gravest_first, skipped_groups
 from coreml_gate.report.table import Figure, Row, build_table
-from coreml_gate.report.templating import environment
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
 _SHORT: Final = 7
-_LONGEST_ANCHOR: Final = 60
 _LABELS: Final = {"coreml_gate": "coreml-gate", "platform": ""}
 _TOOLS: Final = ("coremltools", "torch", "numpy", "python", "platform", "coreml_gate")
 MOST_OPEN: Final = 20
@@ -71,7 +63,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
     """The page as HTML."""
     table = build_table(verdict)
     statuses = {row.model.verdict for row in table.rows}
-    return _template().render(
+    return page_template("report.html.j2").render(
         verdict=verdict,
         status=overall_status(verdict),
         headline=headline(verdict),
@@ -82,7 +74,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
         table=table,
         sections=(_section(at, row, table.titles, options) for at, row in enumerate(table.rows)),
         skipped=skipped_groups(verdict.skipped),
-        assets=assets(),
+        assets=assets("report"),
     )
 
 
@@ -129,41 +121,3 @@ def _facts(own: Mapping[str, str], other: Mapping[str, str]) -> tuple[tuple[str,
 
 def _short(commit: str | None) -> str:
     return commit[:_SHORT] if commit else "the work tree"
-
-
-@cache
-def _template() -> jinja2.Template:
-    made = environment(_visible, autoescape=True)
-    made.filters |= {
-        "message": message,
-        "keep": lambda line: Markup(escape(visible(line).rstrip())),  # noqa: S704 - escaped
-        "anchor": _anchor,
-        "name": _name,
-        "ours": Markup,  # our own style and scripts, and base64
-    }
-    return made.get_template("report.html.j2")
-
-
-def message(words: str) -> Markup:
-    """A message of ours: its code spans become code, everything else is escaped."""
-    spans = pieces(plain(words))
-    return Markup("").join(
-        Markup("<code>{}</code>").format(text) if is_code else escape(text) for is_code, text in spans
-    )
-
-
-def _visible(value: Any) -> Any:  # noqa: ANN401 - the template prints values of any type
-    """Foreign text without characters that show nothing or turn the direction of what follows."""
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _anchor(name: str) -> str:
-    """A name for a link inside the page; what is replaced or cut in it has a digest in its place."""
-    kept = re.sub(r"[^A-Za-z0-9._-]", "-", name)[:_LONGEST_ANCHOR]
-    digest = "" if kept == name else f"-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
-    return f"model-{kept}{digest}"
-
-
-def _name(words: str) -> str:
-    """A name as it fits a table and a heading."""
-    return shortened(plain(words), NAME_LIMIT)

@@ -8,23 +8,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, Literal
 
 _STYLES: Final = ("vendor/uplot/uPlot.min.css", "page.css")
-_SCRIPTS: Final = (
-    "vendor/uplot/uPlot.iife.min.js",
-    "table.js",
-    "charts.js",
-    "program.js",
-    "model.js",
-)
+PageKind = Literal["report", "history"]
+_SCRIPTS: Final[Mapping[PageKind, tuple[str, ...]]] = {
+    "report": (
+        "vendor/uplot/uPlot.iife.min.js",
+        "parts.js",
+        "table.js",
+        "charts.js",
+        "model_charts.js",
+        "program.js",
+        "model.js",
+    ),
+    "history": ("vendor/uplot/uPlot.iife.min.js", "parts.js", "charts.js", "history.js"),
+}
+"""In the order in which they build on each other."""
 _FAST: Final = 6
 """Level of compression: a page of 200 models is written in seconds."""
 
 
 @dataclass(frozen=True)
 class Assets:
-    """What stands in every page, the same for all."""
+    """What stands in every page of a kind, the same for all."""
 
     style: str
     script: str
@@ -36,9 +43,9 @@ class Assets:
 
 
 @cache
-def assets() -> Assets:
-    """The files of this folder, in the order in which they build on each other."""
-    return Assets(_joined(_STYLES), _joined(_SCRIPTS))
+def assets(kind: PageKind) -> Assets:
+    """The files of this folder that a page of this kind needs."""
+    return Assets(_joined(_STYLES), _joined(_SCRIPTS[kind]))
 
 
 def packed(data: Mapping[str, object]) -> str:

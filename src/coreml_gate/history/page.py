@@ -1,0 +1,157 @@
+"""The history as a page: one chart per metric, the commits behind it, and what is worth a look."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from coreml_gate.foreign.escape import NAME_LIMIT, plain, shortened
+from coreml_gate.history.document import History, toolchain_changes
+from coreml_gate.history.series import Series, all_series
+from coreml_gate.history.shifts import SHORT, Shift, shifts
+from coreml_gate.report.page.assets import assets, packed
+from coreml_gate.report.page.template import page_template
+from coreml_gate.verdict import Status
+from coreml_gate.wording import counted
+
+_DATE: Final = len("2025-01-02")
+
+
+@dataclass(frozen=True)
+class CommitRow:
+    """One commit, as the page shows it."""
+
+    name: str
+    date: str
+    link: str
+    """Where it can be read; empty where no address is known."""
+    release: str
+    toolchain: str
+    """What changed of the toolchain since the commit before it."""
+
+
+@dataclass(frozen=True)
+class ShiftRow:
+    """One change that is worth a look."""
+
+    title: str
+    words: str
+    commit: str
+    link: str
+
+
+@dataclass(frozen=True)
+class ModelHistory:
+    """One model with everything that happened to it."""
+
+    name: str
+    series: tuple[Series, ...]
+    found: tuple[tuple[Shift, ...], ...]
+    """The changes of each series."""
+    shifts: tuple[ShiftRow, ...]
+
+
+def status_of(history: History) -> Status:
+    """A warning where a metric got worse, and else a pass."""
+    return Status.WARN if any(shifts(series) for series in all_series(history)) else Status.PASS
+
+
+def render(history: History, status: Status, repository: str = "", report: str = "") -> str:
+    """The page as HTML.
+
+    :param status: Of the latest verdict, or of the history.
+    :param repository: The address of the repository on the web, for the links of commits.
+    :param report: The address of the latest report, relative to the page.
+    """
+    models = _models(history, repository)
+    commits = _commits(history, repository)
+    worse = sum(bool(model.shifts) for model in models)
+    first, last = history.entries[0], history.entries[-1]
+    return page_template("history.html.j2").render(
+        assets=assets("history"),
+        status=status,
+        headline=f"{worse} of {counted(len(models), 'model')} got worse" if worse else "No model got worse",
+        span=f"{counted(len(commits), 'commit')}, {first.committed[:_DATE]} to {last.committed[:_DATE]}.",
+        report=report,
+        models=models,
+        commits=commits,
+        data=packed({"commits": [_commit_data(each) for each in commits], "series": _data(models, history)}),
+    )
+
+
+def _models(history: History, repository: str) -> list[ModelHistory]:
+    return [_model(name, tuple(group), repository) for name, group in groupby(all_series(history), _name_of)]
+
+
+def _name_of(series: Series) -> str:
+    return series.model
+
+
+def _model(name: str, series: tuple[Series, ...], repository: str) -> ModelHistory:
+    found = tuple(shifts(each) for each in series)
+    rows = (
+        ShiftRow(
+            each.figure.title,
+            shift.sentence(each.figure),
+            shift.first.commit[:SHORT],
+            _link(shift.first.commit, repository),
+        )
+        for each, of in zip(series, found, strict=True)
+        for shift in of
+    )
+    return ModelHistory(name, series, found, tuple(rows))
+
+
+def _commits(history: History, repository: str) -> list[CommitRow]:
+    changes = {entry.commit: words for entry, words in toolchain_changes(history)}
+    return [
+        CommitRow(
+            name=entry.commit[:SHORT],
+            date=entry.committed[:_DATE],
+            link=_link(entry.commit, repository),
+            release=history.release_of(entry.commit),
+            toolchain=changes.get(entry.commit, ""),
+        )
+        for entry in history.entries
+    ]
+
+
+def _link(commit: str, repository: str) -> str:
+    return f"{repository}/commit/{commit}" if repository else ""
+
+
+def _commit_data(row: CommitRow) -> dict[str, str]:
+    marks = {"release": _shown(row.release), "toolchain": _shown(row.toolchain)}
+    return {"name": row.name, "date": row.date, "link": row.link} | marks
+
+
+def _data(models: Sequence[ModelHistory], history: History) -> list[dict[str, object]]:
+    """What is drawn: a value per commit of the whole history, and the places that are marked."""
+    places = {entry.commit: at for at, entry in enumerate(history.entries)}
+    return [
+        _series_data(number, series, found, places)
+        for number, model in enumerate(models)
+        for series, found in zip(model.series, model.found, strict=True)
+    ]
+
+
+def _series_data(
+    number: int, series: Series, found: Sequence[Shift], places: dict[str, int]
+) -> dict[str, object]:
+    figure = series.figure
+    values: list[float | None] = [None] * len(places)
+    for point in series.points:
+        values[places[point.commit]] = point.value * figure.factor
+    first, last = figure.show(series.values[0]), figure.show(series.values[-1])
+    return {
+        "model": number,
+        "title": _shown(figure.title),
+        "unit": figure.unit,
+        "words": f"{first} to {last}." if first != last else f"{last} throughout.",
+        "values": values,
+        "steps": [places[shift.first.commit] for shift in found if shift.kind == "step"],
+    }
+
+
+def _shown(words: str) -> str:
+    return shortened(plain(words), NAME_LIMIT)

@@ -1,0 +1,53 @@
+"""How a page's templates print: whatever is foreign is text, and names fit a table."""
+
+import hashlib
+import re
+from functools import cache
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup, escape
+
+from coreml_gate.foreign.escape import NAME_LIMIT, pieces, plain, shortened, visible
+from coreml_gate.report.templating import environment
+
+_LONGEST_ANCHOR: Final = 60
+
+
+@cache
+def page_template(name: str) -> jinja2.Template:
+    """A template of a page, with the filters by which foreign text gets into it."""
+    made = environment(_visible, autoescape=True)
+    made.filters |= {
+        "message": message,
+        "keep": lambda line: Markup(escape(visible(line).rstrip())),  # noqa: S704 - escaped
+        "anchor": _anchor,
+        "name": _name,
+        "ours": Markup,  # our own style and scripts, and base64
+    }
+    return made.get_template(name)
+
+
+def message(words: str) -> Markup:
+    """A message of ours: its code spans become code, everything else is escaped."""
+    spans = pieces(plain(words))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(text) if is_code else escape(text) for is_code, text in spans
+    )
+
+
+def _visible(value: Any) -> Any:  # noqa: ANN401 - the template prints values of any type
+    """Foreign text without characters that show nothing or turn the direction of what follows."""
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _anchor(name: str) -> str:
+    """A name for a link inside the page; what is replaced or cut in it has a digest in its place."""
+    kept = re.sub(r"[^A-Za-z0-9._-]", "-", name)[:_LONGEST_ANCHOR]
+    digest = "" if kept == name else f"-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+    return f"model-{kept}{digest}"
+
+
+def _name(words: str) -> str:
+    """A name as it fits a table and a heading."""
+    return shortened(plain(words), NAME_LIMIT)
