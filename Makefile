@@ -105,9 +105,10 @@ native-contract: $(VENV)/.contract  ## read the macOS wheel of coremltools anew:
 conformance-wpt: $(VENV)/.installed  ## WebNN's conformance vectors, which real Core ML passes, run by the MIL runtime
 	OMP_NUM_THREADS=1 $(PY) conformance/wpt/run.py
 
-bench: $(VENV)/.bench  ## plan, rules, memory, cost and times against what was measured, the zoo against torch eager
+bench: $(VENV)/.bench  ## plan, rules, children, memory, cost and times against what was measured, the zoo against torch eager
 	$(PY) benchmarks/plan/bench.py
 	$(PY) benchmarks/rules/bench.py
+	$(PY) benchmarks/children/bench.py
 	$(PY) benchmarks/memory/bench.py
 	$(PY) benchmarks/roofline/bench.py
 	$(PY) benchmarks/zoo/bench.py
