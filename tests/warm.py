@@ -1,16 +1,28 @@
 """One server for all tests of a session that start children and do not test how these start."""
 
 import os
+from pathlib import Path
 from typing import Final
 
+from coreml_gate.children.keeper import MODULE
 from coreml_gate.children.variables import OF_ONE_CHILD
 from coreml_gate.children.warm import WarmChildren
 from coreml_gate.credentials import without_credentials
 from coreml_gate.worker.libraries import LIBRARIES
 
-ENVIRONMENT: Final = {**os.environ, "OMP_NUM_THREADS": "1"}
+_MODULES: Final = Path(__file__).parent / "in_children"
+ENVIRONMENT: Final = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.pathsep.join([str(_MODULES), *filter(None, [os.environ.get("PYTHONPATH")])]),
+}
 """What its children are given; whatever a test gives other than that starts afresh."""
-_OF_ONE_TEST: Final = frozenset({"PYTEST_CURRENT_TEST"})
+_OF_ONE_TEST: Final = frozenset({"PYTEST_CURRENT_TEST", "COREML_GATE_STAND_IN_SCRIPT"})
 WARM: Final = WarmChildren(
     LIBRARIES, of_one_child=OF_ONE_CHILD | _OF_ONE_TEST, environment=without_credentials(ENVIRONMENT)
 )
+
+
+def command_of(script: Path) -> tuple[str, ...]:
+    """What a supervisor's interpreter runs for that script in the place of the child."""
+    return ("-P", "-m", MODULE, "run_script", str(script))

@@ -1,6 +1,5 @@
 """What happens to Core ML's children: they answer, differ, hang, abort, are killed, print garbage."""
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from coreml_gate.measurements.trial_programs import write_trial_packages
 from coreml_gate.record import ComputeUnits, CoreMlRun
 from coreml_gate.stand_in.script import VARIABLE
 from coreml_gate.worker.core_ml import lack_of_room, plan_of, predict_on, units_to_run
+from tests.warm import ENVIRONMENT, command_of
 from tests.worker.core_ml_case import around, build, expect
 
 MISBEHAVING = """
@@ -59,11 +59,11 @@ def run(
     **options: Any,
 ) -> tuple[CoreMlRun, ...]:
     """ALL misbehaves in the way of ``body``; every other choice of hardware behaves."""
-    script = tmp_path / "child.py"
+    child = tmp_path / "child.py"
     method = options.pop("method", "predict")
-    script.write_text(MISBEHAVING.format(body=body, method=method))
+    child.write_text(MISBEHAVING.format(body=body, method=method))
     environment = options.pop("environment", None)
-    children = around(child=("-P", str(script)), **options)
+    children = around(child=command_of(child), **options)
     children = children if environment is None else replace(children, environment=environment)
     return predict_on(package, expect(tmp_path / "expected.npz"), units, tmp_path / "runs", children)
 
@@ -111,7 +111,7 @@ def test_nothing_that_core_ml_wrote_outlives_its_child(
     """Compiled models and caches: neither in the job's folder nor in the user's home."""
     script, home = tmp_path / "script.json", tmp_path / "home"
     script.write_text(f'{{"home": "{home}"}}')
-    run(package, tmp_path, body, environment={**os.environ, "OMP_NUM_THREADS": "1", VARIABLE: str(script)})
+    run(package, tmp_path, body, environment={**ENVIRONMENT, VARIABLE: str(script)})
     left = [path for path in (tmp_path / "runs").rglob("*") if path.is_dir()]
     assert [path.name for path in left] == ["ALL"]
     assert not home.exists()

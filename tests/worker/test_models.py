@@ -8,6 +8,9 @@ import pytest
 
 from coreml_gate.children.job import ModelJob
 from coreml_gate.children.process import ProcessLimits
+from coreml_gate.frozen import changed
+from coreml_gate.record import ModelRecord
+from coreml_gate.starting import start_process
 from coreml_gate.worker.models import measure_model
 from coreml_gate.worker.supervisor import Supervisor
 from tests.warm import ENVIRONMENT, WARM
@@ -26,6 +29,27 @@ def test_a_sound_model_comes_back_measured(job_of: JobOf) -> None:
     assert steps[-1] == "profile"
     assert [phase.step for phase in record.phases] == ["start", "source", "convert", "measure", "profile"]
     assert all(phase.seconds > 0 for phase in record.phases[1:])
+
+
+def test_a_fork_measures_what_a_fresh_process_measures(job_of: JobOf, tree: Path) -> None:
+    file = tree / "models" / "net.py"
+    seeded = file.read_text().replace("return Net()", "torch.manual_seed(0)\n    return Net()")
+    file.write_text(seeded.replace("return [torch.randn", "torch.manual_seed(1)\n    return [torch.randn"))
+
+    fresh = measure_model(job_of(), replace(SUPERVISOR, start=start_process))
+    forked = measure_model(changed(job_of(), record_folder=tree.parent / "forked"), SUPERVISOR)
+
+    assert [phase.step for phase in forked.phases] == [phase.step for phase in fresh.phases]
+    assert without_times(forked) == without_times(fresh)
+
+
+def without_times(record: ModelRecord) -> object:
+    def kept(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: kept(part) for name, part in value.items() if name not in {"phases", "seconds"}}
+        return [kept(part) for part in value] if isinstance(value, list) else value
+
+    return kept(record.model_dump(mode="json"))
 
 
 def test_a_source_that_takes_the_process_down_is_a_problem_with_its_last_words(
