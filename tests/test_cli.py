@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coreml_gate.cli import main
-from coreml_gate.commands import plan
+from coreml_gate.cli import build_parser, main
+from coreml_gate.commands import COMMANDS, plan
 from coreml_gate.record import write_record
 from coreml_gate.surroundings import Surroundings
 from tests.builders import comparison, model_record, record
@@ -184,3 +184,38 @@ def test_what_only_reads_imports_neither_torch_nor_coremltools(command: str) -> 
     done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_json_is_the_report_and_nothing_else(desk: Desk) -> None:
+    write_record(record(models=(model_record(name="digits"),)), desk.folder / "record.json")
+
+    assert desk.run("judge", "record.json", "--json") == 0
+    printed = desk.out.getvalue()
+    assert printed == (desk.folder / ".coreml-gate" / "report.json").read_text()
+    assert json.loads(printed)["models"][0]["name"] == "digits"
+
+
+def test_quiet_is_the_first_line_and_errors_are_still_printed(desk: Desk) -> None:
+    write_record(record(models=(model_record(name="digits"),)), desk.folder / "record.json")
+
+    assert desk.run("judge", "record.json", "--quiet") == 0
+    assert desk.out.getvalue() == "coreml-gate: `digits` may merge\n"
+    assert desk.run("judge", "nowhere.json", "--quiet") == 10
+    assert "nowhere.json" in desk.err.getvalue()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"github"}))
+def test_every_command_has_a_form_for_machines_and_a_quiet_one(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build_parser([name]).parse_args([name, "--help"])
+    options = capsys.readouterr().out
+    assert "--json" in options
+    assert "--quiet" in options
+
+
+def test_explanations_are_data_as_well(desk: Desk) -> None:
+    assert desk.run("explain", "precision", "--json") == 0
+    (explanation,) = json.loads(desk.out.getvalue())
+    assert (explanation["code"], explanation["kind"]) == ("precision", "check")

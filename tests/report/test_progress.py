@@ -1,7 +1,11 @@
 """What a finished model leaves in the log: what came of it, and where the time went."""
 
+from io import StringIO
+
+from rich.console import Console
+
 from coreml_gate.record import ModelRecord, Phase
-from coreml_gate.report.progress import LogProgress
+from coreml_gate.report.progress import LiveProgress, LogProgress
 from tests.builders import model_record
 
 
@@ -26,3 +30,14 @@ def test_the_steps_that_took_a_second_or_more_are_named() -> None:
 
 def test_a_record_without_phases_has_its_whole_time() -> None:
     assert lines(model_record()) == ["digits (head): measured (34.2 s)"]
+
+
+def test_a_terminal_shows_what_runs_and_keeps_a_line_per_model() -> None:
+    stream = StringIO()
+    progress = LiveProgress(Console(file=stream, force_terminal=True, width=80, legacy_windows=False))
+    progress.begin_model("digits", "head")
+    progress.begin_step("convert [fp16]")
+    progress.end_model(model_record(), 34.21)
+    shown = stream.getvalue()
+    assert "digits (head): convert [fp16]" in shown
+    assert shown.rstrip().endswith("digits (head): measured (34.2 s)")

@@ -1,4 +1,7 @@
+import re
 from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -67,3 +70,34 @@ def test_a_note_on_many_models_is_printed_once() -> None:
     assert text.count(note) == 1
     assert f"Note on net-0, net-1, net-2 and 2 more: {note}" in text
     assert "Note on net-4: only net-4." in text
+
+
+def printed(folder: Path | None, **options: Any) -> str:
+    stream = StringIO()
+    console = Console(file=stream, width=80, color_system="standard", force_terminal=True, **options)
+    terminal.print_verdict(regression(), console, folder)
+    return stream.getvalue()
+
+
+def test_a_terminal_with_links_opens_the_line_that_is_named(tmp_path: Path) -> None:
+    address = (tmp_path / "models" / "net.py").as_uri()
+    assert re.search(
+        rf"\x1b\]8;id=\d+;{re.escape(address)}\x1b\\models/net.py:41\x1b\]8;;", printed(tmp_path)
+    )
+    assert "\x1b]8;" not in printed(None)
+    assert "\x1b]8;" not in FORMATS["terminal"](regression(), ReportOptions())
+
+
+def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
+    stream = StringIO()
+    console = Console(file=stream, width=80, color_system="standard", force_terminal=True)
+    terminal.print_verdict(hostile("see ../../etc/passwd.txt:1 and /etc/hosts.txt:2"), console, tmp_path)
+    assert "\x1b]8;" not in stream.getvalue()
+
+
+def test_no_color_leaves_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = printed(None)
+    assert "\x1b[31m" not in text
+    assert "\x1b[1;31m" not in text
+    assert "FAIL digits must not merge" in re.sub(r"\x1b\[[\d;]*m", "", text)

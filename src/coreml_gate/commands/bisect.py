@@ -2,9 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from coreml_gate.commands.arguments import add_core_ml, add_output, request_of
+from coreml_gate.commands.arguments import add_core_ml, add_json, add_output, request_of
 from coreml_gate.commands.context import run_context
 from coreml_gate.commands.history import add_history, history_of
 from coreml_gate.errors import GateError, UsageError
@@ -37,6 +38,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
     add_output(parser)
     add_core_ml(parser)
+    add_json(parser)
     parser.set_defaults(command=run, model=[], base=None, allow_dirty=False)
 
 
@@ -49,7 +51,10 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     commits, measure = _commits(series, parsed, around)
     values = {point.commit: point.value for point in series.points}
     found = bisect(commits, values, parsed.limit, measure)
-    around.out.print(_sentence(found, series), markup=False, highlight=False, soft_wrap=True)
+    if parsed.json:
+        around.print_json(asdict(found))
+    else:
+        around.out.print(_sentence(found, series), markup=False, highlight=False, soft_wrap=True)
     return 0 if found.is_found else 1
 
 

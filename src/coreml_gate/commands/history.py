@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.commands.arguments import add_json
 from coreml_gate.errors import RecordError, RepositoryError
 from coreml_gate.gate.git import Repository
 from coreml_gate.history import (
     CommitEntry,
     History,
     ReleaseMark,
+    all_series,
     merged,
     read_history,
     write_history,
@@ -27,6 +29,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_history(parser)
     parser.add_argument("--model", metavar="NAME", help="only this model")
+    add_json(parser)
     parser.add_argument("--to", type=Path, metavar="FILE", help="write the merged history there as well")
     parser.set_defaults(command=run)
 
@@ -62,8 +65,24 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     history = history_of(parsed, around)
     if parsed.to is not None:
         write_history(history, around.folder / parsed.to)
+    if parsed.json:
+        around.print_json(_as_json(history, parsed.model))
+        return 0
     around.out.print(render(history, parsed.model), markup=False, highlight=False, soft_wrap=True, end="")
     return 0
+
+
+def _as_json(history: History, model: str | None) -> object:
+    """Each metric of each model over its commits."""
+    return [
+        {
+            "model": series.model,
+            "metric": series.metric,
+            "points": [{"commit": point.commit, "value": point.value} for point in series.points],
+        }
+        for series in all_series(history)
+        if model in (None, series.model)
+    ]
 
 
 def history_of(parsed: argparse.Namespace, around: Surroundings) -> History:

@@ -16,6 +16,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--operation", required=True, metavar="NAME", help="its name in the float32 twin")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the folder to write")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+    parser.add_argument("--json", action="store_true", help="for machines")
     parser.add_argument(
         "--record", type=Path, default=_RECORD, metavar="DIR", help="output of an earlier run (%(default)s)"
     )
@@ -45,7 +46,12 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     engine = load_mil_engine(package, "fp32", None, model)
     inputs = [engine.inputs(sample) for sample in samples.samples]
     error = reproduce(package, parsed.operation, inputs, around.folder / parsed.output)
-    finding = "not finite" if error >= NOT_FINITE else f"off by {error:.2g} of its RMS"
+    is_finite = error < NOT_FINITE
+    if parsed.json:
+        found = {"operation": parsed.operation, "rms_error": error if is_finite else None}
+        around.print_json({"folder": str(parsed.output), **found})
+        return 0
+    finding = "not finite" if not is_finite else f"off by {error:.2g} of its RMS"
     around.out.print(
         f"{parsed.output}: operation.mlpackage, inputs.npz, expected.npz and reproduce.py; in our runtime "
         f"`{parsed.operation}` in half is {finding}.",

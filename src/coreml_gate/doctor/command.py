@@ -50,6 +50,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="FILE.zip", help="keep the raw answers, without a word about you"
     )
+    parser.add_argument("--json", action="store_true", help="for machines")
     parser.set_defaults(command=run)
 
 
@@ -74,7 +75,9 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
             recording=recording,
         )
         for answer in examine(subject):
-            around.out.print("\n".join(_rows(answer, around.out.width)), markup=False, highlight=False)
+            if not parsed.json:
+                rows = "\n".join(_rows(answer, around.out.width))
+                around.out.print(rows, markup=False, highlight=False)
             probes.append(answer)
         if recording is not None:
             recording.ask(partial(ask_system, within_s=OPENING_S), Path(folder))
@@ -82,10 +85,14 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         recording.keep("answers", {each.what: asdict(each) for each in probes})
         recording.keep("versions", subject.versions)
         recording.write(around.folder / parsed.record)
-        around.out.print(f"recorded in {parsed.record}", markup=False, highlight=False)
+        if not parsed.json:
+            around.out.print(f"recorded in {parsed.record}", markup=False, highlight=False)
     outcomes = [each.outcome for each in probes]
     counts = {name: outcomes.count(name) for name in ("ok", "not ok", "unknown")}
-    around.out.print(", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False)
+    if parsed.json:
+        around.print_json({"probes": [asdict(each) for each in probes], "counts": counts})
+    else:
+        around.out.print(", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False)
     return int(counts["not ok"] > 0 or (parsed.strict and counts["unknown"] > 0))
 
 

@@ -1,6 +1,7 @@
 """``coreml-gate explain``: what a code means, why it matters, how to fix and to accept it."""
 
 import argparse
+from dataclasses import asdict
 
 from coreml_gate.surroundings import Surroundings
 
@@ -12,14 +13,19 @@ def describe(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="a check, a rule, a known bug, an error or an exit code; without it, all are listed",
     )
+    parser.add_argument("--json", action="store_true", help="for machines")
     parser.set_defaults(command=run)
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print the explanations of one code, or the list of all codes."""
     from coreml_gate.explain.document import described, listing  # noqa: PLC0415 - the tables take time
-    from coreml_gate.explain.table import explained  # noqa: PLC0415 - as above
+    from coreml_gate.explain.table import all_explanations, explained  # noqa: PLC0415 - as above
 
+    if parsed.json:
+        known = all_explanations() if parsed.code is None else explained(parsed.code)
+        around.print_json([asdict(each) for each in known])
+        return 0
     text = listing() if parsed.code is None else "\n\n".join(map(described, explained(parsed.code)))
     around.out.print(text, markup=False, highlight=False)
     return 0

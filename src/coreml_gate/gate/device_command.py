@@ -34,6 +34,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", action="append", default=[], metavar="NAME", help="only this; repeatable")
     parser.add_argument("--device", action="append", default=[], metavar="NAME", help="only this; repeatable")
     parser.add_argument("--list", action="store_true", help="list the connected devices and stop")
+    parser.add_argument("--json", action="store_true", help="for machines")
     parser.add_argument("--team", default="", metavar="ID", help="Apple development team that signs the app")
     parser.add_argument("--profile", metavar="UUID", help="provisioning profile instead of a team")
     parser.add_argument("--bundle-id", metavar="ID", help="the bundle identifier of the profile")
@@ -49,8 +50,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     ask = partial(ask_system, within_s=OPENING_S + 5)
     connected = _chosen(connected_devices(ask), parsed.device)
     if parsed.list:
-        for device in connected:
-            _print(around.out, f"{device.name} ({device.product}, {device.system})")
+        _list(connected, parsed, around)
         return 0
     if not parsed.team and parsed.profile is None:
         raise UsageError(
@@ -58,6 +58,15 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
             "give --team with your team's identifier, or --profile with --bundle-id.",
         )
     return _ask(parsed, connected, around)
+
+
+def _list(connected: tuple[Connected, ...], parsed: argparse.Namespace, around: Surroundings) -> None:
+    if parsed.json:
+        devices = ({"name": each.name, "product": each.product, "system": each.system} for each in connected)
+        around.print_json(list(devices))
+        return
+    for device in connected:
+        _print(around.out, f"{device.name} ({device.product}, {device.system})")
 
 
 def require_a_mac(platform: str, environment: Mapping[str, str]) -> None:
@@ -101,8 +110,10 @@ def _ask(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: S
         if measured is not None:
             found = on_device.run(Evidence(model, measured, None, with_devices.environment, None))
             findings += found
-            for each in found:
+            for each in () if parsed.json else found:
                 _print(around.out, f"{each.status.upper():8}{model.name}  {each.message}")
+    if parsed.json:
+        around.print_json([each.model_dump(mode="json") for each in findings])
     return 1 if any(each.status is Status.FAIL for each in findings) else 0
 
 

@@ -1,7 +1,7 @@
 """``coreml-gate init``: propose a configuration, and write it where the user agrees."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ _NOTHING: Final = "nothing was written: run `coreml-gate init --yes`, or answer 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--yes", action="store_true", help="write the files without a question")
+    parser.add_argument("--json", action="store_true", help="for machines; writes nothing without --yes")
     parser.set_defaults(command=run)
 
 
@@ -29,18 +30,25 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print what is proposed and why, then write each file that does not exist and that the user wants."""
     root = around.folder
     if (config := _existing_config(root)) is not None:
-        _say(around, f"{config.name} exists: nothing to do. `coreml-gate run` measures its models.")
+        if parsed.json:
+            around.print_json({"models": [], "notes": [f"{config.name} exists"], "files": {}, "written": []})
+        else:
+            _say(around, f"{config.name} exists: nothing to do. `coreml-gate run` measures its models.")
         return 0
     names = Repository.open(root, around.environment).files()
     proposal = propose(scan(root, names))
-    _explain(proposal, around)
+    if not parsed.json:
+        _explain(proposal, around)
     if not proposal.models:
         raise UsageError(
             "no model was found that the gate could build without arguments.",
             "write coreml-gate.toml by hand: `[[model]]` with `name`, `source` and `samples`.",
         )
-    agree: Agree = (lambda _: True) if parsed.yes else _question(around)
+    agree: Agree = (lambda _: True) if parsed.yes else _question(parsed, around)
     written = write(documents(proposal), root, agree)
+    if parsed.json:
+        around.print_json(_as_json(proposal, written))
+        return 0
     for path in written:
         _say(around, f"wrote {path}")
     _say(around, "next: `coreml-gate run`" if CONFIG in written else _NOTHING)
@@ -75,9 +83,19 @@ def _explain(proposal: Proposal, around: Surroundings) -> None:
         _say(around, f"note: {note}")
 
 
-def _question(around: Surroundings) -> Agree:
+def _as_json(proposal: Proposal, written: Sequence[str]) -> object:
+    """What is proposed, each file as text, and which of them were written."""
+    models = [
+        {"name": each.name, "source": each.source.reference, "reasons": list(each.reasons)}
+        for each in proposal.models
+    ]
+    files = dict(documents(proposal))
+    return {"models": models, "notes": list(proposal.notes), "files": files, "written": list(written)}
+
+
+def _question(parsed: argparse.Namespace, around: Surroundings) -> Agree:
     """A question at the terminal; without one, nothing is written."""
-    if not around.out.is_terminal:
+    if parsed.json or not around.out.is_terminal:
         return lambda _: False
     return lambda path: around.out.input(f"write {path}? [y/N] ", markup=False).strip().lower() in _YES
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.status import Status
-from rich.text import Text
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from coreml_gate.criteria.sentences import time_by_step
 from coreml_gate.foreign.log import RunnerCommand, one_line
@@ -14,27 +13,30 @@ from coreml_gate.record import ModelRecord
 
 @dataclass
 class LiveProgress:
-    """One moving line on a terminal, and one line that stays per finished model."""
+    """One moving line on a terminal, with what runs and for how long; one line stays per finished model."""
 
     console: Console
-    _status: Status | None = field(default=None, init=False)
+    _live: Progress | None = field(default=None, init=False)
     _title: str = field(default="", init=False)
 
     def begin_model(self, name: str, tree: str) -> None:
         """Show which model is measured now."""
         self._title = f"{name} ({tree})"
-        self._status = self.console.status(Text(one_line(self._title)))
-        self._status.start()
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        self._live = Progress(*columns, console=self.console, transient=True)
+        self._live.add_task(one_line(self._title), total=None)
+        self._live.start()
 
     def begin_step(self, step: str) -> None:
-        """Show the step behind the model's name."""
-        if self._status is not None:
-            self._status.update(Text(one_line(f"{self._title}: {step}")))
+        """Show the step behind the model's name, with its own clock."""
+        if self._live is not None:
+            (task,) = self._live.task_ids
+            self._live.reset(task, description=one_line(f"{self._title}: {step}"), total=None)
 
     def end_model(self, model: ModelRecord, seconds: float) -> None:
         """Leave one line with what came of it."""
-        if self._status is not None:
-            self._status.stop()
+        if self._live is not None:
+            self._live.stop()
         line = f"{self._title}: {outcome(model)} ({duration(model, seconds)})"
         self.console.print(line, markup=False, highlight=False)
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final, get_args
 
@@ -36,6 +37,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
     )
+    parser.add_argument("--json", action="store_true", help="for machines")
     parser.set_defaults(command=run)
 
 
@@ -53,12 +55,17 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         supervisor=supervisor,
         host=_host(parsed.core_ml, config.gate.core_ml_timeout_s, around),
     )
-    outcomes = []
+    done: list[FaultTrial] = []
     for trial in trials(model, bench):
-        _print(trial, around)
-        outcomes.append(trial.outcome)
-    counts = [f"{outcomes.count(name)} {name}" for name in get_args(Outcome) if name in outcomes]
-    around.out.print(f"{model.name}: {', '.join(counts)}", markup=False, highlight=False)
+        if not parsed.json:
+            _print(trial, around)
+        done.append(trial)
+    outcomes = [trial.outcome for trial in done]
+    if parsed.json:
+        around.print_json({"model": model.name, "trials": [asdict(trial) for trial in done]})
+    else:
+        counts = [f"{outcomes.count(name)} {name}" for name in get_args(Outcome) if name in outcomes]
+        around.out.print(f"{model.name}: {', '.join(counts)}", markup=False, highlight=False)
     return int("not caught" in outcomes)
 
 
