@@ -219,3 +219,11 @@ def test_explanations_are_data_as_well(desk: Desk) -> None:
     assert desk.run("explain", "precision", "--json") == 0
     (explanation,) = json.loads(desk.out.getvalue())
     assert (explanation["code"], explanation["kind"]) == ("precision", "check")
+
+
+@pytest.mark.parametrize("command", ["devices", "rules", "explain"])
+def test_a_table_that_is_piped_fits_80_columns_and_loses_nothing(desk: Desk, command: str) -> None:
+    assert desk.run(command) == 0
+    lines = desk.out.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)

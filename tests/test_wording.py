@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from coreml_gate.wording import (
     alike,
     first_and_more,
+    hanging,
     megabytes,
     number,
     passing_maximum,
@@ -72,6 +73,14 @@ def test_numbers_to_compare_have_the_same_decimals(
     values: tuple[float, ...], written: tuple[str, ...]
 ) -> None:
     assert alike(*values) == written
+
+
+def test_a_paragraph_hangs_behind_its_start() -> None:
+    assert hanging("  size  ", "is the package small enough", 28) == (
+        "  size  is the package small\n        enough"
+    )
+    long = "x" * 90
+    assert hanging("  ", f"{long} y", 80) == f"  {long}\n  y"
 
 
 def test_other_figures() -> None:

@@ -1,6 +1,7 @@
 """Numbers, lists and plurals in words, so that every sentence writes them alike."""
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from itertools import combinations
@@ -10,6 +11,7 @@ MB: Final = 10**6
 _WHOLE_PERCENT: Final = 99.5
 _LEAST_DECIMALS: Final = 3
 _FEW_DIGITS: Final = 10
+_LEAST_WIDTH: Final = 20
 _MOST_DECIMALS: Final = 6
 _LEAST_PLAIN: Final = Decimal("0.001")
 
@@ -53,6 +55,18 @@ def megabytes(size: float) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 sample``, ``2 samples``, ``1,000 samples``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def hanging(first: str, text: str, width: int) -> str:
+    """A paragraph behind ``first``, its further lines below its own start; a word is never broken."""
+    return textwrap.fill(
+        text,
+        max(width, len(first) + _LEAST_WIDTH),
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def listed(items: Iterable[str]) -> str:

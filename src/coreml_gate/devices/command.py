@@ -25,10 +25,10 @@ def print_devices(parsed: argparse.Namespace, around: Surroundings) -> int:
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, title in enumerate(COLUMNS):
-        table.add_column(title, justify="left" if number < 2 else "right", no_wrap=True)  # noqa: PLR2004 - two names
+        table.add_column(title.replace(" ", "\n"), justify="left" if number < 2 else "right", no_wrap=True)  # noqa: PLR2004 - two names
     for device in devices().values():
         table.add_row(*cells(device))
-    around.out.print(table)
+    around.out.print(table, soft_wrap=False)
     around.out.print(
         "~ marks an estimate; an empty cell is not known. Sources: docs/devices.md.", highlight=False
     )

@@ -26,6 +26,8 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         known = all_explanations() if parsed.code is None else explained(parsed.code)
         around.print_json([asdict(each) for each in known])
         return 0
-    text = listing() if parsed.code is None else "\n\n".join(map(described, explained(parsed.code)))
+    width = around.out.width
+    found = () if parsed.code is None else explained(parsed.code)
+    text = "\n\n".join(described(each, width) for each in found) if found else listing(width)
     around.out.print(text, markup=False, highlight=False)
     return 0

@@ -10,6 +10,7 @@ from typing import Final
 
 from coreml_gate.explain.explanation import Explanation
 from coreml_gate.explain.table import KINDS, all_explanations
+from coreml_gate.wording import hanging
 
 _ON_THE_PAGE: Final = ("check", "error")
 """Rules and known bugs have pages of their own, from the same tables."""
@@ -18,20 +19,21 @@ _REPOSITORY: Final = "https://github.com/coreml-gate/coreml-gate/blob/main"
 _PAGE: Final = re.compile(r"`?\bdocs/([\w.-]+\.md)(#[\w-]+)?`?")
 
 
-def described(explanation: Explanation) -> str:
+def described(explanation: Explanation, width: int) -> str:
     """One explanation for a terminal."""
     head = f"{explanation.code} ({explanation.kind})"
-    parts = [f"{title}:\n{_indented(text)}" for title, text in explanation.parts.items()]
+    parts = [f"{title}:\n{_indented(text, width)}" for title, text in explanation.parts.items()]
     more = [f"More: {_REPOSITORY}/{explanation.page}"] if explanation.page else []
     return "\n\n".join([head, *parts, *more])
 
 
-def listing() -> str:
+def listing(width: int) -> str:
     """All codes by kind."""
     lines: list[str] = []
     for kind, title in KINDS.items():
         known = [each for each in all_explanations() if each.kind == kind]
-        lines += [title, *(f"  {each.code:<27}{each.meaning.splitlines()[0]}" for each in known), ""]
+        starts = ((f"  {each.code:<27}", each.meaning.splitlines()[0]) for each in known)
+        lines += [title, *(hanging(start, text, width) for start, text in starts), ""]
     return "\n".join([*lines, "`coreml-gate explain CODE` says what each means and what to do."])
 
 
@@ -74,8 +76,10 @@ def _linked(text: str) -> str:
     return _PAGE.sub(lambda found: f"[{found[1].removesuffix('.md')}]({found[1]}{found[2] or ''})", text)
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+def _indented(text: str, width: int) -> str:
+    """The first line is a sentence, and wrapped; what follows is code."""
+    sentence, *code = text.splitlines()
+    return "\n".join([hanging("  ", sentence, width), *(f"  {line}" for line in code)])
 
 
 def main(path: Path) -> None:

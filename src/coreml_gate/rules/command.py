@@ -25,6 +25,6 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     if parsed.json:
         text = json.dumps([as_data(rule) for rule in chosen], indent=1)
     else:
-        text = listing() if parsed.rule is None else described(RULES[parsed.rule])
+        text = listing(around.out.width) if parsed.rule is None else described(RULES[parsed.rule])
     around.out.print(text, markup=False, highlight=False)
     return 0

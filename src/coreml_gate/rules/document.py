@@ -13,6 +13,7 @@ from typing import Final
 
 from coreml_gate.rules.catalogue import GROUPS, RULES, Rule
 from coreml_gate.rules.rule import SEVERITIES
+from coreml_gate.wording import hanging
 
 _ISSUE: Final = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)#(?P<number>\d+)")
 _LOOKS_AT: Final = {
@@ -100,12 +101,16 @@ def as_data(rule: Rule) -> dict[str, object]:
     }
 
 
-def listing() -> str:
-    """All rules, one per line below their group."""
+def listing(width: int) -> str:
+    """All rules, each below its group."""
     lines: list[str] = []
     for group, rules in GROUPS.items():
-        lines += [group, *(f"  {rule.severity:<8}{rule.id:<29}{rule.question}" for rule in rules), ""]
+        lines += [group, *(hanging(_start(rule), rule.question, width) for rule in rules), ""]
     return "\n".join([*lines, f"{len(RULES)} rules. `coreml-gate rules RULE` shows all of one."])
+
+
+def _start(rule: Rule) -> str:
+    return f"  {rule.severity:<8}{rule.id:<29}"
 
 
 def described(rule: Rule) -> str:
