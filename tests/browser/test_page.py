@@ -62,7 +62,9 @@ def test_every_state_fits_its_screen(open_page: Open, state: str, width: int) ->
 def test_axe_finds_nothing_serious(open_page: Open, scheme: str, width: int) -> None:
     page = drawn(open_page(pages.many(), width=width, scheme=scheme))
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-    page.wait_for_timeout(300)
+    for section in page.locator("details.model").all():
+        section.scroll_into_view_if_needed()
+        section.locator("canvas").first.wait_for()
     assert violations(page) == []
 
 
@@ -98,6 +100,7 @@ def test_name_and_status_filter_the_table_and_the_models_below(open_page: Open) 
 def test_lines_of_the_configuration_are_copied(open_page: Open) -> None:
     page = open_page(pages.STATES["fail"]())
     page.get_by_role("button", name="Copy").first.click()
+    page.get_by_role("button", name="Copied").wait_for()
     assert page.locator("#said").inner_text() == "Copied to the clipboard."
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == '[[model]]\nkeep-fp32 = ["Net/mul"]'
@@ -141,6 +144,7 @@ def test_the_program_is_searched_and_the_first_wrong_operation_is_marked(open_pa
     )
     page.get_by_text("The MIL program: 40 operations").click()
     rows = page.locator(".program tbody tr")
+    rows.first.wait_for()
     assert rows.count() == pages.OPERATIONS
     assert page.locator(".program tr.first-wrong td").nth(2).inner_text() == "op_11_cast_fp16"
     assert page.locator(".program tr.wrong").count() == pages.OPERATIONS - pages.FIRST_WRONG
@@ -167,7 +171,7 @@ def test_a_link_unfolds_its_model(open_page: Open) -> None:
 def test_hostile_names_stay_text(open_page: Open, width: int) -> None:
     page = drawn(open_page(pages.hostile(), width=width))
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-    page.wait_for_timeout(300)
+    page.locator(".program tbody tr").first.wait_for()
     assert page.locator("img, b:has-text('bold')").count() == 0
     assert "hacked" not in page.title()
     shown = pages.HOSTILE.replace("\u202e", "")

@@ -57,6 +57,9 @@ def test_the_first_of_several_is_named_with_module_and_line(tmp_path: Path) -> N
     assert found.place == line(TWO, "torch.add(")
     assert found.inherited < 1e-6
     assert (found.error or 0) > 1e-4
+    assert found.errors[found.operation] == found.error
+    assert len(found.errors) == found.counts["matched"] + found.counts["differs"]
+    assert min(found.errors.values()) < 1e-6
     assert found.reason == "the converter never reads `alpha` = 0.5 of `add`"
 
 

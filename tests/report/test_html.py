@@ -185,6 +185,15 @@ def test_the_first_wrong_operation_reads_nothing_wrong(
     assert drawn(model_record(outline=OUTLINE, profile=profile(errors)))["program"]["firstWrong"] == first
 
 
+def test_an_error_of_the_conversion_is_drawn_and_marks_its_line() -> None:
+    wrong = FirstWrong(operation="scaled", errors={"scaled": 0.3, "y": 0.2}, counts={"differs": 2})
+    diagnosed = ParityDiagnosis(asked_by="samples", sample=0, first_wrong=wrong)
+    head = model_record(outline=OUTLINE, profile=profile((1e-4, 0.5, 0.6)), parity_diagnosis=diagnosed)
+    program = drawn(head)["program"]
+    assert program["errors"]["fp32"] == [0.3, None, 0.2]
+    assert program["firstWrong"] == 0
+
+
 def test_the_base_lies_beside_each_operation_that_it_has_too() -> None:
     other = OUTLINE[:2] + OUTLINE[3:4] + ("y\trsqrt\tNet\ty=fp16[1]\tsummed\t\t",)
     head = model_record(outline=OUTLINE, profile=profile((1e-4, 0.5, 0.6)))

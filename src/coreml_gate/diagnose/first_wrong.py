@@ -3,12 +3,15 @@
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from coreml_gate.diagnose.alignment import Alignment, Pair, align
+from coreml_gate.diagnose.operation_errors import WORST
 from coreml_gate.diagnose.torch_steps import TorchRun, TorchStep
 from coreml_gate.mil.graph import captured
 from coreml_gate.record import FirstWrong
+from coreml_gate.record.diagnosis import MOST_ERRORS
 from coreml_gate.runtime.model import Model
 from coreml_gate.untyped import MilValue
 
@@ -93,6 +96,7 @@ def _found(alignment: Alignment, culprit: Pair, others: list[Pair]) -> FirstWron
         inherited=_number(culprit.inherited) or 0.0,
         others=tuple(_other(pair) for pair in others),
         counts=alignment.counts,
+        errors=_errors(alignment),
     )
 
 
@@ -112,7 +116,16 @@ def _other(pair: Pair) -> str:
 
 
 def _unclear(alignment: Alignment, reason: str) -> FirstWrong:
-    return FirstWrong(reason=reason, counts=alignment.counts)
+    return FirstWrong(reason=reason, counts=alignment.counts, errors=_errors(alignment))
+
+
+def _errors(alignment: Alignment) -> dict[str, float]:
+    """Of every operation that was compared; what has no number is as wrong as can be."""
+    compared = (pair for pair in alignment.pairs.values() if pair.state in {"matched", "differs"})
+    return {
+        pair.operation.name: min(pair.error, WORST) if pair.error >= 0 else WORST
+        for pair in islice(compared, MOST_ERRORS)
+    }
 
 
 def _gap(alignment: Alignment) -> str:

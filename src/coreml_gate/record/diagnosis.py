@@ -1,6 +1,6 @@
 """Why precision or parity fails, as a Record holds it."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
@@ -128,6 +128,10 @@ torch results are the same. ``shape changed``: the same elements, under another 
 """
 
 
+MOST_ERRORS: Final = 1_000
+"""Compared operations whose error a Record holds, the first in the program's order."""
+
+
 class FirstWrong(Measured):
     """The first operation of the twin whose inputs agree with the source and whose result does not."""
 
@@ -149,6 +153,10 @@ class FirstWrong(Measured):
     """Operations that differ by themselves as well, in order."""
     counts: dict[AlignmentState, NonNegativeInt] = Field(default_factory=dict)
     """How many operations are in which state."""
+    errors: Annotated[dict[str, NonNegativeFloat], Field(max_length=MOST_ERRORS)] = Field(
+        default_factory=dict
+    )
+    """Of the operations that were compared with the source, by name, in order: what ``error`` is."""
     reason: str = ""
     hint: str = ""
     """The way out, where the fault is a known one."""

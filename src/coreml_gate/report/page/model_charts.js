@@ -4,8 +4,8 @@ const HALF_MAX = 65504;
 const HALF_NORMAL = 2 ** -14;
 const DAMAGED = 0.01;
 const LEAST_ERROR = 1e-8;
-const MODE_NAMES = { "fp16": "FP16", "neural-engine": "FP16 strict (Neural Engine estimate)" };
-const MODE_COLOURS = { "fp16": "--blue", "neural-engine": "--unsure" };
+const MODE_NAMES = { "fp32": "FP32 against the source", "fp16": "FP16", "neural-engine": "FP16 strict (Neural Engine estimate)" };
+const MODE_COLOURS = { "fp32": "--teal", "fp16": "--blue", "neural-engine": "--unsure" };
 
 /** On a logarithmic scale nothing is 0: an exact result stands at the lower edge. */
 const onLog = (values, least, most) => values.map((each) => (each === null ? null : Math.min(Math.max(each, least), most)));
@@ -27,7 +27,7 @@ function errorChart(parent, program, sync, onClick) {
   data.push(constant(DAMAGED, length));
   series.push(dashed("wrong from here", "--fail", { width: 1 }));
   const at = program.firstWrong;
-  const found = at === null ? [] : [pointLabel(at + 1, Math.min(program.errors.fp16[at], 10), `first wrong: ${program.type[at]} ${program.name[at]}`, "--fail", true)];
+  const found = at === null ? [] : [pointLabel(at + 1, Math.min(Math.max(...modes.map((mode) => program.errors[mode][at] ?? 0)), 10), `first wrong: ${program.type[at]} ${program.name[at]}`, "--fail", true)];
   const words = at === null
     ? "RMS error of each result as a share of its size, with everything before it in FP16. No operation goes wrong by itself."
     : `RMS error of each result as a share of its size. Line ${at + 1}, ${program.type[at]} ${program.name[at]}${program.place[at] ? ` (${program.place[at]})` : ""}, is the first wrong operation.`;

@@ -7,6 +7,7 @@ const COLUMNS = [
   ["name", (program, at) => program.name[at]],
   ["gives", (program, at) => program.gives[at]],
   ["reads", (program, at) => program.reads[at]],
+  ["FP32 error", (program, at) => short(program.errors.fp32?.[at]), "number"],
   ["FP16 error", (program, at) => short(program.errors.fp16?.[at]), "number"],
   ["strict error", (program, at) => short(program.errors["neural-engine"]?.[at]), "number"],
   ["reaches", (program, at) => short(program.reaches[at]), "number"],

@@ -6,7 +6,7 @@ converter's FP16 pass only adds ``_cast_fp16`` to it.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from coreml_gate.errors import RecordError
 from coreml_gate.foreign.escape import NAME_LIMIT, shortened, visible
@@ -17,6 +17,8 @@ from coreml_gate.record import HalfMode, ModelRecord, OperationProfile
 DAMAGED: Final = 0.01
 """Share of its own size from which a result counts as wrong: 40 dB, what half precision should reach."""
 MODES: Final[tuple[HalfMode, ...]] = ("fp16", "neural-engine")
+ErrorMode = HalfMode | Literal["fp32"]
+"""``fp32``: the float32 package against its source, where parity failed and was looked into."""
 _CAST: Final = "_cast_fp16"
 Figure = float | None
 
@@ -28,11 +30,12 @@ class AnnotatedProgram:
     lines: tuple[Node, ...]
     places: tuple[str, ...]
     reaches: tuple[Figure, ...]
-    errors: Mapping[HalfMode, tuple[Figure, ...]]
+    errors: Mapping[ErrorMode, tuple[Figure, ...]]
     base_errors: Mapping[HalfMode, tuple[Figure, ...]]
     base_reaches: tuple[Figure, ...]
     first_wrong: int | None
-    """The first line whose result is wrong in half precision, while nothing that it reads is."""
+    """The line that the parity diagnosis names, or else the first one whose result is wrong in half precision
+    while nothing that it reads is."""
 
     def columns(self) -> dict[str, object]:
         """The same for the page's scripts: a list per column."""
@@ -57,7 +60,12 @@ def annotated(head: ModelRecord, base: ModelRecord | None) -> AnnotatedProgram |
     if outline is None or not outline.nodes:
         return None
     own = _Measured.of(head.profile)
-    errors = {mode: own.column(outline.nodes, own.errors[mode]) for mode in MODES if mode in own.errors}
+    errors: dict[ErrorMode, tuple[Figure, ...]] = {
+        mode: own.column(outline.nodes, own.errors[mode]) for mode in MODES if mode in own.errors
+    }
+    conversion, blamed = _conversion_errors(head), _wrong_conversion(head, outline, own)
+    if conversion:
+        errors["fp32"] = own.column(outline.nodes, conversion)
     places = tuple(own.places.get(own.name_of(node), "") for node in outline.nodes)
     partners = _partners(head, base, outline)
     other = _Measured.of(None if base is None else base.profile)
@@ -68,7 +76,7 @@ def annotated(head: ModelRecord, base: ModelRecord | None) -> AnnotatedProgram |
         errors=errors,
         base_errors={mode: other.column(partners, of) for mode, of in other.errors.items()},
         base_reaches=other.column(partners, other.reaches) if other.reaches else (),
-        first_wrong=_first_wrong(outline.nodes, errors.get("fp16", ())),
+        first_wrong=_first_wrong(outline.nodes, errors.get("fp16", ())) if blamed is None else blamed,
     )
 
 
@@ -97,6 +105,17 @@ class _Measured:
 
     def column(self, nodes: Iterable[Node | None], of: Mapping[str, Figure]) -> tuple[Figure, ...]:
         return tuple(None if node is None else of.get(self.name_of(node)) for node in nodes)
+
+
+def _conversion_errors(record: ModelRecord) -> Mapping[str, Figure]:
+    return {} if record.parity_diagnosis is None else record.parity_diagnosis.first_wrong.errors
+
+
+def _wrong_conversion(record: ModelRecord, outline: ProgramOutline, own: "_Measured") -> int | None:
+    """The line of the operation that the parity diagnosis names, where the program has it."""
+    named = "" if record.parity_diagnosis is None else record.parity_diagnosis.first_wrong.operation
+    lines = (at for at, node in enumerate(outline.nodes) if named in (node.name, own.name_of(node)))
+    return next(lines, None) if named else None
 
 
 def _outline(record: ModelRecord) -> ProgramOutline | None:
