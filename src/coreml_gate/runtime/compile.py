@@ -14,7 +14,7 @@ from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, T
 from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
 from coreml_gate.runtime.body import converted, cut, grouped, on_engine, rounded
-from coreml_gate.runtime.fuse import FUSED, fuse
+from coreml_gate.runtime.fusion import FUSED, fused_block, fused_steps
 from coreml_gate.runtime.gru_layer import FoundLayer, gru_call, gru_layer
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.packed import PackedKernel
@@ -43,8 +43,9 @@ def compile_function(function: Function, mode: Mode) -> ExecutionPlan:
     """
     _refuse_unknown(function)
     compiler, known = _Compiler(function.opset, mode), dict[str, Known]()
-    plan, fused = compiler.plan(function.block, (), known), fuse(function.block)
-    return plan if fused is function.block else replace(plan, unwatched=compiler.plan(fused, (), known))
+    plan, block = compiler.plan(function.block, (), known), fused_block(function.block)
+    unwatched = plan if block is function.block else compiler.plan(block, (), known)
+    return replace(plan, unwatched=unwatched if mode == "neural-engine" else fused_steps(unwatched))
 
 
 def _refuse_unknown(function: Function) -> None:

@@ -19,7 +19,7 @@ FUSED: dict[str, dict[int, Implementation]] = {}
 _PARTS = frozenset({"cast", "equal", "fill_like", "logical_not", "reduce_max", "softmax", "tile"})
 
 
-def fuse(block: Block) -> Block:
+def fused_block(block: Block) -> Block:
     """The block with its known groups fused; the same object where there are none."""
     wiring = Wiring(block, {})
     groups = {made.name: fused for made in block.operations if (fused := _safe_softmax(made, wiring))}

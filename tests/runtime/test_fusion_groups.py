@@ -10,7 +10,7 @@ import torch
 
 from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, TensorType, Value
 from coreml_gate.runtime.compile import compile_function
-from coreml_gate.runtime.fuse import fuse
+from coreml_gate.runtime.fusion import fused_block
 from tests.runtime.conftest import constant
 
 SHAPE = (1, 2, 3, 5)
@@ -82,7 +82,7 @@ def test_softmax_of_masked_rows_gives_the_bits_of_its_parts(
 
 def test_what_others_read_of_a_group_stays() -> None:
     block = attention("fp32")
-    kept = [item.name for item in fuse(replace(block, outputs=("y", "masked"))).operations]
+    kept = [item.name for item in fused_block(replace(block, outputs=("y", "masked"))).operations]
     assert kept == ["masked", "y"]
 
 
@@ -104,7 +104,7 @@ NEAR_MISSES = {
 @pytest.mark.parametrize("name", sorted(NEAR_MISSES))
 def test_a_group_that_differs_stays_as_it_is(name: str) -> None:
     block = changed(attention("fp32"), *NEAR_MISSES[name])
-    assert fuse(block) is block
+    assert fused_block(block) is block
 
 
 def test_a_shape_that_is_not_declared_stays_as_it_is() -> None:
@@ -112,4 +112,4 @@ def test_a_shape_that_is_not_declared_stays_as_it_is() -> None:
     kind = TensorType("fp32", (*SHAPE[:-1], None))
     for name in ("p", "y"):
         block = changed(block, name, lambda item: replace(item, outputs=(Value(item.name, kind),)))
-    assert fuse(block) is block
+    assert fused_block(block) is block

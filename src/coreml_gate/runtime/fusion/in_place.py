@@ -1,0 +1,54 @@
+"""Elementwise operations that overwrite an operand which nothing else will read: the same kernel."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coreml_gate.mil.ir import TensorType
+from coreml_gate.runtime.fusion.wires import Wires
+from coreml_gate.runtime.plan import ExecutionPlan, Step
+
+_ON_FIRST: Mapping[str, Callable[..., Tensor]] = {
+    "add": Tensor.add_,
+    "clip": Tensor.clamp_,
+    "mul": Tensor.mul_,
+    "real_div": Tensor.div_,
+    "relu": torch.relu_,
+    "relu6": lambda x: x.clamp_(0, 6),
+    "sigmoid": torch.sigmoid_,
+    "silu": lambda x: functional.silu(x, inplace=True),
+    "sub": Tensor.sub_,
+    "tanh": torch.tanh_,
+}
+"""By operation type: each is exact, or one kernel that rounds half precision by itself (``native``)."""
+_ON_SECOND: Mapping[str, Callable[..., Tensor]] = {
+    "add": lambda x, y: y.add_(x),
+    "mul": lambda x, y: y.mul_(x),
+}
+_FLOATS = frozenset({"fp16", "fp32"})
+
+
+def in_place(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
+    """The steps, as many as may overwriting an operand."""
+    wires = Wires(plan, steps)
+    return [_overwriting(place, step, wires) for place, step in enumerate(steps)]
+
+
+def _overwriting(place: int, step: Step, wires: Wires) -> Step:
+    for calls, operand in ((_ON_FIRST, 0), (_ON_SECOND, 1)):
+        call = calls.get(step.operation.type)
+        if call is None or len(step.reads) <= operand:
+            continue
+        if wires.may_overwrite(step.reads[operand], place) and _same_type(step, operand, wires):
+            return replace(step, call=call)
+    return step
+
+
+def _same_type(step: Step, operand: int, wires: Wires) -> bool:
+    """Are the operand and the result floats of one type and shape?"""
+    kind = step.operation.outputs[0].type
+    floats = isinstance(kind, TensorType) and kind.dtype in _FLOATS
+    return floats and wires.type(step.reads[operand]) == kind
