@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,9 @@ Programs that coremltools saves and Core ML refuses; [rules.md](rules.md) has th
 
 ## What is unproven
 
-No published value, no vector and no test that predicts: {unproven}.
+{unproven}
 
-Beyond that, nothing is published on: the bits of resize, `resample` and `crop_resize` below the
+Nothing is published on: the bits of resize, `resample` and `crop_resize` below the
 tolerance of the tests, the type of the state of LSTM, GRU and RNN in half precision (`fp16` and
 `neural-engine` are the two readings), the order of ties in `topk`, how images are scaled and rounded,
 what the GPU does with palettized weights, and `gelu`, `exp` and `sqrt` of the Neural Engine, whose tables
@@ -112,8 +113,15 @@ def page() -> str:
         differences="\n".join(_differences(case for case in CASES if case.differs)),
         refused="\n".join(f"- `{rule.id}`: {rule.question}" for rule in _refusals()),
         operations="\n".join(rows.values()),
-        unproven=", ".join(f"`{name}`" for name in sorted(set(REGISTRY) - set(rows) - _NOT_COMPUTED)),
+        unproven=_unproven(set(REGISTRY) - set(rows) - _NOT_COMPUTED),
     )
+
+
+def _unproven(names: AbstractSet[str]) -> str:
+    if not names:
+        return "Each operation has a published value, a vector or a test that predicts."
+    listed = ", ".join(f"`{name}`" for name in sorted(names))
+    return f"No published value, no vector and no test that predicts: {listed}."
 
 
 def _estimated(wpt: Mapping[str, Any], status: str) -> Counter[str]:

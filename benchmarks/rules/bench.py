@@ -2,8 +2,8 @@
 
     python benchmarks/rules/bench.py [--models resnet50,gru]
 
-Every model of the zoo and of the example converts and passes parity (docs/zoo.md), so each match of a
-``fatal`` or ``silent`` rule on one of them is false. One line per model, each in a process of its own.
+Every model of the zoo and of the example converts, and all but that of ``TRUE`` pass parity, so each other
+match of a ``fatal`` or ``silent`` rule is false. One line per model, each in a process of its own.
 """
 
 import argparse
@@ -20,6 +20,8 @@ TREES = (ROOT / "examples" / "phone-models", ROOT / "benchmarks" / "zoo")
 SURE = ("fatal", "silent")
 UNTESTED = {"untested-torch", "untested-python"}
 """Rules on the installed versions: they say nothing of a model."""
+TRUE = {("efficientnet_b0", "averaged-beyond-the-end")}
+"""Its last pool is 1280 by 1280 over 7 by 7: torch divides by 49, Core ML and the runtime by 1,638,400."""
 
 
 def line_of(root: Path, name: str) -> str:
@@ -48,7 +50,11 @@ def line_of(root: Path, name: str) -> str:
         ]
         seconds = time.perf_counter() - started
     counts = Counter(match.severity for match in matches)
-    false = [f"{match.rule} ({match.places[0].text})" for match in matches if match.severity in SURE]
+    false = [
+        f"{match.rule} ({match.places[0].text})"
+        for match in matches
+        if match.severity in SURE and (name, match.rule) not in TRUE
+    ]
     shown = " ".join(
         f"{severity} {counts[severity]}" for severity in ("fatal", "silent", "unknown", "perf", "info")
     )

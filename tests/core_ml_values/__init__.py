@@ -9,6 +9,9 @@ from tests.core_ml_values import (
     tests_of_coremltools,
     tests_of_coremltools_on_images,
     tests_of_onnx_runtime,
+    tests_of_onnx_runtime_on_convolutions,
+    tests_of_onnx_runtime_on_numbers,
+    tests_of_onnx_runtime_on_shapes,
 )
 from tests.core_ml_values.published import Published
 
@@ -17,6 +20,9 @@ CASES: Final[tuple[Published, ...]] = (
     *reductions_and_products.CASES,
     *indices_and_shapes.CASES,
     *tests_of_onnx_runtime.CASES,
+    *tests_of_onnx_runtime_on_convolutions.CASES,
+    *tests_of_onnx_runtime_on_numbers.CASES,
+    *tests_of_onnx_runtime_on_shapes.CASES,
     *tests_of_coremltools.CASES,
     *tests_of_coremltools_on_images.CASES,
 )

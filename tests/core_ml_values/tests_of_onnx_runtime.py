@@ -21,7 +21,9 @@ _LAYERS: Final = "ONNX Runtime, layer_norm_op_test.cc (microsoft/onnxruntime#224
 _BASIC: Final = "ONNX Runtime, coreml_basic_test.cc"
 
 
-def _case(kind: str, what: str, source: str, values: Any, answer: Answer, **tolerance: float) -> Published:
+def microsoft_test(
+    kind: str, what: str, source: str, values: Any, answer: Answer, **tolerance: float
+) -> Published:
     return Published(
         kind,
         what,
@@ -42,7 +44,7 @@ _SIXTEEN: Final = wide(*range(1, 17)).reshape(1, 1, 4, 4)
 _COUNTED: Final = wide(*range(1, 13)).reshape(1, 1, 3, 4)
 
 _RESIZED: Final = (
-    _case(
+    microsoft_test(
         "upsample_bilinear",
         "half of 2 by 4",
         f"{_RESIZE}, LinearDownSampleTest_4DBilinear1",
@@ -55,7 +57,7 @@ _RESIZED: Final = (
             align_corners=False,
         ),
     ),
-    _case(
+    microsoft_test(
         "resize_bilinear",
         "2 by 4 to 1 by 2, UNALIGN_CORNERS",
         f"{_RESIZE}, LinearDownSampleTest_4DBilinear1_WithSizes",
@@ -68,7 +70,7 @@ _RESIZED: Final = (
             sampling_mode="UNALIGN_CORNERS",
         ),
     ),
-    _case(
+    microsoft_test(
         "upsample_bilinear",
         "by 2 and 4 with corners aligned",
         f"{_RESIZE}, LinearUpSampleTest_2DBilinear_align_corners (its three-dimensional form)",
@@ -82,7 +84,7 @@ _RESIZED: Final = (
             "upsample_bilinear", x=_SQUARE, scale_factor_height=2, scale_factor_width=4, align_corners=True
         ),
     ),
-    _case(
+    microsoft_test(
         "upsample_bilinear",
         "by 1",
         f"{_RESIZE}, LinearScalesNoOpTest",
@@ -91,14 +93,14 @@ _RESIZED: Final = (
             "upsample_bilinear", x=_SQUARE, scale_factor_height=1, scale_factor_width=1, align_corners=False
         ),
     ),
-    _case(
+    microsoft_test(
         "upsample_nearest_neighbor",
         "by 2",
         f"{_RESIZE}, NearestUpSample_Nearest2xOptimization_Scales",
         [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4],
         operation("upsample_nearest_neighbor", x=_FOUR, scale_factor_height=2, scale_factor_width=2),
     ),
-    _case(
+    microsoft_test(
         "resize_nearest_neighbor",
         "2 by 2 to 4 by 4",
         f"{_RESIZE}, NearestUpSample_Nearest2xOptimization_Sizes",
@@ -142,28 +144,28 @@ _MIRROR_AT: Final = wide(
     *(-1.120796, 1.194690, -0.301706, 0.488934, -0.745307, -0.923452),
 )
 _SAMPLED: Final = (
-    _case(
+    microsoft_test(
         "resample",
         "zeros outside",
         f"{_GRID}, 20_4D_bilinear_zeros_no_align_corners",
         [1.646426, 0.409452, 0.132247, -0.106052, -0.009495, 0.270785],
         _sampled(_ZEROS_X, _ZEROS_AT, "constant", aligned=False),
     ),
-    _case(
+    microsoft_test(
         "resample",
         "the border outside, corners aligned",
         f"{_GRID}, 20_4D_bilinear_border_align_corners",
         [-1.078787, -1.795786, -0.023270, -0.113413, 0.444460, -0.023826],
         _sampled(_EDGES_X, _EDGES_AT, "border", aligned=True),
     ),
-    _case(
+    microsoft_test(
         "resample",
         "the border outside",
         f"{_GRID}, 20_4D_bilinear_border_no_align_corners",
         [0.204265, -0.447104, 0.027635, -0.050553, 0.370334, -0.248695],
         _sampled(_BORDER_X, _BORDER_AT, "border", aligned=False),
     ),
-    _case(
+    microsoft_test(
         "resample",
         "mirrored, corners aligned",
         f"{_GRID}, 20_4D_bilinear_reflection_align_corners",
@@ -199,7 +201,7 @@ _NORMALIZED: Final = tuple(
     case
     for name, make, tolerance, loose in (("halves", half, _HALF, 5e-3), ("float32", wide, _FLOAT, 1e-4))
     for case in (
-        _case(
+        microsoft_test(
             "layer_norm",
             f"three groups of {name}",
             f"{_GROUPS}, InstanceNorm",
@@ -207,7 +209,7 @@ _NORMALIZED: Final = tuple(
             _normalized(make(*_GROUPED_X).reshape(1, 3, 1, 4), 0.3),
             **tolerance,
         ),
-        _case(
+        microsoft_test(
             "layer_norm",
             f"two groups of {name}",
             f"{_GROUPS}, groupsizen",
@@ -215,7 +217,7 @@ _NORMALIZED: Final = tuple(
             _normalized(make(*_PAIRED_X).reshape(1, 2, 3, 4), 0.3),
             within=loose,
         ),
-        _case(
+        microsoft_test(
             "layer_norm",
             f"one group of {name}",
             f"{_GROUPS}, LayerNorm17_opset",
@@ -223,7 +225,7 @@ _NORMALIZED: Final = tuple(
             _normalized(make(*range(1, 7)).reshape(1, 1, 2, 3), 1e-5),
             **tolerance,
         ),
-        _case(
+        microsoft_test(
             "layer_norm",
             f"two rows of {name}",
             f"{_LAYERS}, LayerNorm17_opset",
@@ -256,7 +258,7 @@ _GATED: Final = tuple(float(x / (1 + np.exp(-1.5 * x))) for x in _GATED_X)
 _HARD_X: Final = (-10.0, -7.0, -6.0, -5.0, -3.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 10.0, 0.5, -0.5)
 
 _CLAIMED: Final = (
-    _case(
+    microsoft_test(
         "sigmoid",
         "x sigmoid(1.5 x) in halves",
         f"{_BASIC}, QuickGeluTestFp16",
@@ -264,7 +266,7 @@ _CLAIMED: Final = (
         _quick_gelu(1.5, half(*_GATED_X)),
         within=2e-2,
     ),
-    _case(
+    microsoft_test(
         "sigmoid",
         "x sigmoid(1.5 x) in float32",
         f"{_BASIC}, QuickGeluTest",
@@ -272,7 +274,7 @@ _CLAIMED: Final = (
         _quick_gelu(1.5, wide(*_GATED_X)),
         within=1e-5,
     ),
-    _case(
+    microsoft_test(
         "sigmoid_hard",
         "alpha 0.1 and beta 0.6",
         f"{_BASIC}, HardSigmoidTest",
@@ -280,14 +282,14 @@ _CLAIMED: Final = (
         operation("sigmoid_hard", x=wide(*_HARD_X), alpha=np.float32(0.1), beta=np.float32(0.6)),
         within=1e-5,
     ),
-    _case(
+    microsoft_test(
         "pad",
         "reflected by 1, 1 and 2, 1",
         f"{_BASIC}, PadReflectMLProgram",
         np.pad(_COUNTED, ((0, 0), (0, 0), (1, 1), (2, 1)), mode="reflect").reshape(-1),
         operation("pad", x=_COUNTED, pad=[1, 1, 2, 1], mode="reflect", constant_val=np.float32(0)),
     ),
-    _case(
+    microsoft_test(
         "pad",
         "zeros before and behind the first axis",
         f"{_BASIC}, PadAllDimsMLProgram",
@@ -300,7 +302,7 @@ _CLAIMED: Final = (
             constant_val=np.float32(0),
         ),
     ),
-    _case(
+    microsoft_test(
         "linear",
         "3 by 4 with a bias",
         f"{_BASIC}, ExternalDataGemm",
@@ -313,7 +315,7 @@ _CLAIMED: Final = (
         ),
         within=1e-5,
     ),
-    _case(
+    microsoft_test(
         "gather_nd",
         "rows 0 and 2, constant indices",
         f"{_BASIC}, GatherND_MLProgram",
@@ -326,7 +328,7 @@ _CLAIMED: Final = (
             validate_indices=False,
         ),
     ),
-    _case(
+    microsoft_test(
         "sin",
         "of six numbers",
         f"{_BASIC}, SinCos_MLProgram",
@@ -334,7 +336,7 @@ _CLAIMED: Final = (
         operation("sin", x=wide(-2, -0.5, 0, 0.5, 1, 2)),
         within=1e-5,
     ),
-    _case(
+    microsoft_test(
         "cos",
         "of six numbers",
         f"{_BASIC}, SinCos_MLProgram",
@@ -342,7 +344,7 @@ _CLAIMED: Final = (
         operation("cos", x=wide(-2, -0.5, 0, 0.5, 1, 2)),
         within=1e-5,
     ),
-    _case(
+    microsoft_test(
         "select",
         "of halves",
         f"{_BASIC}, WhereFloat16_MLProgram",
