@@ -8,7 +8,7 @@ from typing import Final
 from tests.house import ROOT
 
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-_BLOCK: Final = re.compile(
+BLOCK: Final = re.compile(
     r"(?:^<!-- not run: (?P<reason>.+?) -->\n)?"
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
     re.DOTALL | re.MULTILINE,
@@ -39,7 +39,7 @@ def blocks_of(page: Path) -> tuple[Block, ...]:
             found["text"],
             found["reason"] or "",
         )
-        for found in _BLOCK.finditer(text)
+        for found in BLOCK.finditer(text)
     )
 
 

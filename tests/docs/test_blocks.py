@@ -18,6 +18,7 @@ from tests.house import ROOT
 
 RUN_ELSEWHERE: Final = {
     "rules.md": "fixes to be put into a model; tests/rules has a model with and without each",
+    "walkthrough.md": "tests/docs/test_walkthrough.py performs it",
     "known-converter-bugs.md": "bodies of `forward`; tests/known_bugs converts each",
 }
 READ_BY_PEOPLE: Final = {"", "text", "dockerfile"}

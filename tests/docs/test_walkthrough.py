@@ -1,0 +1,41 @@
+"""The walkthrough is performed from an empty folder: each command ends as the page says, with its verdict."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs.blocks import BLOCK
+from tests.docs.walkthrough import PAGE, performed
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="on a Mac, Core ML runs as well and adds its findings")
+def test_the_page_shows_what_its_commands_do(tmp_path: Path) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert outcomes(performed(page, tmp_path)) == outcomes(page)
+
+
+def test_the_page_ends_in_a_block_and_a_repair() -> None:
+    verdicts = [found for _, *found in outcomes(PAGE.read_text(encoding="utf-8")) if found]
+    assert ("FAIL", "ranker") in verdicts[1]
+    assert {("", "precision"), ("", "hazards")} <= set(verdicts[1])
+    assert "exit code 1" in PAGE.read_text(encoding="utf-8")
+    assert ("PASS", "ranker") in verdicts[2]
+
+
+def outcomes(page: str) -> list[list[object]]:
+    """Of each command its line, the rows of the table with their status, and the checks that found something.
+
+    The words of a report are tested where it is made.
+    """
+    consoles = [found["text"] for found in BLOCK.finditer(page) if found["language"] == "console"]
+    commands = [part for text in consoles for part in re.split(r"^(?=\$ )", text, flags=re.MULTILINE) if part]
+    return [
+        [
+            command.partition("\n")[0],
+            *re.findall(r"^(PASS|WARN|FAIL|UNSURE) +(\w+)", command, flags=re.MULTILINE),
+            *(("", check) for check in re.findall(r"^  ([a-z-]+): ", command, flags=re.MULTILINE)),
+        ]
+        for command in commands
+    ]
