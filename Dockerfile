@@ -7,13 +7,12 @@ FROM ${BASE} AS dependencies
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
-COPY pyproject.toml constraints.txt ./
+COPY constraints.txt ./
+COPY locks locks
 RUN python3 -m venv /opt/gate \
- && python3 -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-      > requirements.txt \
  # PyPI's wheel brings two gigabytes of CUDA; the other packages must not come from the index of torch.
  && /opt/gate/bin/pip install --no-deps --constraint constraints.txt --index-url "${TORCH_INDEX}" torch \
- && /opt/gate/bin/pip install --constraint constraints.txt --requirement requirements.txt
+ && /opt/gate/bin/pip install --no-deps --require-hashes --requirement locks/measure.txt
 
 # What changes with every commit: our own wheel, a few hundred kilobytes. A release names the published one
 # (WHEEL=coreml-gate==1.2.3), so that image and package index hold the same file.

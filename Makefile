@@ -19,7 +19,7 @@ OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-matrix test-wheel test-slow test-mac test-fake-mac test-action test-browser reliability lint format schema docs diagnose-demo hunt conformance native-contract bench clean
+.PHONY: help demo demo-all test test-matrix test-wheel test-slow test-mac test-fake-mac test-action test-browser reliability lint format schema docs locks diagnose-demo hunt conformance native-contract bench clean
 
 help:  ## list the targets
 	@awk '/^[a-z-]+:.*##/ {printf "%-18s%s\n", substr($$0, 1, index($$0, ":") - 1), substr($$0, index($$0, "##") + 3)}' $(MAKEFILE_LIST)
@@ -86,6 +86,12 @@ schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on config
 docs: $(VENV)/.installed  ## the documentation as a site, into build/site
 	$(VENV)/bin/zensical build --clean --strict
 
+locks: $(VENV)/.locks  ## renew locks/: the hashes of what the action and the image install, by constraints.txt
+	for job in measure report; do \
+	  $(PY) .ci/pins.py $$job | $(VENV)/bin/uv pip compile - --quiet --no-deps --generate-hashes --universal \
+	    --python-version 3.11 --custom-compile-command "make locks" --output-file locks/$$job.txt || exit 1; \
+	done
+
 diagnose-demo: $(VENV)/.installed  ## faulty models: is the operation found, does the repair pass, is nothing else blamed
 	OMP_NUM_THREADS=1 $(PY) benchmarks/diagnose/demo.py
 
@@ -148,6 +154,10 @@ $(VENV)/.act: $(VENV)/.installed
 $(VENV)/.browser: $(VENV)/.installed
 	command -v chromium || command -v google-chrome || (apt-get update && apt-get install --yes chromium)
 	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[browser]'
+	touch $@
+
+$(VENV)/.locks: $(VENV)/.installed
+	$(OPEN) pip install --quiet --constraint constraints.txt --editable '.[locks]'
 	touch $@
 
 $(VENV)/.contract: $(VENV)/.installed

@@ -7,13 +7,26 @@ pip_install() {
   "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --quiet "$@"
 }
 
-install_all() {
-  local constraints="$GITHUB_ACTION_PATH/constraints.txt" dependencies="$FOLDER/dependencies.txt"
-  "$PYTHON" -m venv --clear "$VENV"
-  if grep -q '^torch' "$dependencies" && [ "$RUNNER_OS" = Linux ] && [ -n "$TORCH_INDEX" ]; then
+# torch for Linux comes in the builds of an index, whose hashes are its own: its version is pinned, all else is locked.
+install_torch() {
+  local constraints="$GITHUB_ACTION_PATH/constraints.txt"
+  if [ -n "$TORCH_INDEX" ]; then
     pip_install --no-deps --index-url "$TORCH_INDEX" --constraint "$constraints" torch
+  else
+    pip_install --constraint "$constraints" torch
   fi
-  pip_install --constraint "$constraints" --requirement "$dependencies"
+}
+
+install_all() {
+  local job=report
+  if grep -q '^torch' "$FOLDER/dependencies.txt"; then
+    job=measure
+  fi
+  "$PYTHON" -m venv --clear "$VENV"
+  if [ "$job" = measure ] && [ "$RUNNER_OS" = Linux ]; then
+    install_torch
+  fi
+  pip_install --no-deps --require-hashes --requirement "$GITHUB_ACTION_PATH/locks/$job.txt"
   echo "$CACHE_KEY" >"$VENV/coreml-gate.key"
 }
 

@@ -30,7 +30,7 @@ key() {
   hash=$( (cat -- "$@" && echo "$TORCH_INDEX") | git hash-object --stdin)
   echo "coreml-gate-$RUNNER_OS-$RUNNER_ARCH-$PYTHON_VERSION-$hash"
 }
-own=("$folder/dependencies.txt" "$GITHUB_ACTION_PATH/constraints.txt")
+own=("$folder/dependencies.txt" "$GITHUB_ACTION_PATH/constraints.txt" "$GITHUB_ACTION_PATH/locks/measure.txt")
 # The models' environment holds the path of the gate's, so it is one of this place.
 {
   echo "$places"

@@ -42,7 +42,7 @@ ACT: Final = str(Path(sys.executable).with_name("act"))
 PYTHON: Final = shared_python()
 """The interpreter of the plays."""
 ACTION: Final = "coreml-gate/coreml-gate@v1"
-PARTS: Final = ("action.yml", "action", "src", "pyproject.toml", "constraints.txt")
+PARTS: Final = ("action.yml", "action", "src", "pyproject.toml", "constraints.txt", "locks")
 HOME: Final = {"id": REPOSITORY_ID, "full_name": FULL_NAME, "default_branch": "main"}
 REPLACED: Final = (
     "replaced: the runner by act; checkout, setup-python, cache, upload- and download-artifact by stand-ins; "
