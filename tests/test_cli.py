@@ -1,10 +1,14 @@
 """The command line: exit codes, messages, files; tests/gate/test_run.py measures models through it."""
 
+import base64
+import gzip
 import json
+import re
 import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,7 +17,7 @@ from coreml_gate.cli import build_parser, main
 from coreml_gate.commands import COMMANDS, plan
 from coreml_gate.record import write_record
 from coreml_gate.surroundings import Surroundings
-from tests.builders import comparison, model_record, record
+from tests.builders import comparison, memory, model_record, record
 
 CONFIG = """
 [[model]]
@@ -227,3 +231,28 @@ def test_a_table_that_is_piped_fits_80_columns_and_loses_nothing(desk: Desk, com
     lines = desk.out.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
+
+
+def packed_in(page: Path) -> dict[str, Any]:
+    """What the page of one model draws."""
+    (packed,) = re.findall(
+        r'<script type="application/octet-stream">([^<]+)<', page.read_text(encoding="utf-8")
+    )
+    drawn: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed)))
+    return drawn
+
+
+def test_the_page_draws_the_base_of_the_commit_that_was_compared_with(desk: Desk) -> None:
+    head = model_record(name="digits", memory=memory(timeline=(3, 4)))
+    base = model_record(name="digits", memory=memory(timeline=(1, 2)))
+    write_record(record(head), desk.folder / "out" / "record.json")
+    write_record(record(base, commit="b" * 40), desk.folder / "out" / "base" / "record.json")
+
+    assert desk.run("judge", "out", "--baseline", "out/base", "--output", "out") == 0
+    assert packed_in(desk.folder / "out" / "report.html")["memory"]["base"] == [1, 2]
+    assert desk.run("report", "out/report.json", "--format", "html", "--to", "page.html") == 0
+    assert packed_in(desk.folder / "page.html")["memory"]["base"] == [1, 2]
+
+    write_record(record(base, commit="c" * 40), desk.folder / "out" / "base" / "record.json")
+    assert desk.run("report", "out/report.json", "--format", "html", "--to", "page.html") == 0
+    assert packed_in(desk.folder / "page.html")["memory"]["base"] == []

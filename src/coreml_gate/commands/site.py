@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.commands.arguments import add_json
 from coreml_gate.commands.history import add_history, history_of
 from coreml_gate.commands.reports import base_record, record_at
 from coreml_gate.errors import UsageError
@@ -31,6 +32,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repository-url", metavar="URL", help="where commits can be read; default: that of the GitHub run"
     )
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
@@ -44,7 +46,10 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     write_text(folder / "badge.svg", badge.svg(status))
     write_text(folder / "badge.json", badge.endpoint(status))
     write_history(history, folder / "history.json")
-    around.out.print(f"{folder / PAGE}", markup=False, highlight=False, soft_wrap=True)
+    if parsed.json:
+        around.print_json({"page": str(folder / PAGE), "status": status.value})
+    else:
+        around.out.print(f"{folder / PAGE}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
