@@ -24,6 +24,7 @@ INSTEAD: Final = {
     "hear|hears": "receive",
     "whence|whither": "where it comes from, where it goes",
     "signal-to-noise": "PSNR, or SQNR for weights: the name that the tables have",
+    r"(?<!there )is no (?:package|tensor|file|event|Mac|commit|operation|value|version)": "is not a ...",
 }
 """What to write in their place, and why."""
 FORBIDDEN: Final = re.compile(rf"\b({'|'.join(INSTEAD)})\b", re.IGNORECASE)

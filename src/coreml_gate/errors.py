@@ -12,7 +12,7 @@ Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not
     ├── PackageError          8   a package is truncated, malformed or lacks its weights
     │   └── UnsupportedOperationsError  9   a package holds operations that our runtime lacks
     ├── RecordError          10   a record is malformed or of another schema version
-    ├── RepositoryError      11   git is missing, this is no repository, or it holds too much
+    ├── RepositoryError      11   git is missing, this is not a repository, or it holds too much
     │   ├── MissingCommitError   12   the base commit is not here (a shallow clone, a typo)
     │   └── DirtyTreeError       13   tracked files have uncommitted changes
     ├── BaseBuildError       14   the base commit does not build, so there is nothing to compare with
@@ -154,7 +154,7 @@ class MissingCommitError(RepositoryError):
 
 
 class DirtyTreeError(RepositoryError):
-    """Tracked files have uncommitted changes, so the head is no commit."""
+    """Tracked files have uncommitted changes, so the head is not a commit."""
 
     exit_code = 13
 

@@ -37,7 +37,7 @@ class TorchCall(GraphPart):
     constants: dict[str, Constant] = Field(default_factory=dict)
     """Other arguments by parameter; those left at their default are there as well where torch names them."""
     dtype: str = ""
-    """Element type of the result; empty where it is no tensor, or not known."""
+    """Element type of the result; empty where it is not a tensor, or not known."""
     shape: tuple[int, ...] | None = None
     """``None`` where it is not known before it runs."""
     module: str = ""

@@ -111,7 +111,7 @@ def test_a_line_that_is_no_event_is_a_fault_and_what_came_before_stays(
     write(tmp_path, line + b"\n")
     log.put(UnsupportedOperations(("relu",)))
     reader.read()
-    assert reader.fault.startswith("line 2 of its report is no event: ")
+    assert reader.fault.startswith("line 2 of its report is not an event: ")
     assert said in reader.fault
     assert reader.events.parts.get(ConversionFacts) == CONVERSION
 

@@ -1,4 +1,4 @@
-"""The source's own rounding, of models whose outputs are zero but for it, and what is no rounding at all."""
+"""The source's own rounding, of models whose outputs are zero but for it, and what is not rounding at all."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -242,7 +242,7 @@ def test_the_same_model_in_another_tree(tmp_path: Path) -> None:
 
 
 def test_a_converter_of_the_users_own_is_never_kept(key_of: Keys) -> None:
-    """Its code is no part of the program."""
+    """Its code is not a part of the program."""
     text = TWO.format(factor=2)
     assert key_of(text, "net.py:Double") is not None
 

@@ -73,7 +73,7 @@ def test_a_record_of_an_ancestor_is_older_and_nothing_else(history: History) -> 
     assert not is_older(stored_at("0" * 40), base, history.repository), (
         "a commit that this clone does not have"
     )
-    assert not is_older(stored_at(base), history.first, history.repository), "a newer one is no ancestor"
+    assert not is_older(stored_at(base), history.first, history.repository), "a newer one is not an ancestor"
 
 
 def test_models_are_stale_whose_files_changed_since(history: History) -> None:

@@ -18,7 +18,7 @@ from coreml_gate.worker.supervisor import Supervisor
 
 pytestmark = [
     pytest.mark.mac,
-    pytest.mark.skipif(sys.platform != "darwin", reason="needs Core ML: this is no Mac"),
+    pytest.mark.skipif(sys.platform != "darwin", reason="needs Core ML: this is not a Mac"),
 ]
 UNITS: Final = units_to_run("ALL", None, os.environ)
 

@@ -33,7 +33,7 @@ def read_module(path: Path) -> ModuleFacts:
     """The facts of a module for one processor; raises ``ValueError`` for another kind of file."""
     binary = lief.parse(path)
     if not isinstance(binary, lief.MachO.Binary) or binary.build_version is None:
-        raise ValueError(f"{path.name} is no Mach-O file with a build version")
+        raise ValueError(f"{path.name} is not a Mach-O file with a build version")
     texts = [text.decode("utf-8", "replace") for text in _section(binary, "__cstring").split(b"\0")]
     imported = [str(symbol.name) for symbol in binary.imported_symbols]
     constants = _section(binary, "__const") + b"\0" + _section(binary, "__cstring")

@@ -55,7 +55,7 @@ DAMAGED = {
         stored() | {"models": [{"name": "a"}, {"name": "b", "rules": 3}]}
     ),
     "a model without a name": json.dumps(stored() | {"models": [{}]}),
-    "models that are no list": json.dumps(stored() | {"models": {"name": "a"}}),
+    "models that are not a list": json.dumps(stored() | {"models": {"name": "a"}}),
     "no models": json.dumps({key: value for key, value in stored().items() if key != "models"}),
     "a key that does not exist": json.dumps(stored() | {"limits": 3}),
     "another version": json.dumps(stored() | {"schema_version": 2}),

@@ -80,5 +80,5 @@ def read_recording(path: Path) -> Replayed:
             raise ValueError(f"{path.name} unpacks to more than {MOST_BYTES / 1e6:.0f} MB")
         parts = {Path(name).stem: json.loads(archive.read(name)) for name in archive.namelist()}
     if parts.pop("format", {}).get("format") != FORMAT:
-        raise ValueError(f"{path.name} is no recording of format {FORMAT}")
+        raise ValueError(f"{path.name} is not a recording of format {FORMAT}")
     return Replayed(parts)

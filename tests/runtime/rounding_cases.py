@@ -355,10 +355,10 @@ ELSEWHERE = {
     "list_scatter": "lists hold tensors",
     "list_write": "lists hold tensors",
     "make_list": "lists hold tensors",
-    "read_state": "states are no values",
-    "write_state": "states are no values",
+    "read_state": "states are not values",
+    "write_state": "states are not values",
 }
-"""Operations with a test of their own: their operands are no tensors, or their halves are not one rounding
+"""Operations with a test of their own: their operands are not tensors, or their halves are not one rounding
 of the wide result.
 """
 

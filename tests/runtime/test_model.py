@@ -97,7 +97,7 @@ def test_the_same_input_gives_the_same_bits_and_inputs_are_left_alone(small: Sav
         ({}, r"input `x` is missing.*\nHint: give an array of the shape \(1, 3, 16, 16\)"),
         ({"y": 1}, r"input `y`: the package has no such input.*\nHint: its inputs are `x`"),
         ({"x": np.zeros((1, 3, 16, 9))}, r"`x`: its shape is \(1, 3, 16, 9\), wanted \(1, 3, 16, 16\)"),
-        ({"x": np.array(["a"])}, r"input `x`: ndarray of <U1 is no numbers"),
+        ({"x": np.array(["a"])}, r"input `x`: ndarray of <U1 holds no numbers"),
     ],
 )
 def test_inputs_that_do_not_fit_are_named(inputs: dict[str, Any], message: str, small: Saved) -> None:

@@ -10,7 +10,7 @@ from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from coreml_gate.runtime.ops import GROUPS, REGISTRY, find
 from coreml_gate.runtime.registry import EXACT, REQUIRED, Implementation, Parameter, operation
 
-# const is no computation; the other two never reach a saved program.
+# const is not a computation; the other two never reach a saved program.
 NOT_EXECUTED = {"const", "_const_symbolic", "conv_quantized"}
 # What coreml_update_state becomes when it is saved.
 ONLY_ON_DISK = {"write_state"}

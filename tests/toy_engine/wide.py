@@ -62,5 +62,5 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> WideFacts:
-    """It is no part of what ships."""
+    """It is not part of what ships."""
     return WideFacts(EngineFacts(status="failed", message=sentence(ending, job, STEPS["widen"])))

@@ -92,7 +92,7 @@ def test_compress_prints_the_line_of_the_smallest_setting_that_passes(tmp_path: 
 @pytest.mark.parametrize(
     ("change", "exit_code", "message"),
     [
-        (("--settings", "int8"), 2, "`--settings` names `int8`, which is no compression setting"),
+        (("--settings", "int8"), 2, "`--settings` names `int8`, which is not a compression setting"),
         (("--settings", ","), 2, "`--settings` names no setting"),
     ],
 )

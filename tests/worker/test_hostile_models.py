@@ -139,7 +139,7 @@ def test_a_report_that_is_none_is_a_worker_error_and_what_was_measured_before_st
     )
     assert record.problem is not None
     assert record.problem.exit_code == 15
-    assert "of its report is no event: " in record.problem.message
+    assert "of its report is not an event: " in record.problem.message
     assert said in record.problem.message
 
 

@@ -106,7 +106,7 @@ class ReviewNet(nn.Module):
 
 
 def pool(x: Tensor, keep: Tensor) -> Tensor:
-    """The mean over all words that are no padding: (batch, length, width) -> (batch, width)."""
+    """The mean over all words that are not padding: (batch, length, width) -> (batch, width)."""
     return (x * keep[..., None]).sum(dim=1) / keep.sum(dim=1, keepdim=True)
 
 

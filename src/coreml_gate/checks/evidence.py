@@ -126,7 +126,7 @@ class Evidence:
 
 
 def file_and_line(place: str) -> tuple[str, int | None]:
-    """``models/net.py:41`` taken apart; nothing where it is no line of the repository's own files."""
+    """``models/net.py:41`` taken apart; nothing where it is not a line of the repository's own files."""
     file, _, line = place.rpartition(":")
     return (file, int(line)) if file and line.isdecimal() and len(line) < _MOST_DIGITS else ("", None)
 

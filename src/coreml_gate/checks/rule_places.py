@@ -15,7 +15,7 @@ from coreml_gate.record import RuleMatch, RulePlace
 
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
 _COUNTER: Final = re.compile(r"_\d+")
-"""What the converter appends to names that it makes; numbers in paths of modules are no counters."""
+"""What the converter appends to names that it makes; numbers in paths of modules are not counters."""
 
 
 def new_places(head: RuleMatch, base: RuleMatch | None, partners: Mapping[str, str]) -> tuple[RulePlace, ...]:

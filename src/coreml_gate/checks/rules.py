@@ -4,8 +4,8 @@ A rule sees the program, not what happens in it, so its severity says how sure i
 input makes such a package work. ``silent`` warns: the answers are wrong for some inputs; whether for the
 user's own is what parity and precision measure. ``unknown`` is unsure: published tests leave more than one
 reading of what Core ML computes, so parity and precision prove nothing there. ``perf`` warns where the
-baseline is free of it: what was slow before is no news, and without a baseline it is only listed. ``info``
-never warns. What the baseline has as well is no fault of the change: it is counted and stands in the
+baseline is free of it: what was slow before is not news, and without a baseline it is only listed. ``info``
+never warns. What the baseline has as well is not a fault of the change: it is counted and stands in the
 details.
 """
 

@@ -13,7 +13,7 @@ NAME: Final = "source"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """A failure with the problem's own way out, or nothing: that a source runs is no news."""
+    """A failure with the problem's own way out, or nothing: that a source runs is not news."""
     problem = evidence.head.problem
     if problem is None:
         return () if evidence.head.source is not None else (_unexplained(),)

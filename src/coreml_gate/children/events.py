@@ -142,7 +142,7 @@ class EventReader:
         self._read, self._lines = 0, 0
         self.events = Events()
         self.fault = ""
-        """What is wrong with the first line that is no event; what the others say stays."""
+        """What is wrong with the first line that is not an event; what the others say stays."""
 
     def __enter__(self) -> Self:
         return self
@@ -189,9 +189,9 @@ class EventReader:
                 self._seconds, self._since = dict(seconds), self._clock()
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            self._blame(f"line {self._lines} of its report is no event: {first['msg']}")
+            self._blame(f"line {self._lines} of its report is not an event: {first['msg']}")
         except _UnknownError as error:
-            self._blame(f"line {self._lines} of its report is no event: {error}")
+            self._blame(f"line {self._lines} of its report is not an event: {error}")
 
     def _blame(self, fault: str) -> None:
         self.fault = self.fault or fault

@@ -30,7 +30,7 @@ def fresh_file(path: Path) -> int:
 
 
 def open_foreign(path: Path) -> BinaryIO:
-    """A file that a child made, for reading; raises :class:`OSError` for a link, and for what is no file."""
+    """A file that a child made, for reading; raises :class:`OSError` for a link and for anything else."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

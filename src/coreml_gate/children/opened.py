@@ -90,7 +90,7 @@ class OpenedFiles:
 
 
 def _path_in(arguments: tuple[Any, ...]) -> str | None:
-    """Where the call goes; ``None`` for a descriptor, for what is no path, and where there is no folder."""
+    """Where the call goes; ``None`` for a descriptor, for what is not a path, and without a folder."""
     try:
         path = os.fsdecode(arguments[0])
         if path.startswith("file:"):  # as sqlite has it

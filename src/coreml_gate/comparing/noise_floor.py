@@ -1,7 +1,7 @@
 """How far is an output of the source in float32 from the same in float64? Nothing below it is a fault.
 
-A float64 run that gives another answer is no floor: branches may depend on the type, and a source that draws
-random numbers would excuse everything.
+A float64 run that gives another answer is not a floor: branches may depend on the type, and a source that
+draws random numbers would excuse everything.
 """
 
 from typing import Final

@@ -109,7 +109,7 @@ class CostLimits(Table):
     """How much more the model may compute, and move through memory, than in the baseline.
 
     Both figures are counted on the program, so they have no noise that a limit would have to leave room for:
-    2 % lets a bias or a cast pass, and no other model. They are no times, but
+    2 % lets a bias or a cast pass, and no other model. They are not times, but
     where no Mac is at hand they are what can be held against the baseline. A growth that is wanted is said
     here, or switched off with ``false``.
     """

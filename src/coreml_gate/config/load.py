@@ -98,7 +98,7 @@ def resolved_config(
         )
     except ValidationError as error:
         broken = config_error(problems_of(error, raw), name, text, prefix, raw)
-        raise broken or ConfigError(f"`{name}` is no configuration.", MINIMAL_HINT) from None
+        raise broken or ConfigError(f"`{name}` is not a configuration.", MINIMAL_HINT) from None
     resolved = changed(written, model=tuple(inherit(model, written.gate) for model in written.model))
     if broken := config_error(broken_rules(written, resolved), name, text, prefix, raw):
         raise broken

@@ -151,7 +151,7 @@ def _function(model: ModelConfig, place: Place) -> Iterator[Mistake]:
     if model.function is not None and not comes_converted(model):
         yield Mistake(
             (*place, "function"),
-            f"cannot be set: `{model.source}` is no package, and a converted source has one function; "
+            f"cannot be set: `{model.source}` is not a package, and a converted source has one function; "
             "remove it, or name a `.mlpackage`.",
         )
 

@@ -16,7 +16,7 @@ _SHOWN: Final = 5
 
 
 def computed_constants(model: Any, source: Source, places: Places) -> tuple[ComputedConstant, ...]:  # noqa: ANN401  # coremltools' own type
-    """The largest constants that are no parameter of the source, where they outweigh all its parameters.
+    """The largest constants that are not parameters of the source, where they outweigh all its parameters.
 
     A constant counts as a parameter when the source has a tensor with as many elements: the converter
     transposes and reshapes weights. Sizes are those of the float32 twin (apple/coremltools#1551).

@@ -55,7 +55,7 @@ class Selector:
             return
         modules = sorted({origin.module for origin in self.origins.values()} - {""})
         raise ConversionFailedError(
-            f"`keep-fp32` names `{unused[0]}`, which is no operation of this model.",
+            f"`keep-fp32` names `{unused[0]}`, which is not an operation of this model.",
             "remove it, or write it as `Module/type`; the modules are "
             f"{', '.join(f'`{module}`' for module in modules[:_SHOWN])}.",
         )

@@ -188,7 +188,7 @@ def _portable(text: str, root: Path) -> bytes:
 
 
 def _foreign_code() -> bool:
-    """Does a converter or a pass take part that coremltools does not bring along? Its code is no value."""
+    """Does a converter or a pass take part that coremltools does not bring along? Its code is not a value."""
     registered = (*_TORCH_OPS_REGISTRY.name_to_func_mapping.values(), *PASS_REGISTRY.passes.values())
     return any(not str(item.__module__).startswith("coremltools.") for item in registered)
 

@@ -197,7 +197,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"Only torch\.Tensor (parameter|buffer|attr) handled",
-        "the program holds a parameter that is no tensor",
+        "the program holds a parameter that is not a tensor",
         "keep only tensors as parameters and buffers.",
     ),
     Cause(

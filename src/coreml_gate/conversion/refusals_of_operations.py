@@ -82,7 +82,7 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"recompute_scale_factor = False, align_corners = False with float output size",
-        "`scale_factor` gives an output size that is no whole multiple, and Core ML keeps no such factor",
+        "`scale_factor` gives an output size that is not a whole multiple, and Core ML keeps no such factor",
         "pass `recompute_scale_factor=True`, or `size=` in place of `scale_factor`.",
     ),
     Cause(
@@ -197,7 +197,7 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     # Writing in place
     Cause(
         r"No matching select or slice",
-        "a trace writes in place into a value that is no slice of another",
+        "a trace writes in place into a value that is not a slice of another",
         "write `torch.full_like(x, value)` for `x.fill_(value)`, and assign for `copy_`.",
     ),
     Cause(

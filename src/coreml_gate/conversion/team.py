@@ -101,7 +101,7 @@ def _kept(returned: object, reference: str, root: Path, target: Path) -> Path:
     path = root / os.fspath(returned)
     if not (path / "Manifest.json").is_file():
         raise SourceError(
-            f"convert `{reference}` returned `{returned}`, which is no package: it has no Manifest.json.",
+            f"convert `{reference}` returned `{returned}`, which is not a package: it has no Manifest.json.",
             _RETURNS,
         )
     return _copied(path, target)
@@ -130,7 +130,7 @@ def _built(task: Task) -> TeamPackage:
     if not (path / "Manifest.json").is_file():
         after = "after `build`" if task.config.build else "in the repository"
         raise SourceError(
-            f"package `{name}` does not exist {after}, or is no package: it has no Manifest.json.",
+            f"package `{name}` does not exist {after}, or is not a package: it has no Manifest.json.",
             "paths are relative to the repository's root; `build` names the command that writes the package.",
         )
     return TeamPackage(_copied(path, task.folder / PACKAGE), name)

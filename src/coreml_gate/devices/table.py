@@ -56,7 +56,7 @@ class Device:
 
     @property
     def app_is_estimated(self) -> bool:
-        """Whether :attr:`app_mb` is no measured figure: it rests on the RAM alone, or on a doubtful one."""
+        """Whether :attr:`app_mb` is not a measured figure: it rests on the RAM, or on a doubtful figure."""
         measured = self.limit_mb is not None and self.app_mb == self.limit_mb
         return not measured or "limit_mb" in self.estimates
 

@@ -56,7 +56,7 @@ class Alignment:
 
     @cached_property
     def counts(self) -> dict[AlignmentState, int]:
-        """How many operations are in each state; constants are no operations."""
+        """How many operations are in each state; constants are not operations."""
         return dict(Counter(pair.state for pair in self.pairs.values() if pair.operation.type != "const"))
 
     @cached_property

@@ -110,7 +110,7 @@ PERTURBATIONS: Final[Mapping[Kind, Mapping[str, Perturbation]]] = {
 EXACT: Final = frozenset(
     {"half-integers", "integers", "zeros", "negative zeros", "powers of two", "boundary values"}
 )
-"""Changes whose numbers are exact in every precision, so that a step of the source at them is no accident."""
+"""Changes whose numbers are exact in every precision, so that a step of the source at them is real."""
 LARGE: Final = frozenset({"integers beyond 2^24", "integers near the ends of 32 bits"})
 """Tried only where negative integers are allowed: as a size or a count they would allocate memory."""
 

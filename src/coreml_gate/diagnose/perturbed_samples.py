@@ -231,7 +231,7 @@ def _steps(
 
 
 def _in_double(engine: SourceEngine, sample: Sample) -> Outputs | None:
-    """The source in float64; nothing where it cannot, as with weights that are no parameters."""
+    """The source in float64; nothing where it cannot, as with weights that are not parameters."""
     try:
         return outputs_in_double(engine, sample)
     except SourceError:

@@ -83,7 +83,7 @@ class Ranges:
         self.of[operation.name] = found.joined(self.of.get(operation.name))
 
     def observe_inputs(self, inputs: Mapping[str, Array]) -> None:
-        """Take in one sample; images and integers are no floats."""
+        """Take in one sample; images and integers are not floats."""
         for name, array in inputs.items():
             value = torch.from_numpy(np.ascontiguousarray(array))
             if _has_floats(value):

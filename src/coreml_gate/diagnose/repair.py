@@ -115,7 +115,7 @@ def find_repair(
     """The smallest repair; ``ranked`` are the operations in half, most suspicious first.
 
     :param convert_again: ``None`` where nothing can be converted: the repair stays unconfirmed.
-    :param damaged: Operations that half precision breaks by themselves: a set of them is no spread noise,
+    :param damaged: Operations that half precision breaks by themselves: a set of them is not spread noise,
         however many they are.
     """
     started = clock()

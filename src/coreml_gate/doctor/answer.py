@@ -12,7 +12,7 @@ from coreml_gate.record import ComputeUnits
 from coreml_gate.worker.supervisor import Supervisor
 
 Outcome = Literal["ok", "not ok", "unknown"]
-OFF_A_MAC: Final = "this is no Mac: run `coreml-gate doctor` on one."
+OFF_A_MAC: Final = "this is not a Mac: run `coreml-gate doctor` on one."
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _record_behaviour(name: str, asked: PackageAsked, subject: Subject) -> None:
 
 
 def too_old(what: str, machine: Machine) -> Probe | None:
-    """What a macOS cannot do yet is no fault of this Mac: an answer for it, or ``None``."""
+    """What a macOS cannot do yet is not a fault of this Mac: an answer for it, or ``None``."""
     first = AVAILABLE_FROM.get(what)
     version = macos_version(machine.system.removeprefix("macOS ").partition(" ")[0])
     if first is None or version == (0, 0) or version >= first:

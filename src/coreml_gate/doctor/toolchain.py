@@ -59,7 +59,7 @@ def system(subject: Subject, macos: str, processor: str) -> Probe:
 
 
 def macos_version(text: str) -> tuple[int, int]:
-    """``15.5`` as numbers; (0, 0) for what is no version."""
+    """``15.5`` as numbers; (0, 0) for what is not a version."""
     parts = [int(part) for part in text.split(".")[:2] if part.isdecimal()]
     return (parts[0], parts[1] if len(parts) > 1 else 0) if parts else (0, 0)
 

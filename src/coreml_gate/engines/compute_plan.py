@@ -24,7 +24,7 @@ _DEVICES: dict[type, ComputeDevice] = {
     MLNeuralEngineComputeDevice: "NE",
 }
 _CONSTANT = "const"
-"""Constants and compressed constants are no work, and have no entry in a plan."""
+"""Constants and compressed constants are not work, and have no entry in a plan."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _bias(image: ImageInput) -> torch.Tensor:
 
 
 def check_channels(where: str, value: torch.Tensor, image: ImageInput) -> None:
-    """Raises :class:`SamplesError` for what is no batch of one image, channels first."""
+    """Raises :class:`SamplesError` for what is not a batch of one image, channels first."""
     channels = _CHANNELS[image.color]
     if value.dim() != _RANK or value.shape[1] != channels:
         raise SamplesError(

@@ -45,7 +45,7 @@ def greatest_given(engine: SourceEngine, sample: Sample) -> float:
 
 
 def _magnitudes(values: Iterable[Tensor]) -> Iterator[float]:
-    """The greatest of each tensor of floating-point numbers, of those that are no mask."""
+    """The greatest of each tensor of floating-point numbers, of those that are not masks."""
     for value in values:
         if value.is_floating_point():
             magnitudes = value.abs()

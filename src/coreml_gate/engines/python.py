@@ -113,7 +113,7 @@ def relative_to_tree(filename: str, root: Path) -> str | None:
 def place_among(frames: Iterable[tuple[str, int]], root: Path) -> str:
     """The innermost line of the repository, ``models/net.py:41``, or of a package that it uses.
 
-    A line of an installed package is marked, ``timm/layers/norm.py:88 (installed)``: it is no file of the
+    A line of an installed package is marked, ``timm/layers/norm.py:88 (installed)``: it is not a file of the
     repository, and nothing can be written beside it. Lines of torch and of the converter say nothing.
 
     :param frames: File and line, innermost first.
@@ -135,7 +135,7 @@ def _installed(filename: str) -> str:
 
 
 def _relative(filename: str, root: Path) -> str | None:
-    """Below ``root``; ``None`` for what lies elsewhere, and for what is no file, as ``<frozen runpy>``."""
+    """Below ``root``; ``None`` for what lies elsewhere, and for what is not a file, as ``<frozen runpy>``."""
     if not Path(filename).is_absolute() and not Path(filename).is_file():
         return None
     path = Path(filename).resolve()

@@ -185,7 +185,7 @@ _WAY_OUT = {
 
 def _unreadable(kind: str, error: Exception) -> str:
     if kind == "torchscript":
-        return "is no TorchScript: a pickled module or a state_dict is never unpickled here."
+        return "is not TorchScript: a pickled module or a state_dict is never unpickled here."
     return f"cannot be read as an exported program ({type(error).__name__}: {str(error).strip()[:200]})."
 
 
@@ -193,7 +193,7 @@ def _package(reference: str, root: Path) -> Source:
     path = root / reference
     if not (path / "Manifest.json").is_file():
         raise SourceError(
-            f"source `{reference}` is no package: it has no Manifest.json.",
+            f"source `{reference}` is not a package: it has no Manifest.json.",
             "name the folder that `MLModel.save` wrote.",
         )
     return Source("package", reference, root, path=path)

@@ -17,7 +17,7 @@ _SHARED_ROOTS = ("", "src")
 """Where absolute imports are looked for, besides a script's own folder; relative to the repository."""
 _CHUNK = 2**20
 _MOST_BYTES = 2**38
-"""Far more than any model takes; what claims more, as ``/proc/kcore`` does, is no file of a model."""
+"""Far more than any model takes; what claims more, as ``/proc/kcore`` does, is not a file of a model."""
 _UNREADABLE = bytes(hashlib.sha256().digest_size)
 """Stands for a file without read permission; the child that needs it reports it."""
 

@@ -58,7 +58,7 @@ def _on_mac(model: ModelRecord, packages: list[ModelRecord]) -> Speeds | None:
 
 
 def _timed(variant: ModelRecord) -> tuple[CoreMlFacts, Timing] | None:
-    """A time of what stands in for Core ML is no time of Core ML's; neither is one of our runtime."""
+    """A time of what stands in for Core ML is not a time of Core ML's; neither is one of our runtime."""
     facts = variant.core_ml
     timing = None if facts is None else facts.timing
     if facts is None or timing is None or facts.machine.stand_in or timing.engine != "core-ml":

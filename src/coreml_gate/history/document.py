@@ -54,7 +54,7 @@ class History(FrozenModel):
     releases: tuple[ReleaseMark, ...] = ()
 
     def release_of(self, commit: str) -> str:
-        """The tag of the commit; empty where it is no release."""
+        """The tag of the commit; empty where it is not a release."""
         return next((release.tag for release in self.releases if release.commit == commit), "")
 
 

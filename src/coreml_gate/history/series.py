@@ -15,7 +15,7 @@ class Point:
     committed: str
     value: float
     release: str = ""
-    """The tag; empty where the commit is no release."""
+    """The tag; empty where the commit is not a release."""
 
 
 @dataclass(frozen=True)

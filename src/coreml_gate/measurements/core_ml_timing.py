@@ -185,7 +185,7 @@ def _compile_core_ml(_: PackageJob, asked: PackageAsked, folder: Path) -> Path:
 
 
 def _open_core_ml(job: PackageJob, asked: PackageAsked, compiled: Path, inputs: Inputs) -> TimedModel:
-    """Timed by Core ML's own clock: what coremltools does around a prediction is no property of the model."""
+    """Timed by Core ML's own clock: what coremltools does around it is not the model's."""
     from coreml_gate.engines.coreml import load_core_ml
 
     engine = load_core_ml(

@@ -25,7 +25,7 @@ def wanted(job: ModelJob) -> bool:
 
 
 def run(bench: "Bench", log: EventLog, litert: "LiteRt | None" = None) -> None:
-    """Convert, compare with the source and evaluate; whatever goes wrong is no problem of the model.
+    """Convert, compare with the source and evaluate; whatever goes wrong is not a problem of the model.
 
     ``litert`` takes the place of the installed packages.
     """
@@ -42,7 +42,7 @@ def run(bench: "Bench", log: EventLog, litert: "LiteRt | None" = None) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> LiteRtFacts:
-    """It is no part of what ships."""
+    """It is not part of what ships."""
     return LiteRtFacts(status="failed", message=sentence(ending, job, STEPS["litert"]))
 
 

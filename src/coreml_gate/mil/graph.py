@@ -191,7 +191,7 @@ class _Storage:
 
 
 def value_bytes(value: Value, shapes: Shapes) -> int:
-    """Bytes of a value in its declared element type; states and dictionaries are no activations: 0.
+    """Bytes of a value in its declared element type; states and dictionaries are not activations: 0.
 
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
     """

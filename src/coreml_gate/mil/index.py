@@ -132,7 +132,7 @@ class Index:
         return "" if value is None or value.size != 1 else str(value.reshape(-1)[0])
 
     def shape(self, name: str | None) -> Shape:
-        """The shape of a tensor; empty where it is no tensor."""
+        """The shape of a tensor; empty where it is not a tensor."""
         kind = self.types.get(name or "")
         kind = kind.wrapped if isinstance(kind, StateType) else kind
         return kind.shape if isinstance(kind, TensorType) else ()
@@ -143,7 +143,7 @@ class Index:
         return (shape[int(axis)] or 0) if -len(shape) <= axis < len(shape) else 0
 
     def dtype(self, name: str | None) -> str:
-        """The element type of a tensor; empty where it is no tensor."""
+        """The element type of a tensor; empty where it is not a tensor."""
         kind = self.types.get(name or "")
         return kind.dtype if isinstance(kind, TensorType) else ""
 

@@ -199,7 +199,7 @@ def _parse(path: Path, data: bytes) -> Message:
         return parse_model(data)
     except ValueError as error:
         raise PackageError(
-            f"{path}: {len(data)} bytes that are no Core ML specification ({error}).",
+            f"{path}: {len(data)} bytes that are not a Core ML specification ({error}).",
             "the file is damaged or cut off, or a Git LFS pointer: fetch it again (git lfs pull) "
             "or convert again.",
         ) from error

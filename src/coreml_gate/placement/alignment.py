@@ -1,6 +1,6 @@
 """How much do values grow on the Neural Engine, which pads the last axis to a multiple of 64 bytes?
 
-A transformer pays for a token count that is no multiple of 32: (1, 12, 197, 197) becomes (1, 12, 197, 224).
+A token count that is not a multiple of 32 costs a transformer: (1, 12, 197, 197) becomes (1, 12, 197, 224).
 A last axis of 1 grows 32 times ("Deploying Transformers on the Apple Neural Engine",
 machinelearning.apple.com/research/neural-engine-transformers).
 """

@@ -85,7 +85,7 @@ class Comparison:
 
     @property
     def is_noise(self) -> bool:
-        """Whether the reference is zero but for rounding: its values are no answer, and no scale."""
+        """Whether the reference is zero but for rounding: its values are neither an answer nor a scale."""
         return self.floor > 0 and self.max_reference <= FLOOR_TIMES * self.floor
 
     @property

@@ -93,7 +93,7 @@ class Placement(Part):
     FIELD: ClassVar[str] = "placement"
 
     origin: Literal["compute plan", "prediction"]
-    """A prediction follows documented rules and is no measurement."""
+    """A prediction follows documented rules and is not a measurement."""
     units: ComputeUnits
     devices: dict[ComputeDevice, NonNegativeInt] = Field(default_factory=dict)
     """Operations by device; ``unknown`` where Core ML reports none."""

@@ -109,7 +109,7 @@ class RefusedOperation(Measured):
 
 
 class ComputedConstant(Measured):
-    """A constant of the package that is no parameter of the source."""
+    """A constant of the package that is not a parameter of the source."""
 
     name: str
     shape: tuple[NonNegativeInt, ...]

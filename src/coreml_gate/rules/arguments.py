@@ -47,7 +47,7 @@ def ignored_alpha(graph: TorchGraph) -> Iterator[Match]:
     'conversion = "trace"  # or "export", "decomposed"',
 )
 def unread_argument(graph: TorchGraph) -> Iterator[Match]:
-    """Does an argument count in torch that the converter's own source never looks at?"""
+    """Does the converter ignore an argument that torch uses?"""
     for call in graph.calls:
         for name, value in call.unread.items():
             if (call.operation.removesuffix("_"), name) not in _NAMED_ARGUMENTS:

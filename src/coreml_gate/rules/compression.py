@@ -116,7 +116,7 @@ def _tables(program: Index, operation: Operation) -> int:
     fix="Take larger blocks or groups:\n[model.compress]\nblock-size = 64",
 )
 def heavy_scales(program: Index) -> Iterator[Match]:
-    """Do scales or tables eat what the bits save?"""
+    """Do scales or tables take most of what compression saves?"""
     for operation in program.of("constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"):
         bits, elements = bits_of(program, operation), program.elements(operation.outputs[0].name)
         held = (_held(program, operation, parameter) for parameter in operation.inputs)

@@ -261,7 +261,7 @@ def integer_beyond_float32(program: Index) -> Iterator[Match]:
     fix="coremltools' own test of it fails on Core ML. Use one slope, or four axes:\nnn.PReLU(1)",
 )
 def prelu_by_channel(program: Index) -> Iterator[Match]:
-    """Has a prelu of three or five axes a slope per channel?"""
+    """Does a prelu of three or five axes have a slope per channel?"""
     for operation in program.of("prelu"):
         alpha, rank = program.numbers(operation, "alpha"), len(program.shape(program.name(operation, "x")))
         if rank in {3, 5} and alpha is not None and float(np.ptp(alpha)) > 0:

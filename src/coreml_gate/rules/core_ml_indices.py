@@ -128,7 +128,7 @@ def slices_of_a_state(program: Index) -> Iterator[Match]:
     fix="Apple names a regression of Core ML with states beside flexible inputs. Make a function per shape.",
 )
 def flexible_state(program: Index) -> Iterator[Match]:
-    """Has a model a state and inputs of flexible shape?"""
+    """Does the model have a state and inputs of flexible shape?"""
     inputs = program.function.inputs
     if not any(isinstance(value.type, StateType) for value in inputs):
         return
@@ -146,7 +146,7 @@ def flexible_state(program: Index) -> Iterator[Match]:
     "x.flatten(1).argmax(-1)",
 )
 def flattened_extreme(program: Index) -> Iterator[Match]:
-    """Is the place of the greatest or least of all elements sought?"""
+    """Is argmax or argmin taken over all elements?"""
     for operation in program.of("reduce_argmax", "reduce_argmin"):
         name = program.name(operation, "x") or ""
         maker = program.producers.get(name)

@@ -38,7 +38,7 @@ def instance_norm_of_rank_5(program: Index) -> Iterator[Match]:
     "F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]",
 )
 def attention_of_three_axes(program: Index) -> Iterator[Match]:
-    """Has a fused attention operands of three axes?"""
+    """Does a fused attention have operands of three axes?"""
     for operation in program.of("scaled_dot_product_attention"):
         if len(program.shape(program.name(operation, "query"))) == _THREE_AXES:
             yield Match(operation.name, "`scaled_dot_product_attention` of three axes")
@@ -184,7 +184,7 @@ def norm_off_the_last_axes(program: Index) -> Iterator[Match]:
     fix="coremltools' own tests of it fail. Let boxes touch by a little: iou_threshold = 0.01.",
 )
 def suppression_at_zero(program: Index) -> Iterator[Match]:
-    """Are boxes suppressed that overlap at all?"""
+    """Does non-maximum suppression have a threshold of 0?"""
     for operation in program.of("non_maximum_suppression"):
         limit = program.scalar(operation, "iou_threshold")
         if limit is not None and limit <= 0:
@@ -255,7 +255,7 @@ def vanishing_epsilon(program: Index) -> Iterator[Match]:
     "Give the value four axes:\nnorm(x[..., None])[..., 0]",
 )
 def response_norm_off_four_axes(program: Index) -> Iterator[Match]:
-    """Is a local response norm taken of another number of axes than four?"""
+    """Does a local response norm have another number of axes than four?"""
     for operation in program.of("local_response_norm"):
         rank = len(program.shape(program.name(operation, "x")))
         if rank not in {0, _FOUR_AXES}:

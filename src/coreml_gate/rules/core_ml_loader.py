@@ -83,7 +83,7 @@ def linear_of_integers(program: Index) -> Iterator[Match]:
     fix="Core ML does not compile it. Take the magnitude as the scale and negate the values.",
 )
 def negative_scale(program: Index) -> Iterator[Match]:
-    """Is something quantized with a scale that is not positive?"""
+    """Is a quantization scale zero or negative?"""
     for operation in program.of("quantize", "dequantize"):
         scale = program.numbers(operation, "scale")
         if scale is not None and scale.size and float(scale.min()) <= 0:
@@ -166,7 +166,7 @@ def batch_norm_of_rank_5(program: Index) -> Iterator[Match]:
     fix="Return another value than the one that is written to the state:\nself.cache.copy_(y); return y * 1",
 )
 def output_becomes_state(program: Index) -> Iterator[Match]:
-    """Is an output also what is written to a state?"""
+    """Is the same value an output and written to a state?"""
     for operation in program.of("write_state", "coreml_update_state"):
         parameter = "data" if "data" in operation.inputs else "value"
         name = program.name(operation, parameter)
@@ -212,7 +212,7 @@ def resize_to_its_own_size(program: Index) -> Iterator[Match]:
     fix="Give the mask a fixed size, or write the attention out as matmul, softmax and matmul.",
 )
 def flexible_attention_mask(program: Index) -> Iterator[Match]:
-    """Has a fused attention a mask of unknown size?"""
+    """Does a fused attention have a mask of unknown size?"""
     for operation in program.of("scaled_dot_product_attention"):
         name = program.name(operation, "attn_mask")
         if name is not None and None in program.shape(name):
@@ -273,7 +273,7 @@ def flexible_mean_on_ios_15(program: Index) -> Iterator[Match]:
     fix="coremltools' own tests of stateful models fail with CPU_AND_NE. Try it on the device you ship to.",
 )
 def state_on_the_engine(package: Package) -> Iterator[Match]:
-    """Has the model a state?"""
+    """Does the model have a state?"""
     for value in package.function().inputs:
         if isinstance(value.type, StateType):
             yield Match(value.name, f"`{value.name}` is a state")

@@ -85,7 +85,7 @@ def rounded_on_the_engine(program: Index) -> Iterator[Match]:
     fix="The GPU's fused attention is wrong from a batch of 10 on (macOS 26.2): use smaller ones.",
 )
 def attention_of_many(program: Index) -> Iterator[Match]:
-    """Has a fused attention a batch of 10 or more?"""
+    """Does a fused attention have a batch of 10 or more?"""
     for operation in program.of("scaled_dot_product_attention"):
         shape = program.shape(program.name(operation, "query"))
         if shape and (shape[0] or 0) >= _WRONG_BATCH:
@@ -146,7 +146,7 @@ def crop_on_the_gpu(program: Index) -> Iterator[Match]:
     "OpPalettizerConfig(nbits=4, enable_per_channel_scale=False)",
 )
 def scaled_palette(program: Index) -> Iterator[Match]:
-    """Have palettized weights a scale per channel?"""
+    """Do palettized weights have a scale per channel?"""
     for operation in program.of("constexpr_blockwise_shift_scale", "mul"):
         parameter = "data" if operation.type.startswith("constexpr") else "x"
         made = program.producers.get(program.name(operation, parameter) or "")
@@ -185,7 +185,7 @@ def _weight_shape(program: Index, operation: Operation) -> tuple[int, ...]:
     fix="On macOS 13 it came out 49 times too small. Pad before:\nF.avg_pool2d(F.pad(x, (3, 3, 3, 3)), 7, 4)",
 )
 def pool_beyond_its_padding(program: Index) -> Iterator[Match]:
-    """Has a padded average pool a kernel of 7 or more and a stride?"""
+    """Does a padded average pool have a kernel of 7 or more and a stride?"""
     for operation in program.of("avg_pool"):
         kernel, strides, pad = (
             program.numbers(operation, name) for name in ("kernel_sizes", "strides", "pad")
@@ -221,7 +221,7 @@ def recurrent_in_half(program: Index) -> Iterator[Match]:
     fix="The CPU estimates it to 8 bits, 0.4 % off at most. Divide instead, or keep it float32:\n1.0 / x",
 )
 def inverse_of_halves(program: Index) -> Iterator[Match]:
-    """Is an inverse taken of halves?"""
+    """Is an inverse computed in FP16?"""
     for operation in program.of("inverse"):
         if program.is_half(operation):
             yield Match(operation.name, "`inverse` of halves")
@@ -236,7 +236,7 @@ def inverse_of_halves(program: Index) -> Iterator[Match]:
     "F.lp_pool2d(x / 64, 2, 5) * 64",
 )
 def l2_pool_of_halves(program: Index) -> Iterator[Match]:
-    """Are squares pooled in half precision?"""
+    """Are squares pooled in FP16?"""
     for operation in program.of("l2_pool"):
         if program.is_half(operation):
             yield Match(operation.name, "`l2_pool` of halves")

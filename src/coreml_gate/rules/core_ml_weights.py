@@ -73,7 +73,7 @@ def palette_of_integers(program: Index) -> Iterator[Match]:
     "[model.compress]\nblock-size = 32",
 )
 def scale_per_weight(program: Index) -> Iterator[Match]:
-    """Has every 4-bit weight a scale of its own?"""
+    """Does every 4-bit weight have its own scale?"""
     for operation in program.of("constexpr_blockwise_shift_scale"):
         scale = program.shape(program.name(operation, "scale")) or _constant_shape(program, operation)
         shape = program.shape(operation.outputs[0].name)

@@ -125,7 +125,7 @@ def _is_bounded(program: Index, name: str | None) -> bool:
     fix="Take a mean, or keep the sum in float32:\n" + 'keep-fp32 = ["the_sum"]',
 )
 def fp16_long_sum(program: Index) -> Iterator[Match]:
-    """Does one sum add thousands of halves?"""
+    """Does one sum add thousands of FP16 values?"""
     for operation in program.of("reduce_sum", "cumsum"):
         name = program.name(operation, "x")
         axes = program.numbers(operation, "axes" if operation.type == "reduce_sum" else "axis")

@@ -151,13 +151,13 @@ def computed_kernel(program: Index) -> Iterator[Match]:
     "stride 2 and 4.",
 )
 def large_stride(program: Index) -> Iterator[Match]:
-    """Has a convolution large strides?"""
+    """Does a convolution have large strides?"""
     for operation in program.of("conv"):
         strides = program.numbers(operation, "strides")
         kernel = program.shape(program.name(operation, "weight"))[2:]
         if strides is None or not kernel or int(np.prod(strides)) <= _LARGE_STRIDE**2:
             continue
-        if tuple(strides.reshape(-1).tolist()) != tuple(kernel):  # a patch embedding is no problem
+        if tuple(strides.reshape(-1).tolist()) != tuple(kernel):  # a patch embedding is not a problem
             yield Match(operation.name, f"strides {strides.reshape(-1).tolist()}, kernel {list(kernel)}")
 
 
@@ -170,7 +170,7 @@ def large_stride(program: Index) -> Iterator[Match]:
     "channels, 1, length).",
 )
 def narrow_last_axis(program: Index) -> Iterator[Match]:
-    """Has a large value a last dimension of one?"""
+    """Does a large value have a last dimension of 1?"""
     for operation in program.operations:
         for value in operation.outputs:
             shape = program.shape(value.name)

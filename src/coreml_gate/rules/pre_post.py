@@ -124,7 +124,7 @@ def channel_order(package: Package) -> Iterator[Match]:
     fix="If the network was trained on 0 to 1:\nimage = { scale = 0.00392156862745098 }",
 )
 def raw_pixels(package: Package) -> Iterator[Match]:
-    """Do pixels reach the first layer unscaled?"""
+    """Do pixels from 0 to 255 reach the first layer unscaled?"""
     for _, entry in _entries(package):
         if entry.scale == 1 and entry.layer is not None and entry.layer.type in _SPATIAL:
             yield Match(entry.feature.name, f"pixels of 0 to 255 reach `{entry.layer.name}` as they are")

@@ -77,7 +77,7 @@ def _wide_summands(program: Index) -> Iterator[tuple[Operation, Array]]:
     fix="Mask with a number that halves hold:\nscores = scores + mask.clamp(min=-1e4)",
 )
 def fp16_masked_row(program: Index) -> Iterator[Match]:
-    """Is a whole row masked with a number that halves do not hold?"""
+    """Does the mask value of a whole row overflow FP16?"""
     for operation, constant in _wide_summands(program):
         if operation.type != "add" or not any(user.type == "softmax" for user in program.users(operation)):
             continue
@@ -155,7 +155,7 @@ def fp16_tiny_epsilon(program: Index) -> Iterator[Match]:
     fix='Declare the input as integers:\nct.TensorType(name="ids", shape=(1, 128), dtype=np.int32)',
 )
 def fp16_indices(program: Index) -> Iterator[Match]:
-    """Do indices of a large table come in as halves?"""
+    """Are the indices of a large table passed as FP16?"""
     for value in program.function.inputs:
         if program.dtype(value.name) != "fp16":
             continue
@@ -189,7 +189,7 @@ def _rows(program: Index, gather: Operation) -> int:
     fix="Keep its neighbours in float32 as well, or none of them: each cast ends a segment of one device.",
 )
 def fp16_cast_pairs(program: Index) -> Iterator[Match]:
-    """Does a single operation stand in float32 between two casts?"""
+    """Does a single operation run in float32 between two casts?"""
     for operation in program.of("cast"):
         if (
             program.text(operation, "dtype") != "fp32"

@@ -25,7 +25,7 @@ _LEAST_OUTPUT: Final = 64
     fix="Merge dimensions around the operation:\nx.reshape(b * h1, h2, w1, w2, c).permute(...)",
 )
 def rank_above_5(program: Index) -> Iterator[Match]:
-    """Has a value more than five dimensions?"""
+    """Does a value have more than five dimensions?"""
     for operation in program.operations:
         for value in operation.outputs:
             if len(program.shape(value.name)) > _GREATEST_RANK:
@@ -40,7 +40,7 @@ def rank_above_5(program: Index) -> Iterator[Match]:
     fix="Core ML has no empty tensors: leave the slice or the concatenated piece out.",
 )
 def empty_value(program: Index) -> Iterator[Match]:
-    """Has a value no elements?"""
+    """Does a value have no elements?"""
     for operation in program.operations:
         for value in operation.outputs:
             if 0 in program.shape(value.name):
@@ -70,7 +70,7 @@ def range_shape(package: Package) -> Iterator[Match]:
     fix="Give it one, from which memory can be planned:\nshape = [1, [1, 512]]",
 )
 def open_range(package: Package) -> Iterator[Match]:
-    """Has an input a dimension without a greatest size?"""
+    """Does an input have a dimension without an upper bound?"""
     for feature in package.interface.inputs:
         if any(high is None for _, high in feature.ranges):
             yield Match(feature.name, f"takes shapes {feature.wanted()}, without a greatest size")
@@ -103,7 +103,7 @@ def wide_range(package: Package) -> Iterator[Match]:
     fix="There, 175 ms became 20 ms with one fixed shape: fix the shape, or ship one function per shape.",
 )
 def enumerated_layer_norm(package: Package) -> Iterator[Match]:
-    """Do enumerated shapes meet a layer_norm?"""
+    """Does a layer_norm run on enumerated shapes?"""
     enumerated = [feature.name for feature in package.interface.inputs if feature.shapes]
     norms = list(Index(package.function()).of("layer_norm")) if enumerated else []
     if norms:
@@ -213,7 +213,7 @@ def long_axis(program: Index) -> Iterator[Match]:
     'ct.TensorType(name="y", dtype=np.float32)',
 )
 def unaligned_fp16_output(program: Index) -> Iterator[Match]:
-    """Is an output a matrix of halves whose rows are no multiple of 32?"""
+    """Is an output an FP16 matrix whose rows are not a multiple of 32?"""
     for name in program.function.block.outputs:
         kind = program.types.get(name)
         if not isinstance(kind, TensorType) or kind.dtype != "fp16" or len(kind.shape) != 2:  # noqa: PLR2004 - of rank 2

@@ -60,7 +60,7 @@ def large_program(package: Package) -> Iterator[Match]:
     fix="The first load compiles all of them, for minutes. Look for an unrolled loop, or split the model.",
 )
 def many_operations(program: Index) -> Iterator[Match]:
-    """Has the program 5000 operations or more?"""
+    """Does the program have 5000 operations or more?"""
     if len(program.operations) >= _MANY_OPERATIONS:
         yield Match(program.function.name, f"{len(program.operations)} operations")
 

@@ -80,7 +80,7 @@ def _match(call: TorchCall, text: str, fix: str = "") -> Match:
     versions="9.0",
 )
 def broken_converter(graph: TorchGraph) -> Iterator[Match]:
-    """Is there a converter that is registered and cannot work?"""
+    """Is a converter registered that always fails?"""
     for call in graph.calls:
         if call.support == "broken":
             yield _match(
@@ -96,11 +96,13 @@ def broken_converter(graph: TorchGraph) -> Iterator[Match]:
     fix=_OTHER_PATH + _stub("my_library::my_operation", ("x",)),
 )
 def foreign_operation(graph: TorchGraph) -> Iterator[Match]:
-    """Is there an operation of a library, or one of your own?"""
+    """Is there an operation from outside torch?"""
     for call in graph.calls:
         foreign = _namespace(call) not in _TORCH_NAMESPACES | _CUDA_NAMESPACES | _QUANTIZED
         if foreign and call.support != "works":
-            yield _match(call, f"`{call.operation}` is no operation of torch", _OTHER_PATH + _stub_of(call))
+            yield _match(
+                call, f"`{call.operation}` is not an operation of torch", _OTHER_PATH + _stub_of(call)
+            )
 
 
 @rule(

@@ -64,7 +64,7 @@ def _numbers(feature: Feature, value: MilValue) -> NDArray[np.generic]:
         value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
     )
     if array.dtype.kind not in "biuf":
-        raise InputError(f"input `{feature.name}`: {type(value).__name__} of {array.dtype} is no numbers.")
+        raise InputError(f"input `{feature.name}`: {type(value).__name__} of {array.dtype} holds no numbers.")
     return array
 
 

@@ -303,7 +303,7 @@ def _value_of(constant: Operation) -> Known:
 
 
 def storage_of(kind: ValueType, mode: Mode) -> torch.dtype | None:
-    """The torch dtype of a tensor value in this mode; ``None`` for whatever is no tensor of numbers."""
+    """The torch dtype of a tensor value in this mode; ``None`` for whatever is not a tensor of numbers."""
     return storage(kind.dtype, mode) if isinstance(kind, TensorType) and kind.dtype != "string" else None
 
 

@@ -64,6 +64,6 @@ def argument(operation: Operation, parameter: str) -> Argument:
 
 
 def dtype(value: Operation | Constant) -> str:
-    """Element type of a constant or of an operation's first output; empty for what is no tensor."""
+    """Element type of a constant or of an operation's first output; empty for what is not a tensor."""
     kind = value.type if isinstance(value, Constant) else value.outputs[0].type
     return kind.dtype if isinstance(kind, TensorType) else ""

@@ -31,7 +31,7 @@ class NeuralEngineDeviceProxy:
 
     @bound()
     def get_total_core_count(self, /) -> int:
-        """As on every Mac with Apple silicon that is no Ultra."""
+        """As on every Mac with Apple silicon that is not an Ultra."""
         return 16
 
 

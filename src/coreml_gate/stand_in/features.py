@@ -22,7 +22,7 @@ _IMAGES: Final = ("RGB", "RGBA", "L", "F")
 def read_features(given: Mapping[CoreMlObject, CoreMlObject]) -> dict[str, CoreMlObject]:
     """The caller's dictionary as features; a list or a tuple is dropped, as the native half does.
 
-    :raises RuntimeError: A key is no text, or a value cannot become a feature.
+    :raises RuntimeError: A key is not text, or a value cannot become a feature.
     """
     return {_key(key): _value(value) for key, value in given.items() if not isinstance(value, list | tuple)}
 

@@ -13,7 +13,7 @@ _LEAST: Final = 5
 def settled_from(seconds: Sequence[float]) -> int:
     """The index of the first call after the last fall of the level; 0 when there was none.
 
-    A later rise is no warm-up and stays in. Each fall is found with Pettitt's test (1979,
+    A later rise is not a warm-up and stays in. Each fall is found with Pettitt's test (1979,
     doi:10.2307/2346729), which uses ranks, so that one slow call is not taken for a level.
     """
     start = 0

@@ -43,7 +43,7 @@ def parse_setting(text: str) -> Compression:
     found = _FORM.fullmatch(text)
     if found is None or (found["bits"] is not None and int(found["bits"]) not in _BITS):
         raise UsageError(
-            f"`--settings` names `{text}`, which is no compression setting.",
+            f"`--settings` names `{text}`, which is not a compression setting.",
             "write `linear-int8`, `linear-int4-block-32`, `palettize-N` (N = 1, 2, 3, 4, 6 or 8), "
             "`palettize-4-group-16`, or `prune-N` (N per cent of the weights).",
         )

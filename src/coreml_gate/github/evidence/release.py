@@ -33,7 +33,7 @@ def file_name(key: str) -> str:
 
 
 def last_release(client: Client) -> Release:
-    """The newest release that is no draft and no preview."""
+    """The newest release that is neither a draft nor a preview."""
     try:
         with asking("the last release"):
             found = client.repository.get_latest_release()

@@ -26,7 +26,7 @@ from coreml_gate.report.document import read_report
 from coreml_gate.verdict import Verdict
 
 INTERRUPTED: Final = frozenset({128 + 2, 128 + 15})
-"""Exit codes of a gate that SIGINT or SIGTERM ended: what it left behind is no Verdict."""
+"""Exit codes of a gate that SIGINT or SIGTERM ended: what it left behind is not a Verdict."""
 _OWN_LIMITS: Final = "Judged with the limits of the pull request itself."
 
 

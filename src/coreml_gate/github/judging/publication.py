@@ -49,7 +49,7 @@ class Publication:
 
 
 def attempt(work: Callable[[], Result], notices: list[str]) -> Result | None:
-    """What makes a report richer and is no reason to have none: a failure becomes a notice."""
+    """What makes a report richer and is not a reason to have none: a failure becomes a notice."""
     try:
         return work()
     except GateError as error:

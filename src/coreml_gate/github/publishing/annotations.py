@@ -61,7 +61,7 @@ def commands(annotations: Sequence[Annotation]) -> Iterator[str]:
 
 
 def notice(message: str, level: Level = "notice") -> str:
-    """A line for the log that is no finding."""
+    """A line for the log that is not a finding."""
     return f"::{level} title=coreml-gate::{_data(message)}"
 
 

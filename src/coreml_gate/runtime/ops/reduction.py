@@ -66,7 +66,7 @@ def reduce_log_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False)
 
 
 def _engine_log_sum_exp(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    """Without taking the maximum out first; 0 where the sum of exponentials is no half
+    """Without taking the maximum out first; 0 where the sum of exponentials is not a half
     (apple/coremltools#2690, #2726).
     """
     total = x.exp().sum(_axes(x, axes), keep_dims)
