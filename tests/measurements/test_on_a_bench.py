@@ -262,7 +262,8 @@ def test_the_fault_is_looked_for_on_the_worst_sample(
     seen: list[Any] = []
     answer = ParityDiagnosis.model_construct(asked_by="samples", sample=1)
 
-    def diagnose(failure: Any) -> ParityDiagnosis:
+    def diagnose(failure: Any, budget: Any) -> ParityDiagnosis:
+        assert budget.seconds == 120.0
         seen.append(failure)
         return answer
 

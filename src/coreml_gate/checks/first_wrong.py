@@ -24,7 +24,7 @@ def way_out(diagnosis: ParityDiagnosis | None) -> str:
     known, other = diagnosis.first_wrong.hint, diagnosis.other_route
     known = f"{known}. " if known else ""
     if other is None:
-        return known.strip()
+        return f"{known}{diagnosis.note[:1].upper()}{diagnosis.note[1:]}".strip()
     if other.agrees:
         return f'{known}The {other.route} route agrees with the source: conversion = "{other.route}".'
     verdict = "fails to convert" if other.agrees is None else "is wrong as well"

@@ -121,8 +121,10 @@ def _unfit() -> str:
     """Why this process must not be forked; empty if it may.
 
     The threads of OpenBLAS end before a fork and come back with the first product of matrices (its handler
-    for ``pthread_atfork``): after a first fork, nothing must be left of them.
+    for ``pthread_atfork``): after a first fork, nothing must be left of them. Raises :class:`OSError` where
+    the system has no descriptors of processes, by which the ends of forks are seen.
     """
+    os.close(os.pidfd_open(os.getpid()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python warns of threads before their handler has run
         first = os.fork()

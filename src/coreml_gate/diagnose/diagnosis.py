@@ -1,12 +1,12 @@
 """The whole diagnosis of a model: suspicions, errors of operations, hazards, smallest repair, rewrites."""
 
 import math
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from coreml_gate.criteria import keeps_precision, least_psnr
+from coreml_gate.diagnose.budget import DiagnosisBudget
 from coreml_gate.diagnose.hazards import Suspicion, hazard_of, hazards, suspicions
 from coreml_gate.diagnose.lost_precision import lost_precision
 from coreml_gate.diagnose.operation_errors import (
@@ -73,20 +73,24 @@ def diagnose(
     case: HalfPrecisionCase,
     ranges: Mapping[str, Range],
     request: RepairRequest,
-    clock: Callable[[], float] = time.perf_counter,
+    budget: DiagnosisBudget | None = None,
 ) -> Diagnosis:
-    """All of it, in both half modes."""
-    started = clock()
+    """All of it, in both half modes, as far as the budget allows."""
+    budget = DiagnosisBudget() if budget is None else budget
     plain = tuple(Trial(case).compared(frozenset()))
     failed = not keeps_precision(plain, case.limits)
     inputs = _worst_inputs(case, plain) if failed else case.inputs[:MEASURED_SAMPLES]
-    taken = [measure_operation_errors(case.twin, case.half, inputs, mode) for mode in _MODES]
+    taken = [
+        measure_operation_errors(case.twin, case.half, inputs, mode)
+        for mode in _MODES
+        if budget.allows(f"diagnose-{mode}")
+    ]
     by_mode = [errors for errors in taken if errors is not None]
     function = case.twin.function()
     found = hazards(function, suspected(case, ranges), by_mode, case.origins)
     if failed and by_mode and not any(hazard.bites_in == "fp16" for hazard in found):
         found = (*_where_lost(case, by_mode[0], ranges), *found)
-    estimate = tuple(Trial(on_neural_engine(case)).compared(frozenset()))
+    estimate = tuple(Trial(on_neural_engine(case)).compared(frozenset())) if budget.left else ()
     repairs = request.repair_in == "fp16" or (
         any(hazard.bites_in == "neural-engine" for hazard in found)
         and not keeps_precision(estimate, case.limits)
@@ -96,10 +100,10 @@ def diagnose(
         errors=tuple(error for errors in by_mode for error in _errors(errors)),
         first_nonfinite=by_mode[0].first_nonfinite if by_mode else None,
         neural_engine=estimate,
-        repair=_repair(case, request, by_mode, clock) if repairs else None,
+        repair=_repair(case, request, by_mode, budget) if repairs else None,
         rewrites=rewrites(function, found),
-        seconds=clock() - started,
-        note=request.note if by_mode else f"{_NOT_MEASURED} {request.note}".rstrip(),
+        seconds=budget.used,
+        note=" ".join(filter(None, ("" if by_mode else _NOT_MEASURED, request.note, budget.note))),
     )
 
 
@@ -128,14 +132,14 @@ def _repair(
     case: HalfPrecisionCase,
     request: RepairRequest,
     by_mode: Sequence[OperationErrors],
-    clock: Callable[[], float],
+    budget: DiagnosisBudget,
 ) -> Repair | None:
-    if request.repair_in is None:
+    if request.repair_in is None or not budget.allows("diagnose-repair"):
         return None
     judged = on_neural_engine(case) if request.repair_in == "neural-engine" else case
     errors = next((item for item in by_mode if item.mode == request.repair_in), None)
     damaged = frozenset() if errors is None else errors.damaged
-    return find_repair(judged, _ranked(case, errors), request.convert_again, damaged, clock)
+    return find_repair(judged, _ranked(case, errors), request.convert_again, damaged, budget)
 
 
 def _ranked(case: HalfPrecisionCase, errors: OperationErrors | None) -> list[str]:

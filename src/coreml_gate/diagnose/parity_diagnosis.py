@@ -1,7 +1,6 @@
 """From "parity fails" to the operation, the optimisation pass if one is to blame, and the other route."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from torch.export import ExportedProgram
@@ -11,6 +10,7 @@ from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.mapper import Mapper
 from coreml_gate.conversion.mapping import Mapped
 from coreml_gate.conversion.unread import unread_arguments
+from coreml_gate.diagnose.budget import DiagnosisBudget
 from coreml_gate.diagnose.first_wrong import AGREES, first_wrong
 from coreml_gate.diagnose.known_bugs import hint_of
 from coreml_gate.diagnose.parity_failure import Failure
@@ -29,22 +29,23 @@ _OTHERS: Final[Mapping[Route, tuple[Route, ...]]] = {
 """Other ways to capture a source, in the order in which a conversion tries them."""
 
 
-def diagnose_parity(failure: Failure, clock: Callable[[], float] = time.perf_counter) -> ParityDiagnosis:
+def diagnose_parity(failure: Failure, budget: DiagnosisBudget | None = None) -> ParityDiagnosis:
     """Names the operation; what it cannot do is a reason in the answer, never an error."""
-    started = clock()
-    found, conversions = _first_wrong(failure)
-    other = _other_route(failure)
+    budget = DiagnosisBudget() if budget is None else budget
+    found, conversions = _first_wrong(failure, budget)
+    other = _other_route(failure, budget)
     return ParityDiagnosis(
         asked_by=failure.suspect.asked_by,
         sample=failure.suspect.index,
         first_wrong=found,
         other_route=other,
         conversions=conversions + (other is not None),
-        seconds=clock() - started,
+        seconds=budget.used,
+        note=budget.note,
     )
 
 
-def _first_wrong(failure: Failure) -> tuple[FirstWrong, int]:
+def _first_wrong(failure: Failure, budget: DiagnosisBudget) -> tuple[FirstWrong, int]:
     """The answer, and how many conversions it took."""
     try:
         mapper = failure.mapper(failure.route)
@@ -52,8 +53,8 @@ def _first_wrong(failure: Failure) -> tuple[FirstWrong, int]:
         return FirstWrong(reason=f"{_APART}: {error}"), 0
     try:
         found = _located(failure, mapper, ())
-        if found.reason == AGREES:
-            found = _wrong_pass(failure, mapper)
+        if found.reason == AGREES and budget.allows("diagnose-pass"):
+            found = _wrong_pass(failure, mapper, budget)
     except (ConversionFailedError, GateError, UntraceableError) as error:
         try:
             found = _located(failure, mapper, None)
@@ -98,7 +99,7 @@ def _unread(failure: Failure, mapped: Mapped, found: FirstWrong) -> str:
     return next((item.cause for item in unread if (item.operation, item.place) == where), "")
 
 
-def _wrong_pass(failure: Failure, mapper: Mapper) -> FirstWrong:
+def _wrong_pass(failure: Failure, mapper: Mapper, budget: DiagnosisBudget) -> FirstWrong:
     """Bisects the passes that change the program: the shortest prefix that breaks it ends with it."""
     names = mapper.passes()
     if failure.agrees(mapper.mapped(names)):
@@ -107,6 +108,10 @@ def _wrong_pass(failure: Failure, mapper: Mapper) -> FirstWrong:
     ends = [end for end, name in enumerate(names, 1) if name in changing or end == len(names)]
     right, wrong = -1, len(ends) - 1
     while wrong - right > 1:
+        if not budget.left:
+            first, last = names[ends[right + 1] - 1], names[ends[wrong] - 1]
+            reason = f"one of the {wrong - right} optimisation passes from `{first}` to `{last}` breaks it"
+            return FirstWrong(reason=f"{reason}; {budget.seconds:g} s (`diagnose-budget-s`) are over")
         middle = (right + wrong) // 2
         fits = failure.agrees(mapper.mapped(names[: ends[middle]]))
         right, wrong = (middle, wrong) if fits else (right, middle)
@@ -120,12 +125,12 @@ def _wrong_pass(failure: Failure, mapper: Mapper) -> FirstWrong:
     return changed(found, **update)
 
 
-def _other_route(failure: Failure) -> OtherRoute | None:
+def _other_route(failure: Failure, budget: DiagnosisBudget) -> OtherRoute | None:
     """The first other route that agrees, else the last one tried; ``None`` where there is only one."""
     free = changed(failure.config, conversion="auto")
     tried = None
     for other in _OTHERS[failure.route]:
-        if other in routes(failure.source, free):
+        if other in routes(failure.source, free) and budget.allows("diagnose-route"):
             tried = OtherRoute(route=other, agrees=_agrees(failure, other))
         if tried is not None and tried.agrees:
             return tried

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
+from coreml_gate.diagnose.budget import STAGES, DiagnosisBudget
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.measurement import sentence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from coreml_gate.measurements.reference import Packages
 
 PARTS: Final = (Diagnosis,)
-STEPS: Final[Mapping[str, str]] = {"diagnose": "looking for what half precision breaks"}
+STEPS: Final[Mapping[str, str]] = {"diagnose": "looking for what half precision breaks", **STAGES}
 CHILD: Final = "model"
 REPAIRED: Final = "repaired"
 
@@ -45,15 +46,16 @@ def run(bench: "Bench", log: EventLog) -> None:
     log.begin("diagnose")
     mode, note = _repair_in(case, packages, bench, failed=failed)
     request = RepairRequest(mode, lambda patterns: _convert_again(bench, packages, patterns), note)
+    budget = DiagnosisBudget(bench.job.model.diagnose_budget_s, log.begin)
     try:
-        log.put(diagnose(case, runs.ranges, request))
+        log.put(diagnose(case, runs.ranges, request, budget))
     except GateError as error:
         log.put(Diagnosis(note=error.message))
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> Diagnosis:
     """Everything that is judged was measured by then."""
-    return Diagnosis(note=sentence(ending, job, STEPS["diagnose"]))
+    return Diagnosis(note=sentence(ending, job, STEPS.get(ending.phase, STEPS["diagnose"])))
 
 
 def half_precision_case(bench: "Bench", packages: "Packages") -> "HalfPrecisionCase":

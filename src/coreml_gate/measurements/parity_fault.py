@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
+from coreml_gate.diagnose.budget import DiagnosisBudget
 from coreml_gate.measurements import half_precision
 from coreml_gate.record import ParityDiagnosis
 
@@ -32,4 +33,4 @@ def run(bench: "Bench", log: EventLog) -> None:
     log.begin("diagnose")
     suspect, route, job = bench.suspects[0], packages.route_taken, bench.job
     failure = Failure(reference.source, reference.samples, job.model, job.folder, route, suspect)
-    log.put(diagnose_parity(failure))
+    log.put(diagnose_parity(failure, DiagnosisBudget(job.model.diagnose_budget_s, log.begin)))

@@ -195,3 +195,5 @@ class ParityDiagnosis(Part):
     other_route: OtherRoute | None = None
     conversions: NonNegativeInt = 0
     seconds: NonNegativeFloat = 0.0
+    note: str = ""
+    """What was left out when the time was over."""
