@@ -18,6 +18,7 @@ from torch import Tensor
 from coreml_gate.mil.ir import Constant, Operation
 from coreml_gate.runtime.arguments import Known
 from coreml_gate.runtime.gru_loop import LONGEST, GruLoop, gru_loop
+from coreml_gate.runtime.gru_turns import turns_in_float32, turns_in_half
 from coreml_gate.runtime.plan import Observe
 from coreml_gate.runtime.precision import Mode, storage
 from coreml_gate.untyped import MilValue
@@ -33,7 +34,6 @@ class GruLayer:
         self._x_weight, self._x_bias = x
         self._h_weight, self._h_bias = h
         self._dtype = dtype
-        self._one = torch.ones((), dtype=dtype)
 
     def run(self, sequence: Tensor, states: Tensor, steps: int) -> Tensor:
         """The states after ``steps`` turns.
@@ -41,49 +41,16 @@ class GruLayer:
         :param sequence: (length, batch, features), of at least ``steps`` positions.
         :param states: (length, batch, hidden), row 0 the initial one; of at least ``steps + 1`` rows.
         """
-        rows = states.to(self._dtype, copy=True)
-        batch, hidden = rows.shape[1:]
-        turn = self._turn(batch, hidden)
-        state, *written = rows[: steps + 1].unbind(0)
-        for of_x, row in zip(self._products(sequence[:steps], hidden), written, strict=True):
-            turn(of_x, state, row)
-            state = row
+        rows = states.to(self._dtype, copy=True).contiguous()
+        turns = turns_in_float32 if self._dtype is torch.float32 else turns_in_half
+        turns(self._h_weight, self._h_bias, self._products(sequence[:steps]), rows[: steps + 1])
         return rows.to(states.dtype)
 
-    def _products(self, sequence: Tensor, hidden: int) -> list[tuple[Tensor, Tensor]]:
+    def _products(self, sequence: Tensor) -> Tensor:
         """Per position what the input adds to both sigmoid gates, and to the new state."""
         wide = sequence.float().contiguous()
         weight = self._x_weight.T.expand(len(wide), -1, -1)
-        stored = torch.baddbmm(self._x_bias, wide, weight).to(self._dtype)
-        gates, new = torch.split(stored, [2 * hidden, hidden], -1)
-        return list(zip(gates.unbind(0), new.unbind(0), strict=True))
-
-    def _turn(self, batch: int, hidden: int) -> Callable[[tuple[Tensor, Tensor], Tensor, Tensor], None]:
-        """One turn of the loop: adds the state after ``state`` to ``row``."""
-        project, stored = self._project(batch, hidden)
-        gates_of_h, new_of_h = torch.split(stored, [2 * hidden, hidden], -1)
-        gates = torch.empty((batch, 2 * hidden), dtype=self._dtype)
-        reset, update = gates.chunk(2, -1)
-        new, kept, rest = torch.empty((3, batch, hidden), dtype=self._dtype)
-        add, mul, sub, one = torch.add, torch.mul, torch.sub, self._one
-
-        def turn(of_x: tuple[Tensor, Tensor], state: Tensor, row: Tensor) -> None:
-            project(state)
-            add(of_x[0], gates_of_h, out=gates).sigmoid_()
-            mul(reset, new_of_h, out=new).add_(of_x[1]).tanh_()
-            sub(one, update, out=rest).mul_(new)
-            row.add_(rest.add_(mul(update, state, out=kept)))
-
-        return turn
-
-    def _project(self, batch: int, hidden: int) -> tuple[Callable[[Tensor], object], Tensor]:
-        """What takes the product of a state with the stacked weights, and where it puts it."""
-        weight, bias, addmm = self._h_weight.T, self._h_bias, torch.addmm
-        product = torch.empty((batch, 3 * hidden))
-        if self._dtype is torch.float32:
-            return lambda state: addmm(bias, state, weight, out=product), product
-        wide, stored = torch.empty((batch, hidden)), product.to(self._dtype)
-        return lambda state: stored.copy_(addmm(bias, wide.copy_(state), weight, out=product)), stored
+        return torch.baddbmm(self._x_bias, wide, weight).to(self._dtype)
 
 
 FoundLayer = tuple[GruLoop, GruLayer]

@@ -30,6 +30,9 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
 }
 
+_TORCHS_RNN: dict[str, Callable[..., Tensors]] = {"relu": torch.rnn_relu, "tanh": torch.rnn_tanh}
+_ONE_LAYER = (1, 0.0, False, False, False)
+"""Layers, dropout, training, both ways and batch first, as torch's kernels take them."""
 
 Keep = Callable[[Tensor], Tensor]
 """What a state becomes from one step to the next."""
@@ -54,7 +57,12 @@ def rnn(
     output_sequence: bool = False,
     activation: str = "tanh",
 ) -> Tensors:
-    return _rnn(_wide, x, initial_h, weight_ih, weight_hh, bias, direction, output_sequence, activation)
+    kernel = _TORCHS_RNN.get(activation)
+    if kernel is None:
+        return _rnn(_wide, x, initial_h, weight_ih, weight_hh, bias, direction, output_sequence, activation)
+    steps, weights = x.flip(0) if direction == "reverse" else x, _flat((weight_ih, weight_hh, bias, None))
+    states, last = kernel(steps, initial_h[None].contiguous(), weights, bias is not None, *_ONE_LAYER)
+    return (states if output_sequence else last), last[0]
 
 
 def _rnn(keep: Keep, x: Tensor, h: Tensor, *rest: MilValue) -> Tensors:
