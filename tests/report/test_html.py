@@ -26,6 +26,8 @@ from coreml_gate.record import (
     Timing,
 )
 from coreml_gate.report import ReportOptions, html
+from coreml_gate.report.table import MOST_PASSING
+from coreml_gate.verdict import Status
 from tests.builders import environment, memory, model_record, model_verdict, record, verdict
 from tests.report.verdicts import SITUATIONS, regression
 
@@ -272,3 +274,14 @@ def test_packages_stand_side_by_side() -> None:
     assert "*  digits (ships)  yes   4.21 MB" in page
     assert "Best choice: <code>int8</code> for size (2.15 MB)" in page
     assert "is 0.820 | too low." in page
+
+
+def test_of_many_models_that_pass_the_first_have_a_section_and_all_have_a_row() -> None:
+    models = [model_verdict(name=f"sound-{each}") for each in range(150)]
+    models += [model_verdict(name=f"blocked-{each}", verdict=Status.FAIL) for each in range(120)]
+    page = html.render(verdict(*models, verdict=Status.FAIL), ReportOptions())
+    rows, sections = page.count('<tr data-status="'), page.count('id="model-')
+    assert (rows, sections) == (270, 120 + MOST_PASSING)
+    assert page.count('<th scope="row"><a href="#') == 120 + MOST_PASSING
+    assert "The findings of 50 models that pass are in report.json only." in page
+    assert "report.json only" not in html.render(verdict(*models[:100]), ReportOptions())

@@ -72,7 +72,8 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
         statuses=[status for status in reversed(SEVERITY) if status in statuses],
         commits=_commits(verdict, options),
         table=table,
-        sections=(_section(at, row, table.titles, options) for at, row in enumerate(table.rows)),
+        linked={row.model.name for row in table.in_full},
+        sections=(_section(at, row, table.titles, options) for at, row in enumerate(table.in_full)),
         skipped=skipped_groups(verdict.skipped),
         assets=assets("report"),
     )

@@ -14,6 +14,9 @@ from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
 TITLE_LENGTH: Final = 24
 """Characters of a metric's name in the title of its column."""
 
+MOST_PASSING: Final = 100
+"""Models that pass, of which each is shown in full."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -45,6 +48,13 @@ class ModelTable:
     legends: tuple[str, ...]
     """What each column's figure is, in a sentence; empty where the title says it."""
     rows: tuple[Row, ...]
+
+    @property
+    def in_full(self) -> tuple[Row, ...]:
+        """The models of which everything is shown: of many that pass the first stand for all."""
+        passing = [row for row in self.rows if row.model.verdict is Status.PASS]
+        left_out = {id(row) for row in passing[MOST_PASSING:]}
+        return tuple(row for row in self.rows if id(row) not in left_out)
 
 
 def build_table(verdict: Verdict) -> ModelTable:

@@ -36,8 +36,6 @@ STYLES: Final = {
     Status.UNSURE: "magenta",
     Status.SKIPPED: "dim",
 }
-MOST_PASSING: Final = 100
-"""Models that pass, of which each has a row; the page has all."""
 
 
 @dataclass(frozen=True)
@@ -165,12 +163,11 @@ def _print_notes(verdict: Verdict, paper: _Paper) -> None:
 
 def _print_table(table: ModelTable, paper: _Paper) -> None:
     """Prints a row per model; of many that pass the first ones stand for all."""
-    passing = [row for row in table.rows if row.model.verdict is Status.PASS]
-    rows = [row for row in table.rows if row.model.verdict is not Status.PASS] + passing[:MOST_PASSING]
+    left_out = len(table.rows) - len(table.in_full)
     paper.console.print()
-    paper.console.print(_table(table.titles, rows, paper.console.width))
-    if len(passing) > MOST_PASSING:
-        paper.say(f"and {counted(len(passing) - MOST_PASSING, 'more model')} that pass: see report.html")
+    paper.console.print(_table(table.titles, table.in_full, paper.console.width))
+    if left_out:
+        paper.say(f"and {counted(left_out, 'more model')} that pass: see report.html")
 
 
 def _table(titles: Sequence[str], rows: Iterable[Row], width: int) -> RichTable:
