@@ -137,10 +137,12 @@ def pushed(machine: Machine, repository: Repository) -> Played:
 
 def test_a_push_stores_a_baseline(machine: Machine, repository: Repository, pushed: Played) -> None:
     assert pushed.exit_code == 0, pushed.log
-    assert steps(pushed, "Install", "Collect", "Store the baseline", "Report") == [*["Success"] * 3, ""]
+    done = ("Install", "Collect", "Store the baseline", "Add to the history", "Store the history")
+    assert steps(pushed, *done, "Report") == [*["Success"] * len(done), ""]
     assert machine.hub.check_runs == {}
-    (artifact,) = machine.hub.artifacts.values()
-    assert artifact["name"] == f"coreml-gate-baseline-default-{repository.base}"
+    stored = {artifact["name"] for artifact in machine.hub.artifacts.values()}
+    baseline = f"coreml-gate-baseline-default-{repository.base}"
+    assert stored == {baseline, "coreml-gate-history-default"}
     assert machine.outputs()["mode"] == "baseline"
 
 

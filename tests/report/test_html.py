@@ -207,8 +207,9 @@ def test_the_base_lies_beside_each_operation_that_it_has_too() -> None:
     assert program["baseReaches"] == [None, 2.0, 1.0]
 
 
-def test_memory_times_steps_and_devices_are_drawn() -> None:
-    timed = TimedMetric(metric="predict", base_ms=2.0, head_ms=2.2, log_ratios=((0.1,) * 10, (0.1,) * 10))
+def timed(*ratios: float) -> CoreMlFacts:
+    """Core ML's times of pairs with these logarithms."""
+    metric = TimedMetric(metric="predict", base_ms=2.0, head_ms=2.2, log_ratios=(ratios,))
     timing = Timing(
         engine="core-ml",
         units="ALL",
@@ -217,13 +218,17 @@ def test_memory_times_steps_and_devices_are_drawn() -> None:
         seed=0,
         alpha=0.05,
         stopped="decided",
-        metrics=(timed,),
+        metrics=(metric,),
     )
     machine = Machine(chip="M1", model="Mac", system="macOS 15.5", memory_bytes=8 * 10**9)
+    return CoreMlFacts(machine=machine, timing=timing)
+
+
+def test_memory_times_steps_and_devices_are_drawn() -> None:
     data = drawn(
         model_record(
             memory=memory(timeline=(10, 40, 20)),
-            core_ml=CoreMlFacts(machine=machine, timing=timing),
+            core_ml=timed(*[0.1] * 20),
             phases=(Phase(step="convert", seconds=1.5),),
         ),
         model_record(memory=memory(timeline=(10, 30), weight_bytes=7)),
@@ -242,6 +247,12 @@ def test_memory_times_steps_and_devices_are_drawn() -> None:
     assert [device[3] for device in data["devices"]] == sorted(
         (each[3] for each in data["devices"]), reverse=True
     )
+
+
+def test_times_that_no_clock_gives_leave_the_page_whole() -> None:
+    (time,) = drawn(model_record(core_ml=timed(1e300, -1e300, 0.0)))["times"]
+    assert time["ratios"][1:] == [0.0, 1.0]
+    assert time["low"] is None
 
 
 def test_an_outline_of_another_form_leaves_the_rest_of_the_page() -> None:

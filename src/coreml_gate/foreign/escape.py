@@ -66,6 +66,11 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def short_name(words: str) -> str:
+    """A name as it fits a table and a heading: visible, on one line, and not long."""
+    return shortened(plain(words), NAME_LIMIT)
+
+
 def text(words: str) -> Markdown:
     """Foreign words as Markdown that renders to the same words: no tag, link, mention, reference or cell."""
     return Markdown(_escaped(_inline(plain(words))))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from coreml_gate.foreign.escape import NAME_LIMIT, plain, shortened
+from coreml_gate.foreign.escape import short_name
 from coreml_gate.history.document import History, toolchain_changes
 from coreml_gate.history.series import Series, all_series
 from coreml_gate.history.shifts import SHORT, Shift, shifts
@@ -121,7 +121,7 @@ def _link(commit: str, repository: str) -> str:
 
 
 def _commit_data(row: CommitRow) -> dict[str, str]:
-    marks = {"release": _shown(row.release), "toolchain": _shown(row.toolchain)}
+    marks = {"release": short_name(row.release), "toolchain": short_name(row.toolchain)}
     return {"name": row.name, "date": row.date, "link": row.link} | marks
 
 
@@ -145,13 +145,9 @@ def _series_data(
     first, last = figure.show(series.values[0]), figure.show(series.values[-1])
     return {
         "model": number,
-        "title": _shown(figure.title),
+        "title": short_name(figure.title),
         "unit": figure.unit,
         "words": f"{first} to {last}." if first != last else f"{last} throughout.",
         "values": values,
         "steps": [places[shift.first.commit] for shift in found if shift.kind == "step"],
     }
-
-
-def _shown(words: str) -> str:
-    return shortened(plain(words), NAME_LIMIT)

@@ -70,7 +70,7 @@ class _Level:
 
 def change_points(values: Sequence[float]) -> tuple[int, ...]:
     """The indices at which a new level begins."""
-    if len(values) < LEAST_COMMITS:
+    if len(values) < LEAST_COMMITS or min(values) == max(values):
         return ()
     import numpy as np  # noqa: PLC0415 - `--help` lists the commands that need it
     import ruptures  # noqa: PLC0415

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Final
 
 from coreml_gate.checks.sparkline import sparkline
-from coreml_gate.foreign.escape import NAME_LIMIT, plain, shortened
+from coreml_gate.foreign.escape import plain, short_name, shortened
 from coreml_gate.history.document import History, toolchain_changes
 from coreml_gate.history.series import Series, all_series
 from coreml_gate.history.shifts import SHORT, shifts
@@ -28,7 +28,7 @@ def render(history: History, model: str | None = None) -> str:
     for name, group in groupby(chosen, key=lambda series: series.model):
         parts += [
             "",
-            shortened(plain(name), NAME_LIMIT),
+            short_name(name),
             *(line for series in group for line in _lines(series)),
         ]
     return "\n".join(parts) + "\n"

@@ -7,13 +7,14 @@ from typing import Final
 
 from coreml_gate.checks.devices import fit_on
 from coreml_gate.devices import that_run
-from coreml_gate.foreign.escape import NAME_LIMIT, shortened, visible
+from coreml_gate.foreign.escape import short_name
 from coreml_gate.record import MemoryFacts, ModelRecord, TimedMetric, Timing
 from coreml_gate.report.page.program import annotated
 from coreml_gate.timing import sign_interval
 from coreml_gate.wording import MB
 
 _TARGET: Final = re.compile(r"iOS(\d{1,3})")
+_GREATEST_LOGARITHM: Final = 100.0
 MOST_PAIRS: Final = 2_000
 """Pairs of one time that are drawn; the interval is that of all."""
 
@@ -26,7 +27,7 @@ def drawn(head: ModelRecord, base: ModelRecord | None) -> dict[str, object]:
         "memory": _memory(head.memory, None if base is None else base.memory),
         "times": _times(head),
         "devices": _devices(head),
-        "phases": [[_shown(phase.step), phase.seconds] for phase in head.phases],
+        "phases": [[short_name(phase.step), phase.seconds] for phase in head.phases],
     }
     return {name: part for name, part in found.items() if part}
 
@@ -37,7 +38,7 @@ def _memory(head: MemoryFacts | None, base: MemoryFacts | None) -> dict[str, obj
     return {
         "live": head.timeline,
         "weights": head.weight_bytes,
-        "peak": _shown(head.peak_operation),
+        "peak": short_name(head.peak_operation),
         "base": [] if base is None else base.timeline,
         "baseWeights": 0 if base is None else base.weight_bytes,
     }
@@ -55,13 +56,18 @@ def _pairs(timed: TimedMetric, timing: Timing) -> dict[str, object]:
     return {
         "metric": timed.metric,
         "where": timing.units if timing.engine == "core-ml" else "MIL runtime",
-        "ratios": [round(math.exp(ratio), 4) for ratio in logs[:MOST_PAIRS]],
-        "median": round(math.exp(interval.median), 4) if logs else None,
-        "low": round(math.exp(interval.low), 4) if known else None,
-        "high": round(math.exp(interval.high), 4) if known else None,
+        "ratios": [_ratio(each) for each in logs[:MOST_PAIRS]],
+        "median": _ratio(interval.median) if logs else None,
+        "low": _ratio(interval.low) if known else None,
+        "high": _ratio(interval.high) if known else None,
         "baseMs": timed.base_ms,
         "headMs": timed.head_ms,
     }
+
+
+def _ratio(logarithm: float) -> float:
+    """Head by base; a Record that no run wrote may hold a logarithm whose number no float holds."""
+    return round(math.exp(min(logarithm, _GREATEST_LOGARITHM)), 4)
 
 
 def _devices(record: ModelRecord) -> list[list[object]]:
@@ -84,7 +90,3 @@ def _devices(record: ModelRecord) -> list[list[object]]:
         ]
         for fit in sorted(fits, key=lambda fit: -fit.share)
     ]
-
-
-def _shown(words: str) -> str:
-    return shortened(visible(words), NAME_LIMIT)

@@ -82,8 +82,8 @@ function programPart(parent, program, name) {
 
   return (at) => {
     part.open = true;
-    search.value = "";
-    fill("");
+    search.value = at < MOST_LINES ? "" : program.name[at];
+    fill(search.value.toLowerCase());
     const row = view.querySelector(`[data-at="${at}"]`);
     if (!row) return;
     row.classList.add("marked");

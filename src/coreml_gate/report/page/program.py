@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from coreml_gate.errors import RecordError
-from coreml_gate.foreign.escape import NAME_LIMIT, shortened, visible
+from coreml_gate.foreign.escape import short_name
 from coreml_gate.mil.diff import Node, ProgramOutline, read_outline
 from coreml_gate.mil.diff_matching import match
 from coreml_gate.record import HalfMode, ModelRecord, OperationProfile
@@ -40,12 +40,12 @@ class AnnotatedProgram:
     def columns(self) -> dict[str, object]:
         """The same for the page's scripts: a list per column."""
         return {
-            "name": [_shown(node.name) for node in self.lines],
-            "type": [_shown(node.type) for node in self.lines],
-            "module": [_shown(node.module) for node in self.lines],
-            "gives": [_shown(", ".join(result.type for result in node.results)) for node in self.lines],
-            "reads": [_shown(", ".join(node.reads)) for node in self.lines],
-            "place": [_shown(place) for place in self.places],
+            "name": [short_name(node.name) for node in self.lines],
+            "type": [short_name(node.type) for node in self.lines],
+            "module": [short_name(node.module) for node in self.lines],
+            "gives": [short_name(", ".join(result.type for result in node.results)) for node in self.lines],
+            "reads": [short_name(", ".join(node.reads)) for node in self.lines],
+            "place": [short_name(place) for place in self.places],
             "reaches": self.reaches,
             "errors": self.errors,
             "baseErrors": self.base_errors,
@@ -151,7 +151,3 @@ def _wrong_by_themselves(nodes: Sequence[Node], errors: Sequence[Figure]) -> Ite
             wrong.update(result.name for result in node.results)
             if not inherited:
                 yield at
-
-
-def _shown(words: str) -> str:
-    return shortened(visible(words), NAME_LIMIT)

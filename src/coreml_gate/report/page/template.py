@@ -8,7 +8,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup, escape
 
-from coreml_gate.foreign.escape import NAME_LIMIT, pieces, plain, shortened, visible
+from coreml_gate.foreign.escape import pieces, plain, short_name, visible
 from coreml_gate.report.templating import environment
 
 _LONGEST_ANCHOR: Final = 60
@@ -22,7 +22,7 @@ def page_template(name: str) -> jinja2.Template:
         "message": message,
         "keep": lambda line: Markup(escape(visible(line).rstrip())),  # noqa: S704 - escaped
         "anchor": _anchor,
-        "name": _name,
+        "name": short_name,
         "ours": Markup,  # our own style and scripts, and base64
     }
     return made.get_template(name)
@@ -46,8 +46,3 @@ def _anchor(name: str) -> str:
     kept = re.sub(r"[^A-Za-z0-9._-]", "-", name)[:_LONGEST_ANCHOR]
     digest = "" if kept == name else f"-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
     return f"model-{kept}{digest}"
-
-
-def _name(words: str) -> str:
-    """A name as it fits a table and a heading."""
-    return shortened(plain(words), NAME_LIMIT)
