@@ -62,7 +62,7 @@ def check(
         record = record_of(bench)
     record = with_core_ml_too(record, bench, config, base, core_ml)
     verdict = judge(config, record, base.record, base.facts)
-    return CheckResult(verdict, record, place, temporary=folder is None)
+    return CheckResult(verdict, record, place, base=base.record, temporary=folder is None)
 
 
 def _baseline(given: CheckResult | str | Path | None, name: str) -> Baseline:

@@ -12,7 +12,7 @@ from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
 
 Format = Literal["terminal", "markdown", "html", "json", "junit", "sarif"]
 _FRAME: Final = (
-    '<iframe title="coreml-gate" sandbox srcdoc="{page}" '
+    '<iframe title="coreml-gate" sandbox="allow-scripts" srcdoc="{page}" '
     'style="width: 100%; height: 34rem; border: 0; border-radius: .6rem"></iframe>'
 )
 
@@ -26,6 +26,8 @@ class CheckResult:
     """What was measured, without a judgement; its paths are relative to :attr:`folder`."""
     folder: Path
     """Holds the Record and the packages; removed with this value unless it was named."""
+    base: Record | None = field(default=None, kw_only=True)
+    """What it was compared with."""
     temporary: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -55,7 +57,7 @@ class CheckResult:
 
     def report(self, as_: Format = "terminal") -> str:
         """The report in one of the formats of ``coreml-gate report``."""
-        return FORMATS[as_](self.verdict, ReportOptions(record=self.record))
+        return FORMATS[as_](self.verdict, ReportOptions(record=self.record, base=self.base))
 
     def __str__(self) -> str:
         return self.report().rstrip()
@@ -64,5 +66,5 @@ class CheckResult:
         return f"CheckResult({self.model.name}: {self.status}, {len(self.findings)} findings)"
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own: its styles are not the notebook's."""
+        """The page in a frame of its own: neither its styles nor its scripts reach the notebook."""
         return _FRAME.format(page=html.escape(self.report("html")))

@@ -13,12 +13,13 @@ from coreml_gate.record import RECORD_NAME, Record, read_record
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.terminal import print_headline, print_place, print_verdict
 from coreml_gate.surroundings import Surroundings
-from coreml_gate.verdict import Verdict, not_run
+from coreml_gate.verdict import SEVERITY, Status, Verdict, not_run
 from coreml_gate.writing import make_output_folder, write_text
 
 REPORT_NAME: Final = "report.json"
 COMMENT_NAME: Final = "comment.md"
 PAGE_NAME: Final = "report.html"
+_TO_BE_EXPLAINED: Final = (Status.FAIL, Status.WARN)
 
 
 @contextmanager
@@ -53,8 +54,17 @@ def answer(verdict: Verdict, output: Path, around: Surroundings, *, as_json: boo
         print_headline(verdict, around.out)
     else:
         print_verdict(verdict, around.out, around.folder)
+        _print_explanation(verdict, around)
         print_place(output / PAGE_NAME, around.out, around.folder)
     return verdict.exit_code
+
+
+def _print_explanation(verdict: Verdict, around: Surroundings) -> None:
+    """Where a person reads what the gravest of the findings means."""
+    open_ = [each for model in verdict.models for each in model.findings if each.status in _TO_BE_EXPLAINED]
+    if open_:
+        code = max(open_, key=lambda finding: SEVERITY.index(finding.status)).check
+        around.out.print(f"\nWhat a finding means: coreml-gate explain {code}", markup=False, highlight=False)
 
 
 def record_at(folder: Path) -> Record | None:
