@@ -1,4 +1,4 @@
-"""Who writes and who reads each register of a plan's steps, and which of them share memory with nobody."""
+"""Which steps write and read each register of a plan, and which registers share no memory with another?"""
 
 from collections import defaultdict
 from collections.abc import Sequence
