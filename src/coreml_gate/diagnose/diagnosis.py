@@ -17,7 +17,14 @@ from coreml_gate.diagnose.operation_errors import (
     own_errors,
 )
 from coreml_gate.diagnose.ranges import Range
-from coreml_gate.diagnose.repair import ConvertAgain, HalfPrecisionCase, Trial, find_repair, on_neural_engine
+from coreml_gate.diagnose.repair import (
+    MAX_SECONDS,
+    ConvertAgain,
+    HalfPrecisionCase,
+    Trial,
+    find_repair,
+    on_neural_engine,
+)
 from coreml_gate.diagnose.rewrites import rewrites
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import TensorType
@@ -139,7 +146,10 @@ def _repair(
     judged = on_neural_engine(case) if request.repair_in == "neural-engine" else case
     errors = next((item for item in by_mode if item.mode == request.repair_in), None)
     damaged = frozenset() if errors is None else errors.damaged
-    return find_repair(judged, _ranked(case, errors), request.convert_again, damaged, budget)
+    seconds = min(MAX_SECONDS, budget.left)
+    return find_repair(
+        judged, _ranked(case, errors), request.convert_again, damaged, budget.clock, max_seconds=seconds
+    )
 
 
 def _ranked(case: HalfPrecisionCase, errors: OperationErrors | None) -> list[str]:

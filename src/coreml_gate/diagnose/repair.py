@@ -5,6 +5,7 @@ finds is written in the form that survives edits (``Module/type``) where that pa
 operations more, and a real conversion confirms it.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.keep import is_kept
 from coreml_gate.conversion.origins import Origin
 from coreml_gate.criteria import keeps_precision, least_psnr
-from coreml_gate.diagnose.budget import DiagnosisBudget
 from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
 from coreml_gate.engines.engine import as_array
 from coreml_gate.frozen import changed
@@ -110,7 +110,8 @@ def find_repair(
     ranked: Sequence[str],
     convert_again: ConvertAgain | None,
     damaged: frozenset[str] = frozenset(),
-    budget: DiagnosisBudget | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    max_seconds: float = MAX_SECONDS,
 ) -> Repair:
     """The smallest repair; ``ranked`` are the operations in half, most suspicious first.
 
@@ -118,9 +119,9 @@ def find_repair(
     :param damaged: Operations that half precision breaks by themselves: a set of them is not spread noise,
         however many they are.
     """
-    budget = DiagnosisBudget() if budget is None else budget
-    before, trial = budget.used, Trial(case)
-    search = DeltaDebugging(trial.passes, MAX_RUNS, min(MAX_SECONDS, budget.left), budget.clock)
+    started = clock()
+    trial = Trial(case)
+    search = DeltaDebugging(trial.passes, MAX_RUNS, max_seconds, clock)
     start = Repair(
         outcome="not-half",
         mode=case.mode,
@@ -138,7 +139,7 @@ def find_repair(
             outcome = changed(outcome, outcome="spread", kept=len(found))
         else:
             outcome = _written(case, trial, found, outcome, convert_again)
-    return changed(outcome, runs=search.runs, seconds=budget.used - before)
+    return changed(outcome, runs=search.runs, seconds=clock() - started)
 
 
 def _written(
