@@ -282,7 +282,7 @@ def test_three_jobs_make_one_comment(machine: Machine, repository: Repository) -
         )
 
     assert played.exit_code == 1, played.log
-    assert "1 model(s) for Core ML" in played.log
+    assert "1 model for Core ML" in played.log
     kept = {path.stem for path in (machine.kept / "artifacts").iterdir()}
     assert {f"coreml-gate-record-default-{shard}" for shard in (0, 1)} <= kept
     assert check_of(machine, head)["conclusion"] == "failure"

@@ -139,7 +139,7 @@ def test_another_python_is_started_afresh(tmp_path: Path, warm: WarmChildren) ->
         ("x = 1", "library.py` does not belong to the installation"),
         (
             "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
-            "importing the libraries started 1 thread(s), which a fork would lose",
+            "importing the libraries started 1 thread, which a fork would lose",
         ),
         ("raise OSError('it is broken')", "OSError: it is broken"),
     ],

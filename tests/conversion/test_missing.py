@@ -58,5 +58,5 @@ def test_a_graph_that_cannot_be_read_is_not_judged() -> None:
 
 def test_the_words() -> None:
     missing = (MissingOperation(operation="upsample_bicubic2d.vec", count=2, modules=("head.up",)),)
-    assert missing_message(missing).splitlines()[1] == "`upsample_bicubic2d.vec`, 2 time(s) in `head.up`"
+    assert missing_message(missing).splitlines()[1] == "`upsample_bicubic2d.vec`, 2 times in `head.up`"
     assert "apple/coremltools#2818" in missing_hint(missing)

@@ -81,7 +81,7 @@ def test_output_names_from_the_configuration(bench: MakeBench) -> None:
 def test_too_many_output_names(bench: MakeBench) -> None:
     facts = bench(LINEAR, input=X, output=("a", "b")).convert().facts
     assert facts.status == "failed"
-    assert "names 2 output(s), the source returns 1: `output_0`" in facts.message
+    assert "names 2 outputs, the source returns 1: `output_0`" in facts.message
 
 
 def _ranges(bench: MakeBench, text: str, **options: Any) -> list[list[tuple[int, int]]]:

@@ -89,7 +89,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "too many": (
         f"[({GOOD},) * 4]",
         {},
-        "holds 4 input(s), the source takes 3: `x`, `mask`, `scale`",
+        "holds 4 inputs, the source takes 3: `x`, `mask`, `scale`",
         "one tensor",
     ),
     "too few": (f"[{GOOD}]", {}, "sample 0 lacks the input `mask`: it has `x`", "every input"),
@@ -158,7 +158,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "not finite": (
         f"[({GOOD}, torch.tensor([[1.0, float('nan')]]))]",
         {},
-        "input `mask` of sample 0 holds 1 value(s) that are NaN or infinite",
+        "input `mask` of sample 0 holds NaN or infinity in 1 element",
         "-1e4",
     ),
     "undeclared flexible": (

@@ -45,16 +45,14 @@ def test_the_doctor_examines_core_ml_and_not_what_stands_in_for_it(tmp_path: Pat
         assert f"ok           {package} on CPU_ONLY: Core ML: " in rows
     assert "ok           compute plan: 4 on NE; with costs" in rows
     assert "stand-in" not in rows
-    assert [
-        row for row in rows.splitlines() if row.startswith("cannot tell  ") and "timing:" not in row
-    ] == []
+    assert [row for row in rows.splitlines() if row.startswith("unknown  ") and "timing:" not in row] == []
 
 
 @pytest.mark.slow
 def test_the_doctor_excuses_a_macos_that_is_too_old_for_states(tmp_path: Path) -> None:
     done = gate(tmp_path, "doctor", "--units", "CPU_ONLY", macos="14.5")
     assert done.returncode == 0, done.stdout
-    assert "cannot tell  state: needs macOS 15.0, this is macOS 14.5 (25A354)." in done.stdout
+    assert "unknown  state: needs macOS 15.0, this is macOS 14.5 (25A354)." in done.stdout
     assert "ok           convolution on CPU_ONLY: " in done.stdout
 
 

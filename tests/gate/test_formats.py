@@ -24,13 +24,13 @@ NOTHING = Plan((), (), None, "2" * 40, dirty=True)
 
 def test_text() -> None:
     assert as_text(PLAN) == (
-        "3 model(s) to measure at 2222222, 1 skipped since 1111111\n"
+        "3 models to measure at 2222222, 1 skipped since 1111111\n"
         "  measure  digits       files changed: `a.py`\n"
         "  measure  words-large  new model\n"
         "  measure  faces        limits changed\n"
         "  skip     old          unchanged since 1111111\n"
     )
-    assert as_text(NOTHING) == "0 model(s) to measure at 2222222 with uncommitted changes, 0 skipped\n"
+    assert as_text(NOTHING) == "0 models to measure at 2222222 with uncommitted changes, 0 skipped\n"
 
 
 def test_json_holds_all_of_the_plan() -> None:

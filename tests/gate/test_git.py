@@ -98,7 +98,7 @@ def test_a_dirty_tree_names_the_first_files(folder: Folder) -> None:
     folder.write(dict.fromkeys(names, "2"))
     with pytest.raises(DirtyTreeError) as raised:
         folder.repository.require_clean()
-    assert "7 tracked file(s)" in raised.value.message
+    assert "7 tracked files" in raised.value.message
     assert "`0.py`, `1.py`, `2.py`, `3.py`, `4.py` and 2 more." in raised.value.message
     assert "--allow-dirty" in raised.value.hint
 

@@ -95,11 +95,11 @@ def test_what_was_read_is_measured_when_it_changes(measured: Folder) -> None:
     assert not {"models/scale.json", "extra/sizes.py"} & set(models[1]["opened"])
 
     measured.commit({"readme.md": "unrelated"})
-    assert "0 model(s) to measure" in command(measured, "plan", "--base", "HEAD~1")
+    assert "0 models to measure" in command(measured, "plan", "--base", "HEAD~1")
     for file, text in (("models/scale.json", "3.0"), ("extra/sizes.py", "WIDTH = 3")):
         measured.commit({file: text})
         said = command(measured, "plan", "--base", "HEAD~1")
-        assert "1 model(s) to measure" in said
+        assert "1 model to measure" in said
         assert f"measure  scaled  files changed: `{file}`" in said
 
 

@@ -47,7 +47,7 @@ def test_no_more_than_github_shows() -> None:
     found = lines(*(finding(status=Status.FAIL, message=str(number)) for number in range(25)))
 
     assert len(found) == 11
-    assert found[-1] == "15 more annotation(s) are in the report: GitHub shows 10 of a level."
+    assert found[-1] == "the report has 15 more annotations: GitHub shows 10 of a level."
 
 
 def test_the_hostile_report_gives_single_lines() -> None:

@@ -87,7 +87,7 @@ def test_the_search_is_bounded(hub: Hub, server: GitHubServer, client: Client) -
     hub.history = [BASE, *(f"{number:040x}" for number in range(30))]
 
     source, _, reasons = search(client)
-    assert (source, reasons) == ("none", ("no artifact at bbbbbbb", "nor at 10 ancestor(s)"))
+    assert (source, reasons) == ("none", ("no artifact at bbbbbbb", "nor at 10 ancestors"))
     assert server.asked("GET", "/actions/artifacts") == 11
 
 

@@ -446,7 +446,7 @@ def test_the_origin_of_a_rebuilt_baseline_says_why(hub: Hub, job: MakeJob) -> No
     reported.leave_report(SITUATIONS["pass"]())
     reported.run("report")
 
-    origin = "rebuilt in this run: no artifact at bbbbbbb; nor at 1 ancestor(s)"
+    origin = "rebuilt in this run: no artifact at bbbbbbb; nor at 1 ancestor"
     assert reported.outputs()["baseline-origin"] == origin
     assert "no artifact at bbbbbbb" in only_body(hub)
 

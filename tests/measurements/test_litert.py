@@ -94,7 +94,7 @@ def test_what_is_not_installed_is_told_with_the_way_to_install_it(
 @pytest.mark.parametrize(
     ("litert", "message"),
     [
-        (fake(outputs=2), "LiteRT's file has 2 output(s), the source has 1."),
+        (fake(outputs=2), "LiteRT's file has 2 outputs, the source has 1."),
         (LiteRt(lambda *_: 1 / 0, Interpreter), "ZeroDivisionError: division by zero"),
     ],
 )

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from coreml_gate.errors import RecordError
 from coreml_gate.record import AcceptedFailure, Record, SkippedModel, parse_record, read_record, write_record
 from coreml_gate.record.reading import without_collecting
+from coreml_gate.wording import counted
 from tests.builders import comparison, model_record, record
 
 
@@ -82,7 +83,7 @@ def test_what_is_wrong_is_said_as_the_whole_validation_says_it(text: str) -> Non
     where = ".".join(map(str, first["loc"])) or "the top"
     assert raised.value.message == (
         f"record `head/record.json`: {first['msg']} at `{where}` "
-        f"({expected.value.error_count()} problem(s) in all)."
+        f"({counted(expected.value.error_count(), 'problem')} in all)."
     )
 
 

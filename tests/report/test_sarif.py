@@ -145,7 +145,7 @@ def test_no_more_results_than_code_scanning_keeps_and_the_gravest_of_them() -> N
     assert len(run["results"]) == sarif.MAX_RESULTS
     assert run["results"][0]["properties"]["subject"] == "last"
     (note,) = run["invocations"][0]["toolExecutionNotifications"]
-    assert note["message"]["text"].startswith("1 more result(s)")
+    assert note["message"]["text"].startswith("report.json has 1 more result:")
 
 
 def test_every_check_has_its_question() -> None:

@@ -316,7 +316,7 @@ def accepted() -> Verdict:
         subject="configuration",
         value=None,
         limit=None,
-        message="this pull request changes 1 key(s) of the gate's configuration: `limits.size.max-mb` of "
+        message="this pull request changes 1 key of the gate's configuration: `limits.size.max-mb` of "
         "`digits`: 20.0 → 40.0. Judged with the limits of the base branch.",
         hint="whoever approves it approves these limits, too.",
         details=("`limits.size.max-mb` of `digits`: 20.0 → 40.0",),

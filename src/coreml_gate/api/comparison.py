@@ -16,6 +16,7 @@ from coreml_gate.criteria import Group, Violation, by_output, engine_violations,
 from coreml_gate.errors import UsageError
 from coreml_gate.record import Comparison, Side
 from coreml_gate.verdict import Status, gravest
+from coreml_gate.wording import counted
 
 _SIDES: Final[tuple[Side, Side]] = ("reference", "candidate")
 AnyOutputs = Mapping[str, object] | Sequence[object] | np.ndarray | torch.Tensor
@@ -73,7 +74,8 @@ def compare(
     references, candidates = _samples(reference), _samples(candidate)
     if len(references) != len(candidates):
         raise UsageError(
-            f"compare(): the reference has {len(references)} sample(s), the candidate {len(candidates)}.",
+            f"compare(): the reference has {counted(len(references), 'sample')}, the candidate "
+            f"{len(candidates)}.",
             "give the outputs of the same samples on both sides.",
         )
     pairs = [_aligned(*pair, number) for number, pair in enumerate(zip(references, candidates, strict=True))]

@@ -3,6 +3,7 @@
 from typing import Final
 
 from coreml_gate.record import HalfMode, ModelRecord, Repair
+from coreml_gate.wording import counted
 
 _NO_REPAIR: Final = {
     "spread": "the error is spread over the whole model: no small set of operations in FP32 helps. "
@@ -41,10 +42,11 @@ def repair_lines(repair: Repair | None) -> tuple[str, ...]:
     if repair is None or not repair.variables:
         return ()
     names = ", ".join(f'"{name}"' for name in repair.variables)
+    effort = f"{counted(repair.runs, 'run')} and {counted(repair.conversions, 'conversion')}"
     return (
         "the smallest set, in Python:",
         f"    keep = {{{names}}}",
         "    compute_precision = ct.transform.FP16ComputePrecision(",
         "        op_selector=lambda op: op.outputs[0].name not in keep)",
-        f"found in {repair.runs} runs and {repair.conversions} conversion(s), {repair.seconds:.1f} s",
+        f"found in {effort}, {repair.seconds:.1f} s",
     )

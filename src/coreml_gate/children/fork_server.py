@@ -30,6 +30,7 @@ from typing import Final, NoReturn
 
 from coreml_gate.children import keeper
 from coreml_gate.children.variables import LIFELINE, MARK
+from coreml_gate.wording import counted
 
 MODULE: Final = "coreml_gate.children.fork_server"
 NUMBER: Final = struct.Struct("i")
@@ -133,7 +134,7 @@ def _unfit() -> str:
     os.waitpid(first, 0)
     threads = len([*_THREADS.iterdir()]) - 1
     if threads:
-        return f"importing the libraries started {threads} thread(s), which a fork would lose"
+        return f"importing the libraries started {counted(threads, 'thread')}, which a fork would lose"
     foreign = sorted(foreign_modules(_files_of_modules(), _installed()))
     return f"`{foreign[0]}` does not belong to the installation" if foreign else ""
 

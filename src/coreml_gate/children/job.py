@@ -97,7 +97,7 @@ class PackageAsked(JobValue):
 
 
 class PackageJob(JobValue):
-    """One measurement of a package on one choice of hardware, in a process of its own."""
+    """One measurement of a package on one compute unit, in a process of its own."""
 
     kind: Literal["package"] = "package"
     only: tuple[str, ...]
@@ -109,7 +109,7 @@ class PackageJob(JobValue):
     reference: Path | None = None
     """The samples and their answers; the first sample is what is timed."""
     others: Path | None = None
-    """Answers of another choice of hardware, to compare with."""
+    """Answers of another compute unit, to compare with."""
     base: PackageAsked | None = None
     """What ``package`` is timed against."""
     compiled: dict[str, Path] = Field(default_factory=dict)

@@ -82,7 +82,7 @@ class ModelOptions(Table):
     """What a model may say for itself and ``[gate]`` may say for all of them."""
 
     precision: Precision = "float16"
-    """In which type the package that ships computes."""
+    """Compute precision of the package that ships."""
     keep_fp32: tuple[str, ...] = ()
     """Operations of a float16 package that stay in float32: `Module/type` or names, each may be a glob."""
     deployment_target: DeploymentTarget = "iOS17"
@@ -123,7 +123,7 @@ class ModelVariant(Table):
     source: str | None = None
     """Another architecture, named as `source` of a model; it takes the model's samples."""
     precision: Precision | None = None
-    """In which type it computes."""
+    """Compute precision of the variant."""
     keep_fp32: tuple[str, ...] | None = None
     """Operations that stay in float32."""
     deployment_target: DeploymentTarget | None = None

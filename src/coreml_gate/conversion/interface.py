@@ -13,6 +13,7 @@ from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.images import channel_bias
 from coreml_gate.engines.samples import Samples
+from coreml_gate.wording import counted
 
 _DTYPES = {"float16": np.float16, "float32": np.float32, "int32": np.int32}
 _COLORS = {
@@ -179,7 +180,7 @@ def output_types(config: ModelConfig, outputs: Outputs) -> list[ct.TensorType]:
     names = config.output or tuple(outputs)
     if len(names) != len(outputs):
         raise ConversionFailedError(
-            f"the configuration names {len(names)} output(s), the source returns {len(outputs)}: "
+            f"the configuration names {counted(len(names), 'output')}, the source returns {len(outputs)}: "
             f"{', '.join(f'`{name}`' for name in outputs)}.",
             "give one name per output in `output`, in the source's order.",
         )

@@ -17,6 +17,7 @@ from coreml_gate.conversion.flat import flat_module
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.source import Source
 from coreml_gate.errors import PackageError
+from coreml_gate.wording import counted
 
 PACKAGES: Final = ("litert-torch", "ai-edge-litert")
 FILE: Final = "model.tflite"
@@ -83,7 +84,7 @@ def load_litert(litert: LiteRt, path: Path, output_names: Sequence[str]) -> Lite
     outputs = _in_order(sides["outputs"])
     if len(outputs) != len(output_names):
         raise PackageError(
-            f"LiteRT's file has {len(outputs)} output(s), the source has {len(output_names)}.",
+            f"LiteRT's file has {counted(len(outputs), 'output')}, the source has {len(output_names)}.",
             "return every tensor once.",
         )
     runner = interpreter.get_signature_runner(name)

@@ -11,6 +11,7 @@ from torch.export import ExportedProgram
 from coreml_gate.conversion.graph_names import exported_name, module_path, readable
 from coreml_gate.conversion.support import is_convertible
 from coreml_gate.record import MissingOperation
+from coreml_gate.wording import counted
 
 _SHOWN_MODULES = 3
 
@@ -53,10 +54,10 @@ def missing_operations(
 
 def missing_message(missing: Sequence[MissingOperation]) -> str:
     """One line per operation: its name, how often it occurs, and where."""
-    lines = [f"coremltools {ct.__version__} has no converter for {len(missing)} torch operation(s):"]
+    lines = [f"coremltools {ct.__version__} has no converter for {counted(len(missing), 'torch operation')}:"]
     for item in missing:
         where = f" in {', '.join(f'`{module}`' for module in item.modules)}" if item.modules else ""
-        lines.append(f"`{item.operation}`, {item.count} time(s){where}")
+        lines.append(f"`{item.operation}`, {counted(item.count, 'time')}{where}")
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ coremltools' native half raises the text of ``NSError.userInfo``, a property lis
     }
 
 (apple/coremltools#412). It holds paths of the temporary folder with a random name, which would make one
-fault on three choices of hardware look like three (apple/ml-stable-diffusion#5).
+fault on three compute units look like three (apple/ml-stable-diffusion#5).
 """
 
 import re

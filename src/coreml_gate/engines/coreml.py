@@ -1,4 +1,4 @@
-"""Core ML itself as an engine: compiles a package, loads it on a choice of hardware, and predicts.
+"""Core ML itself as an engine: compiles a package, loads it on a compute unit, and predicts.
 
 Use it in a child process only: Core ML can hang for half an hour or take the whole process with it
 (apple/coremltools#1473, #2757, #2758), and no ``except`` helps against that.

@@ -16,6 +16,7 @@ from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature
 from coreml_gate.mil.package import Package
 from coreml_gate.runtime import Model, Observe, load
+from coreml_gate.wording import counted
 
 _NARROWED = {np.dtype(np.int64): np.int32, np.dtype(np.float64): np.float32, np.dtype(np.bool_): np.float32}
 """Core ML has no such inputs; the converter gives the package these instead."""
@@ -71,7 +72,7 @@ def load_mil_engine(
     own_names = tuple(feature.name for feature in package.interface.outputs)
     if output_names is not None and len(output_names) != len(own_names):
         raise PackageError(
-            f"package `{Path(package.path).name}` has {len(own_names)} output(s), "
+            f"package `{Path(package.path).name}` has {counted(len(own_names), 'output')}, "
             f"its source has {len(output_names)}.",
             "return every tensor once: the converter merges outputs that are the same tensor.",
         )

@@ -20,6 +20,7 @@ from coreml_gate.engines.source import Source
 from coreml_gate.errors import SamplesError
 from coreml_gate.mil import ir as mil
 from coreml_gate.record import ImagePixels
+from coreml_gate.wording import counted
 
 _NARROWED = {
     torch.float64: torch.float32,
@@ -178,7 +179,8 @@ def _names_by_position(count: int, configured: tuple[str, ...], own: tuple[str, 
     if len(configured) > count or (own and count > len(own)):
         takes = max(len(configured), len(own))
         raise SamplesError(
-            f"sample 0 holds {count} input(s), the source takes {takes}: {_listed(own or configured)}.",
+            f"sample 0 holds {counted(count, 'input')}, the source takes {takes}: "
+            f"{_listed(own or configured)}.",
             "yield one tensor per input, in the order of the source's parameters.",
         )
     return own[:count] or tuple(f"input_{position}" for position in range(count))
@@ -211,7 +213,8 @@ def _by_name(number: int, value: object, names: tuple[str, ...]) -> dict[str, ob
     values = value if isinstance(value, tuple | list) else (value,)
     if len(values) != len(names):
         raise SamplesError(
-            f"sample {number} holds {len(values)} input(s), expected {len(names)}: {_listed(names)}.",
+            f"sample {number} holds {counted(len(values), 'input')}, expected {len(names)}: "
+            f"{_listed(names)}.",
             "yield the same inputs in every sample.",
         )
     return dict(zip(names, values, strict=True))
@@ -261,7 +264,7 @@ def _check_values(where: str, tensor: torch.Tensor) -> None:
     bad = int((~torch.isfinite(tensor)).sum())
     if bad:
         raise SamplesError(
-            f"{where} holds {bad} value(s) that are NaN or infinite, allowed 0.",
+            f"{where} holds NaN or infinity in {counted(bad, 'element')}, allowed 0.",
             "yield what the app would feed; a mask needs a large finite number, such as -1e4.",
         )
 

@@ -6,6 +6,7 @@ from typing import Literal
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.source import Source, run_source
 from coreml_gate.errors import SourceError
+from coreml_gate.wording import counted
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class SourceEngine:
             return outputs
         if len(self.output_names) != len(outputs):
             raise SourceError(
-                f"source `{self.source.reference}` has {len(outputs)} output(s), "
+                f"source `{self.source.reference}` has {counted(len(outputs), 'output')}, "
                 f"the configuration names {len(self.output_names)}.",
                 "correct `output` of this model: one name per tensor, in the order of the source.",
             )

@@ -84,7 +84,7 @@ class Session:
 
 
 def _comparisons(head: Stored, base: Stored | None, models: Mapping[str, ModelConfig]) -> int:
-    """How many times are judged in this run: they share the error of 5 %."""
+    """The number of timing comparisons in this run, which share the 5 % error rate."""
     return sum(
         len(ratios_of(models[model.name].limits.latency))
         for model in head.record.models
@@ -128,7 +128,7 @@ def _question(config: ModelConfig, head: Stored, base: Stored | None) -> Questio
 
 
 def answered(model: ModelRecord, question: Question, session: Session) -> ModelRecord:
-    """The model with what Core ML says: on each choice of hardware, in time, and where it runs."""
+    """The model with what Core ML says: on each compute unit, in time, and where it runs."""
     host = session.host
     host.progress.begin_model(model.name, host.machine.stand_in or "Core ML")
     started = host.clock()
@@ -169,7 +169,7 @@ def _plans(
 
 
 def _pair(question: Question, runs: Sequence[CoreMlRun]) -> tuple[PackagePair | None, str]:
-    """Head and base on the last choice of hardware that predicts, the one closest to what the app allows.
+    """Head and base on the last compute unit that predicts, the one closest to what the app allows.
 
     Without one, why; with one, why nothing may have been timed all the same.
     """
@@ -177,7 +177,7 @@ def _pair(question: Question, runs: Sequence[CoreMlRun]) -> tuple[PackagePair | 
         return None, NO_BASE
     sound = [run.units for run in runs if run.ending is None]
     if not sound:
-        return None, "Core ML predicted on no choice of hardware."
+        return None, "Core ML predicted on no compute unit."
     if _interface(question.facts) != _interface(question.base_facts):
         return None, "the inputs differ from the baseline's: there is no sample for both."
     if question.facts.fingerprint == question.base_facts.fingerprint:

@@ -8,6 +8,7 @@ from typing import Final
 from coreml_gate.gate.git import short
 from coreml_gate.gate.plan import Plan
 from coreml_gate.gate.shards import MAX_SHARDS, shards
+from coreml_gate.wording import counted
 
 
 def as_text(plan: Plan) -> str:
@@ -18,7 +19,8 @@ def as_text(plan: Plan) -> str:
     since = f"since {short(plan.base)} " if plan.base is not None else ""
     names = [*(job.name for job in plan.jobs), *(model.name for model in plan.skipped)]
     width = max(map(len, names), default=0)
-    lines = [f"{len(plan.jobs)} model(s) to measure at {head}, {len(plan.skipped)} skipped {since}".rstrip()]
+    measured = f"{counted(len(plan.jobs), 'model')} to measure at {head}"
+    lines = [f"{measured}, {len(plan.skipped)} skipped {since}".rstrip()]
     lines += [f"  measure  {job.name:{width}}  {job.reason}" for job in plan.jobs]
     lines += [f"  skip     {model.name:{width}}  {model.reason}" for model in plan.skipped]
     return "\n".join(lines) + "\n"

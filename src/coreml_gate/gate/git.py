@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coreml_gate.errors import DirtyTreeError, MissingCommitError, RepositoryError
-from coreml_gate.wording import names_and_more
+from coreml_gate.wording import counted, names_and_more
 
 _SHOWN_FILES = 5
 _SHORT_COMMIT = 7
@@ -156,7 +156,7 @@ class Repository:
             return
         shown = names_and_more([f"`{file}`" for file in files], _SHOWN_FILES)
         raise DirtyTreeError(
-            f"{len(files)} tracked file(s) have uncommitted changes: {shown}.",
+            f"uncommitted changes in {counted(len(files), 'tracked file')}: {shown}.",
             "commit them, `git stash` them, or measure the work tree as it is with `--allow-dirty`.",
         )
 

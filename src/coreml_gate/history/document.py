@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeInt, StringConstraints, ValidationError
 
 from coreml_gate.errors import RecordError
 from coreml_gate.frozen import FrozenModel
+from coreml_gate.wording import counted
 from coreml_gate.writing import write_text
 
 SCHEMA_VERSION: Final = 1
@@ -115,7 +116,7 @@ def parse_history(text: bytes, name: str) -> History:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the top"
         raise RecordError(
-            f"{name}: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).",
+            f"{name}: {first['msg']} at `{where}` ({counted(error.error_count(), 'problem')} in all).",
             f"this version reads schema version {SCHEMA_VERSION}.",
         ) from error
 

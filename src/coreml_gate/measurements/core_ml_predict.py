@@ -1,4 +1,4 @@
-"""What Core ML computes of every sample on one choice of hardware, and what that costs."""
+"""What Core ML computes of every sample on one compute unit, and what that costs."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -80,7 +80,7 @@ def opened(compiled: Path, job: PackageJob) -> "CoreMlEngine":
 
 
 def _compared(found: CoreMlRun, engine: "CoreMlEngine", answers: list[Any], job: PackageJob) -> CoreMlRun:
-    """With the source, our runtime, another choice of hardware, and the same prediction once more."""
+    """With the source, our runtime, another compute unit, and the same prediction once more."""
     from coreml_gate.children.reference_data import read_answers, read_reference_data
     from coreml_gate.comparing.compare import compare_all
 

@@ -56,7 +56,7 @@ class ChildEnding(Measured):
 
 
 class CoreMlRun(Part):
-    """What Core ML answered on one choice of hardware."""
+    """What Core ML answered on one compute unit."""
 
     FIELD: ClassVar[str] = "run"
 
@@ -67,7 +67,7 @@ class CoreMlRun(Part):
     against_runtime: tuple[Comparison, ...] = ()
     """Our runtime in fp16 mode against Core ML: it separates a fault of the package from one of an engine."""
     against_units: tuple[Comparison, ...] = ()
-    """Core ML on the first choice of hardware against Core ML on this one."""
+    """Core ML on the first compute unit against Core ML on this one."""
     repeated: tuple[Comparison, ...] = ()
     """The same prediction twice; anything but equality is a lack of determinism."""
     compile_ms: NonNegativeFloat | None = None

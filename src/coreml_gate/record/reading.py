@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from coreml_gate.errors import RecordError
 from coreml_gate.frozen import changed
 from coreml_gate.record.document import SCHEMA_VERSION, ModelRecord, Record
+from coreml_gate.wording import counted
 
 
 def read_record(path: Path) -> Record:
@@ -35,7 +36,8 @@ def parse_record(text: str | bytes, name: str) -> Record:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the top"
         raise RecordError(
-            f"record `{name}`: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).",
+            f"record `{name}`: {first['msg']} at `{where}` "
+            f"({counted(error.error_count(), 'problem')} in all).",
             f"this version reads schema version {SCHEMA_VERSION}; measure the baseline again with it.",
         ) from error
 

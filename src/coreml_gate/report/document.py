@@ -12,6 +12,7 @@ from coreml_gate.frozen import FrozenModel
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import Status, Verdict
 from coreml_gate.version import __version__
+from coreml_gate.wording import counted
 
 SCHEMA_VERSION: Final = 1
 _WAY_OUT: Final = "name a report.json that this version of `coreml-gate run` or `judge` wrote."
@@ -74,7 +75,8 @@ def read_report(path: Path) -> Verdict:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the top"
         raise RecordError(
-            f"report `{path}`: {first['msg']} at `{where}` ({error.error_count()} problem(s) in all).",
+            f"report `{path}`: {first['msg']} at `{where}` "
+            f"({counted(error.error_count(), 'problem')} in all).",
             _WAY_OUT,
         ) from error
 

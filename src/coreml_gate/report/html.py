@@ -28,7 +28,7 @@ MOST_OPEN: Final = 20
 
 @dataclass(frozen=True)
 class Section:
-    """One model: what is not plainly fine, what is, and what was measured of it."""
+    """One model: findings that neither pass nor are skipped, the others, and what was measured."""
 
     model: ModelVerdict
     figures: tuple[tuple[str, tuple[Figure, ...]], ...]

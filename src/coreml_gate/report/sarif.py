@@ -13,6 +13,7 @@ from coreml_gate.report.options import ReportOptions
 from coreml_gate.untyped import Json
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, Finding, Status, Verdict
 from coreml_gate.version import __version__
+from coreml_gate.wording import counted
 
 VERSION: Final = "2.1.0"
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -70,7 +71,9 @@ def _invocation(verdict: Verdict, left_out: int) -> JsonObject:
     """Whether the gate could do its work, and what no result says."""
     notices = [] if verdict.baseline.present else [f"no baseline: {verdict.baseline.origin}"]
     if left_out > 0:
-        notices.append(f"{left_out} more result(s) are in report.json: code scanning keeps {MAX_RESULTS}.")
+        notices.append(
+            f"report.json has {counted(left_out, 'more result')}: code scanning keeps {MAX_RESULTS}."
+        )
     return {
         "executionSuccessful": verdict.exit_code <= FAIL_EXIT_CODE,
         "exitCode": verdict.exit_code,

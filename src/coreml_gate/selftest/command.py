@@ -32,7 +32,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "--core-ml",
         choices=("auto", "off", "stand-in"),
         default="auto",
-        help="auto: time a slower package on a Mac; stand-in: rehearse that with the MIL runtime",
+        help="auto: time a slower package on a Mac; stand-in: run the same with the MIL runtime",
     )
     parser.add_argument(
         "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
@@ -70,7 +70,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
 
 
 def _short(options: GateOptions) -> GateOptions:
-    """One choice of hardware and a minute of pairs: the slower package is slower by far."""
+    """One compute unit and a minute of pairs: the slower package is slower by far."""
     units = options.core_ml_units or ("CPU_ONLY",)
     budget = min(options.time_budget_s, _TIME_BUDGET_S)
     return changed(options, time_budget_s=budget, core_ml_units=units[:1])

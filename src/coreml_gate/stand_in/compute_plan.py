@@ -54,7 +54,7 @@ _ALLOWED: Final[Mapping[str, tuple[ComputeDevice, ...]]] = {
 
 
 class ComputePlanProxy:
-    """The plan of a program on a choice of hardware; one that Python constructs itself is empty."""
+    """The plan of a program on a compute unit; one that Python constructs itself is empty."""
 
     def __init__(self, /) -> None:
         self._plan: _Plan | None = None

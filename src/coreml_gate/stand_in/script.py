@@ -32,7 +32,7 @@ class Misbehaviour(FrozenModel):
     phase: Phase
     what: Literal["hang", "abort", "kill", "divide", "error"]
     units: ComputeUnits | None = None
-    """On which choice of hardware; ``None``: on each. Compiling knows no hardware."""
+    """On which compute unit; ``None``: on each. Compiling knows no hardware."""
     description: str = ""
     """Of an error: its ``NSLocalizedDescription``."""
 

@@ -8,7 +8,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt
 from coreml_gate.frozen import FrozenModel
 from coreml_gate.support.newer import added_in
 from coreml_gate.torch_graph import Support, TorchCall, TorchGraph
-from coreml_gate.wording import names_and_more
+from coreml_gate.wording import counted, names_and_more
 
 _SHOWN_PLACES = 3
 _STATES = {"missing": "no converter", "broken": "its converter cannot work"}
@@ -86,7 +86,7 @@ def _operation_lines(support: ModelSupport) -> Iterator[str]:
     if not support.operations:
         yield f"{tool} has converters for all torch operations of `{support.model}`."
         return
-    yield f"{len(support.operations)} torch operation(s) without a converter that works in {tool}:"
+    yield f"{counted(len(support.operations), 'torch operation')} without a converter that works in {tool}:"
     for item in support.operations:
         where = _some(item.modules, "in") + _some(item.places, "at")
         added = f"; converted by {item.added_in}" if item.added_in else ""

@@ -1,4 +1,4 @@
-"""The parent's side of Core ML: one child per measurement and choice of hardware."""
+"""The parent's side of Core ML: one child per measurement and compute unit."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def is_hosted(environment: Mapping[str, str]) -> bool:
 def units_to_run(
     allowed: ComputeUnits, wanted: Sequence[ComputeUnits] | None, environment: Mapping[str, str]
 ) -> tuple[ComputeUnits, ...]:
-    """The choices of hardware to try: the wanted ones, else all (CPU only if hosted), as the model allows."""
+    """The compute units to try: the wanted ones, else all (CPU only if hosted), as the model allows."""
     if wanted is None:
         wanted = HOSTED_UNITS if is_hosted(environment) else ALL_UNITS
     return tuple(units for units in wanted if units in _WITHIN[allowed])
@@ -50,7 +50,7 @@ def predict_on(
     folder: Path,
     supervisor: Supervisor,
 ) -> tuple[CoreMlRun, ...]:
-    """Predict on each choice of hardware; one that crashes or hangs takes no other with it."""
+    """Predict on each compute unit; one that crashes or hangs takes no other with it."""
     runs: list[CoreMlRun] = []
     others: Path | None = None
     for each in units:

@@ -1,1 +1,1 @@
-"""Where the numbers come from: stored baselines, Records of other jobs, of untrusted runs, of releases."""
+"""Sources of numbers: stored baselines, Records of other jobs, of untrusted runs, of releases."""

@@ -27,6 +27,7 @@ from coreml_gate.github.api.artifacts import (
 from coreml_gate.github.api.client import Client, asking
 from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.record import Environment, Record
+from coreml_gate.wording import counted
 from coreml_gate.writing import write_text
 
 TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")
@@ -136,7 +137,7 @@ def _candidates(
         for commit in commits:
             yield commit, "ancestor"
         if commits:
-            reasons.append(f"nor at {len(commits)} ancestor(s)")
+            reasons.append(f"nor at {counted(len(commits), 'ancestor')}")
 
 
 def _trusted(

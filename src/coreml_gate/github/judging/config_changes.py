@@ -8,7 +8,7 @@ from typing import Final
 from coreml_gate.config import Config, GateOptions, ModelOptions
 from coreml_gate.untyped import Json
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import first_and_more
+from coreml_gate.wording import counted, first_and_more
 
 CHECK: Final = "policy"
 _ABSENT: Final = "not set"
@@ -51,7 +51,7 @@ def config_finding(changes: tuple[ConfigChange, ...], judged_with: str) -> Findi
         check=CHECK,
         status=Status.WARN,
         subject="configuration",
-        message=f"this pull request changes {len(changes)} key(s) of the gate's configuration: "
+        message=f"this pull request changes {counted(len(changes), 'key')} of the gate's configuration: "
         f"{shown}. {judged_with}",
         hint="approving this pull request approves these limits as well.",
         details=tuple(str(change) for change in changes),
@@ -104,4 +104,4 @@ def _shown(value: object) -> str:
 
 def _listed(models: tuple[str, ...]) -> str:
     named = ", ".join(f"`{model}`" for model in models[:_NAMES])
-    return named if len(models) <= _NAMES else f"{named} and {len(models) - _NAMES} more model(s)"
+    return named if len(models) <= _NAMES else f"{named} and {counted(len(models) - _NAMES, 'more model')}"

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from coreml_gate.foreign.escape import plain, shortened
 from coreml_gate.report.sarif import is_inside
 from coreml_gate.verdict import SEVERITY, Finding, Status, Verdict
+from coreml_gate.wording import counted
 
 MAX_PER_LEVEL: Final = 10
 """As many annotations of one level as GitHub shows of a step."""
@@ -57,7 +58,7 @@ def commands(annotations: Sequence[Annotation]) -> Iterator[str]:
             yield _command(annotation)
     hidden = sum(max(0, count - MAX_PER_LEVEL) for count in shown.values())
     if hidden:
-        yield f"{hidden} more annotation(s) are in the report: GitHub shows {MAX_PER_LEVEL} of a level."
+        yield f"the report has {counted(hidden, 'more annotation')}: GitHub shows {MAX_PER_LEVEL} of a level."
 
 
 def notice(message: str, level: Level = "notice") -> str:

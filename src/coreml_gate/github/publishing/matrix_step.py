@@ -9,6 +9,7 @@ from coreml_gate.github.publishing.outputs import write_outputs
 from coreml_gate.github.requests import MatrixRequest
 from coreml_gate.record import RECORD_NAME, read_record
 from coreml_gate.surroundings import Surroundings
+from coreml_gate.wording import counted
 
 
 def matrix(request: MatrixRequest, around: Surroundings, effects: Effects) -> int:
@@ -23,5 +24,7 @@ def matrix(request: MatrixRequest, around: Surroundings, effects: Effects) -> in
     }
     file = around.environment.get("GITHUB_OUTPUT", "")
     write_outputs(Path(file) if file else None, outputs, effects.new_token)
-    around.out.print(f"coreml-gate: {len(names)} model(s) for Core ML", markup=False, highlight=False)
+    around.out.print(
+        f"coreml-gate: {counted(len(names), 'model')} for Core ML", markup=False, highlight=False
+    )
     return 0
