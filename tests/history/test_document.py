@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coreml_gate.errors import RecordError
@@ -51,6 +51,7 @@ def test_neither_order_nor_repetition_changes_what_is_merged(
     }
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 2**32))
 def test_pushes_that_overlap_in_any_way_lose_nothing(seed: int) -> None:
     """Each push reads the newest ten stored histories at its start and stores its own at its end."""

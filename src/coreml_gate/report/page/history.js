@@ -1,6 +1,6 @@
 // The history: each metric over the commits, with steps, releases and changes of the toolchain marked.
 
-/** Vertical rules through commits, each with its word. */
+/** Vertical rules through commits, each with its word; neighbours' words stand in different rows. */
 function rules(marks) {
   return {
     hooks: {
@@ -8,13 +8,13 @@ function rules(marks) {
         const { ctx, bbox } = chart;
         ctx.save();
         ctx.font = `600 ${11 * devicePixelRatio}px system-ui, sans-serif`;
-        marks.forEach(({ at, text, name }) => {
+        marks.forEach(({ at, text, name }, row) => {
           const left = chart.valToPos(at, "x", true);
           const isRight = left > bbox.left + 0.7 * bbox.width;
           ctx.fillStyle = colour(name);
           ctx.fillRect(left, bbox.top, devicePixelRatio, bbox.height);
           ctx.textAlign = isRight ? "right" : "left";
-          ctx.fillText(text, left + (isRight ? -4 : 4) * devicePixelRatio, bbox.top + 10 * devicePixelRatio);
+          ctx.fillText(text, left + (isRight ? -4 : 4) * devicePixelRatio, bbox.top + (10 + 13 * (row % 3)) * devicePixelRatio);
         });
         ctx.restore();
       },
@@ -27,7 +27,7 @@ function historyChart(box, series, commits) {
     ...commits.flatMap(({ release }, at) => (release ? [{ at: at + 1, text: release, name: "--soft" }] : [])),
     ...commits.flatMap(({ toolchain }, at) => (toolchain ? [{ at: at + 1, text: "toolchain", name: "--warn" }] : [])),
     ...series.steps.map((at) => ({ at: at + 1, text: "step", name: "--fail" })),
-  ];
+  ].sort((one, other) => one.at - other.at);
   const format = (value) => `${short(value)}${series.unit && value !== null ? ` ${series.unit}` : ""}`;
   const named = { label: "commit", value: (_, at) => (at === null ? "\u2013" : `${commits[at - 1].name} ${commits[at - 1].date}`) };
   figure(box, series.title, series.words, {
