@@ -27,7 +27,7 @@ def test_by_import():
     )
     run = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     run.assert_outcomes(passed=2, failed=2)
-    run.stdout.fnmatch_lines(["precision: output `output_0`: *", "  Hint: *"])
+    run.stdout.fnmatch_lines(["precision: output `output_0` is wrong in FP16: *", "  Hint: *"])
 
 
 def test_what_cannot_be_compared_is_skipped_with_the_reason(

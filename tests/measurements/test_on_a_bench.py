@@ -31,6 +31,7 @@ from coreml_gate.record import (
     ConversionFacts,
     CostFacts,
     Diagnosis,
+    FirstWrong,
     InputRounding,
     MemoryFacts,
     Metrics,
@@ -260,7 +261,7 @@ def test_the_fault_is_looked_for_on_the_worst_sample(
     bench_of: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    answer = ParityDiagnosis.model_construct(asked_by="samples", sample=1)
+    answer = ParityDiagnosis(asked_by="samples", sample=1, first_wrong=FirstWrong())
 
     def diagnose(failure: Any, budget: Any) -> ParityDiagnosis:
         assert budget.seconds == 120.0

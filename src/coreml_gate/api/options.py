@@ -32,6 +32,7 @@ class OtherKeywords(TypedDict, total=False):
     deployment_target: DeploymentTarget
     conversion: Route
     adversarial: bool
+    diagnose_budget_s: float
     compute_units: ComputeUnits
     compress: Tables
     converter: Tables
