@@ -7,7 +7,6 @@ Each model has 8 samples of two outputs, 17 perturbed samples and a program of 4
 """
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -71,6 +70,13 @@ def of_one_name() -> str:
     return json.dumps(stored | {"models": stored["models"] * OF_ONE_NAME})
 
 
+MEASURE: Final = """
+import json, resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
+"""Measures from a small process: on Linux a child's greatest memory is at least what its parent had."""
 CASES: Final[dict[str, Callable[[], str]]] = {
     f"{MODELS:,} models": many,
     f"{RULES:,} rules": rules,
@@ -92,12 +98,12 @@ def main() -> None:
 
 def _judged(folder: Path) -> str:
     command = [sys.executable, "-m", "coreml_gate", "judge", "record.json", "--baseline", "record.json"]
-    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    seconds, kilobytes = usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+    measured = subprocess.run(
+        [sys.executable, "-c", MEASURE, *command], cwd=folder, check=True, capture_output=True, text=True
+    )
+    code, seconds, size = json.loads(measured.stdout)
     scale = 1 if sys.platform != "darwin" else 1024
-    return f"{seconds:.1f} s of CPU, {kilobytes / scale / 1e3:.0f} MB, exit code {child.returncode}"
+    return f"{seconds:.1f} s of CPU, {size / scale / 1e3:.0f} MB, exit code {code}"
 
 
 if __name__ == "__main__":

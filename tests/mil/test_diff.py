@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coreml_gate.errors import RecordError
-from coreml_gate.mil.diff import MIRRORED, Diff, ProgramChange, ProgramOutline, read_outline
+from coreml_gate.mil.diff import MIRRORED, Diff, ProgramChange, ProgramOutline, of_itself, read_outline
 from coreml_gate.mil.diff_changes import diff
 from coreml_gate.mil.outline import module_of_weight, outline
 from tests.mil.programs import const, function, operation, tensor
@@ -181,6 +181,18 @@ def test_an_outline_survives_the_record() -> None:
 def test_an_outline_of_another_form_is_refused(line: str) -> None:
     with pytest.raises(RecordError, match="another form"):
         read_outline(("x", "y", line))
+
+
+@pytest.mark.parametrize("lines", [(), ("x",)])
+def test_an_outline_without_its_first_lines_is_refused(lines: tuple[str, ...]) -> None:
+    with pytest.raises(RecordError, match="another form"):
+        read_outline(lines)
+
+
+def test_an_outline_against_itself_need_not_be_read() -> None:
+    for made in VARIANTS.values():
+        assert of_itself(made.lines()) == diff(made, made)
+    assert of_itself(("x",)) == Diff(0, 0, 0, ())
 
 
 @pytest.mark.parametrize(

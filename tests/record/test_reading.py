@@ -102,6 +102,18 @@ def test_the_last_of_two_equal_keys_counts_as_everywhere() -> None:
     assert parse_record(twice, "r") == Record.model_validate_json(twice) == full()
 
 
+@pytest.mark.parametrize("more", ["", ', "metrics": NaN'], ids=["read one by one", "read at once"])
+def test_a_name_that_comes_again_is_named_with_its_number(more: str) -> None:
+    models = ", ".join(f'{{"name": "{name}"}}' for name in ("a", "b", "c", "b", "b"))
+    text = json.dumps(stored() | {"models": 0}).replace('"models": 0', f'"models": [{models}]' + more)
+    with pytest.raises(RecordError) as raised:
+        parse_record(text, "r")
+    if more:
+        assert "metrics" in raised.value.message, "what is no Record at all is said first"
+    else:
+        assert raised.value.message == "record `r`: 3 models have the name `b`, allowed 1."
+
+
 def test_the_collector_is_as_it_was() -> None:
     assert gc.isenabled()
     with without_collecting():

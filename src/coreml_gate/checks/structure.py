@@ -9,7 +9,7 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence
-from coreml_gate.mil.diff import Diff
+from coreml_gate.mil.diff import Diff, of_itself
 from coreml_gate.mil.diff_changes import changes
 from coreml_gate.record import PackageFacts
 from coreml_gate.verdict import Finding, Status
@@ -20,9 +20,9 @@ SUBJECT: Final = "program"
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding with up to ten lines of details; none where there is nothing to compare."""
-    if evidence.matching is None:
+    found = _found(evidence)
+    if found is None:
         return ()
-    found = changes(evidence.matching)
     return (
         Finding(
             check=NAME,
@@ -32,6 +32,14 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
             details=(*_details(found, evidence), *evidence.toolchain_changes) if found.changes else (),
         ),
     )
+
+
+def _found(evidence: Evidence) -> Diff | None:
+    """What changed; equal programs, the most of many, need not be read for it."""
+    lines, base = evidence.head.outline, evidence.base
+    if lines and base is not None and base.outline == lines:
+        return of_itself(lines)
+    return None if evidence.matching is None else changes(evidence.matching)
 
 
 def _details(found: Diff, evidence: Evidence) -> Iterator[str]:

@@ -5,13 +5,15 @@ in ``diff_matching.py``; here is what a match shows.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from coreml_gate.errors import RecordError
 
 _FIELDS: Final = 7
+_FIRST_NODE: Final = 2
+"""The line after those of inputs and outputs."""
 _UNIT: Final = "\t"
 _ITEM: Final = ";"
 _PART: Final = "="
@@ -77,8 +79,18 @@ def read_outline(lines: Iterable[str]) -> ProgramOutline:
 
     :raises RecordError: A line has another form.
     """
-    inputs, outputs, *nodes = lines
+    given = tuple(lines)
+    if len(given) < _FIRST_NODE:
+        raise _of_another_form(given[0] if given else "")
+    inputs, outputs, *nodes = given
     return ProgramOutline(_items(inputs), tuple(map(_node, nodes)), _items(outputs))
+
+
+def _of_another_form(line: str) -> RecordError:
+    return RecordError(
+        f"the outline of a program has the line `{line[:60]}`, which has another form.",
+        "measure the model again with this version.",
+    )
 
 
 def _node(line: str) -> Node:
@@ -90,10 +102,7 @@ def _node(line: str) -> Node:
         or {len(each) for each in weights} - {3}
         or {len(each) for each in results} - {2}
     ):
-        raise RecordError(
-            f"the outline of a program has the line `{line[:60]}`, which has another form.",
-            "measure the model again with this version.",
-        )
+        raise _of_another_form(line)
     name, kind, module, _, reads, settings, _ = fields
     return Node(
         name,
@@ -192,6 +201,12 @@ class Diff:
         rest = ordered[len(shown) :]
         if rest:
             yield f"and {sum(len(changes) for _, changes in rest)} changes in {len(rest)} more parts"
+
+
+def of_itself(lines: Sequence[str]) -> Diff:
+    """The changes of an outline against itself, by its lines alone."""
+    operations = max(0, len(lines) - _FIRST_NODE)
+    return Diff(operations, operations, 0, ())
 
 
 def _sizes(base: int, head: int) -> str:

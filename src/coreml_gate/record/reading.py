@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from msgspec import MsgspecError, Raw
+from msgspec import MsgspecError, Raw, Struct
 from msgspec.json import decode, encode
 from pydantic import ValidationError
 
@@ -31,7 +31,7 @@ def parse_record(text: str | bytes, name: str) -> Record:
     """Checks the text of a Record against the schema; ``name`` says in messages where it came from."""
     try:
         with without_collecting():
-            return _naming_each_model_once(_validated(text), name)
+            return _validated(text, name)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the top"
@@ -54,29 +54,42 @@ def without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def _validated(text: str | bytes) -> Record:
+class _Named(Struct):
+    """A model of which nothing but its name is read."""
+
+    name: str
+
+
+def _validated(text: str | bytes, name: str) -> Record:
     """The Record, with the messages of its whole validation where something is wrong with it."""
     try:
-        return _by_model(text)
+        return _by_model(text, name)
     except (KeyError, MsgspecError, ValidationError, UnicodeError, RecursionError):
-        return Record.model_validate_json(text)
-
-
-def _by_model(text: str | bytes) -> Record:
-    """One model after the other: what a parser makes of a large Record at once takes more than the Record."""
-    fields = decode(text, type=dict[str, Raw])
-    models = decode(fields["models"], type=list[Raw])
-    rest = b",".join(encode(key) + b":" + bytes(value) for key, value in (fields | {"models": b"[]"}).items())
-    record = Record.model_validate_json(b"{" + rest + b"}")
-    return changed(record, models=tuple(ModelRecord.model_validate_json(bytes(model)) for model in models))
-
-
-def _naming_each_model_once(record: Record, name: str) -> Record:
-    """Only the first model of a name would be judged."""
+        record = Record.model_validate_json(text)
     (model, count), *_ = Counter(each.name for each in record.models).most_common(1) or [("", 1)]
     if count > 1:
-        raise RecordError(
-            f"record `{name}`: {count} models have the name `{model}`, allowed 1.",
-            "measure again: no run writes such a record.",
-        )
+        raise _named_twice(model, count, name)
     return record
+
+
+def _by_model(text: str | bytes, name: str) -> Record:
+    """One model after the other: what a parser makes of a large Record at once takes more than the Record."""
+    fields = decode(text, type=dict[str, Raw])
+    rest = b",".join(encode(key) + b":" + bytes(value) for key, value in (fields | {"models": b"[]"}).items())
+    record = Record.model_validate_json(b"{" + rest + b"}")
+    models: dict[str, ModelRecord] = {}
+    for raw in decode(fields["models"], type=list[Raw]):
+        model = ModelRecord.model_validate_json(bytes(raw))
+        if model.name in models:
+            names = decode(fields["models"], type=list[_Named])
+            raise _named_twice(model.name, sum(each.name == model.name for each in names), name)
+        models[model.name] = model
+    return changed(record, models=tuple(models.values()))
+
+
+def _named_twice(model: str, count: int, name: str) -> RecordError:
+    """Only the first model of a name would be judged."""
+    return RecordError(
+        f"record `{name}`: {count} models have the name `{model}`, allowed 1.",
+        "measure again: no run writes such a record.",
+    )
