@@ -19,7 +19,7 @@ OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-matrix test-wheel test-slow test-mac test-fake-mac test-action test-browser reliability lint format schema docs locks diagnose-demo hunt conformance native-contract bench clean
+.PHONY: help demo demo-all test test-matrix test-wheel test-slow test-reports test-mac test-fake-mac test-action test-browser reliability lint format schema docs locks diagnose-demo hunt conformance native-contract bench clean
 
 help:  ## list the targets
 	@awk '/^[a-z-]+:.*##/ {printf "%-18s%s\n", substr($$0, 1, index($$0, ":") - 1), substr($$0, index($$0, "##") + 3)}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-wheel: build/wheel/.installed  ## every command of the built wheel, in an e
 
 test-slow: $(VENV)/.installed  ## the slow part of the test suite
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m slow
+
+test-reports: $(VENV)/.installed  ## every public report, rebuilt: is the gate right for the right reason
+	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto tests/reports
 
 test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m mac

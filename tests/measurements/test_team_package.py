@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from coreml_gate.checks import parity
 from coreml_gate.children.job import ModelJob
-from coreml_gate.record import ModelRecord
+from coreml_gate.record import FoundWeights, ModelRecord
+from tests.checks.cases import evidence
 from tests.reported import measured
 
 JobOf = Callable[..., ModelJob]
@@ -64,3 +66,22 @@ def test_a_script_that_fails_leaves_a_failed_conversion(judged: Callable[..., Mo
     assert record.conversion is not None
     assert record.conversion.status == "failed"
     assert "no licence (export.py:7)" in record.conversion.message
+
+
+def test_other_weights_in_the_teams_package_are_said(judged: Callable[..., ModelRecord]) -> None:
+    record = judged(before="module.line.weight.mul_(3)")
+    assert record.conversion is not None
+    assert record.conversion.weights == FoundWeights(matrices=1, found=0)
+    (finding,) = parity.run(evidence(record))
+    assert finding.hint.startswith("0 of 1 weight matrices of the source are in the package that `export.py:")
+
+
+def test_the_scores_of_a_classifier_are_compared_in_the_order_of_its_classes(
+    judged: Callable[..., ModelRecord],
+) -> None:
+    record = judged(options=', classifier_config=ct.ClassifierConfig(["owl", "cat", "dog"])')
+    assert record.problem is None
+    assert record.conversion is not None
+    assert record.conversion.weights == FoundWeights(matrices=1, found=1)
+    assert {item.output for item in record.parity} == {"scores"}
+    assert max(item.relative_error for item in record.parity) < 1e-5

@@ -75,8 +75,8 @@ def updated(*, state: bool, step: int = 1) -> Facts:
     return values.facts(made, 18)
 
 
-def stateful(size: int | None) -> Facts:
-    inputs = (Value("x", wide(1, size)), Value("cache", StateType(half(4))))
+def stateful(size: int | None, row: int = 4) -> Facts:
+    inputs = (Value("x", wide(1, size)), Value("cache", StateType(half(row))))
     function = Function("main", 18, inputs, Block(inputs, (), ("x",)))
     return Facts(setting(), program=Index(function))
 
@@ -216,6 +216,7 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
     ),
     "slices-of-a-state": (lambda: updated(state=True), lambda: updated(state=False), "of a state"),
     "flexible-state": (lambda: stateful(None), lambda: stateful(4), "beside a state"),
+    "unaligned-state": (lambda: stateful(4, 270), lambda: stateful(4, 256), "has rows of 270"),
     "flattened-extreme": (lambda: sought(flat=True), lambda: sought(flat=False), "a flattened value"),
     "strided-slice-before-ios-17": (
         lambda: _cut(end=[1, 12], opset=16),

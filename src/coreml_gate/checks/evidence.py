@@ -103,6 +103,19 @@ class Evidence:
         )
 
     @property
+    def other_weights(self) -> str:
+        """What a failure of the team's package may come from; empty where its weights are the source's."""
+        facts = self.head.conversion
+        weights = None if facts is None else facts.weights
+        if facts is None or weights is None or weights.found == weights.matrices:
+            return ""
+        return (
+            f"{weights.found} of {weights.matrices} weight matrices of the source are in the package that "
+            f"`{facts.maker}` made: it may come from other weights or another module (a matrix may also be "
+            "folded into its neighbour, or compressed)."
+        )
+
+    @property
     def regression(self) -> Status:
         """The status of a figure that is worse than the baseline allows: see :attr:`toolchain_changes`."""
         return Status.UNSURE if self.toolchain_changes else Status.FAIL

@@ -63,7 +63,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         base=worst_relative_error(base),
         limit=limits.max_error,
         unit="of max",
-        hint=(way_out(diagnosis) or _HINT) if raised else "",
+        hint=(way_out(diagnosis) or evidence.other_weights or _HINT) if raised else "",
         patch=patch(diagnosis, evidence.config.name),
         details=(
             *details(diagnosis),

@@ -8,6 +8,7 @@ from coreml_gate.conversion.conversion import Conversion, Task
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.team import team_package
 from coreml_gate.conversion.twin import float32_twin
+from coreml_gate.conversion.weights import found_weights
 from coreml_gate.record import ConversionFacts
 
 Own = Callable[[ModelConfig, Path], Conversion]
@@ -38,6 +39,7 @@ def by_team(task: Task, own: Own, started: float, clock: Callable[[], float]) ->
         route=twin.route,
         maker=maker,
         twin=twin.how,
+        weights=found_weights(made.path, task.source, task.config.function),
         seconds=clock() - started,
         notes=(*task.source.notes, *twin.notes),
     )

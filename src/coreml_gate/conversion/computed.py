@@ -21,14 +21,15 @@ def computed_constants(model: Any, source: Source, places: Places) -> tuple[Comp
     A constant counts as a parameter when the source has a tensor with as many elements: the converter
     transposes and reshapes weights. Sizes are those of the float32 twin (apple/coremltools#1551).
     """
-    tensors = _tensors(source)
+    tensors = tensors_of(source)
     known = {tensor.numel() for tensor in tensors}
     found = sorted(_constants(model, known, places), key=lambda item: -item.bytes)
     parameters = sum(tensor.numel() * 4 for tensor in tensors)
     return tuple(found[:_SHOWN]) if sum(item.bytes for item in found) > parameters else ()
 
 
-def _tensors(source: Source) -> list[torch.Tensor]:
+def tensors_of(source: Source) -> list[torch.Tensor]:
+    """All parameters and buffers of a source."""
     if isinstance(source.model, ExportedProgram):
         values = (*source.model.state_dict.values(), *source.model.constants.values())
         return [value for value in values if isinstance(value, torch.Tensor)]

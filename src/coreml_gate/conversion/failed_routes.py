@@ -8,6 +8,7 @@ from coreml_gate.conversion.conversion import Task
 from coreml_gate.conversion.failures import ConversionFailedError, in_one_line
 from coreml_gate.conversion.missing import missing_hint
 from coreml_gate.conversion.remedies import remedy
+from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts
 
 _ROUTES: Final[Mapping[Route, str]] = {
@@ -43,6 +44,8 @@ def failed_conversion(failures: Failures, task: Task, seconds: float) -> Convers
     others = [each for each in failures if each[1] is not main]
     way_out = missing_hint(main.missing) if main.missing else main.hint
     found = remedy(task, failures)
+    places = (failure.refused for _, failure in failures if failure.refused.place)
+    at = main.refused if main.refused.place else next(places, main.refused)
     return ConversionFacts(
         status="failed",
         route=route,
@@ -50,6 +53,6 @@ def failed_conversion(failures: Failures, task: Task, seconds: float) -> Convers
         missing=main.missing,
         message=main.message,
         hint=f"converts with {found} (tried)" + (f"; or {way_out}" if way_out else ".") if found else way_out,
-        refused=main.refused,
+        refused=at if at is main.refused else changed(at, cause=""),
         notes=(*task.source.notes, *fallback_notes(others)),
     )

@@ -46,6 +46,8 @@ _PASS_ON: Final = {
     "mul",
     "slice_by_index",
 }
+_FAR_MORE: Final = 10.0
+"""An operation that loses so many times the share of its operand has a fault of its own."""
 _VANISHED: Final = 0.01
 _PRODUCTS: Final = {"conv", "conv_transpose", "einsum", "linear", "matmul"}
 """What ends at half the half range on the Neural Engine."""
@@ -170,16 +172,17 @@ def _bites(
             continue
         given = (inputs[read] for read in by_name[name].reads() if read in inputs)
         reason = next(given, reasons.get(name))
-        if reason is None and _follows(by_name[name], errors):
+        if reason is None and _follows(by_name[name], damage.own, errors):
             continue
         yield reason if reason is not None else _measured(by_name[name], damage)
 
 
-def _follows(operation: Operation, errors: OperationErrors) -> bool:
-    """Is an operand beyond half precision already? Then the operand's maker is to blame."""
+def _follows(operation: Operation, own: float, errors: OperationErrors) -> bool:
+    """Is an operand beyond half precision already? Then its maker is to blame, unless this loses far more."""
     given = (errors.damage[name] for name in operation.reads() if name in errors.damage)
     return any(
-        damage.own >= WORST or (damage.own > BAD and damage.damaged and _fades(damage)) for damage in given
+        damage.own >= WORST or (damage.own > max(BAD, own / _FAR_MORE) and damage.damaged and _fades(damage))
+        for damage in given
     )
 
 

@@ -1,6 +1,6 @@
 """Our MIL runtime as an engine: runs a saved package on any machine, and is never Core ML."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,20 +16,29 @@ from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature
 from coreml_gate.mil.package import Package
 from coreml_gate.runtime import Model, Observe, load
+from coreml_gate.untyped import MilValue
 from coreml_gate.wording import counted
 
+_LABELS = frozenset({"string", "int64"})
 _NARROWED = {np.dtype(np.int64): np.int32, np.dtype(np.float64): np.float32, np.dtype(np.bool_): np.float32}
 """Core ML has no such inputs; the converter gives the package these instead."""
 
 
 @dataclass(frozen=True)
 class MilEngine:
-    """A package in one numeric mode; ``output_names`` are the source's, in the source's order."""
+    """A package in one numeric mode; ``output_names`` are the source's, in the source's order.
+
+    A classifier beside a source gives the scores in the order of its classes, as the source does; the label,
+    which the source does not give, is left out.
+    """
 
     side: Literal["fp32", "fp16"]
     model: Model
     output_names: tuple[str, ...]
     config: ModelConfig
+    outputs: tuple[Feature, ...]
+    """The package's own outputs that have these names."""
+    has_source: bool = True
 
     def run(self, sample: Sample, observe: Observe | None = None) -> Outputs:
         """Compute one sample; a stateful package starts from an empty state at every sample.
@@ -38,8 +47,13 @@ class MilEngine:
         """
         state = self.model.make_state() if self.model.interface.states else None
         outputs = self.model.predict(self.inputs(sample), state, observe)
-        own = (as_array(outputs[feature.name]) for feature in self.model.interface.outputs)
+        own = (self._array(outputs[feature.name]) for feature in self.outputs)
         return dict(zip(self.output_names, own, strict=True))
+
+    def _array(self, value: MilValue) -> Array:
+        if self.has_source and isinstance(value, Mapping):
+            return np.asarray([list(value.values())], dtype=np.float32)
+        return as_array(value)
 
     def inputs(self, sample: Sample) -> dict[str, Array]:
         """The sample as ``predict`` takes it: arrays, and images with the channels last."""
@@ -69,15 +83,22 @@ def load_mil_engine(
 
     Raises :class:`PackageError` when the package has another number of outputs than the source.
     """
-    own_names = tuple(feature.name for feature in package.interface.outputs)
-    if output_names is not None and len(output_names) != len(own_names):
+    own = _compared(package.interface.outputs, output_names)
+    if output_names is not None and len(output_names) != len(own):
         raise PackageError(
-            f"package `{Path(package.path).name}` has {counted(len(own_names), 'output')}, "
+            f"package `{Path(package.path).name}` has {counted(len(own), 'output')}, "
             f"its source has {len(output_names)}.",
             "return every tensor once: the converter merges outputs that are the same tensor.",
         )
-    names = own_names if output_names is None else output_names
-    return MilEngine(mode, load(package, mode=mode), names, config)
+    names = tuple(feature.name for feature in own) if output_names is None else output_names
+    return MilEngine(mode, load(package, mode=mode), names, config, own, output_names is not None)
+
+
+def _compared(own: tuple[Feature, ...], output_names: tuple[str, ...] | None) -> tuple[Feature, ...]:
+    """All outputs, but for the label of a classifier where its source has no counterpart."""
+    if output_names is None or len(own) == len(output_names):
+        return own
+    return tuple(feature for feature in own if feature.kind not in _LABELS)
 
 
 def _array(value: torch.Tensor, feature: Feature | None) -> Array:

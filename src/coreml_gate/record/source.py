@@ -119,6 +119,13 @@ class ComputedConstant(Measured):
     """``models/net.py:12``; empty where it is not known."""
 
 
+class FoundWeights(Measured):
+    """How many weight matrices of the source are in a package that the team made."""
+
+    matrices: NonNegativeInt
+    found: NonNegativeInt
+
+
 class ConversionFacts(Part):
     """How the conversion went."""
 
@@ -134,6 +141,8 @@ class ConversionFacts(Part):
     twin: Literal["converted", "called-again", "gate", "widened", "package"] = "converted"
     """How the float32 twin came to be: converted as the package was, by the team's callable once more, by the
     gate from the same source, by widening the package, or not at all: the package computes in float32."""
+    weights: FoundWeights | None = None
+    """Of a package that the team made."""
     missing: tuple[MissingOperation, ...] = ()
     message: str = ""
     """The converter's own words when it failed."""

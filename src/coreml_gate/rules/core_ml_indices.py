@@ -14,6 +14,7 @@ _BUILDERS: Final = (
 )
 _IOS17: Final = 17
 _IOS18: Final = 18
+_ALIGNED: Final = 32
 _SHAPING: Final = frozenset({"reshape", "flatten2d", "cast"})
 
 
@@ -135,6 +136,24 @@ def flexible_state(program: Index) -> Iterator[Match]:
     for value in inputs:
         if isinstance(value.type, TensorType) and None in value.type.shape:
             yield Match(value.name, f"`{value.name}` is {value.type} beside a state")
+
+
+@rule(
+    "unaligned-state",
+    "silent",
+    on="program",
+    evidence=("apple/coremltools#2631",),
+    fix="A stateful model with rows of 270 failed on the Neural Engine, one with 256 worked. Pad the last "
+    f'axis of the state to a multiple of {_ALIGNED}, or keep the engine out:\ncompute-units = "CPU_AND_GPU"',
+)
+def unaligned_state(program: Index) -> Iterator[Match]:
+    """Has a state rows that are no multiple of 32?"""
+    for value in program.function.inputs:
+        if not isinstance(value.type, StateType):
+            continue
+        last = value.type.wrapped.shape[-1] if value.type.wrapped.shape else None
+        if last is not None and last > _ALIGNED and last % _ALIGNED:
+            yield Match(value.name, f"state `{value.name}` has rows of {last}")
 
 
 @rule(

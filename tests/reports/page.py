@@ -1,0 +1,106 @@
+"""Writes docs/reports.md: every case measured once, what the gate said, and whether that is right.
+
+``python -m tests.reports.page docs/reports.md``
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from coreml_gate.verdict import Finding, ModelVerdict, Status
+from tests.reports.case import KINDS, Case, complaints, verdict_on
+from tests.reports.table import CASES
+
+_MOST: Final = 160
+_ORDER: Final = (Status.FAIL, Status.WARN, Status.UNSURE)
+HEAD: Final = """# Public reports, rebuilt
+
+Written by `python -m tests.reports.page docs/reports.md`; do not edit. Each line is a model of a few lines
+in [tests/reports](../tests/reports), rebuilt from a public report where one is named, else a further model of
+the same kind. It is converted, measured and judged with the default limits on Linux. *Right* means: the
+finding names the cause, the place and a way out, and nothing else fails; of a sound model, that nothing is
+said against it.
+`make test-reports` runs all of them, `make test` a share.
+
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case and what came of it."""
+
+    case: Case
+    verdict: ModelVerdict
+    complaints: tuple[str, ...]
+
+
+def main() -> int:
+    """The command."""
+    rows = [_row(case) for case in CASES]
+    Path(sys.argv[1]).write_text(page(rows), encoding="utf-8")
+    return 0
+
+
+def _row(case: Case) -> Row:
+    with tempfile.TemporaryDirectory() as folder:
+        verdict = verdict_on(case, Path(folder))
+    row = Row(case, verdict, complaints(case, verdict))
+    sys.stdout.write("\n  ".join([case.name, *row.complaints]) + "\n")
+    sys.stdout.flush()
+    return row
+
+
+def page(rows: Sequence[Row]) -> str:
+    """The counts by kind, then a table per kind."""
+    return HEAD + "\n".join([*_counts(rows), *_tables(rows)]) + "\n"
+
+
+def _counts(rows: Sequence[Row]) -> Iterator[str]:
+    yield from ("| Kind | Models | of public reports | right |", "|---|---|---|---|")
+    for kind, title in KINDS.items():
+        of_kind = [row for row in rows if row.case.kind == kind]
+        if of_kind:
+            yield f"| {kind}: {title} | {_figures(of_kind)} |"
+    yield f"| **all** | {_figures(rows)} |"
+
+
+def _figures(rows: Sequence[Row]) -> str:
+    reported = sum(bool(row.case.report) for row in rows)
+    return f"{len(rows)} | {reported} | {sum(not row.complaints for row in rows)}"
+
+
+def _tables(rows: Sequence[Row]) -> Iterator[str]:
+    for kind, title in KINDS.items():
+        of_kind = [row for row in rows if row.case.kind == kind]
+        if of_kind:
+            yield f"\n## {kind}: {title}\n"
+            yield from ("| Model | Report | What the gate says | Right |", "|---|---|---|---|")
+            yield from map(_line, of_kind)
+
+
+def _line(row: Row) -> str:
+    name = row.case.report
+    link = "" if not name else f"[{name}](https://github.com/{name.replace('#', '/issues/')})"
+    right = "yes" if not row.complaints else "**no**: " + _cell("; ".join(row.complaints))
+    return f"| `{row.case.name}` | {link} | {_cell(_said(row.verdict))} | {right} |"
+
+
+def _said(verdict: ModelVerdict) -> str:
+    """The gravest finding; of a verdict without one that it passes."""
+    found: list[Finding] = [each for each in verdict.findings if each.status in _ORDER]
+    if not found:
+        return "pass"
+    gravest = min(found, key=lambda each: _ORDER.index(each.status))
+    return f"{gravest.status.value} by {gravest.check}: {gravest.message}"
+
+
+def _cell(text: str) -> str:
+    short = text if len(text) <= _MOST else text[: _MOST - 1].rstrip() + "…"
+    return " ".join(short.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
