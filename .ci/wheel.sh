@@ -47,6 +47,7 @@ try judge .coreml-gate --model keywords
 try report .coreml-gate/report.json --format html --to page.html
 try collect --model keywords --output collected
 try history --add collected --to history.json
+try site pages --add collected
 refused 2 "on one side" bisect keywords size --add collected
 try diff .coreml-gate/models/keywords/reference.mlpackage .coreml-gate/models/keywords/package.mlpackage
 try rules fp16-squares

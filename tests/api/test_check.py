@@ -2,12 +2,13 @@
 
 import gc
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from coreml_gate import CheckResult, check
 from coreml_gate.api.options import GIVEN_OTHERWISE, ModelKeywords
@@ -16,6 +17,7 @@ from coreml_gate.errors import ConfigError, SourceError
 from coreml_gate.record import read_record
 from coreml_gate.verdict import Finding, Status
 from tests.api.models import Overflowing, Scorer, samples
+from tests.house import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +111,35 @@ def test_what_cannot_run_is_a_result_and_not_an_exception() -> None:
     assert (result.status, result.verdict.exit_code) == (Status.FAIL, SourceError.exit_code)
     assert result.package is None
     assert "mat1 and mat2" in result.findings[0].message
+
+
+def test_an_interruption_of_the_model_reaches_the_caller() -> None:
+    class Interrupted(Scorer):
+        def forward(self, x: Tensor) -> Tensor:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check(Interrupted(), samples())
+
+
+def test_a_callable_and_a_package_are_named_as_in_a_configuration(
+    passing: CheckResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net.py").write_text("from tests.api.models import Scorer as build\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(ROOT))
+    built = check("net.py:build", samples(), output=["scores"])
+    assert (built.model.name, built.status) == ("build", Status.PASS)
+    assert passing.package is not None
+    alone = check(passing.package, [{"x": samples()[0]}])
+    assert alone.model.name == "package"
+    assert [finding.status for finding in _of(alone, "parity")] == [Status.SKIPPED]
+
+
+def test_the_stand_in_rehearses_core_ml(passing: CheckResult) -> None:
+    result = check(Scorer(), samples()[:1], output=["scores"], core_ml="stand-in")
+    assert result.verdict.engine == "mil+stand-in"
+    assert Status.PASS in {finding.status for finding in _of(result, "coreml-parity")}
 
 
 def test_one_sample_instead_of_several_is_refused() -> None:

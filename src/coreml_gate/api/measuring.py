@@ -74,4 +74,8 @@ def _measure(bench: Bench, log: EventLog) -> None:
         for measurement in chosen(of_models(), bench.job):
             measurement.run(bench, log)
     except GateError as error:
+        if isinstance(
+            error.__cause__, KeyboardInterrupt
+        ):  # a child has none; here it is meant for the caller
+            raise error.__cause__ from None
         log.put(problem_of(error))
