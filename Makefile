@@ -117,6 +117,7 @@ conformance-wpt: $(VENV)/.installed  ## WebNN's conformance vectors, which real 
 bench: $(VENV)/.bench  ## plan, rules, children, memory, cost and times against what was measured, the zoo against torch eager
 	$(PY) benchmarks/plan/bench.py
 	$(PY) benchmarks/rules/bench.py
+	$(PY) benchmarks/page/bench.py
 	$(PY) benchmarks/children/bench.py
 	$(PY) benchmarks/memory/bench.py
 	$(PY) benchmarks/roofline/bench.py

@@ -87,6 +87,13 @@ def many() -> str:
     return page(*(judged(name, statuses[name], value) for name, value in sizes.items()), unmeasured)
 
 
+def more_than_are_shown_in_full() -> str:
+    """120 models that pass, each larger than the one before it; the last ones are a row alone."""
+    names = [f"model-{number}" for number in range(120)]
+    models = (judged(name, Status.PASS, 1.0 + number) for number, name in enumerate(names))
+    return html.render(verdict(*models), ReportOptions())
+
+
 def hostile() -> str:
     """Whatever a pull request can name, named by an attacker."""
     long = "x" * 10_000

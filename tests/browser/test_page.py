@@ -97,6 +97,16 @@ def test_name_and_status_filter_the_table_and_the_models_below(open_page: Open) 
     assert names(page) == []
 
 
+def test_models_that_are_a_row_alone_sort_and_filter_as_well(open_page: Open) -> None:
+    page = open_page(pages.more_than_are_shown_in_full())
+    page.get_by_role("searchbox", name="search for a model").fill("model-119")
+    assert page.locator("#models tbody tr:visible th").all_inner_texts() == ["model-119"]
+    page.get_by_role("searchbox", name="search for a model").fill("")
+    page.get_by_role("button", name="Size").click()
+    page.get_by_role("button", name="Size").click()
+    assert page.locator("#models tbody tr th").first.inner_text() == "model-119"
+
+
 def test_lines_of_the_configuration_are_copied(open_page: Open) -> None:
     page = open_page(pages.STATES["fail"]())
     page.get_by_role("button", name="Copy").first.click()

@@ -51,9 +51,10 @@ function makeFilterable(table, form) {
     let shown = 0;
     for (const row of rows) {
       const link = row.cells[0].querySelector("a");
-      const fits = statuses.has(row.dataset.status) && link.textContent.toLowerCase().includes(wanted);
+      const name = row.cells[0].textContent.toLowerCase();
+      const fits = statuses.has(row.dataset.status) && name.includes(wanted);
       row.hidden = !fits;
-      sections.get(link.hash.slice(1))?.toggleAttribute("hidden", !fits);
+      if (link) sections.get(link.hash.slice(1))?.toggleAttribute("hidden", !fits);
       shown += fits;
     }
     form.querySelector("#shown").textContent = shown === rows.length ? "" : `${shown} of ${rows.length} models`;
