@@ -100,7 +100,7 @@ def test_no_rate_limit_is_waited_for_longer_than_allowed(
 ) -> None:
     server.faults.append(Fault("GET", "/pulls/7", 403, body, headers, times=9))
 
-    with pytest.raises(RateLimitError, match=r"asks to wait for 3\d{3} s"):
+    with pytest.raises(RateLimitError, match=r"requires a wait of 3\d{3} s"):
         get_pull(client)
     assert server.asked("GET", "/pulls/7") == 1
 

@@ -318,7 +318,7 @@ def accepted() -> Verdict:
         limit=None,
         message="this pull request changes 1 key of the gate's configuration: `limits.size.max-mb` of "
         "`digits`: 20.0 → 40.0. Judged with the limits of the base branch.",
-        hint="whoever approves it approves these limits, too.",
+        hint="approving this pull request approves these limits as well.",
         details=("`limits.size.max-mb` of `digits`: 20.0 → 40.0",),
     )
     ignored = finding(
