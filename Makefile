@@ -122,6 +122,7 @@ bench: $(VENV)/.bench  ## plan, rules, children, memory, cost and times against 
 	$(PY) benchmarks/memory/bench.py
 	$(PY) benchmarks/roofline/bench.py
 	$(PY) benchmarks/zoo/bench.py
+	OMP_NUM_THREADS=1 $(PY) benchmarks/speed/bench.py
 	mkdir -p build
 	OMP_NUM_THREADS=1 $(PY) benchmarks/timing/record.py build/streams.npz
 	$(PY) benchmarks/timing/bench.py build/streams.npz

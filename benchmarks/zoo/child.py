@@ -32,11 +32,19 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 LOADS = 5
 Update = dict[str, Any]
 Clock = Callable[[], float]
+Step = Callable[[Subject, Row], Update]
 
 
-def measure(subject: Subject, row: Row, rounds: int, clock: Clock) -> Iterator[Row]:
+def steps_of(what: str, rounds: int, clock: Clock) -> tuple[Step, ...]:
+    """The steps of ``measure``, or one of them alone: ``time`` takes the packages that ``convert`` left."""
+    timed = partial(_time, rounds=rounds, clock=clock)
+    alone: dict[str, tuple[Step, ...]] = {"convert": (_convert,), "time": (timed,)}
+    return alone.get(what, (_convert, _load, _compare, timed))
+
+
+def measure(subject: Subject, row: Row, rounds: int, clock: Clock, what: str = "measure") -> Iterator[Row]:
     """The row, again and again, each time with more filled in."""
-    for step in (_convert, _load, _compare, partial(_time, rounds=rounds, clock=clock)):
+    for step in steps_of(what, rounds, clock):
         try:
             row = changed(row, **step(subject, row))
         except GateError as error:
@@ -65,7 +73,7 @@ def _convert(subject: Subject, row: Row) -> Update:
 
 
 def _samples(subject: Subject) -> Samples:
-    limit = load_config(ROOT).gate.max_samples
+    limit = load_config(subject.root).gate.max_samples
     return load_samples(subject.config, subject.source, subject.root, limit)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 
+from coreml_gate.engines.batches import in_parts
 from coreml_gate.engines.engine import Engine, predict_function
 from coreml_gate.engines.python import user_code
 from coreml_gate.errors import EvaluateError
@@ -24,7 +25,7 @@ def evaluate(
     """
     values: list[MetricValue] = []
     for engine in engines:
-        predict = predict_function(engine, input_names)
+        predict = predict_function(in_parts(engine), input_names)
         with user_code(f"evaluate {reference} with {engine.side}", root, EvaluateError):
             answer = metric(predict)
         values += _checked(answer, reference, engine)

@@ -69,3 +69,18 @@ def test_l2_pool_is_the_root_of_the_sum_of_squares(
 ) -> None:
     (found,) = run_operation("l2_pool", {"x": x}, {"kernel_sizes": [7, 9], "pad_type": "valid"})
     np.testing.assert_allclose(found[..., 0, 0], np.sqrt((x**2).sum((2, 3))), rtol=1e-5)
+
+
+@pytest.mark.parametrize("excluded", [False, True])
+def test_a_window_far_beyond_its_axis_is_not_padded(excluded: bool, run_operation: RunOperation) -> None:
+    """Padded, these would be 67 GB each."""
+    x = np.random.default_rng(3).standard_normal((1, 4, 3, 5)).astype(np.float32)
+    size = 2**16
+    pool = {"kernel_sizes": [size, size], "strides": [size, size], "pad_type": "valid", "ceil_mode": True}
+    (mean,) = run_operation("avg_pool", {"x": x}, {**pool, "exclude_padding_from_average": excluded})
+    wanted = x.sum((2, 3), keepdims=True) / (15 if excluded else size**2)
+    np.testing.assert_allclose(mean, wanted, rtol=1e-5)
+    (greatest,) = run_operation("max_pool", {"x": x}, pool)
+    np.testing.assert_array_equal(greatest, x.max((2, 3), keepdims=True))
+    (root,) = run_operation("l2_pool", {"x": x}, pool)
+    np.testing.assert_allclose(root, np.sqrt((x**2).sum((2, 3), keepdims=True)), rtol=1e-5)

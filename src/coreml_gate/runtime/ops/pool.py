@@ -36,14 +36,17 @@ def avg_pool(
     part inside (apple/coremltools#2844, #2772).
     """
     strides, padding = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
-    pool = _AVERAGE[len(kernel_sizes)]
+    pool, places = _AVERAGE[len(kernel_sizes)], math.prod(kernel_sizes)
+    kernel_sizes, padding = _within(x.shape[2:], kernel_sizes, padding)
+    share = 1.0 if exclude_padding_from_average else math.prod(kernel_sizes) / places
     if is_symmetric(padding) and _torch_takes(padding, kernel_sizes):
         before = [size for size, _ in padding]
-        return pool(x, kernel_sizes, strides, before, count_include_pad=not exclude_padding_from_average)
+        mean = pool(x, kernel_sizes, strides, before, count_include_pad=not exclude_padding_from_average)
+        return mean if share == 1 else mean * share
     padded = functional.pad(x, flat(padding))
     mean = pool(padded, kernel_sizes, strides)
     if not exclude_padding_from_average:
-        return mean
+        return mean if share == 1 else mean * share
     return mean / pool(functional.pad(torch.ones_like(x), flat(padding)), kernel_sizes, strides)
 
 
@@ -60,6 +63,7 @@ def l2_pool(
     Chromium's baselines of macOS 14, arm64).
     """
     strides, padding = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    kernel_sizes, padding = _within(x.shape[2:], kernel_sizes, padding)
     squares = functional.pad(x.float().square(), flat(padding))
     mean = _AVERAGE[len(kernel_sizes)](squares, kernel_sizes, strides)
     return (mean * math.prod(kernel_sizes)).to(x.dtype).sqrt()
@@ -76,6 +80,7 @@ def max_pool(
 ) -> Tensor:
     """A window wholly outside, which ``ceil_mode`` gives where the stride exceeds the kernel, is -inf."""
     strides, padding = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
+    kernel_sizes, padding = _within(x.shape[2:], kernel_sizes, padding)
     if not (is_symmetric(padding) and _torch_takes(padding, kernel_sizes)):
         x, padding = functional.pad(x, flat(padding), value=-math.inf), ((0, 0),) * len(kernel_sizes)
     return _MAX[len(kernel_sizes)](x, kernel_sizes, strides, [before for before, _ in padding])
@@ -92,6 +97,20 @@ def _window(
         axes = zip(x.shape[2:], kernel, strides, padding, strict=True)
         padding = tuple(_rounded_up(*axis) for axis in axes)
     return strides, padding
+
+
+def _within(sizes: Ints, kernel: Ints, padding: Padding) -> tuple[Ints, Padding]:
+    """Kernel and padding without the outside of a window that is alone on an axis at most half as long.
+
+    transformers' EfficientNet pools 7 by 7 places with a kernel of 2560 by 2560: padded, that takes 33.6 GB.
+    """
+    alone = [
+        size + before + after == width >= 2 * size
+        for size, width, (before, after) in zip(sizes, kernel, padding, strict=True)
+    ]
+    cut = zip(sizes, kernel, padding, alone, strict=True)
+    axes = [(size, (0, 0)) if only else (width, pair) for size, width, pair, only in cut]
+    return tuple(width for width, _ in axes), tuple(pair for _, pair in axes)
 
 
 def _rounded_up(size: int, kernel: int, stride: int, padding: tuple[int, int]) -> tuple[int, int]:
