@@ -81,8 +81,8 @@ Programs that coremltools saves and Core ML refuses; [rules.md](rules.md) has th
 Nothing is published on: the bits of resize, `resample` and `crop_resize` below the
 tolerance of the tests, the type of the state of LSTM, GRU and RNN in half precision (`fp16` and
 `neural-engine` are the two readings), the order of ties in `topk`, how images are scaled and rounded,
-what the GPU does with palettized weights, and `gelu`, `exp` and `sqrt` of the Neural Engine, whose tables
-are known by their errors only (0.003, 3 ULP, 3 %). apple/coremltools#2778 compared the
+what the GPU does with palettized weights, and the tables of `gelu`, `exp`, `sqrt`, `sin`, `cos` and
+`atan` of the Neural Engine, which are known by their errors only. apple/coremltools#2778 compared the
 converter's constant folding with the runtime in about 65 operations; `mod` alone differed.
 """
 

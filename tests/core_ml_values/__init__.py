@@ -5,6 +5,7 @@ from typing import Final
 from tests.core_ml_values import (
     elementwise,
     indices_and_shapes,
+    neural_engine,
     reductions_and_products,
     tests_of_coremltools,
     tests_of_coremltools_on_images,
@@ -19,6 +20,7 @@ CASES: Final[tuple[Published, ...]] = (
     *elementwise.CASES,
     *reductions_and_products.CASES,
     *indices_and_shapes.CASES,
+    *neural_engine.CASES,
     *tests_of_onnx_runtime.CASES,
     *tests_of_onnx_runtime_on_convolutions.CASES,
     *tests_of_onnx_runtime_on_numbers.CASES,

@@ -223,6 +223,11 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         lambda: _cut(end=[1, 12], opset=17),
         "the last axis to 12 by 2",
     ),
+    "slice-beyond-4094": (
+        lambda: _cut(begin=[0, 4], end=[1, 16]),
+        lambda: _cut(end=[1, 12]),
+        "the last axis from 4",
+    ),
     "compressed-output": (
         lambda: expanded("constexpr_lut_to_dense", 4, 8, output=True),
         lambda: expanded("constexpr_lut_to_dense", 4, 8),

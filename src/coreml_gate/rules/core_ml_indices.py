@@ -15,6 +15,7 @@ _BUILDERS: Final = (
 _IOS17: Final = 17
 _IOS18: Final = 18
 _ALIGNED: Final = 32
+_GUIDE: Final = "https://github.com/sbryngelson/ane-guide (part-1-machine/03-numerics.md)"
 _SHAPING: Final = frozenset({"reshape", "flatten2d", "cast"})
 
 
@@ -192,3 +193,21 @@ def strided_slice_before_ios_17(program: Index) -> Iterator[Match]:
             continue
         if int(stride.flat[-1]) > 1 and shape[-1] is not None and 0 < int(end.flat[-1]) < shape[-1]:
             yield Match(operation.name, f"the last axis to {int(end.flat[-1])} by {int(stride.flat[-1])}")
+
+
+@rule(
+    "slice-beyond-4094",
+    "info",
+    on="program",
+    evidence=(_GUIDE,),
+    fix="The Neural Engine of M1 and A14 multiplies such a slice by 16 on its way: values above 4094 become "
+    "infinite. Scale the values before, or slice another axis:\nx.mT[..., 8:, :].mT",
+)
+def slice_beyond_4094(program: Index) -> Iterator[Match]:
+    """Does a slice of halves begin after the first element of the last axis?"""
+    for operation in program.of("slice_by_index"):
+        begin, masked = program.numbers(operation, "begin"), program.numbers(operation, "begin_mask")
+        if begin is None or not program.is_half(operation) or (masked is not None and masked.flat[-1]):
+            continue
+        if begin.flat[-1] != 0:
+            yield Match(operation.name, f"the last axis from {int(begin.flat[-1])}")

@@ -1,5 +1,6 @@
 """What stands around an operation's body: its arguments as it wants them, its results as they are stored."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from coreml_gate.runtime.arguments import Convert
-from coreml_gate.runtime.ops.neural_engine import engine_half, flushed
+from coreml_gate.runtime.ops.neural_engine import engine_half, flushed, without_nan
 from coreml_gate.runtime.precision import store
 from coreml_gate.runtime.registry import Body, Implementation, Rounding
 from coreml_gate.untyped import MilValue
@@ -30,13 +31,17 @@ def on_engine(implementation: Implementation) -> Implementation:
 
 
 def _engine_operand(argument: MilValue) -> MilValue:
-    return flushed(argument) if isinstance(argument, Tensor) and argument.dtype is torch.float32 else argument
+    """The engine reads NaN as infinity."""
+    if isinstance(argument, Tensor) and argument.dtype is torch.float32:
+        return without_nan(flushed(argument), math.inf)
+    return argument
 
 
 def _engine_value(result: MilValue, output: Body | None) -> MilValue:
+    """Where IEEE has NaN the engine gives 0."""
     if not isinstance(result, Tensor) or not result.is_floating_point():
         return result
-    return engine_half(result.float() if output is None else output(result.float()))
+    return engine_half(without_nan(result.float() if output is None else output(result.float()), 0.0))
 
 
 def cut(body: Body, dtype: torch.dtype) -> Body:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.runtime.ops.neural_engine import GREATEST_EXPONENTIAL
+from coreml_gate.runtime.ops.neural_engine import GREATEST_EXPONENTIAL, without_nan
 from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
 
@@ -74,7 +74,12 @@ def silu(x: Tensor) -> Tensor:
     return functional.silu(x)
 
 
-@operation(ROUND, native=True)
+def _engine_softmax(x: Tensor, axis: int = -1) -> Tensor:
+    """All to the infinite ones, since inf - inf is 0 on the engine (sbryngelson/ane-guide)."""
+    return torch.softmax(without_nan(x - x.amax(axis, keepdim=True), 0.0), axis)
+
+
+@operation(ROUND, native=True, neural_engine=_engine_softmax)
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
     return torch.softmax(x, axis)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from coreml_gate.runtime.ops.integers import to_int32
-from coreml_gate.runtime.ops.neural_engine import engine_half
+from coreml_gate.runtime.ops.neural_engine import LOGARITHM_OF_ZERO, engine_half, flushed
 from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
 _UINT16 = 0xFFFF
@@ -119,7 +119,12 @@ def half_inverse(x: Tensor) -> Tensor:
     return torch.where(wide.isfinite() & (wide != 0), inverse, 1 / wide).to(x.dtype)
 
 
-@operation(ROUND)
+def _engine_log(x: Tensor, epsilon: float = 1e-45) -> Tensor:
+    shifted = flushed(x + epsilon)
+    return torch.where(shifted == 0, LOGARITHM_OF_ZERO, shifted.log())
+
+
+@operation(ROUND, neural_engine=_engine_log)
 def log(x: Tensor, epsilon: float = 1e-45) -> Tensor:
     return (x + epsilon).log()
 

@@ -2,7 +2,8 @@
 
 An estimate, not the engine: half precision throughout, wide accumulators in products, half ones in sums. The
 measurements: apple/coremltools#2687 and #2690; and, through Apple's private interfaces on M1, M2 Pro and M5
-with macOS 26.5, sbryngelson/ANEForge docs/numeric-cliffs.md, docs/developer/numerics.md, #115, #116 and #263.
+with macOS 26.5, sbryngelson/ANEForge docs/numeric-cliffs.md, docs/developer/numerics.md, #115, #116 and #263;
+on M1, sbryngelson/ane-guide part-1-machine/03-numerics.md. Where M1 and M5 differ, M5 is followed.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ GREATEST_PRODUCT = 32752.0
 GREATEST_EXPONENTIAL = 32768.0
 """Greatest exponential within ``softplus``, which gives 0 from ln 32768 = 10.397 on."""
 GREATEST_HALF = 65504.0
+LOGARITHM_OF_ZERO = -45440.0
+"""What the engine's table gives instead of negative infinity (ane-guide)."""
 _SMALLEST_NORMAL = 2.0**-14
 _BLOCK = 64
 _DROPPED_BITS = 13  # float32 has 23 bits of a fraction, half has 10
@@ -33,9 +36,16 @@ def engine_half(x: Tensor) -> Tensor:
 
 
 def flushed(x: Tensor) -> Tensor:
-    """Float32 without the magnitudes of subnormal halves."""
-    tiny = torch.where(x.abs() < _SMALLEST_NORMAL / 2, 0.0, _SMALLEST_NORMAL).copysign(x)
+    """Float32 without the magnitudes of subnormal halves; 0 loses its sign (ane-guide)."""
+    tiny = torch.where(x.abs() < _SMALLEST_NORMAL / 2, 0.0, _SMALLEST_NORMAL).copysign(x) + 0.0
     return torch.where(x.abs() < _SMALLEST_NORMAL, tiny, x)
+
+
+def without_nan(x: Tensor, instead: float) -> Tensor:
+    """The engine has no NaN: as an operand it is infinite; inf - inf, 0 times inf, and the root and logarithm
+    of -1 are 0 (ane-guide).
+    """
+    return torch.nan_to_num(x, instead, torch.inf, -torch.inf)
 
 
 def saturated(product: Tensor) -> Tensor:
