@@ -287,7 +287,7 @@ def test_three_jobs_make_one_comment(machine: Machine, repository: Repository) -
     assert {f"coreml-gate-record-default-{shard}" for shard in (0, 1)} <= kept
     assert check_of(machine, head)["conclusion"] == "failure"
     assert "must not merge" in comment_on(machine, 10)["body"]
-    assert "`stand-in CPU_ONLY`" in comment_on(machine, 10)["body"]
+    assert "Engine stand-in CPU\\_ONLY" in comment_on(machine, 10)["body"]
     assert machine.outputs()["mode"] == "gather"
 
 
