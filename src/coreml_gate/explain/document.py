@@ -49,19 +49,11 @@ def page() -> str:
 
 
 def _section(kind: str, title: str) -> str:
-    known = [each for each in all_explanations() if each.kind == kind]
-    if kind in _ON_THE_PAGE:
-        return f"## {title}\n\n" + "\n".join(map(_entry, known))
-    target = _ELSEWHERE[kind]
-    names = ", ".join(_named(each, target) for each in known)
-    own_page = f"{len(known)}, each with its evidence and its fix on [a page of its own]({target})"
-    return f"## {title}\n\n{own_page}: {names}.\n"
-
-
-def _named(explanation: Explanation, target: str) -> str:
-    """A link where the page has a heading for it."""
-    code = explanation.code
-    return f"[{code}]({target}#{code})" if "#" in explanation.page else f"`{code}`"
+    if kind not in _ON_THE_PAGE:
+        return (
+            f"## {title}\n\nEach with its evidence and its fix on [a page of its own]({_ELSEWHERE[kind]}).\n"
+        )
+    return f"## {title}\n\n" + "\n".join(_entry(each) for each in all_explanations() if each.kind == kind)
 
 
 def _entry(explanation: Explanation) -> str:
