@@ -4,8 +4,8 @@
 
 On one thread and in CPU time, so that a busy machine disturbs little: the variants of a net take turns in a
 rotated order, and each time is divided by torch eager's of the same round. Packages are converted once and
-stay in the folder, and so do the rows: ``--resume`` measures only what has none. Writes docs/performance.md
-when all nets have a row; the exit code is 0 whatever it says.
+stay in the folder, and so do the rows: ``--resume`` measures only what has none. Writes docs/performance.md,
+with ``--models`` only where ``--write`` asks for it; the exit code is 0 whatever it says.
 """
 
 import argparse
@@ -34,6 +34,7 @@ ROOTS = {"zoo": ZOO, "outside": FOLDER}
 THREADS = 1
 ROUNDS = 7
 ROW = "row.json"
+UNMEASURED = "not measured in this run"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--packages", type=Path, default=FOLDER.parents[1] / "build" / "speed")
     parser.add_argument("--resume", action="store_true", help="keep the rows that stand in the folder")
+    parser.add_argument("--write", action="store_true", help="write the page although nets are left out")
     options = parser.parse_args(arguments)
     torch.set_num_threads(THREADS)
     packages, names = options.packages.resolve(), set(options.models.split(",")) - {""}
@@ -83,11 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if row is None and (not names or net.name in names):
             print(f"{net.name} ...", file=sys.stderr, flush=True)
             row = measured(net, packages, options.rounds)
-        rows[net.group] += [] if row is None else [row]
+        rows[net.group] += [row or Row(model=net.name, failures=(UNMEASURED,))]
     loads = (load_before, os.getloadavg()[0])
     text = page(rows, Conditions(options.rounds, THREADS, cpu_time=True, loads=loads))
     print(text)
-    if sum(map(len, rows.values())) == len(nets()):
+    if not names or options.write:
         PAGE.write_text(text, encoding="utf-8")
 
 

@@ -113,8 +113,8 @@ class Started(nn.Module):
         super().__init__()
         self.layer = layer
 
-    def forward(self, x: Tensor, state: Tensor) -> Tensor:
-        states: Tensor = self.layer(x, state)[0]
+    def forward(self, x: Tensor, start: Tensor) -> Tensor:
+        states: Tensor = self.layer(x, start)[0]
         return states
 
 
@@ -148,4 +148,4 @@ def sequences() -> list[Tensor]:
 
 def sequences_and_states() -> list[dict[str, Tensor]]:
     starts = drawn_normal((1, 1, HIDDEN))
-    return [{"x": x, "state": state} for x, state in zip(sequences(), starts, strict=True)]
+    return [{"x": x, "start": start} for x, start in zip(sequences(), starts, strict=True)]

@@ -51,7 +51,7 @@ def _section(rows: Sequence[Row], goals: Sequence[Expectation]) -> str:
     lines = [[*COLUMNS], ["---", *["---:"] * (len(COLUMNS) - 1)]]
     lines += [[cell(row) for cell in COLUMNS.values()] for row in rows]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    failures = [f"- `{row.model}` failed: {' '.join(text.split())}" for row in rows for text in row.failures]
+    failures = [f"- `{row.model}`: {' '.join(text.split())}" for row in rows for text in row.failures]
     outcomes = [f"- {goal.text}: {goal.outcome(rows)}" for goal in goals]
     parts = ([table], [_means(rows)], outcomes, failures)
     return "\n\n".join("\n".join(part) for part in parts if part)

@@ -40,7 +40,7 @@ def test_a_net_without_onnx_has_no_ratio_to_it() -> None:
 
 def test_a_failed_net_is_a_line_with_its_reason() -> None:
     text = page({"zoo": [Row(model="gru", failures=("the process\nended",))], "outside": []}, CONDITIONS)
-    assert "- `gru` failed: the process ended" in text
+    assert "- `gru`: the process ended" in text
     assert "- fp32 of each at most torch eager's time: not measured" in text
 
 

@@ -11,10 +11,8 @@ from torch.nn import functional
 from coreml_gate.runtime.ops.padding import Padding, flat, is_symmetric, window_padding
 from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS, Constants, ExtensibleKernel, bias_of, per_axis
 from coreml_gate.runtime.packed.onednn import (
-    HARD_SWISH,
     NOTHING,
     SUM,
-    After,
     as_image,
     channels_last,
     lifted,
@@ -64,11 +62,9 @@ class PackedConvolution(ExtensibleKernel):
 
     def compute(self, x: Tensor) -> Tensor:
         """The result by oneDNN."""
-        return self._run(x, NOTHING)
-
-    def hard_swish(self, x: Tensor) -> Tensor:
-        """As ``ExtensibleKernel`` says."""
-        return self._run(x, HARD_SWISH)
+        image, window = self._operands(x)
+        door = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001  # torch has no public one
+        return lowered(door(image, self.weight_for(x), self._bias, *window, *NOTHING), x.ndim)
 
     def add_to(self, other: Tensor, x: Tensor) -> Tensor:
         """As ``ExtensibleKernel`` says."""
@@ -83,11 +79,6 @@ class PackedConvolution(ExtensibleKernel):
         door = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001  # torch has no public one
         packed: Tensor = door(lifted(widen(self._weight)).contiguous(), *window, list(image.shape))
         return packed
-
-    def _run(self, x: Tensor, after: After) -> Tensor:
-        image, window = self._operands(x)
-        door = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001  # torch has no public one
-        return lowered(door(image, self.weight_for(x), self._bias, *window, *after), x.ndim)
 
     def _operands(self, x: Tensor) -> tuple[Tensor, _Window]:
         """The image that the kernel moves over, padded where the padding is not the same at both ends."""

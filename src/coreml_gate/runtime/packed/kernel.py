@@ -74,10 +74,6 @@ class ExtensibleKernel(PackedKernel):
     def add_to(self, other: Tensor, x: Tensor) -> Tensor:
         """The result for ``x`` plus ``other``, whose memory may be overwritten."""
 
-    @abstractmethod
-    def hard_swish(self, x: Tensor) -> Tensor:
-        """``y * clip(y / 6 + 0.5, 0, 1)`` of the result ``y`` for ``x``."""
-
 
 def bias_of(constants: Constants) -> Tensor | None:
     """The bias in float32, if there is one."""

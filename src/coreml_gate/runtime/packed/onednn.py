@@ -12,7 +12,6 @@ from coreml_gate.untyped import TorchObject
 After = tuple[str, list[float], str]
 """What is computed on a kernel's result, in the words of torch's compiler: name, numbers, algorithm."""
 NOTHING: Final[After] = ("none", [], "")
-HARD_SWISH: Final[After] = ("hardswish", [], "")
 SUM: Final[tuple[TorchObject, ...]] = ("add", None, None, [], None)
 _DOORS: Final = (
     "_reorder_convolution_weight",
