@@ -102,3 +102,18 @@ def test_no_color_leaves_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[31m" not in text
     assert "\x1b[1;31m" not in text
     assert "FAIL digits must not merge" in re.sub(r"\x1b\[[\d;]*m", "", text)
+
+
+def test_no_figure_is_cut_and_columns_without_room_are_counted() -> None:
+    text = text_of("core-ml")
+    assert "…" not in text
+    assert "! 12.0 dB" in text
+    assert "(−20.0points)" in text  # noqa: RUF001 - a minus sign
+    assert "\nand 3 more columns: see report.html\n" in text
+
+
+def test_a_wide_terminal_has_every_column() -> None:
+    stream = StringIO()
+    terminal.print_verdict(SITUATIONS["core-ml"](), Console(file=stream, width=140, color_system=None))
+    assert "more column" not in stream.getvalue()
+    assert "FP16 PSNR" in stream.getvalue()

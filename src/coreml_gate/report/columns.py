@@ -15,6 +15,8 @@ MOST_COLUMNS: Final = 6
 """Columns of the open table, the one with the models included."""
 MOST_PIXELS: Final = 798
 """Width of a table within a comment: 830 less its padding."""
+GAP: Final = 2
+"""Spaces between the columns of a terminal."""
 NAME_LENGTH: Final = 32
 """Characters of a model's name in the table; the section below it has the whole name."""
 _PADDING: Final = 27
@@ -39,15 +41,33 @@ def split_columns(table: ModelTable) -> ColumnSplit:
 
 
 def _fitting(table: ModelTable) -> ModelTable:
-    chosen: list[int] = []
+    widths = [_width(table, column) for column in range(len(table.titles))]
     room = MOST_PIXELS - _width_of_names(table.rows)
+    return _only(table, _chosen(table, widths, room)[: MOST_COLUMNS - 1])
+
+
+def fitting_characters(table: ModelTable, room: int) -> ModelTable:
+    """The columns that fit so many characters of a terminal, gravest first."""
+    widths = [characters_of(table, column) + GAP for column in range(len(table.titles))]
+    return _only(table, _chosen(table, widths, room))
+
+
+def characters_of(table: ModelTable, column: int) -> int:
+    """The width of a column of a terminal in which labels, values and changes stand below each other."""
+    figures = [figure for row in table.rows for figure in row.cells[column]]
+    texts = [text for figure in figures for text in (f"! {figure.value}", figure.label, f"({figure.change})")]
+    longest = max(map(len, (*texts, *table.titles[column].split())), default=0)
+    return min(longest, NAME_LENGTH)
+
+
+def _chosen(table: ModelTable, widths: Sequence[float], room: float) -> list[int]:
+    """Columns taken gravest first as long as there is room; a narrower one may take what is left."""
+    chosen: list[int] = []
     for column in _gravest_first(table):
-        width = _width(table, column)
-        if chosen and (width > room or len(chosen) == MOST_COLUMNS - 1):
-            continue
-        chosen.append(column)
-        room -= width
-    return _only(table, chosen)
+        if not chosen or widths[column] <= room:
+            chosen.append(column)
+            room -= widths[column]
+    return chosen
 
 
 def _only(table: ModelTable, columns: Sequence[int]) -> ModelTable:

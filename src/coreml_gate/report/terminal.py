@@ -2,8 +2,8 @@
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import groupby
 from pathlib import Path
@@ -17,18 +17,20 @@ from rich.text import Text
 from coreml_gate.figures import DASH
 from coreml_gate.foreign.escape import shortened
 from coreml_gate.foreign.log import one_line
+from coreml_gate.report.columns import GAP, characters_of, fitting_characters
 from coreml_gate.report.headline import comparison, counts, headline, overall_status
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.ranking import footnotes, table
 from coreml_gate.report.sarif import is_inside
 from coreml_gate.report.sections import asides, explain, skipped_groups
-from coreml_gate.report.table import Figure, ModelTable, Row, build_table
+from coreml_gate.report.table import Figure, ModelTable, build_table
 from coreml_gate.verdict import Finding, Ranking, Status, Verdict
 from coreml_gate.wording import counted, names_and_more
 
 WIDTH: Final = 80
 _PLACE: Final = re.compile(r"(?<![\w/.-])[\w.-]+(?:/[\w.-]+)*\.\w{1,5}:\d+\b")
 NAME_WIDTH: Final = 24
+_STATUS_WIDTH: Final = len("UNSURE") + 2 * GAP
 STYLES: Final = {
     Status.PASS: "green",
     Status.WARN: "yellow",
@@ -164,19 +166,24 @@ def _print_notes(verdict: Verdict, paper: _Paper) -> None:
 def _print_table(table: ModelTable, paper: _Paper) -> None:
     """Prints a row per model; of many that pass the first ones stand for all."""
     left_out = len(table.rows) - len(table.in_full)
+    names = min(NAME_WIDTH, max(len(row.model.name) for row in table.in_full))
+    room = paper.console.width - _STATUS_WIDTH - names
+    shown = fitting_characters(replace(table, rows=table.in_full), room)
     paper.console.print()
-    paper.console.print(_table(table.titles, table.in_full, paper.console.width))
+    paper.console.print(_table(shown, paper.console.width))
+    if hidden := len(table.titles) - len(shown.titles):
+        paper.say(f"and {counted(hidden, 'more column')}: see report.html")
     if left_out:
         paper.say(f"and {counted(left_out, 'more model')} that pass: see report.html")
 
 
-def _table(titles: Sequence[str], rows: Iterable[Row], width: int) -> RichTable:
+def _table(table: ModelTable, width: int) -> RichTable:
     grid = RichTable(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     grid.add_column("")
     grid.add_column("Model", no_wrap=True, max_width=max(NAME_WIDTH, width // 3))
-    for title in titles:
-        grid.add_column(Text(_word(title)), justify="right")
-    for row in rows:
+    for number, title in enumerate(table.titles):
+        grid.add_column(Text(_word(title)), justify="right", width=characters_of(table, number))
+    for row in table.rows:
         status = row.model.verdict
         name = shortened(_word(row.model.name), NAME_WIDTH)
         cells = (_cell(figures) for figures in row.cells)
@@ -189,7 +196,7 @@ def _cell(figures: tuple[Figure, ...]) -> Text:
 
 
 def _figure(figure: Figure) -> Text:
-    label = f"{shortened(_word(figure.label), NAME_WIDTH)} " if figure.label else ""
+    label = f"{shortened(_word(figure.label), NAME_WIDTH)}\n" if figure.label else ""
     change = f" ({figure.change.replace(' ', '')})" if figure.change else ""
     if figure.status is Status.PASS:
         return Text(f"{label}{figure.value}{change}")
