@@ -1,4 +1,4 @@
-"""Nets outside of the zoo, written and converted as anybody would."""
+"""Nets outside of the zoo, written and converted in the usual way."""
 
 import sys
 from pathlib import Path

@@ -86,7 +86,7 @@ thread, because wall time and several threads compare little on a machine that d
 
 ## Nets outside of the zoo
 
-Written and converted as anybody would ([nets.py](../benchmarks/speed/nets.py)).
+Written and converted in the usual way ([nets.py](https://github.com/coreml-gate/coreml-gate/blob/main/benchmarks/speed/nets.py)).
 
 {outside}
 
