@@ -41,7 +41,6 @@ CASES: Final = (
         normal("1, 10, 8"),
         setup="self.r = nn.GRU(8, 6, batch_first=True, bidirectional=True)",
         options={"input": STEPS},
-        says=(warns("rules", "`backward-slice-of-one`"),),
     ),
     Case(
         "lstm-with-its-state",

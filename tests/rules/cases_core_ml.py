@@ -276,8 +276,8 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         "over one axis",
     ),
     "backward-slice-of-one": (
+        lambda: one("slice_by_index", wide(1), wide(1), begin=[-1], end=[-2], stride=[-1]),
         lambda: _slice(begin=[-1], end=[-2], stride=[-1]),
-        lambda: _slice(begin=[-1], end=[-3], stride=[-1]),
         "from -1 to -2",
     ),
     "scatter-at-negative-index": (

@@ -63,14 +63,16 @@ class MilEngine:
 def package_inputs(sample: Sample, interface: Sequence[Feature], config: ModelConfig) -> dict[str, Array]:
     """A sample as a package with these inputs takes it: arrays, and images with the channels last.
 
-    A package that the team converted may call its inputs otherwise than the source: where no name agrees,
-    they go by position.
+    A package may call its inputs otherwise than the source: the team's own as it likes, and coremltools
+    renames `state`, a word of MIL. Names that agree find each other, the others go by position.
     """
     features = {feature.name: feature for feature in interface}
     given = package_sample(sample, config)
-    if len(given) == len(features) and given.keys().isdisjoint(features):
-        given = dict(zip(features, given.values(), strict=True))
-    return {name: _array(value, features.get(name)) for name, value in given.items()}
+    unmatched = [name for name in given if name not in features]
+    free = [name for name in features if name not in given]
+    names = dict(zip(unmatched, free, strict=True)) if len(unmatched) == len(free) else {}
+    renamed = {names.get(name, name): value for name, value in given.items()}
+    return {name: _array(value, features.get(name)) for name, value in renamed.items()}
 
 
 def load_mil_engine(

@@ -124,17 +124,19 @@ def pool_with_lower_padding(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_tensor_transformation.py (rdar 99664032)",),
-    fix="Take the last element forward:\nx[-1:]",
+    fix="Leave the slice out, or take the element forward:\nx[-1:]",
 )
 def backward_slice_of_one(program: Index) -> Iterator[Match]:
-    """Is the last element alone taken by a backward slice?"""
+    """Is the only element of an axis taken by a backward slice?"""
     for operation in program.of("slice_by_index"):
         parts = [program.numbers(operation, name) for name in ("begin", "end", "stride")]
         if any(part is None for part in parts):
             continue
         axes = zip(*(part.reshape(-1).tolist() for part in parts if part is not None), strict=False)
-        if any((begin, end, stride) == (-1, -2, -1) for begin, end, stride in axes):
-            yield Match(operation.name, "`slice_by_index` from -1 to -2 by -1")
+        taken = (axis for axis, slice_ in enumerate(axes) if slice_ == (-1, -2, -1))
+        x = program.name(operation, "x")
+        if any(program.size(x, axis) == 1 for axis in taken):
+            yield Match(operation.name, "`slice_by_index` from -1 to -2 by -1 of an axis of 1")
 
 
 @rule(
