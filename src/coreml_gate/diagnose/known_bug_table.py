@@ -354,7 +354,7 @@ _V9: Final = (
         when=product_beyond_mantissa,
         what="Core ML multiplies integers as float32, which is off by some beyond 2^24",
         workaround="keep the product below 2^24, or multiply high and low parts apart",
-        example="return (x * 10).int().abs() * 3 + torch.full_like(x, 2**23, dtype=torch.int32) * 5",
+        example="return ((x * 10).int() + 2**24 + 1) * 3",
         issue="rustnn/rustnn#183",
     ),
     KnownBug(
