@@ -4,7 +4,7 @@ import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from zoo.row import Row
@@ -24,7 +24,7 @@ class Conditions:
     """Load averages before the first model and after the last."""
 
     def sentence(self) -> str:
-        versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+        versions = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
         clock = "CPU time of the process" if self.cpu_time else "wall time"
         return (
             f"{self.threads} thread(s), {processor()}, {platform.system()}, Python "
@@ -33,8 +33,15 @@ class Conditions:
         )
 
 
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def processor() -> str:
-    """The processor's name where the system tells it, else its architecture."""
+    """The processor's name where the system has it, else its architecture."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

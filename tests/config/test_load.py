@@ -88,7 +88,7 @@ def test_a_package_inherits_no_conversion_options() -> None:
         ("[gate]\nmax-samples = true\n", "`gate.max-samples` must be a whole number, not `true`."),
         ("[gate]\nmax-samples = 0\n", "`gate.max-samples` must be greater than 0, not `0`."),
         ("[gate]\nwatch = 'a'\n", '`gate.watch` must be a list, not `"a"`.'),
-        ("[gate]\nconversion = 'jit'\n", 'must be `auto`, `export` or `trace`, not `"jit"`.'),
+        ("[gate]\nconversion = 'jit'\n", 'must be `auto`, `export`, `decomposed` or `trace`, not `"jit"`.'),
         ("[gate]\nstep-timeout-s = nan\n", "`gate.step-timeout-s` must be a finite number, not `NaN`."),
         (
             "[gate]\ndevices = ['iPhone 12', 'iPhon 13 Pro']\n",

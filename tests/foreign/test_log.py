@@ -75,4 +75,5 @@ def test_an_error_shows_message_list_hint_and_example_each_on_lines_of_its_own()
         "",
         "x = 1",
         "y = 2",
+        "`coreml-gate explain config-error` says more.",
     ]
