@@ -75,7 +75,7 @@ try plan
 echo "+ check() of coreml_gate" >&2
 "$bin/python" -c 'from coreml_gate import check; import torch; print(check(torch.nn.Linear(4, 2), [torch.ones(1, 4)]).status)'
 
-"$bin/python" - "${tried[@]}" <<'PYTHON'
+"$bin/python" - ${tried[@]+"${tried[@]}"} <<'PYTHON'
 import sys
 from coreml_gate.commands import COMMANDS
 missing = sorted(COMMANDS.keys() - set(sys.argv))

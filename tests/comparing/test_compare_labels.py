@@ -55,7 +55,8 @@ def test_another_label_is_named_on_both_sides() -> None:
     (finding,) = precision.run(evidence(model_record(precision=(changed,))))
     assert finding.status is Status.UNSURE
     assert finding.message.startswith(
-        "output `label`: label `dog` in sample 2, the float32 package gives `cat` (1 of 1 samples differ)"
+        "output `label` may be wrong in FP16: label `dog` in sample 2, the float32 package gives `cat` "
+        "(1 of 1 samples differ)"
     )
     assert finding.details[-1] == "sample 2: label `dog`, not `cat`, no finite difference"
 

@@ -96,15 +96,15 @@ REFUSED = {
     ),
     "resize": Refused(
         _net('F.interpolate(x, scale_factor=1.5, mode="bilinear")'), (1, 2, 7, 7), "upsample_bilinear2d",
-        "no whole multiple", "recompute_scale_factor=True",
+        "not a whole multiple", "recompute_scale_factor=True",
     ),
     "resize-both": Refused(
         _net('F.interpolate(x, scale_factor=(1.3, 2.1), mode="bilinear")'), (1, 2, 7, 7),
-        "upsample_bilinear2d", "no whole multiple", "recompute_scale_factor=True",
+        "upsample_bilinear2d", "not a whole multiple", "recompute_scale_factor=True",
     ),
     "resize-smaller": Refused(
         _net('F.interpolate(x, scale_factor=0.7, mode="bilinear")'), (1, 2, 9, 9), "upsample_bilinear2d",
-        "no whole multiple", "`size=`",
+        "not a whole multiple", "`size=`",
     ),
     "average": Refused(
         _net("F.avg_pool2d(x, 2, divisor_override=3)"), (1, 2, 8, 8), "avg_pool2d", "size of its window",

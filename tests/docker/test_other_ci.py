@@ -49,4 +49,4 @@ def test_gitlab_keeps_the_reports_of_a_failed_job() -> None:
 
 
 def test_the_page_names_every_example() -> None:
-    assert all(f"../examples/ci/{path.name}" in PAGE for path in FILES)
+    assert all(f"/examples/ci/{path.name})" in PAGE for path in FILES)

@@ -40,7 +40,7 @@ def engine(x: Feature, *, scalar: bool = False) -> tuple[MilEngine, Doubling]:
     interface = SimpleNamespace(inputs=(x,), outputs=(feature("y", x.shape),), states=())
     model = Doubling(interface, scalar)
     config = SimpleNamespace(inputs=(), input={}, image=None)
-    return MilEngine("fp16", cast("Any", model), ("y",), cast("Any", config)), model
+    return MilEngine("fp16", cast("Any", model), ("y",), cast("Any", config), interface.outputs), model
 
 
 @pytest.fixture(autouse=True)

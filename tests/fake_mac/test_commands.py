@@ -39,11 +39,11 @@ def test_the_doctor_examines_core_ml_and_not_what_stands_in_for_it(tmp_path: Pat
     done = gate(tmp_path, "doctor", "--units", "CPU_ONLY")
     assert done.returncode == 0, done.stdout
     rows = done.stdout
-    assert "ok           system: macOS 26.0 on arm64" in rows
-    assert "ok           native module: " in rows
+    assert "ok       system: macOS 26.0 on arm64" in rows
+    assert "ok       native module: " in rows
     for package in ("convolution", "state", "functions"):
-        assert f"ok           {package} on CPU_ONLY: Core ML: " in rows
-    assert "ok           compute plan: 4 on NE; with costs" in rows
+        assert f"ok       {package} on CPU_ONLY: Core ML: " in rows
+    assert "ok       compute plan: 4 on NE; with costs" in rows
     assert "stand-in" not in rows
     assert [row for row in rows.splitlines() if row.startswith("unknown  ") and "timing:" not in row] == []
 
@@ -53,7 +53,7 @@ def test_the_doctor_excuses_a_macos_that_is_too_old_for_states(tmp_path: Path) -
     done = gate(tmp_path, "doctor", "--units", "CPU_ONLY", macos="14.5")
     assert done.returncode == 0, done.stdout
     assert "unknown  state: needs macOS 15.0, this is macOS 14.5 (25A354)." in done.stdout
-    assert "ok           convolution on CPU_ONLY: " in done.stdout
+    assert "ok       convolution on CPU_ONLY: " in done.stdout
 
 
 def test_a_phone_at_rest_is_listed_and_neither_simulators_nor_other_devices_are(tmp_path: Path) -> None:

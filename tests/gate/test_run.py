@@ -116,7 +116,7 @@ def test_a_model_whose_files_did_not_change_is_skipped_with_the_reason(project: 
 
 def test_the_stand_in_rehearses_what_a_mac_does_and_never_passes_for_one(project: Folder) -> None:
     project.commit({"models/total.py": SAFE.replace("0.001", "0.002")})
-    options = "[gate]\ntime-budget-s = 1\ncore-ml-units = ['CPU_ONLY', 'ALL']\n"
+    options = "[gate]\ntime-budget-s = 0.001\ncore-ml-units = ['CPU_ONLY', 'ALL']\n"
     project.write({"coreml-gate.toml": options + CONFIG})
 
     outcome = run(project, "--base", "main", "--allow-dirty", "--model", "sum", "--core-ml", "stand-in")
@@ -285,7 +285,7 @@ def test_outside_of_git_every_model_is_judged_by_the_absolute_limits(tmp_path: P
 
 def test_a_variant_is_timed_against_the_package_that_ships_and_blocks_nothing(project: Folder) -> None:
     variants = '[[model.variant]]\nname = "wide"\nprecision = "float32"\n'
-    options = "[gate]\ntime-budget-s = 1\ncore-ml-units = ['CPU_ONLY']\n"
+    options = "[gate]\ntime-budget-s = 0.001\ncore-ml-units = ['CPU_ONLY']\n"
     first, other = CONFIG.split('[[model]]\nname = "other"')
     text = f'{options}{first}{variants}[[model]]\nname = "other"{other}'
     project.write({"coreml-gate.toml": text, "models/total.py": OVERFLOWS})

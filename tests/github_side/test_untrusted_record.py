@@ -96,7 +96,7 @@ def test_a_claimed_size_above_the_limit_is_not_downloaded(hub: Hub, client: Clie
     run = add_record(hub, record(digits()))
     hub.artifacts[max(hub.artifacts)]["size_in_bytes"] = 10**12
 
-    with pytest.raises(ArtifactError, match="larger than the allowed 4,000,000 bytes"):
+    with pytest.raises(ArtifactError, match="larger than the allowed 8,000,000 bytes"):
         read_untrusted(client, source_run(run), "default")
 
 

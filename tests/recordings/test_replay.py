@@ -116,5 +116,5 @@ def test_another_file_is_refused(tmp_path: Path, parts: dict[str, Any]) -> None:
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         for name, text in parts.items():
             archive.writestr(name, text)
-    with pytest.raises(ValueError, match="no recording of format 1"):
+    with pytest.raises(ValueError, match="is not a recording of format 1"):
         read_recording(tmp_path / "other.zip")

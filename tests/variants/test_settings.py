@@ -29,7 +29,7 @@ def test_a_setting_is_the_table_that_its_line_writes(name: str, options: dict[st
 
 @pytest.mark.parametrize("name", ["palettize-5", "palettize", "prune-100", "int8", "linear-int8-block-0"])
 def test_what_is_no_setting_is_refused_with_the_forms(name: str) -> None:
-    with pytest.raises(UsageError, match="no compression setting") as raised:
+    with pytest.raises(UsageError, match="not a compression setting") as raised:
         parse_setting(name)
     assert "palettize-N" in raised.value.hint
 
