@@ -363,6 +363,27 @@ def good_labels() -> Facts:
     return _labelled(["cat", "dog", "2"], nn.Softmax(dim=-1))
 
 
+def _named(key: str, text: str) -> Facts:
+    with quiet():
+        model = ct.convert(
+            torch.jit.trace(nn.Linear(4, 3).eval(), torch.ones(1, 4)),
+            inputs=[ct.TensorType(name="x", shape=(1, 4))],
+            skip_model_load=True,
+        )
+    model.user_defined_metadata[key] = text
+    return facts(saved(model))
+
+
+@cache
+def other_names() -> Facts:
+    return _named("names", "{0: 'cat', 1: 'dog', 2: 'cow', 3: 'hen'}")
+
+
+@cache
+def names_without_a_background() -> Facts:
+    return _named("com.apple.coreml.model.preview.params", '{"labels": ["cat", "dog"]}')
+
+
 def _arrays(size: int) -> Facts:
     return Program().of(lambda x: mb.relu(x=x), (1, 3, size, size))
 
@@ -582,6 +603,7 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
     "scaled-twice": (twice_scaled, plain_pixels, "1.54e-05"),
     "dark-image": (raw_pixels, plain_pixels, "out of `sigmoid`"),
     "repeated-label": (bad_labels, good_labels, "first `1`"),
+    "class-names": (other_names, names_without_a_background, "4 names, output"),
     "numbered-labels": (bad_labels, good_labels, "3 labels are numbers"),
     "label-scores": (bad_labels, good_labels, "out of `linear`"),
     "image-as-array": (photo, thumbnail, "(1, 3, 96, 96)"),

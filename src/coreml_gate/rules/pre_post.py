@@ -1,5 +1,6 @@
 """Pre- and post-processing: pixels, channels and labels between the app and the network."""
 
+import ast
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ _CLOSE: Final = 0.02
 _PIXEL: Final = 1 / 255
 _TWICE: Final = 1 / 2000
 """Pixels times less than this were normalised twice: once gives 1/255 to 1/58 (by ImageNet's deviations)."""
+_SCORES, _SCORES_OF_PIXELS = 2, 4
+"""Dimensions of the scores of a whole input, and of each pixel; the classes are the second one."""
+_KEYS_OF_NAMES: Final = frozenset({"names", "classes", "labels", "class_names"})
+_PREVIEW: Final = "com.apple.coreml.model.preview.params"
 _BOUNDED: Final = {"sigmoid": 1.0, "softmax": 1.0, "tanh": 1.0, "sigmoid_hard": 1.0}
 _SPATIAL: Final = frozenset({"conv", "linear", "matmul"})
 
@@ -188,6 +193,39 @@ def _labels(package: Package) -> Iterator[tuple[Operation, list[object]]]:
         labels = view.constant(operation, "classes")
         if labels is not None:
             yield operation, labels.reshape(-1).tolist()
+
+
+@rule(
+    "class-names",
+    "silent",
+    on="package",
+    evidence=("https://apple.github.io/coremltools/docs-guides/source/xcode-model-preview-types.html",),
+    fix="An app reads the names by the class's number: write those of this model's classes.\n"
+    'model.user_defined_metadata["names"] = str(names)',
+)
+def class_names(package: Package) -> Iterator[Match]:
+    """Do the metadata name another number of classes than the output has?"""
+    outputs = package.interface.outputs
+    scores = outputs[0].shape if len(outputs) == 1 else ()
+    if len(scores) not in {_SCORES, _SCORES_OF_PIXELS}:
+        return
+    for key, text in sorted(package.spec.description.metadata.userDefined.items()):
+        count = _named_classes(key, text)
+        if count and count not in {scores[1], scores[1] - 1}:  # a background has no name
+            yield Match(key, f"{count} names, output `{outputs[0].name}` has {scores[1]} classes")
+
+
+def _named_classes(key: str, text: str) -> int:
+    """How many classes an entry names, as a list or by number; 0 where it is none."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return 0
+    if key == _PREVIEW and isinstance(value, dict):
+        key, value = "labels", value.get("labels")
+    if key not in _KEYS_OF_NAMES or not isinstance(value, list | tuple | dict):
+        return 0
+    return len(value)
 
 
 @rule(
