@@ -41,7 +41,7 @@ class Bug:
 BUGS = (
     Bug("sub drops alpha", "sharpen", "export", "sub", "torch.sub("),
     Bug("add drops alpha", "residual", "export", "add", "torch.add("),
-    Bug("floor_divide by 1 is optimised away", "whole", "export", "div", "torch.floor_divide("),
+    Bug("floor_divide by 1 is optimised away", "whole", "export", "floor_divide", "torch.floor_divide("),
     Bug("reciprocal adds an epsilon", "inverse", "trace", "reciprocal", "torch.reciprocal("),
     Bug("gelu drops its approximation", "approximate_gelu", "export", "gelu", 'approximate="tanh"'),
     Bug("softplus drops its threshold", "early_softplus", "trace", "softplus", "threshold=1"),
