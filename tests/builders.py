@@ -9,17 +9,21 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.record import (
     Comparison,
     ConversionFacts,
+    CoreMlFacts,
     CostFacts,
     ElementIndex,
     Environment,
     FeatureFacts,
     LiveValue,
+    Machine,
     MemoryFacts,
     ModelRecord,
     ModuleCost,
     PackageFacts,
     Record,
     SourceFacts,
+    TimedMetric,
+    Timing,
     TopOne,
 )
 from coreml_gate.verdict import BaselineFacts, Finding, ModelVerdict, Status, Verdict
@@ -220,3 +224,20 @@ def _blocking(overrides: dict[str, Any]) -> dict[str, Any]:
     """Status and exit code of what blocks, where a test names one of the two."""
     blocks = bool(overrides.get("exit_code")) or overrides.get("verdict") is Status.FAIL
     return {"verdict": Status.FAIL, "exit_code": 1} if blocks else {}
+
+
+def timed(*ratios: tuple[float, ...]) -> CoreMlFacts:
+    """Core ML's times of pairs with these logarithms, a tuple for each fresh start."""
+    metric = TimedMetric(metric="predict", base_ms=2.0, head_ms=2.1, log_ratios=ratios)
+    timing = Timing(
+        engine="core-ml",
+        units="ALL",
+        base_package="a",
+        head_package="b",
+        seed=0,
+        alpha=0.05,
+        stopped="decided",
+        metrics=(metric,),
+    )
+    machine = Machine(chip="M1", model="Mac", system="macOS 15.5", memory_bytes=8 * 10**9)
+    return CoreMlFacts(machine=machine, timing=timing)

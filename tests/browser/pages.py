@@ -4,17 +4,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from coreml_gate.record import (
-    CoreMlFacts,
-    Machine,
     ModelRecord,
     OperationProfile,
     Phase,
-    TimedMetric,
-    Timing,
 )
 from coreml_gate.report import ReportOptions, html
 from coreml_gate.verdict import ModelVerdict, Status
-from tests.builders import finding, memory, model_record, model_verdict, record, verdict
+from tests.builders import finding, memory, model_record, model_verdict, record, timed, verdict
 from tests.report.verdicts import precision, size
 
 OPERATIONS: Final = 40
@@ -31,18 +27,6 @@ def measured(name: str, *, wrong: bool = False, **overrides: object) -> ModelRec
     """A model of 40 operations; a wrong one overflows at the twelfth."""
     errors = tuple(0.7 if wrong and at >= FIRST_WRONG else 1e-4 * (1 + at) for at in range(OPERATIONS))
     ratios = tuple(0.01 * (at % 7) for at in range(30))
-    timed = TimedMetric(metric="predict", base_ms=2.0, head_ms=2.1, log_ratios=(ratios, ratios))
-    timing = Timing(
-        engine="core-ml",
-        units="ALL",
-        base_package="a",
-        head_package="b",
-        seed=0,
-        alpha=0.05,
-        stopped="decided",
-        metrics=(timed,),
-    )
-    machine = Machine(chip="M1", model="Mac", system="macOS 15.5", memory_bytes=8 * 10**9)
     parts = {
         "outline": ("x", f"v_{OPERATIONS - 1}", *map(line, range(OPERATIONS))),
         "profile": OperationProfile(
@@ -52,7 +36,7 @@ def measured(name: str, *, wrong: bool = False, **overrides: object) -> ModelRec
             errors={"fp16": errors, "neural-engine": tuple(1.5 * each for each in errors)},
         ),
         "memory": memory(timeline=tuple(10**6 * (1 + at % 6) for at in range(48))),
-        "core_ml": CoreMlFacts(machine=machine, timing=timing),
+        "core_ml": timed(ratios, ratios),
         "phases": (Phase(step="convert", seconds=3.2), Phase(step="measure", seconds=0.8)),
     }
     return model_record(name=name, **parts | overrides)

@@ -6,18 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coremltools.models.ml_program.experimental.remote_device import (
-    Device,
-    DeviceState,
-    DeviceType,
-    _AppBuilder,
-)
+from coremltools.models.ml_program.experimental.remote_device import Device, _AppBuilder
 
 from coreml_gate.engines.remote_device import Registry, Signing, prepared
 from coreml_gate.engines.xcodebuild import overheard, reason_in
 from coreml_gate.errors import DeviceError
+from tests.engines.phone import UDID, phone
 
-UDID = "00008110-0001"
 XCODEBUILD = """#!/bin/sh
 echo "note: Building for $2"
 echo "error: No profiles for 'com.coremltools.modelrunnerd' were found" >&2
@@ -33,20 +28,6 @@ def xcode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "xcodebuild").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     return folder
-
-
-def phone() -> Device:
-    return Device(
-        name="Somebody's phone",
-        type=DeviceType.IPHONE,
-        identifier="0A1B",
-        udid=UDID,
-        os_version="18.1",
-        os_build_number="22B83",
-        developer_mode_state="enabled",
-        state=DeviceState.CONNECTED,
-        session=None,
-    )
 
 
 def registry(tmp_path: Path) -> Registry:

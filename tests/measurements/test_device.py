@@ -21,8 +21,6 @@ from coremltools.models.ml_program.experimental.async_wrapper import (
 from coremltools.models.ml_program.experimental.remote_device import (
     AppSigningCredentials,
     Device,
-    DeviceState,
-    DeviceType,
 )
 
 from coreml_gate.children.events import EventLog
@@ -36,9 +34,9 @@ from coreml_gate.mil.package import read_package
 from coreml_gate.package_facts.description import package_facts
 from coreml_gate.record import DeviceFacts
 from coreml_gate.runtime import load
+from tests.engines.phone import UDID, phone
 from tests.reported import measured, reported
 
-UDID = "00008110-0001"
 FACTS = DeviceFacts(
     device="iPhone 12", product="iPhone13,2", system="iOS 18.1 (22B83)", units="CPU_AND_NE", package="0a"
 )
@@ -77,7 +75,7 @@ class Shelf:
     woken: list[str] = field(default_factory=list)
 
     def registry(self) -> Registry:
-        return Registry(lambda: [connected()], self._prepare, self._open, self.woken.append)
+        return Registry(lambda: [phone()], self._prepare, self._open, self.woken.append)
 
     async def _prepare(self, device: Device, **how: Any) -> Device:
         self.prepared.append(how)
@@ -87,20 +85,6 @@ class Shelf:
         self.opened.append(how)
         self.phones.append(Phone(how["spec_or_path"], how["function_name"], self.gain))
         return self.phones[-1]
-
-
-def connected() -> Device:
-    return Device(
-        name="Somebody's phone",
-        type=DeviceType.IPHONE,
-        identifier="0A1B",
-        udid=UDID,
-        os_version="18.1",
-        os_build_number="22B83",
-        developer_mode_state="enabled",
-        state=DeviceState.CONNECTED,
-        session=None,
-    )
 
 
 @pytest.fixture
@@ -206,14 +190,14 @@ def test_a_trace_is_recorded_while_the_device_is_timed_and_then_saved(
 def test_every_call_fits_coremltools_own_interface() -> None:
     sample = {"x": np.zeros((1, 4), np.float32)}
     inspect.signature(Device.prepare_for_model_debugging).bind(
-        connected(), credentials=Signing("TEAM").credentials(), working_directory=Path(), clean=False
+        phone(), credentials=Signing("TEAM").credentials(), working_directory=Path(), clean=False
     )
     inspect.signature(MLModelAsyncWrapper.from_spec_or_path).bind(
         spec_or_path="a.mlpackage",
         weights_dir="",
         compute_units=ct.ComputeUnit.ALL,
         function_name="f",
-        device=connected(),
+        device=phone(),
     )
     inspect.signature(RemoteMLModelAsyncWrapper.predict).bind(None, inputs=sample)
     inspect.signature(Device.get_devices).bind()
@@ -227,7 +211,7 @@ def test_every_call_fits_coremltools_own_interface() -> None:
 
 def test_coremltools_makes_a_remote_model_of_what_we_hand_over() -> None:
     model = COREMLTOOLS.open(
-        spec_or_path="a.mlpackage", weights_dir="", compute_units=ct.ComputeUnit.ALL, device=connected()
+        spec_or_path="a.mlpackage", weights_dir="", compute_units=ct.ComputeUnit.ALL, device=phone()
     )
     assert isinstance(model, RemoteMLModelAsyncWrapper)
     assert model.last_predict_duration_in_nano_seconds is None

@@ -11,24 +11,20 @@ from typing import Any
 import pytest
 
 from coreml_gate.record import (
-    CoreMlFacts,
     Diagnosis,
     FirstWrong,
     Hazard,
-    Machine,
     ModelRecord,
     OperationProfile,
     ParityDiagnosis,
     Phase,
     Record,
     Repair,
-    TimedMetric,
-    Timing,
 )
 from coreml_gate.report import ReportOptions, html
 from coreml_gate.report.table import MOST_PASSING
 from coreml_gate.verdict import Status
-from tests.builders import environment, memory, model_record, model_verdict, record, verdict
+from tests.builders import environment, memory, model_record, model_verdict, record, timed, verdict
 from tests.report.verdicts import SITUATIONS, regression
 
 VOID = {"meta", "br", "input"}
@@ -207,28 +203,11 @@ def test_the_base_lies_beside_each_operation_that_it_has_too() -> None:
     assert program["baseReaches"] == [None, 2.0, 1.0]
 
 
-def timed(*ratios: float) -> CoreMlFacts:
-    """Core ML's times of pairs with these logarithms."""
-    metric = TimedMetric(metric="predict", base_ms=2.0, head_ms=2.2, log_ratios=(ratios,))
-    timing = Timing(
-        engine="core-ml",
-        units="ALL",
-        base_package="a",
-        head_package="b",
-        seed=0,
-        alpha=0.05,
-        stopped="decided",
-        metrics=(metric,),
-    )
-    machine = Machine(chip="M1", model="Mac", system="macOS 15.5", memory_bytes=8 * 10**9)
-    return CoreMlFacts(machine=machine, timing=timing)
-
-
 def test_memory_times_steps_and_devices_are_drawn() -> None:
     data = drawn(
         model_record(
             memory=memory(timeline=(10, 40, 20)),
-            core_ml=timed(*[0.1] * 20),
+            core_ml=timed((0.1,) * 20),
             phases=(Phase(step="convert", seconds=1.5),),
         ),
         model_record(memory=memory(timeline=(10, 30), weight_bytes=7)),
@@ -250,7 +229,7 @@ def test_memory_times_steps_and_devices_are_drawn() -> None:
 
 
 def test_times_that_no_clock_gives_leave_the_page_whole() -> None:
-    (time,) = drawn(model_record(core_ml=timed(1e300, -1e300, 0.0)))["times"]
+    (time,) = drawn(model_record(core_ml=timed((1e300, -1e300, 0.0))))["times"]
     assert time["ratios"][1:] == [0.0, 1.0]
     assert time["low"] is None
 
