@@ -200,30 +200,21 @@ def model_verdict(*findings: Finding, **overrides: Any) -> ModelVerdict:
     """Model ``digits`` with the given findings, or with one that passes."""
     defaults: dict[str, Any] = {
         "name": "digits",
-        "verdict": Status.PASS,
         "findings": findings or (finding(),),
     }
-    return ModelVerdict(**(defaults | _blocking(overrides) | overrides))
+    return ModelVerdict(**(defaults | overrides))
 
 
 def verdict(*models: ModelVerdict, **overrides: Any) -> Verdict:
     """A Verdict over the given models, or over one that passes, against a rebuilt base commit."""
     defaults: dict[str, Any] = {
-        "verdict": Status.PASS,
-        "exit_code": 0,
         "commit": "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d",
         "dirty": False,
         "engine": "mil",
         "baseline": BaselineFacts(origin="rebuilt in this run", commit="0f9e8d7", present=True),
         "models": models or (model_verdict(),),
     }
-    return Verdict(**(defaults | _blocking(overrides) | overrides))
-
-
-def _blocking(overrides: dict[str, Any]) -> dict[str, Any]:
-    """Status and exit code of what blocks, where a test names one of the two."""
-    blocks = bool(overrides.get("exit_code")) or overrides.get("verdict") is Status.FAIL
-    return {"verdict": Status.FAIL, "exit_code": 1} if blocks else {}
+    return Verdict(**(defaults | overrides))
 
 
 def timed(*ratios: tuple[float, ...]) -> CoreMlFacts:

@@ -1,9 +1,12 @@
 """Frozen documents: the form that all share, and the one way to change a value."""
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
+Value = TypeVar("Value")
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
@@ -11,6 +14,11 @@ class FrozenModel(BaseModel):
     """A document, or a part of one, that crosses a border: frozen, closed, finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+def computed(function: Callable[[Any], Value]) -> cached_property[Value]:
+    """A value that follows from a document's fields: computed once, and written like a field."""
+    return computed_field(cached_property(function))
 
 
 def changed(value: AnyModel, **changes: Any) -> AnyModel:  # noqa: ANN401 - the model's fields say what each takes

@@ -3,11 +3,16 @@
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import PositiveInt, model_validator
+from pydantic import (
+    ModelWrapValidatorHandler,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
 
-from coreml_gate.frozen import FrozenModel, changed
+from coreml_gate.frozen import FrozenModel, changed, computed
 
 PASS_EXIT_CODE = 0
 FAIL_EXIT_CODE = 1
@@ -107,29 +112,57 @@ class Ranking(FrozenModel):
 
 
 class Judged(FrozenModel):
-    """A status and the exit code that goes with it: a document that contradicts itself is refused."""
+    """What findings mean: status and exit code are computed from them, so they cannot contradict each other.
 
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        status, code = getattr(self, "verdict", None), getattr(self, "exit_code", None)
-        if (status is Status.FAIL) != (code != PASS_EXIT_CODE):
-            raise ValueError(f"verdict `{status}` and exit code {code} contradict each other")
-        return self
+    A document states both for its readers. What is read with another value than its findings give is refused.
+    """
+
+    problem_exit_code: NonNegativeInt = PASS_EXIT_CODE
+    """The exit code of what kept the gate from its work; 0 where nothing did."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _states_what_it_computes(cls, data: Any, read: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401
+        if not isinstance(data, dict):
+            return read(data)
+        stated = {name: data[name] for name in cls.model_computed_fields if name in data}
+        value = read({name: each for name, each in data.items() if name not in stated})
+        for name, follows in value.model_dump(include=set(stated)).items():
+            if follows != stated[name]:
+                raise ValueError(f"`{name}` is `{stated[name]}`, but its findings make it `{follows}`")
+        return value
 
 
 class ModelVerdict(Judged):
     """All findings on one model."""
 
     name: str
-    verdict: Status
     findings: tuple[Finding, ...]
-    exit_code: int = PASS_EXIT_CODE
+    fail_on_unsure: bool = False
+    """Whether an unsure finding blocks as a failure does."""
     notes: tuple[str, ...] = ()
     """What a reader should know before trusting a figure: untrained, random samples, a fallback."""
     untrained: bool = False
     """Whether the weights are likely untrained, so that numerical errors mislead."""
     ranking: Ranking | None = None
     """``None``: the model has no variants. Variants never decide about :attr:`verdict`."""
+
+    @computed
+    def verdict(self) -> Status:
+        """The gravest status of the findings; what could not be measured is a failure whatever they say."""
+        if self.problem_exit_code:
+            return Status.FAIL
+        return gravest(Status.FAIL if each.status in self.blocking else each.status for each in self.findings)
+
+    @computed
+    def exit_code(self) -> int:
+        """The problem's own exit code, which no finding takes back; else 1 for a failure, else 0."""
+        return self.problem_exit_code or _exit_code_of(self.verdict)
+
+    @property
+    def blocking(self) -> tuple[Status, ...]:
+        """The statuses that block this model."""
+        return (Status.FAIL, Status.UNSURE) if self.fail_on_unsure else (Status.FAIL,)
 
     def of(self, check: str) -> tuple[Finding, ...]:
         """The findings of one check."""
@@ -162,8 +195,6 @@ class BaselineFacts(FrozenModel):
 class Verdict(Judged):
     """The result of one run."""
 
-    verdict: Status
-    exit_code: int
     commit: str | None
     dirty: bool
     engine: str
@@ -172,13 +203,37 @@ class Verdict(Judged):
     skipped: tuple[SkippedVerdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     """On the run as a whole: limits that the change itself changes, overrides that do not count."""
-    fail_on_unsure: bool = False
-    """Whether an unsure finding blocked as a failure does."""
+
+    @computed
+    def verdict(self) -> Status:
+        """The gravest status of models and findings; a run that ended early is a failure."""
+        if self.problem_exit_code:
+            return Status.FAIL
+        return gravest([*(each.verdict for each in self.models), *(each.status for each in self.findings)])
+
+    @computed
+    def exit_code(self) -> int:
+        """The exit code of the run's own problem, else of the first model's, else 1 for a failure, else 0.
+
+        A problem wins over a failure: 1 means that every model was measured and one must not merge, which is
+        not known where a model could not be measured.
+        """
+        problems = (self.problem_exit_code, *(model.problem_exit_code for model in self.models))
+        return next(filter(None, problems), _exit_code_of(self.verdict))
+
+    @computed
+    def fail_on_unsure(self) -> bool:
+        """Whether an unsure finding blocked as a failure does."""
+        return any(model.fail_on_unsure for model in self.models)
 
 
-def gravest(statuses: list[Status]) -> Status:
+def gravest(statuses: Iterable[Status]) -> Status:
     """The status that stands for all of them; without any it is ``skipped``."""
     return max(statuses, key=SEVERITY.index, default=Status.SKIPPED)
+
+
+def _exit_code_of(status: Status) -> int:
+    return FAIL_EXIT_CODE if status is Status.FAIL else PASS_EXIT_CODE
 
 
 def not_run(message: str, hint: str, exit_code: int, details: tuple[str, ...] = ()) -> Verdict:
@@ -196,8 +251,7 @@ def not_run(message: str, hint: str, exit_code: int, details: tuple[str, ...] = 
         details=tuple(map(_encodable, details)),
     )
     return Verdict(
-        verdict=Status.FAIL,
-        exit_code=exit_code,
+        problem_exit_code=exit_code,
         commit=None,
         dirty=False,
         engine="none",
@@ -207,43 +261,10 @@ def not_run(message: str, hint: str, exit_code: int, details: tuple[str, ...] = 
     )
 
 
-def blocking(*, strict: bool) -> tuple[Status, ...]:
-    """The statuses that block; a strict gate takes an unsure finding for a failure."""
-    return (Status.FAIL, Status.UNSURE) if strict else (Status.FAIL,)
-
-
-def status_of(findings: Iterable[Finding], *, strict: bool) -> Status:
-    """The status of a model with these findings."""
-    blocks = blocking(strict=strict)
-    return gravest([Status.FAIL if each.status in blocks else each.status for each in findings])
-
-
-def exit_code_of(status: Status, problem: int = PASS_EXIT_CODE) -> int:
-    """A problem's own exit code, which no status takes back; else that of a failure or of a pass."""
-    if problem > FAIL_EXIT_CODE:
-        return problem
-    return FAIL_EXIT_CODE if status is Status.FAIL else PASS_EXIT_CODE
-
-
 def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
-    """The Verdict with more findings on the run as a whole, its status and exit code taken from all parts."""
-    everything = (*verdict.findings, *findings)
-    status = gravest([*(model.verdict for model in verdict.models), *(each.status for each in everything)])
-    known = overall_exit_code(verdict.models) if verdict.models else verdict.exit_code
-    return changed(verdict, findings=everything, verdict=status, exit_code=exit_code_of(status, known))
+    """The Verdict with more findings on the run as a whole."""
+    return changed(verdict, findings=(*verdict.findings, *findings))
 
 
 def _encodable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
-
-
-def overall_exit_code(models: tuple[ModelVerdict, ...]) -> int:
-    """The first problem's exit code, else 1 for a failure, else 0.
-
-    A problem wins over a failure: 1 means that every model was measured and one must not merge, which is not
-    known where a model could not be measured.
-    """
-    codes = [model.exit_code for model in models if model.exit_code != PASS_EXIT_CODE]
-    return next(
-        (code for code in codes if code != FAIL_EXIT_CODE), FAIL_EXIT_CODE if codes else PASS_EXIT_CODE
-    )

@@ -46,16 +46,14 @@ def page(*models: ModelVerdict, records: tuple[ModelRecord, ...] = ()) -> str:
     """The page on these models, each drawn beside the same model as it was."""
     heads = records or tuple(measured(each.name, wrong=each.verdict is Status.FAIL) for each in models)
     options = ReportOptions(record=record(*heads), base=record(*(measured(each.name) for each in models)))
-    blocks = any(each.verdict is Status.FAIL for each in models)
-    gravest = Status.FAIL if blocks else models[0].verdict
-    return html.render(verdict(*models, verdict=gravest), options)
+    return html.render(verdict(*models), options)
 
 
 def judged(name: str, status: Status, megabytes: float = 4.21) -> ModelVerdict:
     """A model of one status, with a figure to sort by, and lines to copy where it fails."""
     patch = ("[[model]]", 'keep-fp32 = ["Net/mul"]') if status is Status.FAIL else ()
     numbers = precision(2.6 if status is Status.FAIL else 55.3, status=status, patch=patch)
-    return model_verdict(size(megabytes), numbers, name=name, verdict=status)
+    return model_verdict(size(megabytes), numbers, name=name)
 
 
 def of_status(status: Status) -> str:
@@ -67,7 +65,7 @@ def many() -> str:
     """Four models in no order of size; one of them has no size."""
     sizes = {"small": 9.5, "large": 120.0, "middle": 30.25}
     statuses = {"small": Status.PASS, "large": Status.FAIL, "middle": Status.WARN}
-    unmeasured = model_verdict(finding(), name="unmeasured", verdict=Status.UNSURE)
+    unmeasured = model_verdict(finding(status=Status.UNSURE), name="unmeasured")
     return page(*(judged(name, statuses[name], value) for name, value in sizes.items()), unmeasured)
 
 
@@ -84,7 +82,7 @@ def hostile() -> str:
     evil = measured(HOSTILE, outline=("x", "y", line(0, HOSTILE.replace("\t", " ")), line(1, long)))
     models = (
         judged(HOSTILE, Status.FAIL),
-        model_verdict(finding(message=f"`{long}` {HOSTILE}"), name=long, verdict=Status.PASS),
+        model_verdict(finding(message=f"`{long}` {HOSTILE}"), name=long),
     )
     return page(*models, records=(evil, measured(long)))
 

@@ -3,6 +3,7 @@ import sys
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from coreml_gate.config import Config, GateOptions, Limits, ModelConfig
 from coreml_gate.gate.judge import judge
@@ -83,8 +84,10 @@ def test_the_first_problem_wins_over_failures() -> None:
     assert verdict.exit_code == 5
 
 
-def test_a_problem_never_passes() -> None:
-    assert judged(problem(0)).exit_code == 1
+@pytest.mark.parametrize("exit_code", [-1, 0, 1, 256])
+def test_a_problem_has_no_exit_code_that_a_caller_takes_for_a_pass_or_a_failure(exit_code: int) -> None:
+    with pytest.raises(ValidationError, match="exit_code"):
+        problem(exit_code)
 
 
 def test_nothing_judged_is_skipped() -> None:

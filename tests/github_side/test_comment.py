@@ -7,6 +7,7 @@ from coreml_gate.github.api.client import Client
 from coreml_gate.github.publishing.comment import DEFAULT_AUTHOR, CommentMode, Posted, Thread, is_wanted, post
 from coreml_gate.github.without_install import RunStamp
 from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.verdict import Status
 from tests.builders import finding, model_verdict, verdict
 from tests.github_api.faults import NOT_ACCESSIBLE, SECONDARY, Fault
 from tests.github_api.hub import Hub
@@ -176,7 +177,7 @@ def test_another_author_than_expected_is_said(hub: Hub, client: Client) -> None:
 
 PASSED = verdict(model_verdict(finding(base=2e-7)))
 CHANGED = verdict(model_verdict(finding(base=1e-7)))
-FAILED = verdict(model_verdict(exit_code=1), exit_code=1)
+FAILED = verdict(model_verdict(finding(status=Status.FAIL)))
 NOTHING = SITUATIONS["nothing"]()
 
 

@@ -13,14 +13,9 @@ TODAY = date(2026, 11, 24)
 LINE = "/coreml-gate accept parity of digits until 2026-12-31: retrained in December"
 
 
-def failing(exit_code: int = 1, **overrides: object) -> Verdict:
-    model = model_verdict(
-        finding(status=Status.FAIL, message="0.3, allowed 0.1."),
-        finding(check="size"),
-        verdict=Status.FAIL,
-        exit_code=exit_code,
-    )
-    return verdict(model, verdict=Status.FAIL, exit_code=exit_code, **overrides)
+def failing(problem_exit_code: int = 0) -> Verdict:
+    failure = finding(status=Status.FAIL, message="0.3, allowed 0.1.")
+    return verdict(model_verdict(failure, finding(check="size"), problem_exit_code=problem_exit_code))
 
 
 def applied(
@@ -84,29 +79,24 @@ def test_the_last_day_still_counts_and_the_last_line_wins() -> None:
 
 
 def test_a_model_that_could_not_be_measured_cannot_be_accepted() -> None:
-    result = applied(LINE, failing(exit_code=5))
+    result = applied(LINE, failing(problem_exit_code=5))
 
     assert result.exit_code == 5
     assert "does not fail" in result.findings[0].message
 
 
 def test_other_failures_of_the_model_still_block() -> None:
-    model = model_verdict(
-        finding(status=Status.FAIL),
-        finding(check="size", status=Status.FAIL),
-        verdict=Status.FAIL,
-        exit_code=1,
-    )
-    result = applied(LINE, verdict(model, verdict=Status.FAIL, exit_code=1))
+    model = model_verdict(finding(status=Status.FAIL), finding(check="size", status=Status.FAIL))
+    result = applied(LINE, verdict(model))
 
     assert [each.status for each in result.models[0].findings] == [Status.WARN, Status.FAIL]
     assert (result.verdict, result.exit_code) == (Status.FAIL, 1)
 
 
 def test_a_strict_gate_can_accept_what_cannot_be_told() -> None:
-    model = model_verdict(finding(status=Status.UNSURE), verdict=Status.FAIL, exit_code=1)
-    strict = verdict(model, verdict=Status.FAIL, exit_code=1, fail_on_unsure=True)
+    strict = verdict(model_verdict(finding(status=Status.UNSURE), fail_on_unsure=True))
 
+    assert strict.exit_code == 1
     assert applied(LINE, strict).exit_code == 0
 
 

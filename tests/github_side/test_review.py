@@ -31,8 +31,8 @@ def repaired(patch: tuple[str, ...] = PATCH, **overrides: Any) -> Finding:
 
 
 def of(*findings: Finding) -> Verdict:
-    model = model_verdict(*findings, verdict=Status.FAIL, exit_code=1)
-    return verdict(model, verdict=Status.FAIL, exit_code=1)
+    model = model_verdict(*findings)
+    return verdict(model)
 
 
 @pytest.fixture(autouse=True)

@@ -205,9 +205,9 @@ def test_a_baseline_says_which_failures_came_accepted_and_the_next_pull_request_
     ]
 
     figures = {"check": "precision", "value": 25.0, "base": 25.0, "limit": 30.0, "status": Status.FAIL}
-    model = model_verdict(finding(**figures), verdict=Status.FAIL, exit_code=1)
+    model = model_verdict(finding(**figures))
     reported = job("pull_request", pull_request())
-    reported.leave_report(verdict(model, verdict=Status.FAIL, exit_code=1))
+    reported.leave_report(verdict(model))
     (reported.folder / ".coreml-gate" / "baseline").mkdir()
     write_record(kept, reported.folder / ".coreml-gate" / "baseline" / "record.json")
     assert reported.run("report") == 0
@@ -405,8 +405,8 @@ def test_what_a_queued_pull_request_accepted_holds_in_the_queue(
         hub.pulls[each]["base"] = hub.pulls[each]["base"] | {"ref": base}
     queue = f"refs/heads/gh-readonly-queue/main/pr-{number}-{BASE}"
     queued = job("merge_group", {"merge_group": MERGE_GROUP["merge_group"] | {"head_ref": queue}})
-    failing = model_verdict(finding(status=Status.FAIL), verdict=Status.FAIL, exit_code=1)
-    queued.leave_report(verdict(failing, verdict=Status.FAIL, exit_code=1))
+    failing = model_verdict(finding(status=Status.FAIL))
+    queued.leave_report(verdict(failing))
 
     assert queued.run("report") == exit_code
     assert only_check(hub)["conclusion"] == ("failure" if exit_code else "success")

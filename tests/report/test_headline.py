@@ -6,13 +6,13 @@ from coreml_gate.verdict import BaselineFacts, Status, Verdict
 from tests.builders import finding, model_verdict, verdict
 from tests.report.verdicts import NO_BASE, accepted, nothing, sound
 
-FAILED = model_verdict(verdict=Status.FAIL, exit_code=1)
-BROKEN = model_verdict(verdict=Status.FAIL, exit_code=5)
-WARNED = model_verdict(verdict=Status.WARN)
-UNSURE = model_verdict(verdict=Status.UNSURE)
+FAILED = model_verdict(finding(status=Status.FAIL))
+BROKEN = model_verdict(problem_exit_code=5)
+WARNED = model_verdict(finding(status=Status.WARN))
+UNSURE = model_verdict(finding(), finding(check="size", status=Status.UNSURE))
 FINE = sound("fine")
 ONLY_SIZE = model_verdict(finding(check="size"), finding(status=Status.SKIPPED))
-LOST_NUMBERS = model_verdict(finding(status=Status.UNSURE), verdict=Status.UNSURE)
+LOST_NUMBERS = model_verdict(finding(status=Status.UNSURE))
 
 
 @pytest.mark.parametrize(

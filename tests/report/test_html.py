@@ -24,7 +24,7 @@ from coreml_gate.record import (
 from coreml_gate.report import ReportOptions, html
 from coreml_gate.report.table import MOST_PASSING
 from coreml_gate.verdict import Status
-from tests.builders import environment, memory, model_record, model_verdict, record, timed, verdict
+from tests.builders import environment, finding, memory, model_record, model_verdict, record, timed, verdict
 from tests.report.verdicts import SITUATIONS, regression
 
 VOID = {"meta", "br", "input"}
@@ -268,8 +268,8 @@ def test_packages_stand_side_by_side() -> None:
 
 def test_of_many_models_that_pass_the_first_have_a_section_and_all_have_a_row() -> None:
     models = [model_verdict(name=f"sound-{each}") for each in range(150)]
-    models += [model_verdict(name=f"blocked-{each}", verdict=Status.FAIL) for each in range(120)]
-    page = html.render(verdict(*models, verdict=Status.FAIL), ReportOptions())
+    models += [model_verdict(finding(status=Status.FAIL), name=f"blocked-{each}") for each in range(120)]
+    page = html.render(verdict(*models), ReportOptions())
     rows, sections = page.count('<tr data-status="'), page.count('id="model-')
     assert (rows, sections) == (270, 120 + MOST_PASSING)
     assert page.count('<th scope="row"><a href="#') == 120 + MOST_PASSING

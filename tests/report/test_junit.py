@@ -2,11 +2,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from coreml_gate.frozen import changed
 from coreml_gate.report import ReportOptions, junit
 from coreml_gate.verdict import Status, Verdict, not_run
 from tests.builders import finding, model_verdict, verdict
-from tests.report.verdicts import SITUATIONS, conversion_failure, no_change, regression, unsure
+from tests.report.verdicts import SITUATIONS, conversion_failure, no_change, regression, strict, unsure
 
 
 def root_of(given: Verdict) -> ET.Element:
@@ -58,7 +57,7 @@ def test_one_suite_per_model_and_one_case_per_finding() -> None:
     ("given", "expected"),
     [
         (unsure(), ["skipped", "skipped"]),
-        (changed(unsure(), fail_on_unsure=True), ["error", "error"]),
+        (strict(unsure()), ["error", "error"]),
         (conversion_failure(), ["failure", "skipped"]),
         (no_change(), ["skipped"] * 3),
         (verdict(model_verdict(finding(status=Status.WARN))), ["system-out"]),

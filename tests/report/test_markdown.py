@@ -16,7 +16,6 @@ from tests.report import gfm
 from tests.report.verdicts import (
     HOSTILE,
     SITUATIONS,
-    blocked,
     hostile,
     many,
     parity,
@@ -132,7 +131,7 @@ def test_a_cell_shows_head_change_and_mark() -> None:
 
 def explained(*failures: Finding) -> tuple[str, str]:
     """What the comment says of a model with these failures: in the open, and folded."""
-    text = markdown.render(verdict(blocked("digits", *failures), exit_code=1, verdict=Status.FAIL), DEFAULT)
+    text = markdown.render(verdict(model_verdict(*failures)), DEFAULT)
     section = text.partition("#### ❌ `digits` must not merge\n\n")[2]
     opened, _, folded = section.partition("\n\n<details>\n")
     return opened, folded
@@ -155,8 +154,8 @@ def test_the_first_failure_explains_where_none_points_at_a_line() -> None:
 
 def test_models_with_the_same_warning_share_a_line() -> None:
     warning = precision(status=Status.WARN, message="close to the limit.")
-    models = [model_verdict(warning, name=f"m{number}", verdict=Status.WARN) for number in range(7)]
-    text = markdown.render(verdict(*models, verdict=Status.WARN), DEFAULT)
+    models = [model_verdict(warning, name=f"m{number}") for number in range(7)]
+    text = markdown.render(verdict(*models), DEFAULT)
     names = ", ".join(f"`m{number}`" for number in range(5))
     assert f"- ⚠️ {names} and 2 more **precision**: close to the limit." in text.partition("<details>")[0]
 
@@ -176,9 +175,8 @@ def test_a_long_name_is_cut_in_its_middle() -> None:
 
 def test_unsure_blocks_only_a_strict_gate() -> None:
     assert "must not merge" not in markdown.render(unsure(), DEFAULT)
-    models = tuple(changed(model, verdict=Status.FAIL, exit_code=1) for model in unsure().models[:1])
-    strict = changed(unsure(), fail_on_unsure=True, models=models, verdict=Status.FAIL, exit_code=1)
-    text = markdown.render(strict, DEFAULT)
+    models = tuple(changed(model, fail_on_unsure=True) for model in unsure().models[:1])
+    text = markdown.render(changed(unsure(), models=models), DEFAULT)
     assert "### ❌ coreml-gate: `detector` must not merge" in text
     assert "#### ❌ `detector` must not merge\n\n- **parity**: the MIL runtime does not support" in text
     assert "Could not be checked" not in text

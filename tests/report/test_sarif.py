@@ -9,11 +9,10 @@ import jsonschema
 import pytest
 
 from coreml_gate.checks import CHECKS
-from coreml_gate.frozen import changed
 from coreml_gate.report import ReportOptions, sarif
 from coreml_gate.verdict import Finding, Status, Verdict, not_run
 from tests.builders import finding, model_verdict, verdict
-from tests.report.verdicts import SITUATIONS, regression, unsure
+from tests.report.verdicts import SITUATIONS, regression, strict, unsure
 
 DEFAULT = ReportOptions()
 SLICE = Path(__file__).parent / "sarif_schema" / "slice.json"
@@ -71,9 +70,9 @@ def test_one_result_for_each_finding_that_does_not_pass() -> None:
 
 
 def test_unsure_is_a_note_unless_it_blocks() -> None:
-    strict = changed(unsure(), fail_on_unsure=True)
+    blocked = strict(unsure())
     assert {result["level"] for result in run_of(unsure())["results"]} == {"note"}
-    assert {result["level"] for result in run_of(strict)["results"]} == {"error"}
+    assert {result["level"] for result in run_of(blocked)["results"]} == {"error"}
 
 
 @pytest.mark.parametrize(

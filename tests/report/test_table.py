@@ -1,7 +1,7 @@
 from coreml_gate.report.table import Figure, build_table
 from coreml_gate.verdict import Finding, Status
 from tests.builders import finding, model_verdict, verdict
-from tests.report.verdicts import accuracy, blocked, parity, precision, size, sound
+from tests.report.verdicts import accuracy, parity, precision, size, sound
 
 
 def test_the_worst_output_stands_for_all() -> None:
@@ -45,9 +45,9 @@ def test_each_metric_has_a_figure_the_gravest_first() -> None:
 def test_models_that_block_come_first() -> None:
     models = (
         sound("fine"),
-        sound("warned", verdict=Status.WARN),
-        blocked("blocked", finding(status=Status.FAIL)),
-        sound("unsure", verdict=Status.UNSURE),
+        sound("warned", accuracy(status=Status.WARN)),
+        sound("blocked", accuracy(status=Status.FAIL)),
+        sound("unsure", accuracy(status=Status.UNSURE)),
         sound("fine too"),
     )
     rows = build_table(verdict(*models)).rows

@@ -9,9 +9,10 @@ from rich.console import Console
 
 from coreml_gate.report import FORMATS, ReportOptions, terminal
 from coreml_gate.report.table import MOST_PASSING
-from tests.builders import verdict
+from coreml_gate.verdict import Status
+from tests.builders import finding, model_verdict, verdict
 from tests.foreign.test_escape import FOREIGN
-from tests.report.verdicts import SITUATIONS, blocked, hostile, regression, sound
+from tests.report.verdicts import SITUATIONS, hostile, regression, sound
 
 
 def text_of(situation: str) -> str:
@@ -55,7 +56,7 @@ def test_foreign_text_gives_no_command(foreign: str) -> None:
 def test_of_many_models_that_pass_the_first_stand_for_all_and_no_other_is_left_out() -> None:
     models = (
         *(sound(f"sound-{each}") for each in range(250)),
-        *(blocked(f"blocked-{each}") for each in range(120)),
+        *(model_verdict(finding(status=Status.FAIL), name=f"blocked-{each}") for each in range(120)),
     )
     text = terminal.render(verdict(*models), ReportOptions())
     assert text.count("\nPASS ") == MOST_PASSING == 100

@@ -110,10 +110,6 @@ def sound(name: str, *more: Finding, **overrides: Any) -> ModelVerdict:
     return model_verdict(size(), memory(), parity(), precision(), *more, name=name, **overrides)
 
 
-def blocked(name: str, *findings: Finding, **overrides: Any) -> ModelVerdict:
-    return model_verdict(*findings, **{"name": name, "verdict": Status.FAIL, "exit_code": 1} | overrides)
-
-
 def first_run() -> Verdict:
     unsure = {"status": Status.UNSURE, "base": None}
     return verdict(
@@ -131,11 +127,9 @@ def first_run() -> Verdict:
                 value=None,
                 **unsure,
             ),
-            verdict=Status.UNSURE,
             notes=("the weights look untrained: `fc.weight` has the spread of its initialisation.",),
             untrained=True,
         ),
-        verdict=Status.UNSURE,
         baseline=NO_BASE,
     )
 
@@ -157,8 +151,7 @@ def passed() -> Verdict:
 
 
 def regression() -> Verdict:
-    failing = blocked(
-        "digits",
+    failing = model_verdict(
         size(
             4.9,
             4.12,
@@ -209,9 +202,8 @@ def regression() -> Verdict:
             "FP16 should reach.",
         ),
         name="detector",
-        verdict=Status.WARN,
     )
-    return verdict(sound("embedder"), failing, warned, verdict=Status.FAIL, exit_code=1)
+    return verdict(sound("embedder"), failing, warned)
 
 
 def unsure() -> Verdict:
@@ -225,11 +217,14 @@ def unsure() -> Verdict:
             parity(**cannot_tell, hint=hint),
             precision(**cannot_tell),
             name="detector",
-            verdict=Status.UNSURE,
         ),
         sound("digits"),
-        verdict=Status.UNSURE,
     )
+
+
+def strict(judged: Verdict) -> Verdict:
+    """The same findings where an unsure one blocks."""
+    return changed(judged, models=tuple(changed(each, fail_on_unsure=True) for each in judged.models))
 
 
 def conversion_failure() -> Verdict:
@@ -245,7 +240,7 @@ def conversion_failure() -> Verdict:
         details=("Traceback of the converter:", '  File "ops.py", line 12', "    raise NotImplementedError"),
     )
     later = finding(check="parity", status=Status.UNSURE, message=LOST, value=None)
-    return verdict(blocked("segmenter", failure, later), sound("digits"), verdict=Status.FAIL, exit_code=1)
+    return verdict(model_verdict(failure, later, name="segmenter"), sound("digits"))
 
 
 def source_error() -> Verdict:
@@ -261,7 +256,7 @@ def source_error() -> Verdict:
         file="models/digits.py",
         line=3,
     )
-    return verdict(blocked("digits", failure, exit_code=5), verdict=Status.FAIL, exit_code=5)
+    return verdict(model_verdict(failure, problem_exit_code=5))
 
 
 def many(models: int = 60) -> Verdict:
@@ -269,24 +264,20 @@ def many(models: int = 60) -> Verdict:
         *regression().models,
         *(sound(f"variant-{number:02}", accuracy()) for number in range(models - 3)),
         skipped=tuple(SkippedVerdict(name=f"old-{number}", reason="unchanged") for number in range(40)),
-        verdict=Status.FAIL,
-        exit_code=1,
     )
 
 
 def hostile(text: str = HOSTILE) -> Verdict:
-    bad = blocked(
-        text,
+    bad = model_verdict(
         size(status=Status.FAIL, message=text, hint=text, subject=text),
         accuracy(0.1, subject=text, status=Status.WARN, message=f"metric `{text}`: 0.1"),
         parity(message=text, details=(text, "```", "  " + text), unit=text, file=text, line=3),
         finding(check=text, status=Status.UNSURE, message=text, hint=text),
         notes=(text,),
+        name=text,
     )
     return verdict(
         bad,
-        verdict=Status.FAIL,
-        exit_code=1,
         commit=text,
         engine=text,
         baseline=BaselineFacts(origin=text, commit=text, present=True),
@@ -296,7 +287,7 @@ def hostile(text: str = HOSTILE) -> Verdict:
 
 def nothing() -> Verdict:
     skipped = tuple(SkippedVerdict(name=name, reason="unchanged") for name in ("digits", "detector"))
-    empty = verdict(verdict=Status.SKIPPED, skipped=skipped)
+    empty = verdict(skipped=skipped)
     return changed(empty, models=())
 
 
@@ -332,8 +323,8 @@ def accepted() -> Verdict:
         "`coreml-gate: accept`.",
         details=("/coreml-gate accept size of digits until 2026-12-31: because",),
     )
-    model = model_verdict(size(), memory(), parity(), taken, verdict=Status.WARN)
-    return verdict(model, verdict=Status.WARN, findings=(policy, ignored))
+    model = model_verdict(size(), memory(), parity(), taken)
+    return verdict(model, findings=(policy, ignored))
 
 
 def configuration_error() -> Verdict:

@@ -81,7 +81,7 @@ def test_a_setup_that_does_not_work_is_an_error_of_its_own(tmp_path: Path) -> No
 
 
 def after(check: str, status: Status) -> Verdict:
-    return verdict(model_verdict(finding(check=check, status=status), verdict=status), verdict=status)
+    return verdict(model_verdict(finding(check=check, status=status)))
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def _write_report(file: Path, folder: Path) -> Status:
     base = base_record(verdict, file.parent / BASE_FOLDER)
     options = ReportOptions(record=record_at(file.parent), base=base)
     write_text(folder / REPORT, FORMATS["html"](verdict, options))
-    return Status.FAIL if verdict.exit_code else verdict.verdict
+    return verdict.verdict
 
 
 def _repository_url(given: str | None, around: Surroundings) -> str:

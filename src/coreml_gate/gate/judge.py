@@ -18,10 +18,6 @@ from coreml_gate.verdict import (
     SkippedVerdict,
     Status,
     Verdict,
-    exit_code_of,
-    gravest,
-    overall_exit_code,
-    status_of,
 )
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
@@ -41,20 +37,17 @@ def judge(config: Config, head: Record, base: Record | None, baseline: BaselineF
     models = tuple(
         _judge_model(
             _evidence(model, record, (head, base), p_values.get(model.name, {}), family_alpha),
-            strict=config.gate.fail_on_unsure,
+            fail_on_unsure=config.gate.fail_on_unsure,
         )
         for model, record in measured
     )
     return Verdict(
-        verdict=gravest([model.verdict for model in models]),
-        exit_code=overall_exit_code(models),
         commit=head.commit,
         dirty=head.dirty,
         engine=_engine(head),
         baseline=baseline,
         models=models,
         skipped=_skipped(config, head),
-        fail_on_unsure=config.gate.fail_on_unsure,
     )
 
 
@@ -85,15 +78,13 @@ def _evidence(
     )
 
 
-def _judge_model(evidence: Evidence, *, strict: bool) -> ModelVerdict:
+def _judge_model(evidence: Evidence, *, fail_on_unsure: bool) -> ModelVerdict:
     config, problem = evidence.config, evidence.head.problem
-    findings = tuple(_located(finding, config) for finding in examine(evidence))
-    status = status_of(findings, strict=strict)
     return ModelVerdict(
         name=config.name,
-        verdict=status,
-        findings=findings,
-        exit_code=exit_code_of(status, 0 if problem is None else problem.exit_code),
+        findings=tuple(_located(finding, config) for finding in examine(evidence)),
+        problem_exit_code=0 if problem is None else problem.exit_code,
+        fail_on_unsure=fail_on_unsure,
         notes=notes(evidence),
         untrained=is_untrained(evidence),
         ranking=rank(config, evidence.head, evidence.environment),

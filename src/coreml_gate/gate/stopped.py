@@ -7,7 +7,7 @@ from coreml_gate.frozen import changed
 from coreml_gate.gate.judge import judge
 from coreml_gate.interruption import Interrupted
 from coreml_gate.record import RECORD_NAME, read_record
-from coreml_gate.verdict import BaselineFacts, Verdict, not_run, with_findings
+from coreml_gate.verdict import BaselineFacts, Verdict, not_run
 
 
 class InterruptedRun(Interrupted):
@@ -24,8 +24,8 @@ def judged_so_far(config: Config, output: Path, error: Interrupted) -> Verdict:
     if not path.is_file():
         return stopped_early(error)
     judged = judge(config, read_record(path), None, BaselineFacts(origin="none: the run was interrupted"))
-    (finding,) = stopped_early(error).findings
-    return changed(with_findings(judged, (finding,)), exit_code=error.exit_code)
+    stopped = stopped_early(error)
+    return changed(judged, findings=stopped.findings, problem_exit_code=stopped.problem_exit_code)
 
 
 def stopped_early(error: Interrupted) -> Verdict:

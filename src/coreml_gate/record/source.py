@@ -1,8 +1,8 @@
 """The environment, the source and its conversion, as a Record holds them."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from coreml_gate.record.base import Measured, Part
 from coreml_gate.record.comparison import NoiseFloor, OutputSensitivity
@@ -35,7 +35,8 @@ class Problem(Part):
     ]
     message: str
     hint: str = ""
-    exit_code: int
+    exit_code: Annotated[int, Field(gt=1, le=255)]
+    """The one that the gate then ends with: never that of a pass or of a failure."""
     log_tail: tuple[str, ...] = ()
     """The last lines that the child process printed."""
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from coreml_gate.errors import RecordError
-from coreml_gate.frozen import FrozenModel
+from coreml_gate.frozen import FrozenModel, computed
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import Status, Verdict
 from coreml_gate.version import __version__
@@ -41,7 +41,19 @@ class ReportDocument(Verdict):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     tool: Tool
-    counts: Counts
+
+    @computed
+    def counts(self) -> Counts:
+        """How many models have which status."""
+        by_status = Counter(model.verdict for model in self.models)
+        return Counts(
+            passed=by_status[Status.PASS],
+            warned=by_status[Status.WARN],
+            failed=by_status[Status.FAIL],
+            unsure=by_status[Status.UNSURE],
+            skipped=by_status[Status.SKIPPED],
+            not_measured=len(self.skipped),
+        )
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
@@ -52,17 +64,8 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
 
 def build(verdict: Verdict) -> ReportDocument:
     """The document of a Verdict."""
-    by_status = Counter(model.verdict for model in verdict.models)
-    counts = Counts(
-        passed=by_status[Status.PASS],
-        warned=by_status[Status.WARN],
-        failed=by_status[Status.FAIL],
-        unsure=by_status[Status.UNSURE],
-        skipped=by_status[Status.SKIPPED],
-        not_measured=len(verdict.skipped),
-    )
     fields = {name: getattr(verdict, name) for name in Verdict.model_fields}
-    return ReportDocument(**fields, tool=Tool(version=__version__), counts=counts)
+    return ReportDocument(**fields, tool=Tool(version=__version__))
 
 
 def read_report(path: Path) -> Verdict:

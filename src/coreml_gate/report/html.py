@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from coreml_gate.record import Diagnosis, Environment, ModelRecord, Record
-from coreml_gate.report.headline import comparison, counts, headline, overall_status
+from coreml_gate.report.headline import comparison, counts, headline
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.page.assets import assets, packed
 from coreml_gate.report.page.drawn import drawn
@@ -65,7 +65,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
     statuses = {row.model.verdict for row in table.rows}
     return page_template("report.html.j2").render(
         verdict=verdict,
-        status=overall_status(verdict),
+        status=verdict.verdict,
         headline=headline(verdict),
         comparison=comparison(verdict),
         counts=counts(verdict),

@@ -27,7 +27,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
     root = ET.Element("testsuites", name="coreml-gate")
     _add_run(root, verdict)
     for model in verdict.models:
-        suite = _add_suite(root, model.name, model.findings, fail_on_unsure=verdict.fail_on_unsure)
+        suite = _add_suite(root, model.name, model.findings, fail_on_unsure=model.fail_on_unsure)
         if model.notes:
             ET.SubElement(suite, "system-out").text = legal("\n".join(model.notes))
     for skipped in verdict.skipped:

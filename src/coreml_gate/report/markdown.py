@@ -11,7 +11,7 @@ from coreml_gate.figures import DASH
 from coreml_gate.foreign import escape
 from coreml_gate.foreign.escape import Markdown
 from coreml_gate.report.columns import NAME_LENGTH, ColumnSplit, split_columns
-from coreml_gate.report.headline import MARKS, comparison, counts, headline, overall_status
+from coreml_gate.report.headline import MARKS, comparison, counts, headline
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.sections import (
     MAX_REASONS,
@@ -116,7 +116,7 @@ def render_at(verdict: Verdict, split: ColumnSplit, options: ReportOptions, deta
     named = {each.model.name for each in blocked}
     return _template().render(
         marker=Markdown(marker(options.key)),
-        mark=MARKS[overall_status(verdict)],
+        mark=MARKS[verdict.verdict],
         headline=headline(verdict),
         comparison=Markdown(" ".join(escape.message(part, SENTENCE_LIMIT) for part in comparison(verdict))),
         counts=counts(verdict),

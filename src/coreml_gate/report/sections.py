@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from coreml_gate.frozen import changed
-from coreml_gate.report.headline import must_not_merge, not_measured
+from coreml_gate.report.headline import not_measured
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, SkippedVerdict, Status, Verdict
 from coreml_gate.wording import counted, joined
 
@@ -71,16 +71,7 @@ class SkippedGroup:
 
 def explain(verdict: Verdict) -> list[Explained]:
     """The models that block, in the Verdict's order."""
-    return [
-        _explain(model, blocks(verdict))
-        for model in verdict.models
-        if must_not_merge(model) or not_measured(model)
-    ]
-
-
-def blocks(verdict: Verdict) -> tuple[Status, ...]:
-    """Statuses that keep a model from merging."""
-    return (Status.FAIL, Status.UNSURE) if verdict.fail_on_unsure else (Status.FAIL,)
+    return [_explain(model) for model in verdict.models if model.exit_code]
 
 
 def asides(verdict: Verdict, status: Status, *, of_blocked: bool = True) -> list[Aside]:
@@ -88,11 +79,9 @@ def asides(verdict: Verdict, status: Status, *, of_blocked: bool = True) -> list
 
     ``of_blocked`` says whether those of models that are explained anyway are among them.
     """
-    if status in blocks(verdict):
-        return []
     by_text: dict[tuple[str, str, str], tuple[Finding, list[str]]] = {}
     for model in verdict.models:
-        if not of_blocked and (must_not_merge(model) or not_measured(model)):
+        if status in model.blocking or (not of_blocked and model.exit_code):
             continue
         for finding in _said_once(finding for finding in model.findings if finding.status is status):
             key = (finding.check, finding.message, finding.hint)
@@ -145,7 +134,8 @@ def _part(status: Status, number: int, findings: Iterable[Finding]) -> str:
     return f"{words} ({joined(names)})"
 
 
-def _explain(model: ModelVerdict, blocking: tuple[Status, ...]) -> Explained:
-    found = gravest_first(_said_once(finding for finding in model.findings if finding.status in blocking))
+def _explain(model: ModelVerdict) -> Explained:
+    blocking = (finding for finding in model.findings if finding.status in model.blocking)
+    found = gravest_first(_said_once(blocking))
     heading = "could not be measured" if not_measured(model) else "must not merge"
     return Explained(model, heading, tuple(found))

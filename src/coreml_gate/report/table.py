@@ -59,7 +59,7 @@ class ModelTable:
 
 def build_table(verdict: Verdict) -> ModelTable:
     """The Verdict's models as rows, those that block first, otherwise in the configuration's order."""
-    models = sorted(verdict.models, key=_gravity, reverse=True)
+    models = sorted(verdict.models, key=lambda model: SEVERITY.index(model.verdict), reverse=True)
     filled = {name: column for name, column in columns().items() if _is_filled(name, column, models)}
     shows = {name: column.show or _size_in(models, name) for name, column in filled.items()}
     rows = (
@@ -96,10 +96,6 @@ def _columns_of(table: ModelTable) -> range:
 
 def _without(label: str, cell: tuple[Figure, ...]) -> tuple[Figure, ...]:
     return tuple(replace(figure, label="") for figure in cell) if label else cell
-
-
-def _gravity(model: ModelVerdict) -> tuple[int, int]:
-    return min(model.exit_code, 1), SEVERITY.index(model.verdict)
 
 
 def _is_filled(check: str, column: Column, models: Iterable[ModelVerdict]) -> bool:

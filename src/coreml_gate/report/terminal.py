@@ -18,7 +18,7 @@ from coreml_gate.figures import DASH
 from coreml_gate.foreign.escape import shortened
 from coreml_gate.foreign.log import one_line
 from coreml_gate.report.columns import GAP, characters_of, fitting_characters
-from coreml_gate.report.headline import comparison, counts, headline, overall_status
+from coreml_gate.report.headline import comparison, counts, headline
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.report.ranking import footnotes, table
 from coreml_gate.report.sarif import is_inside
@@ -86,7 +86,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
 
 def print_headline(verdict: Verdict, console: Console) -> None:
     """Prints the verdict in one line."""
-    _Paper(console).say(f"coreml-gate: {headline(verdict)}", style=STYLES[overall_status(verdict)])
+    _Paper(console).say(f"coreml-gate: {headline(verdict)}", style=STYLES[verdict.verdict])
 
 
 def print_place(file: Path, console: Console, folder: Path) -> None:

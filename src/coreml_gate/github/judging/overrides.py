@@ -23,9 +23,6 @@ from coreml_gate.verdict import (
     ModelVerdict,
     Status,
     Verdict,
-    blocking,
-    exit_code_of,
-    status_of,
     with_findings,
 )
 
@@ -88,10 +85,7 @@ def accept(
     verdict: Verdict, overrides: Sequence[Override], applies: Callable[[Finding], bool] = lambda _: True
 ) -> Verdict:
     """The Verdict with the failures that these overrides name, and to which they apply, as warnings."""
-    models = tuple(
-        _accepted(model, overrides, applies, strict=verdict.fail_on_unsure) for model in verdict.models
-    )
-    return with_findings(changed(verdict, models=models), ())
+    return changed(verdict, models=tuple(_accepted(model, overrides, applies) for model in verdict.models))
 
 
 def _parse(author: str, line: str) -> Override:
@@ -137,31 +131,24 @@ def _failures(override: Override, verdict: Verdict) -> list[Finding]:
         for model in verdict.models
         if model.name == override.model and model.exit_code <= FAIL_EXIT_CODE
         for finding in model.of(override.check)
-        if finding.status in blocking(strict=verdict.fail_on_unsure)
+        if finding.status in model.blocking
     ]
 
 
 def _accepted(
-    model: ModelVerdict,
-    overrides: Sequence[Override],
-    applies: Callable[[Finding], bool],
-    *,
-    strict: bool,
+    model: ModelVerdict, overrides: Sequence[Override], applies: Callable[[Finding], bool]
 ) -> ModelVerdict:
     """The model with the last override for each check applied; without one, the model as it was."""
     by_check = {each.check: each for each in overrides if each.model == model.name}
     if not by_check:
         return model
-    blocks = blocking(strict=strict)
     findings = tuple(
         _accept(finding, by_check[finding.check])
-        if finding.status in blocks and finding.check in by_check and applies(finding)
+        if finding.status in model.blocking and finding.check in by_check and applies(finding)
         else finding
         for finding in model.findings
     )
-    status = status_of(findings, strict=strict)
-    exit_code = exit_code_of(status, model.exit_code)
-    return changed(model, findings=findings, verdict=status, exit_code=exit_code)
+    return changed(model, findings=findings)
 
 
 def _accept(finding: Finding, override: Override) -> Finding:
