@@ -51,7 +51,7 @@ def test_the_map_lists_the_layers_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["coreml_gate.gate.plan", "coreml_gate.gate.formats", "coreml_gate.worker.models"]
+    "module", ["coreml_gate.gate.plan", "coreml_gate.gate.plan_output", "coreml_gate.worker.models"]
 )
 def test_planning_loads_nothing_slow(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({SLOW!r} & set(sys.modules)))"

@@ -7,7 +7,7 @@ import pytest
 
 from coreml_gate.children.reference_data import REFERENCE_FILE
 from coreml_gate.config import GateOptions, ModelConfig
-from coreml_gate.gate import core_ml_variants as module
+from coreml_gate.gate import core_ml_run as module
 from coreml_gate.gate.core_ml import Question, Stored
 from coreml_gate.record import ModelRecord, read_record
 from tests.builders import model_config, model_record, package, precision_comparison, record

@@ -3,7 +3,7 @@
 import pytest
 
 from coreml_gate.errors import UsageError
-from coreml_gate.gate.shards import needing_core_ml, shards
+from coreml_gate.gate.plan_output import needing_core_ml, shards
 from tests.builders import model_record, package, record
 
 

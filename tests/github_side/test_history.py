@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coreml_gate.github.api.artifacts import history_name
-from coreml_gate.github.evidence.stored_history import MOST_MERGED
+from coreml_gate.github.evidence.history_step import MOST_MERGED
 from coreml_gate.history import History, read_history
 from coreml_gate.verdict import Verdict
 from tests.builders import record

@@ -21,7 +21,7 @@ from coreml_gate.record import (
     Problem,
     WrappedPart,
 )
-from coreml_gate.support.targets import ONLY
+from coreml_gate.support.command import ONLY
 
 ENDING = ChildEnding(how="crashed", phase="", message="killed by signal 11 (SIGSEGV)")
 

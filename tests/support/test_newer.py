@@ -1,7 +1,7 @@
 import pytest
 from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY
 
-from coreml_gate.support.newer import _PULL_REQUESTS, added_in
+from coreml_gate.support.report import _PULL_REQUESTS, added_in
 
 
 @pytest.mark.parametrize(

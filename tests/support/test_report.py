@@ -1,8 +1,8 @@
 """What support says, from graphs and records that are made here."""
 
 from coreml_gate.record import Problem
+from coreml_gate.support.command import answer_of
 from coreml_gate.support.report import ModelSupport, TargetSupport, as_text, unsupported_operations
-from coreml_gate.support.targets import answer_of
 from coreml_gate.torch_graph import TorchCall, TorchGraph
 from tests.builders import comparison, conversion, model_record, package
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coreml_gate.timing.family import holm
+from coreml_gate.timing.interval import holm
 
 
 def test_the_smallest_pays_for_all_and_the_order_is_kept() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coreml_gate.timing.warm_up import settled_from
+from coreml_gate.timing.rounds import settled_from
 
 
 def noise(count: int, seed: int = 5) -> np.ndarray:

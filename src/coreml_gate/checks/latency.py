@@ -15,7 +15,7 @@ from coreml_gate.config import LatencyLimits
 from coreml_gate.criteria import Violation, excess_growth
 from coreml_gate.record import ChildEnding, Machine, Metric, ModelRecord, TimedMetric, Timing
 from coreml_gate.timing import ALPHA, Decision, decide
-from coreml_gate.timing.family import holm
+from coreml_gate.timing.interval import holm
 from coreml_gate.timing.self_test import SelfTest, judge_self_test
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, growth, number, passing_maximum, percent

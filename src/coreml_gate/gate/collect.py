@@ -13,15 +13,28 @@ from typing import Literal
 from coreml_gate.children.job import MODELS_FOLDER, ModelJob
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
+from coreml_gate.config.load import load_config, select_models
 from coreml_gate.gate.closure import Closures, content
+from coreml_gate.gate.git import Repository
 from coreml_gate.gate.progress import Progress
-from coreml_gate.gate.scratch import for_temporary_files
+from coreml_gate.gate.request import Request
+from coreml_gate.gate.scratch import for_temporary_files, scratch
 from coreml_gate.interruption import Interrupted
-from coreml_gate.record import RECORD_NAME, Environment, ModelRecord, Record, SkippedModel, write_record
+from coreml_gate.record import (
+    RECORD_NAME,
+    Environment,
+    ModelRecord,
+    Record,
+    SkippedModel,
+    read_record,
+    write_record,
+)
 from coreml_gate.starting import Start, start_process
 from coreml_gate.version import __version__
 from coreml_gate.worker.models import InterruptedModel, interrupted, measure_with_variants
 from coreml_gate.worker.supervisor import Supervisor, limits_of
+
+COMMITS_FOLDER = "commits"
 
 
 @dataclass(frozen=True)
@@ -149,3 +162,22 @@ def environment_of_this_machine() -> Environment:
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
     )
+
+
+def record_of(commit: str, request: Request) -> Path:
+    """Where the Record of a commit is kept."""
+    return request.output / COMMITS_FOLDER / commit / RECORD_NAME
+
+
+def collect_at(commit: str, request: Request, repository: Repository, context: RunContext) -> Record:
+    """The Record of a commit, as it was kept, or measured now with the configuration that the commit has."""
+    kept = record_of(commit, request)
+    if kept.is_file():
+        return read_record(kept)
+    with (
+        scratch(request.output, repository) as folder,
+        repository.worktree(commit, folder / "tree") as root,
+    ):
+        config = select_models(load_config(root, request.config_file), request.models)
+        tree = Tree("base", root, commit)
+        return collect(tree, config.model, (), config.gate, kept.parent, context.using(folder))

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
-from coreml_gate.init.exports import ProposedExport, export_of, propose_export, propose_exporter
 from coreml_gate.init.found import (
     CoreMlExport,
     FoundRepository,
@@ -17,7 +16,14 @@ from coreml_gate.init.found import (
 )
 from coreml_gate.init.glue import MODULE
 from coreml_gate.init.samples import ProposedSamples, propose_samples, weak_samples
-from coreml_gate.init.sources import ProposedSource, propose_source
+from coreml_gate.init.sources import (
+    ProposedExport,
+    ProposedSource,
+    export_of,
+    propose_export,
+    propose_exporter,
+    propose_source,
+)
 
 _LONGEST_NAME: Final = 60
 _ULTRALYTICS_INPUT: Final = InputShape((1, 3, 640, 640), "float32", "x")

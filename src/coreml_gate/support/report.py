@@ -1,17 +1,40 @@
 """What is known of a model's support, as values, as text and as JSON."""
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from coreml_gate.frozen import FrozenModel
-from coreml_gate.support.newer import added_in
 from coreml_gate.torch_graph import Support, TorchCall, TorchGraph
 from coreml_gate.wording import counted, names_and_more
 
 _SHOWN_PLACES = 3
 _STATES = {"missing": "no converter", "broken": "its converter cannot work"}
+VERSION: Final = "9.1"
+"""The version of coremltools after 9.0, which is not released yet."""
+_PULL_REQUESTS: Final[Mapping[str, int]] = {
+    "alias": 2659,
+    "argsort.stable": 2782,
+    "bitwise_or": 2668,
+    "bitwise_xor": 2668,
+    "deform_conv2d": 2752,
+    "l1_loss": 2641,
+    "masked_scatter": 2655,
+    "new_ones": 2668,
+    "polar": 2739,
+    "prod": 2815,
+    "roi_align": 2753,
+    "sort.stable": 2782,
+    "tensor_split": 2715,
+    "unfold": 2672,
+    "upsample_bicubic2d": 2818,
+    "where.ScalarOther": 2668,
+    "xor": 2668,
+}
+"""Operations without a converter in 9.0 that have one at commit e0e2f42b (2026-08-18, 9.1.dev1) of
+coremltools' repository, and the pull request that brought it. A converter may still refuse some arguments
+(``deform_conv2d`` and ``roi_align`` want constant sizes)."""
 
 
 class OperationSupport(FrozenModel):
@@ -114,3 +137,14 @@ def _answer(support: ModelSupport) -> str:
         tried = ", ".join(item.target for item in support.targets)
         return f"None of the targets works ({tried})."
     return f'The lowest target that works is {support.lowest}: deployment-target = "{support.lowest}"'
+
+
+def added_in(operation: str) -> str:
+    """The version that converts ``aten::unfold``, in words; empty where none is known.
+
+    An overload (``aten::prod.dim_int``) counts as its operation; some came alone, and are named whole.
+    """
+    plain = operation.rpartition("::")[2]
+    names = (plain, plain.partition(".")[0], plain.removeprefix("_").removesuffix("_aa"))
+    found = next((_PULL_REQUESTS[name] for name in names if name in _PULL_REQUESTS), None)
+    return "" if found is None else f"coremltools {VERSION}, not yet released (apple/coremltools#{found})"

@@ -1,21 +1,26 @@
 """A Verdict with what only GitHub knows: changed limits, overrides, carried failures, drift."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from coreml_gate.config import Config
 from coreml_gate.errors import GateError, GitHubError
+from coreml_gate.frozen import changed
+from coreml_gate.gate.git import short
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import Event
 from coreml_gate.github.api.pull_request import Pull, may_write, read_config, read_pull, statements
 from coreml_gate.github.evidence.release import last_release, record_of
+from coreml_gate.github.evidence.untrusted_record import rejudge
 from coreml_gate.github.judging.accepted_failures import apply_carried
 from coreml_gate.github.judging.config_changes import CHECK as CONFIG_CHANGES
 from coreml_gate.github.judging.config_changes import config_changes, config_finding
-from coreml_gate.github.judging.drift_since_release import drift_findings
 from coreml_gate.github.judging.overrides import LABEL, apply_overrides, parse_overrides
 from coreml_gate.github.judging.publication import PublicationTerms, attempt
 from coreml_gate.record import Record
-from coreml_gate.verdict import Finding, Status, Verdict, with_findings
+from coreml_gate.verdict import BaselineFacts, Finding, Status, Verdict, with_findings
+
+CHECK: Final = "creep"
 
 
 def with_config_and_overrides(
@@ -90,7 +95,7 @@ def _drift(
     release = last_release(client)
     config = read_config(client, pull.base_ref, terms.config)
     stored = record_of(client, release, terms.key, terms.workflow_path)
-    return drift_findings(config, head, stored, release.tag, verdict)
+    return _drift_findings(config, head, stored, release.tag, verdict)
 
 
 def _config_changes(
@@ -117,3 +122,36 @@ def _readable_config(client: Client, reference: str, terms: PublicationTerms) ->
 
 def _note(check: str, message: str) -> Finding:
     return Finding(check=check, status=Status.WARN, subject="run", message=message)
+
+
+def _drift_findings(
+    config: Config, head: Record, release: Record, tag: str, against_base: Verdict
+) -> tuple[Finding, ...]:
+    """Failures against the last release that are none against the baseline, as warnings.
+
+    They do not block: the pull request at hand took only the last step.
+    """
+    facts = BaselineFacts(origin=f"release {tag}", commit=release.commit, present=True)
+    since = rejudge(config, head, release, facts)
+    known = set(_failures(against_base))
+    where = f"release `{tag}`" if release.commit is None else f"release `{tag}` ({short(release.commit)})"
+    return tuple(
+        changed(
+            finding,
+            check=CHECK,
+            status=Status.WARN,
+            message=f"since {where}, {finding.check} of `{model.name}`: {finding.message}",
+        )
+        for model in since.models
+        for finding in model.findings
+        if finding.status is Status.FAIL
+        and finding.base is not None
+        and (model.name, finding.check, finding.subject) not in known
+    )
+
+
+def _failures(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
+    for model in verdict.models:
+        for finding in model.findings:
+            if finding.status is Status.FAIL or finding.accepted is not None:
+                yield model.name, finding.check, finding.subject

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from coreml_gate.gate.shards import needing_core_ml, shards
+from coreml_gate.gate.plan_output import needing_core_ml, shards
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.publishing.outputs import write_outputs
 from coreml_gate.github.requests import MatrixRequest

@@ -1,15 +1,22 @@
-"""What the page draws of a model: its program's figures, memory, paired times and the time of the gate."""
+"""What the page draws of a model: its program, memory, paired times and the time of the gate.
+
+The lines of the program are those of the package that ships. What was measured of its float32 twin is found
+by name: the converter's FP16 pass only adds ``_cast_fp16`` to it.
+"""
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from coreml_gate.checks.devices import fit_on
 from coreml_gate.devices import that_run
+from coreml_gate.errors import RecordError
 from coreml_gate.foreign.escape import short_name
-from coreml_gate.record import MemoryFacts, ModelRecord, TimedMetric, Timing
-from coreml_gate.report.page.program import annotated
+from coreml_gate.mil.diff import Node, ProgramOutline, read_outline
+from coreml_gate.mil.diff_matching import match
+from coreml_gate.record import HalfMode, MemoryFacts, ModelRecord, OperationProfile, TimedMetric, Timing
 from coreml_gate.timing import sign_interval
 from coreml_gate.wording import MB
 
@@ -17,11 +24,76 @@ _TARGET: Final = re.compile(r"iOS(\d{1,3})")
 _GREATEST_LOGARITHM: Final = 100.0
 MOST_PAIRS: Final = 2_000
 """Pairs of one time that are drawn; the interval is that of all."""
+DAMAGED: Final = 0.01
+"""Share of its own size from which a result counts as wrong: 40 dB, what half precision should reach."""
+MODES: Final[tuple[HalfMode, ...]] = ("fp16", "neural-engine")
+ErrorMode = HalfMode | Literal["fp32"]
+"""``fp32``: the float32 package against its source, where parity failed and was looked into."""
+_CAST: Final = "_cast_fp16"
+Figure = float | None
+
+
+@dataclass(frozen=True)
+class AnnotatedProgram:
+    """The lines of a program, with the base's figures where an operation has a partner there."""
+
+    lines: tuple[Node, ...]
+    places: tuple[str, ...]
+    reaches: tuple[Figure, ...]
+    errors: Mapping[ErrorMode, tuple[Figure, ...]]
+    base_errors: Mapping[HalfMode, tuple[Figure, ...]]
+    base_reaches: tuple[Figure, ...]
+    first_wrong: int | None
+    """The line that the parity diagnosis names, or else the first one whose result is wrong in half precision
+    while nothing that it reads is."""
+
+    def columns(self) -> dict[str, object]:
+        """The same for the page's scripts: a list per column."""
+        return {
+            "name": [short_name(node.name) for node in self.lines],
+            "type": [short_name(node.type) for node in self.lines],
+            "module": [short_name(node.module) for node in self.lines],
+            "gives": [short_name(", ".join(result.type for result in node.results)) for node in self.lines],
+            "reads": [short_name(", ".join(node.reads)) for node in self.lines],
+            "place": [short_name(place) for place in self.places],
+            "reaches": self.reaches,
+            "errors": self.errors,
+            "baseErrors": self.base_errors,
+            "baseReaches": self.base_reaches,
+            "firstWrong": self.first_wrong,
+        }
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """A profile by the names of its operations."""
+
+    places: Mapping[str, str]
+    reaches: Mapping[str, Figure]
+    errors: Mapping[HalfMode, Mapping[str, Figure]]
+
+    @classmethod
+    def of(cls, profile: OperationProfile | None) -> "_Measured":
+        if profile is None:
+            return cls({}, {}, {})
+        names = profile.operations
+        errors = {mode: dict(zip(names, curve, strict=True)) for mode, curve in profile.errors.items()}
+        return cls(
+            dict(zip(names, profile.places, strict=True)),
+            dict(zip(names, profile.reaches, strict=True)),
+            errors,
+        )
+
+    def name_of(self, node: Node) -> str:
+        return node.name if node.name in self.places else node.name.removesuffix(_CAST)
+
+    def column(self, nodes: Iterable[Node | None], of: Mapping[str, Figure]) -> tuple[Figure, ...]:
+        return tuple(None if node is None else of.get(self.name_of(node)) for node in nodes)
 
 
 def drawn(head: ModelRecord, base: ModelRecord | None) -> dict[str, object]:
     """Data for the page's scripts; a part that was not measured is left out."""
-    program = annotated(head, base)
+    program = _annotated(head, base)
     found = {
         "program": None if program is None else program.columns(),
         "memory": _memory(head.memory, None if base is None else base.memory),
@@ -90,3 +162,75 @@ def _devices(record: ModelRecord) -> list[list[object]]:
         ]
         for fit in sorted(fits, key=lambda fit: -fit.share)
     ]
+
+
+def _annotated(head: ModelRecord, base: ModelRecord | None) -> AnnotatedProgram | None:
+    """The head's program; ``None`` where the Record holds none, or one that cannot be read."""
+    outline = _outline(head)
+    if outline is None or not outline.nodes:
+        return None
+    own = _Measured.of(head.profile)
+    errors: dict[ErrorMode, tuple[Figure, ...]] = {
+        mode: own.column(outline.nodes, own.errors[mode]) for mode in MODES if mode in own.errors
+    }
+    conversion, blamed = _conversion_errors(head), _wrong_conversion(head, outline, own)
+    if conversion:
+        errors["fp32"] = own.column(outline.nodes, conversion)
+    places = tuple(own.places.get(own.name_of(node), "") for node in outline.nodes)
+    partners = _partners(head, base, outline)
+    other = _Measured.of(None if base is None else base.profile)
+    return AnnotatedProgram(
+        lines=outline.nodes,
+        places=places,
+        reaches=own.column(outline.nodes, own.reaches),
+        errors=errors,
+        base_errors={mode: other.column(partners, of) for mode, of in other.errors.items()},
+        base_reaches=other.column(partners, other.reaches) if other.reaches else (),
+        first_wrong=_first_wrong(outline.nodes, errors.get("fp16", ())) if blamed is None else blamed,
+    )
+
+
+def _conversion_errors(record: ModelRecord) -> Mapping[str, Figure]:
+    return {} if record.parity_diagnosis is None else record.parity_diagnosis.first_wrong.errors
+
+
+def _wrong_conversion(record: ModelRecord, outline: ProgramOutline, own: "_Measured") -> int | None:
+    """The line of the operation that the parity diagnosis names, where the program has it."""
+    named = "" if record.parity_diagnosis is None else record.parity_diagnosis.first_wrong.operation
+    lines = (at for at, node in enumerate(outline.nodes) if named in (node.name, own.name_of(node)))
+    return next(lines, None) if named else None
+
+
+def _outline(record: ModelRecord) -> ProgramOutline | None:
+    try:
+        return read_outline(record.outline) if record.outline else None
+    except (RecordError, ValueError):
+        return None
+
+
+def _partners(head: ModelRecord, base: ModelRecord | None, outline: ProgramOutline) -> Sequence[Node | None]:
+    """For each line of the head the same operation of the base."""
+    if base is None or base.profile is None:
+        return [None] * len(outline.nodes)
+    if base.outline == head.outline:
+        return outline.nodes
+    before = _outline(base)
+    found: list[Node | None] = [None] * len(outline.nodes)
+    if before is not None:
+        for one, other in match(before, outline).pairs():
+            found[other] = before.nodes[one]
+    return found
+
+
+def _first_wrong(nodes: Sequence[Node], errors: Sequence[Figure]) -> int | None:
+    return next(_wrong_by_themselves(nodes, errors), None)
+
+
+def _wrong_by_themselves(nodes: Sequence[Node], errors: Sequence[Figure]) -> Iterator[int]:
+    wrong: set[str] = set()
+    for at, (node, error) in enumerate(zip(nodes, errors, strict=False)):
+        inherited = bool(wrong.intersection(node.reads))
+        if (error is not None and error > DAMAGED) or (error is None and inherited):
+            wrong.update(result.name for result in node.results)
+            if not inherited:
+                yield at

@@ -9,7 +9,7 @@ from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.mil.ir import Block, Function, Operation, TensorType, Value
 from coreml_gate.mil.package import read_package
 from coreml_gate.mil.write import write_package
-from coreml_gate.selftest.faulty_package import OVERFLOW, WRONG_SIGN, enlarged, multiplied
+from coreml_gate.selftest.faults import OVERFLOW, WRONG_SIGN, enlarged, multiplied
 from tests.builders import model_config
 
 FLOATS = TensorType("fp32", (2, 3))

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from coreml_gate.errors import UsageError
-from coreml_gate.gate.formats import as_github_matrix, as_json, as_text
 from coreml_gate.gate.plan import Job, Plan
+from coreml_gate.gate.plan_output import as_github_matrix, as_json, as_text
 from coreml_gate.record import SkippedModel
 
 PLAN = Plan(
