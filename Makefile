@@ -10,6 +10,8 @@ RESUME ?=
 # release of torch, and one of numpy.
 MATRIX ?= 2.7.1-1.26.4 2.13.0-2.3.5
 COVERAGE ?=
+# Where `make test-old-tools` fetches the sources from instead of GitHub: `--bash CLONE --make CLONE`.
+OLD_TOOLS ?=
 # The tests that ask for a Mac or for Core ML, as they run on one.
 OF_MACS := tests/mac tests/doctor tests/native_contract tests/stand_in tests/worker/test_core_ml.py \
 	tests/gate/test_on_device.py $(addprefix tests/engines/test_,machine.py devicectl.py coremltools_calls.py \
@@ -19,7 +21,7 @@ OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-all test test-matrix test-wheel test-slow test-reports test-mac test-fake-mac test-action test-browser reliability lint format schema docs locks diagnose-demo hunt conformance native-contract bench clean
+.PHONY: help demo demo-all test test-matrix test-wheel test-slow test-reports test-mac test-fake-mac test-old-tools test-action test-browser reliability lint format schema docs locks diagnose-demo hunt conformance native-contract bench clean
 
 help:  ## list the targets
 	@awk '/^[a-z-]+:.*##/ {printf "%-18s%s\n", substr($$0, 1, index($$0, ":") - 1), substr($$0, index($$0, "##") + 3)}' $(MAKEFILE_LIST)
@@ -53,6 +55,9 @@ test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
 test-fake-mac: $(VENV)/.installed  ## what concerns Macs, by processes that believe they run on one
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow" tests/fake_mac
 	$(OPEN) tests.fake_mac.environment $(PY) -m pytest -n auto -m "mac or not slow" $(OF_MACS)
+
+test-old-tools: $(VENV)/.installed build/old-tools/.installed  ## the scripts by bash 3.2, the Makefile by GNU make 3.81: a Mac's
+	OMP_NUM_THREADS=1 $(OPEN) pytest tests/fake_mac/test_bash_and_make.py
 
 test-action: $(VENV)/.act  ## the action on a runner (act): a push, pull requests, a fork, Linux and Macs
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m act -s tests/action
@@ -142,6 +147,10 @@ build/torch-%/.installed: pyproject.toml constraints.txt
 	sed -e 's/^torch==.*/torch==$(word 1,$(subst -, ,$*))/' -e 's/^numpy==.*/numpy==$(word 2,$(subst -, ,$*))/' \
 		constraints.txt > "build/torch-$*.txt"
 	"build/torch-$*/bin/python" -m pip install --quiet --constraint "build/torch-$*.txt" --editable '.[test]'
+	touch $@
+
+build/old-tools/.installed: tests/fake_mac/old_tools.py
+	$(OPEN) tests.fake_mac.old_tools build/old-tools $(OLD_TOOLS)
 	touch $@
 
 build/wheel/.installed: pyproject.toml constraints.txt $(shell find src -type f -not -name '*.pyc')

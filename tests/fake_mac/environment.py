@@ -11,13 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from tests.fake_mac.old_tools import BUILT
+
 HERE: Final = Path(__file__).parent
 ANSWERS: Final = HERE.parent / "recordings" / "public"
 
 
 def environment_of(folder: Path, around: Mapping[str, str], macos: str = "26.0") -> dict[str, str]:
-    """``around``, changed: platform names, Core ML's strict stand-in, and the commands that a Mac has."""
-    path = os.pathsep.join((str(HERE / "bin"), around["PATH"]))
+    """``around``, changed: platform names, Core ML's strict stand-in, and the commands that a Mac has.
+
+    Its bash and make are those of a Mac where ``make test-old-tools`` has built them.
+    """
+    commands = [HERE / "bin", *([BUILT] if BUILT.exists() else [])]
+    path = os.pathsep.join((*map(str, commands), around["PATH"]))
     python_path = os.pathsep.join(filter(None, (str(HERE / "site"), around.get("PYTHONPATH", ""))))
     return {
         **around,

@@ -1,7 +1,8 @@
 """Do our scripts and the Makefile keep to what every Mac has: bash 3.2, GNU make 3.81, BSD's tools?
 
-Neither of the two is in a package index of Linux, so this is a check of what each of them lacks, from the
-release notes of bash 4.0 to 5.2 and of make 3.82 to 4.4, and from the manual pages of macOS.
+No Linux distribution packages the two, so this is a check of what each of them lacks, from the release notes
+of bash 4.0 to 5.2 and of make 3.82 to 4.4, and from the manual pages of macOS. Where they are built
+(``make test-old-tools``), test_bash_and_make.py runs the scripts and the Makefile by them.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-SCRIPTS: Final = sorted([*ROOT.glob(".ci/*"), *ROOT.glob("action/*.sh")])
+SCRIPTS: Final = sorted([ROOT / ".ci/run", *ROOT.glob(".ci/*.sh"), *ROOT.glob("action/*.sh")])
 MAKEFILE: Final = ROOT / "Makefile"
 
 NEWER_THAN_BASH_3_2: Final = {
