@@ -15,7 +15,7 @@ from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Block, Constant, Operation, TensorType
 from coreml_gate.mil.package import read_package
 from coreml_gate.runtime import Model, load
-from coreml_gate.runtime.gru_layer import GruLayer
+from coreml_gate.runtime.gru_layer import GruCall, GruLayer
 from coreml_gate.runtime.gru_loop import gru_loop
 from tests.runtime.test_model import save
 
@@ -60,44 +60,73 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-def by_the_program(model: Model, x: NDArray[np.float32]) -> dict[str, Any]:
-    """Whoever watches sees every operation of the loop, so none is left out."""
-    return model.predict({"x": x}, observe=lambda *_: None)
+def by_the_program(model: Model, x: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the operations of the loops give, without the layer."""
+    with monkeypatch.context() as patch:
+        patch.setattr(GruCall, "_serves", lambda *_: False)
+        return model.predict({"x": x})
 
 
 @pytest.mark.parametrize("mode", ["fp32", "fp16", "neural-engine"])
-def test_a_gru_gives_the_bits_of_its_loop(
-    mode: Any, path: Path, x: NDArray[np.float32], runs: list[int]
+def test_a_gru_gives_what_its_loop_gives(
+    mode: Any, path: Path, x: NDArray[np.float32], runs: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = load(path, mode=mode)
-    wanted = by_the_program(model, x)
+    wanted = by_the_program(model, x, monkeypatch)
     assert not runs
-    model.predict({"x": x})  # compares shapes, so it runs the program
     found = model.predict({"x": x})
-    rounds_otherwise = mode == "neural-engine" and path.parent.name.startswith("half")
-    # Each of four loops is tried once; it serves where this machine adds stacked products in the same order.
-    assert len(runs) in ({0} if rounds_otherwise else {4, 8})
+    half = path.parent.name.startswith("half")
+    # Each of four loops is tried once.
+    assert len(runs) == (0 if mode == "neural-engine" and half else 8)
+    tolerance = 4e-3 if half and mode == "fp16" else 1e-6
     for name, value in wanted.items():
-        np.testing.assert_array_equal(found[name], value)
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=tolerance)
 
 
-def test_a_layer_that_differs_in_one_bit_never_serves(
+@pytest.mark.parametrize("mode", ["fp32", "fp16"])
+def test_watched_and_unwatched_runs_give_the_same_bits(mode: Any, path: Path, x: NDArray[np.float32]) -> None:
+    model = load(path, mode=mode)
+    seen: list[str] = []
+    watched = model.predict({"x": x}, observe=lambda operation, *_: seen.append(operation.type))
+    assert seen.count("tanh") == 4 * LENGTH  # four loops, one operation of the program a turn
+    for _ in range(2):
+        found = model.predict({"x": x})
+        for name, value in watched.items():
+            np.testing.assert_array_equal(found[name], value)
+
+
+def test_a_layer_that_differs_never_serves(
     path: Path, x: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = GruLayer.run
 
     def off(self: GruLayer, sequence: torch.Tensor, states: torch.Tensor, steps: int) -> torch.Tensor:
         result = run(self, sequence, states, steps)
-        result[-1, 0, 0] = torch.nextafter(result[-1, 0, 0], torch.tensor(9.0))
+        result[-1, 0, 0] += 2e-5
         return result
 
     monkeypatch.setattr(GruLayer, "run", off)
     model = load(path, mode="fp32")
-    wanted = by_the_program(model, x)
-    for _ in range(3):
+    wanted = by_the_program(model, x, monkeypatch)
+    for _ in range(2):
         found = model.predict({"x": x})
-    for name, value in wanted.items():
-        np.testing.assert_array_equal(found[name], value)
+        for name, value in wanted.items():
+            np.testing.assert_array_equal(found[name], value)
+
+
+def test_states_that_are_added_to_what_stands_there_are_the_programs(path: Path) -> None:
+    """The layer writes rows; a program that starts with other rows than zeros adds to them."""
+    model = load(path, mode="fp32")
+    (step, *_) = (step for step in model._plan.steps if step.operation.type == "while_loop")
+    draw = torch.Generator().manual_seed(0)
+    states = torch.randn(LENGTH + 1, BATCH, HIDDEN, generator=draw)
+    sequence = torch.randn(LENGTH, BATCH, FEATURES, generator=draw)
+    start = torch.cat((states[:1], torch.zeros_like(states[1:])))
+    arguments = [torch.zeros(1, dtype=torch.int32), states, *([sequence] * (len(step.reads) - 2))]
+    with torch.inference_mode():
+        _, added = step.call(None, *arguments)
+        _, written = step.call(None, arguments[0], start, *arguments[2:])
+    torch.testing.assert_close(added[1] - states[1], written[1], rtol=0, atol=1e-6)
 
 
 def loops(path: Path) -> tuple[list[Operation], dict[str, Any]]:

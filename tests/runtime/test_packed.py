@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from coreml_gate.errors import PackageError
 from coreml_gate.runtime import packer
 from coreml_gate.runtime.compile import compile_function
 from coreml_gate.runtime.packed import PACKED, available
@@ -20,6 +21,19 @@ Form = tuple[str, tuple[int, ...], dict[str, Any]]
 
 def drawn(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+
+
+def lstm(features: int, hidden: int, suffix: str = "", bias: bool = True) -> dict[str, Any]:
+    """Constants of one direction."""
+    weights = {
+        f"weight_ih{suffix}": drawn(4 * hidden, features),
+        f"weight_hh{suffix}": drawn(4 * hidden, hidden),
+    }
+    return {**weights, f"bias{suffix}": drawn(4 * hidden)} if bias else weights
+
+
+def states(batch: int, width: int) -> dict[str, Any]:
+    return {"initial_h": drawn(batch, width), "initial_c": drawn(width, batch).T.copy()}
 
 
 FORMS: dict[str, Form] = {
@@ -74,22 +88,41 @@ FORMS: dict[str, Form] = {
     "linear without bias": ("linear", (2, 3, 20, 128), {"weight": drawn(96, 128)}),
     "matmul": ("matmul", (2, 40, 128), {"y": drawn(128, 96)}),
     "matmul by the transposed": ("matmul", (60, 128), {"y": drawn(96, 128), "transpose_y": True}),
+    "lstm": ("lstm", (7, 2, 5), {**lstm(5, 6), **states(2, 6), "output_sequence": True}),
+    "lstm from the end": (
+        "lstm",
+        (7, 2, 5),
+        {**lstm(5, 6, bias=False), **states(2, 6), "direction": "reverse"},
+    ),
+    "lstm both ways": (
+        "lstm",
+        (7, 1, 5),
+        {
+            **lstm(5, 6),
+            **lstm(5, 6, "_back"),
+            **states(1, 12),
+            "direction": "bidirectional",
+            "output_sequence": True,
+        },
+    ),
 }
 
 Run = Callable[..., Any]
 
 
 def run(form: Form, mode: Any, dtype: Any) -> tuple[torch.Tensor, Any]:
+    """All results in one row, and the plan."""
     kind, shape, constants = form
     x = drawn(*shape).astype(dtype)
     given = {
         name: value.astype(dtype) if isinstance(value, np.ndarray) else value
         for name, value in constants.items()
     }
-    name = "fp16" if dtype is np.float16 else "fp32"
-    plan = compile_function(single(kind, {"x": x}, given, [name]), mode)
-    (result,) = plan.run([torch.from_numpy(x)])
-    return result, plan
+    others = {name: given.pop(name) for name in PACKED[kind].operands[1:]}
+    names = ["fp16" if dtype is np.float16 else "fp32"] * (3 if kind == "lstm" else 1)
+    plan = compile_function(single(kind, {"x": x, **others}, given, names), mode)
+    results = plan.run([torch.from_numpy(value) for value in (x, *others.values())])
+    return (results[0] if len(results) == 1 else torch.cat([value.reshape(-1) for value in results])), plan
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -106,7 +139,7 @@ def test_a_packed_kernel_computes_what_the_plain_body_does(
     np.testing.assert_allclose(result.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["image", "depthwise", "transposed and cropped", "linear", "matmul"])
+@pytest.mark.parametrize("name", ["image", "depthwise", "transposed and cropped", "linear", "matmul", "lstm"])
 def test_half_operands_are_computed_wide_and_rounded_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     result, plan = run(FORMS[name], "fp16", np.float16)
     assert result.dtype is torch.float16
@@ -138,6 +171,14 @@ def test_one_layer_serves_operands_of_several_shapes() -> None:
 
 def test_every_packed_operation_has_a_form_here() -> None:
     assert {kind for kind, _, _ in FORMS.values()} == set(PACKED)
+
+
+def test_an_lstm_with_another_cell_and_states_that_do_not_fit_stay_with_the_plain_body() -> None:
+    kind, shape, constants = FORMS["lstm"]
+    _, plan = run((kind, shape, {**constants, "clip": 0.1}), "fp32", np.float32)
+    assert list(plan.steps[0].kernel._serves.values()) == [False]
+    with pytest.raises(PackageError, match="lstm"):
+        run((kind, shape, {**constants, **states(2, 9)}), "fp32", np.float32)
 
 
 def test_what_is_not_a_number_stays_one() -> None:

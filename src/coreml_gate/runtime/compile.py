@@ -24,6 +24,7 @@ from coreml_gate.runtime.precision import Mode, storage, widen
 from coreml_gate.runtime.registry import (
     REQUIRED,
     BlockFunction,
+    Gates,
     Implementation,
     Parameter,
     Rounding,
@@ -97,7 +98,7 @@ class _Compiler:
     def __init__(self, opset: int, mode: Mode) -> None:
         self._opset = opset
         self._mode = mode
-        self._tensors: dict[tuple[int, bool], MilValue] = {}
+        self._tensors: dict[tuple[int, object, bool], MilValue] = {}
         self._layers: dict[int, FoundLayer | None] = {}
         self._packer = Packer(mode, partial(self._known, wide=False))
 
@@ -170,7 +171,7 @@ class _Compiler:
             implementation = replace(implementation, body=bound.kernel)
         for parameter in implementation.parameters:
             if parameter.kind != BlockFunction:
-                widens = wide and (bound.kernel is None or parameter.name == OPERAND)
+                widens = wide and (bound.kernel is None or parameter.name in bound.kernel.operands)
                 self._bind_parameter(operation, parameter, bound, scope, wide=widens)
         return bound, rounded(converted(grouped(implementation.body, bound.groups), bound.converts), dtypes)
 
@@ -238,9 +239,9 @@ class _Compiler:
         return isinstance(kind, TensorType) and storage_of(kind, self._mode) is torch.float16
 
     def _known(self, known: Known, kind: object, *, wide: bool) -> MilValue:
-        if kind is not Tensor:
+        if kind not in (Tensor, Gates):
             return known_argument(known, kind, self._mode, wide=wide)
-        key = (id(known), wide)
+        key = (id(known), kind, wide)
         if key not in self._tensors:
             self._tensors[key] = known_argument(known, kind, self._mode, wide=wide)
         return self._tensors[key]
@@ -280,7 +281,7 @@ class _Compiler:
         for constant, part in zip(
             constants, torch.split(stacked, [len(part) for part in parts]), strict=True
         ):
-            self._tensors[(id(constant), True)] = part
+            self._tensors[(id(constant), Tensor, True)] = part
             release(constant.data)
         return stacked
 

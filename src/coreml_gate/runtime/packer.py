@@ -16,7 +16,7 @@ from coreml_gate.runtime.registry import Implementation
 from coreml_gate.untyped import MilValue
 
 OPERAND: Final = "x"
-"""The one operand of what can be packed that is not constant."""
+"""The first operand of what can be packed; it is not constant."""
 
 
 class Packer:
@@ -45,11 +45,11 @@ class Packer:
     def _constants(
         self, operation: Operation, implementation: Implementation, known: Mapping[str, Known]
     ) -> Constants | None:
-        """All arguments but the first operand, as the body takes them; ``None`` where one is computed."""
+        """All arguments but the operands, as the body takes them; ``None`` where one is computed."""
         constants: dict[str, MilValue] = {}
         for parameter in implementation.parameters:
             (argument, *_) = arguments_of(operation, parameter.name) or (None,)
-            if parameter.name == OPERAND or argument is None:
+            if parameter.name in PACKED[operation.type].operands or argument is None:
                 continue
             value = known.get(argument) if isinstance(argument, str) else argument
             if value is None:

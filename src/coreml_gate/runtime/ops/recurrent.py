@@ -12,13 +12,17 @@ is the other reading.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from coreml_gate.errors import PackageError
 from coreml_gate.runtime.ops.neural_engine import engine_half
 from coreml_gate.runtime.registry import ROUND, Gates, Tensors, operation
 from coreml_gate.untyped import MilValue
 
+_SEQUENCE_RANK = 3
 _WEIGHTS = 2  # of the input and of the state, without biases
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "hard_sigmoid": lambda x: (0.2 * x + 0.5).clamp(0, 1),
@@ -30,9 +34,11 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
 }
 
-_TORCHS_RNN: dict[str, Callable[..., Tensors]] = {"relu": torch.rnn_relu, "tanh": torch.rnn_tanh}
-_ONE_LAYER = (1, 0.0, False, False, False)
-"""Layers, dropout, training, both ways and batch first, as torch's kernels take them."""
+_IN_PLACE: dict[str, Callable[[NDArray[np.float32]], object]] = {
+    "relu": lambda x: np.maximum(x, 0, x),
+    "tanh": lambda x: np.tanh(x, x),
+}
+"""The activations of which numpy has a kernel of one call; it takes a third of a call of torch."""
 
 Keep = Callable[[Tensor], Tensor]
 """What a state becomes from one step to the next."""
@@ -57,12 +63,27 @@ def rnn(
     output_sequence: bool = False,
     activation: str = "tanh",
 ) -> Tensors:
-    kernel = _TORCHS_RNN.get(activation)
-    if kernel is None:
+    act = _IN_PLACE.get(activation)
+    if act is None or x.ndim != _SEQUENCE_RANK:
         return _rnn(_wide, x, initial_h, weight_ih, weight_hh, bias, direction, output_sequence, activation)
-    steps, weights = x.flip(0) if direction == "reverse" else x, _flat((weight_ih, weight_hh, bias, None))
-    states, last = kernel(steps, initial_h[None].contiguous(), weights, bias is not None, *_ONE_LAYER)
-    return (states if output_sequence else last), last[0]
+    steps = x.flip(0) if direction == "reverse" else x
+    states = torch.nn.functional.linear(steps, weight_ih, bias)
+    _in_turns(states, initial_h, weight_hh.T.contiguous(), act)
+    return (states if output_sequence else states[-1:]), states[-1]
+
+
+def _in_turns(
+    rows: Tensor, state: Tensor, weight: Tensor, act: Callable[[NDArray[np.float32]], object]
+) -> None:
+    """Each row, which holds what the input adds, becomes the state that follows from the one before."""
+    product, mm, add = torch.empty_like(rows[0]), torch.mm, np.add
+    of_h = product.numpy()
+    with np.errstate(all="ignore"):  # what is no number is the program's affair
+        for row, array in zip(rows, rows.numpy(), strict=True):
+            mm(state, weight, out=product)
+            add(array, of_h, array)
+            act(array)
+            state = row
 
 
 def _rnn(keep: Keep, x: Tensor, h: Tensor, *rest: MilValue) -> Tensors:
@@ -224,11 +245,21 @@ def _flat(weights: _Weights) -> Tensors:
 
 
 def _torch_lstm(x: Tensor, h: Tensor, c: Tensor, weights: Tensors, *, both_ways: bool) -> _States:
-    """Torch's fused kernel; the states have a first axis of directions."""
+    """Torch's fused kernel; the states have a first axis of directions.
+
+    :raises PackageError: Shapes do not fit, which the kernel does not check.
+    """
+    hidden, start = h.shape[-1], (x.shape[1], h.shape[-1])
+    wanted = {(4 * hidden, x.shape[-1]), (4 * hidden, hidden), (4 * hidden,)}
+    fit = all(weight.shape in wanted for weight in weights)
+    if not fit or any(state.shape[1:] != start for state in (h, c)):
+        shapes = ", ".join(str(tuple(value.shape)) for value in (x, h, c, *weights))
+        raise PackageError(f"its operands do not fit each other: they have the shapes {shapes}.")
     count = len(weights) // (2 if both_ways else 1)
     biased, layers, dropout, train, batch_first = count > _WEIGHTS, 1, 0.0, False, False
-    start = (h.contiguous(), c.contiguous())
-    return torch.lstm(x, start, weights, biased, layers, dropout, train, both_ways, batch_first)
+    return torch.lstm(
+        x, (h.contiguous(), c.contiguous()), weights, biased, layers, dropout, train, both_ways, batch_first
+    )
 
 
 def _order(steps: Tensor, direction: str) -> Tensors:

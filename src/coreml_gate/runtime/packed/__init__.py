@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from coreml_gate.runtime.packed.convolution import PackedConvolution
 from coreml_gate.runtime.packed.kernel import Constants, ExtensibleKernel, PackedKernel
 from coreml_gate.runtime.packed.linear import PackedLinear, PackedMatmul
+from coreml_gate.runtime.packed.lstm import PackedLstm
 from coreml_gate.runtime.packed.onednn import available
 from coreml_gate.runtime.packed.transposed import PackedTransposedConvolution
 
@@ -18,8 +19,9 @@ PACKED: Mapping[str, type[PackedKernel]] = {
     "conv": PackedConvolution,
     "conv_transpose": PackedTransposedConvolution,
     "linear": PackedLinear,
+    "lstm": PackedLstm,
     "matmul": PackedMatmul,
 }
-"""By operation type; all other operands than ``x`` are constants."""
+"""By operation type; all other parameters than a kernel's ``operands`` are constant."""
 
 __all__ = ["PACKED", "Constants", "ExtensibleKernel", "PackedKernel", "available"]

@@ -1,4 +1,4 @@
-"""What all packed kernels share: by the shape of the operand, oneDNN or the operation's own body."""
+"""What all packed kernels share: by the shape of the first operand, oneDNN or the operation's own body."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Constants = Mapping[str, MilValue]
 
 
 class PackedKernel(ABC):
-    """An operation of one operand in float32; its constants are packed when the first operand comes.
+    """An operation on float32; its constants are packed when the first operand comes.
 
     Whether oneDNN or the operation's own body computes follows from the shape alone, so every run of a shape
     gives the same bits.
@@ -28,6 +28,8 @@ class PackedKernel(ABC):
 
     weight: ClassVar[str]
     """The parameter that has to be constant for the operation to be packed."""
+    operands: ClassVar[tuple[str, ...]] = ("x",)
+    """The first parameters of the operation: those that are not constant."""
 
     def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
         """:param release: Called when the constants were copied, so that their pages can go."""
@@ -95,4 +97,4 @@ def _plain(body: Body, constants: Constants) -> Body:
             name: widen(value) if isinstance(value, Tensor) else value for name, value in constants.items()
         }
 
-    return lambda x: body(x, **wide())
+    return lambda *operands: body(*operands, **wide())

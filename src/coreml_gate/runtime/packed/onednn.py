@@ -17,6 +17,7 @@ _DOORS: Final = (
     "_reorder_convolution_weight",
     "_reorder_convolution_transpose_weight",
     "_reorder_linear_weight",
+    "_reorder_mkldnn_rnn_layer_weight",
     "_convolution_pointwise",
     "_convolution_pointwise_",
     "_convolution_transpose_pointwise",
