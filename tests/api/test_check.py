@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from coreml_gate import CheckResult, check
+from coreml_gate import CheckResult, check, convert
 from coreml_gate.api.options import GIVEN_OTHERWISE, ModelKeywords
 from coreml_gate.config import ModelConfig
 from coreml_gate.errors import ConfigError, SourceError
+from coreml_gate.pytest_plugin import assert_core_ml_parity
 from coreml_gate.record import read_record
 from coreml_gate.verdict import Finding, Status
 from tests.api.models import Overflowing, Scorer, samples
@@ -113,13 +114,27 @@ def test_what_cannot_run_is_a_result_and_not_an_exception() -> None:
     assert "mat1 and mat2" in result.findings[0].message
 
 
-def test_an_interruption_of_the_model_reaches_the_caller() -> None:
-    class Interrupted(Scorer):
-        def forward(self, x: Tensor) -> Tensor:
-            raise KeyboardInterrupt
+class Interrupted(Scorer):
+    def forward(self, x: Tensor) -> Tensor:
+        raise KeyboardInterrupt
 
+
+def _interrupted(*_: object) -> dict[str, float]:
+    raise KeyboardInterrupt
+
+
+def test_an_interruption_of_the_model_reaches_every_caller(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         check(Interrupted(), samples())
+    with pytest.raises(KeyboardInterrupt):
+        assert_core_ml_parity(Interrupted(), samples())
+    with pytest.raises(KeyboardInterrupt):
+        convert(Interrupted(), samples(), folder=tmp_path)
+
+
+def test_an_interruption_of_the_metric_reaches_the_caller() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        check(Scorer(), samples(), evaluate=_interrupted, adversarial=False)
 
 
 def test_a_callable_and_a_package_are_named_as_in_a_configuration(

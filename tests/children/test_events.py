@@ -55,6 +55,28 @@ def test_parts_are_merged_and_the_last_step_counts(reader: EventReader, log: Eve
     assert parts.contents() == {"metrics": (METRIC,), "conversion": CONVERSION, "unsupported": ("relu",)}
 
 
+def test_how_far_a_step_is_is_reported_once_a_second_and_forgotten_with_the_step(
+    reader: EventReader, tmp_path: Path
+) -> None:
+    seconds = [5.0]
+    log = EventLog(tmp_path, clock=lambda: seconds[0])
+    log.begin("evaluate")
+    log.advance("1 of 9 predictions")
+    log.advance("2 of 9 predictions")
+    reader.read()
+    assert (reader.step, reader.detail) == ("evaluate", "1 of 9 predictions")
+    seconds[0] += 1
+    log.advance("8" * 1_000)
+    reader.read()
+    assert (reader.detail, reader.fault) == ("8" * 200, "")
+    log.begin("convert")
+    reader.read()
+    assert (reader.step, reader.detail) == ("convert", "")
+    write(tmp_path, b'{"detail": "%s"}\n' % (b"x" * 201))
+    reader.read()
+    assert "at most 200 characters" in reader.fault
+
+
 def test_a_half_written_line_waits_for_its_other_half(reader: EventReader, tmp_path: Path) -> None:
     write(tmp_path, b'{"step": "conv')
     reader.read()

@@ -54,7 +54,6 @@ def _run(folder: Path, step_s: float, start: Start) -> Ending:
         environment={**os.environ, "PYTHONPATH": str(folder)},
         limits=ProcessLimits(step_s),
         report=Files(folder),
-        on_step=lambda _: None,
         start=start,
     )
 

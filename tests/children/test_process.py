@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from coreml_gate.children.process import Ending, ProcessLimits, run_child
+from coreml_gate.children.process import Ending, Hooks, ProcessLimits, run_child
 
 LAST_WORD = "import pathlib; pathlib.Path('end').touch()"
 
@@ -20,6 +20,7 @@ class Files:
 
     folder: Path
     step: str = "start"
+    detail: str = ""
     finished: bool = False
     fault: str = ""
 
@@ -43,7 +44,7 @@ def run(
         environment=os.environ,
         limits=ProcessLimits(step_s, memory_bytes),
         report=Files(tmp_path),
-        on_step=(steps if steps is not None else []).append,
+        hooks=Hooks(step=(steps if steps is not None else []).append),
     )
 
 

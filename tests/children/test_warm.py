@@ -39,7 +39,6 @@ def child(start: Start, folder: Path, module: str, **variables: str) -> Ending:
         environment={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **variables},
         limits=ProcessLimits(60),
         report=Files(folder),
-        on_step=lambda _: None,
         start=start,
     )
 

@@ -1,5 +1,6 @@
 """A batch that is larger than the package's own is computed part by part."""
 
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,3 +90,40 @@ def test_a_metric_may_predict_a_batch(tmp_path: Path) -> None:
 
     (value,) = evaluate(metric, "m.py:metric", tmp_path, [package], ("x",))
     assert (value.value, value.side, model.calls) == (2.0, "fp16", 1000)
+
+
+def test_each_prediction_is_counted_and_the_first_engine_shows_how_many_there_are(tmp_path: Path) -> None:
+    engines = [engine(feature("x", (1, 3)))[0] for _ in range(2)]
+    said: list[str] = []
+
+    def metric(predict: Any) -> dict[str, float]:
+        return {"sum": sum(float(predict(torch.ones(1, 3))["y"].sum()) for _ in range(3))}
+
+    evaluate(metric, "m.py:metric", tmp_path, engines, ("x",), said.append)
+    assert said == [
+        "fp16: 1 predictions",
+        "fp16: 2 predictions",
+        "fp16: 3 predictions",
+        "fp16: 1 of 3 predictions",
+        "fp16: 2 of 3 predictions",
+        "fp16: 3 of 3 predictions",
+    ]
+
+
+def test_a_metric_may_stream_any_number_of_samples(tmp_path: Path) -> None:
+    package, _ = engine(feature("x", (1, 3)))
+    held: list[weakref.ref[Any]] = []
+
+    def metric(predict: Any) -> dict[str, float]:
+        total = 0.0
+        for _ in range(50):
+            sample = torch.ones(1, 3)
+            outputs = predict(sample)["y"]
+            held.extend((weakref.ref(sample), weakref.ref(outputs)))
+            total += float(outputs.mean())
+            del sample, outputs
+            assert not any(reference() is not None for reference in held)
+        return {"total": total}
+
+    (value,) = evaluate(metric, "m.py:metric", tmp_path, [package], ("x",))
+    assert value.value == 100.0

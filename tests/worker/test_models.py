@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coreml_gate.children.job import ModelJob
-from coreml_gate.children.process import ProcessLimits
+from coreml_gate.children.process import Hooks, ProcessLimits
 from coreml_gate.frozen import changed
 from coreml_gate.record import ModelRecord
 from coreml_gate.starting import start_process
@@ -22,7 +22,7 @@ SUPERVISOR = Supervisor(ENVIRONMENT, ProcessLimits(step_s=120), start=WARM)
 def test_a_sound_model_comes_back_measured(job_of: JobOf) -> None:
     steps: list[str] = []
 
-    record = measure_model(job_of(), replace(SUPERVISOR, on_step=steps.append))
+    record = measure_model(job_of(), replace(SUPERVISOR, hooks=Hooks(steps.append)))
 
     assert record.problem is None
     assert len(record.parity) == 3

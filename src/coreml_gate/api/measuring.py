@@ -4,7 +4,7 @@ import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Self
 
 from coreml_gate.children.events import EVENTS_FILE, EventLog, EventReader
 from coreml_gate.config import Config
@@ -25,13 +25,17 @@ CoreMl = Literal["auto", "off", "stand-in"]
 class Silence:
     """Progress that is not shown: a call in code prints nothing."""
 
-    def begin_model(self, name: str, tree: str) -> None:
+    def begin_model(self, name: str, tree: str, *, alone: bool) -> Self:  # noqa: ARG002 - for no one
         """Says nothing."""
+        return self
 
     def begin_step(self, step: str) -> None:
         """Says nothing."""
 
-    def end_model(self, model: ModelRecord, seconds: float) -> None:
+    def advance(self, detail: str) -> None:
+        """Says nothing."""
+
+    def end(self, model: ModelRecord, seconds: float) -> None:
         """Says nothing."""
 
 
@@ -74,8 +78,4 @@ def _measure(bench: Bench, log: EventLog) -> None:
         for measurement in chosen(of_models(), bench.job):
             measurement.run(bench, log)
     except GateError as error:
-        if isinstance(
-            error.__cause__, KeyboardInterrupt
-        ):  # a child has none; here it is meant for the caller
-            raise error.__cause__ from None
         log.put(problem_of(error))

@@ -5,6 +5,7 @@ parent makes the file and reads it by its own descriptor; it takes known steps a
 and no more bytes than any honest report has.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 import pydantic_core
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coreml_gate.children.files import fresh_file
 from coreml_gate.record.base import Part, WrappedPart
@@ -26,6 +27,10 @@ START: Final = "start"
 """The step of a child that has not begun one."""
 MOST_BYTES: Final = 256 * 2**20
 """Of a whole report: the outline of a program of a million operations takes 100 MB."""
+MOST_DETAIL: Final = 200
+"""Characters of a report on how far a step is: a line of a terminal."""
+DETAIL_EVERY_S: Final = 1.0
+"""A loop over thousands of samples reports each of them, and no more than this is written."""
 _CHUNK: Final = 2**20
 
 AnyPart = Part | WrappedPart[Json]
@@ -38,20 +43,34 @@ PartTypes = Mapping[str, type[AnyPart]]
 class EventLog:
     """The child's side: begins steps and hands over parts."""
 
-    def __init__(self, folder: Path, variant: str = "", descriptor: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        variant: str = "",
+        descriptor: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """``variant``: whose parts they are, if not those of the model itself."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self.folder = folder
         self._variant = variant
         self._file = os.open(folder / EVENTS_FILE, flags) if descriptor is None else descriptor
+        self._clock, self._detailed = clock, -math.inf
 
     def of(self, variant: str) -> "EventLog":
         """The same log, for what belongs to a variant."""
-        return EventLog(self.folder, variant, self._file)
+        return EventLog(self.folder, variant, self._file, self._clock)
 
     def begin(self, step: str) -> None:
         """Say that a step starts now: its deadline counts from here."""
         self._append({"step": step})
+
+    def advance(self, detail: str) -> None:
+        """Say how far the step is (``312 of 1,000 predictions``): for who waits, and in no Record."""
+        now = self._clock()
+        if now - self._detailed >= DETAIL_EVERY_S:
+            self._detailed = now
+            self._append({"detail": detail[:MOST_DETAIL]})
 
     def put(self, part: AnyPart) -> None:
         """Hand over a part; a later one of the same field replaces the earlier one."""
@@ -107,6 +126,8 @@ class Events:
     """The variant at which the child is."""
     finished: bool = False
     """Whether it has said its last word."""
+    detail: str = ""
+    """How far the step is, in words; empty where nothing has been said."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +143,7 @@ class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     step: str = ""
+    detail: str = Field(default="", max_length=MOST_DETAIL)
     part: str = ""
     content: Json = None
     variant: str = ""
@@ -156,6 +178,11 @@ class EventReader:
     def step(self) -> str:
         """The step at which the child is."""
         return self.events.step
+
+    @property
+    def detail(self) -> str:
+        """How far that step is, in the child's words."""
+        return self.events.detail
 
     @property
     def finished(self) -> bool:
@@ -209,7 +236,11 @@ def _with(events: Events, event: _Line, known: Vocabulary) -> Events:
     before = events.variants.get(event.variant, NOTHING) if event.variant else events.parts
     after = before.having(_part(event, known.parts)) if event.part else before
     events = replace(
-        events, step=event.step or events.step, variant=event.variant, finished=events.finished or event.end
+        events,
+        step=event.step or events.step,
+        detail=event.detail or ("" if event.step else events.detail),
+        variant=event.variant,
+        finished=events.finished or event.end,
     )
     if event.variant:
         return replace(events, variants={**events.variants, event.variant: after})

@@ -47,12 +47,31 @@ class Ending:
     """Of its output."""
 
 
+@dataclass(frozen=True)
+class Hooks:
+    """What is called while a child runs."""
+
+    step: Callable[[str], None] = lambda _: None
+    """With each step that the child begins."""
+    detail: Callable[[str], None] = lambda _: None
+    """With how far the step is, in the child's words; empty when a step begins."""
+    poll: Callable[[], None] = lambda: None
+    """Several times a second; what it raises ends the child."""
+
+
+NO_HOOKS: Final = Hooks()
+
+
 class Watched(Protocol):
     """What a child reports while it runs."""
 
     @property
     def step(self) -> str:
         """The step at which it is."""
+
+    @property
+    def detail(self) -> str:
+        """How far that step is."""
 
     @property
     def finished(self) -> bool:
@@ -74,7 +93,7 @@ def run_child(
     environment: Mapping[str, str],
     limits: ProcessLimits,
     report: Watched,
-    on_step: Callable[[str], None],
+    hooks: Hooks = NO_HOOKS,
     start: Start = start_process,
 ) -> Ending:
     """Run ``command`` in ``folder`` until its last word, or whatever else comes first.
@@ -84,7 +103,7 @@ def run_child(
     with OutputLog(log) as output:
         with kept(start, command, folder, environment, output.input) as child:
             output.close_input()
-            ending = _watch(child, limits, report, on_step)
+            ending = _watch(child, limits, report, hooks)
         report.read()
     return Ending(*_with_report(ending, report), output.last_lines())
 
@@ -130,17 +149,21 @@ def _watch(
     child: Started,
     limits: ProcessLimits,
     report: Watched,
-    on_step: Callable[[str], None],
+    hooks: Hooks,
 ) -> Ending:
     report.read()
-    step, since = report.step, time.monotonic()
+    step, detail, since = report.step, report.detail, time.monotonic()
     due = since
     while (code := child.poll()) is None:
         time.sleep(POLL_S)
+        hooks.poll()
         report.read()
         if report.step != step:
             step, since = report.step, time.monotonic()
-            on_step(step)
+            hooks.step(step)
+        if report.detail != detail:
+            detail = report.detail
+            hooks.detail(detail)
         if report.finished or report.fault:
             return Ending("finished")
         if time.monotonic() - since > limits.step_s:

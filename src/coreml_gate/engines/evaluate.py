@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 
 from coreml_gate.engines.batches import in_parts
-from coreml_gate.engines.engine import Engine, predict_function
+from coreml_gate.engines.engine import Engine, Outputs, Sample, predict_function
 from coreml_gate.engines.python import user_code
 from coreml_gate.errors import EvaluateError
-from coreml_gate.record import MetricValue
+from coreml_gate.record import MetricValue, Side
 
 
 def evaluate(
@@ -18,18 +19,48 @@ def evaluate(
     root: Path,
     engines: Sequence[Engine],
     input_names: tuple[str, ...],
+    advance: Callable[[str], None] = lambda _: None,
 ) -> tuple[MetricValue, ...]:
     """What are the metrics when this engine predicts? Calls the user's function once per engine.
 
-    Raises :class:`EvaluateError` with the user's line, or when the answer is not finite numbers by name.
+    Nothing of a prediction is held here, so a function that loads one sample after another may go over any
+    number of them. Raises :class:`EvaluateError` with the user's line, or when the answer is not finite
+    numbers by name.
+
+    :param advance: Called with the number of predictions so far; the first engine shows how many there are.
     """
     values: list[MetricValue] = []
+    total: int | None = None
     for engine in engines:
-        predict = predict_function(in_parts(engine), input_names)
+        counted = _Counted(in_parts(engine), total, advance)
         with user_code(f"evaluate {reference} with {engine.side}", root, EvaluateError):
-            answer = metric(predict)
+            answer = metric(predict_function(counted, input_names))
         values += _checked(answer, reference, engine)
+        total = counted.done
     return tuple(values)
+
+
+@dataclass
+class _Counted:
+    """An engine that reports how many predictions it has made, of how many where that is known."""
+
+    engine: Engine
+    total: int | None
+    advance: Callable[[str], None]
+    done: int = 0
+
+    @property
+    def side(self) -> Side:
+        """As of the engine."""
+        return self.engine.side
+
+    def run(self, sample: Sample) -> Outputs:
+        """Predict, and count it."""
+        outputs = self.engine.run(sample)
+        self.done += 1
+        of = "" if self.total is None or self.done > self.total else f" of {self.total:,}"
+        self.advance(f"{self.side}: {self.done:,}{of} predictions")
+        return outputs
 
 
 def _checked(answer: object, reference: str, engine: Engine) -> list[MetricValue]:

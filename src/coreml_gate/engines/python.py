@@ -72,13 +72,14 @@ def load_callable(reference: str, root: Path, wrong: type[GateError]) -> Callabl
 def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> Iterator[None]:
     """Turns whatever the user's code raises within the block, an exit included, into ``wrong``.
 
-    The message names the call, then the exception's type and text and the user's line.
+    The message names the call, then the exception's type and text and the user's line. An interrupt passes
+    through: it is meant for the program that called the gate, not for the model.
     """
     try:
         yield
     except GateError:
         raise
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name is not None:
             raise wrong(*_missing_module(what, error.name, place_of(error, root))) from error
         raise wrong(f"`{what}` raised {describe(error, root)}.", hint or _known_hint(error)) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from coreml_gate.children.job import MODELS_FOLDER, ModelJob
+from coreml_gate.children.process import Hooks
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
 from coreml_gate.config.load import load_config, select_models
@@ -132,16 +133,16 @@ def _write(record: Record, folder: Path) -> Record:
 
 
 def _measure(job: ModelJob, tree: Tree, options: GateOptions, context: RunContext) -> ModelRecord:
-    context.progress.begin_model(job.model.name, tree.side)
+    progress = context.progress.begin_model(job.model.name, tree.side, alone=True)
     started = time.monotonic()
     supervisor = Supervisor(
         context.environment,
         limits_of(options),
-        on_step=context.progress.begin_step,
+        hooks=Hooks(progress.begin_step, progress.advance),
         start=context.start,
     )
     record = measure_with_variants(job, _variants(job.model, tree), supervisor)
-    context.progress.end_model(record, time.monotonic() - started)
+    progress.end(record, time.monotonic() - started)
     return record
 
 

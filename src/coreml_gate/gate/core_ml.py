@@ -1,7 +1,7 @@
 """Runs Core ML on every measured package, and adds what it measures to the Record."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -130,10 +130,10 @@ def _question(config: ModelConfig, head: Stored, base: Stored | None) -> Questio
 def answered(model: ModelRecord, question: Question, session: Session) -> ModelRecord:
     """The model with what Core ML says: on each compute unit, in time, and where it runs."""
     host = session.host
-    host.progress.begin_model(model.name, host.machine.stand_in or "Core ML")
+    progress = host.progress.begin_model(model.name, host.machine.stand_in or "Core ML", alone=True)
     started = host.clock()
-    with_answers = changed(model, core_ml=_facts(question, session))
-    host.progress.end_model(with_answers, host.clock() - started)
+    with_answers = changed(model, core_ml=_facts(question, replace(session, host=host.heard_by(progress))))
+    progress.end(with_answers, host.clock() - started)
     return with_answers
 
 

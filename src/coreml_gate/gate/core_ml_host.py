@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from coreml_gate.children.process import Hooks
 from coreml_gate.engines.machine import describe_machine
-from coreml_gate.gate.progress import Progress
+from coreml_gate.gate.progress import ModelProgress, Progress
 from coreml_gate.record import Machine
 from coreml_gate.worker.supervisor import Supervisor
 
@@ -23,6 +24,11 @@ class CoreMlHost:
     progress: Progress
     machine: Machine
     clock: Callable[[], float] = time.monotonic
+
+    def heard_by(self, progress: ModelProgress) -> "CoreMlHost":
+        """The same, whose children report to the progress of one model."""
+        hooks = Hooks(progress.begin_step, progress.advance)
+        return replace(self, supervisor=replace(self.supervisor, hooks=hooks))
 
     @classmethod
     def here(cls, answering: Answering, supervisor: Supervisor, progress: Progress) -> "CoreMlHost":

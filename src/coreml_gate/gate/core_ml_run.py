@@ -37,7 +37,6 @@ def with_core_ml(
         context.environment,
         ProcessLimits(options.core_ml_timeout_s, None if memory_mb is None else memory_mb * 1e6),
         stand_in=context.answering == "stand-in",
-        on_step=context.progress.begin_step,
         start=context.start,
     )
     host = CoreMlHost.here(context.answering, supervisor, context.progress)

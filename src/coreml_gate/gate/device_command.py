@@ -11,7 +11,7 @@ from typing import Final, get_args
 from rich.console import Console
 
 from coreml_gate.checks import Evidence, on_device
-from coreml_gate.children.process import ProcessLimits
+from coreml_gate.children.process import Hooks, ProcessLimits
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.engines.devicectl import OPENING_S, XCODE_HINT, Connected, connected_devices
 from coreml_gate.engines.machine import ask_system
@@ -97,7 +97,8 @@ def _ask(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: S
     supervisor = Supervisor(
         around.environment,
         ProcessLimits(config.gate.step_timeout_s),
-        on_step=lambda step: _print(around.err, f"device: {step}"),
+        hooks=Hooks(step=lambda step: _print(around.err, f"device: {step}")),
+        start=around.start,
     )
     options = DeviceOptions(
         parsed.units, parsed.repeats, parsed.team, parsed.profile, parsed.bundle_id, parsed.trace

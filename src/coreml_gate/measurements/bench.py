@@ -1,6 +1,6 @@
 """What the measurements of one model make for each other: each thing when it is first needed, and once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -29,6 +29,8 @@ class Bench:
     beside: "Bench | None" = None
     """The model's own bench, whose source and conversions a variant shares."""
     at_hand: AtHand = NOTHING_AT_HAND
+    advance: Callable[[str], None] = lambda _: None
+    """Called with how far a long step is, in words."""
 
     @cached_property
     def reference(self) -> Reference:
@@ -147,7 +149,7 @@ class Bench:
         if self.job.model.evaluate is None or not self.engines:
             return ()
         known = () if self.beside is None else self.beside.metrics
-        own = self.reference.metrics_of(self.engines)
+        own = self.reference.metrics_of(self.engines, self.advance)
         return (*(metric for metric in known if metric.side == "source"), *own)
 
     @property

@@ -72,5 +72,5 @@ def _measured(bench: "Bench", litert: "LiteRt") -> LiteRtFacts:
         versions=litert.versions,
         size_bytes=path.stat().st_size,
         against_source=compare_all(reference.outputs, answers, ("source", "litert")),
-        metrics=reference.metrics_of((engine,)),
+        metrics=reference.metrics_of((engine,), bench.advance),
     )

@@ -100,13 +100,15 @@ class Reference:
             return load_samples(config, self.source, root, most, interface)
         return samples_of(self.at_hand.samples, config, self.source, root, most, interface)
 
-    def metrics_of(self, engines: Sequence[Engine]) -> tuple[MetricValue, ...]:
+    def metrics_of(
+        self, engines: Sequence[Engine], advance: Callable[[str], None] = lambda _: None
+    ) -> tuple[MetricValue, ...]:
         """The user's metrics by each of the engines; none where the configuration names no ``evaluate``."""
         name, root = self.job.model.evaluate, self.job.root
         if name is None or not engines:
             return ()
         metric = self.at_hand.metric or load_callable(name, root, EvaluateError)
-        return evaluate(metric, name, root, engines, self.samples.names)
+        return evaluate(metric, name, root, engines, self.samples.names, advance)
 
     @cached_property
     def engine(self) -> SourceEngine | None:

@@ -40,7 +40,8 @@ def run(bench: "Bench", log: EventLog) -> None:
     for config in bench.job.variants:
         own = changed(bench.job, model=config, variants=(), variant_of=bench.job.model.name)
         own.folder.mkdir(parents=True, exist_ok=True)
-        own_bench, own_log = Bench(own, beside=bench), log.of(config.name)
+        own_log = log.of(config.name)
+        own_bench = Bench(own, beside=bench, advance=own_log.advance)
         own_log.begin("convert")
         try:
             for measurement in chosen(OF_VARIANTS, own):

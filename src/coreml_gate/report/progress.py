@@ -1,70 +1,112 @@
-"""What people see while the gate works: a live line on a terminal, grouped lines in a CI log."""
+"""What people see while the gate works: a moving line per model on a terminal, lines in a CI log."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from coreml_gate.criteria.sentences import time_by_step
 from coreml_gate.foreign.log import RunnerCommand, one_line
 from coreml_gate.record import ModelRecord
 
+DETAIL_EVERY_S: Final = 10.0
+"""Of how far a step is, a log keeps one line in that time."""
+
+
+class LiveProgress:
+    """A moving line for each model that is measured now; one line stays per finished model."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+        self._live = Progress(*columns, console=console, transient=True)
+
+    def begin_model(self, name: str, tree: str, *, alone: bool) -> "LiveModel":  # noqa: ARG002 - a line each
+        """Show the model until its end."""
+        title = f"{name} ({tree})"
+        task = self._live.add_task(one_line(title), total=None)
+        self._live.start()
+        return LiveModel(self._live, task, title)
+
 
 @dataclass
-class LiveProgress:
-    """One moving line on a terminal, with what runs and for how long; one line stays per finished model."""
+class LiveModel:
+    """The moving line of one model: its step, with a clock of its own, and how far that is."""
 
-    console: Console
-    _live: Progress | None = field(default=None, init=False)
-    _title: str = field(default="", init=False)
-
-    def begin_model(self, name: str, tree: str) -> None:
-        """Show which model is measured now."""
-        self._title = f"{name} ({tree})"
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-        self._live = Progress(*columns, console=self.console, transient=True)
-        self._live.add_task(one_line(self._title), total=None)
-        self._live.start()
+    live: Progress
+    task: TaskID
+    title: str
+    _step: str = field(default="", init=False)
 
     def begin_step(self, step: str) -> None:
-        """Show the step behind the model's name, with its own clock."""
-        if self._live is not None:
-            (task,) = self._live.task_ids
-            self._live.reset(task, description=one_line(f"{self._title}: {step}"), total=None)
+        """Show the step behind the model's name."""
+        self._step = step
+        self.live.reset(self.task, description=one_line(f"{self.title}: {step}"), total=None)
 
-    def end_model(self, model: ModelRecord, seconds: float) -> None:
+    def advance(self, detail: str) -> None:
+        """Show how far the step is; its clock goes on."""
+        shown = f"{self.title}: {self._step}" + (f", {detail}" if detail else "")
+        self.live.update(self.task, description=one_line(shown), refresh=True)
+
+    def end(self, model: ModelRecord, seconds: float) -> None:
         """Leave one line with what came of it."""
-        if self._live is not None:
-            self._live.stop()
-        line = f"{self._title}: {outcome(model)} ({duration(model, seconds)})"
-        self.console.print(line, markup=False, highlight=False)
+        self.live.remove_task(self.task)
+        if not self.live.task_ids:
+            self.live.stop()
+        line = f"{self.title}: {outcome(model)} ({duration(model, seconds)})"
+        self.live.console.print(line, markup=False, highlight=False)
 
 
-@dataclass
+@dataclass(frozen=True)
 class LogProgress:
     """Lines for a log that is read afterwards; GitHub folds a group into its first line."""
 
     write: Callable[[str | RunnerCommand], None]
     groups: bool
     """Whether the log understands GitHub's ``::group::``."""
-    _title: str = field(default="", init=False)
+    clock: Callable[[], float] = time.monotonic
 
-    def begin_model(self, name: str, tree: str) -> None:
-        """Open the model's group."""
-        self._title = f"{name} ({tree})"
-        title = one_line(self._title)
-        self.write(RunnerCommand(f"::group::{title}") if self.groups else f"{title}:")
+    def begin_model(self, name: str, tree: str, *, alone: bool) -> "LogModel":
+        """A group, which cannot hold lines of another model; beside others, each line names its model."""
+        title = f"{name} ({tree})"
+        if not alone:
+            return LogModel(self.write, title, f"{title}: ", self.clock)
+        shown = one_line(title)
+        self.write(RunnerCommand(f"::group::{shown}") if self.groups else f"{shown}:")
+        return LogModel(self.write, title, "  ", self.clock, is_group=self.groups)
+
+
+@dataclass
+class LogModel:
+    """The lines of one model."""
+
+    write: Callable[[str | RunnerCommand], None]
+    title: str
+    prefix: str
+    clock: Callable[[], float]
+    is_group: bool = False
+    _step: str = field(default="", init=False)
+    _written: float = field(default=0.0, init=False)
 
     def begin_step(self, step: str) -> None:
         """Write one line per step."""
-        self.write(f"  {step}")
+        self._step, self._written = step, self.clock()
+        self.write(f"{self.prefix}{step}")
 
-    def end_model(self, model: ModelRecord, seconds: float) -> None:
+    def advance(self, detail: str) -> None:
+        """Write how far the step is, now and then."""
+        if detail and self.clock() - self._written >= DETAIL_EVERY_S:
+            self._written = self.clock()
+            self.write(f"{self.prefix}{self._step}: {detail}")
+
+    def end(self, model: ModelRecord, seconds: float) -> None:
         """Close the group, and say outside of it what came of the model."""
-        if self.groups:
+        if self.is_group:
             self.write(RunnerCommand("::endgroup::"))
-        self.write(f"{self._title}: {outcome(model)} ({duration(model, seconds)})")
+        self.write(f"{self.title}: {outcome(model)} ({duration(model, seconds)})")
 
 
 def duration(model: ModelRecord, seconds: float) -> str:

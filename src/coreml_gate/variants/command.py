@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from coreml_gate.children.process import Hooks
 from coreml_gate.config import Config, ModelConfig, ModelVariant
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.errors import MeasuringError, UsageError
@@ -96,7 +97,7 @@ def _measured(config: Config, model: ModelConfig, around: Surroundings) -> Model
     supervisor = Supervisor(
         around.environment,
         limits_of(config.gate),
-        on_step=lambda step: _say(around, f"{model.name}: {step}"),
+        hooks=Hooks(step=lambda step: _say(around, f"{model.name}: {step}")),
         start=around.start,
     )
     measured = measure_side_by_side(model, config.gate, around.folder, supervisor)

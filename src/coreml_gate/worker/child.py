@@ -42,7 +42,7 @@ def measure_model(job: ModelJob, log: EventLog) -> None:
     load_libraries()
     from coreml_gate.measurements.bench import Bench  # noqa: PLC0415 - only models need torch
 
-    bench = Bench(job)
+    bench = Bench(job, advance=log.advance)
     for measurement in chosen(of_models(), job):
         try:
             measurement.run(bench, log)

@@ -98,7 +98,7 @@ def run_package(job: PackageJob, supervisor: Supervisor) -> Report:
     named = replace(
         supervisor,
         environment={**supervisor.environment, HOME: str(home)},
-        on_step=lambda step: supervisor.on_step(f"{job.units}: {step}"),
+        hooks=replace(supervisor.hooks, step=lambda step: supervisor.hooks.step(f"{job.units}: {step}")),
     )
     try:
         return named.run(job)

@@ -1,7 +1,7 @@
-"""The only place that starts children: one at a time, under a deadline per step, to whatever end."""
+"""The only place that starts children: each under a deadline per step, to whatever end."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ from coreml_gate.children import keeper
 from coreml_gate.children.events import EventReader, Events
 from coreml_gate.children.files import fresh_folder
 from coreml_gate.children.job import Job, ModelJob, write_job
-from coreml_gate.children.process import Ending, ProcessLimits, run_child
+from coreml_gate.children.process import NO_HOOKS, Ending, Hooks, ProcessLimits, run_child
 from coreml_gate.config import GateOptions
 from coreml_gate.interruption import Interrupted
 from coreml_gate.measurements import vocabulary
@@ -65,8 +65,8 @@ class Supervisor:
     """The deadline of each step, and the memory of a child and its children."""
     stand_in: bool = False
     """Whether our runtime stands in for Core ML in the children that would use it."""
-    on_step: Callable[[str], None] = lambda _: None
-    """Called with each step of each child."""
+    hooks: Hooks = NO_HOOKS
+    """What is called while a child runs."""
     child: tuple[str, ...] = CHILD
     """What the interpreter runs; the job's file follows."""
     start: Start = start_process
@@ -95,7 +95,7 @@ class Supervisor:
             environment=self.environment,
             limits=self.limits,
             report=report,
-            on_step=self.on_step,
+            hooks=self.hooks,
             start=self.start,
         )
 
