@@ -1,9 +1,10 @@
-"""What children cost that import their libraries, against forks of a process that has imported them.
+"""What children cost that import their libraries, forks of a process that has imported them, and two at once.
 
     OMP_NUM_THREADS=1 python benchmarks/children/bench.py [--models 10] [--rounds 3]
 
-Measures small models one after the other, by fresh processes and by forks in turns, and prints wall time, CPU
-time and the greatest memory of all processes together (shared pages counted once, Linux's PSS) of both.
+Measures small models by fresh processes one after the other, by forks one after the other, and by forks two
+at a time, in turns; prints wall time, CPU time and the greatest memory of all processes together (shared
+pages counted once, Linux's PSS) of each.
 """
 
 import argparse
@@ -15,16 +16,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import psutil
 
 from coreml_gate.children.job import ModelJob
-from coreml_gate.children.process import ProcessLimits
+from coreml_gate.children.process import Hooks, ProcessLimits
 from coreml_gate.children.warm import WarmChildren
 from coreml_gate.config import ModelConfig
+from coreml_gate.gate.at_once import Room, StopCheck, Work, run_at_once
 from coreml_gate.worker.libraries import LIBRARIES
 from coreml_gate.worker.models import measure_model
 from coreml_gate.worker.supervisor import Supervisor
@@ -43,8 +46,22 @@ def samples():
     torch.manual_seed(1)
     return [torch.randn(1, 3, 8, 8) for _ in range(4)]
 """
-LIBRARIES_OF: Final = {"fresh": (), "forked": LIBRARIES}
-"""What a server imports; without any, there is none."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the models are measured."""
+
+    libraries: tuple[str, ...]
+    """What a server imports; without any, there is none."""
+    jobs: int
+
+
+WAYS: Final = {
+    "fresh processes": Way((), 1),
+    "forks": Way(LIBRARIES, 1),
+    "forks, 2 jobs": Way(LIBRARIES, 2),
+}
 _SAMPLED_EVERY_S: Final = 0.5
 
 
@@ -57,17 +74,25 @@ class Cost:
     greatest_bytes: int
 
 
-def cost(way: str, models: int, folder: Path) -> Cost:
+def cost(way: Way, models: int, folder: Path) -> Cost:
     """Measure all models in that way."""
     (folder / "net.py").write_text(NET, encoding="utf-8")
     started, before = time.monotonic(), _cpu_s()
-    with WarmChildren(LIBRARIES_OF[way], print) as start, _greatest_memory() as greatest:
+    with WarmChildren(way.libraries, print) as start, _greatest_memory() as greatest:
         supervisor = Supervisor(os.environ, ProcessLimits(600), start=start)
-        for number in range(models):
-            record = measure_model(_job(folder, f"net-{number}"), supervisor)
-            if record.problem is not None:
-                raise SystemExit(record.problem.message)
+        tasks = [
+            Work(partial(_measure, _job(folder, f"net-{number}"), supervisor), 0) for number in range(models)
+        ]
+        outcome = run_at_once(tasks, Room(way.jobs, 1))
+    if outcome.error is not None:
+        raise outcome.error
     return Cost(time.monotonic() - started, _cpu_s() - before, max(greatest, default=0))
+
+
+def _measure(job: ModelJob, supervisor: Supervisor, check: StopCheck) -> None:
+    record = measure_model(job, replace(supervisor, hooks=Hooks(poll=check)))
+    if record.problem is not None:
+        raise SystemExit(record.problem.message)
 
 
 def _job(folder: Path, name: str) -> ModelJob:
@@ -107,31 +132,30 @@ def _shared_fairly(process: psutil.Process) -> int:
 
 
 def table(costs: dict[str, list[Cost]]) -> str:
-    """Medians of both ways, and the ratio of the second to the first."""
-    rows = ["| | fresh processes | forks | ratio |", "|:--|--:|--:|--:|"]
+    """Medians of all ways, and the ratio of each to the first."""
+    rows = [f"| | {' | '.join(WAYS)} |", "|:--|" + "--:|" * len(WAYS)]
     for name, unit, field, scale in (
         ("wall", "s", "wall_s", 1),
         ("CPU", "s", "cpu_s", 1),
         ("memory", "MB", "greatest_bytes", 1e6),
     ):
-        fresh, forked = (
-            statistics.median(getattr(each, field) / scale for each in costs[way]) for way in LIBRARIES_OF
-        )
-        rows.append(f"| {name} | {fresh:,.1f} {unit} | {forked:,.1f} {unit} | {forked / fresh:.2f} |")
+        medians = [statistics.median(getattr(each, field) / scale for each in costs[way]) for way in WAYS]
+        cells = (f"{each:,.1f} {unit} ({each / medians[0]:.2f})" for each in medians)
+        rows.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
 def main() -> None:
-    """Both ways in turns."""
+    """All ways in turns."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    costs: dict[str, list[Cost]] = {way: [] for way in LIBRARIES_OF}
+    costs: dict[str, list[Cost]] = {way: [] for way in WAYS}
     for _ in range(options.rounds):
         for way, found in costs.items():
             with tempfile.TemporaryDirectory() as folder:
-                found.append(cost(way, options.models, Path(folder)))
+                found.append(cost(WAYS[way], options.models, Path(folder)))
     print(f"{options.models} models, medians of {options.rounds} rounds\n\n{table(costs)}")
 
 

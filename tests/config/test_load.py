@@ -87,6 +87,8 @@ def test_a_package_inherits_no_conversion_options() -> None:
         ),
         ("[gate]\nmax-samples = true\n", "`gate.max-samples` must be a whole number, not `true`."),
         ("[gate]\nmax-samples = 0\n", "`gate.max-samples` must be greater than 0, not `0`."),
+        ("[gate]\njobs = 0\n", '`gate.jobs` must be `"auto"` or a whole number > 0, not `0`.'),
+        ("[gate]\njobs = 'all'\n", '`gate.jobs` must be `"auto"` or a whole number > 0, not `"all"`.'),
         ("[gate]\nwatch = 'a'\n", '`gate.watch` must be a list, not `"a"`.'),
         ("[gate]\nconversion = 'jit'\n", 'must be `auto`, `export`, `decomposed` or `trace`, not `"jit"`.'),
         ("[gate]\nstep-timeout-s = nan\n", "`gate.step-timeout-s` must be a finite number, not `NaN`."),

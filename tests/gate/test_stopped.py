@@ -36,10 +36,13 @@ SLEEPING = """
 import os, time
 from pathlib import Path
 
-Path("child").write_text(str(os.getpid()))
+Path(__file__).with_suffix(".child").write_text(str(os.getpid()))
 time.sleep(600)
 """
-TOML = '[[model]]\nname = "net"\nsource = "net.py:build"\n'
+SOURCES = ("net", "other")
+TOML = "[gate]\njobs = 2\n" + "".join(
+    f'[[model]]\nname = "{name}"\nsource = "{name}.py:build"\n' for name in SOURCES
+)
 
 
 class StoppedInTheSecond:
@@ -61,7 +64,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
     context = RunContext(None, {}, lambda: datetime(2025, 1, 2, tzinfo=UTC), Silence())
     tree = Tree("head", tmp_path, None)
     with pytest.raises(Interrupted) as raised:
-        collect(tree, CONFIG.model, (), GateOptions(), tmp_path, context)
+        collect(tree, CONFIG.model, (), GateOptions(jobs=1), tmp_path, context)
     assert raised.value.exit_code == 143
     return read_record(tmp_path / "record.json")
 
@@ -96,15 +99,16 @@ def test_without_a_record_there_is_a_verdict_all_the_same(tmp_path: Path) -> Non
 
 @pytest.fixture
 def running(tmp_path: Path) -> Callable[..., tuple[int, Path]]:
-    """Starts the gate, signals it when its child runs the source, and gives its exit code."""
-    (tmp_path / "net.py").write_text(SLEEPING)
+    """Starts the gate, signals it when its children run both sources, and gives its exit code."""
+    for name in SOURCES:
+        (tmp_path / f"{name}.py").write_text(SLEEPING)
     (tmp_path / "coreml-gate.toml").write_text(TOML)
 
     def run(*numbers: int, command: str = "run") -> tuple[int, Path]:
         gate = subprocess.Popen([sys.executable, "-m", "coreml_gate", command], cwd=tmp_path)
         try:
             until = time.monotonic() + 60
-            while not (tmp_path / "child").exists() and time.monotonic() < until:
+            while len(children_in(tmp_path)) < len(SOURCES) and time.monotonic() < until:
                 time.sleep(0.05)
             for number in numbers:
                 gate.send_signal(number)
@@ -116,8 +120,14 @@ def running(tmp_path: Path) -> Callable[..., tuple[int, Path]]:
     return run
 
 
+def children_in(folder: Path) -> list[int]:
+    return [int(text) for each in folder.glob("*.child") if (text := each.read_text())]
+
+
 def child_of(output: Path) -> bool:
-    return runs(int((output.parent / "child").read_text()))
+    children = children_in(output.parent)
+    assert len(children) == len(SOURCES)
+    return any(map(runs, children))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +138,7 @@ def child_of(output: Path) -> bool:
         pytest.param((signal.SIGHUP,), 129, marks=pytest.mark.slow),
     ],
 )
-def test_a_signal_ends_the_run_and_its_child_and_leaves_record_and_report(
+def test_a_signal_ends_the_run_and_its_children_and_leaves_record_and_report(
     running: Callable[..., tuple[int, Path]], numbers: tuple[int, ...], code: int
 ) -> None:
     ended, output = running(*numbers)
@@ -136,9 +146,9 @@ def test_a_signal_ends_the_run_and_its_child_and_leaves_record_and_report(
     assert not child_of(output)
     report = json.loads((output / "report.json").read_text())
     assert report["exit_code"] == code
-    (net,) = read_record(output / "record.json").models
-    assert net.problem is not None
-    assert net.problem.exit_code == code
+    for model in read_record(output / "record.json").models:
+        assert model.problem is not None
+        assert model.problem.exit_code == code
     assert "the run was interrupted" in (output / "comment.md").read_text()
     assert not (output / "tmp").exists()
 
@@ -154,7 +164,8 @@ def test_a_gate_that_is_killed_leaves_no_process_and_the_next_one_removes_its_fi
         time.sleep(0.1)
     assert not child_of(output)
     assert (output / "tmp").exists()
-    (output.parent / "child").unlink()
+    for name in SOURCES:
+        (output.parent / f"{name}.child").unlink()
     running(signal.SIGTERM, command="collect")
     assert not (output / "tmp").exists()
 

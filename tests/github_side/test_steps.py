@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coreml_gate.errors import ConfigError, EventError, RecordError, UsageError
-from coreml_gate.gate.collect import environment_of_this_machine
+from coreml_gate.gate.environment import environment_of_this_machine
 from coreml_gate.github.api.artifacts import baseline_name
 from coreml_gate.github.publishing.publish import SUFFIXES
 from coreml_gate.github.without_install import RunStamp, no_verdict_body

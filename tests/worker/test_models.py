@@ -43,10 +43,13 @@ def test_a_fork_measures_what_a_fresh_process_measures(job_of: JobOf, tree: Path
     assert without_times(forked) == without_times(fresh)
 
 
+TIMES_AND_MEMORY = {"phases", "seconds", "peak_bytes"}
+
+
 def without_times(record: ModelRecord) -> object:
     def kept(value: object) -> object:
         if isinstance(value, dict):
-            return {name: kept(part) for name, part in value.items() if name not in {"phases", "seconds"}}
+            return {name: kept(part) for name, part in value.items() if name not in TIMES_AND_MEMORY}
         return [kept(part) for part in value] if isinstance(value, list) else value
 
     return kept(record.model_dump(mode="json"))

@@ -10,8 +10,9 @@ from coreml_gate.children.events import EVENTS_FILE, EventLog, EventReader
 from coreml_gate.config import Config
 from coreml_gate.errors import GateError
 from coreml_gate.gate.baseline import Baseline
-from coreml_gate.gate.collect import RunContext, environment_of_this_machine
+from coreml_gate.gate.collect import RunContext
 from coreml_gate.gate.core_ml_run import with_core_ml
+from coreml_gate.gate.environment import environment_of_this_machine
 from coreml_gate.gate.request import Request
 from coreml_gate.measurements import of_models, vocabulary
 from coreml_gate.measurements.bench import Bench

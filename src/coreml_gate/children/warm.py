@@ -52,7 +52,9 @@ class WarmChildren:
         """Start what was requested; the first request that a server may serve starts the server."""
         from coreml_gate.children.fork_client import ForkServer, can_fork  # noqa: PLC0415 - few commands do
 
-        if not (self._modules and can_fork(request.command) and self._knows(request.environment)):
+        with self._starting:
+            knows = self._knows(request.environment)
+        if not (self._modules and can_fork(request.command) and knows):
             return start_process(request)
         try:
             with self._starting:

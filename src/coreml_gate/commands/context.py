@@ -5,8 +5,11 @@ import sys
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from coreml_gate.children.capacity import capacity_of
 from coreml_gate.errors import UsageError
+from coreml_gate.gate.at_once import Room
 from coreml_gate.gate.collect import RunContext
+from coreml_gate.gate.memory_needed import held_in
 from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.request import Request
 from coreml_gate.report.progress import LiveProgress, LogProgress
@@ -20,6 +23,7 @@ def run_context(request: Request, parsed: argparse.Namespace, around: Surroundin
     """Where measuring happens and what it may use; says which installed versions are not tested."""
     for sentence in untested(installed()):
         around.err.print(f"coreml-gate: {sentence}", markup=False, highlight=False, style="yellow")
+    capacity = capacity_of()
     return RunContext(
         cache=request.output / CACHE_FOLDER,
         environment=around.environment,
@@ -27,6 +31,8 @@ def run_context(request: Request, parsed: argparse.Namespace, around: Surroundin
         progress=_progress(around),
         answering=_answering(parsed.core_ml),
         start=around.start,
+        room=Room(capacity.cores, capacity.memory_bytes),
+        held=held_in(request.earlier_records),
     )
 
 

@@ -173,6 +173,9 @@ class ModelConfig(ModelOptions):
 class GateOptions(ModelOptions):
     """The ``[gate]`` table: how the gate works, and the defaults that every model inherits."""
 
+    jobs: Literal["auto"] | PositiveInt = "auto"
+    """How many models are measured at once: `auto` is one per core, a number at most so many; never more than
+    memory allows, by what a model held before or by the size of its files. Times are taken one by one."""
     fail_on_unsure: bool = False
     """Whether an unsure finding blocks as a failure does."""
     max_samples: PositiveInt = 8

@@ -37,6 +37,8 @@ _EXPECTED = {
 }
 _VERSION = 'a version of iOS in quotes, such as `"17"`'
 _DIMENSION = "a size such as `3`, or a range such as `[1, 512]` (`[1, -1]`: no upper bound)"
+_EITHER = {"jobs": '`"auto"` or a whole number > 0'}
+"""What a key takes that takes one of two types; the others of that kind are sizes of a dimension."""
 _LONGEST_VALUE = 60
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ALL_KEYS_HINT = "docs/configuration.md lists every key with its type and default."
@@ -140,7 +142,8 @@ def _problem(details: ErrorDetails, raw: object) -> Mistake:
         )
     if known < len(place):
         value = _at(raw, place[:known])
-        return Mistake(place[:known], f"must be {_DIMENSION}, not {_shown(value)}.")
+        expected = _EITHER.get(str(place[known - 1]), _DIMENSION)
+        return Mistake(place[:known], f"must be {expected}, not {_shown(value)}.")
     return Mistake(place, _complaint(details, place))
 
 

@@ -1,12 +1,11 @@
 """Measures the models of one tree, each in a child process, and gathers them into a Record."""
 
-import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,28 +13,17 @@ from coreml_gate.children.job import MODELS_FOLDER, ModelJob
 from coreml_gate.children.process import Hooks
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
-from coreml_gate.config.load import load_config, select_models
+from coreml_gate.gate.at_once import ROOM_FOR_ONE, Room, StopCheck, Work, run_at_once
 from coreml_gate.gate.closure import Closures, content
-from coreml_gate.gate.git import Repository
+from coreml_gate.gate.environment import environment_of_this_machine
+from coreml_gate.gate.memory_needed import memory_needed
 from coreml_gate.gate.progress import Progress
-from coreml_gate.gate.request import Request
-from coreml_gate.gate.scratch import for_temporary_files, scratch
+from coreml_gate.gate.scratch import for_temporary_files
 from coreml_gate.interruption import Interrupted
-from coreml_gate.record import (
-    RECORD_NAME,
-    Environment,
-    ModelRecord,
-    Record,
-    SkippedModel,
-    read_record,
-    write_record,
-)
+from coreml_gate.record import RECORD_NAME, ModelRecord, Record, SkippedModel, write_record
 from coreml_gate.starting import Start, start_process
-from coreml_gate.version import __version__
 from coreml_gate.worker.models import InterruptedModel, interrupted, measure_with_variants
 from coreml_gate.worker.supervisor import Supervisor, limits_of
-
-COMMITS_FOLDER = "commits"
 
 
 @dataclass(frozen=True)
@@ -60,6 +48,10 @@ class RunContext:
     """What runs where only Core ML can: Core ML, our runtime in its place, or nothing."""
     start: Start = start_process
     """Starts the child processes."""
+    room: Room = ROOM_FOR_ONE
+    """What models that are measured at once may take together, where the configuration says no less."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """The most bytes that the child of a model held when it was measured before, by the model's name."""
 
     def using(self, folder: Path) -> "RunContext":
         """The same, with children that put their temporary files into ``folder``."""
@@ -93,15 +85,36 @@ def collect(
         )
         for model in models
     ]
-    measured: list[ModelRecord] = []
-    try:
-        for job in jobs:
-            measured += [_measure(job, tree, options, context)]
-    except KeyboardInterrupt as error:
-        measured += _unfinished(jobs[len(measured) :], error)
-        _write(_record(tree, measured, skipped, context), folder)
-        raise
-    return _write(_record(tree, measured, skipped, context), folder)
+    outcome = run_at_once(_tasks(jobs, closures, tree, options, context), _room(options, context))
+    if outcome.error is not None and not isinstance(outcome.error, KeyboardInterrupt):
+        raise outcome.error
+    measured = [_known(*each, outcome.error) for each in zip(jobs, outcome.results, strict=True)]
+    record = _record(tree, measured, skipped, context)
+    write_record(record, folder / RECORD_NAME)
+    if outcome.error is not None:
+        raise outcome.error
+    return record
+
+
+def _room(options: GateOptions, context: RunContext) -> Room:
+    return context.room if options.jobs == "auto" else replace(context.room, most=options.jobs)
+
+
+def _tasks(
+    jobs: Sequence[ModelJob], closures: Closures, tree: Tree, options: GateOptions, context: RunContext
+) -> list[Work[ModelRecord]]:
+    """A command that builds a package may write what other models read, so it runs beside none of them."""
+    alone = len(jobs) == 1 or _room(options, context).most == 1
+    return [
+        Work(
+            partial(_measure, job, tree, options, context, alone=alone),
+            memory_needed(
+                (tree.root / each for each in closures.of(job.model).ends), context.held.get(job.model.name)
+            ),
+            alone=bool(job.model.build),
+        )
+        for job in jobs
+    ]
 
 
 def _record(
@@ -117,28 +130,27 @@ def _record(
     )
 
 
-def _unfinished(jobs: Sequence[ModelJob], error: KeyboardInterrupt) -> Iterator[ModelRecord]:
-    """The model at which the run was interrupted, as far as it was measured, and those after it."""
-    for number, job in enumerate(jobs):
-        if number == 0 and isinstance(error, InterruptedModel):
-            yield error.record
-        else:
-            name = job.model.name
-            yield ModelRecord(name=name, problem=interrupted(name, Interrupted.of(error)))
+def _known(
+    job: ModelJob, result: ModelRecord | BaseException | None, error: KeyboardInterrupt | None
+) -> ModelRecord:
+    """What was measured of a model; of one at which the run was interrupted, as far as it was."""
+    if isinstance(result, ModelRecord):
+        return result
+    if isinstance(result, InterruptedModel):
+        return result.record
+    stopped = Interrupted() if error is None else Interrupted.of(error)
+    return ModelRecord(name=job.model.name, problem=interrupted(job.model.name, stopped))
 
 
-def _write(record: Record, folder: Path) -> Record:
-    write_record(record, folder / RECORD_NAME)
-    return record
-
-
-def _measure(job: ModelJob, tree: Tree, options: GateOptions, context: RunContext) -> ModelRecord:
-    progress = context.progress.begin_model(job.model.name, tree.side, alone=True)
+def _measure(
+    job: ModelJob, tree: Tree, options: GateOptions, context: RunContext, check: StopCheck, *, alone: bool
+) -> ModelRecord:
+    progress = context.progress.begin_model(job.model.name, tree.side, alone=alone)
     started = time.monotonic()
     supervisor = Supervisor(
         context.environment,
         limits_of(options),
-        hooks=Hooks(progress.begin_step, progress.advance),
+        hooks=Hooks(progress.begin_step, progress.advance, check),
         start=context.start,
     )
     record = measure_with_variants(job, _variants(job.model, tree), supervisor)
@@ -149,36 +161,3 @@ def _measure(job: ModelJob, tree: Tree, options: GateOptions, context: RunContex
 def _variants(model: ModelConfig, tree: Tree) -> tuple[ModelConfig, ...]:
     """None at the base: a variant is compared with its model, not with what it was."""
     return tuple(configured(model, variant) for variant in model.variant) if tree.side == "head" else ()
-
-
-def environment_of_this_machine() -> Environment:
-    """Which versions are installed, read without importing any of them."""
-    return Environment(
-        coreml_gate=__version__,
-        coremltools=version("coremltools"),
-        torch=version("torch").partition("+")[
-            0
-        ],  # `+cpu` names the build: a Mac has the same torch without it
-        numpy=version("numpy"),
-        python=platform.python_version(),
-        platform=f"{platform.system()} {platform.machine()}",
-    )
-
-
-def record_of(commit: str, request: Request) -> Path:
-    """Where the Record of a commit is kept."""
-    return request.output / COMMITS_FOLDER / commit / RECORD_NAME
-
-
-def collect_at(commit: str, request: Request, repository: Repository, context: RunContext) -> Record:
-    """The Record of a commit, as it was kept, or measured now with the configuration that the commit has."""
-    kept = record_of(commit, request)
-    if kept.is_file():
-        return read_record(kept)
-    with (
-        scratch(request.output, repository) as folder,
-        repository.worktree(commit, folder / "tree") as root,
-    ):
-        config = select_models(load_config(root, request.config_file), request.models)
-        tree = Tree("base", root, commit)
-        return collect(tree, config.model, (), config.gate, kept.parent, context.using(folder))

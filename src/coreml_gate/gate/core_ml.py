@@ -132,7 +132,9 @@ def answered(model: ModelRecord, question: Question, session: Session) -> ModelR
     host = session.host
     progress = host.progress.begin_model(model.name, host.machine.stand_in or "Core ML", alone=True)
     started = host.clock()
-    with_answers = changed(model, core_ml=_facts(question, replace(session, host=host.heard_by(progress))))
+    with_answers = changed(
+        model, core_ml=_facts(question, replace(session, host=host.reporting_to(progress)))
+    )
     progress.end(with_answers, host.clock() - started)
     return with_answers
 

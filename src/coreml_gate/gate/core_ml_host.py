@@ -25,7 +25,7 @@ class CoreMlHost:
     machine: Machine
     clock: Callable[[], float] = time.monotonic
 
-    def heard_by(self, progress: ModelProgress) -> "CoreMlHost":
+    def reporting_to(self, progress: ModelProgress) -> "CoreMlHost":
         """The same, whose children report to the progress of one model."""
         hooks = Hooks(progress.begin_step, progress.advance)
         return replace(self, supervisor=replace(self.supervisor, hooks=hooks))

@@ -30,7 +30,7 @@ from coreml_gate.measurements import (
     variants,
 )
 from coreml_gate.measurements.measurement import Measurement, SingleMeasurement
-from coreml_gate.record import Opened, Problem
+from coreml_gate.record import Opened, PeakBytes, Problem
 
 MEASUREMENTS: Final[dict[str, Measurement | SingleMeasurement]] = {
     "source": source,
@@ -64,7 +64,7 @@ def of_models() -> Mapping[str, Measurement]:
 
 def vocabulary(variants: Collection[str] = ()) -> Vocabulary:
     """Everything that a child may report, with the variants that it measures."""
-    types: list[type[AnyPart]] = [Problem, Opened]
+    types: list[type[AnyPart]] = [Problem, Opened, PeakBytes]
     types += [part for each in MEASUREMENTS.values() for part in each.PARTS]
     steps = {step for each in MEASUREMENTS.values() for step in each.STEPS}
     return Vocabulary({part.FIELD: part for part in types}, steps, variants)

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, NonNegativeInt
 
 from coreml_gate.record.base import EngineName, Measured
 from coreml_gate.record.comparison import Comparison, MetricValue, RefusedShape
@@ -80,6 +80,8 @@ class ModelRecord(Measured):
     """Files and folders of the repository that were read meanwhile, relative to its root: the next plan
     measures the model when one of them changed. ``None``: not watched."""
     problem: Problem | None = None
+    peak_bytes: NonNegativeInt | None = None
+    """The most that the process held in which it was measured; ``None``: not looked at."""
     phases: tuple[Phase, ...] = ()
     """The steps in order with their time, those of variants of the same source included; empty in Records of
     versions that did not take it."""

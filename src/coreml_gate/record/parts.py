@@ -1,5 +1,7 @@
 """The parts of a Record that are lists, or values that other fields hold as well."""
 
+from pydantic import NonNegativeInt
+
 from coreml_gate.record.base import WrappedPart
 from coreml_gate.record.comparison import Comparison, MetricValue, RefusedShape
 from coreml_gate.record.core_ml import Placement
@@ -53,6 +55,12 @@ class Opened(WrappedPart[tuple[str, ...]]):
     """Files and folders of the repository that were read while the model was measured."""
 
     FIELD = "opened"
+
+
+class PeakBytes(WrappedPart[NonNegativeInt]):
+    """The most that the process held in which the model was measured."""
+
+    FIELD = "peak_bytes"
 
 
 class UnsupportedOperations(WrappedPart[tuple[str, ...]]):

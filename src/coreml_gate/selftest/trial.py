@@ -11,9 +11,9 @@ from coreml_gate.config import Config, GateOptions, ModelConfig
 from coreml_gate.errors import GateError, MeasuringError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.baseline import stored_baseline
-from coreml_gate.gate.collect import environment_of_this_machine
 from coreml_gate.gate.core_ml import Stored, ask_core_ml
 from coreml_gate.gate.core_ml_host import CoreMlHost
+from coreml_gate.gate.environment import environment_of_this_machine
 from coreml_gate.gate.judge import judge
 from coreml_gate.record import ModelRecord, Record
 from coreml_gate.selftest.faults import FAULTS, CannotInjectError, Fault, Injection

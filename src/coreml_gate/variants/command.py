@@ -8,7 +8,7 @@ from coreml_gate.config import Config, ModelConfig, ModelVariant
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.errors import MeasuringError, UsageError
 from coreml_gate.frozen import changed
-from coreml_gate.gate.collect import environment_of_this_machine
+from coreml_gate.gate.environment import environment_of_this_machine
 from coreml_gate.gate.ranking import rank
 from coreml_gate.record import ModelRecord
 from coreml_gate.report.terminal import print_ranking

@@ -7,10 +7,11 @@ from pathlib import Path
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import Job, ModelJob, read_job
 from coreml_gate.children.opened import OpenedFiles
+from coreml_gate.children.process_memory import greatest_held_bytes
 from coreml_gate.errors import GateError
 from coreml_gate.measurements import MEASUREMENTS, of_models
 from coreml_gate.measurements.measurement import chosen, problem_of
-from coreml_gate.record import Opened
+from coreml_gate.record import Opened, PeakBytes
 from coreml_gate.worker.libraries import load_libraries
 
 
@@ -48,6 +49,7 @@ def measure_model(job: ModelJob, log: EventLog) -> None:
             measurement.run(bench, log)
         finally:
             log.put(Opened(opened.paths()))  # also of a source that raised: the next plan has to know
+            log.put(PeakBytes(greatest_held_bytes()))
 
 
 def _folders(cache: Path | None) -> tuple[Path, ...]:

@@ -1,7 +1,7 @@
 """The step ``baseline``: the stored baseline is unpacked for the steps after it, or its lack explained."""
 
 from coreml_gate.errors import ArtifactError, GitHubError
-from coreml_gate.gate.collect import environment_of_this_machine
+from coreml_gate.gate.environment import environment_of_this_machine
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.evidence.baseline import (
     BaselineNote,
