@@ -4,7 +4,7 @@ import pytest
 
 from coreml_gate.errors import GitHubError, RateLimitError, TokenError
 from coreml_gate.github.api.client import Client
-from coreml_gate.github.publishing.comment import DEFAULT_AUTHOR, CommentMode, Posted, Thread, is_wanted, post
+from coreml_gate.github.publishing.comment import CommentMode, Posted, Thread, is_wanted, post
 from coreml_gate.github.without_install import RunStamp
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.verdict import Status
@@ -26,7 +26,7 @@ def write(
     key: str = "default",
     stamp: RunStamp | None = None,
 ) -> Posted:
-    thread = Thread(client, 7, key, DEFAULT_AUTHOR)
+    thread = Thread(client, 7, key, "github-actions[bot]")
     return post(thread, stamp or RunStamp("a" * 40, 9, 1), lambda _: body, wanted=wanted)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from coreml_gate.errors import RecordError
-from coreml_gate.mil.diff import MIRRORED, Diff, ProgramChange, ProgramOutline, of_itself, read_outline
+from coreml_gate.mil.diff import Diff, ProgramChange, ProgramOutline, of_itself, read_outline
 from coreml_gate.mil.diff_changes import diff
 from coreml_gate.mil.outline import module_of_weight, outline
 from tests.mil.programs import const, function, operation, tensor
@@ -61,6 +61,10 @@ VARIANTS = {
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_program_does_not_differ_from_itself(name: str) -> None:
     assert diff(VARIANTS[name], VARIANTS[name]).changes == ()
+
+
+MIRRORED = {"added": "removed", "removed": "added", "fused": "split", "split": "fused"}
+"""What a change is called when base and head swap places; the others keep their name."""
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.permutations(VARIANTS, 2)))

@@ -1,7 +1,7 @@
 """What can be said against one output: each criterion looks at all samples and names the worst one."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -145,15 +145,9 @@ def _allowed_error(worst: Comparison, limit: float) -> str:
 
 def psnr(group: Group, least: float | None) -> Violation | None:
     """The PSNR of the worst sample; an exact sample has none and passes."""
-    least = -math.inf if least is None else least
-    low = [
-        (value, each.sample)
-        for each in group
-        if (value := each.decibels) is not None and value < least and _is_judged(each)
-    ]
-    if not low:
+    if least is None or (low := _lowest(group, least, _decibels)) is None:
         return None
-    value, sample = min(low)
+    value, sample = low
     return Violation(
         f"PSNR {value:.1f} dB in sample {sample}, minimum {number(least)} dB",
         passes_with=f"psnr = {passing_minimum(value, 3)}",
@@ -168,20 +162,30 @@ def amplitude_ratio(decibels: float) -> float:
 
 def cosine(group: Group, least: float | None) -> Violation | None:
     """The cosine similarity of the worst sample; one that is all zeros has none."""
-    least = -math.inf if least is None else least
-    low = [
-        (value, each.sample)
-        for each in group
-        if (value := each.cosine) is not None and value < least and _has_values(each)
-    ]
-    if not low:
+    if least is None or (low := _lowest(group, least, _cosine)) is None:
         return None
-    value, sample = min(low)
+    value, sample = low
     return Violation(
         f"cosine similarity {number(value, 5)} in sample {sample}, minimum {number(least, 5)}",
         passes_with=f"cosine = {passing_minimum(value, 4)}",
         excess=(1 - value) / (1 - least) if least < 1 else math.inf,
     )
+
+
+def _decibels(comparison: Comparison) -> float | None:
+    return comparison.decibels if _is_judged(comparison) else None
+
+
+def _cosine(comparison: Comparison) -> float | None:
+    return comparison.cosine if _has_values(comparison) else None
+
+
+def _lowest(
+    group: Group, least: float, figure: Callable[[Comparison], float | None]
+) -> tuple[float, int] | None:
+    """The lowest figure that is under the minimum, and its sample; ``None`` where none is."""
+    figures = ((figure(each), each.sample) for each in group)
+    return min(((value, at) for value, at in figures if value is not None and value < least), default=None)
 
 
 def top_one(group: Group, margin: float) -> Violation | None:

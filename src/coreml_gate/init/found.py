@@ -77,8 +77,6 @@ class CoreMlExport:
     """Required parameters of that function."""
     returns: bool = False
     """Whether that function returns something."""
-    guarded: bool = False
-    """Whether it runs only as ``__main__``, so that importing the file converts nothing."""
     example: Example | None = None
     target: str = ""
     """``iOS17``; empty where the call names none."""
@@ -103,8 +101,6 @@ class PythonFile:
     examples: tuple[Example, ...] = ()
     imports: frozenset[str] = frozenset()
     """Names that ``from ... import`` brings into the file."""
-    runs_when_imported: bool = False
-    """Whether it converts or trains at the top of the file, outside of a guard."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,6 @@ def read_python(text: str, path: str) -> PythonFile:
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
         ),
-        runs_when_imported=any(not export.function and not export.guarded for export in exports),
     )
 
 
@@ -110,19 +109,19 @@ def _loaders(tree: ast.Module) -> Iterator[Loader]:
 
 
 def _exports(tree: ast.Module) -> Iterator[CoreMlExport]:
-    around = _surroundings_of(tree)
+    functions = [each for each in tree.body if isinstance(each, _Function)]
+    around = {node: function for function in functions for node in ast.walk(function)}
     saved = next(_saved_packages(tree), "")
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not (_converts(node) or _exports_to_core_ml(node)):
             continue
-        function, guarded = around.get(node, (None, False))
+        function = around.get(node)
         inputs = _tensor_inputs(node)
         yield CoreMlExport(
             line=node.lineno,
             function="" if function is None else function.name,
             takes=0 if function is None else len(_required(function)),
             returns=function is not None and any(True for _ in _returned(function)),
-            guarded=guarded,
             example=Example(inputs, node.lineno) if inputs else None,
             target=_last_name(keyword(node, "minimum_deployment_target")),
             saved_as=saved,
@@ -157,16 +156,6 @@ def _saved_packages(tree: ast.Module) -> Iterator[str]:
             name = text_of(node.args[0])
             if name.endswith(".mlpackage"):
                 yield name
-
-
-def _surroundings_of(tree: ast.Module) -> dict[ast.AST, tuple[_Function | None, bool]]:
-    """For every node the top-level function around it, and whether it runs only as ``__main__``."""
-    around: dict[ast.AST, tuple[_Function | None, bool]] = {}
-    for statement in tree.body:
-        function = statement if isinstance(statement, _Function) else None
-        guarded = isinstance(statement, ast.If) and "__main__" in ast.unparse(statement.test)
-        around |= dict.fromkeys(ast.walk(statement), (function, guarded))
-    return around
 
 
 def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:

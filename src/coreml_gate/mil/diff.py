@@ -147,14 +147,6 @@ KINDS: Final[Mapping[ChangeKind, str]] = {
 }
 """What happened, in words after a number, in the order in which people read."""
 
-MIRRORED: Final[Mapping[ChangeKind, ChangeKind]] = {
-    "added": "removed",
-    "removed": "added",
-    "fused": "split",
-    "split": "fused",
-}
-"""What a change is called when base and head swap places; the others keep their name."""
-
 
 @dataclass(frozen=True, slots=True)
 class ProgramChange:

@@ -19,7 +19,6 @@ from coreml_gate.github.without_install import RunStamp, stamp_in
 from coreml_gate.report.markdown import marker
 from coreml_gate.verdict import Finding, Status, Verdict
 
-DEFAULT_AUTHOR: Final = "github-actions[bot]"
 """Who writes with the token of a workflow."""
 PERMISSION: Final = "pull-requests: write"
 _NOT_FOUND: Final = 404
