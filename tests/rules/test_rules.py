@@ -35,6 +35,12 @@ def test_a_rule_keeps_still_at_a_near_miss(rule: str) -> None:
     assert [match.text for match in RULES[rule].matches(near())] == []
 
 
+def test_the_way_out_of_half_indices_is_the_key_of_the_input_they_come_in_by() -> None:
+    (match,) = RULES["fp16-indices"].matches(cases_program.half_indices())
+
+    assert match.fix.endswith('\n[[model.input]]\nname = "ids"\ndtype = "int32"')
+
+
 @pytest.mark.parametrize(("greatest", "fires"), [(40, False), (32_767, False), (40_000, True)])
 def test_a_size_is_cut_to_16_bits_only_where_it_may_be_greater(greatest: int, fires: bool) -> None:
     made = cases_conversion.gathered_sizes(greatest)

@@ -4,7 +4,9 @@ The reference is the same package in float32, so a failure means that the precis
 conversion: it has a result even when parity fails.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 from coreml_gate import figures
@@ -24,9 +26,10 @@ from coreml_gate.criteria import (
     violations,
 )
 from coreml_gate.criteria.sentences import sample_line
+from coreml_gate.frozen import changed
 from coreml_gate.record import RuleMatch
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, number, passing_maximum, percent
+from coreml_gate.wording import counted, joined, number, passing_maximum, percent
 
 NAME: Final = "precision"
 _WRAP: Final = 2**16
@@ -42,7 +45,23 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if not evidence.head.precision:
         return (evidence.unmeasured(NAME, "outputs"),)
     groups = by_output(evidence.head.precision)
-    return tuple(_finding(output, group, evidence) for output, group in groups.items())
+    return _one_per_cause([_finding(output, group, evidence) for output, group in groups.items()], evidence)
+
+
+def _one_per_cause(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ...]:
+    """A cast that wraps is wrong in every output behind it: one finding names them all."""
+    failed = [finding for finding in findings if finding.status is Status.FAIL]
+    if len(failed) < 2 or _cast_that_wraps(evidence) is None:  # noqa: PLR2004 - one stands for itself
+        return tuple(findings)
+    worst = min(failed, key=lambda each: inf if each.value is None else each.value)
+    names = joined([f"`{finding.subject}`" for finding in failed])
+    conclusion = worst.message.removeprefix(f"output `{worst.subject}` is ")
+    of_all = changed(
+        worst,
+        message=f"outputs {names} are {conclusion} The figure is of `{worst.subject}`.",
+        details=tuple(f"`{each.subject}`: {line}" for each in failed for line in each.details),
+    )
+    return tuple(of_all if each is worst else each for each in findings if each is worst or each not in failed)
 
 
 def _no_half(reason: str) -> Finding:

@@ -21,6 +21,8 @@ _INDEX_MATH: Final = frozenset({"add", "select", "greater_equal", "mod", "mul", 
 _EXACT_INTEGERS: Final = 2048
 """Halves hold every integer up to here."""
 _HALF_SUFFIX: Final = "_to_fp16"
+_AS_INTEGERS: Final = "Declare the input as integers in the model's table (by `ct.TensorType` in a script):"
+_INTEGER_INPUT: Final = '[[model.input]]\nname = "{}"\ndtype = "int32"'
 _EPSILONS: Final = {
     "layer_norm": "epsilon",
     "batch_norm": "epsilon",
@@ -152,7 +154,7 @@ def fp16_tiny_epsilon(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=("IEEE 754 binary16: 11 significant bits hold every integer up to 2048",),
-    fix='Declare the input as integers:\nct.TensorType(name="ids", shape=(1, 128), dtype=np.int32)',
+    fix=f"{_AS_INTEGERS}\n" + _INTEGER_INPUT.format("ids"),
 )
 def fp16_indices(program: Index) -> Iterator[Match]:
     """Are the indices of a large table passed as FP16?"""
@@ -165,7 +167,8 @@ def fp16_indices(program: Index) -> Iterator[Match]:
                 continue
             rows = [_rows(program, user) for user in _gathers(program, reader, _INDEX_STEPS)]
             if max(rows, default=0) > _EXACT_INTEGERS:
-                yield Match(value.name, f"indices of a table with {max(rows)} rows come in as halves")
+                text = f"indices of a table with {max(rows)} rows come in as halves"
+                yield Match(value.name, text, fix=f"{_AS_INTEGERS}\n{_INTEGER_INPUT.format(value.name)}")
 
 
 def _gathers(program: Index, operation: Operation, steps: int) -> Iterator[Operation]:
