@@ -119,6 +119,8 @@ class PackageError(GateError):
     """A package is truncated, malformed or lacks its weights."""
 
     exit_code = 8
+    operation = ""
+    """The operation that could not run; empty where it was none."""
 
 
 class UnsupportedOperationsError(PackageError):

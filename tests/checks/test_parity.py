@@ -4,7 +4,16 @@ from typing import Any
 import pytest
 
 from coreml_gate.checks import parity
-from coreml_gate.record import Comparison, ElementIndex, TopOne
+from coreml_gate.frozen import changed
+from coreml_gate.record import (
+    Comparison,
+    ElementIndex,
+    FirstWrong,
+    ParityDiagnosis,
+    RuleMatch,
+    RulePlace,
+    TopOne,
+)
 from coreml_gate.verdict import Finding, Status
 from tests.builders import comparison, model_record, source
 from tests.checks.cases import NOT_CONVERTED, UNSUPPORTED, evidence, limited, only
@@ -191,3 +200,43 @@ def test_large_integers_are_written_in_full_on_both_sides() -> None:
     place = ElementIndex(index=(0, 1), reference=123456789.0, candidate=123456790.0)
     ids = comparison(unequal=1, psnr=None, cosine=None, top1=None, max_abs_error=1.0, max_abs_place=place)
     assert "(source 123456789, float32 package 123456790)" in run(ids).message
+
+
+FROZEN = RuleMatch(
+    rule="frozen-values",
+    severity="silent",
+    count=1,
+    places=(RulePlace(place="net.py:13", text="a constant", file="net.py", line=13),),
+    fix="Sample 0 decides:\ntorch.where(x.sum() > 0, a, b)",
+)
+UNLOCATED = ParityDiagnosis(
+    asked_by="samples", sample=3, first_wrong=FirstWrong(reason="the pass `x` breaks it"), other_route=None
+)
+
+
+def test_a_branch_that_sample_0_decided_is_the_cause_where_no_operation_is_wrong() -> None:
+    record = model_record(parity=(comparison(), WRONG), rules=(FROZEN,), parity_diagnosis=UNLOCATED)
+    finding = only(parity.run(evidence(record)))
+    assert finding.message.endswith(
+        "the conversion is wrong. The trace holds what sample 0 decided at net.py:13, and other samples "
+        "decide otherwise."
+    )
+    assert finding.hint == "Sample 0 decides: `torch.where(x.sum() > 0, a, b)`"
+    assert (finding.file, finding.line) == ("net.py", 13)
+
+
+@pytest.mark.parametrize(
+    ("group", "rules", "found"),
+    [
+        ((WRONG,), (FROZEN,), FirstWrong()),
+        ((replace(WRONG, sample=0), WRONG), (FROZEN,), FirstWrong()),
+        ((comparison(), WRONG), (), FirstWrong()),
+        ((comparison(), WRONG), (FROZEN,), FirstWrong(operation="abs_1", operation_type="abs")),
+    ],
+)
+def test_a_frozen_value_is_not_blamed_where_sample_0_or_an_operation_is_wrong(
+    group: tuple[Comparison, ...], rules: tuple[RuleMatch, ...], found: FirstWrong
+) -> None:
+    known = changed(UNLOCATED, first_wrong=found)
+    record = model_record(parity=group, rules=rules, parity_diagnosis=known)
+    assert "sample 0 decided" not in only(parity.run(evidence(record))).message

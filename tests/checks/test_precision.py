@@ -182,6 +182,9 @@ def test_limits_of_the_configuration_are_used() -> None:
         (("x", "y", "y\tmul\t\ty=fp32[1, 8]\tx\t\t"), True),
         (("x", "y", "y\tmul\t\ty=fp16[1, 8]\tx\t\t"), False),
         (("x", "y", "a\tcast\t\ta=fp16[8]\tx\t\t", "y\tcast\t\ty=fp32[8]\ta\t\t"), False),
+        (("ids", "y", "a\tcast\t\ta=int16[8]\tids\t\t", "y\tgather\t\ty=int32[8]\ta\t\t"), False),
+        (("ids", "y", "a\tcast\t\ta=uint16[8]\tids\t\t", "y\tgather\t\ty=int32[8]\ta\t\t"), False),
+        (("ids", "y", "y\tgather\t\ty=int32[8]\tids\t\t"), True),
         ((), False),
     ],
 )

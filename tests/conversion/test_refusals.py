@@ -132,6 +132,25 @@ REFUSED = {
         ),
         (1, 2, 8, 8), "grid_sampler", "different `align_corners`", "same `align_corners`", TRACE, line=10,
     ),
+    "windows": Refused(
+        _net("y", "y = x.reshape(1, 2, 2, 2, 2, 3).relu()"), (1, 4, 4, 3), "", "more than 5 axes",
+        "merge axes",
+    ),
+    "windows-of-a-trace": Refused(
+        _net("y.amax(-1)", "y = x.reshape(1, 2, 2, 2, 2, 3) * 2"), (1, 4, 4, 3), "", "more than 5 axes",
+        "merge axes", TRACE,
+    ),
+    "resize-to-a-size": Refused(
+        _net("F.interpolate(x, size=(16, 16))"), (1, 2, (8, 32), (8, 32)), "upsample_nearest2d",
+        "their ratio is not known", "`scale_factor`",
+    ),
+    "resize-to-a-size-bilinear": Refused(
+        _net('F.interpolate(x, size=(16, 16), mode="bilinear")'), (1, 2, (8, 32), (8, 32)),
+        "upsample_bilinear2d", "their ratio is not known", "`scale_factor`",
+    ),
+    "unfold": Refused(
+        _net("x.unfold(1, 4, 2).mean(-1)"), (2, 16), "unfold", "", "write `torch.stack([x[..., i"
+    ),
     "missing": Refused(
         _net("torch.special.i0(x)"), (2, 3), "i0|special_i0", "", "write the operation with others"
     ),
@@ -212,6 +231,7 @@ WORDS = {
     "This op does not support complex number dtype.": "no complex numbers",
     "Unable to determine the type of the model, i.e. the source framework": "torch.export of this torch",
     "Core ML only supports tensors with rank <= 5. Layer": "more than 5 axes",
+    "In op 'classify', number of classes must match the size of the tensor": "more or fewer classes",
     "multinomial: When num_samples is larger than 1, only replacement=True is supported.": "with replacement",
     "Currently we only support a single activation dtype; quantized": "the source is quantised",
     "Only static shape of PackedSequence object is supported.": "fixed length",

@@ -167,7 +167,7 @@ def test_an_input_that_half_precision_reads_first_is_one(bench: MakeBench) -> No
     made = bench(IDS.format(ids="(ids + 1).long()"))
     found = diagnose(made.case, made.ranges, RepairRequest()).hazards
     assert [(item.operation_type, item.kind, item.bites_in) for item in found] == [
-        ("cast", "rounding", "fp16"),
+        ("add", "whole-numbers", "fp16"),
         ("input", "overflow", None),
         ("add", "overflow", None),
     ]

@@ -127,5 +127,30 @@ def test_an_error_that_no_operand_has_is_rounding() -> None:
     assert located(made) == Suspicion("rounding", "exp0", 0.04, 2.0**-11)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "greatest", "expected"),
+    [
+        ("int32", 4860.0, Suspicion("whole-numbers", "add0", 4860.0, 2048.0)),
+        ("int16", 29_200.0, Suspicion("whole-numbers", "add0", 29_200.0, 2048.0)),
+        ("int32", 2000.0, Suspicion("inherited", "cast1", 0.9, 0.001)),
+        ("bool", 4860.0, Suspicion("inherited", "cast1", 0.9, 0.001)),
+    ],
+)
+def test_a_cast_to_integers_shows_what_its_maker_lost(
+    dtype: str, greatest: float, expected: Suspicion
+) -> None:
+    made = function(
+        (tensor("x", 4),),
+        const("c", np.float16(1)),
+        const("t", dtype),
+        operation("add", tensor("add0", 4), x="x", y="c"),
+        operation("cast", tensor("cast1", 4), x="add0", dtype="t"),
+        outputs=("cast1",),
+    )
+    off = errors(made, add0=Damage(inherited=0.001), cast1=Damage(inherited=0.9))
+
+    assert located(off, {"add0": Range(0.0, greatest)}) == expected
+
+
 def test_without_an_error_there_is_nothing_to_name() -> None:
     assert lost_precision(errors(chain("exp"), exp0=Damage()), {}) == ()

@@ -143,7 +143,15 @@ def test_an_index_is_never_made_large() -> None:
 
     assert not LARGE & set(names(lookup, IDS))
     assert wrong(lambda ids: table[ids], lambda ids: table[ids.clamp(min=0)], IDS) == ["negative integers"]
-    assert set(names(lambda ids: ids.float(), IDS)) > LARGE
+    large = {"ids": IDS["ids"] + 2**20}
+    assert set(names(lambda ids: ids.float(), large)) > LARGE
+
+
+@pytest.mark.parametrize("greatest", [255, 30_521, 2**20 - 1])
+def test_small_integers_are_not_made_large(greatest: int) -> None:
+    """Integers are exact to 2**24 in Core ML: pixels, ids and counts that never come near are no doubt."""
+    counts = {"count": torch.tensor([[1, greatest]])}
+    assert not LARGE & set(names(lambda count: count * 3 + 1, counts))
 
 
 def test_images_stay_as_they_are() -> None:

@@ -77,7 +77,7 @@ def test_a_size_that_the_trace_froze_fails_at_the_lengths_that_are_allowed(
     assert [(each.shape, each.by) for each in record.refused_shapes] == [(it, "package") for it in refused]
     (message,) = failures(record)
     assert message.startswith(f"the package refuses `{refused[0]}`, ")
-    assert "which the configuration allows and the source takes: operation" in message
+    assert "which the configuration allows and the source takes: models/net.py:13: operation" in message
 
 
 def test_samples_that_the_package_refuses_are_no_fault_of_the_source(
@@ -86,6 +86,7 @@ def test_samples_that_the_package_refuses_are_no_fault_of_the_source(
     record = record_of(FROZEN, RANGE, lengths=(32, 64, 16))
     assert record.problem is None
     assert [each.shape for each in record.refused_shapes][:2] == ["x (1, 4, 64)", "x (1, 4, 16)"]
+    assert all(each.operation and each.place.startswith("models/net.py:") for each in record.refused_shapes)
     assert {each.sample for each in record.parity} == {0}
     assert len(failures(record)) == 1
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from coreml_gate.checks.evidence import Evidence
+from coreml_gate.checks.evidence import Evidence, file_and_line
 from coreml_gate.checks.first_wrong import place_of, sentence, way_out
 from coreml_gate.criteria.parity import violation_of
 from coreml_gate.record import RefusedShape
@@ -33,14 +33,19 @@ def _refused(shapes: Sequence[RefusedShape], check: str) -> Iterator[Finding]:
     for by, refuses, takes, status, hint in _REFUSING:
         found = [shape for shape in shapes if shape.by == by]
         if found:
+            place = found[0].place
+            file, line = file_and_line(place)
             yield Finding(
                 check=check,
                 status=status,
                 subject="shapes",
                 message=f"{refuses} {_named(found)}, which the configuration allows{takes}: "
+                + (f"{place}: " if place else "")
                 + found[0].message,
-                hint=hint,
+                hint=found[0].hint or hint,
                 details=tuple(f"{each.shape}: {each.message}" for each in found),
+                file=file,
+                line=line,
             )
 
 

@@ -122,7 +122,7 @@ def _grown(facts: ConversionFacts, evidence: Evidence) -> str:
         return ""
     source, largest = evidence.head.source, facts.computed[0]
     place = f" at {largest.place}" if largest.place else ""
-    parameters = "" if source is None else f" {source.parameters:,} parameters of the"
+    parameters = "" if source is None else f" {counted(source.parameters, 'parameter')} of the"
     return (
         f" It holds more than the{parameters} source: `{largest.name}` {list(largest.shape)}, "
         f"{megabytes(largest.bytes)} in float32, is a constant that was computed while converting{place}."

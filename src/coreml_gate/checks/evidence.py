@@ -15,7 +15,8 @@ from coreml_gate.record import Comparison, Environment, Metric, ModelRecord
 from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
 
-_HALF: Final = re.compile(r"=fp16\b")
+_REFUSED: Final = "not measured: the package refuses the samples, see parity."
+_NARROW: Final = re.compile(r"=(fp16|u?int16|u?int8)\b")
 """A result in half precision, in a line of an outline."""
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 """What decides how a model is converted and computed; the interpreter and the machine do not."""
@@ -78,9 +79,9 @@ class Evidence:
 
     @property
     def computes_in_float32(self) -> bool:
-        """Whether no operation of the package gives a half; a program that is not known is none."""
+        """Whether no operation of the package gives a half or a short integer; an unknown program may."""
         lines = self.head.outline
-        return bool(lines) and not any(_HALF.search(line) for line in lines)
+        return bool(lines) and not any(_NARROW.search(line) for line in lines)
 
     @property
     def toolchain_changes(self) -> tuple[str, ...]:
@@ -129,6 +130,8 @@ class Evidence:
             )
         if self.head.problem is not None or self.head.package is None:
             return Finding(check=check, status=Status.UNSURE, subject=subject, message=LOST)
+        if any(each.by == "package" for each in self.head.refused_shapes):
+            return Finding(check=check, status=Status.UNSURE, subject=subject, message=_REFUSED)
         return Finding(
             check=check,
             status=Status.UNSURE,

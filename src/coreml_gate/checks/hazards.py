@@ -29,6 +29,7 @@ _SAYS: Final[dict[HazardKind, str]] = {
     "rounding": "loses {percent} % of its result to rounding",
     "cancellation": "cancels: an error of {given} % in its inputs becomes {percent} % in its result",
     "inherited": "has an error of {percent} %, its inputs one of {given} %",
+    "whole-numbers": "reaches {reaches} and is read as whole numbers, which FP16 holds only up to {bound}",
 }
 _FEW_DIGITS: Final = "gives values below {bound}, of which FP16 keeps few digits"
 _GREATEST_HALF: Final = 65_504

@@ -61,7 +61,9 @@ def _one_per_cause(findings: Sequence[Finding], evidence: Evidence) -> tuple[Fin
         message=f"outputs {names} are {conclusion} The figure is of `{worst.subject}`.",
         details=tuple(f"`{each.subject}`: {line}" for each in failed for line in each.details),
     )
-    return tuple(of_all if each is worst else each for each in findings if each is worst or each not in failed)
+    return tuple(
+        of_all if each is worst else each for each in findings if each is worst or each not in failed
+    )
 
 
 def _no_half(reason: str) -> Finding:

@@ -26,6 +26,7 @@ _WAYS_OUT = {
     "diff": "write `x[..., 1:] - x[..., :-1]`",
     "fmod": "write `torch.remainder(x, y)` where x and y have the same sign",
     "new_ones": "write `torch.ones(...)`",
+    "unfold": "write `torch.stack([x[..., i : i + size] for i in range(0, n - size + 1, step)], -2)`",
 }
 
 

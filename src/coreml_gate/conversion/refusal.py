@@ -25,7 +25,8 @@ _PASSES: Final = "apply_pipeline"
 def refused_operation(error: BaseException, captured: Captured, root: Path) -> RefusedOperation | None:
     """The operation that the converter was at; ``None`` where it was at none.
 
-    An optimisation pass is named with the operation that it was changing.
+    An optimisation pass is named with the operation that it was changing, and the writer of a program by the
+    line of the operation that it was writing.
     """
     frames = list(_frames(error))
     node = next(filter(None, map(_node_of, reversed(frames))), None)
@@ -39,11 +40,13 @@ def refused_operation(error: BaseException, captured: Captured, root: Path) -> R
             operation=_plain(node.kind), module=_module(node), place=_place(node, lines, root)
         )
     names = [frame.f_locals.get("pass_name") for frame in frames if frame.f_code.co_name == _PASSES]
-    if not names:
-        return None
     operation = next(filter(None, map(_operation_of, reversed(frames))), None)
-    origin = Places(root, "", lines).of(getattr(operation, "scopes", {}))
-    return RefusedOperation(optimisation_pass=str(names[-1]), place=origin.place)
+    place = Places(root, "", lines).of(getattr(operation, "scopes", {})).place
+    return (
+        RefusedOperation(optimisation_pass=str(names[-1]) if names else "", place=place)
+        if names or place
+        else None
+    )
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:

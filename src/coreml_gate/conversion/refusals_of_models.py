@@ -51,7 +51,23 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "two shapes do not fit together in Core ML: a flexible size is not known to be the same in both",
         "give both inputs the same range in `shape`, or enumerate `shapes`.",
     ),
+    Cause(
+        r"number of classes must match",
+        "the classifier names more or fewer classes than there are scores",
+        "give `ClassifierConfig` one label for each score.",
+    ),
     # What has to be known before it runs
+    Cause(
+        r"inputs cannot have symbolic values|Cannot convert (expression|symbols) to",
+        "the size of the result is a number, and that of the input is flexible: their ratio is not known",
+        "give `scale_factor` instead of `size`, or fix that axis in `shape`.",
+        ("upsample_*", "interpolate"),
+    ),
+    Cause(
+        r"cannot have symbolic values|Cannot convert (expression|symbols) to (float|int)",
+        "a number that the converter computes depends on a flexible size",
+        "fix that axis in `shape`, or let a tensor operation find the size.",
+    ),
     Cause(
         r"must be const at compile time|expects? const|must be const|is not const|Only static item selection",
         "an argument is computed at run time where Core ML needs a constant",

@@ -13,7 +13,7 @@ from typing import Any, Final
 import coremltools as ct
 
 from coreml_gate.conversion.conversion import PACKAGE, REFERENCE, Task
-from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.conversion.failures import ConversionFailedError, explained
 from coreml_gate.conversion.packages import save
 from coreml_gate.conversion.quiet import quiet
 from coreml_gate.engines.large_files import pointer_in
@@ -44,7 +44,8 @@ def team_package(task: Task) -> TeamPackage:
     try:
         return _called(task) if task.config.convert is not None else _built(task)
     except SourceError as error:
-        raise ConversionFailedError(error.message, error.hint) from error
+        failure = ConversionFailedError(error.message, error.hint)
+        raise (failure if error.hint else explained(failure)) from error
 
 
 def _called(task: Task) -> TeamPackage:

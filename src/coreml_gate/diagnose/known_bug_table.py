@@ -358,6 +358,16 @@ _V9: Final = (
         issue="rustnn/rustnn#183",
     ),
     KnownBug(
+        id="integer-magnitude",
+        torch_operations=("abs", "remainder", "where"),
+        routes=_ALL,
+        when=beyond_mantissa,
+        what="Core ML takes these integers through float32, which is off by some beyond 2^24",
+        workaround="keep integers below 2^24, or take high and low parts apart",
+        example="return ((x * 10).int() + 2**24 + 1).abs()",
+        issue="rustnn/rustnn#183",
+    ),
+    KnownBug(
         id="infinite-divisor",
         torch_operations=("remainder",),
         routes=_ALL,

@@ -26,6 +26,8 @@ _MANY: Final = 0.01
 _GUARDS: Final = frozenset({"add", "maximum", "clip", "sqrt", "rsqrt", "inverse", "real_div", "mul", "log"})
 """Operations between an epsilon and the division that it guards."""
 _STEPS: Final = 3
+_WHOLE_NUMBERS: Final = 2048.0
+"""Halves hold every whole number up to here."""
 _CANCELS: Final = frozenset({"add", "sub"})
 
 
@@ -86,11 +88,27 @@ def _reason(
             return Suspicion("vanishing", step.operation.name, 0.0, LEAST_HALF)
         if damage.subnormal > _MANY:
             return Suspicion("vanishing", step.operation.name, 0.0, LEAST_NORMAL)
+    maker = _maker_of_whole_numbers(worst, index, ranges)
+    if maker is not None:
+        return Suspicion("whole-numbers", maker, ranges[maker].magnitude, _WHOLE_NUMBERS)
+    return _by_growth(worst)
+
+
+def _by_growth(worst: PathStep) -> Suspicion:
+    """Of what no value explains, how the error came about."""
     if worst.operation.type in _CANCELS:
         return Suspicion("cancellation", worst.operation.name, worst.error, max(worst.given, _UNIT))
     if worst.given <= _UNIT:
         return Suspicion("rounding", worst.operation.name, worst.error, _UNIT)
     return Suspicion("inherited", worst.operation.name, worst.error, worst.given)
+
+
+def _maker_of_whole_numbers(worst: PathStep, index: Index, ranges: Mapping[str, Range]) -> str | None:
+    """What a cast to integers reads, if halves do not hold it: the cast only shows what its maker lost."""
+    if worst.operation.type != "cast" or not index.text(worst.operation, "dtype").startswith(("int", "uint")):
+        return None
+    name = index.name(worst.operation, "x") or ""
+    return name if name in ranges and ranges[name].magnitude > _WHOLE_NUMBERS else None
 
 
 def _changed_epsilons(operation: Operation, index: Index, steps: int) -> Iterator[Operation]:

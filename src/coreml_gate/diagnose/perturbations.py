@@ -113,6 +113,8 @@ EXACT: Final = frozenset(
 """Changes whose numbers are exact in every precision, so that a step of the source at them is real."""
 LARGE: Final = frozenset({"integers beyond 2^24", "integers near the ends of 32 bits"})
 """Tried only where negative integers are allowed: as a size or a count they would allocate memory."""
+COME_NEAR: Final = _MANTISSA / 16
+"""Magnitude from which a sample makes large integers likely: ids and pixels stay below it."""
 
 
 def resized(value: Tensor, shape: Sequence[int]) -> Tensor:

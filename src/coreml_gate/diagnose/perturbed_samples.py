@@ -16,7 +16,7 @@ from coreml_gate.comparing.compare import compare
 from coreml_gate.comparing.noise_floor import noise_floors
 from coreml_gate.config import ModelConfig, ParityLimits
 from coreml_gate.criteria import has_parity
-from coreml_gate.diagnose.perturbations import EXACT, LARGE, PERTURBATIONS, Kind, kind_of, resized
+from coreml_gate.diagnose.perturbations import COME_NEAR, EXACT, LARGE, PERTURBATIONS, Kind, kind_of, resized
 from coreml_gate.diagnose.source_watch import SourceWatch
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.in_double import in_double, outputs_in_double
@@ -113,9 +113,14 @@ def _changed(
     sample: Sample, kind: Kind, names: tuple[str, ...], suffix: str, refused: set[str]
 ) -> Iterator[_Attempt]:
     for title, change in PERTURBATIONS[kind].items() if names else ():
-        if title not in LARGE or _NEGATIVE + suffix not in refused:
+        if title not in LARGE or (_NEGATIVE + suffix not in refused and _come_near(sample, names)):
             changed = {name: change(value) if name in names else value for name, value in sample.items()}
             yield _Attempt(title + suffix, changed, names, exact=title in EXACT)
+
+
+def _come_near(sample: Sample, names: tuple[str, ...]) -> bool:
+    """Are the integers so large that some beyond 2**24 are to be expected?"""
+    return any(float(sample[name].abs().max()) >= COME_NEAR for name in names)
 
 
 def _alike(sample: Sample, names: list[str]) -> Iterator[_Attempt]:

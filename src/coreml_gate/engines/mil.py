@@ -92,8 +92,28 @@ def load_mil_engine(
             f"its source has {len(output_names)}.",
             "return every tensor once: the converter merges outputs that are the same tensor.",
         )
+    if output_names is not None:
+        _refuse_unscaled_images(package, config)
     names = tuple(feature.name for feature in own) if output_names is None else output_names
     return MilEngine(mode, load(package, mode=mode), names, config, own, output_names is not None)
+
+
+def _refuse_unscaled_images(package: Package, config: ModelConfig) -> None:
+    """The source takes values and an image of the package pixels: only the scale turns one into the other.
+
+    Raises :class:`PackageError` for an image of which the configuration says nothing.
+    """
+    inputs = package.interface.inputs
+    known = {item.name for item in config.input if item.image is not None}
+    images = [item.name for item in inputs if item.kind == "image"]
+    unknown = [name for name in images if name not in known]
+    if unknown and len(images) > len(known):
+        raise PackageError(
+            f"input `{unknown[0]}` of package `{Path(package.path).name}` is an image, and `[[model.input]]` "
+            "holds no scale and bias for it.",
+            f'copy those of your `ct.ImageType`: `[[model.input]]`, `name = "{unknown[0]}"`, '
+            "`image = { scale = 0.00392156862745098, bias = [0, 0, 0] }`.",
+        )
 
 
 def _compared(own: tuple[Feature, ...], output_names: tuple[str, ...] | None) -> tuple[Feature, ...]:

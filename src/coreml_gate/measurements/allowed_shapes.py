@@ -1,11 +1,12 @@
 """Every shape that the configuration allows is a promise: does the package answer as the source does?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.errors import GateError
+from coreml_gate.frozen import changed
 from coreml_gate.measurements import package
 from coreml_gate.record import AllowedShapes, RefusedShape, RefusedShapes
 
@@ -36,34 +37,44 @@ def run(bench: "Bench", log: EventLog) -> None:
     cases = (case for case in promised_shapes(interface) if case.elements <= MOST_ELEMENTS)
     found = (*bench.runs.refused, *(refused for case in cases for refused in _refused(bench, case)))
     if found:
-        log.put(RefusedShapes(tuple({each.shape: each for each in found}.values())))
+        located = _located(bench, found)
+        log.put(RefusedShapes(tuple({each.shape: each for each in located}.values())))
     if bench.reshaped:
         log.put(AllowedShapes(tuple(reshaped for reshaped, _ in bench.reshaped)))
 
 
+def _located(bench: "Bench", found: Sequence[RefusedShape]) -> Iterator[RefusedShape]:
+    """With the line at which the refusing operation was written, where the converter kept it."""
+    from coreml_gate.conversion.origins import Origin, read_origins
+
+    origins = read_origins(None if bench.packages is None else bench.packages.origins)
+    for each in found:
+        yield changed(each, place=origins.get(each.operation, Origin()).place)
+
+
 def _refused(bench: "Bench", case: "ShapeCase") -> Iterator[RefusedShape]:
     from coreml_gate.diagnose.perturbations import resized
+    from coreml_gate.measurements.runs import refused_by_package
     from coreml_gate.package_facts.shapes import shape_cases, shape_text
 
     mil, source, samples = bench.mil, bench.reference.engine, bench.reference.samples.samples
     if mil is None or source is None or set(case.shapes) != set(samples[0]):
         return
     sample = {name: resized(value, case.shapes[name]) for name, value in samples[0].items()}
-    by_side = {"source": _error(lambda: source.run(sample)), "package": _error(lambda: mil.wide.run(sample))}
-    refusing = [side for side, message in by_side.items() if message]
+    of_source, of_package = _error(lambda: source.run(sample)), _error(lambda: mil.wide.run(sample))
     text = shape_text(mil.wide.model.interface, case.shapes)
-    if refusing == ["package"]:
-        yield RefusedShape(shape=text, by="package", message=by_side["package"])
-    if refusing == ["source"]:
-        yield RefusedShape(shape=text, by="source", message=by_side["source"])
-    if len(refusing) > 1 and case in shape_cases(mil.wide.model.interface):  # sizes between the ends are many
-        yield RefusedShape(shape=text, by="both", message=by_side["source"])
+    if of_package is not None and of_source is None:
+        yield refused_by_package(text, of_package)
+    elif of_source is not None and of_package is None:
+        yield RefusedShape(shape=text, by="source", message=of_source.message)
+    elif of_source is not None and case in shape_cases(mil.wide.model.interface):  # the middles are many
+        yield RefusedShape(shape=text, by="both", message=of_source.message)
 
 
-def _error(run_once: Callable[[], object]) -> str:
-    """Why one side does not take a sample; empty where it does."""
+def _error(run_once: Callable[[], object]) -> GateError | None:
+    """Why one side does not take a sample; ``None`` where it does."""
     try:
         run_once()
     except GateError as error:
-        return error.message
-    return ""
+        return error
+    return None

@@ -8,7 +8,7 @@ from coreml_gate.comparing.rounded_inputs import rounded_sample
 from coreml_gate.diagnose.ranges import Range, Ranges
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.mil import MilEngine
-from coreml_gate.errors import PackageError
+from coreml_gate.errors import GateError, PackageError
 from coreml_gate.measurements.reference import Reference
 from coreml_gate.record import Comparison, RefusedShape
 
@@ -56,7 +56,8 @@ def run_both(reference: Reference, mil: MilEngines) -> Runs:
         except PackageError as error:
             if not reference.outputs:
                 raise
-            refused.append(_refused(sample, error))
+            shape = ", ".join(f"{name} {tuple(value.shape)}" for name, value in sample.items())
+            refused.append(refused_by_package(shape, error))
             halves.append({})
             continue
         ranges.observe_inputs(mil.wide.inputs(rounded))
@@ -76,6 +77,9 @@ def _same(sample: Sample, rounded: Sample) -> bool:
     )
 
 
-def _refused(sample: Sample, error: PackageError) -> RefusedShape:
-    shape = ", ".join(f"{name} {tuple(value.shape)}" for name, value in sample.items())
-    return RefusedShape(shape=shape, by="package", message=error.message)
+def refused_by_package(shape: str, error: GateError) -> RefusedShape:
+    """What the package said, and the operation at which it stopped."""
+    operation = error.operation if isinstance(error, PackageError) else ""
+    return RefusedShape(
+        shape=shape, by="package", message=error.message, operation=operation, hint=error.hint
+    )

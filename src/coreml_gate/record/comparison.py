@@ -132,6 +132,12 @@ class RefusedShape(Measured):
     """The flexible inputs in words: ``x (1, 4, 64)``."""
     by: Literal["source", "package", "both"]
     message: str
+    operation: str = ""
+    """The operation of the package that refuses; empty where it is not known."""
+    place: str = ""
+    """``models/net.py:12``, where that operation was written; empty where it is not known."""
+    hint: str = ""
+    """The way out that the refusal itself names."""
 
 
 class NoiseFloor(Measured):

@@ -17,6 +17,7 @@ HazardKind = Literal[
     "rounding",
     "cancellation",
     "inherited",
+    "whole-numbers",
 ]
 HalfMode = Literal["fp16", "neural-engine"]
 

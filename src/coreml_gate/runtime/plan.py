@@ -92,4 +92,6 @@ def named(operation: Operation, error: Exception) -> PackageError:
     """The error of an operation, with its name and type in front."""
     message = error.message if isinstance(error, PackageError) else f"{type(error).__name__}: {error}"
     hint = error.hint if isinstance(error, PackageError) else ""
-    return PackageError(f"operation `{operation.name}` ({operation.type}): {message}", hint)
+    stopped = PackageError(f"operation `{operation.name}` ({operation.type}): {message}", hint)
+    stopped.operation = operation.name
+    return stopped

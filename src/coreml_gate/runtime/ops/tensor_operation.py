@@ -101,7 +101,10 @@ def _border(size: int, before: int, after: int, mode: str) -> Tensor:
 def range_1d(end: Number, start: Number, step: Number) -> Tensor:
     if (end - start) * step < 0:
         message = f"the range from {start} to {end} in steps of {step} is invalid to Core ML as well"
-        raise PackageError(f"{message} (apple/coremltools#2838).", "look for a negative shift of torch.roll.")
+        raise PackageError(
+            f"{message} (apple/coremltools#2838).",
+            "a negative shift of `torch.roll` ends so: cut and join, `torch.cat([x[:, k:], x[:, :k]], 1)`.",
+        )
     return torch.arange(start, end, step)
 
 
