@@ -16,6 +16,7 @@ from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature
 from coreml_gate.mil.package import Package
 from coreml_gate.runtime import Model, Observe, load
+from coreml_gate.runtime.allocator import keep_freed_memory
 from coreml_gate.untyped import MilValue
 from coreml_gate.wording import counted
 
@@ -83,8 +84,11 @@ def load_mil_engine(
 ) -> MilEngine:
     """Load a package; without ``output_names`` its own names are kept.
 
+    The process is one that runs models from now on, so its freed memory stays with it.
+
     Raises :class:`PackageError` when the package has another number of outputs than the source.
     """
+    keep_freed_memory()
     own = _compared(package.interface.outputs, output_names)
     if output_names is not None and len(output_names) != len(own):
         raise PackageError(

@@ -15,6 +15,26 @@ def arrays(rng: np.random.Generator, *shapes: tuple[int, ...]) -> Any:
     return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_one_place_of_a_kernel_of_one_is_a_matrix_product(
+    rank: int, run_operation: RunOperation, rng: np.random.Generator
+) -> None:
+    """Not where the kernel has groups or the place is padded: those results have another size or sum."""
+    x, weight, halved, bias = arrays(rng, (2, 4), (6, 4), (6, 2), (6,))
+    ones = (1,) * rank
+    placed = {"x": x.reshape(2, 4, *ones)}
+    constants = {"weight": weight.reshape(6, 4, *ones), "bias": bias}
+    (found,) = run_operation("conv", placed, constants)
+    np.testing.assert_allclose(found, (x @ weight.T + bias).reshape(2, 6, *ones), **CLOSE)
+    padded = {**constants, "pad_type": "custom", "pad": [1, 0] * rank}
+    (found,) = run_operation("conv", placed, padded)
+    assert found.shape == (2, 6, *(2,) * rank)
+    grouped = {"weight": halved.reshape(6, 2, *ones), "groups": 2}
+    (found,) = run_operation("conv", placed, grouped)
+    wanted = np.concatenate((x[:, :2] @ halved[:3].T, x[:, 2:] @ halved[3:].T), 1)
+    np.testing.assert_allclose(found, wanted.reshape(2, 6, *ones), **CLOSE)
+
+
 @pytest.mark.parametrize(
     ("rank", "options"),
     [

@@ -109,6 +109,14 @@ def test_formulas_of_the_specification(name: str, run_operation: RunOperation) -
     np.testing.assert_allclose(found, formula(X.astype(np.float64)), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("alpha", [np.float32(1 / 6), np.float16(1 / 6)])
+def test_the_hard_sigmoid_of_torch_and_its_neighbour(alpha: Any, run_operation: RunOperation) -> None:
+    """Only the first is torch's own kernel; a sixth in half precision is another number."""
+    x = np.linspace(-4, 4, 33, dtype=np.float32)
+    (found,) = run_operation("sigmoid_hard", {"x": x}, {"alpha": np.float32(alpha), "beta": np.float32(0.5)})
+    np.testing.assert_allclose(found, np.clip(float(alpha) * x + 0.5, 0, 1), rtol=0, atol=1.2e-7)
+
+
 def test_thresholded_relu_keeps_the_threshold_itself_in_half_precision(run_operation: RunOperation) -> None:
     x = np.array([0.3, 0.7], np.float16)
     (found,) = run_operation("thresholded_relu", {"x": x}, {"alpha": np.float16(0.7)}, ("fp16",))

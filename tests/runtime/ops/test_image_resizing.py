@@ -6,6 +6,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from coreml_gate.runtime.ops.image_resizing import upsample_bilinear
 from tests.runtime.conftest import RunOperation
 
 
@@ -44,6 +45,14 @@ def test_upsample_bilinear_equals_torch(
     constants = {"scale_factor_height": 2.5, "scale_factor_width": 1.5, "align_corners": align_corners}
     (found,) = run_operation("upsample_bilinear", {"x": x}, constants)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_an_image_with_its_channels_last_keeps_them_there(x: NDArray[np.float32]) -> None:
+    last = torch.from_numpy(x).contiguous(memory_format=torch.channels_last)
+    found = upsample_bilinear(last, 2, 3, align_corners=False)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    wanted = upsample_bilinear(torch.from_numpy(x), 2, 3, align_corners=False)
+    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=0, atol=1e-6)
 
 
 def test_nearest_repeats_pixels(x: NDArray[np.float32], run_operation: RunOperation) -> None:

@@ -64,8 +64,14 @@ def sigmoid(x: Tensor) -> Tensor:
     return torch.sigmoid(x)
 
 
+_TORCHS_ALPHA, _TORCHS_BETA = float(np.float32(1 / 6)), 0.5
+"""Those of ``hardsigmoid``, one kernel instead of two."""
+
+
 @operation(ROUND)
 def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
+    if alpha == _TORCHS_ALPHA and beta == _TORCHS_BETA:
+        return functional.hardsigmoid(x)
     return torch.add(torch.tensor(beta), x, alpha=alpha).clamp_(0, 1)
 
 

@@ -57,7 +57,9 @@ def _bilinear(x: Tensor, height: int, width: int, mode: str) -> Tensor:
 
 
 def _interpolate(x: Tensor, height: int, width: int, **options: object) -> Tensor:
-    """Torch's own kernel, which wants exactly two axes before the spatial ones."""
+    """Torch's own kernel, which wants exactly two axes before the spatial ones, and keeps channels last."""
+    if x.ndim == _IMAGE_RANK:
+        return functional.interpolate(x, (height, width), **options)  # type: ignore[arg-type]
     image = x.reshape(1, -1, *x.shape[-2:])
     return functional.interpolate(image, (height, width), **options).reshape(*x.shape[:-2], height, width)  # type: ignore[arg-type]
 
