@@ -50,13 +50,8 @@ _NAN: Final = (
     _measured("erf", "of NaN", [1], _unary("erf", np.nan)),
     _measured("exp", "of NaN", [np.inf], _unary("exp", np.nan)),
     _measured("softmax", "with a NaN", [0, 1, 0], _unary("softmax", 1, np.nan, 2)),
-    _measured(
-        "relu",
-        "of NaN",
-        [np.inf],
-        _unary("relu", np.nan),
-        "NaN becomes infinite in the estimate where an operation rounds, and relu does not",
-    ),
+    _measured("relu", "of NaN", [np.inf], _unary("relu", np.nan)),
+    _measured("maximum", "NaN and 1", [np.inf], operation("maximum", x=half(np.nan), y=half(1))),
 )
 
 _RANGE: Final = (

@@ -9,6 +9,7 @@ import torch
 
 from coreml_gate.mil.ir import Argument, Block, Constant, Function, ListType, Operation, TensorType, Value
 from coreml_gate.runtime.compile import compile_function
+from coreml_gate.runtime.precision import enter
 
 NAMES = {
     np.dtype(np.float16): "fp16",
@@ -73,7 +74,8 @@ def run(
         torch.from_numpy(item.astype(np.float32) if mode == "fp32" and item.dtype == np.float16 else item)
         for item in flat
     ]
-    return tuple(item.numpy() if isinstance(item, torch.Tensor) else item for item in plan.run(wide))
+    results = plan.run([enter(item, mode) for item in wide])
+    return tuple(item.numpy() if isinstance(item, torch.Tensor) else item for item in results)
 
 
 @pytest.fixture

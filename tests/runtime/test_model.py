@@ -277,6 +277,10 @@ def test_states_are_updated_in_place_and_read_before_they_are_written(tmp_path: 
     assert [only(loaded.predict({"x": x}, state)).tolist() for _ in range(2)] == [[[1, 2]], [[3, 6]]]
     assert state["memory"].tolist() == [[2, 4]]
     assert load(tmp_path / "state.mlpackage", mode="fp32").make_state()["memory"].dtype == np.float32
+    engine = load(tmp_path / "state.mlpackage", mode="neural-engine")
+    broken = {"memory": np.array([[1, np.nan]], np.float16)}
+    assert only(engine.predict({"x": np.array([[np.nan, 2]], np.float16)}, broken)).tolist() == [[np.inf] * 2]
+    assert broken["memory"].tolist() == [[np.inf] * 2]
     with pytest.raises(InputError, match=r"state `memory` is missing"):
         loaded.predict({"x": x})
     with pytest.raises(InputError, match=r"state `memory`: its shape is \(3,\), wanted \(1, 2\)"):

@@ -179,6 +179,19 @@ def test_the_neural_engine_leaves_float32_operations_alone(run_operation: RunOpe
     assert found[0] == 200
 
 
+@pytest.mark.parametrize("kind", ["relu", "identity", "maximum", "select"])
+def test_a_nan_is_infinite_to_the_neural_engine_wherever_it_comes_in(
+    kind: str, run_operation: RunOperation
+) -> None:
+    nan, one = np.full(1, np.nan, np.float16), np.ones(1, np.float16)
+    values: dict[str, dict[str, Any]] = {"maximum": {"x": nan, "y": one}, "select": {"b": one}}
+    constants = {"a": nan, "cond": np.array([True])} if kind == "select" else {}
+
+    for mode, wanted in (("fp16", np.nan), ("neural-engine", np.inf)):
+        (found,) = run_operation(kind, values.get(kind, {"x": nan}), constants, ("fp16",), mode=mode)
+        assert found[0] == pytest.approx(wanted, nan_ok=True)
+
+
 @pytest.mark.parametrize(
     ("exact", "wanted"),
     [

@@ -11,7 +11,7 @@ from torch import Tensor
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Constant, ListType, TensorType
 from coreml_gate.mil.weights import release
-from coreml_gate.runtime.precision import Mode, storage, widen
+from coreml_gate.runtime.precision import Mode, enter, storage, widen
 from coreml_gate.runtime.registry import Bools, Gates, Ints, Number
 from coreml_gate.untyped import MilValue
 
@@ -83,7 +83,7 @@ def known_tensor(known: Known, mode: Mode) -> Tensor:
     dtype = known.type.dtype
     if dtype == "string":
         raise PackageError("a text stands where numbers are wanted.")
-    return from_numpy(known.array).to(storage(dtype, mode))
+    return enter(from_numpy(known.array).to(storage(dtype, mode)), mode)
 
 
 def from_numpy(array: NDArray[np.generic]) -> Tensor:

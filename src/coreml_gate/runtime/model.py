@@ -18,7 +18,7 @@ from coreml_gate.runtime.boundary import read_inputs, write_outputs
 from coreml_gate.runtime.compile import TORCH_ERRORS, compile_function, storage_of
 from coreml_gate.runtime.ops.states import State
 from coreml_gate.runtime.plan import ExecutionPlan, Observe
-from coreml_gate.runtime.precision import Mode, check_mode, storage
+from coreml_gate.runtime.precision import Mode, check_mode, enter, storage
 from coreml_gate.untyped import MilValue
 
 States = Mapping[str, NDArray[np.generic]]
@@ -115,7 +115,8 @@ class Model:
         if isinstance(value.type, StateType):
             return states[value.name]
         dtype = storage_of(value.type, self.mode)
-        return tensors[value.name] if dtype is None else tensors[value.name].to(dtype)
+        given = tensors[value.name] if dtype is None else tensors[value.name].to(dtype)
+        return enter(given, self.mode)
 
     def _state_dtype(self, feature: Feature) -> np.dtype[MilValue]:
         half = feature.dtype == "fp16" and self.mode != "fp32"
@@ -127,7 +128,7 @@ class Model:
         array = states[feature.name]
         if array.shape != feature.shape:
             raise InputError(f"state `{feature.name}`: its shape is {array.shape}, wanted {feature.shape}.")
-        return State(from_numpy(array).to(storage(feature.dtype, self.mode), copy=True))
+        return State(enter(from_numpy(array).to(storage(feature.dtype, self.mode), copy=True), self.mode))
 
 
 def _shape(value: MilValue) -> tuple[int, ...]:

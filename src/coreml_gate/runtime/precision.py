@@ -68,6 +68,15 @@ def _kind(dtype: torch.dtype) -> str:
     return "bool" if dtype is torch.bool else "float" if dtype.is_floating_point else "integer"
 
 
+def enter(value: Tensor, mode: Mode) -> Tensor:
+    """An input, a state or a constant as the program reads it: the Neural Engine takes a NaN for infinity
+    where it comes in, and makes none (sbryngelson/ane-guide, part-1-machine/03-numerics.md).
+    """
+    if mode != "neural-engine" or value.dtype is not torch.float16 or not bool(value.isnan().any()):
+        return value
+    return torch.where(value.isnan(), torch.inf, value)
+
+
 def widen(value: Tensor) -> Tensor:
     """Half precision as float32; anything else unchanged."""
     return value.float() if value.dtype is torch.float16 else value
