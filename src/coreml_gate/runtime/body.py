@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from coreml_gate.runtime.arguments import Convert
+from coreml_gate.runtime.ops.integers import to_int32
 from coreml_gate.runtime.ops.neural_engine import engine_half, flushed, without_nan
 from coreml_gate.runtime.precision import store
 from coreml_gate.runtime.registry import Body, Implementation, Rounding
@@ -46,7 +47,7 @@ def _engine_value(result: MilValue, output: Body | None) -> MilValue:
 
 def cut(body: Body, dtype: torch.dtype) -> Body:
     """The body, whose float result becomes an integer."""
-    return lambda *arguments: body(*arguments).to(dtype)
+    return lambda *arguments: to_int32(body(*arguments)).to(dtype)
 
 
 def grouped(body: Body, groups: Sequence[tuple[int, int]]) -> Body:

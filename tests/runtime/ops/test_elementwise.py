@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from coreml_gate.errors import PackageError
 from tests.runtime.conftest import RunOperation
 
 X = np.array([-3, -1, -0.5, 0, 0.5, 1, 3], np.float32)
@@ -155,6 +156,30 @@ def test_integer_division(name: str, wanted: Any, run_operation: RunOperation) -
 def test_cast_truncates_toward_zero(run_operation: RunOperation) -> None:
     (found,) = run_operation("cast", {"x": np.array([-1.7, 1.7], np.float32)}, {"dtype": "int32"}, ("int32",))
     assert found.tolist() == [-1, 1]
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int16", "uint16", "int8", "uint8"])
+def test_a_cast_of_what_no_integer_holds_is_the_same_on_every_processor(
+    dtype: str, run_operation: RunOperation
+) -> None:
+    x = np.tile(np.array([np.nan, np.inf, -np.inf, 3e9, -3e9], np.float32), 4)
+    (found,) = run_operation("cast", {"x": x}, {"dtype": dtype}, ("int32",))
+    whole = np.tile(np.array([0, *[2**31 - 1, -(2**31)] * 2]), 4)
+    assert found.tolist() == whole.astype(dtype).astype(np.int32).tolist()
+
+
+def test_the_least_integer_by_minus_one_ends_at_the_border(run_operation: RunOperation) -> None:
+    x, y = np.full(9, -(2**31), np.int32), np.full(9, -1, np.int32)
+    (found,) = run_operation("real_div", {"x": x, "y": y}, outputs=("int32",))
+    assert found.tolist() == [2**31 - 1] * 9
+    with pytest.raises(PackageError, match=r"`out_0` \(real_div\).* an integer is divided by 0"):
+        run_operation("real_div", {"x": x, "y": 0 * y}, outputs=("int32",))
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("reduce_log_sum", 3), ("reduce_log_sum_exp", 10)])
+def test_a_logarithm_of_integers_is_cut(name: str, wanted: int, run_operation: RunOperation) -> None:
+    (found,) = run_operation(name, {"x": np.array([10, 9, 8], np.int32)}, {"axes": [0]}, ("int32",))
+    assert found == wanted
 
 
 REDUCTIONS = {

@@ -5,6 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from coreml_gate.errors import PackageError
 from tests.runtime.conftest import RunOperation
 
 
@@ -41,6 +42,14 @@ def test_slices_are_numpys(
     wanted[index] = update
     (written,) = run_operation("slice_update", {"x": x, "update": update}, options)
     np.testing.assert_array_equal(written, wanted)
+
+
+def test_one_place_before_an_axis_is_its_first_and_one_behind_it_an_error(run_operation: RunOperation) -> None:
+    x = np.array([4, 5, 6], np.float32)
+    (found,) = run_operation("slice_by_index", {"x": x}, {"begin": [-4], "end": [0], "squeeze_mask": [True]})
+    assert found == 4
+    with pytest.raises(PackageError, match="the index 3 lies outside of an axis of 3"):
+        run_operation("slice_by_index", {"x": x}, {"begin": [3], "end": [4], "squeeze_mask": [True]})
 
 
 def test_slice_by_size_takes_the_rest_for_minus_one(

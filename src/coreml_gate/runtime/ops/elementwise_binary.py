@@ -104,8 +104,16 @@ def pow(x: Tensor, y: Tensor) -> Tensor:
 
 @operation(ROUND, native=True)
 def real_div(x: Tensor, y: Tensor) -> Tensor:
-    """Of integers the quotient toward zero, as the declared result is an integer again."""
-    return x / y if x.is_floating_point() or y.is_floating_point() else torch.div(x, y, rounding_mode="trunc")
+    """Of integers the quotient toward zero, as the declared result is an integer again.
+
+    The least integer by -1 ends at the border, like everything that comes through float32; torch's own
+    integer division ends the process there.
+    """
+    if x.is_floating_point() or y.is_floating_point():
+        return x / y
+    if bool((y == 0).any()):
+        raise ZeroDivisionError("an integer is divided by 0")
+    return to_int32(x.double() / y.double())
 
 
 @operation(ROUND, native=True)

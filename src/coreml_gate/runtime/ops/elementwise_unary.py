@@ -8,6 +8,7 @@ from coreml_gate.runtime.ops.neural_engine import LOGARITHM_OF_ZERO, engine_half
 from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
 _UINT16 = 0xFFFF
+_INTEGERS = frozenset({"int8", "uint8", "int16", "uint16", "int32"})
 _CASTS = {
     "bool": torch.bool,
     "fp16": torch.float16,
@@ -53,8 +54,11 @@ def atanh(x: Tensor) -> Tensor:
 def cast(x: Tensor, dtype: str) -> Tensor:
     """Floats become integers toward zero; to half precision the declared output type rounds.
 
-    To 16 bits integers wrap (-12 is 65524 as uint16: apple/coremltools#2626).
+    What int32 does not hold ends at its border; to 16 bits integers wrap (-12 is 65524 as uint16:
+    apple/coremltools#2626).
     """
+    if x.is_floating_point() and dtype in _INTEGERS:
+        x = to_int32(x)
     if dtype == "uint16":
         return x.long().bitwise_and(_UINT16).int()
     return x if dtype in {"fp16", "fp32"} and x.is_floating_point() else x.to(_CASTS[dtype])

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from coreml_gate.runtime.ops.integers import to_int32
 from coreml_gate.runtime.registry import ROUND, operation
 
 _RANGE = {"int8": (-128, 127), "uint8": (0, 255)}
@@ -29,4 +30,4 @@ def quantize_ios17(
 ) -> Tensor:
     steps = (input / _along(scale, input, axis)).round()
     shifted = steps if zero_point is None else steps + _along(zero_point, input, axis).float()
-    return shifted.clamp(*_RANGE[output_dtype]).to(torch.int32)
+    return to_int32(shifted.clamp(*_RANGE[output_dtype]))

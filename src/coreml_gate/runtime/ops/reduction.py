@@ -60,7 +60,7 @@ def _engine_log_sum(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
     return narrow_sum(x, _axes(x, axes), keep_dims).log()
 
 
-@operation(ROUND, neural_engine=_engine_log_sum)
+@operation(ROUND, neural_engine=_engine_log_sum, cuts=True)
 def reduce_log_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
     return x.sum(_axes(x, axes), keep_dims).log()
 
@@ -73,7 +73,7 @@ def _engine_log_sum_exp(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor
     return torch.where(total > GREATEST_HALF, 0.0, total.log())
 
 
-@operation(ROUND, neural_engine=_engine_log_sum_exp)
+@operation(ROUND, neural_engine=_engine_log_sum_exp, cuts=True)
 def reduce_log_sum_exp(x: Tensor, axes: Ints | None = None, keep_dims: bool = False) -> Tensor:
     return x.logsumexp(_axes(x, axes), keep_dims)
 

@@ -152,12 +152,19 @@ def _slices(  # the operation's own order
         start = None if begin_mask[axis] else begin[axis]
         stop = None if end_mask[axis] else end[axis]
         if squeeze_mask[axis]:
-            place = (start or 0) + (size if (start or 0) < 0 else 0)
-            index.append(slice(place, place + 1))
+            index.append(_single(start, size))
         else:
             index.append(_forward(range(size)[start : stop : steps[axis]]))
     flipped = tuple(axis for axis in range(x.ndim) if steps[axis] < 0 and not squeeze_mask[axis])
     return tuple(index), flipped, squeezed
+
+
+def _single(start: int | None, size: int) -> slice:
+    """The place of an axis that is dropped; before the first one lies the first, as coremltools has it."""
+    places = range(size)[start:]
+    if not places:
+        raise IndexError(f"the index {start} lies outside of an axis of {size}")
+    return slice(places[0], places[0] + 1)
 
 
 def _forward(places: range) -> slice:
