@@ -1,9 +1,11 @@
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from coreml_gate.errors import PackageError
 from tests.runtime.conftest import RunOperation
 
 
@@ -109,8 +111,25 @@ def test_scatter_nd(
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
 
-def test_an_index_out_of_range_names_the_operation(
-    x: NDArray[np.float32], run_operation: RunOperation
+@pytest.mark.parametrize(
+    ("kind", "parameter", "place"),
+    [
+        ("gather", "x", [7]),
+        ("gather", "x", [-4]),
+        ("gather_nd", "x", [[0, 7]]),  # of an axis of 4: the next row's place, were rows not told apart
+        ("gather_nd", "x", [[1, -5]]),
+        ("gather_along_axis", "x", [[[7] * 5]]),
+        ("scatter", "data", [7]),
+        ("scatter_nd", "data", [[0, 7]]),
+        ("scatter_along_axis", "data", [[[7] * 5]]),
+    ],
+)
+def test_an_index_out_of_range_is_named_and_never_another_rows_value(
+    kind: str, parameter: str, place: list[Any], x: NDArray[np.float32], run_operation: RunOperation
 ) -> None:
-    with pytest.raises(Exception, match=r"operation `out_0` \(gather\): .*index out of range"):
-        run_operation("gather", {"x": x, "indices": np.array([7], np.int32)})
+    indices = np.array(place, np.int32)
+    index = next(int(number) for number in indices.flat if not -3 <= number < 3)
+    shape = {"scatter": (1, 4, 5), "scatter_nd": (1, 5), "scatter_along_axis": indices.shape}
+    updates = {"updates": np.ones(shape[kind], np.float32)} if kind in shape else {}
+    with pytest.raises(PackageError, match=rf"operation `out_0` \({kind}\): index {index} lies outside of -"):
+        run_operation(kind, {parameter: x, "indices": indices, **updates})

@@ -1,7 +1,7 @@
 """Reading and writing at computed places.
 
-A negative index counts from the end, unless ``validate_indices`` (from iOS 17 on) refuses it; torch itself
-refuses what lies beyond either end.
+A negative index counts from the end, unless ``validate_indices`` (from iOS 17 on) refuses it. What lies beyond
+either end is refused, whatever Core ML reads there (some number of the tensor on the GPU).
 """
 
 from collections.abc import Callable
@@ -16,9 +16,10 @@ from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
 
 def _from_start(indices: Tensor, size: int, *, validate: bool) -> Tensor:
-    places = indices.long()
-    if validate and bool((outside := (places < 0) | (places >= size)).any()):
-        raise PackageError(f"index {int(places[outside][0])} lies outside of 0 to {size - 1}.")
+    places, least = indices.long(), 0 if validate else -size
+    if bool((outside := (places < least) | (places >= size)).any()):
+        message = f"index {int(places[outside][0])} lies outside of {least} to {size - 1}."
+        raise PackageError(message, "clamp the indices to the axis before they are used.")
     return torch.where(places < 0, places + size, places)
 
 
