@@ -53,6 +53,16 @@ def convolved_by(*, computed: bool) -> Facts:
     return values.facts(values.add("conv", half(1, 4, 6, 6), x="%x", weight=weight))
 
 
+def convolved_batch(batch: int) -> Facts:
+    values = Values(x=half(batch, 4, 8, 8), w=half(4, 4, 3, 3))
+    return values.facts(values.add("conv", half(batch, 4, 6, 6), x="%x", weight="%w"))
+
+
+def boxed(far: float) -> Facts:
+    options = {"normalized_coordinates": True, "box_coordinate_mode": "CORNERS_HEIGHT_FIRST"}
+    return one("crop_resize", half(1, 4, 8, 8), boxes=np.float16([[0, 0, 1, far]]), **options)
+
+
 def gathered(kind: str, *, computed: bool, validated: bool = True) -> Facts:
     values = Values(x=wide(4, 4), i=whole(2, 2))
     checks = {"validate_indices": False} if validated else {}
@@ -160,6 +170,37 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         "align_corners=False",
     ),
     "gru-of-a-batch": (lambda: looped(2), lambda: looped(1), "2 sequences"),
+    "gru-of-two-biases": (
+        lambda: one("gru", half(5, 1, 3), half(5, 1, 2), input_bias=np.zeros(6, np.float16)),
+        lambda: one("gru", half(5, 1, 3), half(5, 1, 2), bias=np.zeros(6, np.float16)),
+        "input bias",
+    ),
+    "computed-kernel-of-a-batch": (
+        lambda: convolved_batch(2),
+        lambda: convolved_batch(1),
+        "a batch of 2",
+    ),
+    "squeeze-of-a-long-axis": (
+        lambda: one("squeeze", half(1, 3, 4), axes=[0, -2]),
+        lambda: one("squeeze", half(1, 3, 4), half(3, 4), axes=[0]),
+        "an axis of 3",
+    ),
+    "flexible-batch-to-space": (
+        lambda: one("batch_to_space", half(None, 4, 2, 2), block_shape=[2, 2], crops=[0, 0, 0, 0]),
+        lambda: one("batch_to_space", half(4, 4, 2, 2), block_shape=[2, 2], crops=[0, 0, 0, 0]),
+        "flexible shape",
+    ),
+    "crop-outside-in-half": (lambda: boxed(1.5), lambda: boxed(1), "1.5] of halves"),
+    "split-of-a-flexible-shape": (
+        lambda: one("split", half(1, None), axis=-1, num_splits=2),
+        lambda: one("split", half(None, 8), axis=-1, num_splits=2),
+        "length is open",
+    ),
+    "axis-beyond-16384": (
+        lambda: one("max_pool", half(1, 4, 1, 16386), half(1, 4, 1, 8193), kernel_sizes=[1, 2]),
+        lambda: one("max_pool", half(1, 4, 1, 16384), half(1, 4, 1, 8192), kernel_sizes=[1, 2]),
+        "16,386",
+    ),
     "flexible-crop": (
         lambda: one("crop_resize", half(None, 4, 8, 8), boxes=np.float16([[0, 0, 1, 1]])),
         lambda: one("crop_resize", half(1, 4, 8, 8), boxes=np.float16([[0, 0, 1, 1]])),

@@ -15,6 +15,7 @@ _BUILDERS: Final = (
 _IOS17: Final = 17
 _IOS18: Final = 18
 _ALIGNED: Final = 32
+_CROSS_CHIP: Final = "https://github.com/sbryngelson/ane-guide (part-3-performance/12-cross-chip.md)"
 _GUIDE: Final = "https://github.com/sbryngelson/ane-guide (part-1-machine/03-numerics.md)"
 _SHAPING: Final = frozenset({"reshape", "flatten2d", "cast"})
 
@@ -199,9 +200,9 @@ def strided_slice_before_ios_17(program: Index) -> Iterator[Match]:
     "slice-beyond-4094",
     "info",
     on="program",
-    evidence=(_GUIDE,),
-    fix="The Neural Engine of M1 and A14 multiplies such a slice by 16 on its way: values above 4094 become "
-    "infinite. Scale the values before, or slice another axis:\nx.mT[..., 8:, :].mT",
+    evidence=(_GUIDE, _CROSS_CHIP),
+    fix="The Neural Engine of A13, A14, M1 and M2 multiplies such a slice by 16 on its way: values above "
+    "4094 become infinite. Scale the values before, or slice another axis:\nx.mT[..., 8:, :].mT",
 )
 def slice_beyond_4094(program: Index) -> Iterator[Match]:
     """Does a slice of halves begin after the first element of the last axis?"""

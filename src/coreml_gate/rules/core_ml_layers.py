@@ -5,13 +5,14 @@ from typing import Final
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
-from coreml_gate.rules.evidence import CHROMIUM, FRONT_END_TESTS, MIL_TESTS
+from coreml_gate.rules.evidence import CHROMIUM, FRONT_END_TESTS, MIL_TESTS, TENSORFLOW_TESTS
 from coreml_gate.rules.rule import Match, rule
 
 _FIVE_AXES: Final = 5
 _FOUR_AXES: Final = 4
 _THREE_AXES: Final = 3
 _LEAST_EPSILON: Final = 2.0**-14
+_PITFALLS: Final = "https://github.com/sbryngelson/ane-guide (part-5-practice/19-pitfalls-and-limits.md)"
 
 
 @rule(
@@ -67,8 +68,9 @@ def transposed_attention(program: Index) -> Iterator[Match]:
     "uneven-transposed-padding",
     "info",
     on="program",
-    evidence=("microsoft/onnxruntime#21416",),
-    fix="Off the CPU the result is wrong. Pad evenly, and cut the result:\nup(x)[..., :h, :w]",
+    evidence=("microsoft/onnxruntime#21416", "apple/coremltools#2324"),
+    fix="Off the CPU the result is wrong, in half precision shifted (M1). Pad evenly, and cut the result:\n"
+    "up(x)[..., :h, :w]",
 )
 def uneven_transposed_padding(program: Index) -> Iterator[Match]:
     """Is a transposed convolution padded unevenly?"""
@@ -109,6 +111,21 @@ def gru_of_a_batch(program: Index) -> Iterator[Match]:
         batch = program.size(program.name(operation, "x"), 1)
         if batch > 1:
             yield Match(operation.name, f"`gru` of {batch} sequences")
+
+
+@rule(
+    "gru-of-two-biases",
+    "unknown",
+    on="program",
+    evidence=(f"{MIL_TESTS}/iOS18/test_recurrent.py (test_pytorch_parity, rdar 128479517)",),
+    fix="coremltools expects its own comparison of it with torch to fail on Core ML. Let coremltools convert "
+    "nn.GRU, which becomes a loop of other operations.",
+)
+def gru_of_two_biases(program: Index) -> Iterator[Match]:
+    """Does a GRU apply its reset gate after the product, as torch's does?"""
+    for operation in program.of("gru"):
+        if "input_bias" in operation.inputs or program.scalar(operation, "reset_after"):
+            yield Match(operation.name, "`gru` with an input bias or reset_after")
 
 
 @rule(
@@ -155,6 +172,54 @@ def weights_as_input(program: Index) -> Iterator[Match]:
     for operation in program.of("conv", "conv_transpose"):
         if program.name(operation, "weight") in program.varying:
             yield Match(operation.name, f"`{operation.type}` by computed weights")
+
+
+@rule(
+    "computed-kernel-of-a-batch",
+    "info",
+    on="program",
+    evidence=(_PITFALLS,),
+    fix="The Neural Engine's compiler crashes at it on M1 (measured without Core ML); one image passes. Run "
+    "the images one by one, or write the layer as a product:\nF.unfold(x, 3).mT @ w.flatten(1).T",
+)
+def computed_kernel_of_a_batch(program: Index) -> Iterator[Match]:
+    """Are two images or more convolved by a computed weight in half precision?"""
+    for operation in program.of("conv"):
+        batch = program.size(program.name(operation, "x"), 0)
+        computed = program.name(operation, "weight") in program.varying
+        if computed and batch > 1 and program.is_half(operation):
+            yield Match(operation.name, f"a batch of {batch} by a computed weight")
+
+
+@rule(
+    "squeeze-of-a-long-axis",
+    "info",
+    on="program",
+    evidence=(f"{MIL_TESTS}/iOS14/test_tensor_transformation.py (rdar 124555262)",),
+    fix="The CPU fails on it. Name the axes of length 1 only:\nx.squeeze(1)",
+)
+def squeeze_of_a_long_axis(program: Index) -> Iterator[Match]:
+    """Is an axis named for a squeeze that is longer than 1?"""
+    for operation in program.of("squeeze"):
+        axes, x = program.numbers(operation, "axes"), program.name(operation, "x")
+        sizes = [] if axes is None else [program.size(x, axis) for axis in axes.reshape(-1).tolist()]
+        if any(size > 1 for size in sizes):
+            yield Match(operation.name, f"`squeeze` of an axis of {max(sizes)}")
+
+
+@rule(
+    "flexible-batch-to-space",
+    "info",
+    on="program",
+    evidence=(f"{TENSORFLOW_TESTS}/test_ops.py (rdar 93071454)",),
+    fix="Core ML's runtime (Espresso) ends with an error on shapes that have no default. Fix the shape, or "
+    "give the flexible one a default:\nct.RangeDim(1, 64, default=8)",
+)
+def flexible_batch_to_space(program: Index) -> Iterator[Match]:
+    """Are batches of unknown shape moved into space?"""
+    for operation in program.of("batch_to_space"):
+        if None in program.shape(program.name(operation, "x")):
+            yield Match(operation.name, "`batch_to_space` of a flexible shape")
 
 
 @rule(

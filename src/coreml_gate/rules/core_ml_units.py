@@ -7,7 +7,7 @@ import numpy as np
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
-from coreml_gate.rules.evidence import CHROMIUM, MIL_TESTS
+from coreml_gate.rules.evidence import CHROMIUM, MIL_TESTS, TENSORFLOW_TESTS
 from coreml_gate.rules.rule import Match, rule
 
 _ENGINE: Final = "https://github.com/sbryngelson/ANEForge (docs/developer/op-quirks.md)"
@@ -135,6 +135,43 @@ def crop_on_the_gpu(program: Index) -> Iterator[Match]:
     """Are boxes cut out and resized?"""
     for operation in program.of("crop_resize"):
         yield Match(operation.name, "`crop_resize`")
+
+
+@rule(
+    "crop-outside-in-half",
+    "info",
+    on="program",
+    evidence=(f"{TENSORFLOW_TESTS}/test_ops.py (rdar 98749492)",),
+    fix="coremltools calls it unstable in half precision. Keep the box inside, or the layer in float32:\n"
+    'keep-fp32 = ["Net/crop_resize"]',
+)
+def crop_outside_in_half(program: Index) -> Iterator[Match]:
+    """Does a constant box leave the image, in half precision?"""
+    for operation in program.of("crop_resize"):
+        boxes = program.numbers(operation, "boxes" if "boxes" in operation.inputs else "roi")
+        normalized = bool(program.scalar(operation, "normalized_coordinates"))
+        corners = program.text(operation, "box_coordinate_mode").startswith("CORNERS")
+        if boxes is None or not (normalized and corners and program.is_half(operation)):
+            continue
+        ends = boxes.reshape(len(boxes), -1)[:, -4:]
+        outside = ends[((ends < 0) | (ends > 1)).any(1)]
+        if len(outside):
+            yield Match(operation.name, f"the box {outside[0].tolist()} of halves")
+
+
+@rule(
+    "split-of-a-flexible-shape",
+    "info",
+    on="program",
+    evidence=(f"{TENSORFLOW_TESTS}/test_ops.py (rdar 97398133)",),
+    fix="coremltools' own tests of it fail on the GPU. Slice instead, or fix the shape:\nx[:, :4], x[:, 4:]",
+)
+def split_of_a_flexible_shape(program: Index) -> Iterator[Match]:
+    """Is an axis of unknown length split?"""
+    for operation in program.of("split"):
+        shape, axis = program.shape(program.name(operation, "x")), program.scalar(operation, "axis")
+        if axis is not None and -len(shape) <= axis < len(shape) and shape[int(axis)] is None:
+            yield Match(operation.name, f"`split` of the axis {int(axis)}, whose length is open")
 
 
 @rule(

@@ -7,7 +7,7 @@ import numpy as np
 
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
-from coreml_gate.rules.evidence import MIL_TESTS
+from coreml_gate.rules.evidence import FRONT_END_TESTS, MIL_TESTS
 from coreml_gate.rules.rule import Match, rule
 
 _TOOLS: Final = "https://github.com/apple/coremltools/blob/9.0/coremltools"
@@ -52,6 +52,7 @@ def compressed_vector(program: Index) -> Iterator[Match]:
     on="program",
     evidence=(
         f"{MIL_TESTS}/iOS18/test_compression.py (test_quant_lut: fixed in macOS 15.2; rdar 148464551)",
+        f"{FRONT_END_TESTS}/test_torch_quantization_ops.py (test_palettization_8bit_lut, rdar 148354519)",
     ),
     fix="Before iOS 18.2 and macOS 15.2 Core ML reads such weights wrongly. Keep the palette in halves:\n"
     "OpPalettizerConfig(nbits=4, lut_dtype=None)",

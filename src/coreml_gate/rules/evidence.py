@@ -6,6 +6,9 @@ MIL_TESTS: Final = "https://github.com/apple/coremltools/tree/9.0/coremltools/co
 FRONT_END_TESTS: Final = (
     "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/torch/test"
 )
+TENSORFLOW_TESTS: Final = (
+    "https://github.com/apple/coremltools/tree/9.0/coremltools/converters/mil/frontend/tensorflow/test"
+)
 CONVERTER_PASSES: Final = (
     "https://apple.github.io/coremltools/source/coremltools.converters.mil.mil.passes.defs.html"
 )

@@ -18,6 +18,9 @@ _MOVED_SHARE: Final = 0.5
 _FEW_OPERATIONS: Final = 3
 _LONG_ARGMAX: Final = 65536
 _LARGE_STRIDE: Final = 4
+_CAPABILITIES: Final = "https://github.com/sbryngelson/ane-guide (appendices/a-op-device-matrix.md)"
+_IMAGE_AXES: Final = 4
+_LONGEST_AXIS: Final = 16384
 
 
 @rule(
@@ -159,6 +162,25 @@ def large_stride(program: Index) -> Iterator[Match]:
             continue
         if tuple(strides.reshape(-1).tolist()) != tuple(kernel):  # a patch embedding is not a problem
             yield Match(operation.name, f"strides {strides.reshape(-1).tolist()}, kernel {list(kernel)}")
+
+
+@rule(
+    "axis-beyond-16384",
+    "perf",
+    on="program",
+    evidence=(_CAPABILITIES,),
+    fix="The Neural Engine before A16 and M4 takes no height or width above 16,384 (65,536 from then on). "
+    "Fold the axis into two:\nx.reshape(1, c, 2, -1)",
+)
+def axis_beyond_16384(program: Index) -> Iterator[Match]:
+    """Is a convolution or a pool higher or wider than the engine takes?"""
+    for operation in program.of("conv", "conv_transpose", "avg_pool", "max_pool"):
+        for name in (program.name(operation, "x"), operation.outputs[0].name):
+            shape = program.shape(name)
+            longest = max((size or 0 for size in shape[2:]), default=0)
+            if len(shape) == _IMAGE_AXES and longest > _LONGEST_AXIS and program.is_half(operation):
+                yield Match(operation.name, f"`{operation.type}` over an axis of {longest:,}")
+                break
 
 
 @rule(

@@ -44,7 +44,9 @@ def test_slices_are_numpys(
     np.testing.assert_array_equal(written, wanted)
 
 
-def test_one_place_before_an_axis_is_its_first_and_one_behind_it_an_error(run_operation: RunOperation) -> None:
+def test_one_place_before_an_axis_is_its_first_and_one_behind_it_an_error(
+    run_operation: RunOperation,
+) -> None:
     x = np.array([4, 5, 6], np.float32)
     (found,) = run_operation("slice_by_index", {"x": x}, {"begin": [-4], "end": [0], "squeeze_mask": [True]})
     assert found == 4

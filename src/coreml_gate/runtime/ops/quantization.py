@@ -1,6 +1,5 @@
 """Affine quantization of activations."""
 
-import torch
 from torch import Tensor
 
 from coreml_gate.runtime.ops.integers import to_int32

@@ -1,7 +1,7 @@
 """Reading and writing at computed places.
 
-A negative index counts from the end, unless ``validate_indices`` (from iOS 17 on) refuses it. What lies beyond
-either end is refused, whatever Core ML reads there (some number of the tensor on the GPU).
+A negative index counts from the end, unless ``validate_indices`` (from iOS 17 on) refuses it. What lies
+beyond either end is refused, whatever Core ML reads there (some number of the tensor on the GPU).
 """
 
 from collections.abc import Callable
