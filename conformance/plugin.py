@@ -124,9 +124,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Every conversion of coremltools ends with a garbage collection: spare it the walk over all tests."""
+    """Every conversion of coremltools ends with a garbage collection of everything; Python's own, which come
+    as objects pile up, are enough here.
+    """
     gc.collect()
     gc.freeze()
+    gc.collect = lambda generation=2: generation
 
 
 def group(item: pytest.Item) -> str:
