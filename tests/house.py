@@ -32,6 +32,7 @@ LAYERS: Final = (
     "config",
     "mil",
     "runtime",
+    "record_file",
     "record",
     "torch_graph",
     "verdict",

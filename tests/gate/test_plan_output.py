@@ -5,9 +5,8 @@ import json
 import pytest
 
 from coreml_gate.errors import UsageError
-from coreml_gate.gate.plan import Job, Plan
+from coreml_gate.gate.plan import Job, Plan, UnchangedModel
 from coreml_gate.gate.plan_output import as_github_matrix, as_json, as_text
-from coreml_gate.record import SkippedModel
 
 PLAN = Plan(
     jobs=(
@@ -15,7 +14,7 @@ PLAN = Plan(
         Job("words-large", "new model"),
         Job("faces", "limits changed"),
     ),
-    skipped=(SkippedModel(name="old", reason="unchanged since 1111111"),),
+    skipped=(UnchangedModel("old", "unchanged since 1111111"),),
     base="1" * 40,
     head="2" * 40,
 )

@@ -16,8 +16,9 @@ from coreml_gate.commands.context import run_context
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.gate.baseline import NO_BASELINE
 from coreml_gate.gate.core_ml_run import with_core_ml
+from coreml_gate.gate.plan import make_plan
 from coreml_gate.gate.request import open_repository
-from coreml_gate.gate.run import collect_head, make_plan
+from coreml_gate.gate.run import collect_head
 from coreml_gate.record import RECORD_NAME, Record
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.wording import counted

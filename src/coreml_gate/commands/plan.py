@@ -4,10 +4,10 @@ import argparse
 
 from coreml_gate.commands.arguments import add_base, add_known, add_selection, request_of
 from coreml_gate.config.load import load_config, select_models
+from coreml_gate.gate.plan import make_plan
 from coreml_gate.gate.plan_output import FORMATS as PLAN_FORMATS
 from coreml_gate.gate.plan_output import as_github_matrix
 from coreml_gate.gate.request import open_repository
-from coreml_gate.gate.run import make_plan
 from coreml_gate.surroundings import Surroundings
 
 

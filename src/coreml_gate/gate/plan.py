@@ -1,5 +1,6 @@
 """Which models changed since the base, and why each of the others did not."""
 
+import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -7,15 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from coreml_gate.config import Config, ModelConfig
-from coreml_gate.config.load import CONFIG_NAMES, holds_config, parse_config
+from coreml_gate.config.load import CONFIG_NAMES, find_config, holds_config, parse_config
 from coreml_gate.config.table import kebab
 from coreml_gate.errors import ConfigError
-from coreml_gate.frozen import changed
 from coreml_gate.gate.closure import Closure, Closures
 from coreml_gate.gate.git import Repository, short
-from coreml_gate.gate.opened import OpenedByModel
+from coreml_gate.gate.opened import OpenedByModel, opened_in
+from coreml_gate.gate.request import Request
 from coreml_gate.gate.toolchain import is_pyproject, matching, matching_above, pins_differ
-from coreml_gate.record import SkippedModel
 from coreml_gate.wording import names_and_more
 
 _SHOWN_FILES = 3
@@ -32,11 +32,21 @@ class Job:
 
 
 @dataclass(frozen=True)
+class UnchangedModel:
+    """A model that is not measured, and why."""
+
+    name: str
+    reason: str
+    opened: tuple[str, ...] | None = None
+    """What it read when it was measured last, if that is known."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a run will measure; commits are full ids."""
 
     jobs: tuple[Job, ...]
-    skipped: tuple[SkippedModel, ...]
+    skipped: tuple[UnchangedModel, ...]
     base: str | None
     """The commit to compare with: the merge base of the given base and the head."""
     head: str | None
@@ -69,6 +79,24 @@ class Changes:
     """What git knows of, a submodule as one path."""
 
 
+def make_plan(request: Request, config: Config, repository: Repository | None) -> Plan:
+    """Choose the models to measure: all of them, or those that changed since the request's base."""
+    if repository is None or request.base is None:
+        jobs = tuple(Job(model.name, "no base given") for model in config.model)
+        if repository is None:
+            return Plan(jobs, (), None, None)
+        return Plan(jobs, (), None, repository.head(), repository.is_dirty())
+    file = find_config(request.root, request.config_file).resolve()
+    return plan(
+        repository,
+        config,
+        request.base,
+        config_path=Path(os.path.relpath(file, repository.root.resolve())).as_posix(),
+        allow_dirty=request.allow_dirty,
+        opened=opened_in(request.earlier_records),
+    )
+
+
 def plan(
     repository: Repository,
     config: Config,
@@ -98,7 +126,7 @@ def plan(
     closures = Closures(repository.root)
     found = {model.name: closures.of(model, opened.get(model.name, ())) for model in config.model}
     chosen = decide(config, changes, found, head, dirty=dirty)
-    skipped = tuple(changed(model, opened=opened.get(model.name)) for model in chosen.skipped)
+    skipped = tuple(replace(model, opened=opened.get(model.name)) for model in chosen.skipped)
     return replace(chosen, skipped=skipped)
 
 
@@ -111,7 +139,7 @@ def decide(
     }
     jobs = tuple(Job(name, "; ".join(found)) for name, found in reasons.items() if found)
     skipped = tuple(
-        SkippedModel(name=name, reason=f"unchanged since {short(changes.since)}")
+        UnchangedModel(name, f"unchanged since {short(changes.since)}")
         for name, found in reasons.items()
         if not found
     )

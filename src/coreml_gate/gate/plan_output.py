@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Final, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from coreml_gate.errors import UsageError
 from coreml_gate.gate.git import short
 from coreml_gate.gate.plan import Plan
-from coreml_gate.record import ModelRecord, Record
 from coreml_gate.wording import counted
+
+if TYPE_CHECKING:
+    from coreml_gate.record import ModelRecord, Record
 
 MAX_SHARDS: Final = 256
 """As many jobs as GitHub makes of one matrix (docs.github.com, Actions limits)."""
@@ -33,7 +35,7 @@ def shards(names: Sequence[str], count: int) -> list[Leg]:
     return [{"model": " ".join(names[first::used]), "shard": first + 1} for first in range(used)]
 
 
-def needing_core_ml(head: Record, base: Record | None) -> list[str]:
+def needing_core_ml(head: "Record", base: "Record | None") -> list[str]:
     """The models of which Core ML could say something new: a package that is not the base's. Largest first.
 
     A model that failed to convert has no package for Core ML to run, and a package that is the same byte by
@@ -43,14 +45,14 @@ def needing_core_ml(head: Record, base: Record | None) -> list[str]:
     return [model.name for model in sorted(changed, key=_bytes, reverse=True)]
 
 
-def _is_new(model: ModelRecord, base: Record | None) -> bool:
+def _is_new(model: "ModelRecord", base: "Record | None") -> bool:
     if model.package is None:
         return False
     before = None if base is None else base.model(model.name)
     return before is None or before.package is None or before.package.fingerprint != model.package.fingerprint
 
 
-def _bytes(model: ModelRecord) -> int:
+def _bytes(model: "ModelRecord") -> int:
     return 0 if model.package is None else model.package.total_bytes
 
 
@@ -76,7 +78,7 @@ def as_json(plan: Plan) -> str:
         "head": plan.head,
         "dirty": plan.dirty,
         "jobs": [asdict(job) for job in plan.jobs],
-        "skipped": [model.model_dump(exclude={"opened"}) for model in plan.skipped],
+        "skipped": [{"name": model.name, "reason": model.reason} for model in plan.skipped],
     }
     return json.dumps(whole, indent=2) + "\n"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coreml_gate.errors import RepositoryError
 from coreml_gate.gate.git import Repository
-from coreml_gate.record import RECORD_NAME
+from coreml_gate.record_file import RECORD_NAME
 
 BASE_FOLDER = "base"
 

@@ -1,22 +1,21 @@
 """The whole gate: two trees in, one Verdict out."""
 
-import os
+from dataclasses import asdict
 from pathlib import Path
 
 from coreml_gate.config import Config, ModelConfig
-from coreml_gate.config.load import find_config, load_config, select_models
+from coreml_gate.config.load import load_config, select_models
 from coreml_gate.gate.base import baseline_of
 from coreml_gate.gate.collect import RunContext, Tree, collect
 from coreml_gate.gate.core_ml_run import with_core_ml
 from coreml_gate.gate.git import Repository
 from coreml_gate.gate.judge import judge
-from coreml_gate.gate.opened import opened_in
-from coreml_gate.gate.plan import Job, Plan, plan
+from coreml_gate.gate.plan import Plan, make_plan
 from coreml_gate.gate.request import Request, open_repository
 from coreml_gate.gate.scratch import scratch
 from coreml_gate.gate.stopped import InterruptedRun, judged_so_far
 from coreml_gate.interruption import Interrupted
-from coreml_gate.record import RECORD_NAME, Record
+from coreml_gate.record import RECORD_NAME, Record, SkippedModel
 from coreml_gate.verdict import Verdict
 
 
@@ -46,36 +45,15 @@ def _measured_and_judged(
     return judge(config, head, baseline.record, baseline.facts)
 
 
-def make_plan(request: Request, config: Config, repository: Repository | None) -> Plan:
-    """Choose the models to measure: all of them, or those that changed since the base."""
-    if repository is None or request.base is None:
-        tree = _head_tree(request.root, repository)
-        return Plan(
-            jobs=tuple(Job(model.name, "no base given") for model in config.model),
-            skipped=(),
-            base=None,
-            head=tree.commit,
-            dirty=tree.dirty,
-        )
-    file = find_config(request.root, request.config_file).resolve()
-    return plan(
-        repository,
-        config,
-        request.base,
-        config_path=Path(os.path.relpath(file, repository.root.resolve())).as_posix(),
-        allow_dirty=request.allow_dirty,
-        opened=opened_in(request.earlier_records),
-    )
-
-
 def collect_head(
     request: Request, config: Config, chosen: Plan, repository: Repository | None, context: RunContext
 ) -> Record:
     """Measure the chosen models of the work tree."""
     tree = _head_tree(request.root, repository)
     models = _models_of(chosen, config)
+    skipped = [SkippedModel(**asdict(each)) for each in chosen.skipped]
     with scratch(request.output, repository) as folder:
-        return collect(tree, models, chosen.skipped, config.gate, request.output, context.using(folder))
+        return collect(tree, models, skipped, config.gate, request.output, context.using(folder))
 
 
 def _head_tree(root: Path, repository: Repository | None) -> Tree:

@@ -49,7 +49,6 @@ from coreml_gate.record.diagnosis import (
     Rewrite,
 )
 from coreml_gate.record.document import (
-    RECORD_NAME,
     SCHEMA_VERSION,
     AcceptedFailure,
     ModelRecord,
@@ -101,6 +100,7 @@ from coreml_gate.record.source import (
     RefusedOperation,
     SourceFacts,
 )
+from coreml_gate.record_file import RECORD_NAME
 
 __all__ = [
     "FLOOR_TIMES",

@@ -21,8 +21,6 @@ from coreml_gate.record.source import ConversionFacts, Environment, Phase, Probl
 from coreml_gate.writing import write_text
 
 SCHEMA_VERSION: Final = 1
-RECORD_NAME: Final = "record.json"
-"""The file in a run's folder."""
 
 
 class ModelRecord(Measured):
