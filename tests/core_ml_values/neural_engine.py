@@ -10,6 +10,9 @@ from tests.core_ml_values.published import Answer, Published, half, operation
 
 _GUIDE: Final = "sbryngelson/ane-guide, part-1-machine/03-numerics.md"
 _TABLE: Final = "the engine's table of this function is not published"
+_SUBNORMALS: Final = (
+    "M1 takes subnormals in a sum of products as 0; the estimate follows M5, which keeps them"
+)
 _LANES: Final = "on M1 four neighbours are added up in half before the wide sum; M5's sum was not published"
 
 
@@ -85,6 +88,16 @@ _SUMS: Final = (
     _measured("matmul", "sixteen thousand ones", [16000], _sum(half(*[1] * 16000))),
     _measured("matmul", "4000, -4000 and 1 sixteen times", [16], _sum(half(*[4000, -4000, 1] * 16))),
     _measured("matmul", "4096, -4096 and 1 sixteen times", [4], _sum(half(*[4096, -4096, 1] * 16)), _LANES),
+    _measured("matmul", "two subnormals on M1", [0], _sum(half(2**-20, 2**-20)), _SUBNORMALS),
+    Published(
+        "matmul",
+        "two subnormals on M5",
+        "Neural Engine",
+        "M5",
+        _GUIDE,
+        [2**-19],
+        _sum(half(2**-20, 2**-20)),
+    ),
     _measured("matmul", "4096 and 1024 ones", [5116], _sum(half(4096, *[1] * 1024)), _LANES),
 )
 

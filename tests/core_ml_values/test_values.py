@@ -23,11 +23,11 @@ def test_every_case_has_a_name_of_its_own_and_a_source() -> None:
 def test_what_differs_is_counted() -> None:
     """Raise the first number as values are found; lower the second as the runtime learns."""
     counts = Counter((case.unit, bool(case.differs)) for case in CASES)
-    assert Counter(case.evidence for case in CASES) == {"printed": 112, "test": 127}
+    assert Counter(case.evidence for case in CASES) == {"printed": 114, "test": 127}
     assert {unit: count for (unit, differs), count in counts.items() if differs} == {
         "any": 2,
         "GPU": 5,
-        "Neural Engine": 13,
+        "Neural Engine": 14,
     }
 
 

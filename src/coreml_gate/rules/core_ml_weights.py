@@ -109,8 +109,9 @@ def pruned_recurrent_weights(program: Index) -> Iterator[Match]:
     "subnormal-weights",
     "info",
     on="program",
-    evidence=("sbryngelson/ANEForge#263",),
-    fix="The Neural Engine takes magnitudes below 6.1e-5 as 0. Scale the weight up and its result down.",
+    evidence=("https://github.com/sbryngelson/ane-guide (part-1-machine/03-numerics.md)",),
+    fix="The Neural Engine of M1 takes magnitudes below 6.1e-5 as 0 in sums of products (M5 keeps them). "
+    "Scale the weight up and its result down.",
 )
 def subnormal_weights(program: Index) -> Iterator[Match]:
     """Are many weights below the smallest normal half?"""

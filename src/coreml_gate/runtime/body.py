@@ -9,7 +9,7 @@ from torch import Tensor
 
 from coreml_gate.runtime.arguments import Convert
 from coreml_gate.runtime.ops.integers import to_int32
-from coreml_gate.runtime.ops.neural_engine import engine_half, flushed, without_nan
+from coreml_gate.runtime.ops.neural_engine import engine_half, engine_product, flushed, without_nan
 from coreml_gate.runtime.precision import store
 from coreml_gate.runtime.registry import Body, Implementation, Rounding
 from coreml_gate.untyped import MilValue
@@ -20,29 +20,30 @@ def on_engine(implementation: Implementation) -> Implementation:
     body = implementation.neural_engine or implementation.body
     if implementation.rounding is not Rounding.ROUND:
         return replace(implementation, body=body)
-    output = implementation.engine_output
+    products = implementation.products
 
     def on_operands(*arguments: MilValue) -> MilValue:
-        results = body(*map(_engine_operand, arguments))
+        results = body(*(_engine_operand(argument, products=products) for argument in arguments))
         single = isinstance(results, Tensor)
-        kept = [_engine_value(result, output) for result in ((results,) if single else results)]
+        kept = [_engine_value(result, products=products) for result in ((results,) if single else results)]
         return kept[0] if single else tuple(kept)
 
     return replace(implementation, body=on_operands, native=False)
 
 
-def _engine_operand(argument: MilValue) -> MilValue:
-    """The engine reads NaN as infinity."""
+def _engine_operand(argument: MilValue, *, products: bool) -> MilValue:
+    """The engine reads NaN as infinity, and subnormals as 0 where it does not multiply and add."""
     if isinstance(argument, Tensor) and argument.dtype is torch.float32:
-        return without_nan(flushed(argument), math.inf)
+        return without_nan(argument if products else flushed(argument), math.inf)
     return argument
 
 
-def _engine_value(result: MilValue, output: Body | None) -> MilValue:
+def _engine_value(result: MilValue, *, products: bool) -> MilValue:
     """Where IEEE has NaN the engine gives 0."""
     if not isinstance(result, Tensor) or not result.is_floating_point():
         return result
-    return engine_half(without_nan(result.float() if output is None else output(result.float()), 0.0))
+    value = without_nan(result.float(), 0.0)
+    return engine_product(value) if products else engine_half(value)
 
 
 def cut(body: Body, dtype: torch.dtype) -> Body:

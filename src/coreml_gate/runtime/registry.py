@@ -53,7 +53,7 @@ class Implementation:
 
     ``native``: the body is a single torch kernel which, on half tensors, itself computes in float32 and
     rounds once. ``neural_engine``: the body for the Neural Engine estimate where the engine's formula is
-    another; ``engine_output``: what the engine does to the result before it is stored. ``cuts``: a float
+    another; ``products``: the result is a sum of products, which the engine adds up wide. ``cuts``: a float
     result becomes an integer, toward zero, where integers are declared.
     ``constant``: the body where this operand is a constant, if Core ML computes otherwise then.
     """
@@ -65,7 +65,7 @@ class Implementation:
     native: bool
     parameters: tuple[Parameter, ...]
     neural_engine: Body | None = None
-    engine_output: Body | None = None
+    products: bool = False
     cuts: bool = False
     constant: Mapping[str, Body] = field(default_factory=dict)
 
@@ -79,7 +79,7 @@ def operation(
     *,
     native: bool = False,
     neural_engine: Body | None = None,
-    engine_output: Body | None = None,
+    products: bool = False,
     cuts: bool = False,
     constant: Mapping[str, Body] = types.MappingProxyType({}),
     table: dict[str, dict[int, Implementation]] = REGISTRY,
@@ -99,7 +99,7 @@ def operation(
             native=native,
             parameters=_parameters(body),
             neural_engine=neural_engine,
-            engine_output=engine_output,
+            products=products,
             cuts=cuts,
             constant=constant,
         )

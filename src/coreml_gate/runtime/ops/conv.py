@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.runtime.ops.neural_engine import saturated
 from coreml_gate.runtime.ops.padding import Padding, flat, is_symmetric, window_padding
 from coreml_gate.runtime.registry import ROUND, Ints, operation
 
@@ -18,7 +17,7 @@ _TRANSPOSE: dict[int, Callable[..., Tensor]] = {
 }
 
 
-@operation(ROUND, engine_output=saturated)
+@operation(ROUND, products=True)
 def conv(
     x: Tensor,
     weight: Tensor,
@@ -42,7 +41,7 @@ def conv(
     return _CONV[rank](x, weight, bias, strides, [before for before, _ in padding], dilations, groups)
 
 
-@operation(ROUND, engine_output=saturated)
+@operation(ROUND, products=True)
 def conv_transpose(
     x: Tensor,
     weight: Tensor,

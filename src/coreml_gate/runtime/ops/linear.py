@@ -4,18 +4,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.runtime.ops.neural_engine import saturated
 from coreml_gate.runtime.registry import ROUND, Tensors, operation
 
 _MATRIX = 2
 
 
-@operation(ROUND, engine_output=saturated)
+@operation(ROUND, products=True)
 def einsum(values: Tensors, equation: str) -> Tensor:
     return torch.einsum(equation, *values)
 
 
-@operation(ROUND, engine_output=saturated)
+@operation(ROUND, products=True)
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Constants may have another type than ``x`` (iOS 17), whose type the result takes."""
     if x.dtype is weight.dtype:
@@ -24,7 +23,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return functional.linear(x.to(wide), weight.to(wide), None if bias is None else bias.to(wide)).to(x.dtype)
 
 
-@operation(ROUND, engine_output=saturated, cuts=True)
+@operation(ROUND, products=True, cuts=True)
 def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
     """One operand may be a constant of another type (iOS 17); the result is declared in the other's type.
 

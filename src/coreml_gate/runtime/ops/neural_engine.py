@@ -30,9 +30,22 @@ def engine_half(x: Tensor) -> Tensor:
     """Float32 as the engine's half: ties away from zero, and below the normal halves only 0 and the smallest
     normal one (6.0e-5 comes back as 6.1e-5, 1e-6 as 0: #116, #263).
     """
+    return torch.where(x.isfinite(), flushed(_ties_away(x)), x).half()
+
+
+def engine_product(x: Tensor) -> Tensor:
+    """A sum of products, added up wide, as the engine's half: infinite beyond 32,752, subnormals kept (M5; M1
+    makes them 0: ane-guide).
+    """
+    held = torch.where(x.abs() > GREATEST_PRODUCT, torch.inf * x.sign(), x)
+    normal = held.isfinite() & (held.abs() >= _SMALLEST_NORMAL)
+    return torch.where(normal, _ties_away(held), held).half() + 0.0
+
+
+def _ties_away(x: Tensor) -> Tensor:
+    """Float32 with the fraction of a half, ties away from zero."""
     bits = x.contiguous().view(torch.int32)
-    rounded = (bits + _HALFWAY).bitwise_and(-(1 << _DROPPED_BITS)).view(torch.float32)
-    return torch.where(x.isfinite(), flushed(rounded), x).half()
+    return (bits + _HALFWAY).bitwise_and(-(1 << _DROPPED_BITS)).view(torch.float32)
 
 
 def flushed(x: Tensor) -> Tensor:
@@ -46,11 +59,6 @@ def without_nan(x: Tensor, instead: float) -> Tensor:
     of -1 are 0 (ane-guide).
     """
     return torch.nan_to_num(x, instead, torch.inf, -torch.inf)
-
-
-def saturated(product: Tensor) -> Tensor:
-    """A product, which was added up wide, at the engine's output."""
-    return torch.where(product.abs() > GREATEST_PRODUCT, torch.inf * product.sign(), product)
 
 
 def narrow_sum(x: Tensor, axes: Ints, keep_dims: bool) -> Tensor:
