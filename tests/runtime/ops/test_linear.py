@@ -65,6 +65,15 @@ def test_attention_with_every_kind_of_mask(
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [np.bool_, np.float32])
+def test_a_row_without_a_key_is_not_zero_as_in_torch(kind: Any, run_operation: RunOperation) -> None:
+    x = np.ones((1, 2, 4), np.float32)
+    mask = np.array([[True, False], [False, False]])
+    values = {"attn_mask": mask if kind is np.bool_ else np.where(mask, 0, -np.inf).astype(kind)}
+    (found,) = run_operation("scaled_dot_product_attention", {"query": x, "key": x, "value": x, **values})
+    np.testing.assert_array_equal(found[0], [[1] * 4, [np.nan] * 4])
+
+
 @pytest.mark.parametrize("kind", [np.float32, np.float16])
 def test_integers_times_a_constant_of_floats_are_cut_to_integers(
     kind: Any, run_operation: RunOperation

@@ -1,5 +1,6 @@
 """Attention as one operation (iOS 18)."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -10,4 +11,11 @@ from coreml_gate.runtime.registry import ROUND, operation
 def scaled_dot_product_attention_ios18(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None
 ) -> Tensor:
-    return functional.scaled_dot_product_attention(query, key, value, attn_mask)
+    """A row whose keys are all masked is NaN, as MIL's formula and coremltools' own values have it; torch's
+    kernel gives 0 there.
+    """
+    attended = functional.scaled_dot_product_attention(query, key, value, attn_mask)
+    if attn_mask is None:
+        return attended
+    masked = ~attn_mask if attn_mask.dtype is torch.bool else attn_mask == -torch.inf
+    return attended.masked_fill(masked.all(-1, keepdim=True), torch.nan)
