@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from coreml_gate.mil.graph import peak
-from coreml_gate.mil.memory import Timeline, timeline
-from coreml_gate.mil.memory_overheads import Overhead, overheads
+from coreml_gate.mil.memory import Overhead, Timeline, overheads, timeline
 from tests.mil.programs import const, conv, function, operation, tensor
 
 FUNNEL = function(

@@ -1,4 +1,7 @@
-"""Where the baseline comes from: a stored Record, or the base commit rebuilt; and if none, why."""
+"""What the head is compared with: a stored Record, or the base commit rebuilt; and if none, why.
+
+What rebuilds lies in ``base.py``: ``judge``, which rebuilds nothing, would pay for its imports.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""From protobuf messages to the program of ir.py; every claim of the file is checked first."""
+"""From protobuf messages to the program of ir.py; every claim of the file is checked first.
+
+No operation reads what does not exist by then: whatever reads a program may rely on it.
+"""
 
 import math
 from dataclasses import replace
@@ -23,13 +26,15 @@ from coreml_gate.mil.ir import (
     ValueType,
 )
 from coreml_gate.mil.weights import Weights
-from coreml_gate.mil.wiring import check_wiring
 from coreml_gate.untyped import Message
 
 MOST_OPERATIONS = 250_000
 """Bounds the time and the memory of every look at a program; only an unrolled loop comes near it."""
 _OPSETS = {"CoreML5": 15, "CoreML6": 16, "CoreML7": 17, "CoreML8": 18, "CoreML9": 26}
 _AGAIN = "convert the model again with coremltools 6 to 9, or report the package."
+_SHOWN = 80
+"""Characters of a foreign name in a message."""
+_DAMAGED = "the package is damaged: convert the model again, or fetch the package again."
 
 
 def decode_program(message: Message, weights: Weights) -> Program:
@@ -73,7 +78,7 @@ def _function(name: str, message: Message, weights: Weights) -> Function:
     block = replace(_block(message.block_specializations[message.opset], weights), inputs=inputs)
     _check_names(block)
     function = Function(name, _OPSETS[message.opset], inputs, block)
-    check_wiring(function)
+    _check_wiring(function)
     return function
 
 
@@ -213,3 +218,41 @@ def _list_values(message: Message, declared: ListType, weights: Weights) -> NDAr
     if any(math.prod(value.shape) != 1 for value in values):
         raise PackageError("a list of constants holds something else than single elements.", _AGAIN)
     return np.array([value.item() for value in values], DTYPES[declared.element.dtype].numpy)
+
+
+def _check_wiring(function: Function) -> None:
+    """Values are given before they are read, and constants hold a value and read none.
+
+    :raises PackageError: An operation or a block's output does otherwise; the message names it.
+    """
+    given = {value.name for value in function.inputs}
+    _check_block(function.block, given)
+
+
+def _check_block(block: Block, around: set[str]) -> None:
+    given = around | {value.name for value in block.inputs}
+    for operation in block.operations:
+        _check_reads(operation, given)
+        _check_constant(operation)
+        for nested in operation.blocks:
+            _check_block(nested, given)
+        given.update(value.name for value in operation.outputs)
+    missing = next((name for name in block.outputs if name not in given), None)
+    if missing is not None:
+        raise PackageError(f"the output `{missing[:_SHOWN]}` is nothing that an operation gives.", _DAMAGED)
+
+
+def _check_reads(operation: Operation, given: set[str]) -> None:
+    missing = next((name for name in operation.reads() if name not in given), None)
+    if missing is not None:
+        raise PackageError(
+            f"operation `{operation.name[:_SHOWN]}` ({operation.type[:_SHOWN]}) reads `{missing[:_SHOWN]}`, "
+            "which nothing before it gives.",
+            _DAMAGED,
+        )
+
+
+def _check_constant(operation: Operation) -> None:
+    is_held = operation.type == "const"
+    if is_held and ("val" not in operation.attributes or operation.inputs or len(operation.outputs) != 1):
+        raise PackageError(f"the constant `{operation.name[:_SHOWN]}` holds no value of its own.", _DAMAGED)

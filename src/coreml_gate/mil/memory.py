@@ -1,14 +1,26 @@
-"""How live bytes rise and fall over a function, in a form that a report can show."""
+"""How live bytes rise and fall over a function, and what an engine may take beyond them.
 
+How Core ML runs an operation is not published, so overheads are what the known ways of computing it take,
+and never part of the peak. The liveness peak is certain and gates; an overhead is a hypothesis on where to
+look when a device takes far more than the peak.
+"""
+
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
+from coreml_gate.mil.dtypes import DTYPES
 from coreml_gate.mil.graph import Shapes, moments
-from coreml_gate.mil.ir import Function
+from coreml_gate.mil.ir import Function, Operation, TensorType
+from coreml_gate.mil.values import Values, fitting
 
 NEAR_PEAK: Final = 0.95
 """An operation whose live bytes reach this share of the peak has to shrink, too, before the peak does."""
+OverheadKind = Literal["dilated-kernel", "attention-scores", "im2col"]
+LARGE_KERNEL: Final = 25
+"""Places of a kernel from which im2col counts: Winograd and direct methods cover 3 x 3, not 5 x 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,18 @@ class Timeline:
         return tuple(max(self.bytes[start:stop]) for start, stop in pairwise(edges))
 
 
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """Bytes that one operation may take on top; ``lasting`` ones stay for the model's life, as weights do."""
+
+    kind: OverheadKind
+    operation: str
+    bytes: int
+    lasting: bool
+    text: str
+    """What is large, in words: ``kernel 3 x 3 as 13 x 13``."""
+
+
 def timeline(function: Function, shapes: Shapes | None = None) -> Timeline:
     """Live activation bytes by the rules of :func:`coreml_gate.mil.graph.peak`.
 
@@ -43,3 +67,87 @@ def timeline(function: Function, shapes: Shapes | None = None) -> Timeline:
         if moment.operation is not None
     ]
     return Timeline(tuple(name for name, _ in found), tuple(size for _, size in found))
+
+
+def overheads(function: Function, shapes: Shapes | None = None) -> tuple[Overhead, ...]:
+    """All of them, in the order of the program.
+
+    :param shapes: Shapes seen in a run, by value name, for dimensions that the program leaves open.
+    :raises PackageError: A dimension is open and ``shapes`` does not name the value.
+    """
+    values = Values(function, {} if shapes is None else shapes)
+    return tuple(_overheads(values))
+
+
+def _overheads(values: Values) -> Iterator[Overhead]:
+    for operation in values.operations():
+        with fitting(operation):
+            yield from _of_operation(operation, values)
+
+
+def _of_operation(operation: Operation, values: Values) -> Iterator[Overhead]:
+    if operation.type == "conv":
+        yield from _dilated_kernel(operation, values)
+        yield from _im2col(operation, values)
+    elif operation.type == "scaled_dot_product_attention":
+        yield _attention_scores(operation, values)
+
+
+def _dilated_kernel(operation: Operation, values: Values) -> Iterator[Overhead]:
+    """A kernel of size k with dilation d as a plain one of size (k - 1) d + 1, zeros in between.
+
+    The Neural Engine has no dilated convolution (hollance/neural-engine, docs/unsupported-layers.md), so a
+    compiler that keeps one there has to write the zeros out: 3 x 3 with d = 6 becomes 13 x 13, 18.8 times the
+    weights. Only the zeros count here; the weights themselves are in the peak already.
+    """
+    weight = values.shape(operation, "weight")
+    dilations = values.constant(operation, "dilations")
+    if weight is None or dilations is None:
+        return
+    kernel = weight[2:]
+    padded = [
+        (size - 1) * int(step) + 1 for size, step in zip(kernel, dilations.reshape(-1).tolist(), strict=True)
+    ]
+    zeros = math.prod(weight[:2]) * (math.prod(padded) - math.prod(kernel))
+    if zeros:
+        text = f"kernel {_times(kernel)} as {_times(padded)}"
+        yield Overhead("dilated-kernel", operation.name, zeros * _element_bytes(operation), True, text)  # noqa: FBT003 - a field
+
+
+def _im2col(operation: Operation, values: Values) -> Iterator[Overhead]:
+    """Every window of the operand copied out, so that a convolution becomes one matrix product.
+
+    Input channels / groups x kernel x places of the result: what a GEMM-based convolution takes (Chellapilla
+    et al. 2006, "High Performance Convolutional Neural Networks for Document Processing"). Engines avoid it
+    for small kernels, hence only from ``LARGE_KERNEL`` places on, and for depthwise layers, hence not there.
+    """
+    weight = values.shape(operation, "weight")
+    if weight is None or math.prod(weight[2:]) < LARGE_KERNEL or weight[1] == 1:
+        return
+    result = values.shape_of(operation.outputs[0].name)
+    columns = math.prod(weight[1:]) * math.prod(result[2:]) * result[0]
+    text = f"{math.prod(weight[1:])} values for each of {_times(result[2:])} places"
+    yield Overhead("im2col", operation.name, columns * _element_bytes(operation), False, text)  # noqa: FBT003 - a field
+
+
+def _attention_scores(operation: Operation, values: Values) -> Overhead:
+    """Queries x keys for every head: what attention takes unless it is computed in slices.
+
+    coremltools slices long queries itself for this reason (pass ``scaled_dot_product_attention_sliced_q``).
+    Where attention is spelt out as matmul and softmax, the scores are values of the program and in the peak.
+    """
+    query = values.shape(operation, "query") or (0, 0)
+    key = values.shape(operation, "key") or (0, 0)
+    heads = values.shape_of(operation.outputs[0].name)[:-2]
+    scores = math.prod(heads) * query[-2] * key[-2]
+    text = f"scores {_times((*heads, query[-2], key[-2]))}"
+    return Overhead("attention-scores", operation.name, scores * _element_bytes(operation), False, text)  # noqa: FBT003 - a field
+
+
+def _element_bytes(operation: Operation) -> int:
+    kind = operation.outputs[0].type
+    return DTYPES[kind.dtype].bits // 8 if isinstance(kind, TensorType) else 0
+
+
+def _times(sizes: tuple[int, ...] | list[int]) -> str:
+    return " x ".join(map(str, sizes))

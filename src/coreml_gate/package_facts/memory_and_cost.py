@@ -7,8 +7,7 @@ from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
 from coreml_gate.mil.cost import Cost, OperationCost, costs, has_loops, weights_read
 from coreml_gate.mil.graph import Shapes, peak
-from coreml_gate.mil.memory import timeline
-from coreml_gate.mil.memory_overheads import Overhead, overheads
+from coreml_gate.mil.memory import Overhead, overheads, timeline
 from coreml_gate.mil.outline import modules_of
 from coreml_gate.mil.package import Package
 from coreml_gate.package_facts.description import memory_facts
