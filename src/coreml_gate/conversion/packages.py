@@ -1,10 +1,12 @@
 """From a captured graph to packages: the calls of coremltools."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
 import coremltools as ct
 import torch
+from coremltools.converters.mil import Builder
 
 from coreml_gate.conversion.capture import Captured
 from coreml_gate.conversion.compress import compress
@@ -13,6 +15,7 @@ from coreml_gate.conversion.conversion import ORIGINS, PACKAGE, REFERENCE, Task
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.interface import input_types, output_types
 from coreml_gate.conversion.keep import Selector
+from coreml_gate.conversion.kept_program import KeptProgram
 from coreml_gate.conversion.mapping import script_lines
 from coreml_gate.conversion.origins import Origin, Places, write_origins
 from coreml_gate.engines.source import Source
@@ -22,29 +25,37 @@ from coreml_gate.untyped import CoreMlObject
 
 def save_packages(captured: Captured, task: Task) -> tuple[Path, Path, tuple[ComputedConstant, ...]]:
     """Converts a graph to the float32 twin and to the package that ships, which may be one."""
-    twin = to_core_ml(captured, task, ct.precision.FLOAT32)
-    options = task.config
-    computed = computed_constants(twin, task.source, _places(captured, task))
+    options, program = task.config, KeptProgram()
+    only = options.precision == "float32" and options.compress is None
     origins: dict[str, Origin] = {}
-    if options.precision == "float32" and options.compress is None:
-        write_origins(origins, task.folder / ORIGINS)
-        path = save(twin, task.folder / PACKAGE)
-        return path, path, computed
-    reference = save(twin, task.folder / REFERENCE)
-    shipped = twin
+    passes = pass_pipeline(options.converter.skip_passes)
+    with program.kept(passes) if options.precision == "float16" else nullcontext():
+        model = to_core_ml(captured, task, ct.precision.FLOAT32, passes)
+    computed = computed_constants(model, task.source, _places(captured, task))
+    reference = save(model, task.folder / (PACKAGE if only else REFERENCE))
     if options.precision == "float16":
-        shipped, origins = to_half(captured, task)
+        del model  # before the second program fills the memory
+        model, origins = to_half(captured, task, program)
     write_origins(origins, task.folder / ORIGINS)
+    if only:
+        return reference, reference, computed
     if options.compress is not None:
-        shipped = compress(shipped, options.compress)
-    return reference, save(shipped, task.folder / PACKAGE), computed
+        model = compress(model, options.compress)
+    return reference, save(model, task.folder / PACKAGE), computed
 
 
-def to_half(captured: Captured, task: Task) -> tuple[ct.models.MLModel, dict[str, Origin]]:
-    """In half precision but for ``keep-fp32``; patterns that name nothing are refused, so none goes stale."""
+def to_half(
+    captured: Captured, task: Task, program: KeptProgram | None = None
+) -> tuple[ct.models.MLModel, dict[str, Origin]]:
+    """In half precision but for ``keep-fp32``; patterns that name nothing are refused, so none goes stale.
+
+    :param program: What a float32 conversion of the same graph has left.
+    """
     names = task.config.output or tuple(task.outputs)
     selector = Selector(task.config.keep_fp32, names, _places(captured, task))
-    model = to_core_ml(captured, task, ct.transform.FP16ComputePrecision(selector))
+    passes = pass_pipeline(task.config.converter.skip_passes)
+    with (program or KeptProgram()).resumed(passes):
+        model = to_core_ml(captured, task, ct.transform.FP16ComputePrecision(selector), passes)
     selector.refuse_unused()
     return model, selector.origins
 
@@ -67,6 +78,7 @@ def to_core_ml(
 ) -> CoreMlObject:
     """Calls ``coremltools.convert`` with the options of the configuration; what it raises passes through."""
     config = task.config
+    Builder.name_count.clear()  # a conversion that failed leaves its numbers behind, which end in names
     return ct.convert(
         captured.model,
         convert_to=to,

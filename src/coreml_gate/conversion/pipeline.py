@@ -1,4 +1,4 @@
-"""Converts a source twice: a float32 twin to compare with the source, and the package that ships."""
+"""Converts a source to two packages: a float32 twin to compare with the source, and the one that ships."""
 
 import time
 from collections.abc import Callable
