@@ -1,19 +1,21 @@
 """The turns of a recognised GRU loop: in half precision by torch, in float32 by numpy too.
 
 A call of numpy on a few hundred numbers takes a third of the time of torch's, and a turn is ten such calls.
-The product and the sigmoid, of which numpy has none, are torch's in both.
+The sigmoid, of which numpy has none, is torch's in both.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from coreml_gate.runtime.turns import turn_product
+
 
 def turns_in_float32(weight: Tensor, bias: Tensor, products: Tensor, rows: Tensor) -> None:
     """Write into each row after the first the state that follows from the row before it.
 
     :param weight: (hidden, 3 * hidden), and ``bias`` (3 * hidden): reset, update and new state.
-    :param products: (length, batch, 3 * hidden): what the inputs add to the three.
+    :param products: (length, batch, 3 * hidden): what the inputs add to the three; overwritten.
     :param rows: (length + 1, batch, hidden), float32 and dense; row 0 is the initial state.
     """
     batch, hidden = rows.shape[1:]
@@ -21,21 +23,17 @@ def turns_in_float32(weight: Tensor, bias: Tensor, products: Tensor, rows: Tenso
     gates_of_h, new_of_h = np.split(product.numpy(), [2 * hidden], -1)
     all_gates, fresh = gates.numpy(), np.empty((batch, hidden), np.float32)
     reset, update = np.split(all_gates, 2, -1)
-    addmm, sigmoid, add, mul, sub, tanh = (
-        torch.addmm,
-        gates.sigmoid_,
-        np.add,
-        np.multiply,
-        np.subtract,
-        np.tanh,
-    )
-    of_x, arrays = products.numpy(), rows.numpy()
-    turns = zip(of_x[..., : 2 * hidden], of_x[..., 2 * hidden :], rows, arrays, arrays[1:], strict=False)
+    multiply, states, by, out = turn_product(rows, weight, product)
+    sigmoid, add, mul, sub, tanh = gates.sigmoid_, np.add, np.multiply, np.subtract, np.tanh
+    products[..., : 2 * hidden] += bias[: 2 * hidden]
+    new_bias, of_x, arrays = bias[2 * hidden :].numpy(), products.numpy(), rows.numpy()
+    turns = zip(of_x[..., : 2 * hidden], of_x[..., 2 * hidden :], states, arrays, arrays[1:], strict=False)
     with np.errstate(all="ignore"):  # what is no number is the program's affair
         for gates_of_x, new_of_x, state, old, row in turns:
-            addmm(bias, state, weight, out=product)
+            multiply(state, by, out=out)
             add(gates_of_x, gates_of_h, all_gates)
             sigmoid()
+            add(new_of_h, new_bias, new_of_h)
             mul(reset, new_of_h, fresh)
             add(fresh, new_of_x, fresh)
             tanh(fresh, fresh)

@@ -20,6 +20,7 @@ from torch import Tensor
 from coreml_gate.errors import PackageError
 from coreml_gate.runtime.ops.neural_engine import engine_half
 from coreml_gate.runtime.registry import ROUND, Gates, Tensors, operation
+from coreml_gate.runtime.turns import turn_product
 from coreml_gate.untyped import MilValue
 
 _SEQUENCE_RANK = 3
@@ -67,23 +68,22 @@ def rnn(
     if act is None or x.ndim != _SEQUENCE_RANK:
         return _rnn(_wide, x, initial_h, weight_ih, weight_hh, bias, direction, output_sequence, activation)
     steps = x.flip(0) if direction == "reverse" else x
-    states = torch.nn.functional.linear(steps, weight_ih, bias)
-    _in_turns(states, initial_h, weight_hh.T.contiguous(), act)
-    return (states if output_sequence else states[-1:]), states[-1]
+    of_x = torch.nn.functional.linear(steps, weight_ih, bias)
+    states = torch.cat((initial_h[None], torch.empty_like(of_x)))
+    _in_turns(states, weight_hh.T.contiguous(), of_x.numpy(), act)
+    return (states[1:] if output_sequence else states[-1:]), states[-1]
 
 
-def _in_turns(
-    rows: Tensor, state: Tensor, weight: Tensor, act: Callable[[NDArray[np.float32]], object]
-) -> None:
-    """Each row, which holds what the input adds, becomes the state that follows from the one before."""
-    product, mm, add = torch.empty_like(rows[0]), torch.mm, np.add
-    of_h = product.numpy()
+def _in_turns(rows: Tensor, weight: Tensor, of_x: NDArray[np.float32], act: Callable[..., object]) -> None:
+    """Write into each row after the first the state that follows from the row before it."""
+    product = torch.empty_like(rows[0])
+    multiply, states, by, out = turn_product(rows, weight, product)
+    of_h, add = product.numpy(), np.add
     with np.errstate(all="ignore"):  # what is no number is the program's affair
-        for row, array in zip(rows, rows.numpy(), strict=True):
-            mm(state, weight, out=product)
-            add(array, of_h, array)
-            act(array)
-            state = row
+        for of_input, state, row in zip(of_x, states, rows.numpy()[1:], strict=False):
+            multiply(state, by, out=out)
+            add(of_input, of_h, row)
+            act(row)
 
 
 def _rnn(keep: Keep, x: Tensor, h: Tensor, *rest: MilValue) -> Tensors:

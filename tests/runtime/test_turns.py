@@ -1,0 +1,43 @@
+"""The product of a turn is that of the state and the matrix, whoever computes it."""
+
+import numpy as np
+import pytest
+import torch
+
+from coreml_gate.runtime.gru_turns import turns_in_float32
+from coreml_gate.runtime.turns import MOST_WEIGHTS, turn_product
+
+SMALL, LARGE = (16, 48), (256, 768)
+
+
+def drawn(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape))) / 4
+
+
+@pytest.mark.parametrize(
+    ("batch", "shape", "by_numpy"), [(1, SMALL, True), (2, SMALL, False), (1, LARGE, False)]
+)
+def test_each_state_is_multiplied_by_the_matrix(batch: int, shape: tuple[int, int], by_numpy: bool) -> None:
+    hidden, width = shape
+    assert (hidden * width <= MOST_WEIGHTS) is (shape is SMALL)
+    states, weight, product = drawn(5, batch, hidden), drawn(hidden, width), torch.empty(batch, width)
+    call, turns, by, out = turn_product(states, weight, product)
+    assert (call is np.dot) is by_numpy
+    for turn, state in enumerate(turns):
+        call(state, by, out=out)
+        torch.testing.assert_close(product, states[turn] @ weight, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("hidden", [16, 256])
+def test_the_turns_of_a_gru_are_those_of_torchs_cell(batch: int, hidden: int) -> None:
+    torch.manual_seed(0)
+    cell, sequence, rows = torch.nn.GRUCell(8, hidden), drawn(6, batch, 8), torch.zeros(7, batch, hidden)
+    rows[0] = drawn(batch, hidden)
+    wanted = [rows[0].clone()]
+    with torch.inference_mode():
+        for x in sequence:
+            wanted.append(cell(x, wanted[-1]))
+        products = torch.nn.functional.linear(sequence, cell.weight_ih, cell.bias_ih)
+        turns_in_float32(cell.weight_hh.T.contiguous(), cell.bias_hh, products, rows)
+    torch.testing.assert_close(rows, torch.stack(wanted), rtol=0, atol=1e-6)
