@@ -196,10 +196,20 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         lambda: one("split", half(None, 8), axis=-1, num_splits=2),
         "length is open",
     ),
-    "axis-beyond-16384": (
-        lambda: one("max_pool", half(1, 4, 1, 16386), half(1, 4, 1, 8193), kernel_sizes=[1, 2]),
-        lambda: one("max_pool", half(1, 4, 1, 16384), half(1, 4, 1, 8192), kernel_sizes=[1, 2]),
-        "16,386",
+    "no-engine-path": (
+        lambda: one("reduce_prod", half(8, 512), half(8), axes=[-1]),
+        lambda: one("reduce_prod", half(8, 511), half(8), axes=[-1]),
+        "`reduce_prod` of 4,096 elements",
+    ),
+    "matmul-of-rank-5": (
+        lambda: one("matmul", half(1, 2, 2, 4, 4), y="%x"),
+        lambda: one("matmul", half(2, 2, 4, 4), y="%x"),
+        "five axes",
+    ),
+    "sine-before-a15": (
+        lambda: one("sin", half(64, 64)),
+        lambda: one("sin", half(64, 63)),
+        "`sin` of 4,096",
     ),
     "flexible-crop": (
         lambda: one("crop_resize", half(None, 4, 8, 8), boxes=np.float16([[0, 0, 1, 1]])),

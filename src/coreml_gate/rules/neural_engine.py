@@ -16,11 +16,18 @@ _MOVES: Final = frozenset({"transpose", "reshape", "concat", "split", "expand_di
 _LEAST_MOVES: Final = 24
 _MOVED_SHARE: Final = 0.5
 _FEW_OPERATIONS: Final = 3
-_LONG_ARGMAX: Final = 65536
+_LONG_ARGMAX: Final = 2048
+_FIVE_AXES: Final = 5
+_NO_ENGINE_PATH: Final = (
+    *("mod", "logical_and", "logical_or", "logical_xor", "reduce_prod"),
+    *("reverse_sequence", "band_part", "non_zero", "one_hot", "sliding_windows"),
+    *("tan", "asin", "acos", "atanh", "sinh", "cosh"),
+    *("random_bernoulli", "random_categorical", "random_normal"),
+)
 _LARGE_STRIDE: Final = 4
+_DESIGN_RULES: Final = "https://github.com/sbryngelson/ane-guide (part-5-practice/17-model-design-rules.md)"
+_SURFACE: Final = "https://github.com/sbryngelson/ane-guide (part-1-machine/04-capability-surface.md)"
 _CAPABILITIES: Final = "https://github.com/sbryngelson/ane-guide (appendices/a-op-device-matrix.md)"
-_IMAGE_AXES: Final = 4
-_LONGEST_AXIS: Final = 16384
 
 
 @rule(
@@ -165,22 +172,50 @@ def large_stride(program: Index) -> Iterator[Match]:
 
 
 @rule(
-    "axis-beyond-16384",
+    "no-engine-path",
     "perf",
     on="program",
     evidence=(_CAPABILITIES,),
-    fix="The Neural Engine before A16 and M4 takes no height or width above 16,384 (65,536 from then on). "
-    "Fold the axis into two:\nx.reshape(1, c, 2, -1)",
+    fix="No Neural Engine from M1 to M5 takes it. Compute it in the app, or by other operations, a product "
+    "of positive numbers by their logarithms:\nx.log().sum(-1).exp()",
 )
-def axis_beyond_16384(program: Index) -> Iterator[Match]:
-    """Is a convolution or a pool higher or wider than the engine takes?"""
-    for operation in program.of("conv", "conv_transpose", "avg_pool", "max_pool"):
-        for name in (program.name(operation, "x"), operation.outputs[0].name):
-            shape = program.shape(name)
-            longest = max((size or 0 for size in shape[2:]), default=0)
-            if len(shape) == _IMAGE_AXES and longest > _LONGEST_AXIS and program.is_half(operation):
-                yield Match(operation.name, f"`{operation.type}` over an axis of {longest:,}")
-                break
+def no_engine_path(program: Index) -> Iterator[Match]:
+    """Do many elements go through an operation that no Neural Engine takes?"""
+    for operation in program.of(*_NO_ENGINE_PATH):
+        elements = program.elements(program.name(operation, "x") or operation.outputs[0].name)
+        if elements >= _MANY_ELEMENTS and operation.outputs[0].name in program.varying:
+            yield Match(operation.name, f"`{operation.type}` of {elements:,} elements")
+
+
+@rule(
+    "matmul-of-rank-5",
+    "perf",
+    on="program",
+    evidence=(_SURFACE,),
+    fix="The Neural Engine rejects products of five axes (M1). Merge two of the batch:\n"
+    "(q.flatten(0, 1) @ k.flatten(0, 1).mT).unflatten(0, q.shape[:2])",
+)
+def matmul_of_rank_5(program: Index) -> Iterator[Match]:
+    """Are matrices of five axes multiplied in half precision?"""
+    for operation in program.of("matmul"):
+        if len(program.shape(operation.outputs[0].name)) == _FIVE_AXES and program.is_half(operation):
+            yield Match(operation.name, "`matmul` of five axes")
+
+
+@rule(
+    "sine-before-a15",
+    "perf",
+    on="program",
+    evidence=(_SURFACE,),
+    fix="The Neural Engine takes sin and cos from A15 and M3 on. Look up a table that is computed once:\n"
+    "self.register_buffer('sine', positions.sin())",
+)
+def sine_before_a15(program: Index) -> Iterator[Match]:
+    """Are many sines or cosines computed while the model runs?"""
+    for operation in program.of("sin", "cos"):
+        name = operation.outputs[0].name
+        if name in program.varying and program.elements(name) >= _MANY_ELEMENTS:
+            yield Match(operation.name, f"`{operation.type}` of {program.elements(name):,} elements")
 
 
 @rule(
@@ -273,14 +308,14 @@ def tiny_program(program: Index) -> Iterator[Match]:
     "long-argmax",
     "perf",
     on="program",
-    evidence=("apple/coremltools#1003",),
-    fix="Its axis is too long for the Neural Engine: give out the logits and choose in the app.",
+    evidence=("apple/coremltools#1003", _DESIGN_RULES),
+    fix="The Neural Engine takes 2,048 at most (measured on M1): give out the logits and choose in the app.",
 )
 def long_argmax(program: Index) -> Iterator[Match]:
-    """Does an argmax go over a whole vocabulary?"""
+    """Does an argmax go over more than the engine takes?"""
     for operation in program.of("reduce_argmax", "reduce_argmin"):
         size = program.size(program.name(operation, "x"), program.scalar(operation, "axis") or 0)
-        if size >= _LONG_ARGMAX:
+        if size > _LONG_ARGMAX:
             yield Match(operation.name, f"`{operation.type}` over {size} elements")
 
 

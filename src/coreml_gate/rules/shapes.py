@@ -191,11 +191,16 @@ def control_flow(program: Index) -> Iterator[Match]:
     "long-axis",
     "perf",
     on="program",
-    evidence=("microsoft/onnxruntime#19543", "apple/coremltools#1003", "apple/coremltools#283"),
-    fix="Split or reshape it:\nx.reshape(1, c, n // 128, 128)",
+    evidence=(
+        "microsoft/onnxruntime#19543",
+        "apple/coremltools#1003",
+        "apple/coremltools#283",
+        "https://github.com/sbryngelson/ane-guide (appendices/a-op-device-matrix.md)",
+    ),
+    fix="From A16 and M4 on it takes 65,536. Split or reshape it:\nx.reshape(1, c, n // 128, 128)",
 )
 def long_axis(program: Index) -> Iterator[Match]:
-    """Is a dimension longer than the Neural Engine's 16384?"""
+    """Is a dimension longer than the 16384 of the Neural Engine?"""
     for operation in program.operations:
         for value in operation.outputs:
             shape = program.shape(value.name)
