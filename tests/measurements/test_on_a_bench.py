@@ -12,12 +12,14 @@ from coreml_gate.children.events import EventLog, Events
 from coreml_gate.children.job import ModelJob
 from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_data
 from coreml_gate.conversion import Conversion
+from coreml_gate.conversion.origins import Origin, write_origins
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.measurements import (
     conversion,
     half_precision,
     metrics,
     numbers,
+    operation_profile,
     package,
     parity_fault,
     perturbed_samples,
@@ -35,6 +37,7 @@ from coreml_gate.record import (
     InputRounding,
     MemoryFacts,
     Metrics,
+    OperationProfile,
     Outline,
     PackageFacts,
     Parity,
@@ -245,6 +248,30 @@ def test_a_sound_model_has_an_empty_diagnosis(bench_of: Callable[..., Bench]) ->
 
 def test_a_model_in_float32_has_no_half_to_diagnose(bench_of: Callable[..., Bench]) -> None:
     assert of(bench_of(shipped="wide", precision="float32"), half_precision).parts.get(Diagnosis) is None
+
+
+@pytest.mark.parametrize(
+    ("shipped", "from_bytes", "measured"), [("half", 10**9, True), ("half", 0, False), ("wrong", 0, True)]
+)
+def test_the_errors_of_a_large_model_are_measured_only_where_its_precision_fails(
+    shipped: str,
+    from_bytes: int,
+    measured: bool,
+    bench_of: Callable[..., Bench],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(operation_profile, "_LARGE_BYTES", from_bytes)
+    bench = bench_of(shipped=shipped)
+    assert bench.packages is not None
+    assert bench.packages.origins is not None
+    names = [each.name for each in bench.packages.wide.function().block.operations if each.type != "const"]
+    write_origins({name: Origin() for name in names}, bench.packages.origins)
+    profile = of(bench, operation_profile).parts.get(OperationProfile)
+    assert profile is not None
+    assert profile.operations == tuple(names)
+    assert profile.reaches == (16.0,)
+    assert bool(profile.errors) is measured
+    assert ("the package passes" in profile.note) is not measured
 
 
 def test_no_fault_is_looked_for_where_nothing_differs(bench_of: Callable[..., Bench]) -> None:

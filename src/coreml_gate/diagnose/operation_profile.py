@@ -19,11 +19,11 @@ _STATEFUL: Final = "a stateful program cannot run twice side by side."
 
 
 def operation_profile(
-    case: HalfPrecisionCase, ranges: Mapping[str, Range], sample: Mapping[str, MilValue]
+    case: HalfPrecisionCase, ranges: Mapping[str, Range], sample: Mapping[str, MilValue] | None
 ) -> OperationProfile:
-    """The operations of the outermost block that run; their errors are those of one sample."""
+    """The operations of the outermost block that run; their errors, if wanted, are those of one sample."""
     function = case.twin.function()
-    errors = _measured(case, sample) if case.half else {}
+    errors = _measured(case, sample) if case.half and sample is not None else {}
     operations = [operation for operation in function.block.operations if operation.type != "const"]
     shown = list(_shown(operations, list(errors.values())))
     names = [operation.name for operation in shown]
@@ -32,7 +32,7 @@ def operation_profile(
         places=tuple(case.origins[name].place if name in case.origins else "" for name in names),
         reaches=tuple(_rounded(ranges[name].magnitude) if name in ranges else None for name in names),
         errors={mode: tuple(_error(of, name) for name in names) for mode, of in errors.items()},
-        note=_STATEFUL if case.half and not errors else "",
+        note=_STATEFUL if case.half and sample is not None and not errors else "",
     )
 
 
