@@ -1,12 +1,15 @@
 """The source in float64: how much of a difference is its own rounding?"""
 
 import copy
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
 
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.torch_source import SourceEngine
@@ -18,18 +21,64 @@ _MASK: Final = 1e4
 
 
 def in_double(engine: SourceEngine) -> SourceEngine:
-    """The same source with its weights in float64, as a copy.
+    """The same source in float64: its buffers as copies, each parameter while a function reads it.
 
-    Raises :class:`SourceError` where there is no module to copy: a captured program keeps its types.
+    A copy of all parameters in float64 would take twice the memory of the source. Raises
+    :class:`SourceError` where there is no module to copy: a captured program keeps its types.
     """
     model = engine.source.model
     if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
         raise SourceError("a captured program computes in the types it was captured with.", _WAY_OUT)
     try:
-        wide = copy.deepcopy(model).double()
+        wide = copy.deepcopy(model).double() if _is_partly_scripted(model) else _widened(model)
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise SourceError(f"the module cannot be copied: {error}.", _WAY_OUT) from error
     return replace(engine, source=replace(engine.source, model=wide))
+
+
+def _is_partly_scripted(model: torch.nn.Module) -> bool:
+    """What TorchScript reads, no Python sees."""
+    return any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())
+
+
+def _widened(model: torch.nn.Module) -> torch.nn.Module:
+    """A copy that shares the parameters, and whose forward widens them one after the other."""
+    wide = copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
+    for module in wide.modules():
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            if buffer.is_floating_point():
+                setattr(module, name, buffer.double())
+    forward = wide.forward
+
+    @functools.wraps(forward)
+    def in_float64(*args: object, **kwargs: object) -> object:
+        with _WideParameters(wide.parameters()):
+            return forward(*args, **kwargs)
+
+    wide.forward = in_float64
+    return wide
+
+
+class _WideParameters(TorchFunctionMode):
+    """Hands every function a float64 copy of a parameter in the parameter's place."""
+
+    def __init__(self, parameters: Iterable[Tensor]) -> None:
+        super().__init__()
+        self._known = {id(each): each for each in parameters if each.is_floating_point()}
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        given, named = pytree.tree_map(self._wide, (args, dict(kwargs or {})))
+        return func(*given, **named)
+
+    def _wide(self, value: object) -> object:
+        known = self._known.get(id(value))
+        return value if known is None else known.double()
 
 
 def sample_in_double(sample: Sample) -> Sample:
