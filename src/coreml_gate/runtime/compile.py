@@ -14,7 +14,7 @@ from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, T
 from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
 from coreml_gate.runtime.body import converted, cut, grouped, on_engine, rounded
-from coreml_gate.runtime.fusion import FUSED, fused_block, fused_steps
+from coreml_gate.runtime.fusion import FUSED, fused_block, fused_steps, watched_steps
 from coreml_gate.runtime.gru_layer import FoundLayer, gru_call, gru_layer
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.packed import PackedKernel
@@ -46,7 +46,9 @@ def compile_function(function: Function, mode: Mode) -> ExecutionPlan:
     compiler, known = _Compiler(function.opset, mode), dict[str, Known]()
     plan, block = compiler.plan(function.block, (), known), fused_block(function.block)
     unwatched = plan if block is function.block else compiler.plan(block, (), known)
-    return replace(plan, unwatched=unwatched if mode == "neural-engine" else fused_steps(unwatched))
+    if mode == "neural-engine":
+        return replace(plan, unwatched=unwatched)
+    return replace(watched_steps(plan), unwatched=fused_steps(unwatched))
 
 
 def _refuse_unknown(function: Function) -> None:

@@ -8,16 +8,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from coreml_gate.runtime.fusion.groups import FUSED, fused_block
+from coreml_gate.runtime.fusion.hard_swish import hard_swishes, with_hard_swishes
 from coreml_gate.runtime.fusion.in_place import in_place
 from coreml_gate.runtime.fusion.residual import residual_sums
 from coreml_gate.runtime.fusion.wires import with_frees
 from coreml_gate.runtime.plan import ExecutionPlan, Step
 
-FAMILIES: tuple[Callable[[ExecutionPlan, Sequence[Step]], Sequence[Step]], ...] = (residual_sums, in_place)
+FAMILIES: tuple[Callable[[ExecutionPlan, Sequence[Step]], Sequence[Step]], ...] = (
+    hard_swishes,
+    residual_sums,
+    in_place,
+)
 """In this order: what overwrites its operand has to see who still reads it."""
 
 
-__all__ = ["FAMILIES", "FUSED", "fused_block", "fused_steps"]
+__all__ = ["FAMILIES", "FUSED", "fused_block", "fused_steps", "watched_steps"]
+
+
+def watched_steps(plan: ExecutionPlan) -> ExecutionPlan:
+    """The plan of watched runs: it shows every operation, and gives the results of the fused steps."""
+    return replace(plan, steps=tuple(with_hard_swishes(plan)))
 
 
 def fused_steps(plan: ExecutionPlan) -> ExecutionPlan:

@@ -8,13 +8,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from coreml_gate.mil.ir import TensorType
-from coreml_gate.runtime.fusion.wires import Wires
+from coreml_gate.runtime.fusion.wires import HARD_SWISH, Wires
+from coreml_gate.runtime.ops.activation import next_below
 from coreml_gate.runtime.plan import ExecutionPlan, Step
 
 _ON_FIRST: Mapping[str, Callable[..., Tensor]] = {
     "add": Tensor.add_,
     "clip": Tensor.clamp_,
     "mul": Tensor.mul_,
+    HARD_SWISH: lambda x: functional.hardswish(x, inplace=True),
     "real_div": Tensor.div_,
     "relu": torch.relu_,
     "relu6": lambda x: x.clamp_(0, 6),
@@ -22,6 +24,7 @@ _ON_FIRST: Mapping[str, Callable[..., Tensor]] = {
     "silu": lambda x: functional.silu(x, inplace=True),
     "sub": Tensor.sub_,
     "tanh": torch.tanh_,
+    "thresholded_relu": lambda x, alpha: torch.threshold_(x, next_below(alpha, x.dtype), 0.0),
 }
 """By operation type: each is exact, or one kernel that rounds half precision by itself (``native``)."""
 _ON_SECOND: Mapping[str, Callable[..., Tensor]] = {

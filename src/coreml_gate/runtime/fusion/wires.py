@@ -7,14 +7,16 @@ from typing import Final
 
 from coreml_gate.mil.ir import TensorType
 from coreml_gate.runtime.plan import ExecutionPlan, Step
+from coreml_gate.untyped import MilValue
 
 RESIDUAL_SUM: Final = "residual_sum"
 """The type of a step that adds a layer's result onto its first operand, whose memory it overwrites."""
+HARD_SWISH: Final = "hard_swish"
 _FRESH = frozenset(
     {"add", "avg_pool", "batch_norm", "clip", "concat", "conv", "conv_transpose", "elu", "gelu", "layer_norm"}
     | {"leaky_relu", "linear", "matmul", "max_pool", "mul", "prelu", "real_div", "relu", "relu6", "sigmoid"}
     | {"sigmoid_hard", "silu", "softmax", "sub", "tanh", "thresholded_relu", "upsample_bilinear"}
-    | {"upsample_nearest_neighbor", "instance_norm", "safe_softmax", RESIDUAL_SUM}
+    | {"upsample_nearest_neighbor", "instance_norm", "safe_softmax", HARD_SWISH, RESIDUAL_SUM}
 )
 """Operations on floats whose result is memory of its own, whatever their operands are."""
 
@@ -24,6 +26,7 @@ class Wires:
 
     def __init__(self, plan: ExecutionPlan, steps: Sequence[Step]) -> None:
         self.steps = steps
+        self._registers = plan.registers
         self._outputs = frozenset(plan.outputs)
         self._writers = {slot: place for place, step in enumerate(steps) for slot in step.writes}
         self._readers: dict[int, list[int]] = defaultdict(list)
@@ -34,6 +37,14 @@ class Wires:
     def writer(self, slot: int) -> int | None:
         """The step that writes a register; ``None`` for inputs and constants."""
         return self._writers.get(slot)
+
+    def is_read(self, slot: int) -> bool:
+        """Does a step read the register, or is it an output?"""
+        return bool(self._readers[slot]) or slot in self._outputs
+
+    def constants(self, slots: Sequence[int]) -> tuple[MilValue, ...]:
+        """What stands in these registers before a run: ``None`` for what is computed."""
+        return tuple(self._registers[slot] for slot in slots)
 
     def only_reader(self, slot: int, place: int) -> bool:
         """Is the step the only one that reads the register?"""

@@ -64,13 +64,13 @@ def sigmoid(x: Tensor) -> Tensor:
     return torch.sigmoid(x)
 
 
-_TORCHS_ALPHA, _TORCHS_BETA = float(np.float32(1 / 6)), 0.5
+TORCHS_ALPHA, TORCHS_BETA = float(np.float32(1 / 6)), 0.5
 """Those of ``hardsigmoid``, one kernel instead of two."""
 
 
-@operation(ROUND)
+@operation(ROUND, native=True)
 def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
-    if alpha == _TORCHS_ALPHA and beta == _TORCHS_BETA:
+    if alpha == TORCHS_ALPHA and beta == TORCHS_BETA:
         return functional.hardsigmoid(x)
     return torch.add(torch.tensor(beta), x, alpha=alpha).clamp_(0, 1)
 
@@ -114,11 +114,11 @@ def softsign(x: Tensor) -> Tensor:
 
 @operation(EXACT)
 def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
-    return torch.threshold(x, _next_below(alpha, x.dtype), 0.0)
+    return torch.threshold(x, next_below(alpha, x.dtype), 0.0)
 
 
 @lru_cache(maxsize=256)
-def _next_below(alpha: float, dtype: torch.dtype) -> float:
+def next_below(alpha: float, dtype: torch.dtype) -> float:
     """The number before ``alpha``: torch's threshold keeps what is greater, MIL's what is not smaller."""
     kind = np.float16 if dtype is torch.float16 else np.float32
     return float(np.nextafter(kind(alpha), kind(-np.inf)))
