@@ -72,6 +72,8 @@ class Machine:
     folder: Path
     server: RunningServer
     environment: dict[str, str] = field(default_factory=dict)
+    around: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    """The variables that the runner itself has."""
     runs: int = 0
     users: frozenset[str] = frozenset(each.pw_name for each in pwd.getpwall())
 
@@ -86,10 +88,14 @@ class Machine:
 
     def remove(self) -> None:
         """Remove the users that the action made, and its environments."""
-        for name in {each.pw_name for each in pwd.getpwall()} - self.users:
-            if name.startswith("cmlgate-"):
-                subprocess.run(["userdel", name], check=False, capture_output=True)
+        for name in self.made_users():
+            subprocess.run(["userdel", name], check=False, capture_output=True)
         shutil.rmtree(self.environments, ignore_errors=True)
+
+    def made_users(self) -> set[str]:
+        """The users that the action made for the models' code."""
+        new = {each.pw_name for each in pwd.getpwall()} - self.users
+        return {name for name in new if name.startswith("cmlgate-")}
 
     @property
     def environments(self) -> Path:
@@ -138,7 +144,7 @@ class Machine:
             process = subprocess.Popen(
                 command,
                 cwd=repository,
-                env=os.environ | {"GITHUB_TOKEN": TOKEN},
+                env=self.around | {"GITHUB_TOKEN": TOKEN},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -4,8 +4,10 @@
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,23 +19,43 @@ HERE: Final = Path(__file__).parent
 ANSWERS: Final = HERE.parent / "recordings" / "public"
 
 
-def environment_of(folder: Path, around: Mapping[str, str], macos: str = "26.0") -> dict[str, str]:
+def environment_of(
+    folder: Path, around: Mapping[str, str], macos: str = "26.0", played: Path = HERE, answers: Path = ANSWERS
+) -> dict[str, str]:
     """``around``, changed: platform names, Core ML's strict stand-in, and the commands that a Mac has.
 
     Its bash and make are those of a Mac where ``make test-old-tools`` has built them.
     """
-    commands = [HERE / "bin", *([BUILT] if BUILT.exists() else [])]
+    commands = [played / "bin", *([BUILT] if BUILT.exists() else [])]
     path = os.pathsep.join((*map(str, commands), around["PATH"]))
-    python_path = os.pathsep.join(filter(None, (str(HERE / "site"), around.get("PYTHONPATH", ""))))
+    python_path = os.pathsep.join(filter(None, (str(played / "site"), around.get("PYTHONPATH", ""))))
     return {
         **around,
         "PATH": path,
         "PYTHONPATH": python_path,
         "FAKE_MACOS": macos,
-        "FAKE_MAC_ANSWERS": str(ANSWERS),
+        "FAKE_MAC_ANSWERS": str(answers),
         "FAKE_MAC_LIBRARY": str(library(folder)),
         "FAKE_MAC_STATE": str(folder),
         "OMP_NUM_THREADS": "1",
+    }
+
+
+def environment_of_a_runner(folder: Path, around: Mapping[str, str], python: str) -> dict[str, str]:
+    """The same for a runner of the action, in a folder that every user of the machine can enter.
+
+    The action's own environment takes the packages of the tests' Python, and its users are made by ``dscl``.
+    """
+    played = Path(shutil.copytree(HERE, folder / "played"))
+    answers = Path(shutil.copytree(ANSWERS, folder / "answers"))
+    environment = environment_of(folder, around, played=played, answers=answers)
+    return {
+        **environment,
+        "PATH": os.pathsep.join((str(played / "runner"), environment["PATH"])),
+        "FAKE_MAC_SITE": str(played / "site"),
+        "FAKE_MAC_PYTHON": python,
+        "FAKE_MAC_PACKAGES": sysconfig.get_path("purelib"),
+        "FAKE_MAC_BASH": str(shutil.which("bash", path=environment["PATH"])),
     }
 
 

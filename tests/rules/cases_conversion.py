@@ -570,7 +570,7 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
     "random-numbers": (odd_program, plain_program, "`random_normal`"),
     "narrowed-integers": (gathered_integers, gathered_floats, "are cut to"),
     "ignored-alpha": (traps, no_traps, "alpha = 2"),
-    "unread-argument": (unread, read, "scale = 1.05"),
+    "unread-argument": (unread, read, "`aten::full_like` with dtype = torch.int32"),
     "fraction-among-integers": (unread, read, "2.7 is written"),
     "flat-argmax": (unread, read, "`aten::argmax` without dim"),
     "lost-correction": (careless, careful, "without its correction"),

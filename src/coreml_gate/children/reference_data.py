@@ -73,7 +73,7 @@ def _named(index: int, kind: Kind, arrays: Arrays) -> dict[str, Array]:
 
 def _write(path: Path, arrays: dict[str, Array]) -> None:
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # of numbers; up to NumPy 2.1 `allow_pickle` would be one more array
 
 
 def _read(path: Path) -> dict[int, dict[str, dict[str, Array]]]:

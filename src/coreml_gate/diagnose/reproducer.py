@@ -54,8 +54,8 @@ def reproduce(package: Package, name: str, samples: Sequence[Mapping[str, MilVal
         error = max(rms_error(value, np.asarray(got[key])) for key, value in expected.items())
         if error > worst:
             worst, chosen = error, (inputs, expected)
-    np.savez(folder / "inputs.npz", allow_pickle=False, **chosen[0])
-    np.savez(folder / "expected.npz", allow_pickle=False, **chosen[1])
+    np.savez(folder / "inputs.npz", **chosen[0])
+    np.savez(folder / "expected.npz", **chosen[1])
     script = _SCRIPT.format(name=name, type=operation.type)
     (folder / "reproduce.py").write_text(script, encoding="utf-8")
     return worst

@@ -1,7 +1,7 @@
 """Makes every Python process believe that it runs on a Mac: on the path of what `tests.fake_mac` starts.
 
-Only our code, its tests and coremltools are told so. Python's own library, torch and psutil go on with the
-system that there is, or they would look for libraries of macOS.
+Only our code, its tests, the action's scripts and coremltools believe so. Python's own library, torch and
+psutil go on with the system that there is, or they would look for libraries of macOS.
 """
 
 import ctypes.util
@@ -22,8 +22,9 @@ _find_library = ctypes.util.find_library
 
 
 def believes() -> bool:
-    name = sys._getframe(2).f_globals.get("__name__", "")
-    return name.partition(".")[0] in BELIEVES
+    caller = sys._getframe(2).f_globals
+    of_the_action = caller["__name__"] == "__main__" and "/action/" in caller.get("__file__", "")
+    return of_the_action or caller["__name__"].partition(".")[0] in BELIEVES
 
 
 class System(ModuleType):

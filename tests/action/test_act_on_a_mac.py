@@ -1,0 +1,94 @@
+"""The action on a runner that believes it is a Mac: a push and two pull requests. See tests/fake_mac."""
+
+import os
+import pwd
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.action.driver import ACT, HOME, PYTHON, Machine, Played, can_have_another_user, example
+from tests.action.repository import Repository, check_of, comment_on, open_pull, steps
+from tests.fake_mac.environment import environment_of_a_runner
+from tests.github_api.server import RunningServer
+
+pytestmark = [
+    pytest.mark.act,
+    pytest.mark.skipif(not Path(ACT).exists(), reason="act is not installed: `make test-action` does it"),
+]
+
+WORKFLOW = example("simple.yml").replace("ubuntu-latest", "macos-15")
+
+
+@pytest.fixture(scope="module")
+def mac(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """Its folder lies where the user of the models' code can enter it."""
+    if not can_have_another_user(tmp_path_factory.mktemp("probe")):
+        pytest.skip("no second user can be made here, or none can run this Python")
+    folder = Path(tempfile.mkdtemp(prefix="coreml-gate-mac-"))
+    folder.chmod(0o755)
+    server = RunningServer()
+    runner = environment_of_a_runner(folder, os.environ, PYTHON)
+    python = str(folder / "played" / "runner" / "python3")
+    made = Machine(tmp_path_factory.mktemp("act"), server, {"STAND_IN_PYTHON": python}, runner)
+    yield made
+    made.remove()
+    server.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return Repository(tmp_path_factory.mktemp("models"), WORKFLOW)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pushed(mac: Machine, repository: Repository) -> Played:
+    payload = {"ref": "refs/heads/main", "after": repository.base, "repository": HOME}
+    played = mac.play(repository.folder, "push", payload)
+    record = (mac.kept / "artifacts" / f"coreml-gate-baseline-default-{repository.base}.zip").exists()
+    assert record, played.log
+    mac.publish_artifacts(repository.base, "push")
+    return played
+
+
+def test_a_push_stores_a_baseline_that_core_ml_measured(mac: Machine, pushed: Played) -> None:
+    assert pushed.exit_code == 0, pushed.log
+    assert steps(pushed, "Install", "Collect", "Store the baseline") == ["Success"] * 3
+    (user,) = (each for each in pwd.getpwall() if each.pw_name in mac.made_users())
+    assert (user.pw_shell, user.pw_dir, user.pw_uid // 100) == ("/usr/bin/false", "/var/empty", 7)  # by dscl
+    assert mac.outputs()["mode"] == "baseline"
+
+
+def test_a_regression_is_stopped_in_the_name_of_core_ml(mac: Machine, repository: Repository) -> None:
+    with repository.branch("loud", {}, "fp16-overflow") as head:
+        played = mac.play(repository.folder, "pull_request", open_pull(mac, 7, head, repository.base))
+
+    assert played.exit_code == 1, played.log
+    assert steps(played, "Open", "Measure", "Report", "Conclude") == [
+        "Success",
+        "Success",
+        "Failure",
+        "Success",
+    ]
+    assert check_of(mac, head)["conclusion"] == "failure"
+    body = comment_on(mac, 7)["body"]
+    assert "must not merge" in body
+    assert "Core ML CPU\\_ONLY" in body
+    assert "stand-in" not in body
+
+
+def test_a_harmless_change_passes_and_is_timed_against_the_base(mac: Machine, repository: Repository) -> None:
+    source = (repository.folder / "models" / "keywords.py").read_text()
+    with repository.branch("note", {"models/keywords.py": f"{source}\n# A note.\n"}) as head:
+        played = mac.play(repository.folder, "pull_request", open_pull(mac, 8, head, repository.base))
+
+    assert played.exit_code == 0, played.log
+    assert check_of(mac, head)["conclusion"] == "success"
+    assert mac.outputs()["verdict"] == "pass"
+
+
+def test_nothing_was_sent_that_github_does_not_describe(mac: Machine) -> None:
+    assert mac.server.github.violations == []
