@@ -111,7 +111,7 @@ def by_the_gate(load: Load, ratio: float, draw: random.Random) -> tuple[str, flo
 
 
 def lines() -> Iterator[str]:
-    yield "| after a load | true change | ratio of means: slower | slower | not slower | smallest seen | rounds |"
+    yield "| after a load | true change | ratio of means | slower | not slower | smallest seen | warm-up |"
     yield "|---|---|---|---|---|---|---|"
     for load in LOADS:
         for ratio in (1.0, 1.08):
