@@ -132,6 +132,7 @@ bench: $(VENV)/.bench  ## plan, rules, children, memory, cost and times against 
 	OMP_NUM_THREADS=1 $(PY) benchmarks/timing/record.py build/streams.npz
 	$(PY) benchmarks/timing/bench.py build/streams.npz
 	$(PY) benchmarks/timing/simulate.py
+	$(PY) benchmarks/timing/first_loads.py
 
 clean:  ## remove everything that these targets made
 	rm -rf $(VENV) .coreml-gate build dist .mypy_cache .pytest_cache .ruff_cache

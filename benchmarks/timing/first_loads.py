@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from coreml_gate.measurements.core_ml_timing import AGAIN, BASE, HEAD, ORDERS
 from coreml_gate.timing import LOOKS, PAIRS_PER_PROCESS, decide
 from coreml_gate.timing.rounds import time_rounds
 from coreml_gate.timing.self_test import judge_self_test
@@ -60,15 +61,14 @@ LOADS = (
 
 
 class Process:
-    """Base, head, and the base again, loaded in random order."""
+    """Base, head, and the base again; which is loaded first changes from process to process."""
 
-    def __init__(self, load: Load, ratio: float, draw: random.Random) -> None:
-        names = ["base", "head", "again"]
-        draw.shuffle(names)
+    def __init__(self, load: Load, ratio: float, draw: random.Random, number: int) -> None:
+        names = ORDERS[number % len(ORDERS)]
         self._load, self._draw = load, draw
         self._place = {name: place for place, name in enumerate(names)}
         self._calls = dict.fromkeys(names, 0)
-        self._ratio = {"base": 1.0, "head": ratio, "again": 1.0}
+        self._ratio = {BASE: 1.0, HEAD: ratio, AGAIN: 1.0}
 
     def timed(self, name: str) -> Callable[[], float]:
         """One prediction of a package, in seconds by a clock of 24 MHz."""
@@ -84,9 +84,9 @@ class Process:
 
 def without_a_search(load: Load, ratio: float, draw: random.Random) -> bool:
     """The ratio of means of one process, base first, after three calls that are thrown away."""
-    process = Process(load, ratio, draw)
+    process = Process(load, ratio, draw, draw.randrange(len(ORDERS)))
     means = []
-    for name in ("base", "head"):
+    for name in (BASE, HEAD):
         call = process.timed(name)
         means.append(statistics.fmean([call() for _ in range(OTHERS_CALLS + 3)][3:]))
     return means[1] / means[0] > LIMIT
@@ -95,12 +95,13 @@ def without_a_search(load: Load, ratio: float, draw: random.Random) -> bool:
 def by_the_gate(load: Load, ratio: float, draw: random.Random) -> tuple[str, float, int]:
     """The word, the smallest change that would have been seen, and the rounds of the warm-up."""
     pairs, again, warm_up = [], [], []
-    for _ in range(PROCESSES):
-        process = Process(load, ratio, draw)
-        calls = {name: process.timed(name) for name in ("base", "head", "again")}
+    start = draw.randrange(len(ORDERS))
+    for number in range(PROCESSES):
+        process = Process(load, ratio, draw, start + number)
+        calls = {name: process.timed(name) for name in (BASE, HEAD, AGAIN)}
         rounds = time_rounds(calls, PAIRS_PER_PROCESS, order=draw)
-        pairs.append(rounds.log_ratios("base", "head"))
-        again.append(rounds.log_ratios("base", "again"))
+        pairs.append(rounds.log_ratios(BASE, HEAD))
+        again.append(rounds.log_ratios(BASE, AGAIN))
         warm_up.append(rounds.warm_up)
         call = decide(pairs, LIMIT).call
         if call != "unsure":

@@ -1,7 +1,7 @@
 """The times of one process: what each step is compared with, by which clock, and in which order."""
 
+import itertools
 import math
-import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,7 +90,7 @@ class Clock:
         return self.now
 
 
-def test_each_is_done_once_in_random_order_and_timed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_is_done_once_in_the_given_order_and_timed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, done = Clock(), []
     monkeypatch.setattr(module.time, "perf_counter", clock)
     seconds = {BASE: 1.0, HEAD: 2.0, AGAIN: 4.0}
@@ -100,11 +100,24 @@ def test_each_is_done_once_in_random_order_and_timed_alone(monkeypatch: pytest.M
         clock.now += seconds[name]
         return name.upper()
 
-    found = module._each(seconds, random.Random(3), do)
+    found = module._each((HEAD, AGAIN, BASE), do)
     assert found == {name: (name.upper(), took) for name, took in seconds.items()}
-    assert sorted(done) == sorted(seconds)
-    orders = {tuple(module._each(seconds, random.Random(seed), lambda name: name)) for seed in range(40)}
-    assert len(orders) == 6, "every order comes up"
+    assert done == [HEAD, AGAIN, BASE]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("count", range(3, 11))
+def test_what_is_loaded_first_pays_in_too_few_processes_to_decide(count: int, seed: int) -> None:
+    """A verdict takes three quarters of the processes."""
+    orders = [module.ORDERS[process % 6] for process in range(seed, seed + count)]
+    first = [order[0] for order in orders]
+    earlier = [order.index(HEAD) < order.index(BASE) for order in orders]
+    assert max(first.count(name) for name in (BASE, HEAD, AGAIN)) < 0.75 * count
+    assert 0.25 * count < sum(earlier) < 0.75 * count
+
+
+def test_the_orders_of_loads_are_all_that_there_are() -> None:
+    assert sorted(module.ORDERS) == sorted(itertools.permutations((BASE, HEAD, AGAIN)))
 
 
 def test_a_step_is_the_ratio_of_head_to_base_and_of_base_to_itself() -> None:

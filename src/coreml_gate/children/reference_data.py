@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from coreml_gate.arrays import Array
+from coreml_gate.arrays import Array, save_arrays
 from coreml_gate.children.files import open_foreign
 from coreml_gate.errors import WorkerError
 
@@ -73,7 +73,7 @@ def _named(index: int, kind: Kind, arrays: Arrays) -> dict[str, Array]:
 
 def _write(path: Path, arrays: dict[str, Array]) -> None:
     with path.open("wb") as file:
-        np.savez(file, **arrays)  # of numbers; up to NumPy 2.1 `allow_pickle` would be one more array
+        save_arrays(file, arrays)
 
 
 def _read(path: Path) -> dict[int, dict[str, dict[str, Array]]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coreml_gate.arrays import Array
+from coreml_gate.arrays import Array, save_arrays
 from coreml_gate.diagnose.operation_errors import rms_error
 from coreml_gate.errors import UsageError
 from coreml_gate.mil.graph import captured
@@ -54,8 +54,8 @@ def reproduce(package: Package, name: str, samples: Sequence[Mapping[str, MilVal
         error = max(rms_error(value, np.asarray(got[key])) for key, value in expected.items())
         if error > worst:
             worst, chosen = error, (inputs, expected)
-    np.savez(folder / "inputs.npz", **chosen[0])
-    np.savez(folder / "expected.npz", **chosen[1])
+    save_arrays(folder / "inputs.npz", chosen[0])
+    save_arrays(folder / "expected.npz", chosen[1])
     script = _SCRIPT.format(name=name, type=operation.type)
     (folder / "reproduce.py").write_text(script, encoding="utf-8")
     return worst
