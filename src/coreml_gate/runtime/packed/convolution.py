@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from coreml_gate.runtime.ops.padding import Padding, flat, is_symmetric, window_padding
-from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS, Constants, ExtensibleKernel, bias_of, per_axis
+from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS, Constants, ExtensibleKernel, WindowKernel
 from coreml_gate.runtime.packed.onednn import (
     NOTHING,
     SUM,
@@ -31,20 +31,12 @@ class _Window(NamedTuple):
     groups: int
 
 
-class PackedConvolution(ExtensibleKernel):
+class PackedConvolution(WindowKernel, ExtensibleKernel):
     """A convolution with constant weights."""
-
-    weight = "weight"
 
     def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
         super().__init__(body, constants, release)
-        self._weight: Tensor = constants[self.weight]
-        self._sizes: Ints = tuple(self._weight.shape[2:])
-        self._strides = per_axis(constants.get("strides"), self._sizes)
-        self._dilations = per_axis(constants.get("dilations"), self._sizes)
         self._padded_by: tuple[str, Ints | None] = (constants.get("pad_type", "valid"), constants.get("pad"))
-        self._groups: int = constants.get("groups", 1)
-        self._bias = bias_of(constants)
         self._placed: dict[torch.Size, tuple[list[int], _Window]] = {}
 
     def pays(self, x: Tensor) -> bool:

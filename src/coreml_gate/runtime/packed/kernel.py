@@ -69,6 +69,22 @@ class PackedKernel(ABC):
         """The weight in the layout that oneDNN wants for operands like ``x``."""
 
 
+class WindowKernel(PackedKernel):
+    """Moves a window of constant weights over one to three axes."""
+
+    weight = "weight"
+
+    def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
+        super().__init__(body, constants, release)
+        self._weight: Tensor = constants[self.weight]
+        self._sizes: Ints = tuple(self._weight.shape[2:])
+        ones = (1,) * len(self._sizes)
+        self._strides: Ints = constants.get("strides", ones)
+        self._dilations: Ints = constants.get("dilations", ones)
+        self._groups: int = constants.get("groups", 1)
+        self._bias = bias_of(constants)
+
+
 class ExtensibleKernel(PackedKernel):
     """Can go on to compute what follows on its result, for operands that it ``serves``."""
 
@@ -81,11 +97,6 @@ def bias_of(constants: Constants) -> Tensor | None:
     """The bias in float32, if there is one."""
     bias = constants.get("bias")
     return None if bias is None else widen(bias).contiguous()
-
-
-def per_axis(values: Ints | None, sizes: Ints) -> Ints:
-    """Strides or dilations, which are 1 where the program leaves them out."""
-    return (1,) * len(sizes) if values is None else values
 
 
 def _plain(body: Body, constants: Constants) -> Body:

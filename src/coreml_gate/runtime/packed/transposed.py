@@ -8,30 +8,22 @@ from torch import Tensor
 
 from coreml_gate.runtime.ops.conv import cropped, torch_takes_extra, transposed_crop
 from coreml_gate.runtime.ops.padding import Padding
-from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS, Constants, PackedKernel, bias_of, per_axis
+from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS, Constants, WindowKernel
 from coreml_gate.runtime.packed.onednn import NOTHING, as_image, channels_last, lifted, lowered
 from coreml_gate.runtime.precision import widen
 from coreml_gate.runtime.registry import Body, Ints
 
 
-class PackedTransposedConvolution(PackedKernel):
+class PackedTransposedConvolution(WindowKernel):
     """A transposed convolution with constant weights."""
-
-    weight = "weight"
 
     def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
         super().__init__(body, constants, release)
-        self._weight: Tensor = constants[self.weight]
-        self._sizes: Ints = tuple(self._weight.shape[2:])
-        self._strides = per_axis(constants.get("strides"), self._sizes)
-        self._dilations = per_axis(constants.get("dilations"), self._sizes)
         self._cut_by = (
             constants.get("pad"),
             constants.get("output_shape"),
             constants.get("pad_type", "valid"),
         )
-        self._groups: int = constants.get("groups", 1)
-        self._bias = bias_of(constants)
         self._crops: dict[torch.Size, Padding] = {}
 
     def pays(self, x: Tensor) -> bool:
