@@ -53,3 +53,25 @@ def test_constants_smaller_than_the_parameters_are_no_news(bench: MakeBench) -> 
 
 def test_a_small_constant_is_no_news(bench: MakeBench) -> None:
     assert _facts(bench, GROWN["distances"], length=50).computed == ()
+
+
+SPECTRUM = """
+class Net(nn.Module):
+    def forward(self, x):
+        return {line}
+"""
+SPECTRA = {
+    "stft": "torch.stft(x, 600, 300, 600, torch.ones(600), return_complex=True).abs()",
+    "rfft": "torch.fft.rfft(x.reshape(2, 600)).abs()",
+    "fft": "torch.fft.fft(x.reshape(2, 600)).real",
+}
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_the_tables_of_a_fourier_transform_are_the_converters_own(bench: MakeBench, name: str) -> None:
+    inputs = (ModelInput(name="x", shape=(1, 1200)),)
+    made = bench(SPECTRUM.format(line=SPECTRA[name]), input=inputs, precision="float32").convert()
+    assert made.facts.status == "converted"
+    assert made.facts.computed == ()
+    assert made.package is not None
+    assert sum(file.stat().st_size for file in made.package.rglob("weight.bin")) > 500_000

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from coreml_gate.children.job import ModelJob
 from coreml_gate.config import Config, ModelConfig
@@ -117,6 +117,8 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
     script: str = ""
     """The team's ``export.py``."""
+    first_run: Literal["", "right", "wrong"] = ""
+    """Of a model that was written, with its right result, before it was run: how the first run was."""
     not_right: str = ""
     """Why it is not right yet; it must be empty once it is."""
     quick: bool = False

@@ -28,6 +28,14 @@ reports that it has not met.
 `make test-reports` runs all of them, `make test` a share.
 
 """
+HELD_OUT: Final = """
+**Held out.** {written} of the models were written with their right result before they were run: {first} were
+right at the first run, {now} are now. Of the others, 12 were seen and explained vaguely, 3 passed, 4 were sound
+and blamed, none crashed the gate. The first figure estimates what the gate does with models that it has not met;
+the second does not, since the repairs were made on them. One more model was left out, because the result that
+was written for it was wrong, and that of `classifier-of-images` was written anew: its configuration lacks the
+scale of the image, which the gate now says.
+"""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,14 @@ def _row(case: Case) -> Row:
 
 def page(rows: Sequence[Row]) -> str:
     """The counts by kind, then a table per kind."""
-    return HEAD + "\n".join([*_counts(rows), *_tables(rows)]) + "\n"
+    return HEAD + "\n".join([*_counts(rows), _held_out(rows), *_tables(rows)]) + "\n"
+
+
+def _held_out(rows: Sequence[Row]) -> str:
+    """How many were right before anything was repaired for them, and how many are now."""
+    written = [row for row in rows if row.case.first_run]
+    first = sum(row.case.first_run == "right" for row in written)
+    return HELD_OUT.format(written=len(written), first=first, now=sum(not row.complaints for row in written))
 
 
 def _counts(rows: Sequence[Row]) -> Iterator[str]:
@@ -86,7 +101,8 @@ def _tables(rows: Sequence[Row]) -> Iterator[str]:
 def _line(row: Row) -> str:
     name = row.case.report
     link = "" if not name else f"[{name}](https://github.com/{name.replace('#', '/issues/')})"
-    right = "yes" if not row.complaints else "**no**: " + _cell("; ".join(row.complaints))
+    before = " (at the first run no)" if row.case.first_run == "wrong" else ""
+    right = "yes" + before if not row.complaints else "**no**: " + _cell("; ".join(row.complaints))
     return f"| `{row.case.name}` | {link} | {_cell(_said(row.verdict))} | {right} |"
 
 

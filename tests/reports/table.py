@@ -2,12 +2,29 @@
 
 from typing import Final
 
-from tests.reports import further, interface, numbers, refused
+from tests.reports import (
+    further,
+    held_out_interface,
+    held_out_numbers,
+    held_out_refused,
+    interface,
+    numbers,
+    refused,
+)
 from tests.reports.case import KINDS, Case
 
+MODULES: Final = (
+    interface,
+    numbers,
+    refused,
+    further,
+    held_out_interface,
+    held_out_numbers,
+    held_out_refused,
+)
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(
-        (*interface.CASES, *numbers.CASES, *refused.CASES, *further.CASES),
+        (case for module in MODULES for case in module.CASES),
         key=lambda case: list(KINDS).index(case.kind),
     )
 )

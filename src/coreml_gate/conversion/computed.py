@@ -13,6 +13,9 @@ from coreml_gate.record import ComputedConstant
 _LEAST_BYTES: Final = 500_000
 """Tables below are cheap, whatever they hold."""
 _SHOWN: Final = 5
+_MADE_BY: Final = "COREMLTOOLS_GRAPH_PASS"
+_FOURIER: Final = "lower_complex_dialect_ops"
+"""The pass that writes a Fourier transform as products with tables: its size is not the source's choice."""
 
 
 def computed_constants(model: Any, source: Source, places: Places) -> tuple[ComputedConstant, ...]:  # noqa: ANN401  # coremltools' own type
@@ -41,10 +44,16 @@ def _constants(model: Any, known: set[int], places: Places) -> Iterator[Computed
     for operation in program.functions[program.default_function_name].operations:
         value: Any = operation.outputs[0].val if operation.op_type == "const" else None
         size = getattr(value, "size", 0)
-        if size * 4 >= _LEAST_BYTES and size not in known:
+        if size * 4 >= _LEAST_BYTES and size not in known and not _is_of_fourier(operation):
             place = _place(operation, places)
             name, shape = str(operation.outputs[0].name), tuple(map(int, value.shape))
             yield ComputedConstant(name=name, shape=shape, bytes=int(value.nbytes), place=place)
+
+
+def _is_of_fourier(constant: Any) -> bool:  # noqa: ANN401  # as above
+    """Is it a table of sines and cosines that the converter made for `stft` or `fft`?"""
+    passes = (values for key, values in constant.scopes.items() if getattr(key, "name", "") == _MADE_BY)
+    return any(_FOURIER in values for values in passes)
 
 
 def _place(constant: Any, places: Places) -> str:  # noqa: ANN401  # as above
