@@ -30,11 +30,11 @@ reports that it has not met.
 """
 HELD_OUT: Final = """
 **Held out.** {written} of the models were written with their right result before they were run: {first} were
-right at the first run, {now} are now. Of the others, 12 were seen and explained vaguely, 3 passed, 4 were sound
-and blamed, none crashed the gate. The first figure estimates what the gate does with models that it has not met;
-the second does not, since the repairs were made on them. One more model was left out, because the result that
-was written for it was wrong, and that of `classifier-of-images` was written anew: its configuration lacks the
-scale of the image, which the gate now says.
+right at the first run, {now} are now. Of the others, 12 were seen and explained vaguely, 3 passed, 4 were
+sound and blamed; none crashed the gate. The first figure estimates what the gate does with models that it has
+not met; the second does not, since the repairs were made on them. One more model was left out, because the
+result that was written for it was wrong, and that of `classifier-of-images` was written anew: its
+configuration lacks the scale of the image, which the gate now says.
 """
 
 
