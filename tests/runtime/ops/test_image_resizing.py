@@ -113,6 +113,21 @@ def test_resample_reads_the_padding_value_far_outside(
     np.testing.assert_array_equal(found, np.full((2, 3, 1, 1), 7))
 
 
+@pytest.mark.parametrize(("padding", "torch_padding"), [("constant", "zeros"), ("border", "border")])
+def test_resample_takes_the_even_pixel_of_two_that_are_as_near(
+    padding: str, torch_padding: str, run_operation: RunOperation
+) -> None:
+    x = np.arange(1, 9, dtype=np.float32).reshape(1, 1, 1, 8)
+    places = np.array([-1, -0.5, 0.5, 1.5, 2.5, 6.5, 7.5], np.float32)
+    coordinates = np.stack([places, np.zeros_like(places)], -1)[None, None]
+    constants = {"sampling_mode": "nearest", "padding_mode": padding, "padding_value": 0.0,
+                 "coordinates_mode": "unnormalized", "align_corners": False}  # fmt: skip
+    (found,) = run_operation("resample", {"x": x, "coordinates": coordinates}, constants)
+    grid = torch.from_numpy((coordinates + 0.5) / np.array([8, 1], np.float32) * 2 - 1)
+    wanted = functional.grid_sample(torch.from_numpy(x), grid, "nearest", torch_padding, align_corners=False)
+    assert found.tolist() == wanted.tolist()
+
+
 def test_affine_identity_gives_the_image(x: NDArray[np.float32], run_operation: RunOperation) -> None:
     matrix = np.array([[1, 0, 0, 0, 1, 0]], np.float32)
     constants = {"output_height": 4, "output_width": 6, "sampling_mode": "bilinear",

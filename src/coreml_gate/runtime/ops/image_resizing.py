@@ -219,6 +219,8 @@ def resample_ios15(
     down = _pixels(down, height, coordinates_mode, align_corners)
     bilinear = sampling_mode.lower() == "bilinear"
     if padding_mode == "constant":
+        if not bilinear:  # before the frame moves the places by one: ties go to the even place of the image
+            across, down = across.round(), down.round()
         framed = functional.pad(x, (1, 1, 1, 1), value=padding_value)
         across, down = (across + 1).clamp(0, width + 1), (down + 1).clamp(0, height + 1)
         return _sample(framed, across, down, bilinear=bilinear)
