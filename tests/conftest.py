@@ -6,6 +6,7 @@ does is asked in children, by tests/mac.
 """
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Literal
 
@@ -25,6 +26,18 @@ if sys.platform == "darwin":
 @pytest.fixture(autouse=True, scope="session")
 def _warm_children_end_with_the_session() -> Iterator[None]:
     with WARM:
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _temporary_files_end_with_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """coremltools removes its own at exit, which a worker of xdist does not come to."""
+    tmp_path_factory.getbasetemp()  # pytest's own stay: they show why a test failed
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(tempfile, "tempdir", folder)
         yield
 
 

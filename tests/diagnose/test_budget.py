@@ -5,13 +5,18 @@ from dataclasses import dataclass, field
 import pytest
 
 from coreml_gate.checks.first_wrong import way_out
+from coreml_gate.checks.repair import repair_hint
 from coreml_gate.diagnose import parity_diagnosis
 from coreml_gate.diagnose.budget import STAGES, DiagnosisBudget
+from coreml_gate.diagnose.delta_debugging import OutOfBudgetError, SearchTime
 from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose
+from coreml_gate.diagnose.repair import find_repair
 from coreml_gate.record import FirstWrong, ParityDiagnosis
+from coreml_gate.wording import counted
 from tests.diagnose.conftest import RMS, MakeBench
 
-STOPPED = "the diagnosis stopped after {} s (`diagnose-budget-s`), before"
+STOPPED = "the diagnosis stopped after {} s (`diagnose-budget-s`), while {} (1 of 3 samples) and before {}."
+REPAIR = STAGES["diagnose-repair"]
 
 
 @dataclass
@@ -35,12 +40,12 @@ class Minutes:
         (
             60.0,
             ["diagnose-fp16"],
-            f"{STOPPED.format(60)} {STAGES['diagnose-neural-engine']} and {STAGES['diagnose-repair']}.",
+            STOPPED.format(60, STAGES["diagnose-fp16"], f"{STAGES['diagnose-neural-engine']} and {REPAIR}"),
         ),
         (
             120.0,
             ["diagnose-fp16", "diagnose-neural-engine"],
-            f"{STOPPED.format(120)} searching for the operations to keep in FP32.",
+            STOPPED.format(120, STAGES["diagnose-neural-engine"], REPAIR),
         ),
         (121.0, ["diagnose-fp16", "diagnose-neural-engine", "diagnose-repair"], ""),
     ],
@@ -61,10 +66,47 @@ def test_a_search_for_a_repair_ends_with_the_budget(bench: MakeBench) -> None:
     made = bench(RMS)
     ticks = iter(range(10_000))
     budget = DiagnosisBudget(15.0, clock=lambda: float(next(ticks)))
-    repair = diagnose(made.case, made.ranges, RepairRequest("fp16"), budget).repair
-    assert repair is not None
-    assert repair.outcome == "out-of-budget"
-    assert 0 < repair.runs < 15
+    found = diagnose(made.case, made.ranges, RepairRequest("fp16"), budget)
+    assert found.repair is not None
+    assert found.repair.outcome == "out-of-budget"
+    assert 0 < found.repair.runs < 15
+    runs = counted(found.repair.runs, "run")
+    assert found.note.endswith(f"(`diagnose-budget-s`), while {REPAIR} ({runs}).")
+
+
+def test_a_search_whose_time_is_over_keeps_the_small_set_that_it_has(bench: MakeBench) -> None:
+    case = bench(RMS).case
+    ranked, runs = sorted(case.half), list[str]()
+    whole = find_repair(case, ranked, None, case.half, SearchTime(60, advance=runs.append))
+    assert len(runs) == whole.runs
+
+    class Late(SearchTime):
+        """Over in the last run of the search, before anything is converted again."""
+
+        def check(self) -> None:
+            if len(runs) == 2 * whole.runs:
+                raise OutOfBudgetError
+
+    cut = find_repair(case, ranked, lambda _: bench.root, case.half, Late(60, advance=runs.append))
+    assert (cut.outcome, cut.operations, cut.conversions) == ("out-of-budget", whole.operations, 0)
+    assert cut.variables == whole.variables != ()
+    assert cut.patterns == cut.operations
+    assert repair_hint(cut).endswith("passes in the search, but no conversion has verified it.")
+
+
+def test_a_stage_that_was_begun_looks_at_one_sample_at_least() -> None:
+    minutes, said = Minutes(), list[str]()
+    budget = DiagnosisBudget(100.0, clock=lambda: minutes.now, advance=said.append)
+    taken = []
+    for sample in budget.in_time("diagnose-fp16", "abcd"):
+        taken.append(sample)
+        minutes.now += 60.0
+    assert (taken, said) == (["a", "b"], ["1 of 4 samples", "2 of 4 samples"])
+    assert budget.note == (
+        "the diagnosis stopped after 100 s (`diagnose-budget-s`), while measuring the FP16 error of each "
+        "operation (2 of 4 samples)."
+    )
+    assert [*budget.in_time("diagnose-neural-engine", "abcd")] == ["a"]
 
 
 class Passes:

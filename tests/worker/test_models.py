@@ -55,14 +55,24 @@ def without_times(record: ModelRecord) -> object:
     return kept(record.model_dump(mode="json"))
 
 
-def test_a_source_that_takes_the_process_down_is_a_problem_with_its_last_words(
-    job_of: JobOf, tree: Path
-) -> None:
-    (tree / "models" / "net.py").write_text(
-        "import os\n\ndef build():\n    print('loading the weights', flush=True)\n    os.abort()\n"
-    )
+ABORTING = """
+import os, tempfile
 
-    record = measure_model(job_of(), SUPERVISOR)
+def build():
+    print("loading the weights into", tempfile.mkdtemp(), flush=True)
+    os.abort()
+"""
+
+
+def test_a_source_that_takes_the_process_down_is_a_problem_with_its_last_words_and_leaves_no_file(
+    job_of: JobOf, tree: Path, tmp_path: Path
+) -> None:
+    (tree / "models" / "net.py").write_text(ABORTING)
+    temporary_files = tmp_path / "tmp"
+    temporary_files.mkdir()
+    around = {**ENVIRONMENT, "TMPDIR": str(temporary_files)}
+
+    record = measure_model(job_of(), replace(SUPERVISOR, environment=around))
 
     assert record.problem is not None
     assert record.problem.message == (
@@ -70,7 +80,8 @@ def test_a_source_that_takes_the_process_down_is_a_problem_with_its_last_words(
         "(killed by signal 6 (SIGABRT))."
     )
     assert record.problem.exit_code == 5
-    assert "loading the weights" in record.problem.log_tail
+    assert record.problem.log_tail[-1].startswith(f"loading the weights into {temporary_files}/")
+    assert [*temporary_files.iterdir()] == []
 
 
 @pytest.mark.parametrize(

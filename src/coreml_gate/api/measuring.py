@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal, Self
 
 from coreml_gate.children.events import EVENTS_FILE, EventLog, EventReader
+from coreml_gate.children.warm import WarmChildren
 from coreml_gate.config import Config
 from coreml_gate.errors import GateError
 from coreml_gate.gate.baseline import Baseline
@@ -18,6 +19,7 @@ from coreml_gate.measurements import of_models, vocabulary
 from coreml_gate.measurements.bench import Bench
 from coreml_gate.measurements.measurement import chosen, problem_of
 from coreml_gate.record import RECORD_NAME, ModelRecord, Record, write_record
+from coreml_gate.worker.libraries import LIBRARIES
 
 CoreMl = Literal["auto", "off", "stand-in"]
 
@@ -57,9 +59,10 @@ def with_core_ml_too(record: Record, bench: Bench, config: Config, base: Baselin
     answering: Literal["core-ml", "stand-in"] | None = "stand-in" if core_ml == "stand-in" else None
     if core_ml == "auto" and sys.platform == "darwin":
         answering = "core-ml"
-    context = RunContext(None, os.environ, lambda: datetime.now(UTC), Silence(), answering)
     request = Request(bench.job.root, bench.job.record_folder)
-    return with_core_ml(request, config, record, base, context)
+    with WarmChildren(LIBRARIES) as start:
+        context = RunContext(None, os.environ, lambda: datetime.now(UTC), Silence(), answering, start)
+        return with_core_ml(request, config, record, base, context)
 
 
 def _measured(bench: Bench) -> ModelRecord:

@@ -93,8 +93,9 @@ class ModelOptions(Table):
     adversarial: bool = True
     """Whether changed samples (scaled, rounded, zero, equal, ...) are tried as well; it costs seconds."""
     diagnose_budget_s: PositiveFloat = 120.0
-    """After how long the search for the cause of a failure starts no further stage and reports what it has.
-    Twice the 60 s that the search for operations to keep in FP32 may take: the other stages get as much."""
+    """After how long the search for the cause of a failure ends and reports what it has; a conversion that
+    was begun is finished. Twice the 60 s that the search for operations to keep in FP32 may take: the other
+    stages get as much."""
     litert: bool = False
     """Whether the source is run through LiteRT as well, for comparison, where `litert-torch` is installed."""
     compute_units: ComputeUnits = "ALL"

@@ -2,11 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
-from coreml_gate.wording import joined
+from coreml_gate.wording import counted, joined
 
 STAGES: Final[Mapping[str, str]] = {
     "diagnose-fp16": "measuring the FP16 error of each operation",
@@ -16,6 +16,7 @@ STAGES: Final[Mapping[str, str]] = {
     "diagnose-route": "converting along another route",
 }
 """The steps that a child reports, and what each of them does."""
+Sample = TypeVar("Sample")
 
 
 @dataclass
@@ -26,7 +27,11 @@ class DiagnosisBudget:
     begin: Callable[[str], None] = lambda _: None
     """Called with each stage before it starts."""
     clock: Callable[[], float] = time.perf_counter
+    advance: Callable[[str], None] = lambda _: None
+    """Called with how far a stage is."""
     left_out: list[str] = field(default_factory=list)
+    cut_short: list[str] = field(default_factory=list)
+    """The stages that ended before their time, each with how far it came."""
 
     def __post_init__(self) -> None:
         self._started = self.clock()
@@ -49,10 +54,20 @@ class DiagnosisBudget:
         self.left_out.append(STAGES[stage])
         return False
 
+    def in_time(self, stage: str, samples: Sequence[Sample]) -> Iterator[Sample]:
+        """The samples, the first of them in any case: a stage that was begun gives an answer."""
+        for number, sample in enumerate(samples):
+            if number and self.left <= 0:
+                self.cut_short.append(f"{STAGES[stage]} ({number} of {counted(len(samples), 'sample')})")
+                return
+            yield sample
+            self.advance(f"{number + 1} of {counted(len(samples), 'sample')}")
+
     @property
     def note(self) -> str:
-        """What was left out, and what to do; empty if nothing was."""
-        if not self.left_out:
+        """What was left out or cut short, and how far that came; empty if nothing was."""
+        ways = {"while": self.cut_short, "before": self.left_out}
+        parts = [f"{way} {joined([*dict.fromkeys(stages)])}" for way, stages in ways.items() if stages]
+        if not parts:
             return ""
-        stages = joined([*dict.fromkeys(self.left_out)])
-        return f"the diagnosis stopped after {self.seconds:g} s (`diagnose-budget-s`), before {stages}."
+        return f"the diagnosis stopped after {self.seconds:g} s (`diagnose-budget-s`), {' and '.join(parts)}."

@@ -4,11 +4,45 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from coreml_gate.wording import counted
+
 Passes = Callable[[frozenset[str]], bool]
 
 
 class OutOfBudgetError(Exception):
     """The search may run no further."""
+
+
+@dataclass
+class SearchTime:
+    """How long a search may take, counted from now on."""
+
+    seconds: float
+    clock: Callable[[], float] = time.perf_counter
+    advance: Callable[[str], None] = lambda _: None
+    """Called with what is tried."""
+
+    def __post_init__(self) -> None:
+        self._started = self.clock()
+
+    @property
+    def used(self) -> float:
+        """Seconds so far."""
+        return self.clock() - self._started
+
+    def check(self) -> None:
+        """Raises :class:`OutOfBudgetError` when the time is over."""
+        if self.used > self.seconds:
+            raise OutOfBudgetError
+
+    def reporting(self, passes: Passes) -> Passes:
+        """The same, and each set that is tried is reported."""
+
+        def reported(kept: frozenset[str]) -> bool:
+            self.advance(f"trying {counted(len(kept), 'operation')} in FP32")
+            return passes(kept)
+
+        return reported
 
 
 @dataclass

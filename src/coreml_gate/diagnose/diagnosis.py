@@ -1,12 +1,14 @@
 """The whole diagnosis of a model: suspicions, errors of operations, hazards, smallest repair, rewrites."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Final
 
 from coreml_gate.criteria import keeps_precision, least_psnr
-from coreml_gate.diagnose.budget import DiagnosisBudget
+from coreml_gate.diagnose.budget import STAGES, DiagnosisBudget
+from coreml_gate.diagnose.delta_debugging import SearchTime
 from coreml_gate.diagnose.hazards import Suspicion, hazard_of, hazards, suspicions
 from coreml_gate.diagnose.lost_precision import lost_precision
 from coreml_gate.diagnose.operation_errors import (
@@ -26,9 +28,11 @@ from coreml_gate.diagnose.repair import (
     on_neural_engine,
 )
 from coreml_gate.diagnose.rewrites import rewrites
+from coreml_gate.frozen import changed
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import TensorType
 from coreml_gate.record import Comparison, Diagnosis, HalfMode, Hazard, OperationError, Repair
+from coreml_gate.wording import counted
 
 MEASURED_SAMPLES: Final = 4
 """Samples on which single operations are measured; the repair is judged by all samples."""
@@ -81,14 +85,18 @@ def diagnose(
     ranges: Mapping[str, Range],
     request: RepairRequest,
     budget: DiagnosisBudget | None = None,
+    report: Callable[[Diagnosis], None] = lambda _: None,
 ) -> Diagnosis:
-    """All of it, in both half modes, as far as the budget allows."""
+    """All of it, in both half modes, as far as the budget allows.
+
+    :param report: Takes what is known before the search for a repair, which is what may take long.
+    """
     budget = DiagnosisBudget() if budget is None else budget
     plain = tuple(Trial(case).compared(frozenset()))
     failed = not keeps_precision(plain, case.limits)
     inputs = _worst_inputs(case, plain) if failed else case.inputs[:MEASURED_SAMPLES]
     taken = [
-        measure_operation_errors(case.twin, case.half, inputs, mode)
+        measure_operation_errors(case.twin, case.half, budget.in_time(f"diagnose-{mode}", inputs), mode)
         for mode in _MODES
         if budget.allows(f"diagnose-{mode}")
     ]
@@ -97,21 +105,31 @@ def diagnose(
     found = hazards(function, suspected(case, ranges), by_mode, case.origins)
     if failed and by_mode and not any(hazard.bites_in == "fp16" for hazard in found):
         found = (*_where_lost(case, by_mode[0], ranges), *found)
-    estimate = tuple(Trial(on_neural_engine(case)).compared(frozenset())) if budget.left else ()
+    estimate = _estimate(case, budget)
     repairs = request.repair_in == "fp16" or (
         any(hazard.bites_in == "neural-engine" for hazard in found)
         and not keeps_precision(estimate, case.limits)
     )
-    return Diagnosis(
+    known = Diagnosis(
         hazards=found,
         errors=tuple(error for errors in by_mode for error in _errors(errors)),
         first_nonfinite=by_mode[0].first_nonfinite if by_mode else None,
         neural_engine=estimate,
-        repair=_repair(case, request, by_mode, budget) if repairs else None,
         rewrites=rewrites(function, found),
         seconds=budget.used,
-        note=" ".join(filter(None, ("" if by_mode else _NOT_MEASURED, request.note, budget.note))),
     )
+    report(known)
+    repair = _repair(case, request, by_mode, budget) if repairs else None
+    notes = ("" if by_mode else _NOT_MEASURED, request.note, budget.note)
+    return changed(known, repair=repair, seconds=budget.used, note=" ".join(filter(None, notes)))
+
+
+def _estimate(case: HalfPrecisionCase, budget: DiagnosisBudget) -> tuple[Comparison, ...]:
+    """What the Neural Engine is expected to compute, of as many samples as there is time for."""
+    if not budget.left:
+        return ()
+    compared = Trial(on_neural_engine(case)).compared(frozenset())
+    return tuple(takewhile(lambda _: budget.left > 0, compared))
 
 
 def _worst_inputs(case: HalfPrecisionCase, plain: Iterable[Comparison]) -> list[Mapping[str, Any]]:
@@ -147,9 +165,16 @@ def _repair(
     errors = next((item for item in by_mode if item.mode == request.repair_in), None)
     damaged = frozenset() if errors is None else errors.damaged
     seconds = min(MAX_SECONDS, budget.left)
-    return find_repair(
-        judged, _ranked(case, errors), request.convert_again, damaged, budget.clock, max_seconds=seconds
+    repair = find_repair(
+        judged,
+        _ranked(case, errors),
+        request.convert_again,
+        damaged,
+        SearchTime(seconds, budget.clock, budget.advance),
     )
+    if repair.outcome == "out-of-budget" and budget.left <= 0:
+        budget.cut_short.append(f"{STAGES['diagnose-repair']} ({counted(repair.runs, 'run')})")
+    return repair
 
 
 def _ranked(case: HalfPrecisionCase, errors: OperationErrors | None) -> list[str]:

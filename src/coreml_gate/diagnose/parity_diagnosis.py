@@ -1,6 +1,6 @@
 """From "parity fails" to the operation, the optimisation pass if one is to blame, and the other route."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from torch.export import ExportedProgram
@@ -29,20 +29,28 @@ _OTHERS: Final[Mapping[Route, tuple[Route, ...]]] = {
 """Other ways to capture a source, in the order in which a conversion tries them."""
 
 
-def diagnose_parity(failure: Failure, budget: DiagnosisBudget | None = None) -> ParityDiagnosis:
-    """Names the operation; what it cannot do is a reason in the answer, never an error."""
+def diagnose_parity(
+    failure: Failure,
+    budget: DiagnosisBudget | None = None,
+    report: Callable[[ParityDiagnosis], None] = lambda _: None,
+) -> ParityDiagnosis:
+    """Names the operation; what it cannot do is a reason in the answer, never an error.
+
+    :param report: Takes what is known before other routes are tried.
+    """
     budget = DiagnosisBudget() if budget is None else budget
     found, conversions = _first_wrong(failure, budget)
-    other = _other_route(failure, budget)
-    return ParityDiagnosis(
+    known = ParityDiagnosis(
         asked_by=failure.suspect.asked_by,
         sample=failure.suspect.index,
         first_wrong=found,
-        other_route=other,
-        conversions=conversions + (other is not None),
+        conversions=conversions,
         seconds=budget.used,
-        note=budget.note,
     )
+    report(known)
+    other = _other_route(failure, budget)
+    conversions += other is not None
+    return changed(known, other_route=other, conversions=conversions, seconds=budget.used, note=budget.note)
 
 
 def _first_wrong(failure: Failure, budget: DiagnosisBudget) -> tuple[FirstWrong, int]:
@@ -112,12 +120,15 @@ def _wrong_pass(failure: Failure, mapper: Mapper, budget: DiagnosisBudget) -> Fi
             first, last = names[ends[right + 1] - 1], names[ends[wrong] - 1]
             reason = f"one of the {wrong - right} optimisation passes from `{first}` to `{last}` breaks it"
             return FirstWrong(reason=f"{reason}; {budget.seconds:g} s (`diagnose-budget-s`) are over")
+        budget.advance(f"{wrong - right} optimisation passes may be at fault")
         middle = (right + wrong) // 2
         fits = failure.agrees(mapper.mapped(names[: ends[middle]]))
         right, wrong = (middle, wrong) if fits else (right, middle)
     culprit = names[ends[wrong] - 1]
     found = _located(failure, mapper, names[: ends[wrong]])
     update = {"reason": f"the optimisation pass `{culprit}` breaks it"}
+    if not budget.left:
+        return changed(found, **update)
     if failure.agrees(mapper.mapped(tuple(name for name in names if name != culprit))):
         update["hint"] = (
             f'leave the pass out: converter = {{ skip-passes = ["{culprit}"] }} (tried: it agrees)'

@@ -5,8 +5,7 @@ finds is written in the form that survives edits (``Module/type``) where that pa
 operations more, and a real conversion confirms it.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,7 @@ from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.keep import is_kept
 from coreml_gate.conversion.origins import Origin
 from coreml_gate.criteria import keeps_precision, least_psnr
-from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
+from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError, SearchTime
 from coreml_gate.engines.engine import as_array
 from coreml_gate.frozen import changed
 from coreml_gate.mil.graph import histogram
@@ -64,8 +63,9 @@ class HalfPrecisionCase:
 class Trial:
     """Runs the twin with a set of operations in float32, against the twin itself."""
 
-    def __init__(self, case: HalfPrecisionCase) -> None:
-        self._case = case
+    def __init__(self, case: HalfPrecisionCase, check: Callable[[], None] = lambda: None) -> None:
+        """``check``: called after each sample of :meth:`passes`; raises where there is no more time."""
+        self._case, self.check = case, check
         self._constants = HalfConstants()
         self._wide = [_run(load(case.twin, mode="fp32"), inputs) for inputs in case.inputs]
         self._order = list(range(len(case.inputs)))
@@ -89,6 +89,7 @@ class Trial:
                 self._order.remove(comparison.sample)
                 self._order.insert(0, comparison.sample)
                 return False
+            self.check()
         return True
 
     def _against(self, model: Model) -> Iterator[Comparison]:
@@ -110,8 +111,7 @@ def find_repair(
     ranked: Sequence[str],
     convert_again: ConvertAgain | None,
     damaged: frozenset[str] = frozenset(),
-    clock: Callable[[], float] = time.perf_counter,
-    max_seconds: float = MAX_SECONDS,
+    limit: SearchTime | None = None,
 ) -> Repair:
     """The smallest repair; ``ranked`` are the operations in half, most suspicious first.
 
@@ -119,9 +119,9 @@ def find_repair(
     :param damaged: Operations that half precision breaks by themselves: a set of them is not spread noise,
         however many they are.
     """
-    started = clock()
-    trial = Trial(case)
-    search = DeltaDebugging(trial.passes, MAX_RUNS, max_seconds, clock)
+    limit = SearchTime(MAX_SECONDS) if limit is None else limit
+    trial = Trial(case, limit.check)
+    search = DeltaDebugging(limit.reporting(trial.passes), MAX_RUNS, limit.seconds, limit.clock)
     start = Repair(
         outcome="not-half",
         mode=case.mode,
@@ -130,16 +130,44 @@ def find_repair(
     )
     try:
         found = search.smallest(ranked)
-        outcome = start if found is None else changed(start, outcome="found")
+        repair = start if found is None else _judged(case, trial, found, damaged, start, convert_again)
     except OutOfBudgetError:
-        found, outcome = search.best, changed(start, outcome="out-of-budget")
-    if found is not None and outcome.outcome == "found":
-        noise = frozenset(found) - damaged
-        if len(noise) > max(SPREAD_SHARE * len(case.half), _FEW):
-            outcome = changed(outcome, outcome="spread", kept=len(found))
-        else:
-            outcome = _written(case, trial, found, outcome, convert_again)
-    return changed(outcome, runs=search.runs, seconds=clock() - started)
+        repair = _so_far(case, search.best, damaged, start)
+    return changed(repair, runs=search.runs, seconds=limit.used)
+
+
+def _judged(
+    case: HalfPrecisionCase,
+    trial: Trial,
+    found: tuple[str, ...],
+    damaged: frozenset[str],
+    start: Repair,
+    convert_again: ConvertAgain | None,
+) -> Repair:
+    if _is_small(case, frozenset(found) - damaged):
+        return _written(case, trial, found, changed(start, outcome="found"), convert_again)
+    return changed(start, outcome="spread", kept=len(found))
+
+
+def _is_small(case: HalfPrecisionCase, names: Collection[str]) -> bool:
+    return len(names) <= max(SPREAD_SHARE * len(case.half), _FEW)
+
+
+def _so_far(
+    case: HalfPrecisionCase, best: tuple[str, ...] | None, damaged: frozenset[str], start: Repair
+) -> Repair:
+    """What a search has that ran out of time: the smallest set that passes by then, if it is small at all."""
+    ended = changed(start, outcome="out-of-budget")
+    if best is None or not _is_small(case, frozenset(best) - damaged):
+        return ended
+    names = tuple(sorted(best))
+    patterns = tuple(dict.fromkeys((*case.kept, *names)))
+    return changed(_naming(case, names, ended), patterns=patterns, kept=len(_selected(case, patterns)))
+
+
+def _naming(case: HalfPrecisionCase, names: tuple[str, ...], repair: Repair) -> Repair:
+    variables = tuple(case.origins[name].variable for name in names)
+    return changed(repair, operations=names, variables=variables)
 
 
 def _written(
@@ -150,7 +178,7 @@ def _written(
     convert_again: ConvertAgain | None,
 ) -> Repair:
     names = tuple(sorted(found))
-    repair = changed(start, operations=names, variables=tuple(case.origins[name].variable for name in names))
+    repair = _naming(case, names, start)
     forms = [form for form in (_by_module(case, trial, names), names) if form]
     for number, form in enumerate(dict.fromkeys(forms), 1):
         patterns = tuple(dict.fromkeys((*case.kept, *form)))
@@ -160,6 +188,7 @@ def _written(
         )
         if convert_again is None:
             return changed(repair, outcome="unconfirmed")
+        trial.check()
         confirmed = _confirmed(case, trial, repair, convert_again)
         repair = changed(confirmed, conversions=number)
         if repair.outcome == "found":

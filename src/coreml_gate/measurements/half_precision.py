@@ -46,9 +46,9 @@ def run(bench: "Bench", log: EventLog) -> None:
     log.begin("diagnose")
     mode, note = _repair_in(case, packages, bench, failed=failed)
     request = RepairRequest(mode, lambda patterns: _convert_again(bench, packages, patterns), note)
-    budget = DiagnosisBudget(bench.job.model.diagnose_budget_s, log.begin)
+    budget = DiagnosisBudget(bench.job.model.diagnose_budget_s, log.begin, advance=log.advance)
     try:
-        log.put(diagnose(case, runs.ranges, request, budget))
+        log.put(diagnose(case, runs.ranges, request, budget, log.put))
     except GateError as error:
         log.put(Diagnosis(note=error.message))
 

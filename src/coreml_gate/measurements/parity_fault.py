@@ -33,4 +33,5 @@ def run(bench: "Bench", log: EventLog) -> None:
     log.begin("diagnose")
     suspect, route, job = bench.suspects[0], packages.route_taken, bench.job
     failure = Failure(reference.source, reference.samples, job.model, job.folder, route, suspect)
-    log.put(diagnose_parity(failure, DiagnosisBudget(job.model.diagnose_budget_s, log.begin)))
+    budget = DiagnosisBudget(job.model.diagnose_budget_s, log.begin, advance=log.advance)
+    log.put(diagnose_parity(failure, budget, log.put))

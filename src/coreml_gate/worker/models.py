@@ -11,7 +11,7 @@ from coreml_gate.frozen import changed
 from coreml_gate.interruption import Interrupted
 from coreml_gate.measurements import measurement_at, of_models
 from coreml_gate.measurements.measurement import problem_of_ending
-from coreml_gate.record import ChildEnding, ModelRecord, Problem
+from coreml_gate.record import ChildEnding, Diagnosis, ModelRecord, Problem
 from coreml_gate.worker.supervisor import InterruptedChild, Supervisor
 
 _ONLY_OF_MODELS: Final = ("outline", "rules", "predicted_placement")
@@ -52,11 +52,19 @@ def interrupted(name: str, error: Interrupted) -> Problem:
 def _record(
     job: ModelJob, events: Events, ending: ChildEnding | None, what_stopped: AnyPart | None
 ) -> ModelRecord:
-    parts = events.parts if what_stopped is None else events.parts.having(what_stopped)
+    parts = events.parts if what_stopped is None else _ended_with(events.parts, what_stopped)
     variants = tuple(_variant(config, job, events, ending) for config in job.variants)
     return ModelRecord.model_validate(
         {"name": job.model.name, "content": job.closure, **parts.contents(), "variants": variants}
     )
+
+
+def _ended_with(parts: Parts, what_stopped: AnyPart) -> Parts:
+    """The parts with what stopped the child; a diagnosis that was handed over by then only gets its note."""
+    known = parts.get(Diagnosis)
+    if known is None or not isinstance(what_stopped, Diagnosis):
+        return parts.having(what_stopped)
+    return parts.having(changed(known, note=" ".join(filter(None, (known.note, what_stopped.note)))))
 
 
 def measure_with_variants(
@@ -99,7 +107,7 @@ def _variant(config: ModelConfig, job: ModelJob, events: Events, ending: ChildEn
     parts = events.variants.get(config.name, NOTHING)
     if config.name == events.variant and ending is not None:
         own = changed(job, model=config, variants=(), variant_of=job.model.name)
-        parts = parts.having(_meaning(ending, own))
+        parts = _ended_with(parts, _meaning(ending, own))
     elif config.name != events.variant and not parts.by_field:
         parts = Parts().having(_not_reached(job, events))
     contents = {name: value for name, value in parts.contents().items() if name not in _ONLY_OF_MODELS}

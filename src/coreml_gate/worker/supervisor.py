@@ -1,8 +1,10 @@
 """The only place that starts children: each under a deadline per step, to whatever end."""
 
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from coreml_gate.children import keeper
@@ -10,6 +12,7 @@ from coreml_gate.children.events import EventReader, Events
 from coreml_gate.children.files import fresh_folder
 from coreml_gate.children.job import Job, ModelJob, write_job
 from coreml_gate.children.process import NO_HOOKS, Ending, Hooks, ProcessLimits, run_child
+from coreml_gate.children.variables import TEMPORARY_FILES
 from coreml_gate.config import GateOptions
 from coreml_gate.interruption import Interrupted
 from coreml_gate.measurements import vocabulary
@@ -80,19 +83,27 @@ class Supervisor:
         variants = [variant.name for variant in job.variants] if isinstance(job, ModelJob) else ()
         with EventReader(job.folder, vocabulary(variants)) as report:
             try:
-                ending = self._run(job, report)
+                with self._temporary_files() as folder:
+                    ending = self._run(job, report, folder)
             except KeyboardInterrupt as error:
                 report.read()
                 raise InterruptedChild(Interrupted.of(error).exit_code, report.events) from error
         phases = tuple(Phase(step=step, seconds=seconds) for step, seconds in report.seconds.items())
         return Report(report.events, _early(ending, report.events), phases)
 
-    def _run(self, job: Job, report: EventReader) -> Ending:
+    def _temporary_files(self) -> tempfile.TemporaryDirectory[str]:
+        """A child that is killed removes none of its temporary files, and torch keeps a cache among them."""
+        usual = self.environment.get(TEMPORARY_FILES, "")
+        return tempfile.TemporaryDirectory(
+            dir=usual if Path(usual).is_dir() else None, ignore_cleanup_errors=True
+        )
+
+    def _run(self, job: Job, report: EventReader, temporary_files: str) -> Ending:
         return run_child(
             [sys.executable, *self.child, str(write_job(job))],
             folder=job.working_folder,
             log=job.folder / LOG_FILE,
-            environment=self.environment,
+            environment={**self.environment, TEMPORARY_FILES: temporary_files},
             limits=self.limits,
             report=report,
             hooks=self.hooks,
