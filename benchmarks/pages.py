@@ -13,3 +13,9 @@ def write_between_marks(page: Path, mark: str, text: str) -> None:
     if found != 1:
         raise SystemExit(f"{page}: {start} and {end} stand there {found} times, wanted once")
     page.write_text(after, encoding="utf-8")
+
+
+def between_marks(page: Path, mark: str) -> str:
+    """The text that stands there, which another benchmark wrote."""
+    _, _, after = page.read_text(encoding="utf-8").partition(f"<!-- {mark} -->\n")
+    return after.partition(f"\n<!-- /{mark} -->")[0]

@@ -22,7 +22,8 @@ FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))
 
 from coreml_gate.config.load import load_config  # noqa: E402
-from speed.page import page  # noqa: E402 - the folder of the benchmarks has to be on the path first
+from pages import between_marks  # noqa: E402 - the folder of the benchmarks has to be on the path first
+from speed.page import page  # noqa: E402
 from zoo.bench import ZOO  # noqa: E402
 from zoo.child import measure  # noqa: E402
 from zoo.page import Conditions  # noqa: E402
@@ -87,7 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             row = measured(net, packages, options.rounds)
         rows[net.group] += [row or Row(model=net.name, failures=(UNMEASURED,))]
     loads = (load_before, os.getloadavg()[0])
-    text = page(rows, Conditions(options.rounds, THREADS, cpu_time=True, loads=loads))
+    conditions = Conditions(options.rounds, THREADS, cpu_time=True, loads=loads)
+    text = page(rows, conditions, between_marks(PAGE, "whole runs"))
     print(text)
     if not names or options.write:
         PAGE.write_text(text, encoding="utf-8")

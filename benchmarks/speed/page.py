@@ -39,8 +39,10 @@ GOALS: Mapping[str, tuple[Expectation, ...]] = {
 }
 
 
-def page(rows: Rows, conditions: Conditions) -> str:
+def page(rows: Rows, conditions: Conditions, whole_runs: str) -> str:
+    """``whole_runs`` is the table that benchmarks/scale/bench.py wrote."""
     return _PAGE.format(
+        whole_runs=whole_runs,
         conditions=conditions.sentence(),
         zoo=_section(rows["zoo"], GOALS["zoo"]),
         outside=_section(rows["outside"], GOALS["outside"]),
@@ -103,4 +105,23 @@ Written and converted in the usual way ([nets.py](https://github.com/coreml-gate
   operations a step. Those run one by one, in 4.8 to 7.4 times torch eager's time (50 steps, 64 features,
   128 wide; CPU time, one thread).
 - **Half precision** is float32 arithmetic with a conversion at both ends of each layer.
+
+## Whole runs
+
+`coreml-gate run` (head only, default checks, at most 4 samples) beside the script that anybody writes:
+import, build, run once, convert, save (`benchmarks/scale/bench.py`). Memory is the resident set of the
+largest process, weights mapped from files included; phases are in MB. The decoders keep a window of keys and
+values as state.
+
+<!-- whole runs -->
+{whole_runs}
+<!-- /whole runs -->
+
+- **One front-end pass.** The float32 twin and the package in half precision go on from one program. Over the
+  zoo they have the bytes of two conversions; where two plain conversions differ in the order of operations
+  (`convnext_tiny`), they have the same operations (`benchmarks/zoo/same_bytes.py`).
+- **Float64.** The noise floor needs the source in float64. Each parameter is widened while a function reads
+  it, so no copy of all of them is made.
+- **Errors of single operations**, which the page draws, are measured of a model with 20 million parameters or
+  more only where its precision fails.
 """

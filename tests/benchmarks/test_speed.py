@@ -22,7 +22,8 @@ def row(name: str, fp32: float, onnx: float | None) -> Row:
 
 def test_the_page_says_what_is_missed_and_by_how_much() -> None:
     rows = {"zoo": [row("fast", 0.4, 0.8), row("slow", 1.6, 0.8)], "outside": [row("alone", 0.9, None)]}
-    text = page(rows, CONDITIONS)
+    text = page(rows, CONDITIONS, "| a table |")
+    assert "<!-- whole runs -->\n| a table |\n<!-- /whole runs -->" in text
     assert "| `fast` | 8.00 | 0.40 | 0.80 | 0.80 | 0.50 | 2.00 |" in text
     assert "fp32 / eager 0.80" in text
     assert "fp32 / ONNX 1.00" in text
@@ -39,7 +40,7 @@ def test_a_net_without_onnx_has_no_ratio_to_it() -> None:
 
 
 def test_a_failed_net_is_a_line_with_its_reason() -> None:
-    text = page({"zoo": [Row(model="gru", failures=("the process\nended",))], "outside": []}, CONDITIONS)
+    text = page({"zoo": [Row(model="gru", failures=("the process\nended",))], "outside": []}, CONDITIONS, "")
     assert "- `gru`: the process ended" in text
     assert "- fp32 of each at most torch eager's time: not measured" in text
 

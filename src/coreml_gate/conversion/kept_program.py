@@ -54,16 +54,22 @@ class KeptProgram:
 
         def resume(_: CoreMlObject) -> None:
             program.skip_all_passes = False
+            del program.validate
             Builder.name_count.clear()
             Builder.name_count.update(self._names)
 
-        program.skip_all_passes = True
+        program.skip_all_passes, program.validate = True, _valid
         with _at_the_half(passes, resume), _front_end(program):
             yield passes
 
     def _keep(self, program: CoreMlObject) -> None:
         self._program = _copy(program)
         self._names = dict(Builder.name_count)
+        program.validate = _valid  # from here on it is the twin's, which no plain conversion makes
+
+
+def _valid(**_: object) -> None:
+    """Stands for the check of the whole program that coremltools makes after each pass."""
 
 
 def _can_be_split(passes: ct.PassPipeline) -> bool:
