@@ -45,26 +45,30 @@ def turns_in_float32(weight: Tensor, bias: Tensor, products: Tensor, rows: Tenso
 def turns_in_half(weight: Tensor, bias: Tensor, products: Tensor, rows: Tensor) -> None:
     """As ``turns_in_float32``, of halves; weight and bias are float32, and each operation rounds once.
 
-    The rows after the first hold zeros. What the state adds to the new state stands beside the state, as the
-    two gates stand side by side: so one call multiplies both pairs.
+    What the state adds to the new state stands beside the state, as the two gates stand side by side: so one
+    call multiplies both pairs.
     """
     batch, hidden = rows.shape[1:]
-    wide, product = torch.empty((batch, hidden)), torch.empty((batch, 3 * hidden))
+    wide, product = torch.empty((1, batch, hidden)), torch.empty((batch, 3 * hidden))
+    (widened,) = wide
+    multiply, (state,), by, out = turn_product(wide, weight, product)
     stored = torch.empty((batch, 4 * hidden), dtype=torch.float16)
     of_h, gates_of_h = stored[:, : 3 * hidden], stored[:, : 2 * hidden]
     new_and_state, held = stored[:, 2 * hidden :], stored[:, 3 * hidden :]
     gates, gated = torch.empty((2, batch, 2 * hidden), dtype=torch.float16)
     (_, update), (new, kept) = gates.chunk(2, -1), gated.chunk(2, -1)
     rest, one = torch.empty((batch, hidden), dtype=torch.float16), torch.ones((), dtype=torch.float16)
-    addmm, add, mul, sub = torch.addmm, torch.add, torch.mul, torch.sub
-    of_gates, of_new = torch.split(products, [2 * hidden, hidden], -1)
-    state, *written = rows.unbind(0)
-    for gates_of_x, new_of_x, row in zip(of_gates.unbind(0), of_new.unbind(0), written, strict=True):
-        held.copy_(state)
-        of_h.copy_(addmm(bias, wide.copy_(state), weight, out=product))
-        add(gates_of_x, gates_of_h, out=gates).sigmoid_()
-        mul(gates, new_and_state, out=gated)
-        new.add_(new_of_x).tanh_()
-        sub(one, update, out=rest).mul_(new)
-        row.add_(rest.add_(kept))
-        state = row
+    add, mul, sub, biased, biases = torch.add, torch.mul, torch.sub, product.numpy(), bias.numpy()
+    of_gates, of_new = (part.unbind(0) for part in torch.split(products, [2 * hidden, hidden], -1))
+    turns = zip(of_gates, of_new, rows[:-1], rows[1:], strict=True)
+    with np.errstate(all="ignore"):  # what is no number is the program's affair
+        for gates_of_x, new_of_x, old, row in turns:
+            held.copy_(widened.copy_(old))
+            multiply(state, by, out=out)
+            np.add(biased, biases, biased)
+            of_h.copy_(product)
+            add(gates_of_x, gates_of_h, out=gates).sigmoid_()
+            mul(gates, new_and_state, out=gated)
+            new.add_(new_of_x).tanh_()
+            sub(one, update, out=rest).mul_(new)
+            add(rest, kept, out=row)
