@@ -10,6 +10,7 @@ RESUME ?=
 # release of torch, and one of numpy.
 MATRIX ?= 2.7.1-1.26.4 2.13.0-2.3.5
 COVERAGE ?=
+WHOLE ?=
 # Where `make test-old-tools` fetches the sources from instead of GitHub: `--bash CLONE --make CLONE`.
 OLD_TOOLS ?=
 # The tests that ask for a Mac or for Core ML, as they run on one.
@@ -52,9 +53,10 @@ test-reports: $(VENV)/.installed  ## every public report, rebuilt: is the gate r
 test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m mac
 
-test-fake-mac: $(VENV)/.installed  ## what concerns Macs, by processes that believe they run on one
+test-fake-mac: $(VENV)/.installed  ## what concerns Macs, by processes that believe they run on one; WHOLE=1: the whole suite
 	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow" tests/fake_mac
-	$(OPEN) tests.fake_mac.environment $(PY) -m pytest -n auto -m "mac or not slow" $(OF_MACS)
+	$(OPEN) tests.fake_mac.environment $(PY) -m pytest -n auto \
+		-m "mac or not slow and not act and not browser" $(if $(WHOLE),tests,$(OF_MACS))
 
 test-old-tools: $(VENV)/.installed build/old-tools/.installed  ## the scripts by bash 3.2, the Makefile by GNU make 3.81: a Mac's
 	OMP_NUM_THREADS=1 $(OPEN) pytest tests/fake_mac/test_bash_and_make.py

@@ -14,6 +14,11 @@ from typing import Final
 _MARKED: Final = re.compile(r"(<!-- versions -->\n).*?(<!-- end of versions -->)", re.DOTALL)
 
 
+def minor(release: str) -> tuple[int, ...]:
+    """The numbers that tell one minor release from another: (2, 13) of ``2.13.0+cpu``."""
+    return tuple(int(number) for number in re.findall(r"\d+", release)[:2])
+
+
 @dataclass(frozen=True)
 class TestedRange:
     """The oldest and the newest release of a distribution that the tests ran with."""
@@ -25,7 +30,7 @@ class TestedRange:
 
     def __contains__(self, release: str) -> bool:
         """Whether a release is of a minor version within the range."""
-        return _minor(self.oldest) <= _minor(release) <= _minor(self.newest)
+        return minor(self.oldest) <= minor(release) <= minor(self.newest)
 
     def __str__(self) -> str:
         return self.oldest if self.oldest == self.newest else f"{self.oldest} to {self.newest}"
@@ -67,10 +72,6 @@ def filled(page: str) -> str:
     return _MARKED.sub(
         lambda marked: f"{marked[1]}| | tested with | |\n|---|---|---|\n{rows}{marked[2]}", page
     )
-
-
-def _minor(release: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", release)[:2])
 
 
 if __name__ == "__main__":

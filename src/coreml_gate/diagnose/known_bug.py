@@ -29,3 +29,5 @@ class KnownBug:
     """Whether it applies to what the operation was given; ``None``: to every call."""
     fixed_in: str | None = None
     """The first release without it; ``None``: there is none yet."""
+    shows_from_torch: str = ""
+    """The oldest torch of `make test-matrix` that shows it; empty: the oldest of all."""

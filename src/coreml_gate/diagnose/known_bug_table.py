@@ -61,6 +61,7 @@ _V9: Final = (
     ),
     KnownBug(
         id="selu-scale",
+        shows_from_torch="2.13",
         torch_operations=("elu",),
         routes=("decomposed",),
         when=other_than("scale", 1, None),
