@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from coreml_gate.engines.in_double import in_double, sample_in_double
+from coreml_gate.engines.in_double import greatest_given, in_double, sample_in_double
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 
@@ -75,3 +75,19 @@ def test_parameters_are_shared_and_buffers_are_not() -> None:
     assert wide.table.weight is model.table.weight
     assert wide.total.dtype == torch.float64
     assert engine.source.input_names == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("values", "greatest"),
+    [
+        ([1.0, -3.0], 3.0),
+        ([2.0, -1e9], 2.0),
+        ([2.0, -torch.inf], 2.0),
+        ([torch.nan, -4.0], 4.0),
+        ([1e9], 0.5),
+        ([], 0.5),
+    ],
+)
+def test_masks_infinities_and_nan_are_not_the_greatest_value(values: list[float], greatest: float) -> None:
+    engine = SourceEngine(Source("module", "net.py:net", Path(), nn.Identity()))
+    assert greatest_given(engine, {"x": torch.tensor(values), "y": torch.tensor([0.5])}) == greatest

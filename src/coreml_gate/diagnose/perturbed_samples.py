@@ -26,7 +26,7 @@ from coreml_gate.errors import PackageError, SourceError
 from coreml_gate.package_facts.shapes import ShapeCase
 from coreml_gate.record import Comparison, PerturbedSample
 
-MOST_SECONDS: Final = 30.0
+MOST_SECONDS: Final = 10.0
 """Of this thread's own time, so that a busy machine tries no fewer: of a large model fewer are tried."""
 MOST_ELEMENTS: Final = 2**20
 """A shape with more elements is left out: it would cost more than it shows."""

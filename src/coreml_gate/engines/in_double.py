@@ -96,9 +96,17 @@ def greatest_given(engine: SourceEngine, sample: Sample) -> float:
 def _magnitudes(values: Iterable[Tensor]) -> Iterator[float]:
     """The greatest of each tensor of floating-point numbers, of those that are not masks."""
     for value in values:
-        if value.is_floating_point():
-            magnitudes = value.abs()
-            yield float(magnitudes[magnitudes < _MASK].max()) if bool((magnitudes < _MASK).any()) else 0.0
+        if value.is_floating_point() and value.numel():
+            least, most = (float(each) for each in torch.aminmax(value))
+            greatest = max(-least, most)
+            yield greatest if greatest < _MASK else _without_masks(value)
+
+
+def _without_masks(value: Tensor) -> float:
+    """The same by way of a copy, which only a tensor with a mask, an infinity or NaN takes."""
+    magnitudes = value.abs()
+    kept = magnitudes[magnitudes < _MASK]
+    return float(kept.max()) if kept.numel() else 0.0
 
 
 def outputs_in_double(engine: SourceEngine, sample: Sample) -> Outputs:
