@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -139,8 +140,14 @@ def _relative(filename: str, root: Path) -> str | None:
     """Below ``root``; ``None`` for what lies elsewhere, and for what is not a file, as ``<frozen runpy>``."""
     if not Path(filename).is_absolute() and not Path(filename).is_file():
         return None
-    path = Path(filename).resolve()
-    return path.relative_to(root.resolve()).as_posix() if path.is_relative_to(root.resolve()) else None
+    path, tree = _resolved(Path(filename).absolute()), _resolved(root.absolute())
+    return path.relative_to(tree).as_posix() if path.is_relative_to(tree) else None
+
+
+@functools.lru_cache(maxsize=10_000)
+def _resolved(path: Path) -> Path:
+    """The frames of one graph name few files, each of them a thousand times."""
+    return path.resolve()
 
 
 def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleType:
