@@ -308,6 +308,8 @@ def test_the_fault_is_looked_for_on_the_worst_sample(
         def put(self, part: Any) -> None:
             put.append(part)
 
+        def advance(self, _: str) -> None: ...
+
     parity_fault.run(bench, Log())  # type: ignore[arg-type]
     assert put == ["diagnose", answer]
     (failure,) = seen
