@@ -132,6 +132,7 @@ bench: $(VENV)/.bench  ## plan, rules, children, memory, cost and times against 
 	OMP_NUM_THREADS=1 $(PY) benchmarks/speed/bench.py
 	OMP_NUM_THREADS=1 $(PY) benchmarks/zoo/same_bytes.py
 	$(PY) benchmarks/scale/bench.py
+	OMP_NUM_THREADS=1 $(PY) benchmarks/speed/evaluate.py
 	mkdir -p build
 	OMP_NUM_THREADS=1 $(PY) benchmarks/timing/record.py build/streams.npz
 	$(PY) benchmarks/timing/bench.py build/streams.npz
