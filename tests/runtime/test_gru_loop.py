@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Block, Constant, Operation, TensorType
 from coreml_gate.mil.package import read_package
-from coreml_gate.runtime import Model, load
+from coreml_gate.runtime import Model, gru_layer, load
 from coreml_gate.runtime.gru_layer import GruCall, GruLayer
 from coreml_gate.runtime.gru_loop import gru_loop
 from tests.runtime.test_model import save
@@ -93,6 +93,15 @@ def test_watched_and_unwatched_runs_give_the_same_bits(mode: Any, path: Path, x:
         found = model.predict({"x": x})
         for name, value in watched.items():
             np.testing.assert_array_equal(found[name], value)
+
+
+def test_without_onednn_the_plain_product_gives_the_same(
+    path: Path, x: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = load(path, mode="fp32").predict({"x": x})
+    monkeypatch.setattr(gru_layer, "available", lambda: False)
+    for name, value in load(path, mode="fp32").predict({"x": x}).items():
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-6)
 
 
 def test_a_layer_that_differs_never_serves(

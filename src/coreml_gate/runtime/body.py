@@ -88,7 +88,9 @@ def rounded(body: Body, dtypes: tuple[torch.dtype | None, ...]) -> Body:
     def call(*arguments: MilValue) -> MilValue:
         results = body(*arguments)
         return tuple(
-            store(result, dtype) if dtype is not None and isinstance(result, Tensor) else result
+            store(result, dtype)
+            if dtype is not None and isinstance(result, Tensor) and result.dtype is not dtype
+            else result
             for result, dtype in zip(results, dtypes, strict=False)
         )
 

@@ -15,14 +15,16 @@ from typing import Final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from coreml_gate.mil.ir import Constant, Operation
 from coreml_gate.runtime.arguments import Known
 from coreml_gate.runtime.gru_loop import LONGEST, GruLoop, gru_loop
 from coreml_gate.runtime.gru_turns import turns_in_float32, turns_in_half
+from coreml_gate.runtime.ops.linear import linear
+from coreml_gate.runtime.packed import PackedLinear, available
 from coreml_gate.runtime.plan import Observe
 from coreml_gate.runtime.precision import Mode, storage
+from coreml_gate.runtime.registry import Body
 from coreml_gate.untyped import MilValue
 
 TOLERANCE: Final = {torch.float32: 1e-5, torch.float16: 4e-3}
@@ -35,7 +37,7 @@ class GruLayer:
     """The cell's stacked constants, in float32; ``dtype`` is what states and results are stored in."""
 
     def __init__(self, x: tuple[Tensor, Tensor], h: tuple[Tensor, Tensor], dtype: torch.dtype) -> None:
-        self._x_weight, self._x_bias = x
+        self._of_x = input_layer(*x)
         self._h_weight, self._h_bias = h
         self._dtype = dtype
         self.tolerance = TOLERANCE[dtype]
@@ -59,7 +61,19 @@ class GruLayer:
 
     def _products(self, sequence: Tensor) -> Tensor:
         """Per position what the input adds to both sigmoid gates, and to the new state."""
-        return linear(sequence.float(), self._x_weight, self._x_bias).to(self._dtype)
+        products: Tensor = self._of_x(sequence.float())
+        return products.to(self._dtype)
+
+
+def input_layer(weight: Tensor, bias: Tensor) -> Body:
+    """What the inputs of all turns add, in one product."""
+    if available():
+        return PackedLinear(linear, {"weight": weight, "bias": bias}, _keep)
+    return lambda sequence: linear(sequence, weight, bias)
+
+
+def _keep() -> None:
+    """The plan reads the constants too, for the loop itself."""
 
 
 FoundLayer = tuple[GruLoop, GruLayer]

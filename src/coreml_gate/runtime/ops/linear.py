@@ -30,6 +30,8 @@ def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = 
     So integers times a constant of floats give integers. How they are rounded is not said; here they are cut
     toward zero once, after the sum, as ``linear`` and ``cast`` do.
     """
+    if x.dtype is y.dtype:
+        return torch.matmul(*_turned(x, y, transpose_x, transpose_y))
     wide = torch.promote_types(x.dtype, y.dtype)
     return torch.matmul(*_turned(x.to(wide), y.to(wide), transpose_x, transpose_y))
 

@@ -1,5 +1,7 @@
 """Other shapes and orders of the same values."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -94,7 +96,7 @@ def slice_by_index(
     end_mask: Bools | None = None,
     squeeze_mask: Bools | None = None,
 ) -> Tensor:
-    index, flipped, squeezed = _slices(x, begin, end, stride, begin_mask, end_mask, squeeze_mask)
+    index, flipped, squeezed = _slices(x.shape, begin, end, stride, begin_mask, end_mask, squeeze_mask)
     part = x[index]
     part = part.flip(flipped) if flipped else part
     return part.squeeze(squeezed) if squeezed else part
@@ -123,7 +125,7 @@ def slice_update_ios18(
     end_mask: Bools | None = None,
     squeeze_mask: Bools | None = None,
 ) -> Tensor:
-    index, flipped, squeezed = _slices(x, begin, end, stride, begin_mask, end_mask, squeeze_mask)
+    index, flipped, squeezed = _slices(x.shape, begin, end, stride, begin_mask, end_mask, squeeze_mask)
     for axis in squeezed:
         update = update.unsqueeze(axis)
     result = x.clone()
@@ -131,8 +133,9 @@ def slice_update_ios18(
     return result
 
 
+@lru_cache(maxsize=4096)
 def _slices(  # the operation's own order
-    x: Tensor,
+    sizes: torch.Size,
     begin: Ints,
     end: Ints,
     stride: Ints | None,
@@ -143,19 +146,19 @@ def _slices(  # the operation's own order
     """Slices with positive steps, the axes to flip afterwards (torch knows no negative step), the axes to
     drop.
     """
-    no = (False,) * x.ndim
+    axes, no = range(len(sizes)), (False,) * len(sizes)
     begin_mask, end_mask, squeeze_mask = begin_mask or no, end_mask or no, squeeze_mask or no
-    steps = (1,) * x.ndim if stride is None else stride
-    squeezed = tuple(axis for axis in range(x.ndim) if squeeze_mask[axis])
+    steps = (1,) * len(sizes) if stride is None else stride
+    squeezed = tuple(axis for axis in axes if squeeze_mask[axis])
     index = []
-    for axis, size in enumerate(x.shape):
+    for axis, size in enumerate(sizes):
         start = None if begin_mask[axis] else begin[axis]
         stop = None if end_mask[axis] else end[axis]
         if squeeze_mask[axis]:
             index.append(_single(start, size))
         else:
             index.append(_forward(range(size)[start : stop : steps[axis]]))
-    flipped = tuple(axis for axis in range(x.ndim) if steps[axis] < 0 and not squeeze_mask[axis])
+    flipped = tuple(axis for axis in axes if steps[axis] < 0 and not squeeze_mask[axis])
     return tuple(index), flipped, squeezed
 
 

@@ -24,4 +24,4 @@ PACKED: Mapping[str, type[PackedKernel]] = {
 }
 """By operation type; all other parameters than a kernel's ``operands`` are constant."""
 
-__all__ = ["PACKED", "Constants", "ExtensibleKernel", "PackedKernel", "available"]
+__all__ = ["PACKED", "Constants", "ExtensibleKernel", "PackedKernel", "PackedLinear", "available"]
