@@ -51,9 +51,21 @@ from coreml_gate.record.diagnosis import (
 from coreml_gate.record.document import (
     SCHEMA_VERSION,
     AcceptedFailure,
+    AllowedShapes,
+    Metrics,
     ModelRecord,
+    Opened,
+    Outline,
+    Parity,
+    PeakBytes,
+    PerturbedSamples,
+    Precision,
+    PredictedPlacement,
     Record,
+    RefusedShapes,
+    RuleMatches,
     SkippedModel,
+    UnsupportedOperations,
     write_record,
 )
 from coreml_gate.record.engines import EngineFacts, LiteRtFacts
@@ -69,20 +81,6 @@ from coreml_gate.record.package import (
     OverheadFacts,
     PackageFacts,
     ShapeMemory,
-)
-from coreml_gate.record.parts import (
-    AllowedShapes,
-    Metrics,
-    Opened,
-    Outline,
-    Parity,
-    PeakBytes,
-    PerturbedSamples,
-    Precision,
-    PredictedPlacement,
-    RefusedShapes,
-    RuleMatches,
-    UnsupportedOperations,
 )
 from coreml_gate.record.profile import OperationProfile
 from coreml_gate.record.reading import parse_record, read_record
