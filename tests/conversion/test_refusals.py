@@ -151,6 +151,19 @@ REFUSED = {
     "unfold": Refused(
         _net("x.unfold(1, 4, 2).mean(-1)"), (2, 16), "unfold", "", "write `torch.stack([x[..., i"
     ),
+    "transposed-by-mt": Refused(
+        _net("x @ x.mT"), (2, 3, 4), "mT", "", "write `x.transpose(-2, -1)`", TRACE
+    ),
+    "third-smallest": Refused(
+        _net("x.kthvalue(3, 1)[0]"), (2, 9), "kthvalue", "", "write `torch.topk(x, k, dim, largest=False)"
+    ),
+    "remainder-in-c": Refused(
+        _net("torch.fmod(x, 3.0)"), (2, 9), "fmod", "", "torch.div(x, y, rounding_mode="
+    ),
+    "cubic-grids": Refused(
+        _net('F.grid_sample(x, g, mode="bicubic", align_corners=False)', "g = x.permute(0, 2, 3, 1)"),
+        (1, 2, 8, 8), "grid_sampler", "not by cubic", 'mode="bilinear"', line=10,
+    ),
     "missing": Refused(
         _net("torch.special.i0(x)"), (2, 3), "i0|special_i0", "", "write the operation with others"
     ),

@@ -85,12 +85,17 @@ class PackageAsked(JobValue):
 
     @classmethod
     def of(cls, facts: PackageFacts, folder: Path, names: tuple[str, ...] = ()) -> "PackageAsked":
-        """A package of a Record that lies in ``folder``; ``names`` are the source's, by position."""
+        """A package of a Record that lies in ``folder``; ``names`` are the source's, by position.
+
+        A classifier gives a label beside its scores, which the source does not: it is left out.
+        """
+        scores = tuple(feature for feature in facts.outputs if feature.kind != "string")
+        compared = scores if len(names) == len(scores) else facts.outputs
         return cls(
             path=(folder / facts.path).resolve(),
             inputs=facts.inputs,
-            outputs=facts.outputs,
-            output_names=names if len(names) == len(facts.outputs) else (),
+            outputs=compared,
+            output_names=names if len(names) == len(compared) else (),
             stateful=bool(facts.states),
             function=facts.function,
         )

@@ -24,7 +24,10 @@ _WAYS_OUT = {
     "hypot": "write `torch.sqrt(x * x + y * y)`",
     "logit": "write `torch.log(x / (1 - x))`",
     "diff": "write `x[..., 1:] - x[..., :-1]`",
-    "fmod": "write `torch.remainder(x, y)` where x and y have the same sign",
+    "fmod": 'write `x - y * torch.div(x, y, rounding_mode="trunc")`',
+    "mt": "write `x.transpose(-2, -1)`",
+    "kthvalue": "write `torch.topk(x, k, dim, largest=False).values.select(dim, k - 1)`",
+    "linalg_solve": "multiply by the inverse, made in `__init__` or written out for a small matrix",
     "new_ones": "write `torch.ones(...)`",
     "unfold": "write `torch.stack([x[..., i : i + size] for i in range(0, n - size + 1, step)], -2)`",
 }

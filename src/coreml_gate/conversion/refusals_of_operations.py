@@ -56,6 +56,12 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     # Pooling and resizing
     Cause(
+        r"KeyError: (np\.int32\()?2\b",
+        "Core ML samples a grid by nearest or linear interpolation, not by cubic",
+        'use `mode="bilinear"` or `"nearest"`.',
+        ("grid_sampler*",),
+    ),
+    Cause(
         r"max_pool does not support dilation",
         "Core ML's max pooling has no dilation",
         "use `dilation=1`; `x[..., ::2, ::2]` before it reaches as far.",

@@ -18,6 +18,8 @@ from coremltools.models.utils import compile_model
 from coreml_gate.arrays import Array
 from coreml_gate.engines.engine import as_array
 from coreml_gate.errors import PackageError
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.package import read_package
 from coreml_gate.record import ComputeUnits, FeatureFacts
 from coreml_gate.untyped import CoreMlObject
 
@@ -46,6 +48,8 @@ class CoreMlEngine:
     output_names: tuple[str, ...]
     """The source's names, in the order of the package's outputs."""
     stateful: bool = False
+    classes: tuple[str | int, ...] = ()
+    """Of a classifier beside its source: the labels in the order of the source's scores."""
     side: Literal["core-ml"] = "core-ml"
 
     def run(self, arrays: Arrays) -> dict[str, Array]:
@@ -82,8 +86,14 @@ class CoreMlEngine:
                 f"Core ML gave no output `{missing[0]}`, only {', '.join(map(repr, outputs))}.",
                 "does the package's interface name outputs that its program does not have?",
             )
-        values = (_array(outputs[feature.name]) for feature in self.outputs)
+        values = (self._array(outputs[feature.name]) for feature in self.outputs)
         return dict(zip(self.output_names, values, strict=True))
+
+    def _array(self, value: CoreMlObject) -> Array:
+        """Scores in the order of the classes, as the source and our runtime give them."""
+        if self.classes and isinstance(value, Mapping):
+            return np.asarray([[value[label] for label in self.classes]], dtype=np.float32)
+        return _array(value)
 
 
 def load_core_ml(
@@ -95,11 +105,19 @@ def load_core_ml(
     output_names: Sequence[str] = (),
     stateful: bool = False,
     function: str | None = None,
+    classes: tuple[str | int, ...] = (),
 ) -> CoreMlEngine:
     """Load a compiled model; ``function`` chooses one of several, ``None`` the package's default."""
     model = CompiledMLModel(str(compiled), compute_units=ct.ComputeUnit[units], function_name=function)
     names = tuple(output_names) if output_names else tuple(feature.name for feature in outputs)
-    return CoreMlEngine(model, tuple(inputs), tuple(outputs), names, stateful)
+    return CoreMlEngine(model, tuple(inputs), tuple(outputs), names, stateful, classes)
+
+
+def class_labels(package: Path, function: str | None = None) -> tuple[str | int, ...]:
+    """A classifier's labels in the order of its scores; Core ML's dictionary of both has no order."""
+    program = Index(read_package(package).function(function))
+    given = (program.constant(operation, "classes") for operation in program.of("classify"))
+    return next((tuple(labels.reshape(-1).tolist()) for labels in given if labels is not None), ())
 
 
 def _seconds(nanoseconds: int | None) -> float:

@@ -65,7 +65,7 @@ def timed(call: Callable[[], Result]) -> tuple[Result, float]:
 
 def opened(compiled: Path, job: PackageJob) -> "CoreMlEngine":
     """Load a compiled model as the job describes it."""
-    from coreml_gate.engines.coreml import load_core_ml
+    from coreml_gate.engines.coreml import class_labels, load_core_ml
 
     asked = job.package
     return load_core_ml(
@@ -76,6 +76,7 @@ def opened(compiled: Path, job: PackageJob) -> "CoreMlEngine":
         output_names=asked.output_names,
         stateful=asked.stateful,
         function=asked.function,
+        classes=class_labels(asked.path, asked.function) if asked.output_names else (),
     )
 
 
