@@ -1,6 +1,7 @@
 """What do pairs of times mean for the merge, and what do they leave open?"""
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from coreml_gate.checks.latency import run as check
 from coreml_gate.config import LatencyLimits
 from coreml_gate.record import ChildEnding, CoreMlFacts
 from coreml_gate.timing import ALPHA
+from coreml_gate.timing.self_test import judge_self_test
 from coreml_gate.verdict import Finding, Status
 from tests.builders import model_record
 from tests.checks.cases import evidence, limited, only
@@ -50,6 +52,22 @@ def test_noise_is_unsure_and_says_what_this_machine_can_see() -> None:
     found = only(findings(of_ratio(1.05, noise=0.4)))
     assert found.status is Status.UNSURE
     assert "unsure, because this machine can see changes from " in found.message
+
+
+@pytest.mark.parametrize(("noise", "status"), [(0.01, Status.PASS), (0.4, Status.UNSURE)])
+@pytest.mark.parametrize("ratio", [1.0, 1.1, 1.3])
+def test_the_smallest_change_that_would_have_been_seen_stands_in_every_answer(
+    ratio: float, noise: float, status: Status
+) -> None:
+    facts = of_ratio(ratio, noise=noise)
+    assert facts.timing is not None
+    seen = judge_self_test(facts.timing.metrics[0].self_test).smallest_change
+    found = only(findings(facts))
+    assert found.status is status or ratio > 1.05
+    assert found.details[0].startswith("self-test: the base against itself shows changes from ")
+    shown = re.search(r"from ([\d.]+) % on", found.details[0])
+    assert shown is not None
+    assert float(shown[1]) == pytest.approx(100 * seen, rel=0.06)
 
 
 def test_a_machine_on_which_the_base_differs_from_itself_gives_no_verdict() -> None:
