@@ -104,7 +104,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Install everything before coremltools' test files are imported."""
     suite = Suite(config.getoption("--ledger"), os.environ.get("PYTEST_XDIST_WORKER", "main"))
     config.pluginmanager.register(suite, "conformance-suite")
-    stand_in.install(watch=suite.watch)
+    stand_in.install(watch=suite.watch, force=True)
     _pretend_macos()
     np.testing.assert_allclose = limits.strict_compare(np.testing.assert_allclose, suite.limit, suite.note)
 

@@ -13,7 +13,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-BELIEVES = ("coreml_gate", "coremltools", "tests")
+BELIEVES = ("coreml_gate", "coremltools", "tests", "conformance")
 NATIVE = "coremltools.libcoremlpython"
 MACOS = os.environ.get("FAKE_MACOS", "26.0")
 PROCESSOR = "arm64"
