@@ -168,6 +168,15 @@ def test_a_cast_of_what_no_integer_holds_is_the_same_on_every_processor(
     assert found.tolist() == whole.astype(dtype).astype(np.int32).tolist()
 
 
+@pytest.mark.parametrize(("mode", "wanted"), [("fp32", [2049, 70000, -3]), ("fp16", [2048, np.inf, -3])])
+def test_integers_become_halves_where_they_are_stored_as_halves(
+    mode: str, wanted: list[float], run_operation: RunOperation
+) -> None:
+    x = np.array([2049, 70000, -3], np.int32)
+    (found,) = run_operation("cast", {"x": x}, {"dtype": "fp16"}, ("fp16",), mode=mode)
+    assert found.tolist() == wanted
+
+
 def test_the_least_integer_by_minus_one_ends_at_the_border(run_operation: RunOperation) -> None:
     x, y = np.full(9, -(2**31), np.int32), np.full(9, -1, np.int32)
     (found,) = run_operation("real_div", {"x": x, "y": y}, outputs=("int32",))

@@ -8,11 +8,10 @@ from coreml_gate.runtime.ops.neural_engine import LOGARITHM_OF_ZERO, engine_half
 from coreml_gate.runtime.registry import EXACT, ROUND, operation
 
 _UINT16 = 0xFFFF
+_FLOATS = frozenset({"fp16", "fp32"})
 _INTEGERS = frozenset({"int8", "uint8", "int16", "uint16", "int32"})
 _CASTS = {
     "bool": torch.bool,
-    "fp16": torch.float16,
-    "fp32": torch.float32,
     "fp64": torch.float64,
     "int8": torch.int8,
     "uint8": torch.uint8,
@@ -61,7 +60,9 @@ def cast(x: Tensor, dtype: str) -> Tensor:
         x = to_int32(x)
     if dtype == "uint16":
         return x.long().bitwise_and(_UINT16).int()
-    return x if dtype in {"fp16", "fp32"} and x.is_floating_point() else x.to(_CASTS[dtype])
+    if dtype in _FLOATS:
+        return x if x.is_floating_point() else x.float()
+    return x.to(_CASTS[dtype])
 
 
 @operation(EXACT)
