@@ -1,5 +1,6 @@
 """One route to the end: captured, looked at, converted, saved; or the reason why not, at its operation."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def _packaged(captured: Captured, task: Task, route: Route) -> Conversion:
             failure.refused = _first_missing(graph)
             raise failure
         reference, package, computed = save_packages(captured, task)
+        gc.collect()  # the converter's programs refer to themselves in circles, and hold the weights
     notes = [f"`{name}` has no converter in coremltools, ours passes its input on" for name in shims]
     facts = ConversionFacts(
         status="converted",

@@ -24,6 +24,7 @@ from coreml_gate.diagnose.operation_errors import (
 from coreml_gate.diagnose.ranges import Range
 from coreml_gate.mil.index import Index, constants_in
 from coreml_gate.mil.ir import Constant, Function, Operation
+from coreml_gate.mil.weights import release
 from coreml_gate.record import Hazard, HazardKind
 from coreml_gate.runtime.ops.neural_engine import GREATEST_PRODUCT
 
@@ -116,7 +117,8 @@ def _of_constants(
             constant = constants.get(argument) if isinstance(argument, str) else argument
             if constant is None or constant.data.dtype != np.float32 or constant.data.size == 0:
                 continue
-            greatest = float(np.abs(constant.data).max())
+            greatest = max(-float(constant.data.min()), float(constant.data.max()))
+            release(constant.data)
             if greatest > GREATEST_HALF:
                 reaches = min(greatest, float(np.finfo(np.float32).max))
                 yield Suspicion("infinite-constant", operation.name, reaches, GREATEST_HALF)

@@ -49,6 +49,8 @@ def run(bench: "Bench", log: EventLog) -> None:
     if compression is not None:
         log.put(compression)
     log.put(PredictedPlacement(predict_placement(shipped, job.model.compute_units)))
+    for each in (shipped, packages.wide):
+        each.weights.release()
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> Problem:

@@ -13,6 +13,7 @@ from typing import Final
 from coreml_gate.mil.diff import Node, ProgramOutline, Result, Weight
 from coreml_gate.mil.ir import Argument, Constant, Function, ListType, Operation, TensorType, ValueType
 from coreml_gate.mil.values import Values
+from coreml_gate.mil.weights import release
 
 _DIGITS: Final = 12
 """Hexadecimal digits of a digest: with 48 bits, two of 10,000 weights collide in 1 of 5 million packages."""
@@ -112,13 +113,13 @@ class _Digests:
             for parameter, argument in _arguments(operation)
             if (constant := self._constant(argument)) is not None and not self._is_weight(argument)
         ]
-        return _digest(*(word.encode() for word in words)) if words else ""
+        return _digest(word.encode() for word in words) if words else ""
 
     def weights(self, operation: Operation) -> Iterator[Weight]:
         """Of each weight, by the parameter to which it is bound."""
         for parameter, argument in _arguments(operation):
             if self._is_weight(argument):
-                yield Weight(parameter, self._form(argument), _digest(*self._stored(argument)))
+                yield Weight(parameter, self._form(argument), _digest(self._stored(argument)))
 
     def _is_weight(self, argument: Argument) -> bool:
         return (
@@ -139,6 +140,7 @@ class _Digests:
         if constant is not None:
             yield str(constant.type).encode()
             yield constant.data.data.cast("B")
+            release(constant.data)
             return
         made = self.values.index.producers[str(argument)]
         yield made.type.encode()
@@ -159,7 +161,7 @@ def _setting(constant: Constant) -> str:
     return ",".join(f"{each:.3g}" if isinstance(each, float) else str(each) for each in elements)
 
 
-def _digest(*parts: bytes | memoryview) -> str:
+def _digest(parts: Iterable[bytes | memoryview]) -> str:
     found = hashlib.sha256()
     for part in parts:
         found.update(len(part).to_bytes(8, "little"))

@@ -73,6 +73,11 @@ class Weights:
         """The files read so far, by name, in order of name."""
         yield from sorted(self.files.items())
 
+    def release(self) -> None:
+        """Let the system take back all pages that were read; a later read brings them back."""
+        for _, data in self.mapped():
+            release(data)
+
     def _map(self, file_name: str) -> NDArray[np.uint8]:
         if file_name not in self.files:
             self.files[file_name] = _map_file(_locate(self.folder, file_name), file_name)
