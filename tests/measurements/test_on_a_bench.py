@@ -290,8 +290,9 @@ def test_the_fault_is_looked_for_on_the_worst_sample(
     seen: list[Any] = []
     answer = ParityDiagnosis(asked_by="samples", sample=1, first_wrong=FirstWrong())
 
-    def diagnose(failure: Any, budget: Any, _: Any) -> ParityDiagnosis:
+    def diagnose(failure: Any, budget: Any, report: Any) -> ParityDiagnosis:
         assert budget.seconds == 120.0
+        assert report.__name__ == "put"
         seen.append(failure)
         return answer
 

@@ -1,6 +1,6 @@
 """What the measurements of one model make for each other: each thing when it is first needed, and once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from coreml_gate.measurements.runs import MilEngines, Runs, run_both
 from coreml_gate.package_facts.shapes import promised_shapes
 from coreml_gate.record import MetricValue, PerturbedSample
 from coreml_gate.torch_graph import TorchGraph, read_graph
+from coreml_gate.wording import counted
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Bench:
     @cached_property
     def runs(self) -> Runs | None:
         """Both packages on every sample; ``None`` where they cannot run."""
-        return None if self.mil is None else run_both(self.reference, self.mil)
+        return None if self.mil is None else run_both(self.reference, self.mil, self.advance)
 
     @cached_property
     def failing(self) -> tuple[Suspect, ...]:
@@ -120,7 +121,14 @@ class Bench:
         """Changed samples; ``None`` where the samples differ as they are, or nothing can be compared."""
         if self.failing or self.sides is None or not self.job.model.adversarial:
             return None
-        return tuple(perturbed_samples(self.sides, self.reference.samples.samples[0]))
+        return tuple(self._counted(perturbed_samples(self.sides, self.reference.samples.samples[0])))
+
+    def _counted(
+        self, perturbed: Iterable[tuple[PerturbedSample, Sample]]
+    ) -> Iterator[tuple[PerturbedSample, Sample]]:
+        for number, each in enumerate(perturbed, 1):
+            self.advance(f"{counted(number, 'changed sample')}, the last one {each[0].name}")
+            yield each
 
     @property
     def suspects(self) -> tuple[Suspect, ...]:

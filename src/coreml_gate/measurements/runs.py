@@ -1,6 +1,6 @@
 """Both packages of a model on every sample."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from coreml_gate.comparing.compare import compare, comparisons
@@ -37,7 +37,7 @@ class Runs:
     """The user's own samples that the source takes and the package does not."""
 
 
-def run_both(reference: Reference, mil: MilEngines) -> Runs:
+def run_both(reference: Reference, mil: MilEngines, advance: Callable[[str], None] = lambda _: None) -> Runs:
     """Each sample through both packages, while the float32 one's values are watched.
 
     Precision is about what the package's operations lose, so its float32 twin gets inputs as rounded as the
@@ -49,6 +49,7 @@ def run_both(reference: Reference, mil: MilEngines) -> Runs:
     precision: list[Comparison] = []
     refused: list[RefusedShape] = []
     for index, sample in enumerate(reference.samples.samples):
+        advance(f"sample {index + 1} of {len(reference.samples.samples)}")
         rounded = mil.rounded(sample)
         try:
             of_wide, of_shipped = mil.wide.run(rounded, ranges.observe), mil.shipped.run(sample)
