@@ -1,4 +1,4 @@
-"""What anybody writes to convert one model: import, build, run once, convert, save.
+"""The plain script that converts one model: import, build, run once, convert, save.
 
 python benchmarks/scale/plain.py FOLDER FILE:FUNCTION FILE:FUNCTION TARGET PACKAGE [METHOD:NUMBER]
 """
