@@ -83,6 +83,14 @@ is (route `auto`, target iOS 17).
 - *Load*: median of 5, the files in the system's cache. *Peak*: greatest resident memory while loading and
   running, above what the imports hold, divided by torch eager's; mapped weights count.
 
+## First runs of sound models
+
+What `coreml-gate run` says with its default checks and without a baseline, written from what it prints with
+`--json`: `python benchmarks/zoo/first_runs.py docs/zoo.md "The zoo"=RUN.json "Trained models"=RUN.json`.
+
+<!-- first runs -->
+<!-- /first runs -->
+
 ## Notes of the conversions
 
 {notes}

@@ -24,7 +24,7 @@ def to_coreml(module, compute_precision=None):
 """
 
 
-def _script(labels: str = "", shape: str = "1, 8", image: str = "", before: str = "pass") -> str:
+def script(labels: str = "", shape: str = "1, 8", image: str = "", before: str = "pass") -> str:
     """A team's own conversion: of a classifier with these labels, of an image with this scale."""
     kind = (
         f'ImageType(name="image", shape=({shape}), {image})'
@@ -35,7 +35,8 @@ def _script(labels: str = "", shape: str = "1, 8", image: str = "", before: str 
     return _SCRIPT.format(before=before, shape=shape, kind=kind, classes=classes)
 
 
-def _image(scale: float, *bias: float) -> dict[str, object]:
+def image_input(scale: float, *bias: float) -> dict[str, object]:
+    """The options of a model whose input is an image of this scale and bias."""
     return {"input": ({"name": "image", "image": {"scale": scale, "bias": list(bias) or [0.0]}},)}
 
 
@@ -48,7 +49,7 @@ CASES: Final = (
         setup="self.l = nn.Linear(8, 4)",
         report="apple/coremltools#1089",
         options=TEAM,
-        script=_script("[10, 20, 30, 40]"),
+        script=script("[10, 20, 30, 40]"),
         first_run="right",
     ),
     Case(
@@ -58,7 +59,7 @@ CASES: Final = (
         normal("1, 8"),
         setup="self.l = nn.Linear(8, 3)",
         options=TEAM,
-        script=_script('["a", "b", "c"]'),
+        script=script('["a", "b", "c"]'),
         first_run="right",
     ),
     Case(
@@ -68,7 +69,7 @@ CASES: Final = (
         normal("1, 8"),
         setup="self.l = nn.Linear(8, 3)",
         options=TEAM,
-        script=_script('["a", "b", "c", "d", "e"]'),
+        script=script('["a", "b", "c", "d", "e"]'),
         says=(
             fails("conversion", "number of classes must match", "export.py:8", "one label for each score"),
         ),
@@ -81,7 +82,7 @@ CASES: Final = (
         normal("1, 8"),
         setup="self.l = nn.Linear(8, 2)",
         options=TEAM,
-        script=_script('["first", "second", "third"]'),
+        script=script('["first", "second", "third"]'),
         says=(fails("precision", "label"),),
         first_run="wrong",
         not_right="two scores that FP16 makes equal are a near tie, which no check calls a fault",
@@ -94,7 +95,7 @@ CASES: Final = (
         setup="self.c, self.l = nn.Conv2d(3, 8, 3), nn.Linear(8, 3)",
         takes="image",
         options=TEAM,
-        script=_script('["owl", "cat", "dog"]', shape="1, 3, 24, 24", image="scale=1 / 255"),
+        script=script('["owl", "cat", "dog"]', shape="1, 3, 24, 24", image="scale=1 / 255"),
         says=(fails("source", "holds no scale and bias", "`image = { scale"),),
         first_run="wrong",
     ),
@@ -184,7 +185,7 @@ CASES: Final = (
         (f"for _ in range(4): yield {PIXELS} - torch.tensor([123.68, 116.78, 103.94]).view(1, 3, 1, 1)"),
         setup="self.c = nn.Conv2d(3, 4, 3)",
         takes="image",
-        options=_image(1.0, -123.68, -116.78, -103.94),
+        options=image_input(1.0, -123.68, -116.78, -103.94),
         first_run="right",
     ),
     Case(
@@ -198,7 +199,7 @@ CASES: Final = (
         setup="self.c = nn.Conv2d(3, 4, 3)",
         takes="image",
         report="apple/coremltools#1651",
-        options=_image(0.017429, -1.80442437, -2.0357139600000003, -2.117934375),
+        options=image_input(0.017429, -1.80442437, -2.0357139600000003, -2.117934375),
         says=(fails("source", "needs pixels from", "divide by the deviations"),),
         first_run="right",
     ),
@@ -209,7 +210,7 @@ CASES: Final = (
         f"for _ in range(4): yield {PIXELS} / 127.5 - 1",
         setup="self.c = nn.Conv2d(3, 4, 3)",
         takes="image",
-        options=_image(0.00784313725490196, 1.0, 1.0, 1.0),
+        options=image_input(0.00784313725490196, 1.0, 1.0, 1.0),
         says=(fails("source", "bias = [-1, -1, -1]"),),
         first_run="right",
     ),
@@ -221,7 +222,7 @@ CASES: Final = (
         setup="self.c = nn.Conv2d(3, 4, 3)",
         takes="image",
         report="apache/mxnet#7933",
-        options=_image(0.00784313725490196, -127.5, -127.5, -127.5),
+        options=image_input(0.00784313725490196, -127.5, -127.5, -127.5),
         says=(fails("source", "scale = 0.007843137, bias = [-1, -1, -1]"),),
         first_run="right",
     ),
@@ -233,7 +234,7 @@ CASES: Final = (
         setup="self.c = nn.Conv2d(3, 4, 3)",
         takes="image",
         report="apple/coremltools#1087",
-        options=_image(0.007874015748031496, -1.0, -1.0, -1.0),
+        options=image_input(0.007874015748031496, -1.0, -1.0, -1.0),
         says=(warns("image-input", "scale = 0.007843137, bias = [-1, -1, -1]"),),
         first_run="right",
     ),
@@ -257,7 +258,7 @@ CASES: Final = (
         normal("1, 8"),
         setup="self.a, self.b = nn.Linear(8, 32), nn.Linear(32, 4)",
         options=TEAM,
-        script=_script(),
+        script=script(),
         first_run="right",
     ),
     Case(
@@ -284,7 +285,7 @@ CASES: Final = (
         normal("1, 8"),
         setup="self.a = nn.Linear(8, 4)",
         options=TEAM,
-        script=_script(before="module.a.weight.data.mul_(1.01)"),
+        script=script(before="module.a.weight.data.mul_(1.01)"),
         says=(fails("parity", "0 of 1 weight matrices", "export.py:to_coreml"),),
         first_run="right",
     ),

@@ -5,7 +5,8 @@ from typing import Final
 from tests.reports.case import LINE, Case, fails, normal, warns
 
 
-def _integers(ends: str, shape: str) -> str:
+def integers(ends: str, shape: str) -> str:
+    """The body of ``samples`` that yields four int32 tensors between these ends."""
     return f"for _ in range(4): yield torch.randint({ends}, ({shape},), generator=g, dtype=torch.int32)"
 
 
@@ -22,7 +23,7 @@ CASES: Final = (
         "remainder-of-integers",
         "E",
         "return x % 3 + 1",
-        _integers("-20, 20", "1, 16"),
+        integers("-20, 20", "1, 16"),
         report="apple/coremltools#2778",
         first_run="wrong",
     ),
@@ -40,7 +41,7 @@ CASES: Final = (
         "sum-of-large-integers",
         "E",
         "return (x.abs() + self.o).sum(1)",
-        _integers("16777216, 67108864", "1, 8"),
+        integers("16777216, 67108864", "1, 8"),
         setup='self.register_buffer("o", torch.tensor(1, dtype=torch.int32))',
         report="rustnn/rustnn#183",
         says=(fails("parity", "torch `abs`", f"net.py:{LINE}", "2^24"),),
@@ -321,7 +322,7 @@ CASES: Final = (
         "embedding-bag",
         "S",
         "return self.f(self.e(ids).amax(1))",
-        _integers("0, 100", "1, 12"),
+        integers("0, 100", "1, 12"),
         setup="self.e, self.f = nn.Embedding(100, 16), nn.Linear(16, 4)",
         takes="ids",
         first_run="right",

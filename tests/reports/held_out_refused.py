@@ -3,11 +3,7 @@
 from typing import Final
 
 from tests.reports.case import LINE, Case, fails, normal, warns
-
-
-def _integers(ends: str, shape: str) -> str:
-    return f"for _ in range(4): yield torch.randint({ends}, ({shape},), generator=g, dtype=torch.int32)"
-
+from tests.reports.held_out_numbers import integers
 
 CASES: Final = (
     Case(
@@ -22,7 +18,7 @@ CASES: Final = (
         "unique-values",
         "I",
         "return torch.unique(x)",
-        _integers("0, 5", "8"),
+        integers("0, 5", "8"),
         says=(warns("rules", "cut to int16"),),
         first_run="wrong",
     ),
@@ -140,7 +136,7 @@ CASES: Final = (
         "halves-of-integers",
         "M",
         "return x // 2",
-        _integers("33554432, 1073741824", "1, 4"),
+        integers("33554432, 1073741824", "1, 4"),
         says=(fails("parity", "floor_divide", "2^24"),),
         first_run="wrong",
         not_right="precision fails beside parity, and no hazard names the cast that overflows",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.verdict import Finding, ModelVerdict, Status
+from tests.reports import held_out_again
 from tests.reports.case import KINDS, Case, complaints, verdict_on
 from tests.reports.table import CASES
 
@@ -29,12 +30,14 @@ reports that it has not met.
 
 """
 HELD_OUT: Final = """
-**Held out.** {written} of the models were written with their right result before they were run: {first} were
-right at the first run, {now} are now. Of the others, 12 were seen and explained vaguely, 3 passed, 4 were
-sound and blamed; none crashed the gate. The first figure estimates what the gate does with models that it has
-not met; the second does not, since the repairs were made on them. One more model was left out, because the
-result that was written for it was wrong, and that of `classifier-of-images` was written anew: its
-configuration lacks the scale of the image, which the gate now says.
+**Held out.** {written} models were written with their right result before they were run: {first} were right
+at the first run, {now} are now. Of the others, 12 were seen and explained vaguely, 3 passed, 4 were sound and
+blamed; none crashed the gate. After the repairs that followed, {again} more were written and run:
+{again_first} were right at first, 5 were refused conversions explained vaguely, and {again_now} are right
+now. The first figures estimate what the gate does with models that it has not met; those of now do not, since
+the repairs were made on them. Three more models were left out, because the result that was written for them
+was wrong, and that of `classifier-of-images` was written anew: its configuration lacks the scale of the
+image, which the gate now says.
 """
 
 
@@ -70,9 +73,26 @@ def page(rows: Sequence[Row]) -> str:
 
 def _held_out(rows: Sequence[Row]) -> str:
     """How many were right before anything was repaired for them, and how many are now."""
+    second = {case.name for case in held_out_again.CASES}
     written = [row for row in rows if row.case.first_run]
-    first = sum(row.case.first_run == "right" for row in written)
-    return HELD_OUT.format(written=len(written), first=first, now=sum(not row.complaints for row in written))
+    before = [row for row in written if row.case.name not in second]
+    after = [row for row in written if row.case.name in second]
+    return HELD_OUT.format(
+        written=len(before),
+        first=_right_at_first(before),
+        now=_right_now(before),
+        again=len(after),
+        again_first=_right_at_first(after),
+        again_now=_right_now(after),
+    )
+
+
+def _right_at_first(rows: Sequence[Row]) -> int:
+    return sum(row.case.first_run == "right" for row in rows)
+
+
+def _right_now(rows: Sequence[Row]) -> int:
+    return sum(not row.complaints for row in rows)
 
 
 def _counts(rows: Sequence[Row]) -> Iterator[str]:
@@ -86,7 +106,7 @@ def _counts(rows: Sequence[Row]) -> Iterator[str]:
 
 def _figures(rows: Sequence[Row]) -> str:
     reported = sum(bool(row.case.report) for row in rows)
-    return f"{len(rows)} | {reported} | {sum(not row.complaints for row in rows)}"
+    return f"{len(rows)} | {reported} | {_right_now(rows)}"
 
 
 def _tables(rows: Sequence[Row]) -> Iterator[str]:

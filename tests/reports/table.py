@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.reports import (
     further,
+    held_out_again,
     held_out_interface,
     held_out_numbers,
     held_out_refused,
@@ -21,6 +22,7 @@ MODULES: Final = (
     held_out_interface,
     held_out_numbers,
     held_out_refused,
+    held_out_again,
 )
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(
