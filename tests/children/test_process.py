@@ -26,7 +26,8 @@ class Files:
 
     def read(self) -> None:
         step = self.folder / "step"
-        self.step = step.read_text() if step.exists() else "start"
+        if step.exists():  # and empty while the child writes it
+            self.step = step.read_text() or self.step
         self.finished = (self.folder / "end").exists()
 
 
