@@ -104,24 +104,13 @@ def test_an_evaluate_that_raises_loses_nothing_else(job_of: JobOf, tree: Path) -
     assert record.memory is not None
 
 
-@pytest.mark.parametrize(
-    ("returned", "complaint"),
-    [
-        ("0.98", "returned a `float`, expected numbers by metric name"),
-        ("{}", "returned a `dict`, expected numbers by metric name"),
-        ("{'accuracy': float('nan')}", "metric `accuracy` is nan under source, expected a finite number"),
-        ("{'accuracy': 'high'}", "metric `accuracy` is 'high' under source, expected a finite number"),
-    ],
-)
-def test_a_metric_must_be_finite_numbers_by_name(
-    job_of: JobOf, tree: Path, returned: str, complaint: str
-) -> None:
-    (tree / "models" / "metric.py").write_text(f"def evaluate(predict):\n    return {returned}\n")
+def test_a_metric_must_be_finite_numbers_by_name(job_of: JobOf, tree: Path) -> None:
+    (tree / "models" / "metric.py").write_text("def evaluate(predict):\n    return 0.98\n")
 
     record = measured(job_of(evaluate="models/metric.py:evaluate"))
 
     assert record.problem is not None
-    assert complaint in record.problem.message
+    assert "returned a `float`, expected numbers by metric name" in record.problem.message
 
 
 @pytest.mark.parametrize(
