@@ -133,6 +133,8 @@ values as state.
   more only where its precision fails.
 - **Missed: CPU time from 20 million parameters on.** What remains is the float32 twin's second half, the
   checks (changed samples alone take 3.0 s of ResNet-50's run), and the processes that start, keep and report.
+- **Missed: the peak at 400 million parameters.** While both packages run, the source, the twin and the
+  package hold their weights in float32 at once.
 """
 
 AROUND_THE_RUNTIME = """

@@ -45,3 +45,4 @@ def test_the_largest_process_counts_and_a_failure_is_kept(tmp_path: Path) -> Non
     found = watch([sys.executable, "-c", hungry], tmp_path)
     assert found.peak_bytes > 200_000_000
     assert found.failure == "exit code 1: start ended"
+    assert watch([sys.executable, "-c", "raise SystemExit(1)"], tmp_path, done=(0, 1)).failure == ""
