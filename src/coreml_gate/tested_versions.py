@@ -15,7 +15,7 @@ _MARKED: Final = re.compile(r"(<!-- versions -->\n).*?(<!-- end of versions -->)
 
 
 def minor(release: str) -> tuple[int, ...]:
-    """The numbers that tell one minor release from another: (2, 13) of ``2.13.0+cpu``."""
+    """The numbers by which minor releases differ: (2, 13) of ``2.13.0+cpu``."""
     return tuple(int(number) for number in re.findall(r"\d+", release)[:2])
 
 

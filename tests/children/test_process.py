@@ -143,7 +143,10 @@ time.sleep(60)
 def test_what_left_for_a_session_of_its_own_is_found_by_its_mark(tmp_path: Path) -> None:
     code = """
 import os, subprocess, sys
+until, printed = os.pipe()
 if os.fork():
+    os.close(printed)
+    os.read(until, 1)
     os._exit(0)
 os.setsid()
 command = [sys.executable, "-c", "import time; time.sleep(600)"]
