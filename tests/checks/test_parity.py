@@ -240,3 +240,20 @@ def test_a_frozen_value_is_not_blamed_where_sample_0_or_an_operation_is_wrong(
     known = changed(UNLOCATED, first_wrong=found)
     record = model_record(parity=group, rules=rules, parity_diagnosis=known)
     assert "sample 0 decided" not in only(parity.run(evidence(record))).message
+
+
+DROPOUT = changed(FROZEN, rule="active-dropout", fix="Convert the model as it predicts:\nmodel.eval()")
+
+
+def test_dropout_that_is_on_in_the_source_alone_is_the_cause_in_every_sample() -> None:
+    record = model_record(parity=(replace(WRONG, sample=0),), rules=(DROPOUT,), parity_diagnosis=UNLOCATED)
+    finding = only(parity.run(evidence(record)))
+    assert finding.message.endswith("At net.py:13 dropout is on in the source, and the package has none.")
+    assert finding.hint == "Convert the model as it predicts: `model.eval()`"
+    assert (finding.status, finding.file, finding.line) == (Status.FAIL, "net.py", 13)
+
+
+def test_dropout_is_no_cause_where_an_operation_is_wrong() -> None:
+    found = changed(UNLOCATED, first_wrong=FirstWrong(operation="abs_1", operation_type="abs"))
+    record = model_record(parity=(WRONG,), rules=(DROPOUT,), parity_diagnosis=found)
+    assert "dropout" not in only(parity.run(evidence(record))).message

@@ -8,10 +8,10 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.allowed_shapes import allowed_shapes
+from coreml_gate.checks.cause_by_rule import CauseByRule, cause_by_rule
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import details, patch, place_of, sentence, way_out
-from coreml_gate.checks.frozen_branch import FrozenBranch, frozen_by_sample_0
 from coreml_gate.checks.rounded_inputs import rounded_inputs
 from coreml_gate.config import ParityLimits
 from coreml_gate.criteria import (
@@ -53,19 +53,19 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     raised = parity_violations(group, limits)
     base = evidence.base_parity.get(output, ())
     diagnosis = _diagnosis(evidence) if raised else None
-    frozen = frozen_by_sample_0(evidence, group) if raised else None
-    file, line = place_of(diagnosis) if frozen is None else (frozen.file, frozen.line)
+    known = cause_by_rule(evidence, group) if raised else None
+    file, line = place_of(diagnosis) if known is None else (known.file, known.line)
     return Finding(
         check=NAME,
         status=raised[0].status if raised else Status.PASS,
         subject=output,
         message=f"output `{output}`: {_failure(raised[0]) if raised else _pass(group, limits)}"
-        + (sentence(diagnosis) if frozen is None else frozen.sentence),
+        + (sentence(diagnosis) if known is None else known.sentence),
         value=None if violations.unfit(group, Status.FAIL) else worst_relative_error(group),
         base=worst_relative_error(base),
         limit=limits.max_error,
         unit="of max",
-        hint=_way_out(frozen, diagnosis, evidence) if raised else "",
+        hint=_way_out(known, diagnosis, evidence) if raised else "",
         patch=patch(diagnosis, evidence.config.name),
         details=(
             *details(diagnosis),
@@ -79,9 +79,9 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     )
 
 
-def _way_out(frozen: FrozenBranch | None, diagnosis: ParityDiagnosis | None, evidence: Evidence) -> str:
-    """Of a frozen branch its rewrite: no operation of the package is wrong there."""
-    return (frozen.hint if frozen else way_out(diagnosis)) or evidence.other_weights or _HINT
+def _way_out(known: CauseByRule | None, diagnosis: ParityDiagnosis | None, evidence: Evidence) -> str:
+    """Of a cause that a rule knows its fix: no operation of the package is wrong there."""
+    return (known.hint if known else way_out(diagnosis)) or evidence.other_weights or _HINT
 
 
 def _diagnosis(evidence: Evidence) -> ParityDiagnosis | None:

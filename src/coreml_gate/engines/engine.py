@@ -1,13 +1,15 @@
 """The protocol that everything shares that runs a model."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import torch
 
 from coreml_gate.record import Side
 
+SEED: Final = 0
+"""Of all generators before a source is built and before every run, so that source and package draw the same."""
 Sample = Mapping[str, torch.Tensor]
 """One set of inputs, by input name."""
 Outputs = dict[str, np.ndarray]

@@ -10,7 +10,7 @@ import torch
 
 from coreml_gate.arrays import Array
 from coreml_gate.config import ModelConfig
-from coreml_gate.engines.engine import Outputs, Sample, as_array
+from coreml_gate.engines.engine import SEED, Outputs, Sample, as_array
 from coreml_gate.engines.images import package_sample
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature
@@ -44,10 +44,13 @@ class MilEngine:
     def run(self, sample: Sample, observe: Observe | None = None) -> Outputs:
         """Compute one sample; a stateful package starts from an empty state at every sample.
 
-        The converter saves a tensor that is returned twice as two outputs of one name.
+        The converter saves a tensor that is returned twice as two outputs of one name. Random operations draw
+        the numbers that the source draws.
         """
         state = self.model.make_state() if self.model.interface.states else None
-        outputs = self.model.predict(self.inputs(sample), state, observe)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED)
+            outputs = self.model.predict(self.inputs(sample), state, observe)
         own = (self._array(outputs[feature.name]) for feature in self.outputs)
         return dict(zip(self.output_names, own, strict=True))
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import torch
 
 from coreml_gate.config import Dimension
+from coreml_gate.engines.engine import SEED
 from coreml_gate.engines.features import InputFeature
 from coreml_gate.engines.images import channel_bias
 from coreml_gate.errors import SamplesError
 
-SEED = 0
 GREATEST_INTEGER = 9
 """Integers are drawn from 0 to this: small enough for most tables, varied enough to be no constant."""
 _TYPICAL_SIZE = 16

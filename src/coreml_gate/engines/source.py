@@ -14,14 +14,11 @@ import torch
 from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
-from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.engine import SEED, Outputs, Sample
 from coreml_gate.engines.large_files import pointer_in
 from coreml_gate.engines.outputs import flatten_outputs
 from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.errors import SourceError
-
-SEED = 0
-"""Seeds torch, numpy and random before the source is built and before every run of it."""
 
 Kind = Literal["module", "exported-program", "torchscript", "package"]
 _FILES = {
