@@ -1,7 +1,7 @@
 """Does a rule know why an output differs, where no operation of the package is wrong?
 
-What a trace froze, and dropout that is on in the source alone: the cause is a line of the source, and no first
-wrong operation is found (apple/coremltools#1991, apple/coremltools#1616).
+What a trace froze, and dropout that is on in the source alone: the cause is a line of the source, and no
+first wrong operation is found (apple/coremltools#1991, apple/coremltools#1616).
 """
 
 from dataclasses import dataclass

@@ -9,27 +9,17 @@ from coremltools.converters.mil.frontend.torch.utils import sanitize_op_kind
 from torch.export import ExportedProgram
 
 from coreml_gate.conversion.graph_names import exported_name, module_path, readable
+from coreml_gate.conversion.replacements import REPLACEMENTS
 from coreml_gate.conversion.support import is_convertible
 from coreml_gate.record import MissingOperation
 from coreml_gate.wording import counted
 
 _SHOWN_MODULES = 3
 
-_WAYS_OUT = {
+_OTHER_WAYS_OUT = {
     "upsample_bicubic2d": (
         "the coremltools release after 9.0 has it (apple/coremltools#2818); until then resize bilinearly"
     ),
-    "asinh": "write `torch.log(x + torch.sqrt(x * x + 1))`; the registered converter cannot work",
-    "acosh": "write `torch.log(x + torch.sqrt(x * x - 1))`; the registered converter cannot work",
-    "hypot": "write `torch.sqrt(x * x + y * y)`",
-    "logit": "write `torch.log(x / (1 - x))`",
-    "diff": "write `x[..., 1:] - x[..., :-1]`",
-    "fmod": 'write `x - y * torch.div(x, y, rounding_mode="trunc")`',
-    "mt": "write `x.transpose(-2, -1)`",
-    "kthvalue": "write `torch.topk(x, k, dim, largest=False).values.select(dim, k - 1)`",
-    "linalg_solve": "multiply by the inverse, made in `__init__` or written out for a small matrix",
-    "new_ones": "write `torch.ones(...)`",
-    "unfold": "write `torch.stack([x[..., i : i + size] for i in range(0, n - size + 1, step)], -2)`",
 }
 
 
@@ -67,8 +57,8 @@ def missing_message(missing: Sequence[MissingOperation]) -> str:
 
 def missing_hint(missing: Sequence[MissingOperation]) -> str:
     """The ways out: what is known for the operation, then what works for every one."""
-    ways = {item.operation: _WAYS_OUT.get(_without_suffix(item.operation)) for item in missing}
-    known = [f"`{operation}`: {way}" for operation, way in ways.items() if way is not None]
+    ways = {item.operation: _way_out(item.operation) for item in missing}
+    known = [f"`{operation}`: {way}" for operation, way in ways.items() if way]
     general = (
         "write the operation with others, or register a converter with "
         "`coremltools.converters.mil.register_torch_op` in the source's file"
@@ -76,8 +66,13 @@ def missing_hint(missing: Sequence[MissingOperation]) -> str:
     return "; ".join([*known, general]) + "."
 
 
-def _without_suffix(operation: str) -> str:
-    return operation if operation in _WAYS_OUT else operation.partition(".")[0]
+def _way_out(operation: str) -> str:
+    """Also of one with an overload's suffix, as ``median.dim``; empty where none is known."""
+    names = (operation, operation.partition(".")[0])
+    code = next((REPLACEMENTS[name] for name in names if name in REPLACEMENTS), None)
+    if code is not None:
+        return f"write `{code}`"
+    return next((_OTHER_WAYS_OUT[name] for name in names if name in _OTHER_WAYS_OUT), "")
 
 
 def _missing_in_program(program: ExportedProgram) -> Iterator[tuple[str, str]]:

@@ -360,7 +360,16 @@ _V9: Final = (
     ),
     KnownBug(
         id="integer-magnitude",
-        torch_operations=("abs", "remainder", "where"),
+        torch_operations=(
+            "abs",
+            "remainder",
+            "where",
+            "clamp",
+            "clamp_min",
+            "clamp_max",
+            "minimum",
+            "maximum",
+        ),
         routes=_ALL,
         when=beyond_mantissa,
         what="Core ML takes these integers through float32, which is off by some beyond 2^24",

@@ -9,7 +9,7 @@ import torch
 from coreml_gate.record import Side
 
 SEED: Final = 0
-"""Of all generators before a source is built and before every run, so that source and package draw the same."""
+"""Of all generators before a source is built and before every run: source and package draw the same."""
 Sample = Mapping[str, torch.Tensor]
 """One set of inputs, by input name."""
 Outputs = dict[str, np.ndarray]

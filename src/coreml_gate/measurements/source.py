@@ -8,8 +8,11 @@ from coreml_gate.children.job import ModelJob
 from coreml_gate.errors import SourceError
 from coreml_gate.measurements.measurement import problem_of_ending
 from coreml_gate.record import ChildEnding, ConversionFacts, NoiseFloor, Problem, SourceFacts
+from coreml_gate.wording import counted
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from coreml_gate.measurements.bench import Bench
     from coreml_gate.measurements.reference import Reference
 
@@ -29,6 +32,7 @@ def run(bench: "Bench", log: EventLog) -> None:
     reference = bench.reference
     if reference.given is not None:
         log.put(ConversionFacts(status="not-needed", route="none"))
+    _refuse_endless(reference)
     log.put(_facts(reference))
 
 
@@ -37,13 +41,36 @@ def ended(ending: ChildEnding, job: ModelJob) -> Problem:
     return problem_of_ending(ending, job, STEPS["source"], SourceError)
 
 
+def _refuse_endless(reference: "Reference") -> None:
+    """An output without one finite number compares with nothing: it equals that of a package as broken.
+
+    Raises :class:`SourceError`.
+    """
+    import numpy as np
+
+    for name in reference.output_names or ():
+        values = [outputs[name] for outputs in reference.outputs]
+        if all(each.dtype.kind == "f" and each.size and not np.isfinite(each).any() for each in values):
+            broken = next((key for key, tensor in _state(reference).items() if tensor.isnan().any()), None)
+            raise SourceError(
+                f"source `{reference.source.reference}`: output `{name}` is NaN or infinite everywhere, in "
+                f"{counted(len(values), 'sample')}" + (f"; its `{broken}` holds NaN." if broken else "."),
+                "load the weights of a training that did not diverge, or yield samples that the model takes.",
+            )
+
+
+def _state(reference: "Reference") -> "Mapping[str, Tensor]":
+    """Parameters and buffers by name; none of a package."""
+    state = {} if reference.source.model is None else reference.source.model.state_dict
+    return state() if callable(state) else state
+
+
 def _facts(reference: "Reference") -> SourceFacts:
     from coreml_gate.comparing.sensitivity import sensitivity
     from coreml_gate.comparing.untrained import untrained_signs
 
     source, samples, outputs = reference.source, reference.samples, reference.outputs
-    state = {} if source.model is None else source.model.state_dict
-    state = state() if callable(state) else state
+    state = _state(reference)
     varied = (
         sensitivity(name, [output[name] for output in outputs]) for name in reference.output_names or ()
     )

@@ -1,0 +1,154 @@
+"""Each replacement computes what torch's operation computes, and converts."""
+
+import ast
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import coremltools as ct
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from coreml_gate.conversion.replacements import REPLACEMENTS
+from coreml_gate.conversion.support import is_convertible
+
+_DRAW: Final = torch.Generator().manual_seed(0)
+X: Final = torch.randn(3, 4, generator=_DRAW)
+Y: Final = torch.randn(3, 4, generator=_DRAW)
+SHARES: Final = torch.rand(3, 4, generator=_DRAW) * 0.9 + 0.05
+IMAGES: Final = torch.randn(2, 6, 3, 3, generator=_DRAW)
+HOLES: Final = torch.where(X > 0.5, math.nan, X)
+ENDLESS: Final = torch.where(X > 0.5, math.inf, X)
+INDICES: Final = torch.tensor([2, 0])
+ROWS: Final = torch.randn(2, 4, generator=_DRAW)
+BOUNDARIES: Final = torch.tensor([-1.0, 0.0, 1.0])
+SIGNS: Final = torch.tensor([[-1.0, 0.0, 2.0]])
+THREE: Final = torch.randn(2, 3, 4, generator=_DRAW)
+
+NAMES: Final[dict[str, Any]] = {
+    "torch": torch, "F": functional, "math": math, "d": 1, "n": 4, "k": 2, "i": INDICES, "v": ROWS,
+    "boundaries": BOUNDARIES, "weight": 0.3, "value": 0.5, "z": SHARES, "atol": 1e-8, "rtol": 1e-5,
+    "alpha": 0.7, "lambd": 0.4, "size": 2, "step": 2, "b": 2, "g": 3, "c": 6, "h": 3, "w": 3,
+}  # fmt: skip
+Call = Callable[..., Any]
+ORIGINALS: Final[dict[str, tuple[Call, tuple[Tensor, ...], dict[str, Any]]]] = {
+    "mt": (lambda x: x.mT, (X,), {}),
+    "mh": (lambda x: x.mH, (X,), {}),
+    "swapaxes": (lambda x: x.swapaxes(0, 1), (X,), {}),
+    "movedim": (lambda x: x.movedim(0, -1), (THREE,), {}),
+    "rot90": (torch.rot90, (X,), {}),
+    "flipud": (torch.flipud, (X,), {}),
+    "channel_shuffle": (lambda x: torch.channel_shuffle(x, 3), (IMAGES,), {}),
+    "unfold": (lambda x: x.unfold(1, 2, 2), (X,), {}),
+    "diag_embed": (torch.diag_embed, (X,), {}),
+    "take": (lambda x: torch.take(x, INDICES), (X,), {}),
+    "take_along_dim": (
+        lambda x: torch.take_along_dim(x, INDICES[None].expand(3, 2), 1),
+        (X,),
+        {"i": INDICES[None].expand(3, 2)},
+    ),
+    "index_add": (lambda x: x.index_add(0, INDICES, ROWS), (X,), {}),
+    "index_copy": (lambda x: x.index_copy(0, INDICES, ROWS), (X,), {}),
+    "median": (lambda x: x.median(1).values, (X,), {}),
+    "kthvalue": (lambda x: x.kthvalue(2, 1).values, (X,), {}),
+    "msort": (torch.msort, (X,), {}),
+    "bucketize": (lambda x: torch.bucketize(x, BOUNDARIES), (X,), {}),
+    "isin": (lambda x: torch.isin(x, BOUNDARIES), (SIGNS,), {"v": BOUNDARIES}),
+    "count_nonzero": (lambda x: torch.count_nonzero(x, 1), (SIGNS,), {}),
+    "cummax": (lambda x: torch.cummax(x, 1).values, (X,), {}),
+    "cummin": (lambda x: torch.cummin(x, 1).values, (X,), {}),
+    "aminmax": (lambda x: torch.aminmax(x, dim=1), (X,), {}),
+    "std_mean": (lambda x: torch.std_mean(x, 1), (X,), {}),
+    "var_mean": (lambda x: torch.var_mean(x, 1), (X,), {}),
+    "diff": (torch.diff, (X,), {}),
+    "trapezoid": (torch.trapezoid, (X,), {}),
+    "nansum": (lambda x: torch.nansum(x, 1), (HOLES,), {}),
+    "cdist": (torch.cdist, (X, Y), {}),
+    "pairwise_distance": (functional.pairwise_distance, (X, Y), {}),
+    "vdot": (torch.vdot, (X[0], Y[0]), {}),
+    "inner": (torch.inner, (X, Y), {}),
+    "ger": (torch.ger, (X[0], Y[0]), {}),
+    "lerp": (lambda x, y: torch.lerp(x, y, 0.3), (X, Y), {}),
+    "addcmul": (lambda x, y: torch.addcmul(x, y, SHARES, value=0.5), (X, Y), {}),
+    "addcdiv": (lambda x, y: torch.addcdiv(x, y, SHARES, value=0.5), (X, Y), {}),
+    "trunc": (torch.trunc, (X * 3,), {}),
+    "fmod": (torch.fmod, (X * 3, Y), {}),
+    "fmin": (torch.fmin, (X, Y), {}),
+    "fmax": (torch.fmax, (X, Y), {}),
+    "copysign": (torch.copysign, (X, Y), {}),
+    "sgn": (torch.sgn, (X,), {}),
+    "signbit": (torch.signbit, (X,), {}),
+    "isfinite": (torch.isfinite, (ENDLESS,), {}),
+    "isinf": (torch.isinf, (ENDLESS,), {}),
+    "isclose": (torch.isclose, (X, X + 1e-6), {}),
+    "heaviside": (torch.heaviside, (SIGNS, SIGNS + 5), {}),
+    "hypot": (torch.hypot, (X, Y), {}),
+    "logaddexp": (torch.logaddexp, (X * 50, Y * 50), {}),
+    "xlogy": (torch.xlogy, (SIGNS, SIGNS.abs() + 1), {}),
+    "logit": (torch.logit, (SHARES,), {}),
+    "sinc": (torch.sinc, (SIGNS / 3,), {}),
+    "erfc": (torch.erfc, (X,), {}),
+    "asinh": (torch.asinh, (X,), {}),
+    "acosh": (torch.acosh, (X.abs() + 1.5,), {}),
+    "deg2rad": (torch.deg2rad, (X,), {}),
+    "rad2deg": (torch.rad2deg, (X,), {}),
+    "celu": (lambda x: functional.celu(x, 0.7), (X,), {}),
+    "logsigmoid": (functional.logsigmoid, (X,), {}),
+    "tanhshrink": (functional.tanhshrink, (X,), {}),
+    "hardshrink": (lambda x: functional.hardshrink(x, 0.4), (X,), {}),
+    "softshrink": (lambda x: functional.softshrink(x, 0.4), (X,), {}),
+}
+BY_EYE: Final = {"new_ones", "bernoulli"}
+"""A form alone, and one that draws other numbers than torch's operation."""
+
+
+def replaced(name: str, *operands: Tensor) -> Any:
+    """What the replacement computes."""
+    given = dict(zip("xy", operands, strict=False))
+    return eval(REPLACEMENTS[name], NAMES | ORIGINALS[name][2] | given)
+
+
+def test_each_replacement_is_compared_with_torch() -> None:
+    assert ORIGINALS.keys() | BY_EYE == REPLACEMENTS.keys()
+
+
+def test_each_is_for_an_operation_without_a_converter() -> None:
+    assert [name for name in REPLACEMENTS if is_convertible(name)] == []
+
+
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_a_replacement_computes_what_torch_does(name: str) -> None:
+    original, operands, _ = ORIGINALS[name]
+    torch.testing.assert_close(
+        replaced(name, *operands), tuple(found) if isinstance(found := original(*operands), tuple) else found,
+        rtol=2e-5, atol=1e-6,
+    )  # fmt: skip
+
+
+class Replaced(torch.nn.Module):
+    """All of them on their operands, which are inputs."""
+
+    def forward(self, *operands: Tensor) -> list[Tensor]:
+        left, found = list(operands), []
+        for name, (_, own, _) in ORIGINALS.items():
+            result = replaced(name, *(left.pop(0) for _ in own))
+            found += result if isinstance(result, tuple) else [result]
+        return [each.float() for each in found]
+
+
+@pytest.mark.filterwarnings(
+    "ignore::torch.jit.TracerWarning", "ignore::UserWarning", "ignore::RuntimeWarning"
+)
+def test_all_replacements_convert() -> None:
+    operands = tuple(each for _, own, _ in ORIGINALS.values() for each in own)
+    traced: Any = torch.jit.trace(Replaced(), operands, check_trace=False)
+    inputs = [ct.TensorType(name=f"input_{n}", shape=each.shape) for n, each in enumerate(operands)]
+    model = ct.convert(traced, inputs=inputs, minimum_deployment_target=ct.target.iOS17, skip_model_load=True)
+    assert len(model.get_spec().description.output) == len(ORIGINALS) + 3
+
+
+def test_each_is_an_expression() -> None:
+    for code in REPLACEMENTS.values():
+        ast.parse(code, mode="eval")
