@@ -61,6 +61,7 @@ def core_ml(monkeypatch: pytest.MonkeyPatch) -> Callable[[Engine], list[Any]]:
             lambda path, folder: folder / f"{path.stem}.mlmodelc",
         )
         monkeypatch.setattr("coreml_gate.engines.coreml.load_core_ml", load)
+        monkeypatch.setattr("coreml_gate.engines.coreml.class_labels", lambda path, function: ())
         return seen
 
     return use
