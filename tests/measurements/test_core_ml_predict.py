@@ -120,7 +120,11 @@ def test_the_model_is_loaded_as_the_record_describes_it(
     seen = core_ml(Engine())
     run_of(job_on(units="ALL"))
     assert seen == [
-        ("net.mlmodelc", "ALL", {"output_names": ("scores",), "stateful": True, "function": "main"})
+        (
+            "net.mlmodelc",
+            "ALL",
+            {"output_names": ("scores",), "stateful": True, "function": "main", "classes": ()},
+        )
     ]
 
 
