@@ -8,6 +8,8 @@ from tests.reports import (
     held_out_interface,
     held_out_numbers,
     held_out_refused,
+    held_out_third,
+    held_out_third_refused,
     interface,
     numbers,
     refused,
@@ -23,6 +25,8 @@ MODULES: Final = (
     held_out_numbers,
     held_out_refused,
     held_out_again,
+    held_out_third,
+    held_out_third_refused,
 )
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(
