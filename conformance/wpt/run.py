@@ -113,7 +113,7 @@ def _not_run(vector: Vector) -> str:
 
 
 def _ended(vector: Vector, dtype: str, message: str) -> Outcome:
-    outside = vector.operator == "gather" and "out of range" in message
+    outside = vector.operator == "gather" and "lies outside of" in message
     status, reason = ("core-ml fails", NOT_CORE_ML["index outside"]) if outside else ("failed", message)
     return Outcome(vector.file, vector.name, dtype, status, reason=reason)
 
