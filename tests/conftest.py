@@ -8,6 +8,7 @@ does is asked in children, by tests/mac.
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -37,6 +38,7 @@ def _temporary_files_end_with_the_session(tmp_path_factory: pytest.TempPathFacto
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
+        Path(folder).chmod(0o711)  # the action's tests run models as another user, who has to pass
         patch.setattr(tempfile, "tempdir", folder)
         yield
 

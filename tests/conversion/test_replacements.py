@@ -28,7 +28,7 @@ SIGNS: Final = torch.tensor([[-1.0, 0.0, 2.0]])
 THREE: Final = torch.randn(2, 3, 4, generator=_DRAW)
 
 NAMES: Final[dict[str, Any]] = {
-    "torch": torch, "F": functional, "math": math, "d": 1, "n": 4, "k": 2, "i": INDICES, "v": ROWS,
+    "torch": torch, "F": functional, "math": math, "dim": 1, "k": 2, "index": INDICES, "v": ROWS,
     "boundaries": BOUNDARIES, "weight": 0.3, "value": 0.5, "z": SHARES, "atol": 1e-8, "rtol": 1e-5,
     "alpha": 0.7, "lambd": 0.4, "size": 2, "step": 2, "b": 2, "g": 3, "c": 6, "h": 3, "w": 3,
 }  # fmt: skip
@@ -47,7 +47,7 @@ ORIGINALS: Final[dict[str, tuple[Call, tuple[Tensor, ...], dict[str, Any]]]] = {
     "take_along_dim": (
         lambda x: torch.take_along_dim(x, INDICES[None].expand(3, 2), 1),
         (X,),
-        {"i": INDICES[None].expand(3, 2)},
+        {"index": INDICES[None].expand(3, 2)},
     ),
     "index_add": (lambda x: x.index_add(0, INDICES, ROWS), (X,), {}),
     "index_copy": (lambda x: x.index_copy(0, INDICES, ROWS), (X,), {}),

@@ -117,7 +117,7 @@ CASES: Final = (
         ),
         normal("1, 8, 16"),
         options={"input": ({"name": "x", "shape": [1, [4, 16], 16]},), "conversion": "trace"},
-        says=(fails("conversion", "`mt`", f"net.py:{LINE + 2}", "x.transpose(-1, -2)"),),
+        says=(fails("conversion", "`mt`", f"net.py:{LINE + 2}", "x.transpose(-2, -1)"),),
         first_run="wrong",
     ),
     Case(

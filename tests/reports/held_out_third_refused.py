@@ -28,7 +28,7 @@ CASES: Final = (
         "I",
         "return x.median(-1).values",
         normal("4, 9"),
-        says=(fails("conversion", "`median.dim`", f"net.py:{LINE}", "x.sort(d).values"),),
+        says=(fails("conversion", "`median.dim`", f"net.py:{LINE}", "x.sort(dim).values"),),
         first_run="wrong",
     ),
     Case(

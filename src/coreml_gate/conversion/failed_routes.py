@@ -7,6 +7,7 @@ from coreml_gate.conversion.capture import Route
 from coreml_gate.conversion.conversion import Task
 from coreml_gate.conversion.failures import ConversionFailedError, in_one_line
 from coreml_gate.conversion.missing import missing_hint
+from coreml_gate.conversion.refusals_of_models import MODEL_CAUSES
 from coreml_gate.conversion.remedies import remedy
 from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts
@@ -16,6 +17,7 @@ _ROUTES: Final[Mapping[Route, str]] = {
     "decomposed": "the export route with torch's core decompositions",
     "trace": "the trace route",
 }
+_OF_MODELS: Final = frozenset(cause.cause for cause in MODEL_CAUSES)
 Failures = list[tuple[Route, ConversionFailedError]]
 
 
@@ -32,10 +34,13 @@ def fallback_notes(failures: Failures, made: Route | None = None) -> list[str]:
     ]
 
 
-def _says_least(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, int]:
-    """The failure to report in full: one whose cause is known, and which lacks the fewest converters."""
+def _says_least(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, int, bool]:
+    """The failure to report in full: one whose cause is known, which lacks the fewest converters, and whose
+    cause is an operation's own.
+    """
     failure = attempt[1]
-    return not (failure.refused.cause or failure.missing or failure.hint), len(failure.missing)
+    known = bool(failure.refused.cause or failure.missing or failure.hint)
+    return not known, len(failure.missing), failure.refused.cause in _OF_MODELS
 
 
 def failed_conversion(failures: Failures, task: Task, seconds: float) -> ConversionFacts:

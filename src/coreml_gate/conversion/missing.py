@@ -20,6 +20,7 @@ _OTHER_WAYS_OUT = {
     "upsample_bicubic2d": (
         "the coremltools release after 9.0 has it (apple/coremltools#2818); until then resize bilinearly"
     ),
+    "linalg_solve": "multiply by the inverse, made in `__init__` or written out for a small matrix",
 }
 
 

@@ -1,41 +1,41 @@
 """What to write in the place of a torch operation for which coremltools 9.0 has no converter.
 
-``x`` and ``y`` are the operands in torch's order, ``d`` the axis, ``n`` its size, ``i`` the indices and ``v``
-the values. A test compares each with torch's own and converts it.
+``x`` and ``y`` are the operands in torch's order, ``v`` values; other names are those of torch's parameters.
+A test compares each with torch's own and converts it.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 REPLACEMENTS: Final[Mapping[str, str]] = {
-    "mt": "x.transpose(-1, -2)",
-    "mh": "x.transpose(-1, -2)",
+    "mt": "x.transpose(-2, -1)",
+    "mh": "x.transpose(-2, -1)",
     "swapaxes": "x.transpose(0, 1)",
     "movedim": "x.permute(1, 2, 0)",
     "rot90": "x.transpose(0, 1).flip(0)",
     "flipud": "x.flip(0)",
     "channel_shuffle": "x.reshape(b, g, c // g, h, w).transpose(1, 2).reshape(b, c, h, w)",
-    "unfold": "torch.stack([x[..., j : j + size] for j in range(0, n - size + 1, step)], -2)",
-    "diag_embed": "x[..., None] * torch.eye(n)",
-    "take": "x.flatten()[i]",
-    "take_along_dim": "torch.gather(x, d, i)",
-    "index_add": "x.scatter_add(0, i[:, None].expand_as(v), v)",
-    "index_copy": "x.scatter(0, i[:, None].expand_as(v), v)",
+    "unfold": "torch.stack([x[..., i : i + size] for i in range(0, x.shape[-1] - size + 1, step)], -2)",
+    "diag_embed": "x[..., None] * torch.eye(x.shape[-1])",
+    "take": "x.flatten()[index]",
+    "take_along_dim": "torch.gather(x, dim, index)",
+    "index_add": "x.scatter_add(0, index[:, None].expand_as(v), v)",
+    "index_copy": "x.scatter(0, index[:, None].expand_as(v), v)",
     "new_ones": "torch.ones(...)",
-    "median": "x.sort(d).values.select(d, (n - 1) // 2)",
-    "kthvalue": "x.sort(d).values.select(d, k - 1)",
+    "median": "x.sort(dim).values.select(dim, (x.shape[dim] - 1) // 2)",
+    "kthvalue": "torch.topk(x, k, dim, largest=False).values.select(dim, k - 1)",
     "msort": "x.sort(0).values",
     "bucketize": "(x[..., None] > boundaries).sum(-1)",
     "isin": "(x[..., None] == v).sum(-1) > 0",
-    "count_nonzero": "(x != 0).sum(d)",
-    "cummax": "torch.stack([x[..., : j + 1].amax(-1) for j in range(n)], -1)",
-    "cummin": "torch.stack([x[..., : j + 1].amin(-1) for j in range(n)], -1)",
-    "aminmax": "x.amin(d), x.amax(d)",
-    "std_mean": "x.std(d), x.mean(d)",
-    "var_mean": "x.var(d), x.mean(d)",
+    "count_nonzero": "(x != 0).sum(dim)",
+    "cummax": "torch.stack([x[..., : i + 1].amax(-1) for i in range(x.shape[-1])], -1)",
+    "cummin": "torch.stack([x[..., : i + 1].amin(-1) for i in range(x.shape[-1])], -1)",
+    "aminmax": "x.amin(dim), x.amax(dim)",
+    "std_mean": "x.std(dim), x.mean(dim)",
+    "var_mean": "x.var(dim), x.mean(dim)",
     "diff": "x[..., 1:] - x[..., :-1]",
     "trapezoid": "(x[..., 1:] + x[..., :-1]).sum(-1) / 2",
-    "nansum": "torch.where(torch.isnan(x), 0.0, x).sum(d)",
+    "nansum": "torch.where(torch.isnan(x), 0.0, x).sum(dim)",
     "cdist": "(x[..., :, None, :] - y[..., None, :, :]).pow(2).sum(-1).sqrt()",
     "pairwise_distance": "((x - y + 1e-6) ** 2).sum(-1).sqrt()",
     "vdot": "(x * y).sum()",
@@ -45,7 +45,7 @@ REPLACEMENTS: Final[Mapping[str, str]] = {
     "addcmul": "x + value * y * z",
     "addcdiv": "x + value * y / z",
     "trunc": "torch.sign(x) * torch.floor(torch.abs(x))",
-    "fmod": "x - torch.sign(x / y) * torch.floor(torch.abs(x / y)) * y",
+    "fmod": 'x - y * torch.div(x, y, rounding_mode="trunc")',
     "fmin": "torch.minimum(x, y)",
     "fmax": "torch.maximum(x, y)",
     "copysign": "torch.where(y < 0, -x.abs(), x.abs())",
