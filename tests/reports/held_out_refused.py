@@ -139,7 +139,6 @@ CASES: Final = (
         integers("33554432, 1073741824", "1, 4"),
         says=(fails("parity", "floor_divide", "2^24"),),
         first_run="wrong",
-        not_right="precision fails beside parity, and no hazard names the cast that overflows",
     ),
     Case(
         "table-of-cosines",
