@@ -13,6 +13,10 @@ Array = NDArray[Any]
 def save_arrays(file: Path | IO[bytes], arrays: Mapping[str, Array]) -> None:
     """Write an ``.npz`` of these arrays and nothing else.
 
-    Without ``allow_pickle=False``, which NumPy before 2.1 stores as one more array.
+    Without ``allow_pickle=False``, which NumPy before 2.1 stores as one more array; Python objects are
+    refused all the same.
     """
+    pickled = [name for name, array in arrays.items() if array.dtype.hasobject]
+    if pickled:
+        raise ValueError(f"the array `{pickled[0]}` holds Python objects, which are not stored.")
     np.savez(file, **arrays)  # type: ignore[arg-type] # its stubs take any name for `allow_pickle`

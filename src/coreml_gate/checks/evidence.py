@@ -17,7 +17,7 @@ from coreml_gate.verdict import Finding, Status
 
 _REFUSED: Final = "not measured: the package refuses the samples, see parity."
 _NARROW: Final = re.compile(r"=(fp16|u?int16|u?int8)\b")
-"""A result in half precision, in a line of an outline."""
+"""A result in half precision or a short integer, in a line of an outline."""
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 """What decides how a model is converted and computed; the interpreter and the machine do not."""
 
