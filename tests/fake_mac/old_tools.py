@@ -100,11 +100,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--bash", default=BASH.repository, help="the repository of bash")
     parser.add_argument("--make", default=MAKE.repository, help="the repository of GNU make")
-    asked = parser.parse_args()
-    folder = asked.folder.resolve()
+    options = parser.parse_args()
+    folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    build_bash(Source(asked.bash, BASH.commit), folder / "bash")
-    build_make(Source(asked.make, MAKE.commit), folder / "make")
+    build_bash(Source(options.bash, BASH.commit), folder / "bash")
+    build_make(Source(options.make, MAKE.commit), folder / "make")
 
 
 if __name__ == "__main__":

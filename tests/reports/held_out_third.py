@@ -3,38 +3,13 @@
 from typing import Final
 
 from tests.reports.case import LINE, Case, fails, normal, warns
-
-TEAM: Final = {"convert": "export.py:to_coreml"}
-_SCRIPT: Final = """
-import coremltools as ct
-import torch
-
-
-def to_coreml(module, compute_precision=None):
-    {before}
-    return ct.convert(
-        torch.jit.trace(module, torch.zeros({shape})),
-        inputs=[ct.TensorType(name="x", shape=({shape}))],
-        classifier_config={classes},
-        minimum_deployment_target=ct.target.iOS17,
-        compute_precision=compute_precision,
-        skip_model_load=True,
-    )
-"""
+from tests.reports.held_out_interface import TEAM, script
+from tests.reports.held_out_numbers import integers
 
 
 def _pixels(channels: int, after: str) -> str:
     numbers = f"torch.randint(0, 256, (1, {channels}, 24, 24), generator=g)"
     return f"for _ in range(4): yield {numbers}.float() {after}"
-
-
-def _integers(ends: str, shape: str) -> str:
-    return f"for _ in range(4): yield torch.randint({ends}, ({shape},), generator=g, dtype=torch.int32)"
-
-
-def _script(classes: str = "None", shape: str = "1, 8", before: str = "pass") -> str:
-    """A team's own conversion."""
-    return _SCRIPT.format(before=before, shape=shape, classes=classes)
 
 
 CASES: Final = (
@@ -45,7 +20,7 @@ CASES: Final = (
         normal("1, 8"),
         setup="self.l = nn.Linear(8, 3)",
         options=TEAM,
-        script=_script('ct.ClassifierConfig(["a", "b", "c"], predicted_feature_name="kind")'),
+        script=script('["a", "b", "c"], predicted_feature_name="kind"'),
         first_run="right",
     ),
     Case(
@@ -55,7 +30,7 @@ CASES: Final = (
         normal("1, 3, 8, 8"),
         setup="self.c = nn.Conv2d(3, 4, 3)",
         options=TEAM,
-        script=_script('ct.ClassifierConfig(["a", "b", "c", "d"])', shape="1, 3, 8, 8"),
+        script=script('["a", "b", "c", "d"]', shape="1, 3, 8, 8"),
         first_run="right",
     ),
     Case(
@@ -65,7 +40,7 @@ CASES: Final = (
         normal("4, 8"),
         setup="self.l, self.b = nn.Linear(8, 4), nn.BatchNorm1d(4)",
         options=TEAM,
-        script=_script(shape="4, 8", before="module.train()"),
+        script=script(shape="4, 8", before="module.train()"),
         says=(fails("parity"),),
         first_run="right",
     ),
@@ -188,7 +163,7 @@ CASES: Final = (
         "clamped-large-integers",
         "E",
         "return torch.clamp(x, max=50000001) + 1",
-        _integers("16777216, 67108864", "1, 8"),
+        integers("16777216, 67108864", "1, 8"),
         says=(
             fails("parity", "torch `clamp`", f"net.py:{LINE}", "2^24"),
             fails("precision"),
@@ -269,7 +244,7 @@ CASES: Final = (
         "thirds-of-small-ids",
         "H",
         "return self.e((ids / 3).floor().long()).mean(1)",
-        _integers("0, 100", "1, 12"),
+        integers("0, 100", "1, 12"),
         setup="self.e = nn.Embedding(40, 8)",
         takes="ids",
         first_run="right",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.reports.case import LINE, Case, fails, normal, warns
+from tests.reports.held_out_numbers import integers
 
 CASES: Final = (
     Case(
@@ -110,7 +111,7 @@ CASES: Final = (
         "nanoseconds",
         "J",
         "return x.long() * 1000000000",
-        "for _ in range(4): yield torch.randint(3, 2000, (1, 8), generator=g, dtype=torch.int32)",
+        integers("3, 2000", "1, 8"),
         says=(fails("parity", f"net.py:{LINE}"),),
         first_run="right",
     ),
