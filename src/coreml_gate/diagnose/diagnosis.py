@@ -105,23 +105,26 @@ def diagnose(
     found = hazards(function, suspected(case, ranges), by_mode, case.origins)
     if failed and by_mode and not any(hazard.bites_in == "fp16" for hazard in found):
         found = (*_where_lost(case, by_mode[0], ranges), *found)
-    estimate = _estimate(case, budget)
-    repairs = request.repair_in == "fp16" or (
-        any(hazard.bites_in == "neural-engine" for hazard in found)
-        and not keeps_precision(estimate, case.limits)
-    )
     known = Diagnosis(
         hazards=found,
         errors=tuple(error for errors in by_mode for error in _errors(errors)),
         first_nonfinite=by_mode[0].first_nonfinite if by_mode else None,
-        neural_engine=estimate,
+        neural_engine=_estimate(case, budget),
         rewrites=rewrites(function, found),
         seconds=budget.used,
     )
     report(known)
-    repair = _repair(case, request, by_mode, budget) if repairs else None
+    repair = _repair(case, request, by_mode, budget) if _wants_repair(case, request, known) else None
     notes = ("" if by_mode else _NOT_MEASURED, request.note, budget.note)
     return changed(known, repair=repair, seconds=budget.used, note=" ".join(filter(None, notes)))
+
+
+def _wants_repair(case: HalfPrecisionCase, request: RepairRequest, known: Diagnosis) -> bool:
+    """For the Neural Engine only where a hazard harms its estimate."""
+    return request.repair_in == "fp16" or (
+        any(hazard.bites_in == "neural-engine" for hazard in known.hazards)
+        and not keeps_precision(known.neural_engine, case.limits)
+    )
 
 
 def _estimate(case: HalfPrecisionCase, budget: DiagnosisBudget) -> tuple[Comparison, ...]:
