@@ -20,7 +20,7 @@ from coreml_gate.errors import ArtifactError, GateError, MeasuringError, Unsuppo
 from coreml_gate.foreign.log import RunnerCommand, only_harmless, say_error
 from coreml_gate.github.api.artifacts import RECORD_LIMITS
 from coreml_gate.github.api.zips import SafeZip
-from coreml_gate.github.evidence.merge import merge_records
+from coreml_gate.github.evidence.untrusted_record import merge_records
 from coreml_gate.github.judging.no_verdict import broken
 from coreml_gate.github.publishing.annotations import notice
 from coreml_gate.github.publishing.status.outcome import concluded

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from coreml_gate.checks.notes import notes
+from coreml_gate.gate.judge import notes
 from coreml_gate.tested_versions import TESTED, filled, installed, untested
 from tests.builders import environment
 from tests.checks.cases import evidence

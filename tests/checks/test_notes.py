@@ -1,4 +1,4 @@
-from coreml_gate.checks.notes import notes
+from coreml_gate.gate.judge import notes
 from coreml_gate.record import OutputSensitivity, Problem
 from tests.builders import comparison, conversion, model_record, source
 from tests.checks.cases import evidence

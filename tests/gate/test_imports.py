@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coreml_gate.gate.imports import Import, imports_of
+from coreml_gate.gate.closure import Import, imports_of
 
 STDLIB = Path(sysconfig.get_path("stdlib"))
 PACKAGES = (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from coreml_gate.errors import RepositoryError
-from coreml_gate.gate.at_commit import record_of
+from coreml_gate.gate.base import record_of
 from coreml_gate.gate.request import Request, open_repository
 from coreml_gate.gate.scratch import LONGEST, for_temporary_files, scratch
 

@@ -4,7 +4,7 @@ import pytest
 
 from coreml_gate.errors import RecordError
 from coreml_gate.frozen import changed
-from coreml_gate.github.evidence.merge import merge_records, require_all
+from coreml_gate.github.evidence.untrusted_record import merge_records, require_all
 from coreml_gate.record import CoreMlFacts, Machine, Problem, Record, SkippedModel
 from tests.builders import environment, model_record, record
 

@@ -7,9 +7,8 @@ import pytest
 
 from coreml_gate.children.job import PackageAsked
 from coreml_gate.record import CoreMlRun
-from coreml_gate.worker import footprint as module
-from coreml_gate.worker.footprint import measure_footprints
-from coreml_gate.worker.timing_loop import PackagePair
+from coreml_gate.worker import timing_loop as module
+from coreml_gate.worker.timing_loop import PackagePair, measure_footprints
 from tests.checks.core_ml import ended, run
 from tests.worker.core_ml_case import around
 

@@ -4,15 +4,16 @@ Rounding is all that may differ, so a failure means that the conversion is wrong
 the package that ships.
 """
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from coreml_gate import figures
-from coreml_gate.checks.allowed_shapes import allowed_shapes
-from coreml_gate.checks.cause_by_rule import CauseByRule, cause_by_rule
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, file_and_line, skipped
 from coreml_gate.checks.first_wrong import details, patch, place_of, sentence, way_out
 from coreml_gate.checks.rounded_inputs import rounded_inputs
+from coreml_gate.checks.rules import fix_in_words
 from coreml_gate.config import ParityLimits
 from coreml_gate.criteria import (
     Group,
@@ -23,22 +24,49 @@ from coreml_gate.criteria import (
     violations,
     worst_relative_error,
 )
+from coreml_gate.criteria.parity import violation_of
 from coreml_gate.criteria.sentences import sample_line
-from coreml_gate.record import ParityDiagnosis
+from coreml_gate.record import ParityDiagnosis, RefusedShape, RuleMatch
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, number
+from coreml_gate.wording import counted, names_and_more, number
 
 NAME: Final = "parity"
-
 _HINT: Final = (
     "both sides computed in float32, so rounding is not the cause. Try the other route "
     '(conversion = "trace" or "export"), or rewrite the operation that the converter gets wrong.'
 )
+_FROZEN_VALUES: Final = "frozen-values"
+_CAUSES: Final = {
+    _FROZEN_VALUES: "The trace holds what sample 0 decided at {where}, and other samples decide otherwise.",
+    "active-dropout": "At {where} dropout is on in the source, and the package has none.",
+}
+"""Rules that know why an output differs where no operation of the package is wrong: what a trace froze, and
+dropout that is on in the source alone (apple/coremltools#1991, apple/coremltools#1616)."""
+_FROZEN_SIZE: Final = (
+    "a size computed in Python may be frozen by the conversion: let an operation find it (`flatten`, -1 in "
+    "`reshape`), or allow only the shapes that work."
+)
+_ALLOW_LESS: Final = "allow only the shapes that the source takes."
+_REFUSING: Final = (
+    ("package", "the package refuses", " and the source takes", Status.FAIL, _FROZEN_SIZE),
+    ("source", "the source refuses", " and the package takes", Status.WARN, _ALLOW_LESS),
+    ("both", "source and package refuse", "", Status.WARN, _ALLOW_LESS),
+)
+
+
+@dataclass(frozen=True)
+class _CauseByRule:
+    """The line that a rule found, and the way out."""
+
+    sentence: str
+    hint: str
+    file: str
+    line: int | None
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per output, by the worst relative error of all samples, and one for what inputs lose."""
-    of_inputs = (*allowed_shapes(evidence, NAME), *rounded_inputs(evidence, NAME))
+    of_inputs = (*_at_other_shapes(evidence), *rounded_inputs(evidence, NAME))
     if evidence.head.parity or of_inputs:
         groups = by_output(evidence.head.parity)
         return (*of_inputs, *(_finding(output, group, evidence) for output, group in groups.items()))
@@ -53,7 +81,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     raised = parity_violations(group, limits)
     base = evidence.base_parity.get(output, ())
     diagnosis = _diagnosis(evidence) if raised else None
-    known = cause_by_rule(evidence, group) if raised else None
+    known = _cause_by_rule(evidence, group) if raised else None
     file, line = place_of(diagnosis) if known is None else (known.file, known.line)
     return Finding(
         check=NAME,
@@ -79,7 +107,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     )
 
 
-def _way_out(known: CauseByRule | None, diagnosis: ParityDiagnosis | None, evidence: Evidence) -> str:
+def _way_out(known: _CauseByRule | None, diagnosis: ParityDiagnosis | None, evidence: Evidence) -> str:
     """Of a cause that a rule knows its fix: no operation of the package is wrong there."""
     return (known.hint if known else way_out(diagnosis)) or evidence.other_weights or _HINT
 
@@ -108,6 +136,84 @@ def _pass(group: Group, limits: ParityLimits) -> str:
         return f"equal to the source in {counted(len(group), 'sample')}."
     near_ties = violations.near_ties(group, limits.top1_margin)
     return f"{violations.describe_error(worst, limits.max_error)}.{near_ties}"
+
+
+def _cause_by_rule(evidence: Evidence, group: Group) -> _CauseByRule | None:
+    """The cause of an output's difference; ``None`` where an operation is wrong, or no such rule fires."""
+    diagnosis = evidence.head.parity_diagnosis
+    if diagnosis is not None and diagnosis.first_wrong.operation:
+        return None
+    matches = (match for match in evidence.head.rules or () if match.rule in _CAUSES and match.places)
+    return next((_cause(match) for match in matches if _explains(match, evidence, group)), None)
+
+
+def _explains(match: RuleMatch, evidence: Evidence, group: Group) -> bool:
+    """What sample 0 decided is right for sample 0."""
+    if match.rule != _FROZEN_VALUES:
+        return True
+    first = tuple(each for each in group if each.sample == 0)
+    return bool(first) and not parity_violations(first, evidence.limits.parity)
+
+
+def _cause(match: RuleMatch) -> _CauseByRule:
+    place = match.places[0]
+    where = place.file if place.line is None else f"{place.file}:{place.line}"
+    sentence = _CAUSES[match.rule].format(where=where or f"`{place.place}`")
+    return _CauseByRule(f" {sentence}", fix_in_words(match.fix)[0], place.file, place.line)
+
+
+def _at_other_shapes(evidence: Evidence) -> Iterator[Finding]:
+    """What a side does not take, then where the package takes a shape and answers otherwise.
+
+    An allowed shape is a promise to the app, which the package must keep.
+    """
+    yield from _refused(evidence.head.refused_shapes)
+    yield from _answered_otherwise(evidence)
+
+
+def _refused(shapes: Sequence[RefusedShape]) -> Iterator[Finding]:
+    for by, refuses, takes, status, hint in _REFUSING:
+        found = [shape for shape in shapes if shape.by == by]
+        if found:
+            place = found[0].place
+            file, line = file_and_line(place)
+            yield Finding(
+                check=NAME,
+                status=status,
+                subject="shapes",
+                message=f"{refuses} {_named(found)}, which the configuration allows{takes}: "
+                + (f"{place}: " if place else "")
+                + found[0].message,
+                hint=found[0].hint or hint,
+                details=tuple(f"{each.shape}: {each.message}" for each in found),
+                file=file,
+                line=line,
+            )
+
+
+def _named(shapes: Sequence[RefusedShape]) -> str:
+    return names_and_more([f"`{each.shape}`" for each in shapes])
+
+
+def _answered_otherwise(evidence: Evidence) -> Iterator[Finding]:
+    limits, diagnosis = evidence.limits.parity, evidence.head.parity_diagnosis
+    said = {each.name: violation_of(each, limits) for each in evidence.head.allowed_shapes}
+    wrong = {name: text for name, text in said.items() if text is not None}
+    if not wrong:
+        return
+    about = diagnosis if diagnosis is not None and diagnosis.asked_by in wrong else None
+    file, line = place_of(about)
+    yield Finding(
+        check=NAME,
+        status=Status.FAIL,
+        subject="shapes",
+        message=f"{next(iter(wrong.values()))}: the conversion is wrong at {len(wrong)} of {len(said)} other "
+        f"shapes that the configuration allows.{sentence(about)}",
+        hint=way_out(about) or _FROZEN_SIZE,
+        details=tuple(wrong.values()),
+        file=file,
+        line=line,
+    )
 
 
 CHECK: Final = Check(

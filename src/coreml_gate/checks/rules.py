@@ -7,15 +7,21 @@ reading of what Core ML computes, so parity and precision prove nothing there. `
 baseline is free of it: what was slow before is not news, and without a baseline it is only listed. ``info``
 never warns. What the baseline has as well is not a fault of the change: it is counted and stands in the
 details.
+
+A place is known by what it is about. Names of operations are counters and move with every layer, so an
+operation of the head is the one that the programs' outlines pair with it. Any other place (an input, a
+module, a version) is known by its name and what is said of it, numbers left out.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.rule_places import new_places
 from coreml_gate.frozen import changed
+from coreml_gate.mil.diff_matching import plain_name
 from coreml_gate.record import RuleMatch, RulePlace
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, listed
@@ -30,8 +36,10 @@ MOST_CODE_LINES: Final = 4
 """Of a fix that a hint shows as it is."""
 MOST_FINDINGS: Final = 3
 """Findings of one severity that stand alone; further rules share the last one's details."""
-
 _ALONE: Final = {"fatal": Status.FAIL, "silent": Status.WARN, "unknown": Status.UNSURE}
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?")
+_COUNTER: Final = re.compile(r"_\d+")
+"""What the converter appends to names that it makes; numbers in paths of modules are not counters."""
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
@@ -75,7 +83,7 @@ def _compared(wanted: Sequence[RuleMatch], evidence: Evidence) -> tuple[list[Rul
     new: list[RuleMatch] = []
     old: list[RuleMatch] = []
     for match in wanted:
-        places = new_places(match, known.get(match.rule), partners)
+        places = _new_places(match, known.get(match.rule), partners)
         rest = tuple(place for place in match.places if place not in places)
         if match.severity == "unknown":  # no better known for standing in the baseline
             new.append(match)
@@ -181,6 +189,42 @@ def _lines(match: RuleMatch) -> list[str]:
 
 def _written(place: RulePlace) -> str:
     return f" ({place.file}:{place.line})" if place.file else ""
+
+
+def _new_places(
+    head: RuleMatch, base: RuleMatch | None, partners: Mapping[str, str]
+) -> tuple[RulePlace, ...]:
+    """The head's places without a partner among the baseline's, in order.
+
+    A Record keeps the first few places of a rule; where there are more, their number is compared.
+
+    :param partners: The baseline's operation for each of the head's, by plain names; empty for a new one.
+    """
+    if base is None:
+        return head.places
+    if not _is_whole(head) or not _is_whole(base):
+        return (head.places[base.count :] or head.places[-1:]) if head.count > base.count else ()
+    themselves = {name: name for name in partners.values()}
+    known = Counter(_identity(place, themselves) for place in base.places)
+    found: list[RulePlace] = []
+    for place in head.places:
+        identity = _identity(place, partners)
+        if known[identity]:
+            known[identity] -= 1
+        else:
+            found.append(place)
+    return tuple(found)
+
+
+def _is_whole(match: RuleMatch) -> bool:
+    return match.count == len(match.places)
+
+
+def _identity(place: RulePlace, partners: Mapping[str, str]) -> Hashable:
+    name = plain_name(place.place)
+    if name in partners:
+        return partners[name]
+    return _NUMBER.sub("#", place.text), _COUNTER.sub("_#", name)
 
 
 CHECK: Final = Check(

@@ -9,7 +9,7 @@ from coreml_gate.commands.arguments import add_core_ml, add_json, add_output, re
 from coreml_gate.commands.context import run_context
 from coreml_gate.commands.history import add_history, history_of
 from coreml_gate.errors import GateError, UsageError
-from coreml_gate.gate.at_commit import COMMITS_FOLDER, collect_at
+from coreml_gate.gate.base import COMMITS_FOLDER, collect_at
 from coreml_gate.gate.git import Repository
 from coreml_gate.history import Series, all_series
 from coreml_gate.history.bisect import Culprit, Measure, bisect

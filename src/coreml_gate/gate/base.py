@@ -1,11 +1,11 @@
-"""The base of a run: stored, or measured here at its own commit with its own configuration."""
+"""The base of a run, stored or measured here; any commit, measured with the configuration that it has."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from coreml_gate.config import Config, GateOptions
-from coreml_gate.config.load import find_config, load_config
+from coreml_gate.config.load import find_config, load_config, select_models
 from coreml_gate.errors import BaseBuildError, ConfigError
 from coreml_gate.gate.baseline import (
     NO_BASELINE,
@@ -21,7 +21,9 @@ from coreml_gate.gate.opened import opened_in
 from coreml_gate.gate.plan import Plan
 from coreml_gate.gate.request import BASE_FOLDER, Request
 from coreml_gate.gate.scratch import scratch
-from coreml_gate.record import RECORD_NAME, write_record
+from coreml_gate.record import RECORD_NAME, Record, read_record, write_record
+
+COMMITS_FOLDER = "commits"
 
 
 def baseline_of(
@@ -109,3 +111,18 @@ def _unbuildable(commit: str, error: ConfigError, options: GateOptions) -> Basel
     if options.fail_on_unsure:
         raise BaseBuildError(message, "repair the base branch first, or switch `fail-on-unsure` off.")
     return no_baseline(f"none: {message}", commit)
+
+
+def record_of(commit: str, request: Request) -> Path:
+    """Where the Record of a commit is kept."""
+    return request.output / COMMITS_FOLDER / commit / RECORD_NAME
+
+
+def collect_at(commit: str, request: Request, repository: Repository, context: RunContext) -> Record:
+    """The Record of a commit, as it was kept, or measured now with the configuration that the commit has."""
+    kept = record_of(commit, request)
+    if kept.is_file():
+        return read_record(kept)
+    with _work_tree(request, repository, commit, context) as (root, inside):
+        config = select_models(load_config(root, request.config_file), request.models)
+        return collect(Tree("base", root, commit), config.model, (), config.gate, kept.parent, inside)

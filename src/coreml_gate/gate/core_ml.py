@@ -29,8 +29,7 @@ from coreml_gate.record import (
 )
 from coreml_gate.timing import ALPHA
 from coreml_gate.worker.core_ml import plan_of, predict_on, units_to_run
-from coreml_gate.worker.footprint import measure_footprints
-from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, time_packages
+from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, measure_footprints, time_packages
 
 FOLDER: Final = "core-ml"
 NO_LIMIT: Final = "no limit is set (`limits.latency`)."

@@ -1,15 +1,18 @@
-"""What do two Records mean under these limits? A pure function, so stored Records can be judged again."""
+"""What do two Records mean under these limits? A pure function, so stored Records can be judged again.
 
-from collections.abc import Mapping
+With the findings of the checks stands what a reader should know before trusting a model's figures.
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from coreml_gate.checks import Evidence, examine
 from coreml_gate.checks.latency import adjusted_p_values
-from coreml_gate.checks.notes import is_untrained, notes
 from coreml_gate.config import Config, ModelConfig
 from coreml_gate.frozen import changed
 from coreml_gate.gate.ranking import rank
-from coreml_gate.record import Metric, ModelRecord, Record
+from coreml_gate.record import Metric, ModelRecord, Record, SourceFacts
+from coreml_gate.tested_versions import TESTED, untested
 from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import (
     BaselineFacts,
@@ -21,6 +24,10 @@ from coreml_gate.verdict import (
 )
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
+LEAST_SENSITIVITY: Final = 0.1
+"""Below it an output hardly depends on the input: untrained nets gave .03 to .06, trained ones .6 to .9."""
+LEAST_SAMPLES: Final = 4
+"""One FP16 model gave 40.6 dB on one input and 47 to 52 dB on four others: fewer hide the spread."""
 
 
 def judge(config: Config, head: Record, base: Record | None, baseline: BaselineFacts) -> Verdict:
@@ -112,3 +119,52 @@ def _skipped(config: Config, head: Record) -> tuple[SkippedVerdict, ...]:
     unnamed = [name for name in recorded if name not in named]
     reason = "the configuration that judges does not name it, so it has no limits."
     return (*unmeasured, *(SkippedVerdict(name=name, reason=reason) for name in unnamed))
+
+
+def notes(evidence: Evidence) -> tuple[str, ...]:
+    """One sentence or two per reason for care, the gravest first."""
+    environment = evidence.environment
+    releases = {name: getattr(environment, name) for name in TESTED}
+    source, conversion = evidence.head.source, evidence.head.conversion
+    return (
+        *untested(releases),
+        *(() if source is None else _source_notes(source)),
+        *_few_samples(evidence),
+        *(() if conversion is None else conversion.notes),
+        *_base_problem(evidence),
+    )
+
+
+def is_untrained(evidence: Evidence) -> bool:
+    """Do the weights look as their initialisation left them?"""
+    source = evidence.head.source
+    return source is not None and bool(source.untrained_signs)
+
+
+def _source_notes(source: SourceFacts) -> Iterator[str]:
+    if source.untrained_signs:
+        signs = "; ".join(source.untrained_signs)
+        yield f"likely untrained ({signs}): numerical errors of untrained models mislead, in both directions."
+    for output in source.sensitivity:
+        if output.value < LEAST_SENSITIVITY:
+            yield (
+                f"output `{output.output}`: it hardly depends on the input (sensitivity {output.value:.2g}, "
+                f"expected at least {LEAST_SENSITIVITY}): a good figure means nothing."
+            )
+    if source.random_samples:
+        yield "random samples: the configuration names none, and real inputs may reach other values."
+
+
+def _few_samples(evidence: Evidence) -> Iterator[str]:
+    compared = {each.sample for each in (*evidence.head.parity, *evidence.head.precision)}
+    if 0 < len(compared) < LEAST_SAMPLES:
+        yield (
+            f"few samples: {len(compared)} compared, at least {LEAST_SAMPLES} expected: "
+            "one input is not representative."
+        )
+
+
+def _base_problem(evidence: Evidence) -> Iterator[str]:
+    problem = None if evidence.base is None else evidence.base.problem
+    if problem is not None:
+        yield f"the baseline of this model is incomplete ({problem.kind}): {problem.message}"

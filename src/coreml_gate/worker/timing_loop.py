@@ -1,4 +1,4 @@
-"""Times head against base in one fresh process after another, until the question is answered."""
+"""Head against base in fresh processes: timed until the question is answered, and the memory they hold."""
 
 import math
 import shutil
@@ -12,20 +12,20 @@ from coreml_gate.children.job import PackageAsked, PackageJob, TimedEngine
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_cold_load import ColdLoad
 from coreml_gate.measurements.core_ml_timing import AGAIN, BASE, HEAD, ProcessTimes
-from coreml_gate.record import ChildEnding, ComputeUnits, Metric, TimedMetric, Timing
+from coreml_gate.record import ChildEnding, ComputeUnits, Footprints, Metric, TimedMetric, Timing
 from coreml_gate.timing import LOOKS, PAIRS_PER_PROCESS, decide
 from coreml_gate.timing.rule import is_settled
-from coreml_gate.worker.core_ml import run_package
+from coreml_gate.worker.core_ml import predict_on, run_package
 from coreml_gate.worker.supervisor import Supervisor
 
 MOST_PROCESSES: Final = 2 * LOOKS[-1] // PAIRS_PER_PROCESS
 """Rounds may be dropped; twice the processes that all pairs need is enough."""
-
 NAMES: Final = (BASE, HEAD, AGAIN)
 CACHES: Final = "caches"
 """What Core ML keeps of the three compiled models; it goes when the timing is done."""
-
 Stopped = Literal["decided", "all pairs", "time budget", "process ended"]
+FOOTPRINT_PROCESSES: Final = 3
+"""Of each package: if all of the head's lie above all of the base's, chance had one way in 20 to do it."""
 
 
 @dataclass(frozen=True)
@@ -245,3 +245,16 @@ def _cold_metric(cold: Mapping[str, ColdLoad]) -> Sequence[TimedMetric]:
     base, head = cold[BASE].load_ms, cold[HEAD].load_ms
     ratio = math.log(max(head, 1e-6) / max(base, 1e-6))
     return (TimedMetric(metric="cold-load", base_ms=base, head_ms=head, log_ratios=((ratio,),)),)
+
+
+def measure_footprints(pair: PackagePair, folder: Path, supervisor: Supervisor) -> Footprints | None:
+    """The greatest footprints of both, from processes in turns; ``None`` when one of them ends early."""
+    peaks: dict[str, list[int]] = {"base": [], "head": []}
+    for number in range(FOOTPRINT_PROCESSES):
+        for name, package in (("base", pair.base), ("head", pair.head)):
+            place = folder / f"{name}-{number}"
+            (only,) = predict_on(package, pair.reference, (pair.units,), place, supervisor)
+            if only.ending is not None or only.peak_bytes is None:
+                return None
+            peaks[name].append(only.peak_bytes)
+    return Footprints(units=pair.units, base_bytes=tuple(peaks["base"]), head_bytes=tuple(peaks["head"]))
