@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from coreml_gate.config import ModelInput
-from coreml_gate.conversion.refusal_causes import CAUSES, cause_of
+from coreml_gate.conversion.failures import CAUSES, cause_of
 from tests.conversion.conftest import MakeBench
 
 

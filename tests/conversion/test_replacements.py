@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.conversion.replacements import REPLACEMENTS
+from coreml_gate.conversion.missing import REPLACEMENTS
 from coreml_gate.conversion.support import is_convertible
 
 _DRAW: Final = torch.Generator().manual_seed(0)

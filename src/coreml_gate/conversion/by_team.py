@@ -1,17 +1,33 @@
 """The package that the team makes itself is judged: it, its float32 twin, and how both came about."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.conversion.conversion import Conversion, Task
-from coreml_gate.conversion.failures import ConversionFailedError
-from coreml_gate.conversion.team import team_package
-from coreml_gate.conversion.twin import float32_twin
-from coreml_gate.conversion.weights import found_weights
+from coreml_gate.config.inherit import OWN_CONVERSION
+from coreml_gate.conversion.constants import found_weights
+from coreml_gate.conversion.conversion import REFERENCE, Conversion, Task
+from coreml_gate.conversion.failures import ConversionFailedError, in_one_line
+from coreml_gate.conversion.team import TeamPackage, team_package
+from coreml_gate.engines.engine import Outputs
+from coreml_gate.engines.mil import load_mil_engine
+from coreml_gate.errors import GateError
+from coreml_gate.frozen import changed
+from coreml_gate.mil.package import Package, read_package
+from coreml_gate.mil.to_float32 import half_operations, widened
 from coreml_gate.record import ConversionFacts
+from coreml_gate.torch_graph import GRAPH
 
 Own = Callable[[ModelConfig, Path], Conversion]
+_OWN_FOLDER: Final = "gate"
+_SAME: Final = 0.05
+"""Up to which difference, as a share of the greatest value, a widened package and the gate's twin count as
+the same computation: weights rounded to half cost 0.001, weights of 8 bits about 0.01."""
 
 
 def by_team(task: Task, own: Own, started: float, clock: Callable[[], float]) -> Conversion:
@@ -33,7 +49,7 @@ def by_team(task: Task, own: Own, started: float, clock: Callable[[], float]) ->
         )
         return Conversion(facts, None, None)
 
-    twin = float32_twin(made, task, own)
+    twin = _float32_twin(made, task, own)
     facts = ConversionFacts(
         status="converted",
         route=twin.route,
@@ -44,3 +60,104 @@ def by_team(task: Task, own: Own, started: float, clock: Callable[[], float]) ->
         notes=(*task.source.notes, *twin.notes),
     )
     return Conversion(facts, twin.path, made.path, graph=twin.graph)
+
+
+@dataclass(frozen=True)
+class _Twin:
+    """Where the twin lies, how it came to be, and what did not work before it."""
+
+    path: Path
+    how: Literal["called-again", "gate", "widened", "package"]
+    notes: tuple[str, ...] = ()
+    graph: Path | None = None
+    route: Literal["export", "decomposed", "trace", "none"] = "none"
+    """By which the gate converted; a fault of this twin is located along it."""
+
+
+def _float32_twin(made: TeamPackage, task: Task, convert: Own) -> _Twin:
+    """The first that there is: the package itself, the callable's, the gate's, the package widened.
+
+    ``convert`` is the gate's conversion into a folder. Its package stands for the team's only where both
+    compute the same for the first sample: else a fault of the team's conversion would pass for one of half
+    precision.
+    """
+    shipped = read_package(made.path).choosing(task.config.function)
+    if not half_operations(shipped):
+        return _Twin(made.path, "package")
+    notes: list[str] = []
+    if made.convert is not None:
+        try:
+            return _Twin(_of_the_same_form(made.convert(), shipped), "called-again")
+        except GateError as error:
+            notes.append(f"`{made.maker}` with `compute_precision`: {error.message}")
+    own = _gates(shipped, task, convert)
+    if isinstance(own, str):
+        return _Twin(made.path, "widened", (*notes, own))
+    return replace(own, notes=tuple(notes))
+
+
+def _of_the_same_form(path: Path, shipped: Package) -> Path:
+    """The path, where the package there has the same inputs and outputs."""
+    twin = read_package(path)
+    if _form(twin) != _form(shipped):
+        raise GateError("its package has other inputs or outputs.", "")
+    return path
+
+
+def _form(package: Package) -> list[str]:
+    return [feature.name for feature in (*package.interface.inputs, *package.interface.outputs)]
+
+
+def _gates(shipped: Package, task: Task, convert: Own) -> _Twin | str:
+    """The gate's own twin, or why it cannot stand for the team's package."""
+    plain = {name: ModelConfig.model_fields[name].default for name in OWN_CONVERSION}
+    folder = task.folder / _OWN_FOLDER
+    done = convert(changed(task.config, precision="float32", function=None, **plain), folder)
+    if done.reference is None:
+        reason = in_one_line(ConversionFailedError(done.facts.message))
+        return f"the gate's own conversion of the source failed: {reason}"
+    own = read_package(done.reference)
+    problem = _difference(own, shipped, task)
+    if problem:
+        shutil.rmtree(folder)
+        return problem
+    path, graph = task.folder / REFERENCE, task.folder / GRAPH
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.move(done.reference, path)
+    shutil.move(folder / GRAPH, graph)
+    shutil.rmtree(folder)
+    return _Twin(path, "gate", graph=graph, route=done.facts.route)
+
+
+def _difference(own: Package, shipped: Package, task: Task) -> str:
+    """Why the gate's package is not the team's in float32; empty where it is."""
+    if [item.name for item in own.interface.inputs] != [item.name for item in shipped.interface.inputs]:
+        return "the gate's own conversion has other input names than the package"
+    try:
+        left, right = (_answers(package, task) for package in (own, widened(shipped)))
+    except GateError as error:
+        return f"the gate's own conversion cannot be compared with the package: {error.message}"
+    worst = max(_relative(left[name], right[name]) for name in left)
+    if worst <= _SAME:
+        return ""
+    return (
+        "the gate's own conversion of the source computes something else than the package: "
+        f"they differ by {worst:.1%} of the greatest value in sample 0"
+    )
+
+
+def _answers(package: Package, task: Task) -> Outputs:
+    names = task.config.output or tuple(task.outputs)
+    return load_mil_engine(package, "fp32", names, task.config).run(task.samples.samples[0])
+
+
+def _relative(left: np.ndarray, right: np.ndarray) -> float:
+    """Greatest difference as a share of the greatest value; infinite where the two cannot be compared."""
+    if left.shape != right.shape or left.dtype.kind not in "fiub":
+        return float("inf")
+    a, b = left.astype(np.float64), right.astype(np.float64)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return float("inf")
+    greatest = float(np.abs(a).max(initial=0.0))
+    difference = float(np.abs(a - b).max(initial=0.0))
+    return 0.0 if difference == 0 else difference / greatest if greatest else float("inf")

@@ -1,14 +1,21 @@
-"""Routes that failed: the failure that says most, the others, and a way out that was tried."""
+"""Routes that failed: the failure that says most, the others, and a way out that was found by trying it."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.conversion.capture import Route
+import coremltools as ct
+
+from coreml_gate.config import ModelConfig
+from coreml_gate.config.options import Converter
+from coreml_gate.conversion.capture import Route, capture, routes
 from coreml_gate.conversion.conversion import Task
-from coreml_gate.conversion.failures import ConversionFailedError, in_one_line
+from coreml_gate.conversion.failures import ConversionFailedError, converter_errors, in_one_line
 from coreml_gate.conversion.missing import missing_hint
+from coreml_gate.conversion.packages import to_core_ml
 from coreml_gate.conversion.refusals_of_models import MODEL_CAUSES
-from coreml_gate.conversion.remedies import remedy
+from coreml_gate.conversion.shims import identity_shims
 from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts
 
@@ -19,6 +26,9 @@ _ROUTES: Final[Mapping[Route, str]] = {
 }
 _OF_MODELS: Final = frozenset(cause.cause for cause in MODEL_CAUSES)
 Failures = list[tuple[Route, ConversionFailedError]]
+_TARGETS: Final = ("iOS15", "iOS16", "iOS17", "iOS18")
+_MOST_S: Final = 60.0
+"""How long is tried in all."""
 
 
 def fallback_notes(failures: Failures, made: Route | None = None) -> list[str]:
@@ -48,7 +58,7 @@ def failed_conversion(failures: Failures, task: Task, seconds: float) -> Convers
     route, main = min(failures, key=_says_least)
     others = [each for each in failures if each[1] is not main]
     way_out = missing_hint(main.missing) if main.missing else main.hint
-    found = remedy(task, failures)
+    found = _remedy(task, failures)
     places = (failure.refused for _, failure in failures if failure.refused.place)
     at = main.refused if main.refused.place else next(places, main.refused)
     return ConversionFacts(
@@ -61,3 +71,65 @@ def failed_conversion(failures: Failures, task: Task, seconds: float) -> Convers
         refused=at if at is main.refused else changed(at, cause=""),
         notes=(*task.source.notes, *fallback_notes(others)),
     )
+
+
+@dataclass(frozen=True)
+class _Remedy:
+    """One change of the configuration, as it is written there."""
+
+    written: str
+    config: ModelConfig
+
+
+def _remedy(
+    task: Task,
+    failures: Sequence[tuple[Route, ConversionFailedError]],
+    clock: Callable[[], float] = time.monotonic,
+) -> str:
+    """The first change of the configuration with which the source converts; empty where none was found.
+
+    Another route where the configuration chose one, without the pass that raised, for a later system.
+    """
+    started = clock()
+    failed = {route for route, _ in failures}
+    for each in _remedies(task, failures):
+        for route in routes(task.source, each.config):
+            if each.config.conversion != task.config.conversion and route in failed:
+                continue
+            if clock() - started > _MOST_S:
+                return ""
+            if _converts(task, each.config, route):
+                return each.written
+    return ""
+
+
+def _remedies(task: Task, failures: Sequence[tuple[Route, ConversionFailedError]]) -> Iterator[_Remedy]:
+    config = task.config
+    if task.source.kind == "module" and config.conversion != "auto":
+        other = "export" if config.conversion == "trace" else "trace"
+        yield _Remedy(f'`conversion = "{other}"`', changed(config, conversion=other))
+    if all(failure.missing for _, failure in failures):
+        return  # no pass and no target brings a converter
+    for culprit in dict.fromkeys(
+        filter(None, (failure.refused.optimisation_pass for _, failure in failures))
+    ):
+        skipped = (*config.converter.skip_passes, culprit)
+        written = ", ".join(f'"{name}"' for name in skipped)
+        yield _Remedy(
+            f"`converter = {{ skip-passes = [{written}] }}`",
+            changed(config, converter=Converter(skip_passes=skipped)),
+        )
+    for target in _TARGETS[_TARGETS.index(config.deployment_target) + 1 :]:
+        yield _Remedy(f'`deployment-target = "{target}"`', changed(config, deployment_target=target))
+
+
+def _converts(task: Task, config: ModelConfig, route: Route) -> bool:
+    """Does the float32 package come to be? Half precision changes types after everything that refuses."""
+    changed_task = Task(task.source, task.samples, config, task.folder, task.outputs)
+    try:
+        with converter_errors(task.source.root), identity_shims():
+            captured = capture(route, task.source, task.samples, config)
+            to_core_ml(captured, changed_task, ct.precision.FLOAT32)
+    except ConversionFailedError:
+        return False
+    return True

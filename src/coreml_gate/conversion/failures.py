@@ -1,11 +1,16 @@
 """What a failed conversion says: the converter's own words, and a way out where the failure is known."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
 from coreml_gate.conversion.quiet import quiet
-from coreml_gate.conversion.refusal_causes import cause_of
+from coreml_gate.conversion.refusal_cause import Cause
+from coreml_gate.conversion.refusals_of_models import MODEL_CAUSES
+from coreml_gate.conversion.refusals_of_operations import OPERATION_CAUSES
 from coreml_gate.engines.python import place_of
 from coreml_gate.frozen import changed
 from coreml_gate.record import MissingOperation, RefusedOperation
@@ -26,6 +31,12 @@ _NOISE = (
     "The following call raised",
 )
 """How lines begin that torch.export adds to an error: frames, and how to log more."""
+CAUSES: Final = (*OPERATION_CAUSES, *MODEL_CAUSES)
+"""Every known error; what is specific to an operation stands before what is not.
+
+Read from the ``raise`` and ``assert`` statements of the PyTorch front end of coremltools 9.0
+(``converters/mil/frontend/torch``) and from the checks of its MIL builder.
+"""
 
 
 class ConversionFailedError(Exception):
@@ -96,3 +107,11 @@ def converter_words(message: str) -> str:
     """The exception's own line: what coremltools logged before it names the operation in its own way."""
     lines = [line for line in message.splitlines() if line and not line.startswith(_LOGGED)]
     return lines[0][:_LONGEST] if lines else "no message"
+
+
+def cause_of(words: str, operation: str = "") -> Cause | None:
+    """What the converter's words mean at this operation; ``None`` where it is not known."""
+    fitting = (cause for cause in CAUSES if re.search(cause.words, words))
+    return next(
+        (cause for cause in fitting if any(fnmatchcase(operation, name) for name in cause.operations)), None
+    )

@@ -1,6 +1,10 @@
-"""All torch operations that have no converter, at once: the converter itself stops at the first."""
+"""All torch operations that have no converter, at once, and what to write in their place.
 
-from collections.abc import Iterator, Sequence
+The converter itself stops at the first.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import coremltools as ct
 import torch
@@ -9,19 +13,87 @@ from coremltools.converters.mil.frontend.torch.utils import sanitize_op_kind
 from torch.export import ExportedProgram
 
 from coreml_gate.conversion.graph_names import exported_name, module_path, readable
-from coreml_gate.conversion.replacements import REPLACEMENTS
 from coreml_gate.conversion.support import is_convertible
 from coreml_gate.record import MissingOperation
 from coreml_gate.wording import counted
 
-_SHOWN_MODULES = 3
+REPLACEMENTS: Final[Mapping[str, str]] = {
+    "mt": "x.transpose(-2, -1)",
+    "mh": "x.transpose(-2, -1)",
+    "swapaxes": "x.transpose(0, 1)",
+    "movedim": "x.permute(1, 2, 0)",
+    "rot90": "x.transpose(0, 1).flip(0)",
+    "flipud": "x.flip(0)",
+    "channel_shuffle": "x.reshape(b, g, c // g, h, w).transpose(1, 2).reshape(b, c, h, w)",
+    "unfold": "torch.stack([x[..., i : i + size] for i in range(0, x.shape[-1] - size + 1, step)], -2)",
+    "diag_embed": "x[..., None] * torch.eye(x.shape[-1])",
+    "take": "x.flatten()[index]",
+    "take_along_dim": "torch.gather(x, dim, index)",
+    "index_add": "x.scatter_add(0, index[:, None].expand_as(v), v)",
+    "index_copy": "x.scatter(0, index[:, None].expand_as(v), v)",
+    "new_ones": "torch.ones(...)",
+    "median": "x.sort(dim).values.select(dim, (x.shape[dim] - 1) // 2)",
+    "kthvalue": "torch.topk(x, k, dim, largest=False).values.select(dim, k - 1)",
+    "msort": "x.sort(0).values",
+    "bucketize": "(x[..., None] > boundaries).sum(-1)",
+    "isin": "(x[..., None] == v).sum(-1) > 0",
+    "count_nonzero": "(x != 0).sum(dim)",
+    "cummax": "torch.stack([x[..., : i + 1].amax(-1) for i in range(x.shape[-1])], -1)",
+    "cummin": "torch.stack([x[..., : i + 1].amin(-1) for i in range(x.shape[-1])], -1)",
+    "aminmax": "x.amin(dim), x.amax(dim)",
+    "std_mean": "x.std(dim), x.mean(dim)",
+    "var_mean": "x.var(dim), x.mean(dim)",
+    "diff": "x[..., 1:] - x[..., :-1]",
+    "trapezoid": "(x[..., 1:] + x[..., :-1]).sum(-1) / 2",
+    "nansum": "torch.where(torch.isnan(x), 0.0, x).sum(dim)",
+    "cdist": "(x[..., :, None, :] - y[..., None, :, :]).pow(2).sum(-1).sqrt()",
+    "pairwise_distance": "((x - y + 1e-6) ** 2).sum(-1).sqrt()",
+    "vdot": "(x * y).sum()",
+    "inner": "x @ y.transpose(-1, -2)",
+    "ger": "x[:, None] * y[None]",
+    "lerp": "x + weight * (y - x)",
+    "addcmul": "x + value * y * z",
+    "addcdiv": "x + value * y / z",
+    "trunc": "torch.sign(x) * torch.floor(torch.abs(x))",
+    "fmod": 'x - y * torch.div(x, y, rounding_mode="trunc")',
+    "fmin": "torch.minimum(x, y)",
+    "fmax": "torch.maximum(x, y)",
+    "copysign": "torch.where(y < 0, -x.abs(), x.abs())",
+    "sgn": "torch.sign(x)",
+    "signbit": "x < 0",
+    "isfinite": 'x.abs() < float("inf")',
+    "isinf": 'x.abs() == float("inf")',
+    "isclose": "(x - y).abs() <= atol + rtol * y.abs()",
+    "heaviside": "torch.where(x == 0, y, (x > 0).float())",
+    "hypot": "torch.sqrt(x * x + y * y)",
+    "logaddexp": "torch.maximum(x, y) + torch.log(1 + torch.exp(-(x - y).abs()))",
+    "xlogy": "torch.where(x == 0, 0.0, x * torch.log(y))",
+    "logit": "torch.log(x / (1 - x))",
+    "sinc": "torch.where(x == 0, 1.0, torch.sin(math.pi * x) / (math.pi * x))",
+    "erfc": "1 - torch.erf(x)",
+    "asinh": "torch.log(x + torch.sqrt(x * x + 1))",
+    "acosh": "torch.log(x + torch.sqrt(x * x - 1))",
+    "deg2rad": "x * (math.pi / 180)",
+    "rad2deg": "x * (180 / math.pi)",
+    "celu": "torch.relu(x) + torch.clamp(alpha * (torch.exp(x / alpha) - 1), max=0)",
+    "logsigmoid": "-F.softplus(-x)",
+    "tanhshrink": "x - torch.tanh(x)",
+    "hardshrink": "x * (x.abs() > lambd)",
+    "softshrink": "torch.sign(x) * torch.relu(x.abs() - lambd)",
+    "bernoulli": "(torch.rand_like(x) < x).float()",
+}
+"""What to write in the place of an operation, by coremltools' own name of it.
 
+``x`` and ``y`` are the operands in torch's order, ``v`` values; other names are those of torch's parameters.
+A test compares each with torch's own and converts it.
+"""
 _OTHER_WAYS_OUT = {
     "upsample_bicubic2d": (
         "the coremltools release after 9.0 has it (apple/coremltools#2818); until then resize bilinearly"
     ),
     "linalg_solve": "multiply by the inverse, made in `__init__` or written out for a small matrix",
 }
+_SHOWN_MODULES = 3
 
 
 def missing_operations(

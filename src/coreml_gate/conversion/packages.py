@@ -10,7 +10,7 @@ from coremltools.converters.mil import Builder
 
 from coreml_gate.conversion.capture import Captured
 from coreml_gate.conversion.compress import compress
-from coreml_gate.conversion.computed import computed_constants
+from coreml_gate.conversion.constants import computed_constants
 from coreml_gate.conversion.conversion import ORIGINS, PACKAGE, REFERENCE, Task
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.interface import input_types, output_types

@@ -1,14 +1,18 @@
-"""Constants that the converter computed: what makes a package far larger than the source's parameters."""
+"""A package's constants beside the source's tensors: what did the converter add, and are weights in it?"""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch.export import ExportedProgram
 
 from coreml_gate.conversion.origins import Places
 from coreml_gate.engines.source import Source
-from coreml_gate.record import ComputedConstant
+from coreml_gate.mil.index import Index
+from coreml_gate.mil.package import read_package
+from coreml_gate.record import ComputedConstant, FoundWeights
 
 _LEAST_BYTES: Final = 500_000
 """Tables below are cheap, whatever they hold."""
@@ -16,6 +20,11 @@ _SHOWN: Final = 5
 _MADE_BY: Final = "COREMLTOOLS_GRAPH_PASS"
 _FOURIER: Final = "lower_complex_dialect_ops"
 """The pass that writes a Fourier transform as products with tables: its size is not the source's choice."""
+_LEAST_ELEMENTS: Final = 8
+_SAME: Final = 2e-3
+"""Halves are off by 5e-4 of a value."""
+_Marks = tuple[float, float, float]
+"""Greatest, least, mean magnitude."""
 
 
 def computed_constants(model: Any, source: Source, places: Places) -> tuple[ComputedConstant, ...]:  # noqa: ANN401  # coremltools' own type
@@ -61,3 +70,27 @@ def _place(constant: Any, places: Places) -> str:  # noqa: ANN401  # as above
     readers = constant.outputs[0].child_ops
     found = (places.of(operation.scopes).place for operation in (constant, *readers))
     return next(filter(None, found), "")
+
+
+def found_weights(package: Path, source: Source, function: str | None) -> FoundWeights:
+    """How many of the source's weight matrices have a constant with the same values in the package.
+
+    A matrix is known by its size, its extremes and its mean magnitude, so that a transposed one is found.
+    Those that the converter folds into others, or compresses, are not.
+    """
+    matrices = [each for each in tensors_of(source) if each.dim() > 1 and each.numel() >= _LEAST_ELEMENTS]
+    by_size: dict[int, list[_Marks]] = {}
+    for constant in Index(read_package(package).choosing(function).function()).constants.values():
+        if constant.array.dtype.kind == "f" and constant.array.size >= _LEAST_ELEMENTS:
+            by_size.setdefault(constant.array.size, []).append(_marks(constant.array))
+    found = [each for each in matrices if _is_among(each, by_size.get(each.numel(), []))]
+    return FoundWeights(matrices=len(matrices), found=len(found))
+
+
+def _marks(values: np.ndarray) -> _Marks:
+    return float(values.max()), float(values.min()), float(np.abs(values).mean(dtype=np.float64))
+
+
+def _is_among(matrix: torch.Tensor, known: list[_Marks]) -> bool:
+    marks = _marks(matrix.detach().float().numpy())
+    return any(np.allclose(marks, other, rtol=_SAME, atol=1e-7) for other in known)
