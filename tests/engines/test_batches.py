@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from coreml_gate.engines.batches import InParts, in_parts, rows_of_a_part
 from coreml_gate.engines.engine import predict_function
-from coreml_gate.engines.evaluate import evaluate
+from coreml_gate.engines.evaluate import InParts, evaluate, in_parts, rows_of_a_part
 from coreml_gate.engines.mil import MilEngine
 from coreml_gate.errors import InputError
 from coreml_gate.mil.ir import Feature

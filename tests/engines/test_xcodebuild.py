@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from coremltools.models.ml_program.experimental.remote_device import Device, _AppBuilder
 
-from coreml_gate.engines.remote_device import Registry, Signing, prepared
-from coreml_gate.engines.xcodebuild import overheard, reason_in
+from coreml_gate.engines.remote_device import Registry, Signing, overheard, prepared, reason_in
 from coreml_gate.errors import DeviceError
 from tests.engines.phone import UDID, phone
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from coreml_gate.doctor.recording import FORMAT
-from coreml_gate.engines.core_ml_words import in_words
 from coreml_gate.engines.devicectl import Listed, parse_devices
 from coreml_gate.engines.machine import describe_machine
 from coreml_gate.measurements.core_ml_behaviour import Behaviour
+from coreml_gate.measurements.foreign_errors import in_words
 from coreml_gate.record import CoreMlRun, Machine, Placement, Timing
 
 MOST_BYTES: Final = 20_000_000

@@ -3,9 +3,16 @@
 coremltools builds and launches its ModelRunner app on the device and hands models and arrays over by
 ``devicectl``. It takes arrays only: no images, and no states (coremltools 9.0,
 ``RemoteMLModelAsyncWrapper.make_state_if_needed``).
+
+It throws away what ``xcodebuild`` says: it merges the error stream into the output and then reports the empty
+error stream: ``[Error Code 65] None``. So a script of the same name stands before Xcode's on the path, and
+keeps the output.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,11 +24,12 @@ from coremltools.models.ml_program.experimental.remote_device import AppSigningC
 from coreml_gate.arrays import Array
 from coreml_gate.engines.devicectl import OPENING_S, details_command
 from coreml_gate.engines.machine import ask_system
-from coreml_gate.engines.xcodebuild import overheard, reason_in
 from coreml_gate.errors import DeviceError
 from coreml_gate.record import ComputeUnits
 from coreml_gate.untyped import CoreMlObject
 
+_XCODEBUILD: Final = "xcodebuild"
+_LAST_LINES: Final = 5
 Arrays = Mapping[str, Array]
 MILLISECOND: Final = 1e6
 """In nanoseconds, the unit in which coremltools reports durations."""
@@ -161,3 +169,33 @@ async def times_of(model: RemoteModel, sample: Arrays, repeats: int) -> list[flo
 
 def _milliseconds(nanoseconds: int | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / MILLISECOND
+
+
+@contextmanager
+def overheard(folder: Path, environment: MutableMapping[str, str] = os.environ) -> Iterator[Path]:
+    """Keeps what ``xcodebuild`` prints in the file that is given; nothing happens where there is no Xcode."""
+    words, path = folder / "xcodebuild.log", environment.get("PATH", "")
+    real = shutil.which(_XCODEBUILD, path=path)
+    if real is None:
+        yield words
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / _XCODEBUILD
+    script.write_text(f"#!/bin/sh\nexec '{real}' \"$@\" > '{words}' 2>&1\n", encoding="utf-8")
+    script.chmod(0o755)
+    environment["PATH"] = f"{folder}{os.pathsep}{path}"
+    try:
+        yield words
+    finally:
+        environment["PATH"] = path
+
+
+def reason_in(words: Path, udid: str) -> str:
+    """Why the build failed, without the UDID: the lines that name an error, else the last ones."""
+    if not words.exists():
+        return ""
+    text = words.read_text(encoding="utf-8", errors="replace").replace(udid, "UDID")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error:" in line]
+    said = list(dict.fromkeys(errors))[:_LAST_LINES] or lines[-_LAST_LINES:]
+    return f"xcodebuild said: {' | '.join(said)}" if said else ""

@@ -1,11 +1,32 @@
-"""Errors of libraries that document none: their words become a value."""
+"""Errors of libraries that document none: their words become a value, without what differs from run to run.
 
-from collections.abc import Iterator
+coremltools' native half raises the text of ``NSError.userInfo``, a property list of the old form::
+
+    {
+        NSLocalizedDescription = "Error in declaring network.";
+    }
+
+(apple/coremltools#412). It holds paths of the temporary folder with a random name, which would make one
+fault on three compute units look like three (apple/ml-stable-diffusion#5).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 from coreml_gate.children.job import PackageJob
-from coreml_gate.engines.core_ml_words import in_words
 from coreml_gate.errors import WorkerError
+
+_KEYS: Final = ("NSLocalizedDescription", "NSLocalizedFailureReason", "NSUnderlyingError")
+_ENTRY: Final = re.compile(r'^\s*(NS\w+) = (?:"((?:[^"\\]|\\.)*)"|([^";]*));$', re.MULTILINE)
+_UNDERLYING: Final = re.compile(r'^Error Domain=\S+ Code=-?\d+ "(.*)"')
+_FOLDER: Final = re.compile(
+    r"/(?:[^/\s\"':]+/)*(?=[^/\s\"']+\.mlmodelc)"  # of a compiled model, wherever it lies
+    r"|(?:/private)?/(?:var/folders|tmp)/(?:[^/\s\"']+/)*"
+)
+_RANDOM: Final = re.compile(r"[_-]?(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9a-f]{32})")
+_ESCAPES: Final[Mapping[str, str]] = {"n": "\n", "t": "\t"}
 
 
 @contextmanager
@@ -26,3 +47,30 @@ def core_ml(job: PackageJob) -> Iterator[None]:
         stand_in.install(force=True)
     with in_its_own_words():
         yield
+
+
+def in_words(error: BaseException) -> str:
+    """The error's own sentences on one line; of any other exception its type and text."""
+    found = {key: _plain(quoted or bare) for key, quoted, bare in _ENTRY.findall(str(error))}
+    sentences = [_sentence(found[key]) for key in _KEYS if key in found]
+    text = " ".join(dict.fromkeys(each for each in sentences if each))
+    return _steady(text or f"{type(error).__name__}: {error}")
+
+
+def _sentence(text: str) -> str:
+    inner = _UNDERLYING.match(text)
+    words = inner[1] if inner else text
+    return "" if words in {"", "(null)"} else words
+
+
+def _plain(text: str) -> str:
+    r"""A quoted value without its escapes: ``\"``, ``\n``, ``\U00d7``."""
+    return re.sub(
+        r"\\(?:U([0-9a-fA-F]{4})|(.))",
+        lambda match: chr(int(match[1], 16)) if match[1] else _ESCAPES.get(match[2], match[2]),
+        text,
+    )
+
+
+def _steady(text: str) -> str:
+    return " ".join(_RANDOM.sub("", _FOLDER.sub("", text)).split())

@@ -1,9 +1,10 @@
-"""From protobuf messages to the program of ir.py; every claim of the file is checked first.
+"""From protobuf messages to the program and interfaces of ir.py; every claim of the file is checked first.
 
 No operation reads what does not exist by then: whatever reads a program may rely on it.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,10 @@ from coreml_gate.mil.ir import (
     Block,
     Constant,
     DictionaryType,
+    Feature,
+    FeatureKind,
     Function,
+    Interface,
     ListType,
     Operation,
     Program,
@@ -35,6 +39,19 @@ _AGAIN = "convert the model again with coremltools 6 to 9, or report the package
 _SHOWN = 80
 """Characters of a foreign name in a message."""
 _DAMAGED = "the package is damaged: convert the model again, or fetch the package again."
+# FeatureTypes.proto of apple/coremltools: ArrayDataType and ColorSpace.
+_ARRAY_TYPES = {65568: "fp32", 65600: "fp64", 131104: "int32", 131080: "int8", 65552: "fp16"}
+_COLORS = {10: "GRAYSCALE", 20: "RGB", 30: "BGR", 40: "GRAYSCALE_FLOAT16"}
+_KINDS: dict[str, FeatureKind] = {
+    "multiArrayType": "multiarray",
+    "imageType": "image",
+    "stateType": "state",
+    "stringType": "string",
+    "int64Type": "int64",
+    "doubleType": "double",
+    "dictionaryType": "dictionary",
+    "sequenceType": "sequence",
+}
 
 
 def decode_program(message: Message, weights: Weights) -> Program:
@@ -256,3 +273,76 @@ def _check_constant(operation: Operation) -> None:
     is_held = operation.type == "const"
     if is_held and ("val" not in operation.attributes or operation.inputs or len(operation.outputs) != 1):
         raise PackageError(f"the constant `{operation.name[:_SHOWN]}` holds no value of its own.", _DAMAGED)
+
+
+def decode_interfaces(description: Message) -> tuple[str, Mapping[str, Interface]]:
+    """The default function's name and each function's interface; a single one is called ``main``."""
+    if not description.functions:
+        return "main", {"main": _interface(description)}
+    return description.defaultFunctionName, {item.name: _interface(item) for item in description.functions}
+
+
+def _interface(message: Message) -> Interface:
+    return Interface(
+        inputs=tuple(_feature(item) for item in message.input),
+        outputs=tuple(_feature(item) for item in message.output),
+        states=tuple(_feature(item) for item in message.state),
+    )
+
+
+def _feature(message: Message) -> Feature:
+    kind = _KINDS.get(message.type.WhichOneof("Type"))
+    if kind is None:
+        raise PackageError(f"the interface gives `{message.name}` no type.", "convert the model again.")
+    optional = message.type.isOptional
+    if kind == "multiarray":
+        return _array(message.name, kind, message.type.multiArrayType, optional=optional)
+    if kind == "state":
+        return _array(message.name, kind, message.type.stateType.arrayType, optional=optional)
+    if kind == "image":
+        return _image(message.name, message.type.imageType, optional=optional)
+    return Feature(message.name, kind, optional=optional)
+
+
+def _array(name: str, kind: FeatureKind, message: Message, *, optional: bool) -> Feature:
+    _check_shape(name, tuple(message.shape))
+    if kind == "state" and message.dataType not in _ARRAY_TYPES:
+        raise PackageError(f"the interface gives the state `{name}` no element type.", "convert again.")
+    default = message.WhichOneof("defaultOptionalValue")
+    return Feature(
+        name=name,
+        kind=kind,
+        dtype=_ARRAY_TYPES.get(message.dataType, ""),
+        shape=tuple(message.shape),
+        ranges=tuple(_bounds(item) for item in message.shapeRange.sizeRanges),
+        shapes=tuple(tuple(item.shape) for item in message.enumeratedShapes.shapes),
+        optional=optional,
+        default=None if default is None else getattr(message, default),
+    )
+
+
+def _check_shape(name: str, shape: tuple[int, ...]) -> None:
+    if any(size < 0 for size in shape) or math.prod(shape) > MOST_BYTES:
+        raise PackageError(
+            f"the interface gives `{name}` the shape {shape}, which no array has.", "convert the model again."
+        )
+
+
+def _image(name: str, message: Message, *, optional: bool) -> Feature:
+    _check_shape(name, (message.height, message.width))
+    sizes = message.imageSizeRange
+    flexible = message.WhichOneof("SizeFlexibility") == "imageSizeRange"
+    return Feature(
+        name=name,
+        kind="image",
+        dtype="fp32",
+        shape=(message.height, message.width),
+        ranges=(_bounds(sizes.heightRange), _bounds(sizes.widthRange)) if flexible else (),
+        shapes=tuple((item.height, item.width) for item in message.enumeratedSizes.sizes),
+        optional=optional,
+        color=_COLORS.get(message.colorSpace, ""),
+    )
+
+
+def _bounds(message: Message) -> tuple[int, int | None]:
+    return message.lowerBound, None if message.upperBound < 0 else message.upperBound

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coreml_gate.errors import PackageError
-from coreml_gate.mil.decode import decode_program
-from coreml_gate.mil.interface import decode_interfaces
+from coreml_gate.mil.decode import decode_interfaces, decode_program
 from coreml_gate.mil.ir import Function, Interface, Program
 from coreml_gate.mil.proto import parse_model
 from coreml_gate.mil.weights import Weights, is_file, lies_within

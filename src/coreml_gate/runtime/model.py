@@ -1,7 +1,8 @@
-"""The way in: ``load`` a package, ``predict`` as coremltools' ``MLModel`` does."""
+"""The way in: ``load`` a package or a pipeline, ``predict`` as coremltools' ``MLModel`` does."""
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from coreml_gate.errors import InputError, PackageError
 from coreml_gate.mil.graph import Peak, peak
 from coreml_gate.mil.ir import Feature, Function, Interface, Operation, Shape, StateType, TensorType, Value
-from coreml_gate.mil.package import Package, read_package
+from coreml_gate.mil.package import Package, read_package, read_stages
 from coreml_gate.runtime.arguments import from_numpy
 from coreml_gate.runtime.boundary import read_inputs, write_outputs
 from coreml_gate.runtime.compile import TORCH_ERRORS, compile_function, storage_of
@@ -195,3 +196,36 @@ def fits(shape: tuple[int, ...], declared: Shape) -> bool:
     return len(shape) == len(declared) and all(
         wanted is None or size == wanted for size, wanted in zip(shape, declared, strict=True)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The compiled models of a package in the order in which they run; one alone for a lone ML Program."""
+
+    stages: tuple[Model, ...]
+
+    def make_state(self) -> dict[str, NDArray[np.generic]]:
+        """Zeroed states of all stages by name."""
+        return {name: array for stage in self.stages for name, array in stage.make_state().items()}
+
+    def predict(self, inputs: Mapping[str, MilValue], state: States | None = None) -> dict[str, MilValue]:
+        """The last output of each name, as ``MLModel.predict`` gives it.
+
+        :raises InputError: As ``Model.predict``, for the first stage that an input or a state does not fit.
+        :raises PackageError: As ``Model.predict``.
+        """
+        known = dict(inputs)
+        outputs: dict[str, MilValue] = {}
+        for stage in self.stages:
+            wanted = {feature.name for feature in stage.interface.inputs}
+            outputs |= stage.predict({name: known[name] for name in known if name in wanted}, state)
+            known |= outputs
+        return outputs
+
+
+def load_pipeline(path: Path, function: str | None = None, mode: Mode = "fp16") -> Pipeline:
+    """Read and compile every ML Program of a package.
+
+    :raises PackageError: The package is damaged, compiled by Core ML, or holds other than ML Programs.
+    """
+    return Pipeline(tuple(load(package, function, mode) for package in read_stages(path)))

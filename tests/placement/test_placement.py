@@ -10,8 +10,7 @@ import pytest
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremltools' documents write it
 
 from coreml_gate.mil.package import Package, read_package
-from coreml_gate.placement import predict_placement
-from coreml_gate.placement.rules import RULES
+from coreml_gate.placement import RULES, predict_placement
 
 SHAPE = (1, 4, 8, 8)
 WEIGHT = np.ones((4, 4, 1, 1), np.float32)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coreml_gate.engines.core_ml_words import in_words
+from coreml_gate.measurements.foreign_errors import in_words
 from coreml_gate.stand_in.ns_error import core_ml_error
 
 PARSING = "Error parsing MIL model: at {place}: Could not open {folder}/weights/weight.bin"
