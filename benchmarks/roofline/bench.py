@@ -3,7 +3,7 @@
     python benchmarks/roofline/bench.py
 
 Converts each net of ``published.csv``, counts its cost, and divides the published time by the bound of
-``coreml_gate.devices.roofline``. The table goes into docs/cost.md between its two marks.
+``coreml_gate.devices``. The table goes into docs/cost.md between its two marks.
 """
 
 import csv
@@ -15,8 +15,7 @@ from pathlib import Path
 
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.conversion import convert
-from coreml_gate.devices import devices
-from coreml_gate.devices.roofline import SEEN, SEEN_BY_PRODUCTS, least_seconds
+from coreml_gate.devices import SEEN, SEEN_BY_PRODUCTS, devices, least_seconds
 from coreml_gate.engines.samples import load_samples
 from coreml_gate.engines.source import load_source
 from coreml_gate.mil.package import read_package

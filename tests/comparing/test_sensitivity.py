@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coreml_gate.comparing.sensitivity import sensitivity
+from coreml_gate.comparing.untrained import sensitivity
 
 
 def value(*samples: object) -> float:

@@ -2,8 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from coreml_gate.devices import devices
-from coreml_gate.devices.roofline import least_seconds
+from coreml_gate.devices import devices, least_seconds
 
 M4 = devices()["iPad Pro 11-inch M4"].chip
 GIGA = 10**9

@@ -3,7 +3,7 @@
 import pytest
 
 from coreml_gate.github.api.client import Client
-from coreml_gate.github.api.run_jobs import ended_early
+from coreml_gate.github.judging.untrusted_run import ended_early
 from tests.github_api.hub import Hub
 from tests.github_side.stored import HEAD
 

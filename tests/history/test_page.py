@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from coreml_gate.history import History, ReleaseMark, badge, page, write_history
+from coreml_gate.history import History, ReleaseMark, page, write_history
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.verdict import Status
 from tests.builders import verdict
@@ -60,8 +60,8 @@ def test_foreign_names_stay_text() -> None:
 
 @pytest.mark.parametrize("status", Status)
 def test_the_badge_says_the_status_as_an_image_and_for_shields(status: Status) -> None:
-    image = ET.fromstring(badge.svg(status))
-    described = json.loads(badge.endpoint(status))
+    image = ET.fromstring(page.badge_svg(status))
+    described = json.loads(page.badge_endpoint(status))
     assert image.get("aria-label") == f"coreml-gate: {described['message']}"
     assert described["schemaVersion"] == 1
 

@@ -11,8 +11,7 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.devices import Device, devices, that_run
-from coreml_gate.devices.roofline import SEEN, SEEN_BY_PRODUCTS, least_seconds
+from coreml_gate.devices import SEEN, SEEN_BY_PRODUCTS, Device, devices, least_seconds, that_run
 from coreml_gate.record import CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.verdict import SEVERITY, Finding, Status
 from coreml_gate.wording import MB, megabytes, number, percent

@@ -10,7 +10,7 @@ from coreml_gate.commands.history import add_history, history_of
 from coreml_gate.commands.reports import base_record, record_at
 from coreml_gate.errors import UsageError
 from coreml_gate.gate.request import BASE_FOLDER
-from coreml_gate.history import badge, page, write_history
+from coreml_gate.history import page, write_history
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.document import read_report
 from coreml_gate.surroundings import Surroundings
@@ -43,8 +43,8 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     judged = parsed.report is not None
     status = _write_report(around.folder / parsed.report, folder) if judged else page.status_of(history)
     write_text(folder / PAGE, page.render(history, status, repository, REPORT if judged else ""))
-    write_text(folder / "badge.svg", badge.svg(status))
-    write_text(folder / "badge.json", badge.endpoint(status))
+    write_text(folder / "badge.svg", page.badge_svg(status))
+    write_text(folder / "badge.json", page.badge_endpoint(status))
     write_history(history, folder / "history.json")
     if parsed.json:
         around.print_json({"page": str(folder / PAGE), "status": status.value})

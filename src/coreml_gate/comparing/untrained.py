@@ -1,10 +1,19 @@
-"""Does the model look randomly initialised? Then good figures prove little."""
+"""What do good figures of this model prove? Little, if it looks randomly initialised.
+
+Nor does an output that hardly depends on the input prove much: a randomly initialised network often answers
+(almost) the same to everything, and its error is then measured against a large constant and looks small.
+"""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
+
+from coreml_gate.arrays import Array
+from coreml_gate.record import OutputSensitivity
 
 _LEAST_ELEMENTS = 256
 """Weights with fewer elements are too few for a statistic."""
@@ -142,3 +151,30 @@ def _prefixes(tensors: Mapping[str, torch.Tensor]) -> list[str]:
 def _count(shown: Iterable[bool]) -> _Tally:
     results = list(shown)
     return _Tally(sum(results), len(results))
+
+
+def sensitivity(output: str, values: Sequence[Array]) -> OutputSensitivity | None:
+    """Does an output depend on the input at all? 0 for a constant, at most 1.
+
+    RMS deviation from the mean sample, divided by the RMS of all values.
+    Mean square = square of the mean + variance, so the squared figure is the share of the output's energy
+    that the input decides. Small residual networks on scikit-learn's digits gave 0.04 to 0.05 before training
+    and 0.62 to 0.64 after 60 steps of it; with the greatest value as divisor trained ones reach 0.14 only.
+    ``None`` with fewer than two samples, with samples of unlike shapes, or where no element is always finite.
+    """
+    if len(values) < 2 or len({value.shape for value in values}) > 1:  # noqa: PLR2004 - two samples
+        return None
+    stacked = np.stack([value.astype(np.float64).ravel() for value in values])
+    stacked = stacked[:, np.isfinite(stacked).all(axis=0)]
+    if stacked.size == 0:
+        return None
+    greatest = float(np.abs(stacked).max())
+    if greatest == 0:
+        return OutputSensitivity(output=output, value=0.0)
+    scaled = stacked / greatest
+    deviation = scaled - scaled.mean(axis=0)
+    return OutputSensitivity(output=output, value=_rms(deviation) / _rms(scaled))
+
+
+def _rms(values: npt.NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

@@ -1,7 +1,8 @@
 """Reads the three CSV files beside it: devices, their chips, and where each figure comes from.
 
 A figure that has not been measured or published is empty, never guessed; one that is derived or doubtful is
-named in the column ``estimates`` of its row.
+named in the column ``estimates`` of its row. The chips' peaks bound how fast a device can be at best:
+published times of Core ML stand beside that bound in docs/cost.md (``benchmarks/roofline``).
 """
 
 import csv
@@ -16,6 +17,12 @@ _DEVICES: Final = "devices.csv"
 _CHIPS: Final = "chips.csv"
 _SOURCES: Final = "sources.csv"
 _SHORTEST_MATCH: Final = 0.5
+OPERATIONS_PER_MAC: Final = 2
+"""A multiplication and an addition: peaks are listed in operations."""
+SEEN: Final = (1.3, 5.2)
+"""How many times the bound published times took on chips whose bandwidth is in the table."""
+SEEN_BY_PRODUCTS: Final = (5.9, 28.5)
+"""The same where only the engine's peak is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +132,23 @@ def _named_sources(row: dict[str, str], sources: Mapping[str, str]) -> dict[str,
         for column, key in row.items()
         if column.endswith("_source") and key
     }
+
+
+def least_seconds(chip: Chip, macs: int, weights_read: int | None) -> float | None:
+    """How fast could a chip be at best, by its listed peaks? A bound, and no forecast.
+
+    The longer of two times: all products at the engine's peak, or one reading of the weights.
+
+    The engine's memory cannot hold the weights of a model of many megabytes between predictions, so they come
+    through the memory bus each time. The roofline model is that of Williams, Waterman and Patterson
+    (doi:10.1145/1498765.1498785).
+
+    :param weights_read: Bytes; ``None`` where they were not counted.
+    :returns: ``None`` where the chip's peak is not published.
+    """
+    if chip.tops is None:
+        return None
+    computing = OPERATIONS_PER_MAC * macs / (chip.tops * 1e12)
+    if chip.bandwidth_gb_s is None or weights_read is None:
+        return computing
+    return max(computing, weights_read / (chip.bandwidth_gb_s * 1e9))

@@ -1,5 +1,9 @@
-"""The history as a page: one chart per metric, the commits behind it, and what is worth a look."""
+"""The history as a page: one chart per metric, the commits behind it, and what is worth a look.
 
+Beside it, a badge for a README: as an image, and as the description from which shields.io makes one.
+"""
+
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,6 +19,17 @@ from coreml_gate.verdict import Status
 from coreml_gate.wording import counted
 
 _DATE: Final = len("2025-01-02")
+_LABEL: Final = "coreml-gate"
+_WORDS: Final = {
+    Status.PASS: ("passing", "#1a7f37"),
+    Status.WARN: ("warnings", "#9a6700"),
+    Status.FAIL: ("failing", "#cf222e"),
+    Status.UNSURE: ("unsure", "#8250df"),
+    Status.SKIPPED: ("skipped", "#59636e"),
+}
+_LETTER: Final = 6.6
+"""Pixels of a letter of the badge's font, on average."""
+_PADDING: Final = 12
 
 
 @dataclass(frozen=True)
@@ -151,3 +166,22 @@ def _series_data(
         "values": values,
         "steps": [places[shift.first.commit] for shift in found if shift.kind == "step"],
     }
+
+
+def badge_svg(status: Status) -> str:
+    """The badge as an image."""
+    words, colour = _WORDS[status]
+    left, right = _width(_LABEL), _width(words)
+    return page_template("badge.svg.j2").render(
+        label=_LABEL, words=words, colour=colour, left=left, right=right
+    )
+
+
+def badge_endpoint(status: Status) -> str:
+    """The badge as JSON for shields.io (https://shields.io/badges/endpoint-badge)."""
+    words, colour = _WORDS[status]
+    return json.dumps({"schemaVersion": 1, "label": _LABEL, "message": words, "color": colour}) + "\n"
+
+
+def _width(words: str) -> int:
+    return round(len(words) * _LETTER) + _PADDING

@@ -66,8 +66,7 @@ def _state(reference: "Reference") -> "Mapping[str, Tensor]":
 
 
 def _facts(reference: "Reference") -> SourceFacts:
-    from coreml_gate.comparing.sensitivity import sensitivity
-    from coreml_gate.comparing.untrained import untrained_signs
+    from coreml_gate.comparing.untrained import sensitivity, untrained_signs
 
     source, samples, outputs = reference.source, reference.samples, reference.outputs
     state = _state(reference)

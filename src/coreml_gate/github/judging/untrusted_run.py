@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from itertools import islice
+from typing import Final, Literal
 
-from coreml_gate.errors import ArtifactError, EventError, GateError, RecordError
+from coreml_gate.errors import ArtifactError, EventError, GateError, GitHubError, RecordError
 from coreml_gate.gate.baseline import Baseline, as_baseline, no_baseline
-from coreml_gate.github.api.client import Client
+from coreml_gate.github.api.artifacts import READ_ACTIONS
+from coreml_gate.github.api.client import Client, asking
 from coreml_gate.github.api.event import Event, SourceRun
 from coreml_gate.github.api.pull_request import Pull, identify, if_current, read_config, read_pull
-from coreml_gate.github.api.run_jobs import ended_early
-from coreml_gate.github.evidence.baseline import BaselineQuery, find, merge_base
-from coreml_gate.github.evidence.unchanged import unchanged_models
+from coreml_gate.github.evidence.baseline import BaselineQuery, find, merge_base, unchanged_models
 from coreml_gate.github.evidence.untrusted_record import read_untrusted, rejudge
 from coreml_gate.github.judging.known_to_github import (
     with_carried,
@@ -26,6 +26,11 @@ from coreml_gate.verdict import Verdict
 
 _BASE_LIMITS: Final = "Judged with the limits of the base branch."
 _UNFINISHED: Final[dict[str, Ending]] = {"cancelled": "cancelled", "timed_out": "timed_out"}
+MAX_JOBS: Final = 256
+"""As many as GitHub makes of one matrix (docs.github.com, Actions limits)."""
+_MAX_ANNOTATIONS: Final = 20
+_OUT_OF_TIME: Final = "exceeded the maximum execution time"
+"""What the annotation of a job says that ran out of its ``timeout-minutes``."""
 
 
 def reported_publication(client: Client, run: SourceRun, terms: PublicationTerms) -> Publication:
@@ -109,3 +114,32 @@ def _stored_baseline(
         if stored is not None:
             return unchanged_models(client, as_baseline(stored.record, stored.origin), commit, toolchain)
     return no_baseline(f"none: {'; '.join(reasons)}", commit)
+
+
+def ended_early(client: Client, run: int) -> Literal["cancelled", "timed_out"] | None:
+    """How a job of the run was ended, if one was; ``None`` also where GitHub does not say.
+
+    GitHub concludes a job as cancelled when it ran out of time, too (paiml/aprender#3293): only an annotation
+    on the job distinguishes them.
+    """
+    try:
+        return _ended_early(client, run)
+    except GitHubError:
+        return None
+
+
+def _ended_early(client: Client, run: int) -> Literal["cancelled", "timed_out"] | None:
+    with asking(f"jobs of run {run}", READ_ACTIONS):
+        jobs = islice(client.repository.get_workflow_run(run).jobs(), MAX_JOBS)
+        ended = [job for job in jobs if job.conclusion in ("cancelled", "timed_out")]
+    if not ended:
+        return None
+    timed_out = (job.conclusion == "timed_out" or _ran_out_of_time(client, job.id) for job in ended)
+    return "timed_out" if any(timed_out) else "cancelled"
+
+
+def _ran_out_of_time(client: Client, job: int) -> bool:
+    """A job is a check run of the same number."""
+    with asking(f"annotations of job {job}", "checks: read"):
+        annotations = islice(client.repository.get_check_run(job).get_annotations(), _MAX_ANNOTATIONS)
+        return any(_OUT_OF_TIME in (each.message or "") for each in annotations)
