@@ -1,15 +1,19 @@
 """The action on a runner that believes it is a Mac: a push and two pull requests. See tests/fake_mac."""
 
+import json
 import os
 import pwd
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.action.driver import ACT, HOME, PYTHON, Machine, Played, can_have_another_user, example
+from tests.action.driver import ACT, HOME, PYTHON, ROOT, Machine, Played, can_have_another_user, example
 from tests.action.repository import Repository, check_of, comment_on, open_pull, steps
 from tests.fake_mac.environment import environment_of_a_runner
 from tests.github_api.server import RunningServer
@@ -19,7 +23,18 @@ pytestmark = [
     pytest.mark.skipif(not Path(ACT).exists(), reason="act is not installed: `make test-action` does it"),
 ]
 
-WORKFLOW = example("simple.yml").replace("ubuntu-latest", "macos-15")
+
+def recording_steps() -> str:
+    """Those of self.yml, without the condition on the system: act takes every runner for a Linux."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/self.yml").read_text(encoding="utf-8"))["jobs"]
+    found = [step for step in jobs["gate"]["steps"] if "runner.os == 'macOS'" in step.get("if", "")]
+    played = [{**step, "if": "github.event_name == 'push'"} for step in found]
+    return "".join(f"      - {json.dumps(step)}\n" for step in played)
+
+
+WORKFLOW = f"{example('simple.yml')}{recording_steps()}".replace("${{ matrix.image }}", "macos-15").replace(
+    "ubuntu-latest", "macos-15"
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +75,16 @@ def test_a_push_stores_a_baseline_that_core_ml_measured(mac: Machine, pushed: Pl
     (user,) = (each for each in pwd.getpwall() if each.pw_name in mac.made_users())
     assert (user.pw_shell, user.pw_dir, user.pw_uid // 100) == ("/usr/bin/false", "/var/empty", 7)  # by dscl
     assert mac.outputs()["mode"] == "baseline"
+
+
+def test_the_recording_of_self_yml_is_of_this_mac(mac: Machine, pushed: Played) -> None:
+    assert steps(pushed, "Record how Core ML behaves here") == ["Success"]
+    (number,) = (id_ for id_, each in mac.hub.artifacts.items() if each["name"] == "recording-macos-15")
+    with zipfile.ZipFile(BytesIO(mac.hub.blobs[number])) as artifact:
+        content = artifact.read("mac.zip")
+    with zipfile.ZipFile(BytesIO(content)) as recording:
+        machine = json.loads(recording.read("machine.json"))
+    assert (machine["model"], machine["stand_in"]) == ("VirtualMac2,1", "")
 
 
 def test_a_regression_is_stopped_in_the_name_of_core_ml(mac: Machine, repository: Repository) -> None:

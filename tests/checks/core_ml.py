@@ -116,6 +116,6 @@ def core_ml(*runs: CoreMlRun, **overrides: Any) -> CoreMlFacts:
         "machine": machine(),
         "runs": runs or (run(),),
         "runtime_against_source": answer(candidate="fp16", psnr=60.0),
-        "untimed": "there is no baseline package on this machine to time it against.",
+        "untimed": "there is no baseline package on this machine to compare with.",
     }
     return CoreMlFacts(**(defaults | overrides))

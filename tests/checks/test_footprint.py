@@ -52,6 +52,18 @@ def test_what_was_not_measured_is_skipped(facts: CoreMlFacts | None, reason: str
     assert reason in found.message
 
 
+def test_a_limit_that_could_not_be_checked_is_never_a_pass() -> None:
+    """A limit was set and the message read "no limit is set", with a pass, when a process had crashed."""
+    measured = run(peak_bytes=20 * MB)
+    lost = Footprints(units="ALL", base_bytes=(MB,), head_bytes=(), ending=ended().ending)
+    crashed = finding(core_ml(measured, footprints=lost), **{"footprint-max-ratio": 1.1})
+    assert (crashed.status, crashed.value) == (Status.UNSURE, None)
+    assert "footprint crashed in phase predict (killed by signal 6 (SIGABRT))" in crashed.message
+    without_base = finding(core_ml(measured), **{"footprint-max-ratio": 1.1})
+    assert without_base.status is Status.SKIPPED
+    assert without_base.message == "there is no baseline package on this machine to compare with."
+
+
 def test_the_stand_in_never_passes_for_core_ml() -> None:
     found = finding(core_ml(run(peak_bytes=MB), machine=machine(stand_in="coreml-gate stand-in")))
     assert found.subject == "footprint (stand-in)"

@@ -101,6 +101,23 @@ def test_a_timing_process_that_dies_is_unsure_with_its_phase() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("ratio", "status"), [(1.0, Status.UNSURE), (1.03, Status.UNSURE), (1.2, Status.FAIL)]
+)
+def test_after_a_process_that_crashed_nothing_passes(ratio: float, status: Status) -> None:
+    """The message spoke of a machine with too much noise, and the crash stood nowhere."""
+    ending = ChildEnding(how="crashed", phase="time", message="killed by signal 6 (SIGABRT)", log_tail=("x",))
+    facts = core_ml(
+        timing=timing(
+            metrics=(timed(log_ratio=math.log(ratio), noise=0.001),), ending=ending, stopped="process ended"
+        )
+    )
+    found = only(findings(facts))
+    assert (found.status, found.details[0]) == (status, "x")
+    crash = "a later timing process crashed in phase time (killed by signal 6 (SIGABRT))"
+    assert (crash in found.message) == (status is Status.UNSURE)
+
+
 def test_the_stand_in_never_passes_for_core_ml() -> None:
     found = only(findings(of_ratio(1.0, machine=machine(stand_in="coreml-gate stand-in"))))
     assert found.subject == "predict (stand-in)"

@@ -66,6 +66,25 @@ def test_what_core_ml_leaves_open_is_unsure_and_never_zero(head: Placement, word
     assert words in found.message
 
 
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        (
+            placement(devices={}, ending=ended(phase="plan").ending),
+            "crashed in phase plan (killed by signal 6",
+        ),
+        (placement(devices={"NE": 9, "unknown": 1}), "reports no device for 1 of 10 operations"),
+    ],
+)
+def test_a_baseline_without_a_plan_is_no_proof_that_nothing_left(base: Placement, words: str) -> None:
+    found = finding(core_ml(placement=placement(off=1), base_placement=base))
+    assert found.status is Status.UNSURE
+    assert "the baseline cannot be compared with: " in found.message
+    assert words in found.message
+    all_on_it = finding(core_ml(placement=placement(), base_placement=base))
+    assert (all_on_it.status, all_on_it.value, all_on_it.base) == (Status.PASS, 1.0, None)
+
+
 def test_a_virtual_machine_has_no_neural_engine_to_leave() -> None:
     facts = core_ml(placement=placement(devices={"CPU": 10}), machine=machine(virtual=True))
     assert finding(facts).status is Status.UNSURE

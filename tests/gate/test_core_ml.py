@@ -117,7 +117,7 @@ def test_a_hosted_runner_is_asked_for_the_cpu_only_and_for_no_plan(
     answered = ask(stored("head", "a"), None, HOSTED)
     assert asked.predicted == [("a", ("CPU_ONLY",))]
     assert asked.planned == []
-    assert facts(answered, "a").untimed == "there is no baseline package on this machine to time it against."
+    assert facts(answered, "a").untimed == "there is no baseline package on this machine to compare with."
 
 
 def test_the_stand_in_has_no_plan(asked: Asked, stored: Callable[..., Stored]) -> None:

@@ -36,7 +36,9 @@ class Replayed:
     @property
     def devices(self) -> tuple[Listed, ...]:
         """Their UDIDs are not recorded, so each gets one of its own."""
-        listed = self.parts.get("devices", {"result": {"devices": []}})
+        listed = self.parts.get("devices", {})
+        if "result" not in listed:
+            return ()
         for index, device in enumerate(listed["result"]["devices"]):
             if device.get("hardwareProperties"):
                 device["hardwareProperties"]["udid"] = f"replayed-{index}"

@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,19 @@ def test_keys_are_redacted_as_well() -> None:
     recording = Recording("/Users/julia", "julia")
     recording.keep("caches", {"/Users/julia/Library/Caches": 12, "list": ["julia", {"deep": "julia"}]})
     assert recording.parts["caches"] == {"~/Library/Caches": 12, "list": ["USER", {"deep": "USER"}]}
+
+
+@pytest.mark.parametrize("answer", ["", "[]", '{"result": {"devices": [3]}}', '{"result": null}'])
+def test_an_answer_of_devicectl_in_another_form_costs_no_recording(tmp_path: Path, answer: str) -> None:
+    def ask(command: Sequence[str]) -> str:
+        if command[-1].endswith("devices.json"):
+            Path(command[-1]).write_text(answer)
+        return "answer"
+
+    recording = Recording("/Users/julia", "julia")
+    recording.ask(ask, tmp_path)
+    assert recording.parts["devices"]["form"].startswith("not known (")
+    assert set(recording.parts["commands"].values()) == {"answer"}
 
 
 @pytest.mark.parametrize("parts", [{}, {"format.json": '{"format": 99}'}])

@@ -139,3 +139,61 @@ def test_the_clock_of_a_prediction_starts_behind_the_border(package: str, tmp_pa
     model.predict(dict(X))
     wall = time.perf_counter_ns() - start
     assert 0 < model._proxy.get_last_predict_duration_in_nano_seconds() < wall
+
+
+def test_what_goes_wrong_can_begin_later_and_befall_one_model(
+    package: str, tmp_path: Path, script: Callable[..., None]
+) -> None:
+    script(
+        misbehaviours=[
+            {"phase": "predict", "what": "error", "description": "gone", "path": "head", "after": 2}
+        ]
+    )
+    head, base = (CompiledMLModel(compiled(package, tmp_path, name)) for name in ("head", "base"))
+    for _ in range(3):
+        base.predict(dict(X))
+    for _ in range(2):
+        head.predict(dict(X))
+    with pytest.raises(RuntimeError, match="gone"):
+        head.predict(dict(X))
+
+
+def test_what_is_slow_is_so_by_its_own_clock(
+    package: str, tmp_path: Path, script: Callable[..., None]
+) -> None:
+    script(misbehaviours=[{"phase": "predict", "what": "slow", "seconds": 0.05}])
+    model = CompiledMLModel(compiled(package, tmp_path))
+    model.predict(dict(X))
+    assert model._proxy.get_last_predict_duration_in_nano_seconds() >= 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("what", "first", "second"),
+    [
+        ("nan", [np.nan, np.nan], [np.nan, np.nan]),
+        ("zero", [0.0, 0.0], [0.0, 0.0]),
+        ("unsteady", [3.0, 5.0], [4.0, 6.0]),
+        ("float64", [2.0, 4.0], [2.0, 4.0]),
+    ],
+)
+def test_outputs_are_as_wrong_as_the_script_says(
+    package: str,
+    tmp_path: Path,
+    script: Callable[..., None],
+    what: str,
+    first: list[float],
+    second: list[float],
+) -> None:
+    script(wrong_outputs=[{"what": what, "units": "ALL"}])
+    path = compiled(package, tmp_path)
+    model = CompiledMLModel(path)
+    outputs = [next(iter(model.predict(dict(X)).values())) for _ in range(2)]
+    np.testing.assert_array_equal(outputs, [first, second])
+    assert {each.dtype for each in outputs} == {np.dtype("float64" if what == "float64" else "float32")}
+    sound = CompiledMLModel(path, compute_units=ct.ComputeUnit.CPU_ONLY).predict(dict(X))
+    np.testing.assert_array_equal(next(iter(sound.values())), [2.0, 4.0])
+
+
+def test_outputs_can_be_missing(package: str, tmp_path: Path, script: Callable[..., None]) -> None:
+    script(wrong_outputs=[{"what": "missing"}])
+    assert CompiledMLModel(compiled(package, tmp_path)).predict(dict(X)) == {}

@@ -1,4 +1,4 @@
-"""Do processes of head and base take turns, and does one that ends early give no figure?"""
+"""Do processes of head and base take turns, and is one that ends early the last?"""
 
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ def test_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.base_bytes, found.head_bytes) == ((10, 11, 12), (20, 21, 22))
 
 
-def test_one_that_crashes_gives_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_crashes_is_the_last_and_stays_in_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     found, turns = played(monkeypatch, run("ALL", peak_bytes=1), ended("ALL"))
-    assert (found, turns) == (None, ["base", "head"])
+    assert (found.base_bytes, found.head_bytes, turns) == ((1,), (), ["base", "head"])
+    assert found.ending == ended("ALL").ending

@@ -10,7 +10,7 @@ from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
 from coreml_gate.criteria import Violation, excess_growth
-from coreml_gate.record import CoreMlFacts, Footprints
+from coreml_gate.record import ChildEnding, CoreMlFacts, Footprints
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import MB, megabytes, number, passing_maximum
 
@@ -22,9 +22,13 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     facts, limit = evidence.head.core_ml, evidence.limits.memory.footprint_max_ratio
     if facts is None:
         return (skipped(NAME, NAME, NO_MAC),)
-    if facts.footprints is not None and limit is not None:
-        return (_judged(facts.footprints, limit, facts),)
-    return (_shown(facts),)
+    if limit is None:
+        return (_shown(facts),)
+    if facts.footprints is None:
+        return (skipped(NAME, _subject(facts), facts.untimed),)
+    if facts.footprints.ending is not None:
+        return (_lost(facts.footprints.ending, facts),)
+    return (_judged(facts.footprints, limit, facts),)
 
 
 def _shown(facts: CoreMlFacts) -> Finding:
@@ -41,6 +45,17 @@ def _shown(facts: CoreMlFacts) -> Finding:
         value=peaks[greatest] / MB,
         unit="MB",
         details=tuple(f"{units}: {megabytes(peak)}" for units, peak in peaks.items()),
+    )
+
+
+def _lost(ending: ChildEnding, facts: CoreMlFacts) -> Finding:
+    return Finding(
+        check=NAME,
+        status=Status.UNSURE,
+        subject=_subject(facts),
+        message=f"{facts.machine.engine}: {ending.clause('a process that measures the footprint')}.",
+        hint="the details hold its last lines; `coreml-gate doctor` examines this Mac.",
+        details=ending.log_tail,
     )
 
 

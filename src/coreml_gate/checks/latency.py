@@ -89,7 +89,7 @@ def _finding(
         return _untimed(metric, timing, machine)
     decision = _decide(metric, timed, max_ratio, timing, evidence)
     self_test = judge_self_test(timed.self_test, timing.alpha)
-    status = _status(decision, self_test)
+    status = _status(decision, self_test, timing.ending)
     first = metric == next(iter(ratios_of(evidence.limits.latency)))
     return Finding(
         check=NAME,
@@ -97,14 +97,18 @@ def _finding(
         subject=_subject(metric, machine),
         message=(
             f"{metric} of {_who(timing, machine)}: {_words(decision, timed, max_ratio)}"
-            f"{_meaning(metric, max_ratio, status, decision, self_test)}"
+            f"{_meaning(metric, max_ratio, status, decision, self_test, timing.ending)}"
         ),
         value=timed.head_ms,
         base=timed.base_ms,
         limit=timed.base_ms * max_ratio,
         unit="ms",
-        hint="" if status is Status.PASS else _hint(status),
-        details=(*_details(timing, machine, self_test), *(_others(timing) if first else ())),
+        hint="" if status is Status.PASS else _hint(status, timing.ending),
+        details=(
+            *(() if timing.ending is None else timing.ending.log_tail),
+            *_details(timing, machine, self_test),
+            *(_others(timing) if first else ()),
+        ),
     )
 
 
@@ -157,12 +161,15 @@ def _decide(
     return alone if alone.call == "slower" and p_value <= ALPHA / 2 else shared
 
 
-def _status(decision: Decision, self_test: SelfTest) -> Status:
+def _status(decision: Decision, self_test: SelfTest, ending: ChildEnding | None) -> Status:
+    """After a process that ended early nothing passes: what is slower beyond the limit is so all the same."""
     if decision.call == "unsure" or not self_test.is_sound:
         return Status.UNSURE
-    if decision.call == "not slower":
-        return Status.PASS
-    return Status.FAIL if decision.beyond_limit else Status.WARN
+    if decision.call == "slower" and decision.beyond_limit:
+        return Status.FAIL
+    if ending is not None:
+        return Status.UNSURE
+    return Status.PASS if decision.call == "not slower" else Status.WARN
 
 
 def _words(decision: Decision, timed: TimedMetric, max_ratio: float) -> str:
@@ -178,7 +185,12 @@ def _words(decision: Decision, timed: TimedMetric, max_ratio: float) -> str:
 
 
 def _meaning(
-    metric: Metric, max_ratio: float, status: Status, decision: Decision, self_test: SelfTest
+    metric: Metric,
+    max_ratio: float,
+    status: Status,
+    decision: Decision,
+    self_test: SelfTest,
+    ending: ChildEnding | None,
 ) -> str:
     if status is Status.FAIL:
         ratio = math.exp(decision.interval.median)
@@ -188,6 +200,8 @@ def _meaning(
         return ": slower, close to the limit."
     if status is Status.PASS:
         return ": slower, within the limit." if decision.interval.low > 0 else ": not slower."
+    if ending is not None:
+        return f": unsure, because {ending.clause('a later timing process')}."
     if not self_test.is_sound:
         return ": unsure, because the baseline differs from a second copy of itself on this machine."
     return f": unsure, because this machine can see changes {_visible(self_test)}."
@@ -199,7 +213,9 @@ def _visible(self_test: SelfTest) -> str:
     return f"from {percent(self_test.smallest_change)} on"
 
 
-def _hint(status: Status) -> str:
+def _hint(status: Status, ending: ChildEnding | None) -> str:
+    if status is Status.UNSURE and ending is not None:
+        return _way_out(ending)
     if status is Status.UNSURE:
         return "time on a quieter Mac, or raise `time-budget-s` in [gate]."
     return "look at the cost and the placement of the operations that changed."

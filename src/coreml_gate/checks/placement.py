@@ -54,42 +54,46 @@ def _predicted(placement: Placement | None, evidence: Evidence, reason: str) -> 
 
 
 def _measured(head: Placement, base: Placement | None, *, virtual: bool) -> Finding:
-    total, unknown = sum(head.devices.values()), head.devices.get("unknown", 0)
-    if head.ending is not None or not total or unknown:
-        return _unsure(_why_unknown(head, total, unknown), head)
-    on_engine = head.devices.get("NE", 0)
+    if reason := _why_unknown(head):
+        return _unsure(reason, head)
+    total, on_engine = sum(head.devices.values()), head.devices.get("NE", 0)
     if virtual and not on_engine:
         return _unsure("a virtual machine has no Neural Engine", head)
-    comparable = base is not None and base.ending is None and not base.devices.get("unknown", 0)
-    left = _left(head, base) if comparable and base is not None else ()
+    base_reason = "" if base is None else _why_unknown(base)
+    if base is not None and base_reason and head.off_engine:
+        return _unsure(f"the baseline cannot be compared with: {base_reason}", base)
+    known_base = None if base_reason else base
+    left = _left(head, known_base)
     return Finding(
         check=NAME,
         status=Status.WARN if left else Status.PASS,
         subject=SUBJECT,
         message=_message(head, total, on_engine, left),
         value=on_engine / total,
-        base=_share(base) if comparable else None,
+        base=_share(known_base),
         hint="keep these operations in float16 and of documented types (docs/macos.md)." if left else "",
-        details=tuple(_details(head, base if comparable else None)),
+        details=tuple(_details(head, known_base)),
     )
 
 
-def _why_unknown(head: Placement, total: int, unknown: int) -> str:
-    if head.ending is not None:
-        return head.ending.clause()
+def _why_unknown(placement: Placement) -> str:
+    """Why a plan says too little; empty where it is whole."""
+    total, unknown = sum(placement.devices.values()), placement.devices.get("unknown", 0)
+    if placement.ending is not None:
+        return placement.ending.clause()
     if not total:
         return "Core ML named no operation"
-    return f"Core ML reports no device for {unknown} of {counted(total, 'operation')}"
+    return f"Core ML reports no device for {unknown} of {counted(total, 'operation')}" if unknown else ""
 
 
-def _unsure(reason: str, head: Placement) -> Finding:
+def _unsure(reason: str, placement: Placement) -> Finding:
     return Finding(
         check=NAME,
         status=Status.UNSURE,
         subject=SUBJECT,
-        message=f"placement on {head.units}: {reason}.",
+        message=f"placement on {placement.units}: {reason}.",
         hint="run on a physical Mac; below iOS18 as `deployment-target` Core ML often reports nothing.",
-        details=() if head.ending is None else head.ending.log_tail,
+        details=() if placement.ending is None else placement.ending.log_tail,
     )
 
 

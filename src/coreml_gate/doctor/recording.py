@@ -62,7 +62,7 @@ class Recording:
         answer = folder / "devices.json"
         ask(list_command(answer))
         if answer.exists():
-            self.keep("devices", devices_only(json.loads(answer.read_text(encoding="utf-8"))))
+            self.keep("devices", _devices_in(answer))
 
     def write(self, path: Path) -> None:
         """One JSON file per part in a zip."""
@@ -89,6 +89,14 @@ def redacted(text: str, home: str, user: str) -> str:
     text = text.replace(home, "~") if len(home) > 1 else text
     text = re.sub(rf"\b{re.escape(user)}\b", "USER", text) if user else text
     return _IDENTIFIER.sub("IDENTIFIER", text)
+
+
+def _devices_in(answer: Path) -> Mapping[str, Any]:
+    """Of an answer in another form only that it has one: it may hold names, and the rest must not be lost."""
+    try:
+        return devices_only(json.loads(answer.read_text(encoding="utf-8")))
+    except (ValueError, AttributeError, TypeError) as error:
+        return {"form": f"not known ({type(error).__name__})"}
 
 
 def devices_only(listed: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, measure_fo
 FOLDER: Final = "core-ml"
 NO_LIMIT: Final = "no limit is set (`limits.latency`)."
 SAME: Final = "the package is the baseline's: the same program and the same weights."
-NO_BASE: Final = "there is no baseline package on this machine to time it against."
+NO_BASE: Final = "there is no baseline package on this machine to compare with."
 _WITH_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 
 

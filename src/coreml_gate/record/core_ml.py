@@ -163,6 +163,8 @@ class Footprints(Measured):
     units: ComputeUnits
     base_bytes: tuple[NonNegativeInt, ...]
     head_bytes: tuple[NonNegativeInt, ...]
+    ending: ChildEnding | None = None
+    """Of the process that ended early, after which no other was started."""
 
 
 class CoreMlFacts(Measured):

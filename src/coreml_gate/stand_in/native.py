@@ -99,7 +99,7 @@ class ModelProxy:
         if function_name and self._script.macos < _MACOS_15:
             raise RuntimeError("The 'functionName' property can only be set on macOS >= 15.0")
         start = time.perf_counter_ns()
-        self._script.at("load", self._units)
+        self._script.at("load", self._compiled, self._units)
         with _core_ml_errors():
             self.pipeline = load_pipeline(self._compiled, function_name or None, self.mode)
         note_load(self._compiled, self._units, self._script)
@@ -133,12 +133,13 @@ class ModelProxy:
         if self.watch is not None:
             self.watch(self.pipeline.stages)
         start = time.perf_counter_ns()
-        self._script.at("predict", self._units)
+        self._script.at("predict", self._compiled, self._units)
         features.check_features(given, self.pipeline.stages[0].interface.inputs)
         with _core_ml_errors(FAILED_PREDICTION):
             outputs = self.pipeline.predict(given, None if state is None else state.arrays)
         self._predict_nanoseconds = time.perf_counter_ns() - start
-        return {name: features.given_back(value) for name, value in reversed(outputs.items())}
+        answers = self._script.given(outputs, self._compiled, self._units)
+        return {name: features.given_back(value) for name, value in reversed(answers.items())}
 
     @bound()
     def newState(self, /) -> StateBuffers:  # noqa: N802  # coremltools' name
@@ -216,9 +217,11 @@ class ModelProxy:
         from coremltools.models.compute_plan import MLComputePlan  # noqa: PLC0415
 
         script = _plan_is_there("MLComputePlan")
-        script.at("plan", units)
+        script.at("plan", Path(path), units)
         if not is_compiled(path):
-            Script.model_validate({"misbehaviours": [{"phase": "plan", "what": "abort"}]}).at("plan")
+            Script.model_validate({"misbehaviours": [{"phase": "plan", "what": "abort"}]}).at(
+                "plan", Path(path)
+            )
         proxy = compute_plan.ComputePlanProxy()
         with _core_ml_errors():
             compute_plan.make_plan(proxy, read_package(Path(path)), units, script)
@@ -268,7 +271,7 @@ def _core_ml_errors(description: str = "") -> Iterator[None]:
 
 def _compiled(path: str, script: Script, form: str = "{}") -> Path:
     """A compiled copy; ``form`` takes the reason of a refusal, which Core ML finds when it compiles."""
-    script.at("compile")
+    script.at("compile", Path(path))
     if not Path(path).exists():
         raise _refusal(f"A valid manifest does not exist at path: {Path(path) / 'Manifest.json'}", form)
     try:

@@ -1,4 +1,4 @@
-"""What the stand-in is to do besides answering: an older macOS, slow cold loads, hangs, aborts, errors.
+"""What the stand-in is to do besides answering: an older macOS, cold loads, hangs, aborts, wrong outputs.
 
 A script is a JSON file that the environment names, so that it reaches the processes that the gate starts.
 Without one the stand-in behaves: macOS 26, every device, no misbehaviour.
@@ -7,10 +7,15 @@ Without one the stand-in behaves: macOS 26, every device, no misbehaviour.
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
+from pydantic import NonNegativeFloat, NonNegativeInt
+
+from coreml_gate.arrays import Array
 from coreml_gate.frozen import FrozenModel
 from coreml_gate.record import ComputeDevice, ComputeUnits
 from coreml_gate.stand_in.ns_error import core_ml_error
@@ -26,15 +31,43 @@ _SIGNALS: Final[Mapping[str, signal.Signals]] = {
 """apple/coremltools#2757 (abort), #2758 (kill), #1473 (floating-point exception)."""
 
 
-class Misbehaviour(FrozenModel):
+class Condition(FrozenModel):
+    """When something goes wrong: on which hardware, of which models, and from which time on."""
+
+    units: ComputeUnits | None = None
+    """On which compute unit; ``None``: on each. Compiling knows no hardware."""
+    path: str = ""
+    """Part of the path of the models that it befalls, which tells head from base; empty: all."""
+    after: NonNegativeInt = 0
+    """How often it goes well first in one process."""
+
+    def holds(self, units: str, path: Path) -> bool:
+        """Whether it is met this time; each call counts."""
+        if self.units not in {None, units} or self.path not in str(path):
+            return False
+        _met[self] += 1
+        return _met[self] > self.after
+
+
+_met: Counter[Condition] = Counter()
+
+
+class Misbehaviour(Condition):
     """One thing that goes wrong in one phase."""
 
     phase: Phase
-    what: Literal["hang", "abort", "kill", "divide", "error"]
-    units: ComputeUnits | None = None
-    """On which compute unit; ``None``: on each. Compiling knows no hardware."""
+    what: Literal["hang", "abort", "kill", "divide", "error", "slow"]
     description: str = ""
     """Of an error: its ``NSLocalizedDescription``."""
+    seconds: NonNegativeFloat = 0.0
+    """How much longer what is slow takes."""
+
+
+class WrongOutput(Condition):
+    """One thing that is wrong with every output of a prediction."""
+
+    what: Literal["nan", "zero", "unsteady", "float64", "missing"]
+    """``unsteady``: no two predictions agree. ``float64``: another type than the package says."""
 
 
 class Script(FrozenModel):
@@ -51,12 +84,21 @@ class Script(FrozenModel):
     costs: bool = True
     """Whether the compute plan gives costs."""
     misbehaviours: tuple[Misbehaviour, ...] = ()
+    wrong_outputs: tuple[WrongOutput, ...] = ()
 
-    def at(self, phase: Phase, units: str = "") -> None:
-        """Misbehave in this phase if the script has it."""
+    def at(self, phase: Phase, path: Path, units: str = "") -> None:
+        """Misbehave in this phase of this model if the script has it."""
         for each in self.misbehaviours:
-            if each.phase == phase and each.units in {None, units}:
+            if each.phase == phase and each.holds(units, path):
                 _misbehave(each)
+
+    def given(self, outputs: Mapping[str, object], path: Path, units: str) -> dict[str, object]:
+        """The outputs, as wrong as the script has them; only arrays can be."""
+        wrong = dict(outputs)
+        for each in self.wrong_outputs:
+            if each.holds(units, path):
+                wrong = dict(_spoiled(wrong, each))
+        return wrong
 
 
 def read_script(environment: Mapping[str, str] = os.environ) -> Script:
@@ -68,7 +110,23 @@ def read_script(environment: Mapping[str, str] = os.environ) -> Script:
 def _misbehave(how: Misbehaviour) -> None:
     if how.what == "error":
         raise core_ml_error(how.description)
-    if how.what == "hang":
-        time.sleep(_A_LONG_TIME_S)
+    if how.what in {"hang", "slow"}:
+        time.sleep(how.seconds if how.what == "slow" else _A_LONG_TIME_S)
     else:
         os.kill(os.getpid(), _SIGNALS[how.what])
+
+
+_SPOIL: Final[Mapping[str, Callable[[Array, int], Array]]] = {
+    "nan": lambda array, _: np.full_like(array, np.nan),
+    "zero": lambda array, _: np.zeros_like(array),
+    "unsteady": lambda array, times: array + times,
+    "float64": lambda array, _: array.astype(np.float64),
+}
+
+
+def _spoiled(outputs: Mapping[str, object], how: WrongOutput) -> Iterator[tuple[str, object]]:
+    for name, value in outputs.items():
+        if how.what in _SPOIL and isinstance(value, np.ndarray):
+            yield name, _SPOIL[how.what](value, _met[how])
+        elif how.what != "missing":
+            yield name, value

@@ -247,14 +247,22 @@ def _cold_metric(cold: Mapping[str, ColdLoad]) -> Sequence[TimedMetric]:
     return (TimedMetric(metric="cold-load", base_ms=base, head_ms=head, log_ratios=((ratio,),)),)
 
 
-def measure_footprints(pair: PackagePair, folder: Path, supervisor: Supervisor) -> Footprints | None:
-    """The greatest footprints of both, from processes in turns; ``None`` when one of them ends early."""
+def measure_footprints(pair: PackagePair, folder: Path, supervisor: Supervisor) -> Footprints:
+    """The greatest footprints of both, from processes in turns, up to one that ends early."""
     peaks: dict[str, list[int]] = {"base": [], "head": []}
     for number in range(FOOTPRINT_PROCESSES):
         for name, package in (("base", pair.base), ("head", pair.head)):
             place = folder / f"{name}-{number}"
             (only,) = predict_on(package, pair.reference, (pair.units,), place, supervisor)
             if only.ending is not None or only.peak_bytes is None:
-                return None
+                return _footprints(pair, peaks, only.ending)
             peaks[name].append(only.peak_bytes)
-    return Footprints(units=pair.units, base_bytes=tuple(peaks["base"]), head_bytes=tuple(peaks["head"]))
+    return _footprints(pair, peaks)
+
+
+def _footprints(
+    pair: PackagePair, peaks: Mapping[str, Sequence[int]], ending: ChildEnding | None = None
+) -> Footprints:
+    return Footprints(
+        units=pair.units, base_bytes=tuple(peaks["base"]), head_bytes=tuple(peaks["head"]), ending=ending
+    )
