@@ -37,7 +37,7 @@ class Condition(FrozenModel):
     units: ComputeUnits | None = None
     """On which compute unit; ``None``: on each. Compiling knows no hardware."""
     path: str = ""
-    """Part of the path of the models that it befalls, which tells head from base; empty: all."""
+    """Part of the path of the models that go wrong, such as the folder of head or base; empty: all."""
     after: NonNegativeInt = 0
     """How often it goes well first in one process."""
 
