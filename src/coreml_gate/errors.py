@@ -49,6 +49,10 @@ class GateError(Exception):
     exit_code: ClassVar[int]
     code: ClassVar[str]
     """The name by which `coreml-gate explain` knows it: ``samples-error`` for ``SamplesError``."""
+    fix: ClassVar[str]
+    """The way out of every error of the class, for `coreml-gate explain`."""
+    page: ClassVar[str]
+    """Where the documentation has more."""
 
     def __init_subclass__(cls) -> None:
         cls.code = _WORDS.sub("-", cls.__name__.replace("GitHub", "Github")).lower()
@@ -83,42 +87,62 @@ class UsageError(GateError):
     """The arguments of the command line do not fit together."""
 
     exit_code = 2
+    fix = "`coreml-gate COMMAND --help` lists what a command takes."
+    page = "README.md"
 
 
 class ConfigError(GateError):
     """The configuration file is missing, malformed or holds an unknown key."""
 
     exit_code = 3
+    fix = "All problems are listed with their lines; docs/configuration.md has every key with its type."
+    page = "docs/configuration.md"
 
 
 class UnknownModelError(GateError):
     """A model is named that the configuration does not have."""
 
     exit_code = 4
+    fix = "Name a model of the configuration; the hint lists them."
+    page = "docs/configuration.md"
 
 
 class SourceError(GateError):
     """The source could not be imported, built or run."""
 
     exit_code = 5
+    fix = (
+        "The message has the line that raised. Run the callable of `source` alone, in the environment of "
+        "the gate: a missing package is the most frequent cause."
+    )
+    page = "docs/configuration.md"
 
 
 class SamplesError(GateError):
     """The samples are empty, of the wrong shape or of the wrong dtype."""
 
     exit_code = 6
+    fix = (
+        "Yield tensors, tuples of tensors, or dicts by input name, all of one dtype and of allowed shapes; "
+        "give flexible dimensions a range in `[[model.input]]`."
+    )
+    page = "docs/configuration.md"
 
 
 class EvaluateError(GateError):
     """The user's metric raised, or returned something else than numbers by name."""
 
     exit_code = 7
+    fix = "Return finite numbers by name, as `{'accuracy': 0.98}`."
+    page = "docs/configuration.md"
 
 
 class PackageError(GateError):
     """A package is truncated, malformed or lacks its weights."""
 
     exit_code = 8
+    fix = "Write the package anew with `MLModel.save`. Packages in Git LFS: `git lfs pull`."
+    page = "docs/own-conversion.md"
     operation = ""
     """The operation that could not run; empty where it was none."""
 
@@ -127,6 +151,10 @@ class UnsupportedOperationsError(PackageError):
     """A package holds operations that our runtime does not support: an ``unsure``, not a failure."""
 
     exit_code = 9
+    fix = (
+        "Run the model on a Mac, where Core ML itself computes; docs/operations.md lists what is known here."
+    )
+    page = "docs/operations.md"
 
     def __init__(self, operations: tuple[str, ...]) -> None:
         listed = ", ".join(f"`{operation}`" for operation in operations)
@@ -141,48 +169,82 @@ class RecordError(GateError):
     """A record is malformed, truncated or of another schema version."""
 
     exit_code = 10
+    fix = "Measure again: `coreml-gate run` or `collect` writes a new Record."
+    page = "docs/report.md"
 
 
 class RepositoryError(GateError):
     """Git is missing, the folder is not a repository, or what it holds cannot be planned."""
 
     exit_code = 11
+    fix = "Run in a git work tree, or leave out `--base`."
+    page = "docs/other-ci.md"
 
 
 class MissingCommitError(RepositoryError):
     """The base commit is not in this clone."""
 
     exit_code = 12
+    fix = "Fetch the whole history: `fetch-depth: 0` in actions/checkout, `git fetch --unshallow` elsewhere."
+    page = "docs/github.md"
 
 
 class DirtyTreeError(RepositoryError):
     """Tracked files have uncommitted changes, so the head is not a commit."""
 
     exit_code = 13
+    fix = "Commit the changes, or add `--allow-dirty`."
+    page = "docs/other-ci.md"
 
 
 class BaseBuildError(GateError):
     """The base commit does not build, so there is nothing to compare with."""
 
     exit_code = 14
+    fix = (
+        "Nothing to do in the pull request: it is judged by the absolute limits. The message says what is "
+        "wrong with the base."
+    )
+    page = "docs/configuration.md"
 
 
 class WorkerError(GateError):
     """The child process failed outside of the user's code."""
 
     exit_code = 15
+    fix = (
+        "The last lines of the child's output are in the details. Raise `step-timeout-s` or "
+        "`step-memory-mb` where the model honestly needs more."
+    )
+    page = "docs/configuration.md"
+
+
+class MeasuringError(GateError):
+    """A model could not be measured in its child process; the exit code is that of the problem there."""
+
+    exit_code = 15
+    fix = "The message is that of the problem in the child process."
+    page = "docs/configuration.md"
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code  # type: ignore[misc]  # an instance knows better than its class here
 
 
 class InputError(GateError):
     """A prediction's input is missing, unknown or does not fit the package's interface."""
 
     exit_code = 16
+    fix = "Give every input of the package by its name, in its shape."
+    page = "docs/api.md"
 
 
 class GitHubError(GateError):
     """GitHub refused a request, failed, or could not be reached; ``status`` is the one of HTTP, if any."""
 
     exit_code = 17
+    fix = "Run the job again; https://www.githubstatus.com says whether GitHub has a fault."
+    page = "docs/github.md"
 
     def __init__(
         self, message: str, hint: str = "", status: int | None = None, *, lines: Sequence[str] = ()
@@ -195,49 +257,53 @@ class TokenError(GitHubError):
     """The token is missing, wrong, or lacks a permission."""
 
     exit_code = 18
+    fix = "Give the job the permissions that docs/github.md lists."
+    page = "docs/github.md#permissions"
 
 
 class RateLimitError(GitHubError):
     """GitHub requires a wait longer than the gate allows."""
 
     exit_code = 19
+    fix = "Run the job again later, or run fewer gates at once."
+    page = "docs/github.md"
 
 
 class EventError(GateError):
     """The workflow was started by an event that the gate does not work under."""
 
     exit_code = 20
+    fix = "Start the workflow by `push`, `pull_request` or `merge_group`."
+    page = "docs/github.md"
 
 
 class ArtifactError(GateError):
     """An artifact is expired, incomplete, too large, or not what it claims to be."""
 
     exit_code = 21
-
-
-class MeasuringError(GateError):
-    """A model could not be measured in its child process; the exit code is that of the problem there."""
-
-    exit_code = 15
-
-    def __init__(self, message: str, hint: str, exit_code: int) -> None:
-        super().__init__(message, hint)
-        self.exit_code = exit_code  # type: ignore[misc]  # an instance knows better than its class here
+    fix = "Run the measuring job again; artifacts expire after `retention-days`."
+    page = "docs/github.md"
 
 
 class DeviceError(GateError):
     """No iPhone or iPad can be reached from here."""
 
     exit_code = 22
+    fix = "Connect an iPhone with developer mode to a Mac with Xcode."
+    page = "docs/variants.md"
 
 
 class OutputError(GateError):
     """A file or the standard output cannot be written."""
 
     exit_code = 23
+    fix = "Free space, or choose another `--output`."
+    page = "docs/other-ci.md"
 
 
 class ConversionError(GateError):
     """No route leads from the source to a package; raised in code only, a run reports it as a finding."""
 
     exit_code = 24
+    fix = "As for `conversion`: `coreml-gate explain conversion`."
+    page = "docs/own-conversion.md"

@@ -11,13 +11,12 @@ from rich.console import Console
 
 from coreml_gate import errors
 from coreml_gate.checks import CHECKS
+from coreml_gate.checks.of_the_run import OF_THE_RUN
 from coreml_gate.cli import main
 from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS
 from coreml_gate.errors import GateError, UsageError
 from coreml_gate.explain.document import described, page
-from coreml_gate.explain.of_errors import FIXES
-from coreml_gate.explain.table import all_explanations, explained
-from coreml_gate.report.sarif import QUESTIONS_OF_THE_RUN
+from coreml_gate.explain.table import ERRORS, all_explanations, explained
 from coreml_gate.rules.catalogue import RULES
 from coreml_gate.surroundings import Surroundings
 
@@ -33,7 +32,7 @@ def _errors(kind: type[GateError] = GateError) -> Iterator[type[GateError]]:
 
 def test_every_check_rule_known_bug_and_error_is_explained_once() -> None:
     by_kind = {
-        "check": {"source", *CHECKS, *QUESTIONS_OF_THE_RUN},
+        "check": {"source", *CHECKS, *OF_THE_RUN},
         "rule": set(RULES),
         "known bug": {bug.id for bugs in KNOWN_BUGS.values() for bug in bugs},
         "error": {error.code for error in _errors()},
@@ -59,7 +58,7 @@ def test_every_page_exists_and_every_anchor_is_on_it() -> None:
 
 
 def test_errors_stand_in_the_order_of_their_exit_codes() -> None:
-    codes = [error.exit_code for error in FIXES if error is not errors.MeasuringError]
+    codes = [error.exit_code for error in ERRORS if error is not errors.MeasuringError]
     assert codes == sorted(codes)
 
 

@@ -34,6 +34,8 @@ CHECK: Final = Check(
     "Does the package have few outputs?",
     run,
     limit=f"at most {MOST}",
+    why="The app reads none of them.",
+    fix="Return one tensor.",
     absolute=True,
     column=Column("Outputs", "resources", "outputs of the package", figures.difference, figures.number),
 )

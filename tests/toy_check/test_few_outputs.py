@@ -8,6 +8,7 @@ import pytest
 from coreml_gate.checks import CHECKS
 from coreml_gate.checks.document import filled
 from coreml_gate.config import Config
+from coreml_gate.explain.table import explained
 from coreml_gate.gate.candidates import candidates
 from coreml_gate.gate.judge import judge
 from coreml_gate.report import FORMATS, ReportOptions
@@ -60,3 +61,13 @@ def test_it_judges_variants_and_stands_in_the_pages(verdict: Verdict) -> None:
     page = filled("<!-- checks -->\n<!-- end of checks -->\n<!-- columns -->\n<!-- end of columns -->\n")
     assert "| few-outputs | Does the package have few outputs? | at most 0 | |\n" in page
     assert "| Outputs | `few-outputs` | outputs of the package | difference |\n" in page
+
+
+def test_it_is_explained(verdict: Verdict) -> None:
+    del verdict
+    (explanation,) = explained("few-outputs")
+    assert (explanation.meaning, explanation.fix) == (
+        "Does the package have few outputs?",
+        "Return one tensor.",
+    )
+    assert "/coreml-gate accept few-outputs of MODEL" in explanation.accept

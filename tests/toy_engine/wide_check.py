@@ -29,5 +29,8 @@ CHECK: Final = Check(
     "How far is the source from itself in float64?",
     run,
     limit="shown",
+    why="It shows how much the source itself rounds.",
+    fix="Nothing to fix.",
+    blocks=False,
     column=Column("Float64", "engine", "PSNR against float64", figures.difference, figures.number),
 )

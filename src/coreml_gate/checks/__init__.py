@@ -1,8 +1,8 @@
 """The checks of a model, in the order in which a person reads their results.
 
-A check is a module with a :class:`Check`: its question, ``run(evidence)``, which gives its findings, and its
-column. Tables, reports and pages are derived from it; only :data:`CHECKS` names it. Limits are values of the
-configuration and argued there (``config/limits.py``).
+A check is a module with a :class:`Check`: its question, ``run(evidence)``, which gives its findings, its
+column, and what to do about a failure. Tables, reports and pages are derived from it; only :data:`CHECKS`
+names it. Limits are values of the configuration and argued there (``config/limits.py``).
 """
 
 from collections.abc import Mapping
@@ -32,11 +32,12 @@ from coreml_gate.checks import (
     source,
     structure,
 )
-from coreml_gate.checks.check import PARTS, Check, Column
+from coreml_gate.checks.check import PARTS, Check, Column, Topic
 from coreml_gate.checks.evidence import Evidence
+from coreml_gate.checks.of_the_run import OF_THE_RUN
 from coreml_gate.verdict import Finding
 
-__all__ = ["CHECKS", "Check", "Column", "Evidence", "columns", "examine", "question_of"]
+__all__ = ["CHECKS", "Check", "Column", "Evidence", "Topic", "columns", "examine", "topics"]
 
 
 CHECKS: Final[Mapping[str, Check]] = {
@@ -79,7 +80,6 @@ def columns() -> dict[str, Column]:
     return dict(sorted(found, key=lambda pair: PARTS.index(pair[1].part)))
 
 
-def question_of(name: str) -> str | None:
-    """The question of a check; ``None`` for a finding that belongs to the run and to no model."""
-    found = source.CHECK if name == source.NAME else CHECKS.get(name)
-    return None if found is None else found.question
+def topics() -> Mapping[str, Topic]:
+    """What findings are about, by their name: what stopped the measuring, the checks, the run as a whole."""
+    return {source.NAME: source.CHECK, **CHECKS, **OF_THE_RUN}

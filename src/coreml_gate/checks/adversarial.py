@@ -78,4 +78,12 @@ CHECK: Final = Check(
     "Does the package answer like the source on changed samples?",
     run,
     limit="that of parity, as a warning",
+    why=(
+        "On inputs near the samples (scaled, rounded, zero, equal) the package answers otherwise than "
+        "the model; the app will meet such inputs sooner or later."
+    ),
+    fix="As for `parity`; the finding names the changed sample on which it shows.",
+    accept="`adversarial = false` for the model leaves this check out.",
+    page="docs/first-wrong-operation.md",
+    blocks=False,
 )

@@ -1,7 +1,7 @@
-"""What one check is: a question, who answers it, and how the answer is shown."""
+"""What one check is: a question, who answers it, how the answer is shown, and what to do about it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from coreml_gate.checks.evidence import Evidence
@@ -50,19 +50,34 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Check:
-    """One question about one model; tables, reports and pages are derived from it."""
+class Topic:
+    """What findings of one name answer, and what ``coreml-gate explain`` says of a failure."""
 
     name: str
     question: str
+    why: str = field(kw_only=True)
+    """What a failure means on the phone."""
+    fix: str = field(kw_only=True)
+    accept: str = field(default="", kw_only=True)
+    """The limits that allow it; empty where only an override does."""
+    page: str = field(default="", kw_only=True)
+    """Where the documentation has more."""
+    blocks: bool = field(default=True, kw_only=True)
+    """Whether it can block a merge."""
+
+
+@dataclass(frozen=True)
+class Check(Topic):
+    """One question about one model; tables, reports and pages are derived from it."""
+
     run: Callable[[Evidence], tuple[Finding, ...]]
     """One finding per thing that a person would look at."""
-    limit: str
+    limit: str = field(kw_only=True)
     """The default limit in words."""
-    needs: Needs = ""
+    needs: Needs = field(default="", kw_only=True)
     """What has to be there for an answer, beside a package."""
-    absolute: bool = False
+    absolute: bool = field(default=False, kw_only=True)
     """Whether it judges a package without a baseline, as that of a variant."""
-    numerical: bool = False
+    numerical: bool = field(default=False, kw_only=True)
     """Whether it compares outputs: a model without one such answer is never plainly fine."""
-    column: Column | None = None
+    column: Column | None = field(default=None, kw_only=True)

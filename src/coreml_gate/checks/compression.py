@@ -115,5 +115,12 @@ CHECK: Final = Check(
     "What did compression save, and which layers did it miss or hit?",
     run,
     limit="shown",
+    why=(
+        "A layer that compression left out makes the package larger than configured; one that it hits "
+        "hard may cost accuracy."
+    ),
+    fix="Lower `weight-threshold`, or choose another `method`; `coreml-gate variants` ranks them.",
+    page="docs/variants.md",
+    blocks=False,
     absolute=True,
 )

@@ -207,5 +207,11 @@ CHECK: Final = Check(
     "Does the source convert to Core ML?",
     run,
     limit="it must convert",
+    why="Without a package there is nothing to ship.",
+    fix=(
+        "The finding names the operation, the module and the line, and a way out that was tried where "
+        "there is one. `coreml-gate support MODEL` tries every deployment target."
+    ),
+    page="docs/own-conversion.md",
     absolute=True,
 )

@@ -124,6 +124,12 @@ CHECK: Final = Check(
     "How much more than the baseline does the model compute and move?",
     run,
     limit=f"{growth(CostLimits().max_ratio or 1)} against base",
+    why=(
+        "More multiply-accumulates and bytes mean more time and energy on every phone; the figures are exact."
+    ),
+    fix="The details name the modules that grew.",
+    accept="`limits.cost.max-ratio` sets the growth; `false` switches it off.",
+    page="docs/cost.md",
     column=Column(
         "Compute",
         "resources",

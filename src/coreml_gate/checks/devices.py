@@ -174,5 +174,9 @@ CHECK: Final = Check(
     "Does the model fit the devices for which it is meant?",
     run,
     limit=f"{percent(MODEL_SHARE)} of what an app may use there",
+    why="The model does not fit into what an app may use on one of your devices, or does not load there.",
+    fix="As for `memory`; or raise `minimum-os`, or leave the device out of `devices`.",
+    accept="`devices` and `minimum-os` say for which devices the model is meant.",
+    page="docs/devices.md",
     absolute=True,
 )

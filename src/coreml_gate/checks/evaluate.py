@@ -188,6 +188,13 @@ CHECK: Final = Check(
     "Does the package still reach the model's own metric?",
     run,
     limit="yours",
+    why="The package does the user's task worse than the source or the baseline, by your own metric.",
+    fix=(
+        "Look at `precision` and `parity` first: they name the operation. Without a numerical cause the "
+        "model itself changed."
+    ),
+    accept="`limits.evaluate.METRIC` sets how far a metric may fall (`max-drop`) or rise (`max-rise`).",
+    page="docs/configuration.md",
     absolute=True,
     numerical=True,
     column=Column(

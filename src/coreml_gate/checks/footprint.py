@@ -104,6 +104,10 @@ CHECK: Final = Check(
     "How much memory does the process hold at most that predicts with Core ML?",
     run,
     limit="shown; `footprint-max-ratio` limits it",
+    why="The footprint of the process is what iOS limits an app by.",
+    fix="As for `memory`; Core ML's own buffers add to the figure of the program.",
+    accept="`limits.memory.footprint-max-ratio` sets the growth; without it the figure is only shown.",
+    page="docs/memory.md",
     needs="Mac",
     column=Column(
         "Footprint",

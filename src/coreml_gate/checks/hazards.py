@@ -205,4 +205,11 @@ CHECK: Final = Check(
     "Which operations does half precision break, or nearly break?",
     run,
     limit="none that harms an output",
+    why=(
+        "The operation overflows, or loses most of its digits, in half precision on the samples; other "
+        "inputs may go further."
+    ),
+    fix="The finding has the line and, for known patterns such as RMSNorm, the code that cannot overflow.",
+    accept="`keep-fp32` for the operation.",
+    page="docs/diagnose.md",
 )

@@ -75,4 +75,11 @@ CHECK: Final = Check(
     "Are the samples of an image input pixels from 0 to 255 by the configured scale?",
     run,
     limit="whole numbers, as a warning",
+    why=(
+        "A wrong scale or bias cancels out in every comparison and shows in the app: the model sees "
+        "other pixels than in training."
+    ),
+    fix=("Set `scale` and `bias` of the image input to what the training code does to pixels from 0 to 255."),
+    page="docs/configuration.md",
+    blocks=False,
 )

@@ -149,5 +149,12 @@ CHECK: Final = Check(
     "Can the app still call the package as it calls the baseline?",
     run,
     limit="no breaking change",
+    why=(
+        "The app's code names inputs and outputs: with another name or shape it compiles, ships, and "
+        "fails at run time."
+    ),
+    fix="Keep the names with `output` and `[[model.input]]`, or change the app in the same pull request.",
+    accept='`limits.interface.on-breaking-change = "warn"` makes such changes warnings.',
+    page="docs/configuration.md",
     needs="baseline",
 )

@@ -251,6 +251,12 @@ CHECK: Final = Check(
     "Does Core ML run the package slower than the baseline?",
     run,
     limit=f"{growth(LatencyLimits().max_ratio or 1)} slower than base, as pairs",
+    why="Core ML runs the head slower than the base by more than is allowed, as pairs on the same Mac.",
+    fix=(
+        "`structure` says what changed in the program, `placement` which operations left the Neural Engine."
+    ),
+    accept="`limits.latency.max-ratio` sets how much slower it may be.",
+    page="docs/timing.md",
     needs="Mac",
     column=Column(
         "Latency",

@@ -55,5 +55,9 @@ CHECK: Final = Check(
     "What does LiteRT make of the same source?",
     run,
     limit="shown",
+    why="A second converter of the same source shows whether an error is Core ML's or the model's.",
+    fix="Nothing to fix: the figures are a comparison.",
+    page="docs/configuration.md",
+    blocks=False,
     needs="LiteRT",
 )

@@ -82,6 +82,13 @@ CHECK: Final = Check(
     "Do weights and activations fit the device?",
     run,
     limit=budget_limit(MemoryLimits()),
+    why="An app gets about half of a phone's RAM; beyond that iOS ends it without a message.",
+    fix=(
+        "The finding names the values that are alive at the peak. Compress the weights, or compute large "
+        "intermediate values in pieces."
+    ),
+    accept="`limits.memory` sets the greatest sum and growth.",
+    page="docs/memory.md",
     absolute=True,
     column=Column(
         "Memory",

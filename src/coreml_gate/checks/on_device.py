@@ -158,6 +158,10 @@ CHECK: Final = Check(
     "Does a connected iPhone answer like the source, and fast enough?",
     run,
     limit="that of precision; milliseconds are yours",
+    why="A connected iPhone answers otherwise than the source, or slower than your limit.",
+    fix="As for `coreml-parity`; the device's own times are in the details.",
+    accept="`limits.on-device` sets the greatest milliseconds and the least PSNR per model of device.",
+    page="docs/variants.md",
     needs="iPhone",
     numerical=True,
 )

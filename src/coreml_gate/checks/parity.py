@@ -221,6 +221,13 @@ CHECK: Final = Check(
     "Does the package answer like the source in float32?",
     run,
     limit=f"{number(ParityLimits().max_error)} of the greatest value",
+    why="The package computes something else than the model, in float32, so on every unit of every phone.",
+    fix=(
+        "The finding names the first wrong operation and its line. Write it otherwise, or take the other "
+        '`conversion` route: `conversion = "trace"` or `"export"`.'
+    ),
+    accept="`limits.parity` sets the greatest error as a share of the greatest reference value.",
+    page="docs/first-wrong-operation.md",
     absolute=True,
     numerical=True,
     column=Column(

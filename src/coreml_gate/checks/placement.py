@@ -147,6 +147,13 @@ CHECK: Final = Check(
     "Do the operations still run on the Neural Engine?",
     run,
     limit="as many as in the baseline, as a warning",
+    why="An operation that leaves the Neural Engine costs time and energy, and two copies at its borders.",
+    fix=(
+        "`coreml-gate diff` shows the operations; `docs/rules.md#neural-engine` lists what the Neural "
+        "Engine does not take."
+    ),
+    page="docs/macos.md",
+    blocks=False,
     needs="Mac",
     column=Column(
         "Neural Engine",

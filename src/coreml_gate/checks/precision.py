@@ -226,6 +226,17 @@ CHECK: Final = Check(
     "Does the package survive half precision and compression?",
     run,
     limit=_default_limit(PrecisionLimits()),
+    why=(
+        "iPhones compute in half precision. Where an intermediate value passes 65,504 it becomes "
+        "infinite, and where it is small it loses its digits: the answer is wrong although the "
+        "conversion is right."
+    ),
+    fix=(
+        "Take the `keep-fp32` that the finding proposes, which was converted and measured, or rewrite "
+        "the operation that it names."
+    ),
+    accept="`limits.precision` sets the least PSNR; metrics of `evaluate` show whether the task bears it.",
+    page="docs/diagnose.md",
     absolute=True,
     numerical=True,
     column=Column(

@@ -232,4 +232,8 @@ CHECK: Final = Check(
     "Which known pitfalls does the model run into?",
     run,
     limit="no fatal one",
+    why="The model runs into a known pitfall; the rule's severity says how sure that is.",
+    fix="The finding names the rule and its fix; `coreml-gate explain RULE` has all of it.",
+    accept='Switch the rule off with the reason: `off = { "RULE" = "REASON" }` under `[model.rules]`.',
+    page="docs/rules.md",
 )

@@ -48,6 +48,13 @@ CHECK: Final = Check(
     "Is the package small enough?",
     run,
     limit=budget_limit(SizeLimits()),
+    why=(
+        "iOS needs consent to load more than 200 MB over a cellular network, and an app's size costs "
+        "installs."
+    ),
+    fix="`coreml-gate compress MODEL` finds the smallest compression that keeps the metric.",
+    accept="`limits.size` sets the greatest size and growth.",
+    page="docs/variants.md",
     absolute=True,
     column=Column(
         "Size", "resources", "the package on disk, in one unit for the column", figures.percent_change

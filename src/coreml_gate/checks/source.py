@@ -44,4 +44,13 @@ CHECK: Final = Check(
     "Can the source be imported, built and run?",
     run,
     limit="no error",
+    why="A model that cannot be built or run cannot be converted, so nothing of it was checked.",
+    fix=(
+        "Run the callable that `source` names in a fresh environment; the message has the line that raised."
+    ),
+    accept=(
+        "A model that could not be measured cannot be accepted. Leave it out of the configuration instead."
+    ),
+    page="docs/configuration.md",
+    blocks=False,
 )

@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Kind = Literal["check", "rule", "known bug", "error"]
+OVERRIDE: Final = (
+    "On one pull request: `/coreml-gate accept {code} of MODEL until YYYY-MM-DD: REASON` with the label "
+    "`coreml-gate: accept` (docs/github.md)."
+)
+"""How a person accepts a finding that blocks."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""All codes, and the explanations of one."""
+"""All codes, and the explanations of one. Each check and each error holds what is said of it."""
 
 import difflib
+import inspect
 from collections.abc import Collection, Iterable, Mapping
-from functools import cache
 from typing import Final
 
-from coreml_gate.errors import UsageError
-from coreml_gate.explain import of_checks, of_errors
-from coreml_gate.explain.explanation import Explanation
+from coreml_gate import errors
+from coreml_gate.checks import Topic, topics
+from coreml_gate.errors import GateError, UsageError
+from coreml_gate.explain.explanation import OVERRIDE, Explanation
 
 KINDS: Final[Mapping[str, str]] = {
     "check": "Checks",
@@ -16,9 +17,16 @@ KINDS: Final[Mapping[str, str]] = {
     "known bug": "Known bugs of the converter",
 }
 """The kinds of codes in reading order, and their titles."""
+ERRORS: Final[tuple[type[GateError], ...]] = tuple(
+    each
+    for each in vars(errors).values()
+    if isinstance(each, type) and issubclass(each, GateError) and each is not GateError
+)
+"""Every error, in the order of their exit codes."""
+_NEVER_BLOCKS: Final = "It never blocks a merge."
+_NO_WAY: Final = "An error cannot be accepted: the gate could not do its work, as its exit code shows."
 
 
-@cache
 def all_explanations() -> tuple[Explanation, ...]:
     """Every explanation, in reading order."""
     return (*_of_the_gate(), *_of_the_converter())
@@ -30,8 +38,7 @@ def explained(code: str) -> tuple[Explanation, ...]:
     Raises :class:`UsageError` for a code that nothing has, with the nearest ones.
     """
     wanted = code.strip("`").lower()
-    errors = (error.code for error in of_errors.FIXES if str(error.exit_code) == wanted)
-    names = {wanted, *errors}
+    names = {wanted, *(error.code for error in ERRORS if str(error.exit_code) == wanted)}
     found = _named(names, _of_the_gate()) or _named(names, _of_the_converter())
     if not found:
         known = sorted({each.code for each in all_explanations()})
@@ -45,7 +52,25 @@ def explained(code: str) -> tuple[Explanation, ...]:
 
 
 def _of_the_gate() -> tuple[Explanation, ...]:
-    return (*of_checks.explanations(), *of_errors.explanations())
+    return (*map(_of_check, topics().values()), *map(_of_error, ERRORS))
+
+
+def _of_check(about: Topic) -> Explanation:
+    override = OVERRIDE.format(code=about.name) if about.blocks else ""
+    accept = " ".join(part for part in (about.accept, override) if part) or _NEVER_BLOCKS
+    return Explanation(about.name, "check", about.question, about.why, about.fix, accept, about.page)
+
+
+def _of_error(error: type[GateError]) -> Explanation:
+    return Explanation(
+        code=error.code,
+        kind="error",
+        meaning=inspect.cleandoc(error.__doc__ or "").partition("\n\n")[0].replace("``", "`"),
+        why=f"The gate ended with exit code {error.exit_code}: what it did not measure, it did not pass.",
+        fix=error.fix,
+        accept=_NO_WAY,
+        page=error.page,
+    )
 
 
 def _of_the_converter() -> tuple[Explanation, ...]:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
-from coreml_gate.checks import question_of
+from coreml_gate.checks import topics
 from coreml_gate.foreign.escape import plain
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.untyped import Json
@@ -19,14 +19,6 @@ VERSION: Final = "2.1.0"
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 INFORMATION: Final = "https://github.com/coreml-gate/coreml-gate"
 FINGERPRINT: Final = "coremlGateFinding/v1"
-QUESTIONS_OF_THE_RUN: Final = {
-    "run": "Could the gate do its work?",
-    "policy": "Does the change alter the gate's own configuration?",
-    "override": "Does every line that accepts a failure count?",
-    "record": "Are the numbers those of the head?",
-    "creep": "What do small steps add up to since the last release?",
-}
-"""Descriptions of findings that belong to no check of a model; one without is described by its name."""
 MAX_RESULTS: Final = 5_000
 """Results that code scanning keeps of a run, the gravest first (docs.github.com, SARIF upload limits)."""
 LEVELS: Final = {Status.FAIL: "error", Status.WARN: "warning", Status.UNSURE: "note"}
@@ -91,7 +83,8 @@ def _driver(checks: list[str]) -> JsonObject:
 
 
 def _rule(check: str) -> JsonObject:
-    question = _message(question_of(check) or QUESTIONS_OF_THE_RUN.get(check, check))
+    known = topics().get(check)
+    question = _message(check if known is None else known.question)
     return {"id": plain(check), "name": plain(check), "shortDescription": question}
 
 
