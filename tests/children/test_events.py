@@ -9,7 +9,9 @@ import pytest
 from coreml_gate.children import events as module
 from coreml_gate.children.events import EVENTS_FILE, START, EventLog, EventReader, Events
 from coreml_gate.measurements import vocabulary
-from coreml_gate.record import ConversionFacts, Metrics, MetricValue, UnsupportedOperations
+from coreml_gate.measurements.metrics import Metrics
+from coreml_gate.measurements.numbers import UnsupportedOperations
+from coreml_gate.record import ConversionFacts, MetricValue
 
 pytestmark = pytest.mark.attack("the model's own code")
 CONVERSION = ConversionFacts(status="converted", route="export")

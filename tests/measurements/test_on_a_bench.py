@@ -26,6 +26,10 @@ from coreml_gate.measurements import (
     source,
 )
 from coreml_gate.measurements.bench import Bench
+from coreml_gate.measurements.metrics import Metrics
+from coreml_gate.measurements.numbers import Parity, Precision, UnsupportedOperations
+from coreml_gate.measurements.package import Outline, PredictedPlacement, RuleMatches
+from coreml_gate.measurements.perturbed_samples import PerturbedSamples
 from coreml_gate.measurements.reference import Packages
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import (
@@ -36,19 +40,11 @@ from coreml_gate.record import (
     FirstWrong,
     InputRounding,
     MemoryFacts,
-    Metrics,
     OperationProfile,
-    Outline,
     PackageFacts,
-    Parity,
     ParityDiagnosis,
     PerturbedSample,
-    PerturbedSamples,
-    Precision,
-    PredictedPlacement,
-    RuleMatches,
     SourceFacts,
-    UnsupportedOperations,
 )
 from coreml_gate.rules.catalogue import look
 from tests.builders import comparison

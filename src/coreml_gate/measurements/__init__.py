@@ -29,8 +29,8 @@ from coreml_gate.measurements import (
     trial_packages,
     variants,
 )
-from coreml_gate.measurements.measurement import Measurement, SingleMeasurement
-from coreml_gate.record import Opened, PeakBytes, Problem
+from coreml_gate.measurements.measurement import Measurement, Opened, PeakBytes, SingleMeasurement
+from coreml_gate.record import Problem
 
 MEASUREMENTS: Final[dict[str, Measurement | SingleMeasurement]] = {
     "source": source,

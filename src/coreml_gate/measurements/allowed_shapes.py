@@ -8,11 +8,24 @@ from coreml_gate.children.job import ModelJob
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
 from coreml_gate.measurements import package
-from coreml_gate.record import AllowedShapes, RefusedShape, RefusedShapes
+from coreml_gate.record import PerturbedSample, RefusedShape, WrappedPart
 
 if TYPE_CHECKING:
     from coreml_gate.measurements.bench import Bench
     from coreml_gate.package_facts.shapes import ShapeCase
+
+
+class RefusedShapes(WrappedPart[tuple[RefusedShape, ...]]):
+    """Allowed shapes that one side takes and the other does not."""
+
+    FIELD = "refused_shapes"
+
+
+class AllowedShapes(WrappedPart[tuple[PerturbedSample, ...]]):
+    """Source against the float32 package at allowed shapes that no sample has."""
+
+    FIELD = "allowed_shapes"
+
 
 PARTS: Final = (RefusedShapes, AllowedShapes)
 STEPS: Final = package.STEPS

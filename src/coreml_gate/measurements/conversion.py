@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.measurements.measurement import sentence, way_out
-from coreml_gate.record import ChildEnding, ConversionFacts, RuleMatches
+from coreml_gate.measurements.package import RuleMatches
+from coreml_gate.record import ChildEnding, ConversionFacts
 
 if TYPE_CHECKING:
     from coreml_gate.measurements.bench import Bench

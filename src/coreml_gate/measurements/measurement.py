@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
+from pydantic import NonNegativeInt
+
 from coreml_gate.children.events import AnyPart, EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.errors import (
@@ -13,7 +15,7 @@ from coreml_gate.errors import (
     SourceError,
     WorkerError,
 )
-from coreml_gate.record import ChildEnding, Problem
+from coreml_gate.record import ChildEnding, Problem, WrappedPart
 
 if TYPE_CHECKING:
     from coreml_gate.measurements.bench import Bench
@@ -29,6 +31,18 @@ _WAYS_OUT: Final[Mapping[str, str]] = {
     "timed-out": "raise `step-timeout-s` under [gate] if the model honestly takes longer.",
     "out-of-memory": "raise `step-memory-mb` under [gate], or take a runner with more memory.",
 }
+
+
+class Opened(WrappedPart[tuple[str, ...]]):
+    """Files and folders of the repository that were read while the model was measured."""
+
+    FIELD = "opened"
+
+
+class PeakBytes(WrappedPart[NonNegativeInt]):
+    """The most that the process held in which the model was measured."""
+
+    FIELD = "peak_bytes"
 
 
 class Reported(Protocol):

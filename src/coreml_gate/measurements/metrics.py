@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Final
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.measurements.measurement import problem_of_ending
-from coreml_gate.record import ChildEnding, Metrics, Problem
+from coreml_gate.record import ChildEnding, MetricValue, Problem, WrappedPart
 
 if TYPE_CHECKING:
     from coreml_gate.measurements.bench import Bench
+
+
+class Metrics(WrappedPart[tuple[MetricValue, ...]]):
+    """The user's own metrics, by side."""
+
+    FIELD = "metrics"
+
 
 PARTS: Final = (Metrics,)
 STEPS: Final[Mapping[str, str]] = {"evaluate": "running `evaluate`"}

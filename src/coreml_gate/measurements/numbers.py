@@ -6,11 +6,30 @@ from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.errors import PackageError, UnsupportedOperationsError
 from coreml_gate.measurements import package
-from coreml_gate.record import CostFacts, InputRounding, MemoryFacts, Parity, Precision, UnsupportedOperations
+from coreml_gate.record import Comparison, CostFacts, InputRounding, MemoryFacts, WrappedPart
 
 if TYPE_CHECKING:
     from coreml_gate.engines.engine import Outputs
     from coreml_gate.measurements.bench import Bench
+
+
+class Parity(WrappedPart[tuple[Comparison, ...]]):
+    """Source against the float32 package."""
+
+    FIELD = "parity"
+
+
+class Precision(WrappedPart[tuple[Comparison, ...]]):
+    """The float32 package against the package that ships."""
+
+    FIELD = "precision"
+
+
+class UnsupportedOperations(WrappedPart[tuple[str, ...]]):
+    """Operations that our runtime does not know."""
+
+    FIELD = "unsupported"
+
 
 PARTS: Final = (UnsupportedOperations, MemoryFacts, CostFacts, InputRounding, Parity, Precision)
 STEPS: Final = package.STEPS

@@ -8,15 +8,34 @@ from coreml_gate.measurements.measurement import problem_of_ending
 from coreml_gate.record import (
     ChildEnding,
     CompressionFacts,
-    Outline,
     PackageFacts,
-    PredictedPlacement,
+    Placement,
     Problem,
-    RuleMatches,
+    RuleMatch,
+    WrappedPart,
 )
 
 if TYPE_CHECKING:
     from coreml_gate.measurements.bench import Bench
+
+
+class Outline(WrappedPart[tuple[str, ...]]):
+    """The program of the package, one line per operation."""
+
+    FIELD = "outline"
+
+
+class RuleMatches(WrappedPart[tuple[RuleMatch, ...]]):
+    """The known pitfalls found."""
+
+    FIELD = "rules"
+
+
+class PredictedPlacement(WrappedPart[Placement]):
+    """Where Core ML is likely to run each operation, by documented rules."""
+
+    FIELD = "predicted_placement"
+
 
 PARTS: Final = (PackageFacts, Outline, RuleMatches, CompressionFacts, PredictedPlacement)
 STEPS: Final = {"measure": "comparing the package with the source"}

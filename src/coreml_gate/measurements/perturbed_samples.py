@@ -5,10 +5,17 @@ from typing import TYPE_CHECKING, Final
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.measurements import package
-from coreml_gate.record import PerturbedSamples
+from coreml_gate.record import PerturbedSample, WrappedPart
 
 if TYPE_CHECKING:
     from coreml_gate.measurements.bench import Bench
+
+
+class PerturbedSamples(WrappedPart[tuple[PerturbedSample, ...]]):
+    """Source against the float32 package on changed samples."""
+
+    FIELD = "adversarial"
+
 
 PARTS: Final = (PerturbedSamples,)
 STEPS: Final = package.STEPS

@@ -1,4 +1,4 @@
-"""The Record itself, how it is written, and those of its parts that a child reports as lists."""
+"""The Record itself, and how it is written."""
 
 from datetime import date
 from functools import cached_property
@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from pydantic import ConfigDict, Field, NonNegativeInt
 
-from coreml_gate.record.base import EngineName, Measured, WrappedPart
+from coreml_gate.record.base import EngineName, Measured
 from coreml_gate.record.comparison import Comparison, MetricValue, RefusedShape
 from coreml_gate.record.core_ml import CoreMlFacts, Placement
 from coreml_gate.record.diagnosis import Diagnosis, ParityDiagnosis, PerturbedSample
@@ -142,75 +142,3 @@ class Record(Measured):
 def write_record(record: Record, path: Path) -> None:
     """Writes a Record as indented JSON."""
     write_text(path, record.model_dump_json(indent=1) + "\n")
-
-
-class Outline(WrappedPart[tuple[str, ...]]):
-    """The program of the package, one line per operation."""
-
-    FIELD = "outline"
-
-
-class Parity(WrappedPart[tuple[Comparison, ...]]):
-    """Source against the float32 package."""
-
-    FIELD = "parity"
-
-
-class Precision(WrappedPart[tuple[Comparison, ...]]):
-    """The float32 package against the package that ships."""
-
-    FIELD = "precision"
-
-
-class RefusedShapes(WrappedPart[tuple[RefusedShape, ...]]):
-    """Allowed shapes that one side takes and the other does not."""
-
-    FIELD = "refused_shapes"
-
-
-class AllowedShapes(WrappedPart[tuple[PerturbedSample, ...]]):
-    """Source against the float32 package at allowed shapes that no sample has."""
-
-    FIELD = "allowed_shapes"
-
-
-class PerturbedSamples(WrappedPart[tuple[PerturbedSample, ...]]):
-    """Source against the float32 package on changed samples."""
-
-    FIELD = "adversarial"
-
-
-class Metrics(WrappedPart[tuple[MetricValue, ...]]):
-    """The user's own metrics, by side."""
-
-    FIELD = "metrics"
-
-
-class Opened(WrappedPart[tuple[str, ...]]):
-    """Files and folders of the repository that were read while the model was measured."""
-
-    FIELD = "opened"
-
-
-class PeakBytes(WrappedPart[NonNegativeInt]):
-    """The most that the process held in which the model was measured."""
-
-    FIELD = "peak_bytes"
-
-
-class UnsupportedOperations(WrappedPart[tuple[str, ...]]):
-    """Operations that our runtime does not know."""
-
-    FIELD = "unsupported"
-
-
-class RuleMatches(WrappedPart[tuple[RuleMatch, ...]]):
-    """The known pitfalls found."""
-
-    FIELD = "rules"
-
-
-class PredictedPlacement(WrappedPart[Placement]):
-    """Where Core ML is likely to run each operation, by documented rules."""
-
-    FIELD = "predicted_placement"

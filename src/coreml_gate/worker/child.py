@@ -10,8 +10,7 @@ from coreml_gate.children.opened import OpenedFiles
 from coreml_gate.children.process_memory import greatest_held_bytes
 from coreml_gate.errors import GateError
 from coreml_gate.measurements import MEASUREMENTS, of_models
-from coreml_gate.measurements.measurement import chosen, problem_of
-from coreml_gate.record import Opened, PeakBytes
+from coreml_gate.measurements.measurement import Opened, PeakBytes, chosen, problem_of
 from coreml_gate.worker.libraries import load_libraries
 
 
