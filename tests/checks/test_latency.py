@@ -9,7 +9,7 @@ import pytest
 
 from coreml_gate.checks.latency import adjusted_p_values
 from coreml_gate.checks.latency import run as check
-from coreml_gate.config import LatencyLimits
+from coreml_gate.config.limits import LatencyLimits
 from coreml_gate.record import ChildEnding, CoreMlFacts
 from coreml_gate.timing import ALPHA
 from coreml_gate.timing.self_test import judge_self_test

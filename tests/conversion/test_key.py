@@ -11,7 +11,8 @@ import torch
 from coremltools.converters.mil.frontend.torch.torch_op_registry import _TORCH_OPS_REGISTRY, register_torch_op
 from torch import nn
 
-from coreml_gate.config import Limits, ModelConfig, ModelInput, SizeLimits
+from coreml_gate.config import Limits, ModelConfig, ModelInput
+from coreml_gate.config.limits import SizeLimits
 from coreml_gate.conversion import ConversionCache, convert, key
 from coreml_gate.conversion.capture import Captured, Route, capture
 from coreml_gate.conversion.conversion import task_of

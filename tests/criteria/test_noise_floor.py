@@ -3,7 +3,7 @@
 import pytest
 
 from coreml_gate.checks import coreml_parity, parity, precision
-from coreml_gate.config import ParityLimits, PrecisionLimits
+from coreml_gate.config.limits import ParityLimits, PrecisionLimits
 from coreml_gate.criteria import has_parity, keeps_precision, least_psnr
 from coreml_gate.record import FLOOR_TIMES, CoreMlRun, NoiseFloor, TopOne
 from coreml_gate.verdict import Status

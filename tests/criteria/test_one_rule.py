@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coreml_gate.checks import adversarial, parity, precision
-from coreml_gate.config import ParityLimits, PrecisionLimits
+from coreml_gate.config.limits import ParityLimits, PrecisionLimits
 from coreml_gate.criteria import failing_error, has_parity, keeps_precision, least_psnr
 from coreml_gate.record import Comparison, PerturbedSample, TopOne
 from coreml_gate.verdict import Status

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.config import ParityLimits, PrecisionLimits
+from coreml_gate.config.limits import ParityLimits, PrecisionLimits
 from coreml_gate.criteria import (
     engine_violations,
     figure_violations,

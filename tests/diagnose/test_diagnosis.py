@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from coreml_gate.config import PrecisionLimits
+from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose, is_needed, suspected
 from coreml_gate.diagnose.operation_errors import measure_operation_errors
 from coreml_gate.mil.package import read_package

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from coreml_gate.config import ImageInput, ModelConfig, ModelInput, ParityLimits
+from coreml_gate.config import ImageInput, ModelConfig, ModelInput
+from coreml_gate.config.limits import ParityLimits
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbations import LARGE, PERTURBATIONS
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples, reshaped_samples

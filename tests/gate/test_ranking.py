@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from coreml_gate.config import Config, EvaluateLimits, Limits, ModelConfig, ModelVariant
+from coreml_gate.config import Config, Limits, ModelConfig, ModelVariant
+from coreml_gate.config.limits import EvaluateLimits
 from coreml_gate.gate.judge import judge
 from coreml_gate.gate.ranking import rank
 from coreml_gate.record import MetricValue, ModelRecord, Problem

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from coreml_gate.comparing.compare import comparisons
-from coreml_gate.config import ModelConfig, ParityLimits
+from coreml_gate.config import ModelConfig
+from coreml_gate.config.limits import ParityLimits
 from coreml_gate.conversion.capture import Route
 from coreml_gate.conversion.mapper import Mapper
 from coreml_gate.criteria import has_parity

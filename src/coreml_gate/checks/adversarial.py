@@ -10,8 +10,7 @@ from typing import Final
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import place_of, sentence, way_out
-from coreml_gate.criteria import has_parity
-from coreml_gate.criteria.parity import violation_of
+from coreml_gate.criteria import has_parity, violation_of
 from coreml_gate.record import ParityDiagnosis, PerturbedSample
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from coreml_gate.checks.evidence import Evidence
-from coreml_gate.config import MemoryLimits, SizeLimits
+from coreml_gate.config.limits import MemoryLimits, SizeLimits
 from coreml_gate.criteria import Violation, excess_growth, gravest_first
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import MB, growth, megabytes, number, passing_maximum

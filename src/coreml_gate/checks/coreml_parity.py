@@ -12,7 +12,7 @@ from typing import Final
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
-from coreml_gate.config import PrecisionLimits
+from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.criteria import (
     Group,
     Violation,
@@ -20,9 +20,9 @@ from coreml_gate.criteria import (
     engine_violations,
     gravest_first,
     least_psnr,
+    sample_line,
     violations,
 )
-from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.frozen import changed
 from coreml_gate.record import ChildEnding, Comparison, CoreMlFacts, CoreMlRun
 from coreml_gate.verdict import Finding, Status

@@ -8,7 +8,7 @@ from typing import Final
 from coreml_gate import figures
 from coreml_gate.checks.check import MAX_METRICS, Check, Column
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.config import EvaluateLimits
+from coreml_gate.config.limits import EvaluateLimits
 from coreml_gate.criteria import Violation, gravest_first
 from coreml_gate.record import ModelRecord, Side
 from coreml_gate.verdict import Finding, Status

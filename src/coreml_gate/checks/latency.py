@@ -11,7 +11,7 @@ from typing import Final
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
-from coreml_gate.config import LatencyLimits
+from coreml_gate.config.limits import LatencyLimits
 from coreml_gate.criteria import Violation, excess_growth
 from coreml_gate.record import ChildEnding, Machine, Metric, ModelRecord, TimedMetric, Timing
 from coreml_gate.timing import ALPHA, Decision, decide

@@ -4,8 +4,7 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.criteria import least_psnr
-from coreml_gate.criteria.sentences import sample_line
+from coreml_gate.criteria import least_psnr, sample_line
 from coreml_gate.record import LiteRtFacts
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import megabytes, number

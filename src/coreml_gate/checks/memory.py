@@ -12,7 +12,7 @@ from coreml_gate.checks.budget import Budget, budget_limit, judge_budget
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.checks.sparkline import sparkline
-from coreml_gate.config import MemoryLimits
+from coreml_gate.config.limits import MemoryLimits
 from coreml_gate.record import MemoryFacts, OverheadFacts, ShapeMemory
 from coreml_gate.verdict import Finding
 from coreml_gate.wording import listed, megabytes

@@ -10,10 +10,17 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.config import ModelConfig, OnDeviceLimits
+from coreml_gate.config import ModelConfig
+from coreml_gate.config.limits import OnDeviceLimits
 from coreml_gate.config.rules import OLDEST
-from coreml_gate.criteria import Violation, by_output, engine_violations, gravest_first, least_psnr
-from coreml_gate.criteria.sentences import sample_line
+from coreml_gate.criteria import (
+    Violation,
+    by_output,
+    engine_violations,
+    gravest_first,
+    least_psnr,
+    sample_line,
+)
 from coreml_gate.devices import devices, that_run
 from coreml_gate.frozen import changed
 from coreml_gate.record import DeviceFacts

@@ -14,18 +14,18 @@ from coreml_gate.checks.evidence import Evidence, file_and_line, skipped
 from coreml_gate.checks.first_wrong import details, patch, place_of, sentence, way_out
 from coreml_gate.checks.rounded_inputs import rounded_inputs
 from coreml_gate.checks.rules import fix_in_words
-from coreml_gate.config import ParityLimits
+from coreml_gate.config.limits import ParityLimits
 from coreml_gate.criteria import (
     Group,
     Violation,
     by_output,
     comparable,
     parity_violations,
+    sample_line,
+    violation_of,
     violations,
     worst_relative_error,
 )
-from coreml_gate.criteria.parity import violation_of
-from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.record import ParityDiagnosis, RefusedShape, RuleMatch
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, names_and_more, number

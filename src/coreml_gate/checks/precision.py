@@ -14,8 +14,9 @@ from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence, file_and_line
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
 from coreml_gate.checks.rules import fix_in_words
-from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
+from coreml_gate.config import Compression, ModelConfig
 from coreml_gate.config.edit import table_with
+from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.criteria import (
     Group,
     Violation,
@@ -23,9 +24,9 @@ from coreml_gate.criteria import (
     gravest_first,
     least_psnr,
     precision_violations,
+    sample_line,
     violations,
 )
-from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.frozen import changed
 from coreml_gate.record import RuleMatch
 from coreml_gate.verdict import Finding, Status

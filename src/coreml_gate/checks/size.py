@@ -6,7 +6,7 @@ from coreml_gate import figures
 from coreml_gate.checks.budget import Budget, budget_limit, judge_budget
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence
-from coreml_gate.config import SizeLimits
+from coreml_gate.config.limits import SizeLimits
 from coreml_gate.record import PackageFacts
 from coreml_gate.verdict import Finding
 from coreml_gate.wording import megabytes

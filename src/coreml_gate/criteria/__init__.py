@@ -6,13 +6,14 @@ only need to know whether there are any. Nothing here needs torch.
 """
 
 from coreml_gate.criteria.by_output import Group, by_output, comparable, least_psnr, worst_relative_error
-from coreml_gate.criteria.parity import failing_error, has_parity, parity_violations
+from coreml_gate.criteria.parity import failing_error, has_parity, parity_violations, violation_of
 from coreml_gate.criteria.precision import (
     engine_violations,
     figure_violations,
     keeps_precision,
     precision_violations,
 )
+from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.criteria.violations import Violation, excess_growth, gravest_first
 
 __all__ = [
@@ -30,5 +31,7 @@ __all__ = [
     "least_psnr",
     "parity_violations",
     "precision_violations",
+    "sample_line",
+    "violation_of",
     "worst_relative_error",
 ]

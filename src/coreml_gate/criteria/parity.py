@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from coreml_gate.config import ParityLimits
+from coreml_gate.config.limits import ParityLimits
 from coreml_gate.criteria import violations
 from coreml_gate.criteria.by_output import Group
 from coreml_gate.criteria.violations import Violation, gravest_first

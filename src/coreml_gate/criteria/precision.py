@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from coreml_gate.config import PrecisionLimits
+from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.criteria import violations
 from coreml_gate.criteria.by_output import Group, least_psnr
 from coreml_gate.criteria.violations import Violation, gravest_first

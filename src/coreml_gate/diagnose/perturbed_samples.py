@@ -14,7 +14,8 @@ from torch import Tensor
 from coreml_gate.arrays import Array
 from coreml_gate.comparing.compare import compare
 from coreml_gate.comparing.noise_floor import noise_floors
-from coreml_gate.config import ModelConfig, ParityLimits
+from coreml_gate.config import ModelConfig
+from coreml_gate.config.limits import ParityLimits
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbations import COME_NEAR, EXACT, LARGE, PERTURBATIONS, Kind, kind_of, resized
 from coreml_gate.diagnose.source_watch import SourceWatch

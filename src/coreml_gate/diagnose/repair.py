@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.comparing.compare import compare
-from coreml_gate.config import PrecisionLimits
+from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.keep import is_kept
 from coreml_gate.conversion.origins import Origin

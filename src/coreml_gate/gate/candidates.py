@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from coreml_gate.checks import CHECKS, Evidence, source
-from coreml_gate.config import EvaluateLimits, ModelConfig, ModelVariant
+from coreml_gate.config import ModelConfig, ModelVariant
 from coreml_gate.config.inherit import configured
+from coreml_gate.config.limits import EvaluateLimits
 from coreml_gate.criteria import least_psnr
 from coreml_gate.frozen import changed
 from coreml_gate.gate.speeds import Speeds

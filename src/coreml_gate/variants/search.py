@@ -7,7 +7,8 @@ is not monotone in bits. All settings are measured, and the smallest package tha
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from coreml_gate.config import Compression, ModelConfig, PrecisionLimits
+from coreml_gate.config import Compression, ModelConfig
+from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.criteria import by_output, figure_violations
 from coreml_gate.frozen import FrozenModel
 from coreml_gate.gate.candidates import candidates, deciding_metric
