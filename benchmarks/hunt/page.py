@@ -16,9 +16,7 @@ from case import SHAPE, Case
 from causes import Sight
 from torch.nn import functional
 
-from coreml_gate.diagnose.known_bug import KnownBug
-from coreml_gate.diagnose.known_bug_table import UNMEASURED
-from coreml_gate.diagnose.known_bugs import bugs_of
+from coreml_gate.diagnose.known_bugs import UNMEASURED, KnownBug, bugs_of
 from hunt import look
 
 BY_HAND: Final = "<!-- written by hand from here on -->"

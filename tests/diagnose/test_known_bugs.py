@@ -7,9 +7,7 @@ import pytest
 import torch
 
 from coreml_gate.diagnose import known_bugs
-from coreml_gate.diagnose.known_bug import KnownBug
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS, UNMEASURED
-from coreml_gate.diagnose.known_bugs import bug_at, bugs_of, hint_of
+from coreml_gate.diagnose.known_bugs import KNOWN_BUGS, UNMEASURED, KnownBug, bug_at, bugs_of, hint_of
 from coreml_gate.diagnose.torch_calls import TorchArguments, operand_of
 from coreml_gate.frozen import changed
 from coreml_gate.record import FirstWrong

@@ -13,7 +13,7 @@ from coreml_gate import errors
 from coreml_gate.checks import CHECKS
 from coreml_gate.checks.of_the_run import OF_THE_RUN
 from coreml_gate.cli import main
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS
+from coreml_gate.diagnose.known_bugs import KNOWN_BUGS
 from coreml_gate.errors import GateError, UsageError
 from coreml_gate.explain.document import described, page
 from coreml_gate.explain.table import ERRORS, all_explanations, explained

@@ -7,8 +7,7 @@ import torch
 
 from coreml_gate.conversion.capture import Route
 from coreml_gate.diagnose import known_bugs
-from coreml_gate.diagnose.known_bug import KnownBug
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS
+from coreml_gate.diagnose.known_bugs import KNOWN_BUGS, KnownBug
 from coreml_gate.tested_versions import minor
 from tests.known_bugs.example import measured
 

@@ -5,9 +5,7 @@ import torch
 from torch import Tensor
 
 from coreml_gate.conversion.capture import Route
-from coreml_gate.diagnose.known_bug import KnownBug
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS
-from coreml_gate.diagnose.known_bugs import hint_of
+from coreml_gate.diagnose.known_bugs import KNOWN_BUGS, KnownBug, hint_of
 from coreml_gate.diagnose.torch_calls import TorchArguments, operand_of
 from coreml_gate.record import FirstWrong
 from tests.known_bugs.example import measured

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from coreml_gate.diagnose.known_bug import KnownBug
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS
+from coreml_gate.diagnose.known_bugs import KNOWN_BUGS, KnownBug
 from coreml_gate.explain.explanation import OVERRIDE, Explanation
 from coreml_gate.rules.catalogue import RULES
 from coreml_gate.rules.document import linked

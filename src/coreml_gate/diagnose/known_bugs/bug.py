@@ -1,11 +1,15 @@
 """What is known of one wrong conversion of coremltools."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from coreml_gate.diagnose.torch_calls import Fits
 
 Route = Literal["export", "decomposed", "trace"]
+ALL: Final[tuple[Route, ...]] = ("export", "decomposed", "trace")
+EXPORTS: Final[tuple[Route, ...]] = ("export", "decomposed")
+WHOLE: Final[tuple[Route, ...]] = ("export", "trace")
+"""Where the operation reaches the converter whole; torch's core decompositions take it apart."""
 
 
 @dataclass(frozen=True)

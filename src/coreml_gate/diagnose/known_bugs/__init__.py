@@ -1,12 +1,28 @@
-"""Known bugs of the converter: only the hint of a finding comes from here, never the finding."""
+"""Known bugs of the converter: only the hint of a finding comes from here, never the finding.
 
-from collections.abc import Sequence
+Each is one entry of the module of its kind, beside the precondition that it holds under. The hunt and
+coremltools' own tests led to them.
+"""
+
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from typing import Final
 
-from coreml_gate.diagnose.known_bug import KnownBug
-from coreml_gate.diagnose.known_bug_table import KNOWN_BUGS
+from coreml_gate.diagnose.known_bugs.bug import KnownBug
+from coreml_gate.diagnose.known_bugs.dropped import DROPPED
+from coreml_gate.diagnose.known_bugs.formulas import FORMULAS
+from coreml_gate.diagnose.known_bugs.integers import INTEGERS, UNMEASURED
+from coreml_gate.diagnose.known_bugs.places import PLACES
 from coreml_gate.diagnose.torch_calls import TorchArguments
 from coreml_gate.record import FirstWrong
+
+__all__ = ["KNOWN_BUGS", "UNMEASURED", "KnownBug", "bug_at", "bugs_of", "hint_of"]
+
+KNOWN_BUGS: Final[Mapping[str, tuple[KnownBug, ...]]] = {"9.0": (*DROPPED, *PLACES, *INTEGERS, *FORMULAS)}
+"""By the coremltools release in which they were measured; later ones have them until ``fixed_in``.
+
+Of several that fit an operation the first is named.
+"""
 
 
 def bugs_of(release: str) -> tuple[KnownBug, ...]:
