@@ -12,8 +12,7 @@ import torch
 from coreml_gate.config import Dimension, ModelConfig, ModelInput
 from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.features import InputFeature, known_features
-from coreml_gate.engines.images import nearest_image
-from coreml_gate.engines.pixels import check_image, image_pixels
+from coreml_gate.engines.images import check_image, image_pixels, nearest_image
 from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.engines.random_samples import draw_samples
 from coreml_gate.engines.source import Source

@@ -5,7 +5,7 @@ import torch
 
 from coreml_gate.checks import image_input
 from coreml_gate.config import ImageInput
-from coreml_gate.engines.pixels import check_image, image_pixels
+from coreml_gate.engines.images import check_image, image_pixels
 from coreml_gate.errors import SamplesError
 from coreml_gate.verdict import Finding
 from tests.builders import model_record, source
