@@ -22,7 +22,7 @@ FAMILIES = {
     "coreml_gate.runtime.fusion",
     "coreml_gate.runtime.packed",
 }
-MOST_WITH_A_SINGLE_IMPORTER = 135
+MOST_WITH_A_SINGLE_IMPORTER = 93
 """Modules outside of families that serve one other: where both are one idea, they read better as one."""
 MOST_ANY_PER_THOUSAND_LINES = 4.0
 
