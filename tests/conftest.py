@@ -5,6 +5,7 @@ into Core ML inside of the tests, and the gate does not ask Core ML unless a tes
 does is asked in children, by tests/mac.
 """
 
+import gc
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,12 @@ settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")
 if sys.platform == "darwin":
     sys.modules["coremltools.libcoremlpython"] = None  # type: ignore[assignment]
+
+
+def pytest_collection_finish() -> None:
+    """coremltools collects garbage after each conversion; what was imported is none, and slow to walk."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

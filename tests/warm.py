@@ -17,7 +17,9 @@ ENVIRONMENT: Final = {
     "PYTHONPATH": os.pathsep.join([str(_MODULES), *filter(None, [os.environ.get("PYTHONPATH")])]),
 }
 """What its children are given; whatever a test gives other than that starts afresh."""
-_OF_ONE_TEST: Final = frozenset({"PYTEST_CURRENT_TEST", "COREML_GATE_STAND_IN_SCRIPT"})
+_OF_GIT: Final = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"})
+_OF_ONE_TEST: Final = _OF_GIT | {"PYTEST_CURRENT_TEST", "COREML_GATE_STAND_IN_SCRIPT", "HOME", "USER"}
+"""Of a home, torch reads on import only where compiled code would lie, and no test has anything compiled."""
 WARM: Final = WarmChildren(
     LIBRARIES, of_one_child=OF_ONE_CHILD | _OF_ONE_TEST, environment=without_credentials(ENVIRONMENT)
 )

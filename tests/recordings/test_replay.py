@@ -1,7 +1,6 @@
 """What does the gate make of every Mac that was recorded, and what does a recording leave out?"""
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from io import StringIO
@@ -17,6 +16,7 @@ from coreml_gate.doctor.recording import COMMANDS, Recording, devices_only, reda
 from coreml_gate.engines.devicectl import parse_devices
 from coreml_gate.surroundings import Surroundings
 from tests.recordings.replay import Replayed, read_recording
+from tests.warm import ENVIRONMENT, WARM
 
 HERE = Path(__file__).parent
 SENT = sorted(HERE.glob("*.zip"))
@@ -29,9 +29,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
     folder = tmp_path_factory.mktemp("recording")
     around = Surroundings(
         folder,
-        {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(folder), "USER": "julia"},
+        {**ENVIRONMENT, "HOME": str(folder), "USER": "julia"},
         Console(file=StringIO()),
         Console(file=StringIO()),
+        WARM,
     )
     arguments = ("doctor", "--stand-in", "--units", "CPU_ONLY", "--record", "mac.zip")
     assert main(arguments, around) == 0
