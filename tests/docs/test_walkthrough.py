@@ -1,19 +1,25 @@
 """The walkthrough is performed from an empty folder: each command ends as the page says, with its verdict."""
 
 import re
+import shlex
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from coreml_gate.cli import main
+from coreml_gate.surroundings import Surroundings
 from tests.docs.blocks import BLOCK
-from tests.docs.walkthrough import PAGE, performed
+from tests.docs.walkthrough import HOMELESS_GIT, PAGE, output_of, performed
+from tests.warm import ENVIRONMENT, WARM
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="on a Mac, Core ML runs as well and adds its findings")
 def test_the_page_shows_what_its_commands_do(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert outcomes(performed(page, tmp_path)) == outcomes(page)
+    assert outcomes(performed(page, tmp_path, output_in_this_process)) == outcomes(page)
 
 
 def test_the_page_ends_in_a_block_and_a_repair() -> None:
@@ -22,6 +28,20 @@ def test_the_page_ends_in_a_block_and_a_repair() -> None:
     assert {("", "precision"), ("", "hazards")} <= set(verdicts[1])
     assert "exit code 1" in PAGE.read_text(encoding="utf-8")
     assert ("PASS", "ranker") in verdicts[2]
+
+
+def output_in_this_process(command: str, folder: Path) -> str:
+    """As ``output_of``, but what the gate starts is forked from a process that all tests share."""
+    gate, _, otherwise = command.partition(" || ")
+    program, *arguments = shlex.split(gate)
+    if program != "coreml-gate":
+        return output_of(command, folder)
+    out, err = (Console(file=StringIO(), width=80) for _ in range(2))
+    environment = {**ENVIRONMENT, **HOMELESS_GIT, "HOME": str(folder)}
+    code = main(arguments, Surroundings(folder, environment, out, err, WARM))
+    assert (code != 0) == (otherwise != ""), f"{command}: exit code {code}\n{err.file}"
+    assert isinstance(out.file, StringIO)
+    return out.file.getvalue()
 
 
 def outcomes(page: str) -> list[list[object]]:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -16,15 +17,19 @@ from tests.house import ROOT
 
 PAGE: Final = ROOT / "docs" / "walkthrough.md"
 _FILE: Final = re.compile(r"# (?P<name>[\w./-]+)\n")
+Output = Callable[[str, Path], str]
+"""What a command prints that runs in a folder."""
 _PERSON: Final = {"NAME": "A Person", "EMAIL": "person@example.com", "DATE": "2026-01-05T12:00:00Z"}
 
+HOMELESS_GIT: Final = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
-def performed(page: str, folder: Path) -> str:
+
+def performed(page: str, folder: Path, output: Output | None = None) -> str:
     """The page with the output that its commands have now, each in the state that those before it left."""
-    return BLOCK.sub(lambda found: _performed(found, folder), page)
+    return BLOCK.sub(lambda found: _performed(found, folder, output or output_of), page)
 
 
-def _performed(found: re.Match[str], folder: Path) -> str:
+def _performed(found: re.Match[str], folder: Path, output: Output) -> str:
     text = found["text"]
     if found["reason"]:
         return found[0]
@@ -34,7 +39,7 @@ def _performed(found: re.Match[str], folder: Path) -> str:
     if found["language"] != "console":
         return found[0]
     commands = [line for line in text.splitlines() if line.startswith("$ ")]
-    shown = "".join(f"{command}\n{output_of(command.removeprefix('$ '), folder)}" for command in commands)
+    shown = "".join(f"{command}\n{output(command.removeprefix('$ '), folder)}" for command in commands)
     return f"```console\n{shown}```"
 
 
@@ -54,7 +59,7 @@ def output_of(command: str, folder: Path) -> str:
 
 def _environment(folder: Path) -> dict[str, str]:
     git = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in _PERSON.items()}
-    own = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(folder), "COLUMNS": "80"}
+    own = {**HOMELESS_GIT, "HOME": str(folder), "COLUMNS": "80"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "PYTEST_"))}
     return {**kept, **git, **own, "PATH": path}
