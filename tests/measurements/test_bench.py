@@ -227,9 +227,15 @@ class Constant:
     """An engine that answers 0.25 to everything."""
 
     side = "fp16"
+    held: bool = False
+    """Whether it has run since its weights were released."""
 
     def run(self, sample: Any) -> dict[str, Any]:
+        self.held = True
         return {"scores": np.full((1, 3), 0.25, np.float32)}
+
+    def release(self) -> None:
+        self.held = False
 
 
 def test_a_variant_runs_its_own_package_and_keeps_the_metric_of_the_source(job_of: JobOf) -> None:
@@ -237,7 +243,7 @@ def test_a_variant_runs_its_own_package_and_keeps_the_metric_of_the_source(job_o
     of_source = MetricValue(name="mean", side="source", value=0.5)
     model = prepared(job, metrics=(of_source, MetricValue(name="mean", side="fp16", value=0.4)))
     engine = Constant()
-    loaded = MilEngines(wide=object(), shipped=engine)  # type: ignore[arg-type]
+    loaded = MilEngines(wide=Constant(), shipped=engine)  # type: ignore[arg-type]
     variant = prepared(changed(job, variant_of="net"), model, loaded=loaded)
     assert variant.engines == (engine,)
     assert variant.metrics == (of_source, MetricValue(name="mean", side="fp16", value=0.25))
@@ -247,3 +253,16 @@ def test_a_model_runs_source_and_both_packages_in_this_order(job_of: JobOf) -> N
     wide, shipped = object(), object()
     bench = prepared(job_of(), loaded=MilEngines(wide, shipped))  # type: ignore[arg-type]
     assert bench.engines == (bench.reference.engine, wide, shipped)
+
+
+def test_a_metric_runs_on_packages_of_which_one_at_a_time_holds_its_weights(job_of: JobOf) -> None:
+    wide, shipped = Constant(), Constant()
+    loaded = MilEngines(wide, shipped)  # type: ignore[arg-type]
+    bench = prepared(job_of(), loaded=loaded)
+    held = []
+    for engine in bench.one_at_a_time():
+        held.append((wide.held, shipped.held))
+        if isinstance(engine, Constant):
+            engine.run({})
+    assert held == [(False, False), (False, False), (False, False)]
+    assert shipped.held

@@ -24,6 +24,8 @@ class Package:
     dtype: str = "fp32"
     longest: int = 4
     seen: list[Any] = field(default_factory=list)
+    holds: list[str] | None = None
+    """Takes what happens to the package's weights, in order."""
 
     @property
     def model(self) -> Any:
@@ -37,7 +39,15 @@ class Package:
         if sample["x"].shape[-1] > self.longest:
             raise PackageError("it takes at most 4 numbers.")
         self.seen.append((sample["x"], observe is not None))
+        self._note("packed")
         return {"scores": (self.factor * sample["x"]).numpy()}
+
+    def release(self) -> None:
+        self._note("released")
+
+    def _note(self, what: str) -> None:
+        if self.holds is not None:
+            self.holds.append(f"{self.dtype} {what}")
 
 
 def reference(*samples: torch.Tensor, compared: bool = True, floors: dict[str, float] | None = None) -> Any:
@@ -117,3 +127,10 @@ def test_a_sample_that_an_input_does_not_round_runs_once() -> None:
 def test_ranges_hold_the_extremes_of_all_samples() -> None:
     found = run_both(reference(ONE, -3 * ONE), MilEngines(Package(2.0), Package(2.0)))  # type: ignore[arg-type]
     assert (found.ranges["x"].least, found.ranges["x"].greatest) == (-12.0, 6.0)
+
+
+def test_only_one_of_the_two_packages_holds_packed_weights_at_a_time() -> None:
+    holds: list[str] = []
+    wide, shipped = Package(2.0, holds=holds), Package(2.0, dtype="fp16", holds=holds)
+    run_both(reference(ONE, 2 * ONE), MilEngines(wide, shipped))  # type: ignore[arg-type]
+    assert holds == ["fp16 packed", "fp16 packed", "fp16 released", "fp32 packed", "fp32 packed"]

@@ -1,5 +1,6 @@
 """Whole packages: converted in code, saved, loaded and run."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,11 @@ def only(outputs: Any) -> Any:
     return value
 
 
+def weights_held() -> int:
+    """Elements of all tensors that the process holds."""
+    return sum(each.numel() for each in gc.get_objects() if issubclass(type(each), torch.Tensor))
+
+
 def test_float32_equals_torch_and_half_is_near(small: Saved) -> None:
     half, full, x, wanted = small
     np.testing.assert_allclose(only(load(full, mode="fp32").predict({"x": x})), wanted, rtol=1e-4, atol=1e-6)
@@ -89,6 +95,22 @@ def test_the_same_input_gives_the_same_bits_and_inputs_are_left_alone(small: Sav
     model, before = load(half), x.copy()
     np.testing.assert_array_equal(only(model.predict({"x": x})), only(model.predict({"x": x})))
     np.testing.assert_array_equal(x, before)
+
+
+def test_a_released_model_holds_no_weights_and_gives_the_same_bits_again(small: Saved) -> None:
+    half, _, x, _ = small
+    gc.collect()
+    before = weights_held()
+    model = load(half)
+    found = only(model.predict({"x": x}))
+    assert weights_held() > before
+    gc.disable()
+    try:
+        model.release()
+        assert weights_held() == before
+    finally:
+        gc.enable()
+    np.testing.assert_array_equal(only(model.predict({"x": x})), found)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ A metric may predict a batch at once: a package that takes fewer samples compute
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
@@ -24,7 +24,7 @@ def evaluate(
     metric: Callable[..., object],
     reference: str,
     root: Path,
-    engines: Sequence[Engine],
+    engines: Iterable[Engine],
     input_names: tuple[str, ...],
     advance: Callable[[str], None] = lambda _: None,
 ) -> tuple[MetricValue, ...]:

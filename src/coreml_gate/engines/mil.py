@@ -54,6 +54,10 @@ class MilEngine:
         own = (self._array(outputs[feature.name]) for feature in self.outputs)
         return dict(zip(self.output_names, own, strict=True))
 
+    def release(self) -> None:
+        """Let go of the weights that running it has packed; the next run packs them again."""
+        self.model.release()
+
     def _array(self, value: MilValue) -> Array:
         if self.has_source and isinstance(value, Mapping):
             return np.asarray([list(value.values())], dtype=np.float32)

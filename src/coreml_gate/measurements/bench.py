@@ -157,8 +157,19 @@ class Bench:
         if self.job.model.evaluate is None or not self.engines:
             return ()
         known = () if self.beside is None else self.beside.metrics
-        own = self.reference.metrics_of(self.engines, self.advance)
+        own = self.reference.metrics_of(self.one_at_a_time(), self.advance)
         return (*(metric for metric in known if metric.side == "source"), *own)
+
+    def one_at_a_time(self) -> Iterator[Engine]:
+        """All engines, of which none holds packed weights beside another."""
+        for engine in self.engines:
+            self.release()
+            yield engine
+
+    def release(self) -> None:
+        """Let both packages' packed weights go; a later run packs them again."""
+        for engine in () if self.mil is None else (self.mil.wide, self.mil.shipped):
+            engine.release()
 
     @property
     def inputs(self) -> tuple[Mapping[str, Any], ...]:

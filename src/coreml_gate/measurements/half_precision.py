@@ -36,6 +36,7 @@ def run(bench: "Bench", log: EventLog) -> None:
     packages, runs = bench.packages, bench.runs
     if packages is None or runs is None:
         return
+    bench.release()  # what follows loads programs of its own
     if bench.job.model.precision != "float16" and packages.origins is not None:
         return
     case = half_precision_case(bench, packages)

@@ -30,6 +30,7 @@ def run(bench: "Bench", log: EventLog) -> None:
     packages, reference = bench.packages, bench.reference
     if packages is None or packages.route == "none" or not bench.suspects:
         return
+    bench.release()  # the diagnosis loads programs of its own
     log.begin("diagnose")
     suspect, route, job = bench.suspects[0], packages.route_taken, bench.job
     failure = Failure(reference.source, reference.samples, job.model, job.folder, route, suspect)

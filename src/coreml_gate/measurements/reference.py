@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -101,11 +101,11 @@ class Reference:
         return samples_of(self.at_hand.samples, config, self.source, root, most, interface)
 
     def metrics_of(
-        self, engines: Sequence[Engine], advance: Callable[[str], None] = lambda _: None
+        self, engines: Iterable[Engine], advance: Callable[[str], None] = lambda _: None
     ) -> tuple[MetricValue, ...]:
         """The user's metrics by each of the engines; none where the configuration names no ``evaluate``."""
         name, root = self.job.model.evaluate, self.job.root
-        if name is None or not engines:
+        if name is None:
             return ()
         metric = self.at_hand.metric or load_callable(name, root, EvaluateError)
         return evaluate(metric, name, root, engines, self.samples.names, advance)

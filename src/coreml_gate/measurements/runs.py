@@ -1,7 +1,8 @@
 """Both packages of a model on every sample."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from coreml_gate.comparing.compare import compare, comparisons
 from coreml_gate.comparing.rounded_inputs import rounded_sample
@@ -11,6 +12,8 @@ from coreml_gate.engines.mil import MilEngine
 from coreml_gate.errors import GateError, PackageError
 from coreml_gate.measurements.reference import Reference
 from coreml_gate.record import Comparison, RefusedShape
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -40,36 +43,81 @@ class Runs:
 def run_both(reference: Reference, mil: MilEngines, advance: Callable[[str], None] = lambda _: None) -> Runs:
     """Each sample through both packages, while the float32 one's values are watched.
 
+    The package that ships runs first and lets its packed weights go, so that only one of the two holds them
+    at a time; the twin's serve the measurements that follow.
+
     Precision is about what the package's operations lose, so its float32 twin gets inputs as rounded as the
     package's own; what a float16 input loses is another question (``comparing/rounded_inputs.py``).
     """
-    ranges, floors = Ranges(), reference.known_floors
-    halves: list[Outputs] = []
-    parity: list[Comparison] = []
-    precision: list[Comparison] = []
-    refused: list[RefusedShape] = []
-    for index, sample in enumerate(reference.samples.samples):
-        advance(f"sample {index + 1} of {len(reference.samples.samples)}")
-        rounded = mil.rounded(sample)
+    samples, ranges = reference.samples.samples, Ranges()
+    shipped = tuple(_each(samples, mil.shipped.run, "in half precision", advance))
+    mil.shipped.release()
+    wide = tuple(_each(samples, lambda sample: _of_wide(mil, sample, ranges), "in float32", advance))
+    return _compared(reference, wide, shipped, ranges)
+
+
+@dataclass(frozen=True)
+class _OfWide:
+    """What the float32 package computed of one sample."""
+
+    rounded: Outputs
+    """Of the sample as rounded as the inputs of the package that ships."""
+    as_given: Outputs
+
+
+def _each(
+    samples: Sequence[Sample], run: Callable[[Sample], Answer], how: str, advance: Callable[[str], None]
+) -> Iterator[Answer | PackageError]:
+    """What ``run`` returned for each sample, or why the package does not take it."""
+    for index, sample in enumerate(samples):
+        advance(f"sample {index + 1} of {len(samples)} {how}")
         try:
-            of_wide, of_shipped = mil.wide.run(rounded, ranges.observe), mil.shipped.run(sample)
-            as_given = of_wide if _same(sample, rounded) else mil.wide.run(sample)
+            yield run(sample)
         except PackageError as error:
-            if not reference.outputs:
-                raise
-            shape = ", ".join(f"{name} {tuple(value.shape)}" for name, value in sample.items())
-            refused.append(refused_by_package(shape, error))
+            yield error
+
+
+def _of_wide(mil: MilEngines, sample: Sample, ranges: Ranges) -> _OfWide:
+    rounded = mil.rounded(sample)
+    outputs = mil.wide.run(rounded, ranges.observe)
+    as_given = outputs if _same(sample, rounded) else mil.wide.run(sample)
+    ranges.observe_inputs(mil.wide.inputs(rounded))
+    return _OfWide(outputs, as_given)
+
+
+def _compared(
+    reference: Reference,
+    wide: Sequence[_OfWide | PackageError],
+    shipped: Sequence[Outputs | PackageError],
+    ranges: Ranges,
+) -> Runs:
+    """Sample by sample; one that either package refuses is compared with nothing."""
+    floors, parity, precision = reference.known_floors, list[Comparison](), list[Comparison]()
+    halves: list[Outputs] = []
+    refused: list[RefusedShape] = []
+    for index, (of_wide, of_shipped) in enumerate(zip(wide, shipped, strict=True)):
+        if isinstance(of_wide, PackageError) or isinstance(of_shipped, PackageError):
+            errors = (each for each in (of_wide, of_shipped) if isinstance(each, PackageError))
+            refused.append(_refused(reference, index, next(errors)))
             halves.append({})
             continue
-        ranges.observe_inputs(mil.wide.inputs(rounded))
         halves.append(of_shipped)
         if reference.outputs:
-            parity += comparisons(reference.outputs[index], as_given, index, floors)
+            parity += comparisons(reference.outputs[index], of_wide.as_given, index, floors)
         precision += [
-            compare(name, index, of_wide[name], of_shipped[name], ("fp32", "fp16"), floors.get(name, 0.0))
-            for name in of_wide
+            compare(name, index, array, of_shipped[name], ("fp32", "fp16"), floors.get(name, 0.0))
+            for name, array in of_wide.rounded.items()
         ]
     return Runs(tuple(parity), tuple(precision), ranges.of, tuple(halves), tuple(refused))
+
+
+def _refused(reference: Reference, index: int, error: PackageError) -> RefusedShape:
+    """A package that refuses its own sample, without a source that takes it, cannot be measured."""
+    if not reference.outputs:
+        raise error
+    sample = reference.samples.samples[index]
+    shape = ", ".join(f"{name} {tuple(value.shape)}" for name, value in sample.items())
+    return refused_by_package(shape, error)
 
 
 def _same(sample: Sample, rounded: Sample) -> bool:

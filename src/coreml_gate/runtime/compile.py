@@ -96,13 +96,43 @@ class _Bound:
         self.names.append(name)
 
 
+class _Constants:
+    """The constants in the form of a parameter's kind, each converted once.
+
+    The compiler stays out of it: kernels would hold it, and it them, and released weights would stay.
+    """
+
+    def __init__(self, mode: Mode) -> None:
+        self._mode = mode
+        self._tensors: dict[tuple[int, object, bool], MilValue] = {}
+
+    def known(self, known: Known, kind: object, *, wide: bool) -> MilValue:
+        if kind not in (Tensor, Gates):
+            return known_argument(known, kind, self._mode, wide=wide)
+        key = (id(known), kind, wide)
+        if key not in self._tensors:
+            self._tensors[key] = known_argument(known, kind, self._mode, wide=wide)
+        return self._tensors[key]
+
+    def stacked(self, constants: Sequence[Constant]) -> Tensor:
+        """Constants in float32 in one tensor; from now on the plan reads its parts."""
+        parts = [known_argument(constant, Tensor, self._mode, wide=True) for constant in constants]
+        stacked = torch.cat(parts)
+        for constant, part in zip(
+            constants, torch.split(stacked, [len(part) for part in parts]), strict=True
+        ):
+            self._tensors[(id(constant), Tensor, True)] = part
+            release(constant.data)
+        return stacked
+
+
 class _Compiler:
     def __init__(self, opset: int, mode: Mode) -> None:
         self._opset = opset
         self._mode = mode
-        self._tensors: dict[tuple[int, object, bool], MilValue] = {}
+        self._constants = _Constants(mode)
         self._layers: dict[int, FoundLayer | None] = {}
-        self._packer = Packer(mode, partial(self._known, wide=False))
+        self._packer = Packer(mode, partial(self._constants.known, wide=False))
 
     def plan(
         self, block: Block, captures: tuple[Value, ...], known: dict[str, Known], *, packs: bool = True
@@ -228,7 +258,7 @@ class _Compiler:
     ) -> None:
         known = scope.known.get(argument) if isinstance(argument, str) else argument
         if known is not None:
-            bound.add(name, scope.constant(self._known(known, kind, wide=wide)))
+            bound.add(name, scope.constant(self._constants.known(known, kind, wide=wide)))
             return
         if argument not in scope.slots:
             raise PackageError(f"nothing gives the value `{argument}` that it reads.", "convert again.")
@@ -240,17 +270,9 @@ class _Compiler:
     def _is_half(self, kind: ValueType) -> bool:
         return isinstance(kind, TensorType) and storage_of(kind, self._mode) is torch.float16
 
-    def _known(self, known: Known, kind: object, *, wide: bool) -> MilValue:
-        if kind not in (Tensor, Gates):
-            return known_argument(known, kind, self._mode, wide=wide)
-        key = (id(known), kind, wide)
-        if key not in self._tensors:
-            self._tensors[key] = known_argument(known, kind, self._mode, wide=wide)
-        return self._tensors[key]
-
     def _read(self, name: str, scope: _Scope, *, wide: bool) -> int:
         if name in scope.known:
-            return scope.constant(self._known(scope.known[name], Tensor, wide=wide))
+            return scope.constant(self._constants.known(scope.known[name], Tensor, wide=wide))
         if name not in scope.slots:
             raise PackageError(f"nothing gives the output `{name}` of a block.", "convert the model again.")
         return scope.slots[name]
@@ -264,7 +286,9 @@ class _Compiler:
             bound.add(name, self._read(name, scope, wide=False))
         extra = tuple(Value(name, scope.types[name]) for name in names)
         if id(operation) not in self._layers:
-            self._layers[id(operation)] = gru_layer(operation, scope.known, self._mode, self._stacked)
+            self._layers[id(operation)] = gru_layer(
+                operation, scope.known, self._mode, self._constants.stacked
+            )
         layer = self._layers[id(operation)]
         plans = tuple(self.plan(block, extra, dict(scope.known), packs=False) for block in operation.blocks)
 
@@ -275,17 +299,6 @@ class _Compiler:
         return (
             run if layer is None else gru_call(*layer, run, {name: own + n for n, name in enumerate(names)})
         )
-
-    def _stacked(self, constants: Sequence[Constant]) -> Tensor:
-        """Constants in float32 in one tensor; from now on the plan reads its parts."""
-        parts = [known_argument(constant, Tensor, self._mode, wide=True) for constant in constants]
-        stacked = torch.cat(parts)
-        for constant, part in zip(
-            constants, torch.split(stacked, [len(part) for part in parts]), strict=True
-        ):
-            self._tensors[(id(constant), Tensor, True)] = part
-            release(constant.data)
-        return stacked
 
 
 def _block_function(

@@ -49,7 +49,7 @@ class Model:
         self.interface = interface
         self.mode = mode
         _check_interface(function, interface)
-        self._plan = _compiled(function, mode)
+        self._plan: ExecutionPlan | None = _compiled(function, mode)
         self._checked = False
 
     def make_state(self) -> dict[str, NDArray[np.generic]]:
@@ -103,10 +103,16 @@ class Model:
         """Peak of live activation bytes for these inputs, in the package's own element types."""
         return peak(self.function, self.shapes(inputs, state))
 
+    def release(self) -> None:
+        """Let go of the compiled plan, whose packed weights are float32; the next run compiles again."""
+        self._plan = None
+
     def _run(self, arguments: list[MilValue], observe: Observe | None) -> tuple[MilValue, ...]:
+        plan = self._plan or _compiled(self.function, self.mode)
+        self._plan = plan
         if self._checked or observe is not None:
-            return self._plan.run(arguments, observe)
-        values = self._plan.run(arguments, check_shapes)
+            return plan.run(arguments, observe)
+        values = plan.run(arguments, check_shapes)
         self._checked = True
         return values
 
