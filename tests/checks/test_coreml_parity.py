@@ -98,6 +98,14 @@ def test_two_runs_that_differ_are_named() -> None:
     assert "is not deterministic: two runs of the same sample differ: PSNR 20.0 dB" in finding.message
 
 
+def test_nan_in_the_second_run_alone_fails() -> None:
+    """It was a warning: what an app gets the second time is an output as well."""
+    second = answer(reference="core-ml", nonfinite_mismatches=4, psnr=None, max_abs_place=None)
+    finding = only(findings(core_ml(run(repeated=second))))
+    assert finding.status is Status.FAIL
+    assert "two runs of the same sample differ: 4 of 10 elements are NaN or infinite" in finding.message
+
+
 def test_hardware_that_differs_from_other_hardware_is_named() -> None:
     _, gpu = findings(core_ml(run(), run(GPU, against_units=answer(reference="core-ml", psnr=20.0))))
     assert gpu.status is Status.WARN

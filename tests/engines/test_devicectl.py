@@ -80,6 +80,15 @@ def test_an_odd_entry_is_left_out_and_the_others_stay(other: dict[str, Any]) -> 
     assert [each.device.name for each in parse_devices(listing(other, device()))] == ["iPhone 13"]
 
 
+@pytest.mark.parametrize("group", ["connectionProperties", "deviceProperties"])
+def test_a_device_that_says_less_is_listed_and_costs_the_others_nothing(group: str) -> None:
+    bare = {name: value for name, value in device().items() if name != group}
+    first, second = parse_devices(listing(bare, device()))
+    assert second.in_reach
+    assert first.in_reach == (group != "connectionProperties")
+    assert first.device.product == second.device.product
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"result": {}}', '{"result": {"devices": [1]}}'])
 def test_an_answer_of_another_form_is_an_error_with_a_way_out(text: str) -> None:
     with pytest.raises(DeviceError, match="answers in a form that is not known") as raised:

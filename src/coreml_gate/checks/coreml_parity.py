@@ -32,6 +32,7 @@ NAME: Final = "coreml-parity"
 
 _AGREES: Final = "; our runtime agrees with PyTorch"
 _PACKAGE: Final = ", and our runtime does not agree with PyTorch either: the package is wrong, not Core ML"
+_UNSTEADY: Final = "is not deterministic: two runs of the same sample differ"
 _NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 _VIRTUAL: Final = (
     "virtual machines have no Neural Engine and a paravirtual GPU: run CPU_ONLY there (`core-ml-units` in "
@@ -193,7 +194,7 @@ def _violations(
                 violation.excess,
             )
     yield _differs(run.against_units, limits, f"differs from {_first(facts)}")
-    yield _differs(run.repeated, limits, "is not deterministic: two runs of the same sample differ")
+    yield _unsteady(run.repeated, limits)
 
 
 def _culprit(ours: Group | None, run: CoreMlRun, facts: CoreMlFacts, limits: PrecisionLimits) -> str:
@@ -205,6 +206,14 @@ def _culprit(ours: Group | None, run: CoreMlRun, facts: CoreMlFacts, limits: Pre
     best = least_psnr(ours)
     figure = "exactly" if best is None else f"to {best:.1f} dB"
     return f"{_AGREES} ({figure}), {facts.machine.engine} on {run.units} does not"
+
+
+def _unsteady(group: tuple[Comparison, ...], limits: PrecisionLimits) -> Violation | None:
+    """NaN in one of two runs is a wrong output, whichever it was; other values may move by rounding."""
+    wrong = [each for each in violations.unfit(group, Status.WARN) if each.status is Status.FAIL]
+    if wrong:
+        return Violation(f"{_UNSTEADY}: {wrong[0].message}")
+    return _differs(group, limits, _UNSTEADY)
 
 
 def _differs(group: tuple[Comparison, ...], limits: PrecisionLimits, what: str) -> Violation | None:
