@@ -26,6 +26,8 @@ _RANGES: Final = "developer.apple.com/forums/thread/724930"
 _DEEPEST_REDUCTION: Final = 16384
 _SMALLEST_ATTENTION: Final = 2 * 1024 * 1024
 """The smallest that was planned for the Neural Engine; half of it was not."""
+_SHALLOWEST_ROW: Final = 4864
+"""The deepest sum over a single row that was planned for the CPU; 5,120 products went to the engine."""
 _WIDEST_KERNEL: Final = 13
 _AXES_OF_A_3D_WEIGHT: Final = 5
 _RECURRENT: Final = frozenset({"lstm", "gru", "rnn"})
@@ -84,6 +86,14 @@ def _deep_reduction(values: Values, operation: Operation) -> bool:
     return math.prod(shape[1:]) > _DEEPEST_REDUCTION
 
 
+def _is_shallow_row(values: Values, operation: Operation) -> bool:
+    """A matrix times one vector; of several rows as few products a sum are taken."""
+    if operation.type != "linear":
+        return False
+    rows, weight = _shape(values, operation, "x")[:-1], _shape(values, operation, "weight")
+    return bool(rows) and math.prod(rows) == 1 and 0 < math.prod(weight[1:]) <= _SHALLOWEST_ROW
+
+
 def _is_small_attention(values: Values, operation: Operation) -> bool:
     if operation.type != "scaled_dot_product_attention":
         return False
@@ -116,6 +126,9 @@ RULES: Final[Mapping[str, _PlacementRule]] = {
     "topk": _PlacementRule(
         "topk does not run on it", "roboflow/rf-detr#1495", lambda _, each: each.type == "topk"
     ),
+    "cumsum": _PlacementRule(
+        "cumsum does not run on it", "chrishayuk/larql#312", lambda _, each: each.type == "cumsum"
+    ),
     "kernel": _PlacementRule(
         f"kernels wider than {_WIDEST_KERNEL} do not run on it", "hollance/neural-engine#1", _has_wide_kernel
     ),
@@ -126,6 +139,11 @@ RULES: Final[Mapping[str, _PlacementRule]] = {
         f"sums of more than {_DEEPEST_REDUCTION:,} products were not taken by it",
         "chrishayuk/larql#312",
         _deep_reduction,
+    ),
+    "row": _PlacementRule(
+        f"a `linear` over one row with sums of at most {_SHALLOWEST_ROW:,} products was planned for the CPU",
+        "chrishayuk/larql#312, docs/graph/ANEDECODE.md of thisisthepy/torchnative",
+        _is_shallow_row,
     ),
     "attention": _PlacementRule(
         f"fused attention whose query has less than {_SMALLEST_ATTENTION:,} elements was planned for the CPU",

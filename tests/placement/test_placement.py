@@ -39,9 +39,23 @@ def gathered(x: Any) -> Any:
     return mb.relu(x=mb.gather(x=mb.relu(x=x), indices=np.int32([0, 2]), axis=1))
 
 
+def accumulated(x: Any) -> Any:
+    return mb.relu(x=mb.cumsum(x=mb.relu(x=x), axis=1))
+
+
+def one_row(x: Any) -> Any:
+    x = mb.relu(x=mb.reshape(x=x, shape=[1, 256]))
+    return mb.relu(x=mb.linear(x=x, weight=np.ones((8, 256), np.float32)))
+
+
 @pytest.mark.parametrize(
     ("body", "type_", "rule", "segments"),
-    [(dilated, "conv", "dilation", 3), (gathered, "gather", "gather", 3)],
+    [
+        (dilated, "conv", "dilation", 3),
+        (gathered, "gather", "gather", 3),
+        (accumulated, "cumsum", "cumsum", 3),
+        (one_row, "linear", "row", 3),
+    ],
 )
 def test_an_operation_that_documents_rule_out_is_named_with_its_source(
     tmp_path: Path, body: Any, type_: str, rule: str, segments: int
