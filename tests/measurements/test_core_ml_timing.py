@@ -71,6 +71,23 @@ def test_our_runtime_is_timed_through_every_step(job_of_times: Callable[..., Pac
     assert (found.predict.base_wall_ms, found.predict.head_wall_ms) == (None, None), "one clock is enough"
 
 
+def test_each_load_is_a_step_and_so_has_a_deadline_of_its_own(
+    job_of_times: Callable[..., PackageJob],
+) -> None:
+    begun: list[str] = []
+
+    class Noted(EventLog):
+        def begin(self, step: str) -> None:
+            begun.append(step)
+            super().begin(step)
+
+    job = job_of_times()
+    reported(job, lambda: module.run(job, Noted(job.folder)))
+    assert begun[0] == "compile"
+    assert sorted(begun[1:4]) == ["load-again", "load-base", "load-head"]
+    assert begun[4:] == ["predict", "time"]
+
+
 @pytest.mark.parametrize("missing", ["base", "reference"])
 def test_a_job_that_cannot_time_says_what_it_lacks(
     missing: str, job_of_times: Callable[..., PackageJob]

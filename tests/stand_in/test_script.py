@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from coremltools.models import CompiledMLModel
 
+from coreml_gate.engines.coreml import compile_package
 from coreml_gate.stand_in.compiled import CACHE, HOME_VARIABLE
 from coreml_gate.stand_in.script import VARIABLE, Script, read_script
 
@@ -34,6 +35,13 @@ def package(scale: Callable[..., Any], tmp_path: Path) -> str:
 
 def compiled(package: str, tmp_path: Path, name: str = "a") -> str:
     return str(ct.utils.compile_model(package, str(tmp_path / f"{name}.mlmodelc")))
+
+
+def test_a_package_is_compiled_to_a_name_that_no_other_run_had(package: str, tmp_path: Path) -> None:
+    """Core ML's caches may go by the path: under an old one an entry of an earlier run could be meant."""
+    first, second = (compile_package(Path(package), tmp_path / "compiled") for _ in range(2))
+    assert first != second
+    assert sorted(path.suffix for path in (tmp_path / "compiled").iterdir()) == [".mlmodelc"] * 2
 
 
 def caches(home: Path) -> list[Path]:

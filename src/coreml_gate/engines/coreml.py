@@ -83,7 +83,7 @@ class CoreMlEngine:
         missing = [feature.name for feature in self.outputs if feature.name not in outputs]
         if missing:
             raise PackageError(
-                f"Core ML gave no output `{missing[0]}`, only {', '.join(map(repr, outputs))}.",
+                f"Core ML gave no output `{missing[0]}`, only {', '.join(map(repr, outputs)) or 'nothing'}.",
                 "does the package's interface name outputs that its program does not have?",
             )
         values = (self._array(outputs[feature.name]) for feature in self.outputs)
