@@ -8,13 +8,14 @@ does is asked in children, by tests/mac.
 import gc
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from hypothesis import settings
 
+from tests.not_on_a_mac import reason_against
 from tests.warm import WARM
 
 pytest_plugins = ["tests.reliability", "pytester"]
@@ -23,6 +24,13 @@ settings.register_profile("fixed", derandomize=True)
 settings.load_profile("fixed")
 if sys.platform == "darwin":
     sys.modules["coremltools.libcoremlpython"] = None  # type: ignore[assignment]
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """On a Mac, skip what presumes another system."""
+    for item in items if sys.platform == "darwin" else ():
+        if reason := reason_against(item.nodeid):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_collection_finish() -> None:

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 import psutil
 import pytest
@@ -58,11 +57,7 @@ def _run(folder: Path, step_s: float, start: Start) -> Ending:
     )
 
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_CHILD_SUBREAPER is of Linux")
-HOW: Final = [False, pytest.param(True, marks=linux)]
-
-
-@pytest.fixture(params=HOW, ids=["fresh", "forked"])
+@pytest.fixture(params=[False, True], ids=["fresh", "forked"])
 def work(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Ending]:
     def run(code: str, step_s: float = 60) -> Ending:
         (tmp_path / "work.py").write_text(code)
@@ -97,7 +92,6 @@ def test_it_ends_as_its_child_does(work: Callable[..., Ending], code: str, detai
     assert work(code) == Ending("crashed", detail)
 
 
-@linux
 @pytest.mark.parametrize(
     ("end", "how"),
     [
@@ -123,7 +117,6 @@ def test_a_child_that_kills_its_keeper_dies_with_it(work: Callable[..., Ending])
     assert not runs(int(ending.last_lines[0]))
 
 
-@linux
 @pytest.mark.parametrize("how", ["fresh", "forked"])
 def test_a_gate_that_is_killed_takes_everything_with_it(tmp_path: Path, how: str) -> None:
     (tmp_path / "work.py").write_text(

@@ -90,7 +90,6 @@ def test_a_file_of_another_project_in_the_same_repository_leads_out_of_the_root(
     assert "../outside.txt" in opened(tmp_path, code)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 @pytest.mark.parametrize(
     "code",
     [

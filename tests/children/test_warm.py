@@ -23,7 +23,6 @@ from coreml_gate.starting import Start, start_process
 from coreml_gate.worker.libraries import LIBRARIES
 from tests.children.test_process import LAST_WORD, Files
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all children are fresh")
 HERE = Path(__file__).parent
 HOW = f"print({MODULE!r} in open('/proc/self/cmdline').read(), flush=True)"
 """Prints whether the process was forked: the system shows the command of what forked it."""

@@ -2,11 +2,9 @@
 
 import re
 import shlex
-import sys
 from io import StringIO
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from coreml_gate.cli import main
@@ -16,7 +14,6 @@ from tests.docs.walkthrough import HOMELESS_GIT, PAGE, output_of, performed
 from tests.warm import ENVIRONMENT, WARM
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="on a Mac, Core ML runs as well and adds its findings")
 def test_the_page_shows_what_its_commands_do(tmp_path: Path) -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert outcomes(performed(page, tmp_path, output_in_this_process)) == outcomes(page)

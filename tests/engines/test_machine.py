@@ -44,7 +44,6 @@ def test_a_command_that_is_missing_or_fails_says_nothing() -> None:
     assert ask_system([sys.executable, "-c", "print(' yes ')"]) == "yes"
 
 
-@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac knows its state")
 def test_off_a_mac_the_thermal_state_is_unknown() -> None:
     assert power_state() == ("unknown", None)
 

@@ -1,7 +1,6 @@
 """Pages of mapped weights that were read can go, and come back with the same bytes."""
 
 import struct
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,6 @@ def test_what_was_released_reads_the_same(weights: Weights) -> None:
     assert (view == np.arange(ELEMENTS, dtype=np.float32)).all()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_released_pages_are_not_resident(weights: Weights) -> None:
     view = weights.blob(FILE, 64, DTYPES["fp32"], ELEMENTS)
     view.max()

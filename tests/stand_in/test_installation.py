@@ -11,9 +11,6 @@ from coreml_gate import stand_in
 from coreml_gate.errors import UsageError
 from coreml_gate.stand_in.native import native_module
 
-WITHOUT_CORE_ML = pytest.mark.skipif(
-    sys.platform == "darwin", reason="a Mac has Core ML itself, which `install` leaves in its place"
-)
 _PROGRAM = """
 import json, logging, sys
 logging.basicConfig(stream=sys.stderr)
@@ -39,7 +36,6 @@ def _run(before: str, arguments: str = "") -> tuple[dict[str, Any], str]:
     return told, done.stderr
 
 
-@WITHOUT_CORE_ML
 @pytest.mark.parametrize("before", ["", "import coremltools, coremltools.models.ml_program.experimental"])
 def test_before_and_after_coremltools(before: str) -> None:
     told, log = _run(before)
@@ -49,7 +45,6 @@ def test_before_and_after_coremltools(before: str) -> None:
     assert "predictions of coremltools come from the MIL runtime (fp16), not from Core ML" in log
 
 
-@WITHOUT_CORE_ML
 def test_wider_mode_is_chosen_by_name() -> None:
     assert _run("", "'fp32'")[0]["y"] == pytest.approx(0.3, abs=1e-4)
 
@@ -90,7 +85,6 @@ def test_an_unknown_mode_is_refused_before_anything_changes() -> None:
     assert stand_in.is_installed()
 
 
-@WITHOUT_CORE_ML
 def test_another_native_module_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in.uninstall()
     try:
