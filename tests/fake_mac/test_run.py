@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from coreml_gate.stand_in.script import VARIABLE, Script
-from tests.fake_mac.environment import environment_of
+from tests.fake_mac.environment import ANSWERS, environment_of
 from tests.gate.conftest import IDENTITY, Folder
 
 CONFIG = """
@@ -24,6 +25,7 @@ name = "total"
 source = "model.py:build"
 samples = "model.py:samples"
 """
+WITH_A_FOOTPRINT = f"{CONFIG}\n[model.limits.memory]\nfootprint-max-ratio = 1.5\n"
 MODEL = """
 import torch
 
@@ -52,13 +54,25 @@ def project(tmp_path: Path) -> Folder:
     return folder
 
 
-def run(project: Folder, tmp_path: Path, **script: Any) -> tuple[int, dict[str, Any], dict[str, Any]]:
+def of_a_mac(folder: Path) -> Path:
+    """The recorded answers with those of a Mac that is no virtual machine."""
+    answers = Path(shutil.copytree(ANSWERS, folder / "answers"))
+    (answers / "sysctl.txt").write_text(
+        "machdep.cpu.brand_string: Apple M2\nhw.model: Mac14,2\n"
+        "hw.memsize: 17179869184\nkern.hv_vmm_present: 0\n"
+    )
+    return answers
+
+
+def run(
+    project: Folder, tmp_path: Path, answers: Path = ANSWERS, **script: Any
+) -> tuple[int, dict[str, Any], dict[str, Any]]:
     """Exit code, Record and report of one run; the script says how this Mac misbehaves."""
     home, written = tmp_path / "home", tmp_path / "script.json"
     home.mkdir()
     written.write_text(Script.model_validate({"home": str(home), **script}).model_dump_json())
     environment = {
-        **environment_of(tmp_path, os.environ),
+        **environment_of(tmp_path, os.environ, answers=answers),
         **IDENTITY,
         "HOME": str(home),
         VARIABLE: str(written),
@@ -108,3 +122,59 @@ def test_a_unit_that_aborts_leaves_the_others_their_findings(project: Folder, tm
     assert "killed by signal 6 (SIGABRT)" in aborted["message"]
     assert aborted["status"] == "unsure"  # a virtual machine: not the model's fault
     assert facts["runs"][1]["ending"]["phase"] == "predict"
+
+
+ALL = "Core ML ALL"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "check", "subject", "status", "words"),
+    [
+        (
+            {"misbehaviours": [{"phase": "predict", "what": "kill", "units": "ALL", "after": 1}]},
+            "coreml-parity",
+            ALL,
+            "fail",
+            "killed by signal 9 (SIGKILL)",
+        ),
+        (
+            {"wrong_outputs": [{"what": "nan", "units": "ALL", "after": 1}]},
+            "coreml-parity",
+            ALL,
+            "fail",
+            "two runs of the same sample differ",
+        ),
+        (
+            {"wrong_outputs": [{"what": "missing", "units": "ALL"}]},
+            "coreml-parity",
+            ALL,
+            "fail",
+            "gave no output `output_0`, only nothing",
+        ),
+        (
+            {"misbehaviours": [{"phase": "predict", "what": "abort", "path": "footprint/head-1"}]},
+            "footprint",
+            "footprint",
+            "unsure",
+            "a process that measures the footprint crashed in phase predict",
+        ),
+        (
+            {"misbehaviours": [{"phase": "load", "what": "abort", "path": "timing/head"}]},
+            "latency",
+            "predict",
+            "unsure",
+            "the timing process crashed in phase load (killed by signal 6 (SIGABRT))",
+        ),
+    ],
+    ids=["killed", "NaN the second time", "no output", "footprint lost", "head does not load in time"],
+)
+def test_what_core_ml_does_wrong_reaches_the_report_and_never_passes(
+    project: Folder, tmp_path: Path, script: dict[str, Any], check: str, subject: str, status: str, words: str
+) -> None:
+    project.commit({"coreml-gate.toml": WITH_A_FOOTPRINT if check == "footprint" else CONFIG})
+    code, _, report = run(project, tmp_path, of_a_mac(tmp_path), **script)
+    found = findings(report)[check, subject]
+    assert (found["status"], code) == (status, int(status == "fail"))
+    assert words in found["message"]
+    assert findings(report)["coreml-parity", "Core ML CPU_ONLY"]["status"] == "pass"
