@@ -3,8 +3,17 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from coreml_gate.engines.python import place_among, relative_to_tree
+from coreml_gate.engines.places import (
+    exported_frames,
+    own_place,
+    place_among,
+    place_of,
+    relative_to_tree,
+    traced_frames,
+)
+from coreml_gate.engines.source import load_source
 
 SITE = "/usr/lib/python3.12/site-packages"
 
@@ -37,3 +46,32 @@ def test_a_relative_name_of_a_file_is_one(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
 
     assert place_among([("net.py", 7)], tmp_path) == "net.py:7"
+
+
+NET = """import torch
+class Net(torch.nn.Module):
+    def forward(self, x):
+        return self.inner(x)
+    def inner(self, x):
+        return torch.relu(x) + 1
+def build():
+    return Net()
+"""
+
+
+@pytest.mark.parametrize("folder", ["models", "my models (old)"])
+def test_the_innermost_line_of_a_graph_whatever_its_folder_is_called(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "net.py").write_text(NET)
+    model = load_source(f"{folder}/net.py:build", tmp_path).model
+    assert isinstance(model, torch.nn.Module)
+    traced = torch.jit.trace(model, torch.ones(2)).inlined_graph  # type: ignore[no-untyped-call]
+    relu = next(node for node in traced.nodes() if node.kind() == "aten::relu")
+    exported = torch.export.export(model, (torch.ones(2),), strict=True).graph
+    stack = next(node.meta["stack_trace"] for node in exported.nodes if node.op == "call_function")
+
+    assert own_place(traced_frames(relu.sourceRange()), tmp_path) == f"{folder}/net.py:6"
+    assert own_place(exported_frames(stack), tmp_path) == f"{folder}/net.py:6"
+    with pytest.raises(TypeError) as error:
+        model("no tensor")
+    assert place_of(error.value, tmp_path) == f"{folder}/net.py:6"

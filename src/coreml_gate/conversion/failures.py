@@ -11,7 +11,7 @@ from coreml_gate.conversion.quiet import quiet
 from coreml_gate.conversion.refusal_cause import Cause
 from coreml_gate.conversion.refusals_of_models import MODEL_CAUSES
 from coreml_gate.conversion.refusals_of_operations import OPERATION_CAUSES
-from coreml_gate.engines.python import place_of
+from coreml_gate.engines.places import place_of
 from coreml_gate.frozen import changed
 from coreml_gate.record import MissingOperation, RefusedOperation
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.engines.places import Frame, own_place
 from coreml_gate.untyped import TorchObject
 
 _LEAVES_TORCH: Final = frozenset(
@@ -56,7 +56,7 @@ class FreezeWatch(TorchFunctionMode):
     ) -> TorchObject:
         """Runs the function and looks at what it takes out of the trace."""
         if any(self._varies(tensor) for tensor in _taken_out(func, args)) or self._is_cut(func, args):
-            place = _own_place(sys._getframe(1), self._root)  # noqa: SLF001  # the caller's frame
+            place = own_place(_frames(sys._getframe(1)), self._root)  # noqa: SLF001  # the caller's frame
             if place:
                 self._places[place] = None
         return func(*args, **(kwargs or {}))
@@ -111,10 +111,8 @@ def _taken_out(func: Callable[..., TorchObject], args: Sequence[TorchObject]) ->
     yield from (item for item in given if isinstance(item, Tensor))
 
 
-def _own_place(frame: FrameType | None, root: Path) -> str:
+def _frames(frame: FrameType | None) -> Iterator[Frame]:
+    """Innermost first."""
     while frame is not None:
-        relative = relative_to_tree(frame.f_code.co_filename, root)
-        if relative is not None:
-            return f"{relative}:{frame.f_lineno}"
+        yield frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
-    return ""

@@ -1,26 +1,25 @@
 """A captured graph as frozen values, for everything that must not import torch."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch.export import ExportedProgram
 
-from coreml_gate.conversion.graph_names import exported_name, module_path, readable
+from coreml_gate.conversion.graph_names import exported_name, module_path, script_module
 from coreml_gate.conversion.support import support_of
 from coreml_gate.conversion.unread import Call, exported_call, script_call
-from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.engines.places import exported_frames, own_lines, traced_frames
 from coreml_gate.torch_graph import Constant, Scalar, TorchCall, TorchGraph
 from coreml_gate.untyped import TorchObject
 
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_SCRIPT_FRAME = re.compile(r"(?P<file>/\S+)\((?P<line>\d+)\)")
 _SCRIPT_TENSOR: TorchObject = torch._C.TensorType  # noqa: SLF001 - torch names them nowhere else
 _SCRIPT_VALUE: TorchObject = torch._C.Value  # noqa: SLF001 - as above
 _LIST = "prim::ListConstruct"
 _SCALARS = (bool, int, float, str)
 _MOST_LISTED = 16
+_NOWHERE: Final = ("", None)
 
 
 def graph_of(
@@ -60,7 +59,7 @@ def _exported_calls(program: ExportedProgram, root: Path, missing: frozenset[str
 def _exported_call(node: torch.fx.Node, root: Path, missing: frozenset[str]) -> TorchCall:
     target = exported_name(node.target)
     operation, _, overload = target.partition(".")
-    file, line = _own_line(_FRAME.finditer(str(node.meta.get("stack_trace", ""))), root, innermost_last=True)
+    file, line = next(own_lines(exported_frames(node.meta.get("stack_trace", "")), root), _NOWHERE)
     value = node.meta.get("val")
     arguments = dict(_named_arguments(node))
     return TorchCall(
@@ -105,7 +104,7 @@ def _script_call(node: TorchObject, root: Path, missing: frozenset[str]) -> Torc
     output = next(iter(node.outputs()), None)
     kind: TorchObject = None if output is None else output.type()
     is_tensor = isinstance(kind, _SCRIPT_TENSOR)
-    file, line = _own_line(_SCRIPT_FRAME.finditer(node.sourceRange()), root, innermost_last=False)
+    file, line = next(own_lines(traced_frames(node.sourceRange()), root), _NOWHERE)
     return TorchCall(
         name="" if output is None else output.debugName(),
         operation=node.kind(),
@@ -114,9 +113,7 @@ def _script_call(node: TorchObject, root: Path, missing: frozenset[str]) -> Torc
         constants=_constants(arguments),
         dtype=_dtype(kind.dtype()) if is_tensor else "",
         shape=_shape(kind.sizes()) if is_tensor else None,
-        module=readable(
-            node.scopeName().rpartition("/")[2].removeprefix("__module.").removeprefix("__module")
-        ),
+        module=script_module(node),
         file=file,
         line=line,
         support=support_of(node.kind(), missing),
@@ -167,13 +164,3 @@ def _shape(sizes: Iterable[TorchObject] | None) -> tuple[int, ...] | None:
     if known is None or not all(isinstance(size, int) for size in known):
         return None
     return tuple(known)
-
-
-def _own_line(frames: Iterable[re.Match[str]], root: Path, *, innermost_last: bool) -> tuple[str, int | None]:
-    """The innermost line of the user's own files."""
-    own = [
-        (relative, int(frame["line"]))
-        for frame in frames
-        if (relative := relative_to_tree(frame["file"], root)) is not None
-    ]
-    return own[-1 if innermost_last else 0] if own else ("", None)

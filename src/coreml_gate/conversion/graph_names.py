@@ -1,6 +1,8 @@
-"""What the parts of an exported graph are called."""
+"""What the parts of a captured graph are called."""
 
 import torch
+
+from coreml_gate.untyped import TorchObject
 
 
 def exported_name(target: object) -> str:
@@ -15,6 +17,11 @@ def module_path(node: torch.fx.Node) -> str:
     stack = node.meta.get("nn_module_stack") or {}
     paths = [str(entry[0]) for entry in stack.values()]
     return readable(paths[-1]) if paths else ""
+
+
+def script_module(node: TorchObject) -> str:
+    """The same of a node of a traced graph."""
+    return readable(node.scopeName().rpartition("/")[2].removeprefix("__module.").removeprefix("__module"))
 
 
 def readable(path: str) -> str:

@@ -23,6 +23,7 @@ from coreml_gate.config.inherit import OWN_CONVERSION
 from coreml_gate.conversion.capture import Captured
 from coreml_gate.conversion.conversion import Task
 from coreml_gate.conversion.graph_names import exported_name
+from coreml_gate.engines.places import own_lines, traced_frames
 from coreml_gate.untyped import TorchObject
 
 CONVERSION_OPTIONS: Final = {
@@ -44,7 +45,6 @@ _CONVERTING: Final = ("conversion", "engines")
 _OF_THE_PROCESS: Final = re.compile(r"coreml_gate_user_[0-9a-f]{12}|___torch_mangle_\d+\.")
 """Parts of names that differ among processes: ``engines/python.py`` names the files that it imports by their
 absolute paths, and torch numbers types of one name."""
-_FRAME: Final = re.compile(r"/\S+\(\d+\)")
 _CALLS: Final = frozenset({"prim::CallMethod", "prim::CallFunction"})
 """Calls that torch did not inline: what they do does not stand in the graph."""
 
@@ -130,7 +130,7 @@ def _script_block(
     if not modules:
         modules[next(iter(block.inputs())).debugName()] = model
     for node in block.nodes():
-        yield f"{node} {node.scopeName()} {_own_frames(node.sourceRange(), root)}"
+        yield f"{node} {node.scopeName()} {list(own_lines(traced_frames(node.sourceRange()), root))}"
         if node.kind() in _CALLS:
             raise _UnreadableError(node.kind())
         if node.kind() == "prim::Constant":
@@ -140,11 +140,6 @@ def _script_block(
         for inner in node.blocks():
             yield from _script_block(inner, modules, model, root)
     yield " ".join(value.debugName() for value in block.outputs())
-
-
-def _own_frames(frames: str, root: Path) -> list[str]:
-    """Those below ``root``; the others are of this gate and of torch."""
-    return [frame for frame in _FRAME.findall(frames) if frame.startswith(str(root.resolve()))]
 
 
 def _attribute(node: TorchObject, modules: dict[str, object]) -> Iterator[str | memoryview]:

@@ -4,7 +4,6 @@ coremltools marks each operation with scopes while it converts and drops them wh
 of an exported program's node, or the name of a traced graph's node. Both are read off the program in memory.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,10 @@ import torch
 from coremltools.converters.mil.frontend.torch.torchscript_utils import _expand_and_optimize_ir
 from torch.export import ExportedProgram
 
-from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.engines.places import own_place, traced_frames
 from coreml_gate.untyped import CoreMlObject
 
 _HANDLE = "debug_handle"
-_FRAME = re.compile(r"(?P<file>/\S+)\((?P<line>\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,8 @@ def script_lines(graph: ExportedProgram | torch.jit.ScriptModule, root: Path) ->
     if isinstance(graph, ExportedProgram):
         return {}
     nodes = _expand_and_optimize_ir(graph)[0].nodes()
-    places = ((node, _place(node.sourceRange(), root)) for node in nodes)
+    places = ((node, own_place(traced_frames(node.sourceRange()), root)) for node in nodes)
     return {value.debugName(): place for node, place in places if place for value in node.outputs()}
-
-
-def _place(frames: str, root: Path) -> str:
-    """The innermost line below ``root``; frames come innermost first."""
-    found = ((relative_to_tree(frame["file"], root), frame["line"]) for frame in _FRAME.finditer(frames))
-    return next((f"{file}:{line}" for file, line in found if file is not None), "")
 
 
 def operation_keys(model: ct.models.MLModel) -> dict[str, str]:

@@ -7,15 +7,13 @@ counters that move with every operation added before them.
 
 import ast
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from coreml_gate.engines.python import place_among
+from coreml_gate.engines.places import Frame, exported_frames, place_among
 from coreml_gate.untyped import TorchObject
 
-_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _Span = tuple[int, int, str]
 
 
@@ -44,10 +42,8 @@ class Places:
     def of(self, scopes: Mapping[TorchObject, list[TorchObject]]) -> Origin:
         """The origin by the converter's ``scopes`` of an operation."""
         by_name = {getattr(key, "name", str(key)): values for key, values in scopes.items()}
-        stack = by_name.get("EXIR_STACK_TRACE", ())
-        frames = [
-            (found["file"], int(found["line"])) for text in stack for found in _FRAME.finditer(str(text))
-        ]
+        stack = reversed(by_name.get("EXIR_STACK_TRACE", []))
+        frames = [frame for text in stack for frame in exported_frames(text)]
         if frames:
             return self._of_frames(frames)
         modules = [str(name) for name in by_name.get("TORCHSCRIPT_MODULE_TYPE", ())]
@@ -55,10 +51,9 @@ class Places:
         place = self.lines.get(names[-1], "") if names else ""
         return Origin(modules[-2] if len(modules) > 1 else self.root_module, place)
 
-    def _of_frames(self, frames: list[tuple[str, int]]) -> Origin:
-        inner_first = frames[::-1]
-        classes = (self._class_at(file, line) for file, line in inner_first)
-        return Origin(next(filter(None, classes), ""), place_among(inner_first, self.root))
+    def _of_frames(self, frames: list[Frame]) -> Origin:
+        classes = (self._class_at(file, line) for file, line in frames)
+        return Origin(next(filter(None, classes), ""), place_among(frames, self.root))
 
     def _class_at(self, file: str, line: int) -> str:
         if file not in self._classes:

@@ -1,6 +1,5 @@
 """Where did the converter stop? Read off the frames of its exception: the torch operation, or the pass."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -14,10 +13,9 @@ from coreml_gate.conversion.capture import Captured
 from coreml_gate.conversion.graph_names import exported_name, module_path, readable
 from coreml_gate.conversion.mapping import script_lines
 from coreml_gate.conversion.origins import Places
-from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.engines.places import exported_frames, own_place
 from coreml_gate.record import RefusedOperation
 
-_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _PASSES: Final = "apply_pipeline"
 """The function of coremltools that runs one pass after another."""
 
@@ -33,7 +31,7 @@ def refused_operation(error: BaseException, captured: Captured, root: Path) -> R
     lines = script_lines(captured.model, root)
     if isinstance(node, torch.fx.Node):
         kind = exported_name(node.target)
-        place = _own_line(str(node.meta.get("stack_trace", "")), root)
+        place = own_place(exported_frames(node.meta.get("stack_trace", "")), root)
         return RefusedOperation(operation=_plain(kind), module=module_path(node), place=place)
     if isinstance(node, InternalTorchIRNode):
         return RefusedOperation(
@@ -82,12 +80,5 @@ def _module(node: InternalTorchIRNode) -> str:
 
 def _place(node: InternalTorchIRNode, lines: dict[str, str], root: Path) -> str:
     if node.meta:
-        return _own_line(str(node.meta.get("stack_trace", "")), root)
+        return own_place(exported_frames(node.meta.get("stack_trace", "")), root)
     return next((lines[name] for name in (node.name, *node.outputs) if name in lines), "")
-
-
-def _own_line(stack: str, root: Path) -> str:
-    """The innermost of the user's own lines; frames come outermost first."""
-    frames = list(_FRAME.finditer(stack))[::-1]
-    own = ((relative_to_tree(frame["file"], root), frame["line"]) for frame in frames)
-    return next((f"{file}:{line}" for file, line in own if file is not None), "")

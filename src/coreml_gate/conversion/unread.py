@@ -5,7 +5,6 @@ from its inputs, and coremltools hands it to a converter function that may or ma
 graph every argument has its place, and a converter function may leave one aside.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ from torch.export import ExportedProgram
 
 from coreml_gate.conversion.converter_source import read_keywords, unread_positions
 from coreml_gate.conversion.graph_names import exported_name, module_path
-from coreml_gate.engines.python import relative_to_tree
+from coreml_gate.engines.places import exported_frames, own_place
 from coreml_gate.untyped import TorchObject
 
-_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _NO_MATTER: Final = frozenset(
     {
         *("layout", "device", "pin_memory", "memory_format", "non_blocking", "requires_grad", "out"),
@@ -135,7 +133,8 @@ def unread_arguments(program: ExportedProgram, root: Path) -> Iterator[Unread]:
         call = exported_call(node)
         if call is not None:
             for keyword, value in call.unread():
-                yield Unread(call.name, keyword, str(value), module_path(node), _place(node, root))
+                place = own_place(exported_frames(node.meta.get("stack_trace", "")), root)
+                yield Unread(call.name, keyword, str(value), module_path(node), place)
 
 
 def exported_call(node: torch.fx.Node) -> Call | None:
@@ -175,9 +174,3 @@ def _script_value(value: TorchObject) -> TorchObject:
 
 def _equal(value: object, default: object) -> bool:
     return not isinstance(value, OfTensor) and type(value) is not Tensor and value == default
-
-
-def _place(node: torch.fx.Node, root: Path) -> str:
-    frames = list(_FRAME.finditer(str(node.meta.get("stack_trace", ""))))[::-1]
-    own = ((relative_to_tree(frame["file"], root), frame["line"]) for frame in frames)
-    return next((f"{file}:{line}" for file, line in own if file is not None), "")

@@ -1,6 +1,5 @@
 """Runs a captured graph operation by operation; keeps a sketch of each result and its place in the source."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +10,13 @@ from coremltools.converters.mil.frontend.torch.torchscript_utils import _expand_
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from coreml_gate.conversion.graph_names import exported_name, module_path, readable
+from coreml_gate.conversion.graph_names import exported_name, module_path, script_module
 from coreml_gate.conversion.mapping import node_key
 from coreml_gate.diagnose.tensor_sketch import TensorSketch, sketch, tensors_in
 from coreml_gate.diagnose.torch_calls import TorchArguments, arguments_of
-from coreml_gate.engines.python import place_among
+from coreml_gate.engines.places import exported_frames, place_among, traced_frames
 from coreml_gate.untyped import TorchObject
 
-_EXPORT_FRAME: Final = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_SCRIPT_FRAME: Final = re.compile(r"(?P<file>\S+)\((?P<line>\d+)\)")
 _LINK: Final = "@"
 
 
@@ -129,12 +126,11 @@ class _Interpreter(torch.fx.Interpreter):
             self._recorder.calls[node_key(n)] = arguments_of(schema, given, named)
         result = super().run_node(n)
         if n.op == "call_function" and (found := tensors_in(result)):
-            frames = list(_EXPORT_FRAME.finditer(str(n.meta.get("stack_trace", ""))))[::-1]
             step = TorchStep(
                 key=node_key(n),
                 operation=_short(exported_name(n.target)),
                 module=module_path(n),
-                place=_place(frames, self._recorder.root),
+                place=place_among(exported_frames(n.meta.get("stack_trace", "")), self._recorder.root),
                 reads=tuple(node_key(item) for item in n.all_input_nodes),
                 sketches=tuple(sketch(item) for item in found),
             )
@@ -188,12 +184,11 @@ def _run_script_node(node: TorchObject, values: dict[str, TorchObject], recorder
     values.update(zip(outputs, results, strict=True))
     found = tensors_in(result)
     if found and node.kind().startswith("aten::"):
-        scope = node.scopeName().rpartition("/")[2].removeprefix("__module.").removeprefix("__module")
         step = TorchStep(
             key=outputs[0],
             operation=_short(node.kind()),
-            module=readable(scope),
-            place=_place(list(_SCRIPT_FRAME.finditer(node.sourceRange())), recorder.root),
+            module=script_module(node),
+            place=place_among(traced_frames(node.sourceRange()), recorder.root),
             reads=reads,
             sketches=tuple(sketch(item) for item in found),
         )
@@ -246,8 +241,3 @@ _PRIM: Final[Mapping[str, Callable[[TorchObject, list[TorchObject]], TorchObject
 def _short(name: str) -> str:
     """``aten::sub.Tensor`` as ``sub``."""
     return name.rpartition("::")[2].partition(".")[0]
-
-
-def _place(frames: Sequence[re.Match[str]], root: Path) -> str:
-    """The line of the repository, or of a package that it uses; frames come innermost first."""
-    return place_among(((frame["file"], int(frame["line"])) for frame in frames), root)

@@ -2,23 +2,20 @@
 
 import ast
 import difflib
-import functools
 import hashlib
 import importlib
 import importlib.util
 import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 from coreml_gate.engines.large_files import WAY_OUT
+from coreml_gate.engines.places import place_of
 from coreml_gate.errors import GateError
 
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
-_TOOLS = frozenset({"torch", "coremltools", "functorch", "torchgen", "coreml_gate"})
 _SIGNS_OF_A_POINTER: Final = (
     *("invalid load key, 'v'", "Unsupported operand 118"),  # torch.load: a pickle does not begin with a v
     *("HeaderTooLarge", "header too large"),  # safetensors
@@ -91,63 +88,6 @@ def describe(error: BaseException, root: Path) -> str:
     text = " ".join(str(error).split()).rstrip(".")
     place = place_of(error, root)
     return type(error).__name__ + (f": {text}" if text else "") + (f" ({place})" if place else "")
-
-
-def place_of(error: BaseException, root: Path) -> str:
-    """The innermost line below ``root`` that the exception passed through, or nothing if none was."""
-    if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{_relative(error.filename, root) or error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    places = (
-        f"{relative}:{frame.lineno}"
-        for frame in reversed(frames)
-        if (relative := relative_to_tree(frame.filename, root)) is not None
-    )
-    return next(places, "")
-
-
-def relative_to_tree(filename: str, root: Path) -> str | None:
-    """The path below ``root`` of one of the repository's own files; ``None`` for an installed one."""
-    relative = _relative(filename, root)
-    return None if relative is None or _INSTALLED & set(Path(relative).parts) else relative
-
-
-def place_among(frames: Iterable[tuple[str, int]], root: Path) -> str:
-    """The innermost line of the repository, ``models/net.py:41``, or of a package that it uses.
-
-    A line of an installed package is marked, ``timm/layers/norm.py:88 (installed)``: it is not a file of the
-    repository, and nothing can be written beside it. Lines of torch and of the converter say nothing.
-
-    :param frames: File and line, innermost first.
-    """
-    known = list(frames)
-    own = (
-        f"{relative}:{line}" for file, line in known if (relative := relative_to_tree(file, root)) is not None
-    )
-    installed = (f"{inside}:{line} (installed)" for file, line in known if (inside := _installed(file)))
-    return next(own, "") or next(installed, "")
-
-
-def _installed(filename: str) -> str:
-    """The path within ``site-packages`` of a package that is neither torch nor a tool of ours."""
-    parts = Path(filename).parts
-    start = next((place + 1 for place, part in enumerate(parts) if part in _INSTALLED), len(parts))
-    inside = parts[start:]
-    return "" if not inside or inside[0] in _TOOLS else "/".join(inside)
-
-
-def _relative(filename: str, root: Path) -> str | None:
-    """Below ``root``; ``None`` for what lies elsewhere, and for what is not a file, as ``<frozen runpy>``."""
-    if not Path(filename).is_absolute() and not Path(filename).is_file():
-        return None
-    path, tree = _resolved(Path(filename).absolute()), _resolved(root.absolute())
-    return path.relative_to(tree).as_posix() if path.is_relative_to(tree) else None
-
-
-@functools.lru_cache(maxsize=10_000)
-def _resolved(path: Path) -> Path:
-    """The frames of one graph name few files, each of them a thousand times."""
-    return path.resolve()
 
 
 def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleType:
