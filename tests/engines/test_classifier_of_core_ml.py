@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.job import DescribedPackage
 from coreml_gate.engines.coreml import CoreMlEngine
 from coreml_gate.frozen import changed
 from coreml_gate.record import FeatureFacts
@@ -32,7 +32,7 @@ class Answering:
 )
 def test_scores_come_in_the_order_of_the_classes(classes: tuple[str | int, ...]) -> None:
     given = dict(zip(classes, (0.5, 0.2, 0.3), strict=True))
-    asked = PackageAsked.of(FACTS, Path(), ("scores",))
+    asked = DescribedPackage.of(FACTS, Path(), ("scores",))
     model: Any = Answering(given)
     engine = CoreMlEngine(model, (), asked.outputs, asked.output_names, classes=classes)
 
@@ -55,6 +55,6 @@ def test_scores_come_in_the_order_of_the_classes(classes: tuple[str | int, ...])
 def test_the_label_is_left_out_only_where_the_source_has_no_counterpart(
     names: tuple[str, ...], outputs: tuple[FeatureFacts, ...], kept: tuple[str, ...]
 ) -> None:
-    asked = PackageAsked.of(FACTS, Path(), names)
+    asked = DescribedPackage.of(FACTS, Path(), names)
 
     assert (asked.outputs, asked.output_names) == (outputs, kept)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from coreml_gate.engines import machine
-from coreml_gate.engines.machine import ask_system, describe_machine, power_state
+from coreml_gate.engines.machine import describe_machine, power_state, tool_output
 
 ANSWERS = {
     "machdep.cpu.brand_string": "Apple M1 (Virtual)",
@@ -39,9 +39,9 @@ def test_a_system_that_does_not_tell_is_unknown() -> None:
 
 
 def test_a_command_that_is_missing_or_fails_says_nothing() -> None:
-    assert ask_system(["no-such-command-anywhere"]) == ""
-    assert ask_system([sys.executable, "-c", "print('no'); raise SystemExit(3)"]) == ""
-    assert ask_system([sys.executable, "-c", "print(' yes ')"]) == "yes"
+    assert tool_output(["no-such-command-anywhere"]) == ""
+    assert tool_output([sys.executable, "-c", "print('no'); raise SystemExit(3)"]) == ""
+    assert tool_output([sys.executable, "-c", "print(' yes ')"]) == "yes"
 
 
 def test_off_a_mac_the_thermal_state_is_unknown() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.job import DescribedPackage
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.children.reference_data import REFERENCE_FILE, ReferenceSample, write_reference_data
 from coreml_gate.config import GateOptions, Limits, ModelConfig
 from coreml_gate.gate import core_ml as module
-from coreml_gate.gate.core_ml import Stored, ask_core_ml
+from coreml_gate.gate.core_ml import Stored, measure_with_core_ml
 from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.record import ComputeUnits, CoreMlFacts, CoreMlRun, Record, read_record
 from coreml_gate.worker.supervisor import Supervisor
@@ -31,7 +31,7 @@ class Asked:
         self.timed: list[tuple[PackagePair, TimingBudget]] = []
         self.planned: list[tuple[str, ComputeUnits]] = []
 
-    def predict_on(self, asked: PackageAsked, _: Path, units: Any, *__: object) -> tuple[CoreMlRun, ...]:
+    def predict_on(self, asked: DescribedPackage, _: Path, units: Any, *__: object) -> tuple[CoreMlRun, ...]:
         self.predicted.append((asked.path.parent.name, tuple(units)))
         return tuple(answers.ended(each) if each == "CPU_AND_GPU" else answers.run(each) for each in units)
 
@@ -39,7 +39,7 @@ class Asked:
         self.timed.append((pair, budget))
         return answers.timing()
 
-    def plan_of(self, asked: PackageAsked, units: ComputeUnits, *_: object) -> Any:
+    def plan_of(self, asked: DescribedPackage, units: ComputeUnits, *_: object) -> Any:
         self.planned.append((asked.path.parts[-4], units))
         return answers.placement()
 
@@ -74,7 +74,7 @@ def ask(
     models = {model.name: model_config(name=model.name, **config) for model in head.record.models}
     around = Supervisor(environment, ProcessLimits(1), stand_in=bool(stand_in))
     host = CoreMlHost(around, Silence(), answers.machine(stand_in=stand_in))
-    return ask_core_ml(head, base, models, GateOptions(), host)
+    return measure_with_core_ml(head, base, models, GateOptions(), host)
 
 
 def facts(asked_record: Record, name: str) -> CoreMlFacts:
@@ -158,4 +158,4 @@ def test_a_model_of_the_record_that_the_configuration_does_not_name_is_not_asked
     head = stored("head", "a")
     host = CoreMlHost(Supervisor({}, ProcessLimits(1)), Silence(), answers.machine())
     models: dict[str, ModelConfig] = {}
-    assert ask_core_ml(head, None, models, GateOptions(), host).models == head.record.models
+    assert measure_with_core_ml(head, None, models, GateOptions(), host).models == head.record.models

@@ -44,7 +44,7 @@ def asked(
 ) -> list[ModelRecord]:
     model = model_record(variants=variants, **options)
     stored = Stored(record(model, model_record(name="other")), folder)
-    found = module.ask_about_variants(stored, {"digits": config}, GateOptions(), None)  # type: ignore[arg-type]
+    found = module.measure_variants(stored, {"digits": config}, GateOptions(), None)  # type: ignore[arg-type]
     assert read_record(folder / "record.json") == found
     assert found.models[1].content == "", "a model that is not asked about stays as it is"
     return list(found.models[0].variants)

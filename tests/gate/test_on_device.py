@@ -9,7 +9,7 @@ from coreml_gate.children.process import ProcessLimits
 from coreml_gate.engines.devicectl import Connected
 from coreml_gate.errors import DeviceError
 from coreml_gate.gate.device_command import require_a_mac
-from coreml_gate.gate.on_device import DeviceOptions, ask_devices
+from coreml_gate.gate.on_device import DeviceOptions, measure_on_devices
 from coreml_gate.record import DeviceFacts, Record, read_record
 from coreml_gate.worker.supervisor import Supervisor
 from tests.builders import feature, model_record, package, record
@@ -40,7 +40,9 @@ def ask(tmp_path: Path) -> Ask:
         before: Record, options: DeviceOptions | None = None, child: str = CHILD + LAST_WORD
     ) -> Record:
         supervisor = Supervisor({"PATH": "/usr/bin:/bin"}, ProcessLimits(60), child=("-c", child))
-        return ask_devices(before, tmp_path, ["digits"], [PHONE], options or DeviceOptions(), supervisor)
+        return measure_on_devices(
+            before, tmp_path, ["digits"], [PHONE], options or DeviceOptions(), supervisor
+        )
 
     return answered
 

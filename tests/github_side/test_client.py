@@ -6,7 +6,7 @@ import time
 import pytest
 
 from coreml_gate.errors import GitHubError, RateLimitError, TokenError, UsageError
-from coreml_gate.github.api.client import Client, asking, connect
+from coreml_gate.github.api.client import Client, connect, requesting
 from tests.github_api.faults import NOT_ACCESSIBLE, PRIMARY, SECONDARY, Fault
 from tests.github_api.hub import FULL_NAME
 from tests.github_api.server import TOKEN, GitHubServer
@@ -14,12 +14,12 @@ from tests.github_side.conftest import HASTY
 
 
 def get_pull(client: Client, number: int = 7) -> str:
-    with asking(f"pull request {number}", "pull-requests: read"):
+    with requesting(f"pull request {number}", "pull-requests: read"):
         return client.repository.get_pull(number).state
 
 
 def post_comment(client: Client) -> None:
-    with asking("a comment on pull request 7", "pull-requests: write"):
+    with requesting("a comment on pull request 7", "pull-requests: write"):
         client.repository.get_issue(7).create_comment("hello")
 
 

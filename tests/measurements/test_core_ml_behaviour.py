@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from coreml_gate.children.events import EventLog, Events
-from coreml_gate.children.job import PackageAsked, PackageJob
+from coreml_gate.children.job import DescribedPackage, PackageJob
 from coreml_gate.children.reference_data import ReferenceSample, write_reference_data
 from coreml_gate.frozen import changed
 from coreml_gate.measurements import core_ml_behaviour as module
@@ -80,7 +80,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageJob:
     return PackageJob(
         only=("core-ml-behaviour",),
         folder=tmp_path / "job",
-        package=PackageAsked(path=Path("net.mlpackage"), inputs=(), outputs=()),
+        package=DescribedPackage(path=Path("net.mlpackage"), inputs=(), outputs=()),
         units="ALL",
         reference=tmp_path / "samples.npz",
         home=home,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from coreml_gate.children.events import EventLog, Events
-from coreml_gate.children.job import PackageAsked, PackageJob
+from coreml_gate.children.job import DescribedPackage, PackageJob
 from coreml_gate.children.reference_data import (
     ReferenceSample,
     read_answers,
@@ -23,7 +23,7 @@ from coreml_gate.record import CoreMlRun
 from tests.builders import feature
 from tests.reported import reported
 
-ASKED = PackageAsked(
+ASKED = DescribedPackage(
     path=Path("net.mlpackage"),
     inputs=(feature(name="x"),),
     outputs=(feature(name="y"),),

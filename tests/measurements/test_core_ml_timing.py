@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from coreml_gate.children.events import EventLog, Events
-from coreml_gate.children.job import PackageAsked, PackageJob
+from coreml_gate.children.job import DescribedPackage, PackageJob
 from coreml_gate.children.reference_data import ReferenceSample, write_reference_data
 from coreml_gate.measurements import core_ml_timing as module
 from coreml_gate.measurements.core_ml_timing import AGAIN, BASE, HEAD, ProcessTimes
@@ -23,14 +23,14 @@ from tests.reported import reported
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> PackageAsked:
+def asked(tmp_path_factory: pytest.TempPathFactory) -> DescribedPackage:
     folder = tmp_path_factory.mktemp("timed")
     path = doubled(folder / "net.mlpackage")
-    return PackageAsked.of(package_facts(read_package(path), path.name), folder)
+    return DescribedPackage.of(package_facts(read_package(path), path.name), folder)
 
 
 @pytest.fixture
-def job_of_times(asked: PackageAsked, tmp_path: Path) -> Callable[..., PackageJob]:
+def job_of_times(asked: DescribedPackage, tmp_path: Path) -> Callable[..., PackageJob]:
     def make(**options: Any) -> PackageJob:
         (tmp_path / "job").mkdir(exist_ok=True)
         reference = tmp_path / "samples.npz"
@@ -174,7 +174,7 @@ def test_without_a_round_that_was_kept_there_are_no_times() -> None:
 
 
 def test_core_ml_is_timed_by_its_own_clock_and_by_the_one_on_the_wall(
-    monkeypatch: pytest.MonkeyPatch, asked: PackageAsked
+    monkeypatch: pytest.MonkeyPatch, asked: DescribedPackage
 ) -> None:
     clock = Clock()
     monkeypatch.setattr(module.time, "perf_counter", clock)
@@ -201,6 +201,6 @@ def test_core_ml_is_timed_by_its_own_clock_and_by_the_one_on_the_wall(
     assert seen == [({"x": 2}, "state")] * 2
 
 
-def test_our_runtime_has_nothing_to_compile(asked: PackageAsked) -> None:
+def test_our_runtime_has_nothing_to_compile(asked: DescribedPackage) -> None:
     prepare, _ = module.ENGINES["mil"]
     assert prepare(None, asked, Path("elsewhere")) == asked.path  # type: ignore[arg-type]

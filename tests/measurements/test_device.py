@@ -24,7 +24,7 @@ from coremltools.models.ml_program.experimental.remote_device import (
 )
 
 from coreml_gate.children.events import EventLog
-from coreml_gate.children.job import DeviceJob, ModelJob, PackageAsked
+from coreml_gate.children.job import DescribedPackage, DeviceJob, ModelJob
 from coreml_gate.children.reference_data import REFERENCE_FILE, ReferenceSample, write_reference_data
 from coreml_gate.engines.remote_device import COREMLTOOLS, Registry, Signing
 from coreml_gate.errors import DeviceError
@@ -98,7 +98,7 @@ def device_job(job_of: Callable[..., ModelJob], tmp_path: Path) -> Callable[...,
         defaults: dict[str, Any] = {
             "folder": folder,
             "facts": FACTS,
-            "package": PackageAsked.of(package, job.record_folder, ("scores",)),
+            "package": DescribedPackage.of(package, job.record_folder, ("scores",)),
             "reference": job.folder / REFERENCE_FILE,
             "app_folder": tmp_path / "app",
             "team": "TEAM",
@@ -149,7 +149,7 @@ def test_the_chosen_function_of_a_package_is_the_one_that_the_device_runs(
     sample = np.ones((1, 8, 16, 16), np.float32)
     reference = tmp_path / "functions.npz"
     write_reference_data(reference, [ReferenceSample({"x": sample}, {"y": 3 * sample}, {})])
-    package = PackageAsked.of(package_facts(triple, "functions.mlpackage"), tmp_path)
+    package = DescribedPackage.of(package_facts(triple, "functions.mlpackage"), tmp_path)
     shelf = Shelf()
 
     facts = asked(device_job(package=package, reference=reference), shelf.registry())

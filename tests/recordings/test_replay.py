@@ -121,7 +121,7 @@ def test_an_answer_of_devicectl_in_another_form_costs_no_recording(tmp_path: Pat
         return "answer"
 
     recording = Recording("/Users/julia", "julia")
-    recording.ask(ask, tmp_path)
+    recording.run_tools(ask, tmp_path)
     assert recording.parts["devices"]["form"].startswith("not known (")
     assert set(recording.parts["commands"].values()) == {"answer"}
 

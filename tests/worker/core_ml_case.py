@@ -7,7 +7,7 @@ import coremltools as ct
 import numpy as np
 from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremltools' documents write it
 
-from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.job import DescribedPackage
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.children.reference_data import ReferenceSample, write_reference_data
 from coreml_gate.mil.package import read_package
@@ -24,7 +24,7 @@ def around(step_s: float = 60, **options: Any) -> Supervisor:
     return Supervisor(ENVIRONMENT, ProcessLimits(step_s), stand_in=True, start=WARM, **options)
 
 
-def build(folder: Path, name: str = "double", factor: float = FACTOR) -> PackageAsked:
+def build(folder: Path, name: str = "double", factor: float = FACTOR) -> DescribedPackage:
     """A package that multiplies by a power of two, which half precision does exactly."""
 
     @mb.program(input_specs=[mb.TensorSpec((4,))], opset_version=ct.target.iOS17)
@@ -34,7 +34,7 @@ def build(folder: Path, name: str = "double", factor: float = FACTOR) -> Package
     path = folder / f"{name}.mlpackage"
     ct.convert(program, minimum_deployment_target=ct.target.iOS17, skip_model_load=True).save(str(path))
     facts = package_facts(read_package(path), path.name)
-    return PackageAsked.of(facts, path.parent, ("scores",))
+    return DescribedPackage.of(facts, path.parent, ("scores",))
 
 
 def expect(path: Path, factor: float = FACTOR) -> Path:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from coreml_gate.children.job import PackageAsked, PackageJob
+from coreml_gate.children.job import DescribedPackage, PackageJob
 from coreml_gate.children.reference_data import reference_beside
 from coreml_gate.figures import byte_unit
 from coreml_gate.measurements.trial_programs import write_trial_packages
@@ -47,12 +47,12 @@ class DiskUsage(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> PackageAsked:
+def package(tmp_path_factory: pytest.TempPathFactory) -> DescribedPackage:
     return build(tmp_path_factory.mktemp("package"))
 
 
 def run(
-    package: PackageAsked,
+    package: DescribedPackage,
     tmp_path: Path,
     body: str,
     units: tuple[ComputeUnits, ...] = ("ALL",),
@@ -68,7 +68,7 @@ def run(
     return predict_on(package, expect(tmp_path / "expected.npz"), units, tmp_path / "runs", children)
 
 
-def test_a_sound_model_is_equal_to_everybody(package: PackageAsked, tmp_path: Path) -> None:
+def test_a_sound_model_is_equal_to_everybody(package: DescribedPackage, tmp_path: Path) -> None:
     first, second = predict_on(
         package, expect(tmp_path / "expected.npz"), ("CPU_ONLY", "ALL"), tmp_path, around()
     )
@@ -83,7 +83,7 @@ def test_a_sound_model_is_equal_to_everybody(package: PackageAsked, tmp_path: Pa
 
 
 def test_without_room_for_its_copies_core_ml_is_not_started_and_the_room_is_named(
-    package: PackageAsked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    package: DescribedPackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Base and head of one size: two packages compiled and three caches are five sizes."""
     size = sum(file.stat().st_size for file in package.path.rglob("*") if file.is_file())
@@ -106,7 +106,7 @@ def test_without_room_for_its_copies_core_ml_is_not_started_and_the_room_is_name
 
 @pytest.mark.parametrize("body", ["return real(self, inputs, state)", "os.abort()"])
 def test_nothing_that_core_ml_wrote_outlives_its_child(
-    package: PackageAsked, tmp_path: Path, body: str
+    package: DescribedPackage, tmp_path: Path, body: str
 ) -> None:
     """Compiled models and caches: neither in the job's folder nor in the user's home."""
     script, home = tmp_path / "script.json", tmp_path / "home"
@@ -117,14 +117,14 @@ def test_nothing_that_core_ml_wrote_outlives_its_child(
     assert not home.exists()
 
 
-def test_a_package_that_differs_is_told_with_both_values(package: PackageAsked, tmp_path: Path) -> None:
+def test_a_package_that_differs_is_told_with_both_values(package: DescribedPackage, tmp_path: Path) -> None:
     (only,) = predict_on(package, expect(tmp_path / "expected.npz", 3.0), ("CPU_ONLY",), tmp_path, around())
     place = only.against_source[0].max_abs_place
     assert place is not None
     assert (place.reference, place.candidate) == (12.0, 8.0)
 
 
-def test_a_child_that_aborts_takes_no_other_with_it(package: PackageAsked, tmp_path: Path) -> None:
+def test_a_child_that_aborts_takes_no_other_with_it(package: DescribedPackage, tmp_path: Path) -> None:
     body = "print('last words', flush=True); os.abort()"
     before, ended, after = run(package, tmp_path, body, ("CPU_ONLY", "ALL", "CPU_AND_GPU"))
     assert ended.ending is not None
@@ -148,7 +148,7 @@ def test_a_child_that_aborts_takes_no_other_with_it(package: PackageAsked, tmp_p
     ],
 )
 def test_a_child_that_ends_early_is_a_value(
-    package: PackageAsked, tmp_path: Path, body: str, how: str, message: str
+    package: DescribedPackage, tmp_path: Path, body: str, how: str, message: str
 ) -> None:
     (ended,) = run(package, tmp_path, body)
     assert ended.ending is not None
@@ -157,7 +157,7 @@ def test_a_child_that_ends_early_is_a_value(
 
 
 def test_a_child_that_hangs_while_loading_is_ended_at_its_deadline(
-    package: PackageAsked, tmp_path: Path
+    package: DescribedPackage, tmp_path: Path
 ) -> None:
     (hung,) = run(package, tmp_path, "time.sleep(600)", step_s=40, method="__init__")
     assert hung.ending is not None
@@ -170,14 +170,14 @@ GARBAGE = """os.write(1, bytes(range(256)))
     return real(self, inputs, state)"""
 
 
-def test_garbage_on_every_channel_changes_no_answer(package: PackageAsked, tmp_path: Path) -> None:
+def test_garbage_on_every_channel_changes_no_answer(package: DescribedPackage, tmp_path: Path) -> None:
     (noisy,) = run(package, tmp_path, GARBAGE)
     assert noisy.ending is None
     assert noisy.against_source[1].max_abs_error == 0
 
 
 def test_nan_is_counted_and_never_enters_the_record_as_a_number(
-    package: PackageAsked, tmp_path: Path
+    package: DescribedPackage, tmp_path: Path
 ) -> None:
     (nan,) = run(package, tmp_path, "return {'y': np.full(4, np.nan, np.float32)}")
     assert nan.ending is None
@@ -186,7 +186,7 @@ def test_nan_is_counted_and_never_enters_the_record_as_a_number(
     assert CoreMlRun.model_validate_json(nan.model_dump_json()) == nan
 
 
-def test_answers_that_change_from_run_to_run_are_measured(package: PackageAsked, tmp_path: Path) -> None:
+def test_answers_that_change_from_run_to_run_are_measured(package: DescribedPackage, tmp_path: Path) -> None:
     body = "self.n = getattr(self, 'n', 0) + 1; return {'y': real(self, inputs, state)['y'] + self.n}"
     (random,) = run(package, tmp_path, body)
     assert [item.max_abs_error for item in random.repeated] == [2.0, 2.0]
@@ -203,7 +203,7 @@ def test_a_state_and_a_function_that_is_not_the_default_one_are_predicted(tmp_pa
         assert [item.max_abs_error for item in only.repeated] == [0, 0]
 
 
-def test_a_plan_that_cannot_be_made_says_why(package: PackageAsked, tmp_path: Path) -> None:
+def test_a_plan_that_cannot_be_made_says_why(package: DescribedPackage, tmp_path: Path) -> None:
     script = tmp_path / "script.json"
     script.write_text(
         '{"misbehaviours": [{"phase": "plan", "what": "error", "description": "internal failure"}]}'

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.job import DescribedPackage
 from coreml_gate.record import CoreMlRun
 from coreml_gate.worker import timing_loop as module
 from coreml_gate.worker.timing_loop import PackagePair, measure_footprints
 from tests.checks.core_ml import ended, run
 from tests.worker.core_ml_case import around
 
-BASE, HEAD = (PackageAsked(path=Path(name), inputs=(), outputs=()) for name in ("base", "head"))
+BASE, HEAD = (DescribedPackage(path=Path(name), inputs=(), outputs=()) for name in ("base", "head"))
 PAIR = PackagePair(BASE, HEAD, "0a", "0b", Path("reference.npz"), "ALL")
 
 
@@ -20,7 +20,7 @@ def played(monkeypatch: pytest.MonkeyPatch, *answers: CoreMlRun) -> tuple[Any, l
     turns: list[str] = []
     left = iter(answers)
 
-    def predict_on(package: PackageAsked, *_: object) -> tuple[CoreMlRun, ...]:
+    def predict_on(package: DescribedPackage, *_: object) -> tuple[CoreMlRun, ...]:
         turns.append(package.path.name)
         return (next(left),)
 

@@ -71,7 +71,7 @@ class MachineJob(JobValue):
         return self.folder
 
 
-class PackageAsked(JobValue):
+class DescribedPackage(JobValue):
     """A package and its interface, as a Record describes it."""
 
     path: Path
@@ -84,7 +84,7 @@ class PackageAsked(JobValue):
     """Of a package with several functions; ``None`` is its default one."""
 
     @classmethod
-    def of(cls, facts: PackageFacts, folder: Path, names: tuple[str, ...] = ()) -> "PackageAsked":
+    def of(cls, facts: PackageFacts, folder: Path, names: tuple[str, ...] = ()) -> "DescribedPackage":
         """A package of a Record that lies in ``folder``; ``names`` are the source's, by position.
 
         A classifier gives a label beside its scores, which the source does not: it is left out.
@@ -109,13 +109,13 @@ class PackageJob(JobValue):
     """The name of the measurement."""
     folder: Path
     """Takes the events, the log and compiled models; made by the parent."""
-    package: PackageAsked
+    package: DescribedPackage
     units: ComputeUnits
     reference: Path | None = None
     """The samples and their answers; the first sample is what is timed."""
     others: Path | None = None
     """Answers of another compute unit, to compare with."""
-    base: PackageAsked | None = None
+    base: DescribedPackage | None = None
     """What ``package`` is timed against."""
     compiled: dict[str, Path] = Field(default_factory=dict)
     """Compiled models by the name under which they are timed; empty: the child compiles for itself."""
@@ -147,7 +147,7 @@ class DeviceJob(JobValue):
     """Takes the events and the log; made by the parent."""
     facts: DeviceFacts
     """The device, the package and the hardware; the child adds what it measures."""
-    package: PackageAsked
+    package: DescribedPackage
     reference: Path | None = None
     """The samples and their answers; the first sample is what is timed."""
     app_folder: Path

@@ -20,7 +20,7 @@ from coreml_gate.doctor.models import examine_models
 from coreml_gate.doctor.recording import Recording
 from coreml_gate.doctor.toolchain import examine_toolchain
 from coreml_gate.engines.devicectl import OPENING_S
-from coreml_gate.engines.machine import ask_system, describe_machine
+from coreml_gate.engines.machine import describe_machine, tool_output
 from coreml_gate.gate.core_ml_host import STAND_IN
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.worker.core_ml import ALL_UNITS, units_to_run
@@ -80,7 +80,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
                 around.out.print(rows, markup=False, highlight=False)
             probes.append(answer)
         if recording is not None:
-            recording.ask(partial(ask_system, within_s=OPENING_S), Path(folder))
+            recording.run_tools(partial(tool_output, within_s=OPENING_S), Path(folder))
     if recording is not None:
         recording.keep("answers", {each.what: asdict(each) for each in probes})
         recording.keep("versions", subject.versions)

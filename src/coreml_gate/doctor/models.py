@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from coreml_gate.children.job import MachineJob, PackageAsked, PackageJob
+from coreml_gate.children.job import DescribedPackage, MachineJob, PackageJob
 from coreml_gate.children.reference_data import reference_beside
 from coreml_gate.criteria import least_psnr
 from coreml_gate.doctor.answer import OFF_A_MAC, Outcome, Probe, Subject
@@ -37,8 +37,8 @@ def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float
         for what in ("predictions", "compute plan", "timing"):
             yield Probe(what, "unknown", "there is no Core ML here.", OFF_A_MAC)
         return
-    for name, asked in packages.items():
-        yield from _predictions(name, asked, subject, machine)
+    for name, package in packages.items():
+        yield from _predictions(name, package, subject, machine)
     plain = packages["convolution"]
     yield too_old("compute plan", machine) or _plan(plain, subject)
     timing = _timed(plain, subject, clock)
@@ -46,26 +46,26 @@ def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float
     yield of_timing(timing)
 
 
-def _predictions(name: str, asked: PackageAsked, subject: Subject, machine: Machine) -> Iterator[Probe]:
+def _predictions(name: str, package: DescribedPackage, subject: Subject, machine: Machine) -> Iterator[Probe]:
     if (refused := too_old(name, machine)) is not None:
         yield refused
         return
-    reference, folder = reference_beside(asked.path), subject.folder / name
-    for run in predict_on(asked, reference, subject.units, folder, subject.supervisor):
+    reference, folder = reference_beside(package.path), subject.folder / name
+    for run in predict_on(package, reference, subject.units, folder, subject.supervisor):
         subject.keep(f"run-{name}-{run.units}", run)
         yield of_run(name, run, machine)
     if subject.recording is not None:
-        _record_behaviour(name, asked, subject)
+        _record_behaviour(name, package, subject)
 
 
-def _record_behaviour(name: str, asked: PackageAsked, subject: Subject) -> None:
+def _record_behaviour(name: str, package: DescribedPackage, subject: Subject) -> None:
     for units in subject.units:
         job = PackageJob(
             only=("core-ml-behaviour",),
             folder=subject.folder / name / f"behaviour-{units}",
-            package=asked,
+            package=package,
             units=units,
-            reference=reference_beside(asked.path),
+            reference=reference_beside(package.path),
             stand_in=subject.supervisor.stand_in,
         )
         report = run_package(job, subject.supervisor)
@@ -136,10 +136,10 @@ def _is_right(run: CoreMlRun) -> bool:
     return bool(run.against_source) and not mismatch and (least is None or least >= LEAST_PSNR)
 
 
-def _plan(asked: PackageAsked, subject: Subject) -> Probe:
+def _plan(package: DescribedPackage, subject: Subject) -> Probe:
     if subject.supervisor.stand_in:
         return Probe("compute plan", "unknown", "the stand-in for Core ML has none.", OFF_A_MAC)
-    placement = plan_of(asked, "ALL", subject.folder / "plan", subject.supervisor)
+    placement = plan_of(package, "ALL", subject.folder / "plan", subject.supervisor)
     subject.keep("placement", placement)
     return of_plan(placement)
 
@@ -181,8 +181,8 @@ def of_timing(timing: Timing) -> Probe:
     )
 
 
-def _timed(asked: PackageAsked, subject: Subject, clock: Callable[[], float]) -> Timing:
-    pair = PackagePair(asked, asked, "itself", "itself", reference_beside(asked.path), subject.units[0])
+def _timed(package: DescribedPackage, subject: Subject, clock: Callable[[], float]) -> Timing:
+    pair = PackagePair(package, package, "itself", "itself", reference_beside(package.path), subject.units[0])
     budget = TimingBudget({"predict": _MAX_RATIO}, ALPHA, TIMING_BUDGET_S)
     return time_packages(pair, budget, subject.folder / "timing", subject.supervisor, clock)
 

@@ -7,7 +7,7 @@ models: every package in it is one that the doctor makes.
 import json
 import re
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from coreml_gate.engines.devicectl import list_command
+from coreml_gate.engines.machine import RunTool
 
 FORMAT: Final = 1
 COMMANDS: Final[tuple[tuple[str, ...], ...]] = (
@@ -40,8 +41,6 @@ _OF_A_DEVICE: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """All that is kept of a device: no name, no UDID, no serial number, no host name."""
 
-Ask = Callable[[Sequence[str]], str]
-
 
 @dataclass
 class Recording:
@@ -56,11 +55,11 @@ class Recording:
         content = facts.model_dump(mode="json") if isinstance(facts, BaseModel) else facts
         self.parts[name] = self._redacted(content)
 
-    def ask(self, ask: Ask, folder: Path) -> None:
+    def run_tools(self, run_tool: RunTool, folder: Path) -> None:
         """Keep the raw answer of every command, and of the list of devices what is not its owner's."""
-        self.keep("commands", {" ".join(command): ask(command) for command in COMMANDS})
+        self.keep("commands", {" ".join(command): run_tool(command) for command in COMMANDS})
         answer = folder / "devices.json"
-        ask(list_command(answer))
+        run_tool(list_command(answer))
         if answer.exists():
             self.keep("devices", _devices_in(answer))
 

@@ -9,17 +9,15 @@ it, and the next list says ``connected``. Only ``unavailable`` is out of reach.
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from coreml_gate.devices import devices
+from coreml_gate.engines.machine import RunTool
 from coreml_gate.errors import DeviceError
 from coreml_gate.untyped import Json
-
-Ask = Callable[[Sequence[str]], str]
-"""Runs a command and gives what it prints; empty when it cannot."""
 
 XCODE_HINT: Final = (
     "it takes a Mac of your own with Xcode 16 or later, and the iPhone on a cable, unlocked, trusted and in "
@@ -61,18 +59,18 @@ class Listed:
         return self.paired and self.tunnel not in _OUT_OF_REACH
 
 
-def connected_devices(ask: Ask) -> tuple[Connected, ...]:
+def connected_devices(run_tool: RunTool) -> tuple[Connected, ...]:
     """The devices in reach, each with its tunnel open.
 
     Raises :class:`DeviceError` when there is none, with those that are known and out of reach, and when the
     answer has another form.
     """
-    listed = _list(ask)
+    listed = _list(run_tool)
     at_rest = [each.device.udid for each in listed if each.in_reach and each.tunnel != "connected"]
     for udid in at_rest:
-        ask(details_command(udid))
+        run_tool(details_command(udid))
     if at_rest:
-        listed = _list(ask)
+        listed = _list(run_tool)
     found = tuple(each.device for each in listed if each.in_reach)
     if not found:
         raise _none_in_reach(listed)
@@ -101,10 +99,10 @@ def parse_devices(text: str) -> tuple[Listed, ...]:
         ) from error
 
 
-def _list(ask: Ask) -> tuple[Listed, ...]:
+def _list(run_tool: RunTool) -> tuple[Listed, ...]:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "devices.json"
-        ask(list_command(answer))
+        run_tool(list_command(answer))
         if not answer.exists():
             raise DeviceError("`xcrun devicectl list devices` gave no answer.", XCODE_HINT)
         return parse_devices(answer.read_text(encoding="utf-8"))

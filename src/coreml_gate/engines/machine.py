@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from coreml_gate.record import Machine
 
-Ask = Callable[[Sequence[str]], str]
+RunTool = Callable[[Sequence[str]], str]
 """Runs a command and gives what it prints; empty when it cannot."""
 
 _THERMAL: Final = ("nominal", "fair", "serious", "critical")
 """NSProcessInfoThermalState, in the order of its raw values."""
 
 
-def ask_system(command: Sequence[str], within_s: float = 10) -> str:
+def tool_output(command: Sequence[str], within_s: float = 10) -> str:
     """The output of a command; empty when there is no such command, it fails, or takes too long."""
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=within_s)
@@ -25,14 +25,17 @@ def ask_system(command: Sequence[str], within_s: float = 10) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def describe_machine(ask: Ask = ask_system, stand_in: str = "") -> Machine:
+def describe_machine(run_tool: RunTool = tool_output, stand_in: str = "") -> Machine:
     """The fingerprint: chip, model, system build, memory, virtual or not, thermal and power state."""
-    memory, virtual = ask(["sysctl", "-n", "hw.memsize"]), ask(["sysctl", "-n", "kern.hv_vmm_present"])
-    version, build = ask(["sw_vers", "-productVersion"]), ask(["sw_vers", "-buildVersion"])
+    memory, virtual = (
+        run_tool(["sysctl", "-n", "hw.memsize"]),
+        run_tool(["sysctl", "-n", "kern.hv_vmm_present"]),
+    )
+    version, build = run_tool(["sw_vers", "-productVersion"]), run_tool(["sw_vers", "-buildVersion"])
     thermal, low_power = power_state()
     return Machine(
-        chip=ask(["sysctl", "-n", "machdep.cpu.brand_string"]) or "unknown",
-        model=ask(["sysctl", "-n", "hw.model"]) or "unknown",
+        chip=run_tool(["sysctl", "-n", "machdep.cpu.brand_string"]) or "unknown",
+        model=run_tool(["sysctl", "-n", "hw.model"]) or "unknown",
         system=f"macOS {version} ({build})" if version else "unknown",
         memory_bytes=int(memory) if memory.isdecimal() else 0,
         virtual=virtual == "1" if virtual else None,

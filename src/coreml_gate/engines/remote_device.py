@@ -23,7 +23,7 @@ from coremltools.models.ml_program.experimental.remote_device import AppSigningC
 
 from coreml_gate.arrays import Array
 from coreml_gate.engines.devicectl import OPENING_S, details_command
-from coreml_gate.engines.machine import ask_system
+from coreml_gate.engines.machine import tool_output
 from coreml_gate.errors import DeviceError
 from coreml_gate.record import ComputeUnits
 from coreml_gate.untyped import CoreMlObject
@@ -73,7 +73,7 @@ class Registry:
 
 
 def _open_tunnel(udid: str) -> str:
-    return ask_system(details_command(udid), within_s=OPENING_S + 5)
+    return tool_output(details_command(udid), within_s=OPENING_S + 5)
 
 
 COREMLTOOLS: Final = Registry(

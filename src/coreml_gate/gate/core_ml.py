@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.checks.latency import ratios_of
-from coreml_gate.children.job import MODELS_FOLDER, PackageAsked
+from coreml_gate.children.job import MODELS_FOLDER, DescribedPackage
 from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_data
 from coreml_gate.comparing.compare import compare_all
 from coreml_gate.config import GateOptions, ModelConfig
@@ -52,7 +52,7 @@ class Stored:
         return facts if facts is not None and (self.folder / facts.path).is_dir() else None
 
 
-def ask_core_ml(
+def measure_with_core_ml(
     head: Stored,
     base: Stored | None,
     models: Mapping[str, ModelConfig],
@@ -97,9 +97,9 @@ class Question:
 
     config: ModelConfig
     facts: PackageFacts
-    head: PackageAsked
+    head: DescribedPackage
     base_facts: PackageFacts | None
-    base: PackageAsked | None
+    base: DescribedPackage | None
     folder: Path
     """Where the model's packages, samples and answers lie."""
 
@@ -119,9 +119,9 @@ def _question(config: ModelConfig, head: Stored, base: Stored | None) -> Questio
     return Question(
         config=config,
         facts=facts,
-        head=PackageAsked.of(facts, head.folder, names),
+        head=DescribedPackage.of(facts, head.folder, names),
         base_facts=base_facts,
-        base=None if base is None or base_facts is None else PackageAsked.of(base_facts, base.folder),
+        base=None if base is None or base_facts is None else DescribedPackage.of(base_facts, base.folder),
         folder=(head.folder / MODELS_FOLDER / config.name).resolve(),
     )
 

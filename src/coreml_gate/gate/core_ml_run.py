@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.job import DescribedPackage
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import Config, GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
@@ -12,7 +12,7 @@ from coreml_gate.gate.baseline import (
     Baseline,
 )
 from coreml_gate.gate.collect import RunContext
-from coreml_gate.gate.core_ml import Question, Session, Stored, answered, ask_core_ml
+from coreml_gate.gate.core_ml import Question, Session, Stored, answered, measure_with_core_ml
 from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.gate.request import Request
 from coreml_gate.record import RECORD_NAME, ModelRecord, PackageFacts, Record, write_record
@@ -41,11 +41,11 @@ def with_core_ml(
     )
     host = CoreMlHost.here(context.answering, supervisor, context.progress)
     models = {model.name: model for model in config.model}
-    measured = ask_core_ml(Stored(head, request.output), base, models, options, host)
-    return ask_about_variants(Stored(measured, request.output), models, options, host)
+    measured = measure_with_core_ml(Stored(head, request.output), base, models, options, host)
+    return measure_variants(Stored(measured, request.output), models, options, host)
 
 
-def ask_about_variants(
+def measure_variants(
     head: Stored, models: Mapping[str, ModelConfig], options: GateOptions, host: CoreMlHost
 ) -> Record:
     """The Record with Core ML's answers of every variant that the configuration names."""
@@ -80,8 +80,8 @@ def _question(
     return Question(
         config=config,
         facts=package,
-        head=PackageAsked.of(package, folder, names),
+        head=DescribedPackage.of(package, folder, names),
         base_facts=ships,
-        base=PackageAsked.of(ships, folder),
+        base=DescribedPackage.of(ships, folder),
         folder=(folder / package.path).resolve().parent,
     )

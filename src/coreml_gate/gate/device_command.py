@@ -14,9 +14,9 @@ from coreml_gate.checks import Evidence, on_device
 from coreml_gate.children.process import Hooks, ProcessLimits
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.engines.devicectl import OPENING_S, XCODE_HINT, Connected, connected_devices
-from coreml_gate.engines.machine import ask_system
+from coreml_gate.engines.machine import tool_output
 from coreml_gate.errors import DeviceError, UsageError
-from coreml_gate.gate.on_device import DeviceOptions, ask_devices
+from coreml_gate.gate.on_device import DeviceOptions, measure_on_devices
 from coreml_gate.record import RECORD_NAME, ComputeUnits, read_record
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Finding, Status
@@ -47,8 +47,8 @@ def describe(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Measure on every connected device and add it to the Record; 1 when a limit is not kept."""
     require_a_mac(sys.platform, around.environment)
-    ask = partial(ask_system, within_s=OPENING_S + 5)
-    connected = _chosen(connected_devices(ask), parsed.device)
+    run_tool = partial(tool_output, within_s=OPENING_S + 5)
+    connected = _chosen(connected_devices(run_tool), parsed.device)
     if parsed.list:
         _list(connected, parsed, around)
         return 0
@@ -57,7 +57,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
             "the device app must be signed, but no team or profile was given.",
             "give --team with your team's identifier, or --profile with --bundle-id.",
         )
-    return _ask(parsed, connected, around)
+    return _measure(parsed, connected, around)
 
 
 def _list(connected: tuple[Connected, ...], parsed: argparse.Namespace, around: Surroundings) -> None:
@@ -90,7 +90,7 @@ def _chosen(connected: tuple[Connected, ...], names: list[str]) -> tuple[Connect
     return found
 
 
-def _ask(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: Surroundings) -> int:
+def _measure(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: Surroundings) -> int:
     folder = around.folder / parsed.record
     record = read_record(folder / RECORD_NAME)
     config = select_models(load_config(around.folder, parsed.config), parsed.model)
@@ -104,7 +104,7 @@ def _ask(parsed: argparse.Namespace, connected: tuple[Connected, ...], around: S
         parsed.units, parsed.repeats, parsed.team, parsed.profile, parsed.bundle_id, parsed.trace
     )
     names = [model.name for model in config.model]
-    with_devices = ask_devices(record, folder, names, connected, options, supervisor)
+    with_devices = measure_on_devices(record, folder, names, connected, options, supervisor)
     findings: list[Finding] = []
     for model in config.model:
         measured = with_devices.model(model.name)

@@ -97,7 +97,7 @@ class Repository:
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """The full ids of a commit's parents; none at the first commit, and where a clone was cut off."""
-        return tuple(self._ask("rev-list", "--parents", "--max-count=1", self.commit(commit)).split()[1:])
+        return tuple(self._output("rev-list", "--parents", "--max-count=1", self.commit(commit)).split()[1:])
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
         """Whether a commit is part of another one's history, or that one itself."""
@@ -105,7 +105,7 @@ class Repository:
 
     def line(self, good: str, bad: str) -> tuple[str, ...]:
         """The commits from ``good`` to ``bad``, oldest first, along first parents: what the branch held."""
-        listed = self._ask(
+        listed = self._output(
             "rev-list", "--first-parent", "--reverse", f"{self.commit(good)}..{self.commit(bad)}"
         )
         return (self.commit(good), *listed.split())
@@ -113,8 +113,8 @@ class Repository:
     def moment(self, commit: str) -> tuple[str, int]:
         """When the commit was made, in ISO 8601, and how many commits came before it."""
         full = self.commit(commit)
-        committed = self._ask("show", "--no-patch", "--format=%cI", "--end-of-options", full).strip()
-        return committed, int(self._ask("rev-list", "--count", full)) - 1
+        committed = self._output("show", "--no-patch", "--format=%cI", "--end-of-options", full).strip()
+        return committed, int(self._output("rev-list", "--count", full)) - 1
 
     def changed_files(self, since: str, until: str | None = None) -> frozenset[str]:
         """Paths that differ between two commits, or without ``until`` between a commit and the work tree.
@@ -125,25 +125,25 @@ class Repository:
         """
         difference = ("diff", *_NAMES, "--no-relative", "--no-renames", since)
         commits = () if until is None else (until,)
-        changed = self._from_root(_paths(self._ask(*difference, *commits, "--")))
+        changed = self._from_root(_paths(self._output(*difference, *commits, "--")))
         if until is not None:
             return changed
-        return changed | _paths(self._ask("ls-files", "--others", "--exclude-standard", "-z"))
+        return changed | _paths(self._output("ls-files", "--others", "--exclude-standard", "-z"))
 
     def modified_files(self) -> tuple[str, ...]:
         """Tracked files that differ from HEAD, staged or not."""
         if self.head() is None:
             return ()
-        return tuple(sorted(_paths(self._ask("diff", *_NAMES, "--relative", "HEAD", "--"))))
+        return tuple(sorted(_paths(self._output("diff", *_NAMES, "--relative", "HEAD", "--"))))
 
     def tracked(self) -> frozenset[str]:
         """All paths in the index: files, links, and submodules as one path each."""
-        return self._from_root(_paths(self._ask("ls-files", "-z", "--full-name", "--", ":/")))
+        return self._from_root(_paths(self._output("ls-files", "-z", "--full-name", "--", ":/")))
 
     def files(self) -> frozenset[str]:
         """All paths below the folder that are tracked, or would be after ``git add``."""
         listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
-        return frozenset(_paths(self._ask(*listed)))
+        return frozenset(_paths(self._output(*listed)))
 
     def is_dirty(self) -> bool:
         """Whether tracked files have changes that no commit holds."""
@@ -173,7 +173,7 @@ class Repository:
         files are files or pointers is left to the user's own filters: neither is fetched.
         """
         self._remove_worktree(folder)
-        self._ask("worktree", "add", "--detach", "--force", "--", str(folder), self.commit(commit))
+        self._output("worktree", "add", "--detach", "--force", "--", str(folder), self.commit(commit))
         try:
             yield folder / self._prefix()
         finally:
@@ -189,7 +189,7 @@ class Repository:
 
     def _prefix(self) -> str:
         """Where ``root`` lies in the repository: ``projects/ios``, or nothing."""
-        return self._ask("rev-parse", "--show-prefix").strip().removesuffix("/")
+        return self._output("rev-parse", "--show-prefix").strip().removesuffix("/")
 
     def _remove_worktree(self, folder: Path) -> None:
         self._run("worktree", "remove", "--force", "--force", "--", str(folder))
@@ -206,7 +206,7 @@ class Repository:
             f"and `git fetch origin {name}`."
         )
 
-    def _ask(self, *arguments: str) -> str:
+    def _output(self, *arguments: str) -> str:
         answer = self._run(*arguments)
         if answer.returncode != 0:
             raise RepositoryError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.children.job import DeviceJob, PackageAsked
+from coreml_gate.children.job import DescribedPackage, DeviceJob
 from coreml_gate.children.reference_data import REFERENCE_FILE
 from coreml_gate.children.variables import UDID
 from coreml_gate.engines.devicectl import Connected
@@ -43,7 +43,7 @@ class DeviceOptions:
     trace: bool = False
 
 
-def ask_devices(
+def measure_on_devices(
     record: Record,
     folder: Path,
     names: Sequence[str],
@@ -123,7 +123,7 @@ class _Measurer:
         return DeviceJob(
             folder=folder,
             facts=facts,
-            package=PackageAsked.of(package, root, names),
+            package=DescribedPackage.of(package, root, names),
             reference=reference if reference.exists() else None,
             app_folder=self.app_folder,
             team=options.team,

@@ -67,16 +67,16 @@ def opened(compiled: Path, job: PackageJob) -> "CoreMlEngine":
     """Load a compiled model as the job describes it."""
     from coreml_gate.engines.coreml import class_labels, load_core_ml
 
-    asked = job.package
+    package = job.package
     return load_core_ml(
         compiled,
         job.units,
-        asked.inputs,
-        asked.outputs,
-        output_names=asked.output_names,
-        stateful=asked.stateful,
-        function=asked.function,
-        classes=class_labels(asked.path, asked.function) if asked.output_names else (),
+        package.inputs,
+        package.outputs,
+        output_names=package.output_names,
+        stateful=package.stateful,
+        function=package.function,
+        classes=class_labels(package.path, package.function) if package.output_names else (),
     )
 
 

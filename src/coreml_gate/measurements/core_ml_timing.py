@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from coreml_gate.children.events import EventLog
-from coreml_gate.children.job import PackageAsked, PackageJob, TimedEngine
+from coreml_gate.children.job import DescribedPackage, PackageJob, TimedEngine
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_predict import COMPILED
 from coreml_gate.measurements.foreign_errors import core_ml
@@ -108,18 +108,18 @@ def _measure(job: PackageJob, log: EventLog) -> None:
         raise ValueError("a job that times needs a base and samples")
     in_turn = ORDERS[job.seed % len(ORDERS)]
     order = random.Random(job.seed)  # noqa: S311 - an order, no secret
-    asked = {BASE: job.base, HEAD: job.package, AGAIN: job.base}
+    packages = {BASE: job.base, HEAD: job.package, AGAIN: job.base}
     inputs = read_reference_data(job.reference)[0].inputs
     prepare, open_ = ENGINES[job.engine]
     log.begin("compile")
-    shuffled = order.sample(list(asked), len(asked))
-    compiled = _each(shuffled, lambda name: prepare(job, asked[name], job.folder / COMPILED))
+    shuffled = order.sample(list(packages), len(packages))
+    compiled = _each(shuffled, lambda name: prepare(job, packages[name], job.folder / COMPILED))
     log.put(found := ProcessTimes(compile=_times({name: took for name, (_, took) in compiled.items()})))
     paths = {name: path for name, (path, _) in compiled.items()} | job.compiled
 
     def load(name: str) -> "TimedModel":
         log.begin(f"load-{name}")
-        return open_(job, asked[name], paths[name], inputs)
+        return open_(job, packages[name], paths[name], inputs)
 
     opened = {name: model for name, (model, _) in _each(in_turn, load).items()}
     log.put(found := changed(found, load=_times({name: model.load_s for name, model in opened.items()})))
@@ -189,18 +189,23 @@ def _median_ms(seconds: Sequence[float]) -> float | None:
     return 1e3 * statistics.median(seconds) if seconds else None
 
 
-def _compile_core_ml(_: PackageJob, asked: PackageAsked, folder: Path) -> Path:
+def _compile_core_ml(_: PackageJob, package: DescribedPackage, folder: Path) -> Path:
     from coreml_gate.engines.coreml import compile_package
 
-    return compile_package(asked.path, folder)
+    return compile_package(package.path, folder)
 
 
-def _open_core_ml(job: PackageJob, asked: PackageAsked, compiled: Path, inputs: Inputs) -> TimedModel:
+def _open_core_ml(job: PackageJob, package: DescribedPackage, compiled: Path, inputs: Inputs) -> TimedModel:
     """Timed by Core ML's own clock: what coremltools does around it is not the model's."""
     from coreml_gate.engines.coreml import load_core_ml
 
     engine = load_core_ml(
-        compiled, job.units, asked.inputs, asked.outputs, stateful=asked.stateful, function=asked.function
+        compiled,
+        job.units,
+        package.inputs,
+        package.outputs,
+        stateful=package.stateful,
+        function=package.function,
     )
     given, state = engine.given(inputs), engine.new_state()
     walls: list[float] = []
@@ -214,17 +219,17 @@ def _open_core_ml(job: PackageJob, asked: PackageAsked, compiled: Path, inputs: 
     return TimedModel(predict, engine.load_s(), walls)
 
 
-def _nothing_to_compile(_: PackageJob, asked: PackageAsked, __: Path) -> Path:
-    return asked.path
+def _nothing_to_compile(_: PackageJob, package: DescribedPackage, __: Path) -> Path:
+    return package.path
 
 
-def _open_mil(_: PackageJob, asked: PackageAsked, path: Path, inputs: Inputs) -> TimedModel:
+def _open_mil(_: PackageJob, package: DescribedPackage, path: Path, inputs: Inputs) -> TimedModel:
     from coreml_gate.mil.package import read_package
     from coreml_gate.runtime import load
     from coreml_gate.timing.rounds import on_clock
 
     start = time.perf_counter()
-    model = load(read_package(path), asked.function, mode="fp16")
+    model = load(read_package(path), package.function, mode="fp16")
     took = time.perf_counter() - start
     state = model.make_state() if model.interface.states else None
     return TimedModel(on_clock(lambda: model.predict(inputs, state), time.perf_counter), took)
@@ -234,8 +239,8 @@ ENGINES: Final[
     Mapping[
         TimedEngine,
         tuple[
-            Callable[[PackageJob, PackageAsked, Path], Path],
-            Callable[[PackageJob, PackageAsked, Path, Inputs], TimedModel],
+            Callable[[PackageJob, DescribedPackage, Path], Path],
+            Callable[[PackageJob, DescribedPackage, Path, Inputs], TimedModel],
         ],
     ]
 ] = {

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from coreml_gate.children.events import EventLog
-from coreml_gate.children.job import MachineJob, PackageAsked
+from coreml_gate.children.job import DescribedPackage, MachineJob
 from coreml_gate.measurements.foreign_errors import in_its_own_words
 from coreml_gate.record.base import WrappedPart
 
 
-class TrialPackages(WrappedPart[dict[str, PackageAsked]]):
+class TrialPackages(WrappedPart[dict[str, DescribedPackage]]):
     """The packages that were made, by name."""
 
     FIELD = "trial_packages"

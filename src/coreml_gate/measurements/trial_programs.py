@@ -9,7 +9,7 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813 - as coremlto
 from coremltools.converters.mil.mil import types
 
 from coreml_gate.arrays import Array
-from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.job import DescribedPackage
 from coreml_gate.children.reference_data import ReferenceSample, reference_beside, write_reference_data
 from coreml_gate.frozen import changed
 from coreml_gate.mil.package import read_package
@@ -23,7 +23,7 @@ _NEWER: Final = ct.target.iOS18
 """States and functions came with it, and with macOS 15."""
 
 
-def write_trial_packages(folder: Path) -> dict[str, PackageAsked]:
+def write_trial_packages(folder: Path) -> dict[str, DescribedPackage]:
     """Write every package, with its samples and their answers beside it."""
     sample = np.random.default_rng(0).standard_normal(SHAPE).astype(np.float32)
     weights = np.random.default_rng(1).standard_normal((8, 8, 1, 1)).astype(np.float32)
@@ -79,9 +79,9 @@ def _save(program: CoreMlObject, path: Path, target: CoreMlObject = _TARGET) -> 
     ct.convert(program, minimum_deployment_target=target, skip_model_load=True).save(str(path))
 
 
-def _described(path: Path, sample: Array, answer: Array, function: str | None = None) -> PackageAsked:
+def _described(path: Path, sample: Array, answer: Array, function: str | None = None) -> DescribedPackage:
     facts = package_facts(read_package(path), path.name)
-    asked = changed(PackageAsked.of(facts, path.parent), function=function)
+    package = changed(DescribedPackage.of(facts, path.parent), function=function)
     one = ReferenceSample({facts.inputs[0].name: sample}, {facts.outputs[0].name: answer}, {})
-    write_reference_data(reference_beside(asked.path), [one, one])
-    return asked
+    write_reference_data(reference_beside(package.path), [one, one])
+    return package

@@ -11,7 +11,7 @@ from coreml_gate.config import Config, GateOptions, ModelConfig
 from coreml_gate.errors import GateError, MeasuringError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.baseline import stored_baseline
-from coreml_gate.gate.core_ml import Stored, ask_core_ml
+from coreml_gate.gate.core_ml import Stored, measure_with_core_ml
 from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.gate.environment import environment_of_this_machine
 from coreml_gate.gate.judge import judge
@@ -90,8 +90,9 @@ def _tried(fault: Fault, given: Injection, sound: Stored, bench: Workbench) -> F
     config = Config(gate=bench.options, model=(given.model,))
     measured = _measured(faulty, bench, given.folder)
     if fault.needs_mac and bench.host is not None:
-        asked = ask_core_ml(measured, sound, {given.model.name: given.model}, bench.options, bench.host)
-        measured = Stored(asked, measured.folder)
+        models = {given.model.name: given.model}
+        timed = measure_with_core_ml(measured, sound, models, bench.options, bench.host)
+        measured = Stored(timed, measured.folder)
     before = judge(config, sound.record, sound.record, _BASELINE)
     after = judge(config, measured.record, sound.record, _BASELINE)
     return _compared(fault, before, after)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.children.events import START, Events
-from coreml_gate.children.job import PackageAsked, PackageJob
+from coreml_gate.children.job import DescribedPackage, PackageJob
 from coreml_gate.children.variables import HOME
 from coreml_gate.figures import byte_unit
 from coreml_gate.frozen import changed
@@ -44,7 +44,7 @@ def units_to_run(
 
 
 def predict_on(
-    package: PackageAsked,
+    package: DescribedPackage,
     reference: Path,
     units: Sequence[ComputeUnits],
     folder: Path,
@@ -71,7 +71,9 @@ def predict_on(
     return tuple(runs)
 
 
-def plan_of(package: PackageAsked, units: ComputeUnits, folder: Path, supervisor: Supervisor) -> Placement:
+def plan_of(
+    package: DescribedPackage, units: ComputeUnits, folder: Path, supervisor: Supervisor
+) -> Placement:
     """Where Core ML would run each operation; without a plan, why."""
     job = PackageJob(
         only=("core-ml-plan",), folder=folder, package=package, units=units, stand_in=supervisor.stand_in

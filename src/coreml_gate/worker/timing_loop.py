@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from coreml_gate.children.job import PackageAsked, PackageJob, TimedEngine
+from coreml_gate.children.job import DescribedPackage, PackageJob, TimedEngine
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_cold_load import ColdLoad
 from coreml_gate.measurements.core_ml_timing import AGAIN, BASE, HEAD, ProcessTimes
@@ -32,8 +32,8 @@ FOOTPRINT_PROCESSES: Final = 3
 class PackagePair:
     """What is timed against what."""
 
-    base: PackageAsked
-    head: PackageAsked
+    base: DescribedPackage
+    head: DescribedPackage
     base_fingerprint: str
     head_fingerprint: str
     reference: Path

@@ -12,7 +12,7 @@ import requests
 from github.Artifact import Artifact
 
 from coreml_gate.errors import ArtifactError
-from coreml_gate.github.api.client import Client, asking, failure
+from coreml_gate.github.api.client import Client, failure, requesting
 from coreml_gate.github.api.zips import SafeZip, ZipLimits
 from coreml_gate.record import Record, parse_record
 
@@ -90,14 +90,14 @@ class ArtifactFacts:
 
 def list_named(client: Client, name: str) -> list[ArtifactFacts]:
     """The repository's artifacts of one name, newest first."""
-    with asking(f"artifacts named {name}", READ_ACTIONS):
+    with requesting(f"artifacts named {name}", READ_ACTIONS):
         listed = client.repository.get_artifacts(name=name)
         return [_facts(each) for each in islice(listed, MAX_LISTED)]
 
 
 def list_of_run(client: Client, run_id: int) -> list[ArtifactFacts]:
     """The artifacts of one run."""
-    with asking(f"artifacts of run {run_id}", READ_ACTIONS):
+    with requesting(f"artifacts of run {run_id}", READ_ACTIONS):
         run = client.repository.get_workflow_run(run_id)
         return [_facts(each) for each in islice(run.get_artifacts(), MAX_LISTED)]
 
@@ -110,7 +110,7 @@ def download(client: Client, artifact: ArtifactFacts, sink: BinaryIO, limit: int
         raise _too_large(artifact, limit)
     digest = hashlib.sha256()
     size = 0
-    with asking(_named(artifact), READ_ACTIONS):
+    with requesting(_named(artifact), READ_ACTIONS):
         for chunk in _stream(client, artifact):
             size += len(chunk)
             if size > limit:

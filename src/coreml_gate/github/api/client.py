@@ -103,13 +103,13 @@ def connect(environment: Mapping[str, str], full_name: str, patience: Patience =
         seconds_between_writes=patience.between_writes_s,
         lazy=True,
     )
-    with asking(f"repository {full_name}"):
+    with requesting(f"repository {full_name}"):
         repository = api.get_repo(full_name)
     return Client(api, repository, _session(patience), f"Bearer {token}", patience.timeout_s)
 
 
 @contextmanager
-def asking(what: str, permission: str = "contents: read") -> Iterator[None]:
+def requesting(what: str, permission: str = "contents: read") -> Iterator[None]:
     """Turns whatever PyGithub or requests raise into an error that names the request, and the way out."""
     try:
         yield

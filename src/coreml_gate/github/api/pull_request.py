@@ -13,7 +13,7 @@ from coreml_gate.config.load import CONFIG_NAMES, holds_config, parse_config
 from coreml_gate.config.problems import MINIMAL_EXAMPLE, MINIMAL_HINT
 from coreml_gate.errors import ConfigError, GitHubError
 from coreml_gate.gate.git import short
-from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.api.event import Event, SourceRun
 
 READ: Final = "pull-requests: read"
@@ -57,7 +57,7 @@ class Identified:
 
 def read_pull(client: Client, number: int) -> Pull:
     """The pull request as it is now."""
-    with asking(f"pull request {number}", READ):
+    with requesting(f"pull request {number}", READ):
         return _pull(client.repository.get_pull(number))
 
 
@@ -71,7 +71,7 @@ def identify(client: Client, run: SourceRun) -> Identified:
     if run.head_repository is None:
         return Identified(None, f"the repository of commit {short(run.head_sha)} was deleted")
     branch = f"{run.head_owner}:{run.head_branch}"
-    with asking(f"pull requests of branch {branch}", READ):
+    with requesting(f"pull requests of branch {branch}", READ):
         listed = islice(client.repository.get_pulls(state="open", head=branch), MAX_OF_BRANCH)
         of_branch = [each for each in listed if _comes_from(each, run)]
         current = [_pull(each) for each in of_branch if each.head.sha == run.head_sha]
@@ -137,7 +137,7 @@ def read_config_text(client: Client, reference: str, path: str | None) -> Config
 
 def statements(client: Client, pull: Pull, own_author: str) -> list[Statement]:
     """The description and all comments but our own, in their order."""
-    with asking(f"comments of pull request {pull.number}", READ):
+    with requesting(f"comments of pull request {pull.number}", READ):
         listed = islice(client.repository.get_issue(pull.number).get_comments(), MAX_COMMENTS)
         comments = [(each.user.login, each.body) for each in listed]
     texts = [(pull.author, pull.body), *comments]
@@ -147,7 +147,7 @@ def statements(client: Client, pull: Pull, own_author: str) -> list[Statement]:
 def may_write(client: Client, login: str) -> bool:
     """Whether a user may push to this repository."""
     try:
-        with asking(f"permission of {login}", "metadata: read"):
+        with requesting(f"permission of {login}", "metadata: read"):
             return client.repository.get_collaborator_permission(login) in _WRITERS
     except GitHubError as error:
         if error.status != _NOT_FOUND:
@@ -172,7 +172,7 @@ def _pull(pull: PullRequest) -> Pull:
 def _read_text(client: Client, reference: str, path: str) -> str | None:
     """The text of a file, or ``None`` where there is none."""
     try:
-        with asking(f"file {path} at {short(reference)}"):
+        with requesting(f"file {path} at {short(reference)}"):
             found = client.repository.get_contents(path, ref=reference)
             if isinstance(found, list) or found.type != "file":
                 return None

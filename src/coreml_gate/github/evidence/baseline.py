@@ -32,7 +32,7 @@ from coreml_gate.github.api.artifacts import (
     list_named,
     read_record,
 )
-from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.record import Environment, ModelRecord, Record
 from coreml_gate.wording import counted
@@ -85,7 +85,7 @@ class BaselineNote(FrozenModel):
 
 def merge_base(client: Client, base: str, head: str) -> str:
     """The commit at which ``head`` left ``base``."""
-    with asking(f"merge base of {base} and {short(head)}"):
+    with requesting(f"merge base of {base} and {short(head)}"):
         return client.repository.compare(base, head, comparison_commits_per_page=1).merge_base_commit.sha
 
 
@@ -136,7 +136,7 @@ def _candidates(
     yield wanted.commit, "merge-base"
     if wanted.ancestors:
         try:
-            with asking(f"ancestors of {short(wanted.commit)}"):
+            with requesting(f"ancestors of {short(wanted.commit)}"):
                 listed = client.repository.get_commits(sha=wanted.commit)
                 commits = [commit.sha for commit in islice(listed, 1, 1 + wanted.ancestors)]
         except GitHubError as error:
@@ -163,7 +163,7 @@ def _trusted(
 
 def is_trusted_run(client: Client, artifact: ArtifactFacts, workflow_path: str) -> bool:
     """Whether a run of the repository's own code, in that workflow, uploaded the artifact."""
-    with asking(f"run {artifact.run_id}", READ_ACTIONS):
+    with requesting(f"run {artifact.run_id}", READ_ACTIONS):
         run = client.repository.get_workflow_run(artifact.run_id)
         return (
             run.event in TRUSTED_EVENTS
@@ -242,7 +242,7 @@ def unchanged_models(client: Client, stored: Baseline, base: str, toolchain: Seq
 def _changed_files(client: Client, since: str, until: str) -> frozenset[str] | None:
     """``None`` where they are not known, or too many to be listed."""
     try:
-        with asking(f"changes between {short(since)} and {short(until)}"):
+        with requesting(f"changes between {short(since)} and {short(until)}"):
             listed = list(islice(client.repository.compare(since, until).files, MAX_FILES))
     except GitHubError:
         return None

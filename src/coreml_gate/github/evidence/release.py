@@ -10,7 +10,7 @@ from github.GitReleaseAsset import GitReleaseAsset
 from coreml_gate.errors import ArtifactError, GitHubError
 from coreml_gate.gate.git import short
 from coreml_gate.github.api.artifacts import RECORD_BYTES, ArtifactFacts, download
-from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.evidence.baseline import BaselineQuery, find
 from coreml_gate.record import Record, parse_record
 
@@ -35,7 +35,7 @@ def file_name(key: str) -> str:
 def last_release(client: Client) -> Release:
     """The newest release that is neither a draft nor a preview."""
     try:
-        with asking("the last release"):
+        with requesting("the last release"):
             found = client.repository.get_latest_release()
             commit = client.repository.get_commits(sha=found.tag_name)[0].sha
             return Release(found.tag_name, commit, tuple(_facts(each, commit) for each in found.assets))

@@ -11,7 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import Final
 
-from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.api.pull_request import READ, Pull, may_write, read_pull, statements
 from coreml_gate.github.judging.overrides import LABEL, LONGEST, Override, accept, parse_overrides
 from coreml_gate.record import AcceptedFailure
@@ -62,7 +62,7 @@ def is_no_worse(finding: Finding) -> bool:
 
 def _merged(client: Client, branch: str, today: date) -> Iterator[Pull]:
     """Merged pull requests with the label, the oldest first, so that the last word on a failure counts."""
-    with asking("merged pull requests with the label", READ):
+    with requesting("merged pull requests with the label", READ):
         listed = client.repository.get_issues(
             state="closed",
             labels=[LABEL],

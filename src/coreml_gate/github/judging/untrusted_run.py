@@ -8,7 +8,7 @@ from typing import Final, Literal
 from coreml_gate.errors import ArtifactError, EventError, GateError, GitHubError, RecordError
 from coreml_gate.gate.baseline import Baseline, as_baseline, no_baseline
 from coreml_gate.github.api.artifacts import READ_ACTIONS
-from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.api.event import Event, SourceRun
 from coreml_gate.github.api.pull_request import Pull, identify, if_current, read_config, read_pull
 from coreml_gate.github.evidence.baseline import BaselineQuery, find, merge_base, unchanged_models
@@ -129,7 +129,7 @@ def ended_early(client: Client, run: int) -> Literal["cancelled", "timed_out"] |
 
 
 def _ended_early(client: Client, run: int) -> Literal["cancelled", "timed_out"] | None:
-    with asking(f"jobs of run {run}", READ_ACTIONS):
+    with requesting(f"jobs of run {run}", READ_ACTIONS):
         jobs = islice(client.repository.get_workflow_run(run).jobs(), MAX_JOBS)
         ended = [job for job in jobs if job.conclusion in ("cancelled", "timed_out")]
     if not ended:
@@ -140,6 +140,6 @@ def _ended_early(client: Client, run: int) -> Literal["cancelled", "timed_out"] 
 
 def _ran_out_of_time(client: Client, job: int) -> bool:
     """A job is a check run of the same number."""
-    with asking(f"annotations of job {job}", "checks: read"):
+    with requesting(f"annotations of job {job}", "checks: read"):
         annotations = islice(client.repository.get_check_run(job).get_annotations(), _MAX_ANNOTATIONS)
         return any(_OUT_OF_TIME in (each.message or "") for each in annotations)

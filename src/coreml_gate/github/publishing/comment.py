@@ -13,7 +13,7 @@ from github.IssueComment import IssueComment
 from github.PullRequestComment import PullRequestComment
 
 from coreml_gate.errors import GitHubError
-from coreml_gate.github.api.client import Client, asking, create_once
+from coreml_gate.github.api.client import Client, create_once, requesting
 from coreml_gate.github.judging.no_verdict import NoVerdict
 from coreml_gate.github.without_install import RunStamp, stamp_in
 from coreml_gate.report.markdown import marker
@@ -99,14 +99,14 @@ def post(thread: Thread, stamp: RunStamp, body_after: Callable[[str], str], *, w
 def find_own(thread: Thread) -> list[IssueComment]:
     """All comments on all pages that start with the marker and were written by the author; oldest first."""
     start = marker(thread.key)
-    with asking(f"comments of pull request {thread.pull_request}", "pull-requests: read"):
+    with requesting(f"comments of pull request {thread.pull_request}", "pull-requests: read"):
         comments = thread.client.repository.get_issue(thread.pull_request).get_comments()
         return [each for each in comments if each.body.startswith(start) and each.user.login == thread.author]
 
 
 def _create(thread: Thread, body: str) -> Posted:
     def create() -> IssueComment:
-        with asking(f"a comment on pull request {thread.pull_request}", PERMISSION):
+        with requesting(f"a comment on pull request {thread.pull_request}", PERMISSION):
             return thread.client.repository.get_issue(thread.pull_request).create_comment(body)
 
     comment = create_once(create, lambda: next(iter(find_own(thread)), None))
@@ -117,7 +117,7 @@ def _update(thread: Thread, comment: IssueComment, body: str) -> Posted:
     if is_same(comment.body, body):
         return Posted("unchanged", comment.id, comment.html_url)
     try:
-        with asking(f"comment {comment.id} on pull request {thread.pull_request}", PERMISSION):
+        with requesting(f"comment {comment.id} on pull request {thread.pull_request}", PERMISSION):
             comment.edit(body)
     except GitHubError as error:
         if error.status != _NOT_FOUND:
@@ -129,7 +129,7 @@ def _update(thread: Thread, comment: IssueComment, body: str) -> Posted:
 def delete(comment: IssueComment | PullRequestComment) -> None:
     """Deletes a comment, unless another run was faster."""
     try:
-        with asking(f"comment {comment.id}", PERMISSION):
+        with requesting(f"comment {comment.id}", PERMISSION):
             comment.delete()
     except GitHubError as error:
         if error.status != _NOT_FOUND:

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from coreml_gate.errors import GitHubError, UsageError
-from coreml_gate.github.api.client import asking
+from coreml_gate.github.api.client import requesting
 from coreml_gate.github.effects import Effects
 from coreml_gate.github.publishing.body import with_page
 from coreml_gate.github.publishing.comment import PERMISSION, Thread, find_own
@@ -38,5 +38,5 @@ def _link(context: StepContext, number: int, request: LinkRequest) -> None:
     own = find_own(Thread(context.client, number, request.key, request.author))
     if not own or stamp_in(own[0].body) != context.event.stamp:
         return
-    with asking(f"comment {own[0].id} on pull request {number}", PERMISSION):
+    with requesting(f"comment {own[0].id} on pull request {number}", PERMISSION):
         own[0].edit(with_page(own[0].body, context.event.run_url, request.page_url))

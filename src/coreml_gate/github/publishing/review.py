@@ -25,7 +25,7 @@ from coreml_gate.config.edit import Edit, Key, Value, edit_of
 from coreml_gate.config.options import ModelName
 from coreml_gate.foreign import escape
 from coreml_gate.frozen import FrozenModel
-from coreml_gate.github.api.client import Client, asking, create_once
+from coreml_gate.github.api.client import Client, create_once, requesting
 from coreml_gate.github.api.pull_request import READ, ConfigText, Pull, read_config_text
 from coreml_gate.github.publishing.comment import PERMISSION, delete, is_same
 from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
@@ -100,7 +100,7 @@ def shown_ranges(patch: str) -> tuple[range, ...]:
 
 def _shown_lines(client: Client, number: int, path: str) -> tuple[range, ...]:
     """Nothing for a file that is not part of the pull request, or whose diff GitHub finds too large."""
-    with asking(f"files of pull request {number}", READ):
+    with requesting(f"files of pull request {number}", READ):
         files = islice(client.repository.get_pull(number).get_files(), MAX_FILES)
         patch = next((file.patch for file in files if file.filename == path), None)
     return shown_ranges(patch or "")
@@ -113,7 +113,7 @@ def _within(shown: Sequence[range], wanted: Sequence[Suggestion]) -> list[Sugges
 
 
 def _find_own(client: Client, number: int, start: str, author: str) -> list[PullRequestComment]:
-    with asking(f"review comments of pull request {number}", READ):
+    with requesting(f"review comments of pull request {number}", READ):
         comments = client.repository.get_pull(number).get_review_comments()
         return [each for each in comments if each.body.startswith(start) and each.user.login == author]
 
@@ -135,14 +135,14 @@ def _write(
             lambda: _at_its_lines(suggestion, _find_own(client, pull.number, suggestion.marker, author)),
         )
     elif not is_same(found.body, suggestion.body):
-        with asking(f"suggestion {found.id} on pull request {pull.number}", PERMISSION):
+        with requesting(f"suggestion {found.id} on pull request {pull.number}", PERMISSION):
             found.edit(suggestion.body)
 
 
 def _create(client: Client, pull: Pull, suggestion: Suggestion) -> PullRequestComment:
     first, last = suggestion.edit.first, suggestion.edit.last
     is_one = first == last
-    with asking(f"a suggestion on pull request {pull.number}, {suggestion.path}:{last}", PERMISSION):
+    with requesting(f"a suggestion on pull request {pull.number}, {suggestion.path}:{last}", PERMISSION):
         repository = client.repository
         return repository.get_pull(pull.number).create_review_comment(
             suggestion.body,

@@ -7,7 +7,7 @@ from typing import Final
 
 from github.CheckRun import CheckRun as ApiCheckRun
 
-from coreml_gate.github.api.client import Client, asking, create_once
+from coreml_gate.github.api.client import Client, create_once, requesting
 from coreml_gate.github.publishing.annotations import MAX_IN_CHECK, Annotation
 from coreml_gate.github.publishing.status.outcome import SUMMARY_LIMIT, CheckOutcome
 from coreml_gate.github.without_install import RunStamp, check_mark, run_of_mark
@@ -54,7 +54,7 @@ class CheckRun:
                 return ""
             run = self._create()
         *ahead, last = _batches(outcome.annotations[:MAX_IN_CHECK])
-        with asking(self._what(), PERMISSION):
+        with requesting(self._what(), PERMISSION):
             for batch in ahead:
                 run.edit(output=_output(outcome, batch))
             run.edit(
@@ -67,7 +67,7 @@ class CheckRun:
 
     def _create(self) -> ApiCheckRun:
         def create() -> ApiCheckRun:
-            with asking(self._what(), PERMISSION):
+            with requesting(self._what(), PERMISSION):
                 return self.client.repository.create_check_run(
                     name=self.name,
                     head_sha=self.stamp.head_sha,
@@ -85,7 +85,7 @@ class CheckRun:
 
     def _ours(self) -> list[tuple[int, ApiCheckRun]]:
         """The key's check runs of this name on this commit, each with its run; the newest first."""
-        with asking(self._what(), "checks: read"):
+        with requesting(self._what(), "checks: read"):
             commit = self.client.repository.get_commit(self.stamp.head_sha)
             listed = commit.get_check_runs(check_name=self.name)
             marked = [(run_of_mark(run.external_id, self.key), run) for run in listed]
@@ -96,7 +96,7 @@ class CheckRun:
         """Ends the check run that a run left open whose machine is gone."""
         title = f"superseded by run {self.stamp.run}"
         summary = "This run ended without a conclusion, and another one of the same commit has begun."
-        with asking(self._what(), PERMISSION):
+        with requesting(self._what(), PERMISSION):
             run.edit(
                 status="completed",
                 conclusion="cancelled",

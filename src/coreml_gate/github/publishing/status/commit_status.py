@@ -6,7 +6,7 @@ from typing import Final
 
 from github.Commit import Commit
 
-from coreml_gate.github.api.client import Client, asking
+from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.publishing.status.outcome import CheckOutcome, Conclusion
 
 PERMISSION: Final = "statuses: write"
@@ -45,7 +45,7 @@ class CommitStatus:
         return self._set(_STATES[outcome.conclusion], f"{unclear}{outcome.title}")
 
     def _set(self, state: str, description: str) -> str:
-        with asking(f"commit status {self.name} of {self.head_sha[:7]}", PERMISSION):
+        with requesting(f"commit status {self.name} of {self.head_sha[:7]}", PERMISSION):
             commit = self.client.repository.get_commit(self.head_sha)
             if self._is_superseded(commit):
                 return ""
