@@ -123,7 +123,7 @@ def with_table(page: str) -> str:
 
 
 def _name(layer: str) -> str:
-    return f"{layer}/" if (SOURCE / layer).is_dir() else f"{layer}.py"
+    return f"{layer}.py" if (SOURCE / f"{layer}.py").is_file() else f"{layer}/"
 
 
 def _sentence(layer: str) -> str:
