@@ -1,5 +1,6 @@
 """How a child ends is told apart: finished, crashed, hung, out of memory; whatever it printed."""
 
+import itertools
 import os
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from coreml_gate.children import process
 from coreml_gate.children.process import Ending, Hooks, ProcessLimits, run_child
 
 LAST_WORD = "import pathlib; pathlib.Path('end').touch()"
@@ -128,6 +130,23 @@ subprocess.run([sys.executable, "-c", "import time; held = b'x' * 200_000_000; t
 
     assert ending.how == "out-of-memory"
     assert ending.detail.endswith("allowed 150 MB")
+
+
+@pytest.mark.parametrize("memory_bytes", [None, 1e12])
+def test_while_times_are_taken_processes_are_walked_once_a_second_and_only_for_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_bytes: float | None
+) -> None:
+    """Each walk looks at every process of the machine: 5 ms with a hundred of them."""
+    walks: list[float] = []
+
+    def resident_bytes(_: int) -> int:
+        walks.append(time.monotonic())
+        return 0
+
+    monkeypatch.setattr(process, "resident_bytes", resident_bytes)
+    run(tmp_path, f"import time; time.sleep(1.5); {LAST_WORD}", memory_bytes=memory_bytes)
+    assert bool(walks) == (memory_bytes is not None)
+    assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(walks))
 
 
 def test_nothing_is_left_running(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """From a stored Record to a device and back, with a child in the place of the one that needs a phone."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,8 +130,20 @@ def test_neither_the_udid_nor_the_owners_name_is_left_in_what_may_become_an_arti
         assert not [path for path in tmp_path.rglob("*") if word in path.name]
         assert not [path for path in files if word in path.read_text()]
     (app,) = tmp_path.rglob("app.txt")
-    assert " " not in app.read_text()
     assert not Path(app.read_text()).exists()
+    assert not Path(app.read_text()).is_relative_to(tmp_path), "a run that is killed leaves it"
+
+
+def test_the_app_is_built_where_no_path_has_a_blank(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """coremltools builds under a shell and does not quote its paths."""
+    usual = tmp_path / "my temporary files"
+    usual.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(usual))
+    ask(record(model_record()), child=NAMED)
+    (app,) = tmp_path.rglob("app.txt")
+    assert " " not in app.read_text()
 
 
 @pytest.mark.parametrize(
