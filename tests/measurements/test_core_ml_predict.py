@@ -165,26 +165,33 @@ def test_without_samples_the_package_is_loaded_and_nothing_more(
     assert read_answers(job.answers) == ()
 
 
-def test_an_error_of_core_ml_comes_with_its_type_and_what_was_measured_stays(
-    core_ml: Callable[[Engine], list[Any]], job_on: Callable[..., PackageJob]
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("the engine is busy", "RuntimeError: the engine is busy"),
+        ('{\n    NSLocalizedDescription = "Error in declaring network.";\n}', "Error in declaring network."),
+    ],
+)
+def test_an_error_of_core_ml_comes_in_its_own_words_and_what_was_measured_stays(
+    core_ml: Callable[[Engine], list[Any]], job_on: Callable[..., PackageJob], text: str, words: str
 ) -> None:
     engine = Engine()
     core_ml(engine)
 
     def fails(inputs: Any) -> Any:
-        raise RuntimeError("the engine is busy")
+        raise RuntimeError(text)
 
     engine.run = fails  # type: ignore[method-assign]
     job = job_on()
     raised: list[WorkerError] = []
 
     def work() -> None:
-        with pytest.raises(WorkerError, match="the engine is busy") as error:
+        with pytest.raises(WorkerError) as error:
             core_ml_predict.run(job, EventLog(job.folder))
         raised.append(error.value)
 
     events = reported(job, work)
-    assert len(raised) == 1
+    assert [error.message for error in raised] == [words]
     assert events.step == "predict"
     found = events.parts.get(CoreMlRun)
     assert found is not None
