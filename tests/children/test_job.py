@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coreml_gate.children.job import PackageAsked
+from coreml_gate.children.job import DescribedPackage
 from coreml_gate.frozen import changed
 from coreml_gate.record import FeatureFacts
 from tests.builders import package
@@ -18,6 +18,6 @@ def test_the_function_that_was_chosen_and_the_states_reach_the_child(
 ) -> None:
     """Without the function Core ML loads the default one, on a Mac and on a phone."""
     facts = changed(package(), function=function, states=(STATE,) if function else ())
-    asked = PackageAsked.of(facts, tmp_path)
-    assert (asked.function, asked.stateful) == (function, function is not None)
-    assert asked.path == (tmp_path / facts.path).resolve()
+    described = DescribedPackage.of(facts, tmp_path)
+    assert (described.function, described.stateful) == (function, function is not None)
+    assert described.path == (tmp_path / facts.path).resolve()
