@@ -9,6 +9,7 @@ from coreml_gate.conversion.capture import Captured, Route, capture
 from coreml_gate.conversion.conversion import ORIGINS, Conversion, Task
 from coreml_gate.conversion.failures import ConversionFailedError, converter_errors, explained
 from coreml_gate.conversion.graph import graph_of
+from coreml_gate.conversion.graph_names import short_name
 from coreml_gate.conversion.interface import input_types
 from coreml_gate.conversion.key import conversion_key
 from coreml_gate.conversion.missing import missing_message, missing_operations
@@ -83,8 +84,7 @@ def _first_missing(graph: TorchGraph) -> RefusedOperation:
     call = next((call for call in graph.calls if call.support != "works"), None)
     if call is None:
         return RefusedOperation()
-    operation = call.operation.rpartition("::")[2]
-    return RefusedOperation(operation=operation, module=call.module, place=call.place)
+    return RefusedOperation(operation=short_name(call.operation), module=call.module, place=call.place)
 
 
 def _keep_graph(captured: Captured, task: Task, missing: tuple[MissingOperation, ...]) -> TorchGraph:

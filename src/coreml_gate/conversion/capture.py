@@ -87,30 +87,32 @@ def _decomposed(source: Source, samples: Samples, config: ModelConfig) -> Captur
 def _exported(
     source: Source, samples: Samples, config: ModelConfig, decompositions: dict[Any, Any] | None
 ) -> Captured:
-    """Exports without strict mode, which runs the module's own Python: what is exported is what runs.
-
-    Strict mode analyses bytecode instead and refuses more. ``None`` means torch's default decompositions.
-    """
-    ranges = flexible_dimensions(config)
-    if isinstance(source.model, ExportedProgram):
-        program = source.model
-    else:
-        sample = example(samples, ranges)
-        module = flat_module(source, sample)
-        shapes = export_shapes(sample, ranges)
-        if shapes is not None and module is not source.runnable:
-            shapes = (shapes,)  # type: ignore[assignment]  # its forward takes *inputs, which is one tuple
-        args = tuple(value.clone() for value in sample.values())
-        with torch.no_grad():
-            program = torch.export.export(module, args, dynamic_shapes=shapes, strict=False)
+    """``None`` means torch's default decompositions."""
+    program = source.model if isinstance(source.model, ExportedProgram) else _program(source, samples, config)
     decomposed = program.run_decompositions(decompositions)
-    check_flexible(decomposed, samples.names, ranges)
+    check_flexible(decomposed, samples.names, flexible_dimensions(config))
     unrolled = ("recurrent layers are unrolled over the time steps",) if _is_recurrent(source) else ()
     buffers = dict(decomposed.named_buffers())
     changed = {name: buffers[name] for name in decomposed.graph_signature.buffers_to_mutate.values()}
     unread = tuple(str(argument) for argument in unread_arguments(decomposed, source.root))
     notes = (*unrolled, *_state_notes(changed), *unread)
     return Captured(decomposed, notes, filled_states=_filled(changed))
+
+
+def _program(source: Source, samples: Samples, config: ModelConfig) -> ExportedProgram:
+    """Exports without strict mode, which runs the module's own Python: what is exported is what runs.
+
+    Strict mode analyses bytecode instead and refuses more.
+    """
+    ranges = flexible_dimensions(config)
+    sample = example(samples, ranges)
+    module = flat_module(source, sample)
+    shapes = export_shapes(sample, ranges)
+    if shapes is not None and module is not source.runnable:
+        shapes = (shapes,)  # type: ignore[assignment]  # its forward takes *inputs, which is one tuple
+    args = tuple(value.clone() for value in sample.values())
+    with torch.no_grad():
+        return torch.export.export(module, args, dynamic_shapes=shapes, strict=False)
 
 
 def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:

@@ -7,10 +7,10 @@ from typing import Final
 import torch
 from torch.export import ExportedProgram
 
-from coreml_gate.conversion.graph_names import exported_name, module_path, script_module
+from coreml_gate.conversion.graph_names import exported_name, frames_of, module_path, script_module
 from coreml_gate.conversion.support import support_of
 from coreml_gate.conversion.unread import Call, exported_call, script_call
-from coreml_gate.engines.places import exported_frames, own_lines, traced_frames
+from coreml_gate.engines.places import own_lines, traced_frames
 from coreml_gate.torch_graph import Constant, Scalar, TorchCall, TorchGraph
 from coreml_gate.untyped import TorchObject
 
@@ -59,7 +59,7 @@ def _exported_calls(program: ExportedProgram, root: Path, missing: frozenset[str
 def _exported_call(node: torch.fx.Node, root: Path, missing: frozenset[str]) -> TorchCall:
     target = exported_name(node.target)
     operation, _, overload = target.partition(".")
-    file, line = next(own_lines(exported_frames(node.meta.get("stack_trace", "")), root), _NOWHERE)
+    file, line = next(own_lines(frames_of(node), root), _NOWHERE)
     value = node.meta.get("val")
     arguments = dict(_named_arguments(node))
     return TorchCall(

@@ -1,7 +1,8 @@
-"""What the parts of a captured graph are called."""
+"""What the parts of a captured graph are called, and where they were written."""
 
 import torch
 
+from coreml_gate.engines.places import Frame, exported_frames
 from coreml_gate.untyped import TorchObject
 
 
@@ -10,6 +11,16 @@ def exported_name(target: object) -> str:
     if isinstance(target, torch._ops.OpOverload):  # noqa: SLF001 - torch names its type nowhere else
         return str(target.name())  # type: ignore[no-untyped-call]
     return str(getattr(target, "__name__", target))
+
+
+def short_name(kind: str) -> str:
+    """``sub`` for ``aten::sub.Tensor``, ``conv_transpose2d`` for ``conv_transpose2d.input``."""
+    return kind.rpartition("::")[2].partition(".")[0]
+
+
+def frames_of(node: TorchObject) -> list[Frame]:
+    """The calls around a node of an exported program, innermost first."""
+    return exported_frames((node.meta or {}).get("stack_trace", ""))
 
 
 def module_path(node: torch.fx.Node) -> str:

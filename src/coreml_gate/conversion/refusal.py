@@ -1,6 +1,6 @@
 """Where did the converter stop? Read off the frames of its exception: the torch operation, or the pass."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -10,10 +10,10 @@ from coremltools.converters.mil.frontend.torch.internal_graph import InternalTor
 from coremltools.converters.mil.mil import Operation
 
 from coreml_gate.conversion.capture import Captured
-from coreml_gate.conversion.graph_names import exported_name, module_path, readable
+from coreml_gate.conversion.graph_names import exported_name, frames_of, module_path, readable, short_name
 from coreml_gate.conversion.mapping import script_lines
 from coreml_gate.conversion.origins import Places
-from coreml_gate.engines.places import exported_frames, own_place
+from coreml_gate.engines.places import own_place
 from coreml_gate.record import RefusedOperation
 
 _PASSES: Final = "apply_pipeline"
@@ -27,24 +27,25 @@ def refused_operation(error: BaseException, captured: Captured, root: Path) -> R
     line of the operation that it was writing.
     """
     frames = list(_frames(error))
-    node = next(filter(None, map(_node_of, reversed(frames))), None)
     lines = script_lines(captured.model, root)
+    node = next(filter(None, map(_node_of, reversed(frames))), None)
+    if node is None:
+        return _refused_by_pass(frames, Places(root, "", lines))
     if isinstance(node, torch.fx.Node):
-        kind = exported_name(node.target)
-        place = own_place(exported_frames(node.meta.get("stack_trace", "")), root)
-        return RefusedOperation(operation=_plain(kind), module=module_path(node), place=place)
-    if isinstance(node, InternalTorchIRNode):
-        return RefusedOperation(
-            operation=_plain(node.kind), module=_module(node), place=_place(node, lines, root)
-        )
+        kind, module = exported_name(node.target), module_path(node)
+    else:
+        kind, module = node.kind, _module(node)
+    place = own_place(frames_of(node), root) if node.meta else _line_of(node, lines)
+    return RefusedOperation(operation=short_name(kind), module=module, place=place)
+
+
+def _refused_by_pass(frames: Sequence[FrameType], places: Places) -> RefusedOperation | None:
     names = [frame.f_locals.get("pass_name") for frame in frames if frame.f_code.co_name == _PASSES]
     operation = next(filter(None, map(_operation_of, reversed(frames))), None)
-    place = Places(root, "", lines).of(getattr(operation, "scopes", {})).place
-    return (
-        RefusedOperation(optimisation_pass=str(names[-1]) if names else "", place=place)
-        if names or place
-        else None
-    )
+    place = places.of(getattr(operation, "scopes", {})).place
+    if not names and not place:
+        return None
+    return RefusedOperation(optimisation_pass=str(names[-1]) if names else "", place=place)
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
@@ -65,20 +66,11 @@ def _operation_of(frame: FrameType) -> Operation | None:
     return next((value for value in frame.f_locals.values() if isinstance(value, Operation)), None)
 
 
-def _plain(kind: str) -> str:
-    """``cumsum`` for ``aten::cumsum`` and ``conv_transpose2d`` for ``conv_transpose2d.input``."""
-    return kind.rpartition("::")[2].partition(".")[0]
-
-
 def _module(node: InternalTorchIRNode) -> str:
-    meta = node.meta or {}
-    if "nn_module_stack" in meta:
-        paths = [str(entry[0]) for entry in meta["nn_module_stack"].values()]
-        return readable(paths[-1]) if paths else ""
+    if "nn_module_stack" in (node.meta or {}):
+        return module_path(node)
     return readable(".".join(node.get_scope_info()[0][:-1]))
 
 
-def _place(node: InternalTorchIRNode, lines: dict[str, str], root: Path) -> str:
-    if node.meta:
-        return own_place(exported_frames(node.meta.get("stack_trace", "")), root)
+def _line_of(node: InternalTorchIRNode, lines: Mapping[str, str]) -> str:
     return next((lines[name] for name in (node.name, *node.outputs) if name in lines), "")

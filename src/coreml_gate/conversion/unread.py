@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from coreml_gate.conversion.converter_source import read_keywords, unread_positions
-from coreml_gate.conversion.graph_names import exported_name, module_path
-from coreml_gate.engines.places import exported_frames, own_place
+from coreml_gate.conversion.graph_names import exported_name, frames_of, module_path, short_name
+from coreml_gate.engines.places import own_place
 from coreml_gate.untyped import TorchObject
 
 _NO_MATTER: Final = frozenset(
@@ -79,7 +79,7 @@ class Call:
     @property
     def name(self) -> str:
         """``sub``"""
-        return self.kind.rpartition("::")[2].partition(".")[0].removesuffix("_")
+        return short_name(self.kind).removesuffix("_")
 
     def unread(self) -> Iterator[tuple[str, TorchObject]]:
         """Names and values of what is never read and matters; those left at their default do not."""
@@ -133,7 +133,7 @@ def unread_arguments(program: ExportedProgram, root: Path) -> Iterator[Unread]:
         call = exported_call(node)
         if call is not None:
             for keyword, value in call.unread():
-                place = own_place(exported_frames(node.meta.get("stack_trace", "")), root)
+                place = own_place(frames_of(node), root)
                 yield Unread(call.name, keyword, str(value), module_path(node), place)
 
 

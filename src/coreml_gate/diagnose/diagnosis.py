@@ -95,14 +95,8 @@ def diagnose(
     plain = tuple(Trial(case).compared(frozenset()))
     failed = not keeps_precision(plain, case.limits)
     inputs = _worst_inputs(case, plain) if failed else case.inputs[:MEASURED_SAMPLES]
-    taken = [
-        measure_operation_errors(case.twin, case.half, budget.in_time(f"diagnose-{mode}", inputs), mode)
-        for mode in _MODES
-        if budget.allows(f"diagnose-{mode}")
-    ]
-    by_mode = [errors for errors in taken if errors is not None]
-    function = case.twin.function()
-    found = hazards(function, suspected(case, ranges), by_mode, case.origins)
+    by_mode = _errors_by_mode(case, inputs, budget)
+    found = hazards(case.twin.function(), suspected(case, ranges), by_mode, case.origins)
     if failed and by_mode and not any(hazard.bites_in == "fp16" for hazard in found):
         found = (*_where_lost(case, by_mode[0], ranges), *found)
     known = Diagnosis(
@@ -110,13 +104,25 @@ def diagnose(
         errors=tuple(error for errors in by_mode for error in _errors(errors)),
         first_nonfinite=by_mode[0].first_nonfinite if by_mode else None,
         neural_engine=_estimate(case, budget),
-        rewrites=rewrites(function, found),
+        rewrites=rewrites(case.twin.function(), found),
         seconds=budget.used,
     )
     report(known)
     repair = _repair(case, request, by_mode, budget) if _wants_repair(case, request, known) else None
     notes = ("" if by_mode else _NOT_MEASURED, request.note, budget.note)
     return changed(known, repair=repair, seconds=budget.used, note=" ".join(filter(None, notes)))
+
+
+def _errors_by_mode(
+    case: HalfPrecisionCase, inputs: Sequence[Mapping[str, Any]], budget: DiagnosisBudget
+) -> list[OperationErrors]:
+    """In the order of the modes; none of a program that cannot run twice side by side."""
+    taken = [
+        measure_operation_errors(case.twin, case.half, budget.in_time(f"diagnose-{mode}", inputs), mode)
+        for mode in _MODES
+        if budget.allows(f"diagnose-{mode}")
+    ]
+    return [errors for errors in taken if errors is not None]
 
 
 def _wants_repair(case: HalfPrecisionCase, request: RepairRequest, known: Diagnosis) -> bool:

@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from coreml_gate.arrays import Array
 from coreml_gate.conversion.origins import Origin
 from coreml_gate.diagnose.operation_errors import (
     BAD,
@@ -112,20 +113,24 @@ def _of_range(operation: Operation, ranges: Mapping[str, Range]) -> Iterator[Sus
 def _of_constants(
     operation: Operation, constants: Mapping[str, Constant], ranges: Mapping[str, Range]
 ) -> Iterator[Suspicion]:
+    for parameter, data in _floats_read(operation, constants):
+        greatest = max(-float(data.min()), float(data.max()))
+        release(data)
+        if greatest > GREATEST_HALF:
+            reaches = min(greatest, float(np.finfo(np.float32).max))
+            yield Suspicion("infinite-constant", operation.name, reaches, GREATEST_HALF)
+        is_epsilon = parameter == "epsilon" or (operation.type in _GUARDS and data.size == 1)
+        if is_epsilon and 0 < greatest < LEAST_HALF:
+            yield from _epsilon(operation, ranges)
+
+
+def _floats_read(operation: Operation, constants: Mapping[str, Constant]) -> Iterator[tuple[str, Array]]:
+    """The elements of each constant in float32 that an operation reads, by parameter."""
     for parameter, arguments in operation.inputs.items():
         for argument in arguments:
             constant = constants.get(argument) if isinstance(argument, str) else argument
-            if constant is None or constant.data.dtype != np.float32 or constant.data.size == 0:
-                continue
-            greatest = max(-float(constant.data.min()), float(constant.data.max()))
-            release(constant.data)
-            if greatest > GREATEST_HALF:
-                reaches = min(greatest, float(np.finfo(np.float32).max))
-                yield Suspicion("infinite-constant", operation.name, reaches, GREATEST_HALF)
-            guards = operation.type in _GUARDS and constant.data.size == 1
-            is_epsilon = parameter == "epsilon" or guards
-            if is_epsilon and 0 < greatest < LEAST_HALF:
-                yield from _epsilon(operation, ranges)
+            if constant is not None and constant.data.dtype == np.float32 and constant.data.size:
+                yield parameter, constant.data
 
 
 def _epsilon(operation: Operation, ranges: Mapping[str, Range]) -> Iterator[Suspicion]:

@@ -20,6 +20,7 @@ from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
 from coreml_gate.record import FirstWrong, OtherRoute, ParityDiagnosis
 
+Passes = tuple[str, ...]
 _APART: Final = "the source and the package cannot be set side by side"
 _OTHERS: Final[Mapping[Route, tuple[Route, ...]]] = {
     "export": ("decomposed", "trace"),
@@ -72,7 +73,7 @@ def _first_wrong(failure: Failure, budget: DiagnosisBudget) -> tuple[FirstWrong,
     return changed(found, hint=hint), mapper.conversions
 
 
-def _located(failure: Failure, mapper: Mapper, passes: tuple[str, ...] | None) -> FirstWrong:
+def _located(failure: Failure, mapper: Mapper, passes: Passes | None) -> FirstWrong:
     """One conversion with these passes, then one run of both sides."""
     mapped = mapper.mapped(passes)
     engine = failure.engine(mapped)
@@ -112,28 +113,36 @@ def _wrong_pass(failure: Failure, mapper: Mapper, budget: DiagnosisBudget) -> Fi
     names = mapper.passes()
     if failure.agrees(mapper.mapped(names)):
         return FirstWrong(reason="converted once more, the package agrees with its source")
+    ends = _suspects(failure, mapper, names, budget)
+    if len(ends) > 1:
+        first, last = names[ends[0] - 1], names[ends[-1] - 1]
+        reason = f"one of the {len(ends)} optimisation passes from `{first}` to `{last}` breaks it"
+        return FirstWrong(reason=f"{reason}; {budget.seconds:g} s (`diagnose-budget-s`) are over")
+    return _broken_by(failure, mapper, names[: ends[0]], budget)
+
+
+def _suspects(failure: Failure, mapper: Mapper, names: Passes, budget: DiagnosisBudget) -> list[int]:
+    """How many passes end with one that may be at fault; a single number where the budget lasts."""
     changing = set(mapper.changing_passes())
     ends = [end for end, name in enumerate(names, 1) if name in changing or end == len(names)]
-    right, wrong = -1, len(ends) - 1
-    while wrong - right > 1:
-        if not budget.left:
-            first, last = names[ends[right + 1] - 1], names[ends[wrong] - 1]
-            reason = f"one of the {wrong - right} optimisation passes from `{first}` to `{last}` breaks it"
-            return FirstWrong(reason=f"{reason}; {budget.seconds:g} s (`diagnose-budget-s`) are over")
-        budget.advance(f"{wrong - right} optimisation passes may be at fault")
-        middle = (right + wrong) // 2
-        fits = failure.agrees(mapper.mapped(names[: ends[middle]]))
-        right, wrong = (middle, wrong) if fits else (right, middle)
-    culprit = names[ends[wrong] - 1]
-    found = _located(failure, mapper, names[: ends[wrong]])
-    update = {"reason": f"the optimisation pass `{culprit}` breaks it"}
-    if not budget.left:
-        return changed(found, **update)
-    if failure.agrees(mapper.mapped(tuple(name for name in names if name != culprit))):
-        update["hint"] = (
-            f'leave the pass out: converter = {{ skip-passes = ["{culprit}"] }} (tried: it agrees)'
-        )
-    return changed(found, **update)
+    while len(ends) > 1 and budget.left:
+        budget.advance(f"{len(ends)} optimisation passes may be at fault")
+        middle = len(ends) // 2
+        fits = failure.agrees(mapper.mapped(names[: ends[middle - 1]]))
+        ends = ends[middle:] if fits else ends[:middle]
+    return ends
+
+
+def _broken_by(failure: Failure, mapper: Mapper, until: Passes, budget: DiagnosisBudget) -> FirstWrong:
+    """The operation that the last of these passes breaks, and whether the package agrees without it."""
+    culprit = until[-1]
+    reason = f"the optimisation pass `{culprit}` breaks it"
+    found = changed(_located(failure, mapper, until), reason=reason)
+    others = tuple(name for name in mapper.passes() if name != culprit)
+    if not budget.left or not failure.agrees(mapper.mapped(others)):
+        return found
+    skipped = f'converter = {{ skip-passes = ["{culprit}"] }}'
+    return changed(found, hint=f"leave the pass out: {skipped} (tried: it agrees)")
 
 
 def _other_route(failure: Failure, budget: DiagnosisBudget) -> OtherRoute | None:

@@ -65,27 +65,25 @@ class Trial:
 
     def __init__(self, case: HalfPrecisionCase, check: Callable[[], None] = lambda: None) -> None:
         """``check``: called after each sample of :meth:`passes`; raises where there is no more time."""
-        self._case, self.check = case, check
+        self.case, self.check = case, check
         self._constants = HalfConstants()
         self._wide = [_run(load(case.twin, mode="fp32"), inputs) for inputs in case.inputs]
         self._order = list(range(len(case.inputs)))
 
     def compared(self, kept: frozenset[str]) -> Iterator[Comparison]:
         """One comparison per output and sample, the samples that failed lately first."""
-        twin = self._case.twin
-        program = narrowed(twin.function(), self._case.half - kept, self._constants)
-        yield from self._against(
-            Model(twin, program, twin.interfaces[twin.default_function], self._case.mode)
-        )
+        twin = self.case.twin
+        program = narrowed(twin.function(), self.case.half - kept, self._constants)
+        yield from self._against(Model(twin, program, twin.interfaces[twin.default_function], self.case.mode))
 
     def compared_package(self, package: Package) -> Iterator[Comparison]:
         """The same for a package."""
-        yield from self._against(load(package, mode=self._case.mode))
+        yield from self._against(load(package, mode=self.case.mode))
 
     def passes(self, kept: frozenset[str]) -> bool:
         """Does the check pass on all samples with these operations in float32?"""
         for comparison in self.compared(kept):
-            if not keeps_precision([comparison], self._case.limits):
+            if not keeps_precision([comparison], self.case.limits):
                 self._order.remove(comparison.sample)
                 self._order.insert(0, comparison.sample)
                 return False
@@ -94,11 +92,11 @@ class Trial:
 
     def _against(self, model: Model) -> Iterator[Comparison]:
         for sample in tuple(self._order):
-            outputs = _run(model, self._case.inputs[sample])
+            outputs = _run(model, self.case.inputs[sample])
             wide = self._wide[sample].values()
-            floors = self._case.floors or (0.0,) * len(outputs)
+            floors = self.case.floors or (0.0,) * len(outputs)
             for (name, output), reference, floor in zip(outputs.items(), wide, floors, strict=True):
-                yield compare(name, sample, reference, output, ("fp32", self._case.mode), floor)
+                yield compare(name, sample, reference, output, ("fp32", self.case.mode), floor)
 
 
 def _run(model: Model, inputs: Mapping[str, MilValue]) -> dict[str, MilValue]:
@@ -130,23 +128,15 @@ def find_repair(
     )
     try:
         found = search.smallest(ranked)
-        repair = start if found is None else _judged(case, trial, found, damaged, start, convert_again)
+        if found is None:
+            repair = start
+        elif _is_small(case, frozenset(found) - damaged):
+            repair = _written(trial, found, changed(start, outcome="found"), convert_again)
+        else:
+            repair = changed(start, outcome="spread", kept=len(found))
     except OutOfBudgetError:
         repair = _so_far(case, search.best, damaged, start)
     return changed(repair, runs=search.runs, seconds=limit.used)
-
-
-def _judged(
-    case: HalfPrecisionCase,
-    trial: Trial,
-    found: tuple[str, ...],
-    damaged: frozenset[str],
-    start: Repair,
-    convert_again: ConvertAgain | None,
-) -> Repair:
-    if _is_small(case, frozenset(found) - damaged):
-        return _written(case, trial, found, changed(start, outcome="found"), convert_again)
-    return changed(start, outcome="spread", kept=len(found))
 
 
 def _is_small(case: HalfPrecisionCase, names: Collection[str]) -> bool:
@@ -171,15 +161,13 @@ def _naming(case: HalfPrecisionCase, names: tuple[str, ...], repair: Repair) -> 
 
 
 def _written(
-    case: HalfPrecisionCase,
-    trial: Trial,
-    found: tuple[str, ...],
-    start: Repair,
-    convert_again: ConvertAgain | None,
+    trial: Trial, found: tuple[str, ...], start: Repair, convert_again: ConvertAgain | None
 ) -> Repair:
+    """In the form that survives edits where that passes too, and confirmed by a conversion where one can."""
+    case = trial.case
     names = tuple(sorted(found))
     repair = _naming(case, names, start)
-    forms = [form for form in (_by_module(case, trial, names), names) if form]
+    forms = [form for form in (_by_module(trial, names), names) if form]
     for number, form in enumerate(dict.fromkeys(forms), 1):
         patterns = tuple(dict.fromkeys((*case.kept, *form)))
         kept = _selected(case, patterns)
@@ -189,15 +177,16 @@ def _written(
         if convert_again is None:
             return changed(repair, outcome="unconfirmed")
         trial.check()
-        confirmed = _confirmed(case, trial, repair, convert_again)
+        confirmed = _confirmed(trial, repair, convert_again)
         repair = changed(confirmed, conversions=number)
         if repair.outcome == "found":
             return repair
     return repair
 
 
-def _by_module(case: HalfPrecisionCase, trial: Trial, names: tuple[str, ...]) -> tuple[str, ...]:
+def _by_module(trial: Trial, names: tuple[str, ...]) -> tuple[str, ...]:
     """``Module/type`` for each operation, if that keeps few more and passes as well; nothing otherwise."""
+    case = trial.case
     types = _types(case)
     origins = [(case.origins[name].module, types.get(name, "")) for name in names]
     if not all(module and kind for module, kind in origins):
@@ -219,20 +208,20 @@ def _types(case: HalfPrecisionCase) -> dict[str, str]:
     return {operation.name: operation.type for operation in case.twin.function().block.walk()}
 
 
-def _confirmed(case: HalfPrecisionCase, trial: Trial, repair: Repair, convert_again: ConvertAgain) -> Repair:
+def _confirmed(trial: Trial, repair: Repair, convert_again: ConvertAgain) -> Repair:
     """The repaired package in our runtime, and what it costs beside the one that ships now."""
     try:
         package = read_package(convert_again(repair.patterns))
     except ConversionFailedError:
         return changed(repair, outcome="unconfirmed")
     comparisons = tuple(trial.compared_package(package))
-    before, after = (histogram(each.function())["cast"] for each in (case.shipped, package))
+    before, after = (histogram(each.function())["cast"] for each in (trial.case.shipped, package))
     return changed(
         repair,
-        outcome="found" if keeps_precision(comparisons, case.limits) else "unconfirmed",
+        outcome="found" if keeps_precision(comparisons, trial.case.limits) else "unconfirmed",
         psnr=least_psnr(comparisons),
         casts_added=after - before,
-        bytes_added=package.total_bytes - case.shipped.total_bytes,
+        bytes_added=package.total_bytes - trial.case.shipped.total_bytes,
     )
 
 

@@ -10,14 +10,21 @@ from coremltools.converters.mil.frontend.torch.torchscript_utils import _expand_
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from coreml_gate.conversion.graph_names import exported_name, module_path, script_module
+from coreml_gate.conversion.graph_names import (
+    exported_name,
+    frames_of,
+    module_path,
+    script_module,
+    short_name,
+)
 from coreml_gate.conversion.mapping import node_key
 from coreml_gate.diagnose.tensor_sketch import TensorSketch, sketch, tensors_in
 from coreml_gate.diagnose.torch_calls import TorchArguments, arguments_of
-from coreml_gate.engines.places import exported_frames, place_among, traced_frames
+from coreml_gate.engines.places import place_among, traced_frames
 from coreml_gate.untyped import TorchObject
 
 _LINK: Final = "@"
+_LISTS: Final = frozenset({"prim::ListConstruct", "prim::TupleConstruct"})
 
 
 class UntraceableError(Exception):
@@ -120,7 +127,7 @@ class _Interpreter(torch.fx.Interpreter):
         return TorchRun(self._recorder.steps, outputs, self._recorder.calls)
 
     def run_node(self, n: torch.fx.Node) -> TorchObject:
-        if n.op == "call_function" and _short(exported_name(n.target)) == self._recorder.watched:
+        if n.op == "call_function" and short_name(exported_name(n.target)) == self._recorder.watched:
             given, named = self.fetch_args_kwargs_from_env(n)
             schema = getattr(n.target, "_schema", None)
             self._recorder.calls[node_key(n)] = arguments_of(schema, given, named)
@@ -128,9 +135,9 @@ class _Interpreter(torch.fx.Interpreter):
         if n.op == "call_function" and (found := tensors_in(result)):
             step = TorchStep(
                 key=node_key(n),
-                operation=_short(exported_name(n.target)),
+                operation=short_name(exported_name(n.target)),
                 module=module_path(n),
-                place=place_among(exported_frames(n.meta.get("stack_trace", "")), self._recorder.root),
+                place=place_among(frames_of(n), self._recorder.root),
                 reads=tuple(node_key(item) for item in n.all_input_nodes),
                 sketches=tuple(sketch(item) for item in found),
             )
@@ -174,27 +181,28 @@ def _run_script_node(node: TorchObject, values: dict[str, TorchObject], recorder
     names = [item.debugName() for item in node.inputs()]
     reads = tuple(recorder.read(key) for name in names for key in _tensor_keys(name, values))
     arguments = [values[name] for name in names]
-    if _short(node.kind()) == recorder.watched and "(" in node.schema():
-        schema = torch._C.parse_schema(node.schema())  # noqa: SLF001  # torch offers no public way
-        key = next(iter(node.outputs())).debugName()
-        recorder.calls[key] = arguments_of(schema, arguments, {})
-    result = _PRIM[node.kind()](node, arguments) if node.kind() in _PRIM else _call(node, arguments)
     outputs = [item.debugName() for item in node.outputs()]
+    if short_name(node.kind()) == recorder.watched and "(" in node.schema():
+        schema = torch._C.parse_schema(node.schema())  # noqa: SLF001  # torch offers no public way
+        recorder.calls[outputs[0]] = arguments_of(schema, arguments, {})
+    result = _PRIM[node.kind()](node, arguments) if node.kind() in _PRIM else _call(node, arguments)
     results = result if len(outputs) > 1 or node.kind().endswith("Unpack") else (result,)
     values.update(zip(outputs, results, strict=True))
-    found = tensors_in(result)
-    if found and node.kind().startswith("aten::"):
-        step = TorchStep(
-            key=outputs[0],
-            operation=_short(node.kind()),
-            module=script_module(node),
-            place=place_among(traced_frames(node.sourceRange()), recorder.root),
-            reads=reads,
-            sketches=tuple(sketch(item) for item in found),
-        )
-        recorder.add(step, result)
-    elif node.kind() in {"prim::ListConstruct", "prim::TupleConstruct"}:
+    if node.kind() in _LISTS:
         values[_LINK + outputs[0]] = tuple(dict.fromkeys(reads))
+    elif node.kind().startswith("aten::") and tensors_in(result):
+        recorder.add(_script_step(node, reads, result, recorder.root), result)
+
+
+def _script_step(node: TorchObject, reads: tuple[str, ...], result: object, root: Path) -> TorchStep:
+    return TorchStep(
+        key=next(iter(node.outputs())).debugName(),
+        operation=short_name(node.kind()),
+        module=script_module(node),
+        place=place_among(traced_frames(node.sourceRange()), root),
+        reads=reads,
+        sketches=tuple(sketch(item) for item in tensors_in(result)),
+    )
 
 
 def _tensor_keys(name: str, values: Mapping[str, TorchObject]) -> tuple[str, ...]:
@@ -236,8 +244,3 @@ _PRIM: Final[Mapping[str, Callable[[TorchObject, list[TorchObject]], TorchObject
     "aten::Bool": lambda _, arguments: bool(arguments[0]),
     "aten::ScalarImplicit": lambda _, arguments: arguments[0].item(),
 }
-
-
-def _short(name: str) -> str:
-    """``aten::sub.Tensor`` as ``sub``."""
-    return name.rpartition("::")[2].partition(".")[0]

@@ -18,6 +18,9 @@ from coreml_gate.rules.rule import Match, rule
 _IMAGES: Final = "https://apple.github.io/coremltools/docs-guides/source/image-inputs.html"
 _MEANS: Final = np.array([0.485, 0.456, 0.406])
 _STDS: Final = np.array([0.229, 0.224, 0.225])
+_ONE_STD: Final = 0.226
+"""What stands for the three."""
+_BIASES: Final = (-_MEANS / _STDS, -_MEANS / _ONE_STD)
 _CLOSE: Final = 0.02
 _PIXEL: Final = 1 / 255
 _TWICE: Final = 1 / 2000
@@ -50,24 +53,20 @@ class _Entry:
 )
 def one_deviation(package: Package) -> Iterator[Match]:
     """Does one scale stand for three deviations?"""
-    for _, entry in _entries(package):
-        wanted = -_MEANS / _STDS
-        biases = (wanted, wanted[::-1])
-        normalised = any(
-            entry.bias.shape == item.shape and np.allclose(entry.bias, item, rtol=_CLOSE) for item in biases
-        )
-        if normalised and abs(entry.scale / (_PIXEL / 0.226) - 1) < _CLOSE:
+    for entry in _entries(package):
+        normalised = any(_is_close(entry.bias, bias) for bias in (_BIASES[0], _BIASES[0][::-1]))
+        if normalised and abs(entry.scale / (_PIXEL / _ONE_STD) - 1) < _CLOSE:
             yield Match(
                 entry.feature.name,
                 "all channels are divided by one deviation, 0.226, for 0.229, 0.224 and 0.225",
             )
 
 
-def _entries(package: Package) -> Iterator[tuple[Index, _Entry]]:
+def _entries(package: Package) -> Iterator[_Entry]:
     view = Index(package.function())
     for feature in package.interface.inputs:
         if feature.kind == "image":
-            yield view, _entry(view, feature)
+            yield _entry(view, feature)
 
 
 def _entry(view: Index, feature: Feature) -> _Entry:
@@ -96,6 +95,10 @@ def _factor(view: Index, step: Operation) -> tuple[float, NDArray[np.float64]] |
     return (float(flat[0]) if step.type == "mul" else 1 / float(flat[0])), np.zeros(1)
 
 
+def _is_close(bias: NDArray[np.float64], wanted: NDArray[np.float64]) -> bool:
+    return bias.shape == wanted.shape and np.allclose(bias, wanted, rtol=_CLOSE)
+
+
 @rule(
     "channel-order",
     "silent",
@@ -105,15 +108,11 @@ def _factor(view: Index, step: Operation) -> tuple[float, NDArray[np.float64]] |
 )
 def channel_order(package: Package) -> Iterator[Match]:
     """Do the means stand in the order of the channels?"""
-    for _, entry in _entries(package):
-        if entry.bias.size != len(_MEANS) or len(set(entry.bias.tolist())) == 1:
+    for entry in _entries(package):
+        if len(set(entry.bias.tolist())) == 1:
             continue
-        as_rgb = any(
-            np.allclose(entry.bias, item, rtol=_CLOSE) for item in (-_MEANS / _STDS, -_MEANS / 0.226)
-        )
-        as_bgr = any(
-            np.allclose(entry.bias[::-1], item, rtol=_CLOSE) for item in (-_MEANS / _STDS, -_MEANS / 0.226)
-        )
+        as_rgb = any(_is_close(entry.bias, bias) for bias in _BIASES)
+        as_bgr = any(_is_close(entry.bias[::-1], bias) for bias in _BIASES)
         if (entry.feature.color == "BGR" and as_rgb) or (entry.feature.color == "RGB" and as_bgr):
             order = "red first" if as_rgb else "blue first"
             yield Match(
@@ -130,7 +129,7 @@ def channel_order(package: Package) -> Iterator[Match]:
 )
 def raw_pixels(package: Package) -> Iterator[Match]:
     """Do pixels from 0 to 255 reach the first layer unscaled?"""
-    for _, entry in _entries(package):
+    for entry in _entries(package):
         if entry.scale == 1 and entry.layer is not None and entry.layer.type in _SPATIAL:
             yield Match(entry.feature.name, f"pixels of 0 to 255 reach `{entry.layer.name}` as they are")
 
@@ -144,7 +143,7 @@ def raw_pixels(package: Package) -> Iterator[Match]:
 )
 def scaled_twice(package: Package) -> Iterator[Match]:
     """Are pixels normalised twice?"""
-    for _, entry in _entries(package):
+    for entry in _entries(package):
         if 0 < entry.scale < _TWICE:
             yield Match(entry.feature.name, f"pixels are multiplied by {entry.scale:.3g} in all")
 

@@ -1,6 +1,6 @@
 """Shapes and flexible inputs: ranges, enumerations, ranks, and sizes known only at run time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from coreml_gate.mil.index import Index
@@ -15,6 +15,15 @@ _GREATEST_AXIS: Final = 16384
 _WIDE_RANGE: Final = 64
 _ALIGNED: Final = 32
 _LEAST_OUTPUT: Final = 64
+_SHAPE_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "reshape": ("shape",),
+    "fill": ("shape",),
+    "tile": ("reps",),
+    "slice_by_index": ("begin", "end"),
+    "slice_by_size": ("begin", "size"),
+    "broadcast_to": ("shape",),
+}
+"""By operation: what decides the shape of the result."""
 
 
 @rule(
@@ -148,17 +157,12 @@ def paired_enumerations(package: Package) -> Iterator[Match]:
 )
 def run_time_shape(program: Index) -> Iterator[Match]:
     """Is a shape computed while the model runs?"""
-    for operation in program.of("reshape", "fill", "tile", "slice_by_index", "slice_by_size", "broadcast_to"):
-        parameters = {
-            "reshape": ("shape",),
-            "fill": ("shape",),
-            "tile": ("reps",),
-            "broadcast_to": ("shape",),
-        }
-        for parameter in parameters.get(operation.type, ("begin", "end", "size")):
-            if program.name(operation, parameter) in program.varying:
-                yield Match(operation.name, f"`{operation.type}` takes its {parameter} at run time")
-                break
+    for operation in program.of(*_SHAPE_PARAMETERS):
+        parameters = _SHAPE_PARAMETERS[operation.type]
+        computed = (name for name in parameters if program.name(operation, name) in program.varying)
+        parameter = next(computed, None)
+        if parameter is not None:
+            yield Match(operation.name, f"`{operation.type}` takes its {parameter} at run time")
 
 
 @rule(
