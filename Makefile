@@ -81,10 +81,9 @@ format: $(VENV)/.installed  ## format and repair what can be repaired
 	$(OPEN) ruff check --fix .
 
 schema: $(VENV)/.installed  ## generate the JSON schemas and the pages on configuration, commands, functions, rules, codes and devices
-	$(OPEN) coreml_gate.config.schema > docs/config.schema.json
-	$(OPEN) coreml_gate.config.document docs/configuration.md
+	$(OPEN) coreml_gate.config.document docs/configuration.md docs/config.schema.json
 	$(OPEN) coreml_gate.rules.document docs/rules.md
-	$(OPEN) coreml_gate.devices.document > docs/devices.md
+	$(OPEN) coreml_gate.devices.command > docs/devices.md
 	$(OPEN) coreml_gate.explain.document docs/explain.md
 	$(OPEN) coreml_gate.commands.document docs/cli.md
 	$(OPEN) coreml_gate.api.document docs/api.md

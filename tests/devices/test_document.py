@@ -8,8 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from coreml_gate.devices.command import print_devices
-from coreml_gate.devices.document import page
+from coreml_gate.devices.command import page, print_devices
 
 PAGE = Path(__file__).parents[2] / "docs" / "devices.md"
 
@@ -27,7 +26,7 @@ def printed(*, as_json: bool) -> str:
 
 def test_the_page_is_what_the_table_gives() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), (
-        "run: python -m coreml_gate.devices.document > docs/devices.md"
+        "run: python -m coreml_gate.devices.command > docs/devices.md"
     )
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.config.load import load_config
-from coreml_gate.init.documents import configuration, documents, workflow
+from coreml_gate.init.command import configuration, documents, workflow
 from coreml_gate.init.proposal import Proposal, propose
 from coreml_gate.init.scan import scan
 from coreml_gate.surroundings import Surroundings

@@ -1,28 +1,38 @@
 """``coreml-gate history``: how each metric developed over the commits of the base branch."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.checks.sparkline import sparkline
 from coreml_gate.commands.arguments import add_json
 from coreml_gate.errors import RecordError, RepositoryError
+from coreml_gate.foreign.escape import plain, short_name, shortened
 from coreml_gate.gate.git import Repository
 from coreml_gate.history import (
     CommitEntry,
     History,
     ReleaseMark,
+    Series,
     all_series,
     merged,
     read_history,
     write_history,
 )
 from coreml_gate.history.commits import dated_entry
-from coreml_gate.history.text import render
+from coreml_gate.history.document import toolchain_changes
+from coreml_gate.history.shifts import SHORT, shifts
 from coreml_gate.record import RECORD_NAME, read_record
 from coreml_gate.surroundings import Surroundings
+from coreml_gate.wording import counted
 
 DEFAULT_HISTORY: Final = Path(".coreml-gate") / "history.json"
+_WIDTH: Final = 24
+"""Commits of the line of bars, the newest: the whole line fits 80 columns."""
+_LOWEST: Final = 1
+_HIGHEST: Final = 8
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -68,7 +78,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     if parsed.json:
         around.print_json(_as_json(history, parsed.model))
         return 0
-    around.out.print(render(history, parsed.model), markup=False, highlight=False, soft_wrap=True, end="")
+    around.out.print(_rendered(history, parsed.model), markup=False, highlight=False, soft_wrap=True, end="")
     return 0
 
 
@@ -129,3 +139,47 @@ def _repository(around: Surroundings) -> Repository | None:
         return Repository.open(around.folder, around.environment)
     except RepositoryError:
         return None
+
+
+def _rendered(history: History, model: str | None = None) -> str:
+    """The history in lines that fit 80 columns wherever names do; of one model, or of all."""
+    chosen = [series for series in all_series(history) if model in (None, series.model)]
+    if not chosen:
+        return (
+            "The history holds no figure.\n" if model is None else f"The history holds no model `{model}`.\n"
+        )
+    parts = [_head(history), *_toolchain(history)]
+    for name, group in groupby(chosen, key=lambda series: series.model):
+        parts += [
+            "",
+            short_name(name),
+            *(line for series in group for line in _lines(series)),
+        ]
+    return "\n".join(parts) + "\n"
+
+
+def _head(history: History) -> str:
+    first, last = history.entries[0], history.entries[-1]
+    return f"{counted(len(history.entries), 'commit')}, {first.commit[:SHORT]} to {last.commit[:SHORT]}"
+
+
+def _toolchain(history: History) -> Iterator[str]:
+    for entry, words in toolchain_changes(history):
+        yield f"toolchain at {entry.commit[:SHORT]}: {words}"
+
+
+def _lines(series: Series) -> Iterator[str]:
+    figure = series.figure
+    first, last = (figure.show(series.values[at]) for at in (0, -1))
+    levels = last if first == last else f"{first} to {last}"
+    title = shortened(plain(figure.title), _WIDTH)
+    yield f"  {title:<14} {_bars(series.values[-_WIDTH:]):<{_WIDTH}}  {levels}"
+    for shift in shifts(series):
+        yield f"    {shift.sentence(figure)}"
+
+
+def _bars(values: Sequence[float]) -> str:
+    """Bars from the least figure to the greatest; equal figures are all full."""
+    least, spread = min(values), max(values) - min(values)
+    scaled = ((value - least) / spread if spread else 0.0 for value in values)
+    return sparkline([_LOWEST + round((_HIGHEST - _LOWEST) * share) for share in scaled])

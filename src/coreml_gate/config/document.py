@@ -1,4 +1,7 @@
-"""The tables of docs/configuration.md: ``python -m coreml_gate.config.document docs/configuration.md``."""
+"""The tables of docs/configuration.md, and the JSON schema of ``coreml-gate.toml``, for editors.
+
+``python -m coreml_gate.config.document docs/configuration.md docs/config.schema.json`` writes both.
+"""
 
 import json
 import re
@@ -8,10 +11,12 @@ from pathlib import Path
 from typing import Final, cast, get_args
 
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from coreml_gate.config.limits import Limits
 from coreml_gate.config.options import (
     Compression,
+    Config,
     Converter,
     GateOptions,
     ImageInput,
@@ -21,9 +26,40 @@ from coreml_gate.config.options import (
     ModelVariant,
     RuleOptions,
 )
-from coreml_gate.config.schema import json_schema
 from coreml_gate.config.table import Table
 from coreml_gate.untyped import Json
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    """Keys speak for themselves: editors show a title in place of the description."""
+
+    def field_title_should_be_set(self, schema: Json) -> bool:  # noqa: ARG002 - as overridden
+        return False
+
+    def nullable_schema(self, schema: Json) -> JsonSchemaValue:
+        """TOML has no null: a key that is not set stands for it."""
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: Json) -> JsonSchemaValue:
+        """Only defaults that a user could write: neither nothing nor a whole table."""
+        described = super().default_schema(schema)
+        if described.get("default") is None or isinstance(described["default"], dict):
+            described.pop("default", None)
+        return described
+
+    def model_schema(self, schema: Json) -> JsonSchemaValue:
+        described = super().model_schema(schema)
+        described.pop("title", None)
+        if "description" in described:
+            described["description"] = described["description"].split("\n\n")[0].replace("\n", " ")
+        return described
+
+
+def json_schema() -> str:
+    """The schema as text: keys with hyphens, descriptions and defaults from the models."""
+    schema = Config.model_json_schema(by_alias=True, schema_generator=_WithoutTitles)
+    head = {"$schema": GenerateJsonSchema.schema_dialect, "title": "coreml-gate.toml"}
+    return json.dumps({**head, **schema}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _limits_of(field: FieldInfo) -> type[Table]:
@@ -45,7 +81,6 @@ TABLES: Final[dict[str, type[Table]]] = {
     **{f"limits.{field.alias}": _limits_of(field) for field in Limits.model_fields.values()},
 }
 """The tables of the page by the name in their marker, in the page's order."""
-
 _MARKED = re.compile(r"(<!-- table: ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SHARED = frozenset(ModelOptions.model_fields)
 
@@ -111,10 +146,11 @@ def _alternatives(types: Iterable[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def main(path: Path) -> None:
-    """Write the tables of a page anew."""
-    path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
+def main(page: Path, schema: Path) -> None:
+    """Write the tables of the page and the whole of the schema anew."""
+    page.write_text(fill(page.read_text(encoding="utf-8")), encoding="utf-8")
+    schema.write_text(json_schema(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

@@ -1,4 +1,8 @@
-"""From what was found to what to write: the models of a first configuration, each choice with its reason."""
+"""From what was found to what to write: the models of a first configuration, each choice with its reason.
+
+How is a module built without arguments, how does the team convert it today (what ships is judged), and with
+which inputs is it compared: those of a data loader, else drawn ones of a known shape?
+"""
 
 import re
 from collections.abc import Iterator
@@ -8,26 +12,52 @@ from typing import Final
 
 from coreml_gate.init.found import (
     CoreMlExport,
+    Example,
     FoundRepository,
     InputShape,
     ModuleClass,
     PythonFile,
     StoredPackage,
 )
-from coreml_gate.init.glue import MODULE
-from coreml_gate.init.samples import ProposedSamples, propose_samples, weak_samples
-from coreml_gate.init.sources import (
-    ProposedExport,
-    ProposedSource,
-    export_of,
-    propose_export,
-    propose_exporter,
-    propose_source,
-)
+from coreml_gate.init.glue import MODULE, function, reference
+from coreml_gate.init.python_file import SAMPLES
 
 _LONGEST_NAME: Final = 60
 _ULTRALYTICS_INPUT: Final = InputShape((1, 3, 640, 640), "float32", "x")
 """What its exporter takes unless `imgsz` says otherwise (docs.ultralytics.com, export arguments)."""
+_TARGETS: Final = ("iOS15", "iOS16", "iOS17", "iOS18")
+_WEAK: Final = "samples: seeded random ones are weak evidence, so write `samples` that yields real inputs"
+_BATCHES: Final = 8
+
+
+@dataclass(frozen=True)
+class ProposedSamples:
+    """A reference for ``samples`` with what it needs, or the inputs to draw; and why."""
+
+    reason: str
+    reference: str = ""
+    glue: tuple[str, ...] = ()
+    inputs: tuple[InputShape, ...] = ()
+
+
+@dataclass(frozen=True)
+class ProposedExport:
+    """The configuration's keys on the team's own conversion; all empty: the gate converts."""
+
+    reason: str = ""
+    convert: str = ""
+    package: str = ""
+    build: tuple[str, ...] = ()
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class ProposedSource:
+    """A reference for ``source``, what it needs, and why it was chosen."""
+
+    reference: str
+    reason: str
+    glue: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,16 +138,16 @@ def _of_class(
 ) -> ProposedModel | str:
     """The model of a module class, or the sentence that says what is missing for one."""
     name, where = names.new(module.name), f"`{module.name}` ({file.path}:{module.line})"
-    source = propose_source(module, file, found, name)
+    source = _propose_source(module, file, found, name)
     if source is None:
         listed = ", ".join(f"`{each}`" for each in module.required)
         return f"{where} needs {listed}: write a function without parameters that returns it."
-    found_export = export_of(module, file, found)
+    found_export = _export_of(module, file, found)
     export = None if found_export is None else found_export[1]
-    samples = propose_samples(module, file, export, found, name)
+    samples = _propose_samples(module, file, export, found, name)
     if samples is None:
         return f"{where}: no example input was found; write `samples` that yields one."
-    own = ProposedExport() if found_export is None else propose_export(*found_export)
+    own = ProposedExport() if found_export is None else _propose_export(*found_export)
     return ProposedModel(name, source, samples, own)
 
 
@@ -131,12 +161,138 @@ def _of_exporter(file: PythonFile, export: CoreMlExport, names: _Names) -> Propo
         f"    return YOLO({export.weights!r}).model\n"
     )
     source = ProposedSource(f"{MODULE}:build_{name}", f"`{export.weights}` holds the module", (text,))
-    samples = weak_samples((_ULTRALYTICS_INPUT,))
-    return ProposedModel(name, source, samples, propose_exporter(file, export))
+    samples = _weak_samples((_ULTRALYTICS_INPUT,))
+    return ProposedModel(name, source, samples, _propose_exporter(file, export))
 
 
 def _of_package(stored: StoredPackage, names: _Names) -> ProposedModel:
     lfs = "; its files are pointers of Git LFS here: run `git lfs pull` first" if stored.in_lfs else ""
     reason = f"a stored package, which has no source to be compared with{lfs}"
     name = names.new(PurePosixPath(stored.path).stem)
-    return ProposedModel(name, ProposedSource(stored.path, reason), weak_samples(()))
+    return ProposedModel(name, ProposedSource(stored.path, reason), _weak_samples(()))
+
+
+def _propose_source(
+    module: ModuleClass, file: PythonFile, found: FoundRepository, name: str
+) -> ProposedSource | None:
+    """A builder of the same file, the class itself, or a call with literal arguments; else ``None``."""
+    builder = next((each for each in file.builders if each.returns == module.name), None)
+    if builder is not None:
+        return ProposedSource(
+            reference(file, builder.function, found), f"`{builder.function}` returns a `{module.name}`"
+        )
+    if not module.required:
+        return ProposedSource(
+            reference(file, module.name, found), f"`{module.name}` is built without arguments"
+        )
+    return _from_a_call(module, file, found, name)
+
+
+def _from_a_call(
+    module: ModuleClass, file: PythonFile, found: FoundRepository, name: str
+) -> ProposedSource | None:
+    calls = ((other, call) for other in found.files for call in other.constructions)
+    for other, call in calls:
+        if call.name == module.name and call.arguments:
+            body = f"return {module.name}({call.arguments})"
+            text = function(f"build_{name}", file, module.name, body)
+            if text is not None:
+                reason = f"{other.path} builds `{module.name}({call.arguments})`"
+                return ProposedSource(f"{MODULE}:build_{name}", reason, (text,))
+    return None
+
+
+def _export_of(
+    module: ModuleClass, file: PythonFile, found: FoundRepository
+) -> tuple[PythonFile, CoreMlExport] | None:
+    """The conversion of a class: in its own file, or in one that imports it or its builder."""
+    names = {module.name, *(each.function for each in file.builders if each.returns == module.name)}
+    for other in (file, *found.files):
+        if other is file or other.imports & names:
+            for export in other.exports:
+                if not export.weights:
+                    return other, export
+    return None
+
+
+def _propose_export(file: PythonFile, export: CoreMlExport) -> ProposedExport:
+    """A function that gives the package, or a script that saves it; else the gate converts itself."""
+    where, target = f"{file.path}:{export.line}", export.target if export.target in _TARGETS else ""
+    if export.function and export.returns and export.takes <= 1:
+        reason = f"`{export.function}` converts ({where}): its package is the one that is judged"
+        return ProposedExport(reason, convert=f"{file.path}:{export.function}", target=target)
+    if export.saved_as:
+        return _script(file, export.saved_as, f"{where} converts", target)
+    reason = f"{where} converts, but neither returns a package nor saves one under a fixed name"
+    return ProposedExport(f"{reason}: the gate converts by itself", target=target)
+
+
+def _propose_exporter(file: PythonFile, export: CoreMlExport) -> ProposedExport:
+    """A library's own exporter, which saves the package beside the weights."""
+    package = PurePosixPath(export.weights).with_suffix(".mlpackage").as_posix()
+    return _script(file, package, f"{file.path}:{export.line} exports `{export.weights}`", "")
+
+
+def _script(file: PythonFile, package: str, what: str, target: str) -> ProposedExport:
+    reason = f"{what} and saves `{package}`: that package is the one that is judged"
+    return ProposedExport(reason, package=package, build=("python", file.path), target=target)
+
+
+def _propose_samples(
+    module: ModuleClass, file: PythonFile, export: CoreMlExport | None, found: FoundRepository, name: str
+) -> ProposedSamples | None:
+    """Real samples first; ``None`` where neither a loader nor a shape is written down anywhere."""
+    if file.samples_line is not None:
+        reason = f"samples: those of `{SAMPLES}` ({file.path}:{file.samples_line})"
+        return ProposedSamples(reason, reference(file, SAMPLES, found))
+    real = _of_a_loader(file, found, name)
+    if real is not None:
+        return real
+    example, where = _example(module, file, export)
+    if example is None:
+        return None
+    return ProposedSamples(f"{_WEAK}; shape {where}", inputs=_named(example, module))
+
+
+def _weak_samples(inputs: tuple[InputShape, ...]) -> ProposedSamples:
+    """Drawn samples of a shape that is known beforehand."""
+    return ProposedSamples(_WEAK, inputs=inputs)
+
+
+def _of_a_loader(file: PythonFile, found: FoundRepository, name: str) -> ProposedSamples | None:
+    for other in (file, *found.files):
+        for loader in other.loaders:
+            body = (
+                f"for batch in itertools.islice({loader.function}(), {_BATCHES}):\n"
+                "        yield (batch[0] if isinstance(batch, list | tuple) else batch)[:1]"
+            )
+            text = function(f"{name}_samples", other, loader.function, body)
+            if text is not None:
+                where = f"{other.path}:{loader.line}"
+                reason = f"samples: the first of each batch of `{loader.function}` ({where})"
+                return ProposedSamples(reason, f"{MODULE}:{name}_samples", (text,))
+    return None
+
+
+def _example(
+    module: ModuleClass, file: PythonFile, export: CoreMlExport | None
+) -> tuple[Example | None, str]:
+    """The conversion's shape, an example of the file, or what the first layer takes; and its place."""
+    if export is not None and export.example is not None:
+        return export.example, f"of the conversion (line {export.example.line})"
+    count = max(1, len(module.parameters))
+    written = next((each for each in file.examples if len(each.inputs) == count), None)
+    if written is not None:
+        return written, f"of the example at {file.path}:{written.line}"
+    guess = module.first_layer if count == 1 else None
+    return guess, "" if guess is None else f"guessed from the layer at {file.path}:{guess.line}"
+
+
+def _named(example: Example, module: ModuleClass) -> tuple[InputShape, ...]:
+    """The inputs under the names of ``forward``'s parameters, where the code gives none of its own."""
+    names = [*module.parameters, *(f"input_{place}" for place in range(len(example.inputs)))]
+    if len(module.parameters) < len(example.inputs):
+        names = names[len(module.parameters) :]
+    return tuple(
+        InputShape(each.shape, each.dtype, name) for each, name in zip(example.inputs, names, strict=False)
+    )
