@@ -16,13 +16,18 @@ TABLES = {
 """Each lists the members of its own family, which do not count: that is what a table is for."""
 FAMILIES = {
     *TABLES,
+    "coreml_gate",
+    "coreml_gate.criteria",
     "coreml_gate.diagnose.known_bugs",
+    "coreml_gate.doctor.command",
+    "coreml_gate.explain.table",
+    "coreml_gate.github.publishing.status.optional",
     "coreml_gate.github.steps",
     "coreml_gate.report",
     "coreml_gate.runtime.fusion",
     "coreml_gate.runtime.packed",
 }
-MOST_WITH_A_SINGLE_IMPORTER = 93
+MOST_WITH_A_SINGLE_IMPORTER = 77
 """Modules outside of families that serve one other: where both are one idea, they read better as one."""
 MOST_ANY_PER_THOUSAND_LINES = 4.0
 
