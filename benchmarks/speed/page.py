@@ -107,9 +107,9 @@ Written and converted in the usual way ([nets.py](https://github.com/coreml-gate
   2.6). torch has no fused kernel of a GRU for this processor. In half precision each operation rounds, so a
   turn takes 11 microseconds.
 - **Unrolled recurrent layers.** The export route of coremltools, which our conversion avoids, unrolls
-  recurrent layers into 8 to 18 operations a step. Those run one by one, in 3.8 (RNN), 4.2 (GRU) and 8.4
-  (LSTM) times torch eager's time, in half precision 5.0, 6.4 and 13.6 times (50 steps, 64 features, 128
-  wide; CPU time, one thread).
+  recurrent layers into 8 to 18 operations a step. The runtime finds the layer in them: 0.87 (RNN), 0.72 (GRU)
+  and 1.6 (LSTM) times torch eager's time, in half precision, where each operation rounds, 1.6, 1.4 and 3.2
+  times (100 steps, 64 features, 128 wide; CPU time, one thread).
 - **Calls.** An operation costs 0.7 microseconds beside torch's own call, which takes 0.9 on eight numbers.
 - **Half precision** is float32 arithmetic with a conversion at both ends of each layer.
 

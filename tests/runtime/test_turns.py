@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from coreml_gate.runtime.gru_turns import turns_in_float32, turns_in_half
-from coreml_gate.runtime.turns import MOST_WEIGHTS, turn_product
+from coreml_gate.runtime.half_turns import gru_loop_in_half
+from coreml_gate.runtime.turns import MOST_WEIGHTS, gru_turns, turn_product
 
 Turns = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], None]
 SMALL, LARGE = (16, 48), (256, 768)
@@ -42,14 +42,14 @@ def test_the_turns_of_a_gru_are_those_of_torchs_cell(batch: int, hidden: int) ->
         for x in sequence:
             wanted.append(cell(x, wanted[-1]))
         products = torch.nn.functional.linear(sequence, cell.weight_ih, cell.bias_ih)
-        turns_in_float32(cell.weight_hh.T.contiguous(), cell.bias_hh, products, rows)
+        gru_turns(cell.weight_hh.T.contiguous(), cell.bias_hh, products, rows)
     torch.testing.assert_close(rows, torch.stack(wanted), rtol=0, atol=1e-6)
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("turns", [turns_in_float32, turns_in_half])
+@pytest.mark.parametrize("turns", [gru_turns, gru_loop_in_half])
 def test_what_is_not_a_number_goes_from_turn_to_turn_without_a_warning(turns: Turns) -> None:
-    hidden, dtype = 4, torch.float32 if turns is turns_in_float32 else torch.float16
+    hidden, dtype = 4, torch.float32 if turns is gru_turns else torch.float16
     products, rows = torch.zeros(3, 1, 3 * hidden, dtype=dtype), torch.zeros(4, 1, hidden, dtype=dtype)
     products[1, 0, -1], rows[0, 0, 0] = torch.nan, torch.inf
     with torch.inference_mode():

@@ -1,6 +1,6 @@
 """From a function of the program to a plan: every argument bound, every conversion decided, once."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -15,7 +15,8 @@ from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
 from coreml_gate.runtime.body import converted, cut, grouped, on_engine, rounded
 from coreml_gate.runtime.fusion import FUSED, fused_block, fused_steps, watched_steps
-from coreml_gate.runtime.gru_layer import FoundLayer, gru_call, gru_layer
+from coreml_gate.runtime.gru_layer import gru_layer
+from coreml_gate.runtime.layer_call import MakeCall
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.packed import PackedKernel
 from coreml_gate.runtime.packer import OPERAND, Packer, arguments_of
@@ -30,6 +31,8 @@ from coreml_gate.runtime.registry import (
     Rounding,
     Tensors,
 )
+from coreml_gate.runtime.unrolled_block import UNROLLED, UnrolledLayer, unrolled_block
+from coreml_gate.runtime.unrolled_layer import unrolled_call
 from coreml_gate.untyped import MilValue
 
 TORCH_ERRORS: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
@@ -43,9 +46,10 @@ def compile_function(function: Function, mode: Mode) -> ExecutionPlan:
     :raises PackageError: An operation lacks an input, or reads a value that nothing gives.
     """
     _refuse_unknown(function)
-    compiler, known = _Compiler(function.opset, mode), dict[str, Known]()
-    plan, block = compiler.plan(function.block, (), known), fused_block(function.block)
-    unwatched = plan if block is function.block else compiler.plan(block, (), known)
+    block, layers = unrolled_block(function.block) if mode != "neural-engine" else (function.block, {})
+    compiler, known = _Compiler(function.opset, mode, layers), dict[str, Known]()
+    plan, fused = compiler.plan(block, (), known), fused_block(block)
+    unwatched = plan if fused is block else compiler.plan(fused, (), known)
     if mode == "neural-engine":
         return replace(plan, unwatched=unwatched)
     return replace(watched_steps(plan), unwatched=fused_steps(unwatched))
@@ -127,11 +131,13 @@ class _Constants:
 
 
 class _Compiler:
-    def __init__(self, opset: int, mode: Mode) -> None:
+    def __init__(self, opset: int, mode: Mode, unrolled: Mapping[str, UnrolledLayer]) -> None:
+        """:param unrolled: The layers that stand for operations of these names."""
         self._opset = opset
         self._mode = mode
+        self._unrolled = unrolled
         self._constants = _Constants(mode)
-        self._layers: dict[int, FoundLayer | None] = {}
+        self._layers: dict[int, MakeCall | None] = {}
         self._packer = Packer(mode, partial(self._constants.known, wide=False))
 
     def plan(
@@ -189,6 +195,7 @@ class _Compiler:
             writes=writes,
             frees=tuple(scope.slots[name] for name in frees),
             nested=bool(operation.blocks),
+            shown=operation.type != UNROLLED,
             kernel=bound.kernel if self._in_float32(operation, scope) else None,
         )
 
@@ -286,9 +293,7 @@ class _Compiler:
             bound.add(name, self._read(name, scope, wide=False))
         extra = tuple(Value(name, scope.types[name]) for name in names)
         if id(operation) not in self._layers:
-            self._layers[id(operation)] = gru_layer(
-                operation, scope.known, self._mode, self._constants.stacked
-            )
+            self._layers[id(operation)] = self._layer(operation, scope)
         layer = self._layers[id(operation)]
         plans = tuple(self.plan(block, extra, dict(scope.known), packs=False) for block in operation.blocks)
 
@@ -296,9 +301,14 @@ class _Compiler:
             blocks = tuple(_block_function(plan, arguments[own:], observe) for plan in plans)
             return call(*arguments[:own], *blocks)
 
-        return (
-            run if layer is None else gru_call(*layer, run, {name: own + n for n, name in enumerate(names)})
-        )
+        return run if layer is None else layer(run, {name: own + n for n, name in enumerate(names)})
+
+    def _layer(self, operation: Operation, scope: _Scope) -> MakeCall | None:
+        """What computes an operation with blocks as a layer, if one is known for it."""
+        if operation.type == UNROLLED:
+            wide = partial(self._constants.known, kind=Tensor, wide=True)
+            return unrolled_call(self._unrolled[operation.name], self._mode, wide)
+        return gru_layer(operation, scope.known, self._mode, self._constants.stacked)
 
 
 def _block_function(

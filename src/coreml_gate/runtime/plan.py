@@ -27,6 +27,8 @@ class Step:
     writes: tuple[int, ...]
     frees: tuple[int, ...]
     nested: bool
+    shown: bool = True
+    """An observer hears of it; else of the operations of its block alone."""
     kernel: PackedKernel | None = None
     """What ``call`` is, where it has packed constants and stores float32."""
 
@@ -64,7 +66,7 @@ class ExecutionPlan:
                 else:
                     for slot, value in zip(step.writes, result, strict=True):
                         registers[slot] = value
-                if observe is not None:
+                if observe is not None and step.shown:
                     _report(step, registers, observe)
                 for slot in step.frees:
                     registers[slot] = None

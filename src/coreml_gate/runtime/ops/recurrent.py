@@ -12,15 +12,13 @@ is the other reading.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from coreml_gate.errors import PackageError
 from coreml_gate.runtime.ops.neural_engine import engine_half
 from coreml_gate.runtime.registry import ROUND, Gates, Tensors, operation
-from coreml_gate.runtime.turns import turn_product
+from coreml_gate.runtime.turns import IN_PLACE, rnn_turns
 from coreml_gate.untyped import MilValue
 
 _SEQUENCE_RANK = 3
@@ -34,12 +32,6 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid_hard": lambda x: (0.2 * x + 0.5).clamp(0, 1),
     "tanh": torch.tanh,
 }
-
-_IN_PLACE: dict[str, Callable[[NDArray[np.float32]], object]] = {
-    "relu": lambda x: np.maximum(x, 0, x),
-    "tanh": lambda x: np.tanh(x, x),
-}
-"""The activations of which numpy has a kernel of one call; it takes a third of a call of torch."""
 
 Keep = Callable[[Tensor], Tensor]
 """What a state becomes from one step to the next."""
@@ -64,26 +56,14 @@ def rnn(
     output_sequence: bool = False,
     activation: str = "tanh",
 ) -> Tensors:
-    act = _IN_PLACE.get(activation)
+    act = IN_PLACE.get(activation)
     if act is None or x.ndim != _SEQUENCE_RANK:
         return _rnn(_wide, x, initial_h, weight_ih, weight_hh, bias, direction, output_sequence, activation)
     steps = x.flip(0) if direction == "reverse" else x
     of_x = torch.nn.functional.linear(steps, weight_ih, bias)
     states = torch.cat((initial_h[None], torch.empty_like(of_x)))
-    _in_turns(states, weight_hh.T.contiguous(), of_x.numpy(), act)
+    rnn_turns(act, weight_hh.T.contiguous(), of_x, states)
     return (states[1:] if output_sequence else states[-1:]), states[-1]
-
-
-def _in_turns(rows: Tensor, weight: Tensor, of_x: NDArray[np.float32], act: Callable[..., object]) -> None:
-    """Write into each row after the first the state that follows from the row before it."""
-    product = torch.empty_like(rows[0])
-    multiply, states, by, out = turn_product(rows, weight, product)
-    of_h, add = product.numpy(), np.add
-    with np.errstate(all="ignore"):  # what is no number is the program's affair
-        for of_input, state, row in zip(of_x, states, rows.numpy()[1:], strict=False):
-            multiply(state, by, out=out)
-            add(of_input, of_h, row)
-            act(row)
 
 
 def _rnn(keep: Keep, x: Tensor, h: Tensor, *rest: MilValue) -> Tensors:

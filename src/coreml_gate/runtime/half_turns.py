@@ -1,0 +1,118 @@
+"""The turns of recurrent layers in half precision: each operation of the program rounds its result."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coreml_gate.runtime.turns import turn_product
+from coreml_gate.untyped import MilValue
+
+OfState = Callable[[Tensor], MilValue]
+"""Computes what a state adds into a tensor that all turns share."""
+
+
+def half_product(weight: Tensor, bias: Tensor | None, batch: int, *, rounds: bool) -> tuple[OfState, Tensor]:
+    """What a state adds, and the tensor (batch, gates * hidden) of halves that receives it.
+
+    The product is torch's own of the same operands, so it has the bits of the program's.
+
+    :param weight: (hidden, gates * hidden), float32.
+    :param bias: (gates * hidden), float32.
+    :param rounds: The product is stored as halves before the bias is added.
+    """
+    hidden, width = weight.shape
+    wide, product = torch.empty((batch, hidden)), torch.empty((batch, width))
+    stored = torch.empty((batch, width), dtype=torch.float16)
+
+    def without_bias(state: Tensor) -> Tensor:
+        return stored.copy_(torch.mm(wide.copy_(state), weight, out=product))
+
+    if bias is None:
+        return without_bias, stored
+    added, half = bias, bias.half()
+
+    def rounded_once(state: Tensor) -> Tensor:
+        return stored.copy_(torch.addmm(added, wide.copy_(state), weight, out=product))
+
+    return (lambda state: without_bias(state).add_(half)) if rounds else rounded_once, stored
+
+
+def rnn_in_half(
+    activate: Callable[[Tensor], Tensor], of_state: OfState, products: Tensor, rows: Tensor
+) -> None:
+    """Write into each row after the first the state that follows from the row before it.
+
+    :param activate: In place.
+    :param products: (length, batch, hidden): what the inputs add.
+    :param rows: (length + 1, batch, hidden); row 0 is the initial state.
+    """
+    for of_x, old, row in zip(products, rows[:-1], rows[1:], strict=True):
+        activate(torch.add(of_x, of_state(old), out=row))
+
+
+def gru_in_half(of_state: OfState, of_h: Tensor, products: Tensor, rows: Tensor) -> None:
+    """As ``rnn_in_half``; ``of_h`` is what ``of_state`` writes: reset, update, new state."""
+    hidden = rows.shape[-1]
+    gates_of_h, new_of_h = of_h[:, : 2 * hidden], of_h[:, 2 * hidden :]
+    gates = torch.empty_like(gates_of_h)
+    (reset, update), new = gates.chunk(2, -1), torch.empty_like(rows[0])
+    of_gates, of_new = (part.unbind(0) for part in torch.split(products, [2 * hidden, hidden], -1))
+    add, mul, sub = torch.add, torch.mul, torch.sub
+    for gates_of_x, new_of_x, old, row in zip(of_gates, of_new, rows[:-1], rows[1:], strict=True):
+        of_state(old)
+        add(gates_of_x, gates_of_h, out=gates).sigmoid_()
+        mul(reset, new_of_h, out=new).add_(new_of_x).tanh_()
+        sub(old, new, out=row).mul_(update).add_(new)
+
+
+def lstm_in_half(of_state: OfState, of_h: Tensor, products: Tensor, rows: Tensor, cell: Tensor) -> None:
+    """As ``gru_in_half``: input, forget, new, output.
+
+    :param cell: (batch, hidden): the initial cell state, overwritten by each turn's.
+    """
+    hidden = rows.shape[-1]
+    gates, fresh, out = torch.split(of_h, [2 * hidden, hidden, hidden], -1)
+    (add, forget), new = gates.chunk(2, -1), torch.empty_like(cell)
+    for of_x, old, row in zip(products, rows[:-1], rows[1:], strict=True):
+        of_state(old)
+        of_h.add_(of_x)
+        gates.sigmoid_()
+        torch.mul(add, fresh.tanh_(), out=new)
+        cell.mul_(forget).add_(new)
+        torch.tanh(cell, out=row).mul_(out.sigmoid_())
+
+
+def gru_loop_in_half(weight: Tensor, bias: Tensor, products: Tensor, rows: Tensor) -> None:
+    """As ``gru_turns``, of halves, as a loop of the program says: ``(1 - z) * n + z * h``.
+
+    Weight and bias are float32.
+
+    What the state adds to the new state stands beside the state, as the two gates stand side by side: so one
+    call multiplies both pairs.
+    """
+    batch, hidden = rows.shape[1:]
+    wide, product = torch.empty((1, batch, hidden)), torch.empty((batch, 3 * hidden))
+    (widened,) = wide
+    multiply, (state,), by, out = turn_product(wide, weight, product)
+    stored = torch.empty((batch, 4 * hidden), dtype=torch.float16)
+    of_h, gates_of_h = stored[:, : 3 * hidden], stored[:, : 2 * hidden]
+    new_and_state, held = stored[:, 2 * hidden :], stored[:, 3 * hidden :]
+    gates, gated = torch.empty((2, batch, 2 * hidden), dtype=torch.float16)
+    (_, update), (new, kept) = gates.chunk(2, -1), gated.chunk(2, -1)
+    rest, one = torch.empty((batch, hidden), dtype=torch.float16), torch.ones((), dtype=torch.float16)
+    add, mul, sub, biased, biases = torch.add, torch.mul, torch.sub, product.numpy(), bias.numpy()
+    of_gates, of_new = (part.unbind(0) for part in torch.split(products, [2 * hidden, hidden], -1))
+    turns = zip(of_gates, of_new, rows[:-1], rows[1:], strict=True)
+    with np.errstate(all="ignore"):  # what is no number is the program's affair
+        for gates_of_x, new_of_x, old, row in turns:
+            held.copy_(widened.copy_(old))
+            multiply(state, by, out=out)
+            np.add(biased, biases, biased)
+            of_h.copy_(product)
+            add(gates_of_x, gates_of_h, out=gates).sigmoid_()
+            mul(gates, new_and_state, out=gated)
+            new.add_(new_of_x).tanh_()
+            sub(one, update, out=rest).mul_(new)
+            add(rest, kept, out=row)

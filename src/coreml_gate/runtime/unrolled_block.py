@@ -1,0 +1,233 @@
+"""The turns of a recurrent layer as one operation, whose nested block holds what the program says."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from coreml_gate.mil.graph import captured
+from coreml_gate.mil.ir import Block, Constant, Operation, TensorType
+from coreml_gate.runtime.pattern import OtherFormError, Wiring, argument, demand
+from coreml_gate.runtime.unrolled_turns import GATES, Cell, Row, StateProduct, Turn, TurnReader
+
+UNROLLED: Final = "unrolled_layer"
+"""The type of such an operation, which MIL does not know."""
+_FEWEST, _RANK = 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """A result: the states from row ``first`` to before row ``stop``; row 0 is the initial state."""
+
+    cell: bool
+    """The cell states of an LSTM, of which the last alone is kept."""
+    first: int
+    stop: int
+    backwards: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnrolledLayer:
+    """What the turns compute: they read the rows of ``products`` from ``first`` on."""
+
+    cell: Cell
+    dtype: str
+    products: str
+    first: int
+    turns: int
+    starts: tuple[str | None, ...]
+    """The initial states; ``None`` for zeros."""
+    of_state: StateProduct
+    batch: int
+    hidden: int
+    results: tuple[States, ...]
+    """In the order of the operation's outputs."""
+
+
+def unrolled_block(block: Block) -> tuple[Block, Mapping[str, UnrolledLayer]]:
+    """The block with one operation per layer, and the layers by the operation's name."""
+    layers: dict[str, UnrolledLayer] = {}
+    for chain in _chains(block):
+        try:
+            block, name, layer = _Grouping(block, chain).grouped()
+        except OtherFormError:
+            continue
+        layers[name] = layer
+    return block, layers
+
+
+def _chains(block: Block) -> Iterator[tuple[Turn, ...]]:
+    """Turns that follow each other, as long as they go."""
+    reader = TurnReader(block)
+    turns = {turn.states[0]: turn for made in block.operations if (turn := reader.turn(made))}
+    before = ((turn, turns.get(str(turn.before[0]))) for turn in turns.values())
+    next_of = {one.states[0]: turn for turn, one in before if one is not None and _follows(turn, one)}
+    later = {turn.states[0] for turn in next_of.values()}
+    for turn in turns.values():
+        if turn.states[0] not in later:
+            chain = tuple(_from(turn, next_of))
+            if len(chain) >= _FEWEST:
+                yield chain
+
+
+def _from(turn: Turn | None, next_of: Mapping[str, Turn]) -> Iterator[Turn]:
+    while turn is not None:
+        yield turn
+        turn = next_of.get(turn.states[0])
+
+
+def _follows(turn: Turn, before: Turn) -> bool:
+    """Does the turn go on from the states of the other, at the next row, by the same constants?"""
+    if turn.before != before.states or (turn.cell, turn.dtype) != (before.cell, before.dtype):
+        return False
+    if turn.row != Row(before.row.products, before.row.position + 1) or isinstance(turn.of_state, tuple):
+        return False
+    return _starts_at_zero(before, turn.of_state) or (
+        isinstance(before.of_state, StateProduct) and _same(turn.of_state, before.of_state)
+    )
+
+
+def _same(one: StateProduct, other: StateProduct) -> bool:
+    """Do the states add the same? The converter writes biases of zeros anew for each turn."""
+    if (one.weight, one.turned, one.rounds) != (other.weight, other.turned, other.rounds):
+        return False
+    if one.bias is None or other.bias is None:
+        return one.bias is other.bias
+    return np.array_equal(one.bias.array, other.bias.array)
+
+
+def _starts_at_zero(turn: Turn, of_state: StateProduct) -> bool:
+    """Is it the first turn, of which a state of zeros left constants: of the product its bias alone?"""
+    folded = turn.of_state
+    if isinstance(folded, StateProduct):
+        return False
+    zeros = all(isinstance(state, Constant) and not state.array.any() for state in turn.before if state)
+    bias = 0 if of_state.bias is None else of_state.bias.array
+    try:
+        added = np.concatenate([constant.array for constant in folded], -1)
+        return zeros and np.array_equal(added, np.broadcast_to(bias, added.shape))
+    except ValueError:  # their shapes do not fit
+        return False
+
+
+class _Grouping:
+    """One chain of turns, and what of the block belongs to it."""
+
+    def __init__(self, block: Block, chain: Sequence[Turn]) -> None:
+        self._block = block
+        self._chain = chain
+        self._wiring = Wiring(block, {})
+        self._values = {value.name: value for made in block.operations for value in made.outputs}
+        self._values |= {value.name: value for value in block.inputs}
+        self._rows = {turn.states[0]: row for row, turn in enumerate(chain, 1)}
+        start = chain[0].before[0]
+        if isinstance(start, str):
+            self._rows[start] = 0
+
+    def grouped(self) -> tuple[Block, str, UnrolledLayer]:
+        """The block with the chain as one operation, its name, and the layer."""
+        members = self._members()
+        sequences = [made for made in self._block.operations if self._is_sequence(made)]
+        members |= {made.name for made in sequences}
+        outputs = self._read_outside(members)
+        layer = self._layer(tuple(self._states(name) for name in outputs))
+        inner = tuple(made for made in self._block.operations if made.name in members)
+        values = tuple(self._values[name] for name in outputs)
+        nested = Block((), inner, outputs)
+        made = Operation(UNROLLED, outputs[0], {}, {}, values, (nested,))
+        return _placed(self._block, members, made), made.name, layer
+
+    def _members(self) -> set[str]:
+        """The operations from the rows and the initial states to the last state."""
+        first, last = self._chain[0], self._chain[-1]
+        ends = {first.row.products, *(state for state in first.before if isinstance(state, str))}
+        found: set[str] = set()
+        left = list(last.states)
+        while left:
+            made = self._wiring.makers.get(left.pop())
+            if made is None or made.type == "const" or made.name in found:
+                continue
+            found.add(made.name)
+            left += [name for name in made.reads() if name not in ends]
+        return found
+
+    def _is_sequence(self, made: Operation) -> bool:
+        """Does it put the states of turns in a row, one after the other?"""
+        values = made.inputs.get("values", ()) if made.type == "concat" else ()
+        if not values or not all(name in self._rows for name in values):
+            return False
+        rows = [self._rows[str(name)] for name in values]
+        step = 1 if rows[-1] >= rows[0] else -1
+        kept = self._wiring.values(argument(made, "interleave")) == [False]
+        ordered = rows == list(range(rows[0], rows[-1] + step, step))
+        return kept and ordered and self._wiring.values(argument(made, "axis")) == [0]
+
+    def _read_outside(self, members: set[str]) -> tuple[str, ...]:
+        """The values of members that other operations read, or that the block gives."""
+        inner = [made for made in self._block.operations if made.name in members]
+        outer = (made for made in self._block.operations if made.name not in members)
+        read = {name for made in outer for name in _reads(made)} | set(self._block.outputs)
+        return tuple(value.name for made in inner for value in made.outputs if value.name in read)
+
+    def _states(self, name: str) -> States:
+        """What a value holds, in terms of the layer."""
+        made, turns = self._wiring.makers[name], len(self._chain)
+        if name == self._chain[-1].states[-1] != self._chain[-1].states[0]:
+            return States(cell=True, first=turns, stop=turns + 1)
+        demand(name in self._rows or self._is_sequence(made))
+        names = (name,) if name in self._rows else made.inputs["values"]
+        rows = [self._rows[str(each)] for each in names]
+        return States(cell=False, first=min(rows), stop=max(rows) + 1, backwards=rows[0] > rows[-1])
+
+    def _layer(self, results: tuple[States, ...]) -> UnrolledLayer:
+        first, of_state = self._chain[0], self._chain[-1].of_state
+        if not isinstance(of_state, StateProduct):
+            raise OtherFormError
+        _, batch, width = self._sizes(first.row.products)
+        hidden = width // GATES[first.cell]
+        wanted = [hidden, width]
+        demand(list(of_state.weight.array.shape) == (wanted[::-1] if of_state.turned else wanted))
+        demand(of_state.bias is None or of_state.bias.array.shape == (width,))
+        for state in {name for turn in self._chain for name in turn.states}:
+            demand(self._sizes(state) == (1, batch, hidden))
+        return UnrolledLayer(
+            cell=first.cell,
+            dtype=first.dtype,
+            products=first.row.products,
+            first=first.row.position,
+            turns=len(self._chain),
+            starts=tuple(state if isinstance(state, str) else None for state in first.before),
+            of_state=of_state,
+            batch=batch,
+            hidden=hidden,
+            results=results,
+        )
+
+    def _sizes(self, name: str) -> tuple[int, ...]:
+        """The shape, all of which is known, of a value of rank 3."""
+        kind = self._values[name].type if name in self._values else None
+        sizes = tuple(size or 0 for size in kind.shape) if isinstance(kind, TensorType) else ()
+        demand(len(sizes) == _RANK and all(sizes))
+        return sizes
+
+
+def _reads(made: Operation) -> frozenset[str]:
+    """All names that an operation reads, itself or in its blocks."""
+    return frozenset(made.reads()) | captured(made)
+
+
+def _placed(block: Block, members: set[str], layer: Operation) -> Block:
+    """The block with the layer in the place of its last member; what reads the layer comes behind it."""
+    last = max(place for place, made in enumerate(block.operations) if made.name in members)
+    given = {value.name for value in layer.outputs}
+    before: list[Operation] = []
+    behind: list[Operation] = []
+    for place, made in enumerate(block.operations):
+        if made.name in members:
+            continue
+        late = place > last or not given.isdisjoint(_reads(made))
+        (behind if late else before).append(made)
+        given |= {value.name for value in made.outputs} if late else set()
+    demand(not captured(layer) & {value.name for made in behind for value in made.outputs})
+    return replace(block, operations=(*before, layer, *behind))
