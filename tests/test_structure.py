@@ -26,6 +26,7 @@ FAMILIES = {
     "coreml_gate.report",
     "coreml_gate.runtime.fusion",
     "coreml_gate.runtime.packed",
+    "coreml_gate.runtime.recurrent",
 }
 MOST_WITH_A_SINGLE_IMPORTER = 77
 """Modules outside of families that serve one other: where both are one idea, they read better as one."""

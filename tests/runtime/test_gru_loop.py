@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Block, Constant, Operation, TensorType
 from coreml_gate.mil.package import read_package
-from coreml_gate.runtime import Model, gru_layer, load
-from coreml_gate.runtime.gru_layer import GruCall, GruLayer
-from coreml_gate.runtime.gru_loop import gru_loop
+from coreml_gate.runtime import Model, load
+from coreml_gate.runtime.recurrent import gru_layer
+from coreml_gate.runtime.recurrent.gru_layer import GruCall, GruLayer
+from coreml_gate.runtime.recurrent.gru_loop import gru_loop
 from tests.runtime.test_model import save
 
 pytestmark = pytest.mark.filterwarnings(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from coreml_gate.runtime.half_turns import gru_loop_in_half
+from coreml_gate.runtime.recurrent.half_turns import gru_loop_in_half
 from coreml_gate.runtime.turns import MOST_WEIGHTS, gru_turns, turn_product
 
 Turns = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], None]

@@ -15,9 +15,9 @@ from coreml_gate.mil.ir import Block, Operation
 from coreml_gate.mil.package import read_package
 from coreml_gate.runtime import Model, load
 from coreml_gate.runtime.compile import compile_function
-from coreml_gate.runtime.unrolled_block import unrolled_block
-from coreml_gate.runtime.unrolled_layer import UnrolledCall
-from coreml_gate.runtime.unrolled_turns import GATES, TurnReader
+from coreml_gate.runtime.recurrent.unrolled_block import unrolled_block
+from coreml_gate.runtime.recurrent.unrolled_layer import UnrolledCall
+from coreml_gate.runtime.recurrent.unrolled_turns import GATES, TurnReader
 from tests.runtime.test_gru_loop import Change, changed, given, in_other_type, named, read, swapped
 
 pytestmark = pytest.mark.filterwarnings(

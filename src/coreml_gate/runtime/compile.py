@@ -1,6 +1,6 @@
 """From a function of the program to a plan: every argument bound, every conversion decided, once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -15,13 +15,12 @@ from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
 from coreml_gate.runtime.body import converted, cut, grouped, on_engine, rounded
 from coreml_gate.runtime.fusion import FUSED, fused_block, fused_steps, watched_steps
-from coreml_gate.runtime.gru_layer import gru_layer
-from coreml_gate.runtime.layer_call import MakeCall
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.packed import PackedKernel
 from coreml_gate.runtime.packer import OPERAND, Packer, arguments_of
 from coreml_gate.runtime.plan import ExecutionPlan, Observe, Step, named
 from coreml_gate.runtime.precision import Mode, storage, widen
+from coreml_gate.runtime.recurrent import UNROLLED, RecurrentLayers
 from coreml_gate.runtime.registry import (
     REQUIRED,
     BlockFunction,
@@ -31,8 +30,6 @@ from coreml_gate.runtime.registry import (
     Rounding,
     Tensors,
 )
-from coreml_gate.runtime.unrolled_block import UNROLLED, UnrolledLayer, unrolled_block
-from coreml_gate.runtime.unrolled_layer import unrolled_call
 from coreml_gate.untyped import MilValue
 
 TORCH_ERRORS: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
@@ -46,8 +43,8 @@ def compile_function(function: Function, mode: Mode) -> ExecutionPlan:
     :raises PackageError: An operation lacks an input, or reads a value that nothing gives.
     """
     _refuse_unknown(function)
-    block, layers = unrolled_block(function.block) if mode != "neural-engine" else (function.block, {})
-    compiler, known = _Compiler(function.opset, mode, layers), dict[str, Known]()
+    compiler, known = _Compiler(function, mode), dict[str, Known]()
+    block = compiler.block
     plan, fused = compiler.plan(block, (), known), fused_block(block)
     unwatched = plan if fused is block else compiler.plan(fused, (), known)
     if mode == "neural-engine":
@@ -131,13 +128,12 @@ class _Constants:
 
 
 class _Compiler:
-    def __init__(self, opset: int, mode: Mode, unrolled: Mapping[str, UnrolledLayer]) -> None:
-        """:param unrolled: The layers that stand for operations of these names."""
-        self._opset = opset
+    def __init__(self, function: Function, mode: Mode) -> None:
+        self._opset = function.opset
         self._mode = mode
-        self._unrolled = unrolled
         self._constants = _Constants(mode)
-        self._layers: dict[int, MakeCall | None] = {}
+        self._layers = RecurrentLayers(function.block, mode, self._constants.stacked)
+        self.block = self._layers.block
         self._packer = Packer(mode, partial(self._constants.known, wide=False))
 
     def plan(
@@ -292,9 +288,7 @@ class _Compiler:
         for name in names:
             bound.add(name, self._read(name, scope, wide=False))
         extra = tuple(Value(name, scope.types[name]) for name in names)
-        if id(operation) not in self._layers:
-            self._layers[id(operation)] = self._layer(operation, scope)
-        layer = self._layers[id(operation)]
+        layer = self._layers.call(operation, scope.known)
         plans = tuple(self.plan(block, extra, dict(scope.known), packs=False) for block in operation.blocks)
 
         def run(observe: Observe | None, *arguments: MilValue) -> MilValue:
@@ -302,13 +296,6 @@ class _Compiler:
             return call(*arguments[:own], *blocks)
 
         return run if layer is None else layer(run, {name: own + n for n, name in enumerate(names)})
-
-    def _layer(self, operation: Operation, scope: _Scope) -> MakeCall | None:
-        """What computes an operation with blocks as a layer, if one is known for it."""
-        if operation.type == UNROLLED:
-            wide = partial(self._constants.known, kind=Tensor, wide=True)
-            return unrolled_call(self._unrolled[operation.name], self._mode, wide)
-        return gru_layer(operation, scope.known, self._mode, self._constants.stacked)
 
 
 def _block_function(

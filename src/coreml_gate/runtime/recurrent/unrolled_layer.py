@@ -4,22 +4,22 @@ In float32 as the runtime's own layers do, within ``TOLERANCE`` of the program; 
 operations of the program, with the same bits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
 
-from coreml_gate.mil.ir import Constant
+from coreml_gate.runtime.arguments import known_argument
 from coreml_gate.runtime.fusion import FUSED
-from coreml_gate.runtime.half_turns import gru_in_half, half_product, lstm_in_half, rnn_in_half
-from coreml_gate.runtime.layer_call import LayerCall, MakeCall, Plain
 from coreml_gate.runtime.precision import Mode, storage
+from coreml_gate.runtime.recurrent.half_turns import gru_in_half, half_product, lstm_in_half, rnn_in_half
+from coreml_gate.runtime.recurrent.layer_call import LayerCall, MakeCall, Plain
+from coreml_gate.runtime.recurrent.unrolled_block import States, UnrolledLayer
+from coreml_gate.runtime.recurrent.unrolled_turns import Cell
 from coreml_gate.runtime.registry import STEPWISE, BlockFunction, operation
 from coreml_gate.runtime.turns import IN_PLACE, gru_turns, lstm_turns, rnn_turns
-from coreml_gate.runtime.unrolled_block import States, UnrolledLayer
-from coreml_gate.runtime.unrolled_turns import Cell
 from coreml_gate.untyped import MilValue
 
 TOLERANCE: Final = {torch.float32: 1e-5, torch.float16: 0.0}
@@ -33,7 +33,7 @@ def unrolled_layer(_turns: BlockFunction) -> tuple[MilValue, ...]:
     return _turns()
 
 
-class Weights(NamedTuple):
+class StateWeights(NamedTuple):
     """What the state adds, in float32: (hidden, gates * hidden) and (gates * hidden)."""
 
     weight: Tensor
@@ -42,15 +42,12 @@ class Weights(NamedTuple):
     """In half precision, the product is stored before the bias is added."""
 
 
-def unrolled_call(layer: UnrolledLayer, mode: Mode, wide: Callable[[Constant], Tensor]) -> MakeCall:
-    """What calls the layer in the place of its operations.
-
-    :param wide: A constant in float32.
-    """
+def unrolled_call(layer: UnrolledLayer, mode: Mode) -> MakeCall:
+    """What calls the layer in the place of its operations."""
     of_state = layer.of_state
-    weight = wide(of_state.weight)
-    bias = None if of_state.bias is None else wide(of_state.bias)
-    weights = Weights(weight.T if of_state.turned else weight, bias, of_state.rounds)
+    weight = known_argument(of_state.weight, Tensor, mode, wide=True)
+    bias = None if of_state.bias is None else known_argument(of_state.bias, Tensor, mode, wide=True)
+    weights = StateWeights(weight.T if of_state.turned else weight, bias, of_state.rounds)
     return partial(UnrolledCall, layer, weights, storage(layer.dtype, mode))
 
 
@@ -60,7 +57,7 @@ class UnrolledCall(LayerCall):
     def __init__(
         self,
         layer: UnrolledLayer,
-        weights: Weights,
+        weights: StateWeights,
         dtype: torch.dtype,
         plain: Plain,
         places: Mapping[str, int],
@@ -108,7 +105,7 @@ class UnrolledCall(LayerCall):
         return start
 
 
-def _in_float32(cell: Cell, weights: Weights, products: Tensor, rows: Tensor, held: Tensor) -> None:
+def _in_float32(cell: Cell, weights: StateWeights, products: Tensor, rows: Tensor, held: Tensor) -> None:
     weight, bias = weights.weight.contiguous(), weights.bias
     if cell == "gru":
         gru_turns(weight, torch.zeros(weight.shape[1]) if bias is None else bias, products.clone(), rows)
@@ -120,7 +117,7 @@ def _in_float32(cell: Cell, weights: Weights, products: Tensor, rows: Tensor, he
         rnn_turns(IN_PLACE[cell], weight, added, rows)
 
 
-def _in_half(cell: Cell, weights: Weights, products: Tensor, rows: Tensor, held: Tensor) -> None:
+def _in_half(cell: Cell, weights: StateWeights, products: Tensor, rows: Tensor, held: Tensor) -> None:
     of_state, of_h = half_product(weights.weight, weights.bias, rows.shape[1], rounds=weights.rounds)
     if cell == "gru":
         gru_in_half(of_state, of_h, products, rows)

@@ -9,7 +9,7 @@ import numpy as np
 from coreml_gate.mil.graph import captured
 from coreml_gate.mil.ir import Block, Constant, Operation, TensorType
 from coreml_gate.runtime.pattern import OtherFormError, Wiring, argument, demand
-from coreml_gate.runtime.unrolled_turns import GATES, Cell, Row, StateProduct, Turn, TurnReader
+from coreml_gate.runtime.recurrent.unrolled_turns import GATES, Cell, InputRow, StateProduct, Turn, TurnReader
 
 UNROLLED: Final = "unrolled_layer"
 """The type of such an operation, which MIL does not know."""
@@ -81,7 +81,7 @@ def _follows(turn: Turn, before: Turn) -> bool:
     """Does the turn go on from the states of the other, at the next row, by the same constants?"""
     if turn.before != before.states or (turn.cell, turn.dtype) != (before.cell, before.dtype):
         return False
-    if turn.row != Row(before.row.products, before.row.position + 1) or isinstance(turn.of_state, tuple):
+    if turn.row != InputRow(before.row.products, before.row.position + 1) or isinstance(turn.of_state, tuple):
         return False
     return _starts_at_zero(before, turn.of_state) or (
         isinstance(before.of_state, StateProduct) and _same(turn.of_state, before.of_state)

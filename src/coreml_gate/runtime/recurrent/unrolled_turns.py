@@ -29,7 +29,7 @@ _Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class InputRow:
     """One position of what the inputs of all turns add: (length, batch, gates * hidden)."""
 
     products: str
@@ -60,7 +60,7 @@ class Turn:
 
     cell: Cell
     dtype: str
-    row: Row
+    row: InputRow
     of_state: OfState
     states: tuple[str, ...]
     """Of an LSTM the hidden and the cell state."""
@@ -119,7 +119,7 @@ class TurnReader:
         demand(isinstance(of_state, tuple) or of_state.state == before)
         return Turn("gru", self._dtype, row, of_state, (name,), (before,))
 
-    def _new_state(self, of_x: Argument, gated: Argument) -> tuple[Row, Argument, OfState]:
+    def _new_state(self, of_x: Argument, gated: Argument) -> tuple[InputRow, Argument, OfState]:
         """The row, the reset gate, and what the state adds."""
         piece = Piece(2, 3)
         reset, of_state = self._either(gated, "mul", lambda gate, of: (gate, self._of_state(of, piece)))
@@ -144,10 +144,10 @@ class TurnReader:
         names = tuple(str(state) for state in states)
         return Turn("lstm", self._dtype, row, of_state, names, (before_h, self._state(before)))
 
-    def _sum(self, name: Argument, piece: Piece) -> tuple[Row, OfState]:
+    def _sum(self, name: Argument, piece: Piece) -> tuple[InputRow, OfState]:
         return self._either(name, "add", lambda x, y: (self._row(x, piece), self._of_state(y, piece)))
 
-    def _row(self, name: Argument, piece: Piece) -> Row:
+    def _row(self, name: Argument, piece: Piece) -> InputRow:
         """The row that this is a piece of."""
         cut = self._computed(self._piece(name, piece), "slice_by_index")
         begin = self._wiring.values(argument(cut, "begin"))
@@ -156,7 +156,7 @@ class TurnReader:
         for steers, neutral in (("stride", 1), ("begin_mask", False), ("squeeze_mask", False)):
             if steers in cut.inputs:
                 demand(set(self._wiring.values(argument(cut, steers))) == {neutral})
-        return Row(self._computed_name(argument(cut, "x")), begin[0])
+        return InputRow(self._computed_name(argument(cut, "x")), begin[0])
 
     def _of_state(self, name: Argument, piece: Piece) -> OfState:
         """What the state adds, which this is a piece of."""

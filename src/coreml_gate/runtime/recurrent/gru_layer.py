@@ -14,12 +14,12 @@ from torch import Tensor
 
 from coreml_gate.mil.ir import Constant, Operation
 from coreml_gate.runtime.arguments import Known
-from coreml_gate.runtime.gru_loop import LONGEST, GruLoop, gru_loop
-from coreml_gate.runtime.half_turns import gru_loop_in_half
-from coreml_gate.runtime.layer_call import LayerCall, MakeCall, Plain
 from coreml_gate.runtime.ops.linear import linear
 from coreml_gate.runtime.packed import PackedLinear, available
 from coreml_gate.runtime.precision import Mode, storage
+from coreml_gate.runtime.recurrent.gru_loop import LONGEST, GruLoop, gru_loop
+from coreml_gate.runtime.recurrent.half_turns import gru_loop_in_half
+from coreml_gate.runtime.recurrent.layer_call import LayerCall, MakeCall, Plain
 from coreml_gate.runtime.registry import Body
 from coreml_gate.runtime.turns import gru_turns
 from coreml_gate.untyped import MilValue
@@ -29,6 +29,7 @@ TOLERANCE: Final = {torch.float32: 1e-5, torch.float16: 4e-3}
 _SEQUENCE_RANK = 3
 _STATES = 1
 """The states' place among a loop's arguments."""
+Stacked = Callable[[Sequence[Constant]], Tensor]
 
 
 class GruLayer:
@@ -74,11 +75,11 @@ def _keep() -> None:
     """The plan reads the constants too, for the loop itself."""
 
 
-def gru_layer(
+def gru_call(
     operation: Operation,
     known: Mapping[str, Known],
     mode: Mode,
-    stacked: Callable[[Sequence[Constant]], Tensor],
+    stacked: Stacked,
 ) -> MakeCall | None:
     """The layer that a loop computes, made before its blocks are compiled: they share its stacked weights.
 
