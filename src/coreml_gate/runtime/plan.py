@@ -28,7 +28,7 @@ class Step:
     frees: tuple[int, ...]
     nested: bool
     shown: bool = True
-    """An observer hears of it; else of the operations of its block alone."""
+    """Reported to an observer; else the operations of its block alone are."""
     kernel: PackedKernel | None = None
     """What ``call`` is, where it has packed constants and stores float32."""
 
