@@ -12,6 +12,7 @@ from coremltools.proto import Model_pb2
 from PIL import Image
 
 from coreml_gate.stand_in import native
+from coreml_gate.stand_in.features import given_back
 
 NOT_CONVERTIBLE = r"^value type not convertible$"
 X = np.array([1.0, -2.0], np.float32)
@@ -147,3 +148,10 @@ def test_a_model_that_core_ml_compiled_is_refused(tmp_path: Any) -> None:
     (tmp_path / "net.mlmodelc" / "model.mil").write_text("program(1.0)")
     with pytest.raises(RuntimeError, match=r"net\.mlmodelc"):
         CompiledMLModel(str(tmp_path / "net.mlmodelc"))
+
+
+def test_an_output_of_int8_is_the_null_object_that_no_dictionary_takes() -> None:
+    """coremltools 9.0: the module that makes arrays was built without the switch for macOS 26."""
+    with pytest.raises(SystemError, match="null argument to internal routine"):
+        given_back(np.int8([1, 2]))
+    assert given_back("label") == "label"
