@@ -54,7 +54,6 @@ test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
 	OMP_NUM_THREADS=1 $(OPEN) pytest -m mac
 
 test-fake-mac: $(VENV)/.installed  ## what concerns Macs, by processes that believe they run on one; WHOLE=1: the whole suite
-	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow" tests/fake_mac
 	$(OPEN) tests.fake_mac.environment $(PY) -m pytest -n auto \
 		-m "mac or not slow and not act and not browser" $(if $(WHOLE),tests,$(OF_MACS))
 

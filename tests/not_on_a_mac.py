@@ -52,7 +52,6 @@ NOT_ON_A_MAC: Final = (
     ),
     NotOnAMac("tests/mil/test_release.py::test_released_pages_are_not_resident", "it reads /proc"),
     NotOnAMac("tests/stand_in/test_installation.py::test_before_and_after_coremltools", _REPLACED),
-    NotOnAMac("tests/stand_in/test_installation.py::test_wider_mode_is_chosen_by_name", _REPLACED),
     NotOnAMac("tests/stand_in/test_installation.py::test_another_native_module_is_not_replaced", _REPLACED),
 )
 

@@ -1,6 +1,5 @@
 """The command on a setup that guards, and on one whose limits let a fault pass, with real children."""
 
-import os
 from io import StringIO
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def test_a_limit_that_lets_a_fault_pass_is_found_out(tmp_path: Path) -> None:
 def test_a_setup_that_does_not_work_is_an_error_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "coreml-gate.toml").write_text(CONFIG.replace("net.py:build", "gone.py:build"))
     err = Console(file=StringIO(), width=1_000)
-    assert main(("selftest",), Surroundings(tmp_path, dict(os.environ), err, err)) == 5
+    assert main(("selftest",), Surroundings(tmp_path, ENVIRONMENT, err, err, WARM)) == 5
     assert isinstance(err.file, StringIO)
     assert "model `net` cannot be measured as it is: file `gone.py` does not exist" in err.file.getvalue()
 

@@ -16,7 +16,7 @@ import json, logging, sys
 logging.basicConfig(stream=sys.stderr)
 {before}
 from coreml_gate import stand_in
-said = stand_in.install({arguments})
+said = stand_in.install()
 import coremltools as ct
 from coremltools.converters.mil import Builder
 program = Builder.program(input_specs=[Builder.TensorSpec((1,))])(lambda x: Builder.mul(x=x, y=0.1, name="y"))
@@ -29,8 +29,8 @@ print(json.dumps(told))
 """
 
 
-def _run(before: str, arguments: str = "") -> tuple[dict[str, Any], str]:
-    program = _PROGRAM.format(before=before, arguments=arguments)
+def _run(before: str) -> tuple[dict[str, Any], str]:
+    program = _PROGRAM.format(before=before)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told, done.stderr
@@ -45,8 +45,13 @@ def test_before_and_after_coremltools(before: str) -> None:
     assert "predictions of coremltools come from the MIL runtime (fp16), not from Core ML" in log
 
 
-def test_wider_mode_is_chosen_by_name() -> None:
-    assert _run("", "'fp32'")[0]["y"] == pytest.approx(0.3, abs=1e-4)
+def test_wider_mode_is_chosen_by_name(scale: Any) -> None:
+    stand_in.install("fp32", force=True)
+    try:
+        answer = scale(0.1).predict({"x": [3.0, 1.5]})
+    finally:
+        stand_in.install(force=True)
+    assert answer["y"] == pytest.approx([0.3, 0.15], abs=1e-4)
 
 
 def test_real_core_ml_is_never_replaced(

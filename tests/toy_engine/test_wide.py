@@ -1,7 +1,6 @@
 """An engine is one measurement and one check: with these two modules it is run, judged and reported."""
 
 import json
-import os
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from coreml_gate.worker.supervisor import Supervisor
 from tests.builders import model_record, record
 from tests.house import ROOT
 from tests.toy_engine import wide, wide_check
+from tests.warm import ENVIRONMENT, WARM, command_of
 
 NET = """
 import torch
@@ -34,9 +34,10 @@ def build():
 def samples():
     return [torch.randn(1, 4, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
 """
-CHILD = """
+CHILD = f"""
 import sys
 from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
 from coreml_gate.measurements import MEASUREMENTS
 from coreml_gate.worker.child import main
 from tests.toy_engine import wide
@@ -69,8 +70,11 @@ def measured(folder: Path, child: str) -> ModelRecord:
         closure="abc",
         max_samples=2,
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return measure_model(job, Supervisor(environment, ProcessLimits(120), child=("-c", child)))
+    script = folder / "child.py"
+    script.write_text(child)
+    return measure_model(
+        job, Supervisor(ENVIRONMENT, ProcessLimits(120), child=command_of(script), start=WARM)
+    )
 
 
 @pytest.fixture
