@@ -52,6 +52,13 @@ FORMS: dict[str, Form] = {
     "depthwise": ("conv", (1, 24, 9, 9), {"weight": drawn(24, 1, 5, 5), "groups": 24, "bias": drawn(24)}),
     "groups": ("conv", (1, 24, 20, 20), {"weight": drawn(48, 8, 3, 3), "groups": 3}),
     "gray": ("conv", (1, 1, 40, 40), {"weight": drawn(64, 1, 3, 3)}),
+    "one place wide": ("conv", (2, 48, 14, 15), {"weight": drawn(64, 48, 1, 1), "bias": drawn(64)}),
+    "one place wide, strided": (
+        "conv",
+        (2, 48, 31, 30),
+        {"weight": drawn(64, 48, 1, 1), "strides": [2, 2], "pad_type": "same"},
+    ),
+    "sequence, one place wide": ("conv", (1, 48, 300), {"weight": drawn(64, 48, 1), "bias": drawn(64)}),
     "sequence": (
         "conv",
         (2, 32, 200),
@@ -158,6 +165,15 @@ def test_a_small_layer_and_a_computed_weight_stay_with_the_plain_body() -> None:
     x, weight = drawn(64, 128), drawn(96, 128)
     plan = compile_function(single("linear", {"x": x, "weight": weight}, {}, ["fp32"]), "fp32")
     assert plan.steps[0].kernel is None
+
+
+def test_an_image_of_one_place_is_a_small_linear_layer() -> None:
+    form: Form = ("conv", (3, 24, 1, 1), {"weight": drawn(32, 24, 1, 1), "bias": drawn(32)})
+    result, plan = run(form, "fp32", np.float32)
+    assert list(plan.steps[0].kernel._serves.values()) == [False]
+    weight, bias = (form[2][name] for name in ("weight", "bias"))
+    wanted = drawn(3, 24, 1, 1)[..., 0, 0] @ weight[..., 0, 0].T + bias
+    np.testing.assert_allclose(result.numpy(), wanted[..., None, None], rtol=1e-4, atol=1e-4)
 
 
 def test_one_layer_serves_operands_of_several_shapes() -> None:

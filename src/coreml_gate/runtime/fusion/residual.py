@@ -47,7 +47,7 @@ def _sum(place: int, wires: Wires) -> tuple[int, int, Step] | None:
 
 
 def _fused(step: Step, kernel: ExtensibleKernel, reads: tuple[int, int]) -> Step:
-    call = TriedCall(kernel.add_to, _one_after_the_other(kernel, step), kernel.serves)
+    call = TriedCall(kernel.add_to, _one_after_the_other(kernel, step), kernel.extends)
     operation = replace(step.operation, type=RESIDUAL_SUM)
     return replace(step, operation=operation, call=call, reads=reads, kernel=None)
 

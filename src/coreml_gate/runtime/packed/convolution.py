@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +20,13 @@ from coreml_gate.runtime.packed.onednn import (
 )
 from coreml_gate.runtime.precision import widen
 from coreml_gate.runtime.registry import Body, Ints
+from coreml_gate.untyped import MilValue
+
+MOST_BY_MATRIX: Final = 2**24
+"""Products of a pointwise layer up to which oneDNN's product of matrices is faster than its convolution, by
+5 to 9 microseconds a call; above, a sum behind the layer is worth more, which the product cannot take."""
+_IMAGE: Final = 4
+Run = Callable[[Tensor], Tensor]
 
 
 class _Window(NamedTuple):
@@ -32,31 +39,36 @@ class _Window(NamedTuple):
 
 
 class PackedConvolution(WindowKernel, ExtensibleKernel):
-    """A convolution with constant weights."""
+    """A convolution with constant weights; what computes operands of one shape is decided once."""
 
     def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
         super().__init__(body, constants, release)
         self._padded_by: tuple[str, Ints | None] = (constants.get("pad_type", "valid"), constants.get("pad"))
         self._placed: dict[torch.Size, tuple[list[int], _Window]] = {}
+        self._runs: dict[torch.Size, Run] = {}
+        self._matrix: Tensor | None = None
+
+    def __call__(self, x: Tensor, *_: MilValue) -> Tensor:
+        """The operation's result, as its body gives it, which takes the constants too."""
+        run = self._runs.get(x.shape)
+        if run is None:
+            run = self._runs[x.shape] = self._run_for(x)
+        return run(x)
 
     def pays(self, x: Tensor) -> bool:
         """Layers of several groups always do: torch's own take 25 microseconds, however small they are."""
         if x.ndim != len(self._sizes) + 2 or self._weight.numel() == 0:
             return False
-        places = [
-            (size + sum(padding) - dilation * (width - 1) - 1) // stride + 1
-            for size, padding, width, stride, dilation in zip(
-                x.shape[2:], self._padding(x.shape), self._sizes, self._strides, self._dilations, strict=True
-            )
-        ]
-        products = x.shape[0] * math.prod(places) * self._weight.numel()
-        return min(places) > 0 and (self._groups > 1 or products >= LEAST_PRODUCTS)
+        places = self._places(x.shape)
+        return min(places) > 0 and (self._groups > 1 or self._products(x.shape) >= LEAST_PRODUCTS)
 
     def compute(self, x: Tensor) -> Tensor:
         """The result by oneDNN."""
-        image, window = self._operands(x)
-        door = torch.ops.mkldnn._convolution_pointwise  # noqa: SLF001  # torch has no public one
-        return lowered(door(image, self.weight_for(x), self._bias, *window, *NOTHING), x.ndim)
+        return self(x)
+
+    def extends(self, x: Tensor) -> bool:
+        """As ``ExtensibleKernel`` says."""
+        return self.serves(x) and not self._is_product(x.shape)
 
     def add_to(self, other: Tensor, x: Tensor) -> Tensor:
         """As ``ExtensibleKernel`` says."""
@@ -71,6 +83,64 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         door = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001  # torch has no public one
         packed: Tensor = door(lifted(widen(self._weight)).contiguous(), *window, list(image.shape))
         return packed
+
+    def _run_for(self, x: Tensor) -> Run:
+        if not self.serves(x):
+            return self._one_place() if self._is_pointwise and x.shape[2:] == self._sizes else self._plain
+        return self._product(x) if self._is_product(x.shape) else self._window_run(x)
+
+    def _window_run(self, x: Tensor) -> Run:
+        weight, bias, rank = self.weight_for(x), self._bias, x.ndim
+        door = torch.ops.mkldnn._convolution_pointwise.default  # noqa: SLF001  # torch has no public one
+
+        def run(x: Tensor) -> Tensor:
+            image, window = self._operands(x)
+            return lowered(door(image, weight, bias, *window, *NOTHING), rank)
+
+        return run
+
+    def _product(self, x: Tensor) -> Run:
+        """A layer of one place as the product of the image's places with a matrix, by a shorter way."""
+        if self._matrix is None:
+            door = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001  # torch has no public one
+            self._matrix = door(widen(self._weight).flatten(1).contiguous(), math.prod(x.shape[2:]))
+            self._release()
+        matrix, bias, rank = self._matrix, self._bias, x.ndim
+        multiply = torch.ops.mkldnn._linear_pointwise.default  # noqa: SLF001  # torch has no public one
+
+        def run(x: Tensor) -> Tensor:
+            places = channels_last(lifted(x)).permute(0, 2, 3, 1)
+            return lowered(multiply(places, matrix, bias, *NOTHING).permute(0, 3, 1, 2), rank)
+
+        return run
+
+    def _one_place(self) -> Run:
+        """As the operation's body computes it, with all that follows from the shape decided."""
+        weight, bias = widen(self._weight).flatten(1), self._bias
+        places = self._sizes
+        return lambda x: functional.linear(x.flatten(1), weight, bias).reshape(len(x), -1, *places)
+
+    @property
+    def _is_pointwise(self) -> bool:
+        """Has it a window of one place, which moves place by place and sees all channels?"""
+        steps = (*self._sizes, *self._strides, self._groups)
+        unpadded = self._padded_by[0] != "custom" or not any(self._padded_by[1] or ())
+        return set(steps) == {1} and unpadded
+
+    def _is_product(self, shape: torch.Size) -> bool:
+        """Is it a pointwise layer on a sequence or an image, small enough to gain by the shorter way?"""
+        return self._is_pointwise and len(shape) <= _IMAGE and self._products(shape) <= MOST_BY_MATRIX
+
+    def _products(self, shape: torch.Size) -> int:
+        return shape[0] * math.prod(self._places(shape)) * self._weight.numel()
+
+    def _places(self, shape: torch.Size) -> Ints:
+        return tuple(
+            (size + sum(padding) - dilation * (width - 1) - 1) // stride + 1
+            for size, padding, width, stride, dilation in zip(
+                shape[2:], self._padding(shape), self._sizes, self._strides, self._dilations, strict=True
+            )
+        )
 
     def _operands(self, x: Tensor) -> tuple[Tensor, _Window]:
         """The image that the kernel moves over, padded where the padding is not the same at both ends."""

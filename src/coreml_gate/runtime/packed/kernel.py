@@ -86,7 +86,11 @@ class WindowKernel(PackedKernel):
 
 
 class ExtensibleKernel(PackedKernel):
-    """Can go on to compute what follows on its result, for operands that it ``serves``."""
+    """Can go on to compute what follows on its result."""
+
+    @abstractmethod
+    def extends(self, x: Tensor) -> bool:
+        """Can it do so for operands of this shape?"""
 
     @abstractmethod
     def add_to(self, other: Tensor, x: Tensor) -> Tensor:
