@@ -35,7 +35,7 @@ def test_a_fault_of_the_engine_is_told_from_one_of_the_package() -> None:
     _, gpu = findings(core_ml(run(), run(GPU, against_source=answer(**WRONG))))
     assert gpu.status is Status.FAIL
     assert "PSNR 12.0 dB" in gpu.message
-    assert "our runtime agrees with PyTorch (to 60.0 dB), Core ML on CPU_AND_GPU does not" in gpu.message
+    assert "our runtime agrees with PyTorch (to 60.0 dB), Core ML does not." in gpu.message
     assert gpu.hint.startswith("the package is right")
 
 
@@ -169,6 +169,15 @@ def test_a_slow_first_load_on_the_neural_engine_is_no_fault(
     finding = only(findings(core_ml(ended(units, how=how, phase=phase))))
     assert finding.status is status
     assert ("core-ml-timeout-s" in finding.hint) == (status is Status.UNSURE)
+
+
+def test_equal_wrong_numbers_on_three_choices_of_hardware_are_one_finding() -> None:
+    """The sentence named the compute unit a second time, so no two of them were ever equal."""
+    nan = answer(nonfinite_mismatches=4, psnr=None, max_abs_place=None)
+    finding = only(findings(core_ml(*(run(units, against_source=nan) for units in ("CPU_ONLY", GPU, "ALL")))))
+    assert finding.subject == "Core ML CPU_ONLY, CPU_AND_GPU, ALL"
+    assert finding.message.startswith("Core ML on CPU_ONLY and CPU_AND_GPU and ALL: output ")
+    assert finding.message.endswith("our runtime agrees with PyTorch (to 60.0 dB), Core ML does not.")
 
 
 def test_one_error_of_core_ml_on_three_choices_of_hardware_is_one_finding() -> None:

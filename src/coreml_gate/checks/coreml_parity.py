@@ -205,7 +205,7 @@ def _culprit(ours: Group | None, run: CoreMlRun, facts: CoreMlFacts, limits: Pre
         return _PACKAGE
     best = least_psnr(ours)
     figure = "exactly" if best is None else f"to {best:.1f} dB"
-    return f"{_AGREES} ({figure}), {facts.machine.engine} on {run.units} does not"
+    return f"{_AGREES} ({figure}), {facts.machine.engine} does not"
 
 
 def _unsteady(group: tuple[Comparison, ...], limits: PrecisionLimits) -> Violation | None:
