@@ -36,7 +36,7 @@ def test_scores_come_in_the_order_of_the_classes(classes: tuple[str | int, ...])
     model: Any = Answering(given)
     engine = CoreMlEngine(model, (), asked.outputs, asked.output_names, classes=classes)
 
-    answer = engine.answer({}, None)
+    answer = engine.predict({}, None)
 
     assert list(answer) == ["scores"]
     assert answer["scores"].shape == (1, 3)

@@ -91,7 +91,7 @@ def test_a_device_that_says_less_is_listed_and_costs_the_others_nothing(group: s
 
 @pytest.mark.parametrize("text", ["", "[]", '{"result": {}}', '{"result": {"devices": [1]}}'])
 def test_an_answer_of_another_form_is_an_error_with_a_way_out(text: str) -> None:
-    with pytest.raises(DeviceError, match="answers in a form that is not known") as raised:
+    with pytest.raises(DeviceError, match="has a form that is not known") as raised:
         parse_devices(text)
     assert "newer Xcode" in raised.value.hint
 
@@ -149,7 +149,7 @@ def test_paired_and_out_of_reach_is_told_from_none(devices: Any, words: str) -> 
 
 
 def test_without_an_answer_the_way_out_is_told() -> None:
-    with pytest.raises(DeviceError, match="gave no answer") as raised:
+    with pytest.raises(DeviceError, match="gave no report") as raised:
         connected_devices(lambda _: "")
     assert raised.value.exit_code == 22
 

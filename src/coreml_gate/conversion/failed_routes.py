@@ -1,4 +1,4 @@
-"""Routes that failed: the failure that says most, the others, and a way out that was found by trying it."""
+"""Routes that failed: the most informative failure, the others, and a way out that was found by trying it."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ def fallback_notes(failures: Failures, made: Route | None = None) -> list[str]:
     ]
 
 
-def _says_least(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, int, bool]:
+def _least_informative(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, int, bool]:
     """The failure to report in full: one whose cause is known, which lacks the fewest converters, and whose
     cause is an operation's own.
     """
@@ -55,7 +55,7 @@ def _says_least(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, int
 
 def failed_conversion(failures: Failures, task: Task, seconds: float) -> ConversionFacts:
     """The facts of a conversion that no route came to the end of."""
-    route, main = min(failures, key=_says_least)
+    route, main = min(failures, key=_least_informative)
     others = [each for each in failures if each[1] is not main]
     way_out = missing_hint(main.missing) if main.missing else main.hint
     found = _remedy(task, failures)

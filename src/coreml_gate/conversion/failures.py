@@ -70,7 +70,7 @@ def failure_of(error: Exception, root: Path, heard: Sequence[str] = ()) -> Conve
 
     ``heard`` is what the converter logged: the operation that it was at.
     """
-    lines = [line.rstrip() for line in str(error).strip().splitlines() if _tells(line)]
+    lines = [line.rstrip() for line in str(error).strip().splitlines() if _is_informative(line)]
     place = place_of(error, root)
     head = f"{type(error).__name__}: {lines[0] if lines else 'no message'}" + (f" ({place})" if place else "")
     text = "\n".join([*heard[-1:], head, *lines[1:]][:_KEPT_LINES])
@@ -88,7 +88,7 @@ def explained(failure: ConversionFailedError) -> ConversionFailedError:
     return failure
 
 
-def _tells(line: str) -> bool:
+def _is_informative(line: str) -> bool:
     return bool(line.strip()) and not line.startswith(_NOISE)
 
 

@@ -65,7 +65,7 @@ class DeltaDebugging:
         :raises OutOfBudgetError: The budget ended it; ``best`` is what was found until then.
         """
         self._until = self.clock() + self.max_seconds
-        if not self._ask(ranked):
+        if not self._passes_with(ranked):
             return None
         self._prune(tuple(ranked[: self._prefix(ranked)]))
         return self.best
@@ -73,12 +73,12 @@ class DeltaDebugging:
     def _prefix(self, ranked: Sequence[str]) -> int:
         """The shortest prefix that passes, by doubling and then bisection."""
         low, high = 0, 1
-        while high < len(ranked) and not self._ask(ranked[:high]):
+        while high < len(ranked) and not self._passes_with(ranked[:high]):
             low, high = high, 2 * high
         high = min(high, len(ranked))
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if self._ask(ranked[:middle]) else (middle, high)
+            low, high = (low, middle) if self._passes_with(ranked[:middle]) else (middle, high)
         return high
 
     def _prune(self, kept: tuple[str, ...]) -> None:
@@ -98,11 +98,11 @@ class DeltaDebugging:
         """From the least suspicious end on; the last one left is tried as well."""
         for end in range(len(kept), 0, -size):
             rest = kept[: max(end - size, 0)] + kept[end:]
-            if self._ask(rest):
+            if self._passes_with(rest):
                 return rest
         return None
 
-    def _ask(self, kept: Sequence[str]) -> bool:
+    def _passes_with(self, kept: Sequence[str]) -> bool:
         names = frozenset(kept)
         if names not in self._known:
             if self.runs >= self.max_runs or self.clock() > self._until:

@@ -54,7 +54,7 @@ class CoreMlEngine:
 
     def run(self, arrays: Arrays) -> dict[str, Array]:
         """One prediction; a stateful model starts from an empty state each time."""
-        return self.answer(self.given(arrays), self.new_state())
+        return self.predict(self.given(arrays), self.new_state())
 
     def given(self, arrays: Arrays) -> dict[str, CoreMlObject]:
         """The inputs as coremltools takes them: images as such, everything else as arrays."""
@@ -77,7 +77,7 @@ class CoreMlEngine:
         """How long Core ML itself took to load the model, by its own clock."""
         return _seconds(self.model._proxy.get_load_duration_in_nano_seconds())  # noqa: SLF001 - hidden
 
-    def answer(self, given: Mapping[str, CoreMlObject], state: object) -> dict[str, Array]:
+    def predict(self, given: Mapping[str, CoreMlObject], state: object) -> dict[str, Array]:
         """The outputs under the source's names; raises :class:`PackageError` when one is missing."""
         outputs = self.model.predict(dict(given), state)
         missing = [feature.name for feature in self.outputs if feature.name not in outputs]

@@ -1,4 +1,4 @@
-"""Which phones can this Mac reach? Reads what Xcode's ``devicectl`` and ``xctrace`` answer.
+"""Which phones can this Mac reach? Reads what Xcode's ``devicectl`` and ``xctrace`` report.
 
 coreml-gate runs ``devicectl`` itself because coremltools' own list leaves out which model of iPhone a device
 is. A device's own name and its UDID identify its owner: neither ever enters a Record.
@@ -63,7 +63,7 @@ def connected_devices(run_tool: RunTool) -> tuple[Connected, ...]:
     """The devices in reach, each with its tunnel open.
 
     Raises :class:`DeviceError` when there is none, with those that are known and out of reach, and when the
-    answer has another form.
+    report has another form.
     """
     listed = _list(run_tool)
     at_rest = [each.device.udid for each in listed if each.in_reach and each.tunnel != "connected"]
@@ -77,9 +77,9 @@ def connected_devices(run_tool: RunTool) -> tuple[Connected, ...]:
     return found
 
 
-def list_command(answer: Path) -> tuple[str, ...]:
+def list_command(report: Path) -> tuple[str, ...]:
     """Lists devices as JSON into a file, which is how ``devicectl`` wants to be read by programs."""
-    return ("xcrun", "devicectl", "list", "devices", "--json-output", str(answer))
+    return ("xcrun", "devicectl", "list", "devices", "--json-output", str(report))
 
 
 def details_command(udid: str) -> tuple[str, ...]:
@@ -94,18 +94,18 @@ def parse_devices(text: str) -> tuple[Listed, ...]:
         return tuple(_listed(each) for each in listed if _is_phone(each))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DeviceError(
-            f"`devicectl` answers in a form that is not known ({type(error).__name__}: {error}).",
+            f"the report of `devicectl` has a form that is not known ({type(error).__name__}: {error}).",
             "is this a newer Xcode? Please report it with the output of `xcrun devicectl list devices`.",
         ) from error
 
 
 def _list(run_tool: RunTool) -> tuple[Listed, ...]:
     with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "devices.json"
-        run_tool(list_command(answer))
-        if not answer.exists():
-            raise DeviceError("`xcrun devicectl list devices` gave no answer.", XCODE_HINT)
-        return parse_devices(answer.read_text(encoding="utf-8"))
+        report = Path(folder) / "devices.json"
+        run_tool(list_command(report))
+        if not report.exists():
+            raise DeviceError("`xcrun devicectl list devices` gave no report.", XCODE_HINT)
+        return parse_devices(report.read_text(encoding="utf-8"))
 
 
 def _is_phone(device: Mapping[str, Json]) -> bool:

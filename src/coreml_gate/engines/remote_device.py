@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -101,13 +101,12 @@ class Signing:
         )
 
 
-@dataclass
-class Answers:
-    """What a device made of the samples, and how long it took for the first one again and again."""
+@dataclass(frozen=True)
+class DeviceRun:
+    """What a device computed for the samples, and how long it took to load the model."""
 
-    outputs: list[Arrays] = field(default_factory=list)
-    load_ms: float | None = None
-    predict_ms: list[float] = field(default_factory=list)
+    outputs: tuple[Arrays, ...]
+    load_ms: float | None
 
 
 async def prepared(registry: Registry, udid: str, signing: Signing, folder: Path) -> CoreMlObject:
@@ -148,13 +147,12 @@ def open_model(
     )
 
 
-async def answers_of(model: RemoteModel, samples: Sequence[Arrays]) -> Answers:
+async def predict_all(model: RemoteModel, samples: Sequence[Arrays]) -> DeviceRun:
     """Load, and predict every sample once."""
     await model.load()
-    answers = Answers(load_ms=_milliseconds(model.load_duration_in_nano_seconds))
-    for sample in samples:
-        answers.outputs.append(await model.predict(inputs=dict(sample)))
-    return answers
+    load_ms = _milliseconds(model.load_duration_in_nano_seconds)
+    outputs = [await model.predict(inputs=dict(sample)) for sample in samples]
+    return DeviceRun(tuple(outputs), load_ms)
 
 
 async def times_of(model: RemoteModel, sample: Arrays, repeats: int) -> list[float]:

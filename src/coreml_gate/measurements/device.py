@@ -44,7 +44,7 @@ async def measure(job: DeviceJob, log: EventLog, udid: str, registry: "Registry"
     """The same with ``registry`` in the place of coremltools' own, and ``start`` of Popen."""
     from coreml_gate.children.reference_data import read_reference_data
     from coreml_gate.comparing.compare import compare_all
-    from coreml_gate.engines.remote_device import Signing, answers_of, open_model, prepared, times_of
+    from coreml_gate.engines.remote_device import Signing, open_model, predict_all, prepared, times_of
 
     log.begin("connect")
     job.app_folder.mkdir(parents=True, exist_ok=True)
@@ -53,11 +53,11 @@ async def measure(job: DeviceJob, log: EventLog, udid: str, registry: "Registry"
     model = open_model(registry, device, job.package.path, job.facts.units, job.package.function)
     samples = read_reference_data(job.reference) if job.reference is not None else ()
     log.begin("predict")
-    answers = await answers_of(model, [sample.inputs for sample in samples])
-    named = [_named(output, job) for output in answers.outputs]
+    run = await predict_all(model, [sample.inputs for sample in samples])
+    named = [_named(output, job) for output in run.outputs]
     found = changed(
         job.facts,
-        load_ms=answers.load_ms,
+        load_ms=run.load_ms,
         against_source=compare_all([sample.source for sample in samples], named, ("source", "core-ml")),
         against_runtime=compare_all([sample.fp16 for sample in samples], named, ("fp16", "core-ml")),
     )
