@@ -24,7 +24,7 @@ def test_the_greatest_of_all_records_counts(tmp_path: Path) -> None:
         "b.json": [{"name": "net", "peak_bytes": 7}, {"name": "third", "peak_bytes": None}],
         "c.json": [{"name": "net", "peak_bytes": 6}],
     }.items():
-        (tmp_path / name).write_text(json.dumps({"models": models}))
+        (tmp_path / name).write_text(json.dumps({"models": models, "skipped": []}))
     (tmp_path / "broken.json").write_text("{")
     names = ("a.json", "b.json", "c.json", "broken.json", "missing.json")
     assert held_in(tmp_path / name for name in names) == {"net": 7}

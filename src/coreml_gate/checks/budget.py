@@ -16,19 +16,16 @@ class Budget:
     subject: str
     head: int
     base: int | None
-    max_mb: float | None
-    max_ratio: float | None
-    ratio_from_mb: float
-    """Below this the ratio is not judged: a few kilobytes of program double a tiny model."""
+    limits: SizeLimits | MemoryLimits
     parts: str
     """What the bytes are made of, in words."""
 
     @property
     def relative_limit(self) -> float | None:
         """The bytes that the baseline allows, or ``None`` when the ratio is not judged."""
-        if not self.base or self.max_ratio is None or self.head < self.ratio_from_mb * MB:
+        if not self.base or self.limits.max_ratio is None or self.head < self.limits.ratio_from_mb * MB:
             return None
-        return self.base * self.max_ratio
+        return self.base * self.limits.max_ratio
 
 
 def budget_limit(limits: SizeLimits | MemoryLimits) -> str:
@@ -61,26 +58,26 @@ def judge_budget(
 
 
 def _absolute(budget: Budget) -> Violation | None:
-    if budget.max_mb is None or budget.head <= budget.max_mb * MB:
+    if budget.limits.max_mb is None or budget.head <= budget.limits.max_mb * MB:
         return None
     return Violation(
-        f"allowed {number(budget.max_mb, 6)} MB",
+        f"allowed {number(budget.limits.max_mb, 6)} MB",
         passes_with=f"max-mb = {passing_maximum(budget.head / MB, 4)}",
-        excess=budget.head / (budget.max_mb * MB),
+        excess=budget.head / (budget.limits.max_mb * MB),
     )
 
 
 def _relative(budget: Budget, status: Status) -> Violation | None:
     limit = budget.relative_limit
-    if limit is None or not budget.base or budget.max_ratio is None or budget.head <= limit:
+    if limit is None or not budget.base or budget.limits.max_ratio is None or budget.head <= limit:
         return None
     ratio = budget.head / budget.base
     return Violation(
         f"{number(ratio, 4)} times the baseline's {megabytes(budget.base)}, allowed "
-        f"{number(budget.max_ratio, 4)} times",
+        f"{number(budget.limits.max_ratio, 4)} times",
         passes_with=f"max-ratio = {passing_maximum(ratio, 3)}",
         status=status,
-        excess=excess_growth(ratio, budget.max_ratio),
+        excess=excess_growth(ratio, budget.limits.max_ratio),
     )
 
 
@@ -96,4 +93,4 @@ def _message(budget: Budget, raised: tuple[Violation, ...]) -> str:
 
 def _tightest(budget: Budget) -> float | None:
     relative = None if budget.relative_limit is None else budget.relative_limit / MB
-    return min((limit for limit in (budget.max_mb, relative) if limit is not None), default=None)
+    return min((limit for limit in (budget.limits.max_mb, relative) if limit is not None), default=None)

@@ -27,14 +27,11 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if memory is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
     base = None if evidence.base is None else evidence.base.memory
-    limits = evidence.limits.memory
     budget = Budget(
         subject=SUBJECT,
         head=memory.total_bytes,
         base=None if base is None else base.total_bytes,
-        max_mb=limits.max_mb,
-        max_ratio=limits.max_ratio,
-        ratio_from_mb=limits.ratio_from_mb,
+        limits=evidence.limits.memory,
         parts=_parts(memory),
     )
     hint = (

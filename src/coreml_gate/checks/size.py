@@ -25,14 +25,11 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if package is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
     base = None if evidence.base is None else evidence.base.package
-    limits = evidence.limits.size
     budget = Budget(
         subject=SUBJECT,
         head=package.total_bytes,
         base=None if base is None else base.total_bytes,
-        max_mb=limits.max_mb,
-        max_ratio=limits.max_ratio,
-        ratio_from_mb=limits.ratio_from_mb,
+        limits=evidence.limits.size,
         parts=_parts(package),
     )
     details = () if base is None else (f"baseline: {_parts(base)}",)

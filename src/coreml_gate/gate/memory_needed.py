@@ -1,9 +1,10 @@
 """How much memory will a model's child hold: what it held before, or what the size of its files suggests."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from coreml_gate.gate.opened import models_in
 
 LIBRARIES_BYTES: Final = 0.6e9
 """Of torch, coremltools and a small model: 0.42 GB were measured."""
@@ -40,19 +41,8 @@ def held_in(records: Iterable[Path]) -> Mapping[str, int]:
     """
     found: dict[str, int] = {}
     for path in records:
-        for model in _models_in(path):
+        for model in models_in(path):
             match model:
                 case {"name": str(name), "peak_bytes": int(held)}:
                     found[name] = max(held, found.get(name, 0))
     return found
-
-
-def _models_in(path: Path) -> list[Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return []
-    match document:
-        case {"models": list(models)}:
-            return models
-    return []

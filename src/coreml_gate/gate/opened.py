@@ -16,14 +16,15 @@ def opened_in(records: Iterable[Path]) -> OpenedByModel:
     """
     found: dict[str, set[str]] = {}
     for path in records:
-        for model in _models_in(path):
+        for model in models_in(path):
             match model:
                 case {"name": str(name), "opened": list(paths)}:
                     found.setdefault(name, set()).update(each for each in paths if isinstance(each, str))
     return {name: tuple(sorted(paths)) for name, paths in found.items()}
 
 
-def _models_in(path: Path) -> list[Any]:
+def models_in(path: Path) -> list[Any]:
+    """The models of a Record as plain JSON, its variants under their model's name; none of a broken one."""
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -7,11 +7,17 @@ from coreml_gate.github.api.event import RequestedMode
 
 
 @dataclass(frozen=True)
-class StartRequest:
-    """What ``start`` is given."""
+class EventRequest:
+    """What every step is given that works under an event; the others only handle files."""
 
     key: str
     mode: RequestedMode
+
+
+@dataclass(frozen=True)
+class StartRequest(EventRequest):
+    """What ``start`` is given."""
+
     check: str
     """``check-run``, ``status`` or ``off``."""
     check_name: str
@@ -22,11 +28,9 @@ class StartRequest:
 
 
 @dataclass(frozen=True)
-class BaselineRequest:
+class BaselineRequest(EventRequest):
     """What ``baseline`` is given."""
 
-    key: str
-    mode: RequestedMode
     workflow: str | None
     """The workflow file whose runs store baselines; ``None`` means the one that runs."""
     base: str | None
@@ -40,22 +44,18 @@ class BaselineRequest:
 
 
 @dataclass(frozen=True)
-class AcceptRequest:
+class AcceptRequest(EventRequest):
     """What ``accept`` is given."""
 
-    key: str
-    mode: RequestedMode
     author: str
     record: Path
     """Folder with the ``record.json`` that is to name what was accepted."""
 
 
 @dataclass(frozen=True)
-class HistoryRequest:
+class HistoryRequest(EventRequest):
     """What ``history`` is given."""
 
-    key: str
-    mode: RequestedMode
     workflow: str | None
     """The workflow file whose runs store histories; ``None`` means the one that runs."""
     record: Path
@@ -73,11 +73,9 @@ class MatrixRequest:
 
 
 @dataclass(frozen=True)
-class ReportRequest:
+class ReportRequest(EventRequest):
     """What ``report`` is given."""
 
-    key: str
-    mode: RequestedMode
     check: str
     check_name: str
     workflow: str | None
@@ -111,11 +109,9 @@ class ReportRequest:
 
 
 @dataclass(frozen=True)
-class LinkRequest:
+class LinkRequest(EventRequest):
     """What ``link`` is given."""
 
-    key: str
-    mode: RequestedMode
     author: str
     comment_url: str
     """Of the comment that ``report`` wrote."""
@@ -123,6 +119,4 @@ class LinkRequest:
     """Where the page is shown."""
 
 
-EventRequest = StartRequest | BaselineRequest | AcceptRequest | HistoryRequest | ReportRequest | LinkRequest
-"""The request of a step that works under an event; the others only handle files."""
 StepRequest = EventRequest | MatrixRequest
