@@ -9,8 +9,8 @@ from coreml_gate.checks import CHECKS
 from coreml_gate.checks.document import filled
 from coreml_gate.config import Config
 from coreml_gate.explain.table import explained
-from coreml_gate.gate.candidates import candidates
 from coreml_gate.gate.judge import judge
+from coreml_gate.gate.packages_compared import candidates
 from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.verdict import BaselineFacts, Status, Verdict
 from tests.builders import environment, model_config, model_record, record

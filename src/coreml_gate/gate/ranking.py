@@ -7,8 +7,8 @@ from typing import Final
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.frozen import changed
-from coreml_gate.gate.candidates import candidates, deciding_metric, higher_is_better
-from coreml_gate.gate.speeds import Speeds, speeds_of
+from coreml_gate.gate.latency_by_package import Speeds, speeds_of
+from coreml_gate.gate.packages_compared import candidates, deciding_metric, higher_is_better
 from coreml_gate.record import Environment, ModelRecord
 from coreml_gate.verdict import Candidate, Ranking
 from coreml_gate.wording import joined, megabytes, number

@@ -11,7 +11,7 @@ from coreml_gate.config import Compression, ModelConfig
 from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.criteria import by_output, figure_violations
 from coreml_gate.frozen import FrozenModel
-from coreml_gate.gate.candidates import candidates, deciding_metric
+from coreml_gate.gate.packages_compared import candidates, deciding_metric
 from coreml_gate.record import Environment, LayerCompression, ModelRecord
 from coreml_gate.variants.settings import as_toml
 from coreml_gate.verdict import Candidate, Finding, Status

@@ -9,7 +9,7 @@ from coreml_gate.config.inherit import configured
 from coreml_gate.config.limits import EvaluateLimits
 from coreml_gate.criteria import least_psnr
 from coreml_gate.frozen import changed
-from coreml_gate.gate.speeds import Speeds
+from coreml_gate.gate.latency_by_package import Speeds
 from coreml_gate.record import Environment, MetricValue, ModelRecord
 from coreml_gate.verdict import Candidate, Finding, Status
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from coreml_gate.gate.latency_by_package import Speeds, speeds_of
 from coreml_gate.gate.ranking import ORDERS_DIFFER, OTHER_PHONES, rank
-from coreml_gate.gate.speeds import Speeds, speeds_of
 from coreml_gate.record import DeviceFacts, ModelRecord
 from tests.builders import environment, model_config, model_record, package
 from tests.checks.core_ml import core_ml, machine, timed, timing

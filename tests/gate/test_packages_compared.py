@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.gate.candidates import candidates, deciding_metric, higher_is_better
-from coreml_gate.gate.speeds import Speeds
+from coreml_gate.gate.latency_by_package import Speeds
+from coreml_gate.gate.packages_compared import candidates, deciding_metric, higher_is_better
 from coreml_gate.record import MetricValue, ModelRecord
 from coreml_gate.verdict import Candidate
 from tests.builders import (
