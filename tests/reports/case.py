@@ -58,6 +58,9 @@ def build():
 def samples():
     g = torch.Generator().manual_seed(1)
 {samples}
+
+
+{tail}
 """
 LINE: Final = 13
 """Of the first line of forward, where ``setup`` is one line."""
@@ -117,6 +120,8 @@ class Case:
     options: Mapping[str, Any] = field(default_factory=dict)
     script: str = ""
     """The team's ``export.py``."""
+    tail: str = ""
+    """What else stands in the file that builds the model."""
     first_run: Literal["", "right", "wrong"] = ""
     """Of a model that was written, with its right result, before it was run: how the first run was."""
     not_right: str = ""
@@ -132,7 +137,7 @@ class Case:
             "forward": textwrap.indent(self.forward.strip(), " " * 8),
             "samples": textwrap.indent(self.samples.strip(), " " * 4),
         }
-        return _FILE.format(takes=self.takes, **parts)
+        return _FILE.format(takes=self.takes, tail=self.tail, **parts).rstrip() + "\n"
 
 
 def verdict_on(case: Case, folder: Path) -> ModelVerdict:

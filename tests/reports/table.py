@@ -5,6 +5,9 @@ from typing import Final
 from tests.reports import (
     further,
     held_out_again,
+    held_out_fourth,
+    held_out_fourth_refused,
+    held_out_fourth_sound,
     held_out_interface,
     held_out_numbers,
     held_out_refused,
@@ -27,6 +30,9 @@ MODULES: Final = (
     held_out_again,
     held_out_third,
     held_out_third_refused,
+    held_out_fourth,
+    held_out_fourth_refused,
+    held_out_fourth_sound,
 )
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(
