@@ -10,7 +10,7 @@ CASES: Final = (
         "norm-of-flat-rows",
         "G",
         "return self.n(x)",
-        "for _ in range(4): yield torch.cat([torch.full((1, 2, 32), 3.3), torch.randn(1, 2, 32, generator=g)], 1)",
+        "for _ in range(4): yield F.pad(torch.randn(1, 2, 32, generator=g), (0, 0, 0, 2), value=3.3)",
         setup="self.n = nn.LayerNorm(32)",
     ),
     Case(
@@ -170,7 +170,8 @@ CASES: Final = (
         normal("1, 8, 9, 9"),
         setup=(
             "self.d, self.n = nn.Conv2d(8, 8, 7, padding=3, groups=8), nn.LayerNorm(8, eps=1e-6); "
-            "self.a, self.b, self.g = nn.Linear(8, 32), nn.Linear(32, 8), nn.Parameter(torch.full((8,), 1e-6))"
+            "self.a, self.b = nn.Linear(8, 32), nn.Linear(32, 8); "
+            "self.g = nn.Parameter(torch.full((8,), 1e-6))"
         ),
     ),
     Case(
@@ -245,7 +246,8 @@ CASES: Final = (
         setup=(
             "self.q, self.k, self.v = (nn.Linear(16, 16, bias=False) for _ in range(3)); "
             "self.g, self.u, self.d = nn.Linear(16, 40), nn.Linear(16, 40), nn.Linear(40, 16); "
-            "self.w, a = nn.Parameter(torch.ones(16)), torch.outer(torch.arange(6.0), torch.rand(4)).repeat(1, 2); "
+            "self.w = nn.Parameter(torch.ones(16)); "
+            "a = torch.outer(torch.arange(6.0), torch.rand(4)).repeat(1, 2); "
             "self.register_buffer('c', a.cos()); self.register_buffer('s', a.sin())"
         ),
         options={"deployment_target": "iOS18"},
@@ -257,7 +259,8 @@ CASES: Final = (
             "d, b, c = F.softplus(self.d(x)), self.b(x), self.c(x)\n"
             "h, ys = torch.zeros(1, 8, 4), []\n"
             "for i in range(6):\n"
-            "    h = torch.exp(-d[:, i, :, None] * self.a) * h + d[:, i, :, None] * b[:, i, None] * x[:, i, :, None]\n"
+            "    e = d[:, i, :, None]\n"
+            "    h = torch.exp(-e * self.a) * h + e * b[:, i, None] * x[:, i, :, None]\n"
             "    ys.append((h * c[:, i, None]).sum(-1))\n"
             "return torch.stack(ys, 1)"
         ),
