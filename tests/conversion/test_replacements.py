@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import coremltools as ct
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from coreml_gate.conversion.missing import REPLACEMENTS
+from coreml_gate.conversion.missing import REPLACEMENTS, WAYS_OUT
 from coreml_gate.conversion.support import is_convertible
 
 _DRAW: Final = torch.Generator().manual_seed(0)
@@ -25,12 +26,16 @@ INDICES: Final = torch.tensor([2, 0])
 ROWS: Final = torch.randn(2, 4, generator=_DRAW)
 BOUNDARIES: Final = torch.tensor([-1.0, 0.0, 1.0])
 SIGNS: Final = torch.tensor([[-1.0, 0.0, 2.0]])
+WHOLE: Final = torch.tensor([[-100, 0, 7]], dtype=torch.int32)
+GROUPS: Final = torch.arange(8).remainder(4).expand(3, 8)
+CUBE: Final = torch.randn(2, 4, 4, generator=_DRAW)
+EVEN: Final = torch.randn(1, 2, 4, 4, generator=_DRAW)
 THREE: Final = torch.randn(2, 3, 4, generator=_DRAW)
 
 NAMES: Final[dict[str, Any]] = {
     "torch": torch, "F": functional, "math": math, "dim": 1, "k": 2, "index": INDICES, "v": ROWS,
     "boundaries": BOUNDARIES, "weight": 0.3, "value": 0.5, "z": SHARES, "atol": 1e-8, "rtol": 1e-5,
-    "alpha": 0.7, "lambd": 0.4, "size": 2, "step": 2, "b": 2, "g": 3, "c": 6, "h": 3, "w": 3,
+    "alpha": 0.7, "lambd": 0.4, "size": 2, "step": 2, "b": 2, "g": 3, "c": 6, "h": 3, "w": 3, "n": 4,
 }  # fmt: skip
 Call = Callable[..., Any]
 ORIGINALS: Final[dict[str, tuple[Call, tuple[Tensor, ...], dict[str, Any]]]] = {
@@ -99,9 +104,35 @@ ORIGINALS: Final[dict[str, tuple[Call, tuple[Tensor, ...], dict[str, Any]]]] = {
     "tanhshrink": (functional.tanhshrink, (X,), {}),
     "hardshrink": (lambda x: functional.hardshrink(x, 0.4), (X,), {}),
     "softshrink": (lambda x: functional.softshrink(x, 0.4), (X,), {}),
+    "lgamma": (torch.lgamma, (SHARES * 9,), {}),
+    "digamma": (torch.digamma, (SHARES * 9,), {}),
+    "bincount": (lambda x: torch.bincount(x, minlength=4), (INDICES.clone(),), {}),
+    "histc": (
+        lambda x: torch.histc(x, 4, -2, 2),
+        (X,),
+        {"edges": torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0])},
+    ),
+    "scatter_reduce": (
+        lambda x: torch.zeros(3, 4).scatter_reduce(1, GROUPS, x, "amax", include_self=False),
+        (torch.cat([X, Y], 1),),
+        {"index": GROUPS},
+    ),
+    "index_fill": (lambda x: x.index_fill(1, INDICES, 0.5), (X,), {}),
+    "nanmean": (lambda x: torch.nanmean(x, 1), (HOLES,), {}),
+    "__lshift__": (lambda x: x << 4, (WHOLE,), {}),
+    "bitwise_left_shift": (lambda x: torch.bitwise_left_shift(x, 4), (WHOLE,), {}),
+    "__rshift__": (lambda x: x >> 4, (WHOLE,), {}),
+    "bitwise_right_shift": (lambda x: torch.bitwise_right_shift(x, 4), (WHOLE,), {}),
+    "ldexp": (torch.ldexp, (X, SIGNS[:, :1]), {}),
+    "bilinear": (lambda x, y: functional.bilinear(x, y, CUBE), (X, Y), {"w": CUBE}),
+    "max_unpool2d": (
+        lambda x, y: functional.max_unpool2d(*functional.max_pool2d(x, 2, return_indices=True), 2),
+        (EVEN, functional.max_pool2d(EVEN, 2)),
+        {},
+    ),
 }
-BY_EYE: Final = {"new_ones", "bernoulli"}
-"""A form alone, and one that draws other numbers than torch's operation."""
+BY_EYE: Final = {"new_ones", "bernoulli", "exponential"}
+"""A form alone, and those that draw other numbers than torch's operation."""
 
 
 def replaced(name: str, *operands: Tensor) -> Any:
@@ -115,7 +146,7 @@ def test_each_replacement_is_compared_with_torch() -> None:
 
 
 def test_each_is_for_an_operation_without_a_converter() -> None:
-    assert [name for name in REPLACEMENTS if is_convertible(name)] == []
+    assert [name for name in (*REPLACEMENTS, *WAYS_OUT) if is_convertible(name)] == []
 
 
 @pytest.mark.parametrize("name", ORIGINALS)
@@ -144,7 +175,12 @@ class Replaced(torch.nn.Module):
 def test_all_replacements_convert() -> None:
     operands = tuple(each for _, own, _ in ORIGINALS.values() for each in own)
     traced: Any = torch.jit.trace(Replaced(), operands, check_trace=False)
-    inputs = [ct.TensorType(name=f"input_{n}", shape=each.shape) for n, each in enumerate(operands)]
+    inputs = [
+        ct.TensorType(
+            name=f"input_{n}", shape=each.shape, dtype=np.float32 if each.is_floating_point() else np.int32
+        )
+        for n, each in enumerate(operands)
+    ]
     model = ct.convert(traced, inputs=inputs, minimum_deployment_target=ct.target.iOS17, skip_model_load=True)
     assert len(model.get_spec().description.output) == len(ORIGINALS) + 3
 

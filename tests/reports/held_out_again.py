@@ -25,9 +25,8 @@ CASES: Final = (
         setup="self.l, self.o = nn.Linear(8, 6), nn.Linear(6, 3)",
         options=TEAM,
         script=script('["a", "b", "c"]'),
-        says=(fails("conversion", "predicted_probabilities_output"),),
+        says=(fails("conversion", "a classifier has one output", "leave `ClassifierConfig` out"),),
         first_run="wrong",
-        not_right="the error of the script is the converter's, which does not say what is missing",
     ),
     Case(
         "minus-one-in-reshape",

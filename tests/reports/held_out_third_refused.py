@@ -13,7 +13,6 @@ CASES: Final = (
         normal("1, 4, 4"),
         says=(fails("conversion", "inverse of a matrix", f"net.py:{LINE}"),),
         first_run="wrong",
-        not_right="a rule names `aten::mT` as well, which only the trace route lacks",
     ),
     Case(
         "buckets",

@@ -10,6 +10,7 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.config.options import Compression
 from coreml_gate.record import LayerCompression, ModelRecord
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, megabytes, number
@@ -18,6 +19,8 @@ NAME: Final = "compression"
 SUBJECT: Final = "weights"
 WORST_LAYERS: Final = 5
 _HALF_BYTES: Final = 2
+_OWN_THRESHOLD: Final[int] = Compression.model_fields["weight_threshold"].default
+"""What coremltools leaves as it is by default, and so a package that a team compresses."""
 _LEFT_OUT_HINT: Final = (
     "a block must divide the channels: choose another `block-size`, or raise `weight-threshold` to leave "
     "small layers out on purpose."
@@ -34,7 +37,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
             return (skipped(NAME, SUBJECT, "nothing is compressed."),)
         lost = evidence.head.package is None
         return (evidence.unmeasured(NAME, SUBJECT) if lost else _nothing_compressed(),)
-    threshold = 0 if options is None else options.weight_threshold
+    threshold = _OWN_THRESHOLD if options is None else options.weight_threshold
     left_out = [layer for layer in facts.layers if not layer.compressed and layer.elements > threshold]
     base = None if evidence.base is None else evidence.base.compression
     return (

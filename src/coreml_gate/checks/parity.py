@@ -109,7 +109,19 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
 
 def _way_out(known: _CauseByRule | None, diagnosis: ParityDiagnosis | None, evidence: Evidence) -> str:
     """Of a cause that a rule knows its fix: no operation of the package is wrong there."""
-    return (known.hint if known else way_out(diagnosis)) or evidence.other_weights or _HINT
+    own = known.hint if known else way_out(diagnosis)
+    return own or evidence.other_weights or _of_a_team(evidence) or _HINT
+
+
+def _of_a_team(evidence: Evidence) -> str:
+    """A script has no route to choose, and may convert another module than the source."""
+    facts = evidence.head.conversion
+    if facts is None or not facts.maker:
+        return ""
+    return (
+        f"`{facts.maker}` converts something else than `{evidence.config.source}` gives, as with a softmax or a "
+        "scale around it, another mode or other weights: let both build the same module."
+    )
 
 
 def _diagnosis(evidence: Evidence) -> ParityDiagnosis | None:
@@ -202,14 +214,15 @@ def _answered_otherwise(evidence: Evidence) -> Iterator[Finding]:
     if not wrong:
         return
     about = diagnosis if diagnosis is not None and diagnosis.asked_by in wrong else None
-    file, line = place_of(about)
+    known = cause_by_rule(evidence, evidence.head.parity)
+    file, line = place_of(about) if known is None else (known.file, known.line)
     yield Finding(
         check=NAME,
         status=Status.FAIL,
         subject="shapes",
         message=f"{next(iter(wrong.values()))}: the conversion is wrong at {len(wrong)} of {len(said)} other "
-        f"shapes that the configuration allows.{sentence(about)}",
-        hint=way_out(about) or _FROZEN_SIZE,
+        f"shapes that the configuration allows.{sentence(about) if known is None else known.sentence}",
+        hint=(way_out(about) if known is None else known.hint) or _FROZEN_SIZE,
         details=tuple(wrong.values()),
         file=file,
         line=line,

@@ -214,7 +214,13 @@ def _hint(evidence: Evidence) -> str:
     if repair is not None:
         return repair_hint(repair)
     if config.compress is not None:
-        return "use more bits, a smaller `block-size`, or no `compress`."
+        pruned = config.compress.method == "prune"
+        return (
+            f"use {'less `sparsity`' if pruned else 'more bits, a smaller `block-size`,'} or no `compress`."
+        )
+    facts = evidence.head.conversion
+    if evidence.head.compression is not None and facts is not None and facts.maker:
+        return f"`{facts.maker}` compresses weights: use more bits, smaller blocks or less sparsity there."
     return 'keep values within FP16 (6e-5 to 65,504), or set precision = "float32" for this model.'
 
 

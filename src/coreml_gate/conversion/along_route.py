@@ -41,9 +41,15 @@ def along_route(route: Route, task: Task, cache: ConversionCache | None, closure
 
 
 def _converted(captured: Captured, task: Task, route: Route) -> Conversion:
+    with converter_errors(task.source.root):
+        missing = missing_operations(captured.model, input_types(task.samples, task.config, captured.program))
+        graph = _keep_graph(captured, task, missing)
     try:
+        if missing:
+            raise _lacking(missing, graph)
         return _packaged(captured, task, route)
     except ConversionFailedError as failure:
+        failure.graph = graph
         stopped = failure.__cause__ and refused_operation(failure.__cause__, captured, task.source.root)
         if stopped:
             failure.refused = stopped
@@ -52,12 +58,6 @@ def _converted(captured: Captured, task: Task, route: Route) -> Conversion:
 
 def _packaged(captured: Captured, task: Task, route: Route) -> Conversion:
     with converter_errors(task.source.root), identity_shims() as shims:
-        missing = missing_operations(captured.model, input_types(task.samples, task.config, captured.program))
-        graph = _keep_graph(captured, task, missing)
-        if missing:
-            failure = ConversionFailedError(missing_message(missing), missing=missing)
-            failure.refused = _first_missing(graph)
-            raise failure
         reference, package, computed = save_packages(captured, task)
         gc.collect()  # the converter's programs refer to themselves in circles, and hold the weights
     notes = [f"`{name}` has no converter in coremltools, ours passes its input on" for name in shims]
@@ -78,6 +78,12 @@ def _merged_outputs(package: Path, task: Task) -> Iterator[str]:
         merged = [f"`{name}`" for name, other in zip(names, saved, strict=True) if other == own]
         if len(merged) > 1:
             yield f"{' and '.join(merged)} are one tensor: the package has one output for them, `{own}`"
+
+
+def _lacking(missing: tuple[MissingOperation, ...], graph: TorchGraph) -> ConversionFailedError:
+    failure = ConversionFailedError(missing_message(missing), missing=missing)
+    failure.refused = _first_missing(graph)
+    return failure
 
 
 def _first_missing(graph: TorchGraph) -> RefusedOperation:

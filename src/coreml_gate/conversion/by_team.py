@@ -18,6 +18,7 @@ from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
+from coreml_gate.mil.index import Index
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.mil.to_float32 import half_operations, widened
 from coreml_gate.record import ConversionFacts
@@ -28,6 +29,9 @@ _OWN_FOLDER: Final = "gate"
 _SAME: Final = 0.05
 """Up to which difference, as a share of the greatest value, a widened package and the gate's twin count as
 the same computation: weights rounded to half cost 0.001, weights of 8 bits about 0.01."""
+_SAME_COMPRESSED: Final = 0.3
+"""The same of a compressed package: weights of 4 bits cost about 0.1. What is more fails parity, what is less
+is judged as precision."""
 
 
 def by_team(task: Task, own: Own, started: float, clock: Callable[[], float]) -> Conversion:
@@ -45,7 +49,7 @@ def by_team(task: Task, own: Own, started: float, clock: Callable[[], float]) ->
             maker=maker,
             seconds=clock() - started,
             message=failure.message,
-            hint=failure.hint,
+            hint=": ".join(filter(None, (failure.refused.cause, failure.hint))),
         )
         return Conversion(facts, None, None)
 
@@ -101,7 +105,15 @@ def _of_the_same_form(path: Path, shipped: Package) -> Path:
     twin = read_package(path)
     if _form(twin) != _form(shipped):
         raise GateError("its package has other inputs or outputs.", "")
+    if _is_compressed(twin):
+        raise GateError("its package is compressed as well, and no twin of the source.", "")
     return path
+
+
+def _is_compressed(package: Package) -> bool:
+    """Are weights stored as anything else than numbers? Half precision alone is no compression."""
+    packed = Index(package.function()).packed
+    return any(operation.type != "constexpr_cast" for operation in packed)
 
 
 def _form(package: Package) -> list[str]:
@@ -138,7 +150,7 @@ def _difference(own: Package, shipped: Package, task: Task) -> str:
     except GateError as error:
         return f"the gate's own conversion cannot be compared with the package: {error.message}"
     worst = max(_relative(left[name], right[name]) for name in left)
-    if worst <= _SAME:
+    if worst <= (_SAME_COMPRESSED if _is_compressed(shipped) else _SAME):
         return ""
     return (
         "the gate's own conversion of the source computes something else than the package: "

@@ -11,7 +11,7 @@ from coreml_gate.config import ModelConfig
 from coreml_gate.config.options import Converter
 from coreml_gate.conversion.capture import Route, capture, routes
 from coreml_gate.conversion.conversion import Task
-from coreml_gate.conversion.failures import ConversionFailedError, converter_errors, in_one_line
+from coreml_gate.conversion.failures import CAUSES, ConversionFailedError, converter_errors, in_one_line
 from coreml_gate.conversion.missing import missing_hint
 from coreml_gate.conversion.packages import to_core_ml
 from coreml_gate.conversion.refusals_of_models import MODEL_CAUSES
@@ -25,6 +25,7 @@ _ROUTES: Final[Mapping[Route, str]] = {
     "trace": "the trace route",
 }
 _OF_MODELS: Final = frozenset(cause.cause for cause in MODEL_CAUSES)
+_VAGUE: Final = frozenset(cause.cause for cause in CAUSES if cause.vague)
 Failures = list[tuple[Route, ConversionFailedError]]
 _TARGETS: Final = ("iOS15", "iOS16", "iOS17", "iOS18")
 _MOST_S: Final = 60.0
@@ -44,18 +45,22 @@ def fallback_notes(failures: Failures, made: Route | None = None) -> list[str]:
     ]
 
 
-def _least_informative(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, int, bool]:
-    """The failure to report in full: one whose cause is known, which lacks the fewest converters, and whose
-    cause is an operation's own.
-    """
+def most_informative(failures: Failures) -> tuple[Route, ConversionFailedError]:
+    """The failure that is reported in full."""
+    return min(failures, key=_least_informative)
+
+
+def _least_informative(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, bool, int, bool]:
+    """In order: no known cause, a vague one, many missing converters, one that is no operation's own."""
     failure = attempt[1]
     known = bool(failure.refused.cause or failure.missing or failure.hint)
-    return not known, len(failure.missing), failure.refused.cause in _OF_MODELS
+    cause = failure.refused.cause
+    return not known, cause in _VAGUE, len(failure.missing), cause in _OF_MODELS
 
 
 def failed_conversion(failures: Failures, task: Task, seconds: float) -> ConversionFacts:
     """The facts of a conversion that no route came to the end of."""
-    route, main = min(failures, key=_least_informative)
+    route, main = most_informative(failures)
     others = [each for each in failures if each[1] is not main]
     way_out = missing_hint(main.missing) if main.missing else main.hint
     found = _remedy(task, failures)

@@ -1,11 +1,12 @@
 """What a failed conversion says: the converter's own words, and a way out where the failure is known."""
 
 import re
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coreml_gate.conversion.quiet import quiet
 from coreml_gate.conversion.refusal_cause import Cause
@@ -14,6 +15,9 @@ from coreml_gate.conversion.refusals_of_operations import OPERATION_CAUSES
 from coreml_gate.engines.places import place_of
 from coreml_gate.frozen import changed
 from coreml_gate.record import MissingOperation, RefusedOperation
+
+if TYPE_CHECKING:
+    from coreml_gate.torch_graph import TorchGraph
 
 _KEPT_LINES = 20
 _LONGEST = 200
@@ -51,6 +55,10 @@ class ConversionFailedError(Exception):
         """Whether torch captured the source; if not, the converter was never reached."""
         self.refused = RefusedOperation()
         """Where the converter stopped, as far as that is known."""
+        self.graph: TorchGraph | None = None
+        """What the converter was given; ``None`` where torch captured nothing."""
+        self.raised_in = ""
+        """The function that raised: it tells apart what Python itself says, as "list index out of range"."""
 
 
 @contextmanager
@@ -76,12 +84,20 @@ def failure_of(error: Exception, root: Path, heard: Sequence[str] = ()) -> Conve
     text = "\n".join([*heard[-1:], head, *lines[1:]][:_KEPT_LINES])
     failure = ConversionFailedError(text)
     failure.refused = RefusedOperation(place=place)
+    failure.raised_in = raised_in(error)
     return explained(failure)
+
+
+def raised_in(error: BaseException | None) -> str:
+    """The name of the innermost function that an exception passed through."""
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else ()
+    return frames[-1].name if frames else ""
 
 
 def explained(failure: ConversionFailedError) -> ConversionFailedError:
     """Adds cause and way out, where the converter's words at this operation are known."""
-    cause = cause_of(failure.message, failure.refused.operation)
+    words = f"{failure.message}\nraised in {failure.raised_in}"
+    cause = cause_of(words, failure.refused.operation)
     if cause is not None:
         failure.hint = cause.way_out
         failure.refused = changed(failure.refused, cause=cause.cause)

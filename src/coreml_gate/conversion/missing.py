@@ -80,6 +80,28 @@ REPLACEMENTS: Final[Mapping[str, str]] = {
     "tanhshrink": "x - torch.tanh(x)",
     "hardshrink": "x * (x.abs() > lambd)",
     "softshrink": "torch.sign(x) * torch.relu(x.abs() - lambd)",
+    "lgamma": (
+        "(x + 0.5) * torch.log(x + 5.5) - x - 5.5 + torch.log(2.5066282746 / x * (1 + 76.18009173 / (x + 1) "
+        "- 86.50532033 / (x + 2) + 24.01409824 / (x + 3) - 1.231739572 / (x + 4) + 0.001208650974 / (x + 5)))"
+    ),
+    "digamma": (
+        "torch.log(x + 6) - 0.5 / (x + 6) - 1 / (12 * (x + 6) ** 2) - sum(1 / (x + i) for i in range(6))"
+    ),
+    "bincount": "(x.flatten() == torch.arange(n)[:, None]).sum(1)",
+    "histc": "((x.flatten() >= edges[:-1, None]) & (x.flatten() < edges[1:, None])).sum(1).float()",
+    "scatter_reduce": (
+        'torch.where(index[..., None] == torch.arange(n), x[..., None], float("-inf")).amax(-2)'
+    ),
+    "index_fill": "torch.where((torch.arange(x.shape[1]) == index[:, None]).sum(0) > 0, value, x)",
+    "nanmean": "torch.where(torch.isnan(x), 0.0, x).sum(dim) / (x == x).sum(dim)",
+    "__lshift__": "x * 2**n",
+    "bitwise_left_shift": "x * 2**n",
+    "__rshift__": 'torch.div(x, 2**n, rounding_mode="floor")',
+    "bitwise_right_shift": 'torch.div(x, 2**n, rounding_mode="floor")',
+    "ldexp": "x * 2.0**y",
+    "bilinear": "(x[:, None, None] @ w @ y[:, None, :, None])[..., 0, 0]",
+    "max_unpool2d": "F.interpolate(y, scale_factor=2) * (x == F.interpolate(y, scale_factor=2))",
+    "exponential": "-torch.log(torch.rand_like(x))",
     "bernoulli": "(torch.rand_like(x) < x).float()",
 }
 """What to write in the place of an operation, by coremltools' own name of it.
@@ -87,12 +109,60 @@ REPLACEMENTS: Final[Mapping[str, str]] = {
 ``x`` and ``y`` are the operands in torch's order, ``v`` values; other names are those of torch's parameters.
 A test compares each with torch's own and converts it.
 """
-_OTHER_WAYS_OUT = {
+
+_MATRICES: Final = (
+    "Core ML does not decompose matrices: compute it in `__init__` where the matrix is constant, write it "
+    "out for 2 or 3 rows, or leave it to the app"
+)
+_COMPLEX: Final = (
+    "keep real and imaginary parts as two tensors; a product with cos + i sin is `a * cos - b * sin` and "
+    "`a * sin + b * cos`"
+)
+_CONSTANT: Final = "make it a buffer in `__init__`: it depends on no input"
+_TRANSFORM: Final = "multiply by tables of cosines and sines that are buffers"
+_DRAWN: Final = "draw it in the app, and make it an input"
+
+WAYS_OUT: Final[Mapping[str, str]] = {
     "upsample_bicubic2d": (
         "the coremltools release after 9.0 has it (apple/coremltools#2818); until then resize bilinearly"
     ),
     "linalg_solve": "multiply by the inverse, made in `__init__` or written out for a small matrix",
+    "linalg_det": (
+        "for a small matrix write it out: `x[..., 0, 0] * x[..., 1, 1] - x[..., 0, 1] * x[..., 1, 0]`"
+    ),
+    "grid_sampler_3d": (
+        "Core ML samples grids of images, of 4 axes: sample two slices with `F.grid_sample` and mix them"
+    ),
+    "as_strided": "write the slices and `reshape` that give the same elements",
+    "fractional_max_pool2d": "use `F.adaptive_max_pool2d`",
+    "adaptive_avg_pool3d": "use `F.avg_pool3d` with a window of numbers",
+    "adaptive_max_pool3d": "use `F.max_pool3d` with a window of numbers",
+    "bitwise_or": "use `torch.logical_or`: Core ML has no bitwise operations on integers",
+    "bitwise_xor": "use `torch.logical_xor`: Core ML has no bitwise operations on integers",
+    "istft": "multiply by the inverse tables, and add the frames with `F.conv_transpose1d`",
+    "ctc_loss": "return the prediction: losses belong to training",
+    **dict.fromkeys(
+        (
+            *("linalg_cholesky", "linalg_cholesky_ex", "cholesky", "linalg_qr", "linalg_svd", "_linalg_svd"),
+            *("svd", "linalg_eigh", "_linalg_eigh", "linalg_eig", "linalg_pinv", "pinverse", "linalg_lstsq"),
+            *("linalg_slogdet", "_linalg_slogdet", "slogdet", "logdet", "matrix_exp", "linalg_matrix_exp"),
+            *("linalg_solve_triangular", "triangular_solve", "linalg_lu", "linalg_lu_factor"),
+            *("linalg_matrix_rank", "linalg_cond"),
+        ),
+        _MATRICES,
+    ),
+    **dict.fromkeys(("view_as_complex", "polar", "angle", "conj", "conj_physical"), _COMPLEX),
+    **dict.fromkeys(
+        (
+            *("triu_indices", "tril_indices", "hamming_window", "kaiser_window"),
+            *("blackman_window", "bartlett_window", "fft_fftfreq", "fft_rfftfreq"),
+        ),
+        _CONSTANT,
+    ),
+    **dict.fromkeys(("fft_fft2", "fft_ifft2", "fft_rfft2", "fft_irfft2", "_fft_r2c", "_fft_c2r"), _TRANSFORM),
+    **dict.fromkeys(("randperm", "poisson", "binomial", "randint_like"), _DRAWN),
 }
+"""In words, where no single expression will do."""
 _SHOWN_MODULES = 3
 
 
@@ -140,12 +210,13 @@ def missing_hint(missing: Sequence[MissingOperation]) -> str:
 
 
 def _way_out(operation: str) -> str:
-    """Also of one with an overload's suffix, as ``median.dim``; empty where none is known."""
-    names = (operation, operation.partition(".")[0])
+    """Also of one with an overload's suffix, as ``median.dim``, or in place; empty where none is known."""
+    plain = operation.partition(".")[0]
+    names = (operation, plain, plain.removesuffix("_"))
     code = next((REPLACEMENTS[name] for name in names if name in REPLACEMENTS), None)
     if code is not None:
         return f"write `{code}`"
-    return next((_OTHER_WAYS_OUT[name] for name in names if name in _OTHER_WAYS_OUT), "")
+    return next((WAYS_OUT[name] for name in names if name in WAYS_OUT), "")
 
 
 def _missing_in_program(program: ExportedProgram) -> Iterator[tuple[str, str]]:

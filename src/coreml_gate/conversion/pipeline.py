@@ -11,14 +11,14 @@ from coreml_gate.conversion.along_route import along_route
 from coreml_gate.conversion.by_team import by_team
 from coreml_gate.conversion.cache import ConversionCache
 from coreml_gate.conversion.capture import routes
-from coreml_gate.conversion.conversion import Conversion, task_of
-from coreml_gate.conversion.failed_routes import Failures, failed_conversion, fallback_notes
+from coreml_gate.conversion.conversion import Conversion, Task, task_of
+from coreml_gate.conversion.failed_routes import Failures, failed_conversion, fallback_notes, says_most
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts
-from coreml_gate.torch_graph import GRAPH
+from coreml_gate.torch_graph import GRAPH, write_graph
 
 
 def convert(
@@ -56,4 +56,12 @@ def convert(
             notes = (*source.notes, *fallback_notes(failures, route), *made.facts.notes)
             facts = changed(made.facts, seconds=clock() - started, notes=notes)
             return replace(made, facts=facts)
-    return Conversion(failed_conversion(failures, task, clock() - started), None, None, graph=folder / GRAPH)
+    return _refused(failures, task, clock() - started)
+
+
+def _refused(failures: Failures, task: Task, seconds: float) -> Conversion:
+    """No package; the graph is that of the failure which is reported, so that rules speak of the same."""
+    graph, path = says_most(failures)[1].graph, task.folder / GRAPH
+    if graph is not None:
+        write_graph(graph, path)
+    return Conversion(failed_conversion(failures, task, seconds), None, None, graph=path)

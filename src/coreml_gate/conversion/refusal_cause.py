@@ -14,3 +14,5 @@ class Cause:
     """What to write instead; it names no other route, because the gate tries those itself."""
     operations: tuple[str, ...] = ("*",)
     """Names of torch operations, as globs, at which this is what the message means."""
+    vague: bool = False
+    """Whether it says less than an operation without a converter does on another route."""

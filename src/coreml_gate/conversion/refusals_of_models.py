@@ -56,6 +56,12 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "the classifier names more or fewer classes than there are scores",
         "give `ClassifierConfig` one label for each score.",
     ),
+    Cause(
+        r"list index out of range[\s\S]*raised in get_func_output",
+        "a classifier has one output, the scores, and the model returns more",
+        "leave `ClassifierConfig` out, or give it a module that returns the scores alone (coremltools 9.0 "
+        "counts the label and the scores beside the other outputs).",
+    ),
     # What has to be known before it runs
     Cause(
         r"inputs cannot have symbolic values|Cannot convert (expression|symbols) to",
@@ -88,6 +94,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         r"Torch var .* not found in context",
         "the converter looks for a value of the graph where there is none",
         "write the operation with others.",
+        vague=True,
     ),
     Cause(
         r"Dynamic steps input for torch\.linspace",
@@ -113,6 +120,11 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         r"non-const input, the lowering for Torch `linalg_inv`",
         "Core ML has no inverse of a matrix that is computed",
         "invert it in `__init__`, or write the inverse out for small matrices.",
+    ),
+    Cause(
+        r"`searchsorted` op with different ranks",
+        "the sorted sequence has fewer axes than the values",
+        "write `(x[..., None] > boundaries).sum(-1)`.",
     ),
     Cause(
         r"`cumprod` op is not supported|Not support `searchsorted`",

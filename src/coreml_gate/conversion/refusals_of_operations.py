@@ -25,6 +25,7 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
         r"got \d+ input\(s\), expected",
         "the converter does not take the operation in this form: it expects other arguments",
         "write the operation in its plainest form, or with others.",
+        vague=True,
     ),
     Cause(
         r"not a valid model hierarchy string",
@@ -111,6 +112,12 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
         r"must agree on 'align_corners'",
         "`affine_grid` and `grid_sample` have different `align_corners`, and become one operation",
         "pass both the same `align_corners`.",
+    ),
+    Cause(
+        r"must be a rank 4 tensor",
+        "Core ML samples grids of images, of 4 axes",
+        "sample two slices of the volume with `F.grid_sample` and mix them.",
+        ("grid_sampler*",),
     ),
     # Axes and shapes
     Cause(

@@ -13,7 +13,7 @@ from typing import Any, Final
 import coremltools as ct
 
 from coreml_gate.conversion.conversion import PACKAGE, REFERENCE, Task
-from coreml_gate.conversion.failures import ConversionFailedError, explained
+from coreml_gate.conversion.failures import ConversionFailedError, explained, raised_in
 from coreml_gate.conversion.packages import save
 from coreml_gate.conversion.quiet import quiet
 from coreml_gate.engines.large_files import pointer_in
@@ -45,6 +45,7 @@ def team_package(task: Task) -> TeamPackage:
         return _called(task) if task.config.convert is not None else _built(task)
     except SourceError as error:
         failure = ConversionFailedError(error.message, error.hint)
+        failure.raised_in = raised_in(error.__cause__)
         raise (failure if error.hint else explained(failure)) from error
 
 

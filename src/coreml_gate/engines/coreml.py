@@ -6,7 +6,7 @@ Use it in a child process only: Core ML can hang for half an hour or take the wh
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -50,6 +50,8 @@ class CoreMlEngine:
     stateful: bool = False
     classes: tuple[str | int, ...] = ()
     """Of a classifier beside its source: the labels in the order of the source's scores."""
+    colors: Mapping[str, str] = field(default_factory=dict)
+    """Of image outputs beside a source, by the package's names: the order of the source's channels."""
     side: Literal["core-ml"] = "core-ml"
 
     def run(self, arrays: Arrays) -> dict[str, Array]:
@@ -86,11 +88,13 @@ class CoreMlEngine:
                 f"Core ML gave no output `{missing[0]}`, only {', '.join(map(repr, outputs)) or 'nothing'}.",
                 "does the package's interface name outputs that its program does not have?",
             )
-        values = (self._array(outputs[feature.name]) for feature in self.outputs)
+        values = (self._array(feature.name, outputs[feature.name]) for feature in self.outputs)
         return dict(zip(self.output_names, values, strict=True))
 
-    def _array(self, value: CoreMlObject) -> Array:
-        """Scores in the order of the classes, as the source and our runtime give them."""
+    def _array(self, name: str, value: CoreMlObject) -> Array:
+        """Scores in the order of the classes and planes before rows, as the source and our runtime do."""
+        if name in self.colors:
+            return _planes(_array(value), self.colors[name])
         if self.classes and isinstance(value, Mapping):
             return np.asarray([[value[label] for label in self.classes]], dtype=np.float32)
         return _array(value)
@@ -106,11 +110,12 @@ def load_core_ml(
     stateful: bool = False,
     function: str | None = None,
     classes: tuple[str | int, ...] = (),
+    colors: Mapping[str, str] | None = None,
 ) -> CoreMlEngine:
     """Load a compiled model; ``function`` chooses one of several, ``None`` the package's default."""
     model = CompiledMLModel(str(compiled), compute_units=ct.ComputeUnit[units], function_name=function)
     names = tuple(output_names) if output_names else tuple(feature.name for feature in outputs)
-    return CoreMlEngine(model, tuple(inputs), tuple(outputs), names, stateful, classes)
+    return CoreMlEngine(model, tuple(inputs), tuple(outputs), names, stateful, classes, colors or {})
 
 
 def class_labels(package: Path, function: str | None = None) -> tuple[str | int, ...]:
@@ -118,6 +123,12 @@ def class_labels(package: Path, function: str | None = None) -> tuple[str | int,
     program = Index(read_package(package).function(function))
     given = (program.constant(operation, "classes") for operation in program.of("classify"))
     return next((tuple(labels.reshape(-1).tolist()) for labels in given if labels is not None), ())
+
+
+def image_colors(package: Path, function: str | None = None) -> dict[str, str]:
+    """Which outputs are images, by name, and the order of their channels."""
+    outputs = read_package(package).choosing(function).interface.outputs
+    return {feature.name: feature.color for feature in outputs if feature.kind == "image"}
 
 
 def _seconds(nanoseconds: int | None) -> float:
@@ -137,3 +148,11 @@ def _array(value: object) -> Array:
     """An output as an array; Core ML gives colour images with an opaque fourth channel."""
     array: Array = as_array(value)
     return array[..., :3] if getattr(value, "mode", "") == "RGBA" else array
+
+
+def _planes(pixels: Array, color: str) -> Array:
+    """An image of rows, columns and colours as a batch of one, channels first in the order of ``color``."""
+    if pixels.ndim == 2:  # noqa: PLR2004 - a plane
+        return pixels[None, None].astype(np.float32)
+    colors = pixels[..., ::-1] if color == "BGR" else pixels
+    return np.ascontiguousarray(colors.transpose(2, 0, 1)[None].astype(np.float32))

@@ -1,7 +1,7 @@
 """Our MIL runtime as an engine: runs a saved package on any machine, and is never Core ML."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -105,6 +105,7 @@ def load_mil_engine(
         )
     if output_names is not None:
         _refuse_unscaled_images(package, config)
+        package = _with_values_for_images(package)
     names = tuple(feature.name for feature in own) if output_names is None else output_names
     return MilEngine(mode, load(package, mode=mode), names, config, own, output_names is not None)
 
@@ -125,6 +126,20 @@ def _refuse_unscaled_images(package: Package, config: ModelConfig) -> None:
             f'copy those of your `ct.ImageType`: `[[model.input]]`, `name = "{unknown[0]}"`, '
             "`image = { scale = 0.00392156862745098, bias = [0, 0, 0] }`.",
         )
+
+
+def _with_values_for_images(package: Package) -> Package:
+    """The package with arrays in the place of image outputs: values and axes as the source gives them.
+
+    An app gets them as pixels, rounded and without what lies beyond 0 to 255, which no source computes.
+    """
+    interface = package.interface
+    outputs = tuple(
+        replace(feature, kind="multiarray") if feature.kind == "image" else feature
+        for feature in interface.outputs
+    )
+    interfaces = {**package.interfaces, package.default_function: replace(interface, outputs=outputs)}
+    return replace(package, interfaces=interfaces)
 
 
 def _compared(own: tuple[Feature, ...], output_names: tuple[str, ...] | None) -> tuple[Feature, ...]:

@@ -16,9 +16,34 @@ from coreml_gate.engines.large_files import WAY_OUT
 from coreml_gate.engines.places import place_of
 from coreml_gate.errors import GateError
 
-_SIGNS_OF_A_POINTER: Final = (
-    *("invalid load key, 'v'", "Unsupported operand 118"),  # torch.load: a pickle does not begin with a v
-    *("HeaderTooLarge", "header too large"),  # safetensors
+_CPU: Final = (
+    "build the model and its tensors on the CPU: `device=x.device` in forward, `map_location="
+    '"cpu"` in `torch.load`.'
+)
+_KNOWN_HINTS: Final[Mapping[str, str]] = {
+    # of the pointer that Git LFS leaves in the place of weights
+    **dict.fromkeys(
+        (
+            *(
+                "invalid load key, 'v'",
+                "Unsupported operand 118",
+            ),  # torch.load: a pickle does not begin with a v
+            *("HeaderTooLarge", "header too large"),  # safetensors
+        ),
+        WAY_OUT,
+    ),
+    **dict.fromkeys(
+        (
+            *("Torch not compiled with CUDA", "No CUDA GPUs are available", "Found no NVIDIA driver"),
+            *("deserialize object on a CUDA device", "deserialize object on CUDA device"),
+            *("MPS backend is supported on", "deserialize object on a MPS device"),
+        ),
+        _CPU,
+    ),
+}
+"""The way out by what an error says."""
+_NO_FILE: Final = (
+    "paths are relative to the repository's root: commit the file, or make or fetch it in a step before."
 )
 _DISTRIBUTIONS: Final[Mapping[str, str]] = {
     "Crypto": "pycryptodome",
@@ -185,9 +210,11 @@ def _callable_of(
 
 
 def _known_hint(error: BaseException) -> str:
-    """What torch and safetensors say of the pointer that Git LFS leaves in the place of weights."""
+    """What to do about files that are not there, and about devices that this machine has not."""
+    if isinstance(error, FileNotFoundError):
+        return _NO_FILE
     text = str(error)
-    return next((WAY_OUT for sign in _SIGNS_OF_A_POINTER if sign in text), "")
+    return next((way for sign, way in _KNOWN_HINTS.items() if sign in text), "")
 
 
 def _missing_module(what: str, name: str, place: str) -> tuple[str, str]:

@@ -65,7 +65,7 @@ def timed(call: Callable[[], Result]) -> tuple[Result, float]:
 
 def opened(compiled: Path, job: PackageJob) -> "CoreMlEngine":
     """Load a compiled model as the job describes it."""
-    from coreml_gate.engines.coreml import class_labels, load_core_ml
+    from coreml_gate.engines.coreml import class_labels, image_colors, load_core_ml
 
     package = job.package
     return load_core_ml(
@@ -77,6 +77,7 @@ def opened(compiled: Path, job: PackageJob) -> "CoreMlEngine":
         stateful=package.stateful,
         function=package.function,
         classes=class_labels(package.path, package.function) if package.output_names else (),
+        colors=image_colors(package.path, package.function) if package.output_names else {},
     )
 
 

@@ -173,8 +173,9 @@ def _is_read(graph: TorchGraph, call: TorchCall) -> bool:
         "apple/coremltools#1995",
         "https://docs.pytorch.org/docs/stable/generated/torch.jit.trace.html",
     ),
-    fix="Sample 0 decides from there on. Stay with tensors, or export:\n"
-    'torch.where(x.sum() > 0, a, b)  # or: conversion = "export"',
+    fix='Sample 0 decides; `conversion = "export"` follows sizes, not values. Stay with tensors:\n'
+    "torch.where(x.sum() > 0, a, b)  # for a branch\n"
+    "x * (torch.arange(n) < length)  # a mask, for a size or an index",
 )
 def frozen_values(graph: TorchGraph) -> Iterator[Match]:
     """Did tracing turn a tensor into a constant?"""
