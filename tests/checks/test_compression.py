@@ -51,6 +51,18 @@ def test_a_layer_below_the_threshold_is_left_out_on_purpose() -> None:
     assert finding.status is Status.PASS
 
 
+def of_a_team(*layers: LayerCompression) -> Any:
+    record = model_record(compression=CompressionFacts(layers=layers))
+    return only(compression.run(evidence(record, None, model_config())))
+
+
+def test_a_team_leaves_out_what_coremltools_leaves_out_by_default() -> None:
+    small = layer("b", shape=(10, 64), compressed=False, stored_bytes=1280, sqnr=None)
+    large = layer("b", shape=(100, 64), compressed=False, stored_bytes=12800, sqnr=None)
+    assert of_a_team(layer("a"), small).status is Status.PASS
+    assert of_a_team(layer("a"), large).status is Status.WARN
+
+
 def test_compression_that_did_nothing_is_a_warning() -> None:
     assert asked().status is Status.WARN
 

@@ -346,7 +346,7 @@ CASES: Final = (
         "return self.l(x) + torch.zeros(1, 4, device='cuda')",
         normal("1, 8"),
         setup="self.l = nn.Linear(8, 4)",
-        says=(fails("source", f"net.py:{LINE}", "CUDA"),),
+        says=(fails("source", f"net.py:{LINE}", "CUDA", "device=x.device"),),
         first_run="right",
     ),
     Case(
@@ -355,7 +355,7 @@ CASES: Final = (
         "return self.l(x)",
         normal("1, 8"),
         setup="self.l = nn.Linear(8, 4); self.load_state_dict(torch.load('weights/net.pt'))",
-        says=(fails("source", "weights/net.pt", "net.py:10"),),
+        says=(fails("source", "weights/net.pt", "net.py:10", "commit the file"),),
         first_run="right",
     ),
     Case(

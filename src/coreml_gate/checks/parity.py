@@ -119,8 +119,8 @@ def _of_a_team(evidence: Evidence) -> str:
     if facts is None or not facts.maker:
         return ""
     return (
-        f"`{facts.maker}` converts something else than `{evidence.config.source}` gives, as with a softmax or a "
-        "scale around it, another mode or other weights: let both build the same module."
+        f"`{facts.maker}` converts something else than `{evidence.config.source}` gives, as with a softmax "
+        "or a scale around it, another mode or other weights: let both build the same module."
     )
 
 
