@@ -214,7 +214,7 @@ def _answered_otherwise(evidence: Evidence) -> Iterator[Finding]:
     if not wrong:
         return
     about = diagnosis if diagnosis is not None and diagnosis.asked_by in wrong else None
-    known = cause_by_rule(evidence, evidence.head.parity)
+    known = _cause_by_rule(evidence, evidence.head.parity)
     file, line = place_of(about) if known is None else (known.file, known.line)
     yield Finding(
         check=NAME,
