@@ -12,7 +12,7 @@ from coreml_gate.conversion.by_team import by_team
 from coreml_gate.conversion.cache import ConversionCache
 from coreml_gate.conversion.capture import routes
 from coreml_gate.conversion.conversion import Conversion, Task, task_of
-from coreml_gate.conversion.failed_routes import Failures, failed_conversion, fallback_notes, says_most
+from coreml_gate.conversion.failed_routes import Failures, failed_conversion, fallback_notes, most_informative
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
@@ -61,7 +61,7 @@ def convert(
 
 def _refused(failures: Failures, task: Task, seconds: float) -> Conversion:
     """No package; the graph is that of the failure which is reported, so that rules speak of the same."""
-    graph, path = says_most(failures)[1].graph, task.folder / GRAPH
+    graph, path = most_informative(failures)[1].graph, task.folder / GRAPH
     if graph is not None:
         write_graph(graph, path)
     return Conversion(failed_conversion(failures, task, seconds), None, None, graph=path)
