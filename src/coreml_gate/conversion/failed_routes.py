@@ -51,7 +51,7 @@ def most_informative(failures: Failures) -> tuple[Route, ConversionFailedError]:
 
 
 def _least_informative(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, bool, int, bool]:
-    """In order: no known cause, a vague one, many missing converters, one that is no operation's own."""
+    """In order: no known cause, a vague one, many missing converters, one of the model as a whole."""
     failure = attempt[1]
     known = bool(failure.refused.cause or failure.missing or failure.hint)
     cause = failure.refused.cause
