@@ -58,7 +58,7 @@ class ConversionFailedError(Exception):
         self.graph: TorchGraph | None = None
         """What the converter was given; ``None`` where torch captured nothing."""
         self.raised_in = ""
-        """The function that raised: what Python itself says has many reasons, as "list index out of range"."""
+        """The function that raised: "list index out of range" alone has many reasons."""
 
 
 @contextmanager
