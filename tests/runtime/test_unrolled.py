@@ -120,7 +120,7 @@ def test_a_layer_gives_what_its_operations_give(
 def test_each_layer_is_one_operation(cell: str, layers: Path, started: Path) -> None:
     for path, count, turns, starts in ((layers, 2, LENGTH, None), (started, 1, 2, "given")):
         block = read_package(path).function().block
-        grouped, found = unrolled_block(block)
+        grouped, found = unrolled_block(block, "fp16")
         assert len(found) == count
         left = {made.type for made in grouped.operations}
         assert not left & {"sigmoid", "tanh", "relu", "split", "slice_by_index"}
@@ -128,6 +128,33 @@ def test_each_layer_is_one_operation(cell: str, layers: Path, started: Path) -> 
             assert (layer.cell, layer.turns, layer.hidden) == (cell, turns, HIDDEN)
             assert all((start is None) is (starts is None) for start in layer.starts)
             assert layer.of_state.weight.array.size == GATES[layer.cell] * HIDDEN**2
+
+
+def test_an_lstm_in_float32_multiplies_its_inputs_too(layers: Path, started: Path, cell: str) -> None:
+    for path, way in ((layers, {False, True}), (started, {False})):
+        grouped, found = unrolled_block(read_package(path).function().block, "fp32")
+        left = {made.type for made in grouped.operations}
+        assert (not left & {"linear", "matmul"}) is (cell == "lstm")
+        inputs = [layer.inputs for layer in found.values() if layer.inputs is not None]
+        assert {each.backwards for each in inputs} == (way if cell == "lstm" else set())
+        assert all(each.weight.shape == (4 * HIDDEN, FEATURES) for each in inputs)
+
+
+def test_rows_that_are_read_elsewhere_stay_in_the_program(layers: Path, cell: str) -> None:
+    block = read_package(layers).function().block
+    product = next(made.name for made in block.operations if made.type == "matmul")
+    _, found = unrolled_block(replace(block, outputs=(*block.outputs, product)), "fp32")
+    kept = [layer.inputs is None for layer in found.values()]
+    assert kept == ([True, False] if cell == "lstm" else [True, True])
+
+
+def test_without_onednn_the_plain_kernel_gives_the_same(
+    layers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coreml_gate.runtime.recurrent.unrolled_layer.available", lambda: False)
+    wanted, found = compared(layers, "fp32", monkeypatch)
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=1e-6)
 
 
 def test_an_observer_sees_the_operations_of_the_program(layers: Path) -> None:
@@ -164,7 +191,7 @@ def test_the_neural_engine_rounds_each_operation_its_own_way(layers: Path) -> No
 
 
 def turns_of(block: Block) -> int:
-    _, layers = unrolled_block(block)
+    _, layers = unrolled_block(block, "fp16")
     return sum(layer.turns for layer in layers.values())
 
 

@@ -24,4 +24,12 @@ PACKED: Mapping[str, type[PackedKernel]] = {
 }
 """By operation type; all other parameters than a kernel's ``operands`` are constant."""
 
-__all__ = ["PACKED", "Constants", "ExtensibleKernel", "PackedKernel", "PackedLinear", "available"]
+__all__ = [
+    "PACKED",
+    "Constants",
+    "ExtensibleKernel",
+    "PackedKernel",
+    "PackedLinear",
+    "PackedLstm",
+    "available",
+]

@@ -25,7 +25,7 @@ class RecurrentLayers:
         self._mode = mode
         self._stacked = stacked
         self._calls: dict[int, MakeCall | None] = {}
-        self.block, self._unrolled = (block, {}) if mode == "neural-engine" else unrolled_block(block)
+        self.block, self._unrolled = (block, {}) if mode == "neural-engine" else unrolled_block(block, mode)
         """``block`` has one operation per unrolled layer."""
 
     def call(self, operation: Operation, known: Mapping[str, Known]) -> MakeCall | None:

@@ -5,10 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import torch
 
 from coreml_gate.mil.graph import captured
 from coreml_gate.mil.ir import Block, Constant, Operation, TensorType
 from coreml_gate.runtime.pattern import OtherFormError, Wiring, argument, demand
+from coreml_gate.runtime.precision import Mode, storage
+from coreml_gate.runtime.recurrent.unrolled_inputs import InputProduct, input_product
 from coreml_gate.runtime.recurrent.unrolled_turns import GATES, Cell, InputRow, StateProduct, Turn, TurnReader
 
 UNROLLED: Final = "unrolled_layer"
@@ -34,6 +37,8 @@ class UnrolledLayer:
     cell: Cell
     dtype: str
     products: str
+    inputs: InputProduct | None
+    """What computes ``products``, where the layer does that too: an LSTM in float32."""
     first: int
     turns: int
     starts: tuple[str | None, ...]
@@ -44,13 +49,18 @@ class UnrolledLayer:
     results: tuple[States, ...]
     """In the order of the operation's outputs."""
 
+    @property
+    def sequence(self) -> str:
+        """The value that the layer reads position by position."""
+        return self.products if self.inputs is None else self.inputs.sequence
 
-def unrolled_block(block: Block) -> tuple[Block, Mapping[str, UnrolledLayer]]:
+
+def unrolled_block(block: Block, mode: Mode) -> tuple[Block, Mapping[str, UnrolledLayer]]:
     """The block with one operation per layer, and the layers by the operation's name."""
     layers: dict[str, UnrolledLayer] = {}
     for chain in _chains(block):
         try:
-            block, name, layer = _Grouping(block, chain).grouped()
+            block, name, layer = _Grouping(block, chain, mode).grouped()
         except OtherFormError:
             continue
         layers[name] = layer
@@ -114,9 +124,10 @@ def _starts_at_zero(turn: Turn, of_state: StateProduct) -> bool:
 class _Grouping:
     """One chain of turns, and what of the block belongs to it."""
 
-    def __init__(self, block: Block, chain: Sequence[Turn]) -> None:
+    def __init__(self, block: Block, chain: Sequence[Turn], mode: Mode) -> None:
         self._block = block
         self._chain = chain
+        self._wide = storage(chain[0].dtype, mode) is torch.float32
         self._wiring = Wiring(block, {})
         self._values = {value.name: value for made in block.operations for value in made.outputs}
         self._values |= {value.name: value for value in block.inputs}
@@ -131,12 +142,22 @@ class _Grouping:
         sequences = [made for made in self._block.operations if self._is_sequence(made)]
         members |= {made.name for made in sequences}
         outputs = self._read_outside(members)
-        layer = self._layer(tuple(self._states(name) for name in outputs))
+        inputs = self._inputs(members, outputs)
+        members |= frozenset() if inputs is None else inputs.operations
+        layer = self._layer(inputs, tuple(self._states(name) for name in outputs))
         inner = tuple(made for made in self._block.operations if made.name in members)
         values = tuple(self._values[name] for name in outputs)
         nested = Block((), inner, outputs)
         made = Operation(UNROLLED, outputs[0], {}, {}, values, (nested,))
         return _placed(self._block, members, made), made.name, layer
+
+    def _inputs(self, members: set[str], outputs: tuple[str, ...]) -> InputProduct | None:
+        """What computes the rows, where a kernel takes inputs itself and nothing else reads the rows."""
+        if not self._wide or self._chain[0].cell != "lstm":
+            return None
+        found = input_product(self._chain[0].row.products, self._wiring)
+        alone = found is not None and self._read_outside(members | found.operations) == outputs
+        return found if alone else None
 
     def _members(self) -> set[str]:
         """The operations from the rows and the initial states to the last state."""
@@ -180,7 +201,7 @@ class _Grouping:
         rows = [self._rows[str(each)] for each in names]
         return States(cell=False, first=min(rows), stop=max(rows) + 1, backwards=rows[0] > rows[-1])
 
-    def _layer(self, results: tuple[States, ...]) -> UnrolledLayer:
+    def _layer(self, inputs: InputProduct | None, results: tuple[States, ...]) -> UnrolledLayer:
         first, of_state = self._chain[0], self._chain[-1].of_state
         if not isinstance(of_state, StateProduct):
             raise OtherFormError
@@ -189,12 +210,14 @@ class _Grouping:
         wanted = [hidden, width]
         demand(list(of_state.weight.array.shape) == (wanted[::-1] if of_state.turned else wanted))
         demand(of_state.bias is None or of_state.bias.array.shape == (width,))
+        demand(inputs is None or len(inputs.weight) == width)
         for state in {name for turn in self._chain for name in turn.states}:
             demand(self._sizes(state) == (1, batch, hidden))
         return UnrolledLayer(
             cell=first.cell,
             dtype=first.dtype,
             products=first.row.products,
+            inputs=inputs,
             first=first.row.position,
             turns=len(self._chain),
             starts=tuple(state if isinstance(state, str) else None for state in first.before),

@@ -8,17 +8,22 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from coreml_gate.runtime.arguments import known_argument
 from coreml_gate.runtime.fusion import FUSED
+from coreml_gate.runtime.ops.recurrent import lstm
+from coreml_gate.runtime.packed import Constants, PackedLstm, available
 from coreml_gate.runtime.precision import Mode, storage
 from coreml_gate.runtime.recurrent.half_turns import gru_in_half, half_product, lstm_in_half, rnn_in_half
 from coreml_gate.runtime.recurrent.layer_call import LayerCall, MakeCall, Plain
 from coreml_gate.runtime.recurrent.unrolled_block import States, UnrolledLayer
+from coreml_gate.runtime.recurrent.unrolled_inputs import InputProduct
 from coreml_gate.runtime.recurrent.unrolled_turns import Cell
-from coreml_gate.runtime.registry import STEPWISE, BlockFunction, operation
+from coreml_gate.runtime.registry import STEPWISE, BlockFunction, Body, operation
 from coreml_gate.runtime.turns import IN_PLACE, gru_turns, lstm_turns, rnn_turns
 from coreml_gate.untyped import MilValue
 
@@ -48,7 +53,8 @@ def unrolled_call(layer: UnrolledLayer, mode: Mode) -> MakeCall:
     weight = known_argument(of_state.weight, Tensor, mode, wide=True)
     bias = None if of_state.bias is None else known_argument(of_state.bias, Tensor, mode, wide=True)
     weights = StateWeights(weight.T if of_state.turned else weight, bias, of_state.rounds)
-    return partial(UnrolledCall, layer, weights, storage(layer.dtype, mode))
+    turns = LstmTurns(layer, layer.inputs, weights) if layer.inputs else Turns(layer, weights)
+    return partial(UnrolledCall, layer, turns, storage(layer.dtype, mode))
 
 
 class UnrolledCall(LayerCall):
@@ -57,45 +63,38 @@ class UnrolledCall(LayerCall):
     def __init__(
         self,
         layer: UnrolledLayer,
-        weights: StateWeights,
+        turns: "Turns",
         dtype: torch.dtype,
         plain: Plain,
         places: Mapping[str, int],
     ) -> None:
         super().__init__(plain, TOLERANCE[dtype])
         self._layer = layer
-        self._weights = weights
+        self._turns = turns
         self._dtype = dtype
-        self._products = places[layer.products]
+        self._sequence = places[layer.sequence]
         self._starts = [None if start is None else places[start] for start in layer.starts]
 
     def operands(self, arguments: Sequence[MilValue]) -> Mapping[int, Tensor]:
-        """What the inputs add, and the initial states."""
-        places = (self._products, *(place for place in self._starts if place is not None))
+        """The sequence, and the initial states."""
+        places = (self._sequence, *(place for place in self._starts if place is not None))
         return {place: arguments[place] for place in places}
 
     def fits(self, arguments: Sequence[MilValue]) -> bool:
         """Are the operands of the declared sizes and type?"""
-        layer, products = self._layer, arguments[self._products]
-        operands = self.operands(arguments).values()
-        states = (value for value in operands if value is not products)
+        sequence, operands = arguments[self._sequence], self.operands(arguments)
+        states = (value for place, value in operands.items() if place != self._sequence)
         return (
-            all(value.dtype is self._dtype for value in operands)
-            and products.shape[1:] == (layer.batch, self._weights.weight.shape[1])
-            and len(products) >= layer.first + layer.turns
-            and all(state.numel() == layer.batch * layer.hidden for state in states)
+            all(value.dtype is self._dtype for value in operands.values())
+            and self._turns.take(sequence)
+            and all(state.numel() == self._layer.batch * self._layer.hidden for state in states)
         )
 
     def compute(self, arguments: Sequence[MilValue]) -> tuple[MilValue, ...]:
         """The states that are read elsewhere."""
-        layer = self._layer
-        products = arguments[self._products][layer.first : layer.first + layer.turns]
         starts = [self._start(place, arguments) for place in self._starts]
-        rows = torch.empty((layer.turns + 1, layer.batch, layer.hidden), dtype=self._dtype)
-        rows[0], cell = starts[0], starts[-1].contiguous().clone()
-        run = _in_float32 if self._dtype is torch.float32 else _in_half
-        run(layer.cell, self._weights, products, rows, cell)
-        return tuple(_result(states, rows, cell) for states in layer.results)
+        rows, cell = self._turns.run(arguments[self._sequence], starts[0], starts[-1])
+        return tuple(_result(states, rows, cell) for states in self._layer.results)
 
     def _start(self, place: int | None, arguments: Sequence[MilValue]) -> Tensor:
         shape = (self._layer.batch, self._layer.hidden)
@@ -103,6 +102,70 @@ class UnrolledCall(LayerCall):
             return torch.zeros(shape, dtype=self._dtype)
         start: Tensor = arguments[place].reshape(shape)
         return start
+
+
+class Turns:
+    """The turns one by one, on what the inputs of all add."""
+
+    def __init__(self, layer: UnrolledLayer, weights: StateWeights) -> None:
+        self._layer = layer
+        self._weights = weights
+
+    def take(self, sequence: Tensor) -> bool:
+        """Are there as many rows as turns, and as wide?"""
+        layer, width = self._layer, self._weights.weight.shape[1]
+        return sequence.shape[1:] == (layer.batch, width) and len(sequence) >= layer.first + layer.turns
+
+    def run(self, sequence: Tensor, start: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """The hidden states, behind the first, and the last cell state; ``cell`` is the first one."""
+        layer = self._layer
+        products = sequence[layer.first : layer.first + layer.turns]
+        rows = torch.empty((layer.turns + 1, layer.batch, layer.hidden), dtype=sequence.dtype)
+        rows[0], held = start, cell.contiguous().clone()
+        run = _in_float32 if sequence.dtype is torch.float32 else _in_half
+        run(layer.cell, self._weights, products, rows, held)
+        return rows, held
+
+
+class LstmTurns(Turns):
+    """An LSTM by the kernel of a whole layer, which multiplies the inputs too."""
+
+    def __init__(self, layer: UnrolledLayer, inputs: InputProduct, weights: StateWeights) -> None:
+        super().__init__(layer, weights)
+        self._backwards = inputs.backwards
+        of_input, of_inputs = _wide(inputs.weight), None if inputs.bias is None else _wide(inputs.bias)
+        self._features = of_input.shape[1]
+        constants = {"weight_ih": of_input, "weight_hh": weights.weight.T.contiguous()}
+        biases = [bias for bias in (of_inputs, weights.bias) if bias is not None]
+        constants |= {"bias": torch.stack(biases).sum(0)} if biases else {}
+        self._kernel = _kernel({**constants, "output_sequence": True})
+
+    def take(self, sequence: Tensor) -> bool:
+        """Are there as many positions as turns?"""
+        position = self._layer.batch * self._features
+        whole = sequence.numel() % position == 0
+        return whole and sequence.numel() // position >= self._layer.first + self._layer.turns
+
+    def run(self, sequence: Tensor, start: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """As the turns one by one."""
+        layer = self._layer
+        steps = sequence.reshape(-1, layer.batch, self._features)
+        steps = steps.flip(0) if self._backwards else steps
+        states, _, last = self._kernel(steps[layer.first : layer.first + layer.turns], start, cell)
+        return torch.cat((start[None], states)), last
+
+
+def _kernel(constants: Constants) -> Body:
+    body: Body = lstm
+    return PackedLstm(body, constants, _keep) if available() else partial(body, **constants)
+
+
+def _keep() -> None:
+    """The program's own operations read the constants too."""
+
+
+def _wide(array: NDArray[np.generic]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
 
 
 def _in_float32(cell: Cell, weights: StateWeights, products: Tensor, rows: Tensor, held: Tensor) -> None:
