@@ -28,12 +28,12 @@ class InputProduct:
 def input_product(products: str, wiring: Wiring) -> InputProduct | None:
     """The linear layer that gives the rows of all turns; ``None`` for any other origin."""
     try:
-        return _Reader(wiring).read(products)
+        return _InputReader(wiring).read(products)
     except OtherFormError:
         return None
 
 
-class _Reader:
+class _InputReader:
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
         self._seen: set[str] = set()
