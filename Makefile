@@ -15,8 +15,8 @@ WHOLE ?=
 OLD_TOOLS ?=
 # The tests that ask for a Mac or for Core ML, as they run on one.
 OF_MACS := tests/mac tests/doctor tests/native_contract tests/stand_in tests/worker/test_core_ml.py \
-	tests/gate/test_on_device.py $(addprefix tests/engines/test_,machine.py devicectl.py coremltools_calls.py \
-	compute_plan.py xcodebuild.py core_ml_words.py)
+	tests/gate/test_on_device.py tests/measurements/test_foreign_errors.py \
+	$(addprefix tests/engines/test_,machine.py devicectl.py coremltools_calls.py compute_plan.py xcodebuild.py)
 PY := $(VENV)/bin/python
 OPEN := $(PY) -m
 CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2

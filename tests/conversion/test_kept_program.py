@@ -83,7 +83,7 @@ LONG = """
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
-        self.weights = nn.ParameterList([nn.Parameter(torch.rand(1, 4)) for _ in range(200)])
+        self.weights = nn.ParameterList([nn.Parameter(torch.rand(1, 4)) for _ in range(100)])
     def forward(self, x):
         for weight in self.weights:
             x = (x * weight).sin()

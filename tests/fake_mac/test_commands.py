@@ -36,7 +36,7 @@ def test_the_process_believes_that_it_runs_on_a_mac_and_other_libraries_do_not(t
 
 
 def test_the_doctor_examines_core_ml_and_not_what_stands_in_for_it(tmp_path: Path) -> None:
-    done = gate(tmp_path, "doctor", "--units", "CPU_ONLY")
+    done = gate(tmp_path, "doctor", "--units", "CPU_ONLY", "--time-budget-s", "1")
     assert done.returncode == 0, done.stdout
     rows = done.stdout
     assert "ok       system: macOS 26.0 on arm64" in rows
@@ -50,7 +50,7 @@ def test_the_doctor_examines_core_ml_and_not_what_stands_in_for_it(tmp_path: Pat
 
 @pytest.mark.slow
 def test_the_doctor_excuses_a_macos_that_is_too_old_for_states(tmp_path: Path) -> None:
-    done = gate(tmp_path, "doctor", "--units", "CPU_ONLY", macos="14.5")
+    done = gate(tmp_path, "doctor", "--units", "CPU_ONLY", "--time-budget-s", "1", macos="14.5")
     assert done.returncode == 0, done.stdout
     assert "unknown  state: needs macOS 15.0, this is macOS 14.5 (25A354)." in done.stdout
     assert "ok       convolution on CPU_ONLY: " in done.stdout

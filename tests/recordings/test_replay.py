@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
         Console(file=StringIO()),
         WARM,
     )
-    arguments = ("doctor", "--stand-in", "--units", "CPU_ONLY", "--record", "mac.zip")
+    arguments = ("doctor", "--stand-in", "--units", "CPU_ONLY", "--time-budget-s", "1", "--record", "mac.zip")
     assert main(arguments, around) == 0
     for name in zipfile.ZipFile(folder / "mac.zip").namelist():
         text = zipfile.ZipFile(folder / "mac.zip").read(name).decode()

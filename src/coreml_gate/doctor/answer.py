@@ -12,6 +12,7 @@ from coreml_gate.record import ComputeUnits
 from coreml_gate.worker.supervisor import Supervisor
 
 Outcome = Literal["ok", "not ok", "unknown"]
+TIME_BUDGET_S: Final = 60.0
 OFF_A_MAC: Final = "this is not a Mac: run `coreml-gate doctor` on one."
 
 
@@ -36,6 +37,8 @@ class Subject:
     units: tuple[ComputeUnits, ...]
     versions: Mapping[str, str]
     """Of the installed packages."""
+    time_budget_s: float = TIME_BUDGET_S
+    """How long a package may be timed against itself."""
     recording: Recording | None = None
     """Takes the raw facts behind the answers, if they are to be kept."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.children.process import ProcessLimits
-from coreml_gate.doctor.answer import Probe, Subject
+from coreml_gate.doctor.answer import TIME_BUDGET_S, Probe, Subject
 from coreml_gate.doctor.children import examine_children
 from coreml_gate.doctor.models import examine_models
 from coreml_gate.doctor.recording import Recording
@@ -48,6 +48,13 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="off a Mac: run the same probes with the MIL runtime in the place of Core ML",
     )
     parser.add_argument(
+        "--time-budget-s",
+        type=float,
+        default=TIME_BUDGET_S,
+        metavar="S",
+        help=f"seconds for timing a package against itself; default: {TIME_BUDGET_S:g}",
+    )
+    parser.add_argument(
         "--record", type=Path, metavar="FILE.zip", help="keep the raw answers, without a word about you"
     )
     parser.add_argument("--json", action="store_true", help="for machines")
@@ -72,6 +79,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
             is_mac=is_mac,
             units=units_to_run("ALL", wanted, around.environment),
             versions={name: version(name) for name in _PACKAGES},
+            time_budget_s=parsed.time_budget_s,
             recording=recording,
         )
         for answer in examine(subject):

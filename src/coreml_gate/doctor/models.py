@@ -18,7 +18,6 @@ from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, time_packa
 
 LEAST_PSNR: Final = 50.0
 """One multiplication in half precision gives more than 60 dB on these samples."""
-TIMING_BUDGET_S: Final = 60.0
 _MAX_RATIO: Final = 1.05
 
 
@@ -183,7 +182,7 @@ def of_timing(timing: Timing) -> Probe:
 
 def _timed(package: DescribedPackage, subject: Subject, clock: Callable[[], float]) -> Timing:
     pair = PackagePair(package, package, "itself", "itself", reference_beside(package.path), subject.units[0])
-    budget = TimingBudget({"predict": _MAX_RATIO}, ALPHA, TIMING_BUDGET_S)
+    budget = TimingBudget({"predict": _MAX_RATIO}, ALPHA, subject.time_budget_s)
     return time_packages(pair, budget, subject.folder / "timing", subject.supervisor, clock)
 
 
