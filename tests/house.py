@@ -20,6 +20,7 @@ LAYERS: Final = (
     "frozen",
     "untyped",
     "arrays",
+    "floats",
     "interruption",
     "writing",
     "streams",

@@ -190,7 +190,7 @@ def test_without_a_repair_it_says_why(outcome: Any, says: str) -> None:
             "vanishing",
             0.0,
             2.0**-14,
-            "values below 6.1035e-5, of which FP16 keeps few digits",
+            "values below 6.1e-5, of which FP16 keeps few digits",
         ),
         ("rounding", 1.0, 0.01, "loses 100 % of its result to rounding"),
     ],

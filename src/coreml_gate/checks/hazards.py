@@ -10,6 +10,7 @@ from typing import Final
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, file_and_line, skipped
 from coreml_gate.checks.repair import repair_hint, repair_lines, repair_of
+from coreml_gate.floats import GREATEST_HALF, LEAST_HALF
 from coreml_gate.mil.diff_matching import plain_name
 from coreml_gate.record import Diagnosis, Hazard, HazardKind, OperationError, Repair, Rewrite
 from coreml_gate.verdict import Finding, Status
@@ -32,8 +33,6 @@ _SAYS: Final[dict[HazardKind, str]] = {
     "whole-numbers": "reaches {reaches} and is read as whole numbers, which FP16 holds only up to {bound}",
 }
 _FEW_DIGITS: Final = "gives values below {bound}, of which FP16 keeps few digits"
-_GREATEST_HALF: Final = 65_504
-_LEAST_HALF: Final = 6e-8
 _BEYOND_PERCENT: Final = 10.0
 _HARM_UNKNOWN: Final = "; its effect on the outputs was not measured"
 _ESTIMATE: Final = (
@@ -115,7 +114,7 @@ def _finding(
 def _describe(hazard: Hazard) -> str:
     text = _saying(hazard).format(
         reaches=number(hazard.reaches),
-        bound=f"{hazard.bound:,.0f}" if hazard.bound == _GREATEST_HALF else number(hazard.bound, 5),
+        bound=_bound(hazard.bound),
         percent=_percent(hazard.reaches),
         given=_percent(hazard.bound),
     )
@@ -128,10 +127,14 @@ def _describe(hazard: Hazard) -> str:
     return f"`{hazard.operation}` ({hazard.operation_type}{module}{place}) {text}{headroom}{where}"
 
 
+def _bound(value: float) -> str:
+    return f"{value:,.0f}" if value == GREATEST_HALF else number(value, 5 if value > 1 else 3)
+
+
 def _saying(hazard: Hazard) -> str:
     if hazard.kind == "accumulation" and hazard.bound < 1:
         return _DRIFTS
-    if hazard.kind == "vanishing" and hazard.bound > _LEAST_HALF:
+    if hazard.kind == "vanishing" and hazard.bound > LEAST_HALF:
         return _FEW_DIGITS
     return _SAYS[hazard.kind]
 

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
 
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.criteria import Violation, by_output, engine_violations, gravest_first
+from coreml_gate.floats import GREATEST_HALF, HALF_INTEGERS
 from coreml_gate.record import InputRounding, RoundedInput
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import number
-
-_GREATEST: Final = 65504
-_EXACT_INTEGERS: Final = 2048
 
 
 def rounded_inputs(evidence: Evidence, check: str) -> tuple[Finding, ...]:
@@ -65,7 +62,8 @@ def _of_outputs(rounding: InputRounding, evidence: Evidence, integers: Status) -
 def _change(item: RoundedInput) -> str:
     place, where = item.place, f"at {item.place.index} of sample {item.sample}"
     if isinstance(place.candidate, str):
-        return f"holds no number beyond {_GREATEST}: {_value(place.reference)} {where} becomes infinite"
+        beyond = f"holds no number beyond {GREATEST_HALF:.0f}"
+        return f"{beyond}: {_value(place.reference)} {where} becomes infinite"
     return f"rounds {_value(place.reference)} {where} to {_value(place.candidate)}"
 
 
@@ -78,7 +76,7 @@ def _value(value: float | str) -> str:
 def _hint(item: RoundedInput) -> str:
     if item.whole:
         return (
-            f'halves hold every whole number up to {_EXACT_INTEGERS} only. Write `dtype = "float32"` for '
+            f'halves hold every whole number up to {HALF_INTEGERS} only. Write `dtype = "float32"` for '
             f'`{item.input}` in `[[model.input]]`, or yield integers and write `dtype = "int32"`.'
         )
     return f'write `dtype = "float32"` for `{item.input}` in `[[model.input]]`.'

@@ -16,20 +16,18 @@ from coreml_gate.arrays import Array
 from coreml_gate.conversion.origins import Origin
 from coreml_gate.diagnose.operation_errors import (
     BAD,
-    LEAST_HALF,
-    LEAST_NORMAL,
     WORST,
     Damage,
     OperationErrors,
 )
 from coreml_gate.diagnose.ranges import Range
+from coreml_gate.floats import GREATEST_HALF, HALF_ROUNDING, LEAST_HALF, LEAST_NORMAL_HALF
 from coreml_gate.mil.index import Index, constants_in
 from coreml_gate.mil.ir import Constant, Function, Operation
 from coreml_gate.mil.weights import release
 from coreml_gate.record import Hazard, HazardKind
 from coreml_gate.runtime.ops.neural_engine import GREATEST_PRODUCT
 
-GREATEST_HALF: Final = 65504.0
 NEAR: Final = 4.0
 """Headroom below which a range is worth a warning: two bits of the exponent."""
 _EPSILON_MATTERS: Final = 1e3
@@ -54,8 +52,6 @@ _VANISHED: Final = 0.01
 _PRODUCTS: Final = {"conv", "conv_transpose", "einsum", "linear", "matmul"}
 """What ends at half the half range on the Neural Engine."""
 _CANCELS: Final = frozenset({"add", "sub"})
-_UNIT: Final = 2.0**-11
-"""One rounding: what every operand in half is off by."""
 _GUARDS: Final = frozenset({"add", "clip", "maximum"})
 """Operations whose constant keeps a value away from zero."""
 _SUMS: Final = {
@@ -204,9 +200,9 @@ def _measured(operation: Operation, damage: Damage) -> Suspicion:
     if operation.type in _CLIFFS:
         return Suspicion("cliff", operation.name, damage.own, BAD)
     if _fades(damage):
-        return Suspicion("vanishing", operation.name, 0.0, LEAST_NORMAL)
+        return Suspicion("vanishing", operation.name, 0.0, LEAST_NORMAL_HALF)
     if operation.type in _CANCELS:
-        return Suspicion("cancellation", operation.name, damage.own, _UNIT)
+        return Suspicion("cancellation", operation.name, damage.own, HALF_ROUNDING)
     kind: HazardKind = "accumulation" if operation.type in _SUMS else "rounding"
     return Suspicion(kind, operation.name, damage.own, BAD)
 

@@ -12,22 +12,19 @@ from typing import Final
 import numpy as np
 
 from coreml_gate.diagnose.hazards import Suspicion
-from coreml_gate.diagnose.operation_errors import LEAST_HALF, LEAST_NORMAL, OperationErrors
+from coreml_gate.diagnose.operation_errors import OperationErrors
 from coreml_gate.diagnose.ranges import Range
+from coreml_gate.floats import HALF_INTEGERS, HALF_ROUNDING, LEAST_HALF, LEAST_NORMAL_HALF
 from coreml_gate.mil.graph import captured
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
 
-_UNIT: Final = 2.0**-11
-"""One rounding: every operand in half is off by as much."""
 _CHANGED: Final = 0.1
 """An epsilon that half precision changes by more is another one."""
 _MANY: Final = 0.01
 _GUARDS: Final = frozenset({"add", "maximum", "clip", "sqrt", "rsqrt", "inverse", "real_div", "mul", "log"})
 """Operations between an epsilon and the division that it guards."""
 _STEPS: Final = 3
-_WHOLE_NUMBERS: Final = 2048.0
-"""Halves hold every whole number up to here."""
 _CANCELS: Final = frozenset({"add", "sub"})
 
 
@@ -42,7 +39,7 @@ class PathStep:
     @property
     def growth(self) -> float:
         """How many times more than its operands is the result off?"""
-        return self.error / max(self.given, _UNIT)
+        return self.error / max(self.given, HALF_ROUNDING)
 
 
 def lost_precision(errors: OperationErrors, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
@@ -87,19 +84,19 @@ def _reason(
         if damage.vanishes > _MANY:
             return Suspicion("vanishing", step.operation.name, 0.0, LEAST_HALF)
         if damage.subnormal > _MANY:
-            return Suspicion("vanishing", step.operation.name, 0.0, LEAST_NORMAL)
+            return Suspicion("vanishing", step.operation.name, 0.0, LEAST_NORMAL_HALF)
     maker = _maker_of_whole_numbers(worst, index, ranges)
     if maker is not None:
-        return Suspicion("whole-numbers", maker, ranges[maker].magnitude, _WHOLE_NUMBERS)
+        return Suspicion("whole-numbers", maker, ranges[maker].magnitude, HALF_INTEGERS)
     return _by_growth(worst)
 
 
 def _by_growth(worst: PathStep) -> Suspicion:
     """Of what no value explains, how the error came about."""
     if worst.operation.type in _CANCELS:
-        return Suspicion("cancellation", worst.operation.name, worst.error, max(worst.given, _UNIT))
-    if worst.given <= _UNIT:
-        return Suspicion("rounding", worst.operation.name, worst.error, _UNIT)
+        return Suspicion("cancellation", worst.operation.name, worst.error, max(worst.given, HALF_ROUNDING))
+    if worst.given <= HALF_ROUNDING:
+        return Suspicion("rounding", worst.operation.name, worst.error, HALF_ROUNDING)
     return Suspicion("inherited", worst.operation.name, worst.error, worst.given)
 
 
@@ -108,7 +105,7 @@ def _maker_of_whole_numbers(worst: PathStep, index: Index, ranges: Mapping[str, 
     if worst.operation.type != "cast" or not index.text(worst.operation, "dtype").startswith(("int", "uint")):
         return None
     name = index.name(worst.operation, "x") or ""
-    return name if name in ranges and ranges[name].magnitude > _WHOLE_NUMBERS else None
+    return name if name in ranges and ranges[name].magnitude > HALF_INTEGERS else None
 
 
 def _changed_epsilons(operation: Operation, index: Index, steps: int) -> Iterator[Operation]:
@@ -125,4 +122,4 @@ def _changed_epsilons(operation: Operation, index: Index, steps: int) -> Iterato
 def _is_changed(value: float) -> bool:
     """Is it near zero, and another number in half?"""
     half = max(float(np.float16(abs(value))), LEAST_HALF)
-    return 0 < abs(value) < LEAST_NORMAL and abs(half / abs(value) - 1) > _CHANGED
+    return 0 < abs(value) < LEAST_NORMAL_HALF and abs(half / abs(value) - 1) > _CHANGED

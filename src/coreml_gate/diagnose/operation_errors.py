@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from coreml_gate.arrays import Array
+from coreml_gate.floats import LEAST_HALF, LEAST_NORMAL_HALF
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Block, Function, Operation, StateType, Value
 from coreml_gate.mil.package import Package
@@ -27,9 +28,6 @@ from coreml_gate.untyped import MilValue
 _ALONE, _RUN = "alone@", "run@"
 BAD = 0.01
 """RMS error by RMS from which a result counts as damaged: 40 dB, what half precision should reach."""
-LEAST_HALF = 5.96e-8
-LEAST_NORMAL = 2.0**-14
-"""Below it a half loses a digit per power of two."""
 WORST = 1e9
 """Stands for an error without a number: the half result is not finite."""
 
@@ -218,7 +216,7 @@ class _DamageObserver:
             return
         damage.inherited = max(damage.inherited, _error(wide, half))
         damage.vanishes = max(damage.vanishes, _share_below(wide, LEAST_HALF))
-        damage.subnormal = max(damage.subnormal, _share_below(wide, LEAST_NORMAL))
+        damage.subnormal = max(damage.subnormal, _share_below(wide, LEAST_NORMAL_HALF))
 
 
 def _error(wide: Tensor | None, half: object) -> float:

@@ -7,6 +7,8 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
+from coreml_gate.floats import SINGLE_INTEGERS
+
 Perturbation = Callable[[Tensor], Tensor]
 Kind = Literal["numbers", "integers", "mask"]
 
@@ -14,8 +16,6 @@ _SPREAD: Final = 3.0
 """The greatest magnitude of the whole and half numbers."""
 _BESIDE: Final = 2.0**-10
 """How far from a tie of rounding the values beside one lie."""
-_MANTISSA: Final = 2**24
-"""From here on float32 does not hold every whole number."""
 
 
 def kind_of(value: Tensor) -> Kind:
@@ -89,7 +89,7 @@ _INTEGERS: Final[Mapping[str, Perturbation]] = {
     "the greatest integer everywhere": lambda x: x.max().expand(x.shape).clone(),
     "zeros instead of integers": torch.zeros_like,
     "negative integers": lambda x: -x - 1,
-    "integers beyond 2^24": lambda x: x + _MANTISSA + 1,
+    "integers beyond 2^24": lambda x: x + SINGLE_INTEGERS + 1,
     "integers near the ends of 32 bits": lambda x: torch.where(
         x % 2 == 0, 2**31 - 1 - x.abs(), x.abs() - 2**31
     ),
@@ -113,7 +113,7 @@ EXACT: Final = frozenset(
 """Changes whose numbers are exact in every precision, so that a step of the source at them is real."""
 LARGE: Final = frozenset({"integers beyond 2^24", "integers near the ends of 32 bits"})
 """Tried only where negative integers are allowed: as a size or a count they would allocate memory."""
-COME_NEAR: Final = _MANTISSA / 16
+COME_NEAR: Final = SINGLE_INTEGERS / 16
 """Magnitude from which a sample makes large integers likely: ids and pixels stay below it."""
 
 

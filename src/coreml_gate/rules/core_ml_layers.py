@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from coreml_gate.floats import LEAST_NORMAL_HALF
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
 from coreml_gate.rules.evidence import CHROMIUM, FRONT_END_TESTS, MIL_TESTS, TENSORFLOW_TESTS
@@ -11,7 +12,6 @@ from coreml_gate.rules.rule import Match, rule
 _FIVE_AXES: Final = 5
 _FOUR_AXES: Final = 4
 _THREE_AXES: Final = 3
-_LEAST_EPSILON: Final = 2.0**-14
 _PITFALLS: Final = "https://github.com/sbryngelson/ane-guide (part-5-practice/19-pitfalls-and-limits.md)"
 
 
@@ -306,7 +306,7 @@ def vanishing_epsilon(program: Index) -> Iterator[Match]:
             continue
         for parameter in ("x", "y"):
             value = program.scalar(operation, parameter)
-            if value is not None and 0 < abs(value) < _LEAST_EPSILON / 2:
+            if value is not None and 0 < abs(value) < LEAST_NORMAL_HALF / 2:
                 yield Match(operation.name, f"`add` of {value:.2g}")
 
 

@@ -5,13 +5,13 @@ from typing import Final
 
 import numpy as np
 
+from coreml_gate.floats import LEAST_NORMAL_HALF
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
 from coreml_gate.rules.evidence import FRONT_END_TESTS, MIL_TESTS
 from coreml_gate.rules.rule import Match, rule
 
 _TOOLS: Final = "https://github.com/apple/coremltools/blob/9.0/coremltools"
-_SMALLEST_NORMAL: Final = 2.0**-14
 _MANY: Final = 0.05
 
 
@@ -120,6 +120,8 @@ def subnormal_weights(program: Index) -> Iterator[Match]:
         if constant is None or program.dtype(name) != "fp16":
             continue
         magnitudes = np.abs(np.asarray(constant.array, np.float16).reshape(-1))
-        share = float(np.mean((magnitudes > 0) & (magnitudes < _SMALLEST_NORMAL))) if magnitudes.size else 0.0
+        share = (
+            float(np.mean((magnitudes > 0) & (magnitudes < LEAST_NORMAL_HALF))) if magnitudes.size else 0.0
+        )
         if share > _MANY:
             yield Match(operation.name, f"{share:.0%} of `{parameter}` lie below 6.1e-5")

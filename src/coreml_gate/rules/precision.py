@@ -6,20 +6,16 @@ from typing import Final
 import numpy as np
 
 from coreml_gate.arrays import Array
+from coreml_gate.floats import GREATEST_HALF, HALF_INTEGERS, LEAST_HALF
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
 from coreml_gate.rules.evidence import TYPED_EXECUTION
 from coreml_gate.rules.rule import Match, ProgramPair, rule
 
-_GREATEST: Final = float(np.finfo(np.float16).max)
-_LEAST: Final = 2.0**-24
-"""The smallest positive half (subnormal)."""
 _CHANGED: Final = 0.1
 """A half of at least 6e-8 is never further off than this by rounding alone, except close to that bound."""
 _INDEX_STEPS: Final = 4
 _INDEX_MATH: Final = frozenset({"add", "select", "greater_equal", "mod", "mul", "sub"})
-_EXACT_INTEGERS: Final = 2048
-"""Halves hold every integer up to here."""
 _HALF_SUFFIX: Final = "_to_fp16"
 _AS_INTEGERS: Final = "Declare the input as integers in the model's table (by `ct.TensorType` in a script):"
 _INTEGER_INPUT: Final = '[[model.input]]\nname = "{}"\ndtype = "int32"'
@@ -40,13 +36,13 @@ _EPSILONS: Final = {
         "measured: coremltools 9.0 adds a mask of -1e9 in float32 and casts it",
     ),
     fix=f"A row that is masked everywhere is NaN after softmax. Mask with a number that halves hold "
-    f"(greatest {_GREATEST:.0f}):\nscores = scores.masked_fill(mask, -1e4)",
+    f"(greatest {GREATEST_HALF:.0f}):\nscores = scores.masked_fill(mask, -1e4)",
 )
 def fp16_infinite_constant(program: Index) -> Iterator[Match]:
     """Does a finite constant become infinite in half precision?"""
     for operation, constant in _wide_summands(program):
         reach = float(np.abs(constant[np.isfinite(constant)]).max(initial=0))
-        if reach > _GREATEST:
+        if reach > GREATEST_HALF:
             yield Match(
                 operation.name, f"constants of up to {reach:.4g} become infinite in the cast after it"
             )
@@ -83,7 +79,7 @@ def fp16_masked_row(program: Index) -> Iterator[Match]:
     for operation, constant in _wide_summands(program):
         if operation.type != "add" or not any(user.type == "softmax" for user in program.users(operation)):
             continue
-        lost = np.isfinite(constant) & (constant < -_GREATEST)
+        lost = np.isfinite(constant) & (constant < -GREATEST_HALF)
         rows = int(lost.reshape(-1, constant.shape[-1]).all(axis=-1).sum()) if constant.ndim > 1 else 0
         if rows:
             yield Match(operation.name, f"{rows} rows are masked everywhere: softmax makes them NaN")
@@ -127,7 +123,7 @@ def fp16_rounded_integers(twins: ProgramPair) -> Iterator[Match]:
         if wide is None or constant.array.dtype != np.float16 or wide.array.dtype != np.float32:
             continue
         exact: Array = wide.array
-        whole = exact.size > 1 and float(np.abs(exact).max()) > _EXACT_INTEGERS
+        whole = exact.size > 1 and float(np.abs(exact).max()) > HALF_INTEGERS
         if whole and exact.size == constant.array.size and bool((exact == np.round(exact)).all()):
             changed = int((exact.reshape(-1) != constant.array.reshape(-1).astype(np.float32)).sum())
             if changed:
@@ -145,7 +141,7 @@ def fp16_tiny_epsilon(program: Index) -> Iterator[Match]:
     """Is an epsilon too small for half precision?"""
     for operation in program.of(*_EPSILONS):
         epsilon = program.scalar(operation, _EPSILONS[operation.type])
-        if epsilon is not None and program.is_half(operation) and abs(epsilon) < 2 * _LEAST:
+        if epsilon is not None and program.is_half(operation) and abs(epsilon) < 2 * LEAST_HALF:
             yield Match(operation.name, f"`{operation.type}` with epsilon {epsilon:.3g} in half precision")
 
 
@@ -166,7 +162,7 @@ def fp16_indices(program: Index) -> Iterator[Match]:
             if reader.type != "cast" or not dtype.startswith(("int", "uint")):
                 continue
             rows = [_rows(program, user) for user in _gathers(program, reader, _INDEX_STEPS)]
-            if max(rows, default=0) > _EXACT_INTEGERS:
+            if max(rows, default=0) > HALF_INTEGERS:
                 text = f"indices of a table with {max(rows)} rows come in as halves"
                 yield Match(value.name, text, fix=f"{_AS_INTEGERS}\n{_INTEGER_INPUT.format(value.name)}")
 

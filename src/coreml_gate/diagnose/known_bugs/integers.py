@@ -5,8 +5,7 @@ from typing import Final
 
 from coreml_gate.diagnose.known_bugs.bug import ALL, KnownBug
 from coreml_gate.diagnose.torch_calls import TorchArguments
-
-_MANTISSA: Final = 2**24
+from coreml_gate.floats import SINGLE_INTEGERS
 
 
 def _integers(call: TorchArguments) -> bool:
@@ -25,7 +24,7 @@ def _beyond_mantissa(call: TorchArguments) -> bool:
     """Are integers greater than float32 can count?"""
     operands = list(call.operands())
     whole = bool(operands) and all(operand.integral for operand in operands)
-    return whole and any(operand.magnitude >= _MANTISSA for operand in operands)
+    return whole and any(operand.magnitude >= SINGLE_INTEGERS for operand in operands)
 
 
 def _product_beyond_mantissa(call: TorchArguments) -> bool:
@@ -34,7 +33,7 @@ def _product_beyond_mantissa(call: TorchArguments) -> bool:
     factor = call.constant("other", 1)
     factors = [*(operand.magnitude for operand in operands), abs(factor)]
     whole = bool(operands) and all(operand.integral for operand in operands) and isinstance(factor, int)
-    return whole and math.prod(factors) >= _MANTISSA
+    return whole and math.prod(factors) >= SINGLE_INTEGERS
 
 
 def _fraction_into_integers(call: TorchArguments) -> bool:

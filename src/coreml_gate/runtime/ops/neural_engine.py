@@ -11,16 +11,15 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from coreml_gate.floats import LEAST_NORMAL_HALF
 from coreml_gate.runtime.registry import Ints
 
 GREATEST_PRODUCT = 32752.0
 """Greatest magnitude that a product of matrices or a convolution gives; beyond, it is infinite (#115)."""
 GREATEST_EXPONENTIAL = 32768.0
 """Greatest exponential within ``softplus``, which gives 0 from ln 32768 = 10.397 on."""
-GREATEST_HALF = 65504.0
 LOGARITHM_OF_ZERO = -45440.0
 """What the engine's table gives instead of negative infinity (ane-guide)."""
-_SMALLEST_NORMAL = 2.0**-14
 _BLOCK = 64
 _DROPPED_BITS = 13  # float32 has 23 bits of a fraction, half has 10
 _HALFWAY = 1 << (_DROPPED_BITS - 1)
@@ -38,7 +37,7 @@ def engine_product(x: Tensor) -> Tensor:
     makes them 0: ane-guide).
     """
     held = torch.where(x.abs() > GREATEST_PRODUCT, torch.inf * x.sign(), x)
-    normal = held.isfinite() & (held.abs() >= _SMALLEST_NORMAL)
+    normal = held.isfinite() & (held.abs() >= LEAST_NORMAL_HALF)
     return torch.where(normal, _ties_away(held), held).half() + 0.0
 
 
@@ -50,8 +49,8 @@ def _ties_away(x: Tensor) -> Tensor:
 
 def flushed(x: Tensor) -> Tensor:
     """Float32 without the magnitudes of subnormal halves; 0 loses its sign (ane-guide)."""
-    tiny = torch.where(x.abs() < _SMALLEST_NORMAL / 2, 0.0, _SMALLEST_NORMAL).copysign(x) + 0.0
-    return torch.where(x.abs() < _SMALLEST_NORMAL, tiny, x)
+    tiny = torch.where(x.abs() < LEAST_NORMAL_HALF / 2, 0.0, LEAST_NORMAL_HALF).copysign(x) + 0.0
+    return torch.where(x.abs() < LEAST_NORMAL_HALF, tiny, x)
 
 
 def without_nan(x: Tensor, instead: float) -> Tensor:

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from coreml_gate.runtime.ops.neural_engine import GREATEST_HALF, narrow_sum
+from coreml_gate.floats import GREATEST_HALF
+from coreml_gate.runtime.ops.neural_engine import narrow_sum
 from coreml_gate.runtime.registry import EXACT, ROUND, Ints, operation
 
 
