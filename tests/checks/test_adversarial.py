@@ -6,19 +6,20 @@ from tests.builders import comparison, model_config, model_record, source
 from tests.checks.cases import NOT_CONVERTED, PROBLEM, evidence, only
 
 SOUND = PerturbedSample(name="zeros", comparisons=(comparison(),))
+POSITIVE = PerturbedSample(name="positive samples", comparisons=(comparison(),))
 WRONG = PerturbedSample(
     name="samples times 1e-4", comparisons=(comparison(), comparison(output="b", max_abs_error=2.0))
 )
 
 
 def test_pass_names_what_was_tried() -> None:
-    finding = only(adversarial.run(evidence(model_record(adversarial=(SOUND, SOUND)))))
+    finding = only(adversarial.run(evidence(model_record(adversarial=(SOUND, POSITIVE)))))
     assert finding.status is Status.PASS
-    assert finding.message == "the package answers like the source on 2 variants of the samples."
-    assert finding.details == ("zeros", "zeros")
+    assert finding.message == "the package answers like the source on 2 changed samples."
+    assert finding.details == ("zeros", "positive samples")
 
 
-def test_a_difference_warns_and_names_variant_output_and_operation() -> None:
+def test_a_difference_warns_and_names_sample_output_and_operation() -> None:
     found = FirstWrong(
         operation="inverse_0", operation_type="inverse", torch_operation="reciprocal", place="n.py:3"
     )
@@ -29,7 +30,7 @@ def test_a_difference_warns_and_names_variant_output_and_operation() -> None:
     assert finding.message.startswith(
         "with samples times 1e-4, output `b`: greatest difference 2 at (0, 7) (source"
     )
-    assert "(1 of 2 variants differ). First operation to differ: `inverse_0`" in finding.message
+    assert "(1 of 2 changed samples differ). First operation to differ: `inverse_0`" in finding.message
     assert (finding.file, finding.line) == ("n.py", 3)
 
 

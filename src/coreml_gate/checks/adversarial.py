@@ -9,9 +9,8 @@ from typing import Final
 
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
-from coreml_gate.checks.first_wrong import place_of, sentence, way_out
+from coreml_gate.checks.first_wrong import diagnosis_of, place_of, sentence, way_out
 from coreml_gate.criteria import has_parity, violation_of
-from coreml_gate.record import ParityDiagnosis, PerturbedSample
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted
 
@@ -19,7 +18,7 @@ NAME: Final = "adversarial"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding for all variants and outputs."""
+    """One finding for all changed samples and outputs."""
     head = evidence.head
     if not evidence.config.adversarial:
         return (skipped(NAME, "outputs", "adversarial = false."),)
@@ -39,37 +38,31 @@ def _without_samples(evidence: Evidence) -> Finding:
 
 
 def _finding(evidence: Evidence) -> Finding:
-    variants = evidence.head.adversarial
-    wrong = [variant for variant in variants if violation_of(variant, evidence.limits.parity) is not None]
-    total = counted(len(variants), "variant")
+    said = {each.name: violation_of(each, evidence.limits.parity) for each in evidence.head.adversarial}
+    wrong = {name: text for name, text in said.items() if text is not None}
+    total = counted(len(said), "changed sample")
     if not wrong:
         return Finding(
             check=NAME,
             status=Status.PASS,
             subject="outputs",
-            message=f"the package answers like the source on {total} of the samples.",
-            details=tuple(variant.name for variant in variants),
+            message=f"the package answers like the source on {total}.",
+            details=tuple(said),
         )
-    diagnosis = _diagnosis(evidence, wrong)
+    diagnosis = diagnosis_of(evidence, wrong)
     file, line = place_of(diagnosis)
     return Finding(
         check=NAME,
         status=Status.WARN,
         subject="outputs",
-        message=f"{violation_of(wrong[0], evidence.limits.parity)}: the conversion is wrong for such inputs "
+        message=f"{next(iter(wrong.values()))}: the conversion is wrong for such inputs "
         f"({len(wrong)} of {total} differ).{sentence(diagnosis)}",
         hint=way_out(diagnosis)
         or "rewrite the operation that the converter gets wrong, or keep such inputs away.",
-        details=tuple(str(violation_of(variant, evidence.limits.parity)) for variant in wrong),
+        details=tuple(wrong.values()),
         file=file,
         line=line,
     )
-
-
-def _diagnosis(evidence: Evidence, wrong: list[PerturbedSample]) -> ParityDiagnosis | None:
-    diagnosis = evidence.head.parity_diagnosis
-    names = {variant.name for variant in wrong}
-    return diagnosis if diagnosis is not None and diagnosis.asked_by in names else None
 
 
 CHECK: Final = Check(

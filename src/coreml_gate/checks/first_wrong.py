@@ -1,9 +1,17 @@
 """The first wrong operation in words: the operation, the line, the reason and the way out."""
 
-from coreml_gate.checks.evidence import file_and_line
+from collections.abc import Collection
+
+from coreml_gate.checks.evidence import Evidence, file_and_line
 from coreml_gate.config.edit import table_with
 from coreml_gate.record import FirstWrong, ParityDiagnosis
 from coreml_gate.wording import number, percent
+
+
+def diagnosis_of(evidence: Evidence, samples: Collection[str]) -> ParityDiagnosis | None:
+    """The diagnosis, if it is of one of these: ``samples`` (the user's own), or a perturbed sample's name."""
+    found = evidence.head.parity_diagnosis
+    return found if found is not None and found.asked_by in samples else None
 
 
 def sentence(diagnosis: ParityDiagnosis | None) -> str:

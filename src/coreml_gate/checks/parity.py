@@ -11,7 +11,7 @@ from typing import Final
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence, file_and_line, skipped
-from coreml_gate.checks.first_wrong import details, patch, place_of, sentence, way_out
+from coreml_gate.checks.first_wrong import details, diagnosis_of, patch, place_of, sentence, way_out
 from coreml_gate.checks.rounded_inputs import rounded_inputs
 from coreml_gate.checks.rules import fix_in_words
 from coreml_gate.config.limits import ParityLimits
@@ -80,7 +80,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
     limits = evidence.limits.parity
     raised = parity_violations(group, limits)
     base = evidence.base_parity.get(output, ())
-    diagnosis = _diagnosis(evidence) if raised else None
+    diagnosis = diagnosis_of(evidence, ("samples",)) if raised else None
     known = _cause_by_rule(evidence, group) if raised else None
     file, line = place_of(diagnosis) if known is None else (known.file, known.line)
     return Finding(
@@ -122,11 +122,6 @@ def _of_a_team(evidence: Evidence) -> str:
         f"`{facts.maker}` converts something else than `{evidence.config.source}` gives, as with a softmax "
         "or a scale around it, another mode or other weights: let both build the same module."
     )
-
-
-def _diagnosis(evidence: Evidence) -> ParityDiagnosis | None:
-    diagnosis = evidence.head.parity_diagnosis
-    return diagnosis if diagnosis is not None and diagnosis.asked_by == "samples" else None
 
 
 def _no_floor(evidence: Evidence, raised: tuple[Violation, ...]) -> tuple[str, ...]:
@@ -208,12 +203,11 @@ def _named(shapes: Sequence[RefusedShape]) -> str:
 
 
 def _answered_otherwise(evidence: Evidence) -> Iterator[Finding]:
-    limits, diagnosis = evidence.limits.parity, evidence.head.parity_diagnosis
-    said = {each.name: violation_of(each, limits) for each in evidence.head.allowed_shapes}
+    said = {each.name: violation_of(each, evidence.limits.parity) for each in evidence.head.allowed_shapes}
     wrong = {name: text for name, text in said.items() if text is not None}
     if not wrong:
         return
-    about = diagnosis if diagnosis is not None and diagnosis.asked_by in wrong else None
+    about = diagnosis_of(evidence, wrong)
     known = _cause_by_rule(evidence, evidence.head.parity)
     file, line = place_of(about) if known is None else (known.file, known.line)
     yield Finding(
