@@ -56,10 +56,9 @@ class ModelJob(JobValue):
         return self.root
 
 
-class MachineJob(JobValue):
-    """Something to find out about this machine, without a model."""
+class SingleJob(JobValue):
+    """A job for measurements with a process of their own."""
 
-    kind: Literal["machine"] = "machine"
     only: tuple[str, ...]
     """Names of the measurements to make."""
     folder: Path
@@ -69,6 +68,12 @@ class MachineJob(JobValue):
     def working_folder(self) -> Path:
         """Where the child runs."""
         return self.folder
+
+
+class MachineJob(SingleJob):
+    """Something to find out about this machine, without a model."""
+
+    kind: Literal["machine"] = "machine"
 
 
 class DescribedPackage(JobValue):
@@ -101,14 +106,10 @@ class DescribedPackage(JobValue):
         )
 
 
-class PackageJob(JobValue):
+class PackageJob(SingleJob):
     """One measurement of a package on one compute unit, in a process of its own."""
 
     kind: Literal["package"] = "package"
-    only: tuple[str, ...]
-    """The name of the measurement."""
-    folder: Path
-    """Takes the events, the log and compiled models; made by the parent."""
     package: DescribedPackage
     units: ComputeUnits
     reference: Path | None = None
@@ -132,19 +133,12 @@ class PackageJob(JobValue):
         """Where the child of a prediction leaves what Core ML computed."""
         return self.folder / "answers.npz"
 
-    @property
-    def working_folder(self) -> Path:
-        """Where the child runs."""
-        return self.folder
 
-
-class DeviceJob(JobValue):
+class DeviceJob(SingleJob):
     """One package to be predicted and timed on one connected device."""
 
     kind: Literal["device"] = "device"
     only: tuple[str, ...] = ("device",)
-    folder: Path
-    """Takes the events and the log; made by the parent."""
     facts: DeviceFacts
     """The device, the package and the hardware; the child adds what it measures."""
     package: DescribedPackage
@@ -158,11 +152,6 @@ class DeviceJob(JobValue):
     repeats: int = 20
     trace: Path | None = None
     """Where an Instruments trace goes, if one is wanted."""
-
-    @property
-    def working_folder(self) -> Path:
-        """Where the child runs."""
-        return self.folder
 
 
 Job = ModelJob | MachineJob | PackageJob | DeviceJob
