@@ -40,7 +40,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle-id", metavar="ID", help="the bundle identifier of the profile")
     parser.add_argument("--units", choices=get_args(ComputeUnits), default="ALL", help="default: %(default)s")
     parser.add_argument("--repeats", type=int, default=20, metavar="N", help="timed predictions")
-    parser.add_argument("--trace", action="store_true", help="keep an Instruments trace of Core ML as well")
+    parser.add_argument(
+        "--trace",
+        action="store_true",
+        help="keep an Instruments trace of Core ML as well, which holds name and UDID",
+    )
     parser.set_defaults(command=run)
 
 
