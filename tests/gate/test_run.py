@@ -9,6 +9,13 @@ import pytest
 from rich.console import Console
 
 from coreml_gate.cli import main
+from coreml_gate.config import Config
+from coreml_gate.gate import run as gate_run
+from coreml_gate.gate import scratch
+from coreml_gate.gate.baseline import Baseline
+from coreml_gate.gate.collect import RunContext
+from coreml_gate.gate.request import Request
+from coreml_gate.record import Record
 from coreml_gate.surroundings import Surroundings
 from tests.gate.conftest import Folder
 from tests.warm import ENVIRONMENT, WARM
@@ -140,6 +147,25 @@ def test_the_stand_in_rehearses_what_a_mac_does_and_never_passes_for_one(project
     assert facts["timing"]["base_package"] != facts["timing"]["head_package"]
     assert facts["runs"][1]["against_units"][0]["max_abs_error"] == 0
     assert "no number is Core ML" in (outcome.folder / "comment.md").read_text()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_what_core_ml_keeps_for_a_moment_goes_with_the_run_even_if_that_is_killed(
+    project: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run clears the folder; in the system's own a compiled model would stay for ever."""
+    folders: list[Path] = []
+
+    def with_core_ml(_: Request, __: Config, head: Record, ___: Baseline, context: RunContext) -> Record:
+        folders.append(Path(context.environment["TMPDIR"]))
+        assert folders[0].is_dir()
+        return head
+
+    monkeypatch.setattr(gate_run, "with_core_ml", with_core_ml)
+    monkeypatch.setattr(scratch, "LONGEST", 4096)
+    run(project, "--base", "main")
+    assert folders == [project.root.resolve() / ".coreml-gate/tmp"]
+    assert not folders[0].exists()
 
 
 @pytest.mark.usefixtures("recorded")

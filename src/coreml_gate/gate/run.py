@@ -41,7 +41,8 @@ def _measured_and_judged(
 ) -> Verdict:
     head = collect_head(request, config, chosen, repository, context)
     baseline = baseline_of(request, config, chosen, repository, context)
-    head = with_core_ml(request, config, head, baseline, context)
+    with scratch(request.output, repository) as folder:
+        head = with_core_ml(request, config, head, baseline, context.using(folder))
     return judge(config, head, baseline.record, baseline.facts)
 
 
