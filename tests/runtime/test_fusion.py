@@ -129,45 +129,6 @@ def test_a_layer_is_not_moved_behind_what_overwrites_its_operand() -> None:
         np.testing.assert_array_equal(found.numpy(), wanted.numpy())
 
 
-def hard_sigmoid(name: str, x: str, dtype: str, alpha: float = 1 / 6) -> Operation:
-    constants = {"alpha": constant(DTYPES[dtype](alpha)), "beta": constant(DTYPES[dtype](0.5))}
-    return made("sigmoid_hard", name, dtype, SHAPE, x=x, **constants)
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_a_hard_swish_is_one_kernel_in_every_run(first: bool) -> None:
-    factors = ("a", "b") if first else ("b", "a")
-    operations = (conv("a", "x"), hard_sigmoid("b", "a", "fp32"), on_two("mul", "y", *factors))
-    plan, x, seen = plan_of(operations, ("y",)), drawn(), list[tuple[str, int]]()
-    x[0, 3, 5, 5] = -np.inf
-    assert kinds(plan) == ["conv", "hard_swish"]
-    (found,), (wanted,) = both(plan, x)
-    np.testing.assert_array_equal(found.numpy(), wanted.numpy())
-    with torch.inference_mode():
-        plan.run([x], lambda operation, inputs, _: seen.append((operation.type, len(inputs))))
-        (before,) = plan_of(operations[:1], ("a",)).run([x])
-    assert [kind for kind, _ in seen] == ["conv", "sigmoid_hard", "mul"]
-    assert seen[-1][1] == 2
-    by_parts = before * (before / 6 + 0.5).clamp(0, 1)
-    np.testing.assert_allclose(found.numpy(), by_parts.numpy(), rtol=0, atol=1e-6)
-
-
-def test_what_only_looks_like_a_hard_swish_stays_as_it_is() -> None:
-    """Another slope, another factor, a factor that is given out, and half precision, which rounds between."""
-    a, b = conv("a", "x"), hard_sigmoid("b", "a", "fp32")
-    steeper = (a, hard_sigmoid("b", "a", "fp32", alpha=0.2), on_two("mul", "y", "a", "b"))
-    assert "hard_swish" not in kinds(plan_of(steeper, ("y",)))
-    other = (a, b, conv("cc", "a"), on_two("mul", "y", "cc", "b"))
-    assert "hard_swish" not in kinds(plan_of(other, ("y",)))
-    given_out = (a, b, on_two("mul", "y", "a", "b"))
-    assert kinds(plan_of(given_out, ("b", "y"))) == ["conv", "sigmoid_hard", "hard_swish"]
-    half = (conv("a", "x", "fp16"), hard_sigmoid("b", "a", "fp16"), on_two("mul", "y", "a", "b", "fp16"))
-    plan = plan_of(half, ("y",), "fp16")
-    assert "hard_swish" not in kinds(plan)
-    (found,), (wanted,) = both(plan, drawn("fp16"))
-    np.testing.assert_array_equal(found.numpy(), wanted.numpy())
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_threshold_in_place_keeps_the_threshold_itself(dtype: str) -> None:
     threshold = made("thresholded_relu", "b", dtype, SHAPE, x="a", alpha=constant(DTYPES[dtype](0.1)))

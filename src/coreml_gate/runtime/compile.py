@@ -14,7 +14,7 @@ from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, T
 from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_argument
 from coreml_gate.runtime.body import converted, cut, grouped, on_engine, rounded
-from coreml_gate.runtime.fusion import FUSED, fused_block, fused_steps, watched_steps
+from coreml_gate.runtime.fusion import FUSED, fused_block, fused_steps
 from coreml_gate.runtime.ops import find
 from coreml_gate.runtime.packed import PackedKernel
 from coreml_gate.runtime.packer import OPERAND, Packer, arguments_of
@@ -49,7 +49,7 @@ def compile_function(function: Function, mode: Mode) -> ExecutionPlan:
     unwatched = plan if fused is block else compiler.plan(fused, (), known)
     if mode == "neural-engine":
         return replace(plan, unwatched=unwatched)
-    return replace(watched_steps(plan), unwatched=fused_steps(unwatched))
+    return replace(plan, unwatched=fused_steps(unwatched))
 
 
 def _refuse_unknown(function: Function) -> None:

@@ -7,31 +7,27 @@ to an observer, so the plan of watched runs stays as it is.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from coreml_gate.runtime.fusion.activations import activated_layers
 from coreml_gate.runtime.fusion.groups import FUSED, fused_block
-from coreml_gate.runtime.fusion.hard_swish import hard_swishes, with_hard_swishes
 from coreml_gate.runtime.fusion.in_place import in_place
 from coreml_gate.runtime.fusion.residual import residual_sums
 from coreml_gate.runtime.fusion.wires import with_frees
 from coreml_gate.runtime.plan import ExecutionPlan, Step
 
 FAMILIES: tuple[Callable[[ExecutionPlan, Sequence[Step]], Sequence[Step]], ...] = (
-    hard_swishes,
     residual_sums,
+    activated_layers,
     in_place,
 )
 """In this order: what overwrites its operand has to see who still reads it."""
 
 
-__all__ = ["FAMILIES", "FUSED", "fused_block", "fused_steps", "watched_steps"]
-
-
-def watched_steps(plan: ExecutionPlan) -> ExecutionPlan:
-    """The plan of watched runs: it shows every operation, and gives the results of the fused steps."""
-    return replace(plan, steps=tuple(with_hard_swishes(plan)))
+__all__ = ["FAMILIES", "FUSED", "fused_block", "fused_steps"]
 
 
 def fused_steps(plan: ExecutionPlan) -> ExecutionPlan:
-    """The plan with its steps fused."""
+    """The plan with its steps fused, and with registers of its own, which a family may add to."""
+    plan = replace(plan, registers=plan.registers.copy())
     steps = plan.steps
     for family in FAMILIES:
         steps = with_frees(family(plan, steps), plan)

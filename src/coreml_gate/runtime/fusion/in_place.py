@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from coreml_gate.mil.ir import TensorType
-from coreml_gate.runtime.fusion.wires import HARD_SWISH, Wires
+from coreml_gate.runtime.fusion.wires import Wires
 from coreml_gate.runtime.ops.activation import next_below
 from coreml_gate.runtime.plan import ExecutionPlan, Step
 
@@ -16,7 +16,6 @@ _ON_FIRST: Mapping[str, Callable[..., Tensor]] = {
     "add": Tensor.add_,
     "clip": Tensor.clamp_,
     "mul": Tensor.mul_,
-    HARD_SWISH: lambda x: functional.hardswish(x, inplace=True),
     "real_div": Tensor.div_,
     "relu": torch.relu_,
     "relu6": lambda x: x.clamp_(0, 6),

@@ -14,6 +14,7 @@ from coreml_gate.runtime.packed import ExtensibleKernel
 from coreml_gate.runtime.plan import ExecutionPlan, Step
 
 _OPERANDS = 2
+_NAMES = ("y", "x")
 
 
 def residual_sums(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
@@ -38,7 +39,8 @@ def _sum(place: int, wires: Wires) -> tuple[int, int, Step] | None:
         layer = wires.writer(product)
         if layer is None or not wires.only_reader(product, place) or not wires.may_overwrite(other, place):
             continue
-        kernel, x = wires.steps[layer].kernel, wires.steps[layer].reads[0]
+        made = wires.steps[layer]
+        kernel, x = made.kernel if made.operation.type != RESIDUAL_SUM else None, made.reads[0]
         same = wires.type(product) == wires.type(other) is not None
         apart = x != other and not wires.overwritten(x, layer, place)
         if isinstance(kernel, ExtensibleKernel) and same and apart:
@@ -47,9 +49,9 @@ def _sum(place: int, wires: Wires) -> tuple[int, int, Step] | None:
 
 
 def _fused(step: Step, kernel: ExtensibleKernel, reads: tuple[int, int]) -> Step:
-    call = TriedCall(kernel.add_to, _one_after_the_other(kernel, step), kernel.extends)
+    call = TriedCall(kernel.add_to, _one_after_the_other(kernel, step), kernel.sums)
     operation = replace(step.operation, type=RESIDUAL_SUM)
-    return replace(step, operation=operation, call=call, reads=reads, kernel=None)
+    return replace(step, operation=operation, call=call, reads=reads, names=_NAMES, kernel=kernel)
 
 
 def _one_after_the_other(kernel: ExtensibleKernel, step: Step) -> Callable[[Tensor, Tensor], Tensor]:

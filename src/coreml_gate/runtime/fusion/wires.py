@@ -11,12 +11,15 @@ from coreml_gate.untyped import MilValue
 
 RESIDUAL_SUM: Final = "residual_sum"
 """The type of a step that adds a layer's result onto its first operand, whose memory it overwrites."""
-HARD_SWISH: Final = "hard_swish"
+ACTIVATED_LAYER: Final = "activated_layer"
+"""The type of a step that computes a layer and what follows on it."""
+GUARD: Final = "guard"
+"""The type of a step that measures a tensor and gives a boolean."""
 _FRESH = frozenset(
     {"add", "avg_pool", "batch_norm", "clip", "concat", "conv", "conv_transpose", "elu", "gelu", "layer_norm"}
     | {"leaky_relu", "linear", "matmul", "max_pool", "mul", "prelu", "real_div", "relu", "relu6", "sigmoid"}
     | {"sigmoid_hard", "silu", "softmax", "sub", "tanh", "thresholded_relu", "upsample_bilinear"}
-    | {"upsample_nearest_neighbor", "instance_norm", "safe_softmax", HARD_SWISH, RESIDUAL_SUM}
+    | {"upsample_nearest_neighbor", "instance_norm", "safe_softmax", ACTIVATED_LAYER, GUARD, RESIDUAL_SUM}
 )
 """Operations on floats whose result is memory of its own, whatever their operands are."""
 
@@ -38,9 +41,13 @@ class Wires:
         """The step that writes a register; ``None`` for inputs and constants."""
         return self._writers.get(slot)
 
-    def is_read(self, slot: int) -> bool:
-        """Does a step read the register, or is it an output?"""
-        return bool(self._readers[slot]) or slot in self._outputs
+    def readers(self, slot: int) -> tuple[int, ...]:
+        """The steps that read a register; none where an output of the plan reads it as well."""
+        return () if slot in self._outputs else tuple(self._readers[slot])
+
+    def is_output(self, slot: int) -> bool:
+        """Is the register an output of the plan?"""
+        return slot in self._outputs
 
     def constants(self, slots: Sequence[int]) -> tuple[MilValue, ...]:
         """What stands in these registers before a run: ``None`` for what is computed."""

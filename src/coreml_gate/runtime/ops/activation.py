@@ -65,11 +65,14 @@ def sigmoid(x: Tensor) -> Tensor:
 
 
 TORCHS_ALPHA, TORCHS_BETA = float(np.float32(1 / 6)), 0.5
-"""Those of ``hardsigmoid``, one kernel instead of two."""
+"""Those of ``hardsigmoid``, one kernel instead of two in half precision."""
 
 
 @operation(ROUND, native=True)
 def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
+    """In float32 the product is rounded before the sum, as oneDNN does it in a layer's hard-swish."""
+    if x.dtype is torch.float32:
+        return x.mul(alpha).add_(beta).clamp_(0, 1)
     if alpha == TORCHS_ALPHA and beta == TORCHS_BETA:
         return functional.hardsigmoid(x)
     return torch.add(torch.tensor(beta), x, alpha=alpha).clamp_(0, 1)

@@ -12,7 +12,7 @@ from coreml_gate.runtime.packed.convolution import PackedConvolution
 from coreml_gate.runtime.packed.kernel import Constants, ExtensibleKernel, PackedKernel
 from coreml_gate.runtime.packed.linear import PackedLinear, PackedMatmul
 from coreml_gate.runtime.packed.lstm import PackedLstm
-from coreml_gate.runtime.packed.onednn import available
+from coreml_gate.runtime.packed.onednn import After, available
 from coreml_gate.runtime.packed.transposed import PackedTransposedConvolution
 
 PACKED: Mapping[str, type[PackedKernel]] = {
@@ -26,6 +26,7 @@ PACKED: Mapping[str, type[PackedKernel]] = {
 
 __all__ = [
     "PACKED",
+    "After",
     "Constants",
     "ExtensibleKernel",
     "PackedKernel",

@@ -12,11 +12,12 @@ from coreml_gate.runtime.ops.padding import Padding, flat, is_symmetric, window_
 from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS, Constants, ExtensibleKernel, WindowKernel
 from coreml_gate.runtime.packed.onednn import (
     NOTHING,
-    SUM,
+    After,
     as_image,
     channels_last,
     lifted,
     lowered,
+    sum_then,
 )
 from coreml_gate.runtime.precision import widen
 from coreml_gate.runtime.registry import Body, Ints
@@ -45,15 +46,13 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         super().__init__(body, constants, release)
         self._padded_by: tuple[str, Ints | None] = (constants.get("pad_type", "valid"), constants.get("pad"))
         self._placed: dict[torch.Size, tuple[list[int], _Window]] = {}
-        self._runs: dict[torch.Size, Run] = {}
+        self._runs: dict[tuple[torch.Size, str], Run] = {}
         self._matrix: Tensor | None = None
+        self._gain: tuple[float, float] | None = None
 
     def __call__(self, x: Tensor, *_: MilValue) -> Tensor:
         """The operation's result, as its body gives it, which takes the constants too."""
-        run = self._runs.get(x.shape)
-        if run is None:
-            run = self._runs[x.shape] = self._run_for(x)
-        return run(x)
+        return self.compute(x)
 
     def pays(self, x: Tensor) -> bool:
         """Layers of several groups always do: torch's own take 25 microseconds, however small they are."""
@@ -62,20 +61,26 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         places = self._places(x.shape)
         return min(places) > 0 and (self._groups > 1 or self._products(x.shape) >= LEAST_PRODUCTS)
 
-    def compute(self, x: Tensor) -> Tensor:
-        """The result by oneDNN."""
-        return self(x)
+    def compute(self, x: Tensor, after: After = NOTHING) -> Tensor:
+        """As ``ExtensibleKernel`` says."""
+        key = x.shape, after.name
+        run = self._runs.get(key)
+        if run is None:
+            run = self._runs[key] = self._run_for(x, after)
+        return run(x)
 
-    def extends(self, x: Tensor) -> bool:
+    def sums(self, x: Tensor) -> bool:
         """As ``ExtensibleKernel`` says."""
         return self.serves(x) and not self._is_product(x.shape)
 
-    def add_to(self, other: Tensor, x: Tensor) -> Tensor:
+    def add_to(self, other: Tensor, x: Tensor, after: After = NOTHING) -> Tensor:
         """As ``ExtensibleKernel`` says."""
         image, window = self._operands(x)
         over = channels_last(lifted(other))
         door = torch.ops.mkldnn._convolution_pointwise_  # torch has no public one
-        return lowered(door(over, image, self.weight_for(x), self._bias, *window, *SUM), other.ndim)
+        return lowered(
+            door(over, image, self.weight_for(x), self._bias, *window, *sum_then(after)), other.ndim
+        )
 
     def pack(self, x: Tensor) -> Tensor:
         """The weight in the layout that oneDNN wants."""
@@ -84,22 +89,31 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         packed: Tensor = door(lifted(widen(self._weight)).contiguous(), *window, list(image.shape))
         return packed
 
-    def _run_for(self, x: Tensor) -> Run:
+    def most(self, operand: float) -> float:
+        """As ``ExtensibleKernel`` says."""
+        if self._gain is None:
+            sums = widen(self._weight).abs().flatten(1).sum(1, dtype=torch.float64)
+            bias = torch.zeros(1) if self._bias is None else self._bias.abs()
+            self._gain = float(sums.amax()), float(bias.amax())
+        gain, bias_most = self._gain
+        return gain * operand + bias_most
+
+    def _run_for(self, x: Tensor, after: After) -> Run:
         if not self.serves(x):
             return self._one_place() if self._is_pointwise and x.shape[2:] == self._sizes else self._plain
-        return self._product(x) if self._is_product(x.shape) else self._window_run(x)
+        return self._product(x, after) if self._is_product(x.shape) else self._window_run(x, after)
 
-    def _window_run(self, x: Tensor) -> Run:
+    def _window_run(self, x: Tensor, after: After) -> Run:
         weight, bias, rank = self.weight_for(x), self._bias, x.ndim
         door = torch.ops.mkldnn._convolution_pointwise.default  # noqa: SLF001  # torch has no public one
 
         def run(x: Tensor) -> Tensor:
             image, window = self._operands(x)
-            return lowered(door(image, weight, bias, *window, *NOTHING), rank)
+            return lowered(door(image, weight, bias, *window, *after), rank)
 
         return run
 
-    def _product(self, x: Tensor) -> Run:
+    def _product(self, x: Tensor, after: After) -> Run:
         """A layer of one place as the product of the image's places with a matrix, by a shorter way."""
         if self._matrix is None:
             door = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001  # torch has no public one
@@ -110,7 +124,7 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
 
         def run(x: Tensor) -> Tensor:
             places = channels_last(lifted(x)).permute(0, 2, 3, 1)
-            return lowered(multiply(places, matrix, bias, *NOTHING).permute(0, 3, 1, 2), rank)
+            return lowered(multiply(places, matrix, bias, *after).permute(0, 3, 1, 2), rank)
 
         return run
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor
 
+from coreml_gate.runtime.packed.onednn import NOTHING, After
 from coreml_gate.runtime.precision import widen
 from coreml_gate.runtime.registry import Body, Ints
 from coreml_gate.untyped import MilValue
@@ -89,12 +90,20 @@ class ExtensibleKernel(PackedKernel):
     """Can go on to compute what follows on its result."""
 
     @abstractmethod
-    def extends(self, x: Tensor) -> bool:
-        """Can it do so for operands of this shape?"""
+    def compute(self, x: Tensor, after: After = NOTHING) -> Tensor:
+        """The result, with what follows on it, for operands that the kernel ``serves``."""
 
     @abstractmethod
-    def add_to(self, other: Tensor, x: Tensor) -> Tensor:
-        """The result for ``x`` plus ``other``, whose memory may be overwritten."""
+    def sums(self, x: Tensor) -> bool:
+        """Can it add its result for operands of this shape onto what is there?"""
+
+    @abstractmethod
+    def add_to(self, other: Tensor, x: Tensor, after: After = NOTHING) -> Tensor:
+        """The result for ``x`` plus ``other``, whose memory may be overwritten, with what follows on it."""
+
+    @abstractmethod
+    def most(self, operand: float) -> float:
+        """What no partial sum exceeds if no element of the operand exceeds this: magnitudes."""
 
 
 def bias_of(constants: Constants) -> Tensor | None:

@@ -1,7 +1,7 @@
 """torch's doors to oneDNN that take packed weights. They are its compiler's own, so they carry no types."""
 
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,10 +9,16 @@ from torch import Tensor
 from coreml_gate.runtime.registry import Ints
 from coreml_gate.untyped import TorchObject
 
-After = tuple[str, list[float], str]
-"""What is computed on a kernel's result, in the words of torch's compiler: name, numbers, algorithm."""
-NOTHING: Final[After] = ("none", [], "")
-SUM: Final[tuple[TorchObject, ...]] = ("add", None, None, [], None)
+
+class After(NamedTuple):
+    """What is computed on a kernel's result, in the words of torch's compiler."""
+
+    name: str
+    numbers: tuple[float, ...] = ()
+    algorithm: str = ""
+
+
+NOTHING: Final = After("none")
 _DOORS: Final = (
     "_reorder_convolution_weight",
     "_reorder_convolution_transpose_weight",
@@ -32,6 +38,12 @@ def available() -> bool:
     """Is oneDNN there, with all that is called here? Not in the wheels for macOS on arm64."""
     present: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return present and all(hasattr(torch.ops.mkldnn, name) for name in _DOORS)
+
+
+def sum_then(after: After) -> tuple[TorchObject, ...]:
+    """A sum with what is there already, and what is computed on it."""
+    unary = (None, (), None) if after is NOTHING else (after.name, after.numbers, after.algorithm)
+    return ("add", None, *unary)
 
 
 def channels_last(x: Tensor) -> Tensor:
