@@ -164,7 +164,7 @@ ALL = "Core ML ALL"
             "latency",
             "predict",
             "unsure",
-            "the timing process crashed in phase load (killed by signal 6 (SIGABRT))",
+            "the timing process crashed in phase load-head (killed by signal 6 (SIGABRT))",
         ),
     ],
     ids=["killed", "NaN the second time", "no output", "footprint lost", "head does not load in time"],

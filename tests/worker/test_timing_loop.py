@@ -195,5 +195,5 @@ def test_a_load_that_does_not_end_is_told_by_the_package_that_it_was_of(
         match(), TimingBudget({"predict": 1.05}, 0.05, 5.0), tmp_path, supervisor, lambda: 0.0
     )
     assert timing.ending is not None
-    assert (timing.ending.how, timing.ending.phase) == ("timed-out", "load")
+    assert (timing.ending.how, timing.ending.phase) == ("timed-out", "load-base")
     assert timing.metrics == ()

@@ -147,8 +147,10 @@ def _cold_loads(
         )
         report = run_package(job, supervisor)
         load = report.events.parts.get(ColdLoad)
-        if report.failure is not None or load is None:
-            return found, report.failure
+        if report.failure is not None:
+            return found, changed(report.failure, phase=f"{report.failure.phase}-{name}")
+        if load is None:
+            return found, None
         found[name] = load
     return found, None
 
