@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from coreml_gate.errors import PackageError
 from coreml_gate.runtime import packer
@@ -95,6 +96,7 @@ FORMS: dict[str, Form] = {
     "linear without bias": ("linear", (2, 3, 20, 128), {"weight": drawn(96, 128)}),
     "matmul": ("matmul", (2, 40, 128), {"y": drawn(128, 96)}),
     "matmul by the transposed": ("matmul", (60, 128), {"y": drawn(96, 128), "transpose_y": True}),
+    "matmul by a matrix that is repeated": ("matmul", (3, 40, 128), {"y": drawn(128, 96)[None].repeat(3, 0)}),
     "lstm": ("lstm", (7, 2, 5), {**lstm(5, 6), **states(2, 6), "output_sequence": True}),
     "lstm from the end": (
         "lstm",
@@ -165,6 +167,22 @@ def test_a_small_layer_and_a_computed_weight_stay_with_the_plain_body() -> None:
     x, weight = drawn(64, 128), drawn(96, 128)
     plan = compile_function(single("linear", {"x": x, "weight": weight}, {}, ["fp32"]), "fp32")
     assert plan.steps[0].kernel is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "matrices"),
+    [
+        ((60, 128), drawn(1, 128, 96)),
+        ((1, 60, 128), drawn(128, 96)[None].repeat(3, 0)),
+        ((3, 60, 128), drawn(3, 128, 96)),
+    ],
+    ids=["of a lower rank", "broadcast", "by several matrices"],
+)
+def test_a_product_with_matrices_stays_a_product_with_matrices(
+    shape: tuple[int, ...], matrices: NDArray[np.float32]
+) -> None:
+    result, _ = run(("matmul", shape, {"y": matrices}), "fp32", np.float32)
+    np.testing.assert_allclose(result.numpy(), drawn(*shape) @ matrices, rtol=1e-4, atol=1e-4)
 
 
 def test_an_image_of_one_place_is_a_small_linear_layer() -> None:

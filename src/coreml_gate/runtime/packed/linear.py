@@ -11,7 +11,7 @@ from coreml_gate.runtime.packed.onednn import NOTHING
 from coreml_gate.runtime.precision import widen
 from coreml_gate.runtime.registry import Body
 
-_MATRIX = 2
+_MATRIX, _MATRICES = 2, 3
 
 
 class PackedLinear(PackedKernel):
@@ -48,19 +48,26 @@ class PackedLinear(PackedKernel):
 
 
 class PackedMatmul(PackedLinear):
-    """A product with a constant matrix on the right."""
+    """A product with a constant matrix on the right, or with one that is repeated for each item of a batch.
+
+    coremltools repeats the weight of a recurrent layer for each position of a sequence that lies batch first.
+    """
 
     weight = "y"
 
     def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
+        self._repeats = 0
         super().__init__(body, constants, release)
         self._transposes: bool = constants.get("transpose_x", False)
 
     def _oriented(self, constants: Constants) -> Tensor:
         matrix: Tensor = constants[self.weight]
+        if matrix.ndim == _MATRICES and len(matrix) and bool((matrix == matrix[:1]).all()):
+            self._repeats, matrix = len(matrix), matrix[0]
         turned = matrix.ndim == _MATRIX and not constants.get("transpose_y", False)
         return matrix.T if turned else matrix
 
     def pays(self, x: Tensor) -> bool:
         """Is it a product with one matrix, and large enough?"""
-        return not self._transposes and super().pays(x)
+        one_each = not self._repeats or (x.ndim >= _MATRICES and x.shape[-3] == self._repeats)
+        return one_each and not self._transposes and super().pays(x)

@@ -72,6 +72,7 @@ class UnrolledCall(LayerCall):
         self._layer = layer
         self._turns = turns
         self._dtype = dtype
+        self._zeros = torch.zeros((layer.batch, layer.hidden), dtype=dtype)
         self._sequence = places[layer.sequence]
         self._starts = [None if start is None else places[start] for start in layer.starts]
 
@@ -97,10 +98,7 @@ class UnrolledCall(LayerCall):
         return tuple(_result(states, rows, cell) for states in self._layer.results)
 
     def _start(self, place: int | None, arguments: Sequence[MilValue]) -> Tensor:
-        shape = (self._layer.batch, self._layer.hidden)
-        if place is None:
-            return torch.zeros(shape, dtype=self._dtype)
-        start: Tensor = arguments[place].reshape(shape)
+        start: Tensor = self._zeros if place is None else arguments[place].reshape(self._zeros.shape)
         return start
 
 
