@@ -14,7 +14,7 @@ from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 
 from coreml_gate.config import Compression, ImageInput, ModelInput
 from coreml_gate.config.options import Converter
-from coreml_gate.conversion.capture import Captured, Route, capture
+from coreml_gate.conversion.capture import Captured, capture
 from coreml_gate.conversion.compress import compress
 from coreml_gate.conversion.conversion import PACKAGE, REFERENCE, Task, task_of
 from coreml_gate.conversion.failures import ConversionFailedError
@@ -25,6 +25,7 @@ from coreml_gate.conversion.shims import identity_shims
 from coreml_gate.engines.source import load_source
 from coreml_gate.frozen import changed
 from coreml_gate.mil.package import read_package
+from coreml_gate.record import Route
 from tests.conversion.conftest import Bench, MakeBench
 
 CONVOLUTIONS = """

@@ -14,12 +14,13 @@ from torch import nn
 from coreml_gate.config import Limits, ModelConfig, ModelInput
 from coreml_gate.config.limits import SizeLimits
 from coreml_gate.conversion import ConversionCache, convert, key
-from coreml_gate.conversion.capture import Captured, Route, capture
+from coreml_gate.conversion.capture import Captured, capture
 from coreml_gate.conversion.conversion import task_of
 from coreml_gate.conversion.key import conversion_key
 from coreml_gate.conversion.quiet import quiet
 from coreml_gate.engines.samples import Samples, load_samples
 from coreml_gate.engines.source import Source, load_source
+from coreml_gate.record import Route
 from tests.conversion.conftest import HEADER, MakeBench
 
 X = (ModelInput(name="x", shape=(1, 4)),)

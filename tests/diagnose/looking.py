@@ -6,7 +6,6 @@ import torch
 
 from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig
-from coreml_gate.conversion.capture import Route
 from coreml_gate.conversion.mapper import Mapper
 from coreml_gate.criteria import failing_error, has_parity
 from coreml_gate.diagnose.parity_diagnosis import diagnose_parity
@@ -17,7 +16,7 @@ from coreml_gate.engines.samples import load_samples
 from coreml_gate.engines.source import load_source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.mil.package import read_package
-from coreml_gate.record import ParityDiagnosis
+from coreml_gate.record import ParityDiagnosis, Route
 
 HEADER = "import torch\nfrom torch import nn\nfrom torch.nn import functional as F\n"
 SAMPLES = """

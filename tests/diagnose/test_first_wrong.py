@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coreml_gate.conversion.capture import Route
-from coreml_gate.record import FirstWrong, ParityDiagnosis
+from coreml_gate.record import FirstWrong, ParityDiagnosis, Route
 from tests.diagnose.looking import HEADER, SAMPLES, look, module
 
 TWO = f"""

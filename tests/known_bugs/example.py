@@ -12,7 +12,6 @@ from torch.nn import functional
 from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig
 from coreml_gate.config.limits import ParityLimits
-from coreml_gate.conversion.capture import Route
 from coreml_gate.conversion.mapper import Mapper
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.parity_diagnosis import diagnose_parity
@@ -24,7 +23,7 @@ from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.mil.package import read_package
 from coreml_gate.package_facts.shapes import shape_cases
-from coreml_gate.record import ParityDiagnosis
+from coreml_gate.record import ParityDiagnosis, Route
 from tests.run_folder import new_folder
 
 LIMITS = ParityLimits()

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from coreml_gate.conversion.capture import Route
 from coreml_gate.diagnose import known_bugs
 from coreml_gate.diagnose.known_bugs import KNOWN_BUGS, KnownBug
+from coreml_gate.record import Route
 from coreml_gate.tested_versions import minor
 from tests.known_bugs.example import measured
 

@@ -4,10 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from coreml_gate.conversion.capture import Route
 from coreml_gate.diagnose.known_bugs import KNOWN_BUGS, KnownBug, hint_of
 from coreml_gate.diagnose.torch_calls import TorchArguments, operand_of
-from coreml_gate.record import FirstWrong
+from coreml_gate.record import FirstWrong, Route
 from tests.known_bugs.example import measured
 
 BUGS = {bug.id: bug for bug in KNOWN_BUGS["9.0"]}

@@ -11,13 +11,14 @@ import torch
 from coreml_gate.children.job import ModelJob
 from coreml_gate.config import Compression
 from coreml_gate.conversion import Conversion
+from coreml_gate.conversion.conversion import PACKAGE
 from coreml_gate.criteria import failing_error
 from coreml_gate.errors import SourceError
 from coreml_gate.frozen import changed
 from coreml_gate.measurements import conversions
 from coreml_gate.measurements.bench import Bench
 from coreml_gate.measurements.conversions import UNCOMPRESSED, packages_of
-from coreml_gate.measurements.reference import PACKAGE_NAME, Packages
+from coreml_gate.measurements.reference import Packages
 from coreml_gate.measurements.runs import MilEngines, Runs
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import ConversionFacts, MetricValue, PerturbedSample
@@ -80,7 +81,7 @@ def test_a_package_as_the_source_is_copied_beside_the_record(job_of: JobOf, tree
     given = bench.packages
     assert given is not None
     assert given is bench.reference.given
-    assert given.shipped.path == job.folder / PACKAGE_NAME
+    assert given.shipped.path == job.folder / PACKAGE
     assert given.shipped is given.wide
     assert (bench.conversion, bench.graph, bench.reference.engine) == (None, None, None)
     assert (bench.reference.outputs, bench.reference.output_names, bench.reference.floors) == ((), None, {})

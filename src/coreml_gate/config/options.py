@@ -1,6 +1,6 @@
 """``coreml-gate.toml``, or ``[tool.coreml-gate]`` of pyproject.toml, as frozen values with all defaults."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, StringConstraints
 
@@ -8,6 +8,8 @@ from coreml_gate.config.limits import Limits, none_for_false
 from coreml_gate.config.table import Table
 
 DeploymentTarget = Literal["iOS15", "iOS16", "iOS17", "iOS18"]
+DEPLOYMENT_TARGETS: Final[tuple[DeploymentTarget, ...]] = get_args(DeploymentTarget)
+"""Oldest first."""
 Precision = Literal["float16", "float32"]
 Conversion = Literal["auto", "export", "decomposed", "trace"]
 ComputeUnits = Literal["ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE"]

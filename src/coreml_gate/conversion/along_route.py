@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coreml_gate.conversion.cache import ConversionCache
-from coreml_gate.conversion.capture import Captured, Route, capture
+from coreml_gate.conversion.capture import Captured, capture
 from coreml_gate.conversion.conversion import ORIGINS, Conversion, Task
 from coreml_gate.conversion.failures import ConversionFailedError, converter_errors, explained
 from coreml_gate.conversion.graph import graph_of
@@ -17,7 +17,7 @@ from coreml_gate.conversion.packages import save_packages
 from coreml_gate.conversion.refusal import refused_operation
 from coreml_gate.conversion.shims import identity_shims
 from coreml_gate.mil.package import read_package
-from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation
+from coreml_gate.record import ConversionFacts, MissingOperation, RefusedOperation, Route
 from coreml_gate.torch_graph import GRAPH, TorchGraph, write_graph
 
 

@@ -21,7 +21,7 @@ from coreml_gate.frozen import changed
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.mil.to_float32 import half_operations, widened
-from coreml_gate.record import ConversionFacts
+from coreml_gate.record import ConversionFacts, Route
 from coreml_gate.torch_graph import GRAPH
 
 Own = Callable[[ModelConfig, Path], Conversion]
@@ -74,7 +74,7 @@ class _Twin:
     how: Literal["called-again", "gate", "widened", "package"]
     notes: tuple[str, ...] = ()
     graph: Path | None = None
-    route: Literal["export", "decomposed", "trace", "none"] = "none"
+    route: Literal[Route, "none"] = "none"
     """By which the gate converted; a fault of this twin is located along it."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import coremltools as ct
 import numpy as np
@@ -18,9 +18,9 @@ from coreml_gate.conversion.unread import unread_arguments
 from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, restored
+from coreml_gate.record import Route
 from coreml_gate.wording import names_and_more
 
-Route = Literal["export", "decomposed", "trace"]
 """``export`` is what coremltools documents: attention, normalisations and activations stay whole. Where its
 converters refuse them, ``decomposed`` reduces the program to core ATen, by torch's own decompositions."""
 _SHOWN_PLACES = 3

@@ -8,8 +8,8 @@ from typing import Final
 import coremltools as ct
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.config.options import Converter
-from coreml_gate.conversion.capture import Route, capture, routes
+from coreml_gate.config.options import DEPLOYMENT_TARGETS, Converter
+from coreml_gate.conversion.capture import capture, routes
 from coreml_gate.conversion.conversion import Task
 from coreml_gate.conversion.failures import CAUSES, ConversionFailedError, converter_errors, in_one_line
 from coreml_gate.conversion.missing import missing_hint
@@ -17,7 +17,7 @@ from coreml_gate.conversion.packages import to_core_ml
 from coreml_gate.conversion.refusals_of_models import MODEL_CAUSES
 from coreml_gate.conversion.shims import identity_shims
 from coreml_gate.frozen import changed
-from coreml_gate.record import ConversionFacts
+from coreml_gate.record import ConversionFacts, Route
 
 _ROUTES: Final[Mapping[Route, str]] = {
     "export": "the export route",
@@ -27,7 +27,6 @@ _ROUTES: Final[Mapping[Route, str]] = {
 _OF_MODELS: Final = frozenset(cause.cause for cause in MODEL_CAUSES)
 _VAGUE: Final = frozenset(cause.cause for cause in CAUSES if cause.vague)
 Failures = list[tuple[Route, ConversionFailedError]]
-_TARGETS: Final = ("iOS15", "iOS16", "iOS17", "iOS18")
 _MOST_S: Final = 60.0
 """How long is tried in all."""
 
@@ -124,7 +123,7 @@ def _remedies(task: Task, failures: Sequence[tuple[Route, ConversionFailedError]
             f"`converter = {{ skip-passes = [{written}] }}`",
             changed(config, converter=Converter(skip_passes=skipped)),
         )
-    for target in _TARGETS[_TARGETS.index(config.deployment_target) + 1 :]:
+    for target in DEPLOYMENT_TARGETS[DEPLOYMENT_TARGETS.index(config.deployment_target) + 1 :]:
         yield _Remedy(f'`deployment-target = "{target}"`', changed(config, deployment_target=target))
 
 

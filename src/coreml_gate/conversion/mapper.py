@@ -11,7 +11,7 @@ from coremltools.converters.mil.mil.passes.pass_pipeline import PassPipelineMana
 from torch.export import ExportedProgram
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.conversion.capture import Route, capture
+from coreml_gate.conversion.capture import capture
 from coreml_gate.conversion.conversion import task_of
 from coreml_gate.conversion.failures import converter_errors
 from coreml_gate.conversion.mapping import Mapped, number_nodes, operation_keys
@@ -19,6 +19,7 @@ from coreml_gate.conversion.packages import pass_pipeline, save, to_core_ml
 from coreml_gate.conversion.shims import identity_shims
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
+from coreml_gate.record import Route
 from coreml_gate.untyped import CoreMlObject
 
 MAPPED: Final = "mapped.mlpackage"

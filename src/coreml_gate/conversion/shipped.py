@@ -6,7 +6,7 @@ from pathlib import Path
 import coremltools as ct
 
 from coreml_gate.config import Compression, ModelConfig
-from coreml_gate.conversion.capture import Route, capture
+from coreml_gate.conversion.capture import capture
 from coreml_gate.conversion.compress import compress
 from coreml_gate.conversion.conversion import PACKAGE, Conversion, task_of
 from coreml_gate.conversion.failures import ConversionFailedError, converter_errors
@@ -16,6 +16,7 @@ from coreml_gate.conversion.shims import identity_shims
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.frozen import changed
+from coreml_gate.record import Route
 
 
 def compress_package(plain: Conversion, options: Compression, folder: Path) -> Conversion:

@@ -25,8 +25,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Write the folder, and say how far off the operation is."""
-    from coreml_gate.diagnose.operation_errors import WORST as NOT_FINITE  # noqa: PLC0415 - as below
-    from coreml_gate.diagnose.reproducer import reproduce  # noqa: PLC0415 - torch: --help must not pay
+    from coreml_gate.conversion.conversion import REFERENCE  # noqa: PLC0415 - torch: --help must not pay
+    from coreml_gate.diagnose.operation_errors import WORST as NOT_FINITE  # noqa: PLC0415 - as above
+    from coreml_gate.diagnose.reproducer import reproduce  # noqa: PLC0415 - as above
     from coreml_gate.engines.mil import load_mil_engine  # noqa: PLC0415 - as above
     from coreml_gate.engines.samples import load_samples  # noqa: PLC0415 - as above
     from coreml_gate.engines.source import load_source  # noqa: PLC0415 - as above
@@ -34,7 +35,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
 
     config = select_models(load_config(around.folder, parsed.config), [parsed.model])
     (model,) = config.model
-    path = around.folder / parsed.record / "models" / model.name / "reference.mlpackage"
+    path = around.folder / parsed.record / "models" / model.name / REFERENCE
     if not path.is_dir():
         raise UsageError(
             f"there is no float32 twin of model `{model.name}` in `{parsed.record}`.",
@@ -46,16 +47,20 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     engine = load_mil_engine(package, "fp32", None, model)
     inputs = [engine.inputs(sample) for sample in samples.samples]
     error = reproduce(package, parsed.operation, inputs, around.folder / parsed.output)
-    is_finite = error < NOT_FINITE
+    _print(around, parsed, error if error < NOT_FINITE else None)
+    return 0
+
+
+def _print(around: Surroundings, parsed: argparse.Namespace, error: float | None) -> None:
+    """``None``: the result in half precision is not finite."""
     if parsed.json:
-        found = {"operation": parsed.operation, "rms_error": error if is_finite else None}
+        found = {"operation": parsed.operation, "rms_error": error}
         around.print_json({"folder": str(parsed.output), **found})
-        return 0
-    finding = "not finite" if not is_finite else f"off by {error:.2g} of its RMS"
+        return
+    finding = "not finite" if error is None else f"off by {error:.2g} of its RMS"
     around.out.print(
         f"{parsed.output}: operation.mlpackage, inputs.npz, expected.npz and reproduce.py; in our runtime "
         f"`{parsed.operation}` in half is {finding}.",
         markup=False,
         highlight=False,
     )
-    return 0

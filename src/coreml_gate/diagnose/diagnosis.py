@@ -31,7 +31,7 @@ from coreml_gate.diagnose.rewrites import rewrites
 from coreml_gate.frozen import changed
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import TensorType
-from coreml_gate.record import Comparison, Diagnosis, HalfMode, Hazard, OperationError, Repair
+from coreml_gate.record import HALF_MODES, Comparison, Diagnosis, HalfMode, Hazard, OperationError, Repair
 from coreml_gate.wording import counted
 
 MEASURED_SAMPLES: Final = 4
@@ -40,7 +40,6 @@ LONG_SUM: Final = 2_624
 """A running half sum rounds by 2**-12 of its end at each of its blocks of 64: 41 of them may lose 1 %."""
 _REPORTED_ERRORS: Final = 10
 _NOT_MEASURED: Final = "the errors of single operations: a stateful program cannot run twice side by side."
-_MODES: Final[tuple[HalfMode, ...]] = ("fp16", "neural-engine")
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def _errors_by_mode(
     """In the order of the modes; none of a program that cannot run twice side by side."""
     taken = [
         measure_operation_errors(case.twin, case.half, budget.in_time(f"diagnose-{mode}", inputs), mode)
-        for mode in _MODES
+        for mode in HALF_MODES
         if budget.allows(f"diagnose-{mode}")
     ]
     return [errors for errors in taken if errors is not None]

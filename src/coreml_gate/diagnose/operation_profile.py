@@ -9,11 +9,10 @@ from coreml_gate.diagnose.operation_errors import OperationErrors, measure_opera
 from coreml_gate.diagnose.ranges import Range
 from coreml_gate.diagnose.repair import HalfPrecisionCase
 from coreml_gate.mil.ir import Operation
-from coreml_gate.record import HalfMode, OperationProfile
+from coreml_gate.record import HALF_MODES, HalfMode, OperationProfile
 from coreml_gate.record.profile import MOST_OPERATIONS
 from coreml_gate.untyped import MilValue
 
-_MODES: Final[tuple[HalfMode, ...]] = ("fp16", "neural-engine")
 _DIGITS: Final = 3
 _STATEFUL: Final = "a stateful program cannot run twice side by side."
 
@@ -37,7 +36,7 @@ def operation_profile(
 
 
 def _measured(case: HalfPrecisionCase, sample: Mapping[str, MilValue]) -> dict[HalfMode, OperationErrors]:
-    found = {mode: measure_operation_errors(case.twin, case.half, [sample], mode) for mode in _MODES}
+    found = {mode: measure_operation_errors(case.twin, case.half, [sample], mode) for mode in HALF_MODES}
     return {mode: errors for mode, errors in found.items() if errors is not None}
 
 

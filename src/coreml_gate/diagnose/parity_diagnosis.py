@@ -5,7 +5,7 @@ from typing import Final
 
 from torch.export import ExportedProgram
 
-from coreml_gate.conversion.capture import Route, routes
+from coreml_gate.conversion.capture import routes
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.mapper import Mapper
 from coreml_gate.conversion.mapping import Mapped
@@ -18,7 +18,7 @@ from coreml_gate.diagnose.torch_calls import TorchArguments
 from coreml_gate.diagnose.torch_steps import UntraceableError, run_graph
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
-from coreml_gate.record import FirstWrong, OtherRoute, ParityDiagnosis
+from coreml_gate.record import FirstWrong, OtherRoute, ParityDiagnosis, Route
 
 Passes = tuple[str, ...]
 _APART: Final = "the source and the package cannot be set side by side"

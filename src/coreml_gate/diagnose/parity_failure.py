@@ -6,7 +6,6 @@ from pathlib import Path
 
 from coreml_gate.comparing.compare import comparisons
 from coreml_gate.config import ModelConfig
-from coreml_gate.conversion.capture import Route
 from coreml_gate.conversion.mapper import Mapper
 from coreml_gate.conversion.mapping import Mapped
 from coreml_gate.criteria import has_parity
@@ -15,6 +14,7 @@ from coreml_gate.engines.mil import MilEngine, load_mil_engine
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, run_source
 from coreml_gate.mil.package import read_package
+from coreml_gate.record import Route
 
 
 @dataclass(frozen=True)

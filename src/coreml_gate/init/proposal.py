@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from coreml_gate.config.options import DEPLOYMENT_TARGETS
 from coreml_gate.init.found import (
     CoreMlExport,
     Example,
@@ -25,7 +26,6 @@ from coreml_gate.init.python_file import SAMPLES
 _LONGEST_NAME: Final = 60
 _ULTRALYTICS_INPUT: Final = InputShape((1, 3, 640, 640), "float32", "x")
 """What its exporter takes unless `imgsz` says otherwise (docs.ultralytics.com, export arguments)."""
-_TARGETS: Final = ("iOS15", "iOS16", "iOS17", "iOS18")
 _WEAK: Final = "samples: seeded random ones are weak evidence, so write `samples` that yields real inputs"
 _BATCHES: Final = 8
 
@@ -217,7 +217,7 @@ def _export_of(
 
 def _propose_export(file: PythonFile, export: CoreMlExport) -> ProposedExport:
     """A function that gives the package, or a script that saves it; else the gate converts itself."""
-    where, target = f"{file.path}:{export.line}", export.target if export.target in _TARGETS else ""
+    where, target = f"{file.path}:{export.line}", export.target if export.target in DEPLOYMENT_TARGETS else ""
     if export.function and export.returns and export.takes <= 1:
         reason = f"`{export.function}` converts ({where}): its package is the one that is judged"
         return ProposedExport(reason, convert=f"{file.path}:{export.function}", target=target)

@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from coreml_gate.children.job import ModelJob
 from coreml_gate.comparing.noise_floor import noise_floors
-from coreml_gate.conversion.capture import Route
+from coreml_gate.conversion.conversion import PACKAGE
 from coreml_gate.engines.engine import Engine, Outputs
 from coreml_gate.engines.evaluate import evaluate
 from coreml_gate.engines.in_double import in_double
@@ -24,10 +24,9 @@ from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import EvaluateError, SourceError
 from coreml_gate.mil.outline import written_modules
 from coreml_gate.mil.package import Package, read_package
-from coreml_gate.record import MetricValue
+from coreml_gate.record import MetricValue, Route
 from coreml_gate.torch_graph import TorchGraph
 
-PACKAGE_NAME: Final = "package.mlpackage"
 _FLOOR_SAMPLES: Final = 3
 _FLOOR_SECONDS: Final = 1.0
 """Of this thread's own time: a large model runs once in float64, a small one on three samples."""
@@ -40,7 +39,7 @@ class Packages:
     shipped: Package
     wide: Package
     origins: Path | None = None
-    route: Literal["export", "decomposed", "trace", "none"] = "none"
+    route: Literal[Route, "none"] = "none"
     graph: TorchGraph | None = None
 
     @property
@@ -87,7 +86,7 @@ class Reference:
         if path is None:
             return None
         read_package(path).choosing(self.job.model.function)
-        copy = shutil.copytree(path, self.job.folder / PACKAGE_NAME, dirs_exist_ok=True)
+        copy = shutil.copytree(path, self.job.folder / PACKAGE, dirs_exist_ok=True)
         package = read_package(copy).choosing(self.job.model.function)
         return Packages(shipped=package, wide=package)
 

@@ -35,6 +35,7 @@ from coreml_gate.record.core_ml import (
     Timing,
 )
 from coreml_gate.record.diagnosis import (
+    HALF_MODES,
     AlignmentState,
     Diagnosis,
     FirstWrong,
@@ -84,12 +85,14 @@ from coreml_gate.record.source import (
     Phase,
     Problem,
     RefusedOperation,
+    Route,
     SourceFacts,
 )
 from coreml_gate.record_file import RECORD_NAME
 
 __all__ = [
     "FLOOR_TIMES",
+    "HALF_MODES",
     "RECORD_NAME",
     "SCHEMA_VERSION",
     "AcceptedFailure",
@@ -150,6 +153,7 @@ __all__ = [
     "Repair",
     "Rewrite",
     "RoundedInput",
+    "Route",
     "RuleMatch",
     "RulePlace",
     "ShapeMemory",

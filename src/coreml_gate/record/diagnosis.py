@@ -1,11 +1,12 @@
 """Why precision or parity fails, as a Record holds it."""
 
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, get_args
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from coreml_gate.record.base import Measured, Part
 from coreml_gate.record.comparison import Comparison
+from coreml_gate.record.source import Route
 
 HazardKind = Literal[
     "overflow",
@@ -20,6 +21,7 @@ HazardKind = Literal[
     "whole-numbers",
 ]
 HalfMode = Literal["fp16", "neural-engine"]
+HALF_MODES: Final[tuple[HalfMode, ...]] = get_args(HalfMode)
 
 
 class Hazard(Measured):
@@ -172,7 +174,7 @@ class FirstWrong(Measured):
 class OtherRoute(Measured):
     """What became of the model along the route that was not taken."""
 
-    route: Literal["export", "decomposed", "trace"]
+    route: Route
     agrees: bool | None
     """Whether its package answers like the source; ``None``: it gives none."""
 

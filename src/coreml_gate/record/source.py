@@ -7,6 +7,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from coreml_gate.record.base import Measured, Part
 from coreml_gate.record.comparison import NoiseFloor, OutputSensitivity
 
+Route = Literal["export", "decomposed", "trace"]
+"""How a source becomes the graph that is converted; ``decomposed``: by torch's core decompositions."""
+
 
 class Environment(Measured):
     """The versions that decide what conversion and arithmetic give."""
@@ -133,8 +136,7 @@ class ConversionFacts(Part):
     FIELD: ClassVar[str] = "conversion"
 
     status: Literal["converted", "failed", "crashed", "timed-out", "out-of-memory", "not-needed"]
-    route: Literal["export", "decomposed", "trace", "none"]
-    """``decomposed``: by torch's core decompositions, after the documented export was refused."""
+    route: Literal[Route, "none"]
     seconds: NonNegativeFloat = 0.0
     cached: bool = False
     maker: str = ""

@@ -13,6 +13,7 @@ from coreml_gate.children.job import ModelJob
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import GateOptions, ModelConfig
 from coreml_gate.config.load import load_config, select_models
+from coreml_gate.config.options import DEPLOYMENT_TARGETS
 from coreml_gate.errors import UsageError
 from coreml_gate.frozen import changed
 from coreml_gate.record import ModelRecord
@@ -22,7 +23,6 @@ from coreml_gate.torch_graph import GRAPH, TorchGraph, read_graph
 from coreml_gate.worker.models import measure_model
 from coreml_gate.worker.supervisor import Supervisor
 
-TARGETS: Final = ("iOS15", "iOS16", "iOS17", "iOS18")
 ONLY: Final = ("source", "conversion", "package", "numbers")
 """What is measured for each target: does it convert, and is it right?"""
 _NEWER: Final = re.compile(r"No available version for (\w+) in the \S+ opset")
@@ -41,7 +41,9 @@ class Workspace:
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("model", help="the model's name in the configuration")
-    parser.add_argument("--targets", default=",".join(TARGETS), metavar="LIST", help="default: %(default)s")
+    parser.add_argument(
+        "--targets", default=",".join(DEPLOYMENT_TARGETS), metavar="LIST", help="default: %(default)s"
+    )
     parser.add_argument("--json", action="store_true", help="for machines")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
     parser.set_defaults(command=run)
@@ -50,10 +52,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Convert for each target, and print what came of it; 1 when none works."""
     targets = tuple(filter(None, parsed.targets.split(",")))
-    unknown = [target for target in targets if target not in TARGETS]
+    unknown = [target for target in targets if target not in DEPLOYMENT_TARGETS]
     if unknown or not targets:
         raise UsageError(
-            f"`--targets` names `{(*unknown, parsed.targets)[0]}`.", f"the targets are {', '.join(TARGETS)}."
+            f"`--targets` names `{(*unknown, parsed.targets)[0]}`.",
+            f"the targets are {', '.join(DEPLOYMENT_TARGETS)}.",
         )
     config = select_models(load_config(around.folder, parsed.config), [parsed.model])
     (model,) = config.model

@@ -1,11 +1,11 @@
 """What is known of one wrong conversion of coremltools."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from coreml_gate.diagnose.torch_calls import Fits
+from coreml_gate.record import Route
 
-Route = Literal["export", "decomposed", "trace"]
 ALL: Final[tuple[Route, ...]] = ("export", "decomposed", "trace")
 EXPORTS: Final[tuple[Route, ...]] = ("export", "decomposed")
 WHOLE: Final[tuple[Route, ...]] = ("export", "trace")

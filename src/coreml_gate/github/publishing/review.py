@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from github.GithubObject import NotSet
 from github.PullRequestComment import PullRequestComment
@@ -28,6 +28,7 @@ from coreml_gate.frozen import FrozenModel
 from coreml_gate.github.api.client import Client, create_once, requesting
 from coreml_gate.github.api.pull_request import READ, ConfigText, Pull, read_config_text
 from coreml_gate.github.publishing.comment import PERMISSION, delete, is_same
+from coreml_gate.record import Route
 from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
 
 MAX_FILES: Final = 3_000
@@ -58,7 +59,7 @@ class _Patched(FrozenModel):
 
     name: ModelName
     keep_fp32: Patterns | None = Field(default=None, alias="keep-fp32")
-    conversion: Literal["export", "decomposed", "trace"] | None = None
+    conversion: Route | None = None
 
     def setting(self) -> tuple[Key, Value] | None:
         """The key and its value."""

@@ -16,7 +16,15 @@ from coreml_gate.errors import RecordError
 from coreml_gate.foreign.escape import short_name
 from coreml_gate.mil.diff import Node, ProgramOutline, read_outline
 from coreml_gate.mil.diff_matching import match
-from coreml_gate.record import HalfMode, MemoryFacts, ModelRecord, OperationProfile, TimedMetric, Timing
+from coreml_gate.record import (
+    HALF_MODES,
+    HalfMode,
+    MemoryFacts,
+    ModelRecord,
+    OperationProfile,
+    TimedMetric,
+    Timing,
+)
 from coreml_gate.timing import sign_interval
 from coreml_gate.wording import MB
 
@@ -26,7 +34,6 @@ MOST_PAIRS: Final = 2_000
 """Pairs of one time that are drawn; the interval is that of all."""
 DAMAGED: Final = 0.01
 """Share of its own size from which a result counts as wrong: 40 dB, what half precision should reach."""
-MODES: Final[tuple[HalfMode, ...]] = ("fp16", "neural-engine")
 ErrorMode = HalfMode | Literal["fp32"]
 """``fp32``: the float32 package against its source, where parity failed and was looked into."""
 _CAST: Final = "_cast_fp16"
@@ -171,7 +178,7 @@ def _annotated(head: ModelRecord, base: ModelRecord | None) -> AnnotatedProgram 
         return None
     own = _Measured.of(head.profile)
     errors: dict[ErrorMode, tuple[Figure, ...]] = {
-        mode: own.column(outline.nodes, own.errors[mode]) for mode in MODES if mode in own.errors
+        mode: own.column(outline.nodes, own.errors[mode]) for mode in HALF_MODES if mode in own.errors
     }
     conversion, blamed = _conversion_errors(head), _wrong_conversion(head, outline, own)
     if conversion:
