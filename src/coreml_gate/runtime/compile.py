@@ -183,16 +183,17 @@ class _Compiler:
         if operation.blocks:
             call = self._with_blocks(operation, bound, call, scope)
         writes = tuple(scope.reserve(value) for value in operation.outputs)
+        kernel = bound.kernel if self._in_float32(operation, scope) else None
         return Step(
             operation=operation,
-            call=call,
+            call=kernel if kernel is not None and len(writes) == 1 else call,
             reads=tuple(bound.reads),
             names=tuple(bound.names),
             writes=writes,
             frees=tuple(scope.slots[name] for name in frees),
             nested=bool(operation.blocks),
             shown=operation.type != UNROLLED,
-            kernel=bound.kernel if self._in_float32(operation, scope) else None,
+            kernel=kernel,
         )
 
     def _bind(self, operation: Operation, scope: _Scope) -> tuple[_Bound, Callable[..., MilValue]]:

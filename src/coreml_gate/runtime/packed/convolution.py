@@ -104,12 +104,14 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         return self._product(x, after) if self._is_product(x.shape) else self._window_run(x, after)
 
     def _window_run(self, x: Tensor, after: After) -> Run:
-        weight, bias, rank = self.weight_for(x), self._bias, x.ndim
+        (padded_by, window), weight = self._place(x.shape), self.weight_for(x)
+        rest, rank = (self._bias, *window, *after), x.ndim
         door = torch.ops.mkldnn._convolution_pointwise.default  # noqa: SLF001  # torch has no public one
 
         def run(x: Tensor) -> Tensor:
-            image, window = self._operands(x)
-            return lowered(door(image, weight, bias, *window, *after), rank)
+            image = channels_last(lifted(x))
+            image = functional.pad(image, padded_by) if padded_by else image
+            return lowered(door(image, weight, *rest), rank)
 
         return run
 
