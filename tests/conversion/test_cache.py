@@ -1,4 +1,6 @@
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +47,32 @@ def test_an_entry_comes_back_as_it_was(tmp_path: Path) -> None:
         tmp_path / "b" / f"{name}.mlpackage" for name in ("reference", "package")
     )
     assert (tmp_path / "b/package.mlpackage/Data/weight.bin").read_bytes() == b"p" * 100
+
+
+def test_an_entry_takes_no_room_of_its_own_and_outlives_the_folder_that_it_came_from(tmp_path: Path) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    made = _conversion(tmp_path / "made")
+    cache.store("key", made)
+    weights = "package.mlpackage/Data/weight.bin"
+    assert (tmp_path / "cache/key" / weights).samefile(tmp_path / "made" / weights)
+    shutil.rmtree(tmp_path / "made")
+    assert cache.load("key", tmp_path / "b") is not None
+    assert (tmp_path / "b" / weights).read_bytes() == b"p" * 100
+
+
+def test_where_files_cannot_be_linked_they_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    cache = ConversionCache(tmp_path / "cache")
+    cache.store("key", _conversion(tmp_path / "made"))
+    assert cache.load("key", tmp_path / "b") is not None
+    weights = "package.mlpackage/Data/weight.bin"
+    assert not (tmp_path / "b" / weights).samefile(tmp_path / "made" / weights)
+    assert (tmp_path / "b" / weights).read_bytes() == b"p" * 100
 
 
 def _flip(entry: Path) -> None:

@@ -104,9 +104,20 @@ def _restored(text: str | None, path: Path) -> Path | None:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """The same files under another name where the system can: packages are written once and only read.
+
+    A file that is written into nevertheless damages the entry, which its digests show.
+    """
     if target.exists():
         shutil.rmtree(target)
-    shutil.copytree(source, target)
+    shutil.copytree(source, target, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
 
 
 def _digests(folder: Path, names: dict[str, str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from coreml_gate.conversion.compress import compress
 from coreml_gate.conversion.constants import computed_constants
 from coreml_gate.conversion.conversion import ORIGINS, PACKAGE, REFERENCE, Task
 from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.conversion.half_range import quick_overflow_check
 from coreml_gate.conversion.interface import input_types, output_types
 from coreml_gate.conversion.keep import Selector
 from coreml_gate.conversion.kept_program import KeptProgram
@@ -54,7 +55,7 @@ def to_half(
     names = task.config.output or tuple(task.outputs)
     selector = Selector(task.config.keep_fp32, names, _places(captured, task))
     passes = pass_pipeline(task.config.converter.skip_passes)
-    with (program or KeptProgram()).resumed(passes):
+    with (program or KeptProgram()).resumed(passes), quick_overflow_check():
         model = to_core_ml(captured, task, ct.transform.FP16ComputePrecision(selector), passes)
     selector.refuse_unused()
     return model, selector.origins

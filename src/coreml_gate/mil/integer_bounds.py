@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-
+from coreml_gate.arrays import greatest_magnitude
 from coreml_gate.mil.index import Index
-from coreml_gate.mil.ir import Feature, Operation, TensorType
+from coreml_gate.mil.ir import Constant, Feature, Operation, TensorType
+from coreml_gate.mil.weights import release
 
 _HANDED_ON: Final = frozenset(
     {
@@ -52,8 +52,7 @@ class IntegerBounds:
     def _found(self, name: str) -> float:
         constant = self._index.constants.get(name)
         if constant is not None:
-            is_number = constant.array.dtype.kind in "iufb" and constant.array.size > 0
-            return float(np.abs(constant.array.astype(np.float64)).max()) if is_number else math.inf
+            return _greatest_of(constant)
         if self._index.dtype(name) == "bool":
             return 1.0
         made = self._index.producers.get(name)
@@ -76,8 +75,8 @@ class IntegerBounds:
         for argument in operation.inputs.get(parameter, ()):
             if isinstance(argument, str):
                 found = max(found, self.greatest(argument))
-            elif argument.array.dtype.kind in "iufb" and argument.array.size > 0:
-                found = max(found, float(np.abs(argument.array.astype(np.float64)).max()))
+            elif _is_numbers(argument):
+                found = max(found, _greatest_of(argument))
         return found
 
     def _longest_axis(self, name: str | None) -> float:
@@ -115,6 +114,19 @@ class IntegerBounds:
     def divisor_of(self, operation: Operation) -> float:
         """A remainder is smaller than its divisor."""
         return self._argument(operation, "y")
+
+
+def _is_numbers(constant: Constant) -> bool:
+    return constant.array.dtype.kind in "iufb" and constant.array.size > 0
+
+
+def _greatest_of(constant: Constant) -> float:
+    """Infinite for what is not numbers; the pages of a weight file are not kept."""
+    if not _is_numbers(constant):
+        return math.inf
+    greatest = greatest_magnitude(constant.array)
+    release(constant.data)
+    return greatest
 
 
 _BOUNDS: Final[Mapping[str, Callable[[IntegerBounds, Operation], float]]] = {

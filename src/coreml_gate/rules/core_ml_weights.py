@@ -5,9 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from coreml_gate.floats import LEAST_NORMAL_HALF
+from coreml_gate.arrays import share_of_subnormals
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
+from coreml_gate.mil.weights import release
 from coreml_gate.rules.evidence import FRONT_END_TESTS, MIL_TESTS
 from coreml_gate.rules.rule import Match, rule
 
@@ -119,9 +120,7 @@ def subnormal_weights(program: Index) -> Iterator[Match]:
         constant = program.constants.get(name)
         if constant is None or program.dtype(name) != "fp16":
             continue
-        magnitudes = np.abs(np.asarray(constant.array, np.float16).reshape(-1))
-        share = (
-            float(np.mean((magnitudes > 0) & (magnitudes < LEAST_NORMAL_HALF))) if magnitudes.size else 0.0
-        )
+        share = share_of_subnormals(np.asarray(constant.array, np.float16))
+        release(constant.data)
         if share > _MANY:
             yield Match(operation.name, f"{share:.0%} of `{parameter}` lie below 6.1e-5")

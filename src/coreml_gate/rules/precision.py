@@ -5,10 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from coreml_gate.arrays import Array
+from coreml_gate.arrays import Array, greatest_magnitude
 from coreml_gate.floats import GREATEST_HALF, HALF_INTEGERS, LEAST_HALF
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
+from coreml_gate.mil.weights import release
 from coreml_gate.rules.evidence import TYPED_EXECUTION
 from coreml_gate.rules.rule import Match, ProgramPair, rule
 
@@ -122,12 +123,19 @@ def fp16_rounded_integers(twins: ProgramPair) -> Iterator[Match]:
         wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
         if wide is None or constant.array.dtype != np.float16 or wide.array.dtype != np.float32:
             continue
-        exact: Array = wide.array
-        whole = exact.size > 1 and float(np.abs(exact).max()) > HALF_INTEGERS
-        if whole and exact.size == constant.array.size and bool((exact == np.round(exact)).all()):
-            changed = int((exact.reshape(-1) != constant.array.reshape(-1).astype(np.float32)).sum())
-            if changed:
-                yield Match(name, f"{changed} of {exact.size} whole numbers are rounded")
+        changed = _rounded_whole_numbers(wide.array, constant.array)
+        release(wide.data)
+        if changed:
+            yield Match(name, f"{changed} of {wide.array.size} whole numbers are rounded")
+
+
+def _rounded_whole_numbers(exact: Array, halves: Array) -> int:
+    """How many elements of a constant of whole numbers change in half precision; 0 for any other constant."""
+    if exact.size < 2 or exact.size != halves.size or greatest_magnitude(exact) <= HALF_INTEGERS:  # noqa: PLR2004  # one number is a setting
+        return 0
+    if not (exact == np.round(exact)).all():
+        return 0
+    return int((exact.reshape(-1) != halves.reshape(-1).astype(np.float32)).sum())
 
 
 @rule(
