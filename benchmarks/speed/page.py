@@ -100,16 +100,19 @@ Written and converted in the usual way ([nets.py](https://github.com/coreml-gate
   which would hide a hazard, so relu stays a pass of its own: 3 % of a ResNet-50.
 - **Hard-swish** is three operations of the program. In float32 two passes compute them, in half precision
   three, each of which rounds.
-- **Attention.** Products of two computed tensors go through torch's `matmul`, which takes 2.4 times as long
-  as oneDNN with a layer of as many products (330 and 138 microseconds; 6 heads, 197 tokens). torch's fused
-  attention takes no less than the two products and the softmax (796 and 781 microseconds).
+- **Attention.** Products of two computed tensors go through torch's `matmul`, which takes 1.5 times as long
+  as oneDNN with a packed layer of as many products (335 to 372 and 236 microseconds; 6 heads, 197 tokens).
+  Nothing else that torch or numpy has is faster everywhere: oneDNN head by head takes 314, with 12 heads and
+  128 tokens 310 where `matmul` takes 288; numpy's product 304 and 260, by a second set of threads; `bmm` into
+  memory that stands ready 355 and 275; a grouped convolution 408 and 209, and its result has to be laid out
+  anew. torch's fused attention takes no less than the two products and the softmax (813 and 812).
 - **GRU.** A loop of the program becomes nine calls a turn (128 wide: 5.6 microseconds; ONNX Runtime takes
   2.6). torch has no fused kernel of a GRU for this processor. In half precision each operation rounds, so a
   turn takes 11 microseconds.
 - **Unrolled recurrent layers.** The export route of coremltools, which our conversion avoids, unrolls
-  recurrent layers into 8 to 18 operations a step. The runtime finds the layer in them: 0.87 (RNN), 0.72 (GRU)
-  and 1.6 (LSTM) times torch eager's time, in half precision, where each operation rounds, 1.6, 1.4 and 3.2
-  times (100 steps, 64 features, 128 wide; CPU time, one thread).
+  recurrent layers into 8 to 18 operations a step, which took 3.8 (RNN), 4.2 (GRU) and 8.4 (LSTM) times torch
+  eager's time one by one. The runtime finds the layer in them (`rnn_exported`, `gru_exported`,
+  `lstm_exported`). In half precision each operation rounds, which torch's kernel of an LSTM does not.
 - **Calls.** An operation costs 0.7 microseconds beside torch's own call, which takes 0.9 on eight numbers.
 - **Half precision** is float32 arithmetic with a conversion at both ends of each layer.
 
