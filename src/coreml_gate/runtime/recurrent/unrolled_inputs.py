@@ -52,7 +52,8 @@ class _InputReader:
         else:
             weight = self._matrix(made)
         sequence = self._unshaped(argument(made, "x"))
-        demand(isinstance(sequence, str) and (bias is None or bias.shape == weight.shape[:1]))
+        demand(isinstance(sequence, str) and weight.ndim == _MATRIX and weight.size > 0)
+        demand(bias is None or bias.shape == weight.shape[:1])
         return InputProduct(str(sequence), weight, bias, backwards, frozenset(self._seen))
 
     def _biased(self, total: Operation) -> tuple[Operation, NDArray[np.generic]]:

@@ -52,9 +52,12 @@ def unrolled_call(layer: UnrolledLayer, mode: Mode) -> MakeCall:
     of_state = layer.of_state
     weight = known_argument(of_state.weight, Tensor, mode, wide=True)
     bias = None if of_state.bias is None else known_argument(of_state.bias, Tensor, mode, wide=True)
-    weights = StateWeights(weight.T if of_state.turned else weight, bias, of_state.rounds)
+    stored = storage(layer.dtype, mode)
+    weight = weight.T if of_state.turned else weight  # a view, as the program's own product reads it
+    weight = weight.contiguous() if stored is torch.float32 else weight
+    weights = StateWeights(weight, bias, of_state.rounds)
     turns = LstmTurns(layer, layer.inputs, weights) if layer.inputs else Turns(layer, weights)
-    return partial(UnrolledCall, layer, turns, storage(layer.dtype, mode))
+    return partial(UnrolledCall, layer, turns, stored)
 
 
 class UnrolledCall(LayerCall):
@@ -167,7 +170,7 @@ def _wide(array: NDArray[np.generic]) -> Tensor:
 
 
 def _in_float32(cell: Cell, weights: StateWeights, products: Tensor, rows: Tensor, held: Tensor) -> None:
-    weight, bias = weights.weight.contiguous(), weights.bias
+    weight, bias = weights.weight, weights.bias
     if cell == "gru":
         gru_turns(weight, torch.zeros(weight.shape[1]) if bias is None else bias, products.clone(), rows)
         return
