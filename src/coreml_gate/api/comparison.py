@@ -16,7 +16,7 @@ from coreml_gate.criteria import Group, Violation, by_output, engine_violations,
 from coreml_gate.errors import UsageError
 from coreml_gate.record import Comparison, Side
 from coreml_gate.verdict import Status, gravest
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, listed
 
 _SIDES: Final[tuple[Side, Side]] = ("reference", "candidate")
 AnyOutputs = Mapping[str, object] | Sequence[object] | np.ndarray | torch.Tensor
@@ -133,4 +133,4 @@ def _aligned(reference: Mapping[str, Array], candidate: Mapping[str, Array], sam
 
 
 def _listed(names: Mapping[str, Array]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "none"
+    return listed(names) or "none"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import coreml_gate
+from coreml_gate.wording import listed
 
 _MARKED: Final = re.compile(r"(<!-- reference -->\n).*?(<!-- end of reference -->)", re.DOTALL)
 _ROLE: Final = re.compile(r":\w+:`~?(?:[\w.]*\.)?(\w+)`")
@@ -64,8 +65,8 @@ def _class(kind: type) -> str:
     words, _ = _parts(kind)
     members = [name for name in vars(kind) if not name.startswith("_")]
     fields = [name for name in getattr(kind, "__dataclass_fields__", {}) if name not in members]
-    listed = ", ".join(f"`{name}`" for name in [*fields, *members] if name != "temporary")
-    return f"### {kind.__name__}\n\n{words}\n\nAttributes: {listed}.\n"
+    named = listed(name for name in [*fields, *members] if name != "temporary")
+    return f"### {kind.__name__}\n\n{words}\n\nAttributes: {named}.\n"
 
 
 def _parts(documented: object) -> tuple[str, list[tuple[str, str]]]:

@@ -128,7 +128,7 @@ def fix_in_words(fix: str) -> tuple[str, tuple[str, ...]]:
     lines = [line for line in code if line]
     if len(lines) > MOST_CODE_LINES:
         return f"{sentence.rstrip(':')}; the details have the code.", tuple(code)
-    return " ".join([sentence, ", ".join(f"`{line}`" for line in lines)]).strip(), ()
+    return " ".join([sentence, listed(lines)]).strip(), ()
 
 
 def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from coreml_gate.config.rules import broken_rules
 from coreml_gate.errors import ConfigError, UnknownModelError
 from coreml_gate.frozen import changed
 from coreml_gate.untyped import Json
+from coreml_gate.wording import listed
 
 CONFIG_NAMES: Final = ("coreml-gate.toml", "pyproject.toml")
 """Where a configuration is looked for, the first that holds one wins."""
@@ -114,8 +115,8 @@ def select_models(config: Config, names: Sequence[str]) -> Config:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             meant = f"perhaps you meant `{close[0]}`; " if close else ""
-            listed = ", ".join(f"`{model}`" for model in known)
-            raise UnknownModelError(f"no model is named `{name}`.", f"{meant}the configuration has {listed}.")
+            named = listed(known)
+            raise UnknownModelError(f"no model is named `{name}`.", f"{meant}the configuration has {named}.")
     return changed(config, model=tuple(model for model in config.model if model.name in names))
 
 

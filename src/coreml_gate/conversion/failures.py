@@ -15,6 +15,7 @@ from coreml_gate.conversion.refusals_of_operations import OPERATION_CAUSES
 from coreml_gate.engines.places import place_of
 from coreml_gate.frozen import changed
 from coreml_gate.record import MissingOperation, RefusedOperation
+from coreml_gate.wording import listed
 
 if TYPE_CHECKING:
     from coreml_gate.torch_graph import TorchGraph
@@ -111,7 +112,7 @@ def _is_informative(line: str) -> bool:
 def in_one_line(failure: ConversionFailedError) -> str:
     """The failure for a note: where, and the exception itself."""
     if failure.missing:
-        return "no converter for " + ", ".join(f"`{item.operation}`" for item in failure.missing)
+        return "no converter for " + listed(item.operation for item in failure.missing)
     at, words = failure.refused, converter_words(failure.message)
     what = f"`{at.operation or at.optimisation_pass}`" if at.operation or at.optimisation_pass else ""
     place = f"({at.place})" if at.place and at.place not in words else ""

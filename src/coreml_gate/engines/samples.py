@@ -19,7 +19,7 @@ from coreml_gate.engines.source import Source
 from coreml_gate.errors import SamplesError
 from coreml_gate.mil import ir as mil
 from coreml_gate.record import ImagePixels
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, listed
 
 _NARROWED = {
     torch.float64: torch.float32,
@@ -323,4 +323,4 @@ def _form(value: torch.Tensor) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names) or "none"
+    return listed(names) or "none"

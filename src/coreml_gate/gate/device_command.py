@@ -20,6 +20,7 @@ from coreml_gate.gate.on_device import DeviceOptions, measure_on_devices
 from coreml_gate.record import RECORD_NAME, ComputeUnits, read_record
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import listed
 from coreml_gate.worker.core_ml import is_hosted
 from coreml_gate.worker.supervisor import Supervisor
 
@@ -89,7 +90,7 @@ def require_a_mac(platform: str, environment: Mapping[str, str]) -> None:
 def _chosen(connected: tuple[Connected, ...], names: list[str]) -> tuple[Connected, ...]:
     found = tuple(device for device in connected if not names or device.name in names)
     if missing := [name for name in names if name not in {device.name for device in found}]:
-        there = ", ".join(f"`{device.name}`" for device in connected)
+        there = listed(device.name for device in connected)
         raise DeviceError(f"no `{missing[0]}` is connected.", f"connected: {there}.")
     return found
 

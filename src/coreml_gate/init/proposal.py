@@ -22,6 +22,7 @@ from coreml_gate.init.found import (
 )
 from coreml_gate.init.glue import MODULE, function, reference
 from coreml_gate.init.python_file import SAMPLES
+from coreml_gate.wording import listed
 
 _LONGEST_NAME: Final = 60
 _ULTRALYTICS_INPUT: Final = InputShape((1, 3, 640, 640), "float32", "x")
@@ -140,8 +141,8 @@ def _of_class(
     name, where = names.new(module.name), f"`{module.name}` ({file.path}:{module.line})"
     source = _propose_source(module, file, found, name)
     if source is None:
-        listed = ", ".join(f"`{each}`" for each in module.required)
-        return f"{where} needs {listed}: write a function without parameters that returns it."
+        named = listed(module.required)
+        return f"{where} needs {named}: write a function without parameters that returns it."
     found_export = _export_of(module, file, found)
     export = None if found_export is None else found_export[1]
     samples = _propose_samples(module, file, export, found, name)

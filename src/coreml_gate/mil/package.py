@@ -12,6 +12,7 @@ from coreml_gate.mil.ir import Function, Interface, Program
 from coreml_gate.mil.proto import parse_model
 from coreml_gate.mil.weights import Weights, is_file, lies_within
 from coreml_gate.untyped import Message
+from coreml_gate.wording import listed
 
 # Specification version -> what Xcode and coremltools call the deployment target (coremltools'
 # AvailableTarget).
@@ -70,7 +71,7 @@ class Package:
         """
         name = self.default_function if name is None else name
         if name not in self.program.functions or name not in self.interfaces:
-            known = ", ".join(f"`{key}`" for key in self.program.functions)
+            known = listed(self.program.functions)
             raise PackageError(f"{self.path}: there is no function `{name}`.", f"the functions are {known}.")
         return self.program.functions[name]
 

@@ -7,6 +7,7 @@ from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import TensorType
 from coreml_gate.mil.package import Package
 from coreml_gate.rules.rule import Match, rule
+from coreml_gate.wording import listed
 
 _FLEXIBLE_INPUTS: Final = "https://apple.github.io/coremltools/docs-guides/source/flexible-inputs.html"
 _GREATEST_RANK: Final = 5
@@ -144,7 +145,7 @@ def paired_enumerations(package: Package) -> Iterator[Match]:
     """Do several inputs enumerate shapes?"""
     enumerated = [feature for feature in package.interface.inputs if feature.shapes]
     if len(enumerated) > 1:
-        names = ", ".join(f"`{feature.name}`" for feature in enumerated)
+        names = listed(feature.name for feature in enumerated)
         yield Match(enumerated[0].name, f"{names} enumerate shapes: only the n-th of each go together")
 
 

@@ -11,6 +11,7 @@ from coreml_gate.errors import InputError, PackageError
 from coreml_gate.mil.ir import Feature, Interface
 from coreml_gate.runtime.arguments import from_numpy
 from coreml_gate.untyped import MilValue
+from coreml_gate.wording import listed
 
 _NUMPY: dict[str, type[np.generic]] = {
     "fp16": np.float32,
@@ -30,7 +31,7 @@ def read_inputs(interface: Interface, given: Mapping[str, MilValue]) -> dict[str
     names = {feature.name for feature in interface.inputs}
     for name in given:
         if name not in names:
-            known = ", ".join(f"`{item}`" for item in sorted(names))
+            known = listed(sorted(names))
             raise InputError(f"input `{name}`: the package has no such input.", f"its inputs are {known}.")
     return {feature.name: _read(feature, given) for feature in interface.inputs}
 

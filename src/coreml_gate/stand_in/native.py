@@ -26,6 +26,7 @@ from coreml_gate.stand_in.model_structure import LayerProxy, OperationProxy, str
 from coreml_gate.stand_in.ns_error import FAILED_PREDICTION, core_ml_error, only_from
 from coreml_gate.stand_in.script import Script, read_script
 from coreml_gate.untyped import CoreMlObject
+from coreml_gate.wording import listed
 
 Watch = Callable[[tuple[Model, ...]], None]
 States = dict[str, NDArray[np.generic]]
@@ -62,7 +63,7 @@ class StateBuffers:
 
     def _find(self, name: str) -> NDArray[np.generic]:
         if name not in self.arrays:
-            known = ", ".join(f"`{item}`" for item in self.arrays)
+            known = listed(self.arrays)
             raise RuntimeError(f"the model has no state `{name}`; its states are {known}.")
         return self.arrays[name]
 

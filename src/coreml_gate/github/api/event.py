@@ -11,6 +11,7 @@ from typing import Final, Literal
 from coreml_gate.errors import EventError
 from coreml_gate.github.without_install import RunStamp
 from coreml_gate.untyped import Json
+from coreml_gate.wording import listed
 
 MAX_PAYLOAD_BYTES: Final = 25 * 10**6
 """GitHub cuts webhook payloads at 25 MB (docs.github.com, webhook events and payloads)."""
@@ -211,9 +212,9 @@ def _require_base_branch(payload: Json, base_branches: tuple[str, ...], *, any_b
         )
     if any_branch or payload["ref"] in {f"refs/heads/{each}" for each in branches}:
         return
-    listed = ", ".join(f"`{each}`" for each in branches)
+    named = listed(branches)
     raise EventError(
-        f"a push to `{branch}` stores no baseline; only {listed} does.",
+        f"a push to `{branch}` stores no baseline; only {named} does.",
         "name the branches at `on.push.branches`, and the same ones at `--base-branch`.",
     )
 

@@ -32,6 +32,7 @@ from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.record import Measured, ModelRecord, Record, SkippedModel
 from coreml_gate.untyped import Json
 from coreml_gate.verdict import BaselineFacts, Verdict
+from coreml_gate.wording import listed
 
 MAX_SHARDS: Final = 64
 MAX_TEXT: Final = 4_000
@@ -171,8 +172,8 @@ def require_all(found: int, expected: int) -> None:
 
 def _require_one(what: str, values: Sequence[str]) -> None:
     if len(set(values)) > 1:
-        listed = ", ".join(f"`{value[:40]}`" for value in dict.fromkeys(values))
-        raise RecordError(f"the records are of more than one {what}: {listed}.", _SHARDS)
+        named = listed(value[:40] for value in dict.fromkeys(values))
+        raise RecordError(f"the records are of more than one {what}: {named}.", _SHARDS)
 
 
 def _joined(measured: Sequence[ModelRecord], notes: list[str]) -> tuple[ModelRecord, ...]:
@@ -216,6 +217,6 @@ def _differences(records: Sequence[Record]) -> list[str]:
     for field in type(first).model_fields:
         values = list(dict.fromkeys(str(getattr(record.environment, field)) for record in records))
         if len(values) > 1:
-            listed = ", ".join(f"`{value[:60]}`" for value in values)
-            notes.append(f"the jobs ran with more than one version of {field}: {listed}.")
+            named = listed(value[:60] for value in values)
+            notes.append(f"the jobs ran with more than one version of {field}: {named}.")
     return notes

@@ -8,7 +8,7 @@ from typing import Final
 from coreml_gate.config import Config, GateOptions, ModelOptions
 from coreml_gate.untyped import Json
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, first_and_more
+from coreml_gate.wording import counted, first_and_more, listed
 
 CHECK: Final = "policy"
 _ABSENT: Final = "not set"
@@ -103,5 +103,5 @@ def _shown(value: object) -> str:
 
 
 def _listed(models: tuple[str, ...]) -> str:
-    named = ", ".join(f"`{model}`" for model in models[:_NAMES])
+    named = listed(models[:_NAMES])
     return named if len(models) <= _NAMES else f"{named} and {counted(len(models) - _NAMES, 'more model')}"
