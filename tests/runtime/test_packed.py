@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from coreml_gate.errors import PackageError
-from coreml_gate.runtime import packer
+from coreml_gate.runtime import packed
 from coreml_gate.runtime.compile import compile_function
 from coreml_gate.runtime.packed import PACKED, available
 from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS
@@ -142,7 +142,7 @@ def test_a_packed_kernel_computes_what_the_plain_body_does(
     (step,) = plan.steps
     assert step.kernel is not None
     assert list(step.kernel._serves.values()) == [True]
-    monkeypatch.setattr(packer, "available", lambda: False)
+    monkeypatch.setattr(packed, "available", lambda: False)
     wanted, plain = run(FORMS[name], "fp32", np.float32)
     assert plain.steps[0].kernel is None
     np.testing.assert_allclose(result.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-4)
@@ -153,7 +153,7 @@ def test_half_operands_are_computed_wide_and_rounded_once(name: str, monkeypatch
     result, plan = run(FORMS[name], "fp16", np.float16)
     assert result.dtype is torch.float16
     assert plan.steps[0].kernel is None, "what rounds is never fused"
-    monkeypatch.setattr(packer, "available", lambda: False)
+    monkeypatch.setattr(packed, "available", lambda: False)
     wanted, _ = run(FORMS[name], "fp16", np.float16)
     np.testing.assert_allclose(result.float().numpy(), wanted.float().numpy(), rtol=2**-10, atol=2e-3)
 

@@ -16,8 +16,7 @@ from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_arg
 from coreml_gate.runtime.body import converted, cut, grouped, on_engine, rounded
 from coreml_gate.runtime.fusion import FUSED, fused_block, fused_steps
 from coreml_gate.runtime.ops import find
-from coreml_gate.runtime.packed import PackedKernel
-from coreml_gate.runtime.packer import OPERAND, Packer, arguments_of
+from coreml_gate.runtime.packed import OPERAND, PackedKernel, Packer, arguments_of
 from coreml_gate.runtime.plan import ExecutionPlan, Observe, Step, named
 from coreml_gate.runtime.precision import Mode, storage, widen
 from coreml_gate.runtime.recurrent import UNROLLED, RecurrentLayers
