@@ -1,5 +1,6 @@
 from coreml_gate.checks import adversarial
 from coreml_gate.checks.evidence import LOST
+from coreml_gate.diagnose.perturbations import PERTURBATIONS
 from coreml_gate.record import FirstWrong, ParityDiagnosis, PerturbedSample
 from coreml_gate.verdict import Status
 from tests.builders import comparison, model_config, model_record, source
@@ -32,6 +33,22 @@ def test_a_difference_warns_and_names_sample_output_and_operation() -> None:
     )
     assert "(1 of 2 changed samples differ). First operation to differ: `inverse_0`" in finding.message
     assert (finding.file, finding.line) == ("n.py", 3)
+
+
+def test_what_fails_a_thousand_times_beyond_the_samples_alone_is_noted() -> None:
+    far = PerturbedSample(name=adversarial.FAR, comparisons=(comparison(max_abs_error=2.0),))
+    finding = only(adversarial.run(evidence(model_record(adversarial=(SOUND, far)))))
+    assert finding.status is Status.PASS
+    assert "but for `samples times 1e3`, far from all samples" in finding.message
+    assert finding.details[0].startswith("with samples times 1e3, output `logits`: greatest difference 2 ")
+
+    both = only(adversarial.run(evidence(model_record(adversarial=(far, WRONG)))))
+    assert both.status is Status.WARN
+    assert "(2 of 2 variants differ)" in both.message
+
+
+def test_the_far_change_is_one_that_is_tried() -> None:
+    assert adversarial.FAR in PERTURBATIONS["numbers"]
 
 
 def test_a_shape_of_its_own_is_a_difference() -> None:

@@ -1,7 +1,14 @@
 import pytest
 
 from coreml_gate.checks import conversion as check
-from coreml_gate.record import ConversionFacts, MissingOperation, Phase
+from coreml_gate.record import (
+    ConversionFacts,
+    MissingOperation,
+    Phase,
+    RefusedOperation,
+    RuleMatch,
+    RulePlace,
+)
 from coreml_gate.verdict import Finding, Status
 from tests.builders import conversion, model_record
 from tests.checks.cases import evidence, only
@@ -54,6 +61,28 @@ def answer(facts: ConversionFacts | None, base: ConversionFacts | None = None) -
 def test_message(facts: ConversionFacts | None, status: Status, message: str) -> None:
     finding = answer(facts)
     assert (finding.check, finding.status, finding.message) == ("conversion", status, message)
+
+
+def test_a_lost_write_is_why_an_output_is_its_input() -> None:
+    lost = RuleMatch(
+        rule="lost-write",
+        severity="silent",
+        count=1,
+        places=(
+            RulePlace(
+                place="21", text="`aten::index_put_` writes through `aten::slice`", file="n.py", line=4
+            ),
+        ),
+        fix="",
+    )
+
+    def said(optimisation_pass: str) -> str:
+        refused = RefusedOperation(optimisation_pass=optimisation_pass, cause="it is refused")
+        facts = conversion(status="failed", refused=refused)
+        return only(check.run(evidence(model_record(conversion=facts, rules=(lost,))))).message
+
+    assert "The write at n.py:4 is lost: `aten::index_put_`" in said("common::sanitize_input_output_names")
+    assert "is lost" not in said("common::fuse_conv_scale")
 
 
 def test_all_missing_operations_are_named_with_their_modules() -> None:

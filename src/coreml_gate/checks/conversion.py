@@ -46,6 +46,9 @@ _TWINS: Final[Mapping[str, str]] = {
     "package": "the package computes in float32 and is its own twin",
 }
 
+_LOST: Final = "lost-write"
+_OF_UNCHANGED_OUTPUTS: Final = "sanitize_input_output_names"
+"""The pass that refuses an output which is an input."""
 _GROWN_HINT: Final = (
     "compute it from an input, or from smaller parts that broadcast; what depends on a flexible size is not "
     "computed while converting."
@@ -141,7 +144,7 @@ def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
         check=NAME,
         status=Status.FAIL,
         subject=SUBJECT,
-        message=_failure(facts),
+        message=_failure(facts) + _lost_write(facts, evidence),
         hint=facts.hint or (_MISSING_HINT if facts.missing else _HINTS[facts.status]),
         details=(
             *(_missing_line(operation) for operation in facts.missing),
@@ -152,6 +155,14 @@ def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
             *facts.log_tail,
         ),
     )
+
+
+def _lost_write(facts: ConversionFacts, evidence: Evidence) -> str:
+    """Why an output is an input: a trace dropped what was written into it (apple/coremltools#2188)."""
+    if facts.refused is None or not facts.refused.optimisation_pass.endswith(_OF_UNCHANGED_OUTPUTS):
+        return ""
+    places = (match.places[0] for match in evidence.head.rules or () if match.rule == _LOST and match.places)
+    return next((f" The write at {place.file}:{place.line} is lost: {place.text}." for place in places), "")
 
 
 def _stub_lines(evidence: Evidence) -> Iterator[str]:
