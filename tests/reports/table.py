@@ -5,6 +5,7 @@ from typing import Final
 from tests.reports import (
     further,
     held_out_again,
+    held_out_fifth,
     held_out_fourth,
     held_out_fourth_refused,
     held_out_fourth_sound,
@@ -33,6 +34,7 @@ MODULES: Final = (
     held_out_fourth,
     held_out_fourth_refused,
     held_out_fourth_sound,
+    held_out_fifth,
 )
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(
