@@ -44,7 +44,7 @@ def test_what_fails_a_thousand_times_beyond_the_samples_alone_is_noted() -> None
 
     both = only(adversarial.run(evidence(model_record(adversarial=(far, WRONG)))))
     assert both.status is Status.WARN
-    assert "(2 of 2 variants differ)" in both.message
+    assert "(2 of 2 changed samples differ)" in both.message
 
 
 def test_the_far_change_is_one_that_is_tried() -> None:
