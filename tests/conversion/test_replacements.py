@@ -27,6 +27,7 @@ ROWS: Final = torch.randn(2, 4, generator=_DRAW)
 BOUNDARIES: Final = torch.tensor([-1.0, 0.0, 1.0])
 SIGNS: Final = torch.tensor([[-1.0, 0.0, 2.0]])
 WHOLE: Final = torch.tensor([[-100, 0, 7]], dtype=torch.int32)
+OFTEN: Final = torch.tensor([[3.0, 1, 1, 2], [5, 4, 4, 4]])
 GROUPS: Final = torch.arange(8).remainder(4).expand(3, 8)
 CUBE: Final = torch.randn(2, 4, 4, generator=_DRAW)
 EVEN: Final = torch.randn(1, 2, 4, 4, generator=_DRAW)
@@ -117,6 +118,11 @@ ORIGINALS: Final[dict[str, tuple[Call, tuple[Tensor, ...], dict[str, Any]]]] = {
         (torch.cat([X, Y], 1),),
         {"index": GROUPS},
     ),
+    "mode": (lambda x: torch.mode(x, 1).values, (OFTEN,), {}),
+    "cov": (torch.cov, (X,), {}),
+    "corrcoef": (torch.corrcoef, (X,), {}),
+    "fft_fftshift": (lambda x: torch.fft.fftshift(x, dim=-1), (X,), {}),
+    "fft_ifftshift": (lambda x: torch.fft.ifftshift(x, dim=-1), (X,), {}),
     "index_fill": (lambda x: x.index_fill(1, INDICES, 0.5), (X,), {}),
     "nanmean": (lambda x: torch.nanmean(x, 1), (HOLES,), {}),
     "__lshift__": (lambda x: x << 4, (WHOLE,), {}),

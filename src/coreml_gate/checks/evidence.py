@@ -110,6 +110,11 @@ class Evidence:
         weights = None if facts is None else facts.weights
         if facts is None or weights is None or weights.found == weights.matrices:
             return ""
+        if self.head.compression is not None:
+            return (
+                f"`{facts.maker}` compresses weights so far that the package computes something else (use more "
+                "bits, smaller blocks or less sparsity), or takes other weights than the source's."
+            )
         return (
             f"{weights.found} of {weights.matrices} weight matrices of the source are in the package that "
             f"`{facts.maker}` made: it may come from other weights or another module (a matrix may also be "

@@ -93,6 +93,13 @@ REPLACEMENTS: Final[Mapping[str, str]] = {
         'torch.where(index[..., None] == torch.arange(n), x[..., None], float("-inf")).amax(-2)'
     ),
     "index_fill": "torch.where((torch.arange(x.shape[1]) == index[:, None]).sum(0) > 0, value, x)",
+    "mode": ("torch.gather(x, dim, (x[..., None] == x[..., None, :]).sum(-1).argmax(-1, True)).squeeze(dim)"),
+    "cov": "(x - x.mean(1, True)) @ (x - x.mean(1, True)).T / (x.shape[1] - 1)",
+    "corrcoef": (
+        "(x - x.mean(1, True)) @ (x - x.mean(1, True)).T / (x.std(1) * x.std(1)[:, None]) / (x.shape[1] - 1)"
+    ),
+    "fft_fftshift": "torch.roll(x, x.shape[-1] // 2, -1)",
+    "fft_ifftshift": "torch.roll(x, -(x.shape[-1] // 2), -1)",
     "nanmean": "torch.where(torch.isnan(x), 0.0, x).sum(dim) / (x == x).sum(dim)",
     "__lshift__": "x * 2**n",
     "bitwise_left_shift": "x * 2**n",

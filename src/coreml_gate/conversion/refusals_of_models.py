@@ -54,7 +54,8 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         r"number of classes must match",
         "the classifier names more or fewer classes than there are scores",
-        "give `ClassifierConfig` one label for each score.",
+        "give `ClassifierConfig` one label for each score, and return the scores alone: coremltools takes "
+        "the last output for them.",
     ),
     Cause(
         r"list index out of range[\s\S]*raised in get_func_output",

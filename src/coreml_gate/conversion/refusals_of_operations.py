@@ -119,6 +119,11 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
         "sample two slices of the volume with `F.grid_sample` and mix them.",
         ("grid_sampler*",),
     ),
+    Cause(
+        r"pad must be non-negative",
+        "Core ML adds borders and takes none away",
+        "cut with slices, as `x[..., 1:-1]`, in the place of a negative padding.",
+    ),
     # Axes and shapes
     Cause(
         r"axis should be in the range",
