@@ -112,8 +112,8 @@ class Evidence:
             return ""
         if self.head.compression is not None:
             return (
-                f"`{facts.maker}` compresses weights so far that the package computes something else (use more "
-                "bits, smaller blocks or less sparsity), or takes other weights than the source's."
+                f"`{facts.maker}` compresses weights so far that the package computes something else (use "
+                "more bits, smaller blocks or less sparsity), or takes other weights than the source's."
             )
         return (
             f"{weights.found} of {weights.matrices} weight matrices of the source are in the package that "
