@@ -55,14 +55,15 @@ blamed; none crashed the gate. After the repairs that followed, {again} more wer
 {again_first} were right at first, 5 were refused conversions explained vaguely, and {again_now} are right
 now. After these, {third} more: {third_first} were right at first, {third_now} are now; of the others 7 were
 explained vaguely, one that draws random numbers was blamed for it, and one passed, whose weights are NaN.
-A fourth set has {fourth} models of all kinds, more than a third of them sound: {fourth_first} were right at
-first, {fourth_now} are now. Of the others 12 were refused conversions explained vaguely, 6 were faults seen with
-a hint that did not fit, 3 were sound and blamed; none passed, none crashed the gate. A fifth set of {fifth} ran
-after the repairs that followed: {fifth_first} were right at first, {fifth_now} are now; the others were explained
-vaguely. The figures of first runs estimate what the gate does with models that it has not met; those of now do
-not, since the repairs were made on them. Twenty-one more models were left out, because the result that was
-written for them was wrong or unknown, and that of `classifier-of-images` was written anew: its configuration
-lacks the scale of the image, which the gate now says.
+A fourth set has {fourth} models of all kinds, more than a third of them sound: {fourth_first} were
+right at first, {fourth_now} are now. Of the others 12 were refused conversions explained vaguely, 6
+were faults seen with a hint that did not fit, 3 were sound and blamed; none passed, none crashed the
+gate. A fifth set of {fifth} ran after the repairs that followed: {fifth_first} were right at first,
+{fifth_now} are now; the others were explained vaguely. The figures of first runs estimate what the gate
+does with models that it has not met; those of now do not, since the repairs were made on them. Twenty-
+one more models were left out, because the result that was written for them was wrong or unknown, and
+that of `classifier-of-images` was written anew: its configuration lacks the scale of the image, which
+the gate now says.
 """
 
 
