@@ -34,7 +34,8 @@ demo-all: $(VENV)/.installed  ## play every example change and compare with what
 	$(PY) examples/demo.py --all
 
 test: $(VENV)/.installed  ## the test suite, without the slow part; COVERAGE=1 says which lines it ran
-	OMP_NUM_THREADS=1 $(OPEN) pytest -n auto -m "not slow and not act and not browser" $(if $(COVERAGE),--cov --cov-report=term)
+	OMP_NUM_THREADS=1 $(OPEN) $(if $(COVERAGE),slipcover -m) pytest -n auto \
+		$(if $(COVERAGE),-p slipcover) -m "not slow and not act and not browser"
 
 test-matrix: $(MATRIX:%=build/torch-%/.installed)  ## the test suite at both ends of the tested versions
 	for versions in $(MATRIX); do \
