@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Block, Operation
 from coreml_gate.mil.package import read_package
 from coreml_gate.runtime import Model, load
@@ -165,6 +166,20 @@ def test_an_observer_sees_the_operations_of_the_program(layers: Path) -> None:
     assert sorted(made.name for made in seen) == sorted(made.name for made in program if made.type != "const")
     for name, value in model.predict(given).items():
         np.testing.assert_array_equal(watched[name], value)
+
+
+def test_an_error_within_a_layer_names_the_operation_of_the_program(layers: Path) -> None:
+    model = load(layers)
+
+    def stop(operation: Operation, *_: Any) -> None:
+        if operation.type in {"tanh", "relu"}:
+            raise PackageError("the observer stops here.")
+
+    with pytest.raises(PackageError) as caught:
+        model.predict(inputs_of(model), observe=stop)
+    first = next(made for made in model.function.block.operations if made.type in {"tanh", "relu"})
+    assert caught.value.operation == first.name
+    assert caught.value.message == f"operation `{first.name}` ({first.type}): the observer stops here."
 
 
 def test_a_layer_that_differs_never_serves(layers: Path, monkeypatch: pytest.MonkeyPatch) -> None:

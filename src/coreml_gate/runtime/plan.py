@@ -71,9 +71,10 @@ class ExecutionPlan:
                 for slot in step.frees:
                     registers[slot] = None
         except Exception as error:
-            if step is None:
-                raise PackageError(f"the program has no operation to run ({error}).") from error
-            raise named(step.operation, error) from error
+            stopped = _located(step, error)
+            if stopped is error:
+                raise
+            raise stopped from error
         return tuple(registers[slot] for slot in self.outputs)
 
 
@@ -88,6 +89,15 @@ def _report(step: Step, registers: list[MilValue], observe: Observe) -> None:
         inputs[name] = (*inputs[name], registers[slot]) if name in inputs else (registers[slot],)
     single = {name: values[0] if len(values) == 1 else values for name, values in inputs.items()}
     observe(step.operation, single, tuple(registers[slot] for slot in step.writes))
+
+
+def _located(step: Step | None, error: Exception) -> PackageError:
+    """The error with the name of the program's operation, which one of a hidden step's block has given."""
+    if step is None:
+        return PackageError(f"the program has no operation to run ({error}).")
+    if not step.shown and isinstance(error, PackageError):
+        return error
+    return named(step.operation, error)
 
 
 def named(operation: Operation, error: Exception) -> PackageError:
