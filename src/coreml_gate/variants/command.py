@@ -14,10 +14,10 @@ from coreml_gate.gate.ranking import rank
 from coreml_gate.record import ModelRecord
 from coreml_gate.report.terminal import print_ranking
 from coreml_gate.surroundings import Surroundings
-from coreml_gate.variants.measure import measure_side_by_side
 from coreml_gate.variants.search import Search, Tried, search
 from coreml_gate.variants.settings import parse_setting, settings_for
 from coreml_gate.wording import megabytes, number
+from coreml_gate.worker.models import measure_side_by_side
 from coreml_gate.worker.supervisor import Supervisor, limits_of
 
 _NO_VARIANTS = """\

@@ -1,11 +1,14 @@
 """Measures models in children, and turns whatever happens to a child into a ``ModelRecord``."""
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from coreml_gate.children.events import NOTHING, AnyPart, Events, Parts
 from coreml_gate.children.job import ModelJob
-from coreml_gate.config import ModelConfig
+from coreml_gate.config import GateOptions, ModelConfig
+from coreml_gate.config.inherit import configured
 from coreml_gate.errors import WorkerError
 from coreml_gate.frozen import changed
 from coreml_gate.interruption import Interrupted
@@ -18,6 +21,17 @@ _ONLY_OF_MODELS: Final = ("outline", "rules", "predicted_placement")
 """Parts that are not compared between variants, left out of what a Record says of them."""
 _NOT_OF_VARIANTS: Final = frozenset({"perturbed-samples", "variants", "litert"})
 """What is not measured of a variant with a source of its own."""
+SIDE_BY_SIDE: Final = (
+    "source",
+    "conversion",
+    "package",
+    "numbers",
+    "metrics",
+    "parity-fault",
+    "half-precision",
+    "variants",
+)
+"""What packages are compared by; changed samples and LiteRT do not bear on the choice of one."""
 
 
 class InterruptedModel(Interrupted):
@@ -122,3 +136,20 @@ def _not_reached(job: ModelJob, events: Events) -> Problem:
         hint="repair that first.",
         exit_code=WorkerError.exit_code,
     )
+
+
+def measure_side_by_side(
+    model: ModelConfig, options: GateOptions, root: Path, supervisor: Supervisor
+) -> ModelRecord:
+    """The model and its variants from one run of the source; nothing is kept, nor compared with a base."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = ModelJob(
+            only=SIDE_BY_SIDE,
+            root=root,
+            record_folder=Path(folder),
+            model=changed(model, variant=()),
+            closure="",
+            max_samples=options.max_samples,
+        )
+        variants = tuple(configured(model, variant) for variant in model.variant)
+        return measure_with_variants(job, variants, supervisor)
