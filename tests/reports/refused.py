@@ -135,7 +135,6 @@ CASES: Final = (
         "return self.f(self.b(F.relu(self.c(x))).flatten(1))",
         normal("1, 3, 16, 16"),
         setup="self.c, self.b = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)\nself.f = nn.Linear(8 * 14 * 14, 10)",
-        quick=True,
     ),
     Case(
         "small-unet",
