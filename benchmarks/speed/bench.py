@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows[net.group] += [row or Row(model=net.name, failures=(UNMEASURED,))]
     loads = (load_before, os.getloadavg()[0])
     conditions = Conditions(options.rounds, THREADS, cpu_time=True, loads=loads)
-    text = page(rows, conditions, between_marks(PAGE, "whole runs"))
+    text = page(rows, conditions, between_marks(PAGE, "whole runs"), between_marks(PAGE, "evaluation"))
     print(text)
     if not names or options.write:
         PAGE.write_text(text, encoding="utf-8")

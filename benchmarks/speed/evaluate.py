@@ -4,14 +4,14 @@
 
 The images are drawn one after the other, as a metric streams them; the loops take turns in a rotated order,
 each over an equal share of the images in each round. On one thread and in CPU time, so that a busy machine
-disturbs little. Prints seconds per 1,000 images, and the ratio to ONNX Runtime's.
+disturbs little. Writes seconds per 1,000 images, and the ratio to ONNX Runtime's, into docs/performance.md.
 """
 
 import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,16 @@ from coreml_gate.config.load import load_config  # noqa: E402
 from coreml_gate.engines.engine import Engine, Outputs, Sample  # noqa: E402
 from coreml_gate.engines.evaluate import evaluate  # noqa: E402
 from coreml_gate.record import Side  # noqa: E402
+from pages import write_between_marks  # noqa: E402
 from speed.bench import Net, measured  # noqa: E402 - the folder of the benchmarks has to be on the path first
 from zoo.bench import ZOO  # noqa: E402
 from zoo.variants import Subject  # noqa: E402
 
 NET = Net("zoo", "resnet50")
 PER = 1_000
+ONNX = "ONNX Runtime"
+PAGE = FOLDER.parents[1] / "docs" / "performance.md"
+MARK = "evaluation"
 
 
 class OnnxEngine:
@@ -80,9 +84,7 @@ def engines_of(packages: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     config = next(model for model in load_config(ZOO).model if model.name == NET.name)
     subject = Subject(config, ZOO, packages / NET.group / NET.name, 1)
     onnx = OnnxEngine(subject.folder / "model.onnx")
-    return {"ONNX": onnx, "fp32": subject.engine("fp32"), "fp16": subject.engine("fp16")}, tuple(
-        subject.sample
-    )
+    return {ONNX: onnx, "fp32": subject.engine("fp32"), "fp16": subject.engine("fp16")}, tuple(subject.sample)
 
 
 def main() -> None:
@@ -100,11 +102,22 @@ def main() -> None:
         order = [*engines][turn % len(engines) :] + [*engines][: turn % len(engines)]
         for name in order:
             taken[name].append(seconds(engines[name], names, turn * count, count))
-    print(f"{options.images} images, {options.rounds} rounds, CPU time on one thread\n")
+    scaled = PER / (count * options.rounds)
+    text = table({name: [each * scaled for each in found] for name, found in taken.items()})
+    conditions = (
+        f"{options.images} images, {options.rounds} rounds, CPU time on one thread, scaled to {PER:,} images."
+    )
+    print(f"{conditions}\n\n{text}")
+    write_between_marks(PAGE, MARK, f"{conditions}\n\n{text}")
+
+
+def table(taken: Mapping[str, Sequence[float]]) -> str:
+    """Seconds of all rounds together, and the median ratio to ONNX Runtime's of the same round."""
+    lines = ["| Engine | Seconds | Ratio |", "| --- | ---: | ---: |"]
     for name, found in taken.items():
-        ratio = statistics.median(one / other for one, other in zip(found, taken["ONNX"], strict=True))
-        each = sum(found) * PER / (count * options.rounds)
-        print(f"{name}: {each:.1f} s per {PER:,} images, {ratio:.2f} of ONNX Runtime's")
+        ratio = statistics.median(one / other for one, other in zip(found, taken[ONNX], strict=True))
+        lines.append(f"| {name} | {sum(found):.1f} | {ratio:.2f} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

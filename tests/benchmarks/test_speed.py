@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from speed import bench
+from speed import bench, evaluate
 from speed.page import page, to_onnx
 from zoo import child
 from zoo.page import Conditions
@@ -22,8 +22,9 @@ def row(name: str, fp32: float, onnx: float | None) -> Row:
 
 def test_the_page_says_what_is_missed_and_by_how_much() -> None:
     rows = {"zoo": [row("fast", 0.4, 0.8), row("slow", 1.6, 0.8)], "outside": [row("alone", 0.9, None)]}
-    text = page(rows, CONDITIONS, "| a table |")
+    text = page(rows, CONDITIONS, "| a table |", "| another |")
     assert "<!-- whole runs -->\n| a table |\n<!-- /whole runs -->" in text
+    assert "<!-- evaluation -->\n| another |\n<!-- /evaluation -->" in text
     assert "| `fast` | 8.00 | 0.40 | 0.80 | 0.80 | 0.50 | 2.00 |" in text
     assert "fp32 / eager 0.80" in text
     assert "fp32 / ONNX 1.00" in text
@@ -39,8 +40,15 @@ def test_a_net_without_onnx_has_no_ratio_to_it() -> None:
     assert to_onnx(row("both", 0.9, 0.6)) == pytest.approx(1.5)
 
 
+def test_an_evaluation_has_the_seconds_of_all_rounds_and_the_median_ratio() -> None:
+    text = evaluate.table({evaluate.ONNX: [2.0, 4.0, 10.0], "fp16": [3.0, 4.0, 40.0]})
+    assert text.splitlines()[2:] == ["| ONNX Runtime | 16.0 | 1.00 |", "| fp16 | 47.0 | 1.50 |"]
+
+
 def test_a_failed_net_is_a_line_with_its_reason() -> None:
-    text = page({"zoo": [Row(model="gru", failures=("the process\nended",))], "outside": []}, CONDITIONS, "")
+    text = page(
+        {"zoo": [Row(model="gru", failures=("the process\nended",))], "outside": []}, CONDITIONS, "", ""
+    )
     assert "- `gru`: the process ended" in text
     assert "- fp32 of each at most torch eager's time: not measured" in text
 
