@@ -41,7 +41,7 @@ def along_route(route: Route, task: Task, cache: ConversionCache | None, closure
 
 
 def _converted(captured: Captured, task: Task, route: Route) -> Conversion:
-    with converter_errors(task.source.root):
+    with converter_errors(task.source.root), identity_shims():
         missing = missing_operations(captured.model, input_types(task.samples, task.config, captured.program))
         graph = _keep_graph(captured, task, missing)
     try:
