@@ -23,6 +23,7 @@ from coreml_gate.record import CoreMlRun
 from tests.builders import feature
 from tests.reported import reported
 
+COLORS = {"y": "BGR"}
 ASKED = DescribedPackage(
     path=Path("net.mlpackage"),
     inputs=(feature(name="x"),),
@@ -62,6 +63,7 @@ def core_ml(monkeypatch: pytest.MonkeyPatch) -> Callable[[Engine], list[Any]]:
         )
         monkeypatch.setattr("coreml_gate.engines.coreml.load_core_ml", load)
         monkeypatch.setattr("coreml_gate.engines.coreml.class_labels", lambda path, function: ())
+        monkeypatch.setattr("coreml_gate.engines.coreml.image_colors", lambda path, function: COLORS)
         return seen
 
     return use
@@ -123,7 +125,13 @@ def test_the_model_is_loaded_as_the_record_describes_it(
         (
             "net.mlmodelc",
             "ALL",
-            {"output_names": ("scores",), "stateful": True, "function": "main", "classes": ()},
+            {
+                "output_names": ("scores",),
+                "stateful": True,
+                "function": "main",
+                "classes": (),
+                "colors": COLORS,
+            },
         )
     ]
 
