@@ -1,11 +1,13 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from coreml_gate.checks import CHECKS, examine
 from coreml_gate.checks.evidence import LOST
+from coreml_gate.record import ModelRecord
 from coreml_gate.verdict import Status
-from tests.builders import conversion, model_record
+from tests.builders import conversion, environment, model_record
 from tests.checks.cases import NOT_CONVERTED, PROBLEM, evidence
 
 NOTHING = {
@@ -69,6 +71,27 @@ def test_what_was_lost_is_unsure_and_what_was_not_requested_is_skipped() -> None
         },
     }  # fmt: skip
     assert {finding.message for finding in others if finding.status is Status.UNSURE} == {LOST}
+
+
+@pytest.mark.parametrize(
+    ("platform", "head", "reason"),
+    [
+        ("Linux x86_64", NOT_CONVERTED, "not run: Core ML needs macOS."),
+        ("Darwin arm64", NOT_CONVERTED, LOST),
+        ("Darwin arm64", model_record(problem=PROBLEM), LOST),
+        ("Darwin arm64", model_record(), "not run: Core ML was not used on this Mac (`--core-ml off`)."),
+    ],
+)
+def test_why_core_ml_measured_nothing_is_true_of_this_machine(
+    platform: str, head: ModelRecord, reason: str
+) -> None:
+    """On a Mac, a model that was not converted read "Core ML needs macOS"."""
+    found = examine(replace(evidence(head), environment=environment(platform=platform)))
+    on_a_mac = [
+        each for each in found if each.check in {"coreml-parity", "latency", "footprint", "placement"}
+    ]
+    assert {each.message for each in on_a_mac} == {reason}
+    assert {each.status for each in on_a_mac} == {Status.SKIPPED}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.criteria import (
     Group,
@@ -47,7 +47,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """
     facts = evidence.head.core_ml
     if facts is None:
-        return (skipped(NAME, "Core ML", NO_MAC),)
+        return (skipped(NAME, "Core ML", evidence.without_core_ml),)
     if not facts.runs:
         return (skipped(NAME, "Core ML", "the model allows none of the compute units in `core-ml-units`."),)
     facts = _floored(facts, evidence)

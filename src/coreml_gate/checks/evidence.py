@@ -24,8 +24,8 @@ _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 LOST: Final = "not measured: an earlier step failed."
 """The message of every check after the one that names the failure; reports show it once a model."""
 _MOST_DIGITS: Final = 10
-NO_MAC: Final = "not run: Core ML needs macOS."
-"""Why Core ML measured nothing, in the words of every check that needs it."""
+_NO_MAC: Final = "not run: Core ML needs macOS."
+_OFF: Final = "not run: Core ML was not used on this Mac (`--core-ml off`)."
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,13 @@ class Evidence:
     def regression(self) -> Status:
         """The status of a figure that is worse than the baseline allows: see :attr:`toolchain_changes`."""
         return Status.UNSURE if self.toolchain_changes else Status.FAIL
+
+    @property
+    def without_core_ml(self) -> str:
+        """Why Core ML measured nothing, in the words of every check that needs it."""
+        if not self.environment.platform.startswith("Darwin"):
+            return _NO_MAC
+        return _OFF if self.head.problem is None and self.head.package is not None else LOST
 
     def unmeasured(self, check: str, subject: str) -> Finding:
         """The finding of a check without its figures: what was requested and got lost is never skipped."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.criteria import Violation, excess_growth
 from coreml_gate.record import ChildEnding, CoreMlFacts, Footprints
 from coreml_gate.verdict import Finding, Status
@@ -21,7 +21,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding in MB (10^6 bytes): the greatest of the head's processes."""
     facts, limit = evidence.head.core_ml, evidence.limits.memory.footprint_max_ratio
     if facts is None:
-        return (skipped(NAME, NAME, NO_MAC),)
+        return (skipped(NAME, NAME, evidence.without_core_ml),)
     if limit is None:
         return (_shown(facts),)
     if facts.footprints is None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.config.limits import LatencyLimits
 from coreml_gate.criteria import Violation, excess_growth
 from coreml_gate.record import ChildEnding, Machine, Metric, ModelRecord, TimedMetric, Timing
@@ -37,7 +37,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     facts, ratios = evidence.head.core_ml, ratios_of(evidence.limits.latency)
     timing = None if facts is None else facts.timing
     if facts is None or timing is None:
-        return (skipped(NAME, "predict", NO_MAC if facts is None else facts.untimed),)
+        return (skipped(NAME, "predict", evidence.without_core_ml if facts is None else facts.untimed),)
     if reason := _not_judged(timing, ratios):
         return (skipped(NAME, "predict", reason),)
     return tuple(_finding(metric, ratio, timing, facts.machine, evidence) for metric, ratio in ratios.items())

@@ -10,7 +10,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import NO_MAC, Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.record import OffEngine, Placement
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, first_and_more, number
@@ -27,7 +27,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return (skipped(NAME, SUBJECT, f"compute-units = {evidence.config.compute_units} excludes it."),)
     facts = evidence.head.core_ml
     if facts is None or facts.placement is None:
-        reason = NO_MAC if facts is None or facts.machine.stand_in else NOT_TRIED
+        reason = evidence.without_core_ml if facts is None or facts.machine.stand_in else NOT_TRIED
         return (_predicted(evidence.head.predicted_placement, evidence, reason),)
     return (_measured(facts.placement, facts.base_placement, virtual=bool(facts.machine.virtual)),)
 
