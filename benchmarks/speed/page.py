@@ -148,7 +148,9 @@ values as state.
   elements. At 400 million parameters the peak fell from 5,584 to 4,379 MB, the CPU time from 51.9 to 47.5 s.
 - **`decoder_1b`** was measured before the rules let go of the pages that they read. `decoder_400m_int4` fails
   its precision, so its peak is that of the diagnosis, which loads programs of its own.
-- **CPU time** of one run moved by 40 % with what the machine did besides: ResNet-50 took 16.5 s and 23.3 s.
+- **CPU time** of `decoder_400m`, `decoder_400m_int4` and `decoder_1b` holds the import of libraries twice,
+  5 s: another package on `PYTHONPATH` kept their children from being forks. The first three rows are
+  from before the change in memory.
 - **Missed: CPU time from 20 million parameters on.** What remains is the float32 twin's second half, the
   checks (changed samples alone take 3.0 s of ResNet-50's run), digests of all weights, and the processes that
   start, keep and report.
