@@ -1,11 +1,9 @@
 """Rules look at all weights of a large model, and hold none of them when they have."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from coremltools.converters.mil import Builder
 
 from coreml_gate.mil.package import Package
@@ -32,7 +30,6 @@ def resident_bytes(package: Package) -> int:
     return found
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_no_weight_stays_in_memory_once_the_rules_have_looked() -> None:
     shipped, wide = (Program(each).of(layers, (1, WIDTH)).package for each in (HALF, FLOAT))
     assert shipped is not None
