@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from coreml_gate.amounts import finite_number
 from coreml_gate.commands.arguments import add_core_ml, add_json, add_output, request_of
 from coreml_gate.commands.context import run_context
 from coreml_gate.commands.history import add_history, history_of
@@ -30,7 +31,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--good", metavar="COMMIT", help="default: the oldest commit of the history")
     parser.add_argument("--bad", metavar="COMMIT", help="default: the newest commit of the history")
     parser.add_argument(
-        "--limit", type=float, metavar="X", help="what divides good from bad; default: halfway"
+        "--limit", type=finite_number, metavar="X", help="what divides good from bad; default: halfway"
     )
     parser.add_argument(
         "--measure", action="store_true", help="measure commits of the branch that have no Record yet"

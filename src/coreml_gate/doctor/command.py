@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.amounts import positive_number
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.doctor.answer import TIME_BUDGET_S, Probe, Subject
 from coreml_gate.doctor.children import examine_children
@@ -49,7 +50,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--time-budget-s",
-        type=float,
+        type=positive_number,
         default=TIME_BUDGET_S,
         metavar="S",
         help=f"seconds for timing a package against itself; default: {TIME_BUDGET_S:g}",

@@ -10,6 +10,7 @@ from typing import Final, get_args
 
 from rich.console import Console
 
+from coreml_gate.amounts import positive_count
 from coreml_gate.checks import Evidence, on_device
 from coreml_gate.children.process import Hooks, ProcessLimits
 from coreml_gate.config.load import load_config, select_models
@@ -40,7 +41,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--profile", metavar="UUID", help="provisioning profile instead of a team")
     parser.add_argument("--bundle-id", metavar="ID", help="the bundle identifier of the profile")
     parser.add_argument("--units", choices=get_args(ComputeUnits), default="ALL", help="default: %(default)s")
-    parser.add_argument("--repeats", type=int, default=20, metavar="N", help="timed predictions")
+    parser.add_argument("--repeats", type=positive_count, default=20, metavar="N", help="timed predictions")
     parser.add_argument(
         "--trace",
         action="store_true",
