@@ -34,6 +34,12 @@ def _key(route: Route, source: Source, samples: Samples, config: ModelConfig) ->
         return conversion_key(captured, task_of(source, samples, config, source.root), "c")
 
 
+@pytest.fixture(autouse=True)
+def _no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python knows two texts of one length apart only by the second in which they were written."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+
 @pytest.fixture(params=ROUTES)
 def key_of(request: pytest.FixtureRequest, bench: MakeBench) -> Keys:
     """The key of a source by one route; the closure is the same for all, as for callables of one file."""
@@ -216,7 +222,6 @@ def test_a_new_version_of_an_installed_package(
         text = HEADER + SHARED.format(name="Net", body=body)
         (installed / "layers_of_others.py").write_text(text, encoding="utf-8")
         importlib.invalidate_caches()
-        monkeypatch.setattr(sys, "dont_write_bytecode", True)
         keys.append(key_of("from layers_of_others import Net\n"))
     assert keys[0] != keys[1]
 
