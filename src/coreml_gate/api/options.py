@@ -6,14 +6,7 @@ from typing import Any, Final, Literal, TypedDict
 
 from coreml_gate.config import Config
 from coreml_gate.config.load import resolved_config
-from coreml_gate.config.options import (
-    ComputeUnits,
-    DeploymentTarget,
-    Precision,
-)
-from coreml_gate.config.options import (
-    Conversion as Route,
-)
+from coreml_gate.config.options import ChosenRoute, ComputeUnits, DeploymentTarget, Precision
 from coreml_gate.config.table import kebab
 
 GIVEN_OTHERWISE: Final = frozenset(
@@ -30,7 +23,7 @@ class OtherKeywords(TypedDict, total=False):
 
     keep_fp32: Sequence[str]
     deployment_target: DeploymentTarget
-    conversion: Route
+    conversion: ChosenRoute
     adversarial: bool
     diagnose_budget_s: float
     compute_units: ComputeUnits

@@ -11,7 +11,7 @@ DeploymentTarget = Literal["iOS15", "iOS16", "iOS17", "iOS18"]
 DEPLOYMENT_TARGETS: Final[tuple[DeploymentTarget, ...]] = get_args(DeploymentTarget)
 """Oldest first."""
 Precision = Literal["float16", "float32"]
-Conversion = Literal["auto", "export", "decomposed", "trace"]
+ChosenRoute = Literal["auto", "export", "decomposed", "trace"]
 ComputeUnits = Literal["ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE"]
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -89,7 +89,7 @@ class ModelOptions(Table):
     """Operations of a float16 package that stay in float32: `Module/type` or names, each may be a glob."""
     deployment_target: DeploymentTarget = "iOS17"
     """Oldest system on which the package must load."""
-    conversion: Conversion = "auto"
+    conversion: ChosenRoute = "auto"
     """By ``torch.export`` as coremltools documents it, by ``torch.export`` with torch's core decompositions
     (``run_decompositions()``), by ``torch.jit.trace``, or by the first of them that succeeds."""
     adversarial: bool = True
@@ -131,7 +131,7 @@ class ModelVariant(Table):
     """Operations that stay in float32."""
     deployment_target: DeploymentTarget | None = None
     """Oldest system on which it must load."""
-    conversion: Conversion | None = None
+    conversion: ChosenRoute | None = None
     """Which route is taken."""
     compute_units: ComputeUnits | None = None
     """On which hardware Core ML may run it."""
