@@ -145,12 +145,11 @@ values as state.
   more only where its precision fails.
 - **Memory.** The package that ships runs first and lets its packed weights go before its twin packs those of
   its own, rules keep no page of the weight files, and coremltools' check for overflow makes no indices of the
-  elements. At 400 million parameters the peak fell from 5,584 to 4,379 MB, the CPU time from 51.9 to 47.5 s.
-- **`decoder_1b`** was measured before the rules let go of the pages that they read. `decoder_400m_int4` fails
-  its precision, so its peak is that of the diagnosis, which loads programs of its own.
-- **CPU time** of `decoder_400m`, `decoder_400m_int4` and `decoder_1b` holds the import of libraries twice,
-  5 s: another package on `PYTHONPATH` kept their children from being forks. The first three rows are
-  from before the change in memory.
+  elements.
+- **Missed: the peak from 400 million parameters on.** Of `decoder_400m`'s peak, 4,059 MB are memory that only
+  the process itself can free (read from `smaps_rollup` in another run, whose peak was 5,661 MB). The rest are
+  pages of weight files, which the system takes back when others need them: on a machine that was full, the
+  peak of the same run was 4,379 MB.
 - **Missed: CPU time from 20 million parameters on.** What remains is the float32 twin's second half, the
   checks (changed samples alone take 3.0 s of ResNet-50's run), digests of all weights, and the processes that
   start, keep and report.
