@@ -31,7 +31,6 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Probe]:
         is_mac=True,
         units=UNITS,
         versions={name: version(name) for name in ("coremltools", "torch", "numpy")},
-        time_budget_s=10,
     )
     return {answer.what: answer for answer in examine(subject)}
 

@@ -25,7 +25,7 @@ faults()
 given_back = faults()
 keep_freed_memory()
 faults()
-print(json.dumps([given_back, faults(), resource.getpagesize()]))
+print(json.dumps([given_back, min(faults() for _ in range(5)), resource.getpagesize()]))
 """
 
 
@@ -35,4 +35,4 @@ def test_blocks_that_were_freed_are_taken_again_without_page_faults() -> None:
     given_back, kept, page = json.loads(ran.stdout)
     pages = LARGEST_KEPT // 2 * (MOST_FREE // LARGEST_KEPT) // page
     assert given_back > pages // 2
-    assert kept < pages // 2
+    assert kept < pages // 10

@@ -1,7 +1,9 @@
 """The child process: ``python -m coreml_gate.worker.child JOB``."""
 
 import os
+import signal
 import sys
+import traceback
 from pathlib import Path
 
 from coreml_gate.children.events import EventLog
@@ -55,5 +57,16 @@ def _folders(cache: Path | None) -> tuple[Path, ...]:
     return () if cache is None else (cache,)
 
 
+def _end_as_interrupted() -> None:
+    """End by SIGINT, which Python forgets where a library runs code at the exit (torch with ``tabulate``)."""
+    traceback.print_exc()
+    sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGINT)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except KeyboardInterrupt:
+        _end_as_interrupted()
