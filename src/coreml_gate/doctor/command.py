@@ -5,7 +5,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -64,25 +64,10 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print one row per thing tried; 1 when one is not ok."""
-    wanted = None if parsed.units is None else tuple(parsed.units)
-    is_mac = sys.platform == "darwin"
     probes: list[Probe] = []
     recording = _recording(around) if parsed.record else None
     with tempfile.TemporaryDirectory(prefix="coreml-gate-") as folder:
-        subject = Subject(
-            folder=Path(folder),
-            supervisor=Supervisor(
-                around.environment,
-                ProcessLimits(DEADLINE_S),
-                stand_in=parsed.stand_in and not is_mac,
-                start=around.start,
-            ),
-            is_mac=is_mac,
-            units=units_to_run("ALL", wanted, around.environment),
-            versions={name: version(name) for name in _PACKAGES},
-            time_budget_s=parsed.time_budget_s,
-            recording=recording,
-        )
+        subject = _subject(parsed, around, Path(folder), recording)
         for answer in examine(subject):
             if not parsed.json:
                 rows = "\n".join(_rows(answer, around.out.width))
@@ -96,6 +81,31 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         recording.write(around.folder / parsed.record)
         if not parsed.json:
             around.out.print(f"recorded in {parsed.record}", markup=False, highlight=False)
+    return _concluded(probes, parsed, around)
+
+
+def _subject(
+    parsed: argparse.Namespace, around: Surroundings, folder: Path, recording: Recording | None
+) -> Subject:
+    """This machine, as far as the command line wants it examined."""
+    is_mac = sys.platform == "darwin"
+    stand_in = parsed.stand_in and not is_mac
+    wanted = None if parsed.units is None else tuple(parsed.units)
+    return Subject(
+        folder=folder,
+        supervisor=Supervisor(
+            around.environment, ProcessLimits(DEADLINE_S), stand_in=stand_in, start=around.start
+        ),
+        is_mac=is_mac,
+        units=units_to_run("ALL", wanted, around.environment),
+        versions={name: version(name) for name in _PACKAGES},
+        time_budget_s=parsed.time_budget_s,
+        recording=recording,
+    )
+
+
+def _concluded(probes: Sequence[Probe], parsed: argparse.Namespace, around: Surroundings) -> int:
+    """The exit code, after the counts."""
     outcomes = [each.outcome for each in probes]
     counts = {name: outcomes.count(name) for name in ("ok", "not ok", "unknown")}
     if parsed.json:

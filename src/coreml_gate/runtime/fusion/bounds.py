@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 
 from torch import Tensor
 
+from coreml_gate.floats import GREATEST_HALF
 from coreml_gate.mil.ir import TensorType, Value
 from coreml_gate.runtime.fusion.wires import GUARD, RESIDUAL_SUM
 from coreml_gate.runtime.packed import ExtensibleKernel
 from coreml_gate.runtime.plan import ExecutionPlan, Step
 from coreml_gate.untyped import MilValue
 
-GUARDED: Final = 65504.0
+GUARDED: Final = GREATEST_HALF
 """What an operand may reach for its guard to hold: larger values overflow in half precision anyway."""
 MOST: Final = 2.0**120
 """Up to here nothing overflows in float32, whatever is lost to rounding."""
