@@ -8,6 +8,7 @@ Standard library only.
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import pwd
@@ -36,6 +37,7 @@ def main() -> int:
     order = json.loads(_line())
     user = pwd.getpwnam(order["user"]) if order["user"] else None
     if user is not None:
+        _wait_for_the_keeper_before(order["lock"])
         for path in order["owned"]:
             _give(Path(path), user.pw_uid, user.pw_gid)
     child = subprocess.Popen(
@@ -53,6 +55,11 @@ def main() -> int:
         if user is not None:
             for path in order["returned"]:
                 _give(Path(path), *order["asker"])
+
+
+def _wait_for_the_keeper_before(lock: str) -> None:
+    """Holds the lock until this process ends: another keeper of this user would end our processes, too."""
+    fcntl.flock(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), fcntl.LOCK_EX)
 
 
 def _line() -> str:

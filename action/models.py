@@ -110,6 +110,7 @@ def order(options: argparse.Namespace, theirs: Path) -> dict[str, object]:
         "owned": [str(theirs), *options.own],
         "returned": [str(theirs / "out"), *options.own],
         "asker": [os.getuid(), os.getgid()],
+        "lock": str(options.folder.parent / f"{options.user}.lock"),
     }
 
 

@@ -9,7 +9,6 @@ ACT_CACHE names a folder in which installed environments outlive the tests.
 
 import json
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -17,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -75,7 +75,6 @@ class Machine:
     around: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     """The variables that the runner itself has."""
     runs: int = 0
-    users: frozenset[str] = frozenset(each.pw_name for each in pwd.getpwall())
 
     def __post_init__(self) -> None:
         for part in PARTS:
@@ -87,15 +86,14 @@ class Machine:
             (self.kept / "cache").symlink_to(os.environ["ACT_CACHE"])
 
     def remove(self) -> None:
-        """Remove the users that the action made, and its environments."""
-        for name in self.made_users():
-            subprocess.run(["userdel", name], check=False, capture_output=True)
+        """Remove the user that the action made, and its environments."""
+        subprocess.run(["userdel", self.models_user], check=False, capture_output=True)
         shutil.rmtree(self.environments, ignore_errors=True)
 
-    def made_users(self) -> set[str]:
-        """The users that the action made for the models' code."""
-        new = {each.pw_name for each in pwd.getpwall()} - self.users
-        return {name for name in new if name.startswith("cmlgate-")}
+    @property
+    def models_user(self) -> str:
+        """The user that the action makes for the models' code; another machine has one of its own."""
+        return f"cmlgate-{zlib.crc32(str(self.environments).encode()):08x}"
 
     @property
     def environments(self) -> Path:
@@ -234,7 +232,7 @@ def can_have_another_user(folder: Path) -> bool:
     environment = os.environ | {
         "RUNNER_TEMP": str(folder),
         "GITHUB_WORKSPACE": str(folder),
-        "COREML_GATE_FOLDER": str(Path(tempfile.gettempdir()) / "coreml-gate-probe"),
+        "COREML_GATE_FOLDER": str(Path(tempfile.gettempdir()) / f"coreml-gate-probe-{os.getpid()}"),
     }
     command = [PYTHON, "-I", str(ROOT / "action" / "isolation.py"), str(ROOT), "measures"]
     told = dict(

@@ -72,7 +72,7 @@ def pushed(mac: Machine, repository: Repository) -> Played:
 def test_a_push_stores_a_baseline_that_core_ml_measured(mac: Machine, pushed: Played) -> None:
     assert pushed.exit_code == 0, pushed.log
     assert steps(pushed, "Install", "Collect", "Store the baseline") == ["Success"] * 3
-    (user,) = (each for each in pwd.getpwall() if each.pw_name in mac.made_users())
+    user = pwd.getpwnam(mac.models_user)
     assert (user.pw_shell, user.pw_dir, user.pw_uid // 100) == ("/usr/bin/false", "/var/empty", 7)  # by dscl
     assert mac.outputs()["mode"] == "baseline"
 

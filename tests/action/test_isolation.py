@@ -1,5 +1,6 @@
 """The models' code as a user of its own: what it can reach, what is left of it, what is taken from it."""
 
+import fcntl
 import os
 import pwd
 import signal
@@ -18,6 +19,7 @@ from tests.action.driver import PYTHON, ROOT
 
 ACTION = ROOT / "action"
 TOKEN = "ghs_0123456789abcdefghij"
+ASLEEP = "print('ready', flush=True)\nimport time; time.sleep(60)"
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,28 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def places(workspace: Path) -> Iterator[Places]:
-    known = {each.pw_name for each in pwd.getpwall()}
     base = Path(tempfile.mkdtemp(prefix="coreml-gate-isolation-"))
     made = prepared(workspace, base)
     if not made.user:
         pytest.skip("no second user can be made here, or none can run this Python")
     yield made
-    for name in {each.pw_name for each in pwd.getpwall()} - known:
-        subprocess.run(["userdel", name], check=False, capture_output=True)
+    subprocess.run(["userdel", made.user], check=False, capture_output=True)
     subprocess.run(["rm", "-rf", str(base)], check=True)
+
+
+def started(places: Places, code: str) -> subprocess.Popen[str]:
+    """A model's Python code that has printed ``ready``."""
+    process = subprocess.Popen(models(places, PYTHON, "-I", "-c", code), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def locked(places: Places) -> int:
+    """The lock that a keeper holds until it has ended the processes of its user."""
+    lock = os.open(places.base / f"{places.user}.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def processes_of(user: str) -> list[int]:
@@ -224,9 +239,7 @@ def test_a_signal_to_the_step_reaches_the_command(places: Places, number: signal
         "signal.signal(signal.SIGINT, told); signal.signal(signal.SIGTERM, told)\n"
         "os.write(1, b'ready\\n')\ntime.sleep(60)"
     )
-    process = subprocess.Popen(models(places, PYTHON, "-I", "-c", code), stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    process = started(places, code)
     process.send_signal(number)
 
     assert process.communicate(timeout=20)[0] == f"got {number.value}\n"
@@ -234,17 +247,34 @@ def test_a_signal_to_the_step_reaches_the_command(places: Places, number: signal
 
 
 def test_when_the_step_is_killed_so_is_the_command(places: Places) -> None:
-    code = "print('ready', flush=True)\nimport time; time.sleep(60)"
-    process = subprocess.Popen(models(places, PYTHON, "-I", "-c", code), stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
+    process = started(places, ASLEEP)
+    assert processes_of(places.user) != []
     process.kill()
     process.communicate()
-    give_up = time.monotonic() + 20
-    while processes_of(places.user) and time.monotonic() < give_up:
-        time.sleep(0.1)
+    os.close(locked(places))
 
     assert processes_of(places.user) == []
+
+
+def test_a_command_waits_until_the_keeper_before_has_ended_its_own(places: Places) -> None:
+    lock = locked(places)
+    command = models(places, PYTHON, "-I", "-c", "print('ran')")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=2)
+    assert processes_of(places.user) == []
+    os.close(lock)
+
+    assert process.communicate(timeout=20)[0] == "ran\n"
+
+
+def test_what_follows_a_killed_step_is_not_ended_with_it(places: Places) -> None:
+    for _ in range(5):
+        process = started(places, ASLEEP)
+        process.kill()
+        process.communicate()
+
+        assert run(places, "print('ran')").stdout == "ran\n"
 
 
 def test_results_belong_to_the_job_afterwards_however_they_were_closed(places: Places) -> None:
