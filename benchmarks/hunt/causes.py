@@ -18,7 +18,7 @@ class Sight:
     route: str
     outcome: str
     """``agrees``, ``refused``, ``does not run`` or ``differs``."""
-    asked_by: str = ""
+    found_on: str = ""
     how: str = ""
     torch_operation: str = ""
     operation: str = ""
@@ -60,8 +60,8 @@ def causes_table(sights: Iterable[Sight]) -> Iterator[str]:
 
 def _lines(cause: str, group: list[Sight]) -> Iterator[str]:
     routes = "+".join(sorted({sight.route for sight in group}))
-    own = sum(sight.asked_by == "samples" for sight in group)
+    own = sum(sight.found_on == "samples" for sight in group)
     ruled = sum(bool(sight.rules) for sight in group)
     yield f"{cause}: {len(group)} ({routes}), {own} on ordinary samples, {ruled} by a static rule"
     for sight in group:
-        yield f"  {sight.route:6} {sight.case}: {sight.how}, with {sight.asked_by}"
+        yield f"  {sight.route:6} {sight.case}: {sight.how}, with {sight.found_on}"

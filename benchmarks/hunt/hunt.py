@@ -86,7 +86,7 @@ def _known(path: Path) -> dict[tuple[str, str], Sight]:
 
 def _tell(sight: Sight, progress: str) -> None:
     if sight.outcome in {"differs", "does not run"}:
-        print(f"[{progress}] {sight.route} {sight.case}: {sight.how}, with {sight.asked_by}", flush=True)
+        print(f"[{progress}] {sight.route} {sight.case}: {sight.how}, with {sight.found_on}", flush=True)
 
 
 def look(case: Case, route: Route) -> Sight:
@@ -121,7 +121,7 @@ def _look(case: Case, route: Route, folder: Path) -> Sight:
         case.name,
         route,
         "differs",
-        asked_by=suspect.asked_by,
+        found_on=suspect.found_on,
         how=_how(worst),
         torch_operation=found.torch_operation,
         operation=found.operation,

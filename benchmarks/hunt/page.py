@@ -78,7 +78,7 @@ def _entry(bug: KnownBug) -> str:
 
 def _evidence(sight: Sight) -> str:
     size = "" if sight.error is None else f", off by {sight.error:.2g} of the greatest value"
-    asked = "the sample as it is" if sight.asked_by == "samples" else sight.asked_by
+    asked = "the sample as it is" if sight.found_on == "samples" else sight.found_on
     other = {True: " The other route agrees with torch.", False: "", None: ""}[sight.other_route]
     shown = sight.mil[-_MOST_LINES:]
     dots = ["..."] if len(sight.mil) > len(shown) else []

@@ -22,7 +22,7 @@ SUB = FirstWrong(
 
 
 def diagnosis(found: FirstWrong = SUB, **overrides: Any) -> ParityDiagnosis:
-    return ParityDiagnosis(**({"asked_by": "samples", "sample": 0, "first_wrong": found} | overrides))
+    return ParityDiagnosis(**({"found_on": "samples", "sample": 0, "first_wrong": found} | overrides))
 
 
 def test_operation_module_line_and_share() -> None:
@@ -85,7 +85,7 @@ def test_parity_carries_operation_file_and_line() -> None:
 
 
 def test_a_diagnosis_of_changed_samples_is_not_told_of_the_samples() -> None:
-    other = diagnosis(asked_by="zeros")
+    other = diagnosis(found_on="zeros")
     wrong = comparison(max_abs_error=0.31)
     finding = only(parity.run(evidence(model_record(parity=(wrong,), parity_diagnosis=other))))
     assert "First operation" not in finding.message

@@ -210,7 +210,7 @@ FROZEN = RuleMatch(
     fix="Sample 0 decides:\ntorch.where(x.sum() > 0, a, b)",
 )
 UNLOCATED = ParityDiagnosis(
-    asked_by="samples", sample=3, first_wrong=FirstWrong(reason="the pass `x` breaks it"), other_route=None
+    found_on="samples", sample=3, first_wrong=FirstWrong(reason="the pass `x` breaks it"), other_route=None
 )
 
 

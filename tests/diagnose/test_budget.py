@@ -150,7 +150,7 @@ def test_a_route_that_was_not_tried_is_named_in_the_way_out() -> None:
     assert budget.allows("diagnose-pass")
     assert not budget.allows("diagnose-route")
     assert not budget.allows("diagnose-route")
-    diagnosis = ParityDiagnosis(asked_by="samples", sample=0, first_wrong=FirstWrong(), note=budget.note)
+    diagnosis = ParityDiagnosis(found_on="samples", sample=0, first_wrong=FirstWrong(), note=budget.note)
     assert way_out(diagnosis) == (
         "The diagnosis stopped after 60 s (`diagnose-budget-s`), before converting along another route."
     )

@@ -121,5 +121,5 @@ def test_an_operation_that_changes_the_best_class_by_less_than_the_limit_is_name
     diagnosis = look(tmp_path, text, "export")
     found = wrong(diagnosis)
     assert diagnosis is not None
-    assert diagnosis.asked_by == "samples"
+    assert diagnosis.found_on == "samples"
     assert (found.torch_operation, found.place) == ("sub", line(text, "torch.sub("))

@@ -198,7 +198,7 @@ def test_failing_samples_come_worst_first_and_each_with_its_error(job_of: JobOf)
     assert [suspect.index for suspect in bench.failing] == [2, 1]
     assert [suspect.error for suspect in bench.failing] == pytest.approx([50 * limit, 3 * limit])
     assert bench.failing[0].sample is bench.reference.samples.samples[2]
-    assert bench.failing[0].asked_by == "samples"
+    assert bench.failing[0].found_on == "samples"
     assert bench.suspects == bench.failing
     assert bench.perturbed is None, "samples that differ as they are leave nothing to change"
 
@@ -213,7 +213,7 @@ def test_changed_samples_are_suspects_where_the_samples_themselves_agree(job_of:
     )
     bench = prepared(job, runs=runs(comparison()), perturbed=found)
     (suspect,) = bench.suspects
-    assert (suspect.asked_by, suspect.index) == ("negative", 0)
+    assert (suspect.found_on, suspect.index) == ("negative", 0)
     assert suspect.error == failing_error((wrong,), job.model.limits.parity) == 1.0
     assert suspect.sample is sample
 

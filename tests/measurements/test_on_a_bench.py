@@ -284,7 +284,7 @@ def test_the_fault_is_looked_for_on_the_worst_sample(
     bench_of: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    answer = ParityDiagnosis(asked_by="samples", sample=1, first_wrong=FirstWrong())
+    answer = ParityDiagnosis(found_on="samples", sample=1, first_wrong=FirstWrong())
 
     def diagnose(failure: Any, budget: Any, report: Any) -> ParityDiagnosis:
         assert budget.seconds == 120.0
@@ -363,4 +363,4 @@ def test_suspects_are_the_changed_samples_that_differ(bench_of: Callable[..., Be
         (PerturbedSample(name="times 2", comparisons=(comparison(max_abs_error=2.0),)), sample),
     )
     (suspect,) = bench.suspects
-    assert (suspect.asked_by, suspect.error) == ("times 2", 0.5)
+    assert (suspect.found_on, suspect.error) == ("times 2", 0.5)

@@ -63,7 +63,7 @@ def test_what_was_compared(changes: dict[str, object], sentence: str) -> None:
 @pytest.mark.parametrize(
     ("engine", "sentence"),
     [
-        ("mil", "Core ML itself did not run (it needs macOS)."),
+        ("mil", "Core ML itself, which needs macOS, did not run."),
         ("mil+coreml", "come from Core ML, all other numbers from the MIL runtime."),
         ("mil+stand-in", "no number is Core ML's."),
         ("onnx", "Numbers come from engine `onnx`."),

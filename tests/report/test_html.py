@@ -153,7 +153,7 @@ def test_what_the_diagnosis_holds_becomes_tables() -> None:
         name="digits",
         diagnosis=Diagnosis(hazards=(near,), repair=repair),
         parity_diagnosis=ParityDiagnosis(
-            asked_by="samples", sample=0, first_wrong=FirstWrong(counts={"matched": 3, "ambiguous": 1})
+            found_on="samples", sample=0, first_wrong=FirstWrong(counts={"matched": 3, "ambiguous": 1})
         ),
     )
     page = Page(html.render(regression(), ReportOptions(record=record(measured))))
@@ -185,7 +185,7 @@ def test_the_first_wrong_operation_reads_nothing_wrong(
 
 def test_an_error_of_the_conversion_is_drawn_and_marks_its_line() -> None:
     wrong = FirstWrong(operation="scaled", errors={"scaled": 0.3, "y": 0.2}, counts={"differs": 2})
-    diagnosed = ParityDiagnosis(asked_by="samples", sample=0, first_wrong=wrong)
+    diagnosed = ParityDiagnosis(found_on="samples", sample=0, first_wrong=wrong)
     head = model_record(outline=OUTLINE, profile=profile((1e-4, 0.5, 0.6)), parity_diagnosis=diagnosed)
     program = drawn(head)["program"]
     assert program["errors"]["fp32"] == [0.3, None, 0.2]

@@ -10,14 +10,11 @@ from typing import Final
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import diagnosis_of, place_of, sentence, way_out
-from coreml_gate.criteria import has_parity, violation_of
+from coreml_gate.criteria import FAR, has_parity, violation_of
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted
 
 NAME: Final = "adversarial"
-FAR: Final = "samples times 1e3"
-"""The change that leads far from every sample. What fails there alone is noted and no warning: the log of a
-softmax ends at -103 in float32."""
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:

@@ -11,7 +11,7 @@ from coreml_gate.wording import number, percent
 def diagnosis_of(evidence: Evidence, samples: Collection[str]) -> ParityDiagnosis | None:
     """The diagnosis, if it is of one of these: ``samples`` (the user's own), or a perturbed sample's name."""
     found = evidence.head.parity_diagnosis
-    return found if found is not None and found.asked_by in samples else None
+    return found if found is not None and found.found_on in samples else None
 
 
 def sentence(diagnosis: ParityDiagnosis | None) -> str:

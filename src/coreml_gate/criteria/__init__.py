@@ -6,7 +6,7 @@ only need to know whether there are any. Nothing here needs torch.
 """
 
 from coreml_gate.criteria.by_output import Group, by_output, comparable, least_psnr, worst_relative_error
-from coreml_gate.criteria.parity import failing_error, has_parity, parity_violations, violation_of
+from coreml_gate.criteria.parity import FAR, failing_error, has_parity, parity_violations, violation_of
 from coreml_gate.criteria.precision import (
     engine_violations,
     figure_violations,
@@ -17,6 +17,7 @@ from coreml_gate.criteria.sentences import sample_line
 from coreml_gate.criteria.violations import Violation, excess_growth, gravest_first
 
 __all__ = [
+    "FAR",
     "Group",
     "Violation",
     "by_output",

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from coreml_gate.config.limits import ParityLimits
 from coreml_gate.criteria import violations
@@ -10,6 +11,10 @@ from coreml_gate.criteria.by_output import Group
 from coreml_gate.criteria.violations import Violation, gravest_first
 from coreml_gate.record import Comparison, PerturbedSample
 from coreml_gate.verdict import Status
+
+FAR: Final = "samples times 1e3"
+"""The change that leads far from every sample. What fails there alone is noted and no warning: the log of a
+softmax ends at -103 in float32."""
 
 
 def parity_violations(group: Group, limits: ParityLimits) -> tuple[Violation, ...]:

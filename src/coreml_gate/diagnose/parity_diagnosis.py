@@ -42,7 +42,7 @@ def diagnose_parity(
     budget = DiagnosisBudget() if budget is None else budget
     found, conversions = _first_wrong(failure, budget)
     known = ParityDiagnosis(
-        asked_by=failure.suspect.asked_by,
+        found_on=failure.suspect.found_on,
         sample=failure.suspect.index,
         first_wrong=found,
         conversions=conversions,

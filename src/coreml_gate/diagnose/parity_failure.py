@@ -21,7 +21,7 @@ from coreml_gate.record import Route
 class Suspect:
     """A sample on which the two sides differ."""
 
-    asked_by: str
+    found_on: str
     """``samples``, or the name of the change that was made to it."""
     sample: Sample
     index: int

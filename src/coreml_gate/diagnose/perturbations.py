@@ -7,6 +7,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
+from coreml_gate.criteria import FAR
 from coreml_gate.floats import SINGLE_INTEGERS
 
 Perturbation = Callable[[Tensor], Tensor]
@@ -64,7 +65,7 @@ def _sorted(x: Tensor) -> Tensor:
 
 _NUMBERS: Final[Mapping[str, Perturbation]] = {
     "samples times 1e-4": lambda x: x * 1e-4,
-    "samples times 1e3": lambda x: x * 1e3,
+    FAR: lambda x: x * 1e3,
     "half-integers": lambda x: _whole(x) + 0.5,
     "magnitudes": lambda x: x.abs(),
     "negated magnitudes": lambda x: -x.abs(),

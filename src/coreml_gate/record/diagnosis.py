@@ -191,7 +191,7 @@ class ParityDiagnosis(Part):
 
     FIELD: ClassVar[str] = "parity_diagnosis"
 
-    asked_by: str
+    found_on: str
     """``samples``, or the name of the variant on which they differ."""
     sample: NonNegativeInt
     first_wrong: FirstWrong

@@ -17,7 +17,7 @@ MARKS: Final = {
     Status.SKIPPED: "⏭️",
 }
 ENGINES: Final = {
-    "mil": "Numbers come from coreml-gate's own MIL runtime; Core ML itself did not run (it needs macOS).",
+    "mil": "Numbers come from coreml-gate's own MIL runtime; Core ML itself, which needs macOS, did not run.",
     "mil+coreml": (
         "Engine PSNR, latency and placement come from Core ML, all other numbers from the MIL runtime."
     ),
