@@ -102,9 +102,11 @@ class Bounds:
 
     def _of_operation(self, step: Step) -> Bound | None:
         rule = _OF_OPERANDS.get(step.operation.type)
+        if rule is None:  # a weight of a layer without a rule is not read
+            return None
         slots = [slot for slot in step.reads if not _steers(self._registers[slot])]
         found = [bound for slot in slots if (bound := self.of(slot)) is not None]
-        if rule is None or len(found) < len(slots):
+        if len(found) < len(slots):
             return None
         return _finite(Bound(rule(*(bound.most for bound in found)), _guards(found)))
 
