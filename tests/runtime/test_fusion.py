@@ -104,6 +104,25 @@ def test_nothing_is_added_onto_what_is_read_again_or_given_out() -> None:
     assert "residual_sum" not in kinds(plan_of(product_given_out, ("c", "bb")))
 
 
+@pytest.mark.parametrize("operands", [("square", "a"), ("a", "square")])
+def test_a_sum_keeps_its_layout_for_what_adds_it_up(operands: tuple[str, str]) -> None:
+    """The layer's result has its channels last, the square has not: a sum follows its first operand."""
+    operations = (
+        on_two("mul", "square", "x", "x"),
+        conv("a", "x"),
+        on_two("add", "sum", *operands),
+        made("reduce_mean", "mean", "fp32", (), x="sum", axes=[1, 2, 3], keep_dims=False),
+        made("softmax", "y", "fp32", SHAPE, x="sum", axis=1),
+    )
+    plan = plan_of(operations, ("mean", "y"))
+    assert "residual_sum" in kinds(plan)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        x = torch.from_numpy(rng.standard_normal(SHAPE).astype(np.float32))
+        for found, wanted in zip(*both(plan, x), strict=True):
+            np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+
+
 def test_a_view_keeps_its_tensor_from_being_overwritten() -> None:
     view = made("reshape", "view", "fp32", (32, 196), x="a", shape=[32, 196])
     back = made("reshape", "back", "fp32", SHAPE, x="view", shape=list(SHAPE))

@@ -1,5 +1,7 @@
 """Packed kernels compute what the operation's own body computes, for every form that they take."""
 
+import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 from coreml_gate.errors import PackageError
 from coreml_gate.runtime import packed
 from coreml_gate.runtime.compile import compile_function
-from coreml_gate.runtime.packed import PACKED, available
+from coreml_gate.runtime.packed import PACKED, PackedLinear, available
 from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS
 from tests.runtime.conftest import single
 
@@ -192,6 +194,34 @@ def test_an_image_of_one_place_is_a_small_linear_layer() -> None:
     weight, bias = (form[2][name] for name in ("weight", "bias"))
     wanted = drawn(3, 24, 1, 1)[..., 0, 0] @ weight[..., 0, 0].T + bias
     np.testing.assert_allclose(result.numpy(), wanted[..., None, None], rtol=1e-4, atol=1e-4)
+
+
+def test_no_image_of_one_place_gives_none() -> None:
+    form: Form = ("conv", (0, 24, 1, 1), {"weight": drawn(32, 24, 1, 1)})
+    for result in (run(form, "fp32", np.float32)[0], run(form, "fp16", np.float16)[0]):
+        assert result.shape == (0, 32, 1, 1)
+
+
+def test_threads_that_come_first_at_once_pack_a_layer_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights of an LSTM that two packed would be those of two directions."""
+    x = torch.from_numpy(drawn(64, 128))
+    constants = {"weight": drawn(256, 128), "bias": drawn(256)}
+    plan = compile_function(single("linear", {"x": x.numpy()}, constants, ["fp32"]), "fp32")
+    together, pack, packed_by = threading.Barrier(2), PackedLinear.pack, list[int]()
+
+    def waiting(kernel: PackedLinear, x: torch.Tensor) -> torch.Tensor:
+        packed_by.append(threading.get_ident())
+        with contextlib.suppress(threading.BrokenBarrierError):
+            together.wait(0.2)
+        return pack(kernel, x)
+
+    monkeypatch.setattr(PackedLinear, "pack", waiting)
+    threads = [threading.Thread(target=plan.run, args=([x],)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(packed_by) == 1
 
 
 def test_one_layer_serves_operands_of_several_shapes() -> None:

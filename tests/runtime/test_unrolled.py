@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from coreml_gate.errors import PackageError
-from coreml_gate.mil.ir import Block, Operation
+from coreml_gate.mil.ir import Block, Operation, StateType, TensorType, Value
 from coreml_gate.mil.package import read_package
 from coreml_gate.runtime import Model, load
 from coreml_gate.runtime.compile import compile_function
+from coreml_gate.runtime.ops.states import State
 from coreml_gate.runtime.recurrent.unrolled_block import unrolled_block
 from coreml_gate.runtime.recurrent.unrolled_layer import UnrolledCall
 from coreml_gate.runtime.recurrent.unrolled_turns import GATES, TurnReader
@@ -267,6 +268,33 @@ def test_a_state_that_is_read_between_the_turns_comes_from_the_layer(
         monkeypatch.setattr(UnrolledCall, "_serves", lambda *_: False)
         wanted = plan.run([x])
     assert all(map(torch.equal, found, wanted))
+
+
+def test_a_state_of_the_program_that_is_written_between_the_turns_is_read_afterwards(layers: Path) -> None:
+    """Writing waits for the layer, and so does reading."""
+    function = read_package(layers).function()
+    made = function.block.operations
+    states = {turn.states[0] for item in made if (turn := TurnReader(function.block).turn(item))}
+    place, first = next((place, item) for place, item in enumerate(made) if item.name in states)
+    kind = first.outputs[0].type
+    assert isinstance(kind, TensorType)
+    memory = Value("memory", StateType(kind))
+    write = Operation("write_state", "memory", {"input": ("memory",), "data": (first.name,)}, {}, ())
+    kept = replace(first.outputs[0], name="kept")
+    read_back = Operation("read_state", "kept", {"input": ("memory",)}, {}, (kept,))
+    block = replace(
+        function.block,
+        inputs=(*function.block.inputs, memory),
+        operations=(*made[: place + 1], write, read_back, *made[place + 1 :]),
+        outputs=("kept", first.name),
+    )
+    assert turns_of(block) == 2 * LENGTH
+    plan = compile_function(replace(function, block=block, inputs=block.inputs, opset=18), "fp16")
+    x = torch.randn(BATCH, LENGTH, FEATURES, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        found, wanted = plan.run([x, State(torch.zeros(1, BATCH, HIDDEN).half())])
+    assert bool(wanted.any())
+    assert torch.equal(found, wanted)
 
 
 def test_a_value_within_a_turn_that_is_read_elsewhere_leaves_the_layer_to_the_program(layers: Path) -> None:

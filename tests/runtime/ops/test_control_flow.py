@@ -156,6 +156,38 @@ def test_states_give_back_the_halves_that_were_written() -> None:
     np.testing.assert_array_equal(found.numpy(), EXTREMES)
 
 
+def _summed(tag: str, seed: int) -> tuple[Block, np.ndarray[Any, Any]]:
+    """Forty terms, each a row times a matrix that is expanded while the block is compiled, and their sum."""
+    row, operations, total = TensorType("fp16", (1, 2)), list[Operation](), np.zeros((1, 2), np.float32)
+    before = "x"
+    for place in range(40):
+        data = np.random.default_rng([seed, place]).permutation(4).reshape(2, 2).astype(np.int8)
+        weight, term, name = (f"{tag}_{part}{place}" for part in ("weight", "term", "sum"))
+        held = {"quantized_data": data, "zero_point": np.int8(0), "scale": np.float16(1), "axis": 0}
+        matrix = (Value(weight, TensorType("fp16", (2, 2))),)
+        expanded = {key: constant(value) for key, value in held.items()}
+        operations += [
+            Operation("constexpr_affine_dequantize", weight, {}, expanded, matrix),
+            _step("linear", Value(term, row), x="x", weight=weight, bias=np.zeros(2, np.float16)),
+            _step("add", Value(name, row), x=before, y=term),
+        ]
+        before, total = name, total + data.sum(1)
+    return Block((), tuple(operations), (before,)), total + 1
+
+
+def test_constants_that_nested_blocks_expand_are_never_mixed_up() -> None:
+    """A matrix of one block is gone when the next is compiled, and its place in memory is taken again."""
+    x, pred = Value("x", TensorType("fp16", (1, 2))), Value("p", BOOL)
+    (one, of_one), (other, of_other) = _summed("one", 1), _summed("other", 2)
+    made = Operation("cond", "y", {"pred": ("p",)}, {}, (Value("y", x.type),), (one, other))
+    function = Function("main", 17, (x, pred), Block((x, pred), (made,), ("y",)))
+    for _ in range(10):
+        plan = compile_function(function, "fp16")
+        for holds, wanted in ((True, of_one), (False, of_other)):
+            (found,) = plan.run((torch.ones(1, 2).half(), torch.tensor(holds)))
+            np.testing.assert_array_equal(found.numpy(), wanted)
+
+
 def test_classify_gives_every_half_as_it_is(run_operation: RunOperation) -> None:
     labels = {"classes": ["a", "b", "c", "d"]}
     label, probabilities = run_operation(

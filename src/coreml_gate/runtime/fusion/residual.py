@@ -49,14 +49,19 @@ def _sum(place: int, wires: Wires) -> tuple[int, int, Step] | None:
 
 
 def _fused(step: Step, kernel: ExtensibleKernel, reads: tuple[int, int]) -> Step:
-    call = TriedCall(kernel.add_to, _one_after_the_other(kernel, step), kernel.sums)
+    plain = _one_after_the_other(kernel, step, other_first=step.reads[0] == reads[0])
+    call = TriedCall(kernel.add_to, plain, kernel.sums)
     operation = replace(step.operation, type=RESIDUAL_SUM)
     return replace(step, operation=operation, call=call, reads=reads, names=_NAMES, kernel=kernel)
 
 
-def _one_after_the_other(kernel: ExtensibleKernel, step: Step) -> Callable[[Tensor, Tensor], Tensor]:
+def _one_after_the_other(
+    kernel: ExtensibleKernel, step: Step, *, other_first: bool
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The program's sum, whose layout follows its first operand."""
+
     def plain(other: Tensor, x: Tensor) -> Tensor:
-        total: Tensor = step.call(other, kernel(x))
+        total: Tensor = step.call(other, kernel(x)) if other_first else step.call(kernel(x), other)
         return total
 
     return plain

@@ -35,7 +35,9 @@ def conv(
     dilations = ones if dilations is None else dilations
     padding = window_padding(pad_type, pad, x.shape[2:], weight.shape[2:], strides, dilations)
     if groups == 1 and x.shape[2:] == weight.shape[2:] == ones and not any(flat(padding)):
-        return functional.linear(x.flatten(1), weight.flatten(1), bias).reshape(x.shape[0], -1, *ones)
+        return functional.linear(x.flatten(1), weight.flatten(1), bias).reshape(
+            x.shape[0], weight.shape[0], *ones
+        )
     if not is_symmetric(padding):
         x, padding = functional.pad(x, flat(padding)), ((0, 0),) * rank
     return _CONV[rank](x, weight, bias, strides, [before for before, _ in padding], dilations, groups)

@@ -134,7 +134,7 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         """As the operation's body computes it, with all that follows from the shape decided."""
         weight, bias = widen(self._weight).flatten(1), self._bias
         places = self._sizes
-        return lambda x: functional.linear(x.flatten(1), weight, bias).reshape(len(x), -1, *places)
+        return lambda x: functional.linear(x.flatten(1), weight, bias).reshape(len(x), len(weight), *places)
 
     @property
     def _is_pointwise(self) -> bool:

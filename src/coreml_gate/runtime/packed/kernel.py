@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cache
+from threading import Lock
 from typing import ClassVar, Final
 
 import torch
@@ -38,6 +39,7 @@ class PackedKernel(ABC):
         self._release = release
         self._serves: dict[torch.Size, bool] = {}
         self._packed: Tensor | None = None
+        self._packing = Lock()
 
     def __call__(self, x: Tensor, *_: MilValue) -> Tensor:
         """The operation's result, as its body gives it, which takes the constants too."""
@@ -61,8 +63,10 @@ class PackedKernel(ABC):
     def weight_for(self, x: Tensor) -> Tensor:
         """The packed weight: laid out for the first operand, and good for all."""
         if self._packed is None:
-            self._packed = self.pack(x)
-            self._release()
+            with self._packing:  # else two threads' first runs both pack
+                if self._packed is None:
+                    self._packed = self.pack(x)
+                    self._release()
         return self._packed
 
     @abstractmethod

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from coreml_gate.mil.graph import captured
-from coreml_gate.mil.ir import Block, Constant, Operation, TensorType
+from coreml_gate.mil.ir import Block, Constant, Operation, StateType, TensorType
 from coreml_gate.runtime.pattern import OtherFormError, Wiring, argument, demand
 from coreml_gate.runtime.precision import Mode, storage
 from coreml_gate.runtime.recurrent.unrolled_inputs import InputProduct, input_product
@@ -241,7 +241,11 @@ def _reads(made: Operation) -> frozenset[str]:
 
 
 def _placed(block: Block, members: set[str], layer: Operation) -> Block:
-    """The block with the layer in the place of its last member; what reads the layer comes behind it."""
+    """The block with the layer in the place of its last member; what reads the layer comes behind it.
+
+    What reads or writes a state keeps its order.
+    """
+    states = {value.name for value in block.inputs if isinstance(value.type, StateType)}
     last = max(place for place, made in enumerate(block.operations) if made.name in members)
     given = {value.name for value in layer.outputs}
     before: list[Operation] = []
@@ -251,6 +255,6 @@ def _placed(block: Block, members: set[str], layer: Operation) -> Block:
             continue
         late = place > last or not given.isdisjoint(_reads(made))
         (behind if late else before).append(made)
-        given |= {value.name for value in made.outputs} if late else set()
+        given |= {value.name for value in made.outputs} | (_reads(made) & states) if late else set()
     demand(not captured(layer) & {value.name for made in behind for value in made.outputs})
     return replace(block, operations=(*before, layer, *behind))
