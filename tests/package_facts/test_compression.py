@@ -14,6 +14,7 @@ from coreml_gate.conversion.quiet import quiet
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.package_facts.compression import compression_facts, sqnr
 from coreml_gate.record import CompressionFacts
+from tests.resident import resident_bytes
 
 PALETTE = cto.OpPalettizerConfig(mode="kmeans", nbits=4)
 INT8 = cto.OpLinearQuantizerConfig(mode="linear_symmetric", dtype="int8")
@@ -22,14 +23,16 @@ BLOCKS = cto.OpLinearQuantizerConfig(
 )
 
 
-def net() -> nn.Module:
+def net(width: int = 60) -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(64, 60), nn.ReLU(), nn.Linear(60, 64)).eval()
+    return nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 64)).eval()
 
 
-def package(folder: Path, name: str, precision: Any, target: Any, compress: Any = None) -> Package:
+def package(
+    folder: Path, name: str, precision: Any, target: Any, compress: Any = None, width: int = 60
+) -> Package:
     with quiet(), torch.no_grad():
-        script = torch.jit.trace(net(), torch.zeros(1, 64))  # type: ignore[no-untyped-call]
+        script = torch.jit.trace(net(width), torch.zeros(1, 64))  # type: ignore[no-untyped-call]
         model = ct.convert(
             script,
             inputs=[ct.TensorType(name="x", shape=(1, 64))],
@@ -87,3 +90,12 @@ def test_a_package_without_compression_has_no_facts(tmp_path: Path) -> None:
 def test_the_ratio_is_of_powers() -> None:
     assert sqnr(np.array([3.0, 4.0]), np.array([3.0, 4.5])) == pytest.approx(20)
     assert sqnr(np.ones(3), np.ones(3)) is None
+
+
+def test_no_page_of_either_package_stays_in_memory(tmp_path: Path) -> None:
+    options: Any = {"target": ct.target.iOS18, "width": 4096}
+    wide = package(tmp_path, "wide.mlpackage", ct.precision.FLOAT32, **options)
+    shipped = package(tmp_path, "small.mlpackage", ct.precision.FLOAT16, compress=INT8, **options)
+    assert compression_facts(shipped, wide) is not None
+    for each in (wide, shipped):
+        assert resident_bytes(each) < 0.2 * each.weight_bytes

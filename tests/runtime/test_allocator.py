@@ -36,3 +36,28 @@ def test_blocks_that_were_freed_are_taken_again_without_page_faults() -> None:
     pages = LARGEST_KEPT // 2 * (MOST_FREE // LARGEST_KEPT) // page
     assert given_back > pages // 2
     assert kept < pages // 10
+
+
+_HOLES: Final = """
+import json
+import psutil
+import torch
+from coreml_gate.runtime.allocator import give_back, keep_freed_memory
+
+keep_freed_memory()
+process, blocks = psutil.Process(), [torch.ones(2**20, dtype=torch.uint8) for _ in range(200)]
+held = [process.memory_info().rss]
+blocks[:-1] = []
+held.append(process.memory_info().rss)
+give_back()
+held.append(process.memory_info().rss)
+print(json.dumps([*held, int(blocks[-1].sum())]))
+"""
+
+
+def test_what_lies_free_below_a_block_in_use_is_handed_back() -> None:
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", _HOLES], check=True, capture_output=True)
+    held, freed, handed_back, kept = json.loads(ran.stdout)
+    assert held - freed < 20 * 2**20
+    assert freed - handed_back > 150 * 2**20
+    assert kept == 2**20

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from coremltools.converters.mil import Builder
 
+from coreml_gate.mil.to_float32 import widened
+from coreml_gate.mil.to_half import HalfConstants, narrowed
 from coreml_gate.runtime import load
 from tests.resident import resident_bytes
 from tests.rules.converted import FLOAT, HALF, Program
@@ -26,3 +28,14 @@ def test_a_package_that_was_loaded_holds_no_page_of_its_weights(precision: Any, 
     model = load(package, mode=mode)
     assert model.function.block.operations
     assert resident_bytes(package) < 0.2 * package.weight_bytes
+
+
+def test_a_program_narrowed_or_widened_holds_no_page_of_the_one_it_was_made_from() -> None:
+    wide, half = (Program(each).of(layers, (1, WIDTH)).package for each in (FLOAT, HALF))
+    assert wide is not None
+    assert half is not None
+    names = frozenset(operation.name for operation in wide.function().block.operations)
+    made = [narrowed(wide.function(), names, HalfConstants()), widened(half).function()]
+    assert all(each.block.operations for each in made)
+    for package in (wide, half):
+        assert resident_bytes(package) < 0.2 * package.weight_bytes

@@ -16,7 +16,7 @@ from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature
 from coreml_gate.mil.package import Package
 from coreml_gate.runtime import Model, Observe, load
-from coreml_gate.runtime.allocator import keep_freed_memory
+from coreml_gate.runtime.allocator import give_back, keep_freed_memory
 from coreml_gate.untyped import MilValue
 from coreml_gate.wording import counted
 
@@ -57,6 +57,7 @@ class MilEngine:
     def release(self) -> None:
         """Let go of the weights that running it has packed; the next run packs them again."""
         self.model.release()
+        give_back()
 
     def _array(self, value: MilValue) -> Array:
         if self.has_source and isinstance(value, Mapping):

@@ -9,6 +9,7 @@ import numpy as np
 
 from coreml_gate.mil.ir import Argument, Block, Constant, Operation, TensorType, Value, ValueType
 from coreml_gate.mil.package import Package
+from coreml_gate.mil.weights import release
 
 _MOVES = ("const", "cast", "constexpr_")
 """Types of operations, or their beginnings, that compute nothing."""
@@ -55,7 +56,9 @@ def _argument(argument: Argument) -> Argument:
 
 def _constant(constant: Constant) -> Constant:
     if _is_half(constant.type):
-        return Constant(_wide(constant.type), constant.array.astype(np.float32))  # type: ignore[arg-type]
+        wide = constant.array.astype(np.float32)
+        release(constant.data)
+        return Constant(_wide(constant.type), wide)  # type: ignore[arg-type]
     if constant.data.dtype == np.object_ and constant.data.tolist() == "fp16":  # the type that a cast gives
         return replace(constant, data=np.array("fp32", np.object_))
     return constant

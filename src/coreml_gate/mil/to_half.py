@@ -12,6 +12,7 @@ import numpy as np
 
 from coreml_gate.mil.graph import captured
 from coreml_gate.mil.ir import Argument, Block, Constant, Function, Operation, TensorType, Value, ValueType
+from coreml_gate.mil.weights import release
 
 SUFFIX = "_cast_fp16"
 _LEAST = np.float16(6e-8)
@@ -140,6 +141,7 @@ def _halved(constant: Constant) -> Constant:
     values = constant.array
     with np.errstate(over="ignore", under="ignore"):
         half = values.astype(np.float16)
+    release(constant.data)
     if values.size < _CLAMPED_UP_TO:
         half = np.where((half == 0) & (values != 0), np.copysign(_LEAST, values).astype(np.float16), half)
     return Constant(replace(constant.type, dtype="fp16"), half)

@@ -10,6 +10,7 @@ from coreml_gate.mil.dtypes import DTYPES
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Block, Constant, Function, Operation, TensorType
 from coreml_gate.mil.package import Package
+from coreml_gate.mil.weights import release
 from coreml_gate.record import CompressionFacts, LayerCompression
 from coreml_gate.runtime.compile import compile_function
 
@@ -41,10 +42,17 @@ def _layer(weight: "_Weight", twin: "_Weight | None") -> LayerCompression:
 
 
 def sqnr(reference: NDArray[np.float64], candidate: NDArray[np.float64]) -> float | None:
-    """Signal-to-quantisation-noise ratio in dB; ``None`` when nothing changed or there is no signal."""
-    noise = float(np.square(reference - candidate).sum())
-    signal = float(np.square(reference).sum())
+    """Signal-to-quantisation-noise ratio in dB; ``None`` when nothing changed or there is no signal.
+
+    Both arrays are overwritten: copies of a large layer in float64 would be the most that a run holds.
+    """
+    noise = _sum_of_squares(np.subtract(reference, candidate, out=candidate))
+    signal = _sum_of_squares(reference)
     return 10 * math.log10(signal / noise) if noise > 0 and signal > 0 else None
+
+
+def _sum_of_squares(array: NDArray[np.float64]) -> float:
+    return float(np.square(array, out=array).sum())
 
 
 class _Weight:
@@ -74,7 +82,10 @@ class _Weight:
         block = Block((), self._chain, (self._name,))
         alone = Function(self._function.name, self._function.opset, (), block)
         (tensor,) = compile_function(alone, "fp32").run([])
-        return np.asarray(tensor, dtype=np.float64)
+        found: NDArray[np.float64] = tensor.numpy().astype(np.float64)
+        for constant in _constants(self._chain):
+            release(constant.data)
+        return found
 
 
 def _weights(function: Function) -> Iterator[_Weight]:

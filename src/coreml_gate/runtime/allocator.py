@@ -30,3 +30,13 @@ def keep_freed_memory() -> bool:
     if mallopt is None:  # another C library
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT) and mallopt(_M_TRIM_THRESHOLD, MOST_FREE))
+
+
+def give_back() -> None:
+    """Hand back what lies free between blocks in use, after a phase that held far more than the next one.
+
+    glibc hands back what is free at the end of the heap alone; nothing happens where there is no glibc.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)

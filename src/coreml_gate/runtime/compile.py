@@ -63,6 +63,7 @@ class _Scope:
     """What a block knows while it is compiled: constants, the registers of computed values, their types."""
 
     known: dict[str, Known]
+    constants: "_Constants"
     registers: list[MilValue] = field(default_factory=list)
     slots: dict[str, int] = field(default_factory=dict)
     types: dict[str, ValueType] = field(default_factory=dict)
@@ -142,7 +143,7 @@ class _Compiler:
         self, block: Block, captures: tuple[Value, ...], known: dict[str, Known], *, packs: bool = True
     ) -> ExecutionPlan:
         """The plan of a block; its constants are added to ``known``."""
-        scope = _Scope(known, packs=packs)
+        scope = _Scope(known, self._constants, packs=packs)
         slots = tuple(scope.reserve(value) for value in (*block.inputs, *captures))
         steps = []
         for operation, dying in zip(block.operations, last_uses(block), strict=True):
@@ -174,8 +175,10 @@ class _Compiler:
         return all(name in scope.known for name in operation.reads())
 
     def _fold(self, operation: Operation, scope: _Scope) -> None:
-        bound, call = self._bind(operation, scope)
-        result = call(*(scope.registers[slot] for slot in bound.reads))
+        """The plan keeps the expanded weight alone: neither what it was packed in nor its indices."""
+        apart = replace(scope, constants=_Constants(self._mode), registers=[])
+        bound, call = self._bind(operation, apart)
+        result = call(*(apart.registers[slot] for slot in bound.reads))
         results = (result,) if len(operation.outputs) == 1 else result
         for value, tensor in zip(operation.outputs, results, strict=True):
             scope.known[value.name] = tensor
@@ -264,7 +267,7 @@ class _Compiler:
     ) -> None:
         known = scope.known.get(argument) if isinstance(argument, str) else argument
         if known is not None:
-            bound.add(name, scope.constant(self._constants.known(known, kind, wide=wide)))
+            bound.add(name, scope.constant(scope.constants.known(known, kind, wide=wide)))
             return
         if argument not in scope.slots:
             raise PackageError(f"nothing gives the value `{argument}` that it reads.", "convert again.")
@@ -278,7 +281,7 @@ class _Compiler:
 
     def _read(self, name: str, scope: _Scope, *, wide: bool) -> int:
         if name in scope.known:
-            return scope.constant(self._constants.known(scope.known[name], Tensor, wide=wide))
+            return scope.constant(scope.constants.known(scope.known[name], Tensor, wide=wide))
         if name not in scope.slots:
             raise PackageError(f"nothing gives the output `{name}` of a block.", "convert the model again.")
         return scope.slots[name]

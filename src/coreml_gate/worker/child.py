@@ -43,6 +43,7 @@ def measure_model(job: ModelJob, log: EventLog) -> None:
     opened = OpenedFiles.watch(job.root, [job.folder, job.record_folder, *_folders(job.cache)], os.environ)
     load_libraries()
     from coreml_gate.measurements.bench import Bench  # noqa: PLC0415 - only models need torch
+    from coreml_gate.runtime.allocator import give_back  # noqa: PLC0415 - as above
 
     bench = Bench(job, advance=log.advance)
     for measurement in chosen(of_models(), job):
@@ -51,6 +52,7 @@ def measure_model(job: ModelJob, log: EventLog) -> None:
         finally:
             log.put(Opened(opened.paths()))  # also of a source that raised: the next plan has to know
             log.put(PeakBytes(greatest_held_bytes()))
+        give_back()
 
 
 def _folders(cache: Path | None) -> tuple[Path, ...]:

@@ -4,10 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from coremltools.converters.mil._deployment_compatibility import AvailableTarget
 from coremltools.converters.mil.mil.ops.registry import SSAOpRegistry
 from numpy.typing import NDArray
 
+from coreml_gate.errors import PackageError
 from coreml_gate.mil.dtypes import DTYPES
 from coreml_gate.mil.ir import Block, Constant, Function, Operation, TensorType, Value
 from coreml_gate.runtime.compile import compile_function
@@ -70,6 +72,30 @@ def test_lut_to_dense_with_a_table_per_group(bits: int, rng: np.random.Generator
     np.testing.assert_array_equal(
         found, oracle("constexpr_lut_to_dense", AvailableTarget.iOS18)(indices, lut, None)
     )
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3, 1), (2, 1, 3, 1)])
+def test_an_index_beyond_its_table_reads_no_other_table(shape: tuple[int, ...]) -> None:
+    operands = {
+        "indices": ("uint2", np.array([[1, 3], [0, 2]], np.uint8)),
+        "lut": ("fp16", np.arange(np.prod(shape), dtype=np.float16).reshape(shape)),
+    }
+    with pytest.raises(PackageError, match="outside of their tables"):
+        expand("constexpr_lut_to_dense", operands, [("fp16", (2, 2))], 18)
+
+
+def test_a_plan_holds_the_expanded_weight_alone() -> None:
+    """Neither the indices, a byte each, nor their table."""
+    indices = Constant(TensorType("uint4", (8, 8)), np.zeros(32, np.uint8))
+    lut = Constant(TensorType("fp16", (1, 1, 16, 1)), np.ones(16, np.float16))
+    kind = TensorType("fp16", (8, 8))
+    inputs: dict[str, Any] = {"indices": (indices,), "lut": (lut,)}
+    expanded = Operation("constexpr_lut_to_dense", "w", inputs, {}, (Value("w", kind),))
+    add = Operation("add", "y", {"x": ("x",), "y": ("w",)}, {}, (Value("y", kind),))
+    block = Block((Value("x", kind),), (expanded, add), ("y",))
+    plan = compile_function(Function("main", 18, block.inputs, block), "fp16")
+    held = [each for each in plan.registers if isinstance(each, torch.Tensor)]
+    assert [(tuple(each.shape), each.dtype.is_floating_point) for each in held] == [((8, 8), True)]
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from coreml_gate.errors import PackageError
 from coreml_gate.mil.dtypes import DTYPES, unpack
 from coreml_gate.runtime.registry import EXACT, ROUND, Ints, Tensors, operation
 
@@ -34,7 +35,7 @@ def constexpr_lut_to_dense_ios16(indices: Tensor, lut: Tensor, shape: Ints) -> T
     count = torch.Size(shape).numel()
     bits = lut.numel().bit_length() - 1
     places = indices.numpy() if bits == 8 else unpack(indices.numpy(), DTYPES[f"uint{bits}"], count)  # noqa: PLR2004  # a byte
-    return lut[torch.from_numpy(places.astype("int64"))[:count]].reshape(shape)
+    return lut.flatten().index_select(0, torch.from_numpy(places).int()[:count]).reshape(shape)
 
 
 @operation(EXACT)
@@ -57,14 +58,29 @@ def constexpr_blockwise_shift_scale_ios18(
 @operation(EXACT)
 def constexpr_lut_to_dense_ios18(indices: Tensor, lut: Tensor, vector_axis: int | None = None) -> Tensor:
     """Each group of indices has its own table of vectors; a vector fills places along ``vector_axis``."""
-    for axis, size in enumerate(indices.shape):
-        lut = lut.repeat_interleave(size // lut.shape[axis], axis)
-    places = indices.long()[..., None, None].expand(*indices.shape, 1, lut.shape[-1])
-    vectors = lut.gather(-2, places).squeeze(-2)
+    rows, length = _rows(indices, lut), lut.shape[-1]
+    vectors = lut.reshape(-1, length).index_select(0, rows.flatten()).reshape(*indices.shape, length)
     if vector_axis is None:
         return vectors.squeeze(-1)
     axis = vector_axis % indices.ndim
     return vectors.movedim(-1, axis + 1).flatten(axis, axis + 1)
+
+
+def _rows(indices: Tensor, lut: Tensor) -> Tensor:
+    """Where each index points among the rows of all tables, of which no copy is made.
+
+    :raises PackageError: The tables do not fit the indices.
+    """
+    entries = lut.shape[-2]
+    if lut.ndim != indices.ndim + 2 or (indices.numel() and int(indices.max()) >= entries):
+        raise PackageError(f"indices of the shape {tuple(indices.shape)} point outside of their tables.")
+    rows, size = indices.int(), entries
+    for axis in reversed(range(indices.ndim)):
+        tables = lut.shape[axis]
+        first = torch.arange(tables, dtype=torch.int32) * size
+        rows += _along(first.repeat_interleave(indices.shape[axis] // tables), indices, axis)
+        size *= tables
+    return rows
 
 
 @operation(EXACT)

@@ -6,7 +6,7 @@ last, so that one convolution hands over to the next without a reorder. Where on
 arm64) nothing is packed, and the operation's own body computes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -70,7 +70,7 @@ class Packer:
             return None
         if id(operation) not in self._kernels:
             constants = self._constants(operation, implementation, known)
-            released = partial(_release, operation, known)
+            released = partial(_release, _stored(operation, known))
             made = constants and PACKED[operation.type](implementation.body, constants, released)
             self._kernels[id(operation)] = made or None
         return self._kernels[id(operation)]
@@ -111,9 +111,13 @@ def arguments_of(operation: Operation, name: str) -> tuple[Argument, ...] | None
     return None
 
 
-def _release(operation: Operation, known: Mapping[str, Known]) -> None:
-    """Let the system take back the pages of the constants: they were copied."""
-    for name in operation.reads():
-        constant = known.get(name)
-        if isinstance(constant, Constant) and isinstance(constant.type, TensorType):
-            release(constant.data)
+def _stored(operation: Operation, known: Mapping[str, Known]) -> tuple[Constant, ...]:
+    """The constants of the package that it reads; one that is expanded when it is compiled is none."""
+    read = (known.get(name) for name in operation.reads())
+    return tuple(each for each in read if isinstance(each, Constant) and isinstance(each.type, TensorType))
+
+
+def _release(constants: Sequence[Constant]) -> None:
+    """Let the system take back their pages: they were copied."""
+    for constant in constants:
+        release(constant.data)
