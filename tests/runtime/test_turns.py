@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from coreml_gate.runtime.recurrent.half_turns import gru_loop_in_half
+from coreml_gate.runtime.recurrent.half_turns import gru_loop_in_half, half_product, lstm_in_half
 from coreml_gate.runtime.turns import MOST_WEIGHTS, gru_turns, turn_product
 
 Turns = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], None]
@@ -55,3 +55,58 @@ def test_what_is_not_a_number_goes_from_turn_to_turn_without_a_warning(turns: Tu
     with torch.inference_mode():
         turns(torch.eye(hidden).repeat(1, 3), torch.full((3 * hidden,), -torch.inf), products, rows)
     assert bool(rows[2:].isnan()[..., -1].all())
+
+
+ODD = (torch.nan, torch.inf, -torch.inf, -0.0, 1e-7, 6e4, 1e-40)
+
+
+def with_odd(*shape: int) -> torch.Tensor:
+    values = drawn(*shape)
+    values.view(-1)[: len(ODD)] = torch.tensor(ODD)
+    return values
+
+
+def bits(values: torch.Tensor) -> torch.Tensor:
+    kind = torch.int16 if values.dtype is torch.float16 else torch.int32
+    return torch.where(values.isnan(), -1, values.contiguous().view(kind))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("hidden", [7, 32])
+def test_a_gru_adds_its_biases_gate_by_gate(batch: int, hidden: int) -> None:
+    weight, bias, products = drawn(hidden, 3 * hidden), drawn(3 * hidden), with_odd(6, batch, 3 * hidden)
+    rows = torch.zeros(7, batch, hidden)
+    wanted, product = rows.clone(), torch.empty(batch, 3 * hidden)
+    call, _, by, _ = turn_product(wanted, weight, product)
+    with np.errstate(all="ignore"):
+        for turn, of_x in enumerate(products):
+            state = wanted[turn].numpy()[0] if call is np.dot else wanted[turn]
+            call(state, by, out=product.numpy()[0] if call is np.dot else product)
+            gates = (of_x + bias)[:, : 2 * hidden] + product[:, : 2 * hidden]
+            reset, update = gates.sigmoid().chunk(2, -1)
+            of_h = product[:, 2 * hidden :] + bias[2 * hidden :]
+            new = torch.from_numpy(np.tanh((reset * of_h + of_x[:, 2 * hidden :]).numpy()))
+            wanted[turn + 1] = new + update * (wanted[turn] - new)
+        gru_turns(weight, bias, products.clone(), rows)
+    assert torch.equal(bits(rows), bits(wanted))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("hidden", [7, 32])
+@pytest.mark.parametrize("rounds", [False, True])
+def test_an_lstm_of_halves_rounds_each_operation(batch: int, hidden: int, rounds: bool) -> None:
+    weight, bias = drawn(hidden, 4 * hidden), drawn(4 * hidden)
+    products, rows = with_odd(6, batch, 4 * hidden).half(), torch.zeros(7, batch, hidden).half()
+    cell = drawn(batch, hidden).half()
+    h, c = rows[0], cell.clone()
+    of_state, of_h = half_product(weight, bias, batch, rounds=rounds)
+    wanted = []
+    for of_x in products:
+        of_state(h)
+        put, forget, new, give = (of_h + of_x).chunk(4, -1)
+        c = c * forget.sigmoid() + put.sigmoid() * new.tanh()
+        h = c.tanh() * give.sigmoid()
+        wanted.append(h)
+    lstm_in_half(of_state, of_h, products, rows, cell)
+    assert torch.equal(bits(rows[1:]), bits(torch.stack(wanted)))
+    assert torch.equal(bits(cell), bits(c))

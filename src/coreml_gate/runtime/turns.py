@@ -75,21 +75,26 @@ def gru_turns(weight: Tensor, bias: Tensor, products: Tensor, rows: Tensor) -> N
     :param rows: (length + 1, batch, hidden), float32 and dense; row 0 is the initial state.
     """
     batch, hidden = rows.shape[1:]
-    product, gates = (torch.empty((batch, size * hidden)) for size in (3, 2))
-    gates_of_h, new_of_h = np.split(product.numpy(), [2 * hidden], -1)
-    all_gates, fresh = gates.numpy(), np.empty((batch, hidden), np.float32)
+    product, fresh = torch.empty((batch, 3 * hidden)), np.empty((batch, hidden), np.float32)
+    gates = product[:, : 2 * hidden].contiguous()  # the product's own memory for one sequence
+    apart = gates.data_ptr() != product.data_ptr()
+    of_h, all_gates = product.numpy(), gates.numpy()
+    gates_of_h, new_of_h = np.split(of_h, [2 * hidden], -1)
     reset, update = np.split(all_gates, 2, -1)
     multiply, states, by, out = turn_product(rows, weight, product)
     sigmoid, add, mul, sub, tanh = gates.sigmoid_, np.add, np.multiply, np.subtract, np.tanh
+    of_new = products[..., 2 * hidden :].clone().numpy()
     products[..., : 2 * hidden] += bias[: 2 * hidden]
-    new_bias, of_x, arrays = bias[2 * hidden :].numpy(), products.numpy(), rows.numpy()
-    turns = zip(of_x[..., : 2 * hidden], of_x[..., 2 * hidden :], states, arrays, arrays[1:], strict=False)
+    products[..., 2 * hidden :] = bias[2 * hidden :]  # the reset gate multiplies the bias, not the input
+    arrays = rows.numpy()
+    turns = zip(products.numpy(), of_new, states, arrays, arrays[1:], strict=False)
     with np.errstate(all="ignore"):  # what is no number is the program's affair
-        for gates_of_x, new_of_x, state, old, row in turns:
+        for of_x, new_of_x, state, old, row in turns:
             multiply(state, by, out=out)
-            add(gates_of_x, gates_of_h, all_gates)
+            add(of_x, of_h, of_h)
+            if apart:
+                np.copyto(all_gates, gates_of_h)
             sigmoid()
-            add(new_of_h, new_bias, new_of_h)
             mul(reset, new_of_h, fresh)
             add(fresh, new_of_x, fresh)
             tanh(fresh, fresh)

@@ -1,4 +1,4 @@
-"""A recognised GRU loop, computed with ten calls a turn instead of thirty.
+"""A recognised GRU loop, computed with nine calls a turn instead of thirty.
 
 The three gates are stacked into one product, the products of the inputs are taken for all positions at once,
 and results go to buffers that all turns share. Half precision rounds where the program does. Products add in
