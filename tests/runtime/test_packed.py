@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from coreml_gate.errors import PackageError
+from coreml_gate.mil.ir import Block, Function, TensorType, Value
 from coreml_gate.runtime import packed
 from coreml_gate.runtime.compile import compile_function
 from coreml_gate.runtime.packed import PACKED, PackedLinear, available
 from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS
-from tests.runtime.conftest import single
+from tests.runtime.conftest import constant, single
+from tests.runtime.test_fusion_groups import made
 
 pytestmark = pytest.mark.skipif(not available(), reason="this torch has no oneDNN")
 
@@ -231,6 +233,33 @@ def test_one_layer_serves_operands_of_several_shapes() -> None:
         x = torch.from_numpy(drawn(*shape))
         wanted = torch.conv2d(x, *(torch.from_numpy(constants[name]) for name in ("weight", "bias")))
         np.testing.assert_allclose(plan.run([x])[0].numpy(), wanted.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_weight_that_several_layers_read_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of layers of one shape: for another it might be laid out in another way, and change bits."""
+    packed_weights, pack = list[tuple[int, ...]](), PackedLinear.pack
+
+    def counted(kernel: PackedLinear, x: torch.Tensor) -> torch.Tensor:
+        packed_weights.append(tuple(x.shape))
+        return pack(kernel, x)
+
+    monkeypatch.setattr(PackedLinear, "pack", counted)
+    same, other = constant(drawn(256, 256)), constant(drawn(256, 256) + 1)
+    x = Value("x", TensorType("fp32", (64, 256)))
+    operations = (
+        made("linear", "a", "fp32", (64, 256), x="x", weight=same),
+        made("linear", "b", "fp32", (64, 256), x="a", weight=same),
+        made("linear", "c", "fp32", (64, 256), x="b", weight=other),
+        made("reshape", "d", "fp32", (32, 2, 256), x="c", shape=np.array([32, 2, 256])),
+        made("linear", "y", "fp32", (32, 2, 256), x="d", weight=same),
+    )
+    plan = compile_function(Function("main", 18, (x,), Block((x,), operations, ("y",))), "fp32")
+    given = torch.from_numpy(drawn(64, 256)) / 256
+    (found,) = plan.run([given])
+    assert packed_weights == [(64, 256), (64, 256), (32, 2, 256)]
+    first, third = (torch.from_numpy(each.array) for each in (same, other))
+    wanted = given @ first.T @ first.T @ third.T @ first.T
+    np.testing.assert_allclose(found.numpy(), wanted.reshape(32, 2, 256).numpy(), rtol=1e-2, atol=1e-2)
 
 
 def test_every_packed_operation_has_a_form_here() -> None:

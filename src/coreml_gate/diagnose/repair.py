@@ -67,7 +67,8 @@ class Trial:
         """``check``: called after each sample of :meth:`passes`; raises where there is no more time."""
         self.case, self.check = case, check
         self._constants = HalfConstants()
-        self._wide = [_run(load(case.twin, mode="fp32"), inputs) for inputs in case.inputs]
+        twin = load(case.twin, mode="fp32")
+        self._wide = [_run(twin, inputs) for inputs in case.inputs]
         self._order = list(range(len(case.inputs)))
 
     def compared(self, kept: frozenset[str]) -> Iterator[Comparison]:

@@ -53,13 +53,16 @@ PACKED: Mapping[str, type[PackedKernel]] = {
 
 
 class Packer:
-    """One kernel per operation, for all plans of a program: so their bits are the same."""
+    """One kernel for all operations that read the same constants, in all plans of a program.
+
+    So their bits are the same, and a weight that a program reads several times is packed once.
+    """
 
     def __init__(self, mode: Mode, constant: Callable[[Known, object], MilValue]) -> None:
         """:param constant: A constant in the form of a parameter's kind, a tensor as it is stored."""
         self._mode = mode
         self._constant = constant
-        self._kernels: dict[int, PackedKernel | None] = {}
+        self._kernels: dict[object, PackedKernel | None] = {}
         self._packs = available() and mode != "neural-engine"
 
     def kernel(
@@ -68,12 +71,13 @@ class Packer:
         """The operation with its constants packed; ``None`` where its own body has to compute."""
         if not self._packs or operation.type not in PACKED:
             return None
-        if id(operation) not in self._kernels:
+        key = _key(operation, implementation, known)
+        if key not in self._kernels:
             constants = self._constants(operation, implementation, known)
             released = partial(_release, _stored(operation, known))
             made = constants and PACKED[operation.type](implementation.body, constants, released)
-            self._kernels[id(operation)] = made or None
-        return self._kernels[id(operation)]
+            self._kernels[key] = made or None
+        return self._kernels[key]
 
     def _constants(
         self, operation: Operation, implementation: Implementation, known: Mapping[str, Known]
@@ -109,6 +113,17 @@ def arguments_of(operation: Operation, name: str) -> tuple[Argument, ...] | None
     if name in operation.attributes:  # the constexpr operations of iOS 16 keep their operands there
         return (operation.attributes[name],)
     return None
+
+
+def _key(operation: Operation, implementation: Implementation, known: Mapping[str, Known]) -> object:
+    """Operations of one key share a kernel: they have the same constants, and a result of one shape."""
+    constants = (
+        (parameter.name, id(known.get(argument) if isinstance(argument, str) else argument))
+        for parameter in implementation.parameters
+        if parameter.name not in PACKED[operation.type].operands
+        for argument in arguments_of(operation, parameter.name) or ()
+    )
+    return operation.type, operation.outputs[0].type, *constants
 
 
 def _stored(operation: Operation, known: Mapping[str, Known]) -> tuple[Constant, ...]:
