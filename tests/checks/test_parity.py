@@ -257,3 +257,11 @@ def test_dropout_is_no_cause_where_an_operation_is_wrong() -> None:
     found = changed(UNLOCATED, first_wrong=FirstWrong(operation="abs_1", operation_type="abs"))
     record = model_record(parity=(WRONG,), rules=(DROPOUT,), parity_diagnosis=found)
     assert "dropout" not in only(parity.run(evidence(record))).message
+
+
+def test_an_unsteady_source_is_no_wrong_conversion() -> None:
+    found = changed(UNLOCATED, first_wrong=FirstWrong(unsteady=True, hint="keep it in a buffer"))
+    record = model_record(parity=(WRONG,), parity_diagnosis=found)
+    (finding,) = parity.run(evidence(record))
+    assert finding.message.endswith(": the source itself answers otherwise when it runs again.")
+    assert finding.hint == "keep it in a buffer."

@@ -11,14 +11,19 @@ from coreml_gate.errors import EvaluateError
 
 
 class Source:
-    """An engine that is not called: the metric returns what it is given to return."""
+    """An engine whose answer no metric looks at."""
 
     side = "source"
+
+    def run(self, _: object) -> dict[str, Any]:
+        return {"y": np.zeros(1)}
 
 
 def values_of(answer: object) -> list[tuple[str, str, float]]:
     engines: list[Any] = [Source()]
-    found = evaluate(lambda _: answer, "m.py:metric", Path(), engines, ("x",))
+    found = evaluate(
+        lambda predict: [predict(np.zeros(1)), answer][1], "m.py:metric", Path(), engines, ("x",)
+    )
     return [(value.name, value.side, value.value) for value in found]
 
 
@@ -40,3 +45,20 @@ def test_anything_else_is_refused_with_what_it_is(answer: Any, complaint: str) -
     with pytest.raises(EvaluateError, match=r"evaluate `m\.py:metric`") as raised:
         values_of(answer)
     assert complaint in raised.value.message
+
+
+@pytest.mark.attack("the model's own code")
+def test_a_metric_without_a_prediction_says_nothing_of_the_package() -> None:
+    known: list[object] = []
+
+    def remembering(predict: Any) -> dict[str, float]:
+        known[:] = known or [predict(np.zeros(1))]
+        return {"accuracy": 0.99}
+
+    package: Any = type("Package", (Source,), {"side": "fp16"})()
+    engines: list[Any] = [Source(), package]
+    with pytest.raises(EvaluateError, match="without a prediction by fp16") as raised:
+        evaluate(remembering, "m.py:metric", Path(), engines, ("x",))
+    assert "keep no answers" in raised.value.hint
+    with pytest.raises(EvaluateError, match="without a prediction by source"):
+        evaluate(lambda _: {"accuracy": 0.99}, "m.py:metric", Path(), [Source()], ("x",))  # type: ignore[list-item]

@@ -283,6 +283,63 @@ def test_every_run_starts_from_the_same_state(repository: Repository) -> None:
     assert sample["x"].tolist() == [1.0, 1.0]
 
 
+RETURNED = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("total", torch.zeros(2))
+        self.last = torch.zeros(2)
+
+    def forward(self, x):
+        {forward}
+"""
+
+
+@pytest.mark.attack("the model's own code")
+@pytest.mark.parametrize(
+    "forward",
+    [
+        "self.total.add_(x); return self.total",
+        "self.total.add_(x); return self.total[:1], self.total.view(1, 2)",
+        "self.total = self.total + x; return self.total",
+        "self.total += x; return {'total': self.total}",
+    ],
+)
+def test_a_state_that_is_returned_is_what_it_became_and_starts_anew(
+    repository: Repository, forward: str
+) -> None:
+    repository.write("net.py", RETURNED.format(forward=forward))
+    source = load_source("net.py:Net", repository.root)
+    for _ in range(2):
+        for output in run_source(source, {"x": torch.full((2,), 3.0)}).values():
+            assert set(output.ravel()) == {3.0}
+    assert not any(buffer.any() for buffer in source.runnable.buffers())
+
+
+@pytest.mark.attack("the model's own code")
+def test_an_answer_does_not_change_with_the_next_one(repository: Repository) -> None:
+    repository.write("net.py", RETURNED.format(forward="self.last.copy_(x); return self.last"))
+    source = load_source("net.py:Net", repository.root)
+    first = run_source(source, {"x": torch.ones(2)})["output_0"]
+    assert run_source(source, {"x": torch.zeros(2)})["output_0"].tolist() == [0.0, 0.0]
+    assert first.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.attack("the model's own code")
+def test_what_the_users_code_sets_for_its_process_does_not_last(repository: Repository) -> None:
+    before = np.geterr()
+    lines = ["np.seterr(all='raise')", "torch.set_default_device('meta')"]
+    repository.write(
+        "net.py", "\n".join(["import numpy as np", "import torch", *lines, "Net = torch.nn.ReLU"])
+    )
+    load_source("net.py:Net", repository.root)
+    assert np.geterr() == before
+    assert torch.zeros(1).device.type == "cpu"
+
+
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 52000000\n"
 
 

@@ -87,7 +87,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
         check=NAME,
         status=raised[0].status if raised else Status.PASS,
         subject=output,
-        message=f"output `{output}`: {_failure(raised[0]) if raised else _pass(group, limits)}"
+        message=f"output `{output}`: {_failure(raised[0], diagnosis) if raised else _pass(group, limits)}"
         + (sentence(diagnosis) if known is None else known.sentence),
         value=None if violations.unfit(group, Status.FAIL) else worst_relative_error(group),
         base=worst_relative_error(base),
@@ -133,7 +133,9 @@ def _no_floor(evidence: Evidence, raised: tuple[Violation, ...]) -> tuple[str, .
     )
 
 
-def _failure(violation: Violation) -> str:
+def _failure(violation: Violation, diagnosis: ParityDiagnosis | None) -> str:
+    if diagnosis is not None and diagnosis.first_wrong.unsteady:
+        return f"{violation.message}: the source itself answers otherwise when it runs again."
     return f"{violation.message}: the conversion is wrong.{violation.remedy}"
 
 

@@ -16,6 +16,8 @@ MOST: Final = 1e-3
 """Of the greatest value: more is another answer and no rounding."""
 _SINGLE: Final = 2.0**-24
 _DOUBLE: Final = 2.0**-53
+LITTLE: Final = 2.0**-20
+"""Of the greatest value: what threads that add in another order change, and no more."""
 MOST_ROUNDINGS: Final = 256
 MOST_OF_GIVEN: Final = MOST_ROUNDINGS * _SINGLE
 """Of the greatest input or weight: what 256 roundings leave of values that cancel, however small the rest."""
@@ -33,6 +35,15 @@ def noise_floors(
     given = greatest_given(engine, sample)
     floors = ((name, _floor(array, precise[name], given)) for name, array in reference.items())
     return {name: floor for name, floor in floors if floor is not None}
+
+
+def is_steady(once: np.ndarray, again: np.ndarray) -> bool:
+    """Is an output of two runs on one sample the same but for the order of sums?"""
+    if once.shape != again.shape or not np.array_equal(np.isfinite(once), np.isfinite(again)):
+        return False
+    kept = np.isfinite(once)
+    change = np.abs(once[kept].astype(float) - again[kept].astype(float)).max(initial=0.0)
+    return bool(change <= LITTLE * np.abs(once[kept].astype(float)).max(initial=0.0))
 
 
 def _floor(single: np.ndarray, double: np.ndarray, greatest_given: float) -> float | None:

@@ -124,7 +124,7 @@ def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
     if isinstance(module, torch.jit.ScriptModule):
         return Captured(module, _state_notes(changed), states, filled_states=_filled(changed))
     watch = FreezeWatch(source.root, _flexible_sizes(sample, config))
-    with quiet(), torch.no_grad(), restored(module.buffers()), watch:
+    with quiet(), torch.no_grad(), restored(module), watch:
         args = tuple(value.clone() for value in sample.values())
         traced = torch.jit.trace(module, args, check_trace=False)  # type: ignore[no-untyped-call]
     recurrent = ("recurrent layers are traced, because export unrolls them",) if _is_recurrent(source) else ()

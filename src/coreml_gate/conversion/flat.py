@@ -39,7 +39,7 @@ def _takes_by_position(source: Source, names: tuple[str, ...]) -> bool:
 
 
 def _gives_tensors(source: Source, sample: Sample) -> bool:
-    with torch.no_grad(), restored(source.runnable.buffers()):
+    with torch.no_grad(), restored(source.runnable):
         returned = source.call({name: value.clone() for name, value in sample.items()})
     elements = returned if type(returned) is tuple else (returned,)
     return all(isinstance(element, torch.Tensor) for element in elements)
@@ -47,7 +47,7 @@ def _gives_tensors(source: Source, sample: Sample) -> bool:
 
 def changed_buffers(module: torch.nn.Module, sample: Sample) -> dict[str, torch.Tensor]:
     """The buffers that a run changes, with the values that they have before it."""
-    with torch.no_grad(), restored(module.buffers()) as before:
+    with torch.no_grad(), restored(module) as before:
         module(*(value.clone() for value in sample.values()))
         after = [buffer.clone() for buffer in module.buffers()]
     names = [name for name, _ in module.named_buffers()]

@@ -42,6 +42,7 @@ def evaluate(
         counted = _Counted(in_parts(engine), total, advance)
         with user_code(f"evaluate {reference} with {engine.side}", root, EvaluateError):
             answer = metric(predict_function(counted, input_names))
+        _require_predictions(counted, reference)
         values += _checked(answer, reference, engine)
         total = counted.done
     return tuple(values)
@@ -68,6 +69,16 @@ class _Counted:
         of = "" if self.total is None or self.done > self.total else f" of {self.total:,}"
         self.advance(f"{self.side}: {self.done:,}{of} predictions")
         return outputs
+
+
+def _require_predictions(engine: _Counted, reference: str) -> None:
+    """A number that no prediction went into is as good with any package."""
+    if not engine.done:
+        raise EvaluateError(
+            f"evaluate `{reference}` returned without a prediction by {engine.side}: its numbers say nothing "
+            "of the package.",
+            "call the function that it is given, and keep no answers from one call to the next.",
+        )
 
 
 def _checked(answer: object, reference: str, engine: Engine) -> list[MetricValue]:

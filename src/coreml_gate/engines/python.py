@@ -12,6 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+import numpy as np
+import torch
+
 from coreml_gate.engines.large_files import WAY_OUT
 from coreml_gate.engines.places import place_of
 from coreml_gate.errors import GateError
@@ -96,16 +99,29 @@ def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> 
     """Turns whatever the user's code raises within the block, an exit included, into ``wrong``.
 
     The message names the call, then the exception's type and text and the user's line. An interrupt passes
-    through: it is meant for the program that called the gate, not for the model.
+    through: it is meant for the program that called the gate, not for the model. What that code sets for the
+    whole process, and the converter and our runtime would trip over, does not outlast the block.
     """
     try:
-        yield
+        with np.errstate(), _default_device_kept():
+            yield
     except GateError:
         raise
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name is not None:
             raise wrong(*_missing_module(what, error.name, place_of(error, root))) from error
         raise wrong(f"`{what}` raised {describe(error, root)}.", hint or _known_hint(error)) from error
+
+
+@contextmanager
+def _default_device_kept() -> Iterator[None]:
+    """The source is moved to the CPU, so a default device of the user's code would split it in two."""
+    before = torch.get_default_device()
+    try:
+        yield
+    finally:
+        if torch.get_default_device() != before:
+            torch.set_default_device(None if before.type == "cpu" else before)
 
 
 def describe(error: BaseException, root: Path) -> str:

@@ -99,35 +99,43 @@ def load_source(reference: str, root: Path) -> Source:
     return as_source(reference, root, built)
 
 
-def run_source(source: Source, sample: Sample, index: int = 0) -> Outputs:
+def run_source(source: Source, sample: Sample, index: int = 0, drawn: int = SEED) -> Outputs:
     """Runs one sample and gives the outputs by name, in pytree order and without those that are ``None``.
 
-    Buffers that the forward pass changes are put back, so that every sample starts from the same state.
-    Raises :class:`SourceError` with the sample's number, the input shapes and the user's line.
+    Buffers that the forward pass changes are put back, so that every sample starts from the same state; the
+    outputs are copies, because a module may return a buffer, or write into what it returned before.
+    ``drawn`` seeds Python's and NumPy's generators; torch's draws the same in every run. Raises
+    :class:`SourceError` with the sample's number, the input shapes and the user's line.
     """
-    _seed()
-    outputs = flatten_outputs(_run(source, sample, index), source.reference)
-    return {name: _array(name, value) for name, value in outputs.items()}
+    _seed(drawn)
+    with restored(source.runnable):
+        outputs = flatten_outputs(_run(source, sample, index), source.reference)
+        return {name: _array(name, value) for name, value in outputs.items()}
 
 
 def _run(source: Source, sample: Sample, index: int) -> object:
     given = {name: value.clone() for name, value in sample.items()}
     shapes = ", ".join(f"{name}: {_dtype(value)} {list(value.shape)}" for name, value in sample.items())
     what = f"source {source.reference} on sample {index} ({shapes})"
-    with restored(source.runnable.buffers()), user_code(what, source.root, SourceError), torch.no_grad():
+    with user_code(what, source.root, SourceError), torch.no_grad():
         return source.call(given)
 
 
 @contextmanager
-def restored(buffers: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-    """Puts the buffers back afterwards, because forward may change them; gives copies in their order."""
-    kept = list(buffers)
+def restored(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
+    """Puts the buffers back, because forward may change or replace them; gives copies in their order."""
+    kept = list(model.buffers())
     before = [buffer.clone() for buffer in kept]
+    tables = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()]
     try:
         yield before
     finally:
         for buffer, value in zip(kept, before, strict=True):
             buffer.copy_(value)
+        for module, buffers in tables:
+            for name, buffer in buffers.items():
+                if getattr(module, name, None) is not buffer:
+                    setattr(module, name, buffer)
 
 
 def _array(name: str, value: torch.Tensor) -> np.ndarray:
@@ -138,16 +146,16 @@ def _array(name: str, value: torch.Tensor) -> np.ndarray:
         )
     if value.is_floating_point():
         value = value.float()
-    return value.detach().cpu().contiguous().numpy()
+    return value.detach().cpu().clone(memory_format=torch.contiguous_format).numpy()
 
 
 def _dtype(value: torch.Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def _seed() -> None:
-    random.seed(SEED)
-    np.random.seed(SEED)  # noqa: NPY002 - seeds the generator that user code draws from
+def _seed(drawn: int = SEED) -> None:
+    random.seed(drawn)
+    np.random.seed(drawn)  # noqa: NPY002 - seeds the generator that user code draws from
     torch.manual_seed(SEED)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.engine import SEED, Outputs, Sample
 from coreml_gate.engines.source import Source, run_source
 from coreml_gate.errors import SourceError
 from coreml_gate.wording import counted
@@ -17,12 +17,12 @@ class SourceEngine:
     output_names: tuple[str, ...] = ()
     side: Literal["source"] = "source"
 
-    def run(self, sample: Sample, index: int = 0) -> Outputs:
-        """Compute one sample; ``index`` is its number in messages.
+    def run(self, sample: Sample, index: int = 0, drawn: int = SEED) -> Outputs:
+        """Compute one sample; ``index`` is its number in messages, ``drawn`` as of :func:`run_source`.
 
         Raises :class:`SourceError` when the configuration names another number of outputs.
         """
-        outputs = run_source(self.source, sample, index)
+        outputs = run_source(self.source, sample, index, drawn)
         if not self.output_names:
             return outputs
         if len(self.output_names) != len(outputs):

@@ -6,15 +6,21 @@ from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
 from coreml_gate.diagnose.budget import DiagnosisBudget
 from coreml_gate.measurements import half_precision
-from coreml_gate.record import ParityDiagnosis
+from coreml_gate.record import FirstWrong, ParityDiagnosis
 
 if TYPE_CHECKING:
+    from coreml_gate.config.limits import ParityLimits
     from coreml_gate.measurements.bench import Bench
+    from coreml_gate.measurements.reference import Reference
 
 PARTS: Final = (ParityDiagnosis,)
 STEPS: Final = half_precision.STEPS
 CHILD: Final = "model"
 ended = half_precision.ended
+_STEADY: Final = (
+    "keep what lasts from call to call in a registered buffer, draw random numbers by torch, or leave both "
+    "out in eval mode"
+)
 
 
 def wanted(_: ModelJob) -> bool:
@@ -33,6 +39,19 @@ def run(bench: "Bench", log: EventLog) -> None:
     bench.release()  # the diagnosis loads programs of its own
     log.begin("diagnose")
     suspect, route, job = bench.suspects[0], packages.route_taken, bench.job
+    if not _is_steady(reference, job.model.limits.parity):
+        found = FirstWrong(unsteady=True, hint=_STEADY)
+        log.put(ParityDiagnosis(asked_by=suspect.asked_by, sample=suspect.index, first_wrong=found))
+        return
     failure = Failure(reference.source, reference.samples, job.model, job.folder, route, suspect)
     budget = DiagnosisBudget(job.model.diagnose_budget_s, log.begin, advance=log.advance)
     log.put(diagnose_parity(failure, budget, log.put))
+
+
+def _is_steady(reference: "Reference", limits: "ParityLimits") -> bool:
+    """Does the source give its answers once more?"""
+    from coreml_gate.comparing.compare import comparisons
+    from coreml_gate.criteria import has_parity
+
+    runs = enumerate(zip(reference.outputs, reference.again, strict=True))
+    return all(has_parity(comparisons(before, after, index), limits) for index, (before, after) in runs)

@@ -161,6 +161,8 @@ class FirstWrong(Measured):
     )
     """Of the operations that were compared with the source, by name, in order: what ``error`` is."""
     reason: str = ""
+    unsteady: bool = False
+    """Whether the source answers the same samples otherwise when it runs again: no operation is to blame."""
     hint: str = ""
     """The way out, where the fault is a known one."""
 
