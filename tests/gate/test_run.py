@@ -109,6 +109,24 @@ def test_a_change_that_overflows_in_half_precision_is_stopped(project: Folder) -
     assert project.git("worktree", "list").count("\n") == 0
 
 
+def policy(outcome: Outcome) -> list[str]:
+    return [each["message"] for each in outcome.report["findings"] if each["check"] == "policy"]
+
+
+@pytest.mark.attack("what changed")
+@pytest.mark.usefixtures("recorded")
+def test_a_change_that_alters_its_own_limits_or_takes_a_model_out_says_so(project: Folder) -> None:
+    own, other = CONFIG.strip().split("\n\n")
+    project.commit({"coreml-gate.toml": f"{own}\n[model.limits]\nparity = {{ max-error = 1000 }}\n"})
+    (message,) = policy(run(project, "--base", "main"))
+    assert message == (
+        "2 keys of the gate's configuration changed: `limits.parity.max-error` of `sum`: 0.0001 → 1000.0; "
+        "`model` of `other`: gated → removed. Judged with the limits as they are now."
+    )
+    project.commit({"coreml-gate.toml": f"{own}\n\n{other}\n"})
+    assert policy(run(project, "--base", "main", "--model", "sum")) == []
+
+
 @pytest.mark.usefixtures("recorded")
 def test_a_model_whose_files_did_not_change_is_skipped_with_the_reason(project: Folder) -> None:
     project.commit({"models/other.py": SAFE + "\n# a remark\n"})

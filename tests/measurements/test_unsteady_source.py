@@ -100,6 +100,6 @@ def test_an_unsteady_source_is_said_to_be_one(bench_of: BenchOf, forward: str) -
 def test_of_a_steady_source_the_operation_is_looked_for(
     bench_of: BenchOf, forward: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = ParityDiagnosis(asked_by="samples", sample=0, first_wrong=FirstWrong(reason="looked for"))
+    answer = ParityDiagnosis(found_on="samples", sample=0, first_wrong=FirstWrong(reason="looked for"))
     monkeypatch.setattr("coreml_gate.diagnose.parity_diagnosis.diagnose_parity", lambda *_: answer)
     assert fault_of(bench_of(forward)) == answer

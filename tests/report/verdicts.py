@@ -307,9 +307,9 @@ def accepted() -> Verdict:
         subject="configuration",
         value=None,
         limit=None,
-        message="this pull request changes 1 key of the gate's configuration: `limits.size.max-mb` of "
+        message="1 key of the gate's configuration changed: `limits.size.max-mb` of "
         "`digits`: 20.0 → 40.0. Judged with the limits of the base branch.",
-        hint="approving this pull request approves these limits as well.",
+        hint="who approves this change approves these limits as well.",
         details=("`limits.size.max-mb` of `digits`: 20.0 → 40.0",),
     )
     ignored = finding(

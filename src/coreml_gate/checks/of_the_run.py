@@ -20,8 +20,8 @@ OF_THE_RUN: Final[Mapping[str, Topic]] = {
             "policy",
             "Does the change alter the gate's own configuration?",
             why=(
-                "A limit that is raised together with the model would pass whatever it is meant to stop. The "
-                "limits of the base branch judge."
+                "A limit that is raised together with the model passes whatever it is meant to stop. The "
+                "finding says whose limits judge: those of the base branch, or those of the change."
             ),
             fix="Change limits in a pull request of their own.",
             page="docs/github.md",

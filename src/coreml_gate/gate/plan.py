@@ -3,7 +3,8 @@
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -53,15 +54,26 @@ class Plan:
     """The commit of the work tree; ``None`` outside of a repository and in one without commits."""
     dirty: bool = False
     """Whether the work tree counts as it is, with changes that no commit holds."""
+    base_config: Config | None = None
+    """The configuration at the base, if there is one that can be read."""
 
 
 @dataclass(frozen=True)
 class BaseConfig:
     """The configuration at the base, or why there is none."""
 
-    models: Mapping[str, ModelConfig] = field(default_factory=dict)
-    max_samples: int | None = None
+    config: Config | None = None
     missing: str = ""
+
+    @cached_property
+    def models(self) -> Mapping[str, ModelConfig]:
+        """Its models by name."""
+        return {} if self.config is None else {model.name: model for model in self.config.model}
+
+    @property
+    def max_samples(self) -> int | None:
+        """How many samples it compares."""
+        return None if self.config is None else self.config.gate.max_samples
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,7 @@ def decide(
         for name, found in reasons.items()
         if not found
     )
-    return Plan(jobs, skipped, changes.since, head, dirty)
+    return Plan(jobs, skipped, changes.since, head, dirty, changes.base.config)
 
 
 def _reasons(model: ModelConfig, config: Config, changes: Changes, closure: Closure) -> Iterator[str]:
@@ -234,8 +246,7 @@ def _base_config(repository: Repository, since: str, config_path: str) -> BaseCo
         for name in dict.fromkeys((config_path, *CONFIG_NAMES)):
             text = repository.read_file(since, name)
             if text is not None and holds_config(text, name):
-                config = parse_config(text, name)
-                return BaseConfig({model.name: model for model in config.model}, config.gate.max_samples)
+                return BaseConfig(parse_config(text, name))
     except ConfigError:
         return BaseConfig(missing=f"the configuration at {short(since)} cannot be read")
     return BaseConfig(missing=f"new: {short(since)} has no configuration")

@@ -7,6 +7,7 @@ from coreml_gate.config import Config, ModelConfig
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.gate.base import baseline_of
 from coreml_gate.gate.collect import RunContext, Tree, collect
+from coreml_gate.gate.config_changes import config_changes, config_finding
 from coreml_gate.gate.core_ml_run import with_core_ml
 from coreml_gate.gate.git import Repository
 from coreml_gate.gate.judge import judge
@@ -16,7 +17,7 @@ from coreml_gate.gate.scratch import scratch
 from coreml_gate.gate.stopped import InterruptedRun, judged_so_far
 from coreml_gate.interruption import Interrupted
 from coreml_gate.record import RECORD_NAME, Record, SkippedModel
-from coreml_gate.verdict import Verdict
+from coreml_gate.verdict import Verdict, with_findings
 
 
 def run_gate(request: Request, context: RunContext) -> Verdict:
@@ -24,16 +25,20 @@ def run_gate(request: Request, context: RunContext) -> Verdict:
 
     Raises :class:`InterruptedRun` when it is interrupted, with a Verdict on what was measured by then.
     """
-    config = select_models(load_config(request.root, request.config_file), request.models)
+    whole = load_config(request.root, request.config_file)
+    config = select_models(whole, request.models)
     repository = open_repository(request, context.environment)
     chosen = make_plan(request, config, repository)
     (request.output / RECORD_NAME).unlink(missing_ok=True)
     try:
-        return _measured_and_judged(request, config, chosen, repository, context)
+        verdict = _measured_and_judged(request, config, chosen, repository, context)
     except KeyboardInterrupt as error:
         stopped = Interrupted.of(error)
         verdict = judged_so_far(config, request.output, stopped)
         raise InterruptedRun(stopped.exit_code, verdict) from error
+    changes = () if chosen.base_config is None else config_changes(chosen.base_config, whole)
+    finding = config_finding(changes, "Judged with the limits as they are now.")
+    return verdict if finding is None else with_findings(verdict, (finding,))
 
 
 def _measured_and_judged(

@@ -41,7 +41,7 @@ def run(bench: "Bench", log: EventLog) -> None:
     suspect, route, job = bench.suspects[0], packages.route_taken, bench.job
     if not _is_steady(reference, job.model.limits.parity):
         found = FirstWrong(unsteady=True, hint=_STEADY)
-        log.put(ParityDiagnosis(asked_by=suspect.asked_by, sample=suspect.index, first_wrong=found))
+        log.put(ParityDiagnosis(found_on=suspect.found_on, sample=suspect.index, first_wrong=found))
         return
     failure = Failure(reference.source, reference.samples, job.model, job.folder, route, suspect)
     budget = DiagnosisBudget(job.model.diagnose_budget_s, log.begin, advance=log.advance)

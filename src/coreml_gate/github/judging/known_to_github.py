@@ -6,6 +6,8 @@ from typing import Final
 from coreml_gate.config import Config
 from coreml_gate.errors import GateError, GitHubError
 from coreml_gate.frozen import changed
+from coreml_gate.gate.config_changes import CHECK as CONFIG_CHANGES
+from coreml_gate.gate.config_changes import config_changes, config_finding
 from coreml_gate.gate.git import short
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import Event
@@ -13,8 +15,6 @@ from coreml_gate.github.api.pull_request import Pull, may_write, read_config, re
 from coreml_gate.github.evidence.release import last_release, record_of
 from coreml_gate.github.evidence.untrusted_record import rejudge
 from coreml_gate.github.judging.accepted_failures import apply_carried
-from coreml_gate.github.judging.config_changes import CHECK as CONFIG_CHANGES
-from coreml_gate.github.judging.config_changes import config_changes, config_finding
 from coreml_gate.github.judging.overrides import LABEL, apply_overrides, parse_overrides
 from coreml_gate.github.judging.publication import PublicationTerms, attempt
 from coreml_gate.record import Record
@@ -34,7 +34,9 @@ def with_config_and_overrides(
 ) -> Verdict:
     """The Verdict with what the pull request changes in the configuration, and with its overrides."""
     changes = attempt(lambda: _config_changes(client, pull, terms, head_sha, limits), notices)
-    verdict = with_findings(verdict, changes or ())
+    if changes is not None:
+        kept = tuple(each for each in verdict.findings if each.check != CONFIG_CHANGES)
+        verdict = changed(verdict, findings=(*kept, *changes))
     overridden = attempt(lambda: with_overrides(client, verdict, pull, terms), notices)
     return verdict if overridden is None else overridden
 

@@ -1,7 +1,7 @@
 """A pull request that changes what judges it."""
 
 from coreml_gate.config.load import parse_config
-from coreml_gate.github.judging.config_changes import config_changes, config_finding
+from coreml_gate.gate.config_changes import config_changes, config_finding
 from coreml_gate.verdict import Status
 
 BASE = """
@@ -70,7 +70,7 @@ def test_the_finding_warns_in_one_sentence_and_lists_everything() -> None:
     assert found is not None
     assert (found.check, found.status, len(found.details)) == ("policy", Status.WARN, 4)
     assert found.message == (
-        "this pull request changes 4 keys of the gate's configuration: `gate.fail-on-unsure`: true → "
+        "4 keys of the gate's configuration changed: `gate.fail-on-unsure`: true → "
         "false; `limits.size.max-mb` of `digits`, `faces`: 20.0 → 900.0; `limits.parity.max-error` of "
         "`faces`: 1e-05 → 0.5; and 1 more. Judged with the base's."
     )

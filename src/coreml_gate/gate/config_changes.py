@@ -1,4 +1,4 @@
-"""What a pull request changes in the configuration of the gate: shown, since it could loosen its judge."""
+"""What a change does to the configuration of the gate: shown, since it could loosen its own judge."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -51,9 +51,8 @@ def config_finding(changes: tuple[ConfigChange, ...], judged_with: str) -> Findi
         check=CHECK,
         status=Status.WARN,
         subject="configuration",
-        message=f"this pull request changes {counted(len(changes), 'key')} of the gate's configuration: "
-        f"{shown}. {judged_with}",
-        hint="approving this pull request approves these limits as well.",
+        message=f"{counted(len(changes), 'key')} of the gate's configuration changed: {shown}. {judged_with}",
+        hint="who approves this change approves these limits as well.",
         details=tuple(str(change) for change in changes),
     )
 
