@@ -152,6 +152,16 @@ def test_a_hard_swish_behind_a_layer_gives_the_same_bits(odd: str, cut: float | 
     assert seen == [operation.type for operation in operations]
 
 
+@pytest.mark.parametrize("kind", ["relu", "relu6", "hard swish"])
+def test_behind_a_sum_a_relu_alone_is_left_to_the_layer(kind: str) -> None:
+    """torch's door takes no other."""
+    after = hard_swish("s") if kind == "hard swish" else [made(kind, "y", "fp32", SHAPE, x="s")]
+    plan = plan_of((conv("a", "x"), conv("bb", "x"), on_two("add", "s", "a", "bb"), *after), ("y",))
+    assert "residual_sum" in kinds(plan)
+    assert (kinds(plan)[-1] == "residual_sum") is (kind == "relu")
+    assert_same_bits(plan, drawn())
+
+
 def test_a_hard_swish_computes_its_formula() -> None:
     with torch.inference_mode():
         (x,) = plan_of((conv("a", "x"),), ("a",)).run([drawn()])

@@ -123,6 +123,31 @@ def test_a_sum_keeps_its_layout_for_what_adds_it_up(operands: tuple[str, str]) -
             np.testing.assert_array_equal(found.numpy(), wanted.numpy())
 
 
+def test_a_layer_that_is_added_to_itself_is_no_sum_of_two() -> None:
+    plan = plan_of((conv("a", "x"), on_two("add", "y", "a", "a")), ("y",))
+    assert "residual_sum" not in kinds(plan)
+    for found, wanted in zip(*both(plan, drawn()), strict=True):
+        np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_computed_in_place_keeps_its_layout_for_what_adds_it_up(dtype: str) -> None:
+    """The second operand, which may be overwritten, has its channels last; the first has not."""
+    operations = (
+        on_two("mul", "square", "x", "x", dtype),
+        conv("a", "x", dtype),
+        on_two("add", "sum", "square", "a", dtype),
+        made("reduce_mean", "mean", dtype, (), x="sum", axes=[1, 2, 3], keep_dims=False),
+        on_two("mul", "again", "square", "square", dtype),
+    )
+    plan = plan_of(operations, ("mean", "again"), dtype)
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        x = torch.from_numpy(rng.standard_normal(SHAPE).astype(DTYPES[dtype]))
+        for found, wanted in zip(*both(plan, x), strict=True):
+            np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+
+
 def test_a_view_keeps_its_tensor_from_being_overwritten() -> None:
     view = made("reshape", "view", "fp32", (32, 196), x="a", shape=[32, 196])
     back = made("reshape", "back", "fp32", SHAPE, x="view", shape=list(SHAPE))

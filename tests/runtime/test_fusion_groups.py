@@ -91,6 +91,7 @@ NEAR_MISSES = {
     "a large number masks": ("masked", given(y=constant(np.float32(-1e9)))),
     "another value is masked": ("masked", given(x="elsewhere")),
     "ones where nothing is left": ("zeros", given(value=1)),
+    "zeros below 0": ("zeros", given(value=-0.0)),
     "zeros of another shape": ("zeros", given(ref_tensor="elsewhere")),
     "any instead of all": ("most", lambda item: replace(item, type="reduce_min")),
     "all of another axis": ("most", given(axes=[-2])),

@@ -21,6 +21,8 @@ from coreml_gate.runtime.plan import ExecutionPlan, Step
 
 LEAST_ELEMENTS: Final = 2**17
 """Of the result of a layer, for its relu to be fused: below, oneDNN takes as long for it as a pass does."""
+RELU: Final = After("relu")
+"""All that torch's door computes behind a sum."""
 HARD_SWISH: Final = After("hardswish")
 _START_OF_HARD_SWISH: Final = -3.0
 _BLIND: Final = frozenset({"conv", "conv_transpose", "linear"})
@@ -71,7 +73,9 @@ def _activation(step: Step, wires: Wires) -> Activation | None:
     if not isinstance(kernel, ExtensibleKernel):
         return None
     slot = step.writes[0]
-    return _relu(slot, kernel, wires) or _hard_swish(slot, kernel, (), wires)
+    found = _relu(slot, kernel, wires) or _hard_swish(slot, kernel, (), wires)
+    sums = step.operation.type == RESIDUAL_SUM
+    return None if sums and found and found.after != RELU else found
 
 
 def _relu(slot: int, kernel: ExtensibleKernel, wires: Wires) -> Activation | None:
@@ -79,7 +83,7 @@ def _relu(slot: int, kernel: ExtensibleKernel, wires: Wires) -> Activation | Non
     if len(places) != 1 or kind is None or (kind.elements or 0) < LEAST_ELEMENTS:
         return None
     step = wires.steps[places[0]]
-    after = {"relu": After("relu"), "relu6": After("hardtanh", (0.0, 6.0))}.get(step.operation.type)
+    after = {"relu": RELU, "relu6": After("hardtanh", (0.0, 6.0))}.get(step.operation.type)
     return after and Activation(kernel, after, places, finite=True)
 
 

@@ -3,6 +3,7 @@
 The rewritten block is for runs without an observer, which sees the operations of the program.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -40,7 +41,8 @@ def _safe_softmax(select: Operation, wiring: Wiring) -> Operation | None:
         softmax = wiring.made(argument(select, "b"), "softmax")
         zeros = wiring.made(wiring.behind_casts(argument(select, "a")), "fill_like")
         demand(argument(zeros, "ref_tensor") in {softmax.name, argument(softmax, "x")})
-        wiring.demand_values(zeros, {"value": [0]})
+        (fill,) = wiring.values(argument(zeros, "value"))
+        demand(fill == 0 < math.copysign(1, fill))
         demand(softmax.outputs[0].type == select.outputs[0].type and _sized(softmax))
         _demand_all_masked(argument(select, "cond"), softmax, wiring)
     except OtherFormError:

@@ -1,4 +1,8 @@
-"""Elementwise operations that overwrite an operand which nothing else will read: the same kernel."""
+"""Elementwise operations that overwrite an operand which nothing else will read: the same kernel.
+
+The result keeps the layout that it would have elsewhere, because what adds it up afterwards follows the
+order of the memory: the layout of the first operand, without gaps.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -40,13 +44,30 @@ def in_place(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
 
 
 def _overwriting(place: int, step: Step, wires: Wires) -> Step:
-    for calls, operand in ((_ON_FIRST, 0), (_ON_SECOND, 1)):
+    for calls, operand, keeps in ((_ON_FIRST, 0, _dense), (_ON_SECOND, 1, _alike)):
         call = calls.get(step.operation.type)
         if call is None or len(step.reads) <= operand:
             continue
         if wires.may_overwrite(step.reads[operand], place) and _same_type(step, operand, wires):
-            return replace(step, call=call)
+            return replace(step, call=_where(keeps, call, step.call))
     return step
+
+
+def _where(
+    keeps: Callable[..., bool], call: Callable[..., Tensor], plain: Callable[..., Tensor]
+) -> Callable[..., Tensor]:
+    """The call in place where it keeps the layout of the result."""
+    return lambda *given: (call if keeps(*given) else plain)(*given)
+
+
+def _dense(x: Tensor, *_: object) -> bool:
+    """Has it no gaps, as a view of a larger result has?"""
+    return x.nbytes == x.untyped_storage().nbytes()
+
+
+def _alike(x: Tensor, y: Tensor) -> bool:
+    """Does the second operand lie as the first?"""
+    return x.stride() == y.stride() and _dense(y)
 
 
 def _same_type(step: Step, operand: int, wires: Wires) -> bool:

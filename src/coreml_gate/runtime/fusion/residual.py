@@ -42,7 +42,7 @@ def _sum(place: int, wires: Wires) -> tuple[int, int, Step] | None:
         made = wires.steps[layer]
         kernel, x = made.kernel if made.operation.type != RESIDUAL_SUM else None, made.reads[0]
         same = wires.type(product) == wires.type(other) is not None
-        apart = x != other and not wires.overwritten(x, layer, place)
+        apart = other not in {x, product} and not wires.overwritten(x, layer, place)
         if isinstance(kernel, ExtensibleKernel) and same and apart:
             return place, layer, _fused(step, kernel, (other, x))
     return None

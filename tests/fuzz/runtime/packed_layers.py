@@ -1,0 +1,60 @@
+"""How far may a packed layer be from the exact result, which a float64 run of its formula gives?"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coreml_gate.mil.ir import Operation
+from coreml_gate.runtime.ops.conv import conv, conv_transpose
+from coreml_gate.runtime.ops.linear import linear, matmul
+
+_FORMULAS: Mapping[str, Callable[..., Tensor]] = {
+    "conv": conv,
+    "conv_transpose": conv_transpose,
+    "linear": linear,
+    "matmul": matmul,
+}
+_WEIGHTS = {"conv": "weight", "conv_transpose": "weight", "linear": "weight", "matmul": "y"}
+_UNIT = 2.0**-24
+_HALF_UNIT, _LEAST_HALF = 2.0**-11, 2.0**-25
+_LARGE = 1e37
+_HALF_LARGE = 65000.0
+
+
+def far_from_exact(made: Operation, inputs: Mapping[str, Any], outputs: tuple[Any, ...]) -> str:
+    """Empty where the result lies within what adding its products in some order can give."""
+    formula = _FORMULAS.get(made.type)
+    if formula is None or not bool(inputs[_WEIGHTS[made.type]].isfinite().all()):
+        return ""  # whether padding counts as zeros, times such a weight, nothing says
+    found: Tensor = outputs[0]
+    exact = formula(**{name: _wide(value) for name, value in inputs.items()})
+    sizes = formula(**{name: _size(value) for name, value in inputs.items()})
+    if exact.shape != found.shape:
+        return f"`{made.name}` ({made.type}): shape {tuple(found.shape)}, not {tuple(exact.shape)}"
+    terms = max(inputs[_WEIGHTS[made.type]].numel(), 1)
+    allowed = 2 * _UNIT * (terms + 2) * sizes + 2.0**-149 * terms
+    large = _LARGE
+    if found.dtype is torch.float16:
+        allowed, large = allowed + exact.abs() * _HALF_UNIT + _LEAST_HALF, _HALF_LARGE
+    usual = sizes < large
+    if not torch.equal(found.isnan() & ~_overflows(sizes), exact.isnan() & ~_overflows(sizes)):
+        return f"`{made.name}` ({made.type}): {int(found.isnan().sum())} NaN, not {int(exact.isnan().sum())}"
+    off = ((found.double() - exact).abs() > allowed) & usual
+    if bool(off.any()):
+        return f"`{made.name}` ({made.type}): {found[off][:3].tolist()}, not {exact[off][:3].tolist()}"
+    return ""
+
+
+def _overflows(sizes: Tensor) -> Tensor:
+    """Finite in float64 but not in float32: whether there is an infinity depends on the order."""
+    return sizes.isfinite() & (sizes > _LARGE)
+
+
+def _wide(value: Any) -> Any:
+    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _size(value: Any) -> Any:
+    return value.double().abs() if isinstance(value, Tensor) and value.is_floating_point() else value

@@ -1,0 +1,56 @@
+"""Does a program give the same by every plan: plain, packed, recognised, fused, and by two threads at once?
+
+Each case is a random program that nobody wrote: nearly what the runtime recognises. The seed of a case is its
+number, so a failure names all that it takes to see it again.
+"""
+
+import numpy as np
+import pytest
+import torch
+
+from coreml_gate.runtime.packed import available
+from coreml_gate.runtime.precision import Mode
+from tests.fuzz.runtime.comparing import DivergedError, check
+from tests.fuzz.runtime.net import Make
+from tests.fuzz.runtime.nets import net_case
+from tests.fuzz.runtime.plain import small_layers_count
+
+pytestmark = pytest.mark.skipif(not available(), reason="this torch has no oneDNN")
+
+FAMILIES: dict[str, Make] = {"nets": net_case}
+FEW, MANY = {"nets": 25}, {"nets": 3_000}
+
+
+def fuzz(family: str, numbers: range) -> None:
+    told: list[str] = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for number in numbers:
+            try:
+                one(family, number)
+            except DivergedError as error:
+                told.append(f"{family} {number}: {error}")
+    finally:
+        torch.set_num_threads(before)
+    assert not told, "\n".join(told)
+
+
+def one(family: str, number: int) -> None:
+    """One case; ``number`` is its seed."""
+    rng = np.random.default_rng([7, number])
+    case = FAMILIES[family](rng)
+    mode: Mode = "fp16" if rng.random() < 0.6 else "fp32"
+    with small_layers_count(by_matrix=rng.random() < 0.5):
+        check(case, mode, threads=number % 10 == 0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_random_programs_give_the_same_by_every_plan(family: str) -> None:
+    fuzz(family, range(FEW[family]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_thousands_of_random_programs_give_the_same_by_every_plan(family: str) -> None:
+    fuzz(family, range(MANY[family]))
