@@ -89,7 +89,7 @@ def _outcome(
         except Exception as error:  # noqa: BLE001  # all plans have to end alike
             return type(error).__name__
     for before, after in zip(stored, given, strict=True):
-        if isinstance(before, Tensor) and (told := _difference(after, before, 0.0)):
+        if isinstance(after, Tensor) and (told := _difference(after, before, 0.0)):
             raise DivergedError(f"an input was changed: {told}")
     return [*(item.clone() for item in results), *(state.value.clone() for state in states)]
 
