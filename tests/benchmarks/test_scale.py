@@ -3,9 +3,13 @@
 import sys
 from pathlib import Path
 
+import psutil
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from pages import between_marks, write_between_marks
+from scale import watched
 from scale.bench import ROOTS, nets, table
 from scale.watched import Watched, watch
 
@@ -38,10 +42,23 @@ def test_every_net_of_the_table_is_configured() -> None:
     assert {net.config.deployment_target for net in nets() if net.root.name == "scale"} == {"iOS18"}
 
 
-def test_the_largest_process_counts_and_a_failure_is_kept(tmp_path: Path) -> None:
+def test_the_largest_process_counts_and_a_failure_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hungry = (
-        "import sys; held = bytearray(b'x') * 200_000_000; import time; time.sleep(0.4); sys.exit('ended')"
+        "import os, sys, time; held = bytearray(b'x') * 200_000_000\n"
+        "while not os.path.exists('seen'): time.sleep(0.01)\n"
+        "sys.exit('ended')"
     )
+    largest = watched._largest
+
+    def seen(tree: psutil.Process) -> int:
+        held = largest(tree)
+        if held > 200_000_000:
+            (tmp_path / "seen").touch()
+        return held
+
+    monkeypatch.setattr(watched, "_largest", seen)
     found = watch([sys.executable, "-c", hungry], tmp_path)
     assert found.peak_bytes > 200_000_000
     assert found.failure == "exit code 1: start ended"

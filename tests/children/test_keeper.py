@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from coreml_gate.children import keeper
-from coreml_gate.children.process import Ending, ProcessLimits, run_child
+from coreml_gate.children.process import NO_HOOKS, Ending, Hooks, ProcessLimits, run_child
 from coreml_gate.children.warm import WarmChildren
 from coreml_gate.starting import Start, start_process
+from tests.children.clock import Clock
 from tests.children.test_process import LAST_WORD, Files
 
 pytestmark = pytest.mark.attack("the end of the gate")
@@ -24,7 +25,8 @@ if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         command = [sys.executable, "-c", "import time; time.sleep(600)"]
-        open("daemon", "w").write(str(os.getpid()))
+        open("written", "w").write(str(os.getpid()))
+        os.rename("written", "daemon")
         os.execve(command[0], command, {})
     os._exit(0)
 while not os.path.exists("daemon"):
@@ -39,29 +41,30 @@ kept(Path(sys.argv[1]), forked=sys.argv[2] == "forked")
 """
 
 
-def kept(folder: Path, step_s: float = 60, *, forked: bool = False) -> Ending:
+def kept(folder: Path, hooks: Hooks = NO_HOOKS, *, forked: bool = False) -> Ending:
     """Run the module ``work`` in ``folder`` below a keeper."""
     with WarmChildren(("json",)) as warm:
-        return _run(folder, step_s, warm if forked else start_process)
+        return _run(folder, hooks, warm if forked else start_process)
 
 
-def _run(folder: Path, step_s: float, start: Start) -> Ending:
+def _run(folder: Path, hooks: Hooks, start: Start) -> Ending:
     return run_child(
         [*keeper.COMMAND, "work", "argument"],
         folder=folder,
         log=folder / "log.txt",
         environment={**os.environ, "PYTHONPATH": str(folder)},
-        limits=ProcessLimits(step_s),
+        limits=ProcessLimits(600),
         report=Files(folder),
+        hooks=hooks,
         start=start,
     )
 
 
 @pytest.fixture(params=[False, True], ids=["fresh", "forked"])
 def work(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Ending]:
-    def run(code: str, step_s: float = 60) -> Ending:
+    def run(code: str, hooks: Hooks = NO_HOOKS) -> Ending:
         (tmp_path / "work.py").write_text(code)
-        return kept(tmp_path, step_s, forked=request.param)
+        return kept(tmp_path, hooks, forked=request.param)
 
     return run
 
@@ -103,10 +106,16 @@ def test_it_ends_as_its_child_does(work: Callable[..., Ending], code: str, detai
     ],
 )
 def test_a_daemon_of_the_child_ends_with_it(
-    work: Callable[..., Ending], tmp_path: Path, end: str, how: str
+    work: Callable[..., Ending], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, how: str
 ) -> None:
-    assert work(f"{DAEMON}\n{end}", step_s=3).how == how
-    assert not runs(int((tmp_path / "daemon").read_text()))
+    clock, daemon = Clock(monkeypatch), tmp_path / "daemon"
+
+    def poll() -> None:
+        if how == "timed-out" and daemon.exists():
+            clock.pass_any_deadline()
+
+    assert work(f"{DAEMON}\n{end}", Hooks(poll=poll)).how == how
+    assert not runs(int(daemon.read_text()))
 
 
 def test_a_child_that_kills_its_keeper_dies_with_it(work: Callable[..., Ending]) -> None:
@@ -125,7 +134,7 @@ def test_a_gate_that_is_killed_takes_everything_with_it(tmp_path: Path, how: str
     gate = subprocess.Popen([sys.executable, "-c", GATE, str(tmp_path), how])
     try:
         expected = {"fresh": 3, "forked": 5}[how]  # a server and its keeper are two more
-        until = time.monotonic() + 30
+        until = time.monotonic() + 300
         family: list[int] = []
         while not ((tmp_path / "child").exists() and len(family) == expected) and time.monotonic() < until:
             time.sleep(0.05)
@@ -135,7 +144,7 @@ def test_a_gate_that_is_killed_takes_everything_with_it(tmp_path: Path, how: str
         assert int((tmp_path / "daemon").read_text()) in family
         gate.send_signal(signal.SIGKILL)
         gate.wait()
-        until = time.monotonic() + 10
+        until = time.monotonic() + 100
         while any(runs(pid) for pid in family) and time.monotonic() < until:
             time.sleep(0.05)
         assert not any(runs(pid) for pid in family)

@@ -1,9 +1,10 @@
 """How a child ends is told apart: finished, crashed, hung, out of memory; whatever it printed."""
 
-import itertools
 import os
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import psutil
 import pytest
 
 from coreml_gate.children import process
-from coreml_gate.children.process import Ending, Hooks, ProcessLimits, run_child
+from coreml_gate.children.family import end_family
+from coreml_gate.children.process import POLL_S, Ending, Hooks, ProcessLimits, run_child
+from tests.children.clock import Clock
 
 LAST_WORD = "import pathlib; pathlib.Path('end').touch()"
 
@@ -36,9 +39,9 @@ class Files:
 def run(
     tmp_path: Path,
     code: str,
-    step_s: float = 20,
+    step_s: float = 600,
     memory_bytes: float | None = None,
-    steps: list[str] | None = None,
+    step: Callable[[str], None] = lambda _: None,
 ) -> Ending:
     return run_child(
         [sys.executable, "-c", code],
@@ -47,7 +50,7 @@ def run(
         environment=os.environ,
         limits=ProcessLimits(step_s, memory_bytes),
         report=Files(tmp_path),
-        hooks=Hooks(step=(steps if steps is not None else []).append),
+        hooks=Hooks(step=step),
     )
 
 
@@ -73,8 +76,8 @@ def test_without_its_last_word_it_crashed_whatever_its_exit_code(tmp_path: Path)
 )
 def test_after_its_last_word_nothing_is_waited_for(tmp_path: Path, rest: str) -> None:
     started = time.monotonic()
-    assert run(tmp_path, f"import time; {LAST_WORD}; {rest}", step_s=100).how == "finished"
-    assert time.monotonic() - started < 50
+    assert run(tmp_path, f"import time; {LAST_WORD}; {rest}", step_s=600).how == "finished"
+    assert time.monotonic() - started < 500
 
 
 def test_a_child_is_started_in_the_folder_to_measure(tmp_path: Path) -> None:
@@ -107,17 +110,24 @@ def test_a_hang_is_ended_at_the_deadline(tmp_path: Path) -> None:
     )
 
 
-def test_each_step_has_its_own_deadline(tmp_path: Path) -> None:
+def test_each_step_has_its_own_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 1.5 s of the 2 s that are allowed."""
     code = """
 import pathlib, time
 for step in ("source", "convert", "measure"):
     pathlib.Path("step").write_text(step)
-    time.sleep(0.8)
+    while not pathlib.Path(step).exists():
+        time.sleep(0.01)
 pathlib.Path("end").touch()
 """
-    steps: list[str] = []
+    clock, steps = Clock(monkeypatch), []
 
-    assert run(tmp_path, code, step_s=2.0, steps=steps) == Ending("finished")
+    def begun(step: str) -> None:
+        steps.append(step)
+        clock.now += 1.5
+        (tmp_path / step).touch()
+
+    assert run(tmp_path, code, step_s=2.0, step=begun) == Ending("finished")
     assert steps == ["source", "convert", "measure"]
 
 
@@ -137,26 +147,48 @@ def test_while_times_are_taken_processes_are_walked_once_a_second_and_only_for_a
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory_bytes: float | None
 ) -> None:
     """Each walk looks at every process of the machine: 5 ms with a hundred of them."""
-    walks: list[float] = []
+    clock, walks = Clock(monkeypatch), []
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+        if clock.now > 3:
+            (tmp_path / "end").touch()
 
     def resident_bytes(_: int) -> int:
-        walks.append(time.monotonic())
+        walks.append(clock.now)
         return 0
 
+    monkeypatch.setattr(clock, "sleep", sleep)
     monkeypatch.setattr(process, "resident_bytes", resident_bytes)
-    run(tmp_path, f"import time; time.sleep(1.5); {LAST_WORD}", memory_bytes=memory_bytes)
-    assert bool(walks) == (memory_bytes is not None)
-    assert all(later - earlier >= 1 for earlier, later in itertools.pairwise(walks))
+    run(tmp_path, "import time; time.sleep(600)", memory_bytes=memory_bytes)
+    expected = [] if memory_bytes is None else [POLL_S, POLL_S + 1, POLL_S + 2]
+    assert walks == pytest.approx(expected, abs=1.5 * POLL_S)
 
 
-def test_nothing_is_left_running(tmp_path: Path) -> None:
-    code = """
+def test_nothing_is_left_running_or_still_holds_memory(tmp_path: Path) -> None:
+    """To give back what it holds takes a process longer than to lose its mark."""
+    code = f"""
 import subprocess, sys, time
-print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid, flush=True)
-time.sleep(60)
+code = "import time; held = bytearray(b'x') * 800_000_000; print('holds it', flush=True); time.sleep(600)"
+holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+holder.stdout.readline()
+print(holder.pid, flush=True)
+{LAST_WORD}
+time.sleep(600)
 """
-    grandchild = int(run(tmp_path, code, step_s=1.5).last_lines[0])
+    grandchild = int(run(tmp_path, code).last_lines[0])
     assert not _runs(grandchild)
+
+
+def test_what_bears_no_mark_ends_with_its_group() -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    other = subprocess.Popen(command, start_new_session=True)
+    try:
+        end_family("no such mark", group=other.pid)
+        assert not _runs(other.pid)
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_what_left_for_a_session_of_its_own_is_found_by_its_mark(tmp_path: Path) -> None:

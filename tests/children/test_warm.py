@@ -7,13 +7,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from coreml_gate.children import fork_client
+from coreml_gate.children import fork_client, process
 from coreml_gate.children.fork_server import MODULE, foreign_modules
 from coreml_gate.children.keeper import COMMAND
 from coreml_gate.children.process import Ending, ProcessLimits, run_child
@@ -21,14 +22,19 @@ from coreml_gate.children.variables import MARK
 from coreml_gate.children.warm import WarmChildren, imports_alike_anywhere
 from coreml_gate.starting import Start, start_process
 from coreml_gate.worker.libraries import LIBRARIES
+from tests.children.test_keeper import runs
 from tests.children.test_process import LAST_WORD, Files
 
 HERE = Path(__file__).parent
 HOW = f"print({MODULE!r} in open('/proc/self/cmdline').read(), flush=True)"
 """Prints whether the process was forked: the system shows the command of what forked it."""
+SERVER = "import psutil; print(psutil.Process().parent().parent().pid, flush=True)"
+"""Prints the process that forked the child's keeper."""
 
 
-def child(start: Start, folder: Path, module: str, **variables: str) -> Ending:
+def child(
+    start: Start, folder: Path, module: str, report: Callable[[Path], Files] = Files, **variables: str
+) -> Ending:
     """Run a module below a keeper, in a folder of its own; modules are found there and beside this test."""
     folder.mkdir(exist_ok=True)
     path = os.pathsep.join([str(folder.parent), str(HERE)])
@@ -37,8 +43,8 @@ def child(start: Start, folder: Path, module: str, **variables: str) -> Ending:
         folder=folder,
         log=folder / "log.txt",
         environment={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path, **variables},
-        limits=ProcessLimits(60),
-        report=Files(folder),
+        limits=ProcessLimits(600),
+        report=report(folder),
         start=start,
     )
 
@@ -61,9 +67,11 @@ Work = Callable[..., Ending]
 def work(tmp_path: Path, warm: WarmChildren) -> Work:
     """Run code in a child of that server."""
 
-    def run(code: str, name: str = "work", **variables: str) -> Ending:
+    def run(
+        code: str, name: str = "work", report: Callable[[Path], Files] = Files, **variables: str
+    ) -> Ending:
         (tmp_path / f"{name}.py").write_text(code)
-        return child(warm, tmp_path / name, name, **variables)
+        return child(warm, tmp_path / name, name, report, **variables)
 
     return run
 
@@ -156,18 +164,29 @@ def test_a_process_that_must_not_be_forked_does_not_serve(tmp_path: Path, text: 
     assert reason in line
 
 
+@dataclass
+class _OfTheHostile(Files):
+    """Finished only once it has done to its server what it does."""
+
+    server: int = 0
+
+    def read(self) -> None:
+        super().read()
+        stopped = runs(self.server) and psutil.Process(self.server).status() == psutil.STATUS_STOPPED
+        self.finished = self.finished and (stopped or not runs(self.server))
+
+
 @pytest.mark.attack("the end of the gate")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_child_that_ends_or_stops_its_server_harms_none_after_it(
-    work: Work, said: list[str], number: int, monkeypatch: pytest.MonkeyPatch
+    work: Work, said: list[str], number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(fork_client, "_START_S", 1.0)
-    monkeypatch.setattr(fork_client, "_END_S", 1.0)
-    server = "psutil.Process().parent().parent()"
-    ending = work(
-        f"import psutil, time; {server}.send_signal({int(number)}); {LAST_WORD}; time.sleep(60)", "hostile"
-    )
-    assert ending.how == "finished"
+    server = int(work(f"{SERVER}; {LAST_WORD}").last_lines[0])
+    for module, patience in ((fork_client, "_START_S"), (fork_client, "_END_S"), (process, "_GRACE_S")):
+        monkeypatch.setattr(module, patience, 1.0)
+    code = f"import os, time; {LAST_WORD}; os.kill({server}, {int(number)}); time.sleep(600)"
+    assert work(code, "hostile", lambda folder: _OfTheHostile(folder, server=server)).how == "finished"
+    (tmp_path / "work" / "end").unlink()
     assert work(f"{HOW}; {LAST_WORD}").last_lines == ("False",)
     assert len(said) == 1
 
@@ -185,17 +204,15 @@ os.kill(os.getppid(), signal.SIGKILL)
 time.sleep(600)
 """
     assert work(code).how == "out-of-memory"
-    assert not psutil.pid_exists(int((tmp_path / "work" / "daemon").read_text()))
+    assert not runs(int((tmp_path / "work" / "daemon").read_text()))
 
 
 def test_the_server_ends_with_what_uses_it(tmp_path: Path) -> None:
-    (tmp_path / "work.py").write_text(
-        f"import psutil; print(psutil.Process().parent().parent().pid, flush=True); {LAST_WORD}"
-    )
+    (tmp_path / "work.py").write_text(f"{SERVER}; {LAST_WORD}")
     with WarmChildren(("json",)) as start:
         server = int(child(start, tmp_path / "work", "work").last_lines[0])
         assert MODULE in psutil.Process(server).cmdline()
-    assert not psutil.pid_exists(server)
+    assert not runs(server)
 
 
 def test_foreign_is_what_lies_outside_of_the_installation() -> None:

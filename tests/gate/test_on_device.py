@@ -40,7 +40,7 @@ def ask(tmp_path: Path) -> Ask:
     def answered(
         before: Record, options: DeviceOptions | None = None, child: str = CHILD + LAST_WORD
     ) -> Record:
-        supervisor = Supervisor({"PATH": "/usr/bin:/bin"}, ProcessLimits(60), child=("-c", child))
+        supervisor = Supervisor({"PATH": "/usr/bin:/bin"}, ProcessLimits(600), child=("-c", child))
         return measure_on_devices(
             before, tmp_path, ["digits"], [PHONE], options or DeviceOptions(), supervisor
         )

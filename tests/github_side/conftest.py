@@ -10,7 +10,7 @@ from tests.github_api.hub import FULL_NAME, Hub
 from tests.github_api.server import TOKEN, GitHubServer, RunningServer
 
 HASTY = Patience(
-    timeout_s=2,
+    timeout_s=300,
     tries=2,
     secondary_wait_s=0.0,
     longest_wait_s=1.5,

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -91,14 +92,14 @@ def test_a_rate_limit_is_waited_for(
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
-        (SECONDARY, {"Retry-After": "3600"}),
-        (PRIMARY, {"X-RateLimit-Reset": str(int(time.time()) + 3600)}),
+        (SECONDARY, lambda: {"Retry-After": "3600"}),
+        (PRIMARY, lambda: {"X-RateLimit-Reset": str(int(time.time()) + 3600)}),
     ],
 )
 def test_no_rate_limit_is_waited_for_longer_than_allowed(
-    server: GitHubServer, client: Client, body: object, headers: dict[str, str]
+    server: GitHubServer, client: Client, body: object, headers: Callable[[], dict[str, str]]
 ) -> None:
-    server.faults.append(Fault("GET", "/pulls/7", 403, body, headers, times=9))
+    server.faults.append(Fault("GET", "/pulls/7", 403, body, headers(), times=9))
 
     with pytest.raises(RateLimitError, match=r"requires a wait of 3\d{3} s"):
         get_pull(client)

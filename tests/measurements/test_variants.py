@@ -61,7 +61,7 @@ def measured(job_of: JobOf, tree: Path) -> Callable[..., ModelRecord]:
     def measure(*variants: ModelVariant) -> ModelRecord:
         job = job_of(evaluate="models/net.py:evaluate", adversarial=False)
         configs = tuple(configured(job.model, each) for each in variants)
-        return measure_with_variants(job, configs, Supervisor(ENVIRONMENT, ProcessLimits(120), start=WARM))
+        return measure_with_variants(job, configs, Supervisor(ENVIRONMENT, ProcessLimits(600), start=WARM))
 
     return measure
 

@@ -73,7 +73,7 @@ def measured(folder: Path, child: str) -> ModelRecord:
     script = folder / "child.py"
     script.write_text(child)
     return measure_model(
-        job, Supervisor(ENVIRONMENT, ProcessLimits(120), child=command_of(script), start=WARM)
+        job, Supervisor(ENVIRONMENT, ProcessLimits(600), child=command_of(script), start=WARM)
     )
 
 

@@ -19,7 +19,7 @@ SAMPLES = (np.float32([1, -2, 3, 4]), np.float32([0.5, 0.25, -8, 16]))
 FACTOR = 2.0
 
 
-def around(step_s: float = 60, **options: Any) -> Supervisor:
+def around(step_s: float = 600, **options: Any) -> Supervisor:
     """Children with the stand-in, on one thread."""
     return Supervisor(ENVIRONMENT, ProcessLimits(step_s), stand_in=True, start=WARM, **options)
 

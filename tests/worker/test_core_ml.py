@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from coreml_gate.children.job import DescribedPackage, PackageJob
+from coreml_gate.children.process import Hooks
 from coreml_gate.children.reference_data import reference_beside
 from coreml_gate.figures import byte_unit
 from coreml_gate.measurements.trial_programs import write_trial_packages
 from coreml_gate.record import ComputeUnits, CoreMlRun
 from coreml_gate.stand_in.script import VARIABLE
 from coreml_gate.worker.core_ml import lack_of_room, plan_of, predict_on, units_to_run
+from tests.children.clock import Clock
 from tests.warm import ENVIRONMENT, command_of
 from tests.worker.core_ml_case import around, build, expect
 
@@ -157,9 +159,10 @@ def test_a_child_that_ends_early_is_a_value(
 
 
 def test_a_child_that_hangs_while_loading_is_ended_at_its_deadline(
-    package: DescribedPackage, tmp_path: Path
+    package: DescribedPackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (hung,) = run(package, tmp_path, "time.sleep(600)", step_s=40, method="__init__")
+    hooks = Hooks(step=Clock(monkeypatch).at("ALL: load"))
+    (hung,) = run(package, tmp_path, "time.sleep(600)", step_s=40, method="__init__", hooks=hooks)
     assert hung.ending is not None
     assert (hung.ending.how, hung.ending.phase) == ("timed-out", "load")
     assert "40 s" in hung.ending.message

@@ -16,7 +16,7 @@ from coreml_gate.worker.supervisor import Supervisor
 from tests.warm import ENVIRONMENT, WARM
 
 JobOf = Callable[..., ModelJob]
-SUPERVISOR = Supervisor(ENVIRONMENT, ProcessLimits(step_s=120), start=WARM)
+SUPERVISOR = Supervisor(ENVIRONMENT, ProcessLimits(step_s=600), start=WARM)
 
 
 def test_a_sound_model_comes_back_measured(job_of: JobOf) -> None:
@@ -122,7 +122,8 @@ def samples():
 """
     )
 
-    record = measure_model(job_of(), replace(SUPERVISOR, limits=ProcessLimits(step_s=30)))
+    limits = ProcessLimits(step_s=30 if status == "timed-out" else 600)
+    record = measure_model(job_of(), replace(SUPERVISOR, limits=limits))
 
     assert record.problem is None
     assert record.conversion is not None

@@ -11,10 +11,14 @@ from coreml_gate.children.variables import MARK
 _WAIT_S: Final = 5.0
 
 
-def end_family(mark: str | None = None) -> None:
-    """Kill what this process started, or with ``mark`` what bears that mark, until nothing is left."""
+def end_family(mark: str | None = None, group: int | None = None) -> None:
+    """Kill what this process started, or with ``mark`` what bears it or is of that group, until all is gone.
+
+    What is killed loses its mark first and its memory last: it is waited for all the same.
+    """
     until = time.monotonic() + _WAIT_S
-    while (family := _below() if mark is None else _marked(mark)) and time.monotonic() < until:
+    family: set[psutil.Process] = set()
+    while (family := {*_found(mark, group), *filter(_runs, family)}) and time.monotonic() < until:
         for process in family:
             _kill(process)
         psutil.wait_procs(family, timeout=0.2)
@@ -30,6 +34,10 @@ def resident_bytes(pid: int) -> int:
     return sum(_resident_bytes_of(process) for process in family)
 
 
+def _found(mark: str | None, group: int | None) -> list[psutil.Process]:
+    return _below() if mark is None else _marked(mark, group)
+
+
 def _below() -> list[psutil.Process]:
     """Descendants that still run; those of this process whose parents ended are found by their mark."""
     own = psutil.Process().children(recursive=True)
@@ -38,9 +46,20 @@ def _below() -> list[psutil.Process]:
     return [process for process in {*own, *marked} if _runs(process)]
 
 
-def _marked(mark: str) -> list[psutil.Process]:
+def _marked(mark: str, group: int | None = None) -> list[psutil.Process]:
     others = (process for process in psutil.process_iter() if process.pid != os.getpid())
-    return [process for process in others if _mark_of(process) == mark and _runs(process)]
+    return [
+        process
+        for process in others
+        if (_group_of(process) == group or _mark_of(process) == mark) and _runs(process)
+    ]
+
+
+def _group_of(process: psutil.Process) -> int:
+    try:
+        return os.getpgid(process.pid)
+    except OSError:
+        return -1
 
 
 def _mark_of(process: psutil.Process) -> str | None:

@@ -142,7 +142,7 @@ def _end(child: Started, mark: str, grace_s: float) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()
-    end_family(mark)
+    end_family(mark, child.pid)
 
 
 def _watch(
