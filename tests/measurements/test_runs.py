@@ -1,5 +1,6 @@
 """Both packages on every sample: what is compared with what, and what a package does not take."""
 
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -127,6 +128,21 @@ def test_a_sample_that_an_input_does_not_round_runs_once() -> None:
 def test_ranges_hold_the_extremes_of_all_samples() -> None:
     found = run_both(reference(ONE, -3 * ONE), MilEngines(Package(2.0), Package(2.0)))  # type: ignore[arg-type]
     assert (found.ranges["x"].least, found.ranges["x"].greatest) == (-12.0, 6.0)
+
+
+def test_answers_in_float32_are_let_go_once_they_were_compared() -> None:
+    wide, given, alive = Package(2.0), list[Any](), list[int]()
+
+    def run(sample: Mapping[str, torch.Tensor], _: object = None) -> Arrays:
+        found = Package.run(wide, sample)
+        given.append(weakref.ref(found["scores"]))
+        alive.append(sum(each() is not None for each in given))
+        return found
+
+    wide.run = run  # type: ignore[method-assign]
+    found = run_both(reference(*(ONE * (n + 1) for n in range(6))), MilEngines(wide, Package(2.0)))  # type: ignore[arg-type]
+    assert len(found.precision) == len(found.parity) == 6
+    assert max(alive) <= 3
 
 
 def test_only_one_of_the_two_packages_holds_packed_weights_at_a_time() -> None:

@@ -1,6 +1,6 @@
 """Both packages of a model on every sample."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,7 +52,7 @@ def run_both(reference: Reference, mil: MilEngines, advance: Callable[[str], Non
     samples, ranges = reference.samples.samples, Ranges()
     shipped = tuple(_each(samples, mil.shipped.run, "in half precision", advance))
     mil.shipped.release()
-    wide = tuple(_each(samples, lambda sample: _of_wide(mil, sample, ranges), "in float32", advance))
+    wide = _each(samples, lambda sample: _of_wide(mil, sample, ranges), "in float32", advance)
     return _compared(reference, wide, shipped, ranges)
 
 
@@ -87,11 +87,11 @@ def _of_wide(mil: MilEngines, sample: Sample, ranges: Ranges) -> _OfWide:
 
 def _compared(
     reference: Reference,
-    wide: Sequence[_OfWide | PackageError],
+    wide: Iterable[_OfWide | PackageError],
     shipped: Sequence[Outputs | PackageError],
     ranges: Ranges,
 ) -> Runs:
-    """Sample by sample; one that either package refuses is compared with nothing."""
+    """Sample by sample, so that few answers in float32 are held; what is refused is not compared."""
     floors, parity, precision = reference.known_floors, list[Comparison](), list[Comparison]()
     halves: list[Outputs] = []
     refused: list[RefusedShape] = []
