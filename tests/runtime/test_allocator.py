@@ -45,7 +45,7 @@ import torch
 from coreml_gate.runtime.allocator import give_back, keep_freed_memory
 
 keep_freed_memory()
-process, blocks = psutil.Process(), [torch.ones(2**20, dtype=torch.uint8) for _ in range(200)]
+process, blocks = psutil.Process(), [torch.ones(2**20, dtype=torch.uint8) for _ in range(BLOCKS)]
 held = [process.memory_info().rss]
 blocks[:-1] = []
 held.append(process.memory_info().rss)
@@ -55,9 +55,11 @@ print(json.dumps([*held, int(blocks[-1].sum())]))
 """
 
 
-def test_what_lies_free_below_a_block_in_use_is_handed_back() -> None:
-    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", _HOLES], check=True, capture_output=True)
+@pytest.mark.parametrize(("blocks", "share"), [(400, 0.9), (200, 0.0)])
+def test_much_that_lies_free_below_a_block_in_use_is_handed_back(blocks: int, share: float) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", _HOLES.replace("BLOCKS", str(blocks))]
+    ran = subprocess.run(command, check=True, capture_output=True)
     held, freed, handed_back, kept = json.loads(ran.stdout)
     assert held - freed < 20 * 2**20
-    assert freed - handed_back > 150 * 2**20
+    assert freed - handed_back == pytest.approx(share * blocks * 2**20, abs=0.1 * blocks * 2**20)
     assert kept == 2**20

@@ -16,6 +16,8 @@ LARGEST_KEPT: Final = 32 * _MIB
 """Larger blocks go back at once; glibc has no larger bound of its own either."""
 MOST_FREE: Final = 128 * _MIB
 """What may lie free at the end of the heap."""
+WORTH_IT: Final = 256 * _MIB
+"""Free bytes of the heap, wherever they lie, from which on they are handed back."""
 
 
 @cache
@@ -32,11 +34,29 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT) and mallopt(_M_TRIM_THRESHOLD, MOST_FREE))
 
 
+class _Heap(ctypes.Structure):
+    """``mallinfo2`` of glibc's malloc.h, in bytes and blocks."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
 def give_back() -> None:
     """Hand back what lies free between blocks in use, after a phase that held far more than the next one.
 
-    glibc hands back what is free at the end of the heap alone; nothing happens where there is no glibc.
+    glibc itself hands back the end of the heap alone. Less than ``WORTH_IT`` stays: to take it again costs
+    page faults, which small models would pay after each phase.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    if not (hasattr(library, "malloc_trim") and hasattr(library, "mallinfo2")):  # not glibc 2.33 or later
+        return
+    library.mallinfo2.restype = _Heap
+    if library.mallinfo2().fordblks >= WORTH_IT:
+        library.malloc_trim(0)
