@@ -97,6 +97,14 @@ def test_the_same_input_gives_the_same_bits_and_inputs_are_left_alone(small: Sav
     np.testing.assert_array_equal(x, before)
 
 
+def test_an_input_that_runs_backwards_over_one_element_is_taken(small: Saved) -> None:
+    """numpy calls such an array contiguous, and torch takes no stride below 0."""
+    half, _, x, _ = small
+    model = load(half)
+    assert x[::-1].flags.c_contiguous
+    np.testing.assert_array_equal(only(model.predict({"x": x[::-1]})), only(model.predict({"x": x})))
+
+
 def test_a_released_model_holds_no_weights_and_gives_the_same_bits_again(small: Saved) -> None:
     half, _, x, _ = small
     gc.collect()

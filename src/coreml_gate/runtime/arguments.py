@@ -90,7 +90,9 @@ def from_numpy(array: NDArray[np.generic]) -> Tensor:
     """A tensor that shares the array's memory where torch knows the dtype and the array may be written."""
     if array.dtype in (np.uint16, np.uint32, np.uint64):
         array = array.astype(np.int64)
-    return torch.from_numpy(array if array.flags.writeable and array.flags.c_contiguous else array.copy())
+    forward = min(array.strides, default=0) >= 0  # an axis of one element counts as contiguous both ways
+    shares = array.flags.writeable and array.flags.c_contiguous and forward
+    return torch.from_numpy(array if shares else array.copy())
 
 
 def _text(known: Known) -> str:

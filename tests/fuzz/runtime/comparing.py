@@ -39,13 +39,12 @@ def check(case: Case, mode: Mode, *, threads: bool = False) -> None:
         stored = _stored(function, given, mode)
         wanted = _outcome(reference, stored, watched=True)
         _demand(f"run {run}: fused, against plain", _outcome(fused, stored), wanted)
-        of_packed, far = _outcome(packed, stored, watched=True), list[str]()
-        if run == 0:
-            of_packed = _outcome(packed, stored, far=far)
+        far: list[str] = []
+        of_packed = _outcome(packed, stored, far=far)
         if far:
             raise DivergedError(f"run {run}: {far[0]}")
         watched = _outcome(full, stored, watched=True)
-        near = 0.0 if mode == "fp16" and _all_half(function) else case.tolerance
+        near = 0.0 if mode == "fp16" and _all_half(function) and not case.near_in_half else case.tolerance
         _demand(f"run {run}: recognised, against packed", watched, of_packed, near)
         for again in range(2):
             _demand(f"run {run}: all of it, against watched ({again})", _outcome(full, stored), watched)

@@ -33,7 +33,7 @@ class Net:
     inputs: list[Value] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     held: dict[str, Any] = field(default_factory=dict)
-    states: dict[str, Tensor] = field(default_factory=dict)
+    prefix: str = "v"
 
     def input(self, shape: Sequence[int], dtype: str | None = None) -> str:
         """A value of the caller's."""
@@ -66,7 +66,7 @@ class Net:
     def _add(
         self, kind: str, arguments: dict[str, tuple[Argument, ...]], dtype: str, outputs: int
     ) -> tuple[str, ...]:
-        first = f"v{len(self.operations)}"
+        first = f"{self.prefix}{len(self.operations)}"
         names = tuple(first if place == 0 else f"{first}_{place}" for place in range(outputs))
         loose = tuple(Value(name, TensorType(dtype, (), ranked=False)) for name in names)
         made = Operation(kind, first, arguments, {}, loose)
@@ -81,20 +81,32 @@ class Net:
         """The value in another element type."""
         return self._add("cast", {"x": (x,), "dtype": (constant(dtype),)}, dtype, 1)[0]
 
-    def nested(
-        self, kind: str, blocks: Sequence[Block], results: Sequence[str], **given: Any
-    ) -> tuple[str, ...]:
-        """An operation with blocks, whose results have the types of values that are there."""
-        arguments = {name: self._arguments(value) for name, value in given.items()}
-        first = f"v{len(self.operations)}"
-        names = tuple(f"{first}_{place}" for place in range(len(results)))
-        values = tuple(
-            Value(name, TensorType(NAMES[self.held[of].dtype], tuple(self.held[of].shape)))
-            for name, of in zip(names, results, strict=True)
+    def const(self, value: Any) -> str:
+        """A constant by a name of its own."""
+        name, held = f"{self.prefix}{len(self.operations)}", self.number(value)
+        kind = held.type
+        assert isinstance(kind, TensorType)
+        self.operations.append(Operation("const", name, {}, {"val": held}, (Value(name, kind),)))
+        self.held[name] = torch.from_numpy(held.array.copy())
+        return name
+
+    def write(self, state: str, x: str) -> None:
+        """Store a value for the next run."""
+        self.operations.append(Operation("write_state", state, {"input": (state,), "data": (x,)}, {}, ()))
+
+    def chosen(self, x: str, by: str) -> str:
+        """The value by a branch that captures it, or its negative."""
+        total = self.op("reduce_max", x=by, axes=list(range(len(self.shape(by)))), keep_dims=False)
+        large = self.op("greater", x=total, y=self.number(0.5), dtype="bool")
+        name = f"{self.prefix}{len(self.operations)}"
+        made, turned = (
+            Value(each, TensorType(self.dtype, self.shape(x))) for each in (name, f"{name}_turned")
         )
-        self.operations.append(Operation(kind, first, arguments, {}, values, tuple(blocks)))
-        self.held.update({name: self.held[of].clone() for name, of in zip(names, results, strict=True)})
-        return names
+        turn = Operation("mul", turned.name, {"x": (x,), "y": (self.number(-1),)}, {}, (turned,))
+        blocks = (Block((), (), (x,)), Block((), (turn,), (turned.name,)))
+        self.operations.append(Operation("cond", name, {"pred": (large,)}, {}, (made,), blocks))
+        self.held[name] = self.held[x].clone()
+        return name
 
     def number(self, value: Any) -> Constant:
         """A constant of the net's element type."""
@@ -103,6 +115,10 @@ class Net:
     def drawn(self, shape: Sequence[int], scale: float = 1.0) -> Any:
         """Normal values."""
         return self.rng.standard_normal(tuple(shape)) * scale
+
+    def held_number(self, value: int) -> Tensor:
+        """An example of a counter."""
+        return torch.tensor([value], dtype=torch.int32)
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self.held[name].shape)
@@ -143,6 +159,8 @@ class Case:
     runs: tuple[tuple[Any, ...], ...]
     tolerance: float = 0.0
     """How far layers that the runtime recognises may be from the program, in float32."""
+    near_in_half: bool = False
+    """In half precision too; else its bits are the program's."""
 
 
 def given(net: Net, count: int, scale: float = 1.0, odd: bool = True) -> tuple[tuple[Any, ...], ...]:

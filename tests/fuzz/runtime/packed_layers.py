@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from coreml_gate.mil.ir import Operation
 from coreml_gate.runtime.ops.conv import conv, conv_transpose
 from coreml_gate.runtime.ops.linear import linear, matmul
+from tests.fuzz.runtime.cells import CELLS
 
 _FORMULAS: Mapping[str, Callable[..., Tensor]] = {
     "conv": conv,
@@ -21,10 +23,13 @@ _UNIT = 2.0**-24
 _HALF_UNIT, _LEAST_HALF = 2.0**-11, 2.0**-25
 _LARGE = 1e37
 _HALF_LARGE = 65000.0
+_NEAR_CELL = 2e-5
 
 
 def far_from_exact(made: Operation, inputs: Mapping[str, Any], outputs: tuple[Any, ...]) -> str:
     """Empty where the result lies within what adding its products in some order can give."""
+    if made.type in CELLS:
+        return _far_cell(made, inputs, outputs)
     formula = _FORMULAS.get(made.type)
     if formula is None or not bool(inputs[_WEIGHTS[made.type]].isfinite().all()):
         return ""  # whether padding counts as zeros, times such a weight, nothing says
@@ -58,3 +63,23 @@ def _wide(value: Any) -> Any:
 
 def _size(value: Any) -> Any:
     return value.double().abs() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def _far_cell(made: Operation, inputs: Mapping[str, Any], outputs: tuple[Any, ...]) -> str:
+    given = {
+        name: value.double().numpy() if isinstance(value, Tensor) else value for name, value in inputs.items()
+    }
+    with np.errstate(all="ignore"):
+        wanted = CELLS[made.type](given)
+    for place, (found, exact) in enumerate(zip(outputs, map(torch.from_numpy, wanted), strict=True)):
+        half = found.dtype is torch.float16
+        if found.shape != exact.shape:
+            return f"`{made.name}` ({made.type}): shape {tuple(found.shape)}, not {tuple(exact.shape)}"
+        near: Any = _NEAR_CELL * float(exact.nan_to_num(0, 0, 0).abs().max().clamp_min(1))
+        near += _HALF_UNIT * 2 * (exact.abs() if half else 0)
+        usual = exact.abs() < (_HALF_LARGE if half else _LARGE)
+        off = (usual & ~((found.double() - exact).abs() <= near)) | (found.isnan() != exact.isnan())
+        if bool(off.any()):
+            first = [value[off][:3].tolist() for value in (found, exact)]
+            return f"`{made.name}` ({made.type}), result {place}: {first[0]}, not {first[1]}"
+    return ""

@@ -8,16 +8,27 @@ import numpy as np
 import pytest
 import torch
 
+from coreml_gate.errors import PackageError
 from coreml_gate.runtime.packed import available
 from tests.fuzz.runtime.comparing import DivergedError, check
+from tests.fuzz.runtime.layers import layer_case
+from tests.fuzz.runtime.loops import loop_case
 from tests.fuzz.runtime.net import Make
 from tests.fuzz.runtime.nets import net_case
 from tests.fuzz.runtime.plain import small_layers_count
+from tests.fuzz.runtime.turns import unrolled_case
 
 pytestmark = pytest.mark.skipif(not available(), reason="this torch has no oneDNN")
 
-FAMILIES: dict[str, Make] = {"nets": net_case}
-FEW, MANY = {"nets": 25}, {"nets": 3_000}
+FAMILIES: dict[str, Make] = {
+    "layers": layer_case,
+    "loops": loop_case,
+    "nets": net_case,
+    "turns": unrolled_case,
+}
+FEW = {"layers": 25, "loops": 8, "nets": 20, "turns": 8}
+MANY = 2_000
+"""Of each family."""
 
 
 def fuzz(family: str, numbers: range) -> None:
@@ -38,7 +49,10 @@ def fuzz(family: str, numbers: range) -> None:
 def one(family: str, number: int) -> None:
     """One case; ``number`` is its seed."""
     rng = np.random.default_rng([7, number])
-    case = FAMILIES[family](rng)
+    try:
+        case = FAMILIES[family](rng)
+    except PackageError:  # it does not hold together: a loop that leaves its rows
+        return
     half = rng.random() < 0.6
     with small_layers_count(by_matrix=rng.random() < 0.5):
         check(case, "fp16" if half else "fp32", threads=number % 10 == 0)
@@ -52,4 +66,4 @@ def test_random_programs_give_the_same_by_every_plan(family: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_thousands_of_random_programs_give_the_same_by_every_plan(family: str) -> None:
-    fuzz(family, range(MANY[family]))
+    fuzz(family, range(MANY))

@@ -30,6 +30,17 @@ def mil_order(gates: NDArray[np.float32]) -> Any:
     return np.concatenate((i, f, o, z))
 
 
+def test_an_infinite_cell_state_is_no_nan_without_peepholes(
+    x: NDArray[np.float32], run_operation: RunOperation, rng: np.random.Generator
+) -> None:
+    """``clip`` leaves torch's kernel, and ends the state."""
+    w_ih, w_hh, bias = weights(rng, 4)
+    constants = {"weight_ih": w_ih, "weight_hh": w_hh, "bias": bias, "clip": np.float32(2)}
+    values = {"x": x, "initial_h": start(rng), "initial_c": np.full((BATCH, HIDDEN), np.inf, np.float32)}
+    for found in run_operation("lstm", values, constants, ("fp32",) * 3):
+        assert bool(np.isfinite(found).all())
+
+
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 @pytest.mark.parametrize("activation", ["tanh", "scaled_tanh", "linear"])
 def test_lstm_step_by_step(

@@ -204,18 +204,22 @@ def _one_way(x: Tensor, h: Tensor, c: Tensor, weights: _Weights, direction: str,
         return states, last_h[0], last_c[0]
     weight_ih, weight_hh, bias, peephole = weights
     gate, fresh, out = (_ACTIVATIONS[name] for name in cell.names)
-    hidden = weight_hh.shape[-1]
-    p_i, p_f, p_o = (torch.zeros(3 * hidden) if peephole is None else peephole).chunk(3)
+    p_i, p_f, p_o = (None,) * 3 if peephole is None else peephole.chunk(3)
     projected = torch.nn.functional.linear(x, weight_ih, bias)
     outputs = []
     for step in _order(projected, direction):
         i, f, z, o = (step + h @ weight_hh.T).chunk(4, -1)
-        c = gate(f + p_f * c) * c + gate(i + p_i * c) * fresh(z)
+        c = gate(_seen(f, p_f, c)) * c + gate(_seen(i, p_i, c)) * fresh(z)
         c = c if cell.clip is None else c.clamp(-cell.clip, cell.clip)
-        h = cell.keep(gate(o + p_o * c) * out(c))
+        h = cell.keep(gate(_seen(o, p_o, c)) * out(c))
         c = cell.keep(c)
         outputs.append(h)
     return torch.stack(outputs), h, c
+
+
+def _seen(of_gate: Tensor, peephole: Tensor | None, c: Tensor) -> Tensor:
+    """What a gate also sees of the cell state; weights of 0 would make NaN of an infinite one."""
+    return of_gate if peephole is None else of_gate + peephole * c
 
 
 def _flat(weights: _Weights) -> Tensors:
