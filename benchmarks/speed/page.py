@@ -144,12 +144,10 @@ values as state.
 - **Errors of single operations**, which the page draws, are measured of a model with 20 million parameters or
   more only where its precision fails.
 - **Memory.** The package that ships runs first and lets its packed weights go before its twin packs those of
-  its own, rules keep no page of the weight files, and coremltools' check for overflow makes no indices of the
-  elements.
-- **Missed: the peak from 400 million parameters on.** Of `decoder_400m`'s peak, 4,059 MB are memory that only
-  the process itself can free (read from `smaps_rollup` in another run, whose peak was 5,661 MB). The rest are
-  pages of weight files, which the system takes back when others need them: on a machine that was full, the
-  peak of the same run was 4,379 MB.
+  its own. No page of a weight file stays once a rule, a bound or a measurement has read it, compressed weights
+  are expanded without copies of their tables, a weight that several operations read is packed once, and what
+  a phase has freed goes back to the system. What remains at the peak is the source, the packed weights of one
+  package, and holes that its widened weights left in the heap (0.5 GB of `decoder_400m`).
 - **Missed: CPU time from 20 million parameters on.** What remains is the float32 twin's second half, the
   checks (changed samples alone take 3.0 s of ResNet-50's run), digests of all weights, and the processes that
   start, keep and report.
