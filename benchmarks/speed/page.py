@@ -144,10 +144,11 @@ values as state.
 - **Errors of single operations**, which the page draws, are measured of a model with 20 million parameters or
   more only where its precision fails.
 - **Memory.** The package that ships runs first and lets its packed weights go before its twin packs those of
-  its own. No page of a weight file stays once a rule, a bound or a measurement has read it, compressed weights
-  are expanded without copies of their tables, a weight that several operations read is packed once, and what
-  a phase has freed goes back to the system. What remains at the peak is the source, the packed weights of one
-  package, and holes that its widened weights left in the heap (0.5 GB of `decoder_400m`).
+  its own. No page of a weight file stays once it was read, compressed weights are expanded without copies of
+  their tables, a weight that several operations read is packed once, and what a phase has freed goes back to
+  the system. The peak of a sound model is the source beside the packed weights of one package. Errors of
+  single operations run three programs side by side; from 250 million parameters on each operation packs its
+  weight anew there.
 - **Missed: CPU time from 20 million parameters on.** What remains is the float32 twin's second half, the
   checks (changed samples alone take 3.0 s of ResNet-50's run), digests of all weights, and the processes that
   start, keep and report.

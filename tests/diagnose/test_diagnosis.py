@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from coreml_gate.config.limits import PrecisionLimits
+from coreml_gate.diagnose import operation_errors
 from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose, is_needed, suspected
 from coreml_gate.diagnose.operation_errors import measure_operation_errors
 from coreml_gate.mil.package import read_package
+from coreml_gate.record import HALF_MODES, HalfMode
 from coreml_gate.runtime.model import load
 from tests.diagnose.conftest import DEEP, RMS, MakeBench
 
@@ -244,6 +246,20 @@ def test_a_repair_adds_to_what_is_kept_already(bench: MakeBench) -> None:
 def test_a_sum_of_changing_signs_drifts_no_more_than_its_terms(bench: MakeBench) -> None:
     made = bench(DRIFT.format(expression="(x - x.flip(-1) * 0.9).square().sqrt()[:, ::40].sum(-1)"))
     assert not is_needed(made.case, made.ranges, failed=False)
+
+
+@pytest.mark.parametrize("mode", HALF_MODES)
+def test_the_errors_of_a_large_package_are_those_of_any_other(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch, mode: HalfMode
+) -> None:
+    made = bench(RMS)
+    of = (made.case.twin, made.case.half, made.case.inputs, mode)
+    wanted = measure_operation_errors(*of)
+    monkeypatch.setattr(operation_errors, "_LARGE_BYTES", 0)
+    found = measure_operation_errors(*of)
+    assert wanted is not None
+    assert found is not None
+    assert found.damage == wanted.damage
 
 
 def test_own_and_inherited_error_are_told_apart(bench: MakeBench) -> None:

@@ -14,8 +14,8 @@ from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Block, Function, TensorType, Value
 from coreml_gate.runtime import packed
 from coreml_gate.runtime.compile import compile_function
-from coreml_gate.runtime.packed import PACKED, PackedLinear, available
-from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS
+from coreml_gate.runtime.packed import PACKED, PackedLinear, PackedLstm, available
+from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS, contiguous_wide
 from tests.runtime.conftest import constant, single
 from tests.runtime.test_fusion_groups import made
 
@@ -123,7 +123,7 @@ FORMS: dict[str, Form] = {
 Run = Callable[..., Any]
 
 
-def run(form: Form, mode: Any, dtype: Any) -> tuple[torch.Tensor, Any]:
+def run(form: Form, mode: Any, dtype: Any, *, keeps: bool = True) -> tuple[torch.Tensor, Any]:
     """All results in one row, and the plan."""
     kind, shape, constants = form
     x = drawn(*shape).astype(dtype)
@@ -133,7 +133,7 @@ def run(form: Form, mode: Any, dtype: Any) -> tuple[torch.Tensor, Any]:
     }
     others = {name: given.pop(name) for name in PACKED[kind].operands[1:]}
     names = ["fp16" if dtype is np.float16 else "fp32"] * (3 if kind == "lstm" else 1)
-    plan = compile_function(single(kind, {"x": x, **others}, given, names), mode)
+    plan = compile_function(single(kind, {"x": x, **others}, given, names), mode, keeps=keeps)
     results = plan.run([torch.from_numpy(value) for value in (x, *others.values())])
     return (results[0] if len(results) == 1 else torch.cat([value.reshape(-1) for value in results])), plan
 
@@ -160,6 +160,30 @@ def test_half_operands_are_computed_wide_and_rounded_once(name: str, monkeypatch
     monkeypatch.setattr(packed, "available", lambda: False)
     wanted, _ = run(FORMS[name], "fp16", np.float16)
     np.testing.assert_allclose(result.float().numpy(), wanted.float().numpy(), rtol=2**-10, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(
+    ("mode", "dtype"), [("fp32", np.float32), ("fp16", np.float16), ("neural-engine", np.float16)]
+)
+def test_a_plan_that_keeps_no_weight_gives_the_same_bits(name: str, mode: Any, dtype: Any) -> None:
+    wanted, _ = run(FORMS[name], mode, dtype)
+    found, plan = run(FORMS[name], mode, dtype, keeps=False)
+    assert found.dtype is wanted.dtype
+    np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+    assert [step.kernel for step in plan.steps] == [None]
+    tensors = [each for each in plan.registers if isinstance(each, torch.Tensor) and each.numel() > 1]
+    if mode != "fp32" and PACKED[FORMS[name][0]] is not PackedLstm:
+        assert all(each.dtype is not torch.float32 for each in tensors), "widened where it is read"
+
+
+def test_a_plan_that_keeps_no_weight_packs_it_in_every_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, pack = list[torch.Tensor](), PackedLinear.pack
+    monkeypatch.setattr(PackedLinear, "pack", lambda kernel, x: made.append(x) or pack(kernel, x))
+    _, plan = run(FORMS["linear"], "fp16", np.float16, keeps=False)
+    x = torch.from_numpy(drawn(*FORMS["linear"][1])).half()
+    plan.run([x])
+    assert len(made) == 2
 
 
 def test_a_small_layer_and_a_computed_weight_stay_with_the_plain_body() -> None:
@@ -260,6 +284,29 @@ def test_a_weight_that_several_layers_read_is_packed_once(monkeypatch: pytest.Mo
     first, third = (torch.from_numpy(each.array) for each in (same, other))
     wanted = given @ first.T @ first.T @ third.T @ first.T
     np.testing.assert_allclose(found.numpy(), wanted.reshape(32, 2, 256).numpy(), rtol=1e-2, atol=1e-2)
+
+
+def test_weights_are_widened_in_one_room_and_stay_what_they_are() -> None:
+    first, second = (torch.from_numpy(drawn(256, 128) + n).half() for n in (0, 1))
+    assert contiguous_wide(first).data_ptr() == contiguous_wide(second.T).data_ptr()
+    assert torch.equal(contiguous_wide(second.T), second.float().T)
+    assert contiguous_wide(second.T).is_contiguous()
+    wide = first.float()
+    assert contiguous_wide(wide) is wide
+
+    constants = [constant(each.numpy()) for each in (first, second)]
+    x = Value("x", TensorType("fp16", (64, 128)))
+    operations = tuple(
+        made("linear", name, "fp16", (64, 256), x="x", weight=each)
+        for name, each in zip("ab", constants, strict=True)
+    )
+    plan = compile_function(Function("main", 18, (x,), Block((x,), operations, ("a", "b"))), "fp16")
+    given = torch.from_numpy(drawn(64, 128)).half()
+    for _ in range(2):
+        for found, weight in zip(plan.run([given]), (first, second), strict=True):
+            np.testing.assert_allclose(
+                found.numpy(), (given.float() @ weight.float().T).half().numpy(), rtol=2e-3, atol=2e-2
+            )
 
 
 def test_every_packed_operation_has_a_form_here() -> None:

@@ -8,7 +8,7 @@ from coremltools.converters.mil import Builder
 
 from coreml_gate.mil.to_float32 import widened
 from coreml_gate.mil.to_half import HalfConstants, narrowed
-from coreml_gate.runtime import load
+from coreml_gate.runtime import Model, load
 from tests.resident import resident_bytes
 from tests.rules.converted import FLOAT, HALF, Program
 
@@ -27,6 +27,16 @@ def test_a_package_that_was_loaded_holds_no_page_of_its_weights(precision: Any, 
     assert package is not None
     model = load(package, mode=mode)
     assert model.function.block.operations
+    assert resident_bytes(package) < 0.2 * package.weight_bytes
+
+
+@pytest.mark.parametrize("mode", ["fp32", "neural-engine"])
+def test_a_model_that_keeps_no_weight_holds_no_page_once_it_has_run(mode: Any) -> None:
+    package = Program(FLOAT).of(layers, (1, WIDTH)).package
+    assert package is not None
+    model = Model(package, package.function(), package.interface, mode, keeps=False)
+    (feature,) = model.interface.inputs
+    model.predict({feature.name: np.ones((1, WIDTH), np.float32)})
     assert resident_bytes(package) < 0.2 * package.weight_bytes
 
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ from coreml_gate.runtime.model import Model
 from coreml_gate.untyped import MilValue
 
 _ALONE, _RUN = "alone@", "run@"
+_LARGE_BYTES: Final = 1_000_000_000
+"""Of the float32 weights: 250 million parameters."""
 BAD = 0.01
 """RMS error by RMS from which a result counts as damaged: 40 dB, what half precision should reach."""
 WORST = 1e9
@@ -100,7 +103,7 @@ def measure_operation_errors(
     function = package.function()
     if any(isinstance(value.type, StateType) for value in function.inputs):
         return None
-    model = Model(package, _side_by_side(function, half), package.interfaces[package.default_function], mode)
+    model = _loaded(package, _side_by_side(function, half), mode)
     errors = OperationErrors(function, mode)
     for sample in inputs:
         model.predict(sample, observe=_DamageObserver(errors).observe)
@@ -113,12 +116,18 @@ def own_errors(
     """The own errors of these operations: a float32 run in which each of them runs in half as well."""
     function = package.function()
     alone = _side_by_side(function, names, with_run=False)
-    model = Model(package, alone, package.interfaces[package.default_function], mode)
+    model = _loaded(package, alone, mode)
     errors = OperationErrors(function, mode)
     for sample in inputs:
         state = model.make_state() if model.interface.states else None
         model.predict(sample, state, _DamageObserver(errors).observe)
     return {name: damage.own for name, damage in errors.damage.items()}
+
+
+def _loaded(package: Package, function: Function, mode: HalfMode) -> Model:
+    """Of a large package, no weight stays packed: the programs side by side would hold each three times."""
+    keeps = package.weight_bytes < _LARGE_BYTES
+    return Model(package, function, package.interfaces[package.default_function], mode, keeps=keeps)
 
 
 def _side_by_side(function: Function, half: frozenset[str], *, with_run: bool = True) -> Function:

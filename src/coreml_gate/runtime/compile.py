@@ -16,7 +16,15 @@ from coreml_gate.runtime.arguments import AT_RUN_TIME, Convert, Known, known_arg
 from coreml_gate.runtime.body import converted, cut, grouped, on_engine, rounded
 from coreml_gate.runtime.fusion import FUSED, fused_block, fused_steps
 from coreml_gate.runtime.ops import find
-from coreml_gate.runtime.packed import OPERAND, PackedKernel, Packer, arguments_of
+from coreml_gate.runtime.packed import (
+    OPERAND,
+    PackedAnew,
+    PackedKernel,
+    Packer,
+    arguments_of,
+    let_go,
+    stored,
+)
 from coreml_gate.runtime.plan import ExecutionPlan, Observe, Step, named
 from coreml_gate.runtime.precision import Mode, storage, widen
 from coreml_gate.runtime.recurrent import UNROLLED, RecurrentLayers
@@ -35,14 +43,17 @@ TORCH_ERRORS: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, Va
 """What torch and numpy raise where constants do not fit each other."""
 
 
-def compile_function(function: Function, mode: Mode) -> ExecutionPlan:
+def compile_function(function: Function, mode: Mode, *, keeps: bool = True) -> ExecutionPlan:
     """The plan that computes ``function`` in ``mode``.
+
+    :param keeps: Whether weights that were packed or widened stay for the next run; else each operation
+        makes its own anew, and the bits are the same.
 
     :raises UnsupportedOperationsError: Operations are unknown; all of them are named.
     :raises PackageError: An operation lacks an input, or reads a value that nothing gives.
     """
     _refuse_unknown(function)
-    compiler, known = _Compiler(function, mode), dict[str, Known]()
+    compiler, known = _Compiler(function, mode, keeps=keeps), dict[str, Known]()
     block = compiler.block
     plan, fused = compiler.plan(block, (), known), fused_block(block)
     unwatched = plan if fused is block else compiler.plan(fused, (), known)
@@ -88,7 +99,7 @@ class _Bound:
     names: list[str] = field(default_factory=list)
     converts: list[tuple[int, Convert]] = field(default_factory=list)
     groups: list[tuple[int, int]] = field(default_factory=list)
-    kernel: PackedKernel | None = None
+    kernel: PackedKernel | PackedAnew | None = None
 
     def add(self, name: str, slot: int, convert: Convert | None = None) -> None:
         if convert is not None:
@@ -131,13 +142,14 @@ class _Constants:
 
 
 class _Compiler:
-    def __init__(self, function: Function, mode: Mode) -> None:
+    def __init__(self, function: Function, mode: Mode, *, keeps: bool) -> None:
         self._opset = function.opset
         self._mode = mode
+        self._keeps = keeps
         self._constants = _Constants(mode)
         self._layers = RecurrentLayers(function.block, mode, self._constants.stacked)
         self.block = self._layers.block
-        self._packer = Packer(mode, partial(self._constants.known, wide=False))
+        self._packer = Packer(mode, partial(self._constants.known, wide=False), keeps=keeps)
 
     def plan(
         self, block: Block, captures: tuple[Value, ...], known: dict[str, Known], *, packs: bool = True
@@ -187,8 +199,11 @@ class _Compiler:
         bound, call = self._bind(operation, scope)
         if operation.blocks:
             call = self._with_blocks(operation, bound, call, scope)
+        if not self._keeps:
+            call = _letting_go(call, stored(operation, scope.known))
         writes = tuple(scope.reserve(value) for value in operation.outputs)
-        kernel = bound.kernel if self._in_float32(operation, scope) else None
+        kernel = bound.kernel if isinstance(bound.kernel, PackedKernel) else None
+        kernel = kernel if self._in_float32(operation, scope) else None
         return Step(
             operation=operation,
             call=kernel if kernel is not None and len(writes) == 1 else call,
@@ -267,7 +282,9 @@ class _Compiler:
     ) -> None:
         known = scope.known.get(argument) if isinstance(argument, str) else argument
         if known is not None:
-            bound.add(name, scope.constant(scope.constants.known(known, kind, wide=wide)))
+            late = wide and kind is Tensor and not self._keeps
+            content = scope.constants.known(known, kind, wide=wide and not late)
+            bound.add(name, scope.constant(content), widen if late else None)
             return
         if argument not in scope.slots:
             raise PackageError(f"nothing gives the value `{argument}` that it reads.", "convert again.")
@@ -308,6 +325,17 @@ def _block_function(
     plan: ExecutionPlan, captures: tuple[MilValue, ...], observe: Observe | None
 ) -> BlockFunction:
     return lambda *inputs: plan.run((*inputs, *captures), observe)
+
+
+def _letting_go(call: Callable[..., MilValue], constants: Sequence[Constant]) -> Callable[..., MilValue]:
+    """The call, after which no page of these constants stays in memory."""
+
+    def run(*arguments: MilValue) -> MilValue:
+        result = call(*arguments)
+        let_go(constants)
+        return result
+
+    return run
 
 
 def _unfit(error: Exception) -> PackageError:

@@ -43,13 +43,17 @@ def load(package: Path | str | Package, function: str | None = None, mode: Mode 
 class Model:
     """A compiled function; ``predict`` may be called from several threads."""
 
-    def __init__(self, package: Package, function: Function, interface: Interface, mode: Mode) -> None:
+    def __init__(
+        self, package: Package, function: Function, interface: Interface, mode: Mode, *, keeps: bool = True
+    ) -> None:
+        """:param keeps: As ``compile_function`` takes it."""
         self.package = package
         self.function = function
         self.interface = interface
         self.mode = mode
+        self._keeps = keeps
         _check_interface(function, interface)
-        self._plan: ExecutionPlan | None = _compiled(function, mode)
+        self._plan: ExecutionPlan | None = self._compiled()
         self._checked = False
 
     def make_state(self) -> dict[str, NDArray[np.generic]]:
@@ -108,13 +112,22 @@ class Model:
         self._plan = None
 
     def _run(self, arguments: list[MilValue], observe: Observe | None) -> tuple[MilValue, ...]:
-        plan = self._plan or _compiled(self.function, self.mode)
+        plan = self._plan or self._compiled()
         self._plan = plan
         if self._checked or observe is not None:
             return plan.run(arguments, observe)
         values = plan.run(arguments, check_shapes)
         self._checked = True
         return values
+
+    def _compiled(self) -> ExecutionPlan:
+        """The plan; what torch says of constants that do not fit each other is an error of the package."""
+        try:
+            return compile_function(self.function, self.mode, keeps=self._keeps)
+        except TORCH_ERRORS as error:  # those of operations name them already
+            what = f"constants that do not fit ({type(error).__name__}: {error})"
+            message = f"function `{self.function.name}` has {what}."
+            raise PackageError(message, "convert the model again.") from error
 
     def _argument(
         self, value: Value, tensors: Mapping[str, Tensor], states: Mapping[str, State]
@@ -142,17 +155,6 @@ def _shape(value: MilValue) -> tuple[int, ...]:
     if isinstance(value, Tensor):
         return tuple(value.shape)
     return (len(value),) if isinstance(value, list) else ()
-
-
-def _compiled(function: Function, mode: Mode) -> ExecutionPlan:
-    """The plan; what torch says of constants that do not fit each other is an error of the package."""
-    try:
-        return compile_function(function, mode)
-    except TORCH_ERRORS as error:  # those of operations name them already
-        message = (
-            f"function `{function.name}` has constants that do not fit ({type(error).__name__}: {error})."
-        )
-        raise PackageError(message, "convert the model again.") from error
 
 
 def _check_interface(function: Function, interface: Interface) -> None:

@@ -17,7 +17,7 @@ from coreml_gate.mil.ir import Argument, Constant, Operation, TensorType
 from coreml_gate.mil.weights import release
 from coreml_gate.runtime.arguments import Known
 from coreml_gate.runtime.packed.convolution import PackedConvolution
-from coreml_gate.runtime.packed.kernel import Constants, ExtensibleKernel, PackedKernel
+from coreml_gate.runtime.packed.kernel import Constants, ExtensibleKernel, PackedAnew, PackedKernel
 from coreml_gate.runtime.packed.linear import PackedLinear, PackedMatmul
 from coreml_gate.runtime.packed.lstm import PackedLstm
 from coreml_gate.runtime.packed.onednn import After, available
@@ -32,12 +32,15 @@ __all__ = [
     "After",
     "Constants",
     "ExtensibleKernel",
+    "PackedAnew",
     "PackedKernel",
     "PackedLinear",
     "PackedLstm",
     "Packer",
     "arguments_of",
     "available",
+    "let_go",
+    "stored",
 ]
 
 OPERAND: Final = "x"
@@ -58,26 +61,36 @@ class Packer:
     So their bits are the same, and a weight that a program reads several times is packed once.
     """
 
-    def __init__(self, mode: Mode, constant: Callable[[Known, object], MilValue]) -> None:
-        """:param constant: A constant in the form of a parameter's kind, a tensor as it is stored."""
+    def __init__(self, mode: Mode, constant: Callable[[Known, object], MilValue], *, keeps: bool) -> None:
+        """:param constant: A constant in the form of a parameter's kind, a tensor as it is stored.
+
+        :param keeps: Whether packed weights stay from one call to the next.
+        """
         self._mode = mode
+        self._keeps = keeps
         self._constant = constant
-        self._kernels: dict[object, PackedKernel | None] = {}
+        self._kernels: dict[object, PackedKernel | PackedAnew | None] = {}
         self._packs = available() and mode != "neural-engine"
 
     def kernel(
         self, operation: Operation, implementation: Implementation, known: Mapping[str, Known]
-    ) -> PackedKernel | None:
+    ) -> PackedKernel | PackedAnew | None:
         """The operation with its constants packed; ``None`` where its own body has to compute."""
         if not self._packs or operation.type not in PACKED:
             return None
         key = _key(operation, implementation, known)
         if key not in self._kernels:
-            constants = self._constants(operation, implementation, known)
-            released = partial(_release, _stored(operation, known))
-            made = constants and PACKED[operation.type](implementation.body, constants, released)
-            self._kernels[key] = made or None
+            self._kernels[key] = self._made(operation, implementation, known)
         return self._kernels[key]
+
+    def _made(
+        self, operation: Operation, implementation: Implementation, known: Mapping[str, Known]
+    ) -> PackedKernel | PackedAnew | None:
+        constants, kind = self._constants(operation, implementation, known), PACKED[operation.type]
+        if not constants:
+            return None
+        make = partial(kind, implementation.body, constants, partial(let_go, stored(operation, known)))
+        return make() if self._keeps else PackedAnew(make, kind.operands)
 
     def _constants(
         self, operation: Operation, implementation: Implementation, known: Mapping[str, Known]
@@ -126,13 +139,13 @@ def _key(operation: Operation, implementation: Implementation, known: Mapping[st
     return operation.type, operation.outputs[0].type, *constants
 
 
-def _stored(operation: Operation, known: Mapping[str, Known]) -> tuple[Constant, ...]:
+def stored(operation: Operation, known: Mapping[str, Known]) -> tuple[Constant, ...]:
     """The constants of the package that it reads; one that is expanded when it is compiled is none."""
     read = (known.get(name) for name in operation.reads())
     return tuple(each for each in read if isinstance(each, Constant) and isinstance(each.type, TensorType))
 
 
-def _release(constants: Sequence[Constant]) -> None:
-    """Let the system take back their pages: they were copied."""
+def let_go(constants: Sequence[Constant]) -> None:
+    """Let the system take back their pages: they were copied, or will not be read soon."""
     for constant in constants:
         release(constant.data)

@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from threading import Lock
+from threading import Lock, local
 from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
+from coreml_gate.runtime.allocator import LARGEST_KEPT
 from coreml_gate.runtime.packed.onednn import NOTHING, After
 from coreml_gate.runtime.precision import widen
 from coreml_gate.runtime.registry import Body, Ints
@@ -16,6 +18,8 @@ from coreml_gate.untyped import MilValue
 
 LEAST_PRODUCTS: Final = 2**19
 """Products of a run below which the call of oneDNN costs more than it saves (12 to 20 microseconds)."""
+
+_ROOM: Final = local()
 
 Constants = Mapping[str, MilValue]
 """By parameter, in the form that the operation's body takes; tensors as the package stores them."""
@@ -74,6 +78,18 @@ class PackedKernel(ABC):
         """The weight in the layout that oneDNN wants for operands like ``x``."""
 
 
+@dataclass(frozen=True)
+class PackedAnew:
+    """A kernel for one call at a time, whose packed weight goes with it: memory counts more than speed."""
+
+    make: Callable[[], PackedKernel]
+    operands: tuple[str, ...]
+
+    def __call__(self, x: Tensor, *rest: MilValue) -> MilValue:
+        """The operation's result."""
+        return self.make()(x, *rest)
+
+
 class WindowKernel(PackedKernel):
     """Moves a window of constant weights over one to three axes."""
 
@@ -108,6 +124,23 @@ class ExtensibleKernel(PackedKernel):
     @abstractmethod
     def most(self, operand: float) -> float:
         """What no partial sum exceeds if no element of the operand exceeds this: magnitudes."""
+
+
+def contiguous_wide(weight: Tensor) -> Tensor:
+    """A weight in float32 and in its order, good until the next one of this thread is made.
+
+    One room serves all that the heap would take: else each would leave a hole of its size beside its packed
+    weight. Larger ones go back to the system at once.
+    """
+    if weight.dtype is torch.float32 and weight.is_contiguous():
+        return weight
+    if weight.numel() * torch.float32.itemsize > LARGEST_KEPT:
+        return weight.float().contiguous()
+    with torch.inference_mode():
+        room: Tensor | None = getattr(_ROOM, "room", None)
+        if room is None:
+            room = _ROOM.room = torch.empty(LARGEST_KEPT // torch.float32.itemsize)
+        return room[: weight.numel()].view(weight.shape).copy_(weight)
 
 
 def bias_of(constants: Constants) -> Tensor | None:

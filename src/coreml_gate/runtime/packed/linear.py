@@ -6,9 +6,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from coreml_gate.runtime.packed.kernel import LEAST_PRODUCTS, Constants, PackedKernel, bias_of
+from coreml_gate.runtime.packed.kernel import (
+    LEAST_PRODUCTS,
+    Constants,
+    PackedKernel,
+    bias_of,
+    contiguous_wide,
+)
 from coreml_gate.runtime.packed.onednn import NOTHING
-from coreml_gate.runtime.precision import widen
 from coreml_gate.runtime.registry import Body
 
 _MATRIX, _MATRICES = 2, 3
@@ -43,7 +48,7 @@ class PackedLinear(PackedKernel):
     def pack(self, x: Tensor) -> Tensor:
         """The weight in the layout that oneDNN wants."""
         door = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001  # torch has no public one
-        packed: Tensor = door(widen(self._weight).contiguous(), math.prod(x.shape[:-1]))
+        packed: Tensor = door(contiguous_wide(self._weight), math.prod(x.shape[:-1]))
         return packed
 
 
