@@ -1,4 +1,4 @@
-"""What hypothesis draws follows from the test, so that a pass here is a pass everywhere.
+"""What hypothesis draws follows from the test, and no time counts, so that a pass here is a pass everywhere.
 
 On a Mac the tests run as elsewhere: coremltools has no native half, which would load every converted model
 into Core ML inside of the tests, and the gate does not ask Core ML unless a test says so. What Core ML itself
@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.not_on_a_mac import reason_against
 from tests.warm import WARM
 
 pytest_plugins = ["tests.reliability", "pytester"]
 
-settings.register_profile("fixed", derandomize=True)
+settings.register_profile(
+    "fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("fixed")
 if sys.platform == "darwin":
     sys.modules["coremltools.libcoremlpython"] = None  # type: ignore[assignment]

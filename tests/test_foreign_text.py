@@ -43,7 +43,7 @@ NASTY = (
 )  # fmt: skip
 FOREIGN = st.lists(st.sampled_from(NASTY) | st.characters() | st.just("a"), max_size=8).map("".join)
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-unhurried = settings(deadline=None, max_examples=40)
+few_examples = settings(max_examples=40)
 EVERY_ERROR = sorted(
     (
         kind
@@ -128,7 +128,7 @@ def assert_command_is_one_line(line: str) -> None:
 
 
 @pytest.mark.parametrize("kind", EVERY_ERROR, ids=lambda kind: kind.__name__)
-@unhurried
+@few_examples
 @given(FOREIGN)
 @example("".join(NASTY))
 def test_every_error_with_any_text(kind: type[GateError], words: str) -> None:
@@ -173,7 +173,7 @@ def at(document: Any, place: tuple[str | int, ...]) -> Any:
     return document
 
 
-@unhurried
+@few_examples
 @given(st.sampled_from(tables(RECORD)), FOREIGN.filter(bool), FOREIGN)
 def test_any_key_in_any_table_of_a_record(place: tuple[str | int, ...], key: str, value: str) -> None:
     text = json.dumps(with_key(RECORD, place, key, value))
@@ -183,7 +183,7 @@ def test_any_key_in_any_table_of_a_record(place: tuple[str | int, ...], key: str
         assert_error_is_harmless(error)
 
 
-@unhurried
+@few_examples
 @given(st.sampled_from(places(RECORD)[1:]), FOREIGN)
 def test_any_text_in_any_field_of_a_record(place: tuple[str | int, ...], value: str) -> None:
     text = json.dumps(with_value(RECORD, place, value))
@@ -193,7 +193,7 @@ def test_any_text_in_any_field_of_a_record(place: tuple[str | int, ...], value: 
         assert_error_is_harmless(error)
 
 
-@unhurried
+@few_examples
 @given(st.sampled_from(["engine", "commit"]), FOREIGN)
 def test_a_second_shard_that_differs_in_any_text(field: str, value: str) -> None:
     text = json.dumps(RECORD | {field: value})
@@ -217,7 +217,7 @@ def quoted(text: str) -> str:
     return '"' + "".join(f"\\U{ord(sign):08x}" if sign in '"\\' or not sign.isprintable() else sign for sign in plain) + '"'  # fmt: skip # noqa: E501
 
 
-@unhurried
+@few_examples
 @given(st.sampled_from(tables(CONFIG)), FOREIGN.filter(bool), FOREIGN)
 def test_any_key_in_any_table_of_a_configuration(place: tuple[str | int, ...], key: str, value: str) -> None:
     document = with_key(CONFIG, place, key, value)
@@ -227,7 +227,7 @@ def test_any_key_in_any_table_of_a_configuration(place: tuple[str | int, ...], k
     assert_error_is_harmless(raised.value)
 
 
-@unhurried
+@few_examples
 @given(st.sampled_from(["name", "source", "samples", "evaluate", "devices", "precision"]), FOREIGN)
 def test_any_text_in_any_value_of_a_configuration(key: str, value: str) -> None:
     model = CONFIG["model"][0] | {key: [value] if key == "devices" else value}  # type: ignore[index]
@@ -237,7 +237,7 @@ def test_any_text_in_any_value_of_a_configuration(key: str, value: str) -> None:
         assert_error_is_harmless(error)
 
 
-@unhurried
+@few_examples
 @given(FOREIGN.filter(bool))
 def test_any_name_of_a_member_of_a_zip(name: str) -> None:
     buffer = io.BytesIO()

@@ -1,7 +1,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coreml_gate.wording import (
@@ -18,7 +18,6 @@ from coreml_gate.wording import (
 figures = st.floats(min_value=-1e12, max_value=1e12).filter(lambda value: value == 0 or abs(value) > 1e-300)
 
 
-@settings(deadline=None)
 @given(figures, st.integers(1, 6))
 def test_a_limit_that_would_pass_passes(value: float, digits: int) -> None:
     highest, lowest = passing_maximum(value, digits), passing_minimum(value, digits)

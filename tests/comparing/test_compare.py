@@ -3,7 +3,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pydantic import TypeAdapter
@@ -150,7 +150,6 @@ def test_float16_error_does_not_overflow() -> None:
     assert result.cosine == -1.0
 
 
-@settings(deadline=None)
 @given(
     pair=st.integers(2, 12).flatmap(
         lambda size: st.tuples(
@@ -174,7 +173,6 @@ def test_relative_figures_do_not_depend_on_the_scale(
     assert scaled.top1 == plain.top1
 
 
-@settings(deadline=None)
 @given(
     hnp.arrays(np.float32, hnp.array_shapes(max_dims=4, max_side=4)).flatmap(
         lambda reference: st.tuples(st.just(reference), hnp.arrays(np.float32, reference.shape))

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coreml_gate.comparing.untrained import sensitivity
@@ -62,7 +62,6 @@ def test_integers_do_not_wrap() -> None:
     assert result.value == 1.0
 
 
-@settings(deadline=None)
 @given(
     samples=st.lists(st.lists(st.integers(-99, 99), min_size=3, max_size=3), min_size=2, max_size=5),
     exponent=st.integers(-1000, 1000),

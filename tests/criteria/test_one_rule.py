@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from coreml_gate.checks import adversarial, parity, precision
@@ -40,7 +40,6 @@ SAMPLES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(SAMPLES, st.none() | st.just(60.0), st.none() | st.just(0.999))
 def test_the_parity_check_fails_exactly_where_the_child_looks_for_the_fault(
     samples: list[dict[str, Any]], psnr: float | None, cosine: float | None
@@ -54,7 +53,6 @@ def test_the_parity_check_fails_exactly_where_the_child_looks_for_the_fault(
     assert (failing_error(compared, limits) > 0) == bool(failed)
 
 
-@settings(deadline=None)
 @given(SAMPLES)
 def test_the_precision_check_passes_exactly_where_the_child_looks_no_further(
     samples: list[dict[str, Any]],
@@ -67,7 +65,6 @@ def test_the_precision_check_passes_exactly_where_the_child_looks_no_further(
     assert kept == outputs - broken
 
 
-@settings(deadline=None)
 @given(SAMPLES)
 def test_a_perturbed_sample_is_held_to_the_rule_of_parity(samples: list[dict[str, Any]]) -> None:
     compared = tuple(comparison(**figures) for figures in samples)

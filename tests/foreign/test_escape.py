@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coreml_gate.foreign import escape
@@ -42,12 +42,10 @@ FRAGMENTS = st.sampled_from(
         "7",
     ]
 )
-unhurried = settings(deadline=None)
 """How long an example takes depends on who else uses the machine."""
 FOREIGN = st.lists(FRAGMENTS | st.characters(), max_size=12).map("".join)
 
 
-@unhurried
 @given(FOREIGN)
 def test_text_shows_the_same_words_and_does_nothing(foreign: str) -> None:
     markdown = escape.text(foreign)
@@ -58,14 +56,12 @@ def test_text_shows_the_same_words_and_does_nothing(foreign: str) -> None:
     assert seen == escape.plain(foreign).replace("\uff04", "$")
 
 
-@unhurried
 @given(FOREIGN)
 def test_text_is_one_paragraph(foreign: str) -> None:
     blocks = [token.type for token in gfm.parse(escape.text(foreign)) if token.block and token.nesting == 1]
     assert blocks == (["paragraph_open"] if escape.plain(foreign) else [])
 
 
-@unhurried
 @given(FOREIGN)
 def test_code_is_one_span_with_the_content(foreign: str) -> None:
     markdown = escape.code(foreign, limit=500)
@@ -78,7 +74,6 @@ def test_code_is_one_span_with_the_content(foreign: str) -> None:
     assert gfm.words(markdown) == ""
 
 
-@unhurried
 @given(FOREIGN, st.integers(1, 60))
 def test_a_cut_message_leaves_nothing_open(foreign: str, limit: int) -> None:
     markdown = escape.message(foreign, limit)
@@ -87,7 +82,6 @@ def test_a_cut_message_leaves_nothing_open(foreign: str, limit: int) -> None:
     assert len(gfm.words(markdown).replace(escape.ZERO_WIDTH_SPACE, "")) <= limit
 
 
-@unhurried
 @given(FOREIGN)
 @example("` `")
 def test_message_loses_nothing_but_fences(foreign: str) -> None:
@@ -99,7 +93,6 @@ def test_message_loses_nothing_but_fences(foreign: str) -> None:
     assert letters(seen) == letters(f"check: {escape.plain(foreign)}")
 
 
-@unhurried
 @given(st.lists(FOREIGN, max_size=4).map(tuple))
 def test_block_is_one_block(lines: tuple[str, ...]) -> None:
     (fence,) = gfm.parse(escape.block(lines))
@@ -107,21 +100,18 @@ def test_block_is_one_block(lines: tuple[str, ...]) -> None:
     assert fence.content.count("\n") == len(lines)
 
 
-@unhurried
 @given(FOREIGN, FOREIGN)
 def test_a_row_keeps_its_cells(name: str, figure: str) -> None:
     row = f"| {escape.cell(escape.code(name))} | {escape.cell(escape.message(figure))} |"
     assert gfm.bars(row) == [{3}]
 
 
-@unhurried
 @given(FOREIGN)
 def test_the_marker_cannot_be_forged(foreign: str) -> None:
     shown = (escape.text(foreign), escape.code(foreign), escape.message(foreign), escape.block((foreign,)))
     assert not any("<!--" in markdown for markdown in shown)
 
 
-@unhurried
 @given(FOREIGN)
 def test_plain_is_stable(foreign: str) -> None:
     line = escape.plain(foreign)

@@ -60,13 +60,13 @@ def test_a_missing_value_is_never_none(situation: str) -> None:
 
 @given(FOREIGN)
 @example("\\\\|")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_foreign_text_does_nothing_anywhere(foreign: str) -> None:
     assert safe(markdown.render(hostile(foreign), DEFAULT))
 
 
 @given(FOREIGN, st.sampled_from(markdown.LEVELS))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_foreign_text_does_nothing_at_any_level(foreign: str, detail: markdown.Detail) -> None:
     found = hostile(foreign)
     assert safe(markdown.render_at(found, split_columns(build_table(found)), DEFAULT, detail))

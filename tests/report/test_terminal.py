@@ -44,7 +44,7 @@ def test_a_terminal_gets_colours() -> None:
 @given(FOREIGN)
 @example(":tada:```")
 @example("a ::: b :::::")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_foreign_text_gives_no_command(foreign: str) -> None:
     loud = f"::error::{foreign} ::add-mask::a ##[error]b \x1b[31m" + 90 * "x" + "::warning::c"
     text = terminal.render(hostile(loud), ReportOptions())
