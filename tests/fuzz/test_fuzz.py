@@ -5,7 +5,6 @@ nothing, loads it and predicts with what loads.
 """
 
 import json
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,16 +12,30 @@ from typing import Any
 
 import pytest
 
+from coreml_gate.children.process import ProcessLimits, run_child
+from tests.children.test_process import Files
 from tests.fuzz.child import OUTCOMES, SECONDS
 from tests.fuzz.forms import FORMS
 from tests.fuzz.inspecting import LOOKS, inspect
 from tests.fuzz.mutations import MUTATIONS
 from tests.reliability import tried
+from tests.warm import ENVIRONMENT, WARM, command_of
 
 CASES = 1_890
 """Per form; with eleven forms more than twenty thousand in all."""
 FEW = len(MUTATIONS)
 _ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys
+from contextlib import redirect_stdout
+
+sys.path.insert(0, {root!r})
+from tests.fuzz.child import main
+
+with open({lines!r}, "w") as lines, redirect_stdout(lines):
+    main(*sys.argv[1:])
+open("end", "w").close()
+"""
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -49,14 +62,19 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def fuzz(folder: Path, form: str, count: int) -> list[dict[str, Any]]:
     """What became of the cases; a process that died leaves its last case out."""
-    command = [sys.executable, "-m", "tests.fuzz.child", str(folder), form, "0", str(count)]
-    done = subprocess.run(
-        command, cwd=_ROOT, capture_output=True, text=True, check=False, timeout=5 * SECONDS * count
+    script, written = folder / "fuzz.py", folder / "lines.jsonl"
+    script.write_text(SCRIPT.format(root=str(_ROOT), lines=str(written)))
+    ending = run_child(
+        [sys.executable, *command_of(script), str(folder), form, "0", str(count)],
+        folder=folder,
+        log=folder / "log.txt",
+        environment=ENVIRONMENT,
+        limits=ProcessLimits(5 * SECONDS * count),
+        report=Files(folder),
+        start=WARM,
     )
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(lines) == count, (
-        f"case {len(lines)} ended the process ({done.returncode}):\n{done.stderr[-2000:]}"
-    )
+    lines = [json.loads(line) for line in written.read_text().splitlines()]
+    assert len(lines) == count, f"case {len(lines)} ended the process: {ending}"
     return lines
 
 
