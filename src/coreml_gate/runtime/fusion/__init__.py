@@ -11,6 +11,7 @@ from coreml_gate.runtime.fusion.activations import activated_layers
 from coreml_gate.runtime.fusion.groups import FUSED, fused_block
 from coreml_gate.runtime.fusion.in_place import in_place
 from coreml_gate.runtime.fusion.residual import residual_sums
+from coreml_gate.runtime.fusion.tables import looked_up
 from coreml_gate.runtime.fusion.wires import with_frees
 from coreml_gate.runtime.plan import ExecutionPlan, Step
 
@@ -18,6 +19,7 @@ FAMILIES: tuple[Callable[[ExecutionPlan, Sequence[Step]], Sequence[Step]], ...] 
     residual_sums,
     activated_layers,
     in_place,
+    looked_up,
 )
 """In this order: what overwrites its operand has to see who still reads it."""
 
