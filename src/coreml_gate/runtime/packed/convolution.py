@@ -30,6 +30,13 @@ _IMAGE: Final = 4
 Run = Callable[[Tensor], Tensor]
 
 
+def _strides_last(shape: Ints) -> Ints:
+    """Those of a sequence or an image of this shape, channels innermost."""
+    _, channels, *sizes = shape
+    steps = [channels * math.prod(sizes[axis + 1 :]) for axis in range(len(sizes))]
+    return channels * math.prod(sizes), 1, *steps
+
+
 class _Window(NamedTuple):
     """How the kernel moves over operands of one shape, as torch's door takes it."""
 
@@ -116,17 +123,27 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         return run
 
     def _product(self, x: Tensor, after: After) -> Run:
-        """A layer of one place as the product of the image's places with a matrix, by a shorter way."""
+        """A layer of one place as the product of the image's places with a matrix, by a shorter way.
+
+        The door takes the places as rows of a matrix as they lie; of an image it makes them, by four calls.
+        """
         if self._matrix is None:
             door = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001  # torch has no public one
             self._matrix = door(widen(self._weight).flatten(1).contiguous(), math.prod(x.shape[2:]))
             self._release()
-        matrix, bias, rank = self._matrix, self._bias, x.ndim
+        matrix, bias = self._matrix, self._bias
         multiply = torch.ops.mkldnn._linear_pointwise.default  # noqa: SLF001  # torch has no public one
+        (batch, channels, *sizes), width = x.shape, len(self._weight)
+        places, given = (batch * math.prod(sizes), channels), _strides_last(x.shape)
+        shape = (batch, width, *sizes)
+        strides = _strides_last(shape)
 
         def run(x: Tensor) -> Tensor:
-            places = channels_last(lifted(x)).permute(0, 2, 3, 1)
-            return lowered(multiply(places, matrix, bias, *after).permute(0, 3, 1, 2), rank)
+            if x.stride() == given:
+                rows = x.as_strided(places, (channels, 1))
+            else:
+                rows = x.flatten(2).transpose(1, 2).reshape(places)
+            return multiply(rows, matrix, bias, *after).as_strided(shape, strides)
 
         return run
 
