@@ -96,7 +96,7 @@ Written and converted in the usual way ([nets.py](https://github.com/coreml-gate
 ## What is missed, and why
 
 - **Convolutions** run by oneDNN with packed weights, channels last. torch's way to oneDNN takes 20
-  microseconds a call, 15 for layers of one place, which run as products of matrices: descriptions of memory,
+  microseconds a call, 13 for layers of one place, which run as products of matrices: descriptions of memory,
   attributes and look-ups in its C++ code, of which a third is malloc. Reading the arguments in Python is 0.4
   of them. A MobileNetV3 makes 62 such calls in 5 to 6 milliseconds. Nothing in torch's wheels is shorter:
   `mkldnn_prepacked` takes 33, `torch.jit` cannot trace the call, and neither XNNPACK nor oneDNN's own

@@ -213,6 +213,22 @@ def test_a_product_with_matrices_stays_a_product_with_matrices(
     np.testing.assert_allclose(result.numpy(), drawn(*shape) @ matrices, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("sizes", [(14, 15), (300,)])
+def test_a_layer_of_one_place_gives_the_same_bits_however_its_operand_lies(sizes: tuple[int, ...]) -> None:
+    """An operand behind others in its memory, one with the channels innermost, one with them outermost."""
+    x = torch.from_numpy(drawn(3, 48, *sizes))
+    x[1, 3, 5], x[2, 4, 6] = torch.nan, torch.inf
+    constants = {"weight": drawn(64, 48, *(1 for _ in sizes)), "bias": drawn(64)}
+    plan = compile_function(single("conv", {"x": x[1:].numpy()}, constants, ["fp32"]), "fp32")
+    innermost = x.movedim(1, -1).contiguous().movedim(-1, 1)
+    wanted, *others = (plan.run([part])[0] for part in (x[1:].clone(), x[1:], innermost[1:]))
+    for found in others:
+        assert torch.equal(found.isnan(), wanted.isnan())
+        assert torch.equal(found.nan_to_num(), wanted.nan_to_num())
+        assert found.movedim(1, -1).is_contiguous()
+    assert 0 < int(wanted.isnan().sum()) < wanted.numel()
+
+
 def test_an_image_of_one_place_is_a_small_linear_layer() -> None:
     form: Form = ("conv", (3, 24, 1, 1), {"weight": drawn(32, 24, 1, 1), "bias": drawn(32)})
     result, plan = run(form, "fp32", np.float32)

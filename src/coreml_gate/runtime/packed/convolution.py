@@ -143,7 +143,8 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
                 rows = x.as_strided(places, (channels, 1))
             else:
                 rows = x.flatten(2).transpose(1, 2).reshape(places)
-            return multiply(rows, matrix, bias, *after).as_strided(shape, strides)
+            result: Tensor = multiply(rows, matrix, bias, *after)
+            return result.as_strided(shape, strides)
 
         return run
 
