@@ -21,9 +21,19 @@ def layers(x: Any) -> Any:
     return Builder.linear(x=Builder.relu(x=Builder.linear(x=x, weight=weight)), weight=weight + 1)
 
 
+def convolutions(x: Any) -> Any:
+    """Two kernels of 2 MB in float32 with a relu between them, for which their bounds are sought."""
+    weight = np.random.default_rng(0).standard_normal((240, 240, 3, 3)).astype(np.float32)
+    x = Builder.relu(x=Builder.conv(x=x, weight=weight, pad_type="same"))
+    return Builder.relu(x=Builder.conv(x=x, weight=weight + 1, pad_type="same"))
+
+
 @pytest.mark.parametrize(("precision", "mode"), [(FLOAT, "fp32"), (HALF, "fp16")])
-def test_a_package_that_was_loaded_holds_no_page_of_its_weights(precision: Any, mode: Any) -> None:
-    package = Program(precision).of(layers, (1, WIDTH)).package
+@pytest.mark.parametrize(("build", "shape"), [(layers, (1, WIDTH)), (convolutions, (1, 240, 40, 40))])
+def test_a_package_that_was_loaded_holds_no_page_of_its_weights(
+    build: Any, shape: Any, precision: Any, mode: Any
+) -> None:
+    package = Program(precision).of(build, shape).package
     assert package is not None
     model = load(package, mode=mode)
     assert model.function.block.operations

@@ -121,13 +121,18 @@ class Model:
         return values
 
     def _compiled(self) -> ExecutionPlan:
-        """The plan; what torch says of constants that do not fit each other is an error of the package."""
+        """The plan; what torch says of constants that do not fit each other is an error of the package.
+
+        Pages of weights that were read to look for bounds go: a plan reads them again when it packs them.
+        """
         try:
-            return compile_function(self.function, self.mode, keeps=self._keeps)
+            plan = compile_function(self.function, self.mode, keeps=self._keeps)
         except TORCH_ERRORS as error:  # those of operations name them already
             what = f"constants that do not fit ({type(error).__name__}: {error})"
             message = f"function `{self.function.name}` has {what}."
             raise PackageError(message, "convert the model again.") from error
+        self.package.weights.release()
+        return plan
 
     def _argument(
         self, value: Value, tensors: Mapping[str, Tensor], states: Mapping[str, State]
