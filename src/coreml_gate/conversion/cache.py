@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from coreml_gate.conversion.conversion import ORIGINS, Conversion
+from coreml_gate.conversion.one_copy import link
 from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts
 from coreml_gate.torch_graph import GRAPH
@@ -110,14 +111,7 @@ def _copy(source: Path, target: Path) -> None:
     """
     if target.exists():
         shutil.rmtree(target)
-    shutil.copytree(source, target, copy_function=_link)
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)
+    shutil.copytree(source, target, copy_function=link)
 
 
 def _digests(folder: Path, names: dict[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from coreml_gate.conversion.interface import input_types, output_types
 from coreml_gate.conversion.keep import Selector
 from coreml_gate.conversion.kept_program import KeptProgram
 from coreml_gate.conversion.mapping import script_lines
+from coreml_gate.conversion.one_copy import converted_once, saved_once
 from coreml_gate.conversion.origins import Origin, Places, write_origins
 from coreml_gate.engines.source import Source
 from coreml_gate.record import ComputedConstant
@@ -80,18 +81,19 @@ def to_core_ml(
     """Calls ``coremltools.convert`` with the options of the configuration; what it raises passes through."""
     config = task.config
     Builder.name_count.clear()  # a conversion that failed leaves its numbers behind, which end in names
-    return ct.convert(
-        captured.model,
-        convert_to=to,
-        inputs=input_types(task.samples, config, captured.program),
-        outputs=output_types(config, task.outputs),
-        states=list(captured.states),
-        minimum_deployment_target=ct.target[config.deployment_target],
-        compute_precision=precision,
-        compute_units=ct.ComputeUnit[config.compute_units],
-        pass_pipeline=pass_pipeline(config.converter.skip_passes) if passes is None else passes,
-        skip_model_load=True,
-    )
+    with converted_once():
+        return ct.convert(
+            captured.model,
+            convert_to=to,
+            inputs=input_types(task.samples, config, captured.program),
+            outputs=output_types(config, task.outputs),
+            states=list(captured.states),
+            minimum_deployment_target=ct.target[config.deployment_target],
+            compute_precision=precision,
+            compute_units=ct.ComputeUnit[config.compute_units],
+            pass_pipeline=pass_pipeline(config.converter.skip_passes) if passes is None else passes,
+            skip_model_load=True,
+        )
 
 
 def pass_pipeline(skipped: tuple[str, ...]) -> ct.PassPipeline:
@@ -110,5 +112,6 @@ def pass_pipeline(skipped: tuple[str, ...]) -> ct.PassPipeline:
 def save(model: ct.models.MLModel, path: Path) -> Path:
     """Writes a package, and the folders above it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    model.save(str(path))
+    with saved_once(model):
+        model.save(str(path))
     return path
