@@ -83,8 +83,9 @@ def _is_identity(tensors: Mapping[str, torch.Tensor], prefix: str) -> bool:
 
 
 def _weight_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
-    weights = [value for name, value in tensors.items() if _is_judged(name, value)]
-    tally = _count(_is_default_uniform(weight) for weight in weights)
+    large = (value for name, value in tensors.items() if _is_large(name, value))
+    judged = ((value, _greatest(value)) for value in large)
+    tally = _count(_is_default_uniform(value, most) for value, most in judged if most < _GREATEST_UNIFORM)
     if not tally.is_sign:
         return None
     return (
@@ -93,17 +94,21 @@ def _weight_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
     )
 
 
-def _is_judged(name: str, value: torch.Tensor) -> bool:
+def _is_large(name: str, value: torch.Tensor) -> bool:
     """Matrices and kernels that are large enough; embeddings start normal, so they prove nothing."""
     is_weight = name.rpartition(".")[2].startswith(("weight", "in_proj_weight"))
-    is_large = value.dim() > 1 and value.is_floating_point() and value.numel() >= _LEAST_ELEMENTS
-    return is_weight and is_large and float(value.abs().max()) < _GREATEST_UNIFORM
+    return is_weight and value.dim() > 1 and value.is_floating_point() and value.numel() >= _LEAST_ELEMENTS
 
 
-def _is_default_uniform(weight: torch.Tensor) -> bool:
+def _greatest(value: torch.Tensor) -> float:
+    """The greatest magnitude, without a copy of the tensor; NaN where it holds one."""
+    least, most = (float(each) for each in torch.aminmax(value.detach()))
+    return max(-least, most)
+
+
+def _is_default_uniform(weight: torch.Tensor, greatest: float) -> bool:
     """Uniform between -b and b for one of the bounds that torch uses, by a Kolmogorov-Smirnov test."""
     values = weight.detach().float().flatten()
-    greatest = float(values.abs().max())
     return any(
         greatest <= bound * (1 + _MOST_EXCESS) and _is_uniform(values, bound) for bound in _bounds(weight)
     )
