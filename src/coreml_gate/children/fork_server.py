@@ -96,6 +96,7 @@ def main() -> None:
     """Import the modules and serve; what returns from serving is a child, which runs what was ordered."""
     control = _control()
     before = dict(os.environ)
+    gc.disable()  # an eighth of the imports' time; what they leave behind is collected once, below
     for module in sys.argv[1:]:
         importlib.import_module(module)
     unfit = _unfit()
@@ -103,6 +104,7 @@ def main() -> None:
         sys.exit(unfit)
     gc.collect()
     gc.freeze()
+    gc.enable()
     set_by_imports = dict(os.environ.items() - before.items())
     order = _serve(control)
     _look_fresh(order, set_by_imports)
@@ -141,7 +143,9 @@ def _unfit() -> str:
 
 def foreign_modules(files: Iterable[str], installed: Sequence[Path]) -> list[str]:
     """Those files that lie outside of the installed libraries: they may be the user's."""
-    return [file for file in files if not any(Path(file).is_relative_to(folder) for folder in installed)]
+    as_text = tuple(f"{folder}{os.sep}" for folder in installed)
+    left = (file for file in files if not file.startswith(as_text))  # paths take a quarter of a second
+    return [file for file in left if not any(Path(file).is_relative_to(folder) for folder in installed)]
 
 
 def _files_of_modules() -> Iterable[str]:
