@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from coreml_gate.children.events import EventLog, Events
 from coreml_gate.children.job import ModelJob
 from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_data
 from coreml_gate.conversion import Conversion
+from coreml_gate.conversion import conversion as tasks
 from coreml_gate.conversion.origins import Origin, write_origins
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.measurements import (
@@ -105,6 +107,20 @@ def bench_of(job_of: JobOf, tree: Path, made: Path) -> Callable[..., Bench]:
         return found
 
     return bench
+
+
+@pytest.mark.parametrize(("options", "runs"), [({"output": ()}, 0), ({"output": ("scores",)}, 1)])
+def test_a_conversion_takes_what_the_source_gave_before(
+    job_of: JobOf, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], runs: int
+) -> None:
+    """Under configured names it says nothing of the source's own, which the converter is given."""
+    counted = Mock(wraps=tasks.run_source)
+    monkeypatch.setattr(tasks, "run_source", counted)
+    bench = Bench(job_of(**options))
+    assert len(bench.reference.outputs) == 3
+    assert bench.conversion is not None
+    assert bench.conversion.facts.status == "converted"
+    assert counted.call_count == runs
 
 
 def of(bench: Bench, measurement: Any) -> Events:

@@ -27,10 +27,17 @@ class Task:
     outputs: Outputs
 
 
-def task_of(source: Source, samples: Samples, config: ModelConfig, folder: Path) -> Task:
-    """Runs the first sample; raises :class:`~coreml_gate.errors.SourceError` when the source cannot."""
+def task_of(
+    source: Source, samples: Samples, config: ModelConfig, folder: Path, outputs: Outputs | None = None
+) -> Task:
+    """Runs the first sample if its outputs, under the source's own names, are not at hand.
+
+    Raises :class:`~coreml_gate.errors.SourceError` when the source cannot.
+    """
     own = with_program_ranges(config, source, samples.names)
-    return Task(source, samples, own, folder, run_source(source, samples.samples[0]))
+    if outputs is None:
+        outputs = run_source(source, samples.samples[0])
+    return Task(source, samples, own, folder, outputs)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from coreml_gate.conversion.capture import routes
 from coreml_gate.conversion.conversion import Conversion, Task, task_of
 from coreml_gate.conversion.failed_routes import Failures, failed_conversion, fallback_notes, most_informative
 from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source
 from coreml_gate.frozen import changed
@@ -29,19 +30,22 @@ def convert(
     *,
     cache: ConversionCache | None = None,
     closure: str = "",
+    outputs: Outputs | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Conversion:
     """Converts along the configured route, or along each in turn, into packages below ``folder``.
 
     The source is captured in any case; what was captured before is taken from the ``cache``. ``closure`` is
-    the digest of the source's files. A conversion that fails is a value: status ``failed`` with the
-    converter's own words. Raises :class:`~coreml_gate.errors.SourceError` when the source itself cannot run
-    the first sample.
+    the digest of the source's files, ``outputs`` what it gives for the first sample, under its own names;
+    without them it runs.
+
+    A conversion that fails is a value: status ``failed`` with the converter's own words. Raises
+    :class:`~coreml_gate.errors.SourceError` when the source itself cannot run the first sample.
     """
     if source.kind == "package":
         return Conversion(ConversionFacts(status="not-needed", route="none"), None, source.path)
     started = clock()
-    task = task_of(source, samples, config, folder)
+    task = task_of(source, samples, config, folder, outputs)
     if config.convert is not None or config.package is not None:
         return by_team(task, partial(convert, source, samples), started, clock)
     failures: Failures = []

@@ -49,7 +49,8 @@ class Conversions:
         """The packages with these options, from the cache where they are in it."""
         source, samples = self.reference.source, self.reference.samples
         cache = None if job.cache is None else ConversionCache(job.cache)
-        return convert(source, samples, config, folder, cache=cache, closure=job.closure)
+        outputs = self.reference.first_outputs
+        return convert(source, samples, config, folder, cache=cache, closure=job.closure, outputs=outputs)
 
 
 def packages_of(made: Conversion, function: str | None, graph: TorchGraph | None) -> Packages | None:

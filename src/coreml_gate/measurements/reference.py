@@ -122,6 +122,11 @@ class Reference:
             return ()
         return tuple(self.engine.run(sample, index) for index, sample in enumerate(self.samples.samples))
 
+    @property
+    def first_outputs(self) -> Outputs | None:
+        """Of the first sample, under the source's own names; ``None`` where they bear configured ones."""
+        return self.outputs[0] if self.outputs and not self.job.model.output else None
+
     @cached_property
     def again(self) -> tuple[Outputs, ...]:
         """The same once more, while Python and NumPy draw other numbers: a steady source answers alike."""
