@@ -13,6 +13,8 @@ from tests.reports import (
     held_out_interface,
     held_out_numbers,
     held_out_refused,
+    held_out_sixth,
+    held_out_sixth_converted,
     held_out_third,
     held_out_third_refused,
     interface,
@@ -37,6 +39,8 @@ MODULES: Final = (
     held_out_fourth_refused,
     held_out_fourth_sound,
     held_out_fifth,
+    held_out_sixth,
+    held_out_sixth_converted,
 )
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(
