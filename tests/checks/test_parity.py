@@ -1,5 +1,5 @@
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -9,7 +9,9 @@ from coreml_gate.record import (
     Comparison,
     ElementIndex,
     FirstWrong,
+    OtherRoute,
     ParityDiagnosis,
+    RefusedShape,
     RuleMatch,
     RulePlace,
     TopOne,
@@ -265,3 +267,60 @@ def test_an_unsteady_source_is_no_wrong_conversion() -> None:
     (finding,) = parity.run(evidence(record))
     assert finding.message.endswith(": the source itself answers otherwise when it runs again.")
     assert finding.hint == "keep it in a buffer."
+
+
+WIDE: Final = RuleMatch(
+    rule="wide-integers",
+    severity="silent",
+    count=1,
+    places=(RulePlace(place="mul", text="`aten::mul` beyond 32 bits", file="net.py", line=13),),
+    fix="Hash in the app.",
+)
+MULTIPLIED: Final = FirstWrong(operation="mul_1", operation_type="mul", place="net.py:13")
+
+
+def test_a_rule_on_silent_faults_at_the_line_of_the_wrong_operation_is_the_way_out() -> None:
+    found = changed(UNLOCATED, first_wrong=MULTIPLIED)
+    record = model_record(parity=(WRONG,), rules=(WIDE,), parity_diagnosis=found)
+    assert only(parity.run(evidence(record))).hint == "`aten::mul` beyond 32 bits. Hash in the app."
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        changed(UNLOCATED, first_wrong=changed(MULTIPLIED, place="net.py:14")),
+        changed(UNLOCATED, first_wrong=changed(MULTIPLIED, hint="a known bug")),
+        changed(UNLOCATED, first_wrong=MULTIPLIED, other_route=OtherRoute(route="trace", agrees=True)),
+    ],
+)
+def test_a_rule_gives_way_to_a_known_bug_and_to_a_route_that_agrees(found: ParityDiagnosis) -> None:
+    record = model_record(parity=(WRONG,), rules=(WIDE,), parity_diagnosis=found)
+    assert "Hash in the app" not in only(parity.run(evidence(record))).hint
+
+
+PACKED: Final = changed(FROZEN, rule="packed-sequence", fix="Mask what lies beyond a length.")
+
+
+@pytest.mark.parametrize(
+    ("match", "hint"),
+    [
+        (WIDE, "`aten::mul` beyond 32 bits. Hash in the app."),
+        (
+            PACKED,
+            (
+                "At net.py:13 the source packs sequences by their lengths, and the package reads none. Mask "
+                "what lies beyond a length."
+            ),
+        ),
+        (FROZEN, "a constant. Sample 0 decides: `torch.where(x.sum() > 0, a, b)`"),
+        (changed(WIDE, severity="perf"), "clamp the indices."),
+    ],
+)
+def test_a_package_that_refuses_what_it_was_given_wrongly_is_explained_by_the_rule(
+    match: RuleMatch, hint: str
+) -> None:
+    refused = RefusedShape(
+        shape="x (1, 6)", by="package", message="index 127", place="net.py:13", hint="clamp the indices."
+    )
+    record = model_record(parity=(), rules=(match,), refused_shapes=(refused,))
+    assert only(parity.run(evidence(record))).hint == hint

@@ -56,6 +56,23 @@ def test_a_graph_that_cannot_be_read_is_not_judged() -> None:
     assert missing_operations(traced, []) == ()
 
 
+@pytest.mark.parametrize(
+    ("operation", "way"),
+    [
+        ("special_digamma", "torch.log(x + 6)"),
+        ("linalg_matrix_exp", "square it six times"),
+        ("__or__", "torch.logical_or(x, y)"),
+        ("__ixor__", "torch.logical_xor(x, y)"),
+        ("bitwise_or_.Tensor", "torch.logical_or(x, y)"),
+        ("embedding_renorm_", "`table.weight.data.renorm_(2, 0, max_norm)`"),
+        ("cond", "`torch.where(condition, a, b)`"),
+        ("_upsample_bicubic2d_aa.vec", "`rows @ x @ columns.T`"),
+    ],
+)
+def test_one_way_out_serves_every_name_of_an_operation(operation: str, way: str) -> None:
+    assert way in missing_hint((MissingOperation(operation=operation, count=1, modules=()),))
+
+
 def test_the_words() -> None:
     missing = (MissingOperation(operation="upsample_bicubic2d.vec", count=2, modules=("head.up",)),)
     assert missing_message(missing).splitlines()[1] == "`upsample_bicubic2d.vec`, 2 times in `head.up`"

@@ -384,6 +384,46 @@ def test_what_plain_coremltools_refuses_is_said(bench: MakeBench, body: str) -> 
     assert facts.notes[0].startswith("plain coremltools refuses this model: no converter for `")
 
 
+@pytest.mark.parametrize(
+    ("body", "apart"),
+    [
+        ("x * torch.bucketize(x, torch.arange(3.0))", "`bucketize`"),
+        (
+            "(x - torch.var_mean(x, 1, keepdim=True)[1]) * torch.round(x, decimals=2)",
+            "`var_mean`, `round`",
+        ),
+    ],
+)
+def test_what_no_converter_knows_is_taken_further_apart(bench: MakeBench, body: str, apart: str) -> None:
+    text = f"class Net(nn.Module):\n    def forward(self, x):\n        return {body}\n"
+    made = bench(text, input=X, precision="float32")
+    done = made.convert()
+    assert (done.facts.status, done.facts.route) == ("converted", "decomposed")
+    assert f"torch's further decompositions take {apart} apart" in done.facts.notes
+    sample = {"x": torch.tensor([[0.4, -2.346, 1.0, 5.123]])}
+    found = load_mil_engine(read_package(done.package), "fp32", None, made.config).run(sample)["output_0"]
+    np.testing.assert_allclose(found, run_source(made.source, sample)["output_0"], rtol=1e-5, atol=1e-5)
+
+
+def test_what_draws_stays_whole(bench: MakeBench) -> None:
+    """Its steps draw other numbers than it does, and no package would agree."""
+    text = (
+        "class Net(nn.Module):\n    def forward(self, x):\n        return nn.functional.gumbel_softmax(x)\n"
+    )
+    facts = bench(text, input=X, precision="float32").convert().facts
+    assert facts.status == "failed"
+    assert "torch.rand_like" in facts.hint
+
+
+@pytest.mark.parametrize("body", ["torch.trunc(x)", "torch.copysign(x, x)", "torch.fmod(x, 2.0)"])
+def test_a_primitive_that_stands_for_itself_stays_refused(bench: MakeBench, body: str) -> None:
+    """Torch computes it by the operation that was taken apart into it."""
+    text = f"class Net(nn.Module):\n    def forward(self, x):\n        return {body}\n"
+    facts = bench(text, input=X, precision="float32").convert().facts
+    assert facts.status == "failed"
+    assert "write `" in facts.hint
+
+
 def test_what_torchs_decompositions_take_apart_is_exported_whole(bench: MakeBench) -> None:
     body = "nn.functional.grid_sample(x, torch.zeros(1, 4, 4, 2), align_corners=False)"
     text = f"class Net(nn.Module):\n    def forward(self, x):\n        return {body}\n"

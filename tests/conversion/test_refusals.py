@@ -66,6 +66,19 @@ REFUSED = {
     "logcumsumexp": Refused(
         _net("x.logcumsumexp(-2)"), (2, 3, 4), "logcumsumexp", "only for -1", "from the front"
     ),
+    "gradient": Refused(
+        _net("f", "with torch.enable_grad():", "    p = x.detach().requires_grad_()",
+             "    f = torch.autograd.grad(p.tanh().sum(), p)[0]"),
+        (2, 3), "", "no backward pass", "by the chain rule", line=11,
+    ),
+    "complex-product": Refused(
+        _net("y.real + y.imag", "y = torch.fft.rfft(x, dim=1)", "y = y * torch.complex(x[:, :3], x[:, :3])"),
+        (1, 4), "mul", "no complex numbers", "`torch.complex(x.real * h.real - x.imag", TRACE, line=10,
+    ),
+    "sparse": Refused(
+        _net("torch.sparse.mm(self.h.to_sparse(), x)", made="self.register_buffer('h', torch.eye(3))"),
+        (3, 4), "to_sparse|_to_sparse", "", "no sparse tensors", line=9,
+    ),
     "topk": Refused(
         _net("x.topk(2, sorted=False)[0]"), (2, 8), "topk", "later system",
         'converts with `deployment-target = "iOS16"` (tried); or leave `sorted`', LATER,

@@ -28,6 +28,7 @@ BOUNDARIES: Final = torch.tensor([-1.0, 0.0, 1.0])
 SIGNS: Final = torch.tensor([[-1.0, 0.0, 2.0]])
 WHOLE: Final = torch.tensor([[-100, 0, 7]], dtype=torch.int32)
 OFTEN: Final = torch.tensor([[3.0, 1, 1, 2], [5, 4, 4, 4]])
+TWICE: Final = torch.tensor([3.0, 3, 1, 1, 1, 3])
 GROUPS: Final = torch.arange(8).remainder(4).expand(3, 8)
 CUBE: Final = torch.randn(2, 4, 4, generator=_DRAW)
 EVEN: Final = torch.randn(1, 2, 4, 4, generator=_DRAW)
@@ -136,6 +137,10 @@ ORIGINALS: Final[dict[str, tuple[Call, tuple[Tensor, ...], dict[str, Any]]]] = {
         (EVEN, functional.max_pool2d(EVEN, 2)),
         {},
     ),
+    "masked_scatter": (lambda x: x.masked_scatter(X > 0, SHARES), (Y,), {"mask": X > 0, "v": SHARES}),
+    "unique_consecutive": (torch.unique_consecutive, (TWICE,), {}),
+    "bitwise_or": (lambda x, y: (x > 0) | (y > 0), (X > 0, Y > 0), {}),
+    "bitwise_xor": (lambda x, y: (x > 0) ^ (y > 0), (X > 0, Y > 0), {}),
 }
 BY_EYE: Final = {"new_ones", "bernoulli", "exponential"}
 """A form alone, and those that draw other numbers than torch's operation."""

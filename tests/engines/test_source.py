@@ -122,6 +122,16 @@ BROKEN = {
         "parameter `weight` is on the meta device",
         "load or initialise",
     ),
+    "sparse": (
+        "net.py",
+        (
+            "import torch\nfrom torch import nn\ndef build():\n    net = nn.Linear(2, 2)\n"
+            "    net.register_buffer('edges', torch.eye(2).to_sparse())\n    return net\n"
+        ),
+        "net.py:build",
+        "`edges` is torch.sparse_coo",
+        "`edges.to_dense()`",
+    ),
     "no callable named": ("net.py", "", "net.py", "names no callable", "file.py:callable"),
 }
 

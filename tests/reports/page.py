@@ -20,6 +20,8 @@ from tests.reports import (
     held_out_fourth_architectures,
     held_out_fourth_refused,
     held_out_fourth_sound,
+    held_out_sixth,
+    held_out_sixth_converted,
     held_out_third,
     held_out_third_refused,
 )
@@ -40,6 +42,7 @@ LATER: Final[Mapping[str, Sequence[ModuleType]]] = {
         held_out_fourth_architectures,
     ),
     "fifth": (held_out_fifth,),
+    "sixth": (held_out_sixth, held_out_sixth_converted),
 }
 """The sets of held-out models after the first, by the names of their figures."""
 HEAD: Final = """# Public reports, rebuilt
@@ -65,11 +68,15 @@ A fourth set has {fourth} models of all kinds, more than a third of them sound: 
 right at first, {fourth_now} are now. Of the others 12 were refused conversions explained vaguely, 6
 were faults seen with a hint that did not fit, 3 were sound and blamed; none passed, none crashed the
 gate. A fifth set of {fifth} ran after the repairs that followed: {fifth_first} were right at first,
-{fifth_now} are now; the others were explained vaguely. The figures of first runs estimate what the gate
-does with models that it has not met; those of now do not, since the repairs were made on them.
+{fifth_now} are now; the others were explained vaguely. A sixth set of {sixth} is harder: half of it are
+models whose documented conversion coremltools refuses, in forms that no set had. {sixth_first} were right at
+first, 10 of the 25 refused ones and 18 of the others; {sixth_now} are now. Of the misses 16 had a hint that
+was vague or did not work, two crashed the gate, one ended by its deadline alone, one passed, and of one
+the gate said that its source raises. The figures of first runs estimate what the gate does with models
+that it has not met; those of now do not, since the repairs were made on them.
 Twenty-two more models were left out, because the result that was written for them was wrong or unknown,
-and that of `classifier-of-images` was written anew: its configuration lacks the scale of the image,
-which the gate now says.
+and those of `classifier-of-images` and `inverse-depth` were written anew: the one lacks the scale of the
+image, which the gate now says, and in the other coremltools adds 1e-4 to what it divides by.
 """
 
 

@@ -189,6 +189,15 @@ def used_mode() -> Facts:
 
 
 @cache
+def packed() -> Facts:
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        lengths = torch.tensor([3, 2])
+        return nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True).data * 2
+
+    return captured("trace", forward, X)
+
+
+@cache
 def training() -> Facts:
     return captured("trace", nn.BatchNorm1d(3), X, training=True)
 
@@ -585,6 +594,7 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
     "double-precision": (traps, no_traps, "float64"),
     "softplus-threshold": (unused_mode, used_mode, "threshold=1"),
     "active-dropout": (unused_mode, used_mode, "p = 0.5"),
+    "packed-sequence": (packed, used_mode, "the lengths of `pack_padded_sequence` are not read"),
     "training-batch-norm": (training, evaluating, "training mode"),
     "lost-write": (traced_write, exported_write, "`aten::add_` writes through `aten::select`"),
     "frozen-values": (frozen, thawed, "constant from here on"),

@@ -39,9 +39,10 @@ _FROZEN_VALUES: Final = "frozen-values"
 _CAUSES: Final = {
     _FROZEN_VALUES: "The trace holds what sample 0 decided at {where}, and other samples decide otherwise.",
     "active-dropout": "At {where} dropout is on in the source, and the package has none.",
+    "packed-sequence": "At {where} the source packs sequences by their lengths, and the package reads none.",
 }
 """Rules that know why an output differs where no operation of the package is wrong: what a trace froze, and
-dropout that is on in the source alone (apple/coremltools#1991, apple/coremltools#1616)."""
+what is in the source alone (apple/coremltools#1991, apple/coremltools#1616)."""
 _FROZEN_SIZE: Final = (
     "a size computed in Python may be frozen by the conversion: let an operation find it (`flatten`, -1 in "
     "`reshape`), or allow only the shapes that work."
@@ -109,8 +110,26 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
 
 def _way_out(known: _CauseByRule | None, diagnosis: ParityDiagnosis | None, evidence: Evidence) -> str:
     """Of a cause that a rule knows its fix: no operation of the package is wrong there."""
-    own = known.hint if known else way_out(diagnosis)
+    own = known.hint if known else _of_the_operation(evidence, diagnosis)
     return own or evidence.other_weights or _of_a_team(evidence) or _HINT
+
+
+def _of_the_operation(evidence: Evidence, diagnosis: ParityDiagnosis | None) -> str:
+    """A known bug's way out or a route that agrees, else that of a rule on the same line."""
+    route = diagnosis.other_route if diagnosis else None
+    known = diagnosis is not None and (diagnosis.first_wrong.hint or (route and route.agrees))
+    return (not known and _by_rule(evidence, *place_of(diagnosis))) or way_out(diagnosis)
+
+
+def _by_rule(evidence: Evidence, file: str, line: int | None) -> str:
+    """What a rule on silent faults says of this very line, with its way out; nothing where none fires."""
+    if line is None:
+        return ""
+    for match in evidence.head.rules or ():
+        said = next((each for each in match.places if (each.file, each.line) == (file, line)), None)
+        if match.severity == "silent" and said is not None:
+            return f"{said.text}. {fix_in_words(match.fix)[0]}"
+    return ""
 
 
 def _of_a_team(evidence: Evidence) -> str:
@@ -176,16 +195,17 @@ def _at_other_shapes(evidence: Evidence) -> Iterator[Finding]:
 
     An allowed shape is a promise to the app, which the package must keep.
     """
-    yield from _refused(evidence.head.refused_shapes)
+    yield from _refused(evidence)
     yield from _answered_otherwise(evidence)
 
 
-def _refused(shapes: Sequence[RefusedShape]) -> Iterator[Finding]:
+def _refused(evidence: Evidence) -> Iterator[Finding]:
     for by, refuses, takes, status, hint in _REFUSING:
-        found = [shape for shape in shapes if shape.by == by]
+        found = [shape for shape in evidence.head.refused_shapes if shape.by == by]
         if found:
             place = found[0].place
             file, line = file_and_line(place)
+            known = _why_refused(evidence, file, line) if by == "package" else ""
             yield Finding(
                 check=NAME,
                 status=status,
@@ -193,11 +213,21 @@ def _refused(shapes: Sequence[RefusedShape]) -> Iterator[Finding]:
                 message=f"{refuses} {_named(found)}, which the configuration allows{takes}: "
                 + (f"{place}: " if place else "")
                 + found[0].message,
-                hint=found[0].hint or hint,
+                hint=known or found[0].hint or hint,
                 details=tuple(f"{each.shape}: {each.message}" for each in found),
                 file=file,
                 line=line,
             )
+
+
+def _why_refused(evidence: Evidence, file: str, line: int | None) -> str:
+    """Rules know more than the operation that refuses: what it was given was wrong before."""
+    matches = [match for match in evidence.head.rules or () if match.rule in _CAUSES and match.places]
+    always = next((match for match in matches if match.rule != _FROZEN_VALUES), None)
+    if always is not None:
+        cause = _cause(always)
+        return f"{cause.sentence.strip()} {cause.hint}"
+    return _by_rule(evidence, file, line)
 
 
 def _named(shapes: Sequence[RefusedShape]) -> str:

@@ -48,8 +48,11 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if matches is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
     off = evidence.config.rules.off
-    reported = REPORTED_BY_CONVERSION if _lacks_operations(evidence) else frozenset()
-    wanted = [match for match in matches if match.rule not in {*off, *reported} and match.places]
+    wanted = [
+        match
+        for match in matches
+        if match.rule not in off and match.places and not _is_reported(match, evidence)
+    ]
     known = _known(evidence)
     new, old = _compared(wanted, evidence)
     return (
@@ -60,10 +63,13 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     )
 
 
-def _lacks_operations(evidence: Evidence) -> bool:
-    """Does the conversion's own finding name every operation that has no converter?"""
+def _is_reported(match: RuleMatch, evidence: Evidence) -> bool:
+    """Does the conversion's own finding name every operation without a converter, or this very one?"""
     conversion = evidence.head.conversion
-    return conversion is not None and bool(conversion.missing)
+    if conversion is None or match.rule not in REPORTED_BY_CONVERSION:
+        return False
+    refused = conversion.refused.operation if conversion.refused else ""
+    return bool(conversion.missing or (refused and refused in match.places[0].text))
 
 
 def _known(evidence: Evidence) -> Mapping[str, int]:

@@ -1,29 +1,36 @@
 """Captures a source as a graph that coremltools reads: by torch.export, or by torch.jit.trace."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import coremltools as ct
 import numpy as np
 import torch
-from torch.export import ExportedProgram
+from torch._decomp import decomposition_table
+from torch._ops import OpOverload
+from torch.export import ExportedProgram, default_decompositions
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.conversion.flat import changed_buffers, flat_module
 from coreml_gate.conversion.frozen_values import FreezeWatch
 from coreml_gate.conversion.interface import check_flexible, example, export_shapes, flexible_dimensions
+from coreml_gate.conversion.missing import lacking
 from coreml_gate.conversion.quiet import quiet
+from coreml_gate.conversion.shims import IDENTITIES
 from coreml_gate.conversion.unread import unread_arguments
 from coreml_gate.engines.engine import Sample
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source, restored
 from coreml_gate.record import Route
-from coreml_gate.wording import names_and_more
+from coreml_gate.wording import listed, names_and_more
 
 """``export`` is what coremltools documents: attention, normalisations and activations stay whole. Where its
 converters refuse them, ``decomposed`` reduces the program to core ATen, by torch's own decompositions."""
 _SHOWN_PLACES = 3
+_PRIMITIVES: Final = "prims"
+"""The namespace of what torch's reference implementations are written in."""
+_PLAIN_FORMS: Final = frozenset({"default", "Tensor", "Scalar"})
 
 
 @dataclass(frozen=True)
@@ -84,19 +91,72 @@ def _decomposed(source: Source, samples: Samples, config: ModelConfig) -> Captur
     return _exported(source, samples, config, None)
 
 
+def _taken_apart(program: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
+    """The program in core ATen, and what was taken apart beyond it because no converter knows it.
+
+    What has a converter in the program as it was exported stays whole: a trace keeps it so.
+    """
+    table = default_decompositions()
+    decomposed = program.run_decompositions(table)
+    if not any(_steps(operation) for operation in lacking(decomposed)):
+        return decomposed, ()
+    whole = {_plain(operation) for operation in lacking(program.run_decompositions({}))}
+    taken: dict[OpOverload, None] = {}
+    while more := dict(_further(decomposed, whole, _own_steps(taken))):
+        taken |= dict.fromkeys(more)
+        table.update(more)  # type: ignore[no-untyped-call]
+        decomposed = program.run_decompositions(table)
+    named = dict.fromkeys(_plain(operation) for operation in taken if operation.namespace != _PRIMITIVES)
+    return decomposed, tuple(named)
+
+
+def _further(
+    program: ExportedProgram, whole: set[str], taken: set[str]
+) -> Iterator[tuple[OpOverload, Callable[..., Any]]]:
+    """Of each operation without a converter its steps; a primitive that stands for itself has none."""
+    for operation in lacking(program):
+        steps, name = _steps(operation), _plain(operation)
+        if steps and name not in taken and (name in whole or operation.namespace == _PRIMITIVES):
+            yield operation, steps
+
+
+def _own_steps(taken: Iterable[OpOverload]) -> set[str]:
+    """The names whose primitive would lead back to what was taken apart: it is computed by the same name."""
+    return {_plain(operation) for operation in taken if operation._overloadname in _PLAIN_FORMS}  # noqa: SLF001
+
+
+def _steps(operation: OpOverload) -> Callable[..., Any] | None:
+    """How torch computes it by other operations: by its table, or of a primitive by ATen."""
+    if _plain(operation) in IDENTITIES or torch.Tag.nondeterministic_seeded in operation.tags:
+        return None  # the steps of what is drawn draw other numbers
+    return decomposition_table.get(operation) or getattr(operation, "impl_aten", None)
+
+
+def _plain(operation: OpOverload) -> str:
+    return str(operation._schema.name).partition("::")[2]  # noqa: SLF001  # torch offers no public way
+
+
 def _exported(
     source: Source, samples: Samples, config: ModelConfig, decompositions: dict[Any, Any] | None
 ) -> Captured:
     """``None`` means torch's default decompositions."""
     program = source.model if isinstance(source.model, ExportedProgram) else _program(source, samples, config)
-    decomposed = program.run_decompositions(decompositions)
+    apart: tuple[str, ...] = ()
+    if decompositions is None:
+        decomposed, apart = _taken_apart(program)
+    else:
+        decomposed = program.run_decompositions(decompositions)
     check_flexible(decomposed, samples.names, flexible_dimensions(config))
     unrolled = ("recurrent layers are unrolled over the time steps",) if _is_recurrent(source) else ()
     buffers = dict(decomposed.named_buffers())
     changed = {name: buffers[name] for name in decomposed.graph_signature.buffers_to_mutate.values()}
     unread = tuple(str(argument) for argument in unread_arguments(decomposed, source.root))
-    notes = (*unrolled, *_state_notes(changed), *unread)
+    notes = (*unrolled, *_apart_notes(apart), *_state_notes(changed), *unread)
     return Captured(decomposed, notes, filled_states=_filled(changed))
+
+
+def _apart_notes(operations: tuple[str, ...]) -> tuple[str, ...]:
+    return (f"torch's further decompositions take {listed(operations)} apart",) if operations else ()
 
 
 def _program(source: Source, samples: Samples, config: ModelConfig) -> ExportedProgram:

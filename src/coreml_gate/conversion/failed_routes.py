@@ -49,12 +49,12 @@ def most_informative(failures: Failures) -> tuple[Route, ConversionFailedError]:
     return min(failures, key=_least_informative)
 
 
-def _least_informative(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, bool, int, bool]:
-    """In order: no known cause, a vague one, many missing converters, one of the model as a whole."""
+def _least_informative(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, bool, int, bool, bool]:
+    """In order: no known cause, a vague one, many missing operations, one of the whole model, no line."""
     failure = attempt[1]
     known = bool(failure.refused.cause or failure.missing or failure.hint)
     cause = failure.refused.cause
-    return not known, cause in _VAGUE, len(failure.missing), cause in _OF_MODELS
+    return not known, cause in _VAGUE, len(failure.missing), cause in _OF_MODELS, not failure.refused.place
 
 
 def failed_conversion(failures: Failures, task: Task, seconds: float) -> ConversionFacts:

@@ -1,5 +1,6 @@
 """What a failed conversion says: the converter's own words, and a way out where the failure is known."""
 
+import linecache
 import re
 import traceback
 from collections.abc import Iterator, Sequence
@@ -60,6 +61,8 @@ class ConversionFailedError(Exception):
         """What the converter was given; ``None`` where torch captured nothing."""
         self.raised_in = ""
         """The function that raised: "list index out of range" alone has many reasons."""
+        self.written = ""
+        """The line of the source that torch's capture stopped at."""
 
 
 @contextmanager
@@ -86,6 +89,7 @@ def failure_of(error: Exception, root: Path, heard: Sequence[str] = ()) -> Conve
     failure = ConversionFailedError(text)
     failure.refused = RefusedOperation(place=place)
     failure.raised_in = raised_in(error)
+    failure.written = _line_at(root, place)
     return explained(failure)
 
 
@@ -97,12 +101,17 @@ def raised_in(error: BaseException | None) -> str:
 
 def explained(failure: ConversionFailedError) -> ConversionFailedError:
     """Adds cause and way out, where the converter's words at this operation are known."""
-    words = f"{failure.message}\nraised in {failure.raised_in}"
+    words = f"{failure.message}\nraised in {failure.raised_in}\nwritten: {failure.written}"
     cause = cause_of(words, failure.refused.operation)
     if cause is not None:
         failure.hint = cause.way_out
         failure.refused = changed(failure.refused, cause=cause.cause)
     return failure
+
+
+def _line_at(root: Path, place: str) -> str:
+    file, _, line = place.rpartition(":")
+    return linecache.getline(str(root / file), int(line)).strip() if file and line.isdecimal() else ""
 
 
 def _is_informative(line: str) -> bool:

@@ -3,6 +3,7 @@
 The converter itself stops at the first.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -10,6 +11,7 @@ import coremltools as ct
 import torch
 from coremltools.converters.mil.frontend.torch.converter import TorchConverter
 from coremltools.converters.mil.frontend.torch.utils import sanitize_op_kind
+from torch._ops import OpOverload
 from torch.export import ExportedProgram
 
 from coreml_gate.conversion.graph_names import exported_name, module_path, readable
@@ -110,6 +112,13 @@ REPLACEMENTS: Final[Mapping[str, str]] = {
     "max_unpool2d": "F.interpolate(y, scale_factor=2) * (x == F.interpolate(y, scale_factor=2))",
     "exponential": "-torch.log(torch.rand_like(x))",
     "bernoulli": "(torch.rand_like(x) < x).float()",
+    "masked_scatter": (
+        "torch.where(mask, v.flatten()[(mask.flatten().int().cumsum(0) - 1).clamp(min=0)].reshape(x.shape), "
+        "x)"
+    ),
+    "unique_consecutive": "x[torch.cat([x[:1] == x[:1], x[1:] != x[:-1]])]",
+    "bitwise_or": "torch.logical_or(x, y)",
+    "bitwise_xor": "torch.logical_xor(x, y)",
 }
 """What to write in the place of an operation, by coremltools' own name of it.
 
@@ -128,6 +137,11 @@ _COMPLEX: Final = (
 _CONSTANT: Final = "make it a buffer in `__init__`: it depends on no input"
 _TRANSFORM: Final = "multiply by tables of cosines and sines that are buffers"
 _DRAWN: Final = "draw it in the app, and make it an input"
+_RESIZED: Final = (
+    "resizing is a product with a table for each axis: make `rows = F.interpolate(torch.eye(height)[None, "
+    "None], (new_height, height), mode=..., antialias=True)[0, 0]` and the like of the width in `__init__`, "
+    "and write `rows @ x @ columns.T`"
+)
 
 WAYS_OUT: Final[Mapping[str, str]] = {
     "upsample_bicubic2d": (
@@ -144,21 +158,52 @@ WAYS_OUT: Final[Mapping[str, str]] = {
     "fractional_max_pool2d": "use `F.adaptive_max_pool2d`",
     "adaptive_avg_pool3d": "use `F.avg_pool3d` with a window of numbers",
     "adaptive_max_pool3d": "use `F.max_pool3d` with a window of numbers",
-    "bitwise_or": "use `torch.logical_or`: Core ML has no bitwise operations on integers",
-    "bitwise_xor": "use `torch.logical_xor`: Core ML has no bitwise operations on integers",
     "istft": "multiply by the inverse tables, and add the frames with `F.conv_transpose1d`",
     "ctc_loss": "return the prediction: losses belong to training",
+    "embedding_renorm": (
+        "bound the table once, in `__init__`: `table.weight.data.renorm_(2, 0, max_norm)`, and leave "
+        "`max_norm` of the embedding out"
+    ),
+    "matrix_exp": (
+        "sum the series for a 64th, `s = x / 64` and `y = I + s @ (I + s @ (I + s / 3) / 2)`, and square it "
+        "six times: `y = y @ y`"
+    ),
+    "linalg_cholesky": (
+        "for a small matrix go by columns, with `l` of zeros, `low = torch.ones(n, n).tril()` and `one = "
+        "torch.eye(n)`: `for j in range(n): v = x[:, j] - (l * l[j]).sum(1); l = l + (v / v[j].sqrt() * "
+        "low[:, j])[:, None] * one[j]`"
+    ),
+    "polar": "write `torch.complex(x * torch.cos(y), x * torch.sin(y))`: its `real` and `imag` convert",
+    **dict.fromkeys(
+        ("to_sparse", "_to_sparse", "sparse_coo_tensor", "_sparse_mm", "_sparse_addmm", "_sparse_sum"),
+        "Core ML has no sparse tensors: keep the matrix dense (`a.to_dense()`), or gather and `scatter_add`",
+    ),
+    "cond": "compute both branches and choose: `torch.where(condition, a, b)`",
+    "while_loop": "unroll it to its greatest number of steps: `x = torch.where(condition, step(x), x)`",
+    **dict.fromkeys(
+        ("scan", "map_impl", "associative_scan"), "loop over the axis in Python, and `torch.stack`"
+    ),
+    **dict.fromkeys(("_upsample_bicubic2d_aa", "_upsample_lanczos2d_aa"), _RESIZED),
     **dict.fromkeys(
         (
-            *("linalg_cholesky", "linalg_cholesky_ex", "cholesky", "linalg_qr", "linalg_svd", "_linalg_svd"),
-            *("svd", "linalg_eigh", "_linalg_eigh", "linalg_eig", "linalg_pinv", "pinverse", "linalg_lstsq"),
-            *("linalg_slogdet", "_linalg_slogdet", "slogdet", "logdet", "matrix_exp", "linalg_matrix_exp"),
+            *("linalg_cholesky_ex", "cholesky_inverse", "cholesky_solve", "linalg_qr", "linalg_svd"),
+            *(
+                "_linalg_svd",
+                "svd",
+                "linalg_eigh",
+                "_linalg_eigh",
+                "linalg_eig",
+                "linalg_pinv",
+                "pinverse",
+                "linalg_lstsq",
+            ),
+            *("linalg_slogdet", "_linalg_slogdet", "slogdet", "logdet"),
             *("linalg_solve_triangular", "triangular_solve", "linalg_lu", "linalg_lu_factor"),
             *("linalg_matrix_rank", "linalg_cond"),
         ),
         _MATRICES,
     ),
-    **dict.fromkeys(("view_as_complex", "polar", "angle", "conj", "conj_physical"), _COMPLEX),
+    **dict.fromkeys(("view_as_complex", "angle", "conj", "conj_physical"), _COMPLEX),
     **dict.fromkeys(
         (
             *("triu_indices", "tril_indices", "hamming_window", "kaiser_window"),
@@ -171,6 +216,9 @@ WAYS_OUT: Final[Mapping[str, str]] = {
 }
 """In words, where no single expression will do."""
 _SHOWN_MODULES = 3
+_OPERATOR: Final = re.compile(r"__i?(or|xor)__")
+_PREFIXES: Final = ("special_", "linalg_", "_")
+"""Of names that mean the function without them: ``special_digamma``, ``linalg_matrix_exp``."""
 
 
 def missing_operations(
@@ -217,22 +265,43 @@ def missing_hint(missing: Sequence[MissingOperation]) -> str:
 
 
 def _way_out(operation: str) -> str:
-    """Also of one with an overload's suffix, as ``median.dim``, or in place; empty where none is known."""
-    plain = operation.partition(".")[0]
-    names = (operation, plain, plain.removesuffix("_"))
+    """Empty where none is known."""
+    names = tuple(_names_of(operation))
     code = next((REPLACEMENTS[name] for name in names if name in REPLACEMENTS), None)
     if code is not None:
         return f"write `{code}`"
     return next((WAYS_OUT[name] for name in names if name in WAYS_OUT), "")
 
 
-def _missing_in_program(program: ExportedProgram) -> Iterator[tuple[str, str]]:
+def _names_of(operation: str) -> Iterator[str]:
+    """The names of an operation in the tables.
+
+    Without an overload as in ``median.dim``, in place, as an operator, and without torch's namespace.
+    """
+    plain = operation.partition(".")[0]
+    yield from (operation, plain, plain.removesuffix("_"))
+    if operator := _OPERATOR.fullmatch(plain):
+        yield f"bitwise_{operator[1]}"
+    for prefix in _PREFIXES:
+        yield plain.removesuffix("_").removeprefix(prefix)
+
+
+def lacking(program: ExportedProgram) -> Iterator[OpOverload]:
+    """The operations of torch in a program that have no working converter."""
+    for node in _lacking_nodes(program):
+        if isinstance(node.target, OpOverload):
+            yield node.target
+
+
+def _lacking_nodes(program: ExportedProgram) -> Iterator[torch.fx.Node]:
     for node in program.graph.nodes:
-        if node.op != "call_function":
-            continue
-        kind = sanitize_op_kind(exported_name(node.target))
-        if not is_convertible(kind):
-            yield kind, module_path(node)
+        if node.op == "call_function" and not is_convertible(sanitize_op_kind(exported_name(node.target))):
+            yield node
+
+
+def _missing_in_program(program: ExportedProgram) -> Iterator[tuple[str, str]]:
+    for node in _lacking_nodes(program):
+        yield sanitize_op_kind(exported_name(node.target)), module_path(node)
 
 
 def _missing_in(script: torch.jit.ScriptModule, inputs: Sequence[ct.TensorType]) -> Iterator[tuple[str, str]]:

@@ -27,9 +27,23 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "use float32, int32 or bool.",
     ),
     Cause(
+        r"[Ss]parse|to_csr",
+        "Core ML has no sparse tensors",
+        "make it dense where it is built (`a.to_dense()`), or gather and `scatter_add` along its edges.",
+    ),
+    Cause(
+        r"[Cc]omplex",
+        "Core ML has no complex numbers, and coremltools takes apart only `fft`, `stft`, `complex`, `real`, "
+        "`imag` and `abs`",
+        "multiply the parts: `torch.complex(x.real * h.real - x.imag * h.imag, x.real * h.imag + x.imag * "
+        "h.real)`, with a constant `h` kept as two buffers.",
+        ("mul", "mul_", "multiply"),
+    ),
+    Cause(
         r"complex",
         "Core ML has no complex numbers",
-        "compute real and imaginary parts as two tensors.",
+        "compute with `x.real` and `x.imag`, two tensors, and join them by `torch.complex` where an inverse "
+        "transform takes them.",
     ),
     Cause(
         r"must have the same data type as the named input",
@@ -235,6 +249,12 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "",
     ),
     # Before the converter: torch captures the source
+    Cause(
+        r"written: .*(autograd\.grad|\.backward)\(",
+        "forward takes a gradient, and a capture records no backward pass",
+        "write the derivative by the chain rule: of `y = torch.tanh(self.l(x))` it is "
+        "`(1 - y * y) @ self.l.weight`.",
+    ),
     Cause(
         r"ConstraintViolationError|Constraints violated|specialized",
         "the source fixes a size that the configuration calls flexible",

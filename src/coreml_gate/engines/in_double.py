@@ -89,7 +89,8 @@ def sample_in_double(sample: Sample) -> Sample:
 def greatest_given(engine: SourceEngine, sample: Sample) -> float:
     """How large are the numbers that reach an output: a sample's and the module's weights, without masks?"""
     model = engine.source.model
-    weights = model.state_dict().values() if isinstance(model, torch.nn.Module) else ()
+    state = model.state_dict().values() if isinstance(model, torch.nn.Module) else ()
+    weights = (value for value in state if isinstance(value, Tensor))  # quantised layers pack others
     return max(_magnitudes((*sample.values(), *weights)), default=0.0)
 
 

@@ -23,6 +23,10 @@ _CPU: Final = (
     "build the model and its tensors on the CPU: `device=x.device` in forward, `map_location="
     '"cpu"` in `torch.load`.'
 )
+_FLOATS: Final = (
+    "the gate runs the source in float32, and makes half precision of it itself: cast to the type of the "
+    "weights, `x.to(self.layer.weight.dtype)`, in the place of `.bfloat16()` and `.half()`."
+)
 _KNOWN_HINTS: Final[Mapping[str, str]] = {
     # of the pointer that Git LFS leaves in the place of weights
     **dict.fromkeys(
@@ -42,6 +46,13 @@ _KNOWN_HINTS: Final[Mapping[str, str]] = {
             *("MPS backend is supported on", "deserialize object on a MPS device"),
         ),
         _CPU,
+    ),
+    **dict.fromkeys(
+        (
+            *("but got BFloat16", "but got Half", "but found BFloat16", "but found Half"),
+            *("c10::BFloat16", "c10::Half"),
+        ),
+        _FLOATS,
     ),
 }
 """The way out by what an error says."""

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,8 @@ class Samples:
     """Digest of names, shapes, dtypes and data."""
     images: tuple[ImagePixels, ...] = ()
     """Of the user's samples, before they are rounded to pixels."""
+    narrow: Mapping[str, torch.dtype] = field(default_factory=dict)
+    """Of integers of 8 and 16 bits, which are int32 in the samples: what the user's code yields."""
 
 
 def load_samples(
@@ -114,7 +116,13 @@ def _checked(
     for name in names:
         _check_agreement(name, samples, declared.get(name), features.get(name))
     images = () if is_random else tuple(_images(raw, names, declared))
-    return Samples(ordered, samples, is_random, _fingerprint(samples), images)
+    return Samples(ordered, samples, is_random, _fingerprint(samples), images, _narrow(raw[0], names))
+
+
+def _narrow(first: object, names: tuple[str, ...]) -> dict[str, torch.dtype]:
+    given = {name: getattr(value, "dtype", None) for name, value in _by_name(0, first, names).items()}
+    kinds = {name: kind for name, kind in given.items() if isinstance(kind, torch.dtype)}
+    return {name: kind for name, kind in kinds.items() if kind in _NARROWED and not kind.is_floating_point}
 
 
 def _images(

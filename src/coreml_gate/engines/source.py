@@ -218,6 +218,7 @@ def as_source(reference: str, root: Path, built: object) -> Source:
         )
     model = getattr(built, "_orig_mod", built)
     _refuse_meta(reference, model.named_parameters())
+    _refuse_sparse(reference, (*model.named_parameters(), *model.named_buffers()))
     kind: Kind = "torchscript" if isinstance(model, torch.jit.ScriptModule) else "module"
     model = model.cpu().eval()
     for parameter in model.parameters():
@@ -241,6 +242,15 @@ def _refuse_meta(reference: str, parameters: Iterable[tuple[str, torch.Tensor]])
             raise SourceError(
                 f"source `{reference}`: parameter `{name}` is on the meta device and has no values.",
                 "load or initialise the weights before returning the module.",
+            )
+
+
+def _refuse_sparse(reference: str, tensors: Iterable[tuple[str, torch.Tensor]]) -> None:
+    for name, tensor in tensors:
+        if tensor.layout is not torch.strided:
+            raise SourceError(
+                f"source `{reference}`: `{name}` is {tensor.layout}, and Core ML has no sparse tensors.",
+                f"keep it dense, as `{name}.to_dense()`, or gather and `scatter_add` along its indices.",
             )
 
 

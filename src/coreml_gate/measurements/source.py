@@ -33,6 +33,7 @@ def run(bench: "Bench", log: EventLog) -> None:
     if reference.given is not None:
         log.put(ConversionFacts(status="not-needed", route="none"))
     _refuse_endless(reference)
+    _refuse_wrapping(reference)
     log.put(_facts(reference))
 
 
@@ -59,10 +60,40 @@ def _refuse_endless(reference: "Reference") -> None:
             )
 
 
+def _refuse_wrapping(reference: "Reference") -> None:
+    """Sums of 8-bit numbers begin again at 256, and Core ML computes with 32 bits.
+
+    Raises :class:`SourceError`.
+    """
+    import numpy as np
+
+    engine, narrow = reference.engine, reference.samples.narrow
+    if engine is None or not narrow:
+        return
+    for number, (sample, outputs) in enumerate(
+        zip(reference.samples.samples, reference.outputs, strict=True)
+    ):
+        own = {name: value.to(narrow.get(name, value.dtype)) for name, value in sample.items()}
+        given = engine.run(own, number)
+        if not all(
+            np.allclose(given[name], value, 1e-4, 1e-6, equal_nan=True) for name, value in outputs.items()
+        ):
+            name, kind = next(iter(narrow.items()))
+            raise SourceError(
+                f"source `{reference.source.reference}` computes in {str(kind).removeprefix('torch.')} with "
+                f"`{name}`, and answers sample {number} otherwise in int32, which is what Core ML takes and "
+                "computes in.",
+                f"widen it first: `{name} = {name}.int()`, or `.float()`.",
+            )
+
+
 def _state(reference: "Reference") -> "Mapping[str, Tensor]":
-    """Parameters and buffers by name; none of a package."""
+    """Parameters and buffers by name; none of a package, and not what quantised layers pack."""
+    import torch
+
     state = {} if reference.source.model is None else reference.source.model.state_dict
-    return state() if callable(state) else state
+    known = state() if callable(state) else state
+    return {name: value for name, value in known.items() if isinstance(value, torch.Tensor)}
 
 
 def _facts(reference: "Reference") -> SourceFacts:

@@ -130,12 +130,14 @@ def infinite_padding(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("measured: coremltools 9.0 resizes without it, 3.8 times the value at one pixel",),
-    fix="Average before resizing:\nF.interpolate(F.avg_pool2d(x, 2), size=size, mode='bilinear')",
+    fix="Average before resizing, or multiply by the table that resizing is, made in `__init__`:\n"
+    "rows = F.interpolate(torch.eye(h)[None, None], (n, h), mode='bilinear', antialias=True)[0, 0]\n"
+    "rows @ x @ columns.T  # columns: the like of the width",
     versions="up to 9.0",
 )
 def antialias(graph: TorchGraph) -> Iterator[Match]:
     """Is something resized with antialias=True?"""
-    for call in calls_of(graph, {"aten::_upsample_bilinear2d_aa", "aten::_upsample_bicubic2d_aa"}):
+    for call in calls_of(graph, {"aten::_upsample_bilinear2d_aa"}):
         yield match_at(call, "antialias=True is converted as antialias=False")
 
 

@@ -109,6 +109,23 @@ def training_batch_norm(graph: TorchGraph) -> Iterator[Match]:
 
 
 @rule(
+    "packed-sequence",
+    "silent",
+    on="graph",
+    evidence=("measured: coremltools 9.0 reads no length in `pack_padded_sequence`",),
+    fix="Run the layer over the padded batch and set to zero what lies beyond a length; the backward half of "
+    "a bidirectional layer reads the padding first, so give it each sequence turned within its length:\n"
+    "steps = torch.arange(x.shape[1])\n"
+    "y = self.rnn(x)[0] * (steps < lengths[:, None])[..., None]\n"
+    "turned = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)",
+)
+def packed_sequence(graph: TorchGraph) -> Iterator[Match]:
+    """Are sequences packed by their lengths?"""
+    for call in calls_of(graph, {"aten::_pack_padded_sequence"}):
+        yield match_at(call, "the lengths of `pack_padded_sequence` are not read: the padding is run as well")
+
+
+@rule(
     "wide-integers",
     "silent",
     on="graph",

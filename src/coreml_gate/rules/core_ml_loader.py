@@ -47,8 +47,9 @@ def _type(program: Index, operation: Operation, parameter: str) -> TensorType | 
     "fatal",
     on="program",
     evidence=("apple/coremltools#2571", _WEBNN),
-    fix="Pad two axes at a time, moving them to the end between:\n"
-    "F.pad(F.pad(x, (1, 1, 1, 1), mode='replicate').mT, (1, 1), mode='replicate')",
+    fix="Take one axis by its indices, and pad the other two:\n"
+    "x = x[:, :, torch.arange(-1, d + 1).abs()]  # reflect; .clamp(0, d - 1) replicates\n"
+    "x = F.pad(x.flatten(1, 2), (1, 1, 1, 1), mode='reflect').unflatten(1, (c, -1))",
 )
 def padded_borders(program: Index) -> Iterator[Match]:
     """Are more than two axes padded by reflection or replication?"""
