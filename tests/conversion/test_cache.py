@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -99,6 +100,60 @@ def test_a_damaged_entry_is_dropped(tmp_path: Path, damage: Callable[[Path], Non
     damage(tmp_path / "cache" / "key")
     assert cache.load("key", tmp_path / "b") is None
     assert not (tmp_path / "cache" / "key").exists()
+
+
+@pytest.mark.attack("disks and outputs")
+@pytest.mark.parametrize("name", ["../precious", "sub/precious", "..", "/precious.mlpackage", "", 3, None])
+def test_an_entry_that_names_what_is_not_its_own_removes_nothing(tmp_path: Path, name: object) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    cache.store("key", _conversion(tmp_path / "made"))
+    precious = tmp_path / "precious" / "file"
+    precious.parent.mkdir()
+    precious.write_text("mine")
+    index = tmp_path / "cache/key/entry.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"package": name}))
+    assert cache.load("key", tmp_path / "into") is None
+    assert precious.read_text() == "mine"
+
+
+@pytest.mark.attack("disks and outputs")
+@pytest.mark.parametrize("kind", ["file", "dangling link", "below a file"])
+def test_a_cache_that_cannot_be_written_keeps_nothing(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "cache"
+    if kind == "dangling link":
+        folder.symlink_to(tmp_path / "nowhere" / "else")
+    else:
+        folder.write_text("")
+    cache = ConversionCache(folder / "entries" if kind == "below a file" else folder)
+    cache.store("key", _conversion(tmp_path / "made"))
+    assert cache.load("key", tmp_path / "into") is None
+
+
+@pytest.mark.attack("disks and outputs")
+def test_an_entry_that_another_process_drops_meanwhile_harms_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    cache.store("a", _conversion(tmp_path / "made"))
+    write = module._write_entry
+
+    def dropping(folder: Path, *rest: object) -> None:
+        write(folder, *rest)  # type: ignore[arg-type]
+        (folder.parent / "gone").symlink_to(folder.parent / "dropped")
+
+    monkeypatch.setattr(module, "_write_entry", dropping)
+    cache.store("b", _conversion(tmp_path / "more"))
+    assert {"a", "b"} < {path.name for path in (tmp_path / "cache").iterdir()}
+
+
+@pytest.mark.attack("the end of the gate")
+def test_what_a_killed_process_was_writing_goes_after_an_hour(tmp_path: Path) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    for name in (".new-old", ".new-young"):
+        (tmp_path / "cache" / name).mkdir(parents=True)
+    os.utime(tmp_path / "cache/.new-old", (1, 1))
+    cache.store("key", _conversion(tmp_path / "made"))
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [".new-young", "key"]
 
 
 def test_failures_are_not_kept(tmp_path: Path) -> None:

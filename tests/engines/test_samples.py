@@ -278,3 +278,22 @@ def test_an_exported_program_tells_its_inputs_itself(repository: Repository) -> 
     )
     bare = ModelConfig(name="net", source="net.pt2")
     assert len(load_samples(bare, load_source("net.pt2", repository.root), repository.root, 1).samples) == 1
+
+
+@pytest.mark.attack("what changed")
+@pytest.mark.parametrize(
+    "draw", ["torch.randn(1, 2)", "np.random.rand(1, 2)", "torch.full((1, 2), random.random())"]
+)
+def test_random_samples_do_not_change_with_what_the_model_draws(repository: Repository, draw: str) -> None:
+    drawing = "fill = torch.rand({count}), np.random.rand({count}), [random.random()] * {count}"
+    text = NET.replace("import numpy as np", "import random, numpy as np")
+    text = text.replace("def forward", f"{drawing}\n        def forward")
+    found = []
+    for count in (1, 5):
+        name = f"drawn_{count}.py"
+        body = text.format(count=count) + f"\n    def samples():\n        return [({draw}, {draw})]\n"
+        repository.write(name, body)
+        config = ModelConfig(name="net", source=f"{name}:Net", samples=f"{name}:samples")
+        loaded = load_samples(config, load_source(config.source, repository.root), repository.root, 8)
+        found.append(loaded.fingerprint)
+    assert found[0] == found[1]

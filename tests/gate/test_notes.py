@@ -1,6 +1,10 @@
+from dataclasses import replace
+
+import pytest
+
 from coreml_gate.gate.judge import notes
 from coreml_gate.record import OutputSensitivity, Problem
-from tests.builders import comparison, conversion, model_record, source
+from tests.builders import comparison, conversion, environment, model_record, source
 from tests.checks.cases import evidence
 
 
@@ -48,3 +52,21 @@ def test_samples_of_several_outputs_count_once() -> None:
 
 def test_nothing_compared_is_no_note_of_few_samples() -> None:
     assert notes(evidence(model_record(source=None, conversion=None, parity=(), precision=()))) == ()
+
+
+@pytest.mark.attack("what changed")
+def test_a_baseline_without_the_model_or_its_package_is_said_to_be_one() -> None:
+    without = replace(evidence(model_record()), base_environment=environment())
+    assert notes(without) == ("the baseline does not hold this model: it is compared with nothing.",)
+    assert notes(evidence(model_record(), model_record(package=None))) == (
+        "the baseline of this model is incomplete: it holds no package.",
+    )
+
+
+@pytest.mark.attack("what changed")
+def test_other_samples_than_the_baselines_are_said_to_be_others() -> None:
+    one, four = source(samples=1, samples_digest="a" * 64), source(samples_digest="b" * 64)
+    (note,) = notes(evidence(model_record(source=one), model_record(source=four)))
+    assert note.startswith("other samples than the baseline's (4 then, 1 now)")
+    for before in (one, source(samples=1), None):
+        assert notes(evidence(model_record(source=one), model_record(source=before))) == ()

@@ -346,3 +346,14 @@ def test_a_variant_is_timed_against_the_package_that_ships_and_blocks_nothing(pr
     assert (ships["eligible"], candidate["eligible"]) == ("no", "yes")
     assert judged["ranking"]["measured_on"] == ""
     assert "`wide` for compute" in (outcome.folder / "comment.md").read_text()
+
+
+@pytest.mark.attack("what changed")
+def test_a_baseline_is_read_before_any_models_code_runs(
+    project: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[object] = []
+    monkeypatch.setattr(gate_run, "collect_head", lambda *_: measured.append(1))
+    outcome = run(project, "--baseline", "no-such-folder")
+    assert (outcome.exit_code, measured) == (10, [])
+    assert "no-such-folder" in outcome.err.getvalue()

@@ -1,10 +1,12 @@
 """Conversions kept by content: what decides one is hashed, and the same hash is never converted twice."""
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,9 @@ from coreml_gate.torch_graph import GRAPH
 
 DEFAULT_LIMIT_BYTES: Final = 5 * 10**9
 _INDEX: Final = "entry.json"
+_NEW: Final = ".new-"
+_ABANDONED_S: Final = 3600.0
+"""What is being written for an hour belongs to a process that was killed."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class ConversionCache:
     """A folder of entries, one per key; several processes may use it at once.
 
     An entry is written beside its place and renamed into it, checked when it is read, and dropped when it is
-    damaged or when the entries together exceed ``limit_bytes``, least recently used first.
+    damaged or when the entries together exceed ``limit_bytes``, least recently used first. A folder that
+    cannot be used keeps nothing, and the conversions stand.
     """
 
     folder: Path
@@ -38,7 +44,7 @@ class ConversionCache:
         try:
             index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
             facts = ConversionFacts.model_validate(index["facts"])
-            names = {side: str(index[side]) for side in ("reference", "package")}
+            names = {side: _plain(index[side]) for side in ("reference", "package")}
             for name in sorted(set(names.values())):
                 _copy(entry / name, into / name)
             if _digests(into, names) != index["digests"]:
@@ -58,29 +64,54 @@ class ConversionCache:
             return
         if conversion.reference is None or conversion.package is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
-        try:
-            _write_entry(temporary, conversion, conversion.reference, conversion.package)
-            temporary.rename(self.folder / key)
-        except OSError:  # another process was faster, or the disk is full: the conversion itself stands
-            shutil.rmtree(temporary, ignore_errors=True)
+        with contextlib.suppress(OSError):  # read-only, no folder, full, or another process was faster
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=_NEW, dir=self.folder))
+            try:
+                _write_entry(temporary, conversion, conversion.reference, conversion.package)
+                temporary.rename(self.folder / key)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
         self._evict()
 
     def _drop(self, entry: Path) -> None:
         shutil.rmtree(entry, ignore_errors=True)
 
     def _evict(self) -> None:
-        entries = sorted(
-            (entry.stat().st_mtime_ns, entry) for entry in self.folder.iterdir() if entry.name[0] != "."
-        )
-        sizes = {entry: _size(entry) for _, entry in entries}
+        used = {entry: _when(entry) for entry in _listed(self.folder)}
+        entries = sorted((entry for entry in used if entry.name[0] != "."), key=lambda entry: used[entry])
+        for entry, when in used.items():
+            if entry.name.startswith(_NEW) and when < time.time() - _ABANDONED_S:
+                self._drop(entry)
+        sizes = {entry: _size(entry) for entry in entries}
         total = sum(sizes.values())
-        for _, entry in entries:
+        for entry in entries:
             if total <= self.limit_bytes:
                 return
             self._drop(entry)
             total -= sizes[entry]
+
+
+def _plain(name: object) -> str:
+    """The name of a package within its folder: any other would lead out of it."""
+    if not isinstance(name, str) or Path(name).name != name or not name.endswith(".mlpackage"):
+        raise ValueError(f"an entry has no package {name!r}")
+    return name
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _when(path: Path) -> float:
+    """When it was used last; of an entry that another process drops meanwhile, long ago."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _write_entry(folder: Path, conversion: Conversion, reference: Path, package: Path) -> None:
@@ -126,4 +157,9 @@ def _digests(folder: Path, names: dict[str, str]) -> dict[str, str]:
 
 
 def _size(entry: Path) -> int:
-    return sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
+    """Of its files, as far as they are there."""
+    size = 0
+    with contextlib.suppress(OSError):
+        for path in entry.rglob("*"):
+            size += path.stat().st_size if path.is_file() else 0
+    return size

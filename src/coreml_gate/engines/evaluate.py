@@ -42,8 +42,8 @@ def evaluate(
         counted = _Counted(in_parts(engine), total, advance)
         with user_code(f"evaluate {reference} with {engine.side}", root, EvaluateError):
             answer = metric(predict_function(counted, input_names))
-        _require_predictions(counted, reference)
         values += _checked(answer, reference, engine)
+        _require_predictions(counted, reference)
         total = counted.done
     return tuple(values)
 

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 
 from coreml_gate.config import Dimension, ModelConfig, ModelInput
-from coreml_gate.engines.engine import Sample
+from coreml_gate.engines.engine import SEED, Sample
 from coreml_gate.engines.features import InputFeature, known_features
 from coreml_gate.engines.images import check_image, image_pixels, nearest_image
 from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.engines.random_samples import draw_samples
-from coreml_gate.engines.source import Source
+from coreml_gate.engines.source import Source, seed
 from coreml_gate.errors import SamplesError
 from coreml_gate.mil import ir as mil
 from coreml_gate.record import ImagePixels
@@ -30,6 +30,8 @@ _NARROWED = {
     torch.int16: torch.int32,
 }
 """What a sample's dtype becomes before it reaches source and package: Core ML takes no such input."""
+_SEED = SEED + 17
+"""Another one than the model's, whose first weights would have the samples' numbers."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,15 @@ def load_samples(
     ``interface`` has the inputs of a package, which has no signature. An image input's samples are what the
     source takes (``pixel * scale + bias``) and are rounded to the nearest 8-bit image, because Core ML hands
     over nothing else; those of a float16 input stay in float32, because the app has them so: what the input
-    rounds is a difference of the package (``comparing/rounded_inputs.py``). Raises :class:`SamplesError`.
+    rounds is a difference of the package (``comparing/rounded_inputs.py``). Random numbers are drawn anew, so
+    that a model that draws more while it is built gets the same ones. Raises :class:`SamplesError`.
     """
     if config.samples is None:
         features = known_features(config, source, interface)
         drawn = draw_samples(features, limit)
         return _checked(config, source, features, drawn, is_random=True)
     produce = load_callable(config.samples, root, SamplesError)
+    seed(_SEED, _SEED)
     with user_code(f"samples {config.samples}", root, SamplesError):
         produced = produce()
     return samples_of(produced, config, source, root, limit, interface)

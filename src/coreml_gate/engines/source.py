@@ -89,7 +89,7 @@ def load_source(reference: str, root: Path) -> Source:
     A callable returns a module, an exported program or a ``ScriptModule``. Raises :class:`SourceError` with
     the user's line.
     """
-    _seed()
+    seed()
     suffix = Path(reference).suffix
     if suffix in _FILES:
         return _load_file(reference, root, _FILES[suffix])
@@ -107,7 +107,7 @@ def run_source(source: Source, sample: Sample, index: int = 0, drawn: int = SEED
     ``drawn`` seeds Python's and NumPy's generators; torch's draws the same in every run. Raises
     :class:`SourceError` with the sample's number, the input shapes and the user's line.
     """
-    _seed(drawn)
+    seed(drawn)
     with restored(source.runnable):
         outputs = flatten_outputs(_run(source, sample, index), source.reference)
         return {name: _array(name, value) for name, value in outputs.items()}
@@ -153,10 +153,11 @@ def _dtype(value: torch.Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
 
 
-def _seed(drawn: int = SEED) -> None:
+def seed(drawn: int = SEED, by_torch: int = SEED) -> None:
+    """Lets the generators that user code draws from begin anew: Python's, NumPy's and torch's."""
     random.seed(drawn)
     np.random.seed(drawn)  # noqa: NPY002 - seeds the generator that user code draws from
-    torch.manual_seed(SEED)
+    torch.manual_seed(by_torch)
 
 
 def _load_file(reference: str, root: Path, kind: str) -> Source:

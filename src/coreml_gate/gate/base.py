@@ -26,12 +26,22 @@ from coreml_gate.record import RECORD_NAME, Record, read_record, write_record
 COMMITS_FOLDER = "commits"
 
 
+def stored_for(request: Request) -> Baseline | None:
+    """What is stored, read before any model's code runs, which could write to it; ``None``: nothing is."""
+    return None if request.baseline is None else stored_baseline(request.baseline)
+
+
 def baseline_of(
-    request: Request, config: Config, chosen: Plan, repository: Repository | None, context: RunContext
+    request: Request,
+    stored: Baseline | None,
+    config: Config,
+    chosen: Plan,
+    repository: Repository | None,
+    context: RunContext,
 ) -> Baseline:
-    """The Record to compare the head with: a stored one, or the base measured in a work tree of its own."""
-    if request.baseline is not None:
-        return _up_to_date(stored_baseline(request.baseline), request, chosen, repository, context)
+    """The Record to compare the head with: the stored one, or the base measured in a work tree of its own."""
+    if stored is not None:
+        return _up_to_date(stored, request, chosen, repository, context)
     if chosen.base is None or repository is None:
         return NO_BASELINE
     if not request.rebuild:

@@ -130,6 +130,7 @@ def notes(evidence: Evidence) -> tuple[str, ...]:
         *untested(releases),
         *(() if source is None else _source_notes(source)),
         *_few_samples(evidence),
+        *_other_samples(evidence),
         *(() if conversion is None else conversion.notes),
         *_base_problem(evidence),
     )
@@ -165,6 +166,22 @@ def _few_samples(evidence: Evidence) -> Iterator[str]:
 
 
 def _base_problem(evidence: Evidence) -> Iterator[str]:
-    problem = None if evidence.base is None else evidence.base.problem
-    if problem is not None:
-        yield f"the baseline of this model is incomplete ({problem.kind}): {problem.message}"
+    base = evidence.base
+    if base is None:
+        if evidence.base_environment is not None:
+            yield "the baseline does not hold this model: it is compared with nothing."
+    elif base.problem is not None:
+        yield f"the baseline of this model is incomplete ({base.problem.kind}): {base.problem.message}"
+    elif base.package is None:
+        yield "the baseline of this model is incomplete: it holds no package."
+
+
+def _other_samples(evidence: Evidence) -> Iterator[str]:
+    base, head = None if evidence.base is None else evidence.base.source, evidence.head.source
+    if base is None or head is None or "" in (base.samples_digest, head.samples_digest):
+        return
+    if base.samples_digest != head.samples_digest:
+        yield (
+            f"other samples than the baseline's ({base.samples} then, {head.samples} now): figures of "
+            "outputs differ by them as well."
+        )

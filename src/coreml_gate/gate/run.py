@@ -5,7 +5,7 @@ from pathlib import Path
 
 from coreml_gate.config import Config, ModelConfig
 from coreml_gate.config.load import load_config, select_models
-from coreml_gate.gate.base import baseline_of
+from coreml_gate.gate.base import baseline_of, stored_for
 from coreml_gate.gate.collect import RunContext, Tree, collect
 from coreml_gate.gate.config_changes import config_changes, config_finding
 from coreml_gate.gate.core_ml_run import with_core_ml
@@ -44,8 +44,9 @@ def run_gate(request: Request, context: RunContext) -> Verdict:
 def _measured_and_judged(
     request: Request, config: Config, chosen: Plan, repository: Repository | None, context: RunContext
 ) -> Verdict:
+    stored = stored_for(request)
     head = collect_head(request, config, chosen, repository, context)
-    baseline = baseline_of(request, config, chosen, repository, context)
+    baseline = baseline_of(request, stored, config, chosen, repository, context)
     with scratch(request.output, repository) as folder:
         head = with_core_ml(request, config, head, baseline, context.using(folder))
     return judge(config, head, baseline.record, baseline.facts)

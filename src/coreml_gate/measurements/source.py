@@ -109,6 +109,7 @@ def _facts(reference: "Reference") -> SourceFacts:
         parameters=sum(tensor.numel() for tensor in state.values()),
         samples=len(samples.samples),
         random_samples=samples.random,
+        samples_digest=samples.fingerprint,
         untrained_signs=untrained_signs(state),
         sensitivity=tuple(value for value in varied if value is not None),
         images=samples.images,

@@ -78,6 +78,8 @@ class SourceFacts(Part):
     samples: NonNegativeInt
     random_samples: bool
     """Whether the samples were drawn by us because the configuration names none."""
+    samples_digest: str = ""
+    """Of their names, shapes, types and data; empty where an earlier version measured."""
     untrained_signs: tuple[str, ...] = ()
     """Why the model looks randomly initialised; empty when it looks trained."""
     sensitivity: tuple[OutputSensitivity, ...] = ()
