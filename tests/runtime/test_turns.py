@@ -93,6 +93,26 @@ def test_a_gru_adds_its_biases_gate_by_gate(batch: int, hidden: int) -> None:
 
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("hidden", [7, 32])
+def test_a_gru_of_halves_rounds_each_operation(batch: int, hidden: int) -> None:
+    weight, bias = drawn(hidden, 3 * hidden), drawn(3 * hidden)
+    products, rows = with_odd(6, batch, 3 * hidden).half(), torch.zeros(7, batch, hidden).half()
+    h, wanted, product = rows[0], [rows[0].clone()], torch.empty(batch, 3 * hidden)
+    for of_x in products:
+        call, (state,), by, out = turn_product(h.float()[None], weight, product)
+        call(state, by, out=out)
+        (reset_h, update_h, new_h), (reset_x, update_x, new_x) = (
+            (product + bias).half().chunk(3, -1),
+            of_x.chunk(3, -1),
+        )
+        reset, update = (reset_x + reset_h).sigmoid(), (update_x + update_h).sigmoid()
+        h = (1 - update) * (reset * new_h + new_x).tanh() + update * h
+        wanted.append(h)
+    gru_loop_in_half(weight, bias, products, rows)
+    assert torch.equal(bits(rows), bits(torch.stack(wanted)))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("hidden", [7, 32])
 @pytest.mark.parametrize("rounds", [False, True])
 def test_an_lstm_of_halves_rounds_each_operation(batch: int, hidden: int, rounds: bool) -> None:
     weight, bias = drawn(hidden, 4 * hidden), drawn(4 * hidden)

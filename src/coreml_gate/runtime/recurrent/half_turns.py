@@ -98,29 +98,26 @@ def gru_loop_in_half(weight: Tensor, bias: Tensor, products: Tensor, rows: Tenso
     Weight and bias are float32.
 
     What the state adds to the new state stands beside the state, as the two gates stand side by side: so one
-    call multiplies both pairs.
+    call multiplies both pairs. Calls in place take less than those into a given tensor.
     """
     batch, hidden = rows.shape[1:]
     wide, product = torch.empty((1, batch, hidden)), torch.empty((batch, 3 * hidden))
     (widened,) = wide
     multiply, (state,), by, out = turn_product(wide, weight, product)
     stored = torch.empty((batch, 4 * hidden), dtype=torch.float16)
-    of_h, gates_of_h = stored[:, : 3 * hidden], stored[:, : 2 * hidden]
-    new_and_state, held = stored[:, 2 * hidden :], stored[:, 3 * hidden :]
-    gates, gated = torch.empty((2, batch, 2 * hidden), dtype=torch.float16)
-    (_, update), (new, kept) = gates.chunk(2, -1), gated.chunk(2, -1)
-    rest, one = torch.empty((batch, hidden), dtype=torch.float16), torch.ones((), dtype=torch.float16)
-    add, mul, sub, biased, biases = torch.add, torch.mul, torch.sub, product.numpy(), bias.numpy()
+    of_h, gates, new_and_state = stored[:, : 3 * hidden], stored[:, : 2 * hidden], stored[:, 2 * hidden :]
+    update, (new, kept) = gates[:, hidden:], new_and_state.chunk(2, -1)
+    one, add, biased, biases = torch.ones((), dtype=torch.float16), np.add, product.numpy(), bias.numpy()
     of_gates, of_new = (part.unbind(0) for part in torch.split(products, [2 * hidden, hidden], -1))
-    turns = zip(of_gates, of_new, rows[:-1], rows[1:], strict=True)
+    states = [rows[0]]
     with np.errstate(all="ignore"):  # what is no number is the program's affair
-        for gates_of_x, new_of_x, old, row in turns:
-            held.copy_(widened.copy_(old))
+        for gates_of_x, new_of_x in zip(of_gates, of_new, strict=True):
+            kept.copy_(widened.copy_(states[-1]))
             multiply(state, by, out=out)
-            np.add(biased, biases, biased)
+            add(biased, biases, biased)
             of_h.copy_(product)
-            add(gates_of_x, gates_of_h, out=gates).sigmoid_()
-            mul(gates, new_and_state, out=gated)
+            gates.add_(gates_of_x).sigmoid_()
+            new_and_state.mul_(gates)
             new.add_(new_of_x).tanh_()
-            sub(one, update, out=rest).mul_(new)
-            add(rest, kept, out=row)
+            states.append((one - update).mul_(new).add_(kept))
+    torch.stack(states[1:], out=rows[1:])
