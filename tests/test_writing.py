@@ -31,7 +31,7 @@ def gate(folder: Path, *arguments: str, shell: str = '"$@"') -> subprocess.Compl
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
@@ -115,6 +115,10 @@ def test_a_report_that_is_a_folder_is_named(root: Path) -> None:
     assert is_named(gate(root, "judge", "record.json"), "report.json", "Is a directory")
 
 
+INTO_A_CLOSED_PIPE = """
+{ until [ -e closed ]; do sleep 0.05; done; "$@"; echo $? >code; } | { exec <&-; touch closed; }
+exit "$(cat code)"
+"""
 PRINTING = [
     ("plan",),
     ("plan", "--format", "json"),
@@ -131,7 +135,7 @@ PRINTING = [
     [
         ('"$@" >/dev/full', "No space left on device"),
         ('"$@" >&-', "Bad file descriptor"),
-        ('{ "$@"; echo $? >code; } | { exec <&-; sleep 3; }; exit "$(cat code)"', "Broken pipe"),
+        (INTO_A_CLOSED_PIPE, "Broken pipe"),
     ],
     ids=["full", "closed", "broken pipe"],
 )
