@@ -1,4 +1,4 @@
-"""What hypothesis draws follows from the test, and no time counts, so that a pass here is a pass everywhere.
+"""What is drawn by chance follows from the test, and no time counts, so that a pass is a pass everywhere.
 
 On a Mac the tests run as elsewhere: coremltools has no native half, which would load every converted model
 into Core ML inside of the tests, and the gate does not ask Core ML unless a test says so. What Core ML itself
@@ -6,6 +6,7 @@ does is asked in children, by tests/mac.
 """
 
 import gc
+import random
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,16 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
     for item in items if sys.platform == "darwin" else ():
         if reason := reason_against(item.nodeid):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """A model without a seed has the same weights whatever ran before, on whichever worker."""
+    random.seed(0)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 def pytest_collection_finish() -> None:

@@ -18,7 +18,7 @@ CONFIG = """
 [gate]
 time-budget-s = 1
 core-ml-units = ["CPU_ONLY", "ALL"]
-core-ml-timeout-s = 60
+core-ml-timeout-s = 600
 
 [[model]]
 name = "total"

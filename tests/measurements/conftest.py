@@ -23,10 +23,12 @@ class Net(torch.nn.Module):
 
 
 def build():
+    torch.manual_seed(4)  # one net in a hundred is all zeros after its relu
     return Net()
 
 
 def samples():
+    torch.manual_seed(1)
     return [torch.randn(1, 4) for _ in range(3)]
 
 

@@ -105,7 +105,8 @@ def test_an_evaluate_that_raises_loses_nothing_else(job_of: JobOf, tree: Path) -
 
 
 def test_a_metric_must_be_finite_numbers_by_name(job_of: JobOf, tree: Path) -> None:
-    (tree / "models" / "metric.py").write_text("def evaluate(predict):\n    return 0.98\n")
+    text = "import torch\n\ndef evaluate(predict):\n    predict(torch.ones(1, 4))\n    return 0.98\n"
+    (tree / "models" / "metric.py").write_text(text)
 
     record = measured(job_of(evaluate="models/metric.py:evaluate"))
 

@@ -34,6 +34,7 @@ class Net(torch.nn.Module):
 def build(width=64):
     with pathlib.Path("built.txt").open("a") as file:
         file.write(f"{width} ")
+    torch.manual_seed(0)
     return Net(width)
 
 
@@ -42,6 +43,7 @@ def narrow():
 
 
 def samples():
+    torch.manual_seed(1)
     return [torch.randn(1, 64) for _ in range(2)]
 
 

@@ -32,10 +32,6 @@ def test_a_sound_model_comes_back_measured(job_of: JobOf) -> None:
 
 
 def test_a_fork_measures_what_a_fresh_process_measures(job_of: JobOf, tree: Path) -> None:
-    file = tree / "models" / "net.py"
-    seeded = file.read_text().replace("return Net()", "torch.manual_seed(0)\n    return Net()")
-    file.write_text(seeded.replace("return [torch.randn", "torch.manual_seed(1)\n    return [torch.randn"))
-
     fresh = measure_model(job_of(), replace(SUPERVISOR, start=start_process))
     forked = measure_model(changed(job_of(), record_folder=tree.parent / "forked"), SUPERVISOR)
 
