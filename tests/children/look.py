@@ -1,5 +1,6 @@
 """What a child finds at its start: run by itself as a child, fresh and forked (test_warm.py)."""
 
+import gc
 import json
 import os
 import random
@@ -51,6 +52,7 @@ def of_python() -> dict[str, Any]:
         "arguments": (sys.argv, sys.orig_argv),
         "path": sys.path,
         "flags": (str(sys.flags), sys.dont_write_bytecode, sys.getrecursionlimit()),
+        "garbage": (gc.isenabled(), gc.get_threshold()),
         "importers": (len(sys.meta_path), len(sys.path_hooks)),
         "handlers": [
             str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
