@@ -112,6 +112,7 @@ def test_an_entry_that_names_what_is_not_its_own_removes_nothing(tmp_path: Path,
     precious.write_text("mine")
     index = tmp_path / "cache/key/entry.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"package": name}))
+    (tmp_path / "into").mkdir()
     assert cache.load("key", tmp_path / "into") is None
     assert precious.read_text() == "mine"
 
