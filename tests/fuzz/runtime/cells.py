@@ -42,16 +42,19 @@ def _lstm_way(given: Mapping[str, Any], way: str, h: Array, c: Array, *, reverse
     gate, fresh, out = (
         _ACTIVATIONS[given[name]] for name in ("recurrent_activation", "cell_activation", "activation")
     )
-    looks = (None,) * 3 if peephole is None else np.split(peephole, 3)
-    i_look, f_look, o_look = (lambda c, p=p: 0 if p is None else p * c for p in looks)
+    p_i, p_f, p_o = (None,) * 3 if peephole is None else np.split(peephole, 3)
     states = []
     for x in given["x"][::-1] if reverse else given["x"]:
         i, f, z, o = np.split(x @ of_x.T + h @ of_h.T + (0 if bias is None else bias), 4, -1)
-        c = gate(f + f_look(c)) * c + gate(i + i_look(c)) * fresh(z)
+        c = gate(_seen(f, p_f, c)) * c + gate(_seen(i, p_i, c)) * fresh(z)
         c = c if given["clip"] is None else np.clip(c, -given["clip"], given["clip"])
-        h = gate(o + o_look(c)) * out(c)
+        h = gate(_seen(o, p_o, c)) * out(c)
         states.append(h)
     return np.stack(states), h, c
+
+
+def _seen(of_gate: Array, peephole: Array | None, c: Array) -> Array:
+    return of_gate if peephole is None else of_gate + peephole * c
 
 
 def gru(given: Mapping[str, Any]) -> tuple[Array, ...]:

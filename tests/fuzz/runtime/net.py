@@ -116,6 +116,10 @@ class Net:
         """Normal values."""
         return self.rng.standard_normal(tuple(shape)) * scale
 
+    def tensor(self, values: Any) -> Tensor:
+        """An example of these numbers."""
+        return torch.from_numpy(np.asarray(values, NUMPY[self.dtype]))
+
     def held_number(self, value: int) -> Tensor:
         """An example of a counter."""
         return torch.tensor([value], dtype=torch.int32)

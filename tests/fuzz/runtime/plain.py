@@ -15,18 +15,18 @@ from coreml_gate.runtime.precision import Mode
 class NoPacker:
     """In the place of ``Packer``: every operation keeps its own body."""
 
-    def __init__(self, *_: Any) -> None: ...
+    def __init__(self, *_: Any, **__: Any) -> None: ...
 
-    def kernel(self, *_: Any) -> None: ...
+    def kernel(self, *_: Any, **__: Any) -> None: ...
 
 
 class NoLayers:
     """In the place of ``RecurrentLayers``: operations stay one by one."""
 
-    def __init__(self, block: Block, *_: Any) -> None:
+    def __init__(self, block: Block, *_: Any, **__: Any) -> None:
         self.block = block
 
-    def call(self, *_: Any) -> None: ...
+    def call(self, *_: Any, **__: Any) -> None: ...
 
 
 def variant(function: Function, mode: Mode, *, packs: bool = False, layers: bool = False) -> ExecutionPlan:

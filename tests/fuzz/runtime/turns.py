@@ -236,7 +236,7 @@ def _of_zeros(layer: Layer, bias: Constant | None) -> Any:
     width = GATES[layer.cell] * layer.hidden
     added: Any = np.zeros(width) if bias is None else bias.array
     off: Any = 0.01 if layer.odd(0, "another row for one gate") else 0
-    return np.broadcast_to(added, (1, layer.batch, width)) + np.float16(off)
+    return np.broadcast_to(np.add(added, off), (1, layer.batch, width))
 
 
 def _gates(layer: Layer, turn: int, whole: str) -> list[str]:
