@@ -1,6 +1,7 @@
 """A package's weights are written once: the files that coremltools would copy get another name."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import coremltools as ct
 import pytest
@@ -64,3 +65,12 @@ def test_without_links_files_are_copied(tmp_path: Path, monkeypatch: pytest.Monk
     path = save(model, tmp_path / "package.mlpackage")
     assert (path / WEIGHTS).stat().st_nlink == 1
     assert (path / WEIGHTS).read_bytes() == Path(model.package_path, WEIGHTS).read_bytes()
+
+
+def test_a_version_of_coremltools_without_these_names_copies_as_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_copy, "of_coremltools", SimpleNamespace())
+    path = save(made(), tmp_path / "package.mlpackage")
+    assert (path / WEIGHTS).stat().st_nlink == 1
+    assert read_package(path).weight_bytes > 64 * 64 * 2

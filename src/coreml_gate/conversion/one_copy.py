@@ -6,51 +6,62 @@ to where the package is saved. Of a model with 400 million parameters these are 
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from coremltools.models import model as of_coremltools
-from coremltools.models.utils import _MLPACKAGE_AUTHOR_NAME, _WEIGHTS_DIR_NAME
 
 from coreml_gate.untyped import CoreMlObject
 
-_WEIGHTS = Path("Data", _MLPACKAGE_AUTHOR_NAME, _WEIGHTS_DIR_NAME)
+_FOLDER = "weights"
+_WEIGHTS = Path("Data", "com.apple.CoreML", _FOLDER)
 
 
 @contextmanager
 def converted_once() -> Iterator[None]:
     """A conversion within the block moves the weights that it has written into its temporary package."""
-    original = of_coremltools._create_mlpackage  # noqa: SLF001 - coremltools has no other door
+    with _in_coremltools("_create_mlpackage", _moving):
+        yield
 
-    def create(spec: CoreMlObject, weights: str | None = None, path: str | None = None) -> str:
-        if weights is None:
-            return str(original(spec, weights, path))
+
+def _moving(original: Callable[..., str]) -> Callable[..., str]:
+    def create(spec: CoreMlObject, weights_dir: str | None = None, package_path: str | None = None) -> str:
+        if weights_dir is None:
+            return original(spec, weights_dir, package_path)
         with TemporaryDirectory() as nothing:
-            made = str(original(spec, nothing, path))
-        for file in Path(weights).iterdir():
+            made = original(spec, nothing, package_path)
+        for file in Path(weights_dir).iterdir():
             shutil.move(file, Path(made, _WEIGHTS, file.name))
         return made
 
-    of_coremltools._create_mlpackage = create  # noqa: SLF001 - as above
-    try:
-        yield
-    finally:
-        of_coremltools._create_mlpackage = original  # noqa: SLF001 - as above
+    return create
 
 
 @contextmanager
 def saved_once(model: CoreMlObject) -> Iterator[None]:
     """Within the block the model is saved with links to the weights of its package, if that is temporary."""
-    original = of_coremltools._shutil  # noqa: SLF001 - as above
-    if model.is_temp_package:
-        of_coremltools._shutil = SimpleNamespace(rmtree=shutil.rmtree, copytree=_linked)  # noqa: SLF001 - as above
+    if not model.is_temp_package:
+        yield
+        return
+    with _in_coremltools("_shutil", lambda _: SimpleNamespace(rmtree=shutil.rmtree, copytree=_linked)):
+        yield
+
+
+@contextmanager
+def _in_coremltools(name: str, changed: Callable[[CoreMlObject], object]) -> Iterator[None]:
+    """Within the block coremltools uses what this makes of its own; a version without the name stays."""
+    original = getattr(of_coremltools, name, None)
+    if original is None:
+        yield
+        return
+    setattr(of_coremltools, name, changed(original))
     try:
         yield
     finally:
-        of_coremltools._shutil = original  # noqa: SLF001 - as above
+        setattr(of_coremltools, name, original)
 
 
 def _linked(source: str, target: str) -> None:
@@ -59,7 +70,7 @@ def _linked(source: str, target: str) -> None:
 
 def _link_weights(source: str, target: str) -> None:
     """The specification is written anew where it is saved, so it has to be a file of its own."""
-    if Path(source).parent.name == _WEIGHTS_DIR_NAME:
+    if Path(source).parent.name == _FOLDER:
         link(source, target)
     else:
         shutil.copy2(source, target)
