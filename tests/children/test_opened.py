@@ -119,3 +119,9 @@ def test_the_model_never_feels_the_watch(tmp_path: Path) -> None:
 def test_of_too_many_files_their_folder_is_kept() -> None:
     many = {f"data/images/{number}.png" for number in range(MOST_PATHS)} | {"net.py", "data/labels.txt"}
     assert _shortened(many) == ("data/images", "data/labels.txt", "net.py")
+
+
+def test_a_process_that_measures_again_and_again_keeps_no_watch(tmp_path: Path) -> None:
+    dropped = "import weakref; kept = weakref.ref(opened); del opened; opened = OpenedFiles(root, ())"
+    code = f"{dropped}; open('data/a.bin').close(); assert kept() is None"
+    assert opened(tmp_path, code) == set()

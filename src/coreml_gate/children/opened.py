@@ -10,6 +10,7 @@ import importlib.util
 import os
 import struct
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -93,7 +94,7 @@ class OpenedFiles:
 
     @classmethod
     def watch(cls, root: Path, ignored: Sequence[Path], environment: Mapping[str, str]) -> "OpenedFiles":
-        """Starts watching; that cannot be ended in this process (PEP 578).
+        """Starts watching, for as long as the result is kept; its hook stays, and is idle then (PEP 578).
 
         An ignored folder that holds the whole tree, as with ``--output .``, is not ignored.
         """
@@ -102,7 +103,13 @@ class OpenedFiles:
         watched = cls(tree, tuple(folder for folder in own if not tree.is_relative_to(folder)))
         if environment.get("CI") and sys.platform == "linux":
             watched._inotify = Inotify.on(_folders_below(watched.root, watched.ignored))
-        sys.addaudithook(watched._hear)
+        kept = weakref.WeakMethod(watched._hear)
+
+        def heard(event: str, arguments: tuple[Any, ...]) -> None:
+            if (hear := kept()) is not None:
+                hear(event, arguments)
+
+        sys.addaudithook(heard)
         return watched
 
     def paths(self) -> tuple[str, ...]:
@@ -166,7 +173,7 @@ def _may_matter(path: str) -> bool:
 
 
 def _is_import() -> bool:
-    caller = sys._getframe(2).f_code.co_filename  # noqa: SLF001 - the only way to know who lists a folder
+    caller = sys._getframe(3).f_code.co_filename  # noqa: SLF001 - the only way to know who lists a folder
     return any(name in caller for name in _IMPORT_SYSTEM)
 
 
