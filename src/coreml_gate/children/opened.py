@@ -103,13 +103,13 @@ class OpenedFiles:
         watched = cls(tree, tuple(folder for folder in own if not tree.is_relative_to(folder)))
         if environment.get("CI") and sys.platform == "linux":
             watched._inotify = Inotify.on(_folders_below(watched.root, watched.ignored))
-        kept = weakref.WeakMethod(watched._hear)
+        kept = weakref.WeakMethod(watched._note)
 
-        def heard(event: str, arguments: tuple[Any, ...]) -> None:
-            if (hear := kept()) is not None:
-                hear(event, arguments)
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+            if (note := kept()) is not None:
+                note(event, arguments)
 
-        sys.addaudithook(heard)
+        sys.addaudithook(hook)
         return watched
 
     def paths(self) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ class OpenedFiles:
             self._written |= changed
         return _shortened({place for path in read - self._written for place in self._places_of(path)})
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Must not raise, whatever the event holds: it would raise in the model's own code."""
         if event in _READING or event in _LISTING:
             path = _path_in(arguments)

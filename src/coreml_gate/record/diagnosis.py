@@ -194,7 +194,7 @@ class ParityDiagnosis(Part):
     FIELD: ClassVar[str] = "parity_diagnosis"
 
     found_on: str
-    """``samples``, or the name of the variant on which they differ."""
+    """``samples``, or the name of the changed samples on which they differ."""
     sample: NonNegativeInt
     first_wrong: FirstWrong
     other_route: OtherRoute | None = None

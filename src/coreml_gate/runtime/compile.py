@@ -117,16 +117,16 @@ class _Constants:
     def __init__(self, mode: Mode) -> None:
         self._mode = mode
         self._tensors: dict[tuple[int, object, bool], MilValue] = {}
-        self._seen: list[Known] = []
+        self._seen: dict[int, Known] = {}
         """Kept: another constant could have the identity of one that is gone, which a nested block folded."""
 
     def known(self, known: Known, kind: object, *, wide: bool) -> MilValue:
+        self._seen[id(known)] = known
         if kind not in (Tensor, Gates):
             return known_argument(known, kind, self._mode, wide=wide)
         key = (id(known), kind, wide)
         if key not in self._tensors:
             self._tensors[key] = known_argument(known, kind, self._mode, wide=wide)
-            self._seen.append(known)
         return self._tensors[key]
 
     def stacked(self, constants: Sequence[Constant]) -> Tensor:

@@ -129,7 +129,10 @@ def arguments_of(operation: Operation, name: str) -> tuple[Argument, ...] | None
 
 
 def _key(operation: Operation, implementation: Implementation, known: Mapping[str, Known]) -> object:
-    """Operations of one key share a kernel: they have the same constants, and a result of one shape."""
+    """Operations of one key share a kernel: they have the same constants, and a result of one shape.
+
+    The identity of a constant is its own as long as it lives; what a kernel takes, the compiler keeps.
+    """
     constants = (
         (parameter.name, id(known.get(argument) if isinstance(argument, str) else argument))
         for parameter in implementation.parameters
