@@ -35,6 +35,15 @@ def test_a_difference_warns_and_names_sample_output_and_operation() -> None:
     assert (finding.file, finding.line) == ("n.py", 3)
 
 
+def test_what_was_not_compared_is_named() -> None:
+    end = "; not compared on `infinities`, because the source did not end there"
+    for found, status in (((SOUND,), Status.PASS), ((WRONG,), Status.WARN), ((), Status.SKIPPED)):
+        head = model_record(adversarial=found, untried=("infinities",))
+        finding = only(adversarial.run(evidence(head)))
+        assert finding.status is status
+        assert end in finding.message
+
+
 def test_what_fails_a_thousand_times_beyond_the_samples_alone_is_noted() -> None:
     far = PerturbedSample(name=FAR, comparisons=(comparison(max_abs_error=2.0),))
     finding = only(adversarial.run(evidence(model_record(adversarial=(SOUND, far)))))

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from coreml_gate.checks.footprint import run as check
+from coreml_gate.frozen import changed
 from coreml_gate.record import CoreMlFacts, Footprints
 from coreml_gate.verdict import Finding, Status
 from tests.builders import MB, model_record
@@ -57,8 +58,11 @@ def test_a_limit_that_could_not_be_checked_is_never_a_pass() -> None:
     measured = run(peak_bytes=20 * MB)
     lost = Footprints(units="ALL", base_bytes=(MB,), head_bytes=(), ending=ended().ending)
     crashed = finding(core_ml(measured, footprints=lost), **{"footprint-max-ratio": 1.1})
-    assert (crashed.status, crashed.value) == (Status.UNSURE, None)
+    assert (crashed.status, crashed.value) == (Status.FAIL, None)
     assert "footprint crashed in phase predict (killed by signal 6 (SIGABRT))" in crashed.message
+    of_base = changed(lost, ending=ended(phase="predict-base").ending)
+    unknown = finding(core_ml(measured, footprints=of_base), **{"footprint-max-ratio": 1.1})
+    assert unknown.status is Status.UNSURE
     without_base = finding(core_ml(measured), **{"footprint-max-ratio": 1.1})
     assert without_base.status is Status.SKIPPED
     assert without_base.message == "there is no baseline package on this machine to compare with."

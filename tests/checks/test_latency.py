@@ -91,20 +91,38 @@ def test_the_machine_and_the_seed_are_named() -> None:
     assert any("stopped by: decided; seed 0" in line for line in details)
 
 
-def test_a_timing_process_that_dies_is_unsure_with_its_phase() -> None:
-    ending = ChildEnding(how="timed-out", phase="load", message="still running after 300 s", log_tail=("x",))
-    found = only(findings(core_ml(timing=timing(metrics=(), ending=ending, stopped="process ended"))))
-    assert (found.status, found.value) == (Status.UNSURE, None)
-    assert (
-        "the timing process timed out and was killed in phase load (still running after 300 s)."
-        in found.message
-    )
-
-
+@pytest.mark.attack("the end of the gate")
 @pytest.mark.parametrize(
-    ("ratio", "status"), [(1.0, Status.UNSURE), (1.03, Status.UNSURE), (1.2, Status.FAIL)]
+    ("how", "phase", "units", "virtual", "status"),
+    [
+        ("crashed", "time", "CPU_ONLY", False, Status.FAIL),
+        ("crashed", "load-head", "ALL", False, Status.FAIL),
+        ("crashed", "load-base", "ALL", False, Status.UNSURE),
+        ("crashed", "compile-again", "ALL", False, Status.UNSURE),
+        ("crashed", "time", "CPU_ONLY", True, Status.FAIL),
+        ("crashed", "time", "CPU_AND_GPU", True, Status.UNSURE),
+        ("timed-out", "load-head", "ALL", False, Status.UNSURE),
+        ("timed-out", "load-head", "CPU_ONLY", False, Status.FAIL),
+        ("timed-out", "time", "ALL", False, Status.FAIL),
+        ("failed", "load-head", "CPU_ONLY", False, Status.UNSURE),
+        ("failed", "predict", "CPU_ONLY", False, Status.FAIL),
+        ("out-of-memory", "load-again", "CPU_ONLY", False, Status.UNSURE),
+    ],
 )
-def test_after_a_process_that_crashed_nothing_passes(ratio: float, status: Status) -> None:
+def test_times_that_got_lost_fail_where_the_head_may_be_at_fault(
+    how: Any, phase: str, units: Any, virtual: bool, status: Status
+) -> None:
+    """A crash of the process that times was open, so what had a limit could merge without its figure."""
+    ending = ChildEnding(how=how, phase=phase, message="said", log_tail=("x",))
+    lost = timing(metrics=(), ending=ending, stopped="process ended", units=units)
+    found = only(findings(core_ml(timing=lost, machine=machine(virtual=virtual))))
+    assert (found.status, found.value, found.details) == (status, None, ("x",))
+    assert ending.clause("the timing process") in found.message
+    assert ("core-ml-timeout-s" in found.hint) == (how == "timed-out")
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1.03, 1.2])
+def test_after_a_process_that_crashed_nothing_passes(ratio: float) -> None:
     """The message spoke of a machine with too much noise, and the crash stood nowhere."""
     ending = ChildEnding(how="crashed", phase="time", message="killed by signal 6 (SIGABRT)", log_tail=("x",))
     facts = core_ml(
@@ -113,9 +131,10 @@ def test_after_a_process_that_crashed_nothing_passes(ratio: float, status: Statu
         )
     )
     found = only(findings(facts))
-    assert (found.status, found.details[0]) == (status, "x")
-    crash = "a later timing process crashed in phase time (killed by signal 6 (SIGABRT))"
-    assert (crash in found.message) == (status is Status.UNSURE)
+    assert (found.status, found.details[0]) == (Status.FAIL, "x")
+    crash = "not decided, because a later timing process crashed in phase time (killed by signal 6 (SIGABRT))"
+    assert (crash in found.message) == (ratio < 1.1)
+    assert found.message.endswith("times: slower.") == (ratio > 1.1)
 
 
 def test_the_stand_in_never_passes_for_core_ml() -> None:

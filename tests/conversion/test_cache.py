@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +156,53 @@ def test_what_a_killed_process_was_writing_goes_after_an_hour(tmp_path: Path) ->
     os.utime(tmp_path / "cache/.new-old", (1, 1))
     cache.store("key", _conversion(tmp_path / "made"))
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [".new-young", "key"]
+
+
+def test_who_comes_to_a_key_meanwhile_waits_for_what_is_made(tmp_path: Path) -> None:
+    cache = ConversionCache(tmp_path / "cache")
+    found: list[bool] = []
+
+    def later() -> None:
+        with cache.alone("key"):
+            found.append(cache.load("key", tmp_path / "later") is not None)
+
+    waiting = threading.Thread(target=later)
+    with cache.alone("key"), cache.alone("another key"):
+        waiting.start()
+        cache.store("key", _conversion(tmp_path / "made"))
+        assert found == []
+    waiting.join()
+    assert found == [True]
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["key"]
+
+
+@pytest.mark.attack("disks and outputs")
+@pytest.mark.parametrize("how", ["held for ever", "a folder", "a link", "a file for a folder", "no locks"])
+def test_a_lock_that_cannot_be_had_costs_a_conversion_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(module, "_MOST_WAIT_S", 0.0 if how == "held for ever" else 600.0)
+    cache, precious = ConversionCache(tmp_path / "cache"), tmp_path / "precious"
+    if how == "a file for a folder":
+        cache.folder.write_text("")
+    elif how == "a folder":
+        (cache.folder / ".lock-key").mkdir(parents=True)
+    elif how == "a link":
+        cache.folder.mkdir()
+        precious.write_text("mine")
+        (cache.folder / ".lock-key").symlink_to(precious)
+    elif how == "no locks":
+        monkeypatch.setattr(module.fcntl, "flock", refuse)
+    with cache.alone("key"):
+        entered = how != "held for ever"
+        if not entered:
+            with cache.alone("key"):
+                entered = True
+    assert entered
+    assert not precious.exists() or precious.read_text() == "mine"
 
 
 def test_failures_are_not_kept(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
+import errno
+import os
 from pathlib import Path
+
+import pytest
 
 from coreml_gate.conversion.failures import failure_of, in_one_line
 
@@ -21,3 +25,14 @@ def test_frames_inside_of_a_message_are_dropped(tmp_path: Path) -> None:
 
 def test_an_error_without_words(tmp_path: Path) -> None:
     assert failure_of(AssertionError(), tmp_path).message == "AssertionError: no message"
+
+
+@pytest.mark.attack("disks and outputs")
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_file_that_the_converter_cannot_have_is_no_part_of_the_model_to_write_otherwise(
+    tmp_path: Path, number: int
+) -> None:
+    failure = failure_of(OSError(number, os.strerror(number), "/missing/tmp1"), tmp_path)
+    assert failure.hint.startswith("the converter could not use its files, whatever the model computes")
+    assert "`TMPDIR`" in failure.hint
+    assert failure_of(ValueError("/missing/tmp1"), tmp_path).hint == ""

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import torch
 from coreml_gate.config import ImageInput, ModelConfig, ModelInput
 from coreml_gate.config.limits import ParityLimits
 from coreml_gate.criteria import has_parity
+from coreml_gate.diagnose import perturbed_samples as module
 from coreml_gate.diagnose.perturbations import LARGE, PERTURBATIONS
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples, reshaped_samples
+from coreml_gate.engines.overdue import OverdueCallError, within
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
@@ -185,3 +188,32 @@ def test_the_time_is_bounded() -> None:
     ticks = iter((0.0, 1.0, 2.0, 31.0, 32.0))
     both = sides(IDENTITY, IDENTITY)
     assert len(list(perturbed_samples(both, X, lambda: next(ticks)))) == 2
+
+
+def _halved_until_small(x: torch.Tensor) -> torch.Tensor:
+    while bool((x.abs() > 1).any()):
+        try:
+            x = x / 2
+        except BaseException:  # noqa: BLE001 - the worst that a loop can do
+            continue
+    return x
+
+
+@pytest.mark.attack("the model's own code")
+def test_a_loop_of_the_source_that_does_not_end_is_given_up_and_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST_SECONDS_OF_A_RUN", 0.05)
+    both = sides(_halved_until_small, _halved_until_small)
+    found = {item.name: len(item.comparisons) for item, _ in perturbed_samples(both, X)}
+    assert {name for name, count in found.items() if not count} == {"infinities", "positive infinities"}
+    assert found["samples times 1e3"] == 1
+
+
+def test_a_run_that_ends_in_time_is_not_interrupted_later() -> None:
+    assert within(0.02, lambda: 3) == 3
+    until = time.thread_time() + 0.05
+    while time.thread_time() < until:
+        pass
+    with pytest.raises(OverdueCallError):
+        within(0.02, lambda: [None for _ in iter(int, 1)])

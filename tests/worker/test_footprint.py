@@ -38,4 +38,4 @@ def test_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_crashes_is_the_last_and_stays_in_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
     found, turns = played(monkeypatch, run("ALL", peak_bytes=1), ended("ALL"))
     assert (found.base_bytes, found.head_bytes, turns) == ((1,), (), ["base", "head"])
-    assert found.ending == ended("ALL").ending
+    assert found.ending == ended("ALL", phase="predict-head").ending

@@ -12,7 +12,7 @@ from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.checks.first_wrong import diagnosis_of, place_of, sentence, way_out
 from coreml_gate.criteria import FAR, has_parity, violation_of
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, names_and_more
 
 NAME: Final = "adversarial"
 
@@ -34,7 +34,14 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 def _without_samples(evidence: Evidence) -> Finding:
     if evidence.head.problem is not None:
         return evidence.unmeasured(NAME, "outputs")
-    return skipped(NAME, "outputs", "on every changed sample the source itself is undefined or unstable.")
+    unfit = "on every changed sample the source itself is undefined or unstable"
+    return skipped(NAME, "outputs", f"{unfit}{_untried(evidence)}.")
+
+
+def _untried(evidence: Evidence) -> str:
+    """Where nothing was compared, as the end of a sentence; empty where there is no such sample."""
+    names = names_and_more([f"`{name}`" for name in evidence.head.untried])
+    return f"; not compared on {names}, because the source did not end there" if names else ""
 
 
 def _finding(evidence: Evidence) -> Finding:
@@ -48,7 +55,7 @@ def _finding(evidence: Evidence) -> Finding:
             check=NAME,
             status=Status.PASS,
             subject="outputs",
-            message=f"the package answers like the source on {total}{but}.",
+            message=f"the package answers like the source on {total}{but}{_untried(evidence)}.",
             details=(*wrong.values(), *filter(None, (way_out(diagnosis),)), *said),
         )
     file, line = place_of(diagnosis)
@@ -57,7 +64,7 @@ def _finding(evidence: Evidence) -> Finding:
         status=Status.WARN,
         subject="outputs",
         message=f"{next(iter(wrong.values()))}: the conversion is wrong for such inputs "
-        f"({len(wrong)} of {total} differ).{sentence(diagnosis)}",
+        f"({len(wrong)} of {total} differ{_untried(evidence)}).{sentence(diagnosis)}",
         hint=way_out(diagnosis)
         or "rewrite the operation that the converter gets wrong, or keep such inputs away.",
         details=tuple(wrong.values()),

@@ -11,7 +11,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, is_excused, is_slow_load, skipped, status_of_loss
 from coreml_gate.config.limits import PrecisionLimits
 from coreml_gate.criteria import (
     Group,
@@ -33,7 +33,6 @@ NAME: Final = "coreml-parity"
 _AGREES: Final = "; our runtime agrees with PyTorch"
 _PACKAGE: Final = ", and our runtime does not agree with PyTorch either: the package is wrong, not Core ML"
 _UNSTEADY: Final = "is not deterministic: two runs of the same sample differ"
-_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 _VIRTUAL: Final = (
     "virtual machines have no Neural Engine and a paravirtual GPU: run CPU_ONLY there (`core-ml-units` in "
     "[gate]), and the other compute units on a physical Mac."
@@ -126,7 +125,7 @@ def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
         value=least_psnr(reference),
         limit=limits.psnr,
         unit="dB",
-        hint=_VIRTUAL if raised and _is_excused(run, facts) else _hint(raised),
+        hint=_VIRTUAL if raised and is_excused(run.units, facts.machine) else _hint(raised),
         details=(
             *(f"also: {violation.message}" for violation in raised[1:]),
             *_relations(run, facts),
@@ -145,22 +144,16 @@ def _who(runs: Sequence[CoreMlRun], facts: CoreMlFacts) -> str:
     return f"{facts.machine.engine} on {' and '.join(run.units for run in runs)}{not_it}"
 
 
-def _is_excused(run: CoreMlRun, facts: CoreMlFacts) -> bool:
-    """On a virtual machine only the CPU is Core ML's own: what breaks elsewhere is not the model's fault."""
-    return bool(facts.machine.virtual) and run.units != "CPU_ONLY"
-
-
 def _status(raised: tuple[Violation, ...], run: CoreMlRun, facts: CoreMlFacts) -> Status:
     if not raised:
         return Status.PASS
-    return Status.UNSURE if _is_excused(run, facts) else raised[0].status
+    return Status.UNSURE if is_excused(run.units, facts.machine) else raised[0].status
 
 
 def _ended(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> Finding:
-    open_ = _is_excused(run, facts) or _is_slow_load(run, ending)
     return Finding(
         check=NAME,
-        status=Status.UNSURE if open_ else Status.FAIL,
+        status=status_of_loss(ending, run.units, facts.machine),
         subject=_subject(run, facts),
         message=f"{_who((run,), facts)}: {ending.clause()}.",
         hint=_way_out(run, ending, facts),
@@ -168,15 +161,10 @@ def _ended(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> Finding:
     )
 
 
-def _is_slow_load(run: CoreMlRun, ending: ChildEnding) -> bool:
-    """An honest model's first load on the Neural Engine took 519 s (argmaxinc/argmax-oss-swift#208)."""
-    return ending.how == "timed-out" and ending.phase == "load" and run.units in _NEURAL_ENGINE
-
-
 def _way_out(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> str:
-    if _is_excused(run, facts):
+    if is_excused(run.units, facts.machine):
         return _VIRTUAL
-    if _is_slow_load(run, ending):
+    if is_slow_load(ending, run.units):
         return "raise `core-ml-timeout-s` in [gate]: a first load on the Neural Engine can take minutes."
     return "the details hold its last lines; try another `compute-units`, and report it to Apple."
 

@@ -11,7 +11,15 @@ from coreml_gate.criteria import Group, by_output
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.mil.diff import read_outline
 from coreml_gate.mil.diff_matching import Matching, match, partners
-from coreml_gate.record import Comparison, Environment, Metric, ModelRecord
+from coreml_gate.record import (
+    ChildEnding,
+    Comparison,
+    ComputeUnits,
+    Environment,
+    Machine,
+    Metric,
+    ModelRecord,
+)
 from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
 
@@ -24,6 +32,7 @@ _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 LOST: Final = "not measured: an earlier step failed."
 """The message of every check after the one that names the failure; reports show it once a model."""
 _MOST_DIGITS: Final = 10
+_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 _NO_MAC: Final = "not run: Core ML needs macOS."
 _OFF: Final = "not run: Core ML was not used on this Mac (`--core-ml off`)."
 
@@ -151,6 +160,27 @@ class Evidence:
             message="the Record holds no figure for this check.",
             hint="measure the model again with this version.",
         )
+
+
+def status_of_loss(ending: ChildEnding, units: ComputeUnits, machine: Machine) -> Status:
+    """A child of Core ML ended early, so what it was to measure is lost: a failure that must not merge.
+
+    It stays open where the head's package need not be at fault: one of the base, a virtual machine, an honest
+    load that takes long.
+    """
+    of_base = ending.phase.endswith(("-base", "-again"))
+    is_open = of_base or is_excused(units, machine) or is_slow_load(ending, units)
+    return Status.UNSURE if is_open else Status.FAIL
+
+
+def is_excused(units: ComputeUnits, machine: Machine) -> bool:
+    """On a virtual machine only the CPU is Core ML's own: what breaks elsewhere is not the model's fault."""
+    return bool(machine.virtual) and units != "CPU_ONLY"
+
+
+def is_slow_load(ending: ChildEnding, units: ComputeUnits) -> bool:
+    """An honest model's first load on the Neural Engine took 519 s (argmaxinc/argmax-oss-swift#208)."""
+    return ending.how == "timed-out" and ending.phase.startswith("load") and units in _NEURAL_ENGINE
 
 
 def file_and_line(place: str) -> tuple[str, int | None]:

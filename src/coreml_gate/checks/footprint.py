@@ -8,7 +8,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, skipped, status_of_loss
 from coreml_gate.criteria import Violation, excess_growth
 from coreml_gate.record import ChildEnding, CoreMlFacts, Footprints
 from coreml_gate.verdict import Finding, Status
@@ -27,7 +27,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if facts.footprints is None:
         return (skipped(NAME, _subject(facts), facts.untimed),)
     if facts.footprints.ending is not None:
-        return (_lost(facts.footprints.ending, facts),)
+        return (_lost(facts.footprints.ending, facts.footprints, facts),)
     return (_judged(facts.footprints, limit, facts),)
 
 
@@ -48,10 +48,10 @@ def _shown(facts: CoreMlFacts) -> Finding:
     )
 
 
-def _lost(ending: ChildEnding, facts: CoreMlFacts) -> Finding:
+def _lost(ending: ChildEnding, footprints: Footprints, facts: CoreMlFacts) -> Finding:
     return Finding(
         check=NAME,
-        status=Status.UNSURE,
+        status=status_of_loss(ending, footprints.units, facts.machine),
         subject=_subject(facts),
         message=f"{facts.machine.engine}: {ending.clause('a process that measures the footprint')}.",
         hint="the details hold its last lines; `coreml-gate doctor` examines this Mac.",

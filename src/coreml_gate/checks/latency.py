@@ -10,7 +10,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import Check, Column
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import Evidence, skipped, status_of_loss
 from coreml_gate.config.limits import LatencyLimits
 from coreml_gate.criteria import Violation, excess_growth
 from coreml_gate.record import ChildEnding, Machine, Metric, ModelRecord, TimedMetric, Timing
@@ -89,7 +89,8 @@ def _finding(
         return _untimed(metric, timing, machine)
     decision = _decide(metric, timed, max_ratio, timing, evidence)
     self_test = judge_self_test(timed.self_test, timing.alpha)
-    status = _status(decision, self_test, timing.ending)
+    lost = None if _is_slower(decision, self_test) else timing.ending
+    status = _status(decision, self_test) if lost is None else _status_of_loss(lost, timing, machine)
     first = metric == next(iter(ratios_of(evidence.limits.latency)))
     return Finding(
         check=NAME,
@@ -97,13 +98,13 @@ def _finding(
         subject=_subject(metric, machine),
         message=(
             f"{metric} of {_who(timing, machine)}: {_words(decision, timed, max_ratio)}"
-            f"{_meaning(metric, max_ratio, status, decision, self_test, timing.ending)}"
+            f"{_meaning(metric, max_ratio, status, decision, self_test, lost)}"
         ),
         value=timed.head_ms,
         base=timed.base_ms,
         limit=timed.base_ms * max_ratio,
         unit="ms",
-        hint="" if status is Status.PASS else _hint(status, timing.ending),
+        hint="" if status is Status.PASS else _hint(status, lost),
         details=(
             *(() if timing.ending is None else timing.ending.log_tail),
             *_details(timing, machine, self_test),
@@ -129,7 +130,7 @@ def _untimed(metric: Metric, timing: Timing, machine: Machine) -> Finding:
         reason = f"{ending.clause('the timing process')}."
     return Finding(
         check=NAME,
-        status=Status.UNSURE,
+        status=Status.UNSURE if ending is None else _status_of_loss(ending, timing, machine),
         subject=_subject(metric, machine),
         message=f"{metric} of {_who(timing, machine)}: {reason}",
         hint=_way_out(ending),
@@ -138,8 +139,12 @@ def _untimed(metric: Metric, timing: Timing, machine: Machine) -> Finding:
 
 
 def _way_out(ending: ChildEnding | None) -> str:
-    if ending is not None and ending.how == "timed-out":
+    if ending is None:
+        return "`coreml-gate doctor` examines this Mac."
+    if ending.how == "timed-out" and ending.phase.startswith("load"):
         return "raise `core-ml-timeout-s` in [gate]: a first load on the Neural Engine can take minutes."
+    if ending.how == "timed-out":
+        return "raise `core-ml-timeout-s` in [gate] if the predictions take so long without a fault."
     return "the details hold the last lines of the child; `coreml-gate doctor` examines this Mac."
 
 
@@ -161,15 +166,23 @@ def _decide(
     return alone if alone.call == "slower" and p_value <= ALPHA / 2 else shared
 
 
-def _status(decision: Decision, self_test: SelfTest, ending: ChildEnding | None) -> Status:
-    """After a process that ended early nothing passes: what is slower beyond the limit is so all the same."""
+def _status(decision: Decision, self_test: SelfTest) -> Status:
     if decision.call == "unsure" or not self_test.is_sound:
         return Status.UNSURE
-    if decision.call == "slower" and decision.beyond_limit:
-        return Status.FAIL
-    if ending is not None:
-        return Status.UNSURE
-    return Status.PASS if decision.call == "not slower" else Status.WARN
+    if decision.call == "slower":
+        return Status.FAIL if decision.beyond_limit else Status.WARN
+    return Status.PASS
+
+
+def _is_slower(decision: Decision, self_test: SelfTest) -> bool:
+    """What is slower beyond the limit is so whatever became of a later process."""
+    return self_test.is_sound and decision.call == "slower" and decision.beyond_limit
+
+
+def _status_of_loss(ending: ChildEnding, timing: Timing, machine: Machine) -> Status:
+    """Three packages are loaded at once to be timed: where they do not fit, no package is at fault."""
+    for_room = ending.how == "out-of-memory" or (ending.how == "failed" and ending.phase.startswith("load"))
+    return Status.UNSURE if for_room else status_of_loss(ending, timing.units, machine)
 
 
 def _words(decision: Decision, timed: TimedMetric, max_ratio: float) -> str:
@@ -190,8 +203,10 @@ def _meaning(
     status: Status,
     decision: Decision,
     self_test: SelfTest,
-    ending: ChildEnding | None,
+    lost: ChildEnding | None,
 ) -> str:
+    if lost is not None:
+        return f": not decided, because {lost.clause('a later timing process')}."
     if status is Status.FAIL:
         ratio = math.exp(decision.interval.median)
         passing = f"{_KEYS[metric]} = {passing_maximum(ratio, 3)}"
@@ -200,8 +215,6 @@ def _meaning(
         return ": slower, close to the limit."
     if status is Status.PASS:
         return ": slower, within the limit." if decision.interval.low > 0 else ": not slower."
-    if ending is not None:
-        return f": unsure, because {ending.clause('a later timing process')}."
     if not self_test.is_sound:
         return ": unsure, because the baseline differs from a second copy of itself on this machine."
     return f": unsure, because this machine can see changes {_visible(self_test)}."
@@ -213,9 +226,9 @@ def _visible(self_test: SelfTest) -> str:
     return f"from {percent(self_test.smallest_change)} on"
 
 
-def _hint(status: Status, ending: ChildEnding | None) -> str:
-    if status is Status.UNSURE and ending is not None:
-        return _way_out(ending)
+def _hint(status: Status, lost: ChildEnding | None) -> str:
+    if lost is not None:
+        return _way_out(lost)
     if status is Status.UNSURE:
         return "time on a quieter Mac, or raise `time-budget-s` in [gate]."
     return "look at the cost and the placement of the operations that changed."

@@ -32,12 +32,13 @@ def along_route(route: Route, task: Task, cache: ConversionCache | None, closure
     key = None if cache is None else conversion_key(captured, task, closure)
     if cache is None or key is None:
         return _converted(captured, task, route)
-    known = cache.load(key, task.folder)
-    if known is not None:
-        return known
-    made = _converted(captured, task, route)
-    cache.store(key, made)
-    return made
+    with cache.alone(key):
+        known = cache.load(key, task.folder)
+        if known is not None:
+            return known
+        made = _converted(captured, task, route)
+        cache.store(key, made)
+        return made
 
 
 def _converted(captured: Captured, task: Task, route: Route) -> Conversion:

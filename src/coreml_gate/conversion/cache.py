@@ -1,12 +1,14 @@
 """Conversions kept by content: what decides one is hashed, and the same hash is never converted twice."""
 
-import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +24,10 @@ from coreml_gate.torch_graph import GRAPH
 DEFAULT_LIMIT_BYTES: Final = 5 * 10**9
 _INDEX: Final = "entry.json"
 _NEW: Final = ".new-"
+_LOCK: Final = ".lock-"
+_MOST_WAIT_S: Final = 300.0
+"""For another process that converts the same."""
+_LOOK_EVERY_S: Final = 0.1
 _ABANDONED_S: Final = 3600.0
 """What is being written for an hour belongs to a process that was killed."""
 
@@ -64,7 +70,7 @@ class ConversionCache:
             return
         if conversion.reference is None or conversion.package is None:
             return
-        with contextlib.suppress(OSError):  # read-only, no folder, full, or another process was faster
+        with suppress(OSError):  # read-only, no folder, full, or another process was faster
             self.folder.mkdir(parents=True, exist_ok=True)
             temporary = Path(tempfile.mkdtemp(prefix=_NEW, dir=self.folder))
             try:
@@ -74,14 +80,33 @@ class ConversionCache:
                 shutil.rmtree(temporary, ignore_errors=True)
         self._evict()
 
+    @contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """While another process is at this key, wait: what it makes is here then.
+
+        Not for long, because its model may hang, and not where files cannot be locked: converting twice costs
+        time alone. The system takes a lock back from whoever ends.
+        """
+        with ExitStack() as stack:
+            with suppress(OSError):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                path = self.folder / f"{_LOCK}{key}"
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC)
+                stack.callback(os.close, descriptor)
+                _wait_for(descriptor)
+                stack.callback(path.unlink, missing_ok=True)
+            yield
+
     def _drop(self, entry: Path) -> None:
+        if entry.name.startswith(_LOCK):
+            entry.unlink(missing_ok=True)
         shutil.rmtree(entry, ignore_errors=True)
 
     def _evict(self) -> None:
         used = {entry: _when(entry) for entry in _listed(self.folder)}
         entries = sorted((entry for entry in used if entry.name[0] != "."), key=lambda entry: used[entry])
         for entry, when in used.items():
-            if entry.name.startswith(_NEW) and when < time.time() - _ABANDONED_S:
+            if entry.name.startswith((_NEW, _LOCK)) and when < time.time() - _ABANDONED_S:
                 self._drop(entry)
         sizes = {entry: _size(entry) for entry in entries}
         total = sum(sizes.values())
@@ -90,6 +115,20 @@ class ConversionCache:
                 return
             self._drop(entry)
             total -= sizes[entry]
+
+
+def _wait_for(descriptor: int) -> None:
+    """Until the file is locked by this process, or the patience is over."""
+    until = time.monotonic() + _MOST_WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return
+            time.sleep(_LOOK_EVERY_S)
+        else:
+            return
 
 
 def _plain(name: object) -> str:
@@ -159,7 +198,7 @@ def _digests(folder: Path, names: dict[str, str]) -> dict[str, str]:
 def _size(entry: Path) -> int:
     """Of its files, as far as they are there."""
     size = 0
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         for path in entry.rglob("*"):
             size += path.stat().st_size if path.is_file() else 0
     return size

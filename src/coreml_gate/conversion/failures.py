@@ -37,6 +37,10 @@ _NOISE = (
     "The following call raised",
 )
 """How lines begin that torch.export adds to an error: frames, and how to log more."""
+_NO_FILES: Final = (
+    "the converter could not use its files, whatever the model computes: the folder for temporary files has "
+    "to exist and to have room (`TMPDIR`, or `tempfile.tempdir` where the model's code sets it)."
+)
 CAUSES: Final = (*OPERATION_CAUSES, *MODEL_CAUSES)
 """Every known error; what is specific to an operation stands before what is not.
 
@@ -90,6 +94,8 @@ def failure_of(error: Exception, root: Path, heard: Sequence[str] = ()) -> Conve
     failure.refused = RefusedOperation(place=place)
     failure.raised_in = raised_in(error)
     failure.written = _line_at(root, place)
+    if isinstance(error, OSError) and not place:
+        failure.hint = _NO_FILES
     return explained(failure)
 
 

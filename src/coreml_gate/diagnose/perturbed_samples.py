@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -22,6 +22,7 @@ from coreml_gate.diagnose.source_watch import SourceWatch
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.in_double import in_double, outputs_in_double
 from coreml_gate.engines.mil import MilEngine
+from coreml_gate.engines.overdue import OverdueCallError
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import PackageError, SourceError
 from coreml_gate.package_facts.shapes import ShapeCase
@@ -29,6 +30,8 @@ from coreml_gate.record import Comparison, PerturbedSample
 
 MOST_SECONDS: Final = 10.0
 """Of this thread's own time, so that a busy machine tries no fewer: of a large model fewer are tried."""
+MOST_SECONDS_OF_A_RUN: Final = 30.0
+"""Of this thread's own time, for the source on one changed sample: a loop of it may have no end there."""
 MOST_ELEMENTS: Final = 2**20
 """A shape with more elements is left out: it would cost more than it shows."""
 _ULPS: Final = 4
@@ -73,14 +76,18 @@ def perturbed_samples(
 
     All inputs of a kind (numbers, integers, masks) are changed together, then each input by itself. Images
     stay as they are. An element of an output counts where the source's is finite and does not move when the
-    inputs move by a few units in the last place.
+    inputs move by a few units in the last place. One on which the source does not end has no comparison.
     """
     until = clock() + MOST_SECONDS
     refused: set[str] = set()
     for attempt in _attempts(sides, sample, refused):
         if clock() > until:
             return
-        comparisons = _compared(sides, attempt)
+        try:
+            comparisons = _compared(sides, attempt, MOST_SECONDS_OF_A_RUN)
+        except OverdueCallError:
+            yield PerturbedSample(name=attempt.title, comparisons=()), attempt.sample
+            continue
         if comparisons is None:
             refused.add(attempt.title)
         elif comparisons:
@@ -146,10 +153,12 @@ def _reshaped(sides: SourceAndPackage, sample: Sample) -> Iterator[_Attempt]:
         yield _Attempt(f"samples of shape {shown}", changed, tuple(sample))
 
 
-def _compared(sides: SourceAndPackage, attempt: _Attempt) -> tuple[Comparison, ...] | None:
+def _compared(
+    sides: SourceAndPackage, attempt: _Attempt, most_seconds: float | None = None
+) -> tuple[Comparison, ...] | None:
     """Nothing where the package refuses or no element counts; ``None`` where the source refuses."""
     try:
-        reference = sides.source.run(attempt.sample)
+        reference = replace(sides.source, most_seconds=most_seconds).run(attempt.sample)
     except SourceError:
         return None
     try:

@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 from coreml_gate.engines.engine import SEED, Outputs, Sample
 from coreml_gate.engines.large_files import pointer_in
 from coreml_gate.engines.outputs import flatten_outputs
+from coreml_gate.engines.overdue import within
 from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.errors import SourceError
 
@@ -99,26 +100,31 @@ def load_source(reference: str, root: Path) -> Source:
     return as_source(reference, root, built)
 
 
-def run_source(source: Source, sample: Sample, index: int = 0, drawn: int = SEED) -> Outputs:
+def run_source(
+    source: Source, sample: Sample, index: int = 0, drawn: int = SEED, most_seconds: float | None = None
+) -> Outputs:
     """Runs one sample and gives the outputs by name, in pytree order and without those that are ``None``.
 
     Buffers that the forward pass changes are put back, so that every sample starts from the same state; the
     outputs are copies, because a module may return a buffer, or write into what it returned before.
     ``drawn`` seeds Python's and NumPy's generators; torch's draws the same in every run. Raises
-    :class:`SourceError` with the sample's number, the input shapes and the user's line.
+    :class:`SourceError` with the sample's number, the input shapes and the user's line, and
+    :class:`OverdueCallError` where the call takes more than ``most_seconds`` of this thread's own time.
     """
     seed(drawn)
     with restored(source.runnable):
-        outputs = flatten_outputs(_run(source, sample, index), source.reference)
+        outputs = flatten_outputs(_run(source, sample, index, most_seconds), source.reference)
         return {name: _array(name, value) for name, value in outputs.items()}
 
 
-def _run(source: Source, sample: Sample, index: int) -> object:
+def _run(source: Source, sample: Sample, index: int, most_seconds: float | None) -> object:
     given = {name: value.clone() for name, value in sample.items()}
     shapes = ", ".join(f"{name}: {_dtype(value)} {list(value.shape)}" for name, value in sample.items())
     what = f"source {source.reference} on sample {index} ({shapes})"
     with user_code(what, source.root, SourceError), torch.no_grad():
-        return source.call(given)
+        return (
+            source.call(given) if most_seconds is None else within(most_seconds, lambda: source.call(given))
+        )
 
 
 @contextmanager

@@ -16,13 +16,15 @@ class SourceEngine:
     source: Source
     output_names: tuple[str, ...] = ()
     side: Literal["source"] = "source"
+    most_seconds: float | None = None
+    """Of this thread's own time, for the source's part of a run: more raises ``OverdueCallError``."""
 
     def run(self, sample: Sample, index: int = 0, drawn: int = SEED) -> Outputs:
         """Compute one sample; ``index`` is its number in messages, ``drawn`` as of :func:`run_source`.
 
         Raises :class:`SourceError` when the configuration names another number of outputs.
         """
-        outputs = run_source(self.source, sample, index, drawn)
+        outputs = run_source(self.source, sample, index, drawn, self.most_seconds)
         if not self.output_names:
             return outputs
         if len(self.output_names) != len(outputs):

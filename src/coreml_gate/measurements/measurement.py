@@ -27,7 +27,11 @@ _PROBLEM_KINDS: Final[Mapping[type[GateError], str]] = {
     PackageError: "package-error",
 }
 _WAYS_OUT: Final[Mapping[str, str]] = {
-    "crashed": "the last lines of its output are in the details; run the model's file alone to see more.",
+    "crashed": (
+        "the last lines of its output are in the details. Where they show none of the model's own code, that "
+        "code changed something for the whole process (a patched function, a signal handler, a default, a "
+        "descriptor that is closed): undo it before the model returns."
+    ),
     "timed-out": "raise `step-timeout-s` under [gate] if the model honestly takes longer.",
     "out-of-memory": "raise `step-memory-mb` under [gate], or take a runner with more memory.",
 }

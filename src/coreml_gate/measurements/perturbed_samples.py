@@ -17,7 +17,13 @@ class PerturbedSamples(WrappedPart[tuple[PerturbedSample, ...]]):
     FIELD = "adversarial"
 
 
-PARTS: Final = (PerturbedSamples,)
+class UntriedSamples(WrappedPart[tuple[str, ...]]):
+    """Changed samples on which the source did not end."""
+
+    FIELD = "untried"
+
+
+PARTS: Final = (PerturbedSamples, UntriedSamples)
 STEPS: Final = package.STEPS
 CHILD: Final = "model"
 ended = package.ended
@@ -30,5 +36,9 @@ def wanted(job: ModelJob) -> bool:
 
 def run(bench: "Bench", log: EventLog) -> None:
     """Compare source and float32 package on every change on which the source is stable."""
+    found = [perturbed for perturbed, _ in bench.perturbed or ()]
     if bench.perturbed is not None:
-        log.put(PerturbedSamples(tuple(perturbed for perturbed, _ in bench.perturbed)))
+        log.put(PerturbedSamples(tuple(each for each in found if each.comparisons)))
+    untried = tuple(each.name for each in found if not each.comparisons)
+    if untried:
+        log.put(UntriedSamples(untried))

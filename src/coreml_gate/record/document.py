@@ -57,6 +57,8 @@ class ModelRecord(Measured):
     """Source against the float32 package at shapes that the configuration allows and no sample has."""
     adversarial: tuple[PerturbedSample, ...] = ()
     """Source against the float32 package on changed samples."""
+    untried: tuple[str, ...] = ()
+    """Changed samples on which the source did not end: nothing was compared on them."""
     parity_diagnosis: ParityDiagnosis | None = None
     """``None`` when none was configured."""
     metrics: tuple[MetricValue, ...] = ()

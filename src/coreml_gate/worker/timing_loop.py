@@ -147,10 +147,8 @@ def _cold_loads(
         )
         report = run_package(job, supervisor)
         load = report.events.parts.get(ColdLoad)
-        if report.failure is not None:
-            return found, changed(report.failure, phase=f"{report.failure.phase}-{name}")
-        if load is None:
-            return found, None
+        if report.failure is not None or load is None:
+            return found, _of(name, report.failure)
         found[name] = load
     return found, None
 
@@ -257,9 +255,14 @@ def measure_footprints(pair: PackagePair, folder: Path, supervisor: Supervisor) 
             place = folder / f"{name}-{number}"
             (only,) = predict_on(package, pair.reference, (pair.units,), place, supervisor)
             if only.ending is not None or only.peak_bytes is None:
-                return _footprints(pair, peaks, only.ending)
+                return _footprints(pair, peaks, _of(name, only.ending))
             peaks[name].append(only.peak_bytes)
     return _footprints(pair, peaks)
+
+
+def _of(name: str, ending: ChildEnding | None) -> ChildEnding | None:
+    """The ending with the package that the process had: that of the base is no fault of the head."""
+    return None if ending is None else changed(ending, phase=f"{ending.phase}-{name}")
 
 
 def _footprints(
