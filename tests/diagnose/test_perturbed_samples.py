@@ -13,7 +13,8 @@ from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose import perturbed_samples as module
 from coreml_gate.diagnose.perturbations import LARGE, PERTURBATIONS
 from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples, reshaped_samples
-from coreml_gate.engines.overdue import OverdueCallError, within
+from coreml_gate.engines.engine import OverdueCallError
+from coreml_gate.engines.overdue import within
 from coreml_gate.engines.source import Source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError

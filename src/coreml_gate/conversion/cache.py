@@ -85,7 +85,7 @@ class ConversionCache:
         """While another process is at this key, wait: what it makes is here then.
 
         Not for long, because its model may hang, and not where files cannot be locked: converting twice costs
-        time alone. The system takes a lock back from whoever ends.
+        time alone. The system takes the lock of a process back when it ends.
         """
         with ExitStack() as stack:
             with suppress(OSError):

@@ -19,10 +19,9 @@ from coreml_gate.config.limits import ParityLimits
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose.perturbations import COME_NEAR, EXACT, LARGE, PERTURBATIONS, Kind, kind_of, resized
 from coreml_gate.diagnose.source_watch import SourceWatch
-from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.engine import Outputs, OverdueCallError, Sample
 from coreml_gate.engines.in_double import in_double, outputs_in_double
 from coreml_gate.engines.mil import MilEngine
-from coreml_gate.engines.overdue import OverdueCallError
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import PackageError, SourceError
 from coreml_gate.package_facts.shapes import ShapeCase

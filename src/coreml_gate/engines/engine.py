@@ -26,6 +26,10 @@ def as_array(value: object) -> np.ndarray:
     return np.asarray([value]) if isinstance(value, str) else np.asarray(value)
 
 
+class OverdueCallError(BaseException):
+    """Raised in the midst of a call: no error of the user's own, and nothing that handles those takes it."""
+
+
 class Engine(Protocol):
     """Runs one model on one sample after another."""
 

@@ -10,12 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from coreml_gate.engines.engine import OverdueCallError
+
 _LOOK_EVERY_S: Final = 0.5
 Result = TypeVar("Result")
-
-
-class OverdueCallError(BaseException):
-    """Raised in the midst of a call: no error of the user's own, and nothing that handles those takes it."""
 
 
 def within(seconds: float, call: Callable[[], Result]) -> Result:
