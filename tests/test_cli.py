@@ -112,11 +112,11 @@ def test_a_stored_report_is_rendered_in_every_format(desk: Desk, form: str) -> N
         (("report", "broken.json"), 10, "report `{folder}/broken.json`: "),
         (("run", "--base", "main"), 11, "is not in a git work tree"),
         (("run", "--config", "nowhere.toml"), 3, "there is no configuration file `nowhere.toml`"),
-        (("doctor", "--time-budget-s", "nan"), 2, "argument --time-budget-s: `nan` is no finite number."),
-        (("doctor", "--time-budget-s", "-1"), 2, "argument --time-budget-s: `-1` is no number above 0."),
-        (("device", "--repeats", "0"), 2, "argument --repeats: `0` is no whole number from 1 on."),
-        (("device", "--repeats", "2.5"), 2, "argument --repeats: `2.5` is no whole number from 1 on."),
-        (("bisect", "--limit", "inf"), 2, "argument --limit: `inf` is no finite number."),
+        (("doctor", "--time-budget-s", "nan"), 2, "argument --time-budget-s: `nan` is not a finite number."),
+        (("doctor", "--time-budget-s", "-1"), 2, "argument --time-budget-s: `-1` is not a number above 0."),
+        (("device", "--repeats", "0"), 2, "argument --repeats: `0` is not a whole number of at least 1."),
+        (("device", "--repeats", "2.5"), 2, "argument --repeats: `2.5` is not a whole number of at least 1."),
+        (("bisect", "--limit", "inf"), 2, "argument --limit: `inf` is not a finite number."),
     ],
 )
 def test_bad_input_ends_in_a_message_and_its_own_exit_code(

@@ -1,11 +1,11 @@
-"""Numbers on a command line: what argparse would let through as ``int`` or ``float`` is refused by name."""
+"""Types for numbers on the command line, stricter than argparse's own ``int`` and ``float``."""
 
 import argparse
 import math
 
 
 def positive_count(text: str) -> int:
-    """A whole number from 1 on.
+    """A whole number of at least 1.
 
     :raises argparse.ArgumentTypeError: The text is anything else.
     """
@@ -14,30 +14,30 @@ def positive_count(text: str) -> int:
     except ValueError:
         count = 0
     if count < 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is no whole number from 1 on")
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number of at least 1")
     return count
 
 
 def positive_number(text: str) -> float:
-    """A number above 0 that ends: a budget of ``nan`` seconds would never be used up.
+    """A finite number above 0: a budget of ``nan`` seconds would never be used up.
 
     :raises argparse.ArgumentTypeError: The text is anything else.
     """
     number = finite_number(text)
     if number <= 0:
-        raise argparse.ArgumentTypeError(f"`{text}` is no number above 0")
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number above 0")
     return number
 
 
 def finite_number(text: str) -> float:
-    """A number that comparisons hold for.
+    """A number that is neither NaN nor infinite.
 
-    :raises argparse.ArgumentTypeError: The text is no number, or ``nan``, or infinite.
+    :raises argparse.ArgumentTypeError: The text is anything else.
     """
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"`{text}` is no finite number")
+        raise argparse.ArgumentTypeError(f"`{text}` is not a finite number")
     return number

@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 _BLOCK: Final = 2**18
-"""Elements looked at at a time: what is computed of them stays in the processor's cache."""
+"""Elements in one block, so that intermediate results stay in the processor's cache."""
 _MAGNITUDE: Final = np.uint16(0x7FFF)
-"""Of a half's bits all but its sign: of two halves the greater magnitude has the greater bits."""
+"""All bits of a half except its sign. As integers, these bits order halves by magnitude."""
 _LEAST_NORMAL_BITS: Final = np.uint16(0x0400)
-"""Of 2^-14."""
+"""The bits of 2^-14, the smallest normal half."""
 
 
 def greatest_magnitude(array: Array) -> float:
-    """The largest absolute value of real numbers, NaN where one is; no copy of the array is made."""
+    """The largest absolute value, or NaN if there is one. Makes no copy of the array."""
     least, greatest = float(array.min()), float(array.max())
     return max(-least, greatest)
 
 
 def share_of_subnormals(halves: NDArray[np.float16]) -> float:
-    """How many of the elements lie between 0 and 2^-14, the smallest normal half: a share of all."""
+    """The share of elements between 0 and 2^-14, the smallest normal half."""
     bits = halves.reshape(-1).view(np.uint16)
     found = sum(_subnormals(bits[start : start + _BLOCK]) for start in range(0, bits.size, _BLOCK))
     return found / bits.size if bits.size else 0.0
@@ -35,10 +35,9 @@ def _subnormals(bits: NDArray[np.uint16]) -> int:
 
 
 def save_arrays(file: Path | IO[bytes], arrays: Mapping[str, Array]) -> None:
-    """Write an ``.npz`` of these arrays and nothing else.
+    """Write an ``.npz`` of these arrays; Python objects are refused.
 
-    Without ``allow_pickle=False``, which NumPy before 2.1 stores as one more array; Python objects are
-    refused all the same.
+    ``allow_pickle=False`` would do that, but NumPy before 2.1 stores it as one more array.
     """
     pickled = [name for name, array in arrays.items() if array.dtype.hasobject]
     if pickled:

@@ -24,7 +24,7 @@ from coreml_gate.writing import output_error
 
 
 def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
-    """Run one command; the exit codes stand in :mod:`coreml_gate.errors`."""
+    """Run one command; :mod:`coreml_gate.errors` lists the exit codes."""
     if surroundings is None:
         with interruptible(), real_surroundings() as around:
             return main(arguments, around)
@@ -64,7 +64,7 @@ def _say(error: Exception, console: Console) -> int:
 
 @contextmanager
 def real_surroundings() -> Iterator[Surroundings]:
-    """Build the real consoles, environment and folder; at the end nothing is left for the outputs."""
+    """Build the real consoles, environment and folder; flush the outputs at the end."""
     out, err = open_screens()
     try:
         with _warm_children(err) as start:
@@ -82,14 +82,14 @@ def _warm_children(err: Console) -> Iterator[Start]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what does not fit through the same door as every other error."""
+    """Reports a wrong argument like every other error."""
 
     def error(self, message: str) -> NoReturn:
         """Raises :class:`UsageError`."""
         raise UsageError(f"{message}.", f"`{self.prog} --help` lists what it takes.")
 
     def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401 - as argparse has it
-        """Prints help or version; argparse itself is silent when that fails."""
+        """Print help or version; argparse itself ignores errors of the output."""
         stream = file or sys.stderr
         if stream is not None:
             stream.write(message)
@@ -97,7 +97,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """List all commands, and describe the one that ``arguments`` name: the others are not imported."""
+    """List all commands, and import and describe only the one that ``arguments`` name."""
     parser: argparse.ArgumentParser = _Parser(
         prog="coreml-gate",
         description="Judges what a change does to the Core ML packages of your PyTorch models.",
@@ -110,6 +110,6 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name == chosen:
             command.describe_to(described)
             described.add_argument(
-                "--quiet", action="store_true", help="no progress, and of a verdict one line"
+                "--quiet", action="store_true", help="no progress, and only the first line of a verdict"
             )
     return parser

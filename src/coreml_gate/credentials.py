@@ -1,4 +1,4 @@
-"""Which variables hold a credential of GitHub: no process that runs a model's code is given them.
+"""Which environment variables hold a GitHub credential? A process that runs a model's code never gets them.
 
 Standard library only, and nothing newer than Python 3.9: the action uses it before anything is installed.
 """
@@ -12,19 +12,19 @@ _NAMED: Final = re.compile(
     r"(GITHUB|GH)(_\w+)?_TOKEN|ACTIONS_\w+|INPUT_\w*TOKEN|GITHUB_(ENV|OUTPUT|PATH|STATE|STEP_SUMMARY)",
     re.IGNORECASE,
 )
-"""Tokens, the services of a job, and the files by which a step speaks to later steps."""
+"""Tokens, a job's services, and the files through which a step passes values to later steps."""
 _GIT_SETTINGS: Final = re.compile(r"GIT_CONFIG_(COUNT|PARAMETERS|KEY_\d+|VALUE_\d+)")
 _TOKEN: Final = re.compile(r"\b(gh[a-z]_[A-Za-z0-9_.-]{10,}|github_pat_\w{10,})")
 _ENCODED: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _FEWEST: Final = 8
-"""Characters of a token: a shorter value of a variable would be found everywhere."""
+"""Shortest value that counts as a token; a shorter one would occur in many other variables."""
 
 
 def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without GitHub's tokens, under whatever name and in whatever form they are there.
+    """The environment without GitHub's tokens, whatever the variable's name and the token's form.
 
-    Dropped is a variable with the name of a token, and one whose value holds such a token, plain or in base64
-    (as git's ``extraheader`` has it). The settings of git are one thing: all of them go, or none.
+    A variable is dropped if it has a token's name, or if its value contains a token, plain or in base64 (as
+    in git's ``extraheader``). Git's settings depend on each other, so either all of them are dropped or none.
     """
     tokens = {
         value for name, value in environment.items() if _NAMED.fullmatch(name) and len(value) >= _FEWEST

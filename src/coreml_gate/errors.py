@@ -1,34 +1,34 @@
-"""Every error that ends the gate's work, with the exit code that a caller can rely on.
+"""Every error that ends the gate's work, each with a stable exit code.
 
-Exit code 0 is a pass and 1 is the gate's own "no"; from 2 on the gate could not do its work::
+Exit code 0 is a pass, 1 means that a model must not merge, 2 and above that the gate could not do its work::
 
     GateError                     the root; never raised itself
-    ├── UsageError            2   the command line does not fit (argparse uses 2 as well)
+    ├── UsageError            2   the command line is wrong (argparse uses 2 as well)
     ├── ConfigError           3   the configuration file is missing, malformed or holds an unknown key
     ├── UnknownModelError     4   a model is named that the configuration does not have
     ├── SourceError           5   the source could not be imported, built or run
     ├── SamplesError          6   the samples are empty, of the wrong shape or of the wrong dtype
-    ├── EvaluateError         7   the user's metric raised or returned something else than numbers
+    ├── EvaluateError         7   the user's metric raised or returned something other than numbers
     ├── PackageError          8   a package is truncated, malformed or lacks its weights
-    │   └── UnsupportedOperationsError  9   a package holds operations that our runtime lacks
+    │   └── UnsupportedOperationsError  9   a package contains operations that our runtime lacks
     ├── RecordError          10   a record is malformed or of another schema version
-    ├── RepositoryError      11   git is missing, this is not a repository, or it holds too much
-    │   ├── MissingCommitError   12   the base commit is not here (a shallow clone, a typo)
+    ├── RepositoryError      11   git is missing, this is not a repository, or a model has too many files
+    │   ├── MissingCommitError   12   the base commit is not in this clone (shallow clone, typo)
     │   └── DirtyTreeError       13   tracked files have uncommitted changes
-    ├── BaseBuildError       14   the base commit does not build, so there is nothing to compare with
+    ├── BaseBuildError       14   the base commit does not build, so there is no baseline
     ├── WorkerError          15   the child process failed outside of the user's code
-    ├── MeasuringError        *   a model could not be measured; the code is that of the problem in its child
-    ├── InputError           16   a prediction's input is missing, unknown or does not fit the package
+    ├── MeasuringError        *   a model could not be measured; the exit code is that of its problem
+    ├── InputError           16   an input of a prediction is missing, unknown or of the wrong shape
     ├── GitHubError          17   GitHub refused a request, failed, or could not be reached
     │   ├── TokenError           18   the token is missing, wrong, or lacks a permission
     │   └── RateLimitError       19   GitHub requires a wait longer than the gate allows
-    ├── EventError           20   the workflow was started by an event that the gate does not work under
-    ├── ArtifactError        21   an artifact is expired, incomplete, too large, or not what it claims to be
-    ├── DeviceError          22   no iPhone can be reached: no Mac, no Xcode, no device, or a hosted runner
-    ├── OutputError          23   a file cannot be written: disk full, read-only, in the way, output closed
+    ├── EventError           20   the workflow was started by an event that the gate does not support
+    ├── ArtifactError        21   an artifact is expired, incomplete, too large, or not what its name says
+    ├── DeviceError          22   no iPhone is reachable: no Mac, no Xcode, no device, or a hosted runner
+    ├── OutputError          23   a file cannot be written: disk full, read-only, name taken, output closed
     └── ConversionError      24   `coreml_gate.convert` made no package; a run reports it as a finding instead
 
-70 is left for what should never happen: a defect of coreml-gate itself.
+70 means a defect of coreml-gate itself.
 """
 
 import re
@@ -42,17 +42,18 @@ _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 class GateError(Exception):
     """The gate could not do its work.
 
-    All texts are raw: what shows them escapes them (``foreign/log.py``, ``foreign/escape.py``). Each of
-    ``message``, ``hint`` and ``lines`` is one line: a line break in it came from outside and is not shown.
+    All texts are raw; whatever shows them escapes them (``foreign/log.py``, ``foreign/escape.py``).
+    ``message``, ``hint`` and each of ``lines`` are single lines: a line break in one came from outside and is
+    not shown.
     """
 
     exit_code: ClassVar[int]
     code: ClassVar[str]
-    """The name by which `coreml-gate explain` knows it: ``samples-error`` for ``SamplesError``."""
+    """Its name for `coreml-gate explain`: ``samples-error`` for ``SamplesError``."""
     fix: ClassVar[str]
-    """The way out of every error of the class, for `coreml-gate explain`."""
+    """How to fix any error of the class, for `coreml-gate explain`."""
     page: ClassVar[str]
-    """Where the documentation has more."""
+    """The page of the documentation on it."""
 
     def __init_subclass__(cls) -> None:
         cls.code = _WORDS.sub("-", cls.__name__.replace("GitHub", "Github")).lower()
@@ -61,20 +62,20 @@ class GateError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-        """The way out, shown under the message."""
+        """How to fix it, shown below the message."""
         self.lines = tuple(lines)
-        """What the message lists, one line each."""
+        """Items of the message, one line each."""
         self.example = example
-        """Our own text, of several lines, to copy from: shown under the hint."""
+        """Text of our own to copy from, of several lines, shown below the hint."""
 
     @property
     def details(self) -> tuple[str, ...]:
-        """Everything below message and hint."""
+        """All lines below message and hint."""
         return (*self.lines, *self.example.splitlines())
 
     @property
     def sentence(self) -> str:
-        """The message with what it lists, as one line."""
+        """The message and its items as one line."""
         return f"{self.message} {'; '.join(self.lines)}" if self.lines else self.message
 
     def __str__(self) -> str:
@@ -84,7 +85,7 @@ class GateError(Exception):
 
 
 class UsageError(GateError):
-    """The arguments of the command line do not fit together."""
+    """The arguments of the command line are wrong or do not fit together."""
 
     exit_code = 2
     fix = "`coreml-gate COMMAND --help` lists what a command takes."
@@ -130,7 +131,7 @@ class SamplesError(GateError):
 
 
 class EvaluateError(GateError):
-    """The user's metric raised, or returned something else than numbers by name."""
+    """The user's metric raised, or did not return finite numbers by name."""
 
     exit_code = 7
     fix = "Return finite numbers by name, as `{'accuracy': 0.98}`."
@@ -144,16 +145,14 @@ class PackageError(GateError):
     fix = "Write the package anew with `MLModel.save`. Packages in Git LFS: `git lfs pull`."
     page = "docs/own-conversion.md"
     operation = ""
-    """The operation that could not run; empty where it was none."""
+    """The operation that could not run, or empty."""
 
 
 class UnsupportedOperationsError(PackageError):
-    """A package holds operations that our runtime does not support: an ``unsure``, not a failure."""
+    """A package contains operations that our runtime does not support: ``unsure``, not a failure."""
 
     exit_code = 9
-    fix = (
-        "Run the model on a Mac, where Core ML itself computes; docs/operations.md lists what is known here."
-    )
+    fix = "Run the model on a Mac, with Core ML itself; docs/operations.md lists the supported operations."
     page = "docs/operations.md"
 
     def __init__(self, operations: tuple[str, ...]) -> None:
@@ -174,7 +173,7 @@ class RecordError(GateError):
 
 
 class RepositoryError(GateError):
-    """Git is missing, the folder is not a repository, or what it holds cannot be planned."""
+    """Git is missing, the folder is not a repository, or its contents cannot be planned."""
 
     exit_code = 11
     fix = "Run in a git work tree, or leave out `--base`."
@@ -198,12 +197,12 @@ class DirtyTreeError(RepositoryError):
 
 
 class BaseBuildError(GateError):
-    """The base commit does not build, so there is nothing to compare with."""
+    """The base commit does not build, so there is no baseline."""
 
     exit_code = 14
     fix = (
-        "Nothing to do in the pull request: it is judged by the absolute limits. The message says what is "
-        "wrong with the base."
+        "Repair the base branch; the message has the reason. The pull request itself is judged by absolute "
+        "limits."
     )
     page = "docs/configuration.md"
 
@@ -213,8 +212,8 @@ class WorkerError(GateError):
 
     exit_code = 15
     fix = (
-        "The last lines of the child's output are in the details. Raise `step-timeout-s` or "
-        "`step-memory-mb` where the model honestly needs more."
+        "The details contain the last lines of the child's output. If the model really needs more time or "
+        "memory, raise `step-timeout-s` or `step-memory-mb`."
     )
     page = "docs/configuration.md"
 
@@ -232,7 +231,7 @@ class MeasuringError(GateError):
 
 
 class InputError(GateError):
-    """A prediction's input is missing, unknown or does not fit the package's interface."""
+    """An input of a prediction is missing, unknown or does not fit the package's interface."""
 
     exit_code = 16
     fix = "Give every input of the package by its name, in its shape."
@@ -240,7 +239,7 @@ class InputError(GateError):
 
 
 class GitHubError(GateError):
-    """GitHub refused a request, failed, or could not be reached; ``status`` is the one of HTTP, if any."""
+    """GitHub refused a request, failed, or could not be reached; ``status`` is the HTTP status, if any."""
 
     exit_code = 17
     fix = "Run the job again; https://www.githubstatus.com says whether GitHub has a fault."
@@ -270,7 +269,7 @@ class RateLimitError(GitHubError):
 
 
 class EventError(GateError):
-    """The workflow was started by an event that the gate does not work under."""
+    """The workflow was started by an event that the gate does not support."""
 
     exit_code = 20
     fix = "Start the workflow by `push`, `pull_request` or `merge_group`."
@@ -278,7 +277,7 @@ class EventError(GateError):
 
 
 class ArtifactError(GateError):
-    """An artifact is expired, incomplete, too large, or not what it claims to be."""
+    """An artifact is expired, incomplete, too large, or not what its name says."""
 
     exit_code = 21
     fix = "Run the measuring job again; artifacts expire after `retention-days`."
@@ -286,7 +285,7 @@ class ArtifactError(GateError):
 
 
 class DeviceError(GateError):
-    """No iPhone or iPad can be reached from here."""
+    """No iPhone or iPad is reachable from this machine."""
 
     exit_code = 22
     fix = "Connect an iPhone with developer mode to a Mac with Xcode."
@@ -302,7 +301,7 @@ class OutputError(GateError):
 
 
 class ConversionError(GateError):
-    """No route leads from the source to a package; raised in code only, a run reports it as a finding."""
+    """No route converts the source. Raised by `coreml_gate.convert` only; a run reports a finding instead."""
 
     exit_code = 24
     fix = "As for `conversion`: `coreml-gate explain conversion`."

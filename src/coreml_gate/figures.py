@@ -1,11 +1,11 @@
-"""Figures in a table's cells: three or four digits, one unit per column, the change against the baseline."""
+"""Figures in the cells of tables: three or four digits, one unit per column, the change from the baseline."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 DASH: Final = "\N{EN DASH}"
-"""Stands for a value that is missing: it is never 0."""
+"""Shown for a missing value, which is never shown as 0."""
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
 BYTES: Final = {"bytes": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 _LEAST_PLAIN: Final = 1e-3
@@ -15,12 +15,12 @@ _GREATEST_FACTOR: Final = 1000
 
 
 Change = Callable[[float, float], str]
-"""Head and base to the words in brackets; empty where there is no change to show."""
+"""The change from base to head as the text in brackets, or empty."""
 
 
 @dataclass(frozen=True)
 class ByteUnit:
-    """The unit of a whole column of sizes."""
+    """The unit of a column of sizes."""
 
     name: str
     factor: float
@@ -39,7 +39,7 @@ def byte_unit(sizes: Iterable[float]) -> ByteUnit:
 
 
 def number(value: float, digits: int = _DIGITS) -> str:
-    """A bare number: ``0.9812``, ``12.31``, ``3.2e-6``; no more digits than a reader needs."""
+    """A number in few digits: ``0.9812``, ``12.31``, ``3.2e-6``."""
     if value == 0:
         return "0"
     if not _LEAST_PLAIN <= abs(value) < _GREATEST_PLAIN:
@@ -49,7 +49,7 @@ def number(value: float, digits: int = _DIGITS) -> str:
 
 
 def error(value: float) -> str:
-    """An error, of which only the magnitude matters, in two digits: ``0.31``, ``0.078``, ``3.2e-6``."""
+    """An error in two digits, as only its magnitude matters: ``0.31``, ``0.078``, ``3.2e-6``."""
     return f"{value:.2g}" if _LEAST_PLAIN <= value < 1 else number(value, 2)
 
 
@@ -74,7 +74,7 @@ def mmacs(value: float) -> str:
 
 
 def percent_change(head: float, base: float) -> str:
-    """The change as a share of the baseline; nothing when the baseline is 0."""
+    """The change in per cent of the baseline; empty for a baseline of 0."""
     if head == base:
         return "="
     if base == 0:
@@ -108,7 +108,7 @@ def decibel_difference(head: float, base: float) -> str:
 
 
 def factor(head: float, base: float) -> str:
-    """How many times the baseline an error is: an error has no other change that means something."""
+    """The error as a multiple of the baseline's; differences of errors mean little."""
     if head == base:
         return "="
     if base == 0:
@@ -124,15 +124,15 @@ CHANGES: Final[dict[Change, str]] = {
     decibel_difference: "dB",
     factor: "factor",
 }
-"""The changes in words."""
+"""Each kind of change in words."""
 
 
 def _decimals(value: float, digits: int) -> int:
-    """Decimals that leave ``digits`` digits in all, and as many behind the point below one."""
+    """The decimals that give ``digits`` digits in all; below 1, ``digits`` decimals."""
     before = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
     return max(0, digits - before)
 
 
 def _signed_minus(text: str) -> str:
-    """A real minus sign: it is as wide as the plus."""
+    """With a real minus sign, which is as wide as the plus."""
     return f"\N{MINUS SIGN}{text[1:]}" if text.startswith("-") else text

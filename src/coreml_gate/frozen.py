@@ -1,4 +1,4 @@
-"""Frozen documents: the form that all share, and the one way to change a value."""
+"""The base class of all frozen documents, and the one way to change a value of one."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -11,22 +11,22 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 
 class FrozenModel(BaseModel):
-    """A document, or a part of one, that crosses a border: frozen, closed, finite."""
+    """A document, or a part of one, that crosses a border: immutable, without unknown keys, finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 def computed(function: Callable[[Any], Value]) -> cached_property[Value]:
-    """A value that follows from a document's fields: computed once, and written like a field."""
+    """A value derived from a document's fields: computed once, and written like a field."""
     return computed_field(cached_property(function))
 
 
 def changed(value: AnyModel, **changes: Any) -> AnyModel:  # noqa: ANN401 - the model's fields say what each takes
-    """The same value with other fields, validated as if it had been read from a file.
+    """A copy with some fields changed, validated like a document that is read from a file.
 
-    pydantic's ``model_copy`` with ``update`` checks neither names nor values. Fields that were not set stay
-    so: what a table of the configuration inherits depends on it. Raises :class:`TypeError` for a field that
-    does not exist, and pydantic's ``ValidationError`` for a value that the field does not take.
+    pydantic's ``model_copy(update=...)`` checks neither names nor values. Fields that were not set stay
+    unset, because a table of the configuration inherits those. Raises :class:`TypeError` for an unknown
+    field, and pydantic's ``ValidationError`` for a value that the field does not take.
     """
     model = type(value)
     if unknown := sorted(changes.keys() - model.model_fields.keys()):

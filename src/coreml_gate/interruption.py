@@ -1,4 +1,4 @@
-"""The gate has to stop: Ctrl-C, and what a runner or a system sends when it ends a job."""
+"""Signals that stop the gate: Ctrl-C, and those with which a runner or the system ends a job."""
 
 import signal
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from typing import Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FIRST_EXIT_CODE: Final = 128
-"""A process that a signal ended exits with this and the signal's number, as shells have it."""
+"""Shells add this to the signal's number for a process that a signal ended."""
 EXIT_CODES: Final = frozenset(FIRST_EXIT_CODE + number for number in SIGNALS)
 
 
 class Interrupted(KeyboardInterrupt):
-    """The gate was interrupted; what is under way is given up, and what was measured stays."""
+    """The gate was interrupted: work in progress is dropped, finished measurements are kept."""
 
     def __init__(self, exit_code: int = FIRST_EXIT_CODE + signal.SIGINT) -> None:
         super().__init__()
@@ -21,21 +21,21 @@ class Interrupted(KeyboardInterrupt):
 
     @classmethod
     def of(cls, error: KeyboardInterrupt) -> "Interrupted":
-        """The same error with its exit code; Python's own is one of Ctrl-C."""
+        """The error with an exit code; Python's own ``KeyboardInterrupt`` counts as Ctrl-C."""
         return error if isinstance(error, Interrupted) else cls()
 
     @property
     def by(self) -> str:
-        """``SIGTERM``."""
+        """The signal's name, such as ``SIGTERM``."""
         return signal.Signals(self.exit_code - FIRST_EXIT_CODE).name
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """The first of :data:`SIGNALS` raises :class:`Interrupted`; further ones leave time to write the rest.
+    """Raise :class:`Interrupted` at the first of :data:`SIGNALS`, and ignore later ones to write the results.
 
-    GitHub's runner sends SIGINT, 7.5 s later SIGTERM, and 2.5 s later SIGKILL. A signal that the parent
-    process ignores, as ``nohup`` does, stays ignored.
+    GitHub's runner sends SIGINT, 7.5 s later SIGTERM, and 2.5 s after that SIGKILL. A signal that was already
+    ignored, as under ``nohup``, stays ignored.
     """
 
     def stop(number: int, _: FrameType | None) -> None:

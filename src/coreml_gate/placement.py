@@ -1,8 +1,8 @@
-"""Which operations can the Neural Engine not run? A prediction by documented rules, without a Mac.
+"""Which operations can the Neural Engine not run? A prediction from documented rules, without a Mac.
 
-Core ML decides by a cost model that is not public, on the chip and system at hand. So a rule can only say
-what certainly or probably stays off the Neural Engine, never that an operation runs there. What follows from
-them is marked as a prediction, and never taken for a measurement.
+Core ML decides with an unpublished cost model, for the chip and system at hand. A rule can therefore only say
+what certainly or probably stays off the Neural Engine, never what runs there. The result is marked as a
+prediction and never treated as a measurement.
 """
 
 import math
@@ -25,15 +25,15 @@ _RANGES: Final = "developer.apple.com/forums/thread/724930"
 
 _DEEPEST_REDUCTION: Final = 16384
 _SMALLEST_ATTENTION: Final = 2 * 1024 * 1024
-"""The smallest that was planned for the Neural Engine; half of it was not."""
+"""Elements of the smallest query planned for the Neural Engine; half as many were not."""
 _SHALLOWEST_ROW: Final = 4864
-"""The deepest sum over a single row that was planned for the CPU; 5,120 products went to the engine."""
+"""Products in the longest sum over a single row planned for the CPU; 5,120 went to the engine."""
 _WIDEST_KERNEL: Final = 13
 _AXES_OF_A_3D_WEIGHT: Final = 5
 _RECURRENT: Final = frozenset({"lstm", "gru", "rnn"})
 _GATHER: Final = frozenset({"gather", "gather_along_axis", "gather_nd"})
 _MOVES_TYPES: Final = frozenset({"cast"})
-"""Where float32 and float16 meet there has to be a cast; it is not what keeps the work off the engine."""
+"""A cast between float32 and float16 is not what keeps the work off the engine."""
 _RANGES_NOTE: Final = (
     "an input takes a range of shapes: the Neural Engine runs the default shape only, while it can run every "
     f"one of enumerated shapes ({_RANGES})"
@@ -41,14 +41,14 @@ _RANGES_NOTE: Final = (
 _CONSTANT = "const"
 _SOURCE: Final = "machinelearning.apple.com/research/neural-engine-transformers"
 _ALIGNED_ELEMENTS: Final = 32
-"""64 bytes of halves (the source's page: a token count that is not a multiple of 32 costs a transformer)."""
+"""64 bytes of halves (by the page in ``_SOURCE``, other token counts slow a transformer down)."""
 _WORTH_SAYING: Final = 1.1
-"""Growth from which on it is said: a tenth more memory and transfer."""
+"""Growth that is worth a note: a tenth more memory and transfer."""
 
 
 @dataclass(frozen=True)
 class _PlacementRule:
-    """One reason, whether it holds for an operation, and its source."""
+    """A reason, the test for whether it applies to an operation, and its source."""
 
     reason: str
     source: str
@@ -71,7 +71,7 @@ def _is_dilated(values: Values, operation: Operation) -> bool:
 
 
 def _shape(values: Values, operation: Operation, parameter: str) -> tuple[int, ...]:
-    """The shape of an operand; empty where a dimension is open, because a rule then cannot decide."""
+    """The shape of an operand, or empty if a dimension is open, because a rule then cannot decide."""
     try:
         return values.shape(operation, parameter) or ()
     except PackageError:
@@ -79,7 +79,7 @@ def _shape(values: Values, operation: Operation, parameter: str) -> tuple[int, .
 
 
 def _deep_reduction(values: Values, operation: Operation) -> bool:
-    """More terms in one sum than the engine takes: of a weight, all axes but that of its outputs."""
+    """More terms in one sum than the engine takes: all axes of the weight except its outputs."""
     if operation.type not in {"linear", "conv"}:
         return False
     shape = _shape(values, operation, "weight")
@@ -87,7 +87,7 @@ def _deep_reduction(values: Values, operation: Operation) -> bool:
 
 
 def _is_shallow_row(values: Values, operation: Operation) -> bool:
-    """A matrix times one vector; of several rows as few products a sum are taken."""
+    """A matrix times a single vector; with several rows, short sums do go to the engine."""
     if operation.type != "linear":
         return False
     rows, weight = _shape(values, operation, "x")[:-1], _shape(values, operation, "weight")
@@ -151,13 +151,13 @@ RULES: Final[Mapping[str, _PlacementRule]] = {
         _is_small_attention,
     ),
 }
-"""In the order in which they are tried: the first that holds is named."""
+"""In the order in which they are tried; the first that applies is named."""
 
 
 def predict_placement(package: Package, units: ComputeUnits) -> Placement:
-    """What stays off the Neural Engine; everything else is ``unknown``: residency itself cannot be predicted.
+    """What stays off the Neural Engine; the rest is ``unknown``, since residency itself cannot be predicted.
 
-    Where the model may not use the Neural Engine at all, nothing is predicted.
+    Nothing is predicted for a model that may not use the Neural Engine at all.
     """
     if units in {"CPU_ONLY", "CPU_AND_GPU"}:
         return Placement(origin="prediction", units=units)
@@ -189,19 +189,19 @@ def _reason(values: Values, operation: Operation) -> str:
 
 
 def _segments(operations: Sequence[Operation], off: Container[int]) -> int:
-    """The fewest stretches that the rules allow: each change between on and off begins a new one."""
+    """The fewest segments that the rules allow: each change between on and off begins a new one."""
     sides = [id(each) in off for each in operations]
     return sum(before != after for before, after in pairwise(sides)) + bool(sides)
 
 
 def _padded_elements(shape: tuple[int, ...]) -> int:
-    """Elements of a value whose last axis the Neural Engine pads; one of 1 grows 32 times."""
+    """Elements of a value after the Neural Engine has padded its last axis; an axis of 1 grows 32 times."""
     last = math.ceil(shape[-1] / _ALIGNED_ELEMENTS) * _ALIGNED_ELEMENTS
     return math.prod(shape[:-1]) * last
 
 
 def _alignment_note(operations: Sequence[Operation]) -> str:
-    """What padding costs over all values of known shape in half precision, and which grows most."""
+    """How much padding adds to all half-precision values of known shape, and which grows most."""
     shapes = {value.name: shape for each in operations for value in each.outputs if (shape := _halves(value))}
     plain = sum(math.prod(shape) for shape in shapes.values())
     padded = sum(_padded_elements(shape) for shape in shapes.values())

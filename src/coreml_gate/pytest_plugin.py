@@ -1,7 +1,7 @@
 """The pytest plugin: ``assert_core_ml_parity``, as a fixture and as a function.
 
-pytest imports this module in every run where coreml-gate is installed, so torch and the gate are imported
-when the assertion is first used.
+pytest imports this module in every run where coreml-gate is installed. torch and the gate are therefore
+imported only when the assertion is first used.
 """
 
 import logging
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from coreml_gate.verdict import Finding
 
 ASSERTED: Final = ("source", "conversion", "parity", "precision", "coreml-parity")
-"""Checks whose failure fails the assertion; the others, such as size and rules, are the gate's."""
+"""Checks whose failure fails the assertion; the others, such as size and rules, are left to the gate."""
 
 
 def assert_core_ml_parity(
@@ -32,17 +32,16 @@ def assert_core_ml_parity(
     package: "str | Path | None" = None,
     **options: "Unpack[OtherKeywords]",
 ) -> "CheckResult":
-    """Asserts that the model converts to Core ML and that its package answers like it on these samples.
+    """Asserts that the model converts to Core ML and that its package agrees with it on these samples.
 
-    In float32 by the limits of ``parity``, in half precision by those of ``precision``. Where no outputs can
-    be compared, the test is skipped with the reason; an output that cannot be judged beside others is a
-    warning. Neither is a pass or a failure.
+    The limits of ``parity`` apply in float32, those of ``precision`` in half precision. If no output can be
+    compared, the test is skipped with the reason; if only some cannot, they give a warning.
 
     :param samples: Example inputs: tensors, tuples of tensors or dicts by name.
-    :param package: A ``.mlpackage`` of the same model, judged instead of one that is converted here; its own
-        precision counts.
+    :param package: A ``.mlpackage`` of the same model to judge instead of converting it here, in its own
+        precision.
     :param options: Keys of ``[[model]]``, such as ``limits={"precision": {"psnr": 40}}``.
-    :raises pytest.fail.Exception: With the findings and their ways out.
+    :raises pytest.fail.Exception: With the findings and how to fix them.
     """
     __tracebackhide__ = True
     from coreml_gate.api.check import check  # noqa: PLC0415 - imports torch
@@ -67,7 +66,7 @@ def assert_core_ml_parity(
 
 @contextmanager
 def _quiet_torch() -> Iterator[None]:
-    """Without torch's trace of a capture: pytest would show hundreds of empty lines of it under a failure."""
+    """Silences torch's trace log, of which pytest would show hundreds of empty lines below a failure."""
     trace = logging.getLogger("torch.__trace")
     before, trace.disabled = trace.disabled, True
     try:
@@ -83,5 +82,5 @@ def _shown(finding: "Finding") -> str:
 
 @pytest.fixture(name="assert_core_ml_parity", scope="session")
 def _assert_core_ml_parity() -> "Callable[..., CheckResult]":
-    """Asserts that a model's Core ML package answers like the model (docs/api.md)."""
+    """Asserts that a model's Core ML package agrees with the model (docs/api.md)."""
     return assert_core_ml_parity

@@ -1,6 +1,5 @@
-"""The name of a Record's file, which a plan looks for without reading what a Record is."""
+"""The name of a Record's file, for code that must not pay for importing ``record``."""
 
 from typing import Final
 
 RECORD_NAME: Final = "record.json"
-"""The file in a run's folder."""

@@ -1,4 +1,4 @@
-"""How a process is started: the form that plain processes share with those that a server forks."""
+"""How a process is started: the interface shared by plain processes and those that a server forks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,38 +8,38 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class ProcessRequest:
-    """What to run, where, and which descriptors it is given."""
+    """What to run, where, and with which descriptors."""
 
     command: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str]
     output: int
-    """Takes what it prints, standard error included."""
+    """Receives standard output and standard error."""
     lifeline: int
-    """The reading end of a pipe, which it inherits under the same number."""
+    """The reading end of a pipe, inherited under the same number."""
     stdin: int | None = None
-    """What it reads; ``None``: nothing."""
+    """Standard input; ``None`` for none."""
 
 
 class Started(Protocol):
-    """A process that was started in a session of its own."""
+    """A running process in a session of its own."""
 
     @property
     def pid(self) -> int:
-        """Its number, which is that of its process group as well."""
+        """Its number, which is also that of its process group."""
 
     def poll(self) -> int | None:
-        """Its exit code, or minus the signal that ended it; ``None`` while it runs."""
+        """Its exit code, or minus the number of the signal that ended it; ``None`` while it runs."""
 
     def wait(self, timeout: float | None = None) -> int:
-        """The same when it has ended; raises :class:`subprocess.TimeoutExpired`."""
+        """Wait for its end, then the same; raises :class:`subprocess.TimeoutExpired`."""
 
 
 Start = Callable[[ProcessRequest], Started]
 
 
 def start_process(request: ProcessRequest) -> Started:
-    """A fresh process."""
+    """Start a fresh process."""
     import subprocess  # noqa: PLC0415 - most commands start nothing
 
     return subprocess.Popen(

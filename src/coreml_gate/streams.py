@@ -1,4 +1,4 @@
-"""Standard output and standard error, which may be closed, full, or of an encoding that lacks our signs."""
+"""Standard output and error, which may be closed, full, or in an encoding that lacks our characters."""
 
 import errno
 import io
@@ -13,27 +13,27 @@ _STREAMS: Final = (0, 1, 2)
 
 
 class _Closed(io.TextIOBase):
-    """In the place of a standard output that is closed: writing to it is an error."""
+    """Replaces a closed standard output: writing to it is an error."""
 
     def write(self, text: str) -> int:
-        """Raises as a closed descriptor does."""
+        """Raise the error of a closed descriptor."""
         del text
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
 class Screen(Console):
-    """A console that raises when its reader is gone; rich would end the process with 1, our "no"."""
+    """A console that raises when its reader is gone; rich would exit with 1, which means "must not merge"."""
 
     def on_broken_pipe(self) -> None:
-        """Passes on the error that is being handled."""
+        """Raise instead of exiting."""
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 def open_screens() -> tuple[Screen, Screen]:
-    """Standard output and standard error; what is written to a closed standard error is dropped.
+    """Standard output and standard error; text for a closed standard error is dropped.
 
-    A descriptor that is closed is filled first: the next file that is opened would get its number, and a
-    child would print into it.
+    Closed descriptors are filled first: otherwise the next opened file would get such a number, and a child
+    would print into it.
     """
     for descriptor in _STREAMS:
         _fill(descriptor)
@@ -46,7 +46,7 @@ def open_screens() -> tuple[Screen, Screen]:
 
 
 def close_screens() -> None:
-    """Gives up what a full disk or a closed pipe does not take: at exit, Python would complain again."""
+    """Drop output that a full disk or closed pipe refuses; Python would fail on it again at exit."""
     for descriptor, stream in ((1, sys.stdout), (2, sys.stderr)):
         if stream is None:
             continue

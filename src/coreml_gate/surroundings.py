@@ -1,4 +1,4 @@
-"""What a command touches of the world around it; only ``cli.py`` builds the real one."""
+"""A command's side effects: folder, environment, consoles, processes. Only ``cli.py`` builds real ones."""
 
 import json
 from collections.abc import Mapping
@@ -16,23 +16,23 @@ class Surroundings:
     """Folder, environment and consoles of one command."""
 
     folder: Path
-    """Where relative paths count from."""
+    """The folder that relative paths start from."""
     environment: Mapping[str, str]
-    """The variables that a command reads, and that its child processes get."""
+    """Variables for the command and its child processes."""
     out: Console
-    """Where the answer goes."""
+    """Receives the answer."""
     err: Console
-    """Where progress and errors go."""
+    """Receives progress and errors."""
     start: Start = start_process
-    """Starts its child processes."""
+    """Starts child processes."""
     is_quiet: bool = False
-    """Whether a verdict is its first line alone, and progress nothing."""
+    """Whether to print only the first line of a verdict, and no progress."""
 
     def quiet(self) -> Self:
-        """The same without progress; errors are not printed by commands, so none is lost."""
+        """The same without progress. No error is lost, since ``cli.py`` prints those."""
         return replace(self, err=Console(file=self.err.file, quiet=True), is_quiet=True)
 
     def print_json(self, answer: object) -> None:
-        """The answer of a command to a machine: one JSON document on standard output."""
+        """Print a command's answer as one JSON document."""
         text = json.dumps(answer, indent=1, ensure_ascii=False)
         self.out.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
-"""Which versions were the tests run with? The one table: a warning, and README's section, come from it.
+"""Which versions do the tests run with? The warning about other versions and README's table come from here.
 
-``python -m coreml_gate.tested_versions README.md`` writes that section's table anew.
+``python -m coreml_gate.tested_versions README.md`` rewrites that table.
 """
 
 import re
@@ -15,21 +15,21 @@ _MARKED: Final = re.compile(r"(<!-- versions -->\n).*?(<!-- end of versions -->)
 
 
 def minor(release: str) -> tuple[int, ...]:
-    """The numbers by which minor releases differ: (2, 13) of ``2.13.0+cpu``."""
+    """Major and minor version as numbers: (2, 13) for ``2.13.0+cpu``."""
     return tuple(int(number) for number in re.findall(r"\d+", release)[:2])
 
 
 @dataclass(frozen=True)
 class TestedRange:
-    """The oldest and the newest release of a distribution that the tests ran with."""
+    """The oldest and newest release of a distribution that the tests run with."""
 
     oldest: str
     newest: str
     why: str
-    """Why it ends there."""
+    """Why the range ends there."""
 
     def __contains__(self, release: str) -> bool:
-        """Whether a release is of a minor version within the range."""
+        """Whether the minor version of a release lies within the range."""
         return minor(self.oldest) <= minor(release) <= minor(self.newest)
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ TESTED: Final[Mapping[str, TestedRange]] = {
 
 
 def installed() -> dict[str, str]:
-    """The releases in this environment, read without importing any of them."""
+    """The installed releases, read without importing any of them."""
     return {name: version(name).partition("+")[0] for name in TESTED}
 
 
@@ -67,7 +67,7 @@ def untested(releases: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def filled(page: str) -> str:
-    """The page with the marked table written anew."""
+    """The page with the marked table rewritten."""
     rows = "".join(f"| {name} | {tested} | {tested.why} |\n" for name, tested in TESTED.items())
     return _MARKED.sub(
         lambda marked: f"{marked[1]}| | tested with | |\n|---|---|---|\n{rows}{marked[2]}", page

@@ -1,4 +1,4 @@
-"""A captured torch graph as plain frozen values: what the converter was given, readable without torch."""
+"""A captured torch graph, the converter's input, as frozen values that can be read without torch."""
 
 from pathlib import Path
 from typing import Literal
@@ -8,16 +8,16 @@ from pydantic import ConfigDict, Field
 from coreml_gate.frozen import FrozenModel
 
 GRAPH = "graph.json"
-"""Where the graph lies in the folder of its packages."""
+"""File name of the graph, beside its packages."""
 
 Scalar = bool | int | float | str | None
 Constant = Scalar | tuple[Scalar, ...]
 Support = Literal["works", "missing", "broken"]
-"""Whether coremltools has a converter for an operation, and whether that one can work at all."""
+"""Whether coremltools has a converter for an operation, and whether that converter can work at all."""
 
 
 class GraphPart(FrozenModel):
-    """The form of every part of a graph: it is cached as JSON beside the package."""
+    """Base class of the parts of a graph, which is cached as JSON beside the package."""
 
     model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
 
@@ -26,55 +26,55 @@ class TorchCall(GraphPart):
     """One operation of the graph."""
 
     name: str
-    """Of the value that it gives."""
+    """Name of its result."""
     operation: str
-    """``aten::sub``, without the overload."""
+    """Such as ``aten::sub``, without the overload."""
     overload: str = ""
     inputs: dict[str, str] = Field(default_factory=dict)
-    """Tensor arguments: name of the value by parameter."""
+    """Tensor arguments: names of values by parameter."""
     parameters: tuple[str, ...] = ()
-    """Of all arguments, in the order of the operation's own schema."""
+    """Names of all arguments, in the order of the operation's schema."""
     constants: dict[str, Constant] = Field(default_factory=dict)
-    """Other arguments by parameter; those left at their default are there as well where torch names them."""
+    """Other arguments by parameter, including defaults that torch writes out."""
     dtype: str = ""
-    """Element type of the result; empty where it is not a tensor, or not known."""
+    """Element type of the result; empty if it is not a tensor or not known."""
     shape: tuple[int, ...] | None = None
-    """``None`` where it is not known before it runs."""
+    """``None`` if it is known only at run time."""
     module: str = ""
-    """Path of the innermost module that calls it, as ``layers.0.attn``."""
+    """Path of the innermost module that calls it, such as ``layers.0.attn``."""
     file: str = ""
-    """Relative to the measured tree; empty where the call comes from a library."""
+    """Relative to the measured tree; empty if the call comes from a library."""
     line: int | None = None
     support: Support = "works"
     unread: dict[str, str] = Field(default_factory=dict)
-    """Arguments that decide the result and that the converter never looks at, with their values."""
+    """Arguments that affect the result but that the converter ignores, with their values."""
 
     @property
     def place(self) -> str:
-        """``models/net.py:12``; empty where the call comes from a library."""
+        """Such as ``models/net.py:12``; empty if the call comes from a library."""
         return f"{self.file}:{self.line}" if self.file else ""
 
 
 class TorchGraph(GraphPart):
-    """All operations in order, those of nested blocks included."""
+    """All operations in order, including those of nested blocks."""
 
     route: Literal["export", "trace"]
     calls: tuple[TorchCall, ...]
     outputs: tuple[str, ...] = ()
     frozen_places: tuple[str, ...] = ()
-    """``file:line`` where tracing made a tensor a constant of the program."""
+    """``file:line`` of each place where tracing turned a tensor into a constant."""
     filled_states: tuple[str, ...] = ()
-    """Buffers that forward changes and that do not start at zero."""
+    """Buffers that ``forward`` changes and that do not start at zero."""
 
 
 def write_graph(graph: TorchGraph, path: Path) -> None:
-    """Keeps a graph beside its packages."""
+    """Write a graph beside its packages."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(graph.model_dump_json(exclude_defaults=True) + "\n", encoding="utf-8")
 
 
 def read_graph(path: Path | None) -> TorchGraph | None:
-    """The graph that was kept; ``None`` when there is none, as beside a package that is its own source."""
+    """The stored graph, or ``None``: a package that is its own source has none."""
     if path is None or not path.is_file():
         return None
     return TorchGraph.model_validate_json(path.read_text(encoding="utf-8"))

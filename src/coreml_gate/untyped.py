@@ -1,12 +1,12 @@
-"""What libraries leave without a type, by name: a signature says what it takes, and ``Any`` stands here.
+"""Names for values that libraries leave untyped: signatures use these names, and ``Any`` occurs only here.
 
-Only annotations read these names; nothing checks them, which is why they are few.
+They document but check nothing, which is why they are few.
 """
 
 from typing import Any
 
 MilValue = Any
-"""What a MIL value is while a program runs: a tensor, a number, a text, a list or a dictionary."""
+"""A MIL value while a program runs: a tensor, number, string, list or dictionary."""
 TorchObject = Any
 """A node, value, graph or argument of TorchScript or FX, which torch's stubs leave open."""
 CoreMlObject = Any
@@ -14,4 +14,4 @@ CoreMlObject = Any
 Message = Any
 """A message of coremltools' generated protobuf classes."""
 Json = Any
-"""What JSON or TOML holds: a table, a list, a text, a number, a flag or nothing."""
+"""A value of JSON or TOML: table, list, string, number, boolean or null."""

@@ -1,4 +1,4 @@
-"""A Verdict: the findings of all checks on all models, and what they mean for the merge."""
+"""A Verdict: the findings of all checks on all models, and whether the change may merge."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -31,7 +31,7 @@ class Status(StrEnum):
 
 
 SEVERITY = (Status.SKIPPED, Status.PASS, Status.UNSURE, Status.WARN, Status.FAIL)
-"""From harmless to grave: the order in which a reader wants to see findings is the reverse."""
+"""From harmless to grave; reports show findings in the reverse order."""
 
 
 class Acceptance(FrozenModel):
@@ -49,76 +49,76 @@ class Finding(FrozenModel):
     check: str
     status: Status
     subject: str
-    """What it is about: an output, a metric, the package."""
+    """An output, a metric, the package, ..."""
     message: str
     """One or two sentences with the thing, the number, the place and the allowed number."""
     value: float | None = None
     base: float | None = None
-    """The same figure of the baseline."""
+    """The baseline's value."""
     limit: float | None = None
     unit: str = ""
     hint: str = ""
-    """The way out."""
+    """How to fix it."""
     patch: tuple[str, ...] = ()
-    """Lines of the configuration that repair it, as TOML to be copied."""
+    """Lines of the configuration that fix it, as TOML to copy."""
     details: tuple[str, ...] = ()
     """Lines for the collapsed part: places, log lines, operations."""
     file: str = ""
-    """The source file to look at, relative to the repository; empty when no file is to blame."""
+    """The source file to look at, relative to the repository, or empty."""
     line: PositiveInt | None = None
     accepted: Acceptance | None = None
-    """Why a failure is a warning only: a person accepted it."""
+    """Set if a person accepted the failure, which makes it a warning."""
 
 
 class Candidate(FrozenModel):
-    """One package of a model, the one that ships or a variant, by what decides between them."""
+    """One package of a model, the one that ships or a variant, with the figures that decide between them."""
 
     name: str
     ships: bool = False
     eligible: Literal["yes", "no", "unsure"]
     reason: str = ""
-    """Why it is not eligible, or why that is unknown."""
+    """Why it is not eligible, or why this is unknown."""
     size_bytes: int | None = None
     memory_bytes: int | None = None
-    """Weights and activations at the peak."""
+    """Peak of weights and activations."""
     latency_ms: float | None = None
-    """Median prediction, where Core ML measured it."""
+    """Median time of a prediction, if Core ML measured it."""
     macs: int | None = None
-    """Multiply-accumulates: with the bytes, the estimated cost that stands in for a latency."""
+    """Multiply-accumulates; with ``moved_bytes``, the estimated cost that replaces an unknown latency."""
     moved_bytes: int | None = None
     metric: float | None = None
     psnr: float | None = None
-    """Least PSNR against its float32 twin in dB; ``None`` when exact, or not measured."""
+    """Lowest PSNR against its float32 twin in dB; ``None`` if exact or not measured."""
     bits: float | None = None
-    """Bits per weight, where weights are compressed."""
+    """Bits per weight, if weights are compressed."""
     on_front: bool = False
-    """Whether no other eligible package is at least as good in everything and better in something."""
+    """Whether it is on the Pareto front of the eligible packages."""
     findings: tuple[Finding, ...] = ()
 
 
 class Ranking(FrozenModel):
-    """The packages of a model side by side, and which to take for which goal."""
+    """The packages of a model side by side, and the best one for each goal."""
 
     candidates: tuple[Candidate, ...]
-    """The one that ships first, then the variants in the configuration's order."""
+    """First the package that ships, then the variants in the configuration's order."""
     metric: str = ""
-    """Which of the metrics decides; empty when none does, and PSNR decides instead."""
+    """The metric that decides; if empty, PSNR does."""
     higher_is_better: bool = True
     measured_on: str = ""
-    """Where Core ML was timed; empty: the estimated cost decides about speed."""
+    """Where Core ML was timed; if empty, the estimated cost decides about speed."""
     choice: str
-    """One sentence: the best choice for each goal."""
+    """One sentence with the best choice for each goal."""
     notes: tuple[str, ...] = ()
 
 
 class Judged(FrozenModel):
-    """What findings mean: status and exit code are computed from them, so they cannot contradict each other.
+    """Findings with their status and exit code, which are computed and so cannot contradict the findings.
 
-    A document states both for its readers. What is read with another value than its findings give is refused.
+    Documents state both for their readers; one that states another value than its findings give is refused.
     """
 
     problem_exit_code: NonNegativeInt = PASS_EXIT_CODE
-    """The exit code of what kept the gate from its work; 0 where nothing did."""
+    """The exit code of the problem that stopped the measurement; 0 for none."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -139,24 +139,24 @@ class ModelVerdict(Judged):
     name: str
     findings: tuple[Finding, ...]
     fail_on_unsure: bool = False
-    """Whether an unsure finding blocks as a failure does."""
+    """Whether an unsure finding blocks like a failure."""
     notes: tuple[str, ...] = ()
-    """What a reader should know before trusting a figure: untrained, random samples, a fallback."""
+    """Reasons to doubt the figures: untrained weights, random samples, a fallback."""
     untrained: bool = False
-    """Whether the weights are likely untrained, so that numerical errors mislead."""
+    """Whether the weights are probably untrained, so that numerical errors are misleading."""
     ranking: Ranking | None = None
-    """``None``: the model has no variants. Variants never decide about :attr:`verdict`."""
+    """``None`` for a model without variants. Variants never affect :attr:`verdict`."""
 
     @computed
     def verdict(self) -> Status:
-        """The gravest status of the findings; what could not be measured is a failure whatever they say."""
+        """The gravest status of the findings; a model that could not be measured fails in any case."""
         if self.problem_exit_code:
             return Status.FAIL
         return gravest(Status.FAIL if each.status in self.blocking else each.status for each in self.findings)
 
     @computed
     def exit_code(self) -> int:
-        """The problem's own exit code, which no finding takes back; else 1 for a failure, else 0."""
+        """The exit code of the model's problem, if any; else 1 for a failure, else 0."""
         return self.problem_exit_code or _exit_code_of(self.verdict)
 
     @property
@@ -184,10 +184,10 @@ class SkippedVerdict(FrozenModel):
 
 
 class BaselineFacts(FrozenModel):
-    """Where the baseline came from, or why there is none."""
+    """The origin of the baseline, or why there is none."""
 
     origin: str
-    """A sentence part: ``rebuilt in this run``, ``record build/base``, ``none: no base was given``."""
+    """A phrase: ``rebuilt in this run``, ``record build/base``, ``none: no base was given``."""
     commit: str | None = None
     present: bool = False
 
@@ -202,33 +202,33 @@ class Verdict(Judged):
     models: tuple[ModelVerdict, ...]
     skipped: tuple[SkippedVerdict, ...] = ()
     findings: tuple[Finding, ...] = ()
-    """On the run as a whole: limits that the change itself changes, overrides that do not count."""
+    """Findings on the run as a whole: changed limits, overrides that do not count."""
 
     @computed
     def verdict(self) -> Status:
-        """The gravest status of models and findings; a run that ended early is a failure."""
+        """The gravest status of models and findings; a run that ended early fails."""
         if self.problem_exit_code:
             return Status.FAIL
         return gravest([*(each.verdict for each in self.models), *(each.status for each in self.findings)])
 
     @computed
     def exit_code(self) -> int:
-        """The exit code of the run's own problem, else of the first model's, else 1 for a failure, else 0.
+        """The exit code of the run's problem, else of the first model's, else 1 for a failure, else 0.
 
-        A problem wins over a failure: 1 means that every model was measured and one must not merge, which is
-        not known where a model could not be measured.
+        A problem takes precedence over a failure, because 1 means that every model was measured and at least
+        one must not merge.
         """
         problems = (self.problem_exit_code, *(model.problem_exit_code for model in self.models))
         return next(filter(None, problems), _exit_code_of(self.verdict))
 
     @computed
     def fail_on_unsure(self) -> bool:
-        """Whether an unsure finding blocked as a failure does."""
+        """Whether unsure findings block like failures."""
         return any(model.fail_on_unsure for model in self.models)
 
 
 def gravest(statuses: Iterable[Status]) -> Status:
-    """The status that stands for all of them; without any it is ``skipped``."""
+    """The gravest of the statuses; ``skipped`` if there are none."""
     return max(statuses, key=SEVERITY.index, default=Status.SKIPPED)
 
 
@@ -237,10 +237,9 @@ def _exit_code_of(status: Status) -> int:
 
 
 def not_run(message: str, hint: str, exit_code: int, details: tuple[str, ...] = ()) -> Verdict:
-    """The Verdict of a run that ended before any model was measured: every report can then say why.
+    """The Verdict of a run that ended before any model was measured, so that every report can say why.
 
-    The texts are an error's, with whatever it quotes; halves of a character, which no document can hold, are
-    written as escapes.
+    The texts come from an error. Lone surrogates, which no document can hold, are escaped.
     """
     problem = Finding(
         check="run",
@@ -262,7 +261,7 @@ def not_run(message: str, hint: str, exit_code: int, details: tuple[str, ...] = 
 
 
 def with_findings(verdict: Verdict, findings: tuple[Finding, ...]) -> Verdict:
-    """The Verdict with more findings on the run as a whole."""
+    """The Verdict with additional findings on the run as a whole."""
     return changed(verdict, findings=(*verdict.findings, *findings))
 
 

@@ -1,4 +1,4 @@
-"""Numbers, lists and plurals in words, so that every sentence writes them alike."""
+"""Numbers, lists and plurals as text, so that all messages write them alike."""
 
 import math
 import textwrap
@@ -17,14 +17,14 @@ _LEAST_PLAIN: Final = Decimal("0.001")
 
 
 def number(value: float | str, digits: int = 3) -> str:
-    """A figure with its significant digits; a value that is not finite is its own name."""
+    """A figure in significant digits; a string, the name of a non-finite value, stays as it is."""
     if isinstance(value, str):
         return value
     return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 def alike(*values: float) -> tuple[str, ...]:
-    """Numbers to compare, with the decimals that show their smallest difference: ``1.000``, ``0.010``."""
+    """Numbers to compare, with enough decimals to show their smallest difference: ``1.000``, ``0.010``."""
     gaps = [abs(a - b) for a, b in combinations(values, 2)]
     steps = [step for step in (*gaps, *map(abs, values)) if step and math.isfinite(step)]
     decimals = max(0, 1 - math.floor(math.log10(min(steps, default=1.0))))
@@ -35,18 +35,18 @@ def alike(*values: float) -> tuple[str, ...]:
 
 
 def percent(share: float) -> str:
-    """A share as per cent, in two digits, or in whole ones from 100 on."""
+    """A share in per cent, in two digits, or as a whole number from 100 % on."""
     value = 100 * share
     return f"{value:.0f} %" if abs(value) >= _WHOLE_PERCENT else f"{number(value, 2)} %"
 
 
 def growth(ratio: float) -> str:
-    """How much a greatest ratio allows: ``5 %`` for 1.05."""
+    """The growth that a maximum ratio allows: ``5 %`` for 1.05."""
     return percent(ratio - 1)
 
 
 def megabytes(size: float) -> str:
-    """Bytes as MB (10^6), to the tenth from 100 MB on and with three digits below."""
+    """Bytes as MB (10^6): one decimal from 100 MB on, three digits below."""
     scaled = size / MB
     decimals = next((decimals for least, decimals in ((100, 1), (10, 1), (1, 2)) if scaled >= least), 3)
     return f"{scaled:.{decimals}f} MB"
@@ -58,7 +58,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def hanging(first: str, text: str, width: int) -> str:
-    """A paragraph behind ``first``, its further lines below its own start; a word is never broken."""
+    """A paragraph after ``first``, with further lines indented to its start; words are never broken."""
     return textwrap.fill(
         text,
         max(width, len(first) + _LEAST_WIDTH),
@@ -81,24 +81,24 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def first_and_more(clauses: Sequence[str], shown: int = 3) -> str:
-    """The first few of many clauses, and how many more there are: ``a; b; and 2 more``."""
+    """The first few of many clauses, and the number of the rest: ``a; b; and 2 more``."""
     rest = len(clauses) - shown
     return "; ".join(clauses[:shown]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def names_and_more(names: Sequence[str], shown: int = 3) -> str:
-    """The first few of many names, and how many more there are: ``a, b and 2 more``."""
+    """The first few of many names, and the number of the rest: ``a, b and 2 more``."""
     rest = len(names) - shown
     return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def passing_maximum(value: float, digits: int = 2) -> str:
-    """The least short number that allows ``value`` as a greatest limit."""
+    """The smallest short number that passes ``value`` when used as a maximum."""
     return _short(Context(prec=digits, rounding=ROUND_CEILING).create_decimal_from_float(value))
 
 
 def passing_minimum(value: float, digits: int = 4) -> str:
-    """The greatest short number that allows ``value`` as a least limit."""
+    """The largest short number that passes ``value`` when used as a minimum."""
     return _short(Context(prec=digits, rounding=ROUND_FLOOR).create_decimal_from_float(value))
 
 

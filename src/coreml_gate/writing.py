@@ -1,4 +1,4 @@
-"""The one door for writing: a file is there as a whole or not at all, and what hinders it has a name."""
+"""All output files are written here: as a whole or not at all, with an error that names the obstacle."""
 
 import errno
 import os
@@ -33,16 +33,16 @@ _HINTS: Final = {
     errno.EPIPE: "keep what reads the output open until the end.",
     errno.EBADF: "keep standard output open.",
 }
-"""What of the machine can hinder writing, and the way out; any other error is a defect."""
+"""What can prevent writing, and how to fix it; any other error is a defect of ours."""
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text as UTF-8 (:class:`OutputError`)."""
+    """Write a text as UTF-8 (:class:`OutputError`)."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file beside its place and renames it, so that no reader ever sees half of it."""
+    """Write a temporary file and rename it, so that no reader ever sees half of it."""
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file():
@@ -63,15 +63,15 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder and those around it (:class:`OutputError`)."""
+    """Make a folder and its parents (:class:`OutputError`)."""
     with naming(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 def make_output_folder(folder: Path) -> None:
-    """Makes the folder of a run, which git ignores; one that cannot be written to is refused before the work.
+    """Make the folder of a run, with a ``.gitignore``, and check now that it can be written to.
 
-    A folder that held something before is the user's own, and gets no ``.gitignore``.
+    A folder that already held something is the user's own and gets no ``.gitignore``.
     """
     with naming(folder):
         is_ours = not folder.exists() or not any(folder.iterdir())
@@ -86,7 +86,7 @@ def make_output_folder(folder: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """What the machine has against writing to ``path`` within the block is an :class:`OutputError`."""
+    """Turn errors of the system while writing to ``path`` into :class:`OutputError`."""
     try:
         yield
     except OSError as error:
@@ -94,9 +94,9 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def output_error(error: BaseException, path: Path | None = None) -> OutputError | None:
-    """The error in words; ``None`` where the machine is not to blame.
+    """The error in words, or ``None`` if it is not one of the system's.
 
-    One that names no file is of the standard output: nothing else is written to that has no name.
+    An error that names no file is about the standard output, the only output without a name.
     """
     hint = _HINTS.get(error.errno or 0) if isinstance(error, OSError) else None
     if not isinstance(error, OSError) or hint is None:

@@ -1,4 +1,4 @@
-"""Several models at once, as many as fit: each in a thread that starts its child and waits for it."""
+"""Runs several models in parallel, as many as fit, each in a thread that starts a child and waits for it."""
 
 import threading
 from collections.abc import Callable, Collection, Sequence
@@ -10,29 +10,29 @@ from coreml_gate.interruption import Interrupted
 
 Result = TypeVar("Result")
 StopCheck = Callable[[], None]
-"""Raises :class:`Interrupted` once the others have to stop."""
+"""Raises :class:`Interrupted` once the task has to stop."""
 
 
 @dataclass(frozen=True)
 class Work(Generic[Result]):
-    """A piece of work, and what it takes."""
+    """A task and what it needs."""
 
     run: Callable[[StopCheck], Result]
-    """Calls what it is given several times a second."""
+    """Must call the given check several times a second."""
     memory_bytes: float
     alone: bool = False
-    """Whether nothing else may run meanwhile."""
+    """Whether nothing else may run at the same time."""
 
 
 @dataclass(frozen=True)
 class Room:
-    """How many tasks may run at once, and what they may hold together."""
+    """How many tasks may run at once, and how much memory they may use together."""
 
     most: int
     memory_bytes: float
 
     def holds(self, running: Collection[Work[Any]], task: Work[Any]) -> bool:
-        """Whether a task may start beside those that run; where none does, it always may."""
+        """Whether a task may start beside the running ones; it always may if there are none."""
         if not running:
             return True
         if len(running) >= self.most or task.alone or any(each.alone for each in running):
@@ -45,18 +45,18 @@ ROOM_FOR_ONE: Final = Room(1, 0)
 
 @dataclass(frozen=True)
 class Outcome(Generic[Result]):
-    """What came of the tasks, in their order; nothing of them runs any more."""
+    """The results of all tasks, none of which is still running."""
 
     results: tuple[Result | BaseException | None, ...]
-    """What each returned or raised; ``None``: it was not started."""
+    """What each task returned or raised, in order; ``None`` if it was not started."""
     error: BaseException | None
-    """What ended all of them early: the error of one, or an interrupt of the gate."""
+    """What stopped all of them early: the error of one task, or an interrupt of the gate."""
 
 
 def run_at_once(tasks: Sequence[Work[Result]], room: Room) -> Outcome[Result]:
-    """Start the tasks in their order, each as soon as it fits, and wait for all of them.
+    """Start the tasks in order, each as soon as it fits, and wait for all of them.
 
-    When one raises, or the gate is interrupted, no other is started and those that run are stopped.
+    If one raises or the gate is interrupted, no further task is started and the running ones are stopped.
     """
     started: list[Future[Result]] = []
     running: dict[Future[Result], Work[Result]] = {}
@@ -70,7 +70,7 @@ def run_at_once(tasks: Sequence[Work[Result]], room: Room) -> Outcome[Result]:
                 running[started[-1]] = task
             while running:
                 _wait_for_one(running)
-        except BaseException as raised:  # noqa: BLE001 - handed on when the threads have ended
+        except BaseException as raised:  # noqa: BLE001 - passed on when the threads have ended
             error = raised
             stop.now(raised)
     ended = (each.exception() or each.result() for each in started)
@@ -78,14 +78,14 @@ def run_at_once(tasks: Sequence[Work[Result]], room: Room) -> Outcome[Result]:
 
 
 def _wait_for_one(running: dict[Future[Result], Work[Result]]) -> None:
-    """Until at least one has ended; raises what it raised."""
+    """Wait until at least one has ended; raises what it raised."""
     for ended in wait(running, return_when=FIRST_COMPLETED).done:
         del running[ended]
         ended.result()
 
 
 class _Stop:
-    """Hands an interrupt on to the threads: a signal reaches the main thread alone."""
+    """Passes an interrupt on to the threads, since only the main thread receives signals."""
 
     def __init__(self) -> None:
         self._over = threading.Event()
@@ -98,6 +98,6 @@ class _Stop:
         self._over.set()
 
     def check(self) -> None:
-        """Raise where the task has to stop."""
+        """Raise if the task has to stop."""
         if self._over.is_set():
             raise Interrupted(self._raised.exit_code)

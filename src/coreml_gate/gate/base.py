@@ -1,4 +1,4 @@
-"""The base of a run, stored or measured here; any commit, measured with the configuration that it has."""
+"""The base of a run: a stored Record, or a commit measured in a work tree with its own configuration."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ COMMITS_FOLDER = "commits"
 
 
 def stored_for(request: Request) -> Baseline | None:
-    """What is stored, read before any model's code runs, which could write to it; ``None``: nothing is."""
+    """The stored baseline, if any; to be read before a model's code, which could change it, runs."""
     return None if request.baseline is None else stored_baseline(request.baseline)
 
 
@@ -39,7 +39,7 @@ def baseline_of(
     repository: Repository | None,
     context: RunContext,
 ) -> Baseline:
-    """The Record to compare the head with: the stored one, or the base measured in a work tree of its own."""
+    """The Record to compare the head with: the stored one, or one measured now at the base commit."""
     if stored is not None:
         return _up_to_date(stored, request, chosen, repository, context)
     if chosen.base is None or repository is None:
@@ -58,7 +58,7 @@ def _rebuilt(
     options: GateOptions,
     context: RunContext,
 ) -> Baseline:
-    """Measure the base commit in a work tree of its own, with the configuration that it had."""
+    """Measure the base commit in a work tree, with the base's own configuration."""
     if not names:
         return no_baseline("none is needed: no model changed", commit)
     with _work_tree(request, repository, commit, context) as (root, inside):
@@ -87,7 +87,7 @@ def _work_tree(
 def _up_to_date(
     stored: Baseline, request: Request, chosen: Plan, repository: Repository | None, context: RunContext
 ) -> Baseline:
-    """The stored baseline, its models measured again at the base where they changed since it was stored."""
+    """The stored baseline; models that changed since it was stored are measured again at the base."""
     base, record = chosen.base, stored.record
     if record is None or base is None or repository is None or not is_older(record, base, repository):
         return stored
@@ -113,9 +113,9 @@ def _up_to_date(
 
 
 def _unbuildable(commit: str, error: ConfigError, options: GateOptions) -> Baseline:
-    """A base without a readable configuration gives no baseline; only a strict team is stopped by it.
+    """No baseline, if the base's configuration cannot be read; an error only under ``fail-on-unsure``.
 
-    The pull request that repairs a broken base must be able to pass.
+    A pull request that repairs a broken base must be able to pass.
     """
     message = f"the configuration of the base commit {short(commit)} cannot be read: {error.sentence}"
     if options.fail_on_unsure:
@@ -124,12 +124,12 @@ def _unbuildable(commit: str, error: ConfigError, options: GateOptions) -> Basel
 
 
 def record_of(commit: str, request: Request) -> Path:
-    """Where the Record of a commit is kept."""
+    """Path of the stored Record of a commit."""
     return request.output / COMMITS_FOLDER / commit / RECORD_NAME
 
 
 def collect_at(commit: str, request: Request, repository: Repository, context: RunContext) -> Record:
-    """The Record of a commit, as it was kept, or measured now with the configuration that the commit has."""
+    """The Record of a commit: the stored one, or one measured now with the commit's own configuration."""
     kept = record_of(commit, request)
     if kept.is_file():
         return read_record(kept)

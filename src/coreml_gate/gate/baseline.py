@@ -1,6 +1,6 @@
-"""What the head is compared with: a stored Record, or the base commit rebuilt; and if none, why.
+"""What the head is compared with: a Record, or the reason why there is none.
 
-What rebuilds lies in ``base.py``: ``judge``, which rebuilds nothing, would pay for its imports.
+Measuring a base is in ``base.py``, whose imports ``judge`` need not pay for.
 """
 
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from coreml_gate.verdict import BaselineFacts
 
 @dataclass(frozen=True)
 class Baseline:
-    """A base Record and its origin, or no Record and the reason."""
+    """A base Record with its origin, or the reason why there is none."""
 
     facts: BaselineFacts
     record: Record | None = None
     folder: Path | None = None
-    """Where its packages lie, if they are on this machine."""
+    """The folder of its packages, if they are on this machine."""
 
 
 NO_BASELINE = Baseline(BaselineFacts(origin="none: no base was given"))
 
 
 def stored_baseline(path: Path) -> Baseline:
-    """Read the baseline from a Record file, or from a folder that holds ``record.json``."""
+    """Read the baseline from a Record file, or from a folder with a ``record.json``."""
     file = path / RECORD_NAME if path.is_dir() else path
     if not file.exists():
         raise RecordError(
@@ -36,10 +36,10 @@ def stored_baseline(path: Path) -> Baseline:
 
 
 def as_baseline(record: Record, origin: str, folder: Path | None = None) -> Baseline:
-    """Take a Record as the baseline; ``folder`` holds its packages."""
+    """Use a Record as the baseline; ``folder`` contains its packages."""
     return Baseline(BaselineFacts(origin=origin, commit=record.commit, present=True), record, folder)
 
 
 def no_baseline(reason: str, commit: str | None = None) -> Baseline:
-    """Say why there is nothing to compare with."""
+    """A baseline without a Record, and the reason."""
     return Baseline(BaselineFacts(origin=reason, commit=commit))

@@ -1,4 +1,4 @@
-"""Measures the models of one tree, each in a child process, and gathers them into a Record."""
+"""Measures the models of one tree, each in a child process, and writes their Record."""
 
 import shutil
 import time
@@ -38,23 +38,23 @@ class Tree:
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where measuring happens and what it may use; built once by the command line."""
+    """What measuring needs of the machine; built once by the command line."""
 
     cache: Path | None
     environment: Mapping[str, str]
     clock: Callable[[], datetime]
     progress: Progress
     answering: Literal["core-ml", "stand-in"] | None = None
-    """What runs where only Core ML can: Core ML, our runtime in its place, or nothing."""
+    """What runs the steps that need Core ML: Core ML itself, our runtime in its place, or nothing."""
     start: Start = start_process
     """Starts the child processes."""
     room: Room = ROOM_FOR_ONE
-    """What models that are measured at once may take together, where the configuration says no less."""
+    """The upper bound for models measured at once; the configuration may set a lower one."""
     held: Mapping[str, int] = field(default_factory=dict)
-    """The most bytes that the child of a model held when it was measured before, by the model's name."""
+    """Peak memory of each model's child when it was last measured, in bytes, by the model's name."""
 
     def using(self, folder: Path) -> "RunContext":
-        """The same, with children that put their temporary files into ``folder``."""
+        """The same context, with ``folder`` for the children's temporary files."""
         return replace(self, environment={**self.environment, "TMPDIR": str(for_temporary_files(folder))})
 
 
@@ -66,9 +66,10 @@ def collect(
     folder: Path,
     context: RunContext,
 ) -> Record:
-    """Measure ``models`` and write the Record, with the packages beside it, into ``folder``.
+    """Measure ``models`` and write the Record and their packages into ``folder``.
 
-    What was measured before an interruption is written as well: the rest of the models has it as its problem.
+    After an interruption, what was measured is still written; the other models have the interruption as
+    their problem.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
@@ -103,7 +104,7 @@ def _room(options: GateOptions, context: RunContext) -> Room:
 def _tasks(
     jobs: Sequence[ModelJob], closures: Closures, tree: Tree, options: GateOptions, context: RunContext
 ) -> list[Work[ModelRecord]]:
-    """A command that builds a package may write what other models read, so it runs beside none of them."""
+    """One task per model; a model with ``build`` runs alone, since its command may write what others read."""
     alone = len(jobs) == 1 or _room(options, context).most == 1
     return [
         Work(
@@ -133,7 +134,7 @@ def _record(
 def _known(
     job: ModelJob, result: ModelRecord | BaseException | None, error: KeyboardInterrupt | None
 ) -> ModelRecord:
-    """What was measured of a model; of one at which the run was interrupted, as far as it was."""
+    """The Record of a model, even if the run was interrupted during or before it."""
     if isinstance(result, ModelRecord):
         return result
     if isinstance(result, InterruptedModel):
@@ -159,5 +160,5 @@ def _measure(
 
 
 def _variants(model: ModelConfig, tree: Tree) -> tuple[ModelConfig, ...]:
-    """None at the base: a variant is compared with its model, not with what it was."""
+    """Only at the head, because a variant is compared with its model and not with its own past."""
     return tuple(configured(model, variant) for variant in model.variant) if tree.side == "head" else ()

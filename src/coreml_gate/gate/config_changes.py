@@ -1,4 +1,4 @@
-"""What a change does to the configuration of the gate: shown, since it could loosen its own judge."""
+"""What a change does to the gate's configuration; reported, because it could loosen its own limits."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from coreml_gate.wording import counted, first_and_more, listed
 CHECK: Final = "policy"
 _ABSENT: Final = "not set"
 _SHOWN: Final = 3
-"""Changes in the message; all of them stand in the details."""
+"""Changes named in the message; the details list all of them."""
 _NAMES: Final = 3
 _LONGEST: Final = 80
 _SHARED: Final = frozenset(ModelOptions.model_fields)
@@ -21,7 +21,7 @@ _SHARED: Final = frozenset(ModelOptions.model_fields)
 
 @dataclass(frozen=True)
 class ConfigChange:
-    """One key with another value; ``models`` is empty for a key of the gate itself."""
+    """One changed key; ``models`` is empty for a key of ``[gate]``."""
 
     key: str
     old: str
@@ -34,7 +34,7 @@ class ConfigChange:
 
 
 def config_changes(base: Config, head: Config) -> tuple[ConfigChange, ...]:
-    """Every key that differs, models that share a change together, and the models that came or went."""
+    """Every changed key, grouped over models with the same change, and every added or removed model."""
     grouped: dict[tuple[str, str, str], list[str]] = {}
     for model, key, old, new in _of_models(base, head):
         grouped.setdefault((key, old, new), []).append(model)
@@ -43,7 +43,7 @@ def config_changes(base: Config, head: Config) -> tuple[ConfigChange, ...]:
 
 
 def config_finding(changes: tuple[ConfigChange, ...], judged_with: str) -> Finding | None:
-    """One warning for all changes, or ``None``; ``judged_with`` says whose limits were applied."""
+    """One warning about all changes, or ``None``; ``judged_with`` says whose limits were applied."""
     if not changes:
         return None
     shown = first_and_more([str(change) for change in changes], _SHOWN)
@@ -58,7 +58,7 @@ def config_finding(changes: tuple[ConfigChange, ...], judged_with: str) -> Findi
 
 
 def _of_gate(base: GateOptions, head: GateOptions) -> Iterator[ConfigChange]:
-    """The gate's own keys; what models inherit is seen at the models."""
+    """The gate's own keys; inherited keys show up in the models."""
     own = set(GateOptions.model_fields) - _SHARED
     before = dict(_flat(base.model_dump(mode="json", by_alias=True, include=own)))
     after = dict(_flat(head.model_dump(mode="json", by_alias=True, include=own)))

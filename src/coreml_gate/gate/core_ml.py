@@ -1,4 +1,4 @@
-"""Runs Core ML on every measured package, and adds what it measures to the Record."""
+"""Runs Core ML on measured packages and adds the results to their Record."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,13 +40,13 @@ _WITH_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 
 @dataclass(frozen=True)
 class Stored:
-    """A Record and the folder that its packages lie in."""
+    """A Record and the folder of its packages."""
 
     record: Record
     folder: Path
 
     def package(self, name: str) -> PackageFacts | None:
-        """The package of a model, if it is there."""
+        """The package of a model, if it exists."""
         model = self.record.model(name)
         facts = None if model is None else model.package
         return facts if facts is not None and (self.folder / facts.path).is_dir() else None
@@ -59,7 +59,7 @@ def measure_with_core_ml(
     options: GateOptions,
     host: CoreMlHost,
 ) -> Record:
-    """The head's Record with Core ML's answers, written in the place of the old one."""
+    """Add Core ML's results to the head's Record, and replace its file."""
     session = Session(options, host, ALPHA / max(1, _comparisons(head, base, models)))
     measured: list[ModelRecord] = []
     for model in head.record.models:
@@ -74,16 +74,16 @@ def measure_with_core_ml(
 
 @dataclass(frozen=True)
 class Session:
-    """What all models of one run have in common."""
+    """What all models of one run share."""
 
     options: GateOptions
     host: CoreMlHost
     alpha: float
-    """Each interval's share of the error."""
+    """The error rate of each interval."""
 
 
 def _comparisons(head: Stored, base: Stored | None, models: Mapping[str, ModelConfig]) -> int:
-    """The number of timing comparisons in this run, which share the 5 % error rate."""
+    """The number of timing comparisons in this run, which share an error rate of 5 %."""
     return sum(
         len(ratios_of(models[model.name].limits.latency))
         for model in head.record.models
@@ -93,7 +93,7 @@ def _comparisons(head: Stored, base: Stored | None, models: Mapping[str, ModelCo
 
 @dataclass(frozen=True)
 class Question:
-    """One model's package at the head and, if there is one, at the base."""
+    """One model's package at the head and, if any, at the base."""
 
     config: ModelConfig
     facts: PackageFacts
@@ -101,11 +101,11 @@ class Question:
     base_facts: PackageFacts | None
     base: DescribedPackage | None
     folder: Path
-    """Where the model's packages, samples and answers lie."""
+    """The folder with the model's packages, samples and reference outputs."""
 
     @property
     def reference(self) -> Path:
-        """Samples and answers that were left beside the package."""
+        """The file with samples and reference outputs."""
         return self.folder / REFERENCE_FILE
 
 
@@ -127,7 +127,7 @@ def _question(config: ModelConfig, head: Stored, base: Stored | None) -> Questio
 
 
 def answered(model: ModelRecord, question: Question, session: Session) -> ModelRecord:
-    """The model with what Core ML says: on each compute unit, in time, and where it runs."""
+    """Add Core ML's results to a model: outputs on each compute unit, times, and placement."""
     host = session.host
     progress = host.progress.begin_model(model.name, host.machine.stand_in or "Core ML", alone=True)
     started = host.clock()
@@ -160,7 +160,7 @@ def _facts(question: Question, session: Session) -> CoreMlFacts:
 def _plans(
     question: Question, units: Sequence[ComputeUnits], folder: Path, host: CoreMlHost
 ) -> tuple[Placement | None, Placement | None]:
-    """Of head and base, where the Neural Engine is included; the stand-in has no plan to give."""
+    """Compute plans of head and base, if the Neural Engine is included; the stand-in has none."""
     allowed = question.config.compute_units
     if host.machine.stand_in or allowed not in units or allowed not in _WITH_NEURAL_ENGINE:
         return None, None
@@ -170,9 +170,9 @@ def _plans(
 
 
 def _pair(question: Question, runs: Sequence[CoreMlRun]) -> tuple[PackagePair | None, str]:
-    """Head and base on the last compute unit that predicts, the one closest to what the app allows.
+    """Head and base on the last compute unit that predicts, which is closest to what the app allows.
 
-    Without one, why; with one, why nothing may have been timed all the same.
+    The text says why there is no pair, or why a pair may still remain untimed.
     """
     if question.base is None or question.base_facts is None:
         return None, NO_BASE

@@ -1,4 +1,4 @@
-"""What runs Core ML: this machine, or our runtime in its place."""
+"""What runs Core ML's steps: this Mac, or our runtime in its place."""
 
 import time
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from coreml_gate.record import Machine
 from coreml_gate.worker.supervisor import Supervisor
 
 Answering = Literal["core-ml", "stand-in"]
-"""Who answers: Core ML itself, or our runtime in its place, which every Record and report says."""
+"""Core ML itself, or our runtime in its place; every Record and report says which."""
 STAND_IN: Final = "coreml-gate stand-in"
 
 
 @dataclass(frozen=True)
 class CoreMlHost:
-    """What runs Core ML: this machine, and how its children are started."""
+    """The machine that runs Core ML's steps, and how its children are started."""
 
     supervisor: Supervisor
     progress: Progress
@@ -26,7 +26,7 @@ class CoreMlHost:
     clock: Callable[[], float] = time.monotonic
 
     def reporting_to(self, progress: ModelProgress) -> "CoreMlHost":
-        """The same, whose children report to the progress of one model."""
+        """The same host, with children that report to the progress of one model."""
         hooks = Hooks(progress.begin_step, progress.advance)
         return replace(self, supervisor=replace(self.supervisor, hooks=hooks))
 

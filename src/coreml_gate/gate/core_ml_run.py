@@ -1,4 +1,4 @@
-"""The part of a run that only Core ML can do: on a Mac, or with what stands in for it."""
+"""The part of a run that needs Core ML: on a Mac, or with the stand-in."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,9 +8,7 @@ from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import Config, GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
 from coreml_gate.frozen import changed
-from coreml_gate.gate.baseline import (
-    Baseline,
-)
+from coreml_gate.gate.baseline import Baseline
 from coreml_gate.gate.collect import RunContext
 from coreml_gate.gate.core_ml import Question, Session, Stored, answered, measure_with_core_ml
 from coreml_gate.gate.core_ml_host import CoreMlHost
@@ -23,9 +21,9 @@ from coreml_gate.worker.supervisor import Supervisor
 def with_core_ml(
     request: Request, config: Config, head: Record, baseline: Baseline, context: RunContext
 ) -> Record:
-    """The head's Record with what Core ML says of its packages, or as it is where Core ML is missing.
+    """Add Core ML's results to the head's Record; without Core ML, return it unchanged.
 
-    Times are taken only against base packages that lie on this machine.
+    Packages are timed only against base packages that are on this machine.
     """
     if context.answering is None:
         return head
@@ -48,7 +46,7 @@ def with_core_ml(
 def measure_variants(
     head: Stored, models: Mapping[str, ModelConfig], options: GateOptions, host: CoreMlHost
 ) -> Record:
-    """The Record with Core ML's answers of every variant that the configuration names."""
+    """Add Core ML's results for every variant in the configuration."""
     session = Session(options, host, ALPHA)
     measured = tuple(
         _model(model, models[model.name], head.folder, session) if model.name in models else model

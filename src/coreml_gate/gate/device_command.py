@@ -51,7 +51,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Measure on every connected device and add it to the Record; 1 when a limit is not kept."""
+    """Measure on every connected device and add the results to the Record; 1 if a limit is exceeded."""
     require_a_mac(sys.platform, around.environment)
     run_tool = partial(tool_output, within_s=OPENING_S + 5)
     connected = _chosen(connected_devices(run_tool), parsed.device)
@@ -76,7 +76,7 @@ def _list(connected: tuple[Connected, ...], parsed: argparse.Namespace, around: 
 
 
 def require_a_mac(platform: str, environment: Mapping[str, str]) -> None:
-    """Raises :class:`DeviceError` where no device can be connected, before anything else is tried."""
+    """Raise :class:`DeviceError` if no device can be connected to this machine."""
     if platform != MAC:
         raise DeviceError(f"a device needs a Mac, and this is {platform}.", XCODE_HINT)
     if is_hosted(environment):

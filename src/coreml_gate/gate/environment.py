@@ -1,4 +1,4 @@
-"""With which versions was a Record measured: those that are installed here."""
+"""The versions that a Record is measured with: those installed here."""
 
 import platform
 from importlib.metadata import version
@@ -8,13 +8,14 @@ from coreml_gate.version import __version__
 
 
 def environment_of_this_machine() -> Environment:
-    """Which versions are installed, read without importing any of them."""
+    """The installed versions, read without importing any of the packages.
+
+    The suffix of ``2.13.0+cpu`` is left out: it names a build, and a Mac has the same torch without it.
+    """
     return Environment(
         coreml_gate=__version__,
         coremltools=version("coremltools"),
-        torch=version("torch").partition("+")[
-            0
-        ],  # `+cpu` names the build: a Mac has the same torch without it
+        torch=version("torch").partition("+")[0],
         numpy=version("numpy"),
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",

@@ -1,4 +1,4 @@
-"""What lies where in a checked-out tree, and what git reports of a path that leads through links."""
+"""The files of a checked-out tree, and what git reports for a path that leads through links."""
 
 import os
 import posixpath
@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 from coreml_gate.errors import RepositoryError
 
 _MOST_LINKS: Final = 40
-"""As many links as Linux follows in one path (``path_resolution(7)``): beyond, it is a loop."""
+"""The number of links that Linux follows in one path (``path_resolution(7)``); more are taken for a loop."""
 _GONE: Final = "(gone)"
 MOST_FILES: Final = 100_000
-"""Of one model, in a folder that it names: no model reads more, and a link to `/` leads to millions."""
+"""Most files of one folder that a model names: no model reads more, and a link to `/` leads to millions."""
 
 
 class Entry(NamedTuple):
@@ -22,12 +22,12 @@ class Entry(NamedTuple):
 
     is_file: bool
     is_folder: bool
-    """Neither of both: a link that leads nowhere, a device, a pipe."""
+    """Neither file nor folder: a broken link, a device, a pipe."""
     is_link: bool
 
 
 class _Way(NamedTuple):
-    """Where a path ends, and the links that it leads through; all relative to the tree's root."""
+    """Where a path ends and the links on its way, all relative to the tree's root."""
 
     end: str
     links: frozenset[str]
@@ -38,10 +38,10 @@ _ROOT: Final = _Way("", frozenset())
 
 @dataclass(frozen=True)
 class FileTree:
-    """Folders below ``root``, each listed once; ``..`` at the start of a path leads out of it.
+    """Folders below ``root``, each listed only once; a path that starts with ``..`` leads out of it.
 
-    A folder that cannot be listed (missing, unreadable, in a circle of links, with a name that is too long)
-    holds nothing: Python could not import from it either.
+    A folder that cannot be listed (missing, unreadable, in a circle of links, name too long) counts as empty:
+    Python could not import from it either.
     """
 
     root: Path
@@ -50,37 +50,37 @@ class FileTree:
     _linked: dict[str, bool] = field(default_factory=dict, repr=False)
 
     def listing(self, folder: str) -> Mapping[str, Entry]:
-        """What a folder holds, by name."""
+        """The entries of a folder by name."""
         if folder not in self._folders:
             self._folders[folder] = _list_folder(self.root / folder)
         return self._folders[folder]
 
     def entry(self, path: str) -> Entry | None:
-        """What lies at a path; ``None`` for nothing."""
+        """The entry at a path, or ``None``."""
         folder, _, name = path.rpartition("/")
         return self.listing(folder).get(name)
 
     def is_file(self, path: str) -> bool:
-        """Whether a file lies there, be it behind links."""
+        """Whether a file is there, also behind links."""
         entry = self.entry(path)
         return entry is not None and entry.is_file
 
     def exists(self, path: str) -> bool:
-        """Whether a file or folder lies there, be it behind links."""
+        """Whether a file or folder is there, also behind links."""
         entry = self.entry(path)
         return entry is not None and (entry.is_file or entry.is_folder)
 
     def end_of(self, path: str) -> str:
-        """The path itself without any link; one in a circle of links ends where the circle begins."""
+        """The path with all links resolved; in a circle of links, where the circle begins."""
         return self._way(path).end
 
     def behind(self, paths: Iterable[str]) -> frozenset[str]:
-        """For paths that lead through links: those links, and where they end. Git reports these alone."""
+        """The links that these paths lead through and where they end; git reports changes only of those."""
         suspects = (path for path in paths if self._has_links(path.rpartition("/")[0]))
         return frozenset(name for path in suspects for name in self._names_behind(path))
 
     def files_below(self, path: str) -> list[str]:
-        """The file at a path or, sorted, all files in the folder there; a folder in itself is left out.
+        """The file at a path, or all files of the folder there, sorted; a folder inside itself is left out.
 
         :raises RepositoryError: There are more than ``MOST_FILES``.
         """
@@ -107,7 +107,7 @@ class FileTree:
                 yield f"{folder}/{name}"
 
     def _has_links(self, folder: str) -> bool:
-        """Whether a folder is reached through a link or holds one: planning looks at many that do not."""
+        """Whether a folder is reached through a link or contains one; most are neither, which saves time."""
         if folder not in self._linked:
             held = any(entry.is_link for entry in self.listing(folder).values())
             self._linked[folder] = held or bool(self._way(folder).links)
@@ -126,7 +126,7 @@ class FileTree:
         return self._follow(self._ways[folder], name)
 
     def _follow(self, start: _Way, path: str) -> _Way:
-        """Goes on part by part as the system does: ``..`` after a link leaves the link's target."""
+        """Follow a path part by part as the system does: ``..`` after a link leaves the link's target."""
         end, links = start
         waiting = path.split("/")[::-1]
         links_left = _MOST_LINKS
@@ -144,10 +144,10 @@ class FileTree:
         return _Way(end, links)
 
     def _target(self, folder: str, link: str) -> tuple[str, str]:
-        """What a link says, and the folder from which that counts."""
+        """The folder that a link's text is relative to, and that text."""
         try:
             written = str((self.root / link).readlink())
-        except OSError:  # it is gone by now, or was none: `/proc` is full of such links
+        except OSError:  # gone by now, or never a link: `/proc` is full of these
             return folder, _GONE
         if posixpath.isabs(written):
             return "", posixpath.relpath(written, self.root.resolve().as_posix())

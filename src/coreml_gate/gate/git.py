@@ -1,4 +1,4 @@
-"""What is read from git: commits, changed files, the text of a file at a commit, and a second work tree."""
+"""Reading from git: commits, changed files, the text of a file at a commit, and a second work tree."""
 
 import os
 import posixpath
@@ -20,22 +20,22 @@ _SETTINGS = (
     "core.quotePath=false",
     "advice.detachedHead=false",
 )
-"""No hook and no monitor of the user runs, and no path is escaped."""
+"""Run none of the user's hooks or monitors, and escape no path."""
 _NAMES = ("--name-only", "--no-ext-diff", "--ignore-submodules=untracked", "-z")
-"""What of a difference is listed."""
+"""Options of every ``git diff``."""
 _KEPT_VARIABLES = ("GIT_CONFIG_", "GIT_EXEC_PATH", "GIT_SSL_")
 
 
 def short(commit: str) -> str:
-    """A commit as people write it."""
+    """The first seven digits of a commit."""
     return commit[:_SHORT_COMMIT]
 
 
 def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for git: English, without prompts, and without a caller's own repository.
+    """The environment for git: English, without prompts, and without the caller's repository.
 
-    A hook or an alias that starts the gate leaves ``GIT_DIR`` and ``GIT_INDEX_FILE`` behind, which would
-    point every call to another repository.
+    A hook or alias that starts the gate sets ``GIT_DIR`` and ``GIT_INDEX_FILE``, which would point every call
+    to another repository.
     """
     kept = {
         name: value
@@ -47,9 +47,9 @@ def git_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Repository:
-    """A git work tree, or the folder of one that holds a configuration: paths are relative to ``root``.
+    """A git work tree, or a folder of one with its own configuration; paths are relative to ``root``.
 
-    In a repository of several projects, what lies outside of the folder is written ``../other/file``.
+    In a repository of several projects, a file outside of the folder is written ``../other/file``.
     """
 
     root: Path
@@ -58,7 +58,7 @@ class Repository:
 
     @classmethod
     def open(cls, folder: Path, environ: Mapping[str, str]) -> "Repository":
-        """The repository around a folder, seen from it; :class:`RepositoryError` when there is none."""
+        """The repository around a folder, with paths relative to it (:class:`RepositoryError`)."""
         executable = shutil.which("git", path=environ.get("PATH"))
         if executable is None:
             raise RepositoryError(
@@ -81,12 +81,12 @@ class Repository:
         return answer.stdout.strip()
 
     def head(self) -> str | None:
-        """The full id of HEAD; ``None`` in a repository without commits."""
+        """The full id of HEAD, or ``None`` in a repository without commits."""
         answer = self._run("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         return answer.stdout.strip() if answer.returncode == 0 else None
 
     def merge_base(self, base: str, head: str) -> str:
-        """The commit at which ``head`` left ``base``: what changed since then is what ``head`` changed."""
+        """The commit at which ``head`` left ``base``; all changes since then are those of ``head``."""
         base_commit, head_commit = self.commit(base), self.commit(head)
         answer = self._run("merge-base", base_commit, head_commit)
         if answer.returncode != 0:
@@ -96,32 +96,31 @@ class Repository:
         return answer.stdout.strip()
 
     def parents(self, commit: str) -> tuple[str, ...]:
-        """The full ids of a commit's parents; none at the first commit, and where a clone was cut off."""
+        """The full ids of a commit's parents; none at the first commit and at the end of a shallow clone."""
         return tuple(self._output("rev-list", "--parents", "--max-count=1", self.commit(commit)).split()[1:])
 
     def is_ancestor(self, ancestor: str, commit: str) -> bool:
-        """Whether a commit is part of another one's history, or that one itself."""
+        """Whether a commit is an ancestor of another one, or the same."""
         return self._run("merge-base", "--is-ancestor", ancestor, commit).returncode == 0
 
     def line(self, good: str, bad: str) -> tuple[str, ...]:
-        """The commits from ``good`` to ``bad``, oldest first, along first parents: what the branch held."""
+        """The commits of the branch from ``good`` to ``bad``, oldest first, along first parents."""
         listed = self._output(
             "rev-list", "--first-parent", "--reverse", f"{self.commit(good)}..{self.commit(bad)}"
         )
         return (self.commit(good), *listed.split())
 
     def moment(self, commit: str) -> tuple[str, int]:
-        """When the commit was made, in ISO 8601, and how many commits came before it."""
+        """When the commit was made, in ISO 8601, and how many commits precede it."""
         full = self.commit(commit)
         committed = self._output("show", "--no-patch", "--format=%cI", "--end-of-options", full).strip()
         return committed, int(self._output("rev-list", "--count", full)) - 1
 
     def changed_files(self, since: str, until: str | None = None) -> frozenset[str]:
-        """Paths that differ between two commits, or without ``until`` between a commit and the work tree.
+        """Paths that differ between two commits, or between a commit and the work tree (without ``until``).
 
-        Untracked files are part of the work tree, ignored ones are not.
-        A deleted path counts, and a renamed file counts with both of its names. So does a submodule whose
-        commit moved, whatever ``.gitmodules`` ignores of it.
+        The work tree includes untracked but not ignored files. Deleted paths count, renamed files count with
+        both names, and so does a submodule whose commit moved, whatever ``.gitmodules`` ignores.
         """
         difference = ("diff", *_NAMES, "--no-relative", "--no-renames", since)
         commits = () if until is None else (until,)
@@ -137,20 +136,20 @@ class Repository:
         return tuple(sorted(_paths(self._output("diff", *_NAMES, "--relative", "HEAD", "--"))))
 
     def tracked(self) -> frozenset[str]:
-        """All paths in the index: files, links, and submodules as one path each."""
+        """All paths in the index: files, links, and one path for each submodule."""
         return self._from_root(_paths(self._output("ls-files", "-z", "--full-name", "--", ":/")))
 
     def files(self) -> frozenset[str]:
-        """All paths below the folder that are tracked, or would be after ``git add``."""
+        """All paths below the folder that are tracked or would be after ``git add``."""
         listed = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
         return frozenset(_paths(self._output(*listed)))
 
     def is_dirty(self) -> bool:
-        """Whether tracked files have changes that no commit holds."""
+        """Whether tracked files have uncommitted changes."""
         return bool(self.modified_files())
 
     def require_clean(self) -> None:
-        """Raises :class:`DirtyTreeError` when tracked files have changes that no commit holds."""
+        """Raise :class:`DirtyTreeError` if tracked files have uncommitted changes."""
         files = self.modified_files()
         if not files:
             return
@@ -161,16 +160,16 @@ class Repository:
         )
 
     def read_file(self, commit: str, path: str) -> str | None:
-        """The text of a file as it was at a commit, or ``None`` where it was not."""
+        """The text of a file at a commit, or ``None`` if it did not exist."""
         answer = self._run("show", "--no-textconv", "--end-of-options", f"{commit}:./{path}")
         return answer.stdout if answer.returncode == 0 else None
 
     @contextmanager
     def worktree(self, commit: str, folder: Path) -> Iterator[Path]:
-        """A second work tree of a commit, removed at the end; gives the place of ``root`` in it.
+        """A second work tree of a commit, removed at the end; yields the place of ``root`` in it.
 
-        Left-overs of a run that was killed are removed first. Submodules stay empty folders, and whether LFS
-        files are files or pointers is left to the user's own filters: neither is fetched.
+        Leftovers of a killed run are removed first. Nothing is fetched: submodules are empty folders, and
+        whether LFS files are data or pointers depends on the user's filters.
         """
         self._remove_worktree(folder)
         self._output("worktree", "add", "--detach", "--force", "--", str(folder), self.commit(commit))
@@ -180,7 +179,7 @@ class Repository:
             self._remove_worktree(folder)
 
     def forget_lost_worktrees(self) -> None:
-        """Make git forget the work trees whose folders are gone."""
+        """Make git forget work trees whose folders are gone."""
         self._run("worktree", "prune")
 
     def _from_root(self, paths: frozenset[str]) -> frozenset[str]:
@@ -188,7 +187,7 @@ class Repository:
         return frozenset(posixpath.relpath(path, prefix) for path in paths) if prefix else paths
 
     def _prefix(self) -> str:
-        """Where ``root`` lies in the repository: ``projects/ios``, or nothing."""
+        """The path of ``root`` in the repository, such as ``projects/ios``, or empty."""
         return self._output("rev-parse", "--show-prefix").strip().removesuffix("/")
 
     def _remove_worktree(self, folder: Path) -> None:

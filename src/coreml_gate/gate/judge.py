@@ -1,6 +1,6 @@
-"""What do two Records mean under these limits? A pure function, so stored Records can be judged again.
+"""Judges two Records by the limits of a configuration: a pure function, also for stored Records.
 
-With the findings of the checks stands what a reader should know before trusting a model's figures.
+Besides the findings of the checks, a judged model has notes: reasons to doubt its figures.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,17 +25,16 @@ from coreml_gate.verdict import (
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
 LEAST_SENSITIVITY: Final = 0.1
-"""Below it an output hardly depends on the input: untrained nets gave .03 to .06, trained ones .6 to .9."""
+"""Below it, an output hardly depends on the input: untrained nets gave .03 to .06, trained ones .6 to .9."""
 LEAST_SAMPLES: Final = 4
-"""One FP16 model gave 40.6 dB on one input and 47 to 52 dB on four others: fewer hide the spread."""
+"""One FP16 model gave 40.6 dB on one input and 47 to 52 dB on four others; fewer samples hide the spread."""
 
 
 def judge(config: Config, head: Record, base: Record | None, baseline: BaselineFacts) -> Verdict:
-    """Judges every model that the configuration names and the head's Record holds.
+    """Judge every model that is in both the configuration and the head's Record.
 
-    The others are skipped with their reason. That includes a model of the Record that the configuration does
-    not name: a pull request that adds a model is judged with the base branch's configuration, and has to get
-    its comment all the same.
+    The others are skipped with a reason. A model may be in the Record only: a pull request that adds one is
+    judged with the base branch's configuration, and must still get its comment.
     """
     named = [(model, head.model(model.name)) for model in config.model]
     measured = [(model, record) for model, record in named if record is not None]
@@ -59,7 +58,7 @@ def judge(config: Config, head: Record, base: Record | None, baseline: BaselineF
 
 
 def _engine(head: Record) -> str:
-    """The engine of the numbers, and what else answered: Core ML, or something in its place, which wins."""
+    """The engine of the numbers, plus ``coreml``, or ``stand-in`` if that replaced Core ML anywhere."""
     machines = [model.core_ml.machine for model in head.models if model.core_ml is not None]
     if not machines:
         return head.engine
@@ -99,7 +98,7 @@ def _judge_model(evidence: Evidence, *, fail_on_unsure: bool) -> ModelVerdict:
 
 
 def _located(finding: Finding, config: ModelConfig) -> Finding:
-    """Points at the file that builds the model where the check itself knows no better place."""
+    """Point at the file that builds the model, unless the check knows a better place."""
     file, separator, _ = config.source.rpartition(":")
     if finding.file or finding.status in _SETTLED or not separator or not file.endswith(".py"):
         return finding
@@ -107,7 +106,7 @@ def _located(finding: Finding, config: ModelConfig) -> Finding:
 
 
 def _skipped(config: Config, head: Record) -> tuple[SkippedVerdict, ...]:
-    """The configuration's models without a measurement, then the Record's models without limits."""
+    """Models of the configuration without a measurement, then models of the Record without limits."""
     reasons = {model.name: model.reason for model in head.skipped}
     named = [model.name for model in config.model]
     unmeasured = [
@@ -122,7 +121,7 @@ def _skipped(config: Config, head: Record) -> tuple[SkippedVerdict, ...]:
 
 
 def notes(evidence: Evidence) -> tuple[str, ...]:
-    """One sentence or two per reason for care, the gravest first."""
+    """Reasons to doubt the figures, one or two sentences each, the gravest first."""
     environment = evidence.environment
     releases = {name: getattr(environment, name) for name in TESTED}
     source, conversion = evidence.head.source, evidence.head.conversion
@@ -137,7 +136,7 @@ def notes(evidence: Evidence) -> tuple[str, ...]:
 
 
 def is_untrained(evidence: Evidence) -> bool:
-    """Do the weights look as their initialisation left them?"""
+    """Whether the weights look untrained."""
     source = evidence.head.source
     return source is not None and bool(source.untrained_signs)
 

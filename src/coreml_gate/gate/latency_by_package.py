@@ -1,4 +1,4 @@
-"""How fast are a model's packages, where all of them were timed in one place? Else nothing can be ranked."""
+"""The speed of a model's packages, provided that all of them were timed on the same device."""
 
 import math
 import statistics
@@ -11,7 +11,7 @@ from coreml_gate.record import CoreMlFacts, ModelRecord, Timing
 
 @dataclass(frozen=True)
 class Speeds:
-    """Milliseconds of a prediction by the package's name; empty where nothing was timed."""
+    """Milliseconds per prediction by the package's name; empty if nothing was timed."""
 
     place: str = ""
     """``iPhone 12 (ALL)``, or ``this Mac, Apple M2 (CPU_AND_NE)``."""
@@ -20,7 +20,7 @@ class Speeds:
 
 
 def speeds_of(model: ModelRecord) -> Speeds:
-    """The oldest phone on which all packages were timed, else the Mac, else nothing."""
+    """The times on the oldest phone on which all packages were timed, else on the Mac, else none."""
     packages = [each for each in (model, *model.variants) if each.package is not None]
     return next(_on_phones(packages), None) or _on_mac(model, packages) or Speeds()
 
@@ -37,7 +37,7 @@ def _on_phones(packages: list[ModelRecord]) -> Iterator[Speeds]:
 
 
 def _medians(model: ModelRecord) -> dict[tuple[str, str], float]:
-    """By device and hardware, of the package as it is now."""
+    """Median by device and compute unit, for the current package only."""
     package = model.package
     return {
         (facts.device, facts.units): statistics.median(facts.predict_ms)
@@ -47,7 +47,7 @@ def _medians(model: ModelRecord) -> dict[tuple[str, str], float]:
 
 
 def _on_mac(model: ModelRecord, packages: list[ModelRecord]) -> Speeds | None:
-    """Each variant's ratio to the package that ships, from pairs, and that package's own milliseconds."""
+    """The shipped package's milliseconds, and each variant's by its ratio to them, from pairs."""
     timed = {each.name: found for each in packages if (found := _timed(each)) is not None}
     if not timed or len(timed) < len(packages) - 1:
         return None
@@ -58,7 +58,7 @@ def _on_mac(model: ModelRecord, packages: list[ModelRecord]) -> Speeds | None:
 
 
 def _timed(variant: ModelRecord) -> tuple[CoreMlFacts, Timing] | None:
-    """A time of what stands in for Core ML is not a time of Core ML's; neither is one of our runtime."""
+    """The variant's times if Core ML itself was timed, and not the stand-in or our runtime."""
     facts = variant.core_ml
     timing = None if facts is None else facts.timing
     if facts is None or timing is None or facts.machine.stand_in or timing.engine != "core-ml":
@@ -67,7 +67,7 @@ def _timed(variant: ModelRecord) -> tuple[CoreMlFacts, Timing] | None:
 
 
 def _predict(timing: Timing) -> tuple[float, float]:
-    """Milliseconds of the package that ships, and the variant's ratio to it."""
+    """Milliseconds of the shipped package, and the variant's ratio to it."""
     metric = timing.of("predict")
     if metric is None:
         raise AssertionError("not for a timing without predictions")

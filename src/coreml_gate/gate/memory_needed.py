@@ -1,4 +1,4 @@
-"""How much memory will a model's child hold: what it held before, or what the size of its files suggests."""
+"""How much memory will a model's child need? As much as last time, or an estimate from the model's files."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -7,22 +7,22 @@ from typing import Final
 from coreml_gate.gate.opened import models_in
 
 LIBRARIES_BYTES: Final = 0.6e9
-"""Of torch, coremltools and a small model: 0.42 GB were measured."""
+"""For torch, coremltools and a small model; 0.42 GB were measured."""
 TIMES_FILES: Final = 3.5
-"""Of the files of a model, its float32 weights. Beyond the libraries, decoders (`benchmarks/scale`) held 2.35
-times their weights with 394 million parameters, and 2.8 times with 100 million and weights of four bits; a
-quarter is added, because a file may hold part of its weights in half precision."""
+"""Memory per byte of a model's files. Decoders (`benchmarks/scale`) needed 2.35 times their float32 weights
+with 394 million parameters, and 2.8 times with 100 million and weights of four bits; a quarter is added,
+because files may store some weights in half precision."""
 LEAST_BYTES: Final = 1.5e9
-"""Of a model that was never measured: its code may fetch weights that are in no file of the repository."""
+"""For a model never measured before, whose code may fetch weights that are in no file of the repository."""
 MARGIN: Final = 1.1
-"""On what it held before: the change may need more."""
+"""On the memory needed last time, because the change may need more."""
 
 
 def memory_needed(files: Iterable[Path], held_before: int | None) -> float:
-    """In bytes.
+    """Memory in bytes that the model's child will need.
 
-    :param files: Of the model; those that cannot be read take nothing.
-    :param held_before: The most that its child ever held when it was measured last, if that is known.
+    :param files: The model's files; unreadable ones count as empty.
+    :param held_before: Peak memory of the child when the model was last measured, if known.
     """
     if held_before is not None:
         return MARGIN * held_before
@@ -37,9 +37,9 @@ def _size(path: Path) -> int:
 
 
 def held_in(records: Iterable[Path]) -> Mapping[str, int]:
-    """The most that the child of each model held, by the model's name, of all these Records.
+    """Peak memory of each model's child over these Records, by the model's name.
 
-    A Record that is missing or cannot be read lists nothing: an estimate is not worth an error.
+    Missing or unreadable Records are ignored: an estimate is not worth an error.
     """
     found: dict[str, int] = {}
     for path in records:

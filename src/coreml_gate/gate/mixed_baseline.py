@@ -1,4 +1,4 @@
-"""A baseline of an older commit serves a model only if none of its files changed up to the merge base."""
+"""Uses a baseline of an older commit for those models whose files have not changed up to the merge base."""
 
 import shutil
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from coreml_gate.wording import listed
 
 
 def is_older(stored: Record, base: str, repository: Repository) -> bool:
-    """Whether the Record is of an ancestor of the base, by what this clone knows."""
+    """Whether the Record's commit is an ancestor of the base, as far as this clone knows."""
     if stored.commit is None or stored.commit == base:
         return False
     with suppress(MissingCommitError):
@@ -29,9 +29,9 @@ def is_older(stored: Record, base: str, repository: Repository) -> bool:
 def changed_between(
     stored: Record, tree: Repository, config: Config, config_path: str, opened: OpenedByModel
 ) -> frozenset[str]:
-    """The models of a tree of the base that are not what they were when the Record was measured.
+    """The models of the base's tree that changed since the Record was measured.
 
-    A tree that cannot be planned gives all of them: nothing shows that one stayed the same.
+    If the tree cannot be planned, all of them count as changed.
     """
     try:
         found = plan(tree, config, stored.commit, config_path=config_path, opened=opened)
@@ -43,9 +43,9 @@ def changed_between(
 def mixed(
     stored: Baseline, rebuilt: Record | None, stale: Iterable[str], base: str, folder: Path | None
 ) -> Baseline:
-    """The stored baseline with the stale models from ``rebuilt``, or without them; its origin names each.
+    """The stored baseline with its stale models replaced by ``rebuilt``, or removed; the origin names each.
 
-    The packages of both lie in ``folder`` afterwards.
+    Afterwards all packages are in ``folder``.
     """
     names = sorted(stale)
     if stored.record is None or not names:

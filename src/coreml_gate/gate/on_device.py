@@ -1,4 +1,4 @@
-"""Runs the packages of a stored Record on a connected device, and adds what it measures."""
+"""Runs the packages of a stored Record on connected devices and adds the results to it."""
 
 import re
 import tempfile
@@ -26,14 +26,14 @@ from coreml_gate.worker.supervisor import LOG_FILE, Report, Supervisor
 
 FOLDER: Final = "on-device"
 _KNOWN: Final = {"device", "product", "system", "units", "package"}
-"""What is known before the child runs, and stays as it is."""
+"""Fields that are known before the child runs and must not be changed by it."""
 _OWNERS_NAME: Final = re.compile(r"Setting up '.*' for model debugging")
 _ONLY_ARRAYS: Final = "coremltools runs packages on a device that take arrays and keep no state"
 
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """How the packages are run there."""
+    """How packages are run on a device."""
 
     units: ComputeUnits = "ALL"
     repeats: int = 20
@@ -51,10 +51,10 @@ def measure_on_devices(
     options: DeviceOptions,
     supervisor: Supervisor,
 ) -> Record:
-    """The Record with each named model's package, and its variants', on each device; written in its place.
+    """Run the packages of the named models and their variants on each device, and replace the Record's file.
 
-    coremltools builds its app in a temporary folder: it names a folder after the UDID there, and does not
-    quote paths with a blank.
+    coremltools builds its app in a temporary folder, because it names a folder after the UDID and does not
+    quote paths with spaces.
     """
     with tempfile.TemporaryDirectory(prefix="coreml-gate-", dir=_folder_without_blanks()) as app_folder:
         measurer = _Measurer(folder, Path(app_folder), options, supervisor)
@@ -74,7 +74,7 @@ class _Measurer:
     supervisor: Supervisor
 
     def measured(self, model: ModelRecord, connected: Sequence[Connected]) -> ModelRecord:
-        """Answers of an earlier day stay, unless the same device and compute unit ran again."""
+        """The model with new results; earlier ones stay unless the same device and compute unit ran again."""
         fresh = tuple(self._answers(model, connected))
         again = {(each.device, each.units) for each in fresh}
         kept = tuple(each for each in model.on_device if (each.device, each.units) not in again)
@@ -106,7 +106,7 @@ class _Measurer:
         return changed(found, **facts.model_dump(include=_KNOWN), ending=ending, trace=trace)
 
     def _run(self, job: DeviceJob, udid: str) -> Report:
-        """The folder may become an artifact, with the trace: neither the job nor the log stays in it."""
+        """Run the job and delete its log, because the folder may become an artifact."""
         supervisor = replace(self.supervisor, environment={**self.supervisor.environment, UDID: udid})
         try:
             return supervisor.run(job)
@@ -138,7 +138,7 @@ class _Measurer:
 
 
 def anonymous(ending: ChildEnding, udid: str) -> ChildEnding:
-    """The same without UDID and without the device's own name, which coremltools prints."""
+    """The ending without the UDID and the device's own name, which coremltools prints."""
 
     def clean(text: str) -> str:
         return _OWNERS_NAME.sub("Setting up the device", text.replace(udid, "UDID"))
@@ -152,7 +152,7 @@ def _folder_without_blanks() -> str:
 
 
 def _unfit(package: PackageFacts) -> str:
-    """Why coremltools cannot run the package on a device; empty when it can."""
+    """Why coremltools cannot run the package on a device, or empty."""
     unfit = [f"input `{feature.name}` is an image" for feature in package.inputs if feature.kind == "image"]
     unfit += [f"`{feature.name}` is a state" for feature in package.states]
     return f"{_ONLY_ARRAYS}: {unfit[0]}." if unfit else ""

@@ -1,4 +1,4 @@
-"""What earlier runs saw models read, taken from their Records: no import need show it."""
+"""The files that models were seen to read in earlier runs, from their Records; imports may not show them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -9,10 +9,10 @@ OpenedByModel = Mapping[str, tuple[str, ...]]
 
 
 def opened_in(records: Iterable[Path]) -> OpenedByModel:
-    """The paths by model, of all these Records together.
+    """Paths by model over all these Records.
 
-    A Record that is missing or that cannot be read lists nothing; it is not validated, since planning must
-    not take seconds for a thousand models.
+    Missing or unreadable Records are ignored. They are not validated, because planning a thousand models must
+    not take seconds.
     """
     found: dict[str, set[str]] = {}
     for path in records:
@@ -24,7 +24,7 @@ def opened_in(records: Iterable[Path]) -> OpenedByModel:
 
 
 def models_in(path: Path) -> list[Any]:
-    """The models of a Record as plain JSON, its variants under their model's name; none of a broken one."""
+    """The models of a Record as plain JSON, variants under their model's name; none if it is broken."""
     try:
         document = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -36,7 +36,7 @@ def models_in(path: Path) -> list[Any]:
 
 
 def _variants_of(model: object) -> list[Any]:
-    """A variant's files belong to its model."""
+    """The variants of a model, whose files belong to the model."""
     match model:
         case {"name": str(name), "variants": list(variants)}:
             return [variant | {"name": name} for variant in variants if isinstance(variant, dict)]

@@ -1,4 +1,4 @@
-"""The packages of a model as candidates: each judged by the limits that need no baseline."""
+"""The packages of a model as candidates, each judged by the limits that need no baseline."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal
@@ -21,8 +21,8 @@ def candidates(
 ) -> Iterator[Candidate]:
     """The package that ships, then the variants.
 
-    A variant that the configuration does not name, as in a pull request that adds it and is judged with the
-    base branch's limits, is held to the model's limits.
+    A variant that the configuration does not name is held to the model's limits; a pull request that adds one
+    is judged with the base branch's configuration.
     """
     known = {variant.name: variant for variant in config.variant}
     metric = deciding_metric(config, measured)
@@ -39,7 +39,7 @@ def _timed(candidate: Candidate, speeds: Speeds) -> Candidate:
 
 
 def deciding_metric(config: ModelConfig, measured: ModelRecord) -> str:
-    """The first metric with a limit that says which direction is the better one; empty when there is none."""
+    """The first metric whose limits show which direction is better, or empty."""
     named = {metric.name for metric in measured.metrics}
     limited = (
         name for name, limits in config.limits.evaluate.items() if name in named and _direction(limits)
@@ -48,7 +48,7 @@ def deciding_metric(config: ModelConfig, measured: ModelRecord) -> str:
 
 
 def higher_is_better(config: ModelConfig, metric: str) -> bool:
-    """Which way the limits of a metric point; without a metric PSNR decides, where higher is better."""
+    """Whether higher is better for this metric; without a metric, PSNR decides, where it is."""
     return not metric or _direction(config.limits.evaluate[metric]) == "higher"
 
 
@@ -59,7 +59,7 @@ def _direction(limits: EvaluateLimits) -> Literal["higher", "lower", ""]:
 
 
 def _against_model(variant: ModelRecord, model: ModelRecord) -> tuple[MetricValue, ...]:
-    """The variant's metrics with the model's source as the reference, whatever source it has itself."""
+    """The variant's metrics, with the model's source as the reference whatever its own source is."""
     own = tuple(metric for metric in variant.metrics if metric.side != "source")
     return (*(metric for metric in model.metrics if metric.side == "source"), *own) if own else ()
 
@@ -89,14 +89,14 @@ def _candidate(
 
 
 def _answers(evidence: Evidence) -> Iterator[Finding]:
-    """What needs no baseline to judge a package."""
+    """The findings of all checks that need no baseline."""
     for check in CHECKS.values():
         if check.absolute:
             yield from check.run(evidence)
 
 
 def _eligible(findings: Iterable[Finding]) -> tuple[Literal["yes", "no", "unsure"], str]:
-    """A failure of any limit decides; an unsure finding makes it unsure, never eligible."""
+    """Not eligible after any failure, ``unsure`` after any unsure finding; with the first such message."""
     first = {finding.status: finding for finding in reversed(tuple(findings))}
     if Status.FAIL in first:
         return "no", f"{first[Status.FAIL].check}: {first[Status.FAIL].message}"

@@ -1,4 +1,4 @@
-"""A Plan as text, as JSON, and as the matrix of a GitHub workflow, which splits its models among jobs."""
+"""A Plan as text, as JSON, and as a GitHub matrix that splits its models among jobs."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from coreml_gate.record import ModelRecord, Record
 
 MAX_SHARDS: Final = 256
-"""As many jobs as GitHub makes of one matrix (docs.github.com, Actions limits)."""
+"""The most jobs of one GitHub matrix (docs.github.com, Actions limits)."""
 
 
 class Leg(TypedDict):
-    """One job of a matrix: its models' names with spaces between them, and its number."""
+    """One job of a matrix: the names of its models, separated by spaces, and its number."""
 
     model: str
     shard: int
 
 
 def shards(names: Sequence[str], count: int) -> list[Leg]:
-    """At most ``count`` jobs that differ by at most one model; neighbours of ``names`` are kept apart."""
+    """At most ``count`` jobs of nearly equal size; neighbours in ``names`` go to different jobs."""
     if not 1 <= count <= MAX_SHARDS:
         raise UsageError(
             f"--shards {count} is not between 1 and {MAX_SHARDS}.",
@@ -36,10 +36,9 @@ def shards(names: Sequence[str], count: int) -> list[Leg]:
 
 
 def needing_core_ml(head: "Record", base: "Record | None") -> list[str]:
-    """The models of which Core ML could say something new: a package that is not the base's. Largest first.
+    """The models with a package that differs from the base's, the only ones worth running Core ML on.
 
-    A model that failed to convert has no package for Core ML to run, and a package that is the same byte by
-    byte would give the same.
+    Largest first. A model that failed to convert has no package for Core ML to run.
     """
     changed = [model for model in head.models if _is_new(model, base)]
     return [model.name for model in sorted(changed, key=_bytes, reverse=True)]
@@ -57,7 +56,7 @@ def _bytes(model: "ModelRecord") -> int:
 
 
 def as_text(plan: Plan) -> str:
-    """One line for each model, under a line with the counts and the commits."""
+    """A line with the counts and commits, then one line per model."""
     head = ("the work tree" if plan.head is None else short(plan.head)) + (
         " with uncommitted changes" if plan.dirty else ""
     )
@@ -84,10 +83,10 @@ def as_json(plan: Plan) -> str:
 
 
 def as_github_matrix(plan: Plan, count: int = MAX_SHARDS) -> str:
-    """A matrix with at most ``count`` jobs on one line, each with its models' names and spaces between them.
+    """A matrix of at most ``count`` jobs, as one line of JSON.
 
-    GitHub refuses a matrix without jobs, therefore an empty plan has one job with an empty ``model`` and
-    shard 0; a workflow that wants to spare that runner puts ``if:`` on the plan's number of jobs.
+    GitHub refuses a matrix without jobs, so an empty plan gives one job with an empty ``model`` and shard 0.
+    A workflow that wants to save that runner checks the number of jobs with ``if:``.
     """
     legs = shards([job.name for job in plan.jobs], count)
     return json.dumps({"include": legs or [{"model": "", "shard": 0}]}) + "\n"
@@ -98,6 +97,4 @@ FORMATS: Final[dict[str, Callable[[Plan], str]]] = {
     "json": as_json,
     "github-matrix": as_github_matrix,
 }
-
-
 """The values of ``--format``."""

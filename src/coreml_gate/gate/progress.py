@@ -1,4 +1,4 @@
-"""How the gate reports what it is doing; the command line decides how that looks."""
+"""The callbacks through which the gate reports progress; the command line decides how that looks."""
 
 from typing import Protocol
 
@@ -9,20 +9,20 @@ class ModelProgress(Protocol):
     """Receives a callback for each step of one model."""
 
     def begin_step(self, step: str) -> None:
-        """Begin the next step."""
+        """A step begins."""
 
     def advance(self, detail: str) -> None:
-        """How far the step is, in words: ``312 of 1,000 predictions``."""
+        """How far the step is: ``312 of 1,000 predictions``."""
 
     def end(self, model: ModelRecord, seconds: float) -> None:
-        """End the model, with what was measured."""
+        """The model is done, with what was measured."""
 
 
 class Progress(Protocol):
     """Receives a callback for each model."""
 
     def begin_model(self, name: str, tree: str, *, alone: bool) -> ModelProgress:
-        """Begin to measure a model of a tree (``head`` or ``base``).
+        """A model of a tree (``head`` or ``base``) begins.
 
-        :param alone: No other model is measured meanwhile.
+        :param alone: Whether no other model is measured at the same time.
         """

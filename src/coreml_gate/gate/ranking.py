@@ -1,4 +1,4 @@
-"""Which package of a model for which goal? A pure function of the candidates."""
+"""Ranks the packages of a model by several goals: a pure function of what was measured."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from coreml_gate.wording import joined, megabytes, number
 
 Value = float | None
 ESTIMATED: Final = (
-    "~ is an estimated cost and no time: multiply-accumulates and bytes moved, counted on the program."
+    "~ is an estimated cost, not a time: multiply-accumulates and bytes moved, counted on the program."
 )
 ORDERS_DIFFER: Final = (
     "the order of packages on a Mac is not their order on a phone, and neither is the order by cost: time "
@@ -27,7 +27,7 @@ OTHER_PHONES: Final = "another phone may order them otherwise."
 
 @dataclass(frozen=True)
 class Goal:
-    """One thing to be good at; less is better."""
+    """A criterion by which packages are compared; less is better."""
 
     name: str
     value: Callable[[Candidate], Value]
@@ -35,7 +35,7 @@ class Goal:
 
 
 def rank(config: ModelConfig, measured: ModelRecord, environment: Environment) -> Ranking | None:
-    """The model's packages side by side; ``None`` when it has no variants."""
+    """The model's packages side by side, or ``None`` if it has no variants."""
     if not measured.variants:
         return None
     speeds = speeds_of(measured)
@@ -62,7 +62,7 @@ def _notes(speeds: Speeds) -> tuple[str, ...]:
 
 
 def pareto_front(eligible: Sequence[Candidate], goals: Sequence[Goal]) -> list[Candidate]:
-    """Candidates that no other one dominates; a goal counts only where everybody's value is known."""
+    """Candidates that no other one dominates; goals with an unknown value are ignored."""
     known = [goal for goal in goals if all(goal.value(each) is not None for each in eligible)]
     points = {each.name: tuple(goal.value(each) or 0.0 for goal in known) for each in eligible}
     return [
@@ -77,7 +77,7 @@ def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 def choice(eligible: Sequence[Candidate], goals: Sequence[Goal]) -> str:
-    """One sentence that names the best package for each goal; among equals the smaller one."""
+    """One sentence that names the best package for each goal; the smaller one among equals."""
     if not eligible:
         return "No package is eligible."
     best: dict[str, list[str]] = {}
@@ -90,7 +90,7 @@ def choice(eligible: Sequence[Candidate], goals: Sequence[Goal]) -> str:
 
 
 def _goals(eligible: Sequence[Candidate], metric: str, *, higher: bool) -> tuple[Goal, ...]:
-    """Speed by latency where all were timed, else by counted cost; size; memory; the metric, else PSNR."""
+    """Speed (latency if all were timed, else cost), size, memory, and quality (the metric, else PSNR)."""
     if eligible and all(each.latency_ms is not None for each in eligible):
         speed = [Goal("speed", lambda each: each.latency_ms, lambda each: f"{each.latency_ms:.3g} ms")]
     else:
@@ -117,7 +117,7 @@ def _signed(value: Value, sign: int) -> Value:
 
 
 def _psnr(candidate: Candidate) -> float:
-    """An exact package has no noise at all."""
+    """Infinite for an exact package."""
     return math.inf if candidate.psnr is None else candidate.psnr
 
 

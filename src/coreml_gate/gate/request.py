@@ -1,4 +1,4 @@
-"""What a user wants of one run."""
+"""What the user requests of one run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ BASE_FOLDER = "base"
 
 @dataclass(frozen=True)
 class Request:
-    """One run: the trees, the models, and where results go."""
+    """One run: what to measure, what to compare with, and where results go."""
 
     root: Path
-    """The folder that holds the configuration, or the repository around it."""
+    """The folder of the configuration, or the repository around it."""
     output: Path
     config_file: Path | None = None
     models: tuple[str, ...] = ()
     base: str | None = None
     """The commit or branch to compare with, rebuilt unless ``baseline`` is given."""
     baseline: Path | None = None
-    """A Record, or the folder of one, to compare with."""
+    """A stored Record to compare with, or its folder."""
     allow_dirty: bool = False
     rebuild: bool = True
-    """Whether a base without a stored ``baseline`` is measured here."""
+    """Whether to measure the base if there is no stored ``baseline``."""
 
     @property
     def earlier_records(self) -> tuple[Path, ...]:
-        """The baseline, and what earlier runs left in the output folder."""
+        """Paths of the baseline and of Records that earlier runs left in the output folder."""
         places = [self.output, self.output / BASE_FOLDER]
         if self.baseline is not None:
             places.append(self.baseline)
@@ -38,7 +38,7 @@ class Request:
 
 
 def open_repository(request: Request, environment: Mapping[str, str]) -> Repository | None:
-    """Open the repository; without one, everything but a comparison by commits still works."""
+    """The repository, if there is one; an error only if the request compares with a commit."""
     try:
         return Repository.open(request.root, environment)
     except RepositoryError:

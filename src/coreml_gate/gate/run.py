@@ -1,4 +1,4 @@
-"""The whole gate: two trees in, one Verdict out."""
+"""The whole gate: from two trees to one Verdict."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,7 @@ from coreml_gate.verdict import Verdict, with_findings
 def run_gate(request: Request, context: RunContext) -> Verdict:
     """Find what changed, measure it at head and base, and judge.
 
-    Raises :class:`InterruptedRun` when it is interrupted, with a Verdict on what was measured by then.
+    Raises :class:`InterruptedRun` with a Verdict on what was measured until then.
     """
     whole = load_config(request.root, request.config_file)
     config = select_models(whole, request.models)

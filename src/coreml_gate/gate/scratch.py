@@ -1,4 +1,4 @@
-"""The one place for what a run needs only while it lasts: work trees, and temporary files of its children."""
+"""The folder for everything temporary of a run: work trees, and the children's temporary files."""
 
 import shutil
 import tempfile
@@ -11,12 +11,12 @@ from coreml_gate.gate.git import Repository
 
 SCRATCH_FOLDER: Final = "tmp"
 LONGEST: Final = 60
-"""Sockets in a temporary folder have names of at most 107 bytes (unix(7)); Python's take 33 of them."""
+"""Longest path, in bytes, for sockets: their names have at most 107 bytes (unix(7)), and Python's take 33."""
 
 
 @contextmanager
 def scratch(output: Path, repository: Repository | None) -> Iterator[Path]:
-    """An empty folder in the output folder; what a run left there that was killed goes away first."""
+    """An empty folder within the output folder; leftovers of a killed run are removed first."""
     folder = (output / SCRATCH_FOLDER).resolve()
     _clear(folder, repository)
     folder.mkdir(parents=True)
@@ -27,12 +27,12 @@ def scratch(output: Path, repository: Repository | None) -> Iterator[Path]:
 
 
 def for_temporary_files(folder: Path) -> Path:
-    """The folder, or the system's own where its path is too long for sockets."""
+    """The folder, or the system's own if its path is too long for sockets."""
     return folder if len(str(folder).encode()) <= LONGEST else Path(tempfile.gettempdir())
 
 
 def _clear(folder: Path, repository: Repository | None) -> None:
-    """Work trees in it are known to git, which forgets those whose folder is gone."""
+    """Remove the folder, and have git forget the work trees in it."""
     if not folder.exists():
         return
     shutil.rmtree(folder, ignore_errors=True)

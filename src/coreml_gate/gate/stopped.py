@@ -1,4 +1,4 @@
-"""What a run that was interrupted can say: what was measured by then, and that it is not all."""
+"""The Verdict of an interrupted run: on what was measured until then, and never a pass."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from coreml_gate.verdict import BaselineFacts, Verdict, not_run
 
 
 class InterruptedRun(Interrupted):
-    """A run that was interrupted, with what is known by then."""
+    """An interrupted run, with the Verdict on what was measured until then."""
 
     def __init__(self, exit_code: int, verdict: Verdict) -> None:
         super().__init__(exit_code)
@@ -19,7 +19,7 @@ class InterruptedRun(Interrupted):
 
 
 def judged_so_far(config: Config, output: Path, error: Interrupted) -> Verdict:
-    """The Verdict on the Record that the run has written, without a baseline; it never passes."""
+    """The Verdict on the Record written so far, without a baseline; it never passes."""
     path = output / RECORD_NAME
     if not path.is_file():
         return stopped_early(error)

@@ -1,4 +1,4 @@
-"""Whether the versions changed on which every model depends."""
+"""Did the pinned versions change, on which every model depends?"""
 
 import re
 import tomllib
@@ -21,13 +21,13 @@ PINNING_TABLES: Final = (
     ("tool", "pixi"),
     ("tool", "hatch", "envs"),
 )
-"""The parts of a pyproject.toml that decide what gets installed."""
+"""The parts of a pyproject.toml that decide what is installed."""
 
 _GLOB_PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 def matching(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
-    """The paths that a pattern matches: ``*`` within a folder, ``**`` across; a folder means all in it."""
+    """The paths that match a pattern: ``*`` within a folder, ``**`` across; a folder matches all in it."""
     expressions = [_expression(pattern) for pattern in patterns]
     return tuple(
         sorted(path for path in paths if any(expression.fullmatch(path) for expression in expressions))
@@ -35,7 +35,7 @@ def matching(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
 
 
 def matching_above(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, ...]:
-    """As :func:`matching`, and in the folders above too: a project of a monorepo shares its lock file."""
+    """Like :func:`matching`, also for files in parent folders: projects of a monorepo share a lock file."""
     by_plain_name = {path: path.removeprefix("../" * path.count("../")) for path in paths}
     matched = set(matching(by_plain_name.values(), patterns))
     return tuple(sorted(path for path, plain in by_plain_name.items() if plain in matched))
@@ -48,12 +48,12 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def is_pyproject(path: str) -> bool:
-    """Whether a file also holds much that pins nothing."""
+    """Whether the file is a pyproject.toml, most of which pins nothing."""
     return PurePosixPath(path).name == "pyproject.toml"
 
 
 def pins_differ(before: str | None, after: str | None) -> bool:
-    """Whether two texts of a pyproject.toml install different things; one that cannot be read may."""
+    """Whether two versions of a pyproject.toml pin different things; unreadable ones are compared as text."""
     try:
         return _pins(before or "") != _pins(after or "")
     except tomllib.TOMLDecodeError:
