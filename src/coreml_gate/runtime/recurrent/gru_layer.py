@@ -43,8 +43,12 @@ class GruLayer:
 
     @cached_property
     def _turned(self) -> Tensor:
-        """The weight of the state as the products of all turns read it."""
-        return self._h_weight.T.contiguous()
+        """The weight of the state as all turns read it; of halves, with the bias behind it."""
+        columns = self._h_weight if self._dtype is torch.float32 else self._with_bias()
+        return columns.T.contiguous()
+
+    def _with_bias(self) -> Tensor:
+        return torch.cat((self._h_weight, self._h_bias[:, None]), 1)
 
     def run(self, sequence: Tensor, states: Tensor, steps: int) -> Tensor:
         """The states after ``steps`` turns.
@@ -54,8 +58,11 @@ class GruLayer:
             ``steps + 1`` rows.
         """
         rows = states.to(self._dtype, copy=True).contiguous()
-        turns = gru_turns if self._dtype is torch.float32 else gru_loop_in_half
-        turns(self._turned, self._h_bias, self._products(sequence[:steps]), rows[: steps + 1])
+        products, rows_of_turns = self._products(sequence[:steps]), rows[: steps + 1]
+        if self._dtype is torch.float32:
+            gru_turns(self._turned, self._h_bias, products, rows_of_turns)
+        else:
+            gru_loop_in_half(self._turned, products, rows_of_turns)
         return rows.to(states.dtype)
 
     def _products(self, sequence: Tensor) -> Tensor:

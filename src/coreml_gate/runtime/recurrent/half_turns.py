@@ -92,32 +92,33 @@ def lstm_in_half(of_state: OfState, of_h: Tensor, products: Tensor, rows: Tensor
     cell.copy_(held)
 
 
-def gru_loop_in_half(weight: Tensor, bias: Tensor, products: Tensor, rows: Tensor) -> None:
+def gru_loop_in_half(weight: Tensor, products: Tensor, rows: Tensor) -> None:
     """As ``gru_turns``, of halves, as a loop of the program says: ``(1 - z) * n + z * h``.
 
-    Weight and bias are float32.
-
     What the state adds to the new state stands beside the state, as the two gates stand side by side: so one
-    call multiplies both pairs. Calls in place take less than those into a given tensor.
+    call multiplies both pairs. Calls in place take less than those into a given tensor, so the program's sum
+    is computed as ``z * h - (z - 1) * n``, to the same bits.
+
+    :param weight: (hidden + 1, 3 * hidden), float32: the bias is the last row, which multiplies a 1 that
+        stands behind each state.
     """
     batch, hidden = rows.shape[1:]
-    wide, product = torch.empty((1, batch, hidden)), torch.empty((batch, 3 * hidden))
-    (widened,) = wide
-    multiply, (state,), by, out = turn_product(wide, weight, product)
-    stored = torch.empty((batch, 4 * hidden), dtype=torch.float16)
+    wide, product = torch.ones((len(rows), batch, hidden + 1)), torch.empty((batch, 3 * hidden))
+    multiply, given, by, out = turn_product(wide, weight, product)
+    states, stored = wide[..., :hidden], torch.empty((batch, 4 * hidden), dtype=torch.float16)
     of_h, gates, new_and_state = stored[:, : 3 * hidden], stored[:, : 2 * hidden], stored[:, 2 * hidden :]
     update, (new, kept) = gates[:, hidden:], new_and_state.chunk(2, -1)
-    one, add, biased, biases = torch.ones((), dtype=torch.float16), np.add, product.numpy(), bias.numpy()
     of_gates, of_new = (part.unbind(0) for part in torch.split(products, [2 * hidden, hidden], -1))
-    states = [rows[0]]
+    states[0], ones = kept.copy_(rows[0]), torch.ones_like(new)
     with np.errstate(all="ignore"):  # what is no number is the program's affair
-        for gates_of_x, new_of_x in zip(of_gates, of_new, strict=True):
-            kept.copy_(widened.copy_(states[-1]))
-            multiply(state, by, out=out)
-            add(biased, biases, biased)
+        for gates_of_x, new_of_x, row, state in zip(
+            of_gates, of_new, given, states[1:].unbind(0), strict=False
+        ):
+            multiply(row, by, out=out)
             of_h.copy_(product)
             gates.add_(gates_of_x).sigmoid_()
             new_and_state.mul_(gates)
             new.add_(new_of_x).tanh_()
-            states.append((one - update).mul_(new).add_(kept))
-    torch.stack(states[1:], out=rows[1:])
+            kept.sub_(update.sub_(ones).mul_(new))
+            state.copy_(kept)
+    rows[1:] = states[1:]
