@@ -74,3 +74,10 @@ def test_change(change: figures.Change, head: float, base: float, text: str) -> 
 @pytest.mark.parametrize(("amount", "text"), [(0, "0 models"), (1, "1 model"), (1000, "1,000 models")])
 def test_count(amount: int, text: str) -> None:
     assert counted(amount, "model") == text
+
+
+def test_bars_are_full_for_the_greatest_and_empty_only_for_zero() -> None:
+    assert figures.sparkline((0, 1, 4, 8)) == " ▁▄█"
+    assert figures.sparkline((0, 0)) == "  "
+    assert figures.sparkline((1, 1000)) == "▁█"
+    assert figures.sparkline(()) == ""

@@ -1,6 +1,6 @@
-"""Figures in the cells of tables: three or four digits, one unit per column, the change from the baseline."""
+"""Figures as text: three or four digits, one unit per column, the change from the baseline, lines of bars."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +12,7 @@ _LEAST_PLAIN: Final = 1e-3
 _GREATEST_PLAIN: Final = 1e6
 _DIGITS: Final = 4
 _GREATEST_FACTOR: Final = 1000
+_BARS: Final = " ▁▂▃▄▅▆▇█"
 
 
 Change = Callable[[float, float], str]
@@ -125,6 +126,13 @@ CHANGES: Final[dict[Change, str]] = {
     factor: "factor",
 }
 """Each kind of change in words."""
+
+
+def sparkline(sizes: Sequence[int]) -> str:
+    """The sizes as a line of bars, full for the greatest and empty only for 0."""
+    greatest = max(sizes, default=0)
+    steps = len(_BARS) - 1
+    return "".join(_BARS[-(-size * steps // greatest)] if greatest else _BARS[0] for size in sizes)
 
 
 def _decimals(value: float, digits: int) -> int:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from coreml_gate import CheckResult, check, convert
-from coreml_gate.api.options import GIVEN_OTHERWISE, ModelKeywords
+from coreml_gate.api.options import ModelKeywords
 from coreml_gate.config import ModelConfig
 from coreml_gate.errors import ConfigError, SourceError
 from coreml_gate.pytest_plugin import assert_core_ml_parity
@@ -19,6 +19,11 @@ from coreml_gate.record import read_record
 from coreml_gate.verdict import Finding, Status
 from tests.api.models import Overflowing, Scorer, samples
 from tests.house import ROOT
+
+GIVEN_OTHERWISE = frozenset(
+    {"name", "source", "samples", "evaluate", "package", "convert", "build", "variant", "watch", "litert"}
+)
+"""Keys of ``[[model]]`` that are arguments of their own, or mean nothing without a repository."""
 
 
 @pytest.fixture(scope="module")

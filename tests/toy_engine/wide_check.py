@@ -31,6 +31,6 @@ CHECK: Final = Check(
     limit="shown",
     why="It shows how much the source itself rounds.",
     fix="Nothing to fix.",
-    blocks=False,
+    overridable=False,
     column=Column("Float64", "engine", "PSNR against float64", figures.difference, figures.number),
 )

@@ -2,17 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from coreml_gate.config import Config
 from coreml_gate.config.load import resolved_config
 from coreml_gate.config.options import ChosenRoute, ComputeUnits, DeploymentTarget, Precision
 from coreml_gate.config.table import kebab
-
-GIVEN_OTHERWISE: Final = frozenset(
-    {"name", "source", "samples", "evaluate", "package", "convert", "build", "variant", "watch", "litert"}
-)
-"""Keys of ``[[model]]`` that are arguments of their own, or mean nothing without a repository."""
 
 Tables = Mapping[str, Any]
 """A table of the configuration; keys as in TOML (``max-error``) or as in Python (``max_error``)."""

@@ -1,8 +1,8 @@
-"""The checks of a model, in the order in which a person reads their results.
+"""The checks of a model, in the order in which their results are read.
 
-A check is a module with a :class:`Check`: its question, ``run(evidence)``, which gives its findings, its
-column, and what to do about a failure. Tables, reports and pages are derived from it; only :data:`CHECKS`
-names it. Limits are values of the configuration and argued there (``config/limits.py``).
+A check is a module with a :class:`Check`: its question, ``run(evidence)``, which returns its findings, its
+column, and what to do about a failure. Tables, reports and pages are derived from it, and only
+:data:`CHECKS` lists it. Limits and the reasons for their defaults are in ``config/limits.py``.
 """
 
 from collections.abc import Mapping
@@ -69,17 +69,17 @@ CHECKS: Final[Mapping[str, Check]] = {
 
 
 def examine(evidence: Evidence) -> tuple[Finding, ...]:
-    """All findings: first what stopped the measuring, if anything did, then every check."""
+    """All findings: first what stopped the measurement, if anything, then every check."""
     every = (source.CHECK, *CHECKS.values())
     return tuple(finding for check in every for finding in check.run(evidence))
 
 
 def columns() -> dict[str, Column]:
-    """The column of each check that has one, by part of the table, within a part in the checks' order."""
+    """The column of each check that has one, ordered by part of the table, then by check."""
     found = ((name, check.column) for name, check in CHECKS.items() if check.column is not None)
     return dict(sorted(found, key=lambda pair: PARTS.index(pair[1].part)))
 
 
 def topics() -> Mapping[str, Topic]:
-    """What findings are about, by their name: what stopped the measuring, the checks, the run as a whole."""
+    """Everything that findings can be about, by name: a stopped measurement, the checks, the run."""
     return {source.NAME: source.CHECK, **CHECKS, **OF_THE_RUN}

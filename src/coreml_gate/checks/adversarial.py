@@ -1,8 +1,8 @@
-"""Does the package answer like the source on samples that the author did not think of?
+"""Does the package agree with the source on samples that the author did not think of?
 
-The user's samples are scaled, rounded, made positive, negative, zero or equal; only changes on which the
-source itself is defined and stable count. A model need not see such inputs, so a difference is a warning;
-where the samples as they are differ already, parity fails and nothing is added here.
+The user's samples are scaled, rounded, made positive, negative, zero or equal. Only samples on which the
+source itself is defined and stable count. The model may never see such inputs, so a difference is a warning.
+If the original samples already differ, parity fails and this check is skipped.
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ NAME: Final = "adversarial"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding for all changed samples and outputs."""
+    """One finding for all perturbed samples and outputs."""
     head = evidence.head
     if not evidence.config.adversarial:
         return (skipped(NAME, "outputs", "adversarial = false."),)
@@ -85,5 +85,5 @@ CHECK: Final = Check(
     fix="As for `parity`; the finding names the changed sample on which it shows.",
     accept="`adversarial = false` for the model leaves this check out.",
     page="docs/first-wrong-operation.md",
-    blocks=False,
+    overridable=False,
 )

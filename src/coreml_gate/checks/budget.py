@@ -1,4 +1,4 @@
-"""How a number of bytes is judged: against a fixed limit, and against the baseline."""
+"""Judges a number of bytes against a fixed limit and against the baseline."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from coreml_gate.wording import MB, growth, megabytes, number, passing_maximum
 
 @dataclass(frozen=True)
 class Budget:
-    """A number of bytes of the head and of the baseline, and how much is allowed."""
+    """A number of bytes at head and base, with its limits."""
 
     subject: str
     head: int
     base: int | None
     limits: SizeLimits | MemoryLimits
     parts: str
-    """What the bytes are made of, in words."""
+    """What the bytes consist of, in words."""
 
     @property
     def relative_limit(self) -> float | None:
-        """The bytes that the baseline allows, or ``None`` when the ratio is not judged."""
+        """The bytes that the baseline allows, or ``None`` if the ratio is not judged."""
         if not self.base or self.limits.max_ratio is None or self.head < self.limits.ratio_from_mb * MB:
             return None
         return self.base * self.limits.max_ratio
@@ -40,7 +40,7 @@ def budget_limit(limits: SizeLimits | MemoryLimits) -> str:
 def judge_budget(
     check: str, budget: Budget, evidence: Evidence, hint: str, details: tuple[str, ...]
 ) -> Finding:
-    """One finding in MB; its limit is the tighter one of the two."""
+    """One finding in MB, with the tighter of the two limits."""
     raised = gravest_first((_absolute(budget), _relative(budget, evidence.regression)))
     comparing = () if budget.base is None else evidence.toolchain_changes
     return Finding(

@@ -1,4 +1,4 @@
-"""What one check is: a question, who answers it, how the answer is shown, and what to do about it."""
+"""What defines a check: a question, the function that answers it, its column, and its explanation."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,49 +9,49 @@ from coreml_gate.figures import Change
 from coreml_gate.verdict import Finding, Status
 
 MAX_METRICS: Final = 3
-"""Metrics of one model that a cell shows."""
+"""Most metrics of one model in a cell."""
 
 Show = Callable[[float], str]
 Part = Literal["resources", "numbers", "engine", "task"]
-"""Where a column stands in the table; within a part, the checks' order decides."""
+"""The part of the table that a column belongs to; within a part, columns follow the checks' order."""
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 Needs = Literal["", "baseline", "Mac", "iPhone", "LiteRT"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """How the figures of a check are shown in the table of models."""
+    """How a check's figures are shown in the table of models."""
 
     title: str
     part: Part
     meaning: str
-    """What the figure is, for the documentation."""
+    """What the figure is, for docs/report.md."""
     change: Change
     show: Show | None = None
-    """``None``: bytes, in one unit for the whole column."""
+    """``None`` for bytes, which get one unit for the whole column."""
     highest_is_worst: bool = True
     exact: str = "ok"
-    """Stands for a figure that passes and has no value."""
+    """Shown if the check passes without a value."""
     words: tuple[str, ...] = ()
-    """Units of skipped findings that say in the cell why there is no figure."""
+    """Units of skipped findings that the cell shows instead of a figure."""
     by_subject: bool = False
-    """Whether each subject has a figure of its own, as metrics do, or the worst stands for all."""
+    """Whether each subject, such as a metric, has its own figure; else the worst one stands for all."""
     most: int = MAX_METRICS
-    """Subjects of one model that a cell shows, the gravest first."""
+    """Most subjects of one model in a cell, the gravest first."""
     legend: str = ""
-    """One sentence below the table of a comment; empty where the title says it."""
+    """One sentence below the table of a comment, or empty."""
     only_changes: bool = False
-    """Whether the column is left out as long as every figure passes and is the baseline's."""
+    """Whether the column is hidden if every figure passes and equals the baseline's."""
 
     def says_something(self, finding: Finding) -> bool:
-        """Whether the figure is worth a column."""
+        """Whether the finding makes the column worth showing."""
         unchanged = finding.base is None or finding.value == finding.base
         return not (self.only_changes and unchanged and finding.status is Status.PASS)
 
 
 @dataclass(frozen=True)
 class Topic:
-    """What findings of one name answer, and what ``coreml-gate explain`` says of a failure."""
+    """What findings of one name are about, and what ``coreml-gate explain`` says about a failure."""
 
     name: str
     question: str
@@ -59,25 +59,25 @@ class Topic:
     """What a failure means on the phone."""
     fix: str = field(kw_only=True)
     accept: str = field(default="", kw_only=True)
-    """The limits that allow it; empty where only an override does."""
+    """The limits that allow it; empty if only an override does."""
     page: str = field(default="", kw_only=True)
-    """Where the documentation has more."""
-    blocks: bool = field(default=True, kw_only=True)
-    """Whether it can block a merge."""
+    """The page of the documentation on it."""
+    overridable: bool = field(default=True, kw_only=True)
+    """Whether a person can accept a failure by an override."""
 
 
 @dataclass(frozen=True)
 class Check(Topic):
-    """One question about one model; tables, reports and pages are derived from it."""
+    """A question about one model; tables, reports and pages are derived from it."""
 
     run: Callable[[Evidence], tuple[Finding, ...]]
-    """One finding per thing that a person would look at."""
+    """Returns one finding for each thing that a person would look at."""
     limit: str = field(kw_only=True)
     """The default limit in words."""
     needs: Needs = field(default="", kw_only=True)
-    """What has to be there for an answer, beside a package."""
+    """What the check needs besides a package."""
     absolute: bool = field(default=False, kw_only=True)
-    """Whether it judges a package without a baseline, as that of a variant."""
+    """Whether it can judge a package without a baseline, such as a variant's."""
     numerical: bool = field(default=False, kw_only=True)
-    """Whether it compares outputs: a model without one such answer is never plainly fine."""
+    """Whether it compares outputs; a model without any such result never simply passes."""
     column: Column | None = field(default=None, kw_only=True)

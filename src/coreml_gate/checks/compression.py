@@ -1,8 +1,8 @@
-"""What did compression save, which layers did it leave out, and which did it hit hardest?
+"""What did compression save, which layers did it leave out, and which did it damage most?
 
-The error of a weight proves nothing by itself: a layer may bear 10 dB and another not 30. Therefore it never
-fails here; precision and the metrics judge what the package gives, and this check names the layers to look
-at. A layer that compression silently left out is a warning, because the package is larger than configured.
+The error of a weight proves nothing by itself: one layer tolerates 10 dB, another not even 30. This check
+therefore never fails; precision and metrics judge the outputs, and this check names the layers to look at. A
+layer that compression silently left out is a warning, because the package is larger than configured.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ SUBJECT: Final = "weights"
 WORST_LAYERS: Final = 5
 _HALF_BYTES: Final = 2
 _OWN_THRESHOLD: Final[int] = Compression.model_fields["weight_threshold"].default
-"""What coremltools leaves as it is by default, and so a package that a team compresses."""
+"""The default of coremltools, which also applies to a package that a team compresses itself."""
 _LEFT_OUT_HINT: Final = (
     "a block must divide the channels: choose another `block-size`, or raise `weight-threshold` to leave "
     "small layers out on purpose."
@@ -30,7 +30,7 @@ Layers = Sequence[LayerCompression]
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding in bits per weight; its details name the layers that lost most."""
+    """One finding in bits per weight, with the most damaged layers in its details."""
     options, facts = evidence.config.compress, evidence.head.compression
     if facts is None:
         if options is None:
@@ -88,7 +88,7 @@ def _message(layers: Layers, left_out: Layers) -> str:
 
 
 def _worst(layers: Layers) -> list[LayerCompression]:
-    """Layers with an error, the gravest first."""
+    """Layers with an error, the worst first."""
     return sorted(
         (layer for layer in layers if layer.sqnr is not None),
         key=lambda layer: 0.0 if layer.sqnr is None else layer.sqnr,
@@ -124,6 +124,6 @@ CHECK: Final = Check(
     ),
     fix="Lower `weight-threshold`, or choose another `method`; `coreml-gate variants` ranks them.",
     page="docs/variants.md",
-    blocks=False,
+    overridable=False,
     absolute=True,
 )

@@ -48,7 +48,7 @@ _TWINS: Final[Mapping[str, str]] = {
 
 _LOST: Final = "lost-write"
 _OF_UNCHANGED_OUTPUTS: Final = "sanitize_input_output_names"
-"""The pass that refuses an output which is an input."""
+"""The pass that refuses an output that is an input."""
 _GROWN_HINT: Final = (
     "compute it from an input, or from smaller parts that broadcast; what depends on a flexible size is not "
     "computed while converting."
@@ -60,7 +60,7 @@ _MISSING_HINT: Final = (
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding: converted, or why not with everything that is missing at once."""
+    """One finding: converted, or why not, with all missing operations at once."""
     facts = evidence.head.conversion
     if facts is None or (evidence.head.package is None and facts.status in _WITH_PACKAGE):
         return (evidence.unmeasured(NAME, SUBJECT) if evidence.head.problem else _unexplained(facts),)
@@ -114,13 +114,13 @@ def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
 
 
 def _own_words(facts: ConversionFacts) -> tuple[str, ...]:
-    """What the converter said, where the message holds the cause in its place."""
+    """The converter's own words, if the message has our explanation instead."""
     explained = facts.refused is not None and facts.refused.cause
     return tuple(facts.message.splitlines()) if explained and not facts.missing else ()
 
 
 def _grown(facts: ConversionFacts, evidence: Evidence) -> str:
-    """What makes a package larger than its source's parameters (apple/coremltools#1551)."""
+    """The constant that makes a package larger than its source's parameters (apple/coremltools#1551)."""
     if not facts.computed:
         return ""
     source, largest = evidence.head.source, facts.computed[0]
@@ -133,7 +133,7 @@ def _grown(facts: ConversionFacts, evidence: Evidence) -> str:
 
 
 def _which_ships(evidence: Evidence) -> str:
-    """Where the package lies: what was judged is what to ship, not a second conversion of it."""
+    """Path of the judged package, which is the one to ship, not a second conversion."""
     package = evidence.head.package
     return "" if package is None else f"; ship this package: `{package.path}`"
 
@@ -158,7 +158,7 @@ def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
 
 
 def _lost_write(facts: ConversionFacts, evidence: Evidence) -> str:
-    """Why an output is an input: a trace dropped what was written into it (apple/coremltools#2188)."""
+    """Explains an output that is an input: a trace dropped a write into it (apple/coremltools#2188)."""
     if facts.refused is None or not facts.refused.optimisation_pass.endswith(_OF_UNCHANGED_OUTPUTS):
         return ""
     places = (match.places[0] for match in evidence.head.rules or () if match.rule == _LOST and match.places)
@@ -166,7 +166,7 @@ def _lost_write(facts: ConversionFacts, evidence: Evidence) -> str:
 
 
 def _stub_lines(evidence: Evidence) -> Iterator[str]:
-    """The frame of a converter for each kind of operation that has none, as the rules know it."""
+    """The skeleton of a converter for each operation without one, from the rules."""
     for match in evidence.head.rules or ():
         if match.rule in REPORTED_BY_CONVERSION:
             sentence, *code = match.fix.splitlines() or [""]
@@ -200,7 +200,7 @@ def _where(at: RefusedOperation) -> str:
 
 
 def _why(at: RefusedOperation, message: str) -> str:
-    """The cause in words; the converter's own words where they are not known, and in the details else."""
+    """The cause in our words, or in the converter's own if it is not known."""
     return f"{at.cause}." if at.cause else message.splitlines()[-1]
 
 

@@ -1,7 +1,7 @@
-"""Does Core ML itself answer like the source, on every compute unit?
+"""Does Core ML itself agree with the source, on every compute unit?
 
-Core ML against our runtime isolates a fault of Core ML or its hardware from one of the package: where our
-runtime agrees with PyTorch and Core ML does not, the package is right.
+Comparing Core ML with our runtime separates a fault of Core ML or its hardware from one of the package: if
+our runtime agrees with PyTorch and Core ML does not, the package is right.
 """
 
 from collections.abc import Iterator, Sequence
@@ -40,9 +40,9 @@ _VIRTUAL: Final = (
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per compute unit, one alone for those with the same fault.
+    """One finding per compute unit, or one for all units with the same fault.
 
-    Its value is the least PSNR of all outputs and samples.
+    Its value is the lowest PSNR of all outputs and samples.
     """
     facts = evidence.head.core_ml
     if facts is None:
@@ -85,7 +85,7 @@ class _Answer:
 
     @property
     def fault(self) -> tuple[str, ...]:
-        """Equal for what one sentence covers: of a wrong package the figures may differ."""
+        """The key by which findings are joined; for a wrong package, figures may differ between units."""
         if self.finding.status in {Status.PASS, Status.SKIPPED}:
             return (self.run.units,)
         what = self.said.partition(": ")[0] if _PACKAGE in self.said else self.said
@@ -93,7 +93,7 @@ class _Answer:
 
 
 def _joined(answers: list[_Answer], facts: CoreMlFacts) -> Finding:
-    """One sentence that names all compute units, with the figures of the worst; the details have each."""
+    """One finding for all compute units, with the figures of the worst and the details of each."""
     if len(answers) == 1:
         return answers[0].finding
     worst = min(answers, key=lambda each: -inf if each.finding.value is None else each.finding.value)
@@ -139,7 +139,7 @@ def _subject(run: CoreMlRun, facts: CoreMlFacts) -> str:
 
 
 def _who(runs: Sequence[CoreMlRun], facts: CoreMlFacts) -> str:
-    """``Core ML on ALL and CPU_ONLY``; what stands in for it never passes for it."""
+    """``Core ML on ALL and CPU_ONLY``; the stand-in is always marked as not being Core ML."""
     not_it = f" ({facts.machine.stand_in}, not Core ML)" if facts.machine.stand_in else ""
     return f"{facts.machine.engine} on {' and '.join(run.units for run in runs)}{not_it}"
 
@@ -186,7 +186,7 @@ def _violations(
 
 
 def _culprit(ours: Group | None, run: CoreMlRun, facts: CoreMlFacts, limits: PrecisionLimits) -> str:
-    """Which side is wrong, judged by our runtime's result for the same output."""
+    """Says which side is wrong, judged by our runtime's result for the same output."""
     if not run.against_source or not facts.runtime_against_source:
         return ""
     if not ours or engine_violations(ours, limits):
@@ -197,7 +197,7 @@ def _culprit(ours: Group | None, run: CoreMlRun, facts: CoreMlFacts, limits: Pre
 
 
 def _unsteady(group: tuple[Comparison, ...], limits: PrecisionLimits) -> Violation | None:
-    """NaN in one of two runs is a wrong output, whichever it was; other values may move by rounding."""
+    """NaN in one of two runs is wrong, whichever run it was; other values may differ by rounding."""
     wrong = [each for each in violations.unfit(group, Status.WARN) if each.status is Status.FAIL]
     if wrong:
         return Violation(f"{_UNSTEADY}: {wrong[0].message}")
@@ -205,13 +205,13 @@ def _unsteady(group: tuple[Comparison, ...], limits: PrecisionLimits) -> Violati
 
 
 def _differs(group: tuple[Comparison, ...], limits: PrecisionLimits, what: str) -> Violation | None:
-    """Two legitimate executions differ by rounding: only more than half precision's own noise is news."""
+    """Two correct executions differ by rounding; only a larger difference is reported."""
     raised = gravest_first((*violations.unfit(group, Status.WARN), violations.psnr(group, limits.psnr)))
     return Violation(f"{what}: {raised[0].message}", status=Status.WARN) if raised else None
 
 
 def _relations(run: CoreMlRun, facts: CoreMlFacts) -> Iterator[str]:
-    """How Core ML stands to our runtime, to its other hardware and to itself, with or without a fault."""
+    """How Core ML compares with our runtime, with its other compute units and with itself."""
     yield from _relation("our runtime", run.against_runtime)
     yield from _relation(_first(facts), run.against_units)
     yield from _relation("the same sample predicted again", run.repeated)
@@ -224,7 +224,7 @@ def _relation(what: str, group: tuple[Comparison, ...]) -> Iterator[str]:
 
 
 def _first(facts: CoreMlFacts) -> str:
-    """With which hardware the others are compared."""
+    """The compute unit that the others are compared with."""
     units = next((run.units for run in facts.runs if run.ending is None), "CPU_ONLY")
     return f"{facts.machine.engine} on {units}"
 

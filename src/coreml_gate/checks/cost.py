@@ -1,6 +1,6 @@
 """How much does the model compute and move, compared with the baseline?
 
-The figures are counted on the program: exact, the same on every machine, and no times.
+The figures are counted on the program, so they are exact and the same on every machine. They are not times.
 """
 
 from collections.abc import Iterator

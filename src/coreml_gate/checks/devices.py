@@ -1,7 +1,7 @@
 """Does the model fit the devices for which it is meant, and do they load it?
 
-The budget of a device is 60 % of half its RAM, or of the measured limit of an app where that is lower: the
-app itself needs the rest. Most limits are estimates, and are marked so.
+The budget of a device is 60 % of half its RAM, or of an app's measured limit if that is lower: the app itself
+needs the rest. Most limits are estimates and are marked as such.
 """
 
 import re
@@ -19,7 +19,7 @@ from coreml_gate.wording import MB, megabytes, number, percent
 NAME: Final = "devices"
 SUBJECT: Final = "devices"
 MODEL_SHARE: Final = 0.6
-"""How much of an app's memory its model may take."""
+"""The share of an app's memory that its model may take."""
 
 _TARGET: Final = re.compile(r"iOS(\d+)")
 _HINT: Final = (
@@ -39,7 +39,7 @@ _SEEN: Final = (
 
 @dataclass(frozen=True)
 class DeviceFit:
-    """How the model does on one device."""
+    """How the model fits on one device."""
 
     device: Device
     status: Status
@@ -50,17 +50,17 @@ class DeviceFit:
 
     @property
     def share(self) -> float:
-        """Used share of the budget."""
+        """The share of the budget that the model uses."""
         return self.used / self.budget
 
     @property
     def estimated(self) -> str:
-        """A mark where the budget rests on no measurement."""
+        """A mark for a budget that was not measured."""
         return "~" if self.device.app_is_estimated else ""
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding about the worst device, with a line for each in its details; its value is a share in %."""
+    """One finding about the worst device, in per cent of its budget; the details have a line per device."""
     wanted = _wanted(evidence)
     if isinstance(wanted, str):
         return (skipped(NAME, SUBJECT, wanted),)
@@ -85,7 +85,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _wanted(evidence: Evidence) -> tuple[Device, ...] | str:
-    """The devices to look at, or why there is none."""
+    """The devices to look at, or why there are none."""
     config = evidence.config
     if config.devices:
         return tuple(devices()[name] for name in config.devices if name in devices())
@@ -95,7 +95,7 @@ def _wanted(evidence: Evidence) -> tuple[Device, ...] | str:
 
 
 def fit_on(device: Device, memory: MemoryFacts, package: PackageFacts, cost: CostFacts | None) -> DeviceFit:
-    """Whether one device loads the package, what share of its memory it takes, and how fast it may be."""
+    """Whether a device loads the package, how much of its memory that takes, and the least time."""
     budget = device.app_mb * MODEL_SHARE * MB
     used = memory.total_bytes
     most = used + memory.lasting_overhead_bytes + memory.passing_overhead_bytes
@@ -134,7 +134,7 @@ def _message(worst: DeviceFit, fits: Sequence[DeviceFit]) -> str:
 
 
 def _table(fits: Sequence[DeviceFit]) -> list[str]:
-    """Aligned columns: a device, its status, memory of budget, systems, engine, the bound of the time."""
+    """Aligned columns: device, status, memory of budget, iOS versions, Neural Engine, least time."""
     rows = [("device", "", "memory of budget", "iOS", "Neural Engine", "at least"), *map(_row, fits)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [

@@ -1,6 +1,6 @@
-"""The tables of checks and of columns in README.md and docs/report.md.
+"""The tables of checks and columns in README.md and docs/report.md.
 
-``python -m coreml_gate.checks.document README.md docs/report.md`` writes them anew.
+``python -m coreml_gate.checks.document README.md docs/report.md`` rewrites them.
 """
 
 import re
@@ -16,7 +16,7 @@ _MARKED: Final = re.compile(r"(<!-- (checks|columns) -->\n).*?(<!-- end of \2 --
 
 
 def filled(page: str) -> str:
-    """The page with each marked table written anew."""
+    """The page with each marked table rewritten."""
     return _MARKED.sub(lambda marked: f"{marked[1]}{TABLES[marked[2]]()}{marked[3]}", page)
 
 
@@ -34,7 +34,7 @@ def _columns() -> str:
 
 
 TABLES: Final[dict[str, Callable[[], str]]] = {"checks": _checks, "columns": _columns}
-"""The tables by the name in their marks."""
+"""The tables by the name in their markers."""
 
 
 def _table(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
@@ -43,7 +43,7 @@ def _table(titles: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
 
 
 def main(paths: list[str]) -> None:
-    """Write the tables of these pages anew."""
+    """Rewrite the tables of these pages."""
     for path in map(Path, paths):
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
 

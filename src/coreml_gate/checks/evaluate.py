@@ -1,4 +1,4 @@
-"""Does the package do the user's task as well as the source, and as well as the baseline's package?"""
+"""Does the package do its task as well as the source, and as well as the baseline's package?"""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ NAME: Final = "evaluate"
 SUBJECT: Final = "metrics"
 
 _ROUNDING: Final = 1e-12
-"""Slack for the difference of two metrics, as a share of them: in float64 0.98 - 0.978 is more than 0.002."""
+"""Relative tolerance for a difference of two metrics: in float64, 0.98 - 0.978 is more than 0.002."""
 
 _HINT: Final = (
     "parity and precision name the cause. If this change is intended, change the limit of the metric."
@@ -27,7 +27,7 @@ _HINT: Final = (
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of ``evaluate`` by who predicted; a side that did not predict is ``None``."""
+    """One metric of ``evaluate`` for each side; ``None`` for a side that did not predict."""
 
     name: str
     package: float
@@ -65,16 +65,16 @@ def _value(model: ModelRecord, name: str, side: Side) -> float | None:
 
 
 def _package_value(model: ModelRecord, name: str) -> float | None:
-    """The number of the package that ships, which is the float32 one when there is no other."""
+    """The value of the package that ships, which may be the float32 one."""
     shipped = _value(model, name, "fp16")
     return _value(model, name, "fp32") if shipped is None else shipped
 
 
 def _unreturned(names: list[str], evidence: Evidence) -> Iterator[Finding]:
-    """Metrics that a limit or the baseline names, and that are not there.
+    """Metrics that a limit or the baseline names but ``evaluate`` does not return.
 
-    A limit on nothing guards nothing, and a misspelt one would look like a guard for ever; the author can
-    always mend it. So it fails, while a metric that only the baseline has is a warning.
+    A limit without its metric fails: a misspelt name would otherwise look like protection for ever, and the
+    author can always correct it. A metric that only the baseline has is a warning.
     """
     returned = f"`evaluate` returns {listed(names)}"
     for name in evidence.limits.evaluate:
@@ -114,7 +114,7 @@ def _finding(metric: Metric, limits: EvaluateLimits | None, evidence: Evidence) 
 
 
 def _shown(metric: Metric, *left_out: str) -> str:
-    """``0.970 (source 0.980, baseline 0.960)``: the package's number beside those of the others."""
+    """``0.970 (source 0.980, baseline 0.960)``: the package's value, then those of the others."""
     others = (("source", metric.source), ("baseline", metric.base))
     known = [(name, value) for name, value in others if value is not None and name not in left_out]
     own, *beside = alike(metric.package, *(value for _, value in known))
@@ -145,7 +145,7 @@ def _above_most(metric: Metric, limits: EvaluateLimits) -> Violation | None:
 
 
 def _beyond(metric: Metric, word: str, limit: float, passes_with: str) -> Violation:
-    """A number on the wrong side of a fixed limit; no scale says which other limit would be close."""
+    """A value on the wrong side of a fixed limit; no scale says which other limit would be close."""
     shown, bound = alike(metric.package, limit)
     return Violation(f"is {shown}, {word} {bound}", passes_with, excess=math.inf)
 
@@ -153,7 +153,7 @@ def _beyond(metric: Metric, word: str, limit: float, passes_with: str) -> Violat
 def _change(
     metric: Metric, limits: EvaluateLimits, name: str, reference: float, status: Status
 ) -> Violation | None:
-    """A fall beyond max-drop or a rise beyond max-rise."""
+    """A drop of more than max-drop, or a rise of more than max-rise."""
     slack = _ROUNDING * max(abs(metric.package), abs(reference))
     for verb, noun, change, allowed in (
         ("fell", "drop", reference - metric.package, limits.max_drop),
@@ -172,7 +172,7 @@ def _change(
 
 
 def _bound(metric: Metric, limits: EvaluateLimits) -> float | None:
-    """The allowed number on the metric's own scale: the tightest lower bound, else the tightest upper one."""
+    """The limit on the metric's own scale: the tightest lower bound, else the tightest upper bound."""
     references = [reference for reference in (metric.source, metric.base) if reference is not None]
     lower = [] if limits.least is None else [limits.least]
     upper = [] if limits.most is None else [limits.most]

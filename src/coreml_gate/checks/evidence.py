@@ -1,4 +1,4 @@
-"""What a check may look at, and how it says that there is nothing to look at."""
+"""What a check may look at, and the findings of a check that cannot decide."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -25,12 +25,12 @@ from coreml_gate.verdict import Finding, Status
 
 _REFUSED: Final = "not measured: the package refuses the samples, see parity."
 _NARROW: Final = re.compile(r"=(fp16|u?int16|u?int8)\b")
-"""A result in half precision or a short integer, in a line of an outline."""
+"""A half-precision or short integer result, in a line of an outline."""
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
-"""What decides how a model is converted and computed; the interpreter and the machine do not."""
+"""The packages that affect conversion and results; Python's version and the machine do not."""
 
 LOST: Final = "not measured: an earlier step failed."
-"""The message of every check after the one that names the failure; reports show it once a model."""
+"""The message of every check after the one that reports the failure; reports show it once per model."""
 _MOST_DIGITS: Final = 10
 _NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 _NO_MAC: Final = "not run: Core ML needs macOS."
@@ -39,7 +39,7 @@ _OFF: Final = "not run: Core ML was not used on this Mac (`--core-ml off`)."
 
 @dataclass(frozen=True)
 class Evidence:
-    """One model as measured at the head, the same model in the baseline if it is there, and its limits."""
+    """One model as measured at the head, the same model in the baseline if any, and its limits."""
 
     config: ModelConfig
     head: ModelRecord
@@ -47,9 +47,9 @@ class Evidence:
     environment: Environment
     base_environment: Environment | None
     p_values: Mapping[Metric, float] = field(default_factory=dict)
-    """Of "no slower than the baseline", with the other models and metrics of the run paid for."""
+    """P-values of "no slower than the baseline", corrected for the other models and metrics of the run."""
     family_alpha: float = ALPHA
-    """The share that each time of the whole Verdict has in the error: several jobs may have measured it."""
+    """The error rate of each timing comparison in the whole Verdict, which several jobs may have measured."""
 
     @property
     def limits(self) -> Limits:
@@ -58,7 +58,7 @@ class Evidence:
 
     @cached_property
     def matching(self) -> Matching | None:
-        """The baseline's operations beside the head's; ``None`` without both outlines."""
+        """Which operations of baseline and head correspond; ``None`` without both outlines."""
         if self.base is None or not self.base.outline or not self.head.outline:
             return None
         head = read_outline(self.head.outline)
@@ -67,28 +67,28 @@ class Evidence:
 
     @cached_property
     def partners(self) -> Mapping[str, str] | None:
-        """The baseline's operation for each of the head's, by plain names."""
+        """For each operation of the head the baseline's, by plain names."""
         return None if self.matching is None else partners(self.matching)
 
     @cached_property
     def base_parity(self) -> Mapping[str, Group]:
-        """The baseline's comparisons by output, grouped once: a Record can have thousands."""
+        """The baseline's comparisons by output, cached because a Record can have thousands."""
         return by_output(() if self.base is None else self.base.parity)
 
     @cached_property
     def base_precision(self) -> Mapping[str, Group]:
-        """As :attr:`base_parity`."""
+        """Like :attr:`base_parity`."""
         return by_output(() if self.base is None else self.base.precision)
 
     def floored(self, comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
-        """Comparisons of another process, with the source's own rounding known to this Record."""
+        """Comparisons from another process, with the noise floor that this Record knows."""
         source = self.head.source
         floors = {} if source is None else {each.output: each.error for each in source.floors}
         return tuple(replace(each, floor=floors.get(each.output, each.floor)) for each in comparisons)
 
     @property
     def computes_in_float32(self) -> bool:
-        """Whether no operation of the package gives a half or a short integer; an unknown program may."""
+        """Whether no operation of the package has a half or short integer result; false if unknown."""
         lines = self.head.outline
         return bool(lines) and not any(_NARROW.search(line) for line in lines)
 
@@ -96,9 +96,9 @@ class Evidence:
     def toolchain_changes(self) -> tuple[str, ...]:
         """One line per version that differs between head and baseline.
 
-        A converter or a torch of another version gives another package from the same source, so a change
-        between two environments has two possible causes, and none of them is proven: it stays visible, with
-        these lines under it, but it cannot blame the pull request.
+        Another version of torch or the converter makes another package of the same source. A difference
+        between two environments therefore has two possible causes: it is reported, with these lines, but the
+        pull request cannot be blamed for it.
         """
         if self.base is None or self.base_environment is None:
             return ()
@@ -114,7 +114,7 @@ class Evidence:
 
     @property
     def other_weights(self) -> str:
-        """What a failure of the team's package may come from; empty where its weights are the source's."""
+        """Why the team's package may fail: it has other weights than the source; empty if it has the same."""
         facts = self.head.conversion
         weights = None if facts is None else facts.weights
         if facts is None or weights is None or weights.found == weights.matrices:
@@ -132,18 +132,18 @@ class Evidence:
 
     @property
     def regression(self) -> Status:
-        """The status of a figure that is worse than the baseline allows: see :attr:`toolchain_changes`."""
+        """The status of a figure that is worse than the baseline allows (see :attr:`toolchain_changes`)."""
         return Status.UNSURE if self.toolchain_changes else Status.FAIL
 
     @property
     def without_core_ml(self) -> str:
-        """Why Core ML measured nothing, in the words of every check that needs it."""
+        """Why Core ML measured nothing, for every check that needs it."""
         if not self.environment.platform.startswith("Darwin"):
             return _NO_MAC
         return _OFF if self.head.problem is None and self.head.package is not None else LOST
 
     def unmeasured(self, check: str, subject: str) -> Finding:
-        """The finding of a check without its figures: what was requested and got lost is never skipped."""
+        """The finding of a check whose figures are missing: ``unsure``, never skipped."""
         if self.head.unsupported:
             error = UnsupportedOperationsError(self.head.unsupported)
             return Finding(
@@ -184,7 +184,7 @@ def is_slow_load(ending: ChildEnding, units: ComputeUnits) -> bool:
 
 
 def file_and_line(place: str) -> tuple[str, int | None]:
-    """``models/net.py:41`` taken apart; nothing where it is not a line of the repository's own files."""
+    """File and line of ``models/net.py:41``; empty if the place is not a line of the repository."""
     file, _, line = place.rpartition(":")
     return (file, int(line)) if file and line.isdecimal() and len(line) < _MOST_DIGITS else ("", None)
 

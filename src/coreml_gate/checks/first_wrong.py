@@ -1,4 +1,4 @@
-"""The first wrong operation in words: the operation, the line, the reason and the way out."""
+"""The first wrong operation in words: the operation, its line, the reason and the fix."""
 
 from collections.abc import Collection
 
@@ -9,13 +9,13 @@ from coreml_gate.wording import number, percent
 
 
 def diagnosis_of(evidence: Evidence, samples: Collection[str]) -> ParityDiagnosis | None:
-    """The diagnosis, if it is of one of these: ``samples`` (the user's own), or a perturbed sample's name."""
+    """The diagnosis, if it is about one of these: ``samples`` (the user's), or a perturbed sample's name."""
     found = evidence.head.parity_diagnosis
     return found if found is not None and found.found_on in samples else None
 
 
 def sentence(diagnosis: ParityDiagnosis | None) -> str:
-    """`` First operation to differ: ...``, or why it is unknown; nothing without a diagnosis."""
+    """`` First operation to differ: ...``, or why it is unknown; empty without a diagnosis."""
     if diagnosis is None:
         return ""
     found = diagnosis.first_wrong
@@ -26,7 +26,7 @@ def sentence(diagnosis: ParityDiagnosis | None) -> str:
 
 
 def way_out(diagnosis: ParityDiagnosis | None) -> str:
-    """What is known of the fault, then the route that agrees with the source."""
+    """The known fix of the fault, and whether another route agrees with the source."""
     if diagnosis is None:
         return ""
     known, other = diagnosis.first_wrong.hint, diagnosis.other_route
@@ -41,7 +41,7 @@ def way_out(diagnosis: ParityDiagnosis | None) -> str:
 
 
 def patch(diagnosis: ParityDiagnosis | None, model: str) -> tuple[str, ...]:
-    """The model's table with the route that agrees with the source; nothing where none does."""
+    """The model's table with the route that agrees with the source, if one does."""
     other = None if diagnosis is None else diagnosis.other_route
     return table_with(model, "conversion", other.route) if other is not None and other.agrees else ()
 
@@ -52,7 +52,7 @@ def place_of(diagnosis: ParityDiagnosis | None) -> tuple[str, int | None]:
 
 
 def details(diagnosis: ParityDiagnosis | None) -> tuple[str, ...]:
-    """What was compared, and what else differs by itself."""
+    """How many operations were compared, and which others are wrong independently."""
     if diagnosis is None or not diagnosis.first_wrong.counts:
         return ()
     found = diagnosis.first_wrong

@@ -1,7 +1,7 @@
-"""How much memory does the process hold at most that predicts with Core ML, against the baseline?
+"""What is the peak memory of a process that predicts with Core ML, compared with the baseline?
 
-A footprint is what iOS limits an app by. It has noise, so three fresh processes of each package take turns:
-the head is over the limit only if each of its processes is, against each of the baseline's.
+The footprint is what iOS limits. It is noisy, so three fresh processes of each package take turns, and the
+head exceeds the limit only if each of its processes does, compared with each of the baseline's.
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ NAME: Final = "footprint"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding in MB (10^6 bytes): the greatest of the head's processes."""
+    """One finding in MB (10^6 bytes), the greatest footprint of the head's processes."""
     facts, limit = evidence.head.core_ml, evidence.limits.memory.footprint_max_ratio
     if facts is None:
         return (skipped(NAME, NAME, evidence.without_core_ml),)
@@ -32,7 +32,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _shown(facts: CoreMlFacts) -> Finding:
-    """What the predictions took, judged by nothing."""
+    """The footprint of the predictions, without a limit."""
     peaks = {run.units: run.peak_bytes for run in facts.runs if run.peak_bytes is not None}
     if not peaks:
         return skipped(NAME, NAME, f"{facts.machine.engine} predicted on no compute unit.")
@@ -101,7 +101,7 @@ def _subject(facts: CoreMlFacts) -> str:
 
 CHECK: Final = Check(
     NAME,
-    "How much memory does the process hold at most that predicts with Core ML?",
+    "How much memory does a process that predicts with Core ML need at its peak?",
     run,
     limit="shown; `footprint-max-ratio` limits it",
     why="The footprint of the process is what iOS limits an app by.",

@@ -1,8 +1,8 @@
-"""Which operations does half precision break, and which will it break soon?
+"""Which operations does half precision break, and which does it nearly break?
 
-What harms an output explains why the precision check fails; what harms one in the Neural Engine estimate
-only, or comes near a bound, is a warning. Names of operations are counters, so against the baseline a hazard
-is the same one when it is of the same kind and the programs' outlines pair the two operations.
+A hazard that harms an output explains why the precision check fails. One that harms an output only in the
+Neural Engine estimate, or only comes near a bound, is a warning. Operation names contain counters, so a
+hazard counts as the baseline's if it is of the same kind and the programs' outlines pair the two operations.
 """
 
 from typing import Final
@@ -18,7 +18,6 @@ from coreml_gate.wording import counted, number
 
 NAME: Final = "hazards"
 SUBJECT: Final = "operations"
-_EXACT_NAMES: Final = 3
 
 _SAYS: Final[dict[HazardKind, str]] = {
     "overflow": "reaches {reaches}, FP16 max is {bound}",
@@ -43,9 +42,9 @@ _DRIFTS: Final = "has an error of {percent} % from an FP16 accumulator, without 
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding for what harms an output, one for what may, or one that says that there is nothing.
+    """One finding on what harms an output, one on what may, or a pass if there is neither.
 
-    A part that was left out is skipped beside them; a look that did not come to its end is unsure.
+    A part that was left out adds a skipped finding; a diagnosis that did not finish is unsure.
     """
     diagnosis = evidence.head.diagnosis
     if diagnosis is None:
@@ -72,7 +71,7 @@ def _not_diagnosed(evidence: Evidence) -> Finding:
 
 
 def _nothing(diagnosis: Diagnosis) -> Finding:
-    """With a part left out, only what ranges show of any program."""
+    """A pass; if a part was left out, it claims only what ranges show."""
     bounds = "65,504, the FP16 maximum" if diagnosis.note else "the bounds of FP16"
     message = f"no operation that affects an output comes near {bounds}."
     return Finding(check=NAME, status=Status.PASS, subject=SUBJECT, message=message)
@@ -140,7 +139,7 @@ def _saying(hazard: Hazard) -> str:
 
 
 def _percent(share: float) -> str:
-    """Two digits of a share in percent, without an exponent."""
+    """A share in per cent, in two digits and without an exponent."""
     if share >= _BEYOND_PERCENT:
         return f"more than {100 * _BEYOND_PERCENT:.0f}"
     return number(100 * share, 2) if share < 1 else f"{100 * share:.0f}"
@@ -157,7 +156,7 @@ def _change(hazard: Hazard, base: Hazard | None) -> str:
 
 
 def _base_of(hazard: Hazard, evidence: Evidence) -> Hazard | None:
-    """The same hazard in the baseline: of the same kind, at the operation that this one was there."""
+    """The same hazard in the baseline: of the same kind, at the corresponding operation."""
     diagnosis = None if evidence.base is None else evidence.base.diagnosis
     if diagnosis is None:
         return None
@@ -170,7 +169,7 @@ def _base_of(hazard: Hazard, evidence: Evidence) -> Hazard | None:
 
 
 def _described(hazard: Hazard) -> tuple[str, str]:
-    """What distinguishes operations of two programs where nothing pairs them."""
+    """The key for operations of two programs that cannot be paired."""
     return hazard.module, hazard.operation_type
 
 
@@ -183,7 +182,7 @@ def _hint(hazards: list[Hazard], rewrites: tuple[Rewrite, ...]) -> str:
 
 
 def _engine_repair(repair: Repair | None) -> str:
-    """Half precision as such passes: the repair is for the Neural Engine, and optional."""
+    """The optional repair for the Neural Engine, where half precision itself passes."""
     if repair is None:
         return ""
     if not repair.patterns:

@@ -1,8 +1,8 @@
-"""Are the samples of an image input the pixels that the configured scale and bias make of them?
+"""Do the configured scale and bias of an image input turn its samples back into pixels?
 
-Source and package get the same values whatever the configuration says, since pixels are recovered by
-inverting it: a wrong scale cancels out in every comparison, and shows in the app. Values that come from 8-bit
-pixels lie on a grid, and are whole numbers for its own scale and bias only.
+Source and package get the same values whatever the configuration says, because pixels are recovered by
+inverting it. A wrong scale therefore cancels out in every comparison, and shows only in the app. But values
+that come from 8-bit pixels lie on a grid, which gives whole numbers for the right scale and bias only.
 """
 
 from typing import Final
@@ -18,13 +18,13 @@ NAME: Final = "image-input"
 LEAST_WHOLE: Final = 0.98
 """Share of the recovered pixels that must be whole numbers."""
 LEAST_USED: Final = 2.0
-"""Pixels that all lie within 0 to this are values from 0 to 1 that nothing scales."""
+"""Samples whose recovered pixels all lie between 0 and this are values from 0 to 1 without a scale."""
 LEAST_SKIPPING: Final = 1.5
-"""Samples that step by so many pixels use every other one at most: they were made with another scale."""
+"""Samples whose pixels are this far apart skip every other value: they were made with another scale."""
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per image input whose samples another scale fits; none for an input that is sound."""
+    """One finding per image input whose samples do not fit the configured scale."""
     source = evidence.head.source
     images = () if source is None else source.images
     return tuple(_finding(image) for image in images if _is_wrong(image))
@@ -81,5 +81,5 @@ CHECK: Final = Check(
     ),
     fix=("Set `scale` and `bias` of the image input to what the training code does to pixels from 0 to 255."),
     page="docs/configuration.md",
-    blocks=False,
+    overridable=False,
 )

@@ -1,8 +1,8 @@
-"""Can an app that calls the baseline's package call this one as well?
+"""Can an app that calls the baseline's package also call this one?
 
-The app's code names inputs and outputs. A change that some caller cannot survive is breaking; one that every
-caller survives (another output, an input that may now be left out) is worth a warning. Another toolchain
-excuses nothing here: the app breaks all the same, so its versions only stand in the details.
+The app's code names inputs and outputs. A change that can break a caller fails; one that cannot (another
+output, an input that is now optional) is a warning. A different toolchain is no excuse, because the app
+breaks all the same; its versions are only listed in the details.
 """
 
 import re
@@ -38,7 +38,7 @@ class Change:
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding for all breaking changes and one for all others; a single pass when there are none."""
+    """One finding for all breaking changes and one for all others, or a pass."""
     head = evidence.head.package
     base = None if evidence.base is None else evidence.base.package
     if base is None:
@@ -107,7 +107,7 @@ def _feature_changes(role: Role, base: Features, head: Features) -> Iterator[Cha
 
 
 def _renamed(base: Features, head: Features) -> dict[str, str]:
-    """Old to new names: the same place and type, and neither name is known on the other side."""
+    """Old to new names: features of the same position and type whose names exist on one side only."""
     before, after = {feature.name for feature in base}, {feature.name for feature in head}
     return {
         old.name: new.name
@@ -131,7 +131,7 @@ def _differences(role: Role, base: FeatureFacts, head: FeatureFacts) -> Iterator
 
 
 def _target_change(base: str, head: str) -> Iterator[Change]:
-    """A raised target shuts out older systems; one whose order is unknown is taken for raised."""
+    """A raised target excludes older systems; a target that cannot be compared counts as raised."""
     if base == head:
         return
     before, after = _version(base), _version(head)

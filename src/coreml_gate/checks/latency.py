@@ -1,7 +1,7 @@
 """Does Core ML run the head slower than the baseline by more than is allowed?
 
-Both packages were timed as pairs in the same processes of one Mac (docs/timing.md), so a verdict never rests
-on a time of another machine. The time of our runtime says nothing about a phone and is never judged.
+Both packages are timed as pairs in the same processes of one Mac (docs/timing.md), so a verdict never depends
+on a time from another machine. Times of our runtime say nothing about a phone and are never judged.
 """
 
 import math
@@ -33,7 +33,7 @@ _KEYS: Final[Mapping[Metric, str]] = {
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per metric that has a limit, in ms; the others stand in the details of the first."""
+    """One finding in ms per metric with a limit; the details of the first list the other metrics."""
     facts, ratios = evidence.head.core_ml, ratios_of(evidence.limits.latency)
     timing = None if facts is None else facts.timing
     if facts is None or timing is None:
@@ -44,14 +44,14 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _not_judged(timing: Timing, ratios: Mapping[Metric, float]) -> str:
-    """Why these times are not judged: not Core ML's, or without a limit; empty when they are."""
+    """Why these times are not judged (not Core ML's, or without a limit), or empty."""
     if timing.engine != "core-ml":
         return "the MIL runtime was timed, whose time is never the phone's."
     return "" if ratios else "no limit is set (`limits.latency`)."
 
 
 def ratios_of(limits: LatencyLimits) -> dict[Metric, float]:
-    """The greatest ratio of each metric that is judged."""
+    """The maximum ratio of each metric with a limit."""
     ratios: dict[Metric, float | None] = {
         "predict": limits.max_ratio,
         "predict-p95": limits.p95_max_ratio,
@@ -65,7 +65,7 @@ def ratios_of(limits: LatencyLimits) -> dict[Metric, float]:
 def adjusted_p_values(
     models: Sequence[tuple[ModelRecord, LatencyLimits]],
 ) -> dict[str, dict[Metric, float]]:
-    """By model and metric: the p-value of "no slower", as if it stood alone (Holm over all of them)."""
+    """The p-value of "no slower" by model and metric, corrected for all of them (Holm)."""
     timed_metrics = [
         (model.name, metric, decide(timed.log_ratios, ratio).p_value)
         for model, limits in models
@@ -114,7 +114,7 @@ def _finding(
 
 
 def _subject(metric: Metric, machine: Machine) -> str:
-    """What stands in for Core ML is named as such in every row."""
+    """The metric; the stand-in is named in every row."""
     return f"{metric} (stand-in)" if machine.stand_in else metric
 
 
@@ -151,9 +151,9 @@ def _way_out(ending: ChildEnding | None) -> str:
 def _decide(
     metric: Metric, timed: TimedMetric, max_ratio: float, timing: Timing, evidence: Evidence
 ) -> Decision:
-    """By the share of the error with which it was stopped; a blame also by the whole family's.
+    """The decision at the error rate that stopped the timing; "slower" must also hold for the whole family's.
 
-    What that leaves unsure Holm's sharper correction may still find.
+    Holm's correction, which is sharper, may still turn an unsure result into "slower".
     """
     stopped = decide(timed.log_ratios, max_ratio, timing.alpha)
     if stopped.call == "not slower":

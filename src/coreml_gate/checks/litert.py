@@ -1,4 +1,4 @@
-"""What does LiteRT (TensorFlow Lite) make of the same source? A comparison: nothing of it ships or blocks."""
+"""How does LiteRT (TensorFlow Lite) convert the same source? Only for comparison: it never blocks."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ SUBJECT: Final = "LiteRT"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding in MB where LiteRT is configured, and none where it is not."""
+    """One finding in MB if LiteRT is configured, else none."""
     facts = evidence.head.litert
     if facts is None:
         return ()
@@ -41,7 +41,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _parts(facts: LiteRtFacts, evidence: Evidence) -> tuple[str, ...]:
-    """Size, parity and metrics, each beside the package's own where there is one."""
+    """Size, parity and metrics, each beside the package's own if there is one."""
     package, least = evidence.head.package, least_psnr(facts.against_source)
     beside = "" if package is None else f", the package {megabytes(package.total_bytes)}"
     answer = "equal to the source" if least is None else f"PSNR {least:.1f} dB against the source"
@@ -57,6 +57,6 @@ CHECK: Final = Check(
     why="A second converter of the same source shows whether an error is Core ML's or the model's.",
     fix="Nothing to fix: the figures are a comparison.",
     page="docs/configuration.md",
-    blocks=False,
+    overridable=False,
     needs="LiteRT",
 )

@@ -1,7 +1,7 @@
-"""How much memory do weights and live activations take at the peak, at the worst shape?
+"""How much memory do weights and live activations take at the peak, for the worst shape?
 
-The figure follows from the program alone, so it is the same on every machine; what Core ML really takes is
-more (its own buffers) and is not claimed. What is known of those buffers stands in the details.
+The figure follows from the program alone, so it is the same on every machine. Core ML needs more, for its own
+buffers, which are not part of the figure; the details list what is known about them.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from coreml_gate import figures
 from coreml_gate.checks.budget import Budget, budget_limit, judge_budget
 from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence
-from coreml_gate.checks.sparkline import sparkline
 from coreml_gate.config.limits import MemoryLimits
 from coreml_gate.record import MemoryFacts, OverheadFacts, ShapeMemory
 from coreml_gate.verdict import Finding
@@ -22,7 +21,7 @@ SUBJECT: Final = "peak"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding in MB (10^6 bytes), with the largest values alive at the peak in its details."""
+    """One finding in MB (10^6 bytes); its details list the largest values alive at the peak."""
     memory = evidence.head.memory
     if memory is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
@@ -59,7 +58,7 @@ def _details(memory: MemoryFacts, base: MemoryFacts | None) -> Iterator[str]:
     if others:
         yield f"at 95 % of the peak or more, too: {listed(others)}"
     if memory.timeline:
-        yield f"live bytes over the program: {sparkline(memory.timeline)}"
+        yield f"live bytes over the program: {figures.sparkline(memory.timeline)}"
     for shape in memory.other_shapes:
         peak = f"not measured, {shape.problem}" if shape.activation_bytes is None else _peak(shape)
         yield f"activations: {peak}" if shape.activation_bytes is not None else f"{shape.shape}: {peak}"

@@ -1,4 +1,4 @@
-"""What findings on the run as a whole are about: they belong to no model and to no check."""
+"""The topics of findings on the run as a whole, which belong to no model and no check."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,7 +14,7 @@ OF_THE_RUN: Final[Mapping[str, Topic]] = {
             why="The run ended before any model was measured: nothing was checked.",
             fix="The message is that of an error: `coreml-gate explain ERROR`, by its name or its exit code.",
             accept="An error cannot be accepted.",
-            blocks=False,
+            overridable=False,
         ),
         Topic(
             "policy",
@@ -25,7 +25,7 @@ OF_THE_RUN: Final[Mapping[str, Topic]] = {
             ),
             fix="Change limits in a pull request of their own.",
             page="docs/github.md",
-            blocks=False,
+            overridable=False,
         ),
         Topic(
             "override",
@@ -33,16 +33,16 @@ OF_THE_RUN: Final[Mapping[str, Topic]] = {
             why="The failure blocks as if the line were not there.",
             fix="The finding says what is missing: the label, the right to write, the date or the reason.",
             page="docs/github.md",
-            blocks=False,
+            overridable=False,
         ),
         Topic(
             "record",
             "Are the numbers those of the head?",
-            why="Numbers of another commit, or of a changed work tree, say nothing of what would be merged.",
+            why="Numbers of another commit or a modified work tree say nothing about what would be merged.",
             fix="Measure the head of the pull request, from a clean checkout.",
             accept="It cannot be accepted.",
             page="docs/github.md",
-            blocks=False,
+            overridable=False,
         ),
         Topic(
             "creep",
@@ -53,8 +53,8 @@ OF_THE_RUN: Final[Mapping[str, Topic]] = {
             ),
             fix="Look at the pull requests since the release; `coreml-gate judge` compares their Records.",
             page="docs/github.md",
-            blocks=False,
+            overridable=False,
         ),
     )
 }
-"""In reading order, by the name that the findings bear."""
+"""In reading order, by the ``check`` of their findings."""

@@ -1,7 +1,7 @@
-"""Does a real iPhone answer like the source, and fast enough?
+"""Does a real iPhone agree with the source, and is it fast enough?
 
-The milliseconds are the device's own and are held against a limit for that model of device alone: times of
-two models, or of a Mac, are never compared.
+The device measures the milliseconds itself, and they are compared only with a limit for that device model:
+times of two models, or of a phone and a Mac, are never compared.
 """
 
 import statistics
@@ -36,7 +36,7 @@ _HINT: Final = (
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per device and compute unit, in ms; and one per limit whose device was not there."""
+    """One finding in ms per device and compute unit, and one per limit whose device was not connected."""
     facts = evidence.head.on_device
     if not facts:
         return (skipped(NAME, "devices", NOT_RUN),)
@@ -47,7 +47,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def limits_by_device(config: ModelConfig) -> dict[str, OnDeviceLimits]:
-    """The limits by the name of the device, `oldest` resolved; a limit by name wins over it."""
+    """The limits by device name, with `oldest` resolved; a limit by name takes precedence."""
     named = {name: limits for name, limits in config.limits.on_device.items() if name != OLDEST}
     oldest = oldest_device(config)
     if OLDEST in config.limits.on_device and oldest is not None:
@@ -56,7 +56,7 @@ def limits_by_device(config: ModelConfig) -> dict[str, OnDeviceLimits]:
 
 
 def oldest_device(config: ModelConfig) -> str | None:
-    """The first of the model's devices in the table, which is in the order of launch."""
+    """The model's oldest device; the table is in the order of launch."""
     order = list(devices())
     named = [name for name in config.devices if name in order]
     if not named and config.minimum_os is not None:
@@ -135,7 +135,7 @@ def _details(facts: DeviceFacts) -> Iterator[str]:
 
 
 def _ended(facts: DeviceFacts, subject: str) -> Finding:
-    """A device that cannot be reached says nothing of the model; one on which the model breaks does."""
+    """A failure if the model broke on the device; unsure if the device was not reached."""
     ending = facts.ending
     if ending is None:
         raise AssertionError("not for a run that ended well")

@@ -1,7 +1,7 @@
-"""Does the package still answer like the source, when both compute in float32?
+"""Does the package still agree with the source when both compute in float32?
 
-Rounding is all that may differ, so a failure means that the conversion is wrong, whatever the precision of
-the package that ships.
+Only rounding may differ, so a failure means that the conversion is wrong, whatever the precision of the
+package that ships.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,8 +41,8 @@ _CAUSES: Final = {
     "active-dropout": "At {where} dropout is on in the source, and the package has none.",
     "packed-sequence": "At {where} the source packs sequences by their lengths, and the package reads none.",
 }
-"""Rules that know why an output differs where no operation of the package is wrong: what a trace froze, and
-what is in the source alone (apple/coremltools#1991, apple/coremltools#1616)."""
+"""Rules that explain why an output differs although no operation of the package is wrong: values that a trace
+froze, and behaviour that only the source has (apple/coremltools#1991, apple/coremltools#1616)."""
 _FROZEN_SIZE: Final = (
     "a size computed in Python may be frozen by the conversion: let an operation find it (`flatten`, -1 in "
     "`reshape`), or allow only the shapes that work."
@@ -57,7 +57,7 @@ _REFUSING: Final = (
 
 @dataclass(frozen=True)
 class _CauseByRule:
-    """The line that a rule found, and the way out."""
+    """The cause that a rule found, with its line and fix."""
 
     sentence: str
     hint: str
@@ -66,7 +66,7 @@ class _CauseByRule:
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per output, by the worst relative error of all samples, and one for what inputs lose."""
+    """One finding per output, by the worst relative error of all samples; others on shapes and inputs."""
     of_inputs = (*_at_other_shapes(evidence), *rounded_inputs(evidence, NAME))
     if evidence.head.parity or of_inputs:
         groups = by_output(evidence.head.parity)
@@ -109,20 +109,20 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
 
 
 def _way_out(known: _CauseByRule | None, diagnosis: ParityDiagnosis | None, evidence: Evidence) -> str:
-    """Of a cause that a rule knows its fix: no operation of the package is wrong there."""
+    """The fix: a rule's, if a rule explains the failure, else that of the first wrong operation."""
     own = known.hint if known else _of_the_operation(evidence, diagnosis)
     return own or evidence.other_weights or _of_a_team(evidence) or _HINT
 
 
 def _of_the_operation(evidence: Evidence, diagnosis: ParityDiagnosis | None) -> str:
-    """A known bug's way out or a route that agrees, else that of a rule on the same line."""
+    """The fix of a known bug or a route that agrees, else that of a rule on the same line."""
     route = diagnosis.other_route if diagnosis else None
     known = diagnosis is not None and (diagnosis.first_wrong.hint or (route and route.agrees))
     return (not known and _by_rule(evidence, *place_of(diagnosis))) or way_out(diagnosis)
 
 
 def _by_rule(evidence: Evidence, file: str, line: int | None) -> str:
-    """What a rule on silent faults says of this very line, with its way out; nothing where none fires."""
+    """What a rule on silent faults says about this line, with its fix; empty if none matches."""
     if line is None:
         return ""
     for match in evidence.head.rules or ():
@@ -133,7 +133,7 @@ def _by_rule(evidence: Evidence, file: str, line: int | None) -> str:
 
 
 def _of_a_team(evidence: Evidence) -> str:
-    """A script has no route to choose, and may convert another module than the source."""
+    """The hint for a team's script, which has no route to choose but may convert another module."""
     facts = evidence.head.conversion
     if facts is None or not facts.maker:
         return ""
@@ -167,7 +167,7 @@ def _pass(group: Group, limits: ParityLimits) -> str:
 
 
 def _cause_by_rule(evidence: Evidence, group: Group) -> _CauseByRule | None:
-    """The cause of an output's difference; ``None`` where an operation is wrong, or no such rule fires."""
+    """The cause of a difference that a rule knows; ``None`` if an operation is wrong or no rule matches."""
     diagnosis = evidence.head.parity_diagnosis
     if diagnosis is not None and diagnosis.first_wrong.operation:
         return None
@@ -176,7 +176,7 @@ def _cause_by_rule(evidence: Evidence, group: Group) -> _CauseByRule | None:
 
 
 def _explains(match: RuleMatch, evidence: Evidence, group: Group) -> bool:
-    """What sample 0 decided is right for sample 0."""
+    """Values frozen from sample 0 cannot explain an error on sample 0."""
     if match.rule != _FROZEN_VALUES:
         return True
     first = tuple(each for each in group if each.sample == 0)
@@ -191,9 +191,9 @@ def _cause(match: RuleMatch) -> _CauseByRule:
 
 
 def _at_other_shapes(evidence: Evidence) -> Iterator[Finding]:
-    """What a side does not take, then where the package takes a shape and answers otherwise.
+    """Findings on other shapes that the configuration allows: refused ones, then those with wrong outputs.
 
-    An allowed shape is a promise to the app, which the package must keep.
+    An allowed shape is a promise to the app that the package must keep.
     """
     yield from _refused(evidence)
     yield from _answered_otherwise(evidence)
@@ -221,7 +221,7 @@ def _refused(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _why_refused(evidence: Evidence, file: str, line: int | None) -> str:
-    """Rules know more than the operation that refuses: what it was given was wrong before."""
+    """The explanation of a rule, which often knows why the operation was given a wrong value."""
     matches = [match for match in evidence.head.rules or () if match.rule in _CAUSES and match.places]
     always = next((match for match in matches if match.rule != _FROZEN_VALUES), None)
     if always is not None:

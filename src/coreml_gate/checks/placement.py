@@ -1,7 +1,7 @@
 """Do the operations still run on the Neural Engine?
 
-On a Mac, Core ML's own compute plan says. Elsewhere there is a prediction by documented rules, which is
-shown and never judged.
+On a Mac, Core ML's own compute plan decides. Elsewhere there is a prediction from documented rules, which is
+shown but never judged.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ _SHOWN: Final = 20
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding; its value is the share of the operations on the Neural Engine."""
+    """One finding; its value is the share of operations on the Neural Engine."""
     if evidence.config.compute_units in {"CPU_ONLY", "CPU_AND_GPU"}:
         return (skipped(NAME, SUBJECT, f"compute-units = {evidence.config.compute_units} excludes it."),)
     facts = evidence.head.core_ml
@@ -77,7 +77,7 @@ def _measured(head: Placement, base: Placement | None, *, virtual: bool) -> Find
 
 
 def _why_unknown(placement: Placement) -> str:
-    """Why a plan says too little; empty where it is whole."""
+    """Why a plan is incomplete, or empty."""
     total, unknown = sum(placement.devices.values()), placement.devices.get("unknown", 0)
     if placement.ending is not None:
         return placement.ending.clause()
@@ -98,9 +98,9 @@ def _unsure(reason: str, placement: Placement) -> Finding:
 
 
 def _left(head: Placement, base: Placement | None) -> tuple[OffEngine, ...]:
-    """Operations of types of which more are off the Neural Engine than in the baseline.
+    """Operations whose type is off the Neural Engine more often than in the baseline.
 
-    Names change from one conversion to the next, so types are counted.
+    Types are counted because names change from one conversion to the next.
     """
     if base is None:
         return ()
@@ -153,7 +153,7 @@ CHECK: Final = Check(
         "Engine does not take."
     ),
     page="docs/macos.md",
-    blocks=False,
+    overridable=False,
     needs="Mac",
     column=Column(
         "Neural Engine",

@@ -1,7 +1,7 @@
-"""Does half precision, or compression, cost the package that ships more than it may?
+"""Does half precision or compression cost the package that ships more accuracy than allowed?
 
-The reference is the same package in float32, so a failure means that the precision is wrong and not the
-conversion: it has a result even when parity fails.
+The reference is the same package in float32, so a failure means that the precision is wrong, not the
+conversion. The check has a result even if parity fails.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ _WRAP: Final = 2**16
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """One finding per output; its value is the least PSNR of all samples, ``None`` when all are exact."""
+    """One finding per output; its value is the lowest PSNR of all samples, or ``None`` if all are exact."""
     config = evidence.config
     if config.precision == "float32" and config.compress is None:
         return (_no_half('precision = "float32": nothing is rounded to FP16.'),)
@@ -50,7 +50,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _one_per_cause(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ...]:
-    """A cast that wraps is wrong in every output behind it: one finding names them all."""
+    """Join the failures that one wrapping cast causes in all outputs after it."""
     failed = [finding for finding in findings if finding.status is Status.FAIL]
     if len(failed) < 2 or _cast_that_wraps(evidence) is None:  # noqa: PLR2004 - one stands for itself
         return tuple(findings)
@@ -68,7 +68,7 @@ def _one_per_cause(findings: Sequence[Finding], evidence: Evidence) -> tuple[Fin
 
 
 def _no_half(reason: str) -> Finding:
-    """The table's column says `float32`, which no figure could."""
+    """Skipped; its unit makes the table's column say `float32`."""
     return Finding(check=NAME, status=Status.SKIPPED, subject="outputs", message=reason, unit="float32")
 
 
@@ -112,7 +112,7 @@ def _place(evidence: Evidence) -> tuple[str, int | None]:
 
 
 def _drop(head_psnr: float | None, base: Group, limits: PrecisionLimits, status: Status) -> Violation | None:
-    """A loss against the baseline, which only matters where the head is no longer comfortably good."""
+    """A loss against the baseline, which matters only if the head is no longer comfortably good."""
     base_psnr = least_psnr(base)
     if not base or head_psnr is None or head_psnr >= limits.drop_matters_below:
         return None
@@ -144,7 +144,7 @@ def _message(raised: tuple[Violation, ...], drop: Violation | None, group: Group
 
 
 def _conclusion(violation: Violation, evidence: Evidence) -> str:
-    """What the figure means; the subject is the output."""
+    """What the figure means, as the end of a sentence about the output."""
     if violation.status is Status.FAIL:
         cast = _cast_that_wraps(evidence)
         if cast is not None:
@@ -156,9 +156,9 @@ def _conclusion(violation: Violation, evidence: Evidence) -> str:
 
 
 def _cast_that_wraps(evidence: Evidence) -> RuleMatch | None:
-    """The cast to 16 bits behind a failure that no rounding makes.
+    """The cast to 16 bits that causes a failure which rounding cannot.
 
-    Integers are a multiple of 2**16 off, or the diagnosis found nothing that half precision breaks.
+    Either integers are off by a multiple of 2**16, or the diagnosis found nothing that half precision breaks.
     """
     wraps = any(
         each.unequal and each.max_abs_error and each.max_abs_error % _WRAP == 0
@@ -188,7 +188,7 @@ def _culprit(config: ModelConfig) -> str:
 
 
 def compressed_weights(options: Compression) -> str:
-    """What compression made of the weights, in words: ``4-bit palettised weights``."""
+    """How the weights are compressed, in words: ``4-bit palettised weights``."""
     match options.method:
         case "palettize":
             return f"{options.bits}-bit palettised weights"
@@ -199,7 +199,7 @@ def compressed_weights(options: Compression) -> str:
 
 
 def _patch(evidence: Evidence) -> tuple[str, ...]:
-    """The model's table with what was found to repair it; nothing where the repair did not hold."""
+    """The model's table with the verified repair, if there is one."""
     repair = repair_of(evidence.head, "fp16")
     if repair is None or repair.outcome != "found":
         return ()

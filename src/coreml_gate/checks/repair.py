@@ -1,4 +1,4 @@
-"""The operations to keep in float32, in words for the checks that recommend them."""
+"""The operations to keep in float32, as a hint and as code."""
 
 from typing import Final
 
@@ -16,13 +16,13 @@ _NO_REPAIR: Final = {
 
 
 def repair_of(head: ModelRecord, mode: HalfMode) -> Repair | None:
-    """What was found to repair the failure in this mode; ``None`` where none was looked for."""
+    """The repair found for a failure in this mode, or ``None``."""
     repair = None if head.diagnosis is None else head.diagnosis.repair
     return repair if repair is not None and repair.mode == mode else None
 
 
 def repair_hint(repair: Repair) -> str:
-    """The line to write, what it gains and costs; or why there is none."""
+    """The line to write with its gain and cost, or why there is none."""
     if not repair.patterns:
         return _NO_REPAIR[repair.outcome]
     patterns = ", ".join(f'"{pattern}"' for pattern in repair.patterns)
@@ -38,7 +38,7 @@ def repair_hint(repair: Repair) -> str:
 
 
 def repair_lines(repair: Repair | None) -> tuple[str, ...]:
-    """The same in Python, for those who convert without coreml-gate."""
+    """The same in Python, for a conversion without coreml-gate."""
     if repair is None or not repair.variables:
         return ()
     names = ", ".join(f'"{name}"' for name in repair.variables)

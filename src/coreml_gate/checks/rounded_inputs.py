@@ -1,4 +1,4 @@
-"""Parity of float16 inputs: does the source answer the same when they are rounded to halves?"""
+"""Parity of float16 inputs: does the source give the same outputs if they are rounded to halves?"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from coreml_gate.wording import number
 
 
 def rounded_inputs(evidence: Evidence, check: str) -> tuple[Finding, ...]:
-    """One finding for the input that is rounded most, where that alone changes what the source answers."""
+    """One finding on the input that loses most, if rounding inputs alone changes the source's outputs."""
     rounding = evidence.head.input_rounding
     raised = () if rounding is None else _violations(rounding, evidence)
     if rounding is None or not raised:
@@ -35,7 +35,7 @@ def rounded_inputs(evidence: Evidence, check: str) -> tuple[Finding, ...]:
 
 
 def _gravity(item: RoundedInput) -> tuple[bool, bool, float]:
-    """An infinity first, then whole numbers, then what is moved furthest."""
+    """Sort key: infinities first, then whole numbers, then the largest change."""
     place = item.place
     if isinstance(place.candidate, str) or isinstance(place.reference, str):
         return True, item.whole, 0.0
@@ -43,7 +43,7 @@ def _gravity(item: RoundedInput) -> tuple[bool, bool, float]:
 
 
 def _violations(rounding: InputRounding, evidence: Evidence) -> tuple[Violation, ...]:
-    """By the rule of precision; another whole number is another id, and no rounding of a score."""
+    """By the rule of precision; a changed whole number is another id, not a rounding error."""
     if rounding.refused:
         return (Violation(f"the source does not take the rounded value ({rounding.refused.rstrip('.')})"),)
     whole = any(item.whole for item in rounding.inputs)

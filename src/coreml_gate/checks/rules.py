@@ -1,16 +1,19 @@
 """Which known pitfalls does the model run into that the baseline did not?
 
-A rule sees the program, not what happens in it, so its severity says how sure it can be. ``fatal`` fails: no
-input makes such a package work. ``silent`` warns: the answers are wrong for some inputs; whether for the
-user's own is what parity and precision measure. ``unknown`` is unsure: published tests leave more than one
-reading of what Core ML computes, so parity and precision prove nothing there. ``perf`` warns where the
-baseline is free of it: what was slow before is not news, and without a baseline it is only listed. ``info``
-never warns. What the baseline has as well is not a fault of the change: it is counted and stands in the
-details.
+A rule sees the program and not its values, so its severity says how sure it can be:
 
-A place is known by what it is about. Names of operations are counters and move with every layer, so an
-operation of the head is the one that the programs' outlines pair with it. Any other place (an input, a
-module, a version) is known by its name and what is said of it, numbers left out.
+- ``fatal`` fails: such a package works for no input;
+- ``silent`` warns: outputs are wrong for some inputs, and parity and precision measure whether for the
+user's;
+- ``unknown`` is unsure: published tests allow more than one reading of what Core ML computes, so parity and
+  precision prove nothing;
+- ``perf`` warns if the baseline does not match it, and is only listed without a baseline;
+- ``info`` never warns.
+
+A match that the baseline has too is not the change's fault: it is counted and listed in the details. To find
+out, operations are compared by the pairs of the programs' outlines, because their names contain counters that
+move with every layer. Any other place (an input, a module, a version) is compared by its name and text,
+without numbers.
 """
 
 import re
@@ -31,19 +34,19 @@ SUBJECT: Final = "rules"
 REPORTED_BY_CONVERSION: Final = frozenset(
     {"no-converter", "foreign-operation", "cuda-operation", "quantized-operation", "complex-numbers"}
 )
-"""Rules on operations without a converter: a conversion that ends there is the one finding of its cause."""
+"""Rules on operations without a converter, which the finding of a failed conversion already reports."""
 MOST_CODE_LINES: Final = 4
-"""Of a fix that a hint shows as it is."""
+"""Longest code of a fix that a hint shows."""
 MOST_FINDINGS: Final = 3
-"""Findings of one severity that stand alone; further rules share the last one's details."""
+"""Findings of one severity; further rules are listed in the details of the last one."""
 _ALONE: Final = {"fatal": Status.FAIL, "silent": Status.WARN, "unknown": Status.UNSURE}
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?")
 _COUNTER: Final = re.compile(r"_\d+")
-"""What the converter appends to names that it makes; numbers in paths of modules are not counters."""
+"""The counters that the converter appends to names; numbers in module paths are something else."""
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """At most three findings each for fatal, silent and unknown, one for what is slow, one for the rest."""
+    """At most three findings each for fatal, silent and unknown rules, one on speed, one for the rest."""
     matches = evidence.head.rules
     if matches is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
@@ -64,7 +67,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 
 def _is_reported(match: RuleMatch, evidence: Evidence) -> bool:
-    """Does the conversion's own finding name every operation without a converter, or this very one?"""
+    """Whether the finding of the conversion already names this operation."""
     conversion = evidence.head.conversion
     if conversion is None or match.rule not in REPORTED_BY_CONVERSION:
         return False
@@ -83,7 +86,7 @@ def _base_matches(evidence: Evidence) -> Mapping[str, RuleMatch]:
 
 
 def _compared(wanted: Sequence[RuleMatch], evidence: Evidence) -> tuple[list[RuleMatch], list[RuleMatch]]:
-    """What matches at a place at which the baseline does not, that place first; and the rest."""
+    """Matches with a place that the baseline lacks, that place first, and the other matches."""
     known = _base_matches(evidence)
     partners = (evidence.partners if known else None) or {}
     new: list[RuleMatch] = []
@@ -129,7 +132,7 @@ def _finding(match: RuleMatch, status: Status, base: int, further: list[str]) ->
 
 
 def fix_in_words(fix: str) -> tuple[str, tuple[str, ...]]:
-    """The fix as one sentence with its code, and the code once more for the details where it is long."""
+    """The fix as one sentence with its code; long code is returned separately, for the details."""
     sentence, *code = fix.splitlines() or [""]
     lines = [line for line in code if line]
     if len(lines) > MOST_CODE_LINES:
@@ -156,7 +159,7 @@ def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool)
 
 
 def _rest(new: Sequence[RuleMatch], old: Sequence[RuleMatch], evidence: Evidence) -> Iterator[Finding]:
-    """What needs no action: a pass, with all of it in the details."""
+    """A pass that lists in its details everything that needs no action."""
     compared = evidence.base is not None and evidence.base.rules is not None
     quiet = {"info"} if compared else {"info", "perf"}
     noted = [match for match in new if match.severity in quiet]
@@ -200,11 +203,11 @@ def _written(place: RulePlace) -> str:
 def _new_places(
     head: RuleMatch, base: RuleMatch | None, partners: Mapping[str, str]
 ) -> tuple[RulePlace, ...]:
-    """The head's places without a partner among the baseline's, in order.
+    """The head's places without a partner in the baseline, in order.
 
-    A Record keeps the first few places of a rule; where there are more, their number is compared.
+    A Record keeps only the first few places of a rule; if there are more, their numbers are compared.
 
-    :param partners: The baseline's operation for each of the head's, by plain names; empty for a new one.
+    :param partners: For each operation of the head the baseline's, by plain names; empty for a new one.
     """
     if base is None:
         return head.places

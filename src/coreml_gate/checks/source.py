@@ -1,6 +1,6 @@
 """Could the source be built, run and measured at all?
 
-A Record is data from elsewhere: without a measurement and without a problem it proves nothing.
+A Record comes from elsewhere: one with neither a measurement nor a problem proves nothing, so it fails.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ NAME: Final = "source"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """A failure with the problem's own way out, or nothing: that a source runs is not news."""
+    """A failure with the problem and its hint, or nothing if the source ran."""
     problem = evidence.head.problem
     if problem is None:
         return () if evidence.head.source is not None else (_unexplained(),)
@@ -52,5 +52,5 @@ CHECK: Final = Check(
         "A model that could not be measured cannot be accepted. Leave it out of the configuration instead."
     ),
     page="docs/configuration.md",
-    blocks=False,
+    overridable=False,
 )

@@ -62,6 +62,6 @@ CHECK: Final = Check(
     why="No change of structure is wrong by itself; it explains other findings.",
     fix="`coreml-gate diff` shows the two programs operation by operation.",
     page="docs/diff.md",
-    blocks=False,
+    overridable=False,
     needs="baseline",
 )

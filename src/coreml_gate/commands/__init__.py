@@ -1,7 +1,7 @@
-"""Every command of the command line, in the order in which people meet them.
+"""Every command of the command line, in reading order.
 
-A command is a module that describes its arguments and runs. It is imported when it is the one to run, so that
-``--help`` and ``--version`` pay for none of them.
+A command is a module that describes its arguments and runs. Only the command that is run is imported, so that
+``--help`` and ``--version`` are fast.
 """
 
 import argparse
@@ -13,12 +13,12 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Command:
-    """What a command is for, and where it stands."""
+    """What a command is for, and where its code is."""
 
     help: str
     module: str
     describe: str = "describe"
-    """The function of the module that adds the arguments; it sets ``command`` to what runs."""
+    """Name of the function that adds the arguments and sets ``command`` to the function to run."""
 
     def describe_to(self, parser: argparse.ArgumentParser) -> None:
         """Import the command and add its arguments."""

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and the request that they make."""
+"""Arguments that several commands share, and the request made of them."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ DEFAULT_OUTPUT: Final = Path(".coreml-gate")
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """The configuration, and which of its models."""
+    """Add the configuration and the choice of models."""
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="default: coreml-gate.toml, then pyproject.toml"
     )
@@ -21,13 +21,13 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def add_base(parser: argparse.ArgumentParser) -> None:
-    """The commit to compare with."""
+    """Add the commit to compare with."""
     parser.add_argument("--base", metavar="COMMIT", help="the commit or branch to compare with")
     parser.add_argument("--allow-dirty", action="store_true", help="measure uncommitted changes as well")
 
 
 def add_known(parser: argparse.ArgumentParser) -> None:
-    """An earlier run, by which the plan knows what each model reads."""
+    """Add an earlier run, whose Record says which files each model reads."""
     parser.add_argument(
         "--baseline",
         type=Path,
@@ -37,14 +37,14 @@ def add_known(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
-    """Where everything is written."""
+    """Add the output folder."""
     parser.add_argument(
         "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
     )
 
 
 def add_core_ml(parser: argparse.ArgumentParser) -> None:
-    """Whether Core ML itself runs, or something in its place."""
+    """Add the choice between Core ML, the stand-in and neither."""
     parser.add_argument(
         "--core-ml",
         choices=("auto", "off", "stand-in"),
@@ -55,12 +55,12 @@ def add_core_ml(parser: argparse.ArgumentParser) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """The answer as one JSON document."""
+    """Add ``--json``: the answer as one JSON document."""
     parser.add_argument("--json", action="store_true", help="print JSON, for machines")
 
 
 def request_of(parsed: argparse.Namespace, around: Surroundings) -> Request:
-    """The arguments as one request."""
+    """The request that the arguments make."""
     baseline: Path | None = getattr(parsed, "baseline", None)
     return Request(
         root=around.folder,

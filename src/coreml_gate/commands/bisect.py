@@ -1,4 +1,4 @@
-"""``coreml-gate bisect MODEL METRIC``: the commit that changed a metric, over Records that are there."""
+"""``coreml-gate bisect MODEL METRIC``: finds the commit that changed a metric in stored Records."""
 
 import argparse
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Find the commit; 0 where it is found, 1 where unmeasured commits are left that may be the one."""
+    """Find the commit; 0 if it was found, 1 if unmeasured commits remain that may be the one."""
     parsed.model = [parsed.name]
     kept = (around.folder / parsed.output / COMMITS_FOLDER).glob(f"*/{RECORD_NAME}")
     parsed.add = [*parsed.add, *sorted(kept)]
@@ -75,7 +75,7 @@ def _series(parsed: argparse.Namespace, around: Surroundings) -> Series:
 def _commits(
     series: Series, parsed: argparse.Namespace, around: Surroundings
 ) -> tuple[Sequence[str], Measure | None]:
-    """The commits of the branch between the ends; those of the history where git does not know them."""
+    """The commits of the branch between the two ends, or those of the history if git does not know them."""
     ends = [parsed.good or series.points[0].commit, parsed.bad or series.points[-1].commit]
     try:
         repository = Repository.open(around.folder, around.environment)

@@ -1,4 +1,4 @@
-"""``coreml-gate collect``: measures, writes the Record, and judges nothing."""
+"""``coreml-gate collect``: measures and writes the Record, without judging it."""
 
 import argparse
 from pathlib import Path
@@ -37,7 +37,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Measure, write the Record, and judge nothing: the exit code only says whether measuring worked."""
+    """Measure and write the Record; the exit code says only whether measuring worked."""
     request = request_of(parsed, around)
     config = select_models(load_config(request.root, request.config_file), request.models)
     repository = open_repository(request, around.environment)

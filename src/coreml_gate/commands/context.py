@@ -1,4 +1,4 @@
-"""What a command that measures is given: clock, environment, progress, and who answers for Core ML."""
+"""What a measuring command is given: clock, environment, progress, and what runs Core ML's steps."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ CACHE_FOLDER: Final = "cache"
 
 
 def run_context(request: Request, parsed: argparse.Namespace, around: Surroundings) -> RunContext:
-    """Where measuring happens and what it may use; says which installed versions are not tested."""
+    """The context for measuring; also warns about untested versions."""
     for sentence in untested(installed()):
         around.err.print(f"coreml-gate: {sentence}", markup=False, highlight=False, style="yellow")
     capacity = capacity_of()

@@ -1,4 +1,4 @@
-"""docs/cli.md: every command with its arguments, from the parsers themselves.
+"""docs/cli.md: every command with its arguments, generated from the parsers.
 
 ``python -m coreml_gate.commands.document docs/cli.md`` writes the page.
 """

@@ -1,4 +1,4 @@
-"""``coreml-gate history``: how each metric developed over the commits of the base branch."""
+"""``coreml-gate history``: shows each metric over the commits of the base branch."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -6,9 +6,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.checks.sparkline import sparkline
 from coreml_gate.commands.arguments import add_json
 from coreml_gate.errors import RecordError, RepositoryError
+from coreml_gate.figures import sparkline
 from coreml_gate.foreign.escape import plain, short_name, shortened
 from coreml_gate.gate.git import Repository
 from coreml_gate.history import (
@@ -30,7 +30,7 @@ from coreml_gate.wording import counted
 
 DEFAULT_HISTORY: Final = Path(".coreml-gate") / "history.json"
 _WIDTH: Final = 24
-"""Commits of the line of bars, the newest: the whole line fits 80 columns."""
+"""Number of newest commits drawn as bars, so that the line fits 80 columns."""
 _LOWEST: Final = 1
 _HIGHEST: Final = 8
 
@@ -45,7 +45,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def add_history(parser: argparse.ArgumentParser) -> None:
-    """Which histories, and what is added to them."""
+    """Add the histories to read and the Records to add to them."""
     parser.add_argument(
         "--history",
         type=Path,
@@ -71,7 +71,7 @@ def add_history(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Print the history, and write it where that is requested."""
+    """Print the history, and write it if requested."""
     history = history_of(parsed, around)
     if parsed.to is not None:
         write_history(history, around.folder / parsed.to)
@@ -96,7 +96,7 @@ def _as_json(history: History, model: str | None) -> object:
 
 
 def history_of(parsed: argparse.Namespace, around: Surroundings) -> History:
-    """The histories and Records that are named, merged."""
+    """The named histories and Records, merged."""
     default = around.folder / DEFAULT_HISTORY
     named = [around.folder / file for file in parsed.history or ()]
     files = named or ([default] if default.is_file() else [])
@@ -142,7 +142,7 @@ def _repository(around: Surroundings) -> Repository | None:
 
 
 def _rendered(history: History, model: str | None = None) -> str:
-    """The history in lines that fit 80 columns wherever names do; of one model, or of all."""
+    """The history of one model or of all, in lines of 80 columns unless names are too long."""
     chosen = [series for series in all_series(history) if model in (None, series.model)]
     if not chosen:
         return (
@@ -179,7 +179,7 @@ def _lines(series: Series) -> Iterator[str]:
 
 
 def _bars(values: Sequence[float]) -> str:
-    """Bars from the least figure to the greatest; equal figures are all full."""
+    """Bars scaled from the lowest figure to the highest; full bars if all are equal."""
     least, spread = min(values), max(values) - min(values)
     scaled = ((value - least) / spread if spread else 0.0 for value in values)
     return sparkline([_LOWEST + round((_HIGHEST - _LOWEST) * share) for share in scaled])

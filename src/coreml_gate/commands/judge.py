@@ -1,4 +1,4 @@
-"""``coreml-gate judge``: judges stored Records; nothing runs, so limits can be tried in a second."""
+"""``coreml-gate judge``: judges stored Records without running anything, to try limits in a second."""
 
 import argparse
 from pathlib import Path
@@ -24,7 +24,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Judge stored Records; nothing runs, so limits can be tried in a second."""
+    """Judge stored Records."""
     with without_collecting():
         return _judge(parsed, around)
 

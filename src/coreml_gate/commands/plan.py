@@ -1,4 +1,4 @@
-"""``coreml-gate plan``: which models would be measured, and why."""
+"""``coreml-gate plan``: shows which models would be measured, and why."""
 
 import argparse
 
@@ -25,7 +25,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Print what would be measured, and measure nothing."""
+    """Print what would be measured."""
     request = request_of(parsed, around)
     config = select_models(load_config(request.root, request.config_file), request.models)
     chosen = make_plan(request, config, open_repository(request, around.environment))

@@ -1,4 +1,4 @@
-"""``coreml-gate report``: a stored report in another format."""
+"""``coreml-gate report``: renders a stored report in another format."""
 
 import argparse
 from pathlib import Path
@@ -37,7 +37,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Render a stored report; its verdict is not this command's exit code."""
+    """Render a stored report; the exit code does not depend on its verdict."""
     path = around.folder / parsed.report
     verdict = read_report(path)
     measured = record_at(path.parent) if parsed.record is None else read_record(around.folder / parsed.record)

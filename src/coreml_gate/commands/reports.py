@@ -1,4 +1,4 @@
-"""The reports that a command leaves behind, however it ends."""
+"""Writes the reports of a command, however it ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +24,7 @@ _TO_BE_EXPLAINED: Final = (Status.FAIL, Status.WARN)
 
 @contextmanager
 def reported(output: Path) -> Iterator[None]:
-    """Leaves a report even where the block ends in an error: an older one would speak of another run."""
+    """Write a report even if the block ends in an error, because an older report would mislead."""
     make_output_folder(output)
     try:
         yield
@@ -41,7 +41,7 @@ def reported(output: Path) -> Iterator[None]:
 
 
 def answer(verdict: Verdict, output: Path, around: Surroundings, *, as_json: bool) -> int:
-    """Print the verdict, whose reports lie in ``output``, and give its exit code."""
+    """Print the verdict, whose reports are in ``output``, and return its exit code."""
     if as_json:
         around.out.print(
             (output / REPORT_NAME).read_text(encoding="utf-8"),
@@ -60,7 +60,7 @@ def answer(verdict: Verdict, output: Path, around: Surroundings, *, as_json: boo
 
 
 def _print_explanation(verdict: Verdict, around: Surroundings) -> None:
-    """Where a person reads what the gravest of the findings means."""
+    """Print the command that explains the gravest finding."""
     open_ = [each for model in verdict.models for each in model.findings if each.status in _TO_BE_EXPLAINED]
     if open_:
         code = max(open_, key=lambda finding: SEVERITY.index(finding.status)).check
@@ -68,13 +68,13 @@ def _print_explanation(verdict: Verdict, around: Surroundings) -> None:
 
 
 def record_at(folder: Path) -> Record | None:
-    """The Record in a folder, where there is one."""
+    """The Record in a folder, or ``None``."""
     path = folder / RECORD_NAME
     return read_record(path) if path.is_file() else None
 
 
 def base_record(verdict: Verdict, *places: Path) -> Record | None:
-    """What was measured of the commit that the Verdict compares with, from the first place that has it."""
+    """The base's Record that the Verdict was compared with, from the first folder that has it."""
     if not verdict.baseline.present:
         return None
     files = (place / RECORD_NAME if place.is_dir() else place for place in places)
@@ -85,7 +85,7 @@ def base_record(verdict: Verdict, *places: Path) -> Record | None:
 def write_reports(
     verdict: Verdict, output: Path, measured: Record | None = None, base: Record | None = None
 ) -> None:
-    """Write the report in every format that a person or a machine opens later."""
+    """Write the report in every format that is stored in a file."""
     options = ReportOptions()
     write_text(output / REPORT_NAME, FORMATS["json"](verdict, options))
     write_text(output / COMMENT_NAME, FORMATS["markdown"](verdict, options))

@@ -1,4 +1,4 @@
-"""``coreml-gate run``: the whole gate, from two commits to one verdict."""
+"""``coreml-gate run``: runs the whole gate, from two commits to one verdict."""
 
 import argparse
 from pathlib import Path
@@ -42,7 +42,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Do the whole gate."""
+    """Run the whole gate."""
     request = request_of(parsed, around)
     try:
         with reported(request.output):

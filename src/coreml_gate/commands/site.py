@@ -1,4 +1,4 @@
-"""``coreml-gate site DIR``: a static site with the history, the latest report and a badge."""
+"""``coreml-gate site DIR``: writes a static site with the history, the latest report and a badge."""
 
 import argparse
 import re
@@ -37,7 +37,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Write the site: a folder that any web server, GitHub Pages for one, can serve."""
+    """Write the site, a folder that any web server (such as GitHub Pages) can serve."""
     folder, history = around.folder / parsed.folder, history_of(parsed, around)
     repository = _repository_url(parsed.repository_url, around)
     judged = parsed.report is not None
@@ -54,7 +54,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
 
 
 def _write_report(file: Path, folder: Path) -> Status:
-    """The latest report beside the history; its status is the badge's."""
+    """Write the latest report beside the history, and return its status, which the badge shows."""
     verdict = read_report(file)
     base = base_record(verdict, file.parent / BASE_FOLDER)
     options = ReportOptions(record=record_at(file.parent), base=base)

@@ -1,4 +1,4 @@
-"""What a Comparison means under limits: one rule of parity and one of precision, wherever it is judged.
+"""Judges Comparisons by limits: one rule for parity and one for precision, used wherever outputs are judged.
 
 ``by_output`` groups the samples of an output, ``violations`` holds one criterion per function, ``parity`` and
 ``precision`` say which criteria count. The checks turn violations into findings; the child and the searches

@@ -1,4 +1,4 @@
-"""All samples of one output as one thing: a person reads one finding per output, not one per sample."""
+"""Groups comparisons by output, because a person reads one finding per output, not one per sample."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +9,7 @@ Group = Sequence[Comparison]
 
 
 def by_output(comparisons: Iterable[Comparison]) -> dict[str, tuple[Comparison, ...]]:
-    """The comparisons of each output, in the order in which the outputs appear."""
+    """The comparisons of each output, in order of appearance."""
     groups: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         groups.setdefault(comparison.output, []).append(comparison)
@@ -17,20 +17,20 @@ def by_output(comparisons: Iterable[Comparison]) -> dict[str, tuple[Comparison, 
 
 
 def comparable(group: Group) -> tuple[Comparison, ...]:
-    """The samples with figures: those whose shapes agree."""
+    """The samples with figures, which are those whose shapes agree."""
     return tuple(comparison for comparison in group if comparison.same_shape)
 
 
 def worst_relative_error(group: Group) -> float | None:
-    """The greatest error of all samples as a share of its sample's greatest value."""
+    """The greatest error of all samples, as a share of the sample's greatest value."""
     return max((comparison.relative_error for comparison in comparable(group)), default=None)
 
 
 def least_psnr(comparisons: Iterable[Comparison]) -> float | None:
-    """The lowest PSNR in dB; ``None`` when every sample is exact.
+    """The lowest PSNR in dB; ``None`` if every sample is exact.
 
-    A sample whose NaN and infinities are not where the reference has them counts as 0 dB: the figure of its
-    other elements would pass for an answer.
+    A sample with NaN or infinities in other places than the reference counts as 0 dB, because the PSNR of its
+    remaining elements could look good.
     """
     compared = (each for each in comparisons if each.same_shape)
     values = (0.0 if each.nonfinite_mismatches else each.decibels for each in compared)

@@ -1,4 +1,4 @@
-"""Does a package answer like its source, both in float32? The one rule, for checks, child and diagnosis."""
+"""Does a package agree with its source, both in float32? The one rule for checks, child and diagnosis."""
 
 import math
 import re
@@ -13,12 +13,12 @@ from coreml_gate.record import Comparison, PerturbedSample
 from coreml_gate.verdict import Status
 
 FAR: Final = "samples times 1e3"
-"""The change that leads far from every sample. What fails there alone is noted and no warning: the log of a
-softmax ends at -103 in float32."""
+"""The perturbation that leads far away from every sample. A failure there alone is a note, not a warning: for
+example, the log of a softmax ends at -103 in float32."""
 
 
 def parity_violations(group: Group, limits: ParityLimits) -> tuple[Violation, ...]:
-    """All that speaks against one output, what no figure can judge first: only rounding may differ."""
+    """All violations of one output, first those that no figure can judge; only rounding may differ."""
     return (
         *violations.unfit(group, Status.FAIL),
         *gravest_first(
@@ -33,7 +33,7 @@ def parity_violations(group: Group, limits: ParityLimits) -> tuple[Violation, ..
 
 
 def violation_of(changed: PerturbedSample, limits: ParityLimits) -> str | None:
-    """What speaks against one changed sample, of its first output that differs; it has no number."""
+    """The violation of a perturbed sample's first output that differs, or ``None``."""
     for comparison in changed.comparisons:
         raised = parity_violations((comparison,), limits)
         if raised:
@@ -43,14 +43,14 @@ def violation_of(changed: PerturbedSample, limits: ParityLimits) -> str | None:
 
 
 def has_parity(comparisons: Iterable[Comparison], limits: ParityLimits) -> bool:
-    """Does every comparison satisfy the rule?"""
+    """Whether every comparison satisfies the rule."""
     return not any(parity_violations((comparison,), limits) for comparison in comparisons)
 
 
 def failing_error(comparisons: Iterable[Comparison], limits: ParityLimits) -> float:
-    """The greatest error among those that do not, as a share of the greatest reference value.
+    """The greatest error of the comparisons that fail, as a share of the greatest reference value.
 
-    Infinite for another shape, for NaN and infinities, and for integers: no share measures their difference.
+    Infinite for different shapes, NaN, infinities and integers, whose difference no share can measure.
     """
     failing = (comparison for comparison in comparisons if not has_parity((comparison,), limits))
     return max((_share(comparison) for comparison in failing), default=0.0)

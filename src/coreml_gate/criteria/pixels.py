@@ -1,4 +1,4 @@
-"""Which scale and bias make whole pixels of the samples of an image input? For the check and the error."""
+"""Which scale and bias turn the samples of an image input into whole pixels? For the check and the error."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,7 +10,7 @@ _SAME: Final = 1e-3
 
 
 def fitting_scale(image: ImagePixels) -> str:
-    """What to write, or to change in the model; empty where the samples lie on no grid of 256 levels."""
+    """What to write or to change in the model; empty if the samples are not on a grid of 256 levels."""
     if not image.steps:
         return ""
     if not steps_agree(image.steps):
@@ -20,7 +20,7 @@ def fitting_scale(image: ImagePixels) -> str:
 
 
 def steps_agree(steps: Sequence[float]) -> bool:
-    """Whether one scale serves all channels."""
+    """Whether one scale fits all channels."""
     return max(steps) <= min(steps) * (1 + _SAME)
 
 

@@ -1,4 +1,4 @@
-"""How much may half precision, compression or an engine cost? The one rule, for checks, child and search."""
+"""How much may half precision, compression or an engine cost? The one rule for checks, child and search."""
 
 from collections.abc import Iterable
 
@@ -14,12 +14,12 @@ from coreml_gate.wording import number, passing_minimum
 def engine_violations(
     group: Group, limits: PrecisionLimits, psnr: float | None = None
 ) -> tuple[Violation, ...]:
-    """What speaks against an output that something computed in half precision.
+    """All violations of an output computed in half precision.
 
-    Integers that differ are unsure: the scores behind them, which distinguish a near-tie from a fault, are no
+    Integers that differ are unsure: the scores behind them, which would tell a near-tie from a fault, are not
     outputs.
 
-    :param psnr: The least PSNR in dB where it is not that of the limits.
+    :param psnr: The minimum PSNR in dB, if not that of the limits.
     """
     return gravest_first((*violations.unfit(group, Status.UNSURE), *figure_violations(group, limits, psnr)))
 
@@ -27,7 +27,7 @@ def engine_violations(
 def figure_violations(
     group: Group, limits: PrecisionLimits, psnr: float | None = None
 ) -> tuple[Violation, ...]:
-    """The same of the figures alone: each names the limit that would pass."""
+    """The violations of figures only; each names the limit that would pass."""
     return gravest_first(
         (
             violations.psnr(group, limits.psnr if psnr is None else psnr),
@@ -38,12 +38,12 @@ def figure_violations(
 
 
 def precision_violations(group: Group, limits: PrecisionLimits) -> tuple[Violation, ...]:
-    """What speaks against an output of the package that ships: a figure close to its limit as well."""
+    """All violations of an output of the package that ships, including a PSNR close to its limit."""
     return gravest_first((*engine_violations(group, limits), _near_limit(group, limits)))
 
 
 def keeps_precision(comparisons: Iterable[Comparison], limits: PrecisionLimits) -> bool:
-    """Does every comparison satisfy the rule, without so much as a warning?"""
+    """Whether every comparison satisfies the rule without a warning."""
     return not any(precision_violations((comparison,), limits) for comparison in comparisons)
 
 

@@ -1,4 +1,4 @@
-"""Comparisons in words: who computed what, where two sides differ, and all figures of a sample in a line."""
+"""Comparisons in words: who computed what, where two sides differ, and all figures of a sample."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -19,7 +19,7 @@ SIDES: Final[dict[Side, str]] = {
 
 
 def name_of(side: Side) -> str:
-    """Who computed, in words; another engine bears its own name."""
+    """The side in words; another engine keeps its name."""
     return SIDES.get(side, side)
 
 
@@ -29,7 +29,7 @@ def place_of(place: ElementIndex | None, sample: int) -> str:
 
 
 def values_at(comparison: Comparison, place: ElementIndex | None) -> str:
-    """`` (source 1.2, float32 package 1.51)``, or nothing without a place."""
+    """`` (source 1.2, float32 package 1.51)``, or empty without a place."""
     if place is None:
         return ""
     return (
@@ -39,7 +39,7 @@ def values_at(comparison: Comparison, place: ElementIndex | None) -> str:
 
 
 def _value(value: float | str, comparison: Comparison) -> str:
-    """Integers in full: two large ones that differ by one would read alike."""
+    """Integers are written in full, because two large ones that differ by one would look alike."""
     if isinstance(value, str) or comparison.unequal is None or value != int(value):
         return number(value, 5)
     return f"{value:.0f}"
@@ -90,5 +90,5 @@ def _top_one_figures(comparison: Comparison) -> str:
 
 
 def time_by_step(phases: Sequence[Phase]) -> str:
-    """``source 5.1 s, convert 12.4 s``: the steps that took a second or more."""
+    """``source 5.1 s, convert 12.4 s``: the steps of a second or more."""
     return ", ".join(f"{each.step} {each.seconds:.1f} s" for each in phases if each.seconds >= 1)

@@ -1,4 +1,4 @@
-"""What can be said against one output: each criterion looks at all samples and names the worst one."""
+"""The criteria for one output: each looks at all samples and names the worst one."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -12,56 +12,56 @@ from coreml_gate.verdict import SEVERITY, Status
 from coreml_gate.wording import number, passing_maximum, passing_minimum, percent
 
 MOST_LOOSENED: Final = 2.0
-"""How many times the allowed error a limit may be offered for: one that accepts more guards nothing."""
+"""A looser limit is offered up to this many times the allowed error; beyond, it would protect nothing."""
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A reason why something does not simply pass."""
+    """A reason why something does not pass."""
 
     message: str
     """A clause with the number, the place and the allowed number."""
     passes_with: str = ""
-    """The key and value of the limit that would have passed; empty when none would."""
+    """Key and value of the limit that would have passed, or empty."""
     status: Status = Status.FAIL
     excess: float = 1.0
-    """How many times the allowed error was measured; infinite where no scale says what is close."""
+    """The measured error as a multiple of the allowed one; infinite if no scale says what is close."""
 
     @property
     def remedy(self) -> str:
-        """The sentence about the limit that would pass; nothing where that would switch the check off."""
+        """The sentence about the limit that would pass; empty if it would in effect switch the check off."""
         is_close = self.excess <= MOST_LOOSENED
         return f" Would pass with {self.passes_with}." if self.passes_with and is_close else ""
 
 
 def excess_growth(found: float, allowed: float) -> float:
-    """How many times the allowed growth a ratio is; without any growth allowed, the ratio itself."""
+    """A ratio's growth as a multiple of the allowed growth; if none is allowed, the ratio itself."""
     return (found - 1) / (allowed - 1) if allowed > 1 else found / allowed
 
 
 def gravest_first(violations: Iterable[Violation | None]) -> tuple[Violation, ...]:
-    """What was violated; violations of one status stay in the order in which they are judged."""
+    """The violations, gravest first; those of one status keep their order."""
     found = [violation for violation in violations if violation is not None]
     return tuple(sorted(found, key=lambda violation: SEVERITY.index(violation.status), reverse=True))
 
 
 def _is_judged(comparison: Comparison) -> bool:
-    """Whether the difference is more than the source's own rounding."""
+    """Whether the difference exceeds the source's own rounding."""
     return comparison.same_shape and not comparison.is_within_floor
 
 
 def _has_values(comparison: Comparison) -> bool:
-    """Of those, whether the values mean something: noise has no direction and no best class."""
+    """Whether, in addition, the values have a meaning: noise has no direction and no best class."""
     return _is_judged(comparison) and not comparison.is_noise
 
 
 def unfit(group: Group, integers: Status) -> tuple[Violation, ...]:
-    """What keeps an output from being judged by a figure; ``integers`` is the status of unequal ones."""
+    """Violations that prevent a judgement by figures; ``integers`` is the status of unequal integers."""
     return gravest_first((shape(group), nonfinite(group), unequal(group, integers)))
 
 
 def shape(group: Group) -> Violation | None:
-    """Arrays of unlike shapes cannot be compared at all."""
+    """Arrays of different shapes cannot be compared."""
     unlike = [comparison for comparison in group if not comparison.same_shape]
     if not unlike:
         return None
@@ -73,7 +73,7 @@ def shape(group: Group) -> Violation | None:
 
 
 def nonfinite(group: Group) -> Violation | None:
-    """NaN and infinities must be where the reference has them: no limit allows for another place."""
+    """NaN and infinities must be in the same places as in the reference, whatever the limits."""
     mismatched = [comparison for comparison in comparable(group) if comparison.nonfinite_mismatches]
     if not mismatched:
         return None
@@ -86,7 +86,7 @@ def nonfinite(group: Group) -> Violation | None:
 
 
 def unequal(group: Group, status: Status) -> Violation | None:
-    """Integers and booleans are class numbers, indices and flags: nearly right is wrong."""
+    """Integers and booleans are class numbers, indices and flags, for which nearly right is wrong."""
     exact = [comparison for comparison in comparable(group) if comparison.unequal]
     if not exact:
         return None
@@ -109,7 +109,7 @@ def _other_label(worst: Comparison, labels: tuple[str, str], differing: int, sam
 
 
 def relative_error(group: Group, limit: float) -> Violation | None:
-    """The greatest difference, judged as a share of the greatest reference value of its sample."""
+    """The greatest difference, as a share of the greatest reference value of its sample."""
     wrong = [each for each in group if each.relative_error > limit and _is_judged(each)]
     if not wrong:
         return None
@@ -144,7 +144,7 @@ def _allowed_error(worst: Comparison, limit: float) -> str:
 
 
 def psnr(group: Group, least: float | None) -> Violation | None:
-    """The PSNR of the worst sample; an exact sample has none and passes."""
+    """The PSNR of the worst sample; an exact sample passes."""
     if least is None or (low := _lowest(group, least, _decibels)) is None:
         return None
     value, sample = low
@@ -156,12 +156,12 @@ def psnr(group: Group, least: float | None) -> Violation | None:
 
 
 def amplitude_ratio(decibels: float) -> float:
-    """How many times as large an error is by so many decibels: 2 for 6 dB."""
+    """The ratio of two errors that are this many decibels apart: 2 for 6 dB."""
     return float(10 ** (decibels / 20))
 
 
 def cosine(group: Group, least: float | None) -> Violation | None:
-    """The cosine similarity of the worst sample; one that is all zeros has none."""
+    """The cosine similarity of the worst sample; a sample of zeros has none."""
     if least is None or (low := _lowest(group, least, _cosine)) is None:
         return None
     value, sample = low
@@ -183,13 +183,13 @@ def _cosine(comparison: Comparison) -> float | None:
 def _lowest(
     group: Group, least: float, figure: Callable[[Comparison], float | None]
 ) -> tuple[float, int] | None:
-    """The lowest figure that is under the minimum, and its sample; ``None`` where none is."""
+    """The lowest figure below the minimum and its sample, or ``None``."""
     figures = ((figure(each), each.sample) for each in group)
     return min(((value, at) for value, at in figures if value is not None and value < least), default=None)
 
 
 def top_one(group: Group, margin: float) -> Violation | None:
-    """Another best class, where the reference's two best scores are too far apart for a near-tie."""
+    """A different best class, unless the reference's two best scores are nearly tied."""
     wrong = [
         (top, each.sample)
         for each in group
@@ -209,7 +209,7 @@ def top_one(group: Group, margin: float) -> Violation | None:
 
 
 def near_ties(group: Group, margin: float) -> str:
-    """The sentence about best classes that changed and prove nothing; empty when there are none."""
+    """The sentence about best classes that changed at a near-tie, which proves nothing; or empty."""
     differing, rows = _differing_rows(group)
     if differing == 0:
         return ""

@@ -56,7 +56,7 @@ def _of_the_gate() -> tuple[Explanation, ...]:
 
 
 def _of_check(about: Topic) -> Explanation:
-    override = OVERRIDE.format(code=about.name) if about.blocks else ""
+    override = OVERRIDE.format(code=about.name) if about.overridable else ""
     accept = " ".join(part for part in (about.accept, override) if part) or _NEVER_BLOCKS
     return Explanation(about.name, "check", about.question, about.why, about.fix, accept, about.page)
 

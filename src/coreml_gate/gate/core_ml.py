@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.checks.latency import ratios_of
-from coreml_gate.children.job import MODELS_FOLDER, DescribedPackage
+from coreml_gate.children.job import DescribedPackage
 from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_data
 from coreml_gate.comparing.compare import compare_all
 from coreml_gate.config import GateOptions, ModelConfig
@@ -35,6 +35,8 @@ FOLDER: Final = "core-ml"
 NO_LIMIT: Final = "no limit is set (`limits.latency`)."
 SAME: Final = "the package is the baseline's: the same program and the same weights."
 NO_BASE: Final = "there is no baseline package on this machine to compare with."
+StoredPackage = tuple[PackageFacts, Path]
+"""A package, and the folder of its Record."""
 _WITH_NEURAL_ENGINE: Final = frozenset({"CPU_AND_NE", "ALL"})
 
 
@@ -64,9 +66,8 @@ def measure_with_core_ml(
     measured: list[ModelRecord] = []
     for model in head.record.models:
         config = models.get(model.name)
-        question = None if config is None else _question(config, head, base)
-        answerable = question is not None and question.reference.exists()
-        measured.append(answered(model, question, session) if question and answerable else model)
+        question = None if config is None else _question(config, model, head, base)
+        measured.append(model if question is None else answered(model, question, session))
     record = changed(head.record, models=tuple(measured))
     write_record(record, head.folder / RECORD_NAME)
     return record
@@ -108,22 +109,31 @@ class Question:
         """The file with samples and reference outputs."""
         return self.folder / REFERENCE_FILE
 
+    @classmethod
+    def of(
+        cls, config: ModelConfig, model: ModelRecord, head: StoredPackage, base: StoredPackage | None
+    ) -> "Question | None":
+        """The packages of a model; ``None`` if it left no samples behind."""
+        facts, root = head
+        names = tuple(dict.fromkeys(each.output for each in model.precision))
+        question = cls(
+            config=config,
+            facts=facts,
+            head=DescribedPackage.of(facts, root, names),
+            base_facts=None if base is None else base[0],
+            base=None if base is None else DescribedPackage.of(*base),
+            folder=(root / facts.path).resolve().parent,
+        )
+        return question if question.reference.exists() else None
 
-def _question(config: ModelConfig, head: Stored, base: Stored | None) -> Question | None:
+
+def _question(config: ModelConfig, model: ModelRecord, head: Stored, base: Stored | None) -> Question | None:
     facts = head.package(config.name)
     if facts is None:
         return None
-    model = head.record.model(config.name)
-    names = () if model is None else tuple(dict.fromkeys(each.output for each in model.precision))
     base_facts = None if base is None else base.package(config.name)
-    return Question(
-        config=config,
-        facts=facts,
-        head=DescribedPackage.of(facts, head.folder, names),
-        base_facts=base_facts,
-        base=None if base is None or base_facts is None else DescribedPackage.of(base_facts, base.folder),
-        folder=(head.folder / MODELS_FOLDER / config.name).resolve(),
-    )
+    known = None if base is None or base_facts is None else (base_facts, base.folder)
+    return Question.of(config, model, (facts, head.folder), known)
 
 
 def answered(model: ModelRecord, question: Question, session: Session) -> ModelRecord:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from coreml_gate.children.job import DescribedPackage
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import Config, GateOptions, ModelConfig
 from coreml_gate.config.inherit import configured
@@ -63,23 +62,14 @@ def _model(model: ModelRecord, config: ModelConfig, folder: Path, session: Sessi
     for variant in model.variants:
         own = known.get(variant.name)
         question = None if own is None else _question(own, variant, model.package, folder)
-        answerable = question is not None and question.reference.exists()
-        variants.append(answered(variant, question, session) if question and answerable else variant)
+        variants.append(variant if question is None else answered(variant, question, session))
     return changed(model, variants=tuple(variants))
 
 
 def _question(
     config: ModelConfig, variant: ModelRecord, ships: PackageFacts | None, folder: Path
 ) -> Question | None:
-    package = variant.package
-    if package is None or ships is None:
+    """A variant is compared with the package that ships."""
+    if variant.package is None or ships is None:
         return None
-    names = tuple(dict.fromkeys(each.output for each in variant.precision))
-    return Question(
-        config=config,
-        facts=package,
-        head=DescribedPackage.of(package, folder, names),
-        base_facts=ships,
-        base=DescribedPackage.of(ships, folder),
-        folder=(folder / package.path).resolve().parent,
-    )
+    return Question.of(config, variant, (variant.package, folder), (ships, folder))

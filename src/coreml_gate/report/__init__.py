@@ -1,4 +1,4 @@
-"""Verdict to text: pure functions, one module per format, nothing measured and nothing judged."""
+"""Turns a Verdict into text: pure functions, one module per format, which neither measure nor judge."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,7 +8,7 @@ from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import Verdict
 
 Render = Callable[[Verdict, ReportOptions], str]
-"""What every format offers."""
+"""The signature of every format."""
 
 FORMATS: Final[dict[str, Render]] = {
     "terminal": terminal.render,
@@ -18,6 +18,6 @@ FORMATS: Final[dict[str, Render]] = {
     "junit": junit.render,
     "sarif": sarif.render,
 }
-"""The formats by the name that a user gives."""
+"""The formats by name."""
 
 __all__ = ["FORMATS", "Render", "ReportOptions"]

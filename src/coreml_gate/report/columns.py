@@ -1,7 +1,7 @@
-"""Which columns of the table fit a comment on GitHub without a line that wraps?
+"""Which columns of the table fit a GitHub comment without wrapping?
 
-GitHub shows comments at most 830 pixels wide. What failed has to be in sight, so columns are taken gravest
-first; those for which there is no room stand in a folded table.
+GitHub shows comments at most 830 pixels wide. Failures must be visible, so columns are taken gravest first;
+the others go into a folded table.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,31 +12,31 @@ from coreml_gate.report.table import Figure, ModelTable, Row
 from coreml_gate.verdict import SEVERITY, Status
 
 MOST_COLUMNS: Final = 6
-"""Columns of the open table, the one with the models included."""
+"""Columns of the open table, including the one with the models."""
 MOST_PIXELS: Final = 798
 """Width of a table within a comment: 830 less its padding."""
 GAP: Final = 2
 """Spaces between the columns of a terminal."""
 NAME_LENGTH: Final = 32
-"""Characters of a model's name in the table; the section below it has the whole name."""
+"""Characters of a model's name in the table; the section below has the full name."""
 _PADDING: Final = 27
 _MARK: Final = 24
 _WIDE: Final = 8.8
-"""Pixels of a digit in GitHub's 14-pixel type, on the system whose digits are widest."""
+"""Pixels of a digit in GitHub's 14-pixel font, on the system with the widest digits."""
 _NARROW: Final = 4.4
 _NARROW_LETTERS: Final = frozenset(" .,:;()[]'|iljtf")
 
 
 @dataclass(frozen=True)
 class ColumnSplit:
-    """The columns in sight and all of them, both gravest first."""
+    """The visible columns and all columns, both gravest first."""
 
     open: ModelTable
     whole: ModelTable
 
 
 def split_columns(table: ModelTable) -> ColumnSplit:
-    """Which columns fit; one is in sight however wide it is."""
+    """Which columns fit; the first is visible however wide it is."""
     return ColumnSplit(_fitting(table), _only(table, _gravest_first(table)))
 
 
@@ -47,13 +47,13 @@ def _fitting(table: ModelTable) -> ModelTable:
 
 
 def fitting_characters(table: ModelTable, room: int) -> ModelTable:
-    """The columns that fit so many characters of a terminal, gravest first."""
+    """The columns that fit a terminal of this width in characters, gravest first."""
     widths = [characters_of(table, column) + GAP for column in range(len(table.titles))]
     return _only(table, _chosen(table, widths, room))
 
 
 def characters_of(table: ModelTable, column: int) -> int:
-    """The width of a column of a terminal in which labels, values and changes stand below each other."""
+    """The width of a terminal column in which labels, values and changes are stacked."""
     figures = [figure for row in table.rows for figure in row.cells[column]]
     texts = [text for figure in figures for text in (f"! {figure.value}", figure.label, f"({figure.change})")]
     longest = max(map(len, (*texts, *table.titles[column].split())), default=0)
@@ -61,7 +61,7 @@ def characters_of(table: ModelTable, column: int) -> int:
 
 
 def _chosen(table: ModelTable, widths: Sequence[float], room: float) -> list[int]:
-    """Columns taken gravest first as long as there is room; a narrower one may take what is left."""
+    """Columns taken gravest first while there is room; a narrower one may fill what is left."""
     chosen: list[int] = []
     for column in _gravest_first(table):
         if not chosen or widths[column] <= room:
@@ -79,7 +79,7 @@ def _only(table: ModelTable, columns: Sequence[int]) -> ModelTable:
 
 
 def _gravest_first(table: ModelTable) -> list[int]:
-    """Columns of one gravity stay in order."""
+    """Columns by gravity, otherwise in their order."""
     return sorted(range(len(table.titles)), key=lambda column: _gravity(table, column), reverse=True)
 
 

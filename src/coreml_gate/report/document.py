@@ -1,4 +1,4 @@
-"""report.json: the Verdict for machines, with a published schema."""
+"""report.json: the Verdict for programs, with a published schema."""
 
 import json
 from collections import Counter
@@ -19,14 +19,14 @@ _WAY_OUT: Final = "name a report.json that this version of `coreml-gate run` or 
 
 
 class Tool(FrozenModel):
-    """Who wrote the document."""
+    """The program that wrote the document."""
 
     name: Literal["coreml-gate"] = "coreml-gate"
     version: str
 
 
 class Counts(FrozenModel):
-    """Models by status, and those that were not measured."""
+    """Numbers of models by status, and of models not measured."""
 
     passed: int
     warned: int
@@ -37,14 +37,14 @@ class Counts(FrozenModel):
 
 
 class ReportDocument(Verdict):
-    """A Verdict, who gave it, and how many models have which status."""
+    """A Verdict, the program that gave it, and the number of models by status."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     tool: Tool
 
     @computed
     def counts(self) -> Counts:
-        """How many models have which status."""
+        """The number of models by status."""
         by_status = Counter(model.verdict for model in self.models)
         return Counts(
             passed=by_status[Status.PASS],
@@ -57,19 +57,19 @@ class ReportDocument(Verdict):
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
-    """The document as indented JSON; it holds everything, so no option changes it."""
+    """The document as indented JSON; options have no effect, since it contains everything."""
     del options
     return build(verdict).model_dump_json(indent=2) + "\n"
 
 
 def build(verdict: Verdict) -> ReportDocument:
-    """The document of a Verdict."""
+    """The document for a Verdict."""
     fields = {name: getattr(verdict, name) for name in Verdict.model_fields}
     return ReportDocument(**fields, tool=Tool(version=__version__))
 
 
 def read_report(path: Path) -> Verdict:
-    """Read a document back, or say what is wrong with the file (:class:`RecordError`)."""
+    """Read a document; :class:`RecordError` says what is wrong with the file."""
     try:
         return ReportDocument.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -85,7 +85,7 @@ def read_report(path: Path) -> Verdict:
 
 
 def schema() -> str:
-    """The JSON schema of the document, as docs/report.schema.json holds it."""
+    """The JSON schema of the document (docs/report.schema.json)."""
     body: dict[str, Any] = ReportDocument.model_json_schema(mode="serialization")
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return json.dumps(dialect | body, indent=2, ensure_ascii=False) + "\n"

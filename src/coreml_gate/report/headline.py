@@ -1,4 +1,4 @@
-"""The verdict in words: what a reviewer reads first, the same in every format for people."""
+"""The verdict in words, which a reviewer reads first; the same in every format for people."""
 
 from collections import Counter
 from typing import Final
@@ -26,11 +26,11 @@ ENGINES: Final = {
 _NO_ANSWER: Final = (Status.SKIPPED, Status.UNSURE)
 _BOTH: Final = 2
 _SHORT: Final = 7
-"""Letters of a commit's hash."""
+"""Characters of a commit's hash."""
 
 
 def headline(verdict: Verdict) -> str:
-    """Which models may be merged: ``1 of 3 models must not merge``; a single one is named, in backticks."""
+    """Which models may merge: ``1 of 3 models must not merge``; a single model is named, in backticks."""
     models = verdict.models
     if verdict.exit_code in EXIT_CODES:
         return "the run was interrupted: not everything was measured"
@@ -56,7 +56,7 @@ def _only(models: tuple[ModelVerdict, ...]) -> str:
 
 
 def counts(verdict: Verdict) -> str:
-    """Models by status: ``1 fail, 2 warn, 57 pass, 3 not measured``; a status without a model is left out."""
+    """Models by status, as far as there are any: ``1 fail, 2 warn, 57 pass, 3 not measured``."""
     by_status = Counter(model.verdict for model in verdict.models)
     parts = [f"{by_status[status]:,} {status}" for status in reversed(SEVERITY) if by_status[status]]
     parts += [f"{len(verdict.skipped):,} not measured"] if verdict.skipped else []
@@ -69,12 +69,12 @@ def must_not_merge(model: ModelVerdict) -> bool:
 
 
 def not_measured(model: ModelVerdict) -> bool:
-    """Whether the gate could not do its work on this model: its source, its samples, its package."""
+    """Whether the model could not be measured, because of its source, samples or package."""
     return model.exit_code > FAIL_EXIT_CODE
 
 
 def comparison(verdict: Verdict) -> tuple[str, ...]:
-    """What was compared with what, and who computed the numbers; one sentence each, code in backticks."""
+    """What was compared with what, and which engine computed the numbers, one sentence each."""
     if verdict.exit_code and not verdict.models:
         return ("Nothing was measured and nothing was compared.",)
     head = f"`{verdict.commit[:_SHORT]}`" if verdict.commit else "the work tree"
@@ -85,7 +85,7 @@ def comparison(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _without_a_source(verdict: Verdict) -> tuple[str, ...]:
-    """Parity is skipped for what comes as a package, and for nothing else."""
+    """Whether the source is a package: only then is parity skipped."""
     packages = [
         model.name
         for model in verdict.models
@@ -98,13 +98,13 @@ def _without_a_source(verdict: Verdict) -> tuple[str, ...]:
 
 
 def _accepted(verdict: Verdict) -> tuple[str, ...]:
-    """How many failures do not block because a person accepted them."""
+    """The number of failures that do not block because a person accepted them."""
     taken = sum(finding.accepted is not None for model in verdict.models for finding in model.findings)
     return (f"{counted(taken, 'failure')} accepted: see the warnings.",) if taken else ()
 
 
 def engine_sentence(engine: str) -> str:
-    """Which engine computed the numbers; one that we have no sentence for is named."""
+    """The sentence on the engine that computed the numbers; an unknown engine is named."""
     return ENGINES.get(engine, f"Numbers come from engine `{engine}`.")
 
 
@@ -135,6 +135,6 @@ def _harmless(models: tuple[ModelVerdict, ...]) -> str:
 
 
 def without_comparison(model: ModelVerdict) -> bool:
-    """Whether no numerical check of this model has a result, whatever the reason."""
+    """Whether no numerical check of this model has a result, for whatever reason."""
     answered = {finding.check for finding in model.findings if finding.status not in _NO_ANSWER}
     return not any(check.numerical and name in answered for name, check in CHECKS.items())

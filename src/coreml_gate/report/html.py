@@ -1,7 +1,7 @@
-"""The report as one page: it loads nothing, and runs no script but its own, named by its digest.
+"""The report as one page, which loads nothing and runs only its own scripts, allowed by their digests.
 
-Everything that decides stands in the HTML itself. What was measured along the program (errors, ranges,
-memory, times) is drawn from the Records of head and base by the scripts of ``page/``, where those are given.
+Every decision is in the HTML itself. If the Records of head and base are given, the scripts of ``page/`` draw
+what was measured along the program: errors, ranges, memory, times.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ _SHORT: Final = 7
 _LABELS: Final = {"coreml_gate": "coreml-gate", "platform": ""}
 _TOOLS: Final = ("coremltools", "torch", "numpy", "python", "platform", "coreml_gate")
 MOST_OPEN: Final = 20
-"""Models that are unfolded when the page opens, the gravest first."""
+"""Models that are unfolded when the page opens, gravest first."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """One model: findings that neither pass nor are skipped, the others, and what was measured."""
+    """One model: findings that matter, those that pass or were skipped, and what was measured."""
 
     model: ModelVerdict
     figures: tuple[tuple[str, tuple[Figure, ...]], ...]
@@ -36,15 +36,15 @@ class Section:
     open: tuple[Finding, ...]
     settled: tuple[Finding, ...]
     structure: tuple[str, ...]
-    """What changed in the program, in lines."""
+    """The lines on what changed in the program."""
     record: ModelRecord | None
     data: str
-    """What the scripts draw, packed; empty where there is nothing to draw."""
+    """The packed data that the scripts draw, or empty."""
     unfolded: bool
 
     @property
     def diagnosis(self) -> Diagnosis:
-        """What half precision does to it; empty where it was not examined."""
+        """What half precision does to the model; empty if that was not examined."""
         found = None if self.record is None else self.record.diagnosis
         return Diagnosis() if found is None else found
 
@@ -56,7 +56,7 @@ class ComparedCommit:
     title: str
     commit: str
     facts: tuple[tuple[str, str, bool], ...]
-    """What it was measured with, each with whether the other side has another."""
+    """What it was measured with, each with whether the other side differs."""
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
@@ -97,7 +97,7 @@ def _section(at: int, row: Row, titles: tuple[str, ...], options: ReportOptions)
 
 
 def _commits(verdict: Verdict, options: ReportOptions) -> tuple[ComparedCommit, ...]:
-    """Base and head, where both were measured."""
+    """Base and head, if both were measured."""
     if not verdict.baseline.present:
         return ()
     head, base = _versions(options.record), _versions(options.base)

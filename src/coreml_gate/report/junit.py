@@ -1,9 +1,8 @@
 """JUnit XML: one suite per model, one case per finding, as Jenkins and GitLab read it.
 
-The first suite speaks of the run as a whole: whether there was a baseline, and what belongs to no model.
-
-``failure`` and ``error`` are what both show as red; a finding that is unsure is ``skipped`` with its
-message, or an ``error`` where ``fail-on-unsure`` makes it block.
+The first suite is about the run as a whole: whether there was a baseline, and findings that belong to no
+model. Both tools show ``failure`` and ``error`` in red. An unsure finding is ``skipped`` with its message, or
+an ``error`` if ``fail-on-unsure`` makes it block.
 """
 
 import re
@@ -16,13 +15,13 @@ from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import Finding, SkippedVerdict, Status, Verdict
 
 RUN: Final = "(run)"
-"""Name of the first suite; no model can have it."""
+"""Name of the first suite; no model can have this name."""
 _ILLEGAL: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold, not even escaped (section 2.2)."""
+"""Characters that XML 1.0 cannot represent, not even escaped (section 2.2)."""
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
-    """The document with its declaration; it has no levels of detail, so no option changes it."""
+    """The document with its declaration; options have no effect, since it has no levels of detail."""
     del options
     root = ET.Element("testsuites", name="coreml-gate")
     _add_run(root, verdict)
@@ -39,7 +38,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
 
 
 def legal(text: str) -> str:
-    """The text without the characters that XML cannot hold."""
+    """The text without the characters that XML cannot represent."""
     return _ILLEGAL.sub("", text)
 
 
@@ -95,7 +94,7 @@ def _text(finding: Finding) -> str:
 
 
 def _named(findings: tuple[Finding, ...]) -> Iterator[tuple[str, Finding]]:
-    """Each finding with a name that no other one of its model has: both readers merge equal names."""
+    """Each finding with a name that is unique within its model, because both tools merge equal names."""
     seen: Counter[str] = Counter()
     for finding in findings:
         name = legal(f"{finding.check}: {finding.subject}" if finding.subject else finding.check)
@@ -104,7 +103,7 @@ def _named(findings: tuple[Finding, ...]) -> Iterator[tuple[str, Finding]]:
 
 
 def _count(root: ET.Element) -> None:
-    """The sums that both readers expect, at each suite and at the root."""
+    """Set the sums that both tools expect at each suite and at the root."""
     for element in (*root.findall("testsuite"), root):
         element.set("tests", str(len(list(element.iter("testcase")))))
         for plural, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):

@@ -1,4 +1,4 @@
-"""The comment on the pull request: the verdict in ten seconds, the reasons below it, the rest collapsed."""
+"""The comment on the pull request: the verdict first, then the reasons, everything else collapsed."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
@@ -28,34 +28,34 @@ from coreml_gate.verdict import Status, Verdict
 from coreml_gate.wording import counted
 
 SENTENCE_LIMIT: Final = 300
-"""Characters of the sentence that says where the baseline came from, and of a reason for not measuring."""
+"""Characters of the sentence on the baseline's origin, and of a reason why a model was not measured."""
 MAX_OPEN_ROWS: Final = 12
 """With more models than this, those that pass fold into a table of their own."""
 UNTRAINED: Final = "🌱"
-"""Stands beside the name of a model that is likely untrained."""
+"""Shown beside the name of a model that is probably untrained."""
 MAX_ASIDES: Final = 20
-"""Warnings that are spelled out, and findings that are unsure; the rest are counted."""
+"""Warnings, and unsure findings, that are spelled out; the rest are counted."""
 
 MAX_NAMES: Final = 5
-"""Models that share one warning and are named with it."""
+"""Models named with a warning that they share."""
 
 
 @dataclass(frozen=True)
 class Detail:
-    """One level of detail: what is shown, and in words what is not."""
+    """One level of detail: what is shown, and a sentence about what is not."""
 
     left_out: str = ""
     collapsed: bool = True
-    """Whether the collapsed parts are there: every finding, every model that was not measured."""
+    """Whether to include the collapsed parts: every finding, every model that was not measured."""
     passing: bool = True
-    """Whether a folded table of passing models is there."""
+    """Whether to include a folded table of passing models."""
     asides: bool = True
-    """Whether warnings and what is unsure are spelled out."""
+    """Whether to spell out warnings and unsure findings."""
     reasons: bool = True
-    """Whether it is explained why a model blocks: what, where and the way out, a line each."""
+    """Whether to explain why a model blocks: what, where and how to fix it, a line each."""
     message_limit: int = 600
     hints: bool = True
-    """Whether the lines on where and the way out are there."""
+    """Whether to include the lines on where and how to fix it."""
     rows: int | None = None
     """Models in the table; ``None`` means all."""
 
@@ -73,16 +73,16 @@ _TABLE = replace(_SHORT, left_out="models that pass and all explanations", reaso
 _WORST = replace(_TABLE, left_out="all explanations, and all models but the 50 gravest", rows=50)
 _COUNTS = replace(_TABLE, left_out="everything but the counts", rows=0)
 LEVELS: Final = (Detail(), _NO_DETAILS, _NO_PASSING, _NO_ASIDES, _SHORT, _TABLE, _WORST, _COUNTS)
-"""From everything to the counts alone; the first one that fits the limit is taken."""
+"""From everything to counts only; the first one that fits the limit is used."""
 
 
 def marker(key: str) -> str:
-    """The hidden first line by which a later run finds the comment again: look for it at the very start."""
+    """The hidden first line by which a later run finds the comment; only valid at the very start."""
     return f"<!-- coreml-gate: {key} -->"
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
-    """The comment with as much detail as fits ``options.limit``; the counts alone need about 3,000 bytes."""
+    """The comment with as much detail as fits ``options.limit``; counts only need about 3,000 bytes."""
     split = split_columns(build_table(verdict))
 
     @cache
@@ -99,7 +99,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
 
 
 def _may_fit_whole(verdict: Verdict, limit: int) -> bool:
-    """Is it worth a try? The folded part holds every message, of which escaping hides at most half."""
+    """Whether full detail is worth trying: the folded part has every message, at most half hidden."""
     shown = (
         min(len(finding.message), escape.MESSAGE_LIMIT)
         for model in verdict.models
@@ -109,7 +109,7 @@ def _may_fit_whole(verdict: Verdict, limit: int) -> bool:
 
 
 def render_at(verdict: Verdict, split: ColumnSplit, options: ReportOptions, detail: Detail) -> str:
-    """The comment at one level of detail; ``split`` holds the columns of the Verdict's table."""
+    """The comment at one level of detail, with the columns in ``split``."""
     table, whole = split.open, split.whole
     tables = _folded(table.rows, detail)
     blocked = explain(verdict) if detail.reasons else []
@@ -144,9 +144,9 @@ def render_at(verdict: Verdict, split: ColumnSplit, options: ReportOptions, deta
 
 
 def _folded(rows: tuple[Row, ...], detail: Detail) -> list[tuple[str, tuple[Row, ...]]]:
-    """The rows as tables: the first is open, the second has a title and is folded; none is empty.
+    """The rows as tables: an open one, then a folded one with a title; empty tables are left out.
 
-    A single model without a figure needs no table: the section below names it.
+    A single model without figures needs no table, because the section below names it.
     """
     if len(rows) == 1 and not rows[0].cells:
         return []
@@ -167,7 +167,7 @@ def _asides(verdict: Verdict, *, of_blocked: bool) -> list[tuple[str, list[Aside
 
 @cache
 def _template() -> jinja2.Template:
-    """The template, in which everything is escaped that is not :class:`Markdown` already."""
+    """The template, which escapes everything that is not :class:`Markdown` already."""
     made = environment(_finalize, autoescape=False)
     made.filters |= {
         "block": escape.block,
@@ -190,7 +190,7 @@ def _finalize(value: Any) -> str:  # noqa: ANN401 - the template prints values o
 
 
 def _short_name(name: str) -> Markdown:
-    """A model's name for the table, its middle left out where it is long: names tend to differ at the end."""
+    """A model's name for the table; a long one loses its middle, because names often differ at the end."""
     shown = escape.plain(name)
     if len(shown) > NAME_LENGTH:
         half = NAME_LENGTH // 2
@@ -199,7 +199,7 @@ def _short_name(name: str) -> Markdown:
 
 
 def _figures(figures: tuple[Figure, ...]) -> Markdown:
-    """The content of one cell, what failed or warned in bold."""
+    """The content of one cell, with failures and warnings in bold."""
     return Markdown("<br>".join(_figure(figure) for figure in figures) or DASH)
 
 
@@ -216,5 +216,5 @@ def _figure(figure: Figure) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """A number and its unit, which stay on one line."""
+    """A number and its unit, kept on one line."""
     return escape.text(text).replace(" ", "&nbsp;")

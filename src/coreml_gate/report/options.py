@@ -1,4 +1,4 @@
-"""What a report needs to know besides the Verdict."""
+"""What a report needs besides the Verdict."""
 
 import re
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _URL: Final = re.compile(r"https?://[^\s()<>\[\]`|\\]+")
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """Where a report goes, and where a reader finds what had to be left out of it.
+    """Where a report goes, and where to find what it leaves out.
 
     Raises :class:`UsageError` for a key or an address that would not stay inside its Markdown.
     """
@@ -23,17 +23,17 @@ class ReportOptions:
     key: str = "default"
     """Distinguishes the comments of several gates on one pull request."""
     limit: int = COMMENT_LIMIT
-    """Greatest length of the Markdown, counted in bytes of UTF-8: never fewer than characters."""
+    """Greatest length of the Markdown in bytes of UTF-8, which are at least as many as characters."""
     full_report: str = "report.json"
-    """What holds everything, in words; shown where details are left out."""
+    """The full report in words, named if details are left out."""
     full_report_url: str = ""
-    """The page where it is found, if there is one."""
+    """The address of the full report, if any."""
     config_file: str = "coreml-gate.toml"
-    """The file that SARIF points at when a finding blames no line."""
+    """The file that SARIF blames for a finding without a line."""
     record: Record | None = field(default=None, repr=False)
-    """What was measured, of which a page shows more than the Verdict has."""
+    """The head's Record, of which the page shows more than the Verdict has."""
     base: Record | None = field(default=None, repr=False)
-    """What was measured of the base, which a page shows beside it."""
+    """The base's Record, which the page shows beside the head's."""
 
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):

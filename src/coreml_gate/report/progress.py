@@ -1,4 +1,4 @@
-"""What people see while the gate works: a moving line per model on a terminal, lines in a CI log."""
+"""Progress on the screen: a live line per model on a terminal, plain lines in a CI log."""
 
 import time
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from coreml_gate.foreign.log import RunnerCommand, one_line
 from coreml_gate.record import ModelRecord
 
 DETAIL_EVERY_S: Final = 10.0
-"""Of how far a step is, a log keeps one line in that time."""
+"""Seconds between two lines about one step's progress in a log."""
 
 
 class LiveProgress:
-    """A moving line for each model that is measured now; one line stays per finished model."""
+    """A live line for each model being measured, and one permanent line per finished model."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -25,7 +25,7 @@ class LiveProgress:
         self._live = Progress(*columns, console=console, transient=True)
 
     def begin_model(self, name: str, tree: str, *, alone: bool) -> "LiveModel":  # noqa: ARG002 - a line each
-        """Show the model until its end."""
+        """Show the model until it is done."""
         title = f"{name} ({tree})"
         task = self._live.add_task(one_line(title), total=None)
         self._live.start()
@@ -34,7 +34,7 @@ class LiveProgress:
 
 @dataclass
 class LiveModel:
-    """The moving line of one model: its step, with a clock of its own, and how far that is."""
+    """The live line of one model: its step, with a clock of its own, and how far that is."""
 
     live: Progress
     task: TaskID
@@ -42,17 +42,17 @@ class LiveModel:
     _step: str = field(default="", init=False)
 
     def begin_step(self, step: str) -> None:
-        """Show the step behind the model's name."""
+        """Show the step after the model's name."""
         self._step = step
         self.live.reset(self.task, description=one_line(f"{self.title}: {step}"), total=None)
 
     def advance(self, detail: str) -> None:
-        """Show how far the step is; its clock goes on."""
+        """Show how far the step is; its clock continues."""
         shown = f"{self.title}: {self._step}" + (f", {detail}" if detail else "")
         self.live.update(self.task, description=one_line(shown), refresh=True)
 
     def end(self, model: ModelRecord, seconds: float) -> None:
-        """Leave one line with what came of it."""
+        """Leave one line with the outcome."""
         self.live.remove_task(self.task)
         if not self.live.task_ids:
             self.live.stop()
@@ -62,7 +62,7 @@ class LiveModel:
 
 @dataclass(frozen=True)
 class LogProgress:
-    """Lines for a log that is read afterwards; GitHub folds a group into its first line."""
+    """Lines for a log to be read later; GitHub folds a group into its first line."""
 
     write: Callable[[str | RunnerCommand], None]
     groups: bool
@@ -70,7 +70,7 @@ class LogProgress:
     clock: Callable[[], float] = time.monotonic
 
     def begin_model(self, name: str, tree: str, *, alone: bool) -> "LogModel":
-        """A group, which cannot hold lines of another model; beside others, each line names its model."""
+        """Begin a group for a model that is measured alone; otherwise each line names its model."""
         title = f"{name} ({tree})"
         if not alone:
             return LogModel(self.write, title, f"{title}: ", self.clock)
@@ -97,26 +97,26 @@ class LogModel:
         self.write(f"{self.prefix}{step}")
 
     def advance(self, detail: str) -> None:
-        """Write how far the step is, now and then."""
+        """Write how far the step is, at intervals."""
         if detail and self.clock() - self._written >= DETAIL_EVERY_S:
             self._written = self.clock()
             self.write(f"{self.prefix}{self._step}: {detail}")
 
     def end(self, model: ModelRecord, seconds: float) -> None:
-        """Close the group, and say outside of it what came of the model."""
+        """Close the group, and write the outcome after it."""
         if self.is_group:
             self.write(RunnerCommand("::endgroup::"))
         self.write(f"{self.title}: {outcome(model)} ({duration(model, seconds)})")
 
 
 def duration(model: ModelRecord, seconds: float) -> str:
-    """``34.2 s: source 5.1 s, convert 12.4 s``: the whole, and the steps that took a second or more."""
+    """``34.2 s: source 5.1 s, convert 12.4 s``: the total, and the steps of a second or more."""
     steps = time_by_step(model.phases)
     return f"{seconds:.1f} s: {steps}" if steps else f"{seconds:.1f} s"
 
 
 def outcome(model: ModelRecord) -> str:
-    """What came of measuring, in a few words; the judgement comes later."""
+    """The outcome of measuring, before any judgement."""
     if model.problem is not None:
         return model.problem.kind.replace("-", " ")
     if model.conversion is not None and model.conversion.status not in {"converted", "not-needed"}:

@@ -1,4 +1,4 @@
-"""The packages of a model as an aligned table, the same in the comment and on the terminal."""
+"""The packages of a model as an aligned table, for the comment and the terminal alike."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -18,7 +18,7 @@ _MILLION: Final = 1e6
 
 
 def table(ranking: Ranking) -> tuple[str, ...]:
-    """A header and a line per package; columns without a value are left out."""
+    """A header and one line per package, without empty columns."""
     timed = any(candidate.latency_ms is not None for candidate in ranking.candidates)
     size = figures.byte_unit(_sizes(ranking.candidates)).show
     rows = [_titles(ranking, timed=timed)]
@@ -28,7 +28,7 @@ def table(ranking: Ranking) -> tuple[str, ...]:
 
 
 def footnotes(ranking: Ranking) -> tuple[str, ...]:
-    """Why some are not eligible, what the star says, and what to know before choosing."""
+    """Why some are not eligible, what the star means, and what to know before choosing."""
     refused = (
         f"{each.name}: {each.reason}" for each in ranking.candidates if each.eligible != "yes" and each.reason
     )
@@ -77,7 +77,7 @@ def _sizes(candidates: Sequence[Candidate]) -> Iterable[float]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    """The first two columns to the left, figures to the right."""
+    """Aligned columns: the first two left, figures right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (

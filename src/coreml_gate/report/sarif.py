@@ -20,14 +20,14 @@ SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sche
 INFORMATION: Final = "https://github.com/coreml-gate/coreml-gate"
 FINGERPRINT: Final = "coremlGateFinding/v1"
 MAX_RESULTS: Final = 5_000
-"""Results that code scanning keeps of a run, the gravest first (docs.github.com, SARIF upload limits)."""
+"""Most results that code scanning keeps of one run (docs.github.com, SARIF upload limits)."""
 LEVELS: Final = {Status.FAIL: "error", Status.WARN: "warning", Status.UNSURE: "note"}
 
 JsonObject = dict[str, Json]
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
-    """The log file with one run; ``options.config_file`` is blamed where a finding names no file."""
+    """The log file with one run; a finding without a file blames ``options.config_file``."""
     found = [*_of_the_run(verdict), *_of_the_models(verdict)]
     checks = list(dict.fromkeys(finding.check for _, finding in found))
     shown = sorted(
@@ -51,7 +51,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
 
 
 def _of_the_run(verdict: Verdict) -> Iterator[tuple[str, Finding]]:
-    """Findings that belong to no model; an empty name stands for the run."""
+    """Findings on the run, under an empty model name."""
     return (("", finding) for finding in verdict.findings)
 
 
@@ -60,7 +60,7 @@ def _of_the_models(verdict: Verdict) -> Iterator[tuple[str, Finding]]:
 
 
 def _invocation(verdict: Verdict, left_out: int) -> JsonObject:
-    """Whether the gate could do its work, and what no result says."""
+    """Whether the gate could do its work, and everything that is not a result."""
     notices = [] if verdict.baseline.present else [f"no baseline: {verdict.baseline.origin}"]
     if left_out > 0:
         notices.append(
@@ -103,7 +103,7 @@ def _result(model: str, finding: Finding, rule: int, verdict: Verdict, options: 
 
 
 def fingerprint(model: str, finding: Finding) -> str:
-    """What makes a finding the same one in the next run: model, check and subject, and no number."""
+    """Identifies a finding across runs: model, check and subject, without numbers."""
     identity = json.dumps([model, finding.check, finding.subject])
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
@@ -113,7 +113,7 @@ def _hint(finding: Finding) -> str:
 
 
 def _message(text: str) -> JsonObject:
-    """Plain text in which nothing is a placeholder (3.11.5) or an embedded link (3.11.6)."""
+    """Plain text with placeholders (3.11.5) and embedded links (3.11.6) escaped."""
     return {"text": plain(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")}
 
 
@@ -131,7 +131,7 @@ def _location(model: str, finding: Finding, options: ReportOptions) -> JsonObjec
 
 
 def is_inside(file: str) -> bool:
-    """Whether the path can only lead into the repository."""
+    """Whether the path certainly stays within the repository."""
     path = PurePosixPath(file)
     return file != "" and file == plain(file) and not path.is_absolute() and ".." not in path.parts
 

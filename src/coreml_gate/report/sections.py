@@ -1,4 +1,4 @@
-"""What a report for people says below its table: why models block, warnings, what was not measured."""
+"""The sections below the table in reports for people: why models block, warnings, models not measured."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, SkippedVerdict,
 from coreml_gate.wording import counted, joined
 
 MAX_REASONS: Final = 3
-"""Reasons for not measuring that are named in the line; the rest are counted."""
+"""Reasons for not measuring that are named; the rest are counted."""
 _HAVE: Final = {
     Status.FAIL: "failed",
     Status.WARN: "warned",
@@ -29,11 +29,11 @@ class Explained:
     heading: str
     """``must not merge`` or ``could not be measured``."""
     findings: tuple[Finding, ...]
-    """What blocks, in the order of the checks: a cause stands before what it causes."""
+    """The blocking findings in the order of the checks, so that a cause comes before its effects."""
 
     @property
     def first(self) -> Finding | None:
-        """What to look at first: a failure that points at a line explains most, else the first of all."""
+        """The finding to look at first: one that points at a line if possible."""
         return next((each for each in self.findings if each.line), next(iter(self.findings), None))
 
     @property
@@ -43,19 +43,19 @@ class Explained:
 
     @property
     def patch(self) -> tuple[str, ...]:
-        """The configuration that repairs it, to be copied."""
+        """The configuration that fixes it, to be copied."""
         return next((finding.patch for finding in self.findings if finding.patch), ())
 
     @property
     def further(self) -> tuple[str, ...]:
-        """The other checks that failed, each once."""
+        """The other failed checks."""
         checks = dict.fromkeys(finding.check for finding in self.findings)
         return tuple(check for check in checks if self.first and check != self.first.check)
 
 
 @dataclass(frozen=True)
 class Aside:
-    """A finding that does not block, and the models that have it."""
+    """A finding that does not block, with the models that have it."""
 
     models: tuple[str, ...]
     finding: Finding
@@ -63,7 +63,7 @@ class Aside:
 
 @dataclass(frozen=True)
 class SkippedGroup:
-    """The models that were not measured for one reason."""
+    """The models that were not measured for the same reason."""
 
     reason: str
     models: tuple[str, ...]
@@ -75,9 +75,9 @@ def explain(verdict: Verdict) -> list[Explained]:
 
 
 def asides(verdict: Verdict, status: Status, *, of_blocked: bool = True) -> list[Aside]:
-    """All findings of this status that do not block; models with the same finding share one.
+    """All findings of this status that do not block, grouped over models with the same finding.
 
-    ``of_blocked`` says whether those of models that are explained anyway are among them.
+    ``of_blocked`` includes those of models that block for another reason.
     """
     by_text: dict[tuple[str, str, str], tuple[Finding, list[str]]] = {}
     for model in verdict.models:
@@ -90,7 +90,7 @@ def asides(verdict: Verdict, status: Status, *, of_blocked: bool = True) -> list
 
 
 def _said_once(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of several checks that are unsure for the same reason as one that names the checks."""
+    """Join findings that are unsure for the same reason into one that names all their checks."""
     by_text: dict[tuple[str, str, str], list[Finding]] = {}
     for number, finding in enumerate(findings):
         shared = finding.status is Status.UNSURE
@@ -105,12 +105,12 @@ def _names(findings: Iterable[Finding]) -> str:
 
 
 def gravest_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Failures first; findings of one status stay in the order of the checks."""
+    """Failures first, otherwise in the order of the checks."""
     return sorted(findings, key=lambda finding: SEVERITY.index(finding.status), reverse=True)
 
 
 def skipped_groups(skipped: tuple[SkippedVerdict, ...]) -> list[SkippedGroup]:
-    """The models that were not measured by reason, the commonest first."""
+    """The models that were not measured by reason, the most common reason first."""
     names: dict[str, list[str]] = {}
     for model in skipped:
         names.setdefault(model.reason.rstrip("."), []).append(model.name)
@@ -119,7 +119,7 @@ def skipped_groups(skipped: tuple[SkippedVerdict, ...]) -> list[SkippedGroup]:
 
 
 def summary_of(findings: Iterable[Finding]) -> str:
-    """``3 failed (size, parity and evaluate), 1 warned, 2 passed``: findings by status, the gravest first."""
+    """``3 failed (size, parity and evaluate), 1 warned, 2 passed``: findings by status, gravest first."""
     found = list(findings)
     number = Counter(finding.status for finding in found)
     parts = (_part(status, number[status], found) for status in reversed(SEVERITY) if number[status])

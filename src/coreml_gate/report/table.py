@@ -1,4 +1,4 @@
-"""The table that the formats for people share: one row per model, one column per check, figures as text."""
+"""The table shared by the formats for people: one row per model, one column per check, figures as text."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ TITLE_LENGTH: Final = 24
 """Characters of a metric's name in the title of its column."""
 
 MOST_PASSING: Final = 100
-"""Models that pass, of which each is shown in full."""
+"""Passing models that are shown in full."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Figure:
     value: str
     status: Status
     change: str = ""
-    """Against the baseline; empty where there is none."""
+    """The change from the baseline, or empty."""
     label: str = ""
-    """The metric's name; empty where the column says it all."""
+    """The metric's name; empty if the column's title suffices."""
     base: str = ""
-    """The baseline's figure; empty where there is none."""
+    """The baseline's figure, or empty."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model: its cells in the order of the columns, an empty one where a check has no figure."""
+    """One model, with a cell for each column; a cell without a figure is empty."""
 
     model: ModelVerdict
     cells: tuple[tuple[Figure, ...], ...]
@@ -42,23 +42,23 @@ class Row:
 
 @dataclass(frozen=True)
 class ModelTable:
-    """Columns that at least one model fills, and the models, gravest first."""
+    """The non-empty columns and the models, gravest first."""
 
     titles: tuple[str, ...]
     legends: tuple[str, ...]
-    """What each column's figure is, in a sentence; empty where the title says it."""
+    """A sentence on each column's figure; empty if the title suffices."""
     rows: tuple[Row, ...]
 
     @property
     def in_full(self) -> tuple[Row, ...]:
-        """The models of which everything is shown: of many that pass the first stand for all."""
+        """The models that are shown in full: all that do not pass, and the first few that do."""
         passing = [row for row in self.rows if row.model.verdict is Status.PASS]
         left_out = {id(row) for row in passing[MOST_PASSING:]}
         return tuple(row for row in self.rows if id(row) not in left_out)
 
 
 def build_table(verdict: Verdict) -> ModelTable:
-    """The Verdict's models as rows, those that block first, otherwise in the configuration's order."""
+    """The Verdict's models as rows, blocking ones first, otherwise in the configuration's order."""
     models = sorted(verdict.models, key=lambda model: SEVERITY.index(model.verdict), reverse=True)
     filled = {name: column for name, column in columns().items() if _is_filled(name, column, models)}
     shows = {name: column.show or _size_in(models, name) for name, column in filled.items()}
@@ -74,7 +74,7 @@ def build_table(verdict: Verdict) -> ModelTable:
 
 
 def _named_once(table: ModelTable) -> ModelTable:
-    """Labels move into the title of a column that has a single one: ``Metric accuracy``."""
+    """Move the label into the column's title if there is only one: ``Metric accuracy``."""
     labels = [{figure.label for row in table.rows for figure in row.cells[at]} for at in _columns_of(table)]
     single = [min(found) if len(found) == 1 else "" for found in labels]
     titles = (
@@ -104,7 +104,7 @@ def _is_filled(check: str, column: Column, models: Iterable[ModelVerdict]) -> bo
 
 
 def _figured(model: ModelVerdict, check: str) -> list[Finding]:
-    """What a cell shows; a check that was not run has a unit where its column can say why."""
+    """The findings that a cell shows; a skipped one is shown if its unit can say why there is no figure."""
     column = CHECKS[check].column
     words = () if column is None else column.words
     return [each for each in model.of(check) if each.status is not Status.SKIPPED or each.unit in words]
@@ -120,7 +120,7 @@ def _cell(column: Column, show: Show, findings: Sequence[Finding]) -> tuple[Figu
 
 
 def _worst(column: Column, findings: Sequence[Finding]) -> Sequence[Finding]:
-    """The finding that stands for all, in a list of one: the gravest, among equals the worst figure."""
+    """The finding that represents all, as a list: the gravest one with the worst figure."""
 
     def rank(finding: Finding) -> tuple[int, bool, float]:
         value = 0.0 if finding.value is None else finding.value

@@ -1,4 +1,4 @@
-"""How templates of reports are read: a missing value is an error, and a line that only steers leaves none."""
+"""Settings of the report templates: a missing value is an error, control lines leave no blank line."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from coreml_gate.wording import counted
 
 
 def environment(finalize: Callable[[Any], Any], *, autoescape: bool) -> jinja2.Environment:
-    """An environment with the filters that all templates share; ``finalize`` sees every value last."""
+    """An environment with the filters that all templates share; ``finalize`` is applied to every value."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("coreml_gate.report"),
         autoescape=autoescape,  # noqa: S701 - not for Markdown, which ``finalize`` escapes

@@ -1,4 +1,4 @@
-"""The report on a terminal and in a CI log: 80 columns, no frames, and nothing that needs a colour."""
+"""The report on a terminal and in a CI log: 80 columns, no frames, readable without colour."""
 
 import re
 import textwrap
@@ -42,13 +42,13 @@ STYLES: Final = {
 
 @dataclass(frozen=True)
 class _Paper:
-    """Where paragraphs go: a console, and the folder whose files become links where the terminal has them."""
+    """Prints paragraphs; files below ``folder`` become links on terminals that support them."""
 
     console: Console
     folder: Path | None = None
 
     def say(self, sentence: str, *, style: str = "", indent: str = "") -> None:
-        """Prints a wrapped paragraph; a word is never broken, so that none starts a line with a command."""
+        """Print a wrapped paragraph; words stay whole, so that no part of one can look like a command."""
         if sentence.startswith("\n"):
             self.console.print()
         lines = textwrap.wrap(
@@ -72,12 +72,12 @@ class _Paper:
 
 
 def _link_to(file: Path) -> Style:
-    """A link without a colour; its address is percent-encoded, so no name can end it."""
+    """A link without colour; its address is percent-encoded, so that no file name can end it early."""
     return Style(link=file.absolute().as_uri())
 
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
-    """The report as plain text of 80 columns."""
+    """The report as plain text in 80 columns."""
     del options
     stream = StringIO()
     print_verdict(verdict, Console(file=stream, width=WIDTH, color_system=None, force_terminal=False))
@@ -85,12 +85,12 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
 
 
 def print_headline(verdict: Verdict, console: Console) -> None:
-    """Prints the verdict in one line."""
+    """Print the verdict in one line."""
     _Paper(console).say(f"coreml-gate: {headline(verdict)}", style=STYLES[verdict.verdict])
 
 
 def print_place(file: Path, console: Console, folder: Path) -> None:
-    """Prints where the whole report lies; a terminal that has links opens it."""
+    """Print the path of the full report, as a link if the terminal supports it."""
     shown = Text(one_line(str(file.relative_to(folder) if file.is_relative_to(folder) else file)))
     shown.stylize(_link_to(file))
     console.print()
@@ -98,9 +98,9 @@ def print_place(file: Path, console: Console, folder: Path) -> None:
 
 
 def print_verdict(verdict: Verdict, console: Console, folder: Path | None = None) -> None:
-    """Prints the verdict, the table, then what blocks, what warns and what was not measured.
+    """Print the verdict, the table, then what blocks, what warns and what was not measured.
 
-    Files below ``folder`` that a finding names become links, where the terminal has them.
+    Files below ``folder`` that a finding names become links if the terminal supports them.
     """
     paper = _Paper(console, folder)
     print_headline(verdict, console)
@@ -123,7 +123,7 @@ def print_verdict(verdict: Verdict, console: Console, folder: Path | None = None
 
 
 def print_ranking(name: str, ranking: Ranking, console: Console) -> None:
-    """Prints the packages of one model side by side; the table is as wide as it is."""
+    """Print the packages of one model side by side, without a limit on the width."""
     paper = _Paper(console)
     console.print()
     paper.say(f"Packages of {name}", style="bold")
@@ -135,7 +135,7 @@ def print_ranking(name: str, ranking: Ranking, console: Console) -> None:
 
 
 def _row(line: str) -> str:
-    """As :func:`one_line`, with the spaces of a table's row kept."""
+    """Like :func:`one_line`, but keeps the spaces of a table row."""
     return "".join(one_line(part) or part for part in re.split(r"(\s+)", line))
 
 
@@ -154,7 +154,7 @@ def _print_findings(paper: _Paper, title: str, status: Status, findings: Iterabl
 
 
 def _print_notes(verdict: Verdict, paper: _Paper) -> None:
-    """Prints each note once, with the first few of the models that it is on."""
+    """Print each note once, with the first few of its models."""
     models: dict[str, list[str]] = {}
     for model in verdict.models:
         for note in model.notes:
@@ -164,7 +164,7 @@ def _print_notes(verdict: Verdict, paper: _Paper) -> None:
 
 
 def _print_table(table: ModelTable, paper: _Paper) -> None:
-    """Prints a row per model; of many that pass the first ones stand for all."""
+    """Print one row per model; of many that pass, only the first few."""
     left_out = len(table.rows) - len(table.in_full)
     names = min(NAME_WIDTH, max(len(row.model.name) for row in table.in_full))
     room = paper.console.width - _STATUS_WIDTH - names
@@ -204,5 +204,5 @@ def _figure(figure: Figure) -> Text:
 
 
 def _word(name: str) -> str:
-    """A name in a cell, which may be broken anywhere: no pair of colons is left in it."""
+    """A name in a cell, which may be broken anywhere, without any pair of colons."""
     return re.sub(":(?=:)", ": ", one_line(name))

@@ -1,4 +1,4 @@
-"""The page's style and scripts, which stand in the page itself, and the policy that lets no others run."""
+"""The page's style and scripts, which are part of the page, and the policy that forbids all others."""
 
 import base64
 import gzip
@@ -24,32 +24,32 @@ _SCRIPTS: Final[Mapping[PageKind, tuple[str, ...]]] = {
     ),
     "history": ("vendor/uplot/uPlot.iife.min.js", "parts.js", "charts.js", "history.js"),
 }
-"""In the order in which they build on each other."""
+"""In order of dependency."""
 _FAST: Final = 6
-"""Level of compression: a page of 200 models is written in seconds."""
+"""Compression level with which a page of 200 models takes seconds."""
 
 
 @dataclass(frozen=True)
 class Assets:
-    """What stands in every page of a kind, the same for all."""
+    """The style, scripts and policy that all pages of a kind share."""
 
     style: str
     script: str
 
     @property
     def policy(self) -> str:
-        """A Content-Security-Policy by which this style and this script run, and nothing is loaded."""
+        """A Content-Security-Policy that allows this style and this script and loads nothing."""
         return f"default-src 'none'; style-src {_source(self.style)}; script-src {_source(self.script)}"
 
 
 @cache
 def assets(kind: PageKind) -> Assets:
-    """The files of this folder that a page of this kind needs."""
+    """The assets that a page of this kind needs."""
     return Assets(_joined(_STYLES), _joined(_SCRIPTS[kind]))
 
 
 def packed(data: Mapping[str, object]) -> str:
-    """Data for the scripts, compressed and in base64: no letter of it can end or begin a tag."""
+    """Data for the scripts, compressed and in base64, which cannot begin or end a tag."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode(), _FAST, mtime=0)).decode()
 

@@ -1,7 +1,7 @@
-"""What the page draws of a model: its program, memory, paired times and the time of the gate.
+"""The data that the page draws of a model: program, memory, paired times, and the gate's own time.
 
-The lines of the program are those of the package that ships. What was measured of its float32 twin is found
-by name: the converter's FP16 pass only adds ``_cast_fp16`` to it.
+The program is that of the package that ships. Figures of its float32 twin are found by name, because the
+converter's FP16 pass only appends ``_cast_fp16``.
 """
 
 import math
@@ -31,18 +31,18 @@ from coreml_gate.wording import MB
 _TARGET: Final = re.compile(r"iOS(\d{1,3})")
 _GREATEST_LOGARITHM: Final = 100.0
 MOST_PAIRS: Final = 2_000
-"""Pairs of one time that are drawn; the interval is that of all."""
+"""Pairs drawn for one metric; the interval is that of all pairs."""
 DAMAGED: Final = 0.01
-"""Share of its own size from which a result counts as wrong: 40 dB, what half precision should reach."""
+"""Relative error from which a result counts as wrong: 40 dB, which half precision should reach."""
 ErrorMode = HalfMode | Literal["fp32"]
-"""``fp32``: the float32 package against its source, where parity failed and was looked into."""
+"""``fp32``: the float32 package against its source, if a parity failure was diagnosed."""
 _CAST: Final = "_cast_fp16"
 Figure = float | None
 
 
 @dataclass(frozen=True)
 class AnnotatedProgram:
-    """The lines of a program, with the base's figures where an operation has a partner there."""
+    """The lines of a program, with the base's figures for operations that have a partner there."""
 
     lines: tuple[Node, ...]
     places: tuple[str, ...]
@@ -51,11 +51,11 @@ class AnnotatedProgram:
     base_errors: Mapping[HalfMode, tuple[Figure, ...]]
     base_reaches: tuple[Figure, ...]
     first_wrong: int | None
-    """The line that the parity diagnosis names, or else the first one whose result is wrong in half precision
-    while nothing that it reads is."""
+    """The line that the parity diagnosis names, else the first one that is wrong in half precision although
+    its operands are not."""
 
     def columns(self) -> dict[str, object]:
-        """The same for the page's scripts: a list per column."""
+        """The same for the page's scripts, as one list per column."""
         return {
             "name": [short_name(node.name) for node in self.lines],
             "type": [short_name(node.type) for node in self.lines],
@@ -73,7 +73,7 @@ class AnnotatedProgram:
 
 @dataclass(frozen=True)
 class _Measured:
-    """A profile by the names of its operations."""
+    """A profile by operation name."""
 
     places: Mapping[str, str]
     reaches: Mapping[str, Figure]
@@ -99,7 +99,7 @@ class _Measured:
 
 
 def drawn(head: ModelRecord, base: ModelRecord | None) -> dict[str, object]:
-    """Data for the page's scripts; a part that was not measured is left out."""
+    """Data for the page's scripts, without parts that were not measured."""
     program = _annotated(head, base)
     found = {
         "program": None if program is None else program.columns(),
@@ -145,12 +145,12 @@ def _pairs(timed: TimedMetric, timing: Timing) -> dict[str, object]:
 
 
 def _ratio(logarithm: float) -> float:
-    """Head by base; a Record that no run wrote may hold a logarithm whose number no float holds."""
+    """Head divided by base; a forged Record may contain a logarithm beyond the range of a float."""
     return round(math.exp(min(logarithm, _GREATEST_LOGARITHM)), 4)
 
 
 def _devices(record: ModelRecord) -> list[list[object]]:
-    """Every device that runs the package's deployment target, the one with the least room first."""
+    """Every device that runs the package's deployment target, the one with the least memory first."""
     memory, package = record.memory, record.package
     target = None if package is None else _TARGET.fullmatch(package.deployment_target)
     if memory is None or package is None or target is None:
@@ -172,7 +172,7 @@ def _devices(record: ModelRecord) -> list[list[object]]:
 
 
 def _annotated(head: ModelRecord, base: ModelRecord | None) -> AnnotatedProgram | None:
-    """The head's program; ``None`` where the Record holds none, or one that cannot be read."""
+    """The head's program; ``None`` if the Record has none, or one that cannot be read."""
     outline = _outline(head)
     if outline is None or not outline.nodes:
         return None
@@ -202,7 +202,7 @@ def _conversion_errors(record: ModelRecord) -> Mapping[str, Figure]:
 
 
 def _wrong_conversion(record: ModelRecord, outline: ProgramOutline, own: "_Measured") -> int | None:
-    """The line of the operation that the parity diagnosis names, where the program has it."""
+    """The line of the operation that the parity diagnosis names, if the program has it."""
     named = "" if record.parity_diagnosis is None else record.parity_diagnosis.first_wrong.operation
     lines = (at for at, node in enumerate(outline.nodes) if named in (node.name, own.name_of(node)))
     return next(lines, None) if named else None
@@ -216,7 +216,7 @@ def _outline(record: ModelRecord) -> ProgramOutline | None:
 
 
 def _partners(head: ModelRecord, base: ModelRecord | None, outline: ProgramOutline) -> Sequence[Node | None]:
-    """For each line of the head the same operation of the base."""
+    """For each line of the head, the same operation of the base."""
     if base is None or base.profile is None:
         return [None] * len(outline.nodes)
     if base.outline == head.outline:

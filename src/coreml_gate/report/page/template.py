@@ -1,4 +1,4 @@
-"""How a page's templates print: whatever is foreign is text, and names fit a table."""
+"""How a page's templates print: foreign text is escaped, and names are shortened to fit a table."""
 
 import hashlib
 import re
@@ -16,7 +16,7 @@ _LONGEST_ANCHOR: Final = 60
 
 @cache
 def page_template(name: str) -> jinja2.Template:
-    """A template of a page, with the filters by which foreign text gets into it."""
+    """A template of a page, with the filters for foreign text."""
     made = environment(_visible, autoescape=True)
     made.filters |= {
         "message": message,
@@ -29,7 +29,7 @@ def page_template(name: str) -> jinja2.Template:
 
 
 def message(words: str) -> Markup:
-    """A message of ours: its code spans become code, everything else is escaped."""
+    """One of our messages: its code spans become code, everything else is escaped."""
     spans = pieces(plain(words))
     return Markup("").join(
         Markup("<code>{}</code>").format(text) if is_code else escape(text) for is_code, text in spans
@@ -37,12 +37,12 @@ def message(words: str) -> Markup:
 
 
 def _visible(value: Any) -> Any:  # noqa: ANN401 - the template prints values of any type
-    """Foreign text without characters that show nothing or turn the direction of what follows."""
+    """Foreign text without characters that are invisible or change the direction of the text."""
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _anchor(name: str) -> str:
-    """A name for a link inside the page; what is replaced or cut in it has a digest in its place."""
+    """A name for a link inside the page; a digest replaces characters that are removed or cut."""
     kept = re.sub(r"[^A-Za-z0-9._-]", "-", name)[:_LONGEST_ANCHOR]
     digest = "" if kept == name else f"-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
     return f"model-{kept}{digest}"
