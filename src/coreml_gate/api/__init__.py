@@ -1,4 +1,4 @@
-"""The gate in code: the functions that ``import coreml_gate`` offers, on the same path as the command line.
+"""The Python API, ``import coreml_gate``, which runs the same code as the command line.
 
-A name that :data:`coreml_gate.__all__` lists is stable: docs/api.md says what that promises.
+The names in :data:`coreml_gate.__all__` are stable; docs/api.md says what that means.
 """

@@ -1,4 +1,4 @@
-"""One model that a program holds, on the bench on which a child of the gate measures one that is named."""
+"""Prepares a model object of the caller for the measurements that a child makes of a configured model."""
 
 import copy
 import os
@@ -24,7 +24,7 @@ from coreml_gate.measurements.bench import Bench
 from coreml_gate.measurements.reference import AtHand
 
 Model = torch.nn.Module | ExportedProgram | str | Path
-"""A module, an exported program, or what ``source`` of the configuration names: a callable, or a file."""
+"""A module, an exported program, or a ``source`` as in the configuration: a callable or a file."""
 Metric = Callable[..., object]
 _NOT_OF_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _NOT_COPIED: Final = (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError)
@@ -44,7 +44,7 @@ def bench_of(
     max_samples: int = 8,
     fail_on_unsure: bool = False,
 ) -> tuple[Config, Bench]:
-    """The configuration of the model, and the bench on which it is measured; its results go to ``folder``."""
+    """The model's configuration, and the bench on which it is measured with results in ``folder``."""
     root = _root(model, package)
     given = {
         "name": name or _name_of(model),
@@ -62,19 +62,19 @@ def bench_of(
 
 
 def folder_for(folder: str | Path | None) -> Path:
-    """The folder that was named, or one of the system for temporary files."""
+    """The given folder, or a temporary one."""
     made = Path(tempfile.mkdtemp(prefix="coreml-gate-")) if folder is None else Path(folder)
     return made.resolve()
 
 
 def remove_with(owner: object, folder: Path) -> None:
-    """Removes the folder when nothing refers to its owner any more."""
+    """Remove the folder when its owner is garbage-collected."""
     weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
 
 
 @contextmanager
 def kept_random_state() -> Iterator[None]:
-    """The gate seeds every generator; afterwards the caller's are where they were."""
+    """Restore the caller's random generators, which the gate seeds."""
     python, torchs, numpys = random.getstate(), torch.get_rng_state(), np.random.get_state()  # noqa: NPY002 - the generator that user code draws from
     try:
         yield
@@ -85,7 +85,7 @@ def kept_random_state() -> Iterator[None]:
 
 
 def _root(model: Model, package: str | Path | None) -> Path:
-    """The folder that paths are relative to: the current one, or one above it that holds all paths given."""
+    """The folder that paths are relative to: the current one, or a parent that contains all given paths."""
     paths = [Path(each).resolve() for each in (model, package) if isinstance(each, Path)]
     return Path(os.path.commonpath([Path.cwd(), *paths]))
 
@@ -102,7 +102,7 @@ def _reference(model: Model, root: Path) -> str:
 
 
 def _name_of(model: Model) -> str:
-    """A name that the configuration takes: the class, the callable's or the file's."""
+    """A valid model name: that of the class, the callable or the file."""
     raw = type(model).__name__
     if isinstance(model, str | Path):
         location, _, attribute = str(model).rpartition(":")
@@ -111,7 +111,7 @@ def _name_of(model: Model) -> str:
 
 
 def _copied(model: Model) -> torch.nn.Module | ExportedProgram | None:
-    """A copy, since a source is changed in place; ``None`` for what has to be loaded first."""
+    """A copy, because a source is changed in place; ``None`` for one that has yet to be loaded."""
     if isinstance(model, str | Path):
         return None
     if not isinstance(model, torch.nn.Module):

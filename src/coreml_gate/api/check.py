@@ -1,4 +1,4 @@
-"""``check``: everything that the gate measures and judges, for one model that a program holds."""
+"""``check``: measures and judges one model object as the gate does."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,17 +28,17 @@ def check(
     fail_on_unsure: bool = False,
     **options: Unpack[ModelKeywords],
 ) -> CheckResult:
-    """Does this model survive Core ML? Converts, runs and judges it, as ``coreml-gate run`` does.
+    """Does this model survive Core ML? Converts, runs and judges it like ``coreml-gate run``.
 
-    It runs in this process, which a crash of the converter would end, and leaves the model and the random
-    generators as they were. A model that does not run or convert is a failed result, not an exception.
+    It runs in this process, so a crash of the converter ends the process. The model and the random generators
+    are left as they were. A model that does not run or convert gives a failed result, not an exception.
 
-    :param model: A module or an exported program, or what ``source`` of the configuration names.
+    :param model: A module, an exported program, or a ``source`` as in the configuration.
     :param samples: Example inputs: tensors, tuples of tensors or dicts by name; ``None`` draws random ones.
     :param evaluate: Takes a ``predict`` function and returns numbers by metric name.
-    :param package: A ``.mlpackage`` of the same model, judged instead of one that the gate converts.
+    :param package: A ``.mlpackage`` of the same model to judge instead of converting it.
     :param baseline: An earlier result, a Record, or the folder of one, to compare with.
-    :param folder: Takes the packages and ``record.json``; ``None``: they are removed with the result.
+    :param folder: For the packages and ``record.json``; ``None``: they are removed with the result.
     :param core_ml: ``auto`` runs Core ML itself on a Mac, in processes of its own.
     :param options: Keys of ``[[model]]`` (docs/configuration.md), such as ``precision`` and ``limits``.
     :raises ConfigError: An option is unknown or does not fit; all problems are named at once.
@@ -66,7 +66,7 @@ def check(
 
 
 def _baseline(given: CheckResult | str | Path | None, name: str) -> Baseline:
-    """The baseline, whose only model may have had another name."""
+    """The baseline, whose only model gets the name of this one."""
     if given is None:
         return NO_BASELINE
     if isinstance(given, CheckResult):

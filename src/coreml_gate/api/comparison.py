@@ -1,4 +1,4 @@
-"""``compare``: two sets of outputs under the gate's own rules, wherever they were computed."""
+"""``compare``: judges two sets of outputs by the gate's rules, wherever they were computed."""
 
 import html
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ AnyOutputs = Mapping[str, object] | Sequence[object] | np.ndarray | torch.Tensor
 
 @dataclass(frozen=True)
 class ComparedOutputs:
-    """How far apart two sets of outputs are, and what speaks against them."""
+    """How far apart two sets of outputs are, and which limits they violate."""
 
     comparisons: tuple[Comparison, ...]
     """The figures of each output of each sample."""
     violations: Mapping[str, tuple[Violation, ...]]
-    """Per output; empty where nothing speaks against it."""
+    """Violations by output; empty if there are none."""
 
     @property
     def status(self) -> Status:
@@ -40,7 +40,7 @@ class ComparedOutputs:
 
     @property
     def psnr(self) -> float | None:
-        """The least PSNR in dB; ``None`` where all outputs are equal."""
+        """The lowest PSNR in dB; ``None`` if all outputs are equal."""
         return least_psnr(self.comparisons)
 
     def __str__(self) -> str:
@@ -60,16 +60,18 @@ def compare(
     precision: Literal["float16", "float32"] = "float16",
     limits: Tables | None = None,
 ) -> ComparedOutputs:
-    """Are these outputs the same model's? Shapes, NaN and infinities, then figures that mean something.
+    """Do two sets of outputs agree? Compares shapes, NaN and infinities, then errors.
 
-    ``np.allclose`` measures cancellation near zero; here errors are shares of the greatest reference value.
+    Errors are relative to the greatest reference value, while ``np.allclose`` measures cancellation near
+    zero.
 
-    :param reference: The outputs of one sample by name, by position, or a single array; a list of mappings
-        holds several samples.
-    :param candidate: The same from elsewhere; outputs whose names differ all go by position.
-    :param precision: ``float16`` takes the limits of ``precision`` (30 dB), ``float32`` those of ``parity``.
-    :param limits: A table ``limits`` of the configuration: ``{"precision": {"psnr": 40}}``.
-    :raises UsageError: The two sides do not have the same number of samples or outputs.
+    :param reference: The outputs of one sample by name, by position, or as a single array; a list of mappings
+        for several samples.
+    :param candidate: The outputs to judge; matched by position if the names differ.
+    :param precision: ``float16`` applies the limits of ``precision`` (30 dB), ``float32`` those of
+    ``parity``.
+    :param limits: A table ``limits`` as in the configuration: ``{"precision": {"psnr": 40}}``.
+    :raises UsageError: The two sides have different numbers of samples or outputs.
     """
     references, candidates = _samples(reference), _samples(candidate)
     if len(references) != len(candidates):

@@ -1,4 +1,4 @@
-"""``convert``: a package as the gate makes it, and its float32 twin."""
+"""``convert``: makes a package and its float32 twin as the gate does."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ class ConvertedModel:
     """The packages of one model."""
 
     package: Path
-    """The package that ships, with the precision and compression that the options say."""
+    """The package that ships, with the precision and compression of the options."""
     float32: Path
     """The same in float32, to separate errors of the conversion from those of FP16."""
     route: str
     """How torch captured the model: ``export``, ``decomposed``, ``undecomposed`` or ``trace``."""
     notes: tuple[str, ...]
-    """What a reader should know: a fallback, an operation that got its converter from the gate."""
+    """Notes on the conversion: a fallback, an operation converted by one of the gate's own converters."""
 
 
 def convert(
@@ -33,13 +33,13 @@ def convert(
     name: str | None = None,
     **options: Unpack[ModelKeywords],
 ) -> ConvertedModel:
-    """Converts a model as ``coreml-gate run`` does: along each route of torch and coremltools in turn.
+    """Converts a model like ``coreml-gate run``, along each route of torch and coremltools in turn.
 
-    :param model: A module or an exported program, or what ``source`` of the configuration names.
+    :param model: A module, an exported program, or a ``source`` as in the configuration.
     :param samples: Example inputs; the first one gives the shapes. ``None`` draws random ones.
-    :param folder: Takes the packages, below ``models/NAME``.
+    :param folder: For the packages, below ``models/NAME``.
     :param options: Keys of ``[[model]]`` (docs/configuration.md), such as ``precision`` and ``compress``.
-    :raises ConversionError: No route leads to a package; each is named with what the converter says.
+    :raises ConversionError: No route gave a package; the message has the converter's error for each.
     :raises SourceError: The model does not run on its first sample.
     """
     _, bench = bench_of("convert", model, samples, options, name=name, folder=folder_for(folder))

@@ -1,6 +1,6 @@
-"""The reference of docs/api.md, from the signatures and docstrings of the stable names.
+"""The reference in docs/api.md, generated from the signatures and docstrings of the stable names.
 
-``python -m coreml_gate.api.document docs/api.md`` writes it anew.
+``python -m coreml_gate.api.document docs/api.md`` rewrites it.
 """
 
 import inspect
@@ -19,7 +19,7 @@ _FIELD: Final = re.compile(r"^:(param|raises) ([\w.]+):\s*", re.MULTILINE)
 
 
 def filled(page: str) -> str:
-    """The page with the reference written anew."""
+    """The page with the reference rewritten."""
     return _MARKED.sub(lambda marked: f"{marked[1]}{reference()}{marked[2]}", page)
 
 
@@ -70,7 +70,7 @@ def _class(kind: type) -> str:
 
 
 def _parts(documented: object) -> tuple[str, list[tuple[str, str]]]:
-    """The words of a docstring, and its fields by name."""
+    """The text of a docstring, and its fields by name."""
     text = _ROLE.sub(r"`\1`", inspect.getdoc(documented) or "").replace("``", "`")
     text = re.sub(r"\bdocs/([\w-]+\.md)", r"[\1](\1)", text)
     first, *rest = _FIELD.split(text)
@@ -82,7 +82,7 @@ def _parts(documented: object) -> tuple[str, list[tuple[str, str]]]:
 
 
 def main(path: Path) -> None:
-    """Write the reference anew."""
+    """Rewrite the reference."""
     path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""A bench to a Record: the measurements of a child, in this process; and Core ML, in processes of its own."""
+"""Measures a bench: the measurements of a child in this process, and Core ML in processes of its own."""
 
 import os
 import sys
@@ -26,10 +26,10 @@ CoreMl = Literal["auto", "off", "stand-in"]
 
 @dataclass(frozen=True)
 class Silence:
-    """Progress that is not shown: a call in code prints nothing."""
+    """Hides all progress, because a function call should print nothing."""
 
     def begin_model(self, name: str, tree: str, *, alone: bool) -> Self:  # noqa: ARG002 - for no one
-        """Says nothing."""
+        """Show nothing."""
         return self
 
     def begin_step(self, step: str) -> None:
@@ -43,7 +43,7 @@ class Silence:
 
 
 def record_of(bench: Bench) -> Record:
-    """What a child would report of this bench, by the same events, written beside its packages."""
+    """The Record that a child would report for this bench, written beside its packages."""
     record = Record(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=None,
@@ -55,7 +55,7 @@ def record_of(bench: Bench) -> Record:
 
 
 def with_core_ml_too(record: Record, bench: Bench, config: Config, base: Baseline, core_ml: CoreMl) -> Record:
-    """The Record with what Core ML says of the package, where this machine can run it."""
+    """Add Core ML's results to the Record, if this machine can run Core ML."""
     answering: Literal["core-ml", "stand-in"] | None = "stand-in" if core_ml == "stand-in" else None
     if core_ml == "auto" and sys.platform == "darwin":
         answering = "core-ml"

@@ -1,4 +1,4 @@
-"""The options of one model as keyword arguments: the keys of ``[[model]]``, checked as a file's are."""
+"""The keys of ``[[model]]`` as keyword arguments, validated like those of a file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from coreml_gate.config.options import ChosenRoute, ComputeUnits, DeploymentTarg
 from coreml_gate.config.table import kebab
 
 Tables = Mapping[str, Any]
-"""A table of the configuration; keys as in TOML (``max-error``) or as in Python (``max_error``)."""
+"""A table of the configuration, with keys as in TOML (``max-error``) or Python (``max_error``)."""
 
 
 class OtherKeywords(TypedDict, total=False):
-    """The keys of ``[[model]]`` but ``precision``, as Python writes them (docs/configuration.md)."""
+    """The keys of ``[[model]]`` except ``precision``, as Python identifiers (docs/configuration.md)."""
 
     keep_fp32: Sequence[str]
     deployment_target: DeploymentTarget
@@ -34,7 +34,7 @@ class OtherKeywords(TypedDict, total=False):
 
 
 class ModelKeywords(OtherKeywords, total=False):
-    """The keys of ``[[model]]`` that a call takes, as Python writes them (docs/configuration.md)."""
+    """The keys of ``[[model]]`` that a call takes, as Python identifiers (docs/configuration.md)."""
 
     precision: Precision
 
@@ -54,7 +54,7 @@ def config_of(
 
 
 def reference_to(function: Callable[..., object]) -> str:
-    """How messages name a callable that was given and not named: ``package.module:callable``."""
+    """The name of a callable in messages: ``package.module:callable``."""
     parts = str(getattr(function, "__module__", "")).split(".")
     module = ".".join(parts) if all(part.isidentifier() for part in parts) else "given"
     name = str(getattr(function, "__name__", type(function).__name__))
@@ -62,5 +62,5 @@ def reference_to(function: Callable[..., object]) -> str:
 
 
 def path_within(root: Path, path: Path) -> str:
-    """The path relative to the root, as the configuration writes it."""
+    """The path relative to the root, as in the configuration."""
     return path.resolve().relative_to(root).as_posix()

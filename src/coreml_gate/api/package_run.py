@@ -1,4 +1,4 @@
-"""``run_package``: what a saved package computes, on any system."""
+"""``run_package``: runs a saved package on any system."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,18 +20,19 @@ def run_package(
     mode: Literal["fp16", "fp32", "neural-engine"] = "fp16",
     function: str | None = None,
 ) -> dict[str, MilValue]:
-    """The outputs by name, as ``MLModel.predict`` gives them on a Mac, computed by the gate's MIL runtime.
+    """The outputs by name, in the form of ``MLModel.predict`` on a Mac, computed by the gate's MIL runtime.
 
-    The runtime is not Core ML: it rounds as Core ML's CPU does, and its figures are levels, not bits
-    (docs/runtime.md). A package with states starts from zeros.
+    The runtime is not Core ML: it rounds like Core ML's CPU but is not equal to the bit (docs/runtime.md). A
+    package with states starts from zeros.
 
     :param inputs: An array or tensor for each input, by its name in the package; images with channels last.
-    :param mode: ``fp16`` keeps the package's types, ``fp32`` computes all in float32, ``neural-engine``
+    :param mode: ``fp16`` uses the package's types, ``fp32`` computes all in float32, ``neural-engine``
         estimates the Neural Engine.
-    :param function: Of a package with several functions, the one to run; ``None`` is its default one.
-    :raises InputError: An input is missing, unknown, or of another shape.
-    :raises PackageError: The package is damaged, or an operation of it failed.
-    :raises UnsupportedOperationsError: It holds operations that the runtime does not know; all are named.
+    :param function: The function to run, if the package has several; ``None`` for its default one.
+    :raises InputError: An input is missing, unknown, or of the wrong shape.
+    :raises PackageError: The package is damaged, or one of its operations failed.
+    :raises UnsupportedOperationsError: It contains operations that the runtime does not support; all are
+    named.
     """
     loaded = load_pipeline(Path(package), function, mode)
     state = loaded.make_state()

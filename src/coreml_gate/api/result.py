@@ -1,4 +1,4 @@
-"""What ``check`` gives back: the Verdict on one model, and what it was judged by."""
+"""The result of ``check``: the Verdict on one model with its Records."""
 
 import html
 from dataclasses import dataclass, field
@@ -19,15 +19,15 @@ _FRAME: Final = (
 
 @dataclass(frozen=True, repr=False)
 class CheckResult:
-    """What the gate says of one model: prints as on a terminal, shows as a page in a notebook."""
+    """The gate's verdict on one model; prints like on a terminal, shows as a page in a notebook."""
 
     verdict: Verdict
     record: Record
-    """What was measured, without a judgement; its paths are relative to :attr:`folder`."""
+    """The measurements, without a judgement; paths are relative to :attr:`folder`."""
     folder: Path
-    """Holds the Record and the packages; removed with this value unless it was named."""
+    """The folder of the Record and the packages; removed with this object unless it was given."""
     base: Record | None = field(default=None, kw_only=True)
-    """What it was compared with."""
+    """The baseline."""
     temporary: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -36,7 +36,7 @@ class CheckResult:
 
     @property
     def model(self) -> ModelVerdict:
-        """The answers of all checks."""
+        """The results of all checks."""
         return self.verdict.models[0]
 
     @property
@@ -46,12 +46,12 @@ class CheckResult:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """One per thing that a person would look at, in the order of the checks."""
+        """The findings in the order of the checks."""
         return self.model.findings
 
     @property
     def package(self) -> Path | None:
-        """The package that ships; ``None`` where the conversion failed."""
+        """The package that ships; ``None`` if the conversion failed."""
         facts = self.record.models[0].package
         return None if facts is None else self.folder / facts.path
 
@@ -66,5 +66,5 @@ class CheckResult:
         return f"CheckResult({self.model.name}: {self.status}, {len(self.findings)} findings)"
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own: neither its styles nor its scripts reach the notebook."""
+        """The page in a frame, so that neither its styles nor its scripts affect the notebook."""
         return _FRAME.format(page=html.escape(self.report("html")))

@@ -1,4 +1,4 @@
-"""How large a configuration may be: beyond, it is refused before it costs time."""
+"""Size limits of a configuration, which is refused before a hostile one can cost time."""
 
 import re
 from typing import Final
@@ -7,20 +7,20 @@ from coreml_gate.errors import ConfigError
 from coreml_gate.untyped import Json
 
 MAX_CONFIG_BYTES: Final = 512 * 1024
-"""A thousand models with twenty lines each."""
+"""Enough for a thousand models with twenty lines each."""
 MAX_DEPTH: Final = 32
-"""Tables and lists inside each other; the deepest key of the gate's own is at 8."""
+"""Nesting of tables and lists; the gate's own deepest key is at 8."""
 MAX_INTEGER: Final = 2**63
-"""As TOML 1.0 has it."""
+"""As in TOML 1.0."""
 MAX_ENTRIES: Final = 1_000
-"""Of one list or table, but for the list of models."""
+"""Most entries of one list or table, except the list of models."""
 _PART: Final = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _LONG_KEY: Final = re.compile(rf"(?<![\w.-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{{MAX_DEPTH},}}+[ \t]*+[=\]]")
-"""``a.a.a = 1``: tomllib takes time with the square of the number of parts."""
+"""``a.a.a = 1``: tomllib takes time quadratic in the number of parts."""
 
 
 def require_size(size: int, name: str) -> None:
-    """Raises :class:`ConfigError` for a file of more bytes than are read."""
+    """Raise :class:`ConfigError` for a file that is too large."""
     if size > MAX_CONFIG_BYTES:
         raise ConfigError(
             f"`{name}` has {size:,} bytes, allowed {MAX_CONFIG_BYTES:,}.",
@@ -29,13 +29,13 @@ def require_size(size: int, name: str) -> None:
 
 
 def require_short_keys(text: str, name: str) -> None:
-    """Raises :class:`ConfigError` for a key with too many dots, before the text is parsed."""
+    """Raise :class:`ConfigError` for a key with too many dots, before the text is parsed."""
     if _LONG_KEY.search(text):
         raise too_deep(name)
 
 
 def require_bounds(raw: dict[str, Json], name: str) -> None:
-    """Raises :class:`ConfigError` for what is nested too deep, too long, or a number that TOML has not."""
+    """Raise :class:`ConfigError` for values that are nested too deep, too long, or not a number of TOML."""
     waiting: list[tuple[Json, int]] = [(raw, 0)]
     models = raw.get("model")
     while waiting:
@@ -57,7 +57,7 @@ def require_bounds(raw: dict[str, Json], name: str) -> None:
 
 
 def too_deep(name: str) -> ConfigError:
-    """The error on a file that nests deeper than anyone needs."""
+    """The error for a file that is nested too deep."""
     return ConfigError(
         f"`{name}` is nested more than {MAX_DEPTH} levels deep.",
         "docs/configuration.md lists every key; none is deeper than 8.",

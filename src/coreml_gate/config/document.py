@@ -31,17 +31,17 @@ from coreml_gate.untyped import Json
 
 
 class _WithoutTitles(GenerateJsonSchema):
-    """Keys speak for themselves: editors show a title in place of the description."""
+    """Leaves titles out, because editors would show them instead of the description."""
 
     def field_title_should_be_set(self, schema: Json) -> bool:  # noqa: ARG002 - as overridden
         return False
 
     def nullable_schema(self, schema: Json) -> JsonSchemaValue:
-        """TOML has no null: a key that is not set stands for it."""
+        """TOML has no null; a key that is not set means the same."""
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: Json) -> JsonSchemaValue:
-        """Only defaults that a user could write: neither nothing nor a whole table."""
+        """Only defaults that a user could write: neither null nor a whole table."""
         described = super().default_schema(schema)
         if described.get("default") is None or isinstance(described["default"], dict):
             described.pop("default", None)
@@ -56,14 +56,14 @@ class _WithoutTitles(GenerateJsonSchema):
 
 
 def json_schema() -> str:
-    """The schema as text: keys with hyphens, descriptions and defaults from the models."""
+    """The schema as text, with hyphenated keys, descriptions and defaults from the models."""
     schema = Config.model_json_schema(by_alias=True, schema_generator=_WithoutTitles)
     head = {"$schema": GenerateJsonSchema.schema_dialect, "title": "coreml-gate.toml"}
     return json.dumps({**head, **schema}, indent=2, ensure_ascii=False) + "\n"
 
 
 def _limits_of(field: FieldInfo) -> type[Table]:
-    """The table of one check's limits, whether there is one of them or one per name."""
+    """The class of one check's limits, whether there is one table or one per name."""
     written = get_args(field.annotation) or (field.annotation,)
     return cast("type[Table]", written[-1])
 
@@ -80,19 +80,19 @@ TABLES: Final[dict[str, type[Table]]] = {
     "rules": RuleOptions,
     **{f"limits.{field.alias}": _limits_of(field) for field in Limits.model_fields.values()},
 }
-"""The tables of the page by the name in their marker, in the page's order."""
+"""The tables of the page by the names in their markers, in the page's order."""
 _MARKED = re.compile(r"(<!-- table: ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _SHARED = frozenset(ModelOptions.model_fields)
 
 
 def fill(page: str) -> str:
-    """The page with the table of each marker written anew."""
+    """The page with each marked table rewritten."""
     definitions = json.loads(json_schema())["$defs"]
     return _MARKED.sub(lambda marked: f"{marked[1]}{_table(TABLES[marked[2]], definitions)}{marked[3]}", page)
 
 
 def keys_of(table: type[Table]) -> list[str]:
-    """The keys that the table's own section lists: those of every model stand in one section of their own."""
+    """The keys that the table's section lists; keys of every model have a section of their own."""
     inherits = issubclass(table, ModelOptions) and table is not ModelOptions
     listed = {name: field for name, field in table.model_fields.items() if not (inherits and name in _SHARED)}
     return [field.alias or name for name, field in listed.items()]
@@ -147,7 +147,7 @@ def _alternatives(types: Iterable[str]) -> str:
 
 
 def main(page: Path, schema: Path) -> None:
-    """Write the tables of the page and the whole of the schema anew."""
+    """Rewrite the tables of the page and the schema."""
     page.write_text(fill(page.read_text(encoding="utf-8")), encoding="utf-8")
     schema.write_text(json_schema(), encoding="utf-8")
 

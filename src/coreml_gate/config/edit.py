@@ -1,7 +1,7 @@
-"""Which lines of a configuration file set a key of one model, and nothing else?
+"""Edits the lines of a configuration file that set one key of one model.
 
-The lines are found by their looks, which multi-line texts and inline tables can deceive. So an edit is
-believed only when the edited file, read again, is a valid configuration and differs in that value alone.
+The lines are found by pattern, which multi-line strings and inline tables can deceive. An edit is therefore
+accepted only if the edited file is a valid configuration that differs in this value alone.
 """
 
 import json
@@ -18,12 +18,12 @@ from coreml_gate.untyped import Json
 Key = Literal["keep-fp32", "conversion"]
 Value = str | tuple[str, ...]
 MAX_LINES: Final = 20
-"""Of a list that stands there already: one that is longer is not replaced."""
+"""Longest list that is replaced."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Whole lines of a file, the first one being 1, and what is to stand there instead."""
+    """A range of lines of a file, counted from 1, and their replacement."""
 
     first: int
     last: int
@@ -31,10 +31,10 @@ class Edit:
 
 
 def edit_of(text: str, name: str, model: str, key: Key, value: Value) -> Edit | None:
-    """The edit of the file ``name`` that gives the model this value; ``None``: no need, or not certain.
+    """The edit of the file ``name`` that sets this value of the model; ``None`` if not needed or not certain.
 
-    A key that is there is replaced, whatever lines it takes; a new one goes below the model's name. Lines
-    have to end in a plain line feed: GitHub counts no other ends.
+    An existing key is replaced with all its lines; a new one goes below the model's name. Lines must end in a
+    plain line feed, the only line end that GitHub counts.
     """
     if text.removesuffix("\n").split("\n") != text.splitlines():
         return None
@@ -60,13 +60,13 @@ def _proven(text: str, name: str, place: Place, key: Key, value: Value) -> Edit 
 
 
 def written(value: Value) -> str:
-    """A text or a list of texts as TOML: JSON's escapes, and the one character that only TOML forbids."""
+    """A string or a list of strings as TOML: JSON's escapes, and the one character that only TOML forbids."""
     shown = value if isinstance(value, str) else list(value)
     return json.dumps(shown, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def table_with(model: str, key: Key, value: Value) -> tuple[str, ...]:
-    """The model's table with the line to add, to be shown where the file itself is not at hand."""
+    """The model's table with the line to add, for a hint without the file itself."""
     return ("[[model]]", f"name = {written(model)}", f"{key} = {written(value)}  # the line to add")
 
 
@@ -83,7 +83,7 @@ def _candidates(lines: Sequence[str], at: int | None, line: str, anchor: str) ->
 
 
 def _makes(edit: Edit, lines: Sequence[str], wanted: dict[str, Json], name: str) -> bool:
-    """Whether the edited file says what is wanted, and may be said."""
+    """Whether the edited file is valid and differs in the wanted value alone."""
     edited = "\n".join((*lines[: edit.first - 1], *edit.lines, *lines[edit.last :], ""))
     try:
         if tomllib.loads(edited) != wanted:

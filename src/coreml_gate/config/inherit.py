@@ -7,25 +7,25 @@ from coreml_gate.config.table import Table
 from coreml_gate.frozen import changed
 
 TAKEN_AS_IT_IS = ("precision", "keep_fp32", "conversion", "compress", "converter")
-"""Options that say how the gate converts: a package that comes from elsewhere has no use for them."""
+"""Options on how the gate converts, which do not apply to a package from elsewhere."""
 OWN_CONVERSION = ("convert", "package", "build")
-"""Options that say where the team's own package comes from."""
+"""Options on where the team's own package comes from."""
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 
 
 def is_package(source: str) -> bool:
-    """Whether the source is converted already."""
+    """Whether the source is already converted."""
     return source.rstrip("/").endswith(".mlpackage")
 
 
 def comes_converted(model: ModelConfig) -> bool:
-    """Whether the package is made by others than the gate: it is the source, or the team converts it."""
+    """Whether the gate does not convert: the source is a package, or the team converts it."""
     return is_package(model.source) or model.convert is not None or model.package is not None
 
 
 def inherit(model: ModelConfig, gate: GateOptions) -> ModelConfig:
-    """The model with every option that it leaves to ``[gate]``; limits are taken over key by key."""
+    """The model with the options of ``[gate]`` that it does not set; limits are inherited key by key."""
     left_out = TAKEN_AS_IT_IS if comes_converted(model) else ()
     inherited = {
         name: getattr(gate, name)
@@ -37,9 +37,9 @@ def inherit(model: ModelConfig, gate: GateOptions) -> ModelConfig:
 
 
 def configured(model: ModelConfig, variant: ModelVariant) -> ModelConfig:
-    """The variant as a model of its own: whatever it does not set, the limits key by key, is the model's.
+    """The variant as a model of its own, with the model's options, and limits key by key, where it sets none.
 
-    The gate converts it, also where the team converts the model.
+    The gate always converts it, even if the team converts the model.
     """
     own = {name: getattr(variant, name) for name in variant.model_fields_set}
     own |= {name: ModelConfig.model_fields[name].default for name in OWN_CONVERSION}
@@ -48,7 +48,7 @@ def configured(model: ModelConfig, variant: ModelVariant) -> ModelConfig:
 
 
 def _overlay(below: AnyTable, above: AnyTable) -> AnyTable:
-    """The tables as one: a key that ``above`` sets wins, and tables of both are laid over each other."""
+    """Both tables merged: a key of ``above`` takes precedence, and nested tables are merged in turn."""
     laid_over = {
         name: _overlay_value(getattr(below, name), getattr(above, name)) for name in above.model_fields_set
     }

@@ -1,10 +1,10 @@
-"""On which line of a TOML file a key stands; ``tomllib`` does not say."""
+"""Finds the line of a key in a TOML file, which ``tomllib`` does not report."""
 
 import re
 from collections.abc import Mapping
 
 Place = tuple[str | int, ...]
-"""The way to a value: keys by name, elements of lists by number."""
+"""The path to a value: keys by name, elements of lists by number."""
 
 _HEADER = re.compile(r"\s*(\[{1,2})([^\[\]]+)\]{1,2}\s*(#.*)?$")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
@@ -12,18 +12,18 @@ _KEY_PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
 def line_of(text: str, place: Place) -> int | None:
-    """The line of the place, or of the nearest table around it that has a line of its own."""
+    """The line of the place, or of the nearest enclosing table with a line of its own."""
     return nearest_line(key_lines(text), place)
 
 
 def nearest_line(lines: Mapping[Place, int], place: Place) -> int | None:
-    """As :func:`line_of`, in the lines of a text that was read already."""
+    """Like :func:`line_of`, in the lines of a text that has been read."""
     prefixes = (place[:length] for length in range(len(place), 0, -1))
     return next((lines[prefix] for prefix in prefixes if prefix in lines), None)
 
 
 def key_lines(text: str) -> dict[Place, int]:
-    """The line of each key and table of a text."""
+    """The line of each key and table in a text."""
     lines: dict[Place, int] = {}
     elements: dict[Place, int] = {}
     table: Place = ()
@@ -37,7 +37,7 @@ def key_lines(text: str) -> dict[Place, int]:
 
 
 def _open_table(dotted: str, elements: dict[Place, int], *, is_element: bool) -> Place:
-    """The place of a header; a list of tables on the way means the last one begun so far."""
+    """The place of a header; a list of tables on the way means its last element so far."""
     table: Place = ()
     *parents, last = _split(dotted)
     for part in parents:

@@ -1,4 +1,4 @@
-"""Reads ``coreml-gate.toml`` or ``[tool.coreml-gate]`` of pyproject.toml, or says all that is wrong."""
+"""Reads ``coreml-gate.toml`` or ``[tool.coreml-gate]`` of pyproject.toml, or reports all that is wrong."""
 
 import difflib
 import json
@@ -22,19 +22,19 @@ from coreml_gate.untyped import Json
 from coreml_gate.wording import listed
 
 CONFIG_NAMES: Final = ("coreml-gate.toml", "pyproject.toml")
-"""Where a configuration is looked for, the first that holds one wins."""
+"""Where a configuration is looked for; the first file that has one is used."""
 
 _PYPROJECT_TABLE: Final = ("tool", "coreml-gate")
 
 
 def load_config(root: Path, path: Path | None = None) -> Config:
-    """The configuration of the repository at ``root``; a relative ``path`` counts from there."""
+    """The configuration of the repository at ``root``; a relative ``path`` starts there."""
     found = find_config(root, path)
     return parse_config(_read(found), _shown_name(found, root))
 
 
 def find_config(root: Path, path: Path | None = None) -> Path:
-    """The file that holds the configuration (:class:`ConfigError` says where was looked)."""
+    """The file with the configuration; :class:`ConfigError` lists where it was looked for."""
     if path is not None:
         if _is_file(root / path):
             return root / path
@@ -50,17 +50,17 @@ def find_config(root: Path, path: Path | None = None) -> Path:
 
 
 def holds_config(text: str, name: str) -> bool:
-    """Whether the text is a configuration: a pyproject.toml is one only with a table for the gate."""
+    """Whether the text is a configuration, which a pyproject.toml is only with a table for the gate."""
     return not _is_pyproject(name) or at_place(_parse_toml(text, name), _PYPROJECT_TABLE) is not None
 
 
 def place_of_gate(name: str) -> Place:
-    """Where in a file of this name the gate's tables stand."""
+    """The place of the gate's tables in a file of this name."""
     return _PYPROJECT_TABLE if _is_pyproject(name) else ()
 
 
 def at_place(table: Json, place: Place) -> Json:
-    """What stands there in a parsed file; ``None`` for nothing."""
+    """The value at a place of a parsed file, or ``None``."""
     for part in place:
         match table, part:
             case dict(), _:
@@ -73,9 +73,9 @@ def at_place(table: Json, place: Place) -> Json:
 
 
 def parse_config(text: str, name: str) -> Config:
-    """The configuration in a file's text; ``name`` says its kind, and to messages where it came from.
+    """The configuration in a file's text; ``name`` gives its kind, and its origin in messages.
 
-    Each model of the result holds what it inherited from ``[gate]``. All problems are reported at once.
+    Each model of the result contains what it inherits from ``[gate]``. All problems are reported at once.
     """
     require_size(len(text.encode(errors="surrogatepass")), name)
     prefix = place_of_gate(name)
@@ -88,9 +88,9 @@ def parse_config(text: str, name: str) -> Config:
 def resolved_config(
     raw: dict[str, Json], name: str, text: str = "", prefix: Place = (), *, by_name: bool = False
 ) -> Config:
-    """The configuration of tables that were read already; ``text`` is the file for line numbers, if any.
+    """The configuration of tables that have been read; ``text`` is the file, if any, for line numbers.
 
-    ``by_name`` takes keys as Python writes them as well: ``max_error`` for ``max-error``.
+    ``by_name`` also accepts keys as Python writes them: ``max_error`` for ``max-error``.
     """
     require_bounds(raw, name)
     try:
@@ -107,7 +107,7 @@ def resolved_config(
 
 
 def select_models(config: Config, names: Sequence[str]) -> Config:
-    """The configuration with these models only, in the file's order; no name at all means every model."""
+    """The configuration with only these models, in the file's order; no name means every model."""
     if not names:
         return config
     known = [model.name for model in config.model]
@@ -151,7 +151,7 @@ def _read(path: Path) -> str:
 
 
 def _is_file(path: Path) -> bool:
-    """As :meth:`Path.is_file`, which raises on a name that is too long."""
+    """Like :meth:`Path.is_file`, but false for a name that is too long, where that raises."""
     try:
         return path.is_file()
     except OSError:

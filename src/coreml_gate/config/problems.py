@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in the user's words: all problems at once, each with its place."""
+"""Reports what is wrong with a configuration: all problems at once, each with its place."""
 
 import difflib
 import json
@@ -38,13 +38,13 @@ _EXPECTED = {
 _VERSION = 'a version of iOS in quotes, such as `"17"`'
 _DIMENSION = "a size such as `3`, or a range such as `[1, 512]` (`[1, -1]`: no upper bound)"
 _EITHER = {"jobs": '`"auto"` or a whole number > 0'}
-"""What a key takes that takes one of two types; the others of that kind are sizes of a dimension."""
+"""What a key of two types accepts; the other keys of two types are sizes of a dimension."""
 _LONGEST_VALUE = 60
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _ALL_KEYS_HINT = "docs/configuration.md lists every key with its type and default."
 
 MOST_SHOWN = 20
-"""Problems of one file: a person repairs no more at once, and a hostile file has a million."""
+"""Most problems shown of one file; a hostile file may have a million."""
 
 MINIMAL_HINT = "write a `coreml-gate.toml` in the repository's root, at least:"
 MINIMAL_EXAMPLE = """\
@@ -57,7 +57,7 @@ samples = "models/digits.py:samples"   # a callable that yields example inputs
 
 @dataclass(frozen=True)
 class Mistake:
-    """One thing that is wrong, and where."""
+    """One problem and its place."""
 
     place: Place
     text: str
@@ -66,9 +66,9 @@ class Mistake:
 def config_error(
     problems: Iterable[Mistake], name: str, text: str, prefix: Place, raw: object
 ) -> ConfigError | None:
-    """One error for all problems, or the first of many, in the order of the file's lines; ``None`` for none.
+    """One error for the first few problems, in the order of the file's lines; ``None`` if there are none.
 
-    ``problems`` is read no further than that: finding one can be slow.
+    No more of ``problems`` are read than are shown, because finding one can be slow.
     """
     found = list(islice(_once(problems), MOST_SHOWN + 1))
     if not found:
@@ -105,7 +105,7 @@ def _sentence(problem: Mistake, prefix: Place, raw: object) -> str:
 
 
 def dotted(place: Place, model: object = None) -> str:
-    """A place as ``model[digits].limits.parity``: a model by its name if it has one, else by its number."""
+    """A place as text, ``model[digits].limits.parity``: a model by its name, or else by its index."""
     parts: list[str] = []
     for part in place:
         if isinstance(part, str):
@@ -118,18 +118,18 @@ def dotted(place: Place, model: object = None) -> str:
 
 
 def _key(part: str) -> str:
-    """A key as TOML writes it: in quotes unless it is plain."""
+    """A key as TOML writes it, in quotes if necessary."""
     return shortened(part if _BARE_KEY.fullmatch(part) else json.dumps(part))
 
 
 def problems_of(error: ValidationError, raw: object) -> Iterator[Mistake]:
-    """The problems that pydantic found; of a union the branches that failed are one problem, said again."""
+    """The problems that pydantic found; the failed branches of a union become one problem."""
     found = (details for details in error.errors(include_url=False) if not _follows_from_others(details))
     return (_problem(details, raw) for details in found)
 
 
 def _follows_from_others(details: ErrorDetails) -> bool:
-    """Whether a list is too short only because its elements failed."""
+    """Whether a list is too short only because some of its elements failed."""
     return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
@@ -182,7 +182,7 @@ def _tables_in(annotation: Json) -> Iterator[type[Table]]:
 
 
 def _known_length(raw: object, place: Place) -> int:
-    """How many parts of the place lead somewhere in what was written."""
+    """The number of parts of a place that exist in the file."""
     return next(
         (length for length in range(len(place)) if not _has(_at(raw, place[:length]), place[length])),
         len(place),
@@ -206,5 +206,5 @@ def _shown(value: object) -> str:
 
 
 def shortened(text: str) -> str:
-    """What was written, or its beginning."""
+    """The value as written, shortened if necessary."""
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"

@@ -9,7 +9,7 @@ _CALLABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 @dataclass(frozen=True)
 class ScriptReference:
-    """A callable in a file, which runs with the repository's root and its own folder importable."""
+    """A callable in a file, which can import from the repository's root and from its own folder."""
 
     path: str
     attribute: str
@@ -34,7 +34,7 @@ Reference = ScriptReference | ModuleReference | DataReference
 
 
 def parse_reference(text: str) -> Reference | None:
-    """What a ``source``, ``samples`` or ``evaluate`` names; ``None`` when it has none of the three forms."""
+    """What a ``source``, ``samples`` or ``evaluate`` refers to; ``None`` if it has none of these forms."""
     target, colon, attribute = text.rpartition(":")
     if not colon:
         return None if not text or text.endswith(".py") else DataReference(text)

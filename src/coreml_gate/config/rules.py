@@ -1,4 +1,4 @@
-"""Options that are each fine and do not fit together: every rule yields problems with their way out."""
+"""Rules on options that are valid by themselves but not together; each yields problems with a fix."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
@@ -19,14 +19,14 @@ OLDEST = "oldest"
 _SET_SOMETHING = "set what differs, such as `compress`, `precision`, `deployment-target` or `source`"
 _LONGEST_NAME = 60
 _LONGEST_PATH = 1_024
-"""Characters; macOS takes no longer path (``PATH_MAX``)."""
+"""Characters of the longest path on macOS (``PATH_MAX``)."""
 _SOURCE_SUFFIXES = (".pt2", ".pt", ".pth", ".ts", ".jit", ".mlpackage")
 
 
 def broken_rules(written: Config, resolved: Config) -> Iterator[Mistake]:
-    """All problems of the models; ``written`` holds the options that a model sets for itself.
+    """All problems of the models; ``written`` has the options that each model sets for itself.
 
-    What models inherit from ``[gate]`` is said for each of them, but for its devices.
+    A problem inherited from ``[gate]`` is reported for each model, except one with its devices.
     """
     yield from _names_used_twice(written)
     yield from _unknown_devices(written.gate.devices, ("gate",))
@@ -137,7 +137,7 @@ def _own_conversion(model: ModelConfig, place: Place) -> Iterator[Mistake]:
 
 
 def _repeated(model: ModelConfig, place: Place) -> Iterator[Mistake]:
-    """Two values under one name would be compared as one."""
+    """Names that occur twice, whose values would be compared as one."""
     names = {"output": model.output, "input": tuple(item.name for item in model.input)}
     for key, listed in names.items():
         twice = [name for number, name in enumerate(listed) if name in listed[:number]]

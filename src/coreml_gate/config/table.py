@@ -1,4 +1,4 @@
-"""The form that every table of the configuration shares."""
+"""The base class of all tables of the configuration."""
 
 from pydantic import ConfigDict
 
@@ -11,7 +11,7 @@ def kebab(name: str) -> str:
 
 
 class Table(FrozenModel):
-    """A TOML table: frozen, written with hyphens, and without room for an unknown key."""
+    """A TOML table: frozen, with hyphenated keys, and without unknown keys."""
 
     model_config = ConfigDict(
         alias_generator=kebab,

@@ -16,8 +16,8 @@ def engine_violations(
 ) -> tuple[Violation, ...]:
     """All violations of an output computed in half precision.
 
-    Integers that differ are unsure: the scores behind them, which would tell a near-tie from a fault, are not
-    outputs.
+    Integers that differ are unsure: the scores behind them, which would separate a near-tie from a fault, are
+    not outputs.
 
     :param psnr: The minimum PSNR in dB, if not that of the limits.
     """

@@ -1,4 +1,4 @@
-"""``coreml-gate explain``: what a code means, why it matters, how to fix and to accept it."""
+"""``coreml-gate explain``: what a code means, why it matters, how to fix it and how to accept it."""
 
 import argparse
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""The explanations as text: for a terminal, and as docs/explain.md.
+"""The explanations as text, for a terminal and as docs/explain.md.
 
 ``python -m coreml_gate.explain.document docs/explain.md`` writes the page.
 """
@@ -13,7 +13,7 @@ from coreml_gate.explain.table import KINDS, all_explanations
 from coreml_gate.wording import hanging
 
 _ON_THE_PAGE: Final = ("check", "error")
-"""Rules and known bugs have pages of their own, from the same tables."""
+"""Kinds on the page; rules and known bugs have pages of their own."""
 _ELSEWHERE: Final = {"rule": "rules.md", "known bug": "known-converter-bugs.md"}
 _REPOSITORY: Final = "https://github.com/coreml-gate/coreml-gate/blob/main"
 _PAGE: Final = re.compile(r"`?\bdocs/([\w.-]+\.md)(#[\w-]+)?`?")
@@ -63,13 +63,13 @@ def _entry(explanation: Explanation) -> str:
 
 
 def _linked(text: str) -> str:
-    """Pages of the documentation as links, relative to this one."""
+    """The text with pages of the documentation as links relative to this one."""
     text = text.replace("README.md", f"[README]({_REPOSITORY}/README.md)")
     return _PAGE.sub(lambda found: f"[{found[1].removesuffix('.md')}]({found[1]}{found[2] or ''})", text)
 
 
 def _indented(text: str, width: int) -> str:
-    """The first line is a sentence, and wrapped; what follows is code."""
+    """The first line, which is a sentence, wrapped; then code as it is."""
     sentence, *code = text.splitlines()
     return "\n".join([hanging("  ", sentence, width), *(f"  {line}" for line in code)])
 

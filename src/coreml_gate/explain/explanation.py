@@ -1,4 +1,4 @@
-"""What is said of one code, and the families of codes in the order in which people meet them."""
+"""The explanation of one code, and the kinds of codes in reading order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ OVERRIDE: Final = (
 
 @dataclass(frozen=True)
 class Explanation:
-    """One code: what a finding or an error of this name means, and what to do about it."""
+    """What a finding or an error of this name means, and what to do about it."""
 
     code: str
     kind: Kind
     meaning: str
     why: str
-    """Why it matters on the phone; of an error, what it does to the run."""
+    """Why it matters on the phone; for an error, its effect on the run."""
     fix: str
-    """A sentence, then code from the next line on where there is some."""
+    """A sentence, then code on the following lines, if any."""
     accept: str
-    """How to live with it, and who decides that."""
+    """How to accept it, and who decides that."""
     page: str = ""
-    """Where the documentation has more."""
+    """The page of the documentation on it."""
 
     @property
     def parts(self) -> Mapping[str, str]:
-        """The answers by the question that they answer, in reading order."""
+        """The answers by question, in reading order."""
         return {
             "What it means": self.meaning,
             "Why it matters": self.why,

@@ -1,4 +1,4 @@
-"""The rules and the known bugs of the converter, from the tables that findings and pages come from."""
+"""Explanations of the rules and of the converter's known bugs."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""All codes, and the explanations of one. Each check and each error holds what is said of it."""
+"""All codes with their explanations, which are defined with each check and each error."""
 
 import difflib
 import inspect
@@ -16,7 +16,7 @@ KINDS: Final[Mapping[str, str]] = {
     "rule": "Rules",
     "known bug": "Known bugs of the converter",
 }
-"""The kinds of codes in reading order, and their titles."""
+"""The kinds of codes in reading order, with their titles."""
 ERRORS: Final[tuple[type[GateError], ...]] = tuple(
     each
     for each in vars(errors).values()
@@ -33,9 +33,9 @@ def all_explanations() -> tuple[Explanation, ...]:
 
 
 def explained(code: str) -> tuple[Explanation, ...]:
-    """What is said of a code, or of the error with this exit code; a rule and a known bug may share a name.
+    """The explanations of a code or an exit code; several, if a rule and a known bug share a name.
 
-    Raises :class:`UsageError` for a code that nothing has, with the nearest ones.
+    Raises :class:`UsageError` for an unknown code, with the closest ones.
     """
     wanted = code.strip("`").lower()
     names = {wanted, *(error.code for error in ERRORS if str(error.exit_code) == wanted)}

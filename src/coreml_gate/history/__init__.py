@@ -1,4 +1,4 @@
-"""How did each metric develop over the commits of the base branch: a bounded history, read and judged."""
+"""How each metric developed over the commits of the base branch: a bounded history, read and judged."""
 
 from coreml_gate.history.document import (
     MOST_COMMITS,

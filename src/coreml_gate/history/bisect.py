@@ -1,4 +1,4 @@
-"""Which commit changed a metric, over what was measured of the commits between a good one and a bad one?"""
+"""Which commit between a good and a bad one changed a metric?"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from coreml_gate.errors import UsageError
 from coreml_gate.history.shifts import SHORT
 
 Measure = Callable[[str], float | None]
-"""The metric at a commit that was not measured yet; ``None`` where it cannot be measured there."""
+"""Measures the metric at a commit; ``None`` if that is impossible."""
 
 
 @dataclass(frozen=True)
 class Culprit:
-    """The last commit known to be good, the first one known to be bad, and what lies unmeasured between."""
+    """The last commit known to be good, the first known to be bad, and the unmeasured ones between them."""
 
     good: str
     bad: str
@@ -22,7 +22,7 @@ class Culprit:
 
     @property
     def is_found(self) -> bool:
-        """Whether it is that commit and no other."""
+        """Whether exactly one commit is left."""
         return not self.between
 
 
@@ -32,10 +32,10 @@ def bisect(
     boundary: float | None = None,
     measure: Measure | None = None,
 ) -> Culprit:
-    """The first of ``commits``, oldest first, on the bad side, as :func:`bisect.bisect` would find it.
+    """The first of ``commits`` (oldest first) on the bad side, found like :func:`bisect.bisect`.
 
-    The first and the last commit say which side is which; the boundary is halfway between them, or the
-    given one. With ``measure``, commits that have no value yet are measured, the middle one first.
+    The first and the last commit define the sides; the boundary is the given one, or halfway between them.
+    With ``measure``, commits without a value are measured, the middle one first.
 
     :raises UsageError: The first or the last commit has no value, or both are on one side.
     """
@@ -75,7 +75,7 @@ def _ends(commits: Sequence[str], known: dict[str, float], measure: Measure | No
 
 
 def _narrowed(commits: Sequence[str], known: Mapping[str, float], middle: float) -> Culprit:
-    """Around the last change from good to bad: what came before it was repaired again."""
+    """The range around the last change from good to bad; earlier ones were repaired."""
     is_high = known[commits[-1]] > middle
     measured = [at for at, commit in enumerate(commits) if commit in known]
     last_good = max(at for at in measured if (known[commits[at]] > middle) != is_high)

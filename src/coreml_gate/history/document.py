@@ -1,7 +1,7 @@
-"""The history as a file: one entry per commit of the base branch, the newest ones kept.
+"""The history as a file: one entry per commit of the base branch, with the newest commits only.
 
-Merging is a union by commit: in whatever order, and however often, histories are merged, the result is the
-same, so pushes that run at the same time lose nothing of each other.
+Merging is a union by commit. The result does not depend on order or repetition, so concurrent pushes lose
+nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from coreml_gate.writing import write_text
 
 SCHEMA_VERSION: Final = 1
 MOST_COMMITS: Final = 500
-"""Commits that are kept, the newest: with 20 models of 8 metrics each, 2 MB."""
+"""Number of newest commits to keep: 2 MB for 20 models with 8 metrics each."""
 
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{7,64}$")]
 Moment = Annotated[
@@ -27,17 +27,17 @@ Moment = Annotated[
 
 
 class CommitEntry(FrozenModel):
-    """What was measured of one commit."""
+    """The figures of one commit."""
 
     commit: Commit
     committed: Moment
-    """When the commit was made, in UTC: the order of the history."""
+    """When the commit was made, in UTC; orders the history."""
     ancestors: NonNegativeInt = 0
-    """How many commits came before it: the order of commits that were made in the same second."""
+    """How many commits precede it; orders commits of the same second."""
     toolchain: dict[str, str]
-    """Versions by tool: what can change a figure without a change of the model."""
+    """Versions by tool, which can change a figure without a change of the model."""
     models: dict[str, dict[str, float]]
-    """Figures by metric, of each model that was measured."""
+    """Figures by metric, for each measured model."""
 
 
 class ReleaseMark(FrozenModel):
@@ -48,22 +48,22 @@ class ReleaseMark(FrozenModel):
 
 
 class History(FrozenModel):
-    """The commits of the base branch in their order."""
+    """The commits of the base branch in order."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     entries: tuple[CommitEntry, ...] = Field(default=(), max_length=MOST_COMMITS)
     releases: tuple[ReleaseMark, ...] = ()
 
     def release_of(self, commit: str) -> str:
-        """The tag of the commit; empty where it is not a release."""
+        """The tag of the commit, or empty."""
         return next((release.tag for release in self.releases if release.commit == commit), "")
 
 
 def merged(*histories: History) -> History:
-    """All commits of all histories, each once; only the oldest beyond :data:`MOST_COMMITS` are dropped.
+    """All commits of all histories, each once, without the oldest beyond :data:`MOST_COMMITS`.
 
-    Of two entries on one commit, the one that holds more stays: a job that measured half of the models takes
-    nothing from one that measured all.
+    Of two entries for one commit, the larger one is kept, so that a job that measured half of the models does
+    not replace one that measured all.
     """
     best: dict[str, CommitEntry] = {}
     for entry in (entry for history in histories for entry in history.entries):
@@ -74,7 +74,7 @@ def merged(*histories: History) -> History:
 
 
 def toolchain_changes(history: History) -> Iterator[tuple[CommitEntry, str]]:
-    """Where another version was installed than at the commit before, and which: ``torch 2.9.0 to 2.13.0``."""
+    """Commits with another version than the commit before, such as ``torch 2.9.0 to 2.13.0``."""
     for one, other in pairwise(history.entries):
         before, after = one.toolchain, other.toolchain
         differing = sorted(tool for tool in before.keys() & after.keys() if before[tool] != after[tool])
@@ -87,7 +87,7 @@ def _order(entry: CommitEntry) -> tuple[str, int, str]:
 
 
 def _held(entry: CommitEntry) -> tuple[int, str]:
-    """How much an entry holds; the text decides between two that hold as much, so that order never does."""
+    """Sort key by size; the text breaks ties, so that the order of merging never matters."""
     return sum(map(len, entry.models.values())), entry.model_dump_json()
 
 
@@ -97,7 +97,7 @@ def _marks(histories: Iterable[History], commits: set[str]) -> tuple[ReleaseMark
 
 
 def read_history(path: Path) -> History:
-    """The history in a file; :class:`RecordError` says what is wrong with it."""
+    """Read a history; :class:`RecordError` says what is wrong with the file."""
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -109,7 +109,7 @@ def read_history(path: Path) -> History:
 
 
 def parse_history(text: bytes, name: str) -> History:
-    """Checks the text against the schema; ``name`` says in messages where it came from."""
+    """Check the text against the schema; ``name`` is its origin in messages."""
     try:
         return History.model_validate_json(text)
     except ValidationError as error:
@@ -122,5 +122,5 @@ def parse_history(text: bytes, name: str) -> History:
 
 
 def write_history(history: History, path: Path) -> None:
-    """Writes the history as JSON."""
+    """Write the history as JSON."""
     write_text(path, history.model_dump_json(indent=1) + "\n")

@@ -1,6 +1,6 @@
-"""What of a Record goes into the history: a few figures per model that mean the same on every machine.
+"""The figures of a Record that go into the history: a few per model, with the same meaning on every machine.
 
-No time is among them: a time that was measured on another machine cannot be compared (docs/timing.md).
+Times are left out, because times from different machines cannot be compared (docs/timing.md).
 """
 
 from collections.abc import Callable, Mapping
@@ -14,26 +14,26 @@ from coreml_gate.history.document import CommitEntry
 from coreml_gate.record import Environment, ModelRecord, Record
 
 EVALUATE: Final = "evaluate."
-"""What the names of the user's own metrics begin with."""
+"""Prefix of the names of the user's own metrics."""
 _TOOLS: Final = ("coreml_gate", "coremltools", "numpy", "python", "torch")
 
 
 @dataclass(frozen=True)
 class TrackedFigure:
-    """One figure over commits."""
+    """How one figure is tracked over commits."""
 
     title: str
     read: Callable[[ModelRecord], float | None]
     show: Callable[[float], str]
     worse: int
-    """1 where more is worse, -1 where less is, 0 where that is not known."""
+    """1 if more is worse, -1 if less is, 0 if unknown."""
     notable: float
-    """The least change that is reported: a share of the figure, or in its own unit where ``absolute``."""
+    """The smallest change to report, as a share of the figure, or if ``absolute`` in its own unit."""
     absolute: bool = False
     unit: str = ""
-    """Of a chart's axis."""
+    """Unit of a chart's axis."""
     factor: float = 1.0
-    """Figures of the axis per figure."""
+    """Factor from the figure to the axis."""
 
     def change(self, before: float, after: float) -> float:
         """The change in the unit of :attr:`notable`."""
@@ -81,17 +81,17 @@ FIGURES: Final[Mapping[str, TrackedFigure]] = {
         unit="dB",
     ),
 }
-"""The figures by the name that a user gives. Parity is noise of the last bits: ten times as much counts."""
+"""The figures by name. Parity is noise in the last bits, so only a tenfold change counts."""
 
 
 def figure_of(metric: str) -> TrackedFigure:
-    """How a metric is read and shown; a metric of ``evaluate`` is the user's own."""
+    """How a metric is tracked, including the user's own."""
     own = TrackedFigure(metric.removeprefix(EVALUATE), lambda _: None, figures.number, worse=0, notable=0.01)
     return FIGURES.get(metric, own)
 
 
 def entry_of(record: Record, committed: str, ancestors: int = 0) -> CommitEntry | None:
-    """The Record's figures; ``None`` for a Record that is not that of a commit."""
+    """The Record's figures; ``None`` if it is not of a commit."""
     if record.commit is None or record.dirty:
         return None
     return CommitEntry(
@@ -104,14 +104,14 @@ def entry_of(record: Record, committed: str, ancestors: int = 0) -> CommitEntry 
 
 
 def figures_of(model: ModelRecord) -> dict[str, float]:
-    """Every figure of a model that was measured."""
+    """All figures of a measured model."""
     read = {name: figure.read(model) for name, figure in FIGURES.items()}
     own = {f"{EVALUATE}{each.name}": each.value for each in model.metrics if each.side == "fp16"}
     return {name: float(value) for name, value in read.items() if value is not None} | own
 
 
 def in_utc(moment: str) -> str:
-    """A moment in ISO 8601, so that the order of the texts is that of the moments."""
+    """A time in ISO 8601 and UTC, so that the order of texts is that of times."""
     return datetime.fromisoformat(moment).astimezone(UTC).isoformat(timespec="seconds")
 
 

@@ -1,6 +1,6 @@
-"""The history as a page: one chart per metric, the commits behind it, and what is worth a look.
+"""The history as a page: one chart per metric, the commits behind it, and notable changes.
 
-Beside it, a badge for a README: as an image, and as the description from which shields.io makes one.
+Also a badge for a README, as an image and as the JSON from which shields.io makes one.
 """
 
 import json
@@ -28,26 +28,26 @@ _WORDS: Final = {
     Status.SKIPPED: ("skipped", "#59636e"),
 }
 _LETTER: Final = 6.6
-"""Pixels of a letter of the badge's font, on average."""
+"""Average width in pixels of a letter in the badge's font."""
 _PADDING: Final = 12
 
 
 @dataclass(frozen=True)
 class CommitRow:
-    """One commit, as the page shows it."""
+    """One commit on the page."""
 
     name: str
     date: str
     link: str
-    """Where it can be read; empty where no address is known."""
+    """Its address, or empty."""
     release: str
     toolchain: str
-    """What changed of the toolchain since the commit before it."""
+    """Changes of the toolchain since the commit before."""
 
 
 @dataclass(frozen=True)
 class ShiftRow:
-    """One change that is worth a look."""
+    """One notable change."""
 
     title: str
     words: str
@@ -57,24 +57,24 @@ class ShiftRow:
 
 @dataclass(frozen=True)
 class ModelHistory:
-    """One model with everything that happened to it."""
+    """One model with all its changes."""
 
     name: str
     series: tuple[Series, ...]
     found: tuple[tuple[Shift, ...], ...]
-    """The changes of each series."""
+    """Notable changes by series."""
     shifts: tuple[ShiftRow, ...]
 
 
 def status_of(history: History) -> Status:
-    """A warning where a metric got worse, and else a pass."""
+    """A warning if a metric got worse, else a pass."""
     return Status.WARN if any(shifts(series) for series in all_series(history)) else Status.PASS
 
 
 def render(history: History, status: Status, repository: str = "", report: str = "") -> str:
     """The page as HTML.
 
-    :param status: Of the latest verdict, or of the history.
+    :param status: Status of the latest verdict, or of the history.
     :param repository: The address of the repository on the web, for the links of commits.
     :param report: The address of the latest report, relative to the page.
     """
@@ -141,7 +141,7 @@ def _commit_data(row: CommitRow) -> dict[str, str]:
 
 
 def _data(models: Sequence[ModelHistory], history: History) -> list[dict[str, object]]:
-    """What is drawn: a value per commit of the whole history, and the places that are marked."""
+    """The data to draw: a value per commit of the whole history, and marked places."""
     places = {entry.commit: at for at, entry in enumerate(history.entries)}
     return [
         _series_data(number, series, found, places)

@@ -9,18 +9,18 @@ from coreml_gate.history.measured import FIGURES, TrackedFigure, figure_of
 
 @dataclass(frozen=True)
 class Point:
-    """One figure of one commit."""
+    """One figure at one commit."""
 
     commit: str
     committed: str
     value: float
     release: str = ""
-    """The tag; empty where the commit is not a release."""
+    """The commit's tag, or empty."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """The figures in the order of the commits; a commit at which the model was not measured has none."""
+    """The figures in the order of commits; commits at which the model was not measured are left out."""
 
     model: str
     metric: str
@@ -28,12 +28,12 @@ class Series:
 
     @property
     def figure(self) -> TrackedFigure:
-        """How the figures are shown."""
+        """How the figure is tracked and shown."""
         return figure_of(self.metric)
 
     @cached_property
     def values(self) -> tuple[float, ...]:
-        """The figures alone."""
+        """The figures without their commits."""
         return tuple(point.value for point in self.points)
 
     @property
@@ -43,7 +43,7 @@ class Series:
 
 
 def all_series(history: History) -> tuple[Series, ...]:
-    """Every metric of every model, models in the order of their names."""
+    """Every metric of every model, ordered by the models' names."""
     points: dict[tuple[str, str], list[Point]] = {}
     for entry in history.entries:
         release = history.release_of(entry.commit)

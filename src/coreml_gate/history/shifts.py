@@ -1,4 +1,4 @@
-"""Where did a metric change, and does it creep: many small steps, each too small for the gate's limits?
+"""Where did a metric change, and does it drift in many steps, each too small for the gate's limits?
 
 Change points are found by PELT (Killick et al. 2012, doi:10.1080/01621459.2012.737745) as the library
 ``ruptures`` computes it, with the cost of a shifted mean and a penalty that grows with the logarithm of the
@@ -16,9 +16,9 @@ from coreml_gate.history.measured import TrackedFigure
 from coreml_gate.history.series import Point, Series
 
 LEAST_COMMITS: Final = 4
-"""Two on either side of a change: one alone may be an outlier."""
+"""Two on either side of a change, because a single one may be an outlier."""
 SHORT: Final = 7
-"""Letters of a commit's hash."""
+"""Characters of a commit's hash."""
 _SIDE: Final = 2
 _PENALTY: Final = 5.0
 """Times log(n), for data with a standard deviation of 1. BIC takes 2; with 5, 1 of 400 series of 60 figures
@@ -26,14 +26,14 @@ of pure noise shows a change, and 7 of 400 series of 20."""
 _NORMAL_MAD: Final = 0.6745
 """Median absolute deviation of a normal distribution with a standard deviation of 1."""
 _LEAST_NOISE: Final = 1e-3
-"""Share of the figure that is taken for noise in any case: most figures have none at all."""
+"""Minimum noise as a share of the figure; most figures have none at all."""
 
 ShiftKind = Literal["step", "creep", "since release"]
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A change of a metric that is worth a look."""
+    """A notable change of a metric."""
 
     kind: ShiftKind
     before: float
@@ -41,7 +41,7 @@ class Shift:
     since: Point
     """The last commit before it."""
     first: Point
-    """The first commit of the new level; of creep and a release, the newest commit."""
+    """The first commit of the new level; for creep and releases, the newest commit."""
 
     def sentence(self, figure: TrackedFigure) -> str:
         """What happened, in words."""
@@ -57,7 +57,7 @@ class Shift:
 
     @property
     def commits(self) -> tuple[str, str]:
-        """Between which commits it happened."""
+        """The range of commits in which it happened."""
         return self.since.commit, self.first.commit
 
 
@@ -84,7 +84,7 @@ def change_points(values: Sequence[float]) -> tuple[int, ...]:
 
 
 def shifts(series: Series) -> tuple[Shift, ...]:
-    """Every notable step, then what many steps add up to: since the history began, and since the release."""
+    """Every notable step, then the sum of all steps since the start of the history and since the release."""
     levels = _levels(series.values)
     steps = [_between(series, "step", one, other) for one, other in pairwise(levels)]
     notable = [step for step in steps if _is_notable(series.figure, step.before, step.after)]
@@ -103,7 +103,7 @@ def _between(series: Series, kind: ShiftKind, one: _Level, other: _Level) -> Shi
 
 
 def _creep(series: Series, levels: Sequence[_Level], notable: Sequence[Shift]) -> Iterator[Shift]:
-    """Many steps of which none is notable, and which add up to what is."""
+    """Many steps of which none is notable but whose sum is."""
     start = max((series.points.index(step.first) for step in notable), default=0)
     since = [level for level in levels if level.start >= start]
     if len(since) > _SIDE and _is_notable(series.figure, since[0].value, since[-1].value):
@@ -133,7 +133,7 @@ def _without_outliers(values: Sequence[float]) -> list[float]:
 
 
 def _noise(values: Sequence[float]) -> float:
-    """The standard deviation around the level, from neighbours, which nearly always share one."""
+    """The standard deviation around the level, from neighbours, which nearly always share a level."""
     differences = [abs(other - one) for one, other in pairwise(values)]
     spread = statistics.median(differences) / (_NORMAL_MAD * math.sqrt(2))
     return max(spread, _LEAST_NOISE * statistics.median(map(abs, values)))

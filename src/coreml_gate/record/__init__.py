@@ -1,8 +1,8 @@
-"""A Record: what one run measured, without a judgement. It is the result file and the baseline in one.
+"""A Record: what one run measured, without a judgement. It is both the result of a run and a baseline.
 
-A Record holds no limit and no status, so stored Records can be judged again under other limits without
-running anything. Numbers that are not finite never enter it: JSON has none, so "infinite" is always a count,
-or a ``None`` with its meaning said at the field.
+A Record contains no limit and no status, so stored Records can be judged again by other limits without
+running anything. All its numbers are finite, because JSON has no others: "infinite" is always a count, or a
+``None`` whose field says what it means.
 
 History of the format:
     1  first version

@@ -1,4 +1,4 @@
-"""The form of every part of a Record, and who computed its numbers."""
+"""The base classes of all parts of a Record, and the sides that compute its numbers."""
 
 from typing import Annotated, ClassVar, Final, Generic, Literal, TypeVar
 
@@ -14,23 +14,23 @@ Content = TypeVar("Content")
 FORM: Final = ConfigDict(
     extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, ser_json_inf_nan="null"
 )
-"""Closed and finite."""
+"""Without unknown keys, and finite."""
 
 
 class Measured(FrozenModel):
-    """The form of every part of a Record."""
+    """Base class of the parts of a Record."""
 
     model_config = ConfigDict(ser_json_inf_nan="null")
 
 
 class Part(Measured):
-    """A part that a child process hands over as soon as it is measured; it knows its field in the Record."""
+    """A part that a child process hands over as soon as it is measured; it names its field in the Record."""
 
     FIELD: ClassVar[str]
 
     @property
     def content(self) -> object:
-        """What stands in the field: the part itself."""
+        """The value of the field: the part itself."""
         return self
 
 
@@ -42,5 +42,5 @@ class WrappedPart(RootModel[Content], Generic[Content]):
 
     @property
     def content(self) -> Content:
-        """What stands in the field."""
+        """The value of the field."""
         return self.root

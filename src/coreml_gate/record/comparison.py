@@ -1,4 +1,4 @@
-"""Two sides compared, metrics, and how far an output varies, as a Record holds them."""
+"""Comparisons of two sides, metrics, and how much an output varies, as stored in a Record."""
 
 import math
 import sys
@@ -10,15 +10,15 @@ from pydantic.dataclasses import dataclass
 from coreml_gate.record.base import FORM, Measured, Side
 
 NonFinite = Literal["NaN", "+inf", "-inf"]
-"""What JSON has no number for, by name: an overflow, a mask and an undefined result differ in their cure."""
+"""Names of the values that JSON lacks: overflows, masks and undefined results need different fixes."""
 FLOOR_TIMES: Final = 4.0
-"""Two executions in float32 may each be off by the floor, to either side, and on other samples by more."""
+"""Two float32 executions may each be off by the floor, in either direction, and by more on other samples."""
 _FLOAT32_BITS: Final = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORM)
 class ElementIndex:
-    """Where two arrays differ, with both values there."""
+    """An element at which two arrays differ, with both values."""
 
     index: tuple[NonNegativeInt, ...]
     reference: float | NonFinite
@@ -27,24 +27,24 @@ class ElementIndex:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORM)
 class TopOne:
-    """Whether the best score of each row (last axis) stays the best; gaps are shares of the row's range."""
+    """Whether the best score of each row (last axis) stays the best. Gaps are shares of the row's range."""
 
     rows: NonNegativeInt
     disagreements: NonNegativeInt
     least_gap: NonNegativeFloat
-    """The smallest gap between the reference's two best scores over all rows: tiny means a near-tie."""
+    """The smallest gap between the reference's two best scores over all rows; a tiny gap is a near-tie."""
     worst_gap: NonNegativeFloat = 0.0
-    """The largest reference gap among the rows that disagree; 0 when none does."""
+    """The largest gap of the reference among the rows that disagree; 0 if none does."""
     row: NonNegativeInt | None = None
     """The row of ``worst_gap``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=FORM)
 class Comparison:
-    """One output of one sample, as two sides computed it; with slots, since a Record holds thousands.
+    """One output of one sample, as computed by two sides. It has slots, because a Record has thousands.
 
-    The figures are in the order in which they are judged: shapes, then the non-finite pattern, then errors
-    over the elements that are finite on both sides.
+    The figures are in the order in which they are judged: shapes, the pattern of non-finite values, then
+    errors over the elements that are finite on both sides.
     """
 
     output: str
@@ -56,27 +56,27 @@ class Comparison:
     elements: NonNegativeInt
     unequal: NonNegativeInt | None = None
     """Elements of an integer or boolean output that differ at all; ``None`` for floating point. Such outputs
-    are class numbers, indices and flags: they have no psnr, cosine or top1, and no error is a small one."""
+    are class numbers, indices and flags: they have no psnr, cosine or top1, and no error is small."""
     labels: tuple[str, str] | None = None
-    """The first label of a class that differs, on both sides; of outputs that are text."""
+    """For outputs that are text: the first label that differs, on both sides."""
     nonfinite_mismatches: NonNegativeInt = 0
-    """Elements that are NaN or infinite on one side only, or in different ways."""
+    """Elements that are NaN or infinite on one side only, or not in the same way."""
     nonfinite_place: ElementIndex | None = None
     max_reference: NonNegativeFloat = 0.0
-    """Greatest finite absolute reference value: the scale of all relative figures."""
+    """Greatest finite absolute reference value, the scale of all relative figures."""
     max_abs_error: NonNegativeFloat = 0.0
     max_abs_place: ElementIndex | None = None
     max_rel_error: NonNegativeFloat = 0.0
-    """Greatest element-wise relative error; near zero it is cancellation, so it is shown and never judged."""
+    """Greatest element-wise relative error; never judged, because near zero it measures cancellation."""
     max_rel_place: ElementIndex | None = None
     psnr: float | None = None
-    """In dB over all elements with peak = max |reference| (1 where the reference is all zeros); ``None`` when
-    both sides are equal."""
+    """In dB over all elements with peak = max |reference| (1 if the reference is all zeros); ``None`` if both
+    sides are equal."""
     cosine: float | None = None
-    """``None`` when a side is all zeros."""
+    """``None`` if a side is all zeros."""
     top1: TopOne | None = None
     floor: NonNegativeFloat = 0.0
-    """The noise floor: how far the source in float32 is from itself in float64; 0 where it is not known."""
+    """The noise floor: the distance between the source in float32 and in float64; 0 if not known."""
 
     @property
     def same_shape(self) -> bool:
@@ -85,7 +85,7 @@ class Comparison:
 
     @property
     def is_noise(self) -> bool:
-        """Whether the reference is zero but for rounding: its values are neither an answer nor a scale."""
+        """Whether the reference is zero except for rounding, so that its values mean nothing."""
         return self.floor > 0 and self.max_reference <= FLOOR_TIMES * self.floor
 
     @property
@@ -95,10 +95,10 @@ class Comparison:
 
     @property
     def scale(self) -> float:
-        """What errors are shares of: the greatest reference value, or 1 where the reference is all zeros.
+        """What errors are relative to: the greatest reference value, or 1 if the reference is all zeros.
 
-        An output that is zero but for rounding is compared with what flows into it: float32 rounds that by
-        2**-24, which is what is left of it.
+        An output that is zero except for rounding is compared with the values that cancelled in it: float32
+        rounds those by 2**-24, and that is what remains.
         """
         if self.is_noise:
             return self.floor * 2**_FLOAT32_BITS
@@ -118,7 +118,7 @@ class Comparison:
 
 
 class MetricValue(Measured):
-    """One number of the user's ``evaluate``, by the side that predicted."""
+    """One metric of the user's ``evaluate``, with the side that predicted."""
 
     name: str
     side: Side
@@ -126,31 +126,31 @@ class MetricValue(Measured):
 
 
 class RefusedShape(Measured):
-    """A shape that the configuration allows, and that a side does not take."""
+    """A shape that the configuration allows but a side refuses."""
 
     shape: str
-    """The flexible inputs in words: ``x (1, 4, 64)``."""
+    """The flexible inputs: ``x (1, 4, 64)``."""
     by: Literal["source", "package", "both"]
     message: str
     operation: str = ""
-    """The operation of the package that refuses; empty where it is not known."""
+    """The operation of the package that refuses it; empty if not known."""
     place: str = ""
-    """``models/net.py:12``, where that operation was written; empty where it is not known."""
+    """The line of that operation, such as ``models/net.py:12``; empty if not known."""
     hint: str = ""
-    """The way out that the refusal itself names."""
+    """The fix that the error itself names."""
 
 
 class NoiseFloor(Measured):
-    """How far an output of the source in float32 is from the same in float64, over a few samples."""
+    """The distance between an output of the source in float32 and in float64, over a few samples."""
 
     output: str
     error: NonNegativeFloat
 
 
 class OutputSensitivity(Measured):
-    """How much an output varies over the samples: RMS deviation from the mean sample, by RMS of all values.
+    """How much an output varies over the samples: RMS deviation from the mean sample / RMS of all values.
 
-    Below about 0.1 the output hardly depends on the input, and a good figure means nothing.
+    Below about 0.1, the output hardly depends on the input, and good figures mean nothing.
     """
 
     output: str

@@ -1,4 +1,4 @@
-"""What Core ML itself answered on a Mac, as a Record holds it."""
+"""Core ML's own results on a Mac, as stored in a Record."""
 
 from typing import ClassVar, Final, Literal
 
@@ -12,7 +12,7 @@ ComputeDevice = Literal["CPU", "GPU", "NE", "unknown"]
 
 
 class Machine(Measured):
-    """Where Core ML ran: times of two machines that differ in any of this are never compared."""
+    """The machine that Core ML ran on; times of machines that differ in any of this are never compared."""
 
     chip: str
     model: str
@@ -20,15 +20,15 @@ class Machine(Measured):
     """``macOS 15.5 (24F74)``: version and build."""
     memory_bytes: NonNegativeInt
     virtual: bool | None = None
-    """Whether this is a virtual machine; ``None``: the system does not report it."""
+    """Whether it is a virtual machine; ``None`` if the system does not say."""
     thermal_state: str = "unknown"
     low_power: bool | None = None
     stand_in: str = ""
-    """What answered in the place of Core ML; empty when Core ML did."""
+    """What ran in place of Core ML; empty if Core ML itself ran."""
 
     @property
     def engine(self) -> str:
-        """Who answered, in the words of a report."""
+        """The engine's name in reports."""
         return "stand-in" if self.stand_in else "Core ML"
 
 
@@ -45,9 +45,9 @@ class ChildEnding(Measured):
 
     how: Literal["failed", "crashed", "timed-out", "out-of-memory"]
     phase: str
-    """What it was doing: start, compile, load, predict, time or plan."""
+    """The phase it was in: start, compile, load, predict, time or plan."""
     message: str
-    """The signal, the exit code, the deadline, or the error's own words."""
+    """The signal, exit code, deadline, or the error's own words."""
     log_tail: tuple[str, ...] = ()
 
     def clause(self, subject: str = "the child process", when: str = "") -> str:
@@ -56,25 +56,25 @@ class ChildEnding(Measured):
 
 
 class CoreMlRun(Part):
-    """What Core ML answered on one compute unit."""
+    """Core ML's results on one compute unit."""
 
     FIELD: ClassVar[str] = "run"
 
     units: ComputeUnits
     ending: ChildEnding | None = None
-    """``None`` when everything was done."""
+    """``None`` if it ended normally."""
     against_source: tuple[Comparison, ...] = ()
     against_runtime: tuple[Comparison, ...] = ()
-    """Our runtime in fp16 mode against Core ML: it separates a fault of the package from one of an engine."""
+    """Our runtime in fp16 mode against Core ML: separates faults of the package from those of Core ML."""
     against_units: tuple[Comparison, ...] = ()
-    """Core ML on the first compute unit against Core ML on this one."""
+    """Core ML on the first compute unit against this one."""
     repeated: tuple[Comparison, ...] = ()
-    """The same prediction twice; anything but equality is a lack of determinism."""
+    """The same prediction twice; any difference is a lack of determinism."""
     compile_ms: NonNegativeFloat | None = None
     load_ms: NonNegativeFloat | None = None
     first_predict_ms: NonNegativeFloat | None = None
     peak_bytes: NonNegativeInt | None = None
-    """Greatest footprint of the process, less what it held before the model was loaded."""
+    """Peak footprint of the process, minus the footprint before the model was loaded."""
 
 
 class OffEngine(Measured):
@@ -84,21 +84,21 @@ class OffEngine(Measured):
     operation_type: str
     device: ComputeDevice
     reason: str = ""
-    """Of a prediction: the rule, and where it is documented."""
+    """For a prediction: the rule, and where it is documented."""
 
 
 class Placement(Part):
-    """On which hardware the operations of a package run."""
+    """The compute units on which the operations of a package run."""
 
     FIELD: ClassVar[str] = "placement"
 
     origin: Literal["compute plan", "prediction"]
-    """A prediction follows documented rules and is not a measurement."""
+    """Whether Core ML reported it, or documented rules predict it."""
     units: ComputeUnits
     devices: dict[ComputeDevice, NonNegativeInt] = Field(default_factory=dict)
-    """Operations by device; ``unknown`` where Core ML reports none."""
+    """Number of operations by device; ``unknown`` if Core ML reports none."""
     cost: dict[ComputeDevice, NonNegativeFloat] | None = None
-    """Estimated share of the work by device; ``None`` where Core ML gives no estimate for an operation."""
+    """Estimated share of the work by device; ``None`` if Core ML has no estimate for some operation."""
     off_engine: tuple[OffEngine, ...] = ()
     segments: NonNegativeInt | None = None
     """Stretches of operations on one device, in the program's order; ``None`` when a device is unknown.
@@ -108,21 +108,21 @@ class Placement(Part):
 
 
 Metric = Literal["predict", "predict-p95", "first-predict", "load", "cold-load", "compile"]
-"""``load`` is of a compiled model that this machine has loaded before, ``cold-load`` of one that it has not:
-the Neural Engine's compiler alone can take minutes then."""
+"""``load`` is for a compiled model that this machine has loaded before, ``cold-load`` for a new one, for
+which the Neural Engine's compiler can take minutes."""
 
 
 class TimedMetric(Measured):
-    """Head against base for one time, by pairs that were measured one right after the other."""
+    """One metric of head and base, from pairs measured one right after the other."""
 
     metric: Metric
     base_ms: NonNegativeFloat
     head_ms: NonNegativeFloat
     """Medians over all pairs."""
     log_ratios: tuple[tuple[float, ...], ...]
-    """ln(head / base) of each pair, one group per process, in the order in which they were measured."""
+    """ln(head / base) of each pair, one group per process, in order of measurement."""
     self_test: tuple[tuple[float, ...], ...] = ()
-    """The same of the base against a second copy of itself, from the same rounds."""
+    """The same for the base against a second copy of itself, from the same rounds."""
     base_wall_ms: NonNegativeFloat | None = None
     head_wall_ms: NonNegativeFloat | None = None
     """The medians by the clock on the wall, with what Python does around Core ML; ``None``: there is no
@@ -130,7 +130,7 @@ class TimedMetric(Measured):
 
 
 class Timing(Measured):
-    """How long two packages take, measured in the same processes of the same machine."""
+    """The times of two packages, measured in the same processes of the same machine."""
 
     engine: Literal["core-ml", "mil"]
     units: ComputeUnits
@@ -138,37 +138,37 @@ class Timing(Measured):
     head_package: str
     """Fingerprints of the packages."""
     seed: NonNegativeInt
-    """Of the order inside of each round and of loading."""
+    """Seed of the order within each round, and of loading."""
     alpha: float
-    """Error of the interval by which measuring was stopped: 0.05 shared among all that was timed."""
+    """Error rate of the interval that stopped the measurement: 0.05 shared among all comparisons."""
     stopped: Literal["decided", "all pairs", "time budget", "process ended"]
     warm_up: tuple[NonNegativeInt, ...] = ()
-    """Rounds thrown away in each process."""
+    """Rounds discarded at the start of each process."""
     unsettled: NonNegativeInt = 0
-    """Processes whose times did not stay at one level before they were measured."""
+    """Processes whose times never settled at one level."""
     dropped: NonNegativeInt = 0
-    """Rounds left out because the thermal or power state changed."""
+    """Rounds discarded because the thermal or power state changed."""
     seconds: NonNegativeFloat = 0.0
     metrics: tuple[TimedMetric, ...] = ()
     ending: ChildEnding | None = None
 
     def of(self, metric: Metric) -> TimedMetric | None:
-        """The metric, or ``None`` when it was not measured."""
+        """The metric, or ``None`` if it was not measured."""
         return next((each for each in self.metrics if each.metric == metric), None)
 
 
 class Footprints(Measured):
-    """Greatest footprints of fresh processes that predict with one package each, taken in turns."""
+    """Peak footprints of fresh processes, which predict with head and base in turn."""
 
     units: ComputeUnits
     base_bytes: tuple[NonNegativeInt, ...]
     head_bytes: tuple[NonNegativeInt, ...]
     ending: ChildEnding | None = None
-    """Of the process that ended early, after which no other was started."""
+    """The ending of a process that ended early, after which no other was started."""
 
 
 class CoreMlFacts(Measured):
-    """What only Core ML can measure, and on which machine."""
+    """Everything that only Core ML can measure, with its machine."""
 
     machine: Machine
     runs: tuple[CoreMlRun, ...] = ()
@@ -176,9 +176,9 @@ class CoreMlFacts(Measured):
     """The source against our runtime in fp16 mode."""
     placement: Placement | None = None
     base_placement: Placement | None = None
-    """The base's package, run on the same machine."""
+    """Placement of the base's package on the same machine."""
     timing: Timing | None = None
     footprints: Footprints | None = None
-    """``None`` where no limit needs them, or there is no base to hold them against."""
+    """``None`` if no limit needs them or there is no base."""
     untimed: str = ""
     """Why nothing was timed."""

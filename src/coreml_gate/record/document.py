@@ -1,4 +1,4 @@
-"""The Record itself, and how it is written."""
+"""The Record itself, and writing it."""
 
 from datetime import date
 from functools import cached_property
@@ -24,9 +24,9 @@ SCHEMA_VERSION: Final = 1
 
 
 class ModelRecord(Measured):
-    """Everything measured of one model; a part is ``None`` when measuring stopped before it.
+    """Everything measured of one model; a part is ``None`` if the measurement stopped before it.
 
-    A key beyond the fields is another engine's: its name, and its :class:`EngineFacts`.
+    A key that is not a field is the name of another engine, with its :class:`EngineFacts`.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -34,48 +34,48 @@ class ModelRecord(Measured):
 
     name: str
     content: str = ""
-    """Digest of the source closure, options and versions from which this was measured."""
+    """Digest of the model's files, options and versions."""
     source: SourceFacts | None = None
     conversion: ConversionFacts | None = None
     package: PackageFacts | None = None
     memory: MemoryFacts | None = None
     cost: CostFacts | None = None
     outline: tuple[str, ...] = ()
-    """The program of the package, one line per operation (``mil/diff.py``): what the structure diff reads."""
+    """The package's program, one line per operation (``mil/diff.py``), for the structure check."""
     parity: tuple[Comparison, ...] = ()
     """Source against the float32 package in fp32 mode."""
     input_rounding: InputRounding | None = None
-    """What float16 inputs change; ``None`` where there are none, or the samples are halves already."""
+    """What float16 inputs change; ``None`` if there are none or the samples are halves already."""
     precision: tuple[Comparison, ...] = ()
     """The float32 package in fp32 mode against the package that ships in fp16 mode."""
     diagnosis: Diagnosis | None = None
     profile: OperationProfile | None = None
-    """``None`` in Records of versions that did not take it, and where the program cannot run."""
+    """``None`` in Records of older versions, and if the program cannot run."""
     refused_shapes: tuple[RefusedShape, ...] = ()
-    """Allowed shapes that the source, the float32 package or both do not take."""
+    """Allowed shapes that the source, the float32 package or both refuse."""
     allowed_shapes: tuple[PerturbedSample, ...] = ()
-    """Source against the float32 package at shapes that the configuration allows and no sample has."""
+    """Source against the float32 package at allowed shapes that no sample has."""
     adversarial: tuple[PerturbedSample, ...] = ()
-    """Source against the float32 package on changed samples."""
+    """Source against the float32 package on perturbed samples."""
     untried: tuple[str, ...] = ()
     """Changed samples on which the source did not end: nothing was compared on them."""
     parity_diagnosis: ParityDiagnosis | None = None
-    """``None`` when none was configured."""
+    """``None`` if it was not needed or switched off."""
     metrics: tuple[MetricValue, ...] = ()
     unsupported: tuple[str, ...] = ()
-    """Operations that our runtime does not support: this model has no numbers."""
+    """Operations that our runtime does not support, so that the model has no numbers."""
     rules: tuple[RuleMatch, ...] | None = None
-    """The known pitfalls found; ``None``: the rules did not run."""
+    """The known pitfalls found; ``None`` if the rules did not run."""
     compression: CompressionFacts | None = None
-    """What compression did; ``None`` where nothing is compressed."""
+    """What compression did; ``None`` if nothing is compressed."""
     predicted_placement: Placement | None = None
-    """By documented rules, without a Mac."""
+    """Prediction from documented rules, without a Mac."""
     core_ml: CoreMlFacts | None = None
-    """``None`` when the run had no Mac."""
+    """``None`` if Core ML did not run."""
     on_device: tuple[DeviceFacts, ...] = ()
-    """What connected devices answered (``coreml-gate device``)."""
+    """Results of connected devices (``coreml-gate device``)."""
     litert: LiteRtFacts | None = None
-    """``None``: LiteRT is not configured."""
+    """``None`` if LiteRT is not configured."""
     opened: tuple[str, ...] | None = None
     """Files and folders of the repository that were read meanwhile, relative to its root: the next plan
     measures the model when one of them changed. ``None``: not watched."""
@@ -86,10 +86,10 @@ class ModelRecord(Measured):
     """The steps in order with their time, those of variants of the same source included; empty in Records of
     versions that did not take it."""
     variants: tuple["ModelRecord", ...] = ()
-    """Other packages of the model, each measured as a model is; they have no variants of their own."""
+    """Other packages of the model, measured like models; they have no variants themselves."""
 
     def engine(self, name: str) -> EngineFacts | None:
-        """What another engine made of the source, or ``None``: it did not run."""
+        """Another engine's results, or ``None`` if it did not run."""
         found = getattr(self, name, None)
         return found if isinstance(found, EngineFacts) else None
 
@@ -100,11 +100,11 @@ class SkippedModel(Measured):
     name: str
     reason: str
     opened: tuple[str, ...] | None = None
-    """As it was when the model was measured last, if that is known."""
+    """As in :class:`ModelRecord`, from the last measurement, if known."""
 
 
 class AcceptedFailure(Measured):
-    """A failure that a person accepted in a pull request that is merged by now."""
+    """A failure that a person accepted in a pull request that has been merged."""
 
     model: str
     check: str
@@ -123,24 +123,24 @@ class Record(Measured):
     """UTC, ISO 8601."""
     commit: str | None
     dirty: bool = False
-    """Whether the work tree had uncommitted changes that were measured too."""
+    """Whether uncommitted changes of the work tree were measured too."""
     engine: str = "mil"
-    """Which engine stood for the device; ``mil`` is our runtime and never Core ML."""
+    """The engine that predicted; ``mil`` is our runtime, never Core ML."""
     environment: Environment
     models: tuple[ModelRecord, ...]
     skipped: tuple[SkippedModel, ...] = ()
     accepted: tuple[AcceptedFailure, ...] = ()
-    """In a baseline: the failures that its models may go on having, each until its day."""
+    """In a baseline: the accepted failures, each until its day."""
 
     @cached_property
     def _by_name(self) -> dict[str, ModelRecord]:
         return {model.name: model for model in self.models}
 
     def model(self, name: str) -> ModelRecord | None:
-        """The model of that name, or ``None``."""
+        """The model of this name, or ``None``."""
         return self._by_name.get(name)
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Writes a Record as indented JSON."""
+    """Write a Record as indented JSON."""
     write_text(path, record.model_dump_json(indent=1) + "\n")

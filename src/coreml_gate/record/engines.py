@@ -1,4 +1,4 @@
-"""What another engine made of the same source, as a Record holds it: for comparison, nothing of it ships."""
+"""Results of other engines on the same source, as stored in a Record; for comparison only."""
 
 from typing import ClassVar, Literal
 
@@ -13,11 +13,11 @@ class EngineFacts(Part):
 
     status: Literal["measured", "not-installed", "failed"]
     message: str = ""
-    """What is not installed, or the engine's own words."""
+    """What is not installed, or the engine's own error."""
     versions: str = ""
     """``litert-torch 0.10.0, ai-edge-litert 2.3.0``."""
     size_bytes: NonNegativeInt | None = None
-    """Of the file that the engine runs."""
+    """Size of the file that the engine runs."""
     against_source: tuple[Comparison, ...] = ()
     metrics: tuple[MetricValue, ...] = ()
 

@@ -1,4 +1,4 @@
-"""What a connected iPhone or iPad answered, as a Record holds it: never whose it is."""
+"""Results of a connected iPhone or iPad, as stored in a Record, without anything about its owner."""
 
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ class DeviceFacts(Part):
     FIELD: ClassVar[str] = "on_device"
 
     device: str
-    """The name in the table of devices; Apple's own name where the table does not have it."""
+    """The name in the table of devices, else Apple's."""
     product: str
     """``iPhone15,2``."""
     system: str
@@ -24,14 +24,14 @@ class DeviceFacts(Part):
     package: str
     """Fingerprint of the package."""
     ending: ChildEnding | None = None
-    """``None`` when everything was done."""
+    """``None`` if it ended normally."""
     skipped: str = ""
-    """Why it did not run on the device; empty when it did."""
+    """Why it did not run on the device; empty if it did."""
     against_source: tuple[Comparison, ...] = ()
     against_runtime: tuple[Comparison, ...] = ()
     """Our runtime in fp16 mode against the device."""
     load_ms: NonNegativeFloat | None = None
     predict_ms: tuple[NonNegativeFloat, ...] = ()
-    """Predictions of the first sample, one after another, as the device measured them; all are warm."""
+    """Times of consecutive warm predictions of the first sample, measured by the device."""
     trace: str = ""
-    """The Instruments trace, relative to the Record's folder."""
+    """Path of the Instruments trace, relative to the Record's folder."""

@@ -1,4 +1,4 @@
-"""What can be read off a package, as a Record holds it."""
+"""Everything that can be read off a package, as stored in a Record."""
 
 import math
 from typing import ClassVar, Literal
@@ -17,12 +17,12 @@ class FeatureFacts(Measured):
     shape: tuple[int, ...] = ()
     """The default shape."""
     flexibility: str = ""
-    """The other shapes allowed, written out: ``[1, 1..512]`` or ``(1, 64) | (1, 128)``; empty when fixed."""
+    """The other allowed shapes: ``[1, 1..512]`` or ``(1, 64) | (1, 128)``; empty if fixed."""
     optional: bool = False
 
 
 class PackageFacts(Part):
-    """What can be read off the package without running it."""
+    """Everything that can be read off the package without running it."""
 
     FIELD: ClassVar[str] = "package"
 
@@ -34,29 +34,29 @@ class PackageFacts(Part):
     program_bytes: NonNegativeInt
     deployment_target: str
     function: str | None = None
-    """Which of several functions the rest is about; ``None``: the package has one only."""
+    """The function that the rest is about; ``None`` if the package has only one."""
     inputs: tuple[FeatureFacts, ...]
     outputs: tuple[FeatureFacts, ...]
     states: tuple[FeatureFacts, ...] = ()
     operations: dict[str, NonNegativeInt] = Field(default_factory=dict)
-    """Operations by type; constants are left out."""
+    """Number of operations by type, without constants."""
 
 
 class LiveValue(Measured):
-    """One value that is alive at the peak."""
+    """One value alive at the peak."""
 
     name: str
     bytes: NonNegativeInt
 
 
 class OverheadFacts(Measured):
-    """What an engine may take on top of weights and activations; a hypothesis, never part of the peak."""
+    """Memory that an engine may need besides weights and activations; a hypothesis, not part of the peak."""
 
     kind: Literal["dilated-kernel", "attention-scores", "im2col"]
     operation: str
     bytes: NonNegativeInt
     lasting: bool
-    """Whether it stays for the model's life, as weights do."""
+    """Whether it stays as long as the model, like weights."""
     text: str
 
 
@@ -65,13 +65,13 @@ class ShapeMemory(Measured):
 
     shape: str
     activation_bytes: NonNegativeInt | None = None
-    """``None``: it could not be measured, and ``problem`` says why."""
+    """``None`` if it could not be measured, for the reason in ``problem``."""
     peak_operation: str = ""
     problem: str = ""
 
 
 class MemoryFacts(Part):
-    """Weights, and the peak of live activations by liveness over the program."""
+    """Weights, and the peak of live activations over the program."""
 
     FIELD: ClassVar[str] = "memory"
 
@@ -81,23 +81,23 @@ class MemoryFacts(Part):
     live: tuple[LiveValue, ...]
     """The largest values alive at the peak, largest first."""
     shape: str = ""
-    """The shapes of the inputs for which this holds, ``ids (1, 128)``; empty when all are fixed."""
+    """The input shapes that this applies to, such as ``ids (1, 128)``; empty if all are fixed."""
     timeline: tuple[NonNegativeInt, ...] = ()
-    """Live bytes over the program: the greatest in each of up to 48 stretches of equal length."""
+    """Live bytes over the program: the maximum of each of up to 48 sections of equal length."""
     near_peak: tuple[str, ...] = ()
-    """Operations at which at least 95 % of the peak is alive, the first few in order."""
+    """The first few operations at which at least 95 % of the peak is alive, in order."""
     overheads: tuple[OverheadFacts, ...] = ()
-    """The largest of what an engine may take on top, largest first."""
+    """The largest overheads that an engine may have, largest first."""
     lasting_overhead_bytes: NonNegativeInt = 0
-    """All of it that stays for the model's life."""
+    """Sum of the overheads that stay as long as the model."""
     passing_overhead_bytes: NonNegativeInt = 0
-    """The largest of what is needed at one operation only."""
+    """The largest overhead that only one operation needs."""
     other_shapes: tuple[ShapeMemory, ...] = ()
-    """The same peak for the other shapes that the package takes: every enumerated one, or the extremes."""
+    """The peak for the other shapes that the package takes: every enumerated one, or the extremes."""
 
     @property
     def worst(self) -> ShapeMemory:
-        """The shapes with the highest peak; those of the first sample when no others were measured."""
+        """The shapes with the highest peak; those of the first sample if no others were measured."""
         own = ShapeMemory(
             shape=self.shape, activation_bytes=self.activation_bytes, peak_operation=self.peak_operation
         )
@@ -105,31 +105,31 @@ class MemoryFacts(Part):
 
     @property
     def total_bytes(self) -> int:
-        """Weights, and activations at the worst shape."""
+        """Weights plus activations at the worst shape."""
         return self.weight_bytes + (self.worst.activation_bytes or 0)
 
 
 class ModuleCost(Measured):
-    """What one part of the model costs."""
+    """The cost of one part of the model."""
 
     name: str
-    """By the names of its weights, the package knows no modules; empty for what has no name."""
+    """Derived from the names of weights, because packages have no modules; empty if there is no name."""
     macs: NonNegativeInt
     bytes: NonNegativeInt
     operations: NonNegativeInt
 
 
 class CostFacts(Part):
-    """What the program costs, counted; the same on every machine."""
+    """The counted cost of the program, the same on every machine."""
 
     FIELD: ClassVar[str] = "cost"
 
     macs: NonNegativeInt
     """Multiply-accumulates of convolutions, matrix products, attention and recurrent layers."""
     elementwise: NonNegativeInt
-    """Elements that other operations compute."""
+    """Elements computed by all other operations."""
     bytes: NonNegativeInt
-    """Operands, weights as stored and results of every operation, as if nothing were fused."""
+    """Operands, stored weights and results of every operation, as if nothing were fused."""
     operations: NonNegativeInt
     weights_read: NonNegativeInt | None = None
     """Bytes of weights that every prediction reads, without tables that are looked up; ``None`` in Records of
@@ -137,13 +137,13 @@ class CostFacts(Part):
     modules: tuple[ModuleCost, ...] = ()
     """The parts with the most multiply-accumulates, at most 12."""
     shape: str = ""
-    """The shapes of the inputs for which this holds; empty when all are fixed."""
+    """The input shapes that this applies to; empty if all are fixed."""
     loops: bool = False
-    """Whether some of the work is repeated an unknown number of times, and counted once."""
+    """Whether some work is repeated an unknown number of times; it is counted once."""
 
     @property
     def intensity(self) -> float | None:
-        """Multiply-accumulates per byte moved: the higher, the less memory bandwidth matters."""
+        """Multiply-accumulates per byte moved; the higher, the less memory bandwidth matters."""
         return self.macs / self.bytes if self.bytes else None
 
 
@@ -154,10 +154,10 @@ class LayerCompression(Measured):
     shape: tuple[NonNegativeInt, ...]
     compressed: bool
     stored_bytes: NonNegativeInt
-    """Everything that the package holds for the weight: indices, tables, scales, masks."""
+    """All bytes stored for the weight: indices, tables, scales, masks."""
     sqnr: float | None = None
-    """Signal-to-quantisation-noise ratio against the float32 twin, in dB; ``None`` when nothing changed, or
-    when it is unknown."""
+    """Signal-to-quantisation-noise ratio against the float32 twin, in dB; ``None`` if nothing changed or it
+    is unknown."""
 
     @property
     def elements(self) -> int:

@@ -1,4 +1,4 @@
-"""Every operation of a program: how great its results get and how far off they are, as a Record holds it."""
+"""The range and error of every operation of a program, as stored in a Record."""
 
 from typing import Annotated, ClassVar, Final, Self
 
@@ -8,23 +8,23 @@ from coreml_gate.record.base import Part
 from coreml_gate.record.diagnosis import HalfMode
 
 MOST_OPERATIONS: Final = 1_000
-"""Of a longer program, the operation with the greatest error stands for each of so many stretches."""
+"""Of a longer program, only the operation with the greatest error in each of this many sections is kept."""
 
 Curve = Annotated[tuple[NonNegativeFloat | None, ...], Field(max_length=MOST_OPERATIONS)]
-"""One figure per operation, in the program's order; ``None`` where it was not measured."""
+"""One figure per operation, in the program's order; ``None`` if not measured."""
 
 
 class OperationProfile(Part):
-    """The operations of the float32 twin in order, as columns of equal length."""
+    """The operations of the float32 twin in order, as columns of the same length."""
 
     FIELD: ClassVar[str] = "profile"
 
     operations: Annotated[tuple[str, ...], Field(max_length=MOST_OPERATIONS)] = ()
-    """Their names; constants are left out."""
+    """Names of the operations, without constants."""
     places: Annotated[tuple[str, ...], Field(max_length=MOST_OPERATIONS)] = ()
-    """``models/net.py:12``; empty when unknown."""
+    """Such as ``models/net.py:12``; empty if unknown."""
     reaches: Curve = ()
-    """The greatest magnitude over all samples, computed in float32."""
+    """Greatest magnitude over all samples, in float32."""
     errors: dict[HalfMode, Curve] = Field(default_factory=dict)
     """RMS error by RMS of the float32 result with everything before the operation in half as well, of the
     sample on which half precision does worst; no key where a mode was not run."""

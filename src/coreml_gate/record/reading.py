@@ -1,4 +1,4 @@
-"""How a Record is read: checked against the schema, model by model."""
+"""Reads a Record, checked against the schema model by model."""
 
 import gc
 from collections import Counter
@@ -17,7 +17,7 @@ from coreml_gate.wording import counted
 
 
 def read_record(path: Path) -> Record:
-    """Reads a Record, or says what is wrong with the file (:class:`RecordError`)."""
+    """Read a Record; :class:`RecordError` says what is wrong with the file."""
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -28,7 +28,7 @@ def read_record(path: Path) -> Record:
 
 
 def parse_record(text: str | bytes, name: str) -> Record:
-    """Checks the text of a Record against the schema; ``name`` says in messages where it came from."""
+    """Check the text of a Record against the schema; ``name`` is its origin in messages."""
     try:
         with without_collecting():
             return _validated(text, name)
@@ -44,7 +44,7 @@ def parse_record(text: str | bytes, name: str) -> Record:
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Reading and judging make no circles, and looking for some takes most of the time of a large Record."""
+    """Switch garbage collection off: reading makes no cycles, and looking for them takes most of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -55,13 +55,13 @@ def without_collecting() -> Iterator[None]:
 
 
 class _Named(Struct):
-    """A model of which nothing but its name is read."""
+    """A model of which only the name is read."""
 
     name: str
 
 
 def _validated(text: str | bytes, name: str) -> Record:
-    """The Record, with the messages of its whole validation where something is wrong with it."""
+    """The Record; a wrong one is validated as a whole, for complete messages."""
     try:
         return _by_model(text, name)
     except (KeyError, MsgspecError, ValidationError, UnicodeError, RecursionError):
@@ -73,7 +73,7 @@ def _validated(text: str | bytes, name: str) -> Record:
 
 
 def _by_model(text: str | bytes, name: str) -> Record:
-    """One model after the other: what a parser makes of a large Record at once takes more than the Record."""
+    """Validate one model after another, because parsing a large Record at once takes much more memory."""
     fields = decode(text, type=dict[str, Raw])
     rest = b",".join(encode(key) + b":" + bytes(value) for key, value in (fields | {"models": b"[]"}).items())
     record = Record.model_validate_json(b"{" + rest + b"}")
@@ -88,7 +88,7 @@ def _by_model(text: str | bytes, name: str) -> Record:
 
 
 def _named_twice(model: str, count: int, name: str) -> RecordError:
-    """Only the first model of a name would be judged."""
+    """Refuse two models of one name, of which only the first would be judged."""
     return RecordError(
         f"record `{name}`: {count} models have the name `{model}`, allowed 1.",
         "measure again: no run writes such a record.",

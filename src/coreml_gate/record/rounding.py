@@ -1,4 +1,4 @@
-"""What float16 inputs do to the samples, as a Record holds it."""
+"""How float16 inputs change the samples, as stored in a Record."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from coreml_gate.record.comparison import Comparison, ElementIndex
 
 
 class RoundedInput(Measured):
-    """A float16 input, at the value of a sample that it changes most."""
+    """A float16 input, with the value that it changes most."""
 
     input: str
     sample: NonNegativeInt
@@ -20,12 +20,12 @@ class RoundedInput(Measured):
 
 
 class InputRounding(Part):
-    """What the source itself answers to samples that are rounded as the package's inputs round them."""
+    """The source's outputs for samples that are rounded like the package's inputs."""
 
     FIELD: ClassVar[str] = "input_rounding"
 
     inputs: tuple[RoundedInput, ...]
     comparisons: tuple[Comparison, ...] = ()
-    """The source on the samples as they are, against the source on the rounded ones."""
+    """The source on the original samples against the source on the rounded ones."""
     refused: str = ""
-    """Why the source does not take the rounded samples; empty where it does."""
+    """Why the source refuses the rounded samples; empty if it does not."""

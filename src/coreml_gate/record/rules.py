@@ -1,4 +1,4 @@
-"""Known pitfalls found in a model, as a Record holds them."""
+"""Known pitfalls found in a model, as stored in a Record."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from coreml_gate.record.base import Measured
 
 
 class RulePlace(Measured):
-    """One place at which a rule fires."""
+    """One place at which a rule matches."""
 
     place: str
     """An operation, a feature, a module or a version."""
@@ -18,7 +18,7 @@ class RulePlace(Measured):
 
 
 class RuleMatch(Measured):
-    """A known pitfall that was found."""
+    """A rule that matches."""
 
     rule: str
     severity: Literal["fatal", "silent", "unknown", "perf", "info"]
@@ -26,6 +26,6 @@ class RuleMatch(Measured):
     places: tuple[RulePlace, ...]
     """The first few."""
     fix: str = ""
-    """The way out: a sentence, then code."""
+    """A sentence, then code."""
     evidence: str = ""
     """The source, the first of all."""

@@ -1,4 +1,4 @@
-"""The environment, the source and its conversion, as a Record holds them."""
+"""The environment, the source and its conversion, as stored in a Record."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -12,7 +12,7 @@ Route = Literal["export", "decomposed", "trace"]
 
 
 class Environment(Measured):
-    """The versions that decide what conversion and arithmetic give."""
+    """The versions that affect conversion and arithmetic."""
 
     coreml_gate: str
     coremltools: str
@@ -23,7 +23,7 @@ class Environment(Measured):
 
 
 class Problem(Part):
-    """Why measuring a model stopped, kept as a value so that the other models go on."""
+    """Why the measurement of a model stopped, as a value, so that the other models go on."""
 
     FIELD: ClassVar[str] = "problem"
 
@@ -39,37 +39,37 @@ class Problem(Part):
     message: str
     hint: str = ""
     exit_code: Annotated[int, Field(gt=1, le=255)]
-    """The one that the gate then ends with: never that of a pass or of a failure."""
+    """The gate's exit code because of it: never 0 or 1."""
     log_tail: tuple[str, ...] = ()
     """The last lines that the child process printed."""
 
 
 class Phase(Measured):
-    """One step of measuring a model, and its share of the time."""
+    """One step of measuring a model, with its time."""
 
     step: str
     seconds: NonNegativeFloat
 
 
 class ImagePixels(Measured):
-    """The values of an image input as pixels, by inverting the configured scale and bias."""
+    """The values of an image input as pixels, recovered by inverting the configured scale and bias."""
 
     input: str
     least: float
     greatest: float
     whole: NonNegativeFloat
-    """Share of whole numbers among them."""
+    """Share of whole numbers."""
     scale: float
     bias: tuple[float, ...]
     steps: tuple[float, ...] = ()
     """Of each channel: by how much its values step, which is the scale that they were made with; empty where
     they lie on no grid of 256 levels, as values drawn at random do."""
     offsets: tuple[float, ...] = ()
-    """Of each channel: a bias that makes its values whole pixels."""
+    """For each channel, a bias that makes its values whole pixels."""
 
 
 class SourceFacts(Part):
-    """What is known of the source before it is converted."""
+    """Everything known about the source before its conversion."""
 
     FIELD: ClassVar[str] = "source"
 
@@ -77,41 +77,41 @@ class SourceFacts(Part):
     parameters: NonNegativeInt
     samples: NonNegativeInt
     random_samples: bool
-    """Whether the samples were drawn by us because the configuration names none."""
+    """Whether the gate drew the samples, because the configuration names none."""
     samples_digest: str = ""
-    """Of their names, shapes, types and data; empty where an earlier version measured."""
+    """Digest of names, shapes, types and data; empty in Records of older versions."""
     untrained_signs: tuple[str, ...] = ()
-    """Why the model looks randomly initialised; empty when it looks trained."""
+    """Why the model looks randomly initialised; empty if it looks trained."""
     sensitivity: tuple[OutputSensitivity, ...] = ()
     images: tuple[ImagePixels, ...] = ()
     floors: tuple[NoiseFloor, ...] = ()
-    """Its own rounding in float32, output by output; none where float64 gives another answer."""
+    """The noise floor of each output; none if float64 gives different outputs."""
     no_float64: str = ""
-    """Why it could not run in float64; empty where it could, or is a package."""
+    """Why it could not run in float64; empty if it could or is a package."""
 
 
 class MissingOperation(Measured):
-    """A torch operation for which the converter has no rule."""
+    """A torch operation without a converter."""
 
     operation: str
     count: NonNegativeInt
     modules: tuple[str, ...]
-    """Paths of the modules that call it, the first few."""
+    """Paths of the first few modules that call it."""
 
 
 class RefusedOperation(Measured):
-    """Where a conversion stopped, and why in words; what is not known is empty."""
+    """Where and why a conversion stopped; unknown parts are empty."""
 
     operation: str = ""
-    """Torch's name for it, as ``cumsum``."""
+    """Torch's name for it, such as ``cumsum``."""
     module: str = ""
-    """Path of the module that calls it, as ``layers.0.attn``."""
+    """Path of the module that calls it, such as ``layers.0.attn``."""
     place: str = ""
     """``models/net.py:12``"""
     optimisation_pass: str = ""
-    """The pass of coremltools that raised, after everything was converted."""
+    """The pass of coremltools that raised after all operations were converted."""
     cause: str = ""
-    """What the converter's message means."""
+    """The converter's message explained."""
 
 
 class ComputedConstant(Measured):
@@ -120,20 +120,20 @@ class ComputedConstant(Measured):
     name: str
     shape: tuple[NonNegativeInt, ...]
     bytes: NonNegativeInt
-    """In the float32 twin."""
+    """Size in the float32 twin."""
     place: str = ""
-    """``models/net.py:12``; empty where it is not known."""
+    """Such as ``models/net.py:12``; empty if not known."""
 
 
 class FoundWeights(Measured):
-    """How many weight matrices of the source are in a package that the team made."""
+    """How many of the source's weight matrices are in a package that the team made."""
 
     matrices: NonNegativeInt
     found: NonNegativeInt
 
 
 class ConversionFacts(Part):
-    """How the conversion went."""
+    """The result of the conversion."""
 
     FIELD: ClassVar[str] = "conversion"
 
@@ -142,20 +142,20 @@ class ConversionFacts(Part):
     seconds: NonNegativeFloat = 0.0
     cached: bool = False
     maker: str = ""
-    """The team's own conversion as the configuration names it; empty: the gate converted."""
+    """The team's own conversion as the configuration names it; empty if the gate converted."""
     twin: Literal["converted", "called-again", "gate", "widened", "package"] = "converted"
     """How the float32 twin came to be: converted as the package was, by the team's callable once more, by the
     gate from the same source, by widening the package, or not at all: the package computes in float32."""
     weights: FoundWeights | None = None
-    """Of a package that the team made."""
+    """For a package that the team made."""
     missing: tuple[MissingOperation, ...] = ()
     message: str = ""
-    """The converter's own words when it failed."""
+    """The converter's own error, if it failed."""
     hint: str = ""
     computed: tuple[ComputedConstant, ...] = ()
-    """The largest, where such constants outweigh all parameters of the source."""
+    """The largest constants, if together they are larger than all parameters of the source."""
     refused: RefusedOperation | None = None
-    """Of a conversion that the converter refused: where and why."""
+    """Where and why the converter stopped, if it did."""
     notes: tuple[str, ...] = ()
-    """What a reader should know of a success: a fallback, an operation that got its converter from us."""
+    """Notes on a success: a fallback, an operation converted by one of our own converters."""
     log_tail: tuple[str, ...] = ()
