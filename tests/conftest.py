@@ -25,6 +25,8 @@ settings.register_profile(
     "fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("fixed")
+MANY_OBJECTS = 10_000
+"""A tenth of what the first conversion of a process imports and keeps."""
 if sys.platform == "darwin":
     sys.modules["coremltools.libcoremlpython"] = None  # type: ignore[assignment]
 
@@ -39,6 +41,8 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """A model without a seed has the same weights whatever ran before, on whichever worker."""
+    if len(gc.get_objects()) > MANY_OBJECTS:
+        _freeze()
     random.seed(0)
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed(0)
@@ -47,7 +51,11 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """coremltools collects garbage after each conversion; what was imported is none, and slow to walk."""
+    _freeze()
+
+
+def _freeze() -> None:
+    """coremltools collects garbage at each conversion; what was imported is none, and slow to walk."""
     gc.collect()
     gc.freeze()
 

@@ -4,8 +4,6 @@ import base64
 import gzip
 import json
 import re
-import subprocess
-import sys
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -168,31 +166,6 @@ def test_a_defect_of_ours_never_looks_like_a_verdict(desk: Desk, monkeypatch: py
     assert desk.run("plan") == 70
     assert "ZeroDivisionError: our own" in desk.err.getvalue()
     assert "this is a defect of coreml-gate" in desk.err.getvalue()
-
-
-@pytest.mark.parametrize("option", ["--help", "--version"])
-def test_what_describes_all_commands_imports_none_of_them(option: str) -> None:
-    code = (
-        "import sys\nfrom coreml_gate.cli import main\n"
-        "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
-        "print([name for name in sys.modules if name == 'pydantic' or name.startswith('coreml_gate.gate')])"
-    )
-    done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
-
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
-@pytest.mark.parametrize("command", ["--help", "plan", "judge", "report"])
-def test_what_only_reads_imports_neither_torch_nor_coremltools(command: str) -> None:
-    code = (
-        "import sys; sys.argv[1:] = [sys.argv[1], '--help']\n"
-        "from coreml_gate.cli import main\n"
-        "try: main()\nexcept SystemExit: pass\n"
-        "print([name for name in ('torch', 'coremltools', 'scipy') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=True)
-
-    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_json_is_the_report_and_nothing_else(desk: Desk) -> None:

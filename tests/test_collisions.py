@@ -1,9 +1,6 @@
 """Every key, name and hash that stands for a model, tried to be the same for two that differ."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from coreml_gate.mil.package import read_package
 from coreml_gate.mil.write import write_package
 from coreml_gate.record import parse_record
 from tests.builders import model_record, record
+from tests.warm import forked
 
 pytestmark = pytest.mark.attack("the right package")
 
@@ -207,14 +205,11 @@ print(build(), rows())
 """
 
 
-def loaded(root: Path, samples: str, files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def loaded(root: Path, samples: str, files: Mapping[str, str]) -> str:
     for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    return subprocess.run(
-        [sys.executable, "-c", LOAD, str(root), samples],
-        check=False, capture_output=True, text=True, env=dict(os.environ),
-    )  # fmt: skip
+    return forked(LOAD, root, str(root), samples)[1]
 
 
 FILES = {
@@ -227,16 +222,16 @@ FILES = {
 
 def test_a_module_of_the_samples_is_not_the_sources_namesake(tmp_path: Path) -> None:
     answer = loaded(tmp_path, "data/rows.py:rows", FILES)
-    assert "of models of models" not in answer.stdout
-    assert "`data/rows.py` imports `tools`, of which there are two" in answer.stderr
+    assert "of models of models" not in answer
+    assert "`data/rows.py` imports `tools`, of which there are two" in answer
 
 
 def test_a_module_that_both_share_is_no_namesake(tmp_path: Path) -> None:
     files = {path: text for path, text in FILES.items() if path != "data/tools.py"}
-    assert loaded(tmp_path, "data/rows.py:rows", files).stdout == "of models of models\n"
+    assert loaded(tmp_path, "data/rows.py:rows", files) == "of models of models\n"
     files = {
         **FILES,
         "data/rows.py": "import json\ndef rows(): return json.dumps(1)",
         "data/json/notes.txt": "",
     }
-    assert loaded(tmp_path, "data/rows.py:rows", files).stdout == "of models 1\n"
+    assert loaded(tmp_path, "data/rows.py:rows", files) == "of models 1\n"

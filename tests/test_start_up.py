@@ -58,6 +58,7 @@ def test_a_command_loads_no_library_that_it_does_not_need(
     (tmp_path / "coreml-gate.toml").write_text('[[model]]\nname = "net"\nsource = "net.py:build"\n')
     (tmp_path / "net.py").write_text("")
     modules = loaded(tmp_path, *arguments.split())
+    assert allowed != SHOWS or "coreml_gate.gate" not in modules
     assert LIBRARIES & {module.partition(".")[0] for module in modules} <= allowed
 
 

@@ -1,10 +1,12 @@
 """One server for all tests of a session that start children and do not test how these start."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
 from coreml_gate.children.keeper import MODULE
+from coreml_gate.children.process import kept
 from coreml_gate.children.variables import OF_ONE_CHILD
 from coreml_gate.children.warm import WarmChildren
 from coreml_gate.credentials import without_credentials
@@ -28,3 +30,12 @@ WARM: Final = WarmChildren(
 def command_of(script: Path) -> tuple[str, ...]:
     """What a supervisor's interpreter runs for that script in the place of the child."""
     return ("-P", "-m", MODULE, "run_script", str(script))
+
+
+def forked(code: str, folder: Path, *arguments: str) -> tuple[int, str]:
+    """The exit code of that code in a process of its own, and what it printed."""
+    script, printed = folder / "script.py", folder / "printed.txt"
+    script.write_text(code)
+    command = (sys.executable, *command_of(script), *arguments)
+    with printed.open("wb") as output, kept(WARM, command, folder, ENVIRONMENT, output.fileno()) as child:
+        return child.wait(600), printed.read_text()

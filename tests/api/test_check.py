@@ -2,6 +2,7 @@
 
 import gc
 import random
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from coreml_gate import CheckResult, check, convert
+from coreml_gate.api import measuring
 from coreml_gate.api.options import ModelKeywords
 from coreml_gate.config import ModelConfig
 from coreml_gate.errors import ConfigError, SourceError
@@ -19,6 +21,7 @@ from coreml_gate.record import read_record
 from coreml_gate.verdict import Finding, Status
 from tests.api.models import Overflowing, Scorer, samples
 from tests.house import ROOT
+from tests.warm import ENVIRONMENT, WARM
 
 GIVEN_OTHERWISE = frozenset(
     {"name", "source", "samples", "evaluate", "package", "convert", "build", "variant", "watch", "litert"}
@@ -156,7 +159,11 @@ def test_a_callable_and_a_package_are_named_as_in_a_configuration(
     assert [finding.status for finding in _of(alone, "parity")] == [Status.SKIPPED]
 
 
-def test_the_stand_in_rehearses_core_ml(passing: CheckResult) -> None:
+def test_the_stand_in_rehearses_core_ml(passing: CheckResult, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its children are forked from the server that all tests share."""
+    monkeypatch.setattr(measuring, "WarmChildren", lambda _: nullcontext(WARM))
+    for name in ("OMP_NUM_THREADS", "PYTHONPATH"):
+        monkeypatch.setenv(name, ENVIRONMENT[name])
     result = check(Scorer(), samples()[:1], output=["scores"], core_ml="stand-in")
     assert result.verdict.engine == "mil+stand-in"
     assert Status.PASS in {finding.status for finding in _of(result, "coreml-parity")}

@@ -35,6 +35,7 @@ def test_the_process_believes_that_it_runs_on_a_mac_and_other_libraries_do_not(t
     assert "virtual=True thermal_state='fair' low_power=False stand_in=''" in machine
 
 
+@pytest.mark.slow
 def test_the_doctor_examines_core_ml_and_not_what_stands_in_for_it(tmp_path: Path) -> None:
     done = gate(tmp_path, "doctor", "--units", "CPU_ONLY", "--time-budget-s", "1")
     assert done.returncode == 0, done.stdout

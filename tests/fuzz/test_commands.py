@@ -5,7 +5,6 @@ each damage, and those that measure in children on a few.
 """
 
 import json
-import os
 import random
 import shutil
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from tests.fuzz.child import write
 from tests.fuzz.forms import FORMS, float32_twin
 from tests.fuzz.mutations import MUTATIONS
 from tests.reliability import tried
+from tests.warm import ENVIRONMENT, WARM
 
 FEW = (
     "cut_specification",
@@ -83,7 +83,7 @@ def damaged(sound: Path, place: Path, damage: str) -> Path:
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """The exit code of the command, and what it printed on both streams."""
     out, err = StringIO(), StringIO()
-    around = Surroundings(folder, dict(os.environ), Console(file=out), Console(file=err))
+    around = Surroundings(folder, ENVIRONMENT, Console(file=out), Console(file=err), WARM)
     return main(arguments, around), out.getvalue(), err.getvalue()
 
 

@@ -1,7 +1,5 @@
 """Has the made-up compute plan the form of Core ML's: nil for constants, devices, costs, one function?"""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from coremltools.models.compute_plan import MLComputePlan, MLModelStructure
 
 from coreml_gate.engines.compute_plan import read_plan
 from coreml_gate.stand_in.script import VARIABLE, Script
+from tests.warm import forked
 
 Build = Callable[..., Any]
 
@@ -105,12 +104,11 @@ def test_a_macos_that_is_too_old_says_so(compiled: Path, script: Callable[..., N
         read_plan(compiled, "ALL")
 
 
-def test_the_plan_of_a_package_aborts_the_process(compiled: Path) -> None:
+def test_the_plan_of_a_package_aborts_the_process(compiled: Path, tmp_path: Path) -> None:
     """apple/coremltools#2757."""
     code = (
         "from coreml_gate import stand_in; stand_in.install(force=True); "
         "from coremltools.models.compute_plan import MLComputePlan; "
         f"MLComputePlan.load_from_path({str(compiled.with_suffix('.mlpackage'))!r})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
-    assert done.returncode == -6
+    assert forked(code, tmp_path)[0] == -6

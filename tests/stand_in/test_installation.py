@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from coreml_gate import stand_in
 from coreml_gate.errors import UsageError
 from coreml_gate.stand_in.native import native_module
+from tests.warm import forked
 
 _PROGRAM = """
 import json, logging, sys
@@ -29,16 +32,19 @@ print(json.dumps(told))
 """
 
 
-def _run(before: str) -> tuple[dict[str, Any], str]:
-    program = _PROGRAM.format(before=before)
+def _fresh(program: str, _: Path) -> tuple[int, str]:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told, done.stderr
+    return done.returncode, done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("before", ["", "import coremltools, coremltools.models.ml_program.experimental"])
-def test_before_and_after_coremltools(before: str) -> None:
-    told, log = _run(before)
+@pytest.mark.parametrize(
+    ("run", "before"),
+    [(_fresh, ""), (forked, "import coremltools, coremltools.models.ml_program.experimental")],
+    ids=["before", "after"],
+)
+def test_before_and_after_coremltools(run: Callable[..., Any], before: str, tmp_path: Path) -> None:
+    _, log = run(_PROGRAM.format(before=before), tmp_path)
+    told = json.loads(log.splitlines()[-1])
     assert told["said"] is told["installed"] is True
     assert told["y"] == pytest.approx(0.29980469)  # 3 times 0.1 in half precision
     assert told["left"] == [False, False, False, None, None]
