@@ -75,6 +75,10 @@ REFUSED = {
         _net("y.real + y.imag", "y = torch.fft.rfft(x, dim=1)", "y = y * torch.complex(x[:, :3], x[:, :3])"),
         (1, 4), "mul", "no complex numbers", "`torch.complex(x.real * h.real - x.imag", TRACE, line=10,
     ),
+    "autocast": Refused(
+        _net("y.float()", "with torch.autocast('cpu', dtype=torch.bfloat16):", "    y = x @ x"),
+        (3, 3), "to|_to_copy", "no bfloat16", "`enabled=False`", line=10,
+    ),
     "sparse": Refused(
         _net("torch.sparse.mm(self.h.to_sparse(), x)", made="self.register_buffer('h', torch.eye(3))"),
         (3, 4), "to_sparse|_to_sparse", "", "no sparse tensors", line=9,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from coreml_gate.engines.evaluate import evaluate
 from coreml_gate.errors import EvaluateError
@@ -32,12 +33,32 @@ def test_numbers_of_numpy_and_of_python_are_values() -> None:
     assert values_of(given) == [("accuracy", "source", 0.5), ("loss", "source", 2.0)]
 
 
+@pytest.mark.parametrize("given", [np.zeros(1), torch.zeros(1, dtype=torch.float64), torch.zeros(1).half()])
+def test_what_a_metric_predicts_has_the_type_of_samples(given: Any) -> None:
+    """The package took NumPy's float64 and the source refused it, an error of a sound source."""
+    taken: list[torch.dtype] = []
+
+    class Typed(Source):
+        def run(self, sample: Any) -> dict[str, Any]:
+            taken.append(sample["x"].dtype)
+            return super().run(sample)
+
+    def metric(predict: Any) -> dict[str, float]:
+        predict(given)
+        return {"accuracy": 1.0}
+
+    engine: Any = Typed()
+    evaluate(metric, "m.py:metric", Path(), [engine], ("x",))
+    assert taken == [torch.float32]
+
+
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
         (0.98, "returned a `float`, expected numbers by metric name"),
         ({}, "returned a `dict`, expected numbers by metric name"),
         ({"accuracy": float("nan")}, "metric `accuracy` is nan under source, expected a finite number"),
+        ({"\ud800": 1.0}, r"a metric whose name '\ud800' is no text"),
         ({"accuracy": "high"}, "metric `accuracy` is 'high' under source, expected a finite number"),
     ],
 )

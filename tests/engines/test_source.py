@@ -1,4 +1,9 @@
 import copy
+import io
+import os
+import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +13,7 @@ import torch
 from torch import nn
 
 from coreml_gate.engines.source import Source, load_source, run_source
+from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
 from tests.engines.conftest import Repository
 
@@ -350,6 +356,76 @@ def test_what_the_users_code_sets_for_its_process_does_not_last(repository: Repo
     assert torch.zeros(1).device.type == "cpu"
 
 
+@pytest.mark.attack("the model's own code")
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        ("x.to_sparse()", "output `output_0` holds no plain numbers: unsupported memory format"),
+        ("x.to('meta')", "output `output_0` holds no plain numbers: Cannot copy out of meta tensor"),
+        ("torch.quantize_per_tensor(x, 0.1, 0, torch.quint8)", "output `output_0` holds no plain numbers: "),
+        ("torch.nested.nested_tensor([x, x[:1]])", "output `output_0` holds no plain numbers: "),
+        ("{'\\ud800': x}", r"the name of output '\ud800' is no text"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")  # of torch, about what is new or old
+def test_what_is_no_output_is_refused_by_its_name(repository: Repository, returned: str, said: str) -> None:
+    """Each of them was a crash of the child, and `undo it before the model returns` the way out."""
+    repository.write("net.py", NET_THAT_RETURNS.format(returned))
+    with pytest.raises(SourceError) as raised:
+        run_source(load_source("net.py:Net", repository.root), {"x": torch.ones(2)})
+    assert said in raised.value.message
+
+
+@pytest.mark.attack("the model's own code")
+@pytest.mark.parametrize("returned", ["(x, x)[: int(x[0])]", "{f'y{int(x[0])}': x}"])
+def test_other_outputs_than_before_are_refused(repository: Repository, returned: str) -> None:
+    """A list that grows was a crash of the child by `KeyError: 'output_1'`."""
+    repository.write("net.py", NET_THAT_RETURNS.format(returned))
+    engine = SourceEngine(load_source("net.py:Net", repository.root))
+    engine.run({"x": torch.ones(2)})
+    with pytest.raises(SourceError, match=r"returns .* for sample 3, and .* before"):
+        replace(engine, side="source").run({"x": torch.full((2,), 2.0)}, 3)
+
+
+@pytest.mark.attack("the model's own code")
+def test_a_fork_of_the_users_code_does_not_go_on_as_a_second_gate(repository: Repository) -> None:
+    """Both went on, into one folder: `Manifest.json is missing`, now and then."""
+    repository.write(
+        "forking.py",
+        "import os, torch\n\ndef build():\n    torch.fork = os.fork()\n    return torch.nn.ReLU()\n",
+    )
+    own = os.getpid()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of forks beside threads
+        load_source("forking.py:build", repository.root)
+    assert os.getpid() == own
+    assert os.waitstatus_to_exitcode(os.waitpid(torch.__dict__.pop("fork"), 0)[1]) == 1
+
+
+@pytest.mark.attack("the model's own code")
+def test_a_stream_that_the_users_code_closes_is_open_for_libraries(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The export route failed for it, and another one converted."""
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", None)
+    repository.write(
+        "closing.py",
+        "import sys\nfrom torch.nn import ReLU\ndef build():\n    sys.stdout.close()\n    return ReLU()\n",
+    )
+    load_source("closing.py:build", repository.root)
+    with sys.stdout as stream:
+        assert stream.write("goes on")
+    assert stream.name == os.devnull
+
+
+NET_THAT_RETURNS = """
+import torch
+
+class Net(torch.nn.Module):
+    def forward(self, x):
+        return {}
+"""
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 52000000\n"
 
 

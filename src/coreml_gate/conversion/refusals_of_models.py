@@ -7,6 +7,12 @@ from coreml_gate.conversion.refusal_cause import Cause
 MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     # Integers, types and values
     Cause(
+        r"KeyError: (torch\.bfloat16|(np\.int32\()?15\b)|_autocast_to_reduced_precision",
+        "Core ML has no bfloat16, in which `torch.autocast` or a cast computes here",
+        "leave `torch.autocast` out while the model is converted (`enabled=False`), or cast to float32: the "
+        "package that ships computes in FP16 all the same.",
+    ),
+    Cause(
         r"`bitwise_(and|or|xor)` op only supports boolean|found for 'bitwise_not'",
         "Core ML has no bitwise operations on integers",
         "use booleans, or arithmetic: `x % 2` for `x & 1`.",

@@ -14,6 +14,21 @@ Sample = Mapping[str, torch.Tensor]
 """One set of inputs, by input name."""
 Outputs = dict[str, np.ndarray]
 """The outputs of one sample, by output name, in the source's order."""
+NARROWED: Final[Mapping[torch.dtype, torch.dtype]] = {
+    torch.float64: torch.float32,
+    torch.float16: torch.float32,
+    torch.bfloat16: torch.float32,
+    torch.uint8: torch.int32,
+    torch.int8: torch.int32,
+    torch.int16: torch.int32,
+}
+"""What an input's dtype becomes before it reaches source and package: Core ML takes no such input."""
+
+
+def as_input(value: object) -> torch.Tensor:
+    """A tensor or an array as samples hold it, for every engine alike."""
+    tensor = torch.as_tensor(value).detach().cpu()
+    return tensor.to(NARROWED.get(tensor.dtype, tensor.dtype))
 
 
 def as_array(value: object) -> np.ndarray:
@@ -59,6 +74,6 @@ def predict_function(engine: Engine, input_names: tuple[str, ...]) -> Predict:
         else:
             values = args[0] if len(args) == 1 and isinstance(args[0], tuple | list) else args
             named = dict(zip(input_names, values, strict=False)) | kwargs
-        return engine.run({name: torch.as_tensor(value) for name, value in named.items()})
+        return engine.run({name: as_input(value) for name, value in named.items()})
 
     return predict

@@ -14,6 +14,7 @@ import numpy as np
 from coreml_gate.arrays import Array
 from coreml_gate.engines.engine import Engine, Outputs, Sample, predict_function
 from coreml_gate.engines.mil import MilEngine
+from coreml_gate.engines.outputs import is_text
 from coreml_gate.engines.python import user_code
 from coreml_gate.errors import EvaluateError, InputError
 from coreml_gate.mil.ir import Feature
@@ -86,6 +87,13 @@ def _checked(answer: object, reference: str, engine: Engine) -> list[MetricValue
         raise EvaluateError(
             f"evaluate `{reference}` returned a `{type(answer).__name__}`, expected numbers by metric name.",
             'return a dict such as {"accuracy": 0.98}.',
+        )
+    unfit = next((str(name) for name in answer if not is_text(str(name))), None)
+    if unfit is not None:
+        raise EvaluateError(
+            f"evaluate `{reference}` returned a metric whose name {unfit!a} is no text: it holds half a "
+            "character.",
+            "rename it.",
         )
     return [
         MetricValue(name=str(name), side=engine.side, value=_number(str(name), value, reference, engine))

@@ -1,5 +1,6 @@
 """The outputs of a PyTorch model as a flat list of named tensors, whatever containers it returns."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 
@@ -32,6 +33,11 @@ def _flatten(name: str, value: object, into: dict[str, torch.Tensor], reference:
         for key, child in children:
             _flatten(f"{name}_{key}", child, into, reference)
     elif isinstance(value, torch.Tensor):
+        if not is_text(name):
+            raise SourceError(
+                f"source `{reference}`: the name of output {name!a} is no text: it holds half a character.",
+                "rename it, or return a tuple and name the outputs by `output`.",
+            )
         if name in into:
             raise SourceError(
                 f"source `{reference}`: two of its outputs are named `{name}`: a key within a key is "
@@ -57,6 +63,11 @@ def _children(value: object) -> list[tuple[str, object]] | None:
     if isinstance(value, tuple | list):
         return [(str(position), child) for position, child in enumerate(value)]
     return None
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written to a file: half of a surrogate pair is no character."""
+    return name.isascii() or not any(unicodedata.category(sign) == "Cs" for sign in name)
 
 
 def _has_names(value: object) -> bool:

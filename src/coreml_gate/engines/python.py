@@ -5,6 +5,7 @@ import difflib
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -113,6 +114,7 @@ def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> 
     through: it is meant for the program that called the gate, not for the model. What that code sets for the
     whole process, and the converter and our runtime would trip over, does not outlast the block.
     """
+    own = os.getpid()
     try:
         with np.errstate(), _default_device_kept():
             yield
@@ -122,6 +124,18 @@ def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> 
         if isinstance(error, ModuleNotFoundError) and error.name is not None:
             raise wrong(*_missing_module(what, error.name, place_of(error, root))) from error
         raise wrong(f"`{what}` raised {describe(error, root)}.", hint or _known_hint(error)) from error
+    finally:
+        if os.getpid() != own:
+            os._exit(1)  # a fork of that code, which would go on as a second gate
+        _reopen_streams()
+
+
+def _reopen_streams() -> None:
+    """Libraries print: a stream that was closed would let the converter fail."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and stream.closed:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from coreml_gate.config import Dimension, ModelConfig, ModelInput
-from coreml_gate.engines.engine import SEED, Sample
+from coreml_gate.engines.engine import NARROWED, SEED, Sample, as_input
 from coreml_gate.engines.features import InputFeature, known_features
 from coreml_gate.engines.images import check_image, image_pixels, nearest_image
 from coreml_gate.engines.python import load_callable, user_code
@@ -21,15 +21,6 @@ from coreml_gate.mil import ir as mil
 from coreml_gate.record import ImagePixels
 from coreml_gate.wording import counted, listed
 
-_NARROWED = {
-    torch.float64: torch.float32,
-    torch.float16: torch.float32,
-    torch.bfloat16: torch.float32,
-    torch.uint8: torch.int32,
-    torch.int8: torch.int32,
-    torch.int16: torch.int32,
-}
-"""What a sample's dtype becomes before it reaches source and package: Core ML takes no such input."""
 _SEED = SEED + 17
 """Another one than the model's, whose first weights would have the samples' numbers."""
 
@@ -126,7 +117,7 @@ def _checked(
 def _narrow(first: object, names: tuple[str, ...]) -> dict[str, torch.dtype]:
     given = {name: getattr(value, "dtype", None) for name, value in _by_name(0, first, names).items()}
     kinds = {name: kind for name, kind in given.items() if isinstance(kind, torch.dtype)}
-    return {name: kind for name, kind in kinds.items() if kind in _NARROWED and not kind.is_floating_point}
+    return {name: kind for name, kind in kinds.items() if kind in NARROWED and not kind.is_floating_point}
 
 
 def _images(
@@ -256,8 +247,7 @@ def _tensor(where: str, value: object) -> torch.Tensor:
         raise SamplesError(
             f"{where} is a scalar (rank 0), which Core ML cannot take.", "yield it with shape [1]."
         )
-    value = value.detach().cpu().to(_NARROWED.get(value.dtype, value.dtype))
-    return value.contiguous().clone()
+    return as_input(value).contiguous().clone()
 
 
 def _check_dtype(where: str, tensor: torch.Tensor, dtype: str) -> None:

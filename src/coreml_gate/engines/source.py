@@ -150,9 +150,15 @@ def _array(name: str, value: torch.Tensor) -> np.ndarray:
             f"output `{name}` is complex: Core ML has no complex numbers.",
             "return the real and the imaginary part as two outputs.",
         )
-    if value.is_floating_point():
-        value = value.float()
-    return value.detach().cpu().clone(memory_format=torch.contiguous_format).numpy()
+    try:
+        if value.is_floating_point():
+            value = value.float()
+        return value.detach().cpu().clone(memory_format=torch.contiguous_format).numpy()
+    except (RuntimeError, TypeError) as error:  # sparse, quantised, nested, without data
+        raise SourceError(
+            f"output `{name}` holds no plain numbers: {str(error).splitlines()[0]}.",
+            "return dense tensors of floats, integers or booleans: `x.to_dense()`, `x.dequantize()`.",
+        ) from error
 
 
 def _dtype(value: torch.Tensor) -> str:
