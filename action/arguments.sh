@@ -30,8 +30,8 @@ switch() {
   esac
 }
 
-# Becomes one command of the gate, so that a signal to the step reaches it. -P keeps the repository's own files from
-# being imported in the place of ours.
+# Becomes one command of the gate, so that a signal to the step reaches it. -I keeps the repository's own files from
+# being imported in the place of ours, from the step's folder as from a PYTHONPATH of the workflow.
 coreml_gate() {
-  exec "$VENV/bin/python" -P -m coreml_gate "$@" ${arguments[@]+"${arguments[@]}"}
+  exec "$VENV/bin/python" -I -m coreml_gate "$@" ${arguments[@]+"${arguments[@]}"}
 }

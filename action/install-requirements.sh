@@ -7,14 +7,14 @@ index=()
 if [ "$RUNNER_OS" = Linux ] && [ -n "$TORCH_INDEX" ]; then
   index=(--extra-index-url "$TORCH_INDEX")
 fi
-"$PYTHON" -m venv --clear "$REQUIREMENTS_VENV"
+"$PYTHON" -I -m venv --clear "$REQUIREMENTS_VENV"
 for below in "$VENV"/lib/python3.*/site-packages; do
   for packages in "$REQUIREMENTS_VENV"/lib/python3.*/site-packages; do
     echo "import site; site.addsitedir('$below')" >"$packages/zz_coreml_gate.pth"
   done
 done
 for file in $REQUIREMENTS; do
-  "$REQUIREMENTS_VENV/bin/python" -m pip install --disable-pip-version-check --no-input --quiet \
+  "$REQUIREMENTS_VENV/bin/python" -I -m pip install --disable-pip-version-check --no-input --quiet \
     ${index[@]+"${index[@]}"} --requirement "$FOLDER/dependencies.txt" --requirement "$file"
 done
 echo "$CACHE_KEY" >"$REQUIREMENTS_VENV/coreml-gate.key"

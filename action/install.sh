@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Makes the gate's own environment, unless the cache brought it. Nothing of the pull request is installed into it.
-# The gate itself is used from where the runner put it, so the environment outlives its versions.
+# The gate itself is used from where the runner put it, so the environment outlives its versions. -I: the step's folder is
+# the repository, whose pip.py or venv.py would run here in the place of the real ones.
 set -euo pipefail
 
 pip_install() {
-  "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --quiet "$@"
+  "$VENV/bin/python" -I -m pip install --disable-pip-version-check --no-input --quiet "$@"
 }
 
 # torch for Linux comes in the builds of an index, whose hashes are its own: its version is pinned, all else is locked.
@@ -22,7 +23,7 @@ install_all() {
   if grep -q '^torch' "$FOLDER/dependencies.txt"; then
     job=measure
   fi
-  "$PYTHON" -m venv --clear "$VENV"
+  "$PYTHON" -I -m venv --clear "$VENV"
   if [ "$job" = measure ] && [ "$RUNNER_OS" = Linux ]; then
     install_torch
   fi

@@ -11,7 +11,7 @@ folder=$(sed -n 's/^folder=//p' <<<"$places")
 base=$(sed -n 's/^base=//p' <<<"$places")
 user=$(sed -n 's/^user=//p' <<<"$places")
 
-"$PYTHON" "$GITHUB_ACTION_PATH/action/dependencies.py" "$GITHUB_EVENT_NAME" "$MODE" >"$folder/dependencies.txt"
+"$PYTHON" -I "$GITHUB_ACTION_PATH/action/dependencies.py" "$GITHUB_EVENT_NAME" "$MODE" >"$folder/dependencies.txt"
 files=()
 for file in $REQUIREMENTS; do
   if [ ! -f "$file" ]; then

@@ -1,6 +1,9 @@
 """action.yml, its scripts, its types and its page say the same."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -134,6 +137,37 @@ def test_the_last_command_of_a_step_becomes_its_process() -> None:
     for name in ("arguments", "as-models-user"):
         text = (ROOT / "action" / f"{name}.sh").read_text(encoding="utf-8")
         assert re.search(r"^  exec ", text, re.MULTILINE)
+
+
+@pytest.mark.attack("the model's own code")
+@pytest.mark.parametrize("variable", ["", "."])
+def test_the_gates_own_steps_import_nothing_of_the_repository(tmp_path: Path, variable: str) -> None:
+    """A workflow may set PYTHONPATH for its own commands; the step that reports holds the token."""
+    for name in ("json", "coreml_gate", "argparse"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w')\n")
+    started = subprocess.run(
+        ["bash", "-c", f'source "{ROOT}/action/arguments.sh"; coreml_gate --version'],
+        cwd=tmp_path,
+        env={**os.environ, "VENV": sys.prefix, "PYTHONPATH": variable},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert started.stdout.startswith("coreml-gate ")
+    assert not (tmp_path / "imported").exists()
+
+
+@pytest.mark.attack("the model's own code")
+def test_every_other_python_of_a_step_is_isolated() -> None:
+    """A pip.py or venv.py of a pull request ran as the runner's user while the gate was installed."""
+    started = [
+        f"{script.name}: {line.strip()}"
+        for script in sorted((ROOT / "action").glob("*.sh"))
+        for line in script.read_text(encoding="utf-8").splitlines()
+        if re.search(r'(python|PYTHON)\}?" [-"]', line) and "as_models_user" not in line
+    ]
+    assert len(started) >= 9
+    assert [line for line in started if '" -I ' not in line] == []
 
 
 def test_every_script_belongs_to_a_step() -> None:
