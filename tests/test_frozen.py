@@ -1,6 +1,7 @@
 """Frozen values change in one typed and validated way."""
 
 import ast
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from coreml_gate.config import ModelConfig
-from coreml_gate.frozen import changed
+from coreml_gate.frozen import changed, without_collecting
 from coreml_gate.record import Comparison, ModelRecord
 
 ROOT = Path(__file__).parents[1]
@@ -84,3 +85,18 @@ def test_nothing_is_changed_without_validation(folder: str) -> None:
         if isinstance(node, ast.Attribute) and node.attr in {"model_copy", "model_construct"}
     ]
     assert unchecked == []
+
+
+def test_the_collector_is_as_it_was() -> None:
+    assert gc.isenabled()
+    with without_collecting():
+        assert not gc.isenabled()
+        with without_collecting():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_a_default_is_one_value_and_not_a_copy_for_each_document() -> None:
+    one, other = (ModelConfig(name=name, source="net.py:build") for name in ("one", "other"))
+    assert one.limits is other.limits

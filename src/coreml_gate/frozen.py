@@ -1,8 +1,10 @@
 """The base class of all frozen documents, and the one way to change a value of one."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
@@ -14,6 +16,22 @@ class FrozenModel(BaseModel):
     """A document, or a part of one, that crosses a border: immutable, without unknown keys, finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    def __deepcopy__(self, known: dict[int, Any] | None = None) -> Self:
+        """Itself: pydantic copies a default for each document that leaves it out."""
+        return self
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Switch garbage collection off: frozen values make no cycles, and looking for them takes time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def computed(function: Callable[[Any], Value]) -> cached_property[Value]:

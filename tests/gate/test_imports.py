@@ -34,6 +34,8 @@ PACKAGES = (
         ("from .import b", {(1, ""), (1, "b")}),
         ("from...a import b", {(3, "a"), (3, "a.b")}),
         ("from a import (  # (1)\n    b,  # import z\n    c as d,\n)", {(0, "a"), (0, "a.b"), (0, "a.c")}),
+        ("from a import (  # f(\n    b,  # import g)\n    c)\nf(1)", {(0, "a"), (0, "a.b"), (0, "a.c")}),
+        ("from a import \\\r\n    (b,\r\n    c)\r\nx = f(1)\n", {(0, "a"), (0, "a.b"), (0, "a.c")}),
         ("from a import(b)", {(0, "a"), (0, "a.b")}),
         ("from a \\\n    import b, \\\n    c", {(0, "a"), (0, "a.b"), (0, "a.c")}),
         ("try:\n\timport a\nexcept ImportError: import b\n", {(0, "a"), (0, "b")}),

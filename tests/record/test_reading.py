@@ -1,6 +1,5 @@
 """Reading takes a Record apart, and must mean and say what the validation of the whole document does."""
 
-import gc
 import json
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from pydantic import ValidationError
 
 from coreml_gate.errors import RecordError
 from coreml_gate.record import AcceptedFailure, Record, SkippedModel, parse_record, read_record, write_record
-from coreml_gate.record.reading import without_collecting
 from coreml_gate.wording import counted
 from tests.builders import comparison, model_record, record
 
@@ -112,13 +110,3 @@ def test_a_name_that_comes_again_is_named_with_its_number(more: str) -> None:
         assert "metrics" in raised.value.message, "what is no Record at all is said first"
     else:
         assert raised.value.message == "record `r`: 3 models have the name `b`, allowed 1."
-
-
-def test_the_collector_is_as_it_was() -> None:
-    assert gc.isenabled()
-    with without_collecting():
-        assert not gc.isenabled()
-        with without_collecting():
-            pass
-        assert not gc.isenabled()
-    assert gc.isenabled()

@@ -6,10 +6,10 @@ from pathlib import Path
 from coreml_gate.commands.arguments import add_json, add_output, add_selection
 from coreml_gate.commands.reports import answer, reported, write_reports
 from coreml_gate.config.load import load_config, select_models
+from coreml_gate.frozen import without_collecting
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.judge import judge
 from coreml_gate.record import RECORD_NAME, read_record
-from coreml_gate.record.reading import without_collecting
 from coreml_gate.surroundings import Surroundings
 
 

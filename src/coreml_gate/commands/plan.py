@@ -4,6 +4,7 @@ import argparse
 
 from coreml_gate.commands.arguments import add_base, add_known, add_selection, request_of
 from coreml_gate.config.load import load_config, select_models
+from coreml_gate.frozen import without_collecting
 from coreml_gate.gate.plan import make_plan
 from coreml_gate.gate.plan_output import FORMATS as PLAN_FORMATS
 from coreml_gate.gate.plan_output import as_github_matrix
@@ -26,6 +27,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print what would be measured."""
+    with without_collecting():
+        return _plan(parsed, around)
+
+
+def _plan(parsed: argparse.Namespace, around: Surroundings) -> int:
     request = request_of(parsed, around)
     config = select_models(load_config(request.root, request.config_file), request.models)
     chosen = make_plan(request, config, open_repository(request, around.environment))

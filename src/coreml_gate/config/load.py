@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -72,10 +73,12 @@ def at_place(table: Json, place: Place) -> Json:
     return table
 
 
+@lru_cache(maxsize=1)
 def parse_config(text: str, name: str) -> Config:
     """The configuration in a file's text; ``name`` gives its kind, and its origin in messages.
 
     Each model of the result contains what it inherits from ``[gate]``. All problems are reported at once.
+    The last one is kept, because base and head mostly have the same.
     """
     require_size(len(text.encode(errors="surrogatepass")), name)
     prefix = place_of_gate(name)

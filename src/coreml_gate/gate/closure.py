@@ -5,6 +5,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ _SHARED_ROOTS = ("", "src")
 _CHUNK = 2**20
 _MOST_BYTES = 2**38
 """Far more than any model takes; what claims more, as ``/proc/kcore`` does, is not a file of a model."""
+_NONE = frozenset[str]()
+_NO_IMPORTS = frozenset["Import"]()
 _UNREADABLE = bytes(hashlib.sha256().digest_size)
 """Stands for a file without read permission; the child that needs it reports it."""
 _STATEMENT = re.compile(
@@ -31,6 +34,9 @@ _STATEMENT = re.compile(
     re.VERBOSE,
 )
 _CALL = re.compile(r"""\b(?:import_module|__import__)\(\s*(["'])(?P<dots>\.*)(?P<module>[\w.]+)\1""")
+_REST = re.compile(r"(?:[^\\\n]+|\\\r?\n?)*(?:[^)#]+|#[^\n]*)*\)?")
+"""From the last ``import`` of a text on: its line with those that continue it, and the list in parentheses
+that may follow. No statement reaches further, and most of a file comes behind it."""
 _COMMENT = re.compile(r"#[^\n]*")
 """The text is scanned, not parsed: that is over fifteen times faster, and works for the syntax of any Python
 version and for files with mistakes. Whatever ``ast`` finds is found, in functions and under conditions too.
@@ -69,12 +75,25 @@ class _Node:
     absolute: frozenset[str]
     tops: frozenset[str]
     """The first parts of ``absolute``: what a script's own folder can answer."""
+    places: "_ImportPaths"
+    """Where its imports are looked for in the shared roots and in its own package."""
+
+
+class _ImportPaths(NamedTuple):
+    """Paths at which imports are looked for."""
+
     steps: frozenset[str]
-    """The Python files that answer its imports in the shared roots and in its own package."""
+    """The Python files among them."""
     absent: frozenset[str]
-    """Where else its imports were looked for."""
+    """The others."""
     behind: frozenset[str]
-    """As in :class:`Closure`, of all these paths."""
+    """As in :class:`Closure`, of all of them."""
+
+
+def _together(places: Iterable[_ImportPaths]) -> _ImportPaths:
+    """All of them as one."""
+    steps, absent, behind = zip(_ImportPaths(_NONE, _NONE, _NONE), *places, strict=True)
+    return _ImportPaths(_NONE.union(*steps), _NONE.union(*absent), _NONE.union(*behind))
 
 
 @dataclass(frozen=True)
@@ -88,7 +107,7 @@ class Closures:
     root: Path
     _modules: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
     _nodes: dict[str, _Node] = field(default_factory=dict, repr=False)
-    _found: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict, repr=False)
+    _found: dict[tuple[str, str], _ImportPaths] = field(default_factory=dict, repr=False)
     _ends: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -106,16 +125,17 @@ class Closures:
         modules = [item.module for item in references if isinstance(item, ModuleReference)]
         data = {posixpath.normpath(item.path) for item in references if isinstance(item, DataReference)}
         own_folders = sorted(self._folders_of(scripts) - {*_SHARED_ROOTS})
-        found = (self._find(root, module) for module in modules for root in (*_SHARED_ROOTS, *own_folders))
-        start = frozenset(scripts).union(opened, *found)
-        reached = self._reach(self._python_files(start), own_folders)
+        roots = (*_SHARED_ROOTS, *own_folders)
+        start = self._places({*scripts, *opened})
+        found = _together((start, *(self._find(root, module) for module in modules for root in roots)))
+        reached = self._reach(found.steps, own_folders)
         files = reached | {path for path in data.union(opened) if self.tree.exists(path)}
         nodes = [self._node(path) for path in reached]
-        looked_for = start.union(data, *(self._looked_for(reached, folder) for folder in own_folders))
-        absent = looked_for.union(*(node.absent for node in nodes)) - files
-        behind = self.tree.behind(looked_for).union(*(node.behind for node in nodes))
-        built = {posixpath.normpath(model.package)} if model.package and model.build else frozenset[str]()
-        return Closure(files, absent, behind, frozenset[str]().union(*map(self._ends_of, files - built)))
+        own = (places for folder in own_folders for places in self._in_own_folder(nodes, folder))
+        places = _together((found, self._places(data), *own, *(node.places for node in nodes)))
+        built = {posixpath.normpath(model.package)} if model.package and model.build else _NONE
+        ends = _NONE.union(*map(self._ends_of, files - built))
+        return Closure(files, places.absent - files, places.behind, ends)
 
     def _named(self, model: ModelConfig) -> list[str]:
         """The references of a model, in the forms of :func:`parse_reference`."""
@@ -142,30 +162,30 @@ class Closures:
         """All Python files that can be reached by imports."""
         reached = set(start)
         waiting = list(start)
-        held = frozenset[str]().union(*map(self._modules_in, own_folders))
+        held = _NONE.union(*map(self._modules_in, own_folders))
         while waiting:
             node = self._node(waiting.pop())
-            steps = node.steps - reached
+            steps = node.places.steps - reached
             if not held.isdisjoint(node.tops):
-                own = (self._in_own_folder(node, folder) for folder in own_folders)
-                steps |= self._python_files(frozenset[str]().union(*own)) - reached
+                own = (places for folder in own_folders for places in self._held(node, folder))
+                steps = steps.union(*(places.steps for places in own)) - reached
             waiting += steps
             reached |= steps
         return frozenset(reached)
 
-    def _in_own_folder(self, node: _Node, folder: str) -> frozenset[str]:
-        """The paths in a script's own folder at which a file's imports are looked for."""
+    def _held(self, node: _Node, folder: str) -> Iterator[_ImportPaths]:
+        """Where a script's own folder answers a file's imports."""
         held = self._modules_in(folder)
-        names = (name for name in node.absolute if name.partition(".")[0] in held)
-        return frozenset[str]().union(*(self._find(folder, name) for name in names))
+        if not held.isdisjoint(node.tops):
+            names = (name for name in node.absolute if name.partition(".")[0] in held)
+            yield from (self._find(folder, name) for name in names)
 
-    def _looked_for(self, reached: frozenset[str], folder: str) -> frozenset[str]:
+    def _in_own_folder(self, nodes: Sequence[_Node], folder: str) -> Iterator[_ImportPaths]:
         """Where the imports of a model are looked for in a script's own folder, found or not."""
-        nodes = [self._node(path) for path in reached]
-        held = self._modules_in(folder)
-        own = (self._in_own_folder(node, folder) for node in nodes if not held.isdisjoint(node.tops))
-        tops = frozenset[str]().union(*(node.tops for node in nodes))
-        return frozenset[str]().union(*own, *(self._find(folder, top) for top in tops - held))
+        for node in nodes:
+            yield from self._held(node, folder)
+        missing = _NONE.union(*(node.tops for node in nodes)) - self._modules_in(folder)
+        yield from (self._find(folder, top) for top in missing)
 
     def _modules_in(self, folder: str) -> frozenset[str]:
         if folder not in self._modules:
@@ -173,26 +193,30 @@ class Closures:
         return self._modules[folder]
 
     def _node(self, path: str) -> _Node:
-        if path not in self._nodes:
-            self._nodes[path] = self._read(path)
-        return self._nodes[path]
+        node = self._nodes.get(path)
+        if node is None:
+            node = self._nodes[path] = self._read(path)
+        return node
 
     def _read(self, path: str) -> _Node:
-        imports = imports_of(_text(self.root / path))
+        imports = imports_of(_text(os.path.join(self.root, path)))  # noqa: PTH118 - as in `_text`
         absolute = frozenset(imported.name for imported in imports if imported.level == 0)
-        relative = (self._find_relative(path, imported) for imported in imports if imported.level > 0)
+        relative = {found for each in imports if each.level > 0 for found in self._find_relative(path, each)}
         shared = (self._find(root, name) for root in _SHARED_ROOTS for name in absolute)
-        paths = frozenset[str]().union(*shared, *relative)
-        steps = self._python_files(paths)
         tops = frozenset(name.partition(".")[0] for name in absolute)
-        return _Node(absolute, tops, steps, paths - steps, self.tree.behind(paths))
+        return _Node(absolute, tops, _together((self._places(relative), *shared)))
 
-    def _find(self, folder: str, module: str) -> frozenset[str]:
-        """The paths at which a dotted name is looked for below a folder, each parent package included."""
+    def _find(self, folder: str, module: str) -> _ImportPaths:
+        """Where a dotted name is looked for below a folder, each parent package included."""
         key = (folder, module)
-        if key not in self._found:
-            self._found[key] = frozenset(self._candidates(folder, module))
-        return self._found[key]
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._places(frozenset(self._candidates(folder, module)))
+        return found
+
+    def _places(self, paths: AbstractSet[str]) -> _ImportPaths:
+        steps = frozenset(path for path in paths if path.endswith(".py") and self.tree.is_file(path))
+        return _ImportPaths(steps, frozenset(paths) - steps, self.tree.behind(paths))
 
     def _candidates(self, folder: str, module: str) -> Iterator[str]:
         for part in module.split("."):
@@ -211,7 +235,7 @@ class Closures:
         for _ in range(imported.level - 1):
             package = posixpath.dirname(package)
         if imported.name:
-            yield from self._find(package, imported.name)
+            yield from self._candidates(package, imported.name)
 
     def _packages_around(self, folder: str) -> Iterator[str]:
         """The ``__init__.py`` of a package and of the packages that hold it."""
@@ -220,9 +244,6 @@ class Closures:
             if not self.tree.exists(f"{folder}/__init__.py"):
                 return
             folder = posixpath.dirname(folder)
-
-    def _python_files(self, paths: frozenset[str]) -> frozenset[str]:
-        return frozenset(path for path in paths if path.endswith(".py") and self.tree.is_file(path))
 
 
 def content(root: Path, closure: Closure) -> str:
@@ -252,20 +273,24 @@ def _digest(file: Path) -> bytes:
     return digest.digest()
 
 
-def _text(file: Path) -> str:
+def _text(file: str) -> str:
     """The text of a Python file; one that cannot be read imports nothing, and fails when it is run."""
     try:
-        return file.read_bytes().decode(errors="replace")
+        with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - half the time of a Path's
+            return opened.read().decode(errors="replace")
     except OSError:
         return ""
 
 
 def imports_of(text: str) -> frozenset[Import]:
     """Every name that the text of a Python file imports."""
-    if "import" not in text:
-        return frozenset()
-    joined = "\n" + text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\\\n", " ")
-    return frozenset((*_statements(joined), *_calls(text)))
+    last = text.rfind("import")
+    if last < 0:
+        return _NO_IMPORTS
+    rest = _REST.match(text, last)
+    begin = text if rest is None else text[: rest.end()]
+    joined = "\n" + begin.removeprefix("\ufeff").replace("\r\n", "\n").replace("\\\n", " ")
+    return frozenset((*_statements(joined), *_calls(begin)))
 
 
 def _statements(text: str) -> Iterator[Import]:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from coreml_gate.errors import DirtyTreeError, MissingCommitError, RepositoryError
@@ -174,7 +175,7 @@ class Repository:
         self._remove_worktree(folder)
         self._output("worktree", "add", "--detach", "--force", "--", str(folder), self.commit(commit))
         try:
-            yield folder / self._prefix()
+            yield folder / self._prefix
         finally:
             self._remove_worktree(folder)
 
@@ -183,9 +184,10 @@ class Repository:
         self._run("worktree", "prune")
 
     def _from_root(self, paths: frozenset[str]) -> frozenset[str]:
-        prefix = self._prefix()
+        prefix = self._prefix
         return frozenset(posixpath.relpath(path, prefix) for path in paths) if prefix else paths
 
+    @cached_property
     def _prefix(self) -> str:
         """The path of ``root`` in the repository, such as ``projects/ios``, or empty."""
         return self._output("rev-parse", "--show-prefix").strip().removesuffix("/")

@@ -1,9 +1,6 @@
 """Reads a Record, checked against the schema model by model."""
 
-import gc
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import MsgspecError, Raw, Struct
@@ -11,7 +8,7 @@ from msgspec.json import decode, encode
 from pydantic import ValidationError
 
 from coreml_gate.errors import RecordError
-from coreml_gate.frozen import changed
+from coreml_gate.frozen import changed, without_collecting
 from coreml_gate.record.document import SCHEMA_VERSION, ModelRecord, Record
 from coreml_gate.wording import counted
 
@@ -40,18 +37,6 @@ def parse_record(text: str | bytes, name: str) -> Record:
             f"({counted(error.error_count(), 'problem')} in all).",
             f"this version reads schema version {SCHEMA_VERSION}; measure the baseline again with it.",
         ) from error
-
-
-@contextmanager
-def without_collecting() -> Iterator[None]:
-    """Switch garbage collection off: reading makes no cycles, and looking for them takes most of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _Named(Struct):
