@@ -11,7 +11,7 @@ from coreml_gate.children.warm import WarmChildren
 from coreml_gate.config import Config
 from coreml_gate.errors import GateError
 from coreml_gate.gate.baseline import Baseline
-from coreml_gate.gate.collect import RunContext
+from coreml_gate.gate.collect import Answering, RunContext
 from coreml_gate.gate.core_ml_run import with_core_ml
 from coreml_gate.gate.environment import environment_of_this_machine
 from coreml_gate.gate.request import Request
@@ -56,7 +56,7 @@ def record_of(bench: Bench) -> Record:
 
 def with_core_ml_too(record: Record, bench: Bench, config: Config, base: Baseline, core_ml: CoreMl) -> Record:
     """Add Core ML's results to the Record, if this machine can run Core ML."""
-    answering: Literal["core-ml", "stand-in"] | None = "stand-in" if core_ml == "stand-in" else None
+    answering: Answering | None = "stand-in" if core_ml == "stand-in" else None
     if core_ml == "auto" and sys.platform == "darwin":
         answering = "core-ml"
     request = Request(bench.job.root, bench.job.record_folder)

@@ -3,12 +3,12 @@
 import argparse
 import sys
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from coreml_gate.children.capacity import capacity_of
 from coreml_gate.errors import UsageError
 from coreml_gate.gate.at_once import Room
-from coreml_gate.gate.collect import RunContext
+from coreml_gate.gate.collect import Answering, RunContext
 from coreml_gate.gate.memory_needed import held_in
 from coreml_gate.gate.progress import Progress
 from coreml_gate.gate.request import Request
@@ -36,7 +36,7 @@ def run_context(request: Request, parsed: argparse.Namespace, around: Surroundin
     )
 
 
-def _answering(wanted: str) -> Literal["core-ml", "stand-in"] | None:
+def _answering(wanted: str) -> Answering | None:
     is_mac = sys.platform == "darwin"
     if wanted == "stand-in":
         if is_mac:

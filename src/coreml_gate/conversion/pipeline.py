@@ -8,12 +8,12 @@ from pathlib import Path
 
 from coreml_gate.config import ModelConfig
 from coreml_gate.conversion.along_route import along_route
-from coreml_gate.conversion.by_team import by_team
 from coreml_gate.conversion.cache import ConversionCache
 from coreml_gate.conversion.capture import routes
 from coreml_gate.conversion.conversion import Conversion, Task, task_of
 from coreml_gate.conversion.failed_routes import Failures, failed_conversion, fallback_notes, most_informative
 from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.conversion.team_conversion import by_team
 from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.samples import Samples
 from coreml_gate.engines.source import Source

@@ -1,1 +1,1 @@
-"""Does this machine do what the gate needs of it? The first thing to run on a Mac."""
+"""Does this machine do everything that the gate needs? The first thing to run on a Mac."""

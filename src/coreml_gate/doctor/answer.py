@@ -1,4 +1,4 @@
-"""The form of every answer of the doctor."""
+"""The results of the doctor's probes, and the machine that it examines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ OFF_A_MAC: Final = "this is not a Mac: run `coreml-gate doctor` on one."
 
 @dataclass(frozen=True)
 class Probe:
-    """One thing that was tried."""
+    """The result of one probe."""
 
     what: str
     outcome: Outcome
@@ -31,23 +31,23 @@ class Subject:
     """The machine to examine, and how."""
 
     folder: Path
-    """Takes everything that is made on the way."""
+    """Folder for temporary files."""
     supervisor: Supervisor
     is_mac: bool
     units: tuple[ComputeUnits, ...]
     versions: Mapping[str, str]
-    """Of the installed packages."""
+    """Versions of the installed packages."""
     time_budget_s: float = TIME_BUDGET_S
-    """How long a package may be timed against itself."""
+    """Seconds for timing a package against itself."""
     recording: Recording | None = None
-    """Takes the raw facts behind the answers, if they are to be kept."""
+    """Records the raw facts, if requested."""
 
     def keep(self, name: str, facts: BaseModel | Mapping[str, Any]) -> None:
-        """Keep facts for the recording, if there is one."""
+        """Add facts to the recording, if any."""
         if self.recording is not None:
             self.recording.keep(name, facts)
 
     @property
     def can_predict(self) -> bool:
-        """Whether Core ML is here, or what stands in for it."""
+        """Whether Core ML or the stand-in can predict here."""
         return self.is_mac or self.supervisor.stand_in

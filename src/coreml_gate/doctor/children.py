@@ -1,4 +1,4 @@
-"""Does a child that hangs or aborts become a value here, as it has to when Core ML does so?"""
+"""Does a child that hangs or aborts become a value on this machine, as it must when Core ML does so?"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,7 +14,7 @@ MISBEHAVING: Final[Mapping[str, tuple[str, str, str]]] = {
     "hang": ("import time; time.sleep(600)", "timed-out", "still running after 2 s"),
     "abort": ("import os; os.abort()", "crashed", "killed by signal 6 (SIGABRT)"),
 }
-"""What the child does, and what has to be said of it."""
+"""What the child does, and the expected ending."""
 
 
 def examine_children(subject: Subject) -> Iterator[Probe]:

@@ -1,4 +1,4 @@
-"""``coreml-gate doctor``: examine this machine, and say what works, what does not, and the way out."""
+"""``coreml-gate doctor``: examines this machine, and says what works, what does not, and how to fix it."""
 
 import argparse
 import sys
@@ -63,7 +63,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Print one row per thing tried; 1 when one is not ok."""
+    """Print one row per probe; 1 if one is not ok."""
     probes: list[Probe] = []
     recording = _recording(around) if parsed.record else None
     with tempfile.TemporaryDirectory(prefix="coreml-gate-") as folder:
@@ -87,7 +87,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
 def _subject(
     parsed: argparse.Namespace, around: Surroundings, folder: Path, recording: Recording | None
 ) -> Subject:
-    """This machine, as far as the command line wants it examined."""
+    """This machine, with the options of the command line."""
     is_mac = sys.platform == "darwin"
     stand_in = parsed.stand_in and not is_mac
     wanted = None if parsed.units is None else tuple(parsed.units)
@@ -105,7 +105,7 @@ def _subject(
 
 
 def _concluded(probes: Sequence[Probe], parsed: argparse.Namespace, around: Surroundings) -> int:
-    """The exit code, after the counts."""
+    """Print the counts, and return the exit code."""
     outcomes = [each.outcome for each in probes]
     counts = {name: outcomes.count(name) for name in ("ok", "not ok", "unknown")}
     if parsed.json:
@@ -121,7 +121,7 @@ def _recording(around: Surroundings) -> Recording:
 
 
 def examine(subject: Subject) -> Iterator[Probe]:
-    """Everything, what is cheap first."""
+    """All probes, cheap ones first."""
     machine = describe_machine(stand_in=STAND_IN if subject.supervisor.stand_in else "")
     return chain(
         examine_toolchain(subject),

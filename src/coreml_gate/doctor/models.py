@@ -1,4 +1,4 @@
-"""Does Core ML answer rightly on models made here: arrays, a state, one of two functions, a plan, times?"""
+"""Does Core ML work on small models made here: arrays, a state, one of two functions, a plan, times?"""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -17,12 +17,12 @@ from coreml_gate.worker.core_ml import plan_of, predict_on, run_package
 from coreml_gate.worker.timing_loop import PackagePair, TimingBudget, time_packages
 
 LEAST_PSNR: Final = 50.0
-"""One multiplication in half precision gives more than 60 dB on these samples."""
+"""Minimum PSNR; one multiplication in half precision gives more than 60 dB on these samples."""
 _MAX_RATIO: Final = 1.05
 
 
 def examine_models(subject: Subject, machine: Machine, clock: Callable[[], float]) -> Iterator[Probe]:
-    """Every answer as soon as it is known: machine, packages, predictions, placement, timing."""
+    """Every probe as soon as it is done: machine, packages, predictions, placement, timing."""
     subject.keep("machine", machine)
     yield of_machine(machine, is_mac=subject.is_mac)
     report = subject.supervisor.run(MachineJob(only=("trial-packages",), folder=subject.folder / "trial"))
@@ -74,7 +74,7 @@ def _record_behaviour(name: str, package: DescribedPackage, subject: Subject) ->
 
 
 def too_old(what: str, machine: Machine) -> Probe | None:
-    """What a macOS cannot do yet is not a fault of this Mac: an answer for it, or ``None``."""
+    """A probe saying that this macOS is too old for a feature, which is no fault; else ``None``."""
     first = AVAILABLE_FROM.get(what)
     version = macos_version(machine.system.removeprefix("macOS ").partition(" ")[0])
     if first is None or version == (0, 0) or version >= first:
@@ -88,7 +88,7 @@ def too_old(what: str, machine: Machine) -> Probe | None:
 
 
 def of_machine(machine: Machine, *, is_mac: bool) -> Probe:
-    """What this machine is, and whether its thermal and power state can be read."""
+    """Which machine this is, and whether its thermal and power state can be read."""
     if not is_mac:
         return Probe("machine", "unknown", "only macOS reports chip, thermal and power state.", OFF_A_MAC)
     known = machine.thermal_state != "unknown" and machine.memory_bytes > 0
@@ -103,7 +103,7 @@ def of_machine(machine: Machine, *, is_mac: bool) -> Probe:
 
 
 def of_run(name: str, run: CoreMlRun, machine: Machine) -> Probe:
-    """Did a model whose answer is known give it?"""
+    """Did a model with a known output give it?"""
     what = f"{name} on {run.units}"
     if run.ending is not None:
         excused = machine.virtual and run.units != "CPU_ONLY"
@@ -162,7 +162,7 @@ def of_plan(placement: Placement) -> Probe:
 
 
 def of_timing(timing: Timing) -> Probe:
-    """Is a package as fast as itself, and from which change on would this machine see one?"""
+    """Is a package as fast as itself, and what is the smallest change that this machine could detect?"""
     timed = timing.of("predict")
     if timing.ending is not None or timed is None:
         text = "nothing was timed" if timing.ending is None else _ended(timing.ending)

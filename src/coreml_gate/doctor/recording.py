@@ -1,7 +1,7 @@
-"""``coreml-gate doctor --record``: the raw answers of a Mac as one file, without a word about its owner.
+"""``coreml-gate doctor --record``: a Mac's raw answers as one file, without anything about its owner.
 
-A recording lets others replay what only a Mac can answer (tests/recordings). It holds nothing of the user's
-models: every package in it is one that the doctor makes.
+A recording lets tests replay what only a Mac can answer (tests/recordings). It contains nothing of the user's
+models, only packages that the doctor makes.
 """
 
 import json
@@ -29,7 +29,7 @@ COMMANDS: Final[tuple[tuple[str, ...], ...]] = (
     ("xcrun", "xctrace", "version"),
     ("xcrun", "devicectl", "--version"),
 )
-"""What the gate reads of a Mac, and the versions of what it uses there."""
+"""Commands that the gate reads on a Mac, and those that give versions."""
 _IDENTIFIER: Final = re.compile(
     r"\b(?:[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}|[0-9A-Fa-f]{8}-[0-9A-Fa-f]{16}|[0-9a-f]{40})\b"
 )
@@ -39,24 +39,24 @@ _OF_A_DEVICE: Final[Mapping[str, tuple[str, ...]]] = {
     "deviceProperties": ("bootState", "developerModeStatus", "osBuildUpdate", "osVersionNumber"),
     "hardwareProperties": ("deviceType", "marketingName", "platform", "productType", "reality"),
 }
-"""All that is kept of a device: no name, no UDID, no serial number, no host name."""
+"""The fields kept of a device: no name, UDID, serial number or host name."""
 
 
 @dataclass
 class Recording:
-    """Collects what is found, redacted as it comes."""
+    """Collects facts, redacted immediately."""
 
     home: str
     user: str
     parts: dict[str, Any] = field(default_factory=dict)
 
     def keep(self, name: str, facts: BaseModel | Mapping[str, Any]) -> None:
-        """Keep facts under a name; a later one of the same name replaces the earlier one."""
+        """Add facts under a name, replacing earlier ones of this name."""
         content = facts.model_dump(mode="json") if isinstance(facts, BaseModel) else facts
         self.parts[name] = self._redacted(content)
 
     def run_tools(self, run_tool: RunTool, folder: Path) -> None:
-        """Keep the raw answer of every command, and of the list of devices what is not its owner's."""
+        """Add the raw answer of every command, and the list of devices without anything about their owner."""
         self.keep("commands", {" ".join(command): run_tool(command) for command in COMMANDS})
         answer = folder / "devices.json"
         run_tool(list_command(answer))
@@ -64,7 +64,7 @@ class Recording:
             self.keep("devices", _devices_in(answer))
 
     def write(self, path: Path) -> None:
-        """One JSON file per part in a zip."""
+        """Write one JSON file per part into a zip."""
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("format.json", json.dumps({"format": FORMAT}))
             for name, content in sorted(self.parts.items()):
@@ -84,14 +84,14 @@ class Recording:
 
 
 def redacted(text: str, home: str, user: str) -> str:
-    """The text without the home folder, the user's name, and whatever identifies a device."""
+    """The text without the home folder, the user's name and device identifiers."""
     text = text.replace(home, "~") if len(home) > 1 else text
     text = re.sub(rf"\b{re.escape(user)}\b", "USER", text) if user else text
     return _IDENTIFIER.sub("IDENTIFIER", text)
 
 
 def _devices_in(answer: Path) -> Mapping[str, Any]:
-    """Of an answer in another form only that it has one: it may hold names, and the rest must not be lost."""
+    """The redacted devices; an answer in an unknown form is left out, because it may contain names."""
     try:
         return devices_only(json.loads(answer.read_text(encoding="utf-8")))
     except (ValueError, AttributeError, TypeError) as error:
@@ -99,7 +99,7 @@ def _devices_in(answer: Path) -> Mapping[str, Any]:
 
 
 def devices_only(listed: Mapping[str, Any]) -> dict[str, Any]:
-    """The form of ``devicectl``'s answer with nothing in it but :data:`_OF_A_DEVICE`."""
+    """``devicectl``'s answer reduced to :data:`_OF_A_DEVICE`."""
     devices = listed.get("result", {}).get("devices", [])
     return {
         "info": {"jsonVersion": listed.get("info", {}).get("jsonVersion")},

@@ -1,4 +1,4 @@
-"""Is everything there that the gate stands on: Python, versions, the native half of coremltools, disk?"""
+"""Is everything here that the gate needs: Python, versions, the native half of coremltools, disk space?"""
 
 import platform
 import shutil
@@ -14,19 +14,19 @@ from coreml_gate.worker.core_ml import NEW_COPIES
 
 GIGABYTE: Final = 10**9
 COPIES_AT_ONCE: Final = round(2 * (1 + NEW_COPIES))
-"""Of one model's package while it is timed: base and head, and what each takes beside itself."""
+"""Copies of a package on the disk while it is timed: base and head, with compiled models and caches."""
 LEAST_PACKAGE_GB: Final = 0.5
-"""A package of 250 million half-precision weights: the doctor checks that there is room to measure one."""
+"""A package of 250 million half-precision weights, for which the doctor checks the disk space."""
 OLDEST_MACOS: Final = (14, 0)
-"""The torch 2.13 wheel for macOS is `macosx_14_0_arm64` and there is no other: Apple silicon, macOS 14."""
+"""The only torch 2.13 wheel for macOS is `macosx_14_0_arm64`: Apple silicon, macOS 14."""
 AVAILABLE_FROM: Final[Mapping[str, tuple[int, int]]] = {
     "state": (15, 0),
     "functions": (15, 0),
     "compute plan": (14, 4),
 }
-"""The first macOS on which coremltools' native half offers a thing, by its own error messages."""
+"""The first macOS with each feature of coremltools' native half, by its own error messages."""
 PYTHONS: Final = ((3, 11), (3, 12), (3, 13))
-"""What coremltools 9.0 has wheels with a native half for."""
+"""Python versions for which coremltools 9.0 has wheels with a native half."""
 COREMLTOOLS: Final = "9.0"
 NUMPY_BREAKS_FROM: Final = (2, 4)
 """coremltools 9.0 cannot convert with it (repaired later by apple/coremltools#2632)."""
@@ -59,7 +59,7 @@ def system(subject: Subject, macos: str, processor: str) -> Probe:
 
 
 def macos_version(text: str) -> tuple[int, int]:
-    """``15.5`` as numbers; (0, 0) for what is not a version."""
+    """``15.5`` as numbers; (0, 0) if it is not a version."""
     parts = [int(part) for part in text.split(".")[:2] if part.isdecimal()]
     return (parts[0], parts[1] if len(parts) > 1 else 0) if parts else (0, 0)
 
@@ -77,7 +77,7 @@ def _python(version: tuple[int, int]) -> Probe:
 
 
 def versions(subject: Subject) -> Probe:
-    """Are these the versions that the gate was built and tested with?"""
+    """Are these the versions that the gate is tested with?"""
     text = ", ".join(f"{name} {version}" for name, version in subject.versions.items())
     numpy = tuple(int(part) for part in subject.versions["numpy"].split(".")[:2])
     if subject.versions["coremltools"] == COREMLTOOLS and numpy >= NUMPY_BREAKS_FROM:
@@ -111,7 +111,7 @@ def _native_module(subject: Subject) -> Probe:
 
 
 def free_disk(free_gb: float) -> Probe:
-    """Is there room for a package, its compiled copies and Core ML's caches of them?"""
+    """Is there disk space for a package, its compiled copies and Core ML's caches?"""
     largest_gb = free_gb / COPIES_AT_ONCE
     text = f"{free_gb:.1f} GB free, enough for packages of up to {largest_gb:.2g} GB"
     if largest_gb >= LEAST_PACKAGE_GB:

@@ -25,6 +25,9 @@ from coreml_gate.starting import Start, start_process
 from coreml_gate.worker.models import InterruptedModel, interrupted, measure_with_variants
 from coreml_gate.worker.supervisor import Supervisor, limits_of
 
+Answering = Literal["core-ml", "stand-in"]
+"""Core ML itself, or our runtime in its place; every Record and report says which."""
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -44,7 +47,7 @@ class RunContext:
     environment: Mapping[str, str]
     clock: Callable[[], datetime]
     progress: Progress
-    answering: Literal["core-ml", "stand-in"] | None = None
+    answering: Answering | None = None
     """What runs the steps that need Core ML: Core ML itself, our runtime in its place, or nothing."""
     start: Start = start_process
     """Starts the child processes."""

@@ -3,16 +3,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from coreml_gate.children.process import Hooks
 from coreml_gate.engines.machine import describe_machine
+from coreml_gate.gate.collect import Answering
 from coreml_gate.gate.progress import ModelProgress, Progress
 from coreml_gate.record import Machine
 from coreml_gate.worker.supervisor import Supervisor
 
-Answering = Literal["core-ml", "stand-in"]
-"""Core ML itself, or our runtime in its place; every Record and report says which."""
 STAND_IN: Final = "coreml-gate stand-in"
 
 

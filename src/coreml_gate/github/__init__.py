@@ -1,6 +1,4 @@
-"""Everything that talks to GitHub, from the event to the comment.
-
-The map, from the ground up:
+"""Everything that talks to GitHub, from the event to the comment, from the ground up:
 
 - ``api``: what GitHub and the runner say, as frozen values: client, event, pull request, artifacts, zips;
 - ``evidence``: where the numbers come from: stored baselines, Records of other jobs, of forks, of releases;

@@ -33,7 +33,7 @@ MAX_ANCESTORS: Final = 100
 
 @dataclass(frozen=True)
 class StepCommand:
-    """One step on the command line; each option's destination is a field of the request."""
+    """One step on the command line; each option sets a field of its request."""
 
     request: type[StepRequest]
     describe: Callable[[argparse.ArgumentParser], None]
@@ -41,7 +41,7 @@ class StepCommand:
 
 
 def describe(parser: argparse.ArgumentParser, effects: "Effects | None" = None) -> None:
-    """Add the steps, each a command of its own."""
+    """Add the steps as sub-commands."""
     steps = parser.add_subparsers(required=True, metavar="STEP")
     for name, command in _COMMANDS.items():
         words = command.words
@@ -51,7 +51,7 @@ def describe(parser: argparse.ArgumentParser, effects: "Effects | None" = None) 
 
 
 def real_effects() -> "Effects":
-    """The clients, the clock and the dice of the real world."""
+    """The real clients, clock and random tokens."""
     from coreml_gate.github.api.client import connect  # noqa: PLC0415 - PyGithub is slow to load
     from coreml_gate.github.effects import Effects  # noqa: PLC0415
 
@@ -74,7 +74,7 @@ def _filled(request: type[StepRequest], parsed: argparse.Namespace, folder: Path
 
 
 def _value(parsed: object, folder: Path) -> Any:  # noqa: ANN401 - argparse hides the type
-    """A parsed value that cannot change any more; paths count from the folder of the command."""
+    """A parsed value, made immutable; paths are relative to the command's folder."""
     match parsed:
         case Path():
             return folder / parsed
@@ -157,7 +157,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_judged(parser: argparse.ArgumentParser) -> None:
-    """What was judged by now, or is judged here."""
+    """Add the inputs of the judgement."""
     parser.add_argument(
         "--report",
         type=Path,
@@ -189,7 +189,7 @@ def _add_judged(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_job(parser: argparse.ArgumentParser) -> None:
-    """How the job went."""
+    """Add the state of the job."""
     parser.add_argument("--job-status", choices=JOB_STATUSES, default="success", help="of the job so far")
     parser.add_argument("--started", type=float, metavar="SECONDS", help="when the job began, since 1970")
     parser.add_argument(
@@ -207,7 +207,7 @@ def _add_job(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_shown(parser: argparse.ArgumentParser) -> None:
-    """Where the verdict is shown."""
+    """Add where the verdict is shown."""
     parser.add_argument(
         "--formats", type=Path, metavar="DIR", help="write the published report there, in every format"
     )

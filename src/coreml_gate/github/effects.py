@@ -9,9 +9,9 @@ from coreml_gate.github.api.client import Client
 
 @dataclass(frozen=True)
 class Effects:
-    """Everything with a side effect that a step uses."""
+    """All side effects that a step uses."""
 
     connect: Callable[[Mapping[str, str], str], Client]
     clock: Callable[[], datetime]
     new_token: Callable[[], str]
-    """A word that cannot be guessed."""
+    """A random word that cannot be guessed."""

@@ -1,4 +1,4 @@
-"""What a step is given: one frozen request each, which the command line makes."""
+"""The inputs of each step as one frozen request, made by the command line."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from coreml_gate.github.api.event import RequestedMode
 
 @dataclass(frozen=True)
 class EventRequest:
-    """What every step is given that works under an event; the others only handle files."""
+    """The inputs of every step that works under an event."""
 
     key: str
     mode: RequestedMode
@@ -16,7 +16,7 @@ class EventRequest:
 
 @dataclass(frozen=True)
 class StartRequest(EventRequest):
-    """What ``start`` is given."""
+    """Inputs of ``start``."""
 
     check: str
     """``check-run``, ``status`` or ``off``."""
@@ -24,37 +24,37 @@ class StartRequest(EventRequest):
     base_branches: tuple[str, ...]
     """Branches whose pushes store a baseline; none means the default branch."""
     shard: int
-    """Number of this job in a matrix."""
+    """This job's number in a matrix."""
 
 
 @dataclass(frozen=True)
 class BaselineRequest(EventRequest):
-    """What ``baseline`` is given."""
+    """Inputs of ``baseline``."""
 
     workflow: str | None
     """The workflow file whose runs store baselines; ``None`` means the one that runs."""
     base: str | None
-    """Full id of the commit to compare with; ``None`` means where the head left the event's base."""
+    """Full id of the commit to compare with; by default, where the head left the event's base."""
     head: str | None
-    """The commit that is checked out; ``None`` means GITHUB_SHA."""
+    """The checked-out commit; by default GITHUB_SHA."""
     ancestors: int
     rebuild: bool
-    """Whether the next step may rebuild a base that is not found."""
+    """Whether the next step may rebuild a missing base."""
     to: Path
 
 
 @dataclass(frozen=True)
 class AcceptRequest(EventRequest):
-    """What ``accept`` is given."""
+    """Inputs of ``accept``."""
 
     author: str
     record: Path
-    """Folder with the ``record.json`` that is to name what was accepted."""
+    """Folder with the ``record.json`` to note accepted failures in."""
 
 
 @dataclass(frozen=True)
 class HistoryRequest(EventRequest):
-    """What ``history`` is given."""
+    """Inputs of ``history``."""
 
     workflow: str | None
     """The workflow file whose runs store histories; ``None`` means the one that runs."""
@@ -65,7 +65,7 @@ class HistoryRequest(EventRequest):
 
 @dataclass(frozen=True)
 class MatrixRequest:
-    """What ``matrix`` is given."""
+    """Inputs of ``matrix``."""
 
     record: Path
     baseline: Path
@@ -74,33 +74,33 @@ class MatrixRequest:
 
 @dataclass(frozen=True)
 class ReportRequest(EventRequest):
-    """What ``report`` is given."""
+    """Inputs of ``report``."""
 
     check: str
     check_name: str
     workflow: str | None
     report: Path
-    """What ``run`` or ``judge`` wrote; not read under ``workflow_run``."""
+    """Folder written by ``run`` or ``judge``; not read under ``workflow_run``."""
     baseline: Path
-    """Where ``baseline`` left its note."""
+    """Folder with the note of ``baseline``."""
     formats: Path | None
-    """Where the published report is written in every format."""
+    """Folder for the published report in every format."""
     page: Path | None
-    """Where the page alone is written, under a name that is an artifact's."""
+    """File for the page alone, named like its artifact."""
     config: str | None
     """The configuration, relative to the repository."""
     comment: str
     author: str
-    """Who writes with this token."""
+    """Login that writes with this token."""
     records: int
-    """How many Records of measuring jobs there must be at least."""
+    """Least number of Records that measuring jobs must have left."""
     job_status: str
     started: float | None
     """When the job began, in seconds since 1970, and the minutes that it has: they distinguish a timeout
     from a cancellation."""
     timeout_minutes: float | None
     token_in_reach: bool
-    """Whether the models' code ran as the user of this job, whose token it could have read."""
+    """Whether the models' code ran as this job's user and could have read its token."""
     annotations: bool
     suggestions: bool
     summary: bool
@@ -110,13 +110,13 @@ class ReportRequest(EventRequest):
 
 @dataclass(frozen=True)
 class LinkRequest(EventRequest):
-    """What ``link`` is given."""
+    """Inputs of ``link``."""
 
     author: str
     comment_url: str
-    """Of the comment that ``report`` wrote."""
+    """Address of the comment that ``report`` wrote."""
     page_url: str
-    """Where the page is shown."""
+    """Address of the page."""
 
 
 StepRequest = EventRequest | MatrixRequest

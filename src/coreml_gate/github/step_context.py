@@ -1,4 +1,4 @@
-"""One step at work: the event, the client, and the ways to speak to the log and to later steps."""
+"""The context of a step: the event, the client, the log, and outputs for later steps."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from coreml_gate.surroundings import Surroundings
 
 @dataclass(frozen=True)
 class StepContext:
-    """What every step under an event works with."""
+    """Everything that a step under an event works with."""
 
     around: Surroundings
     effects: Effects
@@ -30,11 +30,11 @@ class StepContext:
         self.around.out.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def command(self, line: str) -> None:
-        """Print a line of our own that the runner shall read as a command."""
+        """Print a line for the runner to read as a command."""
         self.around.out.print(RunnerCommand(line))
 
     def say_foreign(self, text: str) -> None:
-        """Print text that holds foreign words while the runner's commands are switched off."""
+        """Print foreign text while the runner's commands are switched off."""
         stop, go_on = stop_commands(self.effects.new_token())
         self.command(stop)
         self.say(text.rstrip())
@@ -46,18 +46,18 @@ class StepContext:
             self.command(notice(each, "warning"))
 
     def output(self, outputs: Mapping[str, str]) -> None:
-        """Leave outputs for later steps."""
+        """Set outputs for later steps."""
         write_outputs(self.file("GITHUB_OUTPUT"), outputs, self.effects.new_token)
 
     def file(self, variable: str) -> Path | None:
-        """The file that the runner names, if it names one."""
+        """The file that the runner names in a variable, or ``None``."""
         name = self.around.environment.get(variable, "")
         return Path(name) if name else None
 
 
 @contextmanager
 def at_work(request: EventRequest, around: Surroundings, effects: Effects) -> Iterator[StepContext]:
-    """The context of a step, with a client that is closed at the end."""
+    """The context of a step; its client is closed at the end."""
     ReportOptions(key=request.key)  # refuses a key that names no artifact before anything is sent
     branches = request.base_branches if isinstance(request, StartRequest) else ()
     event = read_event(around.environment, branches, request.mode)

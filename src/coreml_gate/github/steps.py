@@ -1,4 +1,4 @@
-"""The steps of the action by name, each a function of its frozen request; they exit with what they return."""
+"""The steps of the action by name: functions of a frozen request, which return the exit code."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,4 +22,4 @@ STEPS: Final[dict[str, Callable[[Any, Surroundings, Effects], int]]] = {
     "report": report,
     "link": link,
 }
-"""The steps by the name that a workflow gives; each takes the request of its name."""
+"""The steps by the names that workflows use."""

@@ -13,15 +13,15 @@ _STAMP = re.compile(r"<!-- coreml-gate-run: ([0-9a-f]{40,64}) (\d{1,19}) (\d{1,9
 _OUTDATED = "<!-- coreml-gate-outdated -->"
 _END_OF_OUTDATED = "<!-- end of coreml-gate-outdated -->"
 _LONGEST_OUTDATED = 40_000
-"""Characters of an old report that are kept: with the rest, a comment stays below GitHub's 65,536."""
+"""Characters kept of an old report, so that the comment stays below GitHub's 65,536."""
 _SHORT = 7
 _MINUTE = 60
 _ALMOST_S = 30
-"""A job is ended a little after its time; what runs then looks at the clock a little before or after that."""
+"""Tolerance in seconds: a job ends a little after its time, and the clock is read before or after that."""
 
 
 class RunStamp(NamedTuple):
-    """Which run speaks of which commit, at the end of a comment: numbers of runs only grow."""
+    """The run and the commit of a comment, at its end. Numbers of runs only grow."""
 
     head_sha: str
     run: int
@@ -31,20 +31,20 @@ class RunStamp(NamedTuple):
         return f"<!-- coreml-gate-run: {self.head_sha} {self.run} {self.attempt} -->"
 
     def is_older_than(self, other: RunStamp | None) -> bool:
-        """Whether another run of the same commit began later."""
+        """Whether the other run is a later one of the same commit."""
         if other is None or other.head_sha != self.head_sha:
             return False
         return (self.run, self.attempt) < (other.run, other.attempt)
 
 
 def stamp_in(body: str) -> RunStamp | None:
-    """The stamp of a comment, the last one if there are several; ``None`` where there is none."""
+    """The last stamp of a comment, or ``None``."""
     found = _STAMP.findall(body)
     return RunStamp(found[-1][0], int(found[-1][1]), int(found[-1][2])) if found else None
 
 
 def comment_marker(key: str) -> str:
-    """How the comment of a key begins."""
+    """The beginning of a key's comment."""
     return f"<!-- coreml-gate: {key} -->"
 
 
@@ -54,7 +54,7 @@ def check_mark(key: str, run: int) -> str:
 
 
 def run_of_mark(mark: str, key: str) -> int | None:
-    """The run of a check run's mark, ``None`` for the mark of another key or another author."""
+    """The run in a check run's mark; ``None`` for the mark of another key or author."""
     found = re.fullmatch(r"coreml-gate: " + re.escape(key) + r": (\d{1,19})", mark or "")
     return int(found[1]) if found else None
 
@@ -90,7 +90,7 @@ def no_verdict_body(key: str, stamp: RunStamp, reason: str, run_url: str, previo
 
 
 def _outdated(previous: str, key: str) -> str:
-    """The last verdict, folded; one that is folded already stays as it is."""
+    """The last verdict, folded unless it already is."""
     if _OUTDATED in previous:
         return previous.partition(_OUTDATED)[2].partition(_END_OF_OUTDATED)[0].strip()
     stamp = stamp_in(previous)

@@ -1,1 +1,1 @@
-"""Does the gate guard this repository: known faults, injected into the user's own setup, must turn it red."""
+"""Does the gate protect this repository? Known faults, injected into the user's setup, must turn it red."""

@@ -42,7 +42,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Print one row per fault; 1 when one of them was not caught."""
+    """Print one row per fault; 1 if one of them was not caught."""
     config = load_config(around.folder, parsed.config)
     model = select_models(config, [parsed.model or config.model[0].name]).model[0]
     model = changed(model, variant=(), adversarial=False, litert=False)
@@ -70,7 +70,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
 
 
 def _short(options: GateOptions) -> GateOptions:
-    """One compute unit and a minute of pairs: the slower package is slower by far."""
+    """Options for a short timing (one compute unit, a minute), since the slower package is far slower."""
     units = options.core_ml_units or ("CPU_ONLY",)
     budget = min(options.time_budget_s, _TIME_BUDGET_S)
     return changed(options, time_budget_s=budget, core_ml_units=units[:1])

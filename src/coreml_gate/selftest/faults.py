@@ -1,4 +1,4 @@
-"""The faults, in the order of the report: how each is injected, and which check has to catch it.
+"""The faults in the order of the report: how each is injected, and which check must catch it.
 
 A package with a fault is a copy of a sound one, to whose program operations are added.
 """
@@ -26,7 +26,7 @@ _LEAVES: Final = "coreml_gate.selftest.faulty_source:leave"
 Message = Any  # generated protobuf classes carry no types
 WRONG_SIGN: Final = (-1.0,)
 OVERFLOW: Final = (2.0**15, 2.0**15, 2.0**-15, 2.0**-15)
-"""The same value in float32; in half precision, whatever exceeds 0.00006 is infinite on the way."""
+"""Factors that leave a float32 value unchanged; in half precision, anything above 0.00006 overflows."""
 SLOWER: Final = (2.0, 0.5) * 64
 _FLOATS: Final = {DTYPES["fp16"].number: "fp16", DTYPES["fp32"].number: "fp32"}
 _BALLAST: Final = 2_000_000
@@ -35,7 +35,7 @@ _SUFFIX: Final = "_before_the_fault"
 
 
 class _Made(NamedTuple):
-    """A value, and the place of the operation that makes it."""
+    """A value, and the position of the operation that makes it."""
 
     place: int
     message: Message
@@ -49,7 +49,7 @@ class CannotInjectError(GateError):
 
 @dataclass(frozen=True)
 class Injection:
-    """What a fault is made of: the model as configured, what was measured of it, and a folder."""
+    """What a fault needs: the model's configuration, its measurement, and a folder."""
 
     model: ModelConfig
     sound: ModelRecord
@@ -65,7 +65,7 @@ class Fault:
     inject: Callable[[Injection], ModelConfig]
     """The model with the fault; raises :class:`CannotInjectError`."""
     caught_by: tuple[str, ...]
-    """The checks of which one has to fail."""
+    """Checks of which at least one must fail."""
     needs_mac: bool = False
 
 
@@ -114,7 +114,7 @@ def _require_source(model: ModelConfig) -> None:
 
 
 def _shipping(model: ModelConfig, package: Path) -> ModelConfig:
-    """The model with that package in the place of the one that it ships."""
+    """The model with this package instead of its own."""
     if is_package(model.source):
         return changed(model, source=str(package))
     return changed(model, package=str(package), convert=None, build=())
@@ -133,7 +133,7 @@ assert {name for fault in FAULTS for name in fault.caught_by} <= {*CHECKS, sourc
 
 
 def multiplied(sound: Path, faulty: Path, factors: Sequence[float], function: str | None = None) -> str:
-    """Copies a package and multiplies what its first output is computed from; gives the type of that value.
+    """Copy a package and multiply the value behind its first output; returns that value's type.
 
     :raises PackageError: No value of the program is a floating-point tensor.
     """
@@ -148,7 +148,7 @@ def multiplied(sound: Path, faulty: Path, factors: Sequence[float], function: st
 
 
 def enlarged(sound: Path, faulty: Path) -> None:
-    """Copies a package and more than doubles it, by bytes at the end of its weights that nothing reads."""
+    """Copy a package and more than double its size with unused bytes at the end of its weights."""
     shutil.copytree(sound, faulty, dirs_exist_ok=True)
     size = sum(file.stat().st_size for file in faulty.rglob("*") if file.is_file())
     weights = next(faulty.rglob("weight.bin"), None) or next(faulty.rglob("*.mlmodel")).parent / "ballast.bin"
@@ -157,7 +157,7 @@ def enlarged(sound: Path, faulty: Path) -> None:
 
 
 def _floating_value(block: Message, package: Path) -> _Made:
-    """What the first output is cast from, else the last floating-point value that the program computes."""
+    """The value that the first output is cast from, else the last floating-point value of the program."""
     made = {
         output.name: _Made(place, output)
         for place, operation in enumerate(block.operations)
@@ -185,7 +185,7 @@ def _kind(value: Message) -> str | None:
 
 
 def _insert(block: Message, made: _Made, factors: Sequence[float]) -> str:
-    """Puts the products behind the operation; those that read the value read the last product then."""
+    """Insert the products after the operation; readers of the value then read the last product."""
     kind, name = str(_kind(made.message)), made.message.name
     shape = TensorType(kind, ())
     operations = type(block)()

@@ -1,9 +1,9 @@
-"""A source with a fault, which the configuration can name: ``coreml_gate.selftest.faulty_source:leave``."""
+"""A faulty source for the configuration: ``coreml_gate.selftest.faulty_source:leave``."""
 
 import os
 from typing import NoReturn
 
 
 def leave() -> NoReturn:
-    """Ends the process with 0, as ``exit(0)`` of a native library does: nothing measured, nothing failed."""
+    """End the process with 0, as a native library might, with nothing measured and nothing failed."""
     os._exit(0)

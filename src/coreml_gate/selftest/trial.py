@@ -1,4 +1,4 @@
-"""Measures a model as it is and with each fault: does the gate turn red, and for the right reason?"""
+"""Measures a model with each fault: does the gate turn red, and for the right reason?"""
 
 import shutil
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from coreml_gate.worker.models import measure_model
 from coreml_gate.worker.supervisor import Supervisor
 
 ONLY: Final = ("source", "conversion", "package", "numbers")
-"""What the faults show in; a diagnosis of each would take minutes."""
+"""Measurements in which the faults show; diagnosing each would take minutes."""
 _BASELINE: Final = BaselineFacts(origin="the same model without a fault", present=True)
 _OFF_A_MAC: Final = "it takes Core ML's times: run the self-test on a Mac."
 
@@ -31,7 +31,7 @@ Outcome = Literal["caught", "not caught", "unknown"]
 
 @dataclass(frozen=True)
 class FaultTrial:
-    """What came of one fault."""
+    """The result of one fault."""
 
     fault: str
     outcome: Outcome
@@ -40,18 +40,18 @@ class FaultTrial:
 
 @dataclass(frozen=True)
 class Workbench:
-    """Where models are, where packages may be written, and what measures them."""
+    """The repository, a folder for packages, and what measures them."""
 
     root: Path
     folder: Path
     options: GateOptions
     supervisor: Supervisor
     host: CoreMlHost | None
-    """What times packages; ``None`` off a Mac."""
+    """What times packages; ``None`` without a Mac."""
 
 
 def trials(model: ModelConfig, bench: Workbench) -> Iterator[FaultTrial]:
-    """Measures the model as it is, then each fault of it in turn; the last trials need no measurement.
+    """Measure the model as it is, then with each fault in turn; the last trials need no measurement.
 
     :raises MeasuringError: The model cannot be measured without a fault.
     """
@@ -99,7 +99,7 @@ def _tried(fault: Fault, given: Injection, sound: Stored, bench: Workbench) -> F
 
 
 def _compared(fault: Fault, before: Verdict, after: Verdict) -> FaultTrial:
-    """A check that fails without the fault as well says nothing about it."""
+    """The result of a fault; a check that also fails without the fault proves nothing."""
     already = {finding.check for finding in _failures(before)}
     new = [each for each in _failures(after) if each.check in fault.caught_by and each.check not in already]
     if new and after.exit_code != PASS_EXIT_CODE:
@@ -125,7 +125,7 @@ def _failures(verdict: Verdict) -> list[Finding]:
 
 
 def _lost_package(model: ModelConfig, sound: Stored, bench: Workbench) -> FaultTrial:
-    """A Record whose package got lost on its way, without a problem that says why."""
+    """A Record without its package and without a problem that explains it."""
     fault = Fault("a Record that lost its package", lambda given: given.model, ("conversion", "source"))
     config = Config(gate=bench.options, model=(model,))
     lost = changed(sound.record.models[0], package=None)

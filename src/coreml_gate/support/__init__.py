@@ -1,4 +1,4 @@
-"""Which torch operations can be converted at all, and for which deployment targets does a model convert?"""
+"""Which torch operations can be converted, and for which deployment targets does a model convert?"""
 
 from coreml_gate.support.report import ModelSupport, OperationSupport, TargetSupport
 

@@ -1,4 +1,4 @@
-"""``coreml-gate support MODEL``: can it be converted, and for which phones?"""
+"""``coreml-gate support MODEL``: can a model be converted, and for which deployment targets?"""
 
 import argparse
 import re
@@ -24,13 +24,13 @@ from coreml_gate.worker.models import measure_model
 from coreml_gate.worker.supervisor import Supervisor
 
 ONLY: Final = ("source", "conversion", "package", "numbers")
-"""What is measured for each target: does it convert, and is it right?"""
+"""Measurements for each target: does it convert, and is it right?"""
 _NEWER: Final = re.compile(r"No available version for (\w+) in the \S+ opset")
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where models are, where packages may be written, and what starts the children."""
+    """The repository, a folder for packages, and what starts the children."""
 
     root: Path
     folder: Path
@@ -50,7 +50,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Convert for each target, and print what came of it; 1 when none works."""
+    """Convert for each target, and print the results; 1 if none works."""
     targets = tuple(filter(None, parsed.targets.split(",")))
     unknown = [target for target in targets if target not in DEPLOYMENT_TARGETS]
     if unknown or not targets:
@@ -76,7 +76,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
 def support_of(
     model: ModelConfig, options: GateOptions, targets: Sequence[str], workspace: Workspace
 ) -> ModelSupport:
-    """The operations that cannot be converted, and how each target goes."""
+    """The operations that cannot be converted, and the result of each target."""
     answers: list[TargetSupport] = []
     graph: TorchGraph | None = None
     for target in targets:
@@ -100,7 +100,7 @@ def support_of(
 
 
 def answer_of(target: str, record: ModelRecord) -> TargetSupport:
-    """What a measured model says of its target."""
+    """The result of one target, from the model measured for it."""
     conversion = record.conversion
     if (
         conversion is not None

@@ -1,4 +1,4 @@
-"""What is known of a model's support, as values, as text and as JSON."""
+"""Support of a model by deployment target, as values, as text and as JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
@@ -12,7 +12,7 @@ from coreml_gate.wording import counted, names_and_more
 _SHOWN_PLACES = 3
 _STATES = {"missing": "no converter", "broken": "its converter cannot work"}
 VERSION: Final = "9.1"
-"""The version of coremltools after 9.0, which is not released yet."""
+"""The next version of coremltools, which is not released yet."""
 _PULL_REQUESTS: Final[Mapping[str, int]] = {
     "alias": 2659,
     "argsort.stable": 2782,
@@ -38,7 +38,7 @@ coremltools' repository, and the pull request that brought it. A converter may s
 
 
 class OperationSupport(FrozenModel):
-    """A torch operation that cannot be converted, wherever it is called."""
+    """A torch operation that cannot be converted, with all its calls."""
 
     operation: str
     support: Support
@@ -47,11 +47,11 @@ class OperationSupport(FrozenModel):
     places: tuple[str, ...]
     """``file:line`` of the user's own code."""
     added_in: str = ""
-    """The coremltools version that converts it; empty where none is known."""
+    """The coremltools version that converts it, or empty."""
 
 
 class TargetSupport(FrozenModel):
-    """How one deployment target went."""
+    """The result of one deployment target."""
 
     target: str
     status: Literal["converted", "failed"]
@@ -59,9 +59,9 @@ class TargetSupport(FrozenModel):
     error: NonNegativeFloat | None = None
     """Greatest difference between the source and the float32 package, as a share of the greatest value."""
     newer: tuple[str, ...] = ()
-    """MIL operations that this target's opset does not have."""
+    """MIL operations that this target's opset lacks."""
     message: str = ""
-    """The first line of what the converter said."""
+    """The first line of the converter's error."""
 
 
 class ModelSupport(FrozenModel):
@@ -79,7 +79,7 @@ class ModelSupport(FrozenModel):
 
 
 def unsupported_operations(graph: TorchGraph | None) -> tuple[OperationSupport, ...]:
-    """All operations of a graph that cannot be converted, the commonest first."""
+    """All operations of a graph that cannot be converted, the most common first."""
     found: dict[str, list[TorchCall]] = {}
     for call in () if graph is None else graph.calls:
         if call.support != "works":
@@ -100,7 +100,7 @@ def _operation(name: str, calls: Sequence[TorchCall]) -> OperationSupport:
 
 
 def as_text(support: ModelSupport) -> str:
-    """For people: operations first, then one line per target, then the answer."""
+    """The report as text: operations, one line per target, and the conclusion."""
     return "\n".join([*_operation_lines(support), "", *_target_lines(support), "", _answer(support)])
 
 

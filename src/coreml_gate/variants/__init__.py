@@ -1,1 +1,1 @@
-"""Which package of a model to ship: its variants side by side, and the smallest compression that will do."""
+"""Which package of a model to ship: its variants side by side, and the smallest sufficient compression."""

@@ -55,7 +55,7 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def run_variants(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Print the model's packages side by side; 1 when none of them is eligible."""
+    """Print the model's packages side by side; 1 if none of them is eligible."""
     config, model = _chosen(parsed, around)
     if not model.variant:
         raise UsageError(f"model `{model.name}` has no variants.", _NO_VARIANTS)
@@ -71,7 +71,7 @@ def run_variants(parsed: argparse.Namespace, around: Surroundings) -> int:
 
 
 def run_compress(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Try every setting on the uncompressed package; 1 when none that passes is smaller."""
+    """Try every setting on the uncompressed package; 1 if no smaller one passes."""
     config, model = _chosen(parsed, around)
     names = (
         settings_for(model) if parsed.settings is None else tuple(filter(None, parsed.settings.split(",")))
@@ -95,7 +95,7 @@ def _chosen(parsed: argparse.Namespace, around: Surroundings) -> tuple[Config, M
 
 
 def _measured(config: Config, model: ModelConfig, around: Surroundings) -> ModelRecord:
-    """The model's problem ends the command with its own exit code; a variant's stands in the table."""
+    """The measured model; its problem is raised, while a variant's is shown in the table."""
     supervisor = Supervisor(
         around.environment,
         limits_of(config.gate),
@@ -113,7 +113,7 @@ def _say(around: Surroundings, line: str) -> None:
 
 
 def as_text(search: Search) -> str:
-    """A line per setting, the largest package first."""
+    """One line per setting, the largest package first."""
     return "\n".join((*_table(search), "", *_answer(search))) + "\n"
 
 
@@ -184,5 +184,5 @@ def _answer(search: Search) -> Iterator[str]:
 
 
 def _refusals(tried: Sequence[Tried]) -> Iterator[str]:
-    """The reason of each setting that could not be made; one that lost its metric is seen in the table."""
+    """Why settings could not be made; those that lost too much of the metric are in the table."""
     yield from (f"{each.setting}: {each.reason}" for each in tried if each.size_bytes is None)

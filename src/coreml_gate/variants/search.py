@@ -1,7 +1,7 @@
-"""Which is the smallest compression that keeps the metric? Pure functions of what was measured.
+"""What is the smallest compression that keeps the metric? Pure functions of what was measured.
 
-No setting is assumed to pass because a milder one does, or to fail because a milder one fails: accuracy
-is not monotone in bits. All settings are measured, and the smallest package that passes wins.
+Accuracy is not monotone in bits, so no setting is assumed to pass or fail because another one does. All
+settings are measured, and the smallest package that passes wins.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from coreml_gate.verdict import Candidate, Finding, Status
 
 Judge = Literal["evaluate", "precision"]
 _STOPS: Final = ("source", "conversion", "parity")
-"""Checks without which nothing is known of a package."""
+"""Checks without which nothing is known about a package."""
 
 
 class Tried(FrozenModel):
-    """One setting as it was measured."""
+    """One measured setting."""
 
     setting: str
     passes: bool
@@ -33,17 +33,17 @@ class Tried(FrozenModel):
     """Bits per weight, with scales, tables and masks."""
     worst_layer: str = ""
     worst_sqnr: float | None = None
-    """Of the layer whose weights lost most, in dB."""
+    """SQNR of the layer that lost most, in dB."""
     left_out: int = 0
-    """Layers above the threshold that compression left as they were."""
+    """Layers above the threshold that compression left out."""
     psnr: float | None = None
     metric: float | None = None
     line: str = ""
-    """What to write into the configuration."""
+    """The line for the configuration."""
 
 
 class Search(FrozenModel):
-    """What came of all settings, the largest package first."""
+    """The results of all settings, the largest package first."""
 
     model: str
     judged_by: Judge
@@ -51,17 +51,17 @@ class Search(FrozenModel):
     uncompressed: Tried
     tried: tuple[Tried, ...]
     best: str = ""
-    """The smallest setting that passes; empty when none does, or none is smaller than the package was."""
+    """The smallest setting that passes; empty if none does or none makes the package smaller."""
     caution: str = ""
-    """What the gate would still say against it: a precision limit that the metric does not need."""
+    """An objection that the gate would still have: a precision limit that the metric does not need."""
     allow: str = ""
-    """The line that allows what :attr:`caution` complains of; empty when no limit would."""
+    """The limit that would allow it despite :attr:`caution`, or empty."""
     not_monotone: str = ""
-    """Said when a smaller package passes where a larger one fails."""
+    """A note if a smaller package passes although a larger one fails."""
 
 
 def search(config: ModelConfig, measured: ModelRecord, environment: Environment) -> Search:
-    """Judge every setting, by the metric's limit where there is one, else by precision."""
+    """Judge every setting, by the metric's limit if there is one, else by precision."""
     metric = deciding_metric(config, measured)
     judged_by: Judge = "evaluate" if metric else "precision"
     plain, *others = candidates(config, measured, environment)
@@ -108,7 +108,7 @@ def _tried(candidate: Candidate, record: ModelRecord, judged_by: Judge, options:
 
 
 def _objections(findings: Sequence[Finding], judged_by: Judge) -> list[Finding]:
-    """What keeps a setting from passing: a failure, or an unsure finding."""
+    """Why a setting does not pass: failures and unsure findings."""
     deciding = [finding for finding in findings if finding.check in (*_STOPS, judged_by)]
     return [finding for finding in deciding if finding.status in (Status.FAIL, Status.UNSURE)]
 
@@ -123,7 +123,7 @@ def _caution(findings: Sequence[Finding]) -> str:
 
 
 def _line_that_allows(record: ModelRecord, limits: PrecisionLimits) -> str:
-    """The loosest of the limits that would pass, over all outputs; empty when none is in the way."""
+    """The loosest limit that all outputs would need to pass, or empty."""
     allowed: dict[str, list[float]] = {}
     for group in by_output(record.precision).values():
         for violation in figure_violations(group, limits):

@@ -1,4 +1,4 @@
-"""Compression settings by short names, as the command line takes them and the table shows them."""
+"""Compression settings by short names, for the command line and the table."""
 
 import re
 from typing import Any, Final
@@ -16,7 +16,7 @@ SETTINGS: Final = (
     "prune-50",
     "prune-75",
 )
-"""Tried for every deployment target from iOS16 on."""
+"""Settings for every deployment target from iOS16 on."""
 SETTINGS_OF_IOS18: Final = (
     "palettize-3",
     "linear-int4",
@@ -24,7 +24,7 @@ SETTINGS_OF_IOS18: Final = (
     "palettize-4-group-16",
     "palettize-2-group-16",
 )
-"""Scales and tables for a part of a channel need iOS18, and so do 4-bit integers and tables of 3 bits."""
+"""Settings that need iOS18: scales and palettes for a part of a channel, 4-bit integers, 3-bit palettes."""
 _BITS: Final = (1, 2, 3, 4, 6, 8)
 _FORM: Final = re.compile(
     r"(?P<linear>linear-int[48])(-block-(?P<block>[1-9]\d*))?"
@@ -34,12 +34,12 @@ _FORM: Final = re.compile(
 
 
 def settings_for(model: ModelConfig) -> tuple[str, ...]:
-    """The settings that the model's deployment target allows."""
+    """The settings for the model's deployment target."""
     return (*SETTINGS, *SETTINGS_OF_IOS18) if model.deployment_target == "iOS18" else SETTINGS
 
 
 def parse_setting(text: str) -> Compression:
-    """``palettize-4-group-16`` as the table that a configuration would hold."""
+    """``palettize-4-group-16`` as a table of the configuration."""
     found = _FORM.fullmatch(text)
     if found is None or (found["bits"] is not None and int(found["bits"]) not in _BITS):
         raise UsageError(
@@ -57,7 +57,7 @@ def parse_setting(text: str) -> Compression:
 
 
 def as_toml(options: Compression) -> str:
-    """The line to write: keys that are set, in the order of the configuration's page."""
+    """The line for the configuration, with the keys that are set."""
     written = {
         field.alias or name: getattr(options, name)
         for name, field in Compression.model_fields.items()

@@ -1,1 +1,1 @@
-"""What GitHub and the runner say, as frozen values; no decision is taken here."""
+"""Input from GitHub and the runner as frozen values, without any decisions."""

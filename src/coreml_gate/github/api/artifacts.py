@@ -1,4 +1,4 @@
-"""Artifacts by name: how they are called, how they are listed, and how their bytes get here safely."""
+"""Artifacts: their names, listing them, and downloading them safely."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ from coreml_gate.record import Record, parse_record
 READ_ACTIONS: Final = "actions: read"
 RECORD_FILE: Final = "record.json"
 MAX_LISTED: Final = 100
-"""Artifacts of one name that are looked at: the author of a pull request can upload any number of them."""
+"""Most artifacts of one name that are read, because a pull request can upload any number of them."""
 _CHUNK: Final = 1 << 20
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS: Final = 3
@@ -29,7 +29,7 @@ _MODEL: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 
 BASELINE_BYTES: Final = 2 * 10**9
 RECORD_BYTES: Final = 8 * 10**6
-"""A Record of 30 models with 1,000 operations each, which hold their outline and their profile."""
+"""Largest Record: enough for 30 models with 1,000 operations each, with outline and profile."""
 BASELINE_LIMITS: Final = ZipLimits(
     names=re.compile(rf"record\.json|models/{_MODEL}/package\.mlpackage(?:/{_SEGMENT}){{1,6}}"),
     members=10_000,
@@ -71,21 +71,21 @@ def is_record_name(name: str, key: str) -> bool:
 
 @dataclass(frozen=True)
 class ArtifactFacts:
-    """What GitHub says of an artifact, before a byte of it is here."""
+    """GitHub's description of an artifact that has not been downloaded."""
 
     id: int
     name: str
     size: int
     expired: bool
     digest: str
-    """``sha256:`` and 64 digits; empty where GitHub names none."""
+    """``sha256:`` and 64 digits, or empty."""
     url: str
     run_id: int
     run_commit: str
     same_repository: bool
-    """Whether the head of its run lay in this repository."""
+    """Whether the head of its run is in this repository."""
     accept: str = ""
-    """The media type with which GitHub sends the file instead of a description of it."""
+    """The media type for which GitHub sends the file instead of its description."""
 
 
 def list_named(client: Client, name: str) -> list[ArtifactFacts]:
@@ -103,7 +103,7 @@ def list_of_run(client: Client, run_id: int) -> list[ArtifactFacts]:
 
 
 def download(client: Client, artifact: ArtifactFacts, sink: BinaryIO, limit: int) -> None:
-    """Writes an artifact's zip to ``sink``, never more than ``limit`` bytes, and checks its digest."""
+    """Write an artifact's zip, of at most ``limit`` bytes, to ``sink``, and check its digest."""
     if artifact.expired:
         raise ArtifactError(f"{_named(artifact)} has expired.", _MEASURE_AGAIN)
     if artifact.size > limit:
@@ -122,7 +122,7 @@ def download(client: Client, artifact: ArtifactFacts, sink: BinaryIO, limit: int
 
 
 def read_record(archive: SafeZip, name: str) -> Record:
-    """The Record of an archive; ``name`` says in messages which one it is."""
+    """The Record in an archive; ``name`` identifies it in messages."""
     if RECORD_FILE not in {member.name for member in archive.members}:
         raise ArtifactError(f"{name} has no `{RECORD_FILE}`.", _MEASURE_AGAIN)
     try:
@@ -158,7 +158,7 @@ def _stream(client: Client, artifact: ArtifactFacts) -> Iterator[bytes]:
 
 
 def _open(client: Client, artifact: ArtifactFacts) -> requests.Response:
-    """Follows redirects by hand: the token goes to GitHub alone, never to the host that stores the bytes."""
+    """Follow redirects by hand, so that only GitHub gets the token, and not the storage host."""
     home = urlsplit(artifact.url)
     url = artifact.url
     accept = {"Accept": artifact.accept} if artifact.accept else {}

@@ -1,6 +1,6 @@
-"""The door to GitHub: PyGithub for the API, requests for files; both patient, but not endlessly so.
+"""The GitHub client: PyGithub for the API, requests for files, both with limited retries.
 
-A token goes in once and never comes out again: no message, no representation and no other host sees it.
+The token never appears in a message or a representation, and is never sent to another host.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,15 +27,15 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Patience:
-    """How long the gate waits for GitHub before it gives up, in seconds."""
+    """How many seconds the gate waits for GitHub before it gives up."""
 
     timeout_s: int = 30
-    """For one answer."""
+    """For one response."""
     tries: int = 4
     secondary_wait_s: float = 60.0
-    """After a secondary rate limit that does not say how long (GitHub's advice: at least a minute)."""
+    """After a secondary rate limit without a time (GitHub's advice: at least a minute)."""
     longest_wait_s: float = 300.0
-    """For any rate limit: a required check that waits an hour is worse than one that says why it failed."""
+    """For any rate limit; a required check that waits an hour is worse than one that fails with a reason."""
     backoff_s: float = 0.5
     between_requests_s: float | None = 0.05
     between_writes_s: float | None = 1.0
@@ -43,20 +43,20 @@ class Patience:
 
 
 class PoliteRetry(GithubRetry):
-    """Repeats what does no harm when it is done twice, and never waits longer than its limit.
+    """Retries requests that are safe to repeat, and never waits longer than its limit.
 
-    A POST that ended in a 5xx or in a broken connection may have been carried out all the same, so it is left
-    to the caller, who can look first. A POST that met a rate limit was not carried out.
+    A POST that ended in a 5xx or a broken connection may have been carried out, so it is left to the caller,
+    who can check first. A POST refused by a rate limit was not carried out.
     """
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:  # noqa: FBT001, FBT002 - as overridden
-        """Whether an answer of this status is worth another try."""
+        """Whether to retry after a response of this status."""
         if method == "POST":
             return bool(self.total) and status_code == requests.codes.forbidden
         return super().is_retry(method, status_code, has_retry_after)
 
     def sleep_for_retry(self, response: BaseHTTPResponse) -> bool:
-        """Wait as long as the answer's Retry-After requires, up to the limit."""
+        """Wait as long as Retry-After requires, up to the limit."""
         wanted, longest = self.get_retry_after(response), self.max_rate_limit_wait
         if wanted is not None and longest is not None and wanted > longest:
             raise RateLimitExceededExceedsMaxWait(response.status, None, dict(response.headers), wait=wanted)
@@ -65,12 +65,12 @@ class PoliteRetry(GithubRetry):
 
 @dataclass(frozen=True)
 class Client:
-    """One repository, seen through one token."""
+    """One repository, accessed with one token."""
 
     api: Github = field(repr=False)
     repository: Repository
     session: requests.Session = field(repr=False)
-    """For files: carries no token of its own."""
+    """For files; sends no token by itself."""
     authorization: str = field(repr=False)
     timeout_s: int
 
@@ -81,7 +81,7 @@ class Client:
 
 
 def connect(environment: Mapping[str, str], full_name: str, patience: Patience = Patience()) -> Client:
-    """The client of a repository, with the token and the address that the environment names."""
+    """The client of a repository, with token and address from the environment."""
     token = environment.get("GITHUB_TOKEN", "")
     if not token:
         raise TokenError(
@@ -110,7 +110,7 @@ def connect(environment: Mapping[str, str], full_name: str, patience: Patience =
 
 @contextmanager
 def requesting(what: str, permission: str = "contents: read") -> Iterator[None]:
-    """Turns whatever PyGithub or requests raise into an error that names the request, and the way out."""
+    """Turn errors of PyGithub and requests into ours, which name the request and a fix."""
     try:
         yield
     except RateLimitExceededExceedsMaxWait as error:
@@ -125,7 +125,7 @@ def requesting(what: str, permission: str = "contents: read") -> Iterator[None]:
 
 
 def failure(what: str, status: int, words: str, permission: str) -> GitHubError:
-    """The error for an HTTP status, with the way out that fits it."""
+    """The error for an HTTP status, with a fitting hint."""
     said = f": {words.rstrip('.')}" if words else ""
     message = f"{what}: GitHub answered {status}{said}."
     match status:
@@ -182,7 +182,7 @@ def _retry(patience: Patience) -> PoliteRetry:
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Adds nothing: without this, requests would look into ~/.netrc for a password of any host."""
+    """Adds no authentication, where requests would look for a password in ~/.netrc."""
     return request
 
 
@@ -203,7 +203,7 @@ def _session(patience: Patience) -> requests.Session:
 
 
 def create_once(create: Callable[[], Made], find: Callable[[], Made | None]) -> Made:
-    """Creates something by POST; where the answer got lost, looks for it before trying once more."""
+    """Create something by POST; if the response got lost, look for it before trying once more."""
     try:
         return create()
     except GitHubError as error:

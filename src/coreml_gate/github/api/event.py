@@ -1,4 +1,4 @@
-"""What started us, and what is to be done about it: a GitHub event as frozen values, and its mode."""
+"""The GitHub event that started the run as frozen values, and the mode that follows from it."""
 
 import json
 import re
@@ -34,26 +34,26 @@ _FITTING: Final = (
 
 
 class Mode(StrEnum):
-    """What a run is for."""
+    """The purpose of a run."""
 
     BASELINE = "baseline"
     """Measure the base branch and store its Record."""
     COMPARE = "compare"
     """Measure a pull request, compare, and report as far as the token may."""
     JUDGE = "judge"
-    """Measure a merge queue's candidate, and conclude the check; there is no pull request to comment on."""
+    """Measure a merge queue's candidate and conclude the check, without a pull request to comment on."""
     ANNOUNCE = "announce"
     """Open the check of a pull request that another job or workflow measures."""
     REPORT = "report"
-    """Take what another workflow measured, and report it with this one's token."""
+    """Report what another workflow measured, with the token of this one."""
     COLLECT = "collect"
-    """Measure a part of a pull request, and leave the judgement to a later job of this run."""
+    """Measure a part of a pull request, to be judged by a later job of this run."""
     GATHER = "gather"
     """Judge what other jobs of this run measured, and report."""
 
 
 RequestedMode = Literal["auto", "open", "collect", "report", "baseline"]
-"""What a workflow may request; ``auto`` leaves the choice to the event."""
+"""The mode that a workflow requests; ``auto`` lets the event decide."""
 
 MODES: Final[dict[str, dict[RequestedMode, Mode]]] = {
     "push": {"auto": Mode.BASELINE, "collect": Mode.BASELINE, "baseline": Mode.BASELINE},
@@ -72,10 +72,10 @@ MODES: Final[dict[str, dict[RequestedMode, Mode]]] = {
     },
     "workflow_run": {"auto": Mode.REPORT, "report": Mode.REPORT},
 }
-"""The mode by the event and by the requested one; under ``workflow_run``, that of a completed one."""
+"""The mode by event and requested mode; under ``workflow_run``, for a completed run."""
 
 Work = Literal["find", "measure", "collect", "report", "store", "hand-over"]
-"""A part of the action, by the word that action.yml looks for; none is a part of another."""
+"""A part of the action, as the word that action.yml looks for; no word contains another."""
 
 WORK: Final[dict[Mode, tuple[Work, ...]]] = {
     Mode.BASELINE: ("collect", "store"),
@@ -86,19 +86,19 @@ WORK: Final[dict[Mode, tuple[Work, ...]]] = {
     Mode.COLLECT: ("find", "measure", "hand-over"),
     Mode.GATHER: ("report",),
 }
-"""What is done in each mode, in this order."""
+"""The work of each mode, in this order."""
 
 CHECKED: Final = tuple(mode for mode in Mode if mode is not Mode.BASELINE)
-"""Modes with a check: a push to the base branch blocks no merge."""
+"""Modes with a check; a push to the base branch needs none."""
 OPENED: Final = (Mode.COMPARE, Mode.JUDGE, Mode.ANNOUNCE, Mode.COLLECT)
-"""Modes that come first and open the check; the others conclude it."""
+"""Modes that open the check; the others conclude it."""
 _OWN_TOKEN: Final = (Mode.COMPARE, Mode.COLLECT, Mode.GATHER)
-"""Modes that run with the pull request's token, which can only read when it comes from a fork."""
+"""Modes that run with the pull request's token, which is read-only for a fork."""
 
 
 @dataclass(frozen=True)
 class SourceRun:
-    """The run of another workflow that this one reports on; its result is untrusted."""
+    """The run of another workflow that this one reports on; its results are untrusted."""
 
     id: int
     event: str
@@ -106,39 +106,39 @@ class SourceRun:
     head_sha: str
     head_branch: str
     head_owner: str
-    """Login of the owner of the repository that the head lies in; empty if that was deleted."""
+    """Login of the owner of the head's repository; empty if that was deleted."""
     head_repository: int | None
-    """Its id; ``None`` if it was deleted."""
+    """Id of the head's repository; ``None`` if it was deleted."""
     conclusion: str
 
 
 @dataclass(frozen=True)
 class Event:
-    """Everything that the gate wants to know of the event."""
+    """Everything that the gate needs to know about the event."""
 
     name: str
     mode: Mode
     repository: str
     head_sha: str
-    """The commit that people see: the check run belongs to it."""
+    """The commit that the check run belongs to."""
     base_sha: str | None
-    """The tip of the base branch as the event knew it; ``None`` where nothing is compared."""
+    """The tip of the base branch according to the event; ``None`` if nothing is compared."""
     base_ref: str
     pull_request: int | None
     fork: bool
-    """Whether the head lies in another repository: the token can only read then."""
+    """Whether the head is in another repository, so that the token is read-only."""
     run_url: str
     workflow_path: str
-    """The workflow file of this run, in whose other runs baselines are looked for."""
+    """The workflow file of this run, whose other runs store baselines."""
     stamp: RunStamp
-    """The run that measures, which under ``workflow_run`` is the other one, and the commit that it is of."""
+    """The measuring run, which under ``workflow_run`` is the other one, and its commit."""
     source_run: SourceRun | None = None
     queued: int | None = None
-    """The pull request that a merge queue tries: its overrides count, though it gets no comment."""
+    """The pull request that a merge queue tries: it gets no comment, but its overrides count."""
 
     @property
     def measuring_run(self) -> SourceRun | None:
-        """The run whose Records are judged here, if other jobs or another workflow measure them."""
+        """The run whose Records are judged here, if other jobs or another workflow measured them."""
         if self.mode is not Mode.GATHER:
             return self.source_run
         return SourceRun(
@@ -154,21 +154,21 @@ class Event:
 
     @property
     def blob_url(self) -> str:
-        """Where the files of the head are shown."""
+        """Address of the head's files."""
         return f"{self.run_url.partition('/actions/')[0]}/blob/{self.head_sha}"
 
     @property
     def can_only_read(self) -> bool:
-        """Whether the token of this run may write nothing."""
+        """Whether the token of this run is read-only."""
         return self.fork and self.mode in _OWN_TOKEN
 
 
 def read_event(
     environment: Mapping[str, str], base_branches: tuple[str, ...] = (), requested: RequestedMode = "auto"
 ) -> Event:
-    """The event behind the variables that GitHub sets; :class:`EventError` for one we do not work under.
+    """Read the event from the variables that GitHub sets; :class:`EventError` for an unsupported one.
 
-    ``base_branches`` are those whose pushes store a baseline; without any, the default branch alone.
+    ``base_branches`` are those whose pushes store a baseline; by default, only the default branch.
     """
     name = environment.get("GITHUB_EVENT_NAME", "")
     if not name:
@@ -189,7 +189,7 @@ def read_event(
 def choose_mode(
     name: str, payload: Json, base_branches: tuple[str, ...], requested: RequestedMode = "auto"
 ) -> Mode:
-    """The mode by the table, once the event has been found to be one that it stands for."""
+    """The mode by the table, if it applies to the event."""
     if name == "pull_request_target":
         raise EventError("the gate does not work under `pull_request_target`.", _UNSAFE)
     if name not in MODES:
@@ -310,7 +310,7 @@ def _of_merge_group(group: Json) -> dict[str, Json]:
 
 
 def _queued(head_ref: str) -> int | None:
-    """The number in the name of the queue's branch: the payload has it nowhere else."""
+    """The pull request's number in the name of the queue's branch, its only place in the payload."""
     found = _QUEUE.fullmatch(head_ref)
     return None if found is None else int(found[1])
 

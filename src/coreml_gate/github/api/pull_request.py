@@ -1,4 +1,4 @@
-"""A pull request as GitHub knows it, never as an artifact claims it: by its number, or by a commit."""
+"""Pull requests as GitHub knows them, by number or by commit; what an artifact claims is never used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from coreml_gate.github.api.event import Event, SourceRun
 READ: Final = "pull-requests: read"
 MAX_COMMENTS: Final = 1_000
 MAX_OF_BRANCH: Final = 100
-"""Open pull requests of one branch that are looked at."""
+"""Most open pull requests of one branch that are read."""
 _NOT_FOUND: Final = 404
 _WRITERS: Final = ("admin", "write")
 
 
 @dataclass(frozen=True)
 class Pull:
-    """What the gate wants to know of a pull request."""
+    """Everything that the gate needs to know about a pull request."""
 
     number: int
     head_sha: str
@@ -41,7 +41,7 @@ class Pull:
 
 @dataclass(frozen=True)
 class Statement:
-    """A text on a pull request, and who wrote it."""
+    """A text on a pull request, with its author."""
 
     author: str
     text: str
@@ -49,7 +49,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Identified:
-    """The pull request to report on, or why there is none."""
+    """The pull request to report on, or the reason why there is none."""
 
     pull: Pull | None
     reason: str = ""
@@ -64,7 +64,7 @@ def read_pull(client: Client, number: int) -> Pull:
 def identify(client: Client, run: SourceRun) -> Identified:
     """The open pull request into this repository whose newest commit the run measured.
 
-    It is looked for by the branch that the run's head lies on: for a commit of a fork, GitHub lists no pull
+    It is found by the branch of the run's head, because for a commit of a fork GitHub lists no pull
     requests, and ``workflow_run.pull_requests`` is empty (HypothesisWorks/hypothesis#4840,
     learningequality/kolibri#14719). One branch can be the head of several, into different branches.
     """
@@ -82,7 +82,7 @@ def identify(client: Client, run: SourceRun) -> Identified:
 
 
 def if_current(pull: Pull, event: Event, notices: list[str]) -> Pull | None:
-    """The pull request, unless its newest commit is another one: an older run must not speak of it."""
+    """The pull request, unless it has a newer commit, which an older run must not comment on."""
     if pull.head_sha == event.head_sha:
         return pull
     notices.append(f"no comment: pull request {pull.number} has a newer commit {short(pull.head_sha)}.")
@@ -90,7 +90,7 @@ def if_current(pull: Pull, event: Event, notices: list[str]) -> Pull | None:
 
 
 def _comes_from(pull: PullRequest, run: SourceRun) -> bool:
-    """Whether the head is the run's branch; GitHub's filter by owner and branch is not relied on."""
+    """Whether the head is the run's branch, without relying on GitHub's filter."""
     head = pull.head
     return head.repo is not None and head.repo.id == run.head_repository and head.ref == run.head_branch
 
@@ -108,21 +108,21 @@ def _why_not_one(current: Sequence[Pull], of_branch: Sequence[tuple[int, str]], 
 
 @dataclass(frozen=True)
 class ConfigText:
-    """A configuration as it is written."""
+    """The text of a configuration."""
 
     path: str
-    """In the repository."""
+    """Its path in the repository."""
     text: str
 
 
 def read_config(client: Client, reference: str, path: str | None) -> Config:
-    """The configuration at a commit or on a branch, from ``path`` or from where one is looked for."""
+    """The configuration at a commit or on a branch, from ``path`` or from the usual places."""
     found = read_config_text(client, reference, path)
     return parse_config(found.text, found.path)
 
 
 def read_config_text(client: Client, reference: str, path: str | None) -> ConfigText:
-    """The same, not yet understood."""
+    """The same as text."""
     for name in (path,) if path else CONFIG_NAMES:
         text = _read_text(client, reference, name)
         if text is not None and (path or holds_config(text, name)):
@@ -136,7 +136,7 @@ def read_config_text(client: Client, reference: str, path: str | None) -> Config
 
 
 def statements(client: Client, pull: Pull, own_author: str) -> list[Statement]:
-    """The description and all comments but our own, in their order."""
+    """The description and all comments except our own, in order."""
     with requesting(f"comments of pull request {pull.number}", READ):
         listed = islice(client.repository.get_issue(pull.number).get_comments(), MAX_COMMENTS)
         comments = [(each.user.login, each.body) for each in listed]
@@ -170,7 +170,7 @@ def _pull(pull: PullRequest) -> Pull:
 
 
 def _read_text(client: Client, reference: str, path: str) -> str | None:
-    """The text of a file, or ``None`` where there is none."""
+    """The text of a file, or ``None``."""
     try:
         with requesting(f"file {path} at {short(reference)}"):
             found = client.repository.get_contents(path, ref=reference)

@@ -1,4 +1,4 @@
-"""Reads a zip from an untrusted source: known names only, within limits, every byte counted."""
+"""Reads a zip from an untrusted source: only known names, within limits, every byte counted."""
 
 import re
 import stat
@@ -18,27 +18,27 @@ _WAY_OUT: Final = "measure again with this version of coreml-gate, and upload wi
 
 @dataclass(frozen=True)
 class ZipLimits:
-    """What an archive may hold."""
+    """What an archive may contain."""
 
     names: re.Pattern[str]
-    """A whole member name must match: anything else in the archive refuses all of it."""
+    """Member names must match as a whole; any other name refuses the whole archive."""
     members: int
     total_bytes: int
-    """Of all members, unpacked."""
+    """Unpacked size of all members."""
     ratio: float
-    """Unpacked to packed size of one member above a megabyte; deflate itself ends at about 1,030."""
+    """Highest compression ratio of a member above a megabyte; deflate itself reaches about 1,030."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file of an archive that was found to be harmless."""
+    """One file of a checked archive."""
 
     name: str
     size: int
 
 
 class SafeZip:
-    """An archive whose members were all checked when it was opened (:class:`ArtifactError`)."""
+    """An archive whose members are all checked when it is opened (:class:`ArtifactError`)."""
 
     def __init__(self, file: BinaryIO, limits: ZipLimits) -> None:
         self._limits = limits
@@ -49,11 +49,11 @@ class SafeZip:
         self.members = tuple(self._checked())
 
     def read(self, name: str) -> bytes:
-        """The whole content of a member."""
+        """The content of a member."""
         return b"".join(self.chunks(name))
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """The content of a member, never more than its header said and the limits allowed."""
+        """The content of a member, never more than its header says and the limits allow."""
         read = 0
         try:
             with self._archive.open(name) as stream:
@@ -102,7 +102,7 @@ class SafeZip:
 
 
 def _is_plain_folder(entry: zipfile.ZipInfo) -> bool:
-    """Whether the entry only names a folder; nothing is ever made of it."""
+    """Whether the entry is a folder, which is ignored."""
     return entry.filename.endswith("/") and entry.file_size == 0
 
 

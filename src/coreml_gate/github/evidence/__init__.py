@@ -1,1 +1,1 @@
-"""Sources of numbers: stored baselines, Records of other jobs, of untrusted runs, of releases."""
+"""Where numbers come from: stored baselines, Records of other jobs, of untrusted runs and of releases."""

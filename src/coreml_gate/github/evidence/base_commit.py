@@ -1,4 +1,4 @@
-"""Which commit a checked-out pull request is compared with: the event's own word for it can be hours old."""
+"""The commit that a checked-out pull request is compared with; the event's can be hours old."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ _OF_A_MERGE: Final = 2
 
 
 def checked_out(folder: Path, environment: Mapping[str, str]) -> Repository | None:
-    """The repository around a folder, or ``None``: a job that only reports checks nothing out."""
+    """The repository around a folder, or ``None`` for a job that checks nothing out."""
     try:
         return Repository.open(folder, environment)
     except RepositoryError:
@@ -20,7 +20,7 @@ def checked_out(folder: Path, environment: Mapping[str, str]) -> Repository | No
 
 
 def base_commit(repository: Repository | None, event: Event) -> str | None:
-    """The commit that the head is compared with, as a full id; ``None`` under an event that compares nothing.
+    """The full id of the commit that the head is compared with; ``None`` if nothing is compared.
 
     ``actions/checkout`` takes the merge of the head with the base branch as it is now, while the event names
     the base branch as it was (shakacode/react_on_rails#4819, lablup/backend.ai#11862). So the first parent of
@@ -38,7 +38,7 @@ def base_commit(repository: Repository | None, event: Event) -> str | None:
 
 
 def _merge_base(repository: Repository, base: str, head: str) -> str | None:
-    """Where the head left a base, or ``None`` for one that is not in this clone."""
+    """Where the head left a base, or ``None`` if that is not in this clone."""
     try:
         return repository.merge_base(base, head)
     except MissingCommitError:

@@ -1,8 +1,8 @@
-"""The baseline of a commit: its own artifact, else its nearest ancestor's, else the reason for none.
+"""Finds the baseline of a commit: its own artifact, else its nearest ancestor's, else the reason why not.
 
-Of an ancestor's, the models hold whose files did not change since, by what GitHub says: nothing is checked
-out where this is needed, so a model whose files are not known does not hold, and none does where GitHub does
-not list all changes.
+An ancestor's baseline is valid for models whose files did not change since. As nothing is checked out here,
+GitHub's list of changes decides: a model whose files are not known is left out, and so are all models if the
+list is incomplete.
 """
 
 import shutil
@@ -39,19 +39,19 @@ from coreml_gate.wording import counted
 from coreml_gate.writing import write_text
 
 TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")
-"""Runs under these events run the repository's own code, never a pull request's."""
+"""Events whose runs use the repository's own code, never a pull request's."""
 MAX_ANCESTORS: Final = 10
-"""Commits that are searched besides the merge base: each one costs a request."""
+"""Commits searched besides the merge base; each costs a request."""
 NOTE_NAME: Final = "baseline.json"
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 BaselineOrigin = Literal["merge-base", "ancestor", "rebuild", "none"]
 MAX_FILES: Final = 300
-"""As many changed files as GitHub lists of a comparison (docs.github.com, REST, commits)."""
+"""Most changed files that GitHub lists for a comparison (docs.github.com, REST, commits)."""
 
 
 @dataclass(frozen=True)
 class BaselineQuery:
-    """Which baseline is looked for, and what it must be."""
+    """The baseline to look for, and its requirements."""
 
     key: str
     commit: str
@@ -59,13 +59,13 @@ class BaselineQuery:
     workflow_path: str
     """The workflow whose runs are trusted; empty trusts none."""
     environment: Environment | None = None
-    """The head's toolchain: numbers of another one cannot be compared. ``None`` allows any."""
+    """The head's toolchain, which the baseline must share; ``None`` allows any."""
     ancestors: int = MAX_ANCESTORS
 
 
 @dataclass(frozen=True)
 class StoredBaseline:
-    """A baseline that was found, as long as its archive is open."""
+    """A baseline that was found; valid while its archive is open."""
 
     source: BaselineOrigin
     commit: str
@@ -75,12 +75,12 @@ class StoredBaseline:
 
 
 class BaselineNote(FrozenModel):
-    """Where the baseline came from, as a file that ``report`` reads after ``run``."""
+    """The baseline's origin, as a file that ``report`` reads after ``run``."""
 
     source: BaselineOrigin
     commit: str | None = None
     origin: str
-    """What the comment says of it, with the reasons for not taking a better one."""
+    """The comment's words on the origin, with the reasons why better baselines were not used."""
 
 
 def merge_base(client: Client, base: str, head: str) -> str:
@@ -91,9 +91,9 @@ def merge_base(client: Client, base: str, head: str) -> str:
 
 @contextmanager
 def find(client: Client, wanted: BaselineQuery) -> Iterator[tuple[StoredBaseline | None, tuple[str, ...]]]:
-    """The nearest baseline, or ``None``; and why every better one was passed over, one sentence part each.
+    """The nearest baseline or ``None``, and for each better one a phrase why it was not used.
 
-    What is wrong with one artifact never ends the search. A token that may not read artifacts does.
+    A bad artifact never ends the search, but a token that may not read artifacts does.
     """
     reasons: list[str] = []
     with tempfile.TemporaryFile() as file:
@@ -115,7 +115,7 @@ def find(client: Client, wanted: BaselineQuery) -> Iterator[tuple[StoredBaseline
 
 
 def unpack(stored: StoredBaseline, folder: Path) -> None:
-    """Writes the Record and the packages below ``folder``, by the names that were checked and no others."""
+    """Write the Record and the packages below ``folder``, under the checked names only."""
     remove(folder)
     for member in stored.archive.members:
         path = folder / member.name
@@ -125,7 +125,7 @@ def unpack(stored: StoredBaseline, folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Removes what an earlier baseline left below ``folder``, and nothing else."""
+    """Remove an earlier baseline below ``folder``, and nothing else."""
     shutil.rmtree(folder / MODELS_FOLDER, ignore_errors=True)
     (folder / RECORD_FILE).unlink(missing_ok=True)
 
@@ -151,7 +151,7 @@ def _candidates(
 def _trusted(
     client: Client, wanted: BaselineQuery, commit: str, reasons: list[str]
 ) -> Sequence[ArtifactFacts]:
-    """The commit's artifacts that a run of the repository's own code uploaded."""
+    """The commit's artifacts from runs of the repository's own code."""
     listed = list_named(client, baseline_name(wanted.key, commit))
     own = [each for each in listed if each.same_repository and each.run_commit == commit]
     trusted = [each for each in own if is_trusted_run(client, each, wanted.workflow_path)]
@@ -162,7 +162,7 @@ def _trusted(
 
 
 def is_trusted_run(client: Client, artifact: ArtifactFacts, workflow_path: str) -> bool:
-    """Whether a run of the repository's own code, in that workflow, uploaded the artifact."""
+    """Whether the artifact is from a run of the repository's own code in this workflow."""
     with requesting(f"run {artifact.run_id}", READ_ACTIONS):
         run = client.repository.get_workflow_run(artifact.run_id)
         return (
@@ -175,7 +175,7 @@ def is_trusted_run(client: Client, artifact: ArtifactFacts, workflow_path: str) 
 
 
 def _fitting(archive: SafeZip, artifact: ArtifactFacts, wanted: BaselineQuery, commit: str) -> Record:
-    """The artifact's Record, if it is whole, of this commit, and of the head's toolchain."""
+    """The artifact's Record, if it is complete, of this commit, and of the head's toolchain."""
     name = f"artifact {artifact.name}"
     record = read_record(archive, name)
     if record.commit != commit or record.dirty:
@@ -212,12 +212,12 @@ def _origin(source: BaselineOrigin, commit: str, run_id: int, reasons: Sequence[
 
 
 def write_note(note: BaselineNote, folder: Path) -> None:
-    """Leaves the note for ``report``."""
+    """Write the note for ``report``."""
     write_text(folder / NOTE_NAME, note.model_dump_json(indent=1) + "\n")
 
 
 def read_note(folder: Path) -> BaselineNote | None:
-    """The note that ``baseline`` left, or ``None``; one that cannot be read is none."""
+    """The note of the step ``baseline``, or ``None`` if there is none or it cannot be read."""
     try:
         return BaselineNote.model_validate_json((folder / NOTE_NAME).read_bytes())
     except (OSError, ValueError):
@@ -225,9 +225,9 @@ def read_note(folder: Path) -> BaselineNote | None:
 
 
 def unchanged_models(client: Client, stored: Baseline, base: str, toolchain: Sequence[str]) -> Baseline:
-    """The baseline without the models of which a file changed between its commit and ``base``.
+    """The baseline without models that had a changed file between its commit and ``base``.
 
-    ``toolchain``: patterns of the files on which every model depends.
+    ``toolchain`` has the patterns of files that every model depends on.
     """
     record = stored.record
     if record is None or record.commit is None or record.commit == base:
@@ -240,7 +240,7 @@ def unchanged_models(client: Client, stored: Baseline, base: str, toolchain: Seq
 
 
 def _changed_files(client: Client, since: str, until: str) -> frozenset[str] | None:
-    """``None`` where they are not known, or too many to be listed."""
+    """The changed files; ``None`` if unknown or too many to be listed."""
     try:
         with requesting(f"changes between {short(since)} and {short(until)}"):
             listed = list(islice(client.repository.compare(since, until).files, MAX_FILES))

@@ -1,4 +1,4 @@
-"""The step ``baseline``: the stored baseline is unpacked for the steps after it, or its lack explained."""
+"""The step ``baseline``: unpacks the stored baseline for later steps, or explains why there is none."""
 
 from coreml_gate.errors import ArtifactError, GitHubError
 from coreml_gate.gate.environment import environment_of_this_machine
@@ -19,7 +19,7 @@ from coreml_gate.surroundings import Surroundings
 
 
 def baseline(request: BaselineRequest, around: Surroundings, effects: Effects) -> int:
-    """Find the stored baseline and unpack it; without one, leave the reasons for the report."""
+    """Find the stored baseline and unpack it, or leave the reasons for the report."""
     with at_work(request, around, effects) as context:
         note = _search(context, request)
         write_note(note, request.to)
@@ -37,7 +37,7 @@ def baseline(request: BaselineRequest, around: Surroundings, effects: Effects) -
 
 
 def _search(context: StepContext, request: BaselineRequest) -> BaselineNote:
-    """The note on the best baseline; a search that GitHub refuses ends like one that finds nothing."""
+    """The note on the best baseline; if GitHub refuses the search, as if nothing was found."""
     event = context.event
     head = request.head or context.around.environment.get("GITHUB_SHA", event.head_sha)
     reasons: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""The step ``history``: a push to the base branch adds its figures to what earlier pushes stored.
+"""The step ``history``: a push to the base branch adds its figures to the stored history.
 
-The newest stored histories are merged, so that pushes that overlap lose nothing.
+The newest stored histories are merged, so that overlapping pushes lose nothing.
 """
 
 import tempfile
@@ -37,7 +37,7 @@ is lost only where more than nine runs overlap with the one that added it."""
 
 
 def history(request: HistoryRequest, around: Surroundings, effects: Effects) -> int:
-    """Write the merged history; what cannot be read of the earlier ones is a warning."""
+    """Write the merged history; earlier ones that cannot be read give a warning."""
     with at_work(request, around, effects) as context:
         record = read_record(request.record / RECORD_NAME)
         entry = dated_entry(record, checked_out(around.folder, around.environment))
@@ -68,7 +68,7 @@ def _release(context: StepContext) -> History:
 
 
 def _stored_history(client: Client, key: str, workflow_path: str) -> tuple[History, tuple[str, ...]]:
-    """What trusted runs stored, merged, and why some of it was passed over."""
+    """The merged histories of trusted runs, and why some were not used."""
     notices: list[str] = []
     listed = list_named(client, history_name(key))
     found = list(_readable(client, listed, workflow_path, notices))

@@ -1,4 +1,4 @@
-"""The last release's Record: a file that the release carries, which stays; or its baseline, which expires."""
+"""The last release's Record: a file of the release, which stays, or its baseline, which expires."""
 
 import io
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Release:
 
 
 def file_name(key: str) -> str:
-    """The file with which a release carries its own Record."""
+    """Name of the file with a release's own Record."""
     return f"coreml-gate-record-{key}.json"
 
 
@@ -46,7 +46,7 @@ def last_release(client: Client) -> Release:
 
 
 def record_of(client: Client, release: Release, key: str, workflow_path: str) -> Record:
-    """What was measured of the release; :class:`ArtifactError` says why nothing is left of it."""
+    """The release's Record; :class:`ArtifactError` says why there is none."""
     files = [each for each in release.files if each.name == file_name(key)]
     if files:
         return _downloaded(client, files[0], release)

@@ -1,7 +1,7 @@
-"""The privileged half: numbers of an untrusted run in, a Verdict by the base branch's limits out.
+"""Judges the numbers of an untrusted run by the base branch's limits, in a job that may write.
 
-It takes Records and nothing else: a closed schema, capped in size, held in memory, cleaned of everything that
-is not plain text. It never checks out, imports, unpacks to disk or renders what the pull request wrote.
+It accepts only Records: with a closed schema, limited in size, in memory, and reduced to plain text. It never
+checks out, imports, unpacks to disk or renders anything that the pull request wrote.
 """
 
 import io
@@ -36,12 +36,12 @@ from coreml_gate.wording import listed
 
 MAX_SHARDS: Final = 64
 MAX_TEXT: Final = 4_000
-"""Of one text, or of one field of the tabulated lines that the outline of a program is made of."""
+"""Longest text, or field of a line of a program's outline."""
 MAX_ELEMENTS: Final = 20_000
-"""Of one list: a model with 1,000 outputs and samples in all has as many comparisons."""
+"""Longest list; a model with 1,000 outputs times samples has this many comparisons."""
 MAX_INTEGER: Final = 2**53
 MAX_FLOAT: Final = 1e100
-"""No float32 computation comes near it, and its square is still a number."""
+"""Greatest number: beyond any float32 computation, and its square is still finite."""
 _UNTRUSTED: Final = "the Record was not made by coreml-gate; measure again with the action's own steps."
 _OF_THE_MERGE: Final = (
     "the numbers are of another commit than the head, probably of its merge with the base branch: check out "
@@ -54,14 +54,14 @@ _SHARDS: Final = "every job of the matrix must measure the same commit and other
 
 @dataclass(frozen=True)
 class Merged:
-    """One Record, and what a reader should know of its parts."""
+    """One Record, and notes on its parts."""
 
     record: Record
     notes: tuple[str, ...] = ()
 
 
 def read_untrusted(client: Client, run: SourceRun, key: str, expected: int = 1) -> Merged:
-    """The Records that the jobs of an untrusted run left behind, as one of the commit that GitHub names."""
+    """The Records of an untrusted run's jobs, merged into one, of the commit that GitHub names."""
     artifacts = _newest_by_name(list_of_run(client, run.id), key)
     if not artifacts:
         raise ArtifactError(
@@ -78,7 +78,7 @@ def read_untrusted(client: Client, run: SourceRun, key: str, expected: int = 1) 
 
 
 def rejudge(config: Config, head: Record, base: Record | None, facts: BaselineFacts) -> Verdict:
-    """Judges an untrusted Record; figures that no run can measure are an error, never a crash."""
+    """Judge an untrusted Record; impossible figures give an error, never a crash."""
     try:
         return judge(config, head, base, facts)
     except (ArithmeticError, ValidationError) as error:
@@ -88,7 +88,7 @@ def rejudge(config: Config, head: Record, base: Record | None, facts: BaselineFa
 
 
 def cleaned(record: Whole) -> Whole:
-    """The same Record in plain, short text and in numbers that can be computed with."""
+    """The same Record with short plain texts and numbers that can be computed with."""
     return type(record).model_validate(_clean(record.model_dump()))
 
 
@@ -99,7 +99,7 @@ def _read(client: Client, artifact: ArtifactFacts) -> Record:
 
 
 def _newest_by_name(artifacts: Sequence[ArtifactFacts], key: str) -> list[ArtifactFacts]:
-    """One artifact a name: a job that was run again left two of them."""
+    """One artifact per name, since a job that ran again leaves two."""
     ordered = sorted(artifacts, key=lambda artifact: artifact.id)
     named = {artifact.name: artifact for artifact in ordered if is_record_name(artifact.name, key)}
     return [named[name] for name in sorted(named)]
@@ -162,7 +162,7 @@ def merge_records(records: Sequence[Record]) -> Merged:
 
 
 def require_all(found: int, expected: int) -> None:
-    """Refuses to judge a part: a job that crashed must not look like a model that was not measured."""
+    """Refuse an incomplete set of Records: a crashed job must not look like a model that was not measured."""
     if found < expected:
         raise RecordError(
             f"{found} of {expected} measuring jobs left a record behind.",
@@ -177,7 +177,7 @@ def _require_one(what: str, values: Sequence[str]) -> None:
 
 
 def _joined(measured: Sequence[ModelRecord], notes: list[str]) -> tuple[ModelRecord, ...]:
-    """One model a name; of two of a name, the first has the figures, and what Core ML said is added."""
+    """One model per name; of two, the first has the figures, and Core ML's results are added."""
     joined: dict[str, ModelRecord] = {}
     for model in measured:
         known = joined.get(model.name)
@@ -195,7 +195,7 @@ def _with_core_ml(first: ModelRecord, other: ModelRecord, notes: list[str]) -> M
 
 
 def _with_answers(first: ModelRecord, other: ModelRecord) -> ModelRecord:
-    """The figures of the first with what a Mac and its phones said to the other, variants included."""
+    """The first model with the other's results of Core ML and devices, including variants."""
     theirs = {variant.name: variant for variant in other.variants}
     variants = tuple(_with_answers(each, theirs.get(each.name, each)) for each in first.variants)
     answers = {
@@ -207,7 +207,7 @@ def _with_answers(first: ModelRecord, other: ModelRecord) -> ModelRecord:
 
 
 def _unmeasured(skipped: dict[str, SkippedModel], measured: set[str]) -> tuple[SkippedModel, ...]:
-    """What one job skipped and another measured was measured."""
+    """Skipped models that no other job measured."""
     return tuple(each for name, each in skipped.items() if name not in measured)
 
 

@@ -1,1 +1,1 @@
-"""What only GitHub knows and a Verdict needs: overrides, accepted failures, changes of the configuration."""
+"""What a Verdict needs from GitHub: overrides, accepted failures, changes of the configuration."""

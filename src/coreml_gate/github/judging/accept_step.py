@@ -1,4 +1,4 @@
-"""The step ``accept``: a new baseline names the failures that it may go on having."""
+"""The step ``accept``: notes in a new baseline which of its failures were accepted."""
 
 from coreml_gate.errors import GitHubError
 from coreml_gate.frozen import changed
@@ -11,9 +11,9 @@ from coreml_gate.surroundings import Surroundings
 
 
 def accept(request: AcceptRequest, around: Surroundings, effects: Effects) -> int:
-    """Note in the Record of a base branch which failures merged pull requests brought along, accepted.
+    """Note in the base branch's Record which failures were accepted in merged pull requests.
 
-    Without permission to read them the Record stays as it is: a failure then blocks, which is the safe side.
+    Without permission to read them the Record is left unchanged, so that a failure blocks, which is safe.
     """
     with at_work(request, around, effects) as context:
         path = request.record / RECORD_NAME

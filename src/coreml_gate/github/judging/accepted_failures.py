@@ -1,8 +1,7 @@
-"""Failures that were accepted in a pull request and came with it into the base branch: kept in the baseline.
+"""Keeps failures in the baseline that were accepted in a merged pull request.
 
-Without this, a model that may be below an absolute limit until December would block everybody who touches it
-from the day of the merge on. What is carried over is the failure as it was merged: one that has grown since
-then is a new one, which has to be accepted anew.
+Without this, a model that may violate an absolute limit until December would block everyone who touches it
+after the merge. A failure is kept as it was merged: one that has become worse must be accepted again.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,15 +17,15 @@ from coreml_gate.record import AcceptedFailure
 from coreml_gate.verdict import Finding, Verdict
 
 MAX_PULLS: Final = 20
-"""Merged pull requests with the label that are read, the last changed first: each costs three requests."""
+"""Most merged pull requests with the label that are read, last changed first; each costs three requests."""
 GROWTH: Final = 1.01
-"""A failure may lie this much farther from its limit than the baseline's: the room of rounding."""
+"""How much farther from its limit a failure may be than the baseline's, for rounding."""
 
 
 def accepted_failures(
     client: Client, branch: str, own_author: str, today: date
 ) -> tuple[AcceptedFailure, ...]:
-    """Every failure that was accepted in a pull request merged into ``branch`` and whose day is not past."""
+    """Every failure accepted in a pull request merged into ``branch`` that has not expired."""
     found = (
         failure
         for pull in _merged(client, branch, today)
@@ -36,7 +35,7 @@ def accepted_failures(
 
 
 def apply_carried(verdict: Verdict, carried: Sequence[AcceptedFailure], today: date) -> Verdict:
-    """The Verdict with the failures that the baseline has as well, and may have, as warnings."""
+    """The Verdict with failures as warnings if the baseline has them too and they were accepted."""
     overrides = [
         Override(
             author=each.by,
@@ -53,7 +52,7 @@ def apply_carried(verdict: Verdict, carried: Sequence[AcceptedFailure], today: d
 
 
 def is_no_worse(finding: Finding) -> bool:
-    """Whether the baseline fails, too, and by as much; without figures it is unknown."""
+    """Whether the baseline fails by at least as much; false without figures."""
     if finding.value is None or finding.base is None or finding.limit is None:
         return False
     beyond, beyond_at_base = finding.value - finding.limit, finding.base - finding.limit
@@ -61,7 +60,7 @@ def is_no_worse(finding: Finding) -> bool:
 
 
 def _merged(client: Client, branch: str, today: date) -> Iterator[Pull]:
-    """Merged pull requests with the label, the oldest first, so that the last word on a failure counts."""
+    """Merged pull requests with the label, oldest first, so that the last decision on a failure counts."""
     with requesting("merged pull requests with the label", READ):
         listed = client.repository.get_issues(
             state="closed",

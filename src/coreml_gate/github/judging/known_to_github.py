@@ -1,4 +1,4 @@
-"""A Verdict with what only GitHub knows: changed limits, overrides, carried failures, drift."""
+"""Adds to a Verdict what only GitHub knows: changed limits, overrides, accepted failures, drift."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -32,7 +32,7 @@ def with_config_and_overrides(
     head_sha: str,
     limits: str,
 ) -> Verdict:
-    """The Verdict with what the pull request changes in the configuration, and with its overrides."""
+    """The Verdict with the pull request's changes of the configuration and its overrides."""
     changes = attempt(lambda: _config_changes(client, pull, terms, head_sha, limits), notices)
     if changes is not None:
         kept = tuple(each for each in verdict.findings if each.check != CONFIG_CHANGES)
@@ -42,7 +42,7 @@ def with_config_and_overrides(
 
 
 def with_overrides(client: Client, verdict: Verdict, pull: Pull, terms: PublicationTerms) -> Verdict:
-    """The Verdict with the failures that were accepted on the pull request."""
+    """The Verdict with the pull request's overrides."""
     overrides = parse_overrides(statements(client, pull, terms.author))
     return apply_overrides(
         verdict,
@@ -56,7 +56,7 @@ def with_overrides(client: Client, verdict: Verdict, pull: Pull, terms: Publicat
 def with_queued_overrides(
     client: Client, verdict: Verdict, event: Event, terms: PublicationTerms, notices: list[str]
 ) -> Verdict:
-    """A merge queue's candidate with the failures that its pull request accepted."""
+    """The Verdict on a merge queue's candidate with its pull request's overrides."""
     number = event.queued
     if number is None or verdict.exit_code == 0:
         return verdict
@@ -67,7 +67,7 @@ def with_queued_overrides(
 
 
 def with_carried(verdict: Verdict, baseline: Record | None, terms: PublicationTerms) -> Verdict:
-    """The Verdict with the failures that the baseline may go on having."""
+    """The Verdict with the failures that were accepted earlier and are in the baseline."""
     return verdict if baseline is None else apply_carried(verdict, baseline.accepted, terms.today)
 
 
@@ -79,7 +79,7 @@ def with_drift(
     terms: PublicationTerms,
     notices: list[str],
 ) -> Verdict:
-    """The Verdict with what many small steps add up to since the last release, if that is compared with."""
+    """The Verdict with the drift since the last release, if that comparison is on."""
     if not terms.release or head is None:
         return verdict
     found = attempt(lambda: _drift(client, verdict, pull, head, terms), notices)
@@ -129,9 +129,9 @@ def _note(check: str, message: str) -> Finding:
 def _drift_findings(
     config: Config, head: Record, release: Record, tag: str, against_base: Verdict
 ) -> tuple[Finding, ...]:
-    """Failures against the last release that are none against the baseline, as warnings.
+    """Failures against the last release but not against the baseline, as warnings.
 
-    They do not block: the pull request at hand took only the last step.
+    They do not block, because this pull request took only the last of many steps.
     """
     facts = BaselineFacts(origin=f"release {tag}", commit=release.commit, present=True)
     since = rejudge(config, head, release, facts)

@@ -1,4 +1,4 @@
-"""Why there is no Verdict: a value like a Verdict, so that check and comment can say it."""
+"""The reason why there is no Verdict, as a value that check and comment can show."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -17,9 +17,9 @@ _REASONS: Final[dict[Ending, str]] = {
 
 @dataclass(frozen=True)
 class NoVerdict:
-    """How a run ended that judged nothing; ``conclusion`` is that of its check.
+    """How a run without a judgement ended; ``conclusion`` is that of its check.
 
-    It is never neutral: a required check takes neutral for a pass (palantir/bulldozer 1.12.0, release notes).
+    It is never neutral, which a required check accepts (palantir/bulldozer 1.12.0, release notes).
     """
 
     conclusion: Ending
@@ -27,16 +27,16 @@ class NoVerdict:
     reason: str
     hint: str = ""
     details: tuple[str, ...] = ()
-    """As in :class:`GateError`, raw like the reason."""
+    """As in :class:`GateError`, unescaped like the reason."""
 
 
 def unfinished(ending: Ending, reason: str = "") -> NoVerdict:
-    """A measurement that left no result behind; ``reason`` takes the place of the usual words for it."""
+    """For a measurement that left no result; ``reason`` replaces the usual text."""
     return NoVerdict(ending, "no verdict", reason or _REASONS[ending])
 
 
 def broken(error: BaseException) -> NoVerdict:
-    """A gate that could not do its work."""
+    """For a gate that could not do its work."""
     if isinstance(error, KeyboardInterrupt):
         return unfinished("cancelled")
     title = "the gate could not do its work"
@@ -46,7 +46,7 @@ def broken(error: BaseException) -> NoVerdict:
 
 
 def described(why: NoVerdict) -> str:
-    """The reason for none as Markdown, with what it lists and the way out."""
+    """The reason with details and hint, as Markdown."""
     parts: list[str] = [escape.message(why.reason)]
     if why.details:
         parts.append(escape.block(why.details))

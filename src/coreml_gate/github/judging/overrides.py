@@ -1,11 +1,11 @@
-"""A failure that a person accepts: who, why and until when, in one public line.
+"""Overrides: a person accepts a failure by one public line with the reason and an end date.
 
 ::
 
     /coreml-gate accept precision of digits until 2026-12-31: the new head is trained again in December
 
-The line stands in the pull request's description or in a comment, written by a person with write permission,
-and the pull request carries the label ``coreml-gate: accept``. Nothing here talks to GitHub.
+The line is in the pull request's description or in a comment, by an author with write permission, and the
+pull request has the label ``coreml-gate: accept``. Nothing here talks to GitHub.
 """
 
 import re
@@ -41,7 +41,7 @@ _LINE: Final = re.compile(
 
 @dataclass(frozen=True)
 class Override:
-    """One line that requests that a failure is accepted; ``problem`` says why it does not count."""
+    """One line that accepts a failure; ``problem`` says why it does not count."""
 
     author: str
     line: str
@@ -53,7 +53,7 @@ class Override:
 
 
 def parse_overrides(statements: Iterable[Statement]) -> tuple[Override, ...]:
-    """Every line that begins with ``/coreml-gate``, in the order of the statements."""
+    """Every line that begins with ``/coreml-gate``, in order."""
     lines = (
         (statement.author, line.strip())
         for statement in statements
@@ -71,10 +71,10 @@ def apply_overrides(
     *,
     labelled: bool,
 ) -> Verdict:
-    """The Verdict with accepted failures as warnings, and a finding for every line that did not count.
+    """The Verdict with accepted failures as warnings, and a finding for every line that does not count.
 
-    Only failures of checks can be accepted. A model that could not be measured stays blocked: it is unknown
-    what there would be to accept.
+    Only failures of checks can be accepted. A model that could not be measured stays blocked, because there
+    may be unknown failures.
     """
     judged = [_examined(each, verdict, may_write, today, labelled=labelled) for each in overrides]
     ignored = tuple(_ignored(each) for each in judged if each.problem)
@@ -84,7 +84,7 @@ def apply_overrides(
 def accept(
     verdict: Verdict, overrides: Sequence[Override], applies: Callable[[Finding], bool] = lambda _: True
 ) -> Verdict:
-    """The Verdict with the failures that these overrides name, and to which they apply, as warnings."""
+    """The Verdict with the failures that these overrides apply to as warnings."""
     return changed(verdict, models=tuple(_accepted(model, overrides, applies) for model in verdict.models))
 
 
@@ -110,7 +110,7 @@ def _examined(
 def _problems(
     override: Override, verdict: Verdict, may_write: Callable[[str], bool], today: date, *, labelled: bool
 ) -> Iterator[str]:
-    """Why the line does not count, as far as known without a request to GitHub."""
+    """Reasons why the line does not count, as far as known without a request to GitHub."""
     if override.problem:
         yield override.problem
     if override.until < today:
@@ -138,7 +138,7 @@ def _failures(override: Override, verdict: Verdict) -> list[Finding]:
 def _accepted(
     model: ModelVerdict, overrides: Sequence[Override], applies: Callable[[Finding], bool]
 ) -> ModelVerdict:
-    """The model with the last override for each check applied; without one, the model as it was."""
+    """The model with the last override for each check applied."""
     by_check = {each.check: each for each in overrides if each.model == model.name}
     if not by_check:
         return model

@@ -1,4 +1,4 @@
-"""The Verdict that this run came to by itself; it may read more of GitHub, and all of its data is trusted."""
+"""Publishes the Verdict of this very run, whose data is trusted."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -26,7 +26,7 @@ from coreml_gate.report.document import read_report
 from coreml_gate.verdict import Verdict
 
 INTERRUPTED: Final = frozenset({128 + 2, 128 + 15})
-"""Exit codes of a gate that SIGINT or SIGTERM ended: what it left behind is not a Verdict."""
+"""Exit codes after SIGINT or SIGTERM: what such a run left behind is not a Verdict."""
 _OWN_LIMITS: Final = "Judged with the limits of the pull request itself."
 
 
@@ -38,7 +38,7 @@ def own_publication(
     terms: PublicationTerms,
     ended: NoVerdict | None = None,
 ) -> Publication:
-    """What this run publishes; ``ended`` is how its job ended, where that left no Verdict."""
+    """What this run publishes; ``ended`` says how its job ended, if without a Verdict."""
     notices: list[str] = []
     pull = _pull_request_of(client, event, notices)
     try:
@@ -92,7 +92,7 @@ def _read(report: Path, note_folder: Path, terms: PublicationTerms) -> Verdict:
 
 
 def _base_record(judged: Verdict, folders: Iterable[Path]) -> Record | None:
-    """What was measured of the commit compared with: rebuilt here, or unpacked by the step before."""
+    """The base's Record: rebuilt here, or unpacked by an earlier step."""
     records = (_record_in(folder) for folder in folders)
     return next(
         (each for each in records if each is not None and each.commit == judged.baseline.commit), None
@@ -100,13 +100,13 @@ def _base_record(judged: Verdict, folders: Iterable[Path]) -> Record | None:
 
 
 def _record_in(folder: Path) -> Record | None:
-    """The Record that an earlier step left in a folder, if there is one."""
+    """The Record of an earlier step in a folder, or ``None``."""
     file = folder / RECORD_FILE
     return read_record(file) if file.exists() else None
 
 
 def _with_note(verdict: Verdict, note: BaselineNote | None) -> Verdict:
-    """The Verdict with the origin of its baseline in the words of the search that found it, or did not."""
+    """The Verdict with the baseline's origin as the search for it described it."""
     if note is None:
         return verdict
     facts = verdict.baseline

@@ -1,4 +1,4 @@
-"""What is published of a run, and on which terms."""
+"""What is published of a run, and the settings for that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class PublicationTerms:
-    """What the workflow's author chose for a report, and the day."""
+    """The workflow's settings for a report, and the current day."""
 
     key: str
     config: str | None
@@ -24,9 +24,9 @@ class PublicationTerms:
     workflow_path: str
     """The workflow whose runs store baselines."""
     author: str
-    """Whose comments are our own."""
+    """Author of our own comments."""
     release: bool
-    """Whether the last release is compared with as well."""
+    """Whether to compare with the last release as well."""
     records: int
     """How many measuring jobs must have left a Record."""
     today: date
@@ -38,18 +38,18 @@ class Publication:
 
     judged: Verdict | NoVerdict
     pull: Pull | None = None
-    """The pull request to comment on; ``None`` where there is none, or where a newer commit is measured."""
+    """The pull request to comment on; ``None`` if there is none, or if it has a newer commit."""
     notices: tuple[str, ...] = ()
     record: Record | None = None
-    """What was measured, for the page."""
+    """The head's Record, for the page."""
     base: Record | None = None
-    """What was measured of the base, which the page draws beside it."""
+    """The base's Record, for the page."""
     error: GateError | None = None
-    """What kept the run from a Verdict; the step ends with it once everything is published."""
+    """The error that prevented a Verdict; the step raises it once everything is published."""
 
 
 def attempt(work: Callable[[], Result], notices: list[str]) -> Result | None:
-    """What makes a report richer and is not a reason to have none: a failure becomes a notice."""
+    """Turn a failure of an optional part of the report into a notice."""
     try:
         return work()
     except GateError as error:

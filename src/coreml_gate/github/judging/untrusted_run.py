@@ -1,4 +1,4 @@
-"""The Verdict on a run that is not trusted: its numbers, the base branch's limits, the rest from GitHub."""
+"""Publishes the Verdict on an untrusted run: its numbers, the base branch's limits, the rest from GitHub."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,14 +27,14 @@ from coreml_gate.verdict import Verdict
 _BASE_LIMITS: Final = "Judged with the limits of the base branch."
 _UNFINISHED: Final[dict[str, Ending]] = {"cancelled": "cancelled", "timed_out": "timed_out"}
 MAX_JOBS: Final = 256
-"""As many as GitHub makes of one matrix (docs.github.com, Actions limits)."""
+"""Most jobs of one matrix (docs.github.com, Actions limits)."""
 _MAX_ANNOTATIONS: Final = 20
 _OUT_OF_TIME: Final = "exceeded the maximum execution time"
-"""What the annotation of a job says that ran out of its ``timeout-minutes``."""
+"""The annotation of a job that exceeded its ``timeout-minutes``."""
 
 
 def reported_publication(client: Client, run: SourceRun, terms: PublicationTerms) -> Publication:
-    """What is published of the run, which pull request it is of included."""
+    """What is published of another workflow's run, including which pull request it belongs to."""
     try:
         _require_own_workflow(run, terms.workflow_path)
         identified = identify(client, run)
@@ -50,7 +50,7 @@ def reported_publication(client: Client, run: SourceRun, terms: PublicationTerms
 
 
 def gathered_publication(client: Client, event: Event, terms: PublicationTerms) -> Publication:
-    """What is published of the other jobs of this run: they ran foreign code, too."""
+    """What is published of the other jobs of this run, which ran foreign code too."""
     notices: list[str] = []
     run = event.measuring_run
     pull = None if event.pull_request is None else read_pull(client, event.pull_request)
@@ -96,7 +96,7 @@ def _judged(
 
 
 def _require_own_workflow(run: SourceRun, path: str) -> None:
-    """A fork can bring a workflow of the same name under another path, whose runs have no baseline."""
+    """Refuse a fork's workflow of the same name under another path, whose runs have no baseline."""
     if run.path != path:
         raise EventError(
             f"run {run.id} is of the workflow `{run.path[:200]}`, not of `{path}`.",
@@ -107,7 +107,7 @@ def _require_own_workflow(run: SourceRun, path: str) -> None:
 def _stored_baseline(
     client: Client, base: str, run: SourceRun, terms: PublicationTerms, toolchain: Sequence[str]
 ) -> Baseline:
-    """The merge base's Record, or an ancestor's; one that the untrusted run brought along does not count."""
+    """The stored Record of the merge base or an ancestor, never one from the untrusted run."""
     commit = merge_base(client, base, run.head_sha)
     query = BaselineQuery(terms.key, commit, terms.workflow_path)
     with find(client, query) as (stored, reasons):
@@ -117,10 +117,10 @@ def _stored_baseline(
 
 
 def ended_early(client: Client, run: int) -> Literal["cancelled", "timed_out"] | None:
-    """How a job of the run was ended, if one was; ``None`` also where GitHub does not say.
+    """How a job of the run was ended early; ``None`` if none was, or if GitHub does not say.
 
-    GitHub concludes a job as cancelled when it ran out of time, too (paiml/aprender#3293): only an annotation
-    on the job distinguishes them.
+    GitHub also concludes a job as cancelled if it ran out of time (paiml/aprender#3293); only an annotation
+    on the job distinguishes the two.
     """
     try:
         return _ended_early(client, run)
@@ -139,7 +139,7 @@ def _ended_early(client: Client, run: int) -> Literal["cancelled", "timed_out"] 
 
 
 def _ran_out_of_time(client: Client, job: int) -> bool:
-    """A job is a check run of the same number."""
+    """Whether the check run of the job, which has the same number, is annotated with a timeout."""
     with requesting(f"annotations of job {job}", "checks: read"):
         annotations = islice(client.repository.get_check_run(job).get_annotations(), _MAX_ANNOTATIONS)
         return any(_OUT_OF_TIME in (each.message or "") for each in annotations)

@@ -1,1 +1,1 @@
-"""What people see: the check, the comment, suggestions, annotations, the summary, outputs."""
+"""Everything that people see: the check, the comment, suggestions, annotations, the summary, outputs."""

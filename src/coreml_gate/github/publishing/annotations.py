@@ -15,7 +15,7 @@ from coreml_gate.verdict import SEVERITY, Finding, Status, Verdict
 from coreml_gate.wording import counted
 
 MAX_PER_LEVEL: Final = 10
-"""As many annotations of one level as GitHub shows of a step."""
+"""Most annotations of one level that GitHub shows for a step."""
 MAX_IN_CHECK: Final = 200
 _MESSAGE: Final = 2_000
 _TITLE: Final = 200
@@ -34,14 +34,14 @@ class Annotation:
 
     level: Level
     path: str
-    """Relative to the repository; empty when no file is to blame."""
+    """Relative to the repository, or empty."""
     line: int
     title: str
     message: str
 
 
 def annotations_of(verdict: Verdict) -> tuple[Annotation, ...]:
-    """What is not plainly fine, failures first, in the order of the models."""
+    """Every finding that is neither pass nor skipped, failures first, in the order of the models."""
     of_models = ((model.name, finding) for model in verdict.models for finding in model.findings)
     found = [*(("coreml-gate", finding) for finding in verdict.findings), *of_models]
     blamed = [(finding, _annotation(name, finding)) for name, finding in found if finding.status in _LEVELS]
@@ -50,7 +50,7 @@ def annotations_of(verdict: Verdict) -> tuple[Annotation, ...]:
 
 
 def commands(annotations: Sequence[Annotation]) -> Iterator[str]:
-    """The annotations as lines for the log, as many as GitHub shows, and a notice for the rest."""
+    """The annotations as lines for the log, as many as GitHub shows, and a notice about the rest."""
     shown: Counter[Level] = Counter()
     for annotation in annotations:
         shown[annotation.level] += 1
@@ -67,7 +67,7 @@ def notice(message: str, level: Level = "notice") -> str:
 
 
 def stop_commands(token: str) -> tuple[str, str]:
-    """The lines that switch commands off and on again; no author of what lies between may know the token."""
+    """The lines that switch commands off and on again; the text between them must not know the token."""
     return f"::stop-commands::{token}", f"::{token}::"
 
 
@@ -88,7 +88,7 @@ def _command(annotation: Annotation) -> str:
 
 
 def _data(text: str) -> str:
-    """Escaped text; ``##[`` is how the runner's older commands begin, anywhere in a line."""
+    """Escaped text, including ``##[``, which starts the runner's older commands anywhere in a line."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A").replace("##[", "# #[")
 
 

@@ -1,4 +1,4 @@
-"""The body of the comment: the report or the reason for none, with links to the run and to lines."""
+"""The body of the comment: the report, or the reason for none, with links to the run and to lines."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from coreml_gate.report.sarif import is_inside
 from coreml_gate.verdict import Verdict
 
 _ROOM: Final = 1_000
-"""Bytes that the links to run and page and the stamp need at most."""
+"""Bytes reserved for the links to run and page and for the stamp."""
 _DOCS: Final = "https://github.com/coreml-gate/coreml-gate/blob/main/docs/github.md"
 _IN_REACH: Final = (
     "⚠️ The models' code ran as the user of this job, so the job's token was within its reach: "
@@ -24,13 +24,13 @@ _CODE: Final = re.compile(r"(```.*?```|``.*?``|`[^`\n]*`)", re.DOTALL)
 _PLACE: Final = re.compile(
     r"(?<!\]\()(?<![\w/.\\\[&;=-])((?:[\w.-]|\\_|/)+\.[a-z]{1,5}):(?:&#8203;)?(\d{1,7})\b"
 )
-"""Not within an address or the text of a link; the renderer escapes underscores."""
+"""A file and line, but not within an address or a link's text; underscores are escaped."""
 
 
 def body_of(
     judged: Verdict | NoVerdict, event: Event, options: ReportOptions, *, token_in_reach: bool = False
 ) -> Callable[[str], str]:
-    """The body of the comment that takes the place of an earlier one, whose body it is given."""
+    """A function from the body of an earlier comment to the new body."""
     if isinstance(judged, NoVerdict):
         reason = described(judged)
         return lambda before: no_verdict_body(options.key, event.stamp, reason, event.run_url, before)
@@ -48,13 +48,13 @@ def run_link(run_url: str) -> str:
 
 
 def with_page(body: str, run_url: str, page_url: str) -> str:
-    """The body with a link to the page beside the one to the run; the same where that is not to be found."""
+    """The body with a link to the page beside the one to the run, if that is found."""
     alone = f"\n{run_link(run_url)}\n"
     return body.replace(alone, f"\n[The whole report]({page_url}) · {run_link(run_url)}\n", 1)
 
 
 def with_links_to_lines(markdown: str, blob_url: str) -> str:
-    """Markdown in which each `file:line` outside of code leads to that line at a commit."""
+    """The Markdown with each `file:line` outside of code as a link to that line at a commit."""
     parts = _CODE.split(markdown)
     return "".join(part if number % 2 else _linked(part, blob_url) for number, part in enumerate(parts))
 

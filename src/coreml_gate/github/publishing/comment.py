@@ -1,7 +1,7 @@
-"""The one comment on a pull request: found again by its marker and its author, and changed in place.
+"""The one comment on a pull request, found by its marker and author, and updated in place.
 
-Only one job of a workflow comments, from Records that the others left behind; that is what keeps several jobs
-from overwriting each other. A marker alone proves nothing: everybody can write one.
+Only one job of a workflow comments, from the Records of the others, so that jobs do not overwrite each other.
+A marker alone proves nothing, because anyone can write one.
 """
 
 from collections.abc import Callable
@@ -26,29 +26,29 @@ _QUIET: Final = (Status.PASS, Status.SKIPPED)
 
 
 class CommentMode(StrEnum):
-    """When there is something to say; unless it is off, a comment that is there is kept up to date."""
+    """When to begin a comment; unless ``off``, an existing comment is kept up to date."""
 
     ALWAYS = "always"
     CHANGES = "changes"
     """When a figure or a status differs from the baseline's."""
     FAILURES = "failures"
-    """When something blocks."""
+    """If something blocks."""
     OFF = "off"
 
 
 @dataclass(frozen=True)
 class Posted:
-    """What became of the comment."""
+    """What happened to the comment."""
 
     action: Literal["created", "updated", "unchanged", "none"]
     id: int | None = None
     url: str = ""
     notice: str = ""
-    """What the workflow's author should know."""
+    """A notice for the workflow's author."""
 
 
 def is_wanted(mode: CommentMode, judged: Verdict | NoVerdict) -> bool:
-    """Whether there is something to say where there is no comment yet; a cancellation alone is nothing."""
+    """Whether to begin a comment; a cancellation alone is no reason."""
     if isinstance(judged, NoVerdict):
         return mode is not CommentMode.OFF and judged.conclusion != "cancelled"
     match mode:
@@ -63,14 +63,14 @@ def is_wanted(mode: CommentMode, judged: Verdict | NoVerdict) -> bool:
 
 
 def has_changes(verdict: Verdict) -> bool:
-    """Whether anything differs from the baseline, or is not plainly fine."""
+    """Whether anything differs from the baseline or does not pass."""
     findings = [*verdict.findings, *(each for model in verdict.models for each in model.findings)]
     return verdict.exit_code != 0 or any(_is_change(finding) for finding in findings)
 
 
 @dataclass(frozen=True)
 class Thread:
-    """Where the comment of a key stands, and who writes it."""
+    """The pull request, key and author of a comment."""
 
     client: Client
     pull_request: int
@@ -97,7 +97,7 @@ def post(thread: Thread, stamp: RunStamp, body_after: Callable[[str], str], *, w
 
 
 def find_own(thread: Thread) -> list[IssueComment]:
-    """All comments on all pages that start with the marker and were written by the author; oldest first."""
+    """All comments on all pages that start with the marker and are by the author, oldest first."""
     start = marker(thread.key)
     with requesting(f"comments of pull request {thread.pull_request}", "pull-requests: read"):
         comments = thread.client.repository.get_issue(thread.pull_request).get_comments()
@@ -127,7 +127,7 @@ def _update(thread: Thread, comment: IssueComment, body: str) -> Posted:
 
 
 def delete(comment: IssueComment | PullRequestComment) -> None:
-    """Deletes a comment, unless another run was faster."""
+    """Delete a comment, unless another run already has."""
     try:
         with requesting(f"comment {comment.id}", PERMISSION):
             comment.delete()
@@ -137,7 +137,7 @@ def delete(comment: IssueComment | PullRequestComment) -> None:
 
 
 def is_same(stored: str, body: str) -> bool:
-    """Whether GitHub would store the same: it keeps neither carriage returns nor what trails."""
+    """Whether GitHub would store the same text; it drops carriage returns and trailing space."""
     return _normal(stored) == _normal(body)
 
 

@@ -1,4 +1,4 @@
-"""The step ``link``: a page gets its address when it is uploaded, after the comment was written."""
+"""The step ``link``: adds the page's address, known only after its upload, to the comment."""
 
 import re
 from typing import Final
@@ -18,7 +18,7 @@ _ADDRESS: Final = re.compile(r"https://[\w./:-]{1,500}")
 
 
 def link(request: LinkRequest, around: Surroundings, effects: Effects) -> int:
-    """Link the comment to the page, if this run wrote it; a failure is a notice."""
+    """Link the comment to the page, if this run wrote it; a failure gives a notice."""
     found = _NUMBER.search(request.comment_url)
     if found is None or not _ADDRESS.fullmatch(request.page_url):
         raise UsageError(

@@ -13,7 +13,7 @@ from coreml_gate.wording import counted
 
 
 def matrix(request: MatrixRequest, around: Surroundings, effects: Effects) -> int:
-    """Which models a Mac has to look at, shared among a few jobs."""
+    """Share the models that need a Mac among a few jobs."""
     head = read_record(request.record / RECORD_NAME)
     path = request.baseline / RECORD_NAME
     names = needing_core_ml(head, read_record(path) if path.exists() else None)

@@ -1,4 +1,4 @@
-"""What a step leaves behind for the workflow: outputs, and the summary on the page of the run."""
+"""A step's outputs, and the summary on the page of the run."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,13 +10,13 @@ from coreml_gate.report.markdown import render
 from coreml_gate.verdict import Verdict
 
 SUMMARY_LIMIT: Final = 1 << 20
-"""Bytes of the summary of one step; GitHub drops a longer one."""
+"""Most bytes of a step's summary; GitHub drops a longer one."""
 _LEAST: Final = 4_096
-"""Bytes below which not even the counts fit."""
+"""Bytes that the counts alone need."""
 
 
 def write_outputs(path: Path | None, outputs: Mapping[str, str], new_token: Callable[[], str]) -> None:
-    """Appends the outputs, each between delimiters that no value can know."""
+    """Append the outputs, each between random delimiters that no value can contain."""
     if path is None:
         return
     text = ""
@@ -29,7 +29,7 @@ def write_outputs(path: Path | None, outputs: Mapping[str, str], new_token: Call
 
 
 def write_summary(path: Path | None, verdict: Verdict, options: ReportOptions) -> None:
-    """Appends the report to the summary of the step, with as much detail as there is room for."""
+    """Append the report to the step's summary, with as much detail as fits."""
     if path is None:
         return
     room = SUMMARY_LIMIT - (path.stat().st_size if path.exists() else 0) - 2

@@ -1,4 +1,4 @@
-"""Publishes one Verdict beside the check: comment, suggestions, summary, annotations, files, outputs."""
+"""Publishes a Verdict everywhere but in the check: comment, suggestions, summary, annotations, files."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +21,13 @@ from coreml_gate.verdict import Verdict
 from coreml_gate.writing import write_text
 
 SUFFIXES: Final = {"markdown": ".md", "html": ".html", "json": ".json", "junit": ".xml", "sarif": ".sarif"}
-"""Formats that are written as files, and how their names end."""
+"""Formats that are written as files, with their suffixes."""
 
 
 def comment_on(
     context: StepContext, request: ReportRequest, publication: Publication, options: ReportOptions
 ) -> tuple[Posted, list[str]]:
-    """The comment, or the reason for none: what failed here must not hide the Verdict."""
+    """Write the comment; a failure becomes a notice, so that it does not hide the Verdict."""
     mode, pull = CommentMode(request.comment), publication.pull
     if pull is None or mode is CommentMode.OFF or context.event.can_only_read:
         return Posted("none"), []
@@ -42,7 +42,7 @@ def comment_on(
 
 
 def suggest(context: StepContext, request: ReportRequest, publication: Publication) -> list[str]:
-    """Brings the suggestions up to date; whatever keeps them from it is a notice."""
+    """Update the suggestions; a failure becomes a notice."""
     verdict, pull = publication.judged, publication.pull
     if isinstance(verdict, NoVerdict) or pull is None or context.event.can_only_read:
         return []
@@ -62,7 +62,7 @@ def leave_behind(
     options: ReportOptions,
     links: dict[str, str],
 ) -> None:
-    """Summary, log, annotations, files and outputs; ``links`` are the outputs on comment and check."""
+    """Write summary, log, annotations, files and outputs; ``links`` are the outputs on comment and check."""
     judged = publication.judged
     if isinstance(judged, NoVerdict):
         context.output({"verdict": "none", **links})
@@ -90,7 +90,7 @@ def _outputs_of(verdict: Verdict) -> dict[str, str]:
 def _write_formats(
     context: StepContext, request: ReportRequest, verdict: Verdict, options: ReportOptions
 ) -> dict[str, str]:
-    """Where the published Verdict lies; without a folder for it, where the unpublished one does, if any."""
+    """Write the formats and return the report's path; without a folder, that of the unpublished report."""
     if request.page is not None:
         write_text(request.page, FORMATS["html"](verdict, options))
     if request.formats is None:

@@ -1,4 +1,4 @@
-"""The step ``report``: everything that people see of a run, and its exit code."""
+"""The step ``report``: publishes the result of a run, and exits with its code."""
 
 from coreml_gate.github.api.event import Mode
 from coreml_gate.github.effects import Effects
@@ -65,7 +65,7 @@ def _publication(context: StepContext, request: ReportRequest) -> Publication:
 
 
 def _ended(context: StepContext, request: ReportRequest) -> NoVerdict | None:
-    """How this job was ended, if it was."""
+    """How this job was ended early, if it was."""
     if request.job_status != "cancelled":
         return None
     started = request.started

@@ -32,13 +32,13 @@ from coreml_gate.record import Route
 from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
 
 MAX_FILES: Final = 3_000
-"""As many as GitHub lists of a pull request (docs.github.com, REST, pulls)."""
+"""Most files that GitHub lists for a pull request (docs.github.com, REST, pulls)."""
 _HUNK: Final = re.compile(r"^@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 MAX_SUGGESTIONS: Final = 10
-"""On one pull request: each is a request that writes, and GitHub wants a second between them."""
+"""Most suggestions on one pull request; each is a write request, and GitHub requires a second between two."""
 _HINT_LIMIT: Final = 600
 Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.*?!\[\]/-]{1,200}$")]
-"""Of ``keep-fp32``: classes, types and names of operations, and globs."""
+"""A pattern of ``keep-fp32``: classes, types and names of operations, and globs."""
 Patterns = Annotated[tuple[Pattern, ...], Field(min_length=1, max_length=50)]
 
 
@@ -47,15 +47,15 @@ class Suggestion:
     """One comment on lines of the configuration."""
 
     marker: str
-    """How its comment begins, by which a later run finds it again."""
+    """The beginning of its comment, by which a later run finds it."""
     path: str
     edit: Edit
     body: str
-    """The whole comment, the marker included."""
+    """The whole comment, including the marker."""
 
 
 class _Patched(FrozenModel):
-    """The keys of a model's table that a patch may set: one of them."""
+    """A model's table with one of the keys that a patch may set."""
 
     name: ModelName
     keep_fp32: Patterns | None = Field(default=None, alias="keep-fp32")
@@ -94,13 +94,13 @@ def review(client: Client, pull: Pull, verdict: Verdict, config: str | None, key
 
 
 def shown_ranges(patch: str) -> tuple[range, ...]:
-    """The lines of the new file that a diff shows, hunk by hunk, the unchanged ones around a change too."""
+    """The lines of the new file that a diff shows, by hunk, including unchanged ones around a change."""
     hunks = ((int(start), int(length or 1)) for start, length in _HUNK.findall(patch))
     return tuple(range(start, start + length) for start, length in hunks)
 
 
 def _shown_lines(client: Client, number: int, path: str) -> tuple[range, ...]:
-    """Nothing for a file that is not part of the pull request, or whose diff GitHub finds too large."""
+    """The lines shown of a file; none if the pull request does not change it, or its diff is too large."""
     with requesting(f"files of pull request {number}", READ):
         files = islice(client.repository.get_pull(number).get_files(), MAX_FILES)
         patch = next((file.patch for file in files if file.filename == path), None)
@@ -108,7 +108,7 @@ def _shown_lines(client: Client, number: int, path: str) -> tuple[range, ...]:
 
 
 def _within(shown: Sequence[range], wanted: Sequence[Suggestion]) -> list[Suggestion]:
-    """Those whose lines all stand in one hunk."""
+    """The suggestions whose lines are all in one hunk."""
     ends = [(each, each.edit.first, each.edit.last) for each in wanted]
     return [each for each, first, last in ends if any(first in hunk and last in hunk for hunk in shown)]
 
@@ -157,17 +157,17 @@ def _create(client: Client, pull: Pull, suggestion: Suggestion) -> PullRequestCo
 
 
 def marker(key: str) -> str:
-    """How all suggestions of one key begin."""
+    """The beginning of all suggestions of one key."""
     return f"<!-- coreml-gate-suggestion: {key} "
 
 
 def has_patches(verdict: Verdict) -> bool:
-    """Whether anything might be suggested."""
+    """Whether there is anything to suggest."""
     return any(_is_wanted(finding) for model in verdict.models for finding in model.findings)
 
 
 def _suggestions_of(verdict: Verdict, config: ConfigText, key: str) -> tuple[Suggestion, ...]:
-    """One suggestion a model at most, of its first finding that has one: parity comes before precision."""
+    """At most one suggestion per model, of its first finding with a patch: parity comes before precision."""
     found = (next(_of_model(model, config, key), None) for model in verdict.models)
     return tuple(islice((each for each in found if each is not None), MAX_SUGGESTIONS))
 
@@ -188,7 +188,7 @@ def _is_wanted(finding: Finding) -> bool:
 
 
 def _setting(model: str, finding: Finding) -> tuple[Key, Value] | None:
-    """What a patch sets of this model; ``None`` for one that is not of the form that checks write."""
+    """The setting that a patch makes for this model; ``None`` if it is not of the form that checks write."""
     try:
         match tomllib.loads("\n".join(finding.patch)):
             case {"model": [table], **others} if not others:
@@ -201,7 +201,7 @@ def _setting(model: str, finding: Finding) -> tuple[Key, Value] | None:
 
 
 def _is_harmless(line: str) -> bool:
-    """Whether a line shows all that it holds, and cannot end the block that it stands in."""
+    """Whether a line hides nothing and cannot end its code block."""
     spaced = line.replace("\t", " ")
     return escape.visible(spaced) == spaced and "`" not in line
 

@@ -1,4 +1,4 @@
-"""The first step: what is this run for, and its check is opened."""
+"""The first step: decides what the run is for, and opens its check."""
 
 from coreml_gate.gate.git import short
 from coreml_gate.github.api.artifacts import baseline_name, history_name, record_name, report_name
@@ -12,7 +12,7 @@ from coreml_gate.surroundings import Surroundings
 
 
 def start(request: StartRequest, around: Surroundings, effects: Effects) -> int:
-    """Decide what this run is for, and open the check."""
+    """Choose the mode of this run, and open the check."""
     with at_work(request, around, effects) as context:
         event = context.event
         base = base_commit(checked_out(around.folder, around.environment), event)

@@ -1,1 +1,1 @@
-"""The mark on a commit that branch protection requires: a check run, or a commit status in its place."""
+"""The check that branch protection requires on a commit: a check run, or a commit status instead."""

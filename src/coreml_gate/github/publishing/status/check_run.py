@@ -15,25 +15,25 @@ from coreml_gate.untyped import Json
 
 PERMISSION: Final = "checks: write"
 PER_REQUEST: Final = 50
-"""Annotations that GitHub takes at once."""
+"""Annotations that GitHub accepts in one request."""
 _TITLE: Final = 255
 _LEVELS: Final = {"error": "failure", "warning": "warning", "notice": "notice"}
 
 
 @dataclass(frozen=True)
 class CheckRun:
-    """The check run of one name and one run on one commit, found again by our own mark."""
+    """The check run of one name and one run on one commit, found again by our mark."""
 
     client: Client
     name: str
-    """Branch protection requires it by this name."""
+    """The name that branch protection requires."""
     stamp: RunStamp
     key: str
     details_url: str
     clock: Callable[[], datetime]
 
     def begin(self) -> str:
-        """Opens a check run, unless this run has one open already; ends those of earlier runs."""
+        """Open a check run, unless this run already has one, and end those of earlier runs."""
         ours = self._ours()
         for number, run in ours:
             if number < self.stamp.run and _is_open(run):
@@ -84,7 +84,7 @@ class CheckRun:
         return next(filter(_is_open, own), None)
 
     def _ours(self) -> list[tuple[int, ApiCheckRun]]:
-        """The key's check runs of this name on this commit, each with its run; the newest first."""
+        """The key's check runs of this name on this commit with their runs, newest first."""
         with requesting(self._what(), "checks: read"):
             commit = self.client.repository.get_commit(self.stamp.head_sha)
             listed = commit.get_check_runs(check_name=self.name)
@@ -93,7 +93,7 @@ class CheckRun:
         return sorted(ours, key=lambda each: each[1].id, reverse=True)
 
     def _supersede(self, run: ApiCheckRun) -> None:
-        """Ends the check run that a run left open whose machine is gone."""
+        """End the check run that an earlier run, whose machine is gone, left open."""
         title = f"superseded by run {self.stamp.run}"
         summary = "This run ended without a conclusion, and another one of the same commit has begun."
         with requesting(self._what(), PERMISSION):

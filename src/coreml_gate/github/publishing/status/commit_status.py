@@ -12,7 +12,7 @@ from coreml_gate.github.publishing.status.outcome import CheckOutcome, Conclusio
 PERMISSION: Final = "statuses: write"
 _RUN: Final = re.compile(r"/actions/runs/(\d{1,19})")
 _DESCRIPTION: Final = 140
-"""Characters that GitHub takes."""
+"""Most characters that GitHub accepts."""
 _STATES: Final[dict[Conclusion, str]] = {
     "success": "success",
     "neutral": "success",
@@ -33,14 +33,14 @@ class CommitStatus:
     name: str
     head_sha: str
     details_url: str
-    """Address of this run."""
+    """Address of the run."""
 
     def begin(self) -> str:
-        """Sets the status to pending."""
+        """Set the status to pending."""
         return self._set("pending", "measuring")
 
     def conclude(self, outcome: CheckOutcome) -> str:
-        """Sets the last status; a status has no neutral, so an unsure verdict is named in its text."""
+        """Set the final status; statuses have no neutral, so the text names an unsure verdict."""
         unclear = "unsure: " if outcome.conclusion == "neutral" else ""
         return self._set(_STATES[outcome.conclusion], f"{unclear}{outcome.title}")
 

@@ -1,4 +1,4 @@
-"""Which mark a step sets, and that a token without the permission does without it: a fork's can only read."""
+"""The check of a step; without the permission, as under a fork's token, a notice takes its place."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ from coreml_gate.github.step_context import StepContext
 
 @dataclass
 class OptionalCheck:
-    """A check, or the reason why there is none."""
+    """A check that becomes a notice if it cannot be set."""
 
     check: CommitCheck | None
     notices: list[str] = field(default_factory=list)
 
     def begin(self) -> str:
-        """Begin the check, or note why it cannot be begun."""
+        """Begin the check, or note why that is impossible."""
         return self._try(lambda check: check.begin())
 
     def conclude(self, outcome: CheckOutcome) -> str:
-        """Conclude the check, or note why it cannot be concluded."""
+        """Conclude the check, or note why that is impossible."""
         return self._try(lambda check: check.conclude(outcome))
 
     def _try(self, act: Callable[[CommitCheck], str]) -> str:

@@ -1,4 +1,4 @@
-"""How a check ends, by the Verdict or by the reason for none: it is concluded whatever happens."""
+"""How a check ends, by the Verdict or by the reason for none; it is concluded whatever happens."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,17 +28,17 @@ class CheckOutcome:
 
 
 class CommitCheck(Protocol):
-    """A mark on one commit."""
+    """A check on one commit."""
 
     def begin(self) -> str:
-        """Shows that the gate works on it; gives the address of the mark."""
+        """Show that the gate is running; returns the check's address."""
 
     def conclude(self, outcome: CheckOutcome) -> str:
-        """Ends it, begun or not; gives the address of the mark."""
+        """Conclude it, whether begun or not; returns the check's address."""
 
 
 class PendingOutcome:
-    """Where the body of :func:`concluded` puts its outcome."""
+    """Takes the outcome within the block of :func:`concluded`."""
 
     outcome: CheckOutcome | None = None
     url: str = ""
@@ -46,7 +46,7 @@ class PendingOutcome:
 
 @contextmanager
 def concluded(check: CommitCheck) -> Iterator[PendingOutcome]:
-    """Concludes the check at the end of the block, by its outcome or by what ended it."""
+    """Conclude the check at the end of the block, by its outcome or by the error that ended it."""
     pending = PendingOutcome()
     try:
         yield pending
@@ -57,7 +57,7 @@ def concluded(check: CommitCheck) -> Iterator[PendingOutcome]:
 
 
 def outcome_of(judged: Verdict | NoVerdict, options: ReportOptions) -> CheckOutcome:
-    """What a Verdict means; what is unsure or was skipped is neutral unless it blocks."""
+    """The outcome of a Verdict; unsure and skipped are neutral unless they block."""
     if isinstance(judged, NoVerdict):
         return _without_verdict(judged)
     limited = ReportOptions(options.key, SUMMARY_LIMIT, options.full_report, options.full_report_url)

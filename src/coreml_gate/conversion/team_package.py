@@ -1,4 +1,4 @@
-"""The team's own conversion: the package that ships is made by its script, and judged as it is."""
+"""Runs the team's own script or command, and takes the package that it makes."""
 
 import inspect
 import os

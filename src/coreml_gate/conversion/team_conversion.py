@@ -1,4 +1,4 @@
-"""The package that the team makes itself is judged: it, its float32 twin, and how both came about."""
+"""The conversion of a team that makes its package itself: that package, and a float32 twin for it."""
 
 import shutil
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from coreml_gate.config.inherit import OWN_CONVERSION
 from coreml_gate.conversion.constants import found_weights
 from coreml_gate.conversion.conversion import REFERENCE, Conversion, Task
 from coreml_gate.conversion.failures import ConversionFailedError, in_one_line
-from coreml_gate.conversion.team import TeamPackage, team_package
+from coreml_gate.conversion.team_package import TeamPackage, team_package
 from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.errors import GateError
