@@ -123,7 +123,19 @@ BY_KIND: dict[str, tuple[Route, str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", BY_KIND)
+IMPLIED = {
+    "export": "a pass skipped",
+    "trace": "iOS 15",
+    "attention, several outputs": "kept in float32",
+    "state, traced": "state, exported",
+    "range of sizes, traced": "range of sizes",
+    "linear in 8 bits": "palettised",
+}
+"""Kinds of which another has all but one trait, which it shares with a third."""
+MARKED = [pytest.param(kind, marks=pytest.mark.slow if kind in IMPLIED else ()) for kind in BY_KIND]
+
+
+@pytest.mark.parametrize("kind", MARKED)
 def test_each_kind_of_model_gives_the_bytes_of_two_conversions(kind: str, bench: MakeBench) -> None:
     route, text, options = BY_KIND[kind]
     made = bench(text, **options)
