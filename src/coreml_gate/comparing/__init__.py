@@ -1,1 +1,1 @@
-"""How far apart are two runs of a model, and what are their outputs worth as evidence?"""
+"""How far apart are the outputs of two runs of a model, and what do they prove?"""

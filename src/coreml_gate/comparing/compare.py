@@ -1,8 +1,8 @@
-"""How far apart are two arrays? The figures of one output of one sample, before they are judged.
+"""How far apart are two arrays? The figures of one output of one sample, without a judgement.
 
-All sums run over all elements in float64. The PSNR of coremltools divides by the first dimension only
+All sums are over all elements, in float64. The PSNR of coremltools divides by the first dimension only
 (``compute_snr_and_psnr``, coremltools 9.0), so the same noise gives 72 dB for (1000,) and 40 dB for
-(1, 1000): it must not be held against a fixed limit.
+(1, 1000); it cannot be compared with a fixed limit.
 """
 
 import math
@@ -21,7 +21,7 @@ Figures = dict[str, Any]
 """Fields of a :class:`Comparison`."""
 
 _GREATEST: Final = float(np.finfo(np.float64).max)
-"""Stands for what overflows even in float64, since a Record holds finite numbers only."""
+"""Replaces figures that overflow even in float64, because a Record has finite numbers only."""
 
 _MOST_TOP_ONE_DIMENSIONS: Final = 3
 """(batch, position, class) at most: the last axis of four dimensions is the width of an image."""
@@ -35,11 +35,11 @@ def compare(
     sides: tuple[Side, Side],
     floor: float = 0.0,
 ) -> Comparison:
-    """Compares one output of one sample: shapes, then the non-finite pattern, then errors.
+    """Compare one output of one sample: shapes, then the pattern of non-finite values, then errors.
 
-    A scalar counts as shape (1,), since Core ML has no scalars. When shapes differ nothing else is filled in:
-    arrays that a reshape made to fit each other can match by accident. An integer or boolean reference is
-    compared exactly, whatever the candidate's dtype is (Core ML returns booleans as numbers).
+    A scalar counts as shape (1,), since Core ML has no scalars. If shapes differ, nothing else is compared,
+    because reshaped arrays can match by accident. An integer or boolean reference is compared exactly,
+    whatever the candidate's dtype (Core ML returns booleans as numbers).
     """
     reference, candidate = np.atleast_1d(reference), np.atleast_1d(candidate)
     identity: Figures = {
@@ -65,7 +65,7 @@ def compare_all(
     candidates: Sequence[Mapping[str, Array]],
     sides: tuple[Side, Side],
 ) -> tuple[Comparison, ...]:
-    """Every output of every sample that both sides have; samples that one side lacks are left out."""
+    """Compare every output of every sample that both sides have."""
     return tuple(
         compare(name, index, np.asarray(reference[name]), np.asarray(candidate[name]), sides)
         for index, (reference, candidate) in enumerate(zip(references, candidates, strict=False))
@@ -75,7 +75,7 @@ def compare_all(
 
 
 def _labels(reference: Array, candidate: Array) -> Figures:
-    """Labels of classes: equal or not. One that is a number on one side is compared as it is written."""
+    """Class labels are equal or not; a label that is a number on one side is compared as text."""
     pairs = zip(map(str, reference.ravel()), map(str, candidate.ravel()), strict=True)
     different = [pair for pair in pairs if pair[0] != pair[1]]
     return {"unequal": len(different), "labels": different[0] if different else None}
@@ -86,7 +86,7 @@ def _is_exact(array: Array) -> bool:
 
 
 def _exact(reference: Array, candidate: Array) -> Figures:
-    """Integers and booleans: every difference counts, and none is lost to rounding."""
+    """Integers and booleans: every difference counts, without rounding."""
     finite: Flags = np.isfinite(candidate)
     if _is_exact(candidate):
         error = _integer_distance(reference, candidate)
@@ -116,7 +116,7 @@ def _floating(reference: Array, candidate: Array) -> Figures:
 
 
 def _wide(array: Array, finite: Flags) -> Doubles:
-    """The array flat in float64, with zeros, which add nothing to any figure, where a side is not finite."""
+    """The array flat in float64, with zeros, which affect no figure, where a side is not finite."""
     wide: Doubles = array.astype(np.float64)
     wide[~finite] = 0.0
     return wide.ravel()
@@ -130,7 +130,7 @@ def _distance(reference: Doubles, candidate: Doubles) -> Doubles:
 
 
 def _integer_distance(reference: Array, candidate: Array) -> Doubles:
-    """|reference - candidate| for integers of any width: larger minus smaller is exact modulo 2^64."""
+    """|reference - candidate| for integers of any width; larger minus smaller is exact modulo 2^64."""
     larger = reference > candidate
     reference, candidate = reference.astype(np.uint64), candidate.astype(np.uint64)
     distance = np.where(larger, reference - candidate, candidate - reference)
@@ -138,7 +138,7 @@ def _integer_distance(reference: Array, candidate: Array) -> Doubles:
 
 
 def _nonfinite_pattern(reference: Array, candidate: Array, finite: Flags) -> Figures:
-    """Counts the elements that are not finite on both sides in the same way, and names the first."""
+    """Count the elements that are not finite in the same way on both sides, and find the first."""
     if finite.all():
         return {}
     alike = finite | (reference == candidate) | (np.isnan(reference) & np.isnan(candidate))
@@ -150,9 +150,9 @@ def _nonfinite_pattern(reference: Array, candidate: Array, finite: Flags) -> Fig
 
 
 def _greatest_errors(reference: Array, candidate: Array, magnitude: Doubles, error: Doubles) -> Figures:
-    """Greatest absolute and element-wise relative error; a reference of zero has no relative one.
+    """Greatest absolute and element-wise relative error; elements with a reference of zero have no latter.
 
-    The relative errors take the place of ``magnitude``, whose values are not needed afterwards.
+    The relative errors overwrite ``magnitude``.
     """
     if error.size == 0 or not error.any():
         return {"max_reference": float(magnitude.max(initial=0.0))}
@@ -211,7 +211,7 @@ def _cosine(reference: Doubles, candidate: Doubles) -> float | None:
 def _top_one(reference: Array, candidate: Array, finite: Flags) -> TopOne | None:
     """Whether the best class of each row stays the best; a tie on the candidate's side still agrees.
 
-    Only elements that are finite on both sides take part, so that scores masked with -inf can be ranked.
+    Only elements that are finite on both sides count, so that scores masked with -inf can be ranked.
     """
     if reference.ndim > _MOST_TOP_ONE_DIMENSIONS or reference.shape[-1] < 2:  # noqa: PLR2004 - two classes
         return None
@@ -235,7 +235,7 @@ def _top_one(reference: Array, candidate: Array, finite: Flags) -> TopOne | None
 
 
 def _gaps(scores: Array, finite: Flags) -> Doubles:
-    """(best - second best) / (best - least) of each row: 0 for a tie, and where the row has no range."""
+    """(best - second best) / (best - least) of each row; 0 for a tie and for a row without range."""
     two_best = np.partition(np.where(finite, scores, -np.inf), -2, axis=-1)[:, -2:]
     least = np.min(scores, axis=-1, where=finite, initial=np.inf)
     halves = [side.astype(np.float64) / 2 for side in (two_best[:, 1], two_best[:, 0], least)]
@@ -257,7 +257,7 @@ def comparisons(
     index: int,
     floors: Mapping[str, float] | None = None,
 ) -> tuple[Comparison, ...]:
-    """Source against the float32 package, output by output; ``floors`` are the source's own rounding."""
+    """Compare source and float32 package by output; ``floors`` are the noise floors of the source."""
     known = floors or {}
     pairs = zip(reference, candidate.values(), strict=True)
     return tuple(

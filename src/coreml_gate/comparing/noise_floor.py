@@ -1,7 +1,7 @@
-"""How far is an output of the source in float32 from the same in float64? Nothing below it is a fault.
+"""The noise floor: the distance between an output of the source in float32 and in float64.
 
-A float64 run that gives another answer is not a floor: branches may depend on the type, and a source that
-draws random numbers would excuse everything.
+Nothing below it is a fault. A float64 run that computes something else is no floor: branches may depend on
+the type, and a source that draws random numbers would excuse everything.
 """
 
 from typing import Final
@@ -13,20 +13,20 @@ from coreml_gate.engines.in_double import greatest_given, sample_in_double
 from coreml_gate.engines.torch_source import SourceEngine
 
 MOST: Final = 1e-3
-"""Of the greatest value: more is another answer and no rounding."""
+"""Greatest floor as a share of the greatest value; more is not rounding but another result."""
 _SINGLE: Final = 2.0**-24
 _DOUBLE: Final = 2.0**-53
 LITTLE: Final = 2.0**-20
-"""Of the greatest value: what threads that add in another order change, and no more."""
+"""As a share of the greatest value: the change by threads that add in another order."""
 MOST_ROUNDINGS: Final = 256
 MOST_OF_GIVEN: Final = MOST_ROUNDINGS * _SINGLE
-"""Of the greatest input or weight: what 256 roundings leave of values that cancel, however small the rest."""
+"""As a share of the greatest input or weight: what 256 roundings leave of values that cancel."""
 
 
 def noise_floors(
     engine: SourceEngine, wide: SourceEngine, sample: Sample, reference: Outputs
 ) -> dict[str, float]:
-    """The floor of each floating-point output of one sample; an output with another answer has none.
+    """The floor of each floating-point output of one sample; none if float64 gives another result.
 
     :param wide: The same source in float64.
     :raises SourceError: The source cannot run in float64.
@@ -38,7 +38,7 @@ def noise_floors(
 
 
 def is_steady(once: np.ndarray, again: np.ndarray) -> bool:
-    """Is an output of two runs on one sample the same but for the order of sums?"""
+    """Whether an output of two runs on one sample is the same except for the order of sums."""
     if once.shape != again.shape or not np.array_equal(np.isfinite(once), np.isfinite(again)):
         return False
     kept = np.isfinite(once)

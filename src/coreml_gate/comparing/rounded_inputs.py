@@ -1,7 +1,7 @@
-"""What does the type of an input cost? A float16 input rounds what the app has before the package sees it.
+"""What does a float16 input cost? It rounds the app's values before the package sees them.
 
-Ids beyond 2048 become other ids in halves. Only the source shows what that means, so no other error of
-the package takes part in the figure.
+Ids beyond 2048 become other ids in halves. The cost is measured on the source, so that no other error of
+the package is part of it.
 """
 
 import math
@@ -24,9 +24,9 @@ def input_rounding(
     outputs: Sequence[Outputs],
     interface: Sequence[Feature],
 ) -> InputRounding | None:
-    """What the float16 inputs of an interface change; ``None`` where they change no sample.
+    """What the float16 inputs of an interface change; ``None`` if they change no sample.
 
-    :param outputs: What the source computes of each sample as it is.
+    :param outputs: The source's outputs for each original sample.
     """
     rounded = [rounded_sample(sample, interface) for sample in samples]
     inputs = tuple(
@@ -41,9 +41,9 @@ def input_rounding(
 
 
 def rounded_sample(sample: Sample, interface: Sequence[Feature]) -> dict[str, torch.Tensor]:
-    """The sample as float16 inputs round it, still in float32.
+    """The sample rounded by float16 inputs, still in float32.
 
-    A package of the team may call its inputs otherwise; they go by position then.
+    A team's package may name its inputs differently; they are then matched by position.
     """
     halves = {each.name: each.kind != "image" and each.dtype == "fp16" for each in interface}
     if len(halves) == len(sample) and halves.keys().isdisjoint(sample):
@@ -61,7 +61,7 @@ def _compared(
 
 
 def _rounded_input(name: str, samples: Sequence[Sample], rounded: Sequence[Sample]) -> RoundedInput | None:
-    """The value of all samples that rounding moves furthest, an infinite one first."""
+    """The value of all samples that rounding changes most, infinities first."""
     pairs = [(sample[name], half[name]) for sample, half in zip(samples, rounded, strict=True)]
     moved = [_distance(value, half) for value, half in pairs]
     if not any(moved):

@@ -1,7 +1,7 @@
-"""What do good figures of this model prove? Little, if it looks randomly initialised.
+"""Does the model look untrained? Good figures then prove little.
 
-Nor does an output that hardly depends on the input prove much: a randomly initialised network often answers
-(almost) the same to everything, and its error is then measured against a large constant and looks small.
+Nor does an output that hardly depends on the input prove much: a randomly initialised network often gives
+almost the same output for every input, and its error looks small beside that large constant.
 """
 
 import math
@@ -18,20 +18,20 @@ from coreml_gate.record import OutputSensitivity
 _LEAST_ELEMENTS = 256
 """Weights with fewer elements are too few for a statistic."""
 _SAMPLED = 4096
-"""Elements that the statistic looks at, evenly spaced."""
+"""Elements sampled for the statistic, evenly spaced."""
 _MOST_EXCESS = 1e-5
-"""How far past the bound of its initialisation a weight may lie, relative, for rounding."""
+"""How far a weight may exceed the bound of its initialisation, relative, for rounding."""
 _GREATEST_UNIFORM = 2.0
-"""No default bound reaches this; standard normal embeddings of 256 elements do."""
+"""No default bound reaches this value; standard normal embeddings of 256 elements do."""
 _KOLMOGOROV = 1.63
-"""Critical value of sqrt(n) * D at 1 %: a true uniform sample exceeds it once in a hundred layers."""
+"""Critical value of sqrt(n) * D at 1 %: a uniform sample exceeds it once in a hundred layers."""
 _MOST_LAYERS = 0.8
-"""Share of layers that have to look initialised before it is said."""
+"""Share of layers that must look initialised."""
 
 
 @dataclass(frozen=True)
 class _Tally:
-    """How many of the layers of one sort show a sign."""
+    """How many layers of one kind show a sign."""
 
     shown: int
     layers: int
@@ -42,11 +42,11 @@ class _Tally:
 
 
 def untrained_signs(model: torch.nn.Module | Mapping[str, torch.Tensor]) -> tuple[str, ...]:
-    """Which traces of torch's default initialisation does the model bear, in sentences with figures?
+    """The signs of torch's default initialisation in the model, as sentences with figures.
 
-    A trained model bears none of them: batch-norm statistics move with the first batch, and one optimiser
-    step takes norms off exactly one and zero, and weights out of the uniform distribution's bounds. Reads
-    only the state dict.
+    A trained model has none of them: batch-norm statistics move with the first batch, and one optimiser step
+    moves norms away from exactly one and zero, and weights out of the bounds of the uniform distribution.
+    Reads only the state dict.
     """
     state = model.state_dict() if isinstance(model, torch.nn.Module) else model
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
@@ -95,19 +95,19 @@ def _weight_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
 
 
 def _is_large(name: str, value: torch.Tensor) -> bool:
-    """Matrices and kernels that are large enough; embeddings start normal, so they prove nothing."""
+    """Whether it is a large enough matrix or kernel; embeddings start normal, so they prove nothing."""
     is_weight = name.rpartition(".")[2].startswith(("weight", "in_proj_weight"))
     return is_weight and value.dim() > 1 and value.is_floating_point() and value.numel() >= _LEAST_ELEMENTS
 
 
 def _greatest(value: torch.Tensor) -> float:
-    """The greatest magnitude, without a copy of the tensor; NaN where it holds one."""
+    """The greatest magnitude, or NaN if there is one; makes no copy of the tensor."""
     least, most = (float(each) for each in torch.aminmax(value.detach()))
     return max(-least, most)
 
 
 def _is_default_uniform(weight: torch.Tensor, greatest: float) -> bool:
-    """Uniform between -b and b for one of the bounds that torch uses, by a Kolmogorov-Smirnov test."""
+    """Whether it is uniform between -b and b for one of torch's bounds, by a Kolmogorov-Smirnov test."""
     values = weight.detach().float().flatten()
     return any(
         greatest <= bound * (1 + _MOST_EXCESS) and _is_uniform(values, bound) for bound in _bounds(weight)
@@ -137,7 +137,7 @@ def _is_uniform(values: torch.Tensor, bound: float) -> bool:
 
 
 def _bias_sign(tensors: Mapping[str, torch.Tensor]) -> str | None:
-    """Zeros among the biases of layers with a matrix; norms have their own sign."""
+    """The sign that biases of layers with a matrix are zero; norms have their own sign."""
     biases = [
         tensors[prefix + "bias"]
         for prefix in _prefixes(tensors)
@@ -159,7 +159,7 @@ def _count(shown: Iterable[bool]) -> _Tally:
 
 
 def sensitivity(output: str, values: Sequence[Array]) -> OutputSensitivity | None:
-    """Does an output depend on the input at all? 0 for a constant, at most 1.
+    """How much an output depends on the input: 0 for a constant, at most 1.
 
     RMS deviation from the mean sample, divided by the RMS of all values.
     Mean square = square of the mean + variance, so the squared figure is the share of the output's energy

@@ -1,4 +1,4 @@
-"""Which iPhones and iPads there are, and what each of them can give an app: a table with its sources."""
+"""The table of iPhones and iPads with their memory, chips and systems, and the source of each figure."""
 
 from coreml_gate.devices.table import (
     SEEN,

@@ -1,4 +1,4 @@
-"""``coreml-gate devices``: the table of devices, here and as docs/devices.md, which this module prints."""
+"""``coreml-gate devices``: the table of devices, on the terminal and as docs/devices.md."""
 
 import argparse
 import json
@@ -48,7 +48,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def print_devices(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Print the table for people or for machines."""
+    """Print the table as text or as JSON."""
     if parsed.json:
         plain = [as_json(device) for device in devices().values()]
         around.out.print(json.dumps(plain, indent=1), markup=False, highlight=False, soft_wrap=True)
@@ -102,7 +102,7 @@ def cells(device: Device) -> tuple[str, ...]:
 
 
 def page() -> str:
-    """The whole page: the table, notes, and the source of every figure."""
+    """The page docs/devices.md: the table, notes, and the source of every figure."""
     known = tuple(devices().values())
     table = [_row(COLUMNS), _row(["---"] * len(COLUMNS)), *(_row(cells(device)) for device in known)]
     notes = [f"- {device.name}: {device.note}." for device in known if device.note]
@@ -119,7 +119,7 @@ def _row(texts: Sequence[str]) -> str:
 
 
 def _sources(known: Iterable[Device]) -> list[str]:
-    """One line per figure and source, with the devices or chips for which it holds."""
+    """One line per figure and source, with the devices or chips that it is for."""
     holders: dict[tuple[str, str], list[str]] = {}
     for device in known:
         for figure, source in device.sources.items():

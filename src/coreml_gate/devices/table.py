@@ -1,8 +1,8 @@
-"""Reads the three CSV files beside it: devices, their chips, and where each figure comes from.
+"""Reads three CSV files: devices, chips, and the source of each figure.
 
-A figure that has not been measured or published is empty, never guessed; one that is derived or doubtful is
-named in the column ``estimates`` of its row. The chips' peaks bound how fast a device can be at best:
-published times of Core ML stand beside that bound in docs/cost.md (``benchmarks/roofline``).
+A figure that has not been measured or published is empty, never guessed; derived or doubtful figures are
+named in the column ``estimates``. The chips' peaks bound how fast a device can be at best: published times of
+Core ML stand beside that bound in docs/cost.md (``benchmarks/roofline``).
 """
 
 import csv
@@ -18,16 +18,16 @@ _CHIPS: Final = "chips.csv"
 _SOURCES: Final = "sources.csv"
 _SHORTEST_MATCH: Final = 0.5
 OPERATIONS_PER_MAC: Final = 2
-"""A multiplication and an addition: peaks are listed in operations."""
+"""A multiplication and an addition, because peaks are listed in operations."""
 SEEN: Final = (1.3, 5.2)
-"""How many times the bound published times took on chips whose bandwidth is in the table."""
+"""Published times as a multiple of the bound, on chips whose bandwidth is in the table."""
 SEEN_BY_PRODUCTS: Final = (5.9, 28.5)
-"""The same where only the engine's peak is known."""
+"""The same on chips of which only the engine's peak is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A system on a chip; ``tops`` is what Apple lists, ``None`` where nothing is known."""
+    """A system on a chip; ``tops`` is Apple's figure, or ``None``."""
 
     name: str
     neural_engine: str
@@ -46,7 +46,7 @@ class Device:
     chip: Chip
     ram_gb: float
     limit_mb: float | None
-    """At how much memory the system ends an app; ``None`` where it has not been measured."""
+    """Memory at which the system kills an app; ``None`` if not measured."""
     entitled_mb: float | None
     """The same with the entitlement com.apple.developer.kernel.increased-memory-limit."""
     oldest_ios: int
@@ -57,33 +57,33 @@ class Device:
 
     @property
     def app_mb(self) -> float:
-        """What an app may plan with: half of the RAM, or the measured limit where that is lower."""
+        """Memory that an app can rely on: half of the RAM, or the measured limit if that is lower."""
         half = self.ram_gb * 1000 / 2
         return half if self.limit_mb is None else min(half, self.limit_mb)
 
     @property
     def app_is_estimated(self) -> bool:
-        """Whether :attr:`app_mb` is not a measured figure: it rests on the RAM, or on a doubtful figure."""
+        """Whether :attr:`app_mb` was not measured but derived from the RAM or a doubtful figure."""
         measured = self.limit_mb is not None and self.app_mb == self.limit_mb
         return not measured or "limit_mb" in self.estimates
 
 
 @cache
 def devices() -> Mapping[str, Device]:
-    """Every device by its name, iPhones first, in the order of their launch."""
+    """Every device by name, iPhones first, in order of launch."""
     sources = {row["key"]: row["text"] for row in _rows(_SOURCES)}
     chips = {row["name"]: _chip(row, sources) for row in _rows(_CHIPS)}
     return {row["name"]: _device(row, chips, sources) for row in _rows(_DEVICES)}
 
 
 def that_run(ios: str) -> tuple[Device, ...]:
-    """Every device that can be updated to this version of iOS or iPadOS; only the first number counts."""
+    """Every device that runs this version of iOS or iPadOS; only the first number counts."""
     wanted = int(ios.split(".", 1)[0])
     return tuple(device for device in devices().values() if device.newest_ios >= wanted)
 
 
 def similar(name: str) -> tuple[str, ...]:
-    """Names of the table that may have been meant, the closest first."""
+    """Similar names in the table, closest first."""
     known = {known.casefold(): known for known in devices()}
     close = difflib.get_close_matches(name.casefold(), known, n=3, cutoff=_SHORTEST_MATCH)
     return tuple(known[each] for each in close)
@@ -126,7 +126,7 @@ def _number(text: str) -> float | None:
 
 
 def _named_sources(row: dict[str, str], sources: Mapping[str, str]) -> dict[str, str]:
-    """Where the figures of a row come from, by the figure: ``{"ram": "device tables of ..."}``."""
+    """The sources of a row's figures: ``{"ram": "device tables of ..."}``."""
     return {
         column.removesuffix("_source"): sources[key]
         for column, key in row.items()
@@ -135,7 +135,7 @@ def _named_sources(row: dict[str, str], sources: Mapping[str, str]) -> dict[str,
 
 
 def least_seconds(chip: Chip, macs: int, weights_read: int | None) -> float | None:
-    """How fast could a chip be at best, by its listed peaks? A bound, and no forecast.
+    """The least time that a chip needs, by its listed peaks: a bound, not a forecast.
 
     The longer of two times: all products at the engine's peak, or one reading of the weights.
 

@@ -1,4 +1,4 @@
-"""On which hardware will Core ML run each operation? Its own compute plan of a compiled model, as facts."""
+"""Reads Core ML's compute plan of a compiled model: on which hardware will it run each operation?"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _DEVICES: dict[type, ComputeDevice] = {
     MLNeuralEngineComputeDevice: "NE",
 }
 _CONSTANT = "const"
-"""Constants and compressed constants are not work, and have no entry in a plan."""
+"""Constants and compressed constants are not work and have no entry in a plan."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def read_plan(
 
 @dataclass(frozen=True)
 class ListedOperation:
-    """One operation of a plan as Core ML gives it, constants included; ``None`` where it gives nothing."""
+    """One operation of a plan as Core ML gives it, including constants; ``None`` where it gives nothing."""
 
     name: str
     type: str
@@ -79,7 +79,7 @@ class ListedOperation:
 
 
 def list_plan(compiled: Path, units: ComputeUnits, default: str) -> tuple[ListedOperation, ...]:
-    """Every operation of the default function's own block, for a recording: nothing is left out."""
+    """Every operation of the default function's block, for a recording."""
     plan = MLComputePlan.load_from_path(str(compiled), compute_units=ct.ComputeUnit[units])
     program = plan.model_structure.program
     operations = () if program is None else program.functions[default].block.operations
@@ -99,7 +99,7 @@ def _listed(plan: MLComputePlan, operation: CoreMlObject) -> ListedOperation:
 
 
 def placement_of(operations: Sequence[Planned], units: ComputeUnits) -> Placement:
-    """Counts, segments, and what is not on the Neural Engine; what Core ML leaves open stays open."""
+    """Counts, segments, and operations off the Neural Engine; unknown where Core ML says nothing."""
     devices = [each.device for each in operations]
     changes = sum(before != after for before, after in pairwise(devices))
     return Placement(

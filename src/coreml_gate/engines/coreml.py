@@ -1,6 +1,6 @@
 """Core ML itself as an engine: compiles a package, loads it on a compute unit, and predicts.
 
-Use it in a child process only: Core ML can hang for half an hour or take the whole process with it
+Use it in a child process only: Core ML can hang for half an hour or crash the whole process
 (apple/coremltools#1473, #2757, #2758), and no ``except`` helps against that.
 """
 
@@ -29,10 +29,10 @@ NANOSECONDS: Final = 1e9
 
 
 def compile_package(package: Path, folder: Path) -> Path:
-    """The compiled model, which every load starts from, under a name in ``folder`` that no other run had.
+    """The compiled model, which every load starts from, under a unique name in ``folder``.
 
-    Core ML's caches know a compiled model by its path, or by its program: public reports disagree
-    (apple/coremltools#2507). Under a name of its own no entry of an earlier run can be meant.
+    Core ML's caches identify a compiled model by its path or by its program; public reports disagree
+    (apple/coremltools#2507). A unique name excludes entries of earlier runs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return Path(compile_model(str(package), str(folder / f"{package.stem}-{uuid.uuid4().hex}.mlmodelc")))
@@ -40,7 +40,7 @@ def compile_package(package: Path, folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class CoreMlEngine:
-    """A loaded model; inputs and outputs are those of our runtime, so that the two can be compared."""
+    """A loaded model with the inputs and outputs of our runtime, so that the two can be compared."""
 
     model: CompiledMLModel
     inputs: tuple[FeatureFacts, ...]
@@ -49,9 +49,9 @@ class CoreMlEngine:
     """The source's names, in the order of the package's outputs."""
     stateful: bool = False
     classes: tuple[str | int, ...] = ()
-    """Of a classifier beside its source: the labels in the order of the source's scores."""
+    """For a classifier with a source: the labels in the order of the source's scores."""
     colors: Mapping[str, str] = field(default_factory=dict)
-    """Of image outputs beside a source, by the package's names: the order of the source's channels."""
+    """For image outputs with a source: the order of the source's channels, by the package's names."""
     side: Literal["core-ml"] = "core-ml"
 
     def run(self, arrays: Arrays) -> dict[str, Array]:
@@ -59,12 +59,12 @@ class CoreMlEngine:
         return self.predict(self.given(arrays), self.new_state())
 
     def given(self, arrays: Arrays) -> dict[str, CoreMlObject]:
-        """The inputs as coremltools takes them: images as such, everything else as arrays."""
+        """The inputs as coremltools takes them: images as images, everything else as arrays."""
         images = {feature.name: feature for feature in self.inputs if feature.kind == "image"}
         return {name: _image(array) if name in images else array for name, array in arrays.items()}
 
     def new_state(self) -> CoreMlObject:
-        """Zeroed states; ``None`` for a model without any."""
+        """Zeroed states; ``None`` for a model without states."""
         return self.model.make_state() if self.stateful else None
 
     def last_prediction_s(self) -> float:
@@ -76,11 +76,11 @@ class CoreMlEngine:
         return _seconds(self.model._proxy.get_last_predict_duration_in_nano_seconds())  # noqa: SLF001 - hidden
 
     def load_s(self) -> float:
-        """How long Core ML itself took to load the model, by its own clock."""
+        """How long Core ML took to load the model, by its own clock."""
         return _seconds(self.model._proxy.get_load_duration_in_nano_seconds())  # noqa: SLF001 - hidden
 
     def predict(self, given: Mapping[str, CoreMlObject], state: object) -> dict[str, Array]:
-        """The outputs under the source's names; raises :class:`PackageError` when one is missing."""
+        """The outputs under the source's names; :class:`PackageError` if one is missing."""
         outputs = self.model.predict(dict(given), state)
         missing = [feature.name for feature in self.outputs if feature.name not in outputs]
         if missing:
@@ -92,7 +92,7 @@ class CoreMlEngine:
         return dict(zip(self.output_names, values, strict=True))
 
     def _array(self, name: str, value: CoreMlObject) -> Array:
-        """Scores in the order of the classes and planes before rows, as the source and our runtime do."""
+        """An output in the source's form: scores in the order of classes, images with channels first."""
         if name in self.colors:
             return _planes(_array(value), self.colors[name])
         if self.classes and isinstance(value, Mapping):
@@ -112,21 +112,21 @@ def load_core_ml(
     classes: tuple[str | int, ...] = (),
     colors: Mapping[str, str] | None = None,
 ) -> CoreMlEngine:
-    """Load a compiled model; ``function`` chooses one of several, ``None`` the package's default."""
+    """Load a compiled model; ``function`` selects one of several, ``None`` the default one."""
     model = CompiledMLModel(str(compiled), compute_units=ct.ComputeUnit[units], function_name=function)
     names = tuple(output_names) if output_names else tuple(feature.name for feature in outputs)
     return CoreMlEngine(model, tuple(inputs), tuple(outputs), names, stateful, classes, colors or {})
 
 
 def class_labels(package: Path, function: str | None = None) -> tuple[str | int, ...]:
-    """A classifier's labels in the order of its scores; Core ML's dictionary of both has no order."""
+    """A classifier's labels in the order of its scores; Core ML's dictionary is unordered."""
     program = Index(read_package(package).function(function))
     given = (program.constant(operation, "classes") for operation in program.of("classify"))
     return next((tuple(labels.reshape(-1).tolist()) for labels in given if labels is not None), ())
 
 
 def image_colors(package: Path, function: str | None = None) -> dict[str, str]:
-    """Which outputs are images, by name, and the order of their channels."""
+    """The image outputs by name, with the order of their channels."""
     outputs = read_package(package).choosing(function).interface.outputs
     return {feature.name: feature.color for feature in outputs if feature.kind == "image"}
 
@@ -145,7 +145,7 @@ def _image(array: Array) -> CoreMlObject:
 
 
 def _array(value: object) -> Array:
-    """An output as an array; Core ML gives colour images with an opaque fourth channel."""
+    """An output as an array; Core ML returns colour images with an opaque fourth channel."""
     array: Array = as_array(value)
     return array[..., :3] if getattr(value, "mode", "") == "RGBA" else array
 

@@ -25,21 +25,21 @@ XCODE_HINT: Final = (
 )
 CORE_ML_TEMPLATE: Final = "Core ML"
 OPENING_S: Final = 30
-"""How long ``devicectl`` may take to open the tunnel to a device."""
+"""Seconds that ``devicectl`` may take to open the tunnel to a device."""
 _KINDS: Final = frozenset({"iphone", "ipad"})
 _OUT_OF_REACH: Final = frozenset({"unavailable"})
 
 
 @dataclass(frozen=True)
 class Connected:
-    """One iPhone or iPad that can be used now."""
+    """One iPhone or iPad that is ready for use."""
 
     udid: str
     """Never written into a Record."""
     product: str
     """``iPhone15,2``."""
     name: str
-    """The name in the table of devices; Apple's own name where the table does not have it."""
+    """The name in the table of devices, else Apple's."""
     system: str
     """``iOS 18.1 (22B83)``."""
 
@@ -55,7 +55,7 @@ class Listed:
 
     @property
     def in_reach(self) -> bool:
-        """Whether a command can open its tunnel."""
+        """Whether its tunnel can be opened."""
         return self.paired and self.tunnel not in _OUT_OF_REACH
 
 
@@ -78,17 +78,17 @@ def connected_devices(run_tool: RunTool) -> tuple[Connected, ...]:
 
 
 def list_command(report: Path) -> tuple[str, ...]:
-    """Lists devices as JSON into a file, which is how ``devicectl`` wants to be read by programs."""
+    """The command that lists devices as JSON in a file, ``devicectl``'s interface for programs."""
     return ("xcrun", "devicectl", "list", "devices", "--json-output", str(report))
 
 
 def details_command(udid: str) -> tuple[str, ...]:
-    """Reads a device's details, which opens its tunnel."""
+    """The command that reads a device's details, which opens its tunnel."""
     return ("xcrun", "devicectl", "device", "info", "details", "--device", udid, "--timeout", str(OPENING_S))
 
 
 def parse_devices(text: str) -> tuple[Listed, ...]:
-    """The physical iPhones and iPads that this Mac knows; one without a model or a UDID is left out."""
+    """The physical iPhones and iPads that this Mac knows, as far as they have a model and a UDID."""
     try:
         listed = json.loads(text)["result"]["devices"]
         return tuple(_listed(each) for each in listed if _is_phone(each))
@@ -109,7 +109,7 @@ def _list(run_tool: RunTool) -> tuple[Listed, ...]:
 
 
 def _is_phone(device: Mapping[str, Json]) -> bool:
-    """From Xcode 27 on the list holds simulators as well (``jsonVersion`` 5)."""
+    """Whether it is a physical device; from Xcode 27 on, simulators are listed too (``jsonVersion`` 5)."""
     hardware = device.get("hardwareProperties", {})
     physical = hardware.get("reality", "physical") == "physical"
     known = bool(hardware.get("udid")) and bool(hardware.get("productType"))
@@ -147,7 +147,7 @@ def _none_in_reach(listed: Sequence[Listed]) -> DeviceError:
 
 
 def trace_command(udid: str, output: Path, seconds: int) -> tuple[str, ...]:
-    """Records all processes of a device with Instruments' Core ML template."""
+    """The command that records all processes of a device with Instruments' Core ML template."""
     return (
         "xcrun",
         "xctrace",

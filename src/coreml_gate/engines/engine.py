@@ -1,4 +1,4 @@
-"""The protocol that everything shares that runs a model."""
+"""The protocol of everything that runs a model."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -9,7 +9,7 @@ import torch
 from coreml_gate.record import Side
 
 SEED: Final = 0
-"""Of all generators before a source is built and before every run: source and package draw the same."""
+"""Seed of all generators before a source is built and before every run, so that both sides draw the same."""
 Sample = Mapping[str, torch.Tensor]
 """One set of inputs, by input name."""
 Outputs = dict[str, np.ndarray]
@@ -32,9 +32,9 @@ def as_input(value: object) -> torch.Tensor:
 
 
 def as_array(value: object) -> np.ndarray:
-    """Any output as an array: a classifier's label as text, its scores in the order of their labels.
+    """Any output as an array: a classifier's label as text, its scores in the order of the labels.
 
-    Core ML hands a classifier's scores out as a dictionary, whose order means nothing.
+    Core ML returns a classifier's scores as a dictionary, whose order means nothing.
     """
     if isinstance(value, Mapping):
         return np.asarray([value[label] for label in sorted(value, key=str)])
@@ -50,11 +50,11 @@ class Engine(Protocol):
 
     @property
     def side(self) -> Side:
-        """How Records name what this engine computes."""
+        """The engine's name in Records."""
         ...
 
     def run(self, sample: Sample) -> Outputs:
-        """Compute the outputs of one sample; every engine of one model gives the same names."""
+        """Compute the outputs of one sample; all engines of one model use the same names."""
         ...
 
 
@@ -62,10 +62,10 @@ Predict = Callable[..., Outputs]
 
 
 def predict_function(engine: Engine, input_names: tuple[str, ...]) -> Predict:
-    """Make the ``predict`` that a user's ``evaluate`` calls.
+    """The ``predict`` function for a user's ``evaluate``.
 
-    It takes one sample in whatever form ``samples`` yields it: tensors or arrays by position, a single
-    dict by name, or keyword arguments.
+    It takes one sample in any form that ``samples`` may yield: tensors or arrays by position, a single dict
+    by name, or keyword arguments.
     """
 
     def predict(*args: object, **kwargs: object) -> Outputs:

@@ -1,4 +1,4 @@
-"""What is known of a model's inputs before a sample is seen."""
+"""What is known about a model's inputs without a sample."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ _COLORS: dict[str, Literal["RGB", "BGR", "GRAYSCALE"]] = {"BGR": "BGR", "GRAYSCA
 
 @dataclass(frozen=True)
 class InputFeature:
-    """One input: its dtype, and the shapes that it takes (``None``: not known)."""
+    """One input: its dtype and its allowed shapes (``None`` if not known)."""
 
     name: str
     dtype: str
     shapes: tuple[tuple[Dimension, ...], ...] = ()
-    """The alternatives, the default first; empty when no shape is known."""
+    """The allowed shapes, the default first; empty if none is known."""
     image: ImageInput | None = None
 
     def allows(self, shape: tuple[int, ...]) -> bool:
-        """Whether a sample may have this shape; every shape may be while none is known."""
+        """Whether a sample may have this shape; true if no shape is known."""
         return not self.shapes or any(_fits(shape, allowed) for allowed in self.shapes)
 
     @property
     def allowed(self) -> str:
-        """The alternatives, written as in the configuration."""
+        """The allowed shapes, written as in the configuration."""
         return " or ".join(_written(shape) for shape in self.shapes)
 
 
 def known_features(
     config: ModelConfig, source: Source, interface: Sequence[mil.Feature] = ()
 ) -> dict[str, InputFeature]:
-    """The inputs by name, in the source's order; the configuration wins over what the model says itself."""
+    """The inputs by name, in the source's order; the configuration takes precedence over the model."""
     features = {item.name: _of_package(item) for item in interface}
     if isinstance(source.model, ExportedProgram):
         features |= {feature.name: feature for feature in _program_features(source.model)}
@@ -52,7 +52,7 @@ def known_features(
 
 
 def with_program_ranges(config: ModelConfig, source: Source, names: Sequence[str]) -> ModelConfig:
-    """The configuration with the ranges that an exported program declares, where it says no shape itself."""
+    """The configuration with an exported program's ranges for inputs without a configured shape."""
     if not isinstance(source.model, ExportedProgram):
         return config
     inputs = {item.name: item for item in config.input}
@@ -102,7 +102,7 @@ def _program_features(program: ExportedProgram) -> list[InputFeature]:
 
 
 def _dimension(size: int | torch.SymInt, program: ExportedProgram) -> Dimension:
-    """A number, or the range of a symbol; one that the export fixed is a symbol that reads as a number."""
+    """A number, or the range of a symbol; a symbol that the export fixed reads as a number."""
     if isinstance(size, int) or str(size).isdecimal():
         return int(size)
     limits = program.range_constraints.get(size.node.expr)

@@ -1,4 +1,4 @@
-"""Foreign text as Markdown that shows what it says and does nothing: the one place where it is escaped.
+"""Escapes foreign text as Markdown that shows the same text and has no effect.
 
 Model names, operations, file names, metric names and converter messages are written by the author of the
 pull request. GitHub turns text into mentions, references and links *after* the Markdown is rendered, so a
@@ -17,12 +17,12 @@ MESSAGE_LIMIT: Final = 2_000
 """Characters of one message; a converter may quote a whole graph."""
 NAME_LIMIT: Final = 120
 LONGEST: Final = 8_000
-"""Characters of any foreign text that are looked at: finding the code spans of backticks is quadratic."""
+"""Most characters of a foreign text that are read, because finding code spans takes quadratic time."""
 
 _BREAK: Final = "&#8203;"
-"""The zero-width space, written so that a reader of the raw comment sees it."""
+"""The zero-width space, visible to a reader of the raw comment."""
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-"""Categories of characters that show nothing or turn the direction of what follows."""
+"""Categories of characters that are invisible or change the direction of text."""
 _SPACE: Final = re.compile(r"\s")
 _SUSPECT: Final = re.compile(r"[^ -~]")
 
@@ -43,7 +43,7 @@ _LINKED: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _BLOCK_START: Final = re.compile(r"^(?=[-+=#])|^\d{1,9}(?=[.)](?:\s|$))")
-"""What would make a heading, a rule or a list of a line."""
+"""The beginning of a heading, a rule or a list."""
 _CODE_SPAN: Final = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 
 
@@ -57,7 +57,7 @@ class Markdown(str):
 
 
 def plain(text: str) -> str:
-    """One line of visible characters: NFC, without control, bidirectional and other invisible characters."""
+    """One line of visible characters: NFC, without control, bidirectional or other invisible characters."""
     return " ".join(visible(text).split())
 
 
@@ -67,17 +67,17 @@ def shortened(text: str, limit: int) -> str:
 
 
 def short_name(words: str) -> str:
-    """A name as it fits a table and a heading: visible, on one line, and not long."""
+    """A name for a table or a heading: visible, on one line, not long."""
     return shortened(plain(words), NAME_LIMIT)
 
 
 def text(words: str) -> Markdown:
-    """Foreign words as Markdown that renders to the same words: no tag, link, mention, reference or cell."""
+    """Foreign text as Markdown that renders to the same text, without tags, links, mentions or cells."""
     return Markdown(_escaped(_inline(plain(words))))
 
 
 def code(words: str, limit: int = NAME_LIMIT) -> Markdown:
-    """A code span whose fence is longer than any run of backticks inside; nothing at all is an en dash."""
+    """A code span with a fence longer than any run of backticks inside; an en dash for an empty text."""
     content = _unforged(shortened(plain(words), limit))
     if not content:
         return Markdown(DASH)
@@ -114,20 +114,20 @@ def pieces(line: str) -> list[tuple[bool, str]]:
 
 
 def block(lines: tuple[str, ...], language: Literal["text", "toml"] = "text") -> Markdown:
-    """Lines as a fenced code block, their indentation kept; the fence is longer than any run inside."""
+    """Lines as a fenced code block with their indentation; the fence is longer than any run inside."""
     shown = [_unforged(shortened(visible(line).rstrip(), MESSAGE_LIMIT)) for line in lines]
     fence = _fence("\n".join(shown), least=3)
     return Markdown("\n".join([f"{fence}{language}", *shown, fence]))
 
 
 def cell(markdown: Markdown) -> Markdown:
-    """The same Markdown inside a table: the only bars left in it stand in code spans."""
+    """The Markdown for a table cell; bars are left only in code spans."""
     apart = markdown.replace("\\|", f"\\{ZERO_WIDTH_SPACE}|")
     return Markdown(apart.replace("|", "\\|"))
 
 
 def visible(text: str) -> str:
-    """One line of visible characters, its spaces as they are."""
+    """One line of visible characters, with its spaces unchanged."""
     if text.isascii() and text.isprintable():
         return shortened(text, LONGEST)
     spaced = _SPACE.sub(" ", shortened(text, LONGEST))
@@ -154,5 +154,5 @@ def _fence(content: str, least: int) -> str:
 
 
 def _unforged(content: str) -> str:
-    """Code shows comments as they are, but our marker is looked for in the raw text."""
+    """Code without the start of our marker, which is searched for in the raw text."""
     return content.replace("<!--", f"<{ZERO_WIDTH_SPACE}!--")

@@ -1,4 +1,4 @@
-"""The one door to terminals and CI logs: what comes from outside moves no cursor and commands no runner.
+"""Makes foreign text harmless for terminals and CI logs: it moves no cursor and gives no runner a command.
 
 A runner reads a line of the log that starts with ``::`` as a command (GitHub, docs "Workflow commands"), an
 older form that starts with ``##[`` anywhere in a line, and others have forms of their own, such as
@@ -33,18 +33,18 @@ def one_line(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Lines of any origin: no control character, and no line that starts with a runner's command."""
+    """The lines without control characters and without a runner's command at the start of a line."""
     return _AT_LINE_START.sub(lambda found: f"{found.group()} ", _CONTROLS.sub("", text))
 
 
 @dataclass(frozen=True)
 class RunnerCommand:
-    """A line of our own that the runner shall read as a command; only its values come from outside."""
+    """A line of our own that the runner should read as a command; only its values come from outside."""
 
     line: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """The line as it is, but for control characters."""
+        """The line without control characters."""
         yield Segment(_CONTROLS.sub("", self.line.replace("\n", "%0A")))
         yield Segment.line()
 
@@ -65,7 +65,7 @@ class _Door(RenderHook):
 
 @contextmanager
 def only_harmless(*consoles: Console) -> Iterator[None]:
-    """Whatever is printed within the block passes :func:`harmless`, but for a :class:`RunnerCommand`."""
+    """Pass everything printed within the block through :func:`harmless`, except a :class:`RunnerCommand`."""
     for console in consoles:
         console.push_render_hook(_Door())
     try:
@@ -76,7 +76,7 @@ def only_harmless(*consoles: Console) -> Iterator[None]:
 
 
 def say_error(console: Console, error: GateError) -> None:
-    """Prints an error: its message, what it lists, the way out, and our example to copy."""
+    """Print an error: message, items, hint, and our example to copy."""
     lines = [f"coreml-gate: {one_line(error.message)}", *(f"  {one_line(line)}" for line in error.lines)]
     console.print("\n".join(lines), markup=False, highlight=False, style="red")
     if error.hint:

@@ -1,4 +1,4 @@
-"""coremltools' own ``MLModel.predict`` on Linux: our MIL runtime in the place of Core ML's native half.
+"""coremltools' own ``MLModel.predict`` on Linux, with our MIL runtime instead of Core ML's native half.
 
 ::
 
@@ -30,7 +30,7 @@ from coreml_gate.untyped import CoreMlObject
 __all__ = ["NAME", "install", "is_installed", "uninstall"]
 
 NAME = "coreml-gate stand-in"
-"""What ran the predictions, for a log or a Record: never Core ML."""
+"""Name of what ran the predictions, for logs and Records: never Core ML."""
 
 _MODULE = "coremltools.libcoremlpython"
 _FIRST_MACOS = (26, 0)  # the first that loads specification version 10, the newest that we read
@@ -40,7 +40,7 @@ _replaced: dict[str, tuple[CoreMlObject, CoreMlObject]] = {}
 
 
 def install(mode: Mode = "fp16", watch: Watch | None = None, *, force: bool = False) -> bool:
-    """Let coremltools predict with our MIL runtime; ``False`` where real Core ML is there and stays.
+    """Let coremltools predict with our MIL runtime; ``False`` if real Core ML exists and stays.
 
     May be called before or after ``import coremltools`` (it imports it), and again to change the mode.
 
@@ -76,7 +76,7 @@ def install(mode: Mode = "fp16", watch: Watch | None = None, *, force: bool = Fa
 
 
 def uninstall() -> None:
-    """Give coremltools back what it had; models that are already loaded keep their runtime."""
+    """Restore coremltools; models that are already loaded keep their runtime."""
     if not is_installed():
         return
     _exchange({name: (present, absent) for name, (absent, present) in _replaced.items()})
@@ -91,7 +91,7 @@ def uninstall() -> None:
 
 
 def is_installed() -> bool:
-    """Do predictions of coremltools come from our MIL runtime at the moment?"""
+    """Whether predictions of coremltools currently come from our MIL runtime."""
     return bool(_replaced)
 
 
@@ -108,7 +108,7 @@ def _refuse_other_native_module() -> None:
 
 
 def _exchange(pairs: Mapping[str, tuple[CoreMlObject, CoreMlObject]]) -> None:
-    """In every loaded module of coremltools, the second value of each pair in the place of the first."""
+    """In every loaded module of coremltools, replace the first value of each pair by the second."""
     for module in _loaded():
         for name, (old, new) in pairs.items():
             if name in vars(module) and vars(module)[name] is old:
@@ -122,10 +122,10 @@ def _loaded() -> Iterator[ModuleType]:
 
 
 def _is_macos() -> bool:
-    """Stands for ``coremltools.models.utils._is_macos``: its answer decides whether states are offered."""
+    """Replaces ``coremltools.models.utils._is_macos``, which decides whether states are offered."""
     return True
 
 
 def _macos_version() -> tuple[int, int]:
-    """Stands for ``coremltools.models.utils._macos_version``."""
+    """Replaces ``coremltools.models.utils._macos_version``."""
     return _FIRST_MACOS

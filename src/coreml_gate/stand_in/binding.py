@@ -1,4 +1,4 @@
-"""Functions that Python calls on the native half, as strict as pybind11 makes them.
+"""Functions with the strictness of pybind11, for the native half that Python calls.
 
 Every parameter is positional, none has a default, and an argument of another type is a ``TypeError``.
 """
@@ -13,11 +13,11 @@ from coreml_gate.untyped import CoreMlObject
 Taken = type | UnionType
 Function = TypeVar("Function", bound=Callable[..., CoreMlObject])
 ANY: Final = object
-"""pybind11's ``object``: whatever Python has."""
+"""pybind11's ``object``: any Python value."""
 
 
 def bound(*types: Taken, static: bool = False) -> Callable[[Function], Function]:
-    """A method, or under ``@staticmethod`` a function, that takes exactly these types."""
+    """Decorates a method (or with ``@staticmethod`` a function) that takes exactly these types."""
 
     def decorate(function: Function) -> Function:
         @functools.wraps(function)
@@ -32,7 +32,7 @@ def bound(*types: Taken, static: bool = False) -> Callable[[Function], Function]
 
 
 def check(name: str, types: Sequence[Taken], given: Sequence[object], named: Mapping[str, object]) -> None:
-    """Raise the ``TypeError`` of pybind11 unless the arguments fit in number and type."""
+    """Raise pybind11's ``TypeError`` unless the arguments match in number and type."""
     if not named and len(given) == len(types) and all(map(_fits, given, types)):
         return
     wanted = ", ".join(f"arg{index}: {_name(type_)}" for index, type_ in enumerate(types))
@@ -44,7 +44,7 @@ def check(name: str, types: Sequence[Taken], given: Sequence[object], named: Map
 
 
 def _fits(value: object, type_: Taken) -> bool:
-    """pybind11 reads bytes as text as well."""
+    """Whether a value matches a type; pybind11 also accepts bytes as text."""
     return isinstance(value, (str, bytes) if type_ is str else type_)
 
 

@@ -18,18 +18,18 @@ CACHE: Final = "com.apple.e5rt.e5bundlecache"
 """``~/Library/Caches/<executable>/com.apple.e5rt.e5bundlecache/<build>/<hash>`` (apple/coremltools#2507)."""
 BUILD: Final = "25A354"
 HOME_VARIABLE: Final = "CFFIXED_USER_HOME"
-"""Foundation's own: where the home folder of a process is."""
+"""Foundation's variable for the home folder of a process."""
 _warm: set[str] = set()
-"""What this process loaded; the disk remembers the rest where there is a home."""
+"""Models that this process has loaded; the home folder, if any, remembers others."""
 
 
 def is_compiled(path: str) -> bool:
-    """The native half's own test: by the name alone."""
+    """Whether a model is compiled, by its name alone, as the native half tests it."""
     return path.rstrip("/").endswith(SUFFIX)
 
 
 def compile_to_temporary(package: Path) -> Path:
-    """A copy of the package under a path of its own in the temporary folder; it belongs to the caller."""
+    """A copy of the package under a new path in the temporary folder, which the caller owns."""
     target = Path(tempfile.gettempdir()) / f"{package.stem}_{str(uuid.uuid4()).upper()}{SUFFIX}"
     if package.is_dir():
         shutil.copytree(package, target)
@@ -41,7 +41,7 @@ def compile_to_temporary(package: Path) -> Path:
 def note_load(
     compiled: Path, units: str, script: Script, environment: Mapping[str, str] = os.environ
 ) -> bool:
-    """Whether this load is the first of its path and hardware; a cold one takes longer and leaves a cache."""
+    """Whether this is the first load for this path and hardware, which takes longer and leaves a cache."""
     key = hashlib.sha256(f"{compiled.resolve()}|{units}".encode()).hexdigest()
     cache = _cache(script, environment)
     cold = key not in _warm and (cache is None or not (cache / key).exists())

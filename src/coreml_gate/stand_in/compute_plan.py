@@ -1,6 +1,6 @@
-"""A made-up compute plan: its form is Core ML's, its placement is our prediction and no measurement.
+"""A made-up compute plan: it has Core ML's form, but its placement is our prediction, not a measurement.
 
-Constants and what the script leaves open are nil. Costs are equal shares of all operations that have one.
+Constants, and operations that the script leaves open, are nil. Costs are equal shares.
 """
 
 import importlib
@@ -31,12 +31,12 @@ class NeuralEngineDeviceProxy:
 
     @bound()
     def get_total_core_count(self, /) -> int:
-        """As on every Mac with Apple silicon that is not an Ultra."""
+        """As on every Mac with Apple silicon except an Ultra."""
         return 16
 
 
 def device(name: ComputeDevice) -> CoreMlObject:
-    """A device of coremltools' own class."""
+    """A device of coremltools' class."""
     compute_device = importlib.import_module("coremltools.models.compute_device")
     if name == "CPU":
         return compute_device.MLCPUComputeDevice(CPUDeviceProxy())
@@ -54,19 +54,19 @@ _ALLOWED: Final[Mapping[str, tuple[ComputeDevice, ...]]] = {
 
 
 class ComputePlanProxy:
-    """The plan of a program on a compute unit; one that Python constructs itself is empty."""
+    """The plan of a program on a compute unit; one constructed by Python is empty."""
 
     def __init__(self, /) -> None:
         self._plan: _Plan | None = None
 
     @property
     def model_structure(self) -> CoreMlObject:
-        """What the plan speaks of."""
+        """The structure that the plan is about."""
         return None if self._plan is None else self._plan.structure
 
     @bound(ANY)
     def get_compute_device_usage_for_mlprogram_operation(self, operation: CoreMlObject, /) -> CoreMlObject:
-        """Preferred and supported devices; nil for an operation that the plan does not have."""
+        """Preferred and supported devices; nil for an operation that is not in the plan."""
         known = self._known(operation)
         return None if self._plan is None or known is None else self._plan.usage(known)
 
@@ -77,7 +77,7 @@ class ComputePlanProxy:
 
     @bound(ANY)
     def get_estimated_cost_for_mlprogram_operation(self, operation: CoreMlObject, /) -> CoreMlObject:
-        """A share of the whole; nil where the script gives no costs."""
+        """The operation's share of the cost; nil if the script has no costs."""
         known = self._known(operation)
         costs = self._plan is not None and known is not None and self._plan.script.costs
         return of_coremltools().MLComputePlanCost(self._plan.share) if costs and self._plan else None
@@ -95,7 +95,7 @@ class _Plan:
     script: Script
     devices: tuple[ComputeDevice, ...]
     operations: Mapping[int, Operation]
-    """Those that the plan knows, by identity: another plan's operations are nil here."""
+    """The plan's operations by identity; those of another plan are nil."""
     off_engine: frozenset[str]
 
     @property
@@ -103,7 +103,7 @@ class _Plan:
         return 1.0 / len(self.operations)
 
     def usage(self, operation: Operation) -> CoreMlObject:
-        """The Neural Engine where nothing rules it out, else the graphics processor, else the processor."""
+        """The Neural Engine unless a rule excludes it, else the GPU, else the CPU."""
         off = operation.name in self.off_engine
         supported = [each for each in self.devices if not (off and each == "NE")]
         preferred = "NE" if "NE" in supported else supported[-1]
@@ -113,7 +113,7 @@ class _Plan:
 
 
 def make_plan(proxy: ComputePlanProxy, package: Package, units: str, script: Script) -> None:
-    """Fill a plan; the default function is planned, as Core ML does when none is named."""
+    """Fill a plan for the default function, as Core ML does if none is named."""
     off = predict_placement(package, "ALL").off_engine
     operations = package.function().block.walk()
     proxy._plan = _Plan(  # noqa: SLF001 - only the native half fills it

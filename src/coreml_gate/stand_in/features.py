@@ -1,4 +1,4 @@
-"""Values at the native border: what becomes a feature, what is refused, and what comes back.
+"""Values at the native border: which become features, which are refused, and which come back.
 
 The rules are those of ``convertValueToObjC``, ``PybindCompatibleArray`` and ``convertValueToPython`` in
 coremlpython/ of apple/coremltools 9.0. Core ML's own sentences have their public source beside them.
@@ -20,15 +20,15 @@ _IMAGES: Final = ("RGB", "RGBA", "L", "F")
 
 
 def read_features(given: Mapping[CoreMlObject, CoreMlObject]) -> dict[str, CoreMlObject]:
-    """The caller's dictionary as features; a list or a tuple is dropped, as the native half does.
+    """The caller's dictionary as features; lists and tuples are dropped, as in the native half.
 
-    :raises RuntimeError: A key is not text, or a value cannot become a feature.
+    :raises RuntimeError: A key is not a string, or a value cannot become a feature.
     """
     return {_key(key): _value(value) for key, value in given.items() if not isinstance(value, list | tuple)}
 
 
 def check_features(given: Mapping[str, CoreMlObject], wanted: tuple[Feature, ...]) -> None:
-    """What Core ML itself refuses before it computes.
+    """Refuse what Core ML itself refuses before computing.
 
     :raises RuntimeError: A feature is missing, of another kind, or of another shape.
     """
@@ -47,7 +47,7 @@ def given_back(value: object) -> CoreMlObject:
 
 
 def read_array(value: object) -> Array | None:
-    """An array that Core ML can share memory with, or ``None``: numbers of three types, one axis or more."""
+    """An array that can share memory with Core ML (three types, one axis or more), or ``None``."""
     array = np.asarray(value)
     shares = array.dtype in _ARRAYS and array.dtype.isnative and array.ndim > 0 and array.flags.writeable
     return array if shares else None

@@ -1,6 +1,6 @@
-"""A package's program as coremltools' ``MLModelStructure``, which a compute plan speaks of.
+"""A package's program as coremltools' ``MLModelStructure``, which a compute plan refers to.
 
-Functions come in no promised order, constants are operations, and an operation is known by its proxy.
+The order of functions is undefined, constants are operations, and an operation is identified by its proxy.
 """
 
 import importlib
@@ -11,19 +11,19 @@ from coreml_gate.untyped import CoreMlObject
 
 
 def of_coremltools() -> CoreMlObject:
-    """The classes of a plan that coremltools has, which it imports after its native half."""
+    """The classes for plans, which coremltools imports after its native half."""
     return importlib.import_module("coremltools.models.compute_plan")
 
 
 class OperationProxy:
-    """The native operation behind a Python one; no one but the native half makes it."""
+    """The native operation behind a Python one; only the native half can make it."""
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
 
 
 class LayerProxy:
-    """The native layer of a neural network; our runtime has none."""
+    """The native layer of a neural network, which our runtime does not have."""
 
 
 def structure_of(package: Package) -> CoreMlObject:

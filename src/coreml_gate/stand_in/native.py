@@ -1,7 +1,7 @@
 """The classes of coremltools' native module, as strict as the real ones.
 
-Names, arities and types are those of coremlpython/CoreMLPython.mm in apple/coremltools; a test holds them to
-the table that was read from the macOS wheel. Errors leave as the native half lets them leave.
+Names, arities and types are those of coremlpython/CoreMLPython.mm in apple/coremltools; a test compares them
+with a table read from the macOS wheel. Errors have the form that the native half gives them.
 """
 
 import shutil
@@ -38,7 +38,7 @@ _MACOS_14_4: Final = (14, 4)
 
 
 class StateBuffers:
-    """One set of states of a model; half precision is read as float32, as Core ML's Python gives it."""
+    """One set of states of a model; half precision is read as float32, as in Core ML's Python."""
 
     arrays: States
 
@@ -53,7 +53,7 @@ class StateBuffers:
 
     @bound(str, ANY)
     def write_state(self, name: str, value: object, /) -> None:
-        """Replace the state's value; the shape must be the state's own."""
+        """Replace the state's value by one of the same shape."""
         array, given = self._find(name), features.read_features({"value": value}).get("value")
         if not isinstance(given, np.ndarray):
             raise RuntimeError("Failed to write state, only multi-array value is supported")  # noqa: TRY004
@@ -69,7 +69,7 @@ class StateBuffers:
 
 
 class AssetProxy:
-    """A compiled model that is not loaded yet; Python cannot make one itself."""
+    """A compiled model that is not loaded; Python itself cannot make one."""
 
     path: str
 
@@ -78,7 +78,7 @@ class AssetProxy:
 
 
 class ModelProxy:
-    """One loaded model. A package is compiled first, into a folder that goes when the model goes."""
+    """One loaded model. A package is compiled first, into a folder that is removed with the model."""
 
     mode: Mode = "fp16"
     watch: Watch | None = None
@@ -117,7 +117,7 @@ class ModelProxy:
     def predict(
         self, inputs: dict[str, CoreMlObject], state: StateBuffers | None, /
     ) -> dict[str, CoreMlObject]:
-        """Outputs by name, in no promised order."""
+        """Outputs by name, in undefined order."""
         given = features.read_features(inputs)
         if state is not None and self._script.macos < _MACOS_15:
             raise only_from("Stateful predictions using MLState", "15.0", "are only supported")
@@ -151,17 +151,17 @@ class ModelProxy:
 
     @bound()
     def get_compiled_model_path(self, /) -> str:
-        """The compiled model: the caller's own, or a folder that lives as long as this object."""
+        """The compiled model: the caller's, or a folder that exists as long as this object."""
         return str(self._compiled)
 
     @bound()
     def get_load_duration_in_nano_seconds(self, /) -> int | None:
-        """How long loading took here; nothing about a device."""
+        """How long loading took here, which says nothing about a device."""
         return self._load_nanoseconds
 
     @bound()
     def get_last_predict_duration_in_nano_seconds(self, /) -> int | None:
-        """How long the last prediction took here, without what Python does around it."""
+        """How long the last prediction took here, without Python around it."""
         return self._predict_nanoseconds
 
     @staticmethod
@@ -173,13 +173,13 @@ class ModelProxy:
     @staticmethod
     @bound(bytes, static=True)
     def auto_set_specification_version(spec: bytes, /) -> bytes:
-        """The specification as given: only Core ML knows the oldest version that would do."""
+        """The specification unchanged, because only Core ML knows the oldest sufficient version."""
         return spec
 
     @staticmethod
     @bound(str, static=True)
     def compileModel(path: str, /) -> str:  # noqa: N802  # coremltools' name
-        """The compiled model in the temporary folder; it belongs to the caller."""
+        """The compiled model in the temporary folder, which the caller owns."""
         return str(_compiled(path, read_script()))
 
     @staticmethod
@@ -197,7 +197,7 @@ class ModelProxy:
     @staticmethod
     @bound(bytes, dict, static=True)
     def create_model_asset_from_memory(_spec: bytes, _blobs: dict[str, bytes], /) -> CoreMlObject:
-        """Refused: only Core ML reads a model without a file."""
+        """Refused, because only Core ML can read a model without a file."""
         raise core_ml_error(
             "a model asset in memory: coreml-gate's stand-in reads files only; save the package and load it "
             "by its path."
@@ -214,7 +214,7 @@ class ModelProxy:
     @staticmethod
     @bound(str, str, static=True)
     def get_compute_plan(path: str, units: str, /) -> CoreMlObject:
-        """A made-up plan of a compiled model's default function; a package ends the process, as there."""
+        """A made-up plan of a compiled model's default function; a package aborts, as in Core ML."""
         from coremltools.models.compute_plan import MLComputePlan  # noqa: PLC0415
 
         script = _plan_is_there("MLComputePlan")
@@ -231,18 +231,18 @@ class ModelProxy:
     @staticmethod
     @bound(static=True)
     def get_available_compute_devices() -> list[CoreMlObject]:
-        """The devices that the script says this Mac has."""
+        """The devices of this Mac, by the script."""
         return [compute_plan.device(each) for each in read_script().devices]
 
     @staticmethod
     @bound(static=True)
     def get_all_compute_devices() -> list[CoreMlObject]:
-        """The same: what other frameworks could use besides is not known here."""
+        """The same, because other frameworks' devices are not known here."""
         return [compute_plan.device(each) for each in read_script().devices]
 
 
 def native_module(name: str, mode: Mode, watch: Watch | None) -> ModuleType:
-    """A module with the names of Core ML's, whose models run in ``mode``."""
+    """A module with the names of Core ML's native module, whose models run in ``mode``."""
     module = ModuleType(name, "coreml-gate's stand-in for Core ML.")
     settings = {"mode": mode, "watch": None if watch is None else staticmethod(watch)}
     classes = {
@@ -262,7 +262,7 @@ def native_module(name: str, mode: Mode, watch: Watch | None) -> ModuleType:
 
 @contextmanager
 def _core_ml_errors(description: str = "") -> Iterator[None]:
-    """Errors of our runtime as Core ML's: its sentence first if there is one, then what we know."""
+    """Errors of our runtime as Core ML's: its sentence, if there is one, then ours."""
     try:
         yield
     except GateError as error:
@@ -271,7 +271,7 @@ def _core_ml_errors(description: str = "") -> Iterator[None]:
 
 
 def _compiled(path: str, script: Script, form: str = "{}") -> Path:
-    """A compiled copy; ``form`` takes the reason of a refusal, which Core ML finds when it compiles."""
+    """A compiled copy; ``form`` makes the message of a refusal, which Core ML raises when compiling."""
     script.at("compile", Path(path))
     if not Path(path).exists():
         raise _refusal(f"A valid manifest does not exist at path: {Path(path) / 'Manifest.json'}", form)

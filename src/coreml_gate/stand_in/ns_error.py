@@ -1,4 +1,4 @@
-"""Errors in the form in which coremltools' native half hands on an ``NSError``: its ``userInfo`` as text.
+"""Errors in the form that coremltools' native half gives an ``NSError``: its ``userInfo`` as text.
 
 Core ML's own sentences are those of public reports; each has its source beside it.
 """
@@ -22,12 +22,12 @@ def user_info(description: str, underlying: str = "", code: int = 0) -> str:
 
 
 def core_ml_error(description: str, underlying: str = "", code: int = 0) -> RuntimeError:
-    """The exception that leaves the native half when Core ML gives an error."""
+    """The exception that the native half raises for an error of Core ML."""
     return RuntimeError(user_info(description, underlying, code))
 
 
 def only_from(what: str, version: str, verb: str = "is") -> RuntimeError:
-    """What the native half says on a macOS that is too old."""
+    """The native half's error on a macOS that is too old."""
     return RuntimeError(f"{what} {verb} only available on macOS >= {version}")
 
 

@@ -1,7 +1,7 @@
-"""What the stand-in is to do besides answering: an older macOS, cold loads, hangs, aborts, wrong outputs.
+"""Scripts of misbehaviour for the stand-in: an older macOS, cold loads, hangs, aborts, wrong outputs.
 
-A script is a JSON file that the environment names, so that it reaches the processes that the gate starts.
-Without one the stand-in behaves: macOS 26, every device, no misbehaviour.
+A script is a JSON file that an environment variable names, so that it reaches the processes that the gate
+starts. Without one, the stand-in behaves well: macOS 26, every device, no misbehaviour.
 """
 
 import os
@@ -32,17 +32,17 @@ _SIGNALS: Final[Mapping[str, signal.Signals]] = {
 
 
 class Condition(FrozenModel):
-    """When something goes wrong: on which hardware, of which models, and from which time on."""
+    """When something goes wrong: on which hardware, for which models, and after how many times."""
 
     units: ComputeUnits | None = None
-    """On which compute unit; ``None``: on each. Compiling knows no hardware."""
+    """The compute unit; ``None`` for all. Compiling has no compute unit."""
     path: str = ""
-    """Part of the path of the models that go wrong, such as the folder of head or base; empty: all."""
+    """Part of the paths of the models, such as the folder of head or base; empty for all."""
     after: NonNegativeInt = 0
-    """How often it goes well first in one process."""
+    """How often it first goes well in one process."""
 
     def holds(self, units: str, path: Path) -> bool:
-        """Whether it is met this time; each call counts."""
+        """Whether the condition is met this time; each call counts."""
         if self.units not in {None, units} or self.path not in str(path):
             return False
         _met[self] += 1
@@ -53,47 +53,47 @@ _met: Counter[Condition] = Counter()
 
 
 class Misbehaviour(Condition):
-    """One thing that goes wrong in one phase."""
+    """A fault in one phase."""
 
     phase: Phase
     what: Literal["hang", "abort", "kill", "divide", "error", "slow"]
     description: str = ""
-    """Of an error: its ``NSLocalizedDescription``."""
+    """For an error, its ``NSLocalizedDescription``."""
     seconds: NonNegativeFloat = 0.0
-    """How much longer what is slow takes."""
+    """Seconds by which a slow phase takes longer."""
 
 
 class WrongOutput(Condition):
-    """One thing that is wrong with every output of a prediction."""
+    """A fault of every output of a prediction."""
 
     what: Literal["nan", "zero", "unsteady", "float64", "missing"]
-    """``unsteady``: no two predictions agree. ``float64``: another type than the package says."""
+    """``unsteady``: no two predictions agree. ``float64``: not the package's type."""
 
 
 class Script(FrozenModel):
-    """How this Mac is, and what it does wrong."""
+    """The properties of this Mac, and its faults."""
 
     macos: tuple[int, int] = (26, 0)
     devices: tuple[ComputeDevice, ...] = ("CPU", "GPU", "NE")
     home: Path | None = None
-    """Where Core ML's caches go when ``CFFIXED_USER_HOME`` does not say; ``None``: nowhere."""
+    """Where Core ML's caches go without ``CFFIXED_USER_HOME``; ``None`` for nowhere."""
     cold_load_s: float = 0.0
-    """How much longer the first load of a compiled model takes, by path and hardware."""
+    """Seconds by which the first load of a compiled model takes longer, per path and hardware."""
     nil_types: tuple[str, ...] = ()
-    """Operations that the compute plan says nothing about; ``*``: all."""
+    """Types of operations that the compute plan leaves open; ``*`` for all."""
     costs: bool = True
-    """Whether the compute plan gives costs."""
+    """Whether the compute plan has costs."""
     misbehaviours: tuple[Misbehaviour, ...] = ()
     wrong_outputs: tuple[WrongOutput, ...] = ()
 
     def at(self, phase: Phase, path: Path, units: str = "") -> None:
-        """Misbehave in this phase of this model if the script has it."""
+        """Misbehave in this phase of this model if the script has a fault for it."""
         for each in self.misbehaviours:
             if each.phase == phase and each.holds(units, path):
                 _misbehave(each)
 
     def given(self, outputs: Mapping[str, object], path: Path, units: str) -> dict[str, object]:
-        """The outputs, as wrong as the script has them; only arrays can be."""
+        """The outputs with the script's faults, which only arrays can have."""
         wrong = dict(outputs)
         for each in self.wrong_outputs:
             if each.holds(units, path):
@@ -102,7 +102,7 @@ class Script(FrozenModel):
 
 
 def read_script(environment: Mapping[str, str] = os.environ) -> Script:
-    """The script that the environment names, or one of a Mac that behaves."""
+    """The script that the environment names, or one without faults."""
     path = environment.get(VARIABLE)
     return Script() if path is None else Script.model_validate_json(Path(path).read_text(encoding="utf-8"))
 

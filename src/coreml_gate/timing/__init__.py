@@ -1,4 +1,4 @@
-"""Did it get slower? Statistics over pairs of times, the same for any engine."""
+"""Did it get slower? Statistics over pairs of times, for any engine."""
 
 from coreml_gate.timing.interval import Interval, sign_interval, sign_p_value
 from coreml_gate.timing.rule import ALPHA, LOOKS, PAIRS_PER_PROCESS, Decision, decide

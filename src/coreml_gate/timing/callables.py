@@ -1,4 +1,4 @@
-"""Is one Python callable slower than another? The same rounds and the same rule, without any engine."""
+"""Is one Python callable slower than another? By the same rounds and the same rule, without an engine."""
 
 import random
 import time
@@ -16,7 +16,7 @@ MOST_GROUPS: Final = LOOKS[-1] // PAIRS_PER_PROCESS
 
 @dataclass(frozen=True)
 class Compared:
-    """What the pairs say, and what this machine could have seen."""
+    """What the pairs prove, and what this machine could have detected."""
 
     decision: Decision
     self_test: SelfTest
@@ -31,10 +31,10 @@ def compare_callables(
     clock: Callable[[], float] = time.perf_counter,
     alpha: float = ALPHA,
 ) -> Compared:
-    """Times both until it is known on which side of ``max_ratio`` the head lies, or all looks are spent.
+    """Time both until it is known on which side of ``max_ratio`` the head is, or all looks are used up.
 
-    All groups of pairs come from this one process: what a process decides at its start (memory layout) is not
-    varied, as it is where packages are timed.
+    All pairs come from this one process, so unlike for packages, what a process decides at its start (memory
+    layout) does not vary.
     """
     order = random.Random(seed)  # noqa: S311 - an order, no secret
     calls = {_BASE: base, _HEAD: head, _AGAIN: base}

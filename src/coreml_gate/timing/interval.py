@@ -1,4 +1,4 @@
-"""Where does the median lie? Exact, from signs alone, so that no shape of the noise is assumed."""
+"""Exact confidence intervals of the median from signs alone, without assumptions about the noise."""
 
 import math
 import statistics
@@ -10,7 +10,7 @@ from functools import lru_cache
 
 @dataclass(frozen=True)
 class Interval:
-    """The median of a sample, and bounds that hold the true one; infinite when there are too few values."""
+    """The median of a sample, and bounds of the true median; infinite if there are too few values."""
 
     median: float
     low: float
@@ -32,7 +32,7 @@ def sign_interval(values: Sequence[float], alpha: float) -> Interval:
 
 
 def sign_p_value(values: Sequence[float], above: float) -> float:
-    """How probable are so many values above ``above`` if the true median is no greater (one-sided)?"""
+    """The probability of so many values above ``above`` if the true median is not greater (one-sided)."""
     count = sum(value > above for value in values)
     tail = sum(math.comb(len(values), heads) for heads in range(count, len(values) + 1))
     return float(Fraction(tail, 2 ** len(values)))
@@ -50,7 +50,7 @@ def _rank(count: int, alpha: float) -> int:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """The p-values as if each stood alone: at most ``alpha`` of them below it keeps the family's error there.
+    """Adjusted p-values: rejecting those of at most ``alpha`` keeps the error of the whole family at alpha.
 
     Step-down method of Holm 1979 (Scandinavian Journal of Statistics 6).
     """

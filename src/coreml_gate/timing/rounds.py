@@ -1,8 +1,8 @@
 """Times several callables in one process: one call of each per round, in random order.
 
-Only the random order inside of a round is honest while the machine's speed drifts (docs/timing.md holds the
-measured false alarms of other designs). From which call on times stay at one level is found in the times
-themselves, never by a fixed count.
+While the machine's speed drifts, only a random order within each round is fair (docs/timing.md has the
+measured false alarms of other designs). The end of the warm-up is found in the times themselves, not by a
+fixed count.
 """
 
 import math
@@ -13,37 +13,37 @@ from dataclasses import dataclass
 from typing import Final
 
 SAMPLE_S: Final = 0.01
-"""A sample is the median of as many calls as fill this time: one disturbed call then disturbs nothing."""
+"""A sample is the median of as many calls as fit into this time, so that one disturbed call has no effect."""
 LEAST_CALLS: Final = 5
 MOST_CALLS: Final = 20
 LONG_CALL_S: Final = 0.05
-"""Calls from this length on stand alone: they average by themselves, and five of them cost too much."""
+"""Longer calls are samples by themselves: they average out, and five of them would take too long."""
 WARM_UP_ROUNDS: Final = 30
 LONG_WARM_UP_ROUNDS: Final = 15
-"""Of long calls, if no fall shows: from 14 on the test of ``warm_up.py`` can find one in the middle."""
+"""Warm-up rounds of long calls if no fall is found; with 14 or more, the test can find one in the middle."""
 MOST_WARM_UP_ROUNDS: Final = 120
 _LATE: Final = 2 / 3
-"""A level that settles in the last third of the warm-up may not have settled."""
+"""A level that begins in the last third of the warm-up may not be the final one."""
 Call = Callable[[], object]
 Timed = Callable[[], float]
-"""Calls once and gives the seconds that it took, by whichever clock is right for it."""
+"""Calls once and returns the seconds that it took, by the clock that suits it."""
 State = Callable[[], object]
-"""What must not change inside of a round: the machine's thermal and power state."""
+"""Reads what must not change within a round: the machine's thermal and power state."""
 ALPHA: Final = 0.01
 _LEAST: Final = 5
-"""A level needs so many calls on either side of a change."""
+"""Least number of calls on either side of a change of level."""
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """The times of all callables, by name; those of one round stand at one index."""
+    """The times of all callables by name; those of one round have the same index."""
 
     samples: Mapping[str, tuple[float, ...]]
     """Seconds per call, the median of the calls of a sample."""
     calls: Mapping[str, tuple[float, ...]]
     """Seconds of each call."""
     warm_up: int
-    """Rounds that were thrown away until the times stayed at one level."""
+    """Rounds discarded until the times stayed at one level."""
     settled: bool
     dropped: int = 0
     """Rounds during which the machine's state changed."""
@@ -65,7 +65,7 @@ def percentile_95(seconds: Sequence[float]) -> float:
 
 
 def on_clock(call: Call, clock: Callable[[], float]) -> Timed:
-    """A call timed from outside, for what has no clock of its own."""
+    """A call timed from outside, for callables without a clock of their own."""
 
     def timed() -> float:
         start = clock()
@@ -78,7 +78,7 @@ def on_clock(call: Call, clock: Callable[[], float]) -> Timed:
 def time_rounds(
     callables: Mapping[str, Timed], count: int, *, order: random.Random, state: State = lambda: None
 ) -> Rounds:
-    """Warms up until the times have settled, then times ``count`` rounds."""
+    """Warm up until the times have settled, then time ``count`` rounds."""
     warm_up, settled = _warm_up(callables, order)
     calls = calls_per_sample(_typical(warm_up))
     rounds, dropped = [], 0
@@ -101,7 +101,7 @@ def time_rounds(
 def _warm_up(
     callables: Mapping[str, Timed], order: random.Random
 ) -> tuple[list[dict[str, list[float]]], bool]:
-    """Rounds of one call each until their times stay at one level, and whether they came to that."""
+    """Rounds of one call each until the times stay at one level, and whether they do."""
     rounds: list[dict[str, list[float]]] = []
     while len(rounds) < MOST_WARM_UP_ROUNDS:
         rounds += [_round(callables, 1, order) for _ in range(LONG_WARM_UP_ROUNDS)]
@@ -112,7 +112,7 @@ def _warm_up(
 
 
 def _round(callables: Mapping[str, Timed], calls: int, order: random.Random) -> dict[str, list[float]]:
-    """A time of 0, which a coarse clock gives, counts as one nanosecond: a ratio needs a time."""
+    """One round; a time of 0 from a coarse clock counts as one nanosecond, because ratios need a time."""
     names = list(callables)
     order.shuffle(names)
     return {name: [max(callables[name](), 1e-9) for _ in range(calls)] for name in names}
@@ -124,13 +124,13 @@ def _has_settled(warm_up: Sequence[Mapping[str, Sequence[float]]]) -> bool:
 
 
 def _typical(rounds: Sequence[Mapping[str, Sequence[float]]]) -> float:
-    """Seconds of a call of the quickest callable, late in the warm-up."""
+    """Seconds per call of the fastest callable, late in the warm-up."""
     late = rounds[-LONG_WARM_UP_ROUNDS:]
     return min(statistics.median(each[name][0] for each in late) for name in rounds[0])
 
 
 def calls_per_sample(seconds: float) -> int:
-    """How many calls of this length make a sample."""
+    """The number of calls of this length in a sample."""
     if seconds >= LONG_CALL_S:
         return 1
     return max(LEAST_CALLS, min(MOST_CALLS, math.ceil(SAMPLE_S / seconds)))
@@ -164,12 +164,12 @@ def _fall(seconds: Sequence[float]) -> int | None:
 
 
 def _pettitt_p_value(statistic: float, count: int) -> float:
-    """One-sided approximation of the paper."""
+    """The paper's one-sided approximation."""
     return math.exp(-6 * statistic**2 / (count**3 + count**2))
 
 
 def _ranks(values: Sequence[float]) -> list[float]:
-    """Ranks from 1, equal values sharing the middle of theirs."""
+    """Ranks from 1; equal values share the mean of their ranks."""
     order = sorted(range(len(values)), key=values.__getitem__)
     ranks = [0.0] * len(values)
     first = 0

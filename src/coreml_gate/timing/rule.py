@@ -1,9 +1,9 @@
 """Is the head slower than the base by more than is allowed: yes, no, or unsure?
 
-Pairs come in groups, one per process, because what a process decides at its start (memory layout, the plan
-for the hardware) stays the same for all of its pairs. The rule looks at the pairs several times and stops at
-the first look that can decide; each look gets an equal share of the error (Bonferroni), so looking often
-raises no false alarm.
+Pairs are grouped by process, because what a process decides at its start (memory layout, the plan for the
+hardware) is the same for all of its pairs. The rule looks at the pairs several times and stops at the first
+look that can decide. Each look gets an equal share of the error rate (Bonferroni), so that looking often does
+not raise the number of false alarms.
 """
 
 import math
@@ -15,14 +15,14 @@ from typing import Final, Literal
 from coreml_gate.timing.interval import Interval, sign_interval, sign_p_value
 
 ALPHA: Final = 0.05
-"""Probability that any interval of all looks misses the true ratio, on either side."""
+"""Probability that any interval of all looks misses the true ratio, on both sides together."""
 LOOKS: Final = (20, 40, 60, 80, 100, 140, 200)
-"""After so many pairs the rule looks at them."""
+"""Numbers of pairs after which the rule looks at them."""
 PAIRS_PER_PROCESS: Final = 20
 LEAST_PROCESSES: Final = 3
-"""No verdict from fewer: one process says nothing about the next one."""
+"""Least number of processes for a verdict, because one process says nothing about the next."""
 AGREEING_SHARE: Final = 0.75
-"""Share of the processes whose own median must point the way of the verdict."""
+"""Share of the processes whose own median must agree with the verdict."""
 
 Call = Literal["slower", "not slower", "unsure"]
 Processes = Sequence[Sequence[float]]
@@ -31,16 +31,16 @@ Processes = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class Decision:
-    """What the pairs say, as natural logarithms of head / base."""
+    """What the pairs prove, as natural logarithms of head / base."""
 
     call: Call
     interval: Interval
     pairs: int
     processes: int
     p_value: float
-    """Of "no slower than half the allowed change", with the number of looks paid for."""
+    """P-value of "no slower than half the allowed change", corrected for the number of looks."""
     beyond_limit: bool
-    """Whether the median itself is past the limit: a slower head may still be within what is allowed."""
+    """Whether the median itself is beyond the limit; a slower head may still be within it."""
 
 
 def decide(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> Decision:
@@ -58,7 +58,7 @@ def decide(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> Deci
 
 
 def is_settled(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> bool:
-    """Whether more pairs are not needed: the question is answered, or all looks are spent."""
+    """Whether no more pairs are needed: the question is answered, or all looks are used up."""
     if sum(map(len, processes)) >= LOOKS[-1]:
         return True
     decision = decide(processes, max_ratio, alpha)
@@ -66,7 +66,7 @@ def is_settled(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> 
 
 
 def _looks(processes: Processes) -> Iterator[Processes]:
-    """The groups present at each look; what is left over at the end has a look of its own in place of one."""
+    """The groups present at each look; a rest at the end takes the place of one look."""
     pending = list(LOOKS)
     for count in range(1, len(processes) + 1):
         groups = processes[:count]

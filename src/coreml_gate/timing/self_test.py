@@ -1,4 +1,4 @@
-"""What could this machine have seen? The base timed against itself, beside the real pairs."""
+"""What could this machine have detected? The base is timed against itself beside the real pairs."""
 
 import math
 from dataclasses import dataclass

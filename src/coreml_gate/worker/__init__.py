@@ -1,1 +1,1 @@
-"""Starts a child process for whatever may crash or hang, and turns how it ends into values."""
+"""Runs whatever may crash or hang in child processes, and turns every ending into a value."""

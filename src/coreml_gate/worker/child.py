@@ -17,7 +17,7 @@ from coreml_gate.worker.libraries import load_libraries
 
 
 def main(path: Path) -> None:
-    """Do the job in that file; what stops it on the way is reported as a problem, not raised."""
+    """Do the job in that file; an error is reported as a problem and not raised."""
     job = read_job(path)
     log = EventLog(job.folder)
     try:
@@ -39,7 +39,7 @@ def measure(job: Job, log: EventLog) -> None:
 
 
 def measure_model(job: ModelJob, log: EventLog) -> None:
-    """Everything that the model's options require, on one bench."""
+    """Make every measurement that the model's options require, on one bench."""
     opened = OpenedFiles.watch(job.root, [job.folder, job.record_folder, *_folders(job.cache)], os.environ)
     load_libraries()
     from coreml_gate.measurements.bench import Bench  # noqa: PLC0415 - only models need torch
@@ -60,7 +60,7 @@ def _folders(cache: Path | None) -> tuple[Path, ...]:
 
 
 def _end_as_interrupted() -> None:
-    """End by SIGINT, which Python forgets where a library runs code at the exit (torch with ``tabulate``)."""
+    """End by SIGINT, which Python fails to do if a library runs code at exit (torch with ``tabulate``)."""
     traceback.print_exc()
     sys.stdout.flush()
     signal.signal(signal.SIGINT, signal.SIG_DFL)

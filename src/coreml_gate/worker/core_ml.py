@@ -16,7 +16,7 @@ from coreml_gate.record import ChildEnding, ComputeUnits, CoreMlRun, Placement
 from coreml_gate.worker.supervisor import Report, Supervisor
 
 HOSTED_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY",)
-"""A hosted runner is a virtual machine without a Neural Engine whose GPU breaks: CPU only by default."""
+"""Hosted runners are virtual machines without a Neural Engine and with a faulty GPU: by default, CPU only."""
 ALL_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
 NEW_COPIES: Final = 2.5
 """Of a package while base and head are timed: both compiled, and caches of base, head and the base's second
@@ -30,14 +30,14 @@ _WITHIN: Final[Mapping[ComputeUnits, tuple[ComputeUnits, ...]]] = {
 
 
 def is_hosted(environment: Mapping[str, str]) -> bool:
-    """Whether this is a runner of GitHub's own (docs.github.com, "Variables", ``RUNNER_ENVIRONMENT``)."""
+    """Whether this is one of GitHub's own runners (docs.github.com, "Variables", ``RUNNER_ENVIRONMENT``)."""
     return environment.get("RUNNER_ENVIRONMENT") == "github-hosted"
 
 
 def units_to_run(
     allowed: ComputeUnits, wanted: Sequence[ComputeUnits] | None, environment: Mapping[str, str]
 ) -> tuple[ComputeUnits, ...]:
-    """The compute units to try: the wanted ones, else all (CPU only if hosted), as the model allows."""
+    """The compute units to try: the wanted ones, else all (CPU only if hosted), if the model allows them."""
     if wanted is None:
         wanted = HOSTED_UNITS if is_hosted(environment) else ALL_UNITS
     return tuple(units for units in wanted if units in _WITHIN[allowed])
@@ -74,7 +74,7 @@ def predict_on(
 def plan_of(
     package: DescribedPackage, units: ComputeUnits, folder: Path, supervisor: Supervisor
 ) -> Placement:
-    """Where Core ML would run each operation; without a plan, why."""
+    """Where Core ML would run each operation, or why there is no plan."""
     job = PackageJob(
         only=("core-ml-plan",), folder=folder, package=package, units=units, stand_in=supervisor.stand_in
     )
@@ -110,7 +110,7 @@ def run_package(job: PackageJob, supervisor: Supervisor) -> Report:
 
 
 def lack_of_room(job: PackageJob, free_bytes: int) -> str | None:
-    """What is missing where compiled models and Core ML's caches of the job's packages will not fit."""
+    """A problem if compiled models and Core ML's caches of the job's packages will not fit on the disk."""
     packages = [package.path for package in (job.package, job.base) if package is not None]
     files = (file for package in packages for file in package.rglob("*") if file.is_file())
     needed = NEW_COPIES * sum(file.stat().st_size for file in files)

@@ -1,4 +1,4 @@
-"""What a model's child imports before it comes to the model's own code, in a fresh process and in a fork."""
+"""What a model's child imports before the model's own code, in a fresh process and in a fork alike."""
 
 import importlib
 from typing import Final
@@ -15,6 +15,6 @@ LIBRARIES: Final = (
 
 
 def load_libraries() -> None:
-    """The same modules in the same order everywhere, so that a model finds the same process everywhere."""
+    """Import the same modules in the same order everywhere, so that a model always finds the same process."""
     for module in LIBRARIES:
         importlib.import_module(module)

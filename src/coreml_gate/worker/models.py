@@ -1,4 +1,4 @@
-"""Measures models in children, and turns whatever happens to a child into a ``ModelRecord``."""
+"""Measures models in children, and turns whatever happens to a child into a ModelRecord."""
 
 import tempfile
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from coreml_gate.record import ChildEnding, Diagnosis, ModelRecord, Problem
 from coreml_gate.worker.supervisor import InterruptedChild, Supervisor
 
 _ONLY_OF_MODELS: Final = ("outline", "rules", "predicted_placement")
-"""Parts that are not compared between variants, left out of what a Record says of them."""
+"""Parts that a Record leaves out for variants, because they are not compared between them."""
 _NOT_OF_VARIANTS: Final = frozenset({"perturbed-samples", "variants", "litert"})
-"""What is not measured of a variant with a source of its own."""
+"""Measurements that are not made of a variant with its own source."""
 SIDE_BY_SIDE: Final = (
     "source",
     "conversion",
@@ -31,11 +31,11 @@ SIDE_BY_SIDE: Final = (
     "half-precision",
     "variants",
 )
-"""What packages are compared by; changed samples and LiteRT do not bear on the choice of one."""
+"""Measurements by which packages are compared; perturbed samples and LiteRT do not affect the choice."""
 
 
 class InterruptedModel(Interrupted):
-    """The gate was interrupted while a model was measured: what is known of it by then."""
+    """The gate was interrupted while a model was measured; has what was measured until then."""
 
     def __init__(self, exit_code: int, record: ModelRecord) -> None:
         super().__init__(exit_code)
@@ -43,7 +43,7 @@ class InterruptedModel(Interrupted):
 
 
 def measure_model(job: ModelJob, supervisor: Supervisor) -> ModelRecord:
-    """Measure one model with the variants of its own source, in one child.
+    """Measure one model and the variants of its own source in one child.
 
     Raises :class:`InterruptedModel` when the gate is interrupted.
     """
@@ -58,7 +58,7 @@ def measure_model(job: ModelJob, supervisor: Supervisor) -> ModelRecord:
 
 
 def interrupted(name: str, error: Interrupted) -> Problem:
-    """Why a model has not been measured in full."""
+    """The problem of a model that was not fully measured."""
     message = f"model `{name}`: the run was interrupted ({error.by}) before it was measured in full."
     return Problem(kind="interrupted", message=message, hint="run it again.", exit_code=error.exit_code)
 
@@ -74,7 +74,7 @@ def _record(
 
 
 def _ended_with(parts: Parts, what_stopped: AnyPart) -> Parts:
-    """The parts with what stopped the child; a diagnosis that was handed over by then only gets its note."""
+    """The parts with what stopped the child; a diagnosis that was already handed over only gets a note."""
     known = parts.get(Diagnosis)
     if known is None or not isinstance(what_stopped, Diagnosis):
         return parts.having(what_stopped)
@@ -84,7 +84,7 @@ def _ended_with(parts: Parts, what_stopped: AnyPart) -> Parts:
 def measure_with_variants(
     job: ModelJob, variants: Sequence[ModelConfig], supervisor: Supervisor
 ) -> ModelRecord:
-    """Measure a model and its variants: those of its own source in its child, others in their own."""
+    """Measure a model and its variants: those of its own source in its child, each other in its own."""
     shared = tuple(variant for variant in variants if variant.source == job.model.source)
     record = measure_model(changed(job, variants=shared), supervisor)
     measured = {variant.name: variant for variant in record.variants}
@@ -107,7 +107,7 @@ def _measure_alone(variant: ModelConfig, job: ModelJob, supervisor: Supervisor) 
 
 
 def _meaning(ending: ChildEnding, job: ModelJob) -> AnyPart:
-    """A report that is broken means that nothing of it can be trusted, at whatever step it broke."""
+    """What an ending means; nothing of a broken report can be trusted, at whatever step it broke."""
     measurement = measurement_at(ending.phase)
     if measurement is not None and ending.how == "failed":
         return problem_of_ending(ending, job, measurement.STEPS[ending.phase])
@@ -117,7 +117,7 @@ def _meaning(ending: ChildEnding, job: ModelJob) -> AnyPart:
 
 
 def _variant(config: ModelConfig, job: ModelJob, events: Events, ending: ChildEnding | None) -> ModelRecord:
-    """What is known of a variant; the one at which the child ended early has the ending as its own."""
+    """The Record of a variant; an early ending of the child belongs to the variant that it was at."""
     parts = events.variants.get(config.name, NOTHING)
     if config.name == events.variant and ending is not None:
         own = changed(job, model=config, variants=(), variant_of=job.model.name)
@@ -141,7 +141,7 @@ def _not_reached(job: ModelJob, events: Events) -> Problem:
 def measure_side_by_side(
     model: ModelConfig, options: GateOptions, root: Path, supervisor: Supervisor
 ) -> ModelRecord:
-    """The model and its variants from one run of the source; nothing is kept, nor compared with a base."""
+    """Measure the model and its variants from one run of the source, without a cache or a base."""
     with tempfile.TemporaryDirectory() as folder:
         job = ModelJob(
             only=SIDE_BY_SIDE,

@@ -1,4 +1,4 @@
-"""The only place that starts children: each under a deadline per step, to whatever end."""
+"""The only place that starts children, each with a deadline per step and a memory limit."""
 
 import sys
 import tempfile
@@ -25,14 +25,14 @@ CHILD: Final = ("-P", "-m", keeper.MODULE, "coreml_gate.worker.child")
 
 
 def limits_of(options: GateOptions) -> ProcessLimits:
-    """What a child of these options may take."""
+    """The limits of a child under these options."""
     memory_mb = options.step_memory_mb
     return ProcessLimits(options.step_timeout_s, None if memory_mb is None else memory_mb * 1e6)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a child handed over, and how it ended early if it did."""
+    """What a child handed over, and how it ended if early."""
 
     events: Events
     ending: ChildEnding | None
@@ -40,19 +40,19 @@ class Report:
 
     @property
     def problem(self) -> Problem | None:
-        """What the child itself said that went wrong."""
+        """The problem that the child itself reported."""
         return self.events.parts.get(Problem)
 
     @property
     def failure(self) -> ChildEnding | None:
-        """The early ending; of a child that measures one thing, its problem is one as well."""
+        """The early ending; for a child with a single measurement, its problem counts as one too."""
         if self.ending is not None or self.problem is None:
             return self.ending
         return ChildEnding(how="failed", phase=self.events.step, message=self.problem.message)
 
 
 class InterruptedChild(Interrupted):
-    """The gate was interrupted while a child ran: what it had handed over by then."""
+    """The gate was interrupted while a child ran; has what the child had handed over."""
 
     def __init__(self, exit_code: int, events: Events) -> None:
         super().__init__(exit_code)
@@ -61,17 +61,17 @@ class InterruptedChild(Interrupted):
 
 @dataclass(frozen=True)
 class Supervisor:
-    """Starts children in an environment, and keeps their limits."""
+    """Starts children in an environment, and enforces their limits."""
 
     environment: Mapping[str, str]
     limits: ProcessLimits
     """The deadline of each step, and the memory of a child and its children."""
     stand_in: bool = False
-    """Whether our runtime stands in for Core ML in the children that would use it."""
+    """Whether our runtime replaces Core ML in the children that would use it."""
     hooks: Hooks = NO_HOOKS
-    """What is called while a child runs."""
+    """Callbacks while a child runs."""
     child: tuple[str, ...] = CHILD
-    """What the interpreter runs; the job's file follows."""
+    """Arguments of the interpreter, before the job's file."""
     start: Start = start_process
 
     def run(self, job: Job) -> Report:
@@ -92,7 +92,7 @@ class Supervisor:
         return Report(report.events, _early(ending, report.events), phases)
 
     def _temporary_files(self) -> tempfile.TemporaryDirectory[str]:
-        """A child that is killed removes none of its temporary files, and torch keeps a cache among them."""
+        """A folder for temporary files, since a killed child removes none (torch keeps a cache there)."""
         usual = self.environment.get(TEMPORARY_FILES, "")
         return tempfile.TemporaryDirectory(
             dir=usual if Path(usual).is_dir() else None, ignore_cleanup_errors=True

@@ -1,4 +1,4 @@
-"""Head against base in fresh processes: timed until the question is answered, and the memory they hold."""
+"""Times head against base in fresh processes until the question is answered, and measures their memory."""
 
 import math
 import shutil
@@ -19,18 +19,18 @@ from coreml_gate.worker.core_ml import predict_on, run_package
 from coreml_gate.worker.supervisor import Supervisor
 
 MOST_PROCESSES: Final = 2 * LOOKS[-1] // PAIRS_PER_PROCESS
-"""Rounds may be dropped; twice the processes that all pairs need is enough."""
+"""Twice the processes that all pairs need, because rounds may be dropped."""
 NAMES: Final = (BASE, HEAD, AGAIN)
 CACHES: Final = "caches"
-"""What Core ML keeps of the three compiled models; it goes when the timing is done."""
+"""Folder of Core ML's caches of the three compiled models, removed after the timing."""
 Stopped = Literal["decided", "all pairs", "time budget", "process ended"]
 FOOTPRINT_PROCESSES: Final = 3
-"""Of each package: if all of the head's lie above all of the base's, chance had one way in 20 to do it."""
+"""Processes of each package: by chance alone, all of the head's are above all of the base's once in 20."""
 
 
 @dataclass(frozen=True)
 class PackagePair:
-    """What is timed against what."""
+    """The two packages to time."""
 
     base: DescribedPackage
     head: DescribedPackage
@@ -43,10 +43,10 @@ class PackagePair:
 
 @dataclass(frozen=True)
 class TimingBudget:
-    """How much may be spent on it."""
+    """How much time may be spent, and on which questions."""
 
     ratios: Mapping[Metric, float]
-    """Measuring stops when it is known on which side of each ratio the head lies."""
+    """Measuring stops once it is known on which side of each ratio the head is."""
     alpha: float
     budget_s: float
     seed: int = 0
@@ -59,7 +59,7 @@ _SOURCES: Final[Mapping[Metric, tuple[str, str, str, str, str]]] = {
     "load": ("load", "base_ms", "head_ms", "log_ratio", "self_test"),
     "compile": ("compile", "base_ms", "head_ms", "log_ratio", "self_test"),
 }
-"""Where :class:`ProcessTimes` has each metric: the part, and its fields."""
+"""Where :class:`ProcessTimes` has each metric: part and fields."""
 
 
 @dataclass
@@ -67,14 +67,14 @@ class _Gathered:
     processes: list[ProcessTimes] = field(default_factory=list)
 
     def groups(self, part: str, name: str) -> tuple[tuple[float, ...], ...]:
-        """A number, or several, of each process that has it."""
+        """The numbers of each process that has any."""
         parts = (getattr(process, part) for process in self.processes)
         found = (None if each is None else getattr(each, name) for each in parts)
         lists = (value if isinstance(value, tuple) else (value,) for value in found if value is not None)
         return tuple(values for values in lists if values)
 
     def median(self, part: str, name: str) -> float | None:
-        """The median over the processes of a number that each has once; ``None`` where none has it."""
+        """The median over the processes of a number that each has once; ``None`` if none has it."""
         found = [value for (value,) in self.groups(part, name)]
         return statistics.median(found) if found else None
 
@@ -154,7 +154,7 @@ def _cold_loads(
 
 
 def _is_over(gathered: _Gathered, budget: TimingBudget) -> bool:
-    """Whether more processes would add nothing new; of most metrics each process gives one pair only."""
+    """Whether more processes would add nothing; for most metrics each process gives only one pair."""
     return all(
         is_settled(gathered.ratios(metric), ratio, budget.alpha) for metric, ratio in budget.ratios.items()
     )
@@ -168,7 +168,7 @@ def _is_decided(gathered: _Gathered, budget: TimingBudget) -> bool:
 
 
 def _with_time_for(supervisor: Supervisor, budget_s: float) -> Supervisor:
-    """Timing is one long step: a process may take the whole budget for it, and no longer."""
+    """The supervisor with a deadline of at least the budget, because timing is one long step."""
     limits = replace(supervisor.limits, step_s=max(supervisor.limits.step_s, budget_s))
     return replace(supervisor, limits=limits)
 
@@ -239,7 +239,7 @@ def _metrics(gathered: _Gathered) -> Sequence[TimedMetric]:
 
 
 def _cold_metric(cold: Mapping[str, ColdLoad]) -> Sequence[TimedMetric]:
-    """One pair, so it is shown and never judged: repeating it would cost the minutes that it takes."""
+    """A single pair, which is shown but never judged: repeating it would take minutes each time."""
     if not {BASE, HEAD} <= cold.keys():
         return ()
     base, head = cold[BASE].load_ms, cold[HEAD].load_ms
@@ -248,7 +248,7 @@ def _cold_metric(cold: Mapping[str, ColdLoad]) -> Sequence[TimedMetric]:
 
 
 def measure_footprints(pair: PackagePair, folder: Path, supervisor: Supervisor) -> Footprints:
-    """The greatest footprints of both, from processes in turns, up to one that ends early."""
+    """The peak footprints of both, from processes that take turns, until one ends early."""
     peaks: dict[str, list[int]] = {"base": [], "head": []}
     for number in range(FOOTPRINT_PROCESSES):
         for name, package in (("base", pair.base), ("head", pair.head)):
