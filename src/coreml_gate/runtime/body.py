@@ -70,6 +70,9 @@ def converted(body: Body, converts: Sequence[tuple[int, Convert]]) -> Body:
     """The body, which gets these of its arguments converted."""
     if not converts:
         return body
+    if len(converts) == 1 and converts[0][0] == 0:
+        first = converts[0][1]
+        return lambda x, *rest: body(first(x), *rest)
 
     def call(*arguments: MilValue) -> MilValue:
         flat = list(arguments)

@@ -100,6 +100,7 @@ class _Bound:
     converts: list[tuple[int, Convert]] = field(default_factory=list)
     groups: list[tuple[int, int]] = field(default_factory=list)
     kernel: PackedKernel | PackedAnew | None = None
+    unrounded: Callable[..., Tensor] | None = None
 
     def add(self, name: str, slot: int, convert: Convert | None = None) -> None:
         if convert is not None:
@@ -214,6 +215,8 @@ class _Compiler:
             nested=bool(operation.blocks),
             shown=operation.type != UNROLLED,
             kernel=kernel,
+            unrounded=bound.unrounded if self._keeps else None,
+            widened=tuple(bound.reads[place] for place, convert in bound.converts if convert is widen),
         )
 
     def _bind(self, operation: Operation, scope: _Scope) -> tuple[_Bound, Callable[..., MilValue]]:
@@ -229,7 +232,9 @@ class _Compiler:
             if parameter.kind != BlockFunction:
                 widens = wide and (bound.kernel is None or parameter.name in bound.kernel.operands)
                 self._bind_parameter(operation, parameter, bound, scope, wide=widens)
-        return bound, rounded(converted(grouped(implementation.body, bound.groups), bound.converts), dtypes)
+        call = converted(grouped(implementation.body, bound.groups), bound.converts)
+        bound.unrounded = call if wide and dtypes == (torch.float16,) else None
+        return bound, rounded(call, dtypes)
 
     def _implementation(
         self, operation: Operation, dtypes: tuple[torch.dtype | None, ...], scope: _Scope

@@ -8,6 +8,8 @@ extra inputs.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Operation
 from coreml_gate.runtime.packed import PackedKernel
@@ -31,6 +33,10 @@ class Step:
     """Reported to an observer; else the operations of its block alone are."""
     kernel: PackedKernel | None = None
     """What ``call`` is, where it has packed constants and stores float32."""
+    unrounded: Callable[..., Tensor] | None = None
+    """Gives the one result in float32, where ``call`` rounds it to half precision."""
+    widened: tuple[int, ...] = ()
+    """The registers of halves that ``call`` widens; it takes them in float32 as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ def store(value: Tensor, dtype: torch.dtype) -> Tensor:
     :raises PackageError: A number stands where the program declares one of another kind: floats, integers or
         booleans. Widths within a kind follow the declaration.
     """
+    if dtype is torch.float16 and value.dtype is torch.float32:  # the usual case, by the shortest call
+        return value.half()
     if _kind(value.dtype) != _kind(dtype):
         raise PackageError(f"gives {value.dtype}, but the program declares {dtype}.")
     return value.to(dtype)

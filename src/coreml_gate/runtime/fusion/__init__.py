@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from coreml_gate.runtime.fusion.activations import activated_layers
 from coreml_gate.runtime.fusion.groups import FUSED, fused_block
+from coreml_gate.runtime.fusion.halves import exact_before_rounding, exact_on_widened
 from coreml_gate.runtime.fusion.in_place import in_place
 from coreml_gate.runtime.fusion.residual import residual_sums
 from coreml_gate.runtime.fusion.tables import looked_up
@@ -18,8 +19,10 @@ from coreml_gate.runtime.plan import ExecutionPlan, Step
 FAMILIES: tuple[Callable[[ExecutionPlan, Sequence[Step]], Sequence[Step]], ...] = (
     residual_sums,
     activated_layers,
+    exact_before_rounding,
     in_place,
     looked_up,
+    exact_on_widened,
 )
 """In this order: what overwrites its operand has to see who still reads it."""
 

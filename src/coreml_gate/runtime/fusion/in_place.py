@@ -48,7 +48,7 @@ def _overwriting(place: int, step: Step, wires: Wires) -> Step:
         call = calls.get(step.operation.type)
         if call is None or len(step.reads) <= operand:
             continue
-        if wires.may_overwrite(step.reads[operand], place) and _same_type(step, operand, wires):
+        if wires.may_overwrite(step.reads[operand], place) and same_type(step, operand, wires):
             return replace(step, call=_where(keeps, call, step.call))
     return step
 
@@ -70,7 +70,7 @@ def _alike(x: Tensor, y: Tensor) -> bool:
     return x.stride() == y.stride() and _dense(y)
 
 
-def _same_type(step: Step, operand: int, wires: Wires) -> bool:
+def same_type(step: Step, operand: int, wires: Wires) -> bool:
     """Are the operand and the result floats of one type and shape?"""
     kind = step.operation.outputs[0].type
     floats = isinstance(kind, TensorType) and kind.dtype in _FLOATS

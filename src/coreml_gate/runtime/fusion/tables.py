@@ -41,7 +41,11 @@ def _looked_up(step: Step, wires: Wires, tables: dict[tuple[MilValue, ...], "_Ta
     key = (step.operation.type, *constants)
     table = tables.setdefault(key, _Table(step.call, constants))
     call = step.call
-    return replace(step, call=lambda x, *rest: table.of(x) if _may_be_looked_up(x) else call(x, *rest))
+    return replace(
+        step,
+        call=lambda x, *rest: table.of(x) if _may_be_looked_up(x) else call(x, *rest),
+        widened=(),
+    )
 
 
 def _may_be_looked_up(x: Tensor) -> bool:
