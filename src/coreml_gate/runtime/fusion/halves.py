@@ -78,10 +78,11 @@ def exact_on_widened(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Ste
 
 
 def _on_widened(step: Step, wires: Wires) -> Step:
-    act, slot = _ON_WIDENED.get(step.operation.type), step.writes[0]
-    readers = [wires.steps[place] for place in wires.readers(slot)] if act else []
-    if act is None or not readers or not same_type(step, 0, wires):
+    act = _ON_WIDENED.get(step.operation.type)
+    if act is None or not same_type(step, 0, wires):
         return step
-    if any(reader.reads.count(slot) != reader.widened.count(slot) for reader in readers):
+    (slot,) = step.writes
+    readers = [wires.steps[place] for place in wires.readers(slot)]
+    if not readers or any(reader.reads.count(slot) != reader.widened.count(slot) for reader in readers):
         return step
     return replace(step, call=lambda x, *rest: act(x.float(), *rest))

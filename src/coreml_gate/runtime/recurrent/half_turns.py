@@ -7,16 +7,13 @@ import torch
 from torch import Tensor
 
 from coreml_gate.runtime.turns import turn_product
-from coreml_gate.untyped import MilValue
 
-OfState = Callable[[Tensor], MilValue]
-"""Computes what a state adds into a tensor that all turns share."""
+OfState = Callable[[Tensor, Tensor], Tensor]
+"""Computes what a state adds into the tensor of halves that is given second."""
 
 
-def half_product(weight: Tensor, bias: Tensor | None, batch: int, *, rounds: bool) -> tuple[OfState, Tensor]:
-    """What a state adds, and the tensor (batch, gates * hidden) of halves that receives it.
-
-    The product is torch's own of the same operands, so it has the bits of the program's.
+def half_product(weight: Tensor, bias: Tensor | None, batch: int, *, rounds: bool) -> OfState:
+    """What a state adds: torch's own product of the same operands, so it has the bits of the program's.
 
     :param weight: (hidden, gates * hidden), float32.
     :param bias: (gates * hidden), float32.
@@ -24,19 +21,18 @@ def half_product(weight: Tensor, bias: Tensor | None, batch: int, *, rounds: boo
     """
     hidden, width = weight.shape
     wide, product = torch.empty((batch, hidden)), torch.empty((batch, width))
-    stored = torch.empty((batch, width), dtype=torch.float16)
 
-    def without_bias(state: Tensor) -> Tensor:
+    def without_bias(state: Tensor, stored: Tensor) -> Tensor:
         return stored.copy_(torch.mm(wide.copy_(state), weight, out=product))
 
     if bias is None:
-        return without_bias, stored
+        return without_bias
     added, half = bias, bias.half()
 
-    def rounded_once(state: Tensor) -> Tensor:
+    def rounded_once(state: Tensor, stored: Tensor) -> Tensor:
         return stored.copy_(torch.addmm(added, wide.copy_(state), weight, out=product))
 
-    return (lambda state: without_bias(state).add_(half)) if rounds else rounded_once, stored
+    return (lambda state, stored: without_bias(state, stored).add_(half)) if rounds else rounded_once
 
 
 def rnn_in_half(
@@ -48,26 +44,26 @@ def rnn_in_half(
     :param products: (length, batch, hidden): what the inputs add.
     :param rows: (length + 1, batch, hidden); row 0 is the initial state.
     """
-    for of_x, old, row in zip(products, rows[:-1], rows[1:], strict=True):
-        activate(torch.add(of_x, of_state(old), out=row))
+    state, *others = rows
+    for of_x, row in zip(products, others, strict=True):
+        state = activate(of_state(state, row).add_(of_x))
 
 
-def gru_in_half(of_state: OfState, of_h: Tensor, products: Tensor, rows: Tensor) -> None:
-    """As ``rnn_in_half``; ``of_h`` is what ``of_state`` writes: reset, update, new state."""
+def gru_in_half(of_state: OfState, products: Tensor, rows: Tensor) -> None:
+    """As ``rnn_in_half``: reset, update, new state. Calls in place take less than others."""
     hidden = rows.shape[-1]
-    gates_of_h, new_of_h = of_h[:, : 2 * hidden], of_h[:, 2 * hidden :]
-    gates = torch.empty_like(gates_of_h)
-    (reset, update), new = gates.chunk(2, -1), torch.empty_like(rows[0])
+    of_h = torch.empty((rows.shape[1], 3 * hidden), dtype=torch.float16)
+    gates, new = torch.split(of_h, [2 * hidden, hidden], -1)
+    (reset, update), (state, *others) = gates.chunk(2, -1), rows
     of_gates, of_new = (part.unbind(0) for part in torch.split(products, [2 * hidden, hidden], -1))
-    add, mul, sub = torch.add, torch.mul, torch.sub
-    for gates_of_x, new_of_x, old, row in zip(of_gates, of_new, rows[:-1], rows[1:], strict=True):
-        of_state(old)
-        add(gates_of_x, gates_of_h, out=gates).sigmoid_()
-        mul(reset, new_of_h, out=new).add_(new_of_x).tanh_()
-        sub(old, new, out=row).mul_(update).add_(new)
+    for gates_of_x, new_of_x, row in zip(of_gates, of_new, others, strict=True):
+        of_state(state, of_h)
+        gates.add_(gates_of_x).sigmoid_()
+        new.mul_(reset).add_(new_of_x).tanh_()
+        state = torch.sub(state, new, out=row).mul_(update).add_(new)
 
 
-def lstm_in_half(of_state: OfState, of_h: Tensor, products: Tensor, rows: Tensor, cell: Tensor) -> None:
+def lstm_in_half(of_state: OfState, products: Tensor, rows: Tensor, cell: Tensor) -> None:
     """As ``gru_in_half``: input, forget, new, output.
 
     What is new stands beside the cell state, as their two gates do: so one call multiplies both pairs. A
@@ -75,20 +71,19 @@ def lstm_in_half(of_state: OfState, of_h: Tensor, products: Tensor, rows: Tensor
 
     :param cell: (batch, hidden): the initial cell state, overwritten by each turn's.
     """
-    hidden = rows.shape[-1]
-    gates, new_and_held, gated = (torch.empty_like(of_h[:, : size * hidden]) for size in (4, 2, 2))
-    put_and_forget, give = gates[:, : 2 * hidden], gates[:, 3 * hidden :]
-    (new, held), (put, kept) = new_and_held.chunk(2, -1), gated.chunk(2, -1)
+    batch, hidden = cell.shape
+    gates = torch.empty((batch, 4 * hidden), dtype=torch.float16)
+    gated, fresh, give = torch.split(gates, [2 * hidden, hidden, hidden], -1)
+    new_and_held = torch.empty_like(gated)
+    (new, held), (put, kept), (state, *others) = new_and_held.chunk(2, -1), gated.chunk(2, -1), rows
     held.copy_(cell)
-    fresh, add, mul = of_h[:, 2 * hidden : 3 * hidden], torch.add, torch.mul
-    for of_x, old, row in zip(products, rows[:-1], rows[1:], strict=True):
-        of_state(old)
-        of_h.add_(of_x)
-        torch.sigmoid(of_h, out=gates)
+    for of_x, row in zip(products, others, strict=True):
+        of_state(state, gates).add_(of_x)
         torch.tanh(fresh, out=new)
-        mul(put_and_forget, new_and_held, out=gated)
-        add(put, kept, out=held)
-        torch.tanh(held, out=row).mul_(give)
+        gates.sigmoid_()
+        gated.mul_(new_and_held)
+        torch.add(put, kept, out=held)
+        state = torch.tanh(held, out=row).mul_(give)
     cell.copy_(held)
 
 

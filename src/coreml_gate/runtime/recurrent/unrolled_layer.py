@@ -182,11 +182,11 @@ def _in_float32(cell: Cell, weights: StateWeights, products: Tensor, rows: Tenso
 
 
 def _in_half(cell: Cell, weights: StateWeights, products: Tensor, rows: Tensor, held: Tensor) -> None:
-    of_state, of_h = half_product(weights.weight, weights.bias, rows.shape[1], rounds=weights.rounds)
+    of_state = half_product(weights.weight, weights.bias, rows.shape[1], rounds=weights.rounds)
     if cell == "gru":
-        gru_in_half(of_state, of_h, products, rows)
+        gru_in_half(of_state, products, rows)
     elif cell == "lstm":
-        lstm_in_half(of_state, of_h, products, rows, held)
+        lstm_in_half(of_state, products, rows, held)
     else:
         rnn_in_half(_IN_PLACE[cell], of_state, products, rows)
 
