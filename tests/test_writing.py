@@ -1,5 +1,6 @@
 """Disks that are full or read-only, and outputs that are closed, with the real command in a real process."""
 
+import io
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from coreml_gate.errors import OutputError
 from coreml_gate.record import write_record
+from coreml_gate.streams import open_screens
 from coreml_gate.writing import make_output_folder, write_bytes, write_text
 from tests.builders import model_record, record
 
@@ -182,3 +184,25 @@ def test_the_output_folder_ignores_itself_and_nobody_elses(tmp_path: Path) -> No
     (tmp_path / "own" / "precious").write_text("1")
     make_output_folder(tmp_path / "own")
     assert [path.name for path in (tmp_path / "own").iterdir()] == ["precious"]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="the system has no /proc")
+def test_a_place_that_takes_no_files_is_named() -> None:
+    """Both were a traceback, and "a defect of coreml-gate"."""
+    with pytest.raises(OutputError, match="`/proc/here` cannot be written: No such file or directory"):
+        make_output_folder(Path("/proc/here"))
+
+
+def test_more_folders_in_folders_than_python_can_make_are_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="too many folders in folders") as raised:
+        make_output_folder(tmp_path / ("a/" * 1900))
+    assert len(raised.value.message) < 100
+
+
+def test_a_width_of_0_loses_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`COLUMNS=0` printed nothing, and the exit code was all that there was."""
+    monkeypatch.setenv("COLUMNS", "0")
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    out, _ = open_screens()
+    out.print("what happened")
+    assert out.file.getvalue() == "what happened\n"  # type: ignore[attr-defined]

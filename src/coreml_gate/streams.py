@@ -10,6 +10,7 @@ from typing import Final, TextIO
 from rich.console import Console
 
 _STREAMS: Final = (0, 1, 2)
+_USUAL_WIDTH: Final = 80
 
 
 class _Closed(io.TextIOBase):
@@ -42,7 +43,14 @@ def open_screens() -> tuple[Screen, Screen]:
             stream.reconfigure(errors="backslashreplace")
     out: TextIO = _Closed() if sys.stdout is None else sys.stdout  # type: ignore[assignment]  # enough of one
     err: TextIO = io.StringIO() if sys.stderr is None else sys.stderr
-    return Screen(file=out, soft_wrap=True, emoji=False), Screen(file=err, soft_wrap=True, emoji=False)
+    return _screen(out), _screen(err)
+
+
+def _screen(file: TextIO) -> Screen:
+    screen = Screen(file=file, soft_wrap=True, emoji=False)
+    if screen.width < 1:  # `COLUMNS=0`, into which rich fits nothing at all
+        screen.width = _USUAL_WIDTH
+    return screen
 
 
 def close_screens() -> None:

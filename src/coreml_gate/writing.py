@@ -15,6 +15,7 @@ _IGNORE_ALL: Final = "# made by coreml-gate\n*\n"
 _FULL: Final = "free some space there, or name a folder on another disk."
 _NOT_YOURS: Final = "name a folder that you may write to."
 _IN_THE_WAY: Final = "name another folder, or move away what lies there."
+_SHORTER: Final = "name a shorter path."
 _HINTS: Final = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -22,10 +23,11 @@ _HINTS: Final = {
     errno.EROFS: _NOT_YOURS,
     errno.EACCES: _NOT_YOURS,
     errno.EPERM: _NOT_YOURS,
+    errno.ENOENT: "name another folder: this place takes no new files.",
     errno.EEXIST: _IN_THE_WAY,
     errno.ENOTDIR: _IN_THE_WAY,
     errno.EISDIR: _IN_THE_WAY,
-    errno.ENAMETOOLONG: "name a shorter path.",
+    errno.ENAMETOOLONG: _SHORTER,
     errno.ELOOP: "name a folder that is not in a circle of links.",
     errno.EMFILE: "raise the limit on open files (`ulimit -n`).",
     errno.ENFILE: "close other programs: the system has no more open files.",
@@ -91,6 +93,9 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise output_error(error, path) or error from error
+    except RecursionError as error:
+        name = f"{str(path)[:40]}..."
+        raise OutputError(f"`{name}` cannot be written: too many folders in folders.", _SHORTER) from error
 
 
 def output_error(error: BaseException, path: Path | None = None) -> OutputError | None:

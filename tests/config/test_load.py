@@ -1,5 +1,6 @@
 """Reading the configuration: what a model inherits, and what a user is told."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,23 @@ def test_a_missing_file_says_where_was_looked(tmp_path: Path) -> None:
         find_config(tmp_path)
     with pytest.raises(ConfigError, match=r"no configuration file `gate.toml`"):
         load_config(tmp_path, Path("gate.toml"))
+
+
+@pytest.mark.attack("disks and outputs")
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing", "link to itself", "device"])
+def test_what_has_the_name_and_is_no_file_is_in_the_way(tmp_path: Path, kind: str) -> None:
+    """The message was that there is no configuration, and to write one."""
+    path = tmp_path / "coreml-gate.toml"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            targets = {"link to nothing": "nothing", "link to itself": path.name, "device": os.devnull}
+            path.symlink_to(targets[kind])
+    with pytest.raises(ConfigError, match=r"coreml-gate.toml` is no file"):
+        load_config(tmp_path)
 
 
 def test_bytes_that_are_no_text_are_an_error_of_the_file(tmp_path: Path) -> None:

@@ -17,6 +17,15 @@ def shallow(folder: Folder, tmp_path: Path) -> Folder:
     return Folder(tmp_path / "clone", folder.environ)
 
 
+@pytest.mark.attack("what changed")
+@pytest.mark.parametrize("name", ["", " ", "\n"])
+def test_an_empty_name_of_a_commit_is_said_to_be_empty(folder: Folder, name: str) -> None:
+    """The way out was `git fetch origin` with nothing behind it."""
+    with pytest.raises(MissingCommitError, match="is empty") as raised:
+        folder.repository.commit(name)
+    assert "origin/main" in raised.value.hint
+
+
 def test_paths_are_relative_to_the_folder_that_was_opened(folder: Folder, tmp_path: Path) -> None:
     first = folder.commit({"ios/net.py": "1", "server/net.py": "1", "uv.lock": "1"})
     folder.commit({"ios/net.py": "2", "server/net.py": "2", "uv.lock": "2"})

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ def find_config(root: Path, path: Path | None = None) -> Path:
         raise _no_config(f"there is no configuration file `{path}`.")
     for name in CONFIG_NAMES:
         candidate = root / name
+        _require_file(candidate)
         if _is_file(candidate) and holds_config(_read(candidate), name):
             return candidate
     raise _no_config(
@@ -151,6 +153,15 @@ def _read(path: Path) -> str:
         raise ConfigError(
             f"`{path}` cannot be read: {error}.", "save it as UTF-8, readable by you."
         ) from error
+
+
+def _require_file(path: Path) -> None:
+    """What has the name and is something else is in the way, which a missing file is not."""
+    if os.path.lexists(path) and not _is_file(path):
+        raise ConfigError(
+            f"`{path}` is no file: it is a folder, a device, or a link to no file.",
+            "put a file in its place.",
+        )
 
 
 def _is_file(path: Path) -> bool:

@@ -76,6 +76,11 @@ class Repository:
 
     def commit(self, name: str) -> str:
         """The full id of a commit, branch or tag (:class:`MissingCommitError`)."""
+        if not name.strip():
+            raise MissingCommitError(
+                "the name of a commit is empty.",
+                "name a branch, a tag or a commit, such as `origin/main`: a variable may be empty.",
+            )
         answer = self._run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         if answer.returncode != 0:
             raise MissingCommitError(f"commit `{name}` is not in this clone.", self._way_to(name))
