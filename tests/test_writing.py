@@ -1,5 +1,7 @@
 """Disks that are full or read-only, and outputs that are closed, with the real command in a real process."""
 
+import errno
+import fcntl
 import io
 import os
 import subprocess
@@ -12,7 +14,7 @@ import pytest
 from coreml_gate.errors import OutputError
 from coreml_gate.record import write_record
 from coreml_gate.streams import open_screens
-from coreml_gate.writing import make_output_folder, write_bytes, write_text
+from coreml_gate.writing import make_output_folder, output_folder, write_bytes, write_text
 from tests.builders import model_record, record
 
 pytestmark = pytest.mark.attack("disks and outputs")
@@ -206,3 +208,37 @@ def test_a_width_of_0_loses_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     out, _ = open_screens()
     out.print("what happened")
     assert out.file.getvalue() == "what happened\n"  # type: ignore[attr-defined]
+
+
+def test_a_folder_that_another_run_uses_is_refused_and_free_afterwards(tmp_path: Path) -> None:
+    """Both measured into the same files: one ended with `worker error`, or held the other's events."""
+    with output_folder(tmp_path / "out"):
+        with (
+            pytest.raises(OutputError, match="is in use by another run") as raised,
+            output_folder(tmp_path / "out"),
+        ):
+            pass
+        with output_folder(tmp_path / "another"):
+            pass
+    assert "`--output`" in raised.value.hint
+    with output_folder(tmp_path / "out"):
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [".gitignore"]
+
+
+def test_a_disk_without_locks_is_used_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with output_folder(tmp_path), output_folder(tmp_path):
+        assert (tmp_path / ".gitignore").exists()
+
+
+def test_what_a_run_wrote_stays_when_another_is_refused(root: Path) -> None:
+    (root / "out").mkdir()
+    (root / "out/report.json").write_text("of the first run")
+    with output_folder(root / "out"):
+        refused = gate(root, "judge", "record.json", "--output", "out")
+    assert refused.returncode == OutputError.exit_code
+    assert "in use by another run" in refused.stderr
+    assert (root / "out/report.json").read_text() == "of the first run"

@@ -1,6 +1,7 @@
 """All output files are written here: as a whole or not at all, with an error that names the obstacle."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -84,6 +85,32 @@ def make_output_folder(folder: Path) -> None:
         probe = folder / f".{os.getpid()}.part"
         probe.write_bytes(b"\n")
         probe.unlink()
+
+
+@contextmanager
+def output_folder(folder: Path) -> Iterator[None]:
+    """A run's own folder, which is made; two runs at once would mix their files (:class:`OutputError`)."""
+    make_output_folder(folder)
+    with naming(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    """The system takes the lock back when the process ends; a disk without locks has none."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(
+            f"`{folder}` is in use by another run.",
+            "wait until that one has ended, or name another folder (`--output`).",
+        ) from error
+    except OSError:
+        return
 
 
 @contextmanager

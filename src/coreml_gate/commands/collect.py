@@ -22,7 +22,7 @@ from coreml_gate.gate.run import collect_head
 from coreml_gate.record import RECORD_NAME, Record
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.wording import counted
-from coreml_gate.writing import make_output_folder
+from coreml_gate.writing import output_folder
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +42,10 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     config = select_models(load_config(request.root, request.config_file), request.models)
     repository = open_repository(request, around.environment)
     chosen = make_plan(request, config, repository)
-    make_output_folder(request.output)
-    context = run_context(request, parsed, around)
-    record = collect_head(request, config, chosen, repository, context)
-    record = with_core_ml(request, config, record, NO_BASELINE, context)
+    with output_folder(request.output):
+        context = run_context(request, parsed, around)
+        record = collect_head(request, config, chosen, repository, context)
+        record = with_core_ml(request, config, record, NO_BASELINE, context)
     _print(record, request.output / RECORD_NAME, parsed, around)
     problems = (model.problem for model in record.models)
     return next((problem.exit_code for problem in problems if problem is not None), 0)

@@ -14,7 +14,7 @@ from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.report.terminal import print_headline, print_place, print_verdict
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import SEVERITY, Status, Verdict, not_run
-from coreml_gate.writing import make_output_folder, write_text
+from coreml_gate.writing import output_folder, write_text
 
 REPORT_NAME: Final = "report.json"
 COMMENT_NAME: Final = "comment.md"
@@ -25,19 +25,19 @@ _TO_BE_EXPLAINED: Final = (Status.FAIL, Status.WARN)
 @contextmanager
 def reported(output: Path) -> Iterator[None]:
     """Write a report even if the block ends in an error, because an older report would mislead."""
-    make_output_folder(output)
-    try:
-        yield
-    except GateError as error:
-        with suppress(OutputError):
-            write_reports(not_run(error.message, error.hint, error.exit_code, error.details), output)
-        raise
-    except InterruptedRun:
-        raise
-    except KeyboardInterrupt as error:
-        with suppress(OutputError):
-            write_reports(stopped_early(Interrupted.of(error)), output)
-        raise
+    with output_folder(output):
+        try:
+            yield
+        except GateError as error:
+            with suppress(OutputError):
+                write_reports(not_run(error.message, error.hint, error.exit_code, error.details), output)
+            raise
+        except InterruptedRun:
+            raise
+        except KeyboardInterrupt as error:
+            with suppress(OutputError):
+                write_reports(stopped_early(Interrupted.of(error)), output)
+            raise
 
 
 def answer(verdict: Verdict, output: Path, around: Surroundings, *, as_json: bool) -> int:
