@@ -269,7 +269,7 @@ def test_what_has_the_name_and_is_no_file_is_in_the_way(tmp_path: Path, kind: st
         case _:
             targets = {"link to nothing": "nothing", "link to itself": path.name, "device": os.devnull}
             path.symlink_to(targets[kind])
-    with pytest.raises(ConfigError, match=r"coreml-gate.toml` is no file"):
+    with pytest.raises(ConfigError, match=r"coreml-gate.toml` is not a regular file"):
         load_config(tmp_path)
 
 

@@ -159,7 +159,7 @@ def _require_file(path: Path) -> None:
     """What has the name and is something else is in the way, which a missing file is not."""
     if os.path.lexists(path) and not _is_file(path):
         raise ConfigError(
-            f"`{path}` is no file: it is a folder, a device, or a link to no file.",
+            f"`{path}` is not a regular file: it is a folder, a device, or a broken link.",
             "put a file in its place.",
         )
 
