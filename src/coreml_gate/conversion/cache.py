@@ -1,4 +1,4 @@
-"""Conversions kept by content: what decides one is hashed, and the same hash is never converted twice."""
+"""A cache of conversions: everything that affects one is hashed, and no hash is converted twice."""
 
 import fcntl
 import hashlib
@@ -29,7 +29,7 @@ _MOST_WAIT_S: Final = 300.0
 """For another process that converts the same."""
 _LOOK_EVERY_S: Final = 0.1
 _ABANDONED_S: Final = 3600.0
-"""What is being written for an hour belongs to a process that was killed."""
+"""Seconds after which an unfinished entry belongs to a killed process."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ConversionCache:
     limit_bytes: int = DEFAULT_LIMIT_BYTES
 
     def load(self, key: str, into: Path) -> Conversion | None:
-        """Copies an entry's packages to ``into``; ``None`` when there is no entry, or a damaged one."""
+        """Copy an entry's packages to ``into``; ``None`` if there is no entry or it is damaged."""
         entry = self.folder / key
         try:
             index = json.loads((entry / _INDEX).read_text(encoding="utf-8"))
@@ -65,7 +65,7 @@ class ConversionCache:
         return Conversion(facts, into / names["reference"], into / names["package"], origins, graph)
 
     def store(self, key: str, conversion: Conversion) -> None:
-        """Keeps a conversion that succeeded, unless the key is known already."""
+        """Store a successful conversion, unless the key is already known."""
         if conversion.facts.status != "converted" or (self.folder / key).exists():
             return
         if conversion.reference is None or conversion.package is None:

@@ -22,13 +22,13 @@ class FlatModule(torch.nn.Module):
         self._names = tuple(names)
 
     def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Calls the source as the reference run does."""
+        """Call the source like the reference run."""
         returned = self._source.call(dict(zip(self._names, inputs, strict=True)))
         return tuple(flatten_outputs(returned, self._source.reference).values())
 
 
 def flat_module(source: Source, sample: Sample) -> torch.nn.Module:
-    """The source's own module where its form is flat already (which keeps names short), else wrapped."""
+    """The source's module if it is flat already (which keeps names short), else wrapped."""
     if _takes_by_position(source, tuple(sample)) and _gives_tensors(source, sample):
         return source.runnable
     return FlatModule(source, tuple(sample))
@@ -46,7 +46,7 @@ def _gives_tensors(source: Source, sample: Sample) -> bool:
 
 
 def changed_buffers(module: torch.nn.Module, sample: Sample) -> dict[str, torch.Tensor]:
-    """The buffers that a run changes, with the values that they have before it."""
+    """The buffers that a run changes, with their values before it."""
     with torch.no_grad(), restored(module) as before:
         module(*(value.clone() for value in sample.values()))
         after = [buffer.clone() for buffer in module.buffers()]

@@ -1,4 +1,4 @@
-"""Which values of tensors become Python numbers while a model is traced, fixed to sample 0 from then on?"""
+"""Finds tensor values that become Python numbers during tracing and so stay fixed to sample 0."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,12 +20,12 @@ _LEAVES_TORCH: Final = frozenset(
         *("item", "tolist", "numpy"),
     }
 )
-"""Methods of a tensor that give a Python or numpy value."""
+"""Methods of a tensor that return a Python or numpy value."""
 _MAKES_CONSTANTS: Final = frozenset({"tensor", "as_tensor", "asarray"})
 """Functions of torch whose result the trace holds as a constant, unless they are given a tensor."""
 _SHAPES: Final = frozenset({"aten::size", "aten::numel", "aten::dim", "aten::len"})
 _SIZED: Final = frozenset({"unbind", "__len__"})
-"""What gives as many results as the first axis is long."""
+"""Functions with as many results as the first axis is long."""
 _HELD: Final = frozenset({"prim::Constant", "prim::GetAttr"})
 
 
@@ -62,7 +62,7 @@ class FreezeWatch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def _is_cut(self, func: Callable[..., TorchObject], args: Sequence[TorchObject]) -> bool:
-        """Is a flexible axis taken apart into a fixed number of pieces?"""
+        """Whether a flexible axis is split into a fixed number of pieces."""
         value = args[0] if args and getattr(func, "__name__", "") in _SIZED else None
         return isinstance(value, Tensor) and value.dim() > 0 and int(value.size(0)) in self._flexible
 
@@ -74,7 +74,7 @@ class FreezeWatch(TorchFunctionMode):
         return self._depends(value)
 
     def _depends(self, value: TorchObject) -> bool:
-        """Does a traced value depend on an input's elements, or on a flexible size?"""
+        """Whether a traced value depends on an input's elements or on a flexible size."""
         pending, seen = [value], {value.unique()}
         while pending:
             current = pending.pop()
@@ -100,7 +100,7 @@ class FreezeWatch(TorchFunctionMode):
 
 
 def _taken_out(func: Callable[..., TorchObject], args: Sequence[TorchObject]) -> Iterator[Tensor]:
-    """The tensors whose elements leave the trace by this call."""
+    """The tensors whose elements leave the trace with this call."""
     name = getattr(func, "__name__", "")
     if name in _LEAVES_TORCH:
         given = args[:1]

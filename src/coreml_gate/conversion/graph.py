@@ -1,4 +1,4 @@
-"""A captured graph as frozen values, for everything that must not import torch."""
+"""Turns a captured graph into frozen values, for code that must not import torch."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -159,7 +159,7 @@ def _dtype(dtype: object) -> str:
 
 
 def _shape(sizes: Iterable[TorchObject] | None) -> tuple[int, ...] | None:
-    """Sizes that are numbers; an open one makes the whole shape unknown."""
+    """The shape, or unknown if any size is open."""
     known = None if sizes is None else list(sizes)
     if known is None or not all(isinstance(size, int) for size in known):
         return None

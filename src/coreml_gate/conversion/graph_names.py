@@ -1,4 +1,4 @@
-"""What the parts of a captured graph are called, and where they were written."""
+"""Names of the parts of a captured graph, and their places in the source."""
 
 import torch
 
@@ -24,18 +24,18 @@ def frames_of(node: TorchObject) -> list[Frame]:
 
 
 def module_path(node: torch.fx.Node) -> str:
-    """The innermost module that a node comes from, as ``layers.0.attn``; empty for the model itself."""
+    """The innermost module of a node, such as ``layers.0.attn``; empty for the model itself."""
     stack = node.meta.get("nn_module_stack") or {}
     paths = [str(entry[0]) for entry in stack.values()]
     return readable(paths[-1]) if paths else ""
 
 
 def script_module(node: TorchObject) -> str:
-    """The same of a node of a traced graph."""
+    """The same for a node of a traced graph."""
     return readable(node.scopeName().rpartition("/")[2].removeprefix("__module.").removeprefix("__module"))
 
 
 def readable(path: str) -> str:
-    """A module's path without what torch.export and our own wrapper put before it."""
+    """A module's path without the prefixes of torch.export and our wrapper."""
     path = path.removeprefix("L['self'].").removeprefix("L['self']")
     return path.removeprefix("wrapped.").removesuffix("wrapped")

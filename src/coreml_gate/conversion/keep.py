@@ -1,4 +1,4 @@
-"""``keep-fp32``: which operations does the converter leave in float32?
+"""``keep-fp32``: the operations that the converter leaves in float32.
 
 A pattern with a slash is ``Module/type``: the class of the innermost module, and the MIL type of the
 operation (``RMSNorm/*``, ``*/softmax``). One without is the name of an operation. All are globs.
@@ -38,7 +38,7 @@ class Selector:
         self._used: set[str] = set()
 
     def __call__(self, operation: CoreMlObject) -> bool:
-        """Shall this operation of the converter become half precision?"""
+        """Whether this operation should become half precision."""
         if operation.op_type == "const":
             return True
         origin = self._places.of(getattr(operation, "scopes", {}))
@@ -70,6 +70,6 @@ class Selector:
 
 
 def _saved(name: str) -> str:
-    """A name as a saved package spells it."""
+    """A name as in a saved package."""
     clean = _UNFIT.sub("_", name)
     return f"var_{clean}" if clean[0].isdigit() else clean

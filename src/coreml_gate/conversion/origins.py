@@ -1,4 +1,4 @@
-"""Where in the source was an operation of the package written? The converter knows it, the package does not.
+"""Where in the source an operation of the package was written, which only the converter knows.
 
 An exported program carries the Python stack of each node, a traced one the modules around it. What both give
 is the class of the innermost module: it survives edits of the model, while the names of operations are
@@ -73,14 +73,14 @@ def _classes_of(file: Path) -> Iterator[_Span]:
 
 
 def write_origins(origins: Mapping[str, Origin], path: Path) -> None:
-    """Keeps them beside the packages, by the name of the operation in the float32 twin."""
+    """Write the origins beside the packages, by the operation's name in the float32 twin."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({name: asdict(origin) for name, origin in origins.items()}, indent=0)
     path.write_text(text, encoding="utf-8")
 
 
 def read_origins(path: Path | None) -> dict[str, Origin]:
-    """What ``write_origins`` wrote; nothing where there is no such file."""
+    """The stored origins; none if there is no such file."""
     if path is None or not path.exists():
         return {}
     return {name: Origin(**origin) for name, origin in json.loads(path.read_text(encoding="utf-8")).items()}

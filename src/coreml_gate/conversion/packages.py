@@ -1,4 +1,4 @@
-"""From a captured graph to packages: the calls of coremltools."""
+"""Converts a captured graph to packages: the calls of coremltools."""
 
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,7 +26,7 @@ from coreml_gate.untyped import CoreMlObject
 
 
 def save_packages(captured: Captured, task: Task) -> tuple[Path, Path, tuple[ComputedConstant, ...]]:
-    """Converts a graph to the float32 twin and to the package that ships, which may be one."""
+    """Convert a graph to the float32 twin and the package that ships, which may be the same."""
     options, program = task.config, KeptProgram()
     only = options.precision == "float32" and options.compress is None
     origins: dict[str, Origin] = {}
@@ -78,7 +78,7 @@ def to_core_ml(
     passes: ct.PassPipeline | None = None,
     to: Literal["mlprogram", "milinternal"] = "mlprogram",
 ) -> CoreMlObject:
-    """Calls ``coremltools.convert`` with the options of the configuration; what it raises passes through."""
+    """Call ``coremltools.convert`` with the configured options; its errors pass through."""
     config = task.config
     Builder.name_count.clear()  # a conversion that failed leaves its numbers behind, which end in names
     with converted_once():
@@ -97,7 +97,7 @@ def to_core_ml(
 
 
 def pass_pipeline(skipped: tuple[str, ...]) -> ct.PassPipeline:
-    """The default optimisation passes without those that the configuration skips."""
+    """The default optimisation passes, without those that the configuration skips."""
     pipeline = ct.PassPipeline()
     unknown = [name for name in skipped if name not in pipeline.passes]
     if unknown:
@@ -110,7 +110,7 @@ def pass_pipeline(skipped: tuple[str, ...]) -> ct.PassPipeline:
 
 
 def save(model: ct.models.MLModel, path: Path) -> Path:
-    """Writes a package, and the folders above it."""
+    """Write a package and its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with saved_once(model):
         model.save(str(path))

@@ -1,4 +1,4 @@
-"""Keeps a conversion's output to what helps: no progress bars, no warnings about versions."""
+"""Reduces a conversion's output to what is useful: no progress bars, no warnings about versions."""
 
 import importlib
 import logging
@@ -32,10 +32,10 @@ _LOGGER.addFilter(_WithoutNoise())  # here, because coremltools warns while it i
 
 @dataclass
 class Heard:
-    """What was said while something ran quietly."""
+    """What was logged while something ran quietly."""
 
     errors: list[str] = field(default_factory=list)
-    """What coremltools logged as an error: which operation it was at, and in which module."""
+    """Errors logged by coremltools, which name the operation and the module."""
 
 
 class _Errors(logging.Handler):
@@ -49,7 +49,7 @@ class _Errors(logging.Handler):
 
 @contextmanager
 def quiet() -> Iterator[Heard]:
-    """Collects the converter's errors; warnings but the tracer's go on to standard error."""
+    """Collect the converter's errors; warnings go to standard error, except the tracer's."""
     heard = Heard()
     handler = _Errors(heard.errors)
     _LOGGER.addHandler(handler)

@@ -1,4 +1,4 @@
-"""Converters of our own for torch operations that are identities and merely lack one in coremltools."""
+"""Our own converters for torch operations that are identities but have none in coremltools."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,9 +27,9 @@ for it, while it has one for ``alias_copy``.
 
 @contextmanager
 def identity_shims() -> Iterator[list[str]]:
-    """Registers the identities that have no converter, and lists those that were used.
+    """Register the identities without a converter, and list those that were used.
 
-    They are taken away again, so that user code and other tools see coremltools as it is.
+    They are removed afterwards, so that user code and other tools see coremltools unchanged.
     """
     registry = _TORCH_OPS_REGISTRY.name_to_func_mapping
     used: list[str] = []

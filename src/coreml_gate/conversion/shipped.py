@@ -1,4 +1,4 @@
-"""The package that ships, once more: compressed, or along a route that worked."""
+"""Makes the package that ships once more: compressed, or along a known route."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from coreml_gate.record import Route
 
 
 def compress_package(plain: Conversion, options: Compression, folder: Path) -> Conversion:
-    """A package that was converted without compression, compressed into ``folder``; the twin is shared.
+    """Compress an uncompressed package into ``folder``; the twin is shared.
 
     A failure is a value, as with :func:`convert`.
     """
@@ -38,7 +38,7 @@ def compress_package(plain: Conversion, options: Compression, folder: Path) -> C
 def convert_shipped(
     source: Source, samples: Samples, config: ModelConfig, folder: Path, route: Route
 ) -> tuple[Path, dict[str, Origin]]:
-    """Converts once more along a route that worked, the package that ships alone.
+    """Convert only the package that ships once more, along a route that worked.
 
     :raises ConversionFailedError: It works no longer.
     """

@@ -1,4 +1,4 @@
-"""Can coremltools convert an operation? A converter that is registered may still be unable to work."""
+"""Can coremltools convert an operation? A registered converter may be unable to work."""
 
 import dis
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from coremltools.converters.mil.frontend.torch.utils import sanitize_op_kind
 from coreml_gate.torch_graph import Support
 
 _BUILDER = "mb"
-"""The name by which coremltools' own converters call the MIL builder."""
+"""The name of the MIL builder in coremltools' converters."""
 
 
 def support_of(operation: str, missing: Collection[str]) -> Support:
@@ -24,7 +24,7 @@ def support_of(operation: str, missing: Collection[str]) -> Support:
 
 
 def is_convertible(kind: str) -> bool:
-    """Has an operation, by coremltools' own name, a converter that can work?"""
+    """Whether an operation, by coremltools' name, has a working converter."""
     return _TORCH_OPS_REGISTRY.get_func(kind) is not None and kind not in broken_converters()
 
 

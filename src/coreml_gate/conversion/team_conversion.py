@@ -35,9 +35,9 @@ is judged as precision."""
 
 
 def by_team(task: Task, own: Own, started: float, clock: Callable[[], float]) -> Conversion:
-    """The team's own package, and a float32 twin; a failure is a value here as well.
+    """The team's own package, and a float32 twin; a failure is a value here too.
 
-    :param own: The gate's own conversion of the same source, which may serve as the twin.
+    :param own: The gate's conversion of the same source, which may serve as the twin.
     """
     maker = str(task.config.convert or task.config.package)
     try:
@@ -68,7 +68,7 @@ def by_team(task: Task, own: Own, started: float, clock: Callable[[], float]) ->
 
 @dataclass(frozen=True)
 class _Twin:
-    """Where the twin lies, how it came to be, and what did not work before it."""
+    """The twin's path, how it was made, and what did not work before."""
 
     path: Path
     how: Literal["called-again", "gate", "widened", "package"]
@@ -101,7 +101,7 @@ def _float32_twin(made: TeamPackage, task: Task, convert: Own) -> _Twin:
 
 
 def _of_the_same_form(path: Path, shipped: Package) -> Path:
-    """The path, where the package there has the same inputs and outputs."""
+    """The path, if the package there has the same inputs and outputs."""
     twin = read_package(path)
     if _form(twin) != _form(shipped):
         raise GateError("its package has other inputs or outputs.", "")
@@ -111,7 +111,7 @@ def _of_the_same_form(path: Path, shipped: Package) -> Path:
 
 
 def _is_compressed(package: Package) -> bool:
-    """Are weights stored as anything else than numbers? Half precision alone is no compression."""
+    """Whether weights are stored compressed; half precision alone is no compression."""
     packed = Index(package.function()).packed
     return any(operation.type != "constexpr_cast" for operation in packed)
 
@@ -121,7 +121,7 @@ def _form(package: Package) -> list[str]:
 
 
 def _gates(shipped: Package, task: Task, convert: Own) -> _Twin | str:
-    """The gate's own twin, or why it cannot stand for the team's package."""
+    """The gate's own twin, or why it cannot represent the team's package."""
     plain = {name: ModelConfig.model_fields[name].default for name in OWN_CONVERSION}
     folder = task.folder / _OWN_FOLDER
     done = convert(changed(task.config, precision="float32", function=None, **plain), folder)
@@ -142,7 +142,7 @@ def _gates(shipped: Package, task: Task, convert: Own) -> _Twin | str:
 
 
 def _difference(own: Package, shipped: Package, task: Task) -> str:
-    """Why the gate's package is not the team's in float32; empty where it is."""
+    """Why the gate's package differs from the team's in float32; empty if it does not."""
     if [item.name for item in own.interface.inputs] != [item.name for item in shipped.interface.inputs]:
         return "the gate's own conversion has other input names than the package"
     try:
@@ -164,7 +164,7 @@ def _answers(package: Package, task: Task) -> Outputs:
 
 
 def _relative(left: np.ndarray, right: np.ndarray) -> float:
-    """Greatest difference as a share of the greatest value; infinite where the two cannot be compared."""
+    """Greatest difference as a share of the greatest value; infinite if they cannot be compared."""
     if left.shape != right.shape or left.dtype.kind not in "fiub":
         return float("inf")
     a, b = left.astype(np.float64), right.astype(np.float64)

@@ -27,17 +27,17 @@ _RETURNS: Final = "return the `MLModel`, or the path of the saved `.mlpackage`."
 
 @dataclass(frozen=True)
 class TeamPackage:
-    """The package as the team makes it, beside the Record."""
+    """The team's package, copied beside the Record."""
 
     path: Path
     maker: str
-    """As the configuration names it: the callable, or the package."""
+    """The callable or the package, as in the configuration."""
     convert: Callable[[], Path] | None = None
-    """Makes the float32 twin, where the team's callable takes ``compute_precision``."""
+    """Makes the float32 twin, if the team's callable takes ``compute_precision``."""
 
 
 def team_package(task: Task) -> TeamPackage:
-    """Runs the team's conversion and copies its package into the task's folder.
+    """Run the team's conversion and copy its package into the task's folder.
 
     :raises ConversionFailedError: The script fails, or leaves no package.
     """
@@ -68,7 +68,7 @@ def _called(task: Task) -> TeamPackage:
 
 @dataclass(frozen=True)
 class _Arguments:
-    """What the team's callable takes."""
+    """The arguments of the team's callable."""
 
     module: bool
     precision: bool
@@ -94,7 +94,7 @@ class _Arguments:
 
 
 def _kept(returned: object, reference: str, root: Path, target: Path) -> Path:
-    """What the callable returned, as a package at ``target``."""
+    """The callable's return value as a package at ``target``."""
     if isinstance(returned, ct.models.MLModel):
         shutil.rmtree(target, ignore_errors=True)
         return save(returned, target)
@@ -118,7 +118,7 @@ def _copied(path: Path, target: Path) -> Path:
 
 
 def _built(task: Task) -> TeamPackage:
-    """The package at its path, after the command that builds it, if there is one."""
+    """The package at its path, after running the command that builds it, if any."""
     name, root = str(task.config.package), task.source.root
     path = root / name
     if task.config.build:
@@ -139,14 +139,14 @@ def _built(task: Task) -> TeamPackage:
 
 
 def _written(path: Path) -> frozenset[tuple[str, int, int]]:
-    """Which files of a folder were written when: another set after a command that wrote any."""
+    """When each file of a folder was written, which shows whether a command wrote any."""
     files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else []
     stats = [(str(each), each.stat()) for each in files]
     return frozenset((name, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
 
 
 def _run(command: tuple[str, ...], root: Path) -> None:
-    """Runs ``build`` in the tree, the environment's own ``python`` first on the path; its output is kept."""
+    """Run ``build`` in the tree, with the environment's ``python`` first on the path, and keep its output."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     shown = " ".join(command)
     last = ""

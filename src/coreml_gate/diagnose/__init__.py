@@ -1,1 +1,1 @@
-"""From "half precision costs too much" to the operation, the reason and the line to change."""
+"""Finds the operation, the reason and the line behind a failure of precision or parity."""

@@ -1,4 +1,4 @@
-"""Sets the operations of a package beside the torch operations that they come from, by key and by value."""
+"""Pairs the operations of a package with the torch operations that they come from, by key and by value."""
 
 import math
 from collections import Counter
@@ -40,28 +40,28 @@ class Pair:
 
 @dataclass(frozen=True)
 class Alignment:
-    """All operations of the outermost block in the order in which they run, and what both models gave."""
+    """All operations of the outermost block in order, with the results of both models."""
 
     function: Function
     run: TorchRun
     pairs: Mapping[str, Pair]
     sketches: Mapping[str, tuple[TensorSketch, ...]]
-    """Of every value that the package computes, holds or is given, by name."""
+    """Sketches of every value of the package (computed, stored or input), by name."""
     limit: float
 
     @cached_property
     def producers(self) -> dict[str, Pair]:
-        """The pair that gives each value."""
+        """The pair that computes each value."""
         return {value.name: pair for pair in self.pairs.values() for value in pair.operation.outputs}
 
     @cached_property
     def counts(self) -> dict[AlignmentState, int]:
-        """How many operations are in each state; constants are not operations."""
+        """The number of operations in each state, without constants."""
         return dict(Counter(pair.state for pair in self.pairs.values() if pair.operation.type != "const"))
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """Of the torch operations whose results have a value of the package to be compared with."""
+        """Keys of the torch operations that have a value of the package to compare with."""
         compared = (
             pair for pair in self.pairs.values() if pair.state in {"matched", "differs", "shape changed"}
         )
@@ -69,7 +69,7 @@ class Alignment:
 
     @property
     def failing_outputs(self) -> tuple[str, ...]:
-        """The package's outputs that are off by more than the limit."""
+        """The package's outputs that exceed the limit."""
         names = self.function.block.outputs
         return tuple(
             name
@@ -78,7 +78,7 @@ class Alignment:
         )
 
     def holds(self, reference: TensorSketch) -> bool:
-        """Does any value of the package agree with this one?"""
+        """Whether any value of the package agrees with this one."""
         found = (item for items in self.sketches.values() for item in items)
         return any(distance(reference, item) <= self.limit for item in found)
 
@@ -86,7 +86,7 @@ class Alignment:
 def align(
     model: Model, inputs: Mapping[str, MilValue], keys: Mapping[str, str], run: TorchRun, limit: float
 ) -> Alignment:
-    """Runs the package once over one sample, beside a run of its source that is done.
+    """Run the package once on one sample, and pair it with a finished run of its source.
 
     :raises PackageError: The package does not run.
     """
@@ -156,7 +156,7 @@ class _Aligner:
         return Alignment(self._function, self._run, pairs, self._sketches, self._limit)
 
     def _values_that_leave(self) -> frozenset[str]:
-        """Values read by an operation with another key, or given out: the ones that torch knows as well."""
+        """Values read under another key, or outputs; torch has these values as well."""
         makers = producers_in(self._function.block.operations)
         leaving = set(self._function.block.outputs)
         for operation in self._function.block.operations:
@@ -197,12 +197,12 @@ class _Aligner:
         return Pair(operation, "differs", step, error, inherited)
 
     def _is_reshaped(self, operation: Operation, step: TorchStep, candidate: TensorSketch) -> bool:
-        """The same elements under another shape are a detour, unless they are given out."""
+        """Whether it has the same elements in another shape, which is harmless except for an output."""
         given_out = any(value.name in self._function.block.outputs for value in operation.outputs)
         return not given_out and any(same_elements(reference, candidate) for reference in step.sketches)
 
     def _constant_pair(self, operation: Operation, step: TorchStep | None) -> Pair | None:
-        """A constant that stands for a torch operation: the converter computed it."""
+        """The pair of a constant that the converter computed from a torch operation."""
         items = self._sketches.get(operation.name)
         if step is None or items is None or operation.name not in self._leaving:
             return None
@@ -215,7 +215,7 @@ class _Aligner:
     def _by_value(
         self, operation: Operation, found: list[tuple[TensorSketch, ...]], inherited: float
     ) -> Pair:
-        """Without a key only the values decide."""
+        """The pair of an operation without a key, by its values alone."""
         candidate = found[0][0] if found else None
         steps = (
             []

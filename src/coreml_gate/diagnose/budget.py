@@ -1,4 +1,4 @@
-"""How long a diagnosis may take, which stage it is at, and what it had to leave out."""
+"""The time budget of a diagnosis, its current stage, and what it had to leave out."""
 
 import math
 import time
@@ -15,7 +15,7 @@ STAGES: Final[Mapping[str, str]] = {
     "diagnose-pass": "searching for the optimisation pass that breaks the package",
     "diagnose-route": "converting along another route",
 }
-"""The steps that a child reports, and what each of them does."""
+"""The steps that a child reports, with a description of each."""
 Sample = TypeVar("Sample")
 
 
@@ -25,29 +25,29 @@ class DiagnosisBudget:
 
     seconds: float = math.inf
     begin: Callable[[str], None] = lambda _: None
-    """Called with each stage before it starts."""
+    """Called with each stage before it begins."""
     clock: Callable[[], float] = time.perf_counter
     advance: Callable[[str], None] = lambda _: None
     """Called with how far a stage is."""
     left_out: list[str] = field(default_factory=list)
     cut_short: list[str] = field(default_factory=list)
-    """The stages that ended before their time, each with how far it came."""
+    """The stages that were cut short, each with how far it came."""
 
     def __post_init__(self) -> None:
         self._started = self.clock()
 
     @property
     def used(self) -> float:
-        """Seconds so far."""
+        """Seconds used so far."""
         return self.clock() - self._started
 
     @property
     def left(self) -> float:
-        """Seconds that remain, at least none."""
+        """Seconds left, at least 0."""
         return max(0.0, self.seconds - self.used)
 
     def allows(self, stage: str) -> bool:
-        """Whether the stage may start, which is reported; one that may not is left out."""
+        """Whether the stage may begin; it is reported if so, and noted as left out if not."""
         if self.left > 0:
             self.begin(stage)
             return True
@@ -55,7 +55,7 @@ class DiagnosisBudget:
         return False
 
     def in_time(self, stage: str, samples: Sequence[Sample]) -> Iterator[Sample]:
-        """The samples, the first of them in any case: a stage that was begun gives an answer."""
+        """The samples until the time is up, but always the first, so that every stage has a result."""
         for number, sample in enumerate(samples):
             if number and self.left <= 0:
                 self.cut_short.append(f"{STAGES[stage]} ({number} of {counted(len(samples), 'sample')})")
@@ -65,7 +65,7 @@ class DiagnosisBudget:
 
     @property
     def note(self) -> str:
-        """What was left out or cut short, and how far that came; empty if nothing was."""
+        """What was left out or cut short, and how far it came, or empty."""
         ways = {"while": self.cut_short, "before": self.left_out}
         parts = [f"{way} {joined([*dict.fromkeys(stages)])}" for way, stages in ways.items() if stages]
         if not parts:

@@ -1,4 +1,4 @@
-"""``coreml-gate reproduce``: what one attaches to an issue."""
+"""``coreml-gate reproduce``: writes a package with one operation, to attach to an issue."""
 
 import argparse
 from pathlib import Path
@@ -24,7 +24,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Write the folder, and say how far off the operation is."""
+    """Write the folder, and print the error of the operation."""
     from coreml_gate.conversion.conversion import REFERENCE  # noqa: PLC0415 - torch: --help must not pay
     from coreml_gate.diagnose.operation_errors import WORST as NOT_FINITE  # noqa: PLC0415 - as above
     from coreml_gate.diagnose.reproducer import reproduce  # noqa: PLC0415 - as above
@@ -52,7 +52,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
 
 
 def _print(around: Surroundings, parsed: argparse.Namespace, error: float | None) -> None:
-    """``None``: the result in half precision is not finite."""
+    """Print the error; ``None`` means that the result in half precision is not finite."""
     if parsed.json:
         found = {"operation": parsed.operation, "rms_error": error}
         around.print_json({"folder": str(parsed.output), **found})

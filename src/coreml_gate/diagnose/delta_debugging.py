@@ -1,4 +1,4 @@
-"""The smallest set of operations whose float32 makes a check pass: by prefix first, then delta debugging."""
+"""Searches the smallest set of operations in float32 that makes a check pass, by delta debugging."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,33 +10,33 @@ Passes = Callable[[frozenset[str]], bool]
 
 
 class OutOfBudgetError(Exception):
-    """The search may run no further."""
+    """The budget of the search is used up."""
 
 
 @dataclass
 class SearchTime:
-    """How long a search may take, counted from now on."""
+    """The time limit of a search, counted from its creation."""
 
     seconds: float
     clock: Callable[[], float] = time.perf_counter
     advance: Callable[[str], None] = lambda _: None
-    """Called with what is tried."""
+    """Called with what is being tried."""
 
     def __post_init__(self) -> None:
         self._started = self.clock()
 
     @property
     def used(self) -> float:
-        """Seconds so far."""
+        """Seconds used so far."""
         return self.clock() - self._started
 
     def check(self) -> None:
-        """Raises :class:`OutOfBudgetError` when the time is over."""
+        """Raise :class:`OutOfBudgetError` if the time is up."""
         if self.used > self.seconds:
             raise OutOfBudgetError
 
     def reporting(self, passes: Passes) -> Passes:
-        """The same, and each set that is tried is reported."""
+        """The same function, which also reports each set that it tries."""
 
         def reported(kept: frozenset[str]) -> bool:
             self.advance(f"trying {counted(len(kept), 'operation')} in FP32")
@@ -47,7 +47,7 @@ class SearchTime:
 
 @dataclass
 class DeltaDebugging:
-    """Calls ``passes`` with sets of operations, none of them twice, within a budget of runs and seconds."""
+    """Calls ``passes`` with sets of operations, never twice with the same, within a budget."""
 
     passes: Passes
     max_runs: int
@@ -71,7 +71,7 @@ class DeltaDebugging:
         return self.best
 
     def _prefix(self, ranked: Sequence[str]) -> int:
-        """The shortest prefix that passes, by doubling and then bisection."""
+        """The shortest passing prefix, by doubling and then bisection."""
         low, high = 0, 1
         while high < len(ranked) and not self._passes_with(ranked[:high]):
             low, high = high, 2 * high
@@ -82,7 +82,7 @@ class DeltaDebugging:
         return high
 
     def _prune(self, kept: tuple[str, ...]) -> None:
-        """Drops ever smaller chunks while the rest passes, until no single operation can be dropped."""
+        """Drop ever smaller chunks while the rest passes, until no single operation can be dropped."""
         size = max(len(kept) // 2, 1)
         while kept:
             rest = self._without_a_chunk(kept, size)
@@ -95,7 +95,7 @@ class DeltaDebugging:
                 size //= 2
 
     def _without_a_chunk(self, kept: tuple[str, ...], size: int) -> tuple[str, ...] | None:
-        """From the least suspicious end on; the last one left is tried as well."""
+        """A smaller passing set without one chunk, trying the least suspicious chunks first."""
         for end in range(len(kept), 0, -size):
             rest = kept[: max(end - size, 0)] + kept[end:]
             if self._passes_with(rest):

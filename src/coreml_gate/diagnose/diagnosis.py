@@ -1,4 +1,4 @@
-"""The whole diagnosis of a model: suspicions, errors of operations, hazards, smallest repair, rewrites."""
+"""The whole diagnosis of half precision: suspicions, errors of operations, hazards, repair, rewrites."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ from coreml_gate.record import HALF_MODES, Comparison, Diagnosis, HalfMode, Haza
 from coreml_gate.wording import counted
 
 MEASURED_SAMPLES: Final = 4
-"""Samples on which single operations are measured; the repair is judged by all samples."""
+"""Samples on which single operations are measured; a repair is judged on all samples."""
 LONG_SUM: Final = 2_624
 """A running half sum rounds by 2**-12 of its end at each of its blocks of 64: 41 of them may lose 1 %."""
 _REPORTED_ERRORS: Final = 10
@@ -51,11 +51,11 @@ class RepairRequest:
     fail: what bites there and reaches its limits is repaired."""
     convert_again: ConvertAgain | None = None
     note: str = ""
-    """Why nothing is repaired that would have to be."""
+    """Why no repair is searched although one is needed."""
 
 
 def suspected(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
-    """What the float32 run alone makes suspicious; nothing of it need be harmful."""
+    """What the float32 run alone makes suspicious, although it may be harmless."""
     given = case.shipped.function().inputs
     halves = (item.name for item in given if isinstance(item.type, TensorType) and item.type.dtype == "fp16")
     return tuple(suspicions(case.twin.function(), case.half, ranges, frozenset(halves)))
@@ -75,7 +75,7 @@ def drifts(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> bool:
 
 
 def is_needed(case: HalfPrecisionCase, ranges: Mapping[str, Range], *, failed: bool) -> bool:
-    """Does anything speak for a closer look? Sound models pay for none."""
+    """Whether a closer look is needed, which sound models should not pay for."""
     return failed or bool(suspected(case, ranges)) or drifts(case, ranges)
 
 
@@ -115,7 +115,7 @@ def diagnose(
 def _errors_by_mode(
     case: HalfPrecisionCase, inputs: Sequence[Mapping[str, Any]], budget: DiagnosisBudget
 ) -> list[OperationErrors]:
-    """In the order of the modes; none of a program that cannot run twice side by side."""
+    """The errors by mode; none for a program that cannot run twice side by side."""
     taken = [
         measure_operation_errors(case.twin, case.half, budget.in_time(f"diagnose-{mode}", inputs), mode)
         for mode in HALF_MODES
@@ -125,7 +125,7 @@ def _errors_by_mode(
 
 
 def _wants_repair(case: HalfPrecisionCase, request: RepairRequest, known: Diagnosis) -> bool:
-    """For the Neural Engine only where a hazard harms its estimate."""
+    """Whether to search a repair; for the Neural Engine, only if a hazard harms its estimate."""
     return request.repair_in == "fp16" or (
         any(hazard.bites_in == "neural-engine" for hazard in known.hazards)
         and not keeps_precision(known.neural_engine, case.limits)
@@ -133,7 +133,7 @@ def _wants_repair(case: HalfPrecisionCase, request: RepairRequest, known: Diagno
 
 
 def _estimate(case: HalfPrecisionCase, budget: DiagnosisBudget) -> tuple[Comparison, ...]:
-    """What the Neural Engine is expected to compute, of as many samples as there is time for."""
+    """The Neural Engine estimate, for as many samples as there is time for."""
     if not budget.left:
         return ()
     compared = Trial(on_neural_engine(case)).compared(frozenset())
@@ -141,7 +141,7 @@ def _estimate(case: HalfPrecisionCase, budget: DiagnosisBudget) -> tuple[Compari
 
 
 def _worst_inputs(case: HalfPrecisionCase, plain: Iterable[Comparison]) -> list[Mapping[str, Any]]:
-    """The samples on which half precision does worst: the first ones may be sound."""
+    """The samples on which half precision is worst, since the first ones may be sound."""
     worst: dict[int, float] = {}
     for comparison in plain:
         psnr = least_psnr([comparison])
@@ -155,7 +155,7 @@ def _worst_inputs(case: HalfPrecisionCase, plain: Iterable[Comparison]) -> list[
 def _where_lost(
     case: HalfPrecisionCase, errors: OperationErrors, ranges: Mapping[str, Range]
 ) -> tuple[Hazard, ...]:
-    """A check that fails has a place, though no operation is damaged by itself."""
+    """Where precision is lost, if a check fails although no operation is damaged by itself."""
     by_name = Index(errors.function).producers
     found = lost_precision(errors, ranges)
     return tuple(hazard_of(item, by_name, case.origins, errors) for item in found)
@@ -186,7 +186,7 @@ def _repair(
 
 
 def _ranked(case: HalfPrecisionCase, errors: OperationErrors | None) -> list[str]:
-    """The operations in half, the one with the greatest own error first; the program's order breaks ties."""
+    """The operations in half, greatest own error first, then in the program's order."""
     if errors is None:
         return sorted(case.half)
     order = [operation.name for operation in case.twin.function().block.walk() if operation.name in case.half]

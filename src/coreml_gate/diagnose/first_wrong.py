@@ -1,4 +1,4 @@
-"""Which operation of a package is the first whose inputs agree with the source and whose result does not?"""
+"""Finds the first operation of a package whose inputs agree with the source but whose result does not."""
 
 import math
 import sys
@@ -16,15 +16,15 @@ from coreml_gate.runtime.model import Model
 from coreml_gate.untyped import MilValue
 
 AGREES: Final = "the outputs agree"
-"""The reason when there is nothing to find."""
+"""The reason if there is nothing to find."""
 GROWTH: Final = 10.0
-"""An error belongs to the operation that makes it this many times larger than it was in its inputs."""
+"""An error is attributed to the operation that makes it this many times larger than in its inputs."""
 
 
 def first_wrong(
     model: Model, inputs: Mapping[str, MilValue], keys: Mapping[str, str], run: TorchRun, limit: float
 ) -> FirstWrong:
-    """One pass of the package over one sample, beside a finished run of its source.
+    """One pass of the package on one sample, compared with a finished run of its source.
 
     :raises PackageError: The package does not run.
     """
@@ -41,7 +41,7 @@ def first_wrong(
 
 
 def _suspects(alignment: Alignment) -> Iterator[Pair]:
-    """Operations that differ though their inputs agree, and whose error reaches an output, in order."""
+    """Operations that differ although their inputs agree, and whose error reaches an output, in order."""
     harmful = _harmful(alignment)
     for name, pair in alignment.pairs.items():
         if name in harmful and pair.state == "differs" and pair.inherited <= alignment.limit:
@@ -49,7 +49,7 @@ def _suspects(alignment: Alignment) -> Iterator[Pair]:
 
 
 def _harmful(alignment: Alignment) -> frozenset[str]:
-    """Operations from which a failing output is reached without passing one that agrees again."""
+    """Operations from which a failing output is reached without passing an agreeing one."""
     seen: set[str] = set()
     open_names = list(alignment.failing_outputs)
     while open_names:
@@ -62,7 +62,7 @@ def _harmful(alignment: Alignment) -> frozenset[str]:
 
 
 def _grown(alignment: Alignment, pair: Pair) -> Pair | None:
-    """Follows an error that is there in the inputs already, if small, to the operation that made it."""
+    """Follow a small error that is already in the inputs back to the operation that caused it."""
     while pair.inherited * GROWTH > pair.error and not math.isinf(pair.error):
         worst = _worst_input(alignment, pair)
         if worst is None:
@@ -72,7 +72,7 @@ def _grown(alignment: Alignment, pair: Pair) -> Pair | None:
 
 
 def _worst_input(alignment: Alignment, pair: Pair) -> Pair | None:
-    """The operation behind the worst value that is read, past steps that torch does not have."""
+    """The operation behind the worst operand, skipping steps that torch does not have."""
     made = (alignment.producers.get(name) for name in pair.operation.reads())
     known = [item for item in made if item is not None and item.error > 0]
     worst = max(known, key=lambda item: item.error, default=None)
@@ -101,7 +101,7 @@ def _found(alignment: Alignment, culprit: Pair, others: list[Pair]) -> FirstWron
 
 
 def _lost(alignment: Alignment, step: TorchStep) -> TorchStep | None:
-    """The first torch result behind this step that the package neither computes nor holds."""
+    """The first torch result before this step that the package neither computes nor stores."""
     for key in step.reads:
         read = alignment.run.steps.get(key)
         if read is not None and key not in alignment.keys and not alignment.holds(read.sketches[0]):
@@ -120,7 +120,7 @@ def _unclear(alignment: Alignment, reason: str) -> FirstWrong:
 
 
 def _errors(alignment: Alignment) -> dict[str, float]:
-    """Of every operation that was compared; what has no number is as wrong as can be."""
+    """The error of every compared operation; infinite if it has no number."""
     compared = (pair for pair in alignment.pairs.values() if pair.state in {"matched", "differs"})
     return {
         pair.operation.name: min(pair.error, WORST) if pair.error >= 0 else WORST
@@ -129,7 +129,7 @@ def _errors(alignment: Alignment) -> dict[str, float]:
 
 
 def _gap(alignment: Alignment) -> str:
-    """No operation that differs could be compared: names the torch operations around the fault."""
+    """The torch operations around the fault, if no differing operation could be compared."""
     harmful = _harmful(alignment)
     names = [
         f"`{pair.step.operation}`" + (f" ({pair.step.place})" if pair.step.place else "")
@@ -142,5 +142,5 @@ def _gap(alignment: Alignment) -> str:
 
 
 def _number(error: float) -> float | None:
-    """JSON has no infinity: ``None`` stands for other shapes, NaN or infinities, or another integer."""
+    """The error for JSON, which has no infinity: ``None`` for other shapes, non-finite values, integers."""
     return None if math.isinf(error) or math.isnan(error) else min(error, sys.float_info.max)

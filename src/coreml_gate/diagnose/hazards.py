@@ -1,4 +1,4 @@
-"""Which operations break in half precision, or come near it, and why?
+"""Which operations break, or nearly break, in half precision, and why?
 
 Ranges of the float32 run say what may happen and cost nothing; they also point at harmless things (a mask of
 -1e9 in front of a softmax, an overflow that a later ``select`` discards). So a range is a suspicion, the

@@ -1,4 +1,4 @@
-"""Where does the half run leave the float32 run, when no operation is damaged by itself?
+"""Finds where the half run leaves the float32 run if no operation is damaged by itself.
 
 Half precision may break a model without one bad operation: values that have no digits left, an epsilon that
 the converter had to raise, a difference of two results that are nearly equal. Each shows at the operation
@@ -30,7 +30,7 @@ _CANCELS: Final = frozenset({"add", "sub"})
 
 @dataclass(frozen=True)
 class PathStep:
-    """One operation on the way to the wrong output: its error, and the greatest of its operands."""
+    """One operation on the way to the wrong output: its error, and the greatest error of its operands."""
 
     operation: Operation
     error: float
@@ -38,12 +38,12 @@ class PathStep:
 
     @property
     def growth(self) -> float:
-        """How many times more than its operands is the result off?"""
+        """The error of the result as a multiple of that of its operands."""
         return self.error / max(self.given, HALF_ROUNDING)
 
 
 def lost_precision(errors: OperationErrors, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
-    """The operation at which the error grows most, with its reason; nothing where no output is off."""
+    """The operation at which the error grows most, with its reason; ``None`` if no output is wrong."""
     index = Index(errors.function)
     steps = tuple(_steps(errors, index))
     if not steps:
@@ -53,7 +53,7 @@ def lost_precision(errors: OperationErrors, ranges: Mapping[str, Range]) -> tupl
 
 
 def _steps(errors: OperationErrors, index: Index) -> Iterator[PathStep]:
-    """From the worst output back to the inputs, each time to the operand that is off most."""
+    """The path from the worst output back to the inputs, always along the worst operand."""
     ends = (index.producers.get(name) for name in errors.function.block.outputs)
     current = _worst((end for end in ends if end is not None), errors)
     while current is not None and errors.error_of(current) > 0:
@@ -92,7 +92,7 @@ def _reason(
 
 
 def _by_growth(worst: PathStep) -> Suspicion:
-    """Of what no value explains, how the error came about."""
+    """The reason by how the error grew, if no value explains it."""
     if worst.operation.type in _CANCELS:
         return Suspicion("cancellation", worst.operation.name, worst.error, max(worst.given, HALF_ROUNDING))
     if worst.given <= HALF_ROUNDING:
@@ -120,6 +120,6 @@ def _changed_epsilons(operation: Operation, index: Index, steps: int) -> Iterato
 
 
 def _is_changed(value: float) -> bool:
-    """Is it near zero, and another number in half?"""
+    """Whether it is near zero and changes in half precision."""
     half = max(float(np.float16(abs(value))), LEAST_HALF)
     return 0 < abs(value) < LEAST_NORMAL_HALF and abs(half / abs(value) - 1) > _CHANGED

@@ -1,4 +1,4 @@
-"""Every operation of a program for a reader to look at: its range, its source line, its error in half."""
+"""The profile of every operation of a program for the page: range, source line, error in half precision."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ _STATEFUL: Final = "a stateful program cannot run twice side by side."
 def operation_profile(
     case: HalfPrecisionCase, ranges: Mapping[str, Range], sample: Mapping[str, MilValue] | None
 ) -> OperationProfile:
-    """The operations of the outermost block that run; their errors, if wanted, are those of one sample."""
+    """The operations of the outermost block; their errors, if wanted, are those of one sample."""
     function = case.twin.function()
     errors = _measured(case, sample) if case.half and sample is not None else {}
     operations = [operation for operation in function.block.operations if operation.type != "const"]
@@ -41,7 +41,7 @@ def _measured(case: HalfPrecisionCase, sample: Mapping[str, MilValue]) -> dict[H
 
 
 def _shown(operations: Sequence[Operation], errors: Sequence[OperationErrors]) -> Iterator[Operation]:
-    """All operations, or the one with the greatest error of each stretch of a long program."""
+    """All operations, or for a long program the one with the greatest error of each section."""
     count = min(len(operations), MOST_OPERATIONS)
     edges = [at * len(operations) // max(count, 1) for at in range(count + 1)]
     for start, stop in pairwise(edges):
@@ -55,5 +55,5 @@ def _error(errors: OperationErrors, name: str) -> float | None:
 
 
 def _rounded(value: float) -> float:
-    """To as many digits as a chart shows."""
+    """The figure in as many digits as a chart shows."""
     return value if value == 0 else round(value, _DIGITS - 1 - math.floor(math.log10(abs(value))))

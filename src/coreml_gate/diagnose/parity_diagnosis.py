@@ -1,4 +1,4 @@
-"""From "parity fails" to the operation, the optimisation pass if one is to blame, and the other route."""
+"""Diagnoses a parity failure: the operation, the optimisation pass to blame if any, and the other route."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -27,7 +27,7 @@ _OTHERS: Final[Mapping[Route, tuple[Route, ...]]] = {
     "decomposed": ("export", "trace"),
     "trace": ("export", "decomposed"),
 }
-"""Other ways to capture a source, in the order in which a conversion tries them."""
+"""Other routes of capturing a source, in the order in which a conversion tries them."""
 
 
 def diagnose_parity(
@@ -55,7 +55,7 @@ def diagnose_parity(
 
 
 def _first_wrong(failure: Failure, budget: DiagnosisBudget) -> tuple[FirstWrong, int]:
-    """The answer, and how many conversions it took."""
+    """The result, and how many conversions it took."""
     try:
         mapper = failure.mapper(failure.route)
     except (ConversionFailedError, GateError) as error:
@@ -74,7 +74,7 @@ def _first_wrong(failure: Failure, budget: DiagnosisBudget) -> tuple[FirstWrong,
 
 
 def _located(failure: Failure, mapper: Mapper, passes: Passes | None) -> FirstWrong:
-    """One conversion with these passes, then one run of both sides."""
+    """Convert with these passes, then run both sides."""
     mapped = mapper.mapped(passes)
     engine = failure.engine(mapped)
     run = run_graph(mapped.graph, list(failure.sample.values()), failure.source.root)
@@ -83,7 +83,7 @@ def _located(failure: Failure, mapper: Mapper, passes: Passes | None) -> FirstWr
 
 
 def _calls(failure: Failure, mapper: Mapper, found: FirstWrong) -> list[TorchArguments]:
-    """What the operation at fault was given on the sample that fails."""
+    """The arguments of the operation at fault, on the failing sample."""
     if not found.torch_operation:
         return []
     given = list(failure.sample.values())
@@ -100,7 +100,7 @@ def _calls(failure: Failure, mapper: Mapper, found: FirstWrong) -> list[TorchArg
 
 
 def _unread(failure: Failure, mapped: Mapped, found: FirstWrong) -> str:
-    """The argument of the operation at fault that the converter does not look at, if there is one."""
+    """The argument of the operation at fault that the converter ignores, if any."""
     if not isinstance(mapped.graph, ExportedProgram):
         return ""
     unread = unread_arguments(mapped.graph, failure.source.root)
@@ -109,7 +109,7 @@ def _unread(failure: Failure, mapped: Mapped, found: FirstWrong) -> str:
 
 
 def _wrong_pass(failure: Failure, mapper: Mapper, budget: DiagnosisBudget) -> FirstWrong:
-    """Bisects the passes that change the program: the shortest prefix that breaks it ends with it."""
+    """Find the pass to blame by bisection: it is the last of the shortest prefix that breaks the program."""
     names = mapper.passes()
     if failure.agrees(mapper.mapped(names)):
         return FirstWrong(reason="converted once more, the package agrees with its source")
@@ -122,7 +122,7 @@ def _wrong_pass(failure: Failure, mapper: Mapper, budget: DiagnosisBudget) -> Fi
 
 
 def _suspects(failure: Failure, mapper: Mapper, names: Passes, budget: DiagnosisBudget) -> list[int]:
-    """How many passes end with one that may be at fault; a single number where the budget lasts."""
+    """Lengths of prefixes whose last pass may be at fault; a single one if the budget suffices."""
     changing = set(mapper.changing_passes())
     ends = [end for end, name in enumerate(names, 1) if name in changing or end == len(names)]
     while len(ends) > 1 and budget.left:
@@ -146,7 +146,7 @@ def _broken_by(failure: Failure, mapper: Mapper, until: Passes, budget: Diagnosi
 
 
 def _other_route(failure: Failure, budget: DiagnosisBudget) -> OtherRoute | None:
-    """The first other route that agrees, else the last one tried; ``None`` where there is only one."""
+    """The first other route that agrees, else the last one tried; ``None`` if there is no other."""
     free = changed(failure.config, conversion="auto")
     tried = None
     for other in _OTHERS[failure.route]:

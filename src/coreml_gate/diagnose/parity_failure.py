@@ -1,4 +1,4 @@
-"""A sample on which the float32 package is not its source, and what can be tried on it."""
+"""A sample on which the float32 package differs from its source, and what can be tried on it."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Suspect:
     """A sample on which the two sides differ."""
 
     found_on: str
-    """``samples``, or the name of the change that was made to it."""
+    """``samples``, or the name of its perturbation."""
     sample: Sample
     index: int
     error: float = math.inf
@@ -31,7 +31,7 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Failure:
-    """A model whose float32 package does not answer like its source on a sample."""
+    """A model whose float32 package disagrees with its source on a sample."""
 
     source: Source
     samples: Samples
@@ -42,7 +42,7 @@ class Failure:
 
     @property
     def sample(self) -> Sample:
-        """The inputs on which it fails."""
+        """The failing inputs."""
         return self.suspect.sample
 
     @property
@@ -56,16 +56,16 @@ class Failure:
         return allowed if error > allowed else error / 2
 
     def mapper(self, route: Route) -> Mapper:
-        """Converts again along a route, with each value of the source known by the package's name for it."""
+        """A mapper that converts again along a route and knows the package's name of each value."""
         folder = self.folder / "parity" / route
         return Mapper(self.source, self.samples, self.config, folder, route)
 
     def engine(self, mapped: Mapped) -> MilEngine:
-        """Our runtime with what was converted again."""
+        """Our runtime with the package that was converted again."""
         return load_mil_engine(read_package(mapped.package), "fp32", None, self.config)
 
     def agrees(self, mapped: Mapped) -> bool:
-        """Is what was converted again like the source on the sample that failed?"""
+        """Whether the package that was converted again agrees with the source on the failing sample."""
         index = self.suspect.index
         source, package = run_source(self.source, self.sample, index), self.engine(mapped).run(self.sample)
         return has_parity(comparisons(source, package, index), self.config.limits.parity)

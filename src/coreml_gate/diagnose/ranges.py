@@ -1,4 +1,4 @@
-"""Running statistics of one float32 run: how great does each operation's result get?"""
+"""Running statistics of a float32 run: the range of each operation's result."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _OPSET: Final = 18
 
 
 def _terms(inputs: Mapping[str, MilValue], result: Tensor) -> int:
-    """How many terms one element of the result is the sum of."""
+    """The number of terms summed for one element of the result."""
     return int(inputs["x"].numel() // max(result.numel(), 1))
 
 
@@ -32,7 +32,7 @@ _NARROW_SUMS: Final = frozenset({"reduce_l1_norm", "reduce_sum", "reduce_sum_squ
 
 @dataclass(frozen=True)
 class Range:
-    """Least and greatest finite value, and the terms of a sum with half accumulators; 0: it is none."""
+    """Least and greatest finite value, and the terms of a sum with half accumulators (0 for no sum)."""
 
     least: float
     greatest: float
@@ -45,11 +45,11 @@ class Range:
 
     @property
     def smallest(self) -> float:
-        """The least absolute value, where all values have one sign; 0 otherwise."""
+        """The least absolute value if all values have one sign, else 0."""
         return max(0.0, self.least, -self.greatest)
 
     def joined(self, other: "Range | None") -> "Range":
-        """The range of both."""
+        """The union of both ranges."""
         if other is None:
             return self
         return Range(
@@ -72,7 +72,7 @@ class Ranges:
     def observe(
         self, operation: Operation, inputs: Mapping[str, MilValue], outputs: tuple[MilValue, ...]
     ) -> None:
-        """Take in one operation of the run."""
+        """Add one operation of the run."""
         known = find(operation.type, _OPSET)
         result = outputs[0] if outputs else None
         if known is None or known.rounding is EXACT or not _has_floats(result):
@@ -83,7 +83,7 @@ class Ranges:
         self.of[operation.name] = found.joined(self.of.get(operation.name))
 
     def observe_inputs(self, inputs: Mapping[str, Array]) -> None:
-        """Take in one sample; images and integers are not floats."""
+        """Add one sample, without images and integers."""
         for name, array in inputs.items():
             value = torch.from_numpy(np.ascontiguousarray(array))
             if _has_floats(value):

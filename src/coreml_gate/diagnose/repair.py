@@ -1,4 +1,4 @@
-"""Which few operations have to stay in float32, how does one write that down, and does it hold?
+"""Which few operations must stay in float32, how is that written, and does it help after a conversion?
 
 The search runs in our runtime on programs narrowed by ourselves, judged by the worst of all samples. What it
 finds is written in the form that survives edits (``Module/type``) where that passes as well and keeps few
@@ -27,21 +27,21 @@ from coreml_gate.runtime.model import Model, load
 from coreml_gate.untyped import MilValue
 
 SPREAD_SHARE: Final = 0.15
-"""A set with more than this share of operations that are sound by themselves: the noise is spread."""
+"""If a set has more than this share of operations that are sound by themselves, the noise is spread."""
 MAX_RUNS: Final = 300
 MAX_SECONDS: Final = 60.0
 _FEW: Final = 4
-"""So many are never called spread, however small the model is."""
+"""This few are never called spread, however small the model is."""
 _MANY_TIMES: Final = 6
-"""How many times the operations of the minimal set a pattern may keep."""
+"""A pattern may keep up to this many times the operations of the minimal set."""
 
 ConvertAgain = Callable[[tuple[str, ...]], Path]
-"""Converts the package that ships with this ``keep-fp32``."""
+"""Converts the package that ships with a given ``keep-fp32``."""
 
 
 @dataclass(frozen=True)
 class HalfPrecisionCase:
-    """A package and how to judge it."""
+    """A package in half precision, and how to judge it."""
 
     twin: Package
     shipped: Package
@@ -50,21 +50,21 @@ class HalfPrecisionCase:
     limits: PrecisionLimits
     mode: HalfMode = "fp16"
     kept: tuple[str, ...] = ()
-    """``keep-fp32`` as it is configured: a repair adds to it."""
+    """The configured ``keep-fp32``, which a repair extends."""
     floors: tuple[float, ...] = ()
-    """The noise floor of each output in order; none where it is not known."""
+    """The noise floor of each output in order, if known."""
 
     @property
     def half(self) -> frozenset[str]:
-        """The operations in half precision, by their names in the twin."""
+        """The operations in half precision, by name in the twin."""
         return frozenset(name for name, origin in self.origins.items() if origin.half)
 
 
 class Trial:
-    """Runs the twin with a set of operations in float32, against the twin itself."""
+    """Compares the twin with only a set of operations in float32 with the twin itself."""
 
     def __init__(self, case: HalfPrecisionCase, check: Callable[[], None] = lambda: None) -> None:
-        """``check``: called after each sample of :meth:`passes`; raises where there is no more time."""
+        """``check`` is called after each sample of :meth:`passes`, and raises if there is no time left."""
         self.case, self.check = case, check
         self._constants = HalfConstants()
         twin = load(case.twin, mode="fp32")
@@ -72,7 +72,7 @@ class Trial:
         self._order = list(range(len(case.inputs)))
 
     def compared(self, kept: frozenset[str]) -> Iterator[Comparison]:
-        """One comparison per output and sample, the samples that failed lately first."""
+        """One comparison per output and sample; samples that failed recently come first."""
         twin = self.case.twin
         program = narrowed(twin.function(), self.case.half - kept, self._constants)
         yield from self._against(Model(twin, program, twin.interfaces[twin.default_function], self.case.mode))
@@ -82,7 +82,7 @@ class Trial:
         yield from self._against(load(package, mode=self.case.mode))
 
     def passes(self, kept: frozenset[str]) -> bool:
-        """Does the check pass on all samples with these operations in float32?"""
+        """Whether the check passes on all samples with these operations in float32."""
         for comparison in self.compared(kept):
             if not keeps_precision([comparison], self.case.limits):
                 self._order.remove(comparison.sample)
@@ -147,7 +147,7 @@ def _is_small(case: HalfPrecisionCase, names: Collection[str]) -> bool:
 def _so_far(
     case: HalfPrecisionCase, best: tuple[str, ...] | None, damaged: frozenset[str], start: Repair
 ) -> Repair:
-    """What a search has that ran out of time: the smallest set that passes by then, if it is small at all."""
+    """The result of a search that ran out of time: the smallest passing set so far, if it is small."""
     ended = changed(start, outcome="out-of-budget")
     if best is None or not _is_small(case, frozenset(best) - damaged):
         return ended
@@ -164,7 +164,7 @@ def _naming(case: HalfPrecisionCase, names: tuple[str, ...], repair: Repair) -> 
 def _written(
     trial: Trial, found: tuple[str, ...], start: Repair, convert_again: ConvertAgain | None
 ) -> Repair:
-    """In the form that survives edits where that passes too, and confirmed by a conversion where one can."""
+    """The repair in the form that survives edits, if that passes too, and confirmed by a conversion."""
     case = trial.case
     names = tuple(sorted(found))
     repair = _naming(case, names, start)
@@ -186,7 +186,7 @@ def _written(
 
 
 def _by_module(trial: Trial, names: tuple[str, ...]) -> tuple[str, ...]:
-    """``Module/type`` for each operation, if that keeps few more and passes as well; nothing otherwise."""
+    """``Module/type`` for each operation, if that passes and keeps few more; else empty."""
     case = trial.case
     types = _types(case)
     origins = [(case.origins[name].module, types.get(name, "")) for name in names]
@@ -210,7 +210,7 @@ def _types(case: HalfPrecisionCase) -> dict[str, str]:
 
 
 def _confirmed(trial: Trial, repair: Repair, convert_again: ConvertAgain) -> Repair:
-    """The repaired package in our runtime, and what it costs beside the one that ships now."""
+    """The repair with the PSNR of the repaired package in our runtime and its cost over the current one."""
     try:
         package = read_package(convert_again(repair.patterns))
     except ConversionFailedError:

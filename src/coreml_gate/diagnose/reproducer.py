@@ -1,4 +1,4 @@
-"""One operation as a package of its own, with the inputs that it really gets: what an issue needs."""
+"""Makes a package of one operation, with the inputs that it really gets, for an issue."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ for name, expected in np.load("expected.npz").items():
 
 
 def reproduce(package: Package, name: str, samples: Sequence[Mapping[str, MilValue]], folder: Path) -> float:
-    """Writes package, inputs, expected outputs and script; gives the error that our runtime sees.
+    """Write package, inputs, expected outputs and script; returns the error in our runtime.
 
     :param package: The float32 twin, in which the operation has this name.
     :param samples: Inputs of the whole model; the one on which the operation does worst is taken.

@@ -1,4 +1,4 @@
-"""Where other arithmetic is better than float32: patterns of MIL, and the PyTorch that stays within half.
+"""Patterns for which different arithmetic is better than float32, with PyTorch code that stays within half.
 
 A pattern is recognised as a whole, with its axes and constants, and its code is written for what was found.
 A rewrite that computes something else is worse than none: a norm that subtracts a mean is not RMSNorm.
@@ -15,14 +15,14 @@ from coreml_gate.record import Hazard, Rewrite
 
 Code = tuple[str, ...]
 _Pattern = Callable[[Operation, Index], Code | None]
-"""PyTorch for the pattern that this operation is part of; ``None`` where it is part of none."""
+"""The PyTorch code for the pattern that an operation is part of, or ``None``."""
 
 _LARGE_MASK: Final = 1e4
-"""What hides a score: more is never added to one on purpose."""
+"""Magnitude of a mask; scores themselves never get such a summand."""
 
 
 def rewrites(function: Function, hazards: tuple[Hazard, ...]) -> tuple[Rewrite, ...]:
-    """One per pattern, at the first hazard that shows it."""
+    """One rewrite per pattern, at the first hazard with it."""
     index = Index(function)
     found: dict[str, Rewrite] = {}
     for hazard in hazards:
@@ -75,7 +75,7 @@ def _reduced_square(operation: Operation, index: Index, kind: str) -> tuple[Oper
 
 
 def _normalises(operation: Operation, reduction: Operation, index: Index) -> bool:
-    """Is the squared value itself, no mean taken from it, divided by the root of the reduction?"""
+    """Whether the squared value itself (no mean subtracted) is divided by the root of the reduction."""
     square = operation if operation is not reduction else index.maker(reduction, "x")
     name = None if square is None else _squared(square, index)
     centred = index.origin(name)
@@ -100,7 +100,7 @@ def _along(operation: Operation, index: Index, types: set[str], steps: int) -> l
 
 
 def _squared(operation: Operation, index: Index) -> str | None:
-    """The value of which this operation gives the square."""
+    """The value that this operation squares."""
     x, y = index.name(operation, "x"), index.name(operation, "y")
     by_product = operation.type == "mul" and x == y
     by_power = operation.type == "pow" and index.scalar(operation, "y") == 2  # noqa: PLR2004 - a square
@@ -161,7 +161,7 @@ def _has_large_constant(operation: Operation, index: Index) -> bool:
 
 
 def _mean(operation: Operation, index: Index) -> Code | None:
-    """A mean whose sum leaves half precision though it does not itself."""
+    """A mean whose sum overflows half precision although the mean itself does not."""
     if operation.type != "reduce_mean":
         return None
     dim = _dim(operation, index)

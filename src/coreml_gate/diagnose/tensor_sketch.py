@@ -1,4 +1,4 @@
-"""What is kept of a tensor so that another can be compared with it later: kilobytes, not the tensor."""
+"""Sketches of tensors: a few kilobytes with which another tensor can be compared later."""
 
 import math
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from torch import Tensor
 from coreml_gate.untyped import MilValue
 
 _BUCKETS: Final = 2048
-"""Tensors up to this size are kept exactly; of larger ones, as many weighted sums of neighbours."""
+"""Tensors up to this size are stored exactly; larger ones as this many weighted sums of neighbours."""
 _EXACT_STEP: Final = 0.25
-"""Integers that differ by one move a sum by at least half, the smallest weight."""
+"""The least change of a sum by integers that differ by one: the smallest weight is one half."""
 _SAME_NORM: Final = 1e-4
 
 

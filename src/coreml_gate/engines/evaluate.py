@@ -1,6 +1,6 @@
-"""The user's task metric, computed with every engine in turn.
+"""Computes the user's task metric with each engine in turn.
 
-A metric may predict a batch at once: a package that takes fewer samples computes it part by part.
+A metric may predict a batch; a package that takes fewer samples at once computes it in parts.
 """
 
 import math
@@ -51,7 +51,7 @@ def evaluate(
 
 @dataclass
 class _Counted:
-    """An engine that reports how many predictions it has made, of how many where that is known."""
+    """An engine that reports the number of its predictions, and the total if known."""
 
     engine: Engine
     total: int | None
@@ -73,7 +73,7 @@ class _Counted:
 
 
 def _require_predictions(engine: _Counted, reference: str) -> None:
-    """A number that no prediction went into is as good with any package."""
+    """Refuse a metric without any prediction, which would be the same for every package."""
     if not engine.done:
         raise EvaluateError(
             f"evaluate `{reference}` returned without a prediction by {engine.side}: its numbers say nothing "
@@ -114,7 +114,7 @@ def _number(name: str, value: object, reference: str, engine: Engine) -> float:
 
 @dataclass(frozen=True)
 class InParts:
-    """A package that computes whatever is a multiple of the largest batch that it takes."""
+    """A package that computes batches that are a multiple of its largest batch, in parts."""
 
     engine: MilEngine
 
@@ -137,12 +137,12 @@ class InParts:
 
 
 def in_parts(engine: Engine) -> Engine:
-    """The engine, able to compute batches; the source takes them as they are."""
+    """The engine with support for batches, which the source has already."""
     return InParts(engine) if isinstance(engine, MilEngine) else engine
 
 
 def rows_of_a_part(arrays: Mapping[str, Array], features: Mapping[str, Feature]) -> int | None:
-    """How many samples the package takes at once; ``None`` where all fit, or no parts would."""
+    """How many samples the package takes at once; ``None`` if all fit or parts would not either."""
     whole = {len(array) for array in arrays.values() if array.ndim}
     known = all(name in features and features[name].kind != "image" for name in arrays)
     if not known or len(whole) != 1:

@@ -1,4 +1,4 @@
-"""Git LFS: a file that was not fetched is a pointer of three lines in the place of the data."""
+"""Detects files that Git LFS has not fetched: pointers of three lines in place of the data."""
 
 import re
 from dataclasses import dataclass
@@ -7,20 +7,20 @@ from typing import Final
 
 _HEAD: Final = b"version https://git-lfs.github.com/spec/"
 _LARGEST: Final = 1024
-"""Bytes that a pointer may have (git-lfs, docs/spec.md)."""
+"""Most bytes of a pointer (git-lfs, docs/spec.md)."""
 WAY_OUT: Final = "fetch it: `git lfs pull`, or `lfs: true` for actions/checkout."
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """A file of which only the pointer is there."""
+    """A file of which only the pointer exists."""
 
     path: Path
     size: int
-    """Bytes of the data that it stands for."""
+    """Size in bytes of the data."""
 
     def explained(self, within: str) -> tuple[str, str]:
-        """What is wrong with the file or folder ``within``, and the way out."""
+        """What is wrong with the file or folder ``within``, and how to fix it."""
         where = "" if self.path.name == within else f" holds `{self.path.name}`, which"
         return (
             f"`{within}`{where} is a Git LFS pointer: its {self.size / 1e6:,.1f} MB were not fetched.",
@@ -29,7 +29,7 @@ class Pointer:
 
 
 def pointer_in(path: Path) -> Pointer | None:
-    """The first pointer at or below ``path``; nothing where all data is there."""
+    """The first pointer at or below ``path``; ``None`` if all data is there."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     found = (_pointer(file) for file in files if file.is_file() and file.stat().st_size <= _LARGEST)
     return next(filter(None, found), None)

@@ -1,4 +1,4 @@
-"""On which machine does Core ML run, and in which thermal and power state is it?"""
+"""The machine that Core ML runs on, and its thermal and power state."""
 
 import ctypes
 import ctypes.util
@@ -10,14 +10,14 @@ from typing import Any, Final
 from coreml_gate.record import Machine
 
 RunTool = Callable[[Sequence[str]], str]
-"""Runs a command and gives what it prints; empty when it cannot."""
+"""Runs a command and returns its output, or empty if that fails."""
 
 _THERMAL: Final = ("nominal", "fair", "serious", "critical")
 """NSProcessInfoThermalState, in the order of its raw values."""
 
 
 def tool_output(command: Sequence[str], within_s: float = 10) -> str:
-    """The output of a command; empty when there is no such command, it fails, or takes too long."""
+    """The output of a command; empty if it does not exist, fails, or takes too long."""
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=within_s)
     except (OSError, subprocess.TimeoutExpired):
@@ -74,6 +74,6 @@ def _objective_c() -> Any:  # noqa: ANN401 - a ctypes library
 
 
 def _send(objc: Any, receiver: int, selector: bytes, result: Any) -> Any:  # noqa: ANN401 - ctypes
-    """Calls a method without arguments; ``objc_msgSend`` takes the type of the method that it calls."""
+    """Call a method without arguments; ``objc_msgSend`` must have the type of that method."""
     send = ctypes.CFUNCTYPE(result, ctypes.c_void_p, ctypes.c_void_p)(("objc_msgSend", objc))
     return send(receiver, objc.sel_registerName(selector))

@@ -1,4 +1,4 @@
-"""Our MIL runtime as an engine: runs a saved package on any machine, and is never Core ML."""
+"""Our MIL runtime as an engine, which runs a saved package on any machine and is never Core ML."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from coreml_gate.wording import counted
 
 _LABELS = frozenset({"string", "int64"})
 _NARROWED = {np.dtype(np.int64): np.int32, np.dtype(np.float64): np.float32, np.dtype(np.bool_): np.float32}
-"""Core ML has no such inputs; the converter gives the package these instead."""
+"""Input types that Core ML lacks, and those that the converter uses instead."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class MilEngine:
         return dict(zip(self.output_names, own, strict=True))
 
     def release(self) -> None:
-        """Let go of the weights that running it has packed; the next run packs them again."""
+        """Release the weights packed by running; the next run packs them again."""
         self.model.release()
         give_back()
 
@@ -65,7 +65,7 @@ class MilEngine:
         return as_array(value)
 
     def inputs(self, sample: Sample) -> dict[str, Array]:
-        """The sample as ``predict`` takes it: arrays, and images with the channels last."""
+        """The sample in the form of ``predict``: arrays, and images with channels last."""
         return package_inputs(sample, self.model.interface.inputs, self.config)
 
 
@@ -144,7 +144,7 @@ def _with_values_for_images(package: Package) -> Package:
 
 
 def _compared(own: tuple[Feature, ...], output_names: tuple[str, ...] | None) -> tuple[Feature, ...]:
-    """All outputs, but for the label of a classifier where its source has no counterpart."""
+    """All outputs except a classifier's label, if the source has no counterpart."""
     if output_names is None or len(own) == len(output_names):
         return own
     return tuple(feature for feature in own if feature.kind not in _LABELS)

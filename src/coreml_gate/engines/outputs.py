@@ -53,7 +53,7 @@ def _flatten(name: str, value: object, into: dict[str, torch.Tensor], reference:
 
 
 def _children(value: object) -> list[tuple[str, object]] | None:
-    """A container's elements by key, or ``None`` for a leaf."""
+    """The elements of a container by key; ``None`` for a leaf."""
     if isinstance(value, Mapping):
         return [(str(key), child) for key, child in value.items()]
     if is_dataclass(value) and not isinstance(value, type):

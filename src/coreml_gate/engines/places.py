@@ -1,4 +1,4 @@
-"""Where in the source? The user's own lines among the frames of an error, of a graph, or of a run."""
+"""Finds the user's own lines among the frames of an error, a graph or a run."""
 
 import functools
 import re
@@ -16,17 +16,17 @@ _TOOLS: Final = frozenset({"torch", "coremltools", "functorch", "torchgen", "cor
 
 
 def exported_frames(trace: object) -> list[Frame]:
-    """Innermost first, of a node of torch.export, which keeps Python's own text (``meta["stack_trace"]``)."""
+    """The frames of a node of torch.export, which keeps Python's text (``stack_trace``), innermost first."""
     return [(file, int(line)) for file, line in _EXPORTED.findall(str(trace))][::-1]
 
 
 def traced_frames(trace: str) -> list[Frame]:
-    """Innermost first, of a node of a traced graph (``sourceRange()``): ``/models/net.py(12): forward``."""
+    """The frames of a traced node (``sourceRange()``), ``/models/net.py(12): forward``, innermost first."""
     return [(file, int(line)) for file, line in _TRACED.findall(trace)]
 
 
 def own_lines(frames: Iterable[Frame], root: Path) -> Iterator[Frame]:
-    """Those of the repository's own files, as ``("models/net.py", 41)``."""
+    """The lines in the repository's own files, such as ``("models/net.py", 41)``."""
     for file, line in frames:
         relative = relative_to_tree(file, root)
         if relative is not None:
@@ -55,7 +55,7 @@ def place_among(frames: Iterable[Frame], root: Path) -> str:
 
 
 def place_of(error: BaseException, root: Path) -> str:
-    """The innermost line below ``root`` that the exception passed through, or nothing if none was."""
+    """The innermost line below ``root`` that the exception passed through, or empty."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"{_relative(error.filename, root) or error.filename}:{error.lineno}"
     frames = reversed(traceback.extract_tb(error.__traceback__))
@@ -69,7 +69,7 @@ def relative_to_tree(filename: str, root: Path) -> str | None:
 
 
 def _installed(filename: str) -> str:
-    """The path within ``site-packages`` of a package that is neither torch nor a tool of ours."""
+    """The path within ``site-packages``, except for torch and the gate's own tools."""
     parts = Path(filename).parts
     start = next((place + 1 for place, part in enumerate(parts) if part in _INSTALLED), len(parts))
     inside = parts[start:]
@@ -77,7 +77,7 @@ def _installed(filename: str) -> str:
 
 
 def _relative(filename: str, root: Path) -> str | None:
-    """Below ``root``; ``None`` for what lies elsewhere, and for what is not a file, as ``<frozen runpy>``."""
+    """The path below ``root``; ``None`` for other files and for non-files such as ``<frozen runpy>``."""
     if not Path(filename).is_absolute() and not Path(filename).is_file():
         return None
     path, tree = _resolved(Path(filename).absolute()), _resolved(root.absolute())
@@ -86,5 +86,5 @@ def _relative(filename: str, root: Path) -> str | None:
 
 @functools.lru_cache(maxsize=10_000)
 def _resolved(path: Path) -> Path:
-    """The frames of one graph name few files, each of them a thousand times."""
+    """The resolved path, cached because the frames of one graph name a few files a thousand times each."""
     return path.resolve()

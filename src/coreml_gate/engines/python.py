@@ -1,4 +1,4 @@
-"""The only door to the user's Python: imports it, calls it, and says which of its lines raised."""
+"""All calls of the user's Python go through here: importing it, calling it, and locating its errors."""
 
 import ast
 import difflib
@@ -56,7 +56,7 @@ _KNOWN_HINTS: Final[Mapping[str, str]] = {
         _FLOATS,
     ),
 }
-"""The way out by what an error says."""
+"""Hints by the text of an error."""
 _NO_FILE: Final = (
     "paths are relative to the repository's root: commit the file, or make or fetch it in a step before."
 )
@@ -85,7 +85,7 @@ _DISTRIBUTIONS: Final[Mapping[str, str]] = {
     "whisper": "openai-whisper",
     "yaml": "pyyaml",
 }
-"""Modules that are installed under another name."""
+"""Distributions of modules with another name."""
 
 
 def load_callable(reference: str, root: Path, wrong: type[GateError]) -> Callable[..., object]:
@@ -140,7 +140,7 @@ def _reopen_streams() -> None:
 
 @contextmanager
 def _default_device_kept() -> Iterator[None]:
-    """The source is moved to the CPU, so a default device of the user's code would split it in two."""
+    """Restore torch's default device: the source moves to the CPU, and another default would split it."""
     before = torch.get_default_device()
     try:
         yield
@@ -150,7 +150,7 @@ def _default_device_kept() -> Iterator[None]:
 
 
 def describe(error: BaseException, root: Path) -> str:
-    """The exception's type, its text on one line, and the line that raised (``models/net.py:41``)."""
+    """The exception's type, its text on one line, and the line that raised it (``models/net.py:41``)."""
     text = " ".join(str(error).split()).rstrip(".")
     place = place_of(error, root)
     return type(error).__name__ + (f": {text}" if text else "") + (f" ({place})" if place else "")
@@ -205,7 +205,7 @@ def _refuse_namesakes(location: str, path: Path, wrong: type[GateError]) -> None
 
 
 def _imported_by(path: Path) -> set[str]:
-    """The first parts of the names that a file imports; none of a file that Python cannot parse."""
+    """The top-level names that a file imports; none if Python cannot parse it."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
@@ -226,7 +226,7 @@ def _import(location: str, root: Path) -> ModuleType:
 
 
 def _put_on_path(*folders: Path) -> None:
-    """Puts the folders first, in their order, so that the repository wins over what is installed."""
+    """Put the folders first, in order, so that the repository takes precedence over installed packages."""
     wanted = [str(folder.resolve()) for folder in folders]
     sys.path[:] = wanted + [entry for entry in sys.path if entry not in wanted]
     importlib.invalidate_caches()
@@ -251,7 +251,7 @@ def _callable_of(
 
 
 def _known_hint(error: BaseException) -> str:
-    """What to do about files that are not there, and about devices that this machine has not."""
+    """The hint for a missing file or a device that this machine lacks."""
     if isinstance(error, FileNotFoundError):
         return _NO_FILE
     text = str(error)
@@ -267,7 +267,7 @@ def _missing_module(what: str, name: str, place: str) -> tuple[str, str]:
 
 
 def _distribution(module: str) -> str:
-    """What to install for a module: ``scikit-learn`` for ``sklearn.svm``."""
+    """The distribution to install for a module: ``scikit-learn`` for ``sklearn.svm``."""
     parts = module.split(".")
     names = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
     return next((_DISTRIBUTIONS[name] for name in names if name in _DISTRIBUTIONS), parts[0])

@@ -1,4 +1,4 @@
-"""The samples: example inputs that the user's code yields, or random ones, checked before anything runs."""
+"""The samples: example inputs from the user's code, or random ones, checked before anything runs."""
 
 import hashlib
 import itertools
@@ -22,23 +22,23 @@ from coreml_gate.record import ImagePixels
 from coreml_gate.wording import counted, listed
 
 _SEED = SEED + 17
-"""Another one than the model's, whose first weights would have the samples' numbers."""
+"""Different from the model's seed; otherwise its first weights would equal the samples."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Checked samples, each with the same inputs in the same order, as the source takes them."""
+    """Checked samples, all with the same inputs in the same order, as the source takes them."""
 
     names: tuple[str, ...]
     samples: tuple[dict[str, torch.Tensor], ...]
     random: bool
-    """Whether they were drawn by us because the configuration names none."""
+    """Whether the gate drew them, because the configuration names none."""
     fingerprint: str
     """Digest of names, shapes, dtypes and data."""
     images: tuple[ImagePixels, ...] = ()
-    """Of the user's samples, before they are rounded to pixels."""
+    """Pixels of the user's image samples before rounding."""
     narrow: Mapping[str, torch.dtype] = field(default_factory=dict)
-    """Of integers of 8 and 16 bits, which are int32 in the samples: what the user's code yields."""
+    """The original dtypes of 8- and 16-bit integers, which are int32 in the samples."""
 
 
 def load_samples(
@@ -81,7 +81,7 @@ def samples_of(
 
 
 def _taken(produced: object, reference: str | None, root: Path, limit: int) -> list[object]:
-    """The first samples; ``reference`` names the callable that returned them, if one did."""
+    """The first samples; ``reference`` is the callable that returned them, if any."""
     hint = "yield tensors, tuples of tensors, or dicts of tensors by input name."
     named = "`samples`" if reference is None else f"samples `{reference}`"
     if isinstance(produced, Mapping | torch.Tensor | str | bytes) or not isinstance(produced, Iterable):
@@ -123,7 +123,7 @@ def _narrow(first: object, names: tuple[str, ...]) -> dict[str, torch.dtype]:
 def _images(
     raw: Sequence[object], names: tuple[str, ...], declared: Mapping[str, ModelInput]
 ) -> Iterator[ImagePixels]:
-    """What the samples say about each image input, before they are rounded to pixels."""
+    """The pixels of each image input before rounding."""
     for name, item in declared.items():
         if item.image is not None:
             values = (_by_name(number, value, names)[name] for number, value in enumerate(raw))
@@ -133,7 +133,7 @@ def _images(
 def _names(
     config: ModelConfig, source: Source, features: Mapping[str, InputFeature], first: object
 ) -> tuple[str, ...]:
-    """The inputs' names in the source's order; which names count depends on the form of the first sample."""
+    """The inputs' names in the source's order, which depend on the form of the first sample."""
     configured = tuple(item.name for item in config.input)
     own = source.input_names if source.kind != "package" else tuple(features)
     if isinstance(first, Mapping):
@@ -164,7 +164,7 @@ def _names_of_mapping(
 
 
 def _check_required(names: tuple[str, ...], source: Source, expected: tuple[str, ...]) -> None:
-    """Counts what the signature requires; names of the configuration's own making are all expected."""
+    """Require the arguments of the signature; if the configuration names inputs, require all of those."""
     by_name = bool(source.input_names) and set(names) <= set(source.input_names)
     required = [name for name, needed in source.parameters.items() if needed] if by_name else expected
     missing = [name for name in required if name not in names]
@@ -199,7 +199,7 @@ def _sample(
     ordered: tuple[str, ...],
     declared: Mapping[str, ModelInput],
 ) -> dict[str, torch.Tensor]:
-    """One sample's inputs; ``names`` identifies positions, ``ordered`` is the source's own order."""
+    """One sample's inputs; ``names`` are those of positions, ``ordered`` is the source's order."""
     by_name = _by_name(number, value, names)
     return {name: _input(number, name, by_name[name], declared.get(name)) for name in ordered}
 

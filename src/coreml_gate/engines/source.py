@@ -1,4 +1,4 @@
-"""The PyTorch source: loads it, says what it takes, and runs it as the reference of every comparison."""
+"""The PyTorch source: loading it, its inputs, and running it as the reference of every comparison."""
 
 import inspect
 import random
@@ -34,28 +34,28 @@ _FILES = {
 
 @dataclass(frozen=True)
 class Source:
-    """A model as the repository holds it: on the CPU, in eval mode, in float32, without gradients."""
+    """A model of the repository: on the CPU, in eval mode, in float32, without gradients."""
 
     kind: Kind
     reference: str
-    """How the configuration names it."""
+    """Its name in the configuration."""
     root: Path
-    """The repository tree that messages are relative to."""
+    """The tree that paths in messages are relative to."""
     model: torch.nn.Module | ExportedProgram | None = None
-    """A module (a ``ScriptModule`` for the kind torchscript) or a program; nothing for a package."""
+    """A module (a ``ScriptModule`` for the kind torchscript) or a program; ``None`` for a package."""
     path: Path | None = None
-    """Where the package lies; nothing for the other kinds."""
+    """Path of the package; ``None`` for the other kinds."""
     notes: tuple[str, ...] = ()
-    """What a reader should know: that parameters were converted to float32."""
+    """Notes for the reader, such as parameters converted to float32."""
 
     @cached_property
     def input_names(self) -> tuple[str, ...]:
-        """The names of the inputs in the source's order; empty when it takes any number (``*args``)."""
+        """The names of the inputs in the source's order; empty if it takes any number (``*args``)."""
         return tuple(self.parameters)
 
     @cached_property
     def parameters(self) -> dict[str, bool]:
-        """The inputs by name, and whether each has to be given."""
+        """The inputs by name, and whether each is required."""
         if isinstance(self.model, ExportedProgram):
             return dict.fromkeys(self.model.graph_signature.user_inputs, True)
         if isinstance(self.model, torch.jit.ScriptModule):
@@ -64,7 +64,7 @@ class Source:
 
     @cached_property
     def runnable(self) -> torch.nn.Module:
-        """The module that runs: an exported program becomes one."""
+        """The module to run; an exported program is turned into one."""
         if isinstance(self.model, ExportedProgram):
             return self.model.module()
         if self.model is None:
@@ -75,7 +75,7 @@ class Source:
         return self.model
 
     def call(self, sample: Sample) -> object:
-        """Calls the source with one sample: by name where it knows all names, else by position."""
+        """Call the source with one sample: by name if it knows all names, else by position."""
         if isinstance(self.model, ExportedProgram):
             args, kwargs = _program_arguments(self.model, sample)
             return self.runnable(*args, **kwargs)
@@ -129,7 +129,7 @@ def _run(source: Source, sample: Sample, index: int, most_seconds: float | None)
 
 @contextmanager
 def restored(model: torch.nn.Module) -> Iterator[list[torch.Tensor]]:
-    """Puts the buffers back, because forward may change or replace them; gives copies in their order."""
+    """Restore the buffers, which ``forward`` may change or replace; yields copies of them in order."""
     kept = list(model.buffers())
     before = [buffer.clone() for buffer in kept]
     tables = [(module, dict(module.named_buffers(recurse=False))) for module in model.modules()]
@@ -166,7 +166,7 @@ def _dtype(value: torch.Tensor) -> str:
 
 
 def seed(drawn: int = SEED, by_torch: int = SEED) -> None:
-    """Lets the generators that user code draws from begin anew: Python's, NumPy's and torch's."""
+    """Seed the random generators that user code may draw from: Python's, NumPy's and torch's."""
     random.seed(drawn)
     np.random.seed(drawn)  # noqa: NPY002 - seeds the generator that user code draws from
     torch.manual_seed(by_torch)
@@ -218,7 +218,7 @@ def _package(reference: str, root: Path) -> Source:
 
 
 def as_source(reference: str, root: Path, built: object) -> Source:
-    """What was built, as a source: moved to the CPU, into eval mode and to float32, in place.
+    """Make a source of a built model by moving it to the CPU, to eval mode and to float32, in place.
 
     Raises :class:`SourceError` for anything but a module, an exported program or a ``ScriptModule``.
     """
@@ -296,7 +296,7 @@ def _script_parameters(model: torch.jit.ScriptModule) -> dict[str, bool]:
 
 
 def _program_arguments(program: ExportedProgram, sample: Sample) -> tuple[tuple[object], dict[str, object]]:
-    """The arguments in the nesting with which the program was exported."""
+    """The arguments in the nesting of the export."""
     order = program.graph_signature.user_inputs
     flat = [sample[name] for name in order] if set(order) == sample.keys() else list(sample.values())
     args, kwargs = pytree.tree_unflatten(flat, program.call_spec.in_spec)

@@ -11,7 +11,7 @@ from coreml_gate.wording import counted, listed
 
 @dataclass(frozen=True)
 class SourceEngine:
-    """A source whose outputs bear the configured names, if there are any."""
+    """A source whose outputs have the configured names, if any."""
 
     source: Source
     output_names: tuple[str, ...] = ()

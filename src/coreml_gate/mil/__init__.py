@@ -1,1 +1,1 @@
-"""Reading Core ML packages: the ML Program (MIL) as frozen dataclasses, its weights memory-mapped."""
+"""Reads Core ML packages: the ML Program (MIL) as frozen dataclasses, with memory-mapped weights."""

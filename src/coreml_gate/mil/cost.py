@@ -1,7 +1,7 @@
-"""What a function costs by its program alone: multiply-accumulates, elementwise work, bytes moved.
+"""The cost of a function by its program alone: multiply-accumulates, elementwise work, bytes moved.
 
-The figures are exact and the same on every machine, so a change of them is a change of the model. They are no
-times: how long an engine takes also depends on what it fuses, where it runs and what it waits for.
+The figures are exact and the same on every machine, so a change of them is a change of the model. They are
+not times: those also depend on what an engine fuses, where it runs and what it waits for.
 """
 
 import math
@@ -39,7 +39,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class OperationCost:
-    """One operation and what it costs."""
+    """One operation and its cost."""
 
     operation: Operation
     cost: Cost
@@ -69,7 +69,7 @@ def weights_read(function: Function, shapes: Shapes | None = None) -> int:
 
 
 def has_loops(function: Function) -> bool:
-    """Whether some of the work is done an unknown number of times."""
+    """Whether some work is done an unknown number of times."""
     return any(operation.type == "while_loop" for operation in function.block.walk())
 
 
@@ -95,13 +95,13 @@ def _result(operation: Operation, values: Values) -> tuple[int, ...]:
 
 
 def _conv(operation: Operation, values: Values) -> int:
-    """Each element of the result takes input channels / groups x kernel products."""
+    """Each element of the result needs input channels / groups x kernel products."""
     weight = _shape(operation, values, "weight")
     return math.prod(_result(operation, values)) * math.prod(weight[1:])
 
 
 def _conv_transpose(operation: Operation, values: Values) -> int:
-    """Each element of the operand goes into result channels / groups x kernel products."""
+    """Each element of the operand is part of result channels / groups x kernel products."""
     weight = _shape(operation, values, "weight")
     return math.prod(_shape(operation, values, "x")) * math.prod(weight[1:])
 
@@ -155,10 +155,10 @@ MACS: Final[Mapping[str, Formula]] = {
     "gru": _recurrent,
     "rnn": _recurrent,
 }
-"""Multiply-accumulates by operation type; an operation that is not here does none."""
+"""Multiply-accumulates by operation type; all other operations have none."""
 
 PARTIAL: Final = frozenset({"gather", "gather_along_axis", "gather_nd", "slice_by_index", "slice_by_size"})
-"""They read only the elements that they give, not all of their operand ``x``."""
+"""Operations that read only the elements of their result, not all of their operand ``x``."""
 
 MOVES: Final = frozenset(
     {
@@ -199,13 +199,13 @@ MOVES: Final = frozenset(
         *PARTIAL,
     }
 )
-"""They move or make values without computing on them."""
+"""Operations that move or create values without computing."""
 
 _POOLS: Final = frozenset({"avg_pool", "l2_pool", "max_pool"})
 
 
 def _elementwise(operation: Operation, values: Values) -> int:
-    """Computed elements: of the greatest operand or result; of a pool one per place of its window."""
+    """Computed elements: those of the largest operand or result; for a pool, one per place of its window."""
     if operation.type in VIEWS or operation.type in MOVES:
         return 0
     results = [values.elements(value.name) for value in operation.outputs if _is_plain(value.type)]

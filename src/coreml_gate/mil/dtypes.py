@@ -1,4 +1,4 @@
-"""MIL's element types: names, bit widths, and how memory, immediate values and weight files spell them."""
+"""MIL's element types: names, bit widths, and their forms in memory, immediate values and weight files."""
 
 from dataclasses import dataclass
 
@@ -21,11 +21,11 @@ class DType:
 
     @property
     def packed(self) -> bool:
-        """Do several elements share a byte?"""
+        """Whether several elements share a byte."""
         return self.bits < 8  # noqa: PLR2004  # a byte
 
     def stored_bytes(self, count: int) -> int:
-        """Bytes that ``count`` elements take, the last byte filled up."""
+        """Bytes of ``count`` elements, rounded up."""
         return (count * self.bits + 7) // 8
 
 

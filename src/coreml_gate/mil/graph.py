@@ -1,4 +1,4 @@
-"""What a program's wiring shows without running it: last uses, peak of live activations, operations used."""
+"""Facts from a program's graph without running it: last uses, peak of live activations, operations used."""
 
 import math
 from collections import Counter
@@ -19,7 +19,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A value that is alive at the peak."""
+    """A value alive at the peak."""
 
     name: str
     bytes: int
@@ -27,7 +27,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """The greatest sum of live activation bytes, the operation at which it occurs and what is alive there."""
+    """The greatest sum of live activation bytes, with its operation and the values alive there."""
 
     bytes: int
     operation: str
@@ -35,7 +35,7 @@ class Peak:
 
 
 def histogram(function: Function) -> Counter[str]:
-    """How often each operation type occurs, nested blocks included, constants left out."""
+    """How often each operation type occurs, with nested blocks and without constants."""
     return Counter(
         operation.type for operation in function.block.walk() if not operation.type.startswith(_CONSTANTS)
     )
@@ -77,7 +77,7 @@ class Moment:
     operation: Operation | None
     bytes: int
     live: Callable[[], tuple[Live, ...]]
-    """What they are; to be read before the next moment is taken."""
+    """The live values; to be read before the next moment."""
 
 
 def peak(function: Function, shapes: Shapes | None = None) -> Peak:
@@ -147,7 +147,7 @@ def _moment(stores: tuple["_Storage", ...], operation: Operation | None) -> Mome
 
 
 def is_constant(operation: Operation, constants: Container[str]) -> bool:
-    """Whether the package holds its result, or a runtime computes it once; ``constants`` are known so far."""
+    """Whether its result is stored or computed once; ``constants`` are those known so far."""
     return operation.type == "const" or (
         operation.type.startswith("constexpr_") and all(name in constants for name in operation.reads())
     )

@@ -1,4 +1,4 @@
-"""Who makes a value of a program, who reads it, and what is constant?"""
+"""An index of a program: which operation makes a value, which read it, and which values are constant."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -21,12 +21,12 @@ from coreml_gate.mil.ir import (
 )
 
 _TRANSPARENT = frozenset({"cast", "identity", "reshape", "expand_dims", "squeeze", "transpose"})
-"""Operations that hand values on, in another type or order at most."""
+"""Operations that pass values on, at most in another type or order."""
 _WEIGHTED = {"conv": "weight", "conv_transpose": "weight", "linear": "weight", "matmul": "y", "gather": "x"}
 
 
 def producers_in(operations: Iterable[Operation]) -> dict[str, Operation]:
-    """The operation that makes each value, by the value's name; constants included."""
+    """The operation that makes each value, including constants, by the value's name."""
     return {value.name: item for item in operations for value in item.outputs}
 
 
@@ -48,7 +48,7 @@ class Index:
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
-        """All operations that run, nested ones included: neither constants nor what unpacks them."""
+        """All operations that run, including nested ones, without constants and their decompression."""
         return tuple(item for item in self._beside_constants if not self._is_stored(item))
 
     @cached_property
@@ -84,12 +84,12 @@ class Index:
 
     @cached_property
     def packed(self) -> tuple[Operation, ...]:
-        """The operations that unpack or expand stored weights (``constexpr_*``)."""
+        """The operations that decompress stored weights (``constexpr_*``)."""
         return tuple(item for item in self._beside_constants if self._is_stored(item))
 
     @cached_property
     def stored(self) -> frozenset[str]:
-        """Names of the values that the package holds, plain or packed (``constexpr_*``)."""
+        """Names of the stored values, plain or compressed (``constexpr_*``)."""
         names: set[str] = set()
         for operation in self.function.block.walk():
             if is_constant(operation, names):
@@ -101,12 +101,12 @@ class Index:
         return (operation for operation in self._beside_constants if operation.type in types)
 
     def name(self, operation: Operation, parameter: str) -> str | None:
-        """The name of the value that a parameter reads; ``None`` for an immediate value or none at all."""
+        """The name of the value that a parameter reads; ``None`` for an immediate value or no value."""
         arguments = operation.inputs.get(parameter, ())
         return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], str) else None
 
     def constant(self, operation: Operation, parameter: str) -> Array | None:
-        """The value of a parameter that is constant and not compressed."""
+        """The value of a parameter that is a plain constant."""
         arguments = operation.inputs.get(parameter, ())
         if len(arguments) != 1:
             return None
@@ -115,7 +115,7 @@ class Index:
         return None if held is None else held.array
 
     def numbers(self, operation: Operation, parameter: str) -> Array | None:
-        """The value of a parameter that is constant, plain and holds numbers."""
+        """The value of a parameter that is a plain constant of numbers."""
         value = self.constant(operation, parameter)
         return value if value is not None and value.dtype.kind in "fiub" else None
 
@@ -132,47 +132,47 @@ class Index:
         return "" if value is None or value.size != 1 else str(value.reshape(-1)[0])
 
     def shape(self, name: str | None) -> Shape:
-        """The shape of a tensor; empty where it is not a tensor."""
+        """The shape of a tensor; empty for other values."""
         kind = self.types.get(name or "")
         kind = kind.wrapped if isinstance(kind, StateType) else kind
         return kind.shape if isinstance(kind, TensorType) else ()
 
     def size(self, name: str | None, axis: float) -> int:
-        """The length of one axis; 0 where it is open, or where there is no such axis."""
+        """The length of one axis; 0 if it is open or does not exist."""
         shape = self.shape(name)
         return (shape[int(axis)] or 0) if -len(shape) <= axis < len(shape) else 0
 
     def dtype(self, name: str | None) -> str:
-        """The element type of a tensor; empty where it is not a tensor."""
+        """The element type of a tensor; empty for other values."""
         kind = self.types.get(name or "")
         return kind.dtype if isinstance(kind, TensorType) else ""
 
     def elements(self, name: str | None) -> int:
-        """Elements of a tensor, open dimensions counted as one."""
+        """Elements of a tensor, counting open dimensions as one."""
         return int(np.prod([size or 1 for size in self.shape(name)], dtype=np.int64))
 
     def bytes(self, name: str | None) -> int:
-        """Bytes of a tensor in its declared type, open dimensions counted as one."""
+        """Bytes of a tensor in its declared type, counting open dimensions as one."""
         dtype = DTYPES.get(self.dtype(name))
         return 0 if dtype is None else dtype.stored_bytes(self.elements(name))
 
     def is_half(self, operation: Operation) -> bool:
-        """Does it give half precision?"""
+        """Whether its result is in half precision."""
         return any(self.dtype(value.name) == "fp16" for value in operation.outputs)
 
     def maker(self, operation: Operation, parameter: str) -> Operation | None:
-        """The operation that computes a parameter, whatever only hands it on skipped."""
+        """The operation that computes a parameter, skipping those that only pass it on."""
         return self.origin(self.name(operation, parameter))
 
     def origin(self, name: str | None) -> Operation | None:
-        """The operation that computes a value, whatever only hands it on skipped; ``None`` for inputs."""
+        """The operation that computes a value, skipping those that only pass it on; ``None`` for inputs."""
         made = self.producers.get(name or "")
         while made is not None and made.type in _TRANSPARENT:
             made = self.producers.get(self.name(made, "x") or "")
         return None if made is None or made.type == "const" else made
 
     def users(self, operation: Operation) -> tuple[Operation, ...]:
-        """The operations that read a result, whatever only hands it on skipped."""
+        """The operations that read a result, skipping those that only pass it on."""
         found: list[Operation] = []
         pending = [value.name for value in operation.outputs]
         while pending:

@@ -1,4 +1,4 @@
-"""How great can an integer of a program get, by its wiring alone? Sizes, positions and counts have bounds."""
+"""Bounds of a program's integers by its graph alone: sizes, positions and counts are limited."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ _HANDED_ON: Final = frozenset(
         *("select", "stack", "reduce_max", "reduce_min", "maximum", "minimum", "floor_div", "abs", "pad"),
     }
 )
-"""Operations whose results are no greater than the greatest of what they read as values."""
+"""Operations whose results are not greater than their greatest operand."""
 _STEERING: Final = frozenset(
     {
         *("indices", "axis", "axes", "cond", "shape", "perm", "begin", "end", "size", "stride", "reps"),
@@ -25,14 +25,14 @@ _STEERING: Final = frozenset(
         *("batch_dims", "validate_indices", "keep_dims", "mode"),
     }
 )
-"""Parameters that choose or shape values and are none."""
+"""Parameters that select or shape values."""
 _DEEPEST: Final = 64
-"""Operations behind a value that are followed; sizes are a few steps away from their tensor."""
+"""Operations followed back from a value; sizes are only a few steps away from their tensor."""
 _POSITIONS: Final = frozenset({"reduce_argmax", "reduce_argmin", "argsort"})
 
 
 class IntegerBounds:
-    """Greatest absolute values in one function; ``features`` are its inputs in the interface."""
+    """Greatest absolute values in one function; ``features`` are its inputs by the interface."""
 
     def __init__(self, index: Index, features: tuple[Feature, ...]) -> None:
         self._index = index
@@ -41,7 +41,7 @@ class IntegerBounds:
         self._depth = 0
 
     def greatest(self, name: str) -> float:
-        """No element of this value is greater in magnitude; infinite where the wiring does not show it."""
+        """A bound of the magnitude of all elements of this value; infinite if the graph shows none."""
         if name not in self._known and self._depth < _DEEPEST:
             self._known[name] = math.inf  # a value that is read while it is sought has no bound
             self._depth += 1
@@ -70,7 +70,7 @@ class IntegerBounds:
         return [key for key in operation.inputs if key not in _STEERING]
 
     def _argument(self, operation: Operation, parameter: str) -> float:
-        """The bound of all that is bound to a parameter; immediate values are constants."""
+        """The bound of everything bound to a parameter; immediate values are constants."""
         found = 0.0
         for argument in operation.inputs.get(parameter, ()):
             if isinstance(argument, str):

@@ -1,4 +1,4 @@
-"""How live bytes rise and fall over a function, and what an engine may take beyond them.
+"""Live bytes over a function, and the memory that an engine may need besides.
 
 How Core ML runs an operation is not published, so overheads are what the known ways of computing it take,
 and never part of the peak. The liveness peak is certain and gates; an overhead is a hypothesis on where to
@@ -17,7 +17,7 @@ from coreml_gate.mil.ir import Function, Operation, TensorType
 from coreml_gate.mil.values import Values, fitting
 
 NEAR_PEAK: Final = 0.95
-"""An operation whose live bytes reach this share of the peak has to shrink, too, before the peak does."""
+"""Operations that reach this share of the peak must shrink too before the peak does."""
 OverheadKind = Literal["dilated-kernel", "attention-scores", "im2col"]
 LARGE_KERNEL: Final = 25
 """Places of a kernel from which im2col counts: Winograd and direct methods cover 3 x 3, not 5 x 5."""
@@ -31,7 +31,7 @@ class Timeline:
     bytes: tuple[int, ...]
 
     def near_peak(self, share: float = NEAR_PEAK) -> tuple[str, ...]:
-        """The operations at which at least this share of the peak is alive, in order."""
+        """The operations, in order, at which at least this share of the peak is alive."""
         least = share * max(self.bytes, default=0)
         return tuple(
             name for name, size in zip(self.operations, self.bytes, strict=True) if size >= least > 0
@@ -46,14 +46,14 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """Bytes that one operation may take on top; ``lasting`` ones stay for the model's life, as weights do."""
+    """Additional bytes that one operation may need; ``lasting`` ones stay as long as the model."""
 
     kind: OverheadKind
     operation: str
     bytes: int
     lasting: bool
     text: str
-    """What is large, in words: ``kernel 3 x 3 as 13 x 13``."""
+    """What is large: ``kernel 3 x 3 as 13 x 13``."""
 
 
 def timeline(function: Function, shapes: Shapes | None = None) -> Timeline:
@@ -70,7 +70,7 @@ def timeline(function: Function, shapes: Shapes | None = None) -> Timeline:
 
 
 def overheads(function: Function, shapes: Shapes | None = None) -> tuple[Overhead, ...]:
-    """All of them, in the order of the program.
+    """All overheads, in the order of the program.
 
     :param shapes: Shapes seen in a run, by value name, for dimensions that the program leaves open.
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.

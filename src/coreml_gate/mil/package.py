@@ -1,4 +1,4 @@
-"""Reading a ``.mlpackage``: specification parsed, weights memory-mapped, nothing believed unchecked."""
+"""Reads a ``.mlpackage``: parses the specification, maps the weights, and checks everything."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ _ONE_BY_ONE = "give its models one by one, or run it whole with coreml_gate.runt
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Package:
-    """One package as read; ``interfaces`` has a key per function, ``spec`` is the ``Model`` message."""
+    """One package; ``interfaces`` has a key per function, ``spec`` is the ``Model`` message."""
 
     path: Path
     spec: Message
@@ -42,17 +42,17 @@ class Package:
 
     @property
     def specification_version(self) -> int:
-        """The number that Core ML compares with what the system can load."""
+        """The version that Core ML compares with what the system can load."""
         return int(self.spec.specificationVersion)
 
     @property
     def deployment_target(self) -> str:
-        """The oldest iOS that loads this package, e.g. ``iOS17``."""
+        """The oldest iOS that loads this package, such as ``iOS17``."""
         return _TARGETS.get(self.specification_version, f"specification version {self.specification_version}")
 
     @property
     def opset(self) -> int:
-        """The default function's opset, as the iOS version that brought it."""
+        """The default function's opset, as the iOS version that introduced it."""
         return self.function().opset
 
     @property
@@ -65,7 +65,7 @@ class Package:
         return self.interfaces[self.default_function]
 
     def function(self, name: str | None = None) -> Function:
-        """A function by name, the default one without.
+        """A function by name; without a name, the default one.
 
         :raises PackageError: There is none of this name.
         """
@@ -76,7 +76,7 @@ class Package:
         return self.program.functions[name]
 
     def choosing(self, function: str | None) -> "Package":
-        """The same package with another default function; ``None`` leaves it.
+        """The same package with another default function; ``None`` keeps it.
 
         :raises PackageError: There is none of this name.
         """
@@ -169,7 +169,7 @@ def _locate_spec(path: Path) -> Path:
 
 
 def _root_model(manifest_path: Path) -> str:
-    """The path of the specification below ``Data``, as the manifest names it."""
+    """The path of the specification below ``Data``, from the manifest."""
     try:
         manifest = json.loads(_read_bytes(manifest_path))
         relative = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]

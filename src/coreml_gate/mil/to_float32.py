@@ -1,6 +1,6 @@
-"""The float32 twin of a package that comes without one: its own program with every half value widened.
+"""Makes the float32 twin of a package without one: its own program with every half value widened.
 
-Its weights are what half precision left of them: the twin shows what operations lose, not what weights lost.
+Its weights were already rounded to half, so the twin shows what operations lose, but not what weights lost.
 """
 
 from dataclasses import replace
@@ -12,11 +12,11 @@ from coreml_gate.mil.package import Package
 from coreml_gate.mil.weights import release
 
 _MOVES = ("const", "cast", "constexpr_")
-"""Types of operations, or their beginnings, that compute nothing."""
+"""Types (or prefixes) of operations that compute nothing."""
 
 
 def half_operations(package: Package) -> tuple[str, ...]:
-    """Which operations compute in half precision? Their names, in order."""
+    """The names of the operations that compute in half precision, in order."""
     return tuple(
         operation.name
         for operation in package.function().block.walk()

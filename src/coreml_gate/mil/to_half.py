@@ -17,24 +17,24 @@ from coreml_gate.mil.weights import release
 SUFFIX = "_cast_fp16"
 _LEAST = np.float16(6e-8)
 _CLAMPED_UP_TO = 400
-"""Elements of the largest constant whose vanishing values the converter raises (``_check_underflow``)."""
+"""Elements of the largest constant whose vanishing values the converter replaces (``_check_underflow``)."""
 
 
 @dataclass
 class HalfConstants:
-    """Constants in half precision, made once and shared by all programs of a search."""
+    """Constants in half precision, shared by all programs of a search."""
 
     _made: dict[int, tuple[Constant, Constant]] = field(default_factory=dict)
 
     def of(self, constant: Constant) -> Constant:
-        """The constant as the converter narrows it: what would vanish in a small one becomes 6e-8."""
+        """The constant as the converter narrows it; vanishing values of a small one become 6e-8."""
         if id(constant) not in self._made:
             self._made[id(constant)] = (constant, _halved(constant))
         return self._made[id(constant)][1]
 
 
 def narrowed(function: Function, half: frozenset[str], constants: HalfConstants) -> Function:
-    """``function`` with the operations named in ``half`` in half precision; its interface stays as it is."""
+    """``function`` with the operations named in ``half`` in half precision, and the same interface."""
     return replace(function, block=narrowed_block(function.block, half, constants, {}, {}))
 
 
@@ -45,7 +45,7 @@ def narrowed_block(
     types: Mapping[str, ValueType],
     known: Mapping[str, Constant],
 ) -> Block:
-    """One block; ``types`` and ``known`` are the values and constants of the blocks around it."""
+    """One narrowed block; ``types`` and ``known`` are values and constants of the blocks around it."""
     narrower = Narrower(half, constants, dict(types), dict(known))
     narrower.declare(block.inputs)
     operations = [made for operation in block.operations for made in narrower.emit(operation)]
@@ -54,7 +54,7 @@ def narrowed_block(
 
 @dataclass
 class Narrower:
-    """Rewrites one block, operation by operation; a cast is made once and serves all later readers."""
+    """Rewrites one block, operation by operation; later readers share a cast."""
 
     half: frozenset[str]
     constants: HalfConstants
@@ -64,11 +64,11 @@ class Narrower:
     _in_float: set[str] = field(default_factory=set)
 
     def declare(self, values: Iterable[Value]) -> None:
-        """Values that exist in their declared type."""
+        """Note values that exist in their declared type."""
         self.types |= {value.name: value.type for value in values}
 
     def emit(self, operation: Operation) -> list[Operation]:
-        """What stands for this operation: casts of its operands where they are needed, then itself."""
+        """The operation's replacement: necessary casts of its operands, then itself."""
         if operation.type == "const":
             self.known[operation.name] = operation.attributes["val"]
             return [operation]
@@ -77,13 +77,13 @@ class Narrower:
         return made
 
     def widened(self, names: Iterable[str]) -> list[Operation]:
-        """Casts that give these values in float32, where only their half exists."""
+        """Casts to float32 of those values of which only the half exists."""
         wanted = [name for name in dict.fromkeys(names) if name in self._in_half - self._in_float]
         self._in_float.update(wanted)
         return [cast(name + SUFFIX, Value(name, self.types[name])) for name in wanted]
 
     def forget(self, names: Iterable[str]) -> None:
-        """Let later readers take these values in float32 again, whatever half of them was made."""
+        """Let later readers use these values in float32 again, even if a half exists."""
         self._in_half.difference_update(names)
 
     def _keep(self, operation: Operation) -> list[Operation]:
@@ -119,18 +119,18 @@ class Narrower:
 
 
 def is_wide(kind: object) -> bool:
-    """Is this a float32 tensor, which half precision would narrow?"""
+    """Whether this is a float32 tensor."""
     return isinstance(kind, TensorType) and kind.dtype == "fp32"
 
 
 def half_value(value: Value) -> Value:
-    """The value's half, under the converter's name for it."""
+    """The value in half precision, under the converter's name."""
     assert isinstance(value.type, TensorType)  # noqa: S101  # ``is_wide`` holds
     return Value(value.name + SUFFIX, replace(value.type, dtype="fp16"))
 
 
 def cast(name: str, to: Value) -> Operation:
-    """The operation that gives ``name`` as ``to``."""
+    """The operation that casts the value ``name`` to ``to``."""
     assert isinstance(to.type, TensorType)  # noqa: S101  # only tensors are cast
     dtype = Constant(TensorType("string", ()), np.array(to.type.dtype, np.object_))
     return Operation("cast", to.name, {"x": (name,), "dtype": (dtype,)}, {}, (to,))

@@ -1,4 +1,4 @@
-"""What an operation's arguments are: their shapes in one run, their bytes, and the constants among them."""
+"""The arguments of operations: their shapes in one run, their bytes, and constants."""
 
 import math
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _SETTINGS: Final = frozenset({"bool", "string", "int32", "int64", "uint32", "uin
 
 @contextmanager
 def fitting(operation: Operation) -> Iterator[None]:
-    """Whatever does not work out on an operation's operands within the block is the package's fault.
+    """Turn errors on an operation's operands within the block into :class:`PackageError`.
 
     :raises PackageError: Their shapes or constants are not those that the operation takes.
     """
@@ -35,12 +35,12 @@ def fitting(operation: Operation) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Values:
-    """The values of one function; ``shapes`` are those of a run, where the program leaves dimensions open."""
+    """The values of one function; ``shapes`` are those of a run, for dimensions that are open."""
 
     function: Function
     shapes: Shapes = field(default_factory=dict)
     _sizes: dict[str, int] = field(default_factory=dict, init=False)
-    """Bytes in the package of each stored value."""
+    """Stored bytes of each stored value."""
 
     def __post_init__(self) -> None:
         for operation in self.function.block.walk():
@@ -49,21 +49,21 @@ class Values:
 
     @cached_property
     def index(self) -> Index:
-        """Who makes and reads the values."""
+        """The index of the function."""
         return Index(self.function)
 
     def operations(self) -> Iterator[Operation]:
-        """Every operation that runs, nested blocks included: neither constants nor what follows from them."""
+        """Every operation that runs, with nested blocks, without constants and what follows from them."""
         for operation in self.function.block.walk():
             if not self.is_stored(operation.outputs[0].name if operation.outputs else ""):
                 yield operation
 
     def is_stored(self, name: str) -> bool:
-        """Whether the package holds the value, packed or plain."""
+        """Whether the value is stored, compressed or plain."""
         return name in self.index.stored
 
     def is_weight(self, name: str) -> bool:
-        """Whether it is a stored tensor of numbers to compute with: no shape, no axis, no scalar setting."""
+        """Whether it is a stored tensor of numbers to compute with, not a shape, an axis or a setting."""
         kind = self._kind(name)
         return (
             self.is_stored(name)
@@ -73,7 +73,7 @@ class Values:
         )
 
     def arguments(self, operation: Operation, parameter: str) -> tuple[Argument, ...]:
-        """What is bound to a parameter; nothing where it is left out."""
+        """The values bound to a parameter; none if it is left out."""
         return operation.inputs.get(parameter, ())
 
     def shape(self, operation: Operation, parameter: str) -> tuple[int, ...] | None:
@@ -102,14 +102,14 @@ class Values:
         )
 
     def elements(self, argument: Argument) -> int:
-        """How many elements a value has.
+        """The number of elements of a value.
 
         :raises PackageError: A dimension is open and no run has given it.
         """
         return math.prod(self.shape_of(argument))
 
     def bytes(self, argument: Argument) -> int:
-        """Bytes of a value; of a weight those that the package stores, however it is packed.
+        """Bytes of a value; for a weight, its stored bytes.
 
         :raises PackageError: A dimension is open and no run has given it.
         """
@@ -120,7 +120,7 @@ class Values:
         return value_bytes(Value(argument, self._kind(argument)), self.shapes)
 
     def constant(self, operation: Operation, parameter: str) -> NDArray[np.generic] | None:
-        """The elements of a plain constant; ``None`` for anything else, and where it is left out."""
+        """The elements of a plain constant; ``None`` for anything else or if left out."""
         bound = self.arguments(operation, parameter)
         if not bound:
             return None
@@ -128,7 +128,7 @@ class Values:
         return None if held is None else held.array
 
     def flag(self, operation: Operation, parameter: str) -> bool:
-        """A constant boolean; false where it is left out."""
+        """A constant boolean; false if left out."""
         held = self.constant(operation, parameter)
         return held is not None and bool(held)
 

@@ -1,1 +1,1 @@
-"""What a package says of itself: interface, sizes, memory, cost and compression."""
+"""Facts read off a package: interface, sizes, memory, cost and compression."""

@@ -1,4 +1,4 @@
-"""What did compression do to each layer's weights, and how many bits are really stored?"""
+"""What compression did to each layer's weights, and how many bits are really stored."""
 
 import math
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ def _sum_of_squares(array: NDArray[np.float64]) -> float:
 
 
 class _Weight:
-    """A layer's constant weight with the operations that expand it."""
+    """A layer's constant weight, with the operations that decompress it."""
 
     def __init__(
         self, function: Function, operation: Operation, name: str, made: dict[str, Operation]
@@ -74,11 +74,11 @@ class _Weight:
 
     @property
     def stored_bytes(self) -> int:
-        """Indices, tables, scales, masks: everything that the package holds for this weight."""
+        """All bytes stored for this weight: indices, tables, scales, masks."""
         return sum(constant.stored_bytes for constant in _constants(self._chain))
 
     def values(self) -> NDArray[np.float64]:
-        """The expanded weight, in the shape of the layer's operand."""
+        """The decompressed weight, in the shape of the layer's operand."""
         block = Block((), self._chain, (self._name,))
         alone = Function(self._function.name, self._function.opset, (), block)
         (tensor,) = compile_function(alone, "fp32").run([])

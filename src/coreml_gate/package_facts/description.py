@@ -1,4 +1,4 @@
-"""What can be read off a package without running it, as parts of a Record."""
+"""Everything that can be read off a package without running it, as parts of a Record."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -38,7 +38,7 @@ def package_facts(package: Package, path: str) -> PackageFacts:
 
 
 def memory_facts(package: Package, peak: Peak) -> MemoryFacts:
-    """Add the weights, which stay mapped for the model's whole life, to the peak of live activations."""
+    """Memory of weights, which stay mapped as long as the model, plus the peak of live activations."""
     largest = sorted(peak.live, key=lambda live: -live.bytes)[:LARGEST_LIVE_VALUES]
     return MemoryFacts(
         weight_bytes=package.weight_bytes,

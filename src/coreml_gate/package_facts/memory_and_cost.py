@@ -1,4 +1,4 @@
-"""Memory and cost of a package, by the shapes of one run and by those of all other shapes that it takes."""
+"""Memory and cost of a package for the shapes of one run, and peaks for all other shapes that it takes."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -21,7 +21,7 @@ MOST_NEAR_PEAK: Final = 8
 MOST_OVERHEADS: Final = 5
 MOST_MODULES: Final = 12
 MOST_MACS: Final = 2e11
-"""A case above this takes a runner longer than 10 s; attention grows with the square of the shape."""
+"""A larger case takes a runner more than 10 s; attention grows with the square of the shape."""
 MOST_BYTES: Final = 4e9
 
 
@@ -30,7 +30,7 @@ def measured_footprint(
 ) -> tuple[MemoryFacts, CostFacts]:
     """Memory and cost for these inputs, and the peaks of the other shapes that the package takes.
 
-    :param written: Names of modules as the source writes them.
+    :param written: Names of modules as in the source.
     """
     shapes = model.shapes(inputs, _state(model))
     memory, cost = footprint(model.package, shapes, written)
@@ -118,7 +118,7 @@ def _case(model: Model, case: ShapeCase, own: MemoryFacts, cost: CostFacts, elem
 
 
 def _own_shapes(model: Model, inputs: Mapping[str, MilValue]) -> dict[str, tuple[int, ...]]:
-    """The shapes of the inputs as the interface counts them: of an image height and width."""
+    """The shapes of the inputs as in the interface, which are height and width for an image."""
     return {
         item.name: tuple(inputs[item.name].shape[: len(item.shape)]) if item.name in inputs else item.shape
         for item in model.interface.inputs

@@ -1,7 +1,7 @@
-"""Which shapes does a package take besides the sample's, and what do its inputs look like at each of them?
+"""The shapes that a package takes besides the sample's, and inputs of these shapes.
 
-Every enumerated shape, and the extremes of ranges: all ranged dimensions at their least, then all at their
-greatest. Peaks grow with the shape, so nothing in between can be worse.
+Every enumerated shape, and the extremes of ranges: all flexible dimensions at their minimum, then all at
+their maximum. Peaks grow with the shape, so nothing in between can be worse.
 """
 
 import math
@@ -15,7 +15,7 @@ from coreml_gate.arrays import Array
 from coreml_gate.mil.ir import Feature, Interface
 
 MOST_CASES: Final = 16
-"""Core ML allows 128 enumerated shapes; their extremes are among the first and the last."""
+"""Core ML allows 128 enumerated shapes; the extremes are usually among the first and the last."""
 _CHANNELS: Final = 3
 _DTYPES: Final[Mapping[str, type[np.generic]]] = {"int32": np.int32, "int8": np.int8}
 
@@ -24,20 +24,20 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class ShapeCase:
-    """One shape for every input of a package, by name."""
+    """One shape for each input of a package, by name."""
 
     shapes: Mapping[str, Shape]
     unbounded: bool = False
-    """Whether some dimension has no upper bound, and stands at its default instead."""
+    """Whether some dimension has no upper bound and has its default size instead."""
 
     @property
     def elements(self) -> int:
-        """All elements of all inputs."""
+        """Number of elements of all inputs together."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
 
 def shape_cases(interface: Interface) -> tuple[ShapeCase, ...]:
-    """The cases worth measuring, without repeats; none for a package whose shapes are fixed."""
+    """The cases worth measuring, without repeats; none for a package with fixed shapes."""
     cases = [*_enumerated(interface), *_extremes(interface)]
     distinct = {tuple(sorted(case.shapes.items())): case for case in cases}
     found = tuple(distinct.values())
@@ -47,7 +47,7 @@ def shape_cases(interface: Interface) -> tuple[ShapeCase, ...]:
 
 
 def promised_shapes(interface: Interface) -> tuple[ShapeCase, ...]:
-    """The same, and the middle of every range: where the ends agree, a size computed by the trace may not."""
+    """The same plus the middle of every range, where a size computed by the trace may still be wrong."""
     ranged = [feature for feature in interface.inputs if feature.ranges]
     middle = {
         item.name: tuple(
@@ -61,17 +61,17 @@ def promised_shapes(interface: Interface) -> tuple[ShapeCase, ...]:
 
 
 def zeros(interface: Interface, case: ShapeCase) -> dict[str, Array]:
-    """The cheapest inputs of these shapes, as ``predict`` takes them; shapes do not depend on the numbers."""
+    """Inputs of zeros in these shapes, as ``predict`` takes them; shapes do not depend on values."""
     return {feature.name: _zeros(feature, case.shapes[feature.name]) for feature in interface.inputs}
 
 
 def shape_text(interface: Interface, shapes: Mapping[str, Shape]) -> str:
-    """The shapes of the flexible inputs in words: ``ids (1, 128), mask (1, 128)``; empty when none is."""
+    """The shapes of the flexible inputs: ``ids (1, 128), mask (1, 128)``; empty if there are none."""
     return ", ".join(f"{item.name} {shapes[item.name]}" for item in interface.inputs if item.flexible)
 
 
 def _enumerated(interface: Interface) -> Iterator[ShapeCase]:
-    """Several inputs with as many shapes each are taken to change together, others one after the other."""
+    """Enumerated cases; inputs with equally many shapes change together, others one after the other."""
     listed = [feature for feature in interface.inputs if feature.shapes]
     counts = {len(feature.shapes) for feature in listed}
     if len(counts) == 1:

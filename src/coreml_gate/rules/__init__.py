@@ -1,4 +1,4 @@
-"""Known pitfalls of Core ML conversion, each a rule with its evidence and its way out.
+"""Known pitfalls of Core ML conversion, each a rule with its evidence and its fix.
 
 A rule looks at frozen values and needs neither torch nor coremltools.
 """

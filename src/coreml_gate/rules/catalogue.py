@@ -1,4 +1,4 @@
-"""All rules, and what one look at a model finds."""
+"""All rules, and applying them to a model."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 KEPT_PLACES: Final = 8
-"""Places per rule that a Record keeps; the others are counted."""
+"""Places of one rule that a Record stores; the others are counted."""
 
 GROUPS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "Half precision": rules_of(precision, formulas),
@@ -66,14 +66,14 @@ GROUPS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "Size": rules_of(size),
     "Versions": rules_of(versions),
 }
-"""All rules by group, in the order in which people read them."""
+"""All rules by group, in reading order."""
 
 RULES: Final[Mapping[str, Rule]] = {rule.id: rule for rules in GROUPS.values() for rule in rules}
 """All rules by id."""
 
 
 def find_matches(facts: Facts) -> tuple[RuleMatch, ...]:
-    """Which rules fire, how often, and where first? One entry per rule that fires, in reading order."""
+    """The matches of all rules in reading order, one entry per rule, with the first places and a count."""
     found = ((rule, list(rule.matches(facts))) for rule in RULES.values())
     return tuple(
         RuleMatch(
@@ -95,7 +95,7 @@ def find_matches(facts: Facts) -> tuple[RuleMatch, ...]:
 def look(
     config: ModelConfig, shipped: Package | None, wide: Package | None, graph: TorchGraph | None
 ) -> tuple[RuleMatch, ...]:
-    """The matches of one model: of its package and float32 twin where there are any, and of its graph."""
+    """The matches of one model, on its package and float32 twin, if any, and on its graph."""
     program = None if shipped is None else Index(shipped.function())
     halved = shipped is not None and wide is not None and wide.path != shipped.path
     twins = ProgramPair(program, Index(wide.function())) if program and wide and halved else None

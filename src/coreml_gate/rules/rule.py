@@ -1,4 +1,4 @@
-"""What a rule is, what it looks at, and what it finds."""
+"""The definition of a rule, its inputs, and its matches."""
 
 import inspect
 import platform
@@ -21,7 +21,7 @@ SEVERITIES: Final[dict[Severity, str]] = {
     "perf": "slower, larger or more memory than it has to be",
     "info": "sound as it stands; breaks under a condition that the program alone does not show",
 }
-"""What each severity means, gravest first."""
+"""The meaning of each severity, gravest first."""
 
 Part = Literal["program", "twins", "package", "graph", "setting"]
 """What a rule looks at: the shipped program, it and its float32 twin, the interface and files, the captured
@@ -35,11 +35,11 @@ class Match:
     place: str
     """An operation, a feature, a module or a version."""
     text: str
-    """What is there, with its figures."""
+    """What was found there, with figures."""
     file: str = ""
     line: int | None = None
     fix: str = ""
-    """The way out of this place, where the rule's own is too general."""
+    """The fix for this place, if the rule's own is too general."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ProgramPair:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is configured, and the versions that do it."""
+    """The configuration and the installed versions."""
 
     config: ModelConfig
     coremltools: str
@@ -70,7 +70,7 @@ def setting_of(config: ModelConfig) -> Setting:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that rules look at; a part is ``None`` when there is none, and its rules do not run."""
+    """Everything that rules look at; rules on a part that is ``None`` do not run."""
 
     setting: Setting
     package: Package | None = None
@@ -81,7 +81,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rule:
-    """One known pitfall: how it is found, the evidence, and the way out."""
+    """One known pitfall: how it is found, the evidence, and the fix."""
 
     id: str
     severity: Severity
@@ -96,7 +96,7 @@ class Rule:
     """The coremltools versions for which it holds."""
 
     def matches(self, facts: Facts) -> Iterator[Match]:
-        """Where it fires; nothing when the part that it looks at is not there."""
+        """The places where it matches; none if the part that it looks at is missing."""
         part = getattr(facts, self.part)
         if part is not None:
             yield from self.find(part)
@@ -114,9 +114,9 @@ def rule(
     fix: str,
     versions: str = "all",
 ) -> Callable[[Finder], Rule]:
-    """Make the decorated finder a rule; its docstring is the rule's question.
+    """Make the decorated function a rule; its docstring is the rule's question.
 
-    :param on: What the finder takes: the part of :class:`Facts` of this name.
+    :param on: The part of :class:`Facts` that the function takes.
     """
 
     def made(find: Finder) -> Rule:
@@ -126,5 +126,5 @@ def rule(
 
 
 def rules_of(*modules: ModuleType) -> tuple[Rule, ...]:
-    """The rules that these modules define, in the order of their source."""
+    """The rules that these modules define, in source order."""
     return tuple(item for module in modules for item in vars(module).values() if isinstance(item, Rule))
