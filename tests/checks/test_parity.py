@@ -3,7 +3,7 @@ from typing import Any, Final
 
 import pytest
 
-from coreml_gate.checks import parity
+from coreml_gate.checks import evaluate, parity, precision
 from coreml_gate.frozen import changed
 from coreml_gate.record import (
     Comparison,
@@ -17,7 +17,7 @@ from coreml_gate.record import (
     TopOne,
 )
 from coreml_gate.verdict import Finding, Status
-from tests.builders import comparison, model_record, source
+from tests.builders import comparison, model_config, model_record, source
 from tests.checks.cases import NOT_CONVERTED, UNSUPPORTED, evidence, limited, only
 
 WRONG = comparison(
@@ -188,8 +188,13 @@ def test_unsure_names_the_operations() -> None:
     assert "`while_loop`, `list_read`" in finding.message
 
 
-def test_unsure_without_figures() -> None:
-    assert only(parity.run(evidence(model_record(parity=())))).status is Status.UNSURE
+@pytest.mark.attack("Records from elsewhere")
+def test_figures_that_got_lost_without_a_reason_fail() -> None:
+    """A child that said its last word early was `unsure`, and its model could merge."""
+    config = model_config(evaluate="models/net.py:evaluate")
+    head = model_record(parity=(), precision=(), metrics=())
+    for check in (parity, precision, evaluate):
+        assert only(check.run(evidence(head, config=config))).status is Status.FAIL
 
 
 def test_lost_or_not_requested() -> None:

@@ -7,7 +7,15 @@ import pytest
 from pydantic import ValidationError
 
 from coreml_gate.errors import RecordError
-from coreml_gate.record import AcceptedFailure, Record, SkippedModel, parse_record, read_record, write_record
+from coreml_gate.record import (
+    AcceptedFailure,
+    Record,
+    SkippedModel,
+    parse_record,
+    read_record,
+    reading,
+    write_record,
+)
 from coreml_gate.wording import counted
 from tests.builders import comparison, model_record, record
 
@@ -110,3 +118,11 @@ def test_a_name_that_comes_again_is_named_with_its_number(more: str) -> None:
         assert "metrics" in raised.value.message, "what is no Record at all is said first"
     else:
         assert raised.value.message == "record `r`: 3 models have the name `b`, allowed 1."
+
+
+@pytest.mark.attack("bombs")
+def test_a_record_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MOST_BYTES", 10**6)
+    (tmp_path / "record.json").symlink_to("/dev/zero")
+    with pytest.raises(RecordError, match=r"record.json` has more than 1 MB"):
+        read_record(tmp_path / "record.json")

@@ -42,7 +42,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return (skipped(NAME, SUBJECT, "no `evaluate` is configured."),)
     metrics = _metrics(evidence.head, evidence.base)
     if not metrics:
-        return (evidence.unmeasured(NAME, SUBJECT),)
+        return (evidence.unmeasured(NAME, SUBJECT, lost=Status.FAIL),)
     limits = evidence.limits.evaluate
     findings = [_finding(metric, limits.get(metric.name), evidence) for metric in metrics]
     names = [metric.name for metric in metrics]

@@ -142,8 +142,11 @@ class Evidence:
             return _NO_MAC
         return _OFF if self.head.problem is None and self.head.package is not None else LOST
 
-    def unmeasured(self, check: str, subject: str) -> Finding:
-        """The finding of a check whose figures are missing: ``unsure``, never skipped."""
+    def unmeasured(self, check: str, subject: str, lost: Status = Status.UNSURE) -> Finding:
+        """The finding of a check whose figures are missing: ``unsure``, never skipped.
+
+        ``lost`` is its status if nothing explains it: a failure where every package has such figures.
+        """
         if self.head.unsupported:
             error = UnsupportedOperationsError(self.head.unsupported)
             return Finding(
@@ -155,7 +158,7 @@ class Evidence:
             return Finding(check=check, status=Status.UNSURE, subject=subject, message=_REFUSED)
         return Finding(
             check=check,
-            status=Status.UNSURE,
+            status=lost,
             subject=subject,
             message="the Record holds no figure for this check.",
             hint="measure the model again with this version.",

@@ -74,7 +74,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     source = evidence.head.source
     if source is not None and source.kind == "package":
         return (skipped(NAME, "outputs", "the source is a package: there is nothing to compare it with."),)
-    return (evidence.unmeasured(NAME, "outputs"),)
+    return (evidence.unmeasured(NAME, "outputs", lost=Status.FAIL),)
 
 
 def _finding(output: str, group: Group, evidence: Evidence) -> Finding:

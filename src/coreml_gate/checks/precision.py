@@ -44,7 +44,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if evidence.computes_in_float32 and config.compress is None:
         return (_no_half("every operation of the package computes in float32: nothing is rounded to FP16."),)
     if not evidence.head.precision:
-        return (evidence.unmeasured(NAME, "outputs"),)
+        return (evidence.unmeasured(NAME, "outputs", lost=Status.FAIL),)
     groups = by_output(evidence.head.precision)
     return _one_per_cause([_finding(output, group, evidence) for output, group in groups.items()], evidence)
 

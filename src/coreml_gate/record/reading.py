@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 from msgspec import MsgspecError, Raw, Struct
 from msgspec.json import decode, encode
@@ -12,15 +13,20 @@ from coreml_gate.frozen import changed, without_collecting
 from coreml_gate.record.document import SCHEMA_VERSION, ModelRecord, Record
 from coreml_gate.wording import counted
 
+MOST_BYTES: Final = 2**29
+"""A thousand models have less; a link to a device has no end."""
+_WAY_OUT: Final = "name the record.json of an earlier run."
+
 
 def read_record(path: Path) -> Record:
     """Read a Record; :class:`RecordError` says what is wrong with the file."""
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:  # a pipe of a shell as well
+            text = file.read(MOST_BYTES + 1)
     except OSError as error:
-        raise RecordError(
-            f"record `{path}` cannot be read: {error}.", "name the record.json of an earlier run."
-        ) from error
+        raise RecordError(f"record `{path}` cannot be read: {error}.", _WAY_OUT) from error
+    if len(text) > MOST_BYTES:
+        raise RecordError(f"record `{path}` has more than {MOST_BYTES / 1e6:,.0f} MB.", _WAY_OUT)
     return parse_record(text, str(path))
 
 
