@@ -63,6 +63,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def fuzz(folder: Path, form: str, count: int) -> list[dict[str, Any]]:
     """What became of the cases; a process that died leaves its last case out."""
     script, written = folder / "fuzz.py", folder / "lines.jsonl"
+    (folder / "end").unlink(missing_ok=True)  # of a test before, in the same folder
     script.write_text(SCRIPT.format(root=str(_ROOT), lines=str(written)))
     ending = run_child(
         [sys.executable, *command_of(script), str(folder), form, "0", str(count)],
