@@ -2,8 +2,10 @@
 VENV ?= .venv
 # How many parametrisations of each of coremltools' tests `make conformance` runs: of the operations, and of the
 # PyTorch front end; a number, `all` or (front end) `none`. LEDGER keeps a run that RESUME=--resume continues.
+# Each of the WORKERS collects all of them, which takes longer than a small sample.
 SAMPLE ?= 12
 TORCH_SAMPLE ?= 2
+WORKERS ?= 2
 LEDGER ?=
 RESUME ?=
 # The ends of the tested range (src/coreml_gate/tested_versions.py) that `make test-matrix` runs the tests with: a
@@ -21,7 +23,7 @@ OF_MACS := tests/mac tests/doctor tests/native_contract tests/stand_in \
 	$(addprefix tests/engines/test_,machine.py devicectl.py coremltools_calls.py compute_plan.py xcodebuild.py)
 PY := $(VENV)/bin/python
 OPEN := $(PY) -m
-CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers 2
+CONFORM := OMP_NUM_THREADS=1 $(PY) conformance/run.py --workers $(WORKERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-all test test-matrix test-wheel test-slow test-reports test-mac test-fake-mac test-old-tools test-action test-browser reliability lint format schema docs locks diagnose-demo hunt conformance native-contract bench clean
