@@ -35,7 +35,7 @@ demo: $(VENV)/.installed  ## play one pull request through the gate and print it
 	$(PY) examples/demo.py
 
 demo-all: $(VENV)/.installed  ## play every example change and compare with what the gate must say
-	$(PY) examples/demo.py --all
+	OMP_NUM_THREADS=1 $(PY) examples/demo.py --all
 
 test: $(VENV)/.installed  ## the test suite, without the slow part; COVERAGE=1 says which lines it ran
 	OMP_NUM_THREADS=1 $(OPEN) $(if $(COVERAGE),slipcover -m) pytest -n auto \
