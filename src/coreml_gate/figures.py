@@ -74,6 +74,11 @@ def mmacs(value: float) -> str:
     return f"{number(value, 3)} MMAC"
 
 
+def megabytes_moved(value: float) -> str:
+    """What a prediction reads and writes, in three digits."""
+    return f"{number(value, 3)} MB moved"
+
+
 def percent_change(head: float, base: float) -> str:
     """The change in per cent of the baseline; empty for a baseline of 0."""
     if head == base:

@@ -1,5 +1,6 @@
 from coreml_gate.checks import adversarial
 from coreml_gate.checks.evidence import LOST
+from coreml_gate.config import ModelConfig
 from coreml_gate.criteria import FAR
 from coreml_gate.record import FirstWrong, ParityDiagnosis, PerturbedSample
 from coreml_gate.verdict import Status
@@ -84,3 +85,10 @@ def test_what_was_lost_is_unsure() -> None:
     for given in (evidence(NOT_CONVERTED), evidence(died)):
         finding = only(adversarial.run(given))
         assert (finding.status, finding.message) == (Status.UNSURE, LOST)
+
+
+def test_images_stay_as_they_are() -> None:
+    table = {"name": "image", "image": {"scale": 0.5}}
+    config = ModelConfig.model_validate({"name": "digits", "source": "net.py:build", "input": [table]})
+    finding = only(adversarial.run(evidence(model_record(adversarial=()), config=config)))
+    assert finding.message == "images stay as they are, and no changed sample was left to compare."

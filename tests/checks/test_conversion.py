@@ -136,12 +136,18 @@ def test_the_teams_own_package_and_its_twin(twin: str, words: str) -> None:
 
 def test_a_script_of_the_teams_that_failed() -> None:
     facts = conversion(status="failed", route="none", maker="export.py:main", message="no licence")
-    assert answer(facts).message == "package: not converted, `export.py:main` failed after 3.2 s: no licence"
+    finding = answer(facts)
+    assert finding.message == "package: not converted, `export.py:main` failed after 3.2 s: no licence"
+    assert "convert with a script of your own" not in finding.hint, "it is one"
 
 
 def test_a_failure_says_what_became_of_the_baseline() -> None:
     finding = answer(conversion(status="failed"), conversion())
-    assert finding.details == ("the baseline: converted by way of export",)
+    assert finding.details == ("the baseline was converted by way of export",)
+    before = conversion(status="timed-out")
+    assert answer(conversion(status="failed"), before).details == (
+        "the baseline does not convert either: timed out",
+    )
 
 
 def test_the_details_say_where_the_time_went() -> None:

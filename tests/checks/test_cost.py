@@ -1,6 +1,7 @@
 import pytest
 
 from coreml_gate.checks import cost as check
+from coreml_gate.frozen import changed
 from coreml_gate.verdict import Status
 from tests.builders import MB, cost, model_record
 from tests.checks.cases import NOT_CONVERTED, evidence, limited, only
@@ -71,3 +72,24 @@ def test_other_shapes_are_not_compared() -> None:
 def test_skipped_and_unsure() -> None:
     assert only(check.run(evidence(NOT_CONVERTED))).status is Status.UNSURE
     assert only(check.run(evidence(model_record(cost=None)))).status is Status.UNSURE
+
+
+def test_what_moved_more_stands_in_the_table_and_names_its_part() -> None:
+    base = cost()
+    before, rest = base.modules
+    head = cost(bytes=33 * MB, modules=(changed(before, bytes=22 * MB), changed(rest, bytes=11 * MB)))
+    finding = only(check.run(evidence(model_record(cost=head), model_record(cost=base))))
+    assert (finding.value, finding.base, finding.unit) == (33.0, 30.0, "MB moved")
+    assert "allowed 1.02 times, most of it in `layers_1`." in finding.message
+    assert finding.hint.startswith("if the model is meant to move more")
+
+
+def test_growth_that_no_named_part_explains_names_none() -> None:
+    base = cost()
+    before, rest = base.modules
+    spread = cost(macs=60 * MB, modules=(before, changed(rest, macs=11 * MB)))
+    unknown = cost(macs=60 * MB, modules=(changed(before, name="stem", macs=59 * MB),))
+    few = cost(modules=(rest,))
+    for head, of_base in ((spread, base), (unknown, few)):
+        finding = only(check.run(evidence(model_record(cost=head), model_record(cost=of_base))))
+        assert "most of it" not in finding.message

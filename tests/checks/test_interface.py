@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from coreml_gate.checks import interface
+from coreml_gate.frozen import changed
 from coreml_gate.record import PackageFacts
 from coreml_gate.verdict import Finding, Status
 from tests.builders import feature, model_record, package
@@ -144,3 +145,16 @@ def test_skipped() -> None:
         only(interface.run(evidence(NOT_CONVERTED, model_record()))).message
         == "not measured: an earlier step failed."
     )
+
+
+def test_the_way_out_is_that_of_the_change() -> None:
+    raised = only(run(package(deployment_target="iOS16"), package(deployment_target="iOS18")))
+    assert "or keep `deployment-target`;" in raised.hint
+    lost = only(run(package(inputs=(feature(flexibility="[1..8, 3, 32, 32]"),)), package(outputs=())))
+    assert "or keep the shapes and types" in lost.hint
+    assert "and the names (" in lost.hint
+
+
+def test_a_shape_that_followed_from_the_inputs_is_called_open() -> None:
+    finding = only(run(package(outputs=(changed(LOGITS, shape=()),)), package(outputs=(LOGITS,))))
+    assert "output `logits`: shape open becomes (1, 10)" in finding.message

@@ -10,6 +10,7 @@ from coreml_gate.record import (
     Diagnosis,
     ElementIndex,
     OperationError,
+    Repair,
     RuleMatch,
     RulePlace,
     TopOne,
@@ -248,3 +249,13 @@ def test_without_the_cast_or_the_multiple_half_precision_is_named(
     rows, integers = precision.run(evidence(model_record(precision=(BROKEN, token), rules=rules)))
     assert "is wrong in FP16: " in rows.message
     assert integers.status is Status.UNSURE
+
+
+def test_the_line_is_that_of_what_float32_repairs_where_errors_were_not_measured() -> None:
+    """As of a package with states, which cannot run twice side by side."""
+    near = hazard(operation="pow_4", bites_in=None, place="net.py:9")
+    cause = hazard(operation="pow_5", bites_in=None, place="net.py:13")
+    repair = Repair(outcome="found", operations=("pow_5",), patterns=("Norm/pow",))
+    looked = Diagnosis(hazards=(near, cause), repair=repair)
+    (finding,) = precision.run(evidence(model_record(precision=(BROKEN,), diagnosis=looked)))
+    assert (finding.file, finding.line) == ("net.py", 13)

@@ -33,3 +33,14 @@ def test_where_no_name_agrees_inputs_go_by_position() -> None:
 
 def test_another_number_of_inputs_is_left_for_the_package_to_refuse() -> None:
     assert shapes(*features(x=(2,), y=(3,), z=(1,))) == {"x": (2,), "state": (3,)}
+
+
+def test_an_image_has_the_channels_of_the_source_and_not_those_of_the_package() -> None:
+    """A package that takes them in another order than its source would be right by its own word."""
+    table = {"name": "photo", "image": {"color": "BGR"}}
+    config = ModelConfig.model_validate({"name": "net", "source": "net.py:Net", "input": [table]})
+    blue_first = torch.tensor([10.0, 20.0, 30.0]).reshape(1, 3, 1, 1)
+    for color in ("RGB", "BGR"):
+        feature = Feature("photo", "image", "", (1, 1), color=color)
+        (pixels,) = package_inputs({"photo": blue_first}, (feature,), config).values()
+        assert pixels.tolist() == [[[30.0, 20.0, 10.0]]], "an image is red first, whatever the package takes"

@@ -74,3 +74,13 @@ def test_the_finding_warns_in_one_sentence_and_lists_everything() -> None:
         "false; `limits.size.max-mb` of `digits`, `faces`: 20.0 → 900.0; `limits.parity.max-error` of "
         "`faces`: 1e-05 → 0.5; and 1 more. Judged with the base's."
     )
+
+
+def test_an_input_is_known_by_its_name() -> None:
+    base = BASE + '[[model.input]]\nname = "image"\nshapes = [[1, 3, 8, 8], [1, 3, 16, 16]]\n'
+    head = base.replace("shapes = [[1, 3, 8, 8], [1, 3, 16, 16]]", "shape = [1, 3, 8, 8]")
+    found = config_changes(parse_config(base, "base"), parse_config(head, "head"))
+    assert [str(change) for change in found] == [
+        "`input.image.shape` of `faces`: not set → [1, 3, 8, 8]",
+        "`input.image.shapes` of `faces`: [[1, 3, 8, 8], [1, 3, 16, 16]] → not set",
+    ]

@@ -293,7 +293,10 @@ def test_no_fault_is_looked_for_where_nothing_differs(bench_of: Callable[..., Be
 def test_a_package_that_nobody_converted_has_no_conversion_to_blame(bench_of: Callable[..., Bench]) -> None:
     bench = bench_of(wide="wrong", route="none")
     assert bench.suspects
-    assert of(bench, parity_fault).parts.get(ParityDiagnosis) is None
+    diagnosis = of(bench, parity_fault).parts.get(ParityDiagnosis)
+    assert diagnosis is not None
+    assert not diagnosis.first_wrong.operation
+    assert diagnosis.instead == "the source's `scores` times 1.5"
 
 
 def test_the_fault_is_looked_for_on_the_worst_sample(

@@ -48,6 +48,20 @@ def test_a_size_is_cut_to_16_bits_only_where_it_may_be_greater(greatest: int, fi
     assert any(match.text.endswith("16") for match in RULES["narrowed-integers"].matches(made)) is fires
 
 
+def test_an_operation_that_its_constant_keeps_in_float32_is_told_from_one_that_was_left_there() -> None:
+    (match,) = RULES["fp16-cast-pairs"].matches(cases_program.mask_beyond_half())
+
+    assert match.text.endswith("between two casts, because FP16 does not hold its constant -1e+09")
+    assert "as -1e4 for a mask" in match.fix
+
+
+def test_an_operation_of_the_package_has_the_line_at_which_it_was_written() -> None:
+    found = find_matches(cases_program.island(), {"exp_0": "models/net.py:12"})
+
+    places = [place for match in found for place in match.places if match.rule == "fp16-cast-pairs"]
+    assert [(place.place, place.file, place.line) for place in places] == [("exp_0", "models/net.py", 12)]
+
+
 def test_every_rule_has_its_cases_and_one_name() -> None:
     assert list(RULES) == [rule.id for rules in GROUPS.values() for rule in rules]
     assert set(CASES) == set(RULES)

@@ -34,6 +34,9 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 def _without_samples(evidence: Evidence) -> Finding:
     if evidence.head.problem is not None:
         return evidence.unmeasured(NAME, "outputs")
+    images = [item.image for item in evidence.config.input]
+    if images and all(images) and not evidence.head.untried:
+        return skipped(NAME, "outputs", "images stay as they are, and no changed sample was left to compare.")
     unfit = "on every changed sample the source itself is undefined or unstable"
     return skipped(NAME, "outputs", f"{unfit}{_untried(evidence)}.")
 

@@ -1,6 +1,6 @@
 """What defines a check: a question, the function that answers it, its column, and its explanation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
@@ -29,6 +29,8 @@ class Column:
     change: Change
     show: Show | None = None
     """``None`` for bytes, which get one unit for the whole column."""
+    other_units: Mapping[str, Show] = field(default_factory=dict)
+    """How figures are shown whose findings have another unit than the column's, by that unit."""
     highest_is_worst: bool = True
     exact: str = "ok"
     """Shown if the check passes without a value."""

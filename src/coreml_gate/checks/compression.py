@@ -11,7 +11,7 @@ from typing import Final
 from coreml_gate.checks.check import Check
 from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.config.options import Compression
-from coreml_gate.record import LayerCompression, ModelRecord
+from coreml_gate.record import CompressionFacts, LayerCompression, ModelRecord
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import counted, megabytes, number
 
@@ -45,9 +45,9 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
             check=NAME,
             status=Status.WARN if left_out else Status.PASS,
             subject=SUBJECT,
-            message=_message(facts.layers, left_out),
-            value=_bits(facts.layers),
-            base=None if base is None else _bits(base.layers),
+            message=_message(facts, left_out),
+            value=facts.bits,
+            base=None if base is None else base.bits,
             unit="bits per weight",
             hint=_LEFT_OUT_HINT if left_out else "",
             details=tuple(_details(facts.layers, left_out, evidence.head)),
@@ -65,12 +65,8 @@ def _nothing_compressed() -> Finding:
     )
 
 
-def _bits(layers: Layers) -> float:
-    elements = sum(layer.elements for layer in layers)
-    return 8 * sum(layer.stored_bytes for layer in layers) / max(elements, 1)
-
-
-def _message(layers: Layers, left_out: Layers) -> str:
+def _message(facts: CompressionFacts, left_out: Layers) -> str:
+    layers = facts.layers
     compressed = f"{sum(layer.compressed for layer in layers)} of {counted(len(layers), 'layer')} compressed"
     stored = sum(layer.stored_bytes for layer in layers)
     halves = _HALF_BYTES * sum(layer.elements for layer in layers)
@@ -82,7 +78,7 @@ def _message(layers: Layers, left_out: Layers) -> str:
         size = megabytes(sum(layer.stored_bytes for layer in left_out))
         missed = f"; {counted(len(left_out), 'layer')} left out, {size}, first `{first.operation}`"
     return (
-        f"{compressed}, {number(_bits(layers))} bits per weight with scales and tables: "
+        f"{compressed}, {number(facts.bits)} bits per weight with scales and tables: "
         f"{megabytes(stored)}, {megabytes(halves)} in half precision{missed}{lost}."
     )
 

@@ -103,11 +103,7 @@ def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
         details=(
             *((_TWINS[facts.twin],) if facts.maker else ()),
             *facts.notes,
-            *(
-                (f"the baseline was converted by way of {_ROUTES[base.route]}",)
-                if base and other_route
-                else ()
-            ),
+            *((_before(base),) if base and other_route else ()),
             *_time(evidence),
         ),
     )
@@ -145,16 +141,30 @@ def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
         status=Status.FAIL,
         subject=SUBJECT,
         message=_failure(facts) + _lost_write(facts, evidence),
-        hint=facts.hint or (_MISSING_HINT if facts.missing else _HINTS[facts.status]),
+        hint=facts.hint or (_MISSING_HINT if facts.missing else _way_out(facts)),
         details=(
             *(_missing_line(operation) for operation in facts.missing),
             *(_stub_lines(evidence) if facts.missing else ()),
             *_own_words(facts),
             *facts.notes,
-            *((f"the baseline: {base.status} by way of {base.route}",) if base else ()),
+            *((_before(base),) if base else ()),
             *facts.log_tail,
         ),
     )
+
+
+def _way_out(facts: ConversionFacts) -> str:
+    """A script of the team has no other route, and is the script already."""
+    if facts.maker and facts.status == "failed":
+        return f"run `{facts.maker}` by itself; write the part of the model that it names otherwise."
+    return _HINTS[facts.status]
+
+
+def _before(base: ConversionFacts) -> str:
+    """Did the baseline convert?"""
+    if base.status == "converted":
+        return f"the baseline was converted by way of {_ROUTES[base.route]}"
+    return f"the baseline does not convert either: {_words(base)}"
 
 
 def _lost_write(facts: ConversionFacts, evidence: Evidence) -> str:

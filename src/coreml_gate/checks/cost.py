@@ -3,7 +3,8 @@
 The figures are counted on the program, so they are exact and the same on every machine. They are not times.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from coreml_gate import figures
@@ -11,7 +12,7 @@ from coreml_gate.checks.check import Check, Column
 from coreml_gate.checks.evidence import Evidence
 from coreml_gate.config.limits import CostLimits
 from coreml_gate.criteria import Violation, excess_growth, gravest_first
-from coreml_gate.record import CostFacts
+from coreml_gate.record import CostFacts, ModuleCost
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import MB, growth, megabytes, number, passing_maximum, percent
 
@@ -20,7 +21,9 @@ SUBJECT: Final = "compute"
 UNIT: Final = "MMAC"
 MILLION: Final = 10**6
 
-_HINT: Final = "if the model is meant to compute more, raise cost.max-ratio for it in this pull request."
+MOVED: Final = "MB moved"
+_HINT: Final = "if the model is meant to {} more, raise cost.max-ratio for it in this pull request."
+_MOST_OF_IT: Final = 0.5
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
@@ -31,21 +34,36 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     base = None if evidence.base is None else evidence.base.cost
     comparable = base if base is not None and base.shape == cost.shape else None
     raised = _violations(cost, comparable, evidence)
-    ratio = evidence.limits.cost.max_ratio
+    figure = _MOVES if raised and raised[0].message.startswith(_MOVES.verb) else _COMPUTES
+    ratio, before = evidence.limits.cost.max_ratio, None if comparable is None else figure.of(comparable)
     return (
         Finding(
             check=NAME,
             status=raised[0].status if raised else Status.PASS,
             subject=SUBJECT,
-            message=_message(cost, comparable, raised),
-            value=cost.macs / MILLION,
-            base=None if comparable is None else comparable.macs / MILLION,
-            limit=None if comparable is None or ratio is None else comparable.macs * ratio / MILLION,
-            unit=UNIT,
-            hint=_HINT if raised else "",
+            message=_message(cost, comparable, raised, figure),
+            value=figure.of(cost) / MILLION,
+            base=None if before is None else before / MILLION,
+            limit=None if before is None or ratio is None else before * ratio / MILLION,
+            unit=figure.unit,
+            hint=_HINT.format(figure.infinitive) if raised else "",
             details=tuple(_details(cost, base, raised, evidence)),
         ),
     )
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """What grew, and stands in the table: arithmetic or traffic."""
+
+    verb: str
+    infinitive: str
+    unit: str
+    of: Callable[[CostFacts | ModuleCost], int]
+
+
+_COMPUTES: Final = _Figure("it computes", "compute", UNIT, lambda cost: cost.macs)
+_MOVES: Final = _Figure("it moves", "move", MOVED, lambda cost: cost.bytes)
 
 
 def _violations(cost: CostFacts, base: CostFacts | None, evidence: Evidence) -> tuple[Violation, ...]:
@@ -66,7 +84,7 @@ def _macs(
 ) -> Violation | None:
     if cost.macs < limits.ratio_from_mmacs * MILLION or cost.macs <= base.macs * ratio or not base.macs:
         return None
-    return _growth("computes", cost.macs / base.macs, ratio, status)
+    return _growth(_COMPUTES, cost, base, ratio, status)
 
 
 def _bytes(
@@ -74,23 +92,43 @@ def _bytes(
 ) -> Violation | None:
     if cost.bytes < limits.ratio_from_mb * MB or cost.bytes <= base.bytes * ratio or not base.bytes:
         return None
-    return _growth("moves", cost.bytes / base.bytes, ratio, status)
+    return _growth(_MOVES, cost, base, ratio, status)
 
 
-def _growth(verb: str, found: float, allowed: float, status: Status) -> Violation:
+def _growth(figure: _Figure, cost: CostFacts, base: CostFacts, allowed: float, status: Status) -> Violation:
+    found = figure.of(cost) / figure.of(base)
     return Violation(
-        f"it {verb} {number(found, 4)} times as much as the baseline, allowed {number(allowed, 4)} times",
+        f"{figure.verb} {number(found, 4)} times as much as the baseline, allowed {number(allowed, 4)} times",
         passes_with=f"max-ratio = {passing_maximum(found, 3)}",
         excess=excess_growth(found, allowed),
         status=status,
     )
 
 
-def _message(cost: CostFacts, base: CostFacts | None, raised: tuple[Violation, ...]) -> str:
+def _message(cost: CostFacts, base: CostFacts | None, raised: tuple[Violation, ...], figure: _Figure) -> str:
     place = f" for {cost.shape}" if cost.shape else ""
     before = "" if base is None else f"; in the baseline {_figures(base)}"
     measured = f"{SUBJECT}: {_figures(cost)}{place}{before}"
-    return f"{measured}: {raised[0].message}.{raised[0].remedy}" if raised else f"{measured}."
+    if base is None or not raised:
+        return f"{measured}."
+    return f"{measured}: {raised[0].message}{_mostly(cost, base, figure)}.{raised[0].remedy}"
+
+
+def _mostly(cost: CostFacts, base: CostFacts, figure: _Figure) -> str:
+    """The part of the model that makes most of the growth; empty where none does, or its name is unknown.
+
+    A Record holds the largest parts only: one that the baseline lacks is new where it holds all of them.
+    """
+    known = {part.name: figure.of(part) for part in base.modules}
+    has_all = sum(part.operations for part in base.modules) == base.operations
+    grown = {
+        part.name: figure.of(part) - known.get(part.name, 0)
+        for part in cost.modules
+        if has_all or part.name in known
+    }
+    name = max(grown, key=lambda part: grown[part], default="")
+    mostly = name and grown[name] >= _MOST_OF_IT * (figure.of(cost) - figure.of(base))
+    return f", most of it in `{name}`" if mostly else ""
 
 
 def _figures(cost: CostFacts) -> str:
@@ -133,9 +171,11 @@ CHECK: Final = Check(
     column=Column(
         "Compute",
         "resources",
-        "millions of multiply-accumulates; left out as long as nothing changes",
+        "millions of multiply-accumulates, or MB moved where they grew too much; left out while nothing "
+        "changes",
         figures.percent_change,
         figures.mmacs,
         only_changes=True,
+        other_units={MOVED: figures.megabytes_moved},
     ),
 )

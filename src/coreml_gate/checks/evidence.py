@@ -22,6 +22,7 @@ from coreml_gate.record import (
 )
 from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
+from coreml_gate.wording import number
 
 _REFUSED: Final = "not measured: the package refuses the samples, see parity."
 _NARROW: Final = re.compile(r"=(fp16|u?int16|u?int8)\b")
@@ -120,9 +121,13 @@ class Evidence:
         if facts is None or weights is None or weights.found == weights.matrices:
             return ""
         if self.head.compression is not None:
+            before = None if self.base is None else self.base.compression
+            was = "" if before is None else f", {number(before.bits, 2)} in the baseline"
+            bits = number(self.head.compression.bits, 2)
             return (
-                f"`{facts.maker}` compresses weights so far that the package computes something else (use "
-                "more bits, smaller blocks or less sparsity), or takes other weights than the source's."
+                f"`{facts.maker}` stores {bits} bits per weight{was}: with so few the package computes "
+                "something else (use more bits, smaller blocks or less sparsity), or its weights are not the "
+                "source's."
             )
         return (
             f"{weights.found} of {weights.matrices} weight matrices of the source are in the package that "

@@ -15,9 +15,11 @@ def diagnosis_of(evidence: Evidence, samples: Collection[str]) -> ParityDiagnosi
 
 
 def sentence(diagnosis: ParityDiagnosis | None) -> str:
-    """`` First operation to differ: ...``, or why it is unknown; empty without a diagnosis."""
+    """What is computed instead, or the first operation to differ, or why it is unknown."""
     if diagnosis is None:
         return ""
+    if diagnosis.instead:
+        return f" The package computes {diagnosis.instead}."
     found = diagnosis.first_wrong
     if not found.operation:
         return f" First wrong operation unknown: {found.reason}." if found.reason else ""

@@ -15,7 +15,7 @@ from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.frozen import changed
 from coreml_gate.record import FeatureFacts, PackageFacts
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, first_and_more
+from coreml_gate.wording import counted, first_and_more, joined
 
 NAME: Final = "interface"
 SUBJECT: Final = "interface"
@@ -24,9 +24,12 @@ Role = Literal["input", "output", "state"]
 Features = tuple[FeatureFacts, ...]
 
 _HINT: Final = (
-    "change the app together with the model, or keep the names (`output`, `input` of the model's table); "
+    "change the app together with the model, or keep {}; "
     'limits.interface.on-breaking-change = "warn" makes such changes a warning.'
 )
+_NAMES: Final = "the names (`output`, `name` of `[[model.input]]`)"
+_SHAPES: Final = "the shapes and types (`[[model.input]]`, or those of your script)"
+_TARGET: Final = "`deployment-target`"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Change:
 
     text: str
     breaks: bool
+    kept_by: str
+    """What the configuration has to keep for callers not to notice."""
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
@@ -49,9 +54,15 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if not changes:
         return (_finding(Status.PASS, f"{_inventory(head)}, as in the baseline"),)
     breaking = tuple(change.text for change in changes if change.breaks)
+    kept = joined(list(dict.fromkeys(change.kept_by for change in changes if change.breaks)) or [""])
     harmless = tuple(change.text for change in changes if not change.breaks)
     groups = (
-        (breaking, Status(evidence.limits.interface.on_breaking_change), "can break callers", _HINT),
+        (
+            breaking,
+            Status(evidence.limits.interface.on_breaking_change),
+            "can break callers",
+            _HINT.format(kept),
+        ),
         (harmless, Status.WARN, "callers do not notice", ""),
     )
     return tuple(
@@ -95,15 +106,19 @@ def _feature_changes(role: Role, base: Features, head: Features) -> Iterator[Cha
     renamed = _renamed(base, head)
     for name, feature in before.items():
         if name in renamed:
-            yield Change(f"{role} `{name}` is now named `{renamed[name]}`", breaks=True)
+            yield Change(f"{role} `{name}` is now named `{renamed[name]}`", breaks=True, kept_by=_NAMES)
         elif name not in after:
-            yield Change(f"{role} `{name}` is gone", breaks=True)
+            yield Change(f"{role} `{name}` is gone", breaks=True, kept_by=_NAMES)
         else:
             yield from _differences(role, feature, after[name])
     for name, feature in after.items():
         if name not in before and name not in renamed.values():
             required = role != "output" and not feature.optional
-            yield Change(f"{role} `{name}` is new{' and required' if required else ''}", breaks=required)
+            yield Change(
+                f"{role} `{name}` is new{' and required' if required else ''}",
+                breaks=required,
+                kept_by=_NAMES,
+            )
 
 
 def _renamed(base: Features, head: Features) -> dict[str, str]:
@@ -121,13 +136,15 @@ def _differences(role: Role, base: FeatureFacts, head: FeatureFacts) -> Iterator
     for field in ("kind", "dtype", "shape"):
         before, after = getattr(base, field), getattr(head, field)
         if before != after:
-            yield Change(f"{thing}: {field} {before} becomes {after}", breaks=True)
+            was, is_ = (each or "open" for each in (before, after))  # a shape that follows from the inputs'
+            yield Change(f"{thing}: {field} {was} becomes {is_}", breaks=True, kept_by=_SHAPES)
     if base.flexibility != head.flexibility:
         widened = not base.flexibility and base.shape == head.shape
         before, after = (f"shapes {each.flexibility or each.shape}" for each in (base, head))
-        yield Change(f"{thing}: {before} become {after}", breaks=not widened)
+        yield Change(f"{thing}: {before} become {after}", breaks=not widened, kept_by=_SHAPES)
     if base.optional != head.optional:
-        yield Change(f"{thing} is now {'optional' if head.optional else 'required'}", breaks=base.optional)
+        now = "optional" if head.optional else "required"
+        yield Change(f"{thing} is now {now}", breaks=base.optional, kept_by=_SHAPES)
 
 
 def _target_change(base: str, head: str) -> Iterator[Change]:
@@ -136,7 +153,7 @@ def _target_change(base: str, head: str) -> Iterator[Change]:
         return
     before, after = _version(base), _version(head)
     lowered = before is not None and after is not None and after < before
-    yield Change(f"deployment target {base} becomes {head}", breaks=not lowered)
+    yield Change(f"deployment target {base} becomes {head}", breaks=not lowered, kept_by=_TARGET)
 
 
 def _version(target: str) -> int | None:

@@ -6,6 +6,7 @@ conversion. The check has a result even if parity fails.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from math import inf
 from typing import Final
 
@@ -104,11 +105,13 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
 
 
 def _place(evidence: Evidence) -> tuple[str, int | None]:
-    """The line of the first operation that half precision breaks."""
-    diagnosis = evidence.head.diagnosis
-    hazards = () if diagnosis is None else diagnosis.hazards
-    places = (hazard.place for hazard in hazards if hazard.bites_in == "fp16" and hazard.place)
-    return file_and_line(next(places, ""))
+    """The line of the first operation that half precision breaks, or that float32 is known to repair."""
+    diagnosis, repair = evidence.head.diagnosis, repair_of(evidence.head, "fp16")
+    hazards = [each for each in (() if diagnosis is None else diagnosis.hazards) if each.place]
+    repairs = () if repair is None else repair.operations
+    broken = (each.place for each in hazards if each.bites_in == "fp16")
+    repaired = (each.place for each in hazards if each.operation in repairs)
+    return file_and_line(next(chain(broken, repaired), ""))
 
 
 def _drop(head_psnr: float | None, base: Group, limits: PrecisionLimits, status: Status) -> Violation | None:

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, TypeAdapter
 from coreml_gate.children.files import fresh_file
 from coreml_gate.config import ModelConfig
 from coreml_gate.frozen import FrozenModel
+from coreml_gate.package_facts.output_order import in_source_order
 from coreml_gate.record import ComputeUnits, DeviceFacts, FeatureFacts, PackageFacts
 
 JOB_FILE: Final = "job.json"
@@ -83,19 +84,19 @@ class DescribedPackage(JobValue):
     inputs: tuple[FeatureFacts, ...]
     outputs: tuple[FeatureFacts, ...]
     output_names: tuple[str, ...] = ()
-    """The source's names by position; empty: the package's own."""
+    """The source's names, one for each of ``outputs``; empty: the package's own."""
     stateful: bool = False
     function: str | None = None
     """Of a package with several functions; ``None`` is its default one."""
 
     @classmethod
     def of(cls, facts: PackageFacts, folder: Path, names: tuple[str, ...] = ()) -> "DescribedPackage":
-        """A package of a Record that lies in ``folder``; ``names`` are the source's, by position.
+        """A package of a Record that lies in ``folder``; ``names`` are the source's.
 
         A classifier gives a label beside its scores, which the source does not: it is left out.
         """
         scores = tuple(feature for feature in facts.outputs if feature.kind != "string")
-        compared = scores if len(names) == len(scores) else facts.outputs
+        compared = in_source_order(scores if len(names) == len(scores) else facts.outputs, names)
         return cls(
             path=(folder / facts.path).resolve(),
             inputs=facts.inputs,

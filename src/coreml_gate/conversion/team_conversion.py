@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Final, Literal
 
@@ -152,9 +153,10 @@ def _difference(own: Package, shipped: Package, task: Task) -> str:
     worst = max(_relative(left[name], right[name]) for name in left)
     if worst <= (_SAME_COMPRESSED if _is_compressed(shipped) else _SAME):
         return ""
+    by = f"by {worst:.1%} of the greatest value" if isfinite(worst) else "in shape, or in what is not finite,"
     return (
         "the gate's own conversion of the source computes something else than the package: "
-        f"they differ by {worst:.1%} of the greatest value in sample 0"
+        f"they differ {by} in sample 0"
     )
 
 

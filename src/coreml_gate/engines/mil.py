@@ -15,6 +15,7 @@ from coreml_gate.engines.images import package_sample
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.ir import Feature
 from coreml_gate.mil.package import Package
+from coreml_gate.package_facts.output_order import in_source_order
 from coreml_gate.runtime import Model, Observe, load
 from coreml_gate.runtime.allocator import give_back, keep_freed_memory
 from coreml_gate.untyped import MilValue
@@ -76,12 +77,14 @@ def package_inputs(sample: Sample, interface: Sequence[Feature], config: ModelCo
     renames `state`, a word of MIL. Names that agree find each other, the others go by position.
     """
     features = {feature.name: feature for feature in interface}
+    colors = {item.name: item.image.color for item in config.input if item.image is not None}
     given = package_sample(sample, config)
     unmatched = [name for name in given if name not in features]
     free = [name for name in features if name not in given]
     names = dict(zip(unmatched, free, strict=True)) if len(unmatched) == len(free) else {}
     renamed = {names.get(name, name): value for name, value in given.items()}
-    return {name: _array(value, features.get(name)) for name, value in renamed.items()}
+    colors = {names.get(name, name): color for name, color in colors.items()}
+    return {name: _array(value, features.get(name), colors.get(name)) for name, value in renamed.items()}
 
 
 def load_mil_engine(
@@ -98,6 +101,7 @@ def load_mil_engine(
     """
     keep_freed_memory()
     own = _compared(package.interface.outputs, output_names)
+    own = own if output_names is None else in_source_order(own, output_names)
     if output_names is not None and len(output_names) != len(own):
         raise PackageError(
             f"package `{Path(package.path).name}` has {counted(len(own), 'output')}, "
@@ -118,14 +122,16 @@ def _refuse_unscaled_images(package: Package, config: ModelConfig) -> None:
     """
     inputs = package.interface.inputs
     known = {item.name for item in config.input if item.image is not None}
-    images = [item.name for item in inputs if item.kind == "image"]
-    unknown = [name for name in images if name not in known]
+    images = [item for item in inputs if item.kind == "image"]
+    unknown = [item for item in images if item.name not in known]
     if unknown and len(images) > len(known):
+        name, color = unknown[0].name, unknown[0].color
         raise PackageError(
-            f"input `{unknown[0]}` of package `{Path(package.path).name}` is an image, and `[[model.input]]` "
+            f"input `{name}` of package `{Path(package.path).name}` is an image, and `[[model.input]]` "
             "holds no scale and bias for it.",
-            f'copy those of your `ct.ImageType`: `[[model.input]]`, `name = "{unknown[0]}"`, '
-            "`image = { scale = 0.00392156862745098, bias = [0, 0, 0] }`.",
+            f'copy those of your `ct.ImageType`: `[[model.input]]`, `name = "{name}"`, '
+            f'`image = {{ color = "{color}", scale = 0.00392156862745098, bias = [0, 0, 0] }}`; '
+            "`color` is the order in which the source takes the channels.",
         )
 
 
@@ -150,7 +156,11 @@ def _compared(own: tuple[Feature, ...], output_names: tuple[str, ...] | None) ->
     return tuple(feature for feature in own if feature.kind not in _LABELS)
 
 
-def _array(value: torch.Tensor, feature: Feature | None) -> Array:
+def _array(value: torch.Tensor, feature: Feature | None, color: str | None) -> Array:
+    """An image as an app hands it over: ``color`` is the order of the source's channels.
+
+    The package puts them into its own order, which need not be that of the source.
+    """
     array: Array = value.detach().numpy()
     if feature is None or feature.kind != "image":
         return array.astype(_NARROWED.get(array.dtype, array.dtype), copy=False)
@@ -158,4 +168,4 @@ def _array(value: torch.Tensor, feature: Feature | None) -> Array:
         plane: Array = array[0, 0]
         return plane
     pixels: Array = array[0].transpose(1, 2, 0)
-    return np.flip(pixels, axis=-1) if feature.color == "BGR" else pixels
+    return np.flip(pixels, axis=-1) if (color or feature.color) == "BGR" else pixels

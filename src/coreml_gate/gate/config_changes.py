@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 from coreml_gate.config import Config, GateOptions, ModelOptions
 from coreml_gate.untyped import Json
@@ -90,8 +90,16 @@ def _flat(table: Mapping[str, Json], prefix: str = "") -> Iterator[tuple[str, st
     for key, value in table.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{key}.")
+        elif _are_named(value):
+            for named in value:
+                yield from _flat(named, f"{prefix}{key}.{named['name']}.")
         else:
             yield f"{prefix}{key}", _shown(value)
+
+
+def _are_named(value: Json) -> TypeGuard[list[Mapping[str, Json]]]:
+    """Tables such as those of the inputs are known by their names, wherever they stand in their list."""
+    return isinstance(value, list) and all(isinstance(each, Mapping) and "name" in each for each in value)
 
 
 def _shown(value: object) -> str:

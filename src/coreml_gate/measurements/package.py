@@ -50,6 +50,8 @@ def wanted(_: ModelJob) -> bool:
 
 def run(bench: "Bench", log: EventLog) -> None:
     """Read the package that ships beside its float32 twin."""
+    from coreml_gate.conversion.origins import read_origins
+    from coreml_gate.mil.diff_matching import plain_name
     from coreml_gate.mil.outline import outline
     from coreml_gate.package_facts.compression import compression_facts
     from coreml_gate.package_facts.description import package_facts
@@ -63,7 +65,9 @@ def run(bench: "Bench", log: EventLog) -> None:
     shipped = packages.shipped
     log.put(package_facts(shipped, shipped.path.relative_to(job.record_folder).as_posix()))
     log.put(Outline(outline(shipped.function(), packages.written).lines()))
-    log.put(RuleMatches(look(job.model, shipped, packages.wide, packages.graph)))
+    origins = read_origins(packages.origins)
+    places = {plain_name(name): origin.place for name, origin in origins.items()}
+    log.put(RuleMatches(look(job.model, shipped, packages.wide, packages.graph, places)))
     compression = compression_facts(shipped, packages.wide)
     if compression is not None:
         log.put(compression)

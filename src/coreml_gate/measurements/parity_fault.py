@@ -17,6 +17,8 @@ PARTS: Final = (ParityDiagnosis,)
 STEPS: Final = half_precision.STEPS
 CHILD: Final = "model"
 ended = half_precision.ended
+_SAMPLES: Final = 4
+"""On so many a mistake of a script has to explain the difference: each is tried on the source."""
 _STEADY: Final = (
     "keep what lasts from call to call in a registered buffer, draw random numbers by torch, or leave both "
     "out in eval mode"
@@ -29,15 +31,18 @@ def wanted(_: ModelJob) -> bool:
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """Locate the fault on the sample that shows it most; a package has no conversion to blame."""
+    """Locate the fault on the sample that shows it most; of a team's package, try what scripts do wrong."""
     from coreml_gate.diagnose.parity_diagnosis import diagnose_parity
     from coreml_gate.diagnose.parity_failure import Failure
 
     packages, reference = bench.packages, bench.reference
-    if packages is None or packages.route == "none" or not bench.suspects:
+    if packages is None or not bench.suspects:
         return
     bench.release()  # the diagnosis loads programs of its own
     log.begin("diagnose")
+    if packages.route == "none":
+        _of_a_team(bench, log)
+        return
     suspect, route, job = bench.suspects[0], packages.route_taken, bench.job
     if not _is_steady(reference, job.model.limits.parity):
         found = FirstWrong(unsteady=True, hint=_STEADY)
@@ -46,6 +51,25 @@ def run(bench: "Bench", log: EventLog) -> None:
     failure = Failure(reference.source, reference.samples, job.model, job.folder, route, suspect)
     budget = DiagnosisBudget(job.model.diagnose_budget_s, log.begin, advance=log.advance)
     log.put(diagnose_parity(failure, budget, log.put))
+
+
+def _of_a_team(bench: "Bench", log: EventLog) -> None:
+    """A script converts what it likes: no operation is to blame, but a usual mistake may explain it."""
+    from coreml_gate.diagnose.computed_instead import computed_instead
+
+    reference, suspect = bench.reference, bench.suspects[0]
+    if reference.engine is None or bench.mil is None or not bench.failing:
+        return
+    samples = reference.samples.samples[:_SAMPLES]
+    found = [bench.mil.wide.run(sample) for sample in samples]
+    instead = computed_instead(reference.engine, samples, reference.outputs[:_SAMPLES], found)
+    if instead is not None:
+        cause = FirstWrong(hint=instead.hint)
+        log.put(
+            ParityDiagnosis(
+                found_on=suspect.found_on, sample=suspect.index, first_wrong=cause, instead=instead.what
+            )
+        )
 
 
 def _is_steady(reference: "Reference", limits: "ParityLimits") -> bool:

@@ -197,6 +197,8 @@ class ParityDiagnosis(Part):
     """``samples``, or the name of the perturbed sample on which they differ."""
     sample: NonNegativeInt
     first_wrong: FirstWrong
+    instead: str = ""
+    """What a team's package computes instead of its source, as ``the softmax of the source's `scores```."""
     other_route: OtherRoute | None = None
     conversions: NonNegativeInt = 0
     seconds: NonNegativeFloat = 0.0

@@ -176,3 +176,9 @@ class CompressionFacts(Part):
     FIELD: ClassVar[str] = "compression"
 
     layers: tuple[LayerCompression, ...]
+
+    @property
+    def bits(self) -> float:
+        """Stored bits per weight of all layers, with scales and tables."""
+        elements = sum(layer.elements for layer in self.layers)
+        return 8 * sum(layer.stored_bytes for layer in self.layers) / max(elements, 1)

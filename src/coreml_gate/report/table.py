@@ -139,6 +139,7 @@ def _figure(column: Column, show: Show, finding: Finding, label: str = "") -> Fi
     if finding.value is None:
         text = column.exact if finding.status is Status.PASS else figures.DASH
         return Figure(text, finding.status, label=label)
+    show = column.other_units.get(finding.unit, show)
     value, base = _in_bytes(finding.value, finding.unit), finding.base
     change = "" if base is None else column.change(value, _in_bytes(base, finding.unit))
     before = "" if base is None else show(_in_bytes(base, finding.unit))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from coreml_gate.config import ModelConfig
+from coreml_gate.mil.diff_matching import plain_name
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.package import Package
 from coreml_gate.record import RuleMatch, RulePlace
@@ -28,7 +29,7 @@ from coreml_gate.rules import (
     unsupported_operations,
     versions,
 )
-from coreml_gate.rules.rule import Facts, ProgramPair, Rule, Setting, rules_of, setting_of
+from coreml_gate.rules.rule import Facts, Match, ProgramPair, Rule, Setting, rules_of, setting_of
 from coreml_gate.torch_graph import TorchGraph
 
 __all__ = [
@@ -72,18 +73,18 @@ RULES: Final[Mapping[str, Rule]] = {rule.id: rule for rules in GROUPS.values() f
 """All rules by id."""
 
 
-def find_matches(facts: Facts) -> tuple[RuleMatch, ...]:
-    """The matches of all rules in reading order, one entry per rule, with the first places and a count."""
+def find_matches(facts: Facts, written: Mapping[str, str] | None = None) -> tuple[RuleMatch, ...]:
+    """The matches of all rules in reading order, one entry per rule, with the first places and a count.
+
+    :param written: The lines at which operations were written, ``models/net.py:12``, by their plain names.
+    """
     found = ((rule, list(rule.matches(facts))) for rule in RULES.values())
     return tuple(
         RuleMatch(
             rule=rule.id,
             severity=rule.severity,
             count=len(matches),
-            places=tuple(
-                RulePlace(place=match.place, text=match.text, file=match.file, line=match.line)
-                for match in matches[:KEPT_PLACES]
-            ),
+            places=tuple(_place(match, written or {}) for match in matches[:KEPT_PLACES]),
             fix=matches[0].fix or rule.fix,
             evidence=rule.evidence[0],
         )
@@ -92,11 +93,26 @@ def find_matches(facts: Facts) -> tuple[RuleMatch, ...]:
     )
 
 
+def _place(match: Match, written: Mapping[str, str]) -> RulePlace:
+    """With its line: the rule's own, else where the operation was written."""
+    if match.file:
+        return RulePlace(place=match.place, text=match.text, file=match.file, line=match.line)
+    file, _, line = written.get(plain_name(match.place), "").rpartition(":")
+    return RulePlace(place=match.place, text=match.text, file=file, line=int(line) if file else None)
+
+
 def look(
-    config: ModelConfig, shipped: Package | None, wide: Package | None, graph: TorchGraph | None
+    config: ModelConfig,
+    shipped: Package | None,
+    wide: Package | None,
+    graph: TorchGraph | None,
+    written: Mapping[str, str] | None = None,
 ) -> tuple[RuleMatch, ...]:
-    """The matches of one model, on its package and float32 twin, if any, and on its graph."""
+    """The matches of one model, on its package and float32 twin, if any, and on its graph.
+
+    :param written: As for :func:`find_matches`.
+    """
     program = None if shipped is None else Index(shipped.function())
     halved = shipped is not None and wide is not None and wide.path != shipped.path
     twins = ProgramPair(program, Index(wide.function())) if program and wide and halved else None
-    return find_matches(Facts(setting_of(config), shipped, program, twins, graph))
+    return find_matches(Facts(setting_of(config), shipped, program, twins, graph), written)

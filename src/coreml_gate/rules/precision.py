@@ -20,6 +20,10 @@ _INDEX_MATH: Final = frozenset({"add", "select", "greater_equal", "mod", "mul", 
 _HALF_SUFFIX: Final = "_to_fp16"
 _AS_INTEGERS: Final = "Declare the input as integers in the model's table (by `ct.TensorType` in a script):"
 _INTEGER_INPUT: Final = '[[model.input]]\nname = "{}"\ndtype = "int32"'
+_SMALLER: Final = (
+    "Write a number that FP16 holds, as -1e4 for a mask: all of it runs in FP16 then, and a row that is "
+    "masked everywhere is no NaN."
+)
 _EPSILONS: Final = {
     "layer_norm": "epsilon",
     "batch_norm": "epsilon",
@@ -205,7 +209,23 @@ def fp16_cast_pairs(program: Index) -> Iterator[Match]:
             continue
         readers = program.readers.get(operation.outputs[0].name, ())
         if len(readers) == 1 and _is_narrowed_at_once(program, readers[0]):
-            yield Match(readers[0].name, f"`{readers[0].type}` alone stands in float32 between two casts")
+            yield _alone(program, readers[0])
+
+
+def _alone(program: Index, operation: Operation) -> Match:
+    """A constant that FP16 does not hold is what the converter keeps an operation in float32 for."""
+    text = f"`{operation.type}` alone stands in float32 between two casts"
+    values = [program.numbers(operation, name) for name in operation.inputs]
+    beyond = [
+        float(value.flat[np.abs(value).argmax()])
+        for value in values
+        if value is not None and value.dtype.kind == "f" and value.size
+        if GREATEST_HALF < np.abs(value).max() < np.inf
+    ]
+    if not beyond:
+        return Match(operation.name, text)
+    because = f", because FP16 does not hold its constant {beyond[0]:.3g}"
+    return Match(operation.name, text + because, fix=_SMALLER)
 
 
 def _is_narrowed_at_once(program: Index, operation: Operation) -> bool:

@@ -1,0 +1,215 @@
+"""What does a team's package compute instead of its source? The first usual mistake that explains it.
+
+A script converts a module of its own, so no operation can be set beside one of the source. Scripts go wrong
+in few ways, though, and each can be tried on the source: the answer is measured, not guessed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch.nn.modules.batchnorm import _NormBase
+
+from coreml_gate.arrays import Array
+from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.torch_source import SourceEngine
+from coreml_gate.errors import SourceError
+from coreml_gate.wording import joined, number
+
+_REST: Final = 0.1
+"""Of the difference: what compressed weights may leave of it where a mistake explains the rest."""
+_ALIKE: Final = 0.02
+"""Of the greatest value: an output that no mistake changed, of a package with compressed weights."""
+_PIXELS: Final = 255.0
+_CHANNELS, _IMAGE_RANK = 3, 4
+_LEAST_ELEMENTS: Final = 8
+"""Of fewer elements any factor explains the difference."""
+_EVAL: Final = "call `.eval()` on the module before it is traced or exported"
+_ORDER: Final = "name `outputs` of `ct.convert` in the order in which the module returns them"
+_COLOR: Final = (
+    "`color_layout` of the `ct.ImageType` and `color` in `[[model.input]]` must both be the order in which "
+    "the source takes the channels"
+)
+_SCALE: Final = "scale pixels once: in the `ct.ImageType`, as `[[model.input]]` says, or in the module"
+_STEP: Final = "let the source return what the package returns, or leave that step out of the script"
+
+Values = Sequence[Array]
+"""One output, or what was made of it, in each sample."""
+
+
+@dataclass(frozen=True)
+class Instead:
+    """What the package computes, as the end of a sentence, and the way out."""
+
+    what: str
+    hint: str
+
+
+def computed_instead(
+    source: SourceEngine, samples: Sequence[Sample], expected: Sequence[Outputs], found: Sequence[Outputs]
+) -> Instead | None:
+    """The first mistake with which the source gives what the package gave; ``None`` where none does.
+
+    :param expected: What the source computes of each sample, and ``found`` what the package does.
+    """
+    wanted, given = _by_output(expected), _by_output(found)
+    known = _other_order(wanted, given) or _other_step(wanted, given)
+    tried = () if known else _mistakes(source, samples)
+    return known or next((why for why, made in tried if _explains(_by_output(made), wanted, given)), None)
+
+
+def _by_output(runs: Sequence[Outputs]) -> dict[str, Values]:
+    return {name: [outputs[name] for outputs in runs] for name in runs[0]}
+
+
+def _mistakes(source: SourceEngine, samples: Sequence[Sample]) -> Iterator[tuple[Instead, Sequence[Outputs]]]:
+    """Mistakes in the module and at its inputs, with what the source computes when each is made."""
+    with _in_training(source) as layers:
+        outputs = _outputs(source, samples) if layers else None
+    if outputs is not None:
+        yield Instead("the source with its batch norms in training mode", _EVAL), outputs
+    for instead, change in _changes(samples[0]):
+        outputs = _outputs(source, [change(sample) for sample in samples])
+        if outputs is not None:
+            yield instead, outputs
+
+
+@contextmanager
+def _in_training(source: SourceEngine) -> Iterator[list[torch.nn.Module]]:
+    """Norms by each batch's own statistics meanwhile; dropout stays off, because conversion drops it."""
+    model = source.source.model
+    modules = model.modules() if isinstance(model, torch.nn.Module) else ()
+    layers: list[torch.nn.Module] = [
+        layer for layer in modules if isinstance(layer, _NormBase) and not layer.training
+    ]
+    for layer in layers:
+        layer.training = True
+    try:
+        yield layers
+    finally:
+        for layer in layers:
+            layer.training = False
+
+
+def _outputs(source: SourceEngine, samples: Sequence[Sample]) -> Sequence[Outputs] | None:
+    """Nothing where the source refuses what it is given."""
+    try:
+        return [source.run(sample, index) for index, sample in enumerate(samples)]
+    except SourceError:
+        return None
+
+
+def _changes(sample: Sample) -> Iterator[tuple[Instead, Callable[[Sample], Sample]]]:
+    for name, value in sample.items():
+        if not value.is_floating_point():
+            continue
+        if value.dim() == _IMAGE_RANK and value.shape[1] == _CHANNELS:
+            what = f"the source with the channels of `{name}` in the other order, as BGR for RGB"
+            yield Instead(what, _COLOR), _changed(name, lambda x: x.flip(1))
+        by_255 = f"the source with `{name}` divided by 255", f"the source with `{name}` times 255"
+        yield Instead(by_255[0], _SCALE), _changed(name, lambda x: x / _PIXELS)
+        yield Instead(by_255[1], _SCALE), _changed(name, lambda x: x * _PIXELS)
+
+
+def _changed(name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Sample], Sample]:
+    return lambda sample: {**sample, name: change(sample[name])}
+
+
+def _other_order(wanted: Mapping[str, Values], given: Mapping[str, Values]) -> Instead | None:
+    """Outputs that stand under each other's names."""
+    holders = {name: _nearest(name, values, given) for name, values in wanted.items()}
+    moved = {name: own for name, own in holders.items() if name != own}
+    if not moved or sorted(holders.values()) != sorted(wanted):
+        return None
+    if not all(_is_nearer(wanted[name], wanted[own], given[own]) for name, own in moved.items()):
+        return None
+    what = joined([f"`{name}` under the name `{own}`" for name, own in moved.items()])
+    return Instead(f"the source with its outputs exchanged, {what}", _ORDER)
+
+
+def _nearest(name: str, wanted: Values, given: Mapping[str, Values]) -> str:
+    """The output of the package that is nearest to an output of the source, its namesake first."""
+    return min(given, key=lambda own: (_error(wanted, given[own]), own != name))
+
+
+def _other_step(wanted: Mapping[str, Values], given: Mapping[str, Values]) -> Instead | None:
+    """One more step behind every output that differs, or one less."""
+    steps = [
+        _step(name, values, given[name])
+        for name, values in wanted.items()
+        if not _is_alike(values, given[name])
+    ]
+    return Instead(joined(steps), _STEP) if steps and all(steps) else None
+
+
+def _step(name: str, wanted: Values, given: Values) -> str:
+    """What leads from one side to the other; empty where nothing known does."""
+    if _error(wanted, given) == np.inf or any(value.dtype.kind != "f" for value in wanted):
+        return ""
+    for title, function in _STEPS.items():
+        if _is_nearer([function(value) for value in wanted], wanted, given):
+            return f"the {title} of the source's `{name}`"
+        if _is_nearer([function(value) for value in given], given, wanted):
+            return f"the source's `{name}` without its {title}"
+    return _factor(name, wanted, given)
+
+
+def _factor(name: str, wanted: Values, given: Values) -> str:
+    """The one number by which all elements differ."""
+    before, after = (
+        np.concatenate([value.ravel() for value in side]).astype(float) for side in (wanted, given)
+    )
+    square = float(before @ before)
+    if before.size < _LEAST_ELEMENTS or not square:
+        return ""
+    factor = float(before @ after) / square
+    is_factor = _is_nearer([value * factor for value in wanted], wanted, given)
+    return f"the source's `{name}` times {number(factor)}" if is_factor else ""
+
+
+def _softmax(value: Array, axis: int) -> Array:
+    over: Array = torch.softmax(torch.from_numpy(value), min(axis, value.ndim - 1)).numpy()
+    return over
+
+
+_STEPS: Final[Mapping[str, Callable[[Array], Array]]] = {
+    "softmax": lambda value: _softmax(value, -1),
+    "softmax over axis 1": lambda value: _softmax(value, 1),
+    "log-softmax": lambda value: torch.log_softmax(torch.from_numpy(value), -1).numpy(),
+    "sigmoid": lambda value: torch.sigmoid(torch.from_numpy(value)).numpy(),
+    "tanh": np.tanh,
+}
+
+
+def _explains(made: Mapping[str, Values], wanted: Mapping[str, Values], given: Mapping[str, Values]) -> bool:
+    """Does the mistake lead to every output of the package, or leave it as it was?"""
+    if made.keys() != wanted.keys():
+        return False
+    nearer = {name: _is_nearer(made[name], wanted[name], given[name]) for name in wanted}
+    alike = (_is_alike(made[name], given[name]) for name in wanted if not nearer[name])
+    return any(nearer.values()) and all(alike)
+
+
+def _is_nearer(made: Values, wanted: Values, given: Values) -> bool:
+    """Is next to nothing left of the difference?"""
+    before = _error(wanted, given)
+    return before > 0 and _error(made, given) <= min(_REST * before, _REST * _greatest(given))
+
+
+def _is_alike(wanted: Values, given: Values) -> bool:
+    return _error(wanted, given) <= _ALIKE * _greatest(wanted)
+
+
+def _greatest(values: Values) -> float:
+    return max(float(np.abs(value).max(initial=0.0)) for value in values)
+
+
+def _error(one: Values, other: Values) -> float:
+    """The greatest difference; infinite where the two cannot be compared."""
+    if any(a.shape != b.shape or a.dtype.kind not in "fiub" for a, b in zip(one, other, strict=True)):
+        return np.inf
+    worst = [float(np.abs(a.astype(float) - b).max(initial=0.0)) for a, b in zip(one, other, strict=True)]
+    return max(worst) if np.isfinite(worst).all() else np.inf
