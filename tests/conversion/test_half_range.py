@@ -7,7 +7,7 @@ from coremltools.converters.mil.mil import Program
 from coremltools.converters.mil.mil.passes.defs.quantization import FP16ComputePrecision
 
 from coreml_gate.arrays import Array
-from coreml_gate.conversion.half_range import quick_overflow_check
+from coreml_gate.conversion.keep import quick_overflow_check
 from coreml_gate.untyped import CoreMlObject
 
 INF, NAN = np.inf, np.nan

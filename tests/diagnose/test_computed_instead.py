@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from coreml_gate.config import ImageInput
 from coreml_gate.diagnose.computed_instead import computed_instead
 from coreml_gate.engines.engine import Outputs
 from coreml_gate.engines.source import Source
@@ -88,3 +89,18 @@ def test_other_weights_are_explained_by_nothing(source: SourceEngine) -> None:
     assert not instead(source, found)
     cut = [{name: array[:, :5] for name, array in run.items()} for run in found]
     assert not instead(source, cut)
+
+
+def test_pixels_and_their_bias_in_another_order(source: SourceEngine) -> None:
+    image = ImageInput(color="BGR", bias=(-104.0, -117.0, -123.0))
+    bias = torch.tensor(image.bias).reshape(1, 3, 1, 1)
+    expected = [source.run(sample) for sample in SAMPLES]
+    for change, what in (
+        (lambda x: (x - bias).flip(1) + bias, "channels of `image` in the other order"),
+        (lambda x: x - bias + bias.flip(1), "the bias of `image` in the other order"),
+        (lambda x: x - bias, "without the bias of `image`"),
+    ):
+        found = [source.run({"image": change(sample["image"])}) for sample in SAMPLES]
+        said = computed_instead(source, SAMPLES, expected, found, {"image": image})
+        assert said is not None
+        assert what in said.what

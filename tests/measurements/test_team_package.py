@@ -24,6 +24,33 @@ def to_coreml(module{arguments}):
     return ct.convert(traced, inputs=inputs, skip_model_load=True{options})
 """
 
+TWO_OUTPUTS = """
+import coremltools as ct
+import torch
+
+
+class Two(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.line = torch.nn.Linear(4, 6)
+
+    def forward(self, x):
+        start, end = self.line(x).chunk(2, 1)
+        return start, end
+
+
+def build():
+    return Two()
+
+
+def to_coreml(module):
+    traced = torch.jit.trace(module, torch.zeros(1, 4))
+    inputs = [ct.TensorType(name="x", shape=(1, 4))]
+    outputs = [ct.TensorType(name="end"), ct.TensorType(name="start")]
+    return ct.convert(traced, inputs=inputs, outputs=outputs, skip_model_load=True)
+"""
+
 
 @pytest.fixture
 def judged(job_of: JobOf, tree: Path) -> Callable[..., ModelRecord]:
@@ -85,3 +112,33 @@ def test_the_scores_of_a_classifier_are_compared_in_the_order_of_its_classes(
     assert record.conversion.weights == FoundWeights(matrices=1, found=1)
     assert {item.output for item in record.parity} == {"scores"}
     assert max(item.relative_error for item in record.parity) < 1e-5
+
+
+def test_a_small_mistake_of_the_script_is_none_of_half_precision(judged: Callable[..., ModelRecord]) -> None:
+    """One percent is more than rounded weights cost: the gate's own twin would hide it from parity."""
+    record = judged(before="module.line.bias.add_(0.01)")
+    assert record.conversion is not None
+    assert record.conversion.twin == "widened"
+    assert 0.002 < max(item.relative_error for item in record.parity) < 0.05
+
+
+def test_rounded_weights_are_no_mistake_of_the_script(judged: Callable[..., ModelRecord]) -> None:
+    record = judged()
+    assert record.conversion is not None
+    assert record.conversion.twin == "gate"
+
+
+def test_outputs_go_by_their_names_and_a_mistake_of_the_script_is_named(job_of: JobOf, tree: Path) -> None:
+    (tree / "export.py").write_text(TWO_OUTPUTS, encoding="utf-8")
+    given = {"convert": "export.py:to_coreml", "source": "export.py:build", "output": ("start", "end")}
+    record = measured(job_of(**given))
+    assert record.problem is None
+    assert record.parity_diagnosis is not None
+    assert record.parity_diagnosis.instead == (
+        "the source with its outputs exchanged, `start` under the name `end` and `end` under the name `start`"
+    )
+    findings = parity.run(evidence(record))
+    assert [finding.subject for finding in findings] == ["start", "end"]
+    assert all(
+        "The package computes the source with its outputs exchanged" in each.message for each in findings
+    )

@@ -7,7 +7,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.checks.check import MAX_METRICS, Check, Column
-from coreml_gate.checks.evidence import Evidence, skipped
+from coreml_gate.checks.evidence import LOST_WEIGHTS, Evidence, skipped
 from coreml_gate.config.limits import EvaluateLimits
 from coreml_gate.criteria import Violation, gravest_first
 from coreml_gate.record import ModelRecord, Side
@@ -20,9 +20,10 @@ SUBJECT: Final = "metrics"
 _ROUNDING: Final = 1e-12
 """Relative tolerance for a difference of two metrics: in float64, 0.98 - 0.978 is more than 0.002."""
 
-_HINT: Final = (
-    "parity and precision name the cause. If this change is intended, change the limit of the metric."
-)
+_NUMERICAL: Final = "parity and precision name the cause."
+_INTENDED: Final = "If this change is intended, change the limit of the metric."
+_SOURCES_SHARE: Final = 0.9
+"""Of a change against the baseline: as much of it the source has as well if conversion is not the cause."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,25 @@ def _finding(metric: Metric, limits: EvaluateLimits | None, evidence: Evidence) 
         value=metric.package,
         base=metric.base,
         limit=None if limits is None else _bound(metric, limits),
-        hint=_HINT if raised else "",
+        hint=_hint(metric, evidence) if raised else "",
         details=(
             *(f"also: {violation.message}" for violation in raised[1:]),
             *(() if metric.base is None else evidence.toolchain_changes),
             *(() if metric.float32 is None else (f"float32 package: {number(metric.float32, 6)}",)),
         ),
     )
+
+
+def _hint(metric: Metric, evidence: Evidence) -> str:
+    """Whether the source itself has changed, which neither conversion nor FP16 explains."""
+    source, base = metric.source, metric.base
+    changed = 0.0 if base is None else abs(metric.package - base)
+    if source is None or base is None or not changed or abs(source - base) < _SOURCES_SHARE * changed:
+        return f"{_NUMERICAL} {_INTENDED}"
+    shown, *_ = alike(source, metric.package)
+    why = f"The model looks untrained: {LOST_WEIGHTS}" if evidence.lost_its_weights else _INTENDED
+    own = f"the source itself gives {shown}: the model, its weights or `evaluate` changed"
+    return f"{own}, not the conversion. {why}"
 
 
 def _shown(metric: Metric, *left_out: str) -> str:

@@ -30,6 +30,9 @@ _NARROW: Final = re.compile(r"=(fp16|u?int16|u?int8)\b")
 _TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
 """The packages that affect conversion and results; Python's version and the machine do not."""
 
+LOST_WEIGHTS: Final = (
+    "do its weights still load? `load_state_dict(..., strict=False)` skips every key that does not match."
+)
 LOST: Final = "not measured: an earlier step failed."
 """The message of every check after the one that reports the failure; reports show it once per model."""
 _MOST_DIGITS: Final = 10
@@ -86,6 +89,12 @@ class Evidence:
         source = self.head.source
         floors = {} if source is None else {each.output: each.error for each in source.floors}
         return tuple(replace(each, floor=floors.get(each.output, each.floor)) for each in comparisons)
+
+    @property
+    def lost_its_weights(self) -> bool:
+        """Whether the model looks untrained and the baseline's does not."""
+        head, base = self.head.source, None if self.base is None else self.base.source
+        return bool(head and base and head.untrained_signs and not base.untrained_signs)
 
     @property
     def computes_in_float32(self) -> bool:

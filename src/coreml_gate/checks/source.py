@@ -6,17 +6,20 @@ A Record comes from elsewhere: one with neither a measurement nor a problem prov
 from typing import Final
 
 from coreml_gate.checks.check import Check
-from coreml_gate.checks.evidence import Evidence
+from coreml_gate.checks.evidence import LOST_WEIGHTS, Evidence
+from coreml_gate.record import SourceFacts
 from coreml_gate.verdict import Finding, Status
 
 NAME: Final = "source"
 
 
 def run(evidence: Evidence) -> tuple[Finding, ...]:
-    """A failure with the problem and its hint, or nothing if the source ran."""
+    """A failure with the problem and its hint, a warning of lost weights, or nothing if the source ran."""
     problem = evidence.head.problem
     if problem is None:
-        return () if evidence.head.source is not None else (_unexplained(),)
+        if evidence.head.source is None:
+            return (_unexplained(),)
+        return (_lost_weights(evidence.head.source),) if evidence.lost_its_weights else ()
     return (
         Finding(
             check=NAME,
@@ -26,6 +29,16 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
             hint=problem.hint,
             details=problem.log_tail,
         ),
+    )
+
+
+def _lost_weights(source: SourceFacts) -> Finding:
+    return Finding(
+        check=NAME,
+        status=Status.WARN,
+        subject="weights",
+        message=f"the model looks untrained, the baseline's does not: {'; '.join(source.untrained_signs)}.",
+        hint=LOST_WEIGHTS,
     )
 
 

@@ -1,6 +1,8 @@
 """A package's constants beside the source's tensors: what did the converter add, and are weights in it?"""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +11,10 @@ import torch
 from torch.export import ExportedProgram
 
 from coreml_gate.conversion.origins import Places
-from coreml_gate.engines.source import Source
+from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.source import Source, run_source
+from coreml_gate.errors import GateError
+from coreml_gate.floats import HALF_ROUNDING
 from coreml_gate.mil.index import Index
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import ComputedConstant, FoundWeights
@@ -23,6 +28,10 @@ _FOURIER: Final = "lower_complex_dialect_ops"
 _LEAST_ELEMENTS: Final = 8
 _SAME: Final = 2e-3
 """Halves are off by 5e-4 of a value."""
+_USUAL: Final = 0.002
+"""What rounding the weights to half may always cost, as a share of the greatest value."""
+_MARGIN: Final = 8.0
+"""How many times the measured cost two packages of one source may be apart: fused layers round otherwise."""
 _Marks = tuple[float, float, float]
 """Greatest, least, mean magnitude."""
 
@@ -94,3 +103,52 @@ def _marks(values: np.ndarray) -> _Marks:
 def _is_among(matrix: torch.Tensor, known: list[_Marks]) -> bool:
     marks = _marks(matrix.detach().float().numpy())
     return any(np.allclose(marks, other, rtol=_SAME, atol=1e-7) for other in known)
+
+
+def most_by_rounding(source: Source, sample: Sample, outputs: Outputs) -> float:
+    """How far rounding may set two packages of one source apart, as a share of the greatest value.
+
+    Measured on the source, which gave ``outputs`` for the sample: where more is allowed, a mistake hides.
+    Weights become halves, and so does the scale of an image, which shifts all of its pixels alike.
+    """
+    if source.kind == "torchscript":  # its constants are no buffers
+        return inf
+    moved = {
+        name: value * (1 + HALF_ROUNDING) if value.is_floating_point() else value
+        for name, value in sample.items()
+    }
+    try:
+        with _weights_in_half(source.runnable):
+            rounded = run_source(source, moved)
+    except GateError:
+        return inf
+    costs = [relative_difference(array, rounded[name]) for name, array in outputs.items()]
+    return max(_USUAL, _MARGIN * max(costs, default=0.0))
+
+
+@contextmanager
+def _weights_in_half(model: torch.nn.Module) -> Iterator[None]:
+    """Weights and buffers rounded to half meanwhile."""
+    tensors = [each for each in (*model.parameters(), *model.buffers()) if each.is_floating_point()]
+    kept = [each.detach().clone() for each in tensors]
+    with torch.no_grad():
+        for each in tensors:
+            each.copy_(each.half())
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for each, before in zip(tensors, kept, strict=True):
+                each.copy_(before)
+
+
+def relative_difference(left: np.ndarray, right: np.ndarray) -> float:
+    """Greatest difference as a share of the greatest value; infinite if they cannot be compared."""
+    if left.shape != right.shape or left.dtype.kind not in "fiub":
+        return float("inf")
+    a, b = left.astype(np.float64), right.astype(np.float64)
+    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return float("inf")
+    greatest = float(np.abs(a).max(initial=0.0))
+    difference = float(np.abs(a - b).max(initial=0.0))
+    return 0.0 if difference == 0 else difference / greatest if greatest else float("inf")

@@ -13,9 +13,8 @@ from coreml_gate.conversion.compress import compress
 from coreml_gate.conversion.constants import computed_constants
 from coreml_gate.conversion.conversion import ORIGINS, PACKAGE, REFERENCE, Task
 from coreml_gate.conversion.failures import ConversionFailedError
-from coreml_gate.conversion.half_range import quick_overflow_check
 from coreml_gate.conversion.interface import input_types, output_types
-from coreml_gate.conversion.keep import Selector
+from coreml_gate.conversion.keep import Selector, quick_overflow_check
 from coreml_gate.conversion.kept_program import KeptProgram
 from coreml_gate.conversion.mapping import script_lines
 from coreml_gate.conversion.one_copy import converted_once, saved_once

@@ -7,11 +7,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Final, Literal
 
-import numpy as np
-
 from coreml_gate.config import ModelConfig
 from coreml_gate.config.inherit import OWN_CONVERSION
-from coreml_gate.conversion.constants import found_weights
+from coreml_gate.conversion.constants import found_weights, most_by_rounding, relative_difference
 from coreml_gate.conversion.conversion import REFERENCE, Conversion, Task
 from coreml_gate.conversion.failures import ConversionFailedError, in_one_line
 from coreml_gate.conversion.team_package import TeamPackage, team_package
@@ -150,8 +148,8 @@ def _difference(own: Package, shipped: Package, task: Task) -> str:
         left, right = (_answers(package, task) for package in (own, widened(shipped)))
     except GateError as error:
         return f"the gate's own conversion cannot be compared with the package: {error.message}"
-    worst = max(_relative(left[name], right[name]) for name in left)
-    if worst <= (_SAME_COMPRESSED if _is_compressed(shipped) else _SAME):
+    worst = max(relative_difference(left[name], right[name]) for name in left)
+    if worst <= _most(shipped, task):
         return ""
     by = f"by {worst:.1%} of the greatest value" if isfinite(worst) else "in shape, or in what is not finite,"
     return (
@@ -160,18 +158,13 @@ def _difference(own: Package, shipped: Package, task: Task) -> str:
     )
 
 
+def _most(shipped: Package, task: Task) -> float:
+    """How far apart two packages of one computation may be."""
+    if _is_compressed(shipped):
+        return _SAME_COMPRESSED
+    return min(_SAME, most_by_rounding(task.source, task.samples.samples[0], task.outputs))
+
+
 def _answers(package: Package, task: Task) -> Outputs:
     names = task.config.output or tuple(task.outputs)
     return load_mil_engine(package, "fp32", names, task.config).run(task.samples.samples[0])
-
-
-def _relative(left: np.ndarray, right: np.ndarray) -> float:
-    """Greatest difference as a share of the greatest value; infinite if they cannot be compared."""
-    if left.shape != right.shape or left.dtype.kind not in "fiub":
-        return float("inf")
-    a, b = left.astype(np.float64), right.astype(np.float64)
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return float("inf")
-    greatest = float(np.abs(a).max(initial=0.0))
-    difference = float(np.abs(a - b).max(initial=0.0))
-    return 0.0 if difference == 0 else difference / greatest if greatest else float("inf")

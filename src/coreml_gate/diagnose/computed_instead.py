@@ -7,6 +7,7 @@ in few ways, though, and each can be tried on the source: the answer is measured
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,9 @@ import torch
 from torch.nn.modules.batchnorm import _NormBase
 
 from coreml_gate.arrays import Array
+from coreml_gate.config import ImageInput
 from coreml_gate.engines.engine import Outputs, Sample
+from coreml_gate.engines.images import channel_bias
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
 from coreml_gate.wording import joined, number
@@ -34,6 +37,7 @@ _COLOR: Final = (
     "the source takes the channels"
 )
 _SCALE: Final = "scale pixels once: in the `ct.ImageType`, as `[[model.input]]` says, or in the module"
+_BIAS: Final = "give the `ct.ImageType` the bias of `[[model.input]]`, in the order of the channels"
 _STEP: Final = "let the source return what the package returns, or leave that step out of the script"
 
 Values = Sequence[Array]
@@ -49,15 +53,20 @@ class Instead:
 
 
 def computed_instead(
-    source: SourceEngine, samples: Sequence[Sample], expected: Sequence[Outputs], found: Sequence[Outputs]
+    source: SourceEngine,
+    samples: Sequence[Sample],
+    expected: Sequence[Outputs],
+    found: Sequence[Outputs],
+    images: Mapping[str, ImageInput] | None = None,
 ) -> Instead | None:
     """The first mistake with which the source gives what the package gave; ``None`` where none does.
 
     :param expected: What the source computes of each sample, and ``found`` what the package does.
+    :param images: The inputs that are images, as the configuration has them.
     """
     wanted, given = _by_output(expected), _by_output(found)
     known = _other_order(wanted, given) or _other_step(wanted, given)
-    tried = () if known else _mistakes(source, samples)
+    tried = () if known else _mistakes(source, samples, images or {})
     return known or next((why for why, made in tried if _explains(_by_output(made), wanted, given)), None)
 
 
@@ -65,13 +74,15 @@ def _by_output(runs: Sequence[Outputs]) -> dict[str, Values]:
     return {name: [outputs[name] for outputs in runs] for name in runs[0]}
 
 
-def _mistakes(source: SourceEngine, samples: Sequence[Sample]) -> Iterator[tuple[Instead, Sequence[Outputs]]]:
+def _mistakes(
+    source: SourceEngine, samples: Sequence[Sample], images: Mapping[str, ImageInput]
+) -> Iterator[tuple[Instead, Sequence[Outputs]]]:
     """Mistakes in the module and at its inputs, with what the source computes when each is made."""
     with _in_training(source) as layers:
         outputs = _outputs(source, samples) if layers else None
     if outputs is not None:
         yield Instead("the source with its batch norms in training mode", _EVAL), outputs
-    for instead, change in _changes(samples[0]):
+    for instead, change in (*_of_images(images), *_changes(samples[0])):
         outputs = _outputs(source, [change(sample) for sample in samples])
         if outputs is not None:
             yield instead, outputs
@@ -100,6 +111,23 @@ def _outputs(source: SourceEngine, samples: Sequence[Sample]) -> Sequence[Output
         return [source.run(sample, index) for index, sample in enumerate(samples)]
     except SourceError:
         return None
+
+
+def _of_images(images: Mapping[str, ImageInput]) -> Iterator[tuple[Instead, Callable[[Sample], Sample]]]:
+    """What goes wrong between pixels and the module, which takes ``pixel * scale + bias``."""
+    for name, image in images.items():
+        bias = torch.tensor(channel_bias(image)).reshape(1, -1, 1, 1)
+        what = f"the source with the channels of `{name}` in the other order, as BGR for RGB"
+        yield Instead(what, _COLOR), _changed(name, partial(_in_other_order, bias=bias))
+        if bias.any():
+            what = f"the source with the bias of `{name}` in the other order"
+            yield Instead(what, _BIAS), _changed(name, partial(torch.add, other=bias.flip(1) - bias))
+            what = f"the source without the bias of `{name}`"
+            yield Instead(what, _BIAS), _changed(name, partial(torch.sub, other=bias))
+
+
+def _in_other_order(value: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    return (value - bias).flip(1) + bias
 
 
 def _changes(sample: Sample) -> Iterator[tuple[Instead, Callable[[Sample], Sample]]]:

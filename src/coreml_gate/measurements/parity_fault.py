@@ -62,7 +62,8 @@ def _of_a_team(bench: "Bench", log: EventLog) -> None:
         return
     samples = reference.samples.samples[:_SAMPLES]
     found = [bench.mil.wide.run(sample) for sample in samples]
-    instead = computed_instead(reference.engine, samples, reference.outputs[:_SAMPLES], found)
+    images = {item.name: item.image for item in bench.job.model.input if item.image is not None}
+    instead = computed_instead(reference.engine, samples, reference.outputs[:_SAMPLES], found, images)
     if instead is not None:
         cause = FirstWrong(hint=instead.hint)
         log.put(
