@@ -99,7 +99,7 @@ CASES: Final = (
         setup="self.l = nn.Linear(8, 3)",
         options=TEAM,
         script=script('["a", "b", "c"]', before="module = torch.nn.Sequential(module, torch.nn.Softmax(1))"),
-        says=(fails("parity", "let both build the same module"),),
+        says=(fails("parity", "computes the softmax of the source's `output_0`", "leave that step out"),),
         first_run="wrong",
     ),
     Case(

@@ -96,7 +96,7 @@ CASES: Final = (
         takes="image",
         options=TEAM,
         script=script('["owl", "cat", "dog"]', shape="1, 3, 24, 24", image="scale=1 / 255"),
-        says=(fails("source", "holds no scale and bias", "`image = { scale"),),
+        says=(fails("source", "holds no scale and bias", "`image = { color"),),
         first_run="wrong",
     ),
     Case(

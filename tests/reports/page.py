@@ -20,6 +20,7 @@ from tests.reports import (
     held_out_fourth_architectures,
     held_out_fourth_refused,
     held_out_fourth_sound,
+    held_out_seventh,
     held_out_sixth,
     held_out_sixth_converted,
     held_out_third,
@@ -43,6 +44,7 @@ LATER: Final[Mapping[str, Sequence[ModuleType]]] = {
     ),
     "fifth": (held_out_fifth,),
     "sixth": (held_out_sixth, held_out_sixth_converted),
+    "seventh": (held_out_seventh,),
 }
 """The sets of held-out models after the first, by the names of their figures."""
 HEAD: Final = """# Public reports, rebuilt
@@ -72,7 +74,11 @@ gate. A fifth set of {fifth} ran after the repairs that followed: {fifth_first} 
 models whose documented conversion coremltools refuses, in forms that no set had. {sixth_first} were right at
 first, 10 of the 25 refused ones and 18 of the others; {sixth_now} are now. Of the misses 16 had a hint that
 was vague or did not work, two crashed the gate, one ended by its deadline alone, one passed, and of one
-the gate said that its source raises. The figures of first runs estimate what the gate does with models
+the gate said that its source raises. A seventh set of {seventh} was made after 48 changes of whole
+repositories had been played through the command line: the mistakes of teams' scripts that these showed, and
+sound scripts beside them. {seventh_first} were right at first, {seventh_now} are now; two had passed, three
+were explained vaguely, and one was taken for an error of half precision.
+The figures of first runs estimate what the gate does with models
 that it has not met; those of now do not, since the repairs were made on them.
 Twenty-two more models were left out, because the result that was written for them was wrong or unknown,
 and those of `classifier-of-images` and `inverse-depth` were written anew: the one lacks the scale of the

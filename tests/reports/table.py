@@ -13,6 +13,7 @@ from tests.reports import (
     held_out_interface,
     held_out_numbers,
     held_out_refused,
+    held_out_seventh,
     held_out_sixth,
     held_out_sixth_converted,
     held_out_third,
@@ -41,6 +42,7 @@ MODULES: Final = (
     held_out_fifth,
     held_out_sixth,
     held_out_sixth_converted,
+    held_out_seventh,
 )
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(
