@@ -61,8 +61,8 @@ class TorchGraph(GraphPart):
     route: Literal["export", "trace"]
     calls: tuple[TorchCall, ...]
     outputs: tuple[str, ...] = ()
-    frozen_places: tuple[str, ...] = ()
-    """``file:line`` of each place where tracing turned a tensor into a constant."""
+    frozen_places: dict[str, str] = Field(default_factory=dict)
+    """By ``file:line`` where tracing turned a tensor into a constant, the function that was called there."""
     filled_states: tuple[str, ...] = ()
     """Buffers that ``forward`` changes and that do not start at zero."""
 

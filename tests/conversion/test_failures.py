@@ -1,6 +1,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,19 @@ def test_frames_inside_of_a_message_are_dropped(tmp_path: Path) -> None:
     failure = failure_of(ValueError(text), tmp_path)
     assert failure.message == "ValueError: broken\nthe end"
     assert in_one_line(failure) == "ValueError: broken"
+
+
+def test_what_was_called_from_the_sources_line_is_known(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text("import json\n\n\ndef forward():\n    json.loads('no')\n")
+    code = compile((tmp_path / "net.py").read_text(), str(tmp_path / "net.py"), "exec")
+    names: dict[str, Any] = {}
+    exec(code, names)
+    with pytest.raises(ValueError, match="Expecting") as raised:
+        names["forward"]()
+    failure = failure_of(raised.value, tmp_path)
+    assert failure.refused.place == "net.py:5"
+    assert "json/__init__.py" in failure.through
+    assert "net.py" not in failure.through
 
 
 def test_an_error_without_words(tmp_path: Path) -> None:

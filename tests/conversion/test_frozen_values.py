@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from coreml_gate.conversion.frozen_values import FreezeWatch
+from coreml_gate.rules.capture import frozen_values
+from coreml_gate.torch_graph import TorchGraph
 
 ROOT = Path(__file__).parent
 Forward = Callable[[nn.Module, Tensor], Tensor]
@@ -75,3 +77,12 @@ def test_only_flexible_sizes_are_pitfalls() -> None:
     assert frozen(unpacks, flexible=4) == []
     assert frozen(reads_shapes, flexible=3) == [3]
     assert frozen(reads_shapes, flexible=4) == [1, 2, 4]
+
+
+def test_what_numpy_computes_is_written_with_torch() -> None:
+    places = {"net.py:12": "numpy", "net.py:13": "__bool__"}
+    by_numpy, by_branch = frozen_values.find(TorchGraph(route="trace", calls=(), frozen_places=places))
+    assert (by_numpy.line, by_branch.line) == (12, 13)
+    assert "by `numpy`" in by_numpy.text
+    assert "np.clip" in by_numpy.fix
+    assert by_branch.fix == ""

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from coreml_gate.conversion.missing import missing_hint, missing_message, missing_operations
+from coreml_gate.conversion.missing import missing_message, missing_operations
+from coreml_gate.conversion.ways_out import missing_hint
 from coreml_gate.record import MissingOperation
+from coreml_gate.torch_graph import TorchCall, TorchGraph
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # torch warns about its own decompositions
 
@@ -67,10 +69,46 @@ def test_a_graph_that_cannot_be_read_is_not_judged() -> None:
         ("embedding_renorm_", "`table.weight.data.renorm_(2, 0, max_norm)`"),
         ("cond", "`torch.where(condition, a, b)`"),
         ("_upsample_bicubic2d_aa.vec", "`rows @ x @ columns.T`"),
+        ("argsort.stable", "leave `stable` out"),
+        ("_nested_tensor_from_tensor_list", "mask of what is real"),
+        ("linalg_eigvalsh", "Core ML does not decompose matrices"),
     ],
 )
 def test_one_way_out_serves_every_name_of_an_operation(operation: str, way: str) -> None:
     assert way in missing_hint((MissingOperation(operation=operation, count=1, modules=()),))
+
+
+@pytest.mark.parametrize(
+    ("call", "way"),
+    [
+        (
+            TorchCall(name="y", operation="aten::scatter_reduce", constants={"reduce": "mean"}),
+            ".sum(-2).clamp(min=1)",
+        ),
+        (TorchCall(name="y", operation="aten::__xor__", dtype="int32"), "(x // 2**i + y // 2**i) % 2"),
+        (TorchCall(name="y", operation="aten::__xor__", dtype="bool"), "torch.logical_xor(x, y)"),
+        (TorchCall(name="y", operation="aten::embedding_bag", constants={"mode": 2}), ".amax(1)"),
+        (TorchCall(name="y", operation="aten::index_add", inputs={"index": "i"}), "multiply by a mask"),
+        (TorchCall(name="y", operation="aten::index_add", inputs={"index": "n"}), "x.scatter_add("),
+    ],
+)
+def test_what_a_call_says_decides_between_ways_out(call: TorchCall, way: str) -> None:
+    known = TorchCall(name="n", operation="aten::arange", dtype="int64", shape=(4,))
+    chosen_by_values = TorchCall(name="i", operation="getitem", dtype="int64")
+    graph = TorchGraph(route="export", calls=(known, chosen_by_values, call))
+    missing = (MissingOperation(operation=call.operation.removeprefix("aten::"), count=1, modules=()),)
+    assert way in missing_hint(missing, graph)
+
+
+def test_a_weight_that_is_computed_at_each_run_is_computed_once() -> None:
+    missing = (MissingOperation(operation="vdot", count=1, modules=("head.l.parametrizations.weight.0",)),)
+    assert 'remove_parametrizations(model.head.l, "weight")' in missing_hint(missing)
+
+
+def test_a_script_is_exported_in_its_place() -> None:
+    missing = (MissingOperation(operation="raiseexception", count=1, modules=()),)
+    assert "the callable that builds the module" in missing_hint(missing, scripted=True)
+    assert "script" not in missing_hint(missing)
 
 
 def test_the_words() -> None:

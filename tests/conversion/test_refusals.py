@@ -129,10 +129,14 @@ REFUSED = {
     ),
     "dilated": Refused(
         _net("F.max_pool2d(x, 2, dilation=2)"), (1, 2, 8, 8), "max_pool2d_with_indices|max_pool2d",
-        "no dilation", "dilation=1",
+        "no dilation", ".amax(0)",
+    ),
+    "functional": Refused(
+        _net("torch.func.grad(lambda p: self.l(p).sum())(x)", made="self.l = nn.Linear(4, 2)"), (3, 4), "",
+        "takes a gradient", "derivative",
     ),
     "diagonal": Refused(_net("x.diagonal(1)"), (4, 4), "diagonal", "first two axes", "permute"),
-    "bits": Refused(_net("x.int() & 3"), (2, 4), "bitwise_and", "no bitwise operations", "x % 2"),
+    "bits": Refused(_net("x.int() & 3"), (2, 4), "bitwise_and|__and__", "no bitwise operations", "x % 2"),
     "both-ways": Refused(
         _net("self.r(x)[0]", made="self.r = nn.RNN(4, 3, bidirectional=True, batch_first=True)"),
         (1, 5, 4), "rnn_tanh", "bidirectional `nn.RNN`",
@@ -265,6 +269,12 @@ WORDS = {
     "multinomial: When num_samples is larger than 1, only replacement=True is supported.": "with replacement",
     "Currently we only support a single activation dtype; quantized": "the source is quantised",
     "Only static shape of PackedSequence object is supported.": "fixed length",
+    "KeyError: torch.bfloat16": "becomes bfloat16",
+    "KeyError: np.int32(15)": "becomes bfloat16",
+    "through: /lib/torch/_functorch/apis.py, /lib/torch/_functorch/eager_transforms.py": "takes a gradient",
+    "through: /lib/torch/autograd/functional.py": "takes a gradient",
+    "through: /lib/torch/nn/utils/rnn.py": "packed sequence",
+    "Dynamic padding for n-dimensional tensors is not supported.": "a flexible size",
 }
 
 

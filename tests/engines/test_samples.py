@@ -92,6 +92,7 @@ BROKEN: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "holds 4 inputs, the source takes 3: `x`, `mask`, `scale`",
         "one tensor",
     ),
+    "complex": ("[(torch.ones(1, 2) * 1j,) * 3]", {}, "is complex", "make it two inputs"),
     "too few": (f"[{GOOD}]", {}, "sample 0 lacks the input `mask`: it has `x`", "every input"),
     "unknown name": (
         f"[{{'x': {GOOD}, 'msk': {GOOD}}}]",

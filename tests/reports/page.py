@@ -15,11 +15,14 @@ from typing import Final
 from coreml_gate.verdict import Finding, ModelVerdict, Status
 from tests.reports import (
     held_out_again,
+    held_out_eighth,
+    held_out_eighth_code,
     held_out_fifth,
     held_out_fourth,
     held_out_fourth_architectures,
     held_out_fourth_refused,
     held_out_fourth_sound,
+    held_out_ninth,
     held_out_seventh,
     held_out_sixth,
     held_out_sixth_converted,
@@ -45,6 +48,8 @@ LATER: Final[Mapping[str, Sequence[ModuleType]]] = {
     "fifth": (held_out_fifth,),
     "sixth": (held_out_sixth, held_out_sixth_converted),
     "seventh": (held_out_seventh,),
+    "eighth": (held_out_eighth, held_out_eighth_code),
+    "ninth": (held_out_ninth,),
 }
 """The sets of held-out models after the first, by the names of their figures."""
 HEAD: Final = """# Public reports, rebuilt
@@ -78,6 +83,14 @@ the gate said that its source raises. A seventh set of {seventh} was made after 
 repositories had been played through the command line: the mistakes of teams' scripts that these showed, and
 sound scripts beside them. {seventh_first} were right at first, {seventh_now} are now; two had passed, three
 were explained vaguely, and one was taken for an error of half precision.
+An eighth set of {eighth} was written as refused conversions alone, in forms that no set had: {eighth_first}
+were right at first, {eighth_now} are now. Coremltools converts 7 of them as documented; of the 33 that it
+refuses only 8 were right at first, 3 by another route and 5 by a way out. 23 of the others were explained
+vaguely or with a way out that does not work, one that the trace converts was blamed for a check of
+torch.distributions, and one was measured wrong with a hint that did not fit. After the repairs a ninth set
+of {ninth} ran: {ninth_first} were right at first, 5 of the 9 refused ones; {ninth_now} are now. Of nine models
+of both sets the words of the right result were changed after the run, where another way out is as right, or
+the written one does not convert.
 The figures of first runs estimate what the gate does with models
 that it has not met; those of now do not, since the repairs were made on them.
 Twenty-two more models were left out, because the result that was written for them was wrong or unknown,

@@ -5,12 +5,15 @@ from typing import Final
 from tests.reports import (
     further,
     held_out_again,
+    held_out_eighth,
+    held_out_eighth_code,
     held_out_fifth,
     held_out_fourth,
     held_out_fourth_architectures,
     held_out_fourth_refused,
     held_out_fourth_sound,
     held_out_interface,
+    held_out_ninth,
     held_out_numbers,
     held_out_refused,
     held_out_seventh,
@@ -43,6 +46,9 @@ MODULES: Final = (
     held_out_sixth,
     held_out_sixth_converted,
     held_out_seventh,
+    held_out_eighth,
+    held_out_eighth_code,
+    held_out_ninth,
 )
 CASES: Final[tuple[Case, ...]] = tuple(
     sorted(

@@ -225,7 +225,9 @@ def exported_write() -> Facts:
 
 @cache
 def frozen() -> Facts:
-    return captured("trace", lambda x: x * 2, X, frozen_places=["net.py:12"], filled_states=["cache"])
+    return captured(
+        "trace", lambda x: x * 2, X, frozen_places={"net.py:12": "__bool__"}, filled_states=["cache"]
+    )
 
 
 @cache

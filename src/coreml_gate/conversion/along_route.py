@@ -91,7 +91,9 @@ def _first_missing(graph: TorchGraph) -> RefusedOperation:
     call = next((call for call in graph.calls if call.support != "works"), None)
     if call is None:
         return RefusedOperation()
-    return RefusedOperation(operation=short_name(call.operation), module=call.module, place=call.place)
+    readers = (other.place for other in graph.calls if call.name in other.inputs.values())
+    place = call.place or next(filter(None, readers), "")  # a script keeps no line of a dict
+    return RefusedOperation(operation=short_name(call.operation), module=call.module, place=place)
 
 
 def _keep_graph(captured: Captured, task: Task, missing: tuple[MissingOperation, ...]) -> TorchGraph:

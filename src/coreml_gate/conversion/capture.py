@@ -1,7 +1,7 @@
 """Captures a source as a graph that coremltools reads: by torch.export, or by torch.jit.trace."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import coremltools as ct
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch._decomp import decomposition_table
 from torch._ops import OpOverload
+from torch.distributions import Distribution
 from torch.export import ExportedProgram, default_decompositions
 
 from coreml_gate.config import ModelConfig
@@ -41,8 +42,8 @@ class Captured:
     notes: tuple[str, ...] = ()
     states: tuple[ct.StateType, ...] = ()
     """Of a traced graph; coremltools finds those of an exported program itself."""
-    frozen_places: tuple[str, ...] = ()
-    """``file:line`` where tracing made a tensor a constant."""
+    frozen_places: Mapping[str, str] = field(default_factory=dict)
+    """By ``file:line`` where tracing made a tensor a constant: the method of it that was called there."""
     filled_states: tuple[str, ...] = ()
     """Buffers that become states and do not start at zero, as every state does."""
 
@@ -71,15 +72,18 @@ def routes(source: Source, config: ModelConfig) -> tuple[Route, ...]:
 def capture(route: Route, source: Source, samples: Samples, config: ModelConfig) -> Captured:
     """Captures the source along one route; whatever torch raises passes through.
 
-    The fused path of nn.MultiheadAttention and nn.TransformerEncoder is off meanwhile: it is one operation
-    that no converter knows.
+    Two things are off meanwhile. The fused path of nn.MultiheadAttention and nn.TransformerEncoder is one
+    operation that no converter knows. The checks of torch.distributions branch on values and compute nothing.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
+    checked: bool = Distribution._validate_args  # noqa: SLF001  # torch has no public way to read it
     torch.backends.mha.set_fastpath_enabled(value=False)
+    Distribution.set_default_validate_args(value=False)
     try:
         return _ROUTES[route](source, samples, config)
     finally:
         torch.backends.mha.set_fastpath_enabled(value=fused)
+        Distribution.set_default_validate_args(checked)
 
 
 def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:
@@ -188,7 +192,7 @@ def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
         args = tuple(value.clone() for value in sample.values())
         traced = torch.jit.trace(module, args, check_trace=False)  # type: ignore[no-untyped-call]
     recurrent = ("recurrent layers are traced, because export unrolls them",) if _is_recurrent(source) else ()
-    notes = (*recurrent, *_frozen_notes(watch.places), *_state_notes(changed))
+    notes = (*recurrent, *_frozen_notes(tuple(watch.places)), *_state_notes(changed))
     return Captured(traced, notes, states, watch.places, _filled(changed))
 
 

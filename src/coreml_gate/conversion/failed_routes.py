@@ -12,10 +12,10 @@ from coreml_gate.config.options import DEPLOYMENT_TARGETS, Converter
 from coreml_gate.conversion.capture import capture, routes
 from coreml_gate.conversion.conversion import Task
 from coreml_gate.conversion.failures import CAUSES, ConversionFailedError, converter_errors, in_one_line
-from coreml_gate.conversion.missing import missing_hint
 from coreml_gate.conversion.packages import to_core_ml
 from coreml_gate.conversion.refusals_of_models import MODEL_CAUSES
 from coreml_gate.conversion.shims import identity_shims
+from coreml_gate.conversion.ways_out import missing_hint
 from coreml_gate.frozen import changed
 from coreml_gate.record import ConversionFacts, Route
 
@@ -49,19 +49,32 @@ def most_informative(failures: Failures) -> tuple[Route, ConversionFailedError]:
     return min(failures, key=_least_informative)
 
 
-def _least_informative(attempt: tuple[Route, ConversionFailedError]) -> tuple[bool, bool, int, bool, bool]:
-    """In order: no known cause, a vague one, many missing operations, one of the whole model, no line."""
-    failure = attempt[1]
-    known = bool(failure.refused.cause or failure.missing or failure.hint)
-    cause = failure.refused.cause
-    return not known, cause in _VAGUE, len(failure.missing), cause in _OF_MODELS, not failure.refused.place
+def _least_informative(attempt: tuple[Route, ConversionFailedError]) -> tuple[int, ...]:
+    """In order: no known cause, a vague one, a missing operation without a way out, or that torch wrote.
+
+    Then a cause of the whole model, more operations that are missing, and no line.
+    """
+    route, failure = attempt
+    cause, missing = failure.refused.cause, failure.missing
+    known = bool(cause or missing or failure.hint)
+    of_torch, of_model = bool(missing) and route == "decomposed", cause in _OF_MODELS
+    return (
+        not known,
+        cause in _VAGUE,
+        failure.stuck,
+        of_torch,
+        of_model,
+        len(missing),
+        not failure.refused.place,
+    )
 
 
 def failed_conversion(failures: Failures, task: Task, seconds: float) -> ConversionFacts:
     """The facts of a conversion that no route came to the end of."""
     route, main = most_informative(failures)
     others = [each for each in failures if each[1] is not main]
-    way_out = missing_hint(main.missing) if main.missing else main.hint
+    scripted = task.source.kind == "torchscript"
+    hint = missing_hint(main.missing, main.graph, scripted=scripted) if main.missing else main.hint
     found = _remedy(task, failures)
     places = (failure.refused for _, failure in failures if failure.refused.place)
     at = main.refused if main.refused.place else next(places, main.refused)
@@ -71,7 +84,7 @@ def failed_conversion(failures: Failures, task: Task, seconds: float) -> Convers
         seconds=seconds,
         missing=main.missing,
         message=main.message,
-        hint=f"converts with {found} (tried)" + (f"; or {way_out}" if way_out else ".") if found else way_out,
+        hint=f"converts with {found} (tried)" + (f"; or {hint}" if hint else ".") if found else hint,
         refused=at if at is main.refused else changed(at, cause=""),
         notes=(*task.source.notes, *fallback_notes(others)),
     )

@@ -13,7 +13,8 @@ from coreml_gate.conversion.quiet import quiet
 from coreml_gate.conversion.refusal_cause import Cause
 from coreml_gate.conversion.refusals_of_models import MODEL_CAUSES
 from coreml_gate.conversion.refusals_of_operations import OPERATION_CAUSES
-from coreml_gate.engines.places import place_of
+from coreml_gate.conversion.ways_out import way_out
+from coreml_gate.engines.places import place_of, relative_to_tree
 from coreml_gate.frozen import changed
 from coreml_gate.record import MissingOperation, RefusedOperation
 from coreml_gate.wording import listed
@@ -33,6 +34,9 @@ _NOISE = (
     "For more debugging help",
     "For more information",
     "If you suspect",
+    "  Developer debug context",
+    "  Explanation",
+    "  Hint",
     "The error above occurred",
     "The following call raised",
 )
@@ -67,6 +71,13 @@ class ConversionFailedError(Exception):
         """The function that raised: "list index out of range" alone has many reasons."""
         self.written = ""
         """The line of the source that torch's capture stopped at."""
+        self.through = ""
+        """The files of torch that were called from that line: what a source raises within has many words."""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether an operation is missing for which no way out is known."""
+        return not all(way_out(item.operation, self.graph) for item in self.missing)
 
 
 @contextmanager
@@ -93,7 +104,7 @@ def failure_of(error: Exception, root: Path, heard: Sequence[str] = ()) -> Conve
     failure = ConversionFailedError(text)
     failure.refused = RefusedOperation(place=place)
     failure.raised_in = raised_in(error)
-    failure.written = _line_at(root, place)
+    failure.written, failure.through = _line_at(root, place), _through(error, root)
     if isinstance(error, OSError) and not place:
         failure.hint = _NO_FILES
     return explained(failure)
@@ -107,7 +118,10 @@ def raised_in(error: BaseException | None) -> str:
 
 def explained(failure: ConversionFailedError) -> ConversionFailedError:
     """Adds cause and way out, where the converter's words at this operation are known."""
-    words = f"{failure.message}\nraised in {failure.raised_in}\nwritten: {failure.written}"
+    words = (
+        f"{failure.message}\nraised in {failure.raised_in}\n"
+        f"written: {failure.written}\nthrough: {failure.through}"
+    )
     cause = cause_of(words, failure.refused.operation)
     if cause is not None:
         failure.hint = cause.way_out
@@ -118,6 +132,13 @@ def explained(failure: ConversionFailedError) -> ConversionFailedError:
 def _line_at(root: Path, place: str) -> str:
     file, _, line = place.rpartition(":")
     return linecache.getline(str(root / file), int(line)).strip() if file and line.isdecimal() else ""
+
+
+def _through(error: BaseException, root: Path) -> str:
+    """What was called from the innermost line of the source; empty where there is none."""
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    own = [place for place, file in enumerate(files) if relative_to_tree(str(file), root) is not None]
+    return "" if not own else ", ".join(file.as_posix() for file in files[own[-1] + 1 :])
 
 
 def _is_informative(line: str) -> bool:

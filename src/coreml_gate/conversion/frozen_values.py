@@ -40,12 +40,12 @@ class FreezeWatch(TorchFunctionMode):
         super().__init__()
         self._root, self._flexible = root, flexible_sizes
         self._known: dict[int, bool] = {}
-        self._places: dict[str, None] = {}
+        self._places: dict[str, str] = {}
 
     @property
-    def places(self) -> tuple[str, ...]:
-        """``file:line`` of each, in the order in which they ran."""
-        return tuple(self._places)
+    def places(self) -> Mapping[str, str]:
+        """By ``file:line`` of each what was called there, as ``numpy``, in the order in which they ran."""
+        return self._places
 
     def __torch_function__(
         self,
@@ -58,7 +58,7 @@ class FreezeWatch(TorchFunctionMode):
         if any(self._varies(tensor) for tensor in _taken_out(func, args)) or self._is_cut(func, args):
             place = own_place(_frames(sys._getframe(1)), self._root)  # noqa: SLF001  # the caller's frame
             if place:
-                self._places[place] = None
+                self._places.setdefault(place, func.__name__)
         return func(*args, **(kwargs or {}))
 
     def _is_cut(self, func: Callable[..., TorchObject], args: Sequence[TorchObject]) -> bool:

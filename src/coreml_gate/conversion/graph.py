@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import torch
@@ -26,7 +27,7 @@ def graph_of(
     model: ExportedProgram | torch.jit.ScriptModule,
     root: Path,
     missing: Iterable[str] = (),
-    frozen_places: Iterable[str] = (),
+    frozen_places: Mapping[str, str] = MappingProxyType({}),
     filled_states: Iterable[str] = (),
 ) -> TorchGraph:
     """All operations of a graph, with the lines below ``root`` that call them.
@@ -45,7 +46,7 @@ def graph_of(
         route="export" if isinstance(model, ExportedProgram) else "trace",
         calls=calls,
         outputs=outputs,
-        frozen_places=tuple(frozen_places),
+        frozen_places=dict(frozen_places),
         filled_states=tuple(filled_states),
     )
 
@@ -93,7 +94,7 @@ def _named_arguments(node: torch.fx.Node) -> Iterator[tuple[str, TorchObject]]:
 
 def _script_calls(graph: TorchObject, root: Path, missing: frozenset[str]) -> Iterator[TorchCall]:
     for node in graph.nodes():
-        if not node.kind().startswith("prim::"):
+        if not node.kind().startswith("prim::") or support_of(node.kind(), missing) == "missing":
             yield _script_call(node, root, missing)
         for block in node.blocks():
             yield from _script_calls(block, root, missing)

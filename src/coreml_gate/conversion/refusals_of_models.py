@@ -15,7 +15,8 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         r"`bitwise_(and|or|xor)` op only supports boolean|found for 'bitwise_not'",
         "Core ML has no bitwise operations on integers",
-        "use booleans, or arithmetic: `x % 2` for `x & 1`.",
+        "use booleans, or arithmetic: `x % 2` for `x & 1`, and with two operands `sum((x // 2**i % 2) * "
+        "(y // 2**i % 2) * 2**i for i in range(16))`.",
     ),
     Cause(
         r"(ADD|SUB) does not support scale factor",
@@ -28,7 +29,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         'use `rounding_mode="floor"` or `"trunc"`.',
     ),
     Cause(
-        r"cast is not supported|Unsupported `to` op|[Uu]nsupported dtype|unsupported type",
+        r"KeyError: torch\.[a-z]+\d|cast is not supported|Unsupported `to` op|[Uu]nsupported d?type",
         "Core ML has no such element type",
         "use float32, int32 or bool.",
     ),
@@ -163,6 +164,15 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "pass `sorted=True`.",
     ),
     Cause(
+        r"'list' object has no attribute 'val'|through: [^\n]*torch/nn/utils/rnn\.py",
+        "a recurrent layer takes a packed sequence, which coremltools reads for `nn.LSTM` alone",
+        "run the layer over the padded batch, and multiply by a mask: `steps = torch.arange(x.shape[1])`, "
+        "`y = self.rnn(x)[0] * (steps < lengths[:, None])[..., None]`; a bidirectional layer reads padding "
+        "first, so give its backward half each sequence turned within its length: `turned = torch.where("
+        "steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)`.",
+        ("", "gru*", "rnn_*"),
+    ),
+    Cause(
         r"Only static shape of PackedSequence",
         "packed sequences need a fixed length",
         "fix the length in `shape`, or mask the padded steps.",
@@ -256,7 +266,8 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     # Before the converter: torch captures the source
     Cause(
-        r"written: .*(autograd\.grad|\.backward)\(",
+        r"written: .*(autograd\.grad|\.backward)\(|"
+        r"through: .*torch/(_functorch/eager_transforms|autograd/(__init__|functional))\.py",
         "forward takes a gradient, and a capture records no backward pass",
         "write the derivative by the chain rule: of `y = torch.tanh(self.l(x))` it is "
         "`(1 - y * y) @ self.l.weight`.",

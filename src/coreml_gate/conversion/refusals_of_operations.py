@@ -65,7 +65,9 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         r"max_pool does not support dilation",
         "Core ML's max pooling has no dilation",
-        "use `dilation=1`; `x[..., ::2, ::2]` before it reaches as far.",
+        "take the greatest of the slices that the window reaches, of 3 x 3 with a dilation of 2 and a stride "
+        "of 1: `torch.stack([x[..., i : i + h - 4, j : j + w - 4] for i in (0, 2, 4) for j in (0, 2, 4)])"
+        ".amax(0)`.",
     ),
     Cause(
         r"ceil mode=True and include_pad=True not supported",
@@ -194,8 +196,9 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         r"Dynamic padding for n-dimensional",
-        "how far several axes are padded is computed at run time",
-        "pad one axis after the other, or fix the sizes.",
+        "how far it is padded follows a flexible size, and Core ML pads so in tensors of one axis alone",
+        "join what is added: `torch.cat([torch.zeros_like(x[..., :1]), x, torch.zeros_like(x)], -1)`, or fix "
+        "the size in `shape`.",
     ),
     Cause(
         r"mode in \('circular'|Pad mode should be one of",

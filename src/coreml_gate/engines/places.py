@@ -21,8 +21,11 @@ def exported_frames(trace: object) -> list[Frame]:
 
 
 def traced_frames(trace: str) -> list[Frame]:
-    """The frames of a traced node (``sourceRange()``), ``/models/net.py(12): forward``, innermost first."""
-    return [(file, int(line)) for file, line in _TRACED.findall(trace)]
+    """The frames of a TorchScript node (``sourceRange()``), ``/models/net.py(12): forward``, innermost first.
+
+    What was scripted, not traced, carries Python's own text.
+    """
+    return [(file, int(line)) for file, line in _TRACED.findall(trace)] or exported_frames(trace)
 
 
 def own_lines(frames: Iterable[Frame], root: Path) -> Iterator[Frame]:

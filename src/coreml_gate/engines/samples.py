@@ -237,7 +237,12 @@ def _input(number: int, name: str, value: object, declared: ModelInput | None) -
 def _tensor(where: str, value: object) -> torch.Tensor:
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         value = torch.from_numpy(np.array(value, order="C"))
-    if not isinstance(value, torch.Tensor) or value.is_complex() or value.is_quantized:
+    if isinstance(value, torch.Tensor) and value.is_complex():
+        raise SamplesError(
+            f"{where} is complex, and Core ML takes real numbers.",
+            "make it two inputs, and begin forward with `torch.complex(real, imaginary)`, which converts.",
+        )
+    if not isinstance(value, torch.Tensor) or value.is_quantized:
         kind = f"{value.dtype} array" if isinstance(value, np.ndarray) else type(value).__name__
         raise SamplesError(
             f"{where} is a `{kind}`, which Core ML cannot take.",

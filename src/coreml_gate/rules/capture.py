@@ -30,6 +30,11 @@ _RANDOM_INTEGERS: Final = frozenset({"aten::randint", "aten::randint_like"})
 _SIZED_BY_VALUES: Final = frozenset(
     {"aten::nonzero", "aten::masked_select", "aten::unique", "aten::_unique2", "aten::unique_consecutive"}
 )
+_TO_NUMPY: Final = frozenset({"numpy", "tolist", "__array__"})
+_IN_TORCH: Final = (
+    "What numpy computes is not in the graph, write it with torch's own functions:\n"
+    "x.clamp(low, high)  # for np.clip(x, low, high)"
+)
 
 
 @rule(
@@ -196,9 +201,11 @@ def _is_read(graph: TorchGraph, call: TorchCall) -> bool:
 )
 def frozen_values(graph: TorchGraph) -> Iterator[Match]:
     """Did tracing turn a tensor into a constant?"""
-    for place in graph.frozen_places:
+    for place, called in graph.frozen_places.items():
         file, _, line = place.rpartition(":")
-        yield Match(place, "a value of sample 0 is a constant from here on", file, int(line))
+        by = f"by `{called}` " if called in _TO_NUMPY else ""
+        text, fix = f"{by}a value of sample 0 is a constant from here on", _IN_TORCH if by else ""
+        yield Match(place, text, file, int(line), fix=fix)
 
 
 @rule(
