@@ -27,8 +27,10 @@ def to_coreml(module{arguments}):
     return {returned}
 """
 _FLOAT: Final = {"arguments": ", compute_precision=None", "more": ", compute_precision=compute_precision"}
-_PALETTES: Final = "cto.palettize_weights(made, cto.OptimizationConfig("
+_PALETTES: Final = (
+    "cto.palettize_weights(made, cto.OptimizationConfig("
     "cto.OpPalettizerConfig(nbits=8, weight_threshold=64)))"
+)
 
 
 def _script(shape: str, outputs: str, **parts: str) -> str:
