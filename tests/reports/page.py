@@ -88,9 +88,9 @@ were right at first, {eighth_now} are now. Coremltools converts 7 of them as doc
 refuses only 8 were right at first, 3 by another route and 5 by a way out. 23 of the others were explained
 vaguely or with a way out that does not work, one that the trace converts was blamed for a check of
 torch.distributions, and one was measured wrong with a hint that did not fit. After the repairs a ninth set
-of {ninth} ran: {ninth_first} were right at first, 5 of the 9 refused ones; {ninth_now} are now. Of nine models
-of both sets the words of the right result were changed after the run, where another way out is as right, or
-the written one does not convert.
+of {ninth} ran: {ninth_first} were right at first, 5 of the 9 refused ones; {ninth_now} are now. Of nine
+models of both sets the words of the right result were changed after the run, where another way out is as
+right, or the written one does not convert.
 The figures of first runs estimate what the gate does with models
 that it has not met; those of now do not, since the repairs were made on them.
 Twenty-two more models were left out, because the result that was written for them was wrong or unknown,
