@@ -29,7 +29,7 @@ def _(x, boxes, size):
 
 CASES: Final = (
     Case(
-        "windows-of-six-axes",
+        "six-axes-and-back",
         "I",
         "y = x.reshape(1, 4, 2, 4, 2, 6).permute(0, 1, 3, 2, 4, 5)\nreturn self.l(y.reshape(16, 4, 6))",
         normal("1, 8, 8, 6"),

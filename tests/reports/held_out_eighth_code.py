@@ -150,7 +150,7 @@ CASES: Final = (
         first_run="wrong",
     ),
     Case(
-        "grouped-queries",
+        "queries-in-groups",
         "I",
         (
             "q = self.q(x).view(1, 6, 4, 8).transpose(1, 2)\n"

@@ -12,6 +12,7 @@ from coreml_gate.config.options import DEPLOYMENT_TARGETS, Converter
 from coreml_gate.conversion.capture import capture, routes
 from coreml_gate.conversion.conversion import Task
 from coreml_gate.conversion.failures import CAUSES, ConversionFailedError, converter_errors, in_one_line
+from coreml_gate.conversion.graph_names import short_name
 from coreml_gate.conversion.packages import to_core_ml
 from coreml_gate.conversion.refusals_of_models import MODEL_CAUSES
 from coreml_gate.conversion.shims import identity_shims
@@ -46,27 +47,27 @@ def fallback_notes(failures: Failures, made: Route | None = None) -> list[str]:
 
 def most_informative(failures: Failures) -> tuple[Route, ConversionFailedError]:
     """The failure that is reported in full."""
-    return min(failures, key=_least_informative)
+    graphs = [failure.graph for route, failure in failures if route != "decomposed" and failure.graph]
+    written = frozenset(short_name(call.operation) for graph in graphs for call in graph.calls)
+    return min(failures, key=lambda attempt: _least_informative(attempt, written))
 
 
-def _least_informative(attempt: tuple[Route, ConversionFailedError]) -> tuple[int, ...]:
+def _least_informative(
+    attempt: tuple[Route, ConversionFailedError], written: frozenset[str]
+) -> tuple[int, ...]:
     """In order: no known cause, a vague one, a missing operation without a way out, or that torch wrote.
 
-    Then a cause of the whole model, more operations that are missing, and no line.
+    Then more operations that are missing, a cause of the whole model, and no line. ``written`` are the
+    operations of the source: at one that torch put in its place, a cause of the whole model says little.
     """
     route, failure = attempt
     cause, missing = failure.refused.cause, failure.missing
     known = bool(cause or missing or failure.hint)
-    of_torch, of_model = bool(missing) and route == "decomposed", cause in _OF_MODELS
-    return (
-        not known,
-        cause in _VAGUE,
-        failure.stuck,
-        of_torch,
-        of_model,
-        len(missing),
-        not failure.refused.place,
-    )
+    of_model = cause in _OF_MODELS
+    elsewhere = bool(written) and failure.refused.operation not in written
+    of_torch = route == "decomposed" and (bool(missing) or (of_model and elsewhere))
+    vague = cause in _VAGUE
+    return not known, vague, failure.stuck, of_torch, len(missing), of_model, not failure.refused.place
 
 
 def failed_conversion(failures: Failures, task: Task, seconds: float) -> ConversionFacts:
