@@ -234,3 +234,15 @@ def test_the_page_draws_the_base_of_the_commit_that_was_compared_with(desk: Desk
     write_record(record(base, commit="c" * 40), desk.folder / "out" / "base" / "record.json")
     assert desk.run("report", "out/report.json", "--format", "html", "--to", "page.html") == 0
     assert packed_in(desk.folder / "page.html")["memory"]["base"] == []
+
+
+def test_a_folder_that_was_removed_is_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(SystemExit, match="2"):
+        main(["devices"])
+    assert "the current folder does not exist any more." in " ".join(capsys.readouterr().err.split())

@@ -68,9 +68,19 @@ def real_surroundings() -> Iterator[Surroundings]:
     out, err = open_screens()
     try:
         with _warm_children(err) as start:
-            yield Surroundings(Path.cwd(), dict(os.environ), out, err, start)
+            yield Surroundings(_folder(err), dict(os.environ), out, err, start)
     finally:
         close_screens()
+
+
+def _folder(err: Console) -> Path:
+    """Where the command runs; one that was removed meanwhile ends it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        gone = UsageError("the current folder does not exist any more.", "change to a folder that does.")
+        say_error(err, gone)
+        raise SystemExit(gone.exit_code) from None
 
 
 @contextmanager
