@@ -66,8 +66,14 @@ def _is_not_half(_: Values, operation: Operation) -> bool:
 
 
 def _is_dilated(values: Values, operation: Operation) -> bool:
-    dilations = values.constant(operation, "dilations") if operation.type == "conv" else None
-    return dilations is not None and bool(np.greater(dilations, 1).any())
+    return operation.type == "conv" and _greatest(values, operation, "dilations") > 1
+
+
+def _greatest(values: Values, operation: Operation, parameter: str) -> float:
+    """The greatest number of a constant; 0 where it is missing or, in a damaged package, not a number."""
+    constant = values.constant(operation, parameter)
+    numbers = np.asarray(() if constant is None else constant)
+    return float(numbers.max()) if numbers.size and numbers.dtype.kind in "iuf" else 0.0
 
 
 def _shape(values: Values, operation: Operation, parameter: str) -> tuple[int, ...]:
@@ -105,8 +111,7 @@ def _has_wide_kernel(values: Values, operation: Operation) -> bool:
     if operation.type == "conv":
         shape = _shape(values, operation, "weight")
         return max(shape[2:], default=0) > _WIDEST_KERNEL
-    kernel = values.constant(operation, "kernel_sizes") if operation.type.endswith("_pool") else None
-    return kernel is not None and bool(np.max(kernel) > _WIDEST_KERNEL)
+    return operation.type.endswith("_pool") and _greatest(values, operation, "kernel_sizes") > _WIDEST_KERNEL
 
 
 def _is_three_dimensional(values: Values, operation: Operation) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import coremltools as ct
@@ -112,3 +113,12 @@ def test_a_token_count_that_is_no_multiple_of_32_is_padded(tmp_path: Path, token
     assert words in note
     assert bool(note) == bool(words)
     assert not words or f"(1, 12, {tokens}, {tokens}) most" in note
+
+
+@pytest.mark.attack("packages")
+@pytest.mark.parametrize("constant", [np.array("same"), np.array([], np.int32), np.array([True])])
+@pytest.mark.parametrize(("type_", "rule"), [("max_pool", "kernel"), ("conv", "dilation")])
+def test_a_constant_that_holds_no_numbers_rules_nothing_out(type_: str, rule: str, constant: Any) -> None:
+    """A damaged package had a text for the kernel of a pooling: a traceback."""
+    values = SimpleNamespace(constant=lambda *_: constant, shape=lambda *_: None)
+    assert not RULES[rule].holds(values, SimpleNamespace(type=type_))  # type: ignore[arg-type]
