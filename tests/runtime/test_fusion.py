@@ -211,3 +211,11 @@ def test_a_call_that_differs_where_numbers_end_never_serves() -> None:
         0.0,
         2.0,
     ]
+
+
+def test_a_call_that_seldom_differs_never_serves_a_small_layer_either() -> None:
+    def seldom(x: torch.Tensor) -> torch.Tensor:
+        return torch.where(x > 2, x.nextafter(torch.tensor(9.0)), x.relu())
+
+    tried = TriedCall(seldom, torch.relu, lambda _: True)
+    assert tried(torch.tensor([3.0])).tolist() == [3.0]
