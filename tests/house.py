@@ -19,6 +19,7 @@ LAYERS: Final = (
     "credentials",
     "frozen",
     "untyped",
+    "described",
     "amounts",
     "arrays",
     "floats",

@@ -15,7 +15,7 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 class FrozenModel(BaseModel):
     """A document, or a part of one, that crosses a border: immutable, without unknown keys, finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __deepcopy__(self, known: dict[int, Any] | None = None) -> Self:
         """Itself: pydantic copies a default for each document that leaves it out."""

@@ -2,6 +2,7 @@ from coreml_gate.checks import adversarial
 from coreml_gate.checks.evidence import LOST
 from coreml_gate.config import ModelConfig
 from coreml_gate.criteria import FAR
+from coreml_gate.frozen import changed
 from coreml_gate.record import FirstWrong, ParityDiagnosis, PerturbedSample
 from coreml_gate.verdict import Status
 from tests.builders import comparison, model_config, model_record, source
@@ -92,3 +93,16 @@ def test_images_stay_as_they_are() -> None:
     config = ModelConfig.model_validate({"name": "digits", "source": "net.py:build", "input": [table]})
     finding = only(adversarial.run(evidence(model_record(adversarial=()), config=config)))
     assert finding.message == "images stay as they are, and no changed sample was left to compare."
+
+
+def test_changes_that_were_not_tried_are_named() -> None:
+    head = model_record(adversarial=(SOUND, POSITIVE), untried_changes=("infinities", "sorted values"))
+    finding = only(adversarial.run(evidence(head)))
+    assert finding.status is Status.PASS
+    assert finding.message.startswith("the package answers like the source on 2 changed samples; 2 changes")
+    assert finding.message.endswith(" 2 changes not tried, because a run costs much.")
+    assert finding.details[-2:] == ("not tried: infinities", "not tried: sorted values")
+    (warned,) = adversarial.run(evidence(changed(head, adversarial=(SOUND, WRONG))))
+    assert "(1 of 2 changed samples differ; 2 changes not tried, because a run costs much)" in warned.message
+    unstable = only(adversarial.run(evidence(changed(head, adversarial=()))))
+    assert unstable.message.endswith("unstable; 2 changes not tried, because a run costs much.")

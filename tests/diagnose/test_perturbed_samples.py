@@ -12,7 +12,14 @@ from coreml_gate.config.limits import ParityLimits
 from coreml_gate.criteria import has_parity
 from coreml_gate.diagnose import perturbed_samples as module
 from coreml_gate.diagnose.perturbations import LARGE, PERTURBATIONS
-from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples, reshaped_samples
+from coreml_gate.diagnose.perturbed_samples import (
+    FEWEST,
+    MOST_MACS,
+    ChangesBudget,
+    SourceAndPackage,
+    perturbed_samples,
+    reshaped_samples,
+)
 from coreml_gate.engines.engine import OverdueCallError
 from coreml_gate.engines.overdue import within
 from coreml_gate.engines.source import Source
@@ -162,7 +169,8 @@ def test_small_integers_are_not_made_large(greatest: int) -> None:
 def test_images_stay_as_they_are() -> None:
     sample = {"x": X["x"], "image": torch.rand(1, 3, 4, 4)}
     config = model_config(input=(ModelInput(name="image", image=ImageInput()),))
-    given = [item for _, item in perturbed_samples(sides(IDENTITY, IDENTITY, sample, config), sample)]
+    both = sides(IDENTITY, IDENTITY, sample, config)
+    given = [item for _, item in perturbed_samples(both, sample)]
     assert len(given) == len(PERTURBATIONS["numbers"])
     assert all(item["image"] is sample["image"] for item in given)
 
@@ -185,10 +193,33 @@ def test_the_shapes_at_the_ends_are_tried() -> None:
     assert not has_parity(found["samples of shape (7, 5)"].comparisons[:1], ParityLimits())
 
 
-def test_the_time_is_bounded() -> None:
-    ticks = iter((0.0, 1.0, 2.0, 31.0, 32.0))
-    both = sides(IDENTITY, IDENTITY)
-    assert len(list(perturbed_samples(both, X, lambda: next(ticks)))) == 2
+def test_the_time_is_bounded_and_what_it_left_out_is_known() -> None:
+    ticks = iter((0.0, 1.0, 2.0, *range(31, 60)))
+    budget = ChangesBudget(clock=lambda: next(ticks))
+    tried = [item.name for item, _ in perturbed_samples(sides(IDENTITY, IDENTITY), X, budget)]
+    assert tried == ["samples times 1e-4", "samples times 1e3"]
+    assert tried + budget.untried == [*PERTURBATIONS["numbers"]]
+
+
+@pytest.mark.parametrize(("macs", "most"), [(MOST_MACS / 7, 7), (MOST_MACS, FEWEST)])
+def test_of_a_model_that_costs_much_the_changes_that_tell_most_are_tried(macs: float, most: int) -> None:
+    budget = ChangesBudget(int(macs))
+    sample = {"x": X["x"], "y": X["x"].flip(0)}
+    both = sides(lambda x, y: x + y, lambda x, y: x + y, sample)
+    tried = {item.name for item, _ in perturbed_samples(both, sample, budget)}
+    assert len(tried) == most
+    assert tried >= {"half-integers", "zeros", "negated magnitudes", "samples times 1e3"}
+    assert "equal values in `y` alone" in budget.untried
+    assert not tried & set(budget.untried)
+
+
+def test_a_change_that_leaves_the_same_numbers_is_tried_once() -> None:
+    assert names(lambda ids: ids * 1, {"ids": torch.tensor([[0, 3, 1]])}) == [
+        "reversed integers",
+        "the least integer everywhere",
+        "the greatest integer everywhere",
+        "negative integers",
+    ]
 
 
 def _halved_until_small(x: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,10 @@ from coreml_gate.children.reference_data import REFERENCE_FILE, read_reference_d
 from coreml_gate.conversion import Conversion
 from coreml_gate.conversion import conversion as tasks
 from coreml_gate.conversion.origins import Origin, write_origins
+from coreml_gate.diagnose.perturbations import PERTURBATIONS
+from coreml_gate.diagnose.perturbed_samples import FEWEST, MOST_MACS
 from coreml_gate.errors import UnsupportedOperationsError
+from coreml_gate.frozen import changed
 from coreml_gate.measurements import (
     conversion,
     half_precision,
@@ -31,7 +34,7 @@ from coreml_gate.measurements.bench import Bench
 from coreml_gate.measurements.metrics import Metrics
 from coreml_gate.measurements.numbers import Parity, Precision, UnsupportedOperations
 from coreml_gate.measurements.package import Outline, PredictedPlacement, RuleMatches
-from coreml_gate.measurements.perturbed_samples import PerturbedSamples
+from coreml_gate.measurements.perturbed_samples import PerturbedSamples, UntriedChanges
 from coreml_gate.measurements.reference import Packages
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import (
@@ -237,6 +240,21 @@ def test_changed_samples_are_compared_where_the_samples_agree(bench_of: Callable
     assert len(found) >= 3
     assert {each.max_abs_error for sample in found for each in sample.comparisons} == {0.0}
     assert len({sample.name for sample in found}) == len(found)
+
+
+def test_what_a_costly_model_is_not_tried_on_stands_in_the_record(bench_of: Callable[..., Bench]) -> None:
+    bench = bench_of()
+    facts = bench.footprint
+    assert facts is not None
+    assert not bench.changes_budget.untried
+    del bench.__dict__["changes_budget"]
+    bench.__dict__["footprint"] = (facts[0], changed(facts[1], macs=int(MOST_MACS)))
+    parts = of(bench, perturbed_samples).parts
+    tried, untried = parts.content(PerturbedSamples), parts.content(UntriedChanges)
+    assert tried is not None
+    assert untried is not None
+    assert {"half-integers", "zeros"} <= {each.name for each in tried}
+    assert len(untried) == len(PERTURBATIONS["numbers"]) - FEWEST
 
 
 def test_samples_are_not_changed_where_they_differ_as_they_are(bench_of: Callable[..., Bench]) -> None:

@@ -35,7 +35,7 @@ def _without_samples(evidence: Evidence) -> Finding:
     if evidence.head.problem is not None:
         return evidence.unmeasured(NAME, "outputs")
     images = [item.image for item in evidence.config.input]
-    if images and all(images) and not evidence.head.untried:
+    if images and all(images) and not (evidence.head.untried or evidence.head.untried_changes):
         return skipped(NAME, "outputs", "images stay as they are, and no changed sample was left to compare.")
     unfit = "on every changed sample the source itself is undefined or unstable"
     return skipped(NAME, "outputs", f"{unfit}{_untried(evidence)}.")
@@ -44,7 +44,10 @@ def _without_samples(evidence: Evidence) -> Finding:
 def _untried(evidence: Evidence) -> str:
     """Where nothing was compared, as the end of a sentence; empty where there is no such sample."""
     names = names_and_more([f"`{name}`" for name in evidence.head.untried])
-    return f"; not compared on {names}, because the source did not end there" if names else ""
+    endless = f"; not compared on {names}, because the source did not end there" if names else ""
+    left_out = evidence.head.untried_changes
+    costly = f"; {counted(len(left_out), 'change')} not tried, because a run costs much" if left_out else ""
+    return endless + costly
 
 
 def _finding(evidence: Evidence) -> Finding:
@@ -59,7 +62,12 @@ def _finding(evidence: Evidence) -> Finding:
             status=Status.PASS,
             subject="outputs",
             message=f"the package answers like the source on {total}{but}{_untried(evidence)}.",
-            details=(*wrong.values(), *filter(None, (way_out(diagnosis),)), *said),
+            details=(
+                *wrong.values(),
+                *filter(None, (way_out(diagnosis),)),
+                *said,
+                *(f"not tried: {name}" for name in evidence.head.untried_changes),
+            ),
         )
     file, line = place_of(diagnosis)
     return Finding(

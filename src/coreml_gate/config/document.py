@@ -27,10 +27,11 @@ from coreml_gate.config.options import (
     RuleOptions,
 )
 from coreml_gate.config.table import Table
+from coreml_gate.described import DescribedSchema
 from coreml_gate.untyped import Json
 
 
-class _WithoutTitles(GenerateJsonSchema):
+class _WithoutTitles(DescribedSchema):
     """Leaves titles out, because editors would show them instead of the description."""
 
     def field_title_should_be_set(self, schema: Json) -> bool:  # noqa: ARG002 - as overridden

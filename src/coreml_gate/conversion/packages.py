@@ -14,8 +14,8 @@ from coreml_gate.conversion.constants import computed_constants
 from coreml_gate.conversion.conversion import ORIGINS, PACKAGE, REFERENCE, Task
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.interface import input_types, output_types
-from coreml_gate.conversion.keep import Selector, quick_overflow_check
-from coreml_gate.conversion.kept_program import KeptProgram
+from coreml_gate.conversion.keep import Selector
+from coreml_gate.conversion.kept_program import KeptProgram, quick_passes
 from coreml_gate.conversion.mapping import script_lines
 from coreml_gate.conversion.one_copy import converted_once, saved_once
 from coreml_gate.conversion.origins import Origin, Places, write_origins
@@ -55,7 +55,7 @@ def to_half(
     names = task.config.output or tuple(task.outputs)
     selector = Selector(task.config.keep_fp32, names, _places(captured, task))
     passes = pass_pipeline(task.config.converter.skip_passes)
-    with (program or KeptProgram()).resumed(passes), quick_overflow_check():
+    with (program or KeptProgram()).resumed(passes):
         model = to_core_ml(captured, task, ct.transform.FP16ComputePrecision(selector), passes)
     selector.refuse_unused()
     return model, selector.origins
@@ -80,7 +80,7 @@ def to_core_ml(
     """Call ``coremltools.convert`` with the configured options; its errors pass through."""
     config = task.config
     Builder.name_count.clear()  # a conversion that failed leaves its numbers behind, which end in names
-    with converted_once():
+    with converted_once(), quick_passes():
         return ct.convert(
             captured.model,
             convert_to=to,

@@ -1,7 +1,7 @@
 """Can coremltools convert an operation? A registered converter may be unable to work."""
 
 import dis
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from itertools import pairwise
 
@@ -18,32 +18,28 @@ _BUILDER = "mb"
 def support_of(operation: str, missing: Collection[str]) -> Support:
     """What ``aten::sub.Tensor`` is, where the converter knows none of the kinds in ``missing``."""
     kind = sanitize_op_kind(operation)
-    if kind in broken_converters():
+    if _is_broken(_TORCH_OPS_REGISTRY.get_func(kind)):
         return "broken"
     return "missing" if {kind, kind.removesuffix("_")} & set(missing) else "works"
 
 
 def is_convertible(kind: str) -> bool:
     """Whether an operation, by coremltools' name, has a working converter."""
-    return _TORCH_OPS_REGISTRY.get_func(kind) is not None and kind not in broken_converters()
+    function = _TORCH_OPS_REGISTRY.get_func(kind)
+    return function is not None and not _is_broken(function)
 
 
 @cache
-def broken_converters() -> frozenset[str]:
-    """Converters that call a MIL operation which does not exist: 9.0 has those of ``asinh`` and ``acosh``.
+def _is_broken(converter: Callable[..., object] | None) -> bool:
+    """Does it call a MIL operation that does not exist? In 9.0 those of ``asinh`` and ``acosh`` do.
 
-    Read off their bytecode, so that none of them has to run.
+    Read off its bytecode, so that it need not run.
     """
-    functions = _TORCH_OPS_REGISTRY.name_to_func_mapping
-    return frozenset(
-        name
-        for name, function in functions.items()
-        if any(not hasattr(Builder, called) for called in _called(function))
-    )
+    return converter is not None and any(not hasattr(Builder, called) for called in _called(converter))
 
 
-def _called(function: object) -> list[str]:
-    instructions = list(dis.get_instructions(function))  # type: ignore[arg-type]  # converters are functions
+def _called(function: Callable[..., object]) -> list[str]:
+    instructions = list(dis.get_instructions(function))
     pairs = pairwise(instructions)
     return [
         str(attribute.argval)

@@ -108,6 +108,14 @@ PERTURBATIONS: Final[Mapping[Kind, Mapping[str, Perturbation]]] = {
 }
 """What happens to the inputs of each kind, in the order in which it is tried."""
 
+MOST_TELLING: Final = (
+    *("half-integers", "negative integers", "masks turned round"),
+    *("zeros", "reversed integers", "masks of zeros"),
+    *("negated magnitudes", "zeros instead of integers", FAR, "samples times 1e-4"),
+    *("integers", "infinities", "positive infinities", "equal values"),
+)
+"""What is tried of a model whose runs cost much, first to last: ties and steps, values that are degenerate,
+signs, and what overflows or vanishes. The rest follows in the order of the tables."""
 EXACT: Final = frozenset(
     {"half-integers", "integers", "zeros", "negative zeros", "powers of two", "boundary values"}
 )

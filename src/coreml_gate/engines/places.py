@@ -79,6 +79,7 @@ def _installed(filename: str) -> str:
     return "" if not inside or inside[0] in _TOOLS else "/".join(inside)
 
 
+@functools.lru_cache(maxsize=10_000)
 def _relative(filename: str, root: Path) -> str | None:
     """The path below ``root``; ``None`` for other files and for non-files such as ``<frozen runpy>``."""
     if not Path(filename).is_absolute() and not Path(filename).is_file():

@@ -9,15 +9,20 @@ from coreml_gate.children.job import ModelJob
 from coreml_gate.conversion import Conversion
 from coreml_gate.criteria import failing_error, has_parity
 from coreml_gate.diagnose.parity_failure import Suspect
-from coreml_gate.diagnose.perturbed_samples import SourceAndPackage, perturbed_samples, reshaped_samples
+from coreml_gate.diagnose.perturbed_samples import (
+    ChangesBudget,
+    SourceAndPackage,
+    perturbed_samples,
+    reshaped_samples,
+)
 from coreml_gate.engines.engine import Engine, Sample
 from coreml_gate.engines.mil import load_mil_engine
 from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.measurements.conversions import Conversions, packages_of
 from coreml_gate.measurements.reference import NOTHING_AT_HAND, AtHand, Packages, Reference
-from coreml_gate.measurements.runs import MilEngines, Runs, run_both
+from coreml_gate.measurements.runs import MilEngines, Runs, footprint_of, run_both
 from coreml_gate.package_facts.shapes import promised_shapes
-from coreml_gate.record import MetricValue, PerturbedSample
+from coreml_gate.record import CostFacts, MemoryFacts, MetricValue, PerturbedSample
 from coreml_gate.torch_graph import TorchGraph, read_graph
 from coreml_gate.wording import counted
 
@@ -83,6 +88,11 @@ class Bench:
         return self.loaded if isinstance(self.loaded, MilEngines) else None
 
     @cached_property
+    def footprint(self) -> tuple[MemoryFacts, CostFacts] | None:
+        """Memory and cost of a run; ``None`` without packages, and where no shape is known."""
+        return None if self.packages is None else footprint_of(self.packages, self.reference, self.mil)
+
+    @cached_property
     def runs(self) -> Runs | None:
         """Both packages on every sample; ``None`` where they cannot run."""
         return None if self.mil is None else run_both(self.reference, self.mil, self.advance)
@@ -121,7 +131,13 @@ class Bench:
         """Changed samples; ``None`` where the samples differ as they are, or nothing can be compared."""
         if self.failing or self.sides is None or not self.job.model.adversarial:
             return None
-        return tuple(self._counted(perturbed_samples(self.sides, self.reference.samples.samples[0])))
+        first = self.reference.samples.samples[0]
+        return tuple(self._counted(perturbed_samples(self.sides, first, self.changes_budget)))
+
+    @cached_property
+    def changes_budget(self) -> ChangesBudget:
+        """How many changed samples are tried, and afterwards which were not."""
+        return ChangesBudget(0 if self.footprint is None else self.footprint[1].macs)
 
     def _counted(
         self, perturbed: Iterable[tuple[PerturbedSample, Sample]]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from coreml_gate.children.events import EventLog
 from coreml_gate.children.job import ModelJob
-from coreml_gate.errors import PackageError, UnsupportedOperationsError
+from coreml_gate.errors import UnsupportedOperationsError
 from coreml_gate.measurements import package
 from coreml_gate.record import Comparison, CostFacts, InputRounding, MemoryFacts, WrappedPart
 
@@ -46,7 +46,8 @@ def run(bench: "Bench", log: EventLog) -> None:
     """Run both packages, and leave samples and answers beside them: a Mac compares Core ML with those."""
     if isinstance(bench.loaded, UnsupportedOperationsError):
         log.put(UnsupportedOperations(bench.loaded.operations))
-    _footprint(bench, log)
+    for part in bench.footprint or ():
+        log.put(part)
     _input_rounding(bench, log)
     if bench.runs is not None:
         log.put(Parity(bench.runs.parity))
@@ -65,34 +66,6 @@ def _input_rounding(bench: "Bench", log: EventLog) -> None:
     found = input_rounding(reference.engine, reference.samples.samples, reference.outputs, interface)
     if found is not None:
         log.put(found)
-
-
-def _footprint(bench: "Bench", log: EventLog) -> None:
-    """Memory and cost of a run; by the declared shapes where the program cannot run but has no open shape."""
-    from coreml_gate.package_facts.memory_and_cost import footprint
-
-    if bench.packages is None:
-        return
-    try:
-        found = _of_a_run(bench) or footprint(bench.packages.shipped, written=bench.packages.written)
-    except PackageError:
-        return
-    for part in found:
-        log.put(part)
-
-
-def _of_a_run(bench: "Bench") -> "tuple[MemoryFacts, CostFacts] | None":
-    """By running the first sample; nothing where our runtime, or the package, does not take it."""
-    from coreml_gate.package_facts.memory_and_cost import measured_footprint
-
-    if bench.mil is None or bench.packages is None:
-        return None
-    shipped = bench.mil.shipped
-    inputs = shipped.inputs(bench.reference.samples.samples[0])
-    try:
-        return measured_footprint(shipped.model, inputs, bench.packages.written)
-    except PackageError:
-        return None
 
 
 def _write_reference_data(bench: "Bench") -> None:

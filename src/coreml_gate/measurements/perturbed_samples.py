@@ -23,7 +23,13 @@ class UntriedSamples(WrappedPart[tuple[str, ...]]):
     FIELD = "untried"
 
 
-PARTS: Final = (PerturbedSamples, UntriedSamples)
+class UntriedChanges(WrappedPart[tuple[str, ...]]):
+    """Changes that a run of this model costs too much for."""
+
+    FIELD = "untried_changes"
+
+
+PARTS: Final = (PerturbedSamples, UntriedSamples, UntriedChanges)
 STEPS: Final = package.STEPS
 CHILD: Final = "model"
 ended = package.ended
@@ -39,6 +45,8 @@ def run(bench: "Bench", log: EventLog) -> None:
     found = [perturbed for perturbed, _ in bench.perturbed or ()]
     if bench.perturbed is not None:
         log.put(PerturbedSamples(tuple(each for each in found if each.comparisons)))
+        if bench.changes_budget.untried:
+            log.put(UntriedChanges(tuple(bench.changes_budget.untried)))
     untried = tuple(each.name for each in found if not each.comparisons)
     if untried:
         log.put(UntriedSamples(untried))

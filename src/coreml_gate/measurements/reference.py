@@ -129,11 +129,18 @@ class Reference:
 
     @cached_property
     def again(self) -> tuple[Outputs, ...]:
-        """The same once more, while Python and NumPy draw other numbers: a steady source answers alike."""
-        if self.engine is None:
-            return ()
-        samples = enumerate(self.samples.samples)
-        return tuple(self.engine.run(sample, index, SEED + 1) for index, sample in samples)
+        """The same once more: a steady source answers alike."""
+        return tuple(map(self._run_again, range(len(self.outputs))))
+
+    def _run_again(self, index: int) -> Outputs:
+        """One sample while Python and NumPy draw other numbers."""
+        if self.engine is not None and index not in self._repeated:
+            self._repeated[index] = self.engine.run(self.samples.samples[index], index, SEED + 1)
+        return self._repeated[index]
+
+    @cached_property
+    def _repeated(self) -> dict[int, Outputs]:
+        return {}
 
     @cached_property
     def floors(self) -> Mapping[str, float] | SourceError:
@@ -142,25 +149,29 @@ class Reference:
         if engine is None or not self.outputs:
             return {}
         worst: dict[str, float] = {}
-        started = time.thread_time()
+        measured, started = 0, time.thread_time()
         try:
             wide = in_double(engine)
             for sample, outputs in zip(samples[:_FLOOR_SAMPLES], self.outputs, strict=False):
                 found = noise_floors(engine, wide, sample, outputs)
                 worst = {name: max(error, worst.get(name, 0.0)) for name, error in found.items()}
+                measured += 1
                 if time.thread_time() - started > _FLOOR_SECONDS:
                     break
-            return {name: error for name, error in worst.items() if self._is_rounding(name, error)}
+            return {name: error for name, error in worst.items() if self._is_rounding(name, error, measured)}
         except SourceError as error:
             return error
 
-    def _is_rounding(self, name: str, floor: float) -> bool:
-        """Not of a source that answers otherwise each time; one that rounds little need not run again."""
+    def _is_rounding(self, name: str, floor: float, measured: int) -> bool:
+        """Not of a source that answers otherwise each time; one that rounds little need not run again.
+
+        The floor is of the first ``measured`` samples, so these run again.
+        """
         first = [outputs[name] for outputs in self.outputs]
         greatest = max(float(np.abs(each).max(initial=0.0, where=np.isfinite(each))) for each in first)
         if floor <= LITTLE * greatest:
             return True
-        return all(is_steady(one, more[name]) for one, more in zip(first, self.again, strict=True))
+        return all(is_steady(first[index], self._run_again(index)[name]) for index in range(measured))
 
     @property
     def known_floors(self) -> Mapping[str, float]:

@@ -1,4 +1,4 @@
-"""Both packages of a model on every sample."""
+"""Both packages of a model on every sample, and what a run costs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from coreml_gate.diagnose.ranges import Range, Ranges
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.mil import MilEngine
 from coreml_gate.errors import GateError, PackageError
-from coreml_gate.measurements.reference import Reference
-from coreml_gate.record import Comparison, RefusedShape
+from coreml_gate.measurements.reference import Packages, Reference
+from coreml_gate.package_facts.memory_and_cost import footprint, measured_footprint
+from coreml_gate.record import Comparison, CostFacts, MemoryFacts, RefusedShape
 
 Answer = TypeVar("Answer")
 
@@ -132,3 +133,26 @@ def refused_by_package(shape: str, error: GateError) -> RefusedShape:
     return RefusedShape(
         shape=shape, by="package", message=error.message, operation=operation, hint=error.hint
     )
+
+
+def footprint_of(
+    packages: Packages, reference: Reference, mil: MilEngines | None
+) -> tuple[MemoryFacts, CostFacts] | None:
+    """Memory and cost of a run; by the declared shapes where the program cannot run but has no open shape."""
+    try:
+        return _of_a_run(packages, reference, mil) or footprint(packages.shipped, written=packages.written)
+    except PackageError:
+        return None
+
+
+def _of_a_run(
+    packages: Packages, reference: Reference, mil: MilEngines | None
+) -> tuple[MemoryFacts, CostFacts] | None:
+    """By running the first sample; nothing where our runtime, or the package, does not take it."""
+    if mil is None:
+        return None
+    inputs = mil.shipped.inputs(reference.samples.samples[0])
+    try:
+        return measured_footprint(mil.shipped.model, inputs, packages.written)
+    except PackageError:
+        return None

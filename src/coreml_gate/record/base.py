@@ -11,9 +11,7 @@ Side = Literal["source", "fp32", "fp16", "neural-engine", "core-ml", "stand-in",
 """Who computed: the source, our MIL runtime in a numeric mode, Core ML, what stands in for it, LiteRT, or
 another engine by its name."""
 Content = TypeVar("Content")
-FORM: Final = ConfigDict(
-    extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True, ser_json_inf_nan="null"
-)
+FORM: Final = ConfigDict(extra="forbid", allow_inf_nan=False, ser_json_inf_nan="null")
 """Without unknown keys, and finite."""
 
 

@@ -59,6 +59,8 @@ class ModelRecord(Measured):
     """Source against the float32 package on perturbed samples."""
     untried: tuple[str, ...] = ()
     """Changed samples on which the source did not end: nothing was compared on them."""
+    untried_changes: tuple[str, ...] = ()
+    """Changes that were not tried, because a run of this model costs much."""
     parity_diagnosis: ParityDiagnosis | None = None
     """``None`` if it was not needed or switched off."""
     metrics: tuple[MetricValue, ...] = ()

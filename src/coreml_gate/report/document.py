@@ -86,6 +86,10 @@ def read_report(path: Path) -> Verdict:
 
 def schema() -> str:
     """The JSON schema of the document (docs/report.schema.json)."""
-    body: dict[str, Any] = ReportDocument.model_json_schema(mode="serialization")
+    from coreml_gate.described import DescribedSchema  # noqa: PLC0415 - no report needs it
+
+    body: dict[str, Any] = ReportDocument.model_json_schema(
+        mode="serialization", schema_generator=DescribedSchema
+    )
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return json.dumps(dialect | body, indent=2, ensure_ascii=False) + "\n"
