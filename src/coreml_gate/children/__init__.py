@@ -1,1 +1,1 @@
-"""What both sides of a child process share: its job, its events, its process, and the data that it leaves."""
+"""Shared by both sides of a child process: its job, its events, its process, and its output data."""

@@ -1,4 +1,4 @@
-"""How much of this machine may a run use: its cores and its memory, or what a container leaves of them."""
+"""Finds how much of this machine a run may use: cores and memory, within the limits of a container."""
 
 import os
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ _MOUNT: Final = Path("sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a run may take."""
+    """The resources that a run may use."""
 
     cores: int
     memory_bytes: float
-    """What is free, and what the system gives back on demand."""
+    """Free memory, including what the system gives back on demand."""
 
 
 def capacity_of(root: Path = Path("/")) -> Capacity:
@@ -27,7 +27,7 @@ def capacity_of(root: Path = Path("/")) -> Capacity:
     Both versions of cgroups are read (cgroups(7)), each from the process's own group up to the one that a
     container shows as the root.
 
-    :param root: Of the file system in which ``proc`` and ``sys`` lie.
+    :param root: The root of the file system with ``proc`` and ``sys``.
     """
     cores, memory = [float(_usable_cores())], [float(psutil.virtual_memory().available)]
     for group in _own_groups(root):
@@ -42,7 +42,7 @@ def _usable_cores() -> int:
 
 
 def _own_groups(root: Path) -> Iterator[Path]:
-    """The folders of the process's groups, each with all above it, as far as they are mounted."""
+    """The folders of the process's groups and of all groups above them, as far as they are mounted."""
     try:
         lines = (root / _OWN_GROUPS).read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -55,7 +55,7 @@ def _own_groups(root: Path) -> Iterator[Path]:
 
 
 def _cores(group: Path) -> Iterator[float]:
-    """How many cores the group's quota amounts to, where it has one."""
+    """The number of cores in the group's quota, if it has one."""
     for quota, period in (
         _numbers(group / "cpu.max", 2),
         (*_numbers(group / "cpu.cfs_quota_us", 1), *_numbers(group / "cpu.cfs_period_us", 1)),
@@ -65,7 +65,7 @@ def _cores(group: Path) -> Iterator[float]:
 
 
 def _free_bytes(group: Path) -> Iterator[float]:
-    """What the group's limit leaves, where it has one; pages of files are given back on demand."""
+    """The bytes left within the group's limit, if it has one; pages of files are given back on demand."""
     for limit_file, used_file in (
         ("memory.max", "memory.current"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes"),
@@ -85,7 +85,7 @@ def _reclaimable(group: Path) -> float:
 
 
 def _numbers(path: Path, count: int) -> tuple[float | None, ...]:
-    """The first words of a file; ``None`` for ``max``, and for all of a file that is not there."""
+    """The numbers at the start of a file; ``None`` for ``max``, and for every number of a missing file."""
     try:
         words = path.read_text(encoding="utf-8").split()[:count]
     except OSError:

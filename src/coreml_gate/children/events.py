@@ -1,8 +1,8 @@
-"""How a child reports: one JSON line per event, written at once, so that a crash loses nothing before it.
+"""A child's report: one JSON line per event, written at once, so that a crash loses no earlier event.
 
-Whatever stands in the file is foreign data: the model's own code runs in the process that writes it. The
-parent makes the file and reads it by its own descriptor; it takes known steps and parts of the right form,
-and no more bytes than any honest report has.
+The content of the file is untrusted, because the model's own code runs in the process that writes it. The
+parent makes the file and reads it through its own descriptor; it accepts only known steps, parts of the right
+form, and no more bytes than any honest report has.
 """
 
 import math
@@ -24,24 +24,24 @@ from coreml_gate.untyped import Json
 EVENTS_FILE: Final = "events.jsonl"
 """A child's report, in the folder of its job."""
 START: Final = "start"
-"""The step of a child that has not begun one."""
+"""The step of a child that has not begun any."""
 MOST_BYTES: Final = 256 * 2**20
-"""Of a whole report: the outline of a program of a million operations takes 100 MB."""
+"""The limit of a whole report; the outline of a program with a million operations takes 100 MB."""
 MOST_DETAIL: Final = 200
-"""Characters of a report on how far a step is: a line of a terminal."""
+"""Characters of a progress message: one line of a terminal."""
 DETAIL_EVERY_S: Final = 1.0
-"""A loop over thousands of samples reports each of them, and no more than this is written."""
+"""Seconds between written progress messages, because a loop reports each of thousands of samples."""
 _CHUNK: Final = 2**20
 
 AnyPart = Part | WrappedPart[Json]
 SomePart = TypeVar("SomePart", bound=Part)
 SomeContent = TypeVar("SomeContent")
 PartTypes = Mapping[str, type[AnyPart]]
-"""The parts that a child may hand over, by field."""
+"""The parts that a child may report, by field."""
 
 
 class EventLog:
-    """The child's side: begins steps and hands over parts."""
+    """The child's side: begins steps and reports parts."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class EventLog:
         descriptor: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``variant``: whose parts they are, if not those of the model itself."""
+        """``variant``: the variant to which the parts belong; empty for the model itself."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self.folder = folder
         self._variant = variant
@@ -58,26 +58,26 @@ class EventLog:
         self._clock, self._detailed = clock, -math.inf
 
     def of(self, variant: str) -> "EventLog":
-        """The same log, for what belongs to a variant."""
+        """The same log for the parts of a variant."""
         return EventLog(self.folder, variant, self._file, self._clock)
 
     def begin(self, step: str) -> None:
-        """Say that a step starts now: its deadline counts from here."""
+        """Report that a step starts now; its deadline counts from here."""
         self._append({"step": step})
 
     def advance(self, detail: str) -> None:
-        """Say how far the step is (``312 of 1,000 predictions``): for who waits, and in no Record."""
+        """Report the step's progress (``312 of 1,000 predictions``) for display; it is not in the Record."""
         now = self._clock()
         if now - self._detailed >= DETAIL_EVERY_S:
             self._detailed = now
             self._append({"detail": detail[:MOST_DETAIL]})
 
     def put(self, part: AnyPart) -> None:
-        """Hand over a part; a later one of the same field replaces the earlier one."""
+        """Report a part; a later one of the same field replaces the earlier one."""
         self._append({"part": part.FIELD, "content": part})
 
     def end(self) -> None:
-        """The last word: everything that was wanted is done or reported as a problem."""
+        """Report the end: everything required is done or reported as a problem."""
         self._append({"end": True})
 
     def _append(self, event: dict[str, object]) -> None:
@@ -88,7 +88,7 @@ class EventLog:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a child handed over of one model or package, by field."""
+    """The parts that a child reported for one model or package, by field."""
 
     by_field: Mapping[str, AnyPart] = field(default_factory=dict)
 
@@ -98,7 +98,7 @@ class Parts:
         return found if isinstance(found, kind) else None
 
     def content(self, kind: type[WrappedPart[SomeContent]]) -> SomeContent | None:
-        """What the part of that type holds, or ``None``."""
+        """The content of the part of that type, or ``None``."""
         found = self.by_field.get(kind.FIELD)
         return found.root if isinstance(found, kind) else None
 
@@ -107,7 +107,7 @@ class Parts:
         return {name: part.content for name, part in self.by_field.items()}
 
     def having(self, part: AnyPart) -> "Parts":
-        """These parts with another one, or with one in the place of the earlier one."""
+        """These parts with another one, which replaces an earlier one of the same field."""
         return Parts({**self.by_field, part.FIELD: part})
 
 
@@ -116,23 +116,23 @@ NOTHING: Final = Parts()
 
 @dataclass(frozen=True)
 class Events:
-    """How far a child came, and what it handed over."""
+    """How far a child came, and what it reported."""
 
     step: str = START
     parts: Parts = NOTHING
     variants: Mapping[str, Parts] = field(default_factory=dict)
-    """What was handed over of each variant that was begun."""
+    """The parts of each variant that the child has begun."""
     variant: str = ""
-    """The variant at which the child is."""
+    """The child's current variant."""
     finished: bool = False
-    """Whether it has said its last word."""
+    """Whether it has reported its end."""
     detail: str = ""
-    """How far the step is, in words; empty where nothing has been said."""
+    """The step's progress, in words; empty if none was reported."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What an honest child can report."""
+    """The steps and parts that an honest child can report."""
 
     parts: PartTypes
     steps: Collection[str]
@@ -151,7 +151,7 @@ class _Line(BaseModel):
 
 
 class EventReader:
-    """The parent's side: makes the file before the child starts, and reads it as it grows."""
+    """The parent's side: makes the file before the child starts and reads it as it grows."""
 
     def __init__(
         self, folder: Path, vocabulary: Vocabulary, clock: Callable[[], float] = time.monotonic
@@ -164,7 +164,7 @@ class EventReader:
         self._read, self._lines = 0, 0
         self.events = Events()
         self.fault = ""
-        """What is wrong with the first line that is not an event; what the others say stays."""
+        """The error in the first line that is not an event; the other lines remain valid."""
 
     def __enter__(self) -> Self:
         return self
@@ -176,26 +176,26 @@ class EventReader:
 
     @property
     def step(self) -> str:
-        """The step at which the child is."""
+        """The child's current step."""
         return self.events.step
 
     @property
     def detail(self) -> str:
-        """How far that step is, in the child's words."""
+        """That step's progress, in the child's words."""
         return self.events.detail
 
     @property
     def finished(self) -> bool:
-        """Whether the child has said its last word."""
+        """Whether the child has reported its end."""
         return self.events.finished
 
     @property
     def seconds(self) -> Mapping[str, float]:
-        """How long the child was at each step, in the order in which it came to them."""
+        """The seconds that the child spent in each step, in the order of the steps."""
         return {**self._seconds, self.step: self._seconds.get(self.step, 0.0) + self._clock() - self._since}
 
     def read(self) -> None:
-        """Take in all new whole lines; one that is still being written waits."""
+        """Read all new complete lines; a line that is still being written waits."""
         while not self.finished and (chunk := os.pread(self._file, _CHUNK, self._read)):
             self._read += len(chunk)
             if self._read > MOST_BYTES:
@@ -225,7 +225,7 @@ class EventReader:
 
 
 class _UnknownError(Exception):
-    """A word that no honest child uses."""
+    """A line that no honest child writes."""
 
 
 def _with(events: Events, event: _Line, known: Vocabulary) -> Events:

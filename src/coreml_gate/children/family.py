@@ -1,4 +1,4 @@
-"""The processes that a child started, wherever they went."""
+"""Finds and ends the processes that a child started, whatever session they moved to."""
 
 import os
 import time
@@ -12,9 +12,9 @@ _WAIT_S: Final = 5.0
 
 
 def end_family(mark: str | None = None, group: int | None = None) -> None:
-    """Kill what this process started, or with ``mark`` what bears it or is of that group, until all is gone.
+    """Kill all processes below this one, or with ``mark`` those with that mark or in that group.
 
-    What is killed loses its mark first and its memory last: it is waited for all the same.
+    Repeats until none is left. A killed process loses its mark before its memory, so it is still waited for.
     """
     until = time.monotonic() + _WAIT_S
     family: set[psutil.Process] = set()
@@ -39,7 +39,7 @@ def _found(mark: str | None, group: int | None) -> list[psutil.Process]:
 
 
 def _below() -> list[psutil.Process]:
-    """Descendants that still run; those of this process whose parents ended are found by their mark."""
+    """This process's running descendants; those whose parents ended are found by their mark."""
     own = psutil.Process().children(recursive=True)
     mark = os.environ.get(MARK)
     marked = [] if mark is None else _marked(mark)

@@ -1,4 +1,4 @@
-"""Files that a child may have put something else in the place of."""
+"""Opens files and folders safely although a child may have replaced them."""
 
 import errno
 import os
@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 
 def fresh_folder(path: Path, below: Path | None = None) -> None:
-    """A real folder, with whatever it holds; a link or a file in its place goes away.
+    """Ensure that a path is a real folder; its content stays, but a link or a file in its place is removed.
 
-    So does what stands in the place of the folders between ``below`` and it.
+    The same applies to the folders between ``below`` and it.
     """
     between = () if below is None else [each for each in path.parents if each.is_relative_to(below)][::-1]
     for folder in (*between[1:], path):
@@ -21,7 +21,7 @@ def fresh_folder(path: Path, below: Path | None = None) -> None:
 
 
 def fresh_file(path: Path) -> int:
-    """A new, empty, regular file, open for reading and writing; whatever had its name goes away."""
+    """Open a new, empty, regular file for reading and writing; anything else of that name is removed."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -30,7 +30,7 @@ def fresh_file(path: Path) -> int:
 
 
 def open_foreign(path: Path) -> BinaryIO:
-    """A file that a child made, for reading; raises :class:`OSError` for a link and for anything else."""
+    """Open a file made by a child for reading; raises :class:`OSError` unless it is a regular file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     file = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -19,7 +19,7 @@ from coreml_gate.children.process import kept
 from coreml_gate.starting import ProcessRequest, start_process
 
 _START_S: Final = 120.0
-"""How long the libraries may take: a cold disk needs half a minute."""
+"""Seconds for importing the libraries; with a cold disk they take half a minute."""
 _END_S: Final = 10.0
 _LAST_WORDS: Final = 2_000
 
@@ -29,12 +29,12 @@ class ServerGoneError(OSError):
 
 
 def can_fork(command: Sequence[str]) -> bool:
-    """Whether a fork can do it: on Linux, what the gate's own interpreter runs below a keeper."""
+    """Whether a fork can run the command: on Linux, with the gate's own interpreter below a keeper."""
     return sys.platform == "linux" and tuple(command[: len(COMMAND)]) == COMMAND
 
 
 class Forked:
-    """A process that a server forked, and whose end the server reports."""
+    """A process that a server forked and whose end the server reports."""
 
     def __init__(self, pid: int, answers: int) -> None:
         self.pid = pid
@@ -46,7 +46,7 @@ class Forked:
         return self._ended_within(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its exit code; a killed process whose end is not reported has died of that."""
+        """Its exit code; for a killed process whose end is not reported, that of the kill."""
         code = self._ended_within(_END_S if timeout is None else timeout)
         if code is not None:
             return code
@@ -67,7 +67,7 @@ class Forked:
 
 
 class ForkServer:
-    """A process that has imported ``modules``, and forks children on request."""
+    """A process that has imported ``modules`` and forks children on request."""
 
     def __init__(self, modules: Sequence[str], environment: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair()
@@ -81,12 +81,12 @@ class ForkServer:
             )
 
     def fork(self, request: ProcessRequest) -> Forked:
-        """Start what was requested; raises :class:`ServerGoneError`."""
+        """Start the requested process; raises :class:`ServerGoneError`."""
         module, *arguments = request.command[len(COMMAND) :]
         order = Order(module, tuple(arguments), str(request.folder), request.environment).write()
         answers, theirs = os.pipe()
         try:
-            with suppress(OSError):  # the answer is missing as well, and its end shows it
+            with suppress(OSError):  # the response is then missing as well, and its end of file shows that
                 descriptors = [order, request.output, request.lifeline, theirs]
                 socket.send_fds(self._control, [b"\0"], descriptors)
         finally:
@@ -99,7 +99,7 @@ class ForkServer:
         return Forked(pid, answers)
 
     def close(self) -> None:
-        """End it, and everything below it."""
+        """End the server and everything below it."""
         self._stack.close()
 
     def _last_words(self) -> str:

@@ -1,11 +1,11 @@
-"""The process whose forks are children that need not import anything: it has, and has done nothing else.
+"""A process that only imports libraries, so that its forks are children that need no import.
 
-``python -m coreml_gate.children.fork_server MODULE...`` imports the modules. It serves only if that has left
-it without a thread and without a line of code from outside of the installation. Each request is one byte on
-standard input, a socket, with four descriptors: an :class:`Order`, where the output goes, the lifeline, and a
-pipe that takes the number of the process and later its exit code. What is forked becomes the keeper of a
-second fork (:mod:`coreml_gate.children.keeper`), and that one runs the ordered module as ``python -P -m``
-would: own session, folder, environment, output, arguments, and nothing else of this process.
+``python -m coreml_gate.children.fork_server MODULE...`` imports the modules. It serves only if this started
+no thread and ran no code from outside the installation. Each request is one byte on standard input, a socket,
+with four descriptors: an :class:`Order`, the output, the lifeline, and a pipe for the process's number and
+later its exit code. The fork becomes the keeper of a second fork (:mod:`coreml_gate.children.keeper`), which
+runs the ordered module like ``python -P -m``: with its own session, folder, environment, output and
+arguments, and nothing else of this process.
 """
 
 import ctypes
@@ -34,14 +34,14 @@ from coreml_gate.wording import counted
 
 MODULE: Final = "coreml_gate.children.fork_server"
 NUMBER: Final = struct.Struct("i")
-"""How the number of a process and its exit code are written."""
+"""The format of a process's number and of its exit code."""
 _INPUT, _OUTPUT, _ERRORS = 0, 1, 2
 _THREADS: Final = Path("/proc/self/task")
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a forked child runs, and where."""
+    """The module that a forked child runs, and where."""
 
     module: str
     arguments: tuple[str, ...]
@@ -49,7 +49,7 @@ class Order:
     environment: Mapping[str, str]
 
     def write(self) -> int:
-        """A file without a name that holds the order, open at its start."""
+        """Write the order to an unnamed file, open at its start."""
         descriptor = os.memfd_create("order")
         with open(descriptor, "w", closefd=False, encoding="ascii") as file:
             json.dump(asdict(self), file)
@@ -58,7 +58,7 @@ class Order:
 
     @classmethod
     def read(cls, descriptor: int) -> "Order":
-        """The order in such a file."""
+        """Read the order from such a file."""
         with open(descriptor, encoding="ascii") as file:
             order = json.load(file)
         return cls(order["module"], tuple(order["arguments"]), order["folder"], order["environment"])
@@ -80,23 +80,23 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Fork:
-    """A keeper that was forked, and the pipe that takes its exit code."""
+    """A forked keeper, and the pipe for its exit code."""
 
     pid: int
     answers: int
 
     def report(self) -> None:
-        """Report how it ended."""
+        """Report its exit code."""
         _, status = os.waitpid(self.pid, 0)
         _answer(self.answers, os.waitstatus_to_exitcode(status))
         os.close(self.answers)
 
 
 def main() -> None:
-    """Import the modules and serve; what returns from serving is a child, which runs what was ordered."""
+    """Import the modules and serve; only a child returns from serving, and it runs the ordered module."""
     control = _control()
     before = dict(os.environ)
-    gc.disable()  # an eighth of the imports' time; what they leave behind is collected once, below
+    gc.disable()  # saves an eighth of the imports' time; their garbage is collected once, below
     for module in sys.argv[1:]:
         importlib.import_module(module)
     unfit = _unfit()
@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def _control() -> socket.socket:
-    """The socket, which leaves standard input to what a child expects there."""
+    """Move the socket away from standard input, which a child uses as usual."""
     control = socket.socket(fileno=os.dup(_INPUT))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, _INPUT)
@@ -121,11 +121,11 @@ def _control() -> socket.socket:
 
 
 def _unfit() -> str:
-    """Why this process must not be forked; empty if it may.
+    """Why this process must not be forked; empty if it may be.
 
-    The threads of OpenBLAS end before a fork and come back with the first product of matrices (its handler
-    for ``pthread_atfork``): after a first fork, nothing must be left of them. Raises :class:`OSError` where
-    the system has no descriptors of processes, by which the ends of forks are seen.
+    The threads of OpenBLAS end before a fork and return with the first matrix product (its handler for
+    ``pthread_atfork``), so none may be left after a first fork. Raises :class:`OSError` if the system has no
+    process descriptors, which show the ends of forks.
     """
     os.close(os.pidfd_open(os.getpid()))
     with warnings.catch_warnings():
@@ -142,14 +142,14 @@ def _unfit() -> str:
 
 
 def foreign_modules(files: Iterable[str], installed: Sequence[Path]) -> list[str]:
-    """Those files that lie outside of the installed libraries: they may be the user's."""
+    """The files outside the installed libraries, which may be the user's."""
     as_text = tuple(f"{folder}{os.sep}" for folder in installed)
     left = (file for file in files if not file.startswith(as_text))  # paths take a quarter of a second
     return [file for file in left if not any(Path(file).is_relative_to(folder) for folder in installed)]
 
 
 def _files_of_modules() -> Iterable[str]:
-    """Some libraries name a file that is none (``_ops.py``): a module that was found has a full path."""
+    """The files of imported modules; a relative path is none, as some libraries invent one (``_ops.py``)."""
     files = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
     return (file for file in files if isinstance(file, str) and Path(file).is_absolute())
 
@@ -161,7 +161,7 @@ def _installed() -> list[Path]:
 
 
 def _serve(control: socket.socket) -> Order:
-    """Fork for each request, and report how each of these forks ends; returns in a child only."""
+    """Fork for each request and report how each fork ends; returns only in a child."""
     running: dict[int, _Fork] = {}
     while True:
         readable, _, _ = select.select([control.fileno(), *running], [], [])
@@ -180,7 +180,7 @@ def _serve(control: socket.socket) -> Order:
 
 
 def _received(control: socket.socket) -> _Request:
-    """The next request; without one, the gate is gone, and this process ends."""
+    """The next request; if there is none, the gate is gone and this process ends."""
     message, descriptors, _, _ = socket.recv_fds(control, 1, 4, socket.MSG_CMSG_CLOEXEC)
     if not message:
         os._exit(0)
@@ -188,7 +188,7 @@ def _received(control: socket.socket) -> _Request:
 
 
 def _close(control: socket.socket, running: Mapping[int, _Fork]) -> None:
-    """Whatever is the server's alone."""
+    """Close everything that belongs to the server alone."""
     control.close()
     for ended, fork in running.items():
         os.close(ended)
@@ -201,7 +201,7 @@ def _answer(answers: int, number: int) -> None:
 
 
 def _fork_the_child(request: _Request) -> Order:
-    """Become the keeper of a second fork; returns in that one."""
+    """Become the keeper of a second fork; returns only in that fork."""
     os.setsid()
     keeper.adopt_orphans()
     os.dup2(request.output, _OUTPUT)
@@ -219,13 +219,13 @@ def _fork_the_child(request: _Request) -> Order:
 
 
 def _become_the_keeper(child: int, order: Order) -> NoReturn:
-    """A fresh interpreter holds as little memory as any keeper, and the child stays its child."""
+    """Replace this process by a fresh interpreter, which holds little memory and keeps the child."""
     command = [*keeper.COMMAND, keeper.FORKED, str(child)]
     os.execve(sys.executable, command, {**order.environment, LIFELINE: str(_INPUT)})  # noqa: S606 - no shell
 
 
 def _look_fresh(order: Order, set_by_imports: Mapping[str, str]) -> None:
-    """What a process has by its start, and a fork has from its parent."""
+    """Set what a fresh process gets at its start and a fork inherits from its parent."""
     _mark(order.environment[MARK])
     os.environ.clear()
     os.environ.update({**order.environment, **set_by_imports})
@@ -238,7 +238,7 @@ def _look_fresh(order: Order, set_by_imports: Mapping[str, str]) -> None:
 
 
 def _reseed() -> None:
-    """Both libraries draw a seed when they are imported; Python itself draws another after a fork."""
+    """Seed both libraries, which draw a seed on import; Python itself draws a new one after a fork."""
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
     if "torch" in sys.modules:
@@ -246,9 +246,9 @@ def _reseed() -> None:
 
 
 def _mark(mark: str) -> None:
-    """Write the mark where others look for it: in the memory that held the environment at the start.
+    """Write the mark where other processes look for it: in the memory of the initial environment.
 
-    That is what the system shows of a process (proc_pid_environ(5)), also of what it forks.
+    The system shows this memory (proc_pid_environ(5)), also for processes forked later.
     """
     libc = ctypes.CDLL(None)
     libc.getenv.restype = ctypes.c_void_p

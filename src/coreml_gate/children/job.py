@@ -1,4 +1,4 @@
-"""What the parent wants of a child process, as the one file that both read."""
+"""A child process's job, in one file that parent and child both read."""
 
 import os
 from pathlib import Path
@@ -20,32 +20,32 @@ TimedEngine = Literal["core-ml", "mil"]
 
 
 class JobValue(FrozenModel):
-    """The form of every job and its parts."""
+    """The base of every job and its parts."""
 
 
 class ModelJob(JobValue):
-    """One model of one tree, to be measured beside its source."""
+    """One model of one tree, to be measured in the process of its source."""
 
     kind: Literal["model"] = "model"
     only: tuple[str, ...] = ()
-    """Names of the measurements to make; empty: all that the model's options require."""
+    """Names of the measurements to make; if empty, all that the model's options require."""
     root: Path
     """The tree to measure: the work tree, or a worktree of the base commit."""
     record_folder: Path
-    """Where the Record will lie: paths in it are relative to this folder."""
+    """The Record's folder, to which the Record's paths are relative."""
     model: ModelConfig
     closure: str
     """Digest of the source files, part of the conversion's cache key."""
     max_samples: PositiveInt
     cache: Path | None = None
     variants: tuple[ModelConfig, ...] = ()
-    """Other packages of the same source, as models of their own: one run of the source serves them all."""
+    """Other packages of the same source, as models; one run of the source serves them all."""
     variant_of: str | None = None
-    """The model of which this one, with a source of its own, is a variant."""
+    """The model of which this one, with its own source, is a variant."""
 
     @property
     def folder(self) -> Path:
-        """Where this model's packages, events and log go; made by the parent."""
+        """The folder for this model's packages, events and log; made by the parent."""
         models = self.record_folder / MODELS_FOLDER
         if self.variant_of is None:
             return models / self.model.name
@@ -58,12 +58,12 @@ class ModelJob(JobValue):
 
 
 class SingleJob(JobValue):
-    """A job for measurements with a process of their own."""
+    """A job for measurements with their own process."""
 
     only: tuple[str, ...]
     """Names of the measurements to make."""
     folder: Path
-    """Takes the events, the log and what the child makes; made by the parent."""
+    """The folder for the events, the log and the child's output; made by the parent."""
 
     @property
     def working_folder(self) -> Path:
@@ -72,7 +72,7 @@ class SingleJob(JobValue):
 
 
 class MachineJob(SingleJob):
-    """Something to find out about this machine, without a model."""
+    """A measurement of this machine, without a model."""
 
     kind: Literal["machine"] = "machine"
 
@@ -84,16 +84,16 @@ class DescribedPackage(JobValue):
     inputs: tuple[FeatureFacts, ...]
     outputs: tuple[FeatureFacts, ...]
     output_names: tuple[str, ...] = ()
-    """The source's names, one for each of ``outputs``; empty: the package's own."""
+    """The source's names, one for each of ``outputs``; if empty, the package's own."""
     stateful: bool = False
     function: str | None = None
-    """Of a package with several functions; ``None`` is its default one."""
+    """The function of a package with several; ``None`` for the default one."""
 
     @classmethod
     def of(cls, facts: PackageFacts, folder: Path, names: tuple[str, ...] = ()) -> "DescribedPackage":
-        """A package of a Record that lies in ``folder``; ``names`` are the source's.
+        """A package of the Record in ``folder``; ``names`` are the source's output names.
 
-        A classifier gives a label beside its scores, which the source does not: it is left out.
+        A classifier's label is left out, because the source only gives the scores.
         """
         scores = tuple(feature for feature in facts.outputs if feature.kind != "string")
         compared = in_source_order(scores if len(names) == len(scores) else facts.outputs, names)
@@ -108,30 +108,30 @@ class DescribedPackage(JobValue):
 
 
 class PackageJob(SingleJob):
-    """One measurement of a package on one compute unit, in a process of its own."""
+    """One measurement of a package on one compute unit, in its own process."""
 
     kind: Literal["package"] = "package"
     package: DescribedPackage
     units: ComputeUnits
     reference: Path | None = None
-    """The samples and their answers; the first sample is what is timed."""
+    """The samples and their outputs; the first sample is timed."""
     others: Path | None = None
-    """Answers of another compute unit, to compare with."""
+    """Outputs of another compute unit, to compare with."""
     base: DescribedPackage | None = None
-    """What ``package`` is timed against."""
+    """The package with which ``package`` is timed in pairs."""
     compiled: dict[str, Path] = Field(default_factory=dict)
-    """Compiled models by the name under which they are timed; empty: the child compiles for itself."""
+    """Compiled models by the name under which they are timed; if empty, the child compiles them."""
     home: Path | None = None
-    """Takes Core ML's caches; ``None``: a folder of this job alone, which goes when the child ends."""
+    """The folder for Core ML's caches; ``None`` for a folder of this job, removed when the child ends."""
     engine: TimedEngine = "core-ml"
     seed: NonNegativeInt = 0
     pairs: PositiveInt = 20
     stand_in: bool = False
-    """Whether our runtime stands in for Core ML: in tests off a Mac."""
+    """Whether our runtime stands in for Core ML, in tests on other systems."""
 
     @property
     def answers(self) -> Path:
-        """Where the child of a prediction leaves what Core ML computed."""
+        """The file in which a predicting child stores Core ML's outputs."""
         return self.folder / "answers.npz"
 
 
@@ -141,18 +141,18 @@ class DeviceJob(SingleJob):
     kind: Literal["device"] = "device"
     only: tuple[str, ...] = ("device",)
     facts: DeviceFacts
-    """The device, the package and the hardware; the child adds what it measures."""
+    """The device, the package and the hardware; the child adds its measurements."""
     package: DescribedPackage
     reference: Path | None = None
-    """The samples and their answers; the first sample is what is timed."""
+    """The samples and their outputs; the first sample is timed."""
     app_folder: Path
-    """Takes coremltools' ModelRunner app, which is built once for all models."""
+    """The folder for coremltools' ModelRunner app, which is built once for all models."""
     team: str = ""
     profile: str | None = None
     bundle: str | None = None
     repeats: int = 20
     trace: Path | None = None
-    """Where an Instruments trace goes, if one is wanted."""
+    """The path of an Instruments trace, if one is required."""
 
 
 Job = ModelJob | MachineJob | PackageJob | DeviceJob
@@ -160,7 +160,7 @@ _JOB: Final[TypeAdapter[Job]] = TypeAdapter(Annotated[Job, Field(discriminator="
 
 
 def read_job(path: Path) -> Job:
-    """The job in a file that :func:`write_job` wrote."""
+    """Read the job from a file written by :func:`write_job`."""
     return _JOB.validate_json(path.read_text(encoding="utf-8"))
 
 

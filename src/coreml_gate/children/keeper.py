@@ -1,10 +1,10 @@
-"""The process between the gate and a child: nothing that the child starts outlives the child, or the gate.
+"""The process between the gate and a child, which ends all that the child started with the child or the gate.
 
-``python -m coreml_gate.children.keeper MODULE ARGUMENTS`` starts the child, and waits for it and for the
-gate, whose end it sees at a pipe that the gate holds open. When either ends, it kills everything below it. On
-Linux, processes that leave their parent fall to the keeper, whatever session they are in
+``python -m coreml_gate.children.keeper MODULE ARGUMENTS`` starts the child and waits for it and for the gate;
+a pipe that the gate holds open shows the gate's end. When either ends, it kills everything below it. On
+Linux, the keeper adopts processes whose parent ended, whatever session they are in
 (``PR_SET_CHILD_SUBREAPER``, prctl(2)), and the child dies with the keeper (``PR_SET_PDEATHSIG``).
-With ``--forked PID`` in the place of the module, that is its child already: it forked it before this program.
+With ``--forked PID`` in place of the module, that process is already its child, forked before this program.
 """
 
 import contextlib
@@ -20,14 +20,14 @@ from coreml_gate.children.variables import LIFELINE
 
 MODULE: Final = "coreml_gate.children.keeper"
 COMMAND: Final = (sys.executable, "-P", "-m", MODULE)
-"""How every command of a kept child begins; its module and the arguments follow."""
+"""The start of every kept child's command, followed by its module and arguments."""
 FORKED: Final = "--forked"
 _SET_PDEATHSIG: Final = 1
 _SET_CHILD_SUBREAPER: Final = 36
 
 
 def main() -> None:
-    """Keep the child; this process ends as the child does."""
+    """Keep the child, and end like the child."""
     lifeline = int(os.environ.pop(LIFELINE))
     adopt_orphans()
     child = int(sys.argv[2]) if sys.argv[1] == FORKED else _start(lifeline)
@@ -38,12 +38,12 @@ def main() -> None:
 
 
 def adopt_orphans() -> None:
-    """Whatever leaves its parent below this process becomes a child of this process."""
+    """Make this process the parent of all processes below it whose own parent ends."""
     _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with(keeper: int) -> None:
-    """The kernel ends this process when its parent ends, which is that keeper."""
+    """Let the kernel end this process when its parent ends, which is that keeper."""
     _prctl(_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != keeper:
         os._exit(1)
@@ -59,7 +59,7 @@ def _start(lifeline: int) -> int:
 
 
 def _become_the_child(keeper: int) -> NoReturn:
-    """A new interpreter: after a fork alone, Apple's frameworks refuse to work."""
+    """Start a new interpreter, because Apple's frameworks refuse to work after only a fork."""
     die_with(keeper)
     os.execv(sys.executable, [sys.executable, "-P", "-m", *sys.argv[1:]])  # noqa: S606 - no shell is wanted
 
@@ -70,7 +70,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _wait(child: int, lifeline: int) -> int:
-    """The child's status; that of a kill when the gate is gone."""
+    """The child's status, or that of a kill if the gate is gone."""
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker)
@@ -84,7 +84,7 @@ def _wait(child: int, lifeline: int) -> int:
 
 
 def _reaped(child: int) -> int | None:
-    """The status of the child if it has ended; orphans that ended are laid to rest on the way."""
+    """The child's status if it has ended; ended orphans are reaped on the way."""
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
             if ended[0] == child:
@@ -99,7 +99,7 @@ def _end_family() -> None:
 
 
 def _end_as(status: int) -> None:
-    """End with the same exit code, or by the same signal."""
+    """End this process with the same exit code, or by the same signal."""
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     if number:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,8 +1,8 @@
-"""Which files of the repository are read while a model is measured: code and data that no import shows.
+"""Finds the repository's files that are read while a model is measured, which imports do not show.
 
-Python's own audit events report what this process opens and lists (PEP 578). What compiled readers and child
-processes open, only the system knows: on Linux inotify reports it for every process, so it is watched only
-where ``CI`` is set: on a laptop, editors open files as well.
+Python's audit events report what this process opens and lists (PEP 578). Only the system knows the files that
+compiled readers and child processes open. On Linux inotify reports them, but for every process, so it is used
+only if ``CI`` is set: on a laptop, editors open files as well.
 """
 
 import ctypes
@@ -18,12 +18,12 @@ from pathlib import Path, PurePath
 from typing import Any, Final
 
 MOST_PATHS: Final = 2_000
-"""Of one model; beyond, folders stand for the files in them."""
+"""The limit for one model; beyond it, folders stand for the files in them."""
 _NOT_OF_THE_TREE: Final = frozenset({".git", "site-packages", "dist-packages", "node_modules", "__pycache__"})
 _READING: Final = frozenset({"open", "sqlite3.connect", "ctypes.dlopen"})
 _LISTING: Final = frozenset({"os.listdir", "os.scandir"})
 _IMPORT_SYSTEM: Final = ("importlib", "pkgutil")
-"""Who lists all folders of ``sys.path``: that is no interest in what lies there."""
+"""Modules that list all folders of ``sys.path``, without reading files there."""
 _INSTALLED: Final = (f"{sys.base_prefix}/lib/", f"{sys.prefix}/lib/", f"{Path(__file__).parents[1]}/")
 _NON_BLOCKING: Final = os.O_NONBLOCK | os.O_CLOEXEC
 _MODIFY, _CLOSE_WRITE, _OPEN, _CREATE = 0x2, 0x8, 0x20, 0x100
@@ -31,19 +31,19 @@ _FOLDERS_ONLY, _IS_FOLDER = 0x1000000, 0x40000000
 _HEADER: Final = struct.Struct("iIII")
 _AT_ONCE: Final = 1 << 20
 MOST_FOLDERS: Final = 8_000
-"""As many as every Linux lets a user watch (``max_user_watches``, once 8,192)."""
+"""The number that every Linux lets a user watch (``max_user_watches``, formerly 8,192)."""
 
 
 @dataclass(frozen=True)
 class Inotify:
-    """Folders under watch; events wait in the kernel until they are read, 16,384 at most."""
+    """Watched folders; the kernel queues up to 16,384 events until they are read."""
 
     descriptor: int
     folders: dict[int, Path]
 
     @classmethod
     def on(cls, folders: Iterable[Path]) -> "Inotify | None":
-        """Watches the folders; ``None`` where the system does not let it."""
+        """Watch the folders; ``None`` if the system does not allow it."""
         libc = ctypes.CDLL(None, use_errno=True)
         descriptor = libc.inotify_init1(_NON_BLOCKING)
         if descriptor < 0:
@@ -58,7 +58,7 @@ class Inotify:
         return cls(descriptor, watched)
 
     def events(self) -> tuple[set[str], set[str]]:
-        """The files that were opened, and those that were made or changed, since the last call."""
+        """The files that were opened, and those that were created or changed, since the last call."""
         opened: set[str] = set()
         changed: set[str] = set()
         while content := self._read():
@@ -81,11 +81,11 @@ class Inotify:
 
 @dataclass
 class OpenedFiles:
-    """Paths relative to a tree's root, with ``..`` where they lead out of it within the repository."""
+    """Opened files relative to a tree's root, with ``..`` for those outside it within the repository."""
 
     root: Path
     ignored: Sequence[Path]
-    """Folders of the gate's own."""
+    """The gate's own folders."""
     _read: set[str] = field(default_factory=set, repr=False)
     _written: set[str] = field(default_factory=set, repr=False)
     _inotify: Inotify | None = field(default=None, repr=False)
@@ -94,9 +94,9 @@ class OpenedFiles:
 
     @classmethod
     def watch(cls, root: Path, ignored: Sequence[Path], environment: Mapping[str, str]) -> "OpenedFiles":
-        """Starts watching, for as long as the result is kept; its hook stays, and is idle then (PEP 578).
+        """Start watching, for as long as the result is kept; the hook remains but is then idle (PEP 578).
 
-        An ignored folder that holds the whole tree, as with ``--output .``, is not ignored.
+        An ignored folder that contains the whole tree, as with ``--output .``, is not ignored.
         """
         tree = root.resolve()
         own = (folder.resolve() for folder in ignored)
@@ -113,7 +113,7 @@ class OpenedFiles:
         return watched
 
     def paths(self) -> tuple[str, ...]:
-        """What was read so far and not written by the model itself, sorted."""
+        """The files read so far and not written by the model itself, sorted."""
         files = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
         read = {*self._read, *(file for file in files if isinstance(file, str) and _may_matter(file))}
         if self._inotify is not None:
@@ -123,7 +123,7 @@ class OpenedFiles:
         return _shortened({place for path in read - self._written for place in self._places_of(path)})
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Must not raise, whatever the event holds: it would raise in the model's own code."""
+        """Record an event; must not raise, because that would raise in the model's own code."""
         if event in _READING or event in _LISTING:
             path = _path_in(arguments)
             if path is None or not _may_matter(path) or os.getpid() != self._process:
@@ -139,7 +139,7 @@ class OpenedFiles:
         return self._known_places[path]
 
     def _places(self, path: str, top: Path) -> Iterable[str]:
-        """The path and where its links end, as far as they lie in the repository and are not the gate's."""
+        """The path and the target of its links, if they are in the repository and not the gate's."""
         for each in {path, os.path.realpath(path)}:
             file = PurePath(_source_of(each))
             inside = file.is_relative_to(top) and file not in (top, self.root)
@@ -149,7 +149,7 @@ class OpenedFiles:
 
 
 def _path_in(arguments: tuple[Any, ...]) -> str | None:
-    """Where the call goes; ``None`` for a descriptor, for what is not a path, and without a folder."""
+    """The path that the call opens; ``None`` for a descriptor, for a non-path, and without a folder."""
     try:
         path = os.fsdecode(arguments[0])
         if path.startswith("file:"):  # as sqlite has it
@@ -168,7 +168,7 @@ def _writes(arguments: tuple[Any, ...]) -> bool:
 
 
 def _may_matter(path: str) -> bool:
-    """Whether a file is worth a second look: thousands of those that Python opens are installed."""
+    """Whether a file may be the repository's; thousands of those that Python opens are installed ones."""
     return "site-packages" not in path and not path.startswith(_INSTALLED)
 
 
@@ -178,7 +178,7 @@ def _is_import() -> bool:
 
 
 def _source_of(path: str) -> str:
-    """The Python file that a compiled one was made from."""
+    """The Python file from which a compiled one was made."""
     if not path.endswith(".pyc"):
         return path
     try:
@@ -200,7 +200,7 @@ def _folders_below(root: Path, ignored: Sequence[Path]) -> Iterable[Path]:
 
 
 def _shortened(paths: set[str]) -> tuple[str, ...]:
-    """Few enough paths: the folder with the most of them stands for its files until they are."""
+    """Reduce the number of paths: the folder with the most paths replaces them until few enough are left."""
     while len(paths) > MOST_PATHS:
         ((folder, _),) = Counter(path.rpartition("/")[0] for path in paths).most_common(1)
         if not folder:

@@ -1,4 +1,4 @@
-"""What a child prints, head and tail: one that prints for ever fills no disk."""
+"""Logs the start and the end of a child's output, so that endless output cannot fill the disk."""
 
 import contextlib
 import os
@@ -17,11 +17,11 @@ TAIL_LINES: Final = 20
 LINE_CHARACTERS: Final = 2_000
 _CHUNK: Final = 65_536
 _PIPE_BYTES: Final = 2**20
-"""As much as a pipe holds at most (``/proc/sys/fs/pipe-max-size``)."""
+"""The capacity limit of a pipe (``/proc/sys/fs/pipe-max-size``)."""
 
 
 class OutputLog:
-    """Drains the output of a child into a file, in a thread of its own."""
+    """Drains the output of a child into a file, in its own thread."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.fdopen(fresh_file(path), "wb", buffering=0)
@@ -47,13 +47,13 @@ class OutputLog:
         os.close(self._stopped)
 
     def close_input(self) -> None:
-        """The child has its own copy of the writing end."""
+        """Close the writing end, of which the child has its own copy."""
         if self.input >= 0:
             os.close(self.input)
             self.input = -1
 
     def last_lines(self, lines: int = TAIL_LINES) -> tuple[str, ...]:
-        """The last lines that are not empty, each shortened to what a message can hold."""
+        """The last lines that are not empty, each shortened to fit into a message."""
         text = b"".join(self._tail)[-lines * 10 * LINE_CHARACTERS :].decode(errors="replace")
         kept = [line.rstrip() for line in text.splitlines() if line.strip()][-lines:]
         return tuple(line[:LINE_CHARACTERS] for line in kept)
@@ -68,7 +68,7 @@ class OutputLog:
                 return
 
     def _drain_rest(self) -> None:
-        """What the pipe holds when the child has ended; a process that goes on printing is not waited for."""
+        """Read the rest of the pipe when the child has ended, even if a process still prints."""
         os.set_blocking(self._output, False)
         with contextlib.suppress(BlockingIOError):
             for _ in range(_PIPE_BYTES // _CHUNK):
@@ -76,7 +76,7 @@ class OutputLog:
                     return
 
     def _take(self, chunk: bytes) -> bool:
-        """Keep a chunk; an empty one is the end."""
+        """Store a chunk; an empty one marks the end."""
         head = chunk[: self._head_left]
         self._head_left -= len(head)
         self._left_out += len(chunk) - len(head)
@@ -88,7 +88,7 @@ class OutputLog:
         return bool(chunk)
 
     def _write_tail(self) -> None:
-        """What did not fit into the head: the tail, after a line that says how much is left out before it."""
+        """Write the tail, after a line that says how much is left out between head and tail."""
         if not self._left_out:
             return
         tail = b"".join(self._tail)[-min(self._left_out, TAIL_BYTES) :]
@@ -97,6 +97,6 @@ class OutputLog:
         self._write(tail)
 
     def _write(self, data: bytes) -> None:
-        """A full disk costs the log, and nothing else."""
+        """Write to the log; a full disk affects only the log."""
         with contextlib.suppress(OSError):
             self._file.write(data)

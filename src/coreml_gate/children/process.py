@@ -1,4 +1,4 @@
-"""Runs a child process under a deadline per step and a memory limit, and says how it ended."""
+"""Runs a child process with a deadline per step and a memory limit, and reports how it ended."""
 
 import contextlib
 import os
@@ -21,16 +21,16 @@ from coreml_gate.starting import ProcessRequest, Start, Started, start_process
 
 POLL_S: Final = 0.1
 MEMORY_POLL_S: Final = 1.0
-"""To find a child's children, every process is looked at: too much to do ten times a second while timing."""
+"""Seconds between searches for a child's children, which look at every process and would disturb timing."""
 _GRACE_S: Final = 10.0
-"""How long the keeper may take to end what it keeps, before it is killed itself."""
+"""Seconds that the keeper may take to end its processes before it is killed itself."""
 
 HowEnded = Literal["finished", "failed", "crashed", "timed-out", "out-of-memory"]
 
 
 @dataclass(frozen=True)
 class ProcessLimits:
-    """How long one step may take, and how much resident memory the child and its children may hold."""
+    """The time limit of one step, and the resident memory limit of the child and its children."""
 
     step_s: float
     memory_bytes: float | None = None
@@ -38,51 +38,51 @@ class ProcessLimits:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a child process ended, in words that fit into a message."""
+    """How a child process ended, in words for a message."""
 
     how: HowEnded
     detail: str = ""
     """``killed by signal 11 (SIGSEGV)``, ``still running after 900 s``, ..."""
     last_lines: tuple[str, ...] = ()
-    """Of its output."""
+    """The last lines of its output."""
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """What is called while a child runs."""
+    """Callbacks while a child runs."""
 
     step: Callable[[str], None] = lambda _: None
-    """With each step that the child begins."""
+    """Called with each step that the child begins."""
     detail: Callable[[str], None] = lambda _: None
-    """With how far the step is, in the child's words; empty when a step begins."""
+    """Called with the step's progress, in the child's words; empty when a step begins."""
     poll: Callable[[], None] = lambda: None
-    """Several times a second; what it raises ends the child."""
+    """Called several times a second; an exception ends the child."""
 
 
 NO_HOOKS: Final = Hooks()
 
 
 class Watched(Protocol):
-    """What a child reports while it runs."""
+    """A child's report while it runs."""
 
     @property
     def step(self) -> str:
-        """The step at which it is."""
+        """The current step."""
 
     @property
     def detail(self) -> str:
-        """How far that step is."""
+        """The progress of that step."""
 
     @property
     def finished(self) -> bool:
-        """Whether it has said its last word: its work is done."""
+        """Whether it has reported its end, so that its work is done."""
 
     @property
     def fault(self) -> str:
-        """What is wrong with its report; empty as long as nothing is."""
+        """The error in its report; empty if there is none."""
 
     def read(self) -> None:
-        """Read what is new."""
+        """Read new events."""
 
 
 def run_child(
@@ -96,9 +96,9 @@ def run_child(
     hooks: Hooks = NO_HOOKS,
     start: Start = start_process,
 ) -> Ending:
-    """Run ``command`` in ``folder`` until its last word, or whatever else comes first.
+    """Run ``command`` in ``folder`` until it reports its end, exits or exceeds a limit.
 
-    Whenever its step changes, the deadline starts again. Nothing that it started is left when this returns.
+    The deadline starts again with each step. No process that it started is left when this returns.
     """
     with OutputLog(log) as output:
         with kept(start, command, folder, environment, output.input) as child:
@@ -117,7 +117,7 @@ def kept(
     output: int,
     stdin: int | None = None,
 ) -> Iterator[Started]:
-    """Start a process without credentials; at the end nothing of it is left, nor of what it started."""
+    """Start a process without credentials; at the end it and all that it started are ended."""
     mark = uuid.uuid4().hex
     lifeline, held = os.pipe()
     own = {**without_credentials(environment), MARK: mark, LIFELINE: str(lifeline)}
@@ -136,7 +136,7 @@ def kept(
 
 
 def _end(child: Started, mark: str, grace_s: float) -> None:
-    """Wait until the keeper has ended everything; kill what is left without a keeper."""
+    """Wait until the keeper has ended everything; without a keeper, kill what is left."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(timeout=grace_s)
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -180,7 +180,7 @@ def _watch(
 
 
 def _with_report(ending: Ending, report: Watched) -> tuple[HowEnded, str]:
-    """Only a child that has said its last word has finished; a broken report is worth no word of it."""
+    """How the child ended; it finished only if it reported its end in a report without errors."""
     if report.fault:
         return "failed", report.fault
     if report.finished:
@@ -200,7 +200,7 @@ def _ending_of(code: int) -> Ending:
 
 
 def _signal_name(number: int) -> str:
-    """The name of a signal; real-time signals are counted from the first one."""
+    """The name of a signal; real-time signals are numbered from the first one."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -1,4 +1,4 @@
-"""How much memory has this process held at most?"""
+"""Measures the current and the peak memory of this process."""
 
 import ctypes
 import ctypes.util
@@ -13,7 +13,7 @@ _RUSAGE_INFO_V4: Final = 4
 _WORDS: Final = 36
 """64-bit fields of ``struct rusage_info_v4`` after its 16-byte identifier (sys/resource.h of Darwin)."""
 _FOOTPRINT, _GREATEST_FOOTPRINT = 7, 28
-"""Places of ``ri_phys_footprint`` and ``ri_lifetime_max_phys_footprint``: what iOS limits an app by."""
+"""Indices of ``ri_phys_footprint`` and ``ri_lifetime_max_phys_footprint``, by which iOS limits an app."""
 
 
 class _Usage(ctypes.Structure):
@@ -21,14 +21,14 @@ class _Usage(ctypes.Structure):
 
 
 def held_bytes() -> int:
-    """What the process holds now: the physical footprint on a Mac, the resident size elsewhere."""
+    """The process's current memory: the physical footprint on a Mac, the resident size elsewhere."""
     if sys.platform == "darwin":
         return _footprint(_FOOTPRINT)
     return int(psutil.Process().memory_info().rss)
 
 
 def greatest_held_bytes() -> int:
-    """The most that the process ever held."""
+    """The process's peak memory."""
     if sys.platform == "darwin":
         return _footprint(_GREATEST_FOOTPRINT)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,4 +1,4 @@
-"""The samples and what each side made of them as one file: a Mac without the source compares with it."""
+"""Stores samples and outputs in one file, with which a Mac without the source compares Core ML."""
 
 import zipfile
 import zlib
@@ -15,14 +15,14 @@ from coreml_gate.errors import WorkerError
 
 REFERENCE_FILE: Final = "expected.npz"
 _DAMAGED: Final = (OSError, ValueError, EOFError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""What numpy and zipfile raise on a file that is damaged, or claims more than there is."""
+"""The errors of numpy and zipfile for a file that is damaged or claims more data than it has."""
 Arrays = Mapping[str, Array]
 Kind = Literal["input", "source", "fp16", "core-ml"]
 
 
 @dataclass(frozen=True)
 class ReferenceSample:
-    """One sample as the package takes it, and what each side made of it; empty where a side did not run."""
+    """One sample as the package takes it, and the outputs of each side; empty if a side did not run."""
 
     inputs: Arrays
     source: Arrays
@@ -30,12 +30,12 @@ class ReferenceSample:
 
 
 def reference_beside(package: Path) -> Path:
-    """Where the samples of a package lie that has none of a Record's folders."""
+    """The path of the samples of a package that is not in a Record's folder."""
     return package.with_suffix(".npz")
 
 
 def write_reference_data(path: Path, samples: Iterable[ReferenceSample]) -> None:
-    """Writes all samples; arrays only, nothing that would have to be unpickled."""
+    """Write all samples as plain arrays, so that reading needs no unpickling."""
     arrays: dict[str, Array] = {}
     for index, sample in enumerate(samples):
         arrays |= _named(index, "input", sample.inputs)
@@ -45,7 +45,7 @@ def write_reference_data(path: Path, samples: Iterable[ReferenceSample]) -> None
 
 
 def read_reference_data(path: Path) -> tuple[ReferenceSample, ...]:
-    """Reads what :func:`write_reference_data` wrote."""
+    """Read a file written by :func:`write_reference_data`."""
     sides = _read(path)
     return tuple(
         ReferenceSample(
@@ -56,13 +56,13 @@ def read_reference_data(path: Path) -> tuple[ReferenceSample, ...]:
 
 
 def write_answers(path: Path, answers: Iterable[Arrays]) -> None:
-    """Writes what Core ML answered to each sample."""
+    """Write Core ML's outputs for each sample."""
     named = (_named(index, "core-ml", arrays) for index, arrays in enumerate(answers))
     _write(path, {key: array for arrays in named for key, array in arrays.items()})
 
 
 def read_answers(path: Path) -> tuple[Arrays, ...]:
-    """Reads what :func:`write_answers` wrote."""
+    """Read a file written by :func:`write_answers`."""
     sides = _read(path)
     return tuple(sides[index]["core-ml"] for index in sorted(sides))
 
@@ -77,7 +77,7 @@ def _write(path: Path, arrays: dict[str, Array]) -> None:
 
 
 def _read(path: Path) -> dict[int, dict[str, dict[str, Array]]]:
-    """The model's own code could write to the file: whatever is wrong with it is a :class:`WorkerError`."""
+    """Read untrusted arrays, as the model's own code could write the file; raises :class:`WorkerError`."""
     sides: dict[int, dict[str, dict[str, Array]]] = {}
     try:
         with open_foreign(path) as file, np.load(file, allow_pickle=False) as archive:

@@ -1,8 +1,8 @@
-"""Starts children as forks of a process that has imported their libraries: ten models pay for it once.
+"""Starts children as forks of a process that has imported their libraries, to import them only once.
 
-Only where a fork is the same as a fresh process: on Linux, by the gate's own interpreter, in the environment
-with which the libraries were imported. Whatever differs is started as a fresh process, and so is everything
-once the server is gone.
+This applies only if a fork equals a fresh process: on Linux, by the gate's own interpreter, in the
+environment in which the libraries were imported. All other children start as fresh processes, and so does
+every child once the server is gone.
 """
 
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class WarmChildren:
-    """Starts children by a server where a fork is the same as a fresh process, and freshly elsewhere."""
+    """Starts children by a server if a fork equals a fresh process, and as fresh processes otherwise."""
 
     def __init__(
         self,
@@ -29,10 +29,10 @@ class WarmChildren:
         of_one_child: Collection[str] = OF_ONE_CHILD,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        """``modules``: what children import; ``say``: takes why there is no server, a line of the log.
+        """``modules``: those that children import; ``say``: receives a log line if there is no server.
 
-        ``of_one_child``: names of variables that no library reads while it is imported; ``environment``: in
-        which they are imported, ``None``: in that of the first child.
+        ``of_one_child``: variables that no library reads on import; ``environment``: the one in which
+        the libraries are imported, or ``None`` for that of the first child.
         """
         self._modules, self._say, self._of_one_child = modules, say, of_one_child
         self._server: ForkServer | None = None
@@ -49,7 +49,7 @@ class WarmChildren:
             self._server.close()
 
     def __call__(self, request: ProcessRequest) -> Started:
-        """Start what was requested; the first request that a server may serve starts the server."""
+        """Start the requested process; the first request that a server may serve starts the server."""
         from coreml_gate.children.fork_client import ForkServer, can_fork  # noqa: PLC0415 - few commands do
 
         with self._starting:
@@ -74,11 +74,11 @@ class WarmChildren:
         return shared == self._environment
 
     def _shared(self, environment: Mapping[str, str]) -> Mapping[str, str]:
-        """All variables that a library may read while it is imported."""
+        """All variables that a library may read on import."""
         return {name: text for name, text in environment.items() if name not in self._of_one_child}
 
 
 def imports_alike_anywhere(environment: Mapping[str, str]) -> bool:
-    """Whether Python looks for modules in the same folders, whatever folder it is started in."""
+    """Whether Python searches modules in the same folders, whatever folder it is started in."""
     folders = environment.get("PYTHONPATH") or os.sep
     return all(Path(folder).is_absolute() for folder in folders.split(os.pathsep))

@@ -16,10 +16,10 @@ from coreml_gate.config.reference import DataReference, ModuleReference, ScriptR
 from coreml_gate.gate.file_tree import FileTree
 
 _SHARED_ROOTS = ("", "src")
-"""Where absolute imports are looked for, besides a script's own folder; relative to the repository."""
+"""Folders searched for absolute imports, besides a script's own folder; relative to the repository."""
 _CHUNK = 2**20
 _MOST_BYTES = 2**38
-"""Far more than any model takes; what claims more, as ``/proc/kcore`` does, is not a file of a model."""
+"""Far more than any model takes; a larger file, such as ``/proc/kcore``, is not a file of a model."""
 _NONE = frozenset[str]()
 _NO_IMPORTS = frozenset["Import"]()
 _UNREADABLE = bytes(hashlib.sha256().digest_size)
@@ -35,8 +35,8 @@ _STATEMENT = re.compile(
 )
 _CALL = re.compile(r"""\b(?:import_module|__import__)\(\s*(["'])(?P<dots>\.*)(?P<module>[\w.]+)\1""")
 _REST = re.compile(r"(?:[^\\\n]+|\\\r?\n?)*(?:[^)#]+|#[^\n]*)*\)?")
-"""From the last ``import`` of a text on: its line with those that continue it, and the list in parentheses
-that may follow. No statement reaches further, and most of a file comes behind it."""
+"""The text from the last ``import`` of a file: its line with continuation lines, and a list in parentheses.
+No statement reaches further, and most of a file comes after it."""
 _COMMENT = re.compile(r"#[^\n]*")
 """The text is scanned, not parsed: that is over fifteen times faster, and works for the syntax of any Python
 version and for files with mistakes. Whatever ``ast`` finds is found, in functions and under conditions too.
@@ -46,7 +46,7 @@ An import in a string is taken for one as well, which at worst measures a model 
 class Import(NamedTuple):
     """A dotted name that may be a module; ``level`` is the number of leading dots.
 
-    ``from a import b`` is the name ``a.b``, because whether ``b`` is a module only the file system knows.
+    ``from a import b`` is the name ``a.b``, because only the file system shows whether ``b`` is a module.
     """
 
     level: int
@@ -58,50 +58,50 @@ class Closure:
     """Paths relative to the repository's root, with ``/`` between their parts."""
 
     files: frozenset[str]
-    """What exists: Python files, data files, and folders that are data (a ``.mlpackage``)."""
+    """The existing paths: Python files, data files, and folders that are data (a ``.mlpackage``)."""
     absent: frozenset[str]
-    """What was looked for and does not exist: a file or folder that appears there changes the model."""
+    """The missing paths that were searched: a file or folder that appears there changes the model."""
     behind: frozenset[str] = frozenset()
-    """The links that these paths lead through, and where they end: git reports a change of those alone."""
+    """The links on these paths, and their targets, because git reports a change only of those."""
     ends: frozenset[str] = frozenset()
-    """Where the bytes of ``files`` lie: files without a link on the way, those of a folder each by itself.
-    A package that a command builds anew is left out."""
+    """The real files with the bytes of ``files``: resolved links, and the single files of a folder.
+    A package that a command builds again is left out."""
 
 
 @dataclass(frozen=True)
 class _Node:
-    """What one Python file imports, as far as it is the same for every model."""
+    """The imports of one Python file, as far as they are the same for every model."""
 
     absolute: frozenset[str]
     tops: frozenset[str]
-    """The first parts of ``absolute``: what a script's own folder can answer."""
+    """The first parts of ``absolute``, which may be modules in a script's own folder."""
     places: "_ImportPaths"
-    """Where its imports are looked for in the shared roots and in its own package."""
+    """The paths searched for its imports in the shared roots and in its own package."""
 
 
 class _ImportPaths(NamedTuple):
-    """Paths at which imports are looked for."""
+    """Paths searched for imports."""
 
     steps: frozenset[str]
     """The Python files among them."""
     absent: frozenset[str]
     """The others."""
     behind: frozenset[str]
-    """As in :class:`Closure`, of all of them."""
+    """As in :class:`Closure`, for all of these paths."""
 
 
 def _together(places: Iterable[_ImportPaths]) -> _ImportPaths:
-    """All of them as one."""
+    """Merge all of them."""
     steps, absent, behind = zip(_ImportPaths(_NONE, _NONE, _NONE), *places, strict=True)
     return _ImportPaths(_NONE.union(*steps), _NONE.union(*absent), _NONE.union(*behind))
 
 
 @dataclass(frozen=True)
 class Closures:
-    """The closures of one tree; what models share is read once.
+    """The closures of one tree; files that models share are read once.
 
-    An import is looked for in all roots and followed in each where it is found: a superset of what Python
-    would import, whatever the order of its path. Modules imported under a computed name stay unknown.
+    An import is searched in all roots and followed in each where it is found: a superset of Python's own
+    imports, whatever the order of its path. Modules imported by a computed name stay unknown.
     """
 
     root: Path
@@ -112,13 +112,13 @@ class Closures:
 
     @cached_property
     def tree(self) -> FileTree:
-        """The tree that all closures look at."""
+        """The tree that all closures read."""
         return FileTree(self.root)
 
     def of(self, model: ModelConfig, opened: Iterable[str] = ()) -> Closure:
         """The closure of a model's source, samples, metric and conversion, and of its variants' sources.
 
-        ``opened``: what was read when it was measured before, which its imports need not show.
+        ``opened``: the files read when it was measured before, which its imports need not show.
         """
         references = [parse_reference(text) for text in self._named(model)]
         scripts = [posixpath.normpath(item.path) for item in references if isinstance(item, ScriptReference)]
@@ -145,7 +145,7 @@ class Closures:
         return [text for text in named if text is not None]
 
     def _built_by(self, model: ModelConfig) -> tuple[str, ...]:
-        """The files that a command names: a script with its imports, as ``file.py:main``, or data."""
+        """The files named by a command: a script with its imports, as ``file.py:main``, or data."""
         files = [word for word in model.build if self.tree.exists(posixpath.normpath(word))]
         return tuple(f"{file}:main" if file.endswith(".py") else file for file in files)
 
@@ -155,11 +155,11 @@ class Closures:
         return self._ends[path]
 
     def _folders_of(self, scripts: Sequence[str]) -> set[str]:
-        """Where a script looks for imports first: its own folder, and the one of the file behind its link."""
+        """The folders that a script searches first: its own, and that of its link's target."""
         return {posixpath.dirname(path) for script in scripts for path in (script, self.tree.end_of(script))}
 
     def _reach(self, start: frozenset[str], own_folders: Sequence[str]) -> frozenset[str]:
-        """All Python files that can be reached by imports."""
+        """All Python files reachable by imports."""
         reached = set(start)
         waiting = list(start)
         held = _NONE.union(*map(self._modules_in, own_folders))
@@ -174,14 +174,14 @@ class Closures:
         return frozenset(reached)
 
     def _held(self, node: _Node, folder: str) -> Iterator[_ImportPaths]:
-        """Where a script's own folder answers a file's imports."""
+        """The paths at which a script's own folder has a file's imports."""
         held = self._modules_in(folder)
         if not held.isdisjoint(node.tops):
             names = (name for name in node.absolute if name.partition(".")[0] in held)
             yield from (self._find(folder, name) for name in names)
 
     def _in_own_folder(self, nodes: Sequence[_Node], folder: str) -> Iterator[_ImportPaths]:
-        """Where the imports of a model are looked for in a script's own folder, found or not."""
+        """The paths searched for a model's imports in a script's own folder, existing or not."""
         for node in nodes:
             yield from self._held(node, folder)
         missing = _NONE.union(*(node.tops for node in nodes)) - self._modules_in(folder)
@@ -207,7 +207,7 @@ class Closures:
         return _Node(absolute, tops, _together((self._places(relative), *shared)))
 
     def _find(self, folder: str, module: str) -> _ImportPaths:
-        """Where a dotted name is looked for below a folder, each parent package included."""
+        """The paths searched for a dotted name below a folder, including each parent package."""
         key = (folder, module)
         found = self._found.get(key)
         if found is None:
@@ -238,7 +238,7 @@ class Closures:
             yield from self._candidates(package, imported.name)
 
     def _packages_around(self, folder: str) -> Iterator[str]:
-        """The ``__init__.py`` of a package and of the packages that hold it."""
+        """The ``__init__.py`` of a package and of the packages around it."""
         while folder:
             yield f"{folder}/__init__.py"
             if not self.tree.exists(f"{folder}/__init__.py"):
@@ -258,7 +258,7 @@ def content(root: Path, closure: Closure) -> str:
 
 
 def _digest(file: Path) -> bytes:
-    """Of as many bytes as the file's size says: some files of `/proc` have no end, or give nothing yet."""
+    """A digest of as many bytes as the file's size, as some files of `/proc` are endless or block."""
     digest = hashlib.sha256()
     try:
         with file.open("rb") as opened:
@@ -274,7 +274,7 @@ def _digest(file: Path) -> bytes:
 
 
 def _text(file: str) -> str:
-    """The text of a Python file; one that cannot be read imports nothing, and fails when it is run."""
+    """The text of a Python file, empty if it cannot be read: it imports nothing, and fails when it is run."""
     try:
         with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - half the time of a Path's
             return opened.read().decode(errors="replace")
@@ -313,5 +313,5 @@ def _calls(text: str) -> Iterator[Import]:
 
 
 def _first_words(listed: str) -> list[str]:
-    """The names of ``a, b as c``, without what they are renamed to."""
+    """The names of ``a, b as c``, without their new names."""
     return [words[0] for part in listed.split(",") if (words := part.split())]

@@ -1,4 +1,4 @@
-"""Which models changed since the base, and why each of the others did not."""
+"""Decides which models to measure since the base, with a reason for each of the others."""
 
 import os
 import posixpath
@@ -21,12 +21,12 @@ from coreml_gate.wording import names_and_more
 
 _SHOWN_FILES = 3
 _NOT_MEASURING = frozenset({"limits", "watch"})
-"""Options of a model that change neither its package nor what is measured of it."""
+"""Options of a model that affect neither its package nor its measurements."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A model to measure, and why."""
+    """A model to measure, and the reasons."""
 
     name: str
     reason: str
@@ -34,28 +34,28 @@ class Job:
 
 @dataclass(frozen=True)
 class UnchangedModel:
-    """A model that is not measured, and why."""
+    """A model that is not measured, and the reason."""
 
     name: str
     reason: str
     opened: tuple[str, ...] | None = None
-    """What it read when it was measured last, if that is known."""
+    """The files that it read when it was last measured, if known."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will measure; commits are full ids."""
+    """The models that a run will measure; commits are full ids."""
 
     jobs: tuple[Job, ...]
     skipped: tuple[UnchangedModel, ...]
     base: str | None
     """The commit to compare with: the merge base of the given base and the head."""
     head: str | None
-    """The commit of the work tree; ``None`` outside of a repository and in one without commits."""
+    """The commit of the work tree; ``None`` outside a repository and in one without commits."""
     dirty: bool = False
-    """Whether the work tree counts as it is, with changes that no commit holds."""
+    """Whether the work tree is measured with uncommitted changes."""
     base_config: Config | None = None
-    """The configuration at the base, if there is one that can be read."""
+    """The configuration at the base, if there is a readable one."""
 
 
 @dataclass(frozen=True)
@@ -78,21 +78,21 @@ class BaseConfig:
 
 @dataclass(frozen=True)
 class Changes:
-    """What happened since the base."""
+    """The changes since the base."""
 
     since: str
     files: frozenset[str]
     folders: frozenset[str]
-    """Every folder in which something changed."""
+    """Every folder with a change."""
     submodules: tuple[str, ...]
     toolchain: tuple[str, ...]
     base: BaseConfig
     tracked: frozenset[str]
-    """What git knows of, a submodule as one path."""
+    """The paths tracked by git, a submodule as one path."""
 
 
 def make_plan(request: Request, config: Config, repository: Repository | None) -> Plan:
-    """Choose the models to measure: all of them, or those that changed since the request's base."""
+    """Choose the models to measure: all, or those that changed since the request's base."""
     if repository is None or request.base is None:
         jobs = tuple(Job(model.name, "no base given") for model in config.model)
         if repository is None:
@@ -120,9 +120,9 @@ def plan(
 ) -> Plan:
     """The jobs of the work tree at HEAD; ``config_path``, relative to the root, is read at the base as well.
 
-    ``opened``: what models read when they were measured before.
+    ``opened``: the files that models read when they were measured before.
 
-    Raises :class:`MissingCommitError` when the base is not in this clone, and :class:`DirtyTreeError` when
+    Raises :class:`MissingCommitError` if the base is not in this clone, and :class:`DirtyTreeError` if
     tracked files were modified and that was not allowed.
     """
     if not allow_dirty:
@@ -145,7 +145,7 @@ def plan(
 def decide(
     config: Config, changes: Changes, closures: Mapping[str, Closure], head: str | None, *, dirty: bool
 ) -> Plan:
-    """A pure function of what changed: one reason or more makes a job."""
+    """Decide, as a pure function of the changes, which models have a reason to be measured."""
     reasons = {
         model.name: tuple(_reasons(model, config, changes, closures[model.name])) for model in config.model
     }
@@ -186,7 +186,7 @@ def _changed_options(model: ModelConfig, before: ModelConfig) -> list[str]:
 
 
 def _touched(closure: Closure, changes: Changes) -> tuple[str, ...]:
-    """What changed of a closure: files, folders with a change inside, submodules with a file of it inside."""
+    """The changed parts of a closure: files, folders with a change, submodules with one of its files."""
     paths = closure.files | closure.absent | closure.behind
     touched = (paths & changes.files) | (paths & changes.folders)
     inside = {name for name in changes.submodules if any(path.startswith(f"{name}/") for path in paths)}
@@ -194,7 +194,7 @@ def _touched(closure: Closure, changes: Changes) -> tuple[str, ...]:
 
 
 def _untracked(closure: Closure, changes: Changes) -> tuple[str, ...]:
-    """Files of a closure that git does not know of: ignored, generated, or outside of the repository."""
+    """Files of a closure not tracked by git: ignored, generated, or outside the repository."""
     unknown = closure.ends - changes.tracked - changes.files
     return tuple(sorted(path for path in unknown if _folders_around({path}).isdisjoint(changes.tracked)))
 
@@ -241,7 +241,7 @@ def _text(path: Path) -> str | None:
 
 
 def _base_config(repository: Repository, since: str, config_path: str) -> BaseConfig:
-    """The base's own configuration; its file may have moved since."""
+    """The base's own configuration, whose file may have moved since."""
     try:
         for name in dict.fromkeys((config_path, *CONFIG_NAMES)):
             text = repository.read_file(since, name)

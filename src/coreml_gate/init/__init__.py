@@ -1,4 +1,4 @@
-"""A first configuration: which models does a repository hold, and how are they converted today?
+"""Proposes a first configuration: which models does a repository contain, and how are they converted today?
 
-Nothing of the repository is imported or run: files are read as text and as syntax trees.
+No code of the repository is imported or run: files are read as text and as syntax trees.
 """

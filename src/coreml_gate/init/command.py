@@ -1,4 +1,4 @@
-"""``coreml-gate init``: propose a configuration, and write it where the user agrees."""
+"""``coreml-gate init``: propose a configuration, and write it if the user agrees."""
 
 import argparse
 import json
@@ -35,7 +35,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Print what is proposed and why, then write each file that does not exist and that the user wants."""
+    """Print the proposal with its reasons, then write each file that does not exist, if the user agrees."""
     root = around.folder
     if (config := _existing_config(root)) is not None:
         if parsed.json:
@@ -64,7 +64,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
 
 
 def write(texts: Mapping[str, str], root: Path, agree: Agree) -> tuple[str, ...]:
-    """Write the files that are not there yet and are agreed to; what exists is never changed."""
+    """Write the files that do not exist yet and to which the user agrees; never change existing ones."""
     written: list[str] = []
     for path, text in texts.items():
         file = root / path
@@ -92,7 +92,7 @@ def _explain(proposal: Proposal, around: Surroundings) -> None:
 
 
 def _as_json(proposal: Proposal, written: Sequence[str]) -> object:
-    """What is proposed, each file as text, and which of them were written."""
+    """The proposal, each file as text, and the names of the files written."""
     models = [
         {"name": each.name, "source": each.source.reference, "reasons": list(each.reasons)}
         for each in proposal.models
@@ -102,7 +102,7 @@ def _as_json(proposal: Proposal, written: Sequence[str]) -> object:
 
 
 def _question(parsed: argparse.Namespace, around: Surroundings) -> Agree:
-    """A question at the terminal; without one, nothing is written."""
+    """A question at the terminal; without a terminal, nothing is written."""
     if parsed.json or not around.out.is_terminal:
         return lambda _: False
     return lambda path: around.out.input(f"write {path}? [y/N] ", markup=False).strip().lower() in _YES
@@ -113,7 +113,7 @@ def _say(around: Surroundings, text: str) -> None:
 
 
 def documents(proposal: Proposal) -> Mapping[str, str]:
-    """Each file's text by its path, in the order in which a person wants to read them."""
+    """Each file's text by its path, in reading order."""
     functions = tuple(text for model in proposal.models for text in model.glue)
     written = {CONFIG: configuration(proposal)}
     if functions:
@@ -128,7 +128,7 @@ def configuration(proposal: Proposal) -> str:
 
 
 def workflow(proposal: Proposal) -> str:
-    """The workflow in one step, with the repository's own requirements, and Git LFS where it is used."""
+    """The workflow in one step, with the repository's own requirements, and with Git LFS if it is used."""
     text = files("coreml_gate.init").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
     kept = [line for line in lines if _REQUIREMENTS not in line or proposal.requirements]
@@ -164,5 +164,5 @@ def _input(given: InputShape) -> Iterator[str]:
 
 
 def _one_line(text: str) -> str:
-    """TOML's comments end at a line's end and hold no control characters."""
+    """The text as one line, because TOML comments end at a line's end and allow no control characters."""
     return "".join(sign if sign.isprintable() else " " for sign in text)

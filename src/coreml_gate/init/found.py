@@ -1,4 +1,4 @@
-"""What a look through a repository finds, as frozen values; every path is relative to its root."""
+"""The findings of a scan of a repository, as frozen values; every path is relative to its root."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,17 +8,17 @@ Dtype = Literal["float32", "int32"]
 
 @dataclass(frozen=True)
 class InputShape:
-    """One input of a model as the repository's own code writes it."""
+    """One input of a model as in the repository's own code."""
 
     shape: tuple[int, ...]
     dtype: Dtype = "float32"
     name: str = ""
-    """Empty where the code gives none."""
+    """Empty if the code gives none."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """The inputs of one call or conversion, and where they stand."""
+    """The inputs of one call or conversion, and their place in the code."""
 
     inputs: tuple[InputShape, ...]
     line: int
@@ -33,11 +33,11 @@ class ModuleClass:
     required: tuple[str, ...]
     """Parameters of the constructor without a default."""
     parts: frozenset[str]
-    """Names that its body calls: a class that another one builds is a part, not a model."""
+    """Names that its body calls; a class that another one builds is a part, not a model."""
     parameters: tuple[str, ...] = ()
     """Names of the inputs of ``forward``."""
     first_layer: Example | None = None
-    """The shape that the first layer takes: a guess where no example is written down."""
+    """The shape that the first layer takes: a guess if the code has no example."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,16 @@ class CoreMlExport:
     """Whether that function returns something."""
     example: Example | None = None
     target: str = ""
-    """``iOS17``; empty where the call names none."""
+    """``iOS17``; empty if the call names none."""
     saved_as: str = ""
-    """The package that the file saves; empty where its name is computed."""
+    """The package that the file saves; empty if its name is computed."""
     weights: str = ""
     """The file of an ultralytics-style model; empty for ``coremltools.convert``."""
 
 
 @dataclass(frozen=True)
 class PythonFile:
-    """What one Python file holds."""
+    """The findings in one Python file."""
 
     path: str
     classes: tuple[ModuleClass, ...] = ()
@@ -96,25 +96,25 @@ class PythonFile:
     constructions: tuple[Construction, ...] = ()
     loaders: tuple[Loader, ...] = ()
     samples_line: int | None = None
-    """Where a function `samples` without required parameters stands."""
+    """The line of a function `samples` without required parameters."""
     exports: tuple[CoreMlExport, ...] = ()
     examples: tuple[Example, ...] = ()
     imports: frozenset[str] = frozenset()
-    """Names that ``from ... import`` brings into the file."""
+    """Names that ``from ... import`` imports into the file."""
 
 
 @dataclass(frozen=True)
 class StoredPackage:
-    """A ``.mlpackage`` that the repository holds."""
+    """A ``.mlpackage`` in the repository."""
 
     path: str
     in_lfs: bool
-    """Whether its files are pointers of Git LFS here."""
+    """Whether its files are Git LFS pointers in this clone."""
 
 
 @dataclass(frozen=True)
 class FoundRepository:
-    """Everything that was found."""
+    """All findings."""
 
     files: tuple[PythonFile, ...] = ()
     packages: tuple[StoredPackage, ...] = ()
@@ -123,5 +123,5 @@ class FoundRepository:
     unread: tuple[str, ...] = ()
     """Python files that do not parse."""
     requirements: str = ""
-    """The file of the models' own requirements; empty when there is none."""
+    """The models' own requirements file; empty if there is none."""
     uses_lfs: bool = False

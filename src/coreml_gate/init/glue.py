@@ -1,4 +1,4 @@
-"""Functions for what a repository's own files do not offer as callables, as text of one module."""
+"""Writes the functions that a repository's own files lack as callables, as the text of one module."""
 
 import ast
 from pathlib import PurePosixPath
@@ -14,7 +14,7 @@ _HEAD: Final = (
 
 
 def module_name(file: PythonFile) -> str | None:
-    """The file as a module that is imported from the root or from ``src``; ``None`` for other names."""
+    """The file's module name, imported from the root or from ``src``; ``None`` if it is not a valid one."""
     parts = PurePosixPath(file.path).with_suffix("").parts
     inside = parts[1:] if parts[0] == "src" else parts
     return ".".join(inside) if inside and all(part.isidentifier() for part in inside) else None
@@ -29,7 +29,7 @@ def reference(file: PythonFile, name: str, found: FoundRepository) -> str:
 
 
 def function(name: str, file: PythonFile, imported: str, body: str) -> str | None:
-    """A function that imports a name of a file and uses it; ``None``: the file cannot be imported."""
+    """A function that imports a name of a file and uses it; ``None`` if the file cannot be imported."""
     module = module_name(file)
     if module is None:
         return None
@@ -42,7 +42,7 @@ def function(name: str, file: PythonFile, imported: str, body: str) -> str | Non
 
 
 def module_text(functions: tuple[str, ...]) -> str:
-    """The whole module; its functions import late, so that one model's trouble is not another's."""
+    """The whole module; its functions import late, so that one model's errors do not affect another."""
     text = "\n\n".join([_HEAD, *functions])
     needs_itertools = "itertools." in text
     text = text.replace(_HEAD, f"{_HEAD}\nimport itertools\n", 1) if needs_itertools else text

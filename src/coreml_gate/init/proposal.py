@@ -1,7 +1,7 @@
-"""From what was found to what to write: the models of a first configuration, each choice with its reason.
+"""Turns the findings into the models of a first configuration, with a reason for each choice.
 
-How is a module built without arguments, how does the team convert it today (what ships is judged), and with
-which inputs is it compared: those of a data loader, else drawn ones of a known shape?
+The choices are how to build a module without arguments, how the team converts it today (the shipped package
+is judged), and the inputs to compare: those of a data loader, or else random ones of a known shape.
 """
 
 import re
@@ -26,14 +26,14 @@ from coreml_gate.wording import listed
 
 _LONGEST_NAME: Final = 60
 _ULTRALYTICS_INPUT: Final = InputShape((1, 3, 640, 640), "float32", "x")
-"""What its exporter takes unless `imgsz` says otherwise (docs.ultralytics.com, export arguments)."""
+"""The default input of its exporter without `imgsz` (docs.ultralytics.com, export arguments)."""
 _WEAK: Final = "samples: seeded random ones are weak evidence, so write `samples` that yields real inputs"
 _BATCHES: Final = 8
 
 
 @dataclass(frozen=True)
 class ProposedSamples:
-    """A reference for ``samples`` with what it needs, or the inputs to draw; and why."""
+    """A reference for ``samples`` with the functions it needs, or the inputs to draw; and the reason."""
 
     reason: str
     reference: str = ""
@@ -43,7 +43,7 @@ class ProposedSamples:
 
 @dataclass(frozen=True)
 class ProposedExport:
-    """The configuration's keys on the team's own conversion; all empty: the gate converts."""
+    """The configuration's keys for the team's own conversion; all empty if the gate converts."""
 
     reason: str = ""
     convert: str = ""
@@ -54,7 +54,7 @@ class ProposedExport:
 
 @dataclass(frozen=True)
 class ProposedSource:
-    """A reference for ``source``, what it needs, and why it was chosen."""
+    """A reference for ``source``, the functions it needs, and the reason for it."""
 
     reference: str
     reason: str
@@ -72,19 +72,19 @@ class ProposedModel:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it is written as it is, one sentence part each."""
+        """The reasons for its choices, each as part of a sentence."""
         reasons = (self.source.reason, self.export.reason, self.samples.reason)
         return tuple(reason for reason in reasons if reason)
 
     @property
     def glue(self) -> tuple[str, ...]:
-        """The functions that it needs, as source text."""
+        """The functions it needs, as source text."""
         return (*self.source.glue, *self.samples.glue)
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What to write, and what a person should know about what was found."""
+    """The text to write, and notes about the findings."""
 
     models: tuple[ProposedModel, ...]
     notes: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class Proposal:
 
 
 def propose(found: FoundRepository) -> Proposal:
-    """A model for each class that is not part of another, then for exporters and packages without a class."""
+    """Propose a model for each class that is not part of another, then for exporters and packages."""
     names = _Names()
     answers = [_of_class(module, file, found, names) for file, module in _whole_models(found)]
     models = [each for each in answers if isinstance(each, ProposedModel)]
@@ -114,13 +114,13 @@ def propose(found: FoundRepository) -> Proposal:
 
 
 class _Names:
-    """Gives each name once: ``KeywordNet`` becomes ``keyword_net``, the next one ``keyword_net_2``."""
+    """Makes unique names: ``KeywordNet`` becomes ``keyword_net``, the next one ``keyword_net_2``."""
 
     def __init__(self) -> None:
         self._given: dict[str, int] = {}
 
     def new(self, wanted: str) -> str:
-        """A name that a folder, a function and the configuration may have."""
+        """A unique name that is valid for a folder, a function and the configuration."""
         spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", wanted)
         plain = re.sub(r"\W+", "_", spaced, flags=re.ASCII).strip("_").lower()[:_LONGEST_NAME] or "model"
         self._given[plain] = self._given.get(plain, 0) + 1
@@ -128,7 +128,7 @@ class _Names:
 
 
 def _whole_models(found: FoundRepository) -> Iterator[tuple[PythonFile, ModuleClass]]:
-    """Module classes that no other module class builds: a block is a part of a model."""
+    """Module classes that no other module class builds; the others are parts of a model."""
     parts = {part for file in found.files for each in file.classes for part in each.parts}
     for file in found.files:
         yield from ((file, each) for each in file.classes if each.name not in parts)
@@ -137,7 +137,7 @@ def _whole_models(found: FoundRepository) -> Iterator[tuple[PythonFile, ModuleCl
 def _of_class(
     module: ModuleClass, file: PythonFile, found: FoundRepository, names: _Names
 ) -> ProposedModel | str:
-    """The model of a module class, or the sentence that says what is missing for one."""
+    """The model of a module class, or a sentence about what is missing for it."""
     name, where = names.new(module.name), f"`{module.name}` ({file.path}:{module.line})"
     source = _propose_source(module, file, found, name)
     if source is None:
@@ -153,7 +153,7 @@ def _of_class(
 
 
 def _of_exporter(file: PythonFile, export: CoreMlExport, names: _Names) -> ProposedModel:
-    """A model of a library that exports itself, as ultralytics does."""
+    """A model of a library with its own exporter, such as ultralytics."""
     name = names.new(PurePosixPath(export.weights).stem)
     text = (
         f"def build_{name}() -> object:\n"
@@ -176,7 +176,7 @@ def _of_package(stored: StoredPackage, names: _Names) -> ProposedModel:
 def _propose_source(
     module: ModuleClass, file: PythonFile, found: FoundRepository, name: str
 ) -> ProposedSource | None:
-    """A builder of the same file, the class itself, or a call with literal arguments; else ``None``."""
+    """Choose a builder in the same file, the class, or a call with literal arguments; else ``None``."""
     builder = next((each for each in file.builders if each.returns == module.name), None)
     if builder is not None:
         return ProposedSource(
@@ -217,7 +217,7 @@ def _export_of(
 
 
 def _propose_export(file: PythonFile, export: CoreMlExport) -> ProposedExport:
-    """A function that gives the package, or a script that saves it; else the gate converts itself."""
+    """Choose a function that returns the package, or a script that saves it; else the gate converts."""
     where, target = f"{file.path}:{export.line}", export.target if export.target in DEPLOYMENT_TARGETS else ""
     if export.function and export.returns and export.takes <= 1:
         reason = f"`{export.function}` converts ({where}): its package is the one that is judged"
@@ -229,7 +229,7 @@ def _propose_export(file: PythonFile, export: CoreMlExport) -> ProposedExport:
 
 
 def _propose_exporter(file: PythonFile, export: CoreMlExport) -> ProposedExport:
-    """A library's own exporter, which saves the package beside the weights."""
+    """Choose a library's own exporter, which saves the package beside the weights."""
     package = PurePosixPath(export.weights).with_suffix(".mlpackage").as_posix()
     return _script(file, package, f"{file.path}:{export.line} exports `{export.weights}`", "")
 
@@ -242,7 +242,7 @@ def _script(file: PythonFile, package: str, what: str, target: str) -> ProposedE
 def _propose_samples(
     module: ModuleClass, file: PythonFile, export: CoreMlExport | None, found: FoundRepository, name: str
 ) -> ProposedSamples | None:
-    """Real samples first; ``None`` where neither a loader nor a shape is written down anywhere."""
+    """Choose real samples first; ``None`` if the code has neither a loader nor a shape."""
     if file.samples_line is not None:
         reason = f"samples: those of `{SAMPLES}` ({file.path}:{file.samples_line})"
         return ProposedSamples(reason, reference(file, SAMPLES, found))
@@ -256,7 +256,7 @@ def _propose_samples(
 
 
 def _weak_samples(inputs: tuple[InputShape, ...]) -> ProposedSamples:
-    """Drawn samples of a shape that is known beforehand."""
+    """Random samples of a known shape."""
     return ProposedSamples(_WEAK, inputs=inputs)
 
 
@@ -278,7 +278,7 @@ def _of_a_loader(file: PythonFile, found: FoundRepository, name: str) -> Propose
 def _example(
     module: ModuleClass, file: PythonFile, export: CoreMlExport | None
 ) -> tuple[Example | None, str]:
-    """The conversion's shape, an example of the file, or what the first layer takes; and its place."""
+    """The conversion's shape, an example in the file, or the first layer's input; and its place."""
     if export is not None and export.example is not None:
         return export.example, f"of the conversion (line {export.example.line})"
     count = max(1, len(module.parameters))
@@ -290,7 +290,7 @@ def _example(
 
 
 def _named(example: Example, module: ModuleClass) -> tuple[InputShape, ...]:
-    """The inputs under the names of ``forward``'s parameters, where the code gives none of its own."""
+    """The inputs, with the names of ``forward``'s parameters if the code gives none."""
     names = [*module.parameters, *(f"input_{place}" for place in range(len(example.inputs)))]
     if len(module.parameters) < len(example.inputs):
         names = names[len(module.parameters) :]

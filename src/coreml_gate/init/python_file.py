@@ -1,4 +1,4 @@
-"""What does one Python file hold? Its syntax tree is read; nothing is imported."""
+"""Finds models and conversions in the syntax tree of one Python file; nothing is imported."""
 
 import ast
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from coreml_gate.init.found import (
 _MODULE_BASES: Final = {"Module", "LightningModule", "ScriptModule"}
 _CONVERTERS: Final = {"ct", "coremltools"}
 SAMPLES: Final = "samples"
-"""A function of this name is taken for what the configuration calls so."""
+"""A function of this name is used as the configuration's ``samples``."""
 _RETURN_THE_MODULE: Final = {"eval", "train", "cpu", "float", "to", "requires_grad_"}
 """Methods of a module that return it."""
 _EXPORT_FORMATS: Final = {"coreml", "mlpackage"}
@@ -33,7 +33,7 @@ _SEQUENCE_LAYERS: Final = {"LSTM", "GRU", "RNN"}
 
 
 def read_python(text: str, path: str) -> PythonFile:
-    """Everything of interest in one file; ``SyntaxError`` or ``ValueError`` where it does not parse."""
+    """Read a file's models and conversions; raises ``SyntaxError`` or ``ValueError`` if it does not parse."""
     tree = ast.parse(text)
     classes = tuple(_classes(tree))
     exports = tuple(_exports(tree))
@@ -72,7 +72,7 @@ def _classes(tree: ast.Module) -> Iterator[ModuleClass]:
 
 
 def _builders(tree: ast.Module) -> Iterator[Builder]:
-    """Functions that return what a call of a capitalised name gave: classes are capitalised."""
+    """Functions that return the result of calling a capitalised name, which is taken for a class."""
     for function in _functions(tree):
         built = _assigned_calls(function)
         for value in map(_module_of, _returned(function)):
@@ -83,7 +83,7 @@ def _builders(tree: ast.Module) -> Iterator[Builder]:
 
 
 def _module_of(value: ast.expr) -> ast.expr:
-    """What ``Net().eval()`` and ``model.to("cpu").eval()`` return: the module before those calls."""
+    """The module before calls that return it: ``Net()`` of ``Net().eval()``."""
     while isinstance(value, ast.Call) and called(value) in _RETURN_THE_MODULE:
         if not isinstance(value.func, ast.Attribute):
             break
@@ -182,7 +182,7 @@ def _returned(function: _Function) -> Iterator[ast.expr]:
 
 
 def _assigned_calls(function: _Function) -> dict[str, str]:
-    """What the function's variables were built by, as the last name called."""
+    """The constructor of each of the function's variables, as the last name called."""
     return {
         target.id: called(node.value)
         for node in ast.walk(function)
@@ -203,13 +203,13 @@ def _last_name(node: ast.expr | None) -> str:
 
 
 def called(node: ast.expr) -> str:
-    """The last name of what a call calls: ``Conv2d`` of ``torch.nn.Conv2d(3, 8)``; empty for other nodes."""
+    """The last name of a called object: ``Conv2d`` of ``torch.nn.Conv2d(3, 8)``; empty for other nodes."""
     function = node.func if isinstance(node, ast.Call) else None
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def text_of(node: ast.expr | None) -> str:
-    """A literal text, or nothing."""
+    """A literal string, or the empty string."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
@@ -219,7 +219,7 @@ def keyword(call: ast.Call, name: str) -> ast.expr | None:
 
 
 def _tensor_inputs(call: ast.Call) -> tuple[InputShape, ...]:
-    """The inputs of a ``coremltools.convert`` call whose shapes are literals; none where one is computed."""
+    """The inputs of a ``coremltools.convert`` call with literal shapes; none if one is computed."""
     given = keyword(call, "inputs")
     items = given.elts if isinstance(given, ast.List | ast.Tuple) else []
     inputs = [_tensor_type(item) for item in items if isinstance(item, ast.Call)]
@@ -228,7 +228,7 @@ def _tensor_inputs(call: ast.Call) -> tuple[InputShape, ...]:
 
 
 def _drawn_example(node: ast.expr) -> InputShape | None:
-    """The shape of ``torch.randn(1, 3, 32, 32)`` and its like; ``None`` where it is computed."""
+    """The shape of ``torch.randn(1, 3, 32, 32)`` and similar calls; ``None`` if it is computed."""
     if not isinstance(node, ast.Call) or called(node) not in _DRAWN:
         return None
     is_integer = called(node) == "randint" or _is_integer(keyword(node, "dtype"))
@@ -239,7 +239,7 @@ def _drawn_example(node: ast.expr) -> InputShape | None:
 
 
 def _examples_in(tree: ast.AST) -> Iterator[Example]:
-    """Example inputs: drawn tensors that have a name, as ``example = torch.randn(1, 3, 32, 32)``."""
+    """Example inputs: random tensors with a name, such as ``example = torch.randn(1, 3, 32, 32)``."""
     for node in ast.walk(tree):
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         items = value.elts if isinstance(value, ast.Tuple) else [value] if value is not None else []
@@ -249,7 +249,7 @@ def _examples_in(tree: ast.AST) -> Iterator[Example]:
 
 
 def first_layer(body: ast.AST) -> Example | None:
-    """A shape that the first layer with literal sizes takes: a guess, which a run proves or refuses."""
+    """A shape that the first layer with literal sizes takes: a guess, which a run confirms or refutes."""
     calls = [node for node in ast.walk(body) if isinstance(node, ast.Call) and node.args]
     for call in sorted(calls, key=lambda node: node.lineno):
         sizes = _numbers(call.args[:1])
@@ -284,7 +284,7 @@ def _is_integer(dtype: ast.expr | None) -> bool:
 
 
 def _numbers(items: list[ast.expr]) -> tuple[int, ...]:
-    """The items as positive integers, or nothing where one of them is not a literal one."""
+    """The items as positive integers; empty if one of them is not a literal positive integer."""
     numbers = tuple(
         item.value
         for item in items

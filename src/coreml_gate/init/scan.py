@@ -1,4 +1,4 @@
-"""Looks through a repository: which files build models, which convert them, which packages are kept."""
+"""Scans a repository for the files that build and convert models, and for stored packages."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from coreml_gate.init.found import FoundRepository, PythonFile, StoredPackage
 from coreml_gate.init.python_file import read_python
 
 MAX_FILE_BYTES: Final = 1_000_000
-"""A longer Python file is generated or data: it is left out."""
+"""Longer Python files are left out, because they are generated or data."""
 _LFS: Final = b"version https://git-lfs.github.com/spec/"
 _PACKAGE_FILE: Final = "Manifest.json"
 _LEFT_OUT: Final = {"tests", "test", "docs", ".venv", "venv", "site-packages", "node_modules", ".coreml-gate"}
@@ -18,7 +18,7 @@ _REQUIREMENTS: Final = ("requirements.txt", "requirements-models.txt", "requirem
 
 
 def scan(root: Path, names: frozenset[str]) -> FoundRepository:
-    """Everything of interest among the files of these names, which are relative to the root."""
+    """Find everything of interest in the named files, whose names are relative to the root."""
     kept = [name for name in sorted(names) if not _LEFT_OUT & set(PurePosixPath(name).parts[:-1])]
     read: list[PythonFile] = []
     unread: list[str] = []
@@ -39,7 +39,7 @@ def scan(root: Path, names: frozenset[str]) -> FoundRepository:
 
 
 def _text(file: Path) -> str | None:
-    """A file's text; ``None`` where it is too long, gone, or no text."""
+    """A file's text; ``None`` if it is too long, missing, or not text."""
     try:
         if not file.is_file() or file.stat().st_size > MAX_FILE_BYTES:
             return None

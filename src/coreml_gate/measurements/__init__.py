@@ -54,16 +54,16 @@ MEASUREMENTS: Final[dict[str, Measurement | SingleMeasurement]] = {
     "native-module": native_module,
     "trial-packages": trial_packages,
 }
-"""By the name that a job gives them. What is cheap and what the others need come first."""
+"""By the name that a job uses. Cheap measurements and those that others need come first."""
 
 
 def of_models() -> Mapping[str, Measurement]:
-    """Those that run beside the source, in order."""
+    """The measurements that run in the process of the source, in order."""
     return {name: each for name, each in MEASUREMENTS.items() if each.CHILD == "model"}
 
 
 def vocabulary(variants: Collection[str] = ()) -> Vocabulary:
-    """Everything that a child may report, with the variants that it measures."""
+    """Everything that a child may report, including the variants that it measures."""
     types: list[type[AnyPart]] = [Problem, Opened, PeakBytes]
     types += [part for each in MEASUREMENTS.values() for part in each.PARTS]
     steps = {step for each in MEASUREMENTS.values() for step in each.STEPS}
@@ -71,5 +71,5 @@ def vocabulary(variants: Collection[str] = ()) -> Vocabulary:
 
 
 def measurement_at(step: str) -> Measurement | None:
-    """The measurement of a model that has this step; ``None`` before the first one."""
+    """The measurement of a model to which this step belongs; ``None`` before the first one."""
     return next((each for each in of_models().values() if step in each.STEPS), None)

@@ -1,4 +1,4 @@
-"""Every shape that the configuration allows is a promise: does the package answer as the source does?"""
+"""Does the package agree with the source at every shape that the configuration allows?"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RefusedShapes(WrappedPart[tuple[RefusedShape, ...]]):
-    """Allowed shapes that one side takes and the other does not."""
+    """Allowed shapes that one side accepts and the other refuses."""
 
     FIELD = "refused_shapes"
 
@@ -31,17 +31,17 @@ PARTS: Final = (RefusedShapes, AllowedShapes)
 STEPS: Final = package.STEPS
 CHILD: Final = "model"
 MOST_ELEMENTS: Final = 2**20
-"""A shape with more elements is left out: memory judges it, and running it may take longer than all else."""
+"""Larger shapes are left out: the memory check covers them, and running one could dominate the run."""
 ended = package.ended
 
 
 def wanted(_: ModelJob) -> bool:
-    """Fixed shapes cost nothing."""
+    """Always; a model with fixed shapes costs nothing."""
     return True
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """The ends and the middle of each range and every enumerated shape, through source and package."""
+    """Run source and package at the ends and the middle of each range and at every enumerated shape."""
     if bench.runs is None or bench.mil is None or bench.reference.engine is None:
         return
     from coreml_gate.package_facts.shapes import promised_shapes
@@ -57,7 +57,7 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def _located(bench: "Bench", found: Sequence[RefusedShape]) -> Iterator[RefusedShape]:
-    """With the line at which the refusing operation was written, where the converter kept it."""
+    """Add the source line of the refusing operation, if the converter kept it."""
     from coreml_gate.conversion.origins import Origin, read_origins
 
     origins = read_origins(None if bench.packages is None else bench.packages.origins)
@@ -85,7 +85,7 @@ def _refused(bench: "Bench", case: "ShapeCase") -> Iterator[RefusedShape]:
 
 
 def _error(run_once: Callable[[], object]) -> GateError | None:
-    """Why one side does not take a sample; ``None`` where it does."""
+    """Why one side refuses a sample; ``None`` if it accepts it."""
     try:
         run_once()
     except GateError as error:

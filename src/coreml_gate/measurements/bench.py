@@ -1,4 +1,4 @@
-"""What the measurements of one model make for each other: each thing when it is first needed, and once."""
+"""The intermediate results that the measurements of one model share, each made once, on first use."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,18 +29,18 @@ from coreml_gate.wording import counted
 
 @dataclass(frozen=True)
 class Bench:
-    """One model, or one variant of it, while it is measured."""
+    """The shared results of one model, or one variant of it, while it is measured."""
 
     job: ModelJob
     beside: "Bench | None" = None
     """The model's own bench, whose source and conversions a variant shares."""
     at_hand: AtHand = NOTHING_AT_HAND
     advance: Callable[[str], None] = lambda _: None
-    """Called with how far a long step is, in words."""
+    """Called with the progress of a long step, in words."""
 
     @cached_property
     def reference(self) -> Reference:
-        """What the packages are compared with."""
+        """The source or package with which the packages are compared."""
         return Reference(self.job, self.at_hand) if self.beside is None else self.beside.reference
 
     @cached_property
@@ -50,7 +50,7 @@ class Bench:
 
     @cached_property
     def conversion(self) -> Conversion | None:
-        """How the conversion went; ``None`` for a source that is a package."""
+        """The result of the conversion; ``None`` for a source that is a package."""
         if self.reference.given is not None:
             return None
         made = self.conversions
@@ -58,19 +58,19 @@ class Bench:
 
     @cached_property
     def graph(self) -> TorchGraph | None:
-        """What the converter was given."""
+        """The graph that the converter received."""
         return None if self.conversion is None else read_graph(self.conversion.graph)
 
     @cached_property
     def packages(self) -> Packages | None:
-        """Both packages; ``None`` where the conversion failed."""
+        """Both packages; ``None`` if the conversion failed."""
         if self.conversion is None:
             return self.reference.given
         return packages_of(self.conversion, self.job.model.function, self.graph)
 
     @cached_property
     def loaded(self) -> MilEngines | UnsupportedOperationsError | None:
-        """Both packages in our runtime, or what it does not know; ``None`` without packages."""
+        """Both packages in our runtime, or the operations it does not know; ``None`` without packages."""
         if self.packages is None:
             return None
         names, config = self.reference.output_names, self.job.model
@@ -84,7 +84,7 @@ class Bench:
 
     @property
     def mil(self) -> MilEngines | None:
-        """Both packages in our runtime; ``None`` where they cannot run."""
+        """Both packages in our runtime; ``None`` if they cannot run."""
         return self.loaded if isinstance(self.loaded, MilEngines) else None
 
     @cached_property
@@ -94,7 +94,7 @@ class Bench:
 
     @cached_property
     def runs(self) -> Runs | None:
-        """Both packages on every sample; ``None`` where they cannot run."""
+        """The outputs of both packages for every sample; ``None`` if they cannot run."""
         return None if self.mil is None else run_both(self.reference, self.mil, self.advance)
 
     @cached_property
@@ -110,7 +110,7 @@ class Bench:
 
     @cached_property
     def sides(self) -> SourceAndPackage | None:
-        """What changed samples run through; ``None`` where nothing can be compared."""
+        """The two sides that changed samples run through; ``None`` if nothing can be compared."""
         engine, config = self.reference.engine, self.job.model
         if engine is None or self.mil is None:
             return None
@@ -121,14 +121,14 @@ class Bench:
 
     @cached_property
     def reshaped(self) -> tuple[tuple[PerturbedSample, Sample], ...]:
-        """The first sample in the other shapes that are allowed."""
+        """The first sample in the other allowed shapes."""
         if self.failing or self.sides is None:
             return ()
         return tuple(reshaped_samples(self.sides, self.reference.samples.samples[0]))
 
     @cached_property
     def perturbed(self) -> tuple[tuple[PerturbedSample, Sample], ...] | None:
-        """Changed samples; ``None`` where the samples differ as they are, or nothing can be compared."""
+        """Changed samples; ``None`` if the original samples already differ, or nothing can be compared."""
         if self.failing or self.sides is None or not self.job.model.adversarial:
             return None
         first = self.reference.samples.samples[0]
@@ -148,7 +148,7 @@ class Bench:
 
     @property
     def suspects(self) -> tuple[Suspect, ...]:
-        """Samples on which the float32 package does not compute what the source does."""
+        """Samples on which the float32 package differs from the source."""
         limits = self.job.model.limits.parity
         return self.failing or tuple(
             Suspect(perturbed.name, sample, 0, failing_error(perturbed.comparisons, limits))
@@ -158,7 +158,7 @@ class Bench:
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """All engines of the model; of a variant only the package that ships, as the rest is the model's."""
+        """All engines of the model; for a variant only its package, because the rest belongs to the model."""
         if self.mil is None:
             return ()
         if self.beside is not None:
@@ -169,7 +169,7 @@ class Bench:
 
     @cached_property
     def metrics(self) -> tuple[MetricValue, ...]:
-        """The user's metrics of every engine; the source's metrics of a variant are its model's."""
+        """The user's metrics for every engine; a variant uses the source metrics of its model."""
         if self.job.model.evaluate is None or not self.engines:
             return ()
         known = () if self.beside is None else self.beside.metrics
@@ -177,19 +177,19 @@ class Bench:
         return (*(metric for metric in known if metric.side == "source"), *own)
 
     def one_at_a_time(self) -> Iterator[Engine]:
-        """All engines, of which none holds packed weights beside another."""
+        """Yield all engines in turn, so that only one holds packed weights at a time."""
         for engine in self.engines:
             self.release()
             yield engine
 
     def release(self) -> None:
-        """Let both packages' packed weights go; a later run packs them again."""
+        """Free both packages' packed weights; a later run packs them again."""
         for engine in () if self.mil is None else (self.mil.wide, self.mil.shipped):
             engine.release()
 
     @property
     def inputs(self) -> tuple[Mapping[str, Any], ...]:
-        """Every sample as the float32 package takes it, as rounded as the inputs of the one that ships."""
+        """Every sample as the float32 package takes it, rounded like the inputs of the shipped package."""
         if self.mil is None:
             return ()
         mil = self.mil

@@ -1,4 +1,4 @@
-"""The conversion to the package that ships and its float32 twin."""
+"""Converts the source to the package that ships and its float32 twin."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -18,12 +18,12 @@ CHILD: Final = "model"
 
 
 def wanted(_: ModelJob) -> bool:
-    """Nothing but the source can be measured without it."""
+    """Always; without it only the source can be measured."""
     return True
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """Convert; of a model that does not convert, the rules still say what is known about its graph."""
+    """Convert; if that fails, the rules still report what is known about the graph."""
     from coreml_gate.rules.catalogue import look
 
     if bench.reference.given is not None:
@@ -36,7 +36,7 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> ConversionFacts:
-    """The converter took the process with it: a failed conversion."""
+    """A failed conversion, because the converter ended the process."""
     return ConversionFacts(
         status="crashed" if ending.how == "failed" else ending.how,
         route="none",

@@ -1,4 +1,4 @@
-"""The conversions of one source, each made once."""
+"""Makes each conversion of one source only once."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ UNCOMPRESSED: Final = "uncompressed"
 
 @dataclass(frozen=True)
 class Conversions:
-    """Converts each set of options once: packages that differ in compression alone share a conversion."""
+    """Converts each set of options once; packages that differ only in compression share a conversion."""
 
     reference: Reference
     made: dict[str, Conversion] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class Conversions:
         return conversion
 
     def of_variant(self, job: ModelJob) -> Conversion:
-        """The packages of a variant; its own folder takes what belongs to it alone."""
+        """The packages of a variant; files of this variant alone go to its own folder."""
         plain, compress = self._uncompressed(job), job.model.compress
         return plain if compress is None else compress_package(plain, compress, job.folder)
 
@@ -46,7 +46,7 @@ class Conversions:
         return self.made[key]
 
     def _convert(self, config: ModelConfig, folder: Path, job: ModelJob) -> Conversion:
-        """The packages with these options, from the cache where they are in it."""
+        """The packages with these options, from the cache if possible."""
         source, samples = self.reference.source, self.reference.samples
         cache = None if job.cache is None else ConversionCache(job.cache)
         outputs = self.reference.first_outputs
@@ -54,7 +54,7 @@ class Conversions:
 
 
 def packages_of(made: Conversion, function: str | None, graph: TorchGraph | None) -> Packages | None:
-    """The packages of a conversion, of which ``function`` is the one to measure; ``None`` where it failed."""
+    """The packages of a conversion, with ``function`` as the one to measure; ``None`` if it failed."""
     if made.package is None or made.reference is None:
         return None
     shipped, wide = (read_package(path).choosing(function) for path in (made.package, made.reference))

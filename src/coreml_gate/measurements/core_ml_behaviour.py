@@ -1,4 +1,4 @@
-"""How Core ML itself behaves here, on a package whose answers are known: for a recording of this machine."""
+"""Records how Core ML behaves on this machine with a package whose outputs are known."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ LOADS: Final = 3
 
 
 class OutputForm(Measured):
-    """What an output is when it comes back, and what the package says it is."""
+    """The type and shape of a returned output, and those that the package declares."""
 
     name: str
     dtype: str
@@ -30,33 +30,33 @@ class OutputForm(Measured):
 
 
 class PlannedOperation(Measured):
-    """One operation of a compute plan as it comes, constants included."""
+    """One operation of a compute plan, unchanged; constants are included."""
 
     name: str
     type: str
     """With its opset: ``ios17.conv``."""
     preferred: ComputeDevice | None = None
-    """``None`` where Core ML gives no device, which is nil there."""
+    """``None`` if Core ML reports no device (nil)."""
     supported: tuple[ComputeDevice, ...] = ()
     cost: float | None = None
 
 
 class Behaviour(Part):
-    """What no interface promises, and the gate rests on."""
+    """Behaviour that no interface guarantees but the gate relies on."""
 
     FIELD: ClassVar[str] = "behaviour"
 
     outputs: tuple[OutputForm, ...] = ()
     errors: dict[str, str] = Field(default_factory=dict)
-    """The raw text of the error that each mistake gives; empty where there was none."""
+    """The raw error text for each mistake; empty if there was no error."""
     loads_ms: tuple[NonNegativeFloat, ...] = ()
-    """Of one compiled model again and again, by Core ML's clock: the first is cold."""
+    """Repeated loads of one compiled model, by Core ML's clock; the first is cold."""
     other_path_ms: NonNegativeFloat | None = None
-    """The first load of the same program under another path: cold if caches go by path."""
+    """The first load of the same program at another path; cold if caches are keyed by path."""
     caches: dict[str, NonNegativeInt] = Field(default_factory=dict)
-    """Bytes below the home that the process was given, by folder of the caches."""
+    """Bytes below the process's home, by cache folder."""
     plan: tuple[PlannedOperation, ...] = ()
-    """The default function's compute plan; empty where the process ended before it was read."""
+    """The default function's compute plan; empty if the process ended before reading it."""
 
 
 PARTS: Final = (Behaviour,)
@@ -71,7 +71,7 @@ CHILD: Final = "own"
 
 
 def run(job: PackageJob, log: EventLog) -> None:
-    """Load several times, predict, and give it what it must refuse."""
+    """Load several times, predict, and pass inputs that Core ML must refuse."""
     with core_ml(job):
         _measure(job, log)
 
@@ -139,7 +139,7 @@ def _error(engine: "CoreMlEngine", inputs: Mapping[str, Any]) -> str:
 
 
 def _caches(home: Path) -> dict[str, int]:
-    """Bytes by folder, as deep as the folder that Core ML names after the system's build."""
+    """Bytes by folder, down to the folder that Core ML names after the system's build."""
     found: dict[str, int] = {}
     for file in home.rglob("*"):
         if file.is_file():
@@ -163,4 +163,4 @@ MISTAKES: Final[Mapping[str, Callable[[Mapping[str, Any]], Mapping[str, Any]]]] 
     "a number": lambda inputs: _first(inputs, lambda _: 1.0),
     "an unknown input": lambda inputs: {**inputs, "no such input": next(iter(inputs.values()))},
 }
-"""What Core ML must refuse, or may take: the recording says which, and in which words."""
+"""Inputs that Core ML must refuse or may accept; the recording shows which, with the messages."""

@@ -1,4 +1,4 @@
-"""How long Core ML takes for a model that this machine has never loaded, and the compiled model for later."""
+"""Times Core ML's first load of a model on this machine, and keeps the compiled model for later."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from coreml_gate.record.base import Part
 
 
 class ColdLoad(Part):
-    """A compiled model that was loaded once, so that its next load is a warm one."""
+    """A compiled model that was loaded once, so that its next load is warm."""
 
     FIELD: ClassVar[str] = "cold_load"
 
@@ -27,7 +27,7 @@ CHILD: Final = "own"
 
 
 def run(job: PackageJob, log: EventLog) -> None:
-    """Compile the package into the job's folder and load it, in a process that loads nothing else."""
+    """Compile the package into the job's folder and load it, with no other load in the process."""
     from coreml_gate.engines.coreml import compile_package
     from coreml_gate.measurements.core_ml_predict import opened
 

@@ -1,4 +1,4 @@
-"""On which hardware Core ML would run each operation."""
+"""Reads from Core ML's compute plan on which hardware it would run each operation."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""What Core ML computes of every sample on one compute unit, and what that costs."""
+"""Predicts every sample with Core ML on one compute unit, and measures time and memory."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 
 def run(job: PackageJob, log: EventLog) -> None:
-    """Compile, load, and predict every sample twice; each figure is handed over as soon as it is known."""
+    """Compile, load, and predict every sample twice; report each figure as soon as it is known."""
     with core_ml(job):
         _measure(job, log)
 
@@ -82,7 +82,7 @@ def opened(compiled: Path, job: PackageJob) -> "CoreMlEngine":
 
 
 def _compared(found: CoreMlRun, engine: "CoreMlEngine", answers: list[Any], job: PackageJob) -> CoreMlRun:
-    """With the source, our runtime, another compute unit, and the same prediction once more."""
+    """Compare with the source, our runtime, another compute unit, and a second prediction."""
     from coreml_gate.children.reference_data import read_answers, read_reference_data
     from coreml_gate.comparing.compare import compare_all
 

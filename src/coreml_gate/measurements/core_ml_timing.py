@@ -1,4 +1,4 @@
-"""How long base and head take in one process: compiled, loaded and predicted in random order."""
+"""Times base and head in one process: compiling, loading, and predicting in random order."""
 
 import math
 import random
@@ -28,7 +28,7 @@ Made = TypeVar("Made")
 
 
 class StepTimes(Measured):
-    """One step of base and head, done once each, and of the base once more."""
+    """The times of one step, done once for base, head, and the base's second copy."""
 
     base_ms: NonNegativeFloat
     head_ms: NonNegativeFloat
@@ -39,7 +39,7 @@ class StepTimes(Measured):
 
 
 class PredictionTimes(Measured):
-    """Predictions in rounds; without a round that was kept, no times."""
+    """Prediction times of all rounds; empty if no round was kept."""
 
     warm_up: NonNegativeInt
     settled: bool
@@ -50,7 +50,7 @@ class PredictionTimes(Measured):
     head_p95_ms: NonNegativeFloat | None = None
     base_wall_ms: NonNegativeFloat | None = None
     head_wall_ms: NonNegativeFloat | None = None
-    """By the clock on the wall, where the times are Core ML's own."""
+    """The wall-clock time, if the other times are by Core ML's own clock."""
     log_ratios: tuple[float, ...] = ()
     self_test: tuple[float, ...] = ()
     log_ratio_p95: float | None = None
@@ -58,7 +58,7 @@ class PredictionTimes(Measured):
 
 
 class ProcessTimes(Part):
-    """What one process measured, as far as it came."""
+    """The times from one process, complete or up to where it ended."""
 
     FIELD: ClassVar[str] = "times"
 
@@ -86,15 +86,15 @@ ORDERS: Final = (
     (BASE, AGAIN, HEAD),
     (AGAIN, HEAD, BASE),
 )
-"""In which order one process after the other loads: what the first one pays is then none of the head's.
+"""The loading order of successive processes, so that the cost of the first load does not fall on the head.
 
-Every second process has the head before the base, and no three in a row begin with the same. In random order
-three of three, which can decide, would often agree by chance (docs/timing.md).
+Every second process loads the head before the base, and no three in a row begin with the same one. In random
+order three of three, which can decide, would often agree by chance (docs/timing.md).
 """
 
 
 def run(job: PackageJob, log: EventLog) -> None:
-    """Compile, load and predict base, head and base again: in random order, loads in turn."""
+    """Compile, load and predict base, head and the base's second copy: in random order, loads in turn."""
     with core_ml(job):
         _measure(job, log)
 
@@ -135,17 +135,17 @@ def _measure(job: PackageJob, log: EventLog) -> None:
 
 @dataclass(frozen=True)
 class TimedModel:
-    """A loaded model that predicts one sample, and what its own clock says."""
+    """A loaded model that predicts one sample, with the time by its own clock."""
 
     predict: Callable[[], float]
-    """Predicts once and gives the seconds."""
+    """Predicts once and returns the seconds."""
     load_s: float
     wall_s: Sequence[float] = ()
-    """Seconds of each prediction by the clock on the wall, where ``predict`` has another clock."""
+    """Wall-clock seconds of each prediction, if ``predict`` uses another clock."""
 
 
 def _each(names: Sequence[str], do: Callable[[str], Made]) -> dict[str, tuple[Made, float]]:
-    """What ``do`` gives for each name in this order, and the seconds that it took."""
+    """The result of ``do`` for each name, in this order, and the seconds that each call took."""
     done = {}
     for name in names:
         start = time.perf_counter()
@@ -196,7 +196,7 @@ def _compile_core_ml(_: PackageJob, package: DescribedPackage, folder: Path) -> 
 
 
 def _open_core_ml(job: PackageJob, package: DescribedPackage, compiled: Path, inputs: Inputs) -> TimedModel:
-    """Timed by Core ML's own clock: what coremltools does around it is not the model's."""
+    """Time by Core ML's own clock, without the work of coremltools around the prediction."""
     from coreml_gate.engines.coreml import load_core_ml
 
     engine = load_core_ml(
@@ -247,4 +247,4 @@ ENGINES: Final[
     "core-ml": (_compile_core_ml, _open_core_ml),
     "mil": (_nothing_to_compile, _open_mil),
 }
-"""How a package is made ready and opened; the time of our runtime is never shown as the phone's."""
+"""How each engine prepares and opens a package; our runtime's times are never shown as a phone's."""

@@ -1,4 +1,4 @@
-"""A package on a connected device: its answers, and its own clock's times."""
+"""Runs a package on a connected device, for its outputs and its times by the device's own clock."""
 
 import asyncio
 import os
@@ -26,9 +26,9 @@ STEPS: Final[Mapping[str, str]] = {
 }
 CHILD: Final = "own"
 Start = Callable[[Sequence[str]], Any]
-"""Starts a command and gives its process, as ``subprocess.Popen`` does."""
+"""Starts a command and returns its process, like ``subprocess.Popen``."""
 TRACE_SECONDS: Final = 600
-"""The longest a trace may get: it is stopped when the predictions are done."""
+"""The maximum length of a trace, which normally stops when the predictions are done."""
 _SAVING_S: Final = 120
 
 
@@ -41,7 +41,7 @@ def run(job: DeviceJob, log: EventLog) -> None:
 
 
 async def measure(job: DeviceJob, log: EventLog, udid: str, registry: "Registry", start: Start) -> None:
-    """The same with ``registry`` in the place of coremltools' own, and ``start`` of Popen."""
+    """The same with ``registry`` in place of coremltools' own, and ``start`` in place of Popen."""
     from coreml_gate.children.reference_data import read_reference_data
     from coreml_gate.comparing.compare import compare_all
     from coreml_gate.engines.remote_device import Signing, open_model, predict_all, prepared, times_of
@@ -71,7 +71,7 @@ async def measure(job: DeviceJob, log: EventLog, udid: str, registry: "Registry"
 
 @contextmanager
 def recording(job: DeviceJob, udid: str, start: Start) -> Iterator[None]:
-    """Records an Instruments trace meanwhile; an interrupt is what makes ``xctrace`` stop and save."""
+    """Record an Instruments trace meanwhile; ``xctrace`` stops and saves on an interrupt."""
     from coreml_gate.engines.devicectl import trace_command
 
     if job.trace is None:

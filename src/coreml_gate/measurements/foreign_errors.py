@@ -1,12 +1,12 @@
-"""Errors of libraries that document none: their words become a value, without what differs from run to run.
+"""Turns undocumented errors of libraries into values, without the parts that differ from run to run.
 
-coremltools' native half raises the text of ``NSError.userInfo``, a property list of the old form::
+coremltools' native half raises the text of ``NSError.userInfo``, an old-style property list::
 
     {
         NSLocalizedDescription = "Error in declaring network.";
     }
 
-(apple/coremltools#412). It holds paths of the temporary folder with a random name, which would make one
+(apple/coremltools#412). It contains paths of a temporary folder with a random name, which would make one
 fault on three compute units look like three (apple/ml-stable-diffusion#5).
 """
 
@@ -22,7 +22,7 @@ _KEYS: Final = ("NSLocalizedDescription", "NSLocalizedFailureReason", "NSUnderly
 _ENTRY: Final = re.compile(r'^\s*(NS\w+) = (?:"((?:[^"\\]|\\.)*)"|([^";]*));$', re.MULTILINE)
 _UNDERLYING: Final = re.compile(r'^Error Domain=\S+ Code=-?\d+ "(.*)"')
 _FOLDER: Final = re.compile(
-    r"/(?:[^/\s\"':]+/)*(?=[^/\s\"']+\.mlmodelc)"  # of a compiled model, wherever it lies
+    r"/(?:[^/\s\"':]+/)*(?=[^/\s\"']+\.mlmodelc)"  # the path of a compiled model
     r"|(?:/private)?/(?:var/folders|tmp)/(?:[^/\s\"']+/)*"
 )
 _RANDOM: Final = re.compile(r"[_-]?(?:[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[0-9a-f]{32})")
@@ -31,7 +31,7 @@ _ESCAPES: Final[Mapping[str, str]] = {"n": "\n", "t": "\t"}
 
 @contextmanager
 def in_its_own_words() -> Iterator[None]:
-    """Any error, as a :class:`WorkerError` with its type and text; of Core ML's its sentences alone."""
+    """Raise any error as a :class:`WorkerError` with its type and text; for Core ML, only its sentences."""
     try:
         yield
     except Exception as error:
@@ -40,7 +40,7 @@ def in_its_own_words() -> Iterator[None]:
 
 @contextmanager
 def core_ml(job: PackageJob) -> Iterator[None]:
-    """Core ML, or what stands in for it where the job wants that; its errors come in its own words."""
+    """Core ML, or its stand-in if the job requires it; errors keep their own text."""
     from coreml_gate import stand_in
 
     if job.stand_in:
@@ -50,7 +50,7 @@ def core_ml(job: PackageJob) -> Iterator[None]:
 
 
 def in_words(error: BaseException) -> str:
-    """The error's own sentences on one line; of any other exception its type and text."""
+    """The sentences of a Core ML error on one line; for any other exception its type and text."""
     found = {key: _plain(quoted or bare) for key, quoted, bare in _ENTRY.findall(str(error))}
     sentences = [_sentence(found[key]) for key in _KEYS if key in found]
     text = " ".join(dict.fromkeys(each for each in sentences if each))

@@ -1,4 +1,4 @@
-"""What half precision breaks, and the smallest repair."""
+"""Diagnoses what half precision breaks, and searches the smallest repair."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,19 +24,19 @@ REPAIRED: Final = "repaired"
 
 
 def wanted(_: ModelJob) -> bool:
-    """The numbers decide how much of it there is to do."""
+    """Always; the measured numbers decide how much there is to diagnose."""
     return True
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """Diagnose packages in half precision; a diagnosis that fails takes nothing from what was measured."""
+    """Diagnose packages in half precision; a failed diagnosis does not affect other measurements."""
     from coreml_gate.criteria import keeps_precision
     from coreml_gate.diagnose.diagnosis import RepairRequest, diagnose, is_needed
 
     packages, runs = bench.packages, bench.runs
     if packages is None or runs is None:
         return
-    bench.release()  # what follows loads programs of its own
+    bench.release()  # the diagnosis loads its own programs
     if bench.job.model.precision != "float16" and packages.origins is not None:
         return
     case = half_precision_case(bench, packages)
@@ -55,12 +55,12 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> Diagnosis:
-    """Everything that is judged was measured by then."""
+    """A diagnosis that only says what happened: everything that is judged was already measured."""
     return Diagnosis(note=sentence(ending, job, STEPS.get(ending.phase, STEPS["diagnose"])))
 
 
 def half_precision_case(bench: "Bench", packages: "Packages") -> "HalfPrecisionCase":
-    """A package that comes without a float32 twin is its own."""
+    """The case to diagnose; a package without a float32 twin is its own twin."""
     from coreml_gate.conversion.origins import Origin, read_origins
     from coreml_gate.diagnose.repair import HalfPrecisionCase
     from coreml_gate.mil.to_float32 import half_operations, widened
@@ -92,7 +92,7 @@ def _convert_again(bench: "Bench", packages: "Packages", patterns: tuple[str, ..
 def _repair_in(
     case: "HalfPrecisionCase", packages: "Packages", bench: "Bench", *, failed: bool
 ) -> tuple[HalfMode | None, str]:
-    """The mode in which a repair is searched, or why in none; ``neural-engine`` if ``fp16`` passes."""
+    """The mode in which to search a repair, or why there is none; ``neural-engine`` if ``fp16`` passes."""
     if not failed:
         return (None if packages.origins is None else "neural-engine"), ""
     note = _why_no_repair(case, packages, bench)
@@ -100,7 +100,7 @@ def _repair_in(
 
 
 def _why_no_repair(case: "HalfPrecisionCase", packages: "Packages", bench: "Bench") -> str:
-    """Compressed weights may cost what float32 operations cannot give back; a package cannot be converted."""
+    """Why no repair is searched: a package as the source, a team's conversion, or compression; else empty."""
     from coreml_gate.criteria import keeps_precision
     from coreml_gate.diagnose.repair import Trial
 

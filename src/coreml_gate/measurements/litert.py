@@ -1,4 +1,4 @@
-"""The same source through LiteRT, for comparison."""
+"""Runs the same source through LiteRT, for comparison."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -20,14 +20,14 @@ FOLDER: Final = "litert"
 
 
 def wanted(job: ModelJob) -> bool:
-    """The option `litert`; a variant is compared with its model, not with LiteRT."""
+    """Whether `litert` is on; a variant is compared with its model, not with LiteRT."""
     return job.model.litert and job.variant_of is None
 
 
 def run(bench: "Bench", log: EventLog, litert: "LiteRt | None" = None) -> None:
-    """Convert, compare with the source and evaluate; whatever goes wrong is not a problem of the model.
+    """Convert, compare with the source and evaluate; a failure is never a problem of the model.
 
-    ``litert`` takes the place of the installed packages.
+    ``litert`` replaces the installed packages.
     """
     from coreml_gate.conversion.litert import missing
 
@@ -42,7 +42,7 @@ def run(bench: "Bench", log: EventLog, litert: "LiteRt | None" = None) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> LiteRtFacts:
-    """It is not part of what ships."""
+    """A failed comparison, which does not concern the shipped package."""
     return LiteRtFacts(status="failed", message=sentence(ending, job, STEPS["litert"]))
 
 

@@ -1,4 +1,4 @@
-"""What a measurement is: its parts of the Record, its steps, the child's side, and what its ending means."""
+"""Defines a measurement: its parts of the Record, its steps, its code in the child, its early endings."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
@@ -44,56 +44,56 @@ class Opened(WrappedPart[tuple[str, ...]]):
 
 
 class PeakBytes(WrappedPart[NonNegativeInt]):
-    """The most that the process held in which the model was measured."""
+    """The peak memory of the process that measured the model."""
 
     FIELD = "peak_bytes"
 
 
 class Reported(Protocol):
-    """What the parent knows of every measurement."""
+    """The facts about a measurement that the parent needs."""
 
     @property
     def PARTS(self) -> tuple[type[AnyPart], ...]:  # noqa: N802 - a module's constant
-        """The parts that it hands over."""
+        """The parts that it reports."""
 
     @property
     def STEPS(self) -> Mapping[str, str]:  # noqa: N802 - a module's constant
-        """Its steps, each with a deadline of its own, and what the child does in them: ``converting``."""
+        """Its steps, each with its own deadline, and a description of each such as ``converting``."""
 
 
 class Measurement(Reported, Protocol):
-    """A measurement beside the source; a module, or a value with the same names.
+    """A measurement in the process of the source; a module, or a value with the same names.
 
-    The parent reads the table of measurements, so a module imports torch and coremltools in ``run`` only.
+    The parent reads the table of measurements, so a module imports torch and coremltools only in ``run``.
     """
 
     @property
     def CHILD(self) -> Literal["model"]:  # noqa: N802 - a module's constant
-        """It runs in the process of the model."""
+        """Runs in the process of the model."""
 
     def wanted(self, job: ModelJob) -> bool:
-        """Do the options require it?"""
+        """Whether the options require it."""
 
     def run(self, bench: "Bench", log: EventLog) -> None:
-        """The child's side; raises :class:`GateError` where nothing further of the model can be measured."""
+        """The code in the child; raises :class:`GateError` if nothing more of the model can be measured."""
 
     def ended(self, ending: ChildEnding, job: ModelJob) -> AnyPart:
-        """The parent's side: what it means that the child ended in one of the steps."""
+        """The part to report, in the parent, if the child ended in one of the steps."""
 
 
 class SingleMeasurement(Reported, Protocol):
-    """A measurement with a process of its own for each job."""
+    """A measurement with its own process for each job."""
 
     @property
     def CHILD(self) -> Literal["own"]:  # noqa: N802 - a module's constant
-        """It runs in a process of its own."""
+        """Runs in its own process."""
 
     def run(self, job: Any, log: EventLog) -> None:  # noqa: ANN401 - each takes its own kind of job
-        """The child's side; raises :class:`GateError` where the measurement cannot be made."""
+        """The code in the child; raises :class:`GateError` if the measurement is impossible."""
 
 
 def chosen(table: Mapping[str, Measurement], job: ModelJob) -> tuple[Measurement, ...]:
-    """What is measured of a model: what its options require, within what the job is about."""
+    """The measurements that the model's options require, limited to those that the job names."""
     return tuple(
         measurement
         for name, measurement in table.items()
@@ -102,7 +102,7 @@ def chosen(table: Mapping[str, Measurement], job: ModelJob) -> tuple[Measurement
 
 
 def problem_of(error: GateError) -> Problem:
-    """Keep an error as a value of the Record; halves of a character, which JSON cannot hold, as escapes."""
+    """Turn an error into a value of the Record; lone surrogates, which JSON cannot hold, are escaped."""
     kinds = (kind for type_, kind in _PROBLEM_KINDS.items() if isinstance(error, type_))
     kind: Any = next(kinds, "worker-error")
     message, hint = (text.encode(errors="backslashreplace").decode() for text in (error.message, error.hint))
@@ -110,20 +110,20 @@ def problem_of(error: GateError) -> Problem:
 
 
 def sentence(ending: ChildEnding, job: ModelJob, doing: str) -> str:
-    """What happened to a model's child, in words."""
+    """A sentence on how a model's child ended."""
     model = job.model.name if job.variant_of is None else f"{job.variant_of}`, variant `{job.model.name}"
     return ending.clause(f"model `{model}`: the child process", f"while {doing}") + "."
 
 
 def way_out(ending: ChildEnding) -> str:
-    """What a user can do about a model's child that ended early."""
+    """Advice for a model's child that ended early."""
     return _WAYS_OUT.get(ending.how, "")
 
 
 def problem_of_ending(
     ending: ChildEnding, job: ModelJob, doing: str, error: type[GateError] = WorkerError
 ) -> Problem:
-    """An early ending that leaves nothing to judge the model by."""
+    """The problem of an early ending after which the model cannot be judged."""
     kind: Any = _PROBLEM_KINDS.get(error, "worker-error")
     return Problem(
         kind=kind,

@@ -1,4 +1,4 @@
-"""The user's own metric, by each engine."""
+"""Computes the user's own metric with each engine."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Metrics(WrappedPart[tuple[MetricValue, ...]]):
-    """The user's own metrics, by side."""
+    """The user's own metrics, by engine."""
 
     FIELD = "metrics"
 
@@ -24,7 +24,7 @@ CHILD: Final = "model"
 
 
 def wanted(job: ModelJob) -> bool:
-    """The option `evaluate`."""
+    """Whether the configuration names `evaluate`."""
     return job.model.evaluate is not None
 
 
@@ -36,5 +36,5 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> Problem:
-    """The metric was wanted, and is lost."""
+    """The problem that a required metric is lost."""
     return problem_of_ending(ending, job, STEPS["evaluate"])

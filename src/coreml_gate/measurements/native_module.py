@@ -1,7 +1,7 @@
-"""Which names coremltools' native half lacks.
+"""Finds the names that coremltools' native half lacks.
 
-Off a Mac the wheel has no such module; on a Mac one that was built for another Python cannot be loaded. Both
-only show when a model is to be loaded, therefore a child tries it.
+Outside macOS the wheel has no such module; on a Mac, one built for another Python cannot be loaded. Both
+appear only when a model is loaded, so a child tries it.
 """
 
 import importlib
@@ -25,11 +25,11 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "_MLGPUComputeDeviceProxy": (),
     "_MLNeuralEngineComputeDeviceProxy": (),
 }
-"""What coremltools' Python takes of it in the calls that we make: classes, and their methods."""
+"""The classes and methods that coremltools' Python code uses in the calls that we make."""
 
 
 class MissingNames(WrappedPart[tuple[str, ...]]):
-    """The names of :data:`NEEDED` that the installed module does not have."""
+    """The names of :data:`NEEDED` that the installed module lacks."""
 
     FIELD = "missing_names"
 
@@ -40,7 +40,7 @@ CHILD: Final = "own"
 
 
 def run(_: MachineJob, log: EventLog) -> None:
-    """Import the module; raises :class:`WorkerError` where there is none."""
+    """Import the module; raises :class:`WorkerError` if there is none."""
     log.begin("import")
     try:
         log.put(MissingNames(missing_names(importlib.import_module(MODULE))))
@@ -49,7 +49,7 @@ def run(_: MachineJob, log: EventLog) -> None:
 
 
 def missing_names(module: object) -> tuple[str, ...]:
-    """The names of :data:`NEEDED` that the module does not have, as ``_MLModelProxy.predict``."""
+    """The names of :data:`NEEDED` that the module lacks, such as ``_MLModelProxy.predict``."""
     absent = [name for name in NEEDED if not hasattr(module, name)]
     methods = [
         f"{name}.{method}"

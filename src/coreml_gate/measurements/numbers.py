@@ -1,4 +1,4 @@
-"""Both packages on every sample: parity with the source, precision of the half, memory and cost."""
+"""Runs both packages on every sample: parity with the source, FP16 precision, memory and cost."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +26,7 @@ class Precision(WrappedPart[tuple[Comparison, ...]]):
 
 
 class UnsupportedOperations(WrappedPart[tuple[str, ...]]):
-    """Operations that our runtime does not know."""
+    """Operations that our runtime does not support."""
 
     FIELD = "unsupported"
 
@@ -38,12 +38,12 @@ ended = package.ended
 
 
 def wanted(_: ModelJob) -> bool:
-    """They are what the gate is for."""
+    """Always: these are the gate's main figures."""
     return True
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """Run both packages, and leave samples and answers beside them: a Mac compares Core ML with those."""
+    """Run both packages, and store samples and outputs beside them, with which a Mac compares Core ML."""
     if isinstance(bench.loaded, UnsupportedOperationsError):
         log.put(UnsupportedOperations(bench.loaded.operations))
     for part in bench.footprint or ():
@@ -56,7 +56,7 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def _input_rounding(bench: "Bench", log: EventLog) -> None:
-    """The interface is the package's own, so this is known even where our runtime cannot run it."""
+    """Report the rounding of inputs, which the interface shows even if our runtime cannot run the package."""
     from coreml_gate.comparing.rounded_inputs import input_rounding
 
     reference = bench.reference

@@ -1,4 +1,4 @@
-"""The error and the range of every operation, for the page's charts and its program."""
+"""Measures the error and the range of every operation, for the page's charts and its program view."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -17,8 +17,8 @@ PARTS: Final = (OperationProfile,)
 STEPS: Final[Mapping[str, str]] = {"profile": "measuring the error of every operation"}
 CHILD: Final = "model"
 _LARGE_BYTES: Final = 80_000_000
-"""Of the float32 weights: 20 million parameters. The errors take further copies of them and several runs, and
-the chart of a model that passes explains nothing."""
+"""Bytes of float32 weights, 20 million parameters. Measuring errors takes more copies of them and several
+runs, and the chart of a model that passes explains nothing."""
 _LEFT_OUT: Final = (
     "the errors of single operations are left out: the package passes, and its float32 weights have "
     f"{_LARGE_BYTES / 1e6:.0f} MB or more."
@@ -26,12 +26,12 @@ _LEFT_OUT: Final = (
 
 
 def wanted(job: ModelJob) -> bool:
-    """Of what ships: a variant is compared by its outputs."""
+    """Whether the job is for the shipped package; a variant is compared only by its outputs."""
     return job.variant_of is None
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """Run the sample on which half precision does worst once more, in each mode; nothing is judged by it."""
+    """Run the worst sample in half precision once more, in each mode; nothing is judged by it."""
     from coreml_gate.criteria import keeps_precision
     from coreml_gate.diagnose.operation_profile import operation_profile
     from coreml_gate.measurements.half_precision import half_precision_case
@@ -53,5 +53,5 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> OperationProfile:
-    """Everything that is judged was measured by then."""
+    """A profile that only says what happened: everything that is judged was already measured."""
     return OperationProfile(note=sentence(ending, job, STEPS["profile"]))

@@ -1,4 +1,4 @@
-"""What the package says without being run: sizes, interface, program, rules, likely placement."""
+"""Reads the facts of a package that need no run: sizes, interface, program, rules, likely placement."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -39,17 +39,17 @@ class PredictedPlacement(WrappedPart[Placement]):
 
 PARTS: Final = (PackageFacts, Outline, RuleMatches, CompressionFacts, PredictedPlacement)
 STEPS: Final = {"measure": "comparing the package with the source"}
-"""One step for all that reads and runs the packages, which takes seconds."""
+"""One step for everything that reads and runs the packages, which takes seconds."""
 CHILD: Final = "model"
 
 
 def wanted(_: ModelJob) -> bool:
-    """Every package is described."""
+    """Always."""
     return True
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """Read the package that ships beside its float32 twin."""
+    """Read the shipped package and its float32 twin."""
     from coreml_gate.conversion.origins import read_origins
     from coreml_gate.mil.diff_matching import plain_name
     from coreml_gate.mil.outline import outline
@@ -77,5 +77,5 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> Problem:
-    """Nothing shows whether the package is right."""
+    """The problem that nothing shows whether the package is right."""
     return problem_of_ending(ending, job, STEPS["measure"])

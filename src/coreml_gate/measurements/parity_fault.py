@@ -1,4 +1,4 @@
-"""Why the float32 package does not compute what its source does: the operation, the pass, the other route."""
+"""Finds why the float32 package differs from its source: the operation, the pass, the other route."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ STEPS: Final = half_precision.STEPS
 CHILD: Final = "model"
 ended = half_precision.ended
 _SAMPLES: Final = 4
-"""On so many a mistake of a script has to explain the difference: each is tried on the source."""
+"""Samples on which a usual mistake must explain the difference; each mistake is tried on the source."""
 _STEADY: Final = (
     "keep what lasts from call to call in a registered buffer, draw random numbers by torch, or leave both "
     "out in eval mode"
@@ -26,19 +26,19 @@ _STEADY: Final = (
 
 
 def wanted(_: ModelJob) -> bool:
-    """The numbers decide whether there is a fault to find."""
+    """Always; the measured numbers decide whether there is a fault to find."""
     return True
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """Locate the fault on the sample that shows it most; of a team's package, try what scripts do wrong."""
+    """Locate the fault on the worst sample; for a team's package, try the usual mistakes of scripts."""
     from coreml_gate.diagnose.parity_diagnosis import diagnose_parity
     from coreml_gate.diagnose.parity_failure import Failure
 
     packages, reference = bench.packages, bench.reference
     if packages is None or not bench.suspects:
         return
-    bench.release()  # the diagnosis loads programs of its own
+    bench.release()  # the diagnosis loads its own programs
     log.begin("diagnose")
     if packages.route == "none":
         _of_a_team(bench, log)
@@ -54,7 +54,7 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def _of_a_team(bench: "Bench", log: EventLog) -> None:
-    """A script converts what it likes: no operation is to blame, but a usual mistake may explain it."""
+    """Explain a script's package by a usual mistake, because it need not match the source's operations."""
     from coreml_gate.diagnose.computed_instead import computed_instead
 
     reference, suspect = bench.reference, bench.suspects[0]
@@ -74,7 +74,7 @@ def _of_a_team(bench: "Bench", log: EventLog) -> None:
 
 
 def _is_steady(reference: "Reference", limits: "ParityLimits") -> bool:
-    """Does the source give its answers once more?"""
+    """Whether the source gives the same outputs a second time."""
     from coreml_gate.comparing.compare import comparisons
     from coreml_gate.criteria import has_parity
 

@@ -1,4 +1,4 @@
-"""Changed samples, where the samples as they are show no difference."""
+"""Compares source and package on changed samples if the original samples show no difference."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ class PerturbedSamples(WrappedPart[tuple[PerturbedSample, ...]]):
 
 
 class UntriedSamples(WrappedPart[tuple[str, ...]]):
-    """Changed samples on which the source did not end."""
+    """Changed samples on which the source did not finish."""
 
     FIELD = "untried"
 
@@ -36,12 +36,12 @@ ended = package.ended
 
 
 def wanted(job: ModelJob) -> bool:
-    """The option `adversarial`."""
+    """Whether `adversarial` is on."""
     return job.model.adversarial
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """Compare source and float32 package on every change on which the source is stable."""
+    """Compare source and float32 package on every changed sample for which the source is stable."""
     found = [perturbed for perturbed, _ in bench.perturbed or ()]
     if bench.perturbed is not None:
         log.put(PerturbedSamples(tuple(each for each in found if each.comparisons)))

@@ -1,4 +1,4 @@
-"""What a package is compared with: the source, its samples and its outputs; and a package as a source."""
+"""The reference for a package: the source, its samples and its outputs, or a package as the source."""
 
 import shutil
 import time
@@ -30,12 +30,12 @@ from coreml_gate.torch_graph import TorchGraph
 
 _FLOOR_SAMPLES: Final = 3
 _FLOOR_SECONDS: Final = 1.0
-"""Of this thread's own time: a large model runs once in float64, a small one on three samples."""
+"""A limit on this thread's CPU time: a large model runs once in float64, a small one on three samples."""
 
 
 @dataclass(frozen=True)
 class Packages:
-    """The package that ships, and its float32 twin: it separates the errors of conversion and precision."""
+    """The shipped package and its float32 twin, which separates errors of conversion and precision."""
 
     shipped: Package
     wide: Package
@@ -45,18 +45,18 @@ class Packages:
 
     @property
     def written(self) -> Mapping[str, str]:
-        """Names of modules as the source writes them, by what the converter makes of them."""
+        """The source's module names by the names that the converter makes of them."""
         return {} if self.graph is None else written_modules(call.module for call in self.graph.calls)
 
     @property
     def route_taken(self) -> Route:
-        """The route by which they were converted, or the one that is tried first."""
+        """The route of the conversion, or the one that is tried first."""
         return "export" if self.route == "none" else self.route
 
 
 @dataclass(frozen=True)
 class AtHand:
-    """What a program holds itself instead of naming it; what is ``None`` is loaded by its name."""
+    """Objects that a program passes directly; those that are ``None`` are loaded by their names."""
 
     model: torch.nn.Module | ExportedProgram | None = None
     samples: Iterable[object] | None = None
@@ -68,21 +68,21 @@ NOTHING_AT_HAND: Final = AtHand()
 
 @dataclass(frozen=True)
 class Reference:
-    """What a package is compared with: the samples and, where there is a PyTorch source, its outputs."""
+    """The samples and, for a PyTorch source, its outputs, with which a package is compared."""
 
     job: ModelJob
     at_hand: AtHand = NOTHING_AT_HAND
 
     @cached_property
     def source(self) -> Source:
-        """The source; raises :class:`SourceError` where there is none."""
+        """The source; raises :class:`SourceError` if there is none."""
         name, root = self.job.model.source, self.job.root
         built = self.at_hand.model
         return load_source(name, root) if built is None else as_source(name, root, built)
 
     @cached_property
     def given(self) -> Packages | None:
-        """The source itself where it is a package, copied beside the Record: the base's tree goes away."""
+        """A source that is a package, copied beside the Record because the base's tree is removed later."""
         path = self.source.path
         if path is None:
             return None
@@ -103,7 +103,7 @@ class Reference:
     def metrics_of(
         self, engines: Iterable[Engine], advance: Callable[[str], None] = lambda _: None
     ) -> tuple[MetricValue, ...]:
-        """The user's metrics by each of the engines; none where the configuration names no ``evaluate``."""
+        """The user's metrics with each of the engines; none if the configuration has no ``evaluate``."""
         name, root = self.job.model.evaluate, self.job.root
         if name is None:
             return ()
@@ -117,23 +117,23 @@ class Reference:
 
     @cached_property
     def outputs(self) -> tuple[Outputs, ...]:
-        """What the source computes of each sample; empty for a package."""
+        """The source's outputs for each sample; empty for a package."""
         if self.engine is None:
             return ()
         return tuple(self.engine.run(sample, index) for index, sample in enumerate(self.samples.samples))
 
     @property
     def first_outputs(self) -> Outputs | None:
-        """Of the first sample, under the source's own names; ``None`` where they bear configured ones."""
+        """The first sample's outputs under the source's own names; ``None`` if the names are configured."""
         return self.outputs[0] if self.outputs and not self.job.model.output else None
 
     @cached_property
     def again(self) -> tuple[Outputs, ...]:
-        """The same once more: a steady source answers alike."""
+        """The outputs of a second run with other random states; those of a steady source are the same."""
         return tuple(map(self._run_again, range(len(self.outputs))))
 
     def _run_again(self, index: int) -> Outputs:
-        """One sample while Python and NumPy draw other numbers."""
+        """Run one sample again, while Python and NumPy draw other numbers."""
         if self.engine is not None and index not in self._repeated:
             self._repeated[index] = self.engine.run(self.samples.samples[index], index, SEED + 1)
         return self._repeated[index]
@@ -144,7 +144,7 @@ class Reference:
 
     @cached_property
     def floors(self) -> Mapping[str, float] | SourceError:
-        """How far each output in float32 is from float64, over a few samples; or why that is unknown."""
+        """Each output's difference between float32 and float64, over a few samples, or why none is known."""
         engine, samples = self.engine, self.samples.samples
         if engine is None or not self.outputs:
             return {}
@@ -163,9 +163,9 @@ class Reference:
             return error
 
     def _is_rounding(self, name: str, floor: float, measured: int) -> bool:
-        """Not of a source that answers otherwise each time; one that rounds little need not run again.
+        """Whether a floor is rounding, not the variation of an unsteady source; a small floor always is.
 
-        The floor is of the first ``measured`` samples, so these run again.
+        The floor comes from the first ``measured`` samples, so these run again.
         """
         first = [outputs[name] for outputs in self.outputs]
         greatest = max(float(np.abs(each).max(initial=0.0, where=np.isfinite(each))) for each in first)
@@ -175,10 +175,10 @@ class Reference:
 
     @property
     def known_floors(self) -> Mapping[str, float]:
-        """The floors, none where they are unknown."""
+        """The floors; empty if they are unknown."""
         return {} if isinstance(self.floors, SourceError) else self.floors
 
     @property
     def output_names(self) -> tuple[str, ...] | None:
-        """The source's output names, or ``None``: the package keeps its own."""
+        """The source's output names; ``None`` if the package keeps its own."""
         return tuple(self.outputs[0]) if self.outputs else None

@@ -1,4 +1,4 @@
-"""Both packages of a model on every sample, and what a run costs."""
+"""Runs both packages of a model on every sample, and measures what a run costs."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,30 +25,30 @@ class MilEngines:
     shipped: MilEngine
 
     def rounded(self, sample: Sample) -> Sample:
-        """The sample as the float16 inputs of the package that ships round it."""
+        """The sample, rounded like the float16 inputs of the shipped package."""
         return rounded_sample(sample, self.shipped.model.interface.inputs)
 
 
 @dataclass(frozen=True)
 class Runs:
-    """What both packages computed of every sample, and how far apart they are."""
+    """The outputs of both packages for every sample, and their differences."""
 
     parity: tuple[Comparison, ...]
     precision: tuple[Comparison, ...]
     ranges: Mapping[str, Range]
     halves: tuple[Outputs, ...]
     refused: tuple[RefusedShape, ...] = ()
-    """The user's own samples that the source takes and the package does not."""
+    """The user's own samples that the source accepts and the package refuses."""
 
 
 def run_both(reference: Reference, mil: MilEngines, advance: Callable[[str], None] = lambda _: None) -> Runs:
-    """Each sample through both packages, while the float32 one's values are watched.
+    """Run each sample through both packages, and observe the values of the float32 one.
 
-    The package that ships runs first and lets its packed weights go, so that only one of the two holds them
+    The shipped package runs first and frees its packed weights, so that only one of the two holds them
     at a time; the twin's serve the measurements that follow.
 
-    Precision is about what the package's operations lose, so its float32 twin gets inputs as rounded as the
-    package's own; what a float16 input loses is another question (``comparing/rounded_inputs.py``).
+    Precision is about the error of the package's operations, so its float32 twin gets inputs rounded like the
+    package's own; ``comparing/rounded_inputs.py`` measures the error of rounding a float16 input.
     """
     samples, ranges = reference.samples.samples, Ranges()
     shipped = tuple(_each(samples, mil.shipped.run, "in half precision", advance))
@@ -59,17 +59,17 @@ def run_both(reference: Reference, mil: MilEngines, advance: Callable[[str], Non
 
 @dataclass(frozen=True)
 class _OfWide:
-    """What the float32 package computed of one sample."""
+    """The float32 package's outputs for one sample."""
 
     rounded: Outputs
-    """Of the sample as rounded as the inputs of the package that ships."""
+    """The outputs for the sample rounded like the inputs of the shipped package."""
     as_given: Outputs
 
 
 def _each(
     samples: Sequence[Sample], run: Callable[[Sample], Answer], how: str, advance: Callable[[str], None]
 ) -> Iterator[Answer | PackageError]:
-    """What ``run`` returned for each sample, or why the package does not take it."""
+    """The result of ``run`` for each sample, or why the package refuses it."""
     for index, sample in enumerate(samples):
         advance(f"sample {index + 1} of {len(samples)} {how}")
         try:
@@ -92,7 +92,7 @@ def _compared(
     shipped: Sequence[Outputs | PackageError],
     ranges: Ranges,
 ) -> Runs:
-    """Sample by sample, so that few answers in float32 are held; what is refused is not compared."""
+    """Compare sample by sample, so that few float32 outputs are held; refused samples are not compared."""
     floors, parity, precision = reference.known_floors, list[Comparison](), list[Comparison]()
     halves: list[Outputs] = []
     refused: list[RefusedShape] = []
@@ -113,7 +113,7 @@ def _compared(
 
 
 def _refused(reference: Reference, index: int, error: PackageError) -> RefusedShape:
-    """A package that refuses its own sample, without a source that takes it, cannot be measured."""
+    """The refused sample; raises the error if no source accepts it, as the package cannot be measured."""
     if not reference.outputs:
         raise error
     sample = reference.samples.samples[index]
@@ -128,7 +128,7 @@ def _same(sample: Sample, rounded: Sample) -> bool:
 
 
 def refused_by_package(shape: str, error: GateError) -> RefusedShape:
-    """What the package said, and the operation at which it stopped."""
+    """The package's error, and the operation at which it stopped."""
     operation = error.operation if isinstance(error, PackageError) else ""
     return RefusedShape(
         shape=shape, by="package", message=error.message, operation=operation, hint=error.hint

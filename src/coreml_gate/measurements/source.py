@@ -1,4 +1,4 @@
-"""The source itself: it is built, its samples are loaded, and it runs once on each."""
+"""Builds the source, loads its samples, and runs it once on each."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,7 @@ CHILD: Final = "model"
 
 
 def wanted(_: ModelJob) -> bool:
-    """Nothing can be measured without it."""
+    """Always; nothing can be measured without it."""
     return True
 
 
@@ -38,12 +38,12 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> Problem:
-    """The source took the process with it."""
+    """The problem that the source ended the process."""
     return problem_of_ending(ending, job, STEPS["source"], SourceError)
 
 
 def _refuse_endless(reference: "Reference") -> None:
-    """An output without one finite number compares with nothing: it equals that of a package as broken.
+    """Refuse a source with an output without a finite number, which would equal that of a broken package.
 
     Raises :class:`SourceError`.
     """
@@ -61,7 +61,7 @@ def _refuse_endless(reference: "Reference") -> None:
 
 
 def _refuse_wrapping(reference: "Reference") -> None:
-    """Sums of 8-bit numbers begin again at 256, and Core ML computes with 32 bits.
+    """Refuse a source whose 8-bit sums wrap at 256, because Core ML computes with 32 bits.
 
     Raises :class:`SourceError`.
     """
@@ -88,7 +88,7 @@ def _refuse_wrapping(reference: "Reference") -> None:
 
 
 def _state(reference: "Reference") -> "Mapping[str, Tensor]":
-    """Parameters and buffers by name; none of a package, and not what quantised layers pack."""
+    """Parameters and buffers by name, without those packed by quantised layers; none for a package."""
     import torch
 
     state = {} if reference.source.model is None else reference.source.model.state_dict

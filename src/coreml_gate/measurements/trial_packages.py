@@ -1,4 +1,4 @@
-"""Packages whose answers are known: can this environment convert, and does Core ML compute them rightly?"""
+"""Can this environment convert, and does Core ML compute packages with known outputs correctly?"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,7 +10,7 @@ from coreml_gate.record.base import WrappedPart
 
 
 class TrialPackages(WrappedPart[dict[str, DescribedPackage]]):
-    """The packages that were made, by name."""
+    """The packages made, by name."""
 
     FIELD = "trial_packages"
 
@@ -21,7 +21,7 @@ CHILD: Final = "own"
 
 
 def run(job: MachineJob, log: EventLog) -> None:
-    """Write every package, with its samples and their answers beside it."""
+    """Write every package, with its samples and their known outputs beside it."""
     from coreml_gate.measurements.trial_programs import write_trial_packages
 
     log.begin("convert")

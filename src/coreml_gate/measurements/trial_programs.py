@@ -1,4 +1,4 @@
-"""The programs of the trial packages, written with coremltools' own builder."""
+"""Builds the programs of the trial packages with coremltools' own builder."""
 
 from pathlib import Path
 from typing import Final
@@ -18,13 +18,13 @@ from coreml_gate.untyped import CoreMlObject
 
 SHAPE: Final = (1, 8, 16, 16)
 _TARGET: Final = ct.target.iOS17
-"""What macOS 14 loads."""
+"""The newest target that macOS 14 loads."""
 _NEWER: Final = ct.target.iOS18
-"""States and functions came with it, and with macOS 15."""
+"""The first target with states and functions; it needs macOS 15."""
 
 
 def write_trial_packages(folder: Path) -> dict[str, DescribedPackage]:
-    """Write every package, with its samples and their answers beside it."""
+    """Write every package, with its samples and their known outputs beside it."""
     sample = np.random.default_rng(0).standard_normal(SHAPE).astype(np.float32)
     weights = np.random.default_rng(1).standard_normal((8, 8, 1, 1)).astype(np.float32)
     mixed = np.einsum("oi,bihw->bohw", weights[:, :, 0, 0], sample)
@@ -54,7 +54,7 @@ def _counter(path: Path) -> None:
 
 
 def write_functions(folder: Path) -> None:
-    """One package with two functions: ``double``, which is the default one, and ``triple``."""
+    """Write one package with two functions: ``double``, the default one, and ``triple``."""
     described = ct.utils.MultiFunctionDescriptor()
     for name, factor in (("double", 2.0), ("triple", 3.0)):
         path = folder / f"{name}.mlpackage"

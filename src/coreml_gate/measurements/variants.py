@@ -1,4 +1,4 @@
-"""The variants of a source that ran already: other packages, with the same samples and outputs."""
+"""Measures the variants of a source: other packages, with the source's samples and outputs."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PARTS: Final[tuple[type[AnyPart], ...]] = (Problem,)
 STEPS: Final[Mapping[str, str]] = {}
-"""A variant goes through the steps of its own measurements."""
+"""Empty: a variant goes through the steps of its own measurements."""
 CHILD: Final = "model"
 OF_VARIANTS: Final[Mapping[str, Measurement]] = {
     "conversion": conversion,
@@ -25,16 +25,16 @@ OF_VARIANTS: Final[Mapping[str, Measurement]] = {
     "perturbed-samples": perturbed_samples,
     "metrics": metrics,
 }
-"""What is measured of a variant: what could make it the package to ship."""
+"""The measurements of a variant, which decide whether it could be the package to ship."""
 
 
 def wanted(job: ModelJob) -> bool:
-    """Whether there are any."""
+    """Whether the model has variants."""
     return bool(job.variants)
 
 
 def run(bench: "Bench", log: EventLog) -> None:
-    """Measure one variant after another; what goes wrong with one is its own problem."""
+    """Measure one variant after another; a failure of one does not affect the others."""
     from coreml_gate.measurements.bench import Bench
 
     for config in bench.job.variants:
@@ -51,5 +51,5 @@ def run(bench: "Bench", log: EventLog) -> None:
 
 
 def ended(ending: ChildEnding, job: ModelJob) -> AnyPart:
-    """As of a model: a variant's own steps are those of its measurements."""
+    """The same as for a model, because a variant's steps are those of its measurements."""
     return problem_of_ending(ending, job, "measuring its variants")

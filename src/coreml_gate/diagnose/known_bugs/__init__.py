@@ -1,7 +1,7 @@
-"""Known bugs of the converter: only the hint of a finding comes from here, never the finding.
+"""Known bugs of the converter, which provide the hint of a finding but never the finding itself.
 
-Each is one entry of the module of its kind, beside the precondition that it holds under. The hunt and
-coremltools' own tests led to them.
+Each is an entry in the module of its kind, together with its precondition. They were found by the hunt and by
+coremltools' own tests.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from coreml_gate.record import FirstWrong
 __all__ = ["KNOWN_BUGS", "UNMEASURED", "KnownBug", "bug_at", "bugs_of", "hint_of"]
 
 KNOWN_BUGS: Final[Mapping[str, tuple[KnownBug, ...]]] = {"9.0": (*DROPPED, *PLACES, *INTEGERS, *FORMULAS)}
-"""By the coremltools release in which they were measured; later ones have them until ``fixed_in``.
+"""By the coremltools release in which they were measured; later releases have them until ``fixed_in``.
 
-Of several that fit an operation the first is named.
+If several fit an operation, the first is named.
 """
 
 
 def bugs_of(release: str) -> tuple[KnownBug, ...]:
-    """Those of a coremltools release: measured in it or before, and not fixed by then."""
+    """The bugs of a coremltools release: measured in it or an earlier one, and not yet fixed."""
     measured = [known for known in KNOWN_BUGS if _numbers(known) <= _numbers(release)]
     bugs = KNOWN_BUGS[max(measured, key=_numbers)] if measured else ()
     return tuple(bug for bug in bugs if bug.fixed_in is None or _numbers(bug.fixed_in) > _numbers(release))
@@ -40,8 +40,8 @@ def bug_at(
 ) -> KnownBug | None:
     """The known bug of the first wrong operation on this route.
 
-    :param calls: What the operation was given on the sample that fails, one entry per call at its place: a
-        bug that fits none of them is not this one. ``None``: not known, and not tried.
+    :param calls: The operation's arguments on the failing sample, one entry per call at its place; a bug must
+        fit one of them. ``None`` if they are unknown, which skips this test.
     """
     names = {found.torch_operation, found.torch_operation.removesuffix("_")}
     named = (bug for bug in bugs_of(release or version("coremltools")) if names & set(bug.torch_operations))
@@ -54,7 +54,7 @@ def _fits(bug: KnownBug, calls: Sequence[TorchArguments] | None) -> bool:
 
 
 def hint_of(found: FirstWrong, route: str, calls: Sequence[TorchArguments]) -> str:
-    """The way out of a known bug here, or nothing: a hint that does not fit is worse than none."""
+    """The remedy for a known bug here, or the empty string: a hint that does not fit is worse than none."""
     bug = bug_at(found, route, calls)
     if bug is None:
         return ""

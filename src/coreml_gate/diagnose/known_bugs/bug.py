@@ -1,4 +1,4 @@
-"""What is known of one wrong conversion of coremltools."""
+"""Describes one wrong conversion of coremltools."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,7 @@ from coreml_gate.record import Route
 ALL: Final[tuple[Route, ...]] = ("export", "decomposed", "trace")
 EXPORTS: Final[tuple[Route, ...]] = ("export", "decomposed")
 WHOLE: Final[tuple[Route, ...]] = ("export", "trace")
-"""Where the operation reaches the converter whole; torch's core decompositions take it apart."""
+"""The routes on which the operation reaches the converter whole, without torch's core decompositions."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class KnownBug:
 
     id: str
     torch_operations: tuple[str, ...]
-    """As the first wrong operation names them; a name without an underscore means the in-place form too."""
+    """Names as in the first wrong operation; a name without an underscore includes the in-place form."""
     routes: tuple[Route, ...]
     what: str
     """The symptom, as a sentence without its full stop."""
@@ -26,12 +26,12 @@ class KnownBug:
     example: str
     """The body of a ``forward(x, y)`` that shows it, with ``x`` and ``y`` of shape (2, 3, 4)."""
     issue: str = ""
-    """``owner/repository#number``; empty where none was found."""
+    """``owner/repository#number``; empty if none was found."""
     reason: str = ""
-    """What the finding's reason has to hold, where the operation alone says too little."""
+    """Text that the finding's reason must contain, if the operation alone is not specific enough."""
     when: Fits | None = None
-    """Whether it applies to what the operation was given; ``None``: to every call."""
+    """Whether it applies to the operation's arguments; ``None`` if it applies to every call."""
     fixed_in: str | None = None
-    """The first release without it; ``None``: there is none yet."""
+    """The first release without it; ``None`` if there is none yet."""
     shows_from_torch: str = ""
-    """The oldest torch of `make test-matrix` that shows it; empty: the oldest of all."""
+    """The oldest torch of `make test-matrix` that shows it; empty for the oldest of all."""

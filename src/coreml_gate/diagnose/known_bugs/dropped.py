@@ -1,4 +1,4 @@
-"""What the converter drops: arguments that it never reads, and operations that it takes for none."""
+"""Bugs in which the converter drops something: arguments that it never reads, or whole operations."""
 
 from typing import Final
 
@@ -10,28 +10,28 @@ _THRESHOLD: Final = 20.0
 
 
 def _equal_to(name: str, value: object) -> Fits:
-    """Has an argument this value?"""
+    """Whether an argument has this value."""
     return lambda call: bool(call.constant(name) == value)
 
 
 def _other_than(name: str, *values: object) -> Fits:
-    """Was an argument given, with another value than these?"""
+    """Whether an argument was given with a value other than these."""
     return lambda call: call.constant(name, values[0]) not in values
 
 
 def _without_dimension(call: TorchArguments) -> bool:
-    """Is it taken over all elements?"""
+    """Whether the operation reduces all elements."""
     return call.constant("dim") in {None, ()}
 
 
 def _correction_above_one(call: TorchArguments) -> bool:
-    """Is the correction of a variance greater than one?"""
+    """Whether the correction of a variance is greater than one."""
     correction = call.constant("correction", 1)
     return isinstance(correction, int | float) and correction > 1
 
 
 def _above_threshold(call: TorchArguments) -> bool:
-    """Does a softplus with a small threshold reach it?"""
+    """Whether a softplus with a small threshold reaches it."""
     operand, threshold = call.operand(), call.constant("threshold", _THRESHOLD)
     return (
         operand is not None
@@ -41,7 +41,7 @@ def _above_threshold(call: TorchArguments) -> bool:
 
 
 def _own_statistics(call: TorchArguments) -> bool:
-    """Does an instance norm use the statistics that it learned?"""
+    """Whether an instance norm uses its learned statistics."""
     return call.constant("use_input_stats") is False
 
 

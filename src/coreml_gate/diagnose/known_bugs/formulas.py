@@ -1,4 +1,4 @@
-"""Formulas that part from torch's where numbers are small, large, zero or infinite."""
+"""Bugs in formulas that differ from torch's for small, large, zero or infinite numbers."""
 
 import math
 from typing import Final
@@ -7,29 +7,29 @@ from coreml_gate.diagnose.known_bugs.bug import ALL, WHOLE, KnownBug
 from coreml_gate.diagnose.torch_calls import Fits, TorchArguments
 
 _EXPONENT_ENDS: Final = 80.0
-"""exp(-88) is the last normal float32; the converter's formulas part from torch's shortly before."""
+"""exp(-88) is the last normal float32; the converter's formulas differ from torch's shortly before."""
 
 
 def _zero_seen(call: TorchArguments) -> bool:
-    """Was an element exactly zero?"""
+    """Whether an element was exactly zero."""
     operand = call.operand()
     return operand is not None and operand.zero
 
 
 def _infinity_seen(call: TorchArguments) -> bool:
-    """Was an element of the value itself infinite?"""
+    """Whether an element of the value itself was infinite."""
     operand = call.operand("self") or call.operand("input") or call.operand()
     return operand is not None and operand.infinite
 
 
 def _infinite_divisor(call: TorchArguments) -> bool:
-    """Was a divisor infinite?"""
+    """Whether a divisor was infinite."""
     divisor = call.operand("other")
     return divisor.infinite if divisor is not None else math.isinf(float(call.constant("other", 0)))
 
 
 def _smaller_than(bound: float) -> Fits:
-    """Was an element, other than zero, below this magnitude?"""
+    """Whether an element other than zero was below this magnitude."""
 
     def fits(call: TorchArguments) -> bool:
         operand = call.operand()
@@ -39,36 +39,36 @@ def _smaller_than(bound: float) -> Fits:
 
 
 def _beyond_exponents(call: TorchArguments) -> bool:
-    """Do the elements lie so far apart, or so high, that their exponentials leave float32?"""
+    """Whether the elements are so far apart, or so large, that their exponentials exceed float32."""
     operand = call.operand()
     return operand is not None and max(operand.greatest - operand.least, operand.greatest) > _EXPONENT_ENDS
 
 
 def _infinite(name: str) -> Fits:
-    """Is an argument infinite?"""
+    """Whether an argument is infinite."""
     return lambda call: isinstance(call.constant(name), float) and math.isinf(call.constant(name))
 
 
 def _zero_beside_negative(call: TorchArguments) -> bool:
-    """Does atan2 meet a zero, and a negative second operand?"""
+    """Whether atan2 gets a zero, and a negative second operand."""
     y, x = call.operand("self"), call.operand("other")
     return y is not None and x is not None and y.zero and x.least < 0
 
 
 def _masked_attention(call: TorchArguments) -> bool:
-    """Is the mask causal or boolean?"""
+    """Whether the mask is causal or boolean."""
     mask = call.operand("attn_mask")
     return bool(call.constant("is_causal")) or (mask is not None and mask.boolean)
 
 
 def _infinite_scores(call: TorchArguments) -> bool:
-    """May a score of attention be infinite?"""
+    """Whether an attention score may be infinite."""
     operands = (call.operand(name) for name in ("query", "key", "attn_mask"))
     return any(operand is not None and operand.infinite for operand in operands)
 
 
 def _below_epsilon(call: TorchArguments) -> bool:
-    """Is an element smaller than the epsilon that bounds its norm?"""
+    """Whether an element is smaller than the epsilon that bounds its norm."""
     epsilon = call.constant("eps", 1e-8)
     return any(operand.zero or operand.smallest < epsilon for operand in call.operands())
 

@@ -1,4 +1,4 @@
-"""Integers: element types that are dropped, and numbers beyond what float32 can count."""
+"""Bugs with integers: dropped element types, and numbers beyond float32's exact integers."""
 
 import math
 from typing import Final
@@ -9,26 +9,26 @@ from coreml_gate.floats import SINGLE_INTEGERS
 
 
 def _integers(call: TorchArguments) -> bool:
-    """Are the elements integers?"""
+    """Whether the elements are integers."""
     operand = call.operand()
     return operand is not None and operand.integral
 
 
 def _fractions(call: TorchArguments) -> bool:
-    """Are there elements between zero and one?"""
+    """Whether there are elements between zero and one."""
     operand = call.operand()
     return operand is not None and not operand.integral and operand.smallest < 1
 
 
 def _beyond_mantissa(call: TorchArguments) -> bool:
-    """Are integers greater than float32 can count?"""
+    """Whether integers exceed float32's exact integers."""
     operands = list(call.operands())
     whole = bool(operands) and all(operand.integral for operand in operands)
     return whole and any(operand.magnitude >= SINGLE_INTEGERS for operand in operands)
 
 
 def _product_beyond_mantissa(call: TorchArguments) -> bool:
-    """May a product of integers be greater than float32 can count?"""
+    """Whether a product of integers may exceed float32's exact integers."""
     operands = list(call.operands())
     factor = call.constant("other", 1)
     factors = [*(operand.magnitude for operand in operands), abs(factor)]
@@ -37,7 +37,7 @@ def _product_beyond_mantissa(call: TorchArguments) -> bool:
 
 
 def _fraction_into_integers(call: TorchArguments) -> bool:
-    """Is a number with a fraction written into integers?"""
+    """Whether a number with a fraction is written into integers."""
     value = call.constant("fill_value", call.constant("value"))
     operand = call.operand()
     whole = call.asks_for_integers() or (operand is not None and operand.integral)
@@ -45,13 +45,13 @@ def _fraction_into_integers(call: TorchArguments) -> bool:
 
 
 def _fractions_into_integers(call: TorchArguments) -> bool:
-    """Are fractions to be cut to integers first?"""
+    """Whether fractions must be truncated to integers first."""
     operand = call.operand()
     return call.asks_for_integers() and operand is not None and not operand.integral
 
 
 def _fractional_range(call: TorchArguments) -> bool:
-    """Has a range of integers an end or a step with a fraction?"""
+    """Whether a range of integers has an end or a step with a fraction."""
     ends = (call.constant(name) for name in ("start", "end", "step"))
     return call.asks_for_integers() and any(isinstance(end, float) and not end.is_integer() for end in ends)
 
@@ -156,4 +156,4 @@ UNMEASURED: Final = (
         issue="apple/coremltools#2568",
     ),
 )
-"""Seen on a device by others: the program itself is as documented, so that only the rules find them."""
+"""Bugs that others saw on a device; the program itself is as documented, so only the rules find them."""

@@ -1,4 +1,4 @@
-"""Elements in the wrong place: writes through views, slices, diagonals and windows."""
+"""Bugs that put elements in the wrong place: writes through views, slices, diagonals and windows."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from coreml_gate.diagnose.torch_calls import Fits, TorchArguments
 
 
 def _negative(name: str) -> Fits:
-    """Is an argument negative?"""
+    """Whether an argument is negative."""
 
     def fits(call: TorchArguments) -> bool:
         operand, value = call.operand(name), call.constant(name, 0)
@@ -17,7 +17,7 @@ def _negative(name: str) -> Fits:
 
 
 def _written_through_a_view(call: TorchArguments) -> bool:
-    """Does it write into a part of another tensor?"""
+    """Whether it writes into a part of another tensor."""
     operand = call.operand()
     return operand is None or operand.view
 
