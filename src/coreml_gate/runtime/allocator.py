@@ -1,7 +1,7 @@
-"""Freed activations stay with the process, so that a run does not pay for its memory page by page.
+"""Keeps freed activations in the process, to avoid page faults in every run.
 
-By default glibc hands freed blocks back to the kernel as soon as a few megabytes lie free, and a run of a
-network frees and takes such blocks all the time: 17 to 30 % of its CPU time was page faults (one thread;
+By default glibc returns freed blocks to the kernel once a few megabytes are free, and a run of a network
+frees and allocates such blocks all the time: page faults were 17 to 30 % of its CPU time (one thread;
 EfficientNet-B0, a U-Net, a vision transformer). ONNX Runtime keeps an arena for the same reason.
 """
 
@@ -13,18 +13,18 @@ from typing import Final
 _MIB: Final = 2**20
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 LARGEST_KEPT: Final = 32 * _MIB
-"""Larger blocks go back at once; glibc has no larger bound of its own either."""
+"""Larger blocks are returned at once; glibc itself allows no larger bound."""
 MOST_FREE: Final = 128 * _MIB
-"""What may lie free at the end of the heap."""
+"""Bytes that may stay free at the end of the heap."""
 WORTH_IT: Final = 256 * _MIB
-"""Free bytes of the heap, wherever they lie, from which on they are handed back."""
+"""Free bytes anywhere in the heap from which on they are returned."""
 
 
 @cache
 def keep_freed_memory() -> bool:
-    """Let glibc keep what is freed, within the two bounds; ``False`` where there is no glibc.
+    """Let glibc keep freed memory, within the two bounds; ``False`` without glibc.
 
-    This holds for the whole process: it is for processes whose work is to run models.
+    This affects the whole process, so it is for processes whose work is to run models.
     """
     if sys.platform != "linux":
         return False
@@ -47,10 +47,10 @@ class _Heap(ctypes.Structure):
 
 
 def give_back() -> None:
-    """Hand back what lies free between blocks in use, after a phase that held far more than the next one.
+    """Return free memory between used blocks, after a phase that held far more than the next one.
 
-    glibc itself hands back the end of the heap alone. Less than ``WORTH_IT`` stays: to take it again costs
-    page faults, which small models would pay after each phase.
+    glibc itself returns only the end of the heap. Less than ``WORTH_IT`` is kept, because allocating it again
+    costs page faults, which small models would pay after each phase.
     """
     if sys.platform != "linux":
         return

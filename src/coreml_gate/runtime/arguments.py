@@ -1,4 +1,4 @@
-"""Values in the form that an operation's body wants them: a tensor, or plain Python for what steers it."""
+"""Converts values to the form that an operation's body takes: a tensor, or plain Python for settings."""
 
 import math
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def to_gates(value: Tensor) -> Gates:
     return Gates(torch.cat((i, f, z, o)))
 
 
-# What a value computed at run time needs before a body can take it; tensors need nothing.
+# The conversion of a value computed at run time before a body can take it; tensors need none.
 AT_RUN_TIME: dict[MilValue, Convert] = {
     int: lambda value: _whole(_only(value)),
     float: lambda value: float(_only(value)),
@@ -60,7 +60,7 @@ AT_RUN_TIME: dict[MilValue, Convert] = {
 
 
 def known_argument(known: Known, kind: object, mode: Mode, *, wide: bool) -> MilValue:
-    """A constant in the form of ``kind``; ``wide`` reads float32 where half precision is stored."""
+    """A constant in the form of ``kind``; ``wide`` reads stored half precision as float32."""
     if kind is str:
         return _text(known)
     if kind in AT_RUN_TIME and kind is not Gates:
@@ -75,7 +75,7 @@ def known_argument(known: Known, kind: object, mode: Mode, *, wide: bool) -> Mil
 
 
 def known_tensor(known: Known, mode: Mode) -> Tensor:
-    """A constant as stored in this mode; shares the mapped weight file's memory where the dtype stays."""
+    """A constant as stored in this mode; shares the mapped weight file's memory if the dtype stays."""
     if isinstance(known, Tensor):
         return known
     if not isinstance(known.type, TensorType):
@@ -87,10 +87,10 @@ def known_tensor(known: Known, mode: Mode) -> Tensor:
 
 
 def from_numpy(array: NDArray[np.generic]) -> Tensor:
-    """A tensor that shares the array's memory where torch knows the dtype and the array may be written."""
+    """A tensor that shares the array's memory if torch knows the dtype and the array is writable."""
     if array.dtype in (np.uint16, np.uint32, np.uint64):
         array = array.astype(np.int64)
-    forward = min(array.strides, default=0) >= 0  # an axis of one element counts as contiguous both ways
+    forward = min(array.strides, default=0) >= 0  # one element is contiguous both ways
     shares = array.flags.writeable and array.flags.c_contiguous and forward
     return torch.from_numpy(array if shares else array.copy())
 

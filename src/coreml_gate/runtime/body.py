@@ -1,4 +1,4 @@
-"""What stands around an operation's body: its arguments as it wants them, its results as they are stored."""
+"""Wraps an operation's body: converts its arguments, and rounds its results to their stored types."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from coreml_gate.untyped import MilValue
 
 
 def on_engine(implementation: Implementation) -> Implementation:
-    """The implementation as the Neural Engine estimate computes and rounds it, on operands in float32."""
+    """The implementation with formulas and rounding of the Neural Engine estimate, on float32 operands."""
     body = implementation.neural_engine or implementation.body
     if implementation.rounding is not Rounding.ROUND:
         return replace(implementation, body=body)
@@ -32,14 +32,14 @@ def on_engine(implementation: Implementation) -> Implementation:
 
 
 def _engine_operand(argument: MilValue, *, products: bool) -> MilValue:
-    """The engine reads NaN as infinity, and subnormals as 0 where it does not multiply and add."""
+    """The operand as the engine reads it: NaN as infinity, subnormals as 0 outside sums of products."""
     if isinstance(argument, Tensor) and argument.dtype is torch.float32:
         return without_nan(argument if products else flushed(argument), math.inf)
     return argument
 
 
 def _engine_value(result: MilValue, *, products: bool) -> MilValue:
-    """Where IEEE has NaN the engine gives 0."""
+    """The result as the engine gives it: 0 for IEEE's NaN."""
     if not isinstance(result, Tensor) or not result.is_floating_point():
         return result
     value = without_nan(result.float(), 0.0)
@@ -47,12 +47,12 @@ def _engine_value(result: MilValue, *, products: bool) -> MilValue:
 
 
 def cut(body: Body, dtype: torch.dtype) -> Body:
-    """The body, whose float result becomes an integer."""
+    """The body, with its float result cast to an integer."""
     return lambda *arguments: to_int32(body(*arguments)).to(dtype)
 
 
 def grouped(body: Body, groups: Sequence[tuple[int, int]]) -> Body:
-    """The body, which gets each of these stretches of its arguments as one tuple."""
+    """The body, with each of these ranges of arguments passed as one tuple."""
     last_first = tuple(reversed(groups))
     if not last_first:
         return body
@@ -67,7 +67,7 @@ def grouped(body: Body, groups: Sequence[tuple[int, int]]) -> Body:
 
 
 def converted(body: Body, converts: Sequence[tuple[int, Convert]]) -> Body:
-    """The body, which gets these of its arguments converted."""
+    """The body, with these arguments converted."""
     if not converts:
         return body
     if len(converts) == 1 and converts[0][0] == 0:
@@ -84,7 +84,7 @@ def converted(body: Body, converts: Sequence[tuple[int, Convert]]) -> Body:
 
 
 def rounded(body: Body, dtypes: tuple[torch.dtype | None, ...]) -> Body:
-    """The body, whose results are stored in these types."""
+    """The body, with its results stored in these types."""
     if len(dtypes) == 1:
         return _rounded_single(body, dtypes[0])
 

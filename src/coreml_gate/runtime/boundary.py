@@ -1,4 +1,4 @@
-"""The border that ``MLModel.predict`` has: numpy or images in and out, checked against the interface."""
+"""Inputs and outputs as in ``MLModel.predict``: numpy or images, validated against the interface."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ _CHANNELS = 3
 def read_inputs(interface: Interface, given: Mapping[str, MilValue]) -> dict[str, Tensor]:
     """The caller's values as tensors by name, in the order of the interface.
 
-    :raises InputError: One is missing, unknown, of another shape or no numbers.
+    :raises InputError: A value is missing, unknown, of another shape, or not numeric.
     """
     names = {feature.name for feature in interface.inputs}
     for name in given:
@@ -87,7 +87,7 @@ def _pixels(feature: Feature, image: NDArray[np.generic]) -> NDArray[np.generic]
 
 
 def write_outputs(interface: Interface, values: Mapping[str, MilValue]) -> dict[str, MilValue]:
-    """What ``MLModel.predict`` gives: half precision widened, rank 0 as one element, images as PIL images."""
+    """The outputs of ``MLModel.predict``: half precision widened, rank 0 as one element, images from PIL."""
     return {feature.name: _write(feature, values[feature.name]) for feature in interface.outputs}
 
 
@@ -114,5 +114,5 @@ def _image(feature: Feature, array: NDArray[np.float32]) -> MilValue:
     colors = pixels[::-1] if feature.color == "BGR" else pixels
     opaque = np.concatenate(
         [colors, np.full_like(colors[:1], 255)]
-    )  # Core ML gives BGRA buffers, seen as RGBA
+    )  # Core ML returns BGRA buffers, converted to RGBA
     return Image.fromarray(np.ascontiguousarray(opaque.transpose(1, 2, 0)))

@@ -1,4 +1,4 @@
-"""From a function of the program to a plan: every argument bound, every conversion decided, once."""
+"""Compiles a function of the program to a plan, binding all arguments and choosing all conversions once."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,17 +40,17 @@ from coreml_gate.runtime.registry import (
 from coreml_gate.untyped import MilValue
 
 TORCH_ERRORS: Final = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
-"""What torch and numpy raise where constants do not fit each other."""
+"""The errors of torch and numpy for constants that do not fit each other."""
 
 
 def compile_function(function: Function, mode: Mode, *, keeps: bool = True) -> ExecutionPlan:
     """The plan that computes ``function`` in ``mode``.
 
-    :param keeps: Whether weights that were packed or widened stay for the next run; else each operation
-        makes its own anew, and the bits are the same.
+    :param keeps: Whether packed or widened weights stay for the next run; otherwise each operation makes them
+        again in each run, with the same bits.
 
     :raises UnsupportedOperationsError: Operations are unknown; all of them are named.
-    :raises PackageError: An operation lacks an input, or reads a value that nothing gives.
+    :raises PackageError: An operation lacks an input, or reads an undefined value.
     """
     _refuse_unknown(function)
     compiler, known = _Compiler(function, mode, keeps=keeps), dict[str, Known]()
@@ -71,7 +71,7 @@ def _refuse_unknown(function: Function) -> None:
 
 @dataclass(slots=True)
 class _Scope:
-    """What a block knows while it is compiled: constants, the registers of computed values, their types."""
+    """The names visible in a block: constants, the registers of computed values, their types."""
 
     known: dict[str, Known]
     constants: "_Constants"
@@ -79,7 +79,7 @@ class _Scope:
     slots: dict[str, int] = field(default_factory=dict)
     types: dict[str, ValueType] = field(default_factory=dict)
     packs: bool = True
-    """Not in a loop: the layer that stands for one must add in the order of the program's own products."""
+    """Off in a loop, because a layer in its place must add in the order of the program's own products."""
 
     def reserve(self, value: Value) -> int:
         self.slots[value.name] = self.constant(None)
@@ -93,7 +93,7 @@ class _Scope:
 
 @dataclass(slots=True)
 class _Bound:
-    """An operation's arguments, flat: register, parameter's name and run-time conversion of each."""
+    """An operation's arguments as flat lists: register, parameter name and run-time conversion of each."""
 
     reads: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -110,16 +110,16 @@ class _Bound:
 
 
 class _Constants:
-    """The constants in the form of a parameter's kind, each converted once.
+    """Converts each constant once to the form of a parameter's kind.
 
-    The compiler stays out of it: kernels would hold it, and it them, and released weights would stay.
+    It does not refer to the compiler, because a reference cycle with kernels would keep released weights.
     """
 
     def __init__(self, mode: Mode) -> None:
         self._mode = mode
         self._tensors: dict[tuple[int, object, bool], MilValue] = {}
         self._seen: dict[int, Known] = {}
-        """Kept: another constant could have the identity of one that is gone, which a nested block folded."""
+        """Keeps constants alive, so that none gets the identity of a freed one folded by a nested block."""
 
     def known(self, known: Known, kind: object, *, wide: bool) -> MilValue:
         self._seen[id(known)] = known
@@ -131,7 +131,7 @@ class _Constants:
         return self._tensors[key]
 
     def stacked(self, constants: Sequence[Constant]) -> Tensor:
-        """Constants in float32 in one tensor; from now on the plan reads its parts."""
+        """Join constants in float32 in one tensor, of which the plan then reads the parts."""
         parts = [known_argument(constant, Tensor, self._mode, wide=True) for constant in constants]
         stacked = torch.cat(parts)
         for constant, part in zip(
@@ -173,12 +173,12 @@ class _Compiler:
         return ExecutionPlan(scope.registers, slots, outputs, tuple(steps))
 
     def _step_or_fold(self, operation: Operation, dying: Iterable[str], scope: _Scope) -> Step | None:
-        """``None`` for what is constant and now known."""
+        """The operation's step; ``None`` if its result is constant and now known."""
         if operation.type == "const":
             scope.known[operation.name] = _value_of(operation)
             return None
         if operation.type.startswith("constexpr_") and self._foldable(operation, scope):
-            if operation.name not in scope.known:  # else folded before, for the plan of the watched runs
+            if operation.name not in scope.known:  # otherwise folded before, for the plan of observed runs
                 self._fold(operation, scope)
             return None
         frees = tuple(name for name in dying if name not in scope.known)
@@ -188,7 +188,7 @@ class _Compiler:
         return all(name in scope.known for name in operation.reads())
 
     def _fold(self, operation: Operation, scope: _Scope) -> None:
-        """The plan keeps the expanded weight alone: neither what it was packed in nor its indices."""
+        """Compute a constant result; the plan keeps the expanded weight, not its packed form or indices."""
         apart = replace(scope, constants=_Constants(self._mode), registers=[])
         bound, call = self._bind(operation, apart)
         result = call(*(apart.registers[slot] for slot in bound.reads))
@@ -239,7 +239,7 @@ class _Compiler:
     def _implementation(
         self, operation: Operation, dtypes: tuple[torch.dtype | None, ...], scope: _Scope
     ) -> Implementation:
-        """What computes the operation, with the body for this mode and for the operands that are constant."""
+        """The operation's implementation, with the body for this mode and for its constant operands."""
         found = find(operation.type, self._opset) or find(operation.type, self._opset, FUSED)
         if found is None:
             raise UnsupportedOperationsError((operation.type,))
@@ -254,7 +254,7 @@ class _Compiler:
         return found
 
     def _in_float32(self, operation: Operation, scope: _Scope) -> bool:
-        """Are its first operand and its result stored in float32, so that nothing is converted or rounded?"""
+        """Whether its first operand and its result are stored in float32, without conversion or rounding."""
         names = (*operation.inputs.get(OPERAND, ())[:1], *(value.name for value in operation.outputs[:1]))
         kinds = [scope.types.get(name) for name in names if isinstance(name, str)]
         return all(kind and storage_of(kind, self._mode) is torch.float32 for kind in kinds)
@@ -333,7 +333,7 @@ def _block_function(
 
 
 def _letting_go(call: Callable[..., MilValue], constants: Sequence[Constant]) -> Callable[..., MilValue]:
-    """The call, after which no page of these constants stays in memory."""
+    """The call, followed by releasing the memory pages of these constants."""
 
     def run(*arguments: MilValue) -> MilValue:
         result = call(*arguments)
@@ -355,7 +355,7 @@ def _value_of(constant: Operation) -> Known:
 
 
 def storage_of(kind: ValueType, mode: Mode) -> torch.dtype | None:
-    """The torch dtype of a tensor value in this mode; ``None`` for whatever is not a tensor of numbers."""
+    """The torch dtype of a tensor value in this mode; ``None`` for any value but a tensor of numbers."""
     return storage(kind.dtype, mode) if isinstance(kind, TensorType) and kind.dtype != "string" else None
 
 

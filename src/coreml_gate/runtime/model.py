@@ -1,4 +1,4 @@
-"""The way in: ``load`` a package or a pipeline, ``predict`` as coremltools' ``MLModel`` does."""
+"""The entry point: ``load`` a package or a pipeline, and ``predict`` like coremltools' ``MLModel``."""
 
 import math
 from collections.abc import Mapping
@@ -26,12 +26,12 @@ States = Mapping[str, NDArray[np.generic]]
 
 
 def load(package: Path | str | Package, function: str | None = None, mode: Mode = "fp16") -> "Model":
-    """Read and compile one function of a package (the default one without a name).
+    """Read and compile one function of a package, by default its default one.
 
     :param mode: ``fp32`` widens everything; ``fp16`` keeps the package's element types and rounds each
-        result once; ``neural-engine`` estimates what the Neural Engine makes of them.
+        result once; ``neural-engine`` estimates the results of the Neural Engine.
     :raises PackageError: The package is damaged, or has no such function.
-    :raises UnsupportedOperationsError: It uses operations that this runtime does not know; all are named.
+    :raises UnsupportedOperationsError: It uses operations that this runtime does not support; all are named.
     :raises UsageError: There is no such mode.
     """
     check_mode(mode)
@@ -46,7 +46,7 @@ class Model:
     def __init__(
         self, package: Package, function: Function, interface: Interface, mode: Mode, *, keeps: bool = True
     ) -> None:
-        """:param keeps: As ``compile_function`` takes it."""
+        """:param keeps: As for ``compile_function``."""
         self.package = package
         self.function = function
         self.interface = interface
@@ -57,7 +57,7 @@ class Model:
         self._checked = False
 
     def make_state(self) -> dict[str, NDArray[np.generic]]:
-        """Zeroed states by name for ``predict`` to update; half precision, in ``fp32`` mode float32."""
+        """Zeroed states by name, which ``predict`` updates; half precision, or float32 in ``fp32`` mode."""
         return {
             feature.name: np.zeros(feature.shape, self._state_dtype(feature))
             for feature in self.interface.states
@@ -66,13 +66,12 @@ class Model:
     def predict(
         self, inputs: Mapping[str, MilValue], state: States | None = None, observe: Observe | None = None
     ) -> dict[str, MilValue]:
-        """Outputs by name as ``MLModel.predict`` gives them: half precision as float32, scalars as ``(1,)``.
+        """Outputs by name like those of ``MLModel.predict``: half precision as float32, scalars as ``(1,)``.
 
-        :param state: What ``make_state`` gave; its arrays are updated in place when the run is complete.
-        :param observe: Called after each operation with the operation, its inputs by parameter and its
-            outputs.
+        :param state: From ``make_state``; its arrays are updated in place when the run is complete.
+        :param observe: Called after each operation with it, its inputs by parameter and its outputs.
         :raises InputError: An input or a state does not fit the interface.
-        :raises PackageError: An operation failed or gave another shape than declared; the message names it.
+        :raises PackageError: An operation failed or returned an undeclared shape; the message names it.
         """
         tensors = read_inputs(self.interface, inputs)
         states = {feature.name: self._state(feature, state) for feature in self.interface.states}
@@ -87,13 +86,13 @@ class Model:
     def shapes(
         self, inputs: Mapping[str, MilValue], state: States | None = None
     ) -> dict[str, tuple[int, ...]]:
-        """The shape of every value in one run, the largest where a loop gives several."""
+        """The shape of every value in one run, the largest if a loop gives several."""
         seen: dict[str, tuple[int, ...]] = {
             name: tuple(value.shape) for name, value in read_inputs(self.interface, inputs).items()
         }
 
         def observe(operation: Operation, _: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
-            carried = (block.inputs for block in operation.blocks)  # what a loop carries, it gives in the end
+            carried = (block.inputs for block in operation.blocks)  # a loop's carried values are results
             for values in (operation.outputs, *carried):
                 for value, output in zip(values, outputs, strict=False):
                     shape = _shape(output)
@@ -108,7 +107,7 @@ class Model:
         return peak(self.function, self.shapes(inputs, state))
 
     def release(self) -> None:
-        """Let go of the compiled plan, whose packed weights are float32; the next run compiles again."""
+        """Free the compiled plan, whose packed weights are float32; the next run compiles again."""
         self._plan = None
 
     def _run(self, arguments: list[MilValue], observe: Observe | None) -> tuple[MilValue, ...]:
@@ -121,13 +120,13 @@ class Model:
         return values
 
     def _compiled(self) -> ExecutionPlan:
-        """The plan; what torch says of constants that do not fit each other is an error of the package.
+        """The plan; an error of torch about constants that do not fit each other is an error of the package.
 
-        Pages of weights that were read to look for bounds go: a plan reads them again when it packs them.
+        Pages of weights that were read to find bounds are released; packing reads them again.
         """
         try:
             plan = compile_function(self.function, self.mode, keeps=self._keeps)
-        except TORCH_ERRORS as error:  # those of operations name them already
+        except TORCH_ERRORS as error:  # an operation's error names it already
             what = f"constants that do not fit ({type(error).__name__}: {error})"
             message = f"function `{self.function.name}` has {what}."
             raise PackageError(message, "convert the model again.") from error
@@ -163,9 +162,9 @@ def _shape(value: MilValue) -> tuple[int, ...]:
 
 
 def _check_interface(function: Function, interface: Interface) -> None:
-    """Do program and interface speak of the same inputs, states and outputs, in the same shapes?
+    """Check that program and interface have the same inputs, states and outputs, in the same shapes.
 
-    :raises PackageError: They do not; nothing has been allocated yet of what either claims.
+    :raises PackageError: They do not; no memory has been allocated for them yet.
     """
     described = {feature.name: feature for feature in (*interface.inputs, *interface.states)}
     missing = [f"input `{value.name}`" for value in function.inputs if value.name not in described]
@@ -192,7 +191,7 @@ def _same_shape(feature: Feature, value: Value) -> bool:
 
 
 def check_shapes(operation: Operation, _: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
-    """Does each output have the shape that the program declares? Checked in a model's first run only.
+    """Check that each output has its declared shape; only in a model's first run.
 
     :raises PackageError: It does not.
     """
@@ -205,7 +204,7 @@ def check_shapes(operation: Operation, _: Mapping[str, MilValue], outputs: tuple
 
 
 def fits(shape: tuple[int, ...], declared: Shape) -> bool:
-    """Is it a shape that the declaration, which may leave dimensions open, allows?"""
+    """Whether a shape fits its declaration, which may leave dimensions open."""
     return len(shape) == len(declared) and all(
         wanted is None or size == wanted for size, wanted in zip(shape, declared, strict=True)
     )
@@ -213,7 +212,7 @@ def fits(shape: tuple[int, ...], declared: Shape) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The compiled models of a package in the order in which they run; one alone for a lone ML Program."""
+    """The compiled models of a package in the order in which they run; one for a single ML Program."""
 
     stages: tuple[Model, ...]
 
@@ -222,9 +221,9 @@ class Pipeline:
         return {name: array for stage in self.stages for name, array in stage.make_state().items()}
 
     def predict(self, inputs: Mapping[str, MilValue], state: States | None = None) -> dict[str, MilValue]:
-        """The last output of each name, as ``MLModel.predict`` gives it.
+        """The last output of each name, like ``MLModel.predict``.
 
-        :raises InputError: As ``Model.predict``, for the first stage that an input or a state does not fit.
+        :raises InputError: As ``Model.predict``, for the first stage whose input or state does not fit.
         :raises PackageError: As ``Model.predict``.
         """
         known = dict(inputs)
@@ -239,6 +238,6 @@ class Pipeline:
 def load_pipeline(path: Path, function: str | None = None, mode: Mode = "fp16") -> Pipeline:
     """Read and compile every ML Program of a package.
 
-    :raises PackageError: The package is damaged, compiled by Core ML, or holds other than ML Programs.
+    :raises PackageError: The package is damaged, compiled by Core ML, or has models other than ML Programs.
     """
     return Pipeline(tuple(load(package, function, mode) for package in read_stages(path)))

@@ -1,4 +1,4 @@
-"""Reading a block backwards, to find whether its operations have a form that the runtime knows."""
+"""Reads a block backwards to find out whether its operations have a form that the runtime recognises."""
 
 from collections.abc import Mapping
 
@@ -13,27 +13,27 @@ class OtherFormError(Exception):
 
 
 def demand(condition: bool) -> None:  # noqa: FBT001  # reads as a sentence
-    """Go on only where the form has this property."""
+    """Raise :class:`OtherFormError` unless the form has this property."""
     if not condition:
         raise OtherFormError
 
 
 class Wiring:
-    """Who makes which value of a block, and what the constants are; whatever is missing is another form."""
+    """The operations by the values that they give, and the constants; a missing one means another form."""
 
     def __init__(self, block: Block, known: Mapping[str, Known]) -> None:
         self.known = {**known, **constants(block)}
         self.makers = producers_in(block.operations)
 
     def made(self, name: Argument, kind: str) -> Operation:
-        """The operation that gives ``name``, of this kind."""
+        """The operation of this kind that gives ``name``."""
         made = self.makers.get(name) if isinstance(name, str) else None
         if made is None or made.type != kind:
             raise OtherFormError
         return made
 
     def behind_casts(self, name: Argument) -> Argument:
-        """What is cast, once or more often."""
+        """The value before one or more casts."""
         made = self.makers.get(name) if isinstance(name, str) else None
         return name if made is None or made.type != "cast" else self.behind_casts(argument(made, "x"))
 
@@ -45,7 +45,7 @@ class Wiring:
         return list(known.array.reshape(-1).tolist())
 
     def demand_values(self, operation: Operation, wanted: Mapping[str, list[MilValue]]) -> None:
-        """All parameters have these elements; coremltools leaves none of them to its default."""
+        """Demand these elements of the parameters, all of which coremltools writes explicitly."""
         for parameter, values in wanted.items():
             demand(self.values(argument(operation, parameter)) == values)
 
@@ -64,6 +64,6 @@ def argument(operation: Operation, parameter: str) -> Argument:
 
 
 def dtype(value: Operation | Constant) -> str:
-    """Element type of a constant or of an operation's first output; empty for what is not a tensor."""
+    """Element type of a constant or of an operation's first output; empty if it is not a tensor."""
     kind = value.type if isinstance(value, Constant) else value.outputs[0].type
     return kind.dtype if isinstance(kind, TensorType) else ""

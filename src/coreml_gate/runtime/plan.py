@@ -1,8 +1,8 @@
-"""A function compiled to a flat list of steps: arguments resolved, constants converted, dead values known.
+"""Runs a compiled function: a flat list of steps with bound arguments, constants and last uses.
 
 ``run`` has one register per value; a step reads registers, calls one function and writes registers. Constants
-sit in registers from the start. A nested block is a plan of its own, with the values that it captures as
-extra inputs.
+are in registers from the start. A nested block is a plan of its own, with its captured values as extra
+inputs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ Observe = Callable[[Operation, Mapping[str, MilValue], tuple[MilValue, ...]], No
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operation made ready: ``call`` takes the values of ``reads`` (after the observer if ``nested``)."""
+    """One prepared operation: ``call`` takes the values of ``reads`` (after the observer if ``nested``)."""
 
     operation: Operation
     call: Callable[..., MilValue]
@@ -30,20 +30,20 @@ class Step:
     frees: tuple[int, ...]
     nested: bool
     shown: bool = True
-    """Reported to an observer; else the operations of its block alone are."""
+    """Whether an observer sees it; otherwise an observer sees only the operations of its block."""
     kernel: PackedKernel | None = None
-    """What ``call`` is, where it has packed constants and stores float32."""
+    """The kernel behind ``call``, if it has packed constants and stores float32."""
     unrounded: Callable[..., Tensor] | None = None
-    """Gives the one result in float32, where ``call`` rounds it to half precision."""
+    """Returns the single result in float32, if ``call`` rounds it to half precision."""
     widened: tuple[int, ...] = ()
-    """The registers of halves that ``call`` widens; it takes them in float32 as well."""
+    """The registers of halves that ``call`` widens; it also accepts them in float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutionPlan:
     """Steps over registers; ``registers`` holds the constants and ``None`` for what a run computes.
 
-    ``unwatched`` gives the same bits by fewer steps, for runs without an observer.
+    ``unwatched`` gives the same bits with fewer steps, for runs without an observer.
     """
 
     registers: list[MilValue]
@@ -53,7 +53,7 @@ class ExecutionPlan:
     unwatched: "ExecutionPlan | None" = None
 
     def run(self, inputs: Sequence[MilValue], observe: Observe | None = None) -> tuple[MilValue, ...]:
-        """The outputs for these inputs; each value is let go at its last use.
+        """The outputs for these inputs; each value is freed at its last use.
 
         :raises PackageError: An operation failed; the message names it.
         """
@@ -98,7 +98,7 @@ def _report(step: Step, registers: list[MilValue], observe: Observe) -> None:
 
 
 def _located(step: Step | None, error: Exception) -> PackageError:
-    """The error with the name of the program's operation, which one of a hidden step's block has given."""
+    """The error with the name of the program's operation, already there for a block of a hidden step."""
     if step is None:
         return PackageError(f"the program has no operation to run ({error}).")
     if not step.shown and isinstance(error, PackageError):

@@ -1,9 +1,9 @@
-"""Numeric modes: in which torch dtype a MIL value is stored, and where it is rounded.
+"""Numeric modes: the torch dtype in which a MIL value is stored, and where it is rounded.
 
-Half precision costs nothing where torch's half kernel computes in float32 and rounds once; elsewhere operands
-are widened, the body computes in float32 and the result is stored as half: one rounding, at one place,
-``store``. ``neural-engine`` estimates the Neural Engine from its published behaviour: other formulas where it
-has them, and its own rounding (``ops/neural_engine.py``).
+Half precision needs no conversion if torch's half kernel computes in float32 and rounds once. Otherwise
+operands are widened, the body computes in float32 and the result is stored as half: one rounding, in
+``store``. ``neural-engine`` estimates the Neural Engine from its published behaviour, with its own formulas
+and rounding (``ops/neural_engine.py``).
 """
 
 from typing import Literal, get_args
@@ -16,7 +16,7 @@ from coreml_gate.errors import PackageError, UsageError
 Mode = Literal["fp32", "fp16", "neural-engine"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-# torch computes little in the wider unsigned types, so these are stored in the next wider signed one.
+# torch supports few operations on the wider unsigned types, so the next wider signed type stores these.
 _STORAGE: dict[str, torch.dtype] = {
     "bool": torch.bool,
     "fp16": torch.float16,
@@ -40,7 +40,7 @@ _STORAGE: dict[str, torch.dtype] = {
 
 
 def check_mode(mode: str) -> None:
-    """Refuse a mode that is not offered.
+    """Refuse an unknown mode.
 
     :raises UsageError: There is no such mode.
     """
@@ -56,10 +56,10 @@ def storage(dtype: str, mode: Mode) -> torch.dtype:
 def store(value: Tensor, dtype: torch.dtype) -> Tensor:
     """Round a computed value to its declared type: overflow becomes infinite, subnormals stay.
 
-    :raises PackageError: A number stands where the program declares one of another kind: floats, integers or
-        booleans. Widths within a kind follow the declaration.
+    :raises PackageError: The value is of another kind than the program declares: float, integer or boolean.
+        Widths within a kind follow the declaration.
     """
-    if dtype is torch.float16 and value.dtype is torch.float32:  # the usual case, by the shortest call
+    if dtype is torch.float16 and value.dtype is torch.float32:  # the usual case, with the fewest calls
         return value.half()
     if _kind(value.dtype) != _kind(dtype):
         raise PackageError(f"gives {value.dtype}, but the program declares {dtype}.")
@@ -80,5 +80,5 @@ def enter(value: Tensor, mode: Mode) -> Tensor:
 
 
 def widen(value: Tensor) -> Tensor:
-    """Half precision as float32; anything else unchanged."""
+    """Half precision as float32; any other value unchanged."""
     return value.float() if value.dtype is torch.float16 else value

@@ -1,4 +1,4 @@
-"""One table of MIL operations: type and opset -> the function that computes it, and how it rounds."""
+"""The table of MIL operations: the function and the rounding for each type and opset."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ from coreml_gate.untyped import MilValue
 Ints = tuple[int, ...]
 Bools = tuple[bool, ...]
 Tensors = tuple[Tensor, ...]
-Gates = NewType("Gates", Tensor)  # an LSTM's four, in torch's order: input, forget, cell, output
+Gates = NewType("Gates", Tensor)  # an LSTM's four gates, in torch's order: input, forget, cell, output
 Number = int | float  # a scalar in its own type: an integer stays one
 Body = Callable[..., MilValue]
 BlockFunction = Callable[..., tuple[MilValue, ...]]
@@ -26,7 +26,7 @@ REQUIRED = inspect.Parameter.empty
 
 
 class Rounding(Enum):
-    """Where an operation rounds when its values are half precision; every registration says which."""
+    """Where an operation rounds half-precision values; every registration declares it."""
 
     EXACT = "moves values, or gives integers: nothing to round"
     ROUND = "computes in float32 and rounds its result once"
@@ -38,9 +38,7 @@ EXACT, ROUND, STEPWISE = Rounding.EXACT, Rounding.ROUND, Rounding.STEPWISE
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One MIL input: ``kind`` is the annotation without ``None``, it says in which form the body wants the
-    value.
-    """
+    """One MIL input: ``kind`` is the annotation without ``None``, the form in which the body takes it."""
 
     name: str
     kind: object
@@ -49,13 +47,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Implementation:
-    """How one operation is computed from opset ``since`` on.
+    """The computation of one operation from opset ``since`` on.
 
-    ``native``: the body is a single torch kernel which, on half tensors, itself computes in float32 and
-    rounds once. ``neural_engine``: the body for the Neural Engine estimate where the engine's formula is
-    another; ``products``: the result is a sum of products, which the engine adds up wide. ``cuts``: a float
-    result becomes an integer, toward zero, where integers are declared.
-    ``constant``: the body where this operand is a constant, if Core ML computes otherwise then.
+    ``native``: the body is a single torch kernel which, on half tensors, computes in float32 and rounds once.
+    ``neural_engine``: the body for the Neural Engine estimate, if the engine has another formula.
+    ``products``: the result is a sum of products, which the engine accumulates wide. ``cuts``: a float result
+    becomes an integer, toward zero, if integers are declared. ``constant``: the body if this operand is a
+    constant, for which Core ML computes differently.
     """
 
     type: str
@@ -84,7 +82,7 @@ def operation(
     constant: Mapping[str, Body] = types.MappingProxyType({}),
     table: dict[str, dict[int, Implementation]] = REGISTRY,
 ) -> Callable[[_F], _F]:
-    """Register the decorated function under its name; ``_ios17`` as suffix: valid from that opset on."""
+    """Register the decorated function under its name; a suffix ``_ios17`` means from that opset on."""
 
     def register(body: _F) -> _F:
         match = _SUFFIX.fullmatch(body.__name__.rstrip("_"))
@@ -112,7 +110,7 @@ def operation(
 def find(
     operation_type: str, opset: int, table: Mapping[str, Mapping[int, Implementation]] = REGISTRY
 ) -> Implementation | None:
-    """The implementation in force at this opset, or ``None`` when the operation is unknown."""
+    """The implementation that applies at this opset, or ``None`` if the operation is unknown."""
     versions: Mapping[int, Implementation] = table.get(operation_type, {})
     return versions[max(valid)] if (valid := [since for since in versions if since <= opset]) else None
 

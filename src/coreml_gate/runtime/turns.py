@@ -1,7 +1,7 @@
-"""The turns of recurrent layers in float32: a state by a matrix and some elementwise calls, many times.
+"""Computes the turns of recurrent layers in float32: a state times a matrix, and some elementwise calls.
 
-A call of numpy on a few hundred numbers takes a third of the time of torch's. The sigmoid, of which numpy has
-none, is torch's.
+A call of numpy on a few hundred numbers takes a third of the time of torch's. The sigmoid is torch's, because
+numpy has none.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,14 +16,14 @@ from torch import Tensor
 from coreml_gate.untyped import MilValue
 
 MOST_WEIGHTS: Final = 2**17
-"""Up to here numpy's product of a vector runs on one thread, whatever is set (so do 196,608 weights; 786,432
-run on two and take 20 times as long), and a call of it takes two thirds of the time of torch's."""
+"""Up to this size numpy's product with a vector runs on one thread, whatever the settings (as with 196,608
+weights; 786,432 run on two and take 20 times as long), and takes two thirds of the time of torch's."""
 
 
 IN_PLACE: Final[Mapping[str, Callable[[NDArray[np.float32]], object]]] = MappingProxyType(
     {"relu": lambda x: np.maximum(x, 0, x), "tanh": lambda x: np.tanh(x, x)}
 )
-"""The activations of which numpy has a kernel of one call."""
+"""The activations for which numpy has a single kernel."""
 
 
 class TurnProduct(NamedTuple):
@@ -36,7 +36,7 @@ class TurnProduct(NamedTuple):
 
 
 def turn_product(states: Tensor, weight: Tensor, product: Tensor) -> TurnProduct:
-    """By numpy for one sequence of a small layer, by torch else: which follows from the shapes alone.
+    """The product by numpy for one sequence of a small layer, and by torch otherwise, as the shapes decide.
 
     :param states: (length, batch, hidden), dense and float32, read turn by turn.
     :param weight: (hidden, width), dense.
@@ -104,7 +104,7 @@ def gru_turns(weight: Tensor, bias: Tensor, products: Tensor, rows: Tensor) -> N
 
 
 def lstm_turns(weight: Tensor, products: Tensor, rows: Tensor, cell: Tensor) -> None:
-    """As ``rnn_turns``, of the gates input, forget, new, output.
+    """As ``rnn_turns``, for the gates input, forget, new, output.
 
     :param cell: (batch, hidden), dense: the initial cell state, overwritten by each turn's.
     """

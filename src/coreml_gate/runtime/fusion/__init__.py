@@ -1,7 +1,7 @@
-"""Groups of operations, and steps of a plan, as fewer and cheaper ones, for runs without an observer.
+"""Fuses operations and steps of a plan into fewer and cheaper ones, for runs without an observer.
 
-Each family reads the steps and gives new ones with the same results. What lies between fused steps is lost
-to an observer, so the plan of watched runs stays as it is.
+Each family reads the steps and returns new ones with the same results. An observer could not see the values
+between fused steps, so the plan of observed runs stays unchanged.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,14 +24,14 @@ FAMILIES: tuple[Callable[[ExecutionPlan, Sequence[Step]], Sequence[Step]], ...] 
     looked_up,
     exact_on_widened,
 )
-"""In this order: what overwrites its operand has to see who still reads it."""
+"""In this order, because overwriting an operand requires knowing its remaining readers."""
 
 
 __all__ = ["FAMILIES", "FUSED", "fused_block", "fused_steps"]
 
 
 def fused_steps(plan: ExecutionPlan) -> ExecutionPlan:
-    """The plan with its steps fused, and with registers of its own, which a family may add to."""
+    """The plan with fused steps, and with its own registers, to which a family may add."""
     plan = replace(plan, registers=plan.registers.copy())
     steps = plan.steps
     for family in FAMILIES:

@@ -1,9 +1,9 @@
-"""Operations whose constant weights are laid out once for oneDNN, instead of in every run.
+"""Lays out an operation's constant weights once for oneDNN, instead of in every run.
 
-torch's own ``conv2d`` reorders weights and both ends of each layer in every call, and its ``linear`` leaves
-the product to MKL, which on AMD's processors takes twice as long. A packed kernel reads and writes channels
-last, so that one convolution hands over to the next without a reorder. Where oneDNN is missing (macOS on
-arm64) nothing is packed, and the operation's own body computes.
+torch's own ``conv2d`` reorders weights, input and output of each layer in every call, and its ``linear`` uses
+MKL, which takes twice as long on AMD processors. A packed kernel reads and writes channels last, so that no
+reorder is needed between convolutions. Without oneDNN (macOS on arm64) nothing is packed, and the operation's
+own body computes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 OPERAND: Final = "x"
-"""The first operand of what can be packed; it is not constant."""
+"""The first operand of an operation that can be packed; it is not constant."""
 PACKED: Mapping[str, type[PackedKernel]] = {
     "conv": PackedConvolution,
     "conv_transpose": PackedTransposedConvolution,
@@ -52,17 +52,17 @@ PACKED: Mapping[str, type[PackedKernel]] = {
     "lstm": PackedLstm,
     "matmul": PackedMatmul,
 }
-"""By operation type; all other parameters than a kernel's ``operands`` are constant."""
+"""By operation type; all parameters except a kernel's ``operands`` are constant."""
 
 
 class Packer:
     """One kernel for all operations that read the same constants, in all plans of a program.
 
-    So their bits are the same, and a weight that a program reads several times is packed once.
+    So their results have the same bits, and a weight that a program reads several times is packed once.
     """
 
     def __init__(self, mode: Mode, constant: Callable[[Known, object], MilValue], *, keeps: bool) -> None:
-        """:param constant: A constant in the form of a parameter's kind, a tensor as it is stored.
+        """:param constant: Converts a constant to the form of a parameter's kind, a tensor as stored.
 
         :param keeps: Whether packed weights stay from one call to the next.
         """
@@ -75,7 +75,7 @@ class Packer:
     def kernel(
         self, operation: Operation, implementation: Implementation, known: Mapping[str, Known]
     ) -> PackedKernel | PackedAnew | None:
-        """The operation with its constants packed; ``None`` where its own body has to compute."""
+        """The operation with its constants packed; ``None`` if its own body must compute."""
         if not self._packs or operation.type not in PACKED:
             return None
         key = _key(operation, implementation, known)
@@ -95,7 +95,7 @@ class Packer:
     def _constants(
         self, operation: Operation, implementation: Implementation, known: Mapping[str, Known]
     ) -> Constants | None:
-        """All arguments but the operands, as the body takes them; ``None`` where one is computed."""
+        """All arguments except the operands, as the body takes them; ``None`` if one is computed."""
         constants: dict[str, MilValue] = {}
         for parameter in implementation.parameters:
             (argument, *_) = arguments_of(operation, parameter.name) or (None,)
@@ -108,7 +108,7 @@ class Packer:
         return constants if self._floats(operation, constants) else None
 
     def _floats(self, operation: Operation, constants: Constants) -> bool:
-        """Is it a layer of floats, with a weight?"""
+        """Whether it is a layer of floats with a weight."""
         kind = operation.outputs[0].type
         stored = storage(kind.dtype, self._mode) if isinstance(kind, TensorType) else None
         tensors = (value for value in constants.values() if isinstance(value, Tensor))
@@ -120,18 +120,18 @@ class Packer:
 
 
 def arguments_of(operation: Operation, name: str) -> tuple[Argument, ...] | None:
-    """What is given for a parameter."""
+    """The arguments for a parameter."""
     if operation.inputs.get(name):
         return operation.inputs[name]
-    if name in operation.attributes:  # the constexpr operations of iOS 16 keep their operands there
+    if name in operation.attributes:  # the constexpr operations of iOS 16 store their operands as attributes
         return (operation.attributes[name],)
     return None
 
 
 def _key(operation: Operation, implementation: Implementation, known: Mapping[str, Known]) -> object:
-    """Operations of one key share a kernel: they have the same constants, and a result of one shape.
+    """The key of a kernel, shared by operations with the same constants and the same result shape.
 
-    The identity of a constant is its own as long as it lives; what a kernel takes, the compiler keeps.
+    A constant's identity is unique while it lives, and the compiler keeps a kernel's constants alive.
     """
     constants = (
         (parameter.name, id(known.get(argument) if isinstance(argument, str) else argument))
@@ -143,12 +143,12 @@ def _key(operation: Operation, implementation: Implementation, known: Mapping[st
 
 
 def stored(operation: Operation, known: Mapping[str, Known]) -> tuple[Constant, ...]:
-    """The constants of the package that it reads; one that is expanded when it is compiled is none."""
+    """The package's constants that the operation reads, without those expanded during compilation."""
     read = (known.get(name) for name in operation.reads())
     return tuple(each for each in read if isinstance(each, Constant) and isinstance(each.type, TensorType))
 
 
 def let_go(constants: Sequence[Constant]) -> None:
-    """Let the system take back their pages: they were copied, or will not be read soon."""
+    """Release their memory pages, because they were copied or will not be read soon."""
     for constant in constants:
         release(constant.data)

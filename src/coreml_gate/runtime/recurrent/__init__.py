@@ -1,7 +1,7 @@
-"""Recurrent layers that coremltools writes as many operations, computed as layers.
+"""Computes recurrent layers, which coremltools writes as many operations, as single layers.
 
-Torch's GRU becomes a loop by the trace route, and all recurrent layers are written out turn by turn by the
-export route. Both hold their operations in nested blocks, which an observer sees run.
+The trace route turns torch's GRU into a loop, and the export route writes out all recurrent layers turn by
+turn. Both keep their operations in nested blocks, so that an observer sees them run.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ __all__ = ["UNROLLED", "RecurrentLayers"]
 
 
 class RecurrentLayers:
-    """The layers of one program; each is made once, for all plans."""
+    """The recurrent layers of one program; each is made once, for all plans."""
 
     def __init__(self, block: Block, mode: Mode, stacked: Stacked) -> None:
-        """:param stacked: Constants in float32 in one tensor."""
+        """:param stacked: Joins constants in float32 in one tensor."""
         self._mode = mode
         self._stacked = stacked
         self._calls: dict[int, MakeCall | None] = {}
@@ -29,7 +29,7 @@ class RecurrentLayers:
         """``block`` has one operation per unrolled layer."""
 
     def call(self, operation: Operation, known: Mapping[str, Known]) -> MakeCall | None:
-        """What computes an operation with blocks as a layer, if one is known for it."""
+        """The call that computes an operation with blocks as a layer, if one is known for it."""
         if id(operation) not in self._calls:
             self._calls[id(operation)] = self._made(operation, known)
         return self._calls[id(operation)]
