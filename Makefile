@@ -129,6 +129,7 @@ bench: $(VENV)/.bench  ## plan, rules, children, memory, cost and times against 
 	$(PY) benchmarks/rules/bench.py
 	$(PY) benchmarks/page/bench.py
 	$(PY) benchmarks/children/bench.py
+	$(PY) benchmarks/children/waiting.py
 	$(PY) benchmarks/memory/bench.py
 	$(PY) benchmarks/roofline/bench.py
 	$(PY) benchmarks/zoo/bench.py

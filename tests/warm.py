@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Final
 
 from coreml_gate.children.keeper import MODULE
-from coreml_gate.children.process import kept
+from coreml_gate.children.process import environment_of_children, kept
 from coreml_gate.children.variables import OF_ONE_CHILD
 from coreml_gate.children.warm import WarmChildren
-from coreml_gate.credentials import without_credentials
 from coreml_gate.worker.libraries import LIBRARIES
 
 _MODULES: Final = Path(__file__).parent / "in_children"
@@ -23,7 +22,7 @@ _OF_GIT: Final = frozenset({"GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"})
 _OF_ONE_TEST: Final = _OF_GIT | {"PYTEST_CURRENT_TEST", "COREML_GATE_STAND_IN_SCRIPT", "HOME", "USER"}
 """Of a home, torch reads on import only where compiled code would lie, and no test has anything compiled."""
 WARM: Final = WarmChildren(
-    LIBRARIES, of_one_child=OF_ONE_CHILD | _OF_ONE_TEST, environment=without_credentials(ENVIRONMENT)
+    LIBRARIES, of_one_child=OF_ONE_CHILD | _OF_ONE_TEST, environment=environment_of_children(ENVIRONMENT)
 )
 
 

@@ -13,7 +13,14 @@ import pytest
 
 from coreml_gate.children import process
 from coreml_gate.children.family import end_family
-from coreml_gate.children.process import POLL_S, Ending, Hooks, ProcessLimits, run_child
+from coreml_gate.children.process import (
+    POLL_S,
+    Ending,
+    Hooks,
+    ProcessLimits,
+    environment_of_children,
+    run_child,
+)
 from tests.children.clock import Clock
 
 LAST_WORD = "import pathlib; pathlib.Path('end').touch()"
@@ -219,3 +226,10 @@ def _runs(pid: int) -> bool:
 def test_the_last_lines_survive_garbage(tmp_path: Path) -> None:
     code = r"import sys; sys.stdout.buffer.write(b'\xff\xfe\x00broken\n\n' + b'line\n' * 50 + b'last')"
     assert run(tmp_path, code).last_lines == ("line",) * 19 + ("last",)
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+def test_threads_of_a_child_sleep_while_they_wait_unless_the_user_says_otherwise(
+    given: dict[str, str], found: str
+) -> None:
+    assert environment_of_children({"PATH": "/bin", **given}) == {"PATH": "/bin", "OMP_WAIT_POLICY": found}

@@ -120,7 +120,7 @@ def kept(
     """Start a process without credentials; at the end it and all that it started are ended."""
     mark = uuid.uuid4().hex
     lifeline, held = os.pipe()
-    own = {**without_credentials(environment), MARK: mark, LIFELINE: str(lifeline)}
+    own = {**environment_of_children(environment), MARK: mark, LIFELINE: str(lifeline)}
     try:
         child = start(ProcessRequest(tuple(command), folder, own, output, lifeline, stdin))
     except BaseException:
@@ -133,6 +133,15 @@ def kept(
     finally:
         os.close(held)
         _end(child, mark, _GRACE_S if keeper.MODULE in command else 0)
+
+
+def environment_of_children(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without credentials, in which OpenMP's threads sleep while they wait.
+
+    By default they spin. Where other processes hold the cores, as models measured at once do, threads that
+    spin for each other take several times the CPU time (``benchmarks/children/waiting.py``).
+    """
+    return {"OMP_WAIT_POLICY": "passive", **without_credentials(environment)}
 
 
 def _end(child: Started, mark: str, grace_s: float) -> None:

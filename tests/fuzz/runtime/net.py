@@ -109,8 +109,9 @@ class Net:
         return name
 
     def number(self, value: Any) -> Constant:
-        """A constant of the net's element type."""
-        return constant(np.asarray(value, NUMPY[self.dtype]))
+        """A constant of the net's element type; what half precision cannot hold is infinite."""
+        with np.errstate(over="ignore"):
+            return constant(np.asarray(value, NUMPY[self.dtype]))
 
     def drawn(self, shape: Sequence[int], scale: float = 1.0) -> Any:
         """Normal values."""
