@@ -1,8 +1,8 @@
-"""An activation right behind a packed layer: oneDNN computes it on the result at hand, to the same bits.
+"""Lets oneDNN compute an activation directly after a packed layer, with the same bits.
 
-In float32 only: in half precision the layer's result is rounded first, by torch. oneDNN's relu turns NaN
-into 0, which would hide a hazard; a hard-swish whose operand was cut off below -3 turns -inf into 0, oneDNN's
-into NaN. So those are left to oneDNN where no layer can overflow (``bounds``), and else run one by one.
+This applies to float32 only: in half precision torch rounds the layer's result first. oneDNN's relu turns NaN
+into 0, which would hide a hazard; a hard-swish whose operand was clipped below -3 turns -inf into 0, oneDNN's
+into NaN. So oneDNN computes these only if no layer can overflow (``bounds``); otherwise they run one by one.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,32 +20,32 @@ from coreml_gate.runtime.packed import After, ExtensibleKernel
 from coreml_gate.runtime.plan import ExecutionPlan, Step
 
 LEAST_ELEMENTS: Final = 2**17
-"""Of the result of a layer, for its relu to be fused: below, oneDNN takes as long for it as a pass does."""
+"""Elements of a layer's result from which on its relu is fused; below, a separate pass is as fast."""
 RELU: Final = After("relu")
-"""All that torch's door computes behind a sum."""
+"""The only activation that torch's oneDNN call computes after a sum."""
 HARD_SWISH: Final = After("hardswish")
 _START_OF_HARD_SWISH: Final = -3.0
 _BLIND: Final = frozenset({"conv", "conv_transpose", "linear"})
-"""Sums of products: whether a zero among their operands has a sign does not show."""
+"""Sums of products, which do not show the sign of a zero among their operands."""
 _HANDS_ON: Final = frozenset(
     {"add", "avg_pool", "concat", "mul", "pad", "reduce_mean", "reshape", RESIDUAL_SUM}
 )
-"""What hands a zero's sign on, and shows it in no other way."""
+"""Operations that pass a zero's sign on but do not show it in any other way."""
 
 
 class Activation(NamedTuple):
-    """What follows on a layer."""
+    """The activation after a layer."""
 
     kernel: ExtensibleKernel
     after: After
     places: tuple[int, ...]
-    """Of its steps; the last gives its result."""
+    """The places of its steps; the last gives its result."""
     finite: bool
-    """Does oneDNN give the same of numbers only?"""
+    """Whether oneDNN gives the same result only for finite operands."""
 
 
 def activated_layers(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps, with every activation that can be left to the layer before it."""
+    """The steps, with activations fused into the preceding layers if possible."""
     wires, bounds = Wires(plan, steps), Bounds(plan)
     gone, result = set[int](), list[Step]()
     for place, step in enumerate(steps):
@@ -61,14 +61,14 @@ def activated_layers(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Ste
 
 
 def _guards(step: Step, activation: Activation | None, bounds: Bounds) -> Guards | None:
-    """What has to hold for the activation to be left to the layer; ``None`` where nothing can."""
+    """The guards under which the layer may compute the activation; ``None`` if it never may."""
     if activation is None or not activation.finite:
         return Guards((), ())
     return bounds.guarded(step, activation.kernel)
 
 
 def _activation(step: Step, wires: Wires) -> Activation | None:
-    """What follows on the step, if it is a layer and nothing else reads its result."""
+    """The activation after the step, if the step is a layer and nothing else reads its result."""
     kernel = step.kernel
     if not isinstance(kernel, ExtensibleKernel):
         return None
@@ -90,7 +90,7 @@ def _relu(slot: int, kernel: ExtensibleKernel, wires: Wires) -> Activation | Non
 def _hard_swish(
     slot: int, kernel: ExtensibleKernel, before: tuple[int, ...], wires: Wires
 ) -> Activation | None:
-    """``x * sigmoid_hard(x)``, where ``x`` may have been cut off at the place where the factor becomes 0."""
+    """``x * sigmoid_hard(x)``, with ``x`` possibly clipped at the point where the factor becomes 0."""
     places = wires.readers(slot)
     kinds = [wires.steps[place].operation.type for place in places]
     if kinds == ["thresholded_relu"] and not before:
@@ -108,7 +108,7 @@ def _hard_swish(
 
 
 def _zero_signs_vanish(slot: int, wires: Wires) -> bool:
-    """Does no reader show the sign of a zero? Fused, what was cut off to 0 comes out as -0."""
+    """Whether no reader shows the sign of a zero; when fused, values clipped to 0 become -0."""
     if wires.is_output(slot):
         return False
     readers = [wires.steps[place] for place in wires.readers(slot)]
@@ -120,7 +120,7 @@ def _zero_signs_vanish(slot: int, wires: Wires) -> bool:
 
 
 def _fused(layer: Step, activation: Activation, flags: tuple[int, ...], wires: Wires) -> Step:
-    """One step in the place of the layer, which gives what the last of the activation's steps does."""
+    """One step in place of the layer, with the result of the activation's last step."""
     parts = [wires.steps[place] for place in activation.places]
     sums, kernel = layer.operation.type == RESIDUAL_SUM, activation.kernel
     reads = layer.reads[: 2 if sums else 1]
@@ -141,7 +141,7 @@ def _fused(layer: Step, activation: Activation, flags: tuple[int, ...], wires: W
 def _where_numbers(
     fused: Callable[..., Tensor], plain: Callable[..., Tensor], count: int
 ) -> Callable[..., Tensor]:
-    """The fused call where all guards hold, which stand behind the operands."""
+    """The fused call if all guards hold, which are passed after the operands; otherwise the plain call."""
 
     def call(*given: Tensor) -> Tensor:
         return (fused if all(given[count:]) else plain)(*given[:count])
@@ -152,7 +152,7 @@ def _where_numbers(
 def _one_after_the_other(
     steps: Sequence[Step], operands: tuple[int, ...], wires: Wires
 ) -> Callable[..., Tensor]:
-    """The program's own operations: each reads what those before it gave, the first the operands."""
+    """The program's own operations in sequence: the first reads the operands, the others earlier results."""
     slots = {slot for step in steps for slot in step.reads}
     constants = dict(zip(slots, wires.constants(tuple(slots)), strict=True))
 

@@ -1,8 +1,8 @@
-"""How large can values become? Where no sum of a layer can overflow, finite operands give no NaN.
+"""Bounds the magnitude of values: if no sum of a layer can overflow, finite operands give no NaN.
 
 Every partial sum of a convolution is at most its weights' greatest sum of magnitudes per output, times the
-greatest magnitude of its operand, plus the bias. So one guard, which measures one tensor in the run, holds
-for the layers behind it, until their bounds come near the end of float32.
+greatest magnitude of its operand, plus the bias. So one guard, which measures one tensor in the run, serves
+the following layers until their bounds approach the largest float32.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +19,11 @@ from coreml_gate.runtime.plan import ExecutionPlan, Step
 from coreml_gate.untyped import MilValue
 
 GUARDED: Final = GREATEST_HALF
-"""What an operand may reach for its guard to hold: larger values overflow in half precision anyway."""
+"""The greatest magnitude that a guard accepts; larger values overflow in half precision anyway."""
 MOST: Final = 2.0**120
-"""Up to here nothing overflows in float32, whatever is lost to rounding."""
+"""Up to this bound nothing overflows in float32, whatever the rounding errors."""
 _MOST_OF_A_MEAN: Final = 2.0**80
-"""Up to here the sum of a tensor's elements does not overflow either."""
+"""Up to this bound the sum of a tensor's elements does not overflow either."""
 
 _OF_OPERANDS: Mapping[str, Callable[..., float]] = {
     "add": lambda x, y: x + y,
@@ -42,32 +42,32 @@ _OF_OPERANDS: Mapping[str, Callable[..., float]] = {
     "thresholded_relu": lambda x: x,
     "transpose": lambda x: x,
 }
-"""The bound of a result by the bounds of its operands; what is not here has none."""
+"""The bound of a result from the bounds of its operands; other operations have none."""
 
 
 class Bound(NamedTuple):
-    """A magnitude that no element exceeds, as long as these guards hold: registers of booleans."""
+    """A magnitude that no element exceeds if these guards hold, given as registers of booleans."""
 
     most: float
     guards: tuple[int, ...]
 
 
 class Guards(NamedTuple):
-    """Steps to run before a layer, and the registers of all guards that have to hold."""
+    """Steps to run before a layer, and the registers of all guards that must hold."""
 
     steps: Sequence[Step]
     flags: tuple[int, ...]
 
 
 class Bounds:
-    """The bounds of a plan's registers, step by step; guards are made where they are needed."""
+    """Finds the bounds of a plan's registers, step by step, and makes guards when needed."""
 
     def __init__(self, plan: ExecutionPlan) -> None:
         self._registers = plan.registers
         self._known: dict[int, Bound] = {}
 
     def guarded(self, step: Step, kernel: ExtensibleKernel) -> Guards | None:
-        """What to measure before a layer for its result to be known to be finite, where that helps."""
+        """The guards before a layer that show its result to be finite; ``None`` if none can."""
         made: list[Step] = []
         if self._of_layer(step, kernel) is None:
             operands = _operands(step)
@@ -77,7 +77,7 @@ class Bounds:
         return bound and Guards(made, bound.guards)
 
     def pass_by(self, step: Step) -> None:
-        """Note the bound of a step's result."""
+        """Record the bound of a step's result."""
         kernel = step.kernel
         if isinstance(kernel, ExtensibleKernel):
             bound = self._of_layer(step, kernel)
@@ -87,7 +87,7 @@ class Bounds:
             self._known[step.writes[0]] = bound
 
     def of(self, slot: int) -> Bound | None:
-        """The bound of a register; ``None`` where none is known."""
+        """The bound of a register; ``None`` if none is known."""
         content = self._registers[slot]
         if isinstance(content, Tensor) and content.is_floating_point() and content.numel():
             return _finite(Bound(float(content.abs().amax()), ()))
@@ -120,17 +120,17 @@ class Bounds:
 
 
 def holds(x: Tensor) -> bool:
-    """Is every element a number, and none larger than what a guard lets through?"""
+    """Whether every element is a number within a guard's limit."""
     return x.numel() > 0 and float(x.amax()) <= GUARDED and float(x.amin()) >= -GUARDED
 
 
 def _operands(step: Step) -> tuple[int, ...]:
-    """What a layer adds up: the operand that it weighs is the last."""
+    """The operands of a layer's sum; the last is the one multiplied by the weights."""
     return step.reads[:2] if step.operation.type == RESIDUAL_SUM else step.reads[:1]
 
 
 def _steers(content: MilValue) -> bool:
-    """Is it a constant of another kind than a tensor?"""
+    """Whether it is a constant other than a tensor."""
     return content is not None and not isinstance(content, Tensor)
 
 

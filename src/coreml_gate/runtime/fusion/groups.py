@@ -1,6 +1,6 @@
-"""Groups of operations as one, where the result is the same to the bit.
+"""Replaces groups of operations by one with the same bits.
 
-The rewritten block is for runs without an observer, which sees the operations of the program.
+The rewritten block is for runs without an observer, because an observer sees the program's operations.
 """
 
 import math
@@ -15,13 +15,13 @@ from coreml_gate.runtime.pattern import OtherFormError, Wiring, argument, demand
 from coreml_gate.runtime.registry import ROUND, Implementation, operation
 
 FUSED: dict[str, dict[int, Implementation]] = {}
-"""By a type that MIL does not know."""
+"""By type, none of which exists in MIL."""
 
 _PARTS = frozenset({"cast", "equal", "fill_like", "logical_not", "reduce_max", "softmax", "tile"})
 
 
 def fused_block(block: Block) -> Block:
-    """The block with its known groups fused; the same object where there are none."""
+    """The block with its known groups fused; the same object if there are none."""
     wiring = Wiring(block, {})
     groups = {made.name: fused for made in block.operations if (fused := _safe_softmax(made, wiring))}
     if not groups:
@@ -31,7 +31,7 @@ def fused_block(block: Block) -> Block:
 
 
 def _safe_softmax(select: Operation, wiring: Wiring) -> Operation | None:
-    """How torch's attention decomposes: zeros instead of NaN where a mask leaves nothing of a row.
+    """Recognise the softmax of torch's decomposed attention: zeros instead of NaN for fully masked rows.
 
     ``select(all of x is -inf along the axis, 0, softmax(x))``, with *all* written by integers.
     """
@@ -63,7 +63,7 @@ def _demand_all_masked(name: object, softmax: Operation, wiring: Wiring) -> None
 
 
 def _sized(made: Operation) -> bool:
-    """Is the shape declared? Where it is not, the mask could make the result larger."""
+    """Whether the shape is declared; otherwise the mask could make the result larger."""
     kind = made.outputs[0].type
     return isinstance(kind, TensorType) and kind.elements is not None
 

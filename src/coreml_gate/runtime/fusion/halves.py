@@ -1,9 +1,9 @@
-"""Exact operations on halves, in float32 where their operand or their result is float32 for a moment anyway.
+"""Runs exact operations on halves in float32 if their operand or result is in float32 at some point anyway.
 
 torch's elementwise kernels widen halves and round them again, so they take twice as long as those of float32
-(relu: 0.11 and 0.05 nanoseconds an element). Right behind a layer of halves, what is exact runs before the
-layer's result is rounded; before operations that widen their operand, it runs on the widened one. The bits
-are the same.
+(relu: 0.11 and 0.05 nanoseconds an element). Directly after a layer of halves, an exact operation runs before
+the layer's result is rounded; before operations that widen their operand, it runs on the widened one. The
+bits are the same.
 """
 
 import math
@@ -25,13 +25,13 @@ _ON_WIDENED: Mapping[str, Callable[..., Tensor]] = {
     "thresholded_relu": lambda x, alpha: torch.threshold_(x, next_below(alpha, torch.float16), 0.0),
 }
 _LAYERS = frozenset({"conv", "conv_transpose", "linear"})
-"""Operations whose result is memory of its own."""
+"""Operations whose result has its own memory."""
 _BEYOND_HALVES = 2.0**16
-"""Where the half behind the greatest one would stand."""
+"""The value that would follow the greatest half."""
 
 
 def exact_before_rounding(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps, each ``thresholded_relu`` that alone reads a layer as a part of it."""
+    """The steps, with each ``thresholded_relu`` that is a layer's only reader made part of the layer."""
     wires, gone, result = Wires(plan, steps), set[int](), list[Step]()
     for place, step in enumerate(steps):
         cut = _cut(step, wires)
@@ -62,7 +62,7 @@ def _cut(layer: Step, wires: Wires) -> Step | None:
 
 
 def stored_below(alpha: float) -> float:
-    """The greatest number of float32 that is stored as a half below ``alpha``."""
+    """The greatest float32 number that is stored as a half below ``alpha``."""
     half = np.float16(alpha)
     with np.errstate(over="ignore"):
         before = max(float(np.nextafter(half, np.float16(-math.inf))), -_BEYOND_HALVES)
@@ -72,7 +72,7 @@ def stored_below(alpha: float) -> float:
 
 
 def exact_on_widened(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps, each exact one whose readers all widen its result on its widened operand."""
+    """The steps, with each exact one on its widened operand if all its readers widen its result."""
     wires = Wires(plan, steps)
     return [_on_widened(step, wires) for step in steps]
 

@@ -1,7 +1,7 @@
-"""Elementwise operations that overwrite an operand which nothing else will read: the same kernel.
+"""Lets elementwise operations overwrite an operand that nothing else reads, by the same kernel.
 
-The result keeps the layout that it would have elsewhere, because what adds it up afterwards follows the
-order of the memory: the layout of the first operand, without gaps.
+The result keeps its usual layout, that of the first operand without gaps, because later sums follow the order
+of the memory.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ _ON_FIRST: Mapping[str, Callable[..., Tensor]] = {
     "tanh": torch.tanh_,
     "thresholded_relu": lambda x, alpha: torch.threshold_(x, next_below(alpha, x.dtype), 0.0),
 }
-"""By operation type: each is exact, or one kernel that rounds half precision by itself (``native``)."""
+"""By operation type; each is exact, or one kernel that rounds half precision itself (``native``)."""
 _ON_SECOND: Mapping[str, Callable[..., Tensor]] = {
     "add": lambda x, y: y.add_(x),
     "mul": lambda x, y: y.mul_(x),
@@ -38,7 +38,7 @@ _FLOATS = frozenset({"fp16", "fp32"})
 
 
 def in_place(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps, as many as may overwriting an operand."""
+    """The steps, with as many as possible overwriting an operand."""
     wires = Wires(plan, steps)
     return [_overwriting(place, step, wires) for place, step in enumerate(steps)]
 
@@ -56,22 +56,22 @@ def _overwriting(place: int, step: Step, wires: Wires) -> Step:
 def _where(
     keeps: Callable[..., bool], call: Callable[..., Tensor], plain: Callable[..., Tensor]
 ) -> Callable[..., Tensor]:
-    """The call in place where it keeps the layout of the result."""
+    """The call in place if that keeps the layout of the result; otherwise the plain call."""
     return lambda *given: (call if keeps(*given) else plain)(*given)
 
 
 def _dense(x: Tensor, *_: object) -> bool:
-    """Has it no gaps, as a view of a larger result has?"""
+    """Whether it has no gaps, unlike a view of a larger result."""
     return x.nbytes == x.untyped_storage().nbytes()
 
 
 def _alike(x: Tensor, y: Tensor) -> bool:
-    """Does the second operand lie as the first?"""
+    """Whether the second operand has the layout of the first."""
     return x.stride() == y.stride() and _dense(y)
 
 
 def same_type(step: Step, operand: int, wires: Wires) -> bool:
-    """Are the operand and the result floats of one type and shape?"""
+    """Whether the operand and the result are floats of the same type and shape."""
     kind = step.operation.outputs[0].type
     floats = isinstance(kind, TensorType) and kind.dtype in _FLOATS
     return floats and wires.type(step.reads[operand]) == kind

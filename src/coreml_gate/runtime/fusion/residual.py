@@ -1,6 +1,6 @@
-"""A sum right behind a packed layer: the layer adds its result onto what is there already.
+"""Fuses a sum directly after a packed layer: the layer adds its result to the other operand.
 
-In float32 only: in half precision the layer's result is rounded before the sum.
+This applies to float32 only: in half precision the layer's result is rounded before the sum.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _NAMES = ("y", "x")
 
 
 def residual_sums(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps with every such sum fused, one after the other: each moves its layer behind other steps."""
+    """The steps with every such sum fused, one by one, because each moves its layer after other steps."""
     place = 0
     while place < len(steps):
         wires = Wires(plan, steps)
@@ -31,7 +31,7 @@ def residual_sums(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
 
 
 def _sum(place: int, wires: Wires) -> tuple[int, int, Step] | None:
-    """The place of a sum that can be fused, that of its layer, and the step that takes the place of both."""
+    """The places of a fusible sum and of its layer, and the step that replaces both."""
     step = wires.steps[place]
     if step.operation.type != "add" or len(step.reads) != _OPERANDS:
         return None

@@ -1,6 +1,6 @@
-"""In half precision a function of one operand has 65,536 values: those of a costly one are looked up.
+"""Looks up costly functions of one half-precision operand in a table of all 65,536 values.
 
-The table is what the program's own call gives for all halves, so it has its bits.
+The table contains the results of the program's own call for all halves, so the bits are the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,18 +18,18 @@ from coreml_gate.runtime.plan import ExecutionPlan, Step
 from coreml_gate.untyped import MilValue
 
 COSTLY: Final = frozenset({"erf", "gelu", "softplus", "tanh"})
-"""Operations that take 2 to 5 nanoseconds an element; looking it up takes 1.5."""
+"""Operations that take 2 to 5 nanoseconds an element; a lookup takes 1.5."""
 LEAST_ELEMENTS: Final = 2**16
-"""Below, making the table would cost more than a run saves."""
+"""Below this size, making the table would cost more than a run saves."""
 _AT_ONCE: Final = 2**16
-"""Elements whose places, of eight bytes, stay in the processor's cache."""
+"""Elements at a time, so that their eight-byte indices stay in the processor's cache."""
 _WHOLE_VECTORS: Final = 64
-"""torch computes what is left over by its vectors in another way, to other bits, and so it does scattered
+"""torch computes the remainder after whole vectors in another way, with other bits, and likewise scattered
 elements."""
 
 
 def looked_up(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:
-    """The steps, the costly ones with a table; steps with the same constants share it."""
+    """The steps, with tables for the costly ones; steps with the same constants share a table."""
     wires, tables = Wires(plan, steps), dict[tuple[MilValue, ...], _Table]()
     return [_looked_up(step, wires, tables) for step in steps]
 
@@ -49,7 +49,7 @@ def _looked_up(step: Step, wires: Wires, tables: dict[tuple[MilValue, ...], "_Ta
 
 
 def _may_be_looked_up(x: Tensor) -> bool:
-    """On one thread only: torch spreads its own call over several, numpy does not."""
+    """Whether a lookup is faster: on one thread only, because torch uses several and numpy does not."""
     count = x.numel()
     return (
         x.dtype is torch.float16

@@ -1,7 +1,7 @@
-"""A faster call that serves only where it was seen to give the bits of the plain one.
+"""Uses a faster call only for shapes for which a trial gave the bits of the plain call.
 
-Whether oneDNN adds in the same order when it goes on to compute what follows is for its kernels to say. So
-each set of shapes is tried first, on drawn values with some that are no numbers.
+Whether oneDNN adds in the same order in a fused call depends on its kernels. So each set of shapes is tried
+first, with random values and some that are not finite.
 """
 
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from torch import Tensor
 Call = Callable[..., Tensor]
 _GREAT: Final = 3e38
 _LEAST_NUMBERS: Final = 256
-"""How many numbers are compared: two orders of a sum agree on many of them by chance, and a small layer
+"""The number of results to compare: two orders of a sum agree on many of them by chance, and a small layer
 gives only a few at a time."""
 _ODD: Final = (torch.nan, torch.inf, -torch.inf)
 
 
 class TriedCall:
-    """The faster of two calls of float32 tensors, for the shapes for which both give the same."""
+    """The faster of two calls on float32 tensors, for shapes for which both give the same."""
 
     def __init__(
         self, fast: Call, plain: Call, serves: Callable[[Tensor], bool], *, odd: bool = True
     ) -> None:
-        """:param serves: Can the fast call take such a last operand?
-        :param odd: May there be operands that are not all numbers?
+        """:param serves: Whether the fast call can take such a last operand.
+        :param odd: Whether operands may contain values that are not finite.
         """
         self._odd = odd
         self._fast = fast
@@ -42,7 +42,7 @@ class TriedCall:
         return (self._fast if equal else self._plain)(*operands)
 
     def _try(self, operands: tuple[Tensor, ...]) -> bool:
-        """On normal values until enough numbers are compared, and on NaN and infinities if they may come."""
+        """Try normal values until enough results are compared, and NaN and infinities if they may occur."""
         draw = torch.Generator().manual_seed(0)
         left = _LEAST_NUMBERS
         while left > 0:
@@ -54,12 +54,12 @@ class TriedCall:
         return not self._odd or _same(*self._both([_with_odd(value) for value in drawn]))
 
     def _both(self, given: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """The results of the plain call and of the fast one, which may overwrite what it is given."""
+        """The results of the plain call and of the fast one, which may overwrite its operands."""
         return self._plain(*map(torch.clone, given)), self._fast(*map(torch.clone, given))
 
 
 def _same(plain: Tensor, fast: Tensor) -> bool:
-    """In the same layout too: what sums the result up afterwards adds in its order."""
+    """Whether bits and layout are equal; later sums add in the order of the layout."""
     if plain.stride() != fast.stride():
         return False
     found = (plain, fast)
@@ -68,7 +68,7 @@ def _same(plain: Tensor, fast: Tensor) -> bool:
 
 
 def _with_odd(value: Tensor) -> Tensor:
-    """The tensor with NaN, inf and -inf at three places of its memory."""
+    """The tensor with NaN, inf and -inf at three of its elements."""
     odd = value.clone()
     flat = odd.as_strided((odd.numel(),), (1,))
     flat[torch.linspace(0, len(flat) - 1, len(_ODD)).long()] = torch.tensor(_ODD)

@@ -1,4 +1,4 @@
-"""Which steps write and read each register of a plan, and which registers share no memory with another?"""
+"""Finds the steps that write and read each register of a plan, and the registers that share no memory."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from coreml_gate.runtime.plan import ExecutionPlan, Step
 from coreml_gate.untyped import MilValue
 
 RESIDUAL_SUM: Final = "residual_sum"
-"""The type of a step that adds a layer's result onto its first operand, whose memory it overwrites."""
+"""The type of a step that adds a layer's result to its first operand, whose memory it overwrites."""
 ACTIVATED_LAYER: Final = "activated_layer"
-"""The type of a step that computes a layer and what follows on it."""
+"""The type of a step that computes a layer and the activation after it."""
 GUARD: Final = "guard"
-"""The type of a step that measures a tensor and gives a boolean."""
+"""The type of a step that measures a tensor and returns a boolean."""
 _FRESH = frozenset(
     {"add", "avg_pool", "batch_norm", "clip", "concat", "conv", "conv_transpose", "elu", "gelu", "layer_norm"}
     | {"leaky_relu", "linear", "matmul", "max_pool", "mul", "prelu", "real_div", "relu", "relu6", "sigmoid"}
     | {"sigmoid_hard", "silu", "softmax", "sub", "tanh", "thresholded_relu", "upsample_bilinear"}
     | {"upsample_nearest_neighbor", "instance_norm", "safe_softmax", ACTIVATED_LAYER, GUARD, RESIDUAL_SUM}
 )
-"""Operations on floats whose result is memory of its own, whatever their operands are."""
+"""Operations on floats whose result always has its own memory."""
 
 
 class Wires:
@@ -42,23 +42,23 @@ class Wires:
         return self._writers.get(slot)
 
     def readers(self, slot: int) -> tuple[int, ...]:
-        """The steps that read a register; none where an output of the plan reads it as well."""
+        """The steps that read a register; none if it is also an output of the plan."""
         return () if slot in self._outputs else tuple(self._readers[slot])
 
     def is_output(self, slot: int) -> bool:
-        """Is the register an output of the plan?"""
+        """Whether the register is an output of the plan."""
         return slot in self._outputs
 
     def constants(self, slots: Sequence[int]) -> tuple[MilValue, ...]:
-        """What stands in these registers before a run: ``None`` for what is computed."""
+        """The values of these registers before a run; ``None`` for computed ones."""
         return tuple(self._registers[slot] for slot in slots)
 
     def only_reader(self, slot: int, place: int) -> bool:
-        """Is the step the only one that reads the register?"""
+        """Whether the step is the register's only reader."""
         return self._readers[slot] == [place] and slot not in self._outputs
 
     def may_overwrite(self, slot: int, place: int) -> bool:
-        """Does the step read the register last, and does nothing else share its memory?"""
+        """Whether the step is the register's last reader, and nothing else shares its memory."""
         writer = self._writers.get(slot)
         if writer is None or slot in self._outputs or self._readers[slot][-1:] != [place]:
             return False
@@ -66,12 +66,12 @@ class Wires:
         return all(step.operation.type in _FRESH for step in sharing)
 
     def overwritten(self, slot: int, start: int, stop: int) -> bool:
-        """Does a step between these places write into the register's memory?"""
+        """Whether a step between these places writes into the register's memory."""
         between = self.steps[start:stop]
         return any(step.operation.type == RESIDUAL_SUM and step.reads[0] == slot for step in between)
 
     def type(self, slot: int) -> TensorType | None:
-        """The declared type of a computed tensor whose shape is known; ``None`` for all else."""
+        """The declared type of a computed tensor with a known shape; ``None`` for any other value."""
         writer = self._writers.get(slot)
         if writer is None:
             return None
@@ -81,7 +81,7 @@ class Wires:
 
 
 def with_frees(steps: Sequence[Step], plan: ExecutionPlan) -> tuple[Step, ...]:
-    """The steps, each of which lets go of what no later one reads."""
+    """The steps, each of which frees the registers that no later one reads."""
     computed = {*plan.inputs, *(slot for step in steps for slot in step.writes)}
     alive, result = set(plan.outputs), []
     for step in reversed(steps):

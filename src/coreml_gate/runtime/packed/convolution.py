@@ -1,4 +1,4 @@
-"""``conv`` over one to three axes by oneDNN, channels last."""
+"""Computes ``conv`` over one to three axes by oneDNN, channels last."""
 
 import math
 from collections.abc import Callable
@@ -24,21 +24,21 @@ from coreml_gate.runtime.registry import Body, Ints
 from coreml_gate.untyped import MilValue
 
 MOST_BY_MATRIX: Final = 2**24
-"""Products of a pointwise layer up to which oneDNN's product of matrices is faster than its convolution, by
-5 to 9 microseconds a call; above, a sum behind the layer is worth more, which the product cannot take."""
+"""Products of a pointwise layer up to which oneDNN's matrix product is faster than its convolution, by 5 to 9
+microseconds a call; above, fusing the sum after the layer saves more, which the matrix product cannot do."""
 _IMAGE: Final = 4
 Run = Callable[[Tensor], Tensor]
 
 
 def _strides_last(shape: Ints) -> Ints:
-    """Those of a sequence or an image of this shape, channels innermost."""
+    """The strides of a sequence or an image of this shape, channels innermost."""
     _, channels, *sizes = shape
     steps = [channels * math.prod(sizes[axis + 1 :]) for axis in range(len(sizes))]
     return channels * math.prod(sizes), 1, *steps
 
 
 class _Window(NamedTuple):
-    """How the kernel moves over operands of one shape, as torch's door takes it."""
+    """How the kernel moves over operands of one shape, as arguments of torch's oneDNN call."""
 
     padding: Ints
     strides: Ints
@@ -47,7 +47,7 @@ class _Window(NamedTuple):
 
 
 class PackedConvolution(WindowKernel, ExtensibleKernel):
-    """A convolution with constant weights; what computes operands of one shape is decided once."""
+    """A convolution with constant weights; the kernel for operands of one shape is chosen once."""
 
     def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
         super().__init__(body, constants, release)
@@ -58,11 +58,11 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         self._gain: tuple[float, float] | None = None
 
     def __call__(self, x: Tensor, *_: MilValue) -> Tensor:
-        """The operation's result, as its body gives it, which takes the constants too."""
+        """The operation's result, called like its body, with the constants as further arguments."""
         return self.compute(x)
 
     def pays(self, x: Tensor) -> bool:
-        """Layers of several groups always do: torch's own take 25 microseconds, however small they are."""
+        """Always true for several groups, because torch's own call takes 25 microseconds for any size."""
         if x.ndim != len(self._sizes) + 2 or self._weight.numel() == 0:
             return False
         places = self._places(x.shape)
@@ -90,7 +90,7 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         )
 
     def pack(self, x: Tensor) -> Tensor:
-        """The weight in the layout that oneDNN wants."""
+        """The weight in oneDNN's layout."""
         image, window = self._operands(x)
         door = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001  # torch has no public one
         packed: Tensor = door(lifted(widen(self._weight)).contiguous(), *window, list(image.shape))
@@ -123,9 +123,9 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         return run
 
     def _product(self, x: Tensor, after: After) -> Run:
-        """A layer of one place as the product of the image's places with a matrix, by a shorter way.
+        """A pointwise layer as the product of the image's pixels with a matrix, with fewer calls.
 
-        The door takes the places as rows of a matrix as they lie; of an image it makes them, by four calls.
+        torch's oneDNN call takes rows of pixels directly; from an image it makes them, by four calls.
         """
         if self._matrix is None:
             door = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001  # torch has no public one
@@ -149,20 +149,20 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         return run
 
     def _one_place(self) -> Run:
-        """As the operation's body computes it, with all that follows from the shape decided."""
+        """The computation of the operation's body, with all decisions for the shape made in advance."""
         weight, bias = widen(self._weight).flatten(1), self._bias
         places = self._sizes
         return lambda x: functional.linear(x.flatten(1), weight, bias).reshape(len(x), len(weight), *places)
 
     @property
     def _is_pointwise(self) -> bool:
-        """Has it a window of one place, which moves place by place and sees all channels?"""
+        """Whether its window is one pixel, moves pixel by pixel, and covers all channels."""
         steps = (*self._sizes, *self._strides, self._groups)
         unpadded = self._padded_by[0] != "custom" or not any(self._padded_by[1] or ())
         return set(steps) == {1} and unpadded
 
     def _is_product(self, shape: torch.Size) -> bool:
-        """Is it a pointwise layer on a sequence or an image, small enough to gain by the shorter way?"""
+        """Whether it is a pointwise layer on a sequence or an image, small enough for the matrix product."""
         return self._is_pointwise and len(shape) <= _IMAGE and self._products(shape) <= MOST_BY_MATRIX
 
     def _products(self, shape: torch.Size) -> int:
@@ -177,7 +177,7 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         )
 
     def _operands(self, x: Tensor) -> tuple[Tensor, _Window]:
-        """The image that the kernel moves over, padded where the padding is not the same at both ends."""
+        """The kernel's input image, padded here if the padding differs between both ends."""
         padded_by, window = self._place(x.shape)
         image = channels_last(lifted(x))
         return (functional.pad(image, padded_by) if padded_by else image), window

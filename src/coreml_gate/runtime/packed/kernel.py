@@ -1,4 +1,4 @@
-"""What all packed kernels share: by the shape of the first operand, oneDNN or the operation's own body."""
+"""The base of packed kernels: the shape of the first operand selects oneDNN or the operation's own body."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from coreml_gate.runtime.registry import Body, Ints
 from coreml_gate.untyped import MilValue
 
 LEAST_PRODUCTS: Final = 2**19
-"""Products of a run below which the call of oneDNN costs more than it saves (12 to 20 microseconds)."""
+"""Products of a run below which calling oneDNN costs more than it saves (12 to 20 microseconds)."""
 
 _ROOM: Final = local()
 
@@ -26,19 +26,19 @@ Constants = Mapping[str, MilValue]
 
 
 class PackedKernel(ABC):
-    """An operation on float32; its constants are packed when the first operand comes.
+    """An operation on float32, whose constants are packed on the first call.
 
-    Whether oneDNN or the operation's own body computes follows from the shape alone, so every run of a shape
+    The shape alone decides whether oneDNN or the operation's own body computes, so every run with a shape
     gives the same bits.
     """
 
     weight: ClassVar[str]
-    """The parameter that has to be constant for the operation to be packed."""
+    """The parameter that must be constant for the operation to be packed."""
     operands: ClassVar[tuple[str, ...]] = ("x",)
-    """The first parameters of the operation: those that are not constant."""
+    """The first parameters of the operation, which are not constant."""
 
     def __init__(self, body: Body, constants: Constants, release: Callable[[], None]) -> None:
-        """:param release: Called when the constants were copied, so that their pages can go."""
+        """:param release: Called when the constants have been copied, to release their memory pages."""
         self._plain = _plain(body, constants)
         self._release = release
         self._serves: dict[torch.Size, bool] = {}
@@ -46,11 +46,11 @@ class PackedKernel(ABC):
         self._packing = Lock()
 
     def __call__(self, x: Tensor, *_: MilValue) -> Tensor:
-        """The operation's result, as its body gives it, which takes the constants too."""
+        """The operation's result, called like its body, with the constants as further arguments."""
         return self.compute(x) if self.serves(x) else self._plain(x)
 
     def serves(self, x: Tensor) -> bool:
-        """Does oneDNN compute operands of this shape?"""
+        """Whether oneDNN computes operands of this shape."""
         served = self._serves.get(x.shape)
         if served is None:
             served = self._serves[x.shape] = x.dtype is torch.float32 and x.numel() > 0 and self.pays(x)
@@ -58,16 +58,16 @@ class PackedKernel(ABC):
 
     @abstractmethod
     def pays(self, x: Tensor) -> bool:
-        """Does oneDNN take this operand, and is the layer large enough?"""
+        """Whether oneDNN accepts this operand and the layer is large enough."""
 
     @abstractmethod
     def compute(self, x: Tensor) -> Tensor:
         """The result by oneDNN."""
 
     def weight_for(self, x: Tensor) -> Tensor:
-        """The packed weight: laid out for the first operand, and good for all."""
+        """The packed weight: laid out for the first operand, and valid for all."""
         if self._packed is None:
-            with self._packing:  # else two threads' first runs both pack
+            with self._packing:  # otherwise the first runs of two threads both pack
                 if self._packed is None:
                     self._packed = self.pack(x)
                     self._release()
@@ -75,12 +75,12 @@ class PackedKernel(ABC):
 
     @abstractmethod
     def pack(self, x: Tensor) -> Tensor:
-        """The weight in the layout that oneDNN wants for operands like ``x``."""
+        """The weight in oneDNN's layout for operands like ``x``."""
 
 
 @dataclass(frozen=True)
 class PackedAnew:
-    """A kernel for one call at a time, whose packed weight goes with it: memory counts more than speed."""
+    """A kernel whose packed weight is freed after each call, to save memory at the cost of speed."""
 
     make: Callable[[], PackedKernel]
     operands: tuple[str, ...]
@@ -107,30 +107,30 @@ class WindowKernel(PackedKernel):
 
 
 class ExtensibleKernel(PackedKernel):
-    """Can go on to compute what follows on its result."""
+    """A kernel that can also compute the activation after its result."""
 
     @abstractmethod
     def compute(self, x: Tensor, after: After = NOTHING) -> Tensor:
-        """The result, with what follows on it, for operands that the kernel ``serves``."""
+        """The result with the activation after it, for operands that the kernel ``serves``."""
 
     @abstractmethod
     def sums(self, x: Tensor) -> bool:
-        """Can it add its result for operands of this shape onto what is there?"""
+        """Whether it can add its result for operands of this shape to another tensor."""
 
     @abstractmethod
     def add_to(self, other: Tensor, x: Tensor, after: After = NOTHING) -> Tensor:
-        """The result for ``x`` plus ``other``, whose memory may be overwritten, with what follows on it."""
+        """The result for ``x`` plus ``other``, which may be overwritten, with the activation after it."""
 
     @abstractmethod
     def most(self, operand: float) -> float:
-        """What no partial sum exceeds if no element of the operand exceeds this: magnitudes."""
+        """The greatest magnitude of any partial sum if no element's magnitude exceeds ``operand``."""
 
 
 def contiguous_wide(weight: Tensor) -> Tensor:
-    """A weight in float32 and in its order, good until the next one of this thread is made.
+    """A weight in float32 and contiguous, valid until the next one of this thread is made.
 
-    One room serves all that the heap would take: else each would leave a hole of its size beside its packed
-    weight. Larger ones go back to the system at once.
+    One buffer serves all weights that would come from the heap; otherwise each would leave a hole of its size
+    beside its packed weight. Larger ones are returned to the system at once.
     """
     if weight.dtype is torch.float32 and weight.is_contiguous():
         return weight
@@ -150,7 +150,7 @@ def bias_of(constants: Constants) -> Tensor | None:
 
 
 def _plain(body: Body, constants: Constants) -> Body:
-    """The operation's own body on its constants, which are widened when it first runs."""
+    """The operation's own body with its constants, which are widened on the first run."""
 
     @cache
     def wide() -> Constants:

@@ -1,4 +1,4 @@
-"""``linear``, and ``matmul`` by a constant matrix, by oneDNN."""
+"""Computes ``linear``, and ``matmul`` with a constant matrix, by oneDNN."""
 
 import math
 from collections.abc import Callable
@@ -30,32 +30,32 @@ class PackedLinear(PackedKernel):
         self._bias = bias_of(constants)
 
     def _oriented(self, constants: Constants) -> Tensor:
-        """The weight of the shape (outputs, inputs)."""
+        """The weight in the shape (outputs, inputs)."""
         weight: Tensor = constants[self.weight]
         return weight
 
     def pays(self, x: Tensor) -> bool:
-        """Is it a product with one matrix, and large enough?"""
+        """Whether it is a product with one matrix, and large enough."""
         rows = math.prod(x.shape[:-1])
         return x.ndim >= _MATRIX == self._weight.ndim and rows * self._weight.numel() >= LEAST_PRODUCTS
 
     def compute(self, x: Tensor) -> Tensor:
-        """The result by oneDNN. A sum behind it is not left to oneDNN: that takes four times as long."""
+        """The result by oneDNN, without fusing a sum after it, which would take four times as long."""
         door = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001  # torch has no public one
         result: Tensor = door(x.contiguous(), self.weight_for(x), self._bias, *NOTHING)
         return result
 
     def pack(self, x: Tensor) -> Tensor:
-        """The weight in the layout that oneDNN wants."""
+        """The weight in oneDNN's layout."""
         door = torch.ops.mkldnn._reorder_linear_weight  # noqa: SLF001  # torch has no public one
         packed: Tensor = door(contiguous_wide(self._weight), math.prod(x.shape[:-1]))
         return packed
 
 
 class PackedMatmul(PackedLinear):
-    """A product with a constant matrix on the right, or with one that is repeated for each item of a batch.
+    """A product with a constant matrix on the right, or with one repeated for each item of a batch.
 
-    coremltools repeats the weight of a recurrent layer for each position of a sequence that lies batch first.
+    coremltools repeats the weight of a recurrent layer for each position of a batch-first sequence.
     """
 
     weight = "y"
@@ -73,6 +73,6 @@ class PackedMatmul(PackedLinear):
         return matrix.T if turned else matrix
 
     def pays(self, x: Tensor) -> bool:
-        """Is it a product with one matrix, and large enough?"""
+        """Whether it is a product with one matrix, and large enough."""
         one_each = not self._repeats or (x.ndim >= _MATRICES and x.shape[-3] == self._repeats)
         return one_each and not self._transposes and super().pays(x)

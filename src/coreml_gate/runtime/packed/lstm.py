@@ -1,4 +1,4 @@
-"""``lstm`` by the fused kernel of oneDNN that torch's own ``lstm`` lays its weights out for in every call."""
+"""Computes ``lstm`` by oneDNN's fused kernel, for which torch's ``lstm`` reorders weights in every call."""
 
 from collections.abc import Callable
 from typing import Final
@@ -18,7 +18,7 @@ _UNUSUAL: Final = ("clip", "peephole", "peephole_back")
 
 
 class PackedLstm(PackedKernel):
-    """A layer of one or both directions, whose constants are packed for both at once."""
+    """A layer with one or both directions, whose constants are packed together."""
 
     weight = "weight_ih"
     operands = ("x", "initial_h", "initial_c")
@@ -34,21 +34,21 @@ class PackedLstm(PackedKernel):
         self._ways: list[Tensors] = []
 
     def pays(self, x: Tensor) -> bool:
-        """Is it torch's cell, on a sequence with the features that the weight takes?"""
+        """Whether it is torch's cell, on a sequence with as many features as the weight takes."""
         given = self._constants
         usual = all(given.get(name, default) == default for name, default in _USUAL.items())
         plain = all(given.get(name) is None for name in _UNUSUAL)
         return usual and plain and x.ndim == _SEQUENCE_RANK and self._fits(x.shape[-1])
 
     def _fits(self, features: int) -> bool:
-        """Have the constants the shapes that the kernel believes them to have?"""
+        """Whether the constants have the shapes that the kernel assumes without checking."""
         rows = 4 * self._hidden
         wanted = {"weight_ih": (rows, features), "weight_hh": (rows, self._hidden), "bias": (rows,)}
         given = [(name, self._constants.get(name + way)) for name in wanted for way in self._suffixes]
         return all(value is None or value.shape == wanted[name] for name, value in given)
 
     def __call__(self, x: Tensor, *rest: MilValue) -> MilValue:
-        """States (the last alone without ``output_sequence``), last hidden state, last cell state."""
+        """States (only the last without ``output_sequence``), last hidden state, last cell state."""
         h, c = rest[:2]
         wanted = torch.Size((x.shape[1], self._hidden * len(self._suffixes)))
         fits = h.dtype is c.dtype is torch.float32 and h.shape == c.shape == wanted
@@ -64,7 +64,7 @@ class PackedLstm(PackedKernel):
         return (states if self._gives_sequence else last_h[None]), last_h, last_c
 
     def _way(self, place: int, x: Tensor, h: Tensor, c: Tensor) -> Tensors:
-        """One direction; the second reads from the end and gives its states in the input's order."""
+        """One direction; the second reads from the end and returns its states in the input's order."""
         start = (h.contiguous(), c.contiguous())
         order: list[int] = []  # of sequences of different lengths
         how = (

@@ -1,4 +1,4 @@
-"""torch's doors to oneDNN that take packed weights. They are its compiler's own, so they carry no types."""
+"""torch's internal calls of oneDNN with packed weights; they belong to its compiler and are untyped."""
 
 from functools import cache
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from coreml_gate.untyped import TorchObject
 
 
 class After(NamedTuple):
-    """What is computed on a kernel's result, in the words of torch's compiler."""
+    """The activation after a kernel's result, in the terms of torch's compiler."""
 
     name: str
     numbers: tuple[float, ...] = ()
@@ -35,30 +35,30 @@ _SEQUENCE, _IMAGE = 3, 4
 
 @cache
 def available() -> bool:
-    """Is oneDNN there, with all that is called here? Not in the wheels for macOS on arm64."""
+    """Whether oneDNN is available with all calls used here; the wheels for macOS on arm64 lack it."""
     present: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     return present and all(hasattr(torch.ops.mkldnn, name) for name in _DOORS)
 
 
 def sum_then(after: After) -> tuple[TorchObject, ...]:
-    """A sum with what is there already, and what is computed on it."""
+    """The arguments for a sum with the output tensor and the activation after it."""
     unary = (None, (), None) if after is NOTHING else (after.name, after.numbers, after.algorithm)
     return ("add", None, *unary)
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """An operand of rank 4 or 5 with its channels innermost; the same tensor where they are already."""
+    """An operand of rank 4 or 5 with its channels innermost; the same tensor if they already are."""
     wanted = torch.channels_last if x.ndim == _IMAGE else torch.channels_last_3d
     return x.contiguous(memory_format=wanted)
 
 
 def as_image(values: Ints, neutral: int) -> Ints:
-    """What steers a convolution over one axis, for an image that is one row high."""
+    """A setting of a convolution over one axis, extended for an image one row high."""
     return (neutral, *values) if len(values) == 1 else values
 
 
 def lifted(x: Tensor) -> Tensor:
-    """Sequences as images that are one row high; anything else as it is."""
+    """Sequences as images one row high; any other tensor unchanged."""
     return x.unsqueeze(2) if x.ndim == _SEQUENCE else x
 
 

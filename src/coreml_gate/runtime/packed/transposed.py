@@ -1,4 +1,4 @@
-"""``conv_transpose`` over one to three axes by oneDNN, channels last."""
+"""Computes ``conv_transpose`` over one to three axes by oneDNN, channels last."""
 
 import math
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class PackedTransposedConvolution(WindowKernel):
         self._crops: dict[torch.Size, Padding] = {}
 
     def pays(self, x: Tensor) -> bool:
-        """Does oneDNN take this operand, and is the layer large enough?"""
+        """Whether oneDNN accepts this operand and the layer is large enough."""
         if x.ndim != len(self._sizes) + 2 or self._weight.numel() == 0:
             return False
         products = x.shape[0] * math.prod(x.shape[2:]) * self._weight.numel()
@@ -43,14 +43,14 @@ class PackedTransposedConvolution(WindowKernel):
         return cropped(lowered(whole, x.ndim), self._crop(x.shape))
 
     def pack(self, x: Tensor) -> Tensor:
-        """The weight in the layout that oneDNN wants."""
+        """The weight in oneDNN's layout."""
         door = torch.ops.mkldnn._reorder_convolution_transpose_weight  # noqa: SLF001  # torch has no public one
         weight = lifted(widen(self._weight)).contiguous()
         packed: Tensor = door(weight, *self._window(x.shape), list(lifted(x).shape))
         return packed
 
     def _window(self, shape: torch.Size) -> tuple[Ints, Ints, Ints, Ints, int]:
-        """Padding, output padding, strides, dilations and groups, as torch's door takes them."""
+        """Padding, output padding, strides, dilations and groups, as arguments of torch's oneDNN call."""
         none = as_image((0,) * len(self._sizes), 0)
         strides, dilations = as_image(self._strides, 1), as_image(self._dilations, 1)
         return none, as_image(self._extra(shape), 0), strides, dilations, self._groups
