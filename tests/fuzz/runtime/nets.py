@@ -85,7 +85,7 @@ def layer(grown: Grown, x: str, outputs: int | None = None) -> str:
     if grown.chance(0.04):
         weight.reshape(-1)[rng.integers(weight.size)] = rng.choice([np.nan, np.inf, 1e25, 1e32, -0.0])
     if grown.chance(0.05):
-        weight *= 0
+        weight[np.isfinite(weight)] = 0
     options: dict[str, Any] = {
         "pad_type": str(rng.choice(["same", "same_lower", "custom"], p=[0.6, 0.2, 0.2]))
     }
