@@ -60,7 +60,7 @@ def rnn_turns(
     product = torch.empty_like(rows[0])
     multiply, states, by, out = turn_product(rows, weight, product)
     of_h, add = product.numpy(), np.add
-    with np.errstate(all="ignore"):  # what is no number is the program's affair
+    with np.errstate(all="ignore"):  # non-finite values are the program's affair
         for of_x, state, row in zip(products.numpy(), states, rows.numpy()[1:], strict=False):
             multiply(state, by, out=out)
             add(of_x, of_h, row)
@@ -88,7 +88,7 @@ def gru_turns(weight: Tensor, bias: Tensor, products: Tensor, rows: Tensor) -> N
     products[..., 2 * hidden :] = bias[2 * hidden :]  # the reset gate multiplies the bias, not the input
     arrays = rows.numpy()
     turns = zip(products.numpy(), of_new, states, arrays, arrays[1:], strict=False)
-    with np.errstate(all="ignore"):  # what is no number is the program's affair
+    with np.errstate(all="ignore"):  # non-finite values are the program's affair
         for of_x, new_of_x, state, old, row in turns:
             multiply(state, by, out=out)
             add(of_x, of_h, of_h)
@@ -115,7 +115,7 @@ def lstm_turns(weight: Tensor, products: Tensor, rows: Tensor, cell: Tensor) -> 
     all_gates, held = gates.numpy(), cell.numpy()
     put, forget, new, give = np.split(all_gates, 4, -1)
     add, mul, tanh = np.add, np.multiply, np.tanh
-    with np.errstate(all="ignore"):  # what is no number is the program's affair
+    with np.errstate(all="ignore"):  # non-finite values are the program's affair
         for of_x, state, row in zip(products.numpy(), states, rows.numpy()[1:], strict=False):
             multiply(state, by, out=out)
             add(of_x, all_gates, all_gates)

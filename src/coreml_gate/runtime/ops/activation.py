@@ -1,4 +1,4 @@
-"""Activations."""
+"""Activation operations."""
 
 import math
 from functools import lru_cache
@@ -65,12 +65,12 @@ def sigmoid(x: Tensor) -> Tensor:
 
 
 TORCHS_ALPHA, TORCHS_BETA = float(np.float32(1 / 6)), 0.5
-"""Those of ``hardsigmoid``, one kernel instead of two in half precision."""
+"""The parameters of torch's ``hardsigmoid``, one kernel instead of two in half precision."""
 
 
 @operation(ROUND, native=True)
 def sigmoid_hard(x: Tensor, alpha: float, beta: float) -> Tensor:
-    """In float32 the product is rounded before the sum, as oneDNN does it in a layer's hard-swish."""
+    """In float32 the product is rounded before the sum, as in oneDNN's hard-swish of a layer."""
     if x.dtype is torch.float32:
         return x.mul(alpha).add_(beta).clamp_(0, 1)
     if alpha == TORCHS_ALPHA and beta == TORCHS_BETA:
@@ -84,7 +84,7 @@ def silu(x: Tensor) -> Tensor:
 
 
 def _engine_softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """All to the infinite ones, since inf - inf is 0 on the engine (sbryngelson/ane-guide)."""
+    """Infinite elements share the result, since inf - inf is 0 on the engine (sbryngelson/ane-guide)."""
     return torch.softmax(without_nan(x - x.amax(axis, keepdim=True), 0.0), axis)
 
 
@@ -94,7 +94,7 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
 
 
 def _engine_softplus(x: Tensor) -> Tensor:
-    """0 where the exponential leaves the engine's range (apple/coremltools#2687)."""
+    """0 if the exponential exceeds the engine's range (apple/coremltools#2687)."""
     return torch.where(x > math.log(GREATEST_EXPONENTIAL), 0.0, softplus(x))
 
 
@@ -122,6 +122,6 @@ def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
 
 @lru_cache(maxsize=256)
 def next_below(alpha: float, dtype: torch.dtype) -> float:
-    """The number before ``alpha``: torch's threshold keeps what is greater, MIL's what is not smaller."""
+    """The number before ``alpha``: torch's threshold keeps greater values, MIL's also equal ones."""
     kind = np.float16 if dtype is torch.float16 else np.float32
     return float(np.nextafter(kind(alpha), kind(-np.inf)))

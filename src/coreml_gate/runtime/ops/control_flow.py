@@ -9,7 +9,7 @@ from coreml_gate.runtime.registry import EXACT, STEPWISE, BlockFunction, Tensors
 from coreml_gate.untyped import MilValue
 
 MOST_ROUNDS = 10**7
-"""Rounds after which a loop counts as endless: minutes of the smallest body."""
+"""Rounds after which a loop counts as endless: minutes with the smallest body."""
 
 
 @operation(STEPWISE)
@@ -29,7 +29,7 @@ def while_loop(loop_vars: Tensors, _cond: BlockFunction, _body: BlockFunction) -
 
 @operation(EXACT)
 def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Integers come through float32 (rustnn/rustnn#235)."""
+    """Integers pass through float32 (rustnn/rustnn#235)."""
     picked = torch.where(cond.bool(), a, b)
     return to_int32(picked.float()) if picked.dtype is torch.int32 else picked
 

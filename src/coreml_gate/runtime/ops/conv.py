@@ -28,7 +28,7 @@ def conv(
     dilations: Ints | None = None,
     groups: int = 1,
 ) -> Tensor:
-    """One place of a 1x1 kernel, as in squeeze and excitation, is a linear layer: a fifth of the time."""
+    """A 1x1 kernel on one pixel, as in squeeze and excitation, is a linear layer: a fifth of the time."""
     rank = x.ndim - 2
     ones = (1,) * rank
     strides = ones if strides is None else strides
@@ -55,7 +55,7 @@ def conv_transpose(
     dilations: Ints | None = None,
     groups: int = 1,
 ) -> Tensor:
-    """The whole transposed convolution, then cropped: ``pad`` says how much at each end of each axis."""
+    """The whole transposed convolution, then cropped by ``pad`` at each end of each axis."""
     rank = x.ndim - 2
     strides = (1,) * rank if strides is None else strides
     dilations = (1,) * rank if dilations is None else dilations
@@ -77,7 +77,7 @@ def transposed_crop(
     strides: Ints,
     dilations: Ints,
 ) -> Padding:
-    """What to cut from a whole transposed convolution, at each end of each axis; below 0: what to add."""
+    """The crop of a whole transposed convolution at each end of each axis; negative values add elements."""
     full = tuple(
         (size - 1) * stride + (width - 1) * dilation + 1
         for size, width, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True)
@@ -93,14 +93,14 @@ def transposed_crop(
 
 
 def cropped(result: Tensor, crop: Padding) -> Tensor:
-    """A view of what is left; what a crop below 0 adds is there already."""
+    """A view of the rest; the elements that a negative crop adds already exist."""
     for axis, (before, after) in enumerate(crop, 2):
         result = result.narrow(axis, before, result.shape[axis] - before - max(after, 0))
     return result
 
 
 def torch_takes_extra(extra: Ints, strides: Ints, dilations: Ints) -> bool:
-    """Does torch take this output padding?"""
+    """Whether torch accepts this output padding."""
     return all(
         size < max(stride, dilation) for size, stride, dilation in zip(extra, strides, dilations, strict=True)
     )

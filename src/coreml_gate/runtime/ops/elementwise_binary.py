@@ -79,7 +79,7 @@ def mod(x: Tensor, y: Tensor) -> Tensor:
 
 @operation(ROUND, native=True)
 def mul(x: Tensor, y: Tensor) -> Tensor:
-    """Of integers through float32 (neg_npu in Chromium's baselines of macOS 14, arm64)."""
+    """Integers pass through float32 (neg_npu in Chromium's baselines of macOS 14, arm64)."""
     if x.is_floating_point() or y.is_floating_point():
         return x * y
     return to_int32(x.float() * y.float())
@@ -91,7 +91,7 @@ def not_equal(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _power_of_constant(x: Tensor, y: Tensor) -> Tensor:
-    """Core ML squares ``y`` where the base is the constant 2 (apple/coremltools#2628, #2742)."""
+    """Core ML squares ``y`` if the base is the constant 2 (apple/coremltools#2628, #2742)."""
     if bool((x == _MISREAD_BASE).all()):
         return torch.pow(y + torch.zeros_like(x), _MISREAD_BASE)
     return torch.pow(x, y)
@@ -104,10 +104,10 @@ def pow(x: Tensor, y: Tensor) -> Tensor:
 
 @operation(ROUND, native=True)
 def real_div(x: Tensor, y: Tensor) -> Tensor:
-    """Of integers the quotient toward zero, as the declared result is an integer again.
+    """For integers the quotient toward zero, because the declared result is also an integer.
 
-    The least integer by -1 ends at the border, like everything that comes through float32; torch's own
-    integer division ends the process there.
+    The least integer divided by -1 is clamped, like everything that passes through float32; torch's own
+    integer division would end the process.
     """
     if x.is_floating_point() or y.is_floating_point():
         return x / y

@@ -25,7 +25,7 @@ _CASTS = {
 
 @operation(EXACT)
 def abs(x: Tensor) -> Tensor:
-    """Of integers through float32 (abs_gpu in Chromium's baselines of macOS 15, arm64)."""
+    """Integers pass through float32 (abs_gpu in Chromium's baselines of macOS 15, arm64)."""
     return x.abs() if x.is_floating_point() else to_int32(x.float().abs())
 
 
@@ -53,7 +53,7 @@ def atanh(x: Tensor) -> Tensor:
 def cast(x: Tensor, dtype: str) -> Tensor:
     """Floats become integers toward zero; to half precision the declared output type rounds.
 
-    What int32 does not hold ends at its border; to 16 bits integers wrap (-12 is 65524 as uint16:
+    Values outside int32 are clamped; to 16 bits integers wrap (-12 is 65524 as uint16:
     apple/coremltools#2626).
     """
     if x.is_floating_point() and dtype in _INTEGERS:

@@ -1,4 +1,4 @@
-"""Resizing and resampling of the last two axes: every mode is a grid of places, then interpolation."""
+"""Resizing and resampling of the last two axes: every mode is a grid of positions, then interpolation."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ _IMAGE_RANK = 4
 
 
 def _grid(start: Tensor, stop: Tensor, count: int, mode: str) -> Tensor:
-    """Where ``count`` samples of the interval ``start`` to ``stop`` (both included) lie, along a new axis.
+    """The positions of ``count`` samples in the interval ``start`` to ``stop`` (inclusive), along a new axis.
 
     The modes are those of ``resize_bilinear``; an axis of ``n`` places is the interval 0 to ``n - 1``. An
-    interval that ends before it starts is walked backward, as coremltools' tests of ``crop_resize`` expect.
+    interval that ends before it starts runs backward, as coremltools' tests of ``crop_resize`` expect.
     """
     places = torch.arange(count, dtype=torch.float32)
     size = (stop - start).abs() + 1
@@ -57,7 +57,7 @@ def _bilinear(x: Tensor, height: int, width: int, mode: str) -> Tensor:
 
 
 def _interpolate(x: Tensor, height: int, width: int, **options: object) -> Tensor:
-    """Torch's own kernel, which wants exactly two axes before the spatial ones, and keeps channels last."""
+    """Call torch's kernel, which needs exactly two axes before the spatial ones and keeps channels last."""
     if x.ndim == _IMAGE_RANK:
         return functional.interpolate(x, (height, width), **options)  # type: ignore[arg-type]
     image = x.reshape(1, -1, *x.shape[-2:])
@@ -101,9 +101,9 @@ def crop_resize(
     box_coordinate_mode: str = "CORNERS_HEIGHT_FIRST",
     sampling_mode: str = "DEFAULT",
 ) -> Tensor:
-    """Before iOS 16 nothing says what lies outside of the image: it is mirrored at its outermost pixels.
+    """Before iOS 16 the values outside the image are undocumented; here its outermost pixels mirror it.
 
-    So Apple's one test of it holds (``iOS15/test_image_resizing.py``, a box from 2 back to 1); the rule
+    This satisfies Apple's only test (``iOS15/test_image_resizing.py``, a box from 2 back to 1); the rule
     ``undefined-crop`` names such boxes.
     """
     boxes, which = _boxes(x, roi)
@@ -153,7 +153,7 @@ def crop_resize_ios17(
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """How many samples a box gets along both axes, and how they are spread."""
+    """The number of samples of a box along both axes, and their spacing."""
 
     height: int
     width: int
@@ -212,7 +212,7 @@ def resample_ios15(
     coordinates_mode: str,
     align_corners: bool,
 ) -> Tensor:
-    """Coordinates are (x, y) pairs; places outside of the image read what the padding mode puts there."""
+    """Coordinates are (x, y) pairs; positions outside the image read the values of the padding mode."""
     height, width = x.shape[-2:]
     across, down = coordinates.float().unbind(-1)
     across = _pixels(across, width, coordinates_mode, align_corners)
@@ -237,7 +237,7 @@ def _pixels(places: Tensor, size: int, mode: str, align_corners: bool) -> Tensor
 
 
 def _fold(places: Tensor, size: int, mode: str) -> Tensor:
-    """Bring places back into the image; ``reflection`` mirrors at the edge pixel, ``symmetric`` beside it."""
+    """Move positions into the image; ``reflection`` mirrors at the edge pixel, ``symmetric`` beside it."""
     if mode == "border":
         return places.clamp(0, size - 1)
     edge = 0.0 if mode == "reflection" else 0.5
@@ -249,7 +249,7 @@ def _fold(places: Tensor, size: int, mode: str) -> Tensor:
 
 
 def _sample(x: Tensor, across: Tensor, down: Tensor, *, bilinear: bool) -> Tensor:
-    """Values at pixel places inside of each image of a batch, interpolated or from the nearest pixel."""
+    """Values at pixel positions inside each image of a batch, interpolated or from the nearest pixel."""
     height, width = x.shape[-2:]
     batch = torch.arange(x.shape[0])[:, None, None]
 
@@ -303,7 +303,7 @@ def upsample_bilinear(
     align_corners: bool = True,
     half_pixel_centers: bool | None = None,
 ) -> Tensor:
-    """Without ``half_pixel_centers`` given, they are the opposite of ``align_corners``."""
+    """If ``half_pixel_centers`` is not given, it is the opposite of ``align_corners``."""
     height, width = int(x.shape[-2] * scale_factor_height), int(x.shape[-1] * scale_factor_width)
     if align_corners or half_pixel_centers is not False:
         return _interpolate(x, height, width, mode="bilinear", align_corners=align_corners)

@@ -1,4 +1,4 @@
-"""What the Neural Engine does otherwise, as people measured it: the bodies of mode ``neural-engine``.
+"""The Neural Engine's deviations according to published measurements: the bodies of mode ``neural-engine``.
 
 An estimate, not the engine: half precision throughout, wide accumulators in products, half ones in sums. The
 measurements: apple/coremltools#2687 and #2690; and, through Apple's private interfaces on M1, M2 Pro and M5
@@ -15,13 +15,13 @@ from coreml_gate.floats import LEAST_NORMAL_HALF
 from coreml_gate.runtime.registry import Ints
 
 GREATEST_PRODUCT = 32752.0
-"""Greatest magnitude that a product of matrices or a convolution gives; beyond, it is infinite (#115)."""
+"""The greatest magnitude of a matrix product or a convolution; larger results are infinite (#115)."""
 GREATEST_EXPONENTIAL = 32768.0
-"""Greatest exponential within ``softplus``, which gives 0 from ln 32768 = 10.397 on."""
+"""The greatest exponential within ``softplus``, which gives 0 from ln 32768 = 10.397 on."""
 LOGARITHM_OF_ZERO = -45440.0
-"""What the engine's table gives instead of negative infinity (ane-guide)."""
+"""The engine's table value in place of negative infinity (ane-guide)."""
 _BLOCK = 64
-_DROPPED_BITS = 13  # float32 has 23 bits of a fraction, half has 10
+_DROPPED_BITS = 13  # float32 has 23 fraction bits, half has 10
 _HALFWAY = 1 << (_DROPPED_BITS - 1)
 
 
@@ -61,9 +61,9 @@ def without_nan(x: Tensor, instead: float) -> Tensor:
 
 
 def narrow_sum(x: Tensor, axes: Ints, keep_dims: bool) -> Tensor:
-    """The sum over ``axes`` with half accumulators: blocks of 64 are added up wide, their sums in half.
+    """The sum over ``axes`` with half accumulators: blocks of 64 accumulate wide, their sums in half.
 
-    That ``reduce_sum`` adds up in half is measured; how wide its blocks are is not.
+    It was measured that ``reduce_sum`` accumulates in half, but not the width of its blocks.
     """
     over = sorted(axis % x.ndim for axis in axes)
     rest = [axis for axis in range(x.ndim) if axis not in over]

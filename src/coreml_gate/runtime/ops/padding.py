@@ -30,10 +30,10 @@ def window_padding(  # a cached function takes its key by position
 
 
 def is_symmetric(padding: Padding) -> bool:
-    """Can torch's own ``padding`` argument say it?"""
+    """Whether torch's own ``padding`` argument can express it."""
     return all(before == after for before, after in padding)
 
 
 def flat(padding: Padding) -> list[int]:
-    """The order of ``torch.nn.functional.pad``: last axis first."""
+    """The padding in the order of ``torch.nn.functional.pad``: last axis first."""
     return [size for pair in reversed(padding) for size in pair]

@@ -32,7 +32,7 @@ def avg_pool(
     exclude_padding_from_average: bool = False,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """Where ``ceil_mode`` lets a window leave the input, Core ML divides by the whole kernel, torch by the
+    """If ``ceil_mode`` lets a window leave the input, Core ML divides by the whole kernel, torch by the
     part inside (apple/coremltools#2844, #2772).
     """
     strides, padding = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
@@ -78,7 +78,7 @@ def max_pool(
     pad: Ints | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """A window wholly outside, which ``ceil_mode`` gives where the stride exceeds the kernel, is -inf."""
+    """A window wholly outside, which ``ceil_mode`` causes if the stride exceeds the kernel, is -inf."""
     strides, padding = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     kernel_sizes, padding = _within(x.shape[2:], kernel_sizes, padding)
     if not (is_symmetric(padding) and _torch_takes(padding, kernel_sizes)):
@@ -89,7 +89,7 @@ def max_pool(
 def _window(
     x: Tensor, kernel: Ints, strides: Ints | None, pad_type: str, pad: Ints | None, ceil_mode: bool
 ) -> tuple[Ints, Padding]:
-    """Strides, and the padding that gives MIL's number of windows without torch's own ``ceil_mode``."""
+    """Strides, and the padding for MIL's number of windows without torch's own ``ceil_mode``."""
     ones = (1,) * len(kernel)
     strides = ones if strides is None else strides
     padding = window_padding(pad_type, pad, x.shape[2:], kernel, strides, ones)
@@ -100,9 +100,9 @@ def _window(
 
 
 def _within(sizes: Ints, kernel: Ints, padding: Padding) -> tuple[Ints, Padding]:
-    """Kernel and padding without the outside of a window that is alone on an axis at most half as long.
+    """Kernel and padding, shortened for a single window on an axis at most half as long as the kernel.
 
-    transformers' EfficientNet pools 7 by 7 places with a kernel of 2560 by 2560: padded, that takes 33.6 GB.
+    transformers' EfficientNet pools 7 by 7 pixels with a kernel of 2560 by 2560: padded, that takes 33.6 GB.
     """
     alone = [
         size + before + after == width >= 2 * size
@@ -114,7 +114,7 @@ def _within(sizes: Ints, kernel: Ints, padding: Padding) -> tuple[Ints, Padding]
 
 
 def _rounded_up(size: int, kernel: int, stride: int, padding: tuple[int, int]) -> tuple[int, int]:
-    """The padding of one axis under ``ceil_mode``: more after the end where a last window begins before it.
+    """The padding of one axis with ``ceil_mode``: more after the end if a last window begins before it.
 
     MIL leaves out a window that begins in the padding after the end, but counts one that begins after an end
     without padding (``spatial_dimensions_out_shape`` of coremltools); torch leaves out both.

@@ -1,12 +1,11 @@
 """Recurrent layers over sequences of the shape (length, batch, features).
 
-In reverse, the states come in the order in which they are computed, the last step of the input first; only a
-bidirectional layer brings them back into the input's order. So do coremltools' own tests expect it
+In reverse, the states are in the order of computation, starting with the last step of the input; only a
+bidirectional layer restores the input's order. coremltools' own tests expect this
 (``mil/ops/tests/iOS14/test_recurrent.py``).
 
-In which type Core ML's CPU keeps the state of a layer of halves is not published: mode ``fp16`` rounds once
-per sequence. The Neural Engine holds nothing but halves, so its estimate rounds the state at each step, which
-is the other reading.
+The type in which Core ML's CPU keeps the state of a layer of halves is not published; mode ``fp16`` rounds
+once per sequence. The Neural Engine has only halves, so its estimate rounds the state at each step.
 """
 
 from collections.abc import Callable
@@ -34,7 +33,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 Keep = Callable[[Tensor], Tensor]
-"""What a state becomes from one step to the next."""
+"""Converts a state between one step and the next."""
 
 
 def _wide(state: Tensor) -> Tensor:
@@ -177,7 +176,7 @@ class _Cell:
     keep: Keep
 
     def is_torchs(self, weights: _Weights) -> bool:
-        """Does torch's kernel compute this cell?"""
+        """Whether torch's kernel computes this cell."""
         usual = self.names == ("sigmoid", "tanh", "tanh") and self.clip is None and self.keep is _wide
         return usual and weights[3] is None
 
@@ -218,18 +217,18 @@ def _one_way(x: Tensor, h: Tensor, c: Tensor, weights: _Weights, direction: str,
 
 
 def _seen(of_gate: Tensor, peephole: Tensor | None, c: Tensor) -> Tensor:
-    """What a gate also sees of the cell state; weights of 0 would make NaN of an infinite one."""
+    """A gate's peephole term of the cell state; a weight of 0 would turn an infinite state into NaN."""
     return of_gate if peephole is None else of_gate + peephole * c
 
 
 def _flat(weights: _Weights) -> Tensors:
-    """As torch's kernel takes them: with a bias of the state's product too, or with none at all."""
+    """The weights for torch's kernel: with a bias for the state's product as well, or without any."""
     weight_ih, weight_hh, bias, _ = weights
     return (weight_ih, weight_hh) if bias is None else (weight_ih, weight_hh, bias, torch.zeros_like(bias))
 
 
 def _torch_lstm(x: Tensor, h: Tensor, c: Tensor, weights: Tensors, *, both_ways: bool) -> _States:
-    """Torch's fused kernel; the states have a first axis of directions.
+    """Compute by torch's fused kernel; the first axis of the states is the direction.
 
     :raises PackageError: Shapes do not fit, which the kernel does not check.
     """

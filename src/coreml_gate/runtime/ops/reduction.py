@@ -1,4 +1,4 @@
-"""Reductions; without axes over all of them."""
+"""Reductions, over all axes if none are given."""
 
 import torch
 from torch import Tensor
@@ -67,7 +67,7 @@ def reduce_log_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False)
 
 
 def _engine_log_sum_exp(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    """Without taking the maximum out first; 0 where the sum of exponentials is not a half
+    """Without subtracting the maximum first; 0 if the sum of exponentials is not a half
     (apple/coremltools#2690, #2726).
     """
     total = x.exp().sum(_axes(x, axes), keep_dims)

@@ -1,7 +1,7 @@
 """Reading and writing at computed places.
 
-A negative index counts from the end, unless ``validate_indices`` (from iOS 17 on) refuses it. What lies
-beyond either end is refused, whatever Core ML reads there (some number of the tensor on the GPU).
+A negative index counts from the end, unless ``validate_indices`` (from iOS 17 on) refuses it. An index beyond
+either end is refused, whatever Core ML reads there (an arbitrary number of the tensor on the GPU).
 """
 
 from collections.abc import Callable
@@ -116,12 +116,12 @@ def scatter_nd(
 
 
 def _put(rows: Tensor, places: Tensor, updates: Tensor, mode: str) -> Tensor:
-    """``rows`` with ``updates`` worked in at ``places``; where places repeat, each update counts."""
+    """``rows`` with ``updates`` applied at ``places``; if places repeat, each update counts."""
     return _MODES[mode](rows, places, updates.to(rows.dtype))
 
 
 def _one_by_one(step: np.ufunc) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Torch's own ``index_reduce`` is a beta and knows no division."""
+    """Update one by one, because torch's own ``index_reduce`` is a beta and has no division."""
 
     def put(rows: Tensor, places: Tensor, updates: Tensor) -> Tensor:
         result = rows.clone(memory_format=torch.contiguous_format)

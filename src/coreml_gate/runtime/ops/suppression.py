@@ -1,6 +1,6 @@
 """Non-maximum suppression, box by box.
 
-Which overlap suppresses is what coremltools' tests say of Core ML (``test_nms`` with a limit of 0,
+The suppressing overlaps follow coremltools' tests on Core ML (``test_nms`` with a limit of 0,
 ``test_nms_corner_case_iou_equal_threshold``): never 0 or 0/0; one equal to the limit from iOS 17 on.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from coreml_gate.runtime.registry import EXACT, Tensors, operation
 
 Reaches = Callable[[Tensor, float], Tensor]
-"""Does an overlap reach the limit?"""
+"""Whether an overlap reaches the limit."""
 
 
 @operation(EXACT)
@@ -37,7 +37,7 @@ def non_maximum_suppression(
 def non_maximum_suppression_ios17(
     boxes: Tensor, scores: Tensor, iou_threshold: float, max_boxes: int, per_class_suppression: bool = False
 ) -> Tensors:
-    """Boxes stand along the last axis; there is no limit of the score, and no count."""
+    """Boxes are along the last axis; there is neither a score limit nor a count."""
     boxes, scores = boxes.mT, scores.mT
     picked = [
         _suppress(box, score, iou_threshold, -math.inf, max_boxes, per_class_suppression, torch.ge)
@@ -48,7 +48,7 @@ def non_maximum_suppression_ios17(
 
 
 def _images(boxes: Tensor, scores: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Core ML's CPU computes overlaps in float32 also where the program has half precision."""
+    """Boxes and scores per image, in float32, because Core ML's CPU computes overlaps of halves in it too."""
     return zip(boxes.float(), scores.float(), strict=True)
 
 
@@ -61,9 +61,7 @@ def _suppress(
     per_class: bool,
     reaches: Reaches,
 ) -> list[int]:
-    """Places of the boxes that stay, best score first; with ``per_class`` only boxes of one class suppress
-    each other.
-    """
+    """Indices of the kept boxes, best score first; ``per_class`` limits suppression to boxes of one class."""
     best, label = scores.max(1)
     overlap = _overlap(boxes)
     suppresses = reaches(overlap, iou_limit) & (overlap > 0)

@@ -1,8 +1,8 @@
-"""A recognised GRU loop, computed with nine calls a turn instead of thirty.
+"""Computes a recognised GRU loop with nine calls a turn instead of thirty.
 
-The three gates are stacked into one product, the products of the inputs are taken for all positions at once,
-and results go to buffers that all turns share. Half precision rounds where the program does. Products add in
-another order than the program's, as they do on another processor.
+The three gates are stacked into one product, the products of the inputs are computed for all positions at
+once, and all turns share result buffers. Half precision rounds where the program does. Products add in
+another order than the program's, as they would on another processor.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,15 +25,15 @@ from coreml_gate.runtime.turns import gru_turns
 from coreml_gate.untyped import MilValue
 
 TOLERANCE: Final = {torch.float32: 1e-5, torch.float16: 4e-3}
-"""How far a state, which is of the size of 1, may be from the program's: some units in the last place."""
+"""The allowed difference of a state, whose magnitude is about 1, from the program's."""
 _SEQUENCE_RANK = 3
 _STATES = 1
-"""The states' place among a loop's arguments."""
+"""The states' index among a loop's arguments."""
 Stacked = Callable[[Sequence[Constant]], Tensor]
 
 
 class GruLayer:
-    """The cell's stacked constants, in float32; ``dtype`` is what states and results are stored in."""
+    """The cell's stacked constants, in float32; ``dtype`` is the stored type of states and results."""
 
     def __init__(self, x: tuple[Tensor, Tensor], h: tuple[Tensor, Tensor], dtype: torch.dtype) -> None:
         self._of_x = input_layer(*x)
@@ -43,7 +43,7 @@ class GruLayer:
 
     @cached_property
     def _turned(self) -> Tensor:
-        """The weight of the state as all turns read it; of halves, with the bias behind it."""
+        """The state's weight as all turns read it; for halves, followed by the bias."""
         columns = self._h_weight if self._dtype is torch.float32 else self._with_bias()
         return columns.T.contiguous()
 
@@ -54,8 +54,7 @@ class GruLayer:
         """The states after ``steps`` turns.
 
         :param sequence: (length, batch, features), of at least ``steps`` positions.
-        :param states: (length, batch, hidden), row 0 the initial one, zeros behind it; of at least
-            ``steps + 1`` rows.
+        :param states: (length, batch, hidden), of at least ``steps + 1`` rows: the initial state, then zeros.
         """
         rows = states.to(self._dtype, copy=True).contiguous()
         products, rows_of_turns = self._products(sequence[:steps]), rows[: steps + 1]
@@ -66,20 +65,20 @@ class GruLayer:
         return rows.to(states.dtype)
 
     def _products(self, sequence: Tensor) -> Tensor:
-        """Per position what the input adds to both sigmoid gates, and to the new state."""
+        """The input's terms of both sigmoid gates and of the new state, per position."""
         products: Tensor = self._of_x(sequence.float())
         return products.to(self._dtype)
 
 
 def input_layer(weight: Tensor, bias: Tensor) -> Body:
-    """What the inputs of all turns add, in one product."""
+    """The input terms of all turns, in one product."""
     if available():
         return PackedLinear(linear, {"weight": weight, "bias": bias}, _keep)
     return lambda sequence: linear(sequence, weight, bias)
 
 
 def _keep() -> None:
-    """The plan reads the constants too, for the loop itself."""
+    """Release nothing, because the plan also reads the constants for the loop itself."""
 
 
 def gru_call(
@@ -88,9 +87,9 @@ def gru_call(
     mode: Mode,
     stacked: Stacked,
 ) -> MakeCall | None:
-    """The layer that a loop computes, made before its blocks are compiled: they share its stacked weights.
+    """The layer that a loop computes, made before its blocks are compiled, which share its stacked weights.
 
-    :param stacked: Constants in float32 in one tensor.
+    :param stacked: Joins constants in float32 in one tensor.
     """
     loop = gru_loop(operation, known)
     if loop is None or (mode == "neural-engine" and loop.dtype == "fp16"):
@@ -101,7 +100,7 @@ def gru_call(
 
 
 class GruCall(LayerCall):
-    """Takes a loop's arguments: counter, states, then what its blocks capture."""
+    """Takes a loop's arguments: counter, states, then the captured values of its blocks."""
 
     def __init__(self, loop: GruLoop, layer: GruLayer, plain: Plain, places: Mapping[str, int]) -> None:
         super().__init__(plain, layer.tolerance)
@@ -115,15 +114,15 @@ class GruCall(LayerCall):
         return {place: arguments[place] for place in (_STATES, self._sequence)}
 
     def turns(self, arguments: Sequence[MilValue]) -> int:
-        """What the counter is compared with."""
+        """The limit with which the counter is compared."""
         return int(arguments[self._limited_by]) if self._limit is None else self._limit
 
     def takes(self, arguments: Sequence[MilValue]) -> bool:
-        """The program adds each state to the row that stands there; the layer writes it."""
+        """Whether the rows are zero, as the program adds each state to its row and the layer writes it."""
         return not bool(arguments[_STATES][1:].any())
 
     def drawn(self, arguments: Sequence[MilValue]) -> list[MilValue]:
-        """With the rows behind the initial state empty."""
+        """Random arguments, with zeros in the rows after the initial state."""
         drawn = super().drawn(arguments)
         drawn[_STATES][1:] = 0
         return drawn
@@ -134,7 +133,7 @@ class GruCall(LayerCall):
         return arguments[0] + turns, self._layer.run(arguments[self._sequence], arguments[_STATES], turns)
 
     def fits(self, arguments: Sequence[MilValue]) -> bool:
-        """Does no turn leave the sequence or the rows?"""
+        """Whether all turns stay within the sequence and the rows."""
         states, sequence, turns = arguments[_STATES], arguments[self._sequence], self.turns(arguments)
         if not sequence.ndim == states.ndim == _SEQUENCE_RANK or sequence.shape[1] != states.shape[1]:
             return False

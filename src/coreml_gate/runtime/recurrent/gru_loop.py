@@ -1,12 +1,12 @@
-"""Is a ``while_loop`` a GRU layer? coremltools writes torch's GRU as a loop of some thirty small operations.
+"""Recognises a ``while_loop`` that is torch's GRU layer, which coremltools writes as some thirty operations.
 
 The loop counts from zero. Each turn gathers the input and the state at the counter, computes the cell
 
     r = sigmoid(linear(x) + linear(h))      z = sigmoid(linear(x) + linear(h))
     n = tanh(linear(x) + r * linear(h))     h' = (1 - z) * n + z * h
 
-and adds ``h'`` to the row behind (``_add_gru_layer`` in coremltools' torch front end). This form alone is
-recognised, with the casts that float16 puts around it. Whatever differs stays as the program says.
+and adds ``h'`` to the next row (``_add_gru_layer`` in coremltools' torch frontend). Only this form is
+recognised, with the casts that float16 adds to it. Any other loop runs as the program says.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from coreml_gate.runtime.arguments import Known
 from coreml_gate.runtime.pattern import OtherFormError, Wiring, argument, constants, demand, dtype
 
 LONGEST = 2**15 - 1
-"""The program casts the counter to 16 bits; a longer loop would count on from -32768."""
+"""The program casts the counter to 16 bits, so a longer loop would continue from -32768."""
 
 _PAIR = 2  # condition and body; counter and states
 _COUNTER_CASTS = ("int16", "uint16", "int32")
@@ -25,7 +25,7 @@ _COUNTER_CASTS = ("int16", "uint16", "int32")
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The constants of one gate: two linear layers, of the input and of the state."""
+    """The constants of one gate: two linear layers, for the input and for the state."""
 
     x_weight: Constant
     x_bias: Constant
@@ -35,13 +35,13 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GruLoop:
-    """What the loop computes; ``limit`` is the number of turns, or the name of the value that holds it."""
+    """The layer that the loop computes; ``limit`` is the number of turns, or the name of its value."""
 
     sequence: str
     limit: str | int
     dtype: str
     gates: tuple[Gate, Gate, Gate]
-    """Reset, update, new: the two that a sigmoid follows stand together."""
+    """Reset, update, new: the two sigmoid gates are adjacent."""
 
 
 def gru_loop(loop: Operation, known: Mapping[str, Known]) -> GruLoop | None:
@@ -56,7 +56,7 @@ def gru_loop(loop: Operation, known: Mapping[str, Known]) -> GruLoop | None:
 
 
 class _Reader:
-    """Reads the loop backwards, from what the body gives to what it takes."""
+    """Reads the loop backwards, from the results of its body to its inputs."""
 
     def __init__(self, loop: Operation, known: Mapping[str, Known]) -> None:
         demand(
@@ -93,7 +93,7 @@ class _Reader:
         return int(values[0])
 
     def _written(self, name: str, place: str) -> tuple[Argument, Argument]:
-        """The new state, and the rows that it is added to at ``place``: the states, or a cast of them."""
+        """The new state, and the rows to which it is added at ``place``: the states, or a cast of them."""
         made = self._wiring.makers.get(name)
         scatter = self._wiring.made(argument(made, "x") if made and made.type == "cast" else name, "scatter")
         demand(argument(scatter, "indices") == place)
@@ -133,7 +133,7 @@ class _Reader:
         return str(sequence), (reset_gate, update_gate, new_gate)
 
     def _row(self, name: Argument) -> Argument:
-        """What it is the row of, at the counter."""
+        """The value of which this is the row at the counter."""
         squeeze = self._computed(name, "squeeze")
         self._wiring.demand_values(squeeze, {"axes": [0]})
         gather = self._computed(argument(squeeze, "x"), "gather")
@@ -142,7 +142,7 @@ class _Reader:
         return argument(gather, "x")
 
     def _is_counter(self, name: Argument) -> bool:
-        """The counter itself, cast, or counted from the end where it is negative: it never is."""
+        """Whether it is the counter, possibly cast or adjusted for negative values, which never occur."""
         if name == self._counter:
             return True
         made = self._wiring.makers.get(name) if isinstance(name, str) else None
@@ -170,14 +170,14 @@ class _Reader:
         return argument(self._computed(name, kind), "x")
 
     def _computed(self, name: Argument, kind: str) -> Operation:
-        """The operation of the cell that gives ``name``: all of them compute in one element type."""
+        """The cell's operation that gives ``name``; all of them compute in one element type."""
         made = self._wiring.made(name, kind)
         demand(dtype(made) == self._dtype)
         return made
 
 
 def _shapes(gate: Gate) -> tuple[tuple[int, ...], ...]:
-    """Of all constants, if they fit together."""
+    """The shapes of all constants, if they fit together."""
     x_weight, x_bias, h_weight, h_bias = (
         each.array.shape for each in (gate.x_weight, gate.x_bias, gate.h_weight, gate.h_bias)
     )

@@ -1,4 +1,4 @@
-"""The turns of recurrent layers in half precision: each operation of the program rounds its result."""
+"""Computes the turns of recurrent layers in half precision, rounding after each operation of the program."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from torch import Tensor
 from coreml_gate.runtime.turns import turn_product
 
 OfState = Callable[[Tensor, Tensor], Tensor]
-"""Computes what a state adds into the tensor of halves that is given second."""
+"""Computes a state's terms into the tensor of halves that is the second argument."""
 
 
 def half_product(weight: Tensor, bias: Tensor | None, batch: int, *, rounds: bool) -> OfState:
-    """What a state adds: torch's own product of the same operands, so it has the bits of the program's.
+    """A state's terms: torch's own product of the same operands, so it has the bits of the program's.
 
     :param weight: (hidden, gates * hidden), float32.
     :param bias: (gates * hidden), float32.
@@ -41,7 +41,7 @@ def rnn_in_half(
     """Write into each row after the first the state that follows from the row before it.
 
     :param activate: In place.
-    :param products: (length, batch, hidden): what the inputs add.
+    :param products: (length, batch, hidden): the terms of the inputs.
     :param rows: (length + 1, batch, hidden); row 0 is the initial state.
     """
     state, *others = rows
@@ -50,7 +50,7 @@ def rnn_in_half(
 
 
 def gru_in_half(of_state: OfState, products: Tensor, rows: Tensor) -> None:
-    """As ``rnn_in_half``: reset, update, new state. Calls in place take less than others."""
+    """As ``rnn_in_half``: reset, update, new state. Calls in place are faster than others."""
     hidden = rows.shape[-1]
     of_h = torch.empty((rows.shape[1], 3 * hidden), dtype=torch.float16)
     gates, new = torch.split(of_h, [2 * hidden, hidden], -1)
@@ -66,8 +66,8 @@ def gru_in_half(of_state: OfState, products: Tensor, rows: Tensor) -> None:
 def lstm_in_half(of_state: OfState, products: Tensor, rows: Tensor, cell: Tensor) -> None:
     """As ``gru_in_half``: input, forget, new, output.
 
-    What is new stands beside the cell state, as their two gates do: so one call multiplies both pairs. A
-    sigmoid of all four parts takes less than two calls.
+    The new values are stored next to the cell state, like their two gates, so one call multiplies both
+    pairs. A sigmoid of all four parts is faster than two calls.
 
     :param cell: (batch, hidden): the initial cell state, overwritten by each turn's.
     """
@@ -88,14 +88,14 @@ def lstm_in_half(of_state: OfState, products: Tensor, rows: Tensor, cell: Tensor
 
 
 def gru_loop_in_half(weight: Tensor, products: Tensor, rows: Tensor) -> None:
-    """As ``gru_turns``, of halves, as a loop of the program says: ``(1 - z) * n + z * h``.
+    """As ``gru_turns``, for halves and by the formula of the program's loop: ``(1 - z) * n + z * h``.
 
-    What the state adds to the new state stands beside the state, as the two gates stand side by side: so one
-    call multiplies both pairs. Calls in place take less than those into a given tensor, so the program's sum
-    is computed as ``z * h - (z - 1) * n``, to the same bits.
+    The state's term of the new state is stored next to the state, like the two gates, so one call multiplies
+    both pairs. Calls in place are faster than those into a given tensor, so the program's sum is computed as
+    ``z * h - (z - 1) * n``, with the same bits.
 
-    :param weight: (hidden + 1, 3 * hidden), float32: the bias is the last row, which multiplies a 1 that
-        stands behind each state.
+    :param weight: (hidden + 1, 3 * hidden), float32: the bias is the last row, which multiplies a 1 after
+        each state.
     """
     batch, hidden = rows.shape[1:]
     wide, product = torch.ones((len(rows), batch, hidden + 1)), torch.empty((batch, 3 * hidden))
@@ -105,7 +105,7 @@ def gru_loop_in_half(weight: Tensor, products: Tensor, rows: Tensor) -> None:
     update, (new, kept) = gates[:, hidden:], new_and_state.chunk(2, -1)
     of_gates, of_new = (part.unbind(0) for part in torch.split(products, [2 * hidden, hidden], -1))
     states[0], ones = kept.copy_(rows[0]), torch.ones_like(new)
-    with np.errstate(all="ignore"):  # what is no number is the program's affair
+    with np.errstate(all="ignore"):  # non-finite values are the program's affair
         for gates_of_x, new_of_x, row, state in zip(
             of_gates, of_new, given, states[1:].unbind(0), strict=False
         ):

@@ -1,8 +1,8 @@
-"""A recurrent layer in the place of the operations that compute it.
+"""Calls a recurrent layer in place of the operations that compute it.
 
-Each set of shapes is tried first: the program itself and the layer compute drawn values, and the layer serves
-from then on only where both agree. It serves every run, also under an observer, who sees the program's
-operations beside it: so all runs give the same bits.
+Each set of shapes is tried first: the program and the layer compute random values, and the layer is used only
+if both agree. It is then used in every run. An observer also sees the program's operations run, so that all
+runs give the same bits.
 """
 
 from abc import ABC, abstractmethod
@@ -15,22 +15,22 @@ from coreml_gate.runtime.plan import Observe
 from coreml_gate.untyped import MilValue
 
 Plain = Callable[..., MilValue]
-"""The program's own operations: takes the observer, then the arguments; gives one value, or a tuple."""
+"""The program's own operations: takes the observer, then the arguments; returns one value or a tuple."""
 MakeCall = Callable[[Plain, Mapping[str, int]], "LayerCall"]
-"""Makes the call of a recognised layer; the mapping has the places of values among the arguments."""
+"""Makes the call of a recognised layer; the mapping has the indices of values among the arguments."""
 
 
 class LayerCall(ABC):
-    """Takes the arguments as the plan gives them; what a layer is to compute is a subclass's."""
+    """Takes the plan's arguments; a subclass defines the layer to compute."""
 
     def __init__(self, plain: Plain, tolerance: float) -> None:
-        """:param tolerance: How far a result may be from the program's, of the numbers of the trial."""
+        """:param tolerance: The allowed difference from the program's results in the trial."""
         self._plain = plain
         self._tolerance = tolerance
         self._equal: dict[tuple[MilValue, ...], bool] = {}
 
     def __call__(self, observe: Observe | None, *arguments: MilValue) -> MilValue:
-        """The layer's results; an observer sees the program itself run as well."""
+        """The layer's results; with an observer, the program itself runs as well."""
         if not self._serves(arguments) or not self.takes(arguments):
             return self._plain(observe, *arguments)
         if observe is not None:
@@ -40,26 +40,26 @@ class LayerCall(ABC):
 
     @abstractmethod
     def operands(self, arguments: Sequence[MilValue]) -> Mapping[int, Tensor]:
-        """The arguments that the layer reads, by place."""
+        """The arguments that the layer reads, by index."""
 
     @abstractmethod
     def fits(self, arguments: Sequence[MilValue]) -> bool:
-        """May the layer run at all on such shapes? If not, the program says what is wrong."""
+        """Whether the layer can run on such shapes; if not, the program reports the error."""
 
     @abstractmethod
     def compute(self, arguments: Sequence[MilValue]) -> tuple[MilValue, ...]:
-        """What the program gives, by the layer."""
+        """The program's results, computed by the layer."""
 
     def turns(self, arguments: Sequence[MilValue]) -> int:  # noqa: ARG002  # those of a loop are computed
-        """The number of turns, where the shapes do not say it."""
+        """The number of turns, if the shapes do not determine it."""
         return 0
 
     def takes(self, arguments: Sequence[MilValue]) -> bool:  # noqa: ARG002  # the usual layer takes all
-        """Can the layer compute these values, other than drawn ones?"""
+        """Whether the layer can compute these values, which may differ from random ones."""
         return True
 
     def drawn(self, arguments: Sequence[MilValue]) -> list[MilValue]:
-        """The arguments with normal values in the operands."""
+        """The arguments with random normal values in the operands."""
         draw, drawn = torch.Generator().manual_seed(0), list(arguments)
         for place, operand in self.operands(arguments).items():
             drawn[place] = torch.empty_like(operand).normal_(generator=draw)
@@ -73,7 +73,7 @@ class LayerCall(ABC):
         return self._equal[key]
 
     def _tried(self, arguments: tuple[MilValue, ...]) -> bool:
-        """Do the program and the layer give the same for drawn values?"""
+        """Whether the program and the layer agree on random values."""
         drawn, near = self.drawn(arguments), self._tolerance
         plain = self._plain(None, *drawn)
         pairs = zip(plain if isinstance(plain, tuple) else (plain,), self.compute(drawn), strict=True)

@@ -1,4 +1,4 @@
-"""The turns of a recurrent layer as one operation, whose nested block holds what the program says."""
+"""Groups a recurrent layer's turns into one operation with the program's operations in a nested block."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from coreml_gate.runtime.recurrent.unrolled_inputs import InputProduct, input_pr
 from coreml_gate.runtime.recurrent.unrolled_turns import GATES, Cell, InputRow, StateProduct, Turn, TurnReader
 
 UNROLLED: Final = "unrolled_layer"
-"""The type of such an operation, which MIL does not know."""
+"""The type of such an operation, which does not exist in MIL."""
 _FEWEST, _RANK = 2, 3
 
 
@@ -24,7 +24,7 @@ class States:
     """A result: the states from row ``first`` to before row ``stop``; row 0 is the initial state."""
 
     cell: bool
-    """The cell states of an LSTM, of which the last alone is kept."""
+    """Whether these are the cell states of an LSTM, of which only the last is kept."""
     first: int
     stop: int
     backwards: bool = False
@@ -32,13 +32,13 @@ class States:
 
 @dataclass(frozen=True, slots=True)
 class UnrolledLayer:
-    """What the turns compute: they read the rows of ``products`` from ``first`` on."""
+    """The layer that the turns compute; they read the rows of ``products`` from ``first`` on."""
 
     cell: Cell
     dtype: str
     products: str
     inputs: InputProduct | None
-    """What computes ``products``, where the layer does that too: an LSTM in float32."""
+    """The computation of ``products``, if the layer includes it: an LSTM in float32."""
     first: int
     turns: int
     starts: tuple[str | None, ...]
@@ -47,7 +47,7 @@ class UnrolledLayer:
     batch: int
     hidden: int
     results: tuple[States, ...]
-    """In the order of the operation's outputs."""
+    """The results in the order of the operation's outputs."""
 
     @property
     def sequence(self) -> str:
@@ -68,7 +68,7 @@ def unrolled_block(block: Block, mode: Mode) -> tuple[Block, Mapping[str, Unroll
 
 
 def _chains(block: Block) -> Iterator[tuple[Turn, ...]]:
-    """Turns that follow each other, as long as they go."""
+    """The longest sequences of turns that follow each other."""
     reader = TurnReader(block)
     turns = {turn.states[0]: turn for made in block.operations if (turn := reader.turn(made))}
     before = ((turn, turns.get(str(turn.before[0]))) for turn in turns.values())
@@ -88,7 +88,7 @@ def _from(turn: Turn | None, next_of: Mapping[str, Turn]) -> Iterator[Turn]:
 
 
 def _follows(turn: Turn, before: Turn) -> bool:
-    """Does the turn go on from the states of the other, at the next row, by the same constants?"""
+    """Whether the turn continues from the other's states, at the next row, with the same constants."""
     if turn.before != before.states or (turn.cell, turn.dtype) != (before.cell, before.dtype):
         return False
     if turn.row != InputRow(before.row.products, before.row.position + 1) or isinstance(turn.of_state, tuple):
@@ -99,7 +99,7 @@ def _follows(turn: Turn, before: Turn) -> bool:
 
 
 def _same(one: StateProduct, other: StateProduct) -> bool:
-    """Do the states add the same? The converter writes biases of zeros anew for each turn."""
+    """Whether the states' terms are equal, although the converter writes zero biases again for each turn."""
     if (one.weight, one.turned, one.rounds) != (other.weight, other.turned, other.rounds):
         return False
     if one.bias is None or other.bias is None:
@@ -108,7 +108,7 @@ def _same(one: StateProduct, other: StateProduct) -> bool:
 
 
 def _starts_at_zero(turn: Turn, of_state: StateProduct) -> bool:
-    """Is it the first turn, of which a state of zeros left constants: of the product its bias alone?"""
+    """Whether it is the first turn, with constants for a zero state: only the bias of the product."""
     folded = turn.of_state
     if isinstance(folded, StateProduct):
         return False
@@ -122,7 +122,7 @@ def _starts_at_zero(turn: Turn, of_state: StateProduct) -> bool:
 
 
 class _Grouping:
-    """One chain of turns, and what of the block belongs to it."""
+    """One chain of turns, and its operations in the block."""
 
     def __init__(self, block: Block, chain: Sequence[Turn], mode: Mode) -> None:
         self._block = block
@@ -152,7 +152,7 @@ class _Grouping:
         return _placed(self._block, members, made), made.name, layer
 
     def _inputs(self, members: set[str], outputs: tuple[str, ...]) -> InputProduct | None:
-        """What computes the rows, where a kernel takes inputs itself and nothing else reads the rows."""
+        """The computation of the rows, if a kernel takes inputs itself and nothing else reads the rows."""
         if not self._wide or self._chain[0].cell != "lstm":
             return None
         found = input_product(self._chain[0].row.products, self._wiring)
@@ -174,7 +174,7 @@ class _Grouping:
         return found
 
     def _is_sequence(self, made: Operation) -> bool:
-        """Does it put the states of turns in a row, one after the other?"""
+        """Whether it joins the states of turns in order."""
         values = made.inputs.get("values", ()) if made.type == "concat" else ()
         if not values or not all(name in self._rows for name in values):
             return False
@@ -185,14 +185,14 @@ class _Grouping:
         return kept and ordered and self._wiring.values(argument(made, "axis")) == [0]
 
     def _read_outside(self, members: set[str]) -> tuple[str, ...]:
-        """The values of members that other operations read, or that the block gives."""
+        """The values of members that other operations read or the block returns."""
         inner = [made for made in self._block.operations if made.name in members]
         outer = (made for made in self._block.operations if made.name not in members)
         read = {name for made in outer for name in _reads(made)} | set(self._block.outputs)
         return tuple(value.name for made in inner for value in made.outputs if value.name in read)
 
     def _states(self, name: str) -> States:
-        """What a value holds, in terms of the layer."""
+        """The states of the layer that a value contains."""
         made, turns = self._wiring.makers[name], len(self._chain)
         if name == self._chain[-1].states[-1] != self._chain[-1].states[0]:
             return States(cell=True, first=turns, stop=turns + 1)
@@ -228,7 +228,7 @@ class _Grouping:
         )
 
     def _sizes(self, name: str) -> tuple[int, ...]:
-        """The shape, all of which is known, of a value of rank 3."""
+        """The fully known shape of a value of rank 3."""
         kind = self._values[name].type if name in self._values else None
         sizes = tuple(size or 0 for size in kind.shape) if isinstance(kind, TensorType) else ()
         demand(len(sizes) == _RANK and all(sizes))
@@ -241,9 +241,9 @@ def _reads(made: Operation) -> frozenset[str]:
 
 
 def _placed(block: Block, members: set[str], layer: Operation) -> Block:
-    """The block with the layer in the place of its last member; what reads the layer comes behind it.
+    """The block with the layer in place of its last member, followed by the layer's readers.
 
-    What reads or writes a state keeps its order.
+    Operations that read or write a state keep their order.
     """
     states = {value.name for value in block.inputs if isinstance(value.type, StateType)}
     last = max(place for place, made in enumerate(block.operations) if made.name in members)

@@ -1,4 +1,4 @@
-"""What the inputs of all turns of an unrolled layer add: one linear layer of the sequence."""
+"""Recognises the input terms of all turns of an unrolled layer: one linear layer of the sequence."""
 
 from dataclasses import dataclass
 
@@ -14,19 +14,19 @@ _MATRIX, _MATRICES = 2, 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InputProduct:
-    """A sequence of (length, batch, features), whatever its shape, by a weight of (width, features)."""
+    """The product of a sequence (length, batch, features), in any shape, and a weight (width, features)."""
 
     sequence: str
     weight: NDArray[np.generic]
     bias: NDArray[np.generic] | None
     backwards: bool
-    """The turns begin at the last position."""
+    """Whether the turns begin at the last position."""
     operations: frozenset[str]
     """The names of the operations that compute it."""
 
 
 def input_product(products: str, wiring: Wiring) -> InputProduct | None:
-    """The linear layer that gives the rows of all turns; ``None`` for any other origin."""
+    """The linear layer that gives the rows of all turns; ``None`` if they have another origin."""
     try:
         return _InputReader(wiring).read(products)
     except OtherFormError:
@@ -57,7 +57,7 @@ class _InputReader:
         return InputProduct(str(sequence), weight, bias, backwards, frozenset(self._seen))
 
     def _biased(self, total: Operation) -> tuple[Operation, NDArray[np.generic]]:
-        """The product in a sum, and the constant."""
+        """The product and the constant of a sum."""
         product, bias = argument(total, "x"), argument(total, "y")
         if not isinstance(product, str) or product in self._wiring.known:
             product, bias = bias, product
@@ -66,7 +66,7 @@ class _InputReader:
     def _matrix(self, made: Operation) -> NDArray[np.generic]:
         """The matrix of a product, (width, features).
 
-        The converter repeats it for each position where the sequence lies batch first.
+        The converter repeats it for each position of a batch-first sequence.
         """
         demand(made.type == "matmul" and self._wiring.values(argument(made, "transpose_x")) == [False])
         matrix = self._array(argument(made, "y"))
@@ -77,7 +77,7 @@ class _InputReader:
         return matrix if self._wiring.values(argument(made, "transpose_y")) == [True] else matrix.T
 
     def _made(self, name: Argument) -> Operation:
-        """The operation that gives the value behind changes of shape."""
+        """The operation that gives the value before changes of shape."""
         name = self._unshaped(name)
         made = self._wiring.makers.get(name) if isinstance(name, str) else None
         if made is None:

@@ -1,7 +1,7 @@
-"""An unrolled recurrent layer, computed turn by turn with few calls.
+"""Computes an unrolled recurrent layer turn by turn with few calls.
 
-In float32 as the runtime's own layers do, within ``TOLERANCE`` of the program; in half precision by the
-operations of the program, with the same bits.
+In float32 it computes like the runtime's own layers, within ``TOLERANCE`` of the program; in half precision
+by the program's operations, with the same bits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,27 +28,27 @@ from coreml_gate.runtime.turns import IN_PLACE, gru_turns, lstm_turns, rnn_turns
 from coreml_gate.untyped import MilValue
 
 TOLERANCE: Final = {torch.float32: 1e-5, torch.float16: 0.0}
-"""How far a state, which is of the size of 1, may be from the program's."""
+"""The allowed difference of a state, whose magnitude is about 1, from the program's."""
 _IN_PLACE: Final = {"relu": torch.relu_, "tanh": torch.tanh_}
 
 
 @operation(STEPWISE, table=FUSED)
 def unrolled_layer(_turns: BlockFunction) -> tuple[MilValue, ...]:
-    """The operations of the program, one after the other."""
+    """The operations of the program in sequence."""
     return _turns()
 
 
 class StateWeights(NamedTuple):
-    """What the state adds, in float32: (hidden, gates * hidden) and (gates * hidden)."""
+    """The weight and bias of the state, in float32: (hidden, gates * hidden) and (gates * hidden)."""
 
     weight: Tensor
     bias: Tensor | None
     rounds: bool
-    """In half precision, the product is stored before the bias is added."""
+    """Whether, in half precision, the product is stored before the bias is added."""
 
 
 def unrolled_call(layer: UnrolledLayer, mode: Mode) -> MakeCall:
-    """What calls the layer in the place of its operations."""
+    """The function that calls the layer in place of its operations."""
     of_state = layer.of_state
     weight = known_argument(of_state.weight, Tensor, mode, wide=True)
     bias = None if of_state.bias is None else known_argument(of_state.bias, Tensor, mode, wide=True)
@@ -61,7 +61,7 @@ def unrolled_call(layer: UnrolledLayer, mode: Mode) -> MakeCall:
 
 
 class UnrolledCall(LayerCall):
-    """Takes what the operations of the layer read, and gives what others read of them."""
+    """Takes the inputs of the layer's operations, and returns the results that other operations read."""
 
     def __init__(
         self,
@@ -80,12 +80,12 @@ class UnrolledCall(LayerCall):
         self._starts = [None if start is None else places[start] for start in layer.starts]
 
     def operands(self, arguments: Sequence[MilValue]) -> Mapping[int, Tensor]:
-        """The sequence, and the initial states."""
+        """The sequence and the initial states."""
         places = (self._sequence, *(place for place in self._starts if place is not None))
         return {place: arguments[place] for place in places}
 
     def fits(self, arguments: Sequence[MilValue]) -> bool:
-        """Are the operands of the declared sizes and type?"""
+        """Whether the operands have the declared sizes and type."""
         sequence, operands = arguments[self._sequence], self.operands(arguments)
         states = (value for place, value in operands.items() if place != self._sequence)
         return (
@@ -106,19 +106,19 @@ class UnrolledCall(LayerCall):
 
 
 class Turns:
-    """The turns one by one, on what the inputs of all add."""
+    """Computes the turns one by one, from the input terms of all."""
 
     def __init__(self, layer: UnrolledLayer, weights: StateWeights) -> None:
         self._layer = layer
         self._weights = weights
 
     def take(self, sequence: Tensor) -> bool:
-        """Are there as many rows as turns, and as wide?"""
+        """Whether there are as many rows as turns, of the right width."""
         layer, width = self._layer, self._weights.weight.shape[1]
         return sequence.shape[1:] == (layer.batch, width) and len(sequence) >= layer.first + layer.turns
 
     def run(self, sequence: Tensor, start: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """The hidden states, behind the first, and the last cell state; ``cell`` is the first one."""
+        """The hidden states after the first, and the last cell state; ``cell`` is the first one."""
         layer = self._layer
         products = sequence[layer.first : layer.first + layer.turns]
         rows = torch.empty((layer.turns + 1, layer.batch, layer.hidden), dtype=sequence.dtype)
@@ -129,7 +129,7 @@ class Turns:
 
 
 class LstmTurns(Turns):
-    """An LSTM by the kernel of a whole layer, which multiplies the inputs too."""
+    """Computes an LSTM by the kernel of a whole layer, including the products of the inputs."""
 
     def __init__(self, layer: UnrolledLayer, inputs: InputProduct, weights: StateWeights) -> None:
         super().__init__(layer, weights)
@@ -142,13 +142,13 @@ class LstmTurns(Turns):
         self._kernel = _kernel({**constants, "output_sequence": True})
 
     def take(self, sequence: Tensor) -> bool:
-        """Are there as many positions as turns?"""
+        """Whether there are as many positions as turns."""
         position = self._layer.batch * self._features
         whole = sequence.numel() % position == 0
         return whole and sequence.numel() // position >= self._layer.first + self._layer.turns
 
     def run(self, sequence: Tensor, start: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """As the turns one by one."""
+        """The same as for the turns one by one."""
         layer = self._layer
         steps = sequence.reshape(-1, layer.batch, self._features)
         steps = steps.flip(0) if self._backwards else steps
@@ -162,7 +162,7 @@ def _kernel(constants: Constants) -> Body:
 
 
 def _keep() -> None:
-    """The program's own operations read the constants too."""
+    """Release nothing, because the program's own operations also read the constants."""
 
 
 def _wide(array: NDArray[np.generic]) -> Tensor:

@@ -1,6 +1,6 @@
-"""Is an operation the last of one turn of a recurrent layer that is written out, turn after turn?
+"""Recognises the last operation of one turn of a recurrent layer that is written out turn by turn.
 
-coremltools' export route takes torch's own decompositions of its layers. In each turn
+coremltools' export route uses torch's own decompositions of its layers. In each turn
 
     RNN     h' = tanh(x + linear(h)), or relu
     GRU     r = sigmoid(x + linear(h))      z = sigmoid(x + linear(h))
@@ -8,8 +8,8 @@ coremltools' export route takes torch's own decompositions of its layers. In eac
     LSTM    i, f, g, o of x + linear(h)     c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
             h' = sigmoid(o) * tanh(c')
 
-where ``x`` is a row of what the inputs of all turns add. The two operands of a sum or a product may stand in
-either order, and operations that change shapes alone may stand anywhere.
+where ``x`` is a row of the input terms of all turns. The two operands of a sum or a product may be in either
+order, and operations that only change shapes may be anywhere.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class InputRow:
-    """One position of what the inputs of all turns add: (length, batch, gates * hidden)."""
+    """One position of the input terms of all turns: (length, batch, gates * hidden)."""
 
     products: str
     position: int
@@ -38,38 +38,38 @@ class InputRow:
 
 @dataclass(frozen=True, slots=True)
 class StateProduct:
-    """What a state adds: its product with a constant matrix, and a bias."""
+    """A state's terms: its product with a constant matrix, and a bias."""
 
     state: str
     weight: Constant
     bias: Constant | None
     turned: bool
-    """The weight is (gates * hidden, hidden), as ``linear`` has it."""
+    """Whether the weight is (gates * hidden, hidden), as in ``linear``."""
     rounds: bool
-    """The product is stored before the bias is added, and so rounded twice."""
+    """Whether the product is stored before the bias is added, and so rounded twice."""
 
 
 Folded = tuple[Constant, ...]
-"""What a constant state adds, per gate or for all of them."""
+"""The terms of a constant state, per gate or for all of them."""
 OfState = StateProduct | Folded
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn: what it reads, and the names of the states that it gives."""
+    """One turn: its inputs, and the names of its resulting states."""
 
     cell: Cell
     dtype: str
     row: InputRow
     of_state: OfState
     states: tuple[str, ...]
-    """Of an LSTM the hidden and the cell state."""
+    """The state; for an LSTM the hidden and the cell state."""
     before: tuple[str | Constant | None, ...]
-    """The states that it starts from; ``None`` where only ``of_state`` shows it."""
+    """The states before the turn; ``None`` if only ``of_state`` shows them."""
 
 
 class Piece(NamedTuple):
-    """Which of how many equal pieces of the last axis."""
+    """The index and number of equal pieces of the last axis."""
 
     place: int
     of: int
@@ -79,14 +79,14 @@ WHOLE: Final = Piece(0, 1)
 
 
 class TurnReader:
-    """Reads turns backwards, from the state that they give."""
+    """Reads turns backwards, from their resulting state."""
 
     def __init__(self, block: Block) -> None:
         self._wiring = Wiring(block, {})
         self._dtype = ""
 
     def turn(self, last: Operation) -> Turn | None:
-        """The turn that an operation ends; ``None`` if it ends none."""
+        """The turn of which an operation is the last; ``None`` if there is none."""
         readers = {"add": self._gru, "mul": self._lstm, "relu": self._rnn, "tanh": self._rnn}
         if last.type not in readers:
             return None
@@ -120,7 +120,7 @@ class TurnReader:
         return Turn("gru", self._dtype, row, of_state, (name,), (before,))
 
     def _new_state(self, of_x: Argument, gated: Argument) -> tuple[InputRow, Argument, OfState]:
-        """The row, the reset gate, and what the state adds."""
+        """The row, the reset gate, and the state's terms."""
         piece = Piece(2, 3)
         reset, of_state = self._either(gated, "mul", lambda gate, of: (gate, self._of_state(of, piece)))
         return self._row(of_x, piece), reset, of_state
@@ -148,7 +148,7 @@ class TurnReader:
         return self._either(name, "add", lambda x, y: (self._row(x, piece), self._of_state(y, piece)))
 
     def _row(self, name: Argument, piece: Piece) -> InputRow:
-        """The row that this is a piece of."""
+        """The row of which this is a piece."""
         cut = self._computed(self._piece(name, piece), "slice_by_index")
         begin = self._wiring.values(argument(cut, "begin"))
         demand(len(_shape(cut)) == len(begin) == _ROW_RANK and _shape(cut)[0] == 1)
@@ -159,7 +159,7 @@ class TurnReader:
         return InputRow(self._computed_name(argument(cut, "x")), begin[0])
 
     def _of_state(self, name: Argument, piece: Piece) -> OfState:
-        """What the state adds, which this is a piece of."""
+        """The state's terms of which this is a piece."""
         constant = self._constant(name)
         if constant is not None:
             return (constant,)
@@ -185,7 +185,7 @@ class TurnReader:
         return StateProduct(state, weight, bias, turned, rounds=made.type == "matmul")
 
     def _piece(self, name: Argument, piece: Piece) -> Argument:
-        """What this is such a piece of."""
+        """The value of which this is that piece."""
         if piece == WHOLE:
             return name
         name = self._unshaped(name)
@@ -198,7 +198,7 @@ class TurnReader:
         return argument(split, "x")
 
     def _either(self, name: Argument, kind: str, read: Callable[[Argument, Argument], _Read]) -> _Read:
-        """What is read of the two operands, in one order or the other."""
+        """Read the two operands in one order or the other."""
         made = self._computed(name, kind)
         x, y = argument(made, "x"), argument(made, "y")
         try:
@@ -207,7 +207,7 @@ class TurnReader:
             return read(y, x)
 
     def _unshaped(self, name: Argument) -> Argument:
-        """The value behind operations that change its shape alone."""
+        """The value before operations that only change its shape."""
         made = self._wiring.makers.get(name) if isinstance(name, str) else None
         return name if made is None or made.type not in SHAPES_ALONE else self._unshaped(argument(made, "x"))
 
@@ -215,7 +215,7 @@ class TurnReader:
         return argument(self._computed(name, kind), "x")
 
     def _computed(self, name: Argument, kind: str) -> Operation:
-        """The operation that gives the value behind changes of shape: all compute in one element type."""
+        """The operation that gives the value before changes of shape; all compute in one element type."""
         made = self._wiring.made(self._unshaped(name), kind)
         demand(dtype(made) == self._dtype)
         return made
@@ -226,7 +226,7 @@ class TurnReader:
         return name
 
     def _state(self, name: Argument) -> str | Constant:
-        """A state before a turn, behind changes of shape."""
+        """A state before a turn, without changes of shape."""
         name = self._unshaped(name)
         return self._constant(name) or name
 
@@ -242,7 +242,7 @@ class TurnReader:
 
 
 def _one(products: tuple[OfState, ...]) -> OfState:
-    """What the state adds to all gates, from what it adds to each."""
+    """The state's terms for all gates, from its terms for each."""
     constants = [product for product in products if isinstance(product, tuple)]
     if len(constants) == len(products):
         return tuple(constant for each in constants for constant in each)
