@@ -119,7 +119,7 @@ class _Attempt:
         """Equal for attempts that show the same."""
         digest = hashlib.sha256()
         for value in self.sample.values():
-            digest.update(value.contiguous().flatten().view(torch.uint8).numpy().data)
+            digest.update(value.numpy().tobytes())
         return digest.hexdigest(), self.exact
 
 
