@@ -1,9 +1,10 @@
-"""What it costs that OpenMP's threads spin while they wait, and what it saves that they sleep.
+"""What it costs that OpenMP's threads spin while they wait, and what it saves that they soon sleep.
 
     python benchmarks/children/waiting.py [--rounds 3]
 
-Runs a small convolutional net in one process and in several at once, each with a thread for every core, under
-both policies; prints CPU and wall time of all processes together, sleeping divided by spinning.
+Runs a small convolutional net in one process and in several at once, each with a thread for every core, in
+turns: threads spin as by default, for a moment as in the gate's children, or not at all. Prints CPU and wall
+time of all processes together.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import time
 from typing import Final
+
+from coreml_gate.children.process import environment_of_children
 
 NET: Final = """
 import torch
@@ -26,13 +29,17 @@ with torch.inference_mode():
     for _ in range(400):
         net(x)
 """
-POLICIES: Final = ("active", "passive")
+POLICIES: Final = {
+    "spinning": {},
+    "spinning for a moment": environment_of_children({}),
+    "sleeping": {"OMP_WAIT_POLICY": "passive"},
+}
 AT_ONCE: Final = (1, 4)
 
 
 def times(policy: str, at_once: int, threads: int) -> tuple[float, float]:
     """CPU and wall seconds of so many processes at once."""
-    environment = {**os.environ, "OMP_WAIT_POLICY": policy, "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), **POLICIES[policy]}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     running = [subprocess.Popen([sys.executable, "-c", NET], env=environment) for _ in range(at_once)]
     failed = [child.returncode for child in running if child.wait() != 0]
@@ -50,14 +57,10 @@ def main() -> None:
     threads = max(os.cpu_count() or 1, 2)
     print(f"{threads} threads each, {rounds} rounds, load average {os.getloadavg()[0]:.1f}")
     for at_once in AT_ONCE:
-        taken = {policy: [times(policy, at_once, threads) for _ in range(rounds)] for policy in POLICIES}
-        (cpu, wall), (other_cpu, other_wall) = (
-            [statistics.median(values) for values in zip(*taken[policy], strict=True)] for policy in POLICIES
-        )
-        print(
-            f"{at_once} at once: spinning {cpu:.1f} s CPU, {wall:.1f} s; sleeping {other_cpu:.1f} s CPU, "
-            f"{other_wall:.1f} s; ratio {other_cpu / cpu:.2f} of CPU, {other_wall / wall:.2f} of wall time"
-        )
+        taken = [{policy: times(policy, at_once, threads) for policy in POLICIES} for _ in range(rounds)]
+        for policy in POLICIES:
+            cpu, wall = map(statistics.median, zip(*(turn[policy] for turn in taken), strict=True))
+            print(f"{at_once} at once, {policy}: {cpu:.1f} s CPU, {wall:.1f} s")
 
 
 if __name__ == "__main__":

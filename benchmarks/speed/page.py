@@ -175,8 +175,8 @@ values as state.
 AROUND_THE_RUNTIME = """
 ## Evaluation, models at once and start-up
 
-Measured on the same kind of machine (2 cores, Linux, Python 3.11), which did other work meanwhile (load
-average 15 to 19): CPU time says more than wall time.
+Measured on the same kind of machine (2 cores, Linux, Python 3.11). Where it did other work meanwhile, CPU
+time says more than wall time.
 
 `evaluate` on ResNet-50 against the same loop in ONNX Runtime (`benchmarks/speed/evaluate.py`: one image after
 the other, in turns, on one thread):
@@ -185,17 +185,14 @@ the other, in turns, on one thread):
 {evaluation}
 <!-- /evaluation -->
 
-The goal of 1.1 is missed, by the convolutions. Of 50 runs in turns on a machine with a load average of
-20, where all times are twice those of the table, the median of `evaluate`'s run is 95.8 milliseconds and
-that of the plan alone 95.6: checks, copies and progress take 0.2 %. The 53 convolutions with the sums
-and relus that oneDNN computes in them take 92.6 of it, 1.14 times what ONNX Runtime takes for the whole
-net (81.3); all other steps together take 3.0. The fastest of the 50 are 81.9 for the convolutions and
-76.3 for ONNX Runtime's. oneDNN loses where a layer writes much: in the four that give 256 channels of 56
-by 56 it takes 5.2 milliseconds to 3.9, in the eleven that give 256 of 14 by 14 17.3 to 17.1, in the five
-that give 512 of 7 by 7 8.9 to 9.7. The package takes one image at a time, so several cannot be computed
-at once.
+The goal is 1.1 in float32. On another machine, with a load average of 20, it was 1.18. There the median of 50
+runs of `evaluate` was 95.8 milliseconds and that of the plan alone 95.6: checks, copies and progress take
+0.2 %. The 53 convolutions with the sums and relus that oneDNN computes in them took 92.6 of it, ONNX Runtime
+81.3 for the whole net. oneDNN loses where a layer writes much: in the four that give 256 channels of 56 by 56
+it took 5.2 milliseconds to 3.9, in the eleven that give 256 of 14 by 14 17.3 to 17.1, in the five that give
+512 of 7 by 7 8.9 to 9.7. The package takes one image at a time, so several cannot be computed at once.
 
-Ten small models (`benchmarks/children/bench.py`, one round):
+Ten small models (`benchmarks/children/bench.py`, one round, load average 15 to 19):
 
 | | Fresh processes | Forks | Forks, `jobs = 2` |
 | --- | ---: | ---: | ---: |
@@ -205,16 +202,25 @@ Ten small models (`benchmarks/children/bench.py`, one round):
 
 Two at once need 0.80 of the wall time of one after the other on a machine that had no core to spare.
 
+Children's threads spin for a moment while they wait, then sleep (`benchmarks/children/waiting.py`, one round:
+a small convolutional net, two threads each). CPU and wall seconds:
+
+| | Spinning | For a moment | Sleeping |
+| --- | ---: | ---: | ---: |
+| One process | 2.7, 2.1 | 3.2, 2.4 | 3.5, 3.3 |
+| Four at once | 33.5, 16.9 | 14.9, 7.5 | 11.9, 6.0 |
+
 Start of a command, CPU time of all its processes, median of four runs (before: 0.65 s for `plan`):
 
 | Command | Seconds | Goal |
 | --- | ---: | ---: |
 | `--help`, `--version` | 0.10 | 0.15 |
 | `plan` of one model against a base | 0.27 | 0.3 |
-| `plan` of 1,000 models in 50,000 files (`benchmarks/plan/bench.py`; 1.8 before, in turns) | 1.3 | 1.0 |
+| `plan` of 1,000 models in 50,000 files (`benchmarks/plan/bench.py`) | 1.09 | 1.0 |
 
-The last line is the whole command with its imports, on a machine with a load average of 21: medians of nine
-turns, of which the new one takes 0.73 of the old one's time.
+The last line is the whole command with its imports, median of five. Half of it is opening and reading the
+6,000 files that models reach. In turns with the state before, on a machine with a load average of 21, it took
+0.73 of that one's time (1.3 to 1.8).
 
 `tests/test_start_up.py` holds the libraries that each command may load.
 """

@@ -228,8 +228,16 @@ def test_the_last_lines_survive_garbage(tmp_path: Path) -> None:
     assert run(tmp_path, code).last_lines == ("line",) * 19 + ("last",)
 
 
-@pytest.mark.parametrize(("given", "found"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
-def test_threads_of_a_child_sleep_while_they_wait_unless_the_user_says_otherwise(
-    given: dict[str, str], found: str
+@pytest.mark.parametrize(
+    ("given", "added"),
+    [
+        ({}, {"GOMP_SPINCOUNT": "1000"}),
+        ({"OMP_WAIT_POLICY": "active"}, {}),
+        ({"GOMP_SPINCOUNT": "5"}, {}),
+    ],
+)
+def test_threads_of_a_child_spin_for_a_moment_unless_the_user_chose(
+    given: dict[str, str], added: dict[str, str]
 ) -> None:
-    assert environment_of_children({"PATH": "/bin", **given}) == {"PATH": "/bin", "OMP_WAIT_POLICY": found}
+    own = {"PATH": "/bin", **given}
+    assert environment_of_children(own) == {**own, **added}
