@@ -22,6 +22,10 @@ from coreml_gate.starting import ProcessRequest, Start, Started, start_process
 POLL_S: Final = 0.1
 MEMORY_POLL_S: Final = 1.0
 """Seconds between searches for a child's children, which look at every process and would disturb timing."""
+_SPINS: Final = "GOMP_SPINCOUNT"
+_FEW: Final = "1000"
+_CHOICES: Final = {_SPINS, "OMP_WAIT_POLICY"}
+"""The variables by which a user decides how long OpenMP's threads spin (libgomp's manual)."""
 _GRACE_S: Final = 10.0
 """Seconds that the keeper may take to end its processes before it is killed itself."""
 
@@ -106,11 +110,6 @@ def run_child(
             ending = _watch(child, limits, report, hooks)
         report.read()
     return Ending(*_with_report(ending, report), output.last_lines())
-
-
-_SPINS: Final = "GOMP_SPINCOUNT"
-_FEW: Final = "1000"
-_CHOICES: Final = {_SPINS, "OMP_WAIT_POLICY"}
 
 
 @contextmanager

@@ -115,12 +115,12 @@ class _Attempt:
     exact: bool = False
 
     @property
-    def content(self) -> tuple[str, bool]:
-        """Equal for attempts that show the same."""
+    def content(self) -> tuple[str, tuple[str, ...], bool]:
+        """Equal for attempts that show the same: where the source is stable depends on what was changed."""
         digest = hashlib.sha256()
         for value in self.sample.values():
             digest.update(value.numpy().tobytes())
-        return digest.hexdigest(), self.exact
+        return digest.hexdigest(), self.changed, self.exact
 
 
 def perturbed_samples(
@@ -139,7 +139,7 @@ def perturbed_samples(
     budget = ChangesBudget() if budget is None else budget
     until = budget.clock() + MOST_SECONDS
     refused: set[str] = set()
-    seen: set[tuple[str, bool]] = set()
+    seen: set[tuple[str, tuple[str, ...], bool]] = set()
     changes = _changes(sides, sample)
     chosen = _most_telling(changes, budget.most)
     for change in changes:
