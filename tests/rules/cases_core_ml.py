@@ -268,7 +268,7 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
     "window-outside": (
         lambda: pool("max_pool", 9, kernel_sizes=[1, 1], strides=[3, 3]),
         lambda: pool("max_pool", 10, kernel_sizes=[1, 1], strides=[3, 3]),
-        "a kernel below its stride",
+        "kernel smaller than its stride",
     ),
     "pool-with-lower-padding": (
         lambda: one("max_pool", wide(1, 2, 8), kernel_sizes=[2], pad_type="same_lower"),
@@ -325,7 +325,7 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
     "rounded-on-the-engine": (
         lambda: one("round", half(4)),
         lambda: one("round", wide(4)),
-        "`round` of halves",
+        "`round` in FP16",
     ),
     "attention-of-many": (lambda: attention(10), lambda: attention(9), "a batch of 10"),
     "suppressed-in-half": (
@@ -353,13 +353,13 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
     "recurrent-in-half": (
         lambda: one("lstm", half(8, 1, 4)),
         lambda: one("lstm", wide(8, 1, 4)),
-        "`lstm` of halves",
+        "`lstm` in FP16",
     ),
-    "inverse-of-halves": (lambda: one("inverse", half(4)), lambda: one("inverse", wide(4)), "of halves"),
+    "inverse-of-halves": (lambda: one("inverse", half(4)), lambda: one("inverse", wide(4)), "in FP16"),
     "l2-pool-of-halves": (
         lambda: pool("l2_pool"),
         lambda: one("l2_pool", wide(1, 2, 7, 7), kernel_sizes=[2, 2], pad_type="valid"),
-        "of halves",
+        "in FP16",
     ),
     "transposed-to-a-shape": (lambda: transposed(17), lambda: transposed(16), "[17, 17]"),
 }

@@ -190,11 +190,11 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         lambda: one("batch_to_space", half(4, 4, 2, 2), block_shape=[2, 2], crops=[0, 0, 0, 0]),
         "flexible shape",
     ),
-    "crop-outside-in-half": (lambda: boxed(1.5), lambda: boxed(1), "1.5] of halves"),
+    "crop-outside-in-half": (lambda: boxed(1.5), lambda: boxed(1), "1.5] in FP16"),
     "split-of-a-flexible-shape": (
         lambda: one("split", half(1, None), axis=-1, num_splits=2),
         lambda: one("split", half(None, 8), axis=-1, num_splits=2),
-        "length is open",
+        "length is flexible",
     ),
     "no-engine-path": (
         lambda: one("reduce_prod", half(8, 512), half(8), axes=[-1]),
@@ -233,7 +233,7 @@ CASES: Mapping[str, tuple[Make, Make, str]] = {
         lambda: one("resize_bilinear", half(1, 3, 8, 8)),
         "fp16[3, 8, 8]",
     ),
-    "functions-by-table": (lambda: one("gelu", half(8)), lambda: one("gelu", wide(8)), "`gelu` of halves"),
+    "functions-by-table": (lambda: one("gelu", half(8)), lambda: one("gelu", wide(8)), "`gelu` in FP16"),
     "vanishing-epsilon": (
         lambda: one("add", half(8), y=np.float16(1e-6)),
         lambda: one("add", half(8), y=np.float16(1e-4)),

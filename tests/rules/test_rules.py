@@ -69,11 +69,11 @@ def test_every_rule_has_its_cases_and_one_name() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_rule_says_what_it_asks_who_says_so_and_what_to_do(rule: str) -> None:
+def test_a_rule_has_a_summary_evidence_and_a_fix(rule: str) -> None:
     known = RULES[rule]
 
     assert known.severity in SEVERITIES
-    assert known.question.endswith("?")
+    assert known.summary.endswith(".")
     assert known.evidence
     assert all(_EVIDENCE.match(item) for item in known.evidence), known.evidence
     assert known.fix

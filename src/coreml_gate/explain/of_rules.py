@@ -25,7 +25,7 @@ def _of_rule(rule: Rule) -> Explanation:
     return Explanation(
         code=rule.id,
         kind="rule",
-        meaning=rule.question,
+        meaning=rule.summary,
         why=f"`{rule.severity}`: {SEVERITIES[rule.severity]}. coremltools: {rule.versions}.\n"
         f"Evidence: {sources}.",
         fix=rule.fix,

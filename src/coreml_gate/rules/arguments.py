@@ -1,4 +1,4 @@
-"""Arguments and special values that the converter reads otherwise than torch means them."""
+"""Arguments and special values that the converter interprets differently from torch."""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _NAMED_ARGUMENTS: Final = frozenset(
         ("aten::softplus", "threshold"),
     }
 )
-"""Arguments for which another rule says more."""
+"""Arguments that a rule of their own covers."""
 
 
 @rule(
@@ -29,8 +29,8 @@ _NAMED_ARGUMENTS: Final = frozenset(
     versions="up to 9.0",
 )
 def ignored_alpha(graph: TorchGraph) -> Iterator[Match]:
-    """Is the alpha of add or sub dropped?"""
-    if graph.route != "export":  # the other route refuses it
+    """The converter drops the `alpha` of add, sub or rsub."""
+    if graph.route != "export":  # the trace route rejects such calls
         return
     for call in calls_of(graph, {"aten::add", "aten::sub", "aten::rsub"}):
         alpha = call.constants.get("alpha", 1)
@@ -43,11 +43,11 @@ def ignored_alpha(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("measured: the converter functions of coremltools 9.0 read other arguments only",),
-    fix="Say it with operations instead of the argument, or try the other route:\n"
+    fix="Express the argument with operations, or try another route:\n"
     'conversion = "trace"  # or "export", "decomposed"',
 )
 def unread_argument(graph: TorchGraph) -> Iterator[Match]:
-    """Does the converter ignore an argument that torch uses?"""
+    """The converter ignores an argument that torch uses."""
     for call in graph.calls:
         for name, value in call.unread.items():
             if (call.operation.removesuffix("_"), name) not in _NAMED_ARGUMENTS:
@@ -60,11 +60,11 @@ def unread_argument(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("measured: coremltools 9.0 keeps 2.7 where torch writes 2",),
-    fix="Write what torch makes of it:\ntorch.full_like(x, 2)",
+    fix="Write the truncated number, as torch does:\ntorch.full_like(x, 2)",
     versions="up to 9.0",
 )
 def fraction_among_integers(graph: TorchGraph) -> Iterator[Match]:
-    """Is a fraction written into a tensor of integers?"""
+    """A fraction is written into an integer tensor, and the converter does not truncate it."""
     for call in calls_of(graph, _FILLING):
         value = call.constants.get("fill_value", call.constants.get("value"))
         if call.dtype.startswith(("int", "uint")) and isinstance(value, float) and not value.is_integer():
@@ -80,7 +80,7 @@ def fraction_among_integers(graph: TorchGraph) -> Iterator[Match]:
     versions="up to 9.0",
 )
 def flat_argmax(graph: TorchGraph) -> Iterator[Match]:
-    """Is argmax or argmin called without a dimension?"""
+    """The converter searches only the last axis for an argmax or argmin without `dim`."""
     for call in calls_of(graph, {"aten::argmax", "aten::argmin"}):
         if "dim" not in call.constants and "dim" not in call.inputs and call.shape in {None, ()}:
             yield match_at(call, f"`{call.operation}` without dim is taken along the last axis")
@@ -91,11 +91,11 @@ def flat_argmax(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("apple/coremltools#2718", "measured: coremltools 9.0 gives 0.946 for a variance of 0.987"),
-    fix="Write it out:\n((x - x.mean()) ** 2).sum() / (x.numel() - 1)",
+    fix="Write the formula out:\n((x - x.mean()) ** 2).sum() / (x.numel() - 1)",
     versions="up to 9.0",
 )
 def lost_correction(graph: TorchGraph) -> Iterator[Match]:
-    """Is the correction of a variance dropped?"""
+    """The converter uses another correction of a variance or standard deviation than torch."""
     for call in calls_of(graph, {"aten::var", "aten::std"}):
         correction = call.constants.get("correction", call.constants.get("unbiased", 1))
         flat = "dim" not in call.constants and correction != 0
@@ -110,11 +110,11 @@ def lost_correction(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("measured: coremltools 9.0 writes -3.4e38 for -inf on the trace route",),
-    fix='Take the other route:\nconversion = "export"',
+    fix='Convert by the export route:\nconversion = "export"',
     versions="up to 9.0",
 )
 def infinite_padding(graph: TorchGraph) -> Iterator[Match]:
-    """Is something padded with infinity?"""
+    """A tensor is padded with infinity, which the trace route replaces by the greatest float32."""
     if graph.route != "trace":
         return
     for call in calls_of(graph, {"aten::pad", "aten::constant_pad_nd"}):
@@ -130,13 +130,13 @@ def infinite_padding(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("measured: coremltools 9.0 resizes without it, 3.8 times the value at one pixel",),
-    fix="Average before resizing, or multiply by the table that resizing is, made in `__init__`:\n"
+    fix="Average before resizing, or multiply by the resize matrices, computed once in `__init__`:\n"
     "rows = F.interpolate(torch.eye(h)[None, None], (n, h), mode='bilinear', antialias=True)[0, 0]\n"
     "rows @ x @ columns.T  # columns: the like of the width",
     versions="up to 9.0",
 )
 def antialias(graph: TorchGraph) -> Iterator[Match]:
-    """Is something resized with antialias=True?"""
+    """The converter ignores `antialias=True` of a resize."""
     for call in calls_of(graph, {"aten::_upsample_bilinear2d_aa"}):
         yield match_at(call, "antialias=True is converted as antialias=False")
 
@@ -150,7 +150,7 @@ def antialias(graph: TorchGraph) -> Iterator[Match]:
     versions="up to 9.0",
 )
 def diagonal_matrix(graph: TorchGraph) -> Iterator[Match]:
-    """Is torch.diagonal used?"""
+    """The converter turns torch.diagonal into a matrix."""
     for call in calls_of(graph, {"aten::diagonal", "aten::diagonal_copy"}):
         yield match_at(call, "torch.diagonal comes out as a matrix with zeros off the diagonal")
 
@@ -165,9 +165,9 @@ def diagonal_matrix(graph: TorchGraph) -> Iterator[Match]:
     versions="up to 9.0",
 )
 def arctangent_of_zero(graph: TorchGraph) -> Iterator[Match]:
-    """Is torch.atan2 used?"""
+    """The converter's formula for torch.atan2 is wrong where y is 0 and x is negative."""
     for call in calls_of(graph, {"aten::atan2"}):
-        yield match_at(call, "atan2(0, x) is 0 for negative x, where torch says pi")
+        yield match_at(call, "atan2(0, x) is 0 for negative x, where torch gives pi")
 
 
 @rule(
@@ -175,11 +175,11 @@ def arctangent_of_zero(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("measured: coremltools 9.0 converts the exact gelu on the export route, up to 5e-4 off",),
-    fix='Take the other route, or the formula itself:\nconversion = "trace"',
+    fix='Convert by the trace route, or write the formula out:\nconversion = "trace"',
     versions="up to 9.0",
 )
 def gelu_approximation(graph: TorchGraph) -> Iterator[Match]:
-    """Is the tanh approximation of gelu dropped?"""
+    """The converter drops the tanh approximation of gelu."""
     if graph.route != "export":
         return
     for call in calls_of(graph, {"aten::gelu"}):
@@ -192,11 +192,11 @@ def gelu_approximation(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("measured: coremltools 9.0 ignores it, 1.6 % off at threshold 1",),
-    fix='Let torch take it apart, or write torch.where:\nconversion = "decomposed"',
+    fix='Let torch decompose it, or write it with torch.where:\nconversion = "decomposed"',
     versions="up to 9.0",
 )
 def softplus_threshold(graph: TorchGraph) -> Iterator[Match]:
-    """Is a small threshold of softplus dropped?"""
+    """The converter drops a small `threshold` of softplus."""
     for call in calls_of(graph, {"aten::softplus"}):
         threshold, beta = call.constants.get("threshold"), call.constants.get("beta")
         if (
@@ -212,11 +212,11 @@ def softplus_threshold(graph: TorchGraph) -> Iterator[Match]:
     "info",
     on="graph",
     evidence=("apple/coremltools#2821", "apple/coremltools#2822"),
-    fix="Percents are lost there where few values stand out. Write it out:\n"
+    fix="The result can be off by several percent where few values stand out. Write the formula out:\n"
     "x * torch.rsqrt((x * x).mean(-1, keepdim=True) + eps) * weight",
     versions="9.0",
 )
 def rms_norm_epsilon(graph: TorchGraph) -> Iterator[Match]:
-    """Does coremltools convert a whole rms_norm?"""
+    """The converter translates rms_norm by a formula that loses accuracy where few values stand out."""
     for call in calls_of(graph, {"aten::rms_norm", "aten::_fused_rms_norm"}):
         yield match_at(call, "its epsilon is multiplied by max(|x|)^2")

@@ -1,4 +1,4 @@
-"""What the capture loses: writes, states, randomness, sizes that depend on values, wide numbers."""
+"""What the capture loses: in-place writes, states, randomness, sizes that depend on values, wide numbers."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -23,7 +23,7 @@ _VIEWS: Final = frozenset(
     )
 )
 _HANDLED_WRITES: Final = frozenset({"aten::copy_", "aten::fill_"})
-"""Writes into a slice that the converter turns into an update of the whole."""
+"""In-place writes to a slice, which the converter turns into an update of the whole tensor."""
 _GREATEST_INTEGER: Final = 2**31 - 1
 _NO_END: Final = 2**63 - 1
 _RANDOM_INTEGERS: Final = frozenset({"aten::randint", "aten::randint_like"})
@@ -42,11 +42,12 @@ _IN_TORCH: Final = (
     "silent",
     on="graph",
     evidence=("measured: coremltools 9.0 writes z[..., -1] = 1 into other elements as well",),
-    fix='Name all axes before it, or export:\nz[:, :, -1] = 1  # or: conversion = "export"',
+    fix="Index all axes before it too, or convert by the export route:\n"
+    'z[:, :, -1] = 1  # or: conversion = "export"',
     versions="up to 9.0",
 )
 def misplaced_write(graph: TorchGraph) -> Iterator[Match]:
-    """Does a traced write choose along a later axis only?"""
+    """A traced in-place write indexes only a later axis, and the converter writes other elements too."""
     if graph.route != "trace":
         return
     calls = {call.name: call for call in graph.calls}
@@ -59,7 +60,7 @@ def misplaced_write(graph: TorchGraph) -> Iterator[Match]:
 
 
 def _written_axes(call: TorchCall, calls: Mapping[str, TorchCall]) -> list[int]:
-    """The axes of the whole that the views in front of a write choose along."""
+    """The axes of the whole tensor that the views before a write index."""
     chain: list[TorchCall] = []
     view = calls.get(call.inputs.get("self", ""))
     while view is not None and view.operation in {"aten::select", "aten::slice"}:
@@ -81,10 +82,10 @@ def _written_axes(call: TorchCall, calls: Mapping[str, TorchCall]) -> list[int]:
     "silent",
     on="graph",
     evidence=("apple/coremltools#1616", "measured: coremltools 9.0 converts dropout to `identity`"),
-    fix="Convert the model as it predicts:\nmodel.eval()  # and F.dropout(x, p, training=self.training)",
+    fix="Convert the model in evaluation mode:\nmodel.eval()  # and F.dropout(x, p, training=self.training)",
 )
 def active_dropout(graph: TorchGraph) -> Iterator[Match]:
-    """Is dropout on while the model is converted?"""
+    """Dropout is active while the model is captured."""
     for call in calls_of(graph, {"aten::dropout", "aten::native_dropout", "aten::feature_dropout"}):
         if call.constants.get("train") is True and call.constants.get("p") != 0:
             yield match_at(
@@ -97,10 +98,10 @@ def active_dropout(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("apple/coremltools#1616", "apple/coremltools#2036"),
-    fix="Convert the model as it predicts:\nmodel.eval()",
+    fix="Convert the model in evaluation mode:\nmodel.eval()",
 )
 def training_batch_norm(graph: TorchGraph) -> Iterator[Match]:
-    """Does a batch norm use the batch's statistics?"""
+    """A batch norm uses the statistics of the batch instead of its running statistics."""
     names = (
         "batch_norm",
         "_native_batch_norm_legit",
@@ -118,14 +119,15 @@ def training_batch_norm(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("measured: coremltools 9.0 reads no length in `pack_padded_sequence`",),
-    fix="Run the layer over the padded batch and set to zero what lies beyond a length; the backward half of "
-    "a bidirectional layer reads the padding first, so give it each sequence turned within its length:\n"
+    fix="Run the layer over the padded batch, and set everything beyond a sequence's length to zero. The "
+    "backward half of a bidirectional layer reads the padding first, so give it each sequence "
+    "reversed within its length:\n"
     "steps = torch.arange(x.shape[1])\n"
     "y = self.rnn(x)[0] * (steps < lengths[:, None])[..., None]\n"
     "turned = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)",
 )
 def packed_sequence(graph: TorchGraph) -> Iterator[Match]:
-    """Are sequences packed by their lengths?"""
+    """Sequences are packed by their lengths, which the converter ignores."""
     for call in calls_of(graph, {"aten::_pack_padded_sequence"}):
         yield match_at(call, "the lengths of `pack_padded_sequence` are not read: the padding is run as well")
 
@@ -138,7 +140,7 @@ def packed_sequence(graph: TorchGraph) -> Iterator[Match]:
     fix="Core ML has no 64-bit integers: hash in the app, or compute modulo a smaller number.",
 )
 def wide_integers(graph: TorchGraph) -> Iterator[Match]:
-    """Does an integer not fit into 32 bits?"""
+    """An integer does not fit into 32 bits."""
     for call in graph.calls:
         if not call.operation.startswith("aten::") or call.operation.startswith("aten::slice"):
             continue
@@ -159,12 +161,12 @@ def _is_wide(number: object) -> bool:
     "silent",
     on="graph",
     evidence=("apple/coremltools#2188", "apple/coremltools#1065", "measured: y[:, 0].add_(1) is dropped"),
-    fix="Make a new tensor, or export, which sees such writes:\n"
+    fix="Make a new tensor, or convert by the export route, which captures such writes:\n"
     'y = torch.cat([y[:, :1] + 1, y[:, 1:]], dim=1)  # or: conversion = "export"',
     versions="up to 9.0",
 )
 def lost_write(graph: TorchGraph) -> Iterator[Match]:
-    """Does the trace lose a write into a view?"""
+    """The trace loses an in-place write to a view."""
     if graph.route != "trace":
         return
     calls = {call.name: call for call in graph.calls}
@@ -183,7 +185,7 @@ def lost_write(graph: TorchGraph) -> Iterator[Match]:
 
 
 def _is_read(graph: TorchGraph, call: TorchCall) -> bool:
-    """Is the write's own result used? Then it is an ordinary value."""
+    """Whether the result of the write is used, which makes it an ordinary value."""
     return call.name in graph.outputs or any(call.name in other.inputs.values() for other in graph.calls)
 
 
@@ -200,7 +202,7 @@ def _is_read(graph: TorchGraph, call: TorchCall) -> bool:
     "x * (torch.arange(n) < length)  # a mask, for a size or an index",
 )
 def frozen_values(graph: TorchGraph) -> Iterator[Match]:
-    """Did tracing turn a tensor into a constant?"""
+    """Tracing turned a value that depends on the input into a constant."""
     for place, called in graph.frozen_places.items():
         file, _, line = place.rpartition(":")
         by = f"by `{called}` " if called in _TO_NUMPY else ""
@@ -213,10 +215,10 @@ def frozen_values(graph: TorchGraph) -> Iterator[Match]:
     "silent",
     on="graph",
     evidence=("https://developer.apple.com/documentation/coreml/mlmodel/makestate()",),
-    fix="Keep the difference to the initial value in the state:\nvalue = self.initial + self.state",
+    fix="Store only the difference from the initial value in the state:\nvalue = self.initial + self.state",
 )
 def filled_state(graph: TorchGraph) -> Iterator[Match]:
-    """Does a state start with other values than zeros?"""
+    """A state starts with values other than zero, but Core ML starts every state with zeros."""
     for name in graph.filled_states:
         yield Match(name, "the buffer does not start at zero, the state of the package does")
 
@@ -226,11 +228,11 @@ def filled_state(graph: TorchGraph) -> Iterator[Match]:
     "info",
     on="graph",
     evidence=("apple/coremltools#2568",),
-    fix="Cap them, or take them as an input:\ntorch.randint(0, n, size).clamp(max=n - 1)",
+    fix="Clamp them, or take them as an input:\ntorch.randint(0, n, size).clamp(max=n - 1)",
     versions="up to 9.0",
 )
 def random_integers(graph: TorchGraph) -> Iterator[Match]:
-    """Are random integers drawn?"""
+    """Random integers are drawn, and the converter may return the upper bound itself."""
     for call in calls_of(graph, _RANDOM_INTEGERS):
         yield match_at(call, "the package's numbers can reach the upper bound, which torch excludes")
 
@@ -240,10 +242,10 @@ def random_integers(graph: TorchGraph) -> Iterator[Match]:
     "perf",
     on="graph",
     evidence=("https://docs.pytorch.org/docs/stable/export.html", "apple/coremltools#2825"),
-    fix="Keep the size and mask instead:\ntorch.where(mask, x, torch.zeros_like(x))",
+    fix="Keep the size, and mask instead:\ntorch.where(mask, x, torch.zeros_like(x))",
 )
 def sized_by_values(graph: TorchGraph) -> Iterator[Match]:
-    """Does the size of a tensor depend on its values?"""
+    """The size of a tensor depends on its values."""
     for call in calls_of(graph, _SIZED_BY_VALUES):
         yield match_at(call, f"the size of `{call.operation}` depends on the values")
 
@@ -253,10 +255,11 @@ def sized_by_values(graph: TorchGraph) -> Iterator[Match]:
     "info",
     on="graph",
     evidence=("apple/coremltools#2153",),
-    fix="Core ML has no float64: compare with a source that computes as it will:\nmodel.float()",
+    fix="Core ML has no float64. Convert the source to float32, so that both sides compute alike:\n"
+    "model.float()",
 )
 def double_precision(graph: TorchGraph) -> Iterator[Match]:
-    """Does the source compute in float64?"""
+    """The source computes in float64."""
     for call in graph.calls:
         if call.dtype == "float64" and call.shape:
             yield match_at(call, f"`{call.operation}` computes in float64, the package in float32 at most")

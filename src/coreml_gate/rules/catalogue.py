@@ -46,13 +46,13 @@ __all__ = [
 ]
 
 KEPT_PLACES: Final = 8
-"""Places of one rule that a Record stores; the others are counted."""
+"""How many matches of one rule a Record stores; the others are only counted."""
 
 GROUPS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "Half precision": rules_of(precision, formulas),
-    "Core ML: what it does not load": rules_of(core_ml_loader),
-    "Core ML: what it computes otherwise": rules_of(core_ml_answers),
-    "Core ML: what one unit gets wrong": rules_of(core_ml_units),
+    "Core ML: programs that do not load": rules_of(core_ml_loader),
+    "Core ML: results that differ from torch": rules_of(core_ml_answers),
+    "Core ML: faults of one compute unit": rules_of(core_ml_units),
     "Core ML: layers": rules_of(core_ml_layers),
     "Core ML: indices, slices and states": rules_of(core_ml_indices),
     "Core ML: compressed weights": rules_of(core_ml_weights),
@@ -94,7 +94,7 @@ def find_matches(facts: Facts, written: Mapping[str, str] | None = None) -> tupl
 
 
 def _place(match: Match, written: Mapping[str, str]) -> RulePlace:
-    """With its line: the rule's own, else where the operation was written."""
+    """The stored form of a match, with the rule's own line or else that of the operation."""
     if match.file:
         return RulePlace(place=match.place, text=match.text, file=match.file, line=match.line)
     file, _, line = written.get(plain_name(match.place), "").rpartition(":")
@@ -108,7 +108,7 @@ def look(
     graph: TorchGraph | None,
     written: Mapping[str, str] | None = None,
 ) -> tuple[RuleMatch, ...]:
-    """The matches of one model, on its package and float32 twin, if any, and on its graph.
+    """The matches of one model: of its package, its float32 twin and its graph, each if there is one.
 
     :param written: As for :func:`find_matches`.
     """

@@ -1,4 +1,4 @@
-"""``coreml-gate rules``: all known pitfalls, for people or for machines."""
+"""``coreml-gate rules``: lists the known pitfalls, as text or JSON."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Print one line per rule, or all of one rule."""
+    """Print one line per rule, or one rule in full."""
     from coreml_gate.rules.catalogue import RULES  # noqa: PLC0415 - numpy: --help must not pay
     from coreml_gate.rules.document import as_data, described, listing  # noqa: PLC0415 - as above
 

@@ -1,4 +1,4 @@
-"""Compression: layers left out, layers hit too hard, and bits that were not saved."""
+"""Compression: layers that were skipped, layers compressed too much, and bits that were not saved."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -12,7 +12,7 @@ from coreml_gate.rules.rule import Match, rule
 
 _DOCS: Final = "https://apple.github.io/coremltools/docs-guides/source/opt-overview.html"
 _LEAST_ELEMENTS: Final = 2048
-"""coremltools' own ``weight_threshold``: smaller weights are left alone on purpose."""
+"""coremltools' default ``weight_threshold``: smaller weights are skipped on purpose."""
 _FEW_BITS: Final = 4
 _LEAST_LAYERS: Final = 3
 _COARSE_ELEMENTS: Final = 65536
@@ -25,11 +25,14 @@ _SPARSE_SHARE: Final = 0.5
     "perf",
     on="program",
     evidence=("apple/coremltools#2777", _DOCS),
-    fix="A block must divide the channels, and the weight must be above the threshold:\n"
-    "[model.compress]\nblock-size = 32\nweight-threshold = 2048",
+    fix="The block size must divide the channels, and the weight must have more elements than the "
+    "threshold:\n"
+    "[model.compress]\n"
+    "block-size = 32\n"
+    "weight-threshold = 2048",
 )
 def layer_left_out(program: Index) -> Iterator[Match]:
-    """Did compression leave a layer out?"""
+    """Compression skipped a layer."""
     if not any(item.type != "constexpr_cast" for item in program.packed):
         return
     for operation, parameter, name in program.weights():
@@ -47,10 +50,10 @@ def layer_left_out(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#1760", _DOCS),
-    fix="These two cost most accuracy: keep them at 8 bits, and look at the metric's drop.",
+    fix="These two layers cost the most accuracy. Keep them at 8 bits, and check how far the metric drops.",
 )
 def compressed_ends(program: Index) -> Iterator[Match]:
-    """Are the first or the last layer down to 4 bits or fewer?"""
+    """The first or the last layer is compressed to 4 bits or fewer."""
     layers = [item for item in program.weights() if item[0].type != "gather"]
     if len(layers) < _LEAST_LAYERS:
         return
@@ -62,7 +65,7 @@ def compressed_ends(program: Index) -> Iterator[Match]:
 
 
 def bits_of(program: Index, operation: Operation) -> int:
-    """Bits per weight of a compressed weight's elements, its tables and scales not counted; 0 if unknown."""
+    """Bits per element of a compressed weight, without its tables and scales; 0 if unknown."""
     for parameter in ("indices", "data", "quantized_data", "nonzero_data"):
         held = _held(program, operation, parameter)
         if held is not None and isinstance(held.type, TensorType):
@@ -71,7 +74,7 @@ def bits_of(program: Index, operation: Operation) -> int:
 
 
 def _held(program: Index, operation: Operation, parameter: str) -> Constant | None:
-    """A constant operand: by name or inline from iOS 18 on, as an attribute before."""
+    """A constant operand: an input from iOS 18 on, an attribute before."""
     if parameter in operation.attributes:
         return operation.attributes[parameter]
     arguments = operation.inputs.get(parameter, ())
@@ -81,7 +84,7 @@ def _held(program: Index, operation: Operation, parameter: str) -> Constant | No
 
 
 def _index_bits(operation: Operation) -> int:
-    """Bits of a palette's indices where an old version stores them packed in bytes."""
+    """Bits of a palette's indices, which programs before iOS 18 store packed in bytes."""
     if operation.type != "constexpr_lut_to_dense" or "lut" not in operation.attributes:
         return 0
     return int(np.ceil(np.log2(max(operation.attributes["lut"].array.size, 2))))
@@ -92,10 +95,10 @@ def _index_bits(operation: Operation) -> int:
     "info",
     on="program",
     evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-palettization-overview.html",),
-    fix="One table per group of channels (iOS 18) loses less:\n[model.compress]\nblock-size = 16",
+    fix="One table per group of channels (iOS 18) loses less accuracy:\n[model.compress]\nblock-size = 16",
 )
 def coarse_palette(program: Index) -> Iterator[Match]:
-    """Does one small table stand for many weights?"""
+    """One small lookup table serves many weights."""
     for operation in program.of("constexpr_lut_to_dense"):
         bits, tables = bits_of(program, operation), _tables(program, operation)
         elements = program.elements(operation.outputs[0].name)
@@ -113,10 +116,10 @@ def _tables(program: Index, operation: Operation) -> int:
     "info",
     on="program",
     evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-quantization-overview.html",),
-    fix="Take larger blocks or groups:\n[model.compress]\nblock-size = 64",
+    fix="Use larger blocks or groups:\n[model.compress]\nblock-size = 64",
 )
 def heavy_scales(program: Index) -> Iterator[Match]:
-    """Do scales or tables take most of what compression saves?"""
+    """Scales or lookup tables take up most of what compression saves."""
     for operation in program.of("constexpr_blockwise_shift_scale", "constexpr_lut_to_dense"):
         bits, elements = bits_of(program, operation), program.elements(operation.outputs[0].name)
         held = (_held(program, operation, parameter) for parameter in operation.inputs)
@@ -131,10 +134,10 @@ def heavy_scales(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("https://apple.github.io/coremltools/docs-guides/source/opt-pruning-overview.html",),
-    fix="The mask costs one bit per weight: prune further, or store it densely.",
+    fix="The mask costs one bit per weight. Prune more, or store the weight densely.",
 )
 def dense_sparse_weight(program: Index) -> Iterator[Match]:
-    """Is a weight stored as sparse although most of it is not zero?"""
+    """A weight is stored as sparse, but most of its elements are not zero."""
     for operation in program.of("constexpr_sparse_to_dense"):
         held = _held(program, operation, "nonzero_data")
         share = 0.0 if held is None else held.array.size / program.elements(operation.outputs[0].name)

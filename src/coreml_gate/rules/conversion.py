@@ -1,4 +1,4 @@
-"""Conversion traps that the saved program shows: answers that no longer depend on what they should."""
+"""Conversion faults that show in the saved program, such as outputs that no longer depend on an input."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -18,11 +18,12 @@ _GREATEST_SHORT: Final = 2**15 - 1
     "silent",
     on="program",
     evidence=("apple/coremltools#2204", "apple/coremltools#1065"),
-    fix="The trace froze what the output depends on. Compute it from the inputs, or export:\n"
+    fix="The trace made what the output depends on a constant. Compute it from the inputs, or convert by "
+    "the export route:\n"
     'conversion = "export"',
 )
 def constant_output(program: Index) -> Iterator[Match]:
-    """Is an output the same for every input?"""
+    """An output is the same for every input."""
     for name in program.function.block.outputs:
         if name not in program.varying:
             yield Match(name, "no input reaches it: it is the same for every prediction")
@@ -33,10 +34,10 @@ def constant_output(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#2204",),
-    fix="The app has to fill it all the same: drop it from forward, or use it.",
+    fix="The app must still provide it. Remove it from forward, or use it.",
 )
 def unread_input(program: Index) -> Iterator[Match]:
-    """Does no operation read an input?"""
+    """No operation reads an input."""
     outputs = program.function.block.outputs
     for value in program.function.inputs:
         readers = program.readers.get(value.name, ())
@@ -46,7 +47,7 @@ def unread_input(program: Index) -> Iterator[Match]:
 
 
 def _leads_nowhere(program: Index, operation: Operation) -> bool:
-    """Coremltools gives an unread input an identity that nothing reads."""
+    """Whether only an unused identity reads the input, which coremltools adds to unread inputs."""
     name = operation.outputs[0].name
     return name not in program.readers and name not in program.function.block.outputs
 
@@ -60,7 +61,7 @@ def _leads_nowhere(program: Index, operation: Operation) -> bool:
     versions="up to 9.0",
 )
 def power_of_two(program: Index) -> Iterator[Match]:
-    """Is 2 raised to a computed power?"""
+    """2 is raised to a computed power, which the converter translates wrongly."""
     for operation in program.of("pow"):
         if program.scalar(operation, "x") == 2 and program.name(operation, "y") in program.varying:  # noqa: PLR2004 - the base that is wrong
             yield Match(operation.name, "2 ** y is computed as y ** 2 on the device")
@@ -71,11 +72,11 @@ def power_of_two(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=("apple/coremltools#2773", "measured: coremltools 9.0 gives 2500 for 1 / 0.0003"),
-    fix="Divide by a tensor instead, which converts to a division:\ntorch.ones_like(x) / x",
+    fix="Divide by the tensor instead, which converts to a division:\ntorch.ones_like(x) / x",
     versions="up to 9.0",
 )
 def reciprocal_epsilon(program: Index) -> Iterator[Match]:
-    """Does a reciprocal add an epsilon to its operand?"""
+    """A reciprocal adds an epsilon to its operand, which is not small beside it."""
     for operation in program.of("inverse"):
         epsilon = program.scalar(operation, "epsilon")
         if (
@@ -87,7 +88,7 @@ def reciprocal_epsilon(program: Index) -> Iterator[Match]:
 
 
 def _is_guarded(program: Index, name: str | None) -> bool:
-    """Is the value kept away from zero, so that the epsilon is lost in it?"""
+    """Whether the value is bounded away from zero, so that the epsilon does not matter."""
     made = program.origin(name)
     return made is not None and made.type in {"add", "clip", "maximum", "exp"}
 
@@ -97,11 +98,12 @@ def _is_guarded(program: Index, name: str | None) -> bool:
     "silent",
     on="package",
     evidence=("apple/coremltools#2626", "kasper0406/stablehlo-coreml#107"),
-    fix='Values outside of 16 bits, or below zero, come out wrong:\nskip-passes = ["common::add_int16_cast"]',
+    fix="Values below zero or beyond 16 bits come out wrong. Skip the pass:\n"
+    'skip-passes = ["common::add_int16_cast"]',
     versions="7.0 to 9.0",
 )
 def narrowed_integers(package: Package) -> Iterator[Match]:
-    """Are integers cut to 16 bits before they are gathered?"""
+    """Integers are cast to 16 bits before a gather."""
     program = Index(package.function())
     bounds = IntegerBounds(program, package.interface.inputs)
     for operation in program.of("cast"):
@@ -120,11 +122,11 @@ def narrowed_integers(package: Package) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#2568", "apple/coremltools#2204"),
-    fix="They cannot be compared with torch's, nor seeded by the app. Take the noise as an input:\n"
+    fix="They cannot be compared with torch's, and the app cannot seed them. Take the noise as an input:\n"
     "def forward(self, x, noise): ...",
 )
 def random_numbers(program: Index) -> Iterator[Match]:
-    """Does the package draw random numbers?"""
+    """The package draws random numbers."""
     for operation in program.operations:
         if operation.type.startswith("random_"):
             yield Match(operation.name, f"`{operation.type}` draws other numbers than torch")

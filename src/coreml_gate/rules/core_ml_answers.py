@@ -1,4 +1,4 @@
-"""What every unit of Core ML computes otherwise than torch, numpy or MIL's text say."""
+"""What Core ML computes differently from torch, numpy or the MIL specification, on every compute unit."""
 
 import math
 from collections.abc import Iterator
@@ -23,12 +23,13 @@ _SMALL_STEP: Final = 1e-3
     "silent",
     on="program",
     evidence=("apple/coremltools#2778", "apple/coremltools#2838"),
-    fix="Core ML leaves it unrolled, or fails. Cut and join instead, with a positive shift:\n"
+    fix="Core ML leaves the tensor as it is, or fails. Cut and concatenate instead, with a positive "
+    "shift:\n"
     "torch.cat([x[:, k:], x[:, :k]], 1)",
     versions="up to 9.0",
 )
 def flexible_roll(program: Index) -> Iterator[Match]:
-    """Is torch.roll applied to an axis of unknown size?"""
+    """torch.roll is applied to an axis of flexible size."""
     for operation in program.of("mod"):
         shift = program.scalar(operation, "x")
         ranged = any(user.type == "sub" for user in program.users(operation))
@@ -41,10 +42,10 @@ def flexible_roll(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#2778", "kasper0406/stablehlo-coreml#70"),
-    fix="The result has the sign of x, not of y. Where x may be negative:\n(x % y + y) % y",
+    fix="On Core ML the result has the sign of x, not of y. Where x may be negative:\n(x % y + y) % y",
 )
 def negative_modulus(program: Index) -> Iterator[Match]:
-    """Is a remainder taken of values that may be negative?"""
+    """A remainder is taken of values that may be negative."""
     for operation in program.of("mod"):
         maker = program.maker(operation, "x")
         never_negative = maker is not None and maker.type in {"abs", "relu", "sigmoid", "square", "shape"}
@@ -57,12 +58,12 @@ def negative_modulus(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=("apple/coremltools#2844", "apple/coremltools#2772"),
-    fix="Core ML divides by the whole kernel there. Leave the padding out of the average, as torch does:\n"
+    fix="Core ML still divides by the whole kernel there. Exclude the padding from the average:\n"
     "nn.AvgPool2d(2, 3, ceil_mode=True, count_include_pad=False)",
     versions="up to 9.0",
 )
 def averaged_beyond_the_end(program: Index) -> Iterator[Match]:
-    """Does a window of an average pool reach beyond the end?"""
+    """A window of an average pool reaches beyond the padded input."""
     for operation in program.of("avg_pool"):
         if program.scalar(operation, "ceil_mode") and not program.scalar(
             operation, "exclude_padding_from_average"
@@ -92,16 +93,16 @@ def _beyond(program: Index, operation: Operation) -> Iterator[int]:
     "info",
     on="program",
     evidence=(f"{FRONT_END_TESTS}/test_internal_graph.py (rdar 80050546)",),
-    fix="Core ML has one window more than torch, wholly outside. Make the kernel as large as the stride.",
+    fix="Core ML has one window more than torch. Make the kernel at least as large as the stride.",
 )
 def window_outside(program: Index) -> Iterator[Match]:
-    """Is a window of a pool wholly outside of its input?"""
+    """A window of a pool lies entirely outside of its input."""
     for operation in program.of("avg_pool", "max_pool", "l2_pool"):
         kernel = program.numbers(operation, "kernel_sizes")
         if kernel is not None and program.scalar(operation, "ceil_mode"):
             sizes = zip(_beyond(program, operation), kernel.reshape(-1).tolist(), strict=False)
             if any(beyond >= size for beyond, size in sizes):
-                yield Match(operation.name, f"`{operation.type}`, ceil_mode, a kernel below its stride")
+                yield Match(operation.name, f"`{operation.type}`, ceil_mode, kernel smaller than its stride")
 
 
 @rule(
@@ -109,10 +110,10 @@ def window_outside(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_pool.py (rdar 98852008)",),
-    fix="Core ML pads a pool of one axis at the wrong end. Pad yourself, before it:\nF.pad(x, (1, 0))",
+    fix="Core ML pads such a pool at the wrong end. Pad explicitly before it:\nF.pad(x, (1, 0))",
 )
 def pool_with_lower_padding(program: Index) -> Iterator[Match]:
-    """Is a pool of one axis padded with same_lower?"""
+    """A one-dimensional pool is padded with `same_lower`."""
     for operation in program.of("avg_pool", "max_pool", "l2_pool"):
         kernel = program.numbers(operation, "kernel_sizes")
         if kernel is not None and kernel.size == 1 and program.text(operation, "pad_type") == "same_lower":
@@ -124,10 +125,10 @@ def pool_with_lower_padding(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_tensor_transformation.py (rdar 99664032)",),
-    fix="Leave the slice out, or take the element forward:\nx[-1:]",
+    fix="Remove the slice, or take the element forward:\nx[-1:]",
 )
 def backward_slice_of_one(program: Index) -> Iterator[Match]:
-    """Is the only element of an axis taken by a backward slice?"""
+    """A slice with a negative step runs over an axis of one element."""
     for operation in program.of("slice_by_index"):
         parts = [program.numbers(operation, name) for name in ("begin", "end", "stride")]
         if any(part is None for part in parts):
@@ -144,10 +145,11 @@ def backward_slice_of_one(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS17/test_scatter_gather.py (rdar 128089254)",),
-    fix="From iOS 18 on Core ML treats negative indices otherwise. Count from the start:\nindices % size",
+    fix="From iOS 18 on, Core ML no longer counts negative indices from the end. Make them positive:\n"
+    "indices % size",
 )
 def scatter_at_negative_index(program: Index) -> Iterator[Match]:
-    """Does a program for iOS 18 scatter at constant negative indices?"""
+    """A program for iOS 18 scatters at constant negative indices."""
     if program.function.opset < _IOS18:
         return
     for operation in program.of("scatter", "scatter_along_axis", "scatter_nd"):
@@ -161,11 +163,11 @@ def scatter_at_negative_index(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=(f"{CHROMIUM} (baseline gather_gpu of macOS 15, arm64)",),
-    fix="Core ML gives some number of the tensor there, without an error. Clamp the indices first:\n"
+    fix="Core ML returns some element of the tensor there, without an error. Clamp the indices first:\n"
     "x[i.clamp(0, len(x) - 1)]",
 )
 def gather_outside(program: Index) -> Iterator[Match]:
-    """Is a constant index outside of what it picks from?"""
+    """A constant index is out of range."""
     for operation in program.of("gather"):
         indices, axis = program.numbers(operation, "indices"), program.scalar(operation, "axis") or 0.0
         shape = program.shape(program.name(operation, "x"))
@@ -182,11 +184,12 @@ def gather_outside(program: Index) -> Iterator[Match]:
     "unknown",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS15/test_image_resizing.py (TestCropResize)",),
-    fix="What Core ML cuts out then is not documented, and its tests leave two readings. Order the box and "
-    "keep it inside:\ntorch.cat([torch.minimum(a, b), torch.maximum(a, b)], 1).clamp(0, 1)",
+    fix="What Core ML returns for such a box is not documented. Order its corners and keep them inside "
+    "the image:\n"
+    "torch.cat([torch.minimum(a, b), torch.maximum(a, b)], 1).clamp(0, 1)",
 )
 def undefined_crop(program: Index) -> Iterator[Match]:
-    """Does a box that is cut out end before it starts, or leave the image before iOS 16?"""
+    """A crop box ends before it starts, or leaves the image before iOS 16."""
     for operation in program.of("crop_resize"):
         found = program.numbers(operation, "boxes" if "boxes" in operation.inputs else "roi")
         if found is None or program.text(operation, "box_coordinate_mode").startswith("CENTER"):
@@ -201,7 +204,7 @@ def undefined_crop(program: Index) -> Iterator[Match]:
 
 
 def _has_no_pad_value(program: Index, operation: Operation) -> bool:
-    """Is it unknown what lies outside of the image, whose corners are at 0 and 1?"""
+    """Whether the value outside of the image is unspecified, for a box beyond the corners 0 and 1."""
     return program.function.opset < _IOS16 and bool(program.scalar(operation, "normalized_coordinates"))
 
 
@@ -210,11 +213,12 @@ def _has_no_pad_value(program: Index, operation: Operation) -> bool:
     "info",
     on="program",
     evidence=("https://github.com/kasper0406/stablehlo-coreml (test_multikey_sort_fails_due_to_stability)",),
-    fix="Core ML's argsort is not stable: equal values come in any order. Add the index as the lesser key:\n"
+    fix="Core ML's argsort is not stable: equal values come in any order. Add the index as a secondary "
+    "key:\n"
     "torch.argsort(x * len(x) + torch.arange(len(x)))",
 )
 def sorted_ties(program: Index) -> Iterator[Match]:
-    """Is the order of integers sorted, in which ties are likely?"""
+    """The order of integers is computed (argsort), and ties are likely."""
     for operation in program.of("argsort"):
         if program.dtype(program.name(operation, "x")) in _INTEGERS:
             yield Match(operation.name, f"`argsort` of {program.dtype(program.name(operation, 'x'))}")
@@ -225,10 +229,10 @@ def sorted_ties(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_tensor_operation.py (rdar 88998831)",),
-    fix="Its last values drift. Count in whole steps and scale:\ntorch.arange(n) * 1e-4",
+    fix="Its last values drift. Count in whole steps and scale the result:\ntorch.arange(n) * 1e-4",
 )
 def range_of_small_steps(program: Index) -> Iterator[Match]:
-    """Does a range have steps below 0.001?"""
+    """A range has a step below 0.001."""
     for operation in program.of("range_1d"):
         step = program.scalar(operation, "step")
         if step is not None and 0 < abs(step) < _SMALL_STEP:
@@ -240,10 +244,11 @@ def range_of_small_steps(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=("rustnn/rustnn#183", "rustnn/rustnn#235"),
-    fix="Core ML computes integers in float32, exact to 16,777,216. Keep them smaller, or split them.",
+    fix="Core ML computes integers in float32, which is exact up to 16,777,216. Keep them smaller, or "
+    "split them.",
 )
 def integer_beyond_float32(program: Index) -> Iterator[Match]:
-    """Is an integer constant of a product or a choice not exact in float32?"""
+    """An integer constant of a product or a selection is not exact in float32."""
     for operation in program.of("mul", "select", "abs"):
         for parameter in ("x", "y", "a", "b"):
             value = program.numbers(operation, parameter)
@@ -260,10 +265,10 @@ def integer_beyond_float32(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_activation.py (rdar 91442339)",),
-    fix="coremltools' own test of it fails on Core ML. Use one slope, or four axes:\nnn.PReLU(1)",
+    fix="coremltools' own test of this fails on Core ML. Use one slope, or a tensor of rank 4:\nnn.PReLU(1)",
 )
 def prelu_by_channel(program: Index) -> Iterator[Match]:
-    """Does a prelu of three or five axes have a slope per channel?"""
+    """A PReLU on a tensor of rank 3 or 5 has one slope per channel."""
     for operation in program.of("prelu"):
         alpha, rank = program.numbers(operation, "alpha"), len(program.shape(program.name(operation, "x")))
         if rank in {3, 5} and alpha is not None and float(np.ptp(alpha)) > 0:

@@ -1,4 +1,4 @@
-"""Gathering, scattering, slices and states: what Core ML refuses or gets wrong there, by system and unit."""
+"""Gather, scatter, slices and states: what Core ML rejects or computes wrongly, by system and unit."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -28,11 +28,12 @@ _SHAPING: Final = frozenset({"reshape", "flatten2d", "cast"})
         f"{FRONT_END_TESTS}/test_torch_quantization_ops.py (rdar 106152706)",
         f"{_BUILDERS}/gather_nd_op_builder.cc",
     ),
-    fix="Core ML does not parse a gather of iOS 17 without validate_indices, though MIL calls it optional. "
-    "Write it out:\nmb.gather(x=x, indices=i, axis=0, validate_indices=False)",
+    fix="Core ML fails to parse the operation, although MIL declares `validate_indices` optional. Write "
+    "it out:\n"
+    "mb.gather(x=x, indices=i, axis=0, validate_indices=False)",
 )
 def missing_validate_indices(program: Index) -> Iterator[Match]:
-    """Does a gather of iOS 17 leave validate_indices out?"""
+    """A gather of iOS 17 has no `validate_indices`."""
     if program.function.opset < _IOS17:
         return
     for operation in program.of("gather", "gather_nd"):
@@ -45,11 +46,11 @@ def missing_validate_indices(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{_BUILDERS}/gather_nd_op_builder.cc",),
-    fix="For some shapes Core ML then gives the first slice, whatever the index. Index along one axis:\n"
+    fix="For some shapes Core ML then returns the first slice, whatever the index. Index along one axis:\n"
     "x.flatten(0, 1)[i * x.shape[1] + j]",
 )
 def gather_nd_at_run_time(program: Index) -> Iterator[Match]:
-    """Are the indices of a gather_nd computed while the model runs?"""
+    """The indices of a gather_nd are computed while the model runs."""
     for operation in program.of("gather_nd"):
         if program.name(operation, "indices") in program.varying:
             yield Match(operation.name, "`gather_nd` at computed indices")
@@ -60,11 +61,12 @@ def gather_nd_at_run_time(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{FRONT_END_TESTS}/test_torch_ops.py (rdar 133476254)",),
-    fix="coremltools' own tests of index_put at computed negative indices fail from iOS 17 on. Keep them "
-    "above zero:\nindices % size",
+    fix="coremltools' own tests of index_put with computed negative indices fail from iOS 17 on. Keep the "
+    "indices non-negative:\n"
+    "indices % size",
 )
 def scatter_nd_at_run_time(program: Index) -> Iterator[Match]:
-    """Does a program for iOS 17 or later scatter at computed indices?"""
+    """A program for iOS 17 or later scatters at computed indices."""
     if program.function.opset < _IOS17:
         return
     for operation in program.of("scatter_nd"):
@@ -77,11 +79,11 @@ def scatter_nd_at_run_time(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{FRONT_END_TESTS}/test_torch_ops.py (rdar 133494070)",),
-    fix="coremltools' own test of it fails in Core ML though it passes in BNNS. Write every element, or use "
-    "a target before iOS 18.",
+    fix="coremltools' own test of this fails on Core ML, but passes on BNNS. Write every element, or use "
+    "a deployment target before iOS 18.",
 )
 def slice_update_with_a_step(program: Index) -> Iterator[Match]:
-    """Is a slice written with a step of more than one?"""
+    """A slice with a step greater than 1 is assigned to."""
     for operation in program.of("slice_update"):
         stride = program.numbers(operation, "stride")
         if stride is not None and bool((abs(stride) > 1).any()):
@@ -93,17 +95,18 @@ def slice_update_with_a_step(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{FRONT_END_TESTS}/test_torch_ops.py (rdar 128024502)",),
-    fix="coremltools' own tests of assigned slices fail off the CPU. Compare the units on your device first.",
+    fix="coremltools' own tests of slice assignment fail off the CPU. Compare the compute units on your "
+    "device.",
 )
 def slice_update_off_the_cpu(program: Index) -> Iterator[Match]:
-    """Is a slice of a value written in place?"""
+    """A slice of a tensor is assigned to."""
     for operation in program.of("slice_update"):
         if not _is_state(program, operation):
             yield Match(operation.name, "`slice_update` outside of a state")
 
 
 def _is_state(program: Index, operation: Operation) -> bool:
-    """Is the updated value what a state holds?"""
+    """Whether the updated value is that of a state."""
     maker = program.maker(operation, "x")
     return maker is not None and maker.type in {"read_state", "coreml_update_state"}
 
@@ -113,11 +116,11 @@ def _is_state(program: Index, operation: Operation) -> bool:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS18/test_states.py (rdar 138957299)",),
-    fix="Apple names a regression of Core ML with slices that are written to a state. Compare several "
+    fix="Apple reports a regression in Core ML for slices that are written to a state. Compare several "
     "predictions in a row on your device.",
 )
 def slices_of_a_state(program: Index) -> Iterator[Match]:
-    """Is a slice of a state written?"""
+    """A slice of a state is assigned to."""
     for operation in program.of("slice_update"):
         if _is_state(program, operation):
             yield Match(operation.name, "`slice_update` of a state")
@@ -128,10 +131,11 @@ def slices_of_a_state(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{_TOOLS}/test/ml_program/test_utils.py (rdar 138957606)",),
-    fix="Apple names a regression of Core ML with states beside flexible inputs. Make a function per shape.",
+    fix="Apple reports a regression in Core ML for states together with flexible inputs. Ship one "
+    "function per shape.",
 )
 def flexible_state(program: Index) -> Iterator[Match]:
-    """Does the model have a state and inputs of flexible shape?"""
+    """The model has a state and inputs of flexible shape."""
     inputs = program.function.inputs
     if not any(isinstance(value.type, StateType) for value in inputs):
         return
@@ -145,11 +149,12 @@ def flexible_state(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=("apple/coremltools#2631",),
-    fix="A stateful model with rows of 270 failed on the Neural Engine, one with 256 worked. Pad the last "
-    f'axis of the state to a multiple of {_ALIGNED}, or keep the engine out:\ncompute-units = "CPU_AND_GPU"',
+    fix="A stateful model with rows of 270 failed on the Neural Engine, one with rows of 256 worked. Pad the "
+    f"last axis of the state to a multiple of {_ALIGNED}, or exclude the Neural Engine:\n"
+    'compute-units = "CPU_AND_GPU"',
 )
 def unaligned_state(program: Index) -> Iterator[Match]:
-    """Has a state rows that are no multiple of 32?"""
+    """The last axis of a state is not a multiple of 32."""
     for value in program.function.inputs:
         if not isinstance(value.type, StateType):
             continue
@@ -163,11 +168,11 @@ def unaligned_state(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("pytorch/executorch#11715",),
-    fix="Core ML crashes now and then where the greatest of all elements is sought. Search along one axis:\n"
+    fix="Core ML crashes occasionally in a search over all elements. Search along one axis:\n"
     "x.flatten(1).argmax(-1)",
 )
 def flattened_extreme(program: Index) -> Iterator[Match]:
-    """Is argmax or argmin taken over all elements?"""
+    """An argmax or argmin runs over all elements."""
     for operation in program.of("reduce_argmax", "reduce_argmin"):
         name = program.name(operation, "x") or ""
         maker = program.producers.get(name)
@@ -180,11 +185,12 @@ def flattened_extreme(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_tensor_transformation.py (test_slice_by_index: fixed in macOS 14)",),
-    fix="Before iOS 17 and macOS 14, Core ML slices such an axis wrongly. Raise the deployment target, or "
-    "move the axis:\nx.mT[..., ::2, :].mT",
+    fix="Before iOS 17 and macOS 14, Core ML computes such a slice wrongly. Raise the deployment target, "
+    "or move the axis:\n"
+    "x.mT[..., ::2, :].mT",
 )
 def strided_slice_before_ios_17(program: Index) -> Iterator[Match]:
-    """Does a program for iOS 16 or earlier slice a part of its last axis with a step?"""
+    """A program for iOS 16 or earlier takes a strided slice of part of its last axis."""
     if program.function.opset >= _IOS17:
         return
     for operation in program.of("slice_by_index"):
@@ -201,11 +207,12 @@ def strided_slice_before_ios_17(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(_GUIDE, _CROSS_CHIP),
-    fix="The Neural Engine of A13, A14, M1 and M2 multiplies such a slice by 16 on its way: values above "
-    "4094 become infinite. Scale the values before, or slice another axis:\nx.mT[..., 8:, :].mT",
+    fix="The Neural Engine of A13, A14, M1 and M2 multiplies such a slice by 16 internally, so values "
+    "above 4094 become infinite. Scale the values down before, or slice another axis:\n"
+    "x.mT[..., 8:, :].mT",
 )
 def slice_beyond_4094(program: Index) -> Iterator[Match]:
-    """Does a slice of halves begin after the first element of the last axis?"""
+    """An FP16 slice starts after the first element of the last axis."""
     for operation in program.of("slice_by_index"):
         begin, masked = program.numbers(operation, "begin"), program.numbers(operation, "begin_mask")
         if begin is None or not program.is_half(operation) or (masked is not None and masked.flat[-1]):

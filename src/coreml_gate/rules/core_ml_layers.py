@@ -1,4 +1,4 @@
-"""Layers that one unit of Core ML refuses or gets wrong, and what its tests leave open."""
+"""Layers that a compute unit of Core ML rejects or computes wrongly, or whose result is not documented."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -20,11 +20,11 @@ _PITFALLS: Final = "https://github.com/sbryngelson/ane-guide (part-5-practice/19
     "fatal",
     on="program",
     evidence=("apple/coremltools#2667",),
-    fix="It crashes on the GPU, and with all units. Merge two axes around it:\n"
+    fix="It crashes on the GPU and with all compute units. Merge two axes around it:\n"
     "norm(x.flatten(3)).reshape(x.shape)  # nn.InstanceNorm2d",
 )
 def instance_norm_of_rank_5(program: Index) -> Iterator[Match]:
-    """Is a value of five axes instance-normalized?"""
+    """An instance norm runs on a tensor of rank 5."""
     for operation in program.of("instance_norm"):
         if len(program.shape(program.name(operation, "x"))) == _FIVE_AXES:
             yield Match(operation.name, "`instance_norm` of five axes")
@@ -35,11 +35,11 @@ def instance_norm_of_rank_5(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("MochiDiffusion/MochiDiffusion#521",),
-    fix="The GPU of macOS 27.2 crashes in it. Give the operands an axis of heads:\n"
+    fix="It crashes on the GPU of macOS 27.2. Give the operands a head axis:\n"
     "F.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]",
 )
 def attention_of_three_axes(program: Index) -> Iterator[Match]:
-    """Does a fused attention have operands of three axes?"""
+    """A fused attention has operands of rank 3."""
     for operation in program.of("scaled_dot_product_attention"):
         if len(program.shape(program.name(operation, "query"))) == _THREE_AXES:
             yield Match(operation.name, "`scaled_dot_product_attention` of three axes")
@@ -54,7 +54,7 @@ def attention_of_three_axes(program: Index) -> Iterator[Match]:
     "F.scaled_dot_product_attention(q, k, v)",
 )
 def transposed_attention(program: Index) -> Iterator[Match]:
-    """Are values multiplied by the transpose of a softmax?"""
+    """A softmax is transposed before it is multiplied with the values."""
     for operation in program.of("matmul"):
         maker = program.maker(operation, "y")
         turned = bool(program.scalar(operation, "transpose_y"))
@@ -69,11 +69,11 @@ def transposed_attention(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("microsoft/onnxruntime#21416", "apple/coremltools#2324"),
-    fix="Off the CPU the result is wrong, in half precision shifted (M1). Pad evenly, and cut the result:\n"
+    fix="The result is wrong off the CPU, in FP16 shifted (M1). Pad evenly, and crop the result:\n"
     "up(x)[..., :h, :w]",
 )
 def uneven_transposed_padding(program: Index) -> Iterator[Match]:
-    """Is a transposed convolution padded unevenly?"""
+    """A transposed convolution is padded unevenly."""
     for operation in program.of("conv_transpose"):
         pad = program.numbers(operation, "pad")
         if pad is not None and len(set(pad.reshape(-1).tolist())) > 1:
@@ -85,11 +85,12 @@ def uneven_transposed_padding(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=("microsoft/onnxruntime#21431",),
-    fix="Core ML gives other values than torch there, on all units. Align the corners, or use the border:\n"
+    fix="Core ML returns other values than torch there, on all compute units. Align the corners, or pad "
+    "with the border:\n"
     "F.grid_sample(x, grid, padding_mode='border')",
 )
 def mirrored_samples(program: Index) -> Iterator[Match]:
-    """Is a grid sampled with reflection, its corners not aligned?"""
+    """A grid_sample pads by reflection, without aligned corners."""
     for operation in program.of("resample"):
         if program.text(operation, "padding_mode") == "reflection" and not program.scalar(
             operation, "align_corners"
@@ -102,11 +103,11 @@ def mirrored_samples(program: Index) -> Iterator[Match]:
     "silent",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS17/test_recurrent.py (rdar 59644603)",),
-    fix="Core ML gives 0 for all but the first of the batch. Run them one by one, or as coremltools "
-    "converts nn.GRU, in a loop of MIL operations.",
+    fix="Core ML returns 0 for all but the first sequence. Run the sequences one by one, or let "
+    "coremltools convert nn.GRU, which becomes a loop of other operations.",
 )
 def gru_of_a_batch(program: Index) -> Iterator[Match]:
-    """Does a GRU run on more than one sequence at once?"""
+    """A GRU runs on a batch of more than one sequence."""
     for operation in program.of("gru"):
         batch = program.size(program.name(operation, "x"), 1)
         if batch > 1:
@@ -118,11 +119,11 @@ def gru_of_a_batch(program: Index) -> Iterator[Match]:
     "unknown",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS18/test_recurrent.py (test_pytorch_parity, rdar 128479517)",),
-    fix="coremltools expects its own comparison of it with torch to fail on Core ML. Let coremltools convert "
+    fix="coremltools expects its own comparison with torch to fail on Core ML. Let coremltools convert "
     "nn.GRU, which becomes a loop of other operations.",
 )
 def gru_of_two_biases(program: Index) -> Iterator[Match]:
-    """Does a GRU apply its reset gate after the product, as torch's does?"""
+    """A GRU applies its reset gate after the matrix product, as torch's does."""
     for operation in program.of("gru"):
         if "input_bias" in operation.inputs or program.scalar(operation, "reset_after"):
             yield Match(operation.name, "`gru` with an input bias or reset_after")
@@ -133,10 +134,10 @@ def gru_of_two_biases(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_image_resizing.py (rdar 128585772)",),
-    fix="Core ML mistakes the shapes off the older CPU engine. Fix the batch and the channels.",
+    fix="Core ML gets the shapes wrong, except on its older CPU engine. Fix the batch and the channels.",
 )
 def flexible_crop(program: Index) -> Iterator[Match]:
-    """Are boxes cut out of a value of unknown batch or channels?"""
+    """Boxes are cropped out of a tensor with a flexible batch or channel axis."""
     for operation in program.of("crop_resize"):
         shape = program.shape(program.name(operation, "x"))
         if None in shape[:2]:
@@ -148,11 +149,12 @@ def flexible_crop(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{FRONT_END_TESTS}/test_torch_ops.py (rdar 120386990)",),
-    fix="coremltools' own test of it fails after macOS 14.2. Fix the shapes, or write it as a product:\n"
+    fix="coremltools' own test of this fails after macOS 14.2. Fix the shapes, or write it as a matrix "
+    "product:\n"
     "x @ y",
 )
 def flexible_einsum(program: Index) -> Iterator[Match]:
-    """Is an einsum of unknown shapes in the program?"""
+    """An einsum has operands of flexible shape."""
     for operation in program.of("einsum"):
         names = [name for name in operation.inputs.get("values", ()) if isinstance(name, str)]
         if any(None in program.shape(name) for name in names):
@@ -164,11 +166,11 @@ def flexible_einsum(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_conv.py (rdar 97398343)",),
-    fix="coremltools' own tests of it fail on the GPU. Write it as a product:\n"
+    fix="coremltools' own tests of this fail on the GPU. Write it as a matrix product:\n"
     "F.unfold(x, 3).mT @ w.flatten(1).T",
 )
 def weights_as_input(program: Index) -> Iterator[Match]:
-    """Is the weight of a convolution computed while the model runs?"""
+    """The weight of a convolution is computed while the model runs."""
     for operation in program.of("conv", "conv_transpose"):
         if program.name(operation, "weight") in program.varying:
             yield Match(operation.name, f"`{operation.type}` by computed weights")
@@ -179,11 +181,12 @@ def weights_as_input(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(_PITFALLS,),
-    fix="The Neural Engine's compiler crashes at it on M1 (measured without Core ML); one image passes. Run "
-    "the images one by one, or write the layer as a product:\nF.unfold(x, 3).mT @ w.flatten(1).T",
+    fix="The Neural Engine's compiler crashes on it on M1 (measured without Core ML); a batch of one "
+    "passes. Run the images one by one, or write the layer as a matrix product:\n"
+    "F.unfold(x, 3).mT @ w.flatten(1).T",
 )
 def computed_kernel_of_a_batch(program: Index) -> Iterator[Match]:
-    """Are two images or more convolved by a computed weight in half precision?"""
+    """An FP16 convolution with a computed weight runs on a batch of two or more."""
     for operation in program.of("conv"):
         batch = program.size(program.name(operation, "x"), 0)
         computed = program.name(operation, "weight") in program.varying
@@ -196,10 +199,10 @@ def computed_kernel_of_a_batch(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_tensor_transformation.py (rdar 124555262)",),
-    fix="The CPU fails on it. Name the axes of length 1 only:\nx.squeeze(1)",
+    fix="The CPU fails on it. Name only axes of length 1:\nx.squeeze(1)",
 )
 def squeeze_of_a_long_axis(program: Index) -> Iterator[Match]:
-    """Is an axis named for a squeeze that is longer than 1?"""
+    """A squeeze names an axis that is longer than 1."""
     for operation in program.of("squeeze"):
         axes, x = program.numbers(operation, "axes"), program.name(operation, "x")
         sizes = [] if axes is None else [program.size(x, axis) for axis in axes.reshape(-1).tolist()]
@@ -212,11 +215,12 @@ def squeeze_of_a_long_axis(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{TENSORFLOW_TESTS}/test_ops.py (rdar 93071454)",),
-    fix="Core ML's runtime (Espresso) ends with an error on shapes that have no default. Fix the shape, or "
-    "give the flexible one a default:\nct.RangeDim(1, 64, default=8)",
+    fix="Core ML's runtime (Espresso) fails on shapes that have no default. Fix the shape, or give the "
+    "flexible one a default:\n"
+    "ct.RangeDim(1, 64, default=8)",
 )
 def flexible_batch_to_space(program: Index) -> Iterator[Match]:
-    """Are batches of unknown shape moved into space?"""
+    """A batch_to_space has an operand of flexible shape."""
     for operation in program.of("batch_to_space"):
         if None in program.shape(program.name(operation, "x")):
             yield Match(operation.name, "`batch_to_space` of a flexible shape")
@@ -227,11 +231,10 @@ def flexible_batch_to_space(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_normalization.py (rdar 80662357)",),
-    fix="In half precision the GPU is inexact there. Move the axes to the end first:\n"
-    "norm(x.movedim(1, -1)).movedim(-1, 1)",
+    fix="The GPU is inaccurate there. Move the axes to the end first:\nnorm(x.movedim(1, -1)).movedim(-1, 1)",
 )
 def norm_off_the_last_axes(program: Index) -> Iterator[Match]:
-    """Does a layer norm of halves run over other axes than the last ones?"""
+    """An FP16 layer norm runs over axes other than the last ones."""
     for operation in program.of("layer_norm"):
         axes, rank = program.numbers(operation, "axes"), len(program.shape(program.name(operation, "x")))
         if axes is None or not rank or not program.is_half(operation):
@@ -246,10 +249,10 @@ def norm_off_the_last_axes(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_tensor_operation.py (rdar 78080118)",),
-    fix="coremltools' own tests of it fail. Let boxes touch by a little: iou_threshold = 0.01.",
+    fix="coremltools' own tests of this fail. Allow a small overlap: iou_threshold = 0.01.",
 )
 def suppression_at_zero(program: Index) -> Iterator[Match]:
-    """Does non-maximum suppression have a threshold of 0?"""
+    """Non-maximum suppression has a threshold of 0."""
     for operation in program.of("non_maximum_suppression"):
         limit = program.scalar(operation, "iou_threshold")
         if limit is not None and limit <= 0:
@@ -261,11 +264,11 @@ def suppression_at_zero(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_image_resizing.py (rdar 78343191)",),
-    fix="coremltools' own test of it does not load or crashes. Give the image a batch of one:\n"
+    fix="coremltools' own test of this fails to load or crashes. Give the image a batch axis:\n"
     "F.interpolate(x[None], size=size, mode='bilinear')[0]",
 )
 def resize_of_three_axes(program: Index) -> Iterator[Match]:
-    """Is an image without a batch resized?"""
+    """An image without a batch axis is resized."""
     for operation in program.of("resize_bilinear"):
         if len(program.shape(program.name(operation, "x"))) == _THREE_AXES:
             yield Match(operation.name, f"`resize_bilinear` of {_written(program, operation)}")
@@ -280,15 +283,15 @@ def resize_of_three_axes(program: Index) -> Iterator[Match]:
         "sbryngelson/ANEForge#263",
         "https://github.com/sbryngelson/ane-guide (part-1-machine/03-numerics.md)",
     ),
-    fix="The Neural Engine was 0.006 off in gelu, 3 units in the last place of exp, 3 % in a root of 1e-4, "
-    "0.12 in sin, cos and atan near multiples of pi. Its estimate shows none of it: compare the units on "
-    "your device.",
+    fix="On the Neural Engine, gelu was off by 0.006, exp by 3 units in the last place, a root of 1e-4 by "
+    "3 %, and sin, cos and atan by 0.12 near multiples of pi. Mode `neural-engine` shows none of "
+    "this: compare the compute units on your device.",
 )
 def functions_by_table(program: Index) -> Iterator[Match]:
-    """Does the model take gelu, exp, roots or trigonometric functions in half precision?"""
+    """A gelu, exp, root or trigonometric function is computed in FP16."""
     for operation in program.of("gelu", "exp", "sqrt", "sin", "cos", "atan"):
         if program.is_half(operation):
-            yield Match(operation.name, f"`{operation.type}` of halves")
+            yield Match(operation.name, f"`{operation.type}` in FP16")
 
 
 @rule(
@@ -296,11 +299,11 @@ def functions_by_table(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("sbryngelson/ANEForge#263",),
-    fix="The Neural Engine takes magnitudes below 6.1e-5 as 0, so the epsilon protects nothing. Use 1e-4:\n"
+    fix="The Neural Engine reads magnitudes below 6.1e-5 as 0, so the epsilon protects nothing. Use 1e-4:\n"
     "torch.sqrt(x + 1e-4)",
 )
 def vanishing_epsilon(program: Index) -> Iterator[Match]:
-    """Is an epsilon added that the Neural Engine takes as 0?"""
+    """An epsilon is so small that the Neural Engine reads it as 0."""
     for operation in program.of("add"):
         if not program.is_half(operation):
             continue
@@ -318,11 +321,12 @@ def vanishing_epsilon(program: Index) -> Iterator[Match]:
         f"{MIL_TESTS}/iOS14/test_normalization.py (TestNormalizationLocalResponseNorm)",
         "https://apple.github.io/coremltools/mlmodel/Format/NeuralNetwork.html#lrnlayerparams",
     ),
-    fix="Of three axes, Apple's test fits neighbours along the first axis, its description the second. "
-    "Give the value four axes:\nnorm(x[..., None])[..., 0]",
+    fix="For rank 3, Apple's test takes neighbours along the first axis, Apple's description along the "
+    "second. Use a tensor of rank 4:\n"
+    "norm(x[..., None])[..., 0]",
 )
 def response_norm_off_four_axes(program: Index) -> Iterator[Match]:
-    """Does a local response norm have another number of axes than four?"""
+    """A local response norm runs on a tensor whose rank is not 4."""
     for operation in program.of("local_response_norm"):
         rank = len(program.shape(program.name(operation, "x")))
         if rank not in {0, _FOUR_AXES}:

@@ -25,7 +25,7 @@ _IOS15: Final = 15
     fix="Core ML multiplies matrices, not vectors. Give the vector a second axis:\n(x[None] @ w)[0]",
 )
 def vector_matmul(program: Index) -> Iterator[Match]:
-    """Is an operand of matmul a vector?"""
+    """An operand of matmul is a vector."""
     for operation in program.of("matmul"):
         for parameter in ("x", "y"):
             kind = _type(program, operation, parameter)
@@ -47,12 +47,12 @@ def _type(program: Index, operation: Operation, parameter: str) -> TensorType | 
     "fatal",
     on="program",
     evidence=("apple/coremltools#2571", _WEBNN),
-    fix="Take one axis by its indices, and pad the other two:\n"
+    fix="Pad one axis by indexing, and the other two by `F.pad`:\n"
     "x = x[:, :, torch.arange(-1, d + 1).abs()]  # reflect; .clamp(0, d - 1) replicates\n"
     "x = F.pad(x.flatten(1, 2), (1, 1, 1, 1), mode='reflect').unflatten(1, (c, -1))",
 )
 def padded_borders(program: Index) -> Iterator[Match]:
-    """Are more than two axes padded by reflection or replication?"""
+    """More than two axes are padded by reflection or replication."""
     for operation in program.of("pad"):
         mode, pad = program.text(operation, "mode"), program.numbers(operation, "pad")
         if mode in {"reflect", "replicate"} and pad is not None:
@@ -66,11 +66,11 @@ def padded_borders(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=("apple/coremltools#2575", f"{MIL_TESTS}/iOS17/test_linear.py (rdar 111421695)"),
-    fix="Core ML fails to plan a linear layer of integers (error -14). Compute in floats:\n"
+    fix="Core ML cannot plan an integer linear layer (error -14). Compute in floats:\n"
     "(x.float() @ w.float().T).to(torch.int32)",
 )
 def linear_of_integers(program: Index) -> Iterator[Match]:
-    """Is a linear layer computed in integers?"""
+    """A linear layer computes in integers."""
     for operation in program.of("linear"):
         if program.dtype(program.name(operation, "x")) in _INTEGERS:
             yield Match(operation.name, f"`linear` of {program.dtype(program.name(operation, 'x'))}")
@@ -81,10 +81,10 @@ def linear_of_integers(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=(f"{_WEBNN} and its baseline quantizeLinear_gpu of macOS 15",),
-    fix="Core ML does not compile it. Take the magnitude as the scale and negate the values.",
+    fix="Core ML does not compile it. Use the absolute value as the scale, and negate the values.",
 )
 def negative_scale(program: Index) -> Iterator[Match]:
-    """Is a quantization scale zero or negative?"""
+    """A quantization scale is zero or negative."""
     for operation in program.of("quantize", "dequantize"):
         scale = program.numbers(operation, "scale")
         if scale is not None and scale.size and float(scale.min()) <= 0:
@@ -96,10 +96,10 @@ def negative_scale(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=(_WEBNN,),
-    fix="Core ML reduces no scalars and over no empty list of axes. Leave the reduction out.",
+    fix="Core ML does not reduce scalars, nor over an empty list of axes. Remove the reduction.",
 )
 def reduced_scalar(program: Index) -> Iterator[Match]:
-    """Is a scalar reduced, or something over no axes?"""
+    """A reduction has a scalar operand or an empty list of axes."""
     for operation in program.operations:
         if not operation.type.startswith("reduce_"):
             continue
@@ -119,7 +119,7 @@ def reduced_scalar(program: Index) -> Iterator[Match]:
     "F.layer_norm(x.movedim(1, -2), shape).movedim(-2, 1)",
 )
 def scattered_norm_axes(program: Index) -> Iterator[Match]:
-    """Does a layer norm run over axes that are not next to each other?"""
+    """A layer norm runs over axes that are not adjacent."""
     for operation in program.of("layer_norm"):
         axes, rank = program.numbers(operation, "axes"), len(program.shape(program.name(operation, "x")))
         if axes is None or not rank:
@@ -134,10 +134,10 @@ def scattered_norm_axes(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=("rustnn/rustnn#173", f"{_WEBNN} (crbug 391672283)"),
-    fix="Take a slice instead of an index:\nx[:, :, :, :, 2:3].squeeze(-1)",
+    fix="Use a slice instead of an index:\nx[:, :, :, :, 2:3].squeeze(-1)",
 )
 def scalar_index_of_rank_5(program: Index) -> Iterator[Match]:
-    """Is one index gathered from a value of five axes?"""
+    """A single index is gathered from a tensor of rank 5."""
     for operation in program.of("gather"):
         kind = _type(program, operation, "indices")
         rank = len(program.shape(program.name(operation, "x")))
@@ -150,10 +150,10 @@ def scalar_index_of_rank_5(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=("pytorch/executorch#11701", f"{_WEBNN} (crbug 391566721)"),
-    fix="It crashes off the CPU. Fold it into the convolution before (eval mode), or reshape to four axes.",
+    fix="It crashes off the CPU. Fold it into the convolution before it (eval mode), or reshape to rank 4.",
 )
 def batch_norm_of_rank_5(program: Index) -> Iterator[Match]:
-    """Is a value of five axes batch-normalized?"""
+    """A batch norm runs on a tensor of rank 5."""
     for operation in program.of("batch_norm"):
         if len(program.shape(program.name(operation, "x"))) == _GREATEST_RANK:
             yield Match(operation.name, "`batch_norm` of five axes")
@@ -167,7 +167,7 @@ def batch_norm_of_rank_5(program: Index) -> Iterator[Match]:
     fix="Return another value than the one that is written to the state:\nself.cache.copy_(y); return y * 1",
 )
 def output_becomes_state(program: Index) -> Iterator[Match]:
-    """Is the same value an output and written to a state?"""
+    """The same value is an output and is written to a state."""
     for operation in program.of("write_state", "coreml_update_state"):
         parameter = "data" if "data" in operation.inputs else "value"
         name = program.name(operation, parameter)
@@ -180,10 +180,10 @@ def output_becomes_state(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS18/test_tensor_transformation.py (rdar 128221986)",),
-    fix="Write a slice of one element instead of a scalar:\nx[0:1] = value[None]",
+    fix="Assign a slice of one element instead of a scalar:\nx[0:1] = value[None]",
 )
 def scalar_slice_update(program: Index) -> Iterator[Match]:
-    """Is a scalar written into a slice?"""
+    """A scalar is assigned to a slice."""
     for operation in program.of("slice_update"):
         kind = _type(program, operation, "update")
         if kind is not None and kind.ranked and not kind.shape:
@@ -195,10 +195,10 @@ def scalar_slice_update(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS17/test_image_resizing.py (rdar 112418424)",),
-    fix="Write the size out instead of 0, which stands for the input's own.",
+    fix="Write the size out instead of 0, which means the input's own size.",
 )
 def resize_to_its_own_size(program: Index) -> Iterator[Match]:
-    """Does a resize keep a size by writing 0?"""
+    """A resize keeps a size by naming it 0."""
     for operation in program.of("resize"):
         shape = program.numbers(operation, "shape")
         if shape is not None and bool((shape == 0).any()):
@@ -210,10 +210,10 @@ def resize_to_its_own_size(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=(f"{FRONT_END_TESTS} (rdar 139460266)",),
-    fix="Give the mask a fixed size, or write the attention out as matmul, softmax and matmul.",
+    fix="Give the mask a fixed size, or write the attention as matmul, softmax and matmul.",
 )
 def flexible_attention_mask(program: Index) -> Iterator[Match]:
-    """Does a fused attention have a mask of unknown size?"""
+    """A fused attention has a mask of flexible size."""
     for operation in program.of("scaled_dot_product_attention"):
         name = program.name(operation, "attn_mask")
         if name is not None and None in program.shape(name):
@@ -225,10 +225,10 @@ def flexible_attention_mask(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=("microsoft/onnxruntime#24462",),
-    fix="Core ML takes no scalars. Give the input one axis of size 1:\nct.TensorType(shape=(1,))",
+    fix="Core ML accepts no scalars. Give the input one axis of size 1:\nct.TensorType(shape=(1,))",
 )
 def scalar_input(program: Index) -> Iterator[Match]:
-    """Is an input a scalar?"""
+    """An input is a scalar."""
     for value in program.function.inputs:
         if isinstance(value.type, TensorType) and value.type.ranked and not value.type.shape:
             yield Match(value.name, f"`{value.name}` is {value.type}")
@@ -239,10 +239,10 @@ def scalar_input(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=(f"{FRONT_END_TESTS} (rdar 155895085)",),
-    fix="Let the app give floats or int32, and quantize inside the model.",
+    fix="Let the app pass floats or int32, and quantize inside the model.",
 )
 def byte_input(program: Index) -> Iterator[Match]:
-    """Is an input or an output of 8 bits?"""
+    """An input or an output has a type of 8 bits."""
     results = [(name, program.types.get(name)) for name in program.function.block.outputs]
     for name, kind in [(value.name, value.type) for value in program.function.inputs] + results:
         if isinstance(kind, TensorType) and kind.dtype in {"int8", "uint8"}:
@@ -257,7 +257,7 @@ def byte_input(program: Index) -> Iterator[Match]:
     fix="iOS 15.4 does not load it. Raise the deployment target to iOS 16, or fix the shape.",
 )
 def flexible_mean_on_ios_15(program: Index) -> Iterator[Match]:
-    """Does a program for iOS 15 take the mean of a flexible shape?"""
+    """A program for iOS 15 takes the mean of a tensor of flexible shape."""
     if program.function.opset > _IOS15:
         return
     for operation in program.of("reduce_mean"):
@@ -271,10 +271,11 @@ def flexible_mean_on_ios_15(program: Index) -> Iterator[Match]:
     "info",
     on="package",
     evidence=(f"{FRONT_END_TESTS} (rdar 130912134)",),
-    fix="coremltools' own tests of stateful models fail with CPU_AND_NE. Try it on the device you ship to.",
+    fix="coremltools' own tests of stateful models fail with CPU_AND_NE. Try the package on the device "
+    "you ship to.",
 )
 def state_on_the_engine(package: Package) -> Iterator[Match]:
-    """Does the model have a state?"""
+    """The model has a state, which the Neural Engine may not run."""
     for value in package.function().inputs:
         if isinstance(value.type, StateType):
             yield Match(value.name, f"`{value.name}` is a state")

@@ -1,4 +1,4 @@
-"""What one unit of Core ML is known to get wrong or to compute more coarsely than the others."""
+"""What one compute unit of Core ML computes wrongly, or less accurately than the others."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -27,7 +27,7 @@ _WIDE_POOL: Final = 7
     'rounding in float32:\nkeep-fp32 = ["Net/floor"]',
 )
 def scaled_rounding(program: Index) -> Iterator[Match]:
-    """Is a rounded value scaled in half precision?"""
+    """A rounded value is multiplied by a factor in FP16."""
     for operation in program.of("mul", "real_div"):
         factor, maker = program.scalar(operation, "y"), program.maker(operation, "x")
         if factor is None:
@@ -42,11 +42,11 @@ def scaled_rounding(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coreai-torch#112",),
-    fix="The Neural Engine rescales it by the wrong factor (M5 Pro, macOS 27). Quantize the product by the "
+    fix="The Neural Engine applies the wrong factor (M5 Pro, macOS 27). Quantize the product with the "
     "scale of an operand.",
 )
 def requantized_product(program: Index) -> Iterator[Match]:
-    """Is a product of quantized values quantized with another scale?"""
+    """A product of quantized values is quantized with another scale."""
     for operation in program.of("quantize"):
         made = program.maker(operation, "input")
         scale = program.scalar(operation, "scale")
@@ -67,14 +67,14 @@ def requantized_product(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("sbryngelson/ANEForge#116",),
-    fix="The Neural Engine rounds 0.5 away from zero, and from 1024 on adds 1. Where it matters:\n"
+    fix="The Neural Engine rounds 0.5 away from zero, and adds 1 from 1024 on. Where that matters:\n"
     "torch.floor(x + 0.5)",
 )
 def rounded_on_the_engine(program: Index) -> Iterator[Match]:
-    """Is anything rounded to the nearest integer in half precision?"""
+    """A value is rounded to the nearest integer in FP16."""
     for operation in program.of("round"):
         if program.is_half(operation):
-            yield Match(operation.name, "`round` of halves")
+            yield Match(operation.name, "`round` in FP16")
 
 
 @rule(
@@ -82,10 +82,10 @@ def rounded_on_the_engine(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#2650",),
-    fix="The GPU's fused attention is wrong from a batch of 10 on (macOS 26.2): use smaller ones.",
+    fix="The GPU's fused attention is wrong from a batch of 10 on (macOS 26.2). Use a smaller batch.",
 )
 def attention_of_many(program: Index) -> Iterator[Match]:
-    """Does a fused attention have a batch of 10 or more?"""
+    """A fused attention has a batch of 10 or more."""
     for operation in program.of("scaled_dot_product_attention"):
         shape = program.shape(program.name(operation, "query"))
         if shape and (shape[0] or 0) >= _WRONG_BATCH:
@@ -97,16 +97,17 @@ def attention_of_many(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS14/test_tensor_operation.py (rdar 80662705, rdar 103891349)",),
-    fix="The GPU suppresses other boxes in half precision, and so does any unit with many. Keep it float32:\n"
+    fix="The GPU keeps other boxes in FP16, and so does every compute unit when there are many. Keep it "
+    "in float32:\n"
     'keep-fp32 = ["NonMaximumSuppression"]',
 )
 def suppressed_in_half(program: Index) -> Iterator[Match]:
-    """Are many boxes suppressed in half precision?"""
+    """Non-maximum suppression runs on many boxes in FP16."""
     for operation in program.of("non_maximum_suppression"):
         name = program.name(operation, "boxes")
         boxes = program.elements(name) // 4
         if program.dtype(name) == "fp16" and boxes >= _MANY_BOXES:
-            yield Match(operation.name, f"{boxes:,} boxes as halves")
+            yield Match(operation.name, f"{boxes:,} boxes in FP16")
 
 
 @rule(
@@ -117,7 +118,7 @@ def suppressed_in_half(program: Index) -> Iterator[Match]:
     fix="It fails on the GPU. Use whole factors, or:\nF.interpolate(x, size=size, mode='bilinear')",
 )
 def fractional_upsample(program: Index) -> Iterator[Match]:
-    """Is something repeated by a factor that is not whole?"""
+    """A nearest-neighbour upsampling has a fractional factor."""
     for operation in program.of("upsample_nearest_neighbor"):
         factors = [program.scalar(operation, name) for name in ("scale_factor_height", "scale_factor_width")]
         if any(factor is not None and not float(factor).is_integer() for factor in factors):
@@ -129,10 +130,10 @@ def fractional_upsample(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS17/test_image_resizing.py (rdar 97398582)",),
-    fix="coremltools' own tests of it fail on the GPU. Compare the units on your device first.",
+    fix="coremltools' own tests of it fail on the GPU. Compare the compute units on your device.",
 )
 def crop_on_the_gpu(program: Index) -> Iterator[Match]:
-    """Are boxes cut out and resized?"""
+    """Boxes are cropped and resized (`crop_resize`)."""
     for operation in program.of("crop_resize"):
         yield Match(operation.name, "`crop_resize`")
 
@@ -142,11 +143,11 @@ def crop_on_the_gpu(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{TENSORFLOW_TESTS}/test_ops.py (rdar 98749492)",),
-    fix="coremltools calls it unstable in half precision. Keep the box inside, or the layer in float32:\n"
+    fix="coremltools calls this unstable in FP16. Keep the box inside, or the operation in float32:\n"
     'keep-fp32 = ["Net/crop_resize"]',
 )
 def crop_outside_in_half(program: Index) -> Iterator[Match]:
-    """Does a constant box leave the image, in half precision?"""
+    """A constant crop box leaves the image, in FP16."""
     for operation in program.of("crop_resize"):
         boxes = program.numbers(operation, "boxes" if "boxes" in operation.inputs else "roi")
         normalized = bool(program.scalar(operation, "normalized_coordinates"))
@@ -156,7 +157,7 @@ def crop_outside_in_half(program: Index) -> Iterator[Match]:
         ends = boxes.reshape(len(boxes), -1)[:, -4:]
         outside = ends[((ends < 0) | (ends > 1)).any(1)]
         if len(outside):
-            yield Match(operation.name, f"the box {outside[0].tolist()} of halves")
+            yield Match(operation.name, f"the box {outside[0].tolist()} in FP16")
 
 
 @rule(
@@ -164,14 +165,15 @@ def crop_outside_in_half(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{TENSORFLOW_TESTS}/test_ops.py (rdar 97398133)",),
-    fix="coremltools' own tests of it fail on the GPU. Slice instead, or fix the shape:\nx[:, :4], x[:, 4:]",
+    fix="coremltools' own tests of this fail on the GPU. Slice instead, or fix the shape:\n"
+    "x[:, :4], x[:, 4:]",
 )
 def split_of_a_flexible_shape(program: Index) -> Iterator[Match]:
-    """Is an axis of unknown length split?"""
+    """An axis of flexible length is split."""
     for operation in program.of("split"):
         shape, axis = program.shape(program.name(operation, "x")), program.scalar(operation, "axis")
         if axis is not None and -len(shape) <= axis < len(shape) and shape[int(axis)] is None:
-            yield Match(operation.name, f"`split` of the axis {int(axis)}, whose length is open")
+            yield Match(operation.name, f"`split` of the axis {int(axis)}, whose length is flexible")
 
 
 @rule(
@@ -183,7 +185,7 @@ def split_of_a_flexible_shape(program: Index) -> Iterator[Match]:
     "OpPalettizerConfig(nbits=4, enable_per_channel_scale=False)",
 )
 def scaled_palette(program: Index) -> Iterator[Match]:
-    """Do palettized weights have a scale per channel?"""
+    """Palettized weights have a scale per channel."""
     for operation in program.of("constexpr_blockwise_shift_scale", "mul"):
         parameter = "data" if operation.type.startswith("constexpr") else "x"
         made = program.producers.get(program.name(operation, parameter) or "")
@@ -196,11 +198,12 @@ def scaled_palette(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(_ENGINE,),
-    fix="The Neural Engine takes kernels up to 13 wide (15 on A16 and later), of any height. Turn the axes:\n"
+    fix="The Neural Engine accepts kernels up to 13 wide (15 on A16 and later), of any height. Swap the "
+    "axes:\n"
     "nn.Conv2d(c, c, (31, 1))",
 )
 def wide_kernel(program: Index) -> Iterator[Match]:
-    """Is a kernel wider than 13?"""
+    """A kernel is wider than 13."""
     for operation in program.of("conv", "conv_transpose"):
         shape = _weight_shape(program, operation)
         if len(shape) == 4 and shape[-1] > _WIDEST_KERNEL:  # noqa: PLR2004 - of an image
@@ -219,10 +222,11 @@ def _weight_shape(program: Index, operation: Operation) -> tuple[int, ...]:
     "info",
     on="program",
     evidence=("apple/coremltools#1901",),
-    fix="On macOS 13 it came out 49 times too small. Pad before:\nF.avg_pool2d(F.pad(x, (3, 3, 3, 3)), 7, 4)",
+    fix="On macOS 13 the result was 49 times too small. Pad before the pool:\n"
+    "F.avg_pool2d(F.pad(x, (3, 3, 3, 3)), 7, 4)",
 )
 def pool_beyond_its_padding(program: Index) -> Iterator[Match]:
-    """Does a padded average pool have a kernel of 7 or more and a stride?"""
+    """A padded average pool has a kernel of 7 or more and a stride."""
     for operation in program.of("avg_pool"):
         kernel, strides, pad = (
             program.numbers(operation, name) for name in ("kernel_sizes", "strides", "pad")
@@ -238,16 +242,16 @@ def pool_beyond_its_padding(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#337",),
-    fix="How Core ML rounds inside a recurrent layer is not published. Mode `fp16` of the runtime rounds the "
-    "state once per sequence, `neural-engine` at each step; neither is proven. "
-    "Compare on a device, or keep it float32:\n"
+    fix="How Core ML rounds inside a recurrent layer is not published. Mode `fp16` of the runtime rounds "
+    "the state once per sequence, `neural-engine` at each step; neither is confirmed. Compare on a "
+    "device, or keep the layer in float32:\n"
     'keep-fp32 = ["LSTM/lstm"]',
 )
 def recurrent_in_half(program: Index) -> Iterator[Match]:
-    """Does a recurrent layer run in half precision?"""
+    """A recurrent layer runs in FP16."""
     for operation in program.of("lstm", "gru", "rnn"):
         if program.is_half(operation):
-            yield Match(operation.name, f"`{operation.type}` of halves")
+            yield Match(operation.name, f"`{operation.type}` in FP16")
 
 
 @rule(
@@ -255,13 +259,13 @@ def recurrent_in_half(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{CHROMIUM} (baseline reciprocal_cpu of macOS 14, arm64)",),
-    fix="The CPU estimates it to 8 bits, 0.4 % off at most. Divide instead, or keep it float32:\n1.0 / x",
+    fix="The CPU approximates it to 8 bits, up to 0.4 % off. Divide instead, or keep it in float32:\n1.0 / x",
 )
 def inverse_of_halves(program: Index) -> Iterator[Match]:
-    """Is an inverse computed in FP16?"""
+    """A reciprocal (`inverse`) is computed in FP16."""
     for operation in program.of("inverse"):
         if program.is_half(operation):
-            yield Match(operation.name, "`inverse` of halves")
+            yield Match(operation.name, "`inverse` in FP16")
 
 
 @rule(
@@ -269,14 +273,15 @@ def inverse_of_halves(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{CHROMIUM} (baseline l2Pool2d_cpu of macOS 14, arm64)",),
-    fix="The CPU adds the squares up in half: infinite from a root of 256 on. Scale before and after:\n"
+    fix="The CPU sums the squares in FP16, so a root of 256 or more becomes infinite. Scale before and "
+    "after:\n"
     "F.lp_pool2d(x / 64, 2, 5) * 64",
 )
 def l2_pool_of_halves(program: Index) -> Iterator[Match]:
-    """Are squares pooled in FP16?"""
+    """An L2 pool runs in FP16."""
     for operation in program.of("l2_pool"):
         if program.is_half(operation):
-            yield Match(operation.name, "`l2_pool` of halves")
+            yield Match(operation.name, "`l2_pool` in FP16")
 
 
 @rule(
@@ -284,10 +289,11 @@ def l2_pool_of_halves(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#2281",),
-    fix="The units disagree on conv_transpose with an output shape. Crop instead:\nup(x)[..., :h, :w]",
+    fix="The compute units disagree on conv_transpose with an output shape. Crop instead:\n"
+    "up(x)[..., :h, :w]",
 )
 def transposed_to_a_shape(program: Index) -> Iterator[Match]:
-    """Does a transposed convolution have an output shape that its input does not give?"""
+    """A transposed convolution has an output shape that does not follow from its input."""
     for operation in program.of("conv_transpose"):
         wanted, strides = program.numbers(operation, "output_shape"), program.numbers(operation, "strides")
         shape, weight = program.shape(program.name(operation, "x")), _weight_shape(program, operation)

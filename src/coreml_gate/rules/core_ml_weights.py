@@ -1,4 +1,4 @@
-"""Compressed weights that Core ML refuses or reads wrongly, by system and unit."""
+"""Compressed weights that Core ML rejects or reads wrongly, by system and compute unit."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -21,10 +21,10 @@ _MANY: Final = 0.05
     "fatal",
     on="program",
     evidence=(f"{_TOOLS}/test/optimize/coreml/test_passes.py (rdar 108274019)",),
-    fix="Core ML takes no compressed constant as an output. Leave it uncompressed, or let the app hold it.",
+    fix="Core ML rejects a compressed constant as an output. Leave it uncompressed, or store it in the app.",
 )
 def compressed_output(program: Index) -> Iterator[Match]:
-    """Is an output a compressed weight itself?"""
+    """An output is a compressed weight itself."""
     outputs = set(program.function.block.outputs)
     for operation in program.packed:
         if operation.type.startswith("constexpr_") and outputs & {value.name for value in operation.outputs}:
@@ -36,10 +36,10 @@ def compressed_output(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{_TOOLS}/optimize/coreml/_quantization_passes.py (rdar 113860800)",),
-    fix="coremltools compresses no vectors because of a fault of Core ML. Leave vectors uncompressed.",
+    fix="coremltools does not compress vectors, because of a bug in Core ML. Leave them uncompressed.",
 )
 def compressed_vector(program: Index) -> Iterator[Match]:
-    """Is a vector of weights compressed?"""
+    """A vector of weights is compressed."""
     for operation in program.packed:
         users = program.users(operation)
         expanded = any(user.type.startswith("constexpr_") for user in users)
@@ -55,11 +55,11 @@ def compressed_vector(program: Index) -> Iterator[Match]:
         f"{MIL_TESTS}/iOS18/test_compression.py (test_quant_lut: fixed in macOS 15.2; rdar 148464551)",
         f"{FRONT_END_TESTS}/test_torch_quantization_ops.py (test_palettization_8bit_lut, rdar 148354519)",
     ),
-    fix="Before iOS 18.2 and macOS 15.2 Core ML reads such weights wrongly. Keep the palette in halves:\n"
+    fix="Before iOS 18.2 and macOS 15.2, Core ML reads such weights wrongly. Keep the table in FP16:\n"
     "OpPalettizerConfig(nbits=4, lut_dtype=None)",
 )
 def palette_of_integers(program: Index) -> Iterator[Match]:
-    """Is a palette itself quantized to integers?"""
+    """The lookup table of a palette is itself quantized to integers."""
     for operation in program.of("constexpr_lut_to_dense"):
         maker = program.maker(operation, "lut")
         if maker is not None and maker.type == "constexpr_blockwise_shift_scale":
@@ -71,11 +71,12 @@ def palette_of_integers(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=(f"{MIL_TESTS}/iOS18/test_compression.py (rdar 125854036)",),
-    fix="The CPU fails on weights of 4 bits whose blocks hold one weight each. Take blocks of 16 or more:\n"
-    "[model.compress]\nblock-size = 32",
+    fix="The CPU fails on 4-bit weights in blocks of one. Use blocks of 16 or more:\n"
+    "[model.compress]\n"
+    "block-size = 32",
 )
 def scale_per_weight(program: Index) -> Iterator[Match]:
-    """Does every 4-bit weight have its own scale?"""
+    """Every 4-bit weight has its own scale."""
     for operation in program.of("constexpr_blockwise_shift_scale"):
         scale = program.shape(program.name(operation, "scale")) or _constant_shape(program, operation)
         shape = program.shape(operation.outputs[0].name)
@@ -94,10 +95,10 @@ def _constant_shape(program: Index, operation: Operation) -> tuple[int | None, .
     "info",
     on="program",
     evidence=(f"{_TOOLS}/test/optimize/coreml/test_post_training_quantization.py (rdar 137003019)",),
-    fix="The CPU computes an LSTM with pruned and quantized weights wrongly. Prune or quantize it, not both.",
+    fix="The CPU computes such an LSTM wrongly. Prune it or quantize it, not both.",
 )
 def pruned_recurrent_weights(program: Index) -> Iterator[Match]:
-    """Are the weights of an LSTM pruned and quantized at once?"""
+    """The weights of an LSTM are both pruned and quantized."""
     for operation in program.of("lstm"):
         for parameter in ("weight_ih", "weight_hh"):
             maker = program.maker(operation, parameter)
@@ -111,11 +112,11 @@ def pruned_recurrent_weights(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("https://github.com/sbryngelson/ane-guide (part-1-machine/03-numerics.md)",),
-    fix="The Neural Engine of M1 takes magnitudes below 6.1e-5 as 0 in sums of products (M5 keeps them). "
-    "Scale the weight up and its result down.",
+    fix="The Neural Engine of M1 reads them as 0 in sums of products (M5 keeps them). Scale the weight up "
+    "and the result down.",
 )
 def subnormal_weights(program: Index) -> Iterator[Match]:
-    """Are many weights below the smallest normal half?"""
+    """Many weights are subnormal in FP16, below 6.1e-5."""
     for operation, parameter, name in program.weights():
         constant = program.constants.get(name)
         if constant is None or program.dtype(name) != "fp16":

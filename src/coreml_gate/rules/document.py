@@ -1,4 +1,4 @@
-"""The rules as text: for a terminal, for machines, and as docs/rules.md.
+"""The rules as text for a terminal, as JSON, and as docs/rules.md.
 
 ``python -m coreml_gate.rules.document docs/rules.md`` writes the page.
 """
@@ -16,9 +16,9 @@ from coreml_gate.rules.rule import SEVERITIES
 from coreml_gate.wording import hanging
 
 _ISSUE: Final = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)#(?P<number>\d+)")
-_LOOKS_AT: Final = {
+_READS: Final = {
     "program": "the program of the package",
-    "twins": "the program beside its float32 twin",
+    "twins": "the program and its float32 twin",
     "package": "the package's interface and files",
     "graph": "the captured torch graph",
     "setting": "the configuration and the installed versions",
@@ -31,16 +31,15 @@ def page() -> str:
     rows = "".join(f"| `{name}` | {counts[name]} | {text} |\n" for name, text in SEVERITIES.items())
     return (
         "# Rules\n\n"
-        f"{len(RULES)} known pitfalls that every model is checked for. A rule reads the saved package or the "
-        "captured torch graph and\nruns nothing. This page is generated: "
-        "`python -m coreml_gate.rules.document docs/rules.md`.\n\n"
+        f"Every model is checked for {len(RULES)} known pitfalls. A rule reads the saved package, the "
+        "captured torch graph or the configuration,\nand runs nothing. `coreml-gate rules` lists all rules, "
+        "`coreml-gate rules RULE` shows one.\n\n"
         f"| Severity | Rules | Meaning |\n|---|---|---|\n{rows}\n"
-        "On the 17 models of the zoo and of the examples, which all convert, no `fatal` and no `silent` rule "
-        "fires falsely\n(`python benchmarks/rules/bench.py` counts it). One fires rightly: "
-        "`averaged-beyond-the-end` on efficientnet_b0, whose last\npool Core ML divides by 1,638,400 and "
-        "torch by 49.\n\n"
-        "Only what is new against the baseline is shown in the comment. A rule is switched off for one "
-        "model, with the reason:\n\n"
+        "On the 17 models of the zoo and the examples, which all convert, no `fatal` or `silent` rule gives "
+        "a false alarm\n(`python benchmarks/rules/bench.py`). One alarm is right: `averaged-beyond-the-end` "
+        "on efficientnet_b0, whose last pool Core ML\ndivides by 1,638,400 and torch by 49.\n\n"
+        "The comment shows only matches that the baseline does not have. Switch a rule off for one model, "
+        "with the reason:\n\n"
         '```toml\n[model.rules]\noff = { "run-time-gather" = "the table has 64 rows" }\n```\n\n'
         + "\n".join(_group(name, rules) for name, rules in GROUPS.items())
     )
@@ -56,8 +55,8 @@ def _rule(rule: Rule) -> str:
     sources = ", ".join(_link(item) for item in rule.evidence)
     return (
         f"### `{rule.id}`\n\n"
-        f"{rule.question} **{rule.severity}**, looks at {_LOOKS_AT[rule.part]}; "
-        f"coremltools: {rule.versions}.\n"
+        f"{rule.summary}\n\n"
+        f"Severity: **{rule.severity}**. Reads {_READS[rule.part]}. coremltools: {rule.versions}.\n"
         f"Evidence: {sources}.\n\n{sentence}\n{block}"
     )
 
@@ -79,7 +78,7 @@ def _link(item: str) -> str:
 
 
 def linked(item: str) -> tuple[str, str]:
-    """The words of an evidence and its address; an issue's address shows pull requests as well."""
+    """The text of a piece of evidence and its address; GitHub redirects issues to pull requests."""
     issue = _ISSUE.fullmatch(item)
     if issue is not None:
         return item, f"https://github.com/{issue['repository']}/issues/{issue['number']}"
@@ -90,13 +89,13 @@ def linked(item: str) -> tuple[str, str]:
 
 
 def as_data(rule: Rule) -> dict[str, object]:
-    """A rule for machines; the keys are an interface."""
+    """A rule as JSON; the keys are an interface."""
     return {
         "id": rule.id,
         "group": next(group for group, rules in GROUPS.items() if rule in rules),
         "severity": rule.severity,
         "looks-at": rule.part,
-        "question": rule.question,
+        "summary": rule.summary,
         "evidence": [linked(item)[1] or item for item in rule.evidence],
         "fix": rule.fix,
         "coremltools": rule.versions,
@@ -104,10 +103,10 @@ def as_data(rule: Rule) -> dict[str, object]:
 
 
 def listing(width: int) -> str:
-    """All rules, each below its group."""
+    """One line per rule, by group."""
     lines: list[str] = []
     for group, rules in GROUPS.items():
-        lines += [group, *(hanging(_start(rule), rule.question, width) for rule in rules), ""]
+        lines += [group, *(hanging(_start(rule), rule.summary, width) for rule in rules), ""]
     return "\n".join([*lines, f"{len(RULES)} rules. `coreml-gate rules RULE` shows all of one."])
 
 
@@ -116,11 +115,11 @@ def _start(rule: Rule) -> str:
 
 
 def described(rule: Rule) -> str:
-    """All that is known of one rule."""
+    """One rule in full."""
     sources = [f"    {linked(item)[1] or item}" for item in rule.evidence]
     fix = [f"    {line}" for line in rule.fix.splitlines()]
     head = f"{rule.id} ({rule.severity}; coremltools: {rule.versions})"
-    return "\n".join([head, rule.question, "Evidence:", *sources, "Fix:", *fix])
+    return "\n".join([head, rule.summary, "Evidence:", *sources, "Fix:", *fix])
 
 
 def main(path: Path) -> None:

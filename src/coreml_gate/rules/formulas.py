@@ -1,4 +1,4 @@
-"""Half precision: formulas that are sound in float32 and break in halves."""
+"""Half precision: formulas that are safe in float32 and overflow or cancel in FP16."""
 
 import math
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ _LONG_SUM: Final = 4096
     "info",
     on="program",
     evidence=("apple/coremltools#2687", "apple/coremltools#2814"),
-    fix="The Neural Engine answers 0 from about x = 10.4 on. Write the stable form:\n"
+    fix="The Neural Engine returns 0 from about x = 10.4 on. Write the stable form:\n"
     "torch.relu(x) + torch.log(1 + torch.exp(-torch.abs(x)))",
 )
 def fp16_softplus(program: Index) -> Iterator[Match]:
-    """Does softplus (or mish) run in half precision?"""
+    """A softplus (or mish) runs in FP16."""
     yield from _halves(program, "softplus")
 
 
@@ -36,11 +36,12 @@ def _halves(program: Index, kind: str) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#2726",),
-    fix="Without a shift the sum of exponentials overflows. Shift by the maximum:\n"
-    "m = x.amax(-1, keepdim=True)\n(x - m).exp().sum(-1, keepdim=True).log() + m",
+    fix="Without a shift, the sum of exponentials overflows. Subtract the maximum:\n"
+    "m = x.amax(-1, keepdim=True)\n"
+    "(x - m).exp().sum(-1, keepdim=True).log() + m",
 )
 def fp16_log_sum_exp(program: Index) -> Iterator[Match]:
-    """Does logsumexp run in half precision?"""
+    """A logsumexp runs in FP16."""
     yield from _halves(program, "reduce_log_sum_exp")
 
 
@@ -49,11 +50,13 @@ def fp16_log_sum_exp(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#2727", "apple/coremltools#2763"),
-    fix="Probabilities below 6e-8 become 0, and their log -inf. Give out logits, or write it out:\n"
-    "s = x - x.amax(-1, keepdim=True)\ns - s.exp().sum(-1, keepdim=True).log()",
+    fix="Probabilities below 6e-8 become 0, and their logarithm -inf. Return logits, or write the stable "
+    "form:\n"
+    "s = x - x.amax(-1, keepdim=True)\n"
+    "s - s.exp().sum(-1, keepdim=True).log()",
 )
 def fp16_log_softmax(program: Index) -> Iterator[Match]:
-    """Is log_softmax a log after a softmax, in half precision?"""
+    """A log_softmax is computed as a log after a softmax, in FP16."""
     yield from _log_of(program, "softmax")
 
 
@@ -72,7 +75,7 @@ def _log_of(program: Index, kind: str) -> Iterator[Match]:
     fix="Write the stable form:\ntorch.minimum(x, zero) - torch.log(1 + torch.exp(-torch.abs(x)))",
 )
 def fp16_log_sigmoid(program: Index) -> Iterator[Match]:
-    """Is logsigmoid a log after a sigmoid, in half precision?"""
+    """A logsigmoid is computed as a log after a sigmoid, in FP16."""
     yield from _log_of(program, "sigmoid")
 
 
@@ -81,12 +84,12 @@ def fp16_log_sigmoid(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#2585", "pytorch/executorch#19523"),
-    fix="Inputs above 255 overflow when they are squared. Scale first:\n"
+    fix="Inputs above 255 overflow when they are squared. Scale them first:\n"
     "m = x.abs().amax(-1, keepdim=True).clamp(min=1)\n"
     "m * ((x / m) ** 2).mean(-1, keepdim=True).sqrt()",
 )
 def fp16_squares(program: Index) -> Iterator[Match]:
-    """Are squares averaged in half precision (RMSNorm written out)?"""
+    """Squares are averaged in FP16, as in an RMSNorm that is written out."""
     for operation in program.of("reduce_mean", "reduce_sum", "reduce_sum_square"):
         if not program.is_half(operation):
             continue
@@ -109,7 +112,7 @@ def _is_square(program: Index, operation: Operation | None) -> bool:
 
 
 def _is_bounded(program: Index, name: str | None) -> bool:
-    """Was the value divided by a greatest value, as a stable norm does?"""
+    """Whether the value was divided by a maximum, as in a stable norm."""
     made = program.origin(name)
     if made is None or made.type not in {"real_div", "mul"}:
         return False
@@ -122,10 +125,10 @@ def _is_bounded(program: Index, name: str | None) -> bool:
     "info",
     on="program",
     evidence=("apple/coremltools#2625", "IEEE 754 binary16: 2048 + 1 is 2048"),
-    fix="Take a mean, or keep the sum in float32:\n" + 'keep-fp32 = ["the_sum"]',
+    fix="Use a mean, or keep the sum in float32:\n" + 'keep-fp32 = ["the_sum"]',
 )
 def fp16_long_sum(program: Index) -> Iterator[Match]:
-    """Does one sum add thousands of FP16 values?"""
+    """One sum adds thousands of FP16 values."""
     for operation in program.of("reduce_sum", "cumsum"):
         name = program.name(operation, "x")
         axes = program.numbers(operation, "axes" if operation.type == "reduce_sum" else "axis")
@@ -133,7 +136,7 @@ def fp16_long_sum(program: Index) -> Iterator[Match]:
             continue
         count = math.prod(program.size(name, axis) or 1 for axis in axes.reshape(-1).tolist())
         if count >= _LONG_SUM:
-            yield Match(operation.name, f"`{operation.type}` adds {count} halves")
+            yield Match(operation.name, f"`{operation.type}` adds {count} FP16 values")
 
 
 @rule(
@@ -141,10 +144,10 @@ def fp16_long_sum(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("IEEE 754 binary16: exp(x) is infinite from x = 11.1 on", "apple/coremltools#2726"),
-    fix="Use the operation, which shifts by itself:\ntorch.softmax(x, dim=-1)",
+    fix="Use torch.softmax, which subtracts the maximum itself:\ntorch.softmax(x, dim=-1)",
 )
 def fp16_unshifted_softmax(program: Index) -> Iterator[Match]:
-    """Is a softmax written out without subtracting the maximum?"""
+    """A softmax is written out without subtracting the maximum."""
     for operation in program.of("exp"):
         if not program.is_half(operation) or _is_shifted(program, operation):
             continue
@@ -168,7 +171,7 @@ def _is_shifted(program: Index, exp: Operation) -> bool:
     fix="Subtract the mean first:\n((x - x.mean(-1, keepdim=True)) ** 2).mean(-1, keepdim=True)",
 )
 def fp16_variance_of_squares(program: Index) -> Iterator[Match]:
-    """Is a variance computed as E[x^2] - E[x]^2?"""
+    """A variance is computed as E[x^2] - E[x]^2."""
     for operation in program.of("sub"):
         mean, square = program.maker(operation, "x"), program.maker(operation, "y")
         if mean is None or mean.type != "reduce_mean" or not program.is_half(operation):
@@ -198,10 +201,11 @@ def _squares(program: Index, operation: Operation | None) -> bool:
     "info",
     on="program",
     evidence=("apple/coremltools#2110", "PriorLabs/TabPFN#1275"),
-    fix="The product may overflow where the scaled one would not. Scale the query:\n(q * d ** -0.5) @ k.mT",
+    fix="The product may overflow where the scaled one does not. Scale the query first:\n"
+    "(q * d ** -0.5) @ k.mT",
 )
 def fp16_late_scale(program: Index) -> Iterator[Match]:
-    """Are attention scores scaled only after the product?"""
+    """Attention scores are scaled only after the matrix product."""
     for operation in program.of("matmul"):
         constant = {program.name(operation, "x"), program.name(operation, "y")} - program.varying
         if constant or not program.is_half(operation):

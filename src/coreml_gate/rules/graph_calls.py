@@ -1,4 +1,4 @@
-"""Calls of a captured torch graph, and where a rule that finds one points."""
+"""Calls of a captured torch graph, and the matches that point at them."""
 
 from collections.abc import Iterable, Iterator
 

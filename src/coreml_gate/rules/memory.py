@@ -1,4 +1,4 @@
-"""Memory: layers that take far more of it than their shapes say."""
+"""Memory: layers that need far more memory than their shapes suggest."""
 
 import math
 from collections.abc import Iterator
@@ -26,12 +26,12 @@ _COLUMNS: Final = 256 * _MB
             "large when padded"
         ),
     ),
-    fix="Engines that pad the kernel with zeros pay for ((k - 1) d + 1)^2. Convolve the "
-    "dilated grid instead:\n"
+    fix="Engines that pad the kernel with zeros pay for ((k - 1) d + 1)^2 weights. Convolve a rearranged "
+    "image instead:\n"
     "x = nn.functional.pixel_unshuffle(x, d)  # then a plain convolution, then pixel_shuffle",
 )
 def dilated_kernel_memory(program: Index) -> Iterator[Match]:
-    """Does a dilated kernel grow far beyond its weights?"""
+    """A dilated kernel takes far more memory than its weights once it is padded with zeros."""
     for operation in program.of("conv"):
         dilations = program.numbers(operation, "dilations")
         weight = program.name(operation, "weight")
@@ -55,11 +55,11 @@ def dilated_kernel_memory(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(NEURAL_ENGINE_TRANSFORMERS,),
-    fix="Attend in chunks of queries, one after the other:\n"
+    fix="Process the queries in chunks, one after the other:\n"
     "torch.cat([attend(q, k, v) for q in queries.split(512, dim=-2)], dim=-2)",
 )
 def attention_memory(program: Index) -> Iterator[Match]:
-    """Do attention scores take more than 64 MB?"""
+    """Attention scores take more than 64 MB."""
     for operation in program.of("softmax"):
         made = program.maker(operation, "x")
         size = program.bytes(operation.outputs[0].name)
@@ -75,10 +75,10 @@ def attention_memory(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("john-rocky/CoreML-Models#5", "apple/coremltools#2590"),
-    fix="Work on tiles of the image, or lower the resolution before this layer.",
+    fix="Process the image in tiles, or lower the resolution before this layer.",
 )
 def large_value(program: Index) -> Iterator[Match]:
-    """Does a single value take more than 128 MB?"""
+    """A single tensor takes more than 128 MB."""
     for operation in program.operations:
         for value in operation.outputs:
             if value.name in program.varying and program.bytes(value.name) >= _LARGE_VALUE:
@@ -93,15 +93,15 @@ def large_value(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("https://apple.github.io/coremltools/docs-guides/source/stateful-models.html",),
-    fix="Shorten the cache, or share keys and values among heads (grouped queries).",
+    fix="Shorten the cache, or share keys and values among heads (grouped-query attention).",
 )
 def large_states(program: Index) -> Iterator[Match]:
-    """Do the states take more than 256 MB?"""
+    """The states take more than 256 MB."""
     states = [value.name for value in program.function.inputs if type(value.type).__name__ == "StateType"]
     size = sum(2 * program.elements(name) for name in states)
     if size >= _LARGE_STATES:
         yield Match(
-            states[0], f"{len(states)} states take {size / _MB:.0f} MB for as long as the session lives"
+            states[0], f"{len(states)} states take {size / _MB:.0f} MB for the lifetime of the session"
         )
 
 
@@ -110,10 +110,10 @@ def large_states(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("Chellapilla, Puri, Simard: High performance convolutional neural networks, 2006",),
-    fix="Split the kernel in two (k x 1, then 1 x k), or work on tiles.",
+    fix="Split the kernel in two (k x 1, then 1 x k), or process the image in tiles.",
 )
 def im2col_memory(program: Index) -> Iterator[Match]:
-    """Would unfolding a convolution's input take more than 256 MB?"""
+    """Unfolding the input of a convolution (im2col) would take more than 256 MB."""
     for operation in program.of("conv"):
         kernel = program.shape(program.name(operation, "weight"))[1:]
         space = program.shape(operation.outputs[0].name)[2:]

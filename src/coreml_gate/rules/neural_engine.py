@@ -1,4 +1,4 @@
-"""The Neural Engine: what makes Core ML leave it for the GPU or the CPU, or use it badly."""
+"""The Neural Engine: operations that move to the GPU or the CPU, or use it inefficiently."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -39,7 +39,7 @@ _CAPABILITIES: Final = "https://github.com/sbryngelson/ane-guide (appendices/a-o
     "nn.Conv1d(c, c, kernel_size=3, padding=2)",
 )
 def recurrent_layer(program: Index) -> Iterator[Match]:
-    """Does a recurrent layer run?"""
+    """The program has a recurrent layer."""
     yield from _all_of(program, "lstm", "gru", "rnn")
 
 
@@ -53,10 +53,10 @@ def _all_of(program: Index, *types: str) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(_UNSUPPORTED,),
-    fix="Dilated convolutions leave the Neural Engine. Use a larger kernel, or two plain layers.",
+    fix="Dilated convolutions do not run on the Neural Engine. Use a larger kernel, or two plain layers.",
 )
 def dilated_convolution(program: Index) -> Iterator[Match]:
-    """Is a convolution dilated?"""
+    """A convolution is dilated."""
     for operation in program.of("conv"):
         dilations = program.numbers(operation, "dilations")
         if dilations is not None and bool((dilations > 1).any()):
@@ -68,10 +68,10 @@ def dilated_convolution(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(_UNSUPPORTED, "apple/coremltools#1103", "roboflow/rf-detr#1495"),
-    fix="Gathers run on the CPU. For a small table multiply with a one-hot matrix, or look up in the app.",
+    fix="Gathers run on the CPU. Multiply a small table by a one-hot matrix, or do the lookup in the app.",
 )
 def run_time_gather(program: Index) -> Iterator[Match]:
-    """Are many elements gathered by computed indices?"""
+    """Many elements are gathered by computed indices."""
     for operation in program.of("gather", "gather_along_axis", "gather_nd"):
         large = program.elements(operation.outputs[0].name) >= _MANY_ELEMENTS
         if large and program.name(operation, "indices") in program.varying:
@@ -87,7 +87,7 @@ def run_time_gather(program: Index) -> Iterator[Match]:
     "torch.cat([x[:, :1] * 0, x[:, 1:]], dim=1)",
 )
 def scatter(program: Index) -> Iterator[Match]:
-    """Is anything scattered?"""
+    """The program scatters: it assigns by index."""
     yield from _all_of(program, "scatter", "scatter_along_axis", "scatter_nd")
 
 
@@ -96,10 +96,10 @@ def scatter(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("roboflow/rf-detr#1495",),
-    fix="Sorting runs on the CPU: do it last, in the app (Vision does non-maximum suppression itself).",
+    fix="Sorting runs on the CPU. Do it last, or in the app (Vision does non-maximum suppression itself).",
 )
 def sorting(program: Index) -> Iterator[Match]:
-    """Does the model sort, or suppress boxes?"""
+    """The program sorts, takes the top k, or runs non-maximum suppression."""
     yield from _all_of(program, "topk", "argsort", "non_maximum_suppression")
 
 
@@ -108,11 +108,10 @@ def sorting(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(TYPED_EXECUTION,),
-    fix="The Neural Engine computes in half precision only. Cast once, at the input:\n"
-    "x = ids.to(torch.float32)",
+    fix="The Neural Engine computes only in FP16. Cast once, at the input:\nx = ids.to(torch.float32)",
 )
 def integer_arithmetic(program: Index) -> Iterator[Match]:
-    """Are large tensors computed as int32?"""
+    """Large tensors are computed in int32."""
     for operation in program.of(
         "add", "sub", "mul", "floor_div", "mod", "equal", "greater", "less", "select"
     ):
@@ -127,10 +126,10 @@ def integer_arithmetic(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("apple/coremltools#1368",),
-    fix="Fold one axis into the batch or the channels, and convolve over two.",
+    fix="Fold one axis into the batch or the channels, and use a two-dimensional layer.",
 )
 def three_dimensional_layer(program: Index) -> Iterator[Match]:
-    """Does a convolution or pooling go over three dimensions?"""
+    """A convolution or a pool runs over three dimensions."""
     for operation in program.of("conv", "conv_transpose", "max_pool", "avg_pool"):
         shape = program.shape(program.name(operation, "x"))
         if len(shape) == 5:  # noqa: PLR2004 - batch, channels and three axes of space
@@ -142,11 +141,12 @@ def three_dimensional_layer(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("apple/coremltools#2536",),
-    fix="Fold what makes the weight (weight standardisation, LoRA) into a constant before the export:\n"
+    fix="Compute the weight (weight standardisation, LoRA) once before the export, so that it is a "
+    "constant:\n"
     "torch.nn.utils.parametrize.remove_parametrizations(layer, 'weight')",
 )
 def computed_kernel(program: Index) -> Iterator[Match]:
-    """Is a convolution's weight computed at run time?"""
+    """The weight of a convolution is computed at run time."""
     for operation in program.of("conv", "conv_transpose"):
         if program.name(operation, "weight") in program.varying:
             yield Match(operation.name, "its weight is computed while the model runs")
@@ -157,11 +157,10 @@ def computed_kernel(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("apple/coremltools#2173",),
-    fix="Core ML's log says there: product of at most 2 interleave factors. Use two layers of "
-    "stride 2 and 4.",
+    fix="Core ML's log says: product of at most 2 interleave factors. Use two layers, of strides 2 and 4.",
 )
 def large_stride(program: Index) -> Iterator[Match]:
-    """Does a convolution have large strides?"""
+    """A convolution has large strides."""
     for operation in program.of("conv"):
         strides = program.numbers(operation, "strides")
         kernel = program.shape(program.name(operation, "weight"))[2:]
@@ -176,11 +175,12 @@ def large_stride(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(_CAPABILITIES,),
-    fix="No Neural Engine from M1 to M5 takes it. Compute it in the app, or by other operations, a product "
-    "of positive numbers by their logarithms:\nx.log().sum(-1).exp()",
+    fix="No Neural Engine from M1 to M5 runs it. Compute it in the app, or with other operations; a "
+    "product of positive numbers, for example, by their logarithms:\n"
+    "x.log().sum(-1).exp()",
 )
 def no_engine_path(program: Index) -> Iterator[Match]:
-    """Do many elements go through an operation that no Neural Engine takes?"""
+    """Many elements go through an operation that no Neural Engine runs."""
     for operation in program.of(*_NO_ENGINE_PATH):
         elements = program.elements(program.name(operation, "x") or operation.outputs[0].name)
         if elements >= _MANY_ELEMENTS and operation.outputs[0].name in program.varying:
@@ -192,11 +192,11 @@ def no_engine_path(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(_SURFACE,),
-    fix="The Neural Engine rejects products of five axes (M1). Merge two of the batch:\n"
+    fix="The Neural Engine rejects it (M1). Merge two of the batch axes:\n"
     "(q.flatten(0, 1) @ k.flatten(0, 1).mT).unflatten(0, q.shape[:2])",
 )
 def matmul_of_rank_5(program: Index) -> Iterator[Match]:
-    """Are matrices of five axes multiplied in half precision?"""
+    """Matrices of rank 5 are multiplied in FP16."""
     for operation in program.of("matmul"):
         if len(program.shape(operation.outputs[0].name)) == _FIVE_AXES and program.is_half(operation):
             yield Match(operation.name, "`matmul` of five axes")
@@ -207,11 +207,12 @@ def matmul_of_rank_5(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(_SURFACE,),
-    fix="The Neural Engine takes sin and cos from A15 and M3 on. Look up a table that is computed once:\n"
+    fix="The Neural Engine computes sin and cos only from A15 and M3 on. Read from a table that is "
+    "computed once:\n"
     "self.register_buffer('sine', positions.sin())",
 )
 def sine_before_a15(program: Index) -> Iterator[Match]:
-    """Are many sines or cosines computed while the model runs?"""
+    """Many sines or cosines are computed while the model runs."""
     for operation in program.of("sin", "cos"):
         name = operation.outputs[0].name
         if name in program.varying and program.elements(name) >= _MANY_ELEMENTS:
@@ -223,11 +224,11 @@ def sine_before_a15(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(NEURAL_ENGINE_TRANSFORMERS,),
-    fix="The last axis is padded to 64 bytes, 32 halves: put the long axis last, as (batch, "
+    fix="The last axis is padded to 64 bytes, 32 FP16 values. Put the long axis last, as (batch, "
     "channels, 1, length).",
 )
 def narrow_last_axis(program: Index) -> Iterator[Match]:
-    """Does a large value have a last dimension of 1?"""
+    """A large tensor has a last axis of length 1."""
     for operation in program.operations:
         for value in operation.outputs:
             shape = program.shape(value.name)
@@ -243,10 +244,10 @@ def narrow_last_axis(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(TYPED_EXECUTION,),
-    fix='The Neural Engine computes in half precision only, so it is never used:\nprecision = "float16"',
+    fix='The Neural Engine computes only in FP16, so it is never used:\nprecision = "float16"',
 )
 def float32_program(program: Index) -> Iterator[Match]:
-    """Does the whole package compute in float32?"""
+    """The whole package computes in float32."""
     heavy = [
         item for item in program.of("conv", "conv_transpose", "linear", "matmul") if not program.is_half(item)
     ]
@@ -263,7 +264,7 @@ def float32_program(program: Index) -> Iterator[Match]:
     fix='compute-units = "ALL"',
 )
 def no_neural_engine(setting: Setting) -> Iterator[Match]:
-    """Is the Neural Engine switched off?"""
+    """The configuration switches the Neural Engine off."""
     units = setting.config.compute_units
     if units in {"CPU_ONLY", "CPU_AND_GPU"}:
         yield Match("compute-units", f"`compute-units` is `{units}`")
@@ -278,7 +279,7 @@ def no_neural_engine(setting: Setting) -> Iterator[Match]:
     "convolutions as linear layers.",
 )
 def many_moves(program: Index) -> Iterator[Match]:
-    """Do most operations only move elements?"""
+    """Most operations only move elements."""
     moves = [operation for operation in program.operations if operation.type in _MOVES]
     share = len(moves) / max(len(program.operations), 1)
     if len(moves) >= _LEAST_MOVES and share > _MOVED_SHARE:
@@ -290,10 +291,10 @@ def many_moves(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("vx-lang/Vx#436",),
-    fix="Handing over to another device costs more than computing: measure with CPU_ONLY first.",
+    fix="Handing over to another compute unit costs more than computing. Measure with CPU_ONLY first.",
 )
 def tiny_program(program: Index) -> Iterator[Match]:
-    """Is the program too small to leave the CPU?"""
+    """The program is too small to be worth leaving the CPU."""
     heavy = list(program.of("conv", "conv_transpose", "linear", "matmul", "lstm", "gru"))
     largest = max(
         (program.elements(value.name) for item in program.operations for value in item.outputs), default=0
@@ -309,10 +310,11 @@ def tiny_program(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("apple/coremltools#1003", _DESIGN_RULES),
-    fix="The Neural Engine takes 2,048 at most (measured on M1): give out the logits and choose in the app.",
+    fix="The Neural Engine allows 2,048 at most (measured on M1). Return the logits, and take the argmax "
+    "in the app.",
 )
 def long_argmax(program: Index) -> Iterator[Match]:
-    """Does an argmax go over more than the engine takes?"""
+    """An argmax runs over more elements than the Neural Engine allows."""
     for operation in program.of("reduce_argmax", "reduce_argmin"):
         size = program.size(program.name(operation, "x"), program.scalar(operation, "axis") or 0)
         if size > _LONG_ARGMAX:
@@ -328,7 +330,7 @@ def long_argmax(program: Index) -> Iterator[Match]:
     "torch.nn.utils.fusion.fuse_conv_bn_eval(conv, norm)",
 )
 def unfolded_batch_norm(program: Index) -> Iterator[Match]:
-    """Does a batch norm remain after a convolution?"""
+    """A batch norm after a convolution was not folded into it."""
     for operation in program.of("batch_norm"):
         made = program.producers.get(program.name(operation, "x") or "")
         alone = made is not None and len(program.readers.get(made.outputs[0].name, ())) == 1
@@ -341,8 +343,9 @@ def unfolded_batch_norm(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("apple/coremltools#1875", "apple/coremltools#2299"),
-    fix="grid_sample and its like run on the CPU or the GPU: warp in the app, with Core Image or Metal.",
+    fix="grid_sample and similar operations run on the CPU or the GPU. Warp in the app, with Core Image "
+    "or Metal.",
 )
 def sampling_layer(program: Index) -> Iterator[Match]:
-    """Does the model resample along computed coordinates?"""
+    """The model resamples at computed coordinates."""
     yield from _all_of(program, "local_response_norm", "crop_resize", "resample", "affine")

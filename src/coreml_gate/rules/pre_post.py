@@ -19,14 +19,14 @@ _IMAGES: Final = "https://apple.github.io/coremltools/docs-guides/source/image-i
 _MEANS: Final = np.array([0.485, 0.456, 0.406])
 _STDS: Final = np.array([0.229, 0.224, 0.225])
 _ONE_STD: Final = 0.226
-"""What stands for the three."""
+"""The single deviation that replaces the three."""
 _BIASES: Final = (-_MEANS / _STDS, -_MEANS / _ONE_STD)
 _CLOSE: Final = 0.02
 _PIXEL: Final = 1 / 255
 _TWICE: Final = 1 / 2000
-"""Pixels times less than this were normalised twice: once gives 1/255 to 1/58 (by ImageNet's deviations)."""
+"""A smaller total scale means that pixels were normalised twice; once gives 1/255 to 1/58 (ImageNet)."""
 _SCORES, _SCORES_OF_PIXELS = 2, 4
-"""Dimensions of the scores of a whole input, and of each pixel; the classes are the second one."""
+"""Ranks of scores per input and per pixel; the second axis holds the classes."""
 _KEYS_OF_NAMES: Final = frozenset({"names", "classes", "labels", "class_names"})
 _PREVIEW: Final = "com.apple.coreml.model.preview.params"
 _BOUNDED: Final = {"sigmoid": 1.0, "softmax": 1.0, "tanh": 1.0, "sigmoid_hard": 1.0}
@@ -35,7 +35,7 @@ _SPATIAL: Final = frozenset({"conv", "linear", "matmul"})
 
 @dataclass(frozen=True)
 class _Entry:
-    """What happens to pixels before the first layer: they are multiplied, then something is added."""
+    """What happens to pixels before the first layer: a multiplication, then an addition."""
 
     feature: Feature
     scale: float
@@ -48,11 +48,11 @@ class _Entry:
     "info",
     on="package",
     evidence=("apple/coremltools#1087", _IMAGES),
-    fix="An image's scale is one number. Divide in the model, by one deviation per channel:\n"
+    fix="An image's scale is one number. Divide in the model instead, by one deviation per channel:\n"
     "x = (x / 255 - mean[:, None, None]) / std[:, None, None]",
 )
 def one_deviation(package: Package) -> Iterator[Match]:
-    """Does one scale stand for three deviations?"""
+    """One scale stands for three standard deviations."""
     for entry in _entries(package):
         normalised = any(_is_close(entry.bias, bias) for bias in (_BIASES[0], _BIASES[0][::-1]))
         if normalised and abs(entry.scale / (_PIXEL / _ONE_STD) - 1) < _CLOSE:
@@ -82,7 +82,7 @@ def _entry(view: Index, feature: Feature) -> _Entry:
 
 
 def _factor(view: Index, step: Operation) -> tuple[float, NDArray[np.float64]] | None:
-    """What a step multiplies by and adds, per channel; ``None`` for any other operation."""
+    """The factor and the summand of a step, per channel; ``None`` for any other operation."""
     if step.type in {"cast", "identity"}:
         return 1.0, np.zeros(1)
     value = view.numbers(step, "y")
@@ -104,10 +104,10 @@ def _is_close(bias: NDArray[np.float64], wanted: NDArray[np.float64]) -> bool:
     "silent",
     on="package",
     evidence=("apache/mxnet#7933", "apple/coremltools#2449", _IMAGES),
-    fix='Give the biases in the order of the pixels, or take them as RGB:\nimage = { color = "RGB" }',
+    fix='Give the biases in the order of the pixels, or read the pixels as RGB:\nimage = { color = "RGB" }',
 )
 def channel_order(package: Package) -> Iterator[Match]:
-    """Do the means stand in the order of the channels?"""
+    """The means are not in the order of the channels."""
     for entry in _entries(package):
         if len(set(entry.bias.tolist())) == 1:
             continue
@@ -116,7 +116,7 @@ def channel_order(package: Package) -> Iterator[Match]:
         if (entry.feature.color == "BGR" and as_rgb) or (entry.feature.color == "RGB" and as_bgr):
             order = "red first" if as_rgb else "blue first"
             yield Match(
-                entry.feature.name, f"pixels come as {entry.feature.color}, ImageNet's means stand {order}"
+                entry.feature.name, f"pixels come as {entry.feature.color}, ImageNet's means are {order}"
             )
 
 
@@ -125,10 +125,10 @@ def channel_order(package: Package) -> Iterator[Match]:
     "info",
     on="package",
     evidence=("xuebinqin/U-2-Net#118", "apple/coremltools#2438", _IMAGES),
-    fix="If the network was trained on 0 to 1:\nimage = { scale = 0.00392156862745098 }",
+    fix="If the network was trained on pixels from 0 to 1:\nimage = { scale = 0.00392156862745098 }",
 )
 def raw_pixels(package: Package) -> Iterator[Match]:
-    """Do pixels from 0 to 255 reach the first layer unscaled?"""
+    """Pixels from 0 to 255 reach the first layer unscaled."""
     for entry in _entries(package):
         if entry.scale == 1 and entry.layer is not None and entry.layer.type in _SPATIAL:
             yield Match(entry.feature.name, f"pixels of 0 to 255 reach `{entry.layer.name}` as they are")
@@ -142,7 +142,7 @@ def raw_pixels(package: Package) -> Iterator[Match]:
     fix="Scale in the input or in the model, not in both:\nimage = { scale = 1.0 }",
 )
 def scaled_twice(package: Package) -> Iterator[Match]:
-    """Are pixels normalised twice?"""
+    """Pixels are normalised twice."""
     for entry in _entries(package):
         if 0 < entry.scale < _TWICE:
             yield Match(entry.feature.name, f"pixels are multiplied by {entry.scale:.3g} in all")
@@ -157,10 +157,10 @@ def scaled_twice(package: Package) -> Iterator[Match]:
         "apple/coremltools#2213",
         "anilsathyan7/Portrait-Segmentation#42",
     ),
-    fix="Pixels go from 0 to 255, this one is black. End the model with\nreturn torch.sigmoid(x) * 255",
+    fix="Pixels go from 0 to 255, so this image is black. End the model with\nreturn torch.sigmoid(x) * 255",
 )
 def dark_image(package: Package) -> Iterator[Match]:
-    """Is an image output limited to 0 to 1?"""
+    """An output image has values from 0 to 1 instead of 0 to 255."""
     view = Index(package.function())
     for feature in package.interface.outputs:
         made = view.origin(feature.name) if feature.kind == "image" else None
@@ -177,7 +177,7 @@ def dark_image(package: Package) -> Iterator[Match]:
     fix='Make the labels unique:\nlabels = [f"{label} ({i})" for i, label in enumerate(labels)]',
 )
 def repeated_label(package: Package) -> Iterator[Match]:
-    """Do two classes share a label?"""
+    """Two classes share a label."""
     for operation, labels in _labels(package):
         repeated = [label for label, count in Counter(labels).items() if count > 1]
         if repeated:
@@ -199,11 +199,11 @@ def _labels(package: Package) -> Iterator[tuple[Operation, list[object]]]:
     "silent",
     on="package",
     evidence=("https://apple.github.io/coremltools/docs-guides/source/xcode-model-preview-types.html",),
-    fix="An app reads the names by the class's number: write those of this model's classes.\n"
+    fix="An app looks the names up by class number. Write the names of this model's classes:\n"
     'model.user_defined_metadata["names"] = str(names)',
 )
 def class_names(package: Package) -> Iterator[Match]:
-    """Do the metadata name another number of classes than the output has?"""
+    """The metadata name a different number of classes than the output has."""
     outputs = package.interface.outputs
     scores = outputs[0].shape if len(outputs) == 1 else ()
     if len(scores) not in {_SCORES, _SCORES_OF_PIXELS}:
@@ -215,7 +215,7 @@ def class_names(package: Package) -> Iterator[Match]:
 
 
 def _named_classes(key: str, text: str) -> int:
-    """How many classes an entry names, as a list or by number; 0 where it is none."""
+    """How many classes a metadata entry names, as a list or by number; 0 if it names none."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -232,10 +232,10 @@ def _named_classes(key: str, text: str) -> int:
     "info",
     on="package",
     evidence=(CLASSIFIERS,),
-    fix='Vision shows labels to people. Give their names:\nct.ClassifierConfig("labels.txt")',
+    fix='Vision shows the labels to people. Use names:\nct.ClassifierConfig("labels.txt")',
 )
 def numbered_labels(package: Package) -> Iterator[Match]:
-    """Are class labels only numbers?"""
+    """The class labels are only numbers."""
     for operation, labels in _labels(package):
         if len(labels) > 1 and all(str(label).isdecimal() for label in labels):
             yield Match(operation.name, f"{len(labels)} labels are numbers, `{labels[0]}` first")
@@ -249,10 +249,10 @@ def numbered_labels(package: Package) -> Iterator[Match]:
         "ultralytics/ultralytics#17851",
         CLASSIFIERS,
     ),
-    fix="Vision shows them as confidence. End the model with\nreturn torch.softmax(x, dim=-1)",
+    fix="Vision shows them as a confidence. End the model with\nreturn torch.softmax(x, dim=-1)",
 )
 def label_scores(package: Package) -> Iterator[Match]:
-    """Are a classifier's probabilities logits?"""
+    """A classifier's probabilities are logits."""
     view = Index(package.function())
     for operation in view.of("classify"):
         made = view.maker(operation, "probabilities")
@@ -266,11 +266,13 @@ def label_scores(package: Package) -> Iterator[Match]:
     "info",
     on="package",
     evidence=(_IMAGES,),
-    fix="Camera frames then have to be copied and normalised in the app:\n"
-    '[[model.input]]\nname = "x"\nimage = { scale = 0.00392156862745098 }',
+    fix="The app must copy and normalise camera frames itself. Declare the input as an image:\n"
+    "[[model.input]]\n"
+    'name = "x"\n'
+    "image = { scale = 0.00392156862745098 }",
 )
 def image_as_array(package: Package) -> Iterator[Match]:
-    """Does an input that looks like an image come as an array?"""
+    """An input that looks like an image is declared as an array."""
     for feature in package.interface.inputs:
         looks = len(feature.shape) == 4 and feature.shape[1] == 3 and min(feature.shape[2:]) >= 96  # noqa: PLR2004 - (1, 3, height, width)
         if feature.kind == "multiarray" and looks:

@@ -1,4 +1,4 @@
-"""Half precision: constants, indices and casts that do not survive it."""
+"""Half precision: constants, indices and casts that FP16 changes."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,15 +14,15 @@ from coreml_gate.rules.evidence import TYPED_EXECUTION
 from coreml_gate.rules.rule import Match, ProgramPair, rule
 
 _CHANGED: Final = 0.1
-"""A half of at least 6e-8 is never further off than this by rounding alone, except close to that bound."""
+"""Rounding alone never changes a constant by more than this, except near the smallest FP16 number, 6e-8."""
 _INDEX_STEPS: Final = 4
 _INDEX_MATH: Final = frozenset({"add", "select", "greater_equal", "mod", "mul", "sub"})
 _HALF_SUFFIX: Final = "_to_fp16"
-_AS_INTEGERS: Final = "Declare the input as integers in the model's table (by `ct.TensorType` in a script):"
+_AS_INTEGERS: Final = "Declare the input as integers in the model's table (with `ct.TensorType` in a script):"
 _INTEGER_INPUT: Final = '[[model.input]]\nname = "{}"\ndtype = "int32"'
 _SMALLER: Final = (
-    "Write a number that FP16 holds, as -1e4 for a mask: all of it runs in FP16 then, and a row that is "
-    "masked everywhere is no NaN."
+    "Use a number that FP16 holds, such as -1e4 for a mask. The operation then runs in FP16, and the softmax "
+    "of a fully masked row is not NaN."
 )
 _EPSILONS: Final = {
     "layer_norm": "epsilon",
@@ -40,21 +40,22 @@ _EPSILONS: Final = {
         "apple/coremltools#2669",
         "measured: coremltools 9.0 adds a mask of -1e9 in float32 and casts it",
     ),
-    fix=f"A row that is masked everywhere is NaN after softmax. Mask with a number that halves hold "
-    f"(greatest {GREATEST_HALF:.0f}):\nscores = scores.masked_fill(mask, -1e4)",
+    fix=f"The softmax of a fully masked row is NaN. Mask with a number that FP16 holds "
+    f"(at most {GREATEST_HALF:.0f}):\nscores = scores.masked_fill(mask, -1e4)",
 )
 def fp16_infinite_constant(program: Index) -> Iterator[Match]:
-    """Does a finite constant become infinite in half precision?"""
+    """A finite constant becomes infinite when its result is cast to FP16."""
     for operation, constant in _wide_summands(program):
         reach = float(np.abs(constant[np.isfinite(constant)]).max(initial=0))
         if reach > GREATEST_HALF:
             yield Match(
-                operation.name, f"constants of up to {reach:.4g} become infinite in the cast after it"
+                operation.name,
+                f"constants of up to {reach:.4g} become infinite when the result is cast to FP16",
             )
 
 
 def _wide_summands(program: Index) -> Iterator[tuple[Operation, Array]]:
-    """Float32 operations with a constant operand whose result is cast to halves at once.
+    """Float32 operations with a constant operand whose result is cast to FP16 immediately.
 
     coremltools keeps an operation in float32 when a constant of it overflows, and narrows its result.
     """
@@ -77,17 +78,17 @@ def _wide_summands(program: Index) -> Iterator[tuple[Operation, Array]]:
         "apple/coremltools#2669",
         "measured: the runtime gives NaN where torch gives equal weights",
     ),
-    fix="Mask with a number that halves hold:\nscores = scores + mask.clamp(min=-1e4)",
+    fix="Mask with a number that fits into FP16:\nscores = scores + mask.clamp(min=-1e4)",
 )
 def fp16_masked_row(program: Index) -> Iterator[Match]:
-    """Does the mask value of a whole row overflow FP16?"""
+    """A mask value that overflows FP16 fills a whole row, so its softmax is NaN."""
     for operation, constant in _wide_summands(program):
         if operation.type != "add" or not any(user.type == "softmax" for user in program.users(operation)):
             continue
         lost = np.isfinite(constant) & (constant < -GREATEST_HALF)
         rows = int(lost.reshape(-1, constant.shape[-1]).all(axis=-1).sum()) if constant.ndim > 1 else 0
         if rows:
-            yield Match(operation.name, f"{rows} rows are masked everywhere: softmax makes them NaN")
+            yield Match(operation.name, f"{rows} rows are fully masked: their softmax is NaN")
 
 
 @rule(
@@ -95,17 +96,17 @@ def fp16_masked_row(program: Index) -> Iterator[Match]:
     "info",
     on="twins",
     evidence=("pytorch/pytorch#32137", "measured: coremltools 9.0 stores 1e-9 as 6e-8, the least half"),
-    fix="An epsilon of another size guards another range. Use one that halves hold:\nx / (norm + 1e-4)",
+    fix="A changed epsilon guards another range. Use one that FP16 holds:\nx / (norm + 1e-4)",
 )
 def fp16_changed_constant(twins: ProgramPair) -> Iterator[Match]:
-    """Does a small constant change in half precision?"""
+    """A small constant has another value in FP16."""
     for name, value, wide in _scalars(twins):
         if wide != 0 and abs(value / wide - 1) > _CHANGED:
             yield Match(name, f"{wide:.3g} becomes {value:.3g}")
 
 
 def _scalars(twins: ProgramPair) -> Iterator[tuple[str, float, float]]:
-    """Constants of one float number: name, half and float32 value."""
+    """Constants of one float number: name, FP16 value and float32 value."""
     for name, constant in twins.shipped.constants.items():
         wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
         if wide is None or constant.array.size != 1 or wide.array.size != 1:
@@ -119,10 +120,11 @@ def _scalars(twins: ProgramPair) -> Iterator[tuple[str, float, float]]:
     "info",
     on="twins",
     evidence=("IEEE 754 binary16: 11 significant bits hold every integer up to 2048",),
-    fix="Positions and indices stay exact as integers:\npositions = torch.arange(n, dtype=torch.int32)",
+    fix="Keep positions and indices as integers, which stay exact:\n"
+    "positions = torch.arange(n, dtype=torch.int32)",
 )
 def fp16_rounded_integers(twins: ProgramPair) -> Iterator[Match]:
-    """Are whole numbers above 2048 rounded in half precision?"""
+    """Whole numbers above 2048 are rounded in FP16."""
     for name, constant in twins.shipped.constants.items():
         wide = twins.wide.constants.get(name.removesuffix(_HALF_SUFFIX))
         if wide is None or constant.array.dtype != np.float16 or wide.array.dtype != np.float32:
@@ -134,7 +136,7 @@ def fp16_rounded_integers(twins: ProgramPair) -> Iterator[Match]:
 
 
 def _rounded_whole_numbers(exact: Array, halves: Array) -> int:
-    """How many elements of a constant of whole numbers change in half precision; 0 for any other constant."""
+    """How many whole numbers of a constant change in FP16; 0 for a constant with fractions."""
     if exact.size < 2 or exact.size != halves.size or greatest_magnitude(exact) <= HALF_INTEGERS:  # noqa: PLR2004  # one number is a setting
         return 0
     if not (exact == np.round(exact)).all():
@@ -147,10 +149,10 @@ def _rounded_whole_numbers(exact: Array, halves: Array) -> int:
     "info",
     on="program",
     evidence=("pytorch/pytorch#41527", "measured: coremltools 9.0 turns 1e-12 into 6e-8"),
-    fix="Near zero x / epsilon overflows. Choose 1e-5 or more:\nnn.LayerNorm(n, eps=1e-5)",
+    fix="x / epsilon overflows near zero. Use 1e-5 or more:\nnn.LayerNorm(n, eps=1e-5)",
 )
 def fp16_tiny_epsilon(program: Index) -> Iterator[Match]:
-    """Is an epsilon too small for half precision?"""
+    """An epsilon is too small for FP16."""
     for operation in program.of(*_EPSILONS):
         epsilon = program.scalar(operation, _EPSILONS[operation.type])
         if epsilon is not None and program.is_half(operation) and abs(epsilon) < 2 * LEAST_HALF:
@@ -165,7 +167,7 @@ def fp16_tiny_epsilon(program: Index) -> Iterator[Match]:
     fix=f"{_AS_INTEGERS}\n" + _INTEGER_INPUT.format("ids"),
 )
 def fp16_indices(program: Index) -> Iterator[Match]:
-    """Are the indices of a large table passed as FP16?"""
+    """The indices of a large table pass through FP16."""
     for value in program.function.inputs:
         if program.dtype(value.name) != "fp16":
             continue
@@ -175,12 +177,12 @@ def fp16_indices(program: Index) -> Iterator[Match]:
                 continue
             rows = [_rows(program, user) for user in _gathers(program, reader, _INDEX_STEPS)]
             if max(rows, default=0) > HALF_INTEGERS:
-                text = f"indices of a table with {max(rows)} rows come in as halves"
+                text = f"indices of a table with {max(rows)} rows are passed as FP16"
                 yield Match(value.name, text, fix=f"{_AS_INTEGERS}\n{_INTEGER_INPUT.format(value.name)}")
 
 
 def _gathers(program: Index, operation: Operation, steps: int) -> Iterator[Operation]:
-    """The gathers that an index reaches; negative ones are made positive on the way."""
+    """The gathers that an index reaches, through the steps that make negative indices positive."""
     for user in program.users(operation):
         if user.type.startswith("gather"):
             yield user
@@ -197,10 +199,11 @@ def _rows(program: Index, gather: Operation) -> int:
     "perf",
     on="program",
     evidence=(TYPED_EXECUTION,),
-    fix="Keep its neighbours in float32 as well, or none of them: each cast ends a segment of one device.",
+    fix="Keep its neighbours in float32 too, or none of them: each cast may end a segment that runs on "
+    "one compute unit.",
 )
 def fp16_cast_pairs(program: Index) -> Iterator[Match]:
-    """Does a single operation run in float32 between two casts?"""
+    """A single operation runs in float32 between two casts."""
     for operation in program.of("cast"):
         if (
             program.text(operation, "dtype") != "fp32"
@@ -213,8 +216,8 @@ def fp16_cast_pairs(program: Index) -> Iterator[Match]:
 
 
 def _alone(program: Index, operation: Operation) -> Match:
-    """A constant that FP16 does not hold is what the converter keeps an operation in float32 for."""
-    text = f"`{operation.type}` alone stands in float32 between two casts"
+    """The match of a lone float32 operation, with the constant beyond FP16 that keeps it there, if any."""
+    text = f"`{operation.type}` alone runs in float32 between two casts"
     values = [program.numbers(operation, name) for name in operation.inputs]
     beyond = [
         float(value.flat[np.abs(value).argmax()])

@@ -16,35 +16,35 @@ from coreml_gate.torch_graph import TorchGraph
 Severity = Literal["fatal", "silent", "unknown", "perf", "info"]
 SEVERITIES: Final[dict[Severity, str]] = {
     "fatal": "the package cannot be made, does not load, or cannot be called",
-    "silent": "it converts and loads, and gives wrong answers without an error",
-    "unknown": "what Core ML computes there is not known, so no result of the MIL runtime is evidence",
-    "perf": "slower, larger or more memory than it has to be",
-    "info": "sound as it stands; breaks under a condition that the program alone does not show",
+    "silent": "it converts and loads, but returns wrong results without an error",
+    "unknown": "what Core ML computes there is not known, so a result of the MIL runtime proves nothing",
+    "perf": "slower or larger than necessary, or needs more memory",
+    "info": "correct as it is, but breaks under a condition that the program alone does not show",
 }
-"""The meaning of each severity, gravest first."""
+"""The meaning of each severity, most severe first."""
 
 Part = Literal["program", "twins", "package", "graph", "setting"]
-"""What a rule looks at: the shipped program, it and its float32 twin, the interface and files, the captured
-torch graph, or the configuration with the toolchain's versions."""
+"""What a rule reads: the shipped program, the program and its float32 twin, the package's interface and
+files, the captured torch graph, or the configuration with the toolchain's versions."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """One place at which a rule fires."""
+    """One place where a rule matches."""
 
     place: str
     """An operation, a feature, a module or a version."""
     text: str
-    """What was found there, with figures."""
+    """What was found there, with numbers."""
     file: str = ""
     line: int | None = None
     fix: str = ""
-    """The fix for this place, if the rule's own is too general."""
+    """A fix for this place, if the rule's own is too general."""
 
 
 @dataclass(frozen=True)
 class ProgramPair:
-    """The shipped program beside its float32 twin: what half precision did to a constant shows only there."""
+    """The shipped program and its float32 twin: only the pair shows how FP16 changed a constant."""
 
     shipped: Index
     wide: Index
@@ -70,7 +70,7 @@ def setting_of(config: ModelConfig) -> Setting:
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that rules look at; rules on a part that is ``None`` do not run."""
+    """Everything that rules read; rules on a part that is ``None`` do not run."""
 
     setting: Setting
     package: Package | None = None
@@ -86,17 +86,18 @@ class Rule:
     id: str
     severity: Severity
     part: Part
-    question: str
+    summary: str
+    """The pitfall, in one sentence."""
     evidence: tuple[str, ...]
-    """``owner/repository#number``, an address, or ``measured: ...`` for what this project saw itself."""
+    """``owner/repository#number``, an address, or ``measured: ...`` for this project's own measurements."""
     fix: str
-    """A sentence, then code from the next line on where there is some."""
+    """A sentence, then code from the second line on, if any."""
     find: Callable[[Any], Iterable[Match]]
     versions: str = "all"
-    """The coremltools versions for which it holds."""
+    """The coremltools versions that are affected."""
 
     def matches(self, facts: Facts) -> Iterator[Match]:
-        """The places where it matches; none if the part that it looks at is missing."""
+        """The places where it matches; none if the part that it reads is missing."""
         part = getattr(facts, self.part)
         if part is not None:
             yield from self.find(part)
@@ -114,7 +115,7 @@ def rule(
     fix: str,
     versions: str = "all",
 ) -> Callable[[Finder], Rule]:
-    """Make the decorated function a rule; its docstring is the rule's question.
+    """Make the decorated function a rule; its docstring is the rule's summary.
 
     :param on: The part of :class:`Facts` that the function takes.
     """

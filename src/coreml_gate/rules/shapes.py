@@ -24,7 +24,7 @@ _SHAPE_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     "slice_by_size": ("begin", "size"),
     "broadcast_to": ("shape",),
 }
-"""By operation: what decides the shape of the result."""
+"""The operands that decide the shape of the result, by operation."""
 
 
 @rule(
@@ -35,7 +35,7 @@ _SHAPE_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
     fix="Merge dimensions around the operation:\nx.reshape(b * h1, h2, w1, w2, c).permute(...)",
 )
 def rank_above_5(program: Index) -> Iterator[Match]:
-    """Does a value have more than five dimensions?"""
+    """A tensor has more than five dimensions."""
     for operation in program.operations:
         for value in operation.outputs:
             if len(program.shape(value.name)) > _GREATEST_RANK:
@@ -47,10 +47,10 @@ def rank_above_5(program: Index) -> Iterator[Match]:
     "fatal",
     on="program",
     evidence=("apple/coremltools#1635", "microsoft/onnxruntime#23262"),
-    fix="Core ML has no empty tensors: leave the slice or the concatenated piece out.",
+    fix="Core ML has no empty tensors. Remove the slice or the concatenated piece.",
 )
 def empty_value(program: Index) -> Iterator[Match]:
-    """Does a value have no elements?"""
+    """A tensor has no elements."""
     for operation in program.operations:
         for value in operation.outputs:
             if 0 in program.shape(value.name):
@@ -62,11 +62,12 @@ def empty_value(program: Index) -> Iterator[Match]:
     "perf",
     on="package",
     evidence=("apple/coremltools#2370", "apple/coremltools#1764", _FLEXIBLE_INPUTS),
-    fix="Ranges leave the Neural Engine for any shape but the default. Enumerate the shapes you need:\n"
-    "[[model.input]]\nshapes = [[1, 64], [1, 128]]",
+    fix="With a range, only the default shape runs on the Neural Engine. Enumerate the shapes you need:\n"
+    "[[model.input]]\n"
+    "shapes = [[1, 64], [1, 128]]",
 )
 def range_shape(package: Package) -> Iterator[Match]:
-    """Does an input take a range of shapes?"""
+    """An input accepts a range of shapes."""
     for feature in package.interface.inputs:
         if feature.ranges and any(low != high for low, high in feature.ranges):
             yield Match(feature.name, f"takes shapes {feature.wanted()}")
@@ -77,13 +78,13 @@ def range_shape(package: Package) -> Iterator[Match]:
     "perf",
     on="package",
     evidence=(_FLEXIBLE_INPUTS,),
-    fix="Give it one, from which memory can be planned:\nshape = [1, [1, 512]]",
+    fix="Set a bound, so that memory can be planned:\nshape = [1, [1, 512]]",
 )
 def open_range(package: Package) -> Iterator[Match]:
-    """Does an input have a dimension without an upper bound?"""
+    """An input has a dimension without an upper bound."""
     for feature in package.interface.inputs:
         if any(high is None for _, high in feature.ranges):
-            yield Match(feature.name, f"takes shapes {feature.wanted()}, without a greatest size")
+            yield Match(feature.name, f"takes shapes {feature.wanted()}, without an upper bound")
 
 
 @rule(
@@ -91,10 +92,10 @@ def open_range(package: Package) -> Iterator[Match]:
     "perf",
     on="package",
     evidence=("john-rocky/CoreML-Models#5", "apple/coremltools#1988", _FLEXIBLE_INPUTS),
-    fix="Buffers may be planned for the greatest shape: bound the range by what the app really sends.",
+    fix="Buffers may be planned for the greatest shape. Limit the range to what the app really sends.",
 )
 def wide_range(package: Package) -> Iterator[Match]:
-    """Is an input's greatest shape far above its default?"""
+    """The greatest shape of an input is far above its default."""
     for feature in package.interface.inputs:
         if not feature.ranges or any(high is None for _, high in feature.ranges):
             continue
@@ -110,10 +111,11 @@ def wide_range(package: Package) -> Iterator[Match]:
     "perf",
     on="package",
     evidence=("apple/coremltools#1909",),
-    fix="There, 175 ms became 20 ms with one fixed shape: fix the shape, or ship one function per shape.",
+    fix="One model took 175 ms there, and 20 ms with one fixed shape. Fix the shape, or ship one function "
+    "per shape.",
 )
 def enumerated_layer_norm(package: Package) -> Iterator[Match]:
-    """Does a layer_norm run on enumerated shapes?"""
+    """A layer norm runs on enumerated shapes."""
     enumerated = [feature.name for feature in package.interface.inputs if feature.shapes]
     norms = list(Index(package.function()).of("layer_norm")) if enumerated else []
     if norms:
@@ -125,10 +127,10 @@ def enumerated_layer_norm(package: Package) -> Iterator[Match]:
     "fatal",
     on="package",
     evidence=("apple/coremltools#989", _FLEXIBLE_INPUTS),
-    fix=f"At most {_GREATEST_ENUMERATION} are allowed: round sizes up to a step, and pad.",
+    fix=f"At most {_GREATEST_ENUMERATION} are allowed. Round sizes up to a step, and pad.",
 )
 def too_many_shapes(package: Package) -> Iterator[Match]:
-    """Does an input enumerate more shapes than Core ML takes?"""
+    """An input enumerates more shapes than Core ML allows."""
     for feature in package.interface.inputs:
         if len(feature.shapes) > _GREATEST_ENUMERATION:
             yield Match(feature.name, f"{len(feature.shapes)} enumerated shapes")
@@ -139,10 +141,10 @@ def too_many_shapes(package: Package) -> Iterator[Match]:
     "info",
     on="package",
     evidence=("apple/coremltools#2271", _FLEXIBLE_INPUTS),
-    fix="From iOS 18 on only the n-th shape of each input go together: list the combinations you need.",
+    fix="From iOS 18 on, only the n-th shapes of all inputs go together. List the combinations you need.",
 )
 def paired_enumerations(package: Package) -> Iterator[Match]:
-    """Do several inputs enumerate shapes?"""
+    """Several inputs enumerate shapes."""
     enumerated = [feature for feature in package.interface.inputs if feature.shapes]
     if len(enumerated) > 1:
         names = listed(feature.name for feature in enumerated)
@@ -157,7 +159,7 @@ def paired_enumerations(package: Package) -> Iterator[Match]:
     fix="Such operations run on the CPU. Fix the input's shape, or give reshape constants and one -1.",
 )
 def run_time_shape(program: Index) -> Iterator[Match]:
-    """Is a shape computed while the model runs?"""
+    """A shape is computed while the model runs."""
     for operation in program.of(*_SHAPE_PARAMETERS):
         parameters = _SHAPE_PARAMETERS[operation.type]
         computed = (name for name in parameters if program.name(operation, name) in program.varying)
@@ -171,10 +173,10 @@ def run_time_shape(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("apple/coremltools#2825",),
-    fix="Keep the size and mask instead:\ntorch.where(mask, x, torch.zeros_like(x))",
+    fix="Keep the size, and mask instead:\ntorch.where(mask, x, torch.zeros_like(x))",
 )
 def data_dependent_size(program: Index) -> Iterator[Match]:
-    """Does a size depend on the values?"""
+    """The size of a tensor depends on values."""
     for operation in program.of("non_zero"):
         yield Match(operation.name, "its size depends on the values")
 
@@ -184,10 +186,10 @@ def data_dependent_size(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("apple/coremltools#2208",),
-    fix="Loops and branches run on the CPU. Write them with torch.where, or unroll a short one.",
+    fix="Loops and branches run on the CPU. Use torch.where, or unroll a short loop.",
 )
 def control_flow(program: Index) -> Iterator[Match]:
-    """Does the program loop or branch while it runs?"""
+    """The program loops or branches while it runs."""
     for operation in program.of("while_loop", "cond"):
         yield Match(operation.name, f"`{operation.type}`")
 
@@ -202,10 +204,11 @@ def control_flow(program: Index) -> Iterator[Match]:
         "apple/coremltools#283",
         "https://github.com/sbryngelson/ane-guide (appendices/a-op-device-matrix.md)",
     ),
-    fix="From A16 and M4 on it takes 65,536. Split or reshape it:\nx.reshape(1, c, n // 128, 128)",
+    fix="From A16 and M4 on, the limit is 65,536. Split or reshape the dimension:\n"
+    "x.reshape(1, c, n // 128, 128)",
 )
 def long_axis(program: Index) -> Iterator[Match]:
-    """Is a dimension longer than the 16384 of the Neural Engine?"""
+    """A dimension is longer than the Neural Engine's 16,384."""
     for operation in program.operations:
         for value in operation.outputs:
             shape = program.shape(value.name)
@@ -219,15 +222,15 @@ def long_axis(program: Index) -> Iterator[Match]:
     "info",
     on="program",
     evidence=("apple/coremltools#1893",),
-    fix="Rows come padded there, and code that ignores strides reads garbage. Give out float32:\n"
+    fix="Core ML pads such rows, and code that ignores strides reads garbage. Return float32:\n"
     'ct.TensorType(name="y", dtype=np.float32)',
 )
 def unaligned_fp16_output(program: Index) -> Iterator[Match]:
-    """Is an output an FP16 matrix whose rows are not a multiple of 32?"""
+    """An output is an FP16 matrix whose rows are not a multiple of 32."""
     for name in program.function.block.outputs:
         kind = program.types.get(name)
         if not isinstance(kind, TensorType) or kind.dtype != "fp16" or len(kind.shape) != 2:  # noqa: PLR2004 - of rank 2
             continue
         last = kind.shape[-1]
         if last is not None and last > _LEAST_OUTPUT and last % _ALIGNED:
-            yield Match(name, f"{kind}: rows of {last} halves")
+            yield Match(name, f"{kind}: rows of {last} FP16 values")

@@ -27,12 +27,12 @@ _UNROLLED: Final = 200
     "perf",
     on="package",
     evidence=("apple/coremltools#2593", "apple/coremltools#1807"),
-    fix="The Neural Engine refuses such a file, and before iOS 16 and macOS 13 nothing loads it. "
+    fix="The Neural Engine rejects such a file, and before iOS 16 and macOS 13 it does not load at all. "
     "Compress, or split the model:\n"
     "ct.models.utils.bisect_model(model, output_dir)",
 )
 def weights_above_2_gib(package: Package) -> Iterator[Match]:
-    """Is the weight file 2 GiB or larger?"""
+    """The weight file is 2 GiB or larger."""
     if package.weight_bytes >= _GREATEST_FILE:
         yield Match(
             "weights", f"the weight file has {package.weight_bytes} bytes, from {_GREATEST_FILE} on it fails"
@@ -44,10 +44,11 @@ def weights_above_2_gib(package: Package) -> Iterator[Match]:
     "perf",
     on="package",
     evidence=("apple/coremltools#1170",),
-    fix="Small constants and unrolled loops live in it, and every launch parses it: make loops layers.",
+    fix="It holds small constants and unrolled loops, and every launch parses it. Use recurrent layers "
+    "instead of unrolled loops.",
 )
 def large_program(package: Package) -> Iterator[Match]:
-    """Is the program itself large?"""
+    """The program itself is large."""
     if package.program_bytes >= _LARGE_PROGRAM:
         yield Match(
             "program", f"the program itself has {package.program_bytes / 1e6:.1f} MB besides the weights"
@@ -59,10 +60,11 @@ def large_program(package: Package) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=("apple/ml-stable-diffusion#9", "apple/coremltools#1814"),
-    fix="The first load compiles all of them, for minutes. Look for an unrolled loop, or split the model.",
+    fix="The first load compiles all of them, which takes minutes. Look for an unrolled loop, or split "
+    "the model.",
 )
 def many_operations(program: Index) -> Iterator[Match]:
-    """Does the program have 5000 operations or more?"""
+    """The program has 5000 operations or more."""
     if len(program.operations) >= _MANY_OPERATIONS:
         yield Match(program.function.name, f"{len(program.operations)} operations")
 
@@ -78,13 +80,13 @@ def many_operations(program: Index) -> Iterator[Match]:
     fix='Tracing keeps a recurrent layer whole:\nconversion = "trace"',
 )
 def unrolled_loop(program: Index) -> Iterator[Match]:
-    """Was a loop unrolled?"""
+    """The capture unrolled a loop."""
     weights: dict[str, int] = {}
     for _, _, name in program.weights():
         weights[name] = weights.get(name, 0) + 1
     for name, count in weights.items():
         if count >= _UNROLLED:
-            yield Match(name, f"{count} operations share this weight: a loop that was unrolled")
+            yield Match(name, f"{count} operations share this weight: an unrolled loop")
 
 
 @rule(
@@ -92,10 +94,10 @@ def unrolled_loop(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(TYPED_EXECUTION,),
-    fix="Let the layer that reads it compute in half precision too, or compress the weight.",
+    fix="Let the operation that reads it compute in FP16 too, or compress the weight.",
 )
 def float32_weight(program: Index) -> Iterator[Match]:
-    """Is a large weight float32 in a half-precision package?"""
+    """A large weight of an FP16 package is stored as float32."""
     halves = any(program.is_half(operation) for operation in program.of("conv", "linear", "matmul"))
     for name, constant in program.constants.items():
         wide = isinstance(constant.type, TensorType) and constant.type.dtype == "fp32"
@@ -108,11 +110,11 @@ def float32_weight(program: Index) -> Iterator[Match]:
     "perf",
     on="program",
     evidence=(CONVERTER_PASSES,),
-    fix="Equal constants are merged, transposed ones are not. Tie both uses to one layout:\n"
+    fix="Equal constants are merged, transposed ones are not. Use one layout for both:\n"
     "logits = nn.functional.linear(x, embedding.weight)",
 )
 def transposed_twin(program: Index) -> Iterator[Match]:
-    """Is a matrix stored twice, once transposed?"""
+    """A matrix is stored twice, once transposed."""
     seen: dict[tuple[int, ...], list[tuple[str, Constant]]] = {}
     for name, constant in program.constants.items():
         if not _is_matrix(constant):

@@ -1,4 +1,4 @@
-"""Operations that coremltools cannot convert: none of torch's own, made for CUDA, quantised, complex."""
+"""Operations that coremltools cannot convert: foreign, CUDA-only, quantized or complex ones."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -19,7 +19,7 @@ _OTHER_PATH: Final = "Give the model a path of torch operations for the export, 
 
 
 def _stub(operation: str, parameters: Sequence[str]) -> str:
-    """The frame of a converter under the operation's own name and arguments; its body is to be written."""
+    """A template of a converter for the operation and its arguments, whose body is left to write."""
     namespace, _, name = operation.rpartition("::")
     plain = name.removesuffix("_").lower()
     alias = "" if namespace in _TORCH_NAMESPACES else f'(torch_alias=["{operation.lower()}"])'
@@ -46,7 +46,7 @@ def _stub_of(call: TorchCall) -> str:
     fix=_WRITE_IT + _stub("aten::i0", ("self",)),
 )
 def no_converter(graph: TorchGraph) -> Iterator[Match]:
-    """Is there a torch operation without a converter?"""
+    """A torch operation has no converter in coremltools."""
     for call in graph.calls:
         own = _namespace(call) in _TORCH_NAMESPACES
         if (
@@ -76,11 +76,11 @@ def _match(call: TorchCall, text: str, fix: str = "") -> Match:
     "fatal",
     on="graph",
     evidence=("measured: coremltools 9.0 registers asinh and acosh, and MIL has neither",),
-    fix="Write it out:\ntorch.log(x + torch.sqrt(x * x + 1))  # asinh",
+    fix="Write the formula out:\ntorch.log(x + torch.sqrt(x * x + 1))  # asinh",
     versions="9.0",
 )
 def broken_converter(graph: TorchGraph) -> Iterator[Match]:
-    """Is a converter registered that always fails?"""
+    """The registered converter of an operation always fails."""
     for call in graph.calls:
         if call.support == "broken":
             yield _match(
@@ -96,7 +96,7 @@ def broken_converter(graph: TorchGraph) -> Iterator[Match]:
     fix=_OTHER_PATH + _stub("my_library::my_operation", ("x",)),
 )
 def foreign_operation(graph: TorchGraph) -> Iterator[Match]:
-    """Is there an operation from outside torch?"""
+    """The graph has an operation that is not torch's own."""
     for call in graph.calls:
         foreign = _namespace(call) not in _TORCH_NAMESPACES | _CUDA_NAMESPACES | _QUANTIZED
         if foreign and call.support != "works":
@@ -118,7 +118,7 @@ def foreign_operation(graph: TorchGraph) -> Iterator[Match]:
     fix="Use torch's own attention on the CPU:\nnn.functional.scaled_dot_product_attention(q, k, v)",
 )
 def cuda_operation(graph: TorchGraph) -> Iterator[Match]:
-    """Is there an operation that exists on CUDA only?"""
+    """The graph has an operation that exists on CUDA only."""
     for call in graph.calls:
         if _is_for_cuda(call) and call.support != "works":
             yield _match(call, f"`{call.operation}` exists on CUDA only")
@@ -129,10 +129,12 @@ def cuda_operation(graph: TorchGraph) -> Iterator[Match]:
     "fatal",
     on="graph",
     evidence=("measured: coremltools 9.0 has no converter for `quantized::linear_dynamic`",),
-    fix='Convert the float model, and compress the package:\n[model.compress]\nmethod = "linear-int8"',
+    fix="Convert the float model, and compress the package instead:\n"
+    "[model.compress]\n"
+    'method = "linear-int8"',
 )
 def quantized_operation(graph: TorchGraph) -> Iterator[Match]:
-    """Is the torch model quantised already?"""
+    """The torch model is already quantized."""
     for call in graph.calls:
         if _namespace(call) in _QUANTIZED and call.support != "works":
             yield _match(call, f"`{call.operation}` of a quantised torch model")
@@ -143,10 +145,10 @@ def quantized_operation(graph: TorchGraph) -> Iterator[Match]:
     "fatal",
     on="graph",
     evidence=("apple/coremltools#1929", "apple/coremltools#2112"),
-    fix="coremltools rewrites only fft, stft, real, imag and abs: keep two real tensors.",
+    fix="coremltools rewrites only fft, stft, real, imag and abs. Keep two real tensors.",
 )
 def complex_numbers(graph: TorchGraph) -> Iterator[Match]:
-    """Are complex numbers computed that coremltools cannot rewrite?"""
+    """The graph computes complex numbers that coremltools cannot rewrite."""
     for call in graph.calls:
         if call.support == "missing" and call.dtype.startswith("complex"):
             yield _match(call, f"`{call.operation}` gives {call.dtype}")

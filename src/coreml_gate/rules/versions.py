@@ -1,4 +1,4 @@
-"""Version drift: toolchains that were never tested together, packages of another time."""
+"""Versions: toolchains that were never tested together, and packages from old tools."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from coreml_gate.mil.package import Package
 from coreml_gate.rules.rule import Match, Setting, rule
 
 _TESTED_TORCH: Final = {"9.0": (2, 7)}
-"""The newest torch that a coremltools release names as tested (``_TORCH_MAX_VERSION``)."""
+"""The newest torch that each coremltools release was tested with (``_TORCH_MAX_VERSION``)."""
 _BREAKING_NUMPY: Final = (2, 4)
 _NEWEST_PYTHON: Final = {"9.0": (3, 13)}
 _VERSION_KEY: Final = "com.github.apple.coremltools.version"
@@ -25,7 +25,7 @@ _OPSETS: Final = {"iOS15": 15, "iOS16": 16, "iOS17": 17, "iOS18": 18, "iOS26": 2
     versions="9.0",
 )
 def untested_torch(setting: Setting) -> Iterator[Match]:
-    """Is torch newer than coremltools was tested with?"""
+    """The installed torch is newer than the versions coremltools was tested with."""
     tested = _TESTED_TORCH.get(setting.coremltools)
     if tested is not None and _numbers(setting.torch) > tested:
         yield Match(
@@ -46,11 +46,11 @@ def _numbers(version: str) -> tuple[int, ...]:
     "fatal",
     on="setting",
     evidence=("apple/coremltools#2632", "apple/coremltools#2633"),
-    fix='Conversions fail with "only 0-dimensional arrays can be converted":\nnumpy<2.4',
+    fix='Conversions fail with "only 0-dimensional arrays can be converted". Pin:\nnumpy<2.4',
     versions="9.0",
 )
 def breaking_numpy(setting: Setting) -> Iterator[Match]:
-    """Is numpy too new for coremltools?"""
+    """The installed numpy is too new for coremltools."""
     if setting.coremltools == "9.0" and _numbers(setting.numpy) >= _BREAKING_NUMPY:
         yield Match("numpy", f"numpy {setting.numpy} with coremltools 9.0")
 
@@ -60,11 +60,12 @@ def breaking_numpy(setting: Setting) -> Iterator[Match]:
     "info",
     on="setting",
     evidence=("https://pypi.org/project/coremltools/9.0/#files",),
-    fix="Without its native half neither prediction nor compression work:\npython3.13 -m venv .venv",
+    fix="Without its native half, neither prediction nor compression works. Use an older Python:\n"
+    "python3.13 -m venv .venv",
     versions="9.0",
 )
 def untested_python(setting: Setting) -> Iterator[Match]:
-    """Is Python newer than coremltools is built for?"""
+    """Python is newer than the versions coremltools is built for."""
     newest = _NEWEST_PYTHON.get(setting.coremltools)
     if newest is not None and _numbers(setting.python) > newest:
         yield Match(
@@ -78,10 +79,10 @@ def untested_python(setting: Setting) -> Iterator[Match]:
     "info",
     on="package",
     evidence=("apple/coremltools#2223",),
-    fix="Convert it again from its source, and look at parity: 7.0 to 7.2 gave NaN where 6.3 did not.",
+    fix="Convert it again from its source, and check parity: 7.0 to 7.2 returned NaN where 6.3 did not.",
 )
 def old_converter(package: Package) -> Iterator[Match]:
-    """Was the package converted by an old coremltools?"""
+    """An old coremltools converted the package."""
     version = package.spec.description.metadata.userDefined.get(_VERSION_KEY, "")
     if version and _numbers(version) < _OLD_CONVERTER:
         yield Match("coremltools", f"the package was converted by coremltools {version}")
@@ -92,11 +93,11 @@ def old_converter(package: Package) -> Iterator[Match]:
     "info",
     on="package",
     evidence=("https://apple.github.io/coremltools/docs-guides/source/target-conversion-formats.html",),
-    fix="Newer operations know more types and are fused better:\n"
+    fix="Newer operations support more types and are fused better:\n"
     "ct.convert(..., minimum_deployment_target=ct.target.iOS17)",
 )
 def old_operations(package: Package) -> Iterator[Match]:
-    """Does the package use older operations than its deployment target offers?"""
+    """The package uses older operations than its deployment target offers."""
     target = _OPSETS.get(package.deployment_target, 0)
     for name, function in package.program.functions.items():
         if function.opset < target:
