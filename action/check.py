@@ -164,9 +164,9 @@ class Api:
         self.run_url = f"{server}/{repository}/actions/runs/{environ['GITHUB_RUN_ID']}"
 
     def runs(self, stamp: RunStamp) -> list[Any]:
-        """The check runs of this name, key and run."""
-        query = urllib.parse.urlencode({"check_name": self._name, "per_page": _PER_PAGE})
-        listed = self.call("GET", f"commits/{stamp.head_sha}/check-runs?{query}")["check_runs"]
+        """The check runs of this name, key and run; without ``filter`` GitHub lists the last one of a name."""
+        query = urllib.parse.urlencode({"check_name": self._name, "filter": "all"})
+        listed = self.pages(f"commits/{stamp.head_sha}/check-runs?{query}", "check_runs")
         return [run for run in listed if run_of_mark(run["external_id"], self._key) == stamp.run]
 
     def create_run(self, stamp: RunStamp) -> str:
@@ -201,11 +201,13 @@ class Api:
         ]
         return any((each["state"], each["target_url"]) == ("pending", self.run_url) for each in found)
 
-    def pages(self, path: str) -> list[Any]:
-        """Everything of a list, as far as it is looked at."""
+    def pages(self, path: str, key: str = "") -> list[Any]:
+        """Everything of a list, or of the list below ``key``, as far as it is looked at."""
         found: list[Any] = []
         for page in range(1, _MAX_PAGES + 1):
-            listed = self.call("GET", f"{path}?per_page={_PER_PAGE}&page={page}")
+            separator = "&" if "?" in path else "?"
+            answer = self.call("GET", f"{path}{separator}per_page={_PER_PAGE}&page={page}")
+            listed = answer[key] if key else answer
             found += listed
             if len(listed) < _PER_PAGE:
                 break

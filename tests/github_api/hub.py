@@ -301,12 +301,15 @@ class Hub:
         return Reply(200, self.check_runs[int(operation.path["check_run_id"])])
 
     def on_checks_list_for_ref(self, operation: Operation, query: Query, body: Json) -> Reply:
+        """Without ``filter=all`` only the last run of each name in a suite (lewagon/wait-on-check-action#156)."""
         found = [
             run
             for run in self.check_runs.values()
             if run["head_sha"] == operation.path["ref"]
             and query.get("check_name", run["name"]) == run["name"]
         ]
+        if query.get("filter", "latest") == "latest":
+            found = list({(run["check_suite"]["id"], run["name"]): run for run in found}.values())
         return self._page(operation, query, found, "check_runs")
 
     def on_checks_list_annotations(self, operation: Operation, query: Query, body: Json) -> Reply:

@@ -75,6 +75,15 @@ def test_a_check_run_of_another_app_or_key_is_left_alone(hub: Hub, client: Clien
     assert [run["status"] for run in hub.check_runs.values()] == ["in_progress", "completed"]
 
 
+def test_gates_that_share_a_name_find_their_own(hub: Hub, client: Client) -> None:
+    """By default GitHub lists only the last check run of a name (lewagon/wait-on-check-action#156)."""
+    for key in ("vision", "speech", "vision", "speech"):
+        check_run(client, key).begin()
+    check_run(client, "vision").conclude(DONE)
+
+    assert [run["status"] for run in hub.check_runs.values()] == ["completed", "in_progress"]
+
+
 def test_an_older_run_leaves_the_check_of_a_newer_one_alone(hub: Hub, client: Client) -> None:
     check_run(client, run=9).begin()
     check_run(client, run=10).begin()

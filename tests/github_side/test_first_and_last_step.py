@@ -100,6 +100,14 @@ def test_opened_twice_it_is_one(hub: Hub, step: Step) -> None:
     assert len(hub.check_runs) == 1
 
 
+def test_gates_that_share_a_name_open_one_each(hub: Hub, step: Step) -> None:
+    for key in ("vision", "speech", "vision"):
+        step("open", KEY=key)
+    step("conclude", KEY="vision")
+
+    assert checks(hub) == [("completed", "failure"), ("in_progress", None)]
+
+
 def test_without_permission_the_job_goes_on(server: GitHubServer, step: Step) -> None:
     server.faults.append(Fault("POST", "/check-runs", 403, NOT_ACCESSIBLE))
     outputs = step("open")

@@ -84,10 +84,14 @@ class CheckRun:
         return next(filter(_is_open, own), None)
 
     def _ours(self) -> list[tuple[int, ApiCheckRun]]:
-        """The key's check runs of this name on this commit with their runs, newest first."""
+        """The key's check runs of this name on this commit with their runs, newest first.
+
+        By default GitHub lists only the last run of each name in a suite, and all that are made with a job's
+        token are in one suite, whatever their keys (lewagon/wait-on-check-action#156).
+        """
         with requesting(self._what(), "checks: read"):
             commit = self.client.repository.get_commit(self.stamp.head_sha)
-            listed = commit.get_check_runs(check_name=self.name)
+            listed = commit.get_check_runs(check_name=self.name, filter="all")
             marked = [(run_of_mark(run.external_id, self.key), run) for run in listed]
         ours = [(number, run) for number, run in marked if number is not None]
         return sorted(ours, key=lambda each: each[1].id, reverse=True)
