@@ -196,7 +196,7 @@ class Api:
     def _is_pending(self, sha: str) -> bool:
         found = [
             each
-            for each in self.call("GET", f"commits/{sha}/status")["statuses"]
+            for each in self.pages(f"commits/{sha}/status", "statuses")
             if each["context"] == self._name
         ]
         return any((each["state"], each["target_url"]) == ("pending", self.run_url) for each in found)

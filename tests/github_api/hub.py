@@ -319,12 +319,13 @@ class Hub:
         return self._page(operation, query, described)
 
     def on_repos_get_combined_status_for_ref(self, operation: Operation, query: Query, body: Json) -> Reply:
-        """The last status of each context."""
+        """The last status of each context, 30 contexts a page (Mergifyio/mergify#288)."""
         sha = operation.path["ref"]
         newest = {each["context"]: each for each in self.statuses if each["sha"] == sha}
         statuses = [document.load().component("simple-commit-status", each) for each in newest.values()]
-        known = {"sha": sha, "state": "pending", "statuses": statuses, "repository": self._repository()}
-        return self._ok(operation, known)
+        page = self._page(operation, query, statuses, "statuses")
+        known = {"sha": sha, "state": "pending", "repository": self._repository(), **page.body}
+        return Reply(200, self._ok(operation, known).body, page.headers)
 
     def on_repos_create_commit_status(self, operation: Operation, query: Query, body: Json) -> Reply:
         self.statuses.append({**body, "sha": operation.path["sha"]})

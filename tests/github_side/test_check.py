@@ -211,3 +211,14 @@ def test_the_status_of_a_newer_run_stays(hub: Hub, client: Client) -> None:
     commit_status(client, 9).conclude(CheckOutcome("failure", "an old verdict", "summary"))
 
     assert [each["state"] for each in hub.statuses] == ["success"]
+
+
+def test_the_status_is_found_among_those_of_many_others(hub: Hub, client: Client) -> None:
+    """A page of the combined status has 30 contexts (Mergifyio/mergify#288)."""
+    for number in range(120):
+        client.repository.get_commit(HEAD).create_status("success", context=f"bot {number}")
+    commit_status(client, 10).conclude(DONE)
+    commit_status(client, 9).conclude(CheckOutcome("failure", "an old verdict", "summary"))
+
+    ours = [each["state"] for each in hub.statuses if each["context"] == "coreml-gate"]
+    assert ours == ["success"]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from github.Commit import Commit
+from github.CommitStatus import CommitStatus as ApiStatus
+from github.PaginatedList import PaginatedList
 
 from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.publishing.status.outcome import CheckOutcome, Conclusion
@@ -53,9 +55,10 @@ class CommitStatus:
         return self.details_url
 
     def _is_superseded(self, commit: Commit) -> bool:
-        newest = next(
-            (each for each in commit.get_combined_status().statuses if each.context == self.name), None
-        )
+        """Whether the context's last status is a later run's; all pages are read, PyGithub alone reads one."""
+        requester = self.client.api.requester
+        listed = PaginatedList(ApiStatus, requester, f"{commit.url}/status", None, list_item="statuses")
+        newest = next((each for each in listed if each.context == self.name), None)
         return newest is not None and _run_of(newest.target_url) > _run_of(self.details_url)
 
 
