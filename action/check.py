@@ -143,7 +143,7 @@ def outdated(environ: dict[str, str], subject: Subject, reason: str) -> None:
     if api.call("GET", f"pulls/{number}")["head"]["sha"] != subject.stamp.head_sha:
         return
     for comment in api.pages(f"issues/{number}/comments"):
-        own = comment["user"]["login"] == environ["COMMENT_AUTHOR"]
+        own = (comment["user"] or {}).get("login") == environ["COMMENT_AUTHOR"]  # a deleted account is none
         if not own or not comment["body"].startswith(comment_marker(key)):
             continue
         if not subject.stamp.is_older_than(stamp_in(comment["body"])):

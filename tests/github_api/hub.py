@@ -18,6 +18,8 @@ WORKFLOW = ".github/workflows/gate.yml"
 BOT = "github-actions[bot]"
 FORKER = "mallory"
 """Who owns the forks."""
+GHOST = "ghost"
+"""Whom GitHub shows in the place of a deleted account; its API says ``null`` (giscus/giscus#391)."""
 Json = Any
 Query = Mapping[str, str]
 
@@ -422,6 +424,8 @@ class Hub:
         return f"{self.url}/repos/{FULL_NAME}{tail}"
 
     def user(self, login: str) -> Json:
+        if login == GHOST:
+            return None
         kind = "Bot" if login.endswith("[bot]") else "User"
         return document.load().component("simple-user", {"login": login, "type": kind})
 

@@ -10,7 +10,7 @@ from coreml_gate.report import FORMATS, ReportOptions
 from coreml_gate.verdict import Status
 from tests.builders import finding, model_verdict, verdict
 from tests.github_api.faults import NOT_ACCESSIBLE, SECONDARY, Fault
-from tests.github_api.hub import Hub
+from tests.github_api.hub import GHOST, Hub
 from tests.github_api.server import GitHubServer
 from tests.report.verdicts import SITUATIONS
 
@@ -60,6 +60,7 @@ def test_our_comment_is_found_on_a_later_page(hub: Hub, server: GitHubServer, cl
     [
         ("mallory", BODY),
         ("mallory[bot]", BODY),
+        (GHOST, BODY),
         ("github-actions[bot]", f"quoted:\n> {MARKER}"),
         ("github-actions[bot]", "<!-- coreml-gate: default-2 -->\nother key"),
     ],

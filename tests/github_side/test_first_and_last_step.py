@@ -14,7 +14,7 @@ import pytest
 from coreml_gate.github.without_install import RunStamp, comment_marker, no_verdict_body
 from coreml_gate.report.markdown import marker
 from tests.github_api.faults import NOT_ACCESSIBLE, Fault
-from tests.github_api.hub import Hub
+from tests.github_api.hub import GHOST, Hub
 from tests.github_api.server import TOKEN, GitHubServer
 from tests.github_side.stored import HEAD
 from tests.github_side.workflow import FORK, MERGE_GROUP, PUSH, pull_request, workflow_run
@@ -182,9 +182,11 @@ def test_a_status_is_set_in_its_place_among_those_of_many_others(hub: Hub, step:
 def test_the_comment_says_that_there_is_no_verdict(hub: Hub, step: Step) -> None:
     hub.add_pull(7, HEAD)
     old = RunStamp("c" * 40, 98, 1)
+    forged = hub.add_comment(7, f"{comment_marker('default')}\n", GHOST)
     hub.add_comment(7, f"{comment_marker('default')}\n### all may merge\n{old}\n")
     step("conclude")
 
+    del hub.comments[forged]
     ((_, comment),) = hub.comments.values()
     assert comment["body"].splitlines()[1] == "### ❔ coreml-gate: no verdict for `aaaaaaa`"
     assert "The step `Install` failed" in comment["body"]

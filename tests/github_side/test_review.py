@@ -12,7 +12,7 @@ from coreml_gate.record import Diagnosis, Repair
 from coreml_gate.verdict import Acceptance, Finding, Status, Verdict
 from tests.builders import finding, model_verdict, precision_comparison, record, verdict
 from tests.github_api.faults import NOT_ACCESSIBLE, Fault
-from tests.github_api.hub import Hub
+from tests.github_api.hub import GHOST, Hub
 from tests.github_api.server import GitHubServer
 from tests.github_side.stored import BASE, HEAD, add_record, digits
 from tests.github_side.workflow import FORK, Job, pull_request, workflow_run
@@ -113,12 +113,13 @@ def test_a_second_run_writes_nothing_and_another_repair_changes_it(
 def test_it_goes_when_the_finding_is_gone_and_comments_of_others_stay(hub: Hub, report: Report) -> None:
     foreign = [
         hub.add_review_comment(7, "mallory", body=MARKER),
+        hub.add_review_comment(7, GHOST, body=MARKER),
         hub.add_review_comment(7, body=MARKER.replace("default", "vision")),
         hub.add_review_comment(7, body=f"> {MARKER}"),
         hub.add_review_comment(8, body=MARKER),
     ]
     report(of(repaired()))
-    assert len(hub.review_comments) == 5
+    assert len(hub.review_comments) == 6
     report(verdict(model_verdict(finding())))
     assert list(hub.review_comments) == foreign
 

@@ -22,7 +22,7 @@ from coreml_gate.github.api.pull_request import (
 from coreml_gate.github.evidence.untrusted_record import cleaned, read_untrusted, rejudge
 from coreml_gate.verdict import BaselineFacts
 from tests.builders import comparison, model_record, package, record
-from tests.github_api.hub import FORKER, Hub, zipped
+from tests.github_api.hub import FORKER, GHOST, Hub, zipped
 from tests.github_side.stored import HEAD, add_record, digits
 
 pytestmark = pytest.mark.attack("Records from elsewhere")
@@ -227,6 +227,16 @@ def test_statements_are_the_description_and_the_comments_of_others(hub: Hub, cli
 
     found = statements(client, read_pull(client, 7), "github-actions[bot]")
     assert [(each.author, each.text) for each in found] == [("alice", "description"), ("bob", "comment")]
+
+
+def test_authors_whose_account_was_deleted_are_ghosts(hub: Hub, client: Client) -> None:
+    hub.add_pull(7, HEAD, head_repository=666, labels=[], body="description", user=hub.user(GHOST))
+    hub.add_comment(7, "comment", GHOST)
+
+    pull = identify(client, source_run(1)).pull
+    assert pull is not None
+    found = statements(client, pull, "github-actions[bot]")
+    assert [(each.author, each.text) for each in found] == [(GHOST, "description"), (GHOST, "comment")]
 
 
 @pytest.mark.parametrize(

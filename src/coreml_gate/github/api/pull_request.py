@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from github.NamedUser import NamedUser
+from github.Organization import Organization
 from github.PullRequest import PullRequest
 
 from coreml_gate.config import Config
@@ -22,6 +24,8 @@ MAX_OF_BRANCH: Final = 100
 """Most open pull requests of one branch that are read."""
 _NOT_FOUND: Final = 404
 _WRITERS: Final = ("admin", "write")
+_GHOST: Final = "ghost"
+"""The account that GitHub's pages show in the place of a deleted one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,11 @@ class Identified:
 
     pull: Pull | None
     reason: str = ""
+
+
+def login_of(user: NamedUser | Organization | None) -> str:
+    """The login of an author; for a deleted account GitHub gives no user (giscus/giscus#391)."""
+    return _GHOST if user is None else user.login
 
 
 def read_pull(client: Client, number: int) -> Pull:
@@ -139,7 +148,7 @@ def statements(client: Client, pull: Pull, own_author: str) -> list[Statement]:
     """The description and all comments except our own, in order."""
     with requesting(f"comments of pull request {pull.number}", READ):
         listed = islice(client.repository.get_issue(pull.number).get_comments(), MAX_COMMENTS)
-        comments = [(each.user.login, each.body) for each in listed]
+        comments = [(login_of(each.user), each.body) for each in listed]
     texts = [(pull.author, pull.body), *comments]
     return [Statement(author, text) for author, text in texts if author != own_author]
 
@@ -162,7 +171,7 @@ def _pull(pull: PullRequest) -> Pull:
         head_ref=pull.head.ref,
         base_ref=pull.base.ref,
         base_sha=pull.base.sha,
-        author=pull.user.login,
+        author=login_of(pull.user),
         body=pull.body or "",
         labels=tuple(label.name for label in pull.labels),
         merged=pull.merged_at is not None,

@@ -14,6 +14,7 @@ from github.PullRequestComment import PullRequestComment
 
 from coreml_gate.errors import GitHubError
 from coreml_gate.github.api.client import Client, create_once, requesting
+from coreml_gate.github.api.pull_request import login_of
 from coreml_gate.github.judging.no_verdict import NoVerdict
 from coreml_gate.github.without_install import RunStamp, stamp_in
 from coreml_gate.report.markdown import marker
@@ -101,7 +102,8 @@ def find_own(thread: Thread) -> list[IssueComment]:
     start = marker(thread.key)
     with requesting(f"comments of pull request {thread.pull_request}", "pull-requests: read"):
         comments = thread.client.repository.get_issue(thread.pull_request).get_comments()
-        return [each for each in comments if each.body.startswith(start) and each.user.login == thread.author]
+        begun = [each for each in comments if each.body.startswith(start)]
+        return [each for each in begun if login_of(each.user) == thread.author]
 
 
 def _create(thread: Thread, body: str) -> Posted:
@@ -110,7 +112,7 @@ def _create(thread: Thread, body: str) -> Posted:
             return thread.client.repository.get_issue(thread.pull_request).create_comment(body)
 
     comment = create_once(create, lambda: next(iter(find_own(thread)), None))
-    return Posted("created", comment.id, comment.html_url, _notice(comment.user.login, thread.author))
+    return Posted("created", comment.id, comment.html_url, _notice(login_of(comment.user), thread.author))
 
 
 def _update(thread: Thread, comment: IssueComment, body: str) -> Posted:

@@ -26,7 +26,7 @@ from coreml_gate.config.options import ModelName
 from coreml_gate.foreign import escape
 from coreml_gate.frozen import FrozenModel
 from coreml_gate.github.api.client import Client, create_once, requesting
-from coreml_gate.github.api.pull_request import READ, ConfigText, Pull, read_config_text
+from coreml_gate.github.api.pull_request import READ, ConfigText, Pull, login_of, read_config_text
 from coreml_gate.github.publishing.comment import PERMISSION, delete, is_same
 from coreml_gate.record import Route
 from coreml_gate.verdict import Finding, ModelVerdict, Status, Verdict
@@ -116,7 +116,7 @@ def _within(shown: Sequence[range], wanted: Sequence[Suggestion]) -> list[Sugges
 def _find_own(client: Client, number: int, start: str, author: str) -> list[PullRequestComment]:
     with requesting(f"review comments of pull request {number}", READ):
         comments = client.repository.get_pull(number).get_review_comments()
-        return [each for each in comments if each.body.startswith(start) and each.user.login == author]
+        return [each for each in comments if each.body.startswith(start) and login_of(each.user) == author]
 
 
 def _at_its_lines(suggestion: Suggestion, own: Sequence[PullRequestComment]) -> PullRequestComment | None:
