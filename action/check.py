@@ -31,6 +31,8 @@ _OPENS = ("auto", "collect", "open")
 _CONCLUDES = ("auto", "report")
 _TRIES = 3
 _WAIT_S = 2.0
+_LONGEST_WAIT_S = 60
+"""For a rate limit that says how long it lasts: a cancelled job has five minutes for its last steps."""
 _TIMEOUT_S = 30
 _SERVER_ERROR = 500
 _PER_PAGE = 100
@@ -164,7 +166,7 @@ class Api:
         self.run_url = f"{server}/{repository}/actions/runs/{environ['GITHUB_RUN_ID']}"
 
     def runs(self, stamp: RunStamp) -> list[Any]:
-        """The check runs of this name, key and run; without ``filter`` GitHub lists the last one of a name."""
+        """The check runs of this name, key and run; by default GitHub lists the last one of a name."""
         query = urllib.parse.urlencode({"check_name": self._name, "filter": "all"})
         listed = self.pages(f"commits/{stamp.head_sha}/check-runs?{query}", "check_runs")
         return [run for run in listed if run_of_mark(run["external_id"], self._key) == stamp.run]
@@ -195,9 +197,7 @@ class Api:
 
     def _is_pending(self, sha: str) -> bool:
         found = [
-            each
-            for each in self.pages(f"commits/{sha}/status", "statuses")
-            if each["context"] == self._name
+            each for each in self.pages(f"commits/{sha}/status", "statuses") if each["context"] == self._name
         ]
         return any((each["state"], each["target_url"]) == ("pending", self.run_url) for each in found)
 
@@ -214,22 +214,28 @@ class Api:
         return found
 
     def call(self, method: str, path: str, facts: Any = None) -> Any:
-        """One call; reading and changing is tried again, creating is not, since it may have happened."""
+        """One call; reading and changing is tried again, creating only where a rate limit refused it."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/vnd.github+json"}
         data = None if facts is None else json.dumps(facts).encode()
         request = urllib.request.Request(f"{self._root}/{path}", data, headers, method=method)  # noqa: S310 - the runner's own address
-        for left in reversed(range(1 if method == "POST" else _TRIES)):
+        for left in reversed(range(_TRIES)):
             try:
                 with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
                     return json.load(answer)
-            except urllib.error.HTTPError as error:
-                if error.code < _SERVER_ERROR or not left:
+            except OSError as error:
+                wait = wait_after(error, repeatable=method != "POST")
+                if wait is None or not left:
                     raise
-            except OSError:
-                if not left:
-                    raise
-            time.sleep(_WAIT_S)
+            time.sleep(wait)
         return None
+
+
+def wait_after(error: OSError, *, repeatable: bool) -> float | None:
+    """Seconds until a call may be tried again; ``None``: not at all, or not soon enough."""
+    if isinstance(error, urllib.error.HTTPError) and error.code < _SERVER_ERROR:
+        asked = str(error.headers.get("Retry-After", ""))
+        return float(asked) if asked.isdecimal() and int(asked) <= _LONGEST_WAIT_S else None
+    return _WAIT_S if repeatable else None
 
 
 def attempt_to(otherwise: str, work: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the action uploads: a second attempt replaces it, and only it; what cannot be uploaded hides no verdict."""
+"""What the action uploads: a second attempt replaces it, and only it; a full storage hides no verdict."""
 
 import os
 import re

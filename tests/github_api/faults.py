@@ -6,6 +6,26 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 NOT_ACCESSIBLE = {"message": "Resource not accessible by integration", "status": "403"}
+LOCKED = {"message": "Unable to create comment because issue is locked."}
+"""renovatebot/renovate#6215."""
+NO_APP = {"message": "You must authenticate via a GitHub App."}
+"""Of a personal token that writes a check (EnricoMi/publish-unit-test-result-action#53)."""
+OTHER_APP = {
+    "message": "Invalid app_id `15368` - check run can only be modified by the GitHub App that created it."
+}
+"""databricks/cli#4563."""
+SAML = {
+    "message": "Resource protected by organization SAML enforcement. You must grant your OAuth token access "
+    "to this organization."
+}
+"""cli/cli#2661."""
+ALLOW_LIST = {
+    "message": "Although you appear to have the correct authorization credentials, the `acme` organization "
+    "has an IP allow list enabled, and your IP address is not permitted to access this resource."
+}
+"""docker/metadata-action#342."""
+ARCHIVED = {"message": "Repository was archived so is read-only."}
+"""r-universe-org/help#247."""
 SECONDARY = {
     "message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
 }

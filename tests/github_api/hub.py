@@ -303,7 +303,7 @@ class Hub:
         return Reply(200, self.check_runs[int(operation.path["check_run_id"])])
 
     def on_checks_list_for_ref(self, operation: Operation, query: Query, body: Json) -> Reply:
-        """Without ``filter=all`` only the last run of each name in a suite (lewagon/wait-on-check-action#156)."""
+        """By default only the last run of each name in a suite (lewagon/wait-on-check-action#156)."""
         found = [
             run
             for run in self.check_runs.values()

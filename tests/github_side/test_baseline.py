@@ -238,6 +238,14 @@ def test_without_a_pinned_workflow_nothing_is_trusted(hub: Hub, client: Client) 
     assert search(client, BaselineQuery("default", BASE, workflow_path=""))[0] == "none"
 
 
+def test_an_artifact_of_no_known_run_is_not_trusted_and_hides_no_other(hub: Hub, client: Client) -> None:
+    """GitHub's description of its API allows ``null`` for the run of an artifact."""
+    add_baseline(hub)
+    add_baseline(hub, workflow_run=None)
+
+    assert search(client) == ("merge-base", BASE, ())
+
+
 def test_a_note_goes_from_one_step_to_the_next(tmp_path: Path) -> None:
     note = BaselineNote(source="rebuild", commit=BASE, origin="no artifact at bbbbbbb")
     write_note(note, tmp_path / "out")

@@ -8,7 +8,18 @@ import pytest
 
 from coreml_gate.errors import GitHubError, RateLimitError, TokenError, UsageError
 from coreml_gate.github.api.client import Client, connect, requesting
-from tests.github_api.faults import NOT_ACCESSIBLE, PRIMARY, SECONDARY, Fault
+from tests.github_api.faults import (
+    ALLOW_LIST,
+    ARCHIVED,
+    LOCKED,
+    NO_APP,
+    NOT_ACCESSIBLE,
+    OTHER_APP,
+    PRIMARY,
+    SAML,
+    SECONDARY,
+    Fault,
+)
 from tests.github_api.hub import FULL_NAME
 from tests.github_api.server import TOKEN, GitHubServer
 from tests.github_side.conftest import HASTY
@@ -35,6 +46,12 @@ def post_comment(client: Client) -> None:
             "403: Resource not accessible by integration.",
             "`pull-requests: read`",
         ),
+        (403, LOCKED, TokenError, "403: Unable to create comment because issue is locked.", "unlock it"),
+        (403, NO_APP, TokenError, "403: You must authenticate via a GitHub App.", "`check` to `status`"),
+        (403, OTHER_APP, TokenError, "403: Invalid app_id `15368`", "the same token"),
+        (403, SAML, TokenError, "403: Resource protected by organization SAML", "single sign-on"),
+        (403, ALLOW_LIST, TokenError, "403: Although you appear", "runner's address"),
+        (403, ARCHIVED, TokenError, "403: Repository was archived so is read-only.", "unarchive it"),
         (404, {"message": "Not Found"}, GitHubError, "GitHub answered 404: Not Found.", "does not exist"),
         (410, {"message": "Gone"}, GitHubError, "GitHub answered 410: Gone.", "expired"),
         (422, {"message": "Validation Failed"}, GitHubError, "422: Validation Failed.", "does not take"),
@@ -77,18 +94,20 @@ def test_a_post_that_may_have_been_carried_out_is_not_repeated(server: GitHubSer
     assert len(server.hub.comments) == 1
 
 
+@pytest.mark.parametrize("status", [403, 429])
 @pytest.mark.parametrize(
     ("body", "headers"), [(SECONDARY, {"Retry-After": "1"}), (SECONDARY, {}), (PRIMARY, {})]
 )
 def test_a_rate_limit_is_waited_for(
-    server: GitHubServer, client: Client, body: object, headers: dict[str, str]
+    server: GitHubServer, client: Client, status: int, body: object, headers: dict[str, str]
 ) -> None:
-    server.faults.append(Fault("POST", "/comments", 403, body, headers))
+    server.faults.append(Fault("POST", "/comments", status, body, headers))
 
     post_comment(client)
     assert len(server.hub.comments) == 1
 
 
+@pytest.mark.parametrize("status", [403, 429])
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
@@ -97,13 +116,22 @@ def test_a_rate_limit_is_waited_for(
     ],
 )
 def test_no_rate_limit_is_waited_for_longer_than_allowed(
-    server: GitHubServer, client: Client, body: object, headers: Callable[[], dict[str, str]]
+    server: GitHubServer, client: Client, status: int, body: object, headers: Callable[[], dict[str, str]]
 ) -> None:
-    server.faults.append(Fault("GET", "/pulls/7", 403, body, headers(), times=9))
+    server.faults.append(Fault("GET", "/pulls/7", status, body, headers(), times=9))
 
     with pytest.raises(RateLimitError, match=r"requires a wait of 3\d{3} s"):
         get_pull(client)
     assert server.asked("GET", "/pulls/7") == 1
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_rate_limit_that_goes_on_is_called_so(server: GitHubServer, client: Client, status: int) -> None:
+    server.faults.append(Fault("GET", "/pulls/7", status, SECONDARY, times=9))
+
+    with pytest.raises(RateLimitError, match="pull request 7: GitHub limits the rate of requests"):
+        get_pull(client)
+    assert server.asked("GET", "/pulls/7") == 3
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from coreml_gate.github.without_install import RunStamp, comment_marker, no_verdict_body
 from coreml_gate.report.markdown import marker
-from tests.github_api.faults import NOT_ACCESSIBLE, Fault
+from tests.github_api.faults import NOT_ACCESSIBLE, SECONDARY, Fault
 from tests.github_api.hub import GHOST, Hub
 from tests.github_api.server import TOKEN, GitHubServer
 from tests.github_side.stored import HEAD
@@ -114,6 +114,20 @@ def test_without_permission_the_job_goes_on(server: GitHubServer, step: Step) ->
 
     assert outputs["needed"] == "true"
     assert "::warning title=coreml-gate::GitHub answered 403: the check is opened later" in outputs["log"]
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_short_rate_limit_is_waited_for_and_a_long_one_is_not(
+    hub: Hub, server: GitHubServer, step: Step, status: int
+) -> None:
+    server.faults.append(Fault("POST", "/check-runs", status, SECONDARY, {"Retry-After": "1"}))
+    step("open")
+    server.faults.append(Fault("PATCH", "/check-runs/", status, SECONDARY, {"Retry-After": "3600"}, times=9))
+    log = step("conclude")["log"]
+
+    assert checks(hub) == [("in_progress", None)]
+    assert server.asked("PATCH", "/check-runs/") == 1
+    assert f"GitHub answered {status}: the check stays open" in log
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,16 @@ def test_a_job_that_ran_twice_counts_once_with_its_last_record(hub: Hub, client:
     assert read_untrusted(client, source_run(run), "default").record.engine == "coreml"
 
 
+def test_the_record_is_found_among_the_artifacts_of_a_large_workflow(hub: Hub, client: Client) -> None:
+    """A run has up to 500 artifacts of each job (dawidd6/action-download-artifact#204 listed 30 of them)."""
+    run = hub.add_run(HEAD, "pull_request")
+    for number in range(230):
+        hub.add_artifact(run, f"wheel-{number}", b"")
+    add_record(hub, record(digits(), commit=HEAD), run=run)
+
+    assert read_untrusted(client, source_run(run), "default").record.commit == HEAD
+
+
 def test_a_record_of_another_commit_is_said_and_bears_the_heads_name(hub: Hub, client: Client) -> None:
     run = add_record(hub, record(digits(), commit="e" * 40))
 

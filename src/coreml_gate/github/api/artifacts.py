@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO, Final
@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from github.Artifact import Artifact
+from github.WorkflowRun import WorkflowRun
 
 from coreml_gate.errors import ArtifactError
 from coreml_gate.github.api.client import Client, failure, requesting
@@ -20,6 +21,8 @@ READ_ACTIONS: Final = "actions: read"
 RECORD_FILE: Final = "record.json"
 MAX_LISTED: Final = 100
 """Most artifacts of one name that are read, because a pull request can upload any number of them."""
+MAX_OF_RUN: Final = 1_000
+"""Most artifacts of a run that are looked through, as many as actions/download-artifact's own list has."""
 _CHUNK: Final = 1 << 20
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS: Final = 3
@@ -92,14 +95,14 @@ def list_named(client: Client, name: str) -> list[ArtifactFacts]:
     """The repository's artifacts of one name, newest first."""
     with requesting(f"artifacts named {name}", READ_ACTIONS):
         listed = client.repository.get_artifacts(name=name)
-        return [_facts(each) for each in islice(listed, MAX_LISTED)]
+        return _described(islice(listed, MAX_LISTED))
 
 
-def list_of_run(client: Client, run_id: int) -> list[ArtifactFacts]:
-    """The artifacts of one run."""
+def records_of_run(client: Client, run_id: int, key: str) -> list[ArtifactFacts]:
+    """The artifacts of one run that hold Records of a key, among all those of the workflow's other jobs."""
     with requesting(f"artifacts of run {run_id}", READ_ACTIONS):
-        run = client.repository.get_workflow_run(run_id)
-        return [_facts(each) for each in islice(run.get_artifacts(), MAX_LISTED)]
+        listed = islice(client.repository.get_workflow_run(run_id).get_artifacts(), MAX_OF_RUN)
+        return _described(each for each in listed if is_record_name(each.name, key))
 
 
 def download(client: Client, artifact: ArtifactFacts, sink: BinaryIO, limit: int) -> None:
@@ -135,8 +138,13 @@ def read_record(archive: SafeZip, name: str) -> Record:
 _MEASURE_AGAIN: Final = "measure again: re-run the job that uploaded it."
 
 
-def _facts(artifact: Artifact) -> ArtifactFacts:
-    run = artifact.workflow_run
+def _described(artifacts: Iterable[Artifact]) -> list[ArtifactFacts]:
+    """The artifacts whose run is known: GitHub may name none, and without one nothing is trusted."""
+    runs: Iterator[tuple[Artifact, WorkflowRun | None]] = ((each, each.workflow_run) for each in artifacts)
+    return [_facts(artifact, run) for artifact, run in runs if run is not None]
+
+
+def _facts(artifact: Artifact, run: WorkflowRun) -> ArtifactFacts:
     return ArtifactFacts(
         id=artifact.id,
         name=artifact.name,

@@ -6,14 +6,15 @@ The token never appears in a message or a representation, and is never sent to a
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import requests
 from github import Auth, Github, GithubException, GithubRetry
 from github.GithubException import RateLimitExceededExceedsMaxWait, RateLimitExceededException
 from github.Repository import Repository
 from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse, Retry
+from urllib3 import BaseHTTPResponse, HTTPResponse, Retry
+from urllib3.exceptions import MaxRetryError
 
 from coreml_gate.errors import GitHubError, RateLimitError, TokenError, UsageError
 
@@ -46,14 +47,39 @@ class PoliteRetry(GithubRetry):
     """Retries requests that are safe to repeat, and never waits longer than its limit.
 
     A POST that ended in a 5xx or a broken connection may have been carried out, so it is left to the caller,
-    who can check first. A POST refused by a rate limit was not carried out.
+    who can check first. A POST refused by a rate limit was not carried out. GitHub refuses with 403 or 429
+    (docs.github.com, REST, rate limits), of which PyGithub knows the first.
     """
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:  # noqa: FBT001, FBT002 - as overridden
         """Whether to retry after a response of this status."""
+        if status_code == requests.codes.too_many_requests:
+            status_code = requests.codes.forbidden
         if method == "POST":
             return bool(self.total) and status_code == requests.codes.forbidden
         return super().is_retry(method, status_code, has_retry_after)
+
+    def increment(  # type: ignore[override]  # as GithubRetry's
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: HTTPResponse | None = None,
+        *others: Any,  # noqa: ANN401 - passed on as they are
+        **named: Any,  # noqa: ANN401
+    ) -> Retry:
+        """The state after a response, with 429 read as PyGithub's 403.
+
+        PyGithub has read the body by then, so that a limit which outlasts all tries would be called a lack of
+        permission.
+        """
+        if response is not None and response.status == requests.codes.too_many_requests:
+            response.status = requests.codes.forbidden
+        try:
+            return super().increment(method, url, response, *others, **named)
+        except MaxRetryError:
+            if response is None or response.status != requests.codes.forbidden:
+                raise
+            raise RateLimitExceededException(response.status, None, dict(response.headers)) from None
 
     def sleep_for_retry(self, response: BaseHTTPResponse) -> bool:
         """Wait as long as Retry-After requires, up to the limit."""
@@ -134,7 +160,7 @@ def failure(what: str, status: int, words: str, permission: str) -> GitHubError:
                 message, "the token is wrong or has expired: pass `${{ github.token }}`.", status
             )
         case 403:
-            return TokenError(message, _permission_hint(permission), status)
+            return TokenError(message, _way_past(words) or _permission_hint(permission), status)
         case 404:
             return GitHubError(
                 message,
@@ -147,6 +173,23 @@ def failure(what: str, status: int, words: str, permission: str) -> GitHubError:
             return GitHubError(message, "GitHub does not take this value; the message names it.", status)
         case _:
             return GitHubError(message, _TRY_AGAIN, status)
+
+
+_REFUSALS: Final = {
+    "issue is locked": "the conversation is locked: unlock it, or let someone with write access comment.",
+    "authenticate via a github app": "a personal token cannot write checks: pass `${{ github.token }}`, or "
+    "set the input `check` to `status`.",
+    "check run can only be modified by the github app": "another app opened this check: pass the same token "
+    "to every step of the gate.",
+    "saml": "authorize the token for the organization's single sign-on, or pass `${{ github.token }}`.",
+    "ip allow list": "the organization admits no request from this runner's address: use one that it admits.",
+    "archived": "the repository is archived and takes no comments and no checks: unarchive it.",
+}
+"""What GitHub says of a refusal that no permission changes, in lower case, with the way past it."""
+
+
+def _way_past(words: str) -> str:
+    return next((hint for said, hint in _REFUSALS.items() if said in words.lower()), "")
 
 
 def _permission_hint(permission: str) -> str:

@@ -22,9 +22,8 @@ from coreml_gate.github.api.artifacts import (
     RECORD_LIMITS,
     ArtifactFacts,
     download,
-    is_record_name,
-    list_of_run,
     read_record,
+    records_of_run,
 )
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import SourceRun
@@ -62,7 +61,7 @@ class Merged:
 
 def read_untrusted(client: Client, run: SourceRun, key: str, expected: int = 1) -> Merged:
     """The Records of an untrusted run's jobs, merged into one, of the commit that GitHub names."""
-    artifacts = _newest_by_name(list_of_run(client, run.id), key)
+    artifacts = _newest_by_name(records_of_run(client, run.id, key))
     if not artifacts:
         raise ArtifactError(
             f"run {run.id} left no artifact `coreml-gate-record-{key}-N` behind (it ended with "
@@ -98,10 +97,10 @@ def _read(client: Client, artifact: ArtifactFacts) -> Record:
     return read_record(SafeZip(buffer, RECORD_LIMITS), f"artifact {artifact.name}")
 
 
-def _newest_by_name(artifacts: Sequence[ArtifactFacts], key: str) -> list[ArtifactFacts]:
+def _newest_by_name(artifacts: Sequence[ArtifactFacts]) -> list[ArtifactFacts]:
     """One artifact per name, since a job that ran again leaves two."""
     ordered = sorted(artifacts, key=lambda artifact: artifact.id)
-    named = {artifact.name: artifact for artifact in ordered if is_record_name(artifact.name, key)}
+    named = {artifact.name: artifact for artifact in ordered}
     return [named[name] for name in sorted(named)]
 
 

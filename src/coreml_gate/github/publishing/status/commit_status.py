@@ -55,7 +55,7 @@ class CommitStatus:
         return self.details_url
 
     def _is_superseded(self, commit: Commit) -> bool:
-        """Whether the context's last status is a later run's; all pages are read, PyGithub alone reads one."""
+        """Whether the context's last status is a later run's; PyGithub alone reads the first page."""
         requester = self.client.api.requester
         listed = PaginatedList(ApiStatus, requester, f"{commit.url}/status", None, list_item="statuses")
         newest = next((each for each in listed if each.context == self.name), None)
