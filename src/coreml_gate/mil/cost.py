@@ -1,7 +1,7 @@
-"""The cost of a function by its program alone: multiply-accumulates, elementwise work, bytes moved.
+"""The cost of a function, from its program alone: multiply-accumulates, elementwise work, bytes moved.
 
-The figures are exact and the same on every machine, so a change of them is a change of the model. They are
-not times: those also depend on what an engine fuses, where it runs and what it waits for.
+The numbers are exact and the same on every machine, so they change only if the model changes. They are not
+times, which also depend on fusion, hardware and waiting.
 """
 
 import math
@@ -20,7 +20,7 @@ class Cost:
 
     ``macs`` counts multiply-accumulates of convolutions, matrix products, attention and recurrent layers;
     ``elementwise`` counts elements that other operations compute; ``bytes`` are those of operands, weights as
-    stored, and results, each once per operation, as if nothing were fused and no cache helped.
+    stored, and results, each once per operation, as if there were neither fusion nor caches.
     """
 
     macs: int = 0
@@ -49,7 +49,7 @@ Formula = Callable[[Operation, Values], int]
 
 
 def costs(function: Function, shapes: Shapes | None = None) -> tuple[OperationCost, ...]:
-    """The cost of every operation, in order; a loop's body counts once, however often it runs.
+    """The cost of every operation, in order; the body of a loop counts once.
 
     :param shapes: Shapes seen in a run, by value name, for dimensions that the program leaves open.
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
@@ -59,7 +59,7 @@ def costs(function: Function, shapes: Shapes | None = None) -> tuple[OperationCo
 
 
 def weights_read(function: Function, shapes: Shapes | None = None) -> int:
-    """Bytes of weights that no prediction can do without, each once; of a table that is looked up, nothing.
+    """Bytes of the weights that every prediction reads, each counted once; lookup tables do not count.
 
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
     """
@@ -128,7 +128,7 @@ def _einsum(operation: Operation, values: Values) -> int:
 
 
 def _attention(operation: Operation, values: Values) -> int:
-    """Two matrix products per head: queries by keys, then scores by values; a mask saves nothing."""
+    """Two matrix products per head: queries by keys, then scores by values; a mask does not reduce them."""
     query, key, value = (_shape(operation, values, name) for name in ("query", "key", "value"))
     heads = math.prod(_result(operation, values)[:-2])
     return heads * query[-2] * key[-2] * (query[-1] + value[-1])
@@ -138,7 +138,7 @@ _RECURRENT_WEIGHTS: Final = ("weight_ih", "weight_hh", "weight_ih_back", "weight
 
 
 def _recurrent(operation: Operation, values: Values) -> int:
-    """Each step of each sequence multiplies with every weight once: x is (steps, batch, features)."""
+    """Each step of each sequence uses every weight once: x is (steps, batch, features)."""
     steps, batch, _ = _shape(operation, values, "x")
     weights = (_shape(operation, values, name) for name in _RECURRENT_WEIGHTS)
     return steps * batch * sum(math.prod(weight) for weight in weights if weight)

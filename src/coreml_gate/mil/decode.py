@@ -1,6 +1,6 @@
-"""From protobuf messages to the program and interfaces of ir.py; every claim of the file is checked first.
+"""Decodes protobuf messages to the program and interfaces of ir.py, and validates everything in the file.
 
-No operation reads what does not exist by then: whatever reads a program may rely on it.
+In a decoded program every value is defined before it is read, so its users need not check that.
 """
 
 import math
@@ -33,7 +33,7 @@ from coreml_gate.mil.weights import Weights
 from coreml_gate.untyped import Message
 
 MOST_OPERATIONS = 250_000
-"""Bounds the time and the memory of every look at a program; only an unrolled loop comes near it."""
+"""Bounds the time and memory of every analysis of a program; only unrolled loops come near it."""
 _OPSETS = {"CoreML5": 15, "CoreML6": 16, "CoreML7": 17, "CoreML8": 18, "CoreML9": 26}
 _AGAIN = "convert the model again with coremltools 6 to 9, or report the package."
 _SHOWN = 80
@@ -57,7 +57,7 @@ _KINDS: dict[str, FeatureKind] = {
 def decode_program(message: Message, weights: Weights) -> Program:
     """The ``mlProgram`` of a specification.
 
-    :raises PackageError: Something does not fit; the message names the function and the operation.
+    :raises PackageError: The program is invalid; the message names the function and the operation.
     """
     _check_size(message)
     functions = {
@@ -69,7 +69,7 @@ def decode_program(message: Message, weights: Weights) -> Program:
 
 
 def _check_size(message: Message) -> None:
-    """Counts without decoding: every operation takes a kilobyte once it is decoded."""
+    """Count operations before decoding, because each takes a kilobyte once it is decoded."""
     pending = [
         block for function in message.functions.values() for block in function.block_specializations.values()
     ]
@@ -110,7 +110,7 @@ def _block(message: Message, weights: Weights) -> Block:
 
 
 def _check_names(block: Block) -> None:
-    """Is every value of a block the only one of its name? Only then does a name say which value is read."""
+    """Check that value names are unique within a block, because operations refer to values by name."""
     seen: set[str] = set()
     for value in (*block.inputs, *(value for item in block.operations for value in item.outputs)):
         if value.name in seen:
@@ -212,7 +212,7 @@ def _constant(message: Message, weights: Weights) -> Constant:
 
 
 def _immediate(message: Message, dtype: DType, count: int) -> NDArray[np.generic]:
-    """Small types travel as bytes, the others as lists; which do has changed between coremltools versions."""
+    """Decode an immediate value: bytes for small types, else a list; coremltools versions differ in which."""
     field = message.WhichOneof("value")
     values: Message = getattr(message, field).values if field is not None else ()
     if field == "bytes":
@@ -238,9 +238,9 @@ def _list_values(message: Message, declared: ListType, weights: Weights) -> NDAr
 
 
 def _check_wiring(function: Function) -> None:
-    """Values are given before they are read, and constants hold a value and read none.
+    """Check that values are defined before they are read, and that constants have a value and no operands.
 
-    :raises PackageError: An operation or a block's output does otherwise; the message names it.
+    :raises PackageError: An operation or an output of a block violates this; the message names it.
     """
     given = {value.name for value in function.inputs}
     _check_block(function.block, given)
@@ -276,7 +276,7 @@ def _check_constant(operation: Operation) -> None:
 
 
 def decode_interfaces(description: Message) -> tuple[str, Mapping[str, Interface]]:
-    """The default function's name and each function's interface; a single one is called ``main``."""
+    """The default function's name, and each function's interface; a single function is named ``main``."""
     if not description.functions:
         return "main", {"main": _interface(description)}
     return description.defaultFunctionName, {item.name: _interface(item) for item in description.functions}

@@ -1,7 +1,7 @@
-"""What changed between two programs: operations added, removed, fused, moved, re-typed, other weights.
+"""The changes between two programs: operations added, removed, fused, moved or re-typed, and new weights.
 
-Works on outlines (``outline.py``), so two stored Records can be compared without their packages. Matching is
-in ``diff_matching.py``; here is what a match shows.
+Works on outlines (``outline.py``), so two stored Records can be compared without their packages.
+``diff_matching.py`` pairs the operations.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from coreml_gate.errors import RecordError
 
 _FIELDS: Final = 7
 _FIRST_NODE: Final = 2
-"""The line after those of inputs and outputs."""
+"""The index of the first line after those of inputs and outputs."""
 _UNIT: Final = "\t"
 _ITEM: Final = ";"
 _PART: Final = "="
@@ -21,7 +21,7 @@ _PART: Final = "="
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A value that an operation gives, and its type as text: ``fp16[1, 8]``."""
+    """A result of an operation, and its type as text: ``fp16[1, 8]``."""
 
     name: str
     type: str
@@ -145,12 +145,12 @@ KINDS: Final[Mapping[ChangeKind, str]] = {
     "weights": "with other weights",
     "storage": "with weights stored otherwise",
 }
-"""What happened, in words after a number, in the order in which people read."""
+"""The kinds of change, as words that follow a number, in reading order."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramChange:
-    """One thing that happened; ``base`` and ``head`` are names of operations, either may be empty."""
+    """One change; ``base`` and ``head`` are names of operations, one of which may be empty."""
 
     kind: ChangeKind
     module: str
@@ -162,12 +162,12 @@ class ProgramChange:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """All changes, and how many operations there are."""
+    """All changes, and the number of operations."""
 
     base_operations: int
     head_operations: int
     renamed: int
-    """Operations that only have another name: the converter counts them, so one more layer renames many."""
+    """Operations with only a new name: the converter numbers them, so one more layer renames many."""
     changes: tuple[ProgramChange, ...]
 
     def count(self) -> Mapping[ChangeKind, int]:
@@ -176,7 +176,7 @@ class Diff:
         return {kind: found[kind] for kind in KINDS if found[kind]}
 
     def headline(self) -> str:
-        """One sentence: what happened how often."""
+        """One sentence with the number of changes of each kind."""
         counts = [f"{number} {KINDS[kind]}" for kind, number in self.count().items()]
         sizes = _sizes(self.base_operations, self.head_operations)
         return f"{sizes}: {', '.join(counts) if counts else 'no change'}."

@@ -1,4 +1,4 @@
-"""From paired operations to the changes that a person would name."""
+"""Turns paired operations into changes in the terms of a model's author."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,18 +10,18 @@ from coreml_gate.mil.diff_matching import Graph, Matching, match
 
 _DTYPE: Final = re.compile(r"\b(fp16|fp32)\b")
 MOST_TYPES: Final = 5
-"""Operations of one region that are named; the rest are counted."""
+"""How many operations of a region are named; the others are counted."""
 LINEAR: Final = frozenset({"add", "batch_norm", "mul", "real_div", "sub"})
-"""What the weights of a neighbour can take over; an activation cannot go into weights."""
+"""Operations that can be folded into the weights of a neighbour; an activation cannot."""
 
 
 def diff(base: ProgramOutline, head: ProgramOutline) -> Diff:
-    """What changed from ``base`` to ``head``; swapped, the answer is the mirror image."""
+    """The changes from ``base`` to ``head``; with swapped arguments, their mirror image."""
     return changes(match(base, head))
 
 
 def changes(matching: Matching) -> Diff:
-    """The same of outlines whose operations are paired already."""
+    """The changes between outlines whose operations are already paired."""
     base, head = matching.base, matching.head
     if base.outline == head.outline:
         return Diff(len(base.nodes), len(head.nodes), 0, ())
@@ -52,13 +52,13 @@ def _changed(base: Node, head: Node) -> Iterator[ProgramChange]:
 
 
 def _same_but_for_type(base: Node, head: Node) -> bool:
-    """Whether weights may differ by their element type alone: their digests show no more."""
+    """Whether weights may differ only in their element type, which is all that digests can show."""
     forms = ([_DTYPE.sub("", weight.form) for weight in node.weights] for node in (base, head))
     return next(forms) == next(forms)
 
 
 def _moved(matching: Matching) -> Iterator[ProgramChange]:
-    """Operations that read another operation than before, both of which exist on both sides."""
+    """Operations that read another operand than before, if both operands exist on both sides."""
     for one, other in matching.pairs():
         before, after = matching.base.operands[one], matching.head.operands[other]
         known = len(before) == len(after) and all(
@@ -86,7 +86,7 @@ class _Region:
 
 
 def _rewired(matching: Matching) -> Iterator[ProgramChange]:
-    """Regions without partners: one that stands where another stood was fused, split or replaced."""
+    """Pairs regions without partners: a region in the place of another was fused, split or replaced."""
     gone = _regions(matching.base, matching.to_head, matching.to_head)
     new = _regions(matching.head, matching.to_base, {index: index for index in matching.to_base})
     for region in gone:
@@ -128,7 +128,7 @@ def _alone(kind: ChangeKind, graph: Graph, region: _Region, into: Node | None) -
 
 
 def _folded_into(matching: Matching, region: _Region) -> Node | None:
-    """The operation of the head that took a region over: its readers read it now, and its weights changed."""
+    """The head's operation that absorbed a region: its weights changed, and the region's readers read it."""
     makers = {maker for maker, _ in region.operands}
     host = next(iter(makers)) if len(makers) == 1 else -1
     if host < 0 or not _reads_directly(matching.head, region.readers, host):
@@ -138,7 +138,7 @@ def _folded_into(matching: Matching, region: _Region) -> Node | None:
 
 
 def _unfolded_from(matching: Matching, region: _Region) -> Node | None:
-    """The operation of the base that a region came out of, by the same rule with the sides swapped."""
+    """The base's operation that a region was split from, by the same rule with the sides swapped."""
     makers = {maker for maker, _ in region.operands}
     host = next(iter(makers)) if len(makers) == 1 else -1
     readers = frozenset(matching.to_base[reader] for reader in region.readers)
@@ -149,7 +149,7 @@ def _unfolded_from(matching: Matching, region: _Region) -> Node | None:
 
 
 def _took_over(before: Node, after: Node, graph: Graph, region: _Region) -> bool:
-    """Whether new weights can hold what a region computed: only if that was linear in its operand."""
+    """Whether new weights can include what a region computed, which must be linear in its operand."""
     linear = all(graph.nodes[index].type in LINEAR for index in region.members)
     return linear and before.weights != after.weights
 

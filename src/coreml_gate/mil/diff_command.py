@@ -1,4 +1,4 @@
-"""``coreml-gate diff``: what changed between two packages."""
+"""``coreml-gate diff``: shows the changes between two packages."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, around: Surroundings) -> int:
-    """Print up to ten lines for people, or every change for machines; a difference is not a failure."""
+    """Print up to ten lines, or every change as JSON; a difference is not a failure."""
     from coreml_gate.mil.diff_changes import diff  # noqa: PLC0415 - as below
     from coreml_gate.mil.outline import outline  # noqa: PLC0415 - numpy: --help must not pay for it
     from coreml_gate.mil.package import read_package  # noqa: PLC0415 - as above

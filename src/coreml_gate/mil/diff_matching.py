@@ -1,19 +1,19 @@
-"""Which operation of one outline is which operation of the other?
+"""Pairs the operations of two outlines.
 
-Names are counters of the converter (``linear_3``): a layer that is inserted renames all that follow. So a
-name alone is believed last. In this order, each step on what the earlier ones left over, each followed by
-spreading from matched operands to the operation that reads them in the same way:
+Names are counters of the converter (``linear_3``): an inserted layer renames all that follow. So names count
+last. The steps, in this order, each use what earlier ones left unpaired, and are followed by spreading from
+matched operands to the operations that read them in the same way:
 
 1. the same computation, weights included: from the inputs on, or from the outputs backwards;
 2. the same weights;
 3. the same computation without weights, from the inputs on, or from the outputs backwards;
 4. the same name and type.
 
-A ``cast`` is plumbing: another precision adds and removes them everywhere. So all steps look through them,
-and a name counts without the suffixes that the converter gives it for a precision.
+Another precision adds and removes ``cast`` operations everywhere. So all steps skip them, and names are
+compared without the suffixes that the converter adds for a precision.
 
-Where several operations share a key, they are paired in order if both sides have as many; otherwise the key
-says nothing. Every step treats both sides alike, so swapping them gives the same pairs.
+Where several operations share a key, they are paired in order if both sides have equally many; otherwise the
+key is not used. Every step treats both sides alike, so swapping them gives the same pairs.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class Graph:
 
     @cached_property
     def makers(self) -> Mapping[str, tuple[int, int]]:
-        """Who gives a value: index of the operation, and which of its results it is."""
+        """The origin of each value: index of the operation and index of the result."""
         found = {name: (-1, position) for position, name in enumerate(self.outline.inputs)}
         for index, node in enumerate(self.nodes):
             found.update({result.name: (index, place) for place, result in enumerate(node.results)})
@@ -54,7 +54,7 @@ class Graph:
 
     @cached_property
     def operands(self) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """What each operation reads, looking through casts; values that no operation gives are left out."""
+        """The operands of each operation, skipping casts and values without an origin."""
         return tuple(
             tuple(self._through_casts(name) for name in node.reads if name in self.makers)
             for node in self.nodes
@@ -71,7 +71,7 @@ class Graph:
 
     @cached_property
     def readers(self) -> tuple[tuple[tuple[int, int, int], ...], ...]:
-        """Who reads each operation: index of the reader, place among its operands, which result."""
+        """The readers of each operation: their index, the operand's index, and the result's index."""
         found: list[list[tuple[int, int, int]]] = [[] for _ in self.nodes]
         for index, operands in enumerate(self.operands):
             for place, (maker, result) in enumerate(operands):
@@ -145,7 +145,7 @@ class Matching:
 
 
 def match(base: ProgramOutline, head: ProgramOutline) -> Matching:
-    """Pair the operations of two outlines; what has no partner was added, removed, fused or split."""
+    """Pair the operations of two outlines; those without a partner were added, removed, fused or split."""
     found = Matching(Graph(base), Graph(head))
     if base == head:  # most models of most changes: the steps would pair each operation with itself
         for number in range(len(head.nodes)):
@@ -158,7 +158,7 @@ def match(base: ProgramOutline, head: ProgramOutline) -> Matching:
 
 
 def partners(found: Matching) -> dict[str, str]:
-    """The base's operation for each of the head's, by their plain names; empty where it has none."""
+    """The base's operation for each of the head's, by plain name; empty if there is none."""
     return {
         plain_name(node.name): plain_name(found.base.nodes[found.to_base[number]].name)
         if number in found.to_base
@@ -205,7 +205,7 @@ _STEPS: Sequence[tuple[_Keys, bool]] = (
     (_same_structure_after, False),
     (_same_name, False),
 )
-"""The key of each step, and whether its spreading requires the same weights, too."""
+"""The key of each step, and whether spreading from it requires equal weights."""
 
 
 def _pair(found: Matching, base_key: _Keys, head_key: _Keys) -> bool:

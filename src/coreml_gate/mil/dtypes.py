@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 MOST_BYTES = 2**33
-"""More than a single value of any program that a phone or a Mac runs; what claims more is damaged."""
+"""More than any single value that a phone or a Mac can hold; a larger size means a damaged package."""
 
 
 @dataclass(frozen=True, slots=True)

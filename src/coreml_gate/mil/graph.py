@@ -1,4 +1,4 @@
-"""Facts from a program's graph without running it: last uses, peak of live activations, operations used."""
+"""Facts from a program's graph, without running it: last uses, peak of live activations, operation counts."""
 
 import math
 from collections import Counter
@@ -54,7 +54,7 @@ def captured(operation: Operation) -> frozenset[str]:
 
 
 def last_uses(block: Block) -> tuple[tuple[str, ...], ...]:
-    """Per operation, the names that nothing reads any more once it is done (its own unread outputs included).
+    """Per operation, the names that nothing reads after it, including its own unread outputs.
 
     The block's outputs are never among them; names of the blocks around this one are not either.
     """
@@ -72,29 +72,28 @@ def last_uses(block: Block) -> tuple[tuple[str, ...], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """The activations alive while one operation runs; ``operation`` is ``None`` for what a block is given."""
+    """The activations alive while an operation runs; ``operation`` is ``None`` for the inputs of a block."""
 
     operation: Operation | None
     bytes: int
     live: Callable[[], tuple[Live, ...]]
-    """The live values; to be read before the next moment."""
+    """Gives the live values; to be called before the next moment."""
 
 
 def peak(function: Function, shapes: Shapes | None = None) -> Peak:
-    """How many bytes of activations are alive at once, at worst? A lower bound of any runtime's memory.
+    """The greatest number of bytes of activations alive at once: a lower bound of any runtime's memory.
 
     Counted: results of operations in their declared element types, from the operation that makes them to
-    their last reader; at an operation its operands and its results; and the function's inputs throughout,
-    because they are the caller's, who holds them during the prediction. Left out: constants and what is
-    computed from constants alone (``constexpr_*``), scratch memory, and in-place execution (whether a runtime
-    overwrites a dying operand is its own affair; the peak of two elementwise operands and one result is
-    counted as three). Results of ``reshape``, ``expand_dims``, ``squeeze``, ``flatten2d``, ``reshape_like``
-    and ``identity`` share their operand's storage: tensors are dense, so only the shape differs;
-    ``transpose`` and slices move bytes in Core ML and count. A nested block's peak counts on top of what is
-    alive around it.
+    their last reader, so both operands and results of the current operation; and the function's inputs
+    throughout, because the caller holds them during the prediction. Not counted: constants and values
+    computed from constants alone (``constexpr_*``), scratch memory, and savings by in-place execution (two
+    elementwise operands and one result count as three). Results of ``reshape``, ``expand_dims``, ``squeeze``,
+    ``flatten2d``, ``reshape_like`` and ``identity`` share their operand's storage: tensors are dense, so only
+    the shape differs; ``transpose`` and slices move bytes in Core ML and count. The peak of a nested block is
+    added to what is alive around it.
 
     :param shapes: Shapes seen in a run, by value name, for dimensions that the program leaves open; an
-        input's entry wins over its declaration.
+        input's entry takes precedence over its declaration.
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
     """
     worst = Peak(-1, "", ())
@@ -147,7 +146,7 @@ def _moment(stores: tuple["_Storage", ...], operation: Operation | None) -> Mome
 
 
 def is_constant(operation: Operation, constants: Container[str]) -> bool:
-    """Whether its result is stored or computed once; ``constants`` are those known so far."""
+    """Whether the result is stored or computed only once; ``constants`` are those known so far."""
     return operation.type == "const" or (
         operation.type.startswith("constexpr_") and all(name in constants for name in operation.reads())
     )

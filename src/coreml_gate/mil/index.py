@@ -1,4 +1,4 @@
-"""An index of a program: which operation makes a value, which read it, and which values are constant."""
+"""An index of a program: the producer and the readers of each value, and the constants."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -21,7 +21,7 @@ from coreml_gate.mil.ir import (
 )
 
 _TRANSPARENT = frozenset({"cast", "identity", "reshape", "expand_dims", "squeeze", "transpose"})
-"""Operations that pass values on, at most in another type or order."""
+"""Operations that pass values on, possibly in another type or order."""
 _WEIGHTED = {"conv": "weight", "conv_transpose": "weight", "linear": "weight", "matmul": "y", "gather": "x"}
 
 

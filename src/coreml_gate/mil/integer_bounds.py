@@ -1,4 +1,4 @@
-"""Bounds of a program's integers by its graph alone: sizes, positions and counts are limited."""
+"""Bounds of a program's integers from its graph alone, because sizes, positions and counts are limited."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ class IntegerBounds:
     def greatest(self, name: str) -> float:
         """A bound of the magnitude of all elements of this value; infinite if the graph shows none."""
         if name not in self._known and self._depth < _DEEPEST:
-            self._known[name] = math.inf  # a value that is read while it is sought has no bound
+            self._known[name] = math.inf  # a value that depends on itself has no bound
             self._depth += 1
             self._known[name] = self._found(name)
             self._depth -= 1
@@ -95,24 +95,24 @@ class IntegerBounds:
         return max(sizes, default=math.inf)
 
     def size_of_operand(self, operation: Operation) -> float:
-        """The longest axis of the first operand."""
+        """The bound of a size or position: the longest axis of the first operand."""
         return self._longest_axis(self._index.name(operation, "x"))
 
     def sum_of(self, operation: Operation) -> float:
-        """Both operands together."""
+        """The sum of both operands' bounds."""
         return self._argument(operation, "x") + self._argument(operation, "y")
 
     def product_of(self, operation: Operation) -> float:
-        """Both operands multiplied."""
+        """The product of both operands' bounds."""
         factors = self._argument(operation, "x"), self._argument(operation, "y")
         return 0.0 if 0.0 in factors else factors[0] * factors[1]
 
     def end_of(self, operation: Operation) -> float:
-        """The farther end of a range."""
+        """The bound of a range: its farther end."""
         return max(self._argument(operation, "start"), self._argument(operation, "end"))
 
     def divisor_of(self, operation: Operation) -> float:
-        """A remainder is smaller than its divisor."""
+        """The bound of a remainder, which is smaller than its divisor."""
         return self._argument(operation, "y")
 
 
@@ -121,7 +121,7 @@ def _is_numbers(constant: Constant) -> bool:
 
 
 def _greatest_of(constant: Constant) -> float:
-    """Infinite for what is not numbers; the pages of a weight file are not kept."""
+    """The greatest magnitude, infinite for anything but numbers; the pages of a weight file are released."""
     if not _is_numbers(constant):
         return math.inf
     greatest = greatest_magnitude(constant.array)

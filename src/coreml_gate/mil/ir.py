@@ -1,4 +1,4 @@
-"""An ML Program as plain frozen values: what a package says, before it runs.
+"""An ML Program as plain frozen values.
 
 ::
 
@@ -26,7 +26,7 @@ FeatureKind = Literal["multiarray", "image", "state", "string", "int64", "double
 class TensorType:
     """Element type (MIL's name) and shape; ``None`` stands for a dimension known only at run time.
 
-    Not even the rank is known where ``ranked`` is false; the shape is empty then.
+    If ``ranked`` is false, the rank is unknown too, and the shape is empty.
     """
 
     dtype: str
@@ -73,7 +73,7 @@ ValueType = TensorType | ListType | StateType | DictionaryType
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What one operation (or the caller) gives and others read."""
+    """A value that one operation (or the caller) defines and others read."""
 
     name: str
     type: ValueType
@@ -81,7 +81,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A value that the package holds; ``data`` is a view into the mapped weight file where it comes from one.
+    """A value stored in the package; ``data`` is a view into the mapped weight file if it comes from one.
 
     Elements narrower than a byte stay packed in ``data``; ``array`` unpacks them.
     """
@@ -111,7 +111,7 @@ Argument = str | Constant
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One MIL operation; its name is the name of its first output (Core ML's tools show that one)."""
+    """One MIL operation; its name is that of its first output, which Core ML's tools show."""
 
     type: str
     name: str
@@ -130,8 +130,8 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Operations in order; a function has one, which has its inputs; ``cond`` and ``while_loop`` have two
-    each.
+    """Operations in order: the body of a function, with its inputs, or one of two blocks of a ``cond`` or
+    ``while_loop``.
     """
 
     inputs: tuple[Value, ...]
@@ -139,7 +139,7 @@ class Block:
     outputs: tuple[str, ...]
 
     def walk(self) -> Iterator[Operation]:
-        """Every operation, those of nested blocks right after the operation that holds them."""
+        """Every operation; those of nested blocks follow the operation that contains them."""
         for operation in self.operations:
             yield operation
             for block in operation.blocks:
@@ -167,9 +167,9 @@ class Program:
 class Feature:
     """One input, output or state as the package's interface describes it to the app.
 
-    ``shape`` is the default shape (of an image: height and width). ``ranges`` gives per dimension the
-    smallest and the greatest size (``None``: no bound), ``shapes`` the enumerated shapes; both are empty
-    where the shape is fixed.
+    ``shape`` is the default shape (of an image: height and width). ``ranges`` has the smallest and the
+    greatest size per dimension (``None``: no bound), ``shapes`` the enumerated shapes; both are empty if the
+    shape is fixed.
     """
 
     name: str
@@ -184,11 +184,11 @@ class Feature:
 
     @property
     def flexible(self) -> bool:
-        """Does the package take more than one shape here?"""
+        """Whether the package accepts more than one shape here."""
         return bool(self.ranges or self.shapes)
 
     def takes(self, shape: tuple[int, ...]) -> bool:
-        """Is this shape one that the interface allows?"""
+        """Whether the interface allows this shape."""
         if self.shapes:
             return shape in self.shapes
         if self.ranges:
@@ -199,7 +199,7 @@ class Feature:
         return not self.shape or shape == self.shape
 
     def wanted(self) -> str:
-        """The shapes that ``takes`` allows, in words for a message."""
+        """The allowed shapes as text for a message."""
         if self.shapes:
             return "one of " + ", ".join(map(str, self.shapes))
         if self.ranges:
@@ -209,7 +209,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a function takes and gives."""
+    """The inputs, outputs and states of a function."""
 
     inputs: tuple[Feature, ...]
     outputs: tuple[Feature, ...]

@@ -1,8 +1,7 @@
-"""Live bytes over a function, and the memory that an engine may need besides.
+"""Live bytes over a function, and additional memory that an engine may need.
 
-How Core ML runs an operation is not published, so overheads are what the known ways of computing it take,
-and never part of the peak. The liveness peak is certain and gates; an overhead is a hypothesis on where to
-look when a device takes far more than the peak.
+How Core ML runs an operation is not published, so an overhead is what the known algorithms for it need. The
+peak is certain, so it is judged. An overhead is only a hint where to look if a device uses far more.
 """
 
 import math
@@ -17,10 +16,10 @@ from coreml_gate.mil.ir import Function, Operation, TensorType
 from coreml_gate.mil.values import Values, fitting
 
 NEAR_PEAK: Final = 0.95
-"""Operations that reach this share of the peak must shrink too before the peak does."""
+"""Operations at this share of the peak must shrink too before the peak does."""
 OverheadKind = Literal["dilated-kernel", "attention-scores", "im2col"]
 LARGE_KERNEL: Final = 25
-"""Places of a kernel from which im2col counts: Winograd and direct methods cover 3 x 3, not 5 x 5."""
+"""The kernel size from which im2col counts: Winograd and direct methods cover 3 x 3, not 5 x 5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +30,14 @@ class Timeline:
     bytes: tuple[int, ...]
 
     def near_peak(self, share: float = NEAR_PEAK) -> tuple[str, ...]:
-        """The operations, in order, at which at least this share of the peak is alive."""
+        """The operations, in order, at which at least ``share`` of the peak is alive."""
         least = share * max(self.bytes, default=0)
         return tuple(
             name for name, size in zip(self.operations, self.bytes, strict=True) if size >= least > 0
         )
 
     def compact(self, width: int) -> tuple[int, ...]:
-        """The greatest bytes in each of at most ``width`` stretches of equal length (up to one operation)."""
+        """The greatest bytes in each of at most ``width`` sections of about equal length."""
         count = min(width, len(self.bytes))
         edges = [index * len(self.bytes) // count for index in range(count + 1)] if count else [0]
         return tuple(max(self.bytes[start:stop]) for start, stop in pairwise(edges))
@@ -46,7 +45,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """Additional bytes that one operation may need; ``lasting`` ones stay as long as the model."""
+    """Additional bytes that an operation may need; ``lasting`` ones stay while the model is loaded."""
 
     kind: OverheadKind
     operation: str
@@ -97,7 +96,7 @@ def _dilated_kernel(operation: Operation, values: Values) -> Iterator[Overhead]:
     """A kernel of size k with dilation d as a plain one of size (k - 1) d + 1, zeros in between.
 
     The Neural Engine has no dilated convolution (hollance/neural-engine, docs/unsupported-layers.md), so a
-    compiler that keeps one there has to write the zeros out: 3 x 3 with d = 6 becomes 13 x 13, 18.8 times the
+    compiler that keeps one there must write the zeros out: 3 x 3 with d = 6 becomes 13 x 13, 18.8 times the
     weights. Only the zeros count here; the weights themselves are in the peak already.
     """
     weight = values.shape(operation, "weight")
@@ -115,11 +114,11 @@ def _dilated_kernel(operation: Operation, values: Values) -> Iterator[Overhead]:
 
 
 def _im2col(operation: Operation, values: Values) -> Iterator[Overhead]:
-    """Every window of the operand copied out, so that a convolution becomes one matrix product.
+    """A copy of every window of the operand, which turns a convolution into one matrix product.
 
-    Input channels / groups x kernel x places of the result: what a GEMM-based convolution takes (Chellapilla
-    et al. 2006, "High Performance Convolutional Neural Networks for Document Processing"). Engines avoid it
-    for small kernels, hence only from ``LARGE_KERNEL`` places on, and for depthwise layers, hence not there.
+    Input channels / groups x kernel x places of the result: the memory of a GEMM-based convolution
+    (Chellapilla et al. 2006, "High Performance Convolutional Neural Networks for Document Processing").
+    Engines avoid it for kernels below ``LARGE_KERNEL`` and for depthwise layers, so these do not count.
     """
     weight = values.shape(operation, "weight")
     if weight is None or math.prod(weight[2:]) < LARGE_KERNEL or weight[1] == 1:
@@ -131,10 +130,10 @@ def _im2col(operation: Operation, values: Values) -> Iterator[Overhead]:
 
 
 def _attention_scores(operation: Operation, values: Values) -> Overhead:
-    """Queries x keys for every head: what attention takes unless it is computed in slices.
+    """Queries x keys for every head: the memory of attention that is not computed in slices.
 
     coremltools slices long queries itself for this reason (pass ``scaled_dot_product_attention_sliced_q``).
-    Where attention is spelt out as matmul and softmax, the scores are values of the program and in the peak.
+    If attention is written as matmul and softmax, the scores are values of the program and part of the peak.
     """
     query = values.shape(operation, "query") or (0, 0)
     key = values.shape(operation, "key") or (0, 0)

@@ -1,6 +1,6 @@
-"""A program in outline: per operation what decides whether it changed, small enough to be kept in a Record.
+"""The outline of a program: per operation, what decides whether it changed, small enough for a Record.
 
-Constants are folded into the operations that read them: weights as digests of their stored form, so that a
+Constants are folded into the operations that read them: weights as digests of their stored form, so a
 palettised layer differs from a plain one, and settings (strides, axes, epsilons) as one digest.
 """
 
@@ -22,7 +22,7 @@ _UNNAMED: Final = re.compile(
     r"(const|op|var|input|x|weight|bias|add|addmm|arange|bmm|clone|div|expand|full|matmul|mm|mul|permute|select|"
     r"slice|sub|transpose|unsqueeze|view|where)?(_bias|_weight)?_?\d*"
 )
-"""What the converter calls weights that it made itself, by their operation and a number."""
+"""The converter's own names for weights, from their operation and a number."""
 _SUFFIX: Final = re.compile(r"(_to_fp16|_to_fp32|_quantized|_palettized|_sparsified|_cast_fp16)+$")
 _PARAMETER: Final = re.compile(r"_?(weight|bias)(_[ih]h_l\d+)?$")
 _EXPORTED: Final = re.compile(r"^[pb]_")
@@ -30,7 +30,7 @@ _LAYER: Final = re.compile(r"^(.*?_\d+)(?=_|$)")
 
 
 def outline(function: Function, written: Mapping[str, str] | None = None) -> ProgramOutline:
-    """The operations that run, in order, those of nested blocks right after the operation that holds them.
+    """The operations that run, in order; those of nested blocks follow the operation that contains them.
 
     :param written: Names of modules as the source writes them (:func:`written_modules`).
     """
@@ -55,9 +55,10 @@ def outline(function: Function, written: Mapping[str, str] | None = None) -> Pro
 
 
 def written_modules(paths: Iterable[str]) -> dict[str, str]:
-    """Paths of modules and of what holds them, ``layers.0.attn``, by what torch.export makes of them.
+    """Paths of modules and their parents, such as ``layers.0.attn``, by the names that torch.export gives
+    them.
 
-    It writes names of parameters in lower case and with underscores, so the case and the dots are lost.
+    torch.export writes parameter names in lower case with underscores, which loses case and dots.
     """
     parts = (path.split(".") for path in paths if path)
     holders = (".".join(names[:end]) for names in parts for end in range(1, len(names) + 1))
@@ -65,12 +66,12 @@ def written_modules(paths: Iterable[str]) -> dict[str, str]:
 
 
 def modules_of(function: Function, written: Mapping[str, str] | None = None) -> Mapping[str, str]:
-    """The part of the model to which each operation belongs, by its name; empty where nothing shows it.
+    """The part of the model to which each operation belongs, by its name; empty if unknown.
 
     A package names no modules, but its weights keep the names of the source's parameters:
     ``layers_0_attn_weight`` belongs to ``layers_0``, or to ``layers.0`` as ``written`` has it. An operation
-    without weights belongs where its first operand was made, which is right for activations and wrong for
-    some reshapes between two parts. Where a layer's weight has a name of the converter's own, it is unknown.
+    without weights belongs to the part of its first operand, which is right for activations and wrong for
+    some reshapes between two parts. A layer whose weight has a converter's name is unknown.
     """
     values = Values(function)
     layers = {operation.name for operation, _, _ in values.index.weights()}
@@ -87,7 +88,7 @@ def modules_of(function: Function, written: Mapping[str, str] | None = None) -> 
 
 
 def module_of_weight(name: str) -> str:
-    """``layers_0`` of ``p_layers_0_attn_weight_to_fp16``; empty where the name is the converter's own."""
+    """``layers_0`` of ``p_layers_0_attn_weight_to_fp16``; empty if the converter chose the name."""
     plain = _EXPORTED.sub("", _SUFFIX.sub("", name))
     layer = _LAYER.match(plain)
     module = layer[1] if layer else _PARAMETER.sub("", plain)
@@ -107,7 +108,7 @@ class _Digests:
     values: Values
 
     def settings(self, operation: Operation) -> str:
-        """Of everything constant but weights: numbers by three digits, which survive half precision."""
+        """The digest of all constants but weights, with three digits per number, which FP16 keeps."""
         words = [
             f"{parameter}={_setting(constant)}"
             for parameter, argument in _arguments(operation)
@@ -116,7 +117,7 @@ class _Digests:
         return _digest(word.encode() for word in words) if words else ""
 
     def weights(self, operation: Operation) -> Iterator[Weight]:
-        """Of each weight, by the parameter to which it is bound."""
+        """The digest of each weight, by the parameter to which it is bound."""
         for parameter, argument in _arguments(operation):
             if self._is_weight(argument):
                 yield Weight(parameter, self._form(argument), _digest(self._stored(argument)))
@@ -135,7 +136,7 @@ class _Digests:
         return text if made.type == "const" else f"{made.type.removeprefix('constexpr_')} {text}"
 
     def _stored(self, argument: Argument) -> Iterator[bytes | memoryview]:
-        """The bytes that the package holds for it, through whatever unpacks them."""
+        """The stored bytes of a value, behind the operations that decompress it."""
         constant = self._constant(argument)
         if constant is not None:
             yield str(constant.type).encode()
@@ -150,7 +151,7 @@ class _Digests:
 
 
 def _arguments(operation: Operation) -> Iterator[tuple[str, Argument]]:
-    """All arguments by parameter; the ``constexpr`` operations of iOS 16 keep theirs among the attributes."""
+    """All arguments by parameter; the ``constexpr`` operations of iOS 16 store them as attributes."""
     for parameter, bound in operation.inputs.items():
         yield from ((parameter, argument) for argument in bound)
     yield from ((key, item) for key, item in operation.attributes.items() if key != _NAME)

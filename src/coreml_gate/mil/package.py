@@ -59,7 +59,7 @@ class Package:
     def interface(self) -> Interface:
         """The default function's interface.
 
-        :raises PackageError: The package names another default function than it holds.
+        :raises PackageError: The package has no function of the default's name.
         """
         self.function()
         return self.interfaces[self.default_function]
@@ -86,11 +86,10 @@ class Package:
         return replace(self, default_function=function)
 
     def fingerprint(self) -> str:
-        """Are two packages the same program with the same weights? Equal text says yes, across saves and
-        days.
+        """A text that is equal for packages with the same program and weights, whenever they were saved.
 
-        The files themselves differ with each save: protobuf's map order, the manifest's random identifiers
-        and the conversion date. So the specification is serialised again in order, without the date.
+        The files differ with each save, by protobuf's map order, the manifest's random identifiers and the
+        conversion date. So the specification is serialised again, ordered and without the date.
         """
         spec = type(self.spec).FromString(self.spec.SerializeToString())
         spec.description.metadata.userDefined.pop(_DATE, None)
@@ -103,8 +102,8 @@ class Package:
 def read_package(path: Path) -> Package:
     """Read a ``.mlpackage`` folder without copying its weights.
 
-    :raises PackageError: It is missing, damaged, or no ML Program; the message says what, where and the
-        way out.
+    :raises PackageError: It is missing, damaged, or not an ML Program; the message says what, where, and what
+        to do.
     """
     spec_path = _locate_spec(path)
     data = _read_bytes(spec_path)

@@ -1,6 +1,6 @@
-"""Makes the float32 twin of a package without one: its own program with every half value widened.
+"""Makes a float32 twin for a package that has none: its own program with every FP16 value widened.
 
-Its weights were already rounded to half, so the twin shows what operations lose, but not what weights lost.
+Its weights were already rounded to FP16, so the twin shows only the error of operations, not that of weights.
 """
 
 from dataclasses import replace
@@ -59,7 +59,7 @@ def _constant(constant: Constant) -> Constant:
         wide = constant.array.astype(np.float32)
         release(constant.data)
         return Constant(_wide(constant.type), wide)  # type: ignore[arg-type]
-    if constant.data.dtype == np.object_ and constant.data.tolist() == "fp16":  # the type that a cast gives
+    if constant.data.dtype == np.object_ and constant.data.tolist() == "fp16":  # a cast's result type
         return replace(constant, data=np.array("fp32", np.object_))
     return constant
 

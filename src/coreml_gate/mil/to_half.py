@@ -1,8 +1,8 @@
 """The converter's FP16 pass on our own IR: a float32 program with some of its operations in half precision.
 
 coremltools (``FP16ComputePrecision``) casts the operands of each operation that it narrows and names the
-result ``<name>_cast_fp16``. Doing the same here costs milliseconds, so a search may try hundreds of programs
-where a conversion takes seconds; a real conversion then has the last word.
+result ``<name>_cast_fp16``. Doing the same here takes milliseconds, where a conversion takes seconds, so a
+search can try hundreds of programs. A real conversion then confirms the result.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,8 @@ from coreml_gate.mil.weights import release
 SUFFIX = "_cast_fp16"
 _LEAST = np.float16(6e-8)
 _CLAMPED_UP_TO = 400
-"""Elements of the largest constant whose vanishing values the converter replaces (``_check_underflow``)."""
+"""Size of the largest constant in which the converter replaces values that underflow
+(``_check_underflow``)."""
 
 
 @dataclass
@@ -27,7 +28,7 @@ class HalfConstants:
     _made: dict[int, tuple[Constant, Constant]] = field(default_factory=dict)
 
     def of(self, constant: Constant) -> Constant:
-        """The constant as the converter narrows it; vanishing values of a small one become 6e-8."""
+        """The constant as the converter narrows it: in a small one, values that underflow become 6e-8."""
         if id(constant) not in self._made:
             self._made[id(constant)] = (constant, _halved(constant))
         return self._made[id(constant)][1]
@@ -64,7 +65,7 @@ class Narrower:
     _in_float: set[str] = field(default_factory=set)
 
     def declare(self, values: Iterable[Value]) -> None:
-        """Note values that exist in their declared type."""
+        """Record values that exist in their declared type."""
         self.types |= {value.name: value.type for value in values}
 
     def emit(self, operation: Operation) -> list[Operation]:
@@ -77,13 +78,13 @@ class Narrower:
         return made
 
     def widened(self, names: Iterable[str]) -> list[Operation]:
-        """Casts to float32 of those values of which only the half exists."""
+        """Casts to float32 of the values that exist only in half precision."""
         wanted = [name for name in dict.fromkeys(names) if name in self._in_half - self._in_float]
         self._in_float.update(wanted)
         return [cast(name + SUFFIX, Value(name, self.types[name])) for name in wanted]
 
     def forget(self, names: Iterable[str]) -> None:
-        """Let later readers use these values in float32 again, even if a half exists."""
+        """Make later readers use these values in float32 again, even if an FP16 form exists."""
         self._in_half.difference_update(names)
 
     def _keep(self, operation: Operation) -> list[Operation]:

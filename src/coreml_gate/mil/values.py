@@ -53,7 +53,7 @@ class Values:
         return Index(self.function)
 
     def operations(self) -> Iterator[Operation]:
-        """Every operation that runs, with nested blocks, without constants and what follows from them."""
+        """Every operation that runs, including nested ones, except those on constants alone."""
         for operation in self.function.block.walk():
             if not self.is_stored(operation.outputs[0].name if operation.outputs else ""):
                 yield operation
@@ -63,7 +63,7 @@ class Values:
         return name in self.index.stored
 
     def is_weight(self, name: str) -> bool:
-        """Whether it is a stored tensor of numbers to compute with, not a shape, an axis or a setting."""
+        """Whether it is a stored tensor of weights, not a shape, an axis or a setting."""
         kind = self._kind(name)
         return (
             self.is_stored(name)
@@ -73,11 +73,11 @@ class Values:
         )
 
     def arguments(self, operation: Operation, parameter: str) -> tuple[Argument, ...]:
-        """The values bound to a parameter; none if it is left out."""
+        """The values bound to a parameter; empty if it is omitted."""
         return operation.inputs.get(parameter, ())
 
     def shape(self, operation: Operation, parameter: str) -> tuple[int, ...] | None:
-        """The shape of the first value bound to a parameter; ``None`` where it is left out.
+        """The shape of the first value bound to a parameter; ``None`` if it is omitted.
 
         :raises PackageError: A dimension is open and no run has given it.
         """
@@ -120,7 +120,7 @@ class Values:
         return value_bytes(Value(argument, self._kind(argument)), self.shapes)
 
     def constant(self, operation: Operation, parameter: str) -> NDArray[np.generic] | None:
-        """The elements of a plain constant; ``None`` for anything else or if left out."""
+        """The elements of a plain constant; ``None`` for anything else or if it is omitted."""
         bound = self.arguments(operation, parameter)
         if not bound:
             return None
@@ -128,7 +128,7 @@ class Values:
         return None if held is None else held.array
 
     def flag(self, operation: Operation, parameter: str) -> bool:
-        """A constant boolean; false if left out."""
+        """A constant boolean; false if it is omitted."""
         held = self.constant(operation, parameter)
         return held is not None and bool(held)
 

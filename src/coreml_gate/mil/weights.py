@@ -38,8 +38,8 @@ class Weights:
     def blob(self, file_name: str, offset: int, dtype: DType, count: int) -> NDArray[np.generic]:
         """``count`` elements of the value at ``offset``: a view, packed bytes for types narrower than a byte.
 
-        :raises PackageError: The file is missing, the offset or size leaves it, the sentinel or type is
-            another.
+        :raises PackageError: The file is missing, the value lies outside of it, or the sentinel or type is
+            wrong.
         """
         mapped = self._map(file_name)
         if offset + _METADATA_BYTES > mapped.size:
@@ -70,11 +70,11 @@ class Weights:
         return data if dtype.packed else data.view(dtype.numpy)
 
     def mapped(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        """The files read so far, by name, in order of name."""
+        """The files read so far, sorted by name."""
         yield from sorted(self.files.items())
 
     def release(self) -> None:
-        """Let the system take back all pages that were read; a later read brings them back."""
+        """Let the system reclaim all pages that were read; a later read loads them again."""
         for _, data in self.mapped():
             release(data)
 
@@ -85,10 +85,10 @@ class Weights:
 
 
 def release(view: NDArray[np.generic]) -> None:
-    """Let the system take back the pages under a view of a mapped file, once its elements were copied.
+    """Let the system reclaim the pages under a view of a mapped file whose elements were copied.
 
     Otherwise a half-precision weight and its float32 copy would both count as resident memory. A later read
-    brings the pages back from the file; nothing was written to them.
+    loads the pages from the file again.
     """
     mapped: Any = view
     while isinstance(mapped, np.ndarray):
@@ -103,7 +103,7 @@ def release(view: NDArray[np.generic]) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Is there such a file? A name that the system refuses (too long, with a NUL) names none."""
+    """Whether the file exists; false for names that the system rejects (too long, or with a NUL)."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -111,10 +111,10 @@ def is_file(path: Path) -> bool:
 
 
 def lies_within(path: Path, folder: Path) -> bool:
-    """Does the path stay below the folder, links followed? One that goes in a circle does not."""
+    """Whether the path is below the folder after following links; false for circular links."""
     try:
         return path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError):  # RuntimeError: how Python 3.11 and 3.12 report a circle
+    except (OSError, ValueError, RuntimeError):  # Python 3.11 and 3.12 report a circle so
         return False
 
 

@@ -13,14 +13,14 @@ from coreml_gate.mil.dtypes import DTYPES
 from coreml_gate.mil.ir import Argument, Constant, Function, ListType, Operation, TensorType, Value
 from coreml_gate.mil.proto import model_class
 
-Message = Any  # generated protobuf classes carry no types
+Message = Any  # generated protobuf classes are untyped
 
 _OPSETS = {15: "CoreML5", 16: "CoreML6", 17: "CoreML7", 18: "CoreML8", 26: "CoreML9"}
 _SPECIFICATIONS = {15: 6, 16: 7, 17: 8, 18: 9, 26: 10}
 _ARRAYS = {"fp32": 65568, "int32": 131104}
 _FIELDS = {"f": "floats", "i": "ints", "b": "bools", "O": "strings"}
 _WORD = 4
-"""Bytes of the smallest integers that travel as a list."""
+"""The size in bytes from which integers are stored as a list."""
 _MODEL = "com.apple.CoreML/model.mlmodel"
 
 
@@ -76,7 +76,7 @@ def _describe(features: Message, values: Sequence[Value]) -> None:
 
 
 def append_operation(operations: Message, operation: Operation) -> None:
-    """The operation behind one ``const`` per constant argument, as coremltools writes it."""
+    """Append one ``const`` per constant argument, then the operation, as coremltools does."""
     bound = {
         parameter: [
             item

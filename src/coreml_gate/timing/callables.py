@@ -1,4 +1,4 @@
-"""Is one Python callable slower than another? By the same rounds and the same rule, without an engine."""
+"""Whether one Python callable is slower than another, by the rounds and the rule used for packages."""
 
 import random
 import time
@@ -16,7 +16,7 @@ MOST_GROUPS: Final = LOOKS[-1] // PAIRS_PER_PROCESS
 
 @dataclass(frozen=True)
 class Compared:
-    """What the pairs prove, and what this machine could have detected."""
+    """The decision, and the smallest change that this machine could have detected."""
 
     decision: Decision
     self_test: SelfTest
@@ -33,10 +33,10 @@ def compare_callables(
 ) -> Compared:
     """Time both until it is known on which side of ``max_ratio`` the head is, or all looks are used up.
 
-    All pairs come from this one process, so unlike for packages, what a process decides at its start (memory
-    layout) does not vary.
+    All pairs come from this one process, so the effects of a process's start (memory layout) do not vary,
+    unlike for packages.
     """
-    order = random.Random(seed)  # noqa: S311 - an order, no secret
+    order = random.Random(seed)  # noqa: S311 - an order, not a secret
     calls = {_BASE: base, _HEAD: head, _AGAIN: base}
     callables = {name: on_clock(call, clock) for name, call in calls.items()}
     ratios: list[tuple[float, ...]] = []

@@ -32,7 +32,7 @@ def sign_interval(values: Sequence[float], alpha: float) -> Interval:
 
 
 def sign_p_value(values: Sequence[float], above: float) -> float:
-    """The probability of so many values above ``above`` if the true median is not greater (one-sided)."""
+    """The one-sided probability of as many values above ``above`` if the true median is not greater."""
     count = sum(value > above for value in values)
     tail = sum(math.comb(len(values), heads) for heads in range(count, len(values) + 1))
     return float(Fraction(tail, 2 ** len(values)))

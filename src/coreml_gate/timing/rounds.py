@@ -28,7 +28,7 @@ Call = Callable[[], object]
 Timed = Callable[[], float]
 """Calls once and returns the seconds that it took, by the clock that suits it."""
 State = Callable[[], object]
-"""Reads what must not change within a round: the machine's thermal and power state."""
+"""Reads the machine's thermal and power state, which must not change within a round."""
 ALPHA: Final = 0.01
 _LEAST: Final = 5
 """Least number of calls on either side of a change of level."""

@@ -1,9 +1,9 @@
-"""Is the head slower than the base by more than is allowed: yes, no, or unsure?
+"""Decides whether the head is slower than the base by more than is allowed: yes, no, or unsure.
 
-Pairs are grouped by process, because what a process decides at its start (memory layout, the plan for the
-hardware) is the same for all of its pairs. The rule looks at the pairs several times and stops at the first
-look that can decide. Each look gets an equal share of the error rate (Bonferroni), so that looking often does
-not raise the number of false alarms.
+Pairs are grouped by process, because what is fixed at a process's start (memory layout, placement) is the
+same for all of its pairs. The rule looks at the pairs several times and stops at the first look that can
+decide. Each look gets an equal share of the error rate (Bonferroni), so that looking often does not raise the
+number of false alarms.
 """
 
 import math
@@ -20,7 +20,7 @@ LOOKS: Final = (20, 40, 60, 80, 100, 140, 200)
 """Numbers of pairs after which the rule looks at them."""
 PAIRS_PER_PROCESS: Final = 20
 LEAST_PROCESSES: Final = 3
-"""Least number of processes for a verdict, because one process says nothing about the next."""
+"""Least number of processes for a verdict, because processes differ from each other."""
 AGREEING_SHARE: Final = 0.75
 """Share of the processes whose own median must agree with the verdict."""
 
@@ -31,7 +31,7 @@ Processes = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class Decision:
-    """What the pairs prove, as natural logarithms of head / base."""
+    """The decision, with natural logarithms of head / base."""
 
     call: Call
     interval: Interval
@@ -47,7 +47,7 @@ def decide(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> Deci
     """The decision at the first look that can decide, else the one after all pairs.
 
     *Not slower*: the whole interval lies below the limit. *Slower*: the whole interval lies above half of the
-    allowed change. A head that is slower but whose median is within the limit is looked at to the end.
+    allowed change. A head that is slower, but whose median is within the limit, is measured to the last look.
     """
     last = None
     for groups in _looks(processes):
@@ -58,7 +58,7 @@ def decide(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> Deci
 
 
 def is_settled(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> bool:
-    """Whether no more pairs are needed: the question is answered, or all looks are used up."""
+    """Whether no more pairs are needed: the decision is made, or all looks are used up."""
     if sum(map(len, processes)) >= LOOKS[-1]:
         return True
     decision = decide(processes, max_ratio, alpha)
@@ -66,7 +66,7 @@ def is_settled(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> 
 
 
 def _looks(processes: Processes) -> Iterator[Processes]:
-    """The groups present at each look; a rest at the end takes the place of one look."""
+    """The groups of pairs at each look; remaining pairs at the end count as one more look."""
     pending = list(LOOKS)
     for count in range(1, len(processes) + 1):
         groups = processes[:count]

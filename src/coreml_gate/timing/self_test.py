@@ -1,4 +1,4 @@
-"""What could this machine have detected? The base is timed against itself beside the real pairs."""
+"""The smallest change that this machine could have detected, from timing the base against itself."""
 
 import math
 from dataclasses import dataclass
@@ -12,13 +12,14 @@ class SelfTest:
     """The base against a second copy of itself, in the same rounds as base and head."""
 
     smallest_change: float
-    """Ratio - 1 below which a change hides in the noise of as many pairs; infinite with too few."""
+    """The change (ratio - 1) below which the noise of this many pairs hides it; infinite with too few
+    pairs."""
     is_sound: bool
-    """Whether the base counts as equal to itself: if not, no verdict of this machine means anything."""
+    """Whether the base is judged equal to itself; if not, no verdict of this machine is valid."""
 
 
 def judge_self_test(processes: Processes, alpha: float = ALPHA) -> SelfTest:
-    """How wide is the interval of a ratio that is 1 for sure, and does it hold the 1?"""
+    """The width of the interval of a ratio that is 1 by construction, and whether it contains 1."""
     values = [value for group in processes for value in group]
     interval = sign_interval(values, alpha / len(LOOKS))
     return SelfTest(
