@@ -1,4 +1,4 @@
-"""Reads Core ML's compute plan of a compiled model: on which hardware will it run each operation?"""
+"""Reads Core ML's compute plan of a compiled model: the hardware that it chose for each operation."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _DEVICES: dict[type, ComputeDevice] = {
     MLNeuralEngineComputeDevice: "NE",
 }
 _CONSTANT = "const"
-"""Constants and compressed constants are not work and have no entry in a plan."""
+"""Constants, compressed ones included, have no placement in a plan."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def read_plan(
     """The placement of the operations of a package's function ``default``, the only one that can be planned.
 
     ``compiled`` is an ``.mlmodelc``: a package aborts the process (apple/coremltools#2757). Raises
-    :class:`PackageError` when there is no ML Program in it, and for another ``function``: coremltools 9.0
-    gives Core ML no function name when it loads a plan.
+    :class:`PackageError` if it contains no ML Program, and for another ``function``, because coremltools 9.0
+    passes no function name when it loads a plan.
     """
     if function not in {None, default}:
         raise PackageError(
@@ -69,7 +69,7 @@ def read_plan(
 
 @dataclass(frozen=True)
 class ListedOperation:
-    """One operation of a plan as Core ML gives it, including constants; ``None`` where it gives nothing."""
+    """One operation of a plan as Core ML reports it, including constants; ``None`` if not reported."""
 
     name: str
     type: str
@@ -99,7 +99,7 @@ def _listed(plan: MLComputePlan, operation: CoreMlObject) -> ListedOperation:
 
 
 def placement_of(operations: Sequence[Planned], units: ComputeUnits) -> Placement:
-    """Counts, segments, and operations off the Neural Engine; unknown where Core ML says nothing."""
+    """Counts, segments, and operations off the Neural Engine; unknown if Core ML reports nothing."""
     devices = [each.device for each in operations]
     changes = sum(before != after for before, after in pairwise(devices))
     return Placement(

@@ -1,7 +1,7 @@
 """Core ML itself as an engine: compiles a package, loads it on a compute unit, and predicts.
 
 Use it in a child process only: Core ML can hang for half an hour or crash the whole process
-(apple/coremltools#1473, #2757, #2758), and no ``except`` helps against that.
+(apple/coremltools#1473, #2757, #2758), which no ``except`` can catch.
 """
 
 import uuid
@@ -70,8 +70,8 @@ class CoreMlEngine:
     def last_prediction_s(self) -> float:
         """How long Core ML itself took for the last prediction, by its own clock.
 
-        Without what Python does around it: a PIL image becomes a pixel buffer, arrays are copied, half
-        precision is widened. That was 13 % of a prediction in apple/coremltools#196.
+        It excludes the conversions in Python: PIL images to pixel buffers, copies of arrays, half precision
+        to float32. They took 13 % of a prediction in apple/coremltools#196.
         """
         return _seconds(self.model._proxy.get_last_predict_duration_in_nano_seconds())  # noqa: SLF001 - hidden
 

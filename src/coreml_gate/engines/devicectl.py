@@ -1,10 +1,10 @@
-"""Which phones can this Mac reach? Reads what Xcode's ``devicectl`` and ``xctrace`` report.
+"""The phones that this Mac can reach, as Xcode's ``devicectl`` and ``xctrace`` report them.
 
-coreml-gate runs ``devicectl`` itself because coremltools' own list leaves out which model of iPhone a device
-is. A device's own name and its UDID identify its owner: neither ever enters a Record.
+coreml-gate runs ``devicectl`` itself, because coremltools' own list lacks the model of a device. A device's
+name and UDID identify its owner, so neither enters a Record.
 
-A phone at rest is listed with the tunnel ``disconnected``: CoreDevice opens the tunnel when a command needs
-it, and the next list says ``connected``. Only ``unavailable`` is out of reach.
+An idle phone has the tunnel state ``disconnected``: CoreDevice opens the tunnel when a command needs it, and
+then lists it as ``connected``. Only ``unavailable`` devices are out of reach.
 """
 
 import json
@@ -39,7 +39,7 @@ class Connected:
     product: str
     """``iPhone15,2``."""
     name: str
-    """The name in the table of devices, else Apple's."""
+    """The name in the table of devices, or else Apple's."""
     system: str
     """``iOS 18.1 (22B83)``."""
 
@@ -62,8 +62,8 @@ class Listed:
 def connected_devices(run_tool: RunTool) -> tuple[Connected, ...]:
     """The devices in reach, each with its tunnel open.
 
-    Raises :class:`DeviceError` when there is none, with those that are known and out of reach, and when the
-    report has another form.
+    Raises :class:`DeviceError` if there is none, naming known devices that are out of reach, or if the report
+    has an unknown form.
     """
     listed = _list(run_tool)
     at_rest = [each.device.udid for each in listed if each.in_reach and each.tunnel != "connected"]
@@ -88,7 +88,7 @@ def details_command(udid: str) -> tuple[str, ...]:
 
 
 def parse_devices(text: str) -> tuple[Listed, ...]:
-    """The physical iPhones and iPads that this Mac knows, as far as they have a model and a UDID."""
+    """The physical iPhones and iPads that this Mac knows and that have a model and a UDID."""
     try:
         listed = json.loads(text)["result"]["devices"]
         return tuple(_listed(each) for each in listed if _is_phone(each))

@@ -22,11 +22,11 @@ NARROWED: Final[Mapping[torch.dtype, torch.dtype]] = {
     torch.int8: torch.int32,
     torch.int16: torch.int32,
 }
-"""What an input's dtype becomes before it reaches source and package: Core ML takes no such input."""
+"""The dtype that replaces an input's dtype for source and package if Core ML does not support it."""
 
 
 def as_input(value: object) -> torch.Tensor:
-    """A tensor or an array as samples hold it, for every engine alike."""
+    """A tensor or an array as a tensor of the dtype that all engines read."""
     tensor = torch.as_tensor(value).detach().cpu()
     return tensor.to(NARROWED.get(tensor.dtype, tensor.dtype))
 
@@ -34,7 +34,7 @@ def as_input(value: object) -> torch.Tensor:
 def as_array(value: object) -> np.ndarray:
     """Any output as an array: a classifier's label as text, its scores in the order of the labels.
 
-    Core ML returns a classifier's scores as a dictionary, whose order means nothing.
+    Core ML returns a classifier's scores as a dictionary, whose order is arbitrary.
     """
     if isinstance(value, Mapping):
         return np.asarray([value[label] for label in sorted(value, key=str)])
@@ -42,7 +42,7 @@ def as_array(value: object) -> np.ndarray:
 
 
 class OverdueCallError(BaseException):
-    """Raised in the midst of a call: no error of the user's own, and nothing that handles those takes it."""
+    """Raised inside a call that takes too long; handlers of the user's own errors do not catch it."""
 
 
 class Engine(Protocol):

@@ -1,6 +1,6 @@
 """Computes the user's task metric with each engine in turn.
 
-A metric may predict a batch; a package that takes fewer samples at once computes it in parts.
+A metric may predict a batch; a package with a smaller batch computes it in parts.
 """
 
 import math
@@ -29,13 +29,12 @@ def evaluate(
     input_names: tuple[str, ...],
     advance: Callable[[str], None] = lambda _: None,
 ) -> tuple[MetricValue, ...]:
-    """What are the metrics when this engine predicts? Calls the user's function once per engine.
+    """The metrics with the predictions of this engine; calls the user's function once.
 
-    Nothing of a prediction is held here, so a function that loads one sample after another may go over any
-    number of them. Raises :class:`EvaluateError` with the user's line, or when the answer is not finite
-    numbers by name.
+    Predictions are not kept, so a function that loads samples one by one can use any number of them. Raises
+    :class:`EvaluateError` with the user's line, or if the result is not finite numbers by name.
 
-    :param advance: Called with the number of predictions so far; the first engine shows how many there are.
+    :param advance: Called with the number of predictions so far; the first engine determines the total.
     """
     values: list[MetricValue] = []
     total: int | None = None
@@ -73,7 +72,7 @@ class _Counted:
 
 
 def _require_predictions(engine: _Counted, reference: str) -> None:
-    """Refuse a metric without any prediction, which would be the same for every package."""
+    """Reject a metric without any prediction, which would be the same for every package."""
     if not engine.done:
         raise EvaluateError(
             f"evaluate `{reference}` returned without a prediction by {engine.side}: its numbers say nothing "
@@ -114,7 +113,7 @@ def _number(name: str, value: object, reference: str, engine: Engine) -> float:
 
 @dataclass(frozen=True)
 class InParts:
-    """A package that computes batches that are a multiple of its largest batch, in parts."""
+    """A package that computes a multiple of its largest batch in parts."""
 
     engine: MilEngine
 
@@ -124,7 +123,7 @@ class InParts:
         return self.engine.side
 
     def run(self, sample: Sample) -> Outputs:
-        """Compute a batch; only one part and the outputs so far are held.
+        """Compute a batch; only one part and the outputs so far are in memory.
 
         :raises InputError: An output of a part does not have one row per sample, so parts cannot be joined.
         """
@@ -142,7 +141,7 @@ def in_parts(engine: Engine) -> Engine:
 
 
 def rows_of_a_part(arrays: Mapping[str, Array], features: Mapping[str, Feature]) -> int | None:
-    """How many samples the package takes at once; ``None`` if all fit or parts would not either."""
+    """How many samples the package accepts at once; ``None`` if all fit, or if parts would not fit either."""
     whole = {len(array) for array in arrays.values() if array.ndim}
     known = all(name in features and features[name].kind != "image" for name in arrays)
     if not known or len(whole) != 1:

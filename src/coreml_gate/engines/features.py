@@ -1,4 +1,4 @@
-"""What is known about a model's inputs without a sample."""
+"""The inputs of a model, as far as they are known without a sample."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

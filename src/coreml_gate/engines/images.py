@@ -1,8 +1,8 @@
-"""Image inputs: Core ML hands the model ``pixel * scale + bias`` for pixels from 0 to 255.
+"""Image inputs: Core ML passes the model ``pixel * scale + bias`` for pixels from 0 to 255.
 
-Do the samples come from such pixels, as the configuration says? They are recovered by inverting the
-configured scale, so a wrong one cancels out in every comparison. It cannot hide the grid: values that come
-from 256 levels are whole numbers for one scale and bias only.
+This module checks the configured scale and bias against the samples. Pixels are recovered by inverting them,
+so wrong ones would cancel out in every comparison. But values from 256 levels are whole pixels for only one
+scale and bias.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,11 +22,11 @@ _CHANNELS = {"RGB": 3, "BGR": 3, "GRAYSCALE": 1}
 _RANK = 4
 _LEVELS: Final = 256
 _SLACK: Final = 0.5
-"""How far outside of 0 to 255 a value may lie and still round to a pixel."""
+"""How far outside of 0 to 255 a value may be and still round to a pixel."""
 _WHOLE: Final = 0.02
 """How far a whole number may be off, in pixels: float32 rounds a value of 255 steps by far less."""
 _LEAST_VALUES: Final = 2 * _LEVELS
-"""With fewer values in a channel, few distinct ones prove no grid."""
+"""With fewer values in a channel, a small number of distinct ones does not prove a grid."""
 _LEAST_DISTINCT: Final = 32
 
 
@@ -37,9 +37,9 @@ def nearest_image(value: torch.Tensor, image: ImageInput) -> torch.Tensor:
 
 
 def package_sample(sample: Sample, config: ModelConfig) -> dict[str, torch.Tensor]:
-    """The sample as the package takes it: images as pixels, everything else unchanged.
+    """The sample in the package's form: images as pixels, everything else unchanged.
 
-    The package scales the pixels itself, while the source takes what comes out of that.
+    The package scales the pixels itself; the source reads the scaled values.
     """
     images = {item.name: item.image for item in config.input if item.image is not None}
     return {
@@ -63,7 +63,7 @@ def _bias(image: ImageInput) -> torch.Tensor:
 
 
 def _check_channels(where: str, value: torch.Tensor, image: ImageInput) -> None:
-    """Raises :class:`SamplesError` for what is not a batch of one image, channels first."""
+    """Raises :class:`SamplesError` for anything but a batch of one image, channels first."""
     channels = _CHANNELS[image.color]
     if value.dim() != _RANK or value.shape[1] != channels:
         raise SamplesError(
@@ -81,7 +81,7 @@ class _Grid:
 
 
 def image_pixels(name: str, image: ImageInput, samples: Sequence[torch.Tensor]) -> ImagePixels:
-    """What the values of an input, over all its samples, say about its scale and bias."""
+    """What the values of an input, over all its samples, show about its scale and bias."""
     channels = [
         np.concatenate([sample[:, channel].reshape(-1).double().numpy() for sample in samples])
         for channel in range(samples[0].shape[1])
@@ -104,7 +104,7 @@ def image_pixels(name: str, image: ImageInput, samples: Sequence[torch.Tensor]) 
 
 
 def check_image(where: str, value: torch.Tensor, image: ImageInput) -> None:
-    """Raises :class:`SamplesError`, with the scale that would fit, when no 8-bit image gives such values."""
+    """Raises :class:`SamplesError`, with the scale that would fit, if no 8-bit image gives such values."""
     _check_channels(where, value, image)
     found = image_pixels(where, image, [value])
     if found.least >= -_SLACK and found.greatest <= _LEVELS - 1 + _SLACK:
@@ -119,7 +119,7 @@ def check_image(where: str, value: torch.Tensor, image: ImageInput) -> None:
 
 
 def _grid(values: np.ndarray) -> _Grid | None:
-    """The grid on which all values lie; ``None`` where they have no 256 levels in common."""
+    """The grid that contains all values; ``None`` if they do not share 256 levels."""
     span = float(values.max() - values.min())
     distinct = np.unique(values)
     if values.size < _LEAST_VALUES or span == 0:
@@ -136,7 +136,7 @@ def _grid(values: np.ndarray) -> _Grid | None:
 
 
 def _offsets(grids: Sequence[_Grid], bias: Sequence[float]) -> Iterator[float]:
-    """The bias that puts each channel's grid on whole pixels from 0 to 255, the nearest to the usual ones."""
+    """The bias that maps each channel's grid to whole pixels from 0 to 255, nearest to the usual values."""
     for grid, configured in zip(grids, bias, strict=True):
         usual = (0.0, -1.0, configured)
         on_grid = (value for value in usual if _is_on(grid, value))

@@ -1,4 +1,4 @@
-"""The source in float64: how much of a difference is its own rounding?"""
+"""The source in float64, which shows how much of a difference is the source's own rounding."""
 
 import copy
 import functools
@@ -17,14 +17,15 @@ from coreml_gate.errors import SourceError
 
 _WAY_OUT = "differences are judged by the limits alone."
 _MASK: Final = 1e4
-"""Masks are written as -1e4, -1e9 or minus infinity: a softmax drops them, so they reach no output."""
+"""Masks are -1e4, -1e9 or minus infinity: a softmax removes them, so they reach no output."""
 
 
 def in_double(engine: SourceEngine) -> SourceEngine:
-    """The same source in float64: its buffers as copies, each parameter while a function reads it.
+    """The same source in float64: buffers are copied, parameters are widened only while a function reads
+    them.
 
-    A copy of all parameters in float64 would take twice the memory of the source. Raises
-    :class:`SourceError` where there is no module to copy: a captured program keeps its types.
+    A copy of all parameters in float64 would take twice the memory of the source. Raises :class:`SourceError`
+    if there is no module to copy, because a captured program has fixed types.
     """
     model = engine.source.model
     if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
@@ -37,12 +38,12 @@ def in_double(engine: SourceEngine) -> SourceEngine:
 
 
 def _is_partly_scripted(model: torch.nn.Module) -> bool:
-    """What TorchScript reads, no Python sees."""
+    """Whether a part is TorchScript, whose reads of parameters Python cannot intercept."""
     return any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())
 
 
 def _widened(model: torch.nn.Module) -> torch.nn.Module:
-    """A copy that shares the parameters, and whose forward widens them one after the other."""
+    """A copy that shares the parameters, and whose forward widens them one by one."""
     wide = copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
     for module in wide.modules():
         for name, buffer in list(module.named_buffers(recurse=False)):
@@ -60,7 +61,7 @@ def _widened(model: torch.nn.Module) -> torch.nn.Module:
 
 
 class _WideParameters(TorchFunctionMode):
-    """Hands every function a float64 copy of a parameter in the parameter's place."""
+    """Passes every function a float64 copy in place of a parameter."""
 
     def __init__(self, parameters: Iterable[Tensor]) -> None:
         super().__init__()
@@ -82,20 +83,22 @@ class _WideParameters(TorchFunctionMode):
 
 
 def sample_in_double(sample: Sample) -> Sample:
-    """The same numbers in float64; integers and flags as they are."""
+    """The same numbers in float64; integers and booleans are unchanged."""
     return {name: value.double() if value.is_floating_point() else value for name, value in sample.items()}
 
 
 def greatest_given(engine: SourceEngine, sample: Sample) -> float:
-    """How large are the numbers that reach an output: a sample's and the module's weights, without masks?"""
+    """The greatest magnitude among a sample's inputs and the module's weights, without masks."""
     model = engine.source.model
     state = model.state_dict().values() if isinstance(model, torch.nn.Module) else ()
-    weights = (value for value in state if isinstance(value, Tensor))  # quantised layers pack others
+    weights = (
+        value for value in state if isinstance(value, Tensor)
+    )  # quantized layers have packed parameters
     return max(_magnitudes((*sample.values(), *weights)), default=0.0)
 
 
 def _magnitudes(values: Iterable[Tensor]) -> Iterator[float]:
-    """The greatest of each tensor of floating-point numbers, of those that are not masks."""
+    """The greatest magnitude of each floating-point tensor, without masks."""
     for value in values:
         if value.is_floating_point() and value.numel():
             least, most = (float(each) for each in torch.aminmax(value))
@@ -104,12 +107,12 @@ def _magnitudes(values: Iterable[Tensor]) -> Iterator[float]:
 
 
 def _without_masks(value: Tensor) -> float:
-    """The same by way of a copy, which only a tensor with a mask, an infinity or NaN takes."""
+    """The same for a tensor with masks, infinities or NaN, which needs a copy."""
     magnitudes = value.abs()
     kept = magnitudes[magnitudes < _MASK]
     return float(kept.max()) if kept.numel() else 0.0
 
 
 def outputs_in_double(engine: SourceEngine, sample: Sample) -> Outputs:
-    """One sample through the source in float64; raises :class:`SourceError` where it cannot."""
+    """The outputs of the source in float64 for one sample; raises :class:`SourceError` if it fails."""
     return in_double(engine).run(sample_in_double(sample))

@@ -13,14 +13,14 @@ WAY_OUT: Final = "fetch it: `git lfs pull`, or `lfs: true` for actions/checkout.
 
 @dataclass(frozen=True)
 class Pointer:
-    """A file of which only the pointer exists."""
+    """A file that exists only as a pointer."""
 
     path: Path
     size: int
     """Size in bytes of the data."""
 
     def explained(self, within: str) -> tuple[str, str]:
-        """What is wrong with the file or folder ``within``, and how to fix it."""
+        """A message: what is wrong with the file or folder ``within``, and how to fix it."""
         where = "" if self.path.name == within else f" holds `{self.path.name}`, which"
         return (
             f"`{within}`{where} is a Git LFS pointer: its {self.size / 1e6:,.1f} MB were not fetched.",
@@ -29,7 +29,7 @@ class Pointer:
 
 
 def pointer_in(path: Path) -> Pointer | None:
-    """The first pointer at or below ``path``; ``None`` if all data is there."""
+    """The first pointer at or below ``path``; ``None`` if all data is present."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     found = (_pointer(file) for file in files if file.is_file() and file.stat().st_size <= _LARGEST)
     return next(filter(None, found), None)

@@ -48,7 +48,7 @@ def describe_machine(run_tool: RunTool = tool_output, stand_in: str = "") -> Mac
 def power_state() -> tuple[str, bool | None]:
     """``thermalState`` and ``isLowPowerModeEnabled`` of Foundation's ``NSProcessInfo``; unknown elsewhere.
 
-    Cheap enough to be called around every pair of times: no process is started.
+    Fast enough to call around every pair of times, because it starts no process.
     """
     objc = _objective_c()
     if objc is None:

@@ -1,4 +1,4 @@
-"""Our MIL runtime as an engine, which runs a saved package on any machine and is never Core ML."""
+"""Our MIL runtime as an engine, which runs a saved package on any machine; its results are not Core ML's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,8 +30,8 @@ _NARROWED = {np.dtype(np.int64): np.int32, np.dtype(np.float64): np.float32, np.
 class MilEngine:
     """A package in one numeric mode; ``output_names`` are the source's, in the source's order.
 
-    A classifier beside a source gives the scores in the order of its classes, as the source does; the label,
-    which the source does not give, is left out.
+    A classifier with a source gives the scores in the order of its classes, like the source, and omits the
+    label, which the source does not return.
     """
 
     side: Literal["fp32", "fp16"]
@@ -71,10 +71,10 @@ class MilEngine:
 
 
 def package_inputs(sample: Sample, interface: Sequence[Feature], config: ModelConfig) -> dict[str, Array]:
-    """A sample as a package with these inputs takes it: arrays, and images with the channels last.
+    """A sample for a package with these inputs: arrays, and images with channels last.
 
-    A package may call its inputs otherwise than the source: the team's own as it likes, and coremltools
-    renames `state`, a word of MIL. Names that agree find each other, the others go by position.
+    A package may have other input names than the source, because a team's own script chooses them, and
+    because coremltools renames `state`, a word of MIL. Equal names match, all others go by position.
     """
     features = {feature.name: feature for feature in interface}
     colors = {item.name: item.image.color for item in config.input if item.image is not None}
@@ -95,9 +95,9 @@ def load_mil_engine(
 ) -> MilEngine:
     """Load a package; without ``output_names`` its own names are kept.
 
-    The process is one that runs models from now on, so its freed memory stays with it.
+    The process keeps freed memory from now on, because it goes on to run models.
 
-    Raises :class:`PackageError` when the package has another number of outputs than the source.
+    Raises :class:`PackageError` if the package has another number of outputs than the source.
     """
     keep_freed_memory()
     own = _compared(package.interface.outputs, output_names)
@@ -116,9 +116,9 @@ def load_mil_engine(
 
 
 def _refuse_unscaled_images(package: Package, config: ModelConfig) -> None:
-    """The source takes values and an image of the package pixels: only the scale turns one into the other.
+    """Reject images without a configured scale, which relates the package's pixels to the source's values.
 
-    Raises :class:`PackageError` for an image of which the configuration says nothing.
+    Raises :class:`PackageError` for an image that the configuration does not describe.
     """
     inputs = package.interface.inputs
     known = {item.name for item in config.input if item.image is not None}
@@ -136,9 +136,9 @@ def _refuse_unscaled_images(package: Package, config: ModelConfig) -> None:
 
 
 def _with_values_for_images(package: Package) -> Package:
-    """The package with arrays in the place of image outputs: values and axes as the source gives them.
+    """The package with arrays instead of image outputs, with the source's values and axes.
 
-    An app gets them as pixels, rounded and without what lies beyond 0 to 255, which no source computes.
+    An app receives pixels, rounded and clipped to 0 to 255, which a source does not compute.
     """
     interface = package.interface
     outputs = tuple(
@@ -150,16 +150,16 @@ def _with_values_for_images(package: Package) -> Package:
 
 
 def _compared(own: tuple[Feature, ...], output_names: tuple[str, ...] | None) -> tuple[Feature, ...]:
-    """All outputs except a classifier's label, if the source has no counterpart."""
+    """All outputs except a classifier's label, for which the source has no counterpart."""
     if output_names is None or len(own) == len(output_names):
         return own
     return tuple(feature for feature in own if feature.kind not in _LABELS)
 
 
 def _array(value: torch.Tensor, feature: Feature | None, color: str | None) -> Array:
-    """An image as an app hands it over: ``color`` is the order of the source's channels.
+    """An image as an app passes it; ``color`` is the order of the source's channels.
 
-    The package puts them into its own order, which need not be that of the source.
+    The package reorders them to its own order, which may differ from the source's.
     """
     array: Array = value.detach().numpy()
     if feature is None or feature.kind != "image":

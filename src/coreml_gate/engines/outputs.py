@@ -66,7 +66,7 @@ def _children(value: object) -> list[tuple[str, object]] | None:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be written to a file: half of a surrogate pair is no character."""
+    """Whether a name can be written to a file, which half of a surrogate pair cannot."""
     return name.isascii() or not any(unicodedata.category(sign) == "Cs" for sign in name)
 
 

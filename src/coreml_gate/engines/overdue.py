@@ -1,7 +1,7 @@
-"""Gives a call of the user's code up that does not end: a loop in Python, on numbers that it never meets.
+"""Ends a call of the user's code that takes too long, such as a loop in Python that never converges.
 
-Python itself raises the end, between two of its steps (``PyThreadState_SetAsyncExc``), so a call within a
-library goes on until that library returns.
+Python raises the exception between two bytecode instructions (``PyThreadState_SetAsyncExc``), so a call
+within a library continues until it returns.
 """
 
 import ctypes
@@ -17,9 +17,10 @@ Result = TypeVar("Result")
 
 
 def within(seconds: float, call: Callable[[], Result]) -> Result:
-    """What the call returns; raises :class:`OverdueCallError` in it after so much of this thread's own time.
+    """The result of the call; raises :class:`OverdueCallError` in it after this much of the thread's own
+    time.
 
-    Code that catches even that is interrupted again, until it ends.
+    Code that catches the exception is interrupted again, until it ends.
     """
     watch = _Watch(seconds)
     try:
@@ -28,12 +29,12 @@ def within(seconds: float, call: Callable[[], Result]) -> Result:
         finally:
             watch.stop()
     except OverdueCallError:
-        watch.stop()  # what was raised in the midst of the other
+        watch.stop()  # raised while the other was handled
         raise
 
 
 class _Watch:
-    """A thread beside the one that makes it, which it interrupts."""
+    """A thread that interrupts the thread that made it."""
 
     def __init__(self, seconds: float) -> None:
         self._watched = threading.get_ident()
@@ -44,7 +45,7 @@ class _Watch:
         threading.Thread(target=self._look, args=(own_time, until, seconds), daemon=True).start()
 
     def stop(self) -> None:
-        """Interrupt no more; what was raised and has not arrived is taken back."""
+        """Stop interrupting, and cancel an exception that has not arrived yet."""
         self._over.set()
         with self._raising:
             _raise_in(self._watched, None)
@@ -57,7 +58,7 @@ class _Watch:
 
 
 def _clock_of(thread: int) -> Callable[[], float]:
-    """The thread's own time, so that a busy machine gives up no earlier; a Mac has no such clock."""
+    """The thread's own time, so that other load does not shorten it; a Mac has no such clock."""
     clock_id = getattr(time, "pthread_getcpuclockid", None)
     if clock_id is None:
         return time.monotonic

@@ -16,14 +16,14 @@ _TOOLS: Final = frozenset({"torch", "coremltools", "functorch", "torchgen", "cor
 
 
 def exported_frames(trace: object) -> list[Frame]:
-    """The frames of a node of torch.export, which keeps Python's text (``stack_trace``), innermost first."""
+    """The frames of a torch.export node, innermost first, from Python's text (``stack_trace``)."""
     return [(file, int(line)) for file, line in _EXPORTED.findall(str(trace))][::-1]
 
 
 def traced_frames(trace: str) -> list[Frame]:
     """The frames of a TorchScript node (``sourceRange()``), ``/models/net.py(12): forward``, innermost first.
 
-    What was scripted, not traced, carries Python's own text.
+    Scripted nodes have Python's own text.
     """
     return [(file, int(line)) for file, line in _TRACED.findall(trace)] or exported_frames(trace)
 
@@ -37,7 +37,7 @@ def own_lines(frames: Iterable[Frame], root: Path) -> Iterator[Frame]:
 
 
 def own_place(frames: Iterable[Frame], root: Path) -> str:
-    """The first of the repository's own lines, ``models/net.py:41``; empty where there is none.
+    """The first of the repository's own lines, ``models/net.py:41``; empty if there is none.
 
     :param frames: Innermost first.
     """
@@ -45,10 +45,10 @@ def own_place(frames: Iterable[Frame], root: Path) -> str:
 
 
 def place_among(frames: Iterable[Frame], root: Path) -> str:
-    """The innermost line of the repository, ``models/net.py:41``, or of a package that it uses.
+    """The innermost line of the repository, ``models/net.py:41``, or else of a package that it uses.
 
-    A line of an installed package is marked, ``timm/layers/norm.py:88 (installed)``: it is not a file of the
-    repository, and nothing can be written beside it. Lines of torch and of the converter say nothing.
+    A line of an installed package is marked, ``timm/layers/norm.py:88 (installed)``: it is not in the
+    repository, so annotations cannot point to it. Lines of torch and the converter are skipped.
 
     :param frames: Innermost first.
     """

@@ -29,13 +29,13 @@ _FLOATS: Final = (
     "weights, `x.to(self.layer.weight.dtype)`, in the place of `.bfloat16()` and `.half()`."
 )
 _KNOWN_HINTS: Final[Mapping[str, str]] = {
-    # of the pointer that Git LFS leaves in the place of weights
+    # of the pointer that Git LFS leaves in place of weights
     **dict.fromkeys(
         (
             *(
                 "invalid load key, 'v'",
                 "Unsupported operand 118",
-            ),  # torch.load: a pickle does not begin with a v
+            ),  # torch.load: a pickle does not begin with "v"
             *("HeaderTooLarge", "header too large"),  # safetensors
         ),
         WAY_OUT,
@@ -56,7 +56,7 @@ _KNOWN_HINTS: Final[Mapping[str, str]] = {
         _FLOATS,
     ),
 }
-"""Hints by the text of an error."""
+"""Hints by a part of an error's text."""
 _NO_FILE: Final = (
     "paths are relative to the repository's root: commit the file, or make or fetch it in a step before."
 )
@@ -85,15 +85,15 @@ _DISTRIBUTIONS: Final[Mapping[str, str]] = {
     "whisper": "openai-whisper",
     "yaml": "pyyaml",
 }
-"""Distributions of modules with another name."""
+"""The distributions of modules whose names differ."""
 
 
 def load_callable(reference: str, root: Path, wrong: type[GateError]) -> Callable[..., object]:
-    """What does ``file.py:callable`` or ``package.module:callable`` name?
+    """Load the callable that ``file.py:callable`` or ``package.module:callable`` names.
 
-    A file is taken relative to ``root`` and imported under a name of its own, with its folder and ``root`` on
+    A file is relative to ``root`` and imported under a unique name, with its folder and ``root`` on
     ``sys.path``; a module is imported with ``root`` and ``root/src`` on it. The paths stay, because user code
-    imports late as well. Raises ``wrong`` with the user's line.
+    may import later. Raises ``wrong`` with the user's line.
     """
     location, separator, name = reference.rpartition(":")
     if not separator or not location or not name:
@@ -111,8 +111,8 @@ def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> 
     """Turns whatever the user's code raises within the block, an exit included, into ``wrong``.
 
     The message names the call, then the exception's type and text and the user's line. An interrupt passes
-    through: it is meant for the program that called the gate, not for the model. What that code sets for the
-    whole process, and the converter and our runtime would trip over, does not outlast the block.
+    through, because it is meant for the program that called the gate. Process-wide settings that would
+    disturb the converter or our runtime are restored after the block.
     """
     own = os.getpid()
     try:
@@ -126,12 +126,12 @@ def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> 
         raise wrong(f"`{what}` raised {describe(error, root)}.", hint or _known_hint(error)) from error
     finally:
         if os.getpid() != own:
-            os._exit(1)  # a fork of that code, which would go on as a second gate
+            os._exit(1)  # a process that the code forked, which would continue as a second gate
         _reopen_streams()
 
 
 def _reopen_streams() -> None:
-    """Libraries print: a stream that was closed would let the converter fail."""
+    """Reopen closed streams, because libraries print and the converter would fail."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and stream.closed:
@@ -140,7 +140,7 @@ def _reopen_streams() -> None:
 
 @contextmanager
 def _default_device_kept() -> Iterator[None]:
-    """Restore torch's default device: the source moves to the CPU, and another default would split it."""
+    """Restore torch's default device, because another one would split a source that moves to the CPU."""
     before = torch.get_default_device()
     try:
         yield
@@ -182,9 +182,9 @@ def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleTyp
 
 
 def _refuse_namesakes(location: str, path: Path, wrong: type[GateError]) -> None:
-    """Raises where a script imports a module of its own folder, and another file of that name is loaded.
+    """Raises if a script imports a module of its folder while another file of that name is loaded.
 
-    Python keeps one module per name: the script would get the other file's functions without a word.
+    Python keeps one module per name, so the script would silently get the other file's functions.
     """
     for name in sorted(_imported_by(path)):
         own = next(

@@ -1,4 +1,4 @@
-"""Random samples for a model without any: enough to compare conversions, never to judge accuracy."""
+"""Random samples for a model without any: enough to compare conversions, but not to judge accuracy."""
 
 import random
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from coreml_gate.engines.images import channel_bias
 from coreml_gate.errors import SamplesError
 
 GREATEST_INTEGER = 9
-"""Integers are drawn from 0 to this: small enough for most tables, varied enough to be no constant."""
+"""Integers are drawn from 0 to this: small enough for most tables, large enough to vary."""
 _TYPICAL_SIZE = 16
 
 
@@ -20,8 +20,8 @@ def draw_samples(features: Mapping[str, InputFeature], count: int) -> list[dict[
     """Draws seeded samples: normal for floats, 0 to 9 for integers, 0 to 255 for the pixels of an image.
 
     The first sample has the default shape; later ones vary flexible sizes, equal ranges alike, because two
-    inputs with the same range (tokens and their mask) mostly have to agree. Raises :class:`SamplesError` when
-    a shape is not known.
+    inputs with the same range (tokens and their mask) usually must agree. Raises :class:`SamplesError` if a
+    shape is not known.
     """
     unknown = [feature.name for feature in features.values() if not feature.shapes]
     if unknown or not features:
@@ -59,4 +59,4 @@ def _size(dimension: Dimension, number: int) -> int:
     most = 2 * typical if high < low else min(high, 2 * typical)
     if number == 0:
         return min(typical, most)
-    return random.Random(f"{SEED} {number} {low} {high}").randint(low, most)  # noqa: S311 - no secret
+    return random.Random(f"{SEED} {number} {low} {high}").randint(low, most)  # noqa: S311 - not a secret

@@ -1,12 +1,12 @@
 """A model on a connected iPhone, through coremltools' own remote utilities.
 
-coremltools builds and launches its ModelRunner app on the device and hands models and arrays over by
-``devicectl``. It takes arrays only: no images, and no states (coremltools 9.0,
+coremltools builds and launches its ModelRunner app on the device and transfers models and arrays with
+``devicectl``. It accepts only arrays: no images, and no states (coremltools 9.0,
 ``RemoteMLModelAsyncWrapper.make_state_if_needed``).
 
-It throws away what ``xcodebuild`` says: it merges the error stream into the output and then reports the empty
-error stream: ``[Error Code 65] None``. So a script of the same name stands before Xcode's on the path, and
-keeps the output.
+It loses the output of ``xcodebuild``, because it merges the error stream into the output and then reports the
+empty error stream: ``[Error Code 65] None``. So a script of the same name precedes Xcode's on the path, and
+saves the output.
 """
 
 import os
@@ -36,7 +36,7 @@ MILLISECOND: Final = 1e6
 
 
 class RemoteModel(Protocol):
-    """What is used of coremltools' ``MLModelAsyncWrapper``."""
+    """The part of coremltools' ``MLModelAsyncWrapper`` that is used."""
 
     @property
     def load_duration_in_nano_seconds(self) -> int | None:
@@ -63,13 +63,13 @@ class RemoteModel(Protocol):
 
 @dataclass(frozen=True)
 class Registry:
-    """The calls that reach a device; a test puts a registry of its own in their place."""
+    """The calls that reach a device; tests replace them."""
 
     devices: Callable[[], Sequence[CoreMlObject]]
     prepare: Callable[..., Awaitable[CoreMlObject]]
     open: Callable[..., RemoteModel]
     wake: Callable[[str], object]
-    """Opens the tunnel to a device by its UDID: coremltools takes only devices whose tunnel is open."""
+    """Opens the tunnel to a device by its UDID; coremltools requires an open one."""
 
 
 def _open_tunnel(udid: str) -> str:
@@ -93,7 +93,7 @@ class Signing:
     bundle: str | None = None
 
     def credentials(self) -> AppSigningCredentials:
-        """The same as coremltools takes it."""
+        """The signing in coremltools' own form."""
         return AppSigningCredentials(
             development_team=self.team,
             provisioning_profile_uuid=self.profile,
@@ -112,8 +112,8 @@ class DeviceRun:
 async def prepared(registry: Registry, udid: str, signing: Signing, folder: Path) -> CoreMlObject:
     """The device with a running ModelRunner app, built in ``folder``.
 
-    Raises :class:`DeviceError` when the device is gone, when the folder's path has a blank, which coremltools
-    does not quote, and with the words of ``xcodebuild`` when the app cannot be built.
+    Raises :class:`DeviceError` if the device is gone, if the folder's path has a blank, which coremltools
+    does not quote, and with the output of ``xcodebuild`` if the app cannot be built.
     """
     if any(character.isspace() for character in str(folder)):
         raise DeviceError(f"coremltools cannot build its app in `{folder}`: the path has a blank.")
@@ -137,7 +137,7 @@ async def prepared(registry: Registry, udid: str, signing: Signing, folder: Path
 def open_model(
     registry: Registry, device: object, package: Path, units: ComputeUnits, function: str | None = None
 ) -> RemoteModel:
-    """A package on the device, not yet loaded; ``function`` chooses one of several, ``None`` the default."""
+    """A package on the device, not yet loaded; ``function`` selects one of several, ``None`` the default."""
     return registry.open(
         spec_or_path=str(package),
         weights_dir="",
@@ -171,7 +171,7 @@ def _milliseconds(nanoseconds: int | None) -> float | None:
 
 @contextmanager
 def overheard(folder: Path, environment: MutableMapping[str, str] = os.environ) -> Iterator[Path]:
-    """Keeps what ``xcodebuild`` prints in the file that is given; nothing happens where there is no Xcode."""
+    """Saves the output of ``xcodebuild`` in the given file; does nothing without Xcode."""
     words, path = folder / "xcodebuild.log", environment.get("PATH", "")
     real = shutil.which(_XCODEBUILD, path=path)
     if real is None:
@@ -189,7 +189,7 @@ def overheard(folder: Path, environment: MutableMapping[str, str] = os.environ) 
 
 
 def reason_in(words: Path, udid: str) -> str:
-    """Why the build failed, without the UDID: the lines that name an error, else the last ones."""
+    """Why the build failed: the lines with an error, or else the last ones, without the UDID."""
     if not words.exists():
         return ""
     text = words.read_text(encoding="utf-8", errors="replace").replace(udid, "UDID")

@@ -48,13 +48,13 @@ def load_samples(
     limit: int,
     interface: Sequence[mil.Feature] = (),
 ) -> Samples:
-    """Loads at most ``limit`` samples, or draws random ones when the configuration names none.
+    """Loads at most ``limit`` samples, or draws random ones if the configuration names none.
 
-    ``interface`` has the inputs of a package, which has no signature. An image input's samples are what the
-    source takes (``pixel * scale + bias``) and are rounded to the nearest 8-bit image, because Core ML hands
-    over nothing else; those of a float16 input stay in float32, because the app has them so: what the input
-    rounds is a difference of the package (``comparing/rounded_inputs.py``). Random numbers are drawn anew, so
-    that a model that draws more while it is built gets the same ones. Raises :class:`SamplesError`.
+    ``interface`` has the inputs of a package, which has no signature. Samples of an image input are the
+    source's values (``pixel * scale + bias``), rounded to the nearest 8-bit image, because Core ML passes
+    only such images. Samples of a float16 input stay in float32, as in the app; the rounding of the input
+    counts as a difference of the package (``comparing/rounded_inputs.py``). The random generators are seeded
+    again, so the samples do not depend on what a model draws while it is built. Raises :class:`SamplesError`.
     """
     if config.samples is None:
         features = known_features(config, source, interface)
@@ -75,7 +75,7 @@ def samples_of(
     limit: int,
     interface: Sequence[mil.Feature] = (),
 ) -> Samples:
-    """As :func:`load_samples`, of what the user's code has produced already."""
+    """As :func:`load_samples`, from values that the user's code has already produced."""
     raw = _taken(produced, config.samples, root, limit)
     return _checked(config, source, known_features(config, source, interface), raw, is_random=False)
 

@@ -103,13 +103,13 @@ def load_source(reference: str, root: Path) -> Source:
 def run_source(
     source: Source, sample: Sample, index: int = 0, drawn: int = SEED, most_seconds: float | None = None
 ) -> Outputs:
-    """Runs one sample and gives the outputs by name, in pytree order and without those that are ``None``.
+    """Runs one sample and returns the outputs by name, in pytree order and without those that are ``None``.
 
-    Buffers that the forward pass changes are put back, so that every sample starts from the same state; the
-    outputs are copies, because a module may return a buffer, or write into what it returned before.
-    ``drawn`` seeds Python's and NumPy's generators; torch's draws the same in every run. Raises
+    Buffers that the forward pass changes are restored, so every sample starts from the same state; the
+    outputs are copies, because a module may return a buffer, or overwrite what it returned before. ``drawn``
+    seeds Python's and NumPy's generators; torch's generator gets the same seed in every run. Raises
     :class:`SourceError` with the sample's number, the input shapes and the user's line, and
-    :class:`OverdueCallError` where the call takes more than ``most_seconds`` of this thread's own time.
+    :class:`OverdueCallError` if the call takes more than ``most_seconds`` of this thread's own time.
     """
     seed(drawn)
     with restored(source.runnable):
@@ -187,7 +187,7 @@ def _load_file(reference: str, root: Path, kind: str) -> Source:
     load = torch.export.load if kind == "exported-program" else torch.jit.load
     try:
         loaded = load(str(path))
-    except Exception as error:  # torch documents none: a wrong file shows as one of many types
+    except Exception as error:  # torch documents no errors: a wrong file raises many types
         raise SourceError(f"source `{reference}`: {_unreadable(kind, error)}", _WAY_OUT[kind]) from error
     return as_source(reference, root, loaded)
 
@@ -268,9 +268,9 @@ def _refuse_sparse(reference: str, tensors: Iterable[tuple[str, torch.Tensor]]) 
 
 
 def _float_notes(tensors: Iterable[torch.Tensor]) -> tuple[str, ...]:
-    """Says which other floating point types the source holds: the reference is computed in float32.
+    """A note on the source's other floating-point types, because the reference is computed in float32.
 
-    Core ML has no float64 or bfloat16, and half precision is what the package is tested for.
+    Core ML has no float64 or bfloat16, and half precision is what the package is compared for.
     """
     dtypes = sorted({_dtype(tensor) for tensor in tensors if tensor.is_floating_point()} - {"float32"})
     if not dtypes:

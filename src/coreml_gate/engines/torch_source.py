@@ -17,15 +17,15 @@ class SourceEngine:
     output_names: tuple[str, ...] = ()
     side: Literal["source"] = "source"
     most_seconds: float | None = None
-    """Of this thread's own time, for the source's part of a run: more raises ``OverdueCallError``."""
+    """The source's part of a run raises ``OverdueCallError`` after this much of the thread's own time."""
     known_names: list[str] = field(default_factory=list, repr=False, compare=False)
     """The outputs of the first run; a copy of the engine shares them."""
 
     def run(self, sample: Sample, index: int = 0, drawn: int = SEED) -> Outputs:
         """Compute one sample; ``index`` is its number in messages, ``drawn`` as of :func:`run_source`.
 
-        Raises :class:`SourceError` when the configuration names another number of outputs, and when a run
-        before gave others.
+        Raises :class:`SourceError` if the configuration names another number of outputs, or if an earlier run
+        gave others.
         """
         outputs = run_source(self.source, sample, index, drawn, self.most_seconds)
         self._require_the_same(tuple(outputs), index)

@@ -90,7 +90,7 @@ def from_numpy(array: NDArray[np.generic]) -> Tensor:
     """A tensor that shares the array's memory if torch knows the dtype and the array is writable."""
     if array.dtype in (np.uint16, np.uint32, np.uint64):
         array = array.astype(np.int64)
-    forward = min(array.strides, default=0) >= 0  # one element is contiguous both ways
+    forward = min(array.strides, default=0) >= 0  # a single element is contiguous in any layout
     shares = array.flags.writeable and array.flags.c_contiguous and forward
     return torch.from_numpy(array if shares else array.copy())
 

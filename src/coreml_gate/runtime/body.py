@@ -39,7 +39,7 @@ def _engine_operand(argument: MilValue, *, products: bool) -> MilValue:
 
 
 def _engine_value(result: MilValue, *, products: bool) -> MilValue:
-    """The result as the engine gives it: 0 for IEEE's NaN."""
+    """The result as the engine returns it: 0 instead of IEEE's NaN."""
     if not isinstance(result, Tensor) or not result.is_floating_point():
         return result
     value = without_nan(result.float(), 0.0)

@@ -26,7 +26,7 @@ _CHANNELS = 3
 def read_inputs(interface: Interface, given: Mapping[str, MilValue]) -> dict[str, Tensor]:
     """The caller's values as tensors by name, in the order of the interface.
 
-    :raises InputError: A value is missing, unknown, of another shape, or not numeric.
+    :raises InputError: A value is missing, unknown, of the wrong shape, or not numeric.
     """
     names = {feature.name for feature in interface.inputs}
     for name in given:

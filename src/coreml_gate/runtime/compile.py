@@ -93,7 +93,7 @@ class _Scope:
 
 @dataclass(slots=True)
 class _Bound:
-    """An operation's arguments as flat lists: register, parameter name and run-time conversion of each."""
+    """An operation's arguments as flat lists: registers, parameter names and run-time conversions."""
 
     reads: list[int] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -131,7 +131,7 @@ class _Constants:
         return self._tensors[key]
 
     def stacked(self, constants: Sequence[Constant]) -> Tensor:
-        """Join constants in float32 in one tensor, of which the plan then reads the parts."""
+        """Join float32 constants into one tensor, so that the plan reads its parts."""
         parts = [known_argument(constant, Tensor, self._mode, wide=True) for constant in constants]
         stacked = torch.cat(parts)
         for constant, part in zip(

@@ -120,13 +120,13 @@ class Model:
         return values
 
     def _compiled(self) -> ExecutionPlan:
-        """The plan; an error of torch about constants that do not fit each other is an error of the package.
+        """The plan; torch's errors about incompatible constants are errors of the package.
 
         Pages of weights that were read to find bounds are released; packing reads them again.
         """
         try:
             plan = compile_function(self.function, self.mode, keeps=self._keeps)
-        except TORCH_ERRORS as error:  # an operation's error names it already
+        except TORCH_ERRORS as error:  # the error of an operation already names it
             what = f"constants that do not fit ({type(error).__name__}: {error})"
             message = f"function `{self.function.name}` has {what}."
             raise PackageError(message, "convert the model again.") from error
@@ -162,9 +162,9 @@ def _shape(value: MilValue) -> tuple[int, ...]:
 
 
 def _check_interface(function: Function, interface: Interface) -> None:
-    """Check that program and interface have the same inputs, states and outputs, in the same shapes.
+    """Check that program and interface have the same inputs, states and outputs, with the same shapes.
 
-    :raises PackageError: They do not; no memory has been allocated for them yet.
+    :raises PackageError: They differ; no memory has been allocated for them yet.
     """
     described = {feature.name: feature for feature in (*interface.inputs, *interface.states)}
     missing = [f"input `{value.name}`" for value in function.inputs if value.name not in described]
@@ -193,7 +193,7 @@ def _same_shape(feature: Feature, value: Value) -> bool:
 def check_shapes(operation: Operation, _: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
     """Check that each output has its declared shape; only in a model's first run.
 
-    :raises PackageError: It does not.
+    :raises PackageError: An output has another shape.
     """
     for value, output in zip(operation.outputs, outputs, strict=True):
         if not isinstance(value.type, TensorType) or not value.type.ranked or not isinstance(output, Tensor):
@@ -204,7 +204,7 @@ def check_shapes(operation: Operation, _: Mapping[str, MilValue], outputs: tuple
 
 
 def fits(shape: tuple[int, ...], declared: Shape) -> bool:
-    """Whether a shape fits its declaration, which may leave dimensions open."""
+    """Whether a shape fits its declaration, which may have flexible dimensions."""
     return len(shape) == len(declared) and all(
         wanted is None or size == wanted for size, wanted in zip(shape, declared, strict=True)
     )

@@ -40,7 +40,7 @@ _STORAGE: dict[str, torch.dtype] = {
 
 
 def check_mode(mode: str) -> None:
-    """Refuse an unknown mode.
+    """Reject an unknown mode.
 
     :raises UsageError: There is no such mode.
     """
@@ -71,8 +71,8 @@ def _kind(dtype: torch.dtype) -> str:
 
 
 def enter(value: Tensor, mode: Mode) -> Tensor:
-    """An input, a state or a constant as the program reads it: the Neural Engine takes a NaN for infinity
-    where it comes in, and makes none (sbryngelson/ane-guide, part-1-machine/03-numerics.md).
+    """An input, a state or a constant as the program reads it: the Neural Engine reads NaN as infinity and
+    never computes one (sbryngelson/ane-guide, part-1-machine/03-numerics.md).
     """
     if mode != "neural-engine" or value.dtype is not torch.float16 or not bool(value.isnan().any()):
         return value

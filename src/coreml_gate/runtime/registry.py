@@ -17,7 +17,7 @@ Ints = tuple[int, ...]
 Bools = tuple[bool, ...]
 Tensors = tuple[Tensor, ...]
 Gates = NewType("Gates", Tensor)  # an LSTM's four gates, in torch's order: input, forget, cell, output
-Number = int | float  # a scalar in its own type: an integer stays one
+Number = int | float  # a scalar in its own type, so that an integer stays an integer
 Body = Callable[..., MilValue]
 BlockFunction = Callable[..., tuple[MilValue, ...]]
 _F = TypeVar("_F", bound=Body)

@@ -130,7 +130,7 @@ def _operands(step: Step) -> tuple[int, ...]:
 
 
 def _steers(content: MilValue) -> bool:
-    """Whether it is a constant other than a tensor."""
+    """Whether it is a setting: a constant that is not a tensor."""
     return content is not None and not isinstance(content, Tensor)
 
 

@@ -1,9 +1,9 @@
 """Runs exact operations on halves in float32 if their operand or result is in float32 at some point anyway.
 
-torch's elementwise kernels widen halves and round them again, so they take twice as long as those of float32
-(relu: 0.11 and 0.05 nanoseconds an element). Directly after a layer of halves, an exact operation runs before
-the layer's result is rounded; before operations that widen their operand, it runs on the widened one. The
-bits are the same.
+torch's elementwise kernels widen halves and round them again, which takes twice as long as in float32 (relu:
+0.11 and 0.05 nanoseconds an element). Directly after a layer of halves, an exact operation runs before the
+layer's result is rounded; before operations that widen their operand, it runs on the widened one. The bits
+are the same.
 """
 
 import math

@@ -24,8 +24,7 @@ LEAST_ELEMENTS: Final = 2**16
 _AT_ONCE: Final = 2**16
 """Elements at a time, so that their eight-byte indices stay in the processor's cache."""
 _WHOLE_VECTORS: Final = 64
-"""torch computes the remainder after whole vectors in another way, with other bits, and likewise scattered
-elements."""
+"""torch computes elements after the last whole vector, and scattered ones, with other bits."""
 
 
 def looked_up(plan: ExecutionPlan, steps: Sequence[Step]) -> Sequence[Step]:

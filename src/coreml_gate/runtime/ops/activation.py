@@ -65,7 +65,7 @@ def sigmoid(x: Tensor) -> Tensor:
 
 
 TORCHS_ALPHA, TORCHS_BETA = float(np.float32(1 / 6)), 0.5
-"""The parameters of torch's ``hardsigmoid``, one kernel instead of two in half precision."""
+"""The parameters of torch's ``hardsigmoid``, which is one kernel instead of two in half precision."""
 
 
 @operation(ROUND, native=True)
@@ -122,6 +122,6 @@ def thresholded_relu(x: Tensor, alpha: float) -> Tensor:
 
 @lru_cache(maxsize=256)
 def next_below(alpha: float, dtype: torch.dtype) -> float:
-    """The number before ``alpha``: torch's threshold keeps greater values, MIL's also equal ones."""
+    """The number before ``alpha``: torch's threshold keeps only greater values, MIL's also equal ones."""
     kind = np.float16 if dtype is torch.float16 else np.float32
     return float(np.nextafter(kind(alpha), kind(-np.inf)))

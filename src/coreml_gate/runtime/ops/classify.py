@@ -1,4 +1,4 @@
-"""The end of a classifier: the best label and the probability of each."""
+"""The output of a classifier: the best label, and the probability of each label."""
 
 from torch import Tensor
 

@@ -26,7 +26,7 @@ def constexpr_affine_dequantize_ios16(
 
 
 @operation(EXACT)
-def constexpr_cast_ios16(source_val: Tensor, output_dtype: str) -> Tensor:  # noqa: ARG001  # the declared output type says it too
+def constexpr_cast_ios16(source_val: Tensor, output_dtype: str) -> Tensor:  # noqa: ARG001  # the declared output type has it too
     return source_val
 
 
@@ -57,7 +57,7 @@ def constexpr_blockwise_shift_scale_ios18(
 
 @operation(EXACT)
 def constexpr_lut_to_dense_ios18(indices: Tensor, lut: Tensor, vector_axis: int | None = None) -> Tensor:
-    """Each group of indices has its own table of vectors; a vector fills places along ``vector_axis``."""
+    """Each group of indices has its own table of vectors; a vector gives elements along ``vector_axis``."""
     rows, length = _rows(indices, lut), lut.shape[-1]
     vectors = lut.reshape(-1, length).index_select(0, rows.flatten()).reshape(*indices.shape, length)
     if vector_axis is None:
@@ -67,7 +67,7 @@ def constexpr_lut_to_dense_ios18(indices: Tensor, lut: Tensor, vector_axis: int 
 
 
 def _rows(indices: Tensor, lut: Tensor) -> Tensor:
-    """Where each index points among the rows of all tables, of which no copy is made.
+    """The row of each index among those of all tables, without a copy of the tables.
 
     :raises PackageError: The tables do not fit the indices.
     """

@@ -1,4 +1,4 @@
-"""Branches, loops and lists. Blocks come last; a list is a Python list that is never changed."""
+"""Branches, loops and lists. Blocks are the last parameters; a list is a Python list, never modified."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from coreml_gate.runtime.registry import EXACT, STEPWISE, BlockFunction, Tensors
 from coreml_gate.untyped import MilValue
 
 MOST_ROUNDS = 10**7
-"""Rounds after which a loop counts as endless: minutes with the smallest body."""
+"""Iterations after which a loop counts as endless: minutes with the smallest body."""
 
 
 @operation(STEPWISE)
@@ -38,8 +38,8 @@ def select(cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
 def make_list(
     elem_shape: Tensors,
     init_length: int = 1,
-    dynamic_length: bool = True,  # noqa: ARG001  # every list may grow
-    dtype: str = "fp32",  # noqa: ARG001  # an element has the type of what is written
+    dynamic_length: bool = True,  # noqa: ARG001  # every list can grow
+    dtype: str = "fp32",  # noqa: ARG001  # an element has the type of the written value
 ) -> list[Tensor]:
     """Elements are zero until they are written."""
     return [torch.zeros(tuple(int(size) for size in elem_shape))] * init_length

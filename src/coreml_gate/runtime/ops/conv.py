@@ -28,7 +28,7 @@ def conv(
     dilations: Ints | None = None,
     groups: int = 1,
 ) -> Tensor:
-    """A 1x1 kernel on one pixel, as in squeeze and excitation, is a linear layer: a fifth of the time."""
+    """A 1x1 kernel on one pixel (squeeze-and-excitation) runs as a linear layer in a fifth of the time."""
     rank = x.ndim - 2
     ones = (1,) * rank
     strides = ones if strides is None else strides
@@ -93,7 +93,7 @@ def transposed_crop(
 
 
 def cropped(result: Tensor, crop: Padding) -> Tensor:
-    """A view of the rest; the elements that a negative crop adds already exist."""
+    """A view without the cropped elements; those that a negative crop adds already exist."""
     for axis, (before, after) in enumerate(crop, 2):
         result = result.narrow(axis, before, result.shape[axis] - before - max(after, 0))
     return result

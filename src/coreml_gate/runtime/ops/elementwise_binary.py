@@ -71,7 +71,7 @@ def minimum(x: Tensor, y: Tensor) -> Tensor:
 
 @operation(ROUND)
 def mod(x: Tensor, y: Tensor) -> Tensor:
-    """The sign of the result follows ``x`` as in C, not ``y`` as MIL's own value inference says
+    """The result has the sign of ``x`` as in C, not of ``y`` as in MIL's own value inference
     (apple/coremltools#2778, kasper0406/stablehlo-coreml#70).
     """
     return torch.fmod(x, y)
@@ -104,10 +104,10 @@ def pow(x: Tensor, y: Tensor) -> Tensor:
 
 @operation(ROUND, native=True)
 def real_div(x: Tensor, y: Tensor) -> Tensor:
-    """For integers the quotient toward zero, because the declared result is also an integer.
+    """For integers, the quotient rounded toward zero, because the declared result is also an integer.
 
-    The least integer divided by -1 is clamped, like everything that passes through float32; torch's own
-    integer division would end the process.
+    The least integer divided by -1 is clamped, like all values that pass through float32; torch's own integer
+    division would crash the process.
     """
     if x.is_floating_point() or y.is_floating_point():
         return x / y

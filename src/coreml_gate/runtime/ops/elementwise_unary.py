@@ -51,7 +51,7 @@ def atanh(x: Tensor) -> Tensor:
 
 @operation(ROUND, native=True)
 def cast(x: Tensor, dtype: str) -> Tensor:
-    """Floats become integers toward zero; to half precision the declared output type rounds.
+    """Floats are truncated to integers; a cast to half precision is rounded by the declared output type.
 
     Values outside int32 are clamped; to 16 bits integers wrap (-12 is 65524 as uint16:
     apple/coremltools#2626).
@@ -107,8 +107,8 @@ def floor(x: Tensor) -> Tensor:
 
 @operation(ROUND, native=True)
 def inverse(x: Tensor, epsilon: float = 1e-4) -> Tensor:
-    """Core ML's CPU estimates the inverse of a half to 8 bits (reciprocal_cpu in Chromium's baselines of
-    macOS 14, arm64: 0.216796875 for 1 / 4.62109375, which is what the processor's FRECPE gives).
+    """Core ML's CPU approximates the inverse of a half to 8 bits (reciprocal_cpu in Chromium's baselines of
+    macOS 14, arm64: 0.216796875 for 1 / 4.62109375, the result of the processor's FRECPE).
     """
     shifted = x + epsilon
     return half_inverse(shifted) if shifted.dtype is torch.float16 else 1 / shifted
@@ -140,7 +140,7 @@ def logical_not(x: Tensor) -> Tensor:
 
 
 def _engine_round(x: Tensor) -> Tensor:
-    """Ties away from zero; from 1024 on, where the half added to round is a tie itself, 1 too many
+    """Ties round away from zero; from 1024 on, where adding 0.5 is itself a tie, the result is 1 too large
     (sbryngelson/ANEForge#116).
     """
     return engine_half((x.float().abs() + 0.5).copysign(x)).trunc()

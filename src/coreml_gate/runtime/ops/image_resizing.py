@@ -14,7 +14,7 @@ _IMAGE_RANK = 4
 def _grid(start: Tensor, stop: Tensor, count: int, mode: str) -> Tensor:
     """The positions of ``count`` samples in the interval ``start`` to ``stop`` (inclusive), along a new axis.
 
-    The modes are those of ``resize_bilinear``; an axis of ``n`` places is the interval 0 to ``n - 1``. An
+    The modes are those of ``resize_bilinear``; an axis of ``n`` elements is the interval 0 to ``n - 1``. An
     interval that ends before it starts runs backward, as coremltools' tests of ``crop_resize`` expect.
     """
     places = torch.arange(count, dtype=torch.float32)
@@ -101,7 +101,8 @@ def crop_resize(
     box_coordinate_mode: str = "CORNERS_HEIGHT_FIRST",
     sampling_mode: str = "DEFAULT",
 ) -> Tensor:
-    """Before iOS 16 the values outside the image are undocumented; here its outermost pixels mirror it.
+    """Before iOS 16 the values outside the image are undocumented; here they mirror it at its outermost
+    pixels.
 
     This satisfies Apple's only test (``iOS15/test_image_resizing.py``, a box from 2 back to 1); the rule
     ``undefined-crop`` names such boxes.
@@ -219,7 +220,9 @@ def resample_ios15(
     down = _pixels(down, height, coordinates_mode, align_corners)
     bilinear = sampling_mode.lower() == "bilinear"
     if padding_mode == "constant":
-        if not bilinear:  # before the frame moves the places by one: ties go to the even place of the image
+        if (
+            not bilinear
+        ):  # before the frame shifts positions by one, so that ties go to the image's even positions
             across, down = across.round(), down.round()
         framed = functional.pad(x, (1, 1, 1, 1), value=padding_value)
         across, down = (across + 1).clamp(0, width + 1), (down + 1).clamp(0, height + 1)

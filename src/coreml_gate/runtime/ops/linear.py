@@ -27,8 +27,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = False) -> Tensor:
     """One operand may be a constant of another type (iOS 17); the result is declared in the other's type.
 
-    So integers times a constant of floats give integers. Their rounding is not documented; here they are
-    truncated once, after the sum, as in ``linear`` and ``cast``.
+    So integers times float constants give integers. Their rounding is not documented; here they are truncated
+    once, after the sum, as in ``linear`` and ``cast``.
     """
     if x.dtype is y.dtype:
         return torch.matmul(*_turned(x, y, transpose_x, transpose_y))

@@ -1,9 +1,9 @@
 """The Neural Engine's deviations according to published measurements: the bodies of mode ``neural-engine``.
 
-An estimate, not the engine: half precision throughout, wide accumulators in products, half ones in sums. The
+This is an estimate: half precision throughout, wide accumulators in products, half ones in sums. The
 measurements: apple/coremltools#2687 and #2690; and, through Apple's private interfaces on M1, M2 Pro and M5
 with macOS 26.5, sbryngelson/ANEForge docs/numeric-cliffs.md, docs/developer/numerics.md, #115, #116 and #263;
-on M1, sbryngelson/ane-guide part-1-machine/03-numerics.md. Where M1 and M5 differ, M5 is followed.
+on M1, sbryngelson/ane-guide part-1-machine/03-numerics.md. Where M1 and M5 differ, the estimate follows M5.
 """
 
 from collections.abc import Iterator
@@ -33,8 +33,8 @@ def engine_half(x: Tensor) -> Tensor:
 
 
 def engine_product(x: Tensor) -> Tensor:
-    """A sum of products, added up wide, as the engine's half: infinite beyond 32,752, subnormals kept (M5; M1
-    makes them 0: ane-guide).
+    """A sum of products, accumulated wide, as the engine's half: infinite beyond 32,752, subnormals kept (M5;
+    M1 makes them 0: ane-guide).
     """
     held = torch.where(x.abs() > GREATEST_PRODUCT, torch.inf * x.sign(), x)
     normal = held.isfinite() & (held.abs() >= LEAST_NORMAL_HALF)
@@ -63,7 +63,7 @@ def without_nan(x: Tensor, instead: float) -> Tensor:
 def narrow_sum(x: Tensor, axes: Ints, keep_dims: bool) -> Tensor:
     """The sum over ``axes`` with half accumulators: blocks of 64 accumulate wide, their sums in half.
 
-    It was measured that ``reduce_sum`` accumulates in half, but not the width of its blocks.
+    That ``reduce_sum`` accumulates in half is measured; the width of its blocks is not.
     """
     over = sorted(axis % x.ndim for axis in axes)
     rest = [axis for axis in range(x.ndim) if axis not in over]

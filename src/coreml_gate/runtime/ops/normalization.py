@@ -1,4 +1,4 @@
-"""Normalizations; statistics over a batch's own values except in ``batch_norm``."""
+"""Normalizations, by statistics of the operand itself except in ``batch_norm``."""
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ def instance_norm(
 
 @operation(ROUND)
 def l2_norm(x: Tensor, epsilon: float = 1e-6) -> Tensor:
-    """Over the last three axes."""
+    """The norm over the last three axes."""
     return x * torch.rsqrt(x.square().sum((-3, -2, -1), keepdim=True) + epsilon)
 
 

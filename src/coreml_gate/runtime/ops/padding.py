@@ -1,4 +1,4 @@
-"""Padding of sliding windows, as ``conv`` and the pools name it: ``valid``, ``custom``, ``same``,
+"""Padding of sliding windows, by the names of ``conv`` and the pools: ``valid``, ``custom``, ``same``,
 ``same_lower``.
 """
 
@@ -11,7 +11,7 @@ Padding = tuple[tuple[int, int], ...]
 
 
 @lru_cache(maxsize=4096)
-def window_padding(  # a cached function takes its key by position
+def window_padding(  # a cached function needs its key by position
     pad_type: str, pad: Ints | None, sizes: Ints, kernel: Ints, strides: Ints, dilations: Ints
 ) -> Padding:
     """Padding before and after each spatial axis; ``same`` gives ``ceil(size / stride)`` windows."""

@@ -78,7 +78,7 @@ def max_pool(
     pad: Ints | None = None,
     ceil_mode: bool = False,
 ) -> Tensor:
-    """A window wholly outside, which ``ceil_mode`` causes if the stride exceeds the kernel, is -inf."""
+    """A window entirely outside gives -inf; ``ceil_mode`` causes it if the stride exceeds the kernel."""
     strides, padding = _window(x, kernel_sizes, strides, pad_type, pad, ceil_mode)
     kernel_sizes, padding = _within(x.shape[2:], kernel_sizes, padding)
     if not (is_symmetric(padding) and _torch_takes(padding, kernel_sizes)):
@@ -116,8 +116,8 @@ def _within(sizes: Ints, kernel: Ints, padding: Padding) -> tuple[Ints, Padding]
 def _rounded_up(size: int, kernel: int, stride: int, padding: tuple[int, int]) -> tuple[int, int]:
     """The padding of one axis with ``ceil_mode``: more after the end if a last window begins before it.
 
-    MIL leaves out a window that begins in the padding after the end, but counts one that begins after an end
-    without padding (``spatial_dimensions_out_shape`` of coremltools); torch leaves out both.
+    MIL omits a window that begins in the padding after the end, but counts one that begins after an end
+    without padding (``spatial_dimensions_out_shape`` of coremltools); torch omits both.
     """
     before, after = padding
     span = size + before + after

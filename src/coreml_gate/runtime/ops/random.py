@@ -1,4 +1,4 @@
-"""Random numbers: MIL's distributions, torch's numbers; a seed of -1 takes torch's own generator."""
+"""Random numbers: MIL's distributions by torch; a seed of -1 uses torch's default generator."""
 
 import torch
 from torch import Tensor

@@ -4,7 +4,7 @@ In reverse, the states are in the order of computation, starting with the last s
 bidirectional layer restores the input's order. coremltools' own tests expect this
 (``mil/ops/tests/iOS14/test_recurrent.py``).
 
-The type in which Core ML's CPU keeps the state of a layer of halves is not published; mode ``fp16`` rounds
+In which type Core ML's CPU keeps the state of a half-precision layer is not published; mode ``fp16`` rounds
 once per sequence. The Neural Engine has only halves, so its estimate rounds the state at each step.
 """
 
@@ -26,7 +26,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "hard_sigmoid": lambda x: (0.2 * x + 0.5).clamp(0, 1),
     "linear": lambda x: x,
     "relu": torch.relu,
-    "scaled_tanh": torch.tanh,  # both its factors are 1 here
+    "scaled_tanh": torch.tanh,  # both of its factors are 1 here
     "sigmoid": torch.sigmoid,
     "sigmoid_hard": lambda x: (0.2 * x + 0.5).clamp(0, 1),
     "tanh": torch.tanh,
@@ -222,7 +222,7 @@ def _seen(of_gate: Tensor, peephole: Tensor | None, c: Tensor) -> Tensor:
 
 
 def _flat(weights: _Weights) -> Tensors:
-    """The weights for torch's kernel: with a bias for the state's product as well, or without any."""
+    """The weights for torch's kernel: with biases for both products, or without any."""
     weight_ih, weight_hh, bias, _ = weights
     return (weight_ih, weight_hh) if bias is None else (weight_ih, weight_hh, bias, torch.zeros_like(bias))
 

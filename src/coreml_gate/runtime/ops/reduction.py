@@ -67,7 +67,7 @@ def reduce_log_sum(x: Tensor, axes: Ints | None = None, keep_dims: bool = False)
 
 
 def _engine_log_sum_exp(x: Tensor, axes: Ints | None, keep_dims: bool) -> Tensor:
-    """Without subtracting the maximum first; 0 if the sum of exponentials is not a half
+    """The maximum is not subtracted first; 0 if the sum of exponentials exceeds half precision
     (apple/coremltools#2690, #2726).
     """
     total = x.exp().sum(_axes(x, axes), keep_dims)

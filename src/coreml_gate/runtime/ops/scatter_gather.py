@@ -1,7 +1,7 @@
-"""Reading and writing at computed places.
+"""Gather and scatter: reading and writing at computed indices.
 
-A negative index counts from the end, unless ``validate_indices`` (from iOS 17 on) refuses it. An index beyond
-either end is refused, whatever Core ML reads there (an arbitrary number of the tensor on the GPU).
+A negative index counts from the end, unless ``validate_indices`` (from iOS 17 on) forbids it. An index beyond
+either end is an error, whatever Core ML reads there (an arbitrary element of the tensor on the GPU).
 """
 
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0, validate_indices:
 
 
 def _linear(indices: Tensor, sizes: torch.Size, *, validate: bool) -> Tensor:
-    """Row-major places from index vectors along the last axis."""
+    """Row-major positions from index vectors along the last axis."""
     places = torch.zeros(indices.shape[:-1], dtype=torch.long)
     for axis, size in enumerate(sizes):
         places = places * size + _from_start(indices[..., axis], size, validate=validate)
@@ -116,12 +116,12 @@ def scatter_nd(
 
 
 def _put(rows: Tensor, places: Tensor, updates: Tensor, mode: str) -> Tensor:
-    """``rows`` with ``updates`` applied at ``places``; if places repeat, each update counts."""
+    """``rows`` with ``updates`` applied at ``places``; if a place repeats, all of its updates count."""
     return _MODES[mode](rows, places, updates.to(rows.dtype))
 
 
 def _one_by_one(step: np.ufunc) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Update one by one, because torch's own ``index_reduce`` is a beta and has no division."""
+    """Update one by one, because torch's ``index_reduce`` is in beta and has no division."""
 
     def put(rows: Tensor, places: Tensor, updates: Tensor) -> Tensor:
         result = rows.clone(memory_format=torch.contiguous_format)

@@ -9,7 +9,7 @@ from coreml_gate.runtime.registry import EXACT, operation
 
 @dataclass(slots=True)
 class State:
-    """A state during one run: writing replaces the tensor, so what was read before keeps its value."""
+    """A state during one run: writing replaces the tensor, so values read before do not change."""
 
     value: Tensor
 

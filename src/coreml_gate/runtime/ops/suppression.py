@@ -1,7 +1,7 @@
 """Non-maximum suppression, box by box.
 
-The suppressing overlaps follow coremltools' tests on Core ML (``test_nms`` with a limit of 0,
-``test_nms_corner_case_iou_equal_threshold``): never 0 or 0/0; one equal to the limit from iOS 17 on.
+Which overlaps suppress a box follows coremltools' tests on Core ML (``test_nms`` with a limit of 0,
+``test_nms_corner_case_iou_equal_threshold``): never 0 or 0/0; an overlap equal to the limit from iOS 17 on.
 """
 
 import math
@@ -37,7 +37,7 @@ def non_maximum_suppression(
 def non_maximum_suppression_ios17(
     boxes: Tensor, scores: Tensor, iou_threshold: float, max_boxes: int, per_class_suppression: bool = False
 ) -> Tensors:
-    """Boxes are along the last axis; there is neither a score limit nor a count."""
+    """Boxes are along the last axis; there is neither a score threshold nor a maximum count."""
     boxes, scores = boxes.mT, scores.mT
     picked = [
         _suppress(box, score, iou_threshold, -math.inf, max_boxes, per_class_suppression, torch.ge)

@@ -10,7 +10,7 @@ from coreml_gate.runtime.registry import EXACT, ROUND, Ints, Number, Tensors, op
 
 @operation(EXACT)
 def argsort(x: Tensor, axis: int = -1, ascending: bool = False) -> Tensor:
-    """NaN counts as the least number, which torch takes for the greatest; Core ML promises no order of ties
+    """NaN counts as the least number, in torch as the greatest; Core ML's order of ties is undefined
     (kasper0406/stablehlo-coreml, test_sort and its multi-key sort).
     """
     keys = torch.where(x.isnan(), -torch.inf, x) if x.is_floating_point() else x
@@ -90,7 +90,7 @@ def pad(x: Tensor, pad: Ints, mode: str = "constant", constant_val: Number = 0.0
 
 
 def _border(size: int, before: int, after: int, mode: str) -> Tensor:
-    """Which places of an axis of ``size`` stand where, once it is padded by its own values."""
+    """The indices of the elements of an axis of ``size`` after it is padded with its own values."""
     places = torch.arange(-before, size + after)
     if mode == "replicate":
         return places.clamp(0, size - 1)
@@ -137,7 +137,7 @@ def topk(
     k: int = 1,
     axis: int = -1,
     ascending: bool = False,
-    sort: bool = True,  # noqa: ARG001  # sorted is a legal order of "unsorted" too
+    sort: bool = True,  # noqa: ARG001  # "unsorted" allows sorted results
     return_indices: bool = True,
     output_indices_dtype: str | None = None,  # noqa: ARG001  # the declared output type says it too
 ) -> Tensors:

@@ -1,4 +1,4 @@
-"""Other shapes and orders of the same values."""
+"""Operations that only change shapes and orders."""
 
 from functools import lru_cache
 
@@ -46,7 +46,7 @@ def pixel_unshuffle_ios16(x: Tensor, downscale_factor: int) -> Tensor:
 
 @operation(EXACT)
 def reshape(x: Tensor, shape: Ints) -> Tensor:
-    """A 0 takes the size that ``x`` has at the same place."""
+    """A 0 keeps the size of the same axis of ``x``."""
     return x.reshape(
         tuple(x.shape[axis] if size == 0 and x.numel() else size for axis, size in enumerate(shape))
     )
@@ -54,7 +54,7 @@ def reshape(x: Tensor, shape: Ints) -> Tensor:
 
 @operation(EXACT)
 def reshape_ios17(x: Tensor, shape: Ints) -> Tensor:
-    """A 0 takes the size that ``x`` has at the same place, counted from the end; 1 where ``x`` has none."""
+    """A 0 keeps the size of that axis of ``x``, counted from the end, or is 1 if ``x`` has no such axis."""
     if 0 not in shape or not x.numel():
         return x.reshape(shape)
     sizes = (1,) * max(len(shape) - x.ndim, 0) + tuple(x.shape[max(x.ndim - len(shape), 0) :])
@@ -104,7 +104,7 @@ def slice_by_index(
 
 @operation(EXACT)
 def slice_by_size(x: Tensor, begin: Ints, size: Ints) -> Tensor:
-    """A size of -1 takes the rest."""
+    """A size of -1 extends to the end."""
     starts = [start % length if start < 0 else start for start, length in zip(begin, x.shape, strict=True)]
     return x[
         tuple(
@@ -143,7 +143,7 @@ def _slices(  # the operation's own order
     end_mask: Bools | None,
     squeeze_mask: Bools | None,
 ) -> tuple[tuple[slice, ...], Ints, Ints]:
-    """Slices with positive steps, the axes to flip afterwards (torch knows no negative step), the axes to
+    """Slices with positive steps, the axes to flip afterwards (torch has no negative steps), the axes to
     drop.
     """
     axes, no = range(len(sizes)), (False,) * len(sizes)
@@ -163,7 +163,7 @@ def _slices(  # the operation's own order
 
 
 def _single(start: int | None, size: int) -> slice:
-    """The place of an axis that is dropped; before the first one lies the first, as coremltools has it."""
+    """The index on an axis that is dropped; before the first counts as the first, as in coremltools."""
     places = range(size)[start:]
     if not places:
         raise IndexError(f"the index {start} lies outside of an axis of {size}")

@@ -11,8 +11,8 @@ from coreml_gate.runtime.registry import ROUND, operation
 def scaled_dot_product_attention_ios18(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None
 ) -> Tensor:
-    """A row whose keys are all masked is NaN, as MIL's formula and coremltools' own values have it; torch's
-    kernel gives 0 there.
+    """A row whose keys are all masked is NaN, as by MIL's formula and in coremltools' own values; torch's
+    kernel gives 0.
     """
     attended = functional.scaled_dot_product_attention(query, key, value, attn_mask)
     if attn_mask is None:

@@ -177,7 +177,7 @@ class PackedConvolution(WindowKernel, ExtensibleKernel):
         )
 
     def _operands(self, x: Tensor) -> tuple[Tensor, _Window]:
-        """The kernel's input image, padded here if the padding differs between both ends."""
+        """The kernel's input image, padded here if the two ends differ in padding."""
         padded_by, window = self._place(x.shape)
         image = channels_last(lifted(x))
         return (functional.pad(image, padded_by) if padded_by else image), window

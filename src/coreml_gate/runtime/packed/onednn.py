@@ -1,4 +1,4 @@
-"""torch's internal calls of oneDNN with packed weights; they belong to its compiler and are untyped."""
+"""torch's internal calls of oneDNN with packed weights, which belong to its compiler and are untyped."""
 
 from functools import cache
 from typing import Final, NamedTuple

@@ -6,7 +6,7 @@ The loop counts from zero. Each turn gathers the input and the state at the coun
     n = tanh(linear(x) + r * linear(h))     h' = (1 - z) * n + z * h
 
 and adds ``h'`` to the next row (``_add_gru_layer`` in coremltools' torch frontend). Only this form is
-recognised, with the casts that float16 adds to it. Any other loop runs as the program says.
+recognised, with the casts that float16 adds to it. Any other loop runs as written.
 """
 
 from collections.abc import Mapping
