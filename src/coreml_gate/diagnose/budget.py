@@ -21,7 +21,7 @@ Sample = TypeVar("Sample")
 
 @dataclass
 class DiagnosisBudget:
-    """Counts from its first stage on; without ``seconds`` it has no end."""
+    """Counts from its first stage on; without ``seconds`` it is unlimited."""
 
     seconds: float = math.inf
     begin: Callable[[str], None] = lambda _: None

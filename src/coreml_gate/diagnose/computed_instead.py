@@ -1,7 +1,7 @@
-"""What does a team's package compute instead of its source? The first usual mistake that explains it.
+"""Finds the usual mistake that explains what a team's package computes instead of its source.
 
-A script converts a module of its own, so no operation can be set beside one of the source. Scripts go wrong
-in few ways, though, and each can be tried on the source: the answer is measured, not guessed.
+A script converts its own module, so its operations cannot be paired with those of the source. But scripts go
+wrong in few ways, and each can be tried on the source: the result is measured, not guessed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,13 +23,13 @@ from coreml_gate.errors import SourceError
 from coreml_gate.wording import joined, number
 
 _REST: Final = 0.1
-"""Of the difference: what compressed weights may leave of it where a mistake explains the rest."""
+"""The share of the difference that compressed weights may leave unexplained by a mistake."""
 _ALIKE: Final = 0.02
-"""Of the greatest value: an output that no mistake changed, of a package with compressed weights."""
+"""The share of the greatest value by which compressed weights may change an output without a mistake."""
 _PIXELS: Final = 255.0
 _CHANNELS, _IMAGE_RANK = 3, 4
 _LEAST_ELEMENTS: Final = 8
-"""Of fewer elements any factor explains the difference."""
+"""With fewer elements, any factor explains the difference."""
 _EVAL: Final = "call `.eval()` on the module before it is traced or exported"
 _ORDER: Final = "name `outputs` of `ct.convert` in the order in which the module returns them"
 _COLOR: Final = (
@@ -41,12 +41,12 @@ _BIAS: Final = "give the `ct.ImageType` the bias of `[[model.input]]`, in the or
 _STEP: Final = "let the source return what the package returns, or leave that step out of the script"
 
 Values = Sequence[Array]
-"""One output, or what was made of it, in each sample."""
+"""One output, or a value derived from it, for each sample."""
 
 
 @dataclass(frozen=True)
 class Instead:
-    """What the package computes, as the end of a sentence, and the way out."""
+    """What the package computes, as the end of a sentence, and how to fix it."""
 
     what: str
     hint: str
@@ -59,10 +59,10 @@ def computed_instead(
     found: Sequence[Outputs],
     images: Mapping[str, ImageInput] | None = None,
 ) -> Instead | None:
-    """The first mistake with which the source gives what the package gave; ``None`` where none does.
+    """The first mistake with which the source reproduces the package's outputs; ``None`` if there is none.
 
-    :param expected: What the source computes of each sample, and ``found`` what the package does.
-    :param images: The inputs that are images, as the configuration has them.
+    :param expected: The source's outputs for each sample; ``found`` are the package's.
+    :param images: The image inputs of the configuration.
     """
     wanted, given = _by_output(expected), _by_output(found)
     known = _other_order(wanted, given) or _other_step(wanted, given)
@@ -77,7 +77,7 @@ def _by_output(runs: Sequence[Outputs]) -> dict[str, Values]:
 def _mistakes(
     source: SourceEngine, samples: Sequence[Sample], images: Mapping[str, ImageInput]
 ) -> Iterator[tuple[Instead, Sequence[Outputs]]]:
-    """Mistakes in the module and at its inputs, with what the source computes when each is made."""
+    """Mistakes in the module and at its inputs, each with the source's outputs if it is made."""
     with _in_training(source) as layers:
         outputs = _outputs(source, samples) if layers else None
     if outputs is not None:
@@ -90,7 +90,7 @@ def _mistakes(
 
 @contextmanager
 def _in_training(source: SourceEngine) -> Iterator[list[torch.nn.Module]]:
-    """Norms by each batch's own statistics meanwhile; dropout stays off, because conversion drops it."""
+    """Let norms use the batch's own statistics within the block; dropout stays off, as in a conversion."""
     model = source.source.model
     modules = model.modules() if isinstance(model, torch.nn.Module) else ()
     layers: list[torch.nn.Module] = [
@@ -106,7 +106,7 @@ def _in_training(source: SourceEngine) -> Iterator[list[torch.nn.Module]]:
 
 
 def _outputs(source: SourceEngine, samples: Sequence[Sample]) -> Sequence[Outputs] | None:
-    """Nothing where the source refuses what it is given."""
+    """The outputs of the source; empty if it rejects the inputs."""
     try:
         return [source.run(sample, index) for index, sample in enumerate(samples)]
     except SourceError:
@@ -114,7 +114,7 @@ def _outputs(source: SourceEngine, samples: Sequence[Sample]) -> Sequence[Output
 
 
 def _of_images(images: Mapping[str, ImageInput]) -> Iterator[tuple[Instead, Callable[[Sample], Sample]]]:
-    """What goes wrong between pixels and the module, which takes ``pixel * scale + bias``."""
+    """Mistakes between the pixels and the module, which reads ``pixel * scale + bias``."""
     for name, image in images.items():
         bias = torch.tensor(channel_bias(image)).reshape(1, -1, 1, 1)
         what = f"the source with the channels of `{name}` in the other order, as BGR for RGB"
@@ -147,7 +147,7 @@ def _changed(name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Calla
 
 
 def _other_order(wanted: Mapping[str, Values], given: Mapping[str, Values]) -> Instead | None:
-    """Outputs that stand under each other's names."""
+    """Outputs that have each other's names."""
     holders = {name: _nearest(name, values, given) for name, values in wanted.items()}
     moved = {name: own for name, own in holders.items() if name != own}
     if not moved or sorted(holders.values()) != sorted(wanted):
@@ -159,12 +159,12 @@ def _other_order(wanted: Mapping[str, Values], given: Mapping[str, Values]) -> I
 
 
 def _nearest(name: str, wanted: Values, given: Mapping[str, Values]) -> str:
-    """The output of the package that is nearest to an output of the source, its namesake first."""
+    """The package's output that is nearest to one of the source; of equals, that of the same name."""
     return min(given, key=lambda own: (_error(wanted, given[own]), own != name))
 
 
 def _other_step(wanted: Mapping[str, Values], given: Mapping[str, Values]) -> Instead | None:
-    """One more step behind every output that differs, or one less."""
+    """One step too many or too few after every output that differs."""
     steps = [
         _step(name, values, given[name])
         for name, values in wanted.items()
@@ -174,7 +174,7 @@ def _other_step(wanted: Mapping[str, Values], given: Mapping[str, Values]) -> In
 
 
 def _step(name: str, wanted: Values, given: Values) -> str:
-    """What leads from one side to the other; empty where nothing known does."""
+    """The step that leads from one side to the other; empty if none is known."""
     if _error(wanted, given) == np.inf or any(value.dtype.kind != "f" for value in wanted):
         return ""
     for title, function in _STEPS.items():
@@ -186,7 +186,7 @@ def _step(name: str, wanted: Values, given: Values) -> str:
 
 
 def _factor(name: str, wanted: Values, given: Values) -> str:
-    """The one number by which all elements differ."""
+    """The single factor between all elements of both sides."""
     before, after = (
         np.concatenate([value.ravel() for value in side]).astype(float) for side in (wanted, given)
     )
@@ -213,7 +213,7 @@ _STEPS: Final[Mapping[str, Callable[[Array], Array]]] = {
 
 
 def _explains(made: Mapping[str, Values], wanted: Mapping[str, Values], given: Mapping[str, Values]) -> bool:
-    """Does the mistake lead to every output of the package, or leave it as it was?"""
+    """Whether the mistake reproduces every output of the package, or leaves it unchanged."""
     if made.keys() != wanted.keys():
         return False
     nearer = {name: _is_nearer(made[name], wanted[name], given[name]) for name in wanted}
@@ -222,7 +222,7 @@ def _explains(made: Mapping[str, Values], wanted: Mapping[str, Values], given: M
 
 
 def _is_nearer(made: Values, wanted: Values, given: Values) -> bool:
-    """Is next to nothing left of the difference?"""
+    """Whether ``made`` removes almost all of the difference between ``wanted`` and ``given``."""
     before = _error(wanted, given)
     return before > 0 and _error(made, given) <= min(_REST * before, _REST * _greatest(given))
 
@@ -236,7 +236,7 @@ def _greatest(values: Values) -> float:
 
 
 def _error(one: Values, other: Values) -> float:
-    """The greatest difference; infinite where the two cannot be compared."""
+    """The greatest difference; infinite if the two cannot be compared."""
     if any(a.shape != b.shape or a.dtype.kind not in "fiub" for a, b in zip(one, other, strict=True)):
         return np.inf
     worst = [float(np.abs(a.astype(float) - b).max(initial=0.0)) for a, b in zip(one, other, strict=True)]

@@ -60,9 +60,10 @@ class DeltaDebugging:
     _until: float = 0.0
 
     def smallest(self, ranked: Sequence[str]) -> tuple[str, ...] | None:
-        """A 1-minimal subset of ``ranked`` (most suspicious first) that passes, or ``None``: not even all do.
+        """A 1-minimal subset of ``ranked`` (most suspicious first) that passes; ``None`` if not even all
+        pass.
 
-        :raises OutOfBudgetError: The budget ended it; ``best`` is what was found until then.
+        :raises OutOfBudgetError: The budget was used up; ``best`` is the result so far.
         """
         self._until = self.clock() + self.max_seconds
         if not self._passes_with(ranked):

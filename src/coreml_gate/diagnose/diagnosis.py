@@ -35,9 +35,9 @@ from coreml_gate.record import HALF_MODES, Comparison, Diagnosis, HalfMode, Haza
 from coreml_gate.wording import counted
 
 MEASURED_SAMPLES: Final = 4
-"""Samples on which single operations are measured; a repair is judged on all samples."""
+"""The number of samples on which single operations are measured; a repair is judged on all samples."""
 LONG_SUM: Final = 2_624
-"""A running half sum rounds by 2**-12 of its end at each of its blocks of 64: 41 of them may lose 1 %."""
+"""Each block of 64 rounds a running half sum by 2**-12 of its end, so 41 blocks may lose 1 %."""
 _REPORTED_ERRORS: Final = 10
 _NOT_MEASURED: Final = "the errors of single operations: a stateful program cannot run twice side by side."
 
@@ -47,24 +47,25 @@ class RepairRequest:
     """Which repair to look for."""
 
     repair_in: HalfMode | None = None
-    """The mode in which the check fails; ``None``: nothing to repair. In ``neural-engine`` the check need not
-    fail: what bites there and reaches its limits is repaired."""
+    """The mode in which the check fails; ``None`` if there is nothing to repair. In ``neural-engine``, a
+    hazard that harms an output beyond its limits is repaired even if the check passes."""
     convert_again: ConvertAgain | None = None
     note: str = ""
-    """Why no repair is searched although one is needed."""
+    """Why no repair is searched, although one is needed."""
 
 
 def suspected(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> tuple[Suspicion, ...]:
-    """What the float32 run alone makes suspicious, although it may be harmless."""
+    """What the float32 run alone shows as suspicious, although it may be harmless."""
     given = case.shipped.function().inputs
     halves = (item.name for item in given if isinstance(item.type, TensorType) and item.type.dtype == "fp16")
     return tuple(suspicions(case.twin.function(), case.half, ranges, frozenset(halves)))
 
 
 def drifts(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> bool:
-    """Is there a long sum that a half accumulator damages, though no value comes near a bound?
+    """Whether a half accumulator damages a long sum, although no value comes near a bound.
 
-    Ranges do not show it, so the long sums run in half once more, each alone; nothing where there is none.
+    Ranges do not show this, so each long sum runs in half once more by itself; without long sums nothing
+    runs.
     """
     known = (name for name in case.half if name in ranges)
     long = frozenset(name for name in known if ranges[name].terms >= LONG_SUM)
@@ -75,7 +76,7 @@ def drifts(case: HalfPrecisionCase, ranges: Mapping[str, Range]) -> bool:
 
 
 def is_needed(case: HalfPrecisionCase, ranges: Mapping[str, Range], *, failed: bool) -> bool:
-    """Whether a closer look is needed, which sound models should not pay for."""
+    """Whether a closer look is needed, which healthy models should not pay for."""
     return failed or bool(suspected(case, ranges)) or drifts(case, ranges)
 
 
@@ -86,9 +87,9 @@ def diagnose(
     budget: DiagnosisBudget | None = None,
     report: Callable[[Diagnosis], None] = lambda _: None,
 ) -> Diagnosis:
-    """All of it, in both half modes, as far as the budget allows.
+    """The whole diagnosis, in both half modes, as far as the budget allows.
 
-    :param report: Takes what is known before the search for a repair, which is what may take long.
+    :param report: Receives what is known before the search for a repair, which may take long.
     """
     budget = DiagnosisBudget() if budget is None else budget
     plain = tuple(Trial(case).compared(frozenset()))
@@ -141,7 +142,7 @@ def _estimate(case: HalfPrecisionCase, budget: DiagnosisBudget) -> tuple[Compari
 
 
 def _worst_inputs(case: HalfPrecisionCase, plain: Iterable[Comparison]) -> list[Mapping[str, Any]]:
-    """The samples on which half precision is worst, since the first ones may be sound."""
+    """The samples on which half precision is worst, since the first ones may be unaffected."""
     worst: dict[int, float] = {}
     for comparison in plain:
         psnr = least_psnr([comparison])
@@ -155,7 +156,7 @@ def _worst_inputs(case: HalfPrecisionCase, plain: Iterable[Comparison]) -> list[
 def _where_lost(
     case: HalfPrecisionCase, errors: OperationErrors, ranges: Mapping[str, Range]
 ) -> tuple[Hazard, ...]:
-    """Where precision is lost, if a check fails although no operation is damaged by itself."""
+    """Where precision is lost, if a check fails although no single operation is damaged."""
     by_name = Index(errors.function).producers
     found = lost_precision(errors, ranges)
     return tuple(hazard_of(item, by_name, case.origins, errors) for item in found)

@@ -62,7 +62,7 @@ def _harmful(alignment: Alignment) -> frozenset[str]:
 
 
 def _grown(alignment: Alignment, pair: Pair) -> Pair | None:
-    """Follow a small error that is already in the inputs back to the operation that caused it."""
+    """Trace a small error of the inputs back to the operation that caused it."""
     while pair.inherited * GROWTH > pair.error and not math.isinf(pair.error):
         worst = _worst_input(alignment, pair)
         if worst is None:
@@ -120,7 +120,7 @@ def _unclear(alignment: Alignment, reason: str) -> FirstWrong:
 
 
 def _errors(alignment: Alignment) -> dict[str, float]:
-    """The error of every compared operation; infinite if it has no number."""
+    """The error of every compared operation; infinite if it is not a number."""
     compared = (pair for pair in alignment.pairs.values() if pair.state in {"matched", "differs"})
     return {
         pair.operation.name: min(pair.error, WORST) if pair.error >= 0 else WORST

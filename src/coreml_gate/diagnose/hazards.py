@@ -1,9 +1,9 @@
-"""Which operations break, or nearly break, in half precision, and why?
+"""Finds the operations that break, or nearly break, in half precision, and why.
 
-Ranges of the float32 run say what may happen and cost nothing; they also point at harmless things (a mask of
--1e9 in front of a softmax, an overflow that a later ``select`` discards). So a range is a suspicion, the
-measured errors (``diagnose/operation_errors.py``) show whether it harms an output, and beside that only what
-comes near a bound is reported, unless its place makes it harmless.
+Ranges of the float32 run cost nothing and show what may happen, but also harmless cases (a mask of -1e9
+before a softmax, an overflow that a later ``select`` discards). So a range is only a suspicion, and the
+measured errors (``diagnose/operation_errors.py``) show whether it harms an output. Other values near a bound
+are reported only if their readers do not make them harmless.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ from coreml_gate.runtime.ops.neural_engine import GREATEST_PRODUCT
 NEAR: Final = 4.0
 """Headroom below which a range is worth a warning: two bits of the exponent."""
 _EPSILON_MATTERS: Final = 1e3
-"""An epsilon changes less than 0.1 % of what is this many times greater."""
+"""An epsilon changes a value that is this many times greater by less than 0.1 %."""
 _CLIFFS: Final = {"softplus": 10.4, "reduce_log_sum_exp": 7.6}
 """Greatest input from which the Neural Engine's half formulas fail (apple/coremltools#2687 and #2726)."""
 _SATURATE: Final = {"softmax", "sigmoid", "tanh", "clip", "relu6", "minimum", "sigmoid_hard", "erf", "sign"}
@@ -47,13 +47,13 @@ _PASS_ON: Final = {
     "slice_by_index",
 }
 _FAR_MORE: Final = 10.0
-"""An operation that loses so many times the share of its operand has a fault of its own."""
+"""An operation that loses this many times more than its operand has a fault of its own."""
 _VANISHED: Final = 0.01
 _PRODUCTS: Final = {"conv", "conv_transpose", "einsum", "linear", "matmul"}
-"""What ends at half the half range on the Neural Engine."""
+"""Operations whose results overflow at half the range of FP16 on the Neural Engine."""
 _CANCELS: Final = frozenset({"add", "sub"})
 _GUARDS: Final = frozenset({"add", "clip", "maximum"})
-"""Operations whose constant keeps a value away from zero."""
+"""Operations whose constant bounds a value away from zero."""
 _SUMS: Final = {
     "avg_pool", "conv", "einsum", "linear", "matmul", "reduce_mean", "reduce_sum", "reduce_sum_square",
     "reduce_l1_norm", "reduce_l2_norm", "layer_norm", "instance_norm", "l2_norm",
@@ -62,7 +62,7 @@ _SUMS: Final = {
 
 @dataclass(frozen=True)
 class Suspicion:
-    """What a range alone says of an operation."""
+    """What a range alone shows about an operation."""
 
     kind: HazardKind
     operation: str
@@ -76,11 +76,11 @@ def suspicions(
     ranges: Mapping[str, Range],
     half_inputs: frozenset[str] = frozenset(),
 ) -> Iterator[Suspicion]:
-    """Everything that the float32 run makes suspicious, in the program's order.
+    """Everything suspicious in the float32 run, in the program's order.
 
     :param half: The operations that compute in half precision.
     :param half_inputs: The inputs that the package declares in half precision. Others become halves only
-        where such an operation reads them; one that is cast to integers at once never does.
+        where such an operation reads them; an input that is cast to integers at once never does.
     """
     constants = constants_in(function.block.walk())
     halved = half_inputs | {
@@ -130,7 +130,7 @@ def _floats_read(operation: Operation, constants: Mapping[str, Constant]) -> Ite
 
 
 def _epsilon(operation: Operation, ranges: Mapping[str, Range]) -> Iterator[Suspicion]:
-    """The converter raises a vanishing epsilon to 6e-8: it matters only beside values that are as small."""
+    """The suspicion of an epsilon that the converter raises to 6e-8, which matters for values as small."""
     operand = _operand_range(operation, ranges)
     if operand is not None and operand.smallest < LEAST_HALF * _EPSILON_MATTERS and operand.least >= 0:
         yield Suspicion("epsilon", operation.name, operand.smallest, LEAST_HALF * _EPSILON_MATTERS)
@@ -146,7 +146,7 @@ def hazards(
     by_mode: Iterable[OperationErrors],
     origins: Mapping[str, Origin],
 ) -> tuple[Hazard, ...]:
-    """What bites first, in the program's order; then what is near a bound and not harmless by its place."""
+    """The operations that harm an output, in the program's order; then harmful values near a bound."""
     index = Index(function)
     by_name = index.producers
     found: dict[str, Hazard] = {}
@@ -165,7 +165,7 @@ def hazards(
 def _bites(
     errors: OperationErrors, suspected: tuple[Suspicion, ...], by_name: Mapping[str, Operation]
 ) -> Iterator[Suspicion]:
-    """Operations whose own half result is damaged, and whose damage reaches an output."""
+    """Operations whose own FP16 result is damaged, and whose damage reaches an output."""
     reasons = {item.operation: item for item in reversed(suspected)}
     inputs = {
         name: item for name, item in reasons.items() if name not in by_name and item.reaches > item.bound
@@ -181,7 +181,7 @@ def _bites(
 
 
 def _follows(operation: Operation, own: float, errors: OperationErrors) -> bool:
-    """Is an operand beyond half precision already? Then its maker is to blame, unless this loses far more."""
+    """Whether an operand is already beyond FP16: then its maker is to blame, unless this loses far more."""
     given = (errors.damage[name] for name in operation.reads() if name in errors.damage)
     return any(
         damage.own >= WORST or (damage.own > max(BAD, own / _FAR_MORE) and damage.damaged and _fades(damage))
@@ -194,7 +194,7 @@ def _fades(damage: Damage) -> bool:
 
 
 def _measured(operation: Operation, damage: Damage) -> Suspicion:
-    """An operation that is damaged without a suspicious range: its reason is inside it."""
+    """The hazard of an operation that is damaged without a suspicious range, by its own computation."""
     if damage.vanished > _VANISHED:
         return Suspicion("vanishing", operation.name, 0.0, LEAST_HALF)
     if operation.type in _CLIFFS:
@@ -213,7 +213,7 @@ def hazard_of(
     origins: Mapping[str, Origin],
     errors: OperationErrors | None,
 ) -> Hazard:
-    """A suspicion with its place; with the errors of a mode it is no suspicion any more."""
+    """A suspicion with its source line, confirmed by the errors of a mode if they are given."""
     origin = origins.get(item.operation, Origin())
     kind = by_name[item.operation].type if item.operation in by_name else "input"
     on_engine = errors is not None and errors.mode == "neural-engine"
@@ -231,7 +231,7 @@ def hazard_of(
 
 
 def _harmless(index: Index, name: str) -> bool:
-    """Do all readers lead to an operation that saturates? Then infinity serves as well as the number."""
+    """Whether all readers lead to an operation that saturates, so that infinity gives the same result."""
     readers = index.readers.get(name, ())
     if not readers or name in index.function.block.outputs:
         return False

@@ -1,8 +1,8 @@
-"""Finds where the half run leaves the float32 run if no operation is damaged by itself.
+"""Finds where the FP16 run diverges from the float32 run if no operation is damaged by itself.
 
-Half precision may break a model without one bad operation: values that have no digits left, an epsilon that
-the converter had to raise, a difference of two results that are nearly equal. Each shows at the operation
-whose error grows most over that of its operands, on the way from the inputs to the output that is wrong.
+Half precision may break a model without a single bad operation: values without digits left, an epsilon that
+the converter had to raise, a difference of two nearly equal results. Each shows at the operation whose error
+grows most over that of its operands, on the path from the inputs to the wrong output.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ from coreml_gate.mil.index import Index
 from coreml_gate.mil.ir import Operation
 
 _CHANGED: Final = 0.1
-"""An epsilon that half precision changes by more is another one."""
+"""An epsilon that half precision changes by a greater share counts as changed."""
 _MANY: Final = 0.01
 _GUARDS: Final = frozenset({"add", "maximum", "clip", "sqrt", "rsqrt", "inverse", "real_div", "mul", "log"})
 """Operations between an epsilon and the division that it guards."""
@@ -30,7 +30,7 @@ _CANCELS: Final = frozenset({"add", "sub"})
 
 @dataclass(frozen=True)
 class PathStep:
-    """One operation on the way to the wrong output: its error, and the greatest error of its operands."""
+    """One operation on the path to the wrong output: its error, and the greatest error of its operands."""
 
     operation: Operation
     error: float
@@ -92,7 +92,7 @@ def _reason(
 
 
 def _by_growth(worst: PathStep) -> Suspicion:
-    """The reason by how the error grew, if no value explains it."""
+    """The reason from the growth of the error, if no value explains it."""
     if worst.operation.type in _CANCELS:
         return Suspicion("cancellation", worst.operation.name, worst.error, max(worst.given, HALF_ROUNDING))
     if worst.given <= HALF_ROUNDING:
@@ -101,7 +101,7 @@ def _by_growth(worst: PathStep) -> Suspicion:
 
 
 def _maker_of_whole_numbers(worst: PathStep, index: Index, ranges: Mapping[str, Range]) -> str | None:
-    """What a cast to integers reads, if halves do not hold it: the cast only shows what its maker lost."""
+    """The operand of a cast to integers, if FP16 cannot hold it: then its maker lost the precision."""
     if worst.operation.type != "cast" or not index.text(worst.operation, "dtype").startswith(("int", "uint")):
         return None
     name = index.name(worst.operation, "x") or ""
@@ -109,7 +109,7 @@ def _maker_of_whole_numbers(worst: PathStep, index: Index, ranges: Mapping[str, 
 
 
 def _changed_epsilons(operation: Operation, index: Index, steps: int) -> Iterator[Operation]:
-    """This operation, or one that guards its operands, if it has a small constant that half does not hold."""
+    """This operation, or one that guards its operands, if it has a small constant that FP16 cannot hold."""
     constants = (index.scalar(operation, parameter) for parameter in ("epsilon", "x", "y", "alpha"))
     if any(value is not None and _is_changed(value) for value in constants):
         yield operation
@@ -120,6 +120,6 @@ def _changed_epsilons(operation: Operation, index: Index, steps: int) -> Iterato
 
 
 def _is_changed(value: float) -> bool:
-    """Whether it is near zero and changes in half precision."""
+    """Whether a constant is near zero and changes in half precision."""
     half = max(float(np.float16(abs(value))), LEAST_HALF)
     return 0 < abs(value) < LEAST_NORMAL_HALF and abs(half / abs(value) - 1) > _CHANGED

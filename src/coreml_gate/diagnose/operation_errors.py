@@ -1,8 +1,8 @@
-"""What does half precision cost each operation: by itself, and with all the operations before it?
+"""Measures the FP16 error of each operation, by itself and together with all operations before it.
 
-One program holds three computations side by side: the float32 run, each operation alone in half on the
-float32 run's rounded inputs, and the half run. Each operation's three results stand next to each other, so
-that one pass compares them and lets them go: no tensor is stored.
+One program contains three computations: the float32 run, each operation alone in half on the float32 run's
+rounded inputs, and the half run. The three results of an operation are adjacent, so one pass compares and
+frees them, and no tensor is stored.
 """
 
 import math
@@ -28,35 +28,35 @@ from coreml_gate.untyped import MilValue
 
 _ALONE, _RUN = "alone@", "run@"
 _LARGE_BYTES: Final = 1_000_000_000
-"""Of the float32 weights: 250 million parameters."""
+"""Bytes of float32 weights from which a package counts as large: 250 million parameters."""
 BAD = 0.01
-"""RMS error by RMS from which a result counts as damaged: 40 dB, what half precision should reach."""
+"""RMS error by RMS from which a result counts as damaged: 40 dB, which half precision should reach."""
 WORST = 1e9
-"""Stands for an error without a number: the half result is not finite."""
+"""The error if the half result is not finite."""
 
 
 @dataclass
 class Damage:
-    """The worst of all samples."""
+    """The errors of one operation, each the worst of all samples."""
 
     own: float = 0.0
     inherited: float = 0.0
     vanished: float = 0.0
-    """Share of the non-zero values whose own half result is zero."""
+    """Share of the non-zero values whose own FP16 result is zero."""
     vanishes: float = 0.0
-    """Share of the non-zero float32 values that are below the least half."""
+    """Share of the non-zero float32 values that are below the least FP16 number."""
     subnormal: float = 0.0
-    """Share of the non-zero float32 values of which half precision keeps few digits, or none."""
+    """Share of the non-zero float32 values that keep few digits in FP16, or none."""
 
     @property
     def damaged(self) -> bool:
-        """Is its result in the half run not what it should be?"""
+        """Whether its result in the half run is damaged."""
         return self.inherited > BAD
 
 
 @dataclass
 class OperationErrors:
-    """All operations of the outermost block, in their order."""
+    """The errors of all operations of the outermost block, in order."""
 
     function: Function
     mode: HalfMode
@@ -69,11 +69,11 @@ class OperationErrors:
 
     @property
     def damaged(self) -> frozenset[str]:
-        """The operations that half precision breaks by themselves."""
+        """The operations that are damaged by their own rounding."""
         return frozenset(name for name, item in self.damage.items() if item.own > BAD)
 
     def error_of(self, operation: Operation) -> float:
-        """How far its result is off in the half run; 0 where it was not compared."""
+        """The error of its result in the half run; 0 if it was not compared."""
         return self.damage[operation.name].inherited if operation.name in self.damage else 0.0
 
     @cached_property
@@ -81,7 +81,7 @@ class OperationErrors:
         return Index(self.function)
 
     def harms(self, name: str) -> bool:
-        """Does damage of this operation reach an output? What a later operation heals does no harm."""
+        """Whether damage of this operation reaches an output, because later operations may undo it."""
         seen, open_names = {name}, [name]
         while open_names:
             current = open_names.pop()
@@ -125,7 +125,7 @@ def own_errors(
 
 
 def _loaded(package: Package, function: Function, mode: HalfMode) -> Model:
-    """Of a large package, no weight stays packed: the programs side by side would hold each three times."""
+    """Load a program; a large package keeps no packed weights, because each would exist three times."""
     keeps = package.weight_bytes < _LARGE_BYTES
     return Model(package, function, package.interfaces[package.default_function], mode, keeps=keeps)
 
@@ -161,7 +161,7 @@ def _alone(operation: Operation, narrower: Narrower) -> list[Operation]:
 
 
 def replace_halved(narrower: Narrower, operation: Operation) -> list[Operation]:
-    """The operation in half, without its result taking the float32 one's place for later readers."""
+    """The operation in half, while later readers still read the float32 result."""
     known = {value.name for value in operation.outputs}
     made = narrower.emit(operation)
     narrower.forget(known)
@@ -169,7 +169,7 @@ def replace_halved(narrower: Narrower, operation: Operation) -> list[Operation]:
 
 
 def _renamed(operation: Operation, prefix: str, given: set[str]) -> Operation:
-    """Every name but those of inputs and constants under a prefix."""
+    """The operation with a prefix on every name except those of inputs and constants."""
 
     def named(name: str) -> str:
         return name if name in given else prefix + name
@@ -229,7 +229,7 @@ class _DamageObserver:
 
 
 def _error(wide: Tensor | None, half: object) -> float:
-    """RMS error by RMS of the float32 result, over what is finite there; ``WORST`` where half is not."""
+    """RMS error by RMS of the float32 result, where it is finite; ``WORST`` if FP16 is not finite there."""
     if wide is None or not isinstance(half, Tensor) or half.shape != wide.shape:
         return 0.0
     finite = wide.isfinite()
@@ -242,7 +242,7 @@ def _error(wide: Tensor | None, half: object) -> float:
 
 
 def _share_of_others(wide: Tensor, half: object) -> float:
-    """Of integers and booleans: how many are others?"""
+    """The share of integers or booleans that differ."""
     if not isinstance(half, Tensor) or half.shape != wide.shape or not wide.numel():
         return 0.0
     return float((half != wide).double().mean())
@@ -255,7 +255,7 @@ def _share_below(wide: Tensor, bound: float) -> float:
 
 
 def rms_error(wide: Array, half: Array) -> float:
-    """RMS error by RMS of the float32 result; ``WORST`` where half is not finite and float32 is."""
+    """RMS error by RMS of the float32 result; ``WORST`` if FP16 is not finite where float32 is."""
     return _error(torch.from_numpy(np.ascontiguousarray(wide)), torch.from_numpy(np.ascontiguousarray(half)))
 
 

@@ -1,4 +1,4 @@
-"""The profile of every operation of a program for the page: range, source line, error in half precision."""
+"""The profile of every operation of a program, for the page: range, source line, FP16 error."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,5 +55,5 @@ def _error(errors: OperationErrors, name: str) -> float | None:
 
 
 def _rounded(value: float) -> float:
-    """The figure in as many digits as a chart shows."""
+    """The number with as many digits as a chart shows."""
     return value if value == 0 else round(value, _DIGITS - 1 - math.floor(math.log10(abs(value))))

@@ -35,9 +35,9 @@ def diagnose_parity(
     budget: DiagnosisBudget | None = None,
     report: Callable[[ParityDiagnosis], None] = lambda _: None,
 ) -> ParityDiagnosis:
-    """Names the operation; what it cannot do is a reason in the answer, never an error.
+    """Names the operation at fault; what it cannot determine is a reason in the result, never an error.
 
-    :param report: Takes what is known before other routes are tried.
+    :param report: Receives what is known before other routes are tried.
     """
     budget = DiagnosisBudget() if budget is None else budget
     found, conversions = _first_wrong(failure, budget)
@@ -146,7 +146,7 @@ def _broken_by(failure: Failure, mapper: Mapper, until: Passes, budget: Diagnosi
 
 
 def _other_route(failure: Failure, budget: DiagnosisBudget) -> OtherRoute | None:
-    """The first other route that agrees, else the last one tried; ``None`` if there is no other."""
+    """The first other route that agrees, or else the last one tried; ``None`` if there is no other."""
     free = changed(failure.config, conversion="auto")
     tried = None
     for other in _OTHERS[failure.route]:

@@ -1,4 +1,4 @@
-"""A sample on which the float32 package differs from its source, and what can be tried on it."""
+"""A sample on which the float32 package differs from its source, with conversions to try on it."""
 
 import math
 from dataclasses import dataclass
@@ -47,10 +47,9 @@ class Failure:
 
     @property
     def limit(self) -> float:
-        """From which share of the greatest value on two results differ.
+        """The share of the greatest value from which two results count as different.
 
-        A best class may change by less than the greatest allowed error: then the operations are held to half
-        of the error that changed it.
+        A class may change although the error is within the limit; then the limit is half of that error.
         """
         allowed, error = self.config.limits.parity.max_error, self.suspect.error
         return allowed if error > allowed else error / 2

@@ -1,4 +1,4 @@
-"""How the numbers of one input are changed: by scale, to whole, equal or extreme ones, by element type."""
+"""Changes of the numbers of one input, by element type: scaled, whole, equal or extreme numbers."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +16,11 @@ Kind = Literal["numbers", "integers", "mask"]
 _SPREAD: Final = 3.0
 """The greatest magnitude of the whole and half numbers."""
 _BESIDE: Final = 2.0**-10
-"""How far from a tie of rounding the values beside one lie."""
+"""The distance of the values next to a rounding tie."""
 
 
 def kind_of(value: Tensor) -> Kind:
-    """What the input holds: zeros and ones alone are a mask, whatever their type is."""
+    """The kind of an input's numbers: zeros and ones alone are a mask, whatever their type."""
     if value.dtype is torch.bool or (value.is_floating_point() and bool(((value == 0) | (value == 1)).all())):
         return "mask"
     return "numbers" if value.is_floating_point() else "integers"
@@ -35,7 +35,7 @@ def _whole(x: Tensor) -> Tensor:
 
 
 def _cycled(x: Tensor, values: Sequence[float]) -> Tensor:
-    """The values one after the other, again and again."""
+    """The values in order, repeated to fill the shape."""
     row = torch.tensor(values, dtype=x.dtype)
     return row.repeat(math.ceil(x.numel() / len(row)))[: x.numel()].reshape(x.shape)
 
@@ -53,7 +53,7 @@ def _powers(x: Tensor) -> Tensor:
 
 
 def _here_and_there(x: Tensor, value: float) -> Tensor:
-    """About half of the elements, the first among them, in no pattern that rows or columns follow."""
+    """About half of the elements, including the first, without a pattern along rows or columns."""
     chosen = torch.rand(x.numel(), generator=torch.Generator().manual_seed(0)) < 1 / 2
     chosen[0] = True
     return torch.where(chosen.reshape(x.shape), torch.full_like(x, value), x)
@@ -106,7 +106,7 @@ PERTURBATIONS: Final[Mapping[Kind, Mapping[str, Perturbation]]] = {
     "integers": _INTEGERS,
     "mask": _MASKS,
 }
-"""What happens to the inputs of each kind, in the order in which it is tried."""
+"""The changes for inputs of each kind, in the order in which they are tried."""
 
 MOST_TELLING: Final = (
     *("half-integers", "negative integers", "masks turned round"),
@@ -114,20 +114,20 @@ MOST_TELLING: Final = (
     *("negated magnitudes", "zeros instead of integers", FAR, "samples times 1e-4"),
     *("integers", "infinities", "positive infinities", "equal values"),
 )
-"""What is tried of a model whose runs cost much, first to last: ties and steps, values that are degenerate,
-signs, and what overflows or vanishes. The rest follows in the order of the tables."""
+"""The order of changes for a model with costly runs: ties and steps, degenerate values, signs, overflow and
+underflow. All others follow in the order of the tables."""
 EXACT: Final = frozenset(
     {"half-integers", "integers", "zeros", "negative zeros", "powers of two", "boundary values"}
 )
-"""Changes whose numbers are exact in every precision, so that a step of the source at them is real."""
+"""Changes to numbers that are exact in every precision, so that a jump of the source there is real."""
 LARGE: Final = frozenset({"integers beyond 2^24", "integers near the ends of 32 bits"})
 """Tried only where negative integers are allowed: as a size or a count they would allocate memory."""
 COME_NEAR: Final = SINGLE_INTEGERS / 16
-"""Magnitude from which a sample makes large integers likely: ids and pixels stay below it."""
+"""Magnitude from which a sample makes larger integers likely; ids and pixels are below it."""
 
 
 def resized(value: Tensor, shape: Sequence[int]) -> Tensor:
-    """The value cut or repeated to another shape; that of an image is its height and width, the last axes."""
+    """The value cropped or repeated to another shape; an image's shape is its height and width."""
     for axis, size in enumerate(shape, value.dim() - len(shape)):
         value = value.index_select(axis, torch.arange(size) % value.shape[axis])
     return value

@@ -1,4 +1,4 @@
-"""Changed samples on which wrong conversions show that ordinary samples do not reach."""
+"""Perturbed samples, which expose wrong conversions that ordinary samples do not reach."""
 
 import hashlib
 import math
@@ -40,24 +40,24 @@ from coreml_gate.package_facts.shapes import ShapeCase
 from coreml_gate.record import Comparison, PerturbedSample
 
 MOST_SECONDS: Final = 10.0
-"""Of this thread's own time, so that a busy machine tries no fewer."""
+"""Seconds of this thread's own time, so that a busy machine tries as many changes."""
 MOST_SECONDS_OF_A_RUN: Final = 30.0
-"""Of this thread's own time, for the source on one changed sample: a loop of it may have no end there."""
+"""Seconds of this thread's own time for the source on one changed sample, where a loop may never end."""
 MOST_MACS: Final = 2e10
-"""Multiply-accumulates of all changes together: about a tenth of what converting such a model takes. The same
-model is tried on the same changes on every machine: 4.1e9 a run, as of a ResNet-50, leave four of 19."""
+"""Multiply-accumulates of all changes together: about a tenth of the time of converting such a model. The
+limit does not depend on the machine. A ResNet-50 with 4.1e9 per run gets four of 19 changes."""
 FEWEST: Final = 4
-"""So many are tried, however much a run costs."""
+"""The number of changes that are tried even if a run is costly."""
 MOST_ELEMENTS: Final = 2**20
-"""A shape with more elements is left out: it would cost more than it shows."""
+"""Shapes with more elements are skipped, because they cost more than they show."""
 _ULPS: Final = 4
-"""How far the inputs are moved to see where the source is stable."""
+"""How far the inputs are moved, in units in the last place, to see where the source is stable."""
 _MOVES: Final = 8
-"""How often they are moved, each time otherwise."""
+"""How often they are moved, each time differently."""
 _STABLE_SHARE: Final = 0.25
-"""Of the parity limit: the source itself may move by so much."""
+"""The share of the parity limit by which the source itself may move."""
 _STEP: Final = 0.05
-"""Of the greatest value: what a source that steps at exact numbers may differ by there."""
+"""The share of the greatest value from which a difference at exact numbers counts as a jump."""
 _NEGATIVE: Final = "negative integers"
 
 Flags = npt.NDArray[np.bool_]
@@ -65,7 +65,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class SourceAndPackage:
-    """Both sides of one model, and what their samples may be changed to."""
+    """Both sides of one model, and the allowed changes of their samples."""
 
     source: SourceEngine
     package: MilEngine
@@ -76,28 +76,28 @@ class SourceAndPackage:
 
 @dataclass
 class ChangesBudget:
-    """How many changes are tried; ``untried`` takes the names of the others."""
+    """How many changes are tried; ``untried`` collects the names of the others."""
 
     macs: int = 0
-    """Of one run of the package."""
+    """Multiply-accumulates of one run of the package."""
     clock: Callable[[], float] = time.thread_time
     untried: list[str] = field(default_factory=list)
 
     @property
     def most(self) -> int:
-        """By the cost of a run alone."""
+        """The number of changes to try, from the cost of a run alone."""
         return max(FEWEST, int(MOST_MACS // max(self.macs, 1)))
 
 
 @dataclass(frozen=True)
 class _Change:
-    """One way to change a sample, before it is made."""
+    """One way to change a sample."""
 
     name: str
     inputs: tuple[str, ...]
     make: Callable[[Sample], Sample]
     alone: str = ""
-    """What its title adds where one input of several is changed."""
+    """The suffix of its title if only one of several inputs is changed."""
 
     @property
     def title(self) -> str:
@@ -111,12 +111,12 @@ class _Attempt:
     title: str
     sample: Sample
     changed: tuple[str, ...]
-    """Names of the inputs that are not as they were."""
+    """Names of the changed inputs."""
     exact: bool = False
 
     @property
     def content(self) -> tuple[str, tuple[str, ...], bool]:
-        """Equal for attempts that show the same: where the source is stable depends on what was changed."""
+        """A key of the numbers and the changed inputs, on which the stability of the source depends."""
         digest = hashlib.sha256()
         for value in self.sample.values():
             digest.update(value.numpy().tobytes())
@@ -129,12 +129,12 @@ def perturbed_samples(
     """Each change on which the source is defined and stable, compared with the package.
 
     All inputs of a kind (numbers, integers, masks) are changed together, then each input by itself. Images
-    stay as they are. An element of an output counts where the source's is finite and does not move when the
-    inputs move by a few units in the last place. One on which the source does not end has no comparison. Of a
-    model whose runs cost much the changes that show most are tried, and a change that leaves the same numbers
-    as one before it is not tried again.
+    are not changed. An element of an output counts if the source's value is finite and stable when the inputs
+    move by a few units in the last place. If the source does not end in time, there is no comparison. A model
+    with costly runs gets only the most revealing changes, and a change to the same numbers as an earlier one
+    is skipped.
 
-    :param budget: Without one the time alone is bounded.
+    :param budget: Without one, only the time is bounded.
     """
     budget = ChangesBudget() if budget is None else budget
     until = budget.clock() + MOST_SECONDS
@@ -164,7 +164,7 @@ def perturbed_samples(
 
 
 def reshaped_samples(sides: SourceAndPackage, sample: Sample) -> Iterator[tuple[PerturbedSample, Sample]]:
-    """The sample cut or repeated to every shape that the package takes besides its own, compared alike."""
+    """The sample, cropped or repeated to every other shape of the package, compared in the same way."""
     for attempt in _reshaped(sides, sample):
         comparisons = _compared(sides, attempt)
         if comparisons:
@@ -172,7 +172,7 @@ def reshaped_samples(sides: SourceAndPackage, sample: Sample) -> Iterator[tuple[
 
 
 def _changes(sides: SourceAndPackage, sample: Sample) -> list[_Change]:
-    """All of them, in the order in which they are tried."""
+    """All changes, in the order in which they are tried."""
     fixed = {item.name for item in sides.config.input if item.image is not None}
     groups: dict[Kind, list[str]] = {kind: [] for kind in PERTURBATIONS}
     for name, value in sample.items():
@@ -187,7 +187,7 @@ def _changes(sides: SourceAndPackage, sample: Sample) -> list[_Change]:
 
 
 def _most_telling(changes: list[_Change], most: int) -> list[_Change]:
-    """Those that are tried: all inputs together before one alone, and what showed most before the rest."""
+    """The changes to try: those of all inputs before those of one, the most revealing ones first."""
     ranks = {name: rank for rank, name in enumerate(MOST_TELLING)}
     return sorted(changes, key=lambda each: (bool(each.alone), ranks.get(each.name, len(ranks))))[:most]
 
@@ -203,12 +203,12 @@ def _changed(names: tuple[str, ...], change: Perturbation, sample: Sample) -> Sa
 
 
 def _come_near(sample: Sample, names: tuple[str, ...]) -> bool:
-    """Are the integers so large that some beyond 2**24 are to be expected?"""
+    """Whether the integers are so large that some beyond 2**24 are to be expected."""
     return any(float(sample[name].abs().max()) >= COME_NEAR for name in names)
 
 
 def _alike(sample: Sample, names: list[str]) -> Iterator[_Change]:
-    """Every input with the numbers of the first one of its shape."""
+    """The sample with the same numbers in all inputs of the same shape."""
     shapes = {tuple(sample[name].shape) for name in names}
     if len(shapes) < len(names):
         yield _Change("the same numbers in all inputs", tuple(names), partial(_of_the_first, tuple(names)))
@@ -236,7 +236,7 @@ def _reshaped(sides: SourceAndPackage, sample: Sample) -> Iterator[_Attempt]:
 def _compared(
     sides: SourceAndPackage, attempt: _Attempt, most_seconds: float | None = None
 ) -> tuple[Comparison, ...] | None:
-    """Nothing where the package refuses or no element counts; ``None`` where the source refuses."""
+    """The comparison: empty if the package fails or no element counts, ``None`` if the source fails."""
     try:
         reference = replace(sides.source, most_seconds=most_seconds).run(attempt.sample)
     except SourceError:
@@ -255,7 +255,7 @@ def _compared(
         floors = {}
     try:
         kept = _that_count(sides, attempt, reference, candidate)
-    except SourceError:  # refuses the same sample a unit in the last place further
+    except SourceError:  # rejects the same sample one unit in the last place further
         return ()
     return _restricted(reference, candidate, kept, floors)
 
@@ -266,14 +266,14 @@ def _restricted(
     kept: Mapping[str, Flags],
     floors: Mapping[str, float] | None = None,
 ) -> tuple[Comparison, ...]:
-    """Output by output, with zeros on both sides where an element does not count."""
+    """Both sides, with zeros for the elements that do not count."""
     found, known = [], floors or {}
     for name, array in reference.items():
         other = candidate[name]
         if array.shape == np.shape(other):
             if array.size and not kept[name].any():
                 continue
-            array, other = np.where(kept[name], array, 0), np.where(kept[name], other, 0)  # noqa: PLW2901  # what counts of them
+            array, other = np.where(kept[name], array, 0), np.where(kept[name], other, 0)  # noqa: PLW2901  # only the elements that count
         found.append(compare(name, 0, array, other, ("source", "fp32"), known.get(name, 0.0)))
     return tuple(found)
 
@@ -281,7 +281,7 @@ def _restricted(
 def _that_count(
     sides: SourceAndPackage, attempt: _Attempt, reference: Outputs, candidate: Outputs
 ) -> dict[str, Flags]:
-    """Elements at which a difference is the package's fault: finite, and stable or an exact step."""
+    """Elements whose difference is the package's fault: finite, and stable or at an exact jump."""
     watch = SourceWatch()
     with watch:
         sides.source.run(attempt.sample)
@@ -297,7 +297,7 @@ def _that_count(
 
 
 def _stable(sides: SourceAndPackage, attempt: _Attempt, reference: Outputs) -> dict[str, Flags]:
-    """Elements that stay where they are while every number moves by a few units in the last place."""
+    """Elements that do not change while every number moves by a few units in the last place."""
     stable = {name: np.ones(array.shape, bool) for name, array in reference.items()}
     for seed in range(_MOVES):
         sample = {
@@ -312,7 +312,7 @@ def _stable(sides: SourceAndPackage, attempt: _Attempt, reference: Outputs) -> d
 def _steps(
     sides: SourceAndPackage, attempt: _Attempt, reference: Outputs, candidate: Outputs
 ) -> dict[str, Flags]:
-    """Elements where the package is far off and the source gives the same in double precision."""
+    """Elements where the package is far off and the source gives the same value in double precision."""
     precise = _in_double(sides.source, attempt.sample)
     none = {name: np.zeros(array.shape, bool) for name, array in reference.items()}
     if precise is None:
@@ -326,7 +326,7 @@ def _steps(
 
 
 def _in_double(engine: SourceEngine, sample: Sample) -> Outputs | None:
-    """The source in float64; nothing where it cannot, as with weights that are not parameters."""
+    """The outputs in float64; ``None`` if the source cannot, as with weights that are not parameters."""
     try:
         return outputs_in_double(engine, sample)
     except SourceError:
@@ -334,7 +334,7 @@ def _in_double(engine: SourceEngine, sample: Sample) -> Outputs | None:
 
 
 def _is_close(reference: Array, other: Array, limit: float) -> Flags:
-    """Per element, against the greatest finite reference value; false all over for another shape."""
+    """Whether each element is close, by the greatest finite reference value; false if shapes differ."""
     if np.shape(other) != reference.shape:
         return np.zeros(reference.shape, bool)
     finite = np.isfinite(reference)
@@ -347,7 +347,7 @@ def _is_close(reference: Array, other: Array, limit: float) -> Flags:
 
 
 def _moved(value: Tensor, seed: int) -> Tensor:
-    """Every number up to a few units in the last place off, to either side; zeros and infinities stay."""
+    """Every number moved by up to a few units in the last place; zeros and infinities stay."""
     generator = torch.Generator().manual_seed(seed)
     share = torch.rand(value.shape, generator=generator) * 2 - 1
     share = torch.where(share.abs() < 1 / 2, share.sign(), share)

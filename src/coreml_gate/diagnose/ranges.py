@@ -25,14 +25,14 @@ def _terms(inputs: Mapping[str, MilValue], result: Tensor) -> int:
 
 
 _NARROW_SUMS: Final = frozenset({"reduce_l1_norm", "reduce_sum", "reduce_sum_square"})
-"""What the Neural Engine adds up in half; products, convolutions and means it adds up wide
+"""Sums that the Neural Engine accumulates in FP16; products, convolutions and means accumulate wide
 (sbryngelson/ANEForge docs/developer/numerics.md).
 """
 
 
 @dataclass(frozen=True)
 class Range:
-    """Least and greatest finite value, and the terms of a sum with half accumulators (0 for no sum)."""
+    """Least and greatest finite value, and the number of terms of a sum with FP16 accumulators (else 0)."""
 
     least: float
     greatest: float
@@ -61,10 +61,10 @@ class Range:
 
 @dataclass
 class Ranges:
-    """Collects a :class:`Range` per operation over all samples; give :meth:`observe` to ``predict``.
+    """Collects a :class:`Range` per operation over all samples; pass :meth:`observe` to ``predict``.
 
-    Operations that only move values stay within their operands' ranges and are left out, which keeps the
-    overhead to one pass over each computed result.
+    Operations that only move values stay within their operands' ranges and are skipped, so the overhead is
+    one pass over each computed result.
     """
 
     of: dict[str, Range] = field(default_factory=dict)

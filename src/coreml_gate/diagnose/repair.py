@@ -1,7 +1,7 @@
-"""Which few operations must stay in float32, how is that written, and does it help after a conversion?
+"""Finds the few operations that must stay in float32, writes them as ``keep-fp32``, and confirms the repair.
 
-The search runs in our runtime on programs narrowed by ourselves, judged by the worst of all samples. What it
-finds is written in the form that survives edits (``Module/type``) where that passes as well and keeps few
+The search runs in our runtime on programs that we narrow ourselves, judged by the worst of all samples. The
+result is written in the form that survives edits (``Module/type``) if that passes too and keeps only few
 operations more, and a real conversion confirms it.
 """
 
@@ -27,11 +27,11 @@ from coreml_gate.runtime.model import Model, load
 from coreml_gate.untyped import MilValue
 
 SPREAD_SHARE: Final = 0.15
-"""If a set has more than this share of operations that are sound by themselves, the noise is spread."""
+"""If a set has more than this share of operations without a fault of their own, the noise is spread."""
 MAX_RUNS: Final = 300
 MAX_SECONDS: Final = 60.0
 _FEW: Final = 4
-"""This few are never called spread, however small the model is."""
+"""A set of at most this many operations never counts as spread, however small the model is."""
 _MANY_TIMES: Final = 6
 """A pattern may keep up to this many times the operations of the minimal set."""
 
@@ -114,7 +114,7 @@ def find_repair(
 ) -> Repair:
     """The smallest repair; ``ranked`` are the operations in half, most suspicious first.
 
-    :param convert_again: ``None`` where nothing can be converted: the repair stays unconfirmed.
+    :param convert_again: ``None`` if nothing can be converted: the repair is not confirmed.
     :param damaged: Operations that half precision breaks by themselves: a set of them is not spread noise,
         however many they are.
     """

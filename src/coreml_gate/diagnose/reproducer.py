@@ -1,4 +1,4 @@
-"""Makes a package of one operation, with the inputs that it really gets, for an issue."""
+"""Makes a package of one operation with its real inputs, to attach to an issue."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -39,8 +39,8 @@ def reproduce(package: Package, name: str, samples: Sequence[Mapping[str, MilVal
     """Write package, inputs, expected outputs and script; returns the error in our runtime.
 
     :param package: The float32 twin, in which the operation has this name.
-    :param samples: Inputs of the whole model; the one on which the operation does worst is taken.
-    :raises UsageError: There is no such operation, or it cannot stand alone.
+    :param samples: Inputs of the whole model; the one with the operation's greatest error is used.
+    :raises UsageError: There is no such operation, or it cannot run alone.
     """
     operation = _find(package.function(), name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def _alone(function: Function, operation: Operation) -> Function:
 
 
 def _input(name: str, kind: ValueType) -> Value:
-    """Core ML takes no booleans: they come as float32 and are cast."""
+    """The input for an operand; Core ML accepts no booleans, so they are float32 and are cast."""
     is_bool = isinstance(kind, TensorType) and kind.dtype == "bool"
     return Value(name, replace(kind, dtype="fp32") if is_bool and isinstance(kind, TensorType) else kind)
 
@@ -113,7 +113,7 @@ def _inlined(
 
 
 def _seen(package: Package, operation: Operation, sample: Mapping[str, MilValue]) -> tuple[Arrays, Arrays]:
-    """What the operation reads and gives in a float32 run."""
+    """The operands and results of the operation in a float32 run."""
     inputs: Arrays = {}
     expected: Arrays = {}
 

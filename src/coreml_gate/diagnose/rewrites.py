@@ -1,7 +1,7 @@
 """Patterns for which different arithmetic is better than float32, with PyTorch code that stays within half.
 
-A pattern is recognised as a whole, with its axes and constants, and its code is written for what was found.
-A rewrite that computes something else is worse than none: a norm that subtracts a mean is not RMSNorm.
+A pattern is recognised as a whole, and its code has the axes and constants that were found. A rewrite that
+computes something else is worse than none: a norm that subtracts a mean is not RMSNorm.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ _Pattern = Callable[[Operation, Index], Code | None]
 """The PyTorch code for the pattern that an operation is part of, or ``None``."""
 
 _LARGE_MASK: Final = 1e4
-"""Magnitude of a mask; scores themselves never get such a summand."""
+"""Magnitude of a mask; scores never have such a summand."""
 
 
 def rewrites(function: Function, hazards: tuple[Hazard, ...]) -> tuple[Rewrite, ...]:
@@ -43,7 +43,7 @@ def _fitting(hazard: Hazard, operation: Operation, index: Index) -> Iterator[tup
 
 
 def _rms_norm(operation: Operation, index: Index) -> Code | None:
-    """``x / sqrt(mean(x^2) + eps)``: the value that is squared is the one that is divided, as it is."""
+    """``x / sqrt(mean(x^2) + eps)``: the squared value must be the one that is divided."""
     mean, dim = _reduced_square(operation, index, "reduce_mean")
     if mean is None or not _normalises(operation, mean, index):
         return None
@@ -145,7 +145,7 @@ def _log_sum_exp(operation: Operation, index: Index) -> Code | None:
 
 
 def _mask(operation: Operation, index: Index) -> Code | None:
-    """A large constant that is added to, or chosen for, scores in front of a softmax."""
+    """A large constant that is added to the scores before a softmax, or selected in their place."""
     if operation.type not in {"add", "mul", "select", "sub"} or not _has_large_constant(operation, index):
         return None
     users = _along(operation, index, {"add", "sub", "select"}, 1)

@@ -1,4 +1,4 @@
-"""What happens inside a source while it runs: what Core ML cannot hold, and what has no single answer."""
+"""Watches a source while it runs for values that Core ML cannot hold and for ambiguous results."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -25,11 +25,11 @@ _ORDERING: Final = (
     "grid_sampler",
     "upsample_nearest",
 )
-"""Parts of the names of operations that choose as they like among elements equal in value or distance."""
+"""Parts of the names of operations whose choice among equal elements is arbitrary."""
 
 
-class SourceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own are untyped
-    """Notes what the operations below it do."""
+class SourceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own is untyped
+    """Records what the operations under it do."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # as above
@@ -45,7 +45,7 @@ class SourceWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch'
         args: Sequence[TorchObject] = (),
         kwargs: Mapping[str, TorchObject] | None = None,
     ) -> TorchObject:
-        """Runs the operation and looks at what went in and came out."""
+        """Runs the operation, and inspects its operands and results."""
         result = func(*args, **(kwargs or {}))
         self.chooses |= any(part in str(func) for part in _ORDERING)
         tensors = [item for item in tree_leaves(result) if isinstance(item, Tensor)]

@@ -21,8 +21,8 @@ _SAME_NORM: Final = 1e-4
 class TensorSketch:
     """A tensor's shape, greatest finite magnitude, norm, and weighted sums of neighbouring elements.
 
-    A difference of one element by the limit moves its sum by more than rounding does, so that neither a few
-    wrong elements nor two that changed places are lost.
+    A difference of one element by the limit changes its sum by more than rounding does, so a few wrong
+    elements or two swapped ones are found.
     """
 
     shape: tuple[int, ...]
@@ -34,7 +34,7 @@ class TensorSketch:
     """Elements in one sum."""
     sums: Tensor
     nonfinite: Tensor | None
-    """The same sums over codes for NaN and the infinities; ``None`` where all elements are finite."""
+    """The same sums over codes for NaN and the infinities; ``None`` if all elements are finite."""
 
 
 def sketch(tensor: Tensor) -> TensorSketch:
@@ -62,9 +62,9 @@ def sketch(tensor: Tensor) -> TensorSketch:
 
 
 def distance(reference: TensorSketch, candidate: TensorSketch) -> float:
-    """How far is the candidate off, as a share of the reference's greatest value?
+    """The error of the candidate, as a share of the reference's greatest value.
 
-    Infinite when shapes differ, when NaN and infinities stand elsewhere, and when any integer differs.
+    Infinite if shapes differ, if NaN and infinities are at other places, or if any integer differs.
     """
     if reference.shape != candidate.shape or not _alike(reference.nonfinite, candidate.nonfinite):
         return math.inf
@@ -77,7 +77,7 @@ def distance(reference: TensorSketch, candidate: TensorSketch) -> float:
 
 
 def same_elements(reference: TensorSketch, candidate: TensorSketch) -> bool:
-    """Do both hold the same number of elements of the same size, perhaps in another order or shape?"""
+    """Whether both have equally many elements of equal magnitude, perhaps in another order or shape."""
     return (
         math.prod(reference.shape) == math.prod(candidate.shape)
         and math.isclose(reference.norm, candidate.norm, rel_tol=_SAME_NORM)
@@ -119,7 +119,7 @@ def _sums(flat: Tensor, width: int) -> Tensor:
 
 @cache
 def _weights(width: int) -> Tensor:
-    """Between 1/2 and 1 in magnitude, with signs."""
+    """The weights of the sums: random, between 1/2 and 1 in magnitude, with signs."""
     generator = torch.Generator().manual_seed(width)
     sizes = 0.5 + 0.5 * torch.rand(width, generator=generator, dtype=torch.float64)
     return torch.where(torch.rand(width, generator=generator) < 0.5, -sizes, sizes)  # noqa: PLR2004 - a fair coin

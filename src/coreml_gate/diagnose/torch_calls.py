@@ -1,4 +1,4 @@
-"""What one torch operation was given: its arguments by name, and what a precondition may read of tensors."""
+"""The arguments of one torch operation by name, with the facts about tensors that preconditions read."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,20 +11,20 @@ from torch import Tensor
 Argument = object
 """A constant, an :class:`Operand`, or a list of both."""
 _INTEGER_CODES: Final = frozenset(range(5))
-"""How traced graphs write torch's integer types: uint8, int8, int16, int32, int64."""
+"""The codes of torch's integer types in traced graphs: uint8, int8, int16, int32, int64."""
 
 
 @dataclass(frozen=True)
 class Operand:
-    """A tensor as an operation read it; magnitudes are of its finite elements."""
+    """A tensor when an operation read it; magnitudes are those of its finite elements."""
 
     integral: bool
-    """Integers or booleans."""
+    """Whether the elements are integers or booleans."""
     boolean: bool
     least: float
     greatest: float
     smallest: float
-    """The least magnitude that is not zero; infinite where there is none."""
+    """The least magnitude other than zero; infinite if there is none."""
     zero: bool
     """Whether an element is exactly zero."""
     infinite: bool
@@ -39,12 +39,12 @@ class Operand:
 
 @dataclass(frozen=True)
 class TorchArguments:
-    """One call, its arguments by the parameters of torch's own schema; what was left out is not there."""
+    """One call, with its arguments by the parameters of torch's own schema; omitted ones are absent."""
 
     by_name: Mapping[str, Argument]
 
     def constant(self, name: str, default: Any = None) -> Any:  # noqa: ANN401  # constants of any type
-        """A constant argument; the default where it is left out or a tensor."""
+        """A constant argument; the default if it is omitted or a tensor."""
         value = self.by_name.get(name, default)
         return default if isinstance(value, Operand) else value
 
@@ -61,7 +61,7 @@ class TorchArguments:
             yield from (item for item in _flat(value) if isinstance(item, Operand))
 
     def asks_for_integers(self) -> bool:
-        """Is the argument ``dtype`` a type of integers?"""
+        """Whether the argument ``dtype`` is an integer type."""
         dtype = self.by_name.get("dtype")
         if isinstance(dtype, torch.dtype):
             return not dtype.is_floating_point and not dtype.is_complex and dtype is not torch.bool
@@ -79,7 +79,7 @@ def arguments_of(schema: Any, given: Sequence[Any], named: Mapping[str, Any]) ->
     return TorchArguments({name: _seen(value) for name, value in pairs})
 
 
-def _seen(value: Any) -> Argument:  # noqa: ANN401  # whatever torch takes
+def _seen(value: Any) -> Argument:  # noqa: ANN401  # whatever torch accepts
     if isinstance(value, Tensor):
         return operand_of(value)
     if isinstance(value, list | tuple):
@@ -88,7 +88,7 @@ def _seen(value: Any) -> Argument:  # noqa: ANN401  # whatever torch takes
 
 
 def operand_of(tensor: Tensor) -> Operand:
-    """What is kept of a tensor, in one pass over it."""
+    """The recorded facts of a tensor, in one pass over it."""
     values = tensor.detach().reshape(-1)
     values = values.abs() if values.is_complex() else values.double()
     finite = values[values.isfinite()]

@@ -36,12 +36,12 @@ class TorchStep:
     """One torch operation that ran."""
 
     key: str
-    """What the converter's operations carry when they come from it."""
+    """The key by which the converter's operations refer to it."""
     operation: str
-    """As ``sub`` or ``_softmax``."""
+    """Its name, such as ``sub`` or ``_softmax``."""
     module: str
     place: str
-    """The innermost line of the repository, as ``models/net.py:41``; empty when it has none."""
+    """The innermost line of the repository, such as ``models/net.py:41``; empty if there is none."""
     reads: tuple[str, ...]
     """Keys of the steps whose results it reads."""
     sketches: tuple[TensorSketch, ...]
@@ -54,7 +54,7 @@ class TorchRun:
     steps: Mapping[str, TorchStep]
     outputs: tuple[TensorSketch, ...]
     calls: Mapping[str, TorchArguments] = field(default_factory=dict)
-    """What the watched operation was given, by the keys of its steps."""
+    """The arguments of the watched operation, by the keys of its steps."""
 
 
 def run_graph(
@@ -63,7 +63,7 @@ def run_graph(
     """One run over one sample.
 
     :param watched: An operation whose arguments are kept.
-    :raises UntraceableError: The graph branches on values, or holds what cannot be run alone.
+    :raises UntraceableError: The graph branches on values, or has a part that cannot be run alone.
     """
     given = [value.clone() for value in inputs]
     with torch.no_grad():
@@ -74,7 +74,7 @@ def run_graph(
 
 @dataclass
 class _Recorder:
-    """Collects steps; sees tensors that were written to after their sketch was taken."""
+    """Collects steps, and detects tensors that were written to after their sketch was taken."""
 
     root: Path
     watched: str = ""
@@ -92,7 +92,7 @@ class _Recorder:
             self._versions[step.key] = (result, result._version)  # noqa: SLF001  # how torch counts writes
 
     def read(self, key: str) -> str:
-        """The key under which a value is read now: a new one when it was written to through a view."""
+        """The current key of a value: a new one after it was written to through a view."""
         tensor, version = self._versions.get(key, (None, 0))
         if tensor is None or tensor._version == version:  # noqa: SLF001  # as above
             return key
@@ -146,7 +146,7 @@ class _Interpreter(torch.fx.Interpreter):
 
 
 def _graph_arguments(program: ExportedProgram, inputs: Sequence[Tensor]) -> list[object]:
-    """What the flat graph takes: parameters, buffers and constants first, then the inputs."""
+    """The arguments of the flat graph: parameters, buffers and constants, then the inputs."""
     given = iter(inputs)
     signature = program.graph_signature
     named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
@@ -165,7 +165,7 @@ def _graph_arguments(program: ExportedProgram, inputs: Sequence[Tensor]) -> list
 
 
 def _run_script(script: torch.jit.ScriptModule, inputs: list[Tensor], recorder: _Recorder) -> TorchRun:
-    """Interprets the graph that the converter itself works on, whose names its operations carry."""
+    """Interprets the graph that the converter itself reads, whose names its operations have."""
     graph: TorchObject = _expand_and_optimize_ir(script)[0]
     owner, *given = graph.inputs()
     values: dict[str, TorchObject] = {owner.debugName(): script}
@@ -206,7 +206,7 @@ def _script_step(node: TorchObject, reads: tuple[str, ...], result: object, root
 
 
 def _tensor_keys(name: str, values: Mapping[str, TorchObject]) -> tuple[str, ...]:
-    """A list stands for the values in it."""
+    """The keys of tensors; a list counts as its elements."""
     listed: tuple[str, ...] = values.get(_LINK + name, (name,))
     return listed
 

@@ -17,7 +17,7 @@ def _negative(name: str) -> Fits:
 
 
 def _written_through_a_view(call: TorchArguments) -> bool:
-    """Whether it writes into a part of another tensor."""
+    """Whether the operation writes into a part of another tensor."""
     operand = call.operand()
     return operand is None or operand.view
 
