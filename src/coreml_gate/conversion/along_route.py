@@ -1,4 +1,4 @@
-"""One route to the end: captured, looked at, converted, saved; or the reason why not, at its operation."""
+"""Runs one conversion route: capture, inspection, conversion and saving, or the reason of its failure."""
 
 import gc
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from coreml_gate.torch_graph import GRAPH, TorchGraph, write_graph
 
 
 def along_route(route: Route, task: Task, cache: ConversionCache | None, closure: str) -> Conversion:
-    """One route to the end; what was captured and converted before comes from the cache."""
+    """The result of one route; earlier captures and conversions come from the cache."""
     try:
         with converter_errors(task.source.root):
             captured = capture(route, task.source, task.samples, task.config)
@@ -60,7 +60,7 @@ def _converted(captured: Captured, task: Task, route: Route) -> Conversion:
 def _packaged(captured: Captured, task: Task, route: Route) -> Conversion:
     with converter_errors(task.source.root), identity_shims() as shims:
         reference, package, computed = save_packages(captured, task)
-        gc.collect()  # the converter's programs refer to themselves in circles, and hold the weights
+        gc.collect()  # the converter's programs have reference cycles and hold the weights
     notes = [f"`{name}` has no converter in coremltools, ours passes its input on" for name in shims]
     facts = ConversionFacts(
         status="converted",
@@ -72,7 +72,7 @@ def _packaged(captured: Captured, task: Task, route: Route) -> Conversion:
 
 
 def _merged_outputs(package: Path, task: Task) -> Iterator[str]:
-    """Names of one tensor: coremltools saves it once, under the last of them."""
+    """Names of the same tensor, which coremltools saves once, under the last name."""
     names = task.config.output or tuple(task.outputs)
     saved = [feature.name for feature in read_package(package).interface.outputs]
     for own in dict.fromkeys(saved):
@@ -92,7 +92,7 @@ def _first_missing(graph: TorchGraph) -> RefusedOperation:
     if call is None:
         return RefusedOperation()
     readers = (other.place for other in graph.calls if call.name in other.inputs.values())
-    place = call.place or next(filter(None, readers), "")  # a script keeps no line of a dict
+    place = call.place or next(filter(None, readers), "")  # a script has no line for a dict
     return RefusedOperation(operation=short_name(call.operation), module=call.module, place=place)
 
 

@@ -1,4 +1,4 @@
-"""A cache of conversions: everything that affects one is hashed, and no hash is converted twice."""
+"""A cache of conversions by a hash of everything that affects one."""
 
 import fcntl
 import hashlib
@@ -26,7 +26,7 @@ _INDEX: Final = "entry.json"
 _NEW: Final = ".new-"
 _LOCK: Final = ".lock-"
 _MOST_WAIT_S: Final = 300.0
-"""For another process that converts the same."""
+"""How long to wait for another process that converts the same."""
 _LOOK_EVERY_S: Final = 0.1
 _ABANDONED_S: Final = 3600.0
 """Seconds after which an unfinished entry belongs to a killed process."""
@@ -36,9 +36,9 @@ _ABANDONED_S: Final = 3600.0
 class ConversionCache:
     """A folder of entries, one per key; several processes may use it at once.
 
-    An entry is written beside its place and renamed into it, checked when it is read, and dropped when it is
-    damaged or when the entries together exceed ``limit_bytes``, least recently used first. A folder that
-    cannot be used keeps nothing, and the conversions stand.
+    An entry is written under a temporary name and renamed, verified when it is read, and removed if it is
+    damaged or if all entries exceed ``limit_bytes``, least recently used first. If the folder cannot be used,
+    nothing is stored, and conversions still work.
     """
 
     folder: Path
@@ -82,10 +82,10 @@ class ConversionCache:
 
     @contextmanager
     def alone(self, key: str) -> Iterator[None]:
-        """While another process is at this key, wait: what it makes is here then.
+        """Wait while another process converts this key, whose result is then in the cache.
 
-        Not for long, because its model may hang, and not where files cannot be locked: converting twice costs
-        time alone. The system takes the lock of a process back when it ends.
+        The wait is short, because the other model may hang, and is skipped if files cannot be locked:
+        converting twice only costs time. The system releases the lock of a process that ends.
         """
         with ExitStack() as stack:
             with suppress(OSError):
@@ -118,7 +118,7 @@ class ConversionCache:
 
 
 def _wait_for(descriptor: int) -> None:
-    """Until the file is locked by this process, or the patience is over."""
+    """Wait until this process has locked the file, or the time is up."""
     until = time.monotonic() + _MOST_WAIT_S
     while True:
         try:
@@ -132,7 +132,7 @@ def _wait_for(descriptor: int) -> None:
 
 
 def _plain(name: object) -> str:
-    """The name of a package within its folder: any other would lead out of it."""
+    """The name of a package within its folder; any other form would lead outside."""
     if not isinstance(name, str) or Path(name).name != name or not name.endswith(".mlpackage"):
         raise ValueError(f"an entry has no package {name!r}")
     return name
@@ -146,7 +146,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _when(path: Path) -> float:
-    """When it was used last; of an entry that another process drops meanwhile, long ago."""
+    """When the entry was last used; 0 if another process has removed it."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -175,9 +175,9 @@ def _restored(text: str | None, path: Path) -> Path | None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """The same files under another name where the system can: packages are written once and only read.
+    """Copy by links if the system can, because packages are written once and then only read.
 
-    A file that is written into nevertheless damages the entry, which its digests show.
+    If a file is modified nevertheless, the entry is damaged, which its digests show.
     """
     if target.exists():
         shutil.rmtree(target)
@@ -196,7 +196,7 @@ def _digests(folder: Path, names: dict[str, str]) -> dict[str, str]:
 
 
 def _size(entry: Path) -> int:
-    """Of its files, as far as they are there."""
+    """The size of the files that exist."""
     size = 0
     with suppress(OSError):
         for path in entry.rglob("*"):

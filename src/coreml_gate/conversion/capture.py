@@ -1,4 +1,4 @@
-"""Captures a source as a graph that coremltools reads: by torch.export, or by torch.jit.trace."""
+"""Captures a source as a graph for coremltools, by torch.export or by torch.jit.trace."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from coreml_gate.wording import listed, names_and_more
 converters refuse them, ``decomposed`` reduces the program to core ATen, by torch's own decompositions."""
 _SHOWN_PLACES = 3
 _PRIMITIVES: Final = "prims"
-"""The namespace of what torch's reference implementations are written in."""
+"""The namespace of the primitives of torch's reference implementations."""
 _PLAIN_FORMS: Final = frozenset({"default", "Tensor", "Scalar"})
 
 
@@ -41,23 +41,24 @@ class Captured:
     model: ExportedProgram | torch.jit.ScriptModule
     notes: tuple[str, ...] = ()
     states: tuple[ct.StateType, ...] = ()
-    """Of a traced graph; coremltools finds those of an exported program itself."""
+    """The states of a traced graph; coremltools finds those of an exported program itself."""
     frozen_places: Mapping[str, str] = field(default_factory=dict)
-    """By ``file:line`` where tracing made a tensor a constant: the method of it that was called there."""
+    """The tensor method that turned a value into a constant during tracing, by ``file:line``."""
     filled_states: tuple[str, ...] = ()
-    """Buffers that become states and do not start at zero, as every state does."""
+    """Buffers that become states but do not start at zero, as every state does."""
 
     @property
     def program(self) -> ExportedProgram | None:
-        """The exported program, or nothing for a traced graph."""
+        """The exported program; ``None`` for a traced graph."""
         return self.model if isinstance(self.model, ExportedProgram) else None
 
 
 def routes(source: Source, config: ModelConfig) -> tuple[Route, ...]:
-    """Which routes are tried, in order?
+    """The routes to try, in order.
 
-    ``auto`` prefers torch.export, which sees in-place writes and control flow that a trace loses silently.
-    Recurrent layers are traced first: export unrolls them over the time steps into thousands of operations.
+    ``auto`` prefers torch.export, which captures in-place writes and control flow that a trace silently
+    loses. Recurrent layers are traced first: export unrolls them over the time steps into thousands of
+    operations.
     """
     if source.kind == "torchscript" or (source.kind == "module" and config.conversion == "trace"):
         return ("trace",)
@@ -70,10 +71,11 @@ def routes(source: Source, config: ModelConfig) -> tuple[Route, ...]:
 
 
 def capture(route: Route, source: Source, samples: Samples, config: ModelConfig) -> Captured:
-    """Captures the source along one route; whatever torch raises passes through.
+    """Captures the source along one route; torch's errors pass through.
 
-    Two things are off meanwhile. The fused path of nn.MultiheadAttention and nn.TransformerEncoder is one
-    operation that no converter knows. The checks of torch.distributions branch on values and compute nothing.
+    Two things are disabled during the capture: the fused path of nn.MultiheadAttention and
+    nn.TransformerEncoder, which is one operation without a converter, and the checks of torch.distributions,
+    which branch on values and compute nothing.
     """
     fused = torch.backends.mha.get_fastpath_enabled()
     checked: bool = Distribution._validate_args  # noqa: SLF001  # torch has no public way to read it
@@ -96,9 +98,10 @@ def _decomposed(source: Source, samples: Samples, config: ModelConfig) -> Captur
 
 
 def _taken_apart(program: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
-    """The program in core ATen, and what was taken apart beyond it because no converter knows it.
+    """The program in core ATen, and the operations that were decomposed further because they have no
+    converter.
 
-    What has a converter in the program as it was exported stays whole: a trace keeps it so.
+    Operations of the exported program that have a converter stay whole, as in a trace.
     """
     table = default_decompositions()
     decomposed = program.run_decompositions(table)
@@ -117,7 +120,7 @@ def _taken_apart(program: ExportedProgram) -> tuple[ExportedProgram, tuple[str, 
 def _further(
     program: ExportedProgram, whole: set[str], taken: set[str]
 ) -> Iterator[tuple[OpOverload, Callable[..., Any]]]:
-    """Of each operation without a converter its steps; a primitive that stands for itself has none."""
+    """The steps of each operation without a converter; a primitive that only computes itself has none."""
     for operation in lacking(program):
         steps, name = _steps(operation), _plain(operation)
         if steps and name not in taken and (name in whole or operation.namespace == _PRIMITIVES):
@@ -125,14 +128,14 @@ def _further(
 
 
 def _own_steps(taken: Iterable[OpOverload]) -> set[str]:
-    """The names whose primitive would lead back to what was taken apart: it is computed by the same name."""
+    """The names whose primitive would be decomposed into the same operation again."""
     return {_plain(operation) for operation in taken if operation._overloadname in _PLAIN_FORMS}  # noqa: SLF001
 
 
 def _steps(operation: OpOverload) -> Callable[..., Any] | None:
-    """How torch computes it by other operations: by its table, or of a primitive by ATen."""
+    """The decomposition of an operation: torch's own table, or ATen for a primitive."""
     if _plain(operation) in IDENTITIES or torch.Tag.nondeterministic_seeded in operation.tags:
-        return None  # the steps of what is drawn draw other numbers
+        return None  # the steps of a random operation draw other numbers
     return decomposition_table.get(operation) or getattr(operation, "impl_aten", None)
 
 
@@ -143,7 +146,7 @@ def _plain(operation: OpOverload) -> str:
 def _exported(
     source: Source, samples: Samples, config: ModelConfig, decompositions: dict[Any, Any] | None
 ) -> Captured:
-    """``None`` means torch's default decompositions."""
+    """The exported program; ``None`` means torch's default decompositions."""
     program = source.model if isinstance(source.model, ExportedProgram) else _program(source, samples, config)
     apart: tuple[str, ...] = ()
     if decompositions is None:
@@ -164,9 +167,9 @@ def _apart_notes(operations: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _program(source: Source, samples: Samples, config: ModelConfig) -> ExportedProgram:
-    """Exports without strict mode, which runs the module's own Python: what is exported is what runs.
+    """Exports in non-strict mode, which runs the module's own Python, so the export is what runs.
 
-    Strict mode analyses bytecode instead and refuses more.
+    Strict mode analyses bytecode instead, and rejects more.
     """
     ranges = flexible_dimensions(config)
     sample = example(samples, ranges)
@@ -209,7 +212,7 @@ def _is_recurrent(source: Source) -> bool:
 
 
 def _flexible_sizes(sample: Sample, config: ModelConfig) -> frozenset[int]:
-    """The sizes, in this sample, of the dimensions that the configuration calls flexible."""
+    """The sizes, in this sample, of the dimensions configured as flexible."""
     return frozenset(int(sample[name].shape[axis]) for name, axis in flexible_dimensions(config))
 
 
@@ -225,7 +228,7 @@ def _state(name: str, buffer: torch.Tensor) -> ct.StateType:
 
 
 def _state_notes(changed: Mapping[str, torch.Tensor]) -> tuple[str, ...]:
-    """Buffers that forward changes become states, which Core ML keeps in float16 and starts at zero."""
+    """Notes on buffers that forward changes: they become states, in FP16 and initially zero."""
     notes = [f"buffer `{name}` became a state, which Core ML keeps in float16" for name in changed]
     filled = [f"`{name}`" for name in _filled(changed)]
     if filled:

@@ -1,4 +1,4 @@
-"""Makes the weights of a converted model smaller, by the configuration."""
+"""Compresses the weights of a converted model as configured."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -22,7 +22,7 @@ _INTEGERS = {"linear-int8": "int8", "linear-int4": "int4"}
 
 
 def compress(model: ct.models.MLModel, options: Compression) -> ct.models.MLModel:
-    """Quantises linearly (symmetric, one scale per channel or block), palettises by k-means, or prunes.
+    """Quantizes linearly (symmetric, one scale per channel or block), palettizes by k-means, or prunes.
 
     coremltools raises the package's version silently when compressed weights need a later one; that is a
     :class:`ConversionFailedError` here, because older phones could not load the package any more.

@@ -1,4 +1,4 @@
-"""A package's constants beside the source's tensors: what did the converter add, and are weights in it?"""
+"""Compares a package's constants with the source's tensors: which were added, and which are weights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,26 +20,26 @@ from coreml_gate.mil.package import read_package
 from coreml_gate.record import ComputedConstant, FoundWeights
 
 _LEAST_BYTES: Final = 500_000
-"""Tables below are cheap, whatever they hold."""
+"""Smaller constants do not matter."""
 _SHOWN: Final = 5
 _MADE_BY: Final = "COREMLTOOLS_GRAPH_PASS"
 _FOURIER: Final = "lower_complex_dialect_ops"
-"""The pass that writes a Fourier transform as products with tables: its size is not the source's choice."""
+"""The pass that turns a Fourier transform into matrix products, whose tables the source does not choose."""
 _LEAST_ELEMENTS: Final = 8
 _SAME: Final = 2e-3
-"""Halves are off by 5e-4 of a value."""
+"""FP16 rounds a value by up to 5e-4 of it."""
 _USUAL: Final = 0.002
-"""What rounding the weights to half may always cost, as a share of the greatest value."""
+"""The error that rounding the weights to FP16 may always cause, as a share of the greatest value."""
 _MARGIN: Final = 8.0
-"""How many times the measured cost two packages of one source may be apart: fused layers round otherwise."""
+"""How many times the measured error two packages may differ, because fused layers round differently."""
 _Marks = tuple[float, float, float]
 """Greatest, least, mean magnitude."""
 
 
 def computed_constants(model: Any, source: Source, places: Places) -> tuple[ComputedConstant, ...]:  # noqa: ANN401  # coremltools' own type
-    """The largest constants that are not parameters of the source, where they outweigh all its parameters.
+    """The largest constants that are not parameters of the source, if they outweigh all its parameters.
 
-    A constant counts as a parameter when the source has a tensor with as many elements: the converter
+    A constant counts as a parameter if the source has a tensor with as many elements, because the converter
     transposes and reshapes weights. Sizes are those of the float32 twin (apple/coremltools#1551).
     """
     tensors = tensors_of(source)
@@ -69,13 +69,13 @@ def _constants(model: Any, known: set[int], places: Places) -> Iterator[Computed
 
 
 def _is_of_fourier(constant: Any) -> bool:  # noqa: ANN401  # as above
-    """Is it a table of sines and cosines that the converter made for `stft` or `fft`?"""
+    """Whether it is a table of sines and cosines that the converter made for `stft` or `fft`."""
     passes = (values for key, values in constant.scopes.items() if getattr(key, "name", "") == _MADE_BY)
     return any(_FOURIER in values for values in passes)
 
 
 def _place(constant: Any, places: Places) -> str:  # noqa: ANN401  # as above
-    """Where the constant was computed, or else where it is read first."""
+    """Where the constant was computed, or else where it is first read."""
     readers = constant.outputs[0].child_ops
     found = (places.of(operation.scopes).place for operation in (constant, *readers))
     return next(filter(None, found), "")
@@ -84,8 +84,8 @@ def _place(constant: Any, places: Places) -> str:  # noqa: ANN401  # as above
 def found_weights(package: Path, source: Source, function: str | None) -> FoundWeights:
     """How many of the source's weight matrices have a constant with the same values in the package.
 
-    A matrix is known by its size, its extremes and its mean magnitude, so that a transposed one is found.
-    Those that the converter folds into others, or compresses, are not.
+    A matrix is recognised by its size, its extremes and its mean magnitude, so a transposed one is found.
+    Matrices that the converter folds into others, or compresses, are not.
     """
     matrices = [each for each in tensors_of(source) if each.dim() > 1 and each.numel() >= _LEAST_ELEMENTS]
     by_size: dict[int, list[_Marks]] = {}
@@ -106,12 +106,13 @@ def _is_among(matrix: torch.Tensor, known: list[_Marks]) -> bool:
 
 
 def most_by_rounding(source: Source, sample: Sample, outputs: Outputs) -> float:
-    """How far rounding may set two packages of one source apart, as a share of the greatest value.
+    """How far two packages of one source may differ by rounding, as a share of the greatest value.
 
-    Measured on the source, which gave ``outputs`` for the sample: where more is allowed, a mistake hides.
-    Weights become halves, and so does the scale of an image, which shifts all of its pixels alike.
+    It is measured on the source, whose result for the sample is ``outputs``, because a greater allowance
+    could hide a mistake. Weights are rounded to FP16, and so is the scale of an image, which shifts all
+    pixels alike.
     """
-    if source.kind == "torchscript":  # its constants are no buffers
+    if source.kind == "torchscript":  # its constants are not buffers
         return inf
     moved = {
         name: value * (1 + HALF_ROUNDING) if value.is_floating_point() else value
@@ -128,7 +129,7 @@ def most_by_rounding(source: Source, sample: Sample, outputs: Outputs) -> float:
 
 @contextmanager
 def _weights_in_half(model: torch.nn.Module) -> Iterator[None]:
-    """Weights and buffers rounded to half meanwhile."""
+    """Round weights and buffers to FP16 within the block."""
     tensors = [each for each in (*model.parameters(), *model.buffers()) if each.is_floating_point()]
     kept = [each.detach().clone() for each in tensors]
     with torch.no_grad():

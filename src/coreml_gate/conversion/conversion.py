@@ -1,4 +1,4 @@
-"""What is converted, and what comes of it."""
+"""The task and the result of a conversion."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ ORIGINS: Final = "operations.json"
 
 @dataclass(frozen=True)
 class Task:
-    """One source to be converted with its options, and what it returns for the first sample."""
+    """One source to convert with its options, and its outputs for the first sample."""
 
     source: Source
     samples: Samples
@@ -30,9 +30,9 @@ class Task:
 def task_of(
     source: Source, samples: Samples, config: ModelConfig, folder: Path, outputs: Outputs | None = None
 ) -> Task:
-    """Runs the first sample if its outputs, under the source's own names, are not at hand.
+    """The task of a source; runs the first sample if its outputs, by the source's own names, are not given.
 
-    Raises :class:`~coreml_gate.errors.SourceError` when the source cannot.
+    Raises :class:`~coreml_gate.errors.SourceError` if the source fails.
     """
     own = with_program_ranges(config, source, samples.names)
     if outputs is None:
@@ -42,13 +42,13 @@ def task_of(
 
 @dataclass(frozen=True)
 class Conversion:
-    """How the conversion went, and where its packages lie (``None``: there is none)."""
+    """The result of a conversion, and the paths of its packages (``None`` if there is none)."""
 
     facts: ConversionFacts
     reference: Path | None
-    """The float32 twin; the package itself when that is float32 and not compressed."""
+    """The float32 twin; the package itself if it is float32 and not compressed."""
     package: Path | None
     origins: Path | None = None
     """The file that lists where each operation in half was written (``conversion/origins.py``)."""
     graph: Path | None = None
-    """The captured graph (``conversion/graph.py``); of a conversion that failed, the last one tried."""
+    """The captured graph (``conversion/graph.py``), of a failed conversion that of the last route."""

@@ -1,7 +1,7 @@
-"""Which arguments of a torch operation does the converter look at? Read from the converter's own source.
+"""Finds the arguments of a torch operation that the converter reads, from the converter's own source.
 
-A converter function reads its arguments by position (``inputs = _get_inputs(context, node)``) and, for
-what ATen calls keyword-only, by name. Whatever cannot be followed counts as read.
+A converter function reads its arguments by position (``inputs = _get_inputs(context, node)``), and ATen's
+keyword-only ones by name. Whatever cannot be followed counts as read.
 """
 
 import ast
@@ -20,14 +20,14 @@ _GIVER: Final = "_get_inputs"
 
 @cache
 def read_keywords(kind: str) -> frozenset[str] | None:
-    """The strings that the converter of ``aten::sub.Tensor`` mentions; ``None`` where it has no source."""
+    """The strings in the converter function of a kind (``aten::sub.Tensor``); ``None`` without a source."""
     function = _TORCH_OPS_REGISTRY.get_func(kind)
     return None if function is None else _strings(function, _DEPTH)
 
 
 @cache
 def unread_positions(kind: str, count: int) -> frozenset[int]:
-    """Those of the first ``count`` arguments that the converter never looks at."""
+    """Those of the first ``count`` arguments that the converter never reads."""
     function = _TORCH_OPS_REGISTRY.get_func(kind)
     tree = None if function is None else _tree(function)
     if function is None or tree is None or any(_passed_on(tree, function)):
@@ -64,7 +64,7 @@ def _strings(function: Callable[..., Any], depth: int) -> frozenset[str] | None:
 
 
 def _passed_on(tree: ast.AST, function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    """Functions of the same module that are given the node and may look at any of its arguments."""
+    """Functions of the same module that receive the node and may read any of its arguments."""
     names = getattr(inspect.unwrap(function), "__globals__", {})
     for call in ast.walk(tree):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
@@ -79,7 +79,7 @@ def _is_giver(node: ast.AST) -> bool:
 
 
 class _Positions:
-    """Follows the list of arguments, and the names that its elements get, through one function."""
+    """Follows the list of arguments, and the variables that hold its elements, through one function."""
 
     def __init__(self, tree: ast.AST, count: int) -> None:
         self.count = count
@@ -101,7 +101,7 @@ class _Positions:
                 self.read |= self._names.get(node.id, set())
 
     def _given(self, node: ast.AST) -> None:
-        """Where the whole list goes: into names, one of its elements, or somewhere unknown."""
+        """Follow the whole list: into variables, to one of its elements, or somewhere unknown."""
         parent = self._parents[node]
         if isinstance(parent, ast.Assign) and parent.value is node:
             self._assigned(parent.targets[0])
@@ -120,7 +120,7 @@ class _Positions:
             self.read |= set(range(self.count))
 
     def _element(self, element: ast.AST, position: int) -> None:
-        """An element that only gets a name is read where the name is."""
+        """Follow one element; if it is only assigned to a variable, it is read where the variable is."""
         node, parent = element, self._parents[element]
         while _hands_on(node, parent):
             node, parent = parent, self._parents[parent]
@@ -130,13 +130,13 @@ class _Positions:
             self.read.add(position)
 
     def _is_handed_back(self, name: ast.AST) -> bool:
-        """Is it one of several results of an inner function, which the outer one takes apart again?"""
+        """Whether it is one of several results of an inner function, which the outer one unpacks."""
         parent = self._parents[name]
         return isinstance(parent, ast.Tuple) and isinstance(self._parents[parent], ast.Return)
 
 
 def _hands_on(node: ast.AST, parent: ast.AST) -> bool:
-    """``inputs[2].val``, ``float(inputs[2])`` and ``inputs[2] if ... else 20`` are the element still."""
+    """Whether it is still the element, such as ``inputs[2].val`` or ``inputs[2] if ... else 20``."""
     if isinstance(parent, ast.IfExp):
         return node is not parent.test
     if isinstance(parent, ast.Call):

@@ -1,4 +1,4 @@
-"""Routes that failed: the most informative failure, the others, and a way out that was found by trying it."""
+"""Failed routes: the most informative failure, the others, and a fix that was found by trying it."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,11 +29,11 @@ _OF_MODELS: Final = frozenset(cause.cause for cause in MODEL_CAUSES)
 _VAGUE: Final = frozenset(cause.cause for cause in CAUSES if cause.vague)
 Failures = list[tuple[Route, ConversionFailedError]]
 _MOST_S: Final = 60.0
-"""How long is tried in all."""
+"""The total time for trying fixes."""
 
 
 def fallback_notes(failures: Failures, made: Route | None = None) -> list[str]:
-    """What had to be done otherwise than the documented call does, and why; ``made`` is what converted."""
+    """How the conversion differs from the documented call, and why; ``made`` is the successful one."""
     ending = "" if made is None else f"; converted by {_ROUTES[made]}"
     return [
         (
@@ -46,7 +46,7 @@ def fallback_notes(failures: Failures, made: Route | None = None) -> list[str]:
 
 
 def most_informative(failures: Failures) -> tuple[Route, ConversionFailedError]:
-    """The failure that is reported in full."""
+    """The failure to report in full."""
     graphs = [failure.graph for route, failure in failures if route != "decomposed" and failure.graph]
     written = frozenset(short_name(call.operation) for graph in graphs for call in graph.calls)
     return min(failures, key=lambda attempt: _least_informative(attempt, written))
@@ -55,10 +55,11 @@ def most_informative(failures: Failures) -> tuple[Route, ConversionFailedError]:
 def _least_informative(
     attempt: tuple[Route, ConversionFailedError], written: frozenset[str]
 ) -> tuple[int, ...]:
-    """In order: no known cause, a vague one, a missing operation without a way out, or that torch wrote.
+    """The sort key of a failure, smallest for the most informative one.
 
-    Then more operations that are missing, a cause of the whole model, and no line. ``written`` are the
-    operations of the source: at one that torch put in its place, a cause of the whole model says little.
+    These make it less informative, in order: an unknown or vague cause, a missing operation that has no fix
+    or that torch substituted, more missing operations, a cause of the whole model, no source line.
+    ``written`` are the source's own operations: at another one, a cause of the whole model means little.
     """
     route, failure = attempt
     cause, missing = failure.refused.cause, failure.missing
@@ -71,7 +72,7 @@ def _least_informative(
 
 
 def failed_conversion(failures: Failures, task: Task, seconds: float) -> ConversionFacts:
-    """The facts of a conversion that no route came to the end of."""
+    """The facts of a conversion in which every route failed."""
     route, main = most_informative(failures)
     others = [each for each in failures if each[1] is not main]
     scripted = task.source.kind == "torchscript"
@@ -93,7 +94,7 @@ def failed_conversion(failures: Failures, task: Task, seconds: float) -> Convers
 
 @dataclass(frozen=True)
 class _Remedy:
-    """One change of the configuration, as it is written there."""
+    """One change of the configuration, as written in it."""
 
     written: str
     config: ModelConfig
@@ -104,9 +105,9 @@ def _remedy(
     failures: Sequence[tuple[Route, ConversionFailedError]],
     clock: Callable[[], float] = time.monotonic,
 ) -> str:
-    """The first change of the configuration with which the source converts; empty where none was found.
+    """The first change of the configuration with which the source converts; empty if none was found.
 
-    Another route where the configuration chose one, without the pass that raised, for a later system.
+    It tries another route if the configuration chose one, skipping the pass that raised, and a later system.
     """
     started = clock()
     failed = {route for route, _ in failures}
@@ -127,7 +128,7 @@ def _remedies(task: Task, failures: Sequence[tuple[Route, ConversionFailedError]
         other = "export" if config.conversion == "trace" else "trace"
         yield _Remedy(f'`conversion = "{other}"`', changed(config, conversion=other))
     if all(failure.missing for _, failure in failures):
-        return  # no pass and no target brings a converter
+        return  # neither a pass nor a target adds a converter
     for culprit in dict.fromkeys(
         filter(None, (failure.refused.optimisation_pass for _, failure in failures))
     ):
@@ -142,7 +143,7 @@ def _remedies(task: Task, failures: Sequence[tuple[Route, ConversionFailedError]
 
 
 def _converts(task: Task, config: ModelConfig, route: Route) -> bool:
-    """Does the float32 package come to be? Half precision changes types after everything that refuses."""
+    """Whether the float32 package converts; half precision follows after every step that can fail."""
     changed_task = Task(task.source, task.samples, config, task.folder, task.outputs)
     try:
         with converter_errors(task.source.root), identity_shims():

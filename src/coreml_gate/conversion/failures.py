@@ -1,4 +1,4 @@
-"""What a failed conversion says: the converter's own words, and a way out where the failure is known."""
+"""Describes a failed conversion: the converter's own message, and a fix if the failure is known."""
 
 import linecache
 import re
@@ -40,13 +40,13 @@ _NOISE = (
     "The error above occurred",
     "The following call raised",
 )
-"""How lines begin that torch.export adds to an error: frames, and how to log more."""
+"""Prefixes of lines that torch.export adds to an error: frames, and how to log more."""
 _NO_FILES: Final = (
     "the converter could not use its files, whatever the model computes: the folder for temporary files has "
     "to exist and to have room (`TMPDIR`, or `tempfile.tempdir` where the model's code sets it)."
 )
 CAUSES: Final = (*OPERATION_CAUSES, *MODEL_CAUSES)
-"""Every known error; what is specific to an operation stands before what is not.
+"""Every known error; those of specific operations come first.
 
 Read from the ``raise`` and ``assert`` statements of the PyTorch front end of coremltools 9.0
 (``converters/mil/frontend/torch``) and from the checks of its MIL builder.
@@ -54,7 +54,7 @@ Read from the ``raise`` and ``assert`` statements of the PyTorch front end of co
 
 
 class ConversionFailedError(Exception):
-    """One route did not lead to a package; it becomes a value of the Record."""
+    """One route gave no package; it becomes a value of the Record."""
 
     def __init__(self, message: str, hint: str = "", missing: tuple[MissingOperation, ...] = ()) -> None:
         super().__init__(message)
@@ -76,13 +76,13 @@ class ConversionFailedError(Exception):
 
     @property
     def stuck(self) -> bool:
-        """Whether an operation is missing for which no way out is known."""
+        """Whether a missing operation has no known fix."""
         return not all(way_out(item.operation, self.graph) for item in self.missing)
 
 
 @contextmanager
 def converter_errors(root: Path) -> Iterator[None]:
-    """Runs torch's capture or coremltools quietly, and turns whatever either raises into its message."""
+    """Runs torch's capture or coremltools quietly, and turns their errors into ``ConversionFailedError``."""
     with quiet() as heard:
         try:
             yield
@@ -93,9 +93,9 @@ def converter_errors(root: Path) -> Iterator[None]:
 
 
 def failure_of(error: Exception, root: Path, heard: Sequence[str] = ()) -> ConversionFailedError:
-    """Puts an exception of the converter or of the capture into words, never with a traceback.
+    """Describes an exception of the converter or of the capture, without a traceback.
 
-    ``heard`` is what the converter logged: the operation that it was at.
+    ``heard`` is the converter's log, which names the current operation.
     """
     lines = [line.rstrip() for line in str(error).strip().splitlines() if _is_informative(line)]
     place = place_of(error, root)
@@ -117,7 +117,7 @@ def raised_in(error: BaseException | None) -> str:
 
 
 def explained(failure: ConversionFailedError) -> ConversionFailedError:
-    """Adds cause and way out, where the converter's words at this operation are known."""
+    """Adds cause and fix, if the converter's message at this operation is known."""
     words = (
         f"{failure.message}\nraised in {failure.raised_in}\n"
         f"written: {failure.written}\nthrough: {failure.through}"
@@ -135,7 +135,7 @@ def _line_at(root: Path, place: str) -> str:
 
 
 def _through(error: BaseException, root: Path) -> str:
-    """What was called from the innermost line of the source; empty where there is none."""
+    """The call made by the innermost line of the source; empty if there is none."""
     files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     own = [place for place, file in enumerate(files) if relative_to_tree(str(file), root) is not None]
     return "" if not own else ", ".join(file.as_posix() for file in files[own[-1] + 1 :])
@@ -146,7 +146,7 @@ def _is_informative(line: str) -> bool:
 
 
 def in_one_line(failure: ConversionFailedError) -> str:
-    """The failure for a note: where, and the exception itself."""
+    """The failure for a note: its place and the exception itself."""
     if failure.missing:
         return "no converter for " + listed(item.operation for item in failure.missing)
     at, words = failure.refused, converter_words(failure.message)
@@ -157,13 +157,13 @@ def in_one_line(failure: ConversionFailedError) -> str:
 
 
 def converter_words(message: str) -> str:
-    """The exception's own line: what coremltools logged before it names the operation in its own way."""
+    """The exception's own line, without coremltools' log of the operation before it."""
     lines = [line for line in message.splitlines() if line and not line.startswith(_LOGGED)]
     return lines[0][:_LONGEST] if lines else "no message"
 
 
 def cause_of(words: str, operation: str = "") -> Cause | None:
-    """What the converter's words mean at this operation; ``None`` where it is not known."""
+    """The cause behind the converter's message at this operation; ``None`` if unknown."""
     fitting = (cause for cause in CAUSES if re.search(cause.words, words))
     return next(
         (cause for cause in fitting if any(fnmatchcase(operation, name) for name in cause.operations)), None

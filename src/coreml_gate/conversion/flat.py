@@ -1,4 +1,4 @@
-"""A module with one tensor per input and a tuple of tensors as output: the form that converters read."""
+"""A module with one tensor per input and a tuple of tensors as output, the form that converters require."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from coreml_gate.engines.source import Source, restored
 
 
 class FlatModule(torch.nn.Module):
-    """Hands its inputs to a source by the samples' names, and gives back the source's tensors in order.
+    """Passes its inputs to a source by the samples' names, and returns the source's tensors in order.
 
     Keyword arguments, dicts, dataclasses and ``None`` among the outputs have no counterpart in Core ML.
     """

@@ -22,18 +22,18 @@ _LEAVES_TORCH: Final = frozenset(
 )
 """Methods of a tensor that return a Python or numpy value."""
 _MAKES_CONSTANTS: Final = frozenset({"tensor", "as_tensor", "asarray"})
-"""Functions of torch whose result the trace holds as a constant, unless they are given a tensor."""
+"""Functions of torch whose result is a constant in the trace unless they get a tensor."""
 _SHAPES: Final = frozenset({"aten::size", "aten::numel", "aten::dim", "aten::len"})
 _SIZED: Final = frozenset({"unbind", "__len__"})
-"""Functions with as many results as the first axis is long."""
+"""Functions with one result per element of the first axis."""
 _HELD: Final = frozenset({"prim::Constant", "prim::GetAttr"})
 
 
 class FreezeWatch(TorchFunctionMode):
-    """Notes the lines below ``root`` at which tracing freezes a value that another input could change.
+    """Records the lines below ``root`` at which tracing freezes a value that another input could change.
 
-    Values that follow from shapes are constants of a model whose shapes are fixed; ``flexible_sizes`` are the
-    sizes, in the traced sample, of those that are not. Parameters, buffers and literals are constants anyway.
+    Values that follow from fixed shapes are constants; ``flexible_sizes`` are the sizes of flexible
+    dimensions in the traced sample. Parameters, buffers and literals are constants anyway.
     """
 
     def __init__(self, root: Path, flexible_sizes: frozenset[int]) -> None:
@@ -44,7 +44,7 @@ class FreezeWatch(TorchFunctionMode):
 
     @property
     def places(self) -> Mapping[str, str]:
-        """By ``file:line`` of each what was called there, as ``numpy``, in the order in which they ran."""
+        """The method called at each place (such as ``numpy``), by ``file:line``, in the order of the run."""
         return self._places
 
     def __torch_function__(
@@ -54,7 +54,7 @@ class FreezeWatch(TorchFunctionMode):
         args: Sequence[TorchObject] = (),
         kwargs: Mapping[str, TorchObject] | None = None,
     ) -> TorchObject:
-        """Runs the function and looks at what it takes out of the trace."""
+        """Runs the function, and checks what it takes out of the trace."""
         if any(self._varies(tensor) for tensor in _taken_out(func, args)) or self._is_cut(func, args):
             place = own_place(_frames(sys._getframe(1)), self._root)  # noqa: SLF001  # the caller's frame
             if place:
@@ -112,7 +112,7 @@ def _taken_out(func: Callable[..., TorchObject], args: Sequence[TorchObject]) ->
 
 
 def _frames(frame: FrameType | None) -> Iterator[Frame]:
-    """Innermost first."""
+    """The frames of the call, innermost first."""
     while frame is not None:
         yield frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back

@@ -32,8 +32,8 @@ def graph_of(
 ) -> TorchGraph:
     """All operations of a graph, with the lines below ``root`` that call them.
 
-    ``missing`` are the kinds that coremltools cannot convert (``missing_operations`` finds them): a traced
-    graph is rewritten before it is converted, so its operations alone do not show it.
+    ``missing`` are the kinds that coremltools cannot convert, from ``missing_operations``, because a traced
+    graph is rewritten before it is converted.
     """
     kinds = frozenset(missing)
     if isinstance(model, ExportedProgram):

@@ -1,4 +1,4 @@
-"""The package's inputs and outputs as coremltools wants them declared."""
+"""Declares the package's inputs and outputs for coremltools."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,14 +22,14 @@ _COLORS = {
     "GRAYSCALE": ct.colorlayout.GRAYSCALE,
 }
 _SPECIALISED_BY_TORCH = 1
-"""torch.export takes a size of 1 as a constant, whatever is declared."""
+"""torch.export treats a size of 1 as a constant, whatever is declared."""
 
 Ranges = Mapping[tuple[str, int], tuple[int, int]]
 """Least and greatest size of each flexible dimension, by input name and axis."""
 
 
 def flexible_dimensions(config: ModelConfig) -> dict[tuple[str, int], tuple[int, int]]:
-    """Which dimensions of which inputs does the configuration call flexible, and within which sizes?"""
+    """The flexible dimensions of the configuration, with their bounds."""
     found: dict[tuple[str, int], tuple[int, int]] = {}
     for item in config.input:
         for axis, sizes in enumerate(_sizes_by_axis(item)):
@@ -55,7 +55,7 @@ def _is_general(sample: Sample, ranges: Ranges) -> bool:
 
 
 def export_shapes(sample: Sample, ranges: Ranges) -> tuple[dict[int, object] | None, ...] | None:
-    """``dynamic_shapes`` for torch.export: flexible dimensions stay open, torch finds those that agree."""
+    """``dynamic_shapes`` for torch.export: flexible dimensions are open, and torch finds equal ones."""
     if not ranges:
         return None
     return tuple(
@@ -70,13 +70,13 @@ def export_shapes(sample: Sample, ranges: Ranges) -> tuple[dict[int, object] | N
 
 
 def _open(least: int, greatest: int | None) -> object:
-    """A dimension whose bounds torch refines; before torch 2.8 it takes none and finds them all by itself."""
+    """A dimension whose bounds torch refines; before torch 2.8 it accepts none and derives all of them."""
     hint: Any = Dim.AUTO
     return hint(min=least, max=greatest) if callable(hint) else hint
 
 
 def check_flexible(program: ExportedProgram, names: Sequence[str], ranges: Ranges) -> None:
-    """Raises :class:`ConversionFailedError` when the source fixes a dimension configured as flexible."""
+    """Raises :class:`ConversionFailedError` if the source fixes a dimension configured as flexible."""
     shapes = dict(zip(names, user_input_shapes(program), strict=True))
     for (name, axis), (low, high) in ranges.items():
         size = shapes[name][axis]
@@ -97,10 +97,10 @@ def user_input_shapes(program: ExportedProgram) -> list[torch.Size]:
 def input_types(
     samples: Samples, config: ModelConfig, program: ExportedProgram | None = None
 ) -> list[ct.TensorType]:
-    """Declares the inputs in the samples' order; what the configuration leaves open comes from sample 0.
+    """Declares the inputs in the samples' order; sample 0 decides what the configuration omits.
 
-    Integers become int32. Core ML takes no booleans: coremltools makes them float32 and casts inside.
-    Dimensions that torch.export found to be the same share one range, so that coremltools knows it too.
+    Integers become int32. Core ML accepts no booleans: coremltools makes them float32 and casts inside.
+    Dimensions that torch.export found to be equal share one range, so that coremltools knows it too.
     """
     declared = {item.name: item for item in config.input}
     symbols = dict(zip(samples.names, user_input_shapes(program), strict=True)) if program is not None else {}
@@ -174,8 +174,8 @@ def _size(
 def output_types(config: ModelConfig, outputs: Outputs) -> list[ct.TensorType]:
     """Declares the outputs by the configured names, or by the source's own.
 
-    Without a name the converter numbers its variables, and every layer added would rename an output. Floats
-    are float32 at the border whatever is computed inside: the precision is the package's own affair.
+    Without a name the converter numbers its variables, and every added layer would rename an output. Floats
+    are float32 at the interface, whatever the package's precision.
     """
     names = config.output or tuple(outputs)
     if len(names) != len(outputs):

@@ -32,10 +32,10 @@ def is_kept(patterns: Sequence[str], name: str, operation_type: str, origin: Ori
 
 
 class Selector:
-    """``op_selector`` of coremltools' FP16ComputePrecision: true for what becomes half precision.
+    """``op_selector`` of coremltools' FP16ComputePrecision: true for operations that become half precision.
 
-    Called once per operation that can; what it saw stays in ``origins``, by the name that the operation has
-    in the float32 twin: an output's maker bears the output's name there.
+    It is called once per operation that can, and collects ``origins`` by the operations' names in the float32
+    twin, where the producer of an output has the output's name.
     """
 
     def __init__(self, patterns: Sequence[str], outputs: Sequence[str], places: Places) -> None:
@@ -57,7 +57,7 @@ class Selector:
         return not kept
 
     def refuse_unused(self) -> None:
-        """Raises :class:`ConversionFailedError` for a pattern that names nothing: the model has changed."""
+        """Raises :class:`ConversionFailedError` for a pattern without a match."""
         unused = [pattern for pattern in self._patterns if pattern not in self._used]
         if not unused:
             return
@@ -78,17 +78,17 @@ class Selector:
 
 
 def _saved(name: str) -> str:
-    """A name as in a saved package."""
+    """A name in the form of a saved package."""
     clean = _UNFIT.sub("_", name)
     return f"var_{clean}" if clean[0].isdigit() else clean
 
 
 @contextmanager
 def quick_overflow_check() -> Iterator[None]:
-    """Within the block coremltools looks for indices only where an extreme lies outside of the halves.
+    """Within the block, coremltools searches for overflowing elements only if an extreme exceeds FP16.
 
-    It looks for elements beyond 65504 by way of their indices, which take eight times the memory of a matrix
-    of float32: 6.0 of the 30 s of CPU time of a run with a decoder of 100 million parameters.
+    It searches for elements beyond 65504 by their indices, which take eight times the memory of a float32
+    matrix: 6.0 of the 30 s of CPU time of a run with a decoder of 100 million parameters.
     """
     original = FP16ComputePrecision.__dict__[_OVERFLOW_CHECK]
 
@@ -106,10 +106,10 @@ def quick_overflow_check() -> Iterator[None]:
 
 
 def _constants(operation: CoreMlObject) -> Iterator[Array]:
-    """The constants of float32 among the inputs, as coremltools finds them; NaN lies outside of any range."""
+    """The float32 constants among the inputs, as coremltools finds them; NaN is outside of any range."""
     for bound in operation.inputs.values():
         for value in bound if isinstance(bound, list | tuple) else (bound,):
             is_constant = value.op is not None and value.op.op_type == "const"
             if is_constant and value.is_tensor_or_scalar_of(dtype="fp32"):
-                array = np.asarray(value.op.val.val)  # scalars may be Python's own
+                array = np.asarray(value.op.val.val)  # scalars may be Python objects
                 yield from (array,) if array.size else ()

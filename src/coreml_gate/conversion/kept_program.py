@@ -1,4 +1,4 @@
-"""One front-end pass for two packages: a conversion leaves its program, and the next one goes on from it.
+"""One front-end pass for two packages: a conversion keeps its program, and the next one continues from it.
 
 The float32 twin and the package in half precision are the same program until the pass that makes operations
 half (``common::add_fp16_cast``). So the first conversion keeps a copy of its program there, and the second
@@ -30,11 +30,11 @@ _COMPRESSED: Final = "constexpr_"
 _VALIDATE: Final = "validate"
 _PROPAGATE: Final = "_propagate_nonreplaceable_vars"
 _PICKLE: Final = 4
-"""The protocol from which slots are kept as well."""
+"""The oldest protocol that also keeps slots."""
 
 
 class KeptProgram:
-    """The program of one conversion as it was before the precision pass, for one more to go on from."""
+    """The program of one conversion before the precision pass, from which another conversion continues."""
 
     def __init__(self) -> None:
         self._program: CoreMlObject = None
@@ -42,7 +42,7 @@ class KeptProgram:
 
     @contextmanager
     def kept(self, passes: ct.PassPipeline) -> Iterator[ct.PassPipeline]:
-        """Passes of which a conversion within the block leaves its program here, where that is safe."""
+        """A pass pipeline that keeps the program of a conversion within the block, if that is safe."""
         if not _can_be_split(passes):
             yield passes
             return
@@ -51,7 +51,7 @@ class KeptProgram:
 
     @contextmanager
     def resumed(self, passes: ct.PassPipeline) -> Iterator[ct.PassPipeline]:
-        """Passes of which a conversion within the block goes on from what was kept, or starts anew."""
+        """A pass pipeline that continues from the kept program within the block, if there is one."""
         program, self._program = self._program, None
         if program is None:
             yield passes
@@ -70,22 +70,22 @@ class KeptProgram:
     def _keep(self, program: CoreMlObject) -> None:
         self._program = _copy(program)
         self._names = dict(Builder.name_count)
-        program.validate = _valid  # from here on it is the twin's, which no plain conversion makes
+        program.validate = _valid  # from here on it is the twin's, which a plain conversion does not make
 
 
 def _valid(**_: object) -> None:
-    """Stands for the check of the whole program that coremltools makes after each pass."""
+    """Replaces the check of the whole program that coremltools makes after each pass."""
 
 
 def _can_be_split(passes: ct.PassPipeline) -> bool:
-    """A pass of others may keep something besides the program, and the precision pass may be skipped."""
+    """Whether the passes can be split: all are coremltools' own, and include the precision pass."""
     named = (PASS_REGISTRY.passes.get(name) for name in passes.passes)
     return _HALF in passes.passes and all(str(item.__module__).startswith("coremltools.") for item in named)
 
 
 @contextmanager
 def _at_the_half(passes: ct.PassPipeline, do: Callable[[CoreMlObject], None]) -> Iterator[None]:
-    """Calls with the program right before the precision pass; coremltools is as it was afterwards."""
+    """Calls with the program right before the precision pass; coremltools is restored afterwards."""
 
     class Here(AbstractGraphPass):  # type: ignore[misc]  # coremltools has no types
         def __call__(self, prog: CoreMlObject) -> None:  # whether passes are skipped or not
@@ -105,7 +105,7 @@ def _at_the_half(passes: ct.PassPipeline, do: Callable[[CoreMlObject], None]) ->
 
 @contextmanager
 def _front_end(program: CoreMlObject) -> Iterator[None]:
-    """The front end gives this program, whatever it is to convert."""
+    """Make the front end return this program, whatever it should convert."""
     original = ConverterRegistry.frontends[_FRONT_END]
     ConverterRegistry.frontends[_FRONT_END] = lambda: lambda *_, **__: program
     try:
@@ -115,10 +115,10 @@ def _front_end(program: CoreMlObject) -> Iterator[None]:
 
 
 def _copy(program: CoreMlObject) -> CoreMlObject:
-    """A deep copy that shares the constants' elements, which no pass from here on writes into.
+    """A deep copy that shares the constants' elements, which later passes do not modify.
 
-    Operations and values are made before they are filled, so that a copy never goes from one to the next: a
-    program of some thousand operations in a row would be deeper than Python's stack.
+    Operations and values are created before they are filled, so that the copy does not recurse along a chain
+    of thousands of operations, which would exceed Python's stack.
     """
     nodes = [node for function in program.functions.values() for node in _nodes(function)]
     copies = [object.__new__(type(node)) for node in nodes]
@@ -140,7 +140,7 @@ def _nodes(block: CoreMlObject) -> Iterator[CoreMlObject]:
 
 
 def _attributes(node: CoreMlObject) -> Iterator[tuple[str, CoreMlObject]]:
-    """Whatever pickle would keep: operations have a dictionary, values have slots."""
+    """The attributes that pickle would keep: operations have a dictionary, values have slots."""
     state = node.__reduce_ex__(_PICKLE)[2]
     for part in state if isinstance(state, tuple) else (state,):
         yield from (part or {}).items()
@@ -148,13 +148,12 @@ def _attributes(node: CoreMlObject) -> Iterator[tuple[str, CoreMlObject]]:
 
 @contextmanager
 def quick_passes() -> Iterator[None]:
-    """Within the block coremltools leaves out what cannot find anything after each of its hundred passes.
+    """Within the block, coremltools skips checks after each of its hundred passes that cannot find anything.
 
-    It checks the program, for which it lists the inputs of each operation about five times, and it collects
-    the compressed weights above each value, of which most programs have none: a sixth of a conversion of
-    ResNet-50. Here the same conditions are looked at once. Where one does not hold, and where an operation
-    holds blocks, coremltools' own code runs and raises its own errors. A version without these names stays
-    as it is.
+    It validates the program, listing the inputs of each operation about five times, and collects the
+    compressed weights above each value, which most programs do not have: a sixth of the conversion of a
+    ResNet-50. Here the same conditions are checked once. If one does not hold, or if an operation has blocks,
+    coremltools' own code runs and raises its own errors. A version without these names is left unchanged.
     """
     replaced = [_replaced(Function, _VALIDATE, _validating), _replaced(Block, _PROPAGATE, _propagating)]
     try:
@@ -186,7 +185,7 @@ def _validating(original: CoreMlObject) -> CoreMlObject:
 
 
 def _is_sound(function: CoreMlObject) -> bool:
-    """Are inputs there before they are read, and do values know their readers as these know them?"""
+    """Whether inputs are defined before they are read, and values and readers refer to each other."""
     operations = list(function.operations)
     if any(each.blocks or each.outputs is None for each in operations):
         return False
@@ -204,7 +203,7 @@ def _is_sound(function: CoreMlObject) -> bool:
 
 
 def _outputs_fit(function: CoreMlObject, values: set[CoreMlObject]) -> bool:
-    """Is what a block gives known as that by the value, and the other way round?"""
+    """Whether a block's outputs and their values refer to each other."""
     given = all(value in block.outputs for value in values for block in value.consuming_blocks)
     return given and all(function in value.consuming_blocks for value in function.outputs)
 

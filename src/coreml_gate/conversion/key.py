@@ -1,8 +1,8 @@
-"""What the converter is given, as one digest: conversions with the same digest give the same package.
+"""A digest of everything that a conversion reads: equal digests give the same package.
 
 The digest covers the captured program with every constant, the place of each operation in the source
 (``keep-fp32`` goes by modules), the samples' form, the outputs' names, the options and the installed
-versions. Where something in a program cannot be read as a value there is no digest, and nothing is kept.
+versions. If a part of a program cannot be read as a value, there is no digest, and nothing is cached.
 """
 
 import functools
@@ -41,20 +41,20 @@ CONVERSION_OPTIONS: Final = {
 """The options that a conversion depends on; limits and names do not change a package."""
 _DISTRIBUTIONS: Final = ("coremltools", "torch", "numpy", "protobuf", "scikit-learn")
 _CONVERTING: Final = ("conversion", "engines")
-"""Folders of ours whose code decides what a package holds."""
+"""Our folders whose code decides what a package contains."""
 _OF_THE_PROCESS: Final = re.compile(r"coreml_gate_user_[0-9a-f]{12}|___torch_mangle_\d+\.")
 """Parts of names that differ among processes: ``engines/python.py`` names the files that it imports by their
 absolute paths, and torch numbers types of one name."""
 _CALLS: Final = frozenset({"prim::CallMethod", "prim::CallFunction"})
-"""Calls that torch did not inline: what they do does not stand in the graph."""
+"""Calls that torch did not inline, whose operations are not in the graph."""
 
 
 class _UnreadableError(Exception):
-    """A program holds something whose value cannot be read."""
+    """A part of a program cannot be read as a value."""
 
 
 def conversion_key(captured: Captured, task: Task, closure: str) -> str | None:
-    """The digest; ``None`` where code outside of coremltools takes part, or a constant cannot be read.
+    """The digest; ``None`` if foreign code takes part in the conversion, or a constant cannot be read.
 
     ``closure`` is the digest of the source's own files. Paths are relative to the measured tree, so the same
     model in another worktree has the same digest.
@@ -97,7 +97,7 @@ def _exported(program: ExportedProgram) -> Iterator[str | memoryview]:
 
 
 def _graph_module(module: torch.fx.GraphModule) -> Iterator[str | memoryview]:
-    """Every node with its arguments, the form of its value and its place; nested graphs in their turn."""
+    """Every node with its arguments, the form of its value and its place, including nested graphs."""
     for node in module.graph.nodes:
         yield f"{node.op} {node.name} {_target(node.target)} {node.args!r} {node.kwargs!r} {_form(node)}"
         yield f"{node.meta.get('stack_trace')} {node.meta.get('nn_module_stack')}"
@@ -111,7 +111,7 @@ def _target(target: object) -> str:
 
 
 def _form(node: torch.fx.Node) -> str:
-    """Element type and shape of what a node gives; an open dimension by its symbol."""
+    """Element type and shape of a node's value, with symbols for open dimensions."""
     values = torch.utils._pytree.tree_leaves(node.meta.get("val"))  # noqa: SLF001  # torch's own way to walk them
     return " ".join(
         f"{value.dtype}{list(value.shape)}" if isinstance(value, torch.Tensor) else str(value)
@@ -143,7 +143,7 @@ def _script_block(
 
 
 def _attribute(node: TorchObject, modules: dict[str, object]) -> Iterator[str | memoryview]:
-    """A submodule is remembered by the name of its value; anything else is read."""
+    """Remember a submodule by the name of its value, and read any other attribute."""
     owner = modules.get(node.input().debugName())
     value = getattr(owner, node.s("name")) if owner is not None else owner
     if isinstance(value, torch.nn.Module):
@@ -183,7 +183,7 @@ def _portable(text: str, root: Path) -> bytes:
 
 
 def _foreign_code() -> bool:
-    """Does a converter or a pass take part that coremltools does not bring along? Its code is not a value."""
+    """Whether a foreign converter or pass takes part, whose code the digest cannot include."""
     registered = (*_TORCH_OPS_REGISTRY.name_to_func_mapping.values(), *PASS_REGISTRY.passes.values())
     return any(not str(item.__module__).startswith("coremltools.") for item in registered)
 
@@ -194,7 +194,7 @@ def _toolchain() -> str:
 
 
 def _installed(name: str) -> str:
-    """Version and list of files with their digests: two builds of one version differ in it."""
+    """Version and list of files with their digests, in which two builds of one version differ."""
     try:
         found = distribution(name)
     except PackageNotFoundError:
@@ -203,7 +203,7 @@ def _installed(name: str) -> str:
 
 
 def _own_code() -> str:
-    """Of this gate; several commits bear one version."""
+    """A digest of the gate's own code, because several commits have the same version."""
     digest = hashlib.sha256()
     for path in sorted(path for folder in _CONVERTING for path in _HERE.joinpath(folder).rglob("*.py")):
         digest.update(path.read_bytes())

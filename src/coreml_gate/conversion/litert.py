@@ -1,7 +1,7 @@
 """The same source through LiteRT (TensorFlow Lite), where its two packages are installed.
 
-``litert-torch`` converts and ``ai-edge-litert`` runs. Neither is a dependency: they are looked for when a
-model needs them, and brought in late, because they take ten seconds.
+``litert-torch`` converts and ``ai-edge-litert`` runs. Neither is a dependency: they are searched when a model
+needs them, and imported late, because that takes ten seconds.
 """
 
 import importlib
@@ -25,7 +25,7 @@ FILE: Final = "model.tflite"
 
 @dataclass(frozen=True)
 class LiteRt:
-    """The two calls that are made of LiteRT; a test puts others in their place."""
+    """The two calls of LiteRT; tests replace them."""
 
     convert: Callable[..., Any]
     """``litert_torch.convert``."""
@@ -35,7 +35,7 @@ class LiteRt:
 
 
 def missing() -> tuple[str, ...]:
-    """Which of the two packages are not installed, found without importing them."""
+    """Those of the two packages that are not installed, found without importing them."""
     return tuple(name for name in PACKAGES if _version(name) is None)
 
 
@@ -48,7 +48,7 @@ def installed() -> LiteRt:
 
 
 def convert_to_litert(litert: LiteRt, source: Source, sample: Sample, folder: Path) -> Path:
-    """Converts with one sample, as float32; whatever LiteRT raises passes through."""
+    """Converts with one sample, as float32; LiteRT's errors pass through."""
     folder.mkdir(parents=True, exist_ok=True)
     arguments = tuple(value.clone() for value in sample.values())
     with torch.no_grad():
@@ -63,7 +63,7 @@ class LiteRtEngine:
     """A converted file; inputs and outputs are matched with the source's by position."""
 
     runner: Any
-    """The runner of the file's only signature: takes and gives arrays by name."""
+    """The runner of the file's only signature: arrays by name in and out."""
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     output_names: tuple[str, ...]
@@ -77,7 +77,7 @@ class LiteRtEngine:
 
 
 def load_litert(litert: LiteRt, path: Path, output_names: Sequence[str]) -> LiteRtEngine:
-    """Opens a file; :class:`PackageError` when it has another number of outputs than the source."""
+    """Opens a file; raises :class:`PackageError` if it has another number of outputs than the source."""
     interpreter = litert.interpreter(model_path=str(path))
     signatures = interpreter.get_signature_list()
     name, sides = next(iter(signatures.items()))
@@ -92,7 +92,7 @@ def load_litert(litert: LiteRt, path: Path, output_names: Sequence[str]) -> Lite
 
 
 def _in_order(names: Sequence[str]) -> tuple[str, ...]:
-    """By the number at their end, ``output_10`` after ``output_9``: signatures are sorted as text."""
+    """Sort by the number at the end (``output_10`` after ``output_9``); signatures are sorted as text."""
     return tuple(sorted(names, key=lambda name: (len(name), name)))
 
 

@@ -24,15 +24,15 @@ from coreml_gate.untyped import CoreMlObject
 
 MAPPED: Final = "mapped.mlpackage"
 _NARROWING: Final = frozenset({"common::add_fp16_cast", "common::add_int16_cast"})
-"""Passes that a float32 conversion leaves out."""
+"""Passes that a float32 conversion omits."""
 _UNIQUE_NAMES: Final = "common::dedup_op_and_var_names"
-"""Without it a traced value may be called like an input, and a saved name does not say which one is read."""
+"""Without it, a traced value may have the name of an input, so a saved name would be ambiguous."""
 
 
 class Mapper:
-    """Captures a source once and converts its float32 twin as often as needed, each time with other passes.
+    """Captures a source once, and converts its float32 twin with different passes as often as needed.
 
-    :raises ConversionFailedError: Already the capture fails.
+    :raises ConversionFailedError: The capture fails.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class Mapper:
 
     @property
     def conversions(self) -> int:
-        """How many there were."""
+        """The number of conversions so far."""
         return len(self._made)
 
     def mapped(self, passes: tuple[str, ...] | None = None) -> Mapped:
-        """The twin with the graph beside it and the converter's own mapping between the two.
+        """The twin with its graph and the converter's own mapping between the two.
 
-        ``passes`` are the optimisation passes to apply, all without it; with none of them each torch
-        operation keeps operations of its own. Names are made unique in any case.
+        ``passes`` are the optimisation passes to apply, by default all; without any, each torch operation has
+        its own MIL operations. Names are always made unique.
 
-        :raises ConversionFailedError: It does not convert this way.
+        :raises ConversionFailedError: The conversion fails with these passes.
         """
         if passes not in self._made:
             pipeline = None if passes is None else ct.PassPipeline([*passes, _UNIQUE_NAMES])
@@ -67,7 +67,7 @@ class Mapper:
 
     @property
     def graph(self) -> ExportedProgram | torch.jit.ScriptModule:
-        """What the converter is given, whatever passes follow."""
+        """The captured graph, which does not depend on the passes."""
         return self._captured.model
 
     def passes(self) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ class Mapper:
         return tuple(name for name in names if name not in _NARROWING)
 
     def changing_passes(self) -> tuple[str, ...]:
-        """Those of them that change this program: a handful of nearly a hundred."""
+        """The passes that change this program: a few of nearly a hundred."""
         with self._converting():
             program = to_core_ml(self._captured, self._task, None, ct.PassPipeline([]), "milinternal")
             return tuple(name for name in self.passes() if _changes(name, program))
@@ -88,7 +88,7 @@ class Mapper:
 
 
 def _changes(name: str, program: CoreMlObject) -> bool:
-    """Applies one pass; the program's text shows every operation, and large constants by their ends."""
+    """Applies one pass; returns whether the program's text changes, which abbreviates large constants."""
     before = str(program)
     PassPipelineManager.apply_pipeline(program, ct.PassPipeline([name]))
     return str(program) != before

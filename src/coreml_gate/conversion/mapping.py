@@ -1,7 +1,7 @@
-"""Which torch operation does an operation of the package come from, by the converter's own account?
+"""Maps the operations of a package to their torch operations, by the converter's own records.
 
 coremltools marks each operation with scopes while it converts and drops them when it saves: the debug handle
-of an exported program's node, or the name of a traced graph's node. Both are read off the program in memory.
+of an exported program's node, or the name of a traced graph's node. Both are read from the program in memory.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _HANDLE = "debug_handle"
 
 @dataclass(frozen=True)
 class Mapped:
-    """A graph, the package made of it, and for operations by name the key of their torch operation."""
+    """A graph, its package, and the key of the torch operation of each operation by name."""
 
     graph: ExportedProgram | torch.jit.ScriptModule
     package: Path
@@ -29,7 +29,7 @@ class Mapped:
 
 
 def number_nodes(graph: ExportedProgram | torch.jit.ScriptModule) -> None:
-    """Numbers the nodes of an exported program, so that the converter carries the numbers along."""
+    """Numbers the nodes of an exported program, because the converter keeps such numbers."""
     if isinstance(graph, ExportedProgram):
         for number, node in enumerate(graph.graph.nodes):
             node.meta[_HANDLE] = number
@@ -41,7 +41,7 @@ def node_key(node: torch.fx.Node) -> str:
 
 
 def script_lines(graph: ExportedProgram | torch.jit.ScriptModule, root: Path) -> dict[str, str]:
-    """``models/net.py:12`` for the nodes of a traced graph, by the names that their operations carry."""
+    """The lines (``models/net.py:12``) of a traced graph's nodes, by the names in their operations."""
     if isinstance(graph, ExportedProgram):
         return {}
     nodes = _expand_and_optimize_ir(graph)[0].nodes()

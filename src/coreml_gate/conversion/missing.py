@@ -23,11 +23,11 @@ _SHOWN_MODULES = 3
 def missing_operations(
     model: ExportedProgram | torch.jit.ScriptModule, inputs: Sequence[ct.TensorType] = ()
 ) -> tuple[MissingOperation, ...]:
-    """Which operations does coremltools have no working converter for, how often, and in which modules?
+    """The operations without a working converter, with their counts and modules.
 
-    One that is registered and calls a MIL operation that does not exist counts as well. The names are
-    coremltools' own, after its sanitising. Empty when nothing is missing, and also when it is unknown. A
-    TorchScript graph is only readable with its ``inputs``.
+    A registered converter that calls a MIL operation that does not exist counts as missing. The names are
+    coremltools' own, after its sanitising. Empty if nothing is missing or if it is unknown. A TorchScript
+    graph is only readable with its ``inputs``.
     """
     found = _missing_in_program(model) if isinstance(model, ExportedProgram) else _missing_in(model, inputs)
     places: dict[str, list[str]] = {}
@@ -73,7 +73,7 @@ def _missing_in_program(program: ExportedProgram) -> Iterator[tuple[str, str]]:
 def _missing_in(script: torch.jit.ScriptModule, inputs: Sequence[ct.TensorType]) -> Iterator[tuple[str, str]]:
     try:
         graph = TorchConverter(script, list(inputs), opset_version=ct.target.iOS18).graph
-    except Exception:  # noqa: BLE001 - the converter itself will say what is wrong with the graph
+    except Exception:  # noqa: BLE001 - the converter itself will report what is wrong with the graph
         return
     yield from _missing_in_block(graph)
 

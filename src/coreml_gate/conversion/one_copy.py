@@ -1,7 +1,7 @@
-"""The weights of a package are written once, and from then on the same file only gets other names.
+"""Writes the weights of a package once, and then links instead of copying.
 
-coremltools copies them twice: from where the converter writes them into a temporary package, and from there
-to where the package is saved. Of a model with 400 million parameters these are 5 GB for both packages.
+coremltools copies them twice: into a temporary package, and from there to the saved one. With 400 million
+parameters, that is 5 GB for both packages.
 """
 
 import os
@@ -22,7 +22,7 @@ _WEIGHTS = Path("Data", "com.apple.CoreML", _FOLDER)
 
 @contextmanager
 def converted_once() -> Iterator[None]:
-    """A conversion within the block moves the weights that it has written into its temporary package."""
+    """Within the block, a conversion moves its weights into the temporary package instead of copying them."""
     with _in_coremltools("_create_mlpackage", _moving):
         yield
 
@@ -42,7 +42,7 @@ def _moving(original: Callable[..., str]) -> Callable[..., str]:
 
 @contextmanager
 def saved_once(model: CoreMlObject) -> Iterator[None]:
-    """Within the block the model is saved with links to the weights of its package, if that is temporary."""
+    """Within the block, the model is saved with links to the weights of its temporary package."""
     if not model.is_temp_package:
         yield
         return
@@ -52,7 +52,7 @@ def saved_once(model: CoreMlObject) -> Iterator[None]:
 
 @contextmanager
 def _in_coremltools(name: str, changed: Callable[[CoreMlObject], object]) -> Iterator[None]:
-    """Within the block coremltools uses what this makes of its own; a version without the name stays."""
+    """Within the block, replace one of coremltools' functions; a version without it is left unchanged."""
     original = getattr(of_coremltools, name, None)
     if original is None:
         yield
@@ -69,7 +69,7 @@ def _linked(source: str, target: str) -> None:
 
 
 def _link_weights(source: str, target: str) -> None:
-    """The specification is written anew where it is saved, so it has to be a file of its own."""
+    """Link the weights; the specification is rewritten when it is saved, so it must be a separate file."""
     if Path(source).parent.name == _FOLDER:
         link(source, target)
     else:
@@ -77,7 +77,7 @@ def _link_weights(source: str, target: str) -> None:
 
 
 def link(source: str, target: str) -> None:
-    """The same file under another name where the system can, a copy elsewhere."""
+    """Link a file, or copy it if the system cannot."""
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links

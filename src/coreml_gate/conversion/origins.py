@@ -1,8 +1,8 @@
-"""Where in the source an operation of the package was written, which only the converter knows.
+"""Where in the source an operation of the package comes from, which only the converter knows.
 
-An exported program carries the Python stack of each node, a traced one the modules around it. What both give
-is the class of the innermost module: it survives edits of the model, while the names of operations are
-counters that move with every operation added before them.
+An exported program has the Python stack of each node, a traced one the modules around it. Both give the class
+of the innermost module, which survives edits of the model, while operations are named by counters that shift
+with every operation added before them.
 """
 
 import ast
@@ -36,7 +36,7 @@ class Places:
     root: Path
     root_module: str
     lines: Mapping[str, str] = field(default_factory=dict)
-    """Of the nodes of a traced graph, by their names (``conversion/mapping.py``)."""
+    """The lines of a traced graph's nodes, by name (``conversion/mapping.py``)."""
     _classes: dict[str, tuple[_Span, ...]] = field(default_factory=dict)
 
     def of(self, scopes: Mapping[TorchObject, list[TorchObject]]) -> Origin:
@@ -73,7 +73,7 @@ def _classes_of(file: Path) -> Iterator[_Span]:
 
 
 def write_origins(origins: Mapping[str, Origin], path: Path) -> None:
-    """Write the origins beside the packages, by the operation's name in the float32 twin."""
+    """Write the origins next to the packages, by the operation's name in the float32 twin."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({name: asdict(origin) for name, origin in origins.items()}, indent=0)
     path.write_text(text, encoding="utf-8")

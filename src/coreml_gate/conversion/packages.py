@@ -25,7 +25,7 @@ from coreml_gate.untyped import CoreMlObject
 
 
 def save_packages(captured: Captured, task: Task) -> tuple[Path, Path, tuple[ComputedConstant, ...]]:
-    """Convert a graph to the float32 twin and the package that ships, which may be the same."""
+    """Convert a graph to the float32 twin and the shipped package, which may be the same."""
     options, program = task.config, KeptProgram()
     only = options.precision == "float32" and options.compress is None
     origins: dict[str, Origin] = {}
@@ -48,9 +48,10 @@ def save_packages(captured: Captured, task: Task) -> tuple[Path, Path, tuple[Com
 def to_half(
     captured: Captured, task: Task, program: KeptProgram | None = None
 ) -> tuple[ct.models.MLModel, dict[str, Origin]]:
-    """In half precision but for ``keep-fp32``; patterns that name nothing are refused, so none goes stale.
+    """Convert to half precision except for ``keep-fp32``; patterns without a match are errors, so none goes
+    stale.
 
-    :param program: What a float32 conversion of the same graph has left.
+    :param program: The program kept by a float32 conversion of the same graph.
     """
     names = task.config.output or tuple(task.outputs)
     selector = Selector(task.config.keep_fp32, names, _places(captured, task))
@@ -79,7 +80,7 @@ def to_core_ml(
 ) -> CoreMlObject:
     """Call ``coremltools.convert`` with the configured options; its errors pass through."""
     config = task.config
-    Builder.name_count.clear()  # a conversion that failed leaves its numbers behind, which end in names
+    Builder.name_count.clear()  # a failed conversion leaves its counters behind, which would end up in names
     with converted_once(), quick_passes():
         return ct.convert(
             captured.model,

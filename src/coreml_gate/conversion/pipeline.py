@@ -33,14 +33,14 @@ def convert(
     outputs: Outputs | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Conversion:
-    """Converts along the configured route, or along each in turn, into packages below ``folder``.
+    """Converts along the configured route, or tries each in turn, into packages below ``folder``.
 
-    The source is captured in any case; what was captured before is taken from the ``cache``. ``closure`` is
-    the digest of the source's files, ``outputs`` what it gives for the first sample, under its own names;
-    without them it runs.
+    The source is always captured; earlier conversions come from the ``cache``. ``closure`` is the digest of
+    the source's files; ``outputs`` are its outputs for the first sample by its own names, for which it runs
+    if they are not given.
 
-    A conversion that fails is a value: status ``failed`` with the converter's own words. Raises
-    :class:`~coreml_gate.errors.SourceError` when the source itself cannot run the first sample.
+    A failed conversion is a value: status ``failed`` with the converter's own message. Raises
+    :class:`~coreml_gate.errors.SourceError` if the source itself cannot run the first sample.
     """
     if source.kind == "package":
         return Conversion(ConversionFacts(status="not-needed", route="none"), None, source.path)
@@ -64,7 +64,7 @@ def convert(
 
 
 def _refused(failures: Failures, task: Task, seconds: float) -> Conversion:
-    """No package; the graph is that of the failure which is reported, so that rules speak of the same."""
+    """The result without a package; its graph is that of the reported failure, so that rules match it."""
     graph, path = most_informative(failures)[1].graph, task.folder / GRAPH
     if graph is not None:
         write_graph(graph, path)

@@ -27,12 +27,12 @@ class _WithoutNoise(logging.Filter):
         return not record.getMessage().startswith(_NOISE)
 
 
-_LOGGER.addFilter(_WithoutNoise())  # here, because coremltools warns while it is imported
+_LOGGER.addFilter(_WithoutNoise())  # here, because coremltools warns during its import
 
 
 @dataclass
 class Heard:
-    """What was logged while something ran quietly."""
+    """Messages logged while something ran quietly."""
 
     errors: list[str] = field(default_factory=list)
     """Errors logged by coremltools, which name the operation and the module."""
@@ -71,7 +71,7 @@ def _pass_on(caught: list[warnings.WarningMessage]) -> None:
 
 
 def _is_for_users(warning: warnings.WarningMessage) -> bool:
-    """Whether it is about the model, and not about the insides of torch and coremltools."""
+    """Whether it concerns the model, and not the internals of torch and coremltools."""
     return not issubclass(warning.category, DeprecationWarning | FutureWarning | ResourceWarning)
 
 

@@ -1,4 +1,4 @@
-"""Where did the converter stop? Read off the frames of its exception: the torch operation, or the pass."""
+"""Finds where the converter stopped, from the frames of its exception: the torch operation, or the pass."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,10 +21,10 @@ _PASSES: Final = "apply_pipeline"
 
 
 def refused_operation(error: BaseException, captured: Captured, root: Path) -> RefusedOperation | None:
-    """The operation that the converter was at; ``None`` where it was at none.
+    """The operation that the converter was processing; ``None`` if there was none.
 
-    An optimisation pass is named with the operation that it was changing, and the writer of a program by the
-    line of the operation that it was writing.
+    For an optimisation pass, it is the pass with the operation that it was changing; for the writer of a
+    program, the line of the operation that it was writing.
     """
     frames = list(_frames(error))
     lines = script_lines(captured.model, root)
@@ -49,7 +49,7 @@ def _refused_by_pass(frames: Sequence[FrameType], places: Places) -> RefusedOper
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
-    """Outermost first."""
+    """The frames of an exception, outermost first."""
     trace = error.__traceback__
     while trace is not None:
         yield trace.tb_frame

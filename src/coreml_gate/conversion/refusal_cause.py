@@ -1,18 +1,18 @@
-"""What an error of the converter means, in words."""
+"""The meaning of an error of the converter."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Cause:
-    """One error, in words."""
+    """The meaning of one error."""
 
     words: str
-    """Regular expression over the converter's message."""
+    """A regular expression for the converter's message."""
     cause: str
     way_out: str
-    """What to write instead; it names no other route, because the gate tries those itself."""
+    """What to write instead, without other routes, because the gate tries those itself."""
     operations: tuple[str, ...] = ("*",)
-    """Names of torch operations, as globs, at which this is what the message means."""
+    """The torch operations for which the message has this meaning, as globs."""
     vague: bool = False
-    """Whether it says less than an operation without a converter does on another route."""
+    """Whether it is less informative than a missing converter on another route."""

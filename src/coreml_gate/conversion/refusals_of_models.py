@@ -1,4 +1,4 @@
-"""Types, values, inputs and code that the converter or torch's capture refuses, and what to write instead."""
+"""Types, values, inputs and code that the converter or torch's capture rejects, and what to write instead."""
 
 from typing import Final
 
@@ -84,7 +84,7 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "leave `ClassifierConfig` out, or give it a module that returns the scores alone (coremltools 9.0 "
         "counts the label and the scores beside the other outputs).",
     ),
-    # What has to be known before it runs
+    # What must be known before the model runs
     Cause(
         r"inputs cannot have symbolic values|Cannot convert (expression|symbols) to",
         "the size of the result is a number, and that of the input is flexible: their ratio is not known",
@@ -298,4 +298,4 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "raise `deployment-target`, or leave out what needs it.",
     ),
 )
-"""By what a message says of any operation, of inputs and states, and of the capture."""
+"""Errors of any operation, of inputs and states, and of the capture, by their messages."""

@@ -1,4 +1,4 @@
-"""Operations in a form that coremltools 9.0 refuses, and what to write instead."""
+"""Operations in a form that coremltools 9.0 rejects, and what to write instead."""
 
 from typing import Final
 
@@ -252,4 +252,4 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
         "collect the values with `torch.stack` outside of it.",
     ),
 )
-"""By what a message says of one operation: convolution, pooling, resizing, axes, in-place writes."""
+"""Errors of single operations (convolution, pooling, resizing, axes, in-place writes), by their messages."""

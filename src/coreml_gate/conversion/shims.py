@@ -20,8 +20,8 @@ IDENTITIES = (
 )
 """Operations that return their first input: views of themselves, and dropout in eval mode.
 
-``alias`` is what the default decompositions leave behind in Swin and GPT-2; coremltools 9.0 has no converter
-for it, while it has one for ``alias_copy``.
+The default decompositions leave ``alias`` in Swin and GPT-2; coremltools 9.0 has no converter for it,
+although it has one for ``alias_copy``.
 """
 
 

@@ -1,4 +1,4 @@
-"""Makes the package that ships once more: compressed, or along a known route."""
+"""Makes the shipped package again: compressed, or along a known route."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -38,9 +38,9 @@ def compress_package(plain: Conversion, options: Compression, folder: Path) -> C
 def convert_shipped(
     source: Source, samples: Samples, config: ModelConfig, folder: Path, route: Route
 ) -> tuple[Path, dict[str, Origin]]:
-    """Convert only the package that ships once more, along a route that worked.
+    """Convert only the shipped package again, along a route that worked.
 
-    :raises ConversionFailedError: It works no longer.
+    :raises ConversionFailedError: The route no longer works.
     """
     task = task_of(source, samples, config, folder)
     with converter_errors(source.root), identity_shims():

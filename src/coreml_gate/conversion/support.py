@@ -1,4 +1,4 @@
-"""Can coremltools convert an operation? A registered converter may be unable to work."""
+"""Whether coremltools can convert an operation; a registered converter may still be broken."""
 
 import dis
 from collections.abc import Callable, Collection
@@ -16,7 +16,7 @@ _BUILDER = "mb"
 
 
 def support_of(operation: str, missing: Collection[str]) -> Support:
-    """What ``aten::sub.Tensor`` is, where the converter knows none of the kinds in ``missing``."""
+    """The support of a kind such as ``aten::sub.Tensor``, if no kind in ``missing`` has a converter."""
     kind = sanitize_op_kind(operation)
     if _is_broken(_TORCH_OPS_REGISTRY.get_func(kind)):
         return "broken"
@@ -31,9 +31,9 @@ def is_convertible(kind: str) -> bool:
 
 @cache
 def _is_broken(converter: Callable[..., object] | None) -> bool:
-    """Does it call a MIL operation that does not exist? In 9.0 those of ``asinh`` and ``acosh`` do.
+    """Whether it calls a MIL operation that does not exist, as those of ``asinh`` and ``acosh`` do in 9.0.
 
-    Read off its bytecode, so that it need not run.
+    It is read from the bytecode, so the converter need not run.
     """
     return converter is not None and any(not hasattr(Builder, called) for called in _called(converter))
 

@@ -1,4 +1,4 @@
-"""The conversion of a team that makes its package itself: that package, and a float32 twin for it."""
+"""The conversion of a team that makes its package itself: the package, and a float32 twin for it."""
 
 import shutil
 from collections.abc import Callable
@@ -26,11 +26,11 @@ from coreml_gate.torch_graph import GRAPH
 Own = Callable[[ModelConfig, Path], Conversion]
 _OWN_FOLDER: Final = "gate"
 _SAME: Final = 0.05
-"""Up to which difference, as a share of the greatest value, a widened package and the gate's twin count as
-the same computation: weights rounded to half cost 0.001, weights of 8 bits about 0.01."""
+"""The greatest difference, as a share of the greatest value, at which a widened package and the gate's twin
+count as the same computation: FP16 weights cost 0.001, 8-bit weights about 0.01."""
 _SAME_COMPRESSED: Final = 0.3
-"""The same of a compressed package: weights of 4 bits cost about 0.1. What is more fails parity, what is less
-is judged as precision."""
+"""The same for a compressed package: 4-bit weights cost about 0.1. A greater difference fails parity, a
+smaller one is judged as precision."""
 
 
 def by_team(task: Task, own: Own, started: float, clock: Callable[[], float]) -> Conversion:
@@ -74,14 +74,14 @@ class _Twin:
     notes: tuple[str, ...] = ()
     graph: Path | None = None
     route: Literal[Route, "none"] = "none"
-    """By which the gate converted; a fault of this twin is located along it."""
+    """The route of the gate's conversion, along which a fault of this twin is located."""
 
 
 def _float32_twin(made: TeamPackage, task: Task, convert: Own) -> _Twin:
-    """The first that there is: the package itself, the callable's, the gate's, the package widened.
+    """The first available twin: the package itself, the callable's, the gate's, or the widened package.
 
-    ``convert`` is the gate's conversion into a folder. Its package stands for the team's only where both
-    compute the same for the first sample: else a fault of the team's conversion would pass for one of half
+    ``convert`` is the gate's conversion into a folder. Its package represents the team's only if both compute
+    the same for the first sample; otherwise a fault of the team's conversion would look like one of half
     precision.
     """
     shipped = read_package(made.path).choosing(task.config.function)
@@ -110,7 +110,7 @@ def _of_the_same_form(path: Path, shipped: Package) -> Path:
 
 
 def _is_compressed(package: Package) -> bool:
-    """Whether weights are stored compressed; half precision alone is no compression."""
+    """Whether weights are stored compressed; half precision alone does not count."""
     packed = Index(package.function()).packed
     return any(operation.type != "constexpr_cast" for operation in packed)
 
@@ -159,7 +159,7 @@ def _difference(own: Package, shipped: Package, task: Task) -> str:
 
 
 def _most(shipped: Package, task: Task) -> float:
-    """How far apart two packages of one computation may be."""
+    """How far two packages of the same computation may differ."""
     if _is_compressed(shipped):
         return _SAME_COMPRESSED
     return min(_SAME, most_by_rounding(task.source, task.samples.samples[0], task.outputs))

@@ -1,4 +1,4 @@
-"""Runs the team's own script or command, and takes the package that it makes."""
+"""Runs the team's own script or command, and copies its package."""
 
 import inspect
 import os
@@ -27,7 +27,7 @@ _RETURNS: Final = "return the `MLModel`, or the path of the saved `.mlpackage`."
 
 @dataclass(frozen=True)
 class TeamPackage:
-    """The team's package, copied beside the Record."""
+    """The team's package, copied next to the Record."""
 
     path: Path
     maker: str
@@ -39,7 +39,7 @@ class TeamPackage:
 def team_package(task: Task) -> TeamPackage:
     """Run the team's conversion and copy its package into the task's folder.
 
-    :raises ConversionFailedError: The script fails, or leaves no package.
+    :raises ConversionFailedError: The script fails, or makes no package.
     """
     try:
         return _called(task) if task.config.convert is not None else _built(task)
@@ -75,7 +75,7 @@ class _Arguments:
 
     @classmethod
     def of(cls, function: Callable[..., object], reference: str) -> "_Arguments":
-        """Read off its signature: the module where there is a place for it, ``compute_precision`` by name."""
+        """The arguments by the signature: the module by position, ``compute_precision`` by name."""
         parameters = inspect.signature(function).parameters.values()
         positional = [
             item
@@ -139,7 +139,7 @@ def _built(task: Task) -> TeamPackage:
 
 
 def _written(path: Path) -> frozenset[tuple[str, int, int]]:
-    """When each file of a folder was written, which shows whether a command wrote any."""
+    """The modification time of each file of a folder, which shows whether a command wrote any."""
     files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else []
     stats = [(str(each), each.stat()) for each in files]
     return frozenset((name, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)

@@ -1,8 +1,8 @@
-"""Arguments of a captured graph that the converter never reads, by the converter's own source.
+"""Finds arguments of a captured graph that the converter never reads, from the converter's own source.
 
-An exported node carries what ATen calls keyword-only (``alpha``, ``rounding_mode``, ``dtype``, ...) apart
-from its inputs, and coremltools hands it to a converter function that may or may not read it. In a traced
-graph every argument has its place, and a converter function may leave one aside.
+An exported node has ATen's keyword-only arguments (``alpha``, ``rounding_mode``, ``dtype``, ...) apart from
+its inputs, and a converter function may or may not read them. In a traced graph every argument has a
+position, which a converter function may ignore.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,25 +28,25 @@ _NO_MATTER: Final = frozenset(
         *("implicit", "assert_msg", "output_size", "HxW", "min", "max", "out_int32", "total_length"),
     }
 )
-"""Arguments about storage or training, what follows from the others, and what has a rule of its own."""
+"""Arguments of storage or training, redundant ones, and those with a rule of their own."""
 _KEEP_THEIR_VALUES: Final = frozenset(
     {
         *("sum", "prod", "cumsum", "cumprod", "norm", "linalg_vector_norm"),
         *("softmax", "log_softmax", "_softmax", "_log_softmax"),
     }
 )
-"""Whole numbers give the same here whether they are added up as integers or as fractions."""
+"""Operations that give the same for whole numbers in integers and in floats."""
 _FILLING: Final = frozenset({"full_like", "new_full", "full", "fill", "scalar_tensor"})
 _BASE_TYPES: Final[Mapping[int, torch.dtype]] = {
     0: torch.uint8, 1: torch.int8, 2: torch.int16, 3: torch.int32, 4: torch.int64,
     5: torch.float16, 6: torch.float32, 7: torch.float64, 11: torch.bool, 15: torch.bfloat16,
 }  # fmt: skip
-"""Element types by the numbers that a traced graph holds (c10/core/ScalarType.h)."""
+"""Element types by their codes in a traced graph (c10/core/ScalarType.h)."""
 
 
 @dataclass(frozen=True)
 class Unread:
-    """One argument that decides the result and that the converter does not look at."""
+    """One argument that affects the result, and that the converter does not read."""
 
     operation: str
     keyword: str
@@ -56,7 +56,7 @@ class Unread:
 
     @property
     def cause(self) -> str:
-        """What is wrong, without the place."""
+        """The cause as text, without the place."""
         return f"the converter never reads `{self.keyword}` = {self.value} of `{self.operation}`"
 
     def __str__(self) -> str:
@@ -82,7 +82,7 @@ class Call:
         return short_name(self.kind).removesuffix("_")
 
     def unread(self) -> Iterator[tuple[str, TorchObject]]:
-        """Names and values of what is never read and matters; those left at their default do not."""
+        """Names and values of relevant arguments that are never read; defaults are not relevant."""
         parameters = self.schema.arguments
         positions = unread_positions(self.kind, len(parameters))
         for position, value in enumerate(self.arguments[: len(parameters)]):
@@ -95,7 +95,7 @@ class Call:
                 yield keyword, value
 
     def _matters(self, parameter: TorchObject, value: TorchObject) -> bool:
-        """Would the result be another without it?"""
+        """Whether the argument changes the result."""
         default = parameter.default_value if parameter.has_default_value() else None
         if parameter.name in _NO_MATTER or value is None or _equal(value, default):
             return False
@@ -105,7 +105,7 @@ class Call:
         return not isinstance(value, OfTensor) or parameter.name != "self"
 
     def _changes_kind(self, dtype: torch.dtype) -> bool:
-        """Does it make integers of fractions, or fractions of integers? Widths do not matter in float32."""
+        """Whether it converts between integers and floats; widths do not matter in float32."""
         fractions = [item for item in self.arguments if isinstance(item, float) and not item.is_integer()]
         if self.name in _FILLING or not any(isinstance(item, OfTensor) for item in self.arguments):
             return bool(fractions) and not dtype.is_floating_point
@@ -122,13 +122,13 @@ class Call:
 
 @dataclass(frozen=True)
 class OfTensor:
-    """Stands for a tensor among the arguments."""
+    """A placeholder for a tensor among the arguments."""
 
     dtype: torch.dtype | None
 
 
 def unread_arguments(program: ExportedProgram, root: Path) -> Iterator[Unread]:
-    """All of them, in the order of the graph."""
+    """All unread arguments, in the order of the graph."""
     for node in program.graph.nodes:
         call = exported_call(node)
         if call is not None:
@@ -138,7 +138,7 @@ def unread_arguments(program: ExportedProgram, root: Path) -> Iterator[Unread]:
 
 
 def exported_call(node: torch.fx.Node) -> Call | None:
-    """A node of an exported graph; nothing where it calls no ATen operation."""
+    """The call of an exported graph's node; ``None`` if it is not an ATen operation."""
     target = node.target
     if node.op != "call_function" or not isinstance(target, torch._ops.OpOverload):  # noqa: SLF001  # named nowhere else
         return None
@@ -148,7 +148,7 @@ def exported_call(node: torch.fx.Node) -> Call | None:
 
 
 def script_call(node: TorchObject) -> Call | None:
-    """A node of a traced graph; nothing where torch does not know its form."""
+    """The call of a traced graph's node; ``None`` if torch does not know its schema."""
     form = node.schema()
     if "(" not in form or not node.kind().startswith("aten::"):
         return None

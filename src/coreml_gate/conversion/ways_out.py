@@ -1,4 +1,4 @@
-"""What to write in the place of an operation that has no converter."""
+"""What to write instead of an operation without a converter."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -140,11 +140,11 @@ REPLACEMENTS: Final[Mapping[str, str]] = {
     ),
     "normal": "x + y * torch.randn_like(x)",
 }
-"""What to write in the place of an operation, by coremltools' own name of it.
+"""The code to write instead of an operation, by coremltools' name for it.
 
 ``x`` and ``y`` are the operands in torch's order, ``v`` values; other names are those of torch's parameters.
-In brackets stands what a call must say for it: an argument's value, or ``whole`` for results that are whole
-numbers. A test compares each with torch's own and converts it.
+Brackets hold a condition on the call: an argument's value, or ``whole`` for results that are whole numbers. A
+test compares each with torch's own result, and converts it.
 """
 
 _MATRICES: Final = (
@@ -241,10 +241,10 @@ WAYS_OUT: Final[Mapping[str, str]] = {
     **dict.fromkeys(("_fft_*", "fft_*"), _TRANSFORM),
     **dict.fromkeys(("randperm", "poisson", "binomial", "randint_like"), _DRAWN),
 }
-"""In words, where no single expression will do; a name may be a glob, and the first that fits counts."""
+"""Advice in words, if one expression is not enough; names may be globs, and the first match counts."""
 _OPERATOR: Final = re.compile(r"__i?(or|xor)__")
 _PREFIXES: Final = ("special_", "linalg_", "_")
-"""Of names that mean the function without them: ``special_digamma``, ``linalg_matrix_exp``."""
+"""Prefixes that do not change the function: ``special_digamma``, ``linalg_matrix_exp``."""
 _WHOLE: Final = re.compile(r"u?int\d+")
 _ANY_OPERATION: Final = (
     "write the operation with others, or register a converter with "
@@ -260,9 +260,9 @@ _PARAMETRISED: Final = ".parametrizations."
 def missing_hint(
     missing: Sequence[MissingOperation], graph: TorchGraph | None = None, *, scripted: bool = False
 ) -> str:
-    """The ways out: what is known for the operation, then what works for every one.
+    """The fixes: those known for the operation, then one that works for every operation.
 
-    ``graph`` holds the calls, whose arguments decide between several; ``scripted`` says that the source is
+    ``graph`` has the calls, whose arguments select among several fixes; ``scripted`` means that the source is
     TorchScript.
     """
     ways = {item.operation: way_out(item.operation, graph) for item in missing}
@@ -272,7 +272,7 @@ def missing_hint(
 
 
 def _removed(missing: Sequence[MissingOperation]) -> Iterator[str]:
-    """How a weight is computed once in the place of each run, where a parametrisation computes it."""
+    """How to compute a weight once instead of in each run, if a parametrisation computes it."""
     paths = (path for item in missing for path in item.modules if _PARAMETRISED in path)
     for path in dict.fromkeys(paths):
         module, _, rest = path.partition(_PARAMETRISED)
@@ -284,7 +284,7 @@ def _removed(missing: Sequence[MissingOperation]) -> Iterator[str]:
 
 
 def way_out(operation: str, graph: TorchGraph | None = None) -> str:
-    """What is known for one operation; empty where nothing is."""
+    """The fix known for one operation; empty if there is none."""
     exact = filter(None, map(_in_the_tables, _names_of(operation, graph)))
     globs = (words for glob, words in WAYS_OUT.items() if fnmatchcase(operation.partition(".")[0], glob))
     return next(exact, "") or next(globs, "") or _without_an_argument(operation)
@@ -295,7 +295,7 @@ def _in_the_tables(name: str) -> str:
 
 
 def _names_of(operation: str, graph: TorchGraph | None) -> Iterator[str]:
-    """The names of an operation in the tables, the most particular first."""
+    """The names of an operation in the tables, most specific first."""
     names = tuple(_plain_names(operation))
     call = _call_of(names, graph)
     for said in _said(call, graph) if call is not None and graph is not None else ():
@@ -304,7 +304,7 @@ def _names_of(operation: str, graph: TorchGraph | None) -> Iterator[str]:
 
 
 def _plain_names(operation: str) -> Iterator[str]:
-    """Without an overload as in ``median.dim``, in place, as an operator, and without torch's namespace."""
+    """Names without overload (``median.dim``), in-place or operator form, and torch's namespace."""
     plain = operation.partition(".")[0]
     yield from (operation, plain, plain.removesuffix("_"))
     if operator := _OPERATOR.fullmatch(plain):
@@ -319,7 +319,7 @@ def _call_of(names: Sequence[str], graph: TorchGraph | None) -> TorchCall | None
 
 
 def _said(call: TorchCall, graph: TorchGraph) -> Iterator[str]:
-    """What decides between several ways out: arguments, whole numbers, and sizes that the values decide."""
+    """The conditions that select among several fixes: arguments, whole numbers, and data-dependent sizes."""
     yield from (f"{name}={value}" for name, value in call.constants.items())
     if _WHOLE.fullmatch(call.dtype):
         yield "whole"
@@ -329,7 +329,7 @@ def _said(call: TorchCall, graph: TorchGraph) -> Iterator[str]:
 
 
 def _without_an_argument(operation: str) -> str:
-    """Where another form of the same operation has a converter: what to leave out for it."""
+    """What to omit, if another form of the same operation has a converter."""
     plain, _, overload = operation.partition(".")
     packet = getattr(torch.ops.aten, plain, None)
     if packet is None or not overload or not is_convertible(plain) or "default" not in packet.overloads():
