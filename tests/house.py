@@ -20,7 +20,7 @@ LAYERS: Final = (
     "frozen",
     "untyped",
     "described",
-    "amounts",
+    "arguments",
     "arrays",
     "floats",
     "interruption",

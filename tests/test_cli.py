@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import build_parser, main
 from coreml_gate.commands import COMMANDS, plan
 from coreml_gate.record import write_record
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.builders import comparison, memory, model_record, record
 
@@ -37,8 +37,8 @@ class Desk:
         surroundings = Surroundings(
             self.folder,
             {"PATH": "/usr/bin:/bin"},
-            Console(file=self.out, soft_wrap=True),
-            Console(file=self.err, soft_wrap=True),
+            Screen(self.out),
+            Screen(self.err),
         )
         return main(arguments, surroundings)
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 
 from coreml_gate import errors
 from coreml_gate.cli import main
@@ -26,6 +25,7 @@ from coreml_gate.github.publishing.annotations import notice
 from coreml_gate.github.publishing.status.outcome import concluded
 from coreml_gate.record import parse_record
 from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import not_run
 from tests.builders import comparison, model_record, record
@@ -62,7 +62,7 @@ class Door:
     """A command's console, and what came out of it."""
 
     def __init__(self) -> None:
-        self.console = Console(file=StringIO(), width=80, soft_wrap=True, emoji=False)
+        self.console = Screen(StringIO(), width=80)
 
     @property
     def text(self) -> str:

@@ -40,7 +40,7 @@ def _run_command(arguments: Sequence[str] | None, around: Surroundings) -> int:
         return command(parsed, around.quiet() if parsed.quiet else around)
     except KeyboardInterrupt as error:
         with suppress(OSError):
-            around.err.print("coreml-gate: interrupted.", markup=False)
+            around.err.print("coreml-gate: interrupted.")
         return Interrupted.of(error).exit_code
     except Exception as error:  # noqa: BLE001 - the one place: a defect of ours must not look like a verdict
         with suppress(OSError):  # where standard error is full as well, the exit code has to do
@@ -53,11 +53,10 @@ def _say(error: Exception, console: Console) -> int:
     if named is not None:
         say_error(console, named)
         return named.exit_code
-    console.print("".join(traceback.format_exception(error)), markup=False, highlight=False)
+    console.print("".join(traceback.format_exception(error)))
     console.print(
         "coreml-gate: this is a defect of coreml-gate, not of your model. Please report it with the "
-        f"lines above (version {__version__}).",
-        markup=False,
+        f"lines above (version {__version__})."
     )
     return INTERNAL_ERROR_EXIT_CODE
 
@@ -87,7 +86,7 @@ def _folder(err: Console) -> Path:
 def _warm_children(err: Console) -> Iterator[Start]:
     from coreml_gate.children.warm import WarmChildren  # noqa: PLC0415 - most commands start none
 
-    with WarmChildren(LIBRARIES, lambda line: err.print(line, markup=False, highlight=False)) as start:
+    with WarmChildren(LIBRARIES, err.print) as start:
         yield start
 
 

@@ -5,7 +5,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import Final, TextIO
+from typing import IO, Final, TextIO
 
 from rich.console import Console
 
@@ -23,7 +23,15 @@ class _Closed(io.TextIOBase):
 
 
 class Screen(Console):
-    """A console that raises when its reader is gone; rich would exit with 1, which means "must not merge"."""
+    """Prints every text as it is, in lines of any length, and raises when its reader is gone.
+
+    rich would take brackets for markup, and exit with 1, which means "must not merge".
+    """
+
+    def __init__(self, file: IO[str], width: int | None = None, *, quiet: bool = False) -> None:
+        super().__init__(
+            file=file, width=width, quiet=quiet, soft_wrap=True, emoji=False, markup=False, highlight=False
+        )
 
     def on_broken_pipe(self) -> None:
         """Raise instead of exiting."""
@@ -47,7 +55,7 @@ def open_screens() -> tuple[Screen, Screen]:
 
 
 def _screen(file: TextIO) -> Screen:
-    screen = Screen(file=file, soft_wrap=True, emoji=False)
+    screen = Screen(file)
     if screen.width < 1:  # `COLUMNS=0`, into which rich fits nothing at all
         screen.width = _USUAL_WIDTH
     return screen

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from rich.console import Console
-
 from coreml_gate.starting import Start, start_process
+from coreml_gate.streams import Screen
 
 
 @dataclass(frozen=True)
@@ -19,9 +18,9 @@ class Surroundings:
     """The folder that relative paths start from."""
     environment: Mapping[str, str]
     """Variables for the command and its child processes."""
-    out: Console
+    out: Screen
     """Receives the answer."""
-    err: Console
+    err: Screen
     """Receives progress and errors."""
     start: Start = start_process
     """Starts child processes."""
@@ -30,9 +29,9 @@ class Surroundings:
 
     def quiet(self) -> Self:
         """The same without progress. No error is lost, since ``cli.py`` prints those."""
-        return replace(self, err=Console(file=self.err.file, quiet=True), is_quiet=True)
+        return replace(self, err=Screen(self.err.file, quiet=True), is_quiet=True)
 
     def print_json(self, answer: object) -> None:
         """Print a command's answer as one JSON document."""
         text = json.dumps(answer, indent=1, ensure_ascii=False)
-        self.out.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.out.print(text)

@@ -1,6 +1,6 @@
 """A Verdict: the findings of all checks on all models, and whether the change may merge."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -203,6 +203,11 @@ class Verdict(Judged):
     skipped: tuple[SkippedVerdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     """Findings on the run as a whole: changed limits, overrides that do not count."""
+
+    @property
+    def of_models(self) -> Iterator[tuple[str, Finding]]:
+        """Every finding on a model, with the model's name."""
+        return ((model.name, finding) for model in self.models for finding in model.findings)
 
     @computed
     def verdict(self) -> Status:

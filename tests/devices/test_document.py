@@ -2,25 +2,20 @@
 
 import json
 from argparse import Namespace
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from rich.console import Console
-
 from coreml_gate.devices.command import page, print_devices
+from coreml_gate.streams import Screen
+from coreml_gate.surroundings import Surroundings
 
 PAGE = Path(__file__).parents[2] / "docs" / "devices.md"
 
 
-@dataclass
-class Desk:
-    out: Console
-
-
 def printed(*, as_json: bool) -> str:
     stream = StringIO()
-    assert print_devices(Namespace(json=as_json), Desk(Console(file=stream, width=100))) == 0
+    around = Surroundings(Path(), {}, Screen(stream, width=100), Screen(StringIO()))
+    assert print_devices(Namespace(json=as_json), around) == 0
     return stream.getvalue()
 
 

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError
+from coreml_gate.diagnose.delta_debugging import DeltaDebugging, OutOfBudgetError, SearchTime
 
 RANKED = [f"op{number}" for number in range(40)]
 
@@ -10,9 +10,8 @@ RANKED = [f"op{number}" for number in range(40)]
 def search(*needed: set[str], max_runs: int = 300, max_seconds: float = 1e9) -> DeltaDebugging:
     """Passes as soon as one of the needed sets is kept."""
     clock = itertools.count().__next__
-    return DeltaDebugging(
-        lambda kept: any(item <= kept for item in needed), max_runs, max_seconds, lambda: float(clock())
-    )
+    time = SearchTime(max_seconds, lambda: float(clock()))
+    return DeltaDebugging(lambda kept: any(item <= kept for item in needed), max_runs, time)
 
 
 @pytest.mark.parametrize(

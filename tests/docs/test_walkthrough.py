@@ -5,9 +5,8 @@ import shlex
 from io import StringIO
 from pathlib import Path
 
-from rich.console import Console
-
 from coreml_gate.cli import main
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.docs.blocks import BLOCK
 from tests.docs.walkthrough import HOMELESS_GIT, PAGE, output_of, performed
@@ -33,7 +32,7 @@ def output_in_this_process(command: str, folder: Path) -> str:
     program, *arguments = shlex.split(gate)
     if program != "coreml-gate":
         return output_of(command, folder)
-    out, err = (Console(file=StringIO(), width=80) for _ in range(2))
+    out, err = (Screen(StringIO(), width=80) for _ in range(2))
     environment = {**ENVIRONMENT, **HOMELESS_GIT, "HOME": str(folder)}
     code = main(arguments, Surroundings(folder, environment, out, err, WARM))
     assert (code != 0) == (otherwise != ""), f"{command}: exit code {code}\n{err.file}"

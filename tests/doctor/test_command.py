@@ -4,11 +4,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.doctor import command
 from coreml_gate.doctor.answer import Probe
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.warm import ENVIRONMENT, WARM
 
@@ -19,7 +19,7 @@ BAD = Probe("python", "not ok", "3.14: no wheel.", "make the environment with Py
 
 def doctor(*arguments: str) -> tuple[int, str]:
     out = StringIO()
-    around = Surroundings(Path(), ENVIRONMENT, Console(file=out, width=100), Console(file=StringIO()), WARM)
+    around = Surroundings(Path(), ENVIRONMENT, Screen(out, width=100), Screen(StringIO()), WARM)
     return main(("doctor", *arguments), around), out.getvalue()
 
 

@@ -7,7 +7,6 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from coreml_gate import errors
 from coreml_gate.checks import CHECKS
@@ -18,6 +17,7 @@ from coreml_gate.errors import GateError, UsageError
 from coreml_gate.explain.document import described, page
 from coreml_gate.explain.table import ERRORS, all_explanations, explained
 from coreml_gate.rules.catalogue import RULES
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def test_the_page_is_what_the_code_says() -> None:
 
 def _printed(*arguments: str) -> tuple[int, str, str]:
     out, err = StringIO(), StringIO()
-    around = Surroundings(ROOT, {}, Console(file=out, width=80), Console(file=err, width=80))
+    around = Surroundings(ROOT, {}, Screen(out, width=80), Screen(err, width=80))
     return main(arguments, around), out.getvalue(), err.getvalue()
 
 

@@ -3,18 +3,18 @@
 from io import StringIO
 
 import pytest
-from rich.console import Console
 from rich.table import Table
 
 from coreml_gate.errors import ConfigError
 from coreml_gate.foreign.log import RunnerCommand, harmless, one_line, only_harmless, say_error
+from coreml_gate.streams import Screen
 
 
-def console(width: int = 80) -> Console:
-    return Console(file=StringIO(), width=width, soft_wrap=True, emoji=False)
+def console(width: int = 80) -> Screen:
+    return Screen(StringIO(), width=width)
 
 
-def printed(on: Console) -> str:
+def printed(on: Screen) -> str:
     assert isinstance(on.file, StringIO)
     return on.file.getvalue()
 

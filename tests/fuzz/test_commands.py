@@ -12,10 +12,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.errors import INTERNAL_ERROR_EXIT_CODE, ConfigError, PackageError, UsageError
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.fuzz.child import write
 from tests.fuzz.forms import FORMS, float32_twin
@@ -83,7 +83,7 @@ def damaged(sound: Path, place: Path, damage: str) -> Path:
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
     """The exit code of the command, and what it printed on both streams."""
     out, err = StringIO(), StringIO()
-    around = Surroundings(folder, ENVIRONMENT, Console(file=out), Console(file=err), WARM)
+    around = Surroundings(folder, ENVIRONMENT, Screen(out), Screen(err), WARM)
     return main(arguments, around), out.getvalue(), err.getvalue()
 
 

@@ -5,11 +5,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.gate.opened import opened_in
 from coreml_gate.record import SkippedModel, write_record
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.builders import model_record, record
 from tests.gate.conftest import Folder
@@ -58,7 +58,7 @@ PLAIN = (
 
 
 def command(folder: Folder, *arguments: str) -> str:
-    out = Console(file=StringIO(), width=200, soft_wrap=True)
+    out = Screen(StringIO(), width=200)
     around = Surroundings(folder.root, {**ENVIRONMENT, **folder.environ}, out, out, WARM)
     main(arguments, around)
     assert isinstance(out.file, StringIO)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.config import Config
@@ -16,6 +15,7 @@ from coreml_gate.gate.baseline import Baseline
 from coreml_gate.gate.collect import RunContext
 from coreml_gate.gate.request import Request
 from coreml_gate.record import Record
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.gate.conftest import Folder
 from tests.warm import ENVIRONMENT, WARM
@@ -58,7 +58,7 @@ class Outcome:
     def __init__(self, root: Path, arguments: tuple[str, ...]) -> None:
         self.out = StringIO()
         self.err = StringIO()
-        out, err = Console(file=self.out, width=100), Console(file=self.err, soft_wrap=True)
+        out, err = Screen(self.out, width=100), Screen(self.err)
         around = Surroundings(root, ENVIRONMENT, out, err, WARM)
         self.exit_code = main(("run", *arguments), around)
         self.folder = root / ".coreml-gate"

@@ -9,13 +9,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from coreml_gate.github.api.client import connect
 from coreml_gate.github.commands import describe
 from coreml_gate.github.effects import Effects
 from coreml_gate.record import Record, write_record
 from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Verdict
 from tests.github_api.hub import FORKER, FULL_NAME, REPOSITORY_ID, WORKFLOW
@@ -78,7 +77,7 @@ class Job:
         parser = argparse.ArgumentParser()
         describe(parser, tools)
         parsed = parser.parse_args(arguments)
-        console = Console(file=self.log, soft_wrap=True)
+        console = Screen(self.log)
         return int(parsed.command(parsed, Surroundings(self.folder, self.environment, console, console)))
 
     def outputs(self) -> dict[str, str]:

@@ -5,10 +5,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.record import write_record
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.builders import environment, memory, model_record, package, record
 from tests.gate.conftest import Folder
@@ -40,7 +40,7 @@ class Branch:
     def run(self, *arguments: str) -> int:
         self.out.seek(0)
         self.out.truncate()
-        consoles = [Console(file=file, soft_wrap=True) for file in (self.out, self.err)]
+        consoles = [Screen(file) for file in (self.out, self.err)]
         return main(arguments, Surroundings(self.folder.root, self.folder.environ, *consoles))
 
     @property

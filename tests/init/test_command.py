@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.config.load import load_config
 from coreml_gate.init.command import configuration, documents, workflow
 from coreml_gate.init.proposal import Proposal, propose
 from coreml_gate.init.scan import scan
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.house import ROOT
 from tests.init.conftest import Lay
@@ -31,7 +31,7 @@ SHAPES = {
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:
     out = StringIO()
-    console = Console(file=out, soft_wrap=True)
+    console = Screen(out)
     code = main(["init", *arguments], Surroundings(folder, {"PATH": "/usr/bin:/bin"}, console, console))
     return code, out.getvalue()
 

@@ -9,9 +9,9 @@ import coremltools as ct
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder
-from rich.console import Console
 
 from coreml_gate.cli import main
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 
 
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
     out, err = StringIO(), StringIO()
-    around = Surroundings(folder, {}, Console(file=out, soft_wrap=True), Console(file=err, soft_wrap=True))
+    around = Surroundings(folder, {}, Screen(out), Screen(err))
     return main(("diff", *arguments), around), out.getvalue(), err.getvalue()
 
 

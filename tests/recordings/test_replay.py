@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.doctor.models import of_machine, of_plan, of_run, of_timing
 from coreml_gate.doctor.recording import COMMANDS, Recording, devices_only, redacted
 from coreml_gate.engines.devicectl import parse_devices
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.recordings.replay import Replayed, read_recording
 from tests.warm import ENVIRONMENT, WARM
@@ -30,8 +30,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Replayed:
     around = Surroundings(
         folder,
         {**ENVIRONMENT, "HOME": str(folder), "USER": "julia"},
-        Console(file=StringIO()),
-        Console(file=StringIO()),
+        Screen(StringIO()),
+        Screen(StringIO()),
         WARM,
     )
     arguments = ("doctor", "--stand-in", "--units", "CPU_ONLY", "--time-budget-s", "1", "--record", "mac.zip")

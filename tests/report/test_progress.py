@@ -34,7 +34,9 @@ def test_a_record_without_phases_has_its_whole_time() -> None:
 
 def test_a_terminal_shows_what_runs_and_keeps_a_line_per_model() -> None:
     stream = StringIO()
-    progress = LiveProgress(Console(file=stream, force_terminal=True, width=80, legacy_windows=False))
+    progress = LiveProgress(
+        Console(file=stream, force_terminal=True, width=80, legacy_windows=False, highlight=False)
+    )
     first = progress.begin_model("digits", "head", alone=False)
     second = progress.begin_model("keywords", "head", alone=False)
     first.begin_step("convert [fp16]")

@@ -5,16 +5,16 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.rules.catalogue import RULES
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 
 
 def printed(*arguments: str) -> tuple[int, str, str]:
     out, err = StringIO(), StringIO()
-    around = Surroundings(Path(), {}, Console(file=out, soft_wrap=True), Console(file=err, soft_wrap=True))
+    around = Surroundings(Path(), {}, Screen(out), Screen(err))
     return main(["rules", *arguments], around), out.getvalue(), err.getvalue()
 
 

@@ -4,11 +4,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
 from coreml_gate.selftest.faults import Fault
 from coreml_gate.selftest.trial import _compared
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.verdict import Status, Verdict
 from tests.builders import finding, model_verdict, verdict
@@ -36,7 +36,7 @@ def selftest(root: Path, limits: str = "") -> tuple[int, dict[str, str]]:
     """The exit code, and the outcome of each fault."""
     (root / "coreml-gate.toml").write_text(CONFIG + limits)
     (root / "net.py").write_text(NET)
-    out = Console(file=StringIO(), width=1_000)
+    out = Screen(StringIO(), width=1_000)
     around = Surroundings(root, ENVIRONMENT, out, out, WARM)
     code = main(("selftest", "--core-ml", "off"), around)
     assert isinstance(out.file, StringIO)
@@ -73,7 +73,7 @@ def test_a_limit_that_lets_a_fault_pass_is_found_out(tmp_path: Path) -> None:
 
 def test_a_setup_that_does_not_work_is_an_error_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "coreml-gate.toml").write_text(CONFIG.replace("net.py:build", "gone.py:build"))
-    err = Console(file=StringIO(), width=1_000)
+    err = Screen(StringIO(), width=1_000)
     assert main(("selftest",), Surroundings(tmp_path, ENVIRONMENT, err, err, WARM)) == 5
     assert isinstance(err.file, StringIO)
     assert "model `net` cannot be measured as it is: file `gone.py` does not exist" in err.file.getvalue()

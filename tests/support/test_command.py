@@ -5,9 +5,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.warm import ENVIRONMENT, WARM
 
@@ -29,7 +29,7 @@ def support(tree: Path, body: str, *arguments: str, route: str = "auto") -> tupl
     (tree / "net.py").write_text(NET.format(body=body))
     (tree / "coreml-gate.toml").write_text(f'{CONFIG}conversion = "{route}"\n')
     out, err = StringIO(), StringIO()
-    consoles = (Console(file=out, soft_wrap=True), Console(file=err, soft_wrap=True))
+    consoles = (Screen(out), Screen(err))
     code = main(["support", "net", *arguments], Surroundings(tree, ENVIRONMENT, *consoles, WARM))
     return code, out.getvalue(), err.getvalue()
 

@@ -5,9 +5,9 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from coreml_gate.cli import main
+from coreml_gate.streams import Screen
 from coreml_gate.surroundings import Surroundings
 from tests.warm import ENVIRONMENT, WARM
 
@@ -57,7 +57,7 @@ class Desk:
         (folder / "coreml-gate.toml").write_text(config)
 
     def run(self, *arguments: str) -> int:
-        out, err = Console(file=self.out, width=100), Console(file=self.err, soft_wrap=True)
+        out, err = Screen(self.out, width=100), Screen(self.err)
         return main(arguments, Surroundings(self.folder, ENVIRONMENT, out, err, WARM))
 
 

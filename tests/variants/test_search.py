@@ -6,8 +6,7 @@ import pytest
 
 from coreml_gate.config import Limits, ModelConfig, ModelVariant
 from coreml_gate.record import CompressionFacts, LayerCompression, MetricValue, ModelRecord
-from coreml_gate.variants.command import as_text
-from coreml_gate.variants.search import search
+from coreml_gate.variants.search import as_text, search
 from coreml_gate.variants.settings import parse_setting
 from tests.builders import (
     MB,

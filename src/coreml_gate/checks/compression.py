@@ -39,7 +39,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
         return (evidence.unmeasured(NAME, SUBJECT) if lost else _nothing_compressed(),)
     threshold = _OWN_THRESHOLD if options is None else options.weight_threshold
     left_out = [layer for layer in facts.layers if not layer.compressed and layer.elements > threshold]
-    base = None if evidence.base is None else evidence.base.compression
+    base = evidence.before.compression
     return (
         Finding(
             check=NAME,

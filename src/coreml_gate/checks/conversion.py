@@ -91,7 +91,7 @@ def _time(evidence: Evidence) -> tuple[str, ...]:
 def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
     effort = "taken from the cache" if facts.cached else f"in {number(facts.seconds)} s"
     how = f"made by `{facts.maker}`" if facts.maker else f"converted by way of {_ROUTES[facts.route]}"
-    base = None if evidence.base is None else evidence.base.conversion
+    base = evidence.before.conversion
     other_route = base is not None and base.status == "converted" and base.route != facts.route
     message = f"package: {how}, {effort}{_which_ships(evidence)}."
     return Finding(
@@ -135,7 +135,7 @@ def _which_ships(evidence: Evidence) -> str:
 
 
 def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
-    base = None if evidence.base is None else evidence.base.conversion
+    base = evidence.before.conversion
     return Finding(
         check=NAME,
         status=Status.FAIL,

@@ -31,7 +31,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     cost = evidence.head.cost
     if cost is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
-    base = None if evidence.base is None else evidence.base.cost
+    base = evidence.before.cost
     comparable = base if base is not None and base.shape == cost.shape else None
     raised = _violations(cost, comparable, evidence)
     figure = _MOVES if raised and raised[0].message.startswith(_MOVES.verb) else _COMPUTES
@@ -70,29 +70,14 @@ def _violations(cost: CostFacts, base: CostFacts | None, evidence: Evidence) -> 
     limits = evidence.limits.cost
     if base is None or limits.max_ratio is None:
         return ()
-    status = evidence.regression
+    judged_from = ((_COMPUTES, limits.ratio_from_mmacs * MILLION), (_MOVES, limits.ratio_from_mb * MB))
     return gravest_first(
-        (
-            _macs(cost, base, limits, limits.max_ratio, status),
-            _bytes(cost, base, limits, limits.max_ratio, status),
-        )
+        _growth(figure, cost, base, limits.max_ratio, evidence.regression)
+        for figure, least in judged_from
+        if figure.of(base)
+        and figure.of(cost) >= least
+        and figure.of(cost) > figure.of(base) * limits.max_ratio
     )
-
-
-def _macs(
-    cost: CostFacts, base: CostFacts, limits: CostLimits, ratio: float, status: Status
-) -> Violation | None:
-    if cost.macs < limits.ratio_from_mmacs * MILLION or cost.macs <= base.macs * ratio or not base.macs:
-        return None
-    return _growth(_COMPUTES, cost, base, ratio, status)
-
-
-def _bytes(
-    cost: CostFacts, base: CostFacts, limits: CostLimits, ratio: float, status: Status
-) -> Violation | None:
-    if cost.bytes < limits.ratio_from_mb * MB or cost.bytes <= base.bytes * ratio or not base.bytes:
-        return None
-    return _growth(_MOVES, cost, base, ratio, status)
 
 
 def _growth(figure: _Figure, cost: CostFacts, base: CostFacts, allowed: float, status: Status) -> Violation:

@@ -41,7 +41,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding per metric; its value is the package's number."""
     if evidence.config.evaluate is None:
         return (skipped(NAME, SUBJECT, "no `evaluate` is configured."),)
-    metrics = _metrics(evidence.head, evidence.base)
+    metrics = _metrics(evidence.head, evidence.before)
     if not metrics:
         return (evidence.unmeasured(NAME, SUBJECT, lost=Status.FAIL),)
     limits = evidence.limits.evaluate
@@ -50,14 +50,14 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     return (*findings, *_unreturned(names, evidence))
 
 
-def _metrics(head: ModelRecord, base: ModelRecord | None) -> tuple[Metric, ...]:
+def _metrics(head: ModelRecord, base: ModelRecord) -> tuple[Metric, ...]:
     names = dict.fromkeys(metric.name for metric in head.metrics)
     found = []
     for name in names:
         package = _package_value(head, name)
         if package is not None:
             sides = _value(head, name, "source"), _value(head, name, "fp32")
-            found.append(Metric(name, package, *sides, None if base is None else _package_value(base, name)))
+            found.append(Metric(name, package, *sides, _package_value(base, name)))
     return tuple(found)
 
 
@@ -82,7 +82,7 @@ def _unreturned(names: list[str], evidence: Evidence) -> Iterator[Finding]:
         if name not in names:
             hint = "name the metric as `evaluate` does, or remove the limit."
             yield _missing(name, Status.FAIL, f"has a limit but no value: {returned}.", hint)
-    known = () if evidence.base is None else dict.fromkeys(metric.name for metric in evidence.base.metrics)
+    known = dict.fromkeys(metric.name for metric in evidence.before.metrics)
     for name in known:
         if name not in names and name not in evidence.limits.evaluate:
             yield _missing(name, Status.WARN, f"is in the baseline and no longer measured: {returned}.", "")

@@ -61,13 +61,18 @@ class Evidence:
         return self.config.limits
 
     @cached_property
+    def before(self) -> ModelRecord:
+        """The baseline's Record of the model; an empty one without a baseline."""
+        return self.base or ModelRecord(name=self.head.name)
+
+    @cached_property
     def matching(self) -> Matching | None:
         """Which operations of baseline and head correspond; ``None`` without both outlines."""
-        if self.base is None or not self.base.outline or not self.head.outline:
+        base = self.before.outline
+        if not base or not self.head.outline:
             return None
         head = read_outline(self.head.outline)
-        is_same = self.base.outline == self.head.outline
-        return match(head if is_same else read_outline(self.base.outline), head)
+        return match(head if base == self.head.outline else read_outline(base), head)
 
     @cached_property
     def partners(self) -> Mapping[str, str] | None:
@@ -77,12 +82,12 @@ class Evidence:
     @cached_property
     def base_parity(self) -> Mapping[str, Group]:
         """The baseline's comparisons by output, cached because a Record can have thousands."""
-        return by_output(() if self.base is None else self.base.parity)
+        return by_output(self.before.parity)
 
     @cached_property
     def base_precision(self) -> Mapping[str, Group]:
         """Like :attr:`base_parity`."""
-        return by_output(() if self.base is None else self.base.precision)
+        return by_output(self.before.precision)
 
     def floored(self, comparisons: Iterable[Comparison]) -> tuple[Comparison, ...]:
         """Comparisons from another process, with the noise floor that this Record knows."""
@@ -93,7 +98,7 @@ class Evidence:
     @property
     def lost_its_weights(self) -> bool:
         """Whether the model looks untrained and the baseline's does not."""
-        head, base = self.head.source, None if self.base is None else self.base.source
+        head, base = self.head.source, self.before.source
         return bool(head and base and head.untrained_signs and not base.untrained_signs)
 
     @property
@@ -130,7 +135,7 @@ class Evidence:
         if facts is None or weights is None or weights.found == weights.matrices:
             return ""
         if self.head.compression is not None:
-            before = None if self.base is None else self.base.compression
+            before = self.before.compression
             was = "" if before is None else f", {number(before.bits, 2)} in the baseline"
             bits = number(self.head.compression.bits, 2)
             return (

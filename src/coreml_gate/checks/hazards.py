@@ -157,7 +157,7 @@ def _change(hazard: Hazard, base: Hazard | None) -> str:
 
 def _base_of(hazard: Hazard, evidence: Evidence) -> Hazard | None:
     """The same hazard in the baseline: of the same kind, at the corresponding operation."""
-    diagnosis = None if evidence.base is None else evidence.base.diagnosis
+    diagnosis = evidence.before.diagnosis
     if diagnosis is None:
         return None
     alike = [known for known in diagnosis.hazards if known.kind == hazard.kind]

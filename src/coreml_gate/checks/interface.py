@@ -45,7 +45,7 @@ class Change:
 def run(evidence: Evidence) -> tuple[Finding, ...]:
     """One finding for all breaking changes and one for all others, or a pass."""
     head = evidence.head.package
-    base = None if evidence.base is None else evidence.base.package
+    base = evidence.before.package
     if base is None:
         return (skipped(NAME, SUBJECT, "no baseline to compare with."),)
     if head is None:

@@ -25,7 +25,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     memory = evidence.head.memory
     if memory is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
-    base = None if evidence.base is None else evidence.base.memory
+    base = evidence.before.memory
     budget = Budget(
         subject=SUBJECT,
         head=memory.total_bytes,

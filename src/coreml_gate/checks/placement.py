@@ -36,7 +36,7 @@ def _predicted(placement: Placement | None, evidence: Evidence, reason: str) -> 
     if placement is None or not placement.devices:
         return skipped(NAME, SUBJECT, reason)
     total = sum(placement.devices.values())
-    base = None if evidence.base is None else evidence.base.predicted_placement
+    base = evidence.before.predicted_placement
     before = f", {len(base.off_engine)} in the baseline" if base is not None and base.devices else ""
     return Finding(
         check=NAME,

@@ -60,7 +60,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     new, old = _compared(wanted, evidence)
     return (
         *_alone(new, known),
-        *_slow(new, known, compared=evidence.base is not None and evidence.base.rules is not None),
+        *_slow(new, known, compared=evidence.before.rules is not None),
         *_rest(new, old, evidence),
         *_switched_off(matches, off),
     )
@@ -81,7 +81,7 @@ def _known(evidence: Evidence) -> Mapping[str, int]:
 
 
 def _base_matches(evidence: Evidence) -> Mapping[str, RuleMatch]:
-    base = None if evidence.base is None else evidence.base.rules
+    base = evidence.before.rules
     return {match.rule: match for match in base or ()}
 
 
@@ -160,7 +160,7 @@ def _slow(new: Sequence[RuleMatch], known: Mapping[str, int], *, compared: bool)
 
 def _rest(new: Sequence[RuleMatch], old: Sequence[RuleMatch], evidence: Evidence) -> Iterator[Finding]:
     """A pass that lists in its details everything that needs no action."""
-    compared = evidence.base is not None and evidence.base.rules is not None
+    compared = evidence.before.rules is not None
     quiet = {"info"} if compared else {"info", "perf"}
     noted = [match for match in new if match.severity in quiet]
     parts = (

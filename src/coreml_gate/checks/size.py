@@ -24,7 +24,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     package = evidence.head.package
     if package is None:
         return (evidence.unmeasured(NAME, SUBJECT),)
-    base = None if evidence.base is None else evidence.base.package
+    base = evidence.before.package
     budget = Budget(
         subject=SUBJECT,
         head=package.total_bytes,

@@ -36,8 +36,8 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 
 def _found(evidence: Evidence) -> Diff | None:
     """What changed; equal programs, the most of many, need not be read for it."""
-    lines, base = evidence.head.outline, evidence.base
-    if lines and base is not None and base.outline == lines:
+    lines = evidence.head.outline
+    if lines and evidence.before.outline == lines:
         return of_itself(lines)
     return None if evidence.matching is None else changes(evidence.matching)
 

@@ -3,10 +3,9 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
-from coreml_gate.amounts import finite_number
-from coreml_gate.commands.arguments import add_core_ml, add_json, add_output, request_of
+from coreml_gate.arguments import add_config, add_core_ml, add_json, add_output, finite_number
+from coreml_gate.commands.arguments import request_of
 from coreml_gate.commands.context import run_context
 from coreml_gate.commands.history import add_history, history_of
 from coreml_gate.errors import GateError, UsageError
@@ -36,7 +35,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measure", action="store_true", help="measure commits of the branch that have no Record yet"
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+    add_config(parser)
     add_output(parser)
     add_core_ml(parser)
     add_json(parser)
@@ -55,7 +54,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     if parsed.json:
         around.print_json(asdict(found))
     else:
-        around.out.print(_sentence(found, series), markup=False, highlight=False, soft_wrap=True)
+        around.out.print(_sentence(found, series))
     return 0 if found.is_found else 1
 
 

@@ -3,15 +3,8 @@
 import argparse
 from pathlib import Path
 
-from coreml_gate.commands.arguments import (
-    add_base,
-    add_core_ml,
-    add_json,
-    add_known,
-    add_output,
-    add_selection,
-    request_of,
-)
+from coreml_gate.arguments import add_core_ml, add_json, add_output
+from coreml_gate.commands.arguments import add_base, add_known, add_selection, request_of
 from coreml_gate.commands.context import run_context
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.gate.baseline import NO_BASELINE
@@ -57,4 +50,4 @@ def _print(record: Record, path: Path, parsed: argparse.Namespace, around: Surro
         around.print_json({"record": str(path), "problems": problems})
     else:
         words = f"{counted(len(record.models), 'model')} in {path}"
-        around.out.print(words, markup=False, highlight=False)
+        around.out.print(words)

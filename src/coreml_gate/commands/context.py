@@ -22,7 +22,7 @@ CACHE_FOLDER: Final = "cache"
 def run_context(request: Request, parsed: argparse.Namespace, around: Surroundings) -> RunContext:
     """The context for measuring; also warns about untested versions."""
     for sentence in untested(installed()):
-        around.err.print(f"coreml-gate: {sentence}", markup=False, highlight=False, style="yellow")
+        around.err.print(f"coreml-gate: {sentence}", style="yellow")
     capacity = capacity_of()
     return RunContext(
         cache=request.output / CACHE_FOLDER,
@@ -51,6 +51,6 @@ def _progress(around: Surroundings) -> Progress:
     if around.err.is_terminal:
         return LiveProgress(around.err)
     return LogProgress(
-        lambda line: around.err.print(line, markup=False, highlight=False),
+        around.err.print,
         groups=around.environment.get("GITHUB_ACTIONS") == "true",
     )

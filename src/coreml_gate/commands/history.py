@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.commands.arguments import add_json
+from coreml_gate.arguments import OUTPUT, add_json
 from coreml_gate.errors import RecordError, RepositoryError
 from coreml_gate.figures import sparkline
 from coreml_gate.foreign.escape import plain, short_name, shortened
@@ -24,11 +24,11 @@ from coreml_gate.history import (
 from coreml_gate.history.commits import dated_entry
 from coreml_gate.history.document import toolchain_changes
 from coreml_gate.history.shifts import SHORT, shifts
-from coreml_gate.record import RECORD_NAME, read_record
+from coreml_gate.record import read_record
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.wording import counted
 
-DEFAULT_HISTORY: Final = Path(".coreml-gate") / "history.json"
+DEFAULT_HISTORY: Final = OUTPUT / "history.json"
 _WIDTH: Final = 24
 """Number of newest commits drawn as bars, so that the line fits 80 columns."""
 _LOWEST: Final = 1
@@ -78,7 +78,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     if parsed.json:
         around.print_json(_as_json(history, parsed.model))
         return 0
-    around.out.print(_rendered(history, parsed.model), markup=False, highlight=False, soft_wrap=True, end="")
+    around.out.print(_rendered(history, parsed.model), end="")
     return 0
 
 
@@ -114,8 +114,7 @@ def history_of(parsed: argparse.Namespace, around: Surroundings) -> History:
 
 def _entries(paths: list[Path], folder: Path, repository: Repository | None) -> Iterator[CommitEntry]:
     for path in paths:
-        place = folder / path
-        record = read_record(place / RECORD_NAME if place.is_dir() else place)
+        record = read_record(folder / path)
         entry = dated_entry(record, repository)
         if entry is None:
             raise RecordError(

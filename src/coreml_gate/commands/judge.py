@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
-from coreml_gate.commands.arguments import add_json, add_output, add_selection
+from coreml_gate.arguments import add_json, add_output
+from coreml_gate.commands.arguments import add_selection
 from coreml_gate.commands.reports import answer, reported, write_reports
 from coreml_gate.config.load import load_config, select_models
 from coreml_gate.frozen import without_collecting
 from coreml_gate.gate.baseline import NO_BASELINE, stored_baseline
 from coreml_gate.gate.judge import judge
-from coreml_gate.record import RECORD_NAME, read_record
+from coreml_gate.record import read_record
 from coreml_gate.surroundings import Surroundings
 
 
@@ -30,10 +31,9 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
 
 
 def _judge(parsed: argparse.Namespace, around: Surroundings) -> int:
-    path = around.folder / parsed.record
     with reported(around.folder / parsed.output):
         config = select_models(load_config(around.folder, parsed.config), parsed.model)
-        head = read_record(path / RECORD_NAME if path.is_dir() else path)
+        head = read_record(around.folder / parsed.record)
         given = parsed.baseline
         baseline = NO_BASELINE if given is None else stored_baseline(around.folder / given)
         verdict = judge(config, head, baseline.record, baseline.facts)

@@ -37,5 +37,5 @@ def _plan(parsed: argparse.Namespace, around: Surroundings) -> int:
     chosen = make_plan(request, config, open_repository(request, around.environment))
     sharded = parsed.format == "github-matrix" and parsed.shards is not None
     text = as_github_matrix(chosen, parsed.shards) if sharded else PLAN_FORMATS[parsed.format](chosen)
-    around.out.print(text, markup=False, highlight=False, end="")
+    around.out.print(text, end="")
     return 0

@@ -47,7 +47,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     base = base_record(verdict, *places)
     text = FORMATS[parsed.format](verdict, ReportOptions(key=parsed.key, record=measured, base=base))
     if parsed.to is None:
-        around.out.print(text, markup=False, highlight=False, end="")
+        around.out.print(text, end="")
     else:
         write_text(around.folder / parsed.to, text)
     return 0

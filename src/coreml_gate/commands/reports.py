@@ -45,9 +45,6 @@ def answer(verdict: Verdict, output: Path, around: Surroundings, *, as_json: boo
     if as_json:
         around.out.print(
             (output / REPORT_NAME).read_text(encoding="utf-8"),
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
             end="",
         )
     elif around.is_quiet:
@@ -61,10 +58,10 @@ def answer(verdict: Verdict, output: Path, around: Surroundings, *, as_json: boo
 
 def _print_explanation(verdict: Verdict, around: Surroundings) -> None:
     """Print the command that explains the gravest finding."""
-    open_ = [each for model in verdict.models for each in model.findings if each.status in _TO_BE_EXPLAINED]
+    open_ = [finding for _, finding in verdict.of_models if finding.status in _TO_BE_EXPLAINED]
     if open_:
         code = max(open_, key=lambda finding: SEVERITY.index(finding.status)).check
-        around.out.print(f"\nWhat a finding means: coreml-gate explain {code}", markup=False, highlight=False)
+        around.out.print(f"\nWhat a finding means: coreml-gate explain {code}")
 
 
 def record_at(folder: Path) -> Record | None:

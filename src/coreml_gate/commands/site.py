@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.commands.arguments import add_json
+from coreml_gate.arguments import add_json
 from coreml_gate.commands.history import add_history, history_of
 from coreml_gate.commands.reports import base_record, record_at
 from coreml_gate.errors import UsageError
@@ -49,7 +49,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     if parsed.json:
         around.print_json({"page": str(folder / PAGE), "status": status.value})
     else:
-        around.out.print(f"{folder / PAGE}", markup=False, highlight=False, soft_wrap=True)
+        around.out.print(f"{folder / PAGE}")
     return 0
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from coreml_gate.config.bounds import require_bounds, require_short_keys, require_size, too_deep
 from coreml_gate.config.inherit import inherit
 from coreml_gate.config.lines import Place
-from coreml_gate.config.options import Config
+from coreml_gate.config.options import Config, ModelConfig
 from coreml_gate.config.problems import MINIMAL_EXAMPLE, MINIMAL_HINT, config_error, problems_of
 from coreml_gate.config.rules import broken_rules
 from coreml_gate.errors import ConfigError, UnknownModelError
@@ -123,6 +123,12 @@ def select_models(config: Config, names: Sequence[str]) -> Config:
             named = listed(known)
             raise UnknownModelError(f"no model is named `{name}`.", f"{meant}the configuration has {named}.")
     return changed(config, model=tuple(model for model in config.model if model.name in names))
+
+
+def load_model(folder: Path, path: Path | None, name: str) -> tuple[Config, ModelConfig]:
+    """The configuration of one model alone, and that model."""
+    config = select_models(load_config(folder, path), [name])
+    return config, config.model[0]
 
 
 def _parse_toml(text: str, name: str) -> dict[str, Json]:

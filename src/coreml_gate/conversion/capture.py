@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import coremltools as ct
@@ -88,15 +89,6 @@ def capture(route: Route, source: Source, samples: Samples, config: ModelConfig)
         Distribution.set_default_validate_args(checked)
 
 
-def _export(source: Source, samples: Samples, config: ModelConfig) -> Captured:
-    """``run_decompositions({})`` is the documented call (coremltools' guide, "Model Exporting")."""
-    return _exported(source, samples, config, {})
-
-
-def _decomposed(source: Source, samples: Samples, config: ModelConfig) -> Captured:
-    return _exported(source, samples, config, None)
-
-
 def _taken_apart(program: ExportedProgram) -> tuple[ExportedProgram, tuple[str, ...]]:
     """The program in core ATen, and the operations that were decomposed further because they have no
     converter.
@@ -143,16 +135,14 @@ def _plain(operation: OpOverload) -> str:
     return str(operation._schema.name).partition("::")[2]  # noqa: SLF001  # torch offers no public way
 
 
-def _exported(
-    source: Source, samples: Samples, config: ModelConfig, decompositions: dict[Any, Any] | None
-) -> Captured:
-    """The exported program; ``None`` means torch's default decompositions."""
+def _export(source: Source, samples: Samples, config: ModelConfig, *, decomposes: bool = False) -> Captured:
+    """``run_decompositions({})`` is the documented call (coremltools' guide, "Model Exporting")."""
     program = source.model if isinstance(source.model, ExportedProgram) else _program(source, samples, config)
     apart: tuple[str, ...] = ()
-    if decompositions is None:
+    if decomposes:
         decomposed, apart = _taken_apart(program)
     else:
-        decomposed = program.run_decompositions(decompositions)
+        decomposed = program.run_decompositions({})
     check_flexible(decomposed, samples.names, flexible_dimensions(config))
     unrolled = ("recurrent layers are unrolled over the time steps",) if _is_recurrent(source) else ()
     buffers = dict(decomposed.named_buffers())
@@ -201,7 +191,7 @@ def _trace(source: Source, samples: Samples, config: ModelConfig) -> Captured:
 
 _ROUTES: Mapping[Route, Callable[[Source, Samples, ModelConfig], Captured]] = {
     "export": _export,
-    "decomposed": _decomposed,
+    "decomposed": partial(_export, decomposes=True),
     "trace": _trace,
 }
 

@@ -1,7 +1,7 @@
 """Failed routes: the most informative failure, the others, and a fix that was found by trying it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,22 +100,18 @@ class _Remedy:
     config: ModelConfig
 
 
-def _remedy(
-    task: Task,
-    failures: Sequence[tuple[Route, ConversionFailedError]],
-    clock: Callable[[], float] = time.monotonic,
-) -> str:
+def _remedy(task: Task, failures: Sequence[tuple[Route, ConversionFailedError]]) -> str:
     """The first change of the configuration with which the source converts; empty if none was found.
 
     It tries another route if the configuration chose one, skipping the pass that raised, and a later system.
     """
-    started = clock()
+    started = time.monotonic()
     failed = {route for route, _ in failures}
     for each in _remedies(task, failures):
         for route in routes(task.source, each.config):
             if each.config.conversion != task.config.conversion and route in failed:
                 continue
-            if clock() - started > _MOST_S:
+            if time.monotonic() - started > _MOST_S:
                 return ""
             if _converts(task, each.config, route):
                 return each.written

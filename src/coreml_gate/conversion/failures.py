@@ -89,7 +89,7 @@ def converter_errors(root: Path) -> Iterator[None]:
         except ConversionFailedError:
             raise
         except Exception as error:  # coremltools and torch.export document no exceptions
-            raise failure_of(error, root, heard.errors) from error
+            raise failure_of(error, root, heard) from error
 
 
 def failure_of(error: Exception, root: Path, heard: Sequence[str] = ()) -> ConversionFailedError:

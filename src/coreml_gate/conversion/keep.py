@@ -6,7 +6,7 @@ operation (``RMSNorm/*``, ``*/softmax``). One without is the name of an operatio
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Final
@@ -17,6 +17,7 @@ from coremltools.converters.mil.mil.passes.defs.quantization import FP16ComputeP
 from coreml_gate.arrays import Array
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.origins import Origin, Places
+from coreml_gate.conversion.replaced import replaced
 from coreml_gate.floats import GREATEST_HALF
 from coreml_gate.untyped import CoreMlObject
 
@@ -83,26 +84,23 @@ def _saved(name: str) -> str:
     return f"var_{clean}" if clean[0].isdigit() else clean
 
 
-@contextmanager
-def quick_overflow_check() -> Iterator[None]:
+def quick_overflow_check() -> AbstractContextManager[None]:
     """Within the block, coremltools searches for overflowing elements only if an extreme exceeds FP16.
 
     It searches for elements beyond 65504 by their indices, which take eight times the memory of a float32
     matrix: 6.0 of the 30 s of CPU time of a run with a decoder of 100 million parameters.
     """
-    original = FP16ComputePrecision.__dict__[_OVERFLOW_CHECK]
+    return replaced(FP16ComputePrecision, _OVERFLOW_CHECK, _by_extremes)
 
+
+def _by_extremes(original: CoreMlObject) -> CoreMlObject:
     def overflows(operation: CoreMlObject) -> bool:
         within = all(
             each.min() >= -GREATEST_HALF and each.max() <= GREATEST_HALF for each in _constants(operation)
         )
-        return not within and bool(original.__func__(operation))
+        return not within and bool(original(operation))
 
-    setattr(FP16ComputePrecision, _OVERFLOW_CHECK, staticmethod(overflows))
-    try:
-        yield
-    finally:
-        setattr(FP16ComputePrecision, _OVERFLOW_CHECK, original)
+    return staticmethod(overflows)
 
 
 def _constants(operation: CoreMlObject) -> Iterator[Array]:

@@ -21,6 +21,7 @@ from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 
 from coreml_gate.conversion.keep import quick_overflow_check
+from coreml_gate.conversion.replaced import replaced
 from coreml_gate.untyped import CoreMlObject
 
 _HALF: Final = "common::add_fp16_cast"
@@ -155,21 +156,12 @@ def quick_passes() -> Iterator[None]:
     ResNet-50. Here the same conditions are checked once. If one does not hold, or if an operation has blocks,
     coremltools' own code runs and raises its own errors. A version without these names is left unchanged.
     """
-    replaced = [_replaced(Function, _VALIDATE, _validating), _replaced(Block, _PROPAGATE, _propagating)]
-    try:
-        with quick_overflow_check():
-            yield
-    finally:
-        for restore in replaced:
-            restore()
-
-
-def _replaced(owner: type, name: str, made_of: Callable[[CoreMlObject], CoreMlObject]) -> Callable[[], None]:
-    original, own = getattr(owner, name, None), name in vars(owner)
-    if original is None:
-        return lambda: None
-    setattr(owner, name, made_of(original))
-    return lambda: setattr(owner, name, original) if own else delattr(owner, name)
+    with (
+        replaced(Function, _VALIDATE, _validating),
+        replaced(Block, _PROPAGATE, _propagating),
+        quick_overflow_check(),
+    ):
+        yield
 
 
 def _validating(original: CoreMlObject) -> CoreMlObject:

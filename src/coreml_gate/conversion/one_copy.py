@@ -6,25 +6,24 @@ parameters, that is 5 GB for both packages.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 from coremltools.models import model as of_coremltools
 
+from coreml_gate.conversion.replaced import replaced
 from coreml_gate.untyped import CoreMlObject
 
 _FOLDER = "weights"
 _WEIGHTS = Path("Data", "com.apple.CoreML", _FOLDER)
 
 
-@contextmanager
-def converted_once() -> Iterator[None]:
+def converted_once() -> AbstractContextManager[None]:
     """Within the block, a conversion moves its weights into the temporary package instead of copying them."""
-    with _in_coremltools("_create_mlpackage", _moving):
-        yield
+    return replaced(of_coremltools, "_create_mlpackage", _moving)
 
 
 def _moving(original: Callable[..., str]) -> Callable[..., str]:
@@ -40,28 +39,12 @@ def _moving(original: Callable[..., str]) -> Callable[..., str]:
     return create
 
 
-@contextmanager
-def saved_once(model: CoreMlObject) -> Iterator[None]:
+def saved_once(model: CoreMlObject) -> AbstractContextManager[None]:
     """Within the block, the model is saved with links to the weights of its temporary package."""
     if not model.is_temp_package:
-        yield
-        return
-    with _in_coremltools("_shutil", lambda _: SimpleNamespace(rmtree=shutil.rmtree, copytree=_linked)):
-        yield
-
-
-@contextmanager
-def _in_coremltools(name: str, changed: Callable[[CoreMlObject], object]) -> Iterator[None]:
-    """Within the block, replace one of coremltools' functions; a version without it is left unchanged."""
-    original = getattr(of_coremltools, name, None)
-    if original is None:
-        yield
-        return
-    setattr(of_coremltools, name, changed(original))
-    try:
-        yield
-    finally:
-        setattr(of_coremltools, name, original)
+        return nullcontext()
+    linking = SimpleNamespace(rmtree=shutil.rmtree, copytree=_linked)
+    return replaced(of_coremltools, "_shutil", lambda _: linking)
 
 
 def _linked(source: str, target: str) -> None:

@@ -4,11 +4,12 @@ import importlib
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from torch.jit import TracerWarning  # type: ignore[attr-defined]
+
+from coreml_gate.conversion.replaced import replaced
 
 _LOGGER = logging.getLogger("coremltools")
 _NOISE = (
@@ -30,14 +31,6 @@ class _WithoutNoise(logging.Filter):
 _LOGGER.addFilter(_WithoutNoise())  # here, because coremltools warns during its import
 
 
-@dataclass
-class Heard:
-    """Messages logged while something ran quietly."""
-
-    errors: list[str] = field(default_factory=list)
-    """Errors logged by coremltools, which name the operation and the module."""
-
-
 class _Errors(logging.Handler):
     def __init__(self, into: list[str]) -> None:
         super().__init__(logging.ERROR)
@@ -48,15 +41,18 @@ class _Errors(logging.Handler):
 
 
 @contextmanager
-def quiet() -> Iterator[Heard]:
-    """Collect the converter's errors; warnings go to standard error, except the tracer's."""
-    heard = Heard()
-    handler = _Errors(heard.errors)
+def quiet() -> Iterator[list[str]]:
+    """Collect the errors that coremltools logs, which name the operation and the module.
+
+    Warnings go to standard error, except the tracer's.
+    """
+    errors: list[str] = []
+    handler = _Errors(errors)
     _LOGGER.addHandler(handler)
     try:
         with warnings.catch_warnings(record=True) as caught, _no_progress_bars():
             warnings.simplefilter("always")
-            yield heard
+            yield errors
     finally:
         _LOGGER.removeHandler(handler)
         _pass_on([warning for warning in caught if not issubclass(warning.category, TracerWarning)])
@@ -75,16 +71,12 @@ def _is_for_users(warning: warnings.WarningMessage) -> bool:
     return not issubclass(warning.category, DeprecationWarning | FutureWarning | ResourceWarning)
 
 
-@contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    bar = importlib.import_module("tqdm").tqdm
-    original = bar.__init__
+def _no_progress_bars() -> AbstractContextManager[None]:
+    return replaced(importlib.import_module("tqdm").tqdm, "__init__", _disabled)
 
+
+def _disabled(original: Callable[..., None]) -> Callable[..., None]:
     def disabled(self: object, *args: object, **kwargs: object) -> None:
         original(self, *args, **{**kwargs, "disable": True})
 
-    bar.__init__ = disabled
-    try:
-        yield
-    finally:
-        bar.__init__ = original
+    return disabled

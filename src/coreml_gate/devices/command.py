@@ -1,13 +1,13 @@
 """``coreml-gate devices``: the table of devices, on the terminal and as docs/devices.md."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.table import Table
 
+from coreml_gate.arguments import add_json
 from coreml_gate.devices.table import Device, devices
 from coreml_gate.surroundings import Surroundings
 from coreml_gate.untyped import Json
@@ -43,7 +43,7 @@ Generated from `src/coreml_gate/devices/*.csv` by `python -m coreml_gate.devices
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--json", action="store_true", help="for machines, with the source of each figure")
+    add_json(parser, ", with the source of each figure")
     parser.set_defaults(command=print_devices)
 
 
@@ -51,7 +51,7 @@ def print_devices(parsed: argparse.Namespace, around: Surroundings) -> int:
     """Print the table as text or as JSON."""
     if parsed.json:
         plain = [as_json(device) for device in devices().values()]
-        around.out.print(json.dumps(plain, indent=1), markup=False, highlight=False, soft_wrap=True)
+        around.print_json(plain)
         return 0
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, title in enumerate(COLUMNS):
@@ -59,9 +59,7 @@ def print_devices(parsed: argparse.Namespace, around: Surroundings) -> int:
     for device in devices().values():
         table.add_row(*cells(device))
     around.out.print(table, soft_wrap=False)
-    around.out.print(
-        "~ marks an estimate; an empty cell is not known. Sources: docs/devices.md.", highlight=False
-    )
+    around.out.print("~ marks an estimate; an empty cell is not known. Sources: docs/devices.md.")
     return 0
 
 

@@ -91,8 +91,7 @@ def align(
     :raises PackageError: The package does not run.
     """
     observer = _SketchObserver(_names(model.function))
-    state = model.make_state() if model.interface.states else None
-    model.predict(inputs, state, observer.observe)
+    model.predict(inputs, model.make_state(), observer.observe)
     sketches: dict[str, tuple[TensorSketch, ...]] = {
         name: (sketch(torch.as_tensor(array)),) for name, array in inputs.items()
     }

@@ -3,22 +3,20 @@
 import argparse
 from pathlib import Path
 
-from coreml_gate.config.load import load_config, select_models
+from coreml_gate.arguments import OUTPUT, add_json, add_model
+from coreml_gate.config.load import load_model
 from coreml_gate.errors import UsageError
 from coreml_gate.surroundings import Surroundings
-
-_RECORD = Path(".coreml-gate")
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", help="the model's name in the configuration")
+    add_model(parser)
     parser.add_argument("--operation", required=True, metavar="NAME", help="its name in the float32 twin")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the folder to write")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    add_json(parser)
     parser.add_argument(
-        "--record", type=Path, default=_RECORD, metavar="DIR", help="output of an earlier run (%(default)s)"
+        "--record", type=Path, default=OUTPUT, metavar="DIR", help="output of an earlier run (%(default)s)"
     )
     parser.set_defaults(command=run)
 
@@ -33,8 +31,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     from coreml_gate.engines.source import load_source  # noqa: PLC0415 - as above
     from coreml_gate.mil.package import read_package  # noqa: PLC0415 - as above
 
-    config = select_models(load_config(around.folder, parsed.config), [parsed.model])
-    (model,) = config.model
+    config, model = load_model(around.folder, parsed.config, parsed.model)
     path = around.folder / parsed.record / "models" / model.name / REFERENCE
     if not path.is_dir():
         raise UsageError(
@@ -61,6 +58,4 @@ def _print(around: Surroundings, parsed: argparse.Namespace, error: float | None
     around.out.print(
         f"{parsed.output}: operation.mlpackage, inputs.npz, expected.npz and reproduce.py; in our runtime "
         f"`{parsed.operation}` in half is {finding}.",
-        markup=False,
-        highlight=False,
     )

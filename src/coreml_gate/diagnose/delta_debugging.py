@@ -35,15 +35,6 @@ class SearchTime:
         if self.used > self.seconds:
             raise OutOfBudgetError
 
-    def reporting(self, passes: Passes) -> Passes:
-        """The same function, which also reports each set that it tries."""
-
-        def reported(kept: frozenset[str]) -> bool:
-            self.advance(f"trying {counted(len(kept), 'operation')} in FP32")
-            return passes(kept)
-
-        return reported
-
 
 @dataclass
 class DeltaDebugging:
@@ -51,13 +42,11 @@ class DeltaDebugging:
 
     passes: Passes
     max_runs: int
-    max_seconds: float
-    clock: Callable[[], float] = time.perf_counter
+    time: SearchTime
     runs: int = 0
     best: tuple[str, ...] | None = None
     """The smallest set so far that passes."""
     _known: dict[frozenset[str], bool] = field(default_factory=dict)
-    _until: float = 0.0
 
     def smallest(self, ranked: Sequence[str]) -> tuple[str, ...] | None:
         """A 1-minimal subset of ``ranked`` (most suspicious first) that passes; ``None`` if not even all
@@ -65,7 +54,6 @@ class DeltaDebugging:
 
         :raises OutOfBudgetError: The budget was used up; ``best`` is the result so far.
         """
-        self._until = self.clock() + self.max_seconds
         if not self._passes_with(ranked):
             return None
         self._prune(tuple(ranked[: self._prefix(ranked)]))
@@ -106,9 +94,11 @@ class DeltaDebugging:
     def _passes_with(self, kept: Sequence[str]) -> bool:
         names = frozenset(kept)
         if names not in self._known:
-            if self.runs >= self.max_runs or self.clock() > self._until:
+            self.time.check()
+            if self.runs >= self.max_runs:
                 raise OutOfBudgetError
             self.runs += 1
+            self.time.advance(f"trying {counted(len(names), 'operation')} in FP32")
             self._known[names] = self.passes(names)
         if self._known[names] and (self.best is None or len(names) < len(self.best)):
             self.best = tuple(kept)

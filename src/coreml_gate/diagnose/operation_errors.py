@@ -119,8 +119,7 @@ def own_errors(
     model = _loaded(package, alone, mode)
     errors = OperationErrors(function, mode)
     for sample in inputs:
-        state = model.make_state() if model.interface.states else None
-        model.predict(sample, state, _DamageObserver(errors).observe)
+        model.predict(sample, model.make_state(), _DamageObserver(errors).observe)
     return {name: damage.own for name, damage in errors.damage.items()}
 
 

@@ -101,7 +101,7 @@ class Trial:
 
 
 def _run(model: Model, inputs: Mapping[str, MilValue]) -> dict[str, MilValue]:
-    outputs = model.predict(inputs, model.make_state() if model.interface.states else None)
+    outputs = model.predict(inputs, model.make_state())
     return {name: as_array(value) for name, value in outputs.items()}
 
 
@@ -120,7 +120,7 @@ def find_repair(
     """
     limit = SearchTime(MAX_SECONDS) if limit is None else limit
     trial = Trial(case, limit.check)
-    search = DeltaDebugging(limit.reporting(trial.passes), MAX_RUNS, limit.seconds, limit.clock)
+    search = DeltaDebugging(trial.passes, MAX_RUNS, limit)
     start = Repair(
         outcome="not-half",
         mode=case.mode,

@@ -129,7 +129,7 @@ def _seen(package: Package, operation: Operation, sample: Mapping[str, MilValue]
             expected[value.name] = _array(output)
 
     model = load(package, mode="fp32")
-    model.predict(sample, model.make_state() if model.interface.states else None, observe)
+    model.predict(sample, model.make_state(), observe)
     stored = Index(package.function()).constants
     return {name: value for name, value in inputs.items() if name not in stored}, expected
 

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from coreml_gate.amounts import positive_number
+from coreml_gate.arguments import add_json, positive_number
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.doctor.answer import TIME_BUDGET_S, Probe, Subject
 from coreml_gate.doctor.children import examine_children
@@ -58,7 +58,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="FILE.zip", help="keep the raw answers, without a word about you"
     )
-    parser.add_argument("--json", action="store_true", help="for machines")
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
@@ -71,7 +71,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         for answer in examine(subject):
             if not parsed.json:
                 rows = "\n".join(_rows(answer, around.out.width))
-                around.out.print(rows, markup=False, highlight=False)
+                around.out.print(rows)
             probes.append(answer)
         if recording is not None:
             recording.run_tools(partial(tool_output, within_s=OPENING_S), Path(folder))
@@ -80,7 +80,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         recording.keep("versions", subject.versions)
         recording.write(around.folder / parsed.record)
         if not parsed.json:
-            around.out.print(f"recorded in {parsed.record}", markup=False, highlight=False)
+            around.out.print(f"recorded in {parsed.record}")
     return _concluded(probes, parsed, around)
 
 
@@ -111,7 +111,7 @@ def _concluded(probes: Sequence[Probe], parsed: argparse.Namespace, around: Surr
     if parsed.json:
         around.print_json({"probes": [asdict(each) for each in probes], "counts": counts})
     else:
-        around.out.print(", ".join(f"{count} {name}" for name, count in counts.items()), highlight=False)
+        around.out.print(", ".join(f"{count} {name}" for name, count in counts.items()))
     return int(counts["not ok"] > 0 or (parsed.strict and counts["unknown"] > 0))
 
 

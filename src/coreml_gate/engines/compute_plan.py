@@ -134,15 +134,8 @@ def _operations(block: CoreMlObject) -> Iterator[CoreMlObject]:
 
 
 def _planned(plan: MLComputePlan, operation: CoreMlObject) -> Planned:
-    usage = plan.get_compute_device_usage_for_mlprogram_operation(operation)
-    cost = plan.get_estimated_cost_for_mlprogram_operation(operation)
-    outputs = operation.outputs
-    return Planned(
-        name=outputs[0].name if outputs else operation.operator_name,
-        type=operation.operator_name.rpartition(".")[2],
-        device="unknown" if usage is None else _device(usage.preferred_compute_device),
-        cost=None if cost is None else float(cost.weight),
-    )
+    each = _listed(plan, operation)
+    return Planned(each.name or each.type, each.type.rpartition(".")[2], each.device or "unknown", each.cost)
 
 
 def _device(device: object) -> ComputeDevice:

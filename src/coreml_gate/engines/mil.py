@@ -48,7 +48,7 @@ class MilEngine:
         The converter saves a tensor that is returned twice as two outputs of one name. Random operations draw
         the numbers that the source draws.
         """
-        state = self.model.make_state() if self.model.interface.states else None
+        state = self.model.make_state()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(SEED)
             outputs = self.model.predict(self.inputs(sample), state, observe)

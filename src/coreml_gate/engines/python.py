@@ -107,7 +107,7 @@ def load_callable(reference: str, root: Path, wrong: type[GateError]) -> Callabl
 
 
 @contextmanager
-def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> Iterator[None]:
+def user_code(what: str, root: Path, wrong: type[GateError]) -> Iterator[None]:
     """Turns whatever the user's code raises within the block, an exit included, into ``wrong``.
 
     The message names the call, then the exception's type and text and the user's line. An interrupt passes
@@ -123,7 +123,7 @@ def user_code(what: str, root: Path, wrong: type[GateError], hint: str = "") -> 
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and error.name is not None:
             raise wrong(*_missing_module(what, error.name, place_of(error, root))) from error
-        raise wrong(f"`{what}` raised {describe(error, root)}.", hint or _known_hint(error)) from error
+        raise wrong(f"`{what}` raised {describe(error, root)}.", _known_hint(error)) from error
     finally:
         if os.getpid() != own:
             os._exit(1)  # a process that the code forked, which would continue as a second gate

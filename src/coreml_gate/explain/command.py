@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import asdict
 
+from coreml_gate.arguments import add_json
 from coreml_gate.surroundings import Surroundings
 
 
@@ -13,7 +14,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="a check, a rule, a known bug, an error or an exit code; without it, all are listed",
     )
-    parser.add_argument("--json", action="store_true", help="for machines")
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
@@ -29,5 +30,5 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     width = around.out.width
     found = () if parsed.code is None else explained(parsed.code)
     text = "\n\n".join(described(each, width) for each in found) if found else listing(width)
-    around.out.print(text, markup=False, highlight=False)
+    around.out.print(text)
     return 0

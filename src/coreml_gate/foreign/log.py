@@ -78,9 +78,9 @@ def only_harmless(*consoles: Console) -> Iterator[None]:
 def say_error(console: Console, error: GateError) -> None:
     """Print an error: message, items, hint, and our example to copy."""
     lines = [f"coreml-gate: {one_line(error.message)}", *(f"  {one_line(line)}" for line in error.lines)]
-    console.print("\n".join(lines), markup=False, highlight=False, style="red")
+    console.print("\n".join(lines), style="red")
     if error.hint:
-        console.print(f"Hint: {one_line(error.hint)}", markup=False, highlight=False)
+        console.print(f"Hint: {one_line(error.hint)}")
     if error.example:
-        console.print(f"\n{error.example}", markup=False, highlight=False)
-    console.print(f"`coreml-gate explain {error.code}` says more.", markup=False, highlight=False)
+        console.print(f"\n{error.example}")
+    console.print(f"`coreml-gate explain {error.code}` says more.")

@@ -10,7 +10,7 @@ from typing import Final, get_args
 
 from rich.console import Console
 
-from coreml_gate.amounts import positive_count
+from coreml_gate.arguments import OUTPUT, add_config, add_json, positive_count
 from coreml_gate.checks import Evidence, on_device
 from coreml_gate.children.process import Hooks, ProcessLimits
 from coreml_gate.config.load import load_config, select_models
@@ -26,17 +26,16 @@ from coreml_gate.worker.core_ml import is_hosted
 from coreml_gate.worker.supervisor import Supervisor
 
 MAC: Final = "darwin"
-DEFAULT_RECORD: Final = Path(".coreml-gate")
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("record", nargs="?", type=Path, default=DEFAULT_RECORD, help="default: %(default)s")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+    parser.add_argument("record", nargs="?", type=Path, default=OUTPUT, help="default: %(default)s")
+    add_config(parser)
     parser.add_argument("--model", action="append", default=[], metavar="NAME", help="only this; repeatable")
     parser.add_argument("--device", action="append", default=[], metavar="NAME", help="only this; repeatable")
     parser.add_argument("--list", action="store_true", help="list the connected devices and stop")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    add_json(parser)
     parser.add_argument("--team", default="", metavar="ID", help="Apple development team that signs the app")
     parser.add_argument("--profile", metavar="UUID", help="provisioning profile instead of a team")
     parser.add_argument("--bundle-id", metavar="ID", help="the bundle identifier of the profile")
@@ -125,4 +124,4 @@ def _measure(parsed: argparse.Namespace, connected: tuple[Connected, ...], aroun
 
 
 def _print(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(line)

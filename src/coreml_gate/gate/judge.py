@@ -176,7 +176,7 @@ def _base_problem(evidence: Evidence) -> Iterator[str]:
 
 
 def _other_samples(evidence: Evidence) -> Iterator[str]:
-    base, head = None if evidence.base is None else evidence.base.source, evidence.head.source
+    base, head = evidence.before.source, evidence.head.source
     if base is None or head is None or "" in (base.samples_digest, head.samples_digest):
         return
     if base.samples_digest != head.samples_digest:

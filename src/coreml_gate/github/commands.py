@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from coreml_gate.arguments import OUTPUT
 from coreml_gate.github.requests import (
     AcceptRequest,
     BaselineRequest,
@@ -23,7 +24,6 @@ from coreml_gate.surroundings import Surroundings
 if TYPE_CHECKING:
     from coreml_gate.github.effects import Effects
 
-DEFAULT_OUTPUT: Final = Path(".coreml-gate")
 COMMENT_MODES: Final = ("always", "changes", "failures", "off")
 CHECK_KINDS: Final = ("check-run", "status", "off")
 MODES: Final = ("auto", "open", "collect", "report", "baseline")
@@ -127,7 +127,7 @@ def _add_baseline(parser: argparse.ArgumentParser) -> None:
         help="whether the next step may rebuild a base that is not found",
     )
     parser.add_argument(
-        "--to", type=Path, default=DEFAULT_OUTPUT / "baseline", metavar="DIR", help="default: %(default)s"
+        "--to", type=Path, default=OUTPUT / "baseline", metavar="DIR", help="default: %(default)s"
     )
 
 
@@ -136,7 +136,7 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline",
         type=Path,
-        default=DEFAULT_OUTPUT / "baseline",
+        default=OUTPUT / "baseline",
         metavar="DIR",
         help="default: %(default)s",
     )
@@ -161,14 +161,14 @@ def _add_judged(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report",
         type=Path,
-        default=DEFAULT_OUTPUT / "report.json",
+        default=OUTPUT / "report.json",
         metavar="FILE",
         help="what `run` or `judge` wrote; not read under workflow_run; default: %(default)s",
     )
     parser.add_argument(
         "--baseline",
         type=Path,
-        default=DEFAULT_OUTPUT / "baseline",
+        default=OUTPUT / "baseline",
         metavar="DIR",
         help="where the baseline step left its note; default: %(default)s",
     )
@@ -225,7 +225,7 @@ def _add_accept(parser: argparse.ArgumentParser) -> None:
     _add_mode(parser)
     _add_key(parser)
     parser.add_argument(
-        "record", type=Path, nargs="?", default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
+        "record", type=Path, nargs="?", default=OUTPUT, metavar="DIR", help="default: %(default)s"
     )
     _add_author(parser)
 
@@ -235,12 +235,12 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     _add_key(parser)
     _add_workflow(parser)
     parser.add_argument(
-        "record", type=Path, nargs="?", default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
+        "record", type=Path, nargs="?", default=OUTPUT, metavar="DIR", help="default: %(default)s"
     )
     parser.add_argument(
         "--to",
         type=Path,
-        default=DEFAULT_OUTPUT / "history.json",
+        default=OUTPUT / "history.json",
         metavar="FILE",
         help="default: %(default)s",
     )

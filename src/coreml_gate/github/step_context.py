@@ -27,7 +27,7 @@ class StepContext:
 
     def say(self, text: str) -> None:
         """Print text to the log."""
-        self.around.out.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.around.out.print(text)
 
     def command(self, line: str) -> None:
         """Print a line for the runner to read as a command."""

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.arguments import add_json
 from coreml_gate.config.load import find_config
 from coreml_gate.errors import ConfigError, UsageError
 from coreml_gate.gate.git import Repository
@@ -30,7 +31,7 @@ _CHECKOUT: Final = "          fetch-depth: 0"
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--yes", action="store_true", help="write the files without a question")
-    parser.add_argument("--json", action="store_true", help="for machines; writes nothing without --yes")
+    add_json(parser, "; writes nothing without --yes")
     parser.set_defaults(command=run)
 
 
@@ -41,7 +42,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         if parsed.json:
             around.print_json({"models": [], "notes": [f"{config.name} exists"], "files": {}, "written": []})
         else:
-            _say(around, f"{config.name} exists: nothing to do. `coreml-gate run` measures its models.")
+            around.out.print(f"{config.name} exists: nothing to do. `coreml-gate run` measures its models.")
         return 0
     names = Repository.open(root, around.environment).files()
     proposal = propose(scan(root, names))
@@ -58,8 +59,8 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         around.print_json(_as_json(proposal, written))
         return 0
     for path in written:
-        _say(around, f"wrote {path}")
-    _say(around, "next: `coreml-gate run`" if CONFIG in written else _NOTHING)
+        around.out.print(f"wrote {path}")
+    around.out.print("next: `coreml-gate run`" if CONFIG in written else _NOTHING)
     return 0
 
 
@@ -84,11 +85,11 @@ def _existing_config(root: Path) -> Path | None:
 
 def _explain(proposal: Proposal, around: Surroundings) -> None:
     for model in proposal.models:
-        _say(around, f"{model.name}: source {model.source.reference}")
+        around.out.print(f"{model.name}: source {model.source.reference}")
         for reason in model.reasons:
-            _say(around, f"  - {reason}")
+            around.out.print(f"  - {reason}")
     for note in proposal.notes:
-        _say(around, f"note: {note}")
+        around.out.print(f"note: {note}")
 
 
 def _as_json(proposal: Proposal, written: Sequence[str]) -> object:
@@ -105,11 +106,7 @@ def _question(parsed: argparse.Namespace, around: Surroundings) -> Agree:
     """A question at the terminal; without a terminal, nothing is written."""
     if parsed.json or not around.out.is_terminal:
         return lambda _: False
-    return lambda path: around.out.input(f"write {path}? [y/N] ", markup=False).strip().lower() in _YES
-
-
-def _say(around: Surroundings, text: str) -> None:
-    around.out.print(text, markup=False, highlight=False)
+    return lambda path: around.out.input(f"write {path}? [y/N] ").strip().lower() in _YES
 
 
 def documents(proposal: Proposal) -> Mapping[str, str]:

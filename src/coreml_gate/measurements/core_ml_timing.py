@@ -231,7 +231,7 @@ def _open_mil(_: PackageJob, package: DescribedPackage, path: Path, inputs: Inpu
     start = time.perf_counter()
     model = load(read_package(path), package.function, mode="fp16")
     took = time.perf_counter() - start
-    state = model.make_state() if model.interface.states else None
+    state = model.make_state()
     return TimedModel(on_clock(lambda: model.predict(inputs, state), time.perf_counter), took)
 
 

@@ -5,6 +5,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from coreml_gate.arguments import add_json
 from coreml_gate.mil.diff import Diff
 from coreml_gate.surroundings import Surroundings
 
@@ -15,7 +16,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("base", type=Path, metavar="BASE", help="a .mlpackage folder")
     parser.add_argument("head", type=Path, metavar="HEAD", help="the one to compare with it")
-    parser.add_argument("--json", action="store_true", help="every change, for machines")
+    add_json(parser, ": every change")
     parser.set_defaults(command=run)
 
 
@@ -29,7 +30,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
     base, head = (outline(read_package(path).function()) for path in paths)
     found = diff(base, head)
     text = _for_machines(found) if parsed.json else _for_people(found, parsed)
-    around.out.print(text, markup=False, highlight=False, soft_wrap=True)
+    around.out.print(text)
     return 0
 
 

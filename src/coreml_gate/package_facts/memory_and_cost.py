@@ -32,7 +32,7 @@ def measured_footprint(
 
     :param written: Names of modules as in the source.
     """
-    shapes = model.shapes(inputs, _state(model))
+    shapes = model.shapes(inputs, model.make_state())
     memory, cost = footprint(model.package, shapes, written)
     if not any(feature.flexible for feature in model.interface.inputs):
         return memory, cost
@@ -111,7 +111,7 @@ def _case(model: Model, case: ShapeCase, own: MemoryFacts, cost: CostFacts, elem
     if cost.macs * growth**2 > MOST_MACS or own.activation_bytes * growth**2 > MOST_BYTES:
         return ShapeMemory(shape=text, problem=f"{growth:.0f} times the sample: too large to be run here")
     try:
-        found = model.peak(zeros(model.interface, case), _state(model))
+        found = model.peak(zeros(model.interface, case), model.make_state())
     except GateError as error:
         return ShapeMemory(shape=text, problem=error.message)
     return ShapeMemory(shape=text, activation_bytes=found.bytes, peak_operation=found.operation)
@@ -123,7 +123,3 @@ def _own_shapes(model: Model, inputs: Mapping[str, MilValue]) -> dict[str, tuple
         item.name: tuple(inputs[item.name].shape[: len(item.shape)]) if item.name in inputs else item.shape
         for item in model.interface.inputs
     }
-
-
-def _state(model: Model) -> dict[str, MilValue] | None:
-    return model.make_state() if model.interface.states else None

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from coreml_gate.errors import RecordError
 from coreml_gate.frozen import changed, without_collecting
 from coreml_gate.record.document import SCHEMA_VERSION, ModelRecord, Record
+from coreml_gate.record_file import RECORD_NAME
 from coreml_gate.wording import counted
 
 MOST_BYTES: Final = 2**29
@@ -19,7 +20,8 @@ _WAY_OUT: Final = "name the record.json of an earlier run."
 
 
 def read_record(path: Path) -> Record:
-    """Read a Record; :class:`RecordError` says what is wrong with the file."""
+    """Read a Record, or the one in a folder; :class:`RecordError` says what is wrong with the file."""
+    path = path / RECORD_NAME if path.is_dir() else path
     try:
         with path.open("rb") as file:  # a pipe of a shell as well
             text = file.read(MOST_BYTES + 1)

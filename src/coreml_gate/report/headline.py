@@ -99,7 +99,7 @@ def _without_a_source(verdict: Verdict) -> tuple[str, ...]:
 
 def _accepted(verdict: Verdict) -> tuple[str, ...]:
     """The number of failures that do not block because a person accepted them."""
-    taken = sum(finding.accepted is not None for model in verdict.models for finding in model.findings)
+    taken = sum(finding.accepted is not None for _, finding in verdict.of_models)
     return (f"{counted(taken, 'failure')} accepted: see the warnings.",) if taken else ()
 
 

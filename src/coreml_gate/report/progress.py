@@ -57,7 +57,7 @@ class LiveModel:
         if not self.live.task_ids:
             self.live.stop()
         line = f"{self.title}: {outcome(model)} ({duration(model, seconds)})"
-        self.live.console.print(line, markup=False, highlight=False)
+        self.live.console.print(line)
 
 
 @dataclass(frozen=True)

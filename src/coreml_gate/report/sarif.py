@@ -28,7 +28,7 @@ JsonObject = dict[str, Json]
 
 def render(verdict: Verdict, options: ReportOptions) -> str:
     """The log file with one run; a finding without a file blames ``options.config_file``."""
-    found = [*_of_the_run(verdict), *_of_the_models(verdict)]
+    found = [*_of_the_run(verdict), *verdict.of_models]
     checks = list(dict.fromkeys(finding.check for _, finding in found))
     shown = sorted(
         ((model, finding) for model, finding in found if finding.status in LEVELS),
@@ -53,10 +53,6 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
 def _of_the_run(verdict: Verdict) -> Iterator[tuple[str, Finding]]:
     """Findings on the run, under an empty model name."""
     return (("", finding) for finding in verdict.findings)
-
-
-def _of_the_models(verdict: Verdict) -> Iterator[tuple[str, Finding]]:
-    return ((model.name, finding) for model in verdict.models for finding in model.findings)
 
 
 def _invocation(verdict: Verdict, left_out: int) -> JsonObject:

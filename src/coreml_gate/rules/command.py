@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from coreml_gate.arguments import add_json
 from coreml_gate.errors import UsageError
 from coreml_gate.surroundings import Surroundings
 
@@ -10,7 +11,7 @@ from coreml_gate.surroundings import Surroundings
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("rule", nargs="?", help="one rule, with its evidence and its fix")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
@@ -26,5 +27,5 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         text = json.dumps([as_data(rule) for rule in chosen], indent=1)
     else:
         text = listing(around.out.width) if parsed.rule is None else described(RULES[parsed.rule])
-    around.out.print(text, markup=False, highlight=False)
+    around.out.print(text)
     return 0

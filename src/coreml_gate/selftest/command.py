@@ -2,11 +2,10 @@
 
 import argparse
 import sys
-import textwrap
 from dataclasses import asdict
-from pathlib import Path
 from typing import Final, get_args
 
+from coreml_gate.arguments import add_config, add_core_ml, add_json, add_output
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import GateOptions
 from coreml_gate.config.load import load_config, select_models
@@ -15,10 +14,10 @@ from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.report.progress import LogProgress
 from coreml_gate.selftest.trial import FaultTrial, Outcome, Workbench, trials
 from coreml_gate.surroundings import Surroundings
+from coreml_gate.wording import hanging
 from coreml_gate.worker.supervisor import Supervisor, limits_of
 from coreml_gate.writing import make_output_folder
 
-DEFAULT_OUTPUT: Final = Path(".coreml-gate")
 FOLDER: Final = "selftest"
 _TIME_BUDGET_S: Final = 60.0
 _OUTCOME_WIDTH: Final = max(map(len, get_args(Outcome)))
@@ -26,18 +25,11 @@ _OUTCOME_WIDTH: Final = max(map(len, get_args(Outcome)))
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+    add_config(parser)
     parser.add_argument("--model", metavar="NAME", help="the model to try it on; default: the first")
-    parser.add_argument(
-        "--core-ml",
-        choices=("auto", "off", "stand-in"),
-        default="auto",
-        help="auto: time a slower package on a Mac; stand-in: run the same with the MIL runtime",
-    )
-    parser.add_argument(
-        "--output", type=Path, default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s"
-    )
-    parser.add_argument("--json", action="store_true", help="for machines")
+    add_core_ml(parser)
+    add_output(parser)
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
@@ -65,7 +57,7 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
         around.print_json({"model": model.name, "trials": [asdict(trial) for trial in done]})
     else:
         counts = [f"{outcomes.count(name)} {name}" for name in get_args(Outcome) if name in outcomes]
-        around.out.print(f"{model.name}: {', '.join(counts)}", markup=False, highlight=False)
+        around.out.print(f"{model.name}: {', '.join(counts)}")
     return int("not caught" in outcomes)
 
 
@@ -83,16 +75,10 @@ def _host(wanted: str, timeout_s: float, around: Surroundings) -> CoreMlHost | N
     supervisor = Supervisor(
         around.environment, ProcessLimits(timeout_s), stand_in=not is_mac, start=around.start
     )
-    progress = LogProgress(lambda line: around.err.print(line, markup=False, highlight=False), groups=False)
+    progress = LogProgress(around.err.print, groups=False)
     return CoreMlHost.here("core-ml" if is_mac else "stand-in", supervisor, progress)
 
 
 def _print(trial: FaultTrial, around: Surroundings) -> None:
     first = f"{trial.outcome:<{_OUTCOME_WIDTH}}  "
-    lines = textwrap.wrap(
-        f"{trial.fault}: {trial.words}",
-        max(around.out.width, 60),
-        initial_indent=first,
-        subsequent_indent=" " * len(first),
-    )
-    around.out.print("\n".join(lines), markup=False, highlight=False)
+    around.out.print(hanging(first, f"{trial.fault}: {trial.words}", around.out.width))

@@ -17,7 +17,7 @@ from coreml_gate.gate.environment import environment_of_this_machine
 from coreml_gate.gate.judge import judge
 from coreml_gate.record import ModelRecord, Record
 from coreml_gate.selftest.faults import FAULTS, CannotInjectError, Fault, Injection
-from coreml_gate.verdict import PASS_EXIT_CODE, BaselineFacts, Finding, Status, Verdict
+from coreml_gate.verdict import PASS_EXIT_CODE, BaselineFacts, Status, Verdict
 from coreml_gate.worker.models import measure_model
 from coreml_gate.worker.supervisor import Supervisor
 
@@ -100,28 +100,18 @@ def _tried(fault: Fault, given: Injection, sound: Stored, bench: Workbench) -> F
 
 def _compared(fault: Fault, before: Verdict, after: Verdict) -> FaultTrial:
     """The result of a fault; a check that also fails without the fault proves nothing."""
-    already = {finding.check for finding in _failures(before)}
-    new = [each for each in _failures(after) if each.check in fault.caught_by and each.check not in already]
+    found = [finding for _, finding in after.of_models if finding.check in fault.caught_by]
+    already = {finding.check for _, finding in before.of_models if finding.status is Status.FAIL}
+    new = [each for each in found if each.status is Status.FAIL and each.check not in already]
     if new and after.exit_code != PASS_EXIT_CODE:
         return FaultTrial(fault.name, "caught", f"{new[0].check}: {new[0].message}")
     if already & {*fault.caught_by}:
         named = ", ".join(sorted(already & {*fault.caught_by}))
         return FaultTrial(fault.name, "unknown", f"{named} fails without the fault as well.")
-    if fault.needs_mac and any(status is Status.UNSURE for status in _statuses(after, fault)):
+    if fault.needs_mac and any(each.status is Status.UNSURE for each in found):
         return FaultTrial(fault.name, "unknown", "its times are unsure: run the self-test on a quiet Mac.")
-    found = [each for model in after.models for each in model.findings if each.check in fault.caught_by]
     said = "; ".join(f"{each.check}: {each.status.value}, {each.message}" for each in found)
     return FaultTrial(fault.name, "not caught", said or f"no finding of {' or '.join(fault.caught_by)}.")
-
-
-def _statuses(verdict: Verdict, fault: Fault) -> list[Status]:
-    findings = (finding for model in verdict.models for finding in model.findings)
-    return [finding.status for finding in findings if finding.check in fault.caught_by]
-
-
-def _failures(verdict: Verdict) -> list[Finding]:
-    findings = (finding for model in verdict.models for finding in model.findings)
-    return [finding for finding in findings if finding.status is Status.FAIL]
 
 
 def _lost_package(model: ModelConfig, sound: Stored, bench: Workbench) -> FaultTrial:

@@ -9,10 +9,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.arguments import add_json, add_model
 from coreml_gate.children.job import ModelJob
 from coreml_gate.children.process import ProcessLimits
 from coreml_gate.config import GateOptions, ModelConfig
-from coreml_gate.config.load import load_config, select_models
+from coreml_gate.config.load import load_model
 from coreml_gate.config.options import DEPLOYMENT_TARGETS
 from coreml_gate.errors import UsageError
 from coreml_gate.frozen import changed
@@ -40,12 +41,11 @@ class Workspace:
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", help="the model's name in the configuration")
+    add_model(parser)
     parser.add_argument(
         "--targets", default=",".join(DEPLOYMENT_TARGETS), metavar="LIST", help="default: %(default)s"
     )
-    parser.add_argument("--json", action="store_true", help="for machines")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: coreml-gate.toml")
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
@@ -58,18 +58,17 @@ def run(parsed: argparse.Namespace, around: Surroundings) -> int:
             f"`--targets` names `{(*unknown, parsed.targets)[0]}`.",
             f"the targets are {', '.join(DEPLOYMENT_TARGETS)}.",
         )
-    config = select_models(load_config(around.folder, parsed.config), [parsed.model])
-    (model,) = config.model
+    config, model = load_model(around.folder, parsed.config, parsed.model)
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(
             around.folder,
             Path(folder),
             Supervisor(around.environment, ProcessLimits(config.gate.step_timeout_s), start=around.start),
-            lambda target: around.err.print(f"converting for {target}", markup=False, highlight=False),
+            lambda target: around.err.print(f"converting for {target}"),
         )
         support = support_of(model, config.gate, sorted(targets), workspace)
     text = support.model_dump_json(indent=1) if parsed.json else as_text(support)
-    around.out.print(text, markup=False, highlight=False)
+    around.out.print(text)
     return 0 if support.lowest is not None else 1
 
 

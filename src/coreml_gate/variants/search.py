@@ -4,7 +4,7 @@ Accuracy is not monotone in bits, so no setting is assumed to pass or fail becau
 settings are measured, and the smallest package that passes wins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 from coreml_gate.config import Compression, ModelConfig
@@ -15,8 +15,10 @@ from coreml_gate.gate.packages_compared import candidates, deciding_metric
 from coreml_gate.record import Environment, LayerCompression, ModelRecord
 from coreml_gate.variants.settings import as_toml
 from coreml_gate.verdict import Candidate, Finding, Status
+from coreml_gate.wording import megabytes, number
 
 Judge = Literal["evaluate", "precision"]
+_NOTHING: Final = "-"
 _STOPS: Final = ("source", "conversion", "parity")
 """Checks without which nothing is known about a package."""
 
@@ -135,8 +137,84 @@ def _line_that_allows(record: ModelRecord, limits: PrecisionLimits) -> str:
 
 
 def _not_monotone(tried: Sequence[Tried]) -> str:
-    for number, larger in enumerate(tried):
-        smaller = [each for each in tried[number + 1 :] if each.passes]
+    for place, larger in enumerate(tried, 1):
+        smaller = [each for each in tried[place:] if each.passes]
         if not larger.passes and smaller:
             return f"`{smaller[0].setting}` passes although the larger `{larger.setting}` does not."
     return ""
+
+
+def as_text(search: Search) -> str:
+    """One line per setting, the largest package first."""
+    return "\n".join((*_table(search), "", *_answer(search))) + "\n"
+
+
+def _table(search: Search) -> Iterator[str]:
+    rows = [_titles(search), _row(search.uncompressed, "(uncompressed)")]
+    rows += [_row(tried, tried.setting) for tried in search.tried]
+    if not search.metric:
+        rows = [(*row[:3], *row[4:]) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        first, *figures = (*row[:-1],)
+        cells = [
+            first.ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(figures, widths[1:-1], strict=True)),
+        ]
+        yield "  ".join([*cells, row[-1]]).rstrip()
+
+
+def _titles(search: Search) -> tuple[str, ...]:
+    return ("setting", "size", "bits", search.metric, "PSNR", "worst layer", "left out", "passes")
+
+
+def _row(tried: Tried, name: str) -> tuple[str, ...]:
+    return (
+        name,
+        _NOTHING if tried.size_bytes is None else megabytes(tried.size_bytes),
+        _NOTHING if tried.bits is None else number(tried.bits),
+        _NOTHING if tried.metric is None else number(tried.metric, 4),
+        _decibels(tried.psnr),
+        _decibels(tried.worst_sqnr),
+        str(tried.left_out) if tried.bits is not None else _NOTHING,
+        "yes" if tried.passes else "no",
+    )
+
+
+def _decibels(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.1f} dB"
+
+
+def _answer(search: Search) -> Iterator[str]:
+    by = (
+        f"the limit of `{search.metric}`"
+        if search.metric
+        else "parity and precision, as no metric has a limit"
+    )
+    yield f"Judged by {by}; every setting was measured."
+    if search.not_monotone:
+        yield search.not_monotone
+    yield from _refusals(search.tried)
+    if not search.best:
+        yield "No setting passes that makes the package smaller."
+        return
+    best = next(tried for tried in search.tried if tried.setting == search.best)
+    before, after = search.uncompressed.size_bytes or 0, best.size_bytes or 0
+    yield (
+        f"The smallest that passes is `{best.setting}`: {megabytes(after)} instead of {megabytes(before)}. "
+        f"Write for `{search.model}`:"
+    )
+    yield ""
+    yield f"    {best.line}"
+    if search.caution:
+        yield ""
+        yield f"Its precision fails its own limit all the same: {search.caution}"
+    if search.caution and search.allow:
+        yield "Where the metric decides, write under [model.limits] as well:"
+        yield ""
+        yield f"    {search.allow}"
+
+
+def _refusals(tried: Sequence[Tried]) -> Iterator[str]:
+    """Why settings could not be made; those that lost too much of the metric are in the table."""
+    yield from (f"{each.setting}: {each.reason}" for each in tried if each.size_bytes is None)

@@ -34,7 +34,6 @@ class Pull:
 
     number: int
     head_sha: str
-    head_ref: str
     base_ref: str
     base_sha: str
     author: str
@@ -168,7 +167,6 @@ def _pull(pull: PullRequest) -> Pull:
     return Pull(
         number=pull.number,
         head_sha=pull.head.sha,
-        head_ref=pull.head.ref,
         base_ref=pull.base.ref,
         base_sha=pull.base.sha,
         author=login_of(pull.user),

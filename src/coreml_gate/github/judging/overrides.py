@@ -10,7 +10,7 @@ pull request has the label ``coreml-gate: accept``. Nothing here talks to GitHub
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -104,7 +104,7 @@ def _examined(
 ) -> Override:
     problems = _problems(override, verdict, may_write, today, labelled=labelled)
     problem = next(problems, "")
-    return Override(**{**vars(override), "problem": problem})
+    return replace(override, problem=problem)
 
 
 def _problems(

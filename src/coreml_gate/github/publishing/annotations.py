@@ -42,8 +42,7 @@ class Annotation:
 
 def annotations_of(verdict: Verdict) -> tuple[Annotation, ...]:
     """Every finding that is neither pass nor skipped, failures first, in the order of the models."""
-    of_models = ((model.name, finding) for model in verdict.models for finding in model.findings)
-    found = [*(("coreml-gate", finding) for finding in verdict.findings), *of_models]
+    found = [*(("coreml-gate", finding) for finding in verdict.findings), *verdict.of_models]
     blamed = [(finding, _annotation(name, finding)) for name, finding in found if finding.status in _LEVELS]
     blamed.sort(key=lambda pair: SEVERITY.index(pair[0].status), reverse=True)
     return tuple(annotation for _, annotation in blamed)

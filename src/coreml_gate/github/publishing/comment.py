@@ -65,7 +65,7 @@ def is_wanted(mode: CommentMode, judged: Verdict | NoVerdict) -> bool:
 
 def has_changes(verdict: Verdict) -> bool:
     """Whether anything differs from the baseline or does not pass."""
-    findings = [*verdict.findings, *(each for model in verdict.models for each in model.findings)]
+    findings = [*verdict.findings, *(finding for _, finding in verdict.of_models)]
     return verdict.exit_code != 0 or any(_is_change(finding) for finding in findings)
 
 

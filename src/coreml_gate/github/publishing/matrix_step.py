@@ -24,7 +24,5 @@ def matrix(request: MatrixRequest, around: Surroundings, effects: Effects) -> in
     }
     file = around.environment.get("GITHUB_OUTPUT", "")
     write_outputs(Path(file) if file else None, outputs, effects.new_token)
-    around.out.print(
-        f"coreml-gate: {counted(len(names), 'model')} for Core ML", markup=False, highlight=False
-    )
+    around.out.print(f"coreml-gate: {counted(len(names), 'model')} for Core ML")
     return 0

@@ -163,7 +163,7 @@ def marker(key: str) -> str:
 
 def has_patches(verdict: Verdict) -> bool:
     """Whether there is anything to suggest."""
-    return any(_is_wanted(finding) for model in verdict.models for finding in model.findings)
+    return any(_is_wanted(finding) for _, finding in verdict.of_models)
 
 
 def _suggestions_of(verdict: Verdict, config: ConfigText, key: str) -> tuple[Suggestion, ...]:

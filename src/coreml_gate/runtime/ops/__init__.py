@@ -1,8 +1,6 @@
 """The operations, grouped as coremltools groups them; importing this package fills the registry."""
 
-from types import ModuleType
-
-from coreml_gate.runtime.ops import (
+from coreml_gate.runtime.ops import (  # noqa: F401 - each enters its operations into the registry
     activation,
     classify,
     constexpr,
@@ -27,28 +25,4 @@ from coreml_gate.runtime.ops import (
 )
 from coreml_gate.runtime.registry import REGISTRY, find
 
-GROUPS: tuple[ModuleType, ...] = (
-    activation,
-    classify,
-    constexpr,
-    control_flow,
-    conv,
-    elementwise_binary,
-    elementwise_unary,
-    image_resizing,
-    linear,
-    normalization,
-    pool,
-    quantization,
-    random,
-    recurrent,
-    reduction,
-    scatter_gather,
-    states,
-    suppression,
-    tensor_operation,
-    tensor_transformation,
-    transformers,
-)
-
-__all__ = ["GROUPS", "REGISTRY", "find"]
+__all__ = ["REGISTRY", "find"]
