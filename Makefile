@@ -11,6 +11,8 @@ RESUME ?=
 # The ends of the tested range (src/coreml_gate/tested_versions.py) that `make test-matrix` runs the tests with: a
 # release of torch, and one of numpy.
 MATRIX ?= 2.7.1-1.26.4 2.13.0-2.3.5
+# What `.[test]` suffices for, in minutes: no runner and no browser.
+FAST := not slow and not act and not browser
 COVERAGE ?=
 WHOLE ?=
 # Where `make test-old-tools` fetches the sources from instead of GitHub: `--bash CLONE --make CLONE`.
@@ -39,11 +41,11 @@ demo-all: $(VENV)/.installed  ## play every example change and compare with what
 
 test: $(VENV)/.installed  ## the test suite, without the slow part; COVERAGE=1 says which lines it ran
 	OMP_NUM_THREADS=1 $(OPEN) $(if $(COVERAGE),slipcover -m) pytest -n auto \
-		$(if $(COVERAGE),-p slipcover) -m "not slow and not act and not browser"
+		$(if $(COVERAGE),-p slipcover) -m "$(FAST)"
 
 test-matrix: $(MATRIX:%=build/torch-%/.installed)  ## the test suite at both ends of the tested versions
 	for versions in $(MATRIX); do \
-	  OMP_NUM_THREADS=1 "build/torch-$$versions/bin/python" -m pytest -n auto -m "not slow and not act" || exit 1; \
+	  OMP_NUM_THREADS=1 "build/torch-$$versions/bin/python" -m pytest -n auto -m "$(FAST)" || exit 1; \
 	done
 
 test-wheel: build/wheel/.installed  ## every command of the built wheel, in an empty environment outside of the repository
@@ -60,7 +62,7 @@ test-mac: $(VENV)/.installed  ## on a Mac: what only Core ML itself can verify
 
 test-fake-mac: $(VENV)/.installed  ## what concerns Macs, by processes that believe they run on one; WHOLE=1: the whole suite
 	RUNNER_ENVIRONMENT=github-hosted $(OPEN) tests.fake_mac.environment $(PY) -m pytest -n auto \
-		-m "mac or not slow and not act and not browser" $(if $(WHOLE),tests,$(OF_MACS))
+		-m "mac or $(FAST)" $(if $(WHOLE),tests,$(OF_MACS))
 
 test-old-tools: $(VENV)/.installed build/old-tools/.installed  ## the scripts by bash 3.2, the Makefile by GNU make 3.81: a Mac's
 	OMP_NUM_THREADS=1 $(OPEN) pytest tests/fake_mac/test_bash_and_make.py

@@ -1,6 +1,7 @@
 """The table of tested versions: what is outside of it is named, and every place that shows it agrees."""
 
 import re
+import subprocess
 import tomllib
 from dataclasses import replace
 
@@ -55,6 +56,17 @@ def test_the_makefile_tests_both_ends() -> None:
     (ends,) = re.findall(r"^MATRIX \?= (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     torch, numpy = TESTED["torch"], TESTED["numpy"]
     assert ends.split() == [f"{torch.oldest}-{numpy.oldest}", f"{torch.newest}-{numpy.newest}"]
+
+
+def test_both_ends_run_what_make_test_runs() -> None:
+    """They have no more installed: a runner and a browser have targets of their own."""
+
+    def selected(target: str) -> set[str]:
+        command = ["make", "-n", "--no-print-directory", target]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return set(re.findall(r'-m "([^"]+)"', done.stdout))
+
+    assert selected("test-matrix") == selected("test") != set()
 
 
 def test_constraints_are_the_newest_end_and_the_project_promises_no_older_one() -> None:
