@@ -74,6 +74,16 @@ def listed(items: Iterable[str]) -> str:
     return ", ".join(f"`{item}`" for item in items)
 
 
+def way_to_another_function(measured: str | None, others: Sequence[str]) -> str:
+    """The hint for a package with several functions, of which another may be meant; empty without others."""
+    if not others:
+        return ""
+    return (
+        f"function `{measured}` of the package was run, which also has {listed(others)}: if another one is "
+        f'meant, choose it: `function = "{others[0]}"`.'
+    )
+
+
 def joined(parts: Sequence[str]) -> str:
     """``a, b and c``."""
     *first, last = parts

@@ -52,6 +52,28 @@ def to_coreml(module):
 """
 
 
+FUNCTIONS = """
+from pathlib import Path
+
+import coremltools as ct
+import torch
+
+
+def to_coreml(module):
+    both, folder = ct.utils.MultiFunctionDescriptor(), Path(__file__).parent
+    for size, name in ((1, "one"), (4, "four")):
+        traced = torch.jit.trace(module, torch.zeros(size, 4))
+        module = torch.nn.Sequential(module, torch.nn.Linear(3, 3))
+        inputs, target = [ct.TensorType(name="pixels", shape=(size, 4))], ct.target.iOS18
+        made = ct.convert(traced, inputs=inputs, minimum_deployment_target=target, skip_model_load=True)
+        made.save(str(folder / f"{name}.mlpackage"))
+        both.add_function(str(folder / f"{name}.mlpackage"), "main", name)
+    both.default_function_name = "DEFAULT"
+    ct.utils.save_multifunction(both, str(folder / "both.mlpackage"))
+    return "both.mlpackage"
+"""
+
+
 @pytest.fixture
 def judged(job_of: JobOf, tree: Path) -> Callable[..., ModelRecord]:
     def judge(before: str = "pass", name: str = "x", arguments: str = "", options: str = "") -> ModelRecord:
@@ -142,3 +164,53 @@ def test_outputs_go_by_their_names_and_a_mistake_of_the_script_is_named(job_of: 
     assert all(
         "The package computes the source with its outputs exchanged" in each.message for each in findings
     )
+
+
+def test_inputs_of_other_names_go_by_position_to_the_gates_own_twin(
+    judged: Callable[..., ModelRecord],
+) -> None:
+    """Without that twin, weights that were rounded to halves would count as a fault of the conversion."""
+    record = judged(name="pixels")
+    assert record.problem is None
+    assert record.conversion is not None
+    assert (record.conversion.twin, record.conversion.notes) == ("gate", ())
+    assert max(item.relative_error for item in record.parity) < 1e-5
+    assert all(item.psnr is not None and 40 < item.psnr < 90 for item in record.precision)
+
+
+def test_a_default_function_that_takes_other_inputs_names_the_other_function(
+    job_of: JobOf, tree: Path
+) -> None:
+    (tree / "export.py").write_text(FUNCTIONS.replace("DEFAULT", "four"), encoding="utf-8")
+    record = measured(job_of(convert="export.py:to_coreml"))
+    assert record.problem is not None
+    assert record.problem.message == "input `pixels`: its shape is (1, 4), wanted (4, 4)."
+    assert record.problem.hint == (
+        "function `four` of the package was run, which also has `one`: if another one is meant, choose it: "
+        '`function = "one"`.'
+    )
+
+
+@pytest.mark.parametrize("function", [None, "one"])
+def test_the_function_that_the_source_is_has_the_gates_own_twin(
+    job_of: JobOf, tree: Path, function: str | None
+) -> None:
+    default = "one" if function is None else "four"
+    (tree / "export.py").write_text(FUNCTIONS.replace("DEFAULT", default), encoding="utf-8")
+    record = measured(job_of(convert="export.py:to_coreml", function=function))
+    assert record.problem is None
+    assert record.conversion is not None
+    assert record.conversion.twin == "gate"
+    assert record.package is not None
+    assert (record.package.function, record.package.other_functions) == ("one", ("four",))
+    assert max(item.relative_error for item in record.parity) < 1e-5
+
+
+def test_a_default_function_that_computes_something_else_names_the_other_function(
+    job_of: JobOf, tree: Path
+) -> None:
+    text = FUNCTIONS.replace('(4, "four")', '(1, "four")')
+    (tree / "export.py").write_text(text.replace("DEFAULT", "four"), encoding="utf-8")
+    record = measured(job_of(convert="export.py:to_coreml"))
+    (finding,) = parity.run(evidence(record))
+    assert finding.hint.startswith("function `four` of the package was run, which also has `one`: ")

@@ -28,7 +28,7 @@ from coreml_gate.criteria import (
 )
 from coreml_gate.record import ParityDiagnosis, RefusedShape, RuleMatch
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, names_and_more, number
+from coreml_gate.wording import counted, names_and_more, number, way_to_another_function
 
 NAME: Final = "parity"
 _HINT: Final = (
@@ -111,7 +111,7 @@ def _finding(output: str, group: Group, evidence: Evidence) -> Finding:
 def _way_out(known: _CauseByRule | None, diagnosis: ParityDiagnosis | None, evidence: Evidence) -> str:
     """The fix: a rule's, if a rule explains the failure, else that of the first wrong operation."""
     own = known.hint if known else _of_the_operation(evidence, diagnosis)
-    return own or evidence.other_weights or _of_a_team(evidence) or _HINT
+    return own or _of_a_function(evidence) or evidence.other_weights or _of_a_team(evidence) or _HINT
 
 
 def _of_the_operation(evidence: Evidence, diagnosis: ParityDiagnosis | None) -> str:
@@ -130,6 +130,14 @@ def _by_rule(evidence: Evidence, file: str, line: int | None) -> str:
         if match.severity == "silent" and said is not None:
             return f"{said.text}. {fix_in_words(match.fix)[0]}"
     return ""
+
+
+def _of_a_function(evidence: Evidence) -> str:
+    """The hint for a package with several functions, if the configuration chose none of them."""
+    package = evidence.head.package
+    if package is None or evidence.config.function is not None:
+        return ""
+    return way_to_another_function(package.function, package.other_functions)
 
 
 def _of_a_team(evidence: Evidence) -> str:

@@ -22,6 +22,7 @@ from coreml_gate.mil.package import Package, read_package
 from coreml_gate.mil.to_float32 import half_operations, widened
 from coreml_gate.record import ConversionFacts, Route
 from coreml_gate.torch_graph import GRAPH
+from coreml_gate.wording import counted
 
 Own = Callable[[ModelConfig, Path], Conversion]
 _OWN_FOLDER: Final = "gate"
@@ -90,7 +91,7 @@ def _float32_twin(made: TeamPackage, task: Task, convert: Own) -> _Twin:
     notes: list[str] = []
     if made.convert is not None:
         try:
-            return _Twin(_of_the_same_form(made.convert(), shipped), "called-again")
+            return _Twin(_of_the_same_form(made.convert(), shipped, task.config.function), "called-again")
         except GateError as error:
             notes.append(f"`{made.maker}` with `compute_precision`: {error.message}")
     own = _gates(shipped, task, convert)
@@ -99,9 +100,9 @@ def _float32_twin(made: TeamPackage, task: Task, convert: Own) -> _Twin:
     return replace(own, notes=tuple(notes))
 
 
-def _of_the_same_form(path: Path, shipped: Package) -> Path:
+def _of_the_same_form(path: Path, shipped: Package, function: str | None) -> Path:
     """The path, if the package there has the same inputs and outputs."""
-    twin = read_package(path)
+    twin = read_package(path).choosing(function)
     if _form(twin) != _form(shipped):
         raise GateError("its package has other inputs or outputs.", "")
     if _is_compressed(twin):
@@ -142,8 +143,9 @@ def _gates(shipped: Package, task: Task, convert: Own) -> _Twin | str:
 
 def _difference(own: Package, shipped: Package, task: Task) -> str:
     """Why the gate's package differs from the team's in float32; empty if it does not."""
-    if [item.name for item in own.interface.inputs] != [item.name for item in shipped.interface.inputs]:
-        return "the gate's own conversion has other input names than the package"
+    here, there = len(own.interface.inputs), len(shipped.interface.inputs)
+    if here != there:
+        return f"the gate's own conversion has {counted(here, 'input')}, the package {there}"
     try:
         left, right = (_answers(package, task) for package in (own, widened(shipped)))
     except GateError as error:

@@ -19,7 +19,7 @@ from coreml_gate.package_facts.output_order import in_source_order
 from coreml_gate.runtime import Model, Observe, load
 from coreml_gate.runtime.allocator import give_back, keep_freed_memory
 from coreml_gate.untyped import MilValue
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, way_to_another_function
 
 _LABELS = frozenset({"string", "int64"})
 _NARROWED = {np.dtype(np.int64): np.int32, np.dtype(np.float64): np.float32, np.dtype(np.bool_): np.float32}
@@ -106,7 +106,8 @@ def load_mil_engine(
         raise PackageError(
             f"package `{Path(package.path).name}` has {counted(len(own), 'output')}, "
             f"its source has {len(output_names)}.",
-            "return every tensor once: the converter merges outputs that are the same tensor.",
+            way_to_another_function(package.default_function, package.other_functions)
+            or "return every tensor once: the converter merges outputs that are the same tensor.",
         )
     if output_names is not None:
         _refuse_unscaled_images(package, config)

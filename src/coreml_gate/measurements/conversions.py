@@ -57,7 +57,9 @@ def packages_of(made: Conversion, function: str | None, graph: TorchGraph | None
     """The packages of a conversion, with ``function`` as the one to measure; ``None`` if it failed."""
     if made.package is None or made.reference is None:
         return None
-    shipped, wide = (read_package(path).choosing(function) for path in (made.package, made.reference))
+    shipped, wide = read_package(made.package).choosing(function), read_package(made.reference)
+    if made.facts.twin != "gate":  # the gate's own twin has a single function
+        wide = wide.choosing(function)
     if made.facts.twin == "widened":
         wide = widened(wide)
     return Packages(shipped, wide, made.origins, made.facts.route, graph)

@@ -75,6 +75,11 @@ class Package:
             raise PackageError(f"{self.path}: there is no function `{name}`.", f"the functions are {known}.")
         return self.program.functions[name]
 
+    @property
+    def other_functions(self) -> tuple[str, ...]:
+        """The names of all functions but the default one."""
+        return tuple(name for name in self.interfaces if name != self.default_function)
+
     def choosing(self, function: str | None) -> "Package":
         """The same package with another default function; ``None`` keeps it.
 

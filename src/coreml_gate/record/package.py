@@ -35,6 +35,8 @@ class PackageFacts(Part):
     deployment_target: str
     function: str | None = None
     """The function that the rest is about; ``None`` if the package has only one."""
+    other_functions: tuple[str, ...] = ()
+    """The package's other functions, which were not measured."""
     inputs: tuple[FeatureFacts, ...]
     outputs: tuple[FeatureFacts, ...]
     states: tuple[FeatureFacts, ...] = ()

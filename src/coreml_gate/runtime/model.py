@@ -21,6 +21,7 @@ from coreml_gate.runtime.ops.states import State
 from coreml_gate.runtime.plan import ExecutionPlan, Observe
 from coreml_gate.runtime.precision import Mode, check_mode, enter, storage
 from coreml_gate.untyped import MilValue
+from coreml_gate.wording import way_to_another_function
 
 States = Mapping[str, NDArray[np.generic]]
 
@@ -36,8 +37,8 @@ def load(package: Path | str | Package, function: str | None = None, mode: Mode 
     """
     check_mode(mode)
     read = package if isinstance(package, Package) else read_package(Path(package))
-    name = read.default_function if function is None else function
-    return Model(read, read.function(name), read.interfaces[name], mode)
+    chosen = read.choosing(function)
+    return Model(chosen, chosen.function(), chosen.interface, mode)
 
 
 class Model:
@@ -73,7 +74,7 @@ class Model:
         :raises InputError: An input or a state does not fit the interface.
         :raises PackageError: An operation failed or returned an undeclared shape; the message names it.
         """
-        tensors = read_inputs(self.interface, inputs)
+        tensors = self._tensors(inputs)
         states = {feature.name: self._state(feature, state) for feature in self.interface.states}
         with torch.inference_mode():
             arguments = [self._argument(value, tensors, states) for value in self.function.inputs]
@@ -88,7 +89,7 @@ class Model:
     ) -> dict[str, tuple[int, ...]]:
         """The shape of every value in one run, the largest if a loop gives several."""
         seen: dict[str, tuple[int, ...]] = {
-            name: tuple(value.shape) for name, value in read_inputs(self.interface, inputs).items()
+            name: tuple(value.shape) for name, value in self._tensors(inputs).items()
         }
 
         def observe(operation: Operation, _: Mapping[str, MilValue], outputs: tuple[MilValue, ...]) -> None:
@@ -109,6 +110,14 @@ class Model:
     def release(self) -> None:
         """Free the compiled plan, whose packed weights are float32; the next run compiles again."""
         self._plan = None
+
+    def _tensors(self, inputs: Mapping[str, MilValue]) -> dict[str, Tensor]:
+        """The inputs as tensors; those that do not fit may be meant for another function of the package."""
+        try:
+            return read_inputs(self.interface, inputs)
+        except InputError as error:
+            way = way_to_another_function(self.package.default_function, self.package.other_functions)
+            raise InputError(error.message, way or error.hint) from None
 
     def _run(self, arguments: list[MilValue], observe: Observe | None) -> tuple[MilValue, ...]:
         plan = self._plan or self._compiled()
