@@ -84,6 +84,39 @@ def test_too_many_output_names(bench: MakeBench) -> None:
     assert "names 2 outputs, the source returns 1: `output_0`" in facts.message
 
 
+TWO = """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(4, 3)
+    def forward(self, x):
+        y = self.line(x)
+        return {outputs}
+"""
+
+
+def test_two_outputs_of_one_name_in_the_package_are_named(bench: MakeBench) -> None:
+    facts = bench(TWO.format(outputs='{"a b": y, "a_b": y * 2}'), input=X).convert().facts
+    assert facts.status == "failed"
+    assert facts.message == (
+        "outputs `a b` and `a_b` would both be `a_b` in the package: coremltools writes `_` for every "
+        "character but letters, digits and `_`."
+    )
+    assert facts.hint == "rename one of them in the source, or give every output a name in `output`."
+
+
+def test_outputs_that_coremltools_tells_apart_are_none_of_one_name(bench: MakeBench) -> None:
+    done = bench(TWO.format(outputs='{"a_b": y, "a b": y * 2}'), input=X).convert()
+    assert list(saved(done.package).outputs) == ["a_b", "a_b_0"]
+
+
+def test_a_clash_of_names_by_the_order_of_operations_has_its_cause(bench: MakeBench) -> None:
+    facts = bench(TWO.format(outputs='{"a_b": y * 2, "a b": y}'), input=X).convert().facts
+    assert facts.refused is not None
+    assert "have the same name in the package" in facts.refused.cause
+    assert facts.hint == "rename one of them in the source, or give every output a name in `output`."
+
+
 def _ranges(bench: MakeBench, text: str, **options: Any) -> list[list[tuple[int, int]]]:
     package = saved(bench(text, precision="float32", **options).convert().package)
     return [

@@ -28,6 +28,8 @@ _ROUTES: Final[Mapping[Route, str]] = {
 _OF_MODELS: Final = frozenset(cause.cause for cause in MODEL_CAUSES)
 _VAGUE: Final = frozenset(cause.cause for cause in CAUSES if cause.vague)
 Failures = list[tuple[Route, ConversionFailedError]]
+_NEEDED: Final = "common::dedup_op_and_var_names"
+"""Without this pass, two values of a package may have one name."""
 _MOST_S: Final = 60.0
 """The total time for trying fixes."""
 
@@ -125,9 +127,8 @@ def _remedies(task: Task, failures: Sequence[tuple[Route, ConversionFailedError]
         yield _Remedy(f'`conversion = "{other}"`', changed(config, conversion=other))
     if all(failure.missing for _, failure in failures):
         return  # neither a pass nor a target adds a converter
-    for culprit in dict.fromkeys(
-        filter(None, (failure.refused.optimisation_pass for _, failure in failures))
-    ):
+    passes = dict.fromkeys(failure.refused.optimisation_pass for _, failure in failures)
+    for culprit in (each for each in passes if each not in {"", _NEEDED}):
         skipped = (*config.converter.skip_passes, culprit)
         written = ", ".join(f'"{name}"' for name in skipped)
         yield _Remedy(

@@ -6,6 +6,7 @@ from typing import Any
 import coremltools as ct
 import numpy as np
 import torch
+from coremltools.converters.mil.mil.passes.defs.preprocess import NameSanitizer
 from torch.export import Dim, ExportedProgram
 
 from coreml_gate.config import Dimension, ModelConfig, ModelInput
@@ -184,7 +185,25 @@ def output_types(config: ModelConfig, outputs: Outputs) -> list[ct.TensorType]:
             f"{', '.join(f'`{name}`' for name in outputs)}.",
             "give one name per output in `output`, in the source's order.",
         )
+    _refuse_one_name(names)
     return [
         ct.TensorType(name=name, dtype=np.float32 if value.dtype.kind == "f" else None)
         for name, value in zip(names, outputs.values(), strict=True)
     ]
+
+
+def _refuse_one_name(names: Sequence[str]) -> None:
+    """Raises :class:`ConversionFailedError` for an output whose name an earlier one gets in the package.
+
+    coremltools makes a name that it changed unique among those before it only.
+    """
+    sanitizer, written = NameSanitizer(prefix="var_"), dict[str, str]()
+    for name in dict.fromkeys(names):
+        new = sanitizer.sanitize_name(name)
+        if new in written:
+            raise ConversionFailedError(
+                f"outputs `{written[new]}` and `{name}` would both be `{new}` in the package: coremltools "
+                "writes `_` for every character but letters, digits and `_`.",
+                "rename one of them in the source, or give every output a name in `output`.",
+            )
+        written[new] = name

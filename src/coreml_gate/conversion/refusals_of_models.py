@@ -245,6 +245,12 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "leave it out, or return `x * 1`.",
     ),
     Cause(
+        r"is used both as function's input and output",
+        "two outputs, or an input and an output, have the same name in the package, where `_` stands for "
+        "every character but letters, digits and `_`",
+        "rename one of them in the source, or give every output a name in `output`.",
+    ),
+    Cause(
         r"Number of (TorchScript )?(inputs|outputs).*(match|number)|Inconsistent number of inputs",
         "the graph has another number of inputs or outputs than the samples and outputs of the source",
         "give exactly the inputs that the module takes, in their order, and return every tensor once.",
