@@ -7,7 +7,8 @@ import pytest
 from coreml_gate.config.load import parse_config
 from coreml_gate.errors import DirtyTreeError, MissingCommitError
 from coreml_gate.gate.git import short
-from coreml_gate.gate.plan import Plan, plan
+from coreml_gate.gate.plan import Plan, make_plan, plan
+from coreml_gate.gate.request import Request
 from tests.gate.conftest import Folder
 
 CONFIG = """
@@ -42,7 +43,7 @@ def shop(folder: Folder) -> Folder:
     return folder
 
 
-def planned(folder: Folder, base: str | None = "HEAD~1", *, allow_dirty: bool = False) -> Plan:
+def planned(folder: Folder, base: str = "HEAD~1", *, allow_dirty: bool = False) -> Plan:
     text = (folder.root / "coreml-gate.toml").read_text()
     return plan(folder.repository, parse_config(text, "coreml-gate.toml"), base, allow_dirty=allow_dirty)
 
@@ -111,8 +112,14 @@ def test_a_skipped_model_says_since_when_nothing_changed(shop: Folder) -> None:
     ]
 
 
+def planned_without_a_base(folder: Folder) -> Plan:
+    request = Request(folder.root, folder.root / "out")
+    text = (folder.root / "coreml-gate.toml").read_text()
+    return make_plan(request, parse_config(text, "coreml-gate.toml"), folder.repository)
+
+
 def test_without_a_base_every_model_is_a_job(shop: Folder) -> None:
-    found = planned(shop, None)
+    found = planned_without_a_base(shop)
     assert reasons(found) == {"digits": "no base given", "words": "no base given"}
     assert found.base is None
 
@@ -269,7 +276,7 @@ def test_a_link_out_of_the_repository_is_measured_always(folder: Folder) -> None
 @pytest.mark.attack("what changed")
 def test_a_repository_without_commits_plans_like_one_without_a_base(folder: Folder) -> None:
     folder.write(FILES)
-    found = planned(folder, None)
+    found = planned_without_a_base(folder)
     assert reasons(found) == {"digits": "no base given", "words": "no base given"}
     assert (found.head, found.dirty) == (None, False)
     with pytest.raises(MissingCommitError, match="no commits yet: commit first, or run without `--base`"):

@@ -94,10 +94,7 @@ class Changes:
 def make_plan(request: Request, config: Config, repository: Repository | None) -> Plan:
     """Choose the models to measure: all, or those that changed since the request's base."""
     if repository is None or request.base is None:
-        jobs = tuple(Job(model.name, "no base given") for model in config.model)
-        if repository is None:
-            return Plan(jobs, (), None, None)
-        return Plan(jobs, (), None, repository.head(), repository.is_dirty())
+        return _plan_of_all(config, repository)
     file = find_config(request.root, request.config_file).resolve()
     return plan(
         repository,
@@ -109,16 +106,23 @@ def make_plan(request: Request, config: Config, repository: Repository | None) -
     )
 
 
+def _plan_of_all(config: Config, repository: Repository | None) -> Plan:
+    jobs = tuple(Job(model.name, "no base given") for model in config.model)
+    if repository is None:
+        return Plan(jobs, (), None, None)
+    return Plan(jobs, (), None, repository.head(), repository.is_dirty())
+
+
 def plan(
     repository: Repository,
     config: Config,
-    base: str | None,
+    base: str,
     *,
     config_path: str = CONFIG_NAMES[0],
     allow_dirty: bool = False,
     opened: OpenedByModel = MappingProxyType({}),
 ) -> Plan:
-    """The jobs of the work tree at HEAD; ``config_path``, relative to the root, is read at the base as well.
+    """The jobs of the work tree since a base, where ``config_path``, relative to the root, is read as well.
 
     ``opened``: the files that models read when they were measured before.
 
@@ -129,9 +133,6 @@ def plan(
         repository.require_clean()
     dirty = allow_dirty and repository.is_dirty()
     head = repository.head()
-    if base is None:
-        jobs = tuple(Job(model.name, "no base given") for model in config.model)
-        return Plan(jobs, (), None, head, dirty)
     since = repository.merge_base(base, "HEAD")
     files = repository.changed_files(since, None if allow_dirty else head)
     changes = _changes(repository, since, files, config.gate.toolchain, config_path)
