@@ -1,5 +1,6 @@
 """A captured torch graph, the converter's input, as frozen values that can be read without torch."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from coreml_gate.frozen import FrozenModel
 GRAPH = "graph.json"
 """File name of the graph, beside its packages."""
 
+_UNFIT = re.compile(r"[^a-zA-Z0-9_]")
 Scalar = bool | int | float | str | None
 Constant = Scalar | tuple[Scalar, ...]
 Support = Literal["works", "missing", "broken"]
@@ -65,6 +67,24 @@ class TorchGraph(GraphPart):
     """By ``file:line`` where tracing turned a tensor into a constant, the function that was called there."""
     filled_states: tuple[str, ...] = ()
     """Buffers that ``forward`` changes and that do not start at zero."""
+
+    def convolutions(self) -> dict[str, str]:
+        """The module of the convolution that comes before a value, by the value's name in a package.
+
+        The converter gives a convolution into which it folds a batch norm, a bias or a scale the name of
+        that later operation, and weights of its own.
+        """
+        found: dict[str, str] = {}
+        for call in self.calls:
+            before = next((found[name] for name in call.inputs.values() if name in found), "")
+            found[call.name] = call.module if "conv" in call.operation else before
+        return {saved_name(name): module for name, module in found.items() if module}
+
+
+def saved_name(name: str) -> str:
+    """The name of a value in a saved package."""
+    clean = _UNFIT.sub("_", name)
+    return f"var_{clean}" if clean[0].isdigit() else clean
 
 
 def write_graph(graph: TorchGraph, path: Path) -> None:

@@ -20,11 +20,13 @@ from coreml_gate.measurements.bench import Bench
 from coreml_gate.measurements.conversions import UNCOMPRESSED, packages_of
 from coreml_gate.measurements.reference import Packages
 from coreml_gate.measurements.runs import MilEngines, Runs
+from coreml_gate.mil.outline import ModuleNames
 from coreml_gate.mil.package import read_package
 from coreml_gate.record import ConversionFacts, MetricValue, PerturbedSample
 from coreml_gate.torch_graph import TorchCall, TorchGraph
 from tests.builders import comparison, precision_comparison
 from tests.measurements.programs import doubled
+from tests.reported import measured
 
 JobOf = Callable[..., ModelJob]
 
@@ -178,14 +180,57 @@ def output_types(package: Any) -> list[Any]:
 
 def test_modules_are_named_as_the_source_writes_them(tmp_path: Path) -> None:
     package = read_package(doubled(tmp_path / "net.mlpackage"))
-    call = TorchCall(name="y", operation="aten::mul", module="Layers.0.attn")
+    call = TorchCall(name="y", operation="aten::convolution", module="Layers.0.attn")
     graph = TorchGraph(route="export", calls=(call,))
-    assert Packages(package, package, graph=graph).written == {
+    names = Packages(package, package, graph=graph).names
+    assert names.written == {
         "layers": "Layers",
         "layers_0": "Layers.0",
         "layers_0_attn": "Layers.0.attn",
     }
-    assert Packages(package, package).written == {}
+    assert names.convolutions == {"y": "Layers.0.attn"}
+    assert Packages(package, package, graph=graph, by_team=True).names == ModuleNames(names.written)
+    assert Packages(package, package).names == ModuleNames()
+
+
+FOLDED = """
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(channels, channels, 3, bias=False), nn.BatchNorm2d(channels)
+
+    def forward(self, x):
+        return torch.relu(self.norm(self.conv(x)))
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = Block(3)
+        self.layers = nn.Sequential(Block(3), Block(3))
+
+    def forward(self, x):
+        return self.layers(self.stem(x)).mean((2, 3))
+
+
+def samples():
+    return [torch.rand(1, 3, 16, 16)]
+"""
+
+
+@pytest.mark.parametrize("route", ["export", "trace"])
+def test_a_convolution_with_a_norm_folded_into_it_belongs_to_its_module(
+    job_of: JobOf, tree: Path, route: str
+) -> None:
+    (tree / "folded.py").write_text(FOLDED, encoding="utf-8")
+    record = measured(job_of(source="folded.py:Net", samples="folded.py:samples", conversion=route))
+    assert record.cost is not None
+    work = {part.name: part.macs // (9 * 9) for part in record.cost.modules if part.macs}
+    assert work == {"stem.conv": 14**2, "layers.0": 12**2, "layers.1": 10**2}
 
 
 def test_failing_samples_come_worst_first_and_each_with_its_error(job_of: JobOf) -> None:

@@ -4,7 +4,6 @@ A pattern with a slash is ``Module/type``: the class of the innermost module, an
 operation (``RMSNorm/*``, ``*/softmax``). One without is the name of an operation. All are globs.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -19,11 +18,11 @@ from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.origins import Origin, Places
 from coreml_gate.conversion.replaced import replaced
 from coreml_gate.floats import GREATEST_HALF
+from coreml_gate.torch_graph import saved_name
 from coreml_gate.untyped import CoreMlObject
 
 _SHOWN = 8
 _OVERFLOW_CHECK: Final = "fp16_overflow"
-_UNFIT = re.compile(r"[^a-zA-Z0-9_]")
 
 
 def is_kept(patterns: Sequence[str], name: str, operation_type: str, origin: Origin) -> list[str]:
@@ -75,13 +74,7 @@ class Selector:
             for output, name in zip(block.outputs, self._outputs, strict=True):
                 if output in operation.outputs:
                     return name
-        return _saved(str(operation.outputs[0].name))
-
-
-def _saved(name: str) -> str:
-    """A name in the form of a saved package."""
-    clean = _UNFIT.sub("_", name)
-    return f"var_{clean}" if clean[0].isdigit() else clean
+        return saved_name(str(operation.outputs[0].name))
 
 
 def quick_overflow_check() -> AbstractContextManager[None]:

@@ -22,7 +22,6 @@ from coreml_gate.mil.package import Package, read_package
 from coreml_gate.mil.to_float32 import half_operations, widened
 from coreml_gate.record import ConversionFacts, Route
 from coreml_gate.torch_graph import GRAPH
-from coreml_gate.wording import counted
 
 Own = Callable[[ModelConfig, Path], Conversion]
 _OWN_FOLDER: Final = "gate"
@@ -145,7 +144,9 @@ def _difference(own: Package, shipped: Package, task: Task) -> str:
     """Why the gate's package differs from the team's in float32; empty if it does not."""
     here, there = len(own.interface.inputs), len(shipped.interface.inputs)
     if here != there:
-        return f"the gate's own conversion has {counted(here, 'input')}, the package {there}"
+        return (
+            f"the gate's own conversion takes another number of inputs than the package: {here}, not {there}"
+        )
     try:
         left, right = (_answers(package, task) for package in (own, widened(shipped)))
     except GateError as error:

@@ -62,7 +62,7 @@ def packages_of(made: Conversion, function: str | None, graph: TorchGraph | None
         wide = wide.choosing(function)
     if made.facts.twin == "widened":
         wide = widened(wide)
-    return Packages(shipped, wide, made.origins, made.facts.route, graph)
+    return Packages(shipped, wide, made.origins, made.facts.route, graph, by_team=bool(made.facts.maker))
 
 
 def _options(config: ModelConfig) -> str:

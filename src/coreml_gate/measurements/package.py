@@ -64,7 +64,7 @@ def run(bench: "Bench", log: EventLog) -> None:
     log.begin("measure")
     shipped = packages.shipped
     log.put(package_facts(shipped, shipped.path.relative_to(job.record_folder).as_posix()))
-    log.put(Outline(outline(shipped.function(), packages.written).lines()))
+    log.put(Outline(outline(shipped.function(), packages.names).lines()))
     origins = read_origins(packages.origins)
     places = {plain_name(name): origin.place for name, origin in origins.items()}
     log.put(RuleMatches(look(job.model, shipped, packages.wide, packages.graph, places)))

@@ -23,7 +23,7 @@ from coreml_gate.engines.samples import Samples, load_samples, samples_of
 from coreml_gate.engines.source import Source, as_source, load_source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import EvaluateError, SourceError
-from coreml_gate.mil.outline import written_modules
+from coreml_gate.mil.outline import UNKNOWN, ModuleNames, written_modules
 from coreml_gate.mil.package import Package, read_package
 from coreml_gate.record import MetricValue, Route
 from coreml_gate.torch_graph import TorchGraph
@@ -42,11 +42,16 @@ class Packages:
     origins: Path | None = None
     route: Literal[Route, "none"] = "none"
     graph: TorchGraph | None = None
+    by_team: bool = False
+    """Whether a team's own conversion made the shipped package: the graph does not have its names."""
 
     @property
-    def written(self) -> Mapping[str, str]:
-        """The source's module names by the names that the converter makes of them."""
-        return {} if self.graph is None else written_modules(call.module for call in self.graph.calls)
+    def names(self) -> ModuleNames:
+        """The source's module names, by what the converter makes of them."""
+        if self.graph is None:
+            return UNKNOWN
+        written = written_modules(call.module for call in self.graph.calls)
+        return ModuleNames(written, {} if self.by_team else self.graph.convolutions())
 
     @property
     def route_taken(self) -> Route:

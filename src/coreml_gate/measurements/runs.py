@@ -140,7 +140,7 @@ def footprint_of(
 ) -> tuple[MemoryFacts, CostFacts] | None:
     """Memory and cost of a run; by the declared shapes where the program cannot run but has no open shape."""
     try:
-        return _of_a_run(packages, reference, mil) or footprint(packages.shipped, written=packages.written)
+        return _of_a_run(packages, reference, mil) or footprint(packages.shipped, names=packages.names)
     except PackageError:
         return None
 
@@ -153,6 +153,6 @@ def _of_a_run(
         return None
     inputs = mil.shipped.inputs(reference.samples.samples[0])
     try:
-        return measured_footprint(mil.shipped.model, inputs, packages.written)
+        return measured_footprint(mil.shipped.model, inputs, packages.names)
     except PackageError:
         return None

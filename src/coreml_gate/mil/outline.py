@@ -7,10 +7,11 @@ palettised layer differs from a plain one, and settings (strides, axes, epsilons
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from coreml_gate.mil.diff import Node, ProgramOutline, Result, Weight
+from coreml_gate.mil.diff_matching import plain_name
 from coreml_gate.mil.ir import Argument, Constant, Function, ListType, Operation, TensorType, ValueType
 from coreml_gate.mil.values import Values
 from coreml_gate.mil.weights import release
@@ -18,6 +19,7 @@ from coreml_gate.mil.weights import release
 _DIGITS: Final = 12
 """Hexadecimal digits of a digest: with 48 bits, two of 10,000 weights collide in 1 of 5 million packages."""
 _NAME: Final = "name"
+_CONVOLUTIONS: Final = frozenset({"conv", "conv_transpose"})
 _UNNAMED: Final = re.compile(
     r"(const|op|var|input|x|weight|bias|add|addmm|arange|bmm|clone|div|expand|full|matmul|mm|mul|permute|select|"
     r"slice|sub|transpose|unsqueeze|view|where)?(_bias|_weight)?_?\d*"
@@ -29,14 +31,33 @@ _EXPORTED: Final = re.compile(r"^[pb]_")
 _LAYER: Final = re.compile(r"^(.*?_\d+)(?=_|$)")
 
 
-def outline(function: Function, written: Mapping[str, str] | None = None) -> ProgramOutline:
-    """The operations that run, in order; those of nested blocks follow the operation that contains them.
+@dataclass(frozen=True)
+class ModuleNames:
+    """What the source knows of its modules, which a package does not."""
 
-    :param written: Names of modules as the source writes them (:func:`written_modules`).
-    """
+    written: Mapping[str, str] = field(default_factory=dict)
+    """Paths as the source writes them (:func:`written_modules`)."""
+    convolutions: Mapping[str, str] = field(default_factory=dict)
+    """The path of a convolution's module by the names that the operation may have in a package."""
+
+    def of(self, module: str) -> str:
+        """A module's path as the source writes it."""
+        return self.written.get(module.lower(), module)
+
+    def of_convolution(self, name: str) -> str:
+        """The part of the model to which a convolution belongs, as its weight would be called."""
+        path = self.convolutions.get(plain_name(name), "")
+        return module_of_weight(f"{path.replace('.', '_')}_weight") if path else ""
+
+
+UNKNOWN: Final = ModuleNames()
+
+
+def outline(function: Function, names: ModuleNames = UNKNOWN) -> ProgramOutline:
+    """The operations that run, in order; those of nested blocks follow the operation that contains them."""
     values = Values(function)
     digests = _Digests(values)
-    modules = modules_of(function, written)
+    modules = modules_of(function, names)
     nodes = (
         Node(
             name=operation.name,
@@ -65,13 +86,14 @@ def written_modules(paths: Iterable[str]) -> dict[str, str]:
     return {path.replace(".", "_").lower(): path for path in holders}
 
 
-def modules_of(function: Function, written: Mapping[str, str] | None = None) -> Mapping[str, str]:
+def modules_of(function: Function, names: ModuleNames = UNKNOWN) -> Mapping[str, str]:
     """The part of the model to which each operation belongs, by its name; empty if unknown.
 
     A package names no modules, but its weights keep the names of the source's parameters:
-    ``layers_0_attn_weight`` belongs to ``layers_0``, or to ``layers.0`` as ``written`` has it. An operation
+    ``layers_0_attn_weight`` belongs to ``layers_0``, or to ``layers.0`` as ``names`` has it. An operation
     without weights belongs to the part of its first operand, which is right for activations and wrong for
-    some reshapes between two parts. A layer whose weight has a converter's name is unknown.
+    some reshapes between two parts. A layer whose weight has a converter's name is unknown, except a
+    convolution with a batch norm folded into it, which is found by its own name.
     """
     values = Values(function)
     layers = {operation.name for operation, _, _ in values.index.weights()}
@@ -80,9 +102,11 @@ def modules_of(function: Function, written: Mapping[str, str] | None = None) -> 
     for operation in values.operations():
         weights = (name for name in operation.reads() if values.is_stored(name) and values.is_weight(name))
         own = next(filter(None, map(module_of_weight, weights)), "")
+        if not own and operation.type in _CONVOLUTIONS:
+            own = names.of_convolution(operation.outputs[0].name)
         inherited = (of_value.get(name, "") for name in operation.reads() if operation.name not in layers)
         module = own or next(filter(None, inherited), "")
-        found[operation.name] = (written or {}).get(module.lower(), module)
+        found[operation.name] = names.of(module)
         of_value.update({value.name: found[operation.name] for value in operation.outputs})
     return found
 

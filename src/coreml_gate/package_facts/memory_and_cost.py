@@ -8,7 +8,7 @@ from coreml_gate.frozen import changed
 from coreml_gate.mil.cost import Cost, OperationCost, costs, has_loops, weights_read
 from coreml_gate.mil.graph import Shapes, peak
 from coreml_gate.mil.memory import Overhead, overheads, timeline
-from coreml_gate.mil.outline import modules_of
+from coreml_gate.mil.outline import UNKNOWN, ModuleNames, modules_of
 from coreml_gate.mil.package import Package
 from coreml_gate.package_facts.description import memory_facts
 from coreml_gate.package_facts.shapes import ShapeCase, shape_cases, shape_text, zeros
@@ -26,14 +26,14 @@ MOST_BYTES: Final = 4e9
 
 
 def measured_footprint(
-    model: Model, inputs: Mapping[str, MilValue], written: Mapping[str, str] | None = None
+    model: Model, inputs: Mapping[str, MilValue], names: ModuleNames = UNKNOWN
 ) -> tuple[MemoryFacts, CostFacts]:
     """Memory and cost for these inputs, and the peaks of the other shapes that the package takes.
 
-    :param written: Names of modules as in the source.
+    :param names: Of modules as in the source.
     """
     shapes = model.shapes(inputs, model.make_state())
-    memory, cost = footprint(model.package, shapes, written)
+    memory, cost = footprint(model.package, shapes, names)
     if not any(feature.flexible for feature in model.interface.inputs):
         return memory, cost
     own = _own_shapes(model, inputs)
@@ -48,7 +48,7 @@ def measured_footprint(
 
 
 def footprint(
-    package: Package, shapes: Shapes | None = None, written: Mapping[str, str] | None = None
+    package: Package, shapes: Shapes | None = None, names: ModuleNames = UNKNOWN
 ) -> tuple[MemoryFacts, CostFacts]:
     """Memory and cost for the shapes of a run, or without one for those that the program declares.
 
@@ -65,7 +65,7 @@ def footprint(
         lasting_overhead_bytes=sum(each.bytes for each in extra if each.lasting),
         passing_overhead_bytes=max((each.bytes for each in extra if not each.lasting), default=0),
     )
-    cost = _cost_facts(modules_of(function, written), costs(function, shapes), has_loops(function))
+    cost = _cost_facts(modules_of(function, names), costs(function, shapes), has_loops(function))
     return memory, changed(cost, weights_read=weights_read(function, shapes))
 
 
