@@ -11,13 +11,16 @@ OUTPUT: Final = Path(".coreml-gate")
 
 def add_json(parser: argparse.ArgumentParser, more: str = "") -> None:
     """Add ``--json``: the answer as one JSON document."""
-    parser.add_argument("--json", action="store_true", help=f"print JSON, for machines{more}")
+    parser.add_argument("--json", action="store_true", help=f"print JSON{more}")
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add the configuration."""
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="default: coreml-gate.toml, then pyproject.toml"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration file; default: coreml-gate.toml, then pyproject.toml",
     )
 
 
@@ -29,7 +32,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add the output folder."""
-    parser.add_argument("--output", type=Path, default=OUTPUT, metavar="DIR", help="default: %(default)s")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=OUTPUT,
+        metavar="DIR",
+        help="folder for the results; default: %(default)s",
+    )
 
 
 def add_core_ml(parser: argparse.ArgumentParser) -> None:

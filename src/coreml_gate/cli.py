@@ -119,6 +119,6 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name == chosen:
             command.describe_to(described)
             described.add_argument(
-                "--quiet", action="store_true", help="no progress, and only the first line of a verdict"
+                "--quiet", action="store_true", help="no progress, and only the first line of the verdict"
             )
     return parser

@@ -28,7 +28,8 @@ class Command:
 COMMANDS: Final[Mapping[str, Command]] = {
     "init": Command("propose a configuration for this repository", "coreml_gate.init.command"),
     "run": Command(
-        "measure what changed since a base, judge it, write the reports", "coreml_gate.commands.run"
+        "measure the models that changed since a base, judge them, and write the reports",
+        "coreml_gate.commands.run",
     ),
     "plan": Command("list the models that changed since a base, and why", "coreml_gate.commands.plan"),
     "collect": Command("measure models into a Record, without judging", "coreml_gate.commands.collect"),
@@ -54,27 +55,27 @@ COMMANDS: Final[Mapping[str, Command]] = {
         "coreml_gate.variants.command",
         "describe_compress",
     ),
-    "device": Command("run the packages of a run on a connected iPhone", "coreml_gate.gate.device_command"),
+    "device": Command("run measured packages on a connected iPhone", "coreml_gate.gate.device_command"),
     "devices": Command("list the iPhones and iPads that the gate knows", "coreml_gate.devices.command"),
     "diff": Command(
-        "say what changed between two packages, operation by operation", "coreml_gate.mil.diff_command"
+        "show what changed between two packages, operation by operation", "coreml_gate.mil.diff_command"
     ),
     "doctor": Command(
-        "examine whether this machine does what the gate needs of it", "coreml_gate.doctor.command"
+        "check that this machine can do everything that the gate needs", "coreml_gate.doctor.command"
     ),
     "selftest": Command(
-        "inject known faults into your own setup: each must turn the gate red", "coreml_gate.selftest.command"
+        "inject known faults into your own setup; each must turn the gate red", "coreml_gate.selftest.command"
     ),
     "explain": Command(
-        "say what a finding, a rule or an error means, and what to do", "coreml_gate.explain.command"
+        "explain a finding, a rule or an error, and what to do", "coreml_gate.explain.command"
     ),
     "history": Command(
-        "list how each metric developed over the commits of the base branch", "coreml_gate.commands.history"
+        "show how each metric developed over the commits of the base branch", "coreml_gate.commands.history"
     ),
     "site": Command(
         "write the history, the latest report and a badge as a static site", "coreml_gate.commands.site"
     ),
     "bisect": Command("find the commit that changed a metric of a model", "coreml_gate.commands.bisect"),
     "report": Command("render a stored report.json in another format", "coreml_gate.commands.report"),
-    "github": Command("the steps of a GitHub workflow", "coreml_gate.github.commands"),
+    "github": Command("run a step of a GitHub workflow", "coreml_gate.github.commands"),
 }

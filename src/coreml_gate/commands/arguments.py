@@ -19,7 +19,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 def add_base(parser: argparse.ArgumentParser) -> None:
     """Add the commit to compare with."""
     parser.add_argument("--base", metavar="COMMIT", help="the commit or branch to compare with")
-    parser.add_argument("--allow-dirty", action="store_true", help="measure uncommitted changes as well")
+    parser.add_argument("--allow-dirty", action="store_true", help="measure uncommitted changes too")
 
 
 def add_known(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_known(parser: argparse.ArgumentParser) -> None:
         "--baseline",
         type=Path,
         metavar="PATH",
-        help="a Record of an earlier run, or its folder: it lists the files that each model reads",
+        help="a Record of an earlier run, or its folder, which lists the files that each model reads",
     )
 
 

@@ -22,15 +22,19 @@ from coreml_gate.wording import counted, listed
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", metavar="MODEL", help="the model")
+    parser.add_argument("name", metavar="MODEL", help="the model's name in the configuration")
     parser.add_argument(
-        "metric", metavar="METRIC", help="size, memory, compute, parity, fp16-psnr, or your own"
+        "metric", metavar="METRIC", help="size, memory, compute, parity, fp16-psnr, or a metric of your own"
     )
     add_history(parser)
-    parser.add_argument("--good", metavar="COMMIT", help="default: the oldest commit of the history")
-    parser.add_argument("--bad", metavar="COMMIT", help="default: the newest commit of the history")
     parser.add_argument(
-        "--limit", type=finite_number, metavar="X", help="what divides good from bad; default: halfway"
+        "--good", metavar="COMMIT", help="a commit before the change; default: the oldest of the history"
+    )
+    parser.add_argument(
+        "--bad", metavar="COMMIT", help="a commit after the change; default: the newest of the history"
+    )
+    parser.add_argument(
+        "--limit", type=finite_number, metavar="X", help="the value between good and bad; default: halfway"
     )
     parser.add_argument(
         "--measure", action="store_true", help="measure commits of the branch that have no Record yet"

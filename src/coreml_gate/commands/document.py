@@ -14,9 +14,9 @@ from coreml_gate.commands import COMMANDS
 _HEAD: Final = """\
 # Commands
 
-`coreml-gate COMMAND --help` prints the same. Exit codes: 0 is a pass, 1 is the gate's no, and each error has
-[its own](explain.md#errors) from 2 on. This page is generated:
-`python -m coreml_gate.commands.document docs/cli.md`.
+`coreml-gate COMMAND --help` prints the same. Every command except the steps of `github` also accepts
+`--quiet`. Exit codes: 0 means pass, 1 means that the gate fails, and each error has
+[its own code](explain.md#errors) from 2 on.
 """
 _ESCAPED: Final = "\\|"
 
@@ -50,15 +50,22 @@ def _actions(parser: argparse.ArgumentParser) -> Sequence[argparse.Action]:
 
 
 def _row(action: argparse.Action) -> str:
-    shown = "" if action.default in ([], None, False, argparse.SUPPRESS) else f"`{action.default}`"
+    shown = _default(action)
     words = (action.help or "").replace("; default: %(default)s", "").replace("default: %(default)s", "")
     return f"| {_name(action)} | {shown} | {' '.join(words.split()).replace('|', _ESCAPED)} |\n"
 
 
+def _default(action: argparse.Action) -> str:
+    if action.default in ([], None, False, "", argparse.SUPPRESS):
+        return ""
+    switch = isinstance(action, argparse.BooleanOptionalAction)
+    return f"`{action.option_strings[0] if switch else action.default}`"
+
+
 def _name(action: argparse.Action) -> str:
     value = action.metavar if isinstance(action.metavar, str) else ""
-    if action.choices is not None:
-        value = " or ".join(map(str, action.choices))
+    if action.choices is not None and not value:
+        value = f"{{{','.join(map(str, action.choices))}}}"
     if not action.option_strings:
         name = action.metavar if isinstance(action.metavar, str) else action.dest
         return f"`{name}`" if action.nargs != "?" else f"`[{name}]`"

@@ -40,7 +40,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     add_history(parser)
     parser.add_argument("--model", metavar="NAME", help="only this model")
     add_json(parser)
-    parser.add_argument("--to", type=Path, metavar="FILE", help="write the merged history there as well")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="also write the merged history to this file")
     parser.set_defaults(command=run)
 
 

@@ -17,7 +17,7 @@ from coreml_gate.surroundings import Surroundings
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_selection(parser)
-    parser.add_argument("record", type=Path, help="a Record, or the folder that holds record.json")
+    parser.add_argument("record", type=Path, help="a Record, or the folder with its record.json")
     parser.add_argument("--baseline", type=Path, metavar="PATH", help="the Record to compare with")
     add_output(parser)
     add_json(parser)

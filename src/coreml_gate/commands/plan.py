@@ -17,11 +17,13 @@ def describe(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add_base(parser)
     add_known(parser)
-    parser.add_argument("--format", choices=PLAN_FORMATS, default="text", help="default: %(default)s")
     parser.add_argument(
-        "--json", action="store_const", dest="format", const="json", help="the same as --format json"
+        "--format", choices=PLAN_FORMATS, default="text", help="output format; default: %(default)s"
     )
-    parser.add_argument("--shards", type=int, metavar="N", help="github-matrix: at most N jobs")
+    parser.add_argument(
+        "--json", action="store_const", dest="format", const="json", help="same as --format json"
+    )
+    parser.add_argument("--shards", type=int, metavar="N", help="with github-matrix: at most N jobs")
     parser.set_defaults(command=run)
 
 

@@ -14,10 +14,12 @@ from coreml_gate.writing import write_text
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("report", type=Path, help="a report.json that `run` or `judge` wrote")
-    parser.add_argument("--format", choices=FORMATS, default="terminal", help="default: %(default)s")
+    parser.add_argument("report", type=Path, help="a report.json from `run` or `judge`")
     parser.add_argument(
-        "--json", action="store_const", dest="format", const="json", help="the same as --format json"
+        "--format", choices=FORMATS, default="terminal", help="output format; default: %(default)s"
+    )
+    parser.add_argument(
+        "--json", action="store_const", dest="format", const="json", help="same as --format json"
     )
     parser.add_argument("--key", default="default", help="distinguishes the comments of several gates")
     parser.add_argument(
@@ -32,7 +34,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="html: what was measured of the base (default: base/record.json beside the report)",
     )
-    parser.add_argument("--to", type=Path, metavar="FILE", help="write there instead of to standard output")
+    parser.add_argument(
+        "--to", type=Path, metavar="FILE", help="write to this file instead of standard output"
+    )
     parser.set_defaults(command=run)
 
 

@@ -24,13 +24,15 @@ _ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~-]+)+")
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where the site is written")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder for the site")
     add_history(parser)
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="the report.json of the latest run, for the badge"
     )
     parser.add_argument(
-        "--repository-url", metavar="URL", help="where commits can be read; default: that of the GitHub run"
+        "--repository-url",
+        metavar="URL",
+        help="address of the repository, for links to commits; default: that of the GitHub run",
     )
     add_json(parser)
     parser.set_defaults(command=run)

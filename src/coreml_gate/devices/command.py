@@ -43,7 +43,7 @@ Generated from `src/coreml_gate/devices/*.csv` by `python -m coreml_gate.devices
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    add_json(parser, ", with the source of each figure")
+    add_json(parser, ", with the source of each number")
     parser.set_defaults(command=print_devices)
 
 

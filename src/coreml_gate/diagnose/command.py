@@ -12,11 +12,17 @@ from coreml_gate.surroundings import Surroundings
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_model(parser)
-    parser.add_argument("--operation", required=True, metavar="NAME", help="its name in the float32 twin")
+    parser.add_argument(
+        "--operation", required=True, metavar="NAME", help="the operation's name in the float32 twin"
+    )
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="the folder to write")
     add_json(parser)
     parser.add_argument(
-        "--record", type=Path, default=OUTPUT, metavar="DIR", help="output of an earlier run (%(default)s)"
+        "--record",
+        type=Path,
+        default=OUTPUT,
+        metavar="DIR",
+        help="results of an earlier run; default: %(default)s",
     )
     parser.set_defaults(command=run)
 

@@ -41,12 +41,14 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="hardware to try; repeatable; default: CPU_ONLY on GitHub's own runners, else all",
     )
     parser.add_argument(
-        "--strict", action="store_true", help="exit with 1 also for what is unknown, as off a Mac"
+        "--strict",
+        action="store_true",
+        help="exit with 1 for unknown results too, such as those of a machine that is not a Mac",
     )
     parser.add_argument(
         "--stand-in",
         action="store_true",
-        help="off a Mac: run the same probes with the MIL runtime in the place of Core ML",
+        help="without a Mac: run the same probes with the MIL runtime instead of Core ML",
     )
     parser.add_argument(
         "--time-budget-s",
@@ -56,7 +58,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help=f"seconds for timing a package against itself; default: {TIME_BUDGET_S:g}",
     )
     parser.add_argument(
-        "--record", type=Path, metavar="FILE.zip", help="keep the raw answers, without a word about you"
+        "--record", type=Path, metavar="FILE.zip", help="save the raw answers, without personal data"
     )
     add_json(parser)
     parser.set_defaults(command=run)

@@ -12,7 +12,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "code",
         nargs="?",
-        help="a check, a rule, a known bug, an error or an exit code; without it, all are listed",
+        help="a check, rule, known bug, error or exit code; without it, list all",
     )
     add_json(parser)
     parser.set_defaults(command=run)

@@ -30,21 +30,35 @@ MAC: Final = "darwin"
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("record", nargs="?", type=Path, default=OUTPUT, help="default: %(default)s")
+    parser.add_argument(
+        "record", nargs="?", type=Path, default=OUTPUT, help="results of an earlier run; default: %(default)s"
+    )
     add_config(parser)
-    parser.add_argument("--model", action="append", default=[], metavar="NAME", help="only this; repeatable")
-    parser.add_argument("--device", action="append", default=[], metavar="NAME", help="only this; repeatable")
-    parser.add_argument("--list", action="store_true", help="list the connected devices and stop")
+    parser.add_argument(
+        "--model", action="append", default=[], metavar="NAME", help="only this model; repeatable"
+    )
+    parser.add_argument(
+        "--device", action="append", default=[], metavar="NAME", help="only this device; repeatable"
+    )
+    parser.add_argument("--list", action="store_true", help="only list the connected devices")
     add_json(parser)
     parser.add_argument("--team", default="", metavar="ID", help="Apple development team that signs the app")
     parser.add_argument("--profile", metavar="UUID", help="provisioning profile instead of a team")
     parser.add_argument("--bundle-id", metavar="ID", help="the bundle identifier of the profile")
-    parser.add_argument("--units", choices=get_args(ComputeUnits), default="ALL", help="default: %(default)s")
-    parser.add_argument("--repeats", type=positive_count, default=20, metavar="N", help="timed predictions")
+    parser.add_argument(
+        "--units", choices=get_args(ComputeUnits), default="ALL", help="compute units; default: %(default)s"
+    )
+    parser.add_argument(
+        "--repeats",
+        type=positive_count,
+        default=20,
+        metavar="N",
+        help="timed predictions; default: %(default)s",
+    )
     parser.add_argument(
         "--trace",
         action="store_true",
-        help="keep an Instruments trace of Core ML as well, which holds name and UDID",
+        help="also save an Instruments trace of Core ML, which contains the device's name and UDID",
     )
     parser.set_defaults(command=run)
 

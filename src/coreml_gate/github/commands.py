@@ -94,9 +94,15 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a push to it stores a baseline; repeatable; default: the default branch",
+        help="a branch whose pushes store a baseline; repeatable; default: the default branch",
     )
-    parser.add_argument("--shard", type=int, default=1, metavar="N", help="number of this job in a matrix")
+    parser.add_argument(
+        "--shard",
+        type=int,
+        default=1,
+        metavar="N",
+        help="the number of this job in a matrix; default: %(default)s",
+    )
 
 
 def _add_baseline(parser: argparse.ArgumentParser) -> None:
@@ -106,12 +112,10 @@ def _add_baseline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base",
         metavar="COMMIT",
-        help="full id of the commit to compare with, as `start` found it; default: where the head left the "
-        "event's base",
+        help="full id of the commit to compare with, from `start`; default: the merge base of the head and "
+        "the event's base",
     )
-    parser.add_argument(
-        "--head", metavar="COMMIT", help="the commit that is checked out; default: GITHUB_SHA"
-    )
+    parser.add_argument("--head", metavar="COMMIT", help="the checked-out commit; default: GITHUB_SHA")
     parser.add_argument(
         "--ancestors",
         type=int,
@@ -127,7 +131,11 @@ def _add_baseline(parser: argparse.ArgumentParser) -> None:
         help="whether the next step may rebuild a base that is not found",
     )
     parser.add_argument(
-        "--to", type=Path, default=OUTPUT / "baseline", metavar="DIR", help="default: %(default)s"
+        "--to",
+        type=Path,
+        default=OUTPUT / "baseline",
+        metavar="DIR",
+        help="folder for the baseline; default: %(default)s",
     )
 
 
@@ -138,10 +146,10 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=OUTPUT / "baseline",
         metavar="DIR",
-        help="default: %(default)s",
+        help="folder with the baseline; default: %(default)s",
     )
     parser.add_argument(
-        "--shards", type=int, default=5, metavar="N", help="jobs at most; default: %(default)s"
+        "--shards", type=int, default=5, metavar="N", help="the greatest number of jobs; default: %(default)s"
     )
 
 
@@ -163,60 +171,74 @@ def _add_judged(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=OUTPUT / "report.json",
         metavar="FILE",
-        help="what `run` or `judge` wrote; not read under workflow_run; default: %(default)s",
+        help="the report of `run` or `judge`; not read under workflow_run; default: %(default)s",
     )
     parser.add_argument(
         "--baseline",
         type=Path,
         default=OUTPUT / "baseline",
         metavar="DIR",
-        help="where the baseline step left its note; default: %(default)s",
+        help="folder with the note of the baseline step; default: %(default)s",
     )
-    parser.add_argument("--config", metavar="PATH", help="the configuration, relative to the repository")
+    parser.add_argument("--config", metavar="PATH", help="configuration file, relative to the repository")
     parser.add_argument(
         "--records",
         type=int,
         default=1,
         metavar="N",
-        help="mode report: how many measuring jobs must have left a Record; default: %(default)s",
+        help="with mode report: how many Records the measuring jobs must have stored; default: %(default)s",
     )
     parser.add_argument(
         "--release",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="compare with the last release, too",
+        help="also compare with the last release",
     )
 
 
 def _add_job(parser: argparse.ArgumentParser) -> None:
     """Add the state of the job."""
-    parser.add_argument("--job-status", choices=JOB_STATUSES, default="success", help="of the job so far")
-    parser.add_argument("--started", type=float, metavar="SECONDS", help="when the job began, since 1970")
+    parser.add_argument(
+        "--job-status",
+        choices=JOB_STATUSES,
+        default="success",
+        help="status of the job so far; default: %(default)s",
+    )
+    parser.add_argument(
+        "--started", type=float, metavar="SECONDS", help="start of the job, in seconds since 1970"
+    )
     parser.add_argument(
         "--allowed-minutes",
         dest="timeout_minutes",
         type=float,
         metavar="N",
-        help="the job's own `timeout-minutes`: GitHub calls a job that ran out of time cancelled",
+        help="the job's `timeout-minutes`, because GitHub reports a job that timed out as cancelled",
     )
     parser.add_argument(
         "--token-in-reach",
         action="store_true",
-        help="the models' code ran as the user of this job: the comment warns of it",
+        help="the models' code ran as the user of this job, which the comment then warns about",
     )
 
 
 def _add_shown(parser: argparse.ArgumentParser) -> None:
     """Add where the verdict is shown."""
     parser.add_argument(
-        "--formats", type=Path, metavar="DIR", help="write the published report there, in every format"
+        "--formats",
+        type=Path,
+        metavar="DIR",
+        help="also write the published report to this folder, in every format",
     )
-    parser.add_argument("--page", type=Path, metavar="FILE", help="write the published page there")
-    parser.add_argument("--comment", choices=COMMENT_MODES, default="always", help="default: %(default)s")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="also write the published page to this file"
+    )
+    parser.add_argument(
+        "--comment", choices=COMMENT_MODES, default="always", help="when to comment; default: %(default)s"
+    )
     for name, words in (
-        ("annotations", "findings at their lines"),
-        ("suggestions", "repairs of the configuration that one click applies"),
-        ("summary", "the report on the page of the run"),
+        ("annotations", "whether to annotate lines with findings"),
+        ("suggestions", "whether to suggest changes of the configuration"),
+        ("summary", "whether to write the report to the job summary"),
     ):
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=True, help=words)
 
@@ -225,7 +247,12 @@ def _add_accept(parser: argparse.ArgumentParser) -> None:
     _add_mode(parser)
     _add_key(parser)
     parser.add_argument(
-        "record", type=Path, nargs="?", default=OUTPUT, metavar="DIR", help="default: %(default)s"
+        "record",
+        type=Path,
+        nargs="?",
+        default=OUTPUT,
+        metavar="DIR",
+        help="folder with record.json; default: %(default)s",
     )
     _add_author(parser)
 
@@ -235,14 +262,19 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
     _add_key(parser)
     _add_workflow(parser)
     parser.add_argument(
-        "record", type=Path, nargs="?", default=OUTPUT, metavar="DIR", help="default: %(default)s"
+        "record",
+        type=Path,
+        nargs="?",
+        default=OUTPUT,
+        metavar="DIR",
+        help="folder with record.json; default: %(default)s",
     )
     parser.add_argument(
         "--to",
         type=Path,
         default=OUTPUT / "history.json",
         metavar="FILE",
-        help="default: %(default)s",
+        help="file for the history; default: %(default)s",
     )
 
 
@@ -250,8 +282,8 @@ def _add_link(parser: argparse.ArgumentParser) -> None:
     _add_key(parser)
     _add_mode(parser)
     _add_author(parser)
-    parser.add_argument("--comment-url", required=True, metavar="URL", help="of the comment")
-    parser.add_argument("--page-url", required=True, metavar="URL", help="where the page is shown")
+    parser.add_argument("--comment-url", required=True, metavar="URL", help="address of the comment")
+    parser.add_argument("--page-url", required=True, metavar="URL", help="address of the page")
 
 
 def _add_author(parser: argparse.ArgumentParser) -> None:
@@ -259,22 +291,29 @@ def _add_author(parser: argparse.ArgumentParser) -> None:
         "--author",
         default="github-actions[bot]",
         metavar="LOGIN",
-        help="who writes with this token; default: %(default)s",
+        help="the account of this token; default: %(default)s",
     )
 
 
 def _add_key(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--key", default="default", help="distinguishes several gates of one repository")
+    parser.add_argument(
+        "--key", default="default", help="distinguishes several gates of a repository; default: %(default)s"
+    )
 
 
 def _add_mode(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--mode", choices=MODES, default="auto", help="what the run is for; default: the event decides"
+        "--mode", choices=MODES, default="auto", help="the role of the run; default: the event decides"
     )
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--check", choices=CHECK_KINDS, default="check-run", help="default: %(default)s")
+    parser.add_argument(
+        "--check",
+        choices=CHECK_KINDS,
+        default="check-run",
+        help="how to report the verdict to branch protection; default: %(default)s",
+    )
     parser.add_argument(
         "--check-name",
         default="coreml-gate",
@@ -290,14 +329,14 @@ def _add_workflow(parser: argparse.ArgumentParser) -> None:
 
 
 _COMMANDS: Final[dict[str, StepCommand]] = {
-    "start": StepCommand(StartRequest, _add_start, "decide what this run is for, and open the check"),
+    "start": StepCommand(StartRequest, _add_start, "decide the role of this run, and open the check"),
     "accept": StepCommand(
         AcceptRequest,
         _add_accept,
-        "note in a baseline which failures merged pull requests brought along, accepted",
+        "note in a baseline the accepted failures of merged pull requests",
     ),
     "history": StepCommand(
-        HistoryRequest, _add_history, "add a baseline's figures to the history that earlier pushes stored"
+        HistoryRequest, _add_history, "add a baseline's metrics to the history of earlier pushes"
     ),
     "baseline": StepCommand(BaselineRequest, _add_baseline, "find the stored baseline of the base commit"),
     "matrix": StepCommand(MatrixRequest, _add_matrix, "share the models that need Core ML among a few jobs"),

@@ -30,8 +30,8 @@ _CHECKOUT: Final = "          fetch-depth: 0"
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--yes", action="store_true", help="write the files without a question")
-    add_json(parser, "; writes nothing without --yes")
+    parser.add_argument("--yes", action="store_true", help="write the files without confirmation")
+    add_json(parser, "; write nothing without --yes")
     parser.set_defaults(command=run)
 
 

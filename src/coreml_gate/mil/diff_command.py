@@ -14,9 +14,9 @@ _MODEL_FILE = "Data/com.apple.CoreML/model.mlmodel"
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("base", type=Path, metavar="BASE", help="a .mlpackage folder")
-    parser.add_argument("head", type=Path, metavar="HEAD", help="the one to compare with it")
-    add_json(parser, ": every change")
+    parser.add_argument("base", type=Path, metavar="BASE", help="the old .mlpackage folder")
+    parser.add_argument("head", type=Path, metavar="HEAD", help="the new .mlpackage folder")
+    add_json(parser, ", with every change")
     parser.set_defaults(command=run)
 
 

@@ -10,7 +10,7 @@ from coreml_gate.surroundings import Surroundings
 
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("rule", nargs="?", help="one rule, with its evidence and its fix")
+    parser.add_argument("rule", nargs="?", help="show one rule, with its evidence and fix")
     add_json(parser)
     parser.set_defaults(command=run)
 

@@ -26,7 +26,7 @@ _OUTCOME_WIDTH: Final = max(map(len, get_args(Outcome)))
 def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_config(parser)
-    parser.add_argument("--model", metavar="NAME", help="the model to try it on; default: the first")
+    parser.add_argument("--model", metavar="NAME", help="the model to use; default: the first")
     add_core_ml(parser)
     add_output(parser)
     add_json(parser)

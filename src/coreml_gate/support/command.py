@@ -43,7 +43,10 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_model(parser)
     parser.add_argument(
-        "--targets", default=",".join(DEPLOYMENT_TARGETS), metavar="LIST", help="default: %(default)s"
+        "--targets",
+        default=",".join(DEPLOYMENT_TARGETS),
+        metavar="LIST",
+        help="deployment targets to try; default: %(default)s",
     )
     add_json(parser)
     parser.set_defaults(command=run)

@@ -40,7 +40,7 @@ def describe_compress(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
         metavar="LIST",
-        help="such as palettize-4,linear-int8,prune-50; default: all that the target allows",
+        help="settings to try, such as palettize-4,linear-int8,prune-50; default: all that the target allows",
     )
     parser.set_defaults(command=run_compress)
 
