@@ -24,6 +24,7 @@ LAYERS: Final = (
     "arrays",
     "floats",
     "interruption",
+    "reading",
     "writing",
     "streams",
     "starting",

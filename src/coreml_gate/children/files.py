@@ -1,11 +1,11 @@
 """Opens files and folders safely although a child may have replaced them."""
 
-import errno
 import os
 import shutil
-import stat
 from pathlib import Path
 from typing import BinaryIO
+
+from coreml_gate.reading import open_regular
 
 
 def fresh_folder(path: Path, below: Path | None = None) -> None:
@@ -31,9 +31,4 @@ def fresh_file(path: Path) -> int:
 
 def open_foreign(path: Path) -> BinaryIO:
     """Open a file made by a child for reading; raises :class:`OSError` unless it is a regular file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    file = os.fdopen(descriptor, "rb")
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "no regular file", str(path))
-    return file
+    return open_regular(path, os.O_NOFOLLOW)

@@ -20,6 +20,7 @@ from coreml_gate.config.problems import MINIMAL_EXAMPLE, MINIMAL_HINT, config_er
 from coreml_gate.config.rules import broken_rules
 from coreml_gate.errors import ConfigError, UnknownModelError
 from coreml_gate.frozen import changed
+from coreml_gate.reading import read_text
 from coreml_gate.untyped import Json
 from coreml_gate.wording import listed
 
@@ -38,6 +39,7 @@ def load_config(root: Path, path: Path | None = None) -> Config:
 def find_config(root: Path, path: Path | None = None) -> Path:
     """The file with the configuration; :class:`ConfigError` lists where it was looked for."""
     if path is not None:
+        _require_file(root / path)
         if _is_file(root / path):
             return root / path
         raise _no_config(f"there is no configuration file `{path}`.")
@@ -154,7 +156,7 @@ def _parse_toml(text: str, name: str) -> dict[str, Json]:
 def _read(path: Path) -> str:
     try:
         require_size(path.stat().st_size, str(path))
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"`{path}` cannot be read: {error}.", "save it as UTF-8, readable by you."

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from coreml_gate.engines.places import Frame, exported_frames, place_among
+from coreml_gate.reading import read_text
 from coreml_gate.untyped import TorchObject
 
 _Span = tuple[int, int, str]
@@ -64,7 +65,7 @@ class Places:
 
 def _classes_of(file: Path) -> Iterator[_Span]:
     try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = ast.parse(read_text(file))
     except (OSError, ValueError, SyntaxError):
         return
     for node in ast.walk(tree):

@@ -16,9 +16,8 @@ from coreml_gate.conversion.conversion import PACKAGE, REFERENCE, Task
 from coreml_gate.conversion.failures import ConversionFailedError, explained, raised_in
 from coreml_gate.conversion.packages import save
 from coreml_gate.conversion.quiet import quiet
-from coreml_gate.engines.large_files import pointer_in
 from coreml_gate.engines.python import load_callable, user_code
-from coreml_gate.engines.source import load_source
+from coreml_gate.engines.source import copied_package, load_source
 from coreml_gate.errors import SourceError
 
 _PRECISION: Final = "compute_precision"
@@ -106,15 +105,7 @@ def _kept(returned: object, reference: str, root: Path, target: Path) -> Path:
             f"convert `{reference}` returned `{returned}`, which is not a package: it has no Manifest.json.",
             _RETURNS,
         )
-    return _copied(path, target)
-
-
-def _copied(path: Path, target: Path) -> Path:
-    pointer = pointer_in(path)
-    if pointer is not None:
-        raise SourceError(*pointer.explained(path.name))
-    shutil.rmtree(target, ignore_errors=True)
-    return shutil.copytree(path, target)
+    return copied_package(path, target)
 
 
 def _built(task: Task) -> TeamPackage:
@@ -135,7 +126,7 @@ def _built(task: Task) -> TeamPackage:
             f"package `{name}` does not exist {after}, or is not a package: it has no Manifest.json.",
             "paths are relative to the repository's root; `build` names the command that writes the package.",
         )
-    return TeamPackage(_copied(path, task.folder / PACKAGE), name)
+    return TeamPackage(copied_package(path, task.folder / PACKAGE), name)
 
 
 def _written(path: Path) -> frozenset[tuple[str, int, int]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from coreml_gate.reading import read_bytes
+
 _HEAD: Final = b"version https://git-lfs.github.com/spec/"
 _LARGEST: Final = 1024
 """Most bytes of a pointer (git-lfs, docs/spec.md)."""
@@ -36,6 +38,6 @@ def pointer_in(path: Path) -> Pointer | None:
 
 
 def _pointer(file: Path) -> Pointer | None:
-    data = file.read_bytes()
+    data = read_bytes(file)
     size = re.search(rb"^size (\d+)$", data, re.MULTILINE)
     return Pointer(file, int(size[1])) if data.startswith(_HEAD) and size else None

@@ -19,6 +19,7 @@ import torch
 from coreml_gate.engines.large_files import WAY_OUT
 from coreml_gate.engines.places import place_of
 from coreml_gate.errors import GateError
+from coreml_gate.reading import read_bytes
 
 _CPU: Final = (
     "build the model and its tensors on the CPU: `device=x.device` in forward, `map_location="
@@ -159,10 +160,10 @@ def describe(error: BaseException, root: Path) -> str:
 def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleType:
     path = (root / location).resolve()
     if not path.is_file():
-        raise wrong(
-            f"file `{location}` does not exist in the repository.",
-            "paths are relative to the repository's root.",
-        )
+        what = "is not a regular file" if path.exists() else "does not exist in the repository"
+        raise wrong(f"file `{location}` {what}.", "paths are relative to the repository's root.")
+    if not path.stat().st_size:  # as of a file of `/proc`, which may block
+        raise wrong(f"file `{location}` is empty.", "name a Python file.")
     _refuse_namesakes(location, path, wrong)
     name = "coreml_gate_user_" + hashlib.sha256(str(path).encode()).hexdigest()[:12]
     if name in sys.modules:
@@ -207,7 +208,7 @@ def _refuse_namesakes(location: str, path: Path, wrong: type[GateError]) -> None
 def _imported_by(path: Path) -> set[str]:
     """The top-level names that a file imports; none if Python cannot parse it."""
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(read_bytes(path))
     except (OSError, SyntaxError, ValueError):
         return set()
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -2,6 +2,7 @@
 
 import inspect
 import random
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from coreml_gate.engines.outputs import flatten_outputs
 from coreml_gate.engines.overdue import within
 from coreml_gate.engines.python import load_callable, user_code
 from coreml_gate.errors import SourceError
+from coreml_gate.reading import copy_tree
 
 Kind = Literal["module", "exported-program", "torchscript", "package"]
 _FILES = {
@@ -184,6 +186,8 @@ def _load_file(reference: str, root: Path, kind: str) -> Source:
         raise SourceError(*pointer.explained(reference))
     if kind == "package":
         return _package(reference, root)
+    if not path.is_file():
+        raise SourceError(f"source `{reference}` is not a regular file.", "name a file that holds the model.")
     load = torch.export.load if kind == "exported-program" else torch.jit.load
     try:
         loaded = load(str(path))
@@ -215,6 +219,20 @@ def _package(reference: str, root: Path) -> Source:
             "name the folder that `MLModel.save` wrote.",
         )
     return Source("package", reference, root, path=path)
+
+
+def copied_package(path: Path, target: Path) -> Path:
+    """A package of the repository, copied to ``target`` (:class:`SourceError`)."""
+    pointer = pointer_in(path)
+    if pointer is not None:
+        raise SourceError(*pointer.explained(path.name))
+    shutil.rmtree(target, ignore_errors=True)
+    try:
+        return copy_tree(path, target)
+    except OSError as error:
+        raise SourceError(
+            f"package `{path.name}` cannot be copied: {error}.", "leave only files and folders in it."
+        ) from error
 
 
 def as_source(reference: str, root: Path, built: object) -> Source:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from coreml_gate.config import ModelConfig
 from coreml_gate.config.reference import DataReference, ModuleReference, ScriptReference, parse_reference
 from coreml_gate.gate.file_tree import FileTree
+from coreml_gate.reading import open_regular, read_bytes
 
 _SHARED_ROOTS = ("", "src")
 """Folders searched for absolute imports, besides a script's own folder; relative to the repository."""
@@ -261,7 +262,7 @@ def _digest(file: Path) -> bytes:
     """A digest of as many bytes as the file's size, as some files of `/proc` are endless or block."""
     digest = hashlib.sha256()
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             size = os.fstat(opened.fileno()).st_size
             if size > _MOST_BYTES:
                 return _UNREADABLE
@@ -276,8 +277,7 @@ def _digest(file: Path) -> bytes:
 def _text(file: str) -> str:
     """The text of a Python file, empty if it cannot be read: it imports nothing, and fails when it is run."""
     try:
-        with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - half the time of a Path's
-            return opened.read().decode(errors="replace")
+        return read_bytes(file).decode(errors="replace")
     except OSError:
         return ""
 

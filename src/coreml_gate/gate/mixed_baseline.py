@@ -1,6 +1,5 @@
 """Uses a baseline of an older commit for those models whose files have not changed up to the merge base."""
 
-import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from coreml_gate.gate.baseline import Baseline
 from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.opened import OpenedByModel
 from coreml_gate.gate.plan import plan
+from coreml_gate.reading import copy_tree
 from coreml_gate.record import ModelRecord, Record
 from coreml_gate.verdict import BaselineFacts
 from coreml_gate.wording import listed
@@ -67,4 +67,4 @@ def _bring_packages(models: Sequence[ModelRecord], source: Path | None, target: 
         return
     for model in models:
         if model.package is not None and (source / model.package.path).is_dir():
-            shutil.copytree(source / model.package.path, target / model.package.path, dirs_exist_ok=True)
+            copy_tree(source / model.package.path, target / model.package.path)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from coreml_gate.reading import read_bytes
+
 OpenedByModel = Mapping[str, tuple[str, ...]]
 
 
@@ -26,7 +28,7 @@ def opened_in(records: Iterable[Path]) -> OpenedByModel:
 def models_in(path: Path) -> list[Any]:
     """The models of a Record as plain JSON, variants under their model's name; none if it is broken."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return []
     match document:

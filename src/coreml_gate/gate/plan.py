@@ -17,6 +17,7 @@ from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.opened import OpenedByModel, opened_in
 from coreml_gate.gate.request import Request
 from coreml_gate.gate.toolchain import is_pyproject, matching, matching_above, pins_differ
+from coreml_gate.reading import read_bytes
 from coreml_gate.wording import names_and_more
 
 _SHOWN_FILES = 3
@@ -238,7 +239,10 @@ def _changed_toolchain(repository: Repository, since: str, files: tuple[str, ...
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+    try:
+        return read_bytes(path).decode(errors="replace")
+    except OSError:
+        return None
 
 
 def _base_config(repository: Repository, since: str, config_path: str) -> BaseConfig:

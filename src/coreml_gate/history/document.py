@@ -13,6 +13,7 @@ from pydantic import Field, NonNegativeInt, StringConstraints, ValidationError
 
 from coreml_gate.errors import RecordError
 from coreml_gate.frozen import FrozenModel
+from coreml_gate.reading import read_named
 from coreml_gate.wording import counted
 from coreml_gate.writing import write_text
 
@@ -99,7 +100,7 @@ def _marks(histories: Iterable[History], commits: set[str]) -> tuple[ReleaseMark
 def read_history(path: Path) -> History:
     """Read a history; :class:`RecordError` says what is wrong with the file."""
     try:
-        text = path.read_bytes()
+        text = read_named(path)
     except OSError as error:
         raise RecordError(
             f"history `{path}` cannot be read: {error}.",

@@ -7,6 +7,7 @@ from typing import Final
 
 from coreml_gate.init.found import FoundRepository, PythonFile, StoredPackage
 from coreml_gate.init.python_file import read_python
+from coreml_gate.reading import open_regular, read_text
 
 MAX_FILE_BYTES: Final = 1_000_000
 """Longer Python files are left out, because they are generated or data."""
@@ -43,7 +44,7 @@ def _text(file: Path) -> str | None:
     try:
         if not file.is_file() or file.stat().st_size > MAX_FILE_BYTES:
             return None
-        return file.read_text(encoding="utf-8")
+        return read_text(file)
     except (OSError, UnicodeDecodeError):
         return None
 
@@ -58,7 +59,7 @@ def _packages(root: Path, names: list[str]) -> Iterator[StoredPackage]:
 
 def _is_pointer(file: Path) -> bool:
     try:
-        with file.open("rb") as content:
+        with open_regular(file) as content:
             return content.read(len(_LFS)) == _LFS
     except OSError:
         return False

@@ -1,6 +1,5 @@
 """The reference for a package: the source, its samples and its outputs, or a package as the source."""
 
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from coreml_gate.engines.evaluate import evaluate
 from coreml_gate.engines.in_double import in_double
 from coreml_gate.engines.python import load_callable
 from coreml_gate.engines.samples import Samples, load_samples, samples_of
-from coreml_gate.engines.source import Source, as_source, load_source
+from coreml_gate.engines.source import Source, as_source, copied_package, load_source
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import EvaluateError, SourceError
 from coreml_gate.mil.outline import UNKNOWN, ModuleNames, written_modules
@@ -92,7 +91,7 @@ class Reference:
         if path is None:
             return None
         read_package(path).choosing(self.job.model.function)
-        copy = shutil.copytree(path, self.job.folder / PACKAGE, dirs_exist_ok=True)
+        copy = copied_package(path, self.job.folder / PACKAGE)
         package = read_package(copy).choosing(self.job.model.function)
         return Packages(shipped=package, wide=package)
 

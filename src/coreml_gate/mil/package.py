@@ -11,6 +11,7 @@ from coreml_gate.mil.decode import decode_interfaces, decode_program
 from coreml_gate.mil.ir import Function, Interface, Program
 from coreml_gate.mil.proto import parse_model
 from coreml_gate.mil.weights import Weights, is_file, lies_within
+from coreml_gate.reading import read_bytes
 from coreml_gate.untyped import Message
 from coreml_gate.wording import listed
 
@@ -193,7 +194,7 @@ def _root_model(manifest_path: Path) -> str:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except OSError as error:
         raise PackageError(f"{path}: cannot be read: {error}.", "check the file's permissions.") from error
 

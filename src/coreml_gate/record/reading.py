@@ -10,12 +10,11 @@ from pydantic import ValidationError
 
 from coreml_gate.errors import RecordError
 from coreml_gate.frozen import changed, without_collecting
+from coreml_gate.reading import MOST_BYTES, read_named
 from coreml_gate.record.document import SCHEMA_VERSION, ModelRecord, Record
 from coreml_gate.record_file import RECORD_NAME
 from coreml_gate.wording import counted
 
-MOST_BYTES: Final = 2**29
-"""A thousand models have less; a link to a device has no end."""
 _WAY_OUT: Final = "name the record.json of an earlier run."
 
 
@@ -23,8 +22,7 @@ def read_record(path: Path) -> Record:
     """Read a Record, or the one in a folder; :class:`RecordError` says what is wrong with the file."""
     path = path / RECORD_NAME if path.is_dir() else path
     try:
-        with path.open("rb") as file:  # a pipe of a shell as well
-            text = file.read(MOST_BYTES + 1)
+        text = read_named(path)
     except OSError as error:
         raise RecordError(f"record `{path}` cannot be read: {error}.", _WAY_OUT) from error
     if len(text) > MOST_BYTES:
