@@ -22,6 +22,7 @@ from coreml_gate.github.without_install import (
     check_mark,
     comment_marker,
     ending,
+    has_ended,
     no_verdict_body,
     run_of_mark,
     stamp_in,
@@ -75,7 +76,7 @@ def subject_of(environ: dict[str, str]) -> Subject | None:
         if measured["event"] != "pull_request":
             return None
         stamp = RunStamp(measured["head_sha"], int(measured["id"]), int(measured.get("run_attempt", 1)))
-        return Subject(stamp, None, ended=event["action"] == "completed")
+        return Subject(stamp, None, ended=has_ended(event["action"], measured["conclusion"]))
     return None
 
 

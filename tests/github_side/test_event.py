@@ -71,6 +71,7 @@ def desk(tmp_path: Path) -> Desk:
         ("pull_request", {"pull_request": pull_request()}, Mode.COMPARE),
         ("merge_group", MERGE_GROUP, Mode.JUDGE),
         ("workflow_run", workflow_run("requested"), Mode.ANNOUNCE),
+        ("workflow_run", workflow_run("completed", conclusion="action_required"), Mode.ANNOUNCE),
         ("workflow_run", workflow_run("completed"), Mode.REPORT),
     ],
 )

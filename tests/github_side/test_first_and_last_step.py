@@ -81,6 +81,7 @@ def checks(hub: Hub) -> list[tuple[str, str | None]]:
         ("push", PUSH, "auto", 0, "true"),
         ("push", PUSH, "open", 0, "false"),
         ("workflow_run", workflow_run(5, "requested", None), "auto", 1, "false"),
+        ("workflow_run", workflow_run(5, conclusion="action_required"), "auto", 1, "false"),
         ("workflow_run", workflow_run(5), "auto", 0, "true"),
         ("workflow_run", OF_A_PUSH, "auto", 0, "true"),
     ],

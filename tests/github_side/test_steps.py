@@ -106,6 +106,7 @@ def without_figures(body: str) -> str:
         ("pull_request", pull_request(FORK), "compare", 0),
         ("merge_group", MERGE_GROUP, "judge", 1),
         ("workflow_run", workflow_run(5, "requested", None), "announce", 1),
+        ("workflow_run", workflow_run(5, conclusion="action_required"), "announce", 1),
         ("workflow_run", workflow_run(5), "report", 0),
     ],
 )

@@ -59,6 +59,15 @@ def run_of_mark(mark: str, key: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def has_ended(action: str, conclusion: str | None) -> bool:
+    """Whether a run of another workflow is over, by the event that it caused.
+
+    One that waits for a maintainer's approval has the event and the state of one that is completed
+    (pytorch/test-infra#8029).
+    """
+    return action == "completed" and conclusion != "action_required"
+
+
 def ending(
     job_status: str, elapsed_s: float | None, timeout_minutes: float | None
 ) -> tuple[Literal["failure", "cancelled", "timed_out"], str]:

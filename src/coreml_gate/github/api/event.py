@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from coreml_gate.errors import EventError
-from coreml_gate.github.without_install import RunStamp
+from coreml_gate.github.without_install import RunStamp, has_ended
 from coreml_gate.untyped import Json
 from coreml_gate.wording import listed
 
@@ -228,7 +228,8 @@ def _mode_of_workflow_run(payload: Json) -> Mode:
             f"the workflow to report on ran under `{event}`, which has no pull request.",
             "add `if: github.event.workflow_run.event == 'pull_request'` to the job.",
         )
-    return Mode.REPORT if payload["action"] == "completed" else Mode.ANNOUNCE
+    ended = has_ended(payload["action"], payload["workflow_run"]["conclusion"])
+    return Mode.REPORT if ended else Mode.ANNOUNCE
 
 
 def _event(name: str, payload: Json, environment: Mapping[str, str], mode: Mode) -> Event:
