@@ -54,7 +54,7 @@ def main() -> None:
     succeeds(
         [*(root or []), "rm", "-rf", str(base / "requirements")]
     )  # another run's models could write there
-    folder = new_folder(base)
+    folder = new_folder(base, root or [])
     copy_action(action, folder / "gate")
     (folder / "theirs").mkdir()
     if user:
@@ -135,12 +135,12 @@ def succeeds(command: Sequence[str]) -> bool:
         return False
 
 
-def new_folder(base: Path) -> Path:
-    """A folder for this use; those of other days are removed as far as this user may."""
+def new_folder(base: Path, root: Sequence[str] = ()) -> Path:
+    """A folder for this use; those of other days, which hold what the models' user owns, are removed."""
     base.mkdir(parents=True, exist_ok=True)
     for old in base.glob("use.*"):
         if time.time() - old.stat().st_mtime > _DAY_S:
-            shutil.rmtree(old, ignore_errors=True)
+            succeeds([*root, "rm", "-rf", str(old)])
     folder = Path(tempfile.mkdtemp(prefix="use.", dir=base))
     folder.chmod(0o755)
     return folder

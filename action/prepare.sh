@@ -6,6 +6,16 @@ work=measures
 if [ "$GITHUB_EVENT_NAME" = workflow_run ] || [ "$MODE" = report ]; then
   work=reports
 fi
+if [ "$work" = measures ] && ! command -v git >/dev/null; then
+  echo "::error title=coreml-gate::there is no git on PATH: install it before the step of actions/checkout, which fetches no history without it."
+  exit 2
+fi
+# In a container job the workspace belongs to another user, and git reads nothing of it (actions/runner#2033).
+refusal=$(LC_ALL=C git -C "${GITHUB_WORKSPACE:-.}" rev-parse 2>&1 || true)
+if [[ $refusal == *"dubious ownership"* || $refusal == *"unsafe repository"* ]]; then
+  git config --global --add safe.directory "$GITHUB_WORKSPACE"
+  echo "coreml-gate: the workspace belongs to another user; git's \`safe.directory\` has it now: $GITHUB_WORKSPACE"
+fi
 places=$("$PYTHON" -I "$GITHUB_ACTION_PATH/action/isolation.py" "$GITHUB_ACTION_PATH" "$work")
 folder=$(sed -n 's/^folder=//p' <<<"$places")
 base=$(sed -n 's/^base=//p' <<<"$places")
@@ -27,7 +37,7 @@ fi
 # key FILE...: a name for what these files make of this machine.
 key() {
   local hash
-  hash=$( (cat -- "$@" && echo "$TORCH_INDEX") | git hash-object --stdin)
+  hash=$( (cat -- "$@" && echo "$TORCH_INDEX") | "$PYTHON" -I -c "import hashlib, sys; print(hashlib.sha1(sys.stdin.buffer.read()).hexdigest())")
   echo "coreml-gate-$RUNNER_OS-$RUNNER_ARCH-$PYTHON_VERSION-$hash"
 }
 own=("$folder/dependencies.txt" "$GITHUB_ACTION_PATH/constraints.txt" "$GITHUB_ACTION_PATH/locks/measure.txt")

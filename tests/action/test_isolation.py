@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from action import isolation
 from tests.action.driver import PYTHON, ROOT
 
 ACTION = ROOT / "action"
@@ -108,6 +109,21 @@ def processes_of(user: str) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def test_what_other_days_left_goes_although_the_models_user_owns_it(tmp_path: Path) -> None:
+    """A machine that lives on would keep a copy of the workspace for each of its runs."""
+    seen = tmp_path / "as-root"
+    root = ["sh", "-c", f'echo "$@" >>{seen}; exec "$@"', "root"]
+    old, today = tmp_path / "base" / "use.old", tmp_path / "base" / "use.today"
+    for folder in (old, today):
+        (folder / "theirs").mkdir(parents=True)
+    long_ago = time.time() - 2 * 86_400
+    os.utime(old, (long_ago, long_ago))
+    made = isolation.new_folder(tmp_path / "base", root)
+
+    assert sorted((tmp_path / "base").iterdir()) == sorted([made, today])
+    assert seen.read_text() == f"rm -rf {old}\n"
 
 
 def test_it_is_another_user_in_a_copy_of_the_workspace(places: Places) -> None:

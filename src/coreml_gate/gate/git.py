@@ -68,10 +68,7 @@ class Repository:
         outside = cls(folder, executable, git_environment(environ))
         answer = outside._run("rev-parse", "--show-toplevel")
         if answer.returncode != 0:
-            raise RepositoryError(
-                f"`{folder}` is not in a git work tree: {_last_line(answer.stderr)}",
-                "run inside the repository, or check it out with actions/checkout first.",
-            )
+            raise _not_readable(folder, answer.stderr)
         return cls(folder.resolve(), executable, outside.environment)
 
     def commit(self, name: str) -> str:
@@ -233,6 +230,19 @@ class Repository:
             errors="surrogateescape",
             check=False,
         )
+
+
+def _not_readable(folder: Path, said: str) -> RepositoryError:
+    """Why git reads nothing here: a container often runs as another user than the owner of what it mounts."""
+    if "dubious ownership" in said:
+        return RepositoryError(
+            f"`{folder}` belongs to another user, so git reads nothing of it.",
+            f"allow it: `git config --global --add safe.directory {folder}`, or run as its owner.",
+        )
+    return RepositoryError(
+        f"`{folder}` is not in a git work tree: {_last_line(said)}",
+        "run inside the repository, or check it out with actions/checkout first.",
+    )
 
 
 def _paths(listed: str) -> frozenset[str]:
