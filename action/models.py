@@ -68,7 +68,7 @@ def parse() -> argparse.Namespace:
 
 
 def trust_the_workspace(home: Path) -> None:
-    """Lets git read a workspace of somebody else, as in a container: this home has no settings of git."""
+    """Lets git read a workspace of another user, as in a container: this home has no settings of git."""
     if Path.cwd().stat().st_uid != os.geteuid():
         (home / ".gitconfig").write_text(f"[safe]\n\tdirectory = {json.dumps(str(Path.cwd()))}\n")
 

@@ -92,6 +92,23 @@ def test_nan_of_core_ml_fails_with_its_place() -> None:
     assert "4 of 10 elements are NaN or infinite on one side only" in finding.message
 
 
+def test_what_the_neural_engine_refused_was_computed_elsewhere_and_is_no_pass() -> None:
+    """Core ML loads such a program without an error (apple/coremltools#2758)."""
+    _, everything = findings(core_ml(run(), run("ALL", engine_refused=True)))
+    assert everything.status is Status.UNSURE
+    assert everything.message.startswith(
+        "Core ML on ALL: PSNR 55.0 dB, minimum 30 dB, but the Neural Engine's"
+    )
+    assert "`compute-units`" in everything.hint
+
+
+def test_a_refusal_that_kills_the_process_is_named_as_the_way_out() -> None:
+    killed = changed(ended("CPU_AND_NE", message="killed by signal 9 (SIGKILL)"), engine_refused=True)
+    _, engine = findings(core_ml(run(), killed))
+    assert engine.status is Status.FAIL
+    assert "without the Neural Engine" in engine.hint
+
+
 def test_two_runs_that_differ_are_named() -> None:
     finding = only(findings(core_ml(run(repeated=answer(reference="core-ml", psnr=20.0)))))
     assert finding.status is Status.WARN

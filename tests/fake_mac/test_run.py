@@ -139,6 +139,13 @@ ALL = "Core ML ALL"
             "killed by signal 9 (SIGKILL)",
         ),
         (
+            {"misbehaviours": [{"phase": "load", "what": "engine-refuses", "units": "ALL"}]},
+            "coreml-parity",
+            ALL,
+            "unsure",
+            "the Neural Engine's compiler refused the program",
+        ),
+        (
             {"wrong_outputs": [{"what": "nan", "units": "ALL", "after": 1}]},
             "coreml-parity",
             ALL,
@@ -167,7 +174,14 @@ ALL = "Core ML ALL"
             "the timing process crashed in phase load-head (killed by signal 6 (SIGABRT))",
         ),
     ],
-    ids=["killed", "NaN the second time", "no output", "footprint lost", "head does not load in time"],
+    ids=[
+        "killed",
+        "engine refuses",
+        "NaN the second time",
+        "no output",
+        "footprint lost",
+        "head does not load in time",
+    ],
 )
 def test_what_core_ml_does_wrong_reaches_the_report_and_never_passes(
     project: Folder, tmp_path: Path, script: dict[str, Any], check: str, subject: str, status: str, words: str

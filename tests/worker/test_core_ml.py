@@ -14,7 +14,7 @@ from coreml_gate.figures import byte_unit
 from coreml_gate.measurements.trial_programs import write_trial_packages
 from coreml_gate.record import ComputeUnits, CoreMlRun
 from coreml_gate.stand_in.script import VARIABLE
-from coreml_gate.worker.core_ml import lack_of_room, plan_of, predict_on, units_to_run
+from coreml_gate.worker.core_ml import engine_refused, lack_of_room, plan_of, predict_on, units_to_run
 from tests.children.clock import Clock
 from tests.warm import ENVIRONMENT, command_of
 from tests.worker.core_ml_case import around, build, expect
@@ -204,6 +204,40 @@ def test_a_state_and_a_function_that_is_not_the_default_one_are_predicted(tmp_pa
         assert only.ending is None
         assert [item.psnr is None or item.psnr > 70 for item in only.against_source] == [True, True]
         assert [item.max_abs_error for item in only.repeated] == [0, 0]
+
+
+def test_what_the_neural_engine_refuses_is_known_from_what_core_ml_prints(
+    package: DescribedPackage, tmp_path: Path
+) -> None:
+    """Core ML raises nothing then (apple/coremltools#2758)."""
+    script = tmp_path / "script.json"
+    script.write_text(
+        '{"misbehaviours": [{"phase": "load", "what": "engine-refuses", "units": "CPU_AND_NE"}]}'
+    )
+    children = around()
+    children = replace(children, environment={**children.environment, VARIABLE: str(script)})
+    expected = expect(tmp_path / "expected.npz")
+    runs = predict_on(package, expected, ("CPU_ONLY", "CPU_AND_NE", "ALL"), tmp_path, children)
+    assert [(each.ending, each.engine_refused) for each in runs] == [
+        (None, False),
+        (None, True),
+        (None, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("Error=_ANECompiler : ANECCompile() FAILED (11)", True),
+        ("ANECF error: ANECCompile(/Library/Caches/com.apple.aned/tmp/x/) FAILED: err=(", True),
+        ("the compiler of ANE models", False),
+    ],
+)
+def test_the_words_of_a_refusal(tmp_path: Path, said: str, refused: bool) -> None:
+    """apple/coremltools#2247, apple/coremltools#1548."""
+    (tmp_path / "log.txt").write_text(f"loading\n{said}\n")
+    assert engine_refused(tmp_path / "log.txt") is refused
+    assert not engine_refused(tmp_path / "no log")
 
 
 def test_a_plan_that_cannot_be_made_says_why(package: DescribedPackage, tmp_path: Path) -> None:

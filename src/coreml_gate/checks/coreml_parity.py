@@ -33,6 +33,14 @@ NAME: Final = "coreml-parity"
 _AGREES: Final = "; our runtime agrees with PyTorch"
 _PACKAGE: Final = ", and our runtime does not agree with PyTorch either: the package is wrong, not Core ML"
 _UNSTEADY: Final = "is not deterministic: two runs of the same sample differ"
+_REFUSED: Final = (
+    ", but the Neural Engine's compiler refused the program (`ANECCompile() FAILED` in Core ML's log), so "
+    "other hardware computed this"
+)
+_WITHOUT_ENGINE: Final = (
+    "Core ML loads such a program and falls back or is killed without an error (apple/coremltools#2758): "
+    "name compute units without the Neural Engine (`compute-units`), or split or shrink the program."
+)
 _VIRTUAL: Final = (
     "virtual machines have no Neural Engine and a paravirtual GPU: run CPU_ONLY there (`core-ml-units` in "
     "[gate]), and the other compute units on a physical Mac."
@@ -121,11 +129,11 @@ def _finding(run: CoreMlRun, facts: CoreMlFacts, evidence: Evidence) -> Finding:
         check=NAME,
         status=_status(raised, run, facts),
         subject=_subject(run, facts),
-        message=f"{_who((run,), facts)}: {_message(raised, reference, limits)}",
+        message=f"{_who((run,), facts)}: {_message(raised, reference, limits, refused=run.engine_refused)}",
         value=least_psnr(reference),
         limit=limits.psnr,
         unit="dB",
-        hint=_VIRTUAL if raised and is_excused(run.units, facts.machine) else _hint(raised),
+        hint=_hint(raised, run, facts),
         details=(
             *(f"also: {violation.message}" for violation in raised[1:]),
             *_relations(run, facts),
@@ -146,7 +154,7 @@ def _who(runs: Sequence[CoreMlRun], facts: CoreMlFacts) -> str:
 
 def _status(raised: tuple[Violation, ...], run: CoreMlRun, facts: CoreMlFacts) -> Status:
     if not raised:
-        return Status.PASS
+        return Status.UNSURE if run.engine_refused else Status.PASS
     return Status.UNSURE if is_excused(run.units, facts.machine) else raised[0].status
 
 
@@ -164,6 +172,8 @@ def _ended(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> Finding:
 def _way_out(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> str:
     if is_excused(run.units, facts.machine):
         return _VIRTUAL
+    if run.engine_refused:
+        return _WITHOUT_ENGINE
     if is_slow_load(ending, run.units):
         return "raise `core-ml-timeout-s` in [gate]: a first load on the Neural Engine can take minutes."
     return "the details hold its last lines; try another `compute-units`, and report it to Apple."
@@ -229,18 +239,23 @@ def _first(facts: CoreMlFacts) -> str:
     return f"{facts.machine.engine} on {units}"
 
 
-def _message(raised: tuple[Violation, ...], reference: Group, limits: PrecisionLimits) -> str:
+def _message(
+    raised: tuple[Violation, ...], reference: Group, limits: PrecisionLimits, *, refused: bool
+) -> str:
+    elsewhere = _REFUSED if refused else ""
     if raised:
-        return f"{raised[0].message}.{raised[0].remedy}"
+        return f"{raised[0].message}{elsewhere}.{raised[0].remedy}"
     least = least_psnr(reference)
     if least is None:
-        return "equal in every sample."
-    return f"PSNR {least:.1f} dB, minimum {number(limits.psnr)} dB."
+        return f"equal in every sample{elsewhere}."
+    return f"PSNR {least:.1f} dB, minimum {number(limits.psnr)} dB{elsewhere}."
 
 
-def _hint(raised: tuple[Violation, ...]) -> str:
+def _hint(raised: tuple[Violation, ...], run: CoreMlRun, facts: CoreMlFacts) -> str:
     if not raised:
-        return ""
+        return _WITHOUT_ENGINE if run.engine_refused else ""
+    if is_excused(run.units, facts.machine):
+        return _VIRTUAL
     if _AGREES in raised[0].message:
         return (
             "the package is right: exclude this compute unit (`compute-units`), or rewrite the operation "

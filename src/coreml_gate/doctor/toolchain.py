@@ -8,6 +8,7 @@ from typing import Final
 
 from coreml_gate.children.job import MachineJob
 from coreml_gate.doctor.answer import OFF_A_MAC, Probe, Subject
+from coreml_gate.engines.machine import tool_output
 from coreml_gate.measurements.native_module import MissingNames
 from coreml_gate.tested_versions import untested
 from coreml_gate.worker.core_ml import NEW_COPIES
@@ -34,7 +35,7 @@ NUMPY_BREAKS_FROM: Final = (2, 4)
 
 def examine_toolchain(subject: Subject) -> Iterator[Probe]:
     """System, Python, versions, native module, free disk."""
-    yield system(subject, platform.mac_ver()[0], platform.machine())
+    yield system(subject, tool_output(["sw_vers", "-productVersion"]), platform.machine())
     yield _python(sys.version_info[:2])
     yield versions(subject)
     yield _native_module(subject)
@@ -42,7 +43,10 @@ def examine_toolchain(subject: Subject) -> Iterator[Probe]:
 
 
 def system(subject: Subject, macos: str, processor: str) -> Probe:
-    """Is this macOS new enough, and this processor Apple's?"""
+    """Is this macOS new enough, and this processor Apple's?
+
+    A Python that was built before macOS 26 calls it 16.0 itself (python/cpython#135675).
+    """
     if not subject.is_mac:
         return Probe("system", "unknown", f"{platform.system()} on {processor}.", OFF_A_MAC)
     text = f"macOS {macos} on {processor}"

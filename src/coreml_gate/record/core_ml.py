@@ -63,6 +63,8 @@ class CoreMlRun(Part):
     units: ComputeUnits
     ending: ChildEnding | None = None
     """``None`` if it ended normally."""
+    engine_refused: bool = False
+    """Whether the Neural Engine's compiler refused the program, so that Core ML ran it elsewhere."""
     against_source: tuple[Comparison, ...] = ()
     against_runtime: tuple[Comparison, ...] = ()
     """Our runtime in fp16 mode against Core ML: separates faults of the package from those of Core ML."""

@@ -6,6 +6,7 @@ starts. Without one, the stand-in behaves well: macOS 26, every device, no misbe
 
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,11 @@ from coreml_gate.stand_in.ns_error import core_ml_error
 
 VARIABLE: Final = "COREML_GATE_STAND_IN_SCRIPT"
 Phase = Literal["compile", "load", "predict", "plan"]
+ENGINE_REFUSES: Final = (
+    "E5RT encountered an STL exception. msg = MILCompilerForANE error: failed to compile ANE model using "
+    "ANEF. Error=_ANECompiler : ANECCompile() FAILED.\n"
+)
+"""What Core ML prints (apple/coremltools#2758)."""
 _A_LONG_TIME_S: Final = 3600.0
 _SIGNALS: Final[Mapping[str, signal.Signals]] = {
     "abort": signal.SIGABRT,
@@ -56,7 +62,8 @@ class Misbehaviour(Condition):
     """A fault in one phase."""
 
     phase: Phase
-    what: Literal["hang", "abort", "kill", "divide", "error", "slow"]
+    what: Literal["hang", "abort", "kill", "divide", "error", "slow", "engine-refuses"]
+    """``engine-refuses``: the Neural Engine's compiler fails, Core ML says so and goes on elsewhere."""
     description: str = ""
     """For an error, its ``NSLocalizedDescription``."""
     seconds: NonNegativeFloat = 0.0
@@ -110,6 +117,9 @@ def read_script(environment: Mapping[str, str] = os.environ) -> Script:
 def _misbehave(how: Misbehaviour) -> None:
     if how.what == "error":
         raise core_ml_error(how.description)
+    if how.what == "engine-refuses":
+        sys.stderr.write(ENGINE_REFUSES)
+        return
     if how.what in {"hang", "slow"}:
         time.sleep(how.seconds if how.what == "slow" else _A_LONG_TIME_S)
     else:

@@ -1,5 +1,6 @@
 """The parent's side of Core ML: one child per measurement and compute unit."""
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,10 +14,11 @@ from coreml_gate.figures import byte_unit
 from coreml_gate.frozen import changed
 from coreml_gate.measurements.core_ml_predict import COMPILED
 from coreml_gate.record import ChildEnding, ComputeUnits, CoreMlRun, Placement
-from coreml_gate.worker.supervisor import Report, Supervisor
+from coreml_gate.worker.supervisor import LOG_FILE, Report, Supervisor
 
 HOSTED_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY",)
 """Hosted runners are virtual machines without a Neural Engine and with a faulty GPU: by default, CPU only."""
+NEURAL_ENGINE_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_AND_NE", "ALL")
 ALL_UNITS: Final[tuple[ComputeUnits, ...]] = ("CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE", "ALL")
 NEW_COPIES: Final = 2.5
 """Of a package while base and head are timed: both compiled, and caches of base, head and the base's second
@@ -27,6 +29,9 @@ _WITHIN: Final[Mapping[ComputeUnits, tuple[ComputeUnits, ...]]] = {
     "CPU_AND_NE": ("CPU_ONLY", "CPU_AND_NE"),
     "ALL": ALL_UNITS,
 }
+
+
+_REFUSED: Final = re.compile(rb"ANECCompile\([^)\n]*\) FAILED|failed to compile ANE model")
 
 
 def is_hosted(environment: Mapping[str, str]) -> bool:
@@ -65,10 +70,23 @@ def predict_on(
         )
         report = run_package(job, supervisor)
         found = report.events.parts.get(CoreMlRun) or CoreMlRun(units=each)
-        runs.append(changed(found, units=each, ending=report.failure))
+        refused = each in NEURAL_ENGINE_UNITS and engine_refused(job.folder / LOG_FILE)
+        runs.append(changed(found, units=each, ending=report.failure, engine_refused=refused))
         if report.failure is None and others is None:
             others = job.answers
     return tuple(runs)
+
+
+def engine_refused(log: Path) -> bool:
+    """Whether Core ML printed that the Neural Engine's compiler refused the program.
+
+    It raises nothing then: loading takes its time and succeeds, and other hardware predicts, or the process
+    is killed (apple/coremltools#2758, #2247).
+    """
+    try:
+        return _REFUSED.search(log.read_bytes()) is not None
+    except OSError:
+        return False
 
 
 def plan_of(

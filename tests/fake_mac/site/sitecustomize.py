@@ -38,7 +38,9 @@ class System(ModuleType):
 
 
 def mac_ver() -> tuple[str, tuple[str, str, str], str]:
-    return (MACOS, ("", "", ""), PROCESSOR) if believes() else _real["mac_ver"]()
+    """A Python that was built before macOS 26 is told 16 (python/cpython#135675)."""
+    told = MACOS.replace("26.", "16.", 1)
+    return (told, ("", "", ""), PROCESSOR) if believes() else _real["mac_ver"]()
 
 
 def machine() -> str:
