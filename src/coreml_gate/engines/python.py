@@ -1,14 +1,18 @@
 """All calls of the user's Python go through here: importing it, calling it, and locating its errors."""
 
 import ast
+import atexit
 import difflib
 import hashlib
 import importlib
 import importlib.util
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -58,6 +62,12 @@ _KNOWN_HINTS: Final[Mapping[str, str]] = {
     ),
 }
 """Hints by a part of an error's text."""
+_FOR_WORKERS: Final = """import importlib.util, sys
+spec = importlib.util.spec_from_file_location(__name__, {path!r})
+sys.modules[__name__] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+"""
+"""What stands for a user's file in a spawned process."""
 _NO_FILE: Final = (
     "paths are relative to the repository's root: commit the file, or make or fetch it in a step before."
 )
@@ -174,12 +184,31 @@ def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleTyp
         raise wrong(f"file `{location}` cannot be imported.", "name a Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    _leave_for_workers(name, path)
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
     return module
+
+
+def _leave_for_workers(name: str, path: Path) -> None:
+    """Lets a process that the user's code spawns import the file under its unique name.
+
+    Workers of a ``DataLoader`` are spawned on a Mac and forked on Linux, and one that is spawned imports the
+    modules of what it is given (pytorch/pytorch#46648).
+    """
+    (_folder_for_workers() / f"{name}.py").write_text(_FOR_WORKERS.format(path=str(path)), encoding="utf-8")
+
+
+@cache
+def _folder_for_workers() -> Path:
+    """A folder at the end of ``sys.path``, which a spawned process gets from its parent."""
+    folder = tempfile.mkdtemp(prefix="coreml-gate-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    sys.path.append(folder)
+    return Path(folder)
 
 
 def _refuse_namesakes(location: str, path: Path, wrong: type[GateError]) -> None:

@@ -67,6 +67,25 @@ class Native(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """It was made whole."""
 
 
+class Spawning(importlib.abc.MetaPathFinder):
+    """A Mac spawns the processes of ``multiprocessing`` unless told otherwise; everybody believes that."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        if name != "multiprocessing.context":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        assert spec is not None
+        assert isinstance(spec.loader, importlib.machinery.SourceFileLoader)
+        execute = spec.loader.exec_module
+
+        def exec_module(module: Any) -> None:
+            execute(module)
+            module._default_context = module.DefaultContext(module._concrete_contexts["spawn"])
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+
 sys.__class__ = System
 platform.mac_ver, platform.machine, ctypes.util.find_library = mac_ver, machine, find_library
-sys.meta_path.insert(0, Native())
+sys.meta_path[:0] = [Native(), Spawning()]
