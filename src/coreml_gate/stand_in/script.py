@@ -63,7 +63,7 @@ class Misbehaviour(Condition):
 
     phase: Phase
     what: Literal["hang", "abort", "kill", "divide", "error", "slow", "engine-refuses"]
-    """``engine-refuses``: the Neural Engine's compiler fails, Core ML says so and goes on elsewhere."""
+    """``engine-refuses``: the Neural Engine's compiler fails, Core ML prints that and goes on elsewhere."""
     description: str = ""
     """For an error, its ``NSLocalizedDescription``."""
     seconds: NonNegativeFloat = 0.0
