@@ -7,7 +7,7 @@ from coremltools.converters.mil.mil import Program
 from coremltools.converters.mil.mil.passes.defs.quantization import FP16ComputePrecision
 
 from coreml_gate.arrays import Array
-from coreml_gate.conversion.keep import quick_overflow_check
+from coreml_gate.conversion.quick import quick_conversion
 from coreml_gate.untyped import CoreMlObject
 
 INF, NAN = np.inf, np.nan
@@ -47,7 +47,7 @@ def test_it_says_what_coremltools_says(constant: list[float], overflows: bool) -
     made = program(np.array(constant, np.float32), np.float32(constant[0]))
     own = answers(made)
     assert own == [overflows, False, overflows]
-    with quick_overflow_check():
+    with quick_conversion():
         assert answers(made) == own
     assert answers(made) == own
 
@@ -58,6 +58,6 @@ def test_coremltools_looks_no_further_where_all_constants_are_halves(monkeypatch
 
     made = program(np.array([1.0, 2.0, 3.0], np.float32))
     monkeypatch.setattr(FP16ComputePrecision, "fp16_overflow", staticmethod(refuse))
-    with quick_overflow_check():
+    with quick_conversion():
         assert answers(made) == [False, False]
     assert FP16ComputePrecision.fp16_overflow is refuse

@@ -67,6 +67,28 @@ def test_the_outputs_are_those_of_a_copy_in_float64(kind: str) -> None:
     assert engine.run(sample).keys() == found.keys()
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_large_weight_is_read_in_parts(bias: bool) -> None:
+    """The sums may have another order."""
+    torch.manual_seed(0)
+    model = nn.Linear(16, 40_000, bias=bias).eval().requires_grad_(requires_grad=False)
+    value = torch.randn(2, 3, 16, dtype=torch.float64)
+    wide = in_double(SourceEngine(Source("module", "net.py:net", Path(), model))).source.model
+    assert isinstance(wide, nn.Module)
+    torch.testing.assert_close(wide(value), copy.deepcopy(model).double()(value), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("options", [{}, {"padding_idx": 2}, {"max_norm": 1.0}])
+def test_an_embedding_is_widened_where_it_is_read(options: dict[str, float]) -> None:
+    torch.manual_seed(0)
+    model = nn.Embedding(9, 16, **options).eval().requires_grad_(requires_grad=False)
+    as_it_was = copy.deepcopy(model).double()
+    indices = torch.tensor([[1, 2, 8]])
+    source = SourceEngine(Source("module", "net.py:net", Path(), model))
+    (found,) = in_double(source).run({"input": indices}).values()
+    assert (found == as_it_was(indices).float().numpy()).all()
+
+
 def test_parameters_are_shared_and_buffers_are_not() -> None:
     model = Tied().eval()
     engine = in_double(SourceEngine(Source("module", "net.py:net", Path(), model)))

@@ -22,6 +22,7 @@ MOST_PATHS: Final = 2_000
 _NOT_OF_THE_TREE: Final = frozenset({".git", "site-packages", "dist-packages", "node_modules", "__pycache__"})
 _READING: Final = frozenset({"open", "sqlite3.connect", "ctypes.dlopen"})
 _LISTING: Final = frozenset({"os.listdir", "os.scandir"})
+_WATCHED: Final = _READING | _LISTING
 _IMPORT_SYSTEM: Final = ("importlib", "pkgutil")
 """Modules that list all folders of ``sys.path``, without reading files there."""
 _INSTALLED: Final = (f"{sys.base_prefix}/lib/", f"{sys.prefix}/lib/", f"{Path(__file__).parents[1]}/")
@@ -106,7 +107,7 @@ class OpenedFiles:
         kept = weakref.WeakMethod(watched._note)
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
-            if (note := kept()) is not None:
+            if event in _WATCHED and (note := kept()) is not None:  # each call of `id` is an event
                 note(event, arguments)
 
         sys.addaudithook(hook)
@@ -123,15 +124,14 @@ class OpenedFiles:
         return _shortened({place for path in read - self._written for place in self._places_of(path)})
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Record an event; must not raise, because that would raise in the model's own code."""
-        if event in _READING or event in _LISTING:
-            path = _path_in(arguments)
-            if path is None or not _may_matter(path) or os.getpid() != self._process:
-                return
-            if event == "open" and _writes(arguments):
-                self._written.add(path)
-            elif event not in _LISTING or not _is_import():
-                self._read.add(path)
+        """Record an event of ``_WATCHED``; which must not raise: that would raise in the model's own code."""
+        path = _path_in(arguments)
+        if path is None or not _may_matter(path) or os.getpid() != self._process:
+            return
+        if event == "open" and _writes(arguments):
+            self._written.add(path)
+        elif event not in _LISTING or not _is_import():
+            self._read.add(path)
 
     def _places_of(self, path: str) -> tuple[str, ...]:
         if path not in self._known_places:

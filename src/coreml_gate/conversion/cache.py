@@ -1,12 +1,12 @@
 """A cache of conversions by a hash of everything that affects one."""
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from coreml_gate.torch_graph import GRAPH
 
 DEFAULT_LIMIT_BYTES: Final = 5 * 10**9
 _INDEX: Final = "entry.json"
+_AT_ONCE: Final = 2**20
 _NEW: Final = ".new-"
 _LOCK: Final = ".lock-"
 _MOST_WAIT_S: Final = 300.0
@@ -53,7 +54,7 @@ class ConversionCache:
             names = {side: _plain(index[side]) for side in ("reference", "package")}
             for name in sorted(set(names.values())):
                 _copy(entry / name, into / name)
-            if _digests(into, names) != index["digests"]:
+            if _sums(into, names) != index["sums"]:
                 raise ValueError("the entry's files are not the ones that were stored")  # noqa: TRY301
             origins = _restored(index["origins"], into / ORIGINS)
             graph = _restored(index["graph"], into / GRAPH)
@@ -159,7 +160,7 @@ def _write_entry(folder: Path, conversion: Conversion, reference: Path, package:
         _copy(path, folder / path.name)
     texts = {"origins": _text(conversion.origins), "graph": _text(conversion.graph)}
     facts = conversion.facts.model_dump(mode="json")
-    index = {**names, **texts, "facts": facts, "digests": _digests(folder, names)}
+    index = {**names, **texts, "facts": facts, "sums": _sums(folder, names)}
     (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
@@ -177,22 +178,25 @@ def _restored(text: str | None, path: Path) -> Path | None:
 def _copy(source: Path, target: Path) -> None:
     """Copy by links if the system can, because packages are written once and then only read.
 
-    If a file is modified nevertheless, the entry is damaged, which its digests show.
+    If a file is modified nevertheless, the entry is damaged, which its checksums show.
     """
     if target.exists():
         shutil.rmtree(target)
     shutil.copytree(source, target, copy_function=link)
 
 
-def _digests(folder: Path, names: dict[str, str]) -> dict[str, str]:
-    digests = {}
-    for name in sorted(set(names.values())):
-        for path in sorted((folder / name).rglob("*")):
-            if path.is_file():
-                with path.open("rb") as file:
-                    digest = hashlib.file_digest(file, "sha256").hexdigest()
-                digests[path.relative_to(folder).as_posix()] = digest
-    return digests
+def _sums(folder: Path, names: dict[str, str]) -> dict[str, int]:
+    """The CRC-32 of each file, as in ZIP: enough against damage, in half of the time of a digest."""
+    files = [path for name in sorted(set(names.values())) for path in sorted((folder / name).rglob("*"))]
+    return {path.relative_to(folder).as_posix(): _sum(path) for path in files if path.is_file()}
+
+
+def _sum(path: Path) -> int:
+    found = 0
+    with path.open("rb") as file:
+        while part := file.read(_AT_ONCE):
+            found = zlib.crc32(part, found)
+    return found
 
 
 def _size(entry: Path) -> int:

@@ -8,6 +8,7 @@ from coremltools.optimize import coreml as cto
 
 from coreml_gate.config import Compression
 from coreml_gate.conversion.failures import ConversionFailedError
+from coreml_gate.conversion.quick import quick_conversion
 from coreml_gate.untyped import CoreMlObject
 
 _TARGETS = {7: "iOS16", 8: "iOS17", 9: "iOS18"}
@@ -28,7 +29,8 @@ def compress(model: ct.models.MLModel, options: Compression) -> ct.models.MLMode
     :class:`ConversionFailedError` here, because older phones could not load the package any more.
     """
     config = cto.OptimizationConfig(global_config=_operation_config(options))
-    compressed = _METHODS[options.method](model, config)
+    with quick_conversion():
+        compressed = _METHODS[options.method](model, config)
     before, after = (one.get_spec().specificationVersion for one in (model, compressed))
     if after > before:
         raise ConversionFailedError(

@@ -4,25 +4,16 @@ A pattern with a slash is ``Module/type``: the class of the innermost module, an
 operation (``RMSNorm/*``, ``*/softmax``). One without is the name of an operation. All are globs.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Final
 
-import numpy as np
-from coremltools.converters.mil.mil.passes.defs.quantization import FP16ComputePrecision
-
-from coreml_gate.arrays import Array
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.origins import Origin, Places
-from coreml_gate.conversion.replaced import replaced
-from coreml_gate.floats import GREATEST_HALF
 from coreml_gate.torch_graph import saved_name
 from coreml_gate.untyped import CoreMlObject
 
 _SHOWN = 8
-_OVERFLOW_CHECK: Final = "fp16_overflow"
 
 
 def is_kept(patterns: Sequence[str], name: str, operation_type: str, origin: Origin) -> list[str]:
@@ -75,32 +66,3 @@ class Selector:
                 if output in operation.outputs:
                     return name
         return saved_name(str(operation.outputs[0].name))
-
-
-def quick_overflow_check() -> AbstractContextManager[None]:
-    """Within the block, coremltools searches for overflowing elements only if an extreme exceeds FP16.
-
-    It searches for elements beyond 65504 by their indices, which take eight times the memory of a float32
-    matrix: 6.0 of the 30 s of CPU time of a run with a decoder of 100 million parameters.
-    """
-    return replaced(FP16ComputePrecision, _OVERFLOW_CHECK, _by_extremes)
-
-
-def _by_extremes(original: CoreMlObject) -> CoreMlObject:
-    def overflows(operation: CoreMlObject) -> bool:
-        within = all(
-            each.min() >= -GREATEST_HALF and each.max() <= GREATEST_HALF for each in _constants(operation)
-        )
-        return not within and bool(original(operation))
-
-    return staticmethod(overflows)
-
-
-def _constants(operation: CoreMlObject) -> Iterator[Array]:
-    """The float32 constants among the inputs, as coremltools finds them; NaN is outside of any range."""
-    for bound in operation.inputs.values():
-        for value in bound if isinstance(bound, list | tuple) else (bound,):
-            is_constant = value.op is not None and value.op.op_type == "const"
-            if is_constant and value.is_tensor_or_scalar_of(dtype="fp32"):
-                array = np.asarray(value.op.val.val)  # scalars may be Python objects
-                yield from (array,) if array.size else ()

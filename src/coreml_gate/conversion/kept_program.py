@@ -7,7 +7,6 @@ in its own order, and what is saved has the same bytes as after two conversions.
 """
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -16,20 +15,15 @@ import coremltools as ct
 import numpy as np
 from coremltools.converters.mil import Builder
 from coremltools.converters.mil.converter import ConverterRegistry
-from coremltools.converters.mil.mil import Block, Function, Var
+from coremltools.converters.mil.mil import Var
 from coremltools.converters.mil.mil.passes.graph_pass import AbstractGraphPass
 from coremltools.converters.mil.mil.passes.pass_registry import PASS_REGISTRY
 
-from coreml_gate.conversion.keep import quick_overflow_check
-from coreml_gate.conversion.replaced import replaced
 from coreml_gate.untyped import CoreMlObject
 
 _HALF: Final = "common::add_fp16_cast"
 _HERE: Final = "coreml_gate::kept_program"
 _FRONT_END: Final = "pytorch"
-_COMPRESSED: Final = "constexpr_"
-_VALIDATE: Final = "validate"
-_PROPAGATE: Final = "_propagate_nonreplaceable_vars"
 _PICKLE: Final = 4
 """The oldest protocol that also keeps slots."""
 
@@ -145,69 +139,3 @@ def _attributes(node: CoreMlObject) -> Iterator[tuple[str, CoreMlObject]]:
     state = node.__reduce_ex__(_PICKLE)[2]
     for part in state if isinstance(state, tuple) else (state,):
         yield from (part or {}).items()
-
-
-@contextmanager
-def quick_passes() -> Iterator[None]:
-    """Within the block, coremltools skips checks after each of its hundred passes that cannot find anything.
-
-    It validates the program, listing the inputs of each operation about five times, and collects the
-    compressed weights above each value, which most programs do not have: a sixth of the conversion of a
-    ResNet-50. Here the same conditions are checked once. If one does not hold, or if an operation has blocks,
-    coremltools' own code runs and raises its own errors. A version without these names is left unchanged.
-    """
-    with (
-        replaced(Function, _VALIDATE, _validating),
-        replaced(Block, _PROPAGATE, _propagating),
-        quick_overflow_check(),
-    ):
-        yield
-
-
-def _validating(original: CoreMlObject) -> CoreMlObject:
-    def validate(
-        function: CoreMlObject, *, force_validate: bool = False, check_essential_scope: bool = False
-    ) -> None:
-        if not force_validate or not _is_sound(function):
-            original(function, force_validate, check_essential_scope)
-        elif check_essential_scope:
-            function._check_has_scope_info()  # noqa: SLF001  # the last part of the original
-
-    return validate
-
-
-def _is_sound(function: CoreMlObject) -> bool:
-    """Whether inputs are defined before they are read, and values and readers refer to each other."""
-    operations = list(function.operations)
-    if any(each.blocks or each.outputs is None for each in operations):
-        return False
-    visible, internal = {*function.inputs.values()}, set()
-    read = Counter[tuple[int, int]]()
-    for operation in operations:
-        inputs = operation.get_flattened_inputs()
-        internal.update(operation.internal_inputs.values())
-        if not all(value in visible for value in inputs):
-            return False
-        read.update((id(value), id(operation)) for value in inputs)
-        visible.update(operation.outputs)
-    known = Counter((id(value), id(reader)) for value in visible for reader in value.child_ops)
-    return read == known and internal == function._internal_vars and _outputs_fit(function, visible)  # noqa: SLF001  # as the original
-
-
-def _outputs_fit(function: CoreMlObject, values: set[CoreMlObject]) -> bool:
-    """Whether a block's outputs and their values refer to each other."""
-    given = all(value in block.outputs for value in values for block in value.consuming_blocks)
-    return given and all(function in value.consuming_blocks for value in function.outputs)
-
-
-def _propagating(original: CoreMlObject) -> CoreMlObject:
-    def propagate(block: CoreMlObject) -> None:
-        operations = list(block.operations)
-        if any(each.blocks or each.op_type.startswith(_COMPRESSED) for each in operations):
-            original(block)
-            return
-        for operation in operations:
-            for value in operation.outputs or ():
-                value.nonreplaceable_vars_upstream = set()
-
-    return propagate

@@ -15,10 +15,11 @@ from coreml_gate.conversion.conversion import ORIGINS, PACKAGE, REFERENCE, Task
 from coreml_gate.conversion.failures import ConversionFailedError
 from coreml_gate.conversion.interface import input_types, output_types
 from coreml_gate.conversion.keep import Selector
-from coreml_gate.conversion.kept_program import KeptProgram, quick_passes
+from coreml_gate.conversion.kept_program import KeptProgram
 from coreml_gate.conversion.mapping import script_lines
 from coreml_gate.conversion.one_copy import converted_once, saved_once
 from coreml_gate.conversion.origins import Origin, Places, write_origins
+from coreml_gate.conversion.quick import quick_conversion
 from coreml_gate.engines.source import Source
 from coreml_gate.record import ComputedConstant
 from coreml_gate.untyped import CoreMlObject
@@ -81,7 +82,7 @@ def to_core_ml(
     """Call ``coremltools.convert`` with the configured options; its errors pass through."""
     config = task.config
     Builder.name_count.clear()  # a failed conversion leaves its counters behind, which would end up in names
-    with converted_once(), quick_passes():
+    with converted_once(), quick_conversion():
         return ct.convert(
             captured.model,
             convert_to=to,

@@ -8,14 +8,18 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding, linear
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
+from coreml_gate.untyped import TorchObject
 
 _WAY_OUT = "differences are judged by the limits alone."
+_AT_ONCE: Final = 2**18
+"""Elements of a weight that are in float64 at a time: 2 MiB."""
 _MASK: Final = 1e4
 """Masks are -1e4, -1e9 or minus infinity: a softmax removes them, so they reach no output."""
 
@@ -74,12 +78,40 @@ class _WideParameters(TorchFunctionMode):
         args: tuple[object, ...] = (),
         kwargs: Mapping[str, object] | None = None,
     ) -> object:
-        given, named = pytree.tree_map(self._wide, (args, dict(kwargs or {})))
-        return func(*given, **named)
+        apart = args[1] if func in _IN_PARTS and len(args) > 1 and id(args[1]) in self._known else None
+        given, named = pytree.tree_map(
+            lambda value: value if value is apart else self._wide(value), (args, dict(kwargs or {}))
+        )
+        return (func if apart is None else _IN_PARTS[func])(*given, **named)
 
     def _wide(self, value: object) -> object:
         known = self._known.get(id(value))
         return value if known is None else known.double()
+
+
+def _product_by_rows(value: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """A linear layer of which as many rows are in float64 at a time as the processor's cache holds."""
+    if weight.dim() == 1 or weight.numel() <= _AT_ONCE:
+        return linear(value, weight.double(), bias)
+    parts = torch.split(weight, max(1, _AT_ONCE // weight.shape[1]))
+    product = torch.cat([linear(value, part.double()) for part in parts], dim=-1)
+    return product if bias is None else product + bias
+
+
+def _rows_read(
+    indices: Tensor, weight: Tensor, *, max_norm: float | None = None, **named: TorchObject
+) -> Tensor:
+    """Only the rows that an embedding reads in float64; where norms are limited, the numbers change."""
+    if max_norm is not None:
+        return embedding(indices, weight.double(), max_norm=max_norm, **named)
+    return embedding(indices, weight, **named).double()
+
+
+_IN_PARTS: Final[dict[Callable[..., object], Callable[..., Tensor]]] = {
+    linear: _product_by_rows,
+    embedding: _rows_read,
+}
+"""Functions of a value and a weight that need no copy of the whole weight."""
 
 
 def sample_in_double(sample: Sample) -> Sample:

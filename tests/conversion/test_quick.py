@@ -1,14 +1,20 @@
-"""Between passes the quick check says of every program what coremltools' own says."""
+"""What the quick conversion leaves out of coremltools' work has no effect."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from coremltools.converters.mil import Builder
+from coremltools.converters.mil.backend.mil import helper
+from coremltools.converters.mil.backend.mil.load import BlobWriter
 from coremltools.converters.mil.mil import Block, Function, Program, Var
 from coremltools.converters.mil.mil.block import InvalidBlockStateError
+from coremltools.converters.mil.mil.passes.defs.quantization import FP16ComputePrecision
 
-from coreml_gate.conversion.kept_program import quick_passes
+from coreml_gate.conversion.quick import quick_conversion
 from coreml_gate.untyped import CoreMlObject
 
 
@@ -63,7 +69,7 @@ def test_a_broken_program_is_refused_in_coremltools_own_words(damage: Callable[[
     damage(made)
     with pytest.raises(REFUSALS) as own:
         made.validate()
-    with quick_passes(), pytest.raises(type(own.value)) as ours:
+    with quick_conversion(), pytest.raises(type(own.value)) as ours:
         made.validate()
     assert str(ours.value) == str(own.value)
 
@@ -74,7 +80,7 @@ def test_a_sound_program_is_not_looked_at_twice(monkeypatch: pytest.MonkeyPatch)
 
     made = program()
     monkeypatch.setattr(Function, "_check_vars_visibility_in_block", refuse)
-    with quick_passes():
+    with quick_conversion():
         made.validate()
         with pytest.raises(ValueError, match="missing essential scopes"):
             _scoped(made).validate(check_essential_scope=True)
@@ -103,15 +109,59 @@ def test_compressed_weights_stand_above_what_is_computed_of_them(compressed: boo
 
     total: Var = operation(made, "sum").outputs[0]
     total.nonreplaceable_vars_upstream = {total}
-    with quick_passes():
+    with quick_conversion():
         made.functions["main"]._propagate_nonreplaceable_vars()  # what every pass ends with
     assert len(total.nonreplaceable_vars_upstream) == int(compressed)
 
 
 def test_coremltools_has_its_own_again_afterwards() -> None:
     before = (Function.validate, Block._propagate_nonreplaceable_vars)  # what is replaced
-    with quick_passes():
+    with quick_conversion():
         assert Function.validate is not before[0]
         assert Block.validate is before[0], "of nested blocks its own"
     assert (Function.validate, Block._propagate_nonreplaceable_vars) == before
     assert "validate" not in vars(Function)
+
+
+CONSTANTS = {
+    "float32": np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4),
+    "float16": np.linspace(-1, 1, 12, dtype=np.float16).reshape(3, 4),
+    "other order": np.linspace(-1, 1, 12, dtype=np.float32).reshape(4, 3).T,
+    "integers": np.arange(12, dtype=np.int8).reshape(3, 4),
+}
+
+
+@pytest.mark.parametrize("kind", CONSTANTS)
+def test_weights_have_the_same_bytes_in_their_file(kind: str, tmp_path: Path) -> None:
+    value = SimpleNamespace(val=CONSTANTS[kind], dtype=None)
+    with quick_conversion():
+        quick = helper._get_offset_by_writing_data(value, BlobWriter(str(tmp_path / "quick")))
+    assert quick == helper._get_offset_by_writing_data(value, BlobWriter(str(tmp_path / "own")))
+    assert (tmp_path / "quick").read_bytes() == (tmp_path / "own").read_bytes()
+
+
+def test_a_constant_keeps_its_value_and_gets_it_back() -> None:
+    @Builder.program(input_specs=[Builder.TensorSpec((3,))])
+    def made(x: CoreMlObject) -> CoreMlObject:
+        return Builder.add(x=x, y=np.array([1.0, 2.0, 3.0], np.float32), name="sum")
+
+    (constant,) = (each for each in made.functions["main"].operations if each.op_type == "const")
+    given, other = constant.outputs[0].val, operation(made, "sum").outputs[0]
+    with quick_conversion():
+        constant.type_value_inference(overwrite_output=True)
+        assert constant.outputs[0].val is given
+        constant.outputs[0]._sym_val = other._sym_val
+        constant.type_value_inference(overwrite_output=True)
+        assert constant.outputs[0].val is given
+
+
+@pytest.mark.parametrize(("length", "kept"), [(399, 2.0**-24), (400, 0.0)])
+def test_few_small_values_do_not_become_zero_in_half_precision(length: int, kept: float) -> None:
+    """As in coremltools; of a long array no copy is made, which only its length was read of."""
+    small = np.full(length, 1e-9, np.float32)
+    half = SimpleNamespace(val=small.astype(np.float16), _sym_val=SimpleNamespace(val=None))
+    for context in (quick_conversion(), nullcontext()):
+        half._sym_val.val = half.val
+        with context:
+            FP16ComputePrecision()._check_underflow_to_zero(half, SimpleNamespace(val=small))
+        assert (half._sym_val.val == np.float16(kept)).all()
