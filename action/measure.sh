@@ -9,6 +9,7 @@ option base "$BASE_SHA"
 option baseline "$BASELINE"
 option config "$CONFIG"
 options model "$MODELS"
+options installed "$REQUIREMENTS"
 option core-ml "$CORE_ML"
 switch rebuild "$REBUILD_BASE" rebuild-base
 coreml_gate_on_models --judged -- run

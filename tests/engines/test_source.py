@@ -419,6 +419,44 @@ def test_a_stream_that_the_users_code_closes_is_open_for_libraries(
     assert stream.name == os.devnull
 
 
+@pytest.mark.attack("the model's own code")
+def test_a_process_without_folder_path_or_stream_is_given_them_again(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child crashed later, in libraries that print, import or make a path absolute."""
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    before = {*sys.path}
+    monkeypatch.setattr(sys, "path", [*before])
+    monkeypatch.chdir(repository.root)
+    lines = ["sys.stdout = object()", "sys.path = []", "os.mkdir('gone')", "os.chdir('gone')"]
+    repository.write(
+        "net.py",
+        "\n".join(["import os, sys, torch", *lines, "os.rmdir(os.getcwd())", "Net = torch.nn.ReLU"]),
+    )
+    load_source("net.py:Net", repository.root)
+    with sys.stdout as stream:
+        assert stream.write("goes on")
+    assert before <= set(sys.path)
+    assert Path.cwd() == repository.root.resolve()
+
+
+@pytest.mark.attack("the model's own code")
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("BaseException): pass", "raised Odd: too odd (odd.py:3)"),
+        ("Exception): pass", "raised Odd: too odd (odd.py:3)"),
+        ("Exception): __str__ = lambda self: 1 // 0", "raised Odd: (its text cannot be had: Zero"),
+    ],
+)
+def test_whatever_the_users_code_raises_is_named(repository: Repository, kind: str, text: str) -> None:
+    """Those that are no plain exceptions were a crash of the child, with exit code 1."""
+    repository.write("odd.py", f"class Odd({kind}\ndef build():\n    raise Odd('too odd')\n")
+    with pytest.raises(SourceError) as raised:
+        load_source("odd.py:build", repository.root)
+    assert text in raised.value.message
+
+
 NET_THAT_RETURNS = """
 import torch
 

@@ -44,6 +44,8 @@ PACKAGES = (
         ("m = importlib.import_module('a.b')", {(0, "a.b")}),
         ('m = import_module(\n    ".b", __package__)', {(1, "b")}),
         ("__import__('a')", {(0, "a")}),
+        ('__import__ ( "a" )\nimport_module(name="a.b")', {(0, "a"), (0, "a.b")}),
+        ("x = 1\rimport a\rfrom b import c\r", {(0, "a"), (0, "b"), (0, "b.c")}),
         ("importlib.import_module(f'a.{name}')", set()),
         ("important = 1\nfromage = 2\nraise A from b\n# import c\n>>> import d", set()),
     ],

@@ -140,6 +140,115 @@ def test_a_package_changes_with_any_file_in_it(folder: Folder) -> None:
     assert reasons(planned(folder)) == {"net": "files changed: `net.mlpackage`"}
 
 
+PINS = '[gate]\ntoolchain = ["pins.txt"]\n'
+HERE = "import pathlib\nHERE = pathlib.Path(__file__).parent\n"
+
+
+@pytest.mark.attack("what changed")
+@pytest.mark.parametrize(
+    ("code", "changed"),
+    [
+        ("scale = json.loads((HERE / 'scale.json').read_text())", "models/scale.json"),
+        ("weights = os.path.join(HERE, '..', 'weights', \"net.safetensors\")", "weights/net.safetensors"),
+        ("def main(config_path='../conf', config_name='net'): pass", "conf/net.yaml"),
+        ("load(f'weights/{NAME}.npz')", "weights/net.npz"),
+        ("rows = glob.glob('rows/*.npz')", "rows/a.npz"),
+        ("rows = HERE.with_suffix('.bin').read_bytes()", "models/digits.bin"),
+        ("runpy.run_path('models/part.py')", "models/part.py"),
+        ("load('blocks')  # importlib.import_module", "models/blocks.py"),
+        ("importlib.import_module('models.' + name)", "models/blocks.py"),
+        ("for each in pkgutil.iter_modules(__path__): pass", "models/plugins/a.py"),
+    ],
+)
+def test_what_a_model_may_read_is_a_change_until_a_record_says_what_it_reads(
+    shop: Folder, code: str, changed: str
+) -> None:
+    """Without a Record, only what was imported by a plain name counted: the others were not measured."""
+    shop.commit({"models/digits.py": HERE + code, changed: "1", "docs/a.md": "1", "tests/test_it.py": "1"})
+    shop.commit({"docs/a.md": "2", "tests/test_it.py": "2"})
+    assert reasons(planned(shop)) == {}
+    shop.commit({changed: "2"})
+    assert reasons(planned(shop)) == {
+        "digits": f"files changed that it may read, and no earlier Record says what it reads: `{changed}`"
+    }
+    read = {"digits": ("models/digits.py",)}
+    text = (shop.root / "coreml-gate.toml").read_text()
+    assert plan(shop.repository, parse_config(text, "coreml-gate.toml"), "HEAD~1", opened=read).jobs == ()
+
+
+@pytest.mark.attack("what changed")
+@pytest.mark.parametrize(
+    ("before", "after", "changed", "reason"),
+    [
+        (CONFIG, CONFIG.replace("data/**", "x"), "data/vocabulary/en.txt", "watched files changed"),
+        (PINS, PINS.replace("pins.txt", "x"), "pins.txt", "toolchain changed"),
+        (PINS, "", "pins.txt", "toolchain changed"),
+    ],
+)
+def test_what_the_base_watches_counts_though_the_change_no_longer_does(
+    shop: Folder, before: str, after: str, changed: str, reason: str
+) -> None:
+    """A change could take a file from the list, and then change the file unmeasured."""
+    models = "" if before is CONFIG else CONFIG
+    shop.commit({"coreml-gate.toml": before + models, changed: "1"})
+    shop.commit({"coreml-gate.toml": after + models, changed: "2"})
+    assert reasons(planned(shop))["digits"] == f"{reason}: `{changed}`"
+
+
+@pytest.mark.attack("what changed")
+@pytest.mark.parametrize(
+    "changed",
+    ["pins/torch.txt", "pins/all.txt", "requirements/base.in", "pdm.lock", "Pipfile.lock", "environment.yml"],
+)
+def test_whatever_pins_versions_changes_every_model(shop: Folder, changed: str) -> None:
+    """Also a file that one of the requirements names."""
+    named = {"requirements.txt": "torch\n-c pins/all.txt\n", "pins/all.txt": "--requirement=torch.txt # 1\n"}
+    shop.commit(named | {"pins/torch.txt": "torch==2.1"} | {changed: "torch==2.2\n-r torch.txt\n"})
+    shop.commit({changed: "torch==2.3\n-r torch.txt\n"})
+    assert reasons(planned(shop)) == dict.fromkeys(("digits", "words"), f"toolchain changed: `{changed}`")
+
+
+@pytest.mark.attack("what changed")
+def test_what_was_installed_for_the_run_changes_every_model(shop: Folder) -> None:
+    """The action installed a file of requirements whose name no pattern has, and nobody was measured."""
+    shop.commit({"models/needs.txt": "torch==2.1"})
+    shop.commit({"models/needs.txt": "torch==2.2"})
+    config = parse_config(CONFIG, "coreml-gate.toml")
+    assert planned(shop).jobs == ()
+    found = plan(shop.repository, config, "HEAD~1", installed=("models/needs.txt",))
+    assert reasons(found) == dict.fromkeys(("digits", "words"), "toolchain changed: `models/needs.txt`")
+
+
+@pytest.mark.attack("what changed")
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ("# -*- coding: latin-1 -*-\nimport bl\xf6cke\n".encode("latin-1"), "models/bl\xf6cke.py"),
+        ("import blo\u0308cke\n".encode(), "models/bl\xf6cke.py"),
+        (b"import json\rimport blocks\r", "models/blocks.py"),
+    ],
+)
+def test_an_import_is_seen_in_any_encoding_and_with_any_ends_of_lines(
+    shop: Folder, text: bytes, file: str
+) -> None:
+    shop.commit({file: "1"})
+    (shop.root / "models/digits.py").write_bytes(text)
+    shop.commit({})
+    shop.commit({file: "2"})
+    assert reasons(planned(shop)) == {"digits": f"files changed: `{file}`"}
+
+
+@pytest.mark.attack("what changed")
+def test_a_configuration_behind_a_link_is_compared_like_any_other(shop: Folder) -> None:
+    """Git gave the target's name as its text: the base had no configuration, so no limit was loosened."""
+    shop.commit({"coreml-gate.toml": None, "conf/gate.toml": CONFIG})
+    (shop.root / "coreml-gate.toml").symlink_to("conf/gate.toml")
+    shop.commit({})
+    (shop.root / "coreml-gate.toml").unlink()
+    shop.commit({"coreml-gate.toml": CONFIG + "limits.size.max-mb = 9\n"})
+    assert reasons(planned(shop)) == {"words": "limits changed"}
+
+
 @pytest.mark.attack("what changed")
 def test_a_submodule_changes_what_is_imported_from_it(shop: Folder, folder: Folder) -> None:
     shop.git("init", "--quiet", str(shop.root / "vendor"))

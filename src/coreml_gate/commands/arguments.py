@@ -1,6 +1,7 @@
 """The arguments of commands that measure, and the request made of them."""
 
 import argparse
+import posixpath
 from pathlib import Path
 
 from coreml_gate.arguments import OUTPUT, add_config
@@ -20,6 +21,13 @@ def add_base(parser: argparse.ArgumentParser) -> None:
     """Add the commit to compare with."""
     parser.add_argument("--base", metavar="COMMIT", help="the commit or branch to compare with")
     parser.add_argument("--allow-dirty", action="store_true", help="measure uncommitted changes too")
+    parser.add_argument(
+        "--installed",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="requirements that were installed: a change in them changes every model; repeatable",
+    )
 
 
 def add_known(parser: argparse.ArgumentParser) -> None:
@@ -43,5 +51,6 @@ def request_of(parsed: argparse.Namespace, around: Surroundings) -> Request:
         base=parsed.base,
         baseline=None if baseline is None else around.folder / baseline,
         allow_dirty=parsed.allow_dirty,
+        installed=tuple(posixpath.normpath(file) for file in getattr(parsed, "installed", ())),
         rebuild=getattr(parsed, "rebuild", True),
     )

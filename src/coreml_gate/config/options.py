@@ -76,7 +76,9 @@ class Converter(Table):
 class RuleOptions(Table):
     """Rules to switch off, each with a reason; `coreml-gate rules` lists them."""
 
-    off: dict[str, Annotated[str, StringConstraints(min_length=1)]] = Field(default_factory=dict)
+    off: dict[str, Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]] = Field(
+        default_factory=dict
+    )
     """Rules that are switched off, each with the reason: `{ "run-time-gather" = "the table is small" }`."""
 
 
@@ -197,10 +199,12 @@ class GateOptions(ModelOptions):
     toolchain: tuple[str, ...] = (
         "constraints*.txt",
         "requirements*.txt",
-        "uv.lock",
-        "poetry.lock",
-        "pyproject.toml",
-        ".python-version",
+        "requirements/**",
+        *("uv.lock", "poetry.lock", "pdm.lock", "pylock*.toml"),
+        *("Pipfile", "Pipfile.lock", "pixi.toml", "pixi.lock"),
+        *("environment*.yml", "environment*.yaml", "conda-lock.yml"),
+        *("pyproject.toml", "setup.py", "setup.cfg"),
+        *(".python-version", ".tool-versions"),
     )
     """Glob patterns of files that pin versions; a change in one of them changes every model."""
 

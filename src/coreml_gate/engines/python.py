@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from coreml_gate.engines.engine import OverdueCallError
 from coreml_gate.engines.large_files import WAY_OUT
 from coreml_gate.engines.places import place_of
 from coreml_gate.errors import GateError
@@ -125,13 +126,13 @@ def user_code(what: str, root: Path, wrong: type[GateError]) -> Iterator[None]:
     through, because it is meant for the program that called the gate. Process-wide settings that would
     disturb the converter or our runtime are restored after the block.
     """
-    own = os.getpid()
+    own, paths = os.getpid(), [*sys.path]
     try:
         with np.errstate(), _default_device_kept():
             yield
-    except GateError:
+    except (GateError, KeyboardInterrupt, OverdueCallError, GeneratorExit):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         if isinstance(error, ModuleNotFoundError) and error.name is not None:
             raise wrong(*_missing_module(what, error.name, place_of(error, root))) from error
         raise wrong(f"`{what}` raised {describe(error, root)}.", _known_hint(error)) from error
@@ -139,14 +140,25 @@ def user_code(what: str, root: Path, wrong: type[GateError]) -> Iterator[None]:
         if os.getpid() != own:
             os._exit(1)  # a process that the code forked, which would continue as a second gate
         _reopen_streams()
+        _stand_in_a_folder(root)
+        sys.path.extend(path for path in paths if path not in sys.path)
 
 
 def _reopen_streams() -> None:
-    """Reopen closed streams, because libraries print and the converter would fail."""
+    """Libraries print: a stream that is closed, or cannot be written to, would let the converter fail."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is not None and stream.closed:
+        usable = callable(getattr(stream, "write", None)) and callable(getattr(stream, "flush", None))
+        if stream is not None and (not usable or getattr(stream, "closed", False)):
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
+
+
+def _stand_in_a_folder(root: Path) -> None:
+    """No library can make a relative path absolute in a working folder that was removed."""
+    try:
+        os.getcwd()  # noqa: PTH109 - as libraries do
+    except OSError:
+        os.chdir(root)
 
 
 @contextmanager
@@ -162,9 +174,16 @@ def _default_device_kept() -> Iterator[None]:
 
 def describe(error: BaseException, root: Path) -> str:
     """The exception's type, its text on one line, and the line that raised it (``models/net.py:41``)."""
-    text = " ".join(str(error).split()).rstrip(".")
+    text = " ".join(_text_of(error).split()).rstrip(".")
     place = place_of(error, root)
     return type(error).__name__ + (f": {text}" if text else "") + (f" ({place})" if place else "")
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as second:  # noqa: BLE001 - of the user's own class
+        return f"(its text cannot be had: {type(second).__name__})"
 
 
 def _import_file(location: str, root: Path, wrong: type[GateError]) -> ModuleType:
@@ -284,7 +303,7 @@ def _known_hint(error: BaseException) -> str:
     """The hint for a missing file or a device that this machine lacks."""
     if isinstance(error, FileNotFoundError):
         return _NO_FILE
-    text = str(error)
+    text = _text_of(error)
     return next((way for sign, way in _KNOWN_HINTS.items() if sign in text), "")
 
 

@@ -4,8 +4,10 @@ import hashlib
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +27,8 @@ _NONE = frozenset[str]()
 _NO_IMPORTS = frozenset["Import"]()
 _UNREADABLE = bytes(hashlib.sha256().digest_size)
 """Stands for a file without read permission; the child that needs it reports it."""
+_SEARCHED = "/"
+"""Stands among a file's words, none of which has a slash, for a search of folders."""
 _STATEMENT = re.compile(
     r"""
     [\n;:] [ \t\f]*                                                     # where a statement can begin
@@ -34,11 +38,22 @@ _STATEMENT = re.compile(
     )""",
     re.VERBOSE,
 )
-_CALL = re.compile(r"""\b(?:import_module|__import__)\(\s*(["'])(?P<dots>\.*)(?P<module>[\w.]+)\1""")
+_CALL = re.compile(
+    r"""\b(?:import_module|__import__)\s*\(\s*(?:name\s*=\s*)?(["'])(?P<dots>\.*)(?P<module>[\w.]+)\1"""
+)
 _REST = re.compile(r"(?:[^\\\n]+|\\\r?\n?)*(?:[^)#]+|#[^\n]*)*\)?")
 """The text from the last ``import`` of a file: its line with continuation lines, and a list in parentheses.
 No statement reaches further, and most of a file comes after it."""
 _COMMENT = re.compile(r"#[^\n]*")
+_CODING = re.compile(rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
+"""A source file's declared encoding, in one of its first two lines (PEP 263)."""
+_STRING = re.compile(r"""(["'])((?:(?!\1)[^\\\n]|\\.)*)\1""")
+_WORD = re.compile(r"[\w.+-]+")
+_SEARCHES = re.compile(
+    r"\b(?:iter_modules|walk_packages|i?glob|rglob|iterdir|listdir|scandir|walk|with_suffix|with_stem|with_name"
+    r"|import_module|__import__|spec_from_file_location|run_path|run_module)\b"
+)
+"""Calls by which code reads files whose names it computes or lists."""
 """The text is scanned, not parsed: that is over fifteen times faster, and works for the syntax of any Python
 version and for files with mistakes. Whatever ``ast`` finds is found, in functions and under conditions too.
 An import in a string is taken for one as well, which at worst measures a model that did not change."""
@@ -110,6 +125,7 @@ class Closures:
     _nodes: dict[str, _Node] = field(default_factory=dict, repr=False)
     _found: dict[tuple[str, str], _ImportPaths] = field(default_factory=dict, repr=False)
     _ends: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _words: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def tree(self) -> FileTree:
@@ -137,6 +153,25 @@ class Closures:
         built = {posixpath.normpath(model.package)} if model.package and model.build else _NONE
         ends = _NONE.union(*map(self._ends_of, files - built))
         return Closure(files, places.absent - files, places.behind, ends)
+
+    def perhaps_read(self, closure: Closure, changed: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+        """Those of the changed files that the closure's code may read, as far as its text shows.
+
+        ``changed``: the words of each, by :func:`words_of`. A string of the code has one of these words, or
+        the code searches folders and the file is below its own.
+        """
+        scripts = [path for path in closure.files if path.endswith(".py")]
+        words = _NONE.union(*map(self._words_in, scripts))
+        searched = tuple({_below(path) for path in scripts if _SEARCHED in self._words_in(path)})
+        named = (
+            path for path, own in changed.items() if not words.isdisjoint(own) or path.startswith(searched)
+        )
+        return tuple(sorted(set(named) - closure.files))
+
+    def _words_in(self, path: str) -> frozenset[str]:
+        if path not in self._words:
+            self._words[path] = _quoted_words(_text(os.path.join(self.root, path)))  # noqa: PTH118 - as in `_text`
+        return self._words[path]
 
     def _named(self, model: ModelConfig) -> list[str]:
         """The references of a model, in the forms of :func:`parse_reference`."""
@@ -277,9 +312,36 @@ def _digest(file: Path) -> bytes:
 def _text(file: str) -> str:
     """The text of a Python file, empty if it cannot be read: it imports nothing, and fails when it is run."""
     try:
-        return read_bytes(file).decode(errors="replace")
+        content = read_bytes(file)
     except OSError:
         return ""
+    if content.isascii():
+        return content.decode("ascii")
+    coding = _CODING.match(content)
+    with suppress(LookupError, ValueError):  # no such encoding: Python refuses the file
+        text = content.decode("utf-8" if coding is None else coding[1].decode(), errors="replace")
+        return unicodedata.normalize("NFKC", text)  # as Python does with names (PEP 3131)
+    return ""
+
+
+def words_of(path: str) -> frozenset[str]:
+    """The words by which code names a file: its name, the stem, and for data the folders around it."""
+    folders, _, name = path.rpartition("/")
+    around = () if name.endswith(".py") else folders.split("/")
+    return frozenset({name, name.partition(".")[0], *around} - {"", ".."})
+
+
+def _quoted_words(text: str) -> frozenset[str]:
+    """The words in a file's strings, whole and cut at dots; and whether it searches folders."""
+    words = {word for found in _STRING.finditer(text) for word in _WORD.findall(found[2])}
+    marks = {_SEARCHED} if _SEARCHES.search(text) else set()
+    return frozenset(words.union(*(word.split(".") for word in words), marks) - {""})
+
+
+def _below(path: str) -> str:
+    """What the paths below a file's folder begin with."""
+    folder = posixpath.dirname(path)
+    return f"{folder}/" if folder else ""
 
 
 def imports_of(text: str) -> frozenset[Import]:
@@ -289,7 +351,8 @@ def imports_of(text: str) -> frozenset[Import]:
         return _NO_IMPORTS
     rest = _REST.match(text, last)
     begin = text if rest is None else text[: rest.end()]
-    joined = "\n" + begin.removeprefix("\ufeff").replace("\r\n", "\n").replace("\\\n", " ")
+    lines = begin.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    joined = "\n" + lines.replace("\\\n", " ")
     return frozenset((*_statements(joined), *_calls(begin)))
 
 

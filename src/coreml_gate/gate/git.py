@@ -163,9 +163,11 @@ class Repository:
         )
 
     def read_file(self, commit: str, path: str) -> str | None:
-        """The text of a file at a commit, or ``None`` if it did not exist."""
-        answer = self._run("show", "--no-textconv", "--end-of-options", f"{commit}:./{path}")
-        return answer.stdout if answer.returncode == 0 else None
+        """The text of a file at a commit, also behind links, or ``None`` if it did not exist."""
+        answer = self._run("cat-file", "--batch", "--follow-symlinks", given=f"{commit}:./{path}\n")
+        found, _, rest = answer.stdout.partition("\n")
+        is_file = answer.returncode == 0 and found.split(" ")[1:2] == ["blob"]
+        return rest.removesuffix("\n") if is_file else None
 
     @contextmanager
     def worktree(self, commit: str, folder: Path) -> Iterator[Path]:
@@ -218,13 +220,13 @@ class Repository:
             )
         return answer.stdout
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         return subprocess.run(
             [self.executable, *settings, *arguments],
             cwd=self.root,
             env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
+            input=given or "",
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",

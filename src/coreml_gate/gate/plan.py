@@ -12,15 +12,23 @@ from coreml_gate.config import Config, ModelConfig
 from coreml_gate.config.load import CONFIG_NAMES, find_config, holds_config, parse_config
 from coreml_gate.config.table import kebab
 from coreml_gate.errors import ConfigError
-from coreml_gate.gate.closure import Closure, Closures
+from coreml_gate.gate.closure import Closure, Closures, words_of
 from coreml_gate.gate.git import Repository, short
 from coreml_gate.gate.opened import OpenedByModel, opened_in
 from coreml_gate.gate.request import Request
-from coreml_gate.gate.toolchain import is_pyproject, matching, matching_above, pins_differ
-from coreml_gate.reading import read_bytes
+from coreml_gate.gate.toolchain import (
+    included_in,
+    is_pyproject,
+    matching,
+    matching_above,
+    pins_differ,
+    text_of,
+)
 from coreml_gate.wording import names_and_more
 
 _SHOWN_FILES = 3
+_REQUIREMENTS = (".txt", ".in")
+"""Files that may name others to install."""
 _NOT_MEASURING = frozenset({"limits", "watch"})
 """Options of a model that affect neither its package nor its measurements."""
 
@@ -104,6 +112,7 @@ def make_plan(request: Request, config: Config, repository: Repository | None) -
         config_path=Path(os.path.relpath(file, repository.root.resolve())).as_posix(),
         allow_dirty=request.allow_dirty,
         opened=opened_in(request.earlier_records),
+        installed=request.installed,
     )
 
 
@@ -122,10 +131,12 @@ def plan(
     config_path: str = CONFIG_NAMES[0],
     allow_dirty: bool = False,
     opened: OpenedByModel = MappingProxyType({}),
+    installed: tuple[str, ...] = (),
 ) -> Plan:
     """The jobs of the work tree since a base, where ``config_path``, relative to the root, is read as well.
 
-    ``opened``: the files that models read when they were measured before.
+    ``opened``: the files that models read when they were measured before; ``installed``: further files that
+    pin versions, besides those of ``toolchain`` at the head and at the base.
 
     Raises :class:`MissingCommitError` if the base is not in this clone, and :class:`DirtyTreeError` if
     tracked files were modified and that was not allowed.
@@ -136,20 +147,35 @@ def plan(
     head = repository.head()
     since = repository.merge_base(base, "HEAD")
     files = repository.changed_files(since, None if allow_dirty else head)
-    changes = _changes(repository, since, files, config.gate.toolchain, config_path)
+    changes = _changes(repository, since, files, (*config.gate.toolchain, *installed), config_path)
     closures = Closures(repository.root)
     found = {model.name: closures.of(model, opened.get(model.name, ())) for model in config.model}
-    chosen = decide(config, changes, found, head, dirty=dirty)
+    named = {path: words_of(path) for path in changes.files}
+    unseen = {
+        name: closures.perhaps_read(closure, named) for name, closure in found.items() if not opened.get(name)
+    }
+    chosen = decide(config, changes, found, unseen, head, dirty=dirty)
     skipped = tuple(replace(model, opened=opened.get(model.name)) for model in chosen.skipped)
     return replace(chosen, skipped=skipped)
 
 
 def decide(
-    config: Config, changes: Changes, closures: Mapping[str, Closure], head: str | None, *, dirty: bool
+    config: Config,
+    changes: Changes,
+    closures: Mapping[str, Closure],
+    unseen: Mapping[str, tuple[str, ...]],
+    head: str | None,
+    *,
+    dirty: bool,
 ) -> Plan:
-    """Decide, as a pure function of the changes, which models have a reason to be measured."""
+    """Decide, as a pure function of the changes, which models have a reason to be measured.
+
+    ``unseen``: the changed files that a model may read, by its name, if no Record says what it reads.
+    """
     reasons = {
-        model.name: tuple(_reasons(model, config, changes, closures[model.name])) for model in config.model
+        model.name: tuple(_reasons(model, config, changes, closures[model.name]))
+        or tuple(_perhaps_read(unseen.get(model.name, ())))
+        for model in config.model
     }
     jobs = tuple(Job(name, "; ".join(found)) for name, found in reasons.items() if found)
     skipped = tuple(
@@ -158,6 +184,11 @@ def decide(
         if not found
     )
     return Plan(jobs, skipped, changes.since, head, dirty, changes.base.config)
+
+
+def _perhaps_read(files: tuple[str, ...]) -> Iterator[str]:
+    if files:
+        yield f"files changed that it may read, and no earlier Record says what it reads: {_listed(files)}"
 
 
 def _reasons(model: ModelConfig, config: Config, changes: Changes, closure: Closure) -> Iterator[str]:
@@ -178,7 +209,8 @@ def _reasons(model: ModelConfig, config: Config, changes: Changes, closure: Clos
         yield f"files changed: {_listed(touched)}"
     if unknown := _untracked(closure, changes):
         yield f"not tracked by git, so a change would not show: {_listed(unknown)}"
-    if watched := matching(changes.files, model.watch):
+    watch = model.watch if before is None else (*model.watch, *before.watch)
+    if watched := matching(changes.files, watch):
         yield f"watched files changed: {_listed(watched)}"
 
 
@@ -208,14 +240,19 @@ def _listed(names: tuple[str, ...] | list[str]) -> str:
 def _changes(
     repository: Repository, since: str, files: frozenset[str], toolchain: tuple[str, ...], config_path: str
 ) -> Changes:
+    base = _base_config(repository, since, config_path)
+    patterns = toolchain if base.config is None else (*toolchain, *base.config.gate.toolchain)
+    tracked = repository.tracked()
+    requirements = matching_above((file for file in tracked if file.endswith(_REQUIREMENTS)), patterns)
+    pinning = {*matching_above(files, patterns), *(files & included_in(repository.root, requirements))}
     return Changes(
         since=since,
         files=files,
         folders=_folders_around(files),
         submodules=tuple(file for file in files if (repository.root / file).is_dir()),
-        toolchain=_changed_toolchain(repository, since, matching_above(files, toolchain)),
-        base=_base_config(repository, since, config_path),
-        tracked=repository.tracked(),
+        toolchain=_changed_toolchain(repository, since, tuple(sorted(pinning))),
+        base=base,
+        tracked=tracked,
     )
 
 
@@ -234,15 +271,8 @@ def _changed_toolchain(repository: Repository, since: str, files: tuple[str, ...
         file
         for file in files
         if not is_pyproject(file)
-        or pins_differ(repository.read_file(since, file), _text(repository.root / file))
+        or pins_differ(repository.read_file(since, file), text_of(repository.root / file))
     )
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return read_bytes(path).decode(errors="replace")
-    except OSError:
-        return None
 
 
 def _base_config(repository: Repository, since: str, config_path: str) -> BaseConfig:

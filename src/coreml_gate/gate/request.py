@@ -25,6 +25,8 @@ class Request:
     baseline: Path | None = None
     """A stored Record to compare with, or its folder."""
     allow_dirty: bool = False
+    installed: tuple[str, ...] = ()
+    """Files with requirements that were installed for this run, relative to ``root``."""
     rebuild: bool = True
     """Whether to measure the base if there is no stored ``baseline``."""
 

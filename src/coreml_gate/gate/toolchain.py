@@ -1,12 +1,14 @@
 """Did the pinned versions change, on which every model depends?"""
 
+import posixpath
 import re
 import tomllib
 from collections.abc import Iterable
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
+from coreml_gate.reading import read_bytes
 from coreml_gate.untyped import Json
 
 PINNING_TABLES: Final = (
@@ -23,6 +25,8 @@ PINNING_TABLES: Final = (
 )
 """The parts of a pyproject.toml that decide what is installed."""
 
+_INCLUDED = re.compile(r"^[ \t]*(?:-r|-c|--requirement|--constraint)[ \t=]*([^\s#]+)", re.MULTILINE)
+"""Another file that a file of requirements names, relative to its own folder (pip's documentation)."""
 _GLOB_PARTS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
@@ -39,6 +43,28 @@ def matching_above(paths: Iterable[str], patterns: Iterable[str]) -> tuple[str, 
     by_plain_name = {path: path.removeprefix("../" * path.count("../")) for path in paths}
     matched = set(matching(by_plain_name.values(), patterns))
     return tuple(sorted(path for path, plain in by_plain_name.items() if plain in matched))
+
+
+def included_in(root: Path, files: Iterable[str]) -> frozenset[str]:
+    """The files of requirements that these name, and those that they name in turn."""
+    found: set[str] = set()
+    waiting = list(files)
+    while waiting:
+        file = waiting.pop()
+        for name in _INCLUDED.findall(text_of(root / file) or ""):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(file), name))
+            if path not in found:
+                found.add(path)
+                waiting.append(path)
+    return frozenset(found)
+
+
+def text_of(path: Path) -> str | None:
+    """The text of a file, if there is one."""
+    try:
+        return read_bytes(path).decode(errors="replace")
+    except OSError:
+        return None
 
 
 @cache
