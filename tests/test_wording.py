@@ -5,7 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreml_gate.wording import (
+    Write,
     alike,
+    apart,
+    decibels,
+    fallen,
     first_and_more,
     hanging,
     megabytes,
@@ -90,3 +94,44 @@ def test_other_figures() -> None:
     assert [percent(share) for share in (0.994, 0.996, 1.0, 1.234)] == ["99 %", "100 %", "100 %", "123 %"]
     assert first_and_more(["a", "b"]) == "a; b"
     assert first_and_more(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"
+
+
+@pytest.mark.attack("foreign text")
+@given(st.floats(1e3, 1e9), st.floats(-1e-6, 1e-6), st.sampled_from([number, decibels, megabytes, percent]))
+def test_a_figure_and_its_limit_never_look_alike(limit: float, share: float, write: Write) -> None:
+    """`PSNR 30.0 dB, minimum 30 dB` failed, `0.01` was more than `0.01`."""
+    value = limit * (1 + share)
+    shown, allowed = (float(text.split()[0]) for text in apart(value, limit, write, write))
+    assert (shown > allowed, shown < allowed) == (value > limit, value < limit) or value == limit
+
+
+@pytest.mark.attack("foreign text")
+@pytest.mark.parametrize(
+    ("value", "limit", "shown"),
+    [
+        (29.97, 30, ("29.97 dB", "30")),
+        (2.6, 30, ("2.6 dB", "30")),
+        (30.0, 30.0004, ("30.0000 dB", "30.0004")),
+    ],
+)
+def test_a_psnr_has_tenths_unless_its_limit_is_closer(
+    value: float, limit: float, shown: tuple[str, str]
+) -> None:
+    assert apart(value, limit, decibels) == shown
+
+
+@pytest.mark.attack("foreign text")
+def test_a_fall_that_is_too_far_is_seen_in_the_figures() -> None:
+    assert fallen(40.04, 37.01, 3, decibels) == ("40.04 dB", "37.01 dB")
+    assert fallen(47.2, 40.1, 3, decibels) == ("47.2 dB", "40.1 dB")
+
+
+@pytest.mark.attack("foreign text")
+@pytest.mark.parametrize("values", [(0.9, 0.9 - 1e-9, 0.0), (1e6, 1e6 - 1e-8, 1e-9), (0.0, -0.0, 1e-300)])
+def test_metrics_that_differ_never_look_alike(values: tuple[float, ...]) -> None:
+    assert len({*alike(*values)}) == len({*values})
+
+
+@pytest.mark.attack("foreign text")
+def test_a_zero_has_no_sign() -> None:
+    assert (number(-0.0), number(-1e-300)) == ("0", "-1e-300")

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from itertools import combinations
 from typing import Final
@@ -14,13 +14,19 @@ _FEW_DIGITS: Final = 10
 _LEAST_WIDTH: Final = 20
 _MOST_DECIMALS: Final = 6
 _LEAST_PLAIN: Final = Decimal("0.001")
+_MOST_DIGITS: Final = 18
+"""One more than tell any two numbers apart (IEEE 754)."""
+
+
+Write = Callable[[float, int], str]
+"""Writes a figure in that many digits, with its unit behind a space."""
 
 
 def number(value: float | str, digits: int = 3) -> str:
-    """A figure in significant digits; a string, the name of a non-finite value, stays as it is."""
+    """A figure in significant digits, 0 without a sign; a string names a non-finite value and stays."""
     if isinstance(value, str):
         return value
-    return f"{value:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return f"{value + 0.0:.{digits}g}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 def alike(*values: float) -> tuple[str, ...]:
@@ -29,15 +35,50 @@ def alike(*values: float) -> tuple[str, ...]:
     steps = [step for step in (*gaps, *map(abs, values)) if step and math.isfinite(step)]
     decimals = max(0, 1 - math.floor(math.log10(min(steps, default=1.0))))
     if decimals > _MOST_DECIMALS:
-        return tuple(number(value, 6) for value in values)
+        written = (tuple(number(value, digits) for value in values) for digits in range(6, _MOST_DIGITS))
+        first, *longer = written
+        return next((texts for texts in (first, *longer) if len({*texts}) >= len({*values})), first)
     least = _LEAST_DECIMALS if max(map(abs, values)) < _FEW_DIGITS else 0
     return tuple(f"{value:.{max(decimals, least)}f}" for value in values)
 
 
-def percent(share: float) -> str:
+def apart(
+    value: float, limit: float, of_value: Write = number, of_limit: Write = number, digits: int = 3
+) -> tuple[str, str]:
+    """A figure and its limit as text, with as many digits as show which one is greater."""
+    texts = ((of_value(value, more), of_limit(limit, more)) for more in range(digits, _MOST_DIGITS))
+    first, *longer = texts
+    return next(
+        (pair for pair in (first, *longer) if _order(*map(_read, pair)) == _order(value, limit)), first
+    )
+
+
+def fallen(before: float, after: float, limit: float, write: Write, digits: int = 3) -> tuple[str, str]:
+    """Two figures as text, with as many digits as show that their difference is more than the limit."""
+    texts = ((write(before, more), write(after, more)) for more in range(digits, _MOST_DIGITS))
+    first, *longer = texts
+    return next((pair for pair in (first, *longer) if _read(pair[0]) - _read(pair[1]) > limit), first)
+
+
+def _order(first: float, second: float) -> int:
+    return (first > second) - (first < second)
+
+
+def _read(text: str) -> float:
+    return float(text.partition(" ")[0])
+
+
+def decibels(value: float, digits: int = 3) -> str:
+    """A PSNR, to the tenth with three digits."""
+    return f"{value:.{digits - 2}f} dB"
+
+
+def percent(share: float, digits: int = 2) -> str:
     """A share in per cent, in two digits, or as a whole number from 100 % on."""
     value = 100 * share
-    return f"{value:.0f} %" if abs(value) >= _WHOLE_PERCENT else f"{number(value, 2)} %"
+    if abs(value) >= _WHOLE_PERCENT:
+        return f"{value:.{digits - 2}f} %"
+    return f"{number(value, digits)} %"
 
 
 def growth(ratio: float) -> str:
@@ -45,11 +86,11 @@ def growth(ratio: float) -> str:
     return percent(ratio - 1)
 
 
-def megabytes(size: float) -> str:
+def megabytes(size: float, digits: int = 3) -> str:
     """Bytes as MB (10^6): one decimal from 100 MB on, three digits below."""
     scaled = size / MB
     decimals = next((decimals for least, decimals in ((100, 1), (10, 1), (1, 2)) if scaled >= least), 3)
-    return f"{scaled:.{decimals}f} MB"
+    return f"{scaled:.{decimals + digits - 3}f} MB"
 
 
 def counted(count: int, noun: str) -> str:

@@ -67,6 +67,21 @@ def test_growth_between_toolchains_is_unsure_and_still_shown() -> None:
     )
 
 
+@pytest.mark.attack("Records from elsewhere")
+def test_a_baseline_by_another_version_of_the_gate_proves_no_growth() -> None:
+    finding = run(22.5, 20, {"coreml_gate": "0.0.1"})
+    assert finding.status is Status.UNSURE
+    assert finding.details[0].startswith("the baseline was measured with coreml-gate 0.0.1, the head with ")
+
+
+@pytest.mark.attack("foreign text")
+def test_a_size_just_above_its_limit_does_not_look_like_it() -> None:
+    """It failed with `package: 25.0 MB (...), allowed 25 MB`."""
+    message = run(25.0004, max_mb=25).message
+    assert "more exactly 25.0004 MB, allowed 25 MB." in message
+    assert "1.10004 times the baseline's 20.0 MB, allowed 1.1 times" in run(22.0008, 20).message
+
+
 def test_both_limits_broken() -> None:
     finding = run(30, 20, max_mb=25)
     assert "allowed 25 MB" in finding.message

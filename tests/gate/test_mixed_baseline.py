@@ -7,6 +7,7 @@ import pytest
 
 from coreml_gate.config import Config
 from coreml_gate.errors import RecordError
+from coreml_gate.frozen import changed
 from coreml_gate.gate.baseline import NO_BASELINE, Baseline, as_baseline, no_baseline, stored_baseline
 from coreml_gate.gate.git import Repository
 from coreml_gate.gate.mixed_baseline import changed_between, is_older, mixed
@@ -149,6 +150,13 @@ def test_a_baseline_is_a_file_or_the_folder_that_holds_it(tmp_path: Path) -> Non
     assert of_folder.record == of_file.record == stored_at("a" * 40)
     assert of_folder.folder == of_file.folder == tmp_path
     assert of_folder.facts == BaselineFacts(origin=f"record `{tmp_path}`", commit="a" * 40, present=True)
+
+
+@pytest.mark.attack("Records from elsewhere")
+def test_a_baseline_of_uncommitted_changes_says_so() -> None:
+    """Its commit was named as if it had been measured."""
+    found = as_baseline(changed(record(commit="a" * 40), dirty=True), "record `out`")
+    assert found.facts.origin == "record `out`, measured with uncommitted changes"
 
 
 def test_a_baseline_that_is_not_there_names_the_file(tmp_path: Path) -> None:

@@ -164,6 +164,10 @@ SPOILED: dict[str, tuple[Callable[[Hub], object], str]] = {
         lambda hub: add_baseline(hub, files={**baseline_files(), "record.json": b"\xff"}),
         "not UTF-8",
     ),
+    "another gate": (
+        lambda hub: add_baseline(hub, files=baseline_files(environment=toolchain(coreml_gate="0.0.1"))),
+        r"measured with coreml-gate 0\.0\.1, the head with ",
+    ),
     "toolchain": (
         lambda hub: add_baseline(hub, files=baseline_files(environment=toolchain(torch="2.4.0"))),
         r"measured with torch 2\.4\.0, the head with 2\.13\.0",

@@ -6,7 +6,7 @@ from coreml_gate.checks.evidence import Evidence
 from coreml_gate.config.limits import MemoryLimits, SizeLimits
 from coreml_gate.criteria import Violation, excess_growth, gravest_first
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import MB, growth, megabytes, number, passing_maximum
+from coreml_gate.wording import MB, apart, growth, megabytes, number, passing_maximum
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,10 @@ def judge_budget(
 def _absolute(budget: Budget) -> Violation | None:
     if budget.limits.max_mb is None or budget.head <= budget.limits.max_mb * MB:
         return None
+    shown, allowed = apart(budget.head, budget.limits.max_mb * MB, megabytes, _limit_in_mb)
+    exactly = "" if shown == megabytes(budget.head) else f"more exactly {shown}, "
     return Violation(
-        f"allowed {number(budget.limits.max_mb, 6)} MB",
+        f"{exactly}allowed {allowed}",
         passes_with=f"max-mb = {passing_maximum(budget.head / MB, 4)}",
         excess=budget.head / (budget.limits.max_mb * MB),
     )
@@ -72,13 +74,17 @@ def _relative(budget: Budget, status: Status) -> Violation | None:
     if limit is None or not budget.base or budget.limits.max_ratio is None or budget.head <= limit:
         return None
     ratio = budget.head / budget.base
+    shown, allowed = apart(ratio, budget.limits.max_ratio, digits=4)
     return Violation(
-        f"{number(ratio, 4)} times the baseline's {megabytes(budget.base)}, allowed "
-        f"{number(budget.limits.max_ratio, 4)} times",
+        f"{shown} times the baseline's {megabytes(budget.base)}, allowed {allowed} times",
         passes_with=f"max-ratio = {passing_maximum(ratio, 3)}",
         status=status,
         excess=excess_growth(ratio, budget.limits.max_ratio),
     )
+
+
+def _limit_in_mb(limit: float, digits: int) -> str:
+    return f"{number(limit / MB, max(digits, 6))} MB"
 
 
 def _message(budget: Budget, raised: tuple[Violation, ...]) -> str:

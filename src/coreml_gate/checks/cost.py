@@ -14,7 +14,7 @@ from coreml_gate.config.limits import CostLimits
 from coreml_gate.criteria import Violation, excess_growth, gravest_first
 from coreml_gate.record import CostFacts, ModuleCost
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import MB, growth, megabytes, number, passing_maximum, percent
+from coreml_gate.wording import MB, apart, growth, megabytes, number, passing_maximum, percent
 
 NAME: Final = "cost"
 SUBJECT: Final = "compute"
@@ -82,8 +82,9 @@ def _violations(cost: CostFacts, base: CostFacts | None, evidence: Evidence) -> 
 
 def _growth(figure: _Figure, cost: CostFacts, base: CostFacts, allowed: float, status: Status) -> Violation:
     found = figure.of(cost) / figure.of(base)
+    shown, most = apart(found, allowed, digits=4)
     return Violation(
-        f"{figure.verb} {number(found, 4)} times as much as the baseline, allowed {number(allowed, 4)} times",
+        f"{figure.verb} {shown} times as much as the baseline, allowed {most} times",
         passes_with=f"max-ratio = {passing_maximum(found, 3)}",
         excess=excess_growth(found, allowed),
         status=status,

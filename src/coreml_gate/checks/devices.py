@@ -14,7 +14,7 @@ from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.devices import SEEN, SEEN_BY_PRODUCTS, Device, devices, least_seconds, that_run
 from coreml_gate.record import CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.verdict import SEVERITY, Finding, Status
-from coreml_gate.wording import MB, megabytes, number, percent
+from coreml_gate.wording import MB, apart, megabytes, number, percent
 
 NAME: Final = "devices"
 SUBJECT: Final = "devices"
@@ -107,10 +107,12 @@ def fit_on(device: Device, memory: MemoryFacts, package: PackageFacts, cost: Cos
             f"requires {package.deployment_target}, the device ends at iOS{device.newest_ios}",
         )
     elif used > budget:
-        status, reason = Status.FAIL, f"takes {megabytes(used)}, allowed {megabytes(budget)}"
+        taken, allowed = apart(used, budget, megabytes, megabytes)
+        status, reason = Status.FAIL, f"takes {taken}, allowed {allowed}"
     elif most > budget:
         status = Status.WARN
-        reason = f"may take {megabytes(most)} with an engine's own buffers, allowed {megabytes(budget)}"
+        taken, allowed = apart(most, budget, megabytes, megabytes)
+        reason = f"may take {taken} with an engine's own buffers, allowed {allowed}"
     return DeviceFit(device, status, used, budget, reason, _least_ms(device, cost))
 
 

@@ -27,7 +27,7 @@ from coreml_gate.wording import number
 _REFUSED: Final = "not measured: the package refuses the samples, see parity."
 _NARROW: Final = re.compile(r"=(fp16|u?int16|u?int8)\b")
 """A half-precision or short integer result, in a line of an outline."""
-_TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
+_TOOLCHAIN: Final = ("coreml_gate", "coremltools", "torch", "numpy")
 """The packages that affect conversion and results; Python's version and the machine do not."""
 
 LOST_WEIGHTS: Final = (
@@ -122,7 +122,7 @@ class Evidence:
             for name in _TOOLCHAIN
         )
         return tuple(
-            f"the baseline was measured with {name} {base}, the head with {head}"
+            f"the baseline was measured with {name.replace('_', '-')} {base}, the head with {head}"
             for name, base, head in versions
             if base != head
         )

@@ -12,7 +12,7 @@ from coreml_gate.checks.evidence import Evidence, skipped, status_of_loss
 from coreml_gate.criteria import Violation, excess_growth
 from coreml_gate.record import ChildEnding, CoreMlFacts, Footprints
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import MB, megabytes, number, passing_maximum
+from coreml_gate.wording import MB, apart, megabytes, passing_maximum
 
 NAME: Final = "footprint"
 
@@ -62,6 +62,7 @@ def _lost(ending: ChildEnding, footprints: Footprints, facts: CoreMlFacts) -> Fi
 def _judged(footprints: Footprints, max_ratio: float, facts: CoreMlFacts) -> Finding:
     base, head = footprints.base_bytes, footprints.head_bytes
     ratio = max(head) / max(base) if max(base) else 1.0
+    shown, allowed = apart(ratio, max_ratio)
     status = _status(footprints, max_ratio)
     words = {Status.PASS: "", Status.FAIL: ": more in every process"}
     passing = f"footprint-max-ratio = {passing_maximum(ratio, 3)}"
@@ -71,8 +72,8 @@ def _judged(footprints: Footprints, max_ratio: float, facts: CoreMlFacts) -> Fin
         status=status,
         subject=_subject(facts),
         message=(
-            f"{facts.machine.engine} on {footprints.units}: {megabytes(max(head))}, {number(ratio)} times "
-            f"the baseline's {megabytes(max(base))}, allowed {number(max_ratio)} times"
+            f"{facts.machine.engine} on {footprints.units}: {megabytes(max(head))}, {shown} times "
+            f"the baseline's {megabytes(max(base))}, allowed {allowed} times"
             f"{words.get(status, ': unsure, because the processes differ by more')}."
             f"{advice if status is Status.FAIL else ''}"
         ),

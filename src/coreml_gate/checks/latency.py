@@ -18,7 +18,7 @@ from coreml_gate.timing import ALPHA, Decision, decide
 from coreml_gate.timing.interval import holm
 from coreml_gate.timing.self_test import SelfTest, judge_self_test
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, growth, number, passing_maximum, percent
+from coreml_gate.wording import apart, counted, growth, number, passing_maximum, percent
 
 NAME: Final = "latency"
 
@@ -190,10 +190,11 @@ def _words(decision: Decision, timed: TimedMetric, max_ratio: float) -> str:
     bounds = "no interval from so few"
     if math.isfinite(interval.low):
         bounds = f"interval {number(math.exp(interval.low), 4)} to {number(math.exp(interval.high), 4)}"
+    shown, allowed = apart(math.exp(interval.median), max_ratio, digits=4)
     return (
-        f"{number(math.exp(interval.median), 4)} times the baseline's {number(timed.base_ms)} ms ({bounds}, "
+        f"{shown} times the baseline's {number(timed.base_ms)} ms ({bounds}, "
         f"{counted(decision.pairs, 'pair')} from {counted(decision.processes, 'fresh start')}), allowed "
-        f"{number(max_ratio, 4)} times"
+        f"{allowed} times"
     )
 
 

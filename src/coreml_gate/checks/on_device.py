@@ -26,7 +26,7 @@ from coreml_gate.frozen import changed
 from coreml_gate.record import DeviceFacts
 from coreml_gate.timing.rounds import percentile_95
 from coreml_gate.verdict import Finding, Status
-from coreml_gate.wording import counted, number, passing_maximum
+from coreml_gate.wording import apart, counted, number, passing_maximum
 
 NAME: Final = "on-device"
 NOT_RUN: Final = "not run: `coreml-gate device` measures on a connected iPhone."
@@ -104,8 +104,9 @@ def _too_slow(facts: DeviceFacts, limits: OnDeviceLimits) -> Violation | None:
     median = statistics.median(facts.predict_ms)
     if median <= limits.max_ms:
         return None
+    taken, allowed = apart(median, limits.max_ms)
     return Violation(
-        f"a prediction takes {number(median)} ms, allowed {number(limits.max_ms)} ms",
+        f"a prediction takes {taken} ms, allowed {allowed} ms",
         passes_with=f"max-ms = {passing_maximum(median, 3)}",
         excess=median / limits.max_ms,
     )

@@ -8,7 +8,7 @@ from coreml_gate.criteria.by_output import Group, least_psnr
 from coreml_gate.criteria.violations import Violation, gravest_first
 from coreml_gate.record import Comparison
 from coreml_gate.verdict import Status
-from coreml_gate.wording import number, passing_minimum
+from coreml_gate.wording import apart, decibels, number, passing_minimum
 
 
 def engine_violations(
@@ -51,9 +51,10 @@ def _near_limit(group: Group, limits: PrecisionLimits) -> Violation | None:
     least = least_psnr(group)
     if least is None or not limits.psnr <= least < limits.warn_psnr:
         return None
+    shown, wanted = apart(least, limits.warn_psnr, decibels)
     return Violation(
-        f"PSNR {least:.1f} dB is above the minimum of {number(limits.psnr)} dB, but below the "
-        f"{number(limits.warn_psnr)} dB that FP16 should reach",
+        f"PSNR {shown} is above the minimum of {number(limits.psnr)} dB, but below the {wanted} dB that FP16 "
+        "should reach",
         passes_with=f"warn-psnr = {passing_minimum(least, 3)}",
         status=Status.WARN,
         excess=violations.amplitude_ratio(limits.warn_psnr - least),

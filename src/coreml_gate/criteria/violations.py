@@ -9,7 +9,7 @@ from coreml_gate.criteria.by_output import Group, comparable
 from coreml_gate.criteria.sentences import SIDES, name_of, place_of, values_at
 from coreml_gate.record import FLOOR_TIMES, Comparison
 from coreml_gate.verdict import SEVERITY, Status
-from coreml_gate.wording import number, passing_maximum, passing_minimum, percent
+from coreml_gate.wording import apart, decibels, number, passing_maximum, passing_minimum, percent
 
 MOST_LOOSENED: Final = 2.0
 """A looser limit is offered up to this many times the allowed error; beyond, it would protect nothing."""
@@ -123,24 +123,25 @@ def relative_error(group: Group, limit: float) -> Violation | None:
 
 def describe_error(worst: Comparison, limit: float, values: str = "") -> str:
     """``greatest difference 0.3 at (0, 7) of sample 3, allowed 0.0004 (0.0001 of the greatest value, 4)``."""
+    allowed, reason = _allowed_error(worst, limit)
+    difference, most = apart(worst.max_abs_error, allowed)
     return (
-        f"greatest difference {number(worst.max_abs_error)} at {place_of(worst.max_abs_place, worst.sample)}"
-        f"{values}, allowed {_allowed_error(worst, limit)}"
+        f"greatest difference {difference} at {place_of(worst.max_abs_place, worst.sample)}"
+        f"{values}, allowed {most} ({reason})"
     )
 
 
-def _allowed_error(worst: Comparison, limit: float) -> str:
+def _allowed_error(worst: Comparison, limit: float) -> tuple[float, str]:
+    """The greatest allowed difference, and where it comes from."""
     if worst.relative_error > limit and worst.is_within_floor:
-        most = number(FLOOR_TIMES * worst.floor)
-        return f"{most} ({FLOOR_TIMES:g} times the source's own float32 rounding, {number(worst.floor)})"
+        reason = f"{FLOOR_TIMES:g} times the source's own float32 rounding, {number(worst.floor)}"
+        return FLOOR_TIMES * worst.floor, reason
     if worst.is_noise:
-        return (
-            f"{number(limit * worst.scale)} ({number(limit)} of what flows into an output that is zero but "
-            f"for rounding, about {number(worst.scale)})"
-        )
+        inflow = "of what flows into an output that is zero but for rounding, about"
+        return limit * worst.scale, f"{number(limit)} {inflow} {number(worst.scale)}"
     if worst.max_reference > 0:
-        return f"{number(limit * worst.scale)} ({number(limit)} of the greatest value, {number(worst.scale)})"
-    return f"{number(limit)} (absolute, because the {SIDES[worst.reference]} is all zeros)"
+        return limit * worst.scale, f"{number(limit)} of the greatest value, {number(worst.scale)}"
+    return limit, f"absolute, because the {SIDES[worst.reference]} is all zeros"
 
 
 def psnr(group: Group, least: float | None) -> Violation | None:
@@ -148,8 +149,9 @@ def psnr(group: Group, least: float | None) -> Violation | None:
     if least is None or (low := _lowest(group, least, _decibels)) is None:
         return None
     value, sample = low
+    shown, minimum = apart(value, least, decibels)
     return Violation(
-        f"PSNR {value:.1f} dB in sample {sample}, minimum {number(least)} dB",
+        f"PSNR {shown} in sample {sample}, minimum {minimum} dB",
         passes_with=f"psnr = {passing_minimum(value, 3)}",
         excess=amplitude_ratio(least - value),
     )
@@ -165,8 +167,9 @@ def cosine(group: Group, least: float | None) -> Violation | None:
     if least is None or (low := _lowest(group, least, _cosine)) is None:
         return None
     value, sample = low
+    shown, minimum = apart(value, least, digits=5)
     return Violation(
-        f"cosine similarity {number(value, 5)} in sample {sample}, minimum {number(least, 5)}",
+        f"cosine similarity {shown} in sample {sample}, minimum {minimum}",
         passes_with=f"cosine = {passing_minimum(value, 4)}",
         excess=(1 - value) / (1 - least) if least < 1 else math.inf,
     )
@@ -199,10 +202,11 @@ def top_one(group: Group, margin: float) -> Violation | None:
         return None
     worst, sample = max(wrong, key=lambda pair: pair[0].worst_gap)
     differing, rows = _differing_rows(group)
+    gap, most = apart(worst.worst_gap, margin, percent, percent, digits=2)
     return Violation(
         f"the best class changes in {differing} of {rows} rows, in row {worst.row} of sample {sample} "
-        f"although its two best scores are {percent(worst.worst_gap)} of the row's range apart, "
-        f"allowed up to {percent(margin)}",
+        f"although its two best scores are {gap} of the row's range apart, "
+        f"allowed up to {most}",
         passes_with=f"top1-margin = {passing_maximum(worst.worst_gap)}",
         excess=worst.worst_gap / margin if margin else math.inf,
     )

@@ -37,6 +37,8 @@ def stored_baseline(path: Path) -> Baseline:
 
 def as_baseline(record: Record, origin: str, folder: Path | None = None) -> Baseline:
     """Use a Record as the baseline; ``folder`` contains its packages."""
+    if record.dirty:
+        origin += ", measured with uncommitted changes"
     return Baseline(BaselineFacts(origin=origin, commit=record.commit, present=True), record, folder)
 
 

@@ -43,7 +43,7 @@ TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")
 MAX_ANCESTORS: Final = 10
 """Commits searched besides the merge base; each costs a request."""
 NOTE_NAME: Final = "baseline.json"
-_TOOLCHAIN: Final = ("coremltools", "torch", "numpy")
+_TOOLCHAIN: Final = ("coreml_gate", "coremltools", "torch", "numpy")
 BaselineOrigin = Literal["merge-base", "ancestor", "rebuild", "none"]
 MAX_FILES: Final = 300
 """Most changed files that GitHub lists for a comparison (docs.github.com, REST, commits)."""
@@ -195,7 +195,8 @@ def _check_toolchain(base: Environment, head: Environment, name: str) -> None:
     for tool in _TOOLCHAIN:
         before, now = getattr(base, tool), getattr(head, tool)
         if before != now:
-            raise ArtifactError(f"{name} was measured with {tool} {before}, the head with {now}.")
+            shown = tool.replace("_", "-")
+            raise ArtifactError(f"{name} was measured with {shown} {before}, the head with {now}.")
 
 
 def _reason(error: GateError) -> str:
