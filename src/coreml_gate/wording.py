@@ -15,7 +15,7 @@ _LEAST_WIDTH: Final = 20
 _MOST_DECIMALS: Final = 6
 _LEAST_PLAIN: Final = Decimal("0.001")
 _MOST_DIGITS: Final = 18
-"""One more than tell any two numbers apart (IEEE 754)."""
+"""With 17, two numbers that differ have different texts (IEEE 754)."""
 
 
 Write = Callable[[float, int], str]
