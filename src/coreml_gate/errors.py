@@ -93,15 +93,15 @@ class UsageError(GateError):
 
 
 class ConfigError(GateError):
-    """The configuration file is missing, malformed or holds an unknown key."""
+    """The configuration file is missing, malformed, or has an unknown key."""
 
     exit_code = 3
-    fix = "All problems are listed with their lines; docs/configuration.md has every key with its type."
+    fix = "The message lists all problems with their lines; docs/configuration.md has every key and its type."
     page = "docs/configuration.md"
 
 
 class UnknownModelError(GateError):
-    """A model is named that the configuration does not have."""
+    """The configuration has no model of that name."""
 
     exit_code = 4
     fix = "Name a model of the configuration; the hint lists them."
@@ -113,8 +113,8 @@ class SourceError(GateError):
 
     exit_code = 5
     fix = (
-        "The message has the line that raised. Run the callable of `source` alone, in the environment of "
-        "the gate: a missing package is the most frequent cause."
+        "The message names the line that raised. Run the callable of `source` alone, in the gate's "
+        "environment: the most frequent cause is a missing package."
     )
     page = "docs/configuration.md"
 
@@ -134,7 +134,7 @@ class EvaluateError(GateError):
     """The user's metric raised, or did not return finite numbers by name."""
 
     exit_code = 7
-    fix = "Return finite numbers by name, as `{'accuracy': 0.98}`."
+    fix = "Return finite numbers by name, such as `{'accuracy': 0.98}`."
     page = "docs/configuration.md"
 
 
@@ -142,7 +142,7 @@ class PackageError(GateError):
     """A package is truncated, malformed or lacks its weights."""
 
     exit_code = 8
-    fix = "Write the package anew with `MLModel.save`. Packages in Git LFS: `git lfs pull`."
+    fix = "Save the package again with `MLModel.save`. If it is in Git LFS, run `git lfs pull`."
     page = "docs/own-conversion.md"
     operation = ""
     """The operation that could not run, or empty."""
@@ -165,7 +165,7 @@ class UnsupportedOperationsError(PackageError):
 
 
 class RecordError(GateError):
-    """A record is malformed, truncated or of another schema version."""
+    """A Record is malformed, truncated, or of another schema version."""
 
     exit_code = 10
     fix = "Measure again: `coreml-gate run` or `collect` writes a new Record."
@@ -201,8 +201,8 @@ class BaseBuildError(GateError):
 
     exit_code = 14
     fix = (
-        "Repair the base branch; the message has the reason. The pull request itself is judged by absolute "
-        "limits."
+        "Repair the base branch; the message has the reason. Meanwhile pull requests are judged by "
+        "absolute limits."
     )
     page = "docs/configuration.md"
 
@@ -242,7 +242,7 @@ class GitHubError(GateError):
     """GitHub refused a request, failed, or could not be reached; ``status`` is the HTTP status, if any."""
 
     exit_code = 17
-    fix = "Run the job again; https://www.githubstatus.com says whether GitHub has a fault."
+    fix = "Run the job again; https://www.githubstatus.com shows whether GitHub has a problem."
     page = "docs/github.md"
 
     def __init__(
@@ -277,7 +277,7 @@ class EventError(GateError):
 
 
 class ArtifactError(GateError):
-    """An artifact is expired, incomplete, too large, or not what its name says."""
+    """An artifact has expired, is incomplete or too large, or is not what its name claims."""
 
     exit_code = 21
     fix = "Run the measuring job again; artifacts expire after `retention-days`."

@@ -18,7 +18,7 @@ WRONG = PerturbedSample(
 def test_pass_names_what_was_tried() -> None:
     finding = only(adversarial.run(evidence(model_record(adversarial=(SOUND, POSITIVE)))))
     assert finding.status is Status.PASS
-    assert finding.message == "the package answers like the source on 2 changed samples."
+    assert finding.message == "the package matches the source on 2 changed samples."
     assert finding.details == ("zeros", "positive samples")
 
 
@@ -38,7 +38,7 @@ def test_a_difference_warns_and_names_sample_output_and_operation() -> None:
 
 
 def test_what_was_not_compared_is_named() -> None:
-    end = "; not compared on `infinities`, because the source did not end there"
+    end = "; not compared on `infinities`, because the source did not finish there"
     for found, status in (((SOUND,), Status.PASS), ((WRONG,), Status.WARN), ((), Status.SKIPPED)):
         head = model_record(adversarial=found, untried=("infinities",))
         finding = only(adversarial.run(evidence(head)))
@@ -50,7 +50,7 @@ def test_what_fails_a_thousand_times_beyond_the_samples_alone_is_noted() -> None
     far = PerturbedSample(name=FAR, comparisons=(comparison(max_abs_error=2.0),))
     finding = only(adversarial.run(evidence(model_record(adversarial=(SOUND, far)))))
     assert finding.status is Status.PASS
-    assert "but for `samples times 1e3`, far from all samples" in finding.message
+    assert "except `samples times 1e3`, far from all samples" in finding.message
     assert finding.details[0].startswith("with samples times 1e3, output `logits`: greatest difference 2 ")
 
     both = only(adversarial.run(evidence(model_record(adversarial=(far, WRONG)))))
@@ -67,7 +67,7 @@ def test_a_shape_of_its_own_is_a_difference() -> None:
 def test_samples_that_differ_themselves_are_told_once() -> None:
     head = model_record(parity=(comparison(max_abs_error=1.0),), adversarial=())
     assert (
-        only(adversarial.run(evidence(head))).message == "the samples as they are differ already: see parity."
+        only(adversarial.run(evidence(head))).message == "the unchanged samples already differ: see parity."
     )
 
 
@@ -92,17 +92,19 @@ def test_images_stay_as_they_are() -> None:
     table = {"name": "image", "image": {"scale": 0.5}}
     config = ModelConfig.model_validate({"name": "digits", "source": "net.py:build", "input": [table]})
     finding = only(adversarial.run(evidence(model_record(adversarial=()), config=config)))
-    assert finding.message == "images stay as they are, and no changed sample was left to compare."
+    assert finding.message == "images are not changed, and there was no other changed sample to compare."
 
 
 def test_changes_that_were_not_tried_are_named() -> None:
     head = model_record(adversarial=(SOUND, POSITIVE), untried_changes=("infinities", "sorted values"))
     finding = only(adversarial.run(evidence(head)))
     assert finding.status is Status.PASS
-    assert finding.message.startswith("the package answers like the source on 2 changed samples; 2 changes")
-    assert finding.message.endswith(" 2 changes not tried, because a run costs much.")
+    assert finding.message.startswith("the package matches the source on 2 changed samples; 2 changes")
+    assert finding.message.endswith(" 2 changes not tried, because each run is costly.")
     assert finding.details[-2:] == ("not tried: infinities", "not tried: sorted values")
     (warned,) = adversarial.run(evidence(changed(head, adversarial=(SOUND, WRONG))))
-    assert "(1 of 2 changed samples differ; 2 changes not tried, because a run costs much)" in warned.message
+    assert (
+        "(1 of 2 changed samples differ; 2 changes not tried, because each run is costly)" in warned.message
+    )
     unstable = only(adversarial.run(evidence(changed(head, adversarial=()))))
-    assert unstable.message.endswith("unstable; 2 changes not tried, because a run costs much.")
+    assert unstable.message.endswith("unstable; 2 changes not tried, because each run is costly.")

@@ -97,8 +97,8 @@ def test_why_core_ml_measured_nothing_is_true_of_this_machine(
 @pytest.mark.parametrize(
     ("lost", "message"),
     [
-        (NOTHING, "the Record holds no measurement of the source and no problem that explains it."),
-        ({"source": None}, "the Record holds no measurement of the source and no problem that explains it."),
+        (NOTHING, "the Record has no measurement of the source and no problem that explains it."),
+        ({"source": None}, "the Record has no measurement of the source and no problem that explains it."),
         ({"conversion": None}, "the Record holds no conversion and no problem that explains it."),
         ({"package": None}, "the Record holds no package and no problem that explains it."),
         (

@@ -39,7 +39,7 @@ def answer(facts: ConversionFacts | None, base: ConversionFacts | None = None) -
         (
             conversion(status="failed", message="ValueError: bad axis"),
             Status.FAIL,
-            "package: not converted, the converter refused it after 3.2 s: ValueError: bad axis",
+            "package: not converted, the converter rejected it after 3.2 s: ValueError: bad axis",
         ),
         (
             conversion(status="crashed"),
@@ -153,4 +153,4 @@ def test_a_failure_says_what_became_of_the_baseline() -> None:
 def test_the_details_say_where_the_time_went() -> None:
     phases = (Phase(step="convert", seconds=12.04), Phase(step="measure", seconds=0.4))
     found = only(check.run(evidence(model_record(phases=phases), None)))
-    assert found.details == ("time to measure: convert 12.0 s",)
+    assert found.details == ("measuring time: convert 12.0 s",)

@@ -51,7 +51,8 @@ def test_a_device_without_the_opset_cannot_load_it() -> None:
     finding = asked("iPhone XS", "iPhone 12", package=package(deployment_target="iOS26"))
     assert finding.status is Status.FAIL
     assert (
-        finding.message == "iPhone XS: the model requires iOS26, the device ends at iOS18 (1 of 2 devices)."
+        finding.message
+        == "iPhone XS: the model requires iOS26, but the device only runs up to iOS18 (1 of 2 devices)."
     )
 
 

@@ -79,8 +79,8 @@ def test_parity_carries_operation_file_and_line() -> None:
     assert "First operation to differ: `sub_1`" in finding.message
     assert (finding.file, finding.line) == ("models/net.py", 41)
     assert finding.details[:2] == (
-        "operations beside the source's: 8 matched, 1 differs, 2 no counterpart, 1 ambiguous",
-        "these differ by themselves as well: pow_2 (models/net.py:50)",
+        "operations paired with the source's: 8 matched, 1 differs, 2 no counterpart, 1 ambiguous",
+        "these operations also differ by themselves: pow_2 (models/net.py:50)",
     )
 
 

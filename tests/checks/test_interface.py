@@ -105,7 +105,7 @@ HARMLESS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 def test_changes_that_no_caller_notices_warn(base: dict[str, Any], head: dict[str, Any], text: str) -> None:
     finding = only(run(package(**base), package(**head)))
     assert finding.status is Status.WARN
-    assert finding.message == f"interface: 1 change that callers do not notice: {text}."
+    assert finding.message == f"interface: 1 change that callers are not affected by: {text}."
     assert finding.hint == ""
 
 

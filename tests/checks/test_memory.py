@@ -67,10 +67,10 @@ def test_timeline_neighbours_of_the_peak_and_overheads_are_details() -> None:
     finding = only(check.run(evidence(head)))
     assert finding.value == 25.0
     assert finding.details == (
-        "at 95 % of the peak or more, too: `relu_1`",
+        "also at 95 % of the peak or more: `relu_1`",
         "live bytes over the program:  ▄█",
         (
-            "an engine may take on top: dilated-kernel of `conv_1` 2.00 MB (kernel 3 x 3 as 13 x 13, for as "
-            "long as the model lives)"
+            "an engine may need in addition: dilated-kernel of `conv_1` 2.00 MB "
+            "(kernel 3 x 3 as 13 x 13, while the model is loaded)"
         ),
     )

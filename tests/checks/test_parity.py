@@ -225,8 +225,8 @@ def test_a_branch_that_sample_0_decided_is_the_cause_where_no_operation_is_wrong
     record = model_record(parity=(comparison(), WRONG), rules=(FROZEN,), parity_diagnosis=UNLOCATED)
     finding = only(parity.run(evidence(record)))
     assert finding.message.endswith(
-        "the conversion is wrong. The trace holds what sample 0 decided at net.py:13, and other samples "
-        "decide otherwise."
+        "the conversion is wrong. The trace is fixed to sample 0 at net.py:13, where other samples take "
+        "another branch."
     )
     assert finding.hint == "Sample 0 decides: `torch.where(x.sum() > 0, a, b)`"
     assert (finding.file, finding.line) == ("net.py", 13)
@@ -255,7 +255,7 @@ DROPOUT = changed(FROZEN, rule="active-dropout", fix="Convert the model as it pr
 def test_dropout_that_is_on_in_the_source_alone_is_the_cause_in_every_sample() -> None:
     record = model_record(parity=(replace(WRONG, sample=0),), rules=(DROPOUT,), parity_diagnosis=UNLOCATED)
     finding = only(parity.run(evidence(record)))
-    assert finding.message.endswith("At net.py:13 dropout is on in the source, and the package has none.")
+    assert finding.message.endswith("At net.py:13 dropout is active in the source, and the package has none.")
     assert finding.hint == "Convert the model as it predicts: `model.eval()`"
     assert (finding.status, finding.file, finding.line) == (Status.FAIL, "net.py", 13)
 
@@ -270,7 +270,7 @@ def test_an_unsteady_source_is_no_wrong_conversion() -> None:
     found = changed(UNLOCATED, first_wrong=FirstWrong(unsteady=True, hint="keep it in a buffer"))
     record = model_record(parity=(WRONG,), parity_diagnosis=found)
     (finding,) = parity.run(evidence(record))
-    assert finding.message.endswith(": the source itself answers otherwise when it runs again.")
+    assert finding.message.endswith(": the source itself returns other results when it runs again.")
     assert finding.hint == "keep it in a buffer."
 
 
@@ -313,7 +313,7 @@ PACKED: Final = changed(FROZEN, rule="packed-sequence", fix="Mask what lies beyo
         (
             PACKED,
             (
-                "At net.py:13 the source packs sequences by their lengths, and the package reads none. Mask "
+                "At net.py:13 the source packs sequences by their lengths, which the package ignores. Mask "
                 "what lies beyond a length."
             ),
         ),

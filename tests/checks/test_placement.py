@@ -53,7 +53,7 @@ def test_a_cost_is_shown_where_core_ml_gives_one() -> None:
             placement(devices={"NE": 4, "unknown": 6}, segments=None),
             "Core ML reports no device for 6 of 10 operations",
         ),
-        (placement(devices={}), "Core ML named no operation"),
+        (placement(devices={}), "Core ML reported no operation"),
         (
             placement(devices={}, ending=ended(phase="plan").ending),
             "crashed in phase plan (killed by signal 6",
@@ -79,7 +79,7 @@ def test_what_core_ml_leaves_open_is_unsure_and_never_zero(head: Placement, word
 def test_a_baseline_without_a_plan_is_no_proof_that_nothing_left(base: Placement, words: str) -> None:
     found = finding(core_ml(placement=placement(off=1), base_placement=base))
     assert found.status is Status.UNSURE
-    assert "the baseline cannot be compared with: " in found.message
+    assert "no comparison with the baseline: " in found.message
     assert words in found.message
     all_on_it = finding(core_ml(placement=placement(), base_placement=base))
     assert (all_on_it.status, all_on_it.value, all_on_it.base) == (Status.PASS, 1.0, None)

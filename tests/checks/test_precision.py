@@ -214,7 +214,7 @@ def test_a_cast_to_16_bits_is_named_where_integers_are_a_multiple_of_two_to_the_
     assert finding.status is Status.FAIL
     assert finding.message == (
         "outputs `rows` and `token` are wrong, because `ids_to_int16` cuts integers to 16 bits: "
-        "PSNR -1.5 dB in sample 0, minimum 30 dB. The figure is of `rows`."
+        "PSNR -1.5 dB in sample 0, minimum 30 dB. The number is that of `rows`."
     )
     assert [line.partition(": ")[0] for line in finding.details] == ["`rows`", "`token`"]
     assert finding.hint == 'Values come out wrong: `skip-passes = ["common::add_int16_cast"]`'

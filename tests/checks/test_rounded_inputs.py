@@ -50,7 +50,7 @@ def test_what_the_source_refuses_once_it_is_rounded_fails() -> None:
     assert finding is not None
     assert finding.status is Status.FAIL
     assert finding.message.endswith(
-        "the source does not take the rounded value (IndexError: index out of range in self)."
+        "the source does not accept the rounded value (IndexError: index out of range in self)."
     )
 
 
@@ -60,5 +60,5 @@ def test_a_value_that_no_half_holds_is_named_before_all_others() -> None:
     inputs = (ids(input="x", whole=False), ids(place=place, sample=0))
     finding = said(InputRounding(inputs=inputs, comparisons=(wrong,)))
     assert finding is not None
-    assert "holds no number beyond 65504: 70000 at (0, 0) of sample 0 becomes infinite" in finding.message
+    assert "has no number beyond 65504: 70000 at (0, 0) of sample 0 becomes infinite" in finding.message
     assert finding.details == ("also: input `x`, which rounds 29721 at (0, 5) of sample 2 to 29728",)

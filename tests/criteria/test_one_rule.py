@@ -83,7 +83,7 @@ def test_a_best_class_that_changes_is_no_passing_perturbed_sample() -> None:
     )
     (finding,) = adversarial.run(evidence(head))
     assert finding.status is Status.SKIPPED
-    assert finding.message == "the samples as they are differ already: see parity."
+    assert finding.message == "the unchanged samples already differ: see parity."
 
 
 def test_a_best_class_that_changes_under_a_perturbed_sample_warns_without_a_number_of_the_sample() -> None:

@@ -78,7 +78,7 @@ def test_an_error_is_named_after_its_class(error: type[GateError], code: str) ->
 def test_a_check_says_how_to_fix_and_how_to_accept_it() -> None:
     (precision,) = explained("`precision`")
     text = described(precision, 300)
-    assert text.startswith("precision (check)\n\nWhat it means:\n  Does the package survive half precision")
+    assert text.startswith("precision (check)\n\nWhat it means:\n  Does the package stay accurate in FP16")
     assert "/coreml-gate accept precision of MODEL until YYYY-MM-DD" in text
     assert text.endswith("More: https://github.com/coreml-gate/coreml-gate/blob/main/docs/diagnose.md")
 

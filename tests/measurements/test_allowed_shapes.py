@@ -76,8 +76,8 @@ def test_a_size_that_the_trace_froze_fails_at_the_lengths_that_are_allowed(
     record = record_of(FROZEN, declared)
     assert [(each.shape, each.by) for each in record.refused_shapes] == [(it, "package") for it in refused]
     (message,) = failures(record)
-    assert message.startswith(f"the package refuses `{refused[0]}`, ")
-    assert "which the configuration allows and the source takes: models/net.py:13: operation" in message
+    assert message.startswith(f"the package rejects `{refused[0]}`, ")
+    assert "which the configuration allows and the source accepts: models/net.py:13: operation" in message
 
 
 def test_samples_that_the_package_refuses_are_no_fault_of_the_source(
@@ -116,4 +116,4 @@ def test_a_length_that_both_sides_refuse_is_said(record_of: Callable[..., ModelR
     assert {each.by for each in record.refused_shapes} == {"both"}
     said = next(each for each in parity.run(evidence(record)) if each.subject == "shapes")
     assert said.status is Status.WARN
-    assert said.message.startswith("source and package refuse `x (1, 4, 8)`, `x (1, 4, 64)`, which the ")
+    assert said.message.startswith("source and package reject `x (1, 4, 8)`, `x (1, 4, 64)`, which the ")

@@ -133,7 +133,7 @@ CASES: Final = (
         setup="self.l = nn.Linear(16, 4)",
         options={"input": ({"name": "x", "dtype": "float16"},)},
         says=(
-            fails("parity", "holds no number beyond 65504", '`dtype = "float32"` for `x`'),
+            fails("parity", "has no number beyond 65504", '`dtype = "float32"` for `x`'),
             warns("hazards"),
         ),
     ),

@@ -107,7 +107,7 @@ CASES: Final = (
         setup="self.l = nn.Linear(4, 4)",
         report="apple/coremltools#877",
         options={"conversion": "trace", "input": ({"name": "x", "shape": [[1, 8], 6, 4]},)},
-        says=(fails("parity", "the package refuses `x (1, 6, 4)`", f"net.py:{LINE + 1}", "-1 in `reshape`"),),
+        says=(fails("parity", "the package rejects `x (1, 6, 4)`", f"net.py:{LINE + 1}", "-1 in `reshape`"),),
         first_run="wrong",
     ),
     Case(
@@ -151,7 +151,7 @@ CASES: Final = (
         report="apple/coremltools#2159",
         options={"conversion": "trace", "input": ({"name": "x", "shape": [1, 4, [8, 64]]},)},
         says=(
-            fails("parity", "the package refuses `x (1, 4, 36)`", f"net.py:{LINE + 2}", "-1 in `reshape`"),
+            fails("parity", "the package rejects `x (1, 4, 36)`", f"net.py:{LINE + 2}", "-1 in `reshape`"),
         ),
         first_run="wrong",
     ),

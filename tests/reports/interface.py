@@ -32,7 +32,7 @@ CASES: Final = (
         options={"input": LENGTHS},
         says=(
             fails(
-                "parity", "the package refuses `x (1, 4, 8)`, `x (1, 4, 64)`", "`flatten`, -1 in `reshape`"
+                "parity", "the package rejects `x (1, 4, 8)`, `x (1, 4, 64)`", "`flatten`, -1 in `reshape`"
             ),
         ),
         quick=True,
@@ -45,7 +45,7 @@ CASES: Final = (
         setup=CONV1,
         report="apple/coremltools#914",
         options={"input": LENGTHS, "conversion": "trace"},
-        says=(fails("parity", "the package refuses `x (1, 4, 64)`", "the source takes"),),
+        says=(fails("parity", "the package rejects `x (1, 4, 64)`", "the source takes"),),
     ),
     Case(
         "frozen-divisor",

@@ -27,7 +27,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
     if not head.parity:
         return (evidence.unmeasured(NAME, "outputs"),)
     if not has_parity(head.parity, evidence.limits.parity):
-        return (skipped(NAME, "outputs", "the samples as they are differ already: see parity."),)
+        return (skipped(NAME, "outputs", "the unchanged samples already differ: see parity."),)
     return (_finding(evidence) if head.adversarial else _without_samples(evidence),)
 
 
@@ -36,7 +36,9 @@ def _without_samples(evidence: Evidence) -> Finding:
         return evidence.unmeasured(NAME, "outputs")
     images = [item.image for item in evidence.config.input]
     if images and all(images) and not (evidence.head.untried or evidence.head.untried_changes):
-        return skipped(NAME, "outputs", "images stay as they are, and no changed sample was left to compare.")
+        return skipped(
+            NAME, "outputs", "images are not changed, and there was no other changed sample to compare."
+        )
     unfit = "on every changed sample the source itself is undefined or unstable"
     return skipped(NAME, "outputs", f"{unfit}{_untried(evidence)}.")
 
@@ -44,9 +46,9 @@ def _without_samples(evidence: Evidence) -> Finding:
 def _untried(evidence: Evidence) -> str:
     """Where nothing was compared, as the end of a sentence; empty where there is no such sample."""
     names = names_and_more([f"`{name}`" for name in evidence.head.untried])
-    endless = f"; not compared on {names}, because the source did not end there" if names else ""
+    endless = f"; not compared on {names}, because the source did not finish there" if names else ""
     left_out = evidence.head.untried_changes
-    costly = f"; {counted(len(left_out), 'change')} not tried, because a run costs much" if left_out else ""
+    costly = f"; {counted(len(left_out), 'change')} not tried, because each run is costly" if left_out else ""
     return endless + costly
 
 
@@ -56,12 +58,12 @@ def _finding(evidence: Evidence) -> Finding:
     total = counted(len(said), "changed sample")
     diagnosis = diagnosis_of(evidence, wrong)
     if all(name.startswith(FAR) for name in wrong):
-        but = f", but for `{next(iter(wrong))}`, far from all samples: see the details" if wrong else ""
+        but = f", except `{next(iter(wrong))}`, far from all samples: see the details" if wrong else ""
         return Finding(
             check=NAME,
             status=Status.PASS,
             subject="outputs",
-            message=f"the package answers like the source on {total}{but}{_untried(evidence)}.",
+            message=f"the package matches the source on {total}{but}{_untried(evidence)}.",
             details=(
                 *wrong.values(),
                 *filter(None, (way_out(diagnosis),)),
@@ -74,10 +76,11 @@ def _finding(evidence: Evidence) -> Finding:
         check=NAME,
         status=Status.WARN,
         subject="outputs",
-        message=f"{next(iter(wrong.values()))}: the conversion is wrong for such inputs "
-        f"({len(wrong)} of {total} differ{_untried(evidence)}).{sentence(diagnosis)}",
+        message=f"{next(iter(wrong.values()))}: the conversion is wrong for such inputs ({len(wrong)} of "
+        f"{total} differ{_untried(evidence)}).{sentence(diagnosis)}",
         hint=way_out(diagnosis)
-        or "rewrite the operation that the converter gets wrong, or keep such inputs away.",
+        or "rewrite the operation that the converter gets wrong, or make sure that the app never passes "
+        "such inputs.",
         details=tuple(wrong.values()),
         file=file,
         line=line,
@@ -86,15 +89,15 @@ def _finding(evidence: Evidence) -> Finding:
 
 CHECK: Final = Check(
     NAME,
-    "Does the package answer like the source on changed samples?",
+    "Does the package match the source on changed samples?",
     run,
     limit="that of parity, as a warning",
     why=(
-        "On inputs near the samples (scaled, rounded, zero, equal) the package answers otherwise than "
-        "the model; the app will meet such inputs sooner or later."
+        "On inputs derived from the samples (scaled, rounded, zero, equal) the package returns other "
+        "results than the model. An app will see such inputs sooner or later."
     ),
-    fix="As for `parity`; the finding names the changed sample on which it shows.",
-    accept="`adversarial = false` for the model leaves this check out.",
+    fix="As for `parity`; the finding names the changed sample that shows it.",
+    accept="`adversarial = false` skips this check for the model.",
     page="docs/first-wrong-operation.md",
     overridable=False,
 )

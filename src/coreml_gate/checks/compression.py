@@ -22,8 +22,8 @@ _HALF_BYTES: Final = 2
 _OWN_THRESHOLD: Final[int] = Compression.model_fields["weight_threshold"].default
 """The default of coremltools, which also applies to a package that a team compresses itself."""
 _LEFT_OUT_HINT: Final = (
-    "a block must divide the channels: choose another `block-size`, or raise `weight-threshold` to leave "
-    "small layers out on purpose."
+    "the block size must divide the channels: choose another `block-size`, or raise `weight-threshold` to "
+    "skip small layers on purpose."
 )
 
 Layers = Sequence[LayerCompression]
@@ -61,7 +61,8 @@ def _nothing_compressed() -> Finding:
         status=Status.WARN,
         subject=SUBJECT,
         message="`compress` is configured, but no layer is compressed.",
-        hint="all weights are at most `weight-threshold` elements large, or no block divides their channels.",
+        hint="every weight has at most `weight-threshold` elements, or the block size does not divide its "
+        "channels.",
     )
 
 
@@ -111,12 +112,12 @@ def _details(layers: Layers, left_out: Layers, head: ModelRecord) -> Iterator[st
 
 CHECK: Final = Check(
     NAME,
-    "What did compression save, and which layers did it miss or hit?",
+    "What did compression save, which layers did it skip, and which did it damage?",
     run,
     limit="shown",
     why=(
-        "A layer that compression left out makes the package larger than configured; one that it hits "
-        "hard may cost accuracy."
+        "A layer that was not compressed makes the package larger than planned, and one that was "
+        "compressed too much may cost accuracy."
     ),
     fix="Lower `weight-threshold`, or choose another `method`; `coreml-gate variants` ranks them.",
     page="docs/variants.md",

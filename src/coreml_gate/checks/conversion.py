@@ -15,7 +15,7 @@ NAME: Final = "conversion"
 SUBJECT: Final = "package"
 
 _WORDS: Final[Mapping[str, str]] = {
-    "failed": "the converter refused it",
+    "failed": "the converter rejected it",
     "crashed": "the converter crashed",
     "timed-out": "timed out",
     "out-of-memory": "exceeded the memory limit and was killed",
@@ -23,8 +23,9 @@ _WORDS: Final[Mapping[str, str]] = {
 
 _WITH_PACKAGE: Final = ("converted", "not-needed")
 _HINTS: Final[Mapping[str, str]] = {
-    "failed": "write that part otherwise, or convert with a script of your own (`convert`).",
-    "crashed": 'try the other route (conversion = "trace" or "export"); the details hold its last lines.',
+    "failed": "rewrite that part, or convert with a script of your own (`convert`).",
+    "crashed": 'try another route (conversion = "trace" or "export"); the details show the last lines of '
+    "its output.",
     "timed-out": "raise `step-timeout-s` in [gate], or make the traced program smaller (an unrolled loop?).",
     "out-of-memory": "raise `step-memory-mb` in [gate], or use a runner with more memory.",
 }
@@ -50,11 +51,11 @@ _LOST: Final = "lost-write"
 _OF_UNCHANGED_OUTPUTS: Final = "sanitize_input_output_names"
 """The pass that refuses an output that is an input."""
 _GROWN_HINT: Final = (
-    "compute it from an input, or from smaller parts that broadcast; what depends on a flexible size is not "
-    "computed while converting."
+    "compute it from an input, or from smaller parts that broadcast. A value that depends on a flexible "
+    "size is not computed during the conversion."
 )
 _MISSING_HINT: Final = (
-    "write these operations with others that convert, or register a converter for them "
+    "replace these operations by ones that convert, or register a converter for them "
     "(coremltools.converters.mil.register_torch_op)."
 )
 
@@ -85,7 +86,7 @@ def _unexplained(facts: ConversionFacts | None) -> Finding:
 def _time(evidence: Evidence) -> tuple[str, ...]:
     """Where measuring the model spent its time."""
     steps = time_by_step(evidence.head.phases)
-    return (f"time to measure: {steps}",) if steps else ()
+    return (f"measuring time: {steps}",) if steps else ()
 
 
 def _converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
@@ -156,7 +157,7 @@ def _not_converted(facts: ConversionFacts, evidence: Evidence) -> Finding:
 def _way_out(facts: ConversionFacts) -> str:
     """A script of the team has no other route, and is the script already."""
     if facts.maker and facts.status == "failed":
-        return f"run `{facts.maker}` by itself; write the part of the model that it names otherwise."
+        return f"run `{facts.maker}` by itself, and rewrite the part of the model that it names."
     return _HINTS[facts.status]
 
 
@@ -230,8 +231,8 @@ CHECK: Final = Check(
     limit="it must convert",
     why="Without a package there is nothing to ship.",
     fix=(
-        "The finding names the operation, the module and the line, and a way out that was tried where "
-        "there is one. `coreml-gate support MODEL` tries every deployment target."
+        "The finding names the operation, the module and the line, and a fix that was tried, if there is "
+        "one. `coreml-gate support MODEL` tries every deployment target."
     ),
     page="docs/own-conversion.md",
     absolute=True,

@@ -176,7 +176,7 @@ def _way_out(run: CoreMlRun, ending: ChildEnding, facts: CoreMlFacts) -> str:
         return _WITHOUT_ENGINE
     if is_slow_load(ending, run.units):
         return "raise `core-ml-timeout-s` in [gate]: a first load on the Neural Engine can take minutes."
-    return "the details hold its last lines; try another `compute-units`, and report it to Apple."
+    return "the details show its last lines; try another `compute-units`, and report it to Apple."
 
 
 def _violations(
@@ -266,28 +266,28 @@ def _hint(raised: tuple[Violation, ...], run: CoreMlRun, facts: CoreMlFacts) -> 
 
 CHECK: Final = Check(
     NAME,
-    "Does Core ML itself answer like the source, on every compute unit?",
+    "Does Core ML itself match the source, on every compute unit?",
     run,
     limit="that of precision",
     why=(
-        "Core ML itself answers otherwise than the model on one compute unit, although the package is "
-        "right: users of that hardware get wrong answers."
+        "Core ML returns other results than the model on a compute unit, although the package is right, so "
+        "users of that hardware get wrong results."
     ),
-    fix="Leave the unit out by `compute-units`, keep the operation in float32, or write it otherwise.",
-    accept="`limits.precision` holds for Core ML as well.",
+    fix="Exclude the unit with `compute-units`, keep the operation in float32, or rewrite it.",
+    accept="`limits.precision` applies to Core ML too.",
     page="docs/macos.md",
     needs="Mac",
     numerical=True,
     column=Column(
         "Engine",
         "numbers",
-        "PSNR of Core ML against the source, worst sample, on each compute unit, the gravest first",
+        "PSNR of Core ML against the source, worst sample, on each compute unit, worst first",
         figures.decibel_difference,
         figures.decibels,
         highest_is_worst=False,
         exact="equal",
         by_subject=True,
-        legend="Engine: PSNR of what runs on the device against the source, for each compute unit.",
+        legend="Engine: PSNR of the engine's outputs against the source, for each compute unit.",
         most=4,
     ),
 )

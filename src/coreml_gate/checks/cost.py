@@ -136,7 +136,7 @@ def _details(
         yield f"{number(cost.intensity, 3)} multiply-accumulates per byte moved"
     yield f"{number(cost.elementwise / MILLION, 3)} million elements of other operations"
     if cost.loops:
-        yield "the body of a loop counts once: how often it runs is not known"
+        yield "the body of a loop counts once, because the number of iterations is unknown"
     for part in cost.modules:
         share = percent(part.macs / cost.macs) if cost.macs else "0 %"
         name = part.name or "(no name)"
@@ -145,20 +145,19 @@ def _details(
 
 CHECK: Final = Check(
     NAME,
-    "How much more than the baseline does the model compute and move?",
+    "Does the model compute or move more than the baseline?",
     run,
     limit=f"{growth(CostLimits().max_ratio or 1)} against base",
     why=(
-        "More multiply-accumulates and bytes mean more time and energy on every phone; the figures are exact."
+        "More multiply-accumulates and bytes mean more time and energy on every phone. The numbers are exact."
     ),
     fix="The details name the modules that grew.",
-    accept="`limits.cost.max-ratio` sets the growth; `false` switches it off.",
+    accept="`limits.cost.max-ratio` sets the allowed growth; `false` switches the check off.",
     page="docs/cost.md",
     column=Column(
         "Compute",
         "resources",
-        "millions of multiply-accumulates, or MB moved where they grew too much; left out while nothing "
-        "changes",
+        "millions of multiply-accumulates, or MB moved if these grew too much; hidden while nothing changes",
         figures.percent_change,
         figures.mmacs,
         only_changes=True,

@@ -23,8 +23,8 @@ MODEL_SHARE: Final = 0.6
 
 _TARGET: Final = re.compile(r"iOS(\d+)")
 _HINT: Final = (
-    "make the model smaller (compression, a smaller input), take the device out of `devices`, or measure "
-    "what an app gets there (os_proc_available_memory)."
+    "make the model smaller (compression, a smaller input), remove the device from `devices`, or measure "
+    "the memory that an app gets there (os_proc_available_memory)."
 )
 
 _BOUND: Final = (
@@ -91,7 +91,7 @@ def _wanted(evidence: Evidence) -> tuple[Device, ...] | str:
         return tuple(devices()[name] for name in config.devices if name in devices())
     if config.minimum_os is None:
         return "neither `devices` nor `minimum-os` is configured."
-    return that_run(config.minimum_os) or f"no device of the table runs iOS {config.minimum_os}."
+    return that_run(config.minimum_os) or f"no known device runs iOS {config.minimum_os}."
 
 
 def fit_on(device: Device, memory: MemoryFacts, package: PackageFacts, cost: CostFacts | None) -> DeviceFit:
@@ -104,7 +104,7 @@ def fit_on(device: Device, memory: MemoryFacts, package: PackageFacts, cost: Cos
     if needed is not None and int(needed[1]) > device.newest_ios:
         status, reason = (
             Status.FAIL,
-            f"requires {package.deployment_target}, the device ends at iOS{device.newest_ios}",
+            f"requires {package.deployment_target}, but the device only runs up to iOS{device.newest_ios}",
         )
     elif used > budget:
         taken, allowed = apart(used, budget, megabytes, megabytes)
@@ -166,19 +166,20 @@ def _notes(fits: Sequence[DeviceFit], evidence: Evidence) -> list[str]:
     ]
     if evidence.config.precision == "float32":
         notes.append(
-            "float32: the Neural Engine computes in half precision only, so CPU or GPU run this model."
+            "float32: the Neural Engine computes only in FP16, so the CPU or the GPU runs this model."
         )
     return notes
 
 
 CHECK: Final = Check(
     NAME,
-    "Does the model fit the devices for which it is meant?",
+    "Does the model fit the devices that it must run on?",
     run,
-    limit=f"{percent(MODEL_SHARE)} of what an app may use there",
-    why="The model does not fit into what an app may use on one of your devices, or does not load there.",
-    fix="As for `memory`; or raise `minimum-os`, or leave the device out of `devices`.",
-    accept="`devices` and `minimum-os` say for which devices the model is meant.",
+    limit=f"{percent(MODEL_SHARE)} of an app's memory there",
+    why="The model does not fit into the memory that an app may use on one of your devices, or does not "
+    "load there.",
+    fix="As for `memory`; or raise `minimum-os`, or remove the device from `devices`.",
+    accept="`devices` and `minimum-os` decide which devices are checked.",
     page="docs/devices.md",
     absolute=True,
 )

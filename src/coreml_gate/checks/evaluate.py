@@ -85,7 +85,7 @@ def _unreturned(names: list[str], evidence: Evidence) -> Iterator[Finding]:
     known = dict.fromkeys(metric.name for metric in evidence.before.metrics)
     for name in known:
         if name not in names and name not in evidence.limits.evaluate:
-            yield _missing(name, Status.WARN, f"is in the baseline and no longer measured: {returned}.", "")
+            yield _missing(name, Status.WARN, f"is in the baseline, but no longer measured: {returned}.", "")
 
 
 def _missing(name: str, status: Status, text: str, hint: str) -> Finding:
@@ -198,13 +198,13 @@ def _bound(metric: Metric, limits: EvaluateLimits) -> float | None:
 
 CHECK: Final = Check(
     NAME,
-    "Does the package still reach the model's own metric?",
+    "Does the package still reach the model's metric?",
     run,
     limit="yours",
-    why="The package does the user's task worse than the source or the baseline, by your own metric.",
+    why="By your own metric, the package is worse than the source or the baseline.",
     fix=(
-        "Look at `precision` and `parity` first: they name the operation. Without a numerical cause the "
-        "model itself changed."
+        "Look at `precision` and `parity` first: they name the operation. If both pass, the model itself "
+        "changed."
     ),
     accept="`limits.evaluate.METRIC` sets how far a metric may fall (`max-drop`) or rise (`max-rise`).",
     page="docs/configuration.md",
@@ -213,7 +213,7 @@ CHECK: Final = Check(
     column=Column(
         "Metric",
         "task",
-        f"up to {MAX_METRICS} metrics of `evaluate`, the gravest first",
+        f"up to {MAX_METRICS} metrics of `evaluate`, worst first",
         figures.difference,
         figures.number,
         by_subject=True,

@@ -24,14 +24,15 @@ from coreml_gate.timing import ALPHA
 from coreml_gate.verdict import Finding, Status
 from coreml_gate.wording import number
 
-_REFUSED: Final = "not measured: the package refuses the samples, see parity."
+_REFUSED: Final = "not measured: the package rejects the samples, see parity."
 _NARROW: Final = re.compile(r"=(fp16|u?int16|u?int8)\b")
 """A half-precision or short integer result, in a line of an outline."""
 _TOOLCHAIN: Final = ("coreml_gate", "coremltools", "torch", "numpy")
 """The packages that affect conversion and results; Python's version and the machine do not."""
 
 LOST_WEIGHTS: Final = (
-    "do its weights still load? `load_state_dict(..., strict=False)` skips every key that does not match."
+    "check that its weights still load: `load_state_dict(..., strict=False)` skips every key that does not "
+    "match."
 )
 LOST: Final = "not measured: an earlier step failed."
 """The message of every check after the one that reports the failure; reports show it once per model."""
@@ -139,9 +140,9 @@ class Evidence:
             was = "" if before is None else f", {number(before.bits, 2)} in the baseline"
             bits = number(self.head.compression.bits, 2)
             return (
-                f"`{facts.maker}` stores {bits} bits per weight{was}: with so few the package computes "
-                "something else (use more bits, smaller blocks or less sparsity), or its weights are not the "
-                "source's."
+                f"`{facts.maker}` stores {bits} bits per weight{was}: with so few, the package computes "
+                "something else (use more bits, smaller blocks or less sparsity), or its weights are not "
+                "the source's."
             )
         return (
             f"{weights.found} of {weights.matrices} weight matrices of the source are in the package that "
@@ -179,7 +180,7 @@ class Evidence:
             check=check,
             status=lost,
             subject=subject,
-            message="the Record holds no figure for this check.",
+            message="the Record has no data for this check.",
             hint="measure the model again with this version.",
         )
 

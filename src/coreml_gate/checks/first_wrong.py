@@ -59,8 +59,10 @@ def details(diagnosis: ParityDiagnosis | None) -> tuple[str, ...]:
         return ()
     found = diagnosis.first_wrong
     counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
-    others = (f"these differ by themselves as well: {', '.join(found.others)}",) if found.others else ()
-    return (f"operations beside the source's: {counts}", *others)
+    others = (
+        (f"these operations also differ by themselves: {', '.join(found.others)}",) if found.others else ()
+    )
+    return (f"operations paired with the source's: {counts}", *others)
 
 
 def _name(found: FirstWrong) -> str:

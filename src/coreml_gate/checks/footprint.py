@@ -54,7 +54,7 @@ def _lost(ending: ChildEnding, footprints: Footprints, facts: CoreMlFacts) -> Fi
         status=status_of_loss(ending, footprints.units, facts.machine),
         subject=_subject(facts),
         message=f"{facts.machine.engine}: {ending.clause('a process that measures the footprint')}.",
-        hint="the details hold its last lines; `coreml-gate doctor` examines this Mac.",
+        hint="the details show the last lines of its output; `coreml-gate doctor` checks this Mac.",
         details=ending.log_tail,
     )
 
@@ -102,12 +102,13 @@ def _subject(facts: CoreMlFacts) -> str:
 
 CHECK: Final = Check(
     NAME,
-    "How much memory does a process that predicts with Core ML need at its peak?",
+    "How much memory does a process need at its peak while it predicts with Core ML?",
     run,
     limit="shown; `footprint-max-ratio` limits it",
-    why="The footprint of the process is what iOS limits an app by.",
-    fix="As for `memory`; Core ML's own buffers add to the figure of the program.",
-    accept="`limits.memory.footprint-max-ratio` sets the growth; without it the figure is only shown.",
+    why="iOS ends an app whose footprint exceeds its limit.",
+    fix="As for `memory`; Core ML's own buffers add to the memory of the program.",
+    accept="`limits.memory.footprint-max-ratio` sets the allowed growth; without it the footprint is only "
+    "shown.",
     page="docs/memory.md",
     needs="Mac",
     column=Column(

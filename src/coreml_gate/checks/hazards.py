@@ -25,7 +25,7 @@ _SAYS: Final[dict[HazardKind, str]] = {
     "vanishing": "gives values below {bound}, which are 0 in FP16",
     "epsilon": "has an epsilon below 6e-8, which is 0 in FP16, and an input down to {reaches}",
     "infinite-constant": "has a constant of {reaches}, which is infinite in FP16",
-    "cliff": "leaves the range in which its FP16 formula holds",
+    "cliff": "leaves the range in which its FP16 formula is valid",
     "rounding": "loses {percent} % of its result to rounding",
     "cancellation": "cancels: an error of {given} % in its inputs becomes {percent} % in its result",
     "inherited": "has an error of {percent} %, its inputs one of {given} %",
@@ -204,14 +204,14 @@ def _error_line(error: OperationError) -> str:
 
 CHECK: Final = Check(
     NAME,
-    "Which operations does half precision break, or nearly break?",
+    "Does FP16 break an operation, or nearly break it?",
     run,
     limit="none that harms an output",
     why=(
-        "The operation overflows, or loses most of its digits, in half precision on the samples; other "
-        "inputs may go further."
+        "On the samples, the operation overflows or loses most of its digits in FP16; other inputs may "
+        "reach larger values."
     ),
     fix="The finding has the line and, for known patterns such as RMSNorm, the code that cannot overflow.",
-    accept="`keep-fp32` for the operation.",
+    accept="Keep the operation in float32 with `keep-fp32`.",
     page="docs/diagnose.md",
 )

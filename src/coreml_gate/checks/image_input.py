@@ -64,7 +64,8 @@ def _cause(image: ImagePixels) -> str:
 def _hint(image: ImagePixels) -> str:
     if not image.steps:
         return (
-            "yield what the source takes of an image of 0 to 255, or correct `image` in `[[model.input]]`: "
+            "yield the values that the source gets from pixels of 0 to 255, or correct `image` in "
+            "`[[model.input]]`: "
             f"scale = {number(image.scale / 255, 7)} for samples from 0 to 1."
         )
     return fitting_scale(image)
@@ -72,14 +73,17 @@ def _hint(image: ImagePixels) -> str:
 
 CHECK: Final = Check(
     NAME,
-    "Are the samples of an image input pixels from 0 to 255 by the configured scale?",
+    "Do the samples of an image input come from pixels of 0 to 255 by the configured scale?",
     run,
     limit="whole numbers, as a warning",
     why=(
-        "A wrong scale or bias cancels out in every comparison and shows in the app: the model sees "
-        "other pixels than in training."
+        "A wrong scale or bias cancels out in every comparison and shows only in the app, where the model "
+        "sees other pixels than in training."
     ),
-    fix=("Set `scale` and `bias` of the image input to what the training code does to pixels from 0 to 255."),
+    fix=(
+        "Set `scale` and `bias` of the image input to those that the training code applies to pixels from "
+        "0 to 255."
+    ),
     page="docs/configuration.md",
     overridable=False,
 )

@@ -63,7 +63,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
             "can break callers",
             _HINT.format(kept),
         ),
-        (harmless, Status.WARN, "callers do not notice", ""),
+        (harmless, Status.WARN, "callers are not affected by", ""),
     )
     return tuple(
         _finding(
@@ -163,12 +163,12 @@ def _version(target: str) -> int | None:
 
 CHECK: Final = Check(
     NAME,
-    "Can the app still call the package as it calls the baseline?",
+    "Can the app still call the package like the baseline?",
     run,
     limit="no breaking change",
     why=(
-        "The app's code names inputs and outputs: with another name or shape it compiles, ships, and "
-        "fails at run time."
+        "The app's code names inputs and outputs. With another name or shape it still compiles and ships, "
+        "but fails at run time."
     ),
     fix="Keep the names with `output` and `[[model.input]]`, or change the app in the same pull request.",
     accept='`limits.interface.on-breaking-change = "warn"` makes such changes warnings.',

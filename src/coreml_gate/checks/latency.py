@@ -46,7 +46,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
 def _not_judged(timing: Timing, ratios: Mapping[Metric, float]) -> str:
     """Why these times are not judged (not Core ML's, or without a limit), or empty."""
     if timing.engine != "core-ml":
-        return "the MIL runtime was timed, whose time is never the phone's."
+        return "the MIL runtime was timed, whose times are not a phone's."
     return "" if ratios else "no limit is set (`limits.latency`)."
 
 
@@ -140,12 +140,12 @@ def _untimed(metric: Metric, timing: Timing, machine: Machine) -> Finding:
 
 def _way_out(ending: ChildEnding | None) -> str:
     if ending is None:
-        return "`coreml-gate doctor` examines this Mac."
+        return "`coreml-gate doctor` checks this Mac."
     if ending.how == "timed-out" and ending.phase.startswith("load"):
         return "raise `core-ml-timeout-s` in [gate]: a first load on the Neural Engine can take minutes."
     if ending.how == "timed-out":
-        return "raise `core-ml-timeout-s` in [gate] if the predictions take so long without a fault."
-    return "the details hold the last lines of the child; `coreml-gate doctor` examines this Mac."
+        return "raise `core-ml-timeout-s` in [gate] if the predictions normally take that long."
+    return "the details show the last lines of the child's output; `coreml-gate doctor` checks this Mac."
 
 
 def _decide(
@@ -232,7 +232,7 @@ def _hint(status: Status, lost: ChildEnding | None) -> str:
         return _way_out(lost)
     if status is Status.UNSURE:
         return "time on a quieter Mac, or raise `time-budget-s` in [gate]."
-    return "look at the cost and the placement of the operations that changed."
+    return "look at the cost and the placement of the changed operations."
 
 
 def _details(timing: Timing, machine: Machine, self_test: SelfTest) -> tuple[str, ...]:
@@ -262,12 +262,14 @@ def _others(timing: Timing) -> tuple[str, ...]:
 
 CHECK: Final = Check(
     NAME,
-    "Does Core ML run the package slower than the baseline?",
+    "Is the package slower than the baseline on Core ML?",
     run,
-    limit=f"{growth(LatencyLimits().max_ratio or 1)} slower than base, as pairs",
-    why="Core ML runs the head slower than the base by more than is allowed, as pairs on the same Mac.",
+    limit=f"{growth(LatencyLimits().max_ratio or 1)} slower than base, in pairs",
+    why="Core ML runs the head slower than the base by more than the limit, measured in pairs on the same "
+    "Mac.",
     fix=(
-        "`structure` says what changed in the program, `placement` which operations left the Neural Engine."
+        "`structure` shows what changed in the program, and `placement` which operations left the Neural "
+        "Engine."
     ),
     accept="`limits.latency.max-ratio` sets how much slower it may be.",
     page="docs/timing.md",
@@ -275,7 +277,7 @@ CHECK: Final = Check(
     column=Column(
         "Latency",
         "engine",
-        "milliseconds of each time that has a limit, on this machine only; the verdict rests on pairs "
+        "milliseconds of each limited time, on this machine only; the verdict compares pairs "
         "([timing.md](timing.md))",
         figures.percent_change,
         figures.milliseconds,

@@ -33,7 +33,7 @@ def run(evidence: Evidence) -> tuple[Finding, ...]:
             value=size / 1e6,
             unit="MB",
             details=(
-                f"{facts.versions}; float32, on the CPU of this machine, which is not a phone: not timed",
+                f"{facts.versions}; float32, on this machine's CPU; not timed, because it is not a phone",
                 *(sample_line(each) for each in facts.against_source),
             ),
         ),
@@ -51,11 +51,11 @@ def _parts(facts: LiteRtFacts, evidence: Evidence) -> tuple[str, ...]:
 
 CHECK: Final = Check(
     NAME,
-    "What does LiteRT make of the same source?",
+    "Does LiteRT convert the same source to the same results?",
     run,
     limit="shown",
     why="A second converter of the same source shows whether an error is Core ML's or the model's.",
-    fix="Nothing to fix: the figures are a comparison.",
+    fix="There is nothing to fix: this is only a comparison.",
     page="docs/configuration.md",
     overridable=False,
     needs="LiteRT",

@@ -56,7 +56,7 @@ def _details(memory: MemoryFacts, base: MemoryFacts | None) -> Iterator[str]:
         yield f"alive at the peak{place}: `{value.name}` {megabytes(value.bytes)}"
     others = [name for name in memory.near_peak if name != memory.peak_operation]
     if others:
-        yield f"at 95 % of the peak or more, too: {listed(others)}"
+        yield f"also at 95 % of the peak or more: {listed(others)}"
     if memory.timeline:
         yield f"live bytes over the program: {figures.sparkline(memory.timeline)}"
     for shape in memory.other_shapes:
@@ -66,9 +66,9 @@ def _details(memory: MemoryFacts, base: MemoryFacts | None) -> Iterator[str]:
 
 
 def _overhead(extra: OverheadFacts) -> str:
-    lasts = ", for as long as the model lives" if extra.lasting else ""
+    lasts = ", while the model is loaded" if extra.lasting else ""
     return (
-        f"an engine may take on top: {extra.kind} of `{extra.operation}` {megabytes(extra.bytes)} "
+        f"an engine may need in addition: {extra.kind} of `{extra.operation}` {megabytes(extra.bytes)} "
         f"({extra.text}{lasts})"
     )
 
@@ -78,12 +78,12 @@ CHECK: Final = Check(
     "Do weights and activations fit the device?",
     run,
     limit=budget_limit(MemoryLimits()),
-    why="An app gets about half of a phone's RAM; beyond that iOS ends it without a message.",
+    why="An app gets about half of a phone's RAM. If it uses more, iOS ends it without a message.",
     fix=(
         "The finding names the values that are alive at the peak. Compress the weights, or compute large "
         "intermediate values in pieces."
     ),
-    accept="`limits.memory` sets the greatest sum and growth.",
+    accept="`limits.memory` sets the greatest memory and growth.",
     page="docs/memory.md",
     absolute=True,
     column=Column(

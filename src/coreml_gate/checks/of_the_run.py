@@ -10,9 +10,10 @@ OF_THE_RUN: Final[Mapping[str, Topic]] = {
     for topic in (
         Topic(
             "run",
-            "Could the gate do its work?",
-            why="The run ended before any model was measured: nothing was checked.",
-            fix="The message is that of an error: `coreml-gate explain ERROR`, by its name or its exit code.",
+            "Did the gate run to its end?",
+            why="The run ended before any model was measured, so nothing was checked.",
+            fix="The message is that of an error: see `coreml-gate explain ERROR`, with its name or exit "
+            "code.",
             accept="An error cannot be accepted.",
             overridable=False,
         ),
@@ -20,25 +21,25 @@ OF_THE_RUN: Final[Mapping[str, Topic]] = {
             "policy",
             "Does the change alter the gate's own configuration?",
             why=(
-                "A limit that is raised together with the model passes whatever it is meant to stop. The "
-                "finding says whose limits judge: those of the base branch, or those of the change."
+                "A limit that is raised together with a model no longer stops what it should stop. The "
+                "finding shows which limits were used: those of the base branch, or those of the change."
             ),
-            fix="Change limits in a pull request of their own.",
+            fix="Change limits in a separate pull request.",
             page="docs/github.md",
             overridable=False,
         ),
         Topic(
             "override",
-            "Does every line that accepts a failure count?",
-            why="The failure blocks as if the line were not there.",
-            fix="The finding says what is missing: the label, the right to write, the date or the reason.",
+            "Is every line that accepts a failure valid?",
+            why="An invalid line has no effect: the failure still blocks the merge.",
+            fix="The finding names what is missing: the label, write permission, the date or the reason.",
             page="docs/github.md",
             overridable=False,
         ),
         Topic(
             "record",
-            "Are the numbers those of the head?",
-            why="Numbers of another commit or a modified work tree say nothing about what would be merged.",
+            "Do the numbers belong to the head commit?",
+            why="Numbers of another commit or of a modified work tree do not show what would be merged.",
             fix="Measure the head of the pull request, from a clean checkout.",
             accept="It cannot be accepted.",
             page="docs/github.md",
@@ -46,10 +47,10 @@ OF_THE_RUN: Final[Mapping[str, Topic]] = {
         ),
         Topic(
             "creep",
-            "What do small steps add up to since the last release?",
+            "How far did the metrics drift since the last release?",
             why=(
-                "Many small steps, each within the limits, add up: users of the last release get all of them "
-                "at once."
+                "Many small changes, each within the limits, add up, and users of the last release get all "
+                "of them at once."
             ),
             fix="Look at the pull requests since the release; `coreml-gate judge` compares their Records.",
             page="docs/github.md",

@@ -31,7 +31,7 @@ from coreml_gate.wording import apart, counted, number, passing_maximum
 NAME: Final = "on-device"
 NOT_RUN: Final = "not run: `coreml-gate device` measures on a connected iPhone."
 _HINT: Final = (
-    "compare with `coreml-parity`: where a Mac is right and the phone is not, exclude that compute unit."
+    "compare with `coreml-parity`: if a Mac is right and the phone is not, exclude that compute unit."
 )
 
 
@@ -146,7 +146,7 @@ def _ended(facts: DeviceFacts, subject: str) -> Finding:
         status=Status.FAIL if reached else Status.UNSURE,
         subject=subject,
         message=f"{subject}: {ending.clause('it')}.",
-        hint="the details hold the last lines." if ending.log_tail else "",
+        hint="the details show the last lines of its output." if ending.log_tail else "",
         details=ending.log_tail,
     )
 
@@ -163,12 +163,12 @@ def _absent(name: str) -> Finding:
 
 CHECK: Final = Check(
     NAME,
-    "Does a connected iPhone answer like the source, and fast enough?",
+    "Does a connected iPhone match the source, and is it fast enough?",
     run,
-    limit="that of precision; milliseconds are yours",
-    why="A connected iPhone answers otherwise than the source, or slower than your limit.",
-    fix="As for `coreml-parity`; the device's own times are in the details.",
-    accept="`limits.on-device` sets the greatest milliseconds and the least PSNR per model of device.",
+    limit="that of precision; you set the milliseconds",
+    why="A connected iPhone returns other results than the source, or is slower than your limit.",
+    fix="As for `coreml-parity`; the details show the device's own times.",
+    accept="`limits.on-device` sets the greatest milliseconds and the minimum PSNR per device model.",
     page="docs/variants.md",
     needs="iPhone",
     numerical=True,

@@ -32,26 +32,26 @@ from coreml_gate.wording import counted, names_and_more, number, way_to_another_
 
 NAME: Final = "parity"
 _HINT: Final = (
-    "both sides computed in float32, so rounding is not the cause. Try the other route "
+    "both sides computed in float32, so rounding is not the cause. Try another route "
     '(conversion = "trace" or "export"), or rewrite the operation that the converter gets wrong.'
 )
 _FROZEN_VALUES: Final = "frozen-values"
 _CAUSES: Final = {
-    _FROZEN_VALUES: "The trace holds what sample 0 decided at {where}, and other samples decide otherwise.",
-    "active-dropout": "At {where} dropout is on in the source, and the package has none.",
-    "packed-sequence": "At {where} the source packs sequences by their lengths, and the package reads none.",
+    _FROZEN_VALUES: "The trace is fixed to sample 0 at {where}, where other samples take another branch.",
+    "active-dropout": "At {where} dropout is active in the source, and the package has none.",
+    "packed-sequence": "At {where} the source packs sequences by their lengths, which the package ignores.",
 }
 """Rules that explain why an output differs although no operation of the package is wrong: values that a trace
 froze, and behaviour that only the source has (apple/coremltools#1991, apple/coremltools#1616)."""
 _FROZEN_SIZE: Final = (
-    "a size computed in Python may be frozen by the conversion: let an operation find it (`flatten`, -1 in "
-    "`reshape`), or allow only the shapes that work."
+    "the conversion may have frozen a size that was computed in Python: let an operation compute it "
+    "(`flatten`, -1 in `reshape`), or allow only the shapes that work."
 )
-_ALLOW_LESS: Final = "allow only the shapes that the source takes."
+_ALLOW_LESS: Final = "allow only the shapes that the source accepts."
 _REFUSING: Final = (
-    ("package", "the package refuses", " and the source takes", Status.FAIL, _FROZEN_SIZE),
-    ("source", "the source refuses", " and the package takes", Status.WARN, _ALLOW_LESS),
-    ("both", "source and package refuse", "", Status.WARN, _ALLOW_LESS),
+    ("package", "the package rejects", " and the source accepts", Status.FAIL, _FROZEN_SIZE),
+    ("source", "the source refuses", " and the package accepts", Status.WARN, _ALLOW_LESS),
+    ("both", "source and package reject", "", Status.WARN, _ALLOW_LESS),
 )
 
 
@@ -162,7 +162,7 @@ def _no_floor(evidence: Evidence, raised: tuple[Violation, ...]) -> tuple[str, .
 
 def _failure(violation: Violation, diagnosis: ParityDiagnosis | None) -> str:
     if diagnosis is not None and diagnosis.first_wrong.unsteady:
-        return f"{violation.message}: the source itself answers otherwise when it runs again."
+        return f"{violation.message}: the source itself returns other results when it runs again."
     return f"{violation.message}: the conversion is wrong.{violation.remedy}"
 
 
@@ -265,15 +265,16 @@ def _answered_otherwise(evidence: Evidence) -> Iterator[Finding]:
 
 CHECK: Final = Check(
     NAME,
-    "Does the package answer like the source in float32?",
+    "Does the package match the source in float32?",
     run,
     limit=f"{number(ParityLimits().max_error)} of the greatest value",
-    why="The package computes something else than the model, in float32, so on every unit of every phone.",
+    why="The package computes something else than the model even in float32, so on every compute unit of "
+    "every phone.",
     fix=(
-        "The finding names the first wrong operation and its line. Write it otherwise, or take the other "
+        "The finding names the first wrong operation and its line. Rewrite it, or use another "
         '`conversion` route: `conversion = "trace"` or `"export"`.'
     ),
-    accept="`limits.parity` sets the greatest error as a share of the greatest reference value.",
+    accept="`limits.parity` sets the allowed error as a share of the greatest reference value.",
     page="docs/first-wrong-operation.md",
     absolute=True,
     numerical=True,

@@ -61,7 +61,7 @@ def _measured(head: Placement, base: Placement | None, *, virtual: bool) -> Find
         return _unsure("a virtual machine has no Neural Engine", head)
     base_reason = "" if base is None else _why_unknown(base)
     if base is not None and base_reason and head.off_engine:
-        return _unsure(f"the baseline cannot be compared with: {base_reason}", base)
+        return _unsure(f"no comparison with the baseline: {base_reason}", base)
     known_base = None if base_reason else base
     left = _left(head, known_base)
     return Finding(
@@ -71,7 +71,7 @@ def _measured(head: Placement, base: Placement | None, *, virtual: bool) -> Find
         message=_message(head, total, on_engine, left),
         value=on_engine / total,
         base=_share(known_base),
-        hint="keep these operations in float16 and of documented types (docs/macos.md)." if left else "",
+        hint="keep these operations in float16, with documented types (docs/macos.md)." if left else "",
         details=tuple(_details(head, known_base)),
     )
 
@@ -82,7 +82,7 @@ def _why_unknown(placement: Placement) -> str:
     if placement.ending is not None:
         return placement.ending.clause()
     if not total:
-        return "Core ML named no operation"
+        return "Core ML reported no operation"
     return f"Core ML reports no device for {unknown} of {counted(total, 'operation')}" if unknown else ""
 
 
@@ -92,7 +92,7 @@ def _unsure(reason: str, placement: Placement) -> Finding:
         status=Status.UNSURE,
         subject=SUBJECT,
         message=f"placement on {placement.units}: {reason}.",
-        hint="run on a physical Mac; below iOS18 as `deployment-target` Core ML often reports nothing.",
+        hint="run on a physical Mac; with a `deployment-target` below iOS18, Core ML often reports nothing.",
         details=() if placement.ending is None else placement.ending.log_tail,
     )
 
@@ -147,10 +147,10 @@ CHECK: Final = Check(
     "Do the operations still run on the Neural Engine?",
     run,
     limit="as many as in the baseline, as a warning",
-    why="An operation that leaves the Neural Engine costs time and energy, and two copies at its borders.",
+    why="An operation that leaves the Neural Engine costs time and energy, and two copies of its data.",
     fix=(
         "`coreml-gate diff` shows the operations; `docs/rules.md#neural-engine` lists what the Neural "
-        "Engine does not take."
+        "Engine does not run."
     ),
     page="docs/macos.md",
     overridable=False,

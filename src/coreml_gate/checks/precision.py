@@ -60,7 +60,7 @@ def _one_per_cause(findings: Sequence[Finding], evidence: Evidence) -> tuple[Fin
     conclusion = worst.message.removeprefix(f"output `{worst.subject}` is ")
     of_all = changed(
         worst,
-        message=f"outputs {names} are {conclusion} The figure is of `{worst.subject}`.",
+        message=f"outputs {names} are {conclusion} The number is that of `{worst.subject}`.",
         details=tuple(f"`{each.subject}`: {line}" for each in failed for line in each.details),
     )
     return tuple(
@@ -234,26 +234,26 @@ def _default_limit(limits: PrecisionLimits) -> str:
 
 CHECK: Final = Check(
     NAME,
-    "Does the package survive half precision and compression?",
+    "Does the package stay accurate in FP16 and after compression?",
     run,
     limit=_default_limit(PrecisionLimits()),
     why=(
-        "iPhones compute in half precision. Where an intermediate value passes 65,504 it becomes "
-        "infinite, and where it is small it loses its digits: the answer is wrong although the "
-        "conversion is right."
+        "iPhones compute in FP16. An intermediate value above 65,504 becomes infinite, and a small one "
+        "loses its digits, so the result is wrong although the conversion is right."
     ),
     fix=(
-        "Take the `keep-fp32` that the finding proposes, which was converted and measured, or rewrite "
-        "the operation that it names."
+        "Use the `keep-fp32` that the finding proposes, which was converted and measured, or rewrite the "
+        "operation that it names."
     ),
-    accept="`limits.precision` sets the least PSNR; metrics of `evaluate` show whether the task bears it.",
+    accept="`limits.precision` sets the minimum PSNR; the metrics of `evaluate` show whether the task "
+    "tolerates it.",
     page="docs/diagnose.md",
     absolute=True,
     numerical=True,
     column=Column(
         "FP16 PSNR",
         "numbers",
-        "PSNR of the worst sample; `exact` where nothing is lost",
+        "PSNR of the worst sample; `exact` if nothing is lost",
         figures.decibel_difference,
         figures.decibels,
         highest_is_worst=False,

@@ -6,7 +6,7 @@ from coreml_gate.record import HalfMode, ModelRecord, Repair
 from coreml_gate.wording import counted
 
 _NO_REPAIR: Final = {
-    "spread": "the error is spread over the whole model: no small set of operations in FP32 helps. "
+    "spread": "the error is spread over the whole model, so no small set of operations in FP32 helps. "
     'Set precision = "float32", or lower `psnr` and `warn-psnr`.',
     "out-of-budget": "the search for operations to keep in FP32 ended at its time limit.",
     "not-half": "operations in FP32 do not help: FP16 is not the cause.",

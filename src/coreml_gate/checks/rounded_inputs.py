@@ -45,7 +45,7 @@ def _gravity(item: RoundedInput) -> tuple[bool, bool, float]:
 def _violations(rounding: InputRounding, evidence: Evidence) -> tuple[Violation, ...]:
     """By the rule of precision; a changed whole number is another id, not a rounding error."""
     if rounding.refused:
-        return (Violation(f"the source does not take the rounded value ({rounding.refused.rstrip('.')})"),)
+        return (Violation(f"the source does not accept the rounded value ({rounding.refused.rstrip('.')})"),)
     whole = any(item.whole for item in rounding.inputs)
     return gravest_first(_of_outputs(rounding, evidence, Status.FAIL if whole else Status.UNSURE))
 
@@ -62,7 +62,7 @@ def _of_outputs(rounding: InputRounding, evidence: Evidence, integers: Status) -
 def _change(item: RoundedInput) -> str:
     place, where = item.place, f"at {item.place.index} of sample {item.sample}"
     if isinstance(place.candidate, str):
-        beyond = f"holds no number beyond {GREATEST_HALF:.0f}"
+        beyond = f"has no number beyond {GREATEST_HALF:.0f}"
         return f"{beyond}: {_value(place.reference)} {where} becomes infinite"
     return f"rounds {_value(place.reference)} {where} to {_value(place.candidate)}"
 
@@ -76,7 +76,7 @@ def _value(value: float | str) -> str:
 def _hint(item: RoundedInput) -> str:
     if item.whole:
         return (
-            f'halves hold every whole number up to {HALF_INTEGERS} only. Write `dtype = "float32"` for '
+            f'FP16 holds every whole number only up to {HALF_INTEGERS} only. Write `dtype = "float32"` for '
             f'`{item.input}` in `[[model.input]]`, or yield integers and write `dtype = "int32"`.'
         )
     return f'write `dtype = "float32"` for `{item.input}` in `[[model.input]]`.'

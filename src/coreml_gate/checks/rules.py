@@ -238,11 +238,11 @@ def _identity(place: RulePlace, partners: Mapping[str, str]) -> Hashable:
 
 CHECK: Final = Check(
     NAME,
-    "Which known pitfalls does the model run into?",
+    "Does the model match a known pitfall?",
     run,
     limit="no fatal one",
-    why="The model runs into a known pitfall; the rule's severity says how sure that is.",
-    fix="The finding names the rule and its fix; `coreml-gate explain RULE` has all of it.",
+    why="A known pitfall applies to the model; the rule's severity shows what it causes.",
+    fix="The finding names the rule and its fix; `coreml-gate explain RULE` shows both in full.",
     accept='Switch the rule off with the reason: `off = { "RULE" = "REASON" }` under `[model.rules]`.',
     page="docs/rules.md",
 )

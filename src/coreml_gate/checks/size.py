@@ -46,8 +46,8 @@ CHECK: Final = Check(
     run,
     limit=budget_limit(SizeLimits()),
     why=(
-        "iOS needs consent to load more than 200 MB over a cellular network, and an app's size costs "
-        "installs."
+        "iOS requires consent to download more than 200 MB over a cellular network, and a large app is "
+        "installed less often."
     ),
     fix="`coreml-gate compress MODEL` finds the smallest compression that keeps the metric.",
     accept="`limits.size` sets the greatest size and growth.",

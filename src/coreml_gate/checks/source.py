@@ -47,7 +47,7 @@ def _unexplained() -> Finding:
         check=NAME,
         status=Status.FAIL,
         subject="record",
-        message="the Record holds no measurement of the source and no problem that explains it.",
+        message="the Record has no measurement of the source and no problem that explains it.",
         hint="measure the model again.",
     )
 
@@ -57,12 +57,10 @@ CHECK: Final = Check(
     "Can the source be imported, built and run?",
     run,
     limit="no error",
-    why="A model that cannot be built or run cannot be converted, so nothing of it was checked.",
-    fix=(
-        "Run the callable that `source` names in a fresh environment; the message has the line that raised."
-    ),
+    why="A model that cannot be built or run cannot be converted, so it was not checked.",
+    fix=("Run the callable of `source` in a fresh environment; the message names the line that raised."),
     accept=(
-        "A model that could not be measured cannot be accepted. Leave it out of the configuration instead."
+        "A model that could not be measured cannot be accepted. Remove it from the configuration instead."
     ),
     page="docs/configuration.md",
     overridable=False,

@@ -59,7 +59,7 @@ CHECK: Final = Check(
     "What changed in the program?",
     run,
     limit="shown",
-    why="No change of structure is wrong by itself; it explains other findings.",
+    why="A change of structure is not wrong by itself, but it explains other findings.",
     fix="`coreml-gate diff` shows the two programs operation by operation.",
     page="docs/diff.md",
     overridable=False,

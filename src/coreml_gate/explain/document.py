@@ -34,16 +34,15 @@ def listing(width: int) -> str:
         known = [each for each in all_explanations() if each.kind == kind]
         starts = ((f"  {each.code:<27}", each.meaning.splitlines()[0]) for each in known)
         lines += [title, *(hanging(start, text, width) for start, text in starts), ""]
-    return "\n".join([*lines, "`coreml-gate explain CODE` says what each means and what to do."])
+    return "\n".join([*lines, "`coreml-gate explain CODE` explains one of them, and what to do."])
 
 
 def page() -> str:
     """The whole page."""
     return (
         "# Findings and errors explained\n\n"
-        "Every finding names its check, and every error its name: what each means, why it matters on the "
-        "phone, how to\nfix it and how to accept it. `coreml-gate explain CODE` prints the same. This page "
-        "is generated:\n`python -m coreml_gate.explain.document docs/explain.md`.\n\n"
+        "What each finding and each error means, why it matters on the phone, how to fix it, and how to "
+        "accept it.\n`coreml-gate explain CODE` prints the same.\n\n"
         + "\n".join(_section(kind, title) for kind, title in KINDS.items())
     )
 

@@ -24,7 +24,7 @@ ERRORS: Final[tuple[type[GateError], ...]] = tuple(
 )
 """Every error, in the order of their exit codes."""
 _NEVER_BLOCKS: Final = "It never blocks a merge."
-_NO_WAY: Final = "An error cannot be accepted: the gate could not do its work, as its exit code shows."
+_NO_WAY: Final = "An error cannot be accepted, because the gate could not do its work."
 
 
 def all_explanations() -> tuple[Explanation, ...]:
@@ -66,7 +66,7 @@ def _of_error(error: type[GateError]) -> Explanation:
         code=error.code,
         kind="error",
         meaning=inspect.cleandoc(error.__doc__ or "").partition("\n\n")[0].replace("``", "`"),
-        why=f"The gate ended with exit code {error.exit_code}: what it did not measure, it did not pass.",
+        why=f"The gate ended with exit code {error.exit_code}. What was not measured did not pass.",
         fix=error.fix,
         accept=_NO_WAY,
         page=error.page,
