@@ -93,3 +93,14 @@ def _core_ml_is_off_unless_named() -> Iterator[None]:
 
 def _answering(wanted: str) -> Literal["stand-in"] | None:
     return "stand-in" if wanted == "stand-in" else None
+
+
+@pytest.fixture
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose modules are imported without a trace left behind."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    known = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 Value = TypeVar("Value")
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
@@ -37,6 +37,13 @@ def without_collecting() -> Iterator[None]:
 def computed(function: Callable[[Any], Value]) -> cached_property[Value]:
     """A value derived from a document's fields: computed once, and written like a field."""
     return computed_field(cached_property(function))
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first error of a document: ``Field required at `models.0.name` (2 problems in all)``."""
+    first, count = error.errors()[0], error.error_count()
+    where = ".".join(map(str, first["loc"])) or "the top"
+    return f"{first['msg']} at `{where}` ({count} {'problem' if count == 1 else 'problems'} in all)"
 
 
 def changed(value: AnyModel, **changes: Any) -> AnyModel:  # noqa: ANN401 - the model's fields say what each takes

@@ -1,7 +1,5 @@
 """Small sources as real files, converted into a temporary folder, and a look into the saved packages."""
 
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,13 +45,8 @@ class MakeBench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeBench]:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    known = set(sys.modules)
-    yield MakeBench(tmp_path)
-    for name in set(sys.modules) - known:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
+def bench(importable: Path) -> MakeBench:
+    return MakeBench(importable)
 
 
 @dataclass(frozen=True)

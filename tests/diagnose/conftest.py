@@ -1,7 +1,5 @@
 """Small sources converted for real: the float32 twin, the shipped package, origins of operations."""
 
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,13 +63,8 @@ class MakeBench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeBench]:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    known = set(sys.modules)
-    yield MakeBench(tmp_path)
-    for name in set(sys.modules) - known:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
+def bench(importable: Path) -> MakeBench:
+    return MakeBench(importable)
 
 
 RMS = """

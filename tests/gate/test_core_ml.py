@@ -14,11 +14,11 @@ from coreml_gate.gate import core_ml as module
 from coreml_gate.gate.core_ml import Stored, measure_with_core_ml
 from coreml_gate.gate.core_ml_host import CoreMlHost
 from coreml_gate.record import ComputeUnits, CoreMlFacts, CoreMlRun, Record, read_record
+from coreml_gate.report.progress import LogProgress
 from coreml_gate.worker.supervisor import Supervisor
 from coreml_gate.worker.timing_loop import PackagePair, TimingBudget
 from tests.builders import feature, model_config, model_record, package, record
 from tests.checks import core_ml as answers
-from tests.gate.silence import Silence
 
 HOSTED = {"RUNNER_ENVIRONMENT": "github-hosted"}
 
@@ -73,7 +73,7 @@ def ask(
 ) -> Record:
     models = {model.name: model_config(name=model.name, **config) for model in head.record.models}
     around = Supervisor(environment, ProcessLimits(1), stand_in=bool(stand_in))
-    host = CoreMlHost(around, Silence(), answers.machine(stand_in=stand_in))
+    host = CoreMlHost(around, LogProgress(lambda _: None, groups=False), answers.machine(stand_in=stand_in))
     return measure_with_core_ml(head, base, models, GateOptions(), host)
 
 
@@ -156,6 +156,8 @@ def test_a_model_of_the_record_that_the_configuration_does_not_name_is_not_asked
     asked: Asked, stored: Callable[..., Stored]
 ) -> None:
     head = stored("head", "a")
-    host = CoreMlHost(Supervisor({}, ProcessLimits(1)), Silence(), answers.machine())
+    host = CoreMlHost(
+        Supervisor({}, ProcessLimits(1)), LogProgress(lambda _: None, groups=False), answers.machine()
+    )
     models: dict[str, ModelConfig] = {}
     assert measure_with_core_ml(head, None, models, GateOptions(), host).models == head.record.models

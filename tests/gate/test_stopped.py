@@ -21,13 +21,13 @@ from coreml_gate.gate.stopped import judged_so_far
 from coreml_gate.interruption import Interrupted
 from coreml_gate.record import Record, read_record
 from coreml_gate.report import FORMATS, ReportOptions
+from coreml_gate.report.progress import LogProgress
 from coreml_gate.verdict import Status
 from coreml_gate.worker.models import measure_with_variants
 from coreml_gate.worker.supervisor import InterruptedChild, Report, Supervisor
 from tests.builders import conversion, model_config, source
 from tests.children.test_keeper import runs
 from tests.gate.conftest import Folder
-from tests.gate.silence import Silence
 
 pytestmark = pytest.mark.attack("the end of the gate")
 NAMES = ("first", "second", "third")
@@ -61,7 +61,9 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
         return measure_with_variants(job, variants, StoppedInTheSecond())  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "measure_with_variants", measure)
-    context = RunContext(None, {}, lambda: datetime(2025, 1, 2, tzinfo=UTC), Silence())
+    context = RunContext(
+        None, {}, lambda: datetime(2025, 1, 2, tzinfo=UTC), LogProgress(lambda _: None, groups=False)
+    )
     tree = Tree("head", tmp_path, None)
     with pytest.raises(Interrupted) as raised:
         collect(tree, CONFIG.model, (), GateOptions(jobs=1), tmp_path, context)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import coremltools
@@ -10,6 +11,7 @@ import pytest
 from coremltools.converters.mil import Builder
 
 from coreml_gate import stand_in
+from coreml_gate.stand_in.script import VARIABLE, Script
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -40,3 +42,13 @@ def scale(convert: Callable[..., Any]) -> Callable[..., Any]:
         return convert(lambda x: Builder.mul(x=x, y=np.float32(factor), name="y"), shape, **options)
 
     return build
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def write(**options: Any) -> None:
+        path = tmp_path / "script.json"
+        path.write_text(Script.model_validate(options).model_dump_json())
+        monkeypatch.setenv(VARIABLE, str(path))
+
+    return write

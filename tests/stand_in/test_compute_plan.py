@@ -17,7 +17,6 @@ from coremltools.models.compute_device import (
 from coremltools.models.compute_plan import MLComputePlan, MLModelStructure
 
 from coreml_gate.engines.compute_plan import read_plan
-from coreml_gate.stand_in.script import VARIABLE, Script
 from tests.warm import forked
 
 Build = Callable[..., Any]
@@ -33,16 +32,6 @@ def compiled(convert: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plan")
     convert(body, (4, 8), skip_model_load=True).save(str(folder / "net.mlpackage"))
     return Path(ct.utils.compile_model(str(folder / "net.mlpackage"), str(folder / "net.mlmodelc")))
-
-
-@pytest.fixture
-def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def write(**options: Any) -> None:
-        path = tmp_path / "script.json"
-        path.write_text(Script.model_validate(options).model_dump_json())
-        monkeypatch.setenv(VARIABLE, str(path))
-
-    return write
 
 
 @pytest.mark.parametrize(

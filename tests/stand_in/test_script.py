@@ -14,19 +14,9 @@ from coremltools.models import CompiledMLModel
 from coreml_gate.engines.coreml import compile_package
 from coreml_gate.stand_in import compiled as compiled_module
 from coreml_gate.stand_in.compiled import CACHE, HOME_VARIABLE
-from coreml_gate.stand_in.script import VARIABLE, Script, read_script
+from coreml_gate.stand_in.script import Script, read_script
 
 X = {"x": np.float32([1, 2])}
-
-
-@pytest.fixture
-def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def write(**options: Any) -> None:
-        path = tmp_path / "script.json"
-        path.write_text(Script.model_validate(options).model_dump_json())
-        monkeypatch.setenv(VARIABLE, str(path))
-
-    return write
 
 
 @pytest.fixture

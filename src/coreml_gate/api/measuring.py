@@ -2,9 +2,8 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, Self
+from typing import Literal
 
 from coreml_gate.children.events import EVENTS_FILE, EventLog, EventReader
 from coreml_gate.children.warm import WarmChildren
@@ -19,27 +18,10 @@ from coreml_gate.measurements import of_models, vocabulary
 from coreml_gate.measurements.bench import Bench
 from coreml_gate.measurements.measurement import chosen, problem_of
 from coreml_gate.record import RECORD_NAME, ModelRecord, Record, write_record
+from coreml_gate.report.progress import LogProgress
 from coreml_gate.worker.libraries import LIBRARIES
 
 CoreMl = Literal["auto", "off", "stand-in"]
-
-
-@dataclass(frozen=True)
-class Silence:
-    """Hides all progress, because a function call should print nothing."""
-
-    def begin_model(self, name: str, tree: str, *, alone: bool) -> Self:  # noqa: ARG002 - for no one
-        """Show nothing."""
-        return self
-
-    def begin_step(self, step: str) -> None:
-        """Says nothing."""
-
-    def advance(self, detail: str) -> None:
-        """Says nothing."""
-
-    def end(self, model: ModelRecord, seconds: float) -> None:
-        """Says nothing."""
 
 
 def record_of(bench: Bench) -> Record:
@@ -60,8 +42,9 @@ def with_core_ml_too(record: Record, bench: Bench, config: Config, base: Baselin
     if core_ml == "auto" and sys.platform == "darwin":
         answering = "core-ml"
     request = Request(bench.job.root, bench.job.record_folder)
+    silence = LogProgress(lambda _: None, groups=False)  # a function call should print nothing
     with WarmChildren(LIBRARIES) as start:
-        context = RunContext(None, os.environ, lambda: datetime.now(UTC), Silence(), answering, start)
+        context = RunContext(None, os.environ, lambda: datetime.now(UTC), silence, answering, start)
         return with_core_ml(request, config, record, base, context)
 
 

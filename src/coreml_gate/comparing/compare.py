@@ -175,12 +175,13 @@ def _place(reference: Array, candidate: Array, flat_index: int) -> ElementIndex:
     index = np.unravel_index(flat_index, reference.shape)
     return ElementIndex(
         index=tuple(int(coordinate) for coordinate in index),
-        reference=_value(reference[index]),
-        candidate=_value(candidate[index]),
+        reference=number_of(reference[index]),
+        candidate=number_of(candidate[index]),
     )
 
 
-def _value(element: Any) -> float | NonFinite:  # noqa: ANN401 - a numpy scalar of any dtype
+def number_of(element: Any) -> float | NonFinite:  # noqa: ANN401 - a scalar of numpy or torch
+    """An element for a Record, which holds only finite numbers."""
     number = float(element)
     if math.isnan(number):
         return "NaN"

@@ -4,18 +4,17 @@ Ids beyond 2048 become other ids in halves. The cost is measured on the source, 
 the package is part of it.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
-from coreml_gate.comparing.compare import compare
+from coreml_gate.comparing.compare import compare, number_of
 from coreml_gate.engines.engine import Outputs, Sample
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
 from coreml_gate.mil.ir import Feature
-from coreml_gate.record import Comparison, ElementIndex, InputRounding, NonFinite, RoundedInput
+from coreml_gate.record import Comparison, ElementIndex, InputRounding, RoundedInput
 
 
 def input_rounding(
@@ -79,10 +78,4 @@ def _distance(value: torch.Tensor, half: torch.Tensor) -> float:
 def _place(value: torch.Tensor, half: torch.Tensor) -> ElementIndex:
     furthest = int((half - value).abs().argmax())
     index = tuple(int(each) for each in np.unravel_index(furthest, value.shape))
-    return ElementIndex(index=index, reference=float(value[index]), candidate=_number(float(half[index])))
-
-
-def _number(value: float) -> float | NonFinite:
-    if math.isinf(value):
-        return "+inf" if value > 0 else "-inf"
-    return value
+    return ElementIndex(index=index, reference=float(value[index]), candidate=number_of(half[index]))

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from coreml_gate.arrays import Array
 from coreml_gate.config import ImageInput
 from coreml_gate.engines.engine import Outputs, Sample
-from coreml_gate.engines.images import channel_bias
+from coreml_gate.engines.images import bias_of
 from coreml_gate.engines.torch_source import SourceEngine
 from coreml_gate.errors import SourceError
 from coreml_gate.wording import joined, number
@@ -116,7 +116,7 @@ def _outputs(source: SourceEngine, samples: Sequence[Sample]) -> Sequence[Output
 def _of_images(images: Mapping[str, ImageInput]) -> Iterator[tuple[Instead, Callable[[Sample], Sample]]]:
     """Mistakes between the pixels and the module, which reads ``pixel * scale + bias``."""
     for name, image in images.items():
-        bias = torch.tensor(channel_bias(image)).reshape(1, -1, 1, 1)
+        bias = bias_of(image)
         what = f"the source with the channels of `{name}` in the other order, as BGR for RGB"
         yield Instead(what, _COLOR), _changed(name, partial(_in_other_order, bias=bias))
         if bias.any():

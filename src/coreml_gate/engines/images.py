@@ -33,7 +33,7 @@ _LEAST_DISTINCT: Final = 32
 def nearest_image(value: torch.Tensor, image: ImageInput) -> torch.Tensor:
     """The value that the model gets from the 8-bit image closest to ``value``, in the source's units."""
     rounded = _pixels(value.float(), image).round().clamp(0, _LEVELS - 1)
-    return rounded * image.scale + _bias(image)
+    return rounded * image.scale + bias_of(image)
 
 
 def package_sample(sample: Sample, config: ModelConfig) -> dict[str, torch.Tensor]:
@@ -55,10 +55,11 @@ def channel_bias(image: ImageInput) -> tuple[float, ...]:
 
 
 def _pixels(value: torch.Tensor, image: ImageInput) -> torch.Tensor:
-    return (value - _bias(image)) / image.scale
+    return (value - bias_of(image)) / image.scale
 
 
-def _bias(image: ImageInput) -> torch.Tensor:
+def bias_of(image: ImageInput) -> torch.Tensor:
+    """The bias of every channel, for a batch of images."""
     return torch.tensor(channel_bias(image), dtype=torch.float32).reshape(1, -1, 1, 1)
 
 

@@ -38,6 +38,9 @@ def pointer_in(path: Path) -> Pointer | None:
 
 
 def _pointer(file: Path) -> Pointer | None:
-    data = read_bytes(file)
+    try:
+        data = read_bytes(file)
+    except OSError:
+        return None
     size = re.search(rb"^size (\d+)$", data, re.MULTILINE)
     return Pointer(file, int(size[1])) if data.startswith(_HEAD) and size else None

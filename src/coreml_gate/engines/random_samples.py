@@ -8,7 +8,7 @@ import torch
 from coreml_gate.config import Dimension
 from coreml_gate.engines.engine import SEED
 from coreml_gate.engines.features import InputFeature
-from coreml_gate.engines.images import channel_bias
+from coreml_gate.engines.images import bias_of
 from coreml_gate.errors import SamplesError
 
 GREATEST_INTEGER = 9
@@ -42,8 +42,7 @@ def _draw(feature: InputFeature, number: int, generator: torch.Generator) -> tor
     shape = [_size(dimension, number) for dimension in allowed]
     if feature.image is not None:
         pixels = torch.randint(0, 256, shape, generator=generator).float()
-        bias = torch.tensor(channel_bias(feature.image)).reshape(1, -1, 1, 1)
-        return pixels * feature.image.scale + bias
+        return pixels * feature.image.scale + bias_of(feature.image)
     if feature.dtype == "bool":
         return torch.randint(0, 2, shape, generator=generator).bool()
     if feature.dtype == "int32":

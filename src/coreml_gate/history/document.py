@@ -12,9 +12,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, NonNegativeInt, StringConstraints, ValidationError
 
 from coreml_gate.errors import RecordError
-from coreml_gate.frozen import FrozenModel
+from coreml_gate.frozen import FrozenModel, first_problem
 from coreml_gate.reading import read_named
-from coreml_gate.wording import counted
 from coreml_gate.writing import write_text
 
 SCHEMA_VERSION: Final = 1
@@ -114,12 +113,8 @@ def parse_history(text: bytes, name: str) -> History:
     try:
         return History.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the top"
-        raise RecordError(
-            f"{name}: {first['msg']} at `{where}` ({counted(error.error_count(), 'problem')} in all).",
-            f"this version reads schema version {SCHEMA_VERSION}.",
-        ) from error
+        way_out = f"this version reads schema version {SCHEMA_VERSION}."
+        raise RecordError(f"{name}: {first_problem(error)}.", way_out) from error
 
 
 def write_history(history: History, path: Path) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from coreml_gate.engines.large_files import pointer_in
 from coreml_gate.init.found import FoundRepository, PythonFile, StoredPackage
 from coreml_gate.init.python_file import read_python
-from coreml_gate.reading import open_regular, read_text
+from coreml_gate.reading import read_text
 
 MAX_FILE_BYTES: Final = 1_000_000
 """Longer Python files are left out, because they are generated or data."""
-_LFS: Final = b"version https://git-lfs.github.com/spec/"
 _PACKAGE_FILE: Final = "Manifest.json"
 _LEFT_OUT: Final = {"tests", "test", "docs", ".venv", "venv", "site-packages", "node_modules", ".coreml-gate"}
 _CONVERSION: Final = ("ct.convert(", "coremltools.convert(", 'format="coreml"', "format='coreml'")
@@ -53,16 +53,7 @@ def _packages(root: Path, names: list[str]) -> Iterator[StoredPackage]:
     for name in names:
         path = PurePosixPath(name)
         if path.name == _PACKAGE_FILE and path.parent.suffix == ".mlpackage":
-            inside = [root / other for other in names if other.startswith(f"{path.parent}/")]
-            yield StoredPackage(path.parent.as_posix(), any(map(_is_pointer, inside)))
-
-
-def _is_pointer(file: Path) -> bool:
-    try:
-        with open_regular(file) as content:
-            return content.read(len(_LFS)) == _LFS
-    except OSError:
-        return False
+            yield StoredPackage(path.parent.as_posix(), pointer_in(root / path.parent) is not None)
 
 
 def _converts(notebook: Path) -> bool:

@@ -1,19 +1,12 @@
 """Which output of a package is which of its source?"""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from coreml_gate.mil.ir import Feature
+from coreml_gate.record import FeatureFacts
 
-class Named(Protocol):
-    """An input or an output, as a package or a Record describes it."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the package."""
-        ...
-
-
-Output = TypeVar("Output", bound=Named)
+Output = TypeVar("Output", Feature, FeatureFacts)
 
 
 def in_source_order(outputs: Sequence[Output], names: Sequence[str]) -> tuple[Output, ...]:

@@ -9,11 +9,10 @@ from msgspec.json import decode, encode
 from pydantic import ValidationError
 
 from coreml_gate.errors import RecordError
-from coreml_gate.frozen import changed, without_collecting
+from coreml_gate.frozen import changed, first_problem, without_collecting
 from coreml_gate.reading import MOST_BYTES, read_named
 from coreml_gate.record.document import SCHEMA_VERSION, ModelRecord, Record
 from coreml_gate.record_file import RECORD_NAME
-from coreml_gate.wording import counted
 
 _WAY_OUT: Final = "name the record.json of an earlier run."
 
@@ -36,11 +35,8 @@ def parse_record(text: str | bytes, name: str) -> Record:
         with without_collecting():
             return _validated(text, name)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the top"
         raise RecordError(
-            f"record `{name}`: {first['msg']} at `{where}` "
-            f"({counted(error.error_count(), 'problem')} in all).",
+            f"record `{name}`: {first_problem(error)}.",
             f"this version reads schema version {SCHEMA_VERSION}; measure the baseline again with it.",
         ) from error
 

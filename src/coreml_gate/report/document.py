@@ -8,12 +8,11 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from coreml_gate.errors import RecordError
-from coreml_gate.frozen import FrozenModel, computed
+from coreml_gate.frozen import FrozenModel, computed, first_problem
 from coreml_gate.reading import read_bytes
 from coreml_gate.report.options import ReportOptions
 from coreml_gate.verdict import Status, Verdict
 from coreml_gate.version import __version__
-from coreml_gate.wording import counted
 
 SCHEMA_VERSION: Final = 1
 _WAY_OUT: Final = "name a report.json that this version of `coreml-gate run` or `judge` wrote."
@@ -76,13 +75,7 @@ def read_report(path: Path) -> Verdict:
     except OSError as error:
         raise RecordError(f"report `{path}` cannot be read: {error}.", _WAY_OUT) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the top"
-        raise RecordError(
-            f"report `{path}`: {first['msg']} at `{where}` "
-            f"({counted(error.error_count(), 'problem')} in all).",
-            _WAY_OUT,
-        ) from error
+        raise RecordError(f"report `{path}`: {first_problem(error)}.", _WAY_OUT) from error
 
 
 def schema() -> str:
