@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from coreml_gate.mil.graph import VIEWS, Shapes
-from coreml_gate.mil.ir import Function, Operation, TensorType, ValueType
+from coreml_gate.mil.graph import DECLARED, VIEWS, Shapes
+from coreml_gate.mil.ir import Function, Operation, TensorType
 from coreml_gate.mil.values import Values, fitting
 
 
@@ -48,22 +48,22 @@ class OperationCost:
 Formula = Callable[[Operation, Values], int]
 
 
-def costs(function: Function, shapes: Shapes | None = None) -> tuple[OperationCost, ...]:
+def costs(function: Function, shapes: Shapes = DECLARED) -> tuple[OperationCost, ...]:
     """The cost of every operation, in order; the body of a loop counts once.
 
     :param shapes: Shapes seen in a run, by value name, for dimensions that the program leaves open.
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
     """
-    values = Values(function, {} if shapes is None else shapes)
+    values = Values(function, shapes)
     return tuple(OperationCost(item, _cost(item, values)) for item in values.operations())
 
 
-def weights_read(function: Function, shapes: Shapes | None = None) -> int:
+def weights_read(function: Function, shapes: Shapes = DECLARED) -> int:
     """Bytes of the weights that every prediction reads, each counted once; lookup tables do not count.
 
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
     """
-    values = Values(function, {} if shapes is None else shapes)
+    values = Values(function, shapes)
     names = {name for operation in values.operations() for name in _read_whole(operation)}
     return sum(values.bytes(name) for name in names if values.is_weight(name))
 
@@ -208,7 +208,9 @@ def _elementwise(operation: Operation, values: Values) -> int:
     """Computed elements: those of the largest operand or result; for a pool, one per place of its window."""
     if operation.type in VIEWS or operation.type in MOVES:
         return 0
-    results = [values.elements(value.name) for value in operation.outputs if _is_plain(value.type)]
+    results = [
+        values.elements(value.name) for value in operation.outputs if isinstance(value.type, TensorType)
+    ]
     if operation.type in _POOLS:
         kernel = values.constant(operation, "kernel_sizes")
         return sum(results) * (1 if kernel is None else math.prod(int(size) for size in kernel.tolist()))
@@ -233,7 +235,3 @@ def _read_whole(operation: Operation) -> frozenset[str]:
         for item in bound
         if isinstance(item, str)
     )
-
-
-def _is_plain(kind: ValueType) -> bool:
-    return isinstance(kind, TensorType)

@@ -172,38 +172,18 @@ def plain_name(name: str) -> str:
     return _PRECISION.sub("", name)
 
 
-def _same_before(graph: Graph, index: int) -> Key:
-    return graph.rising_with_weights[index]
-
-
-def _same_after(graph: Graph, index: int) -> Key:
-    return graph.falling_with_weights[index]
-
-
-def _same_weights(graph: Graph, index: int) -> Key | None:
+def _weights_of(graph: Graph, index: int) -> Key | None:
     node = graph.nodes[index]
     return (node.type, node.settings, node.weights) if node.weights else None
 
 
-def _same_structure_before(graph: Graph, index: int) -> Key:
-    return graph.rising[index]
-
-
-def _same_structure_after(graph: Graph, index: int) -> Key:
-    return graph.falling[index]
-
-
-def _same_name(graph: Graph, index: int) -> Key:
-    return (plain_name(graph.nodes[index].name), graph.nodes[index].type)
-
-
 _STEPS: Sequence[tuple[_Keys, bool]] = (
-    (_same_before, True),
-    (_same_after, True),
-    (_same_weights, True),
-    (_same_structure_before, False),
-    (_same_structure_after, False),
-    (_same_name, False),
+    (lambda graph, index: graph.rising_with_weights[index], True),
+    (lambda graph, index: graph.falling_with_weights[index], True),
+    (_weights_of, True),
+    (lambda graph, index: graph.rising[index], False),
+    (lambda graph, index: graph.falling[index], False),
+    (lambda graph, index: (plain_name(graph.nodes[index].name), graph.nodes[index].type), False),
 )
 """The key of each step, and whether spreading from it requires equal weights."""
 

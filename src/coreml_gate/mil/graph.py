@@ -4,6 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from coreml_gate.errors import PackageError
 from coreml_gate.mil.dtypes import DTYPES
@@ -15,6 +17,8 @@ _CONSTANTS = "const"
 _INPUTS = "the inputs"
 
 Shapes = Mapping[str, tuple[int, ...]]
+DECLARED: Final[Shapes] = MappingProxyType({})
+"""The shapes that the program itself declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Moment:
     """Gives the live values; to be called before the next moment."""
 
 
-def peak(function: Function, shapes: Shapes | None = None) -> Peak:
+def peak(function: Function, shapes: Shapes = DECLARED) -> Peak:
     """The greatest number of bytes of activations alive at once: a lower bound of any runtime's memory.
 
     Counted: results of operations in their declared element types, from the operation that makes them to
@@ -104,12 +108,12 @@ def peak(function: Function, shapes: Shapes | None = None) -> Peak:
     return worst
 
 
-def moments(function: Function, shapes: Shapes | None = None) -> Iterator[Moment]:
+def moments(function: Function, shapes: Shapes = DECLARED) -> Iterator[Moment]:
     """The inputs, then every operation in order with what is alive while it runs, counted as for ``peak``.
 
     The operations of a nested block come before the operation that holds them.
     """
-    yield from _moments(function.block, {} if shapes is None else shapes, frozenset(), (), None)
+    yield from _moments(function.block, shapes, frozenset(), (), None)
 
 
 def _moments(

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from coreml_gate.mil.dtypes import DTYPES
-from coreml_gate.mil.graph import Shapes, moments
+from coreml_gate.mil.graph import DECLARED, Shapes, moments
 from coreml_gate.mil.ir import Function, Operation, TensorType
 from coreml_gate.mil.values import Values, fitting
 
@@ -55,7 +55,7 @@ class Overhead:
     """What is large: ``kernel 3 x 3 as 13 x 13``."""
 
 
-def timeline(function: Function, shapes: Shapes | None = None) -> Timeline:
+def timeline(function: Function, shapes: Shapes = DECLARED) -> Timeline:
     """Live activation bytes by the rules of :func:`coreml_gate.mil.graph.peak`.
 
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
@@ -68,13 +68,13 @@ def timeline(function: Function, shapes: Shapes | None = None) -> Timeline:
     return Timeline(tuple(name for name, _ in found), tuple(size for _, size in found))
 
 
-def overheads(function: Function, shapes: Shapes | None = None) -> tuple[Overhead, ...]:
+def overheads(function: Function, shapes: Shapes = DECLARED) -> tuple[Overhead, ...]:
     """All overheads, in the order of the program.
 
     :param shapes: Shapes seen in a run, by value name, for dimensions that the program leaves open.
     :raises PackageError: A dimension is open and ``shapes`` does not name the value.
     """
-    values = Values(function, {} if shapes is None else shapes)
+    values = Values(function, shapes)
     return tuple(_overheads(values))
 
 

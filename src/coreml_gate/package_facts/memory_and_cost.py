@@ -6,7 +6,7 @@ from typing import Final
 from coreml_gate.errors import GateError
 from coreml_gate.frozen import changed
 from coreml_gate.mil.cost import Cost, OperationCost, costs, has_loops, weights_read
-from coreml_gate.mil.graph import Shapes, peak
+from coreml_gate.mil.graph import DECLARED, Shapes, peak
 from coreml_gate.mil.memory import Overhead, overheads, timeline
 from coreml_gate.mil.outline import UNKNOWN, ModuleNames, modules_of
 from coreml_gate.mil.package import Package
@@ -48,7 +48,7 @@ def measured_footprint(
 
 
 def footprint(
-    package: Package, shapes: Shapes | None = None, names: ModuleNames = UNKNOWN
+    package: Package, shapes: Shapes = DECLARED, names: ModuleNames = UNKNOWN
 ) -> tuple[MemoryFacts, CostFacts]:
     """Memory and cost for the shapes of a run, or without one for those that the program declares.
 
