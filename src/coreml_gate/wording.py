@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from itertools import combinations
 from typing import Final
@@ -98,6 +98,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def short(commit: str) -> str:
+    """The first seven digits of a commit."""
+    return commit[:7]
+
+
 def hanging(first: str, text: str, width: int) -> str:
     """A paragraph after ``first``, with further lines indented to its start; words are never broken."""
     return textwrap.fill(
@@ -108,6 +113,15 @@ def hanging(first: str, text: str, width: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """The rows of a table as lines, with the columns ``right`` at their right edge."""
+    columns = []
+    for place, column in enumerate(zip(*rows, strict=True)):
+        side, width = str.rjust if place in right else str.ljust, max(map(len, column))
+        columns.append([side(cell, width) for cell in column])
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
 
 
 def listed(items: Iterable[str]) -> str:

@@ -6,9 +6,9 @@ import pytest
 
 from coreml_gate.config.load import parse_config
 from coreml_gate.errors import DirtyTreeError, MissingCommitError
-from coreml_gate.gate.git import short
 from coreml_gate.gate.plan import Plan, make_plan, plan
 from coreml_gate.gate.request import Request
+from coreml_gate.wording import short
 from tests.gate.conftest import Folder
 
 CONFIG = """

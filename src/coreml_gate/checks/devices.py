@@ -14,7 +14,7 @@ from coreml_gate.checks.evidence import Evidence, skipped
 from coreml_gate.devices import SEEN, SEEN_BY_PRODUCTS, Device, devices, least_seconds, that_run
 from coreml_gate.record import CostFacts, MemoryFacts, PackageFacts
 from coreml_gate.verdict import SEVERITY, Finding, Status
-from coreml_gate.wording import MB, apart, megabytes, number, percent
+from coreml_gate.wording import MB, aligned, apart, megabytes, number, percent
 
 NAME: Final = "devices"
 SUBJECT: Final = "devices"
@@ -137,11 +137,8 @@ def _message(worst: DeviceFit, fits: Sequence[DeviceFit]) -> str:
 
 def _table(fits: Sequence[DeviceFit]) -> list[str]:
     """Aligned columns: device, status, memory of budget, iOS versions, Neural Engine, least time."""
-    rows = [("device", "", "memory of budget", "iOS", "Neural Engine", "at least"), *map(_row, fits)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    titles = ("device", "", "memory of budget", "iOS", "Neural Engine", "at least")
+    return aligned([titles, *map(_row, fits)])
 
 
 def _row(fit: DeviceFit) -> tuple[str, ...]:

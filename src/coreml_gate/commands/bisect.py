@@ -14,10 +14,9 @@ from coreml_gate.gate.git import Repository
 from coreml_gate.history import Series, all_series
 from coreml_gate.history.bisect import Culprit, Measure, bisect
 from coreml_gate.history.measured import EVALUATE, figures_of
-from coreml_gate.history.shifts import SHORT
 from coreml_gate.record import RECORD_NAME
 from coreml_gate.surroundings import Surroundings
-from coreml_gate.wording import counted, listed
+from coreml_gate.wording import counted, listed, short
 
 
 def describe(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +108,7 @@ def _sentence(found: Culprit, series: Series) -> str:
         return f"{found.bad} changed it. {levels}."
     unknown = counted(len(found.between), "commit")
     return (
-        f"{found.bad[:SHORT]}, or one of the {unknown} before it without a Record, changed it: "
-        f"{found.good[:SHORT]} is still good. {levels}.\n"
+        f"{short(found.bad)}, or one of the {unknown} before it without a Record, changed it: "
+        f"{short(found.good)} is still good. {levels}.\n"
         "Add --measure to measure them, the middle one first."
     )

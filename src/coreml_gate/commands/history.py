@@ -23,10 +23,10 @@ from coreml_gate.history import (
 )
 from coreml_gate.history.commits import dated_entry
 from coreml_gate.history.document import toolchain_changes
-from coreml_gate.history.shifts import SHORT, shifts
+from coreml_gate.history.shifts import shifts
 from coreml_gate.record import read_record
 from coreml_gate.surroundings import Surroundings
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, short
 
 DEFAULT_HISTORY: Final = OUTPUT / "history.json"
 _WIDTH: Final = 24
@@ -159,12 +159,12 @@ def _rendered(history: History, model: str | None = None) -> str:
 
 def _head(history: History) -> str:
     first, last = history.entries[0], history.entries[-1]
-    return f"{counted(len(history.entries), 'commit')}, {first.commit[:SHORT]} to {last.commit[:SHORT]}"
+    return f"{counted(len(history.entries), 'commit')}, {short(first.commit)} to {short(last.commit)}"
 
 
 def _toolchain(history: History) -> Iterator[str]:
     for entry, words in toolchain_changes(history):
-        yield f"toolchain at {entry.commit[:SHORT]}: {words}"
+        yield f"toolchain at {short(entry.commit)}: {words}"
 
 
 def _lines(series: Series) -> Iterator[str]:

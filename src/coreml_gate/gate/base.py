@@ -15,13 +15,14 @@ from coreml_gate.gate.baseline import (
     stored_baseline,
 )
 from coreml_gate.gate.collect import RunContext, Tree, collect
-from coreml_gate.gate.git import Repository, short
+from coreml_gate.gate.git import Repository
 from coreml_gate.gate.mixed_baseline import changed_between, is_older, mixed
 from coreml_gate.gate.opened import opened_in
 from coreml_gate.gate.plan import Plan
 from coreml_gate.gate.request import BASE_FOLDER, Request
 from coreml_gate.gate.scratch import scratch
 from coreml_gate.record import RECORD_NAME, Record, read_record, write_record
+from coreml_gate.wording import short
 
 COMMITS_FOLDER = "commits"
 

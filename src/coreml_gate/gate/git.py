@@ -14,7 +14,6 @@ from coreml_gate.errors import DirtyTreeError, MissingCommitError, RepositoryErr
 from coreml_gate.wording import counted, names_and_more
 
 _SHOWN_FILES = 5
-_SHORT_COMMIT = 7
 _SETTINGS = (
     f"core.hooksPath={os.devnull}",
     "core.fsmonitor=false",
@@ -25,11 +24,6 @@ _SETTINGS = (
 _NAMES = ("--name-only", "--no-ext-diff", "--ignore-submodules=untracked", "-z")
 """Options of every ``git diff``."""
 _KEPT_VARIABLES = ("GIT_CONFIG_", "GIT_EXEC_PATH", "GIT_SSL_")
-
-
-def short(commit: str) -> str:
-    """The first seven digits of a commit."""
-    return commit[:_SHORT_COMMIT]
 
 
 def git_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -8,13 +8,13 @@ from coreml_gate.config import Config
 from coreml_gate.errors import GateError, MissingCommitError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.baseline import Baseline
-from coreml_gate.gate.git import Repository, short
+from coreml_gate.gate.git import Repository
 from coreml_gate.gate.opened import OpenedByModel
 from coreml_gate.gate.plan import plan
 from coreml_gate.reading import copy_tree
 from coreml_gate.record import ModelRecord, Record
 from coreml_gate.verdict import BaselineFacts
-from coreml_gate.wording import listed
+from coreml_gate.wording import listed, short
 
 
 def is_older(stored: Record, base: str, repository: Repository) -> bool:

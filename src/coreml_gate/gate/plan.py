@@ -13,7 +13,7 @@ from coreml_gate.config.load import CONFIG_NAMES, find_config, holds_config, par
 from coreml_gate.config.table import kebab
 from coreml_gate.errors import ConfigError
 from coreml_gate.gate.closure import Closure, Closures, words_of
-from coreml_gate.gate.git import Repository, short
+from coreml_gate.gate.git import Repository
 from coreml_gate.gate.opened import OpenedByModel, opened_in
 from coreml_gate.gate.request import Request
 from coreml_gate.gate.toolchain import (
@@ -24,7 +24,7 @@ from coreml_gate.gate.toolchain import (
     pins_differ,
     text_of,
 )
-from coreml_gate.wording import names_and_more
+from coreml_gate.wording import names_and_more, short
 
 _SHOWN_FILES = 3
 _REQUIREMENTS = (".txt", ".in")

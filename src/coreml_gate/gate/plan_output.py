@@ -6,9 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, TypedDict
 
 from coreml_gate.errors import UsageError
-from coreml_gate.gate.git import short
 from coreml_gate.gate.plan import Plan
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, short
 
 if TYPE_CHECKING:
     from coreml_gate.record import ModelRecord, Record

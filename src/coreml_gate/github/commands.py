@@ -12,6 +12,7 @@ from coreml_gate.arguments import OUTPUT
 from coreml_gate.github.requests import (
     AcceptRequest,
     BaselineRequest,
+    EventRequest,
     HistoryRequest,
     LinkRequest,
     MatrixRequest,
@@ -46,6 +47,8 @@ def describe(parser: argparse.ArgumentParser, effects: "Effects | None" = None) 
     for name, command in _COMMANDS.items():
         words = command.words
         step = steps.add_parser(name, help=words, description=f"{words[:1].upper()}{words[1:]}.")
+        if issubclass(command.request, EventRequest):
+            _add_event(step)
         command.describe(step)
         step.set_defaults(command=_runner(name, command.request, effects))
 
@@ -84,9 +87,16 @@ def _value(parsed: object, folder: Path) -> Any:  # noqa: ANN401 - argparse hide
             return parsed
 
 
+def _add_event(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--key", default="default", help="distinguishes several gates of a repository; default: %(default)s"
+    )
+    parser.add_argument(
+        "--mode", choices=MODES, default="auto", help="the role of the run; default: the event decides"
+    )
+
+
 def _add_start(parser: argparse.ArgumentParser) -> None:
-    _add_key(parser)
-    _add_mode(parser)
     _add_check(parser)
     parser.add_argument(
         "--base-branch",
@@ -106,8 +116,6 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_baseline(parser: argparse.ArgumentParser) -> None:
-    _add_key(parser)
-    _add_mode(parser)
     _add_workflow(parser)
     parser.add_argument(
         "--base",
@@ -154,8 +162,6 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    _add_key(parser)
-    _add_mode(parser)
     _add_check(parser)
     _add_workflow(parser)
     _add_judged(parser)
@@ -244,31 +250,13 @@ def _add_shown(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_accept(parser: argparse.ArgumentParser) -> None:
-    _add_mode(parser)
-    _add_key(parser)
-    parser.add_argument(
-        "record",
-        type=Path,
-        nargs="?",
-        default=OUTPUT,
-        metavar="DIR",
-        help="folder with record.json; default: %(default)s",
-    )
+    _add_record(parser)
     _add_author(parser)
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
-    _add_mode(parser)
-    _add_key(parser)
     _add_workflow(parser)
-    parser.add_argument(
-        "record",
-        type=Path,
-        nargs="?",
-        default=OUTPUT,
-        metavar="DIR",
-        help="folder with record.json; default: %(default)s",
-    )
+    _add_record(parser)
     parser.add_argument(
         "--to",
         type=Path,
@@ -279,8 +267,6 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_link(parser: argparse.ArgumentParser) -> None:
-    _add_key(parser)
-    _add_mode(parser)
     _add_author(parser)
     parser.add_argument("--comment-url", required=True, metavar="URL", help="address of the comment")
     parser.add_argument("--page-url", required=True, metavar="URL", help="address of the page")
@@ -295,15 +281,14 @@ def _add_author(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_key(parser: argparse.ArgumentParser) -> None:
+def _add_record(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--key", default="default", help="distinguishes several gates of a repository; default: %(default)s"
-    )
-
-
-def _add_mode(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--mode", choices=MODES, default="auto", help="the role of the run; default: the event decides"
+        "record",
+        type=Path,
+        nargs="?",
+        default=OUTPUT,
+        metavar="DIR",
+        help="folder with record.json; default: %(default)s",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from coreml_gate.errors import UsageError
-from coreml_gate.history.shifts import SHORT
+from coreml_gate.wording import short
 
 Measure = Callable[[str], float | None]
 """Measures the metric at a commit; ``None`` if that is impossible."""
@@ -44,7 +44,7 @@ def bisect(
     middle = (known[good] + known[bad]) / 2 if boundary is None else boundary
     if (known[good] > middle) == (known[bad] > middle):
         raise UsageError(
-            f"{good[:SHORT]} has {known[good]:g} and {bad[:SHORT]} has {known[bad]:g}: both are on one side "
+            f"{short(good)} has {known[good]:g} and {short(bad)} has {known[bad]:g}: both are on one side "
             f"of {middle:g}, so no commit between them is the first bad one.",
             "name other commits (--good, --bad), or another boundary (--limit).",
         )
@@ -68,7 +68,7 @@ def _ends(commits: Sequence[str], known: dict[str, float], measure: Measure | No
             known[commit] = value
         else:
             raise UsageError(
-                f"commit {commit[:SHORT]} was not measured: the history does not hold it.",
+                f"commit {short(commit)} was not measured: the history does not hold it.",
                 "name a commit of the history (`coreml-gate history`), or add its Record with --add.",
             )
     return commits[0], commits[-1]

@@ -12,11 +12,11 @@ from typing import Final
 from coreml_gate.foreign.escape import short_name
 from coreml_gate.history.document import History, toolchain_changes
 from coreml_gate.history.series import Series, all_series
-from coreml_gate.history.shifts import SHORT, Shift, shifts
+from coreml_gate.history.shifts import Shift, shifts
 from coreml_gate.report.page.assets import assets, packed
 from coreml_gate.report.page.template import page_template
 from coreml_gate.verdict import Status
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, short
 
 _DATE: Final = len("2025-01-02")
 _LABEL: Final = "coreml-gate"
@@ -108,7 +108,7 @@ def _model(name: str, series: tuple[Series, ...], repository: str) -> ModelHisto
         ShiftRow(
             each.figure.title,
             shift.sentence(each.figure),
-            shift.first.commit[:SHORT],
+            short(shift.first.commit),
             _link(shift.first.commit, repository),
         )
         for each, of in zip(series, found, strict=True)
@@ -121,7 +121,7 @@ def _commits(history: History, repository: str) -> list[CommitRow]:
     changes = {entry.commit: words for entry, words in toolchain_changes(history)}
     return [
         CommitRow(
-            name=entry.commit[:SHORT],
+            name=short(entry.commit),
             date=entry.committed[:_DATE],
             link=_link(entry.commit, repository),
             release=history.release_of(entry.commit),

@@ -14,10 +14,10 @@ from typing import Final, Literal
 
 from coreml_gate.history.measured import TrackedFigure
 from coreml_gate.history.series import Point, Series
+from coreml_gate.wording import short
 
 LEAST_COMMITS: Final = 4
 """Two on either side of a change, because a single one may be an outlier."""
-SHORT: Final = 7
 """Characters of a commit's hash."""
 _SIDE: Final = 2
 _PENALTY: Final = 5.0
@@ -45,13 +45,13 @@ class Shift:
 
     def sentence(self, figure: TrackedFigure) -> str:
         """What happened, in words."""
-        show, short = figure.show, self.first.commit[:SHORT]
+        show, commit = figure.show, short(self.first.commit)
         levels = f"{show(self.before)} to {show(self.after)}"
         match self.kind:
             case "step":
-                return f"step at {short}: {levels}"
+                return f"step at {commit}: {levels}"
             case "creep":
-                return f"creeps since {self.since.commit[:SHORT]}: {levels} in steps of which none stands out"
+                return f"creeps since {short(self.since.commit)}: {levels} in steps of which none stands out"
             case "since release":
                 return f"since release {self.since.release}: {levels}"
 

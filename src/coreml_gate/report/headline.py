@@ -7,7 +7,7 @@ from coreml_gate.checks import CHECKS
 from coreml_gate.foreign.escape import NAME_LIMIT, plain, shortened
 from coreml_gate.interruption import EXIT_CODES
 from coreml_gate.verdict import FAIL_EXIT_CODE, SEVERITY, ModelVerdict, Status, Verdict
-from coreml_gate.wording import counted, names_and_more
+from coreml_gate.wording import counted, names_and_more, short
 
 MARKS: Final = {
     Status.PASS: "✅",
@@ -25,7 +25,6 @@ ENGINES: Final = {
 }
 _NO_ANSWER: Final = (Status.SKIPPED, Status.UNSURE)
 _BOTH: Final = 2
-_SHORT: Final = 7
 """Characters of a commit's hash."""
 
 
@@ -77,7 +76,7 @@ def comparison(verdict: Verdict) -> tuple[str, ...]:
     """What was compared with what, and which engine computed the numbers, one sentence each."""
     if verdict.exit_code and not verdict.models:
         return ("Nothing was measured and nothing was compared.",)
-    head = f"`{verdict.commit[:_SHORT]}`" if verdict.commit else "the work tree"
+    head = f"`{short(verdict.commit)}`" if verdict.commit else "the work tree"
     if verdict.dirty:
         head += " with uncommitted changes"
     engine = (engine_sentence(verdict.engine),) if verdict.models else ()
@@ -113,9 +112,9 @@ def _against(head: str, verdict: Verdict) -> str:
     origin = baseline.origin.rstrip(".")
     if not baseline.present:
         return f"Measured {head}; nothing to compare with: {origin.removeprefix('none: ')}."
-    if baseline.commit is None or baseline.commit[:_SHORT] in origin:
+    if baseline.commit is None or short(baseline.commit) in origin:
         return f"Compared {head} with the base: {origin}."
-    return f"Compared {head} with base `{baseline.commit[:_SHORT]}` ({origin})."
+    return f"Compared {head} with base `{short(baseline.commit)}` ({origin})."
 
 
 def _harmless(models: tuple[ModelVerdict, ...]) -> str:

@@ -17,9 +17,9 @@ from coreml_gate.report.page.template import page_template
 from coreml_gate.report.sections import gravest_first, skipped_groups
 from coreml_gate.report.table import Figure, Row, build_table
 from coreml_gate.verdict import SEVERITY, Finding, ModelVerdict, Status, Verdict
+from coreml_gate.wording import short
 
 _SETTLED: Final = (Status.PASS, Status.SKIPPED)
-_SHORT: Final = 7
 _LABELS: Final = {"coreml_gate": "coreml-gate", "platform": ""}
 _TOOLS: Final = ("coremltools", "torch", "numpy", "python", "platform", "coreml_gate")
 MOST_OPEN: Final = 20
@@ -121,4 +121,4 @@ def _facts(own: Mapping[str, str], other: Mapping[str, str]) -> tuple[tuple[str,
 
 
 def _short(commit: str | None) -> str:
-    return commit[:_SHORT] if commit else "the work tree"
+    return short(commit) if commit else "the work tree"

@@ -100,11 +100,7 @@ def render(verdict: Verdict, options: ReportOptions) -> str:
 
 def _may_fit_whole(verdict: Verdict, limit: int) -> bool:
     """Whether full detail is worth trying: the folded part has every message, at most half hidden."""
-    shown = (
-        min(len(finding.message), escape.MESSAGE_LIMIT)
-        for model in verdict.models
-        for finding in model.findings
-    )
+    shown = (min(len(finding.message), escape.MESSAGE_LIMIT) for _, finding in verdict.of_models)
     return sum(shown) <= 2 * limit
 
 

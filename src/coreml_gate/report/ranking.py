@@ -5,6 +5,7 @@ from typing import Final
 
 from coreml_gate import figures
 from coreml_gate.verdict import Candidate, Ranking
+from coreml_gate.wording import aligned
 
 Show = Callable[[float], str]
 SHIPS: Final = " (ships)"
@@ -24,7 +25,7 @@ def table(ranking: Ranking) -> tuple[str, ...]:
     rows = [_titles(ranking, timed=timed)]
     rows += [_row(candidate, size, timed=timed) for candidate in ranking.candidates]
     filled = [column for column in zip(*rows, strict=True) if set(column[1:]) != {figures.DASH}]
-    return tuple(_aligned(list(zip(*filled, strict=True))))
+    return tuple(aligned(list(zip(*filled, strict=True)), right=range(2, len(filled))))
 
 
 def footnotes(ranking: Ranking) -> tuple[str, ...]:
@@ -74,14 +75,3 @@ def _shown(value: float | None, show: Show) -> str:
 
 def _sizes(candidates: Sequence[Candidate]) -> Iterable[float]:
     return [size for each in candidates for size in (each.size_bytes, each.memory_bytes) if size is not None]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterable[str]:
-    """Aligned columns: the first two left, figures right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (
-            cell.ljust(width) if column < 2 else cell.rjust(width)  # noqa: PLR2004 - mark and name
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        yield "  ".join(cells).rstrip()

@@ -75,7 +75,9 @@ def build_table(verdict: Verdict) -> ModelTable:
 
 def _named_once(table: ModelTable) -> ModelTable:
     """Move the label into the column's title if there is only one: ``Metric accuracy``."""
-    labels = [{figure.label for row in table.rows for figure in row.cells[at]} for at in _columns_of(table)]
+    labels = [
+        {figure.label for row in table.rows for figure in row.cells[at]} for at in range(len(table.titles))
+    ]
     single = [min(found) if len(found) == 1 else "" for found in labels]
     titles = (
         f"{title} {shortened(plain(label), TITLE_LENGTH)}".rstrip()
@@ -88,10 +90,6 @@ def _named_once(table: ModelTable) -> ModelTable:
         for row in table.rows
     )
     return ModelTable(tuple(titles), table.legends, tuple(rows))
-
-
-def _columns_of(table: ModelTable) -> range:
-    return range(len(table.titles))
 
 
 def _without(label: str, cell: tuple[Figure, ...]) -> tuple[Figure, ...]:

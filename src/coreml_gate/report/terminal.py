@@ -113,7 +113,8 @@ def print_verdict(verdict: Verdict, console: Console, folder: Path | None = None
             print_ranking(model.name, model.ranking, console)
     for finding in verdict.findings:
         _print_findings(paper, "this run", finding.status, [finding])
-    _print_blockers(verdict, paper)
+    for each in explain(verdict):
+        _print_findings(paper, f"{each.model.name} {each.heading}", Status.FAIL, each.findings)
     for status in (Status.WARN, Status.UNSURE):
         for models, found in groupby(asides(verdict, status), key=lambda aside: aside.models):
             _print_findings(paper, names_and_more(models), status, [aside.finding for aside in found])
@@ -137,11 +138,6 @@ def print_ranking(name: str, ranking: Ranking, console: Console) -> None:
 def _row(line: str) -> str:
     """Like :func:`one_line`, but keeps the spaces of a table row."""
     return "".join(one_line(part) or part for part in re.split(r"(\s+)", line))
-
-
-def _print_blockers(verdict: Verdict, paper: _Paper) -> None:
-    for each in explain(verdict):
-        _print_findings(paper, f"{each.model.name} {each.heading}", Status.FAIL, each.findings)
 
 
 def _print_findings(paper: _Paper, title: str, status: Status, findings: Iterable[Finding]) -> None:

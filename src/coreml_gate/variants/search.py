@@ -15,7 +15,7 @@ from coreml_gate.gate.packages_compared import candidates, deciding_metric
 from coreml_gate.record import Environment, LayerCompression, ModelRecord
 from coreml_gate.variants.settings import as_toml
 from coreml_gate.verdict import Candidate, Finding, Status
-from coreml_gate.wording import megabytes, number
+from coreml_gate.wording import aligned, megabytes, number
 
 Judge = Literal["evaluate", "precision"]
 _NOTHING: Final = "-"
@@ -149,19 +149,12 @@ def as_text(search: Search) -> str:
     return "\n".join((*_table(search), "", *_answer(search))) + "\n"
 
 
-def _table(search: Search) -> Iterator[str]:
+def _table(search: Search) -> list[str]:
     rows = [_titles(search), _row(search.uncompressed, "(uncompressed)")]
     rows += [_row(tried, tried.setting) for tried in search.tried]
     if not search.metric:
         rows = [(*row[:3], *row[4:]) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        first, *figures = (*row[:-1],)
-        cells = [
-            first.ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(figures, widths[1:-1], strict=True)),
-        ]
-        yield "  ".join([*cells, row[-1]]).rstrip()
+    return aligned(rows, right=range(1, len(rows[0]) - 1))
 
 
 def _titles(search: Search) -> tuple[str, ...]:

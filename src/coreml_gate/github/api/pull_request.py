@@ -14,9 +14,9 @@ from coreml_gate.config.bounds import require_size
 from coreml_gate.config.load import CONFIG_NAMES, holds_config, parse_config
 from coreml_gate.config.problems import MINIMAL_EXAMPLE, MINIMAL_HINT
 from coreml_gate.errors import ConfigError, GitHubError
-from coreml_gate.gate.git import short
 from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.api.event import Event, SourceRun
+from coreml_gate.wording import short
 
 READ: Final = "pull-requests: read"
 MAX_COMMENTS: Final = 1_000

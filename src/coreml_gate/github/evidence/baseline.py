@@ -18,7 +18,6 @@ from coreml_gate.children.job import MODELS_FOLDER
 from coreml_gate.errors import ArtifactError, GateError, GitHubError, RateLimitError, TokenError
 from coreml_gate.frozen import FrozenModel
 from coreml_gate.gate.baseline import Baseline
-from coreml_gate.gate.git import short
 from coreml_gate.gate.mixed_baseline import mixed
 from coreml_gate.gate.toolchain import matching
 from coreml_gate.github.api.artifacts import (
@@ -35,7 +34,7 @@ from coreml_gate.github.api.artifacts import (
 from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.api.zips import SafeZip
 from coreml_gate.record import Environment, ModelRecord, Record
-from coreml_gate.wording import counted
+from coreml_gate.wording import counted, short
 from coreml_gate.writing import write_text
 
 TRUSTED_EVENTS: Final = ("push", "schedule", "merge_group")

@@ -8,11 +8,11 @@ from typing import Final
 from github.GitReleaseAsset import GitReleaseAsset
 
 from coreml_gate.errors import ArtifactError, GitHubError
-from coreml_gate.gate.git import short
 from coreml_gate.github.api.artifacts import RECORD_BYTES, ArtifactFacts, download
 from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.evidence.baseline import BaselineQuery, find
 from coreml_gate.record import Record, parse_record
+from coreml_gate.wording import short
 
 _NOT_FOUND: Final = 404
 _UPLOAD_AGAIN: Final = "upload the record.json of the release's own commit under this name."

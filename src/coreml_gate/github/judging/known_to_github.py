@@ -1,6 +1,6 @@
 """Adds to a Verdict what only GitHub knows: changed limits, overrides, accepted failures, drift."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from coreml_gate.config import Config
@@ -8,7 +8,6 @@ from coreml_gate.errors import GateError, GitHubError
 from coreml_gate.frozen import changed
 from coreml_gate.gate.config_changes import CHECK as CONFIG_CHANGES
 from coreml_gate.gate.config_changes import config_changes, config_finding
-from coreml_gate.gate.git import short
 from coreml_gate.github.api.client import Client
 from coreml_gate.github.api.event import Event
 from coreml_gate.github.api.pull_request import Pull, may_write, read_config, read_pull, statements
@@ -19,6 +18,7 @@ from coreml_gate.github.judging.overrides import LABEL, apply_overrides, parse_o
 from coreml_gate.github.judging.publication import PublicationTerms, attempt
 from coreml_gate.record import Record
 from coreml_gate.verdict import BaselineFacts, Finding, Status, Verdict, with_findings
+from coreml_gate.wording import short
 
 CHECK: Final = "creep"
 
@@ -135,25 +135,21 @@ def _drift_findings(
     """
     facts = BaselineFacts(origin=f"release {tag}", commit=release.commit, present=True)
     since = rejudge(config, head, release, facts)
-    known = set(_failures(against_base))
+    known = {
+        (name, finding.check, finding.subject)
+        for name, finding in against_base.of_models
+        if finding.status is Status.FAIL or finding.accepted is not None
+    }
     where = f"release `{tag}`" if release.commit is None else f"release `{tag}` ({short(release.commit)})"
     return tuple(
         changed(
             finding,
             check=CHECK,
             status=Status.WARN,
-            message=f"since {where}, {finding.check} of `{model.name}`: {finding.message}",
+            message=f"since {where}, {finding.check} of `{name}`: {finding.message}",
         )
-        for model in since.models
-        for finding in model.findings
+        for name, finding in since.of_models
         if finding.status is Status.FAIL
         and finding.base is not None
-        and (model.name, finding.check, finding.subject) not in known
+        and (name, finding.check, finding.subject) not in known
     )
-
-
-def _failures(verdict: Verdict) -> Iterator[tuple[str, str, str]]:
-    for model in verdict.models:
-        for finding in model.findings:
-            if finding.status is Status.FAIL or finding.accepted is not None:
-                yield model.name, finding.check, finding.subject

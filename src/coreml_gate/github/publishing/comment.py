@@ -19,6 +19,7 @@ from coreml_gate.github.judging.no_verdict import NoVerdict
 from coreml_gate.github.without_install import RunStamp, stamp_in
 from coreml_gate.report.markdown import marker
 from coreml_gate.verdict import Finding, Status, Verdict
+from coreml_gate.wording import short
 
 """Who writes with the token of a workflow."""
 PERMISSION: Final = "pull-requests: write"
@@ -92,7 +93,7 @@ def post(thread: Thread, stamp: RunStamp, body_after: Callable[[str], str], *, w
     if not own:
         return _create(thread, body_after("")) if wanted else Posted("none")
     if stamp.is_older_than(stamp_in(own[0].body)):
-        notice = f"the comment stays as it is: a later run of {stamp.head_sha[:7]} wrote it."
+        notice = f"the comment stays as it is: a later run of {short(stamp.head_sha)} wrote it."
         return Posted("unchanged", own[0].id, own[0].html_url, notice)
     return _update(thread, own[0], body_after(own[0].body))
 

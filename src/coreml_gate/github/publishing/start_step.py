@@ -1,6 +1,5 @@
 """The first step: decides what the run is for, and opens its check."""
 
-from coreml_gate.gate.git import short
 from coreml_gate.github.api.artifacts import baseline_name, history_name, record_name, report_name
 from coreml_gate.github.api.event import OPENED, WORK, Event
 from coreml_gate.github.effects import Effects
@@ -9,6 +8,7 @@ from coreml_gate.github.publishing.status.optional import check_of
 from coreml_gate.github.requests import StartRequest
 from coreml_gate.github.step_context import at_work
 from coreml_gate.surroundings import Surroundings
+from coreml_gate.wording import short
 
 
 def start(request: StartRequest, around: Surroundings, effects: Effects) -> int:

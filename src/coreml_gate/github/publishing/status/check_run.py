@@ -12,6 +12,7 @@ from coreml_gate.github.publishing.annotations import MAX_IN_CHECK, Annotation
 from coreml_gate.github.publishing.status.outcome import SUMMARY_LIMIT, CheckOutcome
 from coreml_gate.github.without_install import RunStamp, check_mark, run_of_mark
 from coreml_gate.untyped import Json
+from coreml_gate.wording import short
 
 PERMISSION: Final = "checks: write"
 PER_REQUEST: Final = 50
@@ -109,7 +110,7 @@ class CheckRun:
             )
 
     def _what(self) -> str:
-        return f"check run {self.name} of {self.stamp.head_sha[:7]}"
+        return f"check run {self.name} of {short(self.stamp.head_sha)}"
 
 
 def _is_open(run: ApiCheckRun) -> bool:

@@ -10,6 +10,7 @@ from github.PaginatedList import PaginatedList
 
 from coreml_gate.github.api.client import Client, requesting
 from coreml_gate.github.publishing.status.outcome import CheckOutcome, Conclusion
+from coreml_gate.wording import short
 
 PERMISSION: Final = "statuses: write"
 _RUN: Final = re.compile(r"/actions/runs/(\d{1,19})")
@@ -47,7 +48,7 @@ class CommitStatus:
         return self._set(_STATES[outcome.conclusion], f"{unclear}{outcome.title}")
 
     def _set(self, state: str, description: str) -> str:
-        with requesting(f"commit status {self.name} of {self.head_sha[:7]}", PERMISSION):
+        with requesting(f"commit status {self.name} of {short(self.head_sha)}", PERMISSION):
             commit = self.client.repository.get_commit(self.head_sha)
             if self._is_superseded(commit):
                 return ""
