@@ -110,4 +110,4 @@ def test_litert_itself_answers_like_the_source(job_of: JobOf) -> None:
     facts = facts_of(job_of(litert=True, adversarial=False))
     assert facts is not None
     assert facts.status == "measured", facts.message
-    assert all(each.relative_error < 1e-5 for each in facts.against_source)
+    assert max(each.relative_error for each in facts.against_source) < 1e-5
