@@ -27,7 +27,6 @@ CORE_ML_TEMPLATE: Final = "Core ML"
 OPENING_S: Final = 30
 """Seconds that ``devicectl`` may take to open the tunnel to a device."""
 _KINDS: Final = frozenset({"iphone", "ipad"})
-_OUT_OF_REACH: Final = frozenset({"unavailable"})
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Listed:
     @property
     def in_reach(self) -> bool:
         """Whether its tunnel can be opened."""
-        return self.paired and self.tunnel not in _OUT_OF_REACH
+        return self.paired and self.tunnel != "unavailable"
 
 
 def connected_devices(run_tool: RunTool) -> tuple[Connected, ...]:

@@ -78,9 +78,10 @@ class ComputePlanProxy:
     @bound(ANY)
     def get_estimated_cost_for_mlprogram_operation(self, operation: CoreMlObject, /) -> CoreMlObject:
         """The operation's share of the cost; nil if the script has no costs."""
-        known = self._known(operation)
-        costs = self._plan is not None and known is not None and self._plan.script.costs
-        return of_coremltools().MLComputePlanCost(self._plan.share) if costs and self._plan else None
+        plan, known = self._plan, self._known(operation)
+        if plan is None or known is None or not plan.script.costs:
+            return None
+        return of_coremltools().MLComputePlanCost(plan.share)
 
     def _known(self, operation: CoreMlObject) -> Operation | None:
         proxy = operation.__proxy__

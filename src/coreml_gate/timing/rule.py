@@ -42,6 +42,11 @@ class Decision:
     beyond_limit: bool
     """Whether the median itself is beyond the limit; a slower head may still be within it."""
 
+    @property
+    def is_final(self) -> bool:
+        """Whether no later look is needed; a slower head within the limit is measured to the last one."""
+        return self.call == "not slower" or (self.call == "slower" and self.beyond_limit)
+
 
 def decide(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> Decision:
     """The decision at the first look that can decide, else the one after all pairs.
@@ -49,20 +54,17 @@ def decide(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> Deci
     *Not slower*: the whole interval lies below the limit. *Slower*: the whole interval lies above half of the
     allowed change. A head that is slower, but whose median is within the limit, is measured to the last look.
     """
-    last = None
+    decision = _look((), max_ratio, alpha)
     for groups in _looks(processes):
-        last = _look(groups, max_ratio, alpha / len(LOOKS))
-        if last.call == "not slower" or (last.call == "slower" and last.beyond_limit):
-            return last
-    return last if last is not None else _look((), max_ratio, alpha)
+        decision = _look(groups, max_ratio, alpha / len(LOOKS))
+        if decision.is_final:
+            break
+    return decision
 
 
 def is_settled(processes: Processes, max_ratio: float, alpha: float = ALPHA) -> bool:
     """Whether no more pairs are needed: the decision is made, or all looks are used up."""
-    if sum(map(len, processes)) >= LOOKS[-1]:
-        return True
-    decision = decide(processes, max_ratio, alpha)
-    return decision.call == "not slower" or (decision.call == "slower" and decision.beyond_limit)
+    return sum(map(len, processes)) >= LOOKS[-1] or decide(processes, max_ratio, alpha).is_final
 
 
 def _looks(processes: Processes) -> Iterator[Processes]:
