@@ -23,8 +23,8 @@ from coreml_gate.github.without_install import (
     comment_marker,
     ending,
     has_ended,
+    mark_of,
     no_verdict_body,
-    run_of_mark,
     stamp_in,
 )
 
@@ -101,8 +101,8 @@ def opened(environ: dict[str, str], subject: Subject) -> str:
         return api.set_status(subject.stamp.head_sha, "pending", "measuring")
     if environ["CHECK"] == "off":
         return ""
-    found = next((run["html_url"] for run in api.runs(subject.stamp) if is_open(run)), "")
-    return found or api.create_run(subject.stamp)
+    runs = [run for run in api.runs(subject.stamp) if is_open(run) or api.is_failure_of(subject.stamp, run)]
+    return str(runs[0]["html_url"]) if runs else api.create_run(subject.stamp)
 
 
 def conclude(environ: dict[str, str], subject: Subject) -> None:
@@ -170,7 +170,13 @@ class Api:
         """The check runs of this name, key and run; by default GitHub lists the last one of a name."""
         query = urllib.parse.urlencode({"check_name": self._name, "filter": "all"})
         listed = self.pages(f"commits/{stamp.head_sha}/check-runs?{query}", "check_runs")
-        return [run for run in listed if run_of_mark(run["external_id"], self._key) == stamp.run]
+        marked = [(mark_of(run["external_id"], self._key), run) for run in listed]
+        return [run for mark, run in marked if mark is not None and mark.run == stamp.run]
+
+    def is_failure_of(self, stamp: RunStamp, run: Any) -> bool:
+        """Whether another job of this very attempt failed: its failure stays."""
+        mark = mark_of(run["external_id"], self._key)
+        return mark is not None and mark.is_failure_of(stamp, run["conclusion"])
 
     def create_run(self, stamp: RunStamp) -> str:
         """The address of a new check run."""
@@ -178,7 +184,7 @@ class Api:
             "name": self._name,
             "head_sha": stamp.head_sha,
             "status": "in_progress",
-            "external_id": check_mark(self._key, stamp.run),
+            "external_id": check_mark(self._key, stamp),
             "details_url": self.run_url,
         }
         return str(self.call("POST", "check-runs", facts)["html_url"])

@@ -22,14 +22,17 @@ HEAD = "a" * 40
 DONE = CheckOutcome("success", "all 3 models may merge", "summary")
 
 
-def check_run(client: Client, key: str = "default", run: int = 9) -> CheckRun:
+def check_run(
+    client: Client, key: str = "default", run: int = 9, attempt: int = 1, *, keeps_failures: bool = True
+) -> CheckRun:
     return CheckRun(
         client,
         "coreml-gate",
-        RunStamp(HEAD, run, 1),
+        RunStamp(HEAD, run, attempt),
         key,
         "https://github.com/acme/models/actions/runs/9",
         lambda: datetime.now(UTC),
+        keeps_failures,
     )
 
 
@@ -109,6 +112,37 @@ def test_an_older_run_that_opened_none_creates_none_beside_a_newer_one(hub: Hub,
 
     assert check_run(client, run=9).conclude(CheckOutcome("failure", "an old verdict", "summary")) == ""
     assert only_run(hub)["conclusion"] == "success"
+
+
+REFUSED = CheckOutcome("failure", "1 of 3 models must not merge", "summary")
+
+
+@pytest.mark.parametrize("begun_late", [False, True])
+def test_a_failure_of_another_job_of_the_matrix_stays(hub: Hub, client: Client, begun_late: bool) -> None:
+    """Jobs of a matrix without keys of their own share the check; they end in any order."""
+    first, second = check_run(client), check_run(client)
+    first.begin()
+    if not begun_late:
+        second.begin()
+    first.conclude(REFUSED)
+    if begun_late:
+        second.begin()
+    second.conclude(DONE)
+
+    assert only_run(hub)["conclusion"] == "failure"
+    assert not hub.satisfies_protection(HEAD)
+
+
+def test_another_attempt_and_another_report_may_pass_after_a_failure(hub: Hub, client: Client) -> None:
+    for again in (
+        check_run(client, attempt=2),  # one job of the run again, without the one that opened the check
+        check_run(client, keeps_failures=False),  # a workflow that only reports, again
+    ):
+        hub.check_runs.clear()
+        check_run(client).begin()
+        check_run(client).conclude(REFUSED)
+        again.conclude(DONE)
+        assert only_run(hub)["conclusion"] == "success"
 
 
 def test_a_lost_answer_opens_no_second_one(hub: Hub, server: GitHubServer, client: Client) -> None:

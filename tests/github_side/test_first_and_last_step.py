@@ -101,6 +101,17 @@ def test_opened_twice_it_is_one(hub: Hub, step: Step) -> None:
     assert len(hub.check_runs) == 1
 
 
+def test_beside_a_failure_of_this_attempt_none_is_opened_and_the_next_attempt_opens_one(
+    hub: Hub, step: Step
+) -> None:
+    step("open")
+    step("conclude")
+    assert step("open")["check-url"]
+    assert checks(hub) == [("completed", "failure")]
+    step("open", GITHUB_RUN_ATTEMPT="2")
+    assert checks(hub) == [("completed", "failure"), ("in_progress", None)]
+
+
 def test_gates_that_share_a_name_open_one_each(hub: Hub, step: Step) -> None:
     for key in ("vision", "speech", "vision"):
         step("open", KEY=key)

@@ -48,15 +48,26 @@ def comment_marker(key: str) -> str:
     return f"<!-- coreml-gate: {key} -->"
 
 
-def check_mark(key: str, run: int) -> str:
-    """The ``external_id`` of the check run of a key and a run."""
-    return f"coreml-gate: {key}: {run}"
+class CheckMark(NamedTuple):
+    """The run and the attempt that opened a check run."""
+
+    run: int
+    attempt: int
+
+    def is_failure_of(self, stamp: RunStamp, conclusion: str | None) -> bool:
+        """Whether a job of this very attempt failed, such as another one of a matrix with one key."""
+        return self == (stamp.run, stamp.attempt) and conclusion in ("failure", "cancelled", "timed_out")
 
 
-def run_of_mark(mark: str, key: str) -> int | None:
-    """The run in a check run's mark; ``None`` for the mark of another key or author."""
-    found = re.fullmatch(r"coreml-gate: " + re.escape(key) + r": (\d{1,19})", mark or "")
-    return int(found[1]) if found else None
+def check_mark(key: str, stamp: RunStamp) -> str:
+    """The ``external_id`` of the check run of a key and an attempt of a run."""
+    return f"coreml-gate: {key}: {stamp.run}.{stamp.attempt}"
+
+
+def mark_of(external_id: str, key: str) -> CheckMark | None:
+    """The mark of a check run; ``None`` for that of another key or author."""
+    found = re.fullmatch(r"coreml-gate: " + re.escape(key) + r": (\d{1,19})\.(\d{1,9})", external_id or "")
+    return CheckMark(int(found[1]), int(found[2])) if found else None
 
 
 def has_ended(action: str, conclusion: str | None) -> bool:

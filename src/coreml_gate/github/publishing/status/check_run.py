@@ -10,7 +10,7 @@ from github.CheckRun import CheckRun as ApiCheckRun
 from coreml_gate.github.api.client import Client, create_once, requesting
 from coreml_gate.github.publishing.annotations import MAX_IN_CHECK, Annotation
 from coreml_gate.github.publishing.status.outcome import SUMMARY_LIMIT, CheckOutcome
-from coreml_gate.github.without_install import RunStamp, check_mark, run_of_mark
+from coreml_gate.github.without_install import CheckMark, RunStamp, check_mark, mark_of
 from coreml_gate.untyped import Json
 from coreml_gate.wording import short
 
@@ -18,6 +18,7 @@ PERMISSION: Final = "checks: write"
 PER_REQUEST: Final = 50
 """Annotations that GitHub accepts in one request."""
 _TITLE: Final = 255
+_MILD: Final = ("success", "neutral")
 _LEVELS: Final = {"error": "failure", "warning": "warning", "notice": "notice"}
 
 
@@ -32,28 +33,35 @@ class CheckRun:
     key: str
     details_url: str
     clock: Callable[[], datetime]
+    keeps_failures: bool = True
+    """Whether another job of the same attempt may conclude it too, as in a matrix without keys of its own.
+    A workflow that only reports is alone with the run that it reports on, and may report again."""
 
     def begin(self) -> str:
         """Open a check run, unless this run already has one, and end those of earlier runs."""
         ours = self._ours()
-        for number, run in ours:
-            if number < self.stamp.run and _is_open(run):
+        for mark, run in ours:
+            if mark.run < self.stamp.run and _is_open(run):
                 self._supersede(run)
-        open_run = next((run for number, run in ours if number == self.stamp.run and _is_open(run)), None)
-        return (open_run or self._create()).html_url
+        open_run = next((run for mark, run in ours if mark.run == self.stamp.run and _is_open(run)), None)
+        return (open_run or self._failed_beside(ours) or self._create()).html_url
 
     def conclude(self, outcome: CheckOutcome) -> str:
         """Ends the check run of this run; annotations go ahead in as many requests as they need.
 
-        Where a later run of the same commit has a check run already, none is created beside it.
+        Where a later run of the same commit has a check run already, none is created beside it, and a failure
+        of another job of this attempt is not turned into a pass.
         """
         ours = self._ours()
-        own = [run for number, run in ours if number == self.stamp.run]
+        own = [run for mark, run in ours if mark.run == self.stamp.run]
         run = next(filter(_is_open, own), own[0] if own else None)
         if run is None:
-            if any(number > self.stamp.run for number, _ in ours):
+            if any(mark.run > self.stamp.run for mark, _ in ours):
                 return ""
             run = self._create()
+        failed = self._failed_beside(ours)
+        if failed is not None and not _is_open(run) and outcome.conclusion in _MILD:
+            return failed.html_url
         *ahead, last = _batches(outcome.annotations[:MAX_IN_CHECK])
         with requesting(self._what(), PERMISSION):
             for batch in ahead:
@@ -75,17 +83,22 @@ class CheckRun:
                     status="in_progress",
                     started_at=self.clock(),
                     details_url=self.details_url,
-                    external_id=check_mark(self.key, self.stamp.run),
+                    external_id=check_mark(self.key, self.stamp),
                 )
 
         return create_once(create, self._find_open)
 
     def _find_open(self) -> ApiCheckRun | None:
-        own = (run for number, run in self._ours() if number == self.stamp.run)
+        own = (run for mark, run in self._ours() if mark.run == self.stamp.run)
         return next(filter(_is_open, own), None)
 
-    def _ours(self) -> list[tuple[int, ApiCheckRun]]:
-        """The key's check runs of this name on this commit with their runs, newest first.
+    def _failed_beside(self, ours: Sequence[tuple[CheckMark, ApiCheckRun]]) -> ApiCheckRun | None:
+        """What another job of this attempt concluded as a failure."""
+        failed = (run for mark, run in ours if mark.is_failure_of(self.stamp, run.conclusion))
+        return next(failed, None) if self.keeps_failures else None
+
+    def _ours(self) -> list[tuple[CheckMark, ApiCheckRun]]:
+        """The key's check runs of this name on this commit with their marks, newest first.
 
         By default GitHub lists only the last run of each name in a suite, and all that are made with a job's
         token are in one suite, whatever their keys (lewagon/wait-on-check-action#156).
@@ -93,8 +106,8 @@ class CheckRun:
         with requesting(self._what(), "checks: read"):
             commit = self.client.repository.get_commit(self.stamp.head_sha)
             listed = commit.get_check_runs(check_name=self.name, filter="all")
-            marked = [(run_of_mark(run.external_id, self.key), run) for run in listed]
-        ours = [(number, run) for number, run in marked if number is not None]
+            marked = [(mark_of(run.external_id, self.key), run) for run in listed]
+        ours = [(mark, run) for mark, run in marked if mark is not None]
         return sorted(ours, key=lambda each: each[1].id, reverse=True)
 
     def _supersede(self, run: ApiCheckRun) -> None:

@@ -48,4 +48,6 @@ def check_of(context: StepContext, request: StartRequest | ReportRequest) -> Opt
     name, stamp, url = request.check_name, event.stamp, event.run_url
     if request.check == "status":
         return OptionalCheck(CommitStatus(context.client, name, event.head_sha, url))
-    return OptionalCheck(CheckRun(context.client, name, stamp, request.key, url, context.effects.clock))
+    is_shared = event.source_run is None
+    clock = context.effects.clock
+    return OptionalCheck(CheckRun(context.client, name, stamp, request.key, url, clock, is_shared))
