@@ -143,6 +143,29 @@ BROKEN: dict[str, tuple[str, dict[str, Any], str, str]] = {
         "input `x` of sample 0 is a `object array`",
         "yield tensors",
     ),
+    "dict": (
+        f"[({{'ids': {GOOD}, 'mask': {GOOD}}}, {GOOD})]",
+        {},
+        "input `x` of sample 0 is a `dict`, which Core ML cannot take",
+        'def forward(self, ids, mask_1, mask): return self.model({"ids": ids, "mask": mask_1}, mask)`',
+    ),
+    "list": (
+        f"[([{GOOD}, None], {GOOD})]",
+        {},
+        "input `x` of sample 0 is a `list`",
+        "`def forward(self, x_0, mask): return self.model([x_0, None], mask)`, and yield these",
+    ),
+    "text": (f"[({GOOD}, 'mean')]", {}, "input `mask` of sample 0 is a `str`", 'self.model(x, "mean")`'),
+    "number by name": (
+        f"[{{'x': {GOOD}, 'mask': 0.5}}]",
+        {},
+        "input `mask` of sample 0 is a `float`",
+        (
+            "where it changes, yield `torch.tensor([0.5])`; else let `source` give a module around it that "
+            "takes tensors alone, `def forward(self, x): return self.model(x=x, mask=0.5)`"
+        ),
+    ),
+    "nothing": (f"[({GOOD}, None)]", {}, "input `mask` of sample 0 is `None`", "self.model(x, None)`"),
     "scalar": (f"[(torch.tensor(1.0), {GOOD})]", {}, "is a scalar (rank 0)", "shape [1]"),
     "two dtypes": (
         f"[({GOOD}, {GOOD}), ({GOOD}.int(), {GOOD})]",

@@ -23,6 +23,8 @@ from coreml_gate.wording import counted, listed
 
 _SEED = SEED + 17
 """Different from the model's seed; otherwise its first weights would equal the samples."""
+_WRITTEN = bool | int | float | str | None
+"""What Python code can write out, and no input of Core ML can be."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,67 @@ def _sample(
 ) -> dict[str, torch.Tensor]:
     """One sample's inputs; ``names`` are those of positions, ``ordered`` is the source's order."""
     by_name = _by_name(number, value, names)
+    for name in ordered:
+        if isinstance(by_name[name], _WRITTEN | Mapping | list | tuple):
+            raise SamplesError(
+                f"input `{name}` of sample {number} is {_kind(by_name[name])}, which Core ML cannot take.",
+                _with_tensors_alone(
+                    {name: by_name[name] for name in ordered}, keywords=isinstance(value, Mapping)
+                ),
+            )
     return {name: _input(number, name, by_name[name], declared.get(name)) for name in ordered}
+
+
+def _kind(value: object) -> str:
+    return "`None`" if value is None else f"a `{type(value).__name__}`"
+
+
+def _with_tensors_alone(inputs: Mapping[str, object], *, keywords: bool) -> str:
+    """How a module around the source takes tensors, and hands on what the source takes."""
+    taken: dict[str, object] = {}
+    own = tuple(inputs)
+    given = [
+        f"{name}={_handed_on(name, value, taken, own)}" if keywords else _handed_on(name, value, taken, own)
+        for name, value in inputs.items()
+    ]
+    numbers = [value for value in inputs.values() if type(value) in {int, float}]
+    varying = f"where it changes, yield `torch.tensor([{numbers[0]!r}])`; else " if numbers else ""
+    return (
+        f"{varying}let `source` give a module around it that takes tensors alone, `def forward(self, "
+        f"{', '.join(taken)}): return self.model({', '.join(given)})`, and yield these."
+    )
+
+
+def _handed_on(name: str, value: object, taken: dict[str, object], own: tuple[str, ...]) -> str:
+    """The expression that stands for a value; the tensors in it are added to what is ``taken``.
+
+    ``own`` are the source's inputs, whose names the values of a dict do not get.
+    """
+    if isinstance(value, Mapping):
+        pairs = [
+            (key, _handed_on(_free(str(key), (*taken, *own)), each, taken, own))
+            for key, each in value.items()
+        ]
+        return "{" + ", ".join(f"{_literal(key)}: {each}" for key, each in pairs) + "}"
+    if isinstance(value, list | tuple):
+        inside = ", ".join(
+            _handed_on(f"{name}_{place}", each, taken, own) for place, each in enumerate(value)
+        )
+        return f"[{inside}]" if isinstance(value, list) else f"({inside},)"
+    if isinstance(value, _WRITTEN):
+        return _literal(value)
+    taken[name] = value
+    return name
+
+
+def _literal(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _free(key: str, used: tuple[str, ...]) -> str:
+    """A parameter's name for a value of a dict."""
+    name = key if key.isidentifier() else f"input_{len(used)}"
+    return name if name not in used else f"{name}_{used.count(name)}"
 
 
 def _by_name(number: int, value: object, names: tuple[str, ...]) -> dict[str, object]:
