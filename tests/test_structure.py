@@ -17,6 +17,7 @@ TABLES = {
 FAMILIES = {
     *TABLES,
     "coreml_gate",
+    "coreml_gate.conversion.ways_out",
     "coreml_gate.criteria",
     "coreml_gate.diagnose.known_bugs",
     "coreml_gate.doctor.command",

@@ -66,6 +66,8 @@ def test_a_graph_that_cannot_be_read_is_not_judged() -> None:
         ("__or__", "torch.logical_or(x, y)"),
         ("__ixor__", "torch.logical_xor(x, y)"),
         ("bitwise_or_.Tensor", "torch.logical_or(x, y)"),
+        ("special_polygamma", "math.factorial(n + 1)"),
+        ("special_legendre_polynomial_p.n_scalar", "recurrence"),
         ("embedding_renorm_", "`table.weight.data.renorm_(2, 0, max_norm)`"),
         ("cond", "`torch.where(condition, a, b)`"),
         ("_upsample_bicubic2d_aa.vec", "`rows @ x @ columns.T`"),
@@ -88,6 +90,13 @@ def test_one_way_out_serves_every_name_of_an_operation(operation: str, way: str)
         (TorchCall(name="y", operation="aten::__xor__", dtype="int32"), "(x // 2**i + y // 2**i) % 2"),
         (TorchCall(name="y", operation="aten::__xor__", dtype="bool"), "torch.logical_xor(x, y)"),
         (TorchCall(name="y", operation="aten::embedding_bag", constants={"mode": 2}), ".amax(1)"),
+        (
+            TorchCall(
+                name="y", operation="aten::embedding_bag", inputs={"offsets": "o"}, constants={"mode": 1}
+            ),
+            "offsets[1:] - offsets[:-1]",
+        ),
+        (TorchCall(name="y", operation="aten::embedding_bag", inputs={"offsets": "n"}), "(x, y).sum(1)"),
         (TorchCall(name="y", operation="aten::index_add", inputs={"index": "i"}), "multiply by a mask"),
         (TorchCall(name="y", operation="aten::index_add", inputs={"index": "n"}), "x.scatter_add("),
     ],

@@ -448,6 +448,16 @@ def test_what_draws_stays_whole(bench: MakeBench) -> None:
     assert "torch.rand_like" in facts.hint
 
 
+def test_a_primitive_of_another_name_that_leads_back_stays_refused(bench: MakeBench) -> None:
+    """Torch computes prims::i1 by aten::special_i1, and beside it stands what can be taken apart."""
+    body = "torch.special.i1(torch.erfinv(x)) + torch.var_mean(x, 1, keepdim=True)[1]"
+    text = f"class Net(nn.Module):\n    def forward(self, x):\n        return {body}\n"
+    facts = bench(text, input=X, precision="float32").convert().facts
+    assert facts.status == "failed"
+    assert not any("RecursionError" in note for note in facts.notes)
+    assert "math.factorial(i + 1)" in facts.hint
+
+
 @pytest.mark.parametrize("body", ["torch.trunc(x)", "torch.copysign(x, x)", "torch.fmod(x, 2.0)"])
 def test_a_primitive_that_stands_for_itself_stays_refused(bench: MakeBench, body: str) -> None:
     """Torch computes it by the operation that was taken apart into it."""

@@ -169,6 +169,23 @@ REFUSED = {
         _net('F.interpolate(x, size=(16, 16), mode="bilinear")'), (1, 2, (8, 32), (8, 32)),
         "upsample_bilinear2d", "their ratio is not known", "`scale_factor`",
     ),
+    "resize-to-anothers-size": Refused(
+        _net('F.interpolate(self.p, size=x.shape[-2:], mode="bilinear")',
+             made="self.p = nn.Parameter(torch.randn(1, 2, 4, 4))"),
+        (1, 2, (8, 32), (8, 32)), "", "from another value than the input", "F.grid_sample(x, torch.stack([",
+    ),
+    "inverse-of-real-numbers": Refused(
+        _net("torch.fft.irfft(x)"), (2, 9), "fft_irfft", "given real ones",
+        "`torch.complex(x, torch.zeros_like(x))`",
+    ),
+    "repeated-by-values": Refused(
+        _net("x.repeat_interleave(n, dim=0)", "n = (x[:, 0] > 0).long() + 1"), (3, 4), "repeat_interleave",
+        "computed at run time", "`ends = repeats.cumsum(0)`", line=10,
+    ),
+    "narrow-at-a-value": Refused(
+        _net("x.narrow(1, n, 2)", "n = (x[0, 0] > 0).long()"), (3, 4), "narrow", "where a piece begins",
+        "`x[:, start + torch.arange(size)]`", line=10,
+    ),
     "unfold": Refused(
         _net("x.unfold(1, 4, 2).mean(-1)"), (2, 16), "unfold", "", "write `torch.stack([x[..., i"
     ),

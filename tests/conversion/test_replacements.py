@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from coreml_gate.conversion.replacements import REPLACEMENTS
 from coreml_gate.conversion.support import is_convertible
-from coreml_gate.conversion.ways_out import REPLACEMENTS, WAYS_OUT
+from coreml_gate.conversion.ways_out import WAYS_OUT
 
 _DRAW: Final = torch.Generator().manual_seed(0)
 X: Final = torch.randn(3, 4, generator=_DRAW)
@@ -34,6 +35,9 @@ TWICE: Final = torch.tensor([3.0, 3, 1, 1, 1, 3])
 GROUPS: Final = torch.arange(8).remainder(4).expand(3, 8)
 CUBE: Final = torch.randn(2, 4, 4, generator=_DRAW)
 EVEN: Final = torch.randn(1, 2, 4, 4, generator=_DRAW)
+MORE: Final = torch.tensor([2, 0, 2, 1])
+OFTEN_ROWS: Final = torch.randn(4, 4, generator=_DRAW)
+STEPS: Final = torch.tensor([0.05, 0.1, 0.2])
 THREE: Final = torch.randn(2, 3, 4, generator=_DRAW)
 
 NAMES: Final[dict[str, Any]] = {
@@ -116,6 +120,11 @@ ORIGINALS: Final[dict[str, tuple[Call, tuple[Tensor, ...], dict[str, Any]]]] = {
         (X,),
         {"edges": torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0])},
     ),
+    "histogram": (
+        lambda x: torch.histogram(x, 4, range=(-2.0, 2.0)).hist,
+        (X,),
+        {"edges": torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0])},
+    ),
     **{
         f"scatter_reduce[reduce={how}]": (
             lambda x, how=how: torch.zeros(3, 4).scatter_reduce(1, GROUPS, x, how, include_self=False),
@@ -126,6 +135,36 @@ ORIGINALS: Final[dict[str, tuple[Call, tuple[Tensor, ...], dict[str, Any]]]] = {
     },
     "prod": (lambda x: torch.prod(x, 1), (X,), {}),
     "i0": (torch.special.i0, (X * 3,), {}),
+    "i1": (torch.special.i1, (X * 3,), {}),
+    "i0e": (torch.special.i0e, (X * 3,), {}),
+    "i1e": (torch.special.i1e, (X * 3,), {}),
+    "bessel_j0": (torch.special.bessel_j0, (X,), {}),
+    "bessel_j1": (torch.special.bessel_j1, (X,), {}),
+    "spherical_bessel_j0": (torch.special.spherical_bessel_j0, (SIGNS,), {}),
+    "erfcx": (torch.special.erfcx, (SHARES,), {}),
+    "polygamma": (lambda x: torch.polygamma(3, x), (SHARES * 9,), {"n": 3}),
+    "zeta": (torch.special.zeta, (SHARES + 2, SHARES.flip(0)), {}),
+    "logaddexp2": (torch.logaddexp2, (X * 50, Y * 50), {}),
+    "addbmm": (lambda x, y: torch.addbmm(x, y, THREE), (ROWS[:, :1] * X[0], CUBE[:, :2, :3]), {"z": THREE}),
+    "masked_select": (lambda x: torch.masked_select(x, X > 0), (Y,), {"mask": X > 0}),
+    "nanmedian": (lambda x: torch.nanmedian(x, 1).values, (HOLES,), {}),
+    "put": (lambda x: x.put(INDICES, ROWS[0, :2]), (X,), {"v": ROWS[0, :2]}),
+    **{
+        f"index_reduce[reduce={how}]": (
+            lambda x, how=how: x.index_reduce(0, MORE, OFTEN_ROWS, how, include_self=False),
+            (X,),
+            {"index": MORE, "v": OFTEN_ROWS},
+        )
+        for how in ("amax", "amin")
+    },
+    **{
+        f"segment_reduce[reduce={how}]": (
+            lambda x, how=how: torch.segment_reduce(x, how, lengths=INDICES + 1),
+            (OFTEN_ROWS,),
+            {"lengths": INDICES + 1},
+        )
+        for how in ("sum", "mean")
+    },
     "mode": (lambda x: torch.mode(x, 1).values, (OFTEN,), {}),
     "cov": (torch.cov, (X,), {}),
     "corrcoef": (torch.corrcoef, (X,), {}),
@@ -156,8 +195,21 @@ ORIGINALS: Final[dict[str, tuple[Call, tuple[Tensor, ...], dict[str, Any]]]] = {
     "fft_rfft2": (torch.fft.rfft2, (X,), {}),
     "fft_irfft2": (lambda x: torch.fft.irfft2(torch.fft.rfftn(x)), (X,), {"x": torch.fft.rfftn}),
     "embedding_bag": (lambda x, y: functional.embedding_bag(x, y, mode="sum"), (BAGS, X), {}),
+    **{
+        f"embedding_bag[offsets{more}]": (
+            lambda x, y, how=how: functional.embedding_bag(x, y, INDICES.flip(0), mode=how),
+            (BAGS[0], X),
+            {"offsets": INDICES.flip(0)},
+        )
+        for how, more in (("sum", ""), ("mean", ", mode=1"), ("max", ", mode=2"))
+    },
     "embedding_bag[mode=1]": (lambda x, y: functional.embedding_bag(x, y, mode="mean"), (BAGS, X), {}),
     "embedding_bag[mode=2]": (lambda x, y: functional.embedding_bag(x, y, mode="max"), (BAGS, X), {}),
+    "fake_quantize_per_channel_affine": (
+        lambda x: torch.fake_quantize_per_channel_affine(x, STEPS, WHOLE[0] * 0 + 1, 0, -8, 7),
+        (X,),
+        {"scale": STEPS, "zero_point": WHOLE[0] * 0 + 1, "quant_min": -8, "quant_max": 7},
+    ),
     "fake_quantize_per_tensor_affine": (
         lambda x: torch.fake_quantize_per_tensor_affine(x, 0.05, 3, -8, 7),
         (X,),
@@ -186,6 +238,7 @@ def test_each_is_for_an_operation_without_a_converter() -> None:
     assert [name for name in names if is_convertible(name)] == []
 
 
+@pytest.mark.filterwarnings("ignore:index_reduce")
 @pytest.mark.parametrize("name", ORIGINALS)
 def test_a_replacement_computes_what_torch_does(name: str) -> None:
     original, operands, _ = ORIGINALS[name]

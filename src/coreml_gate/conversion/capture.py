@@ -101,10 +101,15 @@ def _taken_apart(program: ExportedProgram) -> tuple[ExportedProgram, tuple[str, 
         return decomposed, ()
     whole = {_plain(operation) for operation in lacking(program.run_decompositions({}))}
     taken: dict[OpOverload, None] = {}
-    while more := dict(_further(decomposed, whole, _own_steps(taken))):
-        taken |= dict.fromkeys(more)
-        table.update(more)  # type: ignore[no-untyped-call]
-        decomposed = program.run_decompositions(table)
+    circular: set[str] = set()
+    while more := dict(_further(decomposed, whole, _own_steps(taken) | circular)):
+        try:
+            decomposed = program.run_decompositions({**table, **more})
+        except RecursionError:  # a primitive under another name than its operation's: prims::erf_inv
+            circular |= {_plain(operation) for operation in more}
+        else:
+            taken |= dict.fromkeys(more)
+            table.update(more)  # type: ignore[no-untyped-call]
     named = dict.fromkeys(_plain(operation) for operation in taken if operation.namespace != _PRIMITIVES)
     return decomposed, tuple(named)
 

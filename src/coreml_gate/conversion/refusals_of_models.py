@@ -39,6 +39,12 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "make it dense where it is built (`a.to_dense()`), or gather and `scatter_add` along its edges.",
     ),
     Cause(
+        r"type domain \['complex64'\] but got",
+        "an inverse transform takes complex numbers, and here it is given real ones",
+        "join them with zeros: `torch.complex(x, torch.zeros_like(x))`.",
+        ("*fft*",),
+    ),
+    Cause(
         r"[Cc]omplex",
         "Core ML has no complex numbers, and coremltools takes apart only `fft`, `stft`, `complex`, `real`, "
         "`imag` and `abs`",
@@ -124,9 +130,13 @@ MODEL_CAUSES: Final[tuple[Cause, ...]] = (
         "use `torch.arange(n) * step + start`.",
     ),
     Cause(
-        r"Tensor repeats has not been implemented|repeat_interleave uses static dim",
+        r"Tensor repeats has not been implemented|repeat_interleave uses static dim|Cannot add const \[None|"
+        r"got 1 input\(s\), expected",
         "how often each element is repeated is computed at run time",
-        "repeat by a number, or gather with an index that is an input.",
+        "choose the greatest length `n` of the result, which holds zeros behind the last: `ends = "
+        "repeats.cumsum(0)`, `steps = torch.arange(n)[:, None]`, `y = torch.logical_and(steps < ends, "
+        "steps >= ends - repeats).float() @ x`.",
+        ("repeat_interleave*",),
     ),
     Cause(
         r"'?window_length'? not supported|'?periodic'? not supported",

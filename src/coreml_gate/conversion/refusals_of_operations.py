@@ -95,6 +95,15 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
         "pass `recompute_scale_factor=True`, or `size=` in place of `scale_factor`.",
     ),
     Cause(
+        r"Unable to map torch_upsample",
+        "the size of the result is computed at run time from another value than the input, so that the ratio "
+        "of the sizes is not known",
+        "sample `x` at the points of the result: with `one` as ones of the size `(h, w)`, made by "
+        "`torch.ones_like(y[0, 0])`, and `rows, columns = ((one.cumsum(a) - 0.5) / y.shape[a + 2] * 2 - 1 "
+        "for a in (0, 1))`, bilinear resizing is `F.grid_sample(x, torch.stack([columns, rows], -1)[None], "
+        'padding_mode="border", align_corners=False)`.',
+    ),
+    Cause(
         r"Only 1d and 2d unsampling|must have rank 4",
         "Core ML resizes along one or two axes",
         "resize two axes, move the third one with `permute`, and resize again.",
@@ -214,6 +223,12 @@ OPERATION_CAUSES: Final[tuple[Cause, ...]] = (
         r"Encountered invalid input rank",
         "batch normalisation takes 2 to 5 axes",
         "reshape before and after it.",
+    ),
+    Cause(
+        r"unsupported operand type\(s\) for [+-]: 'NoneType'",
+        "where a piece begins is computed at run time",
+        "take it by its indices: `x[:, start + torch.arange(size)]`.",
+        ("narrow", "slice", "select"),
     ),
     # Writing in place
     Cause(
